@@ -1,0 +1,96 @@
+"""A set of images: what every source of data gives and every pipeline takes.
+
+An `ImageSet` hands out single images as PIL pictures, whatever their sizes. A set that is uniform and in
+memory also shows its `pixels`, and then the batched pipeline may take whole batches at once. Labels are
+optional; -1 marks an image without one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol, Self
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+UNLABELLED = -1
+
+
+class ImageSet(Protocol):
+    """Images in a fixed order, each with or without a label."""
+
+    @property
+    def name(self) -> str:
+        """The data set's name, as the configuration spells it."""
+
+    @property
+    def split(self) -> str:
+        """Which part of the data set this is, in words: `train+unlabeled`, `test`, ..."""
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The names of the classes; empty where nothing is labelled."""
+
+    @property
+    def labels(self) -> Tensor | None:
+        """Class numbers, int64 (images,), `UNLABELLED` where there is none; None if no image has one."""
+
+    @property
+    def pixels(self) -> Tensor | None:
+        """All images, uint8 (images, 3, height, width), if they are in memory and of one size."""
+
+    def __len__(self) -> int: ...
+
+    def image(self, index: int) -> Image.Image:
+        """Image `index` as an RGB picture."""
+
+    def take(self, indices: Tensor) -> ImageSet:
+        """The images at `indices` (int64, one dimension), in that order, as a set of their own."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class MemoryImages:
+    """An `ImageSet` of equally sized images that are all in memory.
+
+    Args:
+        name: the data set's name.
+        split: which part of it.
+        pixels: uint8 (images, 3, height, width).
+        labels: int64 (images,), `UNLABELLED` where an image has none; None if no image has one.
+        classes: the names of the classes, by number.
+    """
+
+    name: str
+    split: str
+    pixels: Tensor
+    labels: Tensor | None = None
+    classes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.pixels.dtype != torch.uint8 or self.pixels.ndim != 4 or self.pixels.shape[1] != 3:
+            raise ValueError(f"pixels are uint8 (images, 3, height, width), not {_kind(self.pixels)}")
+        labels = self.labels
+        if labels is not None and (labels.dtype != torch.int64 or labels.shape != self.pixels.shape[:1]):
+            raise ValueError(f"labels are int64 ({len(self.pixels)},), not {_kind(labels)}")
+
+    def __len__(self) -> int:
+        return len(self.pixels)
+
+    def image(self, index: int) -> Image.Image:
+        """Image `index` as an RGB picture."""
+        return Image.fromarray(self.pixels[index].permute(1, 2, 0).contiguous().numpy())
+
+    def take(self, indices: Tensor) -> Self:
+        """The images at `indices` (int64, one dimension), in that order; the pixels are copied."""
+        return type(self)(
+            name=self.name,
+            split=self.split,
+            pixels=self.pixels[indices],
+            labels=None if self.labels is None else self.labels[indices],
+            classes=self.classes,
+        )
+
+
+def _kind(tensor: Tensor) -> str:
+    return f"{tensor.dtype} {tuple(tensor.shape)}"
