@@ -1,0 +1,205 @@
+"""The directory of a run: what lies where, how one is made, how one is removed.
+
+A directory is a run once its `config.yaml` is there. That file is put in place last, so that a
+run is whole or is not.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+import shutil
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from wmse_tui.runs.errors import BadRunName, LocksUnsupported, NotARun, RunBusy, RunExists, StorageError
+from wmse_tui.runs.files import publish
+from wmse_tui.runs.lock import RunLock
+from wmse_tui.runs.process import is_alive, read_trainer
+from wmse_tui.runs.text import safe
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_RESERVED = ("last",)  # what the command line says for the newest run
+_FOLDERS = ("control", "checkpoints", "evaluations", "artifacts")
+_FILES = ("config.yaml", "events.jsonl", "trainer.log", "trainer.lock", "trainer.json")
+
+
+@dataclass(frozen=True, slots=True)
+class RunDirectory:
+    """The places inside one run; the directory itself may not exist."""
+
+    path: Path
+
+    @property
+    def id(self) -> str:
+        return self.path.name
+
+    @property
+    def config(self) -> Path:
+        return self.path / "config.yaml"
+
+    @property
+    def events(self) -> Path:
+        return self.path / "events.jsonl"
+
+    @property
+    def trainer_log(self) -> Path:
+        return self.path / "trainer.log"
+
+    @property
+    def lock(self) -> Path:
+        return self.path / "trainer.lock"
+
+    @property
+    def trainer_json(self) -> Path:
+        return self.path / "trainer.json"
+
+    @property
+    def control(self) -> Path:
+        return self.path / "control"
+
+    @property
+    def checkpoints(self) -> Path:
+        return self.path / "checkpoints"
+
+    @property
+    def evaluations(self) -> Path:
+        return self.path / "evaluations"
+
+    @property
+    def artifacts(self) -> Path:
+        return self.path / "artifacts"
+
+    def events_size(self) -> int:
+        """Bytes of the log, 0 where there is none yet."""
+        try:
+            return self.events.stat().st_size
+        except FileNotFoundError:
+            return 0
+
+    def is_run(self) -> bool:
+        """Whether this directory was made by `create_run`: the configuration and the folders are there."""
+        return self.config.is_file() and self.control.is_dir() and self.checkpoints.is_dir()
+
+
+def create_run(
+    root: Path, config_text: str, *, name: str | None = None, preset_hint: str = ""
+) -> RunDirectory:
+    """A new run under `root`, with `config_text` as its configuration for good.
+
+    Its id is `name`, or else `<preset_hint>-<date>-<time>` with a number where two runs begin in one second;
+    the exclusive mkdir decides between processes. Nothing is left behind where it cannot be finished.
+
+    Raises:
+        BadRunName, RunExists: what is wrong with `name`.
+        StorageError: the directory or a file in it cannot be made.
+    """
+    if name is not None:
+        check_name(name)
+    try:
+        root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path = _exclusive(root, name, preset_hint)
+    except FileExistsError:
+        if name is not None and (root / name).exists():
+            raise RunExists(
+                f"there is a run named {name} already",
+                str(root / name),
+                next=(f"continue it: wmse-tui resume {name}", "choose another --name"),
+            ) from None
+        raise StorageError("cannot make the run directory", f"{root} is no directory") from None
+    except OSError as error:
+        fix = "choose another place: --runs-dir, or WMSE_TUI_RUNS"
+        raise StorageError.of("make the run directory", root, error, next=(fix,)) from error
+    run = RunDirectory(path.resolve())
+    try:
+        run.path.chmod(0o700)
+        for folder in _FOLDERS:
+            (run.path / folder).mkdir(mode=0o700)
+        publish(run.config, config_text.encode())
+    except OSError as error:
+        shutil.rmtree(run.path, ignore_errors=True)
+        raise StorageError.of("fill the run directory", run.path, error) from error
+    return run
+
+
+def check_name(name: str) -> None:
+    """Refuse what cannot name a run. Raises BadRunName."""
+    if name in _RESERVED:
+        raise BadRunName(f"a run cannot be named {name}", "that word means the newest run")
+    if not _NAME.fullmatch(name):
+        raise BadRunName(
+            f"{safe(name, 80)!r} cannot name a run",
+            "a name has 1 to 64 letters, digits, dots, dashes and underscores of ASCII,"
+            " and begins with a letter or a digit",
+        )
+
+
+def remove_run(run: RunDirectory) -> None:
+    """Delete a run that no trainer holds, with everything in it.
+
+    The directory first gets a hidden name, so that an interruption leaves no half of a run in the list.
+
+    Raises:
+        NotARun: it is a link, no run made it, or somebody put something of their own there.
+        RunBusy: a trainer holds it.
+        StorageError: it cannot be deleted.
+    """
+    _refuse_foreign(run)
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(RunLock(run))  # no trainer starts in a run that is going away
+        except LocksUnsupported:
+            trainer = read_trainer(run)
+            process = trainer.process if trainer is not None else None
+            if process is not None and is_alive(process) is not False:
+                detail = f"process {process.pid} on {safe(process.host, 64)}"
+                raise RunBusy(f"run {run.id} seems to be training", detail) from None
+        hidden = run.path.with_name(f".removed-{run.id}-{secrets.token_hex(4)}")
+        try:
+            run.path.rename(hidden)
+            shutil.rmtree(hidden)
+        except OSError as error:
+            raise StorageError.of("remove the run", run.path, error) from error
+
+
+def _exclusive(root: Path, name: str | None, preset_hint: str) -> Path:
+    if name is not None:
+        (root / name).mkdir(mode=0o700)
+        return root / name
+    hint = re.sub(r"[^A-Za-z0-9._-]+", "-", preset_hint).strip("._-")[:40] or "run"
+    stem = f"{hint}-{datetime.now().astimezone():%Y%m%d-%H%M%S}"
+    number = 1
+    while True:
+        path = root / (stem if number == 1 else f"{stem}-{number}")
+        try:
+            path.mkdir(mode=0o700)
+        except FileExistsError:
+            if not root.is_dir():
+                raise
+            number += 1
+        else:
+            return path
+
+
+def _refuse_foreign(run: RunDirectory) -> None:
+    where = safe(str(run.path), 200)
+    if run.path.is_symlink():
+        raise NotARun("this is a link to a directory, not a run", where, next=("name the directory itself",))
+    if not run.is_run():
+        raise NotARun(
+            "this directory is not a run", f"{where} has no config.yaml with control/ and checkpoints/"
+        )
+    known = {*_FILES, *_FOLDERS}
+    foreign = sorted(
+        safe(entry.name, 60)
+        for entry in run.path.iterdir()
+        if entry.name not in known and not entry.name.endswith(".tmp") and not entry.name.startswith(".nfs")
+    )
+    if foreign:
+        raise NotARun(
+            "the directory holds what no run made",
+            f"{where}: {', '.join(foreign[:5])}",
+            next=("move these elsewhere, then remove the run",),
+        )

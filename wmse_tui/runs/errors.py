@@ -1,0 +1,117 @@
+"""The failures of this room, each with what happened, where, and what to do next.
+
+RunsError
+├── EventError         a line of a log is no event of ours
+│   └── NewerVersion   it was written by a later version of this program
+├── StorageError       a file of a run cannot be made, opened or written
+├── BadRunName         a name that cannot name a run
+├── RunExists          the name is taken
+├── NotARun            a directory that no run made
+├── RunNotFound        nothing goes by that id, prefix or path
+│   └── RunAmbiguous   several runs do
+├── RunBusy            a trainer holds the run
+├── LocksUnsupported   the filesystem cannot lock files
+├── ControlError       a request that no trainer understands
+└── LaunchError        the trainer process cannot be started
+"""
+# ruff: noqa: N818 (NotARun, RunBusy: the names say what is the case; "Error" would only lengthen them)
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+class RunsError(Exception):
+    """A failure with its explanation.
+
+    Args:
+        title: what happened, in one line.
+        detail: the evidence: which file, which value, what was expected.
+        next: what a person can do, most promising first.
+    """
+
+    code = "E_RUN"
+
+    def __init__(self, title: str, detail: str = "", *, next: tuple[str, ...] = ()) -> None:  # noqa: A002
+        super().__init__(title if not detail else f"{title}: {detail}")
+        self.title = title
+        self.detail = detail
+        self.next = next
+
+
+class EventError(RunsError):
+    """A line of a log that is no event, or an event that no line can hold."""
+
+    code = "E_EVENT"
+
+
+class NewerVersion(EventError):
+    """A log of a later version of this program."""
+
+
+class StorageError(RunsError):
+    """A file of a run cannot be made, opened or written."""
+
+    code = "E_STORAGE"
+
+    @classmethod
+    def of(cls, doing: str, path: Path, error: OSError, *, next: tuple[str, ...] = ()) -> StorageError:  # noqa: A002
+        """The error of the operating system, met while `doing` something to `path`."""
+        return cls(f"cannot {doing}", f"{path}: {error.strerror or error}", next=next)
+
+
+class BadRunName(RunsError):
+    """A name that cannot name a run."""
+
+    code = "E_RUN_NAME"
+
+
+class RunExists(RunsError):
+    """The name is taken."""
+
+    code = "E_RUN_EXISTS"
+
+
+class NotARun(RunsError):
+    """A directory that no run made."""
+
+    code = "E_NOT_A_RUN"
+
+
+class RunNotFound(RunsError):
+    """Nothing goes by that id, prefix or path."""
+
+    code = "E_RUN_NOT_FOUND"
+
+
+class RunAmbiguous(RunNotFound):
+    """Several runs begin with the given text."""
+
+
+class RunBusy(RunsError):
+    """A trainer holds the run; `pid` and `host` are what it wrote of itself, where it did."""
+
+    code = "E_RUN_BUSY"
+
+    def __init__(self, title: str, detail: str = "", *, pid: int | None = None, host: str = "") -> None:
+        super().__init__(title, detail, next=("watch it: wmse-tui attach", "end it: wmse-tui stop"))
+        self.pid = pid
+        self.host = host
+
+
+class LocksUnsupported(RunsError):
+    """The filesystem cannot lock files, so two trainers could not be told apart."""
+
+    code = "E_LOCKS"
+
+
+class ControlError(RunsError):
+    """A request that no trainer understands, or that cannot be left in the run."""
+
+    code = "E_CONTROL"
+
+
+class LaunchError(RunsError):
+    """The trainer process cannot be started."""
+
+    code = "E_LAUNCH"

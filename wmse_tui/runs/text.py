@@ -1,0 +1,38 @@
+r"""Text from files, configurations and data, made fit for a terminal.
+
+Whatever a run's files hold may come from somewhere else: a class name, a path, a message of a library. Escape
+sequences in it could set the clipboard or move the cursor, and invisible or right-to-left marks could make
+one name look like another. They are shown instead (`\x1b`), never sent.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+
+# Letters and marks that count as printable and show nothing: joiners, fillers, selectors.
+_INVISIBLE = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u3164\uffa0")
+
+
+def safe(text: str, limit: int | None = None) -> str:
+    """`text` in one line of printable characters, at most `limit` of them (an ellipsis marks the cut)."""
+    if limit is not None and len(text) > limit:
+        cut = "".join(map(_shown, text[:limit]))
+        return cut[: limit - 1] + "\u2026" if limit > 0 else ""
+    shown = "".join(map(_shown, text))
+    if limit is not None and len(shown) > limit:
+        return shown[: limit - 1] + "\u2026" if limit > 0 else ""
+    return shown
+
+
+def _shown(character: str) -> str:
+    if character.isprintable() and character not in _INVISIBLE:
+        return character
+    if character in "\n\r\t" or unicodedata.category(character) in ("Zs", "Zl", "Zp"):
+        return " "
+    return (
+        character.encode("ascii", "backslashreplace").decode() if ord(character) > 0x7F else _hex(character)
+    )
+
+
+def _hex(character: str) -> str:
+    return f"\\x{ord(character):02x}"
