@@ -1,0 +1,46 @@
+"""A run small enough to be trained many times: 96 patterns, a CIFAR ResNet-8, six steps an epoch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from wmse_tui.config.load import dump_experiment, load_experiment
+from wmse_tui.runs.directory import RunDirectory, create_run
+
+TINY = (
+    "seed=7",
+    "dataset.train_images=96",
+    "dataset.test_images=40",
+    "dataset.crop=16",
+    "projector.hidden=16",
+    "projector.dim=4",
+    "method.whitening_size=8",
+    "schedule.batch_size=16",
+    "schedule.epochs=3",
+    "schedule.kind=constant",
+    "schedule.warmup_steps=2",
+    "evaluation.every=1",
+    "evaluation.linear=off",
+    "evaluation.raw_pixels=false",
+    "compute.device=cpu",
+    "compute.deterministic=true",
+)
+
+
+@pytest.fixture
+def make_run(tmp_path: Path) -> Callable[..., RunDirectory]:
+    """Creates a run of the tiny experiment with some keys set differently."""
+
+    def make(*overrides: str, name: str = "tiny") -> RunDirectory:
+        tiny = [
+            o
+            for o in TINY
+            if not (o.startswith("method.") and any(x.startswith("method.name") for x in overrides))
+        ]
+        experiment = load_experiment(preset="quickstart", overrides=(*tiny, *overrides))
+        return create_run(tmp_path / "runs", dump_experiment(experiment), name=name)
+
+    return make

@@ -1,0 +1,167 @@
+"""A checkpoint is whole or not there, a damaged one is never used, and none can run code."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import stat
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from wmse_tui.engine.errors import CheckpointError
+from wmse_tui.engine.training import checkpoints
+from wmse_tui.engine.training.checkpoints import (
+    checksum_path,
+    name_checkpoint,
+    newest_checkpoint,
+    prune_checkpoints,
+    read_checkpoint,
+    save_checkpoint,
+    step_checkpoints,
+)
+
+
+def save(folder: Path, step: int) -> checkpoints.Published:
+    return save_checkpoint(folder, step, {"weights": torch.full((1000,), float(step)), "step": step})
+
+
+def newest(folder: Path) -> tuple[int, list[str]]:
+    passed_over: list[CheckpointError] = []
+    found = newest_checkpoint(folder, damaged=passed_over.append)
+    assert found is not None
+    return found[1]["step"], [str(error) for error in passed_over]
+
+
+def test_what_was_saved_is_read_back(tmp_path: Path) -> None:
+    published = save(tmp_path, 12)
+    state = read_checkpoint(published.path)
+    assert state["step"] == 12
+    assert torch.equal(state["weights"], torch.full((1000,), 12.0))
+    assert published.path.stat().st_size == published.bytes
+    assert stat.S_IMODE(published.path.stat().st_mode) == 0o600
+
+
+def test_the_checksum_file_is_what_sha256sum_reads(tmp_path: Path) -> None:
+    published = save(tmp_path, 12)
+    assert checksum_path(published.path).read_text() == f"{published.sha256}  step-00000012.pt\n"
+
+
+@pytest.mark.parametrize("damage", ["flip", "truncate", "empty", "no checksum"])
+def test_a_damaged_newest_is_passed_over_with_its_reason(tmp_path: Path, damage: str) -> None:
+    save(tmp_path, 1)
+    path = save(tmp_path, 2).path
+    content = bytearray(path.read_bytes())
+    if damage == "flip":
+        content[len(content) // 2] ^= 1
+        path.write_bytes(content)
+    elif damage == "truncate":
+        path.write_bytes(content[:-100])
+    elif damage == "empty":
+        path.write_bytes(b"")
+    else:
+        checksum_path(path).unlink()
+    step, reasons = newest(tmp_path)
+    assert step == 1
+    assert len(reasons) == 1
+    assert ("is missing" if damage == "no checksum" else "is damaged") in reasons[0]
+
+
+def test_all_damaged_is_an_error_and_not_a_fresh_start(tmp_path: Path) -> None:
+    for step in (1, 2):
+        save(tmp_path, step).path.write_bytes(b"x")
+    with pytest.raises(CheckpointError, match=r"no checkpoint of this run can be used: 2 tried"):
+        newest_checkpoint(tmp_path, damaged=lambda error: None)
+
+
+def test_an_empty_folder_has_no_newest(tmp_path: Path) -> None:
+    assert newest_checkpoint(tmp_path, damaged=lambda error: None) is None
+
+
+def test_the_best_keeps_its_bytes_when_its_step_is_pruned(tmp_path: Path) -> None:
+    name_checkpoint(save(tmp_path, 1), "best")
+    for step in (2, 3, 4):
+        save(tmp_path, step)
+        prune_checkpoints(tmp_path, keep=2)
+    assert [path.name for path in step_checkpoints(tmp_path)] == ["step-00000003.pt", "step-00000004.pt"]
+    assert read_checkpoint(tmp_path / "best.pt")["step"] == 1
+
+
+def test_a_name_moves_to_a_newer_checkpoint(tmp_path: Path) -> None:
+    name_checkpoint(save(tmp_path, 1), "best")
+    name_checkpoint(save(tmp_path, 2), "best")
+    assert read_checkpoint(tmp_path / "best.pt")["step"] == 2
+    assert len(checksum_path(tmp_path / "best.pt").read_text().splitlines()) == 1
+
+
+class Evil:
+    def __reduce__(self) -> tuple[Any, ...]:
+        return os.mkdir, ("evil-ran",)
+
+
+def test_a_pickle_in_a_checkpoint_is_not_executed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "step-00000001.pt"
+    for writer in (
+        lambda: torch.save({"format": 1, "x": Evil()}, path),
+        lambda: path.write_bytes(pickle.dumps(Evil())),
+    ):
+        writer()
+        checksum_path(path).write_text(f"{checkpoints.file_sha256(path)}  {path.name}\n")
+        with pytest.raises(CheckpointError, match="is not a checkpoint of ours"):
+            read_checkpoint(path)
+    assert not (tmp_path / "evil-ran").exists()
+
+
+def test_a_foreign_format_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "step-00000001.pt"
+    torch.save({"format": 99}, path)
+    checksum_path(path).write_text(f"{checkpoints.file_sha256(path)}  {path.name}\n")
+    with pytest.raises(CheckpointError, match=r"has format 99: this version reads format 1"):
+        read_checkpoint(path)
+
+
+class Interrupted(BaseException):
+    """Stands for the death of the process: nobody catches it."""
+
+
+def test_a_save_that_dies_at_any_system_call_leaves_the_old_or_the_new(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Fail the n-th fsync, rename or link, for n = 1, 2, ... until a save and its naming pass untouched."""
+    finished = False
+    for n in range(1, 60):
+        folder = tmp_path / str(n)
+        folder.mkdir()
+        name_checkpoint(save(folder, 1), "best")
+        calls = 0
+
+        def counted(real: Any, n: int = n) -> Any:
+            def call(*args: Any, **kwargs: Any) -> Any:
+                nonlocal calls
+                calls += 1
+                if calls == n:
+                    raise Interrupted
+                return real(*args, **kwargs)
+
+            return call
+
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "fsync", counted(os.fsync))
+            patch.setattr(Path, "replace", counted(Path.replace))
+            patch.setattr(Path, "hardlink_to", counted(Path.hardlink_to))
+            patch.setattr(Path, "unlink", counted(Path.unlink))
+            try:
+                name_checkpoint(save(folder, 2), "best")
+                prune_checkpoints(folder, keep=1)
+                finished = True
+            except Interrupted:
+                pass
+        assert newest(folder)[0] in (1, 2), n
+        assert read_checkpoint(folder / "best.pt")["step"] in (1, 2), n
+        if finished:
+            break
+    assert finished
+    assert n > 10

@@ -1,0 +1,112 @@
+"""Which checkpoints are kept, which is best, and what happens when the disk refuses."""
+
+from __future__ import annotations
+
+import errno
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from wmse_tui.config.sections.checkpoint import Checkpoint as CheckpointConfig
+from wmse_tui.engine.training import keeper as keeper_module
+from wmse_tui.engine.training.checkpoints import read_checkpoint
+from wmse_tui.engine.training.keeper import Keeper
+from wmse_tui.runs.events import Checkpoint, Evaluation, Event, KnnResult, LinearResult, Notice
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def evaluation(*, knn: float | None = None, linear: float | None = None) -> Evaluation:
+    return Evaluation(
+        epoch=1,
+        step=1,
+        knn=None if knn is None else KnnResult(knn, 5, "euclidean"),
+        linear=None if linear is None else LinearResult(linear, None, "adam"),
+        train_split="train",
+        test_split="test",
+        seconds=0.0,
+    )
+
+
+@pytest.fixture
+def events() -> list[Event]:
+    return []
+
+
+@pytest.fixture
+def keeper(tmp_path: Path, events: list[Event]) -> Keeper:
+    return Keeper(tmp_path, CheckpointConfig(), write=events.append, sync_log=lambda: None, clock=Clock())
+
+
+def save(keeper: Keeper, step: int, *kinds: str) -> str:
+    return keeper.save({"weights": torch.zeros(3)}, step=step, epoch=0, kinds=kinds or ("periodic",))
+
+
+def refuse(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*args: Any, **kwargs: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(keeper_module, "save_checkpoint", full)
+
+
+def test_the_last_two_the_best_and_the_final_stay(
+    keeper: Keeper, tmp_path: Path, events: list[Event]
+) -> None:
+    for step, kinds in enumerate([("best",), ("periodic",), ("periodic",), ("final",)], start=1):
+        save(keeper, step, *kinds)
+    names = sorted(path.name for path in tmp_path.glob("*.pt"))
+    assert names == ["best.pt", "final.pt", "step-00000003.pt", "step-00000004.pt"]
+    assert [(e.step, e.kinds) for e in events if isinstance(e, Checkpoint)][0] == (1, ("best",))
+
+
+def test_a_checkpoint_is_due_by_the_minute(tmp_path: Path) -> None:
+    clock = Clock()
+    keeper = Keeper(
+        tmp_path, CheckpointConfig(every_minutes=5), write=lambda e: None, sync_log=lambda: None, clock=clock
+    )
+    clock.now = 299.0
+    assert not keeper.due()
+    clock.now = 300.0
+    assert keeper.due()
+    save(keeper, 1)
+    assert not keeper.due()
+
+
+def test_the_best_is_by_nearest_neighbours_and_else_by_the_probe(keeper: Keeper, tmp_path: Path) -> None:
+    assert keeper.is_best(evaluation(knn=0.5, linear=0.9))
+    assert not keeper.is_best(evaluation(knn=0.5, linear=1.0))
+    assert keeper.is_best(evaluation(knn=0.6, linear=0.1))
+    assert not keeper.is_best(evaluation())
+    save(keeper, 3)
+    assert read_checkpoint(tmp_path / "step-00000003.pt")["best"] == 0.6
+
+
+def test_a_full_disk_is_told_and_training_goes_on_until_the_third_refusal(
+    keeper: Keeper, events: list[Event], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save(keeper, 1)
+    refuse(monkeypatch)
+    assert save(keeper, 2) == ""
+    assert save(keeper, 3) == ""
+    notices = [event.text for event in events if isinstance(event, Notice)]
+    assert notices[-1].startswith("checkpoint of step 3 could not be saved: No space left on device.")
+    assert "(2 of 3)" in notices[-1]
+    with pytest.raises(OSError, match="No space left"):
+        save(keeper, 4)
+    assert read_checkpoint(tmp_path / "step-00000001.pt")
+
+
+def test_a_stop_that_cannot_be_saved_is_an_error_at_once(
+    keeper: Keeper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refuse(monkeypatch)
+    with pytest.raises(OSError, match="No space left"):
+        save(keeper, 1, "stop")

@@ -1,0 +1,212 @@
+"""A run that is killed anywhere and resumed ends with the weights of one that was not, bit for bit."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from wmse_tui.engine.training.checkpoints import read_checkpoint, step_checkpoints
+from wmse_tui.runs.control import request
+from wmse_tui.runs.directory import RunDirectory
+from wmse_tui.runs.events import Attempt, Control, Epoch, Exit, Notice, Steps
+from wmse_tui.runs.fold import fold_all
+from wmse_tui.runs.reader import EventReader
+
+MakeRun = Callable[..., RunDirectory]
+METHODS = {
+    "w_mse": (),
+    "simclr": ("method.name=simclr",),
+    "byol": ("method.name=byol", "method.predictor_hidden=16"),
+}
+
+
+def trained(run: RunDirectory) -> int:
+    """Train in a process of its own until it ends by itself; its exit code."""
+    return start(run).wait(120)
+
+
+def start(run: RunDirectory) -> subprocess.Popen[bytes]:
+    with run.trainer_log.open("ab") as log:
+        return subprocess.Popen(
+            [sys.executable, "-m", "wmse_tui.engine", str(run.path)],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            env={**os.environ, "OMP_NUM_THREADS": "1"},
+            start_new_session=True,
+        )
+
+
+def events_of(run: RunDirectory, kind: type[Any]) -> list[Any]:
+    return [record.event for record in EventReader(run.events).poll() if isinstance(record.event, kind)]
+
+
+def steps_seen(run: RunDirectory) -> int:
+    return max((event.first + len(event.loss) - 1 for event in events_of(run, Steps)), default=0)
+
+
+def wait_until(condition: Callable[[], bool], process: subprocess.Popen[bytes]) -> None:
+    end = time.monotonic() + 60
+    while not condition():
+        assert process.poll() is None, "the trainer ended before it was hit"
+        assert time.monotonic() < end, "the trainer never came so far"
+        time.sleep(0.01)
+
+
+def final_state(run: RunDirectory) -> dict[str, Any]:
+    return read_checkpoint(run.checkpoints / "final.pt")
+
+
+def losses(run: RunDirectory) -> list[float | None]:
+    """The loss series as a viewer has it after folding the log."""
+    kept: dict[int, float | None] = {}
+    for record in EventReader(run.events).poll():
+        if isinstance(record.event, Attempt):
+            kept = {step: loss for step, loss in kept.items() if step <= record.event.resume_step}
+        elif isinstance(record.event, Steps):
+            kept.update(enumerate(record.event.loss, start=record.event.first))
+    assert sorted(kept) == list(range(1, len(kept) + 1))
+    return [kept[step] for step in sorted(kept)]
+
+
+def assert_same_bits(ours: Any, theirs: Any, where: str = "") -> None:
+    assert type(ours) is type(theirs), where
+    if isinstance(ours, torch.Tensor):
+        assert torch.equal(ours, theirs), where
+    elif isinstance(ours, dict):
+        assert ours.keys() == theirs.keys(), where
+        for key in ours:
+            assert_same_bits(ours[key], theirs[key], f"{where}.{key}")
+    elif isinstance(ours, list | tuple):
+        assert len(ours) == len(theirs), where
+        for index, (one, other) in enumerate(zip(ours, theirs, strict=True)):
+            assert_same_bits(one, other, f"{where}[{index}]")
+    else:
+        assert ours == theirs, where
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("method", METHODS)
+def test_killed_and_resumed_equals_undisturbed(make_run: MakeRun, method: str) -> None:
+    """kill -9 at random steps, a checkpoint about every step, until the run completes."""
+    seed = random.SystemRandom().randrange(2**32)
+    print(f"kill moments are drawn from seed {seed}")
+    moments = random.Random(seed)
+    options = (*METHODS[method], "checkpoint.every_minutes=0.001")
+    undisturbed, killed = make_run(*options, name="undisturbed"), make_run(*options, name="killed")
+    assert trained(undisturbed) == 0
+
+    for at in sorted(moments.sample(range(1, 16), 2)):
+        process = start(killed)
+        wait_until(lambda at=at: steps_seen(killed) >= at, process)  # type: ignore[misc]
+        process.send_signal(signal.SIGKILL)
+        assert process.wait(10) == -signal.SIGKILL
+    assert trained(killed) == 0
+
+    ours, theirs = final_state(killed), final_state(undisturbed)
+    for part in ("method", "optimizer", "best"):
+        assert_same_bits(ours[part], theirs[part], part)
+    assert losses(killed) == losses(undisturbed)
+    assert [a.resume_step > 0 for a in events_of(killed, Attempt)] == [False, True, True]
+    assert all(attempt.exact for attempt in events_of(killed, Attempt))
+
+
+def test_a_stop_request_saves_and_the_next_attempt_goes_on(make_run: MakeRun) -> None:
+    undisturbed, stopped = make_run(name="undisturbed"), make_run(name="stopped")
+    assert trained(undisturbed) == 0
+
+    process = start(stopped)
+    wait_until(lambda: steps_seen(stopped) >= 1, process)
+    asked = request(stopped, "stop")
+    assert process.wait(30) == 4
+    answer = events_of(stopped, Control)[-1]
+    assert (answer.id, answer.outcome) == (asked, "accepted")
+    assert events_of(stopped, Exit)[-1].status == "stopped"
+    saved = read_checkpoint(step_checkpoints(stopped.checkpoints)[-1])["position"]["step"]
+    assert 0 < saved < 18
+
+    assert trained(stopped) == 0
+    assert events_of(stopped, Attempt)[-1].resume_step == saved
+    assert_same_bits(final_state(stopped)["method"], final_state(undisturbed)["method"])
+    assert [event.epoch for event in events_of(stopped, Epoch)] == [1, 2, 3]
+    view = fold_all(EventReader(stopped.events).poll())
+    assert [evaluation.epoch for evaluation in view.evaluations] == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGUSR1])
+def test_a_signal_saves_and_leaves(make_run: MakeRun, number: signal.Signals) -> None:
+    run = make_run("schedule.epochs=400")
+    process = start(run)
+    wait_until(lambda: steps_seen(run) >= 1, process)
+    process.send_signal(signal.SIGHUP)
+    process.send_signal(number)
+    assert process.wait(30) == 4
+    assert step_checkpoints(run.checkpoints)
+
+
+def test_a_second_trainer_is_refused_and_the_first_unharmed(make_run: MakeRun) -> None:
+    run = make_run("schedule.epochs=400")
+    first = start(run)
+    wait_until(lambda: steps_seen(run) >= 1, first)
+    assert trained(run) == 73
+    assert "is being trained already" in run.trainer_log.read_text()
+    before = steps_seen(run)
+    wait_until(lambda: steps_seen(run) > before, first)
+    request(run, "stop")
+    assert first.wait(30) == 4
+
+
+def test_a_damaged_newest_checkpoint_is_told_and_passed_over(make_run: MakeRun) -> None:
+    undisturbed, damaged = (
+        make_run(name="undisturbed"),
+        make_run("checkpoint.every_minutes=0.001", name="damaged"),
+    )
+    assert trained(undisturbed) == 0
+    process = start(damaged)
+    wait_until(lambda: len(step_checkpoints(damaged.checkpoints)) >= 2, process)
+    request(damaged, "stop")
+    assert process.wait(30) == 4
+    older, newest = step_checkpoints(damaged.checkpoints)
+    content = bytearray(newest.read_bytes())
+    content[len(content) // 2] ^= 1
+    newest.write_bytes(content)
+
+    assert trained(damaged) == 0
+    assert [n.code for n in events_of(damaged, Notice) if n.level == "warning"] == ["E_CHECKPOINT"]
+    assert events_of(damaged, Attempt)[-1].resume_step == int(older.stem.removeprefix("step-"))
+    assert_same_bits(final_state(damaged)["method"], final_state(undisturbed)["method"])
+
+
+def test_requests_are_obeyed_and_answered(make_run: MakeRun, tmp_path: Path) -> None:
+    run = make_run("schedule.epochs=400", "evaluation.every=1000")
+    stale = request(run, "stop")  # of an earlier time: must not end this attempt
+    process = start(run)
+    wait_until(lambda: steps_seen(run) >= 1, process)
+
+    def answers(identity: str) -> list[tuple[str, str]]:
+        return [(c.command, c.outcome) for c in events_of(run, Control) if c.id == identity]
+
+    assert answers(stale) == [("stop", "refused")]
+    for command, last in (("checkpoint", "done"), ("evaluate", "done"), ("pause", "accepted")):
+        asked = request(run, command)
+        wait_until(lambda asked=asked, last=last: (answers(asked) or [("", "")])[-1][1] == last, process)  # type: ignore[misc]
+    time.sleep(0.5)
+    paused_at = steps_seen(run)
+    time.sleep(1.5)
+    assert steps_seen(run) == paused_at
+    request(run, "resume")
+    wait_until(lambda: steps_seen(run) > paused_at, process)
+    request(run, "stop_after_epoch")
+    assert process.wait(60) == 4
+    exit_event = events_of(run, Exit)[-1]
+    assert (exit_event.status, exit_event.step % 6) == ("stopped", 0)

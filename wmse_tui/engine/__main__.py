@@ -1,0 +1,24 @@
+"""The trainer: `python -m wmse_tui.engine RUN_DIR` makes one attempt at a run and exits with its code."""
+
+from __future__ import annotations
+
+import faulthandler
+import signal
+import sys
+
+
+def main() -> int:
+    """Train the run whose directory is the only argument."""
+    if len(sys.argv) != 2:
+        print("usage: python -m wmse_tui.engine RUN_DIR", file=sys.stderr)  # noqa: T201
+        return 2
+    # The stacks of a trainer that hangs: kill -QUIT writes them into trainer.log.
+    faulthandler.enable()
+    faulthandler.register(signal.SIGQUIT, all_threads=True)
+    from wmse_tui.engine.training.session import run_session
+
+    return run_session(sys.argv[1])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

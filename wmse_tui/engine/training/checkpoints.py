@@ -1,0 +1,224 @@
+"""Checkpoints: written aside, checked, published by rename; read without running anything from them.
+
+A checkpoint is `step-00000123.pt` with `step-00000123.pt.sha256` beside it, in the format that
+`sha256sum -c` reads. The checksum is published first, so a checkpoint under its final name always has
+one: a flipped byte in tensor data would load silently otherwise. `best.pt` and `final.pt` are links to
+(or copies of) the step they name.
+
+Saving goes through a file object: `torch.save` to a path turns a full disk into an unrelated RuntimeError.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import re
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from wmse_tui.engine.errors import CheckpointError
+
+FORMAT = 1
+_STEP_FILE = re.compile(r"step-(\d{8,})\.pt")
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """A checkpoint under its final name."""
+
+    path: Path
+    sha256: str
+    bytes: int
+
+
+def checksum_path(checkpoint: Path) -> Path:
+    """Where the checksum of `checkpoint` lies."""
+    return checkpoint.with_name(checkpoint.name + ".sha256")
+
+
+def step_checkpoints(folder: Path) -> list[Path]:
+    """All checkpoints by step, oldest first; unfinished files and links are not among them."""
+    found = [
+        (int(match[1]), path)
+        for path in folder.glob("step-*.pt")
+        if (match := _STEP_FILE.fullmatch(path.name))
+    ]
+    return [path for _, path in sorted(found)]
+
+
+def save_checkpoint(
+    folder: Path,
+    step: int,
+    state: Mapping[str, Any],
+    *,
+    before_publishing: Callable[[], None] = lambda: None,
+) -> Published:
+    """Write `state` as the checkpoint of `step`; afterwards it is whole on disk, or an OSError was raised.
+
+    Args:
+        folder: the run's checkpoints folder.
+        step: the number of optimiser steps taken.
+        state: tensors, numbers, strings and containers of these (what `weights_only` loading accepts).
+        before_publishing: called when the bytes are on disk and before the rename; the log is synced
+            here, so that it never lacks steps that a checkpoint contains.
+    """
+    path = folder / f"step-{step:08d}.pt"
+    aside = path.with_name(f".{path.name}.tmp")
+    try:
+        with _private(aside) as file:
+            torch.save({"format": FORMAT, **state}, file)
+            file.flush()
+            os.fsync(file.fileno())
+            size = file.tell()
+        digest = file_sha256(aside)
+        before_publishing()
+        _publish_text(checksum_path(path), f"{digest}  {path.name}\n")
+        aside.replace(path)
+    except BaseException:
+        aside.unlink(missing_ok=True)
+        raise
+    _sync_folder(folder)
+    return Published(path, digest, size)
+
+
+def name_checkpoint(published: Published, name: str) -> None:
+    """Let `name` ("best" or "final") stand for a published checkpoint, atomically."""
+    target = published.path.with_name(f"{name}.pt")
+    aside = target.with_name(f".{target.name}.tmp")
+    aside.unlink(missing_ok=True)
+    try:
+        aside.hardlink_to(published.path)
+    except OSError:  # a file system without hard links
+        shutil.copyfile(published.path, aside)
+        aside.chmod(0o600)
+    # File and checksum cannot change in one step: in between, the checksum file vouches for both, so
+    # that a process that dies here leaves the old or the new checkpoint, never neither.
+    sums = checksum_path(target)
+    new = f"{published.sha256}  {target.name}\n"
+    _publish_text(sums, (sums.read_text(encoding="ascii") if sums.exists() else "") + new)
+    aside.replace(target)
+    _publish_text(sums, new)
+    _sync_folder(target.parent)
+
+
+def prune_checkpoints(folder: Path, *, keep: int) -> None:
+    """Remove all but the newest `keep` step checkpoints; named ones keep their bytes."""
+    for path in step_checkpoints(folder)[:-keep]:
+        path.unlink()
+        checksum_path(path).unlink(missing_ok=True)
+    for leftover in folder.glob(".*.tmp"):
+        leftover.unlink(missing_ok=True)
+
+
+def read_checkpoint(path: Path) -> dict[str, Any]:
+    """Read a checkpoint onto the CPU after checking its bytes; nothing in it is ever executed.
+
+    Raises:
+        CheckpointError: it is missing, has no checksum, is damaged, or is not one of ours.
+    """
+    verify_checkpoint(path)
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:
+        raise CheckpointError(
+            f"{path} is not a checkpoint of ours",
+            str(error).splitlines()[0] if str(error) else type(error).__name__,
+            next=("take another file from the run's checkpoints folder",),
+        ) from error
+    if not isinstance(state, dict) or state.get("format") != FORMAT:
+        got = state.get("format") if isinstance(state, dict) else type(state).__name__
+        raise CheckpointError(
+            f"{path} has format {got!r}",
+            f"this version reads format {FORMAT}",
+            next=("use the version of wmse-tui that wrote it",),
+        )
+    return state
+
+
+def verify_checkpoint(path: Path) -> None:
+    """Raise CheckpointError unless `path` has exactly the bytes that were published."""
+    try:
+        wanted = checksum_path(path).read_text(encoding="ascii").split()[::2]
+        got = file_sha256(path)
+    except FileNotFoundError as error:
+        raise CheckpointError(
+            f"{Path(error.filename).name} is missing",
+            f"a checkpoint needs its checksum beside it: {path}, {checksum_path(path).name}",
+            next=("take another checkpoint of the run", "`wmse-tui show RUN` lists them"),
+        ) from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise CheckpointError(f"{path} cannot be read", str(error)) from error
+    if got not in wanted:
+        raise CheckpointError(
+            f"{path} is damaged",
+            f"its SHA-256 is {got[:16]}..., published was {wanted[-1][:16] if wanted else 'nothing'}...",
+            next=("an older checkpoint of the run is used where there is one",),
+        )
+
+
+def newest_checkpoint(
+    folder: Path, *, damaged: Callable[[CheckpointError], None]
+) -> tuple[Path, dict[str, Any]] | None:
+    """The newest step checkpoint that is whole, or None when there is none at all.
+
+    Args:
+        folder: the run's checkpoints folder.
+        damaged: called for each newer one that had to be passed over.
+
+    Raises:
+        CheckpointError: there are checkpoints, and not one can be used: starting from nothing would
+            silently lose the run.
+    """
+    paths = step_checkpoints(folder)
+    for path in reversed(paths):
+        try:
+            return path, read_checkpoint(path)
+        except CheckpointError as error:
+            damaged(error)
+    if paths:
+        raise CheckpointError(
+            "no checkpoint of this run can be used",
+            f"{len(paths)} tried in {folder}",
+            next=("start a new run from the same configuration",),
+        )
+    return None
+
+
+def file_sha256(path: Path) -> str:
+    """The SHA-256 of a file, read in pieces."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _private(path: Path) -> Any:
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    return os.fdopen(descriptor, "w+b")
+
+
+def _publish_text(path: Path, text: str) -> None:
+    aside = path.with_name(f".{path.name}.tmp")
+    try:
+        with _private(aside) as file:
+            file.write(text.encode())
+            file.flush()
+            os.fsync(file.fileno())
+        aside.replace(path)
+    except BaseException:
+        aside.unlink(missing_ok=True)
+        raise
+
+
+def _sync_folder(folder: Path) -> None:
+    # Some network file systems refuse to sync a folder; the rename itself stands all the same.
+    with contextlib.suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

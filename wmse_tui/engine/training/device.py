@@ -1,0 +1,90 @@
+"""Which device trains, and why that one: `compute.device` turned into a torch device and a sentence."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+import torch
+
+from wmse_tui.engine.errors import DeviceError
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """A usable device with its name for people and the reason it was chosen."""
+
+    torch: torch.device
+    name: str
+    reason: str
+
+
+def why_no_cuda() -> str:
+    """One sentence that says why CUDA cannot be used here, most specific cause first."""
+    if not torch.backends.cuda.is_built():
+        return f"this torch ({torch.__version__}) was built without CUDA"
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if visible is not None and visible.strip() in ("", "-1"):
+        return f"CUDA_VISIBLE_DEVICES={visible!r} hides every GPU"
+    try:
+        torch.cuda.init()
+    except (RuntimeError, AssertionError) as error:
+        return str(error).splitlines()[0]
+    if torch.cuda.device_count() == 0:
+        return "the driver reports no GPU" + (f" (CUDA_VISIBLE_DEVICES={visible!r})" if visible else "")
+    return ""
+
+
+def choose_device(wanted: str) -> Device:
+    """Resolve `auto`, `cpu`, `cuda` or `cuda:N`.
+
+    `CUDA_VISIBLE_DEVICES` is respected: N counts the visible GPUs.
+
+    Raises:
+        DeviceError: CUDA was asked for and cannot be used, with the reason.
+    """
+    if wanted == "cpu":
+        return Device(torch.device("cpu"), _cpu_name(), "asked for")
+    reason = why_no_cuda()
+    if wanted == "auto" and reason:
+        return Device(torch.device("cpu"), _cpu_name(), f"no CUDA: {reason}")
+    if reason:
+        raise DeviceError(
+            f"compute.device={wanted} cannot be used",
+            reason,
+            next=("`wmse-tui doctor` shows what torch sees", "train on the CPU: --set compute.device=cpu"),
+        )
+    count = torch.cuda.device_count()
+    index = int(wanted.partition(":")[2] or 0) if wanted != "auto" else 0
+    if index >= count:
+        raise DeviceError(
+            f"compute.device={wanted} does not exist",
+            f"{count} visible GPU{'s' if count > 1 else ''}, counted from cuda:0",
+            next=(
+                f"take one of {', '.join(f'cuda:{i}' for i in range(count))}",
+                "look at CUDA_VISIBLE_DEVICES",
+            ),
+        )
+    why = "the first visible GPU" if wanted in ("auto", "cuda") else "asked for"
+    return Device(torch.device("cuda", index), torch.cuda.get_device_name(index), why)
+
+
+def _cpu_name() -> str:
+    return f"CPU, {torch.get_num_threads()} thread{'s' if torch.get_num_threads() > 1 else ''}"
+
+
+def prepare(device: torch.device, *, deterministic: bool) -> None:
+    """Set the process-wide switches of torch before the first kernel runs.
+
+    `deterministic` costs speed on a GPU and buys the same bits from the same start; otherwise cuDNN may
+    try its algorithms and keep the fastest, as the paper's code does.
+    """
+    if deterministic:
+        # cuBLAS reads this when its first handle is made.
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+        torch.use_deterministic_algorithms(True)
+        torch.backends.cudnn.benchmark = False
+    elif device.type == "cuda":
+        torch.backends.cudnn.benchmark = True
+    if device.type == "cuda":
+        torch.cuda.set_device(device)

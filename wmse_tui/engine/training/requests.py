@@ -1,0 +1,127 @@
+"""What people and schedulers ask of a running trainer: signals and control files, looked at between steps."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Callable
+from types import FrameType
+from typing import Literal, TypeAlias
+
+from wmse_tui.runs.control import Request, pending, take
+from wmse_tui.runs.directory import RunDirectory
+from wmse_tui.runs.events import Control, Event, Phase
+from wmse_tui.runs.process import read_trainer
+
+Outcome: TypeAlias = Literal["done", "accepted", "refused"]
+
+POLL_SECONDS = 0.5
+"""A request is seen this soon; looking more often would cost system calls in every step."""
+STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGUSR2)
+"""SLURM warns with SIGUSR1 or SIGTERM; all mean: save and leave."""
+
+
+class StopRequested(Exception):
+    """Somebody asked the trainer to save and leave."""
+
+
+class Requests:
+    """The trainer's ear.
+
+    Signal handlers only set a flag. `poll` reads the control folder, answers every request with a
+    `control` event, and keeps what the loop has to do at its next boundary in plain attributes.
+    """
+
+    def __init__(self, run: RunDirectory, write: Callable[[Event], None]) -> None:
+        self._run = run
+        self._write = write
+        self._signal: int | None = None
+        self._looked = 0.0
+        self.stop: str = ""
+        self.stop_after_epoch = False
+        self.paused = False
+        self.checkpoint: list[str] = []
+        self.evaluate: list[str] = []
+
+    def listen(self) -> None:
+        """Install the signal handlers; a hang-up of any terminal is ignored."""
+        for number in STOP_SIGNALS:
+            signal.signal(number, self._on_signal)
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+
+    def refuse_stale(self) -> None:
+        """Refuse what was asked of an earlier attempt: an old `stop` must not end this one."""
+        launch = read_trainer(self._run)
+        # A launch that nobody took over yet is ours: what was asked since then is meant for this attempt.
+        born = launch.time if launch is not None and launch.process is None else time.time()
+        for request in pending(self._run):
+            if request.time < born:
+                self._answer(request.id, request.command, "refused", "came before this attempt began")
+                take(self._run, request)
+
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        self._signal = number
+
+    def stop_requested(self) -> bool:
+        """Whether to save and leave; cheap enough for every step and every chunk of an evaluation."""
+        self.poll()
+        return bool(self.stop)
+
+    def raise_if_stopped(self) -> None:
+        """Raise StopRequested when somebody asked to stop: for work that cannot be resumed half-way."""
+        if self.stop_requested():
+            raise StopRequested(self.stop)
+
+    def poll(self) -> None:
+        """Look for new requests, at most every half second."""
+        if self._signal is not None and not self.stop:
+            self.stop = signal.Signals(self._signal).name
+        now = time.monotonic()
+        if now - self._looked < POLL_SECONDS:
+            return
+        self._looked = now
+        for request in pending(self._run):
+            outcome, text = ("refused", request.problem) if request.problem else self._obey(request)
+            # Answered first, removed second: a request may be answered twice after a crash, never lost.
+            self._answer(request.id, request.command, outcome, text)
+            take(self._run, request)
+
+    def _answer(self, request_id: str, command: str, outcome: Outcome, text: str) -> None:
+        self._write(Control(id=request_id, command=command, outcome=outcome, text=text))
+
+    def _obey(self, request: Request) -> tuple[Outcome, str]:
+        match request.command:
+            case "stop":
+                self.stop = "requested"
+                return "accepted", "saving, then leaving"
+            case "stop_after_epoch":
+                self.stop_after_epoch = True
+                return "accepted", "leaving after this epoch"
+            case "pause":
+                self.paused = True
+                return "accepted", "pausing at the next step"
+            case "resume":
+                was, self.paused = self.paused, False
+                return ("done", "training goes on") if was else ("refused", "the run is not paused")
+            case "checkpoint":
+                self.checkpoint.append(request.id)
+                return "accepted", "saving at the next step"
+            case "evaluate":
+                self.evaluate.append(request.id)
+                return "accepted", "evaluating at the next step"
+        return "refused", f"unknown command {request.command!r}"
+
+    def answer(self, ids: list[str], command: str, outcome: Outcome, text: str) -> None:
+        """Tell the askers how a request that was accepted has ended."""
+        for request_id in ids:
+            self._answer(request_id, command, outcome, text)
+        ids.clear()
+
+    def wait_while_paused(self) -> None:
+        """Sleep until somebody resumes or stops the run; announces both ends as phases."""
+        if not self.paused:
+            return
+        self._write(Phase(name="paused"))
+        while self.paused and not self.stop_requested():
+            time.sleep(POLL_SECONDS / 2)
+        self._write(Phase(name="train"))

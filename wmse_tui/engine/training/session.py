@@ -1,0 +1,258 @@
+"""One attempt at a run: from its directory to an exit code, with every end of it told in the log."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import platform
+import random
+import socket
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Literal
+
+import torch
+import torchvision
+
+from wmse_tui import __version__
+from wmse_tui.config.load import parse_experiment
+from wmse_tui.config.problems import ConfigError
+from wmse_tui.config.schema import Experiment
+from wmse_tui.engine.data.catalogue import Data, load_data
+from wmse_tui.engine.data.loading import Batches, build_batches
+from wmse_tui.engine.errors import CheckpointError, Diverged, EngineError, WhiteningFailed
+from wmse_tui.engine.evaluation import EvaluationInterrupted, evaluate
+from wmse_tui.engine.methods import build_method
+from wmse_tui.engine.training.checkpoints import newest_checkpoint
+from wmse_tui.engine.training.device import Device, choose_device, prepare
+from wmse_tui.engine.training.failures import describe
+from wmse_tui.engine.training.keeper import Keeper
+from wmse_tui.engine.training.loop import Position, Trainer
+from wmse_tui.engine.training.optimizers import build_optimizer
+from wmse_tui.engine.training.requests import Requests, StopRequested
+from wmse_tui.runs.directory import RunDirectory
+from wmse_tui.runs.errors import RunBusy, RunsError
+from wmse_tui.runs.events import Attempt, Evaluation, Event, Exit, Notice, Phase
+from wmse_tui.runs.lock import RunLock
+from wmse_tui.runs.process import write_trainer
+from wmse_tui.runs.writer import EventWriter
+
+COMPLETED, FAILED, BAD_CONFIG, DIVERGED, STOPPED, BUSY = 0, 1, 2, 3, 4, 73
+PHASE_SECONDS = 0.5
+
+
+class Session:
+    """Holds the lock and the log of one attempt."""
+
+    def __init__(self, run: RunDirectory, log: EventWriter) -> None:
+        self.run = run
+        self.log = log
+        self.requests = Requests(run, self.write)
+        self.stage: Literal["start", "training"] = "start"
+        self.position = Position()
+        self.started = time.monotonic()
+        self._phase_at = 0.0
+        self._phase_name = ""
+
+    def write(self, event: Event) -> None:
+        """Append one event; trouble with the disk is kept by the writer and never ends the run."""
+        self.log.write(event)
+
+    def progress(
+        self, name: str, done: float | None = None, total: float | None = None, unit: str = ""
+    ) -> None:
+        """Tell how far a long piece of work is, at most twice a second; leaves when asked to stop."""
+        self.requests.raise_if_stopped()
+        now = time.monotonic()
+        finished = done is not None and done == total
+        if name != self._phase_name or finished or now - self._phase_at >= PHASE_SECONDS:
+            self._phase_name, self._phase_at = name, now
+            self.write(Phase(name=name, done=done, total=total, unit=unit))
+
+    def train(self) -> None:
+        """Everything from the configuration to the last epoch."""
+        self.write(Phase(name="start"))
+        config_text = self.run.config.read_text(encoding="utf-8")
+        experiment = parse_experiment(config_text, str(self.run.config))
+        device = choose_device(experiment.compute.device)
+        prepare(device.torch, deterministic=experiment.compute.deterministic)
+        seed_everything(experiment.seed)
+        self.write(Phase(name="data"))
+        data = load_data(experiment, progress=self.progress)
+        for text in data.notices:
+            self.write(Notice(level="info", code="N_DATA", text=text))
+        batches = build_batches(data.train, experiment, device.torch)
+        with contextlib.closing(batches):
+            self._train(experiment, device, data, batches)
+
+    def _train(self, experiment: Experiment, device: Device, data: Data, batches: Batches) -> None:
+        method = build_method(experiment).to(device.torch)
+        optimizer = build_optimizer(method.trainable_parameters(), experiment.optimizer)
+        best = None
+        found = newest_checkpoint(self.run.checkpoints, damaged=self._warn_damaged)
+        if found is not None:
+            _, saved = found
+            try:
+                method.load_state_dict(saved["method"])
+                optimizer.load_state_dict(saved["optimizer"])
+                self.position = Position(**saved["position"])
+                best = saved["best"]
+            except (KeyError, TypeError, ValueError, RuntimeError) as error:
+                # Part of a state restored would be another run under the same name.
+                raise CheckpointError(
+                    "the checkpoint does not fit this configuration", str(error), next=("start a new run",)
+                ) from error
+        self._tell_attempt(
+            experiment, device, batches, parameters=sum(p.numel() for p in method.parameters())
+        )
+        keeper = Keeper(
+            self.run.checkpoints, experiment.checkpoint, write=self.write, sync_log=self.log.sync, best=best
+        )
+        trainer = Trainer(
+            experiment,
+            method,
+            optimizer,
+            batches,
+            device=device.torch,
+            position=self.position,
+            keeper=keeper,
+            requests=self.requests,
+            evaluate=partial(self._evaluate, method.encoder, data, experiment, device.torch),
+            write=self.write,
+        )
+        trainer.train()
+
+    def _evaluate(
+        self,
+        encoder: torch.nn.Module,
+        data: Data,
+        experiment: Experiment,
+        device: torch.device,
+        *,
+        epoch: int,
+        step: int,
+        final: bool,
+    ) -> Evaluation | None:
+        try:
+            return evaluate(
+                encoder,
+                data,
+                experiment,
+                device,
+                epoch=epoch,
+                step=step,
+                final=final,
+                progress=self.progress,
+                should_stop=self.requests.stop_requested,
+            )
+        except EvaluationInterrupted as error:
+            raise StopRequested(self.requests.stop) from error
+
+    def _warn_damaged(self, error: CheckpointError) -> None:
+        self.write(Notice(level="warning", code=error.code, text=f"{error}. An older one is tried."))
+
+    def _tell_attempt(
+        self, experiment: Experiment, device: Device, batches: Batches, *, parameters: int
+    ) -> None:
+        deterministic = experiment.compute.deterministic
+        self.stage = "training"
+        self.write(
+            Attempt(
+                resume_step=self.position.step,
+                epochs=experiment.schedule.epochs,
+                steps_per_epoch=batches.steps_per_epoch,
+                device=device.name,
+                device_reason=device.reason,
+                loader=batches.kind,
+                loader_reason=batches.reason,
+                train_images=batches.images,
+                train_split=batches.split,
+                parameters=parameters,
+                deterministic=deterministic,
+                exact=deterministic or device.torch.type == "cpu",
+                pid=os.getpid(),
+                host=socket.gethostname(),
+                versions=(
+                    ("wmse_tui", __version__),
+                    ("python", platform.python_version()),
+                    ("torch", torch.__version__),
+                    ("torchvision", torchvision.__version__),
+                ),
+            )
+        )
+        self.log.sync()
+
+    def saved(self) -> str:
+        """What a person still has after a failure."""
+        found = sorted(self.run.checkpoints.glob("step-*.pt"))
+        if not found:
+            return "nothing yet: the run had no checkpoint"
+        return f"checkpoint {found[-1].name}; the run can be resumed from it"
+
+    def exit(self, status: Literal["completed", "stopped", "diverged", "failed"]) -> None:
+        """The last event of the attempt."""
+        self.write(
+            Exit(
+                status=status,
+                step=self.position.step,
+                epoch=self.position.epoch,
+                seconds=time.monotonic() - self.started,
+            )
+        )
+        self.log.sync()
+
+
+def run_session(path: os.PathLike[str] | str) -> int:
+    """Make one attempt at the run in directory `path`; returns the trainer's exit code."""
+    run = RunDirectory(Path(path).resolve())
+    try:
+        with RunLock(run), _opened_log(run) as log:
+            session = Session(run, log)
+            session.requests.listen()
+            session.requests.refuse_stale()
+            write_trainer(run, attempt=log.attempt)
+            return _ended(session, session.train)
+    except RunsError as error:  # without lock or log there is only trainer.log to tell it
+        print(error, *(f"  - {step}" for step in error.next), sep="\n", flush=True)  # noqa: T201
+        return BUSY if isinstance(error, RunBusy) else FAILED
+
+
+def _ended(session: Session, train: Callable[[], None]) -> int:
+    """Run `train` and tell its end in the log, whatever it is."""
+    status, code = "failed", FAILED
+    try:
+        train()
+    except StopRequested:
+        status, code = "stopped", STOPPED
+    except (WhiteningFailed, Diverged) as error:
+        session.write(describe(error, saved=session.saved(), stage=session.stage))
+        status, code = "diverged", DIVERGED
+    except (EngineError, ConfigError, Exception) as error:  # noqa: BLE001  the border: nothing ends untold
+        event = describe(error, saved=session.saved(), stage=session.stage)
+        if event.traceback:
+            print(event.traceback, flush=True)  # noqa: T201  into trainer.log
+        session.write(event)
+        if isinstance(error, ConfigError):
+            code = BAD_CONFIG
+    else:
+        status, code = "completed", COMPLETED
+    session.exit(status)
+    return code
+
+
+@contextlib.contextmanager
+def _opened_log(run: RunDirectory) -> Iterator[EventWriter]:
+    log = EventWriter(run.events)
+    try:
+        log.begin_attempt()
+        yield log
+    finally:
+        log.close()
+
+
+def seed_everything(seed: int) -> None:
+    """Seed what draws initial weights; everything later is counted (engine/random.py)."""
+    random.seed(seed)
+    torch.manual_seed(seed)
