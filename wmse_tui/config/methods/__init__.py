@@ -1,0 +1,15 @@
+"""The methods that can be trained: one class of options per file, and their union, told apart by `name`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from wmse_tui.config.methods.byol import Byol
+from wmse_tui.config.methods.simclr import SimClr
+from wmse_tui.config.methods.w_mse import WMse
+
+Method = Annotated[WMse | SimClr | Byol, Field(discriminator="name")]
+
+__all__ = ["Byol", "Method", "SimClr", "WMse"]

@@ -1,0 +1,1 @@
+"""The sections of an experiment, one class or union per file."""

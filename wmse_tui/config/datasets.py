@@ -1,0 +1,189 @@
+"""What is known of each data set before it is opened: sizes, splits, colours, weight.
+
+Normalisation constants are those of the W-MSE reference code, so that its numbers can be compared. Its standard
+deviation of CIFAR-10 (0.2023, 0.1994, 0.2010) is smaller than that of the pixels (0.2470, 0.2435, 0.2616) and is
+kept on purpose.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+Triple = tuple[float, float, float]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DatasetFacts:
+    """Facts of one data set; None where they depend on the user's files.
+
+    Args:
+        name: as in `dataset.name`.
+        title: as people write it.
+        train_images, probe_train_images, test_images: how many train the encoder, train the probes, test them.
+        classes: number of classes.
+        size: side of the images, px; None: they differ.
+        mean, std: normalisation of red, green, blue in 0 to 1.
+        channels: colour channels.
+        train_split, probe_split, test_split: what the three sets are called by the data set itself.
+        archive_bytes: what is downloaded; 0: nothing (drawn here, or brought by the user).
+        class_names: in the order of the labels; empty: known once the files are.
+    """
+
+    name: str
+    title: str
+    train_images: int | None
+    probe_train_images: int | None
+    test_images: int | None
+    classes: int | None
+    size: int | None
+    mean: Triple
+    std: Triple
+    channels: int = 3
+    train_split: str = "train"
+    probe_split: str = "train"
+    test_split: str = "test"
+    archive_bytes: int = 0
+    class_names: tuple[str, ...] = ()
+
+
+_IMAGENET_MEAN: Triple = (0.485, 0.456, 0.406)
+_IMAGENET_STD: Triple = (0.229, 0.224, 0.225)
+
+_ALL = (
+    DatasetFacts(
+        name="patterns",
+        title="Patterns",
+        train_images=5000,
+        probe_train_images=5000,
+        test_images=1000,
+        classes=10,
+        size=32,
+        mean=(0.5, 0.5, 0.5),
+        std=(0.25, 0.25, 0.25),
+        class_names=(
+            "stripes",
+            "checks",
+            "rings",
+            "rays",
+            "spirals",
+            "waves",
+            "grids",
+            "blobs",
+            "noise",
+            "dots",
+        ),
+    ),
+    DatasetFacts(
+        name="cifar10",
+        title="CIFAR-10",
+        train_images=50_000,
+        probe_train_images=50_000,
+        test_images=10_000,
+        classes=10,
+        size=32,
+        mean=(0.4914, 0.4822, 0.4465),
+        std=(0.2023, 0.1994, 0.2010),
+        archive_bytes=170_498_071,
+        class_names=(
+            "airplane",
+            "automobile",
+            "bird",
+            "cat",
+            "deer",
+            "dog",
+            "frog",
+            "horse",
+            "ship",
+            "truck",
+        ),
+    ),
+    DatasetFacts(
+        name="cifar100",
+        title="CIFAR-100",
+        train_images=50_000,
+        probe_train_images=50_000,
+        test_images=10_000,
+        classes=100,
+        size=32,
+        mean=(0.5071, 0.4867, 0.4408),
+        std=(0.2675, 0.2565, 0.2761),
+        archive_bytes=169_001_437,
+    ),
+    DatasetFacts(
+        name="stl10",
+        title="STL-10",
+        train_images=105_000,
+        probe_train_images=5_000,
+        test_images=8_000,
+        classes=10,
+        size=96,
+        mean=(0.43, 0.42, 0.39),
+        std=(0.27, 0.26, 0.27),
+        train_split="train+unlabeled",
+        archive_bytes=2_640_397_119,
+        class_names=(
+            "airplane",
+            "bird",
+            "car",
+            "cat",
+            "deer",
+            "dog",
+            "horse",
+            "monkey",
+            "ship",
+            "truck",
+        ),
+    ),
+    DatasetFacts(
+        name="tiny_imagenet",
+        title="Tiny ImageNet",
+        train_images=100_000,
+        probe_train_images=100_000,
+        test_images=10_000,
+        classes=200,
+        size=64,
+        mean=(0.480, 0.448, 0.398),
+        std=(0.277, 0.269, 0.282),
+        test_split="val",
+        archive_bytes=248_100_043,
+    ),
+    DatasetFacts(
+        name="imagenet100",
+        title="ImageNet-100",
+        train_images=None,  # which images of a class a copy holds differs between copies
+        probe_train_images=None,
+        test_images=None,
+        classes=100,
+        size=None,
+        mean=_IMAGENET_MEAN,
+        std=_IMAGENET_STD,
+        test_split="val",
+    ),
+    DatasetFacts(
+        name="imagenet",
+        title="ImageNet",
+        train_images=1_281_167,
+        probe_train_images=1_281_167,
+        test_images=50_000,
+        classes=1000,
+        size=None,
+        mean=_IMAGENET_MEAN,
+        std=_IMAGENET_STD,
+        test_split="val",
+    ),
+    DatasetFacts(
+        name="folder",
+        title="Your own images",
+        train_images=None,
+        probe_train_images=None,
+        test_images=None,
+        classes=None,
+        size=None,
+        mean=_IMAGENET_MEAN,
+        std=_IMAGENET_STD,
+    ),
+)
+
+DATASETS: Mapping[str, DatasetFacts] = MappingProxyType({facts.name: facts for facts in _ALL})

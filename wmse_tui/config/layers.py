@@ -1,0 +1,157 @@
+"""Layers: presets, a file and `--set` lie on each other; the upper one wins, and the place of each value is remembered.
+
+Three rules go beyond "the upper one wins":
+
+- `null` clears: what lower layers said is forgotten, and the default holds again.
+- A layer that changes a tag (`method.name`, `optimizer.name`, `schedule.kind`) drops the lower layers' options that the
+  new variant does not have.
+- A layer that changes what a published number is about (`RECIPE`) drops the lower layers' title and number: they would lie.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from wmse_tui.config.explain import explain
+from wmse_tui.config.locations import expanded
+from wmse_tui.config.names import field_of, sections, unions
+from wmse_tui.config.problems import ConfigError, Problem
+from wmse_tui.config.schema import Experiment
+
+RECIPE = ("dataset.name", "augmentation.views", "backbone.arch", "method.name")
+CLAIMS = ("title", "paper")
+FOLDERS = ("root", "probe_train", "probe_test")
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """What one source says.
+
+    Args:
+        values: plain nested data, never changed here.
+        source: the file as the person knows it, or the flag (`--set optimizer.lr`).
+        lines: line of each dotted path; empty for a flag.
+    """
+
+    values: Mapping[str, Any]
+    source: str
+    lines: Mapping[str, int]
+
+
+def build(layers: Iterable[Layer]) -> Experiment:
+    """The experiment that the layers, lowest first, describe together.
+
+    Raises:
+        ConfigError: all wrong options at once, each with its file and line or its flag; when every option is right by
+            itself, all combinations that cannot work.
+    """
+    stack = _Stack()
+    for layer in layers:
+        stack.put(layer)
+    try:
+        return Experiment.model_validate(stack.values)
+    except ValidationError as error:
+        problems = explain(error, stack.values)
+    except ConfigError as error:
+        problems = error.problems
+    raise ConfigError(stack.placed(problem) for problem in problems)
+
+
+def with_absolute_folders(values: Mapping[str, Any], base: Path) -> dict[str, Any]:
+    """The same values with the folders of the dataset section absolute; relative ones start at `base`."""
+    dataset = values.get("dataset")
+    if not isinstance(dataset, Mapping):
+        return dict(values)
+    absolute = {
+        key: str(expanded(Path(value), base)) if key in FOLDERS and isinstance(value, str) else value
+        for key, value in dataset.items()
+    }
+    return {**values, "dataset": absolute}
+
+
+class _Stack:
+    """The layers put so far: their values together, and where each was written."""
+
+    def __init__(self) -> None:
+        self.values: dict[str, Any] = {name: {union.tag: union.default} for name, union in unions().items()}
+        self.origins: dict[str, tuple[str, int | None]] = {}
+
+    def put(self, layer: Layer) -> None:
+        before = self._recipe()
+        for key in layer.values:
+            self._put_key(layer, key)
+        if self._recipe() != before:
+            for key in CLAIMS:
+                self._forget(key)
+                self.values.pop(key, None)
+                if key in layer.values:
+                    self._put_key(layer, key)
+
+    def placed(self, problem: Problem) -> Problem:
+        """The problem with the place of its option, or of the nearest thing around it that somebody wrote."""
+        path = problem.path
+        while path and path not in self.origins:
+            path = path.rpartition(".")[0]
+        source, line = self.origins.get(path, (None, None))
+        return replace(problem, source=source, line=line)
+
+    def _put_key(self, layer: Layer, key: str) -> None:
+        value = layer.values[key]
+        if key in sections() and isinstance(value, Mapping):
+            self._put_section(layer, key, value)
+            return
+        self._forget(key)
+        if value is not None or field_of(key) is None:
+            self.values[key] = value
+            self._remember(layer, key)
+        elif key in unions():
+            self.values[key] = {unions()[key].tag: unions()[key].default}
+        else:
+            self.values.pop(key, None)
+
+    def _put_section(self, layer: Layer, section: str, entries: Mapping[str, Any]) -> None:
+        lower = self.values.get(section)
+        merged = dict(lower) if isinstance(lower, Mapping) else {}
+        union = unions().get(section)
+        if union is not None and union.tag in entries:
+            tag_value = union.default if entries[union.tag] is None else entries[union.tag]
+            if merged.get(union.tag) != tag_value:
+                cls = union.classes.get(tag_value) if isinstance(tag_value, str) else None
+                merged = {key: value for key, value in merged.items() if cls and key in cls.model_fields}
+        self._remember(layer, section)
+        for key, value in entries.items():
+            path = f"{section}.{key}"
+            self._forget(path)
+            if value is not None or field_of(path) is None:
+                merged[key] = value
+                self._remember(layer, path)
+            else:
+                merged.pop(key, None)
+        if union is not None:
+            merged.setdefault(union.tag, union.default)
+        self.values[section] = merged
+
+    def _recipe(self) -> tuple[object, ...]:
+        return tuple(self._at(path) for path in RECIPE)
+
+    def _at(self, path: str) -> object:
+        section, _, leaf = path.partition(".")
+        entries = self.values.get(section)
+        field = field_of(path)
+        default = None if field is None else field.default
+        return entries.get(leaf, default) if isinstance(entries, Mapping) else default
+
+    def _forget(self, path: str) -> None:
+        for known in [known for known in self.origins if known == path or known.startswith(f"{path}.")]:
+            del self.origins[known]
+
+    def _remember(self, layer: Layer, path: str) -> None:
+        self.origins[path] = (layer.source, layer.lines.get(path))
+        for inner, line in layer.lines.items():
+            if inner.startswith(f"{path}.") and path not in sections():
+                self.origins[inner] = (layer.source, line)

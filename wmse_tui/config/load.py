@@ -1,0 +1,94 @@
+"""From preset, file and `--set` to one checked experiment, and from an experiment to the text that gives it back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, get_args
+
+from wmse_tui.config.files import read_layer
+from wmse_tui.config.layers import Layer, build, with_absolute_folders
+from wmse_tui.config.names import field_of
+from wmse_tui.config.presets import preset_layers
+from wmse_tui.config.problems import ConfigError, Problem, shown
+from wmse_tui.config.schema import Experiment
+from wmse_tui.config.yaml import read_value, read_yaml, write_yaml
+
+
+def load_experiment(
+    *, preset: str | None = None, file: Path | None = None, overrides: Sequence[str] = ()
+) -> Experiment:
+    """The experiment of a preset or a file (which may say `extends: PRESET`), with `overrides` (`optimizer.lr=1e-3`) on it.
+
+    A value is YAML: a number, a word, `[50, 25]`; for texts and folders it is taken as it stands. `null` clears. Folders
+    that are relative start beside the file that names them, and in an override in the working directory.
+
+    Raises:
+        ConfigError: every problem that was found, each with its file and line or its flag.
+    """
+    layers: list[Layer] = []
+    if file is not None:
+        layer, base = read_layer(file, str(file))
+        if base is not None and preset is not None:
+            message = f"the file extends {base} already, so it cannot lie on the preset {preset} as well"
+            line = layer.lines.get("extends")
+            raise ConfigError([Problem("extends", message, "give one of them", line=line, source=str(file))])
+        preset = base if preset is None else preset
+        layers.append(layer)
+    if preset is not None:
+        layers[:0] = preset_layers(preset)
+    return build([*layers, *override_layers(overrides)])
+
+
+def parse_experiment(text: str, source: str) -> Experiment:
+    """A complete configuration, as `dump_experiment` writes it and a run keeps it; `source` names it in errors.
+
+    Raises:
+        ConfigError: every problem that was found, with its line.
+    """
+    document = read_yaml(text, source)
+    return build([Layer(document.values, source, document.lines)])
+
+
+def dump_experiment(experiment: Experiment) -> str:
+    """The experiment as YAML: every option, in the order of the schema; `parse_experiment` gives back an equal one."""
+    return write_yaml(experiment.model_dump(mode="json"))
+
+
+def override_layers(overrides: Sequence[str]) -> tuple[Layer, ...]:
+    """One layer for each `key=value`, in their order.
+
+    Raises:
+        ConfigError: all that are not of that form.
+    """
+    layers: list[Layer] = []
+    problems: list[Problem] = []
+    for override in overrides:
+        try:
+            layers.append(_override(override))
+        except ConfigError as error:
+            problems += error.problems
+    if problems:
+        raise ConfigError(problems)
+    return tuple(layers)
+
+
+def _override(override: str) -> Layer:
+    path, equals, text = override.partition("=")
+    path = path.strip()
+    source = f"--set {path}"
+    if not equals or not all(path.split(".")):
+        message = f"expected key=value (optimizer.lr=1e-3), got {shown(override)}"
+        raise ConfigError([Problem("", message, source="--set")])
+    values: Any = text if _literal(path, text) else read_value(text, source)
+    for part in reversed(path.split(".")):
+        values = {part: values}
+    return Layer(with_absolute_folders(values, Path.cwd()), source, {})
+
+
+def _literal(path: str, text: str) -> bool:
+    """Whether a value is a text as it stands: a colon in a title and a number as a folder's name need no quotes."""
+    field = field_of(path)
+    if field is None or text.strip() in ("", "~", "null") or text[:1] in ("'", '"'):
+        return False
+    return field.annotation is str or Path in get_args(field.annotation)

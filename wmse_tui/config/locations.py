@@ -1,0 +1,56 @@
+"""Where things lie on this machine: data, runs, presets of the user.
+
+    what      environment variable   else
+    data      WMSE_TUI_DATA          $XDG_DATA_HOME/wmse-tui/data      (~/.local/share/wmse-tui/data)
+    runs      WMSE_TUI_RUNS          $XDG_DATA_HOME/wmse-tui/runs      (~/.local/share/wmse-tui/runs)
+    presets   WMSE_TUI_PRESETS       $XDG_CONFIG_HOME/wmse-tui/presets (~/.config/wmse-tui/presets)
+    cache     WMSE_TUI_CACHE         $XDG_CACHE_HOME/wmse-tui          (~/.cache/wmse-tui)
+
+An empty variable counts as unset. XDG variables that are not absolute are ignored, as that specification asks.
+The project's own may be relative to the working directory and may start with `~`. Nothing is created here.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from pathlib import Path
+
+APP = "wmse-tui"
+
+
+def data_dir() -> Path:
+    """The folder of downloaded data sets, absolute."""
+    return _own("WMSE_TUI_DATA") or _xdg("XDG_DATA_HOME", ".local/share") / APP / "data"
+
+
+def runs_dir() -> Path:
+    """The folder of run directories, absolute."""
+    return _own("WMSE_TUI_RUNS") or _xdg("XDG_DATA_HOME", ".local/share") / APP / "runs"
+
+
+def user_presets_dir() -> Path:
+    """The folder of the user's own presets, absolute."""
+    return _own("WMSE_TUI_PRESETS") or _xdg("XDG_CONFIG_HOME", ".config") / APP / "presets"
+
+
+def cache_dir() -> Path:
+    """The folder of what can be computed again, absolute."""
+    return _own("WMSE_TUI_CACHE") or _xdg("XDG_CACHE_HOME", ".cache") / APP
+
+
+def expanded(path: Path, base: Path | None = None) -> Path:
+    """`path` made absolute: `~` is the home folder; what is relative starts at `base` (or the working directory)."""
+    with suppress(RuntimeError):  # no such user: then it is a folder that is called so
+        path = path.expanduser()
+    return (Path.cwd() if base is None else base.absolute()) / path
+
+
+def _own(variable: str) -> Path | None:
+    value = os.environ.get(variable, "")
+    return expanded(Path(value)) if value else None
+
+
+def _xdg(variable: str, default: str) -> Path:
+    value = Path(os.environ.get(variable, ""))
+    return value if value.is_absolute() else Path.home() / default

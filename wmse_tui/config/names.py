@@ -1,0 +1,120 @@
+"""The dotted names that an experiment knows, read off the models: for `--set`, for suggestions, for clearing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from types import MappingProxyType, UnionType
+from typing import Any, Literal, Union, get_args, get_origin
+
+from pydantic.fields import FieldInfo
+
+from wmse_tui.config.options import Options
+from wmse_tui.config.problems import did_you_mean, nearest
+from wmse_tui.config.schema import Experiment
+
+
+@dataclass(frozen=True, slots=True)
+class Variants:
+    """A section that is one of several classes.
+
+    Args:
+        tag: the option that tells which (`name`, `kind`).
+        default: its value when nobody sets it.
+        classes: the classes by the value of the tag.
+    """
+
+    tag: str
+    default: str
+    classes: Mapping[str, type[Options]]
+
+
+@cache
+def sections() -> tuple[str, ...]:
+    """The options of an experiment that are groups of options, in the order of the schema."""
+    return tuple(name for name, field in Experiment.model_fields.items() if _classes(field))
+
+
+@cache
+def unions() -> Mapping[str, Variants]:
+    """The sections that are tagged unions: method, optimizer, schedule."""
+    found = {}
+    for name in sections():
+        field = Experiment.model_fields[name]
+        tag = field.discriminator
+        if isinstance(tag, str):
+            classes = {str(cls.model_fields[tag].default): cls for cls in _classes(field)}
+            found[name] = Variants(tag, getattr(field.default, tag), MappingProxyType(classes))
+    return MappingProxyType(found)
+
+
+def options_of(section: str, values: Mapping[str, Any] | None = None) -> Mapping[str, FieldInfo]:
+    """The options of a section: for a union those of the variant chosen in `values`, or of all where it is unclear."""
+    if section in unions() and values is not None:
+        union, chosen = unions()[section], values.get(section)
+        tag_value = chosen.get(union.tag, union.default) if isinstance(chosen, Mapping) else union.default
+        if isinstance(tag_value, str) and tag_value in union.classes:
+            return union.classes[tag_value].model_fields
+    merged: dict[str, FieldInfo] = {}
+    for cls in _classes(Experiment.model_fields[section]):
+        merged.update(cls.model_fields)
+    return merged
+
+
+def field_of(path: str, values: Mapping[str, Any] | None = None) -> FieldInfo | None:
+    """The field of a dotted name, or None if there is no such option (among those chosen in `values`)."""
+    section, _, leaf = path.partition(".")
+    if not leaf:
+        return Experiment.model_fields.get(section)
+    return options_of(section, values).get(leaf) if section in sections() else None
+
+
+def dotted_names(values: Mapping[str, Any] | None = None) -> tuple[str, ...]:
+    """Every name that can be set (`seed`, `method`, `method.name`, ...): of all variants, or of those in `values`."""
+    return tuple(_walk(values))
+
+
+def choices_of(path: str) -> tuple[str, ...]:
+    """The words that an option accepts; nothing where it takes other values."""
+    section, _, leaf = path.partition(".")
+    if section in unions() and leaf == unions()[section].tag:
+        return tuple(unions()[section].classes)
+    field = field_of(path)
+    if field is None or get_origin(field.annotation) is not Literal:
+        return ()
+    return tuple(map(str, get_args(field.annotation)))
+
+
+def suggestion(path: str, values: Mapping[str, Any]) -> str:
+    """What to tell a person who wrote a `path` that does not exist in an experiment with these `values`."""
+    section, _, leaf = path.rpartition(".")
+    union = unions().get(section)
+    if union is not None:
+        owners = [name for name, cls in union.classes.items() if leaf in cls.model_fields]
+        if owners:
+            return f"only {section}.{union.tag}={' or '.join(owners)} has it"
+    known = dotted_names(values)
+    siblings = [name.rpartition(".")[2] for name in known if name.rpartition(".")[0] == section]
+    near = nearest(leaf, siblings)
+    if near is not None:
+        return f"did you mean {section}.{near}?" if section else f"did you mean {near}?"
+    elsewhere = [name for name in known if name.rpartition(".")[2] == leaf]
+    if elsewhere:
+        return f"did you mean {elsewhere[0]}?"
+    return did_you_mean(path, known) or f"known here: {', '.join(siblings)}"
+
+
+def _walk(values: Mapping[str, Any] | None) -> Iterator[str]:
+    for name in Experiment.model_fields:
+        yield name
+        if name in sections():
+            for leaf in options_of(name, values):
+                yield f"{name}.{leaf}"
+
+
+def _classes(field: FieldInfo) -> tuple[type[Options], ...]:
+    """The groups of options that a field's annotation names: none for a plain value, several for a union."""
+    annotation = field.annotation
+    members = get_args(annotation) if get_origin(annotation) in (Union, UnionType) else (annotation,)
+    return tuple(member for member in members if isinstance(member, type) and issubclass(member, Options))

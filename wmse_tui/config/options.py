@@ -1,0 +1,49 @@
+"""The base of every group of options: frozen, strict, closed to unknown keys, able to name its problems."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, Strict
+
+from wmse_tui.config.problems import Problem
+
+if TYPE_CHECKING:
+    from wmse_tui.config.schema import Experiment
+
+
+class Options(BaseModel):
+    """A group of options.
+
+    A bound of one option is on its field. A rule about two options is in `problems`. What is legal but unwise
+    is in `advice.py`. Types are strict (`"5"` and `true` are no numbers); a whole number may stand for a float.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+    def problems(self, experiment: Experiment) -> Iterator[Problem]:  # noqa: ARG002
+        """Combinations that cannot work, each under the path of the option to change."""
+        yield from ()
+
+
+def unit(name: str) -> dict[str, JsonValue]:
+    """The unit of an option, for `json_schema_extra`; forms show it behind the value."""
+    return {"unit": name}
+
+
+Positive = Annotated[float, Field(gt=0)]
+Share = Annotated[float, Field(ge=0, le=1)]
+
+# YAML knows lists only, and the options are tuples, so that frozen means frozen.
+Pair = Annotated[tuple[Positive, Positive], Strict(False)]
+PositiveTriple = Annotated[tuple[Positive, Positive, Positive], Strict(False)]
+ShareTriple = Annotated[tuple[Share, Share, Share], Strict(False)]
+
+
+def rising(path: str, pair: tuple[float, float]) -> Iterator[Problem]:
+    """A problem if a (smallest, largest) pair is the wrong way round."""
+    if pair[0] > pair[1]:
+        yield Problem(
+            path, f"from {pair[0]:g} to {pair[1]:g} runs backwards", f"write [{pair[1]:g}, {pair[0]:g}]"
+        )

@@ -1,0 +1,153 @@
+"""Presets: experiments with a name, shipped with the package or written by the user, each a file that may extend another.
+
+Shipped presets lie in `wmse_tui/presets` (an installed wheel) or in `presets` beside the package (a checkout). The user's own
+lie in `locations.user_presets_dir()`; one with the name of a shipped preset is taken in its stead, and may extend it by
+that same name.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+import wmse_tui
+from wmse_tui.config.files import read_layer
+from wmse_tui.config.layers import Layer, build
+from wmse_tui.config.locations import user_presets_dir
+from wmse_tui.config.problems import ConfigError, Problem, did_you_mean
+from wmse_tui.config.schema import Experiment
+
+SUFFIX = ".yaml"
+HOW_TO_LIST = "`wmse-tui presets` lists them"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preset:
+    """An experiment with a name.
+
+    Args:
+        name: what `--preset` takes.
+        path: its file.
+        title: the experiment's title.
+        experiment: complete and checked.
+        extends: the preset that it builds on, if any.
+        origin: who wrote it.
+        shadows: whether a shipped preset of the same name is hidden by it.
+    """
+
+    name: str
+    path: Path
+    title: str
+    experiment: Experiment
+    extends: str | None
+    origin: Literal["shipped", "user"]
+    shadows: bool
+
+
+def shipped_presets_dir(package: Path | None = None) -> Path:
+    """The folder of the shipped presets; `package` is the folder of the package (by default this one).
+
+    Raises:
+        ConfigError: the installation is damaged.
+    """
+    home = Path(wmse_tui.__file__).parent if package is None else package
+    candidates = (home / "presets", home.parent / "presets")
+    for folder in candidates:
+        if folder.is_dir():
+            return folder
+    message = f"the shipped presets are missing: neither {candidates[0]} nor {candidates[1]} is there"
+    raise ConfigError([Problem("", message, "install wmse-tui again")])
+
+
+def preset_names() -> tuple[str, ...]:
+    """The names of all presets, shipped and the user's, sorted. Their files are not opened."""
+    return tuple(sorted({**_names_in(shipped_presets_dir()), **_names_in(user_presets_dir())}))
+
+
+def find_preset(name: str) -> Preset:
+    """The preset of that name, read and checked.
+
+    Raises:
+        ConfigError: there is none, or it (or one that it extends) is wrong.
+    """
+    chain = _chain(name)
+    experiment = build(link.layer for link in reversed(chain))
+    top = chain[0]
+    shipped = _names_in(shipped_presets_dir())
+    return Preset(
+        name=name,
+        path=top.path,
+        title=experiment.title,
+        experiment=experiment,
+        extends=top.extends,
+        origin="shipped" if top.path == shipped.get(name) else "user",
+        shadows=name in shipped and top.path != shipped[name],
+    )
+
+
+def preset_layers(name: str) -> tuple[Layer, ...]:
+    """The layers of a preset, lowest first: what it extends, then itself.
+
+    Raises:
+        ConfigError: there is no such preset, one of its files cannot be read, or it extends itself in a circle.
+    """
+    return tuple(link.layer for link in reversed(_chain(name)))
+
+
+@dataclass(frozen=True, slots=True)
+class _Link:
+    """One preset file of a chain of extensions."""
+
+    path: Path
+    layer: Layer
+    extends: str | None
+
+
+def _chain(name: str) -> list[_Link]:
+    """The preset's file and those that it extends, upper first."""
+    chain: list[_Link] = []
+    wanted: str | None = name
+    while wanted is not None:
+        path, source = _file(wanted, chain)
+        layer, extends = read_layer(path, source)
+        chain.append(_Link(path, layer, extends))
+        wanted = extends
+    return chain
+
+
+def _file(name: str, chain: list[_Link]) -> tuple[Path, str]:
+    """The file of a preset that is not in the chain yet, and how messages call it."""
+    shipped, own = _names_in(shipped_presets_dir()), _names_in(user_presets_dir())
+    seen = {link.path for link in chain}
+    found = [
+        (folder[name], source)
+        for folder, source in ((own, str(own.get(name))), (shipped, f"{name}{SUFFIX}"))
+        if name in folder
+    ]
+    for path, source in found:
+        if path not in seen:
+            return path, source
+    if found:
+        names = " -> ".join([*(link.path.stem for link in chain), name])
+        problem = Problem("extends", f"{names} goes in a circle", "let one of them extend nothing")
+    else:
+        guess = did_you_mean(name, [*shipped, *own])
+        problem = Problem(
+            "extends" if chain else "",
+            f"there is no preset {name!r}",
+            f"{guess + ' ' if guess else ''}{HOW_TO_LIST}",
+        )
+    if chain:
+        upper = chain[-1].layer
+        problem = replace(problem, source=upper.source, line=upper.lines.get("extends"))
+    raise ConfigError([problem])
+
+
+def _names_in(folder: Path) -> dict[str, Path]:
+    """The presets of a folder by name; none where the folder cannot be listed."""
+    try:
+        files = sorted(folder.iterdir())
+    except OSError:
+        return {}
+    return {path.stem: path for path in files if path.suffix == SUFFIX and not path.name.startswith(".")}

@@ -1,0 +1,64 @@
+"""What is wrong with a configuration, as a person is told: where, what, and what to do."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One fault of one configuration.
+
+    Args:
+        path: dotted name of the option (`method.whitening_size`); empty for the whole file.
+        message: what is wrong, with the value that was found.
+        fix: what to do about it, or empty.
+        line: line of the file, counted from 1.
+        source: the file as the person knows it, or the flag (`--set optimizer.lr`).
+    """
+
+    path: str
+    message: str
+    fix: str = ""
+    line: int | None = None
+    source: str | None = None
+
+    def text(self) -> str:
+        """One line: `stl10.yaml:14: method.whitening_size: 64 images cannot whiten 64 dimensions; take more`."""
+        place = "" if self.source is None else self.source
+        if place and self.line is not None:
+            place = f"{place}:{self.line}"
+        path = "" if place == f"--set {self.path}" else self.path
+        parts = [part for part in (place, path, self.message) if part]
+        return ": ".join(parts) + (f"; {self.fix}" if self.fix else "")
+
+
+class ConfigError(Exception):
+    """A configuration that cannot be run; `problems` holds every fault that was found, not only the first."""
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(problem.text() for problem in self.problems))
+
+
+def nearest(name: str, valid: Iterable[str]) -> str | None:
+    """The valid name that looks most like `name`, or None when nothing does."""
+    close = difflib.get_close_matches(name, list(valid), n=1, cutoff=0.6)
+    return close[0] if close else None
+
+
+def did_you_mean(name: str, valid: Iterable[str]) -> str:
+    """`did you mean ...?`, or an empty text when nothing is near."""
+    guess = nearest(name, valid)
+    return "" if guess is None else f"did you mean {guess}?"
+
+
+_WORDS = {None: "null", True: "true", False: "false"}
+
+
+def shown(value: object, limit: int = 60) -> str:
+    """A value from a file as it may stand in a message: quoted, escaped, and short."""
+    text = _WORDS[value] if value is None or isinstance(value, bool) else repr(value)
+    return text if len(text) <= limit else text[: limit - 1] + "…"

@@ -1,0 +1,80 @@
+"""What an experiment is: its sections, in the order a person thinks of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pydantic import Field, model_validator
+
+from wmse_tui.config.methods import Method, WMse
+from wmse_tui.config.options import Options
+from wmse_tui.config.problems import ConfigError, Problem
+from wmse_tui.config.sections.augmentation import Augmentation
+from wmse_tui.config.sections.backbone import Backbone
+from wmse_tui.config.sections.checkpoint import Checkpoint
+from wmse_tui.config.sections.compute import Compute
+from wmse_tui.config.sections.dataset import Dataset
+from wmse_tui.config.sections.evaluation import Evaluation
+from wmse_tui.config.sections.optimizer import Adam, Optimizer
+from wmse_tui.config.sections.paper import Paper
+from wmse_tui.config.sections.projector import Projector
+from wmse_tui.config.sections.schedule import Schedule, StepSchedule
+
+
+class Experiment(Options):
+    """One run, complete: the same values give the same weights.
+
+    An `Experiment` that exists can be run: options that cannot work together raise a `ConfigError` which holds
+    all of them. Wrong types and unknown keys raise pydantic's own error here; `load.py` turns that one into a
+    `ConfigError` too, with files and lines.
+    """
+
+    title: str = Field(
+        "", max_length=200, title="Title", description="What lists and screens call this experiment."
+    )
+    seed: int = Field(
+        0,
+        ge=0,
+        lt=2**32,
+        title="Seed",
+        description="Start of every random choice; the data set's division ignores it.",
+    )
+    dataset: Dataset = Field(Dataset(), title="Data", description="Which images, from where, at which size.")
+    augmentation: Augmentation = Field(
+        Augmentation(), title="Augmentation", description="How views are made from an image."
+    )
+    backbone: Backbone = Field(Backbone(), title="Backbone", description="The encoder.")
+    projector: Projector = Field(
+        Projector(), title="Projector", description="The head between encoder and loss."
+    )
+    method: Method = Field(WMse(), title="Method", description="The loss, and what belongs to it.")
+    optimizer: Optimizer = Field(Adam(), title="Optimizer", description="How a gradient becomes a step.")
+    schedule: Schedule = Field(
+        StepSchedule(),
+        title="Schedule",
+        description="How long, in which batches, and the course of the learning rate.",
+    )
+    evaluation: Evaluation = Field(
+        Evaluation(), title="Evaluation", description="When and how the encoder is judged."
+    )
+    compute: Compute = Field(Compute(), title="Compute", description="Device, precision and helpers.")
+    checkpoint: Checkpoint = Field(
+        Checkpoint(), title="Checkpoints", description="How often the run is saved."
+    )
+    paper: Paper | None = Field(
+        None, title="Published", description="The published number that this reproduces."
+    )
+
+    @model_validator(mode="after")
+    def _possible(self) -> Experiment:
+        found = tuple(self.all_problems())
+        if found:
+            raise ConfigError(found)
+        return self
+
+    def all_problems(self) -> Iterator[Problem]:
+        """The problems of every section, in the order of the sections."""
+        for name in type(self).model_fields:
+            section = getattr(self, name)
+            if isinstance(section, Options):
+                yield from section.problems(self)

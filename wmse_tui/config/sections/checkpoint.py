@@ -1,0 +1,28 @@
+"""The checkpoint section: how often a run is saved and how much is kept."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from wmse_tui.config.options import Options, unit
+
+
+class Checkpoint(Options):
+    """How often the run is saved; the best and the final state are kept besides."""
+
+    every_minutes: float = Field(
+        5.0,
+        gt=0,
+        le=10_080,
+        title="Every",
+        description="Time between two checkpoints: what a crash can cost.",
+        json_schema_extra=unit("minutes"),
+    )
+    keep: int = Field(
+        2,
+        ge=2,
+        le=1000,
+        title="Keep",
+        description="Latest checkpoints that are kept; two, so that a damaged one is survived.",
+        json_schema_extra=unit("checkpoints"),
+    )

@@ -1,0 +1,60 @@
+"""The compute section: on what, how precisely, and with which helpers a run computes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import Field
+
+from wmse_tui.config.options import Options, unit
+from wmse_tui.config.problems import Problem
+
+if TYPE_CHECKING:
+    from wmse_tui.config.schema import Experiment
+
+
+class Compute(Options):
+    """Where and how a run computes."""
+
+    device: str = Field(
+        "auto",
+        pattern=r"^(auto|cpu|cuda(:\d{1,3})?)$",
+        title="Device",
+        description="auto (a CUDA device that works, else the CPU), cpu, cuda, or one of several by its "
+        "number (cuda:1).",
+        examples=["auto", "cpu", "cuda", "cuda:1"],
+    )
+    precision: Literal["float32", "bfloat16"] = Field(
+        "float32",
+        title="Precision",
+        description="Arithmetic of encoder and projector; bfloat16 is faster on recent GPUs. Whitening "
+        "stays in float32.",
+    )
+    loader: Literal["auto", "workers", "batched"] = Field(
+        "auto",
+        title="Loader",
+        description="workers: one image at a time in processes; batched: whole batches as tensors, for small images "
+        "that fit in memory; auto chooses.",
+    )
+    workers: int | None = Field(
+        None,
+        ge=0,
+        le=256,
+        title="Workers",
+        description="Processes that prepare images; empty: from the cores, at most 8.",
+        json_schema_extra=unit("processes"),
+    )
+    deterministic: bool = Field(
+        False,
+        title="Deterministic",
+        description="Only algorithms that give the same bits each time; slower on a GPU.",
+    )
+
+    def problems(self, experiment: Experiment) -> Iterator[Problem]:  # noqa: ARG002
+        if self.loader == "batched" and self.workers is not None:
+            yield Problem(
+                "compute.workers",
+                "the batched loader has no worker processes",
+                "remove it, or set loader=workers",
+            )

@@ -1,0 +1,93 @@
+"""The evaluation section: when and how the encoder is judged."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import Field
+
+from wmse_tui.config.options import Options, unit
+from wmse_tui.config.problems import Problem
+
+if TYPE_CHECKING:
+    from wmse_tui.config.schema import Experiment
+
+DEFAULT_TEMPERATURE = 0.07
+
+
+class Evaluation(Options):
+    """k-NN and linear probes on the features of the encoder, without augmentation."""
+
+    every: int = Field(
+        20,
+        ge=1,
+        title="Every",
+        description="Epochs between two evaluations; the first is before training, the last at the end.",
+        json_schema_extra=unit("epochs"),
+    )
+    every_after_drop: int = Field(
+        5,
+        ge=1,
+        title="Every, after the drop",
+        description="The same once a step schedule has passed its first milestone.",
+        json_schema_extra=unit("epochs"),
+    )
+    batch_size: int = Field(
+        1000,
+        ge=1,
+        le=65536,
+        title="Feature batch",
+        description="Images per pass when features are computed; changes memory and speed, not the result.",
+        json_schema_extra=unit("images"),
+    )
+    knn: Literal["euclidean", "cosine", "off"] = Field(
+        "euclidean",
+        title="k-NN",
+        description="euclidean: majority vote, as in the paper; cosine: votes weighted by similarity; "
+        "off: none.",
+    )
+    neighbours: int = Field(
+        5,
+        ge=1,
+        le=10_000,
+        title="Neighbours",
+        description="Neighbours that vote.",
+        json_schema_extra=unit("images"),
+    )
+    temperature: float = Field(
+        DEFAULT_TEMPERATURE,
+        gt=0,
+        le=100,
+        title="k-NN temperature",
+        description="For cosine k-NN: a vote weighs exp(similarity / this).",
+    )
+    linear: Literal["adam", "lbfgs", "off"] = Field(
+        "adam",
+        title="Linear probe",
+        description="adam: as in the paper; lbfgs: full batches, much faster; off: none.",
+    )
+    linear_epochs: int = Field(
+        500,
+        ge=1,
+        le=100_000,
+        title="Linear epochs",
+        description="Passes (adam) or iterations (lbfgs) of the linear probe at most.",
+        json_schema_extra=unit("epochs"),
+    )
+    linear_at: Literal["every", "end"] = Field(
+        "every", title="Linear probe at", description="At every evaluation, or at the end of the run only."
+    )
+    raw_pixels: bool = Field(
+        False,
+        title="Raw pixels",
+        description="Once, before training: k-NN on the pixels themselves, as a floor to compare with.",
+    )
+
+    def problems(self, experiment: Experiment) -> Iterator[Problem]:  # noqa: ARG002
+        if self.knn != "cosine" and self.temperature != DEFAULT_TEMPERATURE:
+            yield Problem(
+                "evaluation.temperature",
+                f"k-NN is {self.knn}, and only cosine k-NN has a temperature",
+                "set evaluation.knn=cosine, or remove it",
+            )

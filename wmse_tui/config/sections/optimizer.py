@@ -1,0 +1,68 @@
+"""The optimizer section: how a gradient becomes a step."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from pydantic import Field
+
+from wmse_tui.config.options import Options
+from wmse_tui.config.problems import Problem
+
+if TYPE_CHECKING:
+    from wmse_tui.config.schema import Experiment
+
+_NAME = "Optimizer"
+_NAME_HELP = "Which rule takes the steps."
+_RATE = "Learning rate"
+_RATE_HELP = "Learning rate after the warm-up."
+
+
+class _AdamOptions(Options):
+    """What Adam and AdamW share."""
+
+    name: str
+    lr: float = Field(3e-3, gt=0, le=100, title=_RATE, description=_RATE_HELP)
+    weight_decay: float = Field(
+        1e-6,
+        ge=0,
+        le=1,
+        title="Weight decay",
+        description="Adam adds it to the gradient, AdamW shrinks the weights by it.",
+    )
+    beta1: float = Field(0.9, ge=0, lt=1, title="Beta 1", description="Memory of the mean of the gradient.")
+    beta2: float = Field(0.999, ge=0, lt=1, title="Beta 2", description="Memory of its square.")
+
+
+class Adam(_AdamOptions):
+    """Adam with weight decay inside the gradient, as in the paper."""
+
+    name: Literal["adam"] = Field("adam", title=_NAME, description=_NAME_HELP)
+
+
+class AdamW(_AdamOptions):
+    """Adam with weight decay beside the gradient."""
+
+    name: Literal["adamw"] = Field("adamw", title=_NAME, description=_NAME_HELP)
+
+
+class Sgd(Options):
+    """Stochastic gradient descent with momentum."""
+
+    name: Literal["sgd"] = Field("sgd", title=_NAME, description=_NAME_HELP)
+    lr: float = Field(0.05, gt=0, le=100, title=_RATE, description=_RATE_HELP)
+    weight_decay: float = Field(1e-4, ge=0, le=1, title="Weight decay", description="Added to the gradient.")
+    momentum: float = Field(
+        0.9, ge=0, lt=1, title="Momentum", description="Share of the last step that is kept."
+    )
+    nesterov: bool = Field(False, title="Nesterov", description="Look ahead along the momentum.")
+
+    def problems(self, experiment: Experiment) -> Iterator[Problem]:  # noqa: ARG002
+        if self.nesterov and self.momentum == 0:
+            yield Problem(
+                "optimizer.nesterov", "Nesterov's step needs a momentum above 0", "set optimizer.momentum=0.9"
+            )
+
+
+Optimizer = Annotated[Adam | AdamW | Sgd, Field(discriminator="name")]

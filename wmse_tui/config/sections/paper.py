@@ -1,0 +1,36 @@
+"""The paper section: the published number that a preset reproduces."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from pydantic import Field
+
+from wmse_tui.config.options import Options, unit
+from wmse_tui.config.problems import Problem
+
+if TYPE_CHECKING:
+    from wmse_tui.config.schema import Experiment
+
+
+class Paper(Options):
+    """A published result, where it stands, and what to know about it."""
+
+    linear: float | None = Field(
+        None,
+        ge=0,
+        le=100,
+        title="Linear",
+        description="Published top-1 accuracy of the linear probe.",
+        json_schema_extra=unit("%"),
+    )
+    knn: float | None = Field(
+        None, ge=0, le=100, title="5-NN", description="Published 5-NN accuracy.", json_schema_extra=unit("%")
+    )
+    source: str = Field("", max_length=400, title="Source", description="Where the number stands.")
+    note: str = Field("", max_length=400, title="Note", description="What to know about it.")
+
+    def problems(self, experiment: Experiment) -> Iterator[Problem]:  # noqa: ARG002
+        if (self.linear is not None or self.knn is not None) and not self.source:
+            yield Problem("paper.source", "a published number without its source", "say where it stands")

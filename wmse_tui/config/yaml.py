@@ -1,0 +1,212 @@
+"""Strict YAML: plain data with the lines it stands on, or an error that says where.
+
+Against what YAML usually allows: at most 64 KiB, no anchors, aliases or tags, no key twice, keys are text, no infinity
+and no NaN, and the scalars of YAML 1.2's core schema: `1e-3` is a number, `no` and `12:30` are text, `017` is 17.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+import yaml
+
+from wmse_tui.config.problems import ConfigError, Problem, shown
+
+MAX_BYTES = 64 * 1024
+MAX_DEPTH = 12
+
+_INT = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
+_FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
+_NOT_FINITE = re.compile(r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)")
+_WORDS: Mapping[str, bool | None] = {
+    **dict.fromkeys(("", "~", "null", "Null", "NULL"), None),
+    **dict.fromkeys(("true", "True", "TRUE"), True),
+    **dict.fromkeys(("false", "False", "FALSE"), False),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """What a file says.
+
+    Args:
+        values: plain data: dict, list, str, int, float, bool, None.
+        lines: the line (from 1) of each key and list item by its dotted path (`schedule.milestones.0`).
+        source: the file as the person knows it.
+    """
+
+    values: dict[str, Any]
+    lines: Mapping[str, int]
+    source: str
+
+
+def read_yaml(text: str, source: str) -> Document:
+    """Read one document that is a mapping (or empty); `source` names the file in errors.
+
+    Raises:
+        ConfigError: with the line, for anything that is not such a document.
+    """
+    lines: dict[str, int] = {}
+    value = _Reader(source).read(text, lines)
+    if value is None:
+        value = {}
+    if not isinstance(value, dict):
+        message = f"expected keys and values (`seed: 1`), got {shown(value)}"
+        raise ConfigError([Problem("", message, line=1, source=source)])
+    return Document(value, MappingProxyType(lines), source)
+
+
+def read_value(text: str, source: str) -> Any:
+    """Read one value as it stands behind a `key=`: a scalar or a list in brackets; `source` names the flag in errors."""
+    return _Reader(source).read(text, {})
+
+
+def write_yaml(values: Mapping[str, Any]) -> str:
+    """Plain data as YAML that `read_yaml` reads back equal, keys in their order, lists in brackets."""
+    return yaml.dump(dict(values), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=110)
+
+
+class _Loader(yaml.SafeLoader):
+    """Composes nodes and refuses what plain data does not need; the stock scalar types are never used."""
+
+    depth = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        event = self.peek_event()  # type: ignore[no-untyped-call]
+        if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None) is not None:
+            raise _RefusedError(
+                "anchors and aliases (& and *) are not allowed", event.start_mark, "write the value out"
+            )
+        if getattr(event, "tag", None) is not None:
+            raise _RefusedError(
+                "tags (!) are not allowed", event.start_mark, "quote the text if it begins with !"
+            )
+        if self.depth >= MAX_DEPTH:
+            raise _RefusedError(f"nested deeper than {MAX_DEPTH} levels", event.start_mark)
+        self.depth += 1
+        try:
+            return super().compose_node(parent, index)
+        finally:
+            self.depth -= 1
+
+
+class _RefusedError(Exception):
+    """YAML that is right but not allowed here."""
+
+    def __init__(self, message: str, mark: yaml.Mark, fix: str = "") -> None:
+        super().__init__(message)
+        self.message, self.mark, self.fix = message, mark, fix
+
+
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    """Turns the text of one source into plain data."""
+
+    source: str
+
+    def read(self, text: str, lines: dict[str, int]) -> Any:
+        size = len(text.encode("utf-8", "replace"))
+        if size > MAX_BYTES:
+            message = f"{size} bytes are more than a configuration can have ({MAX_BYTES})"
+            raise ConfigError([Problem("", message, source=self.source)])
+        try:
+            loader = _Loader(text)  # looks at the first characters already
+            try:
+                node = loader.get_single_node()
+            finally:
+                loader.dispose()
+            return None if node is None else self._value(node, "", lines)
+        except _RefusedError as refused:
+            raise self._error("", refused.message, refused.mark.line + 1, refused.fix) from None
+        except yaml.MarkedYAMLError as error:
+            mark = error.problem_mark or error.context_mark
+            message = ", ".join(part for part in (error.context, error.problem) if part)
+            raise self._error("", f"not YAML: {message}", None if mark is None else mark.line + 1) from None
+        except yaml.YAMLError as error:  # characters that no YAML holds
+            message = f"not YAML: {str(error).splitlines()[0]}"
+            raise self._error("", message, _line_of(text, getattr(error, "position", 0))) from None
+        except (RecursionError, ValueError, OverflowError) as error:  # a bare escape such as \\UFFFFFFFF
+            raise self._error("", f"not YAML: {error}", None) from None
+
+    def _error(self, path: str, message: str, line: int | None, fix: str = "") -> ConfigError:
+        return ConfigError([Problem(path, message, fix, line=line, source=self.source)])
+
+    def _value(self, node: yaml.Node, path: str, lines: dict[str, int]) -> Any:
+        if isinstance(node, yaml.MappingNode):
+            return self._mapping(node, path, lines)
+        if isinstance(node, yaml.SequenceNode):
+            items = []
+            for index, item in enumerate(node.value):
+                inner = f"{path}.{index}"
+                lines[inner] = item.start_mark.line + 1
+                items.append(self._value(item, inner, lines))
+            return items
+        return self._scalar(node, path)
+
+    def _mapping(self, node: yaml.MappingNode, path: str, lines: dict[str, int]) -> dict[str, Any]:
+        values: dict[str, Any] = {}
+        for key_node, value_node in node.value:
+            line = key_node.start_mark.line + 1
+            key = self._scalar(key_node, path) if isinstance(key_node, yaml.ScalarNode) else None
+            if not isinstance(key, str):
+                raise self._error(
+                    path, "every key must be a word", line, "put it in quotes if it is meant as text"
+                )
+            inner = f"{path}.{key}" if path else key
+            if key in values:
+                first = lines[inner]
+                raise self._error(
+                    inner, f"stands here twice (first on line {first})", line, "keep one of them"
+                )
+            lines[inner] = line
+            values[key] = self._value(value_node, inner, lines)
+        return values
+
+    def _scalar(self, node: yaml.Node, path: str) -> str | int | float | bool | None:
+        assert isinstance(node, yaml.ScalarNode)
+        text: str = node.value
+        if node.style is not None:  # quoted or a block: text, whatever it looks like
+            return text
+        if text in _WORDS:
+            return _WORDS[text]
+        if _INT.fullmatch(text):
+            return self._integer(text, node, path)
+        if _FLOAT.fullmatch(text) and math.isfinite(number := float(text)):
+            return number
+        if _FLOAT.fullmatch(text) or _NOT_FINITE.fullmatch(text):
+            message = f"expected a finite number, got {shown(text)}"
+            raise self._error(path, message, node.start_mark.line + 1)
+        return text
+
+    def _integer(self, text: str, node: yaml.Node, path: str) -> int:
+        if len(text) > 100:
+            raise self._error(path, f"a number of {len(text)} digits is too long", node.start_mark.line + 1)
+        base = {"0o": 8, "0x": 16}.get(text[:2], 10)
+        return int(text[2:] if base != 10 else text, base)
+
+
+def _line_of(text: str, position: int) -> int:
+    return text.count("\n", 0, position) + 1
+
+
+class _Dumper(yaml.SafeDumper):
+    """Quotes every text that a YAML 1.1 or 1.2 reader could take for something else."""
+
+
+def _represent_list(dumper: yaml.SafeDumper, data: Sequence[Any]) -> yaml.Node:
+    return dumper.represent_sequence("tag:yaml.org,2002:seq", data, flow_style=True)
+
+
+_Dumper.add_representer(list, _represent_list)
+_Dumper.add_representer(tuple, _represent_list)
+_Dumper.add_implicit_resolver(
+    "tag:yaml.org,2002:int", re.compile(rf"(?:{_INT.pattern})$"), list("-+0123456789")
+)
+_Dumper.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(rf"(?:{_FLOAT.pattern})$"), list("-+.0123456789")
+)
