@@ -1,8 +1,8 @@
 """What is known of each data set before it is opened: sizes, splits, colours, weight.
 
-Normalisation constants are those of the W-MSE reference code, so that its numbers can be compared. Its standard
-deviation of CIFAR-10 (0.2023, 0.1994, 0.2010) is smaller than that of the pixels (0.2470, 0.2435, 0.2616) and is
-kept on purpose.
+Normalisation constants are those of the W-MSE reference code, so that its numbers can be compared. Its
+standard deviation of CIFAR-10 (0.2023, 0.1994, 0.2010) is smaller than that of the pixels (0.2470, 0.2435,
+0.2616) and is kept on purpose.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ class DatasetFacts:
     Args:
         name: as in `dataset.name`.
         title: as people write it.
-        train_images, probe_train_images, test_images: how many train the encoder, train the probes, test them.
+        train_images, probe_train_images, test_images: how many train the encoder, train the probes, test.
         classes: number of classes.
         size: side of the images, px; None: they differ.
         mean, std: normalisation of red, green, blue in 0 to 1.

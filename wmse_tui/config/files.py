@@ -10,7 +10,7 @@ from wmse_tui.config.yaml import MAX_BYTES, read_yaml
 
 
 def read_layer(path: Path, source: str) -> tuple[Layer, str | None]:
-    """A file's layer, and the name of the preset that it `extends`. Folders in it that are relative start beside it.
+    """A file's layer, and the name of the preset that it `extends`; relative folders in it start beside it.
 
     Raises:
         ConfigError: the file cannot be read, is no text, or is no configuration.

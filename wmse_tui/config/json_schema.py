@@ -8,7 +8,7 @@ from wmse_tui.config.schema import Experiment
 
 
 def experiment_json_schema() -> dict[str, Any]:
-    """JSON Schema (draft 2020-12) of a preset or configuration file: every option may be left out, and it may extend a preset."""
+    """JSON Schema (draft 2020-12) of a preset or configuration file, where every option may be left out."""
     schema = Experiment.model_json_schema()
     for definition in (schema, *schema["$defs"].values()):
         for option in definition["properties"].values():
@@ -27,7 +27,7 @@ def experiment_json_schema() -> dict[str, Any]:
 
 
 def _open(option: dict[str, Any]) -> None:
-    """Let a union fit a section without its tag (then several variants fit), and null clear any option."""
+    """Let a section fit its union without a tag: then several variants fit, which `oneOf` would refuse."""
     if "oneOf" in option:
         option["anyOf"] = option.pop("oneOf")
         option.pop("discriminator", None)

@@ -1,11 +1,12 @@
-"""Layers: presets, a file and `--set` lie on each other; the upper one wins, and the place of each value is remembered.
+"""Layers: presets, a file and `--set` lie on each other, and the place of each value is remembered.
 
-Three rules go beyond "the upper one wins":
+The upper layer wins. Three rules go beyond that:
 
 - `null` clears: what lower layers said is forgotten, and the default holds again.
-- A layer that changes a tag (`method.name`, `optimizer.name`, `schedule.kind`) drops the lower layers' options that the
-  new variant does not have.
-- A layer that changes what a published number is about (`RECIPE`) drops the lower layers' title and number: they would lie.
+- A layer that changes a tag (`method.name`, `optimizer.name`, `schedule.kind`) drops those options of the
+  lower layers that the new variant does not have.
+- A layer that changes what a published number is about (`RECIPE`) drops the title and the number of the lower
+  layers: they would lie.
 """
 
 from __future__ import annotations
@@ -47,8 +48,8 @@ def build(layers: Iterable[Layer]) -> Experiment:
     """The experiment that the layers, lowest first, describe together.
 
     Raises:
-        ConfigError: all wrong options at once, each with its file and line or its flag; when every option is right by
-            itself, all combinations that cannot work.
+        ConfigError: all wrong options at once, each with its file and line or its flag; when every option is
+            right by itself, all combinations that cannot work.
     """
     stack = _Stack()
     for layer in layers:

@@ -1,4 +1,4 @@
-"""From preset, file and `--set` to one checked experiment, and from an experiment to the text that gives it back."""
+"""From preset, file and `--set` to one checked experiment, and from that to a text that gives it back."""
 
 from __future__ import annotations
 
@@ -18,10 +18,12 @@ from wmse_tui.config.yaml import read_value, read_yaml, write_yaml
 def load_experiment(
     *, preset: str | None = None, file: Path | None = None, overrides: Sequence[str] = ()
 ) -> Experiment:
-    """The experiment of a preset or a file (which may say `extends: PRESET`), with `overrides` (`optimizer.lr=1e-3`) on it.
+    """The experiment of a preset or of a file (which may say `extends: PRESET`), with `overrides` on it.
 
-    A value is YAML: a number, a word, `[50, 25]`; for texts and folders it is taken as it stands. `null` clears. Folders
-    that are relative start beside the file that names them, and in an override in the working directory.
+    An override is `optimizer.lr=1e-3`. Its value is YAML (a number, a word, `[50, 25]`); for titles and
+    folders it is taken as it stands; `null` clears. Relative folders start beside the file that names them,
+    and in an override in the working directory. Without preset and file the defaults hold, which are the
+    paper's recipe for CIFAR-10.
 
     Raises:
         ConfigError: every problem that was found, each with its file and line or its flag.
@@ -41,7 +43,7 @@ def load_experiment(
 
 
 def parse_experiment(text: str, source: str) -> Experiment:
-    """A complete configuration, as `dump_experiment` writes it and a run keeps it; `source` names it in errors.
+    """A complete configuration, as `dump_experiment` writes and a run keeps it; `source` names it in errors.
 
     Raises:
         ConfigError: every problem that was found, with its line.
@@ -51,7 +53,7 @@ def parse_experiment(text: str, source: str) -> Experiment:
 
 
 def dump_experiment(experiment: Experiment) -> str:
-    """The experiment as YAML: every option, in the order of the schema; `parse_experiment` gives back an equal one."""
+    """The experiment as YAML: all options, in the order of the schema; `parse_experiment` reads it back."""
     return write_yaml(experiment.model_dump(mode="json"))
 
 
@@ -87,7 +89,7 @@ def _override(override: str) -> Layer:
 
 
 def _literal(path: str, text: str) -> bool:
-    """Whether a value is a text as it stands: a colon in a title and a number as a folder's name need no quotes."""
+    """Whether a value is text as it stands: a colon in a title or a folder called 1 needs no quotes."""
     field = field_of(path)
     if field is None or text.strip() in ("", "~", "null") or text[:1] in ("'", '"'):
         return False

@@ -6,8 +6,9 @@
     presets   WMSE_TUI_PRESETS       $XDG_CONFIG_HOME/wmse-tui/presets (~/.config/wmse-tui/presets)
     cache     WMSE_TUI_CACHE         $XDG_CACHE_HOME/wmse-tui          (~/.cache/wmse-tui)
 
-An empty variable counts as unset. XDG variables that are not absolute are ignored, as that specification asks.
-The project's own may be relative to the working directory and may start with `~`. Nothing is created here.
+An empty variable counts as unset. XDG variables that are not absolute are ignored, as their specification
+asks. The project's own may be relative to the working directory and may start with `~`. Nothing is created
+here.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ def cache_dir() -> Path:
 
 
 def expanded(path: Path, base: Path | None = None) -> Path:
-    """`path` made absolute: `~` is the home folder; what is relative starts at `base` (or the working directory)."""
+    """`path` made absolute: `~` is home, relative ones start at `base` or the working directory."""
     with suppress(RuntimeError):  # no such user: then it is a folder that is called so
         path = path.expanduser()
     return (Path.cwd() if base is None else base.absolute()) / path

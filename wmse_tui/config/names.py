@@ -1,4 +1,4 @@
-"""The dotted names that an experiment knows, read off the models: for `--set`, for suggestions, for clearing."""
+"""The dotted names that an experiment knows, read off the models: for overrides and for suggestions."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def unions() -> Mapping[str, Variants]:
 
 
 def options_of(section: str, values: Mapping[str, Any] | None = None) -> Mapping[str, FieldInfo]:
-    """The options of a section: for a union those of the variant chosen in `values`, or of all where it is unclear."""
+    """The options of a section: of a union the variant chosen in `values`, or all if that is unclear."""
     if section in unions() and values is not None:
         union, chosen = unions()[section], values.get(section)
         tag_value = chosen.get(union.tag, union.default) if isinstance(chosen, Mapping) else union.default
@@ -71,7 +71,7 @@ def field_of(path: str, values: Mapping[str, Any] | None = None) -> FieldInfo | 
 
 
 def dotted_names(values: Mapping[str, Any] | None = None) -> tuple[str, ...]:
-    """Every name that can be set (`seed`, `method`, `method.name`, ...): of all variants, or of those in `values`."""
+    """Every name that can be set (`seed`, `method.name`): of all variants, or of those in `values`."""
     return tuple(_walk(values))
 
 

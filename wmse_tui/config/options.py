@@ -17,7 +17,7 @@ class Options(BaseModel):
     """A group of options.
 
     A bound of one option is on its field. A rule about two options is in `problems`. What is legal but unwise
-    is in `advice.py`. Types are strict (`"5"` and `true` are no numbers); a whole number may stand for a float.
+    is in `advice.py`. Types are strict (`"5"` and `true` are no numbers); 1 may stand for 1.0.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)

@@ -1,8 +1,8 @@
-"""Presets: experiments with a name, shipped with the package or written by the user, each a file that may extend another.
+"""Presets: experiments with a name, shipped or written by the user, each a file that may extend another.
 
-Shipped presets lie in `wmse_tui/presets` (an installed wheel) or in `presets` beside the package (a checkout). The user's own
-lie in `locations.user_presets_dir()`; one with the name of a shipped preset is taken in its stead, and may extend it by
-that same name.
+Shipped presets lie in `wmse_tui/presets` (an installed wheel) or in `presets` beside the package (a
+checkout). The user's own lie in `locations.user_presets_dir()`; one with the name of a shipped preset is
+taken in its stead, and may extend it by that same name.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ def preset_layers(name: str) -> tuple[Layer, ...]:
     """The layers of a preset, lowest first: what it extends, then itself.
 
     Raises:
-        ConfigError: there is no such preset, one of its files cannot be read, or it extends itself in a circle.
+        ConfigError: there is no such preset, a file cannot be read, or it extends itself in a circle.
     """
     return tuple(link.layer for link in reversed(_chain(name)))
 

@@ -26,7 +26,7 @@ class Problem:
     source: str | None = None
 
     def text(self) -> str:
-        """One line: `stl10.yaml:14: method.whitening_size: 64 images cannot whiten 64 dimensions; take more`."""
+        """One line: `stl10.yaml:14: method.whitening_size: 64 images cannot whiten 64 dimensions; ...`."""
         place = "" if self.source is None else self.source
         if place and self.line is not None:
             place = f"{place}:{self.line}"

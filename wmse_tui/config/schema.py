@@ -24,7 +24,7 @@ from wmse_tui.config.sections.schedule import Schedule, StepSchedule
 class Experiment(Options):
     """One run, complete: the same values give the same weights.
 
-    An `Experiment` that exists can be run: options that cannot work together raise a `ConfigError` which holds
+    An `Experiment` that exists can be run: options that cannot work together raise a `ConfigError` that names
     all of them. Wrong types and unknown keys raise pydantic's own error here; `load.py` turns that one into a
     `ConfigError` too, with files and lines.
     """

@@ -1,7 +1,8 @@
 """Strict YAML: plain data with the lines it stands on, or an error that says where.
 
-Against what YAML usually allows: at most 64 KiB, no anchors, aliases or tags, no key twice, keys are text, no infinity
-and no NaN, and the scalars of YAML 1.2's core schema: `1e-3` is a number, `no` and `12:30` are text, `017` is 17.
+Against what YAML usually allows: at most 64 KiB, no anchors, aliases or tags, no key twice, keys are text,
+no infinity and no NaN. Scalars are those of YAML 1.2's core schema: `1e-3` is a number, `no` and `12:30`
+are text, `017` is 17.
 """
 
 from __future__ import annotations
@@ -62,7 +63,7 @@ def read_yaml(text: str, source: str) -> Document:
 
 
 def read_value(text: str, source: str) -> Any:
-    """Read one value as it stands behind a `key=`: a scalar or a list in brackets; `source` names the flag in errors."""
+    """Read one value as it stands behind `key=`, such as `0.1` or `[50, 25]`; `source` is for errors."""
     return _Reader(source).read(text, {})
 
 

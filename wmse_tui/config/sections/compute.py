@@ -34,8 +34,8 @@ class Compute(Options):
     loader: Literal["auto", "workers", "batched"] = Field(
         "auto",
         title="Loader",
-        description="workers: one image at a time in processes; batched: whole batches as tensors, for small images "
-        "that fit in memory; auto chooses.",
+        description="workers: one image at a time in processes; batched: whole batches as tensors, for small "
+        "images that fit in memory; auto chooses.",
     )
     workers: int | None = Field(
         None,

@@ -68,8 +68,8 @@ class Dataset(Options):
         None,
         ge=2,
         title="Training images",
-        description="Train on this many only, the same ones for every seed and in equal parts of each class where "
-        "labels exist; empty: all.",
+        description="Train on this many only, the same ones for every seed and in equal parts of each class "
+        "where labels exist; empty: all.",
         json_schema_extra=unit("images"),
     )
     test_images: int | None = Field(
@@ -118,7 +118,7 @@ class Dataset(Options):
         if self.eval_resize is not None and crop > self.eval_resize:
             yield Problem(
                 path,
-                f"a square of {crop} px does not fit into images of {self.eval_resize} px (dataset.eval_resize)",
+                f"a square of {crop} px does not fit into {self.eval_resize} px (dataset.eval_resize)",
                 f"take at most {self.eval_resize}",
             )
         size = DATASETS[self.name].size

@@ -1,0 +1,150 @@
+"""What a configuration alone tells of its run: its steps, and what is legal in it but unwise."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from wmse_tui.config.datasets import DATASETS
+from wmse_tui.config.methods import WMse
+from wmse_tui.config.schema import Experiment
+
+LARGE_FOR_CPU = ("resnet", "resnext", "wide_")
+
+
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """One remark about one option.
+
+    Args:
+        path: dotted name of the option.
+        level: `warning` where the result suffers, `info` where only time or attention does.
+        text: what to know, and what to do instead.
+    """
+
+    path: str
+    level: Literal["info", "warning"]
+    text: str
+
+
+def training_images(experiment: Experiment) -> int | None:
+    """Images that an epoch passes over; None where only the user's files tell."""
+    wanted = experiment.dataset.train_images
+    return DATASETS[experiment.dataset.name].train_images if wanted is None else wanted
+
+
+def steps_per_epoch(experiment: Experiment) -> int | None:
+    """Full batches in an epoch (a last incomplete one is left out); None where only the user's files tell."""
+    images = training_images(experiment)
+    return None if images is None else images // experiment.schedule.batch_size
+
+
+def total_steps(experiment: Experiment) -> int | None:
+    """Optimizer steps of the whole run; None where only the user's files tell."""
+    steps = steps_per_epoch(experiment)
+    return None if steps is None else steps * experiment.schedule.epochs
+
+
+def expected_condition_number(dim: int, whitening_size: int) -> float:
+    """Condition number of the covariance of `whitening_size` samples of isotropic noise in `dim` dimensions.
+
+    The edges of the Marchenko-Pastur law: ((1 + sqrt(g)) / (1 - sqrt(g)))^2 with g = dim / (whitening_size
+    - 1). Infinite where there are too few samples (g >= 1).
+    """
+    root = (dim / (whitening_size - 1)) ** 0.5
+    return ((1 + root) / (1 - root)) ** 2 if root < 1 else float("inf")
+
+
+def advise(experiment: Experiment) -> tuple[Advice, ...]:
+    """All remarks, warnings first."""
+    found = [*_whitening(experiment), *_data(experiment), *_schedule(experiment), *_machine(experiment)]
+    return tuple(sorted(found, key=lambda advice: advice.level != "warning"))
+
+
+def _whitening(experiment: Experiment) -> Iterator[Advice]:
+    method, dim = experiment.method, experiment.projector.dim
+    if not isinstance(method, WMse):
+        return
+    size = method.whitening_size
+    if size < 2 * dim:
+        condition = expected_condition_number(dim, size)
+        twice = expected_condition_number(dim, 2 * dim)
+        yield Advice(
+            "method.whitening_size",
+            "warning",
+            f"{size} images for {dim} dimensions: even of pure noise the covariance has a condition number "
+            "near "
+            f"{condition:,.0f}, where the paper's {2 * dim} images have {twice:,.0f}; expect a noisy loss",
+        )
+    if method.iterations > 1 and size == experiment.schedule.batch_size:
+        yield Advice(
+            "method.iterations",
+            "info",
+            f"the batch is one slice, so shuffling it {method.iterations} times changes nothing; 1 is enough",
+        )
+
+
+def _data(experiment: Experiment) -> Iterator[Advice]:
+    dataset, images = experiment.dataset, training_images(experiment)
+    facts = DATASETS[dataset.name]
+    if dataset.name == "stl10" and dataset.train_images is not None and dataset.train_images < 100_000:
+        yield Advice(
+            "dataset.train_images",
+            "warning",
+            f"STL-10 is made for learning from its 100,000 unlabelled images; {dataset.train_images:,} are "
+            "few, "
+            "and the published numbers do not apply",
+        )
+    elif dataset.train_images is not None and images is not None and experiment.paper is not None:
+        yield Advice(
+            "dataset.train_images",
+            "warning",
+            f"the published number was reached with all {facts.train_images or 'the'} images of "
+            f"{facts.title}",
+        )
+    steps = steps_per_epoch(experiment)
+    if images is not None and steps is not None:
+        left_out = images - steps * experiment.schedule.batch_size
+        if left_out > images // 10:
+            yield Advice(
+                "schedule.batch_size",
+                "info",
+                f"each epoch leaves out {left_out:,} of {images:,} images, other ones each time, because "
+                "they do "
+                "not fill a batch",
+            )
+    if dataset.download and facts.archive_bytes >= 10**9:
+        yield Advice(
+            "dataset.download",
+            "info",
+            f"{facts.title} is a download of {facts.archive_bytes / 1e9:.1f} GB, unless it is there already; "
+            "unpacking it takes as much again",
+        )
+
+
+def _schedule(experiment: Experiment) -> Iterator[Advice]:
+    schedule, steps = experiment.schedule, total_steps(experiment)
+    if steps is not None and schedule.warmup_steps >= steps:
+        yield Advice(
+            "schedule.warmup_steps",
+            "warning",
+            f"the run ends after {steps:,} steps, inside its warm-up of {schedule.warmup_steps:,}: the "
+            "learning "
+            "rate never gets to optimizer.lr",
+        )
+    if experiment.evaluation.knn == "off" and experiment.evaluation.linear == "off":
+        yield Advice("evaluation.knn", "warning", "nothing is evaluated, so the run will show no accuracy")
+
+
+def _machine(experiment: Experiment) -> Iterator[Advice]:
+    device, arch = experiment.compute.device, experiment.backbone.arch
+    if device == "cpu" and arch.startswith(LARGE_FOR_CPU):
+        yield Advice(
+            "backbone.arch",
+            "warning",
+            f"{arch} on a CPU takes very long; the small CIFAR ResNets (cifar_resnet8, cifar_resnet20) "
+            "suit one",
+        )
+    if device == "cpu" and experiment.compute.precision == "bfloat16":
+        yield Advice("compute.precision", "info", "bfloat16 is slow on most CPUs; float32 is the safe choice")
