@@ -1,0 +1,7 @@
+"""Losses: pure functions of embeddings (views, batch, dim), one per file, each named after its method."""
+
+from wmse_tui.engine.losses.byol import byol_loss
+from wmse_tui.engine.losses.simclr import contrastive_loss
+from wmse_tui.engine.losses.w_mse import w_mse_loss
+
+__all__ = ["byol_loss", "contrastive_loss", "w_mse_loss"]

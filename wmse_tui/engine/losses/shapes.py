@@ -1,0 +1,22 @@
+"""What every loss asks of its embeddings: (views, batch, dim), floating-point, two views or more."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def check_embeddings(embeddings: Tensor, name: str = "embeddings") -> None:
+    """Raise ValueError or TypeError unless `embeddings` are (views, batch, dim) floats, two views or more."""
+    if embeddings.ndim != 3 or 0 in embeddings.shape:
+        raise ValueError(f"{name} must be (views, batch, dim), not {tuple(embeddings.shape)}")
+    if len(embeddings) < 2:
+        raise ValueError(f"{name} hold one view of each image; a loss that compares views needs two or more")
+    if not embeddings.is_floating_point():
+        raise TypeError(f"{name} must be floating-point numbers, not {embeddings.dtype}")
+
+
+def ordered_pairs(views: int) -> tuple[Tensor, Tensor]:
+    """The indices (first, second) of all views * (views - 1) ordered pairs of different views."""
+    first, second = (~torch.eye(views, dtype=torch.bool)).nonzero().T
+    return first, second

@@ -1,0 +1,71 @@
+"""The W-MSE loss: the distance between whitened views (Ermolov et al., ICML 2021, arXiv 2007.06346)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn.functional import normalize as unit
+
+from wmse_tui.engine.losses.shapes import check_embeddings
+from wmse_tui.engine.whitening import sliced, whiten
+
+
+def w_mse_loss(
+    embeddings: Tensor,
+    *,
+    whitening_size: int,
+    iterations: int = 1,
+    eps: float = 0.0,
+    normalize: bool = True,
+    permutations: Tensor | None = None,
+    generator: torch.Generator | None = None,
+) -> Tensor:
+    """Whiten each slice of each view by itself, then average the squared distance over all pairs of views.
+
+    The images are put in random order and cut into slices of `whitening_size`. All views are cut alike, but
+    each has its own mean and covariance. The distance is averaged over images, pairs and `iterations` orders.
+    Gradients reach every view, through mean, covariance and factor.
+
+    Args:
+        embeddings: (views, batch, dim), two views or more.
+        whitening_size: images whitened together; divides the batch and exceeds `dim` (the authors: 2 dim).
+        iterations: so many random orders of the batch are whitened and averaged.
+        eps: shrinkage of the covariances, see `whiten`; 0 in the paper.
+        normalize: True: the distance of unit vectors, 2 - 2 cos, in [0, 4]. False: the squared difference,
+            averaged over dimensions too. Either way views that have nothing in common cost about 2.
+        permutations: (iterations, batch) integers in place of random orders, each row a permutation of the
+            batch; its length then stands for `iterations`.
+        generator: a CPU generator to draw random orders from; None: torch's default one.
+
+    Returns:
+        A scalar, float32 or float64 for float64 embeddings, also under autocast.
+
+    Raises:
+        WhiteningFailed: a slice cannot be whitened (see `whiten`; on a GPU the loss may be NaN instead).
+        ValueError, TypeError: shapes, sizes or dtypes do not fit.
+    """
+    check_embeddings(embeddings)
+    if permutations is None:
+        permutations = _draw(iterations, embeddings.shape[1], generator)
+    elif iterations not in (1, len(permutations)):
+        raise ValueError(f"{len(permutations)} permutations were given for {iterations} iterations")
+    slices = sliced(embeddings, whitening_size=whitening_size, permutations=permutations)
+    z = whiten(slices, eps=eps)  # (views, iterations, slices, whitening_size, dim)
+    with torch.autocast(z.device.type, enabled=False):
+        if normalize:
+            return _pairwise(unit(z, dim=-1)).sum(-1).mean()
+        return _pairwise(z).mean()
+
+
+def _pairwise(z: Tensor) -> Tensor:
+    """The mean over pairs of views of (z_i - z_j)², from `z` (views, ...), without forming the pairs.
+
+    Σ_{i<j} (z_i - z_j)² = views · Σ_i (z_i - z̄)², and there are views (views - 1) / 2 pairs.
+    """
+    return (z - z.mean(0)).square().sum(0) * (2 / (len(z) - 1))
+
+
+def _draw(iterations: int, batch: int, generator: torch.Generator | None) -> Tensor:
+    if iterations < 1:
+        raise ValueError(f"iterations must be 1 or more, not {iterations}")
+    return torch.stack([torch.randperm(batch, generator=generator) for _ in range(iterations)])
