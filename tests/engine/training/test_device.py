@@ -38,14 +38,14 @@ def test_auto_with_gpus_takes_the_first(monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_cuda_without_a_gpu_is_an_error_with_the_reason(monkeypatch: pytest.MonkeyPatch) -> None:
     without_cuda(monkeypatch, "no driver")
-    with pytest.raises(DeviceError, match="compute.device=cuda cannot be used: no driver") as caught:
+    with pytest.raises(DeviceError, match=r"compute.device=cuda cannot be used: no driver") as caught:
         choose_device("cuda")
     assert any("compute.device=cpu" in step for step in caught.value.next)
 
 
 def test_a_gpu_that_is_not_there_is_an_error_with_the_choice(monkeypatch: pytest.MonkeyPatch) -> None:
     with_gpus(monkeypatch, 2)
-    with pytest.raises(DeviceError, match="compute.device=cuda:5 does not exist: 2 visible GPUs") as caught:
+    with pytest.raises(DeviceError, match=r"compute.device=cuda:5 does not exist: 2 visible GPUs") as caught:
         choose_device("cuda:5")
     assert caught.value.next[0] == "take one of cuda:0, cuda:1"
 

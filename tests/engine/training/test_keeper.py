@@ -64,7 +64,8 @@ def test_the_last_two_the_best_and_the_final_stay(
         save(keeper, step, *kinds)
     names = sorted(path.name for path in tmp_path.glob("*.pt"))
     assert names == ["best.pt", "final.pt", "step-00000003.pt", "step-00000004.pt"]
-    assert [(e.step, e.kinds) for e in events if isinstance(e, Checkpoint)][0] == (1, ("best",))
+    told = [(event.step, event.kinds) for event in events if isinstance(event, Checkpoint)]
+    assert told == [(1, ("best",)), (2, ("periodic",)), (3, ("periodic",)), (4, ("final",))]
 
 
 def test_a_checkpoint_is_due_by_the_minute(tmp_path: Path) -> None:

@@ -19,8 +19,8 @@ from wmse_tui.engine.training.checkpoints import read_checkpoint, step_checkpoin
 from wmse_tui.runs.control import request
 from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.events import Attempt, Control, Epoch, Exit, Notice, Steps
-from wmse_tui.runs.fold import fold_all
 from wmse_tui.runs.reader import EventReader
+from wmse_tui.runs.watch import RunWatcher
 
 MakeRun = Callable[..., RunDirectory]
 METHODS = {
@@ -139,7 +139,7 @@ def test_a_stop_request_saves_and_the_next_attempt_goes_on(make_run: MakeRun) ->
     assert events_of(stopped, Attempt)[-1].resume_step == saved
     assert_same_bits(final_state(stopped)["method"], final_state(undisturbed)["method"])
     assert [event.epoch for event in events_of(stopped, Epoch)] == [1, 2, 3]
-    view = fold_all(EventReader(stopped.events).poll())
+    view = RunWatcher(stopped).poll()
     assert [evaluation.epoch for evaluation in view.evaluations] == [0, 1, 2, 3]
 
 

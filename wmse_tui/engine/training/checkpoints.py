@@ -57,7 +57,7 @@ def save_checkpoint(
     step: int,
     state: Mapping[str, Any],
     *,
-    before_publishing: Callable[[], None] = lambda: None,
+    before_publishing: Callable[[], object] = lambda: None,
 ) -> Published:
     """Write `state` as the checkpoint of `step`; afterwards it is whole on disk, or an OSError was raised.
 

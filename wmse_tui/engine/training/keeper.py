@@ -34,7 +34,7 @@ class Keeper:
         config: CheckpointConfig,
         *,
         write: Callable[[Event], None],
-        sync_log: Callable[[], None],
+        sync_log: Callable[[], object],
         best: float | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -83,8 +83,8 @@ class Keeper:
                 Notice(
                     level="warning",
                     code="E_CHECKPOINT_REFUSED",
-                    text=f"checkpoint of step {step} could not be saved: {error.strerror or error}. The previous one "
-                    f"stands; training goes on and tries again ({self._refused} of {PATIENCE}).",
+                    text=f"checkpoint of step {step} could not be saved: {error.strerror or error}. "
+                    f"The previous one stands; training goes on ({self._refused} of {PATIENCE}).",
                 )
             )
             return ""

@@ -59,7 +59,7 @@ class Requests:
                 self._answer(request.id, request.command, "refused", "came before this attempt began")
                 take(self._run, request)
 
-    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+    def _on_signal(self, number: int, _frame: FrameType | None) -> None:
         self._signal = number
 
     def stop_requested(self) -> bool:
@@ -81,7 +81,7 @@ class Requests:
             return
         self._looked = now
         for request in pending(self._run):
-            outcome, text = ("refused", request.problem) if request.problem else self._obey(request)
+            outcome, text = self._obey(request)
             # Answered first, removed second: a request may be answered twice after a crash, never lost.
             self._answer(request.id, request.command, outcome, text)
             take(self._run, request)
@@ -90,6 +90,8 @@ class Requests:
         self._write(Control(id=request_id, command=command, outcome=outcome, text=text))
 
     def _obey(self, request: Request) -> tuple[Outcome, str]:
+        if request.problem:
+            return "refused", request.problem
         match request.command:
             case "stop":
                 self.stop = "requested"

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeAlias
 
 import torch
 import torchvision
@@ -41,6 +41,7 @@ from wmse_tui.runs.writer import EventWriter
 
 COMPLETED, FAILED, BAD_CONFIG, DIVERGED, STOPPED, BUSY = 0, 1, 2, 3, 4, 73
 PHASE_SECONDS = 0.5
+Status: TypeAlias = Literal["completed", "stopped", "diverged", "failed"]
 
 
 class Session:
@@ -191,7 +192,7 @@ class Session:
             return "nothing yet: the run had no checkpoint"
         return f"checkpoint {found[-1].name}; the run can be resumed from it"
 
-    def exit(self, status: Literal["completed", "stopped", "diverged", "failed"]) -> None:
+    def exit(self, status: Status) -> None:
         """The last event of the attempt."""
         self.write(
             Exit(
@@ -221,7 +222,8 @@ def run_session(path: os.PathLike[str] | str) -> int:
 
 def _ended(session: Session, train: Callable[[], None]) -> int:
     """Run `train` and tell its end in the log, whatever it is."""
-    status, code = "failed", FAILED
+    status: Status = "failed"
+    code = FAILED
     try:
         train()
     except StopRequested:
