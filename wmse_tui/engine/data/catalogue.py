@@ -1,0 +1,154 @@
+"""From a configuration to images: the one place that knows which source reads which data set."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+
+from wmse_tui.config.datasets import DATASETS
+from wmse_tui.config.locations import data_dir, expanded
+from wmse_tui.config.schema import Experiment
+from wmse_tui.config.sections.dataset import Dataset
+from wmse_tui.engine.data.images import ImageSet, MemoryImages
+from wmse_tui.engine.data.patterns import CLASSES, TEST_SPLIT, TRAIN_SPLIT, draw_patterns
+from wmse_tui.engine.data.sources.cifar import load_cifar
+from wmse_tui.engine.data.sources.class_folders import read_probe_folders
+from wmse_tui.engine.data.sources.folder import load_folder
+from wmse_tui.engine.data.sources.imagenet import layout_error, load_imagenet
+from wmse_tui.engine.data.sources.parts import Parts, Wanted
+from wmse_tui.engine.data.sources.progress import Progress
+from wmse_tui.engine.data.sources.stl10 import load_stl10
+from wmse_tui.engine.data.sources.tiny_imagenet import load_tiny_imagenet
+from wmse_tui.engine.errors import DataError
+
+Triple = tuple[float, float, float]
+Source = Callable[[Wanted, Progress], Parts]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Data:
+    """Everything a run sees.
+
+    Args:
+        train: what the encoder learns from.
+        probe_train, probe_test: labelled images that judge it; both None where there are no labels.
+        mean, std: normalisation of red, green and blue, in 0 to 1.
+        notices: what a person should know, a sentence each.
+    """
+
+    train: ImageSet
+    probe_train: ImageSet | None
+    probe_test: ImageSet | None
+    mean: Triple
+    std: Triple
+    notices: tuple[str, ...]
+
+    @property
+    def train_split(self) -> str:
+        """What the encoder learns from, in words: `train+unlabeled (105,000)`."""
+        return describe(self.train)
+
+    @property
+    def probe_split(self) -> str:
+        """What judges the encoder, in words: `train (5,000) -> test (8,000)`; empty without labels."""
+        if self.probe_train is None or self.probe_test is None:
+            return ""
+        return f"{describe(self.probe_train)} -> {describe(self.probe_test)}"
+
+
+def describe(images: ImageSet) -> str:
+    """A set of images in words: `train+unlabeled (105,000)`."""
+    return f"{images.split} ({len(images):,})"
+
+
+def load_data(experiment: Experiment, *, progress: Progress) -> Data:
+    """Find, fetch or draw the images of an experiment.
+
+    Args:
+        experiment: its `dataset` section alone counts, never the seed.
+        progress: is told what is being done, how far it is, the total (0: unknown) and the unit; whatever it
+            raises leaves the disk in a state from which the next call goes on.
+
+    Raises:
+        DataError: the images cannot be had or are not what they should be.
+    """
+    dataset = experiment.dataset
+    facts = DATASETS[dataset.name]
+    parts = SOURCES[dataset.name](_wanted(dataset), progress)
+    probe_train, probe_test, notices = parts.probe_train, parts.probe_test, parts.notices
+    if dataset.probe_train is not None and dataset.probe_test is not None:
+        probe_train, probe_test, passed_over = read_probe_folders(
+            expanded(dataset.probe_train), expanded(dataset.probe_test), progress
+        )
+        notices += passed_over
+    elif probe_train is None or probe_test is None:
+        notices += (f"no labels: no accuracies, loss only ({parts.unlabelled})",)
+    return Data(
+        train=parts.train,
+        probe_train=probe_train,
+        probe_test=probe_test,
+        mean=dataset.mean or facts.mean,
+        std=dataset.std or facts.std,
+        notices=notices,
+    )
+
+
+def _wanted(dataset: Dataset) -> Wanted:
+    return Wanted(
+        name=dataset.name,
+        root=_root(dataset),
+        download=dataset.download,
+        train_images=dataset.train_images,
+        test_images=dataset.test_images,
+        held_out=0.0 if dataset.probe_train is not None else dataset.held_out,
+    )
+
+
+def _root(dataset: Dataset) -> Path:
+    if dataset.root is not None:
+        return expanded(dataset.root)
+    if dataset.name == "folder":
+        raise DataError(
+            "no folder of images is named",
+            "dataset.name is folder and dataset.root is empty",
+            next=("set it: --set dataset.root=/path/to/images",),
+        )
+    if dataset.name in {"imagenet", "imagenet100"}:
+        if (data_dir() / dataset.name).is_dir():
+            return data_dir() / dataset.name
+        raise layout_error(
+            dataset.name, f"dataset.root is empty and {data_dir() / dataset.name} does not exist"
+        )
+    return data_dir()
+
+
+def _draw(wanted: Wanted, progress: Progress) -> Parts:
+    """The embedded data set; as many images as asked for."""
+    facts = DATASETS["patterns"]
+    size = facts.size or 32
+    sets = []
+    for split, seed, count in (
+        ("train", TRAIN_SPLIT, wanted.train_images or facts.train_images or 0),
+        ("test", TEST_SPLIT, wanted.test_images or facts.test_images or 0),
+    ):
+        progress(f"drawing {split} images", 0, count, "images")
+        pixels, labels = draw_patterns(count, split_seed=seed, size=size)
+        sets.append(MemoryImages(name="patterns", split=split, pixels=pixels, labels=labels, classes=CLASSES))
+        progress(f"drawing {split} images", count, count, "images")
+    return Parts(train=sets[0], probe_train=sets[0], probe_test=sets[1])
+
+
+SOURCES: Mapping[str, Source] = MappingProxyType(
+    {
+        "patterns": _draw,
+        "cifar10": load_cifar,
+        "cifar100": load_cifar,
+        "stl10": load_stl10,
+        "tiny_imagenet": load_tiny_imagenet,
+        "imagenet100": load_imagenet,
+        "imagenet": load_imagenet,
+        "folder": load_folder,
+    }
+)

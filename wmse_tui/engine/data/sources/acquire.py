@@ -1,0 +1,169 @@
+"""A published data set as a folder on this machine: found, unpacked or fetched; by one process at a time."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from wmse_tui.engine.data.download import RemoteFile, by_hand, damage, expectation, fetch
+from wmse_tui.engine.data.sources.disk import bytes_text, refuse_os, require_space
+from wmse_tui.engine.data.sources.progress import Progress
+from wmse_tui.engine.data.sources.unpack import unpack
+from wmse_tui.engine.errors import DataError
+
+WAIT_SECONDS = 1.0
+"""How often a process that waits for another's download looks again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Publication:
+    """A data set as its publishers give it.
+
+    Args:
+        title: its name for a person.
+        preset: its name in the configuration.
+        remote: the archive.
+        folder: the top folder inside the archive.
+        unpacked: bytes on disk after unpacking.
+    """
+
+    title: str
+    preset: str
+    remote: RemoteFile
+    folder: str
+    unpacked: int
+
+
+def acquire(
+    publication: Publication,
+    root: Path,
+    *,
+    download: bool,
+    defect: Callable[[Path], str | None],
+    progress: Progress,
+) -> Path:
+    """The folder of the data set under `root`, which may also be that folder itself.
+
+    What is there and whole is used as it is, also from a place where nothing may be written. An archive that
+    lies in `root` is checked and unpacked. Otherwise it is fetched, if `download` allows. Nothing that a
+    person put there is ever changed or removed.
+
+    Args:
+        publication: what is wanted.
+        root: where data sets lie.
+        download: whether the network may be used.
+        defect: says what is missing or damaged in a folder, None if nothing.
+        progress: is told; may raise to stop.
+
+    Raises:
+        DataError: with what is wrong, where, and what to do.
+    """
+    home = _present(publication, root, defect)
+    if home is not None:
+        return home
+    archive = root / publication.remote.name
+    if not download and not archive.is_file():
+        raise _missing(publication, root)
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        refuse_os(error, root, "make the data folder")
+    with _alone(publication, root, progress):
+        home = _present(publication, root, defect)  # another process may have been at it
+        if home is not None:
+            return home
+        if archive.is_file():
+            problem = damage(archive, publication.remote, progress)
+            if problem is not None:
+                raise DataError(
+                    f"{archive.name} is not what was published",
+                    f"{archive}: {problem}; {expectation(publication.remote)}",
+                    next=(f"delete {archive} and start again", by_hand(publication.remote, root)),
+                )
+            require_space(root, publication.unpacked, f"to unpack {archive.name}")
+        else:
+            present = _part_size(publication, root)
+            rest = max(publication.remote.size - present, 0)
+            shares = f"{bytes_text(rest)} to fetch, {bytes_text(publication.unpacked)} unpacked"
+            require_space(root, rest + publication.unpacked, f"for {publication.title} ({shares})")
+            fetch(publication.remote, root, progress=progress)
+        unpack(archive, publication.folder, progress=progress)
+        home = _present(publication, root, defect)
+        if home is None:
+            raise DataError(
+                f"{publication.title} vanished", f"{root / publication.folder} is empty after unpacking"
+            )
+        return home
+
+
+def _present(publication: Publication, root: Path, defect: Callable[[Path], str | None]) -> Path | None:
+    """The folder, if it is there and whole; None if it is absent or empty."""
+    home = root if root.name == publication.folder and root.is_dir() else root / publication.folder
+    try:
+        if not home.is_dir() or not any(home.iterdir()):
+            return None
+        problem = defect(home)
+    except OSError as error:
+        refuse_os(error, home, f"read {publication.title}")
+    if problem is not None:
+        raise DataError(
+            f"{publication.title} in {home} is not whole",
+            problem,
+            next=(f"move {home} away and start again: it is then unpacked or fetched anew",),
+        )
+    return home
+
+
+def _missing(publication: Publication, root: Path) -> DataError:
+    return DataError(
+        f"{publication.title} is not in {root}",
+        f"neither {publication.folder} nor {publication.remote.name} is there, and dataset.download is false",
+        next=(
+            f"let it be fetched: wmse-tui run --preset {publication.preset} --set dataset.download=true",
+            by_hand(publication.remote, root),
+            "or set dataset.root (or WMSE_TUI_DATA) to where it lies",
+        ),
+    )
+
+
+def _part_size(publication: Publication, root: Path) -> int:
+    try:
+        return (root / f"{publication.remote.name}.part").stat().st_size
+    except FileNotFoundError:
+        return 0
+
+
+@contextmanager
+def _alone(publication: Publication, root: Path, progress: Progress) -> Iterator[None]:
+    """Hold the data set's lock in `root`; wait, telling so, while another process has it."""
+    path = root / f".{publication.remote.name}.lock"
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666)
+    except OSError as error:
+        refuse_os(error, path, f"put {publication.title} there")
+    try:
+        while not _locked(descriptor):
+            done = _part_size(publication, root)
+            text = f"waiting for another download of {publication.remote.name}"
+            progress(text, done, publication.remote.size, "bytes")
+            time.sleep(WAIT_SECONDS)
+        yield
+    finally:
+        os.close(descriptor)  # and with it the lock; the empty file stays, as removing it would race
+
+
+def _locked(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError as error:
+        if error.errno not in {errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS}:
+            raise  # without locks in the file system, the checksum still finds what two writers mixed
+    return True

@@ -1,0 +1,77 @@
+"""What the disk and its owner allow, asked before or told after, in words for a person."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+from contextlib import suppress
+from pathlib import Path
+from typing import NoReturn
+
+from wmse_tui.engine.errors import DataError
+
+_ROOM = ("free some space, or set dataset.root (or WMSE_TUI_DATA) to a larger disk, and start again",)
+
+
+def require_space(folder: Path, needed: int, purpose: str) -> None:
+    """Refuse before the first byte what cannot end well.
+
+    Raises:
+        DataError: `folder` has less than `needed` bytes free.
+    """
+    free = shutil.disk_usage(folder).free
+    if free < needed:
+        raise DataError(
+            f"not enough space in {folder}",
+            f"{bytes_text(needed)} needed {purpose}, {bytes_text(free)} free",
+            next=_ROOM,
+        )
+
+
+def refuse_os(error: OSError, path: Path, purpose: str) -> NoReturn:
+    """Turn what the operating system said about `path` into a DataError.
+
+    Raises:
+        DataError: always.
+    """
+    if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        raise DataError(f"no space left to {purpose}", f"{path}: {error.strerror}", next=_ROOM) from error
+    if error.errno in {errno.EACCES, errno.EPERM, errno.EROFS}:
+        raise DataError(
+            f"no permission to {purpose}",
+            f"{path}: {error.strerror}; {_ownership(path)}",
+            next=(
+                "set dataset.root (or WMSE_TUI_DATA) to a folder you may write to",
+                "or ask the owner for the data",
+            ),
+        ) from error
+    raise DataError(f"cannot {purpose}", f"{path}: {error.strerror or error}") from error
+
+
+def bytes_text(count: int) -> str:
+    """A number of bytes for a person: 2.6 GB, 812 kB, 431 bytes."""
+    for unit, size in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
+        if count >= size:
+            return f"{count / size:.1f} {unit}" if count < 10 * size else f"{count / size:,.0f} {unit}"
+    return f"{count:,} bytes"
+
+
+def sync_folder(folder: Path) -> None:
+    """Make a rename in `folder` survive a power cut; file systems that cannot are left alone."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        with suppress(OSError):
+            os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _ownership(path: Path) -> str:
+    """Who owns the nearest existing folder, and who we are."""
+    place = path
+    while not place.exists() and place != place.parent:
+        place = place.parent
+    status = place.stat()
+    mode = status.st_mode & 0o7777
+    return f"{place} belongs to uid {status.st_uid} (mode {mode:04o}), this is uid {os.geteuid()}"

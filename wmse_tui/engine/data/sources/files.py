@@ -1,0 +1,156 @@
+"""Images that lie in files: read when asked for, or all into memory when they are alike and few enough."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+
+from wmse_tui.engine.data.images import ImageSet, MemoryImages
+from wmse_tui.engine.data.sources.decode import decode, unreadable
+from wmse_tui.engine.data.sources.progress import Meter, Progress
+from wmse_tui.engine.data.sources.scan import count_text, listing
+from wmse_tui.engine.errors import DataError
+
+MEMORY_BYTES = 2 * 10**9
+"""Sets of equally sized images up to this many bytes are decoded once, at the start."""
+
+CHECKED_FILES = 250_000
+"""Larger sets are not looked through before training: on a network disk that takes minutes."""
+
+_CHUNK = 256
+_THREADED_PIXELS = 128 * 128
+_THREADS = min(8, os.cpu_count() or 1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class FileImages:
+    """An `ImageSet` of files that are decoded when asked for.
+
+    Args:
+        name: the data set's name.
+        split: which part of it.
+        paths: the files, as one array of bytes (images,): worker processes share it, where a list would be
+            copied.
+        labels: int64 (images,), or None.
+        classes: the names of the classes, by number.
+    """
+
+    name: str
+    split: str
+    paths: NDArray[np.bytes_]
+    labels: Tensor | None = None
+    classes: tuple[str, ...] = ()
+
+    @property
+    def pixels(self) -> Tensor | None:
+        """Never in memory."""
+        return None
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def image(self, index: int) -> Image.Image:
+        """Image `index` as an RGB picture.
+
+        Raises:
+            DataError: the file cannot be read or decoded.
+        """
+        return decode(os.fsdecode(self.paths[index]))
+
+    def take(self, indices: Tensor) -> Self:
+        """The images at `indices` (int64, one dimension), in that order."""
+        return type(self)(
+            name=self.name,
+            split=self.split,
+            paths=self.paths[indices.numpy()],
+            labels=None if self.labels is None else self.labels[indices],
+            classes=self.classes,
+        )
+
+
+def images_from_files(
+    paths: Sequence[str],
+    *,
+    name: str,
+    split: str,
+    labels: Tensor | None,
+    classes: tuple[str, ...],
+    progress: Progress,
+) -> ImageSet:
+    """An `ImageSet` of these files, in memory if all are of one size and together at most `MEMORY_BYTES`.
+
+    Raises:
+        DataError: files that are no images (all of them are named before anything else), or one that cannot
+            be decoded.
+    """
+    if len(paths) <= CHECKED_FILES:
+        _require_images(paths, split, progress)
+    pixels = _decode_all(paths, split, progress)
+    if pixels is not None:
+        return MemoryImages(name=name, split=split, pixels=pixels, labels=labels, classes=classes)
+    return FileImages(
+        name=name,
+        split=split,
+        paths=np.array([os.fsencode(path) for path in paths]),
+        labels=labels,
+        classes=classes,
+    )
+
+
+def _require_images(paths: Sequence[str], split: str, progress: Progress) -> None:
+    meter = Meter(progress, f"looking at {split} files", total=len(paths), unit="files")
+
+    def look(start: int) -> list[str]:
+        chunk = paths[start : start + _CHUNK]
+        return [f"{path} ({what})" for path in chunk if (what := unreadable(path)) is not None]
+
+    damaged: list[str] = []
+    with ThreadPoolExecutor(_THREADS) as pool:  # threads hide the latency of network disks
+        for found in pool.map(look, range(0, len(paths), _CHUNK)):
+            damaged += found
+            meter.advance(min(_CHUNK, len(paths) - meter.done))
+    if damaged:
+        raise DataError(
+            f"{count_text(len(damaged), 'file')} of {len(paths):,} cannot be read as images",
+            listing(tuple(damaged), 10),
+            next=("replace them or move them out of the folder, and start again",),
+        )
+
+
+def _decode_all(paths: Sequence[str], split: str, progress: Progress) -> Tensor | None:
+    """All images as uint8 (images, 3, height, width); None if they differ in size or are too many."""
+    width, height = decode(paths[0]).size
+    if len(paths) * 3 * height * width > MEMORY_BYTES:
+        return None
+    pixels = torch.empty(len(paths), 3, height, width, dtype=torch.uint8)
+    rows = pixels.numpy()
+    meter = Meter(progress, f"decoding {split} images", total=len(paths), unit="images")
+
+    def fill(start: int) -> bool:
+        for index, path in enumerate(paths[start : start + _CHUNK], start):
+            image = decode(path)
+            if image.size != (width, height):
+                return False
+            rows[index] = np.asarray(image).transpose(2, 0, 1)
+        return True
+
+    # decoding small images is mostly Python, where threads only get in each other's way
+    with ThreadPoolExecutor(_THREADS if width * height >= _THREADED_PIXELS else 1) as pool:
+        parts = [pool.submit(fill, start) for start in range(0, len(paths), _CHUNK)]
+        try:
+            for part in parts:  # in order, so that the first fault in the set is the one told
+                if not part.result():
+                    return None
+                meter.advance(min(_CHUNK, len(paths) - meter.done))
+        finally:
+            pool.shutdown(cancel_futures=True)
+    return pixels

@@ -1,0 +1,145 @@
+"""The user's own images: which layout a folder has, what is labelled, and what is kept for the test.
+
+    layout                                    trains on        classes       test
+    root/train/CLASS/.. root/test/CLASS/..    train            folder names  test (or val, valid, validation)
+    root/train/CLASS/IMAGE                    part of train    folder names  held out from train
+    root/CLASS/IMAGE                          part             folder names  held out
+    anything else below root (or root/train)  all images       none          none
+
+Folders count as classes only if there are at least two and no image lies beside them. Without a test folder
+that says so, each must also hold images directly: albums by year and month are no classes.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from wmse_tui.engine.data.sources.choose import hold_out
+from wmse_tui.engine.data.sources.class_folders import (
+    files_and_labels,
+    has_classes,
+    read_classes,
+    read_files,
+    require_known_classes,
+)
+from wmse_tui.engine.data.sources.decode import EXTENSIONS
+from wmse_tui.engine.data.sources.parts import TEST_OPTION, TRAIN_OPTION, Parts, Wanted
+from wmse_tui.engine.data.sources.progress import Progress
+from wmse_tui.engine.data.sources.scan import Tree, count_text, listing, scan
+from wmse_tui.engine.errors import DataError
+
+TEST_FOLDERS = ("test", "val", "valid", "validation")
+
+
+def load_folder(wanted: Wanted, progress: Progress) -> Parts:
+    """Images from `wanted.root`; with `held_out` 0 no test is made where there is none, and all images train.
+
+    Raises:
+        DataError: no images, files that cannot be read, or a test with classes that the training lacks.
+    """
+    has_train = (wanted.root / "train").is_dir()
+    train = scan(wanted.root / "train" if has_train else wanted.root)
+    if not train.files:
+        raise DataError(
+            f"no images in {train.folder}",
+            f"{listing(train.notices()) or 'it is empty'}; known are {' '.join(sorted(EXTENSIONS))}",
+            next=("set dataset.root to a folder with images", "or convert them to PNG or JPEG"),
+        )
+    tests = _trees(wanted.root, TEST_FOLDERS) if has_train else ()
+    test = next(filter(has_classes, tests), None)
+    if test is not None and has_classes(train):
+        return _with_test(train, test, wanted, progress)
+    unused = tuple(f"{tree.folder} is not used: it holds {tree.shape()}, no class folders" for tree in tests)
+    notices = train.notices() + unused
+    if not has_classes(train) or train.nested:
+        return Parts(
+            train=read_files(
+                train.files,
+                None,
+                (),
+                name="folder",
+                split=_split(train, wanted),
+                limit=wanted.train_images,
+                option=TRAIN_OPTION,
+                progress=progress,
+            ),
+            unlabelled=_why_unlabelled(train),
+            notices=notices,
+        )
+    return _with_held_out(train, wanted, notices, progress)
+
+
+def _with_test(train: Tree, test: Tree, wanted: Wanted, progress: Progress) -> Parts:
+    require_known_classes(test, train)
+    images = read_classes(
+        train,
+        train.names,
+        name="folder",
+        split="train",
+        limit=wanted.train_images,
+        option=TRAIN_OPTION,
+        progress=progress,
+    )
+    probe_test = read_classes(
+        test,
+        train.names,
+        name="folder",
+        split=test.folder.name,
+        limit=wanted.test_images,
+        option=TEST_OPTION,
+        progress=progress,
+    )
+    notices = (_classes_notice(train), *train.notices(), *test.notices())
+    return Parts(train=images, probe_train=images, probe_test=probe_test, notices=notices)
+
+
+def _with_held_out(train: Tree, wanted: Wanted, notices: tuple[str, ...], progress: Progress) -> Parts:
+    paths, labels = files_and_labels(train, train.names)
+    kept, held = hold_out(labels, wanted.held_out) if wanted.held_out else (torch.arange(len(paths)), None)
+    split = _split(train, wanted)
+    images = read_files(
+        [paths[index] for index in kept.tolist()],
+        labels[kept],
+        train.names,
+        name="folder",
+        split=split if held is None else f"{split} without held-out",
+        limit=wanted.train_images,
+        option=TRAIN_OPTION,
+        progress=progress,
+    )
+    notices = (_classes_notice(train), *notices)
+    if held is None or not len(held):
+        return Parts(train=images, unlabelled=f"{train.folder} has one image per class", notices=notices)
+    test = read_files(
+        [paths[index] for index in held.tolist()],
+        labels[held],
+        train.names,
+        name="folder",
+        split="held-out",
+        limit=wanted.test_images,
+        option=TEST_OPTION,
+        progress=progress,
+    )
+    told = f"{count_text(len(held), 'image')} ({wanted.held_out:.0%} of each class) held out for the test"
+    return Parts(train=images, probe_train=images, probe_test=test, notices=(*notices, told))
+
+
+def _trees(root: Path, names: tuple[str, ...]) -> tuple[Tree, ...]:
+    return tuple(scan(root / name) for name in names if (root / name).is_dir())
+
+
+def _split(train: Tree, wanted: Wanted) -> str:
+    return "all" if train.folder == wanted.root else "train"
+
+
+def _classes_notice(train: Tree) -> str:
+    return f"{count_text(len(train.names), 'class', 'classes')} from the folder names: {listing(train.names)}"
+
+
+def _why_unlabelled(train: Tree) -> str:
+    if has_classes(train):
+        nested = listing(train.nested)
+        return f"in {train.folder} images lie deeper than in {nested}, so folders are not taken for classes"
+    return f"{train.folder} holds {train.shape()}, no class folders"

@@ -1,0 +1,106 @@
+"""ImageNet and its hundred-class part, as class folders that the user brings: nothing is downloaded."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+
+from wmse_tui.config.datasets import DATASETS
+from wmse_tui.engine.data.sources.class_folders import has_classes, read_classes, require_known_classes
+from wmse_tui.engine.data.sources.parts import TEST_OPTION, TRAIN_OPTION, Parts, Wanted
+from wmse_tui.engine.data.sources.progress import Progress
+from wmse_tui.engine.data.sources.scan import Tree, count_text, listing, scan
+from wmse_tui.engine.errors import DataError
+
+TEST_FOLDERS = ("val", "test")
+
+
+@cache
+def imagenet100_classes() -> tuple[str, ...]:
+    """The hundred WordNet identifiers of ImageNet-100 (Tian et al. 2020), sorted."""
+    text = files(__package__).joinpath("imagenet100.txt").read_text(encoding="utf-8")
+    return tuple(sorted(line for line in text.splitlines() if line and not line.startswith("#")))
+
+
+def load_imagenet(wanted: Wanted, progress: Progress) -> Parts:
+    """`imagenet` or `imagenet100`: root/train to train on and to probe with, root/val or root/test to test.
+
+    Raises:
+        DataError: the class folders are not there.
+    """
+    facts = DATASETS[wanted.name]
+    only = imagenet100_classes() if wanted.name == "imagenet100" else None
+    present = [split for split in TEST_FOLDERS if (wanted.root / split).is_dir()]
+    if not (wanted.root / "train").is_dir() or not present:
+        raise layout_error(wanted.name, f"dataset.root is {wanted.root}: " + _lacking(wanted, bool(present)))
+    train = scan(wanted.root / "train", only)
+    test = _first_with_classes(wanted.root, present, only)
+    for tree in (train, test):
+        _require_classes(wanted.name, tree, only)
+    require_known_classes(test, train)
+    notices = train.notices() + test.notices()
+    if len(train.groups) != facts.classes:
+        notices += (
+            f"{train.folder} has {len(train.groups):,} class folders; {facts.title} has {facts.classes:,}",
+        )
+    train_images = read_classes(
+        train,
+        train.names,
+        name=wanted.name,
+        split="train",
+        limit=wanted.train_images,
+        option=TRAIN_OPTION,
+        progress=progress,
+    )
+    test_images = read_classes(
+        test,
+        train.names,
+        name=wanted.name,
+        split=test.folder.name,
+        limit=wanted.test_images,
+        option=TEST_OPTION,
+        progress=progress,
+    )
+    return Parts(train=train_images, probe_train=train_images, probe_test=test_images, notices=notices)
+
+
+def layout_error(name: str, detail: str) -> DataError:
+    """What these data sets must look like, since they cannot be fetched."""
+    title = DATASETS[name].title
+    return DataError(
+        f"{title} is not there",
+        f"{detail}; expected class folders: train/n01440764/IMAGE.JPEG and val/n01440764/... (or test)",
+        next=(
+            f"set dataset.root to the folder that holds train and val: --set dataset.root=/path/to/{name}",
+            "it cannot be downloaded by wmse-tui: ImageNet asks for a registration (image-net.org)",
+        ),
+    )
+
+
+def _lacking(wanted: Wanted, has_test: bool) -> str:
+    if not wanted.root.is_dir():
+        return "it is no folder"
+    lacking = [] if (wanted.root / "train").is_dir() else ["train"]
+    return "it lacks " + " and ".join(lacking if has_test else [*lacking, "val"])
+
+
+def _first_with_classes(root: Path, splits: list[str], only: tuple[str, ...] | None) -> Tree:
+    """The first test folder that is sorted into classes (the published `test` is not), else the first."""
+    trees = [scan(root / split, only) for split in splits]
+    return next(filter(has_classes, trees), trees[0])
+
+
+def _require_classes(name: str, tree: Tree, only: tuple[str, ...] | None) -> None:
+    if not has_classes(tree):
+        raise layout_error(name, f"{tree.folder} is not sorted into class folders: it holds {tree.shape()}")
+    if only is not None and set(tree.names) != set(only):
+        missing = tuple(sorted(set(only) - set(tree.names)))
+        raise DataError(
+            f"ImageNet-100 lacks {count_text(len(missing), 'class folder')}",
+            f"{tree.folder} has no {listing(missing)}",
+            next=(
+                "complete the folder from ImageNet; from a full ImageNet the hundred classes are picked",
+                "or train on another hundred classes with dataset.name=folder",
+            ),
+        )

@@ -1,0 +1,65 @@
+"""What a source of images is asked for and what it gives."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from wmse_tui.engine.data.images import ImageSet, MemoryImages
+from wmse_tui.engine.data.sources.choose import choose
+
+TRAIN_OPTION = "dataset.train_images"
+TEST_OPTION = "dataset.test_images"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What a source is asked for.
+
+    Args:
+        name: of the data set, as the configuration spells it.
+        root: the folder of data sets, or of the user's images.
+        download: whether the network may be used.
+        train_images, test_images: how many to take; None: all.
+        held_out: the share of the labelled images kept for the test where there is no test set; 0: none.
+    """
+
+    name: str
+    root: Path
+    download: bool = True
+    train_images: int | None = None
+    test_images: int | None = None
+    held_out: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """What a source gives.
+
+    Args:
+        train: what the encoder learns from.
+        probe_train, probe_test: labelled images to judge it with, or None.
+        unlabelled: why there are none.
+        notices: what a person should know, a sentence each.
+    """
+
+    train: ImageSet
+    probe_train: ImageSet | None = None
+    probe_test: ImageSet | None = None
+    unlabelled: str = ""
+    notices: tuple[str, ...] = ()
+
+
+def limited(images: MemoryImages, limit: int | None, *, option: str) -> MemoryImages:
+    """At most `limit` of the images, balanced over the classes.
+
+    Raises:
+        DataError: there are fewer.
+    """
+    chosen = choose(len(images), images.labels, limit, option=option)
+    return images if chosen is None else replace(images.take(chosen), split=subset(images.split))
+
+
+def subset(split: str) -> str:
+    """What a part of a split is called, so that no accuracy passes for one of the whole."""
+    return f"{split} subset"

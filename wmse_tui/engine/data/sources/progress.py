@@ -1,0 +1,40 @@
+"""How a long preparation tells how far it is: often enough to be seen, seldom enough to cost nothing."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+Progress = Callable[[str, float, float, str], None]
+"""What is being done ("fetching stl10_binary.tar.gz"), done, total (0: unknown), unit; may raise to stop."""
+
+REPORT_SECONDS = 0.2
+
+
+class Meter:
+    """Counts the pieces of one work and reports at its start, at its end and a few times a second.
+
+    Args:
+        progress: is told.
+        name: what is being done.
+        total: how many `unit` there are; 0 if unknown.
+        unit: "bytes", "images", "files".
+        done: how many are already done.
+    """
+
+    def __init__(self, progress: Progress, name: str, *, total: float, unit: str, done: float = 0) -> None:
+        self._progress = progress
+        self._name = name
+        self._total = total
+        self._unit = unit
+        self._reported = time.monotonic()
+        self.done = done
+        progress(name, done, total, unit)
+
+    def advance(self, count: float) -> None:
+        """Count some more."""
+        self.done += count
+        now = time.monotonic()
+        if now - self._reported >= REPORT_SECONDS or self.done == self._total:
+            self._reported = now
+            self._progress(self._name, self.done, self._total, self._unit)

@@ -1,0 +1,155 @@
+"""What lies in a folder of images: its files, its class folders, and what was passed over."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from wmse_tui.engine.data.sources.decode import EXTENSIONS
+from wmse_tui.engine.data.sources.disk import refuse_os
+from wmse_tui.engine.errors import DataError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tree:
+    """The image files below a folder, sorted by name; paths are plain strings, as there may be millions.
+
+    Args:
+        folder: where they lie.
+        top: the image files that lie in it directly.
+        groups: for each folder directly in it that holds images, at any depth: its name and its files.
+        nested: names of those groups whose images all lie deeper than in the group's own folder.
+        empty: names of folders directly in it that hold no images.
+        ignored: how many files of each extension were passed over.
+    """
+
+    folder: Path
+    top: tuple[str, ...]
+    groups: tuple[tuple[str, tuple[str, ...]], ...]
+    nested: tuple[str, ...]
+    empty: tuple[str, ...]
+    ignored: tuple[tuple[str, int], ...]
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """All image files: those on top, then group by group."""
+        return self.top + tuple(path for _, paths in self.groups for path in paths)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the groups."""
+        return tuple(name for name, _ in self.groups)
+
+    def shape(self) -> str:
+        """In words, what was found: for errors and notices."""
+        parts = []
+        if self.top:
+            parts.append(f"{count_text(len(self.top), 'image')} directly in it")
+        if self.groups:
+            inside = count_text(sum(len(paths) for _, paths in self.groups), "image")
+            parts.append(f"{count_text(len(self.groups), 'folder')} with {inside} ({listing(self.names)})")
+        return " and ".join(parts) or "no images"
+
+    def notices(self) -> tuple[str, ...]:
+        """What a person should know of what was passed over."""
+        notices = []
+        if self.empty:
+            notices.append(f"{self.folder}: folders without images are ignored: {listing(self.empty)}")
+        if self.ignored:
+            kinds = listing(
+                tuple(f"{count} {extension or 'without extension'}" for extension, count in self.ignored)
+            )
+            notices.append(f"{self.folder}: files that are no images by their names are ignored: {kinds}")
+        return tuple(notices)
+
+
+def scan(folder: Path, only: Collection[str] | None = None) -> Tree:
+    """List the images below `folder`, following links but no folder twice; hidden names are passed over.
+
+    Args:
+        folder: where to look.
+        only: names of the folders directly in it that are wanted; None: all.
+
+    Raises:
+        DataError: `folder` is no readable folder.
+    """
+    if not folder.is_dir():
+        state = "it is a file" if folder.is_file() else "it does not exist"
+        raise DataError(f"no folder {folder}", state, next=("correct the path in the configuration",))
+    ignored: Counter[str] = Counter()
+    seen: set[tuple[int, int]] = set()
+    groups, nested, empty = [], [], []
+    try:
+        _first_visit(str(folder), seen)
+        folders, names = _entries(str(folder), ignored)
+        for name in folders:
+            if (only is not None and name not in only) or not _first_visit(f"{folder}/{name}", seen):
+                continue
+            files = tuple(_walk(f"{folder}/{name}", seen, ignored))
+            if not files:
+                empty.append(name)
+                continue
+            groups.append((name, files))
+            if "/" in files[0][len(f"{folder}/{name}/") :]:  # its own files come first, if it has any
+                nested.append(name)
+    except OSError as error:
+        refuse_os(error, Path(error.filename or folder), "read the images")
+    return Tree(
+        folder=folder,
+        top=tuple(f"{folder}/{name}" for name in names),
+        groups=tuple(groups),
+        nested=tuple(nested),
+        empty=tuple(empty),
+        ignored=tuple(sorted(ignored.items())),
+    )
+
+
+def listing(items: tuple[str, ...], limit: int = 5) -> str:
+    """The first few of many names, and how many more there are."""
+    more = f" and {len(items) - limit:,} more" if len(items) > limit else ""
+    return ", ".join(items[:limit]) + more
+
+
+def count_text(count: int, noun: str, plural: str = "") -> str:
+    """1 image, 12,000 images."""
+    return f"{count:,} {noun if count == 1 else plural or f'{noun}s'}"
+
+
+def _walk(folder: str, seen: set[tuple[int, int]], ignored: Counter[str]) -> Iterator[str]:
+    """All images below `folder`: its own first, then folder by folder."""
+    folders, files = _entries(folder, ignored)
+    for name in files:
+        yield f"{folder}/{name}"
+    for name in folders:
+        if _first_visit(f"{folder}/{name}", seen):
+            yield from _walk(f"{folder}/{name}", seen, ignored)
+
+
+def _entries(folder: str, ignored: Counter[str]) -> tuple[list[str], list[str]]:
+    """The names of the folders and of the image files directly in `folder`, sorted."""
+    folders, files = [], []
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.name.startswith("."):
+                continue
+            extension = os.path.splitext(entry.name)[1].lower()  # noqa: PTH122 - millions of files
+            if entry.is_dir():
+                folders.append(entry.name)
+            elif extension in EXTENSIONS:
+                files.append(entry.name)
+            else:
+                ignored[extension] += 1
+    return sorted(folders), sorted(files)
+
+
+def _first_visit(folder: str, seen: set[tuple[int, int]]) -> bool:
+    """False for a link back up, or for a second way to the same place."""
+    status = os.stat(folder)  # noqa: PTH116
+    identity = status.st_dev, status.st_ino
+    if identity in seen:
+        return False
+    seen.add(identity)
+    return True

@@ -1,0 +1,129 @@
+"""STL-10 (Coates, Lee, Ng, AISTATS 2011): train+unlabeled trains the encoder, the labelled parts judge it.
+
+The unlabelled part has 100,000 images (2.8 GB). torchvision's reader would hold them twice and check every
+file three times, so the binary files are read here; addresses and checksums are torchvision's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+from torchvision.datasets import STL10
+
+from wmse_tui.config.datasets import DATASETS
+from wmse_tui.engine.data.download import RemoteFile
+from wmse_tui.engine.data.images import MemoryImages
+from wmse_tui.engine.data.sources.acquire import Publication, acquire
+from wmse_tui.engine.data.sources.checksums import defect
+from wmse_tui.engine.data.sources.choose import choose
+from wmse_tui.engine.data.sources.parts import TEST_OPTION, TRAIN_OPTION, Parts, Wanted, limited, subset
+from wmse_tui.engine.data.sources.progress import Meter, Progress
+
+SIZE = 96
+_IMAGE_BYTES = 3 * SIZE * SIZE
+_UNPACKED_BYTES = 113_000 * _IMAGE_BYTES + 1_000_000
+_CHUNK = 500
+
+
+def load_stl10(wanted: Wanted, progress: Progress) -> Parts:
+    """105,000 images without labels to train on; the labelled 5,000 and the 8,000 test images to probe with.
+
+    Raises:
+        DataError: the images cannot be had.
+    """
+    home = acquire(
+        publication(),
+        wanted.root,
+        download=wanted.download,
+        defect=lambda folder: defect(folder, _checksums(), progress),
+        progress=progress,
+    )
+    train_x, unlabeled_x = (home / name for name, _ in (STL10.train_list[0], STL10.train_list[2]))
+    train, unlabeled = _open(train_x), _open(unlabeled_x)
+    chosen = choose(len(train) + len(unlabeled), None, wanted.train_images, option=TRAIN_OPTION)
+    split = DATASETS["stl10"].train_split
+    classes = DATASETS["stl10"].class_names
+    test = limited(
+        MemoryImages(
+            name="stl10",
+            split="test",
+            pixels=_pixels([_open(home / STL10.test_list[0][0])], None, "test", progress),
+            labels=_labels(home / STL10.test_list[1][0]),
+            classes=classes,
+        ),
+        wanted.test_images,
+        option=TEST_OPTION,
+    )
+    return Parts(
+        train=MemoryImages(
+            name="stl10",
+            split=split if chosen is None else subset(split),
+            pixels=_pixels([train, unlabeled], chosen, split, progress),
+        ),
+        probe_train=MemoryImages(
+            name="stl10",
+            split="train",
+            pixels=_pixels([train], None, "train", progress),
+            labels=_labels(home / STL10.train_list[1][0]),
+            classes=classes,
+        ),
+        probe_test=test,
+    )
+
+
+def publication() -> Publication:
+    """Where the data set is published."""
+    return Publication(
+        title=DATASETS["stl10"].title,
+        preset="stl10",
+        remote=RemoteFile(
+            url=STL10.url,
+            name=STL10.filename,
+            size=DATASETS["stl10"].archive_bytes,
+            md5=STL10.tgz_md5,
+            magic=b"\x1f\x8b",
+        ),
+        folder=STL10.base_folder,
+        unpacked=_UNPACKED_BYTES,
+    )
+
+
+def _checksums() -> tuple[tuple[str, str], ...]:
+    return tuple((name, md5) for name, md5 in [*STL10.train_list, *STL10.test_list])
+
+
+def _open(path: Path) -> np.memmap[tuple[int, ...], np.dtype[np.uint8]]:
+    """The images of a file as they lie there: (images, 3, columns, rows)."""
+    return np.memmap(path, np.uint8, "r").reshape(-1, 3, SIZE, SIZE)  # type: ignore[return-value]
+
+
+def _labels(path: Path) -> Tensor:
+    return torch.from_numpy(np.fromfile(path, np.uint8).astype(np.int64) - 1)  # the file counts from 1
+
+
+def _pixels(
+    files: Sequence[np.memmap[tuple[int, ...], np.dtype[np.uint8]]],
+    chosen: Tensor | None,
+    split: str,
+    progress: Progress,
+) -> Tensor:
+    """Images `chosen` of the files, one file after the other, as uint8 (images, 3, rows, columns)."""
+    total = sum(map(len, files))
+    wanted = np.arange(total) if chosen is None else chosen.numpy()
+    pixels = torch.empty(len(wanted), 3, SIZE, SIZE, dtype=torch.uint8)
+    rows = pixels.numpy()
+    meter = Meter(progress, f"reading {split} images", total=len(wanted), unit="images")
+    start = first = 0
+    for file in files:
+        inside = wanted[(wanted >= start) & (wanted < start + len(file))] - start
+        for offset in range(0, len(inside), _CHUNK):
+            numbers = inside[offset : offset + _CHUNK]
+            rows[first : first + len(numbers)] = file[numbers].transpose(0, 1, 3, 2)
+            first += len(numbers)
+            meter.advance(len(numbers))
+        start += len(file)
+    return pixels
