@@ -1,0 +1,10 @@
+"""The evaluator process: `python -m wmse_tui.engine.evaluate RUN|CHECKPOINT`."""
+
+from __future__ import annotations
+
+import sys
+
+from wmse_tui.engine.evaluation.command import main
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,71 @@
+"""BatchNorm statistics for an encoder that has not trained yet, on loan for one evaluation.
+
+An untrained BatchNorm assumes mean 0 and variance 1 of every layer, which makes an untrained encoder look
+worse than it is. The fair starting point, epoch 0 of a run, takes the statistics of one pass over the
+training images.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+
+import torch
+from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from wmse_tui.engine.data.images import ImageSet
+
+from .features import Normalisation, Precision, autocast, modes_kept
+from .interruption import Progress, ShouldStop, check, never, no_progress
+from .pixels import Geometry, pixel_batches
+
+
+@contextmanager
+def calibrated_batch_norm(
+    encoder: nn.Module,
+    images: ImageSet,
+    *,
+    mean: Sequence[float],
+    std: Sequence[float],
+    resize: int | None = None,
+    crop: int | None = None,
+    batch_size: int = 1000,
+    device: torch.device | str = "cpu",
+    precision: Precision = "float32",
+    workers: int | None = None,
+    progress: Progress = no_progress,
+    should_stop: ShouldStop = never,
+) -> Iterator[None]:
+    """Within the block, the BatchNorms of `encoder` hold the statistics of `images`.
+
+    Afterwards all is as before, to the bit. The statistics are the plain average over batches of (nearly)
+    equal size, of images without augmentation, in one pass; other layers are in evaluation mode meanwhile.
+    Arguments and errors are those of `extract_features`.
+    """
+    device = torch.device(device)
+    norms = [m for m in encoder.modules() if isinstance(m, _BatchNorm) and m.track_running_stats]
+    buffers = [(buffer, buffer.clone()) for norm in norms for buffer in norm.buffers(recurse=False)]
+    momenta = [norm.momentum for norm in norms]
+    batches = pixel_batches(images, Geometry(resize, crop), batch_size=batch_size, even=True, workers=workers)
+    try:
+        with closing(batches), modes_kept(encoder), torch.no_grad():
+            encoder.eval()
+            for norm in norms:
+                norm.reset_running_stats()
+                norm.momentum = None  # PyTorch's word for the cumulative average
+                norm.train()
+            normalised, done = Normalisation(mean, std, device), 0
+            for pixels in batches:
+                check(should_stop)
+                with autocast(device, precision):
+                    encoder(normalised(pixels))
+                done += len(pixels)
+                progress("batch norm", done, len(images), "images")
+        yield
+    finally:
+        for norm, momentum in zip(norms, momenta, strict=True):
+            norm.momentum = momentum
+        with torch.no_grad():
+            for buffer, saved in buffers:  # in place: others may hold the same tensors
+                buffer.copy_(saved)

@@ -1,0 +1,106 @@
+"""Features of a frozen encoder: each image once, without augmentation, in evaluation mode.
+
+Nothing outside the returned tensors changes: the modules' training flags are put back, and no global random
+state is used, so that a run trains on to the same bits whether or not it was evaluated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, closing, contextmanager
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from wmse_tui.engine.data.images import ImageSet
+
+from .interruption import Progress, ShouldStop, check, never, no_progress
+from .pixels import Geometry, pixel_batches
+
+Precision = Literal["float32", "bfloat16"]
+
+
+def extract_features(
+    encoder: nn.Module,
+    images: ImageSet,
+    *,
+    mean: Sequence[float],
+    std: Sequence[float],
+    resize: int | None = None,
+    crop: int | None = None,
+    batch_size: int = 1000,
+    device: torch.device | str = "cpu",
+    precision: Precision = "float32",
+    workers: int | None = None,
+    progress: Progress = no_progress,
+    should_stop: ShouldStop = never,
+) -> tuple[Tensor, Tensor | None]:
+    """Encode every image of the set, in order.
+
+    Args:
+        encoder: maps (batch, 3, height, width) to (batch, dim); it must be on `device` already.
+        mean, std: per channel, of pixels in [0, 1].
+        resize, crop: shorter side in px, then square from the middle in px; None leaves the step out.
+        batch_size: images per forward pass; the last batch may be shorter. The result does not depend on it
+            but for rounding.
+        precision: "bfloat16" runs the encoder under autocast.
+
+    Returns:
+        Features (images, dim) float32 and labels (images,) int64, both on `device`; no labels where the set
+        has none.
+
+    Raises:
+        ValueError: the set is empty.
+        DataError: sizes do not fit (see `pixel_batches`), or an image cannot be read.
+        EvaluationInterrupted: `should_stop` said so.
+    """
+    if len(images) == 0:
+        raise ValueError("the image set is empty")
+    device = torch.device(device)
+    normalised = Normalisation(mean, std, device)
+    features: Tensor | None = None
+    done = 0
+    batches = pixel_batches(images, Geometry(resize, crop), batch_size=batch_size, workers=workers)
+    with closing(batches), modes_kept(encoder), torch.no_grad():
+        encoder.eval()
+        for pixels in batches:
+            check(should_stop)
+            with autocast(device, precision):
+                output = encoder(normalised(pixels))
+            if features is None:  # the whole result at once: joining batches later would need it twice
+                features = torch.empty(len(images), output.shape[1], device=device)
+            features[done : done + len(output)] = output
+            done += len(output)
+            progress("features", done, len(images), "images")
+    assert features is not None
+    return features, None if images.labels is None else images.labels.to(device)
+
+
+class Normalisation:
+    """uint8 pixels (batch, 3, height, width) to float32 on a device: from [0, 1], standardised by channel."""
+
+    def __init__(self, mean: Sequence[float], std: Sequence[float], device: torch.device) -> None:
+        self.mean = torch.tensor(mean, dtype=torch.float32, device=device)[:, None, None]
+        self.std = torch.tensor(std, dtype=torch.float32, device=device)[:, None, None]
+
+    def __call__(self, pixels: Tensor) -> Tensor:
+        return pixels.to(self.mean.device).float().div_(255).sub_(self.mean).div_(self.std)
+
+
+@contextmanager
+def modes_kept(module: nn.Module) -> Iterator[None]:
+    """Put the training flag of every submodule back at the end."""
+    before = [(each, each.training) for each in module.modules()]
+    try:
+        yield
+    finally:
+        for each, training in before:
+            each.training = training
+
+
+def autocast(device: torch.device, precision: Precision) -> AbstractContextManager[object]:
+    """Mixed precision where it is asked for; where not, float32 even inside a caller's autocast."""
+    if precision == "bfloat16":
+        return torch.autocast(device.type, dtype=torch.bfloat16)
+    return torch.autocast(device.type, enabled=False)

@@ -1,0 +1,224 @@
+"""Nearest-neighbour accuracy: the majority of the k nearest training features, exact and in bounded memory.
+
+Two rules are offered. "euclidean" is the W-MSE paper's: distance between the features as they are, every
+neighbour one vote. "cosine" is the rule of instance discrimination (Wu et al. 2018, eq. 7): neighbours by
+cosine similarity `s`, each with the weight exp(s / temperature). The two are different numbers and are never
+to be compared with each other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from .interruption import Progress, ShouldStop, check, never, no_progress
+
+Metric = Literal["euclidean", "cosine"]
+
+MAX_BYTES = 256 * 2**20
+"""Working memory of one call besides its arguments and its result."""
+
+SPARE = 11
+"""Candidates beyond k that a matrix product proposes and the exact ranking then orders."""
+
+
+def knn_accuracy(
+    x_train: Tensor,
+    y_train: Tensor,
+    x_test: Tensor,
+    y_test: Tensor,
+    *,
+    k: int = 5,
+    metric: Metric = "euclidean",
+    temperature: float = 0.07,
+    max_bytes: int = MAX_BYTES,
+    progress: Progress = no_progress,
+    should_stop: ShouldStop = never,
+) -> float:
+    """Share of the test features whose predicted label is right, in [0, 1].
+
+    Args: as `knn_predict`; `y_test` is (tests,) int64.
+    Raises: as `knn_predict`.
+    """
+    if len(y_test) != len(x_test):
+        raise ValueError(f"{len(x_test)} test features have {len(y_test)} labels")
+    predicted = knn_predict(
+        x_train,
+        y_train,
+        x_test,
+        k=k,
+        metric=metric,
+        temperature=temperature,
+        max_bytes=max_bytes,
+        progress=progress,
+        should_stop=should_stop,
+    )
+    return float((predicted == y_test.to(predicted.device)).double().mean())
+
+
+def knn_predict(
+    x_train: Tensor,
+    y_train: Tensor,
+    x_test: Tensor,
+    *,
+    k: int = 5,
+    metric: Metric = "euclidean",
+    temperature: float = 0.07,
+    max_bytes: int = MAX_BYTES,
+    progress: Progress = no_progress,
+    should_stop: ShouldStop = never,
+) -> Tensor:
+    """Predict the label of each test feature from its k nearest training features.
+
+    Equally distant neighbours rank by their place in the training set (among as many as `SPARE` of them at
+    the edge of the neighbourhood); labels with equally many votes rank by their value, the smallest first, as
+    in the paper's code.
+
+    Args:
+        x_train: (images, dim), floating or uint8, used as they are.
+        y_train: (images,) int64; any integers.
+        x_test: (tests, dim), of the same dtype and on the same device as `x_train`.
+        temperature: of the cosine rule; the Euclidean one has none.
+        max_bytes: bound on the working memory. Blocks of at least one test by k + `SPARE` training features
+            are taken even where the bound is smaller than that.
+
+    Returns:
+        (tests,) int64 on the device of `x_train`.
+
+    Raises:
+        ValueError: k is below 1 or above the number of training features; shapes, metric or temperature make
+            no sense.
+        EvaluationInterrupted: `should_stop` said so.
+    """
+    _check_arguments(x_train, y_train, x_test, k, metric, temperature)
+    y_train = y_train.to(x_train.device)
+    predicted = torch.empty(len(x_test), dtype=torch.int64, device=x_train.device)
+    proposed = min(k + SPARE, len(x_train))
+    rows, columns = block_sizes(x_train, x_test, proposed, max_bytes)
+    centre = _mean(x_train, columns) if metric == "euclidean" else None
+    with torch.no_grad(), torch.autocast(x_train.device.type, enabled=False):
+        for start, tests in _blocks(x_test, rows):
+            check(should_stop)
+            candidates = _propose(tests, x_train, proposed, columns, centre)
+            nearest, scores = _rank(tests, x_train, candidates, k, metric)
+            weights = None
+            if metric == "cosine":  # relative to the nearest neighbour, so that no temperature overflows
+                weights = torch.exp((scores - scores[:, :1]) / temperature)
+            predicted[start : start + len(tests)] = vote(y_train[nearest], weights)
+            progress("knn", start + len(tests), len(x_test), "images")
+    return predicted
+
+
+def vote(labels: Tensor, weights: Tensor | None = None) -> Tensor:
+    """The label with the most votes in each row of `labels` (rows, k); the smallest of several such labels.
+
+    Without an axis of classes: each neighbour counts the votes for its own label. `weights` (rows, k) are the
+    votes, one each when absent.
+    """
+    same = labels[:, :, None] == labels[:, None, :]
+    votes = same.sum(-1) if weights is None else (same * weights[:, None, :]).sum(-1)
+    most = votes == votes.amax(-1, keepdim=True)
+    return torch.where(most, labels, torch.iinfo(torch.int64).max).amin(-1)
+
+
+def block_sizes(x_train: Tensor, x_test: Tensor, proposed: int, max_bytes: int) -> tuple[int, int]:
+    """How many test rows and how many training rows fit one block: (rows, columns), within `max_bytes`.
+
+    Half of the memory goes to the exact ranking (candidates and their difference in float64, the pairs of a
+    vote), half to the block of similarities with the training rows it needs.
+    """
+    dim = x_train.shape[1]
+    item = torch.finfo(_working_dtype(x_train)).bits // 8
+    per_row = 8 * (3 * proposed * dim + 4 * proposed * proposed)
+    rows = max(1, min(len(x_test), 1024, max_bytes // 2 // per_row))
+    columns = max(proposed, min(len(x_train), max_bytes // 2 // (item * (3 * rows + 2 * dim))))
+    return rows, columns
+
+
+def _check_arguments(
+    x_train: Tensor, y_train: Tensor, x_test: Tensor, k: int, metric: str, temperature: float
+) -> None:
+    if x_train.ndim != 2 or x_test.ndim != 2 or x_train.shape[1] != x_test.shape[1]:
+        raise ValueError(
+            "features must be (images, dim) with one dim; "
+            f"training has {tuple(x_train.shape)}, test {tuple(x_test.shape)}"
+        )
+    if len(y_train) != len(x_train):
+        raise ValueError(f"{len(x_train)} training features have {len(y_train)} labels")
+    if len(x_test) == 0:
+        raise ValueError("there are no test features")
+    if k < 1:
+        raise ValueError(f"k must be at least 1, not {k}")
+    if k > len(x_train):
+        raise ValueError(f"{k} neighbours asked for, but there are only {len(x_train)} training features")
+    if metric not in ("euclidean", "cosine"):
+        raise ValueError(f"metric must be 'euclidean' or 'cosine', not {metric!r}")
+    if metric == "cosine" and not temperature > 0:
+        raise ValueError(f"temperature must be above 0, not {temperature}")
+
+
+def _working_dtype(x: Tensor) -> torch.dtype:
+    return torch.promote_types(x.dtype, torch.float32)
+
+
+def _blocks(x: Tensor, size: int) -> Iterator[tuple[int, Tensor]]:
+    for start in range(0, len(x), size):
+        yield start, x[start : start + size]
+
+
+def _mean(x: Tensor, size: int) -> Tensor:
+    """Mean feature (dim,), in float64: the origin from which distances lose the least to rounding."""
+    total = torch.zeros(x.shape[1], dtype=torch.float64, device=x.device)
+    for _, block in _blocks(x, size):
+        total += block.sum(0, dtype=torch.float64)
+    return (total / len(x)).to(_working_dtype(x))
+
+
+def _propose(tests: Tensor, x_train: Tensor, proposed: int, columns: int, centre: Tensor | None) -> Tensor:
+    """Indices (rows, proposed) of the training features with the largest similarity, by one matrix product a
+    block.
+
+    With a centre: |t - x|² = |t|² - 2 (t·x - |x|²/2), all from the centre, so the largest t·x - |x|²/2 is the
+        nearest.
+    Without: the cosine, up to the norm of t.
+    """
+    dtype = _working_dtype(x_train)
+    tests = tests.to(dtype) if centre is None else tests.to(dtype) - centre
+    best_similarity: Tensor | None = None
+    best_index: Tensor | None = None
+    for start, raw in _blocks(x_train, columns):
+        block = raw.to(dtype)
+        if centre is None:
+            similarity = tests @ torch.nn.functional.normalize(block, dim=1).mT
+        else:
+            block = block - centre
+            half_norm = torch.linalg.vecdot(block, block) / 2
+            similarity = torch.addmm(half_norm[None], tests, block.mT, beta=-1)
+        top = similarity.topk(min(proposed, len(block)), dim=1)
+        values, index = top.values, top.indices + start
+        if best_similarity is not None and best_index is not None:
+            values = torch.cat([best_similarity, values], 1)
+            index = torch.cat([best_index, index], 1)
+            keep = values.topk(proposed, dim=1).indices
+            values, index = values.gather(1, keep), index.gather(1, keep)
+        best_similarity, best_index = values, index
+    assert best_index is not None
+    return best_index
+
+
+def _rank(
+    tests: Tensor, x_train: Tensor, candidates: Tensor, k: int, metric: Metric
+) -> tuple[Tensor, Tensor]:
+    """The k best candidates, best first: indices and scores (rows, k), in float64 and without expansion."""
+    candidates = candidates.sort(1).values  # a stable order by score then prefers the earlier training image
+    near, tests = x_train[candidates].double(), tests.double()[:, None]
+    if metric == "euclidean":
+        scores = -near.sub_(tests).square_().sum(-1)
+    else:
+        norms = near.square().sum(-1).sqrt() * tests.square().sum(-1).sqrt()
+        scores = near.mul_(tests).sum(-1) / norms.clamp_min(torch.finfo(torch.float64).tiny)
+    scores, order = scores.sort(dim=1, descending=True, stable=True)
+    return candidates.gather(1, order[:, :k]), scores[:, :k]

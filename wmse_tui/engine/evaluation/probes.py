@@ -1,0 +1,262 @@
+"""One evaluation of an encoder, as configured: features once, then nearest neighbours and a linear probe."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, nullcontext
+
+import torch
+from torch import Tensor, nn
+
+from wmse_tui.config.schema import Experiment
+from wmse_tui.engine.data.catalogue import Data, describe
+from wmse_tui.engine.data.images import UNLABELLED, ImageSet
+from wmse_tui.engine.errors import DataError, Diverged
+from wmse_tui.runs.events import Evaluation, KnnResult, LinearResult
+
+from .batch_norm import calibrated_batch_norm
+from .features import extract_features
+from .interruption import Progress, ShouldStop, check, never, no_progress
+from .knn import knn_accuracy
+from .linear import linear_accuracy
+from .pixels import Geometry, pixel_batches
+
+RAW_PIXEL_BYTES = 4 * 2**30
+"""The most that the raw pixels of the probe images may take in memory."""
+
+
+def evaluate(
+    encoder: nn.Module,
+    data: Data,
+    experiment: Experiment,
+    device: torch.device,
+    *,
+    epoch: int,
+    step: int,
+    final: bool,
+    progress: Progress = no_progress,
+    should_stop: ShouldStop = never,
+) -> Evaluation | None:
+    """Measure `encoder` on the labelled images of `data`.
+
+    At step 0 the encoder's BatchNorms borrow the statistics of the training images, and the raw pixels are
+    classified too where the configuration says so. The encoder, its modes and buffers, and every global
+    random state are afterwards what they were before.
+
+    Args:
+        encoder: (batch, 3, height, width) to (batch, dim), on `device`.
+        epoch, step: completed epochs and optimiser steps, for the result.
+        final: the run's last evaluation: a linear probe that waits for the end is done now.
+
+    Returns:
+        Accuracies as fractions of 1; None where there is nothing to measure: no labels, or every probe off.
+
+    Raises:
+        DataError: the labelled images do not suffice, or do not fit.
+        Diverged: a feature is not finite.
+        EvaluationInterrupted: `should_stop` said so.
+    """
+    options = experiment.evaluation
+    linear_now = options.linear != "off" and (final or options.linear_at == "every")
+    raw_now = options.raw_pixels and step == 0
+    train, test = labelled(data.probe_train), labelled(data.probe_test)
+    if train is None or test is None or not (options.knn != "off" or linear_now or raw_now):
+        return None
+    started = time.monotonic()
+    if options.neighbours > len(train) and (options.knn != "off" or raw_now):
+        raise DataError(
+            "too few labelled images for the nearest neighbours",
+            f"evaluation.neighbours is {options.neighbours}, and {describe(train)} is all there is",
+            next=("take fewer evaluation.neighbours", "set evaluation.knn=off"),
+        )
+
+    raw = knn = linear = None
+    if raw_now:
+        raw = _raw_pixel_accuracy(train, test, experiment, device, progress, should_stop)
+    if options.knn != "off" or linear_now:
+        with _fair_batch_norm(encoder, data, experiment, device, step, progress, should_stop):
+            x_train, y_train = _features(encoder, train, data, experiment, device, progress, should_stop)
+            x_test, y_test = _features(encoder, test, data, experiment, device, progress, should_stop)
+        if options.knn != "off":
+            top1 = knn_accuracy(
+                x_train,
+                y_train,
+                x_test,
+                y_test,
+                k=options.neighbours,
+                metric=options.knn,
+                temperature=options.temperature,
+                progress=progress,
+                should_stop=should_stop,
+            )
+            knn = KnnResult(top1=top1, k=options.neighbours, metric=options.knn)
+        if linear_now and options.linear != "off":
+            accuracy = linear_accuracy(
+                x_train,
+                y_train,
+                x_test,
+                y_test,
+                solver=options.linear,
+                epochs=options.linear_epochs,
+                iterations=options.linear_epochs,
+                seed=experiment.seed,
+                progress=progress,
+                should_stop=should_stop,
+            )
+            linear = LinearResult(top1=accuracy.top1, top5=accuracy.top5, solver=options.linear)
+    return Evaluation(
+        epoch=epoch,
+        step=step,
+        knn=knn,
+        linear=linear,
+        raw_pixels=raw,
+        train_split=describe(train),
+        test_split=describe(test),
+        seconds=time.monotonic() - started,
+    )
+
+
+def labelled(images: ImageSet | None) -> ImageSet | None:
+    """The images that have a label, or None where none has."""
+    if images is None or images.labels is None:
+        return None
+    known = images.labels != UNLABELLED
+    if not known.any():
+        return None
+    return images if known.all() else images.take(known.nonzero()[:, 0])
+
+
+def geometry_of(images: ImageSet, experiment: Experiment) -> Geometry:
+    """The evaluation's resizing and cropping: as configured, the crop by default that of the training views.
+
+    Images that are not of one size in memory are by default resized to the crop: the middle of a large
+    photograph is not the photograph.
+    """
+    dataset = experiment.dataset
+    crop = dataset.crop if dataset.eval_crop is None else dataset.eval_crop
+    resize = dataset.eval_resize
+    return Geometry(resize=crop if resize is None and images.pixels is None else resize, crop=crop)
+
+
+@contextmanager
+def _fair_batch_norm(
+    encoder: nn.Module,
+    data: Data,
+    experiment: Experiment,
+    device: torch.device,
+    step: int,
+    progress: Progress,
+    should_stop: ShouldStop,
+) -> Iterator[None]:
+    geometry = geometry_of(data.train, experiment)
+    untrained = calibrated_batch_norm(
+        encoder,
+        data.train,
+        mean=data.mean,
+        std=data.std,
+        resize=geometry.resize,
+        crop=geometry.crop,
+        batch_size=experiment.evaluation.batch_size,
+        device=device,
+        precision=experiment.compute.precision,
+        workers=experiment.compute.workers,
+        progress=progress,
+        should_stop=should_stop,
+    )
+    with untrained if step == 0 else nullcontext():
+        yield
+
+
+def _features(
+    encoder: nn.Module,
+    images: ImageSet,
+    data: Data,
+    experiment: Experiment,
+    device: torch.device,
+    progress: Progress,
+    should_stop: ShouldStop,
+) -> tuple[Tensor, Tensor]:
+    geometry = geometry_of(images, experiment)
+    features, labels = extract_features(
+        encoder,
+        images,
+        mean=data.mean,
+        std=data.std,
+        resize=geometry.resize,
+        crop=geometry.crop,
+        batch_size=experiment.evaluation.batch_size,
+        device=device,
+        precision=experiment.compute.precision,
+        workers=experiment.compute.workers,
+        progress=progress,
+        should_stop=should_stop,
+    )
+    assert labels is not None
+    if not features.isfinite().all():
+        rows = int((~features.isfinite()).any(1).sum())
+        raise Diverged(
+            "the encoder's features are not finite",
+            f"{rows:,} of {len(features):,} images of {images.split}",
+            next=("lower optimizer.lr", "evaluate an earlier checkpoint"),
+        )
+    return features, labels
+
+
+def _raw_pixel_accuracy(
+    train: ImageSet,
+    test: ImageSet,
+    experiment: Experiment,
+    device: torch.device,
+    progress: Progress,
+    should_stop: ShouldStop,
+) -> float:
+    """Nearest neighbours of the pixels themselves: what an encoder has to beat.
+
+    Their scale does not change who is near, so they stay bytes: exact, and a quarter of the memory.
+    """
+    x_train, x_test = (_raw_pixels(images, experiment, device, should_stop) for images in (train, test))
+    assert train.labels is not None
+    assert test.labels is not None
+    return knn_accuracy(
+        x_train,
+        train.labels,
+        x_test,
+        test.labels,
+        k=experiment.evaluation.neighbours,
+        progress=progress,
+        should_stop=should_stop,
+    )
+
+
+def _raw_pixels(
+    images: ImageSet, experiment: Experiment, device: torch.device, should_stop: ShouldStop
+) -> Tensor:
+    rows: Tensor | None = None
+    done = 0
+    batches = pixel_batches(
+        images,
+        geometry_of(images, experiment),
+        batch_size=experiment.evaluation.batch_size,
+        workers=experiment.compute.workers,
+    )
+    with closing(batches):
+        for pixels in batches:
+            check(should_stop)
+            flat = pixels.flatten(1)
+            if rows is None:
+                _check_raw_size(len(images) * flat.shape[1], images)
+                rows = torch.empty(len(images), flat.shape[1], dtype=torch.uint8, device=device)
+            rows[done : done + len(flat)] = flat
+            done += len(flat)
+    assert rows is not None
+    return rows
+
+
+def _check_raw_size(size: int, images: ImageSet) -> None:
+    if size > RAW_PIXEL_BYTES:
+        raise DataError(
+            "the raw pixels are too many for their nearest neighbours",
+            f"{describe(images)}: {size / 2**30:.1f} GiB, and {RAW_PIXEL_BYTES / 2**30:.0f} at most are used",
+            next=("set evaluation.raw_pixels=false",),
+        )
