@@ -18,6 +18,7 @@ from wmse_tui.runs.errors import BadRunName, LocksUnsupported, NotARun, RunBusy,
 from wmse_tui.runs.files import publish
 from wmse_tui.runs.lock import RunLock
 from wmse_tui.runs.process import is_alive, read_trainer
+from wmse_tui.runs.summary import with_preset
 from wmse_tui.runs.text import safe
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -87,7 +88,8 @@ class RunDirectory:
 def create_run(
     root: Path, config_text: str, *, name: str | None = None, preset_hint: str = ""
 ) -> RunDirectory:
-    """A new run under `root`, with `config_text` as its configuration for good.
+    """A new run under `root`, with `config_text` as its configuration for good (and a first comment line that
+    remembers `preset_hint`).
 
     Its id is `name`, or else `<preset_hint>-<date>-<time>` with a number where two runs begin in one second;
     the exclusive mkdir decides between processes. Nothing is left behind where it cannot be finished.
@@ -117,7 +119,7 @@ def create_run(
         run.path.chmod(0o700)
         for folder in _FOLDERS:
             (run.path / folder).mkdir(mode=0o700)
-        publish(run.config, config_text.encode())
+        publish(run.config, with_preset(config_text, preset_hint).encode())
     except OSError as error:
         shutil.rmtree(run.path, ignore_errors=True)
         raise StorageError.of("fill the run directory", run.path, error) from error

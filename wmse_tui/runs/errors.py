@@ -14,7 +14,6 @@ RunsError
 ├── ControlError       a request that no trainer understands
 └── LaunchError        the trainer process cannot be started
 """
-# ruff: noqa: N818 (NotARun, RunBusy: the names say what is the case; "Error" would only lengthen them)
 
 from __future__ import annotations
 

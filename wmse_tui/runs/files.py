@@ -6,6 +6,7 @@ import os
 import secrets
 from contextlib import suppress
 from pathlib import Path
+from typing import BinaryIO
 
 
 def publish(path: Path, content: bytes) -> None:
@@ -22,3 +23,9 @@ def publish(path: Path, content: bytes) -> None:
         with suppress(OSError):
             aside.unlink()
         raise
+
+
+def append_private(path: Path) -> BinaryIO:
+    """`path` opened for appending, made with mode 0600 where it is new. Raises OSError."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+    return os.fdopen(descriptor, "ab")

@@ -1,0 +1,38 @@
+"""How fast a run trains, told from the times at which its steps were logged."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from statistics import median
+
+_SPANS = 60  # about the last minute of fast steps, the last sixty of slow ones
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """Seconds and steps between successive reports of training; whatever lies between is left out."""
+
+    since: tuple[float, int] | None = None  # time and step of the last report, if training went on from it
+    spans: tuple[tuple[float, int], ...] = ()
+
+    def reported(self, t: float, step: int) -> Pace:
+        """After a report at time `t` that training has reached `step`."""
+        spans = self.spans
+        if self.since is not None and t > self.since[0] and step > self.since[1]:
+            spans = (*spans[1 - _SPANS :], (t - self.since[0], step - self.since[1]))
+        return Pace((t, step), spans)
+
+    def interrupted(self) -> Pace:
+        """After something other than training: the time until the next report says nothing of the pace."""
+        return self if self.since is None else Pace(None, self.spans)
+
+    @property
+    def seconds_per_step(self) -> float | None:
+        """The recent mean; None before the second report."""
+        steps = sum(steps for _, steps in self.spans)
+        return sum(seconds for seconds, _ in self.spans) / steps if steps else None
+
+    @property
+    def median_seconds(self) -> float | None:
+        """The median of the seconds a step took, which one long interruption does not move."""
+        return median(seconds / steps for seconds, steps in self.spans) if self.spans else None

@@ -1,0 +1,220 @@
+"""A value at each step, kept so that a million steps are cheap to extend, to cut back and to draw.
+
+A series is immutable. It is a tuple of full chunks, which successive versions share, and a short tail. Each
+chunk carries summaries at two grains, so any span can be told in a few hundred buckets (count, minimum,
+maximum, mean, last) without visiting every value. All values are kept, as doubles: a cut is exact at any
+step, and a step costs 12 bytes with its share of the summaries.
+"""
+
+from __future__ import annotations
+
+import math
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+CHUNK_LEVEL = 12  # a chunk holds 2**12 steps,
+GRAIN_LEVEL = 6  # with a summary of each 2**6 of them and one of all
+LONGEST_GAP = 1 << 22  # steps that may be missing before an append; a larger gap is damage
+
+_CHUNK = 1 << CHUNK_LEVEL
+_GRAIN = 1 << GRAIN_LEVEL
+_DOUBLE = 8  # bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    """The steps from `first` to before `end`: what their finite values (at least one) were."""
+
+    first: int
+    end: int
+    count: int
+    minimum: float
+    maximum: float
+    total: float
+    last: float
+
+    @property
+    def mean(self) -> float:
+        return self.total / self.count
+
+
+@dataclass(frozen=True, slots=True)
+class _Chunk:
+    values: bytes
+    grains: tuple[Bucket, ...]  # those with a finite value
+    whole: tuple[Bucket, ...]  # one, or none
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """Values of the steps 1 to `last_step`; those that are missing or not finite count nowhere."""
+
+    EMPTY: ClassVar[Series]
+
+    chunks: tuple[_Chunk, ...] = ()
+    tail: bytes = b""
+
+    @property
+    def last_step(self) -> int:
+        """The newest step that was appended, whatever its value; 0 where there is none."""
+        return len(self.chunks) * _CHUNK + len(self.tail) // _DOUBLE
+
+    @property
+    def last(self) -> float | None:
+        """The newest finite value."""
+        for value in reversed(memoryview(self.tail).cast("d")):
+            if not math.isnan(value):
+                return value
+        return next((chunk.whole[0].last for chunk in reversed(self.chunks) if chunk.whole), None)
+
+    def extended(self, first: int, values: Sequence[float | None]) -> Series:
+        """With `values` of the steps `first`, `first` + 1, ...; what stood there or later is replaced.
+
+        Raises:
+            ValueError: `first` is below 1, or more than LONGEST_GAP steps would be missing.
+        """
+        if first < 1 or first - self.last_step > LONGEST_GAP:
+            raise ValueError(f"step {first} does not follow step {self.last_step}")
+        if not values:
+            return self
+        base = self.truncated(first - 1)
+        added = array("d", [math.nan]) * (first - base.last_step - 1)
+        added.extend(math.nan if v is None or not math.isfinite(v) else v for v in values)
+        content = base.tail + added.tobytes()
+        chunks = base.chunks
+        size = _CHUNK * _DOUBLE
+        if len(content) >= size:
+            whole = len(content) // size
+            chunks += tuple(
+                _chunk(content[i * size : (i + 1) * size], (len(chunks) + i) * _CHUNK + 1)
+                for i in range(whole)
+            )
+            content = content[whole * size :]
+        return Series(chunks, content)
+
+    def truncated(self, after_step: int) -> Series:
+        """Without the steps beyond `after_step`; equal to a series that never had them."""
+        if after_step >= self.last_step:
+            return self
+        whole, rest = divmod(max(0, after_step), _CHUNK)
+        content = self.chunks[whole].values if whole < len(self.chunks) else self.tail
+        return Series(self.chunks[:whole], content[: rest * _DOUBLE])
+
+    def values(self, first: int = 1, last: int | None = None) -> tuple[float | None, ...]:
+        """The values of the steps `first` to `last`, None where there is none."""
+        end = self.last_step if last is None else min(last, self.last_step)
+        found = (value for _, part in self._raw(max(1, first), end) for value in part)
+        return tuple(None if math.isnan(value) else value for value in found)
+
+    def buckets(self, level: int, first: int = 1, last: int | None = None) -> tuple[Bucket, ...]:
+        """The buckets of 2**`level` steps that touch the steps `first` to `last`.
+
+        Borders lie at multiples of 2**`level`, whatever is asked. Buckets without a value are left out.
+        """
+        begin = (max(1, first) - 1) >> level
+        end = (self.last_step if last is None else min(last, self.last_step)) - 1 >> level
+        return tuple(_merged(self._units(level, (begin << level) + 1, (end + 1) << level), level))
+
+    def overview(self, columns: int, first: int = 1, last: int | None = None) -> tuple[Bucket, ...]:
+        """The finest buckets of which at most `columns` touch the steps `first` to `last`."""
+        return self.buckets(self.level_for(columns, first, last), first, last)
+
+    def level_for(self, columns: int, first: int = 1, last: int | None = None) -> int:
+        """The finest level of which at most `columns` (2 or more) buckets touch `first` to `last`."""
+        begin = max(1, first) - 1
+        end = (self.last_step if last is None else min(last, self.last_step)) - 1
+        level = 0
+        while (end >> level) - (begin >> level) + 1 > max(2, columns):
+            level += 1
+        return level
+
+    def to_dict(self, columns: int = 256) -> dict[str, Any]:
+        """The series in at most `columns` buckets, as plain values for JSON."""
+        return {
+            "last_step": self.last_step,
+            "bucket_steps": 1 << self.level_for(columns),
+            "buckets": [
+                {
+                    "first": bucket.first,
+                    "count": bucket.count,
+                    "min": bucket.minimum,
+                    "mean": float(f"{bucket.mean:.6g}"),
+                    "max": bucket.maximum,
+                    "last": bucket.last,
+                }
+                for bucket in self.overview(columns)
+            ],
+        }
+
+    def _units(self, level: int, first: int, last: int) -> Iterator[Bucket]:
+        """Summaries of the steps `first` to `last`, as coarse as `level` allows, in order."""
+        if level < GRAIN_LEVEL:
+            for start, part in self._raw(first, min(last, self.last_step)):
+                yield from _summaries(part, start, 1 << level)
+            return
+        for chunk in self.chunks[(first - 1) >> CHUNK_LEVEL : (last + _CHUNK - 1) >> CHUNK_LEVEL]:
+            if level >= CHUNK_LEVEL:
+                yield from chunk.whole
+            else:
+                yield from (grain for grain in chunk.grains if first <= grain.first <= last)
+        if last > len(self.chunks) * _CHUNK:
+            yield from (grain for grain in self._summaries_of_tail() if first <= grain.first <= last)
+
+    def _raw(self, first: int, last: int) -> Iterator[tuple[int, memoryview[float]]]:
+        """The stored values of the steps `first` to `last`, chunk by chunk, each with its first step."""
+        for number in range((first - 1) >> CHUNK_LEVEL, (last + _CHUNK - 1) >> CHUNK_LEVEL):
+            content = self.chunks[number].values if number < len(self.chunks) else self.tail
+            start = number * _CHUNK
+            begin = max(0, first - 1 - start)
+            yield start + begin + 1, memoryview(content).cast("d")[begin : last - start]
+
+    def _summaries_of_tail(self) -> list[Bucket]:
+        return list(_summaries(memoryview(self.tail).cast("d"), len(self.chunks) * _CHUNK + 1, _GRAIN))
+
+
+Series.EMPTY = Series()
+
+
+def _chunk(content: bytes, first: int) -> _Chunk:
+    grains = tuple(_summaries(memoryview(content).cast("d"), first, _GRAIN))
+    return _Chunk(content, grains, tuple(_merged(grains, CHUNK_LEVEL)))
+
+
+def _summaries(values: memoryview[float], first: int, size: int) -> Iterator[Bucket]:
+    """Buckets of `size` consecutive `values`, the first of which belongs to the step `first`."""
+    for start in range(0, len(values), size):
+        part = values[start : start + size].tolist()
+        total = sum(part)
+        if not math.isfinite(total):
+            part = [value for value in part if not math.isnan(value)]
+            total = sum(part)
+        if part:
+            step = first + start
+            yield Bucket(step, step + size, len(part), min(part), max(part), total, part[-1])
+
+
+def _merged(units: Iterable[Bucket], level: int) -> Iterator[Bucket]:
+    """One bucket of 2**`level` steps for all of the `units` (in order, none larger) that lie in it."""
+    group: list[Bucket] = []
+    for unit in units:
+        if group and (unit.first - 1) >> level != (group[0].first - 1) >> level:
+            yield _joined(group, level)
+            group = []
+        group.append(unit)
+    if group:
+        yield _joined(group, level)
+
+
+def _joined(group: Sequence[Bucket], level: int) -> Bucket:
+    number = (group[0].first - 1) >> level
+    return Bucket(
+        first=(number << level) + 1,
+        end=((number + 1) << level) + 1,
+        count=sum(unit.count for unit in group),
+        minimum=min(unit.minimum for unit in group),
+        maximum=max(unit.maximum for unit in group),
+        total=sum(unit.total for unit in group),
+        last=group[-1].last,
+    )

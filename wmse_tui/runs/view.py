@@ -1,0 +1,165 @@
+"""One run as everybody sees it: an immutable picture, folded from its log.
+
+The app, the headless output, `show --json` and the tests are given this object and nothing else. It is made
+by `fold` from the records and completed by `RunWatcher` with what the log cannot say: the state, and the
+lines that could not be read.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, TypeAlias, get_args
+
+from wmse_tui.runs.events import (
+    Attempt,
+    Checkpoint,
+    Control,
+    Epoch,
+    Error,
+    Evaluation,
+    Exit,
+    Notice,
+    Phase,
+    as_dict,
+)
+from wmse_tui.runs.pace import Pace
+from wmse_tui.runs.series import Series
+from wmse_tui.runs.summary import Summary
+
+State: TypeAlias = Literal[
+    "new",  # never started
+    "starting",  # a trainer is on its way and has not reported yet
+    "running",
+    "paused",
+    "stalled",  # a trainer is alive, and nothing happens
+    "crashed",  # the trainer is gone without a last word
+    "stopped",
+    "diverged",
+    "failed",
+    "completed",
+    "unknown",  # nothing can be told from this machine
+]
+STATES: tuple[State, ...] = get_args(State)
+ENDED: tuple[State, ...] = ("crashed", "stopped", "diverged", "failed", "completed")
+
+_NO_SUMMARY = Summary()
+_NO_PACE = Pace()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunView:
+    """A snapshot of a run; times are unix seconds, accuracies fractions, and all collections tuples."""
+
+    run_id: str = ""
+    path: str = ""
+    summary: Summary = _NO_SUMMARY
+    state: State = "new"
+    state_reason: str = ""
+
+    seq: int = 0  # of the last record
+    attempt: int = 0
+    started: float | None = None  # the first record
+    attempt_started: float | None = None
+    updated: float | None = None  # the last record
+    setup: Attempt | None = None  # device, loader, splits, host: what the latest attempt said of itself
+
+    phase: Phase | None = None
+    step: int = 0
+    epoch: int = 0  # completed
+    loss: Series = Series.EMPTY
+    lr: float | None = None
+    parts: tuple[tuple[str, float | None], ...] = ()  # of the loss, at the last step
+    images_per_second: float | None = None
+    pace: Pace = _NO_PACE
+
+    epoch_rows: tuple[Epoch, ...] = ()
+    evaluations: tuple[Evaluation, ...] = ()
+    checkpoints: tuple[Checkpoint, ...] = ()
+    notices: tuple[Notice, ...] = ()
+    controls: tuple[Control, ...] = ()
+    error: Error | None = None
+    exit: Exit | None = None
+
+    unreadable: int = 0  # lines and records that could not be used
+    missing: int = 0  # records that the numbering says should be there
+
+    @property
+    def epochs(self) -> int:
+        """Epochs of the whole run; 0 where nobody has said yet."""
+        return self.setup.epochs if self.setup is not None else self.summary.epochs
+
+    @property
+    def total_steps(self) -> int:
+        """Steps of the whole run; 0 before the trainer has counted the images."""
+        return self.setup.epochs * self.setup.steps_per_epoch if self.setup is not None else 0
+
+    @property
+    def ended(self) -> bool:
+        return self.state in ENDED
+
+    @property
+    def best_knn(self) -> Evaluation | None:
+        """The evaluation of the best k-NN accuracy of a trained encoder; the first, if equal."""
+        found = [e for e in self.evaluations if e.epoch > 0 and e.knn is not None]
+        return max(found, key=lambda e: e.knn.top1 if e.knn is not None else 0.0, default=None)
+
+    @property
+    def best_linear(self) -> Evaluation | None:
+        """The evaluation of the best linear accuracy of a trained encoder; the first, if equal."""
+        found = [e for e in self.evaluations if e.epoch > 0 and e.linear is not None]
+        return max(found, key=lambda e: e.linear.top1 if e.linear is not None else 0.0, default=None)
+
+    @property
+    def seconds_left(self) -> float | None:
+        """Seconds that training and evaluating will still take at the recent pace; None where untold."""
+        if self.setup is None or self.exit is not None:
+            return None
+        per_step = self.pace.seconds_per_step
+        if per_step is None and self.images_per_second and self.summary.batch_size:
+            per_step = self.summary.batch_size / self.images_per_second
+        if per_step is None:
+            return None
+        evaluating = sum(e.seconds for e in self.evaluations if e.epoch > 0) / max(1, self.epoch)
+        left = max(0, self.total_steps - self.step) * per_step
+        return left + max(0, self.epochs - self.epoch) * evaluating
+
+    def to_dict(self, *, columns: int = 256) -> dict[str, Any]:
+        """The view as plain values for JSON, the loss in at most `columns` buckets."""
+        return {
+            "run_id": self.run_id,
+            "path": self.path,
+            **{name: value for name, value in asdict(self.summary).items() if name != "problem"},
+            "state": self.state,
+            "state_reason": self.state_reason,
+            "attempt": self.attempt,
+            "started": self.started,
+            "attempt_started": self.attempt_started,
+            "updated": self.updated,
+            "setup": _plain(self.setup),
+            "phase": _plain(self.phase),
+            "epoch": self.epoch,
+            "epochs": self.epochs,
+            "step": self.step,
+            "total_steps": self.total_steps,
+            "loss": self.loss.last,
+            "lr": self.lr,
+            "parts": dict(self.parts),
+            "images_per_second": self.images_per_second,
+            "seconds_left": self.seconds_left,
+            "best_knn": _plain(self.best_knn),
+            "best_linear": _plain(self.best_linear),
+            "evaluations": [as_dict(event) for event in self.evaluations],
+            "epoch_rows": [as_dict(event) for event in self.epoch_rows],
+            "loss_by_step": self.loss.to_dict(columns),
+            "checkpoints": [as_dict(event) for event in self.checkpoints],
+            "notices": [as_dict(event) for event in self.notices],
+            "controls": [as_dict(event) for event in self.controls],
+            "error": _plain(self.error),
+            "exit": _plain(self.exit),
+            "unreadable": self.unreadable,
+            "missing": self.missing,
+        }
+
+
+def _plain(event: object) -> dict[str, Any] | None:
+    return None if event is None else as_dict(event)

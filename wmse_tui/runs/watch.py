@@ -1,0 +1,78 @@
+"""A run, watched: the one way from a run directory to its current picture, for every viewer."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
+from wmse_tui.runs.directory import RunDirectory
+from wmse_tui.runs.fold import fold_all
+from wmse_tui.runs.liveness import Evidence, look, state_of
+from wmse_tui.runs.process import host
+from wmse_tui.runs.reader import EventReader
+from wmse_tui.runs.summary import summarise
+from wmse_tui.runs.view import RunView
+
+
+class RunWatcher:
+    """Polls one run; four times a second is plenty and costs nearly nothing while nothing happens."""
+
+    def __init__(self, run: RunDirectory, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self.run = run
+        self._clock = clock
+        self._reader = EventReader(run.events)
+        self._empty = RunView(run_id=run.id, path=str(run.path), summary=summarise(run.config))
+        self._folded = self._empty
+        self._shown = self._empty
+        self._generation = 0
+        self._grown_at: float | None = None
+        self._grew = False
+
+    def poll(self) -> RunView:
+        """The run as it is now; the very same object as before where nothing changed.
+
+        Raises:
+            StorageError: the log is there and cannot be read.
+        """
+        before = self._folded
+        while True:
+            records = self._reader.poll()
+            if self._reader.generation != self._generation:
+                self._generation = self._reader.generation
+                self._folded = self._empty
+            self._folded = fold_all(self._folded, records)
+            if not self._reader.behind:
+                break
+        evidence = self._look(grown=self._folded is not before)
+        state, reason = state_of(self._folded, evidence)
+        shown = replace(
+            self._folded,
+            state=state,
+            state_reason=reason,
+            unreadable=self._folded.unreadable + self._reader.unreadable,
+            missing=self._reader.missing,
+        )
+        if shown != self._shown:
+            self._shown = shown
+        return self._shown
+
+    def _look(self, *, grown: bool) -> Evidence:
+        now = self._clock()
+        if self._grown_at is None:
+            self._grown_at = now - self._age()
+        elif grown:
+            self._grown_at, self._grew = now, True
+        return look(self.run, since_growth=now - self._grown_at, grew=self._grew)
+
+    def _age(self) -> float:
+        """Seconds since the last record when the watching begins; 0 where the clocks may differ."""
+        view = self._folded
+        if view.updated is None or view.setup is None or view.setup.host != host():
+            return 0.0
+        return max(0.0, time.time() - view.updated)
+
+
+def view_run(run: RunDirectory) -> RunView:
+    """The run as it is now, for those who look once. Raises StorageError."""
+    return RunWatcher(run).poll()
