@@ -1,0 +1,110 @@
+"""The border: errors of people leave as messages, defects as a line and a file, a vanished reader quietly."""
+
+from __future__ import annotations
+
+import errno
+from pathlib import Path
+
+import pytest
+import typer
+
+from wmse_tui.cli.border import border
+from wmse_tui.cli.exits import Exit
+from wmse_tui.cli.messages import UserError
+from wmse_tui.config.problems import ConfigError, Problem
+from wmse_tui.runs.errors import RunBusy, RunNotFound, StorageError
+
+
+def leave(error: BaseException) -> int:
+    """The exit status with which `error` leaves."""
+    with pytest.raises(typer.Exit) as caught, border():
+        raise error
+    return caught.value.exit_code
+
+
+def test_a_user_error_says_what_where_and_what_to_do(capsys: pytest.CaptureFixture[str]) -> None:
+    error = UserError(
+        "no run is called 'x'", "Runs lie in /runs.\nThere are none.", ("start one",), Exit.USAGE
+    )
+    assert leave(error) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err == (
+        "wmse-tui: no run is called 'x'\n  Runs lie in /runs.\n  There are none.\n  -> start one\n"
+    )
+
+
+def test_control_characters_never_reach_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    leave(UserError("bad \x1b]52;c;ZXZpbA==\x07 name", "detail \x9b31m", ("do \u202e this",)))
+    assert not {"\x1b", "\x07", "\x9b", "\u202e"} & set(capsys.readouterr().err)
+
+
+def test_every_problem_of_a_configuration_is_printed_with_its_place(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    problems = [
+        Problem("method.whitening_size", "64 is too small", "take 128", line=14, source="stl10.yaml"),
+        Problem("optimizer.lr", "expected a number", source="--set optimizer.lr"),
+    ]
+    assert leave(ConfigError(problems)) == 2
+    assert capsys.readouterr().err == (
+        "wmse-tui: the configuration has 2 problems\n"
+        "  stl10.yaml:14: method.whitening_size: 64 is too small; take 128\n"
+        "  --set optimizer.lr: expected a number\n"
+    )
+
+
+def test_errors_about_runs_keep_their_next_steps_and_get_the_right_status(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert leave(RunNotFound("no run x", "in /runs", next=("did you mean y?",))) == Exit.USAGE
+    assert leave(RunBusy("run x is being trained already", "by process 7 on host")) == Exit.BUSY
+    assert leave(StorageError("cannot read", "/x")) == Exit.FAILED
+    assert "  -> did you mean y?\n" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EACCES, errno.EROFS])
+def test_a_usual_system_error_names_the_path_and_a_remedy(
+    number: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert leave(OSError(number, "it cannot be", "/some/path")) == Exit.FAILED
+    said = capsys.readouterr().err
+    assert said.startswith("wmse-tui: /some/path: it cannot be\n  -> ")
+    assert "Traceback" not in said
+
+
+def test_a_defect_is_one_line_and_a_file_with_the_traceback(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("WMSE_TUI_CACHE", str(tmp_path))
+    assert leave(ZeroDivisionError("by zero")) == Exit.FAILED
+    first, second = capsys.readouterr().err.splitlines()
+    assert first == "wmse-tui: something went wrong inside: ZeroDivisionError: by zero"
+    (file,) = (tmp_path / "crashes").iterdir()
+    assert str(file) in second
+    assert "Traceback" in file.read_text()
+    assert file.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_defect_is_still_told_where_the_traceback_cannot_be_saved(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("WMSE_TUI_CACHE", str(tmp_path / "file"))
+    assert leave(ZeroDivisionError("by zero")) == Exit.FAILED
+    said = capsys.readouterr().err
+    assert "could not be saved" in said
+    assert "Traceback" in said
+
+
+def test_ctrl_c_leaves_with_130_and_no_words(capsys: pytest.CaptureFixture[str]) -> None:
+    assert leave(KeyboardInterrupt()) == Exit.INTERRUPTED
+    assert capsys.readouterr().err == ""
+
+
+def test_exits_and_usage_errors_of_typer_pass_untouched() -> None:
+    with pytest.raises(typer.Exit) as caught, border():
+        raise typer.Exit(4)
+    assert caught.value.exit_code == 4
+    with pytest.raises(typer.BadParameter), border():
+        raise typer.BadParameter("not a number")

@@ -1,0 +1,89 @@
+"""The plain lines of a followed run: golden text from a hand-made log, and how dense they are."""
+
+from __future__ import annotations
+
+import pytest
+
+from wmse_tui.cli.follow.plain import PlainLines
+from wmse_tui.runs.events import Control, Epoch, Error, Event, Notice, Phase, Record, Steps
+from wmse_tui.runs.fold import fold
+from wmse_tui.runs.view import RunView
+
+START = 1_772_366_400.0
+
+GOLDEN = """\
+2026-03-01 12:00:01  preparing the data
+2026-03-01 12:00:02  note  5000 of 50000 images are used
+2026-03-01 12:00:03  device  CPU, 2 threads (no CUDA: no card)
+2026-03-01 12:00:03  data  5000 images (train), loader batched (the set fits in memory)
+2026-03-01 12:00:03  training  2 epochs of 4 steps, 1.23 M parameters, exact resumption
+2026-03-01 12:00:05  evaluation  untrained encoder: 5-NN 31.00 %, raw pixels 28.00 %  [train -> test, 2 s]
+2026-03-01 12:00:09  epoch 1/2  step 4/8  loss 1.125  lr 0.003  1845 images/s  2 s left
+2026-03-01 12:00:11  epoch 2/2  step 8/8  loss 0.4375  lr 0.003  1800 images/s
+2026-03-01 12:00:14  evaluation  epoch 2: 5-NN 81.25 %, linear 87.50 % (top-5 99.00 %)  [train -> test, 3 s]
+2026-03-01 12:00:16  completed  epoch 2, step 8, after 16 s
+"""
+
+
+def lines_of(records: tuple[Record, ...]) -> list[str]:
+    """All lines of a log, the view being folded along."""
+    plain, view, lines = PlainLines(), RunView(), []
+    for record in records:
+        view = fold(view, record)
+        lines += plain.lines(record, view)
+    return lines
+
+
+def at(seconds: float, event: Event, seq: int = 1) -> Record:
+    """A record of one moment."""
+    return Record(1, seq, START + seconds, 1, event)
+
+
+def test_a_finished_run_reads_as_expected(records: tuple[Record, ...]) -> None:
+    assert "".join(line + "\n" for line in lines_of(records)) == GOLDEN
+
+
+def test_fast_epochs_get_a_line_every_few_seconds_only() -> None:
+    epochs = tuple(
+        at(0.5 * n, Epoch(epoch=n, step=4 * n, loss=1.0, seconds=0.5, images_per_second=10.0), n)
+        for n in range(1, 101)
+    )
+    assert len(lines_of(epochs)) == 10  # fifty seconds
+
+
+def test_a_long_epoch_is_heard_of_once_a_minute() -> None:
+    steps = tuple(at(n, Steps(first=n, loss=(1.0,), lr=(0.1,)), n) for n in range(1, 182))
+    assert len(lines_of(steps)) == 4
+
+
+def test_a_download_tells_how_far_it_is_every_ten_seconds_and_at_its_end() -> None:
+    parts = tuple(
+        at(n, Phase("download", float(n) * 1e6, 30e6, "bytes", "stl10_binary.tar.gz"), n)
+        for n in range(1, 31)
+    )
+    assert [line[21:] for line in lines_of(parts)] == [
+        "downloading stl10_binary.tar.gz: 1.0 MB of 30.0 MB",
+        "downloading stl10_binary.tar.gz: 11.0 MB of 30.0 MB",
+        "downloading stl10_binary.tar.gz: 21.0 MB of 30.0 MB",
+        "downloading stl10_binary.tar.gz: 30.0 MB of 30.0 MB",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("event", "text"),
+    [
+        (Notice("warning", "W", "the disk is slow"), "warning  the disk is slow"),
+        (
+            Control("1", "stop_after_epoch", "accepted", "at the end"),
+            "request  stop after epoch: accepted, at the end",
+        ),
+        (Error(code="E", title="no memory", stage="training"), "error  no memory"),
+    ],
+)
+def test_what_matters_is_always_told(event: Event, text: str) -> None:
+    assert [line[21:] for line in lines_of((at(0, event),))] == [text]
+
+
+def test_text_of_the_log_cannot_control_the_terminal() -> None:
+    (line,) = lines_of((at(0, Notice("info", "N", "\x1b]52;c;eA==\x07 class \u202e name")),))
+    assert not {"\x1b", "\x07", "\u202e"} & set(line)

@@ -1,0 +1,115 @@
+"""What `doctor` finds in the machine: cores, memory, shared memory, and what may end a detached run."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+from wmse_tui.cli.checkup.finding import Finding
+from wmse_tui.cli.words import count, size
+
+LITTLE_MEMORY = 2_000_000_000
+LITTLE_SHM = 1_000_000_000
+CGROUP = Path("/sys/fs/cgroup")
+SHM = Path("/dev/shm")
+SHM_NAME = str(SHM)
+
+
+def machine_findings() -> Iterator[Finding]:
+    """Yield every finding about the machine."""
+    yield cpu_finding(CGROUP)
+    yield memory_finding(Path("/proc/meminfo"), CGROUP)
+    yield shm_finding(SHM)
+    yield from session_findings()
+
+
+def cpu_finding(cgroup: Path) -> Finding:
+    """Return how many cores this process may use."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    with suppress(OSError, ValueError):
+        quota, period = (cgroup / "cpu.max").read_text().split()
+        if quota != "max" and int(quota) / int(period) < cores:
+            return Finding(
+                "cpu", "ok", f"{int(quota) / int(period):.1f} of {count(cores, 'core')} (a container's limit)"
+            )
+    return Finding("cpu", "ok", count(cores, "core"))
+
+
+def memory_finding(meminfo: Path, cgroup: Path) -> Finding:
+    """Return how much memory there is, and how much of it is free; a container's limit counts."""
+    values = {}
+    with suppress(OSError):
+        for line in meminfo.read_text().splitlines():
+            name, _, rest = line.partition(":")
+            values[name] = int(rest.split()[0]) * 1024
+    total, free = values.get("MemTotal"), values.get("MemAvailable")
+    if total is None or free is None:
+        return Finding("memory", "ok", "cannot be read on this system")
+    limit = ""
+    with suppress(OSError, ValueError):
+        most = int((cgroup / "memory.max").read_text())
+        used = int((cgroup / "memory.current").read_text())
+        if most < total:
+            total, free, limit = most, min(free, max(0, most - used)), " (a container's limit)"
+    text = f"{size(free)} of {size(total)} free{limit}"
+    if free < LITTLE_MEMORY:
+        return Finding(
+            "memory", "warn", text, "close other programs, or use fewer loader workers (compute.workers)"
+        )
+    return Finding("memory", "ok", text)
+
+
+def shm_finding(path: Path) -> Finding:
+    """Return whether loader workers can hand batches over: they do it in shared memory."""
+    try:
+        usage = shutil.disk_usage(path)
+    except OSError:
+        return Finding(SHM_NAME, "warn", "there is none", "set compute.workers=0: loader workers need it")
+    text = f"{size(usage.free)} of {size(usage.total)} free"
+    if usage.free < LITTLE_SHM:
+        return Finding(
+            SHM_NAME,
+            "warn",
+            f"{text}: loader workers may die with a bus error",
+            "start the container with --shm-size=8g or --ipc=host, or set compute.workers=0",
+        )
+    return Finding(SHM_NAME, "ok", text)
+
+
+def session_findings() -> Iterator[Finding]:
+    """Yield what ends a run together with the login, the job or the container it was started in."""
+    if kills_user_processes():
+        yield Finding(
+            "logout",
+            "warn",
+            "systemd ends every process of a user at logout (KillUserProcesses=yes), detached runs too",
+            "loginctl enable-linger, then: systemd-run --user --scope wmse-tui run ... --detach",
+        )
+    if "SLURM_JOB_ID" in os.environ:
+        job = os.environ["SLURM_JOB_ID"]
+        yield Finding(
+            "scheduler", "ok", f"inside SLURM job {job}: runs end with it, and can be resumed in the next one"
+        )
+
+
+def kills_user_processes() -> bool:
+    """Tell whether logind ends a user's processes at logout; False when that cannot be read cheaply."""
+    busctl = shutil.which("busctl")
+    if busctl is None or not Path("/run/systemd/seats").is_dir():
+        return False
+    manager = ("org.freedesktop.login1", "/org/freedesktop/login1", "org.freedesktop.login1.Manager")
+    try:
+        answer = subprocess.run(
+            [busctl, "get-property", *manager, "KillUserProcesses"],
+            capture_output=True,
+            text=True,
+            timeout=2,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    return answer.stdout.strip() == "b true"

@@ -1,0 +1,121 @@
+"""What `doctor` finds in Python: versions, presets, and torch with its devices (asked in its own process)."""
+
+from __future__ import annotations
+
+import json
+import platform
+import subprocess
+import sys
+from collections.abc import Iterator
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from wmse_tui import __version__
+from wmse_tui.cli.checkup.finding import Finding, Status
+from wmse_tui.cli.words import count, size
+
+TORCH_SECONDS = 180.0
+PACKAGES = ("numpy", "pillow", "pydantic", "pyyaml", "typer", "rich")
+
+
+def python_findings() -> Iterator[Finding]:
+    """Yield the interpreter, this program and the packages it needs outside the engine."""
+    good = sys.version_info >= (3, 11)
+    yield Finding(
+        "python",
+        "ok" if good else "fail",
+        f"{platform.python_version()} in {sys.executable}",
+        "" if good else "Python 3.11 or newer is needed",
+    )
+    yield Finding("wmse-tui", "ok", __version__)
+    found, missing = [], []
+    for name in PACKAGES:
+        try:
+            found.append(f"{name} {version(name)}")
+        except PackageNotFoundError:
+            missing.append(name)
+    if missing:
+        yield Finding(
+            "packages", "fail", f"missing: {', '.join(missing)}", f"pip install {' '.join(missing)}"
+        )
+    else:
+        yield Finding("packages", "ok", ", ".join(found))
+
+
+def preset_findings() -> Iterator[Finding]:
+    """Yield whether every preset can be read."""
+    from wmse_tui.config.presets import find_preset, preset_names
+    from wmse_tui.config.problems import ConfigError
+
+    good, problems = 0, []
+    for name in preset_names():
+        try:
+            find_preset(name)
+            good += 1
+        except ConfigError as error:
+            problems += [problem.text() for problem in error.problems]
+    if problems:
+        yield Finding("presets", "warn", "; ".join(problems), "mend or remove that file")
+    elif good:
+        yield Finding("presets", "ok", f"{count(good, 'preset')} can be read")
+    else:
+        yield Finding(
+            "presets", "fail", "no preset was found", "the installation is incomplete: install it again"
+        )
+
+
+def torch_findings(argv: list[str] | None = None) -> Iterator[Finding]:
+    """Yield torch, CUDA and each device.
+
+    Args:
+        argv: the command that prints the report of `wmse_tui.engine.doctor`; None: the real one.
+    """
+    argv = argv or [sys.executable, "-m", "wmse_tui.engine.doctor"]
+    try:
+        done = subprocess.run(argv, capture_output=True, text=True, timeout=TORCH_SECONDS, check=False)
+    except subprocess.TimeoutExpired:
+        yield Finding(
+            "torch",
+            "fail",
+            f"did not answer within {TORCH_SECONDS:.0f} s",
+            "a driver that hangs blocks every program that touches it; `nvidia-smi` should answer at once",
+        )
+        return
+    try:
+        report: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    except (ValueError, IndexError):
+        last = ([line for line in done.stderr.splitlines() if line.strip()] or ["it printed nothing"])[-1]
+        yield Finding(
+            "torch",
+            "fail",
+            f"cannot be used (status {done.returncode}): {last}",
+            "install torch and torchvision again",
+        )
+        return
+    yield from _report_findings(report)
+
+
+def _report_findings(report: dict[str, Any]) -> Iterator[Finding]:
+    yield Finding(
+        "torch",
+        "ok",
+        f"{report['torch']}, torchvision {report['torchvision']}, {count(report['threads'], 'CPU thread')}",
+    )
+    cuda = report["cuda"]
+    if cuda["usable"]:
+        yield Finding("cuda", "ok", cuda["text"])
+    else:
+        # Without a card the CPU is what this machine has; with one, something keeps it from being used.
+        status: Status = "ok" if cuda["reason"] == "no_card" else "warn"
+        yield Finding("cuda", status, f"not usable: {cuda['text']}", cuda["fix"])
+    for device in report["devices"]:
+        free = "" if device["free_bytes"] is None else f", {size(device['free_bytes'])} free"
+        memory = f"{size(device['memory_bytes'])}{free}"
+        text = f"{device['name']}, {memory}, compute capability {device['capability']}"
+        well = device["kernel"] == "ok"
+        yield Finding(
+            f"cuda:{device['index']}",
+            "ok" if well else "warn",
+            text + (", a kernel runs" if well else f"; no kernel runs: {device['kernel']}"),
+            "" if well else "hide it with CUDA_VISIBLE_DEVICES, or install a torch build that supports it",
+        )

@@ -1,0 +1,127 @@
+"""What `doctor` finds on the disks: room, permissions, file locks, network file systems, data sets."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from wmse_tui.cli.checkup.finding import Finding
+from wmse_tui.cli.messages import UserError
+from wmse_tui.cli.start.preflight import check_place, nearest_existing
+from wmse_tui.cli.words import size
+
+NETWORK = frozenset(
+    {"nfs", "nfs4", "cifs", "smb3", "smbfs", "afs", "9p", "fuse.sshfs", "lustre", "gpfs", "beegfs"}
+)
+
+FOLDERS = {
+    "cifar10": "cifar-10-batches-py",
+    "cifar100": "cifar-100-python",
+    "stl10": "stl10_binary",
+    "tiny_imagenet": "tiny-imagenet-200",
+}
+"""What each downloaded data set is called in the data folder once unpacked."""
+
+
+def storage_findings(runs: Path, data: Path) -> Iterator[Finding]:
+    """Yield every finding about the folders of runs and of data sets; creates nothing that stays."""
+    yield _runs_finding(runs)
+    yield _lock_finding(nearest_existing(runs))
+    yield from _network_findings(runs)
+    yield _data_finding(data)
+    for name, folder in FOLDERS.items():
+        yield _dataset_finding(name, data, folder)
+
+
+def _runs_finding(runs: Path) -> Finding:
+    there = "" if runs.is_dir() else " (will be made)"
+    try:
+        note = check_place(runs)
+    except UserError as error:
+        return Finding("runs", "fail", str(error.title), "; ".join(error.next))
+    free = shutil.disk_usage(nearest_existing(runs)).free
+    if note:
+        return Finding("runs", "warn", note, "free some space, or put runs elsewhere with WMSE_TUI_RUNS")
+    return Finding("runs", "ok", f"{runs}{there}, {size(free)} free, {filesystem(runs)}")
+
+
+def _lock_finding(place: Path) -> Finding:
+    """Lock a file in a scratch folder twice: the second time must be refused, as a second trainer is."""
+    from wmse_tui.runs.directory import RunDirectory
+    from wmse_tui.runs.errors import RunBusy, RunsError
+    from wmse_tui.runs.lock import RunLock
+
+    try:
+        with tempfile.TemporaryDirectory(prefix=".wmse-tui-doctor-", dir=place) as scratch:
+            run = RunDirectory(Path(scratch))
+            with RunLock(run):
+                try:
+                    with RunLock(run):
+                        pass
+                except RunBusy:
+                    return Finding("locks", "ok", "a run can be locked there")
+            return Finding(
+                "locks",
+                "fail",
+                f"two processes can lock the same file in {place}",
+                "keep runs on a local disk",
+            )
+    except RunsError as error:
+        return Finding("locks", "fail", f"{error.title}: {error.detail}", "; ".join(error.next))
+    except OSError as error:
+        return Finding("locks", "fail", f"cannot be tried in {place}: {error.strerror}", "see `runs` above")
+
+
+def _network_findings(runs: Path) -> Iterator[Finding]:
+    kind = filesystem(runs)
+    if kind in NETWORK:
+        yield Finding(
+            "network disk",
+            "warn",
+            f"runs lie on {kind}: other machines see events some seconds late, checkpoints are slower",
+            "a local disk is better: set WMSE_TUI_RUNS",
+        )
+
+
+def _data_finding(data: Path) -> Finding:
+    there = nearest_existing(data)
+    free = shutil.disk_usage(there).free
+    if not os.access(there, os.W_OK):
+        return Finding(
+            "data",
+            "warn",
+            f"{data} cannot be written: no data set can be downloaded there",
+            "set WMSE_TUI_DATA",
+        )
+    made = "" if data.is_dir() else " (will be made)"
+    return Finding("data", "ok", f"{data}{made}, {size(free)} free, {filesystem(data)}")
+
+
+def _dataset_finding(name: str, data: Path, folder: str) -> Finding:
+    from wmse_tui.config.datasets import DATASETS
+
+    facts = DATASETS[name]
+    if (data / folder).is_dir():
+        return Finding(f"data {name}", "ok", f"found in {data / folder}")
+    return Finding(
+        f"data {name}", "ok", f"not here yet; {size(facts.archive_bytes)} are downloaded when a run needs it"
+    )
+
+
+def filesystem(path: Path) -> str:
+    """Return the type of the file system that holds `path` ("ext4", "nfs4"), or "unknown"."""
+    real = nearest_existing(path).resolve()
+    best, kind = -1, "unknown"
+    try:
+        mounts = Path("/proc/self/mounts").read_text(encoding="utf-8", errors="surrogateescape").splitlines()
+    except OSError:
+        return kind
+    for mount in mounts:
+        fields = mount.split()
+        point = Path(fields[1].replace("\\040", " "))
+        if real.is_relative_to(point) and len(point.parts) >= best:
+            best, kind = len(point.parts), fields[2]
+    return kind

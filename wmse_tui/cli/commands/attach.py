@@ -1,0 +1,33 @@
+"""`wmse-tui attach`: watch a run that something else started."""
+
+from __future__ import annotations
+
+import typer
+
+from wmse_tui.cli.exits import Exit
+from wmse_tui.cli.options import JsonLines, Run, RunsDir
+
+
+def attach(run: Run, runs_dir: RunsDir = None, json: JsonLines = False) -> None:
+    """Watch a run until it ends. Ctrl-C leaves the run alone.
+
+    The exit status is the run's, as for `run`; 130 after Ctrl-C.
+    """
+    from wmse_tui.cli.follow.loop import Follower
+    from wmse_tui.cli.locating import find_run
+    from wmse_tui.cli.messages import UserError, say
+    from wmse_tui.cli.start.launching import conclude
+    from wmse_tui.cli.start.output import choose_display
+    from wmse_tui.runs.watch import view_run
+
+    directory = find_run(run, runs_dir)
+    if view_run(directory).state == "new":
+        raise UserError(
+            f"{directory.id} was never started",
+            "",
+            (f"start it: wmse-tui resume {directory.id}",),
+            Exit.FAILED,
+        )
+    say(f"run {directory.id} in {directory.path} (Ctrl-C leaves it alone)")
+    followed = Follower(directory, choose_display(as_json=json), stops=False).follow()
+    raise typer.Exit(conclude(directory, followed, fresh=False, as_json=json))

@@ -1,0 +1,57 @@
+"""`wmse-tui config`: the JSON Schema of a configuration, and a check of configuration files."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from wmse_tui.cli.border import Guarded
+from wmse_tui.cli.exits import Exit
+
+app = typer.Typer(
+    cls=Guarded,
+    help="The schema of configurations, and a check of files.",
+    rich_markup_mode=None,
+    no_args_is_help=True,
+)
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON Schema of a configuration, for editors that complete and check YAML."""
+    from wmse_tui.config.json_schema import experiment_json_schema
+
+    sys.stdout.write(json.dumps(experiment_json_schema(), indent=2) + "\n")
+
+
+@app.command()
+def validate(
+    files: Annotated[
+        list[Path], typer.Argument(metavar="FILE...", help="Configurations.", show_default=False)
+    ],
+) -> None:
+    """Check configuration files; every problem is printed with its line. Exit status 2 if there is one."""
+    from wmse_tui.cli.messages import say
+    from wmse_tui.config.advice import advise
+    from wmse_tui.config.load import load_experiment
+    from wmse_tui.config.problems import ConfigError
+    from wmse_tui.runs.text import safe
+
+    wrong = False
+    for file in files:
+        try:
+            experiment = load_experiment(file=file)
+        except ConfigError as error:
+            wrong = True
+            for problem in error.problems:
+                say(problem.text())
+            continue
+        for advice in advise(experiment):
+            say(f"{file}: {advice.level}: {advice.path}: {advice.text}")
+        sys.stdout.write(safe(f"{file}: valid") + "\n")
+    if wrong:
+        raise typer.Exit(Exit.USAGE)

@@ -1,0 +1,44 @@
+"""`wmse-tui doctor`: is this machine ready to train, and if not, what to do."""
+
+from __future__ import annotations
+
+import json as jsonlib
+import sys
+
+import typer
+
+from wmse_tui.cli.exits import Exit
+from wmse_tui.cli.options import Json, RunsDir
+
+
+def doctor(runs_dir: RunsDir = None, json: Json = False) -> None:
+    """Say whether this machine is ready to train.
+
+    Looks at Python, torch, devices, memory, disks, locks and data, and says how to mend what is not well.
+    """
+    from wmse_tui.cli.checkup.machine import machine_findings
+    from wmse_tui.cli.checkup.software import preset_findings, python_findings, torch_findings
+    from wmse_tui.cli.checkup.storage import storage_findings
+    from wmse_tui.cli.locating import runs_root
+    from wmse_tui.config.locations import data_dir
+    from wmse_tui.runs.text import safe
+
+    found = []
+    for group in (
+        python_findings(),
+        torch_findings(),
+        machine_findings(),
+        storage_findings(runs_root(runs_dir), data_dir()),
+        preset_findings(),
+    ):
+        for finding in group:
+            found.append(finding)
+            if not json:
+                sys.stdout.write(safe(f"{finding.status:4}  {finding.name:18}  {finding.text}") + "\n")
+                if finding.fix and (finding.status != "ok" or finding.name == "cuda"):
+                    sys.stdout.write(safe(f"      {'':18}  -> {finding.fix}") + "\n")
+                sys.stdout.flush()
+    if json:
+        sys.stdout.write(jsonlib.dumps([finding.to_dict() for finding in found], indent=2) + "\n")
+    if any(finding.status == "fail" for finding in found):
+        raise typer.Exit(Exit.FAILED)

@@ -1,0 +1,33 @@
+"""`wmse-tui rm`: delete a run with its checkpoints."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from wmse_tui.cli.options import Run, RunsDir
+
+
+def remove(
+    run: Run,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    runs_dir: RunsDir = None,
+) -> None:
+    """Delete a run, its log and its checkpoints."""
+    from wmse_tui.cli.locating import find_run
+    from wmse_tui.cli.messages import UserError, say
+    from wmse_tui.cli.words import size
+    from wmse_tui.runs.directory import remove_run
+    from wmse_tui.runs.text import safe
+
+    directory = find_run(run, runs_dir)
+    taken = sum(path.lstat().st_size for path in directory.path.rglob("*") if path.is_file())
+    what = f"{safe(directory.id)} ({size(taken)} in {safe(str(directory.path))})"
+    if not yes:
+        if not sys.stdin.isatty():
+            raise UserError(f"not removing {what} without being sure", "", ("say so: --yes",))
+        typer.confirm(f"Remove {what}?", abort=True, err=True)
+    remove_run(directory)
+    say(f"removed {what}")

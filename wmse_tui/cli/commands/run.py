@@ -1,0 +1,149 @@
+"""`wmse-tui run`: from a preset or a file to a trained and evaluated encoder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from wmse_tui.cli.exits import Exit
+from wmse_tui.cli.messages import UserError, say
+from wmse_tui.cli.options import Detach, Headless, JsonLines, PresetName, RunsDir
+
+if TYPE_CHECKING:
+    from wmse_tui.cli.start.launching import Launch, Way
+    from wmse_tui.config.schema import Experiment
+    from wmse_tui.runs.directory import RunDirectory
+
+
+def run(
+    preset: PresetName = None,
+    config: Annotated[
+        Path | None,
+        typer.Option("--config", metavar="FILE", help="A configuration file.", show_default=False),
+    ] = None,
+    overrides: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="KEY=VALUE",
+            help="Change one option, as in optimizer.lr=1e-3; may be repeated.",
+            show_default=False,
+        ),
+    ] = None,
+    name: Annotated[
+        str | None,
+        typer.Option(
+            "--name",
+            help="Name of the run; the same name and configuration go on with it.",
+            show_default=False,
+        ),
+    ] = None,
+    runs_dir: RunsDir = None,
+    headless: Headless = False,
+    detach: Detach = False,
+    json: JsonLines = False,
+    resume: Annotated[
+        str | None,
+        typer.Option("--resume", metavar="RUN", help="Go on with that run instead.", show_default=False),
+    ] = None,
+) -> None:
+    """Train and evaluate an encoder, and follow it until it ends.
+
+    Ctrl-C lets the trainer save and stop; a second one stops waiting for that.
+    """
+    from wmse_tui.cli.start.launching import Way
+
+    way = Way(headless=headless, detach=detach, as_json=json)
+    if resume is not None:
+        from wmse_tui.cli.commands.resume import resume_run
+
+        if preset or config or overrides or name:
+            raise UserError(
+                "--resume takes no --preset, --config, --set or --name",
+                "A run's configuration is frozen when it starts.",
+                ("start a new run for another configuration",),
+            )
+        raise typer.Exit(resume_run(resume, way, runs_dir=runs_dir))
+    experiment = _experiment(preset, config, overrides or [])
+    raise typer.Exit(
+        run_experiment(
+            experiment,
+            way,
+            preset=preset or "",
+            hint=preset or (config.stem if config is not None else ""),
+            name=name,
+            runs_dir=runs_dir,
+        )
+    )
+
+
+def _experiment(preset: str | None, config: Path | None, overrides: list[str]) -> Experiment:
+    from wmse_tui.config.load import load_experiment
+
+    if preset is None and config is None:
+        raise UserError(
+            "run needs a configuration",
+            "",
+            (
+                "wmse-tui run --preset quickstart --headless",
+                "wmse-tui presets lists them",
+                "or give --config FILE",
+            ),
+        )
+    if preset is not None and config is not None:
+        raise UserError("--preset and --config exclude each other", "A file may say `extends: PRESET`.")
+    return load_experiment(preset=preset, file=config, overrides=overrides)
+
+
+def run_experiment(
+    experiment: Experiment,
+    way: Way,
+    *,
+    preset: str,
+    hint: str,
+    name: str | None,
+    runs_dir: Path | None,
+    launch: Launch | None = None,
+) -> Exit:
+    """Make a run of `experiment` (or go on with the one called `name`), start its trainer and follow it.
+
+    Args:
+        experiment: the complete configuration.
+        way: whether to follow, and in which form.
+        preset: the preset it was made from, or "".
+        hint: what the run's id begins with when it has no name.
+        name: the run's id, or None to have one made.
+        runs_dir: where runs lie; None: the usual place.
+        launch: starts the trainer; None: the real one.
+    """
+    from wmse_tui.cli.start.existing import continue_named
+    from wmse_tui.cli.start.launching import start
+    from wmse_tui.cli.start.preflight import check_place
+    from wmse_tui.config.advice import advise
+    from wmse_tui.config.load import dump_experiment
+    from wmse_tui.config.locations import expanded
+    from wmse_tui.config.locations import runs_dir as usual_runs_dir
+    from wmse_tui.runs.directory import create_run
+    from wmse_tui.runs.launch import launch_trainer
+    from wmse_tui.runs.summary import with_preset
+
+    launch = launch or launch_trainer
+    root = expanded(runs_dir) if runs_dir is not None else usual_runs_dir()
+    note = check_place(root)
+    if note:
+        say(f"note: {note}")
+    existing = _existing(root, name)
+    if existing is not None:
+        return continue_named(existing, experiment, way, launch=launch)
+    for advice in advise(experiment):
+        say(f"{advice.level}: {advice.path}: {advice.text}")
+    run = create_run(root, with_preset(dump_experiment(experiment), preset), name=name, preset_hint=hint)
+    return start(run, way, fresh=True, launch=launch)
+
+
+def _existing(root: Path, name: str | None) -> RunDirectory | None:
+    from wmse_tui.runs.catalogue import list_runs
+
+    return next((run for run in list_runs(root) if run.id == name), None) if name else None

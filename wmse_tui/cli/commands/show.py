@@ -1,0 +1,31 @@
+"""`wmse-tui show`: one run on one screen."""
+
+from __future__ import annotations
+
+import json as jsonlib
+import sys
+
+from wmse_tui.cli.options import Json, Run, RunsDir
+
+
+def show(run: Run, runs_dir: RunsDir = None, json: Json = False) -> None:
+    """Show a run: state, configuration, progress, accuracies, checkpoints, errors."""
+    from wmse_tui.cli.locating import find_run
+    from wmse_tui.cli.report import report
+    from wmse_tui.cli.start.named import config_of
+    from wmse_tui.config.problems import ConfigError
+    from wmse_tui.runs.watch import view_run
+
+    directory = find_run(run, runs_dir)
+    view = view_run(directory)
+    if json:
+        sys.stdout.write(jsonlib.dumps(view.to_dict(), indent=2) + "\n")
+        return
+    try:
+        paper = config_of(directory).paper
+    except (
+        ConfigError,
+        OSError,
+    ):  # a run of another version can be looked at; its configuration need not be valid
+        paper = None
+    sys.stdout.write(report(view, paper) + "\n")

@@ -1,0 +1,65 @@
+"""`wmse-tui stop`: ask a trainer to save and leave, and wait until it has."""
+
+from __future__ import annotations
+
+import time
+from typing import Annotated
+
+import typer
+
+from wmse_tui.cli.exits import Exit
+from wmse_tui.cli.options import Run, RunsDir
+
+POLL_SECONDS = 0.2
+
+
+def stop(
+    run: Run,
+    after_epoch: Annotated[
+        bool, typer.Option("--after-epoch", help="Let the running epoch end first.")
+    ] = False,
+    no_wait: Annotated[
+        bool, typer.Option("--no-wait", help="Ask, and do not wait until it has stopped.")
+    ] = False,
+    runs_dir: RunsDir = None,
+) -> None:
+    """Ask a run to save and stop, and wait until it has. Ctrl-C stops the waiting only."""
+    from wmse_tui.cli.follow.loop import SETTLE_SECONDS
+    from wmse_tui.cli.follow.stopping import Stopping
+    from wmse_tui.cli.locating import find_run
+    from wmse_tui.cli.messages import say
+    from wmse_tui.runs.control import request
+    from wmse_tui.runs.watch import RunWatcher
+
+    directory = find_run(run, runs_dir)
+    watcher = RunWatcher(directory)
+    view = watcher.poll()
+    if view.ended or view.state == "new":
+        say(f"{directory.id} is not running: {view.state}.")
+        return
+    command = "stop_after_epoch" if after_epoch else "stop"
+    if no_wait:
+        request(directory, command)
+        say(f"asked {directory.id} to {command.replace('_', ' ')}")
+        return
+    stopping = Stopping(directory, command=command)
+    say(f"asked {directory.id} to {command.replace('_', ' ')}; waiting until it has (Ctrl-C: do not wait)")
+    ended_at: float | None = None
+    while True:
+        view = watcher.poll()
+        now = time.monotonic()
+        if not view.ended:
+            ended_at = None
+        elif ended_at is None:
+            ended_at = now
+        if ended_at is not None and (view.state != "crashed" or now - ended_at >= SETTLE_SECONDS):
+            break
+        news = stopping.advance(view)
+        if news:
+            say(news)
+        time.sleep(POLL_SECONDS)
+    say(f"{directory.id}: {view.state} at epoch {view.epoch}, step {view.step}.")
+    if view.state not in ("completed", "stopped"):
+        raise typer.Exit(Exit.FAILED)
+    if view.state == "stopped":
+        say(f"Go on with it: wmse-tui resume {directory.id}")

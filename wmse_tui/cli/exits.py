@@ -1,0 +1,47 @@
+"""What the exit status of a command means: one number, one sentence."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class Exit(IntEnum):
+    """Exit statuses; `sentence` is what the documentation and `--help` say about each."""
+
+    sentence: str
+
+    def __new__(cls, number: int, sentence: str) -> Exit:
+        """Make a member that is its number and carries its sentence."""
+        member = int.__new__(cls, number)
+        member._value_ = number
+        member.sentence = sentence
+        return member
+
+    COMPLETED = 0, "The command did what was asked; a followed run has completed."
+    FAILED = 1, "The run, or the command itself, failed; stderr says why and what to do."
+    USAGE = 2, "The command line or the configuration is wrong; nothing was started."
+    DIVERGED = 3, "The run stopped by itself: the loss or a whitening matrix was no longer usable."
+    STOPPED = 4, "The run was stopped on request before its last epoch; it can be resumed."
+    BUSY = 73, "Another process is training this run."
+    HUNG_UP = 129, "The terminal went away; the command left, the run goes on."
+    INTERRUPTED = 130, "Ctrl-C: `run` and `resume` had the run saved and stopped, other commands just left."
+    READER_GONE = 141, "Whoever read the output went away, as in `... | head`; a run goes on."
+    TERMINATED = 143, "SIGTERM: like Ctrl-C."
+
+    @staticmethod
+    def of_status(status: str) -> Exit:
+        """Return the exit for the `status` of a run's exit event; an unknown one counts as failed."""
+        return _BY_STATUS.get(status, Exit.FAILED)
+
+
+_BY_STATUS = {
+    "completed": Exit.COMPLETED,
+    "stopped": Exit.STOPPED,
+    "diverged": Exit.DIVERGED,
+    "failed": Exit.FAILED,
+}
+
+
+def table() -> str:
+    """Return the statuses as text, one a line, for the bottom of `--help`."""
+    return "\n".join(f"{member.value:>5}  {member.sentence}" for member in Exit)

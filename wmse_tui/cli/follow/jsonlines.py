@@ -1,0 +1,66 @@
+"""A followed run as JSON lines: every record of the log as it comes, and a summary at the end."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+
+from wmse_tui.cli.exits import Exit
+from wmse_tui.runs.directory import RunDirectory
+from wmse_tui.runs.events import Record, encode
+from wmse_tui.runs.view import RunView
+
+
+class JsonDisplay:
+    """Writes one JSON object a line to stdout; narration goes to stderr like everywhere else."""
+
+    def show(self, view: RunView, records: tuple[Record, ...]) -> None:  # noqa: ARG002
+        """Print the new records as they stand in the log."""
+        for record in records:
+            sys.stdout.write(encode(record).rstrip("\n") + "\n")
+        if records:
+            sys.stdout.flush()
+
+    def tell(self, text: str) -> None:
+        """Narrate on stderr."""
+        from wmse_tui.cli.messages import say
+
+        say(text)
+
+    def close(self) -> None:
+        """Nothing is held open."""
+
+
+def summary(run: RunDirectory, view: RunView, code: Exit, *, removed: bool = False) -> dict[str, Any]:
+    """Return the last object of `--json`: how the command ended and what the run has reached.
+
+    Accuracies are fractions in [0, 1]; `path` is null when nothing of the run was kept.
+    """
+    last = view.evaluations[-1] if view.evaluations else None
+    best_knn, best_linear = view.best_knn, view.best_linear
+    error = view.error
+    return {
+        "type": "summary",
+        "run": run.id,
+        "path": None if removed else str(run.path),
+        "state": view.state,
+        "exit_code": int(code),
+        "epoch": view.epoch,
+        "epochs": view.epochs,
+        "step": view.step,
+        "knn": last.knn.top1 if last and last.knn else None,
+        "linear": last.linear.top1 if last and last.linear else None,
+        "linear_top5": last.linear.top5 if last and last.linear else None,
+        "best_knn": best_knn.knn.top1 if best_knn and best_knn.knn else None,
+        "best_linear": best_linear.linear.top1 if best_linear and best_linear.linear else None,
+        "error": None
+        if error is None
+        else {"code": error.code, "title": error.title, "detail": error.detail, "next": list(error.next)},
+    }
+
+
+def write_object(value: dict[str, Any]) -> None:
+    """Print one JSON object as one line."""
+    sys.stdout.write(json.dumps(value, allow_nan=False) + "\n")
+    sys.stdout.flush()

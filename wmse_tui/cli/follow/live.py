@@ -1,0 +1,155 @@
+"""A followed run as a live display on a terminal: a few rows, redrawn when what they say has changed.
+
+Every row fits 80 columns. A frame is a pure function of the view; the display compares frames and draws at
+most four a second, so an idle run sends no bytes.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from wmse_tui.cli.follow.sentences import accuracies, notice_sentence, phase_sentence
+from wmse_tui.cli.words import MISSING, duration, number, rate
+from wmse_tui.runs.events import Record
+from wmse_tui.runs.text import safe
+from wmse_tui.runs.view import RunView
+
+FRAME_SECONDS = 0.25
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Frame:
+    """What the display says, ready to draw; two equal frames look the same."""
+
+    title: str
+    state: str
+    epoch: tuple[int, int | None]
+    step: tuple[int, int | None]  # within the epoch
+    rows: tuple[tuple[str, str], ...]
+
+
+def frame(view: RunView, message: str = "") -> Frame:
+    """Return what to show of a view; `message` is what the command itself has to say."""
+    steps_per_epoch = view.total_steps // view.epochs if view.total_steps and view.epochs else None
+    in_epoch = view.step - view.epoch * steps_per_epoch if steps_per_epoch else view.step
+    rows = [
+        ("loss", f"{number(view.loss.last)}   lr {number(view.lr, 3)}   {rate(view.images_per_second)}"),
+        ("time left", duration(view.seconds_left) if view.seconds_left is not None else MISSING),
+        ("now", phase_sentence(view.phase) if view.phase is not None else "starting"),
+    ]
+    if view.evaluations:
+        latest = view.evaluations[-1]
+        when = "untrained" if latest.epoch == 0 else f"epoch {latest.epoch}"
+        rows.append(("latest", f"{accuracies(latest)} ({when})"))
+    best = view.best_linear or view.best_knn
+    if best is not None:
+        rows.append(("best", f"{accuracies(best)} (epoch {best.epoch})"))
+    if view.setup is not None:
+        rows.append(("device", view.setup.device))
+    rows += [("", notice_sentence(notice)) for notice in view.notices[-2:]]
+    if message:
+        rows.append(("", message))
+    return Frame(
+        title=safe(view.run_id),
+        state=view.state,
+        epoch=(view.epoch, view.epochs or None),
+        step=(max(0, in_epoch), steps_per_epoch),
+        rows=tuple((name, safe(text)) for name, text in rows),
+    )
+
+
+def draw(shown: Frame, width: int) -> RenderableType:
+    """Return the frame as rich draws it in `width` columns."""
+    body = Table.grid(padding=(0, 2, 0, 0), expand=False)
+    body.add_column(width=9, style="dim", no_wrap=True)
+    body.add_column(width=max(20, min(width, 100) - 12), no_wrap=True, overflow="ellipsis")
+    body.add_row("epoch", _bar(*shown.epoch))
+    body.add_row("step", _bar(*shown.step))
+    for name, text in shown.rows:
+        body.add_row(name, Text(text, no_wrap=True, overflow="ellipsis"))
+    head = Text.assemble((shown.title, "bold"), "  ", (shown.state, _COLOURS.get(shown.state, "")))
+    head.no_wrap, head.overflow = True, "ellipsis"
+    return Group(head, body)
+
+
+def _bar(done: int, total: int | None) -> RenderableType:
+    row = Table.grid(padding=(0, 1, 0, 0))
+    row.add_column(width=36)
+    row.add_column(no_wrap=True)
+    row.add_row(
+        ProgressBar(total=total or 1, completed=done if total else 0, width=36), f"{done}/{total or '?'}"
+    )
+    return row
+
+
+_COLOURS = {
+    "running": "green",
+    "completed": "green",
+    "stopped": "yellow",
+    "paused": "yellow",
+    "stalled": "yellow",
+    "failed": "red",
+    "diverged": "red",
+    "crashed": "red",
+}
+
+
+class LiveDisplay:
+    """Keeps the frame on a terminal up to date."""
+
+    def __init__(
+        self, console: Console | None = None, *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._console = console if console is not None else Console(highlight=False)
+        self._live = Live(
+            console=self._console,
+            auto_refresh=False,
+            redirect_stdout=False,
+            redirect_stderr=False,
+            transient=False,
+        )
+        self._clock = clock
+        self._drawn: Frame | None = None
+        self._drawn_at = float("-inf")
+        self._message = ""
+        self._view: RunView | None = None
+
+    def show(self, view: RunView, records: tuple[Record, ...]) -> None:  # noqa: ARG002
+        """Draw the view if it looks different and the last drawing is old enough."""
+        self._view = view
+        if self._clock() - self._drawn_at >= FRAME_SECONDS:
+            self._draw(view)
+
+    def tell(self, text: str) -> None:
+        """Show what the command has to say as the last row; on stderr too where that goes elsewhere."""
+        self._message = text
+        if not sys.stderr.isatty():
+            from wmse_tui.cli.messages import say
+
+            say(text)
+        if self._view is not None:
+            self._draw(self._view)
+
+    def close(self) -> None:
+        """Leave the last frame standing and the terminal as it was."""
+        if self._view is not None:
+            self._draw(self._view)
+        self._live.stop()
+
+    def _draw(self, view: RunView) -> None:
+        wanted = frame(view, self._message)
+        if wanted == self._drawn:
+            return
+        if self._drawn is None:
+            self._live.start()
+        self._drawn, self._drawn_at = wanted, self._clock()
+        self._live.update(draw(wanted, self._console.width), refresh=True)

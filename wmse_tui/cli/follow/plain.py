@@ -1,0 +1,161 @@
+"""A followed run as plain dated lines: for files, pipes and schedulers' logs.
+
+Dense enough to see that it lives, sparse enough to read: an epoch gets a line when five seconds of the log's
+own time have passed since the last one, a long epoch one a minute; evaluations, notices and the end always.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+
+from wmse_tui.cli.follow.sentences import (
+    control_sentence,
+    evaluation_sentence,
+    exit_sentence,
+    notice_sentence,
+    phase_sentence,
+    progress_sentence,
+)
+from wmse_tui.cli.words import count, moment
+from wmse_tui.runs.events import (
+    Attempt,
+    Control,
+    Epoch,
+    Error,
+    Evaluation,
+    Event,
+    Exit,
+    Notice,
+    Phase,
+    Record,
+    Steps,
+)
+from wmse_tui.runs.text import safe
+from wmse_tui.runs.view import RunView
+
+EPOCH_SECONDS = 5.0
+LONG_SECONDS = 60.0
+PHASE_SECONDS = 10.0
+
+
+class PlainLines:
+    """Turns records into lines; keeps only when it last spoke, in the log's own time."""
+
+    def __init__(self) -> None:
+        self._progress_at = float("-inf")
+        self._phase_at = float("-inf")
+        self._phase = ""
+
+    def lines(self, record: Record, view: RunView) -> list[str]:
+        """Return the lines that `record` deserves, dated and safe to print.
+
+        Args:
+            record: the next record of the log.
+            view: the fold of the log up to this record or a little further.
+        """
+        texts = self._texts(record.event, record.t, view)
+        return [safe(f"{moment(record.t)}  {line}") for text in texts for line in text.splitlines()]
+
+    def _texts(self, event: Event, t: float, view: RunView) -> list[str]:
+        match event:
+            case Phase():
+                return self._phase_texts(event, t)
+            case Attempt():
+                self._progress_at = t
+                return _attempt_texts(event)
+            case Steps() if t - self._progress_at >= LONG_SECONDS:
+                self._progress_at = t
+                return [_steps_text(event, view)]
+            case Epoch() if t - self._progress_at >= EPOCH_SECONDS or event.epoch == view.epochs:
+                self._progress_at = t
+                return [_epoch_text(event, view)]
+            case Evaluation():
+                return [evaluation_sentence(event)]
+            case Notice():
+                return [notice_sentence(event)]
+            case Control():
+                return [control_sentence(event)]
+            case Error():
+                return [f"error  {event.title}"]
+            case Exit():
+                return [exit_sentence(event)]
+        return []
+
+    def _phase_texts(self, event: Phase, t: float) -> list[str]:
+        """A phase is told when it takes long: at its first line only for those that usually do."""
+        if event.name != self._phase:
+            self._phase, self._phase_at = event.name, t
+            return [phase_sentence(event)] if event.name in ("data", "download", "paused") else []
+        finished = event.done is not None and event.done == event.total
+        if t - self._phase_at < PHASE_SECONDS and not (finished and event.name == "download"):
+            return []
+        self._phase_at = t
+        return [phase_sentence(event)]
+
+
+class PlainDisplay:
+    """Writes the plain lines to stdout, as they come."""
+
+    def __init__(self, write: Callable[[str], object] | None = None) -> None:
+        self._lines = PlainLines()
+        self._write = write if write is not None else _to_stdout
+
+    def show(self, view: RunView, records: tuple[Record, ...]) -> None:
+        """Print what the new records deserve."""
+        for record in records:
+            for line in self._lines.lines(record, view):
+                self._write(line)
+
+    def tell(self, text: str) -> None:
+        """Narrate; the lines on stdout are for the run alone."""
+        from wmse_tui.cli.messages import say
+
+        say(text)
+
+    def close(self) -> None:
+        """Nothing is held open."""
+
+
+def _to_stdout(line: str) -> None:
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
+def _attempt_texts(event: Attempt) -> list[str]:
+    start = f"resumed after step {event.resume_step}" if event.resume_step else "training"
+    length = f"{count(event.epochs, 'epoch')} of {count(event.steps_per_epoch, 'step')}"
+    resumption = "exact resumption" if event.exact else "resumption close, not to the bit"
+    loader = f"loader {event.loader} ({event.loader_reason})"
+    return [
+        f"device  {event.device} ({event.device_reason})",
+        f"data  {event.train_images} images ({event.train_split}), {loader}",
+        f"{start}  {length}, {event.parameters / 1e6:.2f} M parameters, {resumption}",
+    ]
+
+
+def _steps_text(event: Steps, view: RunView) -> str:
+    step = event.first + len(event.loss) - 1
+    return progress_sentence(
+        epoch=view.epoch + 1,
+        epochs=view.epochs,
+        step=step,
+        total_steps=view.total_steps,
+        loss=event.loss[-1] if event.loss else None,
+        lr=event.lr[-1] if event.lr else None,
+        images_per_second=event.images_per_second,
+        seconds_left=view.seconds_left,
+    )
+
+
+def _epoch_text(event: Epoch, view: RunView) -> str:
+    return progress_sentence(
+        epoch=event.epoch,
+        epochs=view.epochs,
+        step=event.step,
+        total_steps=view.total_steps,
+        loss=event.loss,
+        lr=view.lr,
+        images_per_second=event.images_per_second,
+        seconds_left=view.seconds_left if event.epoch != view.epochs else None,
+    )

@@ -1,0 +1,85 @@
+"""Asking a trainer to save and leave: a request first, a signal when it does not answer.
+
+The request is a file that the trainer looks for between steps. A trainer that has not begun to listen yet
+refuses requests it finds at its start, and one that hangs never looks: so a refusal is asked again, and
+silence is answered with SIGTERM, sent only to a process that is proven to be this run's trainer.
+"""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Callable
+from subprocess import Popen
+
+from wmse_tui.runs.control import request
+from wmse_tui.runs.directory import RunDirectory
+from wmse_tui.runs.process import is_suspended, read_trainer, send_signal
+from wmse_tui.runs.view import RunView
+
+PATIENCE_SECONDS = 6.0
+
+
+class Stopping:
+    """One stop, from the first request to the signal.
+
+    Args:
+        run: the run to stop.
+        command: "stop" or "stop_after_epoch".
+        trainer: the trainer's process where it is our own child.
+        clock: monotonic seconds.
+    """
+
+    def __init__(
+        self,
+        run: RunDirectory,
+        *,
+        command: str = "stop",
+        trainer: Popen[bytes] | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._run = run
+        self._command = command
+        self._trainer = trainer
+        self._clock = clock
+        self._id = request(run, command)
+        self._asked_at = clock()
+        self.answer = ""
+        self.signalled = False
+
+    def advance(self, view: RunView) -> str:
+        """Look for the answer, ask again or send the signal; returns what is new to tell, or ""."""
+        if self.answer or self.signalled:
+            return ""
+        for control in view.controls:
+            if control.id == self._id:
+                if control.outcome == "refused":
+                    self._id = request(self._run, self._command)
+                    return ""
+                self.answer = control.text or control.outcome
+                return f"the trainer answered: {self.answer}"
+        if self._clock() - self._asked_at < PATIENCE_SECONDS or self._command != "stop":
+            return ""
+        return self.signal()
+
+    def signal(self) -> str:
+        """Send SIGTERM to the trainer; returns what to tell."""
+        self.signalled = True
+        if self._trainer is not None:
+            self._trainer.terminate()  # our own child, not yet waited for: the pid cannot be another's
+            return "no answer yet: SIGTERM sent to the trainer"
+        if terminate_trainer(self._run):
+            return "no answer yet: SIGTERM sent to the trainer"
+        return "no answer, and the trainer's process cannot be identified from here: still waiting"
+
+
+def terminate_trainer(run: RunDirectory) -> bool:
+    """Send SIGTERM to the trainer of `run` where its identity is certain; wakes one that is suspended."""
+    trainer = read_trainer(run)
+    if trainer is None or trainer.process is None:
+        return False
+    suspended = is_suspended(trainer.process)
+    sent = send_signal(trainer.process, signal.SIGTERM)
+    if sent and suspended:
+        send_signal(trainer.process, signal.SIGCONT)  # a suspended process takes no other signal
+    return sent

@@ -1,0 +1,23 @@
+"""From what a person typed for RUN to a run directory."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from wmse_tui.config.locations import expanded, runs_dir
+from wmse_tui.runs.catalogue import resolve_run
+from wmse_tui.runs.directory import RunDirectory
+
+
+def runs_root(given: Path | None) -> Path:
+    """Return the folder of runs: `--runs-dir` where it was given, else the usual one."""
+    return expanded(given) if given is not None else runs_dir()
+
+
+def find_run(text: str, given_root: Path | None) -> RunDirectory:
+    """Return the run that `text` means: an id, a unique beginning, `last` or a path.
+
+    Raises:
+        RunNotFound: there is none, or more than one.
+    """
+    return resolve_run(runs_root(given_root), text)

@@ -1,0 +1,71 @@
+"""`wmse-tui`: the table of commands. Everything heavy is imported inside the command that needs it."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from wmse_tui import __version__
+from wmse_tui.cli.border import Guarded
+from wmse_tui.cli.commands import config, presets
+from wmse_tui.cli.commands.attach import attach
+from wmse_tui.cli.commands.doctor import doctor
+from wmse_tui.cli.commands.evaluate import evaluate
+from wmse_tui.cli.commands.listing import runs
+from wmse_tui.cli.commands.logs import logs
+from wmse_tui.cli.commands.remove import remove
+from wmse_tui.cli.commands.resume import resume
+from wmse_tui.cli.commands.run import run
+from wmse_tui.cli.commands.show import show
+from wmse_tui.cli.commands.stop import stop
+from wmse_tui.cli.exits import table
+
+app = typer.Typer(
+    name="wmse-tui",
+    cls=Guarded,
+    help="Self-supervised learning with whitening losses: configure, launch, watch, compare and reproduce.",
+    epilog="\b\nExit status:\n" + table(),
+    no_args_is_help=True,
+    rich_markup_mode=None,  # plain help: rich would double its time
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        sys.stdout.write(f"wmse-tui {__version__}\n")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version and leave."
+        ),
+    ] = False,
+) -> None:
+    """Self-supervised learning with whitening losses: configure, launch, watch, compare and reproduce."""
+
+
+app.command()(run)
+app.command()(runs)
+app.command()(show)
+app.command()(logs)
+app.command()(attach)
+app.command()(stop)
+app.command()(resume)
+app.command("eval")(evaluate)
+app.command("rm")(remove)
+app.add_typer(presets.app, name="presets")
+app.add_typer(config.app, name="config")
+app.command()(doctor)
+
+
+def main() -> None:
+    """Run the command line; the console script and `python -m wmse_tui` come here."""
+    app(prog_name="wmse-tui")

@@ -1,0 +1,60 @@
+"""The arguments and options that several commands share, each defined and described once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def _complete_run(incomplete: str) -> list[str]:
+    """Ids of the runs in the usual folder, for the shell's completion."""
+    from wmse_tui.config.locations import runs_dir
+    from wmse_tui.runs.catalogue import list_runs
+
+    names = ["last", *(run.id for run in list_runs(runs_dir()))]
+    return [name for name in names if name.startswith(incomplete)]
+
+
+def _complete_preset(incomplete: str) -> list[str]:
+    """Names of the presets, for the shell's completion."""
+    from wmse_tui.config.presets import preset_names
+
+    return [name for name in preset_names() if name.startswith(incomplete)]
+
+
+Run = Annotated[
+    str,
+    typer.Argument(
+        metavar="RUN",
+        help="A run: its id, a unique beginning of it, `last`, or a path.",
+        autocompletion=_complete_run,
+        show_default=False,
+    ),
+]
+RunsDir = Annotated[
+    Path | None,
+    typer.Option(
+        "--runs-dir",
+        metavar="DIR",
+        help="Where runs lie (else WMSE_TUI_RUNS, else the XDG data folder).",
+        show_default=False,
+    ),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")]
+JsonLines = Annotated[
+    bool, typer.Option("--json", help="Print one JSON object per event, and a summary at the end.")
+]
+Headless = Annotated[bool, typer.Option("--headless", help="Follow the run here, without the app.")]
+Detach = Annotated[bool, typer.Option("--detach", help="Start the run, print its id and return at once.")]
+PresetName = Annotated[
+    str | None,
+    typer.Option(
+        "--preset",
+        metavar="NAME",
+        help="A preset; `wmse-tui presets` lists them.",
+        autocompletion=_complete_preset,
+        show_default=False,
+    ),
+]

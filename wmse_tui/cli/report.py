@@ -1,0 +1,141 @@
+"""`show` in words: one run on one screen, folded from its log. A pure function of the view."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from wmse_tui.cli.words import MISSING, count, duration, moment, number, percent, rate, size
+from wmse_tui.config.sections.paper import Paper
+from wmse_tui.runs.events import Evaluation
+from wmse_tui.runs.text import safe
+from wmse_tui.runs.view import RunView
+
+ROWS = 12
+"""Evaluations shown; of a longer run the untrained encoder's and the newest ones."""
+LABEL = 12
+
+
+def report(view: RunView, paper: Paper | None = None) -> str:
+    """Return the summary of a run as safe text.
+
+    Args:
+        view: the run.
+        paper: the published numbers that its configuration carries.
+    """
+    blocks = [list(_head(view)), list(_evaluations(view.evaluations)), list(_tail(view, paper))]
+    return "\n\n".join("\n".join(safe(line).rstrip() for line in block) for block in blocks if block)
+
+
+def _row(label: str, text: str) -> str:
+    return f"{label:{LABEL}}{text}"
+
+
+def _head(view: RunView) -> Iterator[str]:
+    about = view.summary
+    yield _row("run", view.run_id)
+    yield _row("state", view.state + (f": {view.state_reason}" if view.state_reason else ""))
+    if about.title:
+        yield _row("title", about.title)
+    essentials = f"{about.method} with {about.arch} on {about.dataset}, batches of {about.batch_size}"
+    preset = f" (preset {about.preset})" if about.preset else ""
+    yield _row(
+        "config", about.problem or f"{essentials}, {count(about.epochs, 'epoch')}, seed {about.seed}{preset}"
+    )
+    setup = view.setup
+    if setup is not None:
+        yield _row("device", f"{setup.device} ({setup.device_reason}) on {setup.host}")
+        yield _row("data", f"{setup.train_images} images ({setup.train_split}), loader {setup.loader}")
+    yield _row("progress", ", ".join(_progress(view)))
+    if view.started is not None:
+        begun = f"begun {moment(view.started)}"
+        yield _row("time", f"{begun}, last event {moment(view.updated)}, {count(view.attempt, 'attempt')}")
+    yield _row("path", view.path)
+
+
+def _progress(view: RunView) -> Iterator[str]:
+    yield f"epoch {view.epoch}/{view.epochs or '?'}"
+    yield f"step {view.step}/{view.total_steps or '?'}"
+    if view.loss.last is not None:
+        yield f"loss {number(view.loss.last)}"
+    if view.lr is not None:
+        yield f"lr {number(view.lr, 3)}"
+    if view.ended:
+        return
+    if view.images_per_second is not None:
+        yield rate(view.images_per_second)
+    if view.seconds_left is not None:
+        yield f"{duration(view.seconds_left)} left"
+
+
+def _evaluations(evaluations: Sequence[Evaluation]) -> Iterator[str]:
+    if not evaluations:
+        return
+    raw = any(evaluation.raw_pixels is not None for evaluation in evaluations)
+    yield (
+        f"{'epoch':>6}  {'k-NN':>8}  {'linear':>8}  {'top-5':>8}"
+        + (f"  {'pixels':>8}" if raw else "")
+        + "  splits"
+    )
+    left_out = len(evaluations) - ROWS
+    shown = [*evaluations[:1], *evaluations[1 - ROWS :]] if left_out > 0 else list(evaluations)
+    for place, evaluation in enumerate(shown):
+        if place == 1 and left_out > 0:
+            yield f"{'...':>6}  ({count(left_out, 'row')} left out; --json has all)"
+        yield _evaluation_row(evaluation, raw=raw)
+
+
+def _evaluation_row(evaluation: Evaluation, *, raw: bool) -> str:
+    knn, linear = evaluation.knn, evaluation.linear
+    cells = [
+        f"{evaluation.epoch:>6}",
+        f"{percent(knn.top1 if knn else None):>8}",
+        f"{percent(linear.top1 if linear else None):>8}",
+        f"{percent(linear.top5 if linear else None):>8}",
+    ]
+    if raw:
+        cells.append(f"{percent(evaluation.raw_pixels):>8}")
+    note = " (untrained)" if evaluation.epoch == 0 else ""
+    return "  ".join(cells) + f"  {evaluation.train_split} -> {evaluation.test_split}{note}"
+
+
+def _tail(view: RunView, paper: Paper | None) -> Iterator[str]:
+    yield from _paper(view, paper)
+    for checkpoint in view.checkpoints[-4:]:
+        kinds = ", ".join(checkpoint.kinds)
+        yield _row(
+            "checkpoint", f"{checkpoint.file} ({kinds}), epoch {checkpoint.epoch}, {size(checkpoint.bytes)}"
+        )
+    for notice in view.notices[-5:]:
+        yield _row("note" if notice.level == "info" else notice.level, notice.text)
+    if view.unreadable or view.missing:
+        unreadable = f"{count(view.unreadable, 'line')} cannot be read"
+        yield _row("log", f"{unreadable}, {count(view.missing, 'event')} missing")
+    error = view.error
+    if error is not None:
+        yield _row("error", f"{error.title} [{error.code}]")
+        for line in error.detail.splitlines():
+            yield _row("", line)
+        if error.saved:
+            yield _row("saved", error.saved)
+        for step in error.next:
+            yield _row("", f"-> {step}")
+    if view.state in ("stopped", "failed", "crashed", "diverged"):
+        yield _row("go on", f"wmse-tui resume {view.run_id}")
+
+
+def _paper(view: RunView, paper: Paper | None) -> Iterator[str]:
+    """The published numbers beside this run's: those of its last evaluation, as the paper's are."""
+    if paper is None or (paper.linear is None and paper.knn is None):
+        return
+    trained = [evaluation for evaluation in view.evaluations if evaluation.epoch > 0]
+    last = trained[-1] if trained else None
+    linear = last.linear.top1 if last and last.linear else None
+    knn = last.knn.top1 if last and last.knn else None
+    yield _row("paper", f"{_beside('linear', paper.linear, linear)}, {_beside('5-NN', paper.knn, knn)}")
+    yield _row("", paper.source)
+    if last is not None and last.epoch < view.epochs:
+        yield _row("", f"not comparable yet: epoch {last.epoch} of {view.epochs}")
+
+
+def _beside(name: str, published: float | None, here: float | None) -> str:
+    return f"{name} {MISSING if published is None else f'{published:.2f} %'} (here {percent(here)})"

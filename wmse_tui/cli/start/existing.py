@@ -1,0 +1,51 @@
+"""Going on with a run that exists: by state, what `run --name` and `resume` do with it."""
+
+from __future__ import annotations
+
+from wmse_tui.cli.exits import Exit
+from wmse_tui.cli.follow.ending import result_lines
+from wmse_tui.cli.follow.jsonlines import summary, write_object
+from wmse_tui.cli.messages import UserError, say, write
+from wmse_tui.cli.start.launching import Launch, Way, start
+from wmse_tui.cli.start.named import refuse_other_config
+from wmse_tui.cli.start.preflight import check_place
+from wmse_tui.config.schema import Experiment
+from wmse_tui.runs.directory import RunDirectory
+from wmse_tui.runs.watch import view_run
+
+ALIVE = frozenset({"running", "paused", "stalled", "unknown"})
+"""Not "starting": whether a start of a moment ago has come to something, the lock decides."""
+
+
+def continue_named(run: RunDirectory, wanted: Experiment, way: Way, *, launch: Launch) -> Exit:
+    """Go on with `run`, which has the name that was asked for, if it has the wanted configuration too."""
+    refuse_other_config(run, wanted)
+    return continue_run(run, way, launch=launch)
+
+
+def continue_run(run: RunDirectory, way: Way, *, launch: Launch) -> Exit:
+    """Start another attempt at `run` unless it is completed or being trained.
+
+    Raises:
+        UserError: it is being trained (exit status 73).
+    """
+    view = view_run(run)
+    if view.state == "completed":
+        say(f"{run.id} has completed; there is nothing left to do.")
+        if way.as_json:
+            write_object(summary(run, view, Exit.COMPLETED))
+        else:
+            for line in result_lines(run, view):
+                write(line)
+        return Exit.COMPLETED
+    if view.state in ALIVE:
+        raise UserError(
+            f"{run.id} is {view.state} already",
+            view.state_reason or (f"its trainer runs on {view.setup.host}" if view.setup is not None else ""),
+            (f"watch it: wmse-tui attach {run.id}", f"end it: wmse-tui stop {run.id}"),
+            Exit.BUSY,
+        )
+    note = check_place(run.path)
+    if note:
+        say(f"note: {note}")
+    return start(run, way, fresh=False, launch=launch)

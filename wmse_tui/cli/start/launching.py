@@ -1,0 +1,86 @@
+"""From a run directory to a followed trainer, and what is said and removed when it ends."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from subprocess import Popen
+
+from wmse_tui.cli.exits import Exit
+from wmse_tui.cli.follow.ending import tell_ending
+from wmse_tui.cli.follow.jsonlines import summary, write_object
+from wmse_tui.cli.follow.loop import Followed, Follower
+from wmse_tui.cli.messages import say, write
+from wmse_tui.cli.start.output import choose_display
+from wmse_tui.runs.directory import RunDirectory, remove_run
+from wmse_tui.runs.launch import launch_trainer
+from wmse_tui.runs.watch import view_run
+
+Launch = Callable[[RunDirectory], "Popen[bytes]"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Way:
+    """How a run is started and shown: followed here, or left alone at once; for people or for programs."""
+
+    headless: bool = False
+    detach: bool = False
+    as_json: bool = False
+
+
+def start(run: RunDirectory, way: Way, *, fresh: bool, launch: Launch = launch_trainer) -> Exit:
+    """Start a trainer on `run`, and follow it unless the way is to return at once.
+
+    Args:
+        run: a directory whose configuration is complete.
+        way: whether to follow, and in which form.
+        fresh: the directory was made for this start, and goes again if the run fails before training.
+        launch: starts the trainer.
+    """
+    since = view_run(run).attempt
+    try:
+        trainer = launch(run)
+    except Exception:
+        if fresh:
+            remove_run(run)
+        raise
+    if way.detach:
+        if way.as_json:
+            write_object({"type": "detached", "run": run.id, "path": str(run.path), "pid": trainer.pid})
+        else:
+            write(run.id)
+            say(f"watch it: wmse-tui attach {run.id}")
+        trainer.returncode = 0  # it is meant to outlive us: nothing waits for it, and nothing warns of that
+        return Exit.COMPLETED
+    if not (way.headless or way.as_json):
+        say("The app is not there yet: following the run here, as --headless does.")
+    say(f"run {run.id} in {run.path} (Ctrl-C saves and stops it)")
+    display = choose_display(as_json=way.as_json)
+    followed = Follower(run, display, trainer=trainer, stops=True, since=since).follow()
+    return conclude(run, followed, fresh=fresh, as_json=way.as_json)
+
+
+def conclude(run: RunDirectory, followed: Followed, *, fresh: bool, as_json: bool) -> Exit:
+    """Say how the following ended, remove a fresh run that never trained, and return the exit status."""
+    code, removed = followed.code, False
+    error = followed.view.error
+    if fresh and not followed.left and _never_trained(followed):
+        removed = True
+        if error is not None and error.code == "E_CONFIG":
+            code = Exit.USAGE
+    tell_ending(run, followed, removed=removed, plain=not as_json)
+    if as_json:
+        write_object(summary(run, followed.view, code, removed=removed))
+    if removed:
+        remove_run(run)
+    return code
+
+
+def _never_trained(followed: Followed) -> bool:
+    """Tell whether nothing is worth keeping: the run failed at the start, or was interrupted before it."""
+    view = followed.view
+    if view.step or view.checkpoints or view.evaluations:
+        return False
+    if view.error is not None:
+        return view.error.stage == "start"
+    return followed.died and followed.code in (Exit.INTERRUPTED, Exit.TERMINATED)

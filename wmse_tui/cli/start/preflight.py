@@ -1,0 +1,57 @@
+"""The cheap questions before anything is created: may runs be written there, and does a checkpoint fit?"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+from wmse_tui.cli.exits import Exit
+from wmse_tui.cli.messages import UserError
+from wmse_tui.cli.words import size
+
+TOO_LITTLE = 200_000_000
+"""Bytes: under this, the first checkpoints of a ResNet-18 with Adam (about 150 MB each) do not fit."""
+SCARCE = 1_000_000_000
+"""Bytes: under this, the two newest checkpoints, the best and the final one may not fit together."""
+
+
+def check_place(root: Path) -> str:
+    """Check the folder for runs; returns a note for the person, or "".
+
+    Raises:
+        UserError: runs cannot be written there, or the disk is as good as full.
+    """
+    existing = nearest_existing(root)
+    elsewhere = "put runs elsewhere: --runs-dir DIR, or set WMSE_TUI_RUNS"
+    if not existing.is_dir():
+        raise UserError(
+            f"the folder for runs cannot be made: {existing} is a file", f"wanted: {root}", (elsewhere,)
+        )
+    if not os.access(existing, os.W_OK | os.X_OK):
+        raise UserError(
+            f"the folder for runs cannot be written: {existing}",
+            f"it belongs to user {existing.stat().st_uid} with mode {existing.stat().st_mode & 0o777:03o};"
+            f" you are user {os.getuid()}",
+            (elsewhere,),
+            Exit.FAILED,
+        )
+    free = shutil.disk_usage(existing).free
+    if free < TOO_LITTLE:
+        raise UserError(
+            f"the disk is full: {size(free)} left for runs",
+            f"{root} needs at least {size(TOO_LITTLE)} for its checkpoints",
+            ("free some space (`wmse-tui rm RUN` removes old runs)", elsewhere),
+            Exit.FAILED,
+        )
+    if free < SCARCE:
+        return f"only {size(free)} are left on the disk of {root}; checkpoints may not fit"
+    return ""
+
+
+def nearest_existing(path: Path) -> Path:
+    """Return `path`, or the nearest folder above it that exists."""
+    path = path.expanduser().absolute()
+    while not path.exists() and path != path.parent:
+        path = path.parent
+    return path
