@@ -123,10 +123,8 @@ def test_a_tiny_temperature_follows_the_nearest_neighbour_without_overflow() -> 
 
 def test_features_far_from_the_origin_keep_their_neighbours_in_float32() -> None:
     x_train, y_train, x_test = random_set(4, 60, 20, 3, torch.float32)
-    x_train, x_test = (
-        x_train + 4096,
-        x_test + 4096,
-    )  # squares of 1.6e7 leave float32 no digit for distances of 1
+    x_train += 4096  # the squares, 1.6e7, leave float32 no digit for distances of 1
+    x_test += 4096
 
     assert knn_predict(x_train, y_train, x_test, k=5).tolist() == reference(x_train, y_train, x_test, 5)
 
