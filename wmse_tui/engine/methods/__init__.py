@@ -1,0 +1,38 @@
+"""Methods: what is trained. `build_method` is the one place that knows which there are."""
+
+from __future__ import annotations
+
+import torch
+
+from wmse_tui.config.methods import Byol, SimClr, WMse
+from wmse_tui.config.schema import Experiment
+from wmse_tui.engine.methods import byol, simclr, w_mse
+from wmse_tui.engine.methods.base import Losses, Method, StepKey
+from wmse_tui.engine.models import build_backbone, build_projector
+
+__all__ = ["Losses", "Method", "StepKey", "build_method"]
+
+
+def build_method(experiment: Experiment) -> Method:
+    """The networks and the loss of an experiment, on the CPU, in training mode.
+
+    Weights are drawn from `experiment.seed` alone; torch's own generator is left as it was.
+    """
+    backbone, head = experiment.backbone, experiment.projector
+    with torch.random.fork_rng(devices=()):
+        torch.manual_seed(experiment.seed)
+        encoder = build_backbone(backbone.arch, backbone.stem, experiment.dataset.crop)
+        projector = build_projector(
+            encoder.feature_dim,
+            layers=head.layers,
+            hidden=head.hidden,
+            dim=head.dim,
+            batch_norm=head.batch_norm,
+        )
+        match experiment.method:
+            case WMse() as options:
+                return w_mse.build(options, encoder, projector)
+            case SimClr() as options:
+                return simclr.build(options, encoder, projector, head.dim)
+            case Byol() as options:
+                return byol.build(options, encoder, projector, head.dim)

@@ -1,0 +1,87 @@
+"""The method W-MSE: options reach the loss, slices are counted from seed and step, failures are explained."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor
+
+from wmse_tui.config.methods import WMse
+from wmse_tui.config.schema import Experiment
+from wmse_tui.engine.errors import WhiteningFailed
+from wmse_tui.engine.losses import w_mse_loss
+from wmse_tui.engine.methods import build_method, w_mse
+from wmse_tui.engine.random import permutation
+
+Build = Callable[..., Experiment]
+
+
+def build(options: WMse, experiment: Build) -> w_mse.WMse:
+    method = build_method(experiment(options))
+    assert isinstance(method, w_mse.WMse)
+    return method
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        WMse(whitening_size=8),
+        WMse(whitening_size=8, iterations=3),
+        WMse(whitening_size=8, eps=0.1),
+        WMse(whitening_size=16, normalize=False),
+    ],
+    ids=str,
+)
+def test_the_loss_is_that_of_the_embeddings_in_the_counted_order(
+    options: WMse, experiment: Build, views: Tensor
+) -> None:
+    losses = build(options, experiment)(views, step_key=(5, 40))
+    orders = torch.stack([permutation(16, seed=5, step=40, purpose=i) for i in range(options.iterations)])
+    expected = w_mse_loss(
+        losses.embeddings,
+        whitening_size=options.whitening_size,
+        eps=options.eps,
+        normalize=options.normalize,
+        permutations=orders,
+    )
+    assert losses.total.item() == expected.item()
+
+
+def test_slices_change_with_seed_step_and_iteration_and_with_nothing_else(experiment: Build) -> None:
+    method = build(WMse(whitening_size=8, iterations=2), experiment)
+    orders = [method.permutations(16, key) for key in ((0, 1), (0, 2), (1, 1))]
+    rows = {tuple(row.tolist()) for order in orders for row in order}
+    assert len(rows) == 6
+    assert all(sorted(row) == list(range(16)) for row in rows)
+    assert torch.equal(method.permutations(16, (0, 1)), orders[0])
+
+
+def test_a_failure_of_the_slices_of_a_step_is_explained(experiment: Build, views: Tensor) -> None:
+    method = build(WMse(whitening_size=8), experiment)
+    embeddings = method(views, step_key=(0, 1)).embeddings.clone()
+    assert method.diagnose(embeddings, step_key=(0, 1)) is None
+    embeddings[0, method.permutations(16, (0, 1))[0, 8:], 2] = 0.5  # constant in the second slice of step 1
+    failure = method.diagnose(embeddings, step_key=(0, 1))
+    assert isinstance(failure, WhiteningFailed)
+    assert "leading minor of order 3" in failure.detail
+    assert failure.detail.endswith("1 of them constant; 1 of 6 slices failed")
+    assert method.diagnose(embeddings, step_key=(0, 2)) is None
+
+
+def test_a_collapsed_network_stops_at_its_own_step(experiment: Build, views: Tensor) -> None:
+    method = build(WMse(whitening_size=8), experiment)
+    with torch.no_grad():
+        method.get_parameter("projector.3.weight")[1] = 0
+    with pytest.raises(WhiteningFailed, match="the leading minor of order 2 is not positive"):
+        method(views, step_key=(0, 1))
+
+
+def test_a_broken_network_is_told_from_a_collapsed_one(experiment: Build, views: Tensor) -> None:
+    method = build(WMse(whitening_size=8), experiment)
+    with torch.no_grad():
+        method.get_parameter("projector.3.bias")[1] = math.nan
+    with pytest.raises(WhiteningFailed, match="48 NaN and 0 infinite values of 192"):
+        method(views, step_key=(0, 1))

@@ -1,0 +1,108 @@
+"""A method has one name everywhere: options, loss, method, tests, preset. What is missing is told."""
+
+from __future__ import annotations
+
+import importlib.util
+import inspect
+from collections.abc import Iterator
+from pathlib import Path
+from typing import get_args
+
+import pytest
+
+from wmse_tui.config import methods as options
+from wmse_tui.config.presets import find_preset, preset_names
+from wmse_tui.config.schema import Experiment
+from wmse_tui.config.sections.backbone import Backbone
+from wmse_tui.config.sections.projector import Projector
+from wmse_tui.engine import losses, methods
+
+TESTS = Path(__file__).parent
+
+
+def union() -> dict[str, type]:
+    """The members of the method union by their `name`."""
+    members = get_args(get_args(options.Method)[0])
+    return {member.model_fields["name"].default: member for member in members}
+
+
+def missing(name: str, options_class: str, preset_methods: set[str]) -> Iterator[str]:
+    """What a member of the union lacks, each with the line to add."""
+    config = f"wmse_tui.config.methods.{name}"
+    if importlib.util.find_spec(config) is None:
+        yield f"no {path(config)}; put `class {options_class}(Options)` there"
+
+    loss = f"wmse_tui.engine.losses.{name}"
+    if importlib.util.find_spec(loss) is None:
+        yield f"no {path(loss)}; define the pure function `..._loss(embeddings, ...)` there"
+    elif not any(getattr(losses, exported).__module__ == loss for exported in losses.__all__):
+        yield f"{path('wmse_tui.engine.losses.__init__')}: add `from {loss} import ..._loss`, and to __all__"
+
+    method = f"wmse_tui.engine.methods.{name}"
+    if importlib.util.find_spec(method) is None:
+        yield f"no {path(method)}; define `def build(options, encoder, projector) -> Method` there"
+    elif not hasattr(importlib.import_module(method), "build"):
+        yield f"{path(method)}: add `def build(options, encoder, projector) -> Method`"
+    elif f"case {options_class}()" not in inspect.getsource(methods.build_method):
+        yield f"{path('wmse_tui.engine.methods.__init__')}: add `case {options_class}() as options:`"
+
+    for room in ("losses", "methods"):
+        test = TESTS / "engine" / room / f"test_{name}.py"
+        if not test.is_file():
+            yield f"no {test.relative_to(TESTS.parent)}; a golden value, a reference, a property, a gradient"
+
+    if name not in preset_methods:
+        yield f"no preset trains it; add presets/cifar10-{name}.yaml with `method: {{name: {name}}}`"
+
+
+def path(module: str) -> str:
+    return module.replace(".", "/") + ".py"
+
+
+@pytest.fixture
+def preset_methods(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> set[str]:
+    """The methods that the shipped presets train."""
+    monkeypatch.setenv("WMSE_TUI_PRESETS", str(tmp_path))
+    return {find_preset(name).experiment.method.name for name in preset_names()}
+
+
+def test_the_union_holds_the_papers_method_and_its_baselines() -> None:
+    assert set(union()) >= {"w_mse", "simclr", "byol"}
+
+
+def test_no_method_lacks_a_part(preset_methods: set[str]) -> None:
+    lacking = [
+        f"{name}: {line}"
+        for name, member in union().items()
+        for line in missing(name, member.__name__, preset_methods)
+    ]
+    assert not lacking, "\n" + "\n".join(lacking)
+
+
+@pytest.mark.parametrize("name", sorted(union()))
+def test_every_member_is_built_with_its_defaults(name: str) -> None:
+    experiment = Experiment(
+        backbone=Backbone(arch="cifar_resnet8"), projector=Projector(dim=8), method=union()[name]()
+    )
+    method = methods.build_method(experiment)
+    assert type(method).__module__ == f"wmse_tui.engine.methods.{name}"
+
+
+def test_a_method_that_is_only_in_the_union_is_told_all_that_it_lacks(preset_methods: set[str]) -> None:
+    lines = list(missing("vicreg_like", "VicregLike", preset_methods))
+    assert [line.split(";")[0] for line in lines] == [
+        "no wmse_tui/config/methods/vicreg_like.py",
+        "no wmse_tui/engine/losses/vicreg_like.py",
+        "no wmse_tui/engine/methods/vicreg_like.py",
+        "no tests/engine/losses/test_vicreg_like.py",
+        "no tests/engine/methods/test_vicreg_like.py",
+        "no preset trains it",
+    ]
+
+
+def test_nothing_is_left_behind_by_a_method_that_went() -> None:
+    """Files of losses, methods and their tests belong to a member of the union, or to none in particular."""
+    shared = {"__init__", "base", "shapes"}
+    for room in ("losses", "methods"):
+        found = {file.stem for file in Path(str(losses.__path__[0])).parent.joinpath(room).glob("*.py")}
+        assert found - shared == set(union()), room

@@ -1,0 +1,76 @@
+"""The face of a method: its networks, its loss, what happens after a step. The loop knows no more of it."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from wmse_tui.engine.errors import EngineError
+from wmse_tui.engine.models import Backbone
+from wmse_tui.engine.whitening.precision import at_least_float32, full_precision
+
+StepKey = tuple[int, int]
+"""(seed of the run, number of the step): what the randomness of a step is counted from."""
+
+
+@dataclass(frozen=True, slots=True)
+class Losses:
+    """What a step yields.
+
+    Attributes:
+        total: the scalar to minimise.
+        parts: named scalars for the log, without gradient; empty where the total says it all.
+        embeddings: (views, batch, dim), the projector's output, without gradient, for diagnostics.
+    """
+
+    total: Tensor
+    parts: Mapping[str, Tensor]
+    embeddings: Tensor
+
+
+class Method(nn.Module, ABC):
+    """Networks and a loss. Everything that a resumed run needs is in the state_dict.
+
+    Args:
+        encoder: what is evaluated and exported.
+        projector: features (n, feature_dim) to embeddings (n, dim).
+    """
+
+    def __init__(self, encoder: Backbone, projector: nn.Module) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.projector = projector
+
+    @abstractmethod
+    def forward(self, views: Tensor, *, step_key: StepKey) -> Losses:
+        """The losses of normalised `views` (views, batch, channels, height, width).
+
+        Random choices are counted from `step_key`: the same key, the same choices. The encoder obeys the
+        caller's autocast; projector and loss run in float32.
+        """
+
+    def after_step(self, progress: float) -> None:
+        """Follow the optimizer's step; `progress` in [0, 1] is the share of the training that is done."""
+
+    def trainable_parameters(self) -> list[nn.Parameter]:
+        """What the optimizer steps, in a fixed order."""
+        return [parameter for parameter in self.parameters() if parameter.requires_grad]
+
+    def diagnose(self, embeddings: Tensor, *, step_key: StepKey) -> EngineError | None:  # noqa: ARG002
+        """Why the loss of these `Losses.embeddings` is not finite, where the method knows; a slow check."""
+        return None
+
+    def embed(self, views: Tensor) -> Tensor:
+        """(views, batch, dim): one encoder call per view, then one projector call for all views.
+
+        So the BatchNorm of the encoder sees one view at a time and that of the projector all of them, as in
+        the W-MSE paper's code.
+        """
+        features = torch.stack([self.encoder(view) for view in views])
+        with full_precision(features.device.type):
+            embeddings: Tensor = self.projector(at_least_float32(features).flatten(0, 1))
+        return embeddings.view(*views.shape[:2], -1)

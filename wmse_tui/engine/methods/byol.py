@@ -1,0 +1,72 @@
+"""BYOL: predict the embedding that a slow target network gives the other view (Grill et al., 2020)."""
+
+from __future__ import annotations
+
+import copy
+import math
+from itertools import chain
+
+import torch
+from torch import Tensor, nn
+
+from wmse_tui.config.methods import Byol as Options
+from wmse_tui.engine.losses import byol_loss
+from wmse_tui.engine.methods.base import Losses, Method, StepKey
+from wmse_tui.engine.models import Backbone, build_projector
+from wmse_tui.engine.whitening.precision import at_least_float32, full_precision
+
+
+class Byol(Method):
+    """Online encoder, projector and predictor, and a target copy of the first two that follows them.
+
+    As in the W-MSE paper's code, every network sees one view at a time, BatchNorm statistics included. The
+    target runs in training mode (its BatchNorm normalises by the batch), and only its parameters follow: its
+    running statistics are its own.
+
+    Args:
+        predictor: embeddings (n, dim) to predictions (n, dim).
+        momentum: the share of itself that the target keeps at the first step; rises to 1 at the last.
+    """
+
+    def __init__(
+        self, encoder: Backbone, projector: nn.Module, predictor: nn.Module, *, momentum: float
+    ) -> None:
+        super().__init__(encoder, projector)
+        self.predictor = predictor
+        self.target_encoder = copy.deepcopy(encoder).requires_grad_(False)
+        self.target_projector = copy.deepcopy(projector).requires_grad_(False)
+        self.momentum = momentum
+
+    def forward(self, views: Tensor, *, step_key: StepKey) -> Losses:  # noqa: ARG002 - draws nothing
+        embeddings = [_embedding(self.encoder, self.projector, view) for view in views]
+        with full_precision(views.device.type):
+            predictions = torch.stack([self.predictor(embedding) for embedding in embeddings])
+        with torch.no_grad():
+            targets = torch.stack(
+                [_embedding(self.target_encoder, self.target_projector, view) for view in views]
+            )
+        return Losses(byol_loss(predictions, targets), {}, torch.stack(embeddings).detach())
+
+    def after_step(self, progress: float) -> None:
+        """Move the target's parameters towards the online ones, by less and less as the training goes on."""
+        share = (1 - self.momentum) * (math.cos(math.pi * progress) + 1) / 2  # 1 - τ
+        with torch.no_grad():
+            for target, online in zip(
+                chain(self.target_encoder.parameters(), self.target_projector.parameters()),
+                chain(self.encoder.parameters(), self.projector.parameters()),
+                strict=True,
+            ):
+                target.lerp_(online, share)
+
+
+def _embedding(encoder: nn.Module, projector: nn.Module, view: Tensor) -> Tensor:
+    features = encoder(view)
+    with full_precision(view.device.type):
+        embedding: Tensor = projector(at_least_float32(features))
+    return embedding
+
+
+def build(options: Options, encoder: Backbone, projector: nn.Sequential, dim: int) -> Byol:
+    """BYOL with the given networks and a predictor of one hidden layer: linear, BatchNorm, ReLU, linear."""
+    predictor = build_projector(dim, layers=2, hidden=options.predictor_hidden, dim=dim, batch_norm=True)
+    return Byol(encoder, projector, predictor, momentum=options.momentum)

@@ -1,0 +1,73 @@
+"""W-MSE: draw whitened views together; the whitening keeps them apart (Ermolov et al., ICML 2021)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from wmse_tui.config.methods import WMse as Options
+from wmse_tui.engine.errors import WhiteningFailed
+from wmse_tui.engine.losses import w_mse_loss
+from wmse_tui.engine.methods.base import Losses, Method, StepKey
+from wmse_tui.engine.models import Backbone
+from wmse_tui.engine.random import permutation
+from wmse_tui.engine.whitening import diagnose
+
+
+class WMse(Method):
+    """Encoder and projector under the W-MSE loss; the arguments are those of `w_mse_loss`."""
+
+    def __init__(
+        self,
+        encoder: Backbone,
+        projector: nn.Module,
+        *,
+        whitening_size: int,
+        iterations: int = 1,
+        eps: float = 0.0,
+        normalize: bool = True,
+    ) -> None:
+        super().__init__(encoder, projector)
+        self.whitening_size = whitening_size
+        self.iterations = iterations
+        self.eps = eps
+        self.normalize = normalize
+
+    def forward(self, views: Tensor, *, step_key: StepKey) -> Losses:
+        embeddings = self.embed(views)
+        total = w_mse_loss(
+            embeddings,
+            whitening_size=self.whitening_size,
+            iterations=self.iterations,
+            eps=self.eps,
+            normalize=self.normalize,
+            permutations=self.permutations(views.shape[1], step_key).to(views.device, non_blocking=True),
+        )
+        return Losses(total, {}, embeddings.detach())
+
+    def permutations(self, batch: int, step_key: StepKey) -> Tensor:
+        """(iterations, batch): the orders in which this step slices its batch."""
+        seed, step = step_key
+        return torch.stack(
+            [permutation(batch, seed=seed, step=step, purpose=index) for index in range(self.iterations)]
+        )
+
+    def diagnose(self, embeddings: Tensor, *, step_key: StepKey) -> WhiteningFailed | None:
+        return diagnose(
+            embeddings,
+            whitening_size=self.whitening_size,
+            permutations=self.permutations(embeddings.shape[1], step_key),
+            eps=self.eps,
+        )
+
+
+def build(options: Options, encoder: Backbone, projector: nn.Module) -> WMse:
+    """W-MSE with the given networks; here the config ends and plain numbers begin."""
+    return WMse(
+        encoder,
+        projector,
+        whitening_size=options.whitening_size,
+        iterations=options.iterations,
+        eps=options.eps,
+        normalize=options.normalize,
+    )
