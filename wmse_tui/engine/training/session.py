@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import platform
-import random
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -79,7 +78,6 @@ class Session:
         experiment = parse_experiment(config_text, str(self.run.config))
         device = choose_device(experiment.compute.device)
         prepare(device.torch, deterministic=experiment.compute.deterministic)
-        seed_everything(experiment.seed)
         self.write(Phase(name="data"))
         data = load_data(experiment, progress=self.progress)
         for text in data.notices:
@@ -253,8 +251,3 @@ def _opened_log(run: RunDirectory) -> Iterator[EventWriter]:
     finally:
         log.close()
 
-
-def seed_everything(seed: int) -> None:
-    """Seed what draws initial weights; everything later is counted (engine/random.py)."""
-    random.seed(seed)
-    torch.manual_seed(seed)
