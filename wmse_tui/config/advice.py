@@ -100,8 +100,7 @@ def _data(experiment: Experiment) -> Iterator[Advice]:
         yield Advice(
             "dataset.train_images",
             "warning",
-            f"the published number was reached with all {facts.train_images or 'the'} images of "
-            f"{facts.title}",
+            f"the published number was reached with all images of {facts.title}",
         )
     steps = steps_per_epoch(experiment)
     if images is not None and steps is not None:

@@ -11,10 +11,16 @@ from pydantic_core import ErrorDetails
 from wmse_tui.config.names import choices_of, field_of, suggestion, unions
 from wmse_tui.config.problems import Problem, did_you_mean, shown
 
+MOST = 100
+
 
 def explain(error: ValidationError, values: Mapping[str, Any]) -> tuple[Problem, ...]:
-    """The problems in an error that was raised for `values`."""
-    return tuple(_problem(detail, values) for detail in error.errors(include_url=False))
+    """The problems in an error that was raised for `values`: the first `MOST`, and how many more."""
+    details = error.errors(include_url=False)
+    problems = [_problem(detail, values) for detail in details[:MOST]]
+    if len(details) > MOST:
+        problems.append(Problem("", f"and {len(details) - MOST} problems more"))
+    return tuple(problems)
 
 
 def _problem(detail: ErrorDetails, values: Mapping[str, Any]) -> Problem:

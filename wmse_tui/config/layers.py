@@ -11,7 +11,7 @@ The upper layer wins. Three rules go beyond that:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,7 @@ from wmse_tui.config.schema import Experiment
 
 RECIPE = ("dataset.name", "augmentation.views", "backbone.arch", "method.name")
 CLAIMS = ("title", "paper")
-FOLDERS = ("root", "probe_train", "probe_test")
+FOLDERS = ("dataset.root", "dataset.probe_train", "dataset.probe_test")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,9 @@ def with_absolute_folders(values: Mapping[str, Any], base: Path) -> dict[str, An
     if not isinstance(dataset, Mapping):
         return dict(values)
     absolute = {
-        key: str(expanded(Path(value), base)) if key in FOLDERS and isinstance(value, str) else value
+        key: str(expanded(Path(value), base))
+        if f"dataset.{key}" in FOLDERS and isinstance(value, str)
+        else value
         for key, value in dataset.items()
     }
     return {**values, "dataset": absolute}
@@ -80,7 +82,7 @@ class _Stack:
 
     def __init__(self) -> None:
         self.values: dict[str, Any] = {name: {union.tag: union.default} for name, union in unions().items()}
-        self.origins: dict[str, tuple[str, int | None]] = {}
+        self.origins: dict[str, Layer] = {}
 
     def put(self, layer: Layer) -> None:
         before = self._recipe()
@@ -95,11 +97,11 @@ class _Stack:
 
     def placed(self, problem: Problem) -> Problem:
         """The problem with the place of its option, or of the nearest thing around it that somebody wrote."""
-        path = problem.path
-        while path and path not in self.origins:
-            path = path.rpartition(".")[0]
-        source, line = self.origins.get(path, (None, None))
-        return replace(problem, source=source, line=line)
+        layer = next((self.origins[path] for path in _upwards(problem.path) if path in self.origins), None)
+        if layer is None:
+            return problem
+        line = next((layer.lines[path] for path in _upwards(problem.path) if path in layer.lines), None)
+        return replace(problem, source=layer.source, line=line)
 
     def _put_key(self, layer: Layer, key: str) -> None:
         value = layer.values[key]
@@ -109,7 +111,7 @@ class _Stack:
         self._forget(key)
         if value is not None or field_of(key) is None:
             self.values[key] = value
-            self._remember(layer, key)
+            self.origins[key] = layer
         elif key in unions():
             self.values[key] = {unions()[key].tag: unions()[key].default}
         else:
@@ -124,15 +126,15 @@ class _Stack:
             if merged.get(union.tag) != tag_value:
                 cls = union.classes.get(tag_value) if isinstance(tag_value, str) else None
                 merged = {key: value for key, value in merged.items() if cls and key in cls.model_fields}
-        self._remember(layer, section)
+        self.origins[section] = layer
         for key, value in entries.items():
             path = f"{section}.{key}"
-            self._forget(path)
             if value is not None or field_of(path) is None:
                 merged[key] = value
-                self._remember(layer, path)
+                self.origins[path] = layer
             else:
                 merged.pop(key, None)
+                self.origins.pop(path, None)
         if union is not None:
             merged.setdefault(union.tag, union.default)
         self.values[section] = merged
@@ -147,12 +149,15 @@ class _Stack:
         default = None if field is None else field.default
         return entries.get(leaf, default) if isinstance(entries, Mapping) else default
 
-    def _forget(self, path: str) -> None:
-        for known in [known for known in self.origins if known == path or known.startswith(f"{path}.")]:
-            del self.origins[known]
+    def _forget(self, key: str) -> None:
+        self.origins.pop(key, None)
+        if key in sections():
+            for path in [path for path in self.origins if path.startswith(f"{key}.")]:
+                del self.origins[path]
 
-    def _remember(self, layer: Layer, path: str) -> None:
-        self.origins[path] = (layer.source, layer.lines.get(path))
-        for inner, line in layer.lines.items():
-            if inner.startswith(f"{path}.") and path not in sections():
-                self.origins[inner] = (layer.source, line)
+
+def _upwards(path: str) -> Iterator[str]:
+    """A dotted path, then those around it: `schedule.milestones.0`, `schedule.milestones`, `schedule`."""
+    while path:
+        yield path
+        path = path.rpartition(".")[0]

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 from wmse_tui.config.files import read_layer
-from wmse_tui.config.layers import Layer, build, with_absolute_folders
+from wmse_tui.config.layers import FOLDERS, Layer, build, with_absolute_folders
 from wmse_tui.config.names import field_of
 from wmse_tui.config.presets import preset_layers
 from wmse_tui.config.problems import ConfigError, Problem, shown
@@ -35,7 +35,8 @@ def load_experiment(
             message = f"the file extends {base} already, so it cannot lie on the preset {preset} as well"
             line = layer.lines.get("extends")
             raise ConfigError([Problem("extends", message, "give one of them", line=line, source=str(file))])
-        preset = base if preset is None else preset
+        if base is not None:
+            layers += preset_layers(base, asked_by=layer)
         layers.append(layer)
     if preset is not None:
         layers[:0] = preset_layers(preset)
@@ -90,7 +91,7 @@ def _override(override: str) -> Layer:
 
 def _literal(path: str, text: str) -> bool:
     """Whether a value is text as it stands: a colon in a title or a folder called 1 needs no quotes."""
-    field = field_of(path)
-    if field is None or text.strip() in ("", "~", "null") or text[:1] in ("'", '"'):
+    if text.strip() in ("", "~", "null") or text[:1] in ("'", '"'):
         return False
-    return field.annotation is str or Path in get_args(field.annotation)
+    field = field_of(path)
+    return path in FOLDERS or (field is not None and field.annotation is str)

@@ -42,7 +42,7 @@ def cache_dir() -> Path:
 
 def expanded(path: Path, base: Path | None = None) -> Path:
     """`path` made absolute: `~` is home, relative ones start at `base` or the working directory."""
-    with suppress(RuntimeError):  # no such user: then it is a folder that is called so
+    with suppress(RuntimeError, ValueError):  # no such user: then it is a folder that is called so
         path = path.expanduser()
     return (Path.cwd() if base is None else base.absolute()) / path
 

@@ -11,7 +11,7 @@ from typing import Any, Literal, Union, get_args, get_origin
 from pydantic.fields import FieldInfo
 
 from wmse_tui.config.options import Options
-from wmse_tui.config.problems import did_you_mean, nearest
+from wmse_tui.config.problems import nearest
 from wmse_tui.config.schema import Experiment
 
 
@@ -102,7 +102,7 @@ def suggestion(path: str, values: Mapping[str, Any]) -> str:
     elsewhere = [name for name in known if name.rpartition(".")[2] == leaf]
     if elsewhere:
         return f"did you mean {elsewhere[0]}?"
-    return did_you_mean(path, known) or f"known here: {', '.join(siblings)}"
+    return f"known here: {', '.join(siblings)}"
 
 
 def _walk(values: Mapping[str, Any] | None) -> Iterator[str]:

@@ -7,7 +7,7 @@ taken in its stead, and may extend it by that same name.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -15,7 +15,7 @@ import wmse_tui
 from wmse_tui.config.files import read_layer
 from wmse_tui.config.layers import Layer, build
 from wmse_tui.config.locations import user_presets_dir
-from wmse_tui.config.problems import ConfigError, Problem, did_you_mean
+from wmse_tui.config.problems import ConfigError, Problem, did_you_mean, shown
 from wmse_tui.config.schema import Experiment
 
 SUFFIX = ".yaml"
@@ -86,13 +86,13 @@ def find_preset(name: str) -> Preset:
     )
 
 
-def preset_layers(name: str) -> tuple[Layer, ...]:
-    """The layers of a preset, lowest first: what it extends, then itself.
+def preset_layers(name: str, *, asked_by: Layer | None = None) -> tuple[Layer, ...]:
+    """The layers of a preset, what it extends first. `asked_by` is a file that extends it, for messages.
 
     Raises:
         ConfigError: there is no such preset, a file cannot be read, or it extends itself in a circle.
     """
-    return tuple(link.layer for link in reversed(_chain(name)))
+    return tuple(link.layer for link in reversed(_chain(name, asked_by)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,44 +104,38 @@ class _Link:
     extends: str | None
 
 
-def _chain(name: str) -> list[_Link]:
+def _chain(name: str, asked_by: Layer | None = None) -> list[_Link]:
     """The preset's file and those that it extends, upper first."""
     chain: list[_Link] = []
     wanted: str | None = name
     while wanted is not None:
-        path, source = _file(wanted, chain)
+        path, source = _file(wanted, chain, asked_by)
         layer, extends = read_layer(path, source)
         chain.append(_Link(path, layer, extends))
         wanted = extends
     return chain
 
 
-def _file(name: str, chain: list[_Link]) -> tuple[Path, str]:
+def _file(name: str, chain: list[_Link], asked_by: Layer | None) -> tuple[Path, str]:
     """The file of a preset that is not in the chain yet, and how messages call it."""
-    shipped, own = _names_in(shipped_presets_dir()), _names_in(user_presets_dir())
+    own, shipped = _names_in(user_presets_dir()), _names_in(shipped_presets_dir())
+    found = [(own[name], str(own[name]))] if name in own else []
+    found += [(shipped[name], f"{name}{SUFFIX}")] if name in shipped else []
     seen = {link.path for link in chain}
-    found = [
-        (folder[name], source)
-        for folder, source in ((own, str(own.get(name))), (shipped, f"{name}{SUFFIX}"))
-        if name in folder
-    ]
     for path, source in found:
         if path not in seen:
             return path, source
     if found:
         names = " -> ".join([*(link.path.stem for link in chain), name])
-        problem = Problem("extends", f"{names} goes in a circle", "let one of them extend nothing")
+        message, fix = f"{names} goes in a circle", "let one of them extend nothing"
     else:
         guess = did_you_mean(name, [*shipped, *own])
-        problem = Problem(
-            "extends" if chain else "",
-            f"there is no preset {name!r}",
-            f"{guess + ' ' if guess else ''}{HOW_TO_LIST}",
-        )
-    if chain:
-        upper = chain[-1].layer
-        problem = replace(problem, source=upper.source, line=upper.lines.get("extends"))
-    raise ConfigError([problem])
+        message, fix = f"there is no preset {shown(name)}", f"{guess} {HOW_TO_LIST}".strip()
+    upper = chain[-1].layer if chain else asked_by
+    if upper is None:
+        raise ConfigError([Problem("", message, fix)])
+    line = upper.lines.get("extends")
+    raise ConfigError([Problem("extends", message, fix, line=line, source=upper.source)])
 
 
 def _names_in(folder: Path) -> dict[str, Path]:

@@ -67,13 +67,13 @@ class Experiment(Options):
 
     @model_validator(mode="after")
     def _possible(self) -> Experiment:
-        found = tuple(self.all_problems())
+        found = tuple(self.problems())
         if found:
             raise ConfigError(found)
         return self
 
-    def all_problems(self) -> Iterator[Problem]:
-        """The problems of every section, in the order of the sections."""
+    def problems(self, experiment: Experiment | None = None) -> Iterator[Problem]:  # noqa: ARG002
+        """The problems of every section, in the order of the sections; the argument is not needed here."""
         for name in type(self).model_fields:
             section = getattr(self, name)
             if isinstance(section, Options):

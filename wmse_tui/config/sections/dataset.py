@@ -158,6 +158,9 @@ class Dataset(Options):
                 f"{self.name} has a test set of its own, so nothing is held out",
                 "remove it; only the data set `folder` knows it",
             )
+        for field in ("root", "probe_train", "probe_test"):
+            if "\0" in str(getattr(self, field)):
+                yield Problem(f"dataset.{field}", "no path holds the character NUL", "name a folder")
         if self.probe_train is None and self.probe_test is not None:
             yield Problem(
                 "dataset.probe_test",

@@ -1,0 +1,131 @@
+"""What is legal but unwise, and what a configuration alone tells of its run."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from wmse_tui.config.advice import (
+    advise,
+    expected_condition_number,
+    steps_per_epoch,
+    total_steps,
+    training_images,
+)
+from wmse_tui.config.load import load_experiment
+from wmse_tui.config.presets import preset_names
+
+
+def remarks(preset: str, *overrides: str) -> dict[str, str]:
+    found = advise(load_experiment(preset=preset, overrides=overrides))
+    return {advice.path: f"{advice.level}: {advice.text}" for advice in found}
+
+
+@pytest.mark.parametrize("name", preset_names())
+def test_no_shipped_preset_deserves_a_warning(name: str) -> None:
+    assert not [advice for advice in advise(load_experiment(preset=name)) if advice.level == "warning"]
+
+
+@pytest.mark.parametrize(
+    ("dim", "whitening_size", "tolerance"), [(128, 256, 0.2), (256, 768, 0.15), (256, 1024, 0.1)]
+)
+def test_the_expected_condition_number_agrees_with_noise(
+    dim: int, whitening_size: int, tolerance: float
+) -> None:
+    noise = np.random.default_rng(0).standard_normal((8, whitening_size, dim))
+    measured = np.mean([np.linalg.cond(np.cov(sample, rowvar=False)) for sample in noise])
+    assert expected_condition_number(dim, whitening_size) == pytest.approx(measured, rel=tolerance)
+
+
+def test_too_few_samples_have_no_condition_number() -> None:
+    assert expected_condition_number(64, 65) == float("inf")
+    assert expected_condition_number(64, 66) > 10_000
+
+
+def test_a_whitening_size_under_twice_the_embedding_size_is_a_warning() -> None:
+    text = remarks("cifar10", "method.whitening_size=96", "schedule.batch_size=480")["method.whitening_size"]
+    assert text == (
+        "warning: 96 images for 64 dimensions: even of pure noise the covariance has a condition number "
+        "near 103, where the paper's 128 images have 35; expect a noisy loss"
+    )
+    assert (
+        "near inf"
+        in remarks("cifar10", "method.whitening_size=65", "schedule.batch_size=520")["method.whitening_size"]
+    )
+
+
+def test_shuffling_a_single_slice_is_remarked() -> None:
+    text = remarks("stl10", "schedule.batch_size=256")["method.iterations"]
+    assert text == "info: the batch is one slice, so shuffling it 4 times changes nothing; 1 is enough"
+
+
+def test_stl10_without_its_unlabelled_part_is_a_warning() -> None:
+    text = remarks("stl10", "dataset.train_images=5000")["dataset.train_images"]
+    assert text.startswith(
+        "warning: STL-10 is made for learning from its 100,000 unlabelled images; 5,000 are few"
+    )
+
+
+def test_a_subset_cannot_reach_the_published_number() -> None:
+    text = remarks("cifar10", "dataset.train_images=10000")["dataset.train_images"]
+    assert text == "warning: the published number was reached with all images of CIFAR-10"
+    assert "dataset.train_images" not in remarks("quickstart", "dataset.train_images=2000")
+
+
+def test_a_batch_that_leaves_out_much_of_an_epoch_is_remarked() -> None:
+    text = remarks("cifar10", "dataset.train_images=1000")["schedule.batch_size"]
+    assert text.startswith("info: each epoch leaves out 488 of 1,000 images")
+
+
+def test_a_large_download_is_announced() -> None:
+    assert remarks("stl10")["dataset.download"].startswith("info: STL-10 is a download of 2.6 GB")
+    assert "dataset.download" not in remarks("stl10", "dataset.download=false")
+
+
+def test_a_run_inside_its_warm_up_is_a_warning() -> None:
+    text = remarks("cifar10", "schedule={epochs: 5, milestones: []}")["schedule.warmup_steps"]
+    assert text == (
+        "warning: the run ends after 485 steps, inside its warm-up of 500: "
+        "the learning rate never gets to optimizer.lr"
+    )
+
+
+def test_a_large_network_on_a_cpu_is_a_warning() -> None:
+    assert remarks("cifar10", "compute.device=cpu")["backbone.arch"].startswith("warning: resnet18 on a CPU")
+    assert "backbone.arch" not in remarks("quickstart", "compute.device=cpu")
+    assert "compute.precision" in remarks("quickstart", "compute={device: cpu, precision: bfloat16}")
+
+
+def test_a_run_without_evaluation_is_a_warning() -> None:
+    assert "evaluation.knn" in remarks("cifar10", "evaluation={knn: off, linear: off}")
+
+
+def test_warnings_come_first() -> None:
+    levels = [
+        advice.level for advice in advise(load_experiment(preset="stl10", overrides=["compute.device=cpu"]))
+    ]
+    assert levels == ["warning", "info"]
+
+
+def test_steps_leave_the_last_incomplete_batch_out() -> None:
+    experiment = load_experiment(
+        preset="cifar10", overrides=["dataset.train_images=1100", "schedule.epochs=60"]
+    )
+    assert (training_images(experiment), steps_per_epoch(experiment), total_steps(experiment)) == (
+        1100,
+        2,
+        120,
+    )
+
+
+def test_the_steps_of_the_users_own_images_are_not_known_before_they_are_counted() -> None:
+    experiment = load_experiment(overrides=["dataset.name=folder", "dataset.root=/a"])
+    assert (training_images(experiment), steps_per_epoch(experiment), total_steps(experiment)) == (
+        None,
+        None,
+        None,
+    )
+    limited = load_experiment(
+        overrides=["dataset.name=folder", "dataset.root=/a", "dataset.train_images=1024"]
+    )
+    assert steps_per_epoch(limited) == 2

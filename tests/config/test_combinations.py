@@ -1,0 +1,176 @@
+"""Options that cannot work together: each rule, its words, and that all are told at once."""
+
+from __future__ import annotations
+
+import pytest
+
+from wmse_tui.config.load import load_experiment
+from wmse_tui.config.problems import ConfigError
+
+RULES = [
+    (
+        ["method.whitening_size=64"],
+        (
+            "--set method.whitening_size: 64 images cannot whiten 64 dimensions; "
+            "take more than 64; the paper takes 128"
+        ),
+    ),
+    (
+        ["schedule.batch_size=500"],
+        (
+            "--set schedule.batch_size: 500 images cannot be cut into slices of 128 (method.whitening_size); "
+            "take 384 or 512"
+        ),
+    ),
+    (
+        ["schedule.batch_size=64"],
+        (
+            "--set schedule.batch_size: a batch of 64 images holds no slice of 128 (method.whitening_size); "
+            "take a multiple of 128"
+        ),
+    ),
+    (
+        ["dataset.train_images=300"],
+        "schedule.batch_size: 300 training images do not fill one batch of 512; take at most 300",
+    ),
+    (
+        ["schedule.epochs=20"],
+        (
+            "--set schedule.epochs: schedule.milestones: 50 epochs before the end of 20 is no time "
+            "within the run; take less than 20, such as [1]; [] drops nowhere"
+        ),
+    ),
+    (
+        ["schedule.milestones=[5, 5]"],
+        "schedule.milestones: the same milestone stands there twice; name each one once",
+    ),
+    (
+        ["optimizer={name: sgd, momentum: 0, nesterov: true}"],
+        "optimizer.nesterov: Nesterov's step needs a momentum above 0; set optimizer.momentum=0.9",
+    ),
+    (
+        ["backbone={arch: cifar_resnet8, stem: small}"],
+        "backbone.stem: cifar_resnet8 has a stem of its own, not small; take auto",
+    ),
+    (
+        ["dataset={eval_resize: 64, eval_crop: 65}"],
+        "dataset.eval_crop: a square of 65 px does not fit into 64 px (dataset.eval_resize); take at most 64",
+    ),
+    (
+        ["dataset={eval_resize: 64, crop: 65}"],
+        "dataset.crop: a square of 65 px does not fit into 64 px (dataset.eval_resize); take at most 64",
+    ),
+    (
+        ["dataset.eval_crop=33"],
+        (
+            "dataset.eval_crop: a square of 33 px does not fit into the 32 px images of cifar10; "
+            "take at most 32, or set dataset.eval_resize"
+        ),
+    ),
+    (
+        ["dataset.train_images=50001"],
+        "dataset.train_images: cifar10 has 50000 of them, not 50001; take fewer",
+    ),
+    (["dataset.test_images=10001"], "dataset.test_images: cifar10 has 10000 of them, not 10001; take fewer"),
+    (
+        ["dataset.name=folder"],
+        "dataset.root: the data set `folder` needs the folder of your images; name it here",
+    ),
+    (
+        ["dataset.held_out=0.2"],
+        (
+            "dataset.held_out: cifar10 has a test set of its own, so nothing is held out; remove it; "
+            "only the data set `folder` knows it"
+        ),
+    ),
+    (
+        ["dataset.probe_train=/a"],
+        "dataset.probe_train: a probe that learns must be tested; set dataset.probe_test",
+    ),
+    (
+        ["dataset.probe_test=/a"],
+        "dataset.probe_test: a probe that is tested must learn too; set dataset.probe_train",
+    ),
+    (
+        ["augmentation.crop_scale=[1, 0.2]"],
+        "augmentation.crop_scale: from 1 to 0.2 runs backwards; write [0.2, 1]",
+    ),
+    (["augmentation.crop_ratio=[2, 1]"], "augmentation.crop_ratio: from 2 to 1 runs backwards; write [1, 2]"),
+    (["augmentation.blur_sigma=[2, 1]"], "augmentation.blur_sigma: from 2 to 1 runs backwards; write [1, 2]"),
+    (
+        ["augmentation.crop_scale=[0.5, 1.5]"],
+        "augmentation.crop_scale: a crop cannot be larger than its image; take at most 1.0",
+    ),
+    (
+        ["evaluation.temperature=0.1"],
+        (
+            "evaluation.temperature: k-NN is euclidean, and only cosine k-NN has a temperature; "
+            "set evaluation.knn=cosine, or remove it"
+        ),
+    ),
+    (
+        ["compute={loader: batched, workers: 2}"],
+        "compute.workers: the batched loader has no worker processes; remove it, or set loader=workers",
+    ),
+    (["dataset.root=a\0b"], "--set dataset.root: no path holds the character NUL; name a folder"),
+    (["paper.linear=90"], "paper.source: a published number without its source; say where it stands"),
+]
+
+
+@pytest.mark.parametrize(
+    ("overrides", "text"), RULES, ids=lambda value: value[0] if isinstance(value, list) else ""
+)
+def test_what_cannot_work_is_refused_with_its_reason_and_a_way_out(overrides: list[str], text: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load_experiment(overrides=overrides)
+    assert len(caught.value.problems) == 1
+    assert text in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        ["method.whitening_size=65", "schedule.batch_size=130"],
+        ["schedule.epochs=51"],
+        ["schedule.epochs=20", "schedule.milestones=[]"],
+        ["schedule.epochs=20", "schedule.kind=cosine"],
+        ["method.name=simclr", "projector.dim=512"],
+        ["method.name=byol", "schedule.batch_size=3"],
+        ["optimizer={name: sgd, nesterov: true}"],
+        ["backbone.arch=cifar_resnet56"],
+        ["dataset={eval_resize: 64, eval_crop: 64}"],
+        ["dataset.name=folder", "dataset.root=/a", "dataset.held_out=0.2"],
+        ["dataset={name: patterns, train_images: 200000}"],
+        ["dataset.probe_train=/a", "dataset.probe_test=/b"],
+        ["evaluation={knn: cosine, temperature: 0.1}"],
+        ["dataset.held_out=0.1"],
+        ["compute={loader: workers, workers: 2}"],
+        ["dataset.name=imagenet100"],
+    ],
+    ids=lambda value: value[0],
+)
+def test_the_nearest_possible_neighbours_are_accepted(overrides: list[str]) -> None:
+    load_experiment(overrides=overrides)
+
+
+def test_all_impossibilities_are_told_at_once_in_the_order_of_the_schema() -> None:
+    with pytest.raises(ConfigError) as caught:
+        load_experiment(
+            overrides=["dataset.held_out=.5", "projector.dim=256", "schedule={epochs: 3, batch_size: 100}"]
+        )
+    assert [problem.path for problem in caught.value.problems] == [
+        "dataset.held_out",
+        "method.whitening_size",
+        "schedule.batch_size",
+        "schedule.milestones",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("epochs", "milestones"), [(1000, "[50, 25]"), (40, "[2, 1]"), (10, "[1]"), (2, "[1]"), (1, "[]")]
+)
+def test_the_milestones_that_are_proposed_are_accepted(epochs: int, milestones: str) -> None:
+    with pytest.raises(ConfigError, match="such as") as caught:
+        load_experiment(overrides=[f"schedule={{epochs: {epochs}, milestones: [2000]}}"])
+    assert f"such as {milestones};" in str(caught.value)
+    load_experiment(overrides=[f"schedule={{epochs: {epochs}, milestones: {milestones}}}"])

@@ -1,0 +1,191 @@
+"""Loading from presets, files and overrides, and writing an experiment down."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from wmse_tui.config.load import dump_experiment, load_experiment, override_layers, parse_experiment
+from wmse_tui.config.presets import preset_names
+from wmse_tui.config.problems import ConfigError
+from wmse_tui.config.schema import Experiment
+
+
+def complaint(overrides: list[str]) -> str:
+    with pytest.raises(ConfigError) as caught:
+        load_experiment(overrides=overrides)
+    return str(caught.value)
+
+
+def test_overrides_lie_on_a_preset_in_their_order() -> None:
+    experiment = load_experiment(preset="cifar10", overrides=["seed=3", "optimizer.lr=1e-2", "seed=4"])
+    assert (experiment.seed, experiment.optimizer.lr) == (4, 0.01)
+
+
+@pytest.mark.parametrize(
+    ("override", "path", "value"),
+    [
+        ("optimizer.lr=1e-3", "optimizer.lr", 1e-3),
+        ("schedule.milestones=[5, 2]", "schedule.milestones", (5, 2)),
+        ("schedule.milestones=[]", "schedule.milestones", ()),
+        ("optimizer={name: sgd, lr: 0.5}", "optimizer.lr", 0.5),
+        ("projector.batch_norm=false", "projector.batch_norm", False),
+        ("title=W-MSE: a test #1", "title", "W-MSE: a test #1"),
+        ("title=1e-3", "title", "1e-3"),
+        ('title="quoted"', "title", "quoted"),
+        ("title=", "title", ""),
+        ("title=a=b", "title", "a=b"),
+        ("dataset.root=/data/1", "dataset.root", Path("/data/1")),
+        ("dataset.root=null", "dataset.root", None),
+        (" optimizer.lr =2e-3", "optimizer.lr", 2e-3),
+    ],
+)
+def test_an_override_is_a_yaml_value_and_for_text_the_text(override: str, path: str, value: object) -> None:
+    found: object = load_experiment(overrides=[override])
+    for part in path.split("."):
+        found = getattr(found, part)
+    assert found == value
+
+
+def test_null_takes_an_option_back_to_its_default() -> None:
+    experiment = load_experiment(preset="stl10", overrides=["dataset.eval_resize=null", "dataset.eval_crop="])
+    assert (experiment.dataset.eval_resize, experiment.dataset.eval_crop) == (None, None)
+
+
+def test_overrides_are_blamed_by_their_flag() -> None:
+    overrides = ["optimizer.lr=fast", "optimiser.lr=1", "seed.x=1", "optimizer.lr.x=3"]
+    assert complaint(overrides[:1]) == "--set optimizer.lr: expected a number, got 'fast'"
+    assert complaint(overrides[1:2]) == "--set optimiser.lr: optimiser: unknown key; did you mean optimizer?"
+    assert complaint(overrides[2:3]) == "--set seed.x: seed: expected a whole number, got {'x': 1}"
+    assert complaint(overrides[3:]) == "--set optimizer.lr.x: optimizer.lr: expected a number, got {'x': 3}"
+
+
+@pytest.mark.parametrize("override", ["seed", "=3", "optimizer.=3", ".lr=3", "", "a..b=1"])
+def test_an_override_without_its_form_is_refused(override: str) -> None:
+    assert complaint([override]) == f"--set: expected key=value (optimizer.lr=1e-3), got {override!r}"
+
+
+def test_all_malformed_overrides_are_told_at_once() -> None:
+    assert complaint(["seed", "seed=[1", "seed=&a 1"]).splitlines() == [
+        "--set: expected key=value (optimizer.lr=1e-3), got 'seed'",
+        "--set seed:1: not YAML: while parsing a flow sequence, expected ',' or ']', but got '<stream end>'",
+        "--set seed:1: anchors and aliases (& and *) are not allowed; write the value out",
+    ]
+
+
+def test_override_layers_are_one_each() -> None:
+    assert [layer.values for layer in override_layers(["a.b=1", "c=x"])] == [{"a": {"b": 1}}, {"c": "x"}]
+
+
+def test_a_preset_is_blamed_by_file_and_line(own_presets: Path) -> None:
+    (own_presets / "stl10.yaml").write_text("extends: stl10\n\nmethod:\n  whitening_size: 128\n")
+    with pytest.raises(ConfigError) as caught:
+        load_experiment(preset="stl10")
+    assert str(caught.value) == (
+        f"{own_presets}/stl10.yaml:4: method.whitening_size: 128 images cannot whiten 128 dimensions; "
+        "take more than 128; the paper takes 256"
+    )
+
+
+def test_a_shipped_preset_is_blamed_by_its_name_even_when_another_extends_it() -> None:
+    with pytest.raises(
+        ConfigError, match=r"^stl10\.yaml:\d+: method\.whitening_size: 256 images cannot whiten 256"
+    ):
+        load_experiment(preset="stl10-wmse4", overrides=["projector.dim=256"])
+
+
+def test_a_file_may_extend_a_preset(tmp_path: Path) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text("extends: stl10-wmse4\nseed: 7\n")
+    expected = load_experiment(preset="stl10-wmse4").model_copy(update={"seed": 7})
+    assert load_experiment(file=file) == expected
+    file.write_text("seed: 7\n")
+    assert load_experiment(file=file, preset="stl10-wmse4") == expected
+
+
+def test_a_file_that_extends_one_preset_cannot_lie_on_another(tmp_path: Path) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text("seed: 1\nextends: stl10\n")
+    with pytest.raises(ConfigError) as caught:
+        load_experiment(file=file, preset="cifar10")
+    assert str(caught.value) == (
+        f"{file}:2: extends: the file extends stl10 already, so it cannot lie on the preset cifar10 as well; "
+        "give one of them"
+    )
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (
+            "extends: slt10\n",
+            ":1: extends: there is no preset 'slt10'; did you mean stl10? `wmse-tui presets` lists them",
+        ),
+        ("extends: [a]\n", ":1: extends: expected the name of a preset, got ['a']"),
+        (b"seed: 1\ntitle: \xff\n", ":2: is no UTF-8 text (byte 15)"),
+        (b"#" * 70_000, ": 65537 bytes are more than a configuration can have (65536)"),
+        ("seed: 1\nsead: 1\n", ":2: sead: unknown key; did you mean seed?"),
+    ],
+)
+def test_a_wrong_file_is_told_with_its_path(tmp_path: Path, content: str | bytes, message: str) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_bytes(content if isinstance(content, bytes) else content.encode())
+    with pytest.raises(ConfigError) as caught:
+        load_experiment(file=file)
+    assert str(caught.value) == f"{file}{message}"
+
+
+def test_a_file_that_cannot_be_read_is_told_with_the_reason(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"none\.yaml: cannot be read: No such file or directory"):
+        load_experiment(file=tmp_path / "none.yaml")
+    with pytest.raises(ConfigError, match="cannot be read: Is a directory"):
+        load_experiment(file=tmp_path)
+
+
+def test_relative_folders_start_beside_the_file_that_names_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "there").mkdir()
+    (tmp_path / "here").mkdir()
+    file = tmp_path / "there" / "mine.yaml"
+    file.write_text("dataset: {name: folder, root: images, probe_train: ~/a, probe_test: /b}\n")
+    monkeypatch.chdir(tmp_path / "here")
+    dataset = load_experiment(file=file).dataset
+    assert dataset.root == tmp_path / "there" / "images"
+    assert dataset.probe_train == Path(os.environ["HOME"]) / "a"
+    assert dataset.probe_test == Path("/b")
+    monkeypatch.chdir(tmp_path / "there")
+    assert load_experiment(file=Path("mine.yaml")).dataset.root == tmp_path / "there" / "images"
+
+
+def test_relative_folders_in_overrides_start_in_the_working_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    experiment = load_experiment(overrides=["dataset.name=folder", "dataset.root=images"])
+    assert experiment.dataset.root == tmp_path / "images"
+
+
+@pytest.mark.parametrize("name", preset_names())
+def test_every_preset_survives_being_written_and_read(name: str) -> None:
+    experiment = load_experiment(preset=name, overrides=["seed=12345", "title=a: b # c"])
+    text = dump_experiment(experiment)
+    assert parse_experiment(text, "config.yaml") == experiment
+    assert dump_experiment(parse_experiment(text, "config.yaml")) == text
+
+
+def test_a_written_experiment_is_complete_and_in_the_order_of_the_schema() -> None:
+    lines = dump_experiment(Experiment()).splitlines()
+    assert [line.partition(":")[0] for line in lines if not line.startswith(" ")] == list(
+        Experiment.model_fields
+    )
+    assert "  eval_resize: null" in lines
+    assert "  milestones: [50, 25]" in lines
+    assert "  weight_decay: 1.0e-06" in lines
+
+
+def test_folders_survive_being_written(tmp_path: Path) -> None:
+    experiment = load_experiment(overrides=["dataset.name=folder", f"dataset.root={tmp_path}/a: b"])
+    assert parse_experiment(dump_experiment(experiment), "x").dataset.root == tmp_path / "a: b"

@@ -1,0 +1,55 @@
+"""Which folder is meant, by variables, XDG and home."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from wmse_tui.config.locations import cache_dir, data_dir, expanded, runs_dir, user_presets_dir
+
+
+def test_without_variables_everything_lies_in_the_xdg_defaults(bare_machine: Path) -> None:
+    assert data_dir() == bare_machine / ".local/share/wmse-tui/data"
+    assert runs_dir() == bare_machine / ".local/share/wmse-tui/runs"
+    assert user_presets_dir() == bare_machine / ".config/wmse-tui/presets"
+    assert cache_dir() == bare_machine / ".cache/wmse-tui"
+
+
+def test_xdg_variables_move_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", "/d")
+    monkeypatch.setenv("XDG_CONFIG_HOME", "/c")
+    monkeypatch.setenv("XDG_CACHE_HOME", "/k")
+    assert (data_dir(), runs_dir()) == (Path("/d/wmse-tui/data"), Path("/d/wmse-tui/runs"))
+    assert user_presets_dir() == Path("/c/wmse-tui/presets")
+    assert cache_dir() == Path("/k/wmse-tui")
+
+
+def test_a_relative_xdg_variable_is_ignored(bare_machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", "d")
+    assert data_dir() == bare_machine / ".local/share/wmse-tui/data"
+
+
+def test_the_projects_own_variables_win(
+    bare_machine: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", "/d")
+    monkeypatch.setenv("WMSE_TUI_DATA", "/scratch/data")
+    monkeypatch.setenv("WMSE_TUI_RUNS", "~/runs")
+    monkeypatch.setenv("WMSE_TUI_PRESETS", "presets")
+    monkeypatch.setenv("WMSE_TUI_CACHE", "/k")
+    monkeypatch.chdir(tmp_path)
+    assert data_dir() == Path("/scratch/data")
+    assert runs_dir() == bare_machine / "runs"
+    assert user_presets_dir() == tmp_path / "presets"
+    assert cache_dir() == Path("/k")
+
+
+def test_an_empty_variable_counts_as_unset(bare_machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WMSE_TUI_RUNS", "")
+    monkeypatch.setenv("XDG_DATA_HOME", "")
+    assert runs_dir() == bare_machine / ".local/share/wmse-tui/runs"
+
+
+def test_the_home_of_nobody_is_an_ordinary_folder(tmp_path: Path) -> None:
+    assert expanded(Path("~nobody-of-that-name/a"), tmp_path) == tmp_path / "~nobody-of-that-name/a"
