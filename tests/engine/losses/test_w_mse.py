@@ -29,7 +29,6 @@ GOLDEN = {
     (2, 128, 64, 128): (8.5099754333, 0.594131006440, 0.588739226967, 0.585630972916, 0.118331625341),
     (4, 256, 128, 256): (50.2394409180, 0.595890027613, 0.592696546493, 0.587477745606, 0.032563435462),
 }
-SHAPES = pytest.mark.parametrize("shape", GOLDEN, ids=str)
 
 
 def natural(batch: int) -> Tensor:
@@ -37,7 +36,7 @@ def natural(batch: int) -> Tensor:
     return torch.arange(batch)[None]
 
 
-@SHAPES
+@pytest.mark.parametrize("shape", GOLDEN, ids=str)
 def test_values_and_gradient_are_those_of_the_authors_code(
     shape: tuple[int, int, int, int], golden_embeddings: Embeddings
 ) -> None:
@@ -112,39 +111,39 @@ def test_gradient_is_the_derivative(eps: float, normalize: bool, golden_embeddin
 Loss = Callable[[Tensor], Tensor]
 
 
-def check_value(loss: Loss, x: Tensor) -> None:
+def golden_value(loss: Loss, x: Tensor) -> None:
     assert loss(x).item() == pytest.approx(GOLDEN[2, 128, 64, 128][1], abs=1e-9)
 
 
-def check_gradient(loss: Loss, x: Tensor) -> None:
+def golden_gradient(loss: Loss, x: Tensor) -> None:
     (gradient,) = torch.autograd.grad(loss(x.requires_grad_()), x)
     assert gradient.norm().item() == pytest.approx(GOLDEN[2, 128, 64, 128][4], abs=1e-9)
 
 
-def check_every_view_is_trained(loss: Loss, x: Tensor) -> None:
+def every_view_is_trained(loss: Loss, x: Tensor) -> None:
     (gradient,) = torch.autograd.grad(loss(x.requires_grad_()), x)
     assert (gradient.flatten(1).norm(dim=1) > 1e-3).all()
 
 
-def check_views_have_their_own_mean_and_scale(loss: Loss, x: Tensor) -> None:
+def own_mean_and_scale(loss: Loss, x: Tensor) -> None:
     moved = torch.stack([x[0], 3 * x[1] + torch.linspace(-2, 2, x.shape[-1], dtype=x.dtype)])
     assert loss(moved).item() == pytest.approx(loss(x).item(), abs=1e-9)
 
 
-def check_triangular_maps_do_not_matter(loss: Loss, x: Tensor) -> None:
+def triangular_maps_are_free(loss: Loss, x: Tensor) -> None:
     dim = x.shape[-1]
     lower = torch.eye(dim, dtype=x.dtype) + torch.ones(dim, dim, dtype=x.dtype).tril(-1) / dim
     assert loss(torch.stack([x[0], x[1] @ lower.T])).item() == pytest.approx(loss(x).item(), abs=1e-9)
 
 
-def check_rotations_do_matter(loss: Loss, x: Tensor) -> None:
+def rotations_count(loss: Loss, x: Tensor) -> None:
     generator = torch.Generator().manual_seed(0)
     square = torch.randn(x.shape[-1], x.shape[-1], dtype=x.dtype, generator=generator)
     rotation = torch.linalg.qr(square).Q
     assert abs(loss(x @ rotation).item() - loss(x).item()) > 1e-3
 
 
-def check_autocast_is_left(loss: Loss, x: Tensor) -> None:
+def autocast_is_left(loss: Loss, x: Tensor) -> None:
     x = x.float()
     with torch.autocast("cpu", dtype=torch.bfloat16):
         under_autocast = loss(x)
@@ -153,13 +152,13 @@ def check_autocast_is_left(loss: Loss, x: Tensor) -> None:
 
 
 CHECKS = (
-    check_value,
-    check_gradient,
-    check_every_view_is_trained,
-    check_views_have_their_own_mean_and_scale,
-    check_triangular_maps_do_not_matter,
-    check_rotations_do_matter,
-    check_autocast_is_left,
+    golden_value,
+    golden_gradient,
+    every_view_is_trained,
+    own_mean_and_scale,
+    triangular_maps_are_free,
+    rotations_count,
+    autocast_is_left,
 )
 
 
@@ -201,24 +200,12 @@ def bfloat16_covariance(x: Tensor) -> Tensor:
     return cosine_distance(whitened(x[0]), whitened(x[1]))
 
 
-MISTAKES: dict[Loss, set[str]] = {
-    joint_whitening: {
-        "check_value",
-        "check_gradient",
-        "check_views_have_their_own_mean_and_scale",
-        "check_triangular_maps_do_not_matter",
-        "check_rotations_do_matter",
-        "check_autocast_is_left",
-    },
-    detached_view: {"check_gradient", "check_every_view_is_trained", "check_autocast_is_left"},
-    zca: {
-        "check_value",
-        "check_gradient",
-        "check_triangular_maps_do_not_matter",
-        "check_rotations_do_matter",
-        "check_autocast_is_left",
-    },
-    bfloat16_covariance: {"check_autocast_is_left"},
+MISTAKES: dict[Loss, str] = {  # with the checks that reject each
+    joint_whitening: "golden_value golden_gradient own_mean_and_scale triangular_maps_are_free rotations_count "
+    "autocast_is_left",
+    detached_view: "golden_gradient every_view_is_trained autocast_is_left",
+    zca: "golden_value golden_gradient triangular_maps_are_free rotations_count autocast_is_left",
+    bfloat16_covariance: "autocast_is_left",
 }
 
 
@@ -239,7 +226,7 @@ def test_the_loss_passes_every_check(golden_embeddings: Embeddings) -> None:
 
 @pytest.mark.parametrize("mistake", MISTAKES, ids=lambda mistake: mistake.__name__)
 def test_each_mistake_of_others_is_rejected(mistake: Loss, golden_embeddings: Embeddings) -> None:
-    assert rejections(mistake, golden_embeddings(2, 128, 64)) == MISTAKES[mistake]
+    assert rejections(mistake, golden_embeddings(2, 128, 64)) == set(MISTAKES[mistake].split())
 
 
 def test_every_view_of_four_is_trained(golden_embeddings: Embeddings) -> None:
