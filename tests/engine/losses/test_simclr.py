@@ -50,7 +50,7 @@ def test_two_images_by_hand() -> None:
     """Two orthogonal images, twice: similarity 1 with the positive, 0 with the two negatives."""
     x = torch.eye(2, dtype=torch.float64).repeat(2, 1, 1)
     expected = math.log(math.exp(1 / 0.5) + 2) - 1 / 0.5
-    assert contrastive_loss(x, temperature=0.5).item() == pytest.approx(expected, abs=1e-14)
+    assert contrastive_loss(x, temperature=0.5).item() == pytest.approx(expected, abs=1e-12)
 
 
 def test_gradient_is_the_derivative(golden_embeddings: Embeddings) -> None:
@@ -68,27 +68,27 @@ def test_gradient_by_hand_pulls_the_positive_and_pushes_by_softmax(golden_embedd
     positives = torch.eye(10, dtype=x.dtype).roll(5, 1)
     error = softmax - positives
     torch.testing.assert_close(
-        gradient.flatten(0, 1), (error + error.T) @ flat / (tau * 10), rtol=0, atol=1e-13
+        gradient.flatten(0, 1), (error + error.T) @ flat / (tau * 10), rtol=0, atol=1e-12
     )
 
 
 def test_the_order_of_views_and_of_images_does_not_matter(golden_embeddings: Embeddings) -> None:
     x = golden_embeddings(3, 8, 4)
     loss = contrastive_loss(x, temperature=0.5).item()
-    assert contrastive_loss(x[[1, 2, 0]], temperature=0.5).item() == pytest.approx(loss, abs=1e-13)
-    assert contrastive_loss(x.flip(1), temperature=0.5).item() == pytest.approx(loss, abs=1e-13)
+    assert contrastive_loss(x[[1, 2, 0]], temperature=0.5).item() == pytest.approx(loss, abs=1e-12)
+    assert contrastive_loss(x.flip(1), temperature=0.5).item() == pytest.approx(loss, abs=1e-12)
 
 
 def test_pairs_of_views_do_not_see_a_third(golden_embeddings: Embeddings) -> None:
     x = golden_embeddings(3, 8, 4)
     pairs = [contrastive_loss(x[list(p)], temperature=0.5).item() for p in ((0, 1), (0, 2), (1, 2))]
-    assert contrastive_loss(x, temperature=0.5).item() == pytest.approx(sum(pairs) / 3, abs=1e-13)
+    assert contrastive_loss(x, temperature=0.5).item() == pytest.approx(sum(pairs) / 3, abs=1e-12)
 
 
 def test_the_length_of_embeddings_counts_only_without_normalisation(golden_embeddings: Embeddings) -> None:
     x = golden_embeddings(2, 8, 4)
     loss = contrastive_loss(x, temperature=0.5).item()
-    assert contrastive_loss(7 * x, temperature=0.5).item() == pytest.approx(loss, abs=1e-13)
+    assert contrastive_loss(7 * x, temperature=0.5).item() == pytest.approx(loss, abs=1e-12)
     plain = contrastive_loss(x, temperature=0.5, normalize=False).item()
     assert abs(contrastive_loss(7 * x, temperature=0.5, normalize=False).item() - plain) > 0.1
 

@@ -201,8 +201,8 @@ def bfloat16_covariance(x: Tensor) -> Tensor:
 
 
 MISTAKES: dict[Loss, str] = {  # with the checks that reject each
-    joint_whitening: "golden_value golden_gradient own_mean_and_scale triangular_maps_are_free rotations_count "
-    "autocast_is_left",
+    joint_whitening: "golden_value golden_gradient own_mean_and_scale triangular_maps_are_free "
+    "rotations_count autocast_is_left",
     detached_view: "golden_gradient every_view_is_trained autocast_is_left",
     zca: "golden_value golden_gradient triangular_maps_are_free rotations_count autocast_is_left",
     bfloat16_covariance: "autocast_is_left",
@@ -239,14 +239,14 @@ def test_every_view_of_four_is_trained(golden_embeddings: Embeddings) -> None:
 def test_gradients_of_a_slice_sum_to_zero_and_do_not_scale_a_view(golden_embeddings: Embeddings) -> None:
     x = golden_embeddings(2, 32, 8).requires_grad_()
     (gradient,) = torch.autograd.grad(w_mse_loss(x, whitening_size=16, permutations=natural(32)), x)
-    assert gradient.view(2, 2, 16, 8).sum(2).abs().max() < 1e-14
-    assert (gradient * x).sum((1, 2)).abs().max() < 1e-13
+    assert gradient.view(2, 2, 16, 8).sum(2).abs().max() < 1e-12
+    assert (gradient * x).sum((1, 2)).abs().max() < 1e-12
 
 
 def test_the_order_of_views_does_not_matter(golden_embeddings: Embeddings) -> None:
     x = golden_embeddings(3, 32, 8)
     loss = partial(w_mse_loss, whitening_size=16, permutations=natural(32))
-    assert loss(x[[2, 0, 1]]).item() == pytest.approx(loss(x).item(), abs=1e-14)
+    assert loss(x[[2, 0, 1]]).item() == pytest.approx(loss(x).item(), abs=1e-12)
 
 
 @pytest.mark.parametrize("normalize", [True, False])
@@ -282,7 +282,7 @@ def test_iterations_are_the_mean_over_their_permutations(golden_embeddings: Embe
     single = [w_mse_loss(x, whitening_size=16, permutations=order[None]).item() for order in orders]
     together = w_mse_loss(x, whitening_size=16, iterations=3, permutations=orders).item()
     assert len({round(value, 6) for value in single}) == 3
-    assert together == pytest.approx(sum(single) / 3, abs=1e-14)
+    assert together == pytest.approx(sum(single) / 3, abs=1e-12)
 
 
 def test_random_orders_come_from_the_generator(golden_embeddings: Embeddings) -> None:

@@ -42,7 +42,7 @@ def factorise(x: Tensor, eps: float) -> tuple[Tensor, Tensor, Tensor]:
         covariance = torch.lerp(covariance, torch.eye(dim, dtype=x.dtype, device=x.device), eps)
     lower, order = torch.linalg.cholesky_ex(covariance)
 
-    rounding = 4 * torch.finfo(x.dtype).eps
+    rounding = 8 * torch.finfo(x.dtype).eps
     pivots = lower.diagonal(dim1=-2, dim2=-1).square()
     variances = covariance.diagonal(dim1=-2, dim2=-1)
     usable = (pivots > rounding * variances) & (variances > (rounding * mean.squeeze(-2)).square())  # NaN: no
