@@ -1,0 +1,72 @@
+"""What every batch of a run is made of, as plain numbers; both pipelines work from it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+
+from torch import Tensor
+
+from wmse_tui.config.datasets import DATASETS
+from wmse_tui.config.schema import Experiment
+from wmse_tui.engine.data.parameters import ViewLaw, ViewParameters, draw_parameters
+from wmse_tui.engine.random import epoch_order
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ViewPlan:
+    """How batches are formed and views are made.
+
+    Args:
+        law: the distribution of views.
+        seed: of the run.
+        views: per image.
+        batch_size: images per batch; images that do not fill one are left out of the epoch.
+        size: height and width of the views in pixels.
+        mean, std: per channel, for values in [0, 1].
+    """
+
+    law: ViewLaw
+    seed: int
+    views: int
+    batch_size: int
+    size: int
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+
+    def batches(self, images: int, *, epoch: int, start_batch: int = 0) -> Iterator[Tensor]:
+        """The images, int64 (batch_size,), of each batch of an epoch from `start_batch` on."""
+        order = epoch_order(images, seed=self.seed, epoch=epoch)
+        full = images // self.batch_size * self.batch_size
+        return iter(order[start_batch * self.batch_size : full].split(self.batch_size))
+
+    def parameters(
+        self, *, epoch: int, indices: Tensor, heights: int | Tensor, widths: int | Tensor
+    ) -> Iterator[ViewParameters]:
+        """The parameters of each view of some images, whose sizes in pixels are given."""
+        for view in range(self.views):
+            yield draw_parameters(
+                self.law,
+                seed=self.seed,
+                epoch=epoch,
+                indices=indices,
+                view=view,
+                heights=heights,
+                widths=widths,
+            )
+
+
+def plan_views(experiment: Experiment) -> ViewPlan:
+    """The plan of a configuration."""
+    dataset, facts = experiment.dataset, DATASETS[experiment.dataset.name]
+    return ViewPlan(
+        law=ViewLaw(
+            **{field.name: getattr(experiment.augmentation, field.name) for field in fields(ViewLaw)}
+        ),
+        seed=experiment.seed,
+        views=experiment.augmentation.views,
+        batch_size=experiment.schedule.batch_size,
+        size=dataset.crop,
+        mean=dataset.mean or facts.mean,
+        std=dataset.std or facts.std,
+    )

@@ -1,0 +1,116 @@
+"""Batches by the reference pipeline, prepared by worker processes that cannot outlive the trainer."""
+
+from __future__ import annotations
+
+import ctypes
+import multiprocessing
+import os
+import signal
+import sys
+import warnings
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from wmse_tui.engine.data.batched import normalise_
+from wmse_tui.engine.data.images import ImageSet
+from wmse_tui.engine.data.plan import ViewPlan
+from wmse_tui.engine.data.reference import BatchKey, ReferenceViews
+from wmse_tui.engine.errors import EngineError
+
+PR_SET_PDEATHSIG = 1  # prctl(2)
+
+
+class Keys:
+    """The batches still to come, as the loader's sampler: set anew for each epoch."""
+
+    def __init__(self) -> None:
+        self.coming: tuple[BatchKey, ...] = ()
+
+    def __iter__(self) -> Iterator[BatchKey]:
+        return iter(self.coming)
+
+    def __len__(self) -> int:
+        return len(self.coming)
+
+
+class WorkerBatches:
+    """Views made one by one on the CPU, ahead of their use, and copied to `device` as 8-bit numbers.
+
+    The position in an epoch is counted in batches that were taken, so what the workers have prepared beyond
+    it is of no account. One epoch is walked at a time. Create and use it in one thread, for the workers end
+    with it.
+
+    Args:
+        images: the set.
+        plan: how batches are formed and views are made.
+        device: where the views are wanted.
+        workers: processes; 0 prepares the views in this one.
+    """
+
+    def __init__(self, images: ImageSet, plan: ViewPlan, device: torch.device, *, workers: int) -> None:
+        self._images, self._plan, self._device = len(images), plan, device
+        self._keys = Keys()
+        options: dict[str, Any] = {}
+        if workers:
+            # Forked workers share the images in memory and start at once; elsewhere forking is unsafe.
+            context = "fork" if sys.platform == "linux" else None
+            options = {
+                "worker_init_fn": prepare_worker,
+                "persistent_workers": True,
+                "multiprocessing_context": context,
+            }
+        self._loader: DataLoader[Tensor] | None = DataLoader(
+            ReferenceViews(images, plan),
+            batch_sampler=self._keys,  # type: ignore[arg-type]  # a batch is named by its epoch too
+            collate_fn=_as_it_is,  # the data set gives whole batches
+            num_workers=workers,
+            pin_memory=device.type == "cuda",
+            **options,
+        )
+
+    def epoch(self, epoch: int, start_batch: int = 0) -> Iterator[Tensor]:
+        """Normalised views, float32 (views, batch, 3, size, size), of each batch from `start_batch` on.
+
+        Raises:
+            EngineError: an image cannot be read; also what the sets raise.
+        """
+        if self._loader is None:
+            raise ValueError("these batches are closed")
+        coming = self._plan.batches(self._images, epoch=epoch, start_batch=start_batch)
+        self._keys.coming = tuple(BatchKey(epoch, indices) for indices in coming)
+        with warnings.catch_warnings():
+            # Python 3.12 warns of forking beside other threads. The workers run none of their locks.
+            warnings.filterwarnings(
+                "ignore", message=".*multi-threaded, use of fork", category=DeprecationWarning
+            )
+            batches = iter(self._loader)
+        for batch in batches:
+            if isinstance(batch, EngineError):
+                raise batch
+            pixels = batch.to(self._device, non_blocking=True)
+            yield normalise_(pixels.to(torch.float32).div_(255), self._plan.mean, self._plan.std)
+
+    def close(self) -> None:
+        """End the workers; whoever still holds an epoch's iterator keeps them until it lets go."""
+        self._loader = None
+
+
+def prepare_worker(_number: int) -> None:
+    """Make this process die with the trainer, and leave the trainer's signals to the trainer."""
+    for number in (signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2):
+        signal.signal(number, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; the trainer decides
+    torch.set_num_threads(1)
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        parent = multiprocessing.parent_process()
+        if parent is not None and os.getppid() != parent.pid:  # it died before we could ask for the signal
+            os._exit(1)
+
+
+def _as_it_is(batch: Any) -> Any:
+    return batch
