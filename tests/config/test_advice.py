@@ -49,7 +49,7 @@ def test_a_whitening_size_under_twice_the_embedding_size_is_a_warning() -> None:
         "near 103, where the paper's 128 images have 35; expect a noisy loss"
     )
     assert (
-        "near inf"
+        "no bounded condition, where"
         in remarks("cifar10", "method.whitening_size=65", "schedule.batch_size=520")["method.whitening_size"]
     )
 
@@ -70,6 +70,14 @@ def test_a_subset_cannot_reach_the_published_number() -> None:
     text = remarks("cifar10", "dataset.train_images=10000")["dataset.train_images"]
     assert text == "warning: the published number was reached with all images of CIFAR-10"
     assert "dataset.train_images" not in remarks("quickstart", "dataset.train_images=2000")
+
+
+def test_a_test_that_sees_only_the_middle_of_the_images_is_a_warning() -> None:
+    text = remarks("cifar10", "dataset.name=stl10")["dataset.eval_resize"]
+    assert text == (
+        "warning: the test sees only the middle 32 px of 96 px images; set dataset.eval_resize near 32"
+    )
+    assert "dataset.eval_resize" not in remarks("stl10")
 
 
 def test_a_batch_that_leaves_out_much_of_an_epoch_is_remarked() -> None:

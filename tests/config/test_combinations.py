@@ -63,8 +63,15 @@ RULES = [
     (
         ["dataset.eval_crop=33"],
         (
-            "dataset.eval_crop: a square of 33 px does not fit into the 32 px images of cifar10; "
-            "take at most 32, or set dataset.eval_resize"
+            "dataset.eval_crop: the 32 px test images of cifar10 hold no square of 33 px; "
+            "take at most 32, or set dataset.eval_resize to 33 or more"
+        ),
+    ),
+    (
+        ["dataset.crop=64"],
+        (
+            "dataset.crop: the 32 px test images of cifar10 hold no square of 64 px; "
+            "take at most 32, or set dataset.eval_resize to 64 or more"
         ),
     ),
     (
@@ -139,6 +146,8 @@ def test_what_cannot_work_is_refused_with_its_reason_and_a_way_out(overrides: li
         ["optimizer={name: sgd, nesterov: true}"],
         ["backbone.arch=cifar_resnet56"],
         ["dataset={eval_resize: 64, eval_crop: 64}"],
+        ["dataset={crop: 64, eval_resize: 64}"],
+        ["dataset={crop: 64, eval_crop: 32}"],
         ["dataset.name=folder", "dataset.root=/a", "dataset.held_out=0.2"],
         ["dataset={name: patterns, train_images: 200000}"],
         ["dataset.probe_train=/a", "dataset.probe_test=/b"],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import isfinite
 from typing import Literal
 
 from wmse_tui.config.datasets import DATASETS
@@ -69,13 +70,15 @@ def _whitening(experiment: Experiment) -> Iterator[Advice]:
     size = method.whitening_size
     if size < 2 * dim:
         condition = expected_condition_number(dim, size)
-        twice = expected_condition_number(dim, 2 * dim)
+        number = (
+            f"a condition number near {condition:,.0f}" if isfinite(condition) else "no bounded condition"
+        )
+        papers = expected_condition_number(dim, 2 * dim)
         yield Advice(
             "method.whitening_size",
             "warning",
-            f"{size} images for {dim} dimensions: even of pure noise the covariance has a condition number "
-            "near "
-            f"{condition:,.0f}, where the paper's {2 * dim} images have {twice:,.0f}; expect a noisy loss",
+            f"{size} images for {dim} dimensions: even of pure noise the covariance has {number}, "
+            f"where the paper's {2 * dim} images have {papers:,.0f}; expect a noisy loss",
         )
     if method.iterations > 1 and size == experiment.schedule.batch_size:
         yield Advice(
@@ -92,15 +95,22 @@ def _data(experiment: Experiment) -> Iterator[Advice]:
         yield Advice(
             "dataset.train_images",
             "warning",
-            f"STL-10 is made for learning from its 100,000 unlabelled images; {dataset.train_images:,} are "
-            "few, "
-            "and the published numbers do not apply",
+            "STL-10 is made for learning from its 100,000 unlabelled images; "
+            f"{dataset.train_images:,} are few, and the published numbers do not apply",
         )
     elif dataset.train_images is not None and images is not None and experiment.paper is not None:
         yield Advice(
             "dataset.train_images",
             "warning",
             f"the published number was reached with all images of {facts.title}",
+        )
+    crop = dataset.crop if dataset.eval_crop is None else dataset.eval_crop
+    if dataset.eval_resize is None and facts.size is not None and crop < 0.75 * facts.size:
+        yield Advice(
+            "dataset.eval_resize",
+            "warning",
+            f"the test sees only the middle {crop} px of {facts.size} px images; "
+            f"set dataset.eval_resize near {crop}",
         )
     steps = steps_per_epoch(experiment)
     if images is not None and steps is not None:
@@ -109,9 +119,8 @@ def _data(experiment: Experiment) -> Iterator[Advice]:
             yield Advice(
                 "schedule.batch_size",
                 "info",
-                f"each epoch leaves out {left_out:,} of {images:,} images, other ones each time, because "
-                "they do "
-                "not fill a batch",
+                f"each epoch leaves out {left_out:,} of {images:,} images, other ones each time, "
+                "because they do not fill a batch",
             )
     if dataset.download and facts.archive_bytes >= 10**9:
         yield Advice(
@@ -128,9 +137,8 @@ def _schedule(experiment: Experiment) -> Iterator[Advice]:
         yield Advice(
             "schedule.warmup_steps",
             "warning",
-            f"the run ends after {steps:,} steps, inside its warm-up of {schedule.warmup_steps:,}: the "
-            "learning "
-            "rate never gets to optimizer.lr",
+            f"the run ends after {steps:,} steps, inside its warm-up of {schedule.warmup_steps:,}: "
+            "the learning rate never gets to optimizer.lr",
         )
     if experiment.evaluation.knn == "off" and experiment.evaluation.linear == "off":
         yield Advice("evaluation.knn", "warning", "nothing is evaluated, so the run will show no accuracy")
@@ -142,8 +150,8 @@ def _machine(experiment: Experiment) -> Iterator[Advice]:
         yield Advice(
             "backbone.arch",
             "warning",
-            f"{arch} on a CPU takes very long; the small CIFAR ResNets (cifar_resnet8, cifar_resnet20) "
-            "suit one",
+            f"{arch} on a CPU takes very long; the small CIFAR ResNets "
+            "(cifar_resnet8, cifar_resnet20) suit one",
         )
     if device == "cpu" and experiment.compute.precision == "bfloat16":
         yield Advice("compute.precision", "info", "bfloat16 is slow on most CPUs; float32 is the safe choice")

@@ -26,6 +26,5 @@ class Byol(Options):
         ge=0,
         le=1,
         title="Target momentum",
-        description="Share of itself that the target keeps at each step, at the start; rises to 1 along a "
-        "cosine.",
+        description="Share of itself that the target keeps at each step; rises to 1 along a cosine.",
     )

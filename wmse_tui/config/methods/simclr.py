@@ -23,6 +23,5 @@ class SimClr(Options):
     output_batch_norm: bool = Field(
         True,
         title="BatchNorm after the head",
-        description="Normalise the embeddings over the batch before the loss, as the W-MSE paper's "
-        "baseline does.",
+        description="Normalise the embeddings over the batch, as the W-MSE paper's baseline does.",
     )

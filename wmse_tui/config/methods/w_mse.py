@@ -23,8 +23,7 @@ class WMse(Options):
         gt=1,
         le=65536,
         title="Whitening size",
-        description="Images whose embeddings are whitened together; the paper takes twice the embedding "
-        "size.",
+        description="Images whose embeddings are whitened together; in the paper twice the embedding size.",
         json_schema_extra=unit("images"),
     )
     iterations: int = Field(
@@ -32,16 +31,14 @@ class WMse(Options):
         ge=1,
         le=64,
         title="Slicings per step",
-        description="How often the batch is shuffled into slices and the loss averaged; costs no encoder "
-        "pass.",
+        description="How often the batch is shuffled into slices; the loss is their mean.",
     )
     eps: float = Field(
         0.0,
         ge=0,
         lt=1,
         title="Shrinkage",
-        description="Weight of the identity in the covariance: (1 - eps) * covariance + eps * identity. "
-        "The paper takes 0.",
+        description="Weight of the identity: (1 - eps) * covariance + eps * identity. The paper takes 0.",
     )
     normalize: bool = Field(
         True,

@@ -53,7 +53,8 @@ class Dataset(Options):
         ge=8,
         le=2048,
         title="Evaluation resize",
-        description="Shorter side before the evaluation crop; empty: images stay as they are.",
+        description="Shorter side before the evaluation crop; empty: images stay as they are, or take the "
+        "size of the crop if they are not all of one size.",
         json_schema_extra=unit("px"),
     )
     eval_crop: int | None = Field(
@@ -122,16 +123,11 @@ class Dataset(Options):
                 f"take at most {self.eval_resize}",
             )
         size = DATASETS[self.name].size
-        if (
-            self.eval_resize is None
-            and self.eval_crop is not None
-            and size is not None
-            and self.eval_crop > size
-        ):
+        if self.eval_resize is None and size is not None and crop > size:
             yield Problem(
                 path,
-                f"a square of {self.eval_crop} px does not fit into the {size} px images of {self.name}",
-                f"take at most {size}, or set dataset.eval_resize",
+                f"the {size} px test images of {self.name} hold no square of {crop} px",
+                f"take at most {size}, or set dataset.eval_resize to {crop} or more",
             )
 
     def _counts(self) -> Iterator[Problem]:
