@@ -43,8 +43,8 @@ class Backbone(Options):
     stem: Literal["auto", "imagenet", "small", "cifar"] = Field(
         "auto",
         title="Stem",
-        description="First layers: imagenet (7x7, max-pool), small (3x3, max-pool) or cifar (3x3 alone); auto "
-        "takes cifar up to 32 px, imagenet from 128 px, small between.",
+        description="First layers: imagenet (7x7, max-pool), small (3x3, max-pool) or cifar (3x3 alone); "
+        "auto takes cifar up to 32 px, imagenet from 128 px, small between.",
     )
 
     def problems(self, experiment: Experiment) -> Iterator[Problem]:  # noqa: ARG002
