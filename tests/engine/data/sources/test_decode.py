@@ -1,0 +1,106 @@
+"""Image files of every kind come out as 8-bit RGB, or are named."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from wmse_tui.engine.data.sources.decode import decode, unreadable
+from wmse_tui.engine.errors import DataError
+
+
+def pixel(path: Path) -> tuple[int, ...]:
+    image = decode(path)
+    assert image.mode == "RGB"
+    return tuple(int(value) for value in np.asarray(image)[0, 0])
+
+
+@pytest.mark.parametrize(
+    ("mode", "colour", "name", "expected"),
+    [
+        ("RGB", (10, 20, 30), "a.png", (10, 20, 30)),
+        ("L", 77, "a.png", (77, 77, 77)),
+        ("1", 1, "a.png", (255, 255, 255)),
+        ("LA", (77, 0), "a.png", (77, 77, 77)),
+        ("RGBA", (10, 20, 30, 0), "a.png", (10, 20, 30)),
+        ("CMYK", (255, 0, 0, 0), "a.tif", (0, 255, 255)),
+        ("L", 77, "a.pgm", (77, 77, 77)),
+        ("RGB", (10, 20, 30), "a.bmp", (10, 20, 30)),
+    ],
+)
+def test_every_mode_becomes_rgb(
+    tmp_path: Path, mode: str, colour: int | tuple[int, ...], name: str, expected: tuple[int, ...]
+) -> None:
+    Image.new(mode, (4, 3), colour).save(tmp_path / name)
+    assert pixel(tmp_path / name) == expected
+
+
+def test_a_palette_with_transparency_keeps_its_colours(tmp_path: Path) -> None:
+    image = Image.new("P", (4, 3), 1)
+    image.putpalette([9, 9, 9, 10, 20, 30])
+    image.save(tmp_path / "a.png", transparency=bytes([255, 0]))
+    assert pixel(tmp_path / "a.png") == (10, 20, 30)
+
+
+@pytest.mark.parametrize(("level", "shade"), [(0, 0), (257, 1), (32896, 128), (65535, 255)])
+def test_sixteen_bits_are_scaled_and_not_cut_off(tmp_path: Path, level: int, shade: int) -> None:
+    grey = np.full((3, 4), level, np.uint16)
+    for name in ("a.png", "a.tif"):
+        Image.fromarray(grey).save(tmp_path / name)
+        assert pixel(tmp_path / name) == (shade, shade, shade)
+
+
+@pytest.mark.parametrize(
+    ("values", "kind", "shade"),
+    [
+        ([[0.0, 0.5, 1.0]], "float32", 128),
+        ([[0.0, 128.0, 255.0]], "float32", 128),
+        ([[0.0, 500.0, 1000.0]], "float32", 128),
+        ([[0, 128, 255]], "int32", 128),
+        ([[0, 32896, 65535]], "int32", 128),
+    ],
+)
+def test_floating_point_and_long_images_are_scaled_by_their_range(
+    tmp_path: Path, values: list[list[float]], kind: str, shade: int
+) -> None:
+    Image.fromarray(np.array(values, kind)).save(tmp_path / "a.tif")
+    assert np.asarray(decode(tmp_path / "a.tif"))[0, 1].tolist() == [shade] * 3
+
+
+def test_an_animation_gives_its_first_frame(tmp_path: Path) -> None:
+    frames = [Image.new("RGB", (4, 3), colour) for colour in ((250, 0, 0), (0, 250, 0))]
+    frames[0].save(tmp_path / "a.gif", save_all=True, append_images=frames[1:])
+    assert pixel(tmp_path / "a.gif") == (250, 0, 0)
+
+
+def test_a_file_that_cannot_be_decoded_is_named(tmp_path: Path) -> None:
+    Image.effect_noise((64, 64), 50).save(tmp_path / "whole.jpg")
+    cut = tmp_path / "cut.jpg"
+    cut.write_bytes((tmp_path / "whole.jpg").read_bytes()[:-500])
+    text = tmp_path / "text.png"
+    text.write_text("hello")
+    for path, cause in (
+        (cut, "image file is truncated"),
+        (text, "not an image, or of a kind that Pillow does not know"),
+        (tmp_path / "absent.png", "No such file or directory"),
+    ):
+        with pytest.raises(DataError) as caught:
+            decode(path)
+        assert caught.value.title == "an image cannot be read"
+        assert caught.value.detail.startswith(f"{path}: {cause}")
+        assert caught.value.next == (f"replace or remove {path} and start again",)
+
+
+def test_the_first_bytes_tell_images_from_other_files(tmp_path: Path) -> None:
+    for name in ("a.png", "a.jpg", "a.gif", "a.bmp", "a.tif", "a.webp", "a.ppm"):
+        Image.new("RGB", (4, 3)).save(tmp_path / name)
+        assert unreadable(str(tmp_path / name)) is None
+    (tmp_path / "empty.jpg").touch()
+    (tmp_path / "page.jpg").write_text("<html>")
+    (tmp_path / "lost.jpg").symlink_to(tmp_path / "nowhere")
+    assert unreadable(str(tmp_path / "empty.jpg")) == "empty file"
+    assert unreadable(str(tmp_path / "page.jpg")) == "not an image"
+    assert unreadable(str(tmp_path / "lost.jpg")) == "No such file or directory"
