@@ -1,0 +1,1 @@
+"""What a run leaves: its directory, its log and the picture folded from it, and who is alive in it."""

@@ -1,7 +1,7 @@
 """The directory of a run: what lies where, how one is made, how one is removed.
 
-A directory is a run once its `config.yaml` is there. That file is put in place last, so that a
-run is whole or is not.
+A directory is a run once its `config.yaml` is there. That file is put in place last, so that a run is
+whole or is not.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ from wmse_tui.runs.errors import BadRunName, LocksUnsupported, NotARun, RunBusy,
 from wmse_tui.runs.files import publish
 from wmse_tui.runs.lock import RunLock
 from wmse_tui.runs.process import is_alive, read_trainer
-from wmse_tui.runs.summary import with_preset
 from wmse_tui.runs.text import safe
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -88,8 +87,7 @@ class RunDirectory:
 def create_run(
     root: Path, config_text: str, *, name: str | None = None, preset_hint: str = ""
 ) -> RunDirectory:
-    """A new run under `root`, with `config_text` as its configuration for good (and a first comment line that
-    remembers `preset_hint`).
+    """A new run under `root`, with `config_text` as its configuration for good.
 
     Its id is `name`, or else `<preset_hint>-<date>-<time>` with a number where two runs begin in one second;
     the exclusive mkdir decides between processes. Nothing is left behind where it cannot be finished.
@@ -119,7 +117,7 @@ def create_run(
         run.path.chmod(0o700)
         for folder in _FOLDERS:
             (run.path / folder).mkdir(mode=0o700)
-        publish(run.config, with_preset(config_text, preset_hint).encode())
+        publish(run.config, config_text.encode())
     except OSError as error:
         shutil.rmtree(run.path, ignore_errors=True)
         raise StorageError.of("fill the run directory", run.path, error) from error

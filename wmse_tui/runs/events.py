@@ -334,9 +334,7 @@ def _plain(value: object, as_object: bool, optional: bool, name: str, digits: in
     raise EventError("an event holds something that JSON cannot", f"{name} is a {type(value).__name__}")
 
 
-@cache
-def _adapter(kind: Any) -> TypeAdapter[Any]:
-    return TypeAdapter(kind)
+_adapter = cache(TypeAdapter[Any])
 
 
 def _checked(kind: Any, values: Mapping[str, Any]) -> Any:

@@ -125,7 +125,7 @@ def failure(path: Path, error: OSError) -> LocksUnsupported | StorageError:
 
 def _unsupported(path: Path, why: str) -> LocksUnsupported:
     return LocksUnsupported(
-        "files cannot be locked in the runs folder, so two trainers could write one run",
+        "files cannot be locked in the runs folder, so two trainers could not be told apart",
         f"{path}: {why}",
         next=(
             "keep runs on a local disk: --runs-dir DIR, or WMSE_TUI_RUNS=DIR",

@@ -14,6 +14,7 @@ from typing import Any
 import yaml
 
 _LARGEST = 64 * 1024  # bytes of a configuration that is read at all
+_DEEPEST = 20
 _PRESET = "# preset: "
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times faster where libyaml is there
 
@@ -44,7 +45,7 @@ def summarise(config: Path) -> Summary:
     try:
         with config.open("rb") as file:
             text = file.read(_LARGEST).decode()
-        values = yaml.load(text, Loader=_LOADER)  # noqa: S506 (both loaders are safe ones)
+        values = _load(text)
     except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
         return Summary(
             problem=f"config.yaml cannot be read: {str(error).splitlines()[0] if str(error) else error!r}"
@@ -62,6 +63,16 @@ def summarise(config: Path) -> Summary:
         batch_size=_number(values, "schedule", "batch_size"),
         seed=_number(values, "seed"),
     )
+
+
+def _load(text: str) -> object:
+    """The document in `text`. Nesting is bounded first: libyaml's loader overflows the stack on depth."""
+    depth = 0
+    for event in yaml.parse(text, Loader=_LOADER):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > _DEEPEST:
+            raise ValueError(f"nested more than {_DEEPEST} deep")
+    return yaml.load(text, Loader=_LOADER)  # noqa: S506 (both loaders are safe ones)
 
 
 def _find(values: Any, path: tuple[str, ...]) -> Any:

@@ -1,0 +1,176 @@
+"""Run directories: made whole and private or not at all, removed only when nobody needs them."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from subprocess import Popen
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from wmse_tui.runs.control import request
+from wmse_tui.runs.directory import RunDirectory, check_name, create_run, remove_run
+from wmse_tui.runs.errors import BadRunName, LocksUnsupported, NotARun, RunBusy, RunExists, StorageError
+from wmse_tui.runs.files import append_private
+from wmse_tui.runs.lock import RunLock
+from wmse_tui.runs.process import write_trainer
+from wmse_tui.runs.writer import EventWriter
+
+
+def test_a_run_holds_its_configuration_and_its_folders(root: Path) -> None:
+    run = create_run(root, "title: x\n", name="a-run_1.2")
+    assert run == RunDirectory(root.resolve() / "a-run_1.2")
+    assert run.config.read_text() == "title: x\n"
+    assert run.is_run()
+    assert run.events_size() == 0
+    assert sorted(entry.name for entry in run.path.iterdir()) == [
+        "artifacts", "checkpoints", "config.yaml", "control", "evaluations"
+    ]  # fmt: skip
+
+
+def test_an_id_is_made_of_the_hint_and_the_time_and_never_given_twice(root: Path) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        runs = list(pool.map(lambda _: create_run(root, "", preset_hint="stl10"), range(24)))
+    assert len({run.id for run in runs}) == 24
+    assert all(re.fullmatch(r"stl10-\d{8}-\d{6}(-\d+)?", run.id) for run in runs)
+
+
+@pytest.mark.parametrize(
+    ("hint", "begins"),
+    [("", "run-"), ("../etc/passwd", "etc-passwd-"), ("my preset!", "my-preset-"), ("é", "run-")],
+)
+def test_any_hint_gives_a_valid_id(root: Path, hint: str, begins: str) -> None:
+    run = create_run(root, "", preset_hint=hint)
+    assert run.id.startswith(begins)
+    assert run.path.parent == root.resolve()
+    check_name(run.id)
+
+
+def test_a_name_that_is_taken_is_refused_with_the_way_on(run: RunDirectory) -> None:
+    with pytest.raises(RunExists) as caught:
+        create_run(run.path.parent, "other", name="little")
+    assert str(caught.value) == f"there is a run named little already: {run.path}"
+    assert caught.value.next == ("continue it: wmse-tui resume little", "choose another --name")
+    assert "A little run" in run.config.read_text()
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["", ".", "..", ".hidden", "-rf", "a/b", "/etc", "a\0b", "a b", "a\n", "x" * 65, "naïve", "r\u2024x"],
+)
+def test_a_name_that_could_mislead_is_refused(root: Path, name: str) -> None:
+    with pytest.raises(BadRunName, match="cannot name a run: a name has 1 to 64 letters"):
+        create_run(root, "", name=name)
+    assert not root.exists()
+
+
+def test_last_is_no_name(root: Path) -> None:
+    with pytest.raises(BadRunName, match="a run cannot be named last: that word means the newest run"):
+        create_run(root, "", name="last")
+
+
+@given(name=st.text(max_size=80))
+def test_any_text_names_a_run_inside_the_root_or_is_refused(name: str) -> None:
+    try:
+        check_name(name)
+    except BadRunName as error:
+        assert str(error).isprintable()  # noqa: PT017 (either outcome is right)
+    else:
+        assert Path("/root/of/runs", name).resolve().parent == Path("/root/of/runs").resolve()
+        assert name.isascii()
+
+
+@pytest.mark.usefixtures("no_umask")
+def test_everything_in_a_run_is_private_whatever_the_umask(root: Path) -> None:
+    run = create_run(root, "title: x\n", name="private")
+    with RunLock(run):
+        EventWriter(run.events).close()
+        write_trainer(run, attempt=1)
+        request(run, "stop")
+        append_private(run.trainer_log).close()
+    modes = {
+        path.relative_to(root).as_posix(): path.stat().st_mode & 0o777 for path in [root, *root.rglob("*")]
+    }
+    files = {name for name in modes if (root / name).is_file()}
+    assert {
+        "private/events.jsonl",
+        "private/trainer.lock",
+        "private/trainer.json",
+        "private/trainer.log",
+    } < files
+    assert {
+        name: oct(mode) for name, mode in modes.items() if mode != (0o600 if name in files else 0o700)
+    } == {}
+
+
+def test_a_root_that_is_a_file_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StorageError, match=r"cannot make the run directory: .*/file is no directory"):
+        create_run(tmp_path / "file", "")
+    with pytest.raises(StorageError, match=r"cannot make the run directory: .*: Not a directory"):
+        create_run(tmp_path / "file" / "runs", "")
+
+
+def test_a_run_that_cannot_be_finished_leaves_nothing(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("wmse_tui.runs.files.os.fsync", full)
+    with pytest.raises(StorageError, match=r"cannot fill the run directory: .*: No space left on device"):
+        create_run(root, "title: x\n", name="half")
+    assert list(root.iterdir()) == []
+
+
+def test_a_run_is_removed_with_all_that_is_in_it(run: RunDirectory) -> None:
+    (run.checkpoints / "final.pt").write_bytes(b"weights")
+    request(run, "stop")
+    remove_run(run)
+    assert list(run.path.parent.iterdir()) == []
+
+
+def test_a_run_that_is_being_trained_stays(run: RunDirectory, spawn: Callable[..., Popen[str]]) -> None:
+    with RunLock(run):
+        write_trainer(run, attempt=1)
+        with pytest.raises(RunBusy) as caught:
+            remove_run(run)
+    assert str(caught.value).startswith(f"run little is being trained already: by process {os.getpid()} on ")
+    assert run.is_run()
+
+
+def test_without_locks_a_living_trainer_protects_its_run(
+    run: RunDirectory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr("wmse_tui.runs.lock.fcntl.F_OFD_SETLK")
+    write_trainer(run, attempt=1)
+    with pytest.raises(RunBusy, match="run little seems to be training: process"):
+        remove_run(run)
+    run.trainer_json.unlink()
+    with pytest.raises(LocksUnsupported), RunLock(run):
+        pass
+    remove_run(run)
+    assert not run.path.exists()
+
+
+def test_what_no_run_made_is_never_removed(tmp_path: Path, run: RunDirectory) -> None:
+    project = tmp_path / "project"
+    project.mkdir()
+    (project / "config.yaml").write_text("mine")
+    with pytest.raises(
+        NotARun, match=r"this directory is not a run: .*/project has no config.yaml with control/"
+    ):
+        remove_run(RunDirectory(project))
+    (run.path / "notes.md").write_text("precious")
+    with pytest.raises(NotARun, match=r"the directory holds what no run made: .*/little: notes.md") as caught:
+        remove_run(run)
+    assert caught.value.next == ("move these elsewhere, then remove the run",)
+    link = tmp_path / "link"
+    link.symlink_to(run.path)
+    with pytest.raises(NotARun, match="this is a link to a directory, not a run"):
+        remove_run(RunDirectory(link))
+    assert (project / "config.yaml").read_text() == "mine"
+    assert (run.path / "notes.md").read_text() == "precious"

@@ -1,0 +1,114 @@
+"""Watching a run: one picture for everybody, and nothing new where nothing happened."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+
+from wmse_tui.runs.directory import RunDirectory
+from wmse_tui.runs.errors import StorageError
+from wmse_tui.runs.events import Exit, Notice, Phase, Record, Steps, encode
+from wmse_tui.runs.lock import RunLock
+from wmse_tui.runs.process import host, write_trainer
+from wmse_tui.runs.watch import RunWatcher, view_run
+from wmse_tui.runs.writer import EventWriter
+
+GOLDEN = Path(__file__).parent / "data" / "events-v1.jsonl"
+
+
+class Clock:
+    """A monotonic clock that stands until it is told to go on."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_a_new_run_has_a_view(run: RunDirectory) -> None:
+    view = view_run(run)
+    assert (view.run_id, view.path, view.state) == ("little", str(run.path), "new")
+    assert (view.summary.title, view.epochs, view.total_steps) == ("A little run", 3, 0)
+    assert not view.ended
+
+
+def test_polls_follow_the_log_and_are_the_same_object_while_nothing_changes(run: RunDirectory) -> None:
+    watcher = RunWatcher(run, clock=Clock())
+    with RunLock(run), EventWriter(run.events) as log:
+        write_trainer(run, attempt=log.begin_attempt())
+        log.write(Phase("train"))
+        first = watcher.poll()
+        assert (first.state, first.phase) == ("running", Phase("train"))
+        assert watcher.poll() is first
+        log.write(Steps(1, (2.5,)))
+        second = watcher.poll()
+        assert (second.step, second.loss.last, first.step) == (1, 2.5, 0)
+        log.write(Exit(status="completed", step=1, epoch=1, seconds=1.0))
+    assert watcher.poll().state == "completed"
+    assert watcher.poll().ended
+
+
+def test_standing_still_is_measured_on_the_watchers_own_clock(run: RunDirectory) -> None:
+    clock = Clock()
+    watcher = RunWatcher(run, clock=clock)
+    with RunLock(run), EventWriter(run.events) as log:
+        write_trainer(run, attempt=log.begin_attempt())
+        log.write(Phase("train"))
+        assert watcher.poll().state == "running"
+        clock.now += 59
+        assert watcher.poll().state == "running"
+        clock.now += 2
+        stalled = watcher.poll()
+        assert (stalled.state, stalled.state_reason) == ("stalled", "nothing was logged for 1 min")
+        clock.now += 20
+        assert watcher.poll() is stalled, "a reason that changed each second would redraw each second"
+        log.write(Notice("info", "N", "back again"))
+        assert watcher.poll().state == "running"
+
+
+def test_a_first_look_at_a_run_that_stands_still_sees_it(run: RunDirectory) -> None:
+    log = EventWriter(run.events)
+    number = log.begin_attempt()
+    log.close()
+    attempt = GOLDEN.read_text().splitlines()[2].replace('"host":"server"', f'"host":"{host()}"')
+    old = time.time() - 300
+    run.events.write_text(attempt.replace('"t":1760000002.0', f'"t":{old}') + "\n")
+    with RunLock(run):
+        write_trainer(run, attempt=number)
+        assert view_run(run).state == "stalled"
+        run.events.write_text(attempt.replace(host(), "another") + "\n")
+        assert view_run(run).state == "running", "clocks of two machines are not compared"
+
+
+def test_unreadable_lines_and_gaps_are_counted(run: RunDirectory) -> None:
+    lines = [encode(Record(1, seq, 1.0, 1, Notice("info", "N", "x"))) for seq in (1, 2, 5)]
+    far = encode(Record(1, 6, 1.0, 1, Steps(10**12, (1.0,))))
+    run.events.write_text("\n".join([*lines[:2], "garbage", lines[2], far]) + "\n")
+    view = view_run(run)
+    assert (view.unreadable, view.missing, len(view.notices)) == (2, 2, 3)
+
+
+def test_a_replaced_log_replaces_the_picture(run: RunDirectory) -> None:
+    run.events.write_bytes(GOLDEN.read_bytes())
+    watcher = RunWatcher(run)
+    assert watcher.poll().step == 12
+    run.events.write_text(encode(Record(1, 1, 1.0, 1, Steps(1, (0.5,)))) + "\n")
+    view = watcher.poll()
+    assert (view.step, view.evaluations, view.run_id) == (1, (), "little")
+
+
+def test_a_log_of_many_blocks_is_read_in_one_poll(run: RunDirectory) -> None:
+    with EventWriter(run.events) as log:
+        for number in range(20):
+            log.write(Notice("info", str(number), "x" * 500_000))
+    assert run.events_size() > 8 * 1024 * 1024
+    assert [notice.code for notice in view_run(run).notices] == [str(number) for number in range(20)]
+
+
+def test_a_log_that_cannot_be_read_is_told(run: RunDirectory) -> None:
+    run.events.mkdir()
+    with pytest.raises(StorageError, match=r"cannot read the run's log: .*: Is a directory"):
+        view_run(run)
