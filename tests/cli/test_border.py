@@ -97,6 +97,15 @@ def test_a_defect_is_still_told_where_the_traceback_cannot_be_saved(
     assert "Traceback" in said
 
 
+def test_a_terminal_that_is_gone_ends_the_command_quietly(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("wmse_tui.cli.border._silence_stdout", lambda: None)
+    assert leave(OSError(errno.EIO, "Input/output error")) == Exit.HUNG_UP
+    assert leave(BrokenPipeError(errno.EPIPE, "Broken pipe")) == Exit.READER_GONE
+    assert capsys.readouterr().err == ""
+
+
 def test_ctrl_c_leaves_with_130_and_no_words(capsys: pytest.CaptureFixture[str]) -> None:
     assert leave(KeyboardInterrupt()) == Exit.INTERRUPTED
     assert capsys.readouterr().err == ""

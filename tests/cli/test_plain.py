@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from wmse_tui.cli.follow.plain import PlainLines
+from wmse_tui.cli.follow.plain import PlainDisplay, PlainLines
 from wmse_tui.runs.events import Control, Epoch, Error, Event, Notice, Phase, Record, Steps
 from wmse_tui.runs.fold import fold
 from wmse_tui.runs.view import RunView
@@ -49,6 +49,28 @@ def test_fast_epochs_get_a_line_every_few_seconds_only() -> None:
         for n in range(1, 101)
     )
     assert len(lines_of(epochs)) == 10  # fifty seconds
+
+
+def test_a_run_of_hours_gets_a_line_a_minute() -> None:
+    day = 86_400
+    epochs = tuple(
+        at(n, Epoch(epoch=n, step=4 * n, loss=1.0, seconds=1.0, images_per_second=10.0), n)
+        for n in range(1, day, 10)
+    )
+    lines = lines_of(epochs)
+    assert len(lines) < 24 * 60 + 200
+    assert lines[-1][11:16] > "11:57"  # of the next day
+
+
+def test_whoever_comes_late_gets_the_newest_lines_and_their_number() -> None:
+    records = tuple(at(n, Notice("info", "N", f"notice {n}"), n) for n in range(100))
+    printed: list[str] = []
+    display = PlainDisplay(printed.append)
+    display.show(RunView(), records)
+    assert printed[0] == "(60 earlier lines left out)"
+    assert [line.split()[-1] for line in printed[1:]] == [str(n) for n in range(60, 100)]
+    display.show(RunView(), records[:1])
+    assert len(printed) == 42
 
 
 def test_a_long_epoch_is_heard_of_once_a_minute() -> None:

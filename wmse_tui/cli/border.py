@@ -52,12 +52,24 @@ def border() -> Iterator[None]:
     except BrokenPipeError:
         _silence_stdout()
         raise typer.Exit(Exit.READER_GONE) from None
+    except OSError as error:
+        if (
+            error.errno == errno.EIO and error.filename is None
+        ):  # the terminal is gone, and SIGHUP was ignored
+            _silence_stdout()
+            raise typer.Exit(Exit.HUNG_UP) from None
+        raise typer.Exit(_tell(error)) from None
     except Exception as error:  # noqa: BLE001 (the border: nothing leaves without a message)
-        known = _translate(error)
-        if known is not None:
-            complain(known)
-            raise typer.Exit(known.exit) from None
-        raise typer.Exit(_report_defect(error)) from None
+        raise typer.Exit(_tell(error)) from None
+
+
+def _tell(error: Exception) -> Exit:
+    """Print what a person can do something about as a message, and anything else as a defect."""
+    known = _translate(error)
+    if known is None:
+        return _report_defect(error)
+    complain(known)
+    return known.exit
 
 
 def _translate(error: Exception) -> UserError | None:

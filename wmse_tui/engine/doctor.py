@@ -133,7 +133,7 @@ def gather() -> Evidence:
     said = ""
     if not available and torch.version.cuda is not None:
         try:
-            torch.cuda.init()  # type: ignore[no-untyped-call]
+            torch.cuda.init()
         except (RuntimeError, AssertionError) as refusal:
             said = str(refusal).strip().splitlines()[0]
     return Evidence(

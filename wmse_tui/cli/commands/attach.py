@@ -14,6 +14,7 @@ def attach(run: Run, runs_dir: RunsDir = None, json: JsonLines = False) -> None:
     The exit status is the run's, as for `run`; 130 after Ctrl-C.
     """
     from wmse_tui.cli.follow.loop import Follower
+    from wmse_tui.cli.follow.signals import Signals
     from wmse_tui.cli.locating import find_run
     from wmse_tui.cli.messages import UserError, say
     from wmse_tui.cli.start.launching import conclude
@@ -29,5 +30,6 @@ def attach(run: Run, runs_dir: RunsDir = None, json: JsonLines = False) -> None:
             Exit.FAILED,
         )
     say(f"run {directory.id} in {directory.path} (Ctrl-C leaves it alone)")
-    followed = Follower(directory, choose_display(as_json=json), stops=False).follow()
+    with Signals() as signals:
+        followed = Follower(directory, choose_display(as_json=json), stops=False).follow(signals)
     raise typer.Exit(conclude(directory, followed, fresh=False, as_json=json))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json as jsonlib
 import sys
+from dataclasses import replace
 
 from wmse_tui.cli.options import Json, Run, RunsDir
 
@@ -28,4 +29,5 @@ def show(run: Run, runs_dir: RunsDir = None, json: Json = False) -> None:
         OSError,
     ):  # a run of another version can be looked at; its configuration need not be valid
         paper = None
-    sys.stdout.write(report(view, paper) + "\n")
+    there = tuple(saved for saved in view.checkpoints if (directory.checkpoints / saved.file).exists())
+    sys.stdout.write(report(replace(view, checkpoints=there), paper) + "\n")

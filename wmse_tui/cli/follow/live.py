@@ -18,7 +18,7 @@ from rich.table import Table
 from rich.text import Text
 
 from wmse_tui.cli.follow.sentences import accuracies, notice_sentence, phase_sentence
-from wmse_tui.cli.words import MISSING, duration, number, rate
+from wmse_tui.cli.words import duration, number, rate
 from wmse_tui.runs.events import Record
 from wmse_tui.runs.text import safe
 from wmse_tui.runs.view import RunView
@@ -41,11 +41,10 @@ def frame(view: RunView, message: str = "") -> Frame:
     """Return what to show of a view; `message` is what the command itself has to say."""
     steps_per_epoch = view.total_steps // view.epochs if view.total_steps and view.epochs else None
     in_epoch = view.step - view.epoch * steps_per_epoch if steps_per_epoch else view.step
-    rows = [
-        ("loss", f"{number(view.loss.last)}   lr {number(view.lr, 3)}   {rate(view.images_per_second)}"),
-        ("time left", duration(view.seconds_left) if view.seconds_left is not None else MISSING),
-        ("now", phase_sentence(view.phase) if view.phase is not None else "starting"),
-    ]
+    rows = [("loss", f"{number(view.loss.last)}   lr {number(view.lr, 3)}   {rate(view.images_per_second)}")]
+    if not view.ended:
+        rows.append(("time left", duration(view.seconds_left)))
+        rows.append(("now", phase_sentence(view.phase) if view.phase is not None else "starting"))
     if view.evaluations:
         latest = view.evaluations[-1]
         when = "untrained" if latest.epoch == 0 else f"epoch {latest.epoch}"

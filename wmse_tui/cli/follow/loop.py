@@ -87,11 +87,10 @@ class Follower:
         self._stopping: Stopping | None = None
         self._interrupted = 0
 
-    def follow(self) -> Followed:
-        """Show the run until it ends, or until a signal says to leave."""
+    def follow(self, signals: Signals) -> Followed:
+        """Show the run until it ends, or until a signal, noted already or yet to come, says to leave."""
         try:
-            with Signals() as signals:
-                return self._follow(signals)
+            return self._follow(signals)
         finally:
             self._display.close()
 

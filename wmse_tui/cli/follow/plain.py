@@ -1,7 +1,8 @@
 """A followed run as plain dated lines: for files, pipes and schedulers' logs.
 
 Dense enough to see that it lives, sparse enough to read: an epoch gets a line when five seconds of the log's
-own time have passed since the last one, a long epoch one a minute; evaluations, notices and the end always.
+own time (a minute, in a run of hours) have passed since the last one, a long epoch one a minute; evaluations,
+notices and the end always.
 """
 
 from __future__ import annotations
@@ -37,6 +38,8 @@ from wmse_tui.runs.view import RunView
 EPOCH_SECONDS = 5.0
 LONG_SECONDS = 60.0
 PHASE_SECONDS = 10.0
+CATCH_UP = 40
+"""Lines printed at once; when more have come since the last look, only the newest of them."""
 
 
 class PlainLines:
@@ -67,7 +70,7 @@ class PlainLines:
             case Steps() if t - self._progress_at >= LONG_SECONDS:
                 self._progress_at = t
                 return [_steps_text(event, view)]
-            case Epoch() if t - self._progress_at >= EPOCH_SECONDS or event.epoch == view.epochs:
+            case Epoch() if t - self._progress_at >= _pause(t, view) or event.epoch == view.epochs:
                 self._progress_at = t
                 return [_epoch_text(event, view)]
             case Evaluation():
@@ -103,9 +106,11 @@ class PlainDisplay:
 
     def show(self, view: RunView, records: tuple[Record, ...]) -> None:
         """Print what the new records deserve."""
-        for record in records:
-            for line in self._lines.lines(record, view):
-                self._write(line)
+        lines = [line for record in records for line in self._lines.lines(record, view)]
+        if len(lines) > CATCH_UP:
+            self._write(f"({count(len(lines) - CATCH_UP, 'earlier line')} left out)")
+        for line in lines[-CATCH_UP:]:
+            self._write(line)
 
     def tell(self, text: str) -> None:
         """Narrate; the lines on stdout are for the run alone."""
@@ -120,6 +125,12 @@ class PlainDisplay:
 def _to_stdout(line: str) -> None:
     sys.stdout.write(line + "\n")
     sys.stdout.flush()
+
+
+def _pause(t: float, view: RunView) -> float:
+    """Return the seconds between lines about epochs: a hundredth of the time so far, five to sixty."""
+    so_far = t - (view.attempt_started if view.attempt_started is not None else t)
+    return max(EPOCH_SECONDS, min(LONG_SECONDS, so_far / 100))
 
 
 def _attempt_texts(event: Attempt) -> list[str]:

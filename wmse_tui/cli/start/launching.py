@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from subprocess import Popen
@@ -10,11 +11,15 @@ from wmse_tui.cli.exits import Exit
 from wmse_tui.cli.follow.ending import tell_ending
 from wmse_tui.cli.follow.jsonlines import summary, write_object
 from wmse_tui.cli.follow.loop import Followed, Follower
+from wmse_tui.cli.follow.signals import Signals
 from wmse_tui.cli.messages import say, write
 from wmse_tui.cli.start.output import choose_display
 from wmse_tui.runs.directory import RunDirectory, remove_run
+from wmse_tui.runs.errors import RunBusy
 from wmse_tui.runs.launch import launch_trainer
 from wmse_tui.runs.watch import view_run
+
+WORKERS_LEAVE_TRIES = 25
 
 Launch = Callable[[RunDirectory], "Popen[bytes]"]
 
@@ -38,26 +43,31 @@ def start(run: RunDirectory, way: Way, *, fresh: bool, launch: Launch = launch_t
         launch: starts the trainer.
     """
     since = view_run(run).attempt
-    try:
-        trainer = launch(run)
-    except Exception:
-        if fresh:
-            remove_run(run)
-        raise
-    if way.detach:
-        if way.as_json:
-            write_object({"type": "detached", "run": run.id, "path": str(run.path), "pid": trainer.pid})
-        else:
-            write(run.id)
-            say(f"watch it: wmse-tui attach {run.id}")
-        trainer.returncode = 0  # it is meant to outlive us: nothing waits for it, and nothing warns of that
-        return Exit.COMPLETED
-    if not (way.headless or way.as_json):
-        say("The app is not there yet: following the run here, as --headless does.")
-    say(f"run {run.id} in {run.path} (Ctrl-C saves and stops it)")
-    display = choose_display(as_json=way.as_json)
-    followed = Follower(run, display, trainer=trainer, stops=True, since=since).follow()
+    with Signals() as signals:  # from before there is a trainer, so that none is left behind unasked
+        try:
+            trainer = launch(run)
+        except Exception:
+            if fresh:
+                remove_run(run)
+            raise
+        if way.detach:
+            return _detached(run, trainer, as_json=way.as_json)
+        if not (way.headless or way.as_json):
+            say("The app is not there yet: following the run here, as --headless does.")
+        say(f"run {run.id} in {run.path} (Ctrl-C saves and stops it)")
+        display = choose_display(as_json=way.as_json)
+        followed = Follower(run, display, trainer=trainer, stops=True, since=since).follow(signals)
     return conclude(run, followed, fresh=fresh, as_json=way.as_json)
+
+
+def _detached(run: RunDirectory, trainer: Popen[bytes], *, as_json: bool) -> Exit:
+    if as_json:
+        write_object({"type": "detached", "run": run.id, "path": str(run.path), "pid": trainer.pid})
+    else:
+        write(run.id)
+        say(f"watch it: wmse-tui attach {run.id}")
+    trainer.returncode = 0  # it is meant to outlive us: nothing waits for it, and nothing warns of that
+    return Exit.COMPLETED
 
 
 def conclude(run: RunDirectory, followed: Followed, *, fresh: bool, as_json: bool) -> Exit:
@@ -72,8 +82,20 @@ def conclude(run: RunDirectory, followed: Followed, *, fresh: bool, as_json: boo
     if as_json:
         write_object(summary(run, followed.view, code, removed=removed))
     if removed:
-        remove_run(run)
+        _remove(run)
     return code
+
+
+def _remove(run: RunDirectory) -> None:
+    """Remove a run whose trainer has ended; loader workers may hold its lock for a moment longer."""
+    for _ in range(WORKERS_LEAVE_TRIES):
+        try:
+            remove_run(run)
+        except RunBusy:
+            time.sleep(0.2)
+        else:
+            return
+    say(f"note: {run.path} is still in use; remove it with wmse-tui rm {run.id}")
 
 
 def _never_trained(followed: Followed) -> bool:

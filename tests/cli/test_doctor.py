@@ -1,0 +1,193 @@
+"""`doctor`: what each look at the machine finds, from prepared places, and how the whole is printed."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from collections import namedtuple
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from typer.testing import Result
+
+from wmse_tui.cli.checkup.finding import Finding
+from wmse_tui.cli.checkup.machine import cpu_finding, memory_finding, session_findings, shm_finding
+from wmse_tui.cli.checkup.software import preset_findings, python_findings, torch_findings
+from wmse_tui.cli.checkup.storage import filesystem, storage_findings
+
+REPORT = {
+    "torch": "2.11.0",
+    "torchvision": "0.26.0",
+    "threads": 4,
+    "cuda": {"usable": True, "reason": "ok", "text": "CUDA 12.8, driver 570", "fix": ""},
+    "devices": [
+        {
+            "index": 0,
+            "name": "RTX 3090",
+            "memory_bytes": 25_000_000_000,
+            "free_bytes": 20_000_000_000,
+            "capability": "8.6",
+            "kernel": "ok",
+        },
+        {
+            "index": 1,
+            "name": "Tesla K40",
+            "memory_bytes": 12_000_000_000,
+            "free_bytes": None,
+            "capability": "3.5",
+            "kernel": "no kernel image is available",
+        },
+    ],
+}
+
+Usage = namedtuple("Usage", "total used free")
+
+
+def printing(value: object) -> list[str]:
+    """A command that prints the value as JSON, after a warning of a library."""
+    return [sys.executable, "-c", "import sys; print('a warning'); print(sys.argv[1])", json.dumps(value)]
+
+
+def test_torch_and_its_devices_are_told() -> None:
+    assert list(torch_findings(printing(REPORT))) == [
+        Finding("torch", "ok", "2.11.0, torchvision 0.26.0, 4 CPU threads"),
+        Finding("cuda", "ok", "CUDA 12.8, driver 570"),
+        Finding("cuda:0", "ok", "RTX 3090, 25.0 GB, 20.0 GB free, compute capability 8.6, a kernel runs"),
+        Finding(
+            "cuda:1",
+            "warn",
+            "Tesla K40, 12.0 GB, compute capability 3.5; no kernel runs: no kernel image is available",
+            "hide it with CUDA_VISIBLE_DEVICES, or install a torch build that supports it",
+        ),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("reason", "status"), [("no_card", "ok"), ("driver_too_old", "warn"), ("hidden", "warn")]
+)
+def test_a_machine_without_a_card_is_well_and_one_with_an_unusable_card_is_not(
+    reason: str, status: str
+) -> None:
+    cuda = {"usable": False, "reason": reason, "text": "the text", "fix": "the fix"}
+    findings = list(torch_findings(printing({**REPORT, "cuda": cuda, "devices": []})))
+    assert findings[1:] == [Finding("cuda", status, "not usable: the text", "the fix")]  # type: ignore[arg-type]
+
+
+def test_a_torch_that_cannot_be_imported_is_a_failure_with_its_words() -> None:
+    (finding,) = torch_findings([sys.executable, "-c", "import sys; sys.exit('No module named torch')"])
+    assert finding.status == "fail"
+    assert finding.text == "cannot be used (status 1): No module named torch"
+
+
+def test_python_and_its_packages_are_found() -> None:
+    assert [(finding.name, finding.status) for finding in python_findings()] == [
+        ("python", "ok"),
+        ("wmse-tui", "ok"),
+        ("packages", "ok"),
+    ]
+
+
+def test_presets_are_read_and_a_broken_one_is_named(tmp_path: Path) -> None:
+    (finding,) = preset_findings()
+    assert (finding.status, finding.text.split()[1:]) == ("ok", ["presets", "can", "be", "read"])
+    (tmp_path / "presets").mkdir()
+    (tmp_path / "presets" / "mine.yaml").write_text("sed: 1\n")
+    (finding,) = preset_findings()
+    assert finding.status == "warn"
+    assert "mine.yaml:1: sed" in finding.text
+
+
+def test_a_container_s_limits_count(tmp_path: Path) -> None:
+    meminfo = tmp_path / "meminfo"
+    meminfo.write_text("MemTotal: 64000000 kB\nMemFree: 1 kB\nMemAvailable: 32000000 kB\n")
+    assert memory_finding(meminfo, tmp_path).text == "32.8 GB of 65.5 GB free"
+    (tmp_path / "memory.max").write_text("4000000000\n")
+    (tmp_path / "memory.current").write_text("3000000000\n")
+    (tmp_path / "cpu.max").write_text("10000 100000\n")
+    finding = memory_finding(meminfo, tmp_path)
+    assert (finding.status, finding.text) == ("warn", "1.0 GB of 4.0 GB free (a container's limit)")
+    assert cpu_finding(tmp_path).text.startswith("0.1 of ")
+    (tmp_path / "memory.max").write_text("max\n")
+    assert memory_finding(meminfo, tmp_path).status == "ok"
+
+
+@pytest.mark.parametrize(("free", "status"), [(64_000_000, "warn"), (8_000_000_000, "ok")])
+def test_little_shared_memory_is_a_warning(
+    free: int, status: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: Usage(free, 0, free))
+    finding = shm_finding(tmp_path)
+    assert finding.status == status
+    assert ("--shm-size=8g" in finding.fix) == (status == "warn")
+
+
+def test_a_job_of_a_scheduler_and_a_logout_that_kills_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("wmse_tui.cli.checkup.machine.kills_user_processes", lambda: True)
+    monkeypatch.setenv("SLURM_JOB_ID", "77")
+    logout, job = session_findings()
+    assert logout.status == "warn"
+    assert "systemd-run --user --scope" in logout.fix
+    assert "inside SLURM job 77" in job.text
+
+
+def test_places_that_are_well(tmp_path: Path) -> None:
+    (tmp_path / "data" / "stl10_binary").mkdir(parents=True)
+    findings = {finding.name: finding for finding in storage_findings(tmp_path / "runs", tmp_path / "data")}
+    assert {finding.status for finding in findings.values()} <= {"ok", "warn"}
+    assert findings["locks"] == Finding("locks", "ok", "a run can be locked there")
+    assert findings["data stl10"].text == f"found in {tmp_path / 'data' / 'stl10_binary'}"
+    assert findings["data cifar10"].text == "not here yet; 170 MB are downloaded when a run needs it"
+    assert "(will be made)" in findings["runs"].text
+    assert [path.name for path in tmp_path.iterdir()] == ["data"]  # looking leaves nothing behind
+
+
+def test_a_full_disk_is_a_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: Usage(10**12, 0, 10**6))
+    runs = next(iter(storage_findings(tmp_path, tmp_path)))
+    assert (runs.status, runs.text) == ("fail", "the disk is full: 1.0 MB left for runs")
+
+
+def test_runs_on_a_network_disk_are_a_warning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("wmse_tui.cli.checkup.storage.filesystem", lambda path: "nfs4")
+    (finding,) = (f for f in storage_findings(tmp_path, tmp_path) if f.name == "network disk")
+    assert finding.status == "warn"
+    assert "runs lie on nfs4" in finding.text
+
+
+def test_the_file_system_of_a_place_is_that_of_the_nearest_mount() -> None:
+    assert filesystem(Path("/proc/self/not/there")) == "proc"
+    assert filesystem(Path("/no/such/place")) == filesystem(Path("/"))
+
+
+@pytest.fixture
+def quick_torch(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The torch half answers at once."""
+    monkeypatch.setattr(
+        "wmse_tui.cli.checkup.software.torch_findings", lambda: iter([Finding("torch", "ok", "2.11.0")])
+    )
+
+
+def test_findings_are_printed_as_they_come(cli: Callable[..., Result], quick_torch: None) -> None:
+    result = cli("doctor")
+    assert result.exit_code == 0
+    names = [line[6:24].strip() for line in result.stdout.splitlines() if not line.startswith(" ")]
+    assert names[:4] == ["python", "wmse-tui", "packages", "torch"]
+    assert {"cpu", "memory", "/dev/shm", "runs", "locks", "data", "data cifar10", "presets"} <= set(names)
+
+
+def test_findings_as_json_are_a_list_of_the_same(cli: Callable[..., Result], quick_torch: None) -> None:
+    findings = json.loads(cli("doctor", "--json").stdout)
+    assert {"name": "torch", "status": "ok", "text": "2.11.0", "fix": ""} in findings
+    assert {tuple(finding) for finding in findings} == {("name", "status", "text", "fix")}
+
+
+def test_a_failure_makes_the_exit_status_1(
+    cli: Callable[..., Result], quick_torch: None, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("")
+    result = cli("doctor", "--runs-dir", str(tmp_path / "file" / "runs"))
+    assert result.exit_code == 1
+    assert "fail  runs" in result.stdout
+    assert "-> put runs elsewhere" in result.stdout

@@ -1,0 +1,139 @@
+"""`eval`: the evaluator's JSON lines become narration, a result and an exit status."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from typer.testing import Result
+
+from wmse_tui.cli.commands.evaluate import run_evaluator
+from wmse_tui.cli.exits import Exit
+from wmse_tui.runs.directory import RunDirectory
+
+RESULT = {
+    "checkpoint": "final.pt",
+    "device": "CPU",
+    "epoch": 2,
+    "knn": {"top1": 0.8125, "k": 5, "metric": "cosine"},
+    "linear": {"top1": 0.875, "top5": 0.99, "solver": "lbfgs"},
+    "train_split": "train",
+    "test_split": "test",
+    "seconds": 61.0,
+    "file": "/runs/a/evaluations/x.json",
+}
+
+
+def evaluator(*lines: object, status: int = 0, stderr: str = "") -> list[str]:
+    """A command that prints the lines and ends with the status."""
+    text = "\n".join(line if isinstance(line, str) else json.dumps(line) for line in lines)
+    program = "import sys; print(sys.argv[1]); sys.stderr.write(sys.argv[2]); sys.exit(int(sys.argv[3]))"
+    return [sys.executable, "-c", program, text, stderr, str(status)]
+
+
+def test_a_result_is_printed_for_people(capsys: pytest.CaptureFixture[str]) -> None:
+    progress = {"progress": {"name": "knn", "done": 1, "total": 4, "unit": "chunks"}}
+    argv = evaluator("a library that prints", progress, progress, {"result": RESULT})
+    assert run_evaluator(argv, as_json=False) is Exit.COMPLETED
+    captured = capsys.readouterr()
+    assert captured.err == "evaluating: nearest neighbours: 1 of 4 chunks\n"
+    assert captured.out.splitlines() == [
+        "5-NN (cosine)  81.25 %",
+        "linear (lbfgs)  87.50 %  top-5 99.00 %",
+        "train -> test, 1 min 01 s",
+        "checkpoint  final.pt",
+        "device  CPU",
+        "file  /runs/a/evaluations/x.json",
+    ]
+
+
+def test_a_result_is_printed_for_programs(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_evaluator(evaluator({"result": RESULT}), as_json=True) is Exit.COMPLETED
+    assert json.loads(capsys.readouterr().out) == RESULT
+
+
+@pytest.mark.parametrize(
+    ("code", "exit_"), [("E_DATA", Exit.FAILED), ("E_CONFIG", Exit.USAGE), ("E_USAGE", Exit.USAGE)]
+)
+def test_an_error_is_told_with_its_next_steps(
+    code: str, exit_: Exit, capsys: pytest.CaptureFixture[str]
+) -> None:
+    error = {
+        "code": code,
+        "title": "there are no labels",
+        "detail": "in /data",
+        "next": ["name a labelled folder"],
+    }
+    assert run_evaluator(evaluator({"error": error}, status=1), as_json=False) is exit_
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err == "wmse-tui: there are no labels\n  in /data\n  -> name a labelled folder\n"
+    assert run_evaluator(evaluator({"error": error}, status=1), as_json=True) is exit_
+    assert json.loads(capsys.readouterr().out) == {"error": error}
+
+
+def test_an_evaluator_that_dies_is_told_with_its_last_words(capsys: pytest.CaptureFixture[str]) -> None:
+    argv = evaluator(status=7, stderr="first\nOutOfMemory \x1b[31m\n")
+    assert run_evaluator(argv, as_json=False) is Exit.FAILED
+    assert capsys.readouterr().err == (
+        "wmse-tui: the evaluator ended with status 7 and no result\n  | first\n  | OutOfMemory \\x1b[31m\n"
+    )
+
+
+def test_the_options_reach_the_evaluator(
+    cli: Callable[..., Result], make_run: Callable[..., RunDirectory], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[list[str]] = []
+
+    def note(argv: list[str], *, as_json: bool) -> Exit:
+        asked.append(argv)
+        return Exit.COMPLETED
+
+    monkeypatch.setattr("wmse_tui.cli.commands.evaluate.run_evaluator", note)
+    run = make_run()
+    checkpoint = run.checkpoints / "best.pt"
+    checkpoint.write_bytes(b"")
+    cli("eval", "small", "--knn", "cosine", "--linear", "lbfgs", "--device", "cuda:1")
+    cli("eval", str(checkpoint))
+    module = [sys.executable, "-m", "wmse_tui.engine.evaluate"]
+    assert asked == [
+        [*module, str(run.path), "--knn", "cosine", "--linear", "lbfgs", "--device", "cuda:1"],
+        [*module, str(checkpoint)],
+    ]
+
+
+def test_wrong_targets_and_options_are_refused_before_anything_starts(cli: Callable[..., Result]) -> None:
+    missing = cli("eval", "nowhere/best.pt")
+    assert missing.exit_code == 2
+    assert "there is no checkpoint nowhere/best.pt" in missing.stderr
+    assert cli("eval", "last", "--knn", "manhattan").exit_code == 2
+
+
+def test_an_interrupted_evaluation_ends_its_process(tmp_path: Path) -> None:
+    pid_file = tmp_path / "pid"
+    sleep = f"import os, time; open({str(pid_file)!r}, 'w').write(str(os.getpid())); time.sleep(60)"
+    sleeper = [sys.executable, "-c", sleep]
+    program = (
+        "import sys, typer\n"
+        "from wmse_tui.cli.border import border\n"
+        "from wmse_tui.cli.commands.evaluate import run_evaluator\n"
+        "try:\n"
+        "    with border(): run_evaluator(sys.argv[1:], as_json=False)\n"
+        "except typer.Exit as leaving: sys.exit(leaving.exit_code)\n"
+    )
+    process = subprocess.Popen([sys.executable, "-c", program, *sleeper], start_new_session=True)
+    end = time.monotonic() + 20
+    while not (pid_file.exists() and pid_file.read_text()):
+        assert time.monotonic() < end
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(20) == 130
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(pid_file.read_text()), 0)

@@ -1,0 +1,104 @@
+"""The live display: what a frame says, that it fits the terminal, and that it draws changes only."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import replace
+
+import pytest
+from rich.console import Console
+
+from wmse_tui.cli.follow.live import Frame, LiveDisplay, draw, frame
+from wmse_tui.runs.events import Attempt, Notice, Phase, Record
+from wmse_tui.runs.fold import fold_all
+from wmse_tui.runs.view import RunView
+
+GOLDEN = """\
+a-run  running
+epoch      ━━━━━━━━━━━━━━━━━━                   1/2
+step                                            0/4
+loss       0.75   lr 0.003   1845 images/s
+time left  2 s
+now        training
+latest     5-NN 31.00 %, raw pixels 28.00 % (untrained)
+device     CPU, 2 threads
+           note  5000 of 50000 images are used
+"""
+
+
+@pytest.fixture
+def view(records: tuple[Record, ...]) -> RunView:
+    """The short run after its first epoch."""
+    return replace(fold_all(RunView(run_id="a-run"), records[:9]), state="running")
+
+
+def text_of(shown: Frame, width: int = 80) -> str:
+    """The frame as plain text in a terminal of `width` columns."""
+    console = Console(file=io.StringIO(), width=width, color_system=None, legacy_windows=False)
+    with console.capture() as capture:
+        console.print(draw(shown, width))
+    return "".join(line.rstrip() + "\n" for line in capture.get().splitlines())
+
+
+def test_a_frame_says_how_far_the_run_is(view: RunView) -> None:
+    assert text_of(frame(view)) == GOLDEN
+
+
+def test_the_best_and_the_latest_accuracies_are_told_apart(records: tuple[Record, ...]) -> None:
+    view = fold_all(RunView(run_id="a-run"), records[:12])
+    worse = replace(view.evaluations[-1], epoch=3, linear=None, knn=None)
+    text = text_of(frame(replace(view, evaluations=(*view.evaluations, worse))))
+    assert "latest     nothing to evaluate (epoch 3)" in text
+    assert "best       5-NN 81.25 %, linear 87.50 % (top-5 99.00 %) (epoch 2)" in text
+
+
+@pytest.mark.parametrize("width", [40, 80, 120, 200])
+def test_no_row_is_wider_than_the_terminal(view: RunView, width: int) -> None:
+    long = replace(
+        view,
+        run_id="r" * 64,
+        notices=tuple(Notice("warning", "W", "word " * 60) for _ in range(3)),
+        phase=Phase("download", 1e9, 2.6e9, "bytes", "x" * 300),
+    )
+    assert max(map(len, text_of(frame(long), width).splitlines())) <= width
+
+
+def test_a_run_that_has_not_reported_yet_has_a_frame(view: RunView) -> None:
+    text = text_of(frame(RunView(run_id="a-run", state="starting")))
+    assert text.startswith("a-run  starting\n")
+    assert "0/?" in text
+
+
+def test_text_of_the_log_cannot_control_the_terminal(view: RunView) -> None:
+    assert isinstance(view.setup, Attempt)
+    evil = "\x1b]52;c;eA==\x07 [bold]not markup[/bold] \u202e"
+    shown = frame(
+        replace(
+            view, run_id=evil, setup=replace(view.setup, device=evil), notices=(Notice("info", "N", evil),)
+        )
+    )
+    text = text_of(shown)
+    assert not {"\x1b", "\x07", "\u202e"} & set(text)
+    assert text.count("[bold]not markup[/bold]") == 3
+
+
+def test_it_draws_four_times_a_second_at_most_and_never_the_same_twice(view: RunView) -> None:
+    now = [0.0]
+    out = io.StringIO()
+    console = Console(file=out, width=80, force_terminal=True, legacy_windows=False)
+    display = LiveDisplay(console, clock=lambda: now[0])
+    sizes = []
+    for step in range(1, 101):
+        now[0] = step * 0.01  # one second in a hundred polls, each with a new loss rate
+        display.show(replace(view, images_per_second=1000.0 + step), ())
+        sizes.append(len(out.getvalue()))
+    assert 2 <= len(set(sizes)) <= 5
+    now[0] += 1
+    display.show(replace(view, images_per_second=1100.0), ())
+    quiet = len(out.getvalue())
+    for _ in range(10):
+        now[0] += 1
+        display.show(replace(view, images_per_second=1100.0), ())
+    assert len(out.getvalue()) == quiet
+    display.close()
+    assert out.getvalue().endswith("\x1b[?25h")  # the cursor is back

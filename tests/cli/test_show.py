@@ -1,0 +1,172 @@
+"""`show` and `runs`: golden texts from a hand-made log, and their JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+from typer.testing import Result
+
+from wmse_tui.cli.report import report
+from wmse_tui.config.sections.paper import Paper
+from wmse_tui.runs.directory import RunDirectory
+from wmse_tui.runs.events import Error, Evaluation, KnnResult, Notice
+from wmse_tui.runs.watch import view_run
+
+Cli = Callable[..., Result]
+MakeRun = Callable[..., RunDirectory]
+
+GOLDEN = """\
+run         small
+state       completed
+title       A small run
+config      w_mse with {arch} on patterns, batches of {batch}, 2 epochs, seed 0 (preset quickstart)
+device      CPU, 2 threads (no CUDA: no card) on gpu-a
+data        5000 images (train), loader batched
+progress    epoch 2/2, step 8/8, loss 0.25, lr 0.003
+time        begun 2026-03-01 12:00:00, last event 2026-03-01 12:00:16, 1 attempt
+path        {path}
+
+ epoch      k-NN    linear     top-5    pixels  splits
+     0   31.00 %         -         -   28.00 %  train -> test (untrained)
+     2   81.25 %   87.50 %   99.00 %         -  train -> test
+
+paper       linear 91.55 % (here 87.50 %), 5-NN 89.69 % (here 81.25 %)
+            Table 1
+checkpoint  final.pt (final), epoch 2, 9.8 MB
+note        5000 of 50000 images are used
+"""
+
+
+def test_a_finished_run_on_one_screen(cli: Cli, make_run: MakeRun) -> None:
+    run = make_run()
+    (run.checkpoints / "final.pt").write_bytes(b"")
+    about = view_run(run).summary
+    assert cli("show", "small").stdout == GOLDEN.format(
+        path=run.path, arch=about.arch, batch=about.batch_size
+    )
+
+
+def test_a_checkpoint_that_was_replaced_by_newer_ones_is_not_shown(cli: Cli, make_run: MakeRun) -> None:
+    make_run()  # its log tells of a checkpoint, its folder holds none
+    assert "final.pt" not in cli("show", "small").stdout
+
+
+def test_json_is_the_view_itself(cli: Cli, make_run: MakeRun) -> None:
+    run = make_run()
+    assert json.loads(cli("show", "last", "--json").stdout) == view_run(run).to_dict()
+
+
+def test_an_interrupted_run_says_how_to_go_on_and_that_its_number_is_not_comparable(
+    make_run: MakeRun,
+) -> None:
+    run = make_run(upto=9)
+    view = view_run(run)
+    evaluation = Evaluation(
+        epoch=1, step=4, knn=KnnResult(0.5, 5, "euclidean"), train_split="a", test_split="b", seconds=1.0
+    )
+    view = replace(view, evaluations=(*view.evaluations, evaluation))
+    lines = report(view, Paper(linear=None, knn=89.69, source="Table 2")).splitlines()
+    assert lines[1].startswith("state       crashed")
+    assert "paper       linear - (here -), 5-NN 89.69 % (here 50.00 %)" in lines
+    assert "            not comparable yet: epoch 1 of 2" in lines
+    assert lines[-1] == "go on       wmse-tui resume small"
+
+
+def test_an_error_is_shown_with_what_is_saved_and_what_to_do(make_run: MakeRun) -> None:
+    error = Error(
+        code="E_WHITENING",
+        title="a slice has no Cholesky factor",
+        detail="128 samples\n64 dimensions",
+        saved="checkpoint step-4.pt",
+        next=("a larger whitening size", "a lower learning rate"),
+        stage="training",
+    )
+    view = replace(view_run(make_run()), error=error, state="diverged")
+    assert report(view).splitlines()[-7:] == [
+        "error       a slice has no Cholesky factor [E_WHITENING]",
+        "            128 samples",
+        "            64 dimensions",
+        "saved       checkpoint step-4.pt",
+        "            -> a larger whitening size",
+        "            -> a lower learning rate",
+        "go on       wmse-tui resume small",
+    ]
+
+
+def test_of_many_evaluations_the_first_and_the_newest_are_shown(make_run: MakeRun) -> None:
+    view = view_run(make_run())
+    many = tuple(replace(view.evaluations[0], epoch=n) for n in range(40))
+    rows = [line.split()[0] for line in report(replace(view, evaluations=many)).split("\n\n")[1].splitlines()]
+    assert rows == ["epoch", "0", "...", *(str(n) for n in range(29, 40))]
+
+
+def test_nothing_in_a_log_can_control_the_terminal(make_run: MakeRun) -> None:
+    notice = Notice("warning", "W", "class \x1b]52;c;eA==\x07 \x9b31m \u202e")
+    text = report(replace(view_run(make_run()), notices=(notice,), state_reason="\x1b[2J"))
+    assert not {"\x1b", "\x07", "\x9b", "\u202e"} & set(text)
+
+
+def test_a_run_whose_configuration_is_damaged_can_still_be_looked_at(cli: Cli, make_run: MakeRun) -> None:
+    run = make_run()
+    run.config.write_text("optimizer: [")
+    result = cli("show", "small")
+    assert result.exit_code == 0
+    assert "config      config.yaml cannot be read" in result.stdout
+    assert "epoch 2/2" in result.stdout
+
+
+def test_the_list_shows_the_newest_first(cli: Cli, make_run: MakeRun) -> None:
+    import os
+
+    for place, name in enumerate(("older", "newer")):
+        run = make_run(name, upto=None if name == "older" else 9)
+        os.utime(run.config, (1_772_000_000 + place, 1_772_000_000 + place))
+    lines = cli("runs").stdout.splitlines()
+    assert lines == [
+        "run    state      epoch  best k-NN  best linear  last event        title",
+        "newer  crashed      1/2          -            -  2026-03-01 12:00  A small run",
+        "older  completed    2/2    81.25 %      87.50 %  2026-03-01 12:00  A small run",
+    ]
+    listed = json.loads(cli("runs", "--json").stdout)
+    assert [(run["run_id"], run["state"], run["best_linear"]) for run in listed] == [
+        ("newer", "crashed", None),
+        ("older", "completed", 0.875),
+    ]
+
+
+def test_an_empty_list_says_how_to_start(cli: Cli) -> None:
+    result = cli("runs")
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert "wmse-tui run --preset quickstart --headless" in result.stderr
+    assert cli("runs", "--json").stdout == "[]\n"
+
+
+@pytest.mark.parametrize("command", ["show", "logs", "attach", "stop", "resume", "rm", "eval"])
+def test_a_run_that_is_not_there_is_told_with_the_nearest_name(
+    cli: Cli, make_run: MakeRun, command: str
+) -> None:
+    make_run("stl10-a")
+    result = cli(command, "stl10-b")
+    assert result.exit_code == 2
+    assert result.stderr.startswith("wmse-tui: there is no run 'stl10-b'\n  looked in ")
+    assert "  -> did you mean stl10-a?\n" in result.stderr
+
+
+def test_an_ambiguous_beginning_lists_what_it_could_mean(cli: Cli, make_run: MakeRun) -> None:
+    make_run("stl10-a")
+    make_run("stl10-b")
+    result = cli("show", "stl10")
+    assert result.exit_code == 2
+    assert "stl10-a" in result.stderr
+    assert "stl10-b" in result.stderr
+
+
+def test_a_run_may_be_a_path_or_lie_in_another_folder(cli: Cli, make_run: MakeRun, tmp_path: object) -> None:
+    run = make_run()
+    elsewhere = run.path.parent.rename(run.path.parent.with_name("elsewhere"))
+    assert cli("show", str(elsewhere / "small")).exit_code == 0
+    assert cli("show", "small").exit_code == 2
+    assert cli("show", "small", "--runs-dir", str(elsewhere)).exit_code == 0

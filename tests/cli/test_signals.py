@@ -1,0 +1,219 @@
+"""Signals of real commands: `run` saves and stops, a second Ctrl-C or hang-up leaves, `attach` only looks."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from wmse_tui.runs.control import request
+from wmse_tui.runs.directory import RunDirectory
+from wmse_tui.runs.process import read_trainer
+from wmse_tui.runs.watch import view_run
+
+DRIVER = """
+import functools, sys
+import wmse_tui.runs.launch as launch
+launch.launch_trainer = functools.partial(launch.launch_trainer, python=sys.argv.pop(1))
+import wmse_tui.cli.follow.stopping as stopping
+stopping.PATIENCE_SECONDS = 1.0
+from wmse_tui.cli.main import main
+main()
+"""
+PATIENCE = 20.0
+
+Start = Callable[..., "subprocess.Popen[str]"]
+
+
+def until(condition: Callable[[], object]) -> None:
+    """Wait until the condition holds; fail the test if it does not in good time."""
+    end = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < end, "nothing happened"
+        time.sleep(0.02)
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> RunDirectory:
+    """The run that the commands of these tests make."""
+    return RunDirectory(tmp_path / "runs" / "mine")
+
+
+@pytest.fixture
+def start(standin: Callable[..., Path], run: RunDirectory) -> Iterator[Start]:
+    """Starts `wmse-tui` as a process, with a stand-in for the trainer; ends both afterwards."""
+    started: list[subprocess.Popen[str]] = []
+
+    def launch(scenario: str, *arguments: str, saving: float = 0.0) -> subprocess.Popen[str]:
+        process = subprocess.Popen(
+            [sys.executable, "-c", DRIVER, str(standin(scenario, saving=saving)), *arguments],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+        started.append(process)
+        return process
+
+    yield launch
+    trainer = read_trainer(run)
+    if trainer is not None and trainer.process is not None:
+        with suppress(ProcessLookupError):
+            os.kill(trainer.process.pid, signal.SIGKILL)
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+RUN = ("run", "--preset", "quickstart", "--name", "mine", "--headless")
+
+
+def training(run: RunDirectory) -> bool:
+    """Whether the stand-in is past its first epoch."""
+    return run.events.exists() and view_run(run).epoch == 1
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_the_first_signal_has_the_run_saved_and_stopped(
+    start: Start, run: RunDirectory, number: signal.Signals, code: int
+) -> None:
+    process = start("waits", *RUN, saving=0.5)
+    until(lambda: training(run))
+    assert process.stdout is not None
+    process.stdout.readline()  # the command has seen the trainer's first words
+    process.send_signal(number)
+    out, err = process.communicate(timeout=PATIENCE)
+    assert process.returncode == code
+    assert "stopping: the trainer saves and leaves" in err
+    assert "the trainer answered: saving, then leaving" in err
+    assert err.splitlines()[-1] == "Go on with it: wmse-tui resume mine"
+    assert "stopped  epoch 1, step 4" in out
+    assert view_run(run).state == "stopped"
+
+
+def test_a_trainer_that_does_not_look_for_requests_gets_sigterm(start: Start, run: RunDirectory) -> None:
+    process = start("deaf", *RUN)
+    until(lambda: training(run))
+    process.send_signal(signal.SIGTERM)
+    _, err = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 143
+    assert "no answer yet: SIGTERM sent to the trainer" in err
+    assert view_run(run).state == "stopped"
+
+
+def test_the_second_ctrl_c_leaves_and_the_trainer_goes_on_saving(start: Start, run: RunDirectory) -> None:
+    process = start("waits", *RUN, saving=3.0)
+    until(lambda: training(run))
+    process.send_signal(signal.SIGINT)
+    until(lambda: view_run(run).controls)
+    time.sleep(0.5)  # longer than the same key arriving twice
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 130
+    assert "Left; the run goes on by itself. Watch it: wmse-tui attach mine" in err
+    assert view_run(run).state == "running"
+    until(lambda: view_run(run).state == "stopped")
+
+
+def test_one_key_press_that_arrives_twice_counts_once(start: Start, run: RunDirectory) -> None:
+    process = start("waits", *RUN, saving=1.0)
+    until(lambda: training(run))
+    process.send_signal(signal.SIGINT)
+    time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=PATIENCE)
+    assert "Left" not in err
+    assert view_run(run).state == "stopped"
+
+
+def test_a_hang_up_leaves_at_once_and_the_run_goes_on(start: Start, run: RunDirectory) -> None:
+    process = start("waits", *RUN)
+    until(lambda: training(run))
+    process.send_signal(signal.SIGHUP)
+    process.communicate(timeout=PATIENCE)
+    assert process.returncode == 129
+    assert view_run(run).state == "running"
+
+
+def test_an_interruption_before_the_trainer_listens_keeps_nothing(start: Start, run: RunDirectory) -> None:
+    process = start("unborn", *RUN)
+    until(run.trainer_json.exists)
+    time.sleep(0.3)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 130
+    assert "interrupted before the trainer had started" in err
+    assert not run.path.exists()
+
+
+def test_the_summary_of_an_interrupted_run_says_so(start: Start, run: RunDirectory) -> None:
+    process = start("waits", *RUN, "--json")
+    until(lambda: training(run))
+    process.send_signal(signal.SIGTERM)
+    out, _ = process.communicate(timeout=PATIENCE)
+    summary = json.loads(out.splitlines()[-1])
+    assert (summary["exit_code"], summary["state"], summary["step"]) == (143, "stopped", 4)
+
+
+def test_ctrl_c_of_attach_leaves_the_run_alone(start: Start, run: RunDirectory) -> None:
+    start("waits", *RUN)
+    until(lambda: training(run))
+    attached = start("waits", "attach", "mine")
+    assert attached.stdout is not None
+    attached.stdout.readline()
+    attached.send_signal(signal.SIGINT)
+    _, err = attached.communicate(timeout=PATIENCE)
+    assert attached.returncode == 130
+    assert "Left; the run goes on by itself" in err
+    assert view_run(run).state == "running"
+    assert view_run(run).controls == ()
+
+
+def test_attach_ends_with_the_run_and_its_status(start: Start, run: RunDirectory) -> None:
+    start("waits", *RUN)
+    until(lambda: training(run))
+    attached = start("waits", "attach", "mine")
+    assert attached.stdout is not None
+    attached.stdout.readline()
+    request(run, "stop")
+    out, _ = attached.communicate(timeout=PATIENCE)
+    assert attached.returncode == 4
+    assert "stopped  epoch 1, step 4" in out
+
+
+def test_stop_asks_and_waits(start: Start, run: RunDirectory) -> None:
+    followed = start("waits", *RUN, saving=0.5)
+    until(lambda: training(run))
+    stopping = start("waits", "stop", "mine")
+    _, err = stopping.communicate(timeout=PATIENCE)
+    assert stopping.returncode == 0
+    assert err.splitlines() == [
+        "asked mine to stop; waiting until it has (Ctrl-C: do not wait)",
+        "the trainer answered: saving, then leaving",
+        "mine: stopped at epoch 1, step 4.",
+        "Go on with it: wmse-tui resume mine",
+    ]
+    followed.communicate(timeout=PATIENCE)
+    assert followed.returncode == 4  # stopped, but not by this command's own signal
+
+
+def test_a_reader_that_goes_away_ends_the_command_quietly(start: Start, run: RunDirectory) -> None:
+    process = start("waits", *RUN, "--json")
+    until(lambda: training(run))
+    assert process.stdout is not None
+    process.stdout.readline()
+    process.stdout.close()
+    assert process.stderr is not None
+    request(run, "checkpoint")  # the answer is one more line, which nobody reads
+    err = process.stderr.read()
+    assert process.wait(PATIENCE) == 141
+    assert "Traceback" not in err
+    assert "BrokenPipe" not in err

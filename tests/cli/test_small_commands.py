@@ -1,0 +1,197 @@
+"""The commands that look or tidy: logs, rm, stop of what does not run, attach, presets, config, --version."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from typer.testing import Result
+
+from wmse_tui import __version__
+from wmse_tui.cli.commands.logs import Tail
+from wmse_tui.config.load import parse_experiment
+from wmse_tui.config.presets import find_preset, preset_names
+from wmse_tui.runs.directory import RunDirectory
+from wmse_tui.runs.lock import RunLock
+
+Cli = Callable[..., Result]
+MakeRun = Callable[..., RunDirectory]
+
+
+def test_version(cli: Cli) -> None:
+    assert cli("--version").stdout == f"wmse-tui {__version__}\n"
+
+
+def test_logs_are_printed_without_what_could_control_the_terminal(cli: Cli, make_run: MakeRun) -> None:
+    run = make_run()
+    run.trainer_log.write_bytes(b"one\n\x1b[31mred\x1b[0m \xff\n 10%\r 20%\r100%\nno newline")
+    result = cli("logs", "small")
+    assert result.exit_code == 0
+    assert result.stdout == "one\n\\x1b[31mred\\x1b[0m \ufffd\n100%\nno newline\n"
+
+
+def test_following_the_logs_ends_with_the_run(cli: Cli, make_run: MakeRun) -> None:
+    run = make_run()
+    run.trainer_log.write_text("the end\n")
+    assert cli("logs", "small", "-f").stdout == "the end\n"
+
+
+def test_a_run_without_a_log_prints_nothing(cli: Cli, make_run: MakeRun) -> None:
+    make_run()
+    result = cli("logs", "small")
+    assert (result.exit_code, result.stdout) == (0, "")
+
+
+def test_a_tail_keeps_an_unfinished_line_until_it_is_whole(tmp_path: Path) -> None:
+    file = tmp_path / "log"
+    tail = Tail(file)
+    assert tail.lines() == []
+    file.write_bytes(b"one\ntw")
+    assert tail.lines() == ["one"]
+    with file.open("ab") as more:
+        more.write(b"o\nthree")
+    assert tail.lines() == ["two"]
+    assert tail.lines(last=True) == ["three"]
+    file.write_bytes(b"new\n")  # begun again
+    assert tail.lines() == ["new"]
+
+
+def test_rm_removes_a_run(cli: Cli, make_run: MakeRun) -> None:
+    run = make_run()
+    result = cli("rm", "small", "--yes")
+    assert result.exit_code == 0
+    assert result.stderr.startswith("removed small (")
+    assert not run.path.exists()
+
+
+def test_rm_does_not_remove_without_being_sure(cli: Cli, make_run: MakeRun) -> None:
+    run = make_run()
+    result = cli("rm", "small")
+    assert result.exit_code == 2
+    assert "  -> say so: --yes\n" in result.stderr
+    assert run.path.exists()
+
+
+def test_rm_refuses_a_run_that_is_being_trained(cli: Cli, make_run: MakeRun) -> None:
+    run = make_run()
+    with RunLock(run):
+        result = cli("rm", "small", "--yes")
+    assert result.exit_code == 73
+    assert run.path.exists()
+
+
+def test_stop_of_a_run_that_does_not_run_says_so(cli: Cli, make_run: MakeRun) -> None:
+    make_run()
+    result = cli("stop", "small")
+    assert result.exit_code == 0
+    assert result.stderr == "small is not running: completed.\n"
+
+
+def test_stop_can_ask_and_leave(cli: Cli, make_run: MakeRun) -> None:
+    run = make_run(upto=9)
+    with RunLock(run):
+        result = cli("stop", "small", "--after-epoch", "--no-wait")
+    assert result.exit_code == 0
+    assert result.stderr == "asked small to stop after epoch\n"
+    (file,) = run.control.glob("*.json")
+    assert json.loads(file.read_text())["command"] == "stop_after_epoch"
+
+
+def test_attach_to_an_ended_run_shows_it_and_exits_with_its_status(cli: Cli, make_run: MakeRun) -> None:
+    make_run()
+    result = cli("attach", "small")
+    assert result.exit_code == 0
+    assert result.stdout.splitlines()[-3].startswith("result  5-NN 81.25 %")
+    assert result.stdout.splitlines()[-2] == "untrained  5-NN 31.00 %, raw pixels 28.00 %"
+
+
+def test_attach_to_a_crashed_run_says_so_and_how_to_go_on(cli: Cli, make_run: MakeRun) -> None:
+    make_run(upto=9)
+    result = cli("attach", "small")
+    assert result.exit_code == 1
+    assert "the trainer ended without a word" in result.stderr
+    assert "Go on with it: wmse-tui resume small" in result.stderr
+
+
+def test_attach_to_a_run_that_never_started_does_not_wait_for_ever(cli: Cli, make_run: MakeRun) -> None:
+    make_run(upto=0)
+    result = cli("attach", "small")
+    assert result.exit_code == 1
+    assert result.stderr.startswith("wmse-tui: small was never started")
+
+
+@pytest.mark.parametrize("arguments", [("presets",), ("presets", "list")])
+def test_presets_are_listed_with_their_published_numbers(cli: Cli, arguments: tuple[str, ...]) -> None:
+    heading, *rows = cli(*arguments).stdout.splitlines()
+    assert heading.split() == ["name", "linear", "5-NN", "title"]
+    assert [row.split()[0] for row in rows] == list(preset_names())
+    stl10 = next(row for row in rows if row.split()[0] == "stl10")
+    paper = find_preset("stl10").experiment.paper
+    assert paper is not None
+    assert stl10.split()[1:3] == [f"{paper.linear:.2f}", f"{paper.knn:.2f}"]
+
+
+def test_presets_as_json(cli: Cli) -> None:
+    listed = json.loads(cli("presets", "--json").stdout)
+    assert listed == json.loads(cli("presets", "list", "--json").stdout)
+    assert [preset["name"] for preset in listed] == list(preset_names())
+    assert {preset["origin"] for preset in listed} == {"shipped"}
+
+
+def test_a_broken_preset_of_the_user_is_listed_with_its_problem(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "presets").mkdir()
+    (tmp_path / "presets" / "mine.yaml").write_text("optimizer: {lrr: 1}\n")
+    result = cli("presets")
+    assert result.exit_code == 0
+    (row,) = (row for row in result.stdout.splitlines() if row.startswith("mine "))
+    assert "optimizer.lrr" in row
+
+
+def test_a_preset_is_shown_whole(cli: Cli) -> None:
+    text = cli("presets", "show", "stl10-wmse4").stdout
+    assert parse_experiment(text, "shown") == find_preset("stl10-wmse4").experiment
+    as_json = json.loads(cli("presets", "show", "stl10-wmse4", "--json").stdout)
+    assert as_json["augmentation"]["views"] == 4
+
+
+def test_an_unknown_preset_is_told_with_the_nearest(cli: Cli) -> None:
+    result = cli("presets", "show", "cifar01")
+    assert result.exit_code == 2
+    assert "did you mean cifar10?" in result.stderr
+
+
+def test_the_schema_is_json_with_every_section(cli: Cli) -> None:
+    schema = json.loads(cli("config", "schema").stdout)
+    assert {"dataset", "method", "optimizer", "schedule"} <= set(schema["properties"])
+
+
+def test_valid_files_are_said_to_be_valid(cli: Cli, tmp_path: Path) -> None:
+    file = tmp_path / "good.yaml"
+    file.write_text("extends: quickstart\nseed: 3\n")
+    result = cli("config", "validate", str(file))
+    assert (result.exit_code, result.stdout) == (0, f"{file}: valid\n")
+
+
+def test_all_problems_of_all_files_are_told(cli: Cli, tmp_path: Path) -> None:
+    files = []
+    for name, text in (
+        ("a.yaml", "extends: quickstart\nsed: 3\n"),
+        ("b.yaml", "extends: quickstart\nschedule: {epochs: 0}\noptimizer: {lr: x}\n"),
+        ("c.yaml", "extends: quickstart\n"),
+    ):
+        (tmp_path / name).write_text(text)
+        files.append(str(tmp_path / name))
+    result = cli("config", "validate", *files)
+    assert result.exit_code == 2
+    assert result.stdout == f"{files[2]}: valid\n"
+    assert f"{files[0]}:2: sed" in result.stderr
+    assert f"{files[1]}:2: schedule.epochs" in result.stderr
+    assert f"{files[1]}:3: optimizer.lr" in result.stderr
+
+
+def test_help_tells_every_exit_status(cli: Cli) -> None:
+    text = cli("--help").stdout
+    for number in ("0", "1", "2", "3", "4", "73", "130", "143"):
+        assert any(line.split()[:1] == [number] for line in text.splitlines())

@@ -1,0 +1,85 @@
+"""What each room loads: the command line stays light, the trainer needs no interface."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+HEAVY = ("torch", "torchvision", "textual", "plotext", "numpy", "PIL")
+INTERFACE = ("typer", "rich", "click", "textual", "plotext")
+
+RUN_AND_REPORT = """
+import atexit, json, sys
+atexit.register(lambda: sys.stderr.write("\\n" + json.dumps(sorted(sys.modules))))
+sys.argv = ["wmse-tui", *{arguments!r}]
+from wmse_tui.cli.main import main
+main()
+"""
+
+
+def loaded_by(program: str, tmp_path: Path) -> set[str]:
+    """The top-level packages in `sys.modules` when the program has ended."""
+    environment = {**os.environ, "HOME": str(tmp_path), "WMSE_TUI_RUNS": str(tmp_path / "runs")}
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, env=environment, check=True
+    )
+    return {name.partition(".")[0] for name in json.loads(done.stderr.splitlines()[-1])}
+
+
+@pytest.fixture
+def a_run(tmp_path: Path) -> None:
+    """A run in the folder that the commands look into."""
+    from wmse_tui.config.load import dump_experiment, load_experiment
+    from wmse_tui.runs.directory import create_run
+
+    create_run(tmp_path / "runs", dump_experiment(load_experiment(preset="quickstart")), name="a")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "forbidden"),
+    [
+        (("--help",), (*HEAVY, "rich", "pydantic", "yaml")),
+        (("run", "--help"), (*HEAVY, "rich", "yaml")),  # typer itself may load pydantic to read options
+        (("--version",), (*HEAVY, "rich", "pydantic", "yaml")),
+        (("presets",), (*HEAVY, "rich")),
+        (("presets", "show", "stl10"), (*HEAVY, "rich")),
+        (("config", "schema"), (*HEAVY, "rich")),
+        (("runs",), (*HEAVY, "rich")),
+        (("show", "a"), (*HEAVY, "rich")),
+        (("logs", "a"), (*HEAVY, "rich")),
+    ],
+    ids=lambda value: " ".join(value) if value and value[0] not in HEAVY else "",
+)
+def test_a_command_that_only_looks_loads_nothing_heavy(
+    arguments: tuple[str, ...], forbidden: tuple[str, ...], a_run: None, tmp_path: Path
+) -> None:
+    assert not loaded_by(RUN_AND_REPORT.format(arguments=arguments), tmp_path) & set(forbidden)
+
+
+def imports_of(modules: str, tmp_path: Path) -> set[str]:
+    """The top-level packages that importing the modules loads."""
+    report = "import json, sys; sys.stderr.write(chr(10) + json.dumps(sorted(sys.modules)))"
+    return loaded_by(f"import {modules}\n{report}", tmp_path)
+
+
+def test_the_trainer_and_the_evaluator_load_no_interface(tmp_path: Path) -> None:
+    modules = "wmse_tui.engine.training.session, wmse_tui.engine.evaluation.command, wmse_tui.engine.doctor"
+    loaded = imports_of(modules, tmp_path)
+    assert "torch" in loaded
+    assert not loaded & set(INTERFACE)
+
+
+@pytest.mark.parametrize("room", ["config", "runs"])
+def test_every_module_of_the_lower_rooms_stays_light(
+    room: str, tmp_path: Path, pytestconfig: pytest.Config
+) -> None:
+    package = pytestconfig.rootpath / "wmse_tui"
+    files = [path.relative_to(package.parent).with_suffix("") for path in (package / room).rglob("*.py")]
+    modules = [".".join(file.parts).removesuffix(".__init__") for file in sorted(files)]
+    assert len(modules) > 10
+    assert not imports_of(", ".join(modules), tmp_path) & {*HEAVY[:4], *INTERFACE}
