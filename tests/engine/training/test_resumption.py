@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,9 @@ import pytest
 import torch
 
 from wmse_tui.engine.training.checkpoints import read_checkpoint, step_checkpoints
+from wmse_tui.engine.training.loop import Trainer
+from wmse_tui.engine.training.requests import STOP_SIGNALS, StopRequested
+from wmse_tui.engine.training.session import run_session
 from wmse_tui.runs.control import request
 from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.events import Attempt, Control, Epoch, Exit, Notice, Steps
@@ -53,6 +56,18 @@ def events_of(run: RunDirectory, kind: type[Any]) -> list[Any]:
 
 def steps_seen(run: RunDirectory) -> int:
     return max((event.first + len(event.loss) - 1 for event in events_of(run, Steps)), default=0)
+
+
+@pytest.fixture(autouse=True)
+def _own_signal_handlers_back() -> Iterator[None]:
+    """A session in this process installs its signal handlers and its determinism here."""
+    before = {number: signal.getsignal(number) for number in (*STOP_SIGNALS, signal.SIGHUP)}
+    threads, deterministic = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+    torch.use_deterministic_algorithms(deterministic)
+    torch.set_num_threads(threads)
 
 
 def wait_until(condition: Callable[[], bool], process: subprocess.Popen[bytes]) -> None:
@@ -119,6 +134,38 @@ def test_killed_and_resumed_equals_undisturbed(make_run: MakeRun, method: str) -
     assert losses(killed) == losses(undisturbed)
     assert [a.resume_step > 0 for a in events_of(killed, Attempt)] == [False, True, True]
     assert all(attempt.exact for attempt in events_of(killed, Attempt))
+
+
+def test_stopped_after_any_step_and_resumed_equals_undisturbed(
+    make_run: MakeRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every boundary of two epochs in turn, the last of an epoch among them."""
+    options = ("schedule.epochs=2", "dataset.train_images=48")
+    undisturbed = make_run(*options, name="undisturbed")
+    assert run_session(undisturbed.path) == 0
+    expected = final_state(undisturbed)
+    at_boundary = Trainer._at_boundary
+    for step in range(1, 7):
+        run = make_run(*options, name=f"stopped-{step}")
+
+        def stop_there(trainer: Trainer, step: int = step) -> None:
+            at_boundary(trainer)
+            if trainer.position.step == step:
+                raise StopRequested("here")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(Trainer, "_at_boundary", stop_there)
+            assert run_session(run.path) == 4
+        assert run_session(run.path) == 0
+        resumed = final_state(run)
+        for part in ("method", "optimizer", "best"):
+            assert_same_bits(resumed[part], expected[part], f"{step}: {part}")
+        assert losses(run) == losses(undisturbed)
+        view = RunWatcher(run).poll()
+        assert [(e.epoch, e.loss) for e in events_of(run, Epoch)][-2:] == [
+            (e.epoch, e.loss) for e in events_of(undisturbed, Epoch)
+        ]
+        assert [evaluation.epoch for evaluation in view.evaluations] == [0, 1, 2]
 
 
 def test_a_stop_request_saves_and_the_next_attempt_goes_on(make_run: MakeRun) -> None:

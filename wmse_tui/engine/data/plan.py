@@ -38,7 +38,7 @@ class ViewPlan:
         """The images, int64 (batch_size,), of each batch of an epoch from `start_batch` on."""
         order = epoch_order(images, seed=self.seed, epoch=epoch)
         full = images // self.batch_size * self.batch_size
-        return iter(order[start_batch * self.batch_size : full].split(self.batch_size))
+        return iter(order[:full].view(-1, self.batch_size)[start_batch:].unbind())
 
     def parameters(
         self, *, epoch: int, indices: Tensor, heights: int | Tensor, widths: int | Tensor

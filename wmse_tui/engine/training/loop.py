@@ -82,6 +82,7 @@ class Trainer:
         self.telemetry.epoch_loss_sum = position.epoch_loss_sum
         self.telemetry.epoch_steps = position.epoch_steps
         self._epoch_clock = time.monotonic()
+        self._training_announced = False
 
     def train(self) -> None:
         """Train to the last epoch.
@@ -112,8 +113,7 @@ class Trainer:
         at = self.position
         self.method.train()
         self._epoch_clock = time.monotonic() - at.epoch_seconds
-        self.write(Phase(name="train"))
-        self.telemetry.restart_clock()
+        self._say_training()
         for views in self.batches.epoch(at.epoch, start_batch=at.batch):
             self._step(views)
             self._at_boundary()
@@ -204,10 +204,18 @@ class Trainer:
             self.write(result)
         if epoch is not None or at.evaluated < 0:
             at.evaluated = completed
-        self.write(Phase(name="train"))
+        self._training_announced = False
         self._epoch_clock += time.monotonic() - before
-        self.telemetry.restart_clock()
+        if epoch is None:
+            self._say_training()
         return result
+
+    def _say_training(self) -> None:
+        """Announce that steps follow, once after everything else that takes its time."""
+        if not self._training_announced:
+            self.write(Phase(name="train"))
+            self._training_announced = True
+        self.telemetry.restart_clock()
 
     def _save(self, *kinds: str) -> str:
         """Save a checkpoint; its file name, or "" when the disk refused it and training goes on."""
