@@ -152,6 +152,7 @@ def test_a_later_version_is_refused_with_what_to_do() -> None:
         (line(type="steps", first=1, loss=["x"]), "steps.loss.0"),
         ('{"v":1,"seq":1,"t":1,"attempt":1,"type":"steps","first":1,"loss":[NaN]}', "NaN is not JSON"),
         ('{"v":1,"seq":1,"t":1,"attempt":1,"type":"steps","first":1,"loss":[1e999]}', "finite"),
+        (line(type="spectrum", values=[1]).replace("[1]", "[1e999]"), "not JSON compliant"),
         (line(type="exit", status="gone", step=1, epoch=1, seconds=1.0), "exit.status"),
     ],
 )

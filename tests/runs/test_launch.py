@@ -107,6 +107,8 @@ def test_a_trainer_survives_the_hang_up_of_the_terminal_it_was_started_from(
     eventually(lambda: view_run(run).step >= 3)
     os.close(ours)  # as sshd does when the connection drops
     assert starter.wait(20) == -signal.SIGHUP, "the hang-up reached whoever started the trainer"
+    told = json.loads(run.trainer_log.read_text().splitlines()[0])
+    assert told["stdin"] == "/dev/null", "not what the starter reads from"
     reached = view_run(run).step
     eventually(lambda: view_run(run).step >= reached + 5)
     assert view_run(run).state == "running"

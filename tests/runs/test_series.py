@@ -75,6 +75,18 @@ def test_every_level_agrees_with_a_plain_list_after_any_appends_and_cuts(
     assert_agree(series.buckets(level, first, last), slow_buckets(plain, level, first, last))
 
 
+@pytest.mark.parametrize("level", range(14))
+def test_any_span_gives_the_buckets_that_touch_it(level: int) -> None:
+    plain: list[float | None] = [float(i * 37 % 1009) for i in range(2 * CHUNK + 900)]
+    series = Series.EMPTY.extended(1, plain)
+    edges = (1, 2, 64, 65, 700, CHUNK, CHUNK + 1, 2 * CHUNK, 2 * CHUNK + 1, 2 * CHUNK + 500, len(plain))
+    every = slow_buckets(plain, level)
+    for first in edges:
+        for last in (edge for edge in edges if edge >= first):
+            touched = [bucket for bucket in every if bucket.first <= last and bucket.end > first]
+            assert_agree(series.buckets(level, first, last), touched)
+
+
 def test_values_come_back_as_they_were_with_none_for_what_is_not_finite() -> None:
     series = Series.EMPTY.extended(1, [0.1, math.nan]).extended(5, [None, 0.5])
     assert series.values() == (0.1, None, None, None, None, 0.5)

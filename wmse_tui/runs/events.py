@@ -24,6 +24,7 @@ VERSION = 1
 Count = Annotated[int, Field(ge=0, lt=2**53)]
 Number = Annotated[float, Field(allow_inf_nan=False)]
 
+_NO_EVENT = "a line of the log is no event"
 _AS_OBJECT = {"json": "object"}  # pairs in Python, where events are immutable; an object in JSON
 
 
@@ -243,7 +244,7 @@ def encode(record: Record) -> str:
     """
     header = {"v": record.v, "seq": record.seq, "t": round(record.t, 3), "attempt": record.attempt}
     line = {**header, "type": record.event.type, **as_dict(record.event)}
-    return json.dumps(line, allow_nan=False, separators=(",", ":"))
+    return _json(line)
 
 
 def decode(line: str | bytes) -> Record:
@@ -255,12 +256,15 @@ def decode(line: str | bytes) -> Record:
     """
     header, payload = split(line)
     kind = TYPES.get(header.type)
-    event: Event
-    if kind is None:
-        event = Unknown(header.type, json.dumps(payload, allow_nan=False, separators=(",", ":")))
-    else:
-        event = _checked(kind, payload)
+    event = Unknown(header.type, _json(payload)) if kind is None else _checked(kind, payload)
     return Record(VERSION, header.seq, header.t, header.attempt, event)
+
+
+def _json(values: dict[str, Any]) -> str:
+    try:
+        return json.dumps(values, allow_nan=False, separators=(",", ":"))
+    except (ValueError, RecursionError) as error:  # 1e999 is a number of JSON, and infinite here
+        raise EventError(_NO_EVENT, str(error)) from None
 
 
 def split(line: str | bytes) -> tuple[Header, dict[str, Any]]:
@@ -272,9 +276,7 @@ def split(line: str | bytes) -> tuple[Header, dict[str, Any]]:
     except (ValueError, RecursionError) as error:
         raise EventError("a line of the log is not JSON", str(error)) from None
     if not isinstance(values, dict):
-        raise EventError(
-            "a line of the log is no event", f"a JSON {type(values).__name__}, expected an object"
-        )
+        raise EventError(_NO_EVENT, f"a JSON {type(values).__name__}, expected an object")
     version = values.pop("v", None)
     if isinstance(version, int) and version > VERSION:
         raise NewerVersion(
@@ -283,7 +285,7 @@ def split(line: str | bytes) -> tuple[Header, dict[str, Any]]:
             next=("update wmse-tui on this machine",),
         )
     if version != VERSION or isinstance(version, bool):
-        raise EventError("a line of the log is no event", f"its version is {version!r}")
+        raise EventError(_NO_EVENT, f"its version is {version!r}")
     header: Header = _checked(Header, values)
     for name in ("seq", "t", "attempt", "type"):
         del values[name]
@@ -293,10 +295,9 @@ def split(line: str | bytes) -> tuple[Header, dict[str, Any]]:
 def as_dict(event: Any) -> dict[str, Any]:
     """The fields of an event (or of a part of one) as they stand in JSON: plain, finite, clean text."""
     if isinstance(event, Unknown):
-        payload: dict[str, Any] = json.loads(event.payload)
-        return payload
-    digits = 6 if isinstance(event, Steps) else 9
+        return dict(json.loads(event.payload))
     kind: Any = type(event)
+    digits = 6 if kind is Steps else 9
     return {name: _plain(getattr(event, name), *how, digits) for name, how in _shape(kind).items()}
 
 
@@ -343,11 +344,8 @@ def _checked(kind: Any, values: Mapping[str, Any]) -> Any:
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         place = ".".join(str(part) for part in first["loc"])
-        name = getattr(kind, "type", "header")
-        title = "a line of the log is no event"
-        raise EventError(
-            title, f"{name if isinstance(name, str) else 'header'}.{place}: {first['msg']}"
-        ) from None
+        name = "header" if kind is Header else kind.type
+        raise EventError(_NO_EVENT, f"{name}.{place}: {first['msg']}") from None
 
 
 def _refuse_constant(name: str) -> float:
