@@ -1,11 +1,11 @@
 """The failures that the trainer tells a person about: a code, what happened, and what to do next.
 
-    EngineError
-    ├── DataError        the images or their labels cannot be had          E_DATA
-    ├── DeviceError      the asked-for device cannot be used               E_DEVICE
-    ├── CheckpointError  a checkpoint cannot be read, or does not fit      E_CHECKPOINT
-    ├── WhiteningFailed  a covariance has no Cholesky factor               E_WHITENING
-    └── Diverged         the loss is not finite                            E_NONFINITE
+EngineError
+├── DataError        the images or their labels cannot be had          E_DATA
+├── DeviceError      the asked-for device cannot be used               E_DEVICE
+├── CheckpointError  a checkpoint cannot be read, or does not fit      E_CHECKPOINT
+├── WhiteningFailed  a covariance has no Cholesky factor               E_WHITENING
+└── Diverged         the loss is not finite                            E_NONFINITE
 """
 
 from __future__ import annotations

@@ -5,17 +5,22 @@ from __future__ import annotations
 import pytest
 import torch
 
+from wmse_tui.engine.doctor import Cuda
 from wmse_tui.engine.errors import DeviceError
 from wmse_tui.engine.training import device as device_module
 from wmse_tui.engine.training.device import choose_device
 
 
+def with_verdict(monkeypatch: pytest.MonkeyPatch, verdict: Cuda) -> None:
+    monkeypatch.setattr(device_module, "explain", lambda evidence: verdict)
+
+
 def without_cuda(monkeypatch: pytest.MonkeyPatch, reason: str) -> None:
-    monkeypatch.setattr(device_module, "why_no_cuda", lambda: reason)
+    with_verdict(monkeypatch, Cuda(usable=False, reason="no_driver", text=reason, fix="load the driver"))
 
 
 def with_gpus(monkeypatch: pytest.MonkeyPatch, count: int) -> None:
-    without_cuda(monkeypatch, "")
+    with_verdict(monkeypatch, Cuda(usable=True, reason="ok", text="CUDA"))
     monkeypatch.setattr(torch.cuda, "device_count", lambda: count)
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda index: f"GPU number {index}")
 
@@ -27,7 +32,7 @@ def test_cpu_is_the_cpu() -> None:
 def test_auto_without_a_gpu_is_the_cpu_and_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
     without_cuda(monkeypatch, "no driver")
     chosen = choose_device("auto")
-    assert (chosen.torch.type, chosen.reason) == ("cpu", "no CUDA: no driver")
+    assert (chosen.torch.type, chosen.reason) == ("cpu", "no driver")
 
 
 def test_auto_with_gpus_takes_the_first(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -40,6 +45,7 @@ def test_cuda_without_a_gpu_is_an_error_with_the_reason(monkeypatch: pytest.Monk
     without_cuda(monkeypatch, "no driver")
     with pytest.raises(DeviceError, match=r"compute.device=cuda cannot be used: no driver") as caught:
         choose_device("cuda")
+    assert caught.value.next[0] == "load the driver"
     assert any("compute.device=cpu" in step for step in caught.value.next)
 
 
@@ -48,9 +54,3 @@ def test_a_gpu_that_is_not_there_is_an_error_with_the_choice(monkeypatch: pytest
     with pytest.raises(DeviceError, match=r"compute.device=cuda:5 does not exist: 2 visible GPUs") as caught:
         choose_device("cuda:5")
     assert caught.value.next[0] == "take one of cuda:0, cuda:1"
-
-
-def test_hidden_gpus_are_named_as_the_reason(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(torch.backends.cuda, "is_built", lambda: True)
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
-    assert device_module.why_no_cuda() == "CUDA_VISIBLE_DEVICES='' hides every GPU"

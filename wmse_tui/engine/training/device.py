@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import torch
 
+from wmse_tui.engine.doctor import explain, gather
 from wmse_tui.engine.errors import DeviceError
 
 
@@ -19,22 +20,6 @@ class Device:
     reason: str
 
 
-def why_no_cuda() -> str:
-    """One sentence that says why CUDA cannot be used here, most specific cause first."""
-    if not torch.backends.cuda.is_built():
-        return f"this torch ({torch.__version__}) was built without CUDA"
-    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if visible is not None and visible.strip() in ("", "-1"):
-        return f"CUDA_VISIBLE_DEVICES={visible!r} hides every GPU"
-    try:
-        torch.cuda.init()
-    except (RuntimeError, AssertionError) as error:
-        return str(error).splitlines()[0]
-    if torch.cuda.device_count() == 0:
-        return "the driver reports no GPU" + (f" (CUDA_VISIBLE_DEVICES={visible!r})" if visible else "")
-    return ""
-
-
 def choose_device(wanted: str) -> Device:
     """Resolve `auto`, `cpu`, `cuda` or `cuda:N`.
 
@@ -45,14 +30,14 @@ def choose_device(wanted: str) -> Device:
     """
     if wanted == "cpu":
         return Device(torch.device("cpu"), _cpu_name(), "asked for")
-    reason = why_no_cuda()
-    if wanted == "auto" and reason:
-        return Device(torch.device("cpu"), _cpu_name(), f"no CUDA: {reason}")
-    if reason:
+    cuda = explain(gather())
+    if wanted == "auto" and not cuda.usable:
+        return Device(torch.device("cpu"), _cpu_name(), cuda.text)
+    if not cuda.usable:
         raise DeviceError(
             f"compute.device={wanted} cannot be used",
-            reason,
-            next=("`wmse-tui doctor` shows what torch sees", "train on the CPU: --set compute.device=cpu"),
+            cuda.text,
+            next=(cuda.fix, "`wmse-tui doctor` shows more", "train on the CPU: --set compute.device=cpu"),
         )
     count = torch.cuda.device_count()
     index = int(wanted.partition(":")[2] or 0) if wanted != "auto" else 0

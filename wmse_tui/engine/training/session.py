@@ -250,4 +250,3 @@ def _opened_log(run: RunDirectory) -> Iterator[EventWriter]:
         yield log
     finally:
         log.close()
-
