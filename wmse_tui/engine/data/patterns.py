@@ -174,7 +174,7 @@ def draw_patterns(indices: int | Tensor, *, split_seed: int, size: int = 32) -> 
 def _draw(kind: Callable[[Plane, Chance], Tensor], indices: Tensor, split_seed: int, size: int) -> Tensor:
     slots = 100 + (size * size if kind is _noise else 0)
     chance = Chance(indices, split_seed, slots)
-    contrast = chance.between(math.log(0.07), math.log(0.45)).exp()
+    contrast = chance.between(math.log(0.1), math.log(0.45)).exp()
     light, hardness = chance.between(0.35, 0.65), chance.between(0.5, 3)
     tint = torch.cat([chance.between(-0.03, 0.03) for _ in range(3)], dim=1)[..., None]
     form = kind(Plane(chance, size), chance) * chance.sign()
