@@ -35,11 +35,8 @@ def make_run(tmp_path: Path) -> Callable[..., RunDirectory]:
     """Creates a run of the tiny experiment with some keys set differently."""
 
     def make(*overrides: str, name: str = "tiny") -> RunDirectory:
-        tiny = [
-            o
-            for o in TINY
-            if not (o.startswith("method.") and any(x.startswith("method.name") for x in overrides))
-        ]
+        other_method = any(o.startswith("method.name=") and o != "method.name=w_mse" for o in overrides)
+        tiny = [o for o in TINY if not (other_method and o.startswith("method."))]
         experiment = load_experiment(preset="quickstart", overrides=(*tiny, *overrides))
         return create_run(tmp_path / "runs", dump_experiment(experiment), name=name)
 

@@ -1,0 +1,142 @@
+"""Every end of an attempt is told in the log, with the exit code that belongs to it."""
+
+from __future__ import annotations
+
+import math
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from wmse_tui.engine.training.checkpoints import read_checkpoint, step_checkpoints
+from wmse_tui.engine.training.loop import Trainer
+from wmse_tui.engine.training.requests import STOP_SIGNALS
+from wmse_tui.engine.training.session import run_session
+from wmse_tui.runs.directory import RunDirectory
+from wmse_tui.runs.events import Attempt, Error, Exit, Steps
+from wmse_tui.runs.reader import read_log
+from wmse_tui.runs.watch import view_run
+
+MakeRun = Callable[..., RunDirectory]
+
+WITHOUT_INTERFACE = """
+import sys
+class Absent:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in ("typer", "rich", "click", "textual", "plotext"):
+            raise ModuleNotFoundError(f"{name} is not installed here")
+sys.meta_path.insert(0, Absent())
+from wmse_tui.engine.training.session import run_session
+sys.exit(run_session(sys.argv[1]))
+"""
+
+
+@pytest.fixture(autouse=True)
+def _process_as_before() -> Iterator[None]:
+    """A session in this process installs its signal handlers and its determinism here."""
+    before = {number: signal.getsignal(number) for number in (*STOP_SIGNALS, signal.SIGHUP)}
+    deterministic = torch.are_deterministic_algorithms_enabled()
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+    torch.use_deterministic_algorithms(deterministic)
+
+
+def events_of(run: RunDirectory, kind: type[Any]) -> list[Any]:
+    return [record.event for record in read_log(run.events) if isinstance(record.event, kind)]
+
+
+def poison_after(step: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Put a NaN into the weights when `step` steps are done, as a broken kernel or disk would."""
+    at_boundary = Trainer._at_boundary
+
+    def poisoned(trainer: Trainer) -> None:
+        at_boundary(trainer)
+        if trainer.position.step == step:
+            with torch.no_grad():
+                next(trainer.method.projector.parameters()).fill_(math.nan)
+
+    monkeypatch.setattr(Trainer, "_at_boundary", poisoned)
+
+
+def test_the_trainer_needs_no_interface_library(make_run: MakeRun) -> None:
+    run = make_run("schedule.epochs=1")
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT_INTERFACE, str(run.path)], capture_output=True, text=True, timeout=120
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert view_run(run).state == "completed"
+
+
+def test_a_completed_run_says_so_and_stays_completed(make_run: MakeRun) -> None:
+    run = make_run("schedule.epochs=1")
+    assert run_session(run.path) == 0
+    assert run_session(run.path) == 0
+    assert [event.status for event in events_of(run, Exit)] == ["completed", "completed"]
+    assert [event.resume_step for event in events_of(run, Attempt)] == [0, 6]
+    assert view_run(run).step == 6
+    assert read_checkpoint(run.checkpoints / "final.pt")["position"]["epoch"] == 1
+
+
+@pytest.mark.parametrize(
+    ("method", "title", "evidence"),
+    [
+        ("w_mse", "the embeddings to be whitened are not all finite", "NaN"),
+        ("simclr", "the loss is not finite", "step 9 (epoch 2), loss nan"),
+        ("byol", "the loss is not finite", "step 9 (epoch 2), loss nan"),
+    ],
+)
+def test_a_loss_that_is_not_finite_is_diagnosed_and_the_last_good_checkpoint_kept(
+    make_run: MakeRun, monkeypatch: pytest.MonkeyPatch, method: str, title: str, evidence: str
+) -> None:
+    run = make_run(f"method.name={method}", "checkpoint.every_minutes=0.0001")
+    poison_after(8, monkeypatch)
+    assert run_session(run.path) == 3
+    error = events_of(run, Error)[-1]
+    assert error.title == title
+    assert evidence in error.detail
+    assert error.stage == "training"
+    assert error.next
+    assert events_of(run, Exit)[-1].status == "diverged"
+    newest = step_checkpoints(run.checkpoints)[-1]
+    assert newest.name in error.saved
+    saved = read_checkpoint(newest)
+    assert saved["position"]["step"] <= 8
+    assert all(bool(t.isfinite().all()) for t in saved["method"].values() if t.is_floating_point())
+    assert max(event.first + len(event.loss) - 1 for event in events_of(run, Steps)) >= 8
+
+
+def test_missing_images_end_the_start_with_what_to_do(make_run: MakeRun, tmp_path: Path) -> None:
+    root = tmp_path / "nothing-here"
+    run = make_run("dataset.name=folder", f"dataset.root={root}", "dataset.mean=null")
+    assert run_session(run.path) == 1
+    error = events_of(run, Error)[-1]
+    assert (error.code, error.stage) == ("E_DATA", "start")
+    assert str(root) in error.title + error.detail
+    assert error.next
+    assert events_of(run, Attempt) == []
+
+
+def test_a_configuration_of_another_version_is_named_with_its_line(make_run: MakeRun) -> None:
+    run = make_run()
+    run.config.write_text(run.config.read_text().replace("hidden:", "hiden:"))
+    assert run_session(run.path) == 2
+    error = events_of(run, Error)[-1]
+    assert error.code == "E_CONFIG"
+    assert "projector.hiden" in error.detail
+    assert "hidden" in error.detail
+
+
+def test_a_checkpoint_of_another_network_is_refused_whole(make_run: MakeRun) -> None:
+    run = make_run("schedule.epochs=1")
+    assert run_session(run.path) == 0
+    run.config.write_text(run.config.read_text().replace("hidden: 16", "hidden: 24"))
+    assert run_session(run.path) == 1
+    error = events_of(run, Error)[-1]
+    assert (error.code, error.title) == ("E_CHECKPOINT", "the checkpoint does not fit this configuration")
+    assert "size mismatch" in error.detail
