@@ -19,6 +19,7 @@ from PIL import Image
 from torch import Tensor
 
 from wmse_tui.config.schema import Experiment
+from wmse_tui.engine.data import resident
 from wmse_tui.engine.data.images import ImageSet, MemoryImages
 from wmse_tui.engine.data.loading import Batches, build_batches
 from wmse_tui.engine.data.patterns import draw_patterns
@@ -232,3 +233,11 @@ def _alive(pid: int) -> bool:
         return "Z" not in Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
     except (ProcessLookupError, FileNotFoundError):
         return False
+
+
+def test_images_that_do_not_fit_on_the_device_are_sent_batch_by_batch(
+    patterns: MemoryImages, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = all_of(batches(patterns).epoch(0))
+    monkeypatch.setattr(resident, "fits", lambda pixels, device: False)
+    assert torch.equal(all_of(batches(patterns).epoch(0)), here)

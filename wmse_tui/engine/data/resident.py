@@ -24,7 +24,8 @@ class ResidentBatches:
     """
 
     def __init__(self, pixels: Tensor, plan: ViewPlan, device: torch.device) -> None:
-        self._pixels = pixels.to(device) if fits(pixels, device) else pixels
+        self._resident = fits(pixels, device)
+        self._pixels = pixels.to(device) if self._resident else pixels
         self._plan = plan
         self._device = device
 
@@ -35,7 +36,7 @@ class ResidentBatches:
 
     def _views(self, epoch: int, indices: Tensor) -> Tensor:
         plan, pixels, rows = self._plan, self._pixels, indices
-        if pixels.device != self._device:
+        if not self._resident:
             pixels, rows = send(pixels[indices], self._device), torch.arange(len(indices))
         height, width = pixels.shape[2:]
         views = torch.empty(plan.views, len(indices), 3, plan.size, plan.size, device=pixels.device)
