@@ -52,3 +52,14 @@ def test_the_learning_rate_of_the_call_is_the_one_used() -> None:
     parameter.grad = torch.ones(3)
     step_unless_nonfinite(optimizer, torch.tensor(1.0), lr=0.25)
     assert parameter.tolist() == [0.75, -2.25, 2.75]
+
+
+@pytest.mark.parametrize("config", CONFIGS, ids=lambda config: config.name)
+def test_after_a_non_finite_loss_a_finite_one_moves_nothing_either(config: Optimizer) -> None:
+    """The host learns of the bad step later; the weights it then diagnoses must be those of that step."""
+    parameter = one_parameter()
+    optimizer = build_optimizer([parameter], config)
+    for loss in (float("nan"), 1.0):
+        parameter.grad = torch.ones(3)
+        step_unless_nonfinite(optimizer, torch.tensor(loss), lr=0.1)
+    assert parameter.tolist() == [1.0, -2.0, 3.0]

@@ -39,13 +39,16 @@ def build_optimizer(parameters: Iterable[nn.Parameter], config: Optimizer) -> to
 
 
 def step_unless_nonfinite(optimizer: torch.optim.Optimizer, loss: Tensor, *, lr: float) -> None:
-    """Update the parameters at `lr`, except when `loss` is not finite: then nothing moves.
+    """Update the parameters at `lr`, unless `loss` or one before it was not finite: then nothing moves.
 
     The decision is taken on the device: torch's fused kernels read `found_inf`, so the host does not
-    wait. The weights therefore stay as they were before the bad step, for the diagnosis and the person.
+    wait. A bad step is known to the host some steps later; until then the next batch may well have a finite
+    loss, so the mark stays: the weights are those before the bad step, for the diagnosis and the person.
     """
     for group in optimizer.param_groups:
         group["lr"] = lr
-    optimizer.found_inf = (~torch.isfinite(loss.detach())).float()  # type: ignore[attr-defined]
+    bad = (~torch.isfinite(loss.detach())).float()
+    before = getattr(optimizer, "found_inf", None)
+    optimizer.found_inf = bad if before is None else torch.maximum(before, bad)  # type: ignore[attr-defined]
     optimizer.grad_scale = None  # type: ignore[attr-defined]
     optimizer.step()
