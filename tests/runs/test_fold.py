@@ -148,7 +148,13 @@ def test_any_event_of_a_later_attempt_clears_how_the_earlier_one_ended() -> None
     assert (view.attempt, view.attempt_started, view.started) == (2, 900.0, 100.0)
 
 
-def test_an_evaluation_of_the_same_epoch_replaces_the_earlier_one() -> None:
+def test_an_evaluation_asked_for_within_an_epoch_stands_beside_that_of_its_beginning() -> None:
+    view = folded(evaluation(0, 0, 0.1), evaluation(0, 3, 0.3), evaluation(1, 4, 0.4), evaluation(1, 6, 0.6))
+    assert [(e.epoch, e.step) for e in view.evaluations] == [(0, 0), (0, 3), (1, 4), (1, 6)]
+    assert view.best_knn == evaluation(1, 6, 0.6)
+
+
+def test_an_evaluation_of_the_same_step_replaces_the_earlier_one() -> None:
     view = folded(evaluation(1, 4, 0.9), evaluation(2, 8, 0.5), evaluation(1, 4, 0.4))
     assert view.evaluations == (evaluation(2, 8, 0.5), evaluation(1, 4, 0.4))
     assert view.best_knn == evaluation(2, 8, 0.5)

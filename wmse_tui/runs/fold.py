@@ -76,7 +76,8 @@ def _changes(view: RunView, record: Record) -> dict[str, Any]:
             speed = event.images_per_second or view.images_per_second
             return {"epoch_rows": rows, "epoch": event.epoch, "images_per_second": speed}
         case Evaluation() as event:
-            others = (other for other in view.evaluations if other.epoch != event.epoch)
+            # Several within an epoch count it alike; only that of the same step is the same one done again.
+            others = (other for other in view.evaluations if other.step != event.step)
             return {"evaluations": (*others, event), "pace": view.pace.interrupted()}
         case Checkpoint() as event:
             others_saved = (other for other in view.checkpoints if other.file != event.file)

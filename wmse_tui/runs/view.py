@@ -100,13 +100,13 @@ class RunView:
     @property
     def best_knn(self) -> Evaluation | None:
         """The evaluation of the best k-NN accuracy of a trained encoder; the first, if equal."""
-        found = [e for e in self.evaluations if e.epoch > 0 and e.knn is not None]
+        found = [e for e in self.evaluations if e.step > 0 and e.knn is not None]
         return max(found, key=lambda e: e.knn.top1 if e.knn is not None else 0.0, default=None)
 
     @property
     def best_linear(self) -> Evaluation | None:
         """The evaluation of the best linear accuracy of a trained encoder; the first, if equal."""
-        found = [e for e in self.evaluations if e.epoch > 0 and e.linear is not None]
+        found = [e for e in self.evaluations if e.step > 0 and e.linear is not None]
         return max(found, key=lambda e: e.linear.top1 if e.linear is not None else 0.0, default=None)
 
     @property
@@ -119,7 +119,7 @@ class RunView:
             per_step = self.summary.batch_size / self.images_per_second
         if per_step is None:
             return None
-        evaluating = sum(e.seconds for e in self.evaluations if e.epoch > 0) / max(1, self.epoch)
+        evaluating = sum(e.seconds for e in self.evaluations if e.step > 0) / max(1, self.epoch)
         left = max(0, self.total_steps - self.step) * per_step
         return left + max(0, self.epochs - self.epoch) * evaluating
 
