@@ -12,6 +12,11 @@ from wmse_tui.engine.errors import DataError
 from wmse_tui.engine.training.failures import describe
 
 SHM = "unable to allocate shared memory(shm) for file </torch_12_34>: No space left on device (28)"
+BUS = (
+    "DataLoader worker (pid 12) is killed by signal: Bus error. It is possible that dataloader's workers are "
+    "out of shared memory. Please try to raise your shared memory limit."
+)
+UNWRITTEN = "unable to write to file </torch_12_34>: No space left on device (28)"
 CASES: list[tuple[BaseException, str, str]] = [
     (DataError("no images in /data", "expected class folders", next=("look there",)), "E_DATA", "look there"),
     (ConfigError((Problem("seed", "is wrong"),)), "E_CONFIG", "start a new run"),
@@ -19,13 +24,17 @@ CASES: list[tuple[BaseException, str, str]] = [
     (OSError(errno.ENOSPC, "No space left on device", "/runs/x"), "E_DISK_FULL", "free some space"),
     (PermissionError(errno.EACCES, "Permission denied", "/data"), "E_PERMISSION", "owner and mode"),
     (RuntimeError(SHM), "E_SHM", "--shm-size=8g"),
+    (RuntimeError(BUS), "E_SHM", "compute.workers=0"),
+    (RuntimeError(UNWRITTEN), "E_SHM", "--ipc=host"),
     (RuntimeError("DataLoader worker (pid(s) 12) exited unexpectedly"), "E_WORKER", "compute.workers=2"),
     (RuntimeError("CUDA error: an illegal memory access"), "E_CUDA", "resume the run"),
     (ZeroDivisionError("division by zero"), "E_INTERNAL", "trainer.log"),
 ]
 
 
-@pytest.mark.parametrize(("error", "code", "advice"), CASES, ids=[code for _, code, _ in CASES])
+@pytest.mark.parametrize(
+    ("error", "code", "advice"), CASES, ids=lambda case: case if isinstance(case, str) else ""
+)
 def test_every_failure_has_a_code_and_a_next_step(error: BaseException, code: str, advice: str) -> None:
     event = describe(error, saved="checkpoint step-00000001.pt", stage="training")
     assert event.code == code

@@ -61,11 +61,7 @@ def _explain(error: BaseException) -> tuple[str, str, str, tuple[str, ...]]:
     if isinstance(error, PermissionError):
         return "E_PERMISSION", "not allowed", str(error), ("check the owner and mode of that path",)
     text = str(error)
-    if (
-        isinstance(error, RuntimeError)
-        and ("/torch_" in text or "Bus error" in text)
-        and "shm" in text.lower()
-    ):
+    if isinstance(error, RuntimeError) and ("</torch_" in text or "Bus error" in text):
         return (
             "E_SHM",
             "/dev/shm is too small for the loader's workers",
