@@ -28,8 +28,8 @@ class Compute(Options):
     precision: Literal["float32", "bfloat16"] = Field(
         "float32",
         title="Precision",
-        description="Arithmetic of encoder and projector; bfloat16 is faster on recent GPUs. Whitening "
-        "stays in float32.",
+        description="Arithmetic of the encoder; bfloat16 is faster on recent GPUs. Projector, whitening and "
+        "loss stay in float32.",
     )
     loader: Literal["auto", "workers", "batched"] = Field(
         "auto",
