@@ -165,3 +165,37 @@ def test_a_save_that_dies_at_any_system_call_leaves_the_old_or_the_new(
             break
     assert finished
     assert n > 10
+
+
+def test_a_step_saved_again_is_whole_at_every_system_call(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A pause, then a stop, save the same step twice; the run may have no other checkpoint."""
+    n, finished = 0, False
+    while not finished:
+        n += 1
+        folder = tmp_path / str(n)
+        folder.mkdir()
+        save_checkpoint(folder, 1, {"step": 1, "again": False})
+        calls = 0
+
+        def counted(real: Any, n: int = n) -> Any:
+            def call(*args: Any, **kwargs: Any) -> Any:
+                nonlocal calls
+                calls += 1
+                if calls == n:
+                    raise Interrupted
+                return real(*args, **kwargs)
+
+            return call
+
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "fsync", counted(os.fsync))
+            patch.setattr(Path, "replace", counted(Path.replace))
+            try:
+                save_checkpoint(folder, 1, {"step": 1, "again": True})
+                finished = True
+            except Interrupted:
+                pass
+        assert newest(folder) == (1, [])
+    assert n > 5

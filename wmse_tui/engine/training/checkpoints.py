@@ -78,12 +78,10 @@ def save_checkpoint(
             size = file.tell()
         digest = file_sha256(aside)
         before_publishing()
-        _publish_text(checksum_path(path), f"{digest}  {path.name}\n")
-        aside.replace(path)
+        _publish(aside, path, digest)
     except BaseException:
         aside.unlink(missing_ok=True)
         raise
-    _sync_folder(folder)
     return Published(path, digest, size)
 
 
@@ -97,14 +95,14 @@ def name_checkpoint(published: Published, name: str) -> None:
     except OSError:  # a file system without hard links
         shutil.copyfile(published.path, aside)
         aside.chmod(0o600)
-    # File and checksum cannot change in one step: in between, the checksum file vouches for both, so
-    # that a process that dies here leaves the old or the new checkpoint, never neither.
+    _publish(aside, target, published.sha256)
+
+
+def has_name(published: Published, name: str) -> bool:
+    """Whether `name` stands for this checkpoint already."""
+    target = published.path.with_name(f"{name}.pt")
     sums = checksum_path(target)
-    new = f"{published.sha256}  {target.name}\n"
-    _publish_text(sums, (sums.read_text(encoding="ascii") if sums.exists() else "") + new)
-    aside.replace(target)
-    _publish_text(sums, new)
-    _sync_folder(target.parent)
+    return target.exists() and sums.exists() and sums.read_bytes() == _sum_line(published.sha256, target)
 
 
 def prune_checkpoints(folder: Path, *, keep: int) -> None:
@@ -201,11 +199,31 @@ def _private(path: Path) -> Any:
     return os.fdopen(descriptor, "w+b")
 
 
-def _publish_text(path: Path, text: str) -> None:
+def _publish(aside: Path, target: Path, sha256: str) -> None:
+    """Rename `aside` to `target`, which may exist already, with its checksum beside it.
+
+    File and checksum cannot change in one step: in between, the checksum file vouches for both, so that a
+    process that dies here leaves the old or the new checkpoint, never neither.
+    """
+    sums = checksum_path(target)
+    old = sums.read_bytes() if target.exists() and sums.exists() else b""
+    new = _sum_line(sha256, target)
+    _publish_bytes(sums, old + new)
+    aside.replace(target)
+    if old:
+        _publish_bytes(sums, new)
+    _sync_folder(target.parent)
+
+
+def _sum_line(sha256: str, target: Path) -> bytes:
+    return f"{sha256}  {target.name}\n".encode()
+
+
+def _publish_bytes(path: Path, content: bytes) -> None:
     aside = path.with_name(f".{path.name}.tmp")
     try:
         with _private(aside) as file:
-            file.write(text.encode())
+            file.write(content)
             file.flush()
             os.fsync(file.fileno())
         aside.replace(path)
