@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import math
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,12 +15,14 @@ from typing import Any
 import pytest
 import torch
 
-from wmse_tui.engine.training.checkpoints import read_checkpoint, step_checkpoints
+from wmse_tui.engine.evaluation import EvaluationInterrupted
+from wmse_tui.engine.training import checkpoints, keeper
+from wmse_tui.engine.training.checkpoints import Published, read_checkpoint, step_checkpoints
 from wmse_tui.engine.training.loop import Trainer
-from wmse_tui.engine.training.requests import STOP_SIGNALS
+from wmse_tui.engine.training.requests import STOP_SIGNALS, Requests, StopRequested
 from wmse_tui.engine.training.session import run_session
 from wmse_tui.runs.directory import RunDirectory
-from wmse_tui.runs.events import Attempt, Error, Exit, Steps
+from wmse_tui.runs.events import Attempt, Epoch, Error, Exit, Steps
 from wmse_tui.runs.reader import read_log
 from wmse_tui.runs.watch import view_run
 
@@ -140,3 +144,103 @@ def test_a_checkpoint_of_another_network_is_refused_whole(make_run: MakeRun) -> 
     error = events_of(run, Error)[-1]
     assert (error.code, error.title) == ("E_CHECKPOINT", "the checkpoint does not fit this configuration")
     assert "size mismatch" in error.detail
+
+
+def test_a_stop_right_after_a_loss_that_is_not_finite_is_told_as_diverged(
+    make_run: MakeRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The loss is still on the device when the stop is obeyed: saving fetches it."""
+    run = make_run("method.name=simclr")
+    poison_after(8, monkeypatch)
+    poisoned = Trainer._at_boundary
+
+    def stop(trainer: Trainer) -> None:
+        if trainer.position.step == 9:
+            raise StopRequested("here")
+        poisoned(trainer)
+
+    monkeypatch.setattr(Trainer, "_at_boundary", stop)
+    monkeypatch.setattr("wmse_tui.engine.training.telemetry.FLUSH_SECONDS", 3600.0)
+    assert run_session(run.path) == 3
+    error = events_of(run, Error)[-1]
+    assert error.title == "the loss is not finite"
+    assert "step 9 (epoch 2)" in error.detail
+
+
+def test_weights_that_are_not_finite_are_never_saved(
+    make_run: MakeRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A gradient can overflow where its loss did not: the last step of a run has no loss after it."""
+    run = make_run("evaluation.knn=off", "schedule.epochs=1")
+    poison_after(6, monkeypatch)
+    assert run_session(run.path) == 3
+    assert events_of(run, Error)[-1].title == "the weights are not finite"
+    assert not (run.checkpoints / "final.pt").exists()
+
+
+@pytest.mark.parametrize("name", ["best", "final"])
+def test_an_attempt_that_died_before_naming_its_checkpoint_is_made_good(
+    make_run: MakeRun, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    run = make_run("schedule.epochs=1")
+    naming = checkpoints.name_checkpoint
+
+    def refused(published: Published, wanted: str) -> None:
+        if wanted == name:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        naming(published, wanted)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(keeper, "name_checkpoint", refused)
+        assert run_session(run.path) == 1
+    assert not (run.checkpoints / f"{name}.pt").exists()
+    assert run_session(run.path) == 0
+    assert read_checkpoint(run.checkpoints / f"{name}.pt")["position"]["step"] == 6
+
+
+def test_other_training_images_than_before_are_refused(make_run: MakeRun) -> None:
+    run = make_run("schedule.epochs=1")
+    assert run_session(run.path) == 0
+    run.config.write_text(run.config.read_text().replace("train_images: 96", "train_images: 80"))
+    assert run_session(run.path) == 1
+    error = events_of(run, Error)[-1]
+    assert (error.code, error.title) == (
+        "E_CHECKPOINT",
+        "the training images are not those of the checkpoint",
+    )
+    assert "96 images then, 80 now" in error.detail
+
+
+def test_a_stop_while_paused_takes_no_further_step(
+    make_run: MakeRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = make_run()
+    at_boundary = Trainer._at_boundary
+
+    def pause(trainer: Trainer) -> None:
+        trainer.requests.paused = trainer.position.step == 2
+        at_boundary(trainer)
+
+    def stop(requests: Requests) -> None:
+        requests.stop = "requested"
+
+    monkeypatch.setattr(Trainer, "_at_boundary", pause)
+    monkeypatch.setattr(Requests, "wait_while_paused", stop)
+    assert run_session(run.path) == 4
+    assert events_of(run, Exit)[-1].step == 2
+
+
+def test_a_stopped_evaluation_is_no_time_of_training(
+    make_run: MakeRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = make_run("schedule.epochs=1")
+
+    def interrupted(*_: Any, step: int, **__: Any) -> None:
+        if step:
+            time.sleep(1.0)
+            raise EvaluationInterrupted
+
+    monkeypatch.setattr("wmse_tui.engine.training.session.evaluate", interrupted)
+    assert run_session(run.path) == 4
+    position = read_checkpoint(step_checkpoints(run.checkpoints)[-1])["position"]
+    assert position["epoch_seconds"] < 0.1 + events_of(run, Epoch)[-1].seconds

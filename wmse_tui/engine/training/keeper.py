@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from wmse_tui.config.sections.checkpoint import Checkpoint as CheckpointConfig
-from wmse_tui.engine.training.checkpoints import name_checkpoint, prune_checkpoints, save_checkpoint
+from wmse_tui.engine.training.checkpoints import (
+    Published,
+    file_sha256,
+    has_name,
+    name_checkpoint,
+    prune_checkpoints,
+    save_checkpoint,
+)
 from wmse_tui.runs.events import Checkpoint, Evaluation, Event, Notice
 
 PATIENCE = 3
 """So many refused saves in a row end the run: more would risk ever more work."""
 MUST_SAVE = frozenset({"stop", "final"})
+NAMES = ("best", "final")
+"""The kinds that have a file of their own."""
 
 
 class Keeper:
@@ -59,6 +68,19 @@ class Keeper:
         self.best = accuracy
         return True
 
+    def finish(self, path: Path, kinds: Sequence[str]) -> None:
+        """Give the checkpoint that is resumed the names it was saved for: the attempt may have died before.
+
+        Raises:
+            OSError: the disk refuses.
+        """
+        names = [name for name in NAMES if name in kinds]
+        if names:
+            published = Published(path, file_sha256(path), path.stat().st_size)
+            for name in names:
+                if not has_name(published, name):
+                    name_checkpoint(published, name)
+
     def save(self, state: Mapping[str, Any], *, step: int, epoch: int, kinds: tuple[str, ...]) -> str:
         """Save and publish; returns the file's name, or "" when the disk refused and training may go on.
 
@@ -69,9 +91,12 @@ class Keeper:
         before = self._clock()
         try:
             published = save_checkpoint(
-                self._folder, step, {**state, "best": self.best}, before_publishing=self._sync_log
+                self._folder,
+                step,
+                {**state, "best": self.best, "kinds": kinds},
+                before_publishing=self._sync_log,
             )
-            for name in ("best", "final"):
+            for name in NAMES:
                 if name in kinds:
                     name_checkpoint(published, name)
         except OSError as error:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -93,6 +93,17 @@ class Trainer:
                 those before the bad step, the last checkpoint is good.
         """
         try:
+            self._train_or_save()
+        except WhiteningFailed:
+            with contextlib.suppress(NonFiniteLoss):
+                self.telemetry.flush()
+            raise
+        except NonFiniteLoss as error:
+            raise self._explain(error) from error
+
+    def _train_or_save(self) -> None:
+        """Every epoch that is left; a stop saves first, which may find a loss that is not finite."""
+        try:
             if self.position.evaluated < 0:
                 self._evaluate(final=False)
             while self.position.epoch < self.experiment.schedule.epochs:
@@ -101,12 +112,6 @@ class Trainer:
         except StopRequested:
             self._save("stop")
             raise
-        except WhiteningFailed:
-            with contextlib.suppress(NonFiniteLoss):
-                self.telemetry.flush()
-            raise
-        except NonFiniteLoss as error:
-            raise self._explain(error) from error
 
     def _train_epoch(self) -> None:
         """Every batch of the epoch in progress, from where it stands."""
@@ -142,14 +147,14 @@ class Trainer:
     def _at_boundary(self) -> None:
         """What may happen between two steps: a request, a pause, a checkpoint by the clock."""
         asked = self.requests
-        if asked.stop_requested():
-            raise StopRequested(asked.stop)
+        asked.raise_if_stopped()
         if asked.paused:
             self._save("pause")
             before = time.monotonic()
             asked.wait_while_paused()
             self._epoch_clock += time.monotonic() - before
             self.telemetry.restart_clock()
+            asked.raise_if_stopped()
         if asked.checkpoint or self.keeper.due():
             saved = self._save("requested" if asked.checkpoint else "periodic")
             asked.answer(
@@ -198,14 +203,16 @@ class Trainer:
         self.telemetry.flush()
         before = time.monotonic()
         self.write(Phase(name="evaluate"))
-        result = self.evaluate(epoch=completed, step=at.step, final=final)
+        try:
+            result = self.evaluate(epoch=completed, step=at.step, final=final)
+        finally:  # also when it is interrupted: what it took is no training
+            self._epoch_clock += time.monotonic() - before
         self.method.train()
         if result is not None:
             self.write(result)
         if epoch is not None or at.evaluated < 0:
             at.evaluated = completed
         self._training_announced = False
-        self._epoch_clock += time.monotonic() - before
         if epoch is None:
             self._say_training()
         return result
@@ -218,17 +225,28 @@ class Trainer:
         self.telemetry.restart_clock()
 
     def _save(self, *kinds: str) -> str:
-        """Save a checkpoint; its file name, or "" when the disk refused it and training goes on."""
+        """Save a checkpoint; its file name, or "" when the disk refused it and training goes on.
+
+        Raises:
+            NonFiniteLoss, Diverged: what would be saved is not worth it; the last checkpoint stands.
+        """
         self.telemetry.flush()
-        at = self.position
+        at, weights = self.position, self.method.state_dict()
+        if not _all_finite(weights):  # a gradient can overflow where its loss did not
+            raise Diverged(
+                "the weights are not finite",
+                f"after step {at.step}, and no checkpoint is made of them",
+                next=("a lower optimizer.lr", "a longer schedule.warmup_steps", "compute.precision=float32"),
+            )
         at.epoch_loss_sum, at.epoch_steps = self.telemetry.epoch_loss_sum, self.telemetry.epoch_steps
         if at.batch:
             at.epoch_seconds = time.monotonic() - self._epoch_clock
         saved = self.keeper.save(
             {
                 "position": dataclasses.asdict(at),
-                "method": self.method.state_dict(),
+                "method": weights,
                 "optimizer": self.optimizer.state_dict(),
+                "images": self.batches.images,
             },
             step=at.step,
             epoch=at.epoch,
@@ -257,9 +275,15 @@ class Trainer:
         found = self.method.diagnose(embeddings, step_key=step_key)
         if found is not None:
             return type(found)(found.title, f"{where}; {found.detail}", next=found.next)
-        weights = all(bool(torch.isfinite(p).all()) for p in self.method.parameters())
+        weights = _all_finite(dict(self.method.named_parameters()))
         return Diverged(
             "the loss is not finite",
             f"{where}; the weights are {'finite' if weights else 'no longer finite'} at step {at.step}",
             next=("a lower optimizer.lr", "a longer schedule.warmup_steps", "compute.precision=float32"),
         )
+
+
+def _all_finite(state: Mapping[str, Tensor]) -> bool:
+    """Whether all numbers are finite; waits for the device once."""
+    checks = [tensor.isfinite().all() for tensor in state.values() if tensor.is_floating_point()]
+    return bool(torch.stack(checks).all())

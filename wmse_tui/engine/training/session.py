@@ -89,15 +89,22 @@ class Session:
     def _train(self, experiment: Experiment, device: Device, data: Data, batches: Batches) -> None:
         method = build_method(experiment).to(device.torch)
         optimizer = build_optimizer(method.trainable_parameters(), experiment.optimizer)
-        best = None
+        best: float | None = None
+        kinds: tuple[str, ...] = ()
         found = newest_checkpoint(self.run.checkpoints, damaged=self._warn_damaged)
         if found is not None:
             _, saved = found
+            if saved.get("images", batches.images) != batches.images:
+                raise CheckpointError(
+                    "the training images are not those of the checkpoint",
+                    f"{saved['images']:,} images then, {batches.images:,} now ({batches.split})",
+                    next=("bring the images back as they were", "start a new run"),
+                )
             try:
                 method.load_state_dict(saved["method"])
                 optimizer.load_state_dict(saved["optimizer"])
                 self.position = Position(**saved["position"])
-                best = saved["best"]
+                best, kinds = saved["best"], saved.get("kinds", ())
             except (KeyError, TypeError, ValueError, RuntimeError) as error:
                 # Part of a state restored would be another run under the same name.
                 raise CheckpointError(
@@ -109,6 +116,8 @@ class Session:
         keeper = Keeper(
             self.run.checkpoints, experiment.checkpoint, write=self.write, sync_log=self.log.sync, best=best
         )
+        if found is not None:
+            keeper.finish(found[0], kinds)
         trainer = Trainer(
             experiment,
             method,
