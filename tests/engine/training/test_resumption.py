@@ -123,6 +123,8 @@ def test_killed_and_resumed_equals_undisturbed(make_run: MakeRun, method: str) -
 
     for at in sorted(moments.sample(range(1, 16), 2)):
         process = start(killed)
+        # The first steps are told just before their checkpoint is published.
+        wait_until(lambda: bool(step_checkpoints(killed.checkpoints)), process)
         wait_until(lambda at=at: steps_seen(killed) >= at, process)  # type: ignore[misc]
         process.send_signal(signal.SIGKILL)
         assert process.wait(10) == -signal.SIGKILL
