@@ -80,7 +80,10 @@ def load_data(experiment: Experiment, *, progress: Progress) -> Data:
     probe_train, probe_test, notices = parts.probe_train, parts.probe_test, parts.notices
     if dataset.probe_train is not None and dataset.probe_test is not None:
         probe_train, probe_test, passed_over = read_probe_folders(
-            expanded(dataset.probe_train), expanded(dataset.probe_test), progress
+            expanded(dataset.probe_train),
+            expanded(dataset.probe_test),
+            progress,
+            test_images=dataset.test_images,
         )
         notices += passed_over
     elif probe_train is None or probe_test is None:
@@ -101,7 +104,7 @@ def _wanted(dataset: Dataset) -> Wanted:
         root=_root(dataset),
         download=dataset.download,
         train_images=dataset.train_images,
-        test_images=dataset.test_images,
+        test_images=None if dataset.probe_train is not None else dataset.test_images,
         held_out=0.0 if dataset.probe_train is not None else dataset.held_out,
     )
 

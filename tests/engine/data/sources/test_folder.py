@@ -190,6 +190,15 @@ def test_separate_probe_folders_judge_unlabelled_training(
     assert data.probe_test.labels.tolist() == [0, 1, 1]
 
 
+def test_a_limit_of_test_images_holds_for_a_separate_probe_folder(
+    tmp_path: Path, picture: Picture, experiment_on: Callable[..., Experiment], progress: Progress
+) -> None:
+    fill(tmp_path, picture, {"own": 5, "learn/ant": 3, "learn/bee": 3, "judge/ant": 3, "judge/bee": 3})
+    folders = {"root": tmp_path / "own", "probe_train": tmp_path / "learn", "probe_test": tmp_path / "judge"}
+    data = load_data(experiment_on(name="folder", test_images=2, **folders), progress=progress)
+    assert data.probe_split == f"{tmp_path}/learn (6) -> {tmp_path}/judge subset (2)"
+
+
 def test_separate_probe_folders_leave_all_images_to_the_training(
     tmp_path: Path, picture: Picture, experiment_on: Callable[..., Experiment], progress: Progress
 ) -> None:

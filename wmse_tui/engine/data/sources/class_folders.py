@@ -11,7 +11,7 @@ from torch import Tensor
 from wmse_tui.engine.data.images import ImageSet
 from wmse_tui.engine.data.sources.choose import choose
 from wmse_tui.engine.data.sources.files import images_from_files
-from wmse_tui.engine.data.sources.parts import subset
+from wmse_tui.engine.data.sources.parts import TEST_OPTION, subset
 from wmse_tui.engine.data.sources.progress import Progress
 from wmse_tui.engine.data.sources.scan import Tree, count_text, listing, scan
 from wmse_tui.engine.errors import DataError
@@ -75,12 +75,14 @@ def read_files(
 
 
 def read_probe_folders(
-    train: Path, test: Path, progress: Progress
+    train: Path, test: Path, progress: Progress, *, test_images: int | None = None
 ) -> tuple[ImageSet, ImageSet, tuple[str, ...]]:
     """The separate labelled images of the probes: to learn from, to test with, and what was passed over.
 
+    At most `test_images` of the test; None: all.
+
     Raises:
-        DataError: a folder has no class folders, or the test has a class that the training lacks.
+        DataError: no class folders, a test class that the training lacks, or fewer images than asked for.
     """
     trees = []
     for option, folder in (("dataset.probe_train", train), ("dataset.probe_test", test)):
@@ -99,11 +101,11 @@ def read_probe_folders(
             trees[0].names,
             name="probe",
             split=str(tree.folder),
-            limit=None,
-            option="",
+            limit=limit,
+            option=TEST_OPTION,
             progress=progress,
         )
-        for tree in trees
+        for tree, limit in zip(trees, (None, test_images), strict=True)
     ]
     return sets[0], sets[1], trees[0].notices() + trees[1].notices()
 
