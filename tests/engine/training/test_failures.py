@@ -44,6 +44,13 @@ def test_every_failure_has_a_code_and_a_next_step(error: BaseException, code: st
     assert bool(event.traceback) == (code == "E_INTERNAL")
 
 
+@pytest.mark.parametrize(("error", "code", "advice"), CASES)
+def test_no_advice_is_to_resume_with_other_options(error: BaseException, code: str, advice: str) -> None:
+    """The configuration of a run is frozen; `wmse-tui resume` takes no --set."""
+    for step in describe(error, saved="", stage="training").next:
+        assert "--set" not in step or "new run" in step, (code, advice)
+
+
 def test_a_small_dev_shm_is_not_called_a_full_disk() -> None:
     event = describe(RuntimeError(SHM), saved="", stage="training")
     assert "/dev/shm" in event.title

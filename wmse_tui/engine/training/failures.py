@@ -46,9 +46,9 @@ def _explain(error: BaseException) -> tuple[str, str, str, tuple[str, ...]]:
             _first_line(error),
             (
                 "look for other processes on the GPU: nvidia-smi",
-                "take another GPU: --set compute.device=cuda:1",
-                "compute.precision=bfloat16 halves the activations",
-                "a smaller schedule.batch_size (it changes the recipe)",
+                "resume the run on another GPU: CUDA_VISIBLE_DEVICES=1 wmse-tui resume RUN",
+                "a new run with compute.precision=bfloat16, which halves the activations",
+                "or with a smaller schedule.batch_size (it changes the recipe)",
             ),
         )
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
@@ -66,14 +66,20 @@ def _explain(error: BaseException) -> tuple[str, str, str, tuple[str, ...]]:
             "E_SHM",
             "/dev/shm is too small for the loader's workers",
             _first_line(error),
-            ("--set compute.workers=0", "a container needs --shm-size=8g or --ipc=host"),
+            (
+                "a container needs --shm-size=8g or --ipc=host; then resume the run",
+                "or start a new run with --set compute.workers=0",
+            ),
         )
     if isinstance(error, RuntimeError) and "DataLoader worker" in text:
         return (
             "E_WORKER",
             "a loader's worker died",
             f"{_first_line(error)}; most often the machine ran out of memory (see `dmesg`)",
-            ("fewer workers: --set compute.workers=2", "then resume the run"),
+            (
+                "resume the run when more memory is free",
+                "or start a new run with fewer workers: --set compute.workers=2",
+            ),
         )
     if isinstance(error, RuntimeError) and "CUDA error" in text:
         return (

@@ -84,7 +84,7 @@ def _no_factor(x: Tensor, eps: float) -> WhiteningFailed | None:
         "the embeddings have collapsed: the covariance of a slice has no Cholesky factor",
         f"the leading minor of order {minor} is not positive; {_spread(slices[failed[0]], x)}; {share}",
         next=(
-            "resume from the last good checkpoint with a lower optimizer.lr or longer schedule.warmup_steps",
+            "start a new run with a lower optimizer.lr or longer schedule.warmup_steps",
             "take more images to a slice (method.whitening_size) or fewer dimensions (projector.dim)",
             "if many images are alike or repeated: look at dataset and augmentation",
             "set method.eps (1e-4, say) only knowingly: it changes the loss, most so for small embeddings",
