@@ -50,8 +50,18 @@ def test_an_override_is_a_yaml_value_and_for_text_the_text(override: str, path: 
 
 
 def test_null_takes_an_option_back_to_its_default() -> None:
-    experiment = load_experiment(preset="stl10", overrides=["dataset.eval_resize=null", "dataset.eval_crop="])
+    experiment = load_experiment(
+        preset="stl10", overrides=["dataset.eval_resize=null", "dataset.eval_crop=~"]
+    )
     assert (experiment.dataset.eval_resize, experiment.dataset.eval_crop) == (None, None)
+
+
+@pytest.mark.parametrize("override", ["optimizer.lr=", "dataset.root=", "seed= "])
+def test_an_empty_value_is_refused_not_taken_for_the_default(override: str) -> None:
+    flag = f"--set {override.partition('=')[0]}"
+    assert (
+        complaint([override]) == f"{flag}: expected a value after `=`, got none; null gives the default back"
+    )
 
 
 def test_overrides_are_blamed_by_their_flag() -> None:

@@ -21,7 +21,8 @@ def load_experiment(
     """The experiment of a preset or of a file (which may say `extends: PRESET`), with `overrides` on it.
 
     An override is `optimizer.lr=1e-3`. Its value is YAML (a number, a word, `[50, 25]`); for titles and
-    folders it is taken as it stands; `null` clears. Relative folders start beside the file that names them,
+    folders it is taken as it stands; `null` clears. An empty value is refused: it is a job script's variable
+    that nobody set. Relative folders start beside the file that names them,
     and in an override in the working directory. Without preset and file the defaults hold, which are the
     paper's recipe for CIFAR-10.
 
@@ -83,6 +84,10 @@ def _override(override: str) -> Layer:
     if not equals or not all(path.split(".")):
         message = f"expected key=value (optimizer.lr=1e-3), got {shown(override)}"
         raise ConfigError([Problem("", message, source="--set")])
+    field = field_of(path)
+    if not text.strip() and (field is None or field.annotation is not str):
+        message = "expected a value after `=`, got none"
+        raise ConfigError([Problem("", message, "null gives the default back", source=source)])
     values: Any = text if _literal(path, text) else read_value(text, source)
     for part in reversed(path.split(".")):
         values = {part: values}
@@ -91,7 +96,7 @@ def _override(override: str) -> Layer:
 
 def _literal(path: str, text: str) -> bool:
     """Whether a value is text as it stands: a colon in a title or a folder called 1 needs no quotes."""
-    if text.strip() in ("", "~", "null") or text[:1] in ("'", '"'):
+    if text.strip() in ("~", "null") or text[:1] in ("'", '"'):
         return False
     field = field_of(path)
     return path in FOLDERS or (field is not None and field.annotation is str)
