@@ -69,7 +69,7 @@ def test_a_second_trainer_is_refused_and_told_who_the_first_is(run: RunDirectory
     assert str(caught.value) == (
         f"run little is being trained already: by process {child.pid} on {caught.value.host}"
     )
-    assert caught.value.next == ("watch it: wmse-tui attach", "end it: wmse-tui stop")
+    assert caught.value.next == ("watch it: wmse-tui attach little", "end it: wmse-tui stop little")
     assert child.poll() is None
 
 

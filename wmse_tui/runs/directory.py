@@ -155,7 +155,7 @@ def remove_run(run: RunDirectory) -> None:
             process = trainer.process if trainer is not None else None
             if process is not None and is_alive(process) is not False:
                 detail = f"process {process.pid} on {safe(process.host, 64)}"
-                raise RunBusy(f"run {run.id} seems to be training", detail) from None
+                raise RunBusy(f"run {run.id} seems to be training", detail, run=run.id) from None
         hidden = run.path.with_name(f".removed-{run.id}-{secrets.token_hex(4)}")
         try:
             run.path.rename(hidden)

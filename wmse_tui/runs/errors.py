@@ -92,8 +92,11 @@ class RunBusy(RunsError):
 
     code = "E_RUN_BUSY"
 
-    def __init__(self, title: str, detail: str = "", *, pid: int | None = None, host: str = "") -> None:
-        super().__init__(title, detail, next=("watch it: wmse-tui attach", "end it: wmse-tui stop"))
+    def __init__(
+        self, title: str, detail: str = "", *, run: str = "RUN", pid: int | None = None, host: str = ""
+    ) -> None:
+        steps = (f"watch it: wmse-tui attach {run}", f"end it: wmse-tui stop {run}")
+        super().__init__(title, detail, next=steps)
         self.pid = pid
         self.host = host
 

@@ -32,9 +32,11 @@ def launch_trainer(run: RunDirectory, *, python: str | Path = sys.executable) ->
         trainer = read_trainer(run)
         process = trainer.process if trainer is not None else None
         if process is None:
-            raise RunBusy(f"run {run.id} is being trained already")
+            raise RunBusy(f"run {run.id} is being trained already", run=run.id)
         detail = f"by process {process.pid} on {safe(process.host, 64)}"
-        raise RunBusy(f"run {run.id} is being trained already", detail, pid=process.pid, host=process.host)
+        raise RunBusy(
+            f"run {run.id} is being trained already", detail, run=run.id, pid=process.pid, host=process.host
+        )
     discard(run)
     write_launch(run)
     try:

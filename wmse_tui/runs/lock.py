@@ -84,11 +84,12 @@ class RunLock:
     def _busy(self) -> RunBusy:
         trainer = read_trainer(self.run)
         if trainer is None or trainer.process is None:
-            return RunBusy(f"run {self.run.id} is being trained already")
+            return RunBusy(f"run {self.run.id} is being trained already", run=self.run.id)
         pid, host = trainer.process.pid, trainer.process.host
         return RunBusy(
             f"run {self.run.id} is being trained already",
             f"by process {pid} on {safe(host, 64)}",
+            run=self.run.id,
             pid=pid,
             host=host,
         )
