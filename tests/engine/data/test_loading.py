@@ -168,8 +168,19 @@ def test_batched_without_pixels_is_refused_with_reason() -> None:
 def test_too_few_images_for_a_batch_are_refused(patterns: MemoryImages) -> None:
     with pytest.raises(DataError) as refusal:
         batches(patterns.take(torch.arange(7)))
-    assert refusal.value.detail == "patterns train has 7, schedule.batch_size is 8"
-    assert "schedule.batch_size" in refusal.value.next[0]
+    assert (
+        refusal.value.detail == "patterns (train) has 7, schedule.batch_size is 8 and method.whitening_size 8"
+    )
+    assert refusal.value.next == ("train on more images",)  # no batch of seven can be whitened by eights
+
+    with pytest.raises(DataError) as refusal:
+        build_batches(
+            patterns.take(torch.arange(9)),
+            experiment(schedule={"kind": "constant", "batch_size": 16}),
+            CPU,
+        )
+    assert refusal.value.detail == "patterns (train) has 9, schedule.batch_size is 16"
+    assert refusal.value.next[0] == "take at most 9: --set schedule.batch_size=..."
 
 
 @pytest.mark.parametrize("workers", [0, 1])

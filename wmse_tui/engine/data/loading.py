@@ -70,10 +70,15 @@ def build_batches(train: ImageSet, experiment: Experiment, device: torch.device)
     """
     plan, wanted, pixels = plan_views(experiment), experiment.compute.loader, train.pixels
     if len(train) < plan.batch_size:
+        least = getattr(experiment.method, "whitening_size", 1)
+        smaller = (
+            (f"take at most {len(train)}: --set schedule.batch_size=...",) if len(train) >= least else ()
+        )
         raise DataError(
             "too few images for one batch",
-            f"{train.name} {train.split} has {len(train)}, schedule.batch_size is {plan.batch_size}",
-            next=(f"take at most {len(train)}: --set schedule.batch_size=...", "train on more images"),
+            f"{train.name} ({train.split}) has {len(train)}, schedule.batch_size is {plan.batch_size}"
+            + ("" if smaller else f" and method.whitening_size {least}"),
+            next=(*smaller, "train on more images"),
         )
     if wanted == "batched" and pixels is None:
         raise DataError(

@@ -28,7 +28,7 @@ def published(server: Any, tmp_path: Path, tar: Callable[..., Path]) -> tuple[Pu
     """A data set of one file `a`, and its page on the server."""
     body = tar(tmp_path / "made.tar.gz", ("set/a", bytes(range(256)) * 2000)).read_bytes()
     remote, page = server.publish("set.tar.gz", body)
-    return Publication(title="The Set", preset="the_set", remote=remote, folder="set", unpacked=600_000), page
+    return Publication(title="The Set", remote=remote, folder="set", unpacked=600_000), page
 
 
 def defect(home: Path) -> str | None:
@@ -109,9 +109,7 @@ def test_missing_data_without_download_tells_the_command(
         acquire(publication, root, download=False, defect=defect, progress=progress)
     assert caught.value.title == f"The Set is not in {root}"
     assert caught.value.detail == "neither set nor set.tar.gz is there, and dataset.download is false"
-    assert caught.value.next[0] == (
-        "let it be fetched: wmse-tui run --preset the_set --set dataset.download=true"
-    )
+    assert caught.value.next[0] == ("let it be fetched: --set dataset.download=true")
     assert f"put it at {root}/set.tar.gz" in caught.value.next[1]
     assert not root.exists()
     assert page.asked == []

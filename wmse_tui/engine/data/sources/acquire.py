@@ -27,14 +27,12 @@ class Publication:
 
     Args:
         title: its name for a person.
-        preset: its name in the configuration.
         remote: the archive.
         folder: the top folder inside the archive.
         unpacked: bytes on disk after unpacking.
     """
 
     title: str
-    preset: str
     remote: RemoteFile
     folder: str
     unpacked: int
@@ -125,7 +123,7 @@ def _missing(publication: Publication, root: Path) -> DataError:
         f"{publication.title} is not in {root}",
         f"neither {publication.folder} nor {publication.remote.name} is there, and dataset.download is false",
         next=(
-            f"let it be fetched: wmse-tui run --preset {publication.preset} --set dataset.download=true",
+            "let it be fetched: --set dataset.download=true",
             by_hand(publication.remote, root),
             "or set dataset.root (or WMSE_TUI_DATA) to where it lies",
         ),

@@ -45,7 +45,6 @@ def publication(name: str) -> Publication:
     reader = READERS[name]
     return Publication(
         title=DATASETS[name].title,
-        preset=name,
         remote=RemoteFile(
             url=reader.url,
             name=reader.filename,

@@ -79,7 +79,6 @@ def publication() -> Publication:
     """Where the data set is published."""
     return Publication(
         title=DATASETS["stl10"].title,
-        preset="stl10",
         remote=RemoteFile(
             url=STL10.url,
             name=STL10.filename,

@@ -60,7 +60,6 @@ def publication() -> Publication:
     """Where the data set is published."""
     return Publication(
         title=DATASETS["tiny_imagenet"].title,
-        preset="tiny_imagenet",
         remote=RemoteFile(
             url=URL,
             name="tiny-imagenet-200.zip",
