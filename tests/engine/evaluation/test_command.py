@@ -196,6 +196,18 @@ def test_a_damaged_checkpoint_is_refused(run: RunDirectory, capsys: pytest.Captu
     error = error_of([str(path)], capsys)
 
     assert (error["code"], error["title"]) == ("E_CHECKPOINT", f"{path} is damaged")
+    assert error["next"][0].startswith("measure another one: wmse-tui eval FILE")  # no other one is taken
+
+
+def test_a_device_that_is_not_there_is_told_in_the_words_of_this_command(
+    run: RunDirectory, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+
+    error = error_of([str(run.path), "--device", "cuda"], capsys)
+
+    assert error["code"] == "E_DEVICE"
+    assert error["next"][-1] == "--device cpu"
 
 
 def test_a_checkpoint_of_another_network_is_refused(

@@ -194,7 +194,12 @@ def explain(error: BaseException) -> dict[str, Any]:
         traceback.print_exception(error, file=sys.stderr)
         title = f"the evaluation failed: {type(error).__name__}"
         return {"code": event.code, "title": title, "detail": event.detail, "next": []}
-    return {"code": event.code, "title": event.title, "detail": event.detail, "next": list(event.next)}
+    steps = [
+        step.replace("train on the CPU: --set compute.device=cpu", "--device cpu") for step in event.next
+    ]
+    if isinstance(error, CheckpointError) and event.title.endswith("is damaged"):
+        steps = ["measure another one: wmse-tui eval FILE (`wmse-tui show RUN` lists the run's checkpoints)"]
+    return {"code": event.code, "title": event.title, "detail": event.detail, "next": steps}
 
 
 def throttled(say: Say, *, clock: Callable[[], float] = time.monotonic) -> Progress:
