@@ -22,7 +22,8 @@ time left  2 s
 now        training
 latest     5-NN 31.00 %, raw pixels 28.00 % (untrained)
 device     CPU, 2 threads
-           note  5000 of 50000 images are used
+note  5000 of 50000 images are used
+
 """
 
 
@@ -60,13 +61,29 @@ def test_no_row_is_wider_than_the_terminal(view: RunView, width: int) -> None:
         notices=tuple(Notice("warning", "W", "word " * 60) for _ in range(3)),
         phase=Phase("download", 1e9, 2.6e9, "bytes", "x" * 300),
     )
-    assert max(map(len, text_of(frame(long), width).splitlines())) <= width
+    lines = text_of(frame(long, "words " * 60), width).splitlines()
+    assert max(map(len, lines)) <= width
+    assert any(line.endswith(" 1/2") for line in lines)  # the count beside the bar is never cut off
+    assert lines[-1] == ""  # room for the terminal's echo of a key
+
+
+def test_what_the_command_says_can_be_read_whole_in_eighty_columns(view: RunView) -> None:
+    message = "stopping: the trainer saves and leaves (Ctrl-C again: do not wait for it)"
+    assert message in text_of(frame(view, message))
+    assert message.split() == " ".join(text_of(frame(view, message), 40).splitlines()[-3:]).split()
+
+
+def test_a_completed_run_has_full_bars_and_no_message(records: tuple[Record, ...]) -> None:
+    shown = frame(replace(fold_all(RunView(run_id="a-run"), records), state="completed"), "stopping")
+    assert (shown.epoch, shown.step) == ((2, 2), (4, 4))
+    assert "stopping" not in text_of(shown)
 
 
 def test_a_run_that_has_not_reported_yet_has_a_frame(view: RunView) -> None:
     text = text_of(frame(RunView(run_id="a-run", state="starting")))
     assert text.startswith("a-run  starting\n")
     assert "0/?" in text
+    assert "loss" not in text  # nothing is shown of what is not known yet
 
 
 def test_text_of_the_log_cannot_control_the_terminal(view: RunView) -> None:

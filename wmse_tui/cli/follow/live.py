@@ -1,14 +1,15 @@
 """A followed run as a live display on a terminal: a few rows, redrawn when what they say has changed.
 
-Every row fits 80 columns. A frame is a pure function of the view; the display compares frames and draws at
-most four a second, so an idle run sends no bytes.
+Every row fits the terminal, down to 40 columns. A frame is a pure function of the view; the display compares
+frames and draws at most four a second, so an idle run sends no bytes.
 """
 
 from __future__ import annotations
 
 import sys
+import textwrap
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from rich.console import Console, Group, RenderableType
@@ -24,6 +25,10 @@ from wmse_tui.runs.text import safe
 from wmse_tui.runs.view import RunView
 
 FRAME_SECONDS = 0.25
+LABEL = 9
+BAR = 36
+NOTE_LINES = 3
+"""Lines that one notice or message may take."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,15 +40,24 @@ class Frame:
     epoch: tuple[int, int | None]
     step: tuple[int, int | None]  # within the epoch
     rows: tuple[tuple[str, str], ...]
+    notes: tuple[str, ...] = ()  # whole sentences, wrapped under the rows
 
 
 def frame(view: RunView, message: str = "") -> Frame:
     """Return what to show of a view; `message` is what the command itself has to say."""
     steps_per_epoch = view.total_steps // view.epochs if view.total_steps and view.epochs else None
     in_epoch = view.step - view.epoch * steps_per_epoch if steps_per_epoch else view.step
-    rows = [("loss", f"{number(view.loss.last)}   lr {number(view.lr, 3)}   {rate(view.images_per_second)}")]
+    if steps_per_epoch and view.state == "completed":
+        in_epoch = (
+            steps_per_epoch  # the last epoch's bar stands full, not at the start of one that never comes
+        )
+    rows = []
+    if view.loss.last is not None:
+        figures = f"{number(view.loss.last)}   lr {number(view.lr, 3)}   {rate(view.images_per_second)}"
+        rows.append(("loss", figures))
     if not view.ended:
-        rows.append(("time left", duration(view.seconds_left)))
+        if view.seconds_left is not None:
+            rows.append(("time left", duration(view.seconds_left)))
         rows.append(("now", phase_sentence(view.phase) if view.phase is not None else "starting"))
     if view.evaluations:
         latest = view.evaluations[-1]
@@ -54,39 +68,51 @@ def frame(view: RunView, message: str = "") -> Frame:
         rows.append(("best", f"{accuracies(best)} (epoch {best.epoch})"))
     if view.setup is not None:
         rows.append(("device", view.setup.device))
-    rows += [("", notice_sentence(notice)) for notice in view.notices[-2:]]
-    if message:
-        rows.append(("", message))
+    notes = [notice_sentence(notice) for notice in view.notices[-2:]]
+    if message and not view.ended:
+        notes.append(message)
     return Frame(
         title=safe(view.run_id),
         state=view.state,
         epoch=(view.epoch, view.epochs or None),
         step=(max(0, in_epoch), steps_per_epoch),
         rows=tuple((name, safe(text)) for name, text in rows),
+        notes=tuple(safe(text) for text in notes),
     )
 
 
 def draw(shown: Frame, width: int) -> RenderableType:
-    """Return the frame as rich draws it in `width` columns."""
+    """Return the frame as rich draws it in `width` columns.
+
+    The last row is empty and the cursor rests on it: the terminal's echo of a key (`^C`) goes there, where it
+    cannot push a full row over the edge.
+    """
+    room = max(20, min(width, 100) - LABEL - 3)
+    counts = [f"{done}/{total or '?'}" for done, total in (shown.epoch, shown.step)]
+    bar = max(4, min(BAR, room - 1 - max(map(len, counts))))
     body = Table.grid(padding=(0, 2, 0, 0), expand=False)
-    body.add_column(width=9, style="dim", no_wrap=True)
-    body.add_column(width=max(20, min(width, 100) - 12), no_wrap=True, overflow="ellipsis")
-    body.add_row("epoch", _bar(*shown.epoch))
-    body.add_row("step", _bar(*shown.step))
+    body.add_column(width=LABEL, style="dim", no_wrap=True)
+    body.add_column(width=room, no_wrap=True, overflow="ellipsis")
+    body.add_row("epoch", _bar(*shown.epoch, counts[0], bar))
+    body.add_row("step", _bar(*shown.step, counts[1], bar))
     for name, text in shown.rows:
         body.add_row(name, Text(text, no_wrap=True, overflow="ellipsis"))
     head = Text.assemble((shown.title, "bold"), "  ", (shown.state, _COLOURS.get(shown.state, "")))
     head.no_wrap, head.overflow = True, "ellipsis"
-    return Group(head, body)
+    notes = (line for note in shown.notes for line in _wrapped(note, max(20, min(width, 100) - 1)))
+    return Group(head, body, *notes, Text(""))
 
 
-def _bar(done: int, total: int | None) -> RenderableType:
+def _wrapped(note: str, width: int) -> Iterator[Text]:
+    for line in textwrap.wrap(note, width, max_lines=NOTE_LINES, placeholder=" …"):
+        yield Text(line, no_wrap=True, overflow="ellipsis")
+
+
+def _bar(done: int, total: int | None, count: str, width: int) -> RenderableType:
     row = Table.grid(padding=(0, 1, 0, 0))
-    row.add_column(width=36)
+    row.add_column(width=width)
     row.add_column(no_wrap=True)
-    row.add_row(
-        ProgressBar(total=total or 1, completed=done if total else 0, width=36), f"{done}/{total or '?'}"
-    )
+    row.add_row(ProgressBar(total=total or 1, completed=done if total else 0, width=width), count)
     return row
 
 

@@ -58,6 +58,8 @@ PHASES = {
     "data": "preparing the data",
     "train": "training",
     "evaluate": "evaluating",
+    "features": "evaluating: features",
+    "batch norm": "evaluating: statistics of batch norm",
     "knn": "evaluating: nearest neighbours",
     "linear": "evaluating: linear probe",
     "checkpoint": "saving a checkpoint",
