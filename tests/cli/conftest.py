@@ -72,12 +72,20 @@ if SCENARIO == "no_data":
     log.write(Error(code="E_DATA", title="there is no STL-10", detail="looked in /data\\nno network",
                     next=("put stl10_binary.tar.gz there",), stage="start"))
     leave("failed", 1, 0, 0)
+if SCENARIO == "defect":
+    log.write(Error(code="E_INTERNAL", title="KeyError in the trainer", detail="'x'", stage="start",
+                    next=("the traceback is in trainer.log",), traceback="Traceback: KeyError: 'x'"))
+    leave("failed", 1, 0, 0)
 if SCENARIO == "bad_config":
     log.write(Error(code="E_CONFIG", title="the configuration cannot be used", detail="x", stage="start"))
     leave("failed", 2, 0, 0)
 log.write(Attempt(resume_step=0, epochs=2, steps_per_epoch=4, device="CPU", device_reason="asked for",
                   loader="batched", loader_reason="small", train_images=64, train_split="train",
                   parameters=1234567, deterministic=False, exact=True, pid=os.getpid(), host="here"))
+if SCENARIO == "bad_images":
+    log.write(Error(code="E_DATA", title="an image is smaller than the crop", detail="9 x 9 px",
+                    saved="nothing yet", next=("set dataset.eval_resize",), stage="training"))
+    leave("failed", 1, 0, 0)
 log.write(Phase("train"))
 log.write(Steps(first=1, loss=(1.5, 1.25, 1.0, 0.75), lr=(0.001,) * 4, images_per_second=100.0))
 log.write(Epoch(epoch=1, step=4, loss=1.125, seconds=1.0, images_per_second=100.0))

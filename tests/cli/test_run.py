@@ -33,7 +33,7 @@ def test_a_run_is_followed_to_its_end_and_says_where_it_lies(
         "data  64 images (train), loader batched (small)",
         "training  2 epochs of 4 steps, 1.23 M parameters, exact resumption",
         "epoch 2/2  step 8/8  loss 0.5  lr 0.001  100 images/s",
-        "evaluation  epoch 2: 5-NN 81.25 %, linear 87.50 % (top-5 99.00 %)  [train -> test, 0 s]",
+        "evaluation  epoch 2: 5-NN 81.25 %, linear 87.50 % (top-5 99.00 %)  [train -> test, <1 s]",
         "completed  epoch 2, step 8, after 2 s",
     ]
     assert result.stdout.splitlines()[-2:] == [
@@ -117,6 +117,29 @@ def test_a_failure_before_training_leaves_no_run_behind(cli: Cli, trainer: Train
     assert runs_in(tmp_path) == []
 
 
+def test_a_failure_before_the_first_step_leaves_no_run_behind(
+    cli: Cli, trainer: Trainer, tmp_path: Path
+) -> None:
+    trainer("bad_images")  # met by the evaluation of the untrained encoder
+    result = cli(*QUICK)
+    assert result.exit_code == 1
+    assert "wmse-tui: an image is smaller than the crop" in result.stderr
+    assert result.stderr.endswith("Nothing was trained; the run's directory was removed.\n")
+    assert runs_in(tmp_path) == []
+
+
+def test_the_traceback_of_a_defect_survives_the_removed_run(
+    cli: Cli, trainer: Trainer, tmp_path: Path
+) -> None:
+    trainer("defect")
+    result = cli(*QUICK)
+    assert runs_in(tmp_path) == []
+    (crash,) = (tmp_path / "cache" / "crashes").iterdir()
+    assert f"  -> the traceback is in {crash}; please send it with a report\n" in result.stderr
+    assert "trainer.log" not in result.stderr
+    assert "Traceback: KeyError: 'x'" in crash.read_text()
+
+
 def test_a_failure_before_training_is_in_the_json_summary(cli: Cli, trainer: Trainer, tmp_path: Path) -> None:
     trainer("no_data")
     summary = json.loads(cli(*QUICK, "--json").stdout.splitlines()[-1])
@@ -145,8 +168,25 @@ def test_a_trainer_that_is_killed_is_told_with_its_last_words(cli: Cli, trainer:
     result = cli(*QUICK, "--name", "mine")
     assert result.exit_code == 1
     assert "wmse-tui: the trainer ended without a word\n  Last seen epoch 1, step 4." in result.stderr
+    assert "Killed by SIGKILL (out of memory? see `dmesg`)." in result.stderr
     assert "| the last words \\x1b[31m" in result.stderr
     assert "Go on with it: wmse-tui resume mine" in result.stderr
+
+
+def test_a_trainer_that_had_no_room_for_a_last_word_is_told_so(
+    cli: Cli, trainer: Trainer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import shutil
+    from collections import namedtuple
+
+    usage = namedtuple("usage", "total used free")
+    trainer("killed")
+    monkeypatch.setattr("wmse_tui.cli.start.preflight.check_place", lambda root: "")
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(10**9, 10**9, 4096))
+    result = cli(*QUICK, "--name", "mine")
+    assert "is full (4.1 kB left), so it could not even write why." in result.stderr
+    assert "  -> free some space there" in result.stderr
+    assert "dmesg" not in result.stderr
 
 
 def test_a_trainer_that_cannot_start_is_told_with_its_last_words(cli: Cli, trainer: Trainer) -> None:
@@ -292,6 +332,13 @@ def test_little_room_is_noted_and_a_full_disk_refused(
     result = cli(*QUICK)
     assert result.exit_code == code
     assert words in result.stderr
+
+
+def test_a_place_without_a_size_is_not_called_full(cli: Cli, tmp_path: Path) -> None:
+    result = cli(*QUICK, "--runs-dir", "/proc/no-runs-here")
+    assert result.exit_code != 0
+    assert "/proc/no-runs-here" in result.stderr
+    assert "full" not in result.stderr
 
 
 def test_advice_is_printed_before_the_run_starts(cli: Cli, trainer: Trainer) -> None:

@@ -118,7 +118,8 @@ def test_the_second_ctrl_c_leaves_and_the_trainer_goes_on_saving(start: Start, r
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=PATIENCE)
     assert process.returncode == 130
-    assert "Left; the run goes on by itself. Watch it: wmse-tui attach mine" in err
+    assert "Left without waiting: the trainer saves and stops by itself. See: wmse-tui show mine" in err
+    assert "goes on" not in err
     assert view_run(run).state == "running"
     until(lambda: view_run(run).state == "stopped")
 

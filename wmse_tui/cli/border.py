@@ -122,13 +122,22 @@ def save_traceback(error: BaseException) -> Path:
     Raises:
         OSError: the folder cannot be written.
     """
+    return save_crash("".join(traceback.format_exception(error)))
+
+
+def save_crash(text: str) -> Path:
+    """Write a traceback, this command's or a trainer's, into the cache folder and return the file's path.
+
+    Raises:
+        OSError: the folder cannot be written.
+    """
     from wmse_tui.config.locations import cache_dir
 
     folder = cache_dir() / "crashes"
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     path = folder / time.strftime(f"crash-%Y%m%d-%H%M%S-{os.getpid()}.txt")
     command = " ".join(sys.argv)
-    path.write_text(f"{command}\n\n{''.join(traceback.format_exception(error))}", encoding="utf-8")
+    path.write_text(f"{command}\n\n{text}", encoding="utf-8")
     path.chmod(0o600)
     return path
 

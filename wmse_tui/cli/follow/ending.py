@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import shutil
+import signal
+from contextlib import suppress
 from pathlib import Path
 
 from wmse_tui.cli.exits import Exit
 from wmse_tui.cli.follow.loop import Followed
 from wmse_tui.cli.follow.sentences import accuracies
 from wmse_tui.cli.messages import error_lines, say, write
-from wmse_tui.cli.words import count
+from wmse_tui.cli.words import count, size
 from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.text import safe
 from wmse_tui.runs.view import RunView
 
 LOG_LINES = 12
+FULL = 1_000_000
+"""Bytes: with less left on a disk, a trainer that left no word may well have had no room for one."""
 
 
 def tell_ending(run: RunDirectory, followed: Followed, *, removed: bool, plain: bool) -> None:
@@ -34,7 +39,7 @@ def tell_ending(run: RunDirectory, followed: Followed, *, removed: bool, plain: 
     if followed.died:
         _tell_death(run, followed, removed=removed)
     elif followed.view.error is not None and followed.code is not Exit.COMPLETED:
-        _tell_error(followed.view)
+        _tell_error(followed.view, removed=removed)
     if removed:
         say("Nothing was trained; the run's directory was removed.")
     elif followed.code not in (Exit.COMPLETED,):
@@ -58,14 +63,24 @@ def _tell_leaving(run: RunDirectory, followed: Followed) -> None:
     if followed.code is Exit.BUSY:
         say(f"Another process is training {run.id}. Watch it: wmse-tui attach {run.id}")
         return
+    if followed.asked:
+        say(f"Left without waiting: the trainer saves and stops by itself. See: wmse-tui show {run.id}")
+        return
     say(f"Left; the run goes on by itself. Watch it: wmse-tui attach {run.id}")
 
 
-def _tell_error(view: RunView) -> None:
+def _tell_error(view: RunView, *, removed: bool) -> None:
     error = view.error
     assert error is not None
+    steps = error.next
+    if removed and error.traceback:  # trainer.log, which had it, goes away
+        from wmse_tui.cli.border import save_crash
+
+        with suppress(OSError):
+            path = save_crash(error.traceback)
+            steps = (f"the traceback is in {path}; please send it with a report",)
     detail = error.detail + (f"\nSaved: {error.saved}" if error.saved and error.stage == "training" else "")
-    say("wmse-tui: " + "\n".join(error_lines(error.title, detail, error.next)))
+    say("wmse-tui: " + "\n".join(error_lines(error.title, detail, steps)))
 
 
 def _tell_death(run: RunDirectory, followed: Followed, *, removed: bool) -> None:
@@ -75,12 +90,36 @@ def _tell_death(run: RunDirectory, followed: Followed, *, removed: bool) -> None
     view = followed.view
     where = f"epoch {view.epoch}, step {view.step}" if view.step else "before its first step"
     lines = last_lines(run.trainer_log)
-    detail = f"Last seen {where}. Killed (out of memory? see `dmesg`), or it could not start."
+    cause, steps = _cause_of_death(run, followed)
+    detail = f"Last seen {where}. {cause}"
     if lines:
         detail += f"\nThe last {count(len(lines), 'line')} of {run.trainer_log}:\n" + "\n".join(
             f"  | {safe(line, 300)}" for line in lines
         )
-    say("wmse-tui: " + "\n".join(error_lines("the trainer ended without a word", detail)))
+    say("wmse-tui: " + "\n".join(error_lines("the trainer ended without a word", detail, steps)))
+
+
+def _cause_of_death(run: RunDirectory, followed: Followed) -> tuple[str, tuple[str, ...]]:
+    """What may have ended the trainer, from what can still be seen, and what to do about it."""
+    with suppress(OSError):
+        disk = shutil.disk_usage(run.path)
+        if disk.total and disk.free < FULL:
+            free = f"The disk of {run.path} is full ({size(disk.free)} left), so it could not even write why."
+            return free, ("free some space there (`wmse-tui rm RUN` removes old runs)",)
+    begun, status = followed.view.setup is not None, followed.status
+    if status is not None and status < 0:
+        memory = " (out of memory? see `dmesg`)" if -status == signal.SIGKILL else ""
+        return f"Killed by {_signal_name(-status)}{memory}.", ()
+    if begun:
+        return "Most likely it was killed (out of memory? see `dmesg`).", ()
+    return "Killed (out of memory? see `dmesg`), or it could not start.", ()
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
 
 
 def last_lines(path: Path, wanted: int = LOG_LINES) -> list[str]:

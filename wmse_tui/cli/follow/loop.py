@@ -39,14 +39,17 @@ class Display(Protocol):
 class Followed:
     """How the following ended.
 
-    `code` is the command's exit status. `left` is true when the run may still go on. `died` is true when the
-    trainer ended without saying so in the log.
+    `code` is the command's exit status. `left` is true when the run may still go on, and `asked` when it was
+    asked to stop before that. `died` is true when the trainer ended without saying so in the log; `status` is
+    its process's exit status then, negative for a signal, where the trainer is our own child.
     """
 
     view: RunView
     code: Exit
     left: bool = False
+    asked: bool = False
     died: bool = False
+    status: int | None = None
 
 
 class Follower:
@@ -104,7 +107,8 @@ class Follower:
                 return self._ended(view)
             for number in signals.take():
                 if self._leaves(number):
-                    return Followed(view=view, code=exit_for(self._interrupted or number), left=True)
+                    code = exit_for(self._interrupted or number)
+                    return Followed(view=view, code=code, left=True, asked=self._stopping is not None)
             if self._stopping is not None:
                 news = self._stopping.advance(view)
                 if news:
@@ -164,4 +168,4 @@ class Follower:
         if status == Exit.BUSY:
             return Followed(view=view, code=Exit.BUSY, left=True)
         code = exit_for(self._interrupted) if self._interrupted else Exit.FAILED
-        return Followed(view=view, code=code, died=True)
+        return Followed(view=view, code=code, died=True, status=status)

@@ -99,10 +99,10 @@ def _remove(run: RunDirectory) -> None:
 
 
 def _never_trained(followed: Followed) -> bool:
-    """Tell whether nothing is worth keeping: the run failed at the start, or was interrupted before it."""
+    """Tell whether nothing is worth keeping: the run failed, or was interrupted, before its first step."""
     view = followed.view
     if view.step or view.checkpoints or view.evaluations:
         return False
     if view.error is not None:
-        return view.error.stage == "start"
+        return view.error.stage == "start" or followed.code is Exit.FAILED
     return followed.died and followed.code in (Exit.INTERRUPTED, Exit.TERMINATED)

@@ -31,12 +31,14 @@ def check_place(root: Path) -> str:
     if not os.access(existing, os.W_OK | os.X_OK):
         raise UserError(
             f"the folder for runs cannot be written: {existing}",
-            f"it belongs to user {existing.stat().st_uid} with mode {existing.stat().st_mode & 0o777:03o};"
-            f" you are user {os.getuid()}",
+            _why_not_writable(existing),
             (elsewhere,),
             Exit.FAILED,
         )
-    free = shutil.disk_usage(existing).free
+    disk = shutil.disk_usage(existing)
+    if not disk.total:  # no disk: /proc and its like, which say why themselves when written to
+        return ""
+    free = disk.free
     if free < TOO_LITTLE:
         raise UserError(
             f"the disk is full: {size(free)} left for runs",
@@ -47,6 +49,15 @@ def check_place(root: Path) -> str:
     if free < SCARCE:
         return f"only {size(free)} are left on the disk of {root}; checkpoints may not fit"
     return ""
+
+
+def _why_not_writable(folder: Path) -> str:
+    if os.statvfs(folder).f_flag & os.ST_RDONLY:
+        return "that file system is read-only"
+    about = folder.stat()
+    return (
+        f"it belongs to user {about.st_uid} with mode {about.st_mode & 0o777:03o}; you are user {os.getuid()}"
+    )
 
 
 def nearest_existing(path: Path) -> Path:
