@@ -43,6 +43,11 @@ def test_a_finished_run_reads_as_expected(records: tuple[Record, ...]) -> None:
     assert "".join(line + "\n" for line in lines_of(records)) == GOLDEN
 
 
+def test_a_phase_that_is_told_again_without_a_number_is_not_news() -> None:
+    phases = tuple(at(60 * n, Phase("train"), n) for n in range(1, 10))
+    assert lines_of(phases) == []
+
+
 def test_fast_epochs_get_a_line_every_few_seconds_only() -> None:
     epochs = tuple(
         at(0.5 * n, Epoch(epoch=n, step=4 * n, loss=1.0, seconds=0.5, images_per_second=10.0), n)

@@ -54,6 +54,16 @@ def test_a_checkpoint_that_was_replaced_by_newer_ones_is_not_shown(cli: Cli, mak
     assert "final.pt" not in cli("show", "small").stdout
 
 
+def test_only_the_newest_best_checkpoint_is_called_the_best(make_run: MakeRun) -> None:
+    view = view_run(make_run())
+    saved = view.checkpoints[-1]
+    older = replace(saved, file="step-4.pt", step=4, epoch=1, kinds=("best",))
+    newer = replace(saved, kinds=("final", "best"))
+    text = report(replace(view, checkpoints=(older, newer)))
+    assert "step-4.pt (was best), epoch 1" in text
+    assert "final.pt (final, best), epoch 2" in text
+
+
 def test_json_is_the_view_itself(cli: Cli, make_run: MakeRun) -> None:
     run = make_run()
     assert json.loads(cli("show", "last", "--json").stdout) == view_run(run).to_dict()

@@ -38,10 +38,11 @@ def test_following_the_logs_ends_with_the_run(cli: Cli, make_run: MakeRun) -> No
     assert cli("logs", "small", "-f").stdout == "the end\n"
 
 
-def test_a_run_without_a_log_prints_nothing(cli: Cli, make_run: MakeRun) -> None:
+def test_a_run_without_a_log_prints_nothing_and_says_so(cli: Cli, make_run: MakeRun) -> None:
     make_run()
     result = cli("logs", "small")
     assert (result.exit_code, result.stdout) == (0, "")
+    assert result.stderr == "The trainer has printed nothing. How the run is: wmse-tui show small\n"
 
 
 def test_a_tail_keeps_an_unfinished_line_until_it_is_whole(tmp_path: Path) -> None:
@@ -79,6 +80,7 @@ def test_rm_refuses_a_run_that_is_being_trained(cli: Cli, make_run: MakeRun) -> 
     with RunLock(run):
         result = cli("rm", "small", "--yes")
     assert result.exit_code == 73
+    assert "-> end it: wmse-tui stop small\n" in result.stderr
     assert run.path.exists()
 
 
@@ -189,6 +191,14 @@ def test_all_problems_of_all_files_are_told(cli: Cli, tmp_path: Path) -> None:
     assert f"{files[0]}:2: sed" in result.stderr
     assert f"{files[1]}:2: schedule.epochs" in result.stderr
     assert f"{files[1]}:3: optimizer.lr" in result.stderr
+
+
+def test_no_description_in_a_list_of_commands_is_cut_off(cli: Cli) -> None:
+    for arguments in ((), ("config",), ("presets",)):
+        assert (
+            "..."
+            not in cli(*arguments, "--help").stdout.partition("Commands:")[2].partition("Exit status")[0]
+        )
 
 
 def test_help_tells_every_exit_status(cli: Cli) -> None:

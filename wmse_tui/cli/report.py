@@ -100,8 +100,12 @@ def _evaluation_row(evaluation: Evaluation, *, raw: bool) -> str:
 
 def _tail(view: RunView, paper: Paper | None) -> Iterator[str]:
     yield from _paper(view, paper)
+    best = next((saved for saved in reversed(view.checkpoints) if "best" in saved.kinds), None)
     for checkpoint in view.checkpoints[-4:]:
-        kinds = ", ".join(checkpoint.kinds)
+        # The log says what was best when it was saved; here the best of now is.
+        kinds = (
+            ", ".join(kind for kind in checkpoint.kinds if kind != "best" or checkpoint is best) or "was best"
+        )
         yield _row(
             "checkpoint", f"{checkpoint.file} ({kinds}), epoch {checkpoint.epoch}, {size(checkpoint.bytes)}"
         )

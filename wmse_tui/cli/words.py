@@ -9,10 +9,12 @@ MISSING = "-"
 
 
 def duration(seconds: float | None) -> str:
-    """Return a duration with two units at most: "42 s", "3 min 05 s", "2 h 10 min", "3 d 04 h"."""
+    """Return a duration with two units at most: "42 s", "<1 s", "3 min 05 s", "2 h 10 min", "3 d 04 h"."""
     if seconds is None or not math.isfinite(seconds):
         return MISSING
     whole = round(max(0.0, seconds))
+    if whole == 0 and seconds > 0:
+        return "<1 s"
     if whole < 60:
         return f"{whole} s"
     if whole < 3600:

@@ -22,7 +22,10 @@ app = typer.Typer(
 
 @app.command()
 def schema() -> None:
-    """Print the JSON Schema of a configuration, for editors that complete and check YAML."""
+    """Print the JSON Schema of configurations.
+
+    Editors that know it complete and check YAML.
+    """
     from wmse_tui.config.json_schema import experiment_json_schema
 
     sys.stdout.write(json.dumps(experiment_json_schema(), indent=2) + "\n")
@@ -34,7 +37,10 @@ def validate(
         list[Path], typer.Argument(metavar="FILE...", help="Configurations.", show_default=False)
     ],
 ) -> None:
-    """Check configuration files; every problem is printed with its line. Exit status 2 if there is one."""
+    """Check configuration files.
+
+    Every problem is printed with its line. Exit status 2 if there is one.
+    """
     from wmse_tui.cli.messages import say
     from wmse_tui.config.advice import advise
     from wmse_tui.config.load import load_experiment

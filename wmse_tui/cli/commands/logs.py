@@ -21,17 +21,22 @@ def logs(
 ) -> None:
     """Print trainer.log: the raw output of every attempt at a run."""
     from wmse_tui.cli.locating import find_run
+    from wmse_tui.cli.messages import say
     from wmse_tui.runs.watch import RunWatcher
 
     directory = find_run(run, runs_dir)
     tail = Tail(directory.trainer_log)
     watcher = RunWatcher(directory) if follow else None
+    silent = True
     while True:
         ended = watcher is None or watcher.poll().ended  # asked before the last look
         for line in tail.lines(last=ended):
             sys.stdout.write(line + "\n")
+            silent = False
         sys.stdout.flush()
         if ended:
+            if silent:
+                say(f"The trainer has printed nothing. How the run is: wmse-tui show {directory.id}")
             return
         time.sleep(POLL_SECONDS)
 

@@ -25,7 +25,7 @@ def presets(context: typer.Context, json: Json = False) -> None:
 
 @app.command("list")
 def list_presets(json: Json = False) -> None:
-    """List the presets with their titles and the numbers they reproduce."""
+    """List the presets and the numbers they reproduce."""
     _list(as_json=json)
 
 
@@ -34,7 +34,10 @@ def show(
     name: Annotated[str, typer.Argument(metavar="NAME", help="A preset.", show_default=False)],
     json: Json = False,
 ) -> None:
-    """Print a preset as one whole configuration, with everything it inherits and every default."""
+    """Print a preset whole.
+
+    It is one configuration with everything it inherits and every default.
+    """
     from wmse_tui.config.load import dump_experiment, load_experiment
 
     experiment = load_experiment(preset=name)

@@ -10,7 +10,7 @@ from wmse_tui.cli.options import Json, Run, RunsDir
 
 
 def show(run: Run, runs_dir: RunsDir = None, json: Json = False) -> None:
-    """Show a run: state, configuration, progress, accuracies, checkpoints, errors."""
+    """Show a run: its state, progress, accuracies, errors."""
     from wmse_tui.cli.locating import find_run
     from wmse_tui.cli.report import report
     from wmse_tui.cli.start.named import config_of

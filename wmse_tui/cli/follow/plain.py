@@ -90,6 +90,8 @@ class PlainLines:
         if event.name != self._phase:
             self._phase, self._phase_at = event.name, t
             return [phase_sentence(event)] if event.name in ("data", "download", "paused") else []
+        if event.done is None:  # the same again, and no number that has grown
+            return []
         finished = event.done is not None and event.done == event.total
         if t - self._phase_at < PHASE_SECONDS and not (finished and event.name == "download"):
             return []
