@@ -23,7 +23,7 @@ from wmse_tui.runs.text import safe
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _RESERVED = ("last",)  # what the command line says for the newest run
 _FOLDERS = ("control", "checkpoints", "evaluations", "artifacts")
-_FILES = ("config.yaml", "events.jsonl", "trainer.log", "trainer.lock", "trainer.json")
+_FILES = ("config.yaml", "events.jsonl", "trainer.log", "trainer.lock", "trainer.json", "reserve")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +55,10 @@ class RunDirectory:
     @property
     def trainer_json(self) -> Path:
         return self.path / "trainer.json"
+
+    @property
+    def reserve(self) -> Path:
+        return self.path / "reserve"
 
     @property
     def control(self) -> Path:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import math
+import os
 import signal
 import subprocess
 import sys
@@ -17,10 +18,11 @@ import torch
 
 from wmse_tui.engine.evaluation import EvaluationInterrupted
 from wmse_tui.engine.training import checkpoints, keeper
-from wmse_tui.engine.training.checkpoints import Published, read_checkpoint, step_checkpoints
+from wmse_tui.engine.training.checkpoints import Published, read_checkpoint, save_checkpoint, step_checkpoints
 from wmse_tui.engine.training.loop import Trainer
 from wmse_tui.engine.training.requests import STOP_SIGNALS, Requests, StopRequested
 from wmse_tui.engine.training.session import run_session
+from wmse_tui.runs import reserve
 from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.events import Attempt, Epoch, Error, Exit, Steps
 from wmse_tui.runs.reader import read_log
@@ -113,6 +115,44 @@ def test_a_loss_that_is_not_finite_is_diagnosed_and_the_last_good_checkpoint_kep
     assert saved["position"]["step"] <= 8
     assert all(bool(t.isfinite().all()) for t in saved["method"].values() if t.is_floating_point())
     assert max(event.first + len(event.loss) - 1 for event in events_of(run, Steps)) >= 8
+
+
+def test_a_disk_that_fills_up_ends_the_run_with_the_reason_in_the_log(
+    make_run: MakeRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Full from step 8 on, for checkpoints and log alike, until the run gives up the room that it holds."""
+    run = make_run("checkpoint.every_minutes=0.0001")
+    at_boundary, write, save = Trainer._at_boundary, os.write, save_checkpoint
+    full = False
+
+    def fills_up(trainer: Trainer) -> None:
+        nonlocal full
+        full = trainer.position.step >= 8
+        at_boundary(trainer)
+
+    def refuse() -> None:
+        if full and run.reserve.exists():
+            assert run.reserve.stat().st_blocks * 512 >= reserve.RESERVE_BYTES
+            raise OSError(errno.ENOSPC, "No space left on device", str(run.path))
+
+    def write_if_room(descriptor: int, line: bytes) -> int:
+        refuse()
+        return write(descriptor, line)
+
+    def save_if_room(*arguments: Any, **options: Any) -> Any:
+        refuse()
+        return save(*arguments, **options)
+
+    monkeypatch.setattr(Trainer, "_at_boundary", fills_up)
+    monkeypatch.setattr(os, "write", write_if_room)
+    monkeypatch.setattr(keeper, "save_checkpoint", save_if_room)
+    assert run_session(run.path) == 1
+    error = events_of(run, Error)[-1]
+    assert (error.code, error.stage) == ("E_DISK_FULL", "training")
+    assert "step-00000007.pt" in error.saved
+    assert [event.status for event in events_of(run, Exit)] == ["failed"]
+    assert [record.seq for record in read_log(run.events)] == list(range(1, len(read_log(run.events)) + 1))
+    assert not run.reserve.exists()
 
 
 def test_missing_images_end_the_start_with_what_to_do(make_run: MakeRun, tmp_path: Path) -> None:

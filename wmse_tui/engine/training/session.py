@@ -21,7 +21,7 @@ from wmse_tui.config.problems import ConfigError
 from wmse_tui.config.schema import Experiment
 from wmse_tui.engine.data.catalogue import Data, load_data
 from wmse_tui.engine.data.loading import Batches, build_batches
-from wmse_tui.engine.errors import CheckpointError, Diverged, EngineError, WhiteningFailed
+from wmse_tui.engine.errors import CheckpointError, Diverged, WhiteningFailed
 from wmse_tui.engine.evaluation import EvaluationInterrupted, evaluate
 from wmse_tui.engine.methods import build_method
 from wmse_tui.engine.training.checkpoints import newest_checkpoint
@@ -31,6 +31,7 @@ from wmse_tui.engine.training.keeper import Keeper
 from wmse_tui.engine.training.loop import Position, Trainer
 from wmse_tui.engine.training.optimizers import build_optimizer
 from wmse_tui.engine.training.requests import Requests, StopRequested
+from wmse_tui.runs import reserve
 from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.errors import RunBusy, RunsError
 from wmse_tui.runs.events import Attempt, Evaluation, Event, Exit, Notice, Phase
@@ -221,6 +222,7 @@ def run_session(path: os.PathLike[str] | str) -> int:
             session.requests.listen()
             session.requests.refuse_stale()
             write_trainer(run, attempt=log.attempt)
+            reserve.hold(run)
             return _ended(session, session.train)
     except RunsError as error:  # without lock or log there is only trainer.log to tell it
         print(error, *(f"  - {step}" for step in error.next), sep="\n", flush=True)  # noqa: T201
@@ -229,24 +231,25 @@ def run_session(path: os.PathLike[str] | str) -> int:
 
 def _ended(session: Session, train: Callable[[], None]) -> int:
     """Run `train` and tell its end in the log, whatever it is."""
-    status: Status = "failed"
-    code = FAILED
+    status: Status = "completed"
+    code = COMPLETED
+    failure: Exception | None = None
     try:
         train()
     except StopRequested:
         status, code = "stopped", STOPPED
     except (WhiteningFailed, Diverged) as error:
-        session.write(describe(error, saved=session.saved(), stage=session.stage))
-        status, code = "diverged", DIVERGED
-    except (EngineError, ConfigError, Exception) as error:  # noqa: BLE001  the border: nothing ends untold
-        event = describe(error, saved=session.saved(), stage=session.stage)
-        if event.traceback:
-            print(event.traceback, flush=True)  # noqa: T201  into trainer.log
+        status, code, failure = "diverged", DIVERGED, error
+    except ConfigError as error:
+        status, code, failure = "failed", BAD_CONFIG, error
+    except Exception as error:  # noqa: BLE001  the border: nothing ends untold
+        status, code, failure = "failed", FAILED, error
+    reserve.give_up(session.run)  # on a full disk this is the room for what follows
+    if failure is not None:
+        event = describe(failure, saved=session.saved(), stage=session.stage)
         session.write(event)
-        if isinstance(error, ConfigError):
-            code = BAD_CONFIG
-    else:
-        status, code = "completed", COMPLETED
+        with contextlib.suppress(OSError):
+            print(event.traceback, end="", flush=True)  # noqa: T201  into trainer.log
     session.exit(status)
     return code
 
