@@ -133,6 +133,8 @@ def test_presets_are_listed_with_their_published_numbers(cli: Cli, arguments: tu
     paper = find_preset("stl10").experiment.paper
     assert paper is not None
     assert stl10.split()[1:3] == [f"{paper.linear:.2f}", f"{paper.knn:.2f}"]
+    unverified = [row.split()[:3] for row in rows if row.endswith("(its published number is unverified)")]
+    assert unverified == [[name, "-", "-"] for name in ("imagenet100", "imagenet100-wmse4", "stl10-wmse4")]
 
 
 def test_presets_as_json(cli: Cli) -> None:

@@ -60,6 +60,8 @@ def _list(*, as_json: bool) -> None:
     for row in rows:
         linear, knn = ("-" if row[key] is None else f"{row[key]:.2f}" for key in ("linear", "knn"))
         title = row["title"] or row["problem"] or ""
+        if str(row["note"] or "").startswith("unverified"):
+            title = f"{title} (its published number is unverified)"
         sys.stdout.write(safe(f"{row['name']:{width}}  {linear:>6}  {knn:>6}  {title}") + "\n")
 
 
@@ -69,7 +71,7 @@ def _row(name: str) -> dict[str, str | float | None]:
     from wmse_tui.config.problems import ConfigError
 
     empty: dict[str, str | float | None] = dict.fromkeys(
-        ("title", "linear", "knn", "path", "origin", "problem")
+        ("title", "linear", "knn", "note", "path", "origin", "problem")
     )
     try:
         preset = find_preset(name)
@@ -77,5 +79,5 @@ def _row(name: str) -> dict[str, str | float | None]:
         return {"name": name, **empty, "problem": error.problems[0].text()}
     paper = preset.experiment.paper
     known = {"title": preset.title, "path": str(preset.path), "origin": preset.origin}
-    published = {"linear": paper.linear, "knn": paper.knn} if paper is not None else {}
+    published = {"linear": paper.linear, "knn": paper.knn, "note": paper.note} if paper is not None else {}
     return {"name": name, **empty, **known, **published}
