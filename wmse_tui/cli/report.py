@@ -94,7 +94,7 @@ def _evaluation_row(evaluation: Evaluation, *, raw: bool) -> str:
     ]
     if raw:
         cells.append(f"{percent(evaluation.raw_pixels):>8}")
-    note = " (untrained)" if evaluation.epoch == 0 else ""
+    note = " (untrained)" if evaluation.step == 0 else ""
     return "  ".join(cells) + f"  {evaluation.train_split} -> {evaluation.test_split}{note}"
 
 
@@ -131,7 +131,7 @@ def _paper(view: RunView, paper: Paper | None) -> Iterator[str]:
     """The published numbers beside this run's: those of its last evaluation, as the paper's are."""
     if paper is None or (paper.linear is None and paper.knn is None):
         return
-    trained = [evaluation for evaluation in view.evaluations if evaluation.epoch > 0]
+    trained = [evaluation for evaluation in view.evaluations if evaluation.step > 0]
     last = trained[-1] if trained else None
     linear = last.linear.top1 if last and last.linear else None
     knn = last.knn.top1 if last and last.knn else None

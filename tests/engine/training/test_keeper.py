@@ -111,3 +111,17 @@ def test_a_stop_that_cannot_be_saved_is_an_error_at_once(
     refuse(monkeypatch)
     with pytest.raises(OSError, match="No space left"):
         save(keeper, 1, "stop")
+
+
+def test_a_best_that_was_refused_does_not_bar_a_lesser_one(
+    keeper: Keeper, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert keeper.is_best(evaluation(knn=0.5))
+    save(keeper, 1, "best")
+    assert keeper.is_best(evaluation(knn=0.9))
+    with monkeypatch.context() as patch:
+        refuse(patch)
+        assert save(keeper, 2, "best") == ""
+    assert keeper.is_best(evaluation(knn=0.7))
+    save(keeper, 3, "best")
+    assert read_checkpoint(tmp_path / "best.pt")["best"] == 0.7

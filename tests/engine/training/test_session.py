@@ -79,6 +79,22 @@ def test_the_trainer_needs_no_interface_library(make_run: MakeRun) -> None:
     assert view_run(run).state == "completed"
 
 
+def test_however_quick_the_epochs_few_events_are_written_and_every_loss(make_run: MakeRun) -> None:
+    run = make_run("dataset.train_images=16", "schedule.epochs=60", "evaluation.every=1000")
+    before = time.monotonic()
+    assert run_session(run.path) == 0
+    seconds = time.monotonic() - before
+    told = events_of(run, Epoch)
+    assert told[-1].epoch == 60
+    assert len(told) <= 2 + 2 * seconds
+    steps = events_of(run, Steps)
+    assert len(steps) <= len(told) + 1 + seconds
+    assert sum(len(event.loss) for event in steps) == 60
+    mean = dict(zip([e.epoch for e in told], [e.loss for e in told], strict=True))
+    losses = [loss for event in steps for loss in event.loss]
+    assert all(mean[epoch] == pytest.approx(losses[epoch - 1], rel=1e-5) for epoch in mean)
+
+
 def test_a_completed_run_says_so_and_stays_completed(make_run: MakeRun) -> None:
     run = make_run("schedule.epochs=1")
     assert run_session(run.path) == 0

@@ -45,8 +45,11 @@ def test_the_epoch_mean_is_over_every_step_since_the_epoch_began() -> None:
         feed(telemetry, step, loss)
     telemetry.flush()
     assert telemetry.epoch_mean() == 3.0
-    telemetry.start_epoch()
-    assert telemetry.epoch_mean() is None
+    feed(telemetry, 4, 100.0)
+    telemetry.start_epoch(5)
+    feed(telemetry, 5, 8.0)
+    telemetry.flush()
+    assert telemetry.epoch_mean() == 8.0
 
 
 @pytest.mark.parametrize("bad", [float("nan"), float("inf")])

@@ -49,10 +49,10 @@ def tell_ending(run: RunDirectory, followed: Followed, *, removed: bool, plain: 
 def result_lines(run: RunDirectory, view: RunView) -> list[str]:
     """Return the accuracies at the end, those of the untrained encoder, and where the run lies."""
     lines = []
-    trained = [evaluation for evaluation in view.evaluations if evaluation.epoch > 0]
+    trained = [evaluation for evaluation in view.evaluations if evaluation.step > 0]
     if trained:
         lines.append(f"result  {accuracies(trained[-1])}  (epoch {trained[-1].epoch})")
-    untrained = next((evaluation for evaluation in view.evaluations if evaluation.epoch == 0), None)
+    untrained = next((evaluation for evaluation in view.evaluations if evaluation.step == 0), None)
     if untrained is not None:
         lines.append(f"untrained  {accuracies(untrained)}")
     lines.append(f"run  {run.path}")

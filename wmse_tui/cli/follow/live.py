@@ -61,7 +61,7 @@ def frame(view: RunView, message: str = "") -> Frame:
         rows.append(("now", phase_sentence(view.phase) if view.phase is not None else "starting"))
     if view.evaluations:
         latest = view.evaluations[-1]
-        when = "untrained" if latest.epoch == 0 else f"epoch {latest.epoch}"
+        when = "untrained" if latest.step == 0 else f"epoch {latest.epoch}"
         rows.append(("latest", f"{accuracies(latest)} ({when})"))
     best = view.best_linear or view.best_knn
     if best is not None:

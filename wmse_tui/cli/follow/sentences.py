@@ -32,7 +32,7 @@ def accuracies(evaluation: Evaluation) -> str:
 
 def evaluation_sentence(evaluation: Evaluation) -> str:
     """Return the line of one evaluation; epoch 0 is named for what it is."""
-    when = "untrained encoder" if evaluation.epoch == 0 else f"epoch {evaluation.epoch}"
+    when = "untrained encoder" if evaluation.step == 0 else f"epoch {evaluation.epoch}"
     where = f"{evaluation.train_split} -> {evaluation.test_split}"
     return f"evaluation  {when}: {accuracies(evaluation)}  [{where}, {duration(evaluation.seconds)}]"
 

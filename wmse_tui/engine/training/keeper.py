@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -55,6 +56,7 @@ class Keeper:
         self._last = clock()
         self._refused = 0
         self.best = best
+        self._best_saved = best
 
     def due(self) -> bool:
         """Whether `every_minutes` have passed since the last checkpoint."""
@@ -102,6 +104,7 @@ class Keeper:
         except OSError as error:
             self._last = self._clock()
             self._refused += 1
+            self.best = self._best_saved  # an accuracy whose weights are lost must not bar a lesser one
             if self._refused >= PATIENCE or MUST_SAVE & set(kinds):
                 raise
             self._write(
@@ -114,6 +117,7 @@ class Keeper:
             )
             return ""
         self._refused = 0
+        self._best_saved = self.best
         self._last = self._clock()
         self._write(
             Checkpoint(
@@ -128,5 +132,7 @@ class Keeper:
         )
         self._sync_log()
         # Removed only after the new one is published: at every instant a whole one exists.
-        prune_checkpoints(self._folder, keep=self._config.keep)
+        # One that cannot be removed takes room, and is tried again next time.
+        with contextlib.suppress(OSError):
+            prune_checkpoints(self._folder, keep=self._config.keep)
         return published.path.name

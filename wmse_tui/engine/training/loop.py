@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -25,6 +26,9 @@ from wmse_tui.engine.training.requests import Requests, StopRequested
 from wmse_tui.engine.training.schedule import evaluation_due, learning_rate
 from wmse_tui.engine.training.telemetry import NonFiniteLoss, Telemetry
 from wmse_tui.runs.events import Epoch, Evaluation, Event, Phase
+
+EPOCH_SECONDS = 0.5
+"""Epochs that end sooner after the last one that was told are not told; no loss is missing, steps are."""
 
 
 @dataclass(slots=True)
@@ -82,6 +86,7 @@ class Trainer:
         self.telemetry.epoch_loss_sum = position.epoch_loss_sum
         self.telemetry.epoch_steps = position.epoch_steps
         self._epoch_clock = time.monotonic()
+        self._epoch_told = -math.inf
         self._training_announced = False
 
     def train(self) -> None:
@@ -122,7 +127,6 @@ class Trainer:
         for views in self.batches.epoch(at.epoch, start_batch=at.batch):
             self._step(views)
             self._at_boundary()
-        self.telemetry.flush()
 
     def _step(self, views: Tensor) -> None:
         """Loss, gradient, update: steps are counted from 1."""
@@ -171,23 +175,16 @@ class Trainer:
         at, schedule = self.position, self.experiment.schedule
         at.epoch_seconds = time.monotonic() - self._epoch_clock
         completed = at.epoch + 1
-        steps = self.batches.steps_per_epoch
-        # The sums stay until the evaluation is over: a stop during it closes the same epoch again.
-        self.write(
-            Epoch(
-                epoch=completed,
-                step=at.step,
-                loss=self.telemetry.epoch_mean(),
-                seconds=at.epoch_seconds,
-                images_per_second=steps * schedule.batch_size / max(at.epoch_seconds, 1e-9),
-            )
-        )
         last = completed == schedule.epochs
+        due = evaluation_due(completed, schedule, self.experiment.evaluation) and at.evaluated < completed
+        if last or due or time.monotonic() - self._epoch_told >= EPOCH_SECONDS:
+            self._tell_epoch(completed)
         best = False
-        if evaluation_due(completed, schedule, self.experiment.evaluation) and at.evaluated < completed:
+        if due:
             result = self._evaluate(final=last, epoch=completed)
             best = result is not None and self.keeper.is_best(result)
-        self.telemetry.start_epoch()
+        # The sums stay until the evaluation is over: a stop during it closes the same epoch again.
+        self.telemetry.start_epoch(at.step + 1)
         at.epoch, at.batch, at.epoch_seconds = completed, 0, 0.0
         if last:
             self._save("final", *(["best"] if best else []))
@@ -195,6 +192,22 @@ class Trainer:
             self._save("best" if best else "periodic")
         if self.requests.stop_after_epoch and not last:
             raise StopRequested("after this epoch")
+
+    def _tell_epoch(self, completed: int) -> None:
+        """One event for the epoch; of epochs that take less than a moment, only some are told."""
+        self.telemetry.flush()
+        self._epoch_told = time.monotonic()
+        images = self.batches.steps_per_epoch * self.experiment.schedule.batch_size
+        seconds = self.position.epoch_seconds
+        self.write(
+            Epoch(
+                epoch=completed,
+                step=self.position.step,
+                loss=self.telemetry.epoch_mean(),
+                seconds=seconds,
+                images_per_second=images / max(seconds, 1e-9),
+            )
+        )
 
     def _evaluate(self, *, final: bool, epoch: int | None = None) -> Evaluation | None:
         """Evaluate now; `epoch` counts completed epochs."""
@@ -222,7 +235,7 @@ class Trainer:
         if not self._training_announced:
             self.write(Phase(name="train"))
             self._training_announced = True
-        self.telemetry.restart_clock()
+            self.telemetry.restart_clock()
 
     def _save(self, *kinds: str) -> str:
         """Save a checkpoint; its file name, or "" when the disk refused it and training goes on.

@@ -52,6 +52,7 @@ class Telemetry:
         self._rates: list[float] = []
         self._parts: tuple[str, ...] = ()
         self._since = clock()
+        self._epoch_first = 0
         self.epoch_loss_sum = 0.0
         self.epoch_steps = 0
 
@@ -102,13 +103,15 @@ class Telemetry:
         for offset, loss in enumerate(losses):
             if not math.isfinite(loss):
                 raise NonFiniteLoss(first + offset, loss)
-            self.epoch_loss_sum += loss
-            self.epoch_steps += 1
+            if first + offset >= self._epoch_first:
+                self.epoch_loss_sum += loss
+                self.epoch_steps += 1
 
     def epoch_mean(self) -> float | None:
-        """The mean loss of the epoch's steps so far; None before the first."""
+        """The mean loss of the epoch's steps that were fetched; None before the first."""
         return self.epoch_loss_sum / self.epoch_steps if self.epoch_steps else None
 
-    def start_epoch(self) -> None:
-        """Begin the sums of the next epoch."""
+    def start_epoch(self, first: int) -> None:
+        """Begin the sums of the epoch whose first step is `first`; losses still pending are not of it."""
+        self._epoch_first = first
         self.epoch_loss_sum, self.epoch_steps = 0.0, 0
