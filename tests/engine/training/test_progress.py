@@ -1,0 +1,49 @@
+"""What a method is told of the time after each step: BYOL's target follows it."""
+
+from __future__ import annotations
+
+import math
+import signal
+from collections.abc import Callable, Iterator
+
+import pytest
+import torch
+
+from wmse_tui.engine.methods.byol import Byol
+from wmse_tui.engine.training.requests import STOP_SIGNALS
+from wmse_tui.engine.training.session import run_session
+from wmse_tui.runs.directory import RunDirectory
+
+
+@pytest.fixture(autouse=True)
+def _process_as_before() -> Iterator[None]:
+    """A session in this process installs its signal handlers and its determinism here."""
+    before = {number: signal.getsignal(number) for number in (*STOP_SIGNALS, signal.SIGHUP)}
+    deterministic = torch.are_deterministic_algorithms_enabled()
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+    torch.use_deterministic_algorithms(deterministic)
+
+
+def test_the_target_follows_once_a_step_by_the_share_of_all_steps_that_are_done(
+    make_run: Callable[..., RunDirectory], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    weights: list[tuple[float, float, float]] = []  # of one target weight: before, after, the online one
+    follow = Byol.after_step
+
+    def watched(method: Byol, progress: float) -> None:
+        target = method.target_projector[0].weight  # type: ignore[index]
+        before = target[0, 0].item()
+        follow(method, progress)
+        weights.append((before, target[0, 0].item(), method.projector[0].weight[0, 0].item()))  # type: ignore[index]
+
+    monkeypatch.setattr(Byol, "after_step", watched)
+    run = make_run("method.name=byol", "method.momentum=0.5", "optimizer.lr=0.05", "evaluation.knn=off")
+    assert run_session(run.path) == 0
+
+    assert len(weights) == 18  # 3 epochs of 96 / 16 steps
+    for step, (before, after, online) in enumerate(weights, 1):
+        kept = 1 - (1 - 0.5) * (1 + math.cos(math.pi * step / 18)) / 2  # Grill et al. 2020: step k of K
+        assert after == pytest.approx(kept * before + (1 - kept) * online, abs=1e-6), step
+    assert weights[-1][0] == weights[-1][1]  # at the last step it stands still
