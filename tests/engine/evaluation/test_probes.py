@@ -225,7 +225,7 @@ def test_the_crop_is_by_default_that_of_training_and_files_are_resized_to_it(
         pixels = None  # type: ignore[assignment]
 
         def image(self, index: int) -> Image.Image:
-            raise NotImplementedError
+            raise AssertionError("the geometry is known without opening an image")
 
     images = coloured("train", 2, 1) if in_memory else object.__new__(Files)
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import signal
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import torch
 
 from wmse_tui.config.load import dump_experiment, load_experiment
+from wmse_tui.engine.training.requests import STOP_SIGNALS
 from wmse_tui.runs.directory import RunDirectory, create_run
 
 TINY = (
@@ -41,3 +44,14 @@ def make_run(tmp_path: Path) -> Callable[..., RunDirectory]:
         return create_run(tmp_path / "runs", dump_experiment(experiment), name=name)
 
     return make
+
+
+@pytest.fixture(autouse=True)
+def _process_as_before() -> Iterator[None]:
+    """A session in this process installs its signal handlers and its determinism here."""
+    before = {number: signal.getsignal(number) for number in (*STOP_SIGNALS, signal.SIGHUP)}
+    deterministic = torch.are_deterministic_algorithms_enabled()
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+    torch.use_deterministic_algorithms(deterministic)

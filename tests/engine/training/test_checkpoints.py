@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import pickle
 import stat
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -127,6 +129,21 @@ class Interrupted(BaseException):
     """Stands for the death of the process: nobody catches it."""
 
 
+def dying_at(n: int) -> Callable[[Any], Any]:
+    """Wraps functions so that the n-th call of any of them does not come back."""
+    calls = itertools.count(1)
+
+    def counted(real: Any) -> Any:
+        def call(*args: Any, **kwargs: Any) -> Any:
+            if next(calls) == n:
+                raise Interrupted
+            return real(*args, **kwargs)
+
+        return call
+
+    return counted
+
+
 def test_a_save_that_dies_at_any_system_call_leaves_the_old_or_the_new(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -136,18 +153,7 @@ def test_a_save_that_dies_at_any_system_call_leaves_the_old_or_the_new(
         folder = tmp_path / str(n)
         folder.mkdir()
         name_checkpoint(save(folder, 1), "best")
-        calls = 0
-
-        def counted(real: Any, n: int = n) -> Any:
-            def call(*args: Any, **kwargs: Any) -> Any:
-                nonlocal calls
-                calls += 1
-                if calls == n:
-                    raise Interrupted
-                return real(*args, **kwargs)
-
-            return call
-
+        counted = dying_at(n)
         with monkeypatch.context() as patch:
             patch.setattr(os, "fsync", counted(os.fsync))
             patch.setattr(Path, "replace", counted(Path.replace))
@@ -177,18 +183,7 @@ def test_a_step_saved_again_is_whole_at_every_system_call(
         folder = tmp_path / str(n)
         folder.mkdir()
         save_checkpoint(folder, 1, {"step": 1, "again": False})
-        calls = 0
-
-        def counted(real: Any, n: int = n) -> Any:
-            def call(*args: Any, **kwargs: Any) -> Any:
-                nonlocal calls
-                calls += 1
-                if calls == n:
-                    raise Interrupted
-                return real(*args, **kwargs)
-
-            return call
-
+        counted = dying_at(n)
         with monkeypatch.context() as patch:
             patch.setattr(os, "fsync", counted(os.fsync))
             patch.setattr(Path, "replace", counted(Path.replace))

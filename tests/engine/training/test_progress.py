@@ -3,27 +3,13 @@
 from __future__ import annotations
 
 import math
-import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
-import torch
 
 from wmse_tui.engine.methods.byol import Byol
-from wmse_tui.engine.training.requests import STOP_SIGNALS
 from wmse_tui.engine.training.session import run_session
 from wmse_tui.runs.directory import RunDirectory
-
-
-@pytest.fixture(autouse=True)
-def _process_as_before() -> Iterator[None]:
-    """A session in this process installs its signal handlers and its determinism here."""
-    before = {number: signal.getsignal(number) for number in (*STOP_SIGNALS, signal.SIGHUP)}
-    deterministic = torch.are_deterministic_algorithms_enabled()
-    yield
-    for number, handler in before.items():
-        signal.signal(number, handler)
-    torch.use_deterministic_algorithms(deterministic)
 
 
 def test_the_target_follows_once_a_step_by_the_share_of_all_steps_that_are_done(

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ import torch
 
 from wmse_tui.engine.training.checkpoints import read_checkpoint, step_checkpoints
 from wmse_tui.engine.training.loop import Trainer
-from wmse_tui.engine.training.requests import STOP_SIGNALS, StopRequested
+from wmse_tui.engine.training.requests import StopRequested
 from wmse_tui.engine.training.session import run_session
 from wmse_tui.runs.control import request
 from wmse_tui.runs.directory import RunDirectory
@@ -59,18 +59,6 @@ def steps_seen(run: RunDirectory, attempt: int = 1) -> int:
     told = (record for record in EventReader(run.events).poll() if record.attempt >= attempt)
     steps = (record.event for record in told if isinstance(record.event, Steps))
     return max((event.first + len(event.loss) - 1 for event in steps), default=0)
-
-
-@pytest.fixture(autouse=True)
-def _own_signal_handlers_back() -> Iterator[None]:
-    """A session in this process installs its signal handlers and its determinism here."""
-    before = {number: signal.getsignal(number) for number in (*STOP_SIGNALS, signal.SIGHUP)}
-    threads, deterministic = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
-    yield
-    for number, handler in before.items():
-        signal.signal(number, handler)
-    torch.use_deterministic_algorithms(deterministic)
-    torch.set_num_threads(threads)
 
 
 def wait_until(condition: Callable[[], bool], process: subprocess.Popen[bytes]) -> None:

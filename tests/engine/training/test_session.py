@@ -5,11 +5,10 @@ from __future__ import annotations
 import errno
 import math
 import os
-import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,7 @@ from wmse_tui.engine.evaluation import EvaluationInterrupted
 from wmse_tui.engine.training import checkpoints, keeper
 from wmse_tui.engine.training.checkpoints import Published, read_checkpoint, save_checkpoint, step_checkpoints
 from wmse_tui.engine.training.loop import Trainer
-from wmse_tui.engine.training.requests import STOP_SIGNALS, Requests, StopRequested
+from wmse_tui.engine.training.requests import Requests, StopRequested
 from wmse_tui.engine.training.session import run_session
 from wmse_tui.runs import reserve
 from wmse_tui.runs.directory import RunDirectory
@@ -40,17 +39,6 @@ sys.meta_path.insert(0, Absent())
 from wmse_tui.engine.training.session import run_session
 sys.exit(run_session(sys.argv[1]))
 """
-
-
-@pytest.fixture(autouse=True)
-def _process_as_before() -> Iterator[None]:
-    """A session in this process installs its signal handlers and its determinism here."""
-    before = {number: signal.getsignal(number) for number in (*STOP_SIGNALS, signal.SIGHUP)}
-    deterministic = torch.are_deterministic_algorithms_enabled()
-    yield
-    for number, handler in before.items():
-        signal.signal(number, handler)
-    torch.use_deterministic_algorithms(deterministic)
 
 
 def events_of(run: RunDirectory, kind: type[Any]) -> list[Any]:

@@ -2,27 +2,17 @@
 
 from __future__ import annotations
 
-from typing import cast
+from typing import cast, get_args
 
 import torchvision
 from torch import nn
 
+from wmse_tui.config.sections.backbone import Architecture
 from wmse_tui.engine.models.cifar_resnet import CifarResNet
 from wmse_tui.engine.models.stem import resolve_stem, set_stem
 
-TORCHVISION = (
-    "resnet18",
-    "resnet34",
-    "resnet50",
-    "resnet101",
-    "resnet152",
-    "resnext50_32x4d",
-    "resnext101_32x8d",
-    "resnext101_64x4d",
-    "wide_resnet50_2",
-    "wide_resnet101_2",
-)
 CIFAR = {"cifar_resnet8": 8, "cifar_resnet20": 20, "cifar_resnet32": 32, "cifar_resnet56": 56}
+TORCHVISION = tuple(name for name in get_args(Architecture) if name not in CIFAR)
 
 
 class Backbone(nn.Module):
