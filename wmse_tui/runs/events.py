@@ -133,6 +133,63 @@ class Evaluation:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Diagnostics:
+    """The spectrum of the embeddings of one step's batch, each view by itself, averaged over the views.
+
+    Embeddings are those the loss is given, before any normalisation. A number that cannot be told is None.
+    """
+
+    type: ClassVar[str] = "diagnostics"
+
+    step: Count
+    epoch: Count  # completed
+    space: str  # projector: what the loss sees; encoder: what is evaluated
+    samples: Count  # images of a view
+    dim: Count
+    spectrum: tuple[Number, ...]  # eigenvalues of the covariance, falling, at most 128 evenly picked ranks
+    effective_rank: Number | None  # exp of the spectrum's entropy (Roy and Vetterli 2007)
+    effective_rank_null: Number | None  # of as many samples of isotropic noise
+    condition_number: Number | None  # largest to smallest eigenvalue, of a whitening slice where there are some
+    smallest_pivot: Number | None  # of the factorisations in the loss, against the largest; None: no factorisation
+    feature_std: Number | None  # mean over dimensions of the standard deviation over samples, after normalisation
+    mean_correlation: Number | None  # mean absolute correlation of two dimensions
+    seconds: Number  # what it cost
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resources:
+    """What the trainer and its loader workers use of the machine; None where it cannot be told."""
+
+    type: ClassVar[str] = "resources"
+
+    step: Count
+    gpu: str = ""  # its name; empty where there is none
+    gpu_utilisation: Number | None = None  # fraction
+    gpu_memory: Number | None = None  # bytes used on the card, by anybody
+    gpu_memory_total: Number | None = None
+    gpu_temperature: Number | None = None  # degrees Celsius
+    gpu_power: Number | None = None  # watts
+    gpu_power_limit: Number | None = None
+    cpu: Number | None = None  # cores kept busy since the last such event
+    cpu_count: Count = 0
+    memory: Number | None = None  # bytes resident, workers included
+    memory_total: Number | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Artifact:
+    """A file of the run's `artifacts/` was published or replaced: `kind` embedding or views."""
+
+    type: ClassVar[str] = "artifact"
+
+    kind: str
+    file: str
+    step: Count
+    epoch: Count
+    seconds: Number
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Checkpoint:
     """A checkpoint was published: `file` in `checkpoints/`, and what it is (`kinds`: last, best, final)."""
 
@@ -206,12 +263,39 @@ class Unknown:
 
 
 Event: TypeAlias = (
-    Attempt | Phase | Steps | Epoch | Evaluation | Checkpoint | Notice | Control | Error | Exit | Unknown
+    Attempt
+    | Phase
+    | Steps
+    | Epoch
+    | Evaluation
+    | Diagnostics
+    | Resources
+    | Artifact
+    | Checkpoint
+    | Notice
+    | Control
+    | Error
+    | Exit
+    | Unknown
 )
 
 TYPES: Mapping[str, type[Any]] = {
     kind.type: kind
-    for kind in (Attempt, Phase, Steps, Epoch, Evaluation, Checkpoint, Notice, Control, Error, Exit)
+    for kind in (
+        Attempt,
+        Phase,
+        Steps,
+        Epoch,
+        Evaluation,
+        Diagnostics,
+        Resources,
+        Artifact,
+        Checkpoint,
+        Notice,
+        Control,
+        Error,
+        Exit,
+    )
 }
 
 

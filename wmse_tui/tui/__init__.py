@@ -1,0 +1,1 @@
+"""What a person sees: textual lives here and nowhere else."""
