@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from wmse_tui.cli.words import MISSING, count, duration, moment, number, percent, rate, size
 from wmse_tui.config.sections.paper import Paper
 from wmse_tui.runs.events import Evaluation
 from wmse_tui.runs.text import safe
 from wmse_tui.runs.view import RunView
+from wmse_tui.runs.words import MISSING, count, duration, moment, number, percent, rate, size
 
 ROWS = 12
 """Evaluations shown; of a longer run the untrained encoder's and the newest ones."""

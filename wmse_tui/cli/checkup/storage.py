@@ -11,7 +11,7 @@ from pathlib import Path
 from wmse_tui.cli.checkup.finding import Finding
 from wmse_tui.cli.messages import UserError
 from wmse_tui.cli.start.preflight import check_place, nearest_existing
-from wmse_tui.cli.words import size
+from wmse_tui.runs.words import size
 
 NETWORK = frozenset(
     {"nfs", "nfs4", "cifs", "smb3", "smbfs", "afs", "9p", "fuse.sshfs", "lustre", "gpfs", "beegfs"}

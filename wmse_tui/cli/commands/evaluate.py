@@ -197,8 +197,8 @@ class Narration:
 
 def print_result(result: dict[str, Any], *, as_json: bool) -> None:
     """Print the result of an evaluation: accuracies are fractions in JSON and percentages for people."""
-    from wmse_tui.cli.words import duration, percent
     from wmse_tui.runs.text import safe
+    from wmse_tui.runs.words import duration, percent
 
     if as_json:
         _print_json(result)

@@ -61,8 +61,8 @@ def brief(view: RunView) -> dict[str, Any]:
 
 def table(views: list[RunView]) -> list[str]:
     """Return the list as aligned, safe lines under a heading."""
-    from wmse_tui.cli.words import moment, percent
     from wmse_tui.runs.text import safe
+    from wmse_tui.runs.words import moment, percent
 
     rows = [("run", "state", "epoch", "best k-NN", "best linear", "last event", "title")]
     for view in views:

@@ -18,9 +18,9 @@ def remove(
     """Delete a run, its log and its checkpoints."""
     from wmse_tui.cli.locating import find_run
     from wmse_tui.cli.messages import UserError, say
-    from wmse_tui.cli.words import size
     from wmse_tui.runs.directory import remove_run
     from wmse_tui.runs.text import safe
+    from wmse_tui.runs.words import size
 
     directory = find_run(run, runs_dir)
     taken = sum(path.lstat().st_size for path in directory.path.rglob("*") if path.is_file())

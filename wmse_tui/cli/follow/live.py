@@ -19,10 +19,10 @@ from rich.table import Table
 from rich.text import Text
 
 from wmse_tui.cli.follow.sentences import accuracies, notice_sentence, phase_sentence
-from wmse_tui.cli.words import duration, number, rate
 from wmse_tui.runs.events import Record
 from wmse_tui.runs.text import safe
 from wmse_tui.runs.view import RunView
+from wmse_tui.runs.words import duration, number, rate
 
 FRAME_SECONDS = 0.25
 LABEL = 9

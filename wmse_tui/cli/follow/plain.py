@@ -18,7 +18,6 @@ from wmse_tui.cli.follow.sentences import (
     phase_sentence,
     progress_sentence,
 )
-from wmse_tui.cli.words import count, moment
 from wmse_tui.runs.events import (
     Attempt,
     Control,
@@ -34,6 +33,7 @@ from wmse_tui.runs.events import (
 )
 from wmse_tui.runs.text import safe
 from wmse_tui.runs.view import RunView
+from wmse_tui.runs.words import count, moment
 
 EPOCH_SECONDS = 5.0
 LONG_SECONDS = 60.0

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from wmse_tui.cli.words import duration, number, percent, rate, size
 from wmse_tui.runs.events import Control, Evaluation, Exit, KnnResult, LinearResult, Notice, Phase
+from wmse_tui.runs.words import duration, number, percent, rate, size
 
 
 def knn_sentence(result: KnnResult) -> str:

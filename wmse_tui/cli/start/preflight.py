@@ -8,7 +8,7 @@ from pathlib import Path
 
 from wmse_tui.cli.exits import Exit
 from wmse_tui.cli.messages import UserError
-from wmse_tui.cli.words import size
+from wmse_tui.runs.words import size
 
 TOO_LITTLE = 200_000_000
 """Bytes: under this, the first checkpoints of a ResNet-18 with Adam (about 150 MB each) do not fit."""

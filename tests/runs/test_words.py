@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from wmse_tui.cli.words import count, duration, number, percent, rate, size
+from wmse_tui.runs.words import count, duration, number, percent, rate, size
 
 
 @pytest.mark.parametrize(
