@@ -23,7 +23,15 @@ from wmse_tui.runs.text import safe
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _RESERVED = ("last",)  # what the command line says for the newest run
 _FOLDERS = ("control", "checkpoints", "evaluations", "artifacts")
-_FILES = ("config.yaml", "events.jsonl", "trainer.log", "trainer.lock", "trainer.json", "reserve")
+_FILES = (
+    "config.yaml",
+    "events.jsonl",
+    "trainer.log",
+    "trainer.lock",
+    "trainer.json",
+    "reserve",
+    "annotations.json",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +67,10 @@ class RunDirectory:
     @property
     def reserve(self) -> Path:
         return self.path / "reserve"
+
+    @property
+    def annotations(self) -> Path:
+        return self.path / "annotations.json"
 
     @property
     def control(self) -> Path:

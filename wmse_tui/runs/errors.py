@@ -6,6 +6,7 @@ RunsError
 ├── StorageError       a file of a run cannot be made, opened or written
 ├── BadRunName         a name that cannot name a run
 ├── RunExists          the name is taken
+├── BadTag             a text that cannot tag a run
 ├── NotARun            a directory that no run made
 ├── RunNotFound        nothing goes by that id, prefix or path
 │   └── RunAmbiguous   several runs do
@@ -69,6 +70,12 @@ class RunExists(RunsError):
     """The name is taken."""
 
     code = "E_RUN_EXISTS"
+
+
+class BadTag(RunsError):
+    """A text that cannot tag a run, or one tag too many."""
+
+    code = "E_TAG"
 
 
 class NotARun(RunsError):

@@ -1,0 +1,95 @@
+"""What a person says of a run: tags to find it by, and a note.
+
+They lie beside the log and not in it, because the log has one writer, the trainer; two people who annotate
+one run at the same moment both get a whole file, the later one's.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from wmse_tui.runs.directory import RunDirectory
+from wmse_tui.runs.errors import BadTag, StorageError
+from wmse_tui.runs.files import publish
+from wmse_tui.runs.text import safe
+
+MAX_TAGS = 16
+MAX_NOTE = 2000  # characters
+
+_LARGEST = 64 * 1024  # bytes of a file that is read at all
+_TAG = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/-]{0,31}")
+
+
+@dataclass(frozen=True, slots=True)
+class Annotations:
+    """Tags and a note; both empty where nobody said anything, or where `problem` says why they are lost."""
+
+    tags: tuple[str, ...] = ()
+    note: str = ""
+    problem: str = ""
+
+
+def read_annotations(run: RunDirectory) -> Annotations:
+    """What was said of `run`; never raises for the file, whose absence or damage is no fault of the run."""
+    try:
+        with run.annotations.open("rb") as file:
+            values = json.loads(file.read(_LARGEST).decode())
+    except FileNotFoundError:
+        return Annotations()
+    except OSError as error:
+        return Annotations(problem=f"annotations.json cannot be read: {error.strerror or error}")
+    except (ValueError, RecursionError):
+        return Annotations(problem="annotations.json is damaged")
+    if not isinstance(values, dict):
+        return Annotations(problem="annotations.json is damaged")
+    return Annotations(_tags(values), _note(values))
+
+
+def write_annotations(run: RunDirectory, annotations: Annotations) -> None:
+    """Keep `annotations` for `run` in place of what was said before.
+
+    Raises:
+        BadTag: one of the tags, or their number.
+        StorageError: the file cannot be written.
+    """
+    for tag in annotations.tags:
+        check_tag(tag)
+    if len(annotations.tags) > MAX_TAGS:
+        raise BadTag("these are too many tags", f"{len(annotations.tags)}; a run has at most {MAX_TAGS}")
+    values = {"v": 1, "tags": list(annotations.tags), "note": annotations.note[:MAX_NOTE]}
+    try:
+        publish(run.annotations, json.dumps(values, indent=1).encode())
+    except OSError as error:
+        raise StorageError.of("write the annotations", run.annotations, error) from error
+
+
+def check_tag(text: str) -> None:
+    """Refuse what cannot be a tag. Raises BadTag with the rule."""
+    if not _TAG.fullmatch(text):
+        raise BadTag(
+            f"{safe(text, 80)!r} cannot be a tag",
+            "a tag has 1 to 32 letters, digits and . _ : / - of ASCII, and begins with a letter or a digit",
+        )
+
+
+def retagged(annotations: Annotations, *, add: Iterable[str] = (), remove: Iterable[str] = ()) -> Annotations:
+    """With the tags of `add` behind the others and without those of `remove`; each stands once."""
+    gone = set(remove)
+    tags = dict.fromkeys((*annotations.tags, *add))
+    return replace(annotations, tags=tuple(tag for tag in tags if tag not in gone))
+
+
+def _tags(values: dict[str, Any]) -> tuple[str, ...]:
+    """The tags that are tags; whoever edits the file by hand may err in one of them."""
+    found = values.get("tags")
+    texts = [tag for tag in found if isinstance(tag, str)] if isinstance(found, list) else []
+    return tuple(dict.fromkeys(tag for tag in texts if _TAG.fullmatch(tag)))[:MAX_TAGS]
+
+
+def _note(values: dict[str, Any]) -> str:
+    found = values.get("note")
+    return found[:MAX_NOTE] if isinstance(found, str) else ""
