@@ -31,6 +31,7 @@ class Summary:
     epochs: int = 0
     batch_size: int = 0
     seed: int = 0
+    normalize: bool | None = None  # W-MSE: whitened embeddings are compared by cosine
     problem: str = ""
 
 
@@ -62,6 +63,7 @@ def summarise(config: Path) -> Summary:
         epochs=_number(values, "schedule", "epochs"),
         batch_size=_number(values, "schedule", "batch_size"),
         seed=_number(values, "seed"),
+        normalize=_flag(values, "method", "normalize"),
     )
 
 
@@ -89,3 +91,8 @@ def _text(values: Any, *path: str) -> str:
 def _number(values: Any, *path: str) -> int:
     found = _find(values, path)
     return found if isinstance(found, int) and not isinstance(found, bool) and 0 <= found < 2**53 else 0
+
+
+def _flag(values: Any, *path: str) -> bool | None:
+    found = _find(values, path)
+    return found if isinstance(found, bool) else None

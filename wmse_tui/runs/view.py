@@ -11,20 +11,24 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal, TypeAlias, get_args
 
 from wmse_tui.runs.events import (
+    Artifact,
     Attempt,
     Checkpoint,
     Control,
+    Diagnostics,
     Epoch,
     Error,
     Evaluation,
     Exit,
     Notice,
     Phase,
+    Resources,
     as_dict,
 )
 from wmse_tui.runs.pace import Pace
 from wmse_tui.runs.series import Series
 from wmse_tui.runs.summary import Summary
+from wmse_tui.runs.track import Track
 
 State: TypeAlias = Literal[
     "new",  # never started
@@ -41,6 +45,8 @@ State: TypeAlias = Literal[
 ]
 STATES: tuple[State, ...] = get_args(State)
 ENDED: tuple[State, ...] = ("crashed", "stopped", "diverged", "failed", "completed")
+
+LONGEST = 1e10  # seconds of an attempt: three hundred years
 
 _NO_SUMMARY = Summary()
 _NO_PACE = Pace()
@@ -71,9 +77,16 @@ class RunView:
     parts: tuple[tuple[str, float | None], ...] = ()  # of the loss, at the last step
     images_per_second: float | None = None
     pace: Pace = _NO_PACE
+    rates: Track = Track.EMPTY  # the learning rate by step
+    speeds: Track = Track.EMPTY  # images per second by step
+    clock: Track = Track.EMPTY  # seconds of the trainers' time by step, see `elapsed`
+    elapsed_before: float = 0.0  # seconds of the earlier attempts
 
     epoch_rows: tuple[Epoch, ...] = ()
     evaluations: tuple[Evaluation, ...] = ()
+    diagnostics: tuple[Diagnostics, ...] = ()  # the spectrum only in the newest of each space
+    resource_rows: tuple[Resources, ...] = ()  # the newest of this attempt
+    artifacts: tuple[Artifact, ...] = ()  # the newest of each file
     checkpoints: tuple[Checkpoint, ...] = ()
     notices: tuple[Notice, ...] = ()
     controls: tuple[Control, ...] = ()
@@ -96,6 +109,20 @@ class RunView:
     @property
     def ended(self) -> bool:
         return self.state in ENDED
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds of the trainers' time: what lies between two attempts does not count, lost work does."""
+        return self.elapsed_before + spent(self.attempt_started, self.updated)
+
+    def latest(self, space: str) -> Diagnostics | None:
+        """The newest diagnostics of `space` (projector, encoder)."""
+        return next((told for told in reversed(self.diagnostics) if told.space == space), None)
+
+    @property
+    def resources(self) -> Resources | None:
+        """What the trainer used of the machine when it last said so."""
+        return self.resource_rows[-1] if self.resource_rows else None
 
     @property
     def best_knn(self) -> Evaluation | None:
@@ -159,6 +186,11 @@ class RunView:
             "unreadable": self.unreadable,
             "missing": self.missing,
         }
+
+
+def spent(since: float | None, until: float | None) -> float:
+    """Seconds between two times of one attempt; 0 where its clock was set back, and bounded."""
+    return 0.0 if since is None or until is None else min(max(0.0, until - since), LONGEST)
 
 
 def _plain(event: object) -> dict[str, Any] | None:

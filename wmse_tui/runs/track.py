@@ -1,0 +1,118 @@
+"""A value told at some steps, once a report: the learning rate, the speed, the clock.
+
+A track is immutable and kept like a `Series`: full chunks, which successive versions share, and a short tail.
+"""
+
+from __future__ import annotations
+
+from array import array
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+_CHUNK = 16 * 512  # bytes: 512 knots
+_KNOT = 16  # step and value, two doubles
+
+
+@dataclass(frozen=True, slots=True)
+class Track:
+    """Knots (step, value), their steps never falling."""
+
+    EMPTY: ClassVar[Track]
+
+    chunks: tuple[bytes, ...] = ()
+    tail: bytes = b""
+
+    def __len__(self) -> int:
+        return (len(self.chunks) * _CHUNK + len(self.tail)) // _KNOT
+
+    @property
+    def last_step(self) -> float:
+        """The step of the newest knot; 0 where there is none."""
+        return _last_step(self.tail or self.chunks[-1]) if self else 0.0
+
+    @property
+    def last(self) -> float | None:
+        """The newest value."""
+        if not self:
+            return None
+        return memoryview(self.tail or self.chunks[-1]).cast("d")[-1]
+
+    def extended(self, knots: array[float]) -> Track:
+        """With `knots` (step, value, step, value, ...) in place of all from the first of these steps on."""
+        if not knots:
+            return self
+        base = self.truncated(knots[0] - 1)
+        content = base.tail + knots.tobytes()
+        whole = len(content) // _CHUNK * _CHUNK
+        added = tuple(content[start : start + _CHUNK] for start in range(0, whole, _CHUNK))
+        return Track(base.chunks + added, content[whole:])
+
+    def truncated(self, after_step: float) -> Track:
+        """Without the knots beyond `after_step`; equal to a track that never had them."""
+        if self.last_step <= after_step:
+            return self
+        number = bisect_right(self.chunks, after_step, key=_first_step)
+        if self.tail and _first_step(self.tail) <= after_step:
+            number += 1
+        if number == 0:
+            return Track.EMPTY
+        content = self._part(number - 1)
+        kept = bisect_right(memoryview(content).cast("d")[::2], after_step) * _KNOT
+        if kept == _CHUNK:
+            return Track(self.chunks[:number])
+        return Track(self.chunks[: number - 1], content[:kept])
+
+    def at(self, step: float) -> float | None:
+        """The value at `step`, on a straight line between its neighbours and level beyond the ends."""
+        number = bisect_left(self.chunks, step, key=_last_step)
+        content = self._part(number)
+        if not content:
+            return self.last
+        knots = memoryview(content).cast("d")
+        place = bisect_left(knots[::2], step)
+        if place == len(knots) // 2:
+            return self.last
+        after, later = knots[2 * place], knots[2 * place + 1]
+        if after == step or (place == 0 and number == 0):
+            return later
+        before = (
+            knots[2 * place - 2 : 2 * place] if place else memoryview(self._part(number - 1)).cast("d")[-2:]
+        )
+        share = (step - before[0]) / (after - before[0])
+        return before[1] + share * (later - before[1])
+
+    def first_at(self, value: float) -> int:
+        """The first whole step at which a track that never falls has reached `value`."""
+        return bisect_left(range(int(self.last_step)), value, key=lambda step: self.at(step) or 0.0)
+
+    def knots(self, first: float, last: float) -> tuple[array[float], array[float]]:
+        """Steps and values of the knots from step `first` to step `last`."""
+        found: array[float] = array("d")
+        for content in self._parts(first, last):
+            found.frombytes(content)
+        steps, values = found[::2], found[1::2]
+        begin, end = bisect_left(steps, first), bisect_right(steps, last)
+        return steps[begin:end], values[begin:end]
+
+    def _parts(self, first: float, last: float) -> Iterator[bytes]:
+        for number in range(bisect_left(self.chunks, first, key=_last_step), len(self.chunks)):
+            if _first_step(self.chunks[number]) > last:
+                return
+            yield self.chunks[number]
+        yield self.tail
+
+    def _part(self, number: int) -> bytes:
+        return self.chunks[number] if number < len(self.chunks) else self.tail
+
+
+Track.EMPTY = Track()
+
+
+def _first_step(chunk: bytes) -> float:
+    return memoryview(chunk).cast("d")[0]
+
+
+def _last_step(chunk: bytes) -> float:
+    return memoryview(chunk).cast("d")[-2]
