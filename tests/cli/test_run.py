@@ -181,7 +181,7 @@ def test_a_trainer_that_had_no_room_for_a_last_word_is_told_so(
 
     usage = namedtuple("usage", "total used free")
     trainer("killed")
-    monkeypatch.setattr("wmse_tui.cli.start.preflight.check_place", lambda root: "")
+    monkeypatch.setattr("wmse_tui.runs.place.check_place", lambda root: "")
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(10**9, 10**9, 4096))
     result = cli(*QUICK, "--name", "mine")
     assert "is full (4.1 kB left), so it could not even write why." in result.stderr

@@ -80,13 +80,21 @@ def _translate(error: Exception) -> UserError | None:
         count = len(error.problems)
         title = "the configuration has a problem" if count == 1 else f"the configuration has {count} problems"
         return UserError(title, str(error))
-    from wmse_tui.runs.errors import BadRunName, BadTag, RunBusy, RunExists, RunNotFound, RunsError
+    from wmse_tui.runs.errors import (
+        BadRunName,
+        BadTag,
+        NotAFolder,
+        RunBusy,
+        RunExists,
+        RunNotFound,
+        RunsError,
+    )
 
     if isinstance(error, RunsError):
         code = Exit.FAILED
         if isinstance(error, RunBusy):
             code = Exit.BUSY
-        elif isinstance(error, (BadRunName, BadTag, RunExists, RunNotFound)):
+        elif isinstance(error, (BadRunName, BadTag, NotAFolder, RunExists, RunNotFound)):
             code = Exit.USAGE
         return UserError(error.title, error.detail, error.next, code)
     if isinstance(error, OSError) and error.errno in _SYSTEM:

@@ -4,6 +4,7 @@
     data      WMSE_TUI_DATA          $XDG_DATA_HOME/wmse-tui/data      (~/.local/share/wmse-tui/data)
     runs      WMSE_TUI_RUNS          $XDG_DATA_HOME/wmse-tui/runs      (~/.local/share/wmse-tui/runs)
     presets   WMSE_TUI_PRESETS       $XDG_CONFIG_HOME/wmse-tui/presets (~/.config/wmse-tui/presets)
+    settings  WMSE_TUI_SETTINGS      $XDG_CONFIG_HOME/wmse-tui/settings.yaml
     cache     WMSE_TUI_CACHE         $XDG_CACHE_HOME/wmse-tui          (~/.cache/wmse-tui)
 
 An empty variable counts as unset. XDG variables that are not absolute are ignored, as their specification
@@ -33,6 +34,11 @@ def runs_dir() -> Path:
 def user_presets_dir() -> Path:
     """The folder of the user's own presets, absolute."""
     return _own("WMSE_TUI_PRESETS") or _xdg("XDG_CONFIG_HOME", ".config") / APP / "presets"
+
+
+def settings_file() -> Path:
+    """The file with the user's settings of the app, absolute."""
+    return _own("WMSE_TUI_SETTINGS") or _xdg("XDG_CONFIG_HOME", ".config") / APP / "settings.yaml"
 
 
 def cache_dir() -> Path:

@@ -4,6 +4,8 @@ RunsError
 ├── EventError         a line of a log is no event of ours
 │   └── NewerVersion   it was written by a later version of this program
 ├── StorageError       a file of a run cannot be made, opened or written
+├── BadPlace           runs cannot be written there, or there is no room
+│   └── NotAFolder     what should hold them is a file
 ├── BadRunName         a name that cannot name a run
 ├── RunExists          the name is taken
 ├── BadTag             a text that cannot tag a run
@@ -58,6 +60,16 @@ class StorageError(RunsError):
     def of(cls, doing: str, path: Path, error: OSError, *, next: tuple[str, ...] = ()) -> StorageError:  # noqa: A002
         """The error of the operating system, met while `doing` something to `path`."""
         return cls(f"cannot {doing}", f"{path}: {error.strerror or error}", next=next)
+
+
+class BadPlace(RunsError):
+    """Runs cannot be written to the folder for them, or there is no room."""
+
+    code = "E_PLACE"
+
+
+class NotAFolder(BadPlace):
+    """What should hold the runs is a file."""
 
 
 class BadRunName(RunsError):

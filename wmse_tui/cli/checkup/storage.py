@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from wmse_tui.cli.checkup.finding import Finding
-from wmse_tui.cli.messages import UserError
-from wmse_tui.cli.start.preflight import check_place, nearest_existing
+from wmse_tui.runs.errors import BadPlace
+from wmse_tui.runs.place import check_place, nearest_existing
 from wmse_tui.runs.words import size
 
 NETWORK = frozenset(
@@ -40,8 +40,8 @@ def _runs_finding(runs: Path) -> Finding:
     there = "" if runs.is_dir() else " (will be made)"
     try:
         note = check_place(runs)
-    except UserError as error:
-        return Finding("runs", "fail", str(error.title), "; ".join(error.next))
+    except BadPlace as error:
+        return Finding("runs", "fail", error.title, "; ".join(error.next))
     free = shutil.disk_usage(nearest_existing(runs)).free
     if note:
         return Finding("runs", "warn", note, "free some space, or put runs elsewhere with WMSE_TUI_RUNS")

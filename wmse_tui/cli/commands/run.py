@@ -120,13 +120,13 @@ def run_experiment(
     """
     from wmse_tui.cli.start.existing import continue_named
     from wmse_tui.cli.start.launching import start
-    from wmse_tui.cli.start.preflight import check_place
     from wmse_tui.config.advice import advise
     from wmse_tui.config.load import dump_experiment
     from wmse_tui.config.locations import expanded
     from wmse_tui.config.locations import runs_dir as usual_runs_dir
     from wmse_tui.runs.directory import create_run
     from wmse_tui.runs.launch import launch_trainer
+    from wmse_tui.runs.place import check_place
     from wmse_tui.runs.summary import with_preset
 
     launch = launch or launch_trainer

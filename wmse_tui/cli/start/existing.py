@@ -8,9 +8,9 @@ from wmse_tui.cli.follow.jsonlines import summary, write_object
 from wmse_tui.cli.messages import UserError, say, write
 from wmse_tui.cli.start.launching import Launch, Way, start
 from wmse_tui.cli.start.named import refuse_other_config
-from wmse_tui.cli.start.preflight import check_place
 from wmse_tui.config.schema import Experiment
 from wmse_tui.runs.directory import RunDirectory
+from wmse_tui.runs.place import check_place
 from wmse_tui.runs.watch import view_run
 
 ALIVE = frozenset({"running", "paused", "stalled", "unknown"})

@@ -6,8 +6,7 @@ import os
 import shutil
 from pathlib import Path
 
-from wmse_tui.cli.exits import Exit
-from wmse_tui.cli.messages import UserError
+from wmse_tui.runs.errors import BadPlace, NotAFolder
 from wmse_tui.runs.words import size
 
 TOO_LITTLE = 200_000_000
@@ -20,31 +19,31 @@ def check_place(root: Path) -> str:
     """Check the folder for runs; returns a note for the person, or "".
 
     Raises:
-        UserError: runs cannot be written there, or the disk is as good as full.
+        BadPlace: runs cannot be written there, or the disk is as good as full; NotAFolder where it is a file.
     """
     existing = nearest_existing(root)
     elsewhere = "put runs elsewhere: --runs-dir DIR, or set WMSE_TUI_RUNS"
     if not existing.is_dir():
-        raise UserError(
-            f"the folder for runs cannot be made: {existing} is a file", f"wanted: {root}", (elsewhere,)
+        raise NotAFolder(
+            f"the folder for runs cannot be made: {existing} is a file",
+            f"wanted: {root}",
+            next=(elsewhere,),
         )
     if not os.access(existing, os.W_OK | os.X_OK):
-        raise UserError(
+        raise BadPlace(
             f"the folder for runs cannot be written: {existing}",
             _why_not_writable(existing),
-            (elsewhere,),
-            Exit.FAILED,
+            next=(elsewhere,),
         )
     disk = shutil.disk_usage(existing)
     if not disk.total:  # no disk: /proc and its like, which say why themselves when written to
         return ""
     free = disk.free
     if free < TOO_LITTLE:
-        raise UserError(
+        raise BadPlace(
             f"the disk is full: {size(free)} left for runs",
             f"{root} needs at least {size(TOO_LITTLE)} for its checkpoints",
-            ("free some space (`wmse-tui rm RUN` removes old runs)", elsewhere),
-            Exit.FAILED,
+            next=("free some space (`wmse-tui rm RUN` removes old runs)", elsewhere),
         )
     if free < SCARCE:
         return f"only {size(free)} are left on the disk of {root}; checkpoints may not fit"

@@ -1,0 +1,303 @@
+"""The app: five screens, what they share, and how it ends.
+
+It never holds a trainer: those it starts are processes of their own, and everything on the screen is read
+from run directories.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from textual.app import App, SystemCommand
+from textual.binding import Binding, BindingType
+from textual.reactive import reactive
+from textual.screen import Screen
+
+from wmse_tui.runs.directory import RunDirectory
+from wmse_tui.runs.text import safe
+from wmse_tui.tui.crash import note_crash
+from wmse_tui.tui.feed import Feed
+from wmse_tui.tui.glyphs import AsciiFilter, ascii_wanted
+from wmse_tui.tui.launching import Trainers
+from wmse_tui.tui.profile import choose_beats
+from wmse_tui.tui.settings import Settings
+from wmse_tui.tui.themes import NAMES, THEMES
+
+if TYPE_CHECKING:
+    from wmse_tui.config.schema import Experiment
+    from wmse_tui.tui.inspector import Inspector
+    from wmse_tui.tui.screens.compare import CompareScreen
+    from wmse_tui.tui.screens.configure import ConfigureScreen
+    from wmse_tui.tui.screens.monitor import MonitorScreen
+    from wmse_tui.tui.screens.paper import PaperScreen
+    from wmse_tui.tui.screens.runs import RunsScreen
+
+Place = Literal["configure", "monitor", "runs", "compare", "paper"]
+PLACES: tuple[tuple[str, Place, str], ...] = (
+    ("1", "configure", "Configure"),
+    ("2", "monitor", "Monitor"),
+    ("3", "runs", "Runs"),
+    ("4", "compare", "Compare"),
+    ("5", "paper", "Paper"),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opening:
+    """What the app begins with.
+
+    Args:
+        runs_root: the folder of run directories.
+        run: opened in Monitor; None: Configure where there are no runs, else the list of runs.
+        own: `run` was started by the command that opened the app, so leaving asks what becomes of it.
+        settings: the user's.
+        problems: sentences about settings that could not be used.
+    """
+
+    runs_root: Path
+    run: RunDirectory | None = None
+    own: bool = False
+    settings: Settings = Settings()  # noqa: RUF009 (frozen)
+    problems: tuple[str, ...] = ()
+
+
+# Screens are imported when they are first shown: the first one must not pay for the others.
+def _configure() -> ConfigureScreen:
+    from wmse_tui.tui.screens.configure import ConfigureScreen
+
+    return ConfigureScreen()
+
+
+def _monitor() -> MonitorScreen:
+    from wmse_tui.tui.screens.monitor import MonitorScreen
+
+    return MonitorScreen()
+
+
+def _runs() -> RunsScreen:
+    from wmse_tui.tui.screens.runs import RunsScreen
+
+    return RunsScreen()
+
+
+def _compare() -> CompareScreen:
+    from wmse_tui.tui.screens.compare import CompareScreen
+
+    return CompareScreen()
+
+
+def _paper() -> PaperScreen:
+    from wmse_tui.tui.screens.paper import PaperScreen
+
+    return PaperScreen()
+
+
+class WmseApp(App[int]):
+    """The application.
+
+    Attributes:
+        settings: the user's settings.
+        beats: how often the screen may change.
+        ascii: only ASCII may be drawn.
+        feed: tells screens of runs and of the list of runs.
+        trainers: starts trainers, and knows which of them this app started.
+        marked: the runs that Compare shows.
+        monitored: the run that Monitor shows.
+        frozen: the display stands still; what is newer waits in the feed.
+    """
+
+    CSS_PATH = "styles.tcss"
+    TITLE = "wmse-tui"
+    MODES = {  # noqa: RUF012 (textual's own type)
+        "configure": _configure,
+        "monitor": _monitor,
+        "runs": _runs,
+        "compare": _compare,
+        "paper": _paper,
+    }
+    BINDINGS: ClassVar[list[BindingType]] = [
+        *(
+            Binding(
+                key, f"go('{place}')", title, show=False, id=f"go-{place}", tooltip=f"Show the {title} screen"
+            )
+            for key, place, title in PLACES
+        ),
+        Binding(
+            "question_mark,f1", "help", "Help", key_display="?", id="help", tooltip="The keys of this screen"
+        ),
+        Binding(
+            "space",
+            "freeze",
+            "Freeze",
+            show=False,
+            id="freeze",
+            tooltip="Let the display stand still, or go on",
+        ),
+        Binding(
+            "ctrl+t",
+            "next_theme",
+            "Theme",
+            show=False,
+            id="theme",
+            tooltip="Next theme: dark, light, terminal",
+        ),
+        Binding(
+            "q,ctrl+q,ctrl+c",
+            "leave",
+            "Quit",
+            key_display="q",
+            id="quit",
+            tooltip="Leave the app; trainers go on",
+        ),
+    ]
+
+    frozen: reactive[bool] = reactive(False)
+
+    def __init__(self, opening: Opening) -> None:
+        super().__init__()
+        self.opening = opening
+        self.settings = opening.settings
+        self.beats = choose_beats(opening.settings.profile, os.environ)
+        self.ascii = ascii_wanted(opening.settings.ascii)
+        self.feed = Feed(opening.runs_root, self.beats)
+        self.trainers = Trainers(opening.runs_root)
+        self.marked: tuple[RunDirectory, ...] = ()
+        self.monitored: RunDirectory | None = opening.run
+        self.crash_file: Path | None = None
+        self._inspector: Inspector | None = None
+        if opening.own and opening.run is not None:
+            self.trainers.adopt(opening.run)
+        for theme in THEMES:
+            self.register_theme(theme)
+        self.theme = NAMES[self.settings.theme]
+        if self.ascii:
+            self._filters.append(AsciiFilter())
+        self.set_keymap(self.settings.keys)
+
+    @property
+    def inspector(self) -> Inspector:
+        """The process that answers what needs torch; started at the first question."""
+        if self._inspector is None:
+            from wmse_tui.tui.inspector import Inspector
+
+            self._inspector = Inspector()
+        return self._inspector
+
+    async def on_mount(self) -> None:
+        self.feed.start()
+        await self.switch_mode(self._first_place())
+        for problem in self.opening.problems:
+            self.say(problem, severity="warning")
+
+    def _first_place(self) -> Place:
+        if self.opening.run is not None:
+            return "monitor"
+        try:
+            some = next(self.opening.runs_root.iterdir(), None) is not None
+        except OSError:
+            some = False
+        return "runs" if some else "configure"
+
+    def on_unmount(self) -> None:
+        self.feed.close()
+        if self._inspector is not None:
+            self._inspector.close()
+
+    def say(
+        self,
+        text: str,
+        *,
+        severity: Literal["information", "warning", "error"] = "information",
+        title: str = "",
+    ) -> None:
+        """A short message in the corner; `text` may come from anywhere."""
+        self.notify(safe(text, 600), title=safe(title, 80), severity=severity, markup=False, timeout=8)
+
+    # Places
+
+    async def action_go(self, place: Place) -> None:
+        """Show one of the five screens."""
+        await self.switch_mode(place)
+
+    async def open_run(self, run: RunDirectory) -> None:
+        """Show a run in Monitor."""
+        self.monitored = run
+        await self.switch_mode("monitor")
+
+    async def open_compare(self, runs: Iterable[RunDirectory]) -> None:
+        """Show runs side by side."""
+        self.marked = tuple(runs)
+        await self.switch_mode("compare")
+
+    async def open_configure(self, experiment: Experiment, preset: str = "") -> None:
+        """Show an experiment in Configure, to be changed and launched; `preset` is where it came from."""
+        from wmse_tui.tui.screens.configure import ConfigureScreen
+
+        await self.switch_mode("configure")
+        if isinstance(self.screen, ConfigureScreen):
+            self.screen.show_experiment(experiment, preset)
+
+    # What concerns every screen
+
+    def action_freeze(self) -> None:
+        """Let the display stand still, or go on."""
+        self.frozen = not self.frozen
+
+    def watch_frozen(self, frozen: bool) -> None:
+        self.feed.freeze(frozen)
+
+    def action_next_theme(self) -> None:
+        """Dark, light, the terminal's own colours, and around again."""
+        names = list(NAMES.values())
+        self.theme = names[(names.index(self.theme) + 1) % len(names)] if self.theme in names else names[0]
+
+    def action_help(self) -> None:
+        """The keys of the screen one is in."""
+        from wmse_tui.tui.screens.help import HelpScreen
+
+        if not isinstance(self.screen, HelpScreen):
+            self.push_screen(HelpScreen(self.screen))
+
+    def action_leave(self) -> None:
+        """Leave; with trainers of this app at work, ask what becomes of them first."""
+        from wmse_tui.tui.screens.leave import LeaveScreen
+
+        active = self.trainers.active()
+        if not active:
+            self.exit(0)
+        elif not isinstance(self.screen, LeaveScreen):
+            self.push_screen(LeaveScreen(active), self._left)
+
+    def _left(self, answer: str | None) -> None:
+        if answer == "stop":
+            for run in self.trainers.active():
+                self.trainers.ask_stop(run)
+        if answer in ("leave", "stop"):
+            self.exit(0)
+
+    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
+        """Everything that a key can do on `screen`, for the palette, and nothing else."""
+        seen: set[str] = set()
+        for active in screen.active_bindings.values():
+            binding = active.binding
+            if active.enabled and binding.id and binding.action not in seen:
+                seen.add(binding.action)
+                call = partial(self.run_action, binding.action, active.node)
+                keys = binding.key_display or binding.key
+                yield SystemCommand(
+                    binding.description, f"{binding.tooltip or binding.description} ({keys})", call
+                )
+
+    def _fatal_error(self) -> None:
+        """An unhandled error: its traceback goes into a file, one sentence to the terminal."""
+        error = self._exception
+        if error is None:
+            super()._fatal_error()
+            return
+        self.crash_file = note_crash(error)
+        self._close_messages_no_wait()

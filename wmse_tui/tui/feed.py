@@ -1,0 +1,218 @@
+"""One thread looks at run directories; screens get finished pictures as messages.
+
+A screen asks for a run with `watch` and is told with `RunChanged` at once and whenever the picture changed.
+Whoever asks for the list gets `CatalogueChanged`. Nothing is posted while nothing changes, so an idle
+app sends nothing, and while the display is frozen the newest pictures wait here.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from textual.message import Message
+from textual.message_pump import MessagePump
+
+from wmse_tui.runs.directory import RunDirectory
+from wmse_tui.runs.errors import RunsError
+from wmse_tui.runs.view import RunView
+from wmse_tui.runs.watch import RunWatcher
+from wmse_tui.tui.profile import Beats
+
+if TYPE_CHECKING:
+    from wmse_tui.runs.digest import Digests, RunDigest
+
+_SLICE = 0.04  # seconds of folding at once; between two slices the interface gets the interpreter
+_BREATH = 0.005
+
+
+class RunChanged(Message):
+    """The run as it is now. `behind` is the share of a long log that was read so far, None at its end."""
+
+    def __init__(self, run: RunDirectory, view: RunView, behind: float | None) -> None:
+        super().__init__()
+        self.run = run
+        self.view = view
+        self.behind = behind
+
+
+class RunUnreadable(Message):
+    """The run's log cannot be read (any more): a sentence why. The feed goes on trying."""
+
+    def __init__(self, run: RunDirectory, reason: str) -> None:
+        super().__init__()
+        self.run = run
+        self.reason = reason
+
+
+class CatalogueChanged(Message):
+    """Every run under the root, newest first; `loading` runs have not been read yet."""
+
+    def __init__(self, digests: tuple[RunDigest, ...], loading: int, problem: str = "") -> None:
+        super().__init__()
+        self.digests = digests
+        self.loading = loading
+        self.problem = problem
+
+
+@dataclass(slots=True)
+class _Watched:
+    run: RunDirectory
+    watcher: RunWatcher
+    listeners: dict[MessagePump, object] = field(default_factory=dict)  # what each was told last
+    told: object = None
+    message: RunChanged | RunUnreadable | None = None
+
+
+class Feed:
+    """The thread and what it is asked to look at. Every method may be called from any thread."""
+
+    def __init__(self, root: Path, beats: Beats) -> None:
+        self.root = root
+        self.beats = beats
+        self._digests: Digests | None = None  # made when a list is first asked for
+        self._guard = threading.Lock()
+        self._watched: dict[Path, _Watched] = {}
+        self._list_listeners: dict[MessagePump, object] = {}
+        self._list: CatalogueChanged | None = None
+        self._list_age = 0.0
+        self._wake = threading.Event()
+        self._closed = False
+        self._frozen = False
+        self._thread = threading.Thread(target=self._work, name="feed", daemon=True)
+
+    def start(self) -> None:
+        """Begin to look."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stop looking; waits for the thread for a moment."""
+        self._closed = True
+        self._wake.set()
+        if self._thread.is_alive():
+            self._thread.join(timeout=1.0)
+
+    def watch(self, run: RunDirectory, listener: MessagePump) -> None:
+        """Tell `listener` of this run: at once, and at every change."""
+        with self._guard:
+            watched = self._watched.get(run.path)
+            if watched is None:
+                watched = self._watched[run.path] = _Watched(run, RunWatcher(run))
+            watched.listeners[listener] = None
+        self._wake.set()
+
+    def unwatch(self, run: RunDirectory, listener: MessagePump) -> None:
+        """Tell `listener` of this run no more; a run that nobody watches is forgotten."""
+        with self._guard:
+            watched = self._watched.get(run.path)
+            if watched is None:
+                return
+            watched.listeners.pop(listener, None)
+            if not watched.listeners:
+                del self._watched[run.path]
+
+    def watch_list(self, listener: MessagePump) -> None:
+        """Tell `listener` of the list of runs: at once, and at every change."""
+        with self._guard:
+            self._list_listeners[listener] = None
+            self._list_age = float("inf")
+        self._wake.set()
+
+    def unwatch_list(self, listener: MessagePump) -> None:
+        """Tell `listener` of the list no more."""
+        with self._guard:
+            self._list_listeners.pop(listener, None)
+
+    def nudge(self) -> None:
+        """Look again now: something was just asked or changed."""
+        with self._guard:
+            self._list_age = float("inf")
+        self._wake.set()
+
+    def freeze(self, frozen: bool) -> None:
+        """Hold all messages back, or let the newest go."""
+        self._frozen = frozen
+        self._wake.set()
+
+    def _work(self) -> None:
+        while not self._closed:
+            busy = self._look_at_runs()
+            busy = self._look_at_list() or busy
+            self._wake.wait(_BREATH if busy else self.beats.poll)
+            self._wake.clear()
+            self._list_age += self.beats.poll
+
+    def _look_at_runs(self) -> bool:
+        with self._guard:
+            every = tuple(self._watched.values())
+        busy = False
+        for watched in every:
+            busy = self._poll(watched) or busy
+            if not self._frozen and watched.message is not None:
+                self._post(watched.listeners, watched.told, watched.message)
+        return busy
+
+    def _poll(self, watched: _Watched) -> bool:
+        try:
+            view = watched.watcher.poll(budget_seconds=_SLICE)
+        except RunsError as error:
+            reason = f"{error.title}: {error.detail}" if error.detail else error.title
+            if watched.told != reason:
+                watched.told, watched.message = reason, RunUnreadable(watched.run, reason)
+            return False
+        behind = watched.watcher.behind
+        first = watched.message is None
+        # While a long log is read, a picture now and then is enough: drawing takes time from reading.
+        if view is not watched.told and (first or behind is None or _worth(watched.message, behind)):
+            watched.told, watched.message = view, RunChanged(watched.run, view, behind)
+        return behind is not None
+
+    def _look_at_list(self) -> bool:
+        with self._guard:
+            wanted = bool(self._list_listeners)
+            due = self._list_age >= self.beats.catalogue
+        if not wanted or not (due or (self._list is not None and self._list.loading)):
+            return False
+        self._list_age = 0.0
+        if self._digests is None:
+            from wmse_tui.runs.digest import Digests
+
+            self._digests = Digests(self.root)
+        try:
+            digests, problem = self._digests.refresh(budget_seconds=_SLICE), ""
+        except RunsError as error:
+            digests, problem = (), f"{error.title}: {error.detail}" if error.detail else error.title
+        loading = 0 if problem else self._digests.loading
+        known = self._list
+        if known is None or (known.digests, known.loading, known.problem) != (digests, loading, problem):
+            self._list = CatalogueChanged(digests, loading, problem)
+        if not self._frozen and self._list is not None:
+            self._post(self._list_listeners, self._list, self._list)
+        return loading > 0
+
+    def _post(self, listeners: dict[MessagePump, object], told: object, message: Message) -> None:
+        with self._guard:
+            late = [listener for listener, last in listeners.items() if last is not told]
+            for listener in late:
+                listeners[listener] = told
+        for listener in late:
+            listener.post_message(_copy(message))
+
+
+def _worth(last: Any, behind: float) -> bool:
+    """Whether enough more of a long log was read for another picture."""
+    return not isinstance(last, RunChanged) or last.behind is None or behind - last.behind >= 0.2
+
+
+def _copy(message: Message) -> Message:
+    """A message of its own for each listener: Textual keeps its place in the queue in the object."""
+    match message:
+        case RunChanged():
+            return RunChanged(message.run, message.view, message.behind)
+        case RunUnreadable():
+            return RunUnreadable(message.run, message.reason)
+        case CatalogueChanged():
+            return CatalogueChanged(message.digests, message.loading, message.problem)
+    return message

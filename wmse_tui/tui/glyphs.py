@@ -1,0 +1,79 @@
+"""ASCII mode: whatever a widget draws, only ASCII reaches a terminal that cannot show more.
+
+One filter at the end of the drawing does it for every widget, Textual's own included. Charts have an ASCII
+way of their own, which looks better than translated braille.
+"""
+
+from __future__ import annotations
+
+import sys
+from functools import lru_cache
+
+from rich.cells import cell_len
+from rich.segment import Segment
+from textual.color import Color
+from textual.filter import LineFilter
+
+_TABLE = str.maketrans(
+    {
+        **dict.fromkeys("─━═╌╍┄┅┈┉╴╶╸╺╼╾▔▁", "-"),
+        "▁": "_",
+        **dict.fromkeys("│┃║╎╏┆┇┊┋▏▕▎▍", "|"),
+        **dict.fromkeys("┌┐└┘├┤┬┴┼╭╮╰╯┏┓┗┛┣┫┳┻╋╔╗╚╝╠╣╦╩╬╒╕╘╛╓╖╙╜╞╡╟╢╤╧╥╨╪╫", "+"),
+        **dict.fromkeys("█▇▆▅▉▊▋▌▐▀▄▓■▮", "#"),
+        **dict.fromkeys("▃▂░▒▖▗▘▝", ":"),
+        **dict.fromkeys("▲△↑⌃", "^"),
+        **dict.fromkeys("▼▽▾↓⌄", "v"),
+        **dict.fromkeys("▶►▸→⇒", ">"),
+        **dict.fromkeys("◀◄◂←⇐", "<"),
+        **dict.fromkeys("•●◆★∙", "*"),
+        **dict.fromkeys("○◇□◦", "o"),
+        **dict.fromkeys("·…", "."),
+        **dict.fromkeys("‘’ʼ", "'"),
+        **dict.fromkeys("“”", '"'),
+        **dict.fromkeys("–—−", "-"),
+        "✓": "x",
+        "✔": "x",
+        "✗": "x",
+        "×": "x",
+        "±": "~",
+        "µ": "u",
+        "λ": "l",
+        "²": "2",
+        "³": "3",
+        "°": "o",
+        "⭘": "o",
+        "≈": "~",
+        "≤": "<",
+        "≥": ">",
+    }
+)
+
+
+def ascii_wanted(setting: bool | None) -> bool:
+    """The setting, or where there is none: whether the terminal's encoding is something else than UTF-8."""
+    if setting is not None:
+        return setting
+    encoding = getattr(sys.__stderr__, "encoding", None) or "ascii"
+    return not encoding.lower().replace("-", "").startswith("utf")
+
+
+@lru_cache(maxsize=4096)
+def to_ascii(text: str) -> str:
+    """`text` in ASCII, as many cells wide as before; a character that nothing resembles is a question mark."""
+    if text.isascii():
+        return text
+    mapped = text.translate(_TABLE)
+    if mapped.isascii():
+        return mapped
+    return "".join(c if c.isascii() else "?" * cell_len(c) for c in mapped)
+
+
+class AsciiFilter(LineFilter):
+    """The last thing that touches a line before it is sent."""
+
+    def apply(self, segments: list[Segment], background: Color) -> list[Segment]:  # noqa: ARG002
+        return [
+            segment if segment.control else Segment(to_ascii(segment.text), segment.style)
+            for segment in segments
+        ]

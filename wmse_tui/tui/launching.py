@@ -1,0 +1,97 @@
+"""From an experiment to a run with a trainer, and which of the trainers at work this app has started."""
+
+from __future__ import annotations
+
+import contextlib
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+from wmse_tui.config.load import dump_experiment
+from wmse_tui.config.schema import Experiment
+from wmse_tui.runs.control import request
+from wmse_tui.runs.directory import RunDirectory, create_run, remove_run
+from wmse_tui.runs.errors import RunsError
+from wmse_tui.runs.launch import launch_trainer
+from wmse_tui.runs.lock import held
+from wmse_tui.runs.place import check_place
+from wmse_tui.runs.summary import with_preset
+
+Launch = Callable[[RunDirectory], "subprocess.Popen[bytes]"]
+
+
+class Trainers:
+    """Starts trainers. The methods take a moment (files, a new process): call them in a thread."""
+
+    def __init__(self, root: Path, launch: Launch = launch_trainer) -> None:
+        self.root = root
+        self._launch = launch
+        self._own: dict[Path, RunDirectory] = {}
+        self._processes: list[subprocess.Popen[bytes]] = []
+
+    def start(
+        self, experiment: Experiment, *, preset: str = "", name: str | None = None, own: bool = True
+    ) -> RunDirectory:
+        """Make a run of `experiment` and start its trainer.
+
+        Args:
+            experiment: complete and checked.
+            preset: the preset it was made from, or "".
+            name: the run's id; None: one is made.
+            own: leaving the app asks about this run; False: it was launched detached.
+
+        Raises:
+            RunsError: there is no room, the name is taken, or the trainer cannot be started; no run is left.
+        """
+        check_place(self.root)
+        text = with_preset(dump_experiment(experiment), preset)
+        run = create_run(self.root, text, name=name, preset_hint=preset)
+        try:
+            self._begin(run, own=own)
+        except RunsError:
+            with contextlib.suppress(RunsError):
+                remove_run(run)
+            raise
+        return run
+
+    def resume(self, run: RunDirectory, *, own: bool = True) -> None:
+        """Start another attempt at a run that nobody is training.
+
+        Raises:
+            RunsError: somebody is, or the trainer cannot be started.
+        """
+        check_place(run.path)
+        self._begin(run, own=own)
+
+    def adopt(self, run: RunDirectory) -> None:
+        """Count a run as this app's own: leaving asks what becomes of it."""
+        self._own[run.path] = run
+
+    def ask_stop(self, run: RunDirectory) -> None:
+        """Ask a trainer to save and stop; it answers in its log. An unreachable one is not an error here."""
+        with contextlib.suppress(RunsError):
+            request(run, "stop", by="app")
+
+    def active(self) -> tuple[RunDirectory, ...]:
+        """This app's own runs that are being trained now."""
+        for process in self._processes:
+            process.poll()  # an ended child is taken off the process table
+        return tuple(run for run in self._own.values() if _trained(run))
+
+    def _begin(self, run: RunDirectory, *, own: bool) -> None:
+        self._processes.append(self._launch(run))
+        if own:
+            self.adopt(run)
+
+    def release(self) -> None:
+        """Forget the processes: they are meant to outlive this one, and nothing should warn of that."""
+        for process in self._processes:
+            if process.poll() is None:
+                process.returncode = 0
+
+
+def _trained(run: RunDirectory) -> bool:
+    try:
+        return held(run.lock)
+    except RunsError:
+        return False

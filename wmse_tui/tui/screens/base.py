@@ -1,0 +1,119 @@
+"""What the five screens share: the bar at the top, the keys at the bottom, sizes, and a way to move around.
+
+A screen adds its widgets in `compose_body`. Its `HELP` is shown above the keys when a person asks. Sizes
+are told to the stylesheet as classes: `-narrow` under 100 columns, `-wide` from 160; `-short` under 30 rows,
+`-tall` from 45; `-ascii` where only ASCII may be drawn.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, TypeVar, cast
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.content import Content
+from textual.events import Resize
+from textual.screen import ModalScreen, Screen
+from textual.widget import Widget
+from textual.widgets import Footer, Static
+
+if TYPE_CHECKING:
+    from wmse_tui.tui.app import WmseApp
+
+SMALLEST = (60, 18)
+Answer = TypeVar("Answer")
+
+
+class TopBar(Static):
+    """The five screens, which one this is, and what everybody should know: frozen, trainers at work."""
+
+    def on_mount(self) -> None:
+        self.refresh_bar()
+        self.watch(self.app, "frozen", self.refresh_bar, init=False)
+
+    def refresh_bar(self) -> None:
+        """Draw again."""
+        from wmse_tui.tui.app import PLACES
+
+        app = cast("WmseApp", self.app)
+        here = app.current_mode
+        narrow = self.app.size.width < 76
+        parts: list[Content] = [Content.styled(" wmse-tui ", "bold $primary")]
+        for key, place, title in PLACES:
+            shown = f" {key} {title} " if not narrow or place == here else f" {key} "
+            style = "bold reverse" if place == here else "$text-muted"
+            parts.append(Content.from_markup(f"[@click=app.go('{place}')]{shown}[/]").stylize(style))
+        if app.frozen:
+            parts.append(Content.styled(" FROZEN ", "bold reverse $warning"))
+        self.update(Content("").join(parts))
+
+    def on_resize(self, event: Resize) -> None:  # noqa: ARG002
+        self.refresh_bar()
+
+
+class AppScreen(Screen[None]):
+    """The base of the five screens."""
+
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-medium"), (160, "-wide")]  # noqa: RUF012 (textual's type)
+    VERTICAL_BREAKPOINTS = [(0, "-short"), (30, "-middling"), (45, "-tall")]  # noqa: RUF012
+    HELP: ClassVar[str] = ""
+    # Textual's screens take ctrl+c for copying; here it leaves, unless something is selected.
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("ctrl+c", "copy_or_leave", show=False)]
+
+    @property
+    def wmse(self) -> WmseApp:
+        """The app, as what it is."""
+        return cast("WmseApp", self.app)
+
+    def compose(self) -> ComposeResult:
+        yield TopBar(id="topbar")
+        with Vertical(id="body"):
+            yield from self.compose_body()
+        yield Static(id="too-small", markup=False)
+        yield Footer(show_command_palette=False)
+
+    def compose_body(self) -> ComposeResult:
+        """The widgets of this screen."""
+        yield from ()
+
+    def on_mount(self) -> None:
+        self.set_class(self.wmse.ascii, "-ascii")
+
+    def on_resize(self, event: Resize) -> None:
+        small = event.size.width < SMALLEST[0] or event.size.height < SMALLEST[1]
+        self.set_class(small, "-too-small")
+        if small:
+            self.query_one("#too-small", Static).update(
+                f"{event.size.width} x {event.size.height} is too small.\n"
+                f"At least {SMALLEST[0]} x {SMALLEST[1]} is needed, 80 x 24 is comfortable.\nq leaves."
+            )
+
+    def action_copy_or_leave(self) -> None:
+        """Copy what is selected; leave the app where nothing is."""
+        if self.get_selected_text():
+            self.action_copy_text()
+        else:
+            self.wmse.action_leave()
+
+    def on_screen_resume(self) -> None:
+        self.query_one(TopBar).refresh_bar()
+
+
+class Dialog(ModalScreen[Answer]):
+    """A question in the middle of the screen; escape is no answer."""
+
+    BINDINGS = [("escape", "dismiss(None)", "Cancel")]  # noqa: RUF012 (textual's type)
+
+    def on_mount(self) -> None:
+        self.set_class(cast("WmseApp", self.app).ascii, "-ascii")
+
+
+class Panel(Vertical):
+    """A bordered part of a screen with a title in its border."""
+
+    def __init__(
+        self, *children: Widget, title: str = "", id: str | None = None, classes: str | None = None
+    ) -> None:  # noqa: A002
+        super().__init__(*children, id=id, classes=classes)
+        self.border_title = Content(title)

@@ -1,0 +1,74 @@
+"""`?`: what the screen one is in is for, and every key that works there."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import VerticalScroll
+from textual.content import Content
+from textual.screen import Screen
+from textual.widgets import Static
+
+from wmse_tui.tui.screens.base import AppScreen, Dialog
+
+_KEYS = {
+    "question_mark": "?",
+    "left_square_bracket": "[",
+    "right_square_bracket": "]",
+    "slash": "/",
+    "full_stop": ".",
+}
+
+_TEXTUALS_OWN = frozenset({"app.focus_next", "app.focus_previous", "screen.copy_text"})
+
+
+class HelpScreen(Dialog[None]):
+    """The keys of a screen, with the ids by which the settings file can give them other ones."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,q,question_mark", "dismiss(None)", "Close", key_display="esc"),
+        Binding("j", "app.simulate_key('down')", show=False),
+        Binding("k", "app.simulate_key('up')", show=False),
+    ]
+
+    def __init__(self, about: Screen[Any]) -> None:
+        super().__init__()
+        self._text = help_of(about)
+
+    def compose(self) -> ComposeResult:
+        with VerticalScroll(classes="dialog", id="help") as scroll:
+            scroll.border_title = Content("Help")
+            yield Static(self._text, markup=False)
+
+    def on_mount(self) -> None:
+        super().on_mount()
+        self.query_one("#help").focus()
+
+
+def help_of(screen: Screen[Any]) -> Content:
+    """What the screen says of itself, and its keys: first its own, then those of the whole app."""
+    parts: list[Content] = []
+    if isinstance(screen, AppScreen) and screen.HELP:
+        parts += [Content(screen.HELP.strip()), Content("\n\n")]
+    groups: dict[str, dict[str, tuple[Binding, list[str]]]] = {"Here": {}, "Everywhere": {}}
+    for key, active in screen.active_bindings.items():
+        binding = active.binding
+        if not binding.description or binding.system or binding.action in _TEXTUALS_OWN:
+            continue
+        rows = groups["Everywhere" if active.node is screen.app else "Here"]
+        _, keys = rows.setdefault(binding.action, (binding, []))
+        keys.append(_KEYS.get(key, key))
+    for title, rows in groups.items():
+        if rows:
+            parts.append(Content.styled(f"{title}\n", "bold $primary"))
+        for binding, keys in rows.values():
+            parts += [
+                Content.styled(f"  {' '.join(keys):<14}", "$accent"),
+                Content(f" {binding.tooltip or binding.description}"),
+                Content.styled(f"  {binding.id}\n" if binding.id else "\n", "$text-muted"),
+            ]
+        parts.append(Content("\n"))
+    note = "The grey names are what `keys:` in the settings file calls them, as in `keys: {quit: ctrl+x}`."
+    return Content("").join([*parts, Content.styled(note, "$text-muted")])

@@ -1,0 +1,102 @@
+"""The user's settings of the app: one small YAML file, and environment variables that win over it.
+
+    setting    variable              values
+    theme      WMSE_TUI_THEME        dark, light, terminal (the terminal's own 16 colours)
+    ascii      WMSE_TUI_ASCII        true, false; unset: true where the encoding is not UTF-8
+    profile    WMSE_TUI_PROFILE      auto, local, slow: how often the screen is redrawn
+    mouse      WMSE_TUI_MOUSE        true, false
+    keys       -                     binding id: keys, as in `quit: ctrl+x`; `?` in the app shows the ids
+
+A file that cannot be used never keeps the app from starting: the settings it does not give keep their
+defaults, and the app says what is wrong.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from wmse_tui.config.problems import ConfigError, did_you_mean
+from wmse_tui.config.yaml import read_yaml
+
+VARIABLES = {
+    "theme": "WMSE_TUI_THEME",
+    "ascii": "WMSE_TUI_ASCII",
+    "profile": "WMSE_TUI_PROFILE",
+    "mouse": "WMSE_TUI_MOUSE",
+}
+_WORDS = {
+    "1": True,
+    "true": True,
+    "yes": True,
+    "on": True,
+    "0": False,
+    "false": False,
+    "no": False,
+    "off": False,
+}
+
+
+class Settings(BaseModel):
+    """How the app looks and behaves for this user."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    theme: Literal["dark", "light", "terminal"] = "dark"
+    ascii: bool | None = None
+    profile: Literal["auto", "local", "slow"] = "auto"
+    mouse: bool = True
+    keys: dict[str, str] = Field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """The settings, and a sentence for each thing in file or environment that could not be used."""
+
+    settings: Settings
+    problems: tuple[str, ...] = ()
+
+
+def load_settings(file: Path, environ: Mapping[str, str] = os.environ) -> Loaded:
+    """The settings of `file` (which need not exist) with those of the environment on them."""
+    values, problems = _read(file)
+    places = dict.fromkeys(values, str(file))
+    for name, variable in VARIABLES.items():
+        text = environ.get(variable, "")
+        if text:
+            values[name] = _WORDS.get(text.lower(), text) if name in ("ascii", "mouse") else text
+            places[name] = variable
+    while True:
+        try:
+            return Loaded(Settings.model_validate(values), tuple(problems))
+        except ValidationError as error:
+            for fault in error.errors(include_url=False):
+                name = str(fault["loc"][0])
+                if name in values:
+                    problems.append(_sentence(places[name], name, values.pop(name), fault["msg"]))
+
+
+def _read(file: Path) -> tuple[dict[str, Any], list[str]]:
+    try:
+        text = file.read_text(encoding="utf-8")
+        if not text.strip():
+            return {}, []
+        return dict(read_yaml(text, str(file)).values), []
+    except FileNotFoundError:
+        return {}, []
+    except ConfigError as error:
+        return {}, [f"settings are ignored: {problem.text()}" for problem in error.problems]
+    except (OSError, UnicodeDecodeError) as error:
+        return {}, [f"settings are ignored: {file}: {error}"]
+
+
+def _sentence(place: str, name: str, value: object, complaint: str) -> str:
+    if name not in Settings.model_fields:
+        known = ", ".join(Settings.model_fields)
+        return f"{place}: no such setting {name!r}; {did_you_mean(name, Settings.model_fields) or f'known: {known}'}"
+    return f"{place}: {name}: {complaint[:1].lower()}{complaint[1:]}, got {value!r}; the default is used"
