@@ -1,0 +1,24 @@
+"""How long ago, in words that change by the minute: a list that showed seconds would never stand still."""
+
+from __future__ import annotations
+
+import time
+
+
+def now_minute() -> int:
+    """The minute it is, by the wall clock."""
+    return int(time.time() // 60)
+
+
+def age(timestamp: float | None, minute: int) -> str:
+    """How long `timestamp` lies before the end of `minute`: "now", "5 min", "3 h", "12 d"; "" for None."""
+    if timestamp is None:
+        return ""
+    minutes = max(0, minute - int(timestamp // 60))
+    if minutes < 1:
+        return "now"
+    if minutes < 60:
+        return f"{minutes} min"
+    if minutes < 48 * 60:
+        return f"{minutes // 60} h"
+    return f"{minutes // 1440} d"
