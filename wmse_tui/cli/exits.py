@@ -26,7 +26,12 @@ class Exit(IntEnum):
     HUNG_UP = 129, "The terminal went away; the command left, the run goes on."
     INTERRUPTED = 130, "Ctrl-C: `run` and `resume` had the run saved and stopped, other commands just left."
     READER_GONE = 141, "Whoever read the output went away, as in `... | head`; a run goes on."
-    TERMINATED = 143, "SIGTERM: like Ctrl-C."
+    TERMINATED = 143, "SIGTERM: like Ctrl-C; the app just leaves, as after a hang-up."
+
+    @staticmethod
+    def of_number(number: int) -> Exit:
+        """Return the exit of a process status; one that is in no table counts as failed."""
+        return next((member for member in Exit if member.value == number), Exit.FAILED)
 
     @staticmethod
     def of_status(status: str) -> Exit:

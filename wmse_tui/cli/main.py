@@ -21,13 +21,13 @@ from wmse_tui.cli.commands.run import run
 from wmse_tui.cli.commands.show import show
 from wmse_tui.cli.commands.stop import stop
 from wmse_tui.cli.exits import table
+from wmse_tui.cli.options import RunsDir
 
 app = typer.Typer(
     name="wmse-tui",
     cls=Guarded,
-    help="Self-supervised learning with whitening losses: configure, launch, watch, compare and reproduce.",
     epilog="\b\nExit status:\n" + table(),
-    no_args_is_help=True,
+    invoke_without_command=True,
     rich_markup_mode=None,  # plain help: rich would double its time
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
@@ -42,14 +42,28 @@ def _print_version(wanted: bool) -> None:
 
 @app.callback()
 def root(
-    version: Annotated[
+    context: typer.Context,
+    runs_dir: RunsDir = None,
+    version: Annotated[  # noqa: ARG001 (its callback answers)
         bool,
         typer.Option(
             "--version", callback=_print_version, is_eager=True, help="Print the version and leave."
         ),
     ] = False,
 ) -> None:
-    """Self-supervised learning with whitening losses: configure, launch, watch, compare and reproduce."""
+    """Self-supervised learning with whitening losses: configure, launch, watch, compare and reproduce.
+
+    Without a command the app opens.
+    """
+    if context.invoked_subcommand is not None:
+        if runs_dir is not None:
+            raise typer.BadParameter("give it after the command: wmse-tui COMMAND --runs-dir DIR")
+        return
+    from wmse_tui.cli.commands.app import open_app
+    from wmse_tui.config.locations import expanded
+    from wmse_tui.config.locations import runs_dir as usual_runs_dir
+
+    raise typer.Exit(open_app(runs_root=expanded(runs_dir) if runs_dir else usual_runs_dir()))
 
 
 app.command()(run)

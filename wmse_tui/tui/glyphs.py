@@ -60,7 +60,7 @@ def ascii_wanted(setting: bool | None) -> bool:
 
 @lru_cache(maxsize=4096)
 def to_ascii(text: str) -> str:
-    """`text` in ASCII, as many cells wide as before; a character that nothing resembles is a question mark."""
+    """`text` in ASCII, as many cells wide as before; a character that nothing resembles becomes `?`."""
     if text.isascii():
         return text
     mapped = text.translate(_TABLE)

@@ -9,7 +9,7 @@ from typing import Literal
 
 @dataclass(frozen=True, slots=True)
 class Beats:
-    """Seconds between two looks at a run's log, two redraws of numbers, of charts, and of the list of runs."""
+    """Seconds between two looks at a log, and between two redraws of numbers, charts and the list of runs."""
 
     name: Literal["local", "slow"]
     poll: float

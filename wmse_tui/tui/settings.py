@@ -97,6 +97,6 @@ def _read(file: Path) -> tuple[dict[str, Any], list[str]]:
 
 def _sentence(place: str, name: str, value: object, complaint: str) -> str:
     if name not in Settings.model_fields:
-        known = ", ".join(Settings.model_fields)
-        return f"{place}: no such setting {name!r}; {did_you_mean(name, Settings.model_fields) or f'known: {known}'}"
+        known = "known: " + ", ".join(Settings.model_fields)
+        return f"{place}: no such setting {name!r}; {did_you_mean(name, Settings.model_fields) or known}"
     return f"{place}: {name}: {complaint[:1].lower()}{complaint[1:]}, got {value!r}; the default is used"

@@ -40,7 +40,7 @@ class NoTerminal(Exception):
 
 
 def check_terminal(environ: Mapping[str, str] = os.environ) -> None:
-    """Raises NoTerminal unless standard input and standard error (where Textual draws) are a capable terminal."""
+    """Raise NoTerminal unless standard input and error (where Textual draws) are a capable terminal."""
     for name, stream in (("input", sys.__stdin__), ("error", sys.__stderr__)):
         if stream is None or not stream.isatty():
             raise NoTerminal(f"standard {name} is not a terminal")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from wmse_tui.cli.exits import Exit
 from wmse_tui.cli.messages import UserError
 from wmse_tui.runs.directory import RunDirectory
 
@@ -30,6 +31,30 @@ def open_app(*, runs_root: Path, run: RunDirectory | None = None, own: bool = Fa
                 "wmse-tui --help lists the commands",
             ),
         ) from None
+
+
+def show_in_app(run: RunDirectory, *, own: bool) -> Exit:
+    """Show `run` in Monitor until the app is left.
+
+    The exit status is the run's where it has ended by then, 0 where it goes on, and the app's own where that
+    failed or was ended by a signal.
+    """
+    from wmse_tui.cli.follow.ending import result_lines
+    from wmse_tui.cli.messages import say, write
+    from wmse_tui.runs.watch import view_run
+
+    code = open_app(runs_root=run.path.parent, run=run, own=own)
+    if code:
+        return Exit.of_number(code)
+    view = view_run(run)
+    if view.exit is not None and view.ended:
+        for line in result_lines(run, view):
+            write(line)
+        return Exit.of_status(view.exit.status)
+    if view.state == "crashed" or (view.ended and view.error is not None):
+        return Exit.FAILED
+    say(f"{run.id} goes on; watch it: wmse-tui attach {run.id}")
+    return Exit.COMPLETED
 
 
 def can_show_app() -> bool:

@@ -5,14 +5,16 @@ from __future__ import annotations
 import typer
 
 from wmse_tui.cli.exits import Exit
-from wmse_tui.cli.options import JsonLines, Run, RunsDir
+from wmse_tui.cli.options import Headless, JsonLines, Run, RunsDir
 
 
-def attach(run: Run, runs_dir: RunsDir = None, json: JsonLines = False) -> None:
-    """Watch a run until it ends. Ctrl-C leaves the run alone.
+def attach(run: Run, runs_dir: RunsDir = None, headless: Headless = False, json: JsonLines = False) -> None:
+    """Watch a run that something else started.
 
-    The exit status is the run's, as for `run`; 130 after Ctrl-C.
+    In the app; with --headless or --json, or where there is no terminal, here until it ends. Leaving, also with Ctrl-C, leaves the run alone. The exit status is the run's, as for `run`; here, 130
+    after Ctrl-C.
     """
+    from wmse_tui.cli.commands.app import can_show_app, show_in_app
     from wmse_tui.cli.follow.loop import Follower
     from wmse_tui.cli.follow.signals import Signals
     from wmse_tui.cli.locating import find_run
@@ -22,6 +24,8 @@ def attach(run: Run, runs_dir: RunsDir = None, json: JsonLines = False) -> None:
     from wmse_tui.runs.watch import view_run
 
     directory = find_run(run, runs_dir)
+    if not (headless or json) and can_show_app():
+        raise typer.Exit(show_in_app(directory, own=False))
     if view_run(directory).state == "new":
         raise UserError(
             f"{directory.id} was never started",

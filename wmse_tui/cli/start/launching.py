@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from subprocess import Popen
 
+from wmse_tui.cli.commands.app import can_show_app, show_in_app
 from wmse_tui.cli.exits import Exit
 from wmse_tui.cli.follow.ending import tell_ending
 from wmse_tui.cli.follow.jsonlines import summary, write_object
@@ -52,8 +53,11 @@ def start(run: RunDirectory, way: Way, *, fresh: bool, launch: Launch = launch_t
             raise
         if way.detach:
             return _detached(run, trainer, as_json=way.as_json)
-        if not (way.headless or way.as_json):
-            say("The app is not there yet: following the run here, as --headless does.")
+        if not (way.headless or way.as_json) and can_show_app():
+            try:
+                return show_in_app(run, own=True)
+            finally:
+                _let_go(trainer)
         say(f"run {run.id} in {run.path} (Ctrl-C saves and stops it)")
         display = choose_display(as_json=way.as_json)
         followed = Follower(run, display, trainer=trainer, stops=True, since=since).follow(signals)
@@ -66,8 +70,14 @@ def _detached(run: RunDirectory, trainer: Popen[bytes], *, as_json: bool) -> Exi
     else:
         write(run.id)
         say(f"watch it: wmse-tui attach {run.id}")
-    trainer.returncode = 0  # it is meant to outlive us: nothing waits for it, and nothing warns of that
+    _let_go(trainer)
     return Exit.COMPLETED
+
+
+def _let_go(trainer: Popen[bytes]) -> None:
+    """A trainer is meant to outlive us: nothing waits for it, and nothing warns of that."""
+    if trainer.poll() is None:
+        trainer.returncode = 0
 
 
 def conclude(run: RunDirectory, followed: Followed, *, fresh: bool, as_json: bool) -> Exit:

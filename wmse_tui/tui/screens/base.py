@@ -113,7 +113,11 @@ class Panel(Vertical):
     """A bordered part of a screen with a title in its border."""
 
     def __init__(
-        self, *children: Widget, title: str = "", id: str | None = None, classes: str | None = None
-    ) -> None:  # noqa: A002
+        self,
+        *children: Widget,
+        title: str = "",
+        id: str | None = None,  # noqa: A002 (textual's name)
+        classes: str | None = None,
+    ) -> None:
         super().__init__(*children, id=id, classes=classes)
         self.border_title = Content(title)
