@@ -16,7 +16,7 @@ from textual.filter import LineFilter
 
 _TABLE = str.maketrans(
     {
-        **dict.fromkeys("─━═╌╍┄┅┈┉╴╶╸╺╼╾▔▁", "-"),
+        **dict.fromkeys("─━═╌╍┄┅┈┉╴╶╸╺╼╾▔", "-"),
         "▁": "_",
         **dict.fromkeys("│┃║╎╏┆┇┊┋▏▕▎▍", "|"),
         **dict.fromkeys("┌┐└┘├┤┬┴┼╭╮╰╯┏┓┗┛┣┫┳┻╋╔╗╚╝╠╣╦╩╬╒╕╘╛╓╖╙╜╞╡╟╢╤╧╥╨╪╫", "+"),

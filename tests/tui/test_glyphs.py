@@ -1,0 +1,67 @@
+"""ASCII mode: what reaches the terminal is ASCII, and every column stays where it was."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.cells import cell_len
+from rich.segment import ControlType, Segment
+from rich.style import Style
+from textual.color import Color
+
+from wmse_tui.tui.glyphs import AsciiFilter, ascii_wanted, to_ascii
+
+
+@given(st.text())
+def test_any_text_becomes_ascii_of_the_same_width(text: str) -> None:
+    mapped = to_ascii(text)
+    assert mapped.isascii()
+    assert cell_len(mapped) == cell_len(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("╭─ Loss ─╮", "+- Loss -+"),
+        ("│█▌▁│", "|##_|"),
+        ("▲▼▶◀", "^v><"),
+        ("12 °C ± 3 µs…", "12 oC ~ 3 us."),
+        ("漢字", "????"),
+    ],
+)
+def test_what_resembles_is_taken(text: str, expected: str) -> None:
+    assert to_ascii(text) == expected
+
+
+def test_the_filter_keeps_styles_and_leaves_control_codes_alone() -> None:
+    control = Segment("\x07é", None, [(ControlType.BELL,)])
+    styled = Segment("─é", Style(bold=True))
+    assert AsciiFilter().apply([control, styled], Color(0, 0, 0)) == [
+        control,
+        Segment("-?", Style(bold=True)),
+    ]
+
+
+class Stream:
+    def __init__(self, encoding: str | None) -> None:
+        self.encoding = encoding
+
+
+@pytest.mark.parametrize(
+    ("setting", "encoding", "wanted"),
+    [
+        (None, "utf-8", False),
+        (None, "UTF8", False),
+        (None, "ascii", True),
+        (None, "ISO-8859-1", True),
+        (None, None, True),
+        (True, "utf-8", True),
+        (False, "ascii", False),
+    ],
+)
+def test_the_setting_wins_and_else_the_encoding_decides(
+    setting: bool | None, encoding: str | None, wanted: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.__stderr__", Stream(encoding))
+    assert ascii_wanted(setting) is wanted
