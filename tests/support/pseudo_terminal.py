@@ -1,7 +1,7 @@
 """A program in a terminal of its own, watched from the outside: what it sends, when, and what it costs.
 
-The terminal counts bytes and keeps the last ones, types keys, can stop reading, and can hang up. It answers the
-question for synchronized output, so that the bytes are those of a modern terminal.
+The terminal counts bytes and keeps the last ones, types keys, can stop reading, and can hang up. It answers
+the question for synchronized output, so that the bytes are those of a modern terminal.
 """
 
 from __future__ import annotations
