@@ -193,6 +193,14 @@ class WmseApp(App[int]):
         await self.switch_mode(self._first_place())
         for problem in self.opening.problems:
             self.say(problem, severity="warning")
+        if self.settings.keys:
+            self.run_worker(self._check_keys, thread=True, exit_on_error=False)
+
+    def _check_keys(self) -> None:
+        from wmse_tui.tui.keys import known_ids, unknown_ids
+
+        for problem in unknown_ids(self.settings.keys, known_ids()):
+            self.call_from_thread(self.say, problem, severity="warning")
 
     def _first_place(self) -> Place:
         if self.opening.run is not None:
