@@ -85,7 +85,7 @@ async def test_the_palette_offers_every_key_that_has_an_id_and_runs_it(make_app:
         await pilot.pause()
         commands: dict[str, SystemCommand] = {c.title: c for c in app.get_system_commands(app.screen)}
         assert {"Configure", "Monitor", "Runs", "Compare", "Paper", "Help", "Freeze", "Quit"} <= set(commands)
-        await commands["Paper"].callback()  # type: ignore[misc]
+        await commands["Paper"].callback()
         await pilot.pause()
         assert app.current_mode == "paper"
 
