@@ -10,6 +10,7 @@ import contextlib
 import errno
 import fcntl
 import os
+import re
 import select
 import signal
 import struct
@@ -19,8 +20,12 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 
 import psutil
+import pyte
 
 _KEPT = 4_000_000
+_PRIVATE = re.compile(
+    rb"\x1b\[[?>=<][0-9;]*(\$p|[uq])|\x1b\[[0-9;]*t"
+)  # what the picture's maker cannot read
 _SYNCHRONIZED = (b"\x1b[?2026$p", b"\x1b[?2026;2$y")
 
 
@@ -32,6 +37,7 @@ class PseudoTerminal:
         columns, rows: its size.
         environ: the program's environment, whole.
         ignore_hang_up: SIGHUP is ignored from the start, as under nohup.
+        draws: keep the picture too, for `screen`; costs the watcher time, so measurements leave it off.
     """
 
     def __init__(
@@ -42,7 +48,10 @@ class PseudoTerminal:
         rows: int = 24,
         environ: Mapping[str, str],
         ignore_hang_up: bool = False,
+        draws: bool = False,
     ) -> None:
+        self._picture = pyte.Screen(columns, rows) if draws else None
+        self._stream = pyte.ByteStream(self._picture) if self._picture is not None else None
         self._master, slave = os.openpty()
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
         self.modes_before = termios.tcgetattr(slave)
@@ -85,6 +94,9 @@ class PseudoTerminal:
         fcntl.ioctl(self._master, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.pid, signal.SIGWINCH)
+        if self._picture is not None:
+            with self._guard:
+                self._picture.resize(rows, columns)
 
     def stop_reading(self) -> None:
         """Let the terminal take nothing more, as behind a dead link."""
@@ -117,6 +129,20 @@ class PseudoTerminal:
             self._kept.clear()
             self.bytes = 0
             self.chunks.clear()
+
+    def screen(self) -> str:
+        """What stands on the screen, a line a row (only with `draws`)."""
+        assert self._picture is not None
+        with self._guard:
+            return "\n".join(line.rstrip() for line in self._picture.display)
+
+    def wait_until(self, shown: Callable[[str], object], seconds: float = 20.0) -> None:
+        """Wait until the screen is as `shown` wants it; raises TimeoutError with the screen."""
+        began = time.monotonic()
+        while not shown(self.screen()):
+            if time.monotonic() - began > seconds or self.poll() is not None:
+                raise TimeoutError(f"the screen never was as expected; it is\n{self.screen()}")
+            time.sleep(0.02)
 
     def wait_for(self, text: str | Callable[[bytes], bool], seconds: float = 15.0) -> float:
         """Seconds until `text` was sent (since `forget`); raises TimeoutError with the last of what was."""
@@ -188,6 +214,8 @@ class PseudoTerminal:
                 self.chunks.append((now, len(content)))
                 self._kept += content
                 del self._kept[:-_KEPT]
+                if self._stream is not None:
+                    self._stream.feed(_PRIVATE.sub(b"", content))
             if _SYNCHRONIZED[0] in content:
                 with contextlib.suppress(OSError):
                     os.write(self._master, _SYNCHRONIZED[1])
