@@ -172,8 +172,8 @@ class Narration:
 
     def progress(self, values: dict[str, Any]) -> None:
         """Show what the evaluator is busy with: `name`, and `done` of `total` where it tells them."""
-        from wmse_tui.cli.follow.sentences import phase_sentence
         from wmse_tui.runs.events import Phase
+        from wmse_tui.runs.sentences import phase_sentence
         from wmse_tui.runs.text import safe
 
         numbers = [values.get(key) for key in ("done", "total")]

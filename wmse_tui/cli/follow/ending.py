@@ -9,9 +9,9 @@ from pathlib import Path
 
 from wmse_tui.cli.exits import Exit
 from wmse_tui.cli.follow.loop import Followed
-from wmse_tui.cli.follow.sentences import accuracies
 from wmse_tui.cli.messages import error_lines, say, write
 from wmse_tui.runs.directory import RunDirectory
+from wmse_tui.runs.sentences import accuracies
 from wmse_tui.runs.text import safe
 from wmse_tui.runs.view import RunView
 from wmse_tui.runs.words import count, size

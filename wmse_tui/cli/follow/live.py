@@ -18,8 +18,8 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from wmse_tui.cli.follow.sentences import accuracies, notice_sentence, phase_sentence
 from wmse_tui.runs.events import Record
+from wmse_tui.runs.sentences import accuracies, notice_sentence, phase_sentence
 from wmse_tui.runs.text import safe
 from wmse_tui.runs.view import RunView
 from wmse_tui.runs.words import duration, number, rate

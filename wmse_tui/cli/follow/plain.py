@@ -10,14 +10,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 
-from wmse_tui.cli.follow.sentences import (
-    control_sentence,
-    evaluation_sentence,
-    exit_sentence,
-    notice_sentence,
-    phase_sentence,
-    progress_sentence,
-)
 from wmse_tui.runs.events import (
     Attempt,
     Control,
@@ -30,6 +22,14 @@ from wmse_tui.runs.events import (
     Phase,
     Record,
     Steps,
+)
+from wmse_tui.runs.sentences import (
+    control_sentence,
+    evaluation_sentence,
+    exit_sentence,
+    notice_sentence,
+    phase_sentence,
+    progress_sentence,
 )
 from wmse_tui.runs.text import safe
 from wmse_tui.runs.view import RunView

@@ -1,4 +1,4 @@
-"""What an event says, in one line each: the wording that plain lines and the live display share."""
+"""What an event says, in one line each: the wording that every output shares."""
 
 from __future__ import annotations
 
