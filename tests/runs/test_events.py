@@ -8,15 +8,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from wmse_tui.runs import events
 from wmse_tui.runs.errors import EventError, NewerVersion
 from wmse_tui.runs.events import (
     TYPES,
+    Artifact,
     Attempt,
     Checkpoint,
     Control,
+    Diagnostics,
     Epoch,
     Error,
     Evaluation,
@@ -27,10 +30,12 @@ from wmse_tui.runs.events import (
     Notice,
     Phase,
     Record,
+    Resources,
     Steps,
     Unknown,
     decode,
     encode,
+    plain_steps,
 )
 
 EVENTS: tuple[Event, ...] = (
@@ -64,6 +69,23 @@ EVENTS: tuple[Event, ...] = (
         test_split="test",
         seconds=1.5,
     ),
+    Diagnostics(
+        step=10,
+        epoch=1,
+        space="projector",
+        samples=256,
+        dim=64,
+        spectrum=(2.5, 1.0, 0.125),
+        effective_rank=41.5,
+        effective_rank_null=57.25,
+        condition_number=20.0,
+        smallest_pivot=None,
+        feature_std=0.125,
+        mean_correlation=0.0625,
+        seconds=0.25,
+    ),
+    Resources(step=10, gpu="NVIDIA H100", gpu_utilisation=0.5, cpu=1.5, cpu_count=2, memory=6.5e8),
+    Artifact(kind="embedding", file="embedding.npz", step=10, epoch=1, seconds=0.5),
     Checkpoint(
         step=10, epoch=1, file="step-00000010.pt", sha256="ab", bytes=123, kinds=("last", "best"), seconds=0.5
     ),
@@ -198,3 +220,73 @@ def test_the_checked_in_log_of_version_1_is_read_whole() -> None:
     records = [decode(content) for content in lines]
     assert [record.seq for record in records] == list(range(1, len(lines) + 1))
     assert {type(record.event) for record in records} == {*TYPES.values(), Unknown}
+
+
+NUMBERS = st.floats() | st.integers() | st.none() | st.booleans() | st.text(max_size=3)
+COLUMN = st.lists(st.floats(-1e9, 1e9), max_size=4) | st.lists(NUMBERS, max_size=4) | NUMBERS
+STEPS = st.fixed_dictionaries(
+    {
+        "v": st.just(1) | st.booleans(),
+        "seq": st.integers(1, 100) | NUMBERS,
+        "t": st.floats(0, 1e10) | NUMBERS,
+        "attempt": st.integers(0, 9) | NUMBERS,
+        "type": st.just("steps"),
+        "first": st.integers(1, 10**6) | NUMBERS,
+        "loss": COLUMN,
+    },
+    optional={
+        "lr": COLUMN,
+        "parts": st.dictionaries(st.text(max_size=3), COLUMN, max_size=2) | NUMBERS,
+        "images_per_second": st.floats(0, 1e6) | NUMBERS,
+        "gradient_norm": COLUMN,
+    },
+)
+
+
+def outcome(text: str | bytes) -> object:
+    try:
+        return decode(text)
+    except EventError as error:
+        return str(error)
+
+
+@settings(max_examples=300)
+@given(STEPS)
+def test_the_check_by_hand_accepts_nothing_that_pydantic_does_not_and_gives_the_same(
+    values: dict[str, Any],
+) -> None:
+    text = json.dumps(values)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(events, "plain_steps", lambda _: None)
+        truth = outcome(text)
+    assert repr(outcome(text)) == repr(truth)  # repr tells 1 from 1.0 and from True
+
+
+def test_what_a_writer_writes_is_checked_by_hand() -> None:
+    event = Steps(5, (0.5, 0.25), (1e-3, 1e-3), (("loss_01", (0.5, 0.25)),), 812.5)
+    record = Record(1, 7, 1700000000.125, 2, event)
+    assert plain_steps(json.loads(encode(record))) == record
+
+
+@settings(max_examples=300)
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    ),
+    st.binary(max_size=3),
+    st.integers(0, 200),
+    st.booleans(),
+)
+def test_both_readers_of_json_see_the_same(value: object, noise: bytes, place: int, ascii_only: bool) -> None:
+    values = {"v": 1, "seq": 1, "t": 5.0, "attempt": 1, "type": "other", "values": value}
+    content = json.dumps(values, ensure_ascii=ascii_only).encode("utf-8", "surrogatepass")
+    content = content[:place] + noise + content[place:]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(events, "from_json", refused)
+        truth = outcome(content)
+    assert repr(outcome(content)) == repr(truth)
+
+
+def refused(content: bytes, *, allow_inf_nan: bool) -> object:
+    raise ValueError

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wmse_tui.runs.errors import StorageError
-from wmse_tui.runs.events import Phase
+from wmse_tui.runs.events import Phase, Record
 from wmse_tui.runs.fold import fold_all
 from wmse_tui.runs.reader import EventReader, read_log
 from wmse_tui.runs.view import RunView
@@ -68,15 +68,25 @@ def test_a_line_larger_than_a_block_is_passed_over_and_counted_once(tmp_path: Pa
         log.write(Phase("a"))
         log.write(Phase("b", detail="x" * 5000))
         log.write(Phase("c"))
-    reader = EventReader(path)
+    reader = EventReader(path, longest=512)
     names = [
-        record.event.name
-        for _ in range(20)
-        for record in reader.poll(block=512)
-        if isinstance(record.event, Phase)
+        record.event.name for _ in range(20) for record in reader.poll() if isinstance(record.event, Phase)
     ]
     assert names == ["a", "c"]
     assert (reader.unreadable, reader.missing) == (1, 1)
+
+
+def test_a_line_larger_than_the_first_reading_is_read_whole(tmp_path: Path) -> None:
+    path = tmp_path / "events.jsonl"
+    with EventWriter(path) as log:
+        for name in "abc":
+            log.write(Phase(name, detail="x" * (5000 if name == "b" else 5)))
+    reader = EventReader(path)
+    seen: list[Record] = []
+    while not seen or reader.behind:
+        seen += reader.poll(block=256)
+        assert reader.behind == (reader.offset < reader.size)
+    assert tuple(seen) == read_log(path)
 
 
 def test_damaged_lines_are_counted_and_the_rest_is_read(tmp_path: Path) -> None:

@@ -12,10 +12,12 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
 from functools import cache
+from itertools import chain
 from types import NoneType
 from typing import Annotated, Any, ClassVar, Literal, TypeAlias, get_args, get_type_hints
 
 from pydantic import BeforeValidator, Field, TypeAdapter, ValidationError
+from pydantic_core import from_json
 
 from wmse_tui.runs.errors import EventError, NewerVersion
 
@@ -24,6 +26,8 @@ VERSION = 1
 Count = Annotated[int, Field(ge=0, lt=2**53)]
 Number = Annotated[float, Field(allow_inf_nan=False)]
 
+_HEADER = ("seq", "t", "attempt", "type")
+_OF_STEPS = ("v", "seq", "t", "attempt", "first", "loss", "images_per_second")
 _NO_EVENT = "a line of the log is no event"
 _AS_OBJECT = {"json": "object"}  # pairs in Python, where events are immutable; an object in JSON
 
@@ -149,9 +153,9 @@ class Diagnostics:
     spectrum: tuple[Number, ...]  # eigenvalues of the covariance, falling, at most 128 evenly picked ranks
     effective_rank: Number | None  # exp of the spectrum's entropy (Roy and Vetterli 2007)
     effective_rank_null: Number | None  # of as many samples of isotropic noise
-    condition_number: Number | None  # largest to smallest eigenvalue, of a whitening slice where there are some
-    smallest_pivot: Number | None  # of the factorisations in the loss, against the largest; None: no factorisation
-    feature_std: Number | None  # mean over dimensions of the standard deviation over samples, after normalisation
+    condition_number: Number | None  # largest to smallest eigenvalue, of a whitening slice if there are any
+    smallest_pivot: Number | None  # of the loss's factorisations, against the largest; None: there are none
+    feature_std: Number | None  # standard deviation over normalised samples, mean over dimensions
     mean_correlation: Number | None  # mean absolute correlation of two dimensions
     seconds: Number  # what it cost
 
@@ -338,10 +342,38 @@ def decode(line: str | bytes) -> Record:
         NewerVersion: the line is of a later version.
         EventError: it is no event, or a field is missing or of the wrong kind.
     """
-    header, payload = split(line)
+    values = _values(line)
+    record = plain_steps(values)
+    if record is not None:
+        return record
+    header, payload = _split(values)
     kind = TYPES.get(header.type)
     event = Unknown(header.type, _json(payload)) if kind is None else _checked(kind, payload)
     return Record(VERSION, header.seq, header.t, header.attempt, event)
+
+
+def plain_steps(values: Mapping[str, Any]) -> Record | None:
+    """The record of a `steps` line as a writer makes it, checked by hand, for most of a log is this.
+
+    None where anything is out of the ordinary, if only an integer among the floats: then pydantic is asked.
+    """
+    if values.get("type") != "steps":
+        return None
+    get: Any = values.get
+    v, seq, t, attempt, first, loss, speed = map(get, _OF_STEPS)
+    lr, parts = get("lr", []), get("parts", {})
+    if set(map(type, (v, seq, attempt, first))) != {int} or type(parts) is not dict:
+        return None
+    columns = (loss, lr, *parts.values())
+    if set(map(type, columns)) != {list} or not all(map(str.isascii, parts)):
+        return None
+    floats = [t, 0.0 if speed is None else speed, *chain.from_iterable(columns)]
+    if set(map(type, floats)) != {float} or not math.isfinite(sum(floats)):  # a finite sum has finite parts
+        return None
+    if v != VERSION or not (1 <= seq < 2**53 and 0 <= attempt < 2**53 and 1 <= first < 2**53):
+        return None
+    pairs = tuple((name, tuple(part)) for name, part in parts.items())
+    return Record(VERSION, seq, t, attempt, Steps(first, tuple(loss), tuple(lr), pairs, speed))
 
 
 def _json(values: dict[str, Any]) -> str:
@@ -353,14 +385,26 @@ def _json(values: dict[str, Any]) -> str:
 
 def split(line: str | bytes) -> tuple[Header, dict[str, Any]]:
     """Header and fields of one line; the fields are not checked. Raises as `decode` does."""
+    return _split(_values(line))
+
+
+def _values(line: str | bytes) -> dict[str, Any]:
+    """The object that the line is, from the quick reader of JSON or, where that balks, the thorough one."""
     try:
-        # A power cut can leave a hole of zero bytes, which the next line then follows.
-        text = line.lstrip(b"\0").decode() if isinstance(line, bytes) else line
-        values = json.loads(text, parse_constant=_refuse_constant)
-    except (ValueError, RecursionError) as error:
-        raise EventError("a line of the log is not JSON", str(error)) from None
+        values = from_json(line, allow_inf_nan=False)
+    except ValueError:
+        try:
+            # A power cut can leave a hole of zero bytes, which the next line then follows.
+            text = line.lstrip(b"\0").decode() if isinstance(line, bytes) else line
+            values = _DECODER.decode(text)
+        except (ValueError, RecursionError) as error:
+            raise EventError("a line of the log is not JSON", str(error)) from None
     if not isinstance(values, dict):
         raise EventError(_NO_EVENT, f"a JSON {type(values).__name__}, expected an object")
+    return values
+
+
+def _split(values: dict[str, Any]) -> tuple[Header, dict[str, Any]]:
     version = values.pop("v", None)
     if isinstance(version, int) and version > VERSION:
         raise NewerVersion(
@@ -371,7 +415,7 @@ def split(line: str | bytes) -> tuple[Header, dict[str, Any]]:
     if version != VERSION or isinstance(version, bool):
         raise EventError(_NO_EVENT, f"its version is {version!r}")
     header: Header = _checked(Header, values)
-    for name in ("seq", "t", "attempt", "type"):
+    for name in _HEADER:
         del values[name]
     return header, values
 
@@ -434,3 +478,6 @@ def _checked(kind: Any, values: Mapping[str, Any]) -> Any:
 
 def _refuse_constant(name: str) -> float:
     raise ValueError(f"{name} is not JSON")
+
+
+_DECODER = json.JSONDecoder(parse_constant=_refuse_constant)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from statistics import median
 
@@ -15,12 +16,14 @@ class Pace:
     since: tuple[float, int] | None = None  # time and step of the last report, if training went on from it
     spans: tuple[tuple[float, int], ...] = ()
 
-    def reported(self, t: float, step: int) -> Pace:
-        """After a report at time `t` that training has reached `step`."""
-        spans = self.spans
-        if self.since is not None and t > self.since[0] and step > self.since[1]:
-            spans = (*spans[1 - _SPANS :], (t - self.since[0], step - self.since[1]))
-        return Pace((t, step), spans)
+    def reported(self, reports: Iterable[tuple[float, int]]) -> Pace:
+        """After `reports`: times, each with the step that training had reached."""
+        since, spans = self.since, list(self.spans)
+        for report in reports:
+            if since is not None and report[0] > since[0] and report[1] > since[1]:
+                spans.append((report[0] - since[0], report[1] - since[1]))
+            since = report
+        return Pace(since, tuple(spans[-_SPANS:]))
 
     def interrupted(self) -> Pace:
         """After something other than training: the time until the next report says nothing of the pace."""

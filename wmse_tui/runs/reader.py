@@ -12,11 +12,15 @@ from pathlib import Path
 from wmse_tui.runs.errors import EventError, StorageError
 from wmse_tui.runs.events import Record, decode
 
-_BLOCK = 8 * 1024 * 1024  # bytes read at once; a longer line is none of ours
+_BLOCK = 256 * 1024  # bytes read at once: a hundredth of a second's work
+_LONGEST = 8 * 1024 * 1024  # bytes; a longer line is none of ours
 
 
 class EventReader:
     """The records of the log at `path`, in order, as they appear.
+
+    Args:
+        longest: bytes of a line at most; one that is longer is passed over.
 
     Attributes:
         unreadable: lines that were no event of this version.
@@ -24,10 +28,12 @@ class EventReader:
         generation: how often the log was begun anew (the file was replaced or cut): what was read before no
             longer counts.
         behind: whether the last poll stopped before the end, so that the next one has more at once.
+        offset, size: how far the log has been read, and how long it was at the last poll, in bytes.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, longest: int = _LONGEST) -> None:
         self.path = path
+        self._longest = longest
         self.generation = 0
         self.behind = False
         self._restart()
@@ -36,7 +42,8 @@ class EventReader:
     def _restart(self) -> None:
         self.unreadable = 0
         self.missing = 0
-        self._offset = 0  # always the start of a line
+        self.size = 0
+        self.offset = 0  # always the start of a line
         self._expected = 1
         self._inside_giant = False
 
@@ -51,29 +58,33 @@ class EventReader:
             with self.path.open("rb", buffering=0) as file:
                 status = os.fstat(file.fileno())
                 identity = (status.st_dev, status.st_ino)
-                if self._file not in (None, identity) or status.st_size < self._offset:
+                if self._file not in (None, identity) or status.st_size < self.offset:
                     self.generation += 1
                     self._restart()
                 self._file = identity
-                if status.st_size == self._offset:
+                self.size = status.st_size
+                if status.st_size == self.offset:
                     return ()
-                content = os.pread(file.fileno(), block, self._offset)
+                content = os.pread(file.fileno(), min(block, self._longest), self.offset)
+                if b"\n" not in content and len(content) >= block:
+                    content = os.pread(file.fileno(), self._longest, self.offset)
         except FileNotFoundError:
             return ()
         except OSError as error:
             raise StorageError.of("read the run's log", self.path, error) from error
-        return self._take(content, full=len(content) == block)
+        return self._take(content)
 
-    def _take(self, content: bytes, *, full: bool) -> tuple[Record, ...]:
-        self.behind = full
+    def _take(self, content: bytes) -> tuple[Record, ...]:
         end = content.rfind(b"\n") + 1
+        too_long = end == 0 and len(content) >= self._longest
+        self.behind = (end > 0 or too_long) and self.offset + len(content) < self.size
         if end == 0:
-            if full:  # no line is that long: pass over it, and count it once
+            if too_long:  # no line is that long: pass over it, and count it once
                 self.unreadable += not self._inside_giant
                 self._inside_giant = True
-                self._offset += len(content)
+                self.offset += len(content)
             return ()
-        self._offset += end
+        self.offset += end
         lines = content[: end - 1].split(b"\n")
         if self._inside_giant:
             del lines[0]

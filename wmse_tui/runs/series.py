@@ -81,7 +81,7 @@ class Series:
             return self
         base = self.truncated(first - 1)
         added = array("d", [math.nan]) * (first - base.last_step - 1)
-        added.extend(math.nan if v is None or not math.isfinite(v) else v for v in values)
+        added.extend(_doubles(values))
         content = base.tail + added.tobytes()
         chunks = base.chunks
         size = _CHUNK * _DOUBLE
@@ -175,6 +175,15 @@ class Series:
 
 
 Series.EMPTY = Series()
+
+
+def _doubles(values: Sequence[float | None]) -> array[float]:
+    """With NaN for what is missing or not finite; nearly always there is nothing of the kind."""
+    if None not in values:
+        found = array("d", values)
+        if math.isfinite(sum(found)):
+            return found
+    return array("d", [math.nan if v is None or not math.isfinite(v) else v for v in values])
 
 
 def _chunk(content: bytes, first: int) -> _Chunk:

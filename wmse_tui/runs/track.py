@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -39,12 +39,10 @@ class Track:
             return None
         return memoryview(self.tail or self.chunks[-1]).cast("d")[-1]
 
-    def extended(self, knots: array[float]) -> Track:
-        """With `knots` (step, value, step, value, ...) in place of all from the first of these steps on."""
-        if not knots:
-            return self
-        base = self.truncated(knots[0] - 1)
-        content = base.tail + knots.tobytes()
+    def extended(self, first: int, knots: Sequence[float]) -> Track:
+        """With `knots` (step, value, step, value, ...) in place of what stood at step `first` or later."""
+        base = self.truncated(first - 1)
+        content = base.tail + array("d", knots).tobytes()
         whole = len(content) // _CHUNK * _CHUNK
         added = tuple(content[start : start + _CHUNK] for start in range(0, whole, _CHUNK))
         return Track(base.chunks + added, content[whole:])

@@ -12,7 +12,7 @@ from wmse_tui.runs.liveness import Evidence, look, state_of
 from wmse_tui.runs.process import host
 from wmse_tui.runs.reader import EventReader
 from wmse_tui.runs.summary import summarise
-from wmse_tui.runs.view import RunView
+from wmse_tui.runs.view import RunView, State
 
 
 class RunWatcher:
@@ -29,13 +29,22 @@ class RunWatcher:
         self._grown_at: float | None = None
         self._grew = False
 
-    def poll(self) -> RunView:
+    @property
+    def behind(self) -> float | None:
+        """The share of the log that has been read where the last poll ran out of time, else None."""
+        return self._reader.offset / self._reader.size if self._reader.behind else None
+
+    def poll(self, *, budget_seconds: float | None = None) -> RunView:
         """The run as it is now; the very same object as before where nothing changed.
+
+        Args:
+            budget_seconds: how long to read, though a block at least. A longer log then comes as pictures of
+                its beginning, one a poll, each with more of it (`behind`).
 
         Raises:
             StorageError: the log is there and cannot be read.
         """
-        before = self._folded
+        before, begun = self._folded, self._clock()
         while True:
             records = self._reader.poll()
             if self._reader.generation != self._generation:
@@ -44,8 +53,9 @@ class RunWatcher:
             self._folded = fold_all(self._folded, records)
             if not self._reader.behind:
                 break
-        evidence = self._look(grown=self._folded is not before)
-        state, reason = state_of(self._folded, evidence)
+            if budget_seconds is not None and self._clock() - begun >= budget_seconds:
+                break
+        state, reason = self._state(grown=self._folded is not before)
         shown = replace(
             self._folded,
             state=state,
@@ -56,6 +66,12 @@ class RunWatcher:
         if shown != self._shown:
             self._shown = shown
         return self._shown
+
+    def _state(self, *, grown: bool) -> tuple[State, str]:
+        if self._reader.behind:  # the last word may be in what is not read yet
+            running = look(self.run).lock_held
+            return ("running", "") if running else ("unknown", "its log is being read")
+        return state_of(self._folded, self._look(grown=grown))
 
     def _look(self, *, grown: bool) -> Evidence:
         now = self._clock()
