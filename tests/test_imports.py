@@ -54,6 +54,8 @@ def a_run(tmp_path: Path) -> None:
         (("runs",), (*HEAVY, RICH)),
         (("show", "a"), (*HEAVY, RICH)),
         (("logs", "a"), (*HEAVY, RICH)),
+        (("compare", "a", "a", "--format", "latex"), (*HEAVY, RICH)),
+        (("tag", "a"), (*HEAVY, RICH)),
     ],
     ids=lambda value: " ".join(value) if value and value[0] not in HEAVY else "",
 )

@@ -11,6 +11,7 @@ from wmse_tui import __version__
 from wmse_tui.cli.border import Guarded
 from wmse_tui.cli.commands import config, presets
 from wmse_tui.cli.commands.attach import attach
+from wmse_tui.cli.commands.compare import compare
 from wmse_tui.cli.commands.doctor import doctor
 from wmse_tui.cli.commands.evaluate import evaluate
 from wmse_tui.cli.commands.listing import runs
@@ -20,6 +21,7 @@ from wmse_tui.cli.commands.resume import resume
 from wmse_tui.cli.commands.run import run
 from wmse_tui.cli.commands.show import show
 from wmse_tui.cli.commands.stop import stop
+from wmse_tui.cli.commands.tag import tag
 from wmse_tui.cli.exits import table
 from wmse_tui.cli.options import RunsDir
 
@@ -69,6 +71,8 @@ def root(
 app.command()(run)
 app.command()(runs)
 app.command()(show)
+app.command()(compare)
+app.command()(tag)
 app.command()(logs)
 app.command()(attach)
 app.command()(stop)

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 
-def _complete_run(incomplete: str) -> list[str]:
+def complete_run(incomplete: str) -> list[str]:
     """Ids of the runs in the usual folder, for the shell's completion."""
     from wmse_tui.config.locations import runs_dir
     from wmse_tui.runs.catalogue import list_runs
@@ -29,7 +29,7 @@ Run = Annotated[
     typer.Argument(
         metavar="RUN",
         help="A run: its id, a unique beginning of it, `last`, or a path.",
-        autocompletion=_complete_run,
+        autocompletion=complete_run,
         show_default=False,
     ),
 ]

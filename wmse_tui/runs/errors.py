@@ -4,6 +4,7 @@ RunsError
 ├── EventError         a line of a log is no event of ours
 │   └── NewerVersion   it was written by a later version of this program
 ├── StorageError       a file of a run cannot be made, opened or written
+│   └── OutputExists   something is there already, and nobody said to replace it
 ├── BadPlace           runs cannot be written there, or there is no room
 │   └── NotAFolder     what should hold them is a file
 ├── BadRunName         a name that cannot name a run
@@ -60,6 +61,12 @@ class StorageError(RunsError):
     def of(cls, doing: str, path: Path, error: OSError, *, next: tuple[str, ...] = ()) -> StorageError:  # noqa: A002
         """The error of the operating system, met while `doing` something to `path`."""
         return cls(f"cannot {doing}", f"{path}: {error.strerror or error}", next=next)
+
+
+class OutputExists(StorageError):
+    """Something is there already, and nobody said that it may be replaced."""
+
+    code = "E_OUTPUT_EXISTS"
 
 
 class BadPlace(RunsError):

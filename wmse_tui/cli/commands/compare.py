@@ -1,0 +1,141 @@
+"""`wmse-tui compare`: several runs beside each other, as a table or a file."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from wmse_tui.cli.options import RunsDir, complete_run
+
+if TYPE_CHECKING:
+    from wmse_tui.runs.compare import Comparison, Spread
+
+Format = Literal["table", "csv", "json", "markdown", "latex"]
+
+
+def compare(
+    run: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="RUN...",
+            help="Runs: ids, unique beginnings of them, `last`, or paths.",
+            autocompletion=complete_run,
+            show_default=False,
+        ),
+    ],
+    format: Annotated[  # noqa: A002 (the name of the option)
+        Format,
+        typer.Option(
+            "--format", "-f", help="How it is written; csv and json have fractions, the others percent."
+        ),
+    ] = "table",
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write it there.")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace FILE if it is there.")] = False,
+    runs_dir: RunsDir = None,
+) -> None:
+    """Compare runs: what each reached, and the options that differ.
+
+    Runs that differ in nothing that matters but the seed get their mean and sample standard deviation.
+    """
+    from wmse_tui.cli.locating import find_run
+    from wmse_tui.cli.messages import UserError, say
+    from wmse_tui.config.locations import expanded
+    from wmse_tui.runs.compare import Subject
+    from wmse_tui.runs.compare import compare as comparison_of
+    from wmse_tui.runs.errors import OutputExists
+    from wmse_tui.runs.export import FORMATS
+    from wmse_tui.runs.output import write_output
+    from wmse_tui.runs.recipe import read_configuration
+    from wmse_tui.runs.watch import view_run
+
+    found = {directory.path: directory for directory in (find_run(text, runs_dir) for text in run)}
+    subjects = [Subject(view_run(directory), read_configuration(directory)) for directory in found.values()]
+    comparison = comparison_of(subjects)
+    text = "\n".join(table(comparison)) + "\n" if format == "table" else FORMATS[format](comparison)
+    if output is None:
+        sys.stdout.write(text)
+        return
+    path = expanded(output)
+    try:
+        write_output(path, text, overwrite=force)
+    except OutputExists as error:
+        raise UserError(error.title, error.detail, ("choose another name", "replace it: --force")) from None
+    say(f"written: {path}")
+
+
+def table(comparison: Comparison) -> list[str]:
+    """Return the comparison as aligned, safe lines: results, options that differ, repetitions."""
+    lines = _results(comparison)
+    for result in comparison.results:
+        if result.problem:
+            lines.append(f"{result.run_id}: its configuration cannot be compared: {result.problem}")
+    if comparison.differences:
+        rows = [["option", *(result.run_id for result in comparison.results)]]
+        rows += [[d.key, *(setting.text() or "-" for setting in d.settings)] for d in comparison.differences]
+        lines += ["", *_aligned(rows)]
+    repeated = [group for group in comparison.groups if len(group.runs) > 1]
+    if repeated:
+        rows = [["repetitions", "seeds", "completed", "linear", "k-NN"]]
+        for group in repeated:
+            rows.append(
+                [
+                    ", ".join(group.runs),
+                    ", ".join(map(str, group.seeds)),
+                    f"{len(group.completed)} of {len(group.runs)}",
+                    _plus_minus(group.final_linear),
+                    _plus_minus(group.final_knn),
+                ]
+            )
+        lines += ["", *_aligned(rows)]
+    from wmse_tui.runs.text import safe
+
+    return [safe(line) for line in lines]
+
+
+def _results(comparison: Comparison) -> list[str]:
+    from wmse_tui.runs.words import duration, percent, rate
+
+    rows = [
+        ["run", "state", "epoch", "linear", "k-NN", "best linear", "best k-NN", "time", "speed", "device"]
+    ]
+    rows += [
+        [
+            result.run_id,
+            result.state,
+            f"{result.epoch}/{result.epochs or '?'}",
+            percent(result.final_linear),
+            percent(result.final_knn),
+            percent(result.best_linear),
+            percent(result.best_knn),
+            duration(result.elapsed_seconds),
+            rate(result.images_per_second),
+            result.device or "-",
+        ]
+        for result in comparison.results
+    ]
+    return _aligned(rows)
+
+
+def _plus_minus(spread: Spread | None) -> str:
+    from wmse_tui.runs.words import percent
+
+    if spread is None or spread.std is None:
+        return percent(None if spread is None else spread.mean)
+    return f"{100 * spread.mean:.2f} ± {100 * spread.std:.2f} %"
+
+
+def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    from wmse_tui.runs.text import safe
+
+    shown = [[safe(cell) for cell in row] for row in rows]
+    widths = [max(map(len, column)) for column in zip(*shown, strict=True)]
+    return [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in shown
+    ]

@@ -1,0 +1,52 @@
+"""`wmse-tui tag`: what a person says of a run, to find it by and to remember."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from wmse_tui.cli.options import Run, RunsDir
+
+
+def tag(
+    run: Run,
+    tags: Annotated[
+        list[str] | None, typer.Argument(metavar="[TAG]...", help="Tags to add.", show_default=False)
+    ] = None,
+    remove: Annotated[
+        list[str] | None,
+        typer.Option("--remove", metavar="TAG", help="A tag to remove; may be given several times."),
+    ] = None,
+    note: Annotated[
+        str | None, typer.Option("--note", metavar="TEXT", help='The note; "" removes it.')
+    ] = None,
+    runs_dir: RunsDir = None,
+) -> None:
+    """Tag a run or write a note of it, and print what is said of it then."""
+    from dataclasses import replace
+
+    from wmse_tui.cli.locating import find_run
+    from wmse_tui.cli.messages import UserError, say
+    from wmse_tui.runs.annotations import MAX_NOTE, read_annotations, retagged, write_annotations
+    from wmse_tui.runs.text import safe
+
+    directory = find_run(run, runs_dir)
+    before = read_annotations(directory)
+    added = [text.removeprefix("+") for text in tags or ()]
+    unknown = [text for text in remove or () if text not in before.tags]
+    if unknown:
+        known = ", ".join(before.tags) or "none"
+        raise UserError(f"{directory.id} has no tag {safe(unknown[0], 80)!r}", f"It has: {known}.")
+    if note is not None and len(note) > MAX_NOTE:
+        raise UserError("the note is too long", f"{len(note)} characters; at most {MAX_NOTE} are kept.")
+    after = retagged(before, add=added, remove=remove or ())
+    if note is not None:
+        after = replace(after, note=note.strip())
+    if before.problem:
+        say(f"note: {before.problem}" + ("; it is written anew" if after != before else ""))
+    if after != before:
+        write_annotations(directory, after)
+    sys.stdout.write(" ".join(after.tags) + "\n" if after.tags else "")
+    sys.stdout.write("".join(f"{safe(line)}\n" for line in after.note.splitlines()))
