@@ -21,7 +21,7 @@ def compare(
     run: Annotated[
         list[str],
         typer.Argument(
-            metavar="RUN...",
+            metavar="RUN",
             help="Runs: ids, unique beginnings of them, `last`, or paths.",
             autocompletion=complete_run,
             show_default=False,
