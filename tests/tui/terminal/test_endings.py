@@ -1,0 +1,209 @@
+"""However the app ends: the status says why, the terminal is as before, and the trainer never notices."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from wmse_tui.tui import ending
+
+LEFT = (b"\x1b[?1049l", b"\x1b[?1003l", b"\x1b[?25h")
+"""What leaves the alternate screen, stops reports of the mouse, and shows the cursor again."""
+OPEN = ()
+PLANTED = "ValueError: planted [/red] \\x1b]0;title\\x07"
+
+FAILING_KEY = """
+from wmse_tui.tui.app import WmseApp
+def fail(self): raise ValueError("planted [/red] \\x1b]0;title\\x07")
+WmseApp.action_next_theme = fail
+"""
+FAILING_THREAD = """
+from wmse_tui.tui.feed import Feed
+def fail(self): raise ValueError("planted [/red] \\x1b]0;title\\x07")
+Feed._look_at_runs = fail
+"""
+FAILING_START = """
+from wmse_tui.tui.app import WmseApp
+def fail(self): raise ValueError("planted [/red] \\x1b]0;title\\x07")
+WmseApp.on_mount = fail
+"""
+
+
+def test_what_may_take_a_while_leaves_room_for_being_gone_within_two_seconds() -> None:
+    assert ending.GRACE + ending._LOOK + 2 * ending._SETTLE < 2
+
+
+@pytest.mark.parametrize(
+    ("number", "status"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGINT, 130)]
+)
+def test_a_signal_ends_the_app_and_not_the_trainer(
+    open_app: Callable[..., Any], number: int, status: int
+) -> None:
+    scene = open_app()
+    scene.begun()
+    os.kill(scene.terminal.pid, number)
+    assert scene.terminal.wait(10) == status
+    scene.terminal.wait_for(lambda seen: all(code in seen for code in LEFT))
+    assert scene.terminal.modes() == scene.terminal.modes_before
+    assert scene.trains_on()
+    assert scene.longest_gap() < 2
+
+
+@pytest.mark.parametrize("ignored", [False, True], ids=["as ever", "under nohup"])
+def test_a_terminal_that_hangs_up_ends_the_app_and_not_the_trainer(
+    open_app: Callable[..., Any], ignored: bool
+) -> None:
+    scene = open_app(ignore_hang_up=ignored)
+    scene.begun()
+    before = scene.terminal.cpu_seconds()
+    after = [before]
+
+    def over() -> bool:
+        if scene.terminal.poll() is None:
+            after.append(scene.terminal.cpu_seconds())
+        return scene.terminal.poll() is not None
+
+    scene.terminal.hang_up()
+    while not over():
+        time.sleep(0.02)
+    assert scene.terminal.status == 129
+    assert after[-1] - before < 1.5  # it looks at a terminal that is always "readable" no longer than that
+    assert scene.trains_on()
+    assert scene.longest_gap() < 2
+
+
+def test_the_app_that_is_killed_leaves_the_trainer_alone(open_app: Callable[..., Any]) -> None:
+    scene = open_app()
+    scene.begun()
+    os.kill(scene.terminal.pid, signal.SIGKILL)
+    assert scene.terminal.wait(10) == -signal.SIGKILL
+    assert scene.trains_on()
+    assert scene.longest_gap() < 2
+
+
+@pytest.mark.parametrize("plant", [FAILING_KEY, FAILING_THREAD], ids=["in a key", "in a thread"])
+def test_an_error_in_the_app_is_told_and_kept_and_the_trainer_goes_on(
+    open_app: Callable[..., Any], tmp_path: Path, plant: str
+) -> None:
+    scene = open_app(plant=plant)
+    if plant is FAILING_KEY:
+        scene.begun()
+        scene.terminal.type("\x14")
+    assert scene.terminal.wait(20) == 1
+    scene.terminal.wait_for("trainers are not affected")
+    seen = scene.terminal.seen()
+    assert all(code in seen for code in LEFT)
+    told = seen.split(b"\x1b[?1049l")[-1].decode()
+    assert f"something went wrong inside the app: {PLANTED}" in told
+    assert "Traceback" not in told
+    (file,) = (tmp_path / "cache" / "crashes").iterdir()
+    assert str(file) in told.replace("\r\n", "")
+    assert "planted [/red]" in file.read_text()
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert scene.terminal.modes() == scene.terminal.modes_before
+    assert scene.trains_on()
+
+
+def test_an_error_before_the_first_picture_is_told_too(open_app: Callable[..., Any]) -> None:
+    scene = open_app(OPEN, plant=FAILING_START)
+    assert scene.terminal.wait(20) == 1
+    scene.terminal.wait_for(PLANTED)
+    assert scene.terminal.modes() == scene.terminal.modes_before
+
+
+def test_leaving_by_a_key_returns_zero_and_restores_the_terminal(open_app: Callable[..., Any]) -> None:
+    scene = open_app(OPEN)
+    scene.terminal.wait_for("wmse-tui", 30)
+    scene.terminal.wait_quiet()
+    scene.terminal.type("q")
+    assert scene.terminal.wait(10) == 0
+    scene.terminal.wait_for(lambda seen: all(code in seen for code in LEFT))
+    assert scene.terminal.modes() == scene.terminal.modes_before
+
+
+def test_a_terminal_that_takes_nothing_more_cannot_keep_the_app_and_is_restored_when_it_does(
+    open_app: Callable[..., Any],
+) -> None:
+    scene = open_app()
+    scene.begun()
+    scene.starve()
+    os.kill(scene.terminal.pid, signal.SIGTERM)
+    assert scene.terminal.wait(10) == 143
+    assert scene.terminal.modes() == scene.terminal.modes_before
+    scene.terminal.go_on_reading()
+    scene.terminal.wait_for(lambda seen: all(code in seen for code in LEFT))
+    assert scene.terminal.seen().endswith(ending._RESTORE.encode())
+    assert scene.trains_on()
+    assert scene.longest_gap() < 2
+
+
+def test_a_hang_up_of_a_terminal_that_takes_nothing_more_ends_the_app(open_app: Callable[..., Any]) -> None:
+    scene = open_app()
+    scene.begun()
+    scene.starve()
+    scene.terminal.hang_up()
+    assert scene.terminal.wait(10) == 129
+    assert scene.trains_on()
+
+
+def test_a_terminal_that_was_not_read_for_a_while_is_answered_again(open_app: Callable[..., Any]) -> None:
+    scene = open_app()
+    scene.begun()
+    scene.starve()
+    before = scene.terminal.cpu_seconds()
+    assert scene.trains_on()
+    assert scene.terminal.cpu_seconds() - before < 0.5  # it waits, it does not spin
+    scene.terminal.go_on_reading()
+    scene.terminal.wait_for(lambda seen: len(seen) > 64 * 1024)  # more than the terminal itself holds
+    scene.terminal.wait_quiet(0.2)
+    scene.terminal.forget()
+    scene.terminal.type("?")
+    scene.terminal.wait_for("Everywhere")
+    assert scene.longest_gap() < 2
+
+
+def test_without_a_terminal_the_app_says_what_else_there_is(environ: dict[str, str]) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", "from wmse_tui.cli.main import main; main()"],
+        env=environ,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 2
+    assert "the app needs a terminal" in done.stderr
+    assert "ssh -t HOST wmse-tui" in done.stderr
+    assert "\x1b" not in done.stderr + done.stdout
+
+
+def test_a_terminal_without_cursor_movement_is_none(open_app: Callable[..., Any]) -> None:
+    scene = open_app(OPEN, TERM="dumb")
+    assert scene.terminal.wait(20) == 2
+    scene.terminal.wait_for("TERM is dumb")
+
+
+@pytest.mark.slow
+def test_the_real_trainer_trains_on_after_the_hang_up(open_app: Callable[..., Any]) -> None:
+    small = (
+        "dataset.train_images=512",
+        "dataset.test_images=64",
+        "schedule.epochs=1000",
+        "evaluation.every=1000",
+    )
+    scene = open_app(
+        ("run", "--preset", "quickstart", "--name", "mine", *(part for s in small for part in ("--set", s))),
+        real=True,
+    )
+    scene.begun()
+    scene.terminal.hang_up()
+    assert scene.terminal.wait(10) == 129
+    assert scene.trains_on(4)

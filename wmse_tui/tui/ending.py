@@ -1,0 +1,140 @@
+"""However the app ends, it ends soon, leaves the terminal in order, and says with its status what ended it.
+
+Textual does nothing on SIGTERM and SIGHUP, and nothing when its own thread for output dies. And its event
+loop waits while the terminal takes no more bytes. So signals, a terminal that is gone and an error in any
+thread lead here: the app is asked to leave, and a watchdog ends the process if it has not.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import signal
+import sys
+import termios
+import threading
+import time
+from collections.abc import Callable
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from wmse_tui.tui.app import WmseApp
+
+GRACE = 1.2
+"""Seconds from a signal to the end, however stuck the terminal is."""
+_LOOK = 0.4  # seconds between two looks at the terminal
+_SETTLE = 0.05  # seconds in which a write that was under way ends, once there is room for it
+_ENDS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
+
+# First what ends a sequence that was cut off (a string, a frame), then what Textual turned on.
+_RESTORE = (
+    "\x1b\\\x1b[?2026l\x1b[?2004l\x1b[?7h\x1b[?2048l\x1b[?1000l\x1b[?1002l\x1b[?1003l\x1b[?1015l\x1b[?1006l"
+    "\x1b[<u\x1b[?1049l\x1b[?25h\x1b[?1004l\x1b[0m"
+)
+
+Handler = Callable[[int, FrameType | None], Any] | int | None
+
+
+class Ending:
+    """A context around the run of an app; `signal` is what ended it, if that was a signal or a hang-up."""
+
+    def __init__(self, app: WmseApp) -> None:
+        self.signal: int | None = None
+        self._app = app
+        self._handlers: dict[int, Handler] = {}
+        self._thread_hook = threading.excepthook
+        self._over = threading.Event()
+        self._terminal = sys.__stderr__.fileno() if sys.__stderr__ is not None else 2
+        self._modes: list[Any] | None = None
+
+    def __enter__(self) -> Ending:
+        with contextlib.suppress(termios.error):
+            self._modes = termios.tcgetattr(self._terminal)
+        for number in _ENDS:  # SIGHUP even where it was ignored (nohup): without a terminal there is no app
+            self._handlers[number] = signal.signal(number, self._on_signal)
+        threading.excepthook = self._on_thread_error
+        threading.Thread(target=self._watch_terminal, name="hang-up watch", daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.signal is None and gone(self._terminal):
+            self.signal = signal.SIGHUP
+        self._over.set()
+        threading.excepthook = self._thread_hook
+        for number, handler in self._handlers.items():
+            signal.signal(number, handler)
+
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002
+        self._begin(number)
+
+    def _watch_terminal(self) -> None:
+        """Where nobody is told of a hang-up (a lost controlling terminal), the terminal is asked itself."""
+        while not self._over.wait(_LOOK):
+            if gone(self._terminal):
+                self._begin(signal.SIGHUP)
+                return
+
+    def _on_thread_error(self, told: threading.ExceptHookArgs) -> None:
+        """An error that ended a thread: without the thread the app would stand still and look well."""
+        if isinstance(told.exc_value, OSError) and gone(self._terminal):
+            self._begin(signal.SIGHUP)
+        elif isinstance(told.exc_value, Exception):
+            self._in_loop(self._app._handle_exception, told.exc_value)  # noqa: SLF001 (there is no public way)
+
+    def _begin(self, number: int) -> None:
+        if self.signal is not None:
+            return
+        self.signal = number
+        threading.Thread(target=self._watchdog, name="watchdog", daemon=True).start()
+        self._in_loop(self._app.exit, 128 + number)
+
+    def _in_loop(self, call: Callable[..., object], *arguments: object) -> None:
+        loop = self._app._loop  # noqa: SLF001
+        if loop is not None:
+            with contextlib.suppress(RuntimeError):  # the loop has just been closed
+                loop.call_soon_threadsafe(call, *arguments)
+
+    def _watchdog(self) -> None:
+        if self._over.wait(GRACE):
+            return
+        with contextlib.suppress(OSError, termios.error):
+            self._free_terminal()
+        os._exit(128 + (self.signal or signal.SIGTERM))
+
+    def _free_terminal(self) -> None:
+        """Restore a terminal that takes nothing more; what waits to be sent is thrown away."""
+        # A background process may not touch its terminal; ours must not be stopped for it at the last moment.
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTTOU})
+        # Opened anew: the description at hand is shared with the shell, which must not become non-blocking.
+        terminal = os.open(os.ttyname(self._terminal), os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY)
+        _to_nowhere(self._terminal)
+        termios.tcflush(terminal, termios.TCOFLUSH)
+        time.sleep(_SETTLE)
+        termios.tcflush(terminal, termios.TCOFLUSH)
+        if self._modes is not None:
+            termios.tcsetattr(terminal, termios.TCSANOW, self._modes)
+        os.write(terminal, _RESTORE.encode())
+
+
+def gone(descriptor: int) -> bool:
+    """Whether `descriptor` is a terminal that has hung up."""
+    try:
+        termios.tcgetattr(descriptor)
+    except termios.error as error:
+        return bool(error.args[0] == errno.EIO)
+    return False
+
+
+def let_go_of_the_lost() -> None:
+    """Point the standard streams that have hung up to nowhere: flushing them would fail at the very end."""
+    for descriptor in range(3):
+        if gone(descriptor):
+            _to_nowhere(descriptor)
+
+
+def _to_nowhere(descriptor: int) -> None:
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    os.dup2(nowhere, descriptor)
+    os.close(nowhere)
