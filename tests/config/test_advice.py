@@ -7,6 +7,8 @@ import pytest
 
 from wmse_tui.config.advice import (
     advise,
+    checkpoint_bytes,
+    checkpoints_kept,
     expected_condition_number,
     steps_per_epoch,
     total_steps,
@@ -137,3 +139,16 @@ def test_the_steps_of_the_users_own_images_are_not_known_before_they_are_counted
         overrides=["dataset.name=folder", "dataset.root=/a", "dataset.train_images=1024"]
     )
     assert steps_per_epoch(limited) == 2
+
+
+@pytest.mark.parametrize(
+    ("override", "expected"),
+    [("optimizer.name=adam", 1240), ("optimizer.name=sgd", 840), ("optimizer={name: sgd, momentum: 0}", 440)],
+)
+def test_a_checkpoint_holds_weights_and_what_the_optimizer_keeps(override: str, expected: int) -> None:
+    experiment = load_experiment(preset="cifar10", overrides=[override])
+    assert checkpoint_bytes(experiment, learning=100, following=10) == expected
+
+
+def test_the_best_and_the_final_checkpoint_are_kept_beside_the_latest() -> None:
+    assert checkpoints_kept(load_experiment(preset="cifar10", overrides=["checkpoint.keep=3"])) == 5

@@ -47,6 +47,24 @@ def total_steps(experiment: Experiment) -> int | None:
     return None if steps is None else steps * experiment.schedule.epochs
 
 
+def checkpoint_bytes(experiment: Experiment, *, learning: int, following: int = 0) -> int:
+    """Bytes of a checkpoint: float32 weights, and what the optimizer keeps of each that learns.
+
+    Args:
+        experiment: its optimizer counts.
+        learning: parameters that are trained.
+        following: parameters that follow them (BYOL's target).
+    """
+    optimizer = experiment.optimizer
+    kept = (1 if optimizer.momentum else 0) if optimizer.name == "sgd" else 2
+    return 4 * (learning * (1 + kept) + following)
+
+
+def checkpoints_kept(experiment: Experiment) -> int:
+    """Checkpoints that lie on the disk at most when a run has ended: the latest, the best, the final one."""
+    return experiment.checkpoint.keep + 2
+
+
 def expected_condition_number(dim: int, whitening_size: int) -> float:
     """Condition number of the covariance of `whitening_size` samples of isotropic noise in `dim` dimensions.
 

@@ -28,6 +28,8 @@ class DatasetFacts:
         channels: colour channels.
         train_split, probe_split, test_split: what the three sets are called by the data set itself.
         archive_bytes: what is downloaded; 0: nothing (drawn here, or brought by the user).
+        archive, folder: what the download is called in the data folder, and what it becomes there; empty
+            where nothing is downloaded.
         class_names: in the order of the labels; empty: known once the files are.
     """
 
@@ -45,6 +47,8 @@ class DatasetFacts:
     probe_split: str = "train"
     test_split: str = "test"
     archive_bytes: int = 0
+    archive: str = ""
+    folder: str = ""
     class_names: tuple[str, ...] = ()
 
 
@@ -86,6 +90,8 @@ _ALL = (
         mean=(0.4914, 0.4822, 0.4465),
         std=(0.2023, 0.1994, 0.2010),
         archive_bytes=170_498_071,
+        archive="cifar-10-python.tar.gz",
+        folder="cifar-10-batches-py",
         class_names=(
             "airplane",
             "automobile",
@@ -110,6 +116,8 @@ _ALL = (
         mean=(0.5071, 0.4867, 0.4408),
         std=(0.2675, 0.2565, 0.2761),
         archive_bytes=169_001_437,
+        archive="cifar-100-python.tar.gz",
+        folder="cifar-100-python",
     ),
     DatasetFacts(
         name="stl10",
@@ -123,6 +131,8 @@ _ALL = (
         std=(0.27, 0.26, 0.27),
         train_split="train+unlabeled",
         archive_bytes=2_640_397_119,
+        archive="stl10_binary.tar.gz",
+        folder="stl10_binary",
         class_names=(
             "airplane",
             "bird",
@@ -148,6 +158,8 @@ _ALL = (
         std=(0.277, 0.269, 0.282),
         test_split="val",
         archive_bytes=248_100_043,
+        archive="tiny-imagenet-200.zip",
+        folder="tiny-imagenet-200",
     ),
     DatasetFacts(
         name="imagenet100",

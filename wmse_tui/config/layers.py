@@ -51,9 +51,7 @@ def build(layers: Iterable[Layer]) -> Experiment:
         ConfigError: all wrong options at once, each with its file and line or its flag; when every option is
             right by itself, all combinations that cannot work.
     """
-    stack = _Stack()
-    for layer in layers:
-        stack.put(layer)
+    stack = _stacked(layers)
     try:
         return Experiment.model_validate(stack.values)
     except ValidationError as error:
@@ -61,6 +59,11 @@ def build(layers: Iterable[Layer]) -> Experiment:
     except ConfigError as error:
         problems = error.problems
     raise ConfigError(stack.placed(problem) for problem in problems)
+
+
+def merge(layers: Iterable[Layer]) -> dict[str, Any]:
+    """What the layers, lowest first, say together, by section; nothing is checked, no default filled in."""
+    return _stacked(layers).values
 
 
 def with_absolute_folders(values: Mapping[str, Any], base: Path) -> dict[str, Any]:
@@ -75,6 +78,13 @@ def with_absolute_folders(values: Mapping[str, Any], base: Path) -> dict[str, An
         for key, value in dataset.items()
     }
     return {**values, "dataset": absolute}
+
+
+def _stacked(layers: Iterable[Layer]) -> _Stack:
+    stack = _Stack()
+    for layer in layers:
+        stack.put(layer)
+    return stack
 
 
 class _Stack:

@@ -65,13 +65,18 @@ def preset_names() -> tuple[str, ...]:
     return tuple(sorted({**_names_in(shipped_presets_dir()), **_names_in(user_presets_dir())}))
 
 
+def shipped_preset_names() -> frozenset[str]:
+    """The names of the presets that come with the program."""
+    return frozenset(_names_in(shipped_presets_dir()))
+
+
 def find_preset(name: str) -> Preset:
     """The preset of that name, read and checked.
 
     Raises:
         ConfigError: there is none, or it (or one that it extends) is wrong.
     """
-    chain = _chain(name)
+    chain = preset_chain(name)
     experiment = build(link.layer for link in reversed(chain))
     top = chain[0]
     shipped = _names_in(shipped_presets_dir())
@@ -92,11 +97,11 @@ def preset_layers(name: str, *, asked_by: Layer | None = None) -> tuple[Layer, .
     Raises:
         ConfigError: there is no such preset, a file cannot be read, or it extends itself in a circle.
     """
-    return tuple(link.layer for link in reversed(_chain(name, asked_by)))
+    return tuple(link.layer for link in reversed(preset_chain(name, asked_by=asked_by)))
 
 
 @dataclass(frozen=True, slots=True)
-class _Link:
+class Link:
     """One preset file of a chain of extensions."""
 
     path: Path
@@ -104,19 +109,23 @@ class _Link:
     extends: str | None
 
 
-def _chain(name: str, asked_by: Layer | None = None) -> list[_Link]:
-    """The preset's file and those that it extends, upper first."""
-    chain: list[_Link] = []
+def preset_chain(name: str, *, asked_by: Layer | None = None) -> tuple[Link, ...]:
+    """The preset's file and those that it extends, upper first; `asked_by` as in `preset_layers`.
+
+    Raises:
+        ConfigError: as `preset_layers`.
+    """
+    chain: list[Link] = []
     wanted: str | None = name
     while wanted is not None:
         path, source = _file(wanted, chain, asked_by)
         layer, extends = read_layer(path, source)
-        chain.append(_Link(path, layer, extends))
+        chain.append(Link(path, layer, extends))
         wanted = extends
-    return chain
+    return tuple(chain)
 
 
-def _file(name: str, chain: list[_Link], asked_by: Layer | None) -> tuple[Path, str]:
+def _file(name: str, chain: list[Link], asked_by: Layer | None) -> tuple[Path, str]:
     """The file of a preset that is not in the chain yet, and how messages call it."""
     own, shipped = _names_in(user_presets_dir()), _names_in(shipped_presets_dir())
     found = [(own[name], str(own[name]))] if name in own else []

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from wmse_tui.cli.checkup.finding import Finding
+from wmse_tui.config.datasets import DATASETS
 from wmse_tui.runs.errors import BadPlace
 from wmse_tui.runs.place import check_place, nearest_existing
 from wmse_tui.runs.words import size
@@ -17,12 +18,7 @@ NETWORK = frozenset(
     {"nfs", "nfs4", "cifs", "smb3", "smbfs", "afs", "9p", "fuse.sshfs", "lustre", "gpfs", "beegfs"}
 )
 
-FOLDERS = {
-    "cifar10": "cifar-10-batches-py",
-    "cifar100": "cifar-100-python",
-    "stl10": "stl10_binary",
-    "tiny_imagenet": "tiny-imagenet-200",
-}
+FOLDERS = {name: facts.folder for name, facts in DATASETS.items() if facts.folder}
 """What each downloaded data set is called in the data folder once unpacked."""
 
 
@@ -101,8 +97,6 @@ def _data_finding(data: Path) -> Finding:
 
 
 def _dataset_finding(name: str, data: Path, folder: str) -> Finding:
-    from wmse_tui.config.datasets import DATASETS
-
     facts = DATASETS[name]
     if (data / folder).is_dir():
         return Finding(f"data {name}", "ok", f"found in {data / folder}")

@@ -1,0 +1,268 @@
+"""An experiment in the making: changes, what differs, what is wrong, and the command that says the same."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from wmse_tui.config.bases import Base, file_base, preset_base
+from wmse_tui.config.draft import Draft, command_line, draft_of, plain_values
+from wmse_tui.config.load import dump_experiment, load_experiment, parse_experiment
+from wmse_tui.config.names import unions
+from wmse_tui.config.presets import preset_names
+from wmse_tui.config.problems import ConfigError
+from wmse_tui.config.schema import Experiment
+
+
+@pytest.fixture
+def stl10() -> Draft:
+    return Draft(preset_base("stl10"))
+
+
+def run_by(command: str) -> Experiment:
+    """The experiment that a command line starts."""
+    words = shlex.split(command)
+    assert words[:2] == ["wmse-tui", "run"]
+    options = list(zip(words[2::2], words[3::2], strict=True))
+    given = dict(options)
+    return load_experiment(
+        preset=given.get("--preset"),
+        file=Path(given["--config"]) if "--config" in given else None,
+        overrides=[value for flag, value in options if flag == "--set"],
+    )
+
+
+def test_without_changes_it_is_the_preset(stl10: Draft) -> None:
+    assert stl10.experiment == load_experiment(preset="stl10")
+    assert not stl10.active
+    assert not stl10.problems
+
+
+def test_a_change_is_marked_and_taken_back(stl10: Draft) -> None:
+    changed = stl10.with_value("optimizer.lr", 0.001)
+    assert changed.changed("optimizer.lr")
+    assert not changed.changed("optimizer.beta1")
+    assert changed.experiment == load_experiment(preset="stl10", overrides=["optimizer.lr=1e-3"])
+    assert changed.reference("optimizer.lr") == 0.002
+    assert changed.without("optimizer.lr") == stl10
+    assert changed.untouched() == stl10
+    assert not stl10.active, "a draft never changes"
+
+
+def test_typing_what_stands_there_is_no_change(stl10: Draft) -> None:
+    assert not stl10.with_value("optimizer.lr", 0.002).active
+    assert not stl10.with_value("optimizer.lr", 1).with_value("optimizer.lr", 2e-3).active
+    assert stl10.with_value("projector.layers", True).active, "true is not 1"
+
+
+def test_what_is_wrong_is_told_by_path_and_never_blocks(stl10: Draft) -> None:
+    wrong = stl10.with_value("optimizer.lr", "fast").with_value("seed", -1)
+    assert wrong.experiment is None
+    assert [p.message for p in wrong.problems_at("optimizer.lr")] == ["expected a number, got 'fast'"]
+    assert [p.message for p in wrong.problems_at("seed")] == ["must be at least 0, got -1"]
+    assert wrong.values["optimizer.lr"] == "fast"
+    assert wrong.with_value("seed", 1).with_value("optimizer.lr", 0.1).experiment is not None
+
+
+def test_a_problem_inside_a_list_belongs_to_the_list(stl10: Draft) -> None:
+    wrong = stl10.with_value("schedule.milestones", [50, 0])
+    assert [p.path for p in wrong.problems_at("schedule.milestones")] == ["schedule.milestones.1"]
+
+
+def test_a_rule_about_two_options_is_a_problem_of_the_one_to_change(stl10: Draft) -> None:
+    wrong = stl10.with_value("method.whitening_size", 64)
+    assert [p.fix for p in wrong.problems_at("method.whitening_size")] == [
+        "take more than 128; the paper takes 256"
+    ]
+
+
+def test_switching_a_variant_keeps_what_both_know_and_remembers_the_rest() -> None:
+    draft = Draft(preset_base("cifar10")).with_value("optimizer.lr", 0.01).with_value("optimizer.beta1", 0.8)
+    sgd = draft.with_value("optimizer.name", "sgd")
+    assert sgd.values["optimizer.lr"] == 0.01
+    assert "optimizer.beta1" not in sgd.values
+    assert "optimizer.momentum" in sgd.values
+    assert sgd.experiment is not None
+    back = sgd.with_value("optimizer.name", "adam")
+    assert back.values["optimizer.beta1"] == 0.8
+    assert not back.changed("optimizer.name")
+
+
+@pytest.mark.parametrize("variant", [(s, u.tag, v) for s, u in unions().items() for v in u.classes], ids=str)
+def test_every_option_of_every_variant_can_be_changed(variant: tuple[str, str, str]) -> None:
+    section, tag, value = variant
+    draft = Draft(preset_base("cifar10")).with_value(f"{section}.{tag}", value)
+    for path, option in draft.fields.items():
+        if path == f"{section}.{tag}":
+            continue
+        other = next(new for new in candidates(option, draft.values[path]))
+        changed = draft.with_value(path, option.value(option.text(other)))
+        assert changed.changed(path), path
+        assert changed.values[path] == other, path
+        if changed.experiment is not None:
+            assert plain_values(changed.experiment)[path] == other, path
+        else:
+            assert changed.problems, path
+
+
+def candidates(option: Any, now: object) -> list[Any]:
+    """Values of an option other than the one it has."""
+    match option.kind:
+        case "choice":
+            return [word for word in option.choices if word != now]
+        case "flag":
+            return [not now]
+        case "whole":
+            return [value for value in (3, 4, 12) if value != now]
+        case "number":
+            return [value for value in (0.25, 0.3) if value != now]
+        case "list":
+            return [[0.3, 0.6, 0.7] if "3 numbers" in option.bounds else [2, 1]]
+        case "folder":
+            return ["/somewhere"]
+        case _:
+            return ["cpu" if option.path == "compute.device" else "words"]
+
+
+def test_a_change_of_recipe_drops_title_and_published_number(stl10: Draft) -> None:
+    byol = stl10.with_value("method.name", "byol")
+    assert byol.values["title"] == ""
+    assert byol.experiment is not None
+    assert byol.experiment.paper is None
+    assert not byol.changed("title"), "nobody changed it"
+    titled = byol.with_value("title", "mine")
+    assert titled.experiment is not None
+    assert titled.experiment.title == "mine"
+
+
+def test_clearing_an_option_gives_the_default(stl10: Draft) -> None:
+    cleared = stl10.with_value("dataset.eval_resize", None)
+    assert cleared.changed("dataset.eval_resize")
+    assert cleared.experiment is not None
+    assert cleared.experiment.dataset.eval_resize is None
+
+
+def test_a_folder_starts_in_the_working_directory(
+    stl10: Draft, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    draft = stl10.with_value("dataset.root", "images")
+    assert draft.values["dataset.root"] == str(tmp_path / "images")
+    assert draft.experiment is not None
+    assert draft.experiment.dataset.root == tmp_path / "images"
+    assert f"dataset.root={tmp_path / 'images'}" in shlex.split(command_line(draft))
+
+
+@pytest.mark.parametrize("base", ["quickstart", "cifar10", "stl10-byol"])
+def test_any_preset_is_any_other_with_some_changes(base: str) -> None:
+    ground = preset_base(base)
+    for name in preset_names():
+        wanted = load_experiment(preset=name)
+        draft = draft_of(wanted, ground)
+        assert draft.experiment == wanted
+        assert bool(draft.active) == (name != base)
+        assert run_by(command_line(draft)) == wanted
+
+
+def test_a_run_without_the_number_of_its_preset_is_told_apart() -> None:
+    wanted = load_experiment(preset="cifar10", overrides=["paper=null"])
+    draft = draft_of(wanted, preset_base("cifar10"))
+    assert draft.experiment == wanted
+    assert dict(draft.active) == {"paper": None}
+    assert run_by(command_line(draft)) == wanted
+    noted = draft.with_value("paper.note", "mine")
+    assert noted.experiment is not None
+    assert noted.experiment.paper is not None
+    empty = load_experiment(preset="quickstart", overrides=["paper={}"])
+    assert draft_of(empty, preset_base("quickstart")).experiment == empty
+
+
+@pytest.mark.parametrize(
+    "title",
+    [
+        'it\'s $HOME; `x` "y"',
+        "'quoted'",
+        '"',
+        "null",
+        " ~ ",
+        "a: b # c",
+        "",
+        "tab\tand\nline",
+        "\U0001f600é",
+        "==",
+    ],
+)
+def test_a_command_line_survives_the_shell(title: str, tmp_path: Path) -> None:
+    draft = Draft(preset_base("quickstart")).with_value("title", title)
+    assert draft.experiment is not None
+    command = command_line(draft, name="a-run", runs_dir=tmp_path / "my runs")
+    assert command.isprintable()
+    assert shlex.split(command)[-4:] == ["--name", "a-run", "--runs-dir", str(tmp_path / "my runs")]
+    assert run_by(command).title == title
+
+
+def test_the_command_says_what_decides_first() -> None:
+    draft = (
+        Draft(preset_base("cifar10"))
+        .with_value("title", "mine")
+        .with_value("method.name", "w_mse")
+        .with_value("dataset.train_images", None)
+        .with_value("schedule.milestones", [])
+        .with_value("dataset.name", "cifar100")
+        .with_value("evaluation.knn", "off")
+        .with_value("compute.deterministic", True)
+    )
+    assert command_line(draft) == (
+        "wmse-tui run --preset cifar10 --set dataset.name=cifar100 --set title=mine "
+        "--set 'schedule.milestones=[]' --set evaluation.knn=off --set compute.deterministic=true"
+    )
+    assert run_by(command_line(draft)) == draft.experiment
+
+
+def test_a_file_is_a_base_with_what_it_extends(tmp_path: Path) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text("extends: stl10\nseed: 4\n")
+    base = file_base(file)
+    draft = Draft(base).with_value("optimizer.lr", 0.5)
+    assert draft.experiment == load_experiment(file=file, overrides=["optimizer.lr=0.5"])
+    assert run_by(command_line(draft)) == draft.experiment
+    assert base.preset == ""
+
+
+def test_the_folder_of_a_run_is_its_configuration(tmp_path: Path) -> None:
+    experiment = load_experiment(preset="quickstart")
+    (tmp_path / "config.yaml").write_text(dump_experiment(experiment))
+    base = file_base(tmp_path)
+    assert Draft(base).experiment == experiment == parse_experiment(base.file.read_text(), "x")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, "there is no such file"),
+        ("seed: x", "expected a whole number"),
+        ("[", "not YAML"),
+        ("nope: 1", "unknown"),
+    ],
+)
+def test_a_file_that_describes_nothing_is_no_base(content: str | None, message: str, tmp_path: Path) -> None:
+    file = tmp_path / "mine.yaml"
+    if content is not None:
+        file.write_text(content)
+    with pytest.raises(ConfigError, match=message):
+        file_base(file)
+
+
+def test_a_pipe_is_no_file(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(ConfigError, match="no such file"):
+        file_base(tmp_path / "pipe")
+
+
+def test_a_base_knows_what_it_stands_on() -> None:
+    base: Base = preset_base("stl10")
+    assert [(path.stem, extends) for path, extends in base.chain] == [("stl10", "cifar10"), ("cifar10", None)]

@@ -1,0 +1,152 @@
+"""What a form shows of an option, and values as text and back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from pydantic import Field as Option
+
+from wmse_tui.config.bases import preset_base
+from wmse_tui.config.draft import Draft, plain_values
+from wmse_tui.config.fields import describe, group_of, groups, leaves
+from wmse_tui.config.names import dotted_names, sections, unions
+from wmse_tui.config.presets import preset_names
+from wmse_tui.config.schema import Experiment
+
+VARIANTS = [{}, *({name: {u.tag: v}} for name, u in unions().items() for v in u.classes)]
+
+
+def test_every_option_stands_in_exactly_one_group() -> None:
+    for values in VARIANTS:
+        placed = [path for group in groups() for path in leaves(values, group.members)]
+        assert sorted(placed) == sorted(set(dotted_names(values)) - set(sections()))
+        assert all(group_of(path).name for path in placed)
+
+
+def test_a_section_that_no_group_names_gets_one_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    fields = {**Experiment.model_fields, "logging": Option("", title="Logging", description="What for.")}
+    monkeypatch.setattr("wmse_tui.config.fields.Experiment.model_fields", fields, raising=False)
+    groups.cache_clear()
+    try:
+        assert groups()[-1].title == "Logging"
+        assert groups()[-1].members == ("logging",)
+    finally:
+        groups.cache_clear()
+
+
+def test_the_option_that_tells_the_variant_comes_first() -> None:
+    members = ("optimizer", "schedule")
+    paths = leaves({"optimizer": {"name": "sgd"}, "schedule": {"kind": "cosine"}}, members)
+    assert paths[0] == "optimizer.name"
+    assert paths[paths.index("schedule.kind") - 1] == "optimizer.nesterov"
+    assert paths[-1] == "schedule.final_factor"
+
+
+@pytest.mark.parametrize("values", VARIANTS, ids=str)
+def test_every_option_has_a_title_and_a_help(values: dict[str, Any]) -> None:
+    for path in leaves(values):
+        option = describe(path, values)
+        assert option.title
+        assert option.description.endswith(".")
+
+
+@pytest.mark.parametrize(
+    ("path", "kind", "bounds", "unit"),
+    [
+        ("augmentation.views", "whole", "2 to 16", "views"),
+        ("augmentation.crop_scale", "list", "2 numbers, each above 0", ""),
+        ("dataset.mean", "list", "3 numbers, each 0 to 1", ""),
+        ("dataset.root", "folder", "", ""),
+        ("dataset.download", "flag", "", ""),
+        ("dataset.eval_resize", "whole", "8 to 2,048", "px"),
+        ("backbone.arch", "choice", "", ""),
+        ("compute.device", "text", "such as auto, cpu, cuda, cuda:1", ""),
+        ("method.name", "choice", "", ""),
+        ("method.eps", "number", "at least 0, below 1", ""),
+        ("schedule.milestones", "list", "at most 100 numbers, each at least 1", "epochs"),
+        ("seed", "whole", "at least 0, below 4,294,967,296", ""),
+        ("paper.knn", "number", "0 to 100", "%"),
+    ],
+)
+def test_kind_bounds_and_unit_come_from_the_schema(path: str, kind: str, bounds: str, unit: str) -> None:
+    option = describe(path, {})
+    assert (option.kind, option.bounds, option.unit) == (kind, bounds, unit)
+
+
+def test_a_choice_knows_its_words() -> None:
+    assert describe("method.name", {}).choices == tuple(unions()["method"].classes)
+    assert describe("evaluation.knn", {}).choices == ("euclidean", "cosine", "off")
+
+
+def test_what_nobody_need_give_is_optional() -> None:
+    assert describe("dataset.train_images", {}).optional
+    assert not describe("dataset.crop", {}).optional
+
+
+def test_an_option_of_another_variant_has_no_field() -> None:
+    with pytest.raises(KeyError):
+        describe("method.whitening_size", {"method": {"name": "byol"}})
+
+
+@pytest.mark.parametrize("name", preset_names())
+def test_every_value_of_every_preset_survives_as_text(name: str) -> None:
+    draft = Draft(preset_base(name))
+    for path, option in draft.fields.items():
+        value = draft.values[path]
+        assert option.value(option.text(value)) == value, path
+
+
+@pytest.mark.parametrize(
+    ("path", "text", "value"),
+    [
+        ("optimizer.lr", "1e-3", 0.001),
+        ("optimizer.lr", " .5 ", 0.5),
+        ("seed", "7", 7),
+        ("seed", "seven", "seven"),
+        ("seed", "", ""),
+        ("seed", "null", "null"),
+        ("seed", "{", "{"),
+        ("seed", "1e999", "1e999"),
+        ("title", " a: b # c ", " a: b # c "),
+        ("title", "", ""),
+        ("dataset.root", "", None),
+        ("dataset.root", " ~/x ", "~/x"),
+        ("dataset.root", "17", "17"),
+        ("dataset.train_images", "", None),
+        ("dataset.train_images", "5,000", "5,000"),
+        ("schedule.milestones", "50, 25", [50, 25]),
+        ("schedule.milestones", "[50, 25]", [50, 25]),
+        ("schedule.milestones", "", []),
+        ("schedule.milestones", "[50", "[50"),
+        ("dataset.mean", "", None),
+        ("augmentation.crop_scale", "0.2 1", ["0.2 1"]),
+        ("dataset.download", "false", False),
+        ("evaluation.knn", "off", "off"),
+    ],
+)
+def test_text_becomes_a_value_or_stays_text(path: str, text: str, value: object) -> None:
+    found = describe(path, {}).value(text)
+    assert found == value
+    assert type(found) is type(value)
+
+
+def test_numbers_are_written_as_people_write_them() -> None:
+    option = describe("checkpoint.every_minutes", {})
+    assert [option.text(value) for value in (5.0, 0.2, 1e-6, 3, None, "x")] == [
+        "5",
+        "0.2",
+        "1e-06",
+        "3",
+        "",
+        "x",
+    ]
+
+
+def test_plain_values_name_every_option_of_an_experiment() -> None:
+    experiment = Draft(preset_base("stl10")).experiment
+    assert experiment is not None
+    values = plain_values(experiment)
+    assert values["method.whitening_size"] == 256
+    assert values["schedule.milestones"] == [50, 25]
+    assert "method.temperature" not in values

@@ -1,0 +1,206 @@
+"""An experiment in the making: something that works, and what a person changed in it, right or wrong.
+
+A change may be anything that was typed; the schema says what is wrong with it. The options of variants
+that are not chosen (`method.temperature` while the method is W-MSE) wait until their variant is chosen
+again. Everything else follows the rules of layers: the changes are one layer above those of the base.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from wmse_tui.config.bases import Base
+from wmse_tui.config.fields import Field, describe, leaves
+from wmse_tui.config.layers import RECIPE, Layer, build, merge, with_absolute_folders
+from wmse_tui.config.names import sections, unions
+from wmse_tui.config.problems import ConfigError, Problem
+from wmse_tui.config.schema import Experiment
+
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A base and the changes to it; every change makes another draft.
+
+    Args:
+        base: what it builds on.
+        changes: plain values by dotted name, those of variants that are not chosen among them; None gives
+            the default. A whole section may be None (`paper`).
+    """
+
+    base: Base
+    changes: Mapping[str, Any] = field(default_factory=lambda: _NOTHING)
+
+    def with_value(self, path: str, value: Any) -> Draft:
+        """The draft with an option set; setting what would be there anyway takes the change back."""
+        bare = self.without(path)
+        if _same(bare.values.get(path), value):
+            return bare
+        return replace(bare, changes={**bare.changes, path: value})
+
+    def without(self, path: str) -> Draft:
+        """The draft without the change of an option."""
+        dropped = (path, path.partition(".")[0])
+        return replace(self, changes={name: v for name, v in self.changes.items() if name not in dropped})
+
+    def untouched(self) -> Draft:
+        """The base without any change."""
+        return replace(self, changes=_NOTHING)
+
+    @cached_property
+    def active(self) -> Mapping[str, Any]:
+        """The changes that count, those that decide on others first."""
+        there = {*self.names, *sections()}
+        order = {name: rank for rank, name in enumerate(dict.fromkeys((*_DECIDING, *self.names)))}
+        names = sorted((name for name in self.changes if name in there), key=lambda n: order.get(n, -1))
+        return {name: self.changes[name] for name in names}
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """The options of the chosen variants, in the order of the schema."""
+        return leaves(self._merged)
+
+    @cached_property
+    def values(self) -> Mapping[str, Any]:
+        """The plain value of each of these options: as it was typed, or read, or the default."""
+        return {name: _value_at(self._merged, name) for name in self.names}
+
+    @cached_property
+    def fields(self) -> Mapping[str, Field]:
+        """What a form shows of each of them."""
+        return {name: describe(name, self._merged) for name in self.names}
+
+    @property
+    def experiment(self) -> Experiment | None:
+        """What can be run, or None while something is wrong."""
+        return self._built[0]
+
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        """All that is wrong."""
+        return self._built[1]
+
+    def problems_at(self, path: str) -> tuple[Problem, ...]:
+        """What is wrong with one option."""
+        return tuple(p for p in self.problems if p.path == path or p.path.startswith(f"{path}."))
+
+    def changed(self, path: str) -> bool:
+        """Whether a person changed this option."""
+        return path in self.active or path.partition(".")[0] in self.active
+
+    def reference(self, path: str) -> Any:
+        """The plain value that the option has without its change."""
+        return self.without(path).values.get(path)
+
+    @cached_property
+    def layers(self) -> tuple[Layer, ...]:
+        """The layers of the base, and the changes on them."""
+        if not self.active:
+            return self.base.layers
+        return (*self.base.layers, _layer(self.active))
+
+    @cached_property
+    def _merged(self) -> Mapping[str, Any]:
+        # Only the variants that the changes choose tell which of the other changes count.
+        chosen = {name: value for name, value in self.changes.items() if name in _TAGS}
+        there = {*leaves(merge((*self.base.layers, _layer(chosen)))), *sections()}
+        layer = _layer({name: value for name, value in self.changes.items() if name in there})
+        return merge((*self.base.layers, layer))
+
+    @cached_property
+    def _built(self) -> tuple[Experiment | None, tuple[Problem, ...]]:
+        try:
+            return build(self.layers), ()
+        except ConfigError as error:
+            return None, error.problems
+
+
+_TAGS = tuple(f"{section}.{union.tag}" for section, union in unions().items())
+_DECIDING = tuple(dict.fromkeys((*_TAGS, *RECIPE)))
+"""Options that drop others when they change: they go first wherever changes are put on one by one."""
+
+
+def draft_of(experiment: Experiment, base: Base) -> Draft:
+    """The experiment as a base and the fewest changes to it."""
+    wanted = plain_values(experiment)
+    draft = Draft(base)
+    for name in _DECIDING:
+        draft = draft.with_value(name, wanted[name])
+    there = merge(draft.layers).get("paper") is not None
+    if experiment.paper is None:
+        more: dict[str, Any] = {"paper": None} if there else {}
+        wanted = {name: value for name, value in wanted.items() if not name.startswith("paper.")}
+    else:
+        more = {} if there else {name: value for name, value in wanted.items() if name.startswith("paper.")}
+    values = draft.values
+    more |= {name: value for name, value in wanted.items() if not _same(values[name], value)}
+    return replace(draft, changes={**draft.changes, **more})
+
+
+def plain_values(experiment: Experiment) -> dict[str, Any]:
+    """Every option of an experiment by its dotted name, as plain data; defaults where a section is None."""
+    values = experiment.model_dump(mode="json")
+    return {name: _value_at(values, name) for name in leaves(values)}
+
+
+def command_line(draft: Draft, *, name: str | None = None, runs_dir: Path | None = None) -> str:
+    """The command that starts the same run from a shell."""
+    words = ["wmse-tui", "run"]
+    words += ["--preset", draft.base.preset] if draft.base.preset else ["--config", str(draft.base.file)]
+    for path, value in draft.active.items():
+        words += ["--set", f"{path}={_override(path, value, draft.fields.get(path))}"]
+    words += ["--name", name] if name else []
+    words += ["--runs-dir", str(runs_dir)] if runs_dir is not None else []
+    return shlex.join(words)
+
+
+def _override(path: str, value: Any, option: Field | None) -> str:
+    """A value as `--set` reads it back: text as it stands, unless it would be read as something else."""
+    if value is None or option is None:
+        return "null"
+    if option.kind == "list":
+        return f"[{option.text(value)}]"
+    text = option.text(_value_at(_layer({path: value}).values, path))
+    if option.kind not in ("text", "folder"):
+        return text
+    if text.isprintable() and text.strip() not in ("~", "null") and text[:1] not in ("'", '"'):
+        return text
+    escaped = (c if c.isprintable() and c not in '"\\' else f"\\U{ord(c):08x}" for c in text)
+    return f'"{"".join(escaped)}"'
+
+
+def _layer(changes: Mapping[str, Any]) -> Layer:
+    return Layer(nested(changes), "", {})
+
+
+def nested(changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Changes by section, as a file has them; relative folders start at the working directory."""
+    values: dict[str, Any] = {}
+    for path, value in changes.items():
+        section, _, leaf = path.partition(".")
+        if not leaf:
+            values[section] = value
+        elif values.setdefault(section, {}) is not None:
+            values[section][leaf] = value
+    return with_absolute_folders(values, Path.cwd())
+
+
+def _value_at(merged: Mapping[str, Any], path: str) -> Any:
+    section, _, leaf = path.partition(".")
+    entries = merged.get(section) if leaf else merged
+    key = leaf or section
+    if isinstance(entries, Mapping) and key in entries:
+        return entries[key]
+    return describe(path, merged).default
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Equal, and of one kind: true is not 1 here, though 1 is 1.0."""
+    return bool(one == other) and isinstance(one, bool) == isinstance(other, bool)

@@ -1,0 +1,248 @@
+"""How a person enters an option: what a form shows of it, and its value as text and back.
+
+Read off the models like everything else of the schema, so a new option is in every form by itself.
+"""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+from pydantic.fields import FieldInfo
+
+from wmse_tui.config.names import choices_of, dotted_names, field_of, sections, unions
+from wmse_tui.config.problems import ConfigError
+from wmse_tui.config.schema import Experiment
+from wmse_tui.config.yaml import read_value
+
+Kind = Literal["choice", "flag", "whole", "number", "text", "folder", "list"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Field:
+    """One option as a form shows it.
+
+    Args:
+        path: dotted name.
+        title, description, unit: as in the schema; `unit` may be empty.
+        kind: how it is entered.
+        optional: nothing is a value too, and means what the description says.
+        choices: the words of a choice.
+        bounds: what is allowed, in words ("2 to 16"); empty where everything is.
+        default: as plain data.
+    """
+
+    path: str
+    title: str
+    description: str
+    unit: str
+    kind: Kind
+    optional: bool
+    choices: tuple[str, ...]
+    bounds: str
+    default: Any
+
+    @property
+    def fixed(self) -> bool:
+        """Whether the value is one of a few, and typing is not needed."""
+        return self.kind in ("choice", "flag")
+
+    def text(self, value: object) -> str:
+        """A plain value, or what somebody typed in its place, as it stands in the field."""
+        if value is None:
+            return ""
+        if isinstance(value, bool):
+            return "true" if value else "false"
+        if isinstance(value, (list, tuple)):
+            return ", ".join(self.text(item) for item in value)
+        if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
+            return str(int(value))
+        return str(value)
+
+    def value(self, text: str) -> Any:
+        """The plain value of a text; where it is none of this kind the text, which the schema will refuse."""
+        if self.kind == "text":
+            return text
+        bare = text.strip()
+        if not bare:
+            return None if self.optional or self.kind == "folder" else [] if self.kind == "list" else ""
+        if self.kind in ("folder", "choice"):
+            return bare
+        if self.kind == "list" and not bare.startswith("["):
+            bare = f"[{bare}]"
+        try:
+            value = read_value(bare, "")
+        except ConfigError:
+            return text
+        return text if value is None else value
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Options that a form shows together: whole sections, and options that are in none."""
+
+    name: str
+    title: str
+    members: tuple[str, ...]
+
+
+_GROUPS = (
+    Group("run", "Title and seed", ("title", "seed", "paper")),
+    Group("dataset", "Data set", ("dataset",)),
+    Group("augmentation", "Augmentation", ("augmentation",)),
+    Group("backbone", "Backbone", ("backbone",)),
+    Group("projector", "Projector", ("projector",)),
+    Group("method", "Method and whitening", ("method",)),
+    Group("optimizer", "Optimizer and schedule", ("optimizer", "schedule")),
+    Group("evaluation", "Evaluation", ("evaluation",)),
+    Group("compute", "Compute, checkpoints", ("compute", "checkpoint")),
+)
+
+
+@cache
+def groups() -> tuple[Group, ...]:
+    """All groups; what the schema has and none of them names gets one of its own."""
+    placed = {member for group in _GROUPS for member in group.members}
+    rest = [name for name in Experiment.model_fields if name not in placed]
+    return (*_GROUPS, *(Group(name, Experiment.model_fields[name].title or name, (name,)) for name in rest))
+
+
+def group_of(path: str) -> Group:
+    """The group in which a dotted name stands; the first one for what is no option."""
+    section = path.partition(".")[0]
+    return next((group for group in groups() if section in group.members), groups()[0])
+
+
+def leaves(values: Mapping[str, Any], members: Iterable[str] | None = None) -> tuple[str, ...]:
+    """The options of the variants chosen in `values` by their dotted names, in the order of the schema.
+
+    With `members`: of these sections only, in their order. The option that tells the variant comes first.
+    """
+    names = [name for name in dotted_names(values) if name not in sections()]
+    if members is None:
+        return tuple(sorted(names, key=_first_the_tag))
+    return tuple(
+        name
+        for member in members
+        for name in sorted(names, key=_first_the_tag)
+        if name.partition(".")[0] == member
+    )
+
+
+def _first_the_tag(path: str) -> tuple[int, bool]:
+    section, _, leaf = path.partition(".")
+    union = unions().get(section)
+    return list(Experiment.model_fields).index(section), union is None or leaf != union.tag
+
+
+def describe(path: str, values: Mapping[str, Any]) -> Field:
+    """The field of an option that exists among the variants chosen in `values`.
+
+    Raises:
+        KeyError: there is no such option.
+    """
+    section = path.partition(".")[0]
+    union = unions().get(section)
+    chosen = values.get(section) if union is not None else None
+    variant = chosen.get(union.tag, union.default) if union and isinstance(chosen, Mapping) else ""
+    return _described(path, variant if isinstance(variant, str) else "")
+
+
+@cache
+def _described(path: str, variant: str) -> Field:
+    section, _, leaf = path.partition(".")
+    union = unions().get(section)
+    info = field_of(path, {section: {union.tag: variant}} if union and variant else {})
+    if info is None:
+        raise KeyError(path)
+    tag = union is not None and leaf == union.tag
+    annotation, metadata, optional = _bare(info)
+    kind = "choice" if tag else _kind(annotation)
+    choices = choices_of(path) if kind == "choice" else ()
+    extra = info.json_schema_extra
+    return Field(
+        path=path,
+        title=info.title or leaf or section,
+        description=info.description or "",
+        unit=str(extra.get("unit", "")) if isinstance(extra, dict) else "",
+        kind=kind,
+        optional=optional,
+        choices=choices,
+        bounds=_bounds(kind, annotation, metadata, info),
+        default=plain(info.get_default()),
+    )
+
+
+def plain(value: Any) -> Any:
+    """A value of a model as YAML would give it: lists, texts, numbers."""
+    if isinstance(value, Path):
+        return str(value)
+    if isinstance(value, (list, tuple)):
+        return [plain(item) for item in value]
+    return value
+
+
+def _bare(info: FieldInfo) -> tuple[Any, tuple[Any, ...], bool]:
+    """The type without Optional and Annotated, what the annotations say, and whether it was optional."""
+    annotation, metadata, optional = info.annotation, tuple(info.metadata), False
+    while True:
+        origin, arguments = get_origin(annotation), get_args(annotation)
+        if origin is Annotated:
+            annotation, metadata = arguments[0], metadata + tuple(_unpacked(arguments[1:]))
+        elif origin in (Union, types.UnionType) and type(None) in arguments:
+            optional = True
+            annotation = next(member for member in arguments if member is not type(None))
+        else:
+            return annotation, metadata, optional
+
+
+def _unpacked(metadata: Iterable[Any]) -> Iterator[Any]:
+    for item in metadata:
+        yield from item.metadata if isinstance(item, FieldInfo) else (item,)
+
+
+def _kind(annotation: Any) -> Kind:
+    if get_origin(annotation) is Literal:
+        return "choice"
+    if get_origin(annotation) is tuple:
+        return "list"
+    kinds: dict[Any, Kind] = {bool: "flag", int: "whole", float: "number", str: "text", Path: "folder"}
+    if annotation not in kinds:
+        raise TypeError(f"no form knows how to enter {annotation}: teach wmse_tui/config/fields.py")
+    return kinds[annotation]
+
+
+def _bounds(kind: Kind, annotation: Any, metadata: tuple[Any, ...], info: FieldInfo) -> str:
+    limits = _limits(metadata)
+    if kind in ("whole", "number"):
+        return _range(limits)
+    if kind == "text":
+        if info.examples:
+            return f"such as {', '.join(map(str, info.examples))}"
+        return f"at most {limits['max_length']} characters" if "max_length" in limits else ""
+    if kind != "list":
+        return ""
+    items = get_args(annotation)
+    _, metadata_of_one, _ = _bare(FieldInfo.from_annotation(items[0]))
+    each = _range(_limits(metadata_of_one))
+    if items[-1] is Ellipsis:
+        count = f"at most {limits['max_length']} numbers" if "max_length" in limits else "numbers"
+    else:
+        count = f"{len(items)} numbers"
+    return f"{count}, each {each}" if each else count
+
+
+def _limits(metadata: Iterable[Any]) -> dict[str, Any]:
+    names = ("ge", "gt", "le", "lt", "max_length", "min_length")
+    return {name: getattr(item, name) for item in metadata for name in names if hasattr(item, name)}
+
+
+def _range(limits: Mapping[str, Any]) -> str:
+    if "ge" in limits and "le" in limits:
+        return f"{limits['ge']:,} to {limits['le']:,}"
+    words = {"ge": "at least", "gt": "above", "le": "at most", "lt": "below"}
+    return ", ".join(f"{word} {limits[name]:,}" for name, word in words.items() if name in limits)

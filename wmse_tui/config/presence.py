@@ -1,0 +1,91 @@
+"""Whether the images of an experiment are on this machine. Looks at folders, so call it in a thread."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from wmse_tui.config.advice import Advice
+from wmse_tui.config.datasets import DATASETS
+from wmse_tui.config.locations import data_dir, expanded
+from wmse_tui.config.sections.dataset import Dataset
+
+OWN = ("folder", "imagenet", "imagenet100")
+"""Data sets that a person brings."""
+
+
+@dataclass(frozen=True, slots=True)
+class Presence:
+    """Where the images are.
+
+    Args:
+        state: drawn when needed; here; an archive that is here and will be unpacked; to be downloaded;
+            missing, so that the run would fail.
+        place: the folder, or where it would be looked for; None where images are drawn.
+        lacking: the folders that are missing.
+        download: bytes that will be fetched.
+    """
+
+    state: Literal["drawn", "here", "archive", "download", "missing"]
+    place: Path | None = None
+    lacking: tuple[Path, ...] = ()
+    download: int = 0
+
+
+def look_for(dataset: Dataset) -> Presence:
+    """Look for the images; nothing is opened, and a folder that cannot be read counts as missing."""
+    probes = [expanded(folder) for folder in (dataset.probe_train, dataset.probe_test) if folder is not None]
+    lacking = tuple(folder for folder in probes if not _is_dir(folder))
+    found = _images(dataset)
+    if not lacking:
+        return found
+    return Presence("missing", found.place, (*found.lacking, *lacking))
+
+
+def presence_advice(dataset: Dataset, presence: Presence) -> tuple[Advice, ...]:
+    """What to know before a run that would fail for want of images."""
+    if presence.state != "missing":
+        return ()
+    title = DATASETS[dataset.name].title
+    where = ", ".join(map(str, presence.lacking))
+    if dataset.name in OWN or (presence.lacking and presence.place not in presence.lacking):
+        text = f"no such folder: {where}; the run would fail"
+    else:
+        text = f"{title} is not on this machine ({where}), and dataset.download is false; the run would fail"
+    path = "dataset.root" if presence.place in presence.lacking else "dataset.probe_train"
+    return (Advice(path, "warning", text),)
+
+
+def _images(dataset: Dataset) -> Presence:
+    facts = DATASETS[dataset.name]
+    if dataset.name == "patterns":
+        return Presence("drawn")
+    root = data_dir() if dataset.root is None else expanded(dataset.root)
+    if dataset.name in OWN:
+        place = root / dataset.name if dataset.root is None else root
+        needed = (place,) if dataset.name == "folder" else (place / "train",)
+        lacking = tuple(folder for folder in needed if not _is_dir(folder))
+        return Presence("missing", lacking[0], lacking) if lacking else Presence("here", place)
+    place = root if root.name == facts.folder else root / facts.folder
+    if _is_dir(place):
+        return Presence("here", place)
+    if _is_file(root / facts.archive):
+        return Presence("archive", root / facts.archive)
+    if dataset.download:
+        return Presence("download", place, download=facts.archive_bytes)
+    return Presence("missing", place, (place,))
+
+
+def _is_dir(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:  # no permission to look
+        return False
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:
+        return False
