@@ -53,6 +53,10 @@ def own(
     )
 
 
+def names(runs: tuple[OwnRun, ...]) -> list[str]:
+    return [run.run_id for run in runs]
+
+
 def with_runs(*runs: OwnRun) -> PublishedTable:
     return published_table(shipped_recipes(), runs)
 
@@ -111,16 +115,21 @@ def test_completed_runs_of_the_recipe_are_counted_and_the_best_stands_in_the_cel
         own("c", preset="cifar10-byol", linear=0.99),
     )
     found = cell(table, "W-MSE 2", "CIFAR-10")
-    assert (found.n, found.runs, found.partial, found.variants) == (2, ("/runs/a", "/runs/b"), (), ())
+    assert (found.n, names(found.runs), found.partial, found.variants) == (2, ["a", "b"], (), ())
     assert found.best_linear == Best("a", "/runs/a", 0.91)
     assert found.best_knn == Best("b", "/runs/b", 0.85)
-    assert cell(table, "BYOL", "CIFAR-10").runs == ("/runs/c",)
+    assert found.linear is not None
+    assert found.linear.n == 2
+    assert found.linear.mean == pytest.approx(0.905)
+    assert found.linear.std == pytest.approx(0.0001**0.5 / 2**0.5)
+    assert cell(table, "BYOL", "CIFAR-10").n == 1
     assert cell(table, "W-MSE 4", "CIFAR-10").n == 0
 
 
 def test_a_run_with_other_epochs_is_a_variant_and_not_the_recipe() -> None:
     found = cell(with_runs(own("short", "schedule.epochs=200", linear=0.99)), "W-MSE 2", "CIFAR-10")
-    assert (found.n, found.runs, found.variants) == (0, (), ("/runs/short",))
+    assert (found.n, found.runs, found.partial) == (0, (), ())
+    assert [(v.run.run_id, v.deviations) for v in found.variants] == [("short", ("schedule.epochs",))]
     assert (found.best_linear, found.best_knn) == (None, None)
 
 
@@ -129,7 +138,7 @@ def test_an_unfinished_run_is_partial_and_its_accuracy_does_not_count() -> None:
         own("going", linear=0.99, state="running"), own("stopped", state="stopped"), own("done", linear=0.5)
     )
     found = cell(table, "W-MSE 2", "CIFAR-10")
-    assert (found.n, found.partial) == (1, ("/runs/going", "/runs/stopped"))
+    assert (found.n, names(found.partial)) == (1, ["going", "stopped"])
     assert found.best_linear == Best("done", "/runs/done", 0.5)
 
 

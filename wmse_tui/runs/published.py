@@ -18,7 +18,8 @@ from wmse_tui.config.layers import Layer, build
 from wmse_tui.config.names import unions
 from wmse_tui.config.presets import SUFFIX, shipped_presets_dir
 from wmse_tui.config.schema import Experiment
-from wmse_tui.runs.recipe import relation
+from wmse_tui.runs.compare import Spread, spread
+from wmse_tui.runs.recipe import deviations, relation
 from wmse_tui.runs.view import State
 
 METHOD_TITLES: Mapping[str, str] = MappingProxyType({"w_mse": "W-MSE", "simclr": "SimCLR", "byol": "BYOL"})
@@ -55,6 +56,16 @@ class OwnRun:
     experiment: Experiment | None  # None: its configuration cannot be read
     linear: float | None
     knn: float | None
+    epoch: int = 0  # completed
+    host: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """A run of a recipe's data set, method and backbone, and the options in which it left the recipe."""
+
+    run: OwnRun
+    deviations: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +84,13 @@ class Cell:
     preset: str
     experiment: Experiment
     published: Published
-    runs: tuple[str, ...]  # paths of the completed runs of this recipe
-    partial: tuple[str, ...]  # of those that are not completed: running, stopped, failed ...
-    variants: tuple[str, ...]  # of runs of this data set, method and backbone that deviate from the recipe
+    runs: tuple[OwnRun, ...]  # the completed ones of this recipe
+    partial: tuple[OwnRun, ...]  # those that are not completed: running, stopped, failed ...
+    variants: tuple[Variant, ...]
     best_linear: Best | None  # of the completed ones
     best_knn: Best | None
+    linear: Spread | None  # of the completed ones, fractions
+    knn: Spread | None
 
     @property
     def n(self) -> int:
@@ -158,20 +171,29 @@ def _row_title(row: Row) -> str:
 def _cell(recipe: Recipe, own: Sequence[OwnRun]) -> Cell:
     paper = recipe.experiment.paper
     assert paper is not None, "only recipes with a publication are in the table"
-    related = [
-        (run, run.experiment, relation(recipe.experiment, run.experiment)) for run in own if run.experiment
-    ]
-    same = [run for run, _, how in related if how == "same"]
+    same: list[OwnRun] = []
+    variants: list[Variant] = []
+    for run in own:
+        if run.experiment is not None:
+            how = relation(recipe.experiment, run.experiment)
+            if how == "same":
+                same.append(run)
+            elif how == "variant":
+                variants.append(Variant(run, deviations(recipe.experiment, run.experiment)))
     completed = [run for run in same if run.state == "completed"]
+    linear = [(run, run.linear) for run in completed]
+    knn = [(run, run.knn) for run in completed if _same_knn(recipe.experiment, run.experiment)]
     return Cell(
         preset=recipe.name,
         experiment=recipe.experiment,
         published=Published(paper.linear, paper.knn, paper.source, paper.note),
-        runs=tuple(run.path for run in completed),
-        partial=tuple(run.path for run in same if run.state != "completed"),
-        variants=tuple(run.path for run, _, how in related if how == "variant"),
-        best_linear=_best((run, run.linear) for run in completed),
-        best_knn=_best((run, run.knn) for run in completed if _same_knn(recipe.experiment, run.experiment)),
+        runs=tuple(completed),
+        partial=tuple(run for run in same if run.state != "completed"),
+        variants=tuple(variants),
+        best_linear=_best(linear),
+        best_knn=_best(knn),
+        linear=spread([accuracy for _, accuracy in linear if accuracy is not None]),
+        knn=spread([accuracy for _, accuracy in knn if accuracy is not None]),
     )
 
 

@@ -34,7 +34,6 @@ _CARRYING_OUT = (  # besides the seed, and all of the sections below
     "evaluation.batch_size",
 )
 _CARRYING_OUT_SECTIONS = ("checkpoint", "paper")
-_KIND = ("dataset.name", "method.name", "augmentation.views", "backbone.arch")
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,10 +90,9 @@ def recipe_key(experiment: Experiment) -> tuple[tuple[str, Value], ...]:
 
 def relation(recipe: Experiment, run: Experiment) -> Relation:
     """What `run` is to `recipe`; a variant has its data set, method, number of views and backbone."""
-    if recipe_key(recipe) == recipe_key(run):
-        return "same"
-    mine, theirs = flat(recipe), flat(run)
-    return "variant" if all(mine[name] == theirs[name] for name in _KIND) else "other"
+    if _kind(recipe) != _kind(run):
+        return "other"
+    return "same" if recipe_key(recipe) == recipe_key(run) else "variant"
 
 
 def deviations(recipe: Experiment, run: Experiment) -> tuple[str, ...]:
@@ -104,6 +102,15 @@ def deviations(recipe: Experiment, run: Experiment) -> tuple[str, ...]:
         name
         for name in option_names()
         if (name in mine, mine.get(name)) != (name in theirs, theirs.get(name))
+    )
+
+
+def _kind(experiment: Experiment) -> tuple[str, str, int, str]:
+    return (
+        experiment.dataset.name,
+        experiment.method.name,
+        experiment.augmentation.views,
+        experiment.backbone.arch,
     )
 
 
