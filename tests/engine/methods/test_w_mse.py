@@ -15,6 +15,7 @@ from wmse_tui.engine.errors import WhiteningFailed
 from wmse_tui.engine.losses import w_mse_loss
 from wmse_tui.engine.methods import build_method, w_mse
 from wmse_tui.engine.random import permutation
+from wmse_tui.engine.whitening import whiten
 
 Build = Callable[..., Experiment]
 
@@ -85,3 +86,13 @@ def test_a_broken_network_is_told_from_a_collapsed_one(experiment: Build, views:
         method.get_parameter("projector.3.bias")[1] = math.nan
     with pytest.raises(WhiteningFailed, match="48 NaN and 0 infinite values of 192"):
         method(views, step_key=(0, 1))
+
+
+def test_what_it_whitened_at_a_step_can_be_looked_at_again(experiment: Build, views: Tensor) -> None:
+    method = build(WMse(whitening_size=8, iterations=2, eps=0.25), experiment)
+    losses = method(views, step_key=(0, 5))
+    slices, eps = method.whitened(losses.embeddings, step_key=(0, 5))
+    assert (slices.shape, eps) == ((3, 2, 2, 8, 4), 0.25)
+    z = torch.nn.functional.normalize(whiten(slices, eps=eps), dim=-1)
+    distances = torch.stack([(z[i] - z[j]).square().sum(-1).mean() for i, j in ((0, 1), (0, 2), (1, 2))])
+    torch.testing.assert_close(distances.mean(), losses.total.detach())

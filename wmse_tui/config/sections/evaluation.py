@@ -83,6 +83,12 @@ class Evaluation(Options):
         title="Raw pixels",
         description="Once, before training: k-NN on the pixels themselves, as a floor to compare with.",
     )
+    map: Literal["pca", "tsne", "off"] = Field(
+        "pca",
+        title="Embedding map",
+        description="At each evaluation, up to 1000 test images in two dimensions. pca: the two directions "
+        "of most variance; tsne: neighbours stay together, some seconds of one core; off: none.",
+    )
 
     def problems(self, experiment: Experiment) -> Iterator[Problem]:  # noqa: ARG002
         if self.knn != "cosine" and self.temperature != DEFAULT_TEMPERATURE:

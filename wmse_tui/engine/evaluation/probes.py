@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, nullcontext
 
 import torch
@@ -25,6 +25,13 @@ from .pixels import Geometry, pixel_batches
 RAW_PIXEL_BYTES = 4 * 2**30
 """The most that the raw pixels of the probe images may take in memory."""
 
+Look = Callable[[Tensor, Tensor], None]
+"""Is given the features (images, dim) of the labelled test images and their labels, in their order."""
+
+
+def look_away(_features: Tensor, _labels: Tensor) -> None:
+    """A `Look` that does nothing."""
+
 
 def evaluate(
     encoder: nn.Module,
@@ -37,6 +44,7 @@ def evaluate(
     final: bool,
     progress: Progress = no_progress,
     should_stop: ShouldStop = never,
+    look: Look = look_away,
 ) -> Evaluation | None:
     """Measure `encoder` on the labelled images of `data`.
 
@@ -48,6 +56,7 @@ def evaluate(
         encoder: (batch, 3, height, width) to (batch, dim), on `device`.
         epoch, step: completed epochs and optimiser steps, for the result.
         final: the run's last evaluation: a linear probe that waits for the end is done now.
+        look: may keep features of the test images for other uses, where a probe needs them.
 
     Returns:
         Accuracies as fractions of 1; None where there is nothing to measure: no labels, or every probe off.
@@ -78,6 +87,7 @@ def evaluate(
         with _fair_batch_norm(encoder, data, experiment, device, step, progress, should_stop):
             x_train, y_train = _features(encoder, train, data, experiment, device, progress, should_stop)
             x_test, y_test = _features(encoder, test, data, experiment, device, progress, should_stop)
+        look(x_test, y_test)
         if options.knn != "off":
             top1 = knn_accuracy(
                 x_train,
@@ -177,6 +187,26 @@ def _features(
     progress: Progress,
     should_stop: ShouldStop,
 ) -> tuple[Tensor, Tensor]:
+    features, labels = features_of(encoder, images, data, experiment, device, progress, should_stop)
+    assert labels is not None
+    return features, labels
+
+
+def features_of(
+    encoder: nn.Module,
+    images: ImageSet,
+    data: Data,
+    experiment: Experiment,
+    device: torch.device,
+    progress: Progress,
+    should_stop: ShouldStop,
+) -> tuple[Tensor, Tensor | None]:
+    """Features and labels of `images`, extracted as the configuration says.
+
+    Raises:
+        DataError, EvaluationInterrupted: as `extract_features`.
+        Diverged: a feature is not finite.
+    """
     geometry = geometry_of(images, experiment)
     features, labels = extract_features(
         encoder,
@@ -192,7 +222,6 @@ def _features(
         progress=progress,
         should_stop=should_stop,
     )
-    assert labels is not None
     if not features.isfinite().all():
         rows = int((~features.isfinite()).any(1).sum())
         raise Diverged(

@@ -64,6 +64,15 @@ class Method(nn.Module, ABC):
         """Why the loss of these `Losses.embeddings` is not finite, where the method knows; a slow check."""
         return None
 
+    def whitened(self, embeddings: Tensor, *, step_key: StepKey) -> tuple[Tensor, float] | None:  # noqa: ARG002
+        """What the loss of these `Losses.embeddings` factorised, for diagnostics; None: nothing.
+
+        Returns:
+            The slices (..., samples, dim) on the device of `embeddings`, and the shrinkage `eps` of their
+            covariances.
+        """
+        return None
+
     def embed(self, views: Tensor) -> Tensor:
         """(views, batch, dim): one encoder call per view, then one projector call for all views.
 

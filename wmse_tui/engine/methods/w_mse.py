@@ -11,7 +11,7 @@ from wmse_tui.engine.losses import w_mse_loss
 from wmse_tui.engine.methods.base import Losses, Method, StepKey
 from wmse_tui.engine.models import Backbone
 from wmse_tui.engine.random import permutation
-from wmse_tui.engine.whitening import diagnose
+from wmse_tui.engine.whitening import diagnose, sliced
 
 
 class WMse(Method):
@@ -59,6 +59,11 @@ class WMse(Method):
             permutations=self.permutations(embeddings.shape[1], step_key),
             eps=self.eps,
         )
+
+    def whitened(self, embeddings: Tensor, *, step_key: StepKey) -> tuple[Tensor, float]:
+        permutations = self.permutations(embeddings.shape[1], step_key)
+        slices = sliced(embeddings, whitening_size=self.whitening_size, permutations=permutations)
+        return slices, self.eps
 
 
 def build(options: Options, encoder: Backbone, projector: nn.Module) -> WMse:

@@ -25,6 +25,7 @@ from wmse_tui.engine.training.optimizers import step_unless_nonfinite
 from wmse_tui.engine.training.requests import Requests, StopRequested
 from wmse_tui.engine.training.schedule import evaluation_due, learning_rate
 from wmse_tui.engine.training.telemetry import NonFiniteLoss, Telemetry
+from wmse_tui.engine.training.vitals import Vitals
 from wmse_tui.runs.events import Epoch, Evaluation, Event, Phase
 
 EPOCH_SECONDS = 0.5
@@ -69,6 +70,7 @@ class Trainer:
         keeper: Keeper,
         requests: Requests,
         evaluate: Evaluator,
+        vitals: Vitals,
         write: Callable[[Event], None],
     ) -> None:
         self.experiment = experiment
@@ -80,6 +82,7 @@ class Trainer:
         self.keeper = keeper
         self.requests = requests
         self.evaluate = evaluate
+        self.vitals = vitals
         self.write = write
         self.total_steps = experiment.schedule.epochs * batches.steps_per_epoch
         self.telemetry = Telemetry(write, images_per_step=experiment.schedule.batch_size)
@@ -143,6 +146,7 @@ class Trainer:
         self.method.after_step(step / self.total_steps)
         at.step, at.batch = step, at.batch + 1
         self.telemetry.step(step, losses.total, losses.parts, lr)
+        self.vitals.after_step(losses.embeddings, step=step, epoch=at.epoch, flush=self.telemetry.flush)
 
     def _autocast(self) -> torch.autocast:
         bfloat16 = self.experiment.compute.precision == "bfloat16"

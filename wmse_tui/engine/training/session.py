@@ -23,6 +23,7 @@ from wmse_tui.engine.data.catalogue import Data, load_data
 from wmse_tui.engine.data.loading import Batches, build_batches
 from wmse_tui.engine.errors import CheckpointError, Diverged, WhiteningFailed
 from wmse_tui.engine.evaluation import EvaluationInterrupted, evaluate
+from wmse_tui.engine.evaluation.portrait import Portrait
 from wmse_tui.engine.methods import build_method
 from wmse_tui.engine.training.checkpoints import newest_checkpoint
 from wmse_tui.engine.training.device import Device, choose_device, prepare
@@ -31,6 +32,8 @@ from wmse_tui.engine.training.keeper import Keeper
 from wmse_tui.engine.training.loop import Position, Trainer
 from wmse_tui.engine.training.optimizers import build_optimizer
 from wmse_tui.engine.training.requests import Requests, StopRequested
+from wmse_tui.engine.training.resources import Meter
+from wmse_tui.engine.training.vitals import Vitals
 from wmse_tui.runs import reserve
 from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.errors import RunBusy, RunsError
@@ -119,6 +122,8 @@ class Session:
         )
         if found is not None:
             keeper.finish(found[0], kinds)
+        vitals = Vitals(method, seed=experiment.seed, meter=Meter(device.torch), write=self.write)
+        portrait = Portrait(data, experiment, folder=self.run.artifacts, write=self.write)
         trainer = Trainer(
             experiment,
             method,
@@ -128,7 +133,10 @@ class Session:
             position=self.position,
             keeper=keeper,
             requests=self.requests,
-            evaluate=partial(self._evaluate, method.encoder, data, experiment, device.torch),
+            evaluate=partial(
+                self._evaluate, method.encoder, data, experiment, device.torch, portrait, vitals
+            ),
+            vitals=vitals,
             write=self.write,
         )
         trainer.train()
@@ -139,13 +147,19 @@ class Session:
         data: Data,
         experiment: Experiment,
         device: torch.device,
+        portrait: Portrait,
+        vitals: Vitals,
         *,
         epoch: int,
         step: int,
         final: bool,
     ) -> Evaluation | None:
+        def progress(name: str, done: float, total: float, unit: str) -> None:
+            self.progress(name, done, total, unit)
+            vitals.measure(step)
+
         try:
-            return evaluate(
+            result = evaluate(
                 encoder,
                 data,
                 experiment,
@@ -153,11 +167,21 @@ class Session:
                 epoch=epoch,
                 step=step,
                 final=final,
-                progress=self.progress,
+                progress=progress,
+                should_stop=self.requests.stop_requested,
+                look=portrait.look,
+            )
+            portrait.draw(
+                encoder,
+                device,
+                epoch=epoch,
+                step=step,
+                progress=progress,
                 should_stop=self.requests.stop_requested,
             )
         except EvaluationInterrupted as error:
             raise StopRequested(self.requests.stop) from error
+        return result
 
     def _warn_damaged(self, error: CheckpointError) -> None:
         self.write(Notice(level="warning", code=error.code, text=f"{error}. An older one is tried."))

@@ -1,0 +1,141 @@
+"""One event of embeddings: views by themselves, slices where there are some, sizes kept in bounds."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import astuple, fields
+
+import pytest
+import torch
+from torch import Tensor
+
+from wmse_tui.config.advice import expected_condition_number
+from wmse_tui.engine.diagnostics import report
+from wmse_tui.engine.diagnostics.report import RANKS, SAMPLES, diagnose
+from wmse_tui.runs.events import VERSION, Diagnostics, Record, decode, encode
+
+MEASURED = ("effective_rank", "condition_number", "smallest_pivot", "feature_std", "mean_correlation")
+
+
+def noise(*shape: int, seed: int = 0) -> Tensor:
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
+
+
+def look(x: Tensor, **options: object) -> Diagnostics:
+    return diagnose(x, space="projector", step=7, epoch=2, **options)  # type: ignore[arg-type]
+
+
+def test_noise_is_told_as_healthy_as_it_can_be() -> None:
+    event = look(noise(2, 256, 32))
+    assert (event.step, event.epoch, event.space, event.samples, event.dim) == (7, 2, "projector", 256, 32)
+    assert len(event.spectrum) == 32
+    assert list(event.spectrum) == sorted(event.spectrum, reverse=True)
+    assert sum(event.spectrum) == pytest.approx(32, rel=0.05)
+    assert event.effective_rank == pytest.approx(event.effective_rank_null, rel=0.01)
+    assert event.condition_number == pytest.approx(expected_condition_number(32, 256), rel=0.3)
+    assert event.feature_std == pytest.approx(1, rel=0.02)
+    assert event.mean_correlation == pytest.approx(math.sqrt(2 / (math.pi * 256)), rel=0.1)
+    assert event.smallest_pivot is None
+    assert event.seconds > 0
+
+
+def test_each_view_is_looked_at_by_itself_and_the_mean_is_told() -> None:
+    views = torch.stack([noise(100, 8), 5 + 3 * noise(100, 8, seed=1) @ noise(8, 8, seed=2)])
+    both, one, other = look(views), look(views[:1]), look(views[1:])
+    for name in ("effective_rank", "feature_std", "mean_correlation"):
+        mean = (getattr(one, name) + getattr(other, name)) / 2
+        assert getattr(both, name) == pytest.approx(mean, rel=1e-6), name
+    assert both.spectrum[0] == pytest.approx((one.spectrum[0] + other.spectrum[0]) / 2, rel=1e-3)
+
+
+def test_condition_and_pivot_are_those_of_the_slices_that_the_loss_whitens() -> None:
+    views = noise(2, 64, 8)
+    slices = views.view(2, 1, 4, 16, 8)
+    covariances = [torch.cov(x.double().T) for x in slices.flatten(0, 2)]
+    conditions = sorted(float(torch.linalg.cond(covariance)) for covariance in covariances)
+    pivots = [torch.linalg.cholesky(covariance).diagonal().square() for covariance in covariances]
+    event = look(views, slices=slices)
+    assert event.condition_number == pytest.approx(conditions[3], rel=1e-6)  # the lower median of 8
+    assert event.smallest_pivot == pytest.approx(min(float(p.min() / p.max()) for p in pivots), rel=1e-3)
+
+
+def test_of_many_slices_some_conditions_are_computed_and_all_pivots(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(report, "SLICES", 4)
+    slices = noise(1, 1, 10, 16, 4)
+    slices[0, 0, 1, :, 3] *= 1e-3  # the second of ten is not among the four
+    event = look(slices.view(1, 160, 4), slices=slices)
+    assert event.condition_number is not None
+    assert event.condition_number < 1e3
+    assert event.smallest_pivot is not None
+    assert event.smallest_pivot < 1e-5
+
+
+def test_fewer_samples_than_dimensions_have_no_condition_and_a_short_spectrum() -> None:
+    event = look(noise(2, 20, 64))
+    assert len(event.spectrum) == 19
+    assert event.condition_number is None
+    assert event.effective_rank == pytest.approx(event.effective_rank_null, rel=0.03)
+
+
+def test_a_long_spectrum_is_thinned_from_the_largest_to_the_smallest() -> None:
+    event, exact = (
+        look(noise(1, 600, 200)),
+        torch.linalg.eigvalsh(torch.cov(noise(1, 600, 200)[0].double().T)),
+    )
+    assert len(event.spectrum) == RANKS
+    assert event.spectrum[0] == pytest.approx(exact[-1].item(), rel=1e-3)
+    assert event.spectrum[-1] == pytest.approx(exact[0].item(), rel=1e-3)
+
+
+def test_many_samples_of_many_dimensions_are_cut_to_what_can_be_paid(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(report, "SAMPLES", 32)
+    assert look(noise(1, 50, 40)).samples == 32
+    assert look(noise(1, 50, 20)).samples == 50
+    assert SAMPLES == 1024
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        torch.full((2, 16, 4), math.nan),
+        torch.full((2, 16, 4), math.inf),
+        torch.full((2, 16, 4), 1e200, dtype=torch.float64) * torch.tensor([-1.0, 1.0]).repeat(8)[:, None],
+        torch.zeros(2, 1, 4),
+    ],
+    ids=["nan", "inf", "overflow", "one sample"],
+)
+def test_what_cannot_be_told_is_none_and_can_be_written(bad: Tensor) -> None:
+    event = look(bad)
+    assert [getattr(event, name) for name in MEASURED] == [None] * 5
+    assert event.spectrum == ()
+    assert decode(encode(Record(VERSION, 1, 0.0, 1, event))).event is not None
+    if not bad.isfinite().all():
+        assert look(bad, slices=bad.view(2, 1, 2, 8, 4)).smallest_pivot is None
+
+
+def test_a_collapsed_space_is_told_by_rank_0_and_no_spread() -> None:
+    collapsed = torch.full((2, 64, 8), 0.25)
+    event = look(collapsed, slices=collapsed.view(2, 1, 4, 16, 8))
+    assert (event.effective_rank, event.feature_std, event.smallest_pivot) == (0, 0, 0)
+    assert (event.condition_number, event.mean_correlation) == (None, None)
+    assert set(event.spectrum) == {0}
+
+
+def test_a_line_is_told_by_rank_1() -> None:
+    event = look(noise(1, 64, 1) * torch.tensor([1.0, 2.0, 3.0, 4.0]))
+    assert event.effective_rank == pytest.approx(1, abs=1e-3)
+    assert event.mean_correlation == pytest.approx(1)
+    assert event.condition_number is not None
+    assert event.condition_number > 1e12
+
+
+def test_it_leaves_embeddings_random_state_and_autocast_alone() -> None:
+    x = noise(2, 64, 8).requires_grad_()
+    state, before = torch.get_rng_state(), x.detach().clone()
+    plain = look(x)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        inside = look(x)
+    assert torch.equal(torch.get_rng_state(), state)
+    assert torch.equal(x.detach(), before)
+    told = [field.name for field in fields(Diagnostics)].index("seconds")
+    assert astuple(plain)[:told] == astuple(inside)[:told]

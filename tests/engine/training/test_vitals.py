@@ -1,0 +1,180 @@
+"""What is told between the losses: in order, by the clock, of the very embeddings that the loss was given."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from wmse_tui.config.methods import SimClr, WMse
+from wmse_tui.config.schema import Experiment
+from wmse_tui.config.sections.backbone import Backbone
+from wmse_tui.config.sections.projector import Projector
+from wmse_tui.engine.diagnostics.pivots import smallest_pivot
+from wmse_tui.engine.methods import build_method
+from wmse_tui.engine.training.loop import Trainer
+from wmse_tui.engine.training.resources import Meter
+from wmse_tui.engine.training.session import run_session
+from wmse_tui.engine.training.telemetry import NonFiniteLoss
+from wmse_tui.engine.training.vitals import Vitals
+from wmse_tui.runs.directory import RunDirectory
+from wmse_tui.runs.events import Artifact, Diagnostics, Event, Notice, Resources, Steps
+from wmse_tui.runs.reader import read_log
+
+MakeRun = Callable[..., RunDirectory]
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class FixedMeter(Meter):
+    """Says that two cores are busy, or nothing."""
+
+    def __init__(self, silent: bool = False) -> None:
+        self.silent = silent
+
+    def read(self, step: int) -> Resources | None:
+        return None if self.silent else Resources(step=step, cpu=2.0)
+
+
+def experiment(method: WMse | SimClr) -> Experiment:
+    return Experiment(
+        seed=3, backbone=Backbone(arch="cifar_resnet8"), projector=Projector(dim=4, hidden=8), method=method
+    )
+
+
+def vitals_of(
+    events: list[Any], clock: Clock, method: WMse | SimClr | None = None, *, silent: bool = False
+) -> Vitals:
+    built = build_method(experiment(method or WMse(whitening_size=16)))
+    return Vitals(built, seed=3, meter=FixedMeter(silent), write=events.append, clock=clock)
+
+
+def noise(batch: int = 512) -> Tensor:
+    return torch.randn(2, batch, 4, generator=torch.Generator().manual_seed(0))
+
+
+def test_the_losses_come_first_and_the_clock_decides() -> None:
+    clock, events = Clock(), list[Any]()
+    vitals = vitals_of(events, clock)
+    for step in range(1, 31):
+        vitals.after_step(noise(), step=step, epoch=0, flush=lambda step=step: events.append(step))  # type: ignore[misc]
+        clock.now += 0.25
+    kinds = [event if isinstance(event, int) else type(event).__name__ for event in events]
+    assert kinds[:6] == [1, "Diagnostics", "Resources", 5, "Diagnostics", "Resources"]
+    assert [event for event in events if isinstance(event, int)] == [1, 5, 9, 13, 17, 21, 25, 29]
+
+
+def test_a_loss_that_is_not_finite_is_told_before_anything_is_looked_at() -> None:
+    events: list[Event] = []
+    vitals = vitals_of(events, Clock())
+
+    def flush() -> None:
+        raise NonFiniteLoss(1, float("nan"))
+
+    with pytest.raises(NonFiniteLoss):
+        vitals.after_step(noise(), step=1, epoch=0, flush=flush)
+    assert events == []
+
+
+def test_condition_and_pivot_are_of_the_slices_of_that_step() -> None:
+    events: list[Any] = []
+    options = WMse(whitening_size=16, iterations=2, eps=0.1)
+    vitals_of(events, Clock(), options).after_step(noise(), step=5, epoch=1, flush=lambda: None)
+    method = build_method(experiment(options))
+    slices, eps = method.whitened(noise(), step_key=(3, 5))  # type: ignore[misc]
+    assert (slices.shape, eps) == ((2, 2, 32, 16, 4), 0.1)
+    event = next(event for event in events if isinstance(event, Diagnostics))
+    assert (event.space, event.step, event.epoch, event.samples, event.dim) == ("projector", 5, 1, 512, 4)
+    assert event.smallest_pivot == smallest_pivot(slices, eps=eps)
+
+
+def test_a_loss_that_factorises_nothing_has_no_pivot() -> None:
+    events: list[Any] = []
+    vitals_of(events, Clock(), SimClr()).after_step(noise(), step=1, epoch=0, flush=lambda: None)
+    assert events[0].smallest_pivot is None
+    assert events[0].condition_number < 2
+
+
+def test_a_machine_that_tells_nothing_is_not_mentioned() -> None:
+    events: list[Event] = []
+    vitals_of(events, Clock(), silent=True).measure(1)
+    assert events == []
+
+
+def test_a_run_tells_its_signs_of_life_and_the_machines(make_run: MakeRun) -> None:
+    run = make_run("schedule.epochs=2")
+    assert run_session(run.path) == 0
+    events = [record.event for record in read_log(run.events)]
+    projector = [e for e in events if isinstance(e, Diagnostics) and e.space == "projector"]
+    first = projector[0]
+    assert (first.step, first.samples, first.dim) == (1, 16, 4)
+    assert first.smallest_pivot is not None
+    losses = [event for event in events if isinstance(event, Steps)]
+    assert events.index(losses[0]) < events.index(first)
+    assert losses[0].first + len(losses[0].loss) - 1 == 1
+    load = [event for event in events if isinstance(event, Resources)]
+    assert load
+    assert load[0].cpu_count > 0
+    assert load[0].memory is not None
+    assert load[0].memory > 50e6
+
+
+def test_every_evaluation_leaves_the_features_spectrum_and_their_map(make_run: MakeRun) -> None:
+    run = make_run("schedule.epochs=2", "evaluation.map=tsne")
+    assert run_session(run.path) == 0
+    events = [record.event for record in read_log(run.events)]
+    encoder = [e for e in events if isinstance(e, Diagnostics) and e.space == "encoder"]
+    assert [(e.epoch, e.step, e.samples) for e in encoder] == [(0, 0, 40), (1, 6, 40), (2, 12, 40)]
+    assert [(e.file, e.step) for e in events if isinstance(e, Artifact)] == [
+        ("embedding.npz", 0),
+        ("embedding.npz", 6),
+        ("embedding.npz", 12),
+    ]
+    with np.load(run.artifacts / "embedding.npz", allow_pickle=False) as arrays:
+        assert arrays["points"].shape == (40, 2)
+        assert (int(arrays["step"]), str(arrays["method"])) == (12, "tsne")
+        assert len(arrays["classes"]) == 10
+
+
+def test_a_folder_that_refuses_the_map_ends_nothing(make_run: MakeRun) -> None:
+    run = make_run("schedule.epochs=1")
+    run.artifacts.rmdir()
+    assert run_session(run.path) == 0
+    told = [record.event for record in read_log(run.events) if isinstance(record.event, Notice)]
+    assert [(event.code, event.level) for event in told] == [("N_MAP_REFUSED", "warning")]
+
+
+def test_looking_changes_no_bit_of_the_training(make_run: MakeRun, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At every step, against never."""
+    looked_at, left_alone = make_run(name="looked-at"), make_run("evaluation.map=off", name="left-alone")
+    weights: dict[str, list[Tensor]] = {"looked-at": [], "left-alone": []}
+    at_boundary = Trainer._at_boundary
+    current = ""
+
+    def remember(trainer: Trainer) -> None:
+        at_boundary(trainer)
+        weights[current].append(torch.cat([p.detach().flatten() for p in trainer.method.parameters()]))
+
+    monkeypatch.setattr(Trainer, "_at_boundary", remember)
+    with monkeypatch.context() as patch:
+        patch.setattr("wmse_tui.engine.training.cadence.Cadence.due", lambda self: True)
+        current = "looked-at"
+        assert run_session(looked_at.path) == 0
+    with monkeypatch.context() as patch:
+        patch.setattr("wmse_tui.engine.training.cadence.Cadence.due", lambda self: False)
+        current = "left-alone"
+        assert run_session(left_alone.path) == 0
+    assert len(weights["looked-at"]) == 18
+    assert all(torch.equal(*pair) for pair in zip(weights["looked-at"], weights["left-alone"], strict=True))
+    told = [record.event for record in read_log(looked_at.events) if isinstance(record.event, Diagnostics)]
+    assert len([event for event in told if event.space == "projector"]) == 18

@@ -1,0 +1,166 @@
+"""What the trainer and its loader workers use of the machine: processor, memory, and the card it trains on.
+
+psutil and NVML are asked where they are. A machine without the libraries, the driver or the permission tells
+less, and the training goes on all the same.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+
+from wmse_tui.runs.events import Resources
+
+try:
+    import psutil
+except ImportError:  # a bare machine: no processor and no memory to tell
+    psutil = None  # type: ignore[assignment]
+
+try:
+    import pynvml
+except ImportError:
+    pynvml = None
+
+
+class Card(Protocol):
+    """Reads one card."""
+
+    def read(self) -> dict[str, Any]:
+        """The `gpu` fields of `Resources` that can be told."""
+
+
+class Meter:
+    """Reads what this process uses; one per attempt.
+
+    Args:
+        device: what is trained on; a card is read where it is a CUDA device.
+        clock: monotonic seconds.
+    """
+
+    def __init__(self, device: torch.device, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._card: Card | None = find_card(device)
+        self._tree = None if psutil is None else ProcessTree(os.getpid(), clock=clock)
+
+    def read(self, step: int) -> Resources | None:
+        """The load since the last reading, for the event of `step`; None where nothing can be told."""
+        card = {} if self._card is None else self._card.read()
+        tree = {} if self._tree is None else self._tree.read()
+        return Resources(step=step, **card, **tree) if card or tree else None
+
+
+class ProcessTree:
+    """A process and its descendants, read by psutil."""
+
+    def __init__(self, pid: int, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._process = psutil.Process(pid)
+        self._clock = clock
+        self._at = clock()
+        self._spent = self._seconds(self._members())
+
+    def read(self) -> dict[str, Any]:
+        """Cores kept busy since the last reading, and memory; empty where the system does not tell."""
+        with suppress(psutil.Error, OSError):
+            members = self._members()
+            now, spent = self._clock(), self._seconds(members)
+            # What has ended meanwhile takes its last moments with it; what is new is counted from its start.
+            used = sum(seconds - self._spent.get(process, 0.0) for process, seconds in spent.items())
+            elapsed, self._at, self._spent = now - self._at, now, spent
+            return {
+                "cpu": used / elapsed if elapsed > 0 else None,
+                "cpu_count": _cores(),
+                "memory": float(sum(_resident(process, alone=len(members) == 1) for process in members)),
+                "memory_total": float(psutil.virtual_memory().total),
+            }
+        return {}
+
+    def _members(self) -> list[psutil.Process]:
+        return [self._process, *self._process.children(recursive=True)]
+
+    @staticmethod
+    def _seconds(members: list[psutil.Process]) -> dict[psutil.Process, float]:
+        """Processor seconds of each so far; a process is known by number and start, so none is mistaken."""
+        spent = {}
+        for process in members:
+            with suppress(psutil.NoSuchProcess, psutil.AccessDenied):
+                times = process.cpu_times()
+                spent[process] = times.user + times.system
+        return spent
+
+
+def _resident(process: psutil.Process, *, alone: bool) -> int:
+    """Bytes in memory; of pages that processes share, each has its part.
+
+    Forked workers share the images of the trainer: their plain resident sizes would count them once each.
+    """
+    with suppress(psutil.Error):
+        if not alone:
+            with suppress(OSError, ValueError, IndexError):
+                lines = Path(f"/proc/{process.pid}/smaps_rollup").read_text(encoding="ascii").splitlines()
+                return 1024 * int(next(line.split()[1] for line in lines if line.startswith("Pss:")))
+        return int(process.memory_info().rss)
+    return 0
+
+
+def _cores() -> int:
+    """The cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 0
+
+
+def find_card(device: torch.device) -> Card | None:
+    """The card behind a CUDA device; None where it is no such device or NVML does not know it."""
+    if device.type != "cuda" or pynvml is None or torch.version.hip is not None:
+        return None
+    try:
+        pynvml.nvmlInit()
+        return NvmlCard(_handle(torch.cuda.get_device_properties(device)))
+    except (pynvml.NVMLError, OSError):
+        return None
+
+
+def _handle(properties: Any) -> Any:
+    """NVML's handle of the card that torch describes.
+
+    Torch counts the visible cards and NVML all of them, in another order: only what the card itself is
+    called connects the two. A part of a card (MIG) has a UUID of its own.
+    """
+    if (uuid := getattr(properties, "uuid", None)) is not None:
+        for kind in ("GPU", "MIG"):
+            with suppress(pynvml.NVMLError):
+                return pynvml.nvmlDeviceGetHandleByUUID(f"{kind}-{uuid}")
+    domain, bus, slot = (getattr(properties, f"pci_{part}_id") for part in ("domain", "bus", "device"))
+    return pynvml.nvmlDeviceGetHandleByPciBusId(f"{domain:08X}:{bus:02X}:{slot:02X}.0")
+
+
+class NvmlCard:
+    """One card, read by NVML; what it does not support is left out."""
+
+    def __init__(self, handle: Any) -> None:
+        self._handle = handle
+
+    def read(self) -> dict[str, Any]:
+        ask = pynvml
+        values: dict[str, Any] = {}
+        with suppress(ask.NVMLError):
+            name = ask.nvmlDeviceGetName(self._handle)
+            values["gpu"] = name.decode(errors="replace") if isinstance(name, bytes) else str(name)
+        with suppress(ask.NVMLError):
+            values["gpu_utilisation"] = ask.nvmlDeviceGetUtilizationRates(self._handle).gpu / 100
+        with suppress(ask.NVMLError):
+            memory = ask.nvmlDeviceGetMemoryInfo(self._handle)
+            values["gpu_memory"] = float(memory.used)
+            values["gpu_memory_total"] = float(memory.total)
+        with suppress(ask.NVMLError):
+            temperature = ask.nvmlDeviceGetTemperature(self._handle, ask.NVML_TEMPERATURE_GPU)
+            values["gpu_temperature"] = float(temperature)
+        with suppress(ask.NVMLError):
+            values["gpu_power"] = ask.nvmlDeviceGetPowerUsage(self._handle) / 1000
+        with suppress(ask.NVMLError):
+            values["gpu_power_limit"] = ask.nvmlDeviceGetEnforcedPowerLimit(self._handle) / 1000
+        return values
