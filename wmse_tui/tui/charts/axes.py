@@ -1,0 +1,188 @@
+"""From values to dots: limits that stand still, a scale, and few ticks at round numbers."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TypeAlias
+
+Limits: TypeAlias = tuple[float, float]
+
+LARGEST = 1e300  # beyond it, differences of doubles overflow
+_STEPS = (1.0, 2.0, 5.0, 10.0)
+_SECONDS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400)
+_UNITS = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """Places values on `dots` places, the first at `low` and the last at `high`."""
+
+    low: float
+    high: float
+    dots: int
+    log: bool = False
+
+    def place(self, value: float) -> int | None:
+        """The dot of a finite `value`, a few lengths beyond the ends at most; None: no logarithm."""
+        low, high = self.low, self.high
+        if self.log:
+            if value <= 0:
+                return None
+            value, low, high = math.log10(value), math.log10(low), math.log10(high)
+        share = (value - low) / (high - low)
+        return math.floor(min(max(share, -3.0), 4.0) * (self.dots - 1) + 0.5)
+
+    def inside(self, value: float) -> int | None:
+        """The dot of `value` where it lies between the ends."""
+        dot = self.place(value) if math.isfinite(value) else None
+        return dot if dot is not None and 0 <= dot < self.dots else None
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """A place on an axis and what is written there."""
+
+    value: float
+    label: str
+
+
+def round_limits(low: float, high: float, *, log: bool = False, before: Limits | None = None) -> Limits:
+    """Limits at round numbers around finite `low` and `high`.
+
+    Limits that hold the values and of which they fill at least half stay: an axis that moves makes every row
+    of a chart change. On a logarithmic axis what is not positive counts as the least positive that there is.
+    """
+    low, high = _ordered(low, high, log=log)
+    if before is not None and before[0] <= low and high <= before[1]:
+        whole, filled = _extent(*before, log=log), _extent(low, high, log=log)
+        if filled >= whole / 2 or (low, high) == before:
+            return before
+    return _log_limits(low, high) if log else _linear_limits(low, high)
+
+
+def usable(limits: Limits, *, log: bool = False) -> bool:
+    """Whether a scale can be made of `limits`."""
+    low, high = limits
+    if not -LARGEST <= low < high <= LARGEST:
+        return False
+    if log:
+        return low > 0 and math.log10(high) > math.log10(low)
+    return high - low > 1e-300 and (high - low) > 1e-13 * max(abs(low), abs(high))
+
+
+def ticks(low: float, high: float, count: int, *, log: bool = False, hours: bool = False) -> tuple[Tick, ...]:
+    """At most about `count` ticks from `low` to `high`, at round numbers."""
+    if count < 1:
+        return ()
+    if log:
+        return tuple(Tick(value, number(value, value)) for value in _log_values(low, high, count))
+    step = _hour_step(high - low, count) if hours else nice_step((high - low) / count)
+    first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
+    values = [index * step for index in range(first, min(last, first + 4 * count) + 1)]
+    if hours:
+        return tuple(Tick(value, duration(value)) for value in values)
+    largest = max(abs(low), abs(high))
+    return tuple(Tick(value, number(value, step, largest)) for value in values)
+
+
+def nice_step(least: float) -> float:
+    """The first of 1, 2, 5, 10, 20, ... (and 0.5, 0.2, ...) that is not below `least`."""
+    if not least > 1e-300:
+        return 1e-300
+    scale = 10.0 ** math.floor(math.log10(least))
+    return next((step * scale for step in _STEPS if step * scale >= least * (1 - 1e-9)), 10 * scale)
+
+
+def number(value: float, step: float, largest: float | None = None) -> str:
+    """`value` as a tick's label, with the digits that a step of `step` needs: 0.25, 10k, 2e-5.
+
+    `largest` is the greatest number on the axis: it decides for all its ticks how they are written.
+    """
+    if value == 0 or abs(value) < step * 1e-6:
+        return "0"
+    largest = max(abs(value), largest or 0.0)
+    if largest < 1e-3 * (1 - 1e-9) or largest >= 1e15:
+        digits = max(0, _exponent(value) - _exponent(step))
+        mantissa, power = f"{value:.{min(digits, 4)}e}".split("e")
+        return f"{mantissa}e{int(power)}"
+    unit, name = next(((u, n) for u, n in _UNITS if abs(value) >= u * (1 - 1e-9)), (1.0, ""))
+    if largest < 1e4 or not name:
+        return f"{value:.{min(max(0, -_exponent(step)), 9)}f}"
+    shown = f"{value / unit:.{min(max(0, -_exponent(step / unit)), 9)}f}"
+    return (shown.rstrip("0").rstrip(".") if "." in shown else shown) + name
+
+
+def duration(hours: float) -> str:
+    """Hours as a person says them: 0, 45s, 30m, 1h, 1h30m, 36h."""
+    seconds = round(abs(hours) * 3600)
+    parts = ((seconds // 3600, "h"), (seconds // 60 % 60, "m"), (seconds % 60, "s"))
+    text = "".join(f"{count}{name}" for count, name in parts if count)
+    return ("-" if hours < 0 and text else "") + (text or "0")
+
+
+def _exponent(value: float) -> int:
+    return math.floor(math.log10(abs(value)) + 1e-9)
+
+
+def _ordered(low: float, high: float, *, log: bool) -> Limits:
+    most = LARGEST / 10  # room for the round numbers around it
+    low, high = (min(max(value, -most), most) for value in (min(low, high), max(low, high)))
+    if log:
+        high = high if high > 0 else 1.0
+        low = low if low > 0 else high
+        low, high = max(low, 1e-290), max(high, 1e-290)
+    return low, high
+
+
+def _extent(low: float, high: float, *, log: bool) -> float:
+    return math.log10(high) - math.log10(low) if log else high - low
+
+
+def _linear_limits(low: float, high: float) -> Limits:
+    if not usable((low, high)):  # one value: room around it
+        room = max(abs(low), abs(high)) * 0.1
+        room = room if room > 1e-290 else 0.5
+        low, high = (low - room if low else 0.0), high + room
+    step = nice_step((high - low) / 5)
+    return math.floor(low / step + 1e-9) * step, math.ceil(high / step - 1e-9) * step
+
+
+def _log_limits(low: float, high: float) -> Limits:
+    below, above = _below(low), _above(high)
+    if below < above:
+        return below, above
+    return below / 10, above * 10
+
+
+def _below(value: float) -> float:
+    scale = 10.0 ** math.floor(math.log10(value))
+    return next((step * scale for step in reversed(_STEPS) if step * scale <= value * (1 + 1e-9)), scale)
+
+
+def _above(value: float) -> float:
+    scale = 10.0 ** math.floor(math.log10(value))
+    return next((step * scale for step in _STEPS if step * scale >= value * (1 - 1e-9)), 10 * scale)
+
+
+def _log_values(low: float, high: float, count: int) -> list[float]:
+    first, last = math.floor(math.log10(low) + 1e-9), math.ceil(math.log10(high) - 1e-9)
+    powers = range(first, last + 1)
+
+    def within(values: list[float]) -> list[float]:
+        return [value for value in values if low * (1 - 1e-9) <= value <= high * (1 + 1e-9)]
+
+    for steps in ((1.0, 2.0, 5.0), (1.0, 3.0), (1.0,)):
+        values = within([step * 10.0**power for power in powers if -300 <= power <= 300 for step in steps])
+        if len(values) <= count:
+            return values
+    every = math.ceil(len(values) / count)
+    return [value for value in values if _exponent(value) % every == 0]
+
+
+def _hour_step(span: float, count: int) -> float:
+    least = span / count
+    for step in _SECONDS:
+        if step / 3600 >= least * (1 - 1e-9):
+            return step / 3600
+    return 24.0 * max(1, round(nice_step(least / 24)))

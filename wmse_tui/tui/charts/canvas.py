@@ -1,0 +1,78 @@
+"""A sheet of cells to write on, and the immutable rows that come of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import groupby
+from typing import TypeAlias
+
+from rich.cells import get_character_cell_size
+from rich.segment import Segment
+from rich.style import Style
+
+Row: TypeAlias = tuple[Segment, ...]
+_PLAIN = Style()
+
+
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """Rows of one width, from the top."""
+
+    rows: tuple[Row, ...] = ()
+
+    @property
+    def text(self) -> str:
+        """What is drawn, without colours."""
+        return "\n".join("".join(segment.text for segment in row) for row in self.rows)
+
+
+class Canvas:
+    """`height` rows of `width` cells; what is written beyond them is lost."""
+
+    def __init__(self, width: int, height: int) -> None:
+        self.width = max(0, width)
+        self.height = max(0, height)
+        # A cell holds one character, or nothing where the character before it is two cells wide.
+        self._cells = [[" "] * self.width for _ in range(self.height)]
+        self._styles = [[_PLAIN] * self.width for _ in range(self.height)]
+
+    def put(self, x: int, y: int, text: str, style: Style = _PLAIN) -> int:
+        """Write `text` from column `x` of row `y`; returns the column after it."""
+        if not 0 <= y < self.height:
+            return x
+        for character in text:
+            size = max(0, get_character_cell_size(character))
+            if size and x >= 0 and x + size <= self.width:
+                self._write(x, y, character, size, style)
+            x += size
+        return x
+
+    def is_free(self, x: int, y: int, but: str = " ") -> bool:
+        """Whether there is a space, or `but`; beyond the canvas nothing ever is."""
+        return not (0 <= y < self.height and 0 <= x < self.width) or self._cells[y][x] in (" ", but)
+
+    def drawing(self) -> Drawing:
+        """What is on the canvas now."""
+        return Drawing(tuple(self._row(y) for y in range(self.height)))
+
+    def _write(self, x: int, y: int, character: str, size: int, style: Style) -> None:
+        cells, styles = self._cells[y], self._styles[y]
+        if not cells[x] and x:  # the second half of a wide character goes, and so does its first
+            cells[x - 1] = " "
+        if x + size < self.width and not cells[x + size]:
+            cells[x + size] = " "
+        cells[x], styles[x] = character, style
+        if size == 2:
+            cells[x + 1], styles[x + 1] = "", style
+
+    def _row(self, y: int) -> Row:
+        pairs = zip(self._styles[y], self._cells[y], strict=True)
+        return tuple(
+            Segment("".join(cell for _, cell in group), style)
+            for style, group in groupby(pairs, key=lambda pair: pair[0])
+        )
+
+
+def blank(width: int, height: int) -> Drawing:
+    """Nothing, at that size."""
+    return Canvas(width, height).drawing()
