@@ -1,0 +1,175 @@
+"""The feed: who is told what, when, and when nothing is said."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from long_runs import make_run as make_long_run
+from long_runs import write_day
+
+from wmse_tui.runs.directory import RunDirectory
+from wmse_tui.runs.events import Phase, Record, Steps, encode
+from wmse_tui.tui.feed import CatalogueChanged, Feed, RunChanged, RunUnreadable
+from wmse_tui.tui.profile import Beats
+
+MakeRun = Callable[..., RunDirectory]
+QUICK = Beats("local", poll=0.01, text=0.01, charts=0.01, catalogue=0.02)
+
+
+class Listener:
+    """Takes the place of a screen: keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.heard: list[Any] = []
+
+    def post_message(self, message: Any) -> bool:
+        self.heard.append(message)
+        return True
+
+    def wait(self, count: int = 1, seconds: float = 20) -> Any:
+        deadline = time.monotonic() + seconds
+        while len(self.heard) < count:
+            assert time.monotonic() < deadline, f"only {len(self.heard)} messages came"
+            time.sleep(0.005)
+        return self.heard[count - 1]
+
+
+@pytest.fixture
+def feed(runs_root: Path) -> Iterator[Feed]:
+    """A feed at work."""
+    feed = Feed(runs_root, QUICK)
+    feed.start()
+    yield feed
+    feed.close()
+    assert not feed._thread.is_alive()
+
+
+def listen() -> Any:
+    return Listener()
+
+
+def append(run: RunDirectory, step: int) -> None:
+    with run.events.open("a") as file:
+        file.write(encode(Record(1, 10_000 + step, time.time(), 1, Steps(step, (0.5,)))) + "\n")
+
+
+def test_whoever_asks_is_told_at_once_and_then_only_of_changes(feed: Feed, make_run: MakeRun) -> None:
+    run = make_run("a", "stopped")
+    first, second = listen(), listen()
+    feed.watch(run, first)
+    told = first.wait()
+    assert isinstance(told, RunChanged)
+    assert (told.run, told.view.run_id, told.view.state, told.behind) == (run, "a", "stopped", None)
+    time.sleep(0.2)
+    assert len(first.heard) == 1
+    feed.watch(run, second)
+    assert second.wait().view is told.view
+    append(run, 90)
+    assert first.wait(2).view.step == 90
+    assert second.wait(2).view.step == 90
+
+
+def test_whoever_asks_no_more_is_told_no_more(feed: Feed, make_run: MakeRun) -> None:
+    run = make_run("a", "stopped")
+    gone, here = listen(), listen()
+    feed.watch(run, gone)
+    feed.watch(run, here)
+    gone.wait()
+    here.wait()
+    feed.unwatch(run, gone)
+    append(run, 90)
+    here.wait(2)
+    assert len(gone.heard) == 1
+    feed.unwatch(run, here)
+    assert feed._watched == {}
+
+
+def test_the_list_comes_at_once_and_again_when_a_run_appears(feed: Feed, make_run: MakeRun) -> None:
+    make_run("a")
+    listener = listen()
+    feed.watch_list(listener)
+    while (told := listener.wait()).loading:
+        listener.heard.clear()
+    assert isinstance(told, CatalogueChanged)
+    assert [digest.run_id for digest in told.digests] == ["a"]
+    count = len(listener.heard)
+    time.sleep(0.2)
+    assert len(listener.heard) == count
+    make_run("b", "stopped", started=1_772_366_500.0)
+    feed.nudge()
+    while len((told := listener.heard[-1]).digests) < 2 or told.loading:
+        time.sleep(0.005)
+    assert [digest.run_id for digest in told.digests] == ["b", "a"]
+    feed.unwatch_list(listener)
+
+
+def test_what_came_while_frozen_is_told_once_afterwards(feed: Feed, make_run: MakeRun) -> None:
+    run = make_run("a", "stopped")
+    listener = listen()
+    feed.watch(run, listener)
+    listener.wait()
+    feed.freeze(True)
+    for step in (90, 91, 92):
+        append(run, step)
+        time.sleep(0.05)
+    assert len(listener.heard) == 1
+    feed.freeze(False)
+    assert listener.wait(2).view.step == 92
+    time.sleep(0.1)
+    assert len(listener.heard) == 2
+
+
+def test_a_log_that_cannot_be_read_is_told_as_a_sentence_and_read_again_once_it_can(
+    feed: Feed, make_run: MakeRun
+) -> None:
+    run = make_run("a", "stopped")
+    aside = run.path / "aside"
+    run.events.rename(aside)
+    run.events.mkdir()
+    listener = listen()
+    feed.watch(run, listener)
+    told = listener.wait()
+    assert isinstance(told, RunUnreadable)
+    assert "cannot read the run's log" in told.reason
+    assert "events.jsonl" in told.reason
+    run.events.rmdir()
+    aside.rename(run.events)
+    assert listener.wait(2).view.state == "stopped"
+
+
+def test_a_long_log_is_shown_early_and_in_a_few_steps(feed: Feed, runs_root: Path) -> None:
+    run = make_long_run(runs_root, "day", epochs=1000)
+    write_day(run, seconds=8_000, steps=95_000)
+    listener = listen()
+    feed.watch(run, listener)
+    first = listener.wait()
+    assert first.behind is not None
+    assert 0 < first.view.step < 95_000
+    while listener.heard[-1].behind is not None:
+        time.sleep(0.005)
+    assert listener.heard[-1].view.step == 95_000
+    shares = [told.behind for told in listener.heard[:-1]]
+    assert shares == sorted(shares)
+    assert len(listener.heard) <= 8
+
+
+def test_a_run_that_was_never_started_is_told_too(feed: Feed, make_run: MakeRun) -> None:
+    listener = listen()
+    feed.watch(make_run("a", "new"), listener)
+    assert listener.wait().view.state == "new"
+
+
+def test_a_phase_alone_is_a_change(feed: Feed, make_run: MakeRun) -> None:
+    run = make_run("a", "running")
+    listener = listen()
+    feed.watch(run, listener)
+    listener.wait()
+    with run.events.open("a") as file:
+        file.write(encode(Record(1, 9999, time.time(), 1, Phase("evaluate"))) + "\n")
+    phase = listener.wait(2).view.phase
+    assert phase is not None
+    assert phase.name == "evaluate"

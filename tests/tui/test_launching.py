@@ -1,0 +1,101 @@
+"""Starting trainers from the app: a run is made, or nothing is left behind."""
+
+from __future__ import annotations
+
+import functools
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from wmse_tui.config.load import load_experiment, parse_experiment
+from wmse_tui.runs.control import pending
+from wmse_tui.runs.directory import RunDirectory
+from wmse_tui.runs.errors import BadPlace, LaunchError, RunExists
+from wmse_tui.runs.launch import launch_trainer
+from wmse_tui.runs.summary import summarise
+from wmse_tui.runs.watch import view_run
+from wmse_tui.tui.launching import Trainers
+
+EXPERIMENT = load_experiment(preset="quickstart", overrides=["schedule.epochs=3"])
+
+
+@pytest.fixture
+def trainers(runs_root: Path, standin: Path) -> Iterator[Trainers]:
+    """Starts the stand-in; whatever was started is gone after the test."""
+    made = Trainers(runs_root, functools.partial(launch_trainer, python=standin))
+    yield made
+    for process in made._processes:
+        process.kill()
+        process.wait()
+
+
+def wait_for(run: RunDirectory, *states: str) -> None:
+    while view_run(run).state not in states:
+        pass
+
+
+def test_a_run_is_made_with_its_configuration_and_its_trainer_is_our_own(trainers: Trainers) -> None:
+    run = trainers.start(EXPERIMENT, preset="quickstart", name="mine")
+    assert run.id == "mine"
+    assert parse_experiment(run.config.read_text(), "config.yaml") == EXPERIMENT
+    assert summarise(run.config).preset == "quickstart"
+    wait_for(run, "running")
+    assert trainers.active() == (run,)
+    trainers.ask_stop(run)
+    wait_for(run, "stopped")
+    trainers._processes[0].wait()
+    assert trainers.active() == ()
+
+
+def test_a_run_launched_detached_is_nobodys_own(trainers: Trainers) -> None:
+    run = trainers.start(EXPERIMENT, name="mine", own=False)
+    wait_for(run, "running")
+    assert trainers.active() == ()
+
+
+def test_a_stopped_run_goes_on(trainers: Trainers) -> None:
+    run = trainers.start(EXPERIMENT, name="mine")
+    wait_for(run, "running")
+    trainers.ask_stop(run)
+    wait_for(run, "stopped")
+    trainers._processes[0].wait()
+    trainers.resume(run)
+    wait_for(run, "running")
+    assert view_run(run).attempt == 2
+
+
+def test_a_taken_name_is_refused_and_the_other_run_left_alone(trainers: Trainers, runs_root: Path) -> None:
+    run = trainers.start(EXPERIMENT, name="mine")
+    with pytest.raises(RunExists):
+        trainers.start(EXPERIMENT, name="mine")
+    assert [path.name for path in runs_root.iterdir()] == [run.id]
+
+
+def test_a_trainer_that_cannot_be_started_leaves_no_run(runs_root: Path) -> None:
+    def refuse(run: RunDirectory) -> subprocess.Popen[bytes]:
+        raise LaunchError("the trainer cannot be started", "no such file")
+
+    with pytest.raises(LaunchError):
+        Trainers(runs_root, refuse).start(EXPERIMENT, name="mine")
+    assert list(runs_root.iterdir()) == []
+
+
+def test_a_place_that_cannot_hold_runs_is_refused_before_anything_is_made(
+    tmp_path: Path, trainers: Trainers
+) -> None:
+    file = tmp_path / "file"
+    file.touch()
+    trainers.root = file / "runs"
+    with pytest.raises(BadPlace, match="is a file"):
+        trainers.start(EXPERIMENT)
+
+
+def test_a_stop_that_cannot_be_asked_is_no_error(
+    trainers: Trainers, make_run: Callable[..., RunDirectory]
+) -> None:
+    run = make_run("gone", "completed")
+    run.control.rmdir()
+    trainers.ask_stop(run)
+    assert pending(run) == ()
