@@ -19,6 +19,7 @@ def test_a_configuration_is_summed_up(run: RunDirectory) -> None:
         epochs=3,
         batch_size=256,
         seed=7,
+        whitening_size=64,
     )
 
 

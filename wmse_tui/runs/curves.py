@@ -11,6 +11,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
+from wmse_tui.runs.verdict import loss_without_structure, slice_floor
+
 if TYPE_CHECKING:
     from wmse_tui.runs.track import Track
     from wmse_tui.runs.view import RunView
@@ -125,26 +127,22 @@ def reference(
 ) -> tuple[tuple[float, str], ...]:
     """Values of y that mean something by themselves, each with a few words.
 
-    - W-MSE by cosine, 2: whitened embeddings are centred, so the mean cosine of unrelated ones is 0.
-    - SimCLR, log(2 N - 1) at a batch of N: embeddings that are all alike leave a guess among 2 N - 1 images.
-    - BYOL has none: its embeddings are not centred.
-    - effective_rank: that of isotropic noise in as many samples, which is below the dimension.
-    - feature_std, 1/√dim: of unit vectors that are spread evenly.
+    The loss that says nothing is learned; the effective rank and the slices' condition number of isotropic
+    noise in as many images; 1 for the `feature_std` of unit vectors that are evenly spread.
     """
     if quantity == "loss":
-        about = view.summary
-        if about.method == "w_mse" and about.normalize:
-            return ((2.0, "no structure"),)
-        if about.method == "simclr" and about.batch_size > 1:
-            return ((math.log(2 * about.batch_size - 1), "no structure"),)
-        return ()
+        nothing = loss_without_structure(view.summary)
+        return () if nothing is None else ((nothing, "no structure"),)
     told = view.latest(space)
     if told is None:
         return ()
     if quantity == "effective_rank" and told.effective_rank_null is not None:
         return ((told.effective_rank_null, "isotropic noise"),)
-    if quantity == "feature_std" and told.dim:
-        return ((1 / math.sqrt(told.dim), "evenly spread"),)
+    if quantity == "feature_std":
+        return ((1.0, "evenly spread"),)
+    floor = slice_floor(told, view.summary)
+    if quantity == "condition_number" and floor is not None:
+        return ((floor, "isotropic noise"),)
     return ()
 
 
@@ -201,11 +199,11 @@ def _loss(view: RunView, ruler: _Ruler, first: int, columns: int, smoothing: flo
 
 
 def _rate(rates: Track, ruler: _Ruler, first: int, columns: int, label: str) -> Curve:
-    """A schedule has no noise: of many knots, evenly picked ones, and the last."""
-    steps, values = rates.knots(first, math.inf)
-    stride = max(1, -(-len(steps) // columns))
-    picked = range((len(steps) - 1) % stride, len(steps), stride)
-    return Curve(label=label, x=tuple(ruler.x(steps[i]) for i in picked), y=tuple(values[i] for i in picked))
+    """A schedule has no noise, so some of its values do."""
+    picked = rates.picked(columns, first)
+    return Curve(
+        label=label, x=tuple(ruler.x(step) for step, _ in picked), y=tuple(rate for _, rate in picked)
+    )
 
 
 def _speed(speeds: Track, ruler: _Ruler, first: int, columns: int, smoothing: float, label: str) -> Curve:

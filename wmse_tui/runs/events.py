@@ -153,9 +153,11 @@ class Diagnostics:
     spectrum: tuple[Number, ...]  # eigenvalues of the covariance, falling, at most 128 evenly picked ranks
     effective_rank: Number | None  # exp of the spectrum's entropy (Roy and Vetterli 2007)
     effective_rank_null: Number | None  # of as many samples of isotropic noise
-    condition_number: Number | None  # largest to smallest eigenvalue, of a whitening slice if there are any
+    condition_number: Number | None  # largest to smallest eigenvalue; the median over whitening slices if any
     smallest_pivot: Number | None  # of the loss's factorisations, against the largest; None: there are none
-    feature_std: Number | None  # standard deviation over normalised samples, mean over dimensions
+    feature_std: (
+        Number | None
+    )  # mean over dimensions, of unit vectors, times √dim: 1 evenly spread, 0 a point
     mean_correlation: Number | None  # mean absolute correlation of two dimensions
     seconds: Number  # what it cost
 

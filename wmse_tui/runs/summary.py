@@ -31,7 +31,9 @@ class Summary:
     epochs: int = 0
     batch_size: int = 0
     seed: int = 0
-    normalize: bool | None = None  # W-MSE: whitened embeddings are compared by cosine
+    whitening_size: int = 0  # of W-MSE, as are the next two
+    eps: float = 0.0
+    normalize: bool = False  # whitened embeddings are compared by cosine
     problem: str = ""
 
 
@@ -63,7 +65,9 @@ def summarise(config: Path) -> Summary:
         epochs=_number(values, "schedule", "epochs"),
         batch_size=_number(values, "schedule", "batch_size"),
         seed=_number(values, "seed"),
-        normalize=_flag(values, "method", "normalize"),
+        whitening_size=_number(values, "method", "whitening_size"),
+        eps=_share(values, "method", "eps"),
+        normalize=_find(values, ("method", "normalize")) is True,
     )
 
 
@@ -93,6 +97,6 @@ def _number(values: Any, *path: str) -> int:
     return found if isinstance(found, int) and not isinstance(found, bool) and 0 <= found < 2**53 else 0
 
 
-def _flag(values: Any, *path: str) -> bool | None:
+def _share(values: Any, *path: str) -> float:
     found = _find(values, path)
-    return found if isinstance(found, bool) else None
+    return float(found) if isinstance(found, (int, float)) and 0 <= found <= 1 else 0.0

@@ -5,6 +5,7 @@ A track is immutable and kept like a `Series`: full chunks, which successive ver
 
 from __future__ import annotations
 
+import math
 from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
@@ -93,6 +94,12 @@ class Track:
         steps, values = found[::2], found[1::2]
         begin, end = bisect_left(steps, first), bisect_right(steps, last)
         return steps[begin:end], values[begin:end]
+
+    def picked(self, count: int, first: float = 0.0) -> tuple[tuple[float, float], ...]:
+        """At most `count` of the knots from step `first` on, evenly picked, the last among them."""
+        steps, values = self.knots(first, math.inf)
+        stride = max(1, -(-len(steps) // max(1, count)))
+        return tuple((steps[i], values[i]) for i in range((len(steps) - 1) % stride, len(steps), stride))
 
     def _parts(self, first: float, last: float) -> Iterator[bytes]:
         for number in range(bisect_left(self.chunks, first, key=_last_step), len(self.chunks)):

@@ -29,6 +29,7 @@ from wmse_tui.runs.pace import Pace
 from wmse_tui.runs.series import Series
 from wmse_tui.runs.summary import Summary
 from wmse_tui.runs.track import Track
+from wmse_tui.runs.verdict import Verdict, judge
 
 State: TypeAlias = Literal[
     "new",  # never started
@@ -107,6 +108,18 @@ class RunView:
         return self.setup.epochs * self.setup.steps_per_epoch if self.setup is not None else 0
 
     @property
+    def steps_per_epoch(self) -> int:
+        """Steps of an epoch; 0 before the trainer has counted the images."""
+        return self.setup.steps_per_epoch if self.setup is not None else 0
+
+    @property
+    def step_in_epoch(self) -> int:
+        """Steps done of the epoch at hand; all of the last one once the run has completed."""
+        if self.state == "completed" and self.steps_per_epoch:
+            return self.steps_per_epoch
+        return max(0, self.step - self.epoch * self.steps_per_epoch)
+
+    @property
     def ended(self) -> bool:
         return self.state in ENDED
 
@@ -123,6 +136,11 @@ class RunView:
     def resources(self) -> Resources | None:
         """What the trainer used of the machine when it last said so."""
         return self.resource_rows[-1] if self.resource_rows else None
+
+    @property
+    def verdict(self) -> Verdict:
+        """Whether the embeddings keep their dimensions."""
+        return judge(self)
 
     @property
     def best_knn(self) -> Evaluation | None:
@@ -151,7 +169,7 @@ class RunView:
         return left + max(0, self.epochs - self.epoch) * evaluating
 
     def to_dict(self, *, columns: int = 256) -> dict[str, Any]:
-        """The view as plain values for JSON, the loss in at most `columns` buckets."""
+        """The view as plain values for JSON; what goes by step in at most `columns` buckets or places."""
         return {
             "run_id": self.run_id,
             "path": self.path,
@@ -173,12 +191,19 @@ class RunView:
             "parts": dict(self.parts),
             "images_per_second": self.images_per_second,
             "seconds_left": self.seconds_left,
+            "elapsed": self.elapsed,
             "best_knn": _plain(self.best_knn),
             "best_linear": _plain(self.best_linear),
             "evaluations": [as_dict(event) for event in self.evaluations],
             "epoch_rows": [as_dict(event) for event in self.epoch_rows],
             "loss_by_step": self.loss.to_dict(columns),
+            "lr_by_step": self.rates.picked(columns),
+            "elapsed_by_step": self.clock.picked(columns),
+            "diagnostics": [as_dict(event) for event in self.diagnostics],
+            "resources": _plain(self.resources),
+            "artifacts": [as_dict(event) for event in self.artifacts],
             "checkpoints": [as_dict(event) for event in self.checkpoints],
+            "verdict": asdict(self.verdict),
             "notices": [as_dict(event) for event in self.notices],
             "controls": [as_dict(event) for event in self.controls],
             "error": _plain(self.error),

@@ -1,0 +1,214 @@
+"""Do the embeddings of a run keep their dimensions? One word, its evidence, and what to try.
+
+The bounds come from trained runs of which some were broken on purpose (learning rates of 0.3 and 3, a
+shrinkage of 0.9, a target without momentum, a temperature of 50, slices hardly larger than the dimension).
+A healthy run dips in its first epochs, to half of its first effective rank, and recovers, so a low rank alone
+is not enough: a run is called collapsing where two signs agree.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from statistics import median
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from wmse_tui.runs.words import number
+
+if TYPE_CHECKING:
+    from wmse_tui.runs.events import Diagnostics
+    from wmse_tui.runs.summary import Summary
+    from wmse_tui.runs.view import RunView
+
+VerdictName: TypeAlias = Literal["unknown", "healthy", "rank falling", "collapsing", "collapsed", "diverging"]
+
+LOOKS = 3  # a number is the median of so many; before that nothing is said
+ONE_DIMENSION = 1.5  # effective rank
+ONE_POINT = 0.05  # feature_std
+LOW_RANK = 0.12  # of that of noise; healthy runs stay above 0.19, broken ones below 0.1
+SMALL_NULL = 8.0  # dimensions; of fewer the ratio says little
+FALLEN, STILL_LOW = 0.4, 0.25  # of the best so far; of that of noise
+SMALL_PIVOT = 1e-4  # healthy above 2.6e-3, broken below 1.4e-5; float32 fails near 1e-6
+ILL_CONDITIONED = 300.0  # times the condition number of noise; healthy up to 150, broken from 900 on
+CORRELATED = 0.5  # mean absolute correlation; healthy up to 0.38, broken from 0.55 on
+ENCODER_FELL = 0.6  # of the untrained encoder's effective rank; healthy ones gain
+NOTHING_LEARNED = 0.97  # of the loss's no-structure value
+VIEWS_ALIKE = 0.05  # the loss of W-MSE by cosine
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """`evidence` is a sentence with numbers; `advice` says what to try, most promising first."""
+
+    name: VerdictName
+    evidence: str
+    advice: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """The medians of the newest diagnostics; None where one of the numbers could not be told."""
+
+    rank: float
+    ratio: float | None  # to the rank of isotropic noise, where that has dimensions enough
+    null: float | None
+    condition: float | None
+    pivot: float | None
+    spread: float | None
+    correlation: float | None
+
+
+def judge(view: RunView) -> Verdict:
+    """What the embeddings that the loss sees say of the run so far."""
+    told = [event for event in view.diagnostics if event.space == "projector"]
+    broken = _diverging(view, told)
+    if broken:
+        return Verdict("diverging", broken, ("a lower optimizer.lr", "a longer schedule.warmup_steps"))
+    if len(told) < LOOKS:
+        return Verdict("unknown", f"{len(told)} of {LOOKS} looks at the embeddings that a verdict needs")
+    now = _look(told[-LOOKS:])
+    if now is None:
+        return Verdict("unknown", "the effective rank of the embeddings cannot be told")
+    rank = _rank_in_words(now)
+    if now.rank <= ONE_DIMENSION and (now.null is None or now.null > 2 * ONE_DIMENSION):
+        return Verdict("collapsed", f"{rank}: the embeddings lie on a line", _advice(view, told[-1]))
+    if now.spread is not None and now.spread < ONE_POINT:
+        spread = f"the standard deviation of the features is {number(now.spread, 2)} of an even spread's"
+        return Verdict("collapsed", f"{spread}: the embeddings are one point", _advice(view, told[-1]))
+    signs = list(_signs(view, told[-1], now))
+    if len(signs) > 1:
+        return Verdict("collapsing", "; ".join(signs), _advice(view, told[-1]))
+    fallen = _fallen(told, now)
+    if fallen:
+        return Verdict("rank falling", f"{rank}, {fallen}", _advice(view, told[-1]))
+    return _learning(view, rank)
+
+
+def slice_floor(told: Diagnostics, about: Summary) -> float | None:
+    """The condition number of isotropic noise in a whitening slice; None where the loss whitens none."""
+    from wmse_tui.config.advice import expected_condition_number  # a schema that few readers need
+
+    if told.space != "projector" or about.method != "w_mse" or about.whitening_size <= told.dim + 1:
+        return None
+    return expected_condition_number(told.dim, about.whitening_size)
+
+
+def loss_without_structure(about: Summary) -> float | None:
+    """The loss that says nothing is learned; None where there is no such value.
+
+    W-MSE by cosine: 2, for whitened embeddings are centred, so the mean cosine of unrelated ones is 0.
+    SimCLR: log(2 N - 1) at a batch of N; embeddings that are all alike leave a guess among 2 N - 1 images.
+    BYOL has none: its embeddings are not centred.
+    """
+    if about.method == "w_mse" and about.normalize:
+        return 2.0
+    if about.method == "simclr" and about.batch_size > 1:
+        return math.log(2 * about.batch_size - 1)
+    return None
+
+
+def _diverging(view: RunView, told: Sequence[Diagnostics]) -> str:
+    if view.loss.last_step and view.loss.values(view.loss.last_step) == (None,):
+        return f"the loss is not finite at step {view.loss.last_step}"
+    if view.exit is not None and view.exit.status == "diverged":
+        return f"the run diverged at step {view.exit.step}"
+    if told and told[-1].effective_rank is None:
+        return f"the embeddings are not finite at step {told[-1].step}"
+    return ""
+
+
+def _look(events: Sequence[Diagnostics]) -> _Look | None:
+    def middle(name: str) -> float | None:
+        values = [getattr(event, name) for event in events]
+        return None if None in values else float(median(values))
+
+    rank, null = middle("effective_rank"), middle("effective_rank_null")
+    if rank is None:
+        return None
+    return _Look(
+        rank=rank,
+        ratio=rank / null if null is not None and null >= SMALL_NULL else None,
+        null=null,
+        condition=middle("condition_number"),
+        pivot=middle("smallest_pivot"),
+        spread=middle("feature_std"),
+        correlation=middle("mean_correlation"),
+    )
+
+
+def _signs(view: RunView, last: Diagnostics, now: _Look) -> Iterator[str]:
+    """What speaks of lost dimensions, each in words with its number."""
+    if now.ratio is not None and now.ratio < LOW_RANK:
+        yield _rank_in_words(now)
+    floor = slice_floor(last, view.summary)
+    if floor is not None and now.condition is not None and now.condition > ILL_CONDITIONED * floor:
+        yield f"the condition number is {number(now.condition, 2)}, that of noise {number(floor, 2)}"
+    if now.pivot is not None and view.summary.eps == 0 and now.pivot < SMALL_PIVOT:
+        yield f"the smallest pivot of the whitening is {number(now.pivot, 2)} of the largest"
+    if now.correlation is not None and now.correlation > CORRELATED:
+        yield f"dimensions correlate by {number(now.correlation, 2)} on average"
+    encoder = [e.effective_rank for e in view.diagnostics if e.space == "encoder" and e.effective_rank]
+    if len(encoder) > 1 and encoder[-1] < ENCODER_FELL * encoder[0]:
+        yield f"the encoder's effective rank fell from {number(encoder[0], 3)} to {number(encoder[-1], 3)}"
+
+
+def _fallen(told: Sequence[Diagnostics], now: _Look) -> str:
+    """How far the rank is below its best, where it is low and still falls."""
+    if len(told) < 2 * LOOKS or now.ratio is None or now.ratio >= STILL_LOW:
+        return ""
+    earlier = [event.effective_rank for event in told[:-LOOKS] if event.effective_rank is not None]
+    if len(earlier) < LOOKS or now.rank >= FALLEN * max(earlier) or now.rank >= median(earlier[-LOOKS:]):
+        return ""
+    return f"and {number(max(earlier), 3)} at its best"
+
+
+def _learning(view: RunView, rank: str) -> Verdict:
+    """The dimensions are there; what of the loss?"""
+    loss, nothing = _recent_loss(view), loss_without_structure(view.summary)
+    if loss is None:
+        return Verdict("unknown", f"{rank}, but there is no loss yet")
+    if view.summary.method == "w_mse" and view.summary.normalize and loss < VIEWS_ALIKE:
+        return Verdict(
+            "unknown",
+            f"{rank}, but the loss is {number(loss, 2)}: the views of an image are nearly the same, "
+            "and telling them alike teaches little",
+            ("stronger augmentation: crop_scale, brightness, contrast, saturation, grayscale_p",),
+        )
+    if nothing is not None and loss >= NOTHING_LEARNED * nothing:
+        return Verdict(
+            "unknown",
+            f"{rank}, but the loss is {number(loss, 3)}, and {number(nothing, 3)} means nothing is learned",
+            ("more steps, if these are the first", "a lower optimizer.lr", "weaker augmentation"),
+        )
+    return Verdict("healthy", rank)
+
+
+def _recent_loss(view: RunView) -> float | None:
+    """The mean of the last twentieth of the steps, ten at least."""
+    last = view.loss.last_step
+    buckets = view.loss.overview(64, max(1, last - max(9, last // 20)))
+    count = sum(bucket.count for bucket in buckets)
+    return sum(bucket.total for bucket in buckets) / count if count else None
+
+
+def _rank_in_words(now: _Look) -> str:
+    share = f", {100 * now.rank / now.null:.0f} % of that of noise" if now.null else ""
+    return f"the effective rank is {number(now.rank, 3)}{share}"
+
+
+def _advice(view: RunView, last: Diagnostics) -> tuple[str, ...]:
+    about = view.summary
+    found = []
+    if about.method == "w_mse" and about.eps >= 0.1:
+        found.append(f"a smaller method.eps ({number(about.eps)} now, 0 in the paper)")
+    if about.method == "w_mse" and 0 < about.whitening_size < 2 * last.dim:
+        found.append(
+            f"method.whitening_size {2 * last.dim}, twice the embedding size, or a smaller projector.dim"
+        )
+    if about.method == "simclr":
+        found.append("a lower method.temperature")
+    found.append("a lower optimizer.lr, or a longer schedule.warmup_steps")
+    if about.method == "byol":
+        found.append("method.momentum nearer to 1")
+    return tuple(found)
