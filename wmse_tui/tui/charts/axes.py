@@ -115,6 +115,8 @@ def number(value: float, step: float, largest: float | None = None) -> str:
 
 def duration(hours: float) -> str:
     """Hours as a person says them: 0, 45s, 30m, 1h, 1h30m, 36h."""
+    if abs(hours) >= 1e5:
+        return f"{hours:.3g}h"
     seconds = round(abs(hours) * 3600)
     parts = ((seconds // 3600, "h"), (seconds // 60 % 60, "m"), (seconds % 60, "s"))
     text = "".join(f"{count}{name}" for count, name in parts if count)
