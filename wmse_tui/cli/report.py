@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from wmse_tui.config.sections.paper import Paper
-from wmse_tui.runs.events import Evaluation
+from wmse_tui.runs.events import Evaluation, Resources
 from wmse_tui.runs.text import safe
 from wmse_tui.runs.view import RunView
 from wmse_tui.runs.words import MISSING, count, duration, moment, number, percent, rate, size
@@ -46,6 +46,8 @@ def _head(view: RunView) -> Iterator[str]:
         yield _row("device", f"{setup.device} ({setup.device_reason}) on {setup.host}")
         yield _row("data", f"{setup.train_images} images ({setup.train_split}), loader {setup.loader}")
     yield _row("progress", ", ".join(_progress(view)))
+    if view.resources is not None and not view.ended:
+        yield _row("load", ", ".join(_load(view.resources)))
     if view.started is not None:
         begun = f"begun {moment(view.started)}"
         yield _row("time", f"{begun}, last event {moment(view.updated)}, {count(view.attempt, 'attempt')}")
@@ -65,6 +67,31 @@ def _progress(view: RunView) -> Iterator[str]:
         yield rate(view.images_per_second)
     if view.seconds_left is not None:
         yield f"{duration(view.seconds_left)} left"
+
+
+def _load(used: Resources) -> Iterator[str]:
+    """What the trainer uses of the machine, as far as that was told."""
+    if used.gpu_utilisation is not None:
+        yield f"GPU {100 * used.gpu_utilisation:.0f} %"
+    if used.gpu_memory is not None and used.gpu_memory_total is not None:
+        yield f"GPU memory {size(used.gpu_memory)} of {size(used.gpu_memory_total)}"
+    if used.gpu_temperature is not None:
+        yield f"{used.gpu_temperature:.0f} °C"
+    if used.gpu_power is not None:
+        yield f"{used.gpu_power:.0f} W"
+    if used.cpu is not None:
+        yield f"{used.cpu:.1f} of {count(used.cpu_count, 'core')}"
+    if used.memory is not None:
+        yield f"memory {size(used.memory)}"
+
+
+def _embeddings(view: RunView) -> Iterator[str]:
+    if not view.diagnostics:
+        return
+    verdict = view.verdict
+    yield _row("embeddings", f"{verdict.name}: {verdict.evidence}")
+    for step in verdict.advice:
+        yield _row("", f"-> {step}")
 
 
 def _evaluations(evaluations: Sequence[Evaluation]) -> Iterator[str]:
@@ -100,6 +127,7 @@ def _evaluation_row(evaluation: Evaluation, *, raw: bool) -> str:
 
 def _tail(view: RunView, paper: Paper | None) -> Iterator[str]:
     yield from _paper(view, paper)
+    yield from _embeddings(view)
     best = next((saved for saved in reversed(view.checkpoints) if "best" in saved.kinds), None)
     for checkpoint in view.checkpoints[-4:]:
         # The log says what was best when it was saved; here the best of now is.

@@ -170,6 +170,7 @@ class RunView:
 
     def to_dict(self, *, columns: int = 256) -> dict[str, Any]:
         """The view as plain values for JSON; what goes by step in at most `columns` buckets or places."""
+        verdict = self.verdict
         return {
             "run_id": self.run_id,
             "path": self.path,
@@ -197,13 +198,13 @@ class RunView:
             "evaluations": [as_dict(event) for event in self.evaluations],
             "epoch_rows": [as_dict(event) for event in self.epoch_rows],
             "loss_by_step": self.loss.to_dict(columns),
-            "lr_by_step": self.rates.picked(columns),
-            "elapsed_by_step": self.clock.picked(columns),
+            "lr_by_step": [list(knot) for knot in self.rates.picked(columns)],
+            "elapsed_by_step": [list(knot) for knot in self.clock.picked(columns)],
             "diagnostics": [as_dict(event) for event in self.diagnostics],
             "resources": _plain(self.resources),
             "artifacts": [as_dict(event) for event in self.artifacts],
             "checkpoints": [as_dict(event) for event in self.checkpoints],
-            "verdict": asdict(self.verdict),
+            "verdict": {"name": verdict.name, "evidence": verdict.evidence, "advice": list(verdict.advice)},
             "notices": [as_dict(event) for event in self.notices],
             "controls": [as_dict(event) for event in self.controls],
             "error": _plain(self.error),
