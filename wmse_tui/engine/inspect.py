@@ -1,0 +1,40 @@
+"""The inspector process: `python -m wmse_tui.engine.inspect [--parent PID]`, JSON lines in and out.
+
+It is started by the app when a screen first asks what only torch can tell, stays warm while the app lives,
+never trains, downloads or unpacks anything, and is gone with the process that started it. The lines are
+described in `inspection/protocol.py`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import faulthandler
+import os
+import sys
+from collections.abc import Sequence
+
+from wmse_tui.engine.inspection import guest
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Answer requests from stdin until it ends."""
+    parser = argparse.ArgumentParser(prog="python -m wmse_tui.engine.inspect", description=__doc__)
+    parser.add_argument("--parent", type=int, metavar="PID", help="die with this process, which started it")
+    parent: int | None = parser.parse_args(arguments).parent
+    faulthandler.enable()
+    # As in the trainer: idle OpenMP threads sleep instead of spinning. Read when torch is first loaded.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    lines, answers = guest.private_streams()
+    if not guest.tied_to(parent):
+        return 1
+    guest.step_back()
+
+    from wmse_tui.engine.inspection.service import serve
+
+    with guest.ending_in_order():
+        serve(lines, answers)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,100 @@
+"""Training steps for the stopwatch: what the training loop does in a step, without its log and checkpoints.
+
+The weights are thrown away afterwards. That a step here is a step there is shown by a test: the same batches
+lead to the same bits.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+from collections.abc import Callable, Generator, Iterator
+
+import torch
+from torch import Tensor, nn
+
+from wmse_tui.config.schema import Experiment
+from wmse_tui.engine.data.loading import Batches
+from wmse_tui.engine.methods import build_method
+from wmse_tui.engine.training.optimizers import build_optimizer, step_unless_nonfinite
+from wmse_tui.engine.training.schedule import learning_rate
+
+
+class Steps:
+    """A method on its device, to be stepped.
+
+    Attributes:
+        method: the networks and the loss.
+        taken: steps so far.
+        runs_ahead: a step that was taken may still be at work on the device.
+    """
+
+    def __init__(self, experiment: Experiment, device: torch.device, *, steps_per_epoch: int) -> None:
+        self.method = build_method(experiment).to(device).train()
+        self.taken = 0
+        self.runs_ahead = device.type == "cuda"
+        self._experiment = experiment
+        self._device = device
+        self._steps_per_epoch = max(1, steps_per_epoch)
+        self._optimizer = build_optimizer(self.method.trainable_parameters(), experiment.optimizer)
+
+    def step(self, views: Tensor) -> None:
+        """One step on normalised `views` (views, batch, 3, height, width); on a GPU it is only begun."""
+        config, step = self._experiment, self.taken + 1
+        total = config.schedule.epochs * self._steps_per_epoch
+        lr = learning_rate(
+            config.schedule, config.optimizer.lr, step=step, steps_per_epoch=self._steps_per_epoch
+        )
+        bfloat16 = config.compute.precision == "bfloat16"
+        with torch.autocast(self._device.type, dtype=torch.bfloat16, enabled=bfloat16):
+            losses = self.method(views, step_key=(config.seed, step))
+        losses.total.backward()
+        step_unless_nonfinite(self._optimizer, losses.total, lr=lr)
+        self._optimizer.zero_grad(set_to_none=True)
+        self.method.after_step(min(1.0, step / total))
+        self.taken = step
+
+    def finish(self) -> None:
+        """Wait for the device."""
+        if self.runs_ahead:
+            torch.cuda.synchronize(self._device)
+
+
+def endless(batches: Batches) -> Generator[Tensor, None, None]:
+    """The batches of one epoch after the other."""
+    for epoch in itertools.count():
+        yield from batches.epoch(epoch)
+
+
+@contextlib.contextmanager
+def interruptible(module: nn.Module, check: Callable[[], None]) -> Iterator[None]:
+    """Call `check` before each layer of a pass forward, and after each gradient of a pass backward.
+
+    So a step that takes minutes can be given up within one layer: whatever `check` raises ends the step. It
+    costs less than a microsecond a layer.
+    """
+    leaves = [each for each in module.modules() if not any(each.children())]
+    handles = [leaf.register_forward_pre_hook(lambda _module, _inputs: check()) for leaf in leaves]
+    handles += [
+        parameter.register_post_accumulate_grad_hook(lambda _parameter: check())
+        for parameter in module.parameters()
+        if parameter.requires_grad
+    ]
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+@contextlib.contextmanager
+def switches_kept() -> Iterator[None]:
+    """Put torch's process-wide switches, which `prepare` sets for a run, back at the end."""
+    deterministic = torch.are_deterministic_algorithms_enabled()
+    warn_only = torch.is_deterministic_algorithms_warn_only_enabled()
+    benchmark = torch.backends.cudnn.benchmark
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(deterministic, warn_only=warn_only)
+        torch.backends.cudnn.benchmark = benchmark
