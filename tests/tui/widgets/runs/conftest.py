@@ -1,0 +1,39 @@
+"""Digests made by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from wmse_tui.runs.digest import RunDigest
+
+Digest = Callable[..., RunDigest]
+
+
+@pytest.fixture
+def digest() -> Digest:
+    """A digest of a healthy, completed run, but for what is said: digest("a", state="running")."""
+
+    def make(run_id: str = "a", **values: Any) -> RunDigest:
+        usual: dict[str, Any] = {
+            "path": f"/runs/{run_id}",
+            "state": "completed",
+            "title": "A run",
+            "preset": "cifar10",
+            "method": "w_mse",
+            "dataset": "cifar10",
+            "host": "gpu-a",
+            "epoch": 4,
+            "epochs": 4,
+            "step": 20,
+            "loss": 0.5,
+            "sparkline": (2.0, 1.0, 0.5),
+            "best_knn": 0.8,
+            "best_linear": 0.9,
+            "started": 0.0,
+        }
+        return RunDigest(run_id=run_id, **{**usual, **values})
+
+    return make

@@ -1,0 +1,223 @@
+"""The list of runs with what belongs to it: what is shown of it, the filter, and the run under the cursor."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.message import Message
+from textual.widgets import Static
+
+from wmse_tui.runs.digest import RunDigest
+from wmse_tui.runs.text import safe
+from wmse_tui.runs.words import count
+from wmse_tui.tui.widgets.runs.ages import now_minute
+from wmse_tui.tui.widgets.runs.columns import BY_NAME
+from wmse_tui.tui.widgets.runs.detail import RunDetail
+from wmse_tui.tui.widgets.runs.finder import Finder
+from wmse_tui.tui.widgets.runs.listing import Listing, Order, by
+from wmse_tui.tui.widgets.runs.query import ACTIVE
+from wmse_tui.tui.widgets.runs.table import RunTable
+
+
+class RunBoard(Vertical):
+    """Shows a Listing and lets a person filter, sort and mark it; what is done to runs is not its affair."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("slash", "find", "Filter", key_display="/", id="runs-filter", tooltip="Filter the list"),
+        Binding("m,x", "mark", "Mark", key_display="m", id="runs-mark", tooltip="Mark the run, or unmark it"),
+        Binding("asterisk", "mark_all", "Mark all", show=False, id="runs-mark-all", tooltip="Mark all shown"),
+        Binding("i", "invert", "Invert", show=False, id="runs-invert", tooltip="Turn the marks round"),
+        Binding("u", "unmark", "Unmark all", show=False, id="runs-unmark", tooltip="Take all marks away"),
+        Binding(
+            "o,l,right", "sort(1)", "Sort", show=False, id="runs-sort", tooltip="Sort by the next column"
+        ),
+        Binding(
+            "h,left",
+            "sort(-1)",
+            "Sort back",
+            show=False,
+            id="runs-sort-back",
+            tooltip="Sort by the column before",
+        ),
+        Binding("O", "turn", "Other way", show=False, id="runs-turn", tooltip="Sort the other way round"),
+        Binding("escape", "show_all", "Show all", show=False, id="runs-show-all", tooltip="Drop the filter"),
+    ]
+
+    class Chosen(Message):
+        """The run under the cursor was chosen with the mouse."""
+
+    def __init__(
+        self,
+        *,
+        place: str,
+        ascii_only: bool = False,
+        clock: Callable[[], int] = now_minute,
+        id: str | None = None,  # noqa: A002
+    ) -> None:
+        super().__init__(id=id)
+        self._place = place  # where runs are looked for
+        self._ascii = ascii_only
+        self._clock = clock
+        self._listing = Listing()
+        self._loading: int | None = None  # None: nobody has looked yet
+        self._problem = ""
+
+    def compose(self) -> ComposeResult:
+        yield Static("looking for runs", markup=False, id="runs-status")
+        yield Finder(id="runs-finder")
+        yield RunTable(ascii_only=self._ascii, id="runs-table")
+        yield Static("", markup=False, id="runs-empty")
+        yield RunDetail(id="runs-detail")
+
+    def on_mount(self) -> None:
+        self._table = self.query_one(RunTable)
+        self._show()
+
+    @property
+    def current(self) -> RunDigest | None:
+        """The run under the cursor."""
+        return self._table.current
+
+    @property
+    def meant(self) -> tuple[RunDigest, ...]:
+        """The marked runs, or else the one under the cursor."""
+        return self._listing.meant(self.current)
+
+    @property
+    def empty(self) -> bool:
+        """There are no runs at all, and nothing keeps us from knowing it."""
+        return self._loading == 0 and not self._listing.digests and not self._problem
+
+    def focus_list(self) -> None:
+        """Keys go to the list."""
+        self._table.focus()
+
+    def show(self, digests: tuple[RunDigest, ...], loading: int, problem: str) -> None:
+        """Show these runs; `loading` further ones have not been read yet."""
+        self._loading, self._problem = loading, problem
+        self._arrange(self._listing.with_digests(digests))
+
+    def look_at_the_clock(self) -> None:
+        """Ages may have changed."""
+        self._table.show(self._listing, self._clock())
+
+    # Finding, sorting, marking
+
+    def action_find(self) -> None:
+        """Type a filter."""
+        self.query_one(Finder).open()
+
+    def action_show_all(self) -> None:
+        """Drop the filter."""
+        self.query_one(Finder).action_clear()
+
+    def on_finder_changed(self, event: Finder.Changed) -> None:
+        event.stop()
+        self._arrange(self._listing.with_query(event.query))
+
+    def on_finder_left(self, event: Finder.Left) -> None:
+        event.stop()
+        self.focus_list()
+
+    def action_sort(self, step: int) -> None:
+        """Sort by another of the columns."""
+        self._arrange(self._listing.with_order(self._listing.order.next(step)))
+
+    def action_turn(self) -> None:
+        """Sort the other way round."""
+        self._arrange(self._listing.with_order(self._listing.order.turned()))
+
+    def on_run_table_heading_clicked(self, event: RunTable.HeadingClicked) -> None:
+        event.stop()
+        order = self._listing.order
+        self._arrange(
+            self._listing.with_order(order.turned() if event.column == order.column else by(event.column))
+        )
+
+    def action_mark(self) -> None:
+        """Mark the run under the cursor, or take its mark away, and go on to the next."""
+        if self.current is not None:
+            self._arrange(self._listing.toggled(self.current.path))
+            self._table.action_move(1)
+
+    def on_run_table_mark_clicked(self, event: RunTable.MarkClicked) -> None:
+        event.stop()
+        if self.current is not None:
+            self._arrange(self._listing.toggled(self.current.path))
+
+    def action_mark_all(self) -> None:
+        """Mark every shown run."""
+        self._arrange(self._listing.all_marked())
+
+    def action_invert(self) -> None:
+        """Turn the marks of the shown runs round."""
+        self._arrange(self._listing.inverted())
+
+    def action_unmark(self) -> None:
+        """Take all marks away."""
+        self._arrange(self._listing.with_marks(()))
+
+    def on_run_table_chosen(self, event: RunTable.Chosen) -> None:
+        event.stop()
+        self.post_message(self.Chosen())
+
+    # Showing
+
+    def _arrange(self, listing: Listing) -> None:
+        if listing is not self._listing:
+            self._listing = listing
+            self._show()
+
+    def _show(self) -> None:
+        self._table.show(self._listing, self._clock())
+        self._say("#runs-status", status(self._listing, self._loading))
+        hint = self._hint()
+        self._say("#runs-empty", hint)
+        self.set_class(bool(hint), "-empty")
+
+    def on_run_table_moved(self, event: RunTable.Moved) -> None:
+        event.stop()
+        self.query_one(RunDetail).show(event.digest)
+
+    def _say(self, selector: str, text: str) -> None:
+        line = self.query_one(selector, Static)
+        if line.content != text:  # drawing the same again would send it again
+            line.update(text)
+
+    def _hint(self) -> str:
+        if self._listing.rows:
+            return ""
+        if self._problem:
+            return safe(self._problem, 600)
+        if self._listing.digests:
+            return f"No run matches {safe(self._listing.query.text, 100)!r}. Escape shows all."
+        if self._loading == 0:
+            return (
+                f"There are no runs yet.\nThey are looked for in {safe(self._place, 300)}\n\n"
+                "Enter opens Configure with quickstart: a small run that needs no download and no GPU."
+            )
+        return ""
+
+
+def status(listing: Listing, loading: int | None) -> str:
+    """How many runs there are, are shown, are marked, and how they are sorted."""
+    if loading is None:
+        return "looking for runs"
+    total = len(listing.digests)
+    parts = [f"reading {total} of {total + loading} runs" if loading else count(total, "run")]
+    active = sum(digest.state in ACTIVE for digest in listing.digests)
+    if active:
+        parts.append(f"{active} being trained")
+    if listing.query.parts:
+        parts.append(f"{len(listing.rows)} shown for {safe(listing.query.text, 60)}")
+    if listing.marked:
+        hidden = f" ({listing.hidden_marks} not shown)" if listing.hidden_marks else ""
+        parts.append(f"{len(listing.marked)} marked{hidden}")
+    if listing.order != Order():
+        way = "largest first" if listing.order.falling else "smallest first"
+        parts.append(f"by {BY_NAME[listing.order.column].title.lower()}, {way}")
+    return " · ".join(parts)

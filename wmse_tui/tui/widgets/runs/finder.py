@@ -1,0 +1,70 @@
+"""The line in which the list is filtered, live while one types."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal
+from textual.message import Message
+from textual.widgets import Input, Static
+
+from wmse_tui.tui.widgets.runs.query import Query, parse_query
+
+
+class Finder(Horizontal):
+    """Hidden until it is asked for; the filter stays when the line is left with Enter."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "clear", "Show all", show=False, id="runs-filter-clear", tooltip="Show every run"),
+        Binding("down", "accept", "To the list", show=False, id="runs-filter-accept", tooltip="To the list"),
+    ]
+
+    class Changed(Message):
+        """The filter is another one."""
+
+        def __init__(self, query: Query) -> None:
+            super().__init__()
+            self.query = query
+
+    class Left(Message):
+        """Back to the list."""
+
+    def compose(self) -> ComposeResult:
+        yield Static("/", markup=False, id="finder-slash")
+        line = Input(
+            placeholder="words, state:running, tag:x, method:simclr, preset:cifar10, -tag:old", compact=True
+        )
+        line.cursor_blink = False
+        yield line
+        yield Static("", markup=False, id="finder-problem")
+
+    def open(self) -> None:
+        """Show the line, ready to type into."""
+        self.display = True
+        self.query_one(Input).focus()
+
+    def on_mount(self) -> None:
+        self.display = False
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        event.stop()
+        query = parse_query(event.value)
+        self.query_one("#finder-problem", Static).update(query.problem)
+        self.post_message(self.Changed(query))
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        event.stop()
+        self.action_accept()
+
+    def action_accept(self) -> None:
+        """Keep the filter and go back to the list; a filter that says nothing hides the line."""
+        self.display = bool(self.query_one(Input).value.strip())
+        self.post_message(self.Left())
+
+    def action_clear(self) -> None:
+        """Drop the filter and hide the line."""
+        self.query_one(Input).value = ""
+        self.display = False
+        self.post_message(self.Left())

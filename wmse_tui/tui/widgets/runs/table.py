@@ -1,0 +1,260 @@
+"""The list of runs on the screen: a row a run, drawn line by line, where only changed cells are sent.
+
+Textual's DataTable takes seconds for a thousand rows and redraws all of itself; here a tick in which nothing
+changed sends nothing, and a key costs two rows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from rich.cells import cell_len, set_cell_size
+from rich.segment import Segment
+from rich.style import Style
+from textual.binding import Binding, BindingType
+from textual.events import Click, Resize
+from textual.geometry import Region, Size
+from textual.message import Message
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
+
+from wmse_tui.runs.digest import RunDigest
+from wmse_tui.tui.widgets.runs.ages import now_minute
+from wmse_tui.tui.widgets.runs.columns import GAP, Cell, Column, Drawing, fit
+from wmse_tui.tui.widgets.runs.listing import Listing, Order
+
+MARK = 2  # cells before the first column
+_HEAD = 1  # rows
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """What stands in a line of the screen: `role` heading, cursor, marked, plain or empty."""
+
+    role: str
+    cells: tuple[Cell, ...] = ()
+
+
+class RunTable(ScrollView, can_focus=True, inherit_bindings=False):
+    """The list. It is given a Listing and a minute, and keeps the cursor on the run it is on."""
+
+    COMPONENT_CLASSES: ClassVar[set[str]] = {
+        f"run-table--{role}"
+        for role in ("heading", "cursor", "marked", "plain", "muted", "good", "warning", "bad")
+    }
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("down,j", "move(1)", "Down", show=False, id="runs-down", tooltip="The next run"),
+        Binding("up,k", "move(-1)", "Up", show=False, id="runs-up", tooltip="The run before"),
+        Binding("g,home", "move_to(0)", "First", show=False, id="runs-first", tooltip="The first run"),
+        Binding("G,end", "move_to(-1)", "Last", show=False, id="runs-last", tooltip="The last run"),
+        Binding(
+            "pagedown,ctrl+d",
+            "page(1)",
+            "Page down",
+            show=False,
+            id="runs-page-down",
+            tooltip="A screen down",
+        ),
+        Binding("pageup,ctrl+u", "page(-1)", "Page up", show=False, id="runs-page-up", tooltip="A screen up"),
+    ]
+
+    class Moved(Message):
+        """The cursor is on another run, or on the same one that has changed; None: there is none."""
+
+        def __init__(self, digest: RunDigest | None) -> None:
+            super().__init__()
+            self.digest = digest
+
+    class Chosen(Message):
+        """A run was clicked twice."""
+
+    class MarkClicked(Message):
+        """The mark before the current run was clicked."""
+
+    class HeadingClicked(Message):
+        """The heading of a column was clicked."""
+
+        def __init__(self, column: str) -> None:
+            super().__init__()
+            self.column = column
+
+    def __init__(self, *, ascii_only: bool = False, id: str | None = None) -> None:  # noqa: A002
+        super().__init__(id=id)
+        self._ascii = ascii_only
+        self._listing = Listing()
+        self._minute = now_minute()
+        self._columns: tuple[tuple[Column, int], ...] = ()
+        self._place = 0  # of the cursor, in the rows
+        self._moved = False  # by a person: before that the cursor stays at the top while runs come in
+        self._drawn: dict[int, _Row] = {}  # by line of the screen
+
+    @property
+    def current(self) -> RunDigest | None:
+        """The run under the cursor."""
+        rows = self._listing.rows
+        return rows[self._place] if rows else None
+
+    def show(self, listing: Listing, minute: int) -> None:
+        """Show this list; the cursor stays on its run, or where it is if that run is gone."""
+        before, rows = self.current, listing.rows
+        if listing is self._listing and minute == self._minute:
+            return
+        resized = len(rows) != len(self._listing.rows)
+        self._listing, self._minute = listing, minute
+        if not rows or not self._moved:
+            self._place = 0
+        else:
+            path = before.path if before is not None else ""
+            place = next((place for place, digest in enumerate(rows) if digest.path == path), self._place)
+            self._place = min(place, len(rows) - 1)
+        if resized:
+            self.virtual_size = Size(0, len(rows) + _HEAD)
+        self._follow()
+        self._redraw()
+        if self.current is not before:
+            self.post_message(self.Moved(self.current))
+
+    # Moving
+
+    def action_move(self, by: int) -> None:
+        """Move the cursor by so many rows."""
+        self._move(self._place + by)
+
+    def action_page(self, by: int) -> None:
+        """Move the cursor by a screen."""
+        self._move(self._place + by * max(1, self._height - 1))
+
+    def action_move_to(self, place: int) -> None:
+        """Move the cursor to a row; -1 is the last."""
+        self._move(place if place >= 0 else len(self._listing.rows) + place)
+
+    def _move(self, place: int) -> None:
+        self._moved = True
+        place = max(0, min(place, len(self._listing.rows) - 1))
+        if place == self._place:
+            return
+        self._place = place
+        self._follow()
+        self._redraw()
+        self.post_message(self.Moved(self.current))
+
+    @property
+    def _height(self) -> int:
+        """Rows of runs that are to be seen at once."""
+        return max(0, self.size.height - _HEAD)
+
+    def _follow(self) -> None:
+        """Scroll so far that the cursor is to be seen."""
+        top = self.scroll_offset.y
+        if self._place < top:
+            self.scroll_to(y=self._place, animate=False, immediate=True)
+        elif self._place >= top + self._height > 0:
+            self.scroll_to(y=self._place - self._height + 1, animate=False, immediate=True)
+
+    def on_click(self, event: Click) -> None:
+        place = event.y - _HEAD + self.scroll_offset.y
+        if event.y < _HEAD:
+            self._click_heading(event.x)
+        elif place < len(self._listing.rows):
+            self._move(place)
+            if event.x < MARK:
+                self.post_message(self.MarkClicked())
+            elif event.chain == 2:
+                self.post_message(self.Chosen())
+
+    def _click_heading(self, x: int) -> None:
+        left = MARK
+        for column, width in self._columns:
+            if left <= x < left + width + GAP:
+                self.post_message(self.HeadingClicked(column.name))
+            left += width + GAP
+
+    # Drawing
+
+    def on_resize(self, event: Resize) -> None:  # noqa: ARG002
+        self._columns = fit(self.size.width - MARK)
+        self._follow()
+        self._drawn.clear()
+        self.refresh()
+
+    def watch_scroll_y(self, old_value: float, new_value: float) -> None:
+        super().watch_scroll_y(old_value, new_value)
+        if round(old_value) != round(new_value):
+            self._drawn.clear()  # Textual sends every line after a scroll
+
+    def notify_style_update(self) -> None:
+        self._drawn.clear()
+        super().notify_style_update()
+
+    def render_line(self, y: int) -> Strip:
+        row = self._drawn[y] = self._row(y)
+        width = self.size.width
+        if row.role == "empty":
+            return Strip.blank(width, self.rich_style)
+        whole = self.get_component_rich_style(f"run-table--{row.role}")
+        segments = [Segment(f"{row.cells[0].text:<{MARK}}", whole)]
+        for cell in row.cells[1:]:
+            segments += [Segment(cell.text, self._style(row, cell, whole)), Segment(" " * GAP, whole)]
+        return Strip(segments).adjust_cell_length(width, whole)
+
+    def _style(self, row: _Row, cell: Cell, whole: Style) -> Style:
+        if cell.role == "plain" or row.role in ("cursor", "heading"):
+            return whole
+        return self.get_component_rich_style(f"run-table--{cell.role}")
+
+    def _redraw(self) -> None:
+        """Have those cells sent that are not as they were sent last."""
+        for y in range(self.size.height):
+            before, after = self._drawn.get(y), self._row(y)
+            if before == after:
+                continue
+            for region in self._changed(y, before, after):
+                self.refresh(region)
+
+    def _changed(self, y: int, before: _Row | None, after: _Row) -> list[Region]:
+        if before is None or before.role != after.role or len(before.cells) != len(after.cells):
+            return [Region(0, y, self.size.width, 1)]
+        regions = []
+        left, widths = 0, (MARK, *(width for _, width in self._columns))
+        for width, old, new in zip(widths, before.cells, after.cells, strict=True):
+            if old != new:
+                regions.append(Region(left, y, width, 1))
+            left += width + (GAP if left else 0)
+        return regions
+
+    def _row(self, y: int) -> _Row:
+        """What belongs in a line of the screen now."""
+        if y < _HEAD:
+            return _Row("heading", (Cell(""), *(self._heading(*pair) for pair in self._columns)))
+        place = y - _HEAD + self.scroll_offset.y
+        rows = self._listing.rows
+        if place >= len(rows):
+            return _Row("empty")
+        digest = rows[place]
+        marked = digest.path in self._listing.marked
+        role = "cursor" if place == self._place else "marked" if marked else "plain"
+        cells = [Cell("●" if marked else "")]
+        for column, width in self._columns:
+            cell = column.cell(digest, Drawing(width, self._minute, self._ascii))
+            cells.append(Cell(_fitted(cell.text, width, right=column.right), cell.role))
+        return _Row(role, tuple(cells))
+
+    def _heading(self, column: Column, width: int) -> Cell:
+        title = column.title
+        if column.name == self._listing.order.column:
+            arrow = _arrow(self._listing.order)
+            title = f"{title[: width - 1]}{arrow}"
+        return Cell(_fitted(title, width, right=column.right))
+
+
+def _arrow(order: Order) -> str:
+    return "▼" if order.falling else "▲"
+
+
+def _fitted(text: str, width: int, *, right: bool) -> str:
+    """`text` in exactly `width` cells, wide characters counted as two."""
+    length = cell_len(text)
+    if length > width:
+        return set_cell_size(text, width)
+    return " " * (width - length) + text if right else text + " " * (width - length)
