@@ -45,12 +45,6 @@ class Frame:
 
 def frame(view: RunView, message: str = "") -> Frame:
     """Return what to show of a view; `message` is what the command itself has to say."""
-    steps_per_epoch = view.total_steps // view.epochs if view.total_steps and view.epochs else None
-    in_epoch = view.step - view.epoch * steps_per_epoch if steps_per_epoch else view.step
-    if steps_per_epoch and view.state == "completed":
-        in_epoch = (
-            steps_per_epoch  # the last epoch's bar stands full, not at the start of one that never comes
-        )
     rows = []
     if view.loss.last is not None:
         figures = f"{number(view.loss.last)}   lr {number(view.lr, 3)}   {rate(view.images_per_second)}"
@@ -75,7 +69,7 @@ def frame(view: RunView, message: str = "") -> Frame:
         title=safe(view.run_id),
         state=view.state,
         epoch=(view.epoch, view.epochs or None),
-        step=(max(0, in_epoch), steps_per_epoch),
+        step=(view.step_in_epoch, view.steps_per_epoch or None),
         rows=tuple((name, safe(text)) for name, text in rows),
         notes=tuple(safe(text) for text in notes),
     )

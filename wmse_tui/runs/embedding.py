@@ -1,0 +1,92 @@
+"""The map of test embeddings that a trainer leaves in `artifacts/embedding.npz`, read with mistrust.
+
+The file has `points` float32 (images, 2), `labels` int64 (images,), `classes` (names), `step`, `epoch` and
+`method` (pca or tsne).
+"""
+
+from __future__ import annotations
+
+import zipfile
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from wmse_tui.runs.errors import StorageError
+
+MOST_POINTS = 5000
+MOST_CLASSES = 2000
+_LARGEST = 4 * 1024 * 1024  # bytes, packed and unpacked
+_NAMES = ("points", "labels", "classes", "step", "epoch", "method")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EmbeddingMap:
+    """Images as points, coloured by what they show.
+
+    Attributes:
+        points: x and y of each image.
+        labels: the class of each image, an index into `classes`.
+        classes: their names, as they stand in the file: not fit for a terminal yet.
+        method: how two dimensions were made of many: pca, tsne.
+    """
+
+    points: tuple[tuple[float, float], ...]
+    labels: tuple[int, ...]
+    classes: tuple[str, ...]
+    step: int
+    epoch: int
+    method: str
+
+
+def read_embedding(path: Path) -> EmbeddingMap:
+    """The map in `path`.
+
+    Raises:
+        StorageError: it cannot be read, or is no map.
+    """
+    import numpy as np
+
+    try:
+        with zipfile.ZipFile(path) as archive:
+            if sum(member.file_size for member in archive.infolist()) > _LARGEST:
+                raise _bad(path, f"it holds more than {_LARGEST} bytes")
+        with np.load(path, allow_pickle=False) as file:
+            return _checked(path, {name: file[name] for name in _NAMES})
+    except OSError as error:
+        raise StorageError.of("read the map of embeddings", path, error) from error
+    except KeyError as error:
+        raise _bad(path, str(error.args[0]) if error.args else "something is missing") from None
+    # What numpy and zipfile raise for damaged files is not documented as one family.
+    except (ValueError, EOFError, TypeError, RuntimeError, zlib.error, zipfile.BadZipFile) as error:
+        raise _bad(path, str(error)) from None
+
+
+def _checked(path: Path, arrays: dict[str, Any]) -> EmbeddingMap:
+    import numpy as np
+
+    points, labels, classes = arrays["points"], arrays["labels"], arrays["classes"]
+    if points.ndim != 2 or points.shape[1] != 2 or not np.issubdtype(points.dtype, np.floating):
+        raise _bad(path, f"points are {points.dtype} {points.shape}, not (images, 2)")
+    if labels.shape != (len(points),) or not np.issubdtype(labels.dtype, np.integer):
+        raise _bad(path, f"there are {len(points)} points and labels are {labels.dtype} {labels.shape}")
+    if classes.ndim != 1 or classes.dtype.kind != "U":
+        raise _bad(path, "classes are no list of names")
+    if len(points) > MOST_POINTS or len(classes) > MOST_CLASSES:
+        raise _bad(path, f"{len(points)} points and {len(classes)} classes are too many to draw")
+    if not np.isfinite(points).all():
+        raise _bad(path, "a point is not finite")
+    if len(labels) and not 0 <= labels.min() <= labels.max() < len(classes):
+        raise _bad(path, f"a label lies outside the {len(classes)} classes")
+    return EmbeddingMap(
+        points=tuple((float(x), float(y)) for x, y in points.tolist()),
+        labels=tuple(labels.tolist()),
+        classes=tuple(classes.tolist()),
+        step=int(arrays["step"]),
+        epoch=int(arrays["epoch"]),
+        method=str(arrays["method"]),
+    )
+
+
+def _bad(path: Path, why: str) -> StorageError:
+    return StorageError("the map of embeddings cannot be used", f"{path}: {why}")

@@ -1,0 +1,310 @@
+"""What can be done with the run that Monitor shows: ask its trainer, resume it, carry things away."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import ClassVar, Literal, TypeVar
+
+from textual.binding import Binding, BindingType
+from textual.message import Message
+
+from wmse_tui.runs.catalogue import list_runs
+from wmse_tui.runs.control import request
+from wmse_tui.runs.directory import RunDirectory
+from wmse_tui.runs.errors import RunsError
+from wmse_tui.runs.files import publish
+from wmse_tui.runs.recipe import Configuration, read_configuration
+from wmse_tui.runs.summary import summarise
+from wmse_tui.runs.text import safe
+from wmse_tui.runs.view import RunView
+from wmse_tui.tui.screens.ask import ConfirmScreen
+from wmse_tui.tui.screens.base import AppScreen
+from wmse_tui.tui.widgets.monitor.requests import DEAF, NAMES, Asked
+
+Value = TypeVar("Value")
+_ALIVE = ("starting", "running", "paused", "stalled")
+
+
+class Fetched(Message):
+    """Something that a thread has fetched; `use` does with it what it was fetched for."""
+
+    def __init__(self, use: Callable[[], object]) -> None:
+        super().__init__()
+        self.use = use
+
+
+class RunActions(AppScreen):
+    """The actions; the screen that inherits them says which run it shows, and how the run is."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("s", "stop", "Stop", id="run-stop", tooltip="Save a checkpoint and stop now (asks first)"),
+        Binding(
+            "t",
+            "ask('stop_after_epoch')",
+            "Stop after epoch",
+            show=False,
+            id="run-stop-after-epoch",
+            tooltip="Save and stop when this epoch is done",
+        ),
+        Binding("p", "pause", "Pause", id="run-pause", tooltip="Pause the training, or let it go on"),
+        Binding(
+            "c",
+            "ask('checkpoint')",
+            "Checkpoint",
+            show=False,
+            id="run-checkpoint",
+            tooltip="Save a checkpoint now",
+        ),
+        Binding(
+            "e",
+            "ask('evaluate')",
+            "Evaluate",
+            show=False,
+            id="run-evaluate",
+            tooltip="Evaluate the encoder now",
+        ),
+        Binding(
+            "r",
+            "resume",
+            "Resume",
+            id="run-resume",
+            tooltip="Start a stopped or crashed run again where it was",
+        ),
+        Binding(
+            "d",
+            "duplicate",
+            "Duplicate",
+            show=False,
+            id="run-duplicate",
+            tooltip="Take the run's configuration to Configure, for another run",
+        ),
+        Binding(
+            "f",
+            "folder",
+            "Folder",
+            show=False,
+            id="run-folder",
+            tooltip="Show and copy the path of the run's folder",
+        ),
+        Binding(
+            "i",
+            "screenshot",
+            "Screenshot",
+            show=False,
+            id="screenshot",
+            tooltip="Write what is on the screen to an SVG file",
+        ),
+        Binding(
+            "left_square_bracket",
+            "neighbour(-1)",
+            "Newer run",
+            show=False,
+            id="run-newer",
+            tooltip="Show the next newer run",
+        ),
+        Binding(
+            "right_square_bracket",
+            "neighbour(1)",
+            "Older run",
+            show=False,
+            id="run-older",
+            tooltip="Show the next older run",
+        ),
+    ]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: dict[Path, Asked] = {}  # the latest request that was left in each run from here
+
+    @property
+    def shown_run(self) -> RunDirectory | None:
+        """The run on the screen."""
+        raise NotImplementedError
+
+    @property
+    def shown_view(self) -> RunView | None:
+        """How it is, as far as one knows."""
+        raise NotImplementedError
+
+    def show_run(self, run: RunDirectory) -> None:
+        """Show another run."""
+        raise NotImplementedError
+
+    def tell_requests(self) -> None:
+        """A request was left: say so."""
+        raise NotImplementedError
+
+    # Work in threads
+
+    def fetch(self, work: Callable[[], Value], use: Callable[[Value], object]) -> None:
+        """Do `work` in a thread, then `use` what it gave here."""
+
+        def go() -> None:
+            self.post_message(Fetched(partial(use, work())))
+
+        self.run_worker(go, thread=True)
+
+    def attempt(self, work: Callable[[], Value], use: Callable[[Value], object]) -> None:
+        """As `fetch`; where `work` fails, a message says why."""
+
+        def go() -> None:
+            try:
+                value = work()
+            except RunsError as error:
+                self.post_message(Fetched(partial(self.complain, error)))
+            else:
+                self.post_message(Fetched(partial(use, value)))
+
+        self.run_worker(go, thread=True)
+
+    def on_fetched(self, message: Fetched) -> None:
+        """Use it."""
+        message.use()
+
+    def complain(self, error: RunsError) -> None:
+        """Say what went wrong, and what to do."""
+        self.wmse.say("\n".join((error.detail, *error.next)).strip(), title=error.title, severity="error")
+
+    def _chosen(self) -> RunDirectory | None:
+        """The run on the screen; where there is none, it is said."""
+        if self.shown_run is None:
+            self.wmse.say("No run is chosen.", severity="warning")
+        return self.shown_run
+
+    # Requests to the trainer
+
+    def action_stop(self) -> None:
+        """Ask whether to stop the run now."""
+        run = self._listening("stop")
+        if run is not None:
+            text = f"Stop {safe(run.id, 64)} now?\n\nIt saves a checkpoint first, and can be resumed."
+            self.app.push_screen(
+                ConfirmScreen("Stop", text, yes="Stop", no="Go on"), lambda yes: self._leave(run, "stop", yes)
+            )
+
+    def action_ask(self, command: str) -> None:
+        """Leave a request in the run."""
+        run = self._listening(command)
+        if run is not None:
+            self._leave(run, command, True)
+
+    def action_pause(self) -> None:
+        """Pause, or go on."""
+        view = self.shown_view
+        self.action_ask("resume" if view is not None and view.state == "paused" else "pause")
+
+    def _listening(self, command: str) -> RunDirectory | None:
+        """The run, if somebody is there to be asked."""
+        run, view = self._chosen(), self.shown_view
+        if run is None or view is None:
+            return None
+        if view.state in DEAF:
+            state = "was never started" if view.state == "new" else f"is {view.state}"
+            again = "" if view.state == "completed" else " r starts it again."
+            self.wmse.say(
+                f"Nobody can be asked to {NAMES[command]}: the run {state}.{again}", severity="warning"
+            )
+            return None
+        return run
+
+    def _leave(self, run: RunDirectory, command: str, yes: bool | None) -> None:
+        if yes:
+            now = time.time()
+            self.attempt(
+                lambda: Asked(request(run, command, by="app"), command, now), partial(self._was_left, run)
+            )
+
+    def _was_left(self, run: RunDirectory, asked: Asked) -> None:
+        self.asked[run.path] = asked
+        self.wmse.feed.nudge()
+        self.tell_requests()
+
+    def action_resume(self) -> None:
+        """Start another attempt."""
+        run, view = self._chosen(), self.shown_view
+        if run is None or view is None:
+            return
+        if view.state in _ALIVE:
+            more = " p lets it go on." if view.state == "paused" else ""
+            self.wmse.say(f"The run is {view.state} already.{more}", severity="warning")
+        elif view.state == "completed":
+            self.wmse.say("The run has completed; there is nothing left to do.", severity="warning")
+        elif view.state == "unknown":
+            self.wmse.say(f"The run may be at work elsewhere: {view.state_reason}.", severity="warning")
+        else:
+            self.attempt(lambda: self.wmse.trainers.resume(run), lambda _: self._was_resumed(run))
+
+    def _was_resumed(self, run: RunDirectory) -> None:
+        self.wmse.feed.nudge()
+        self.wmse.say(f"{run.id} is starting again.")
+
+    # What is carried away
+
+    def action_duplicate(self) -> None:
+        """Take the configuration to Configure."""
+        run = self._chosen()
+        if run is not None:
+            self.fetch(
+                lambda: (read_configuration(run), summarise(run.config).preset),
+                lambda found: self._copy(*found),
+            )
+
+    def _copy(self, found: Configuration, preset: str) -> None:
+        if found.experiment is None:
+            self.wmse.say(found.problem, title="The configuration cannot be used", severity="error")
+        else:
+            self.call_later(self.wmse.open_configure, found.experiment, preset)
+
+    def action_folder(self) -> None:
+        """Show the path, and put it on the terminal's clipboard."""
+        run = self._chosen()
+        if run is not None:
+            self.app.copy_to_clipboard(str(run.path))
+            self.wmse.say(str(run.path), title="The run's folder (copied, where the terminal lets one)")
+
+    def action_screenshot(self) -> None:
+        """Write what is on the screen to a file."""
+        run = self.shown_run
+        picture = self.app.export_screenshot(
+            title=safe(f"wmse-tui {run.id}" if run is not None else "wmse-tui")
+        )
+        name = time.strftime("screen-%Y%m%d-%H%M%S.svg")
+        folders = [*([run.artifacts] if run is not None else []), Path.cwd()]
+        self.fetch(
+            lambda: _write(picture, name, folders), lambda told: self.wmse.say(told[0], severity=told[1])
+        )
+
+    # Other runs
+
+    def action_neighbour(self, by: int) -> None:
+        """Show the next run of the list."""
+        here = self.shown_run
+        self.attempt(
+            lambda: list_runs(self.wmse.opening.runs_root), lambda runs: self._show_neighbour(runs, here, by)
+        )
+
+    def _show_neighbour(self, runs: tuple[RunDirectory, ...], here: RunDirectory | None, by: int) -> None:
+        if not runs:
+            self.wmse.say("There are no runs yet.", severity="warning")
+        elif here not in runs:
+            self.show_run(runs[0])
+        elif 0 <= (place := runs.index(here) + by) < len(runs):
+            self.show_run(runs[place])
+        else:
+            self.wmse.say("This is the oldest run." if by > 0 else "This is the newest run.")
+
+
+def _write(picture: str, name: str, folders: list[Path]) -> tuple[str, Literal["information", "error"]]:
+    """Write to the first of `folders` that can be written; what to say, and how grave it is."""
+    why = ""
+    for folder in folders:
+        try:
+            publish(folder / name, picture.encode())
+        except OSError as error:
+            why = why or f"{folder}: {error.strerror or error}"
+        else:
+            return f"The screen is in {folder / name}", "information"
+    return f"The screen cannot be written: {why}", "error"

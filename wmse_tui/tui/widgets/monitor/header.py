@@ -1,0 +1,200 @@
+"""The head of Monitor: how the run is, how far it is, and how good."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from textual.app import ComposeResult
+from textual.containers import Vertical
+from textual.content import Content
+from textual.events import Resize
+
+from wmse_tui.runs.events import Evaluation
+from wmse_tui.runs.sentences import knn_sentence, linear_sentence, phase_sentence
+from wmse_tui.runs.text import safe
+from wmse_tui.runs.view import RunView
+from wmse_tui.runs.words import duration, number, percent, rate
+from wmse_tui.tui.widgets.monitor.line import GAP, Line, fit
+from wmse_tui.tui.widgets.monitor.requests import Word
+
+STATE_STYLES = {
+    "running": "$success",
+    "completed": "$success",
+    "starting": "$primary",
+    "paused": "$warning",
+    "stopped": "$warning",
+    "stalled": "$warning",
+    "unknown": "$warning",
+    "failed": "$error",
+    "diverged": "$error",
+    "crashed": "$error",
+}
+_ENDED = ("completed", "stopped", "failed", "diverged", "crashed")
+_COURSES = {"waiting": "$accent", "good": "$success", "bad": "$error"}
+_VERDICTS = {
+    "rank falling": "$warning",
+    "collapsing": "$warning",
+    "collapsed": "$error",
+    "diverging": "$error",
+}
+_RESUMABLE = ("stopped", "crashed", "failed", "diverged")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Headline:
+    """What the head tells besides the view.
+
+    Attributes:
+        behind: the share of a long log that was read so far, None at its end.
+        word: on the latest request that was left from here.
+        unreadable: why the log cannot be read (any more), else "".
+    """
+
+    behind: float | None = None
+    word: Word | None = None
+    unreadable: str = ""
+
+
+class RunHeader(Vertical):
+    """Four rows, and up to two more where something is to be told besides."""
+
+    def __init__(self) -> None:
+        super().__init__(id="run-header")
+        self._rows = tuple(Line() for _ in range(6))
+        self._told: tuple[RunView, Headline] | None = None
+
+    def compose(self) -> ComposeResult:
+        yield from self._rows
+
+    def show(self, view: RunView, headline: Headline) -> None:
+        """Show a run."""
+        self._told = view, headline
+        self._draw()
+
+    def on_resize(self, event: Resize) -> None:  # noqa: ARG002
+        self._draw()
+
+    def _draw(self) -> None:
+        width = self.size.width - 2  # the stylesheet leaves a column on each side
+        if self._told is None or width <= 0:
+            return
+        texts = header_rows(*self._told, width)
+        for row, text in zip(self._rows, [*texts, Content("")], strict=False):
+            shown = bool(text.plain) or row in self._rows[:4]
+            if row.display != shown:
+                row.display = shown
+            row.say(text)
+
+
+def header_rows(view: RunView, headline: Headline, width: int) -> tuple[Content, ...]:
+    """The rows of the head in `width` cells; the last two may be empty."""
+    return (
+        _identity(view, width),
+        _progress(view, width),
+        _numbers(view, width),
+        _accuracies(view, width),
+        _trouble(view, headline, width),
+        _request(headline.word, width),
+    )
+
+
+def _identity(view: RunView, width: int) -> Content:
+    style = STATE_STYLES.get(view.state, "dim")
+    sign = "■" if view.state in _ENDED else "○" if view.state == "new" else "●"
+    attempt = f"attempt {view.attempt}" if view.attempt else ""
+    device = safe(view.setup.device, 40) if view.setup is not None else ""
+    title = safe(view.summary.title, 100)
+    name = Content.styled(safe(view.run_id, max(12, width - 24)), "bold")
+    state = Content.styled(f"{sign} {view.state}", f"bold {style}")
+    return fit([name, state, Content(attempt), Content(device), Content.styled(title, "dim")], width)
+
+
+def _progress(view: RunView, width: int) -> Content:
+    left = ""
+    if view.ended:
+        left = f"took {duration(view.elapsed)}" if view.elapsed else ""
+    elif view.seconds_left is not None:
+        left = f"{duration(view.seconds_left)} left"
+    epochs = f"{view.epoch}/{view.epochs or '?'}"
+    steps = f"{view.step_in_epoch}/{view.steps_per_epoch or '?'}"
+    texts = sum(map(len, ("epoch ", epochs, GAP, "step ", steps, GAP, left))) + 2
+    bar_width = max(4, min(60, (width - texts) // 2))
+    return fit(
+        [
+            Content.assemble("epoch ", bar(view.epoch, view.epochs, bar_width), f" {epochs}"),
+            Content.assemble("step ", bar(view.step_in_epoch, view.steps_per_epoch, bar_width), f" {steps}"),
+            Content(left),
+        ],
+        width,
+    )
+
+
+def bar(done: float, total: float, width: int) -> Content:
+    """`done` of `total` in `width` cells; empty where nobody knows the total."""
+    filled = min(width, int(width * done / total)) if total else 0
+    return Content.assemble(("█" * filled, "$primary"), ("░" * (width - filled), "dim"))
+
+
+def _numbers(view: RunView, width: int) -> Content:
+    parts = [
+        _named("loss", number(view.loss.last)),
+        _named("lr", number(view.lr, 3)),
+        Content(rate(view.images_per_second)) if view.images_per_second is not None else Content(""),
+    ]
+    if not view.ended:
+        now = safe(phase_sentence(view.phase), 120) if view.phase is not None else ""
+        parts.insert(0, _named("now", now or ("starting" if view.state == "starting" else view.state)))
+    return fit(parts, width)
+
+
+def _accuracies(view: RunView, width: int) -> Content:
+    if not view.evaluations:
+        return Content.styled("not evaluated yet", "dim")
+    last = view.evaluations[-1]
+    when = "untrained" if last.step == 0 else f"epoch {last.epoch}"
+    best = []
+    if view.best_knn is not None and view.best_knn.knn is not None:
+        best.append(f"{percent(view.best_knn.knn.top1)} at {view.best_knn.epoch}")
+    if view.best_linear is not None and view.best_linear.linear is not None:
+        best.append(f"{percent(view.best_linear.linear.top1)} at {view.best_linear.epoch}")
+    parts = [_named(when, _short(last)), _named("best", ", ".join(best)) if best else Content("")]
+    return fit(parts, width)
+
+
+def _short(evaluation: Evaluation) -> str:
+    parts = []
+    if evaluation.knn is not None:
+        parts.append(knn_sentence(evaluation.knn))
+    if evaluation.linear is not None:
+        parts.append(linear_sentence(evaluation.linear).partition(" (")[0])
+    return safe(", ".join(parts)) or "nothing was measured"
+
+
+def _trouble(view: RunView, headline: Headline, width: int) -> Content:
+    if headline.unreadable:
+        return Content.styled(safe(headline.unreadable, 300), "$error").truncate(width, ellipsis=True)
+    if headline.behind is not None:
+        return Content.styled(f"reading its log: {headline.behind:.0%}", "$primary")
+    parts = []
+    if view.state_reason:
+        style = STATE_STYLES.get(view.state, "dim")
+        parts.append(Content.styled(safe(view.state_reason, 200), style))
+    if view.state in _RESUMABLE:
+        parts.append(Content.styled("r resumes it", "dim"))
+    verdict = view.verdict
+    if verdict.name in _VERDICTS:
+        parts.append(Content.styled(f"embeddings: {verdict.name} (W: why)", _VERDICTS[verdict.name]))
+    if view.unreadable or view.missing:
+        lost = view.unreadable + view.missing
+        parts.append(Content.styled(f"{lost} lines of the log are damaged or missing", "$warning"))
+    return fit(parts, width)
+
+
+def _request(word: Word | None, width: int) -> Content:
+    if word is None:
+        return Content("")
+    return Content.styled(word.text, _COURSES[word.course]).truncate(width, ellipsis=True)
+
+
+def _named(name: str, value: str) -> Content:
+    return Content.assemble((f"{name} ", "dim"), value)

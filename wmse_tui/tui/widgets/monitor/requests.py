@@ -1,0 +1,60 @@
+"""What was asked of a trainer from here, and what became of it: told from the log's answers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from wmse_tui.runs.events import Control
+from wmse_tui.runs.text import safe
+from wmse_tui.runs.view import RunView
+from wmse_tui.runs.words import clock
+
+Course: TypeAlias = Literal["waiting", "good", "bad"]
+
+NAMES = {
+    "stop": "stop",
+    "stop_after_epoch": "stop after this epoch",
+    "pause": "pause",
+    "resume": "go on",
+    "checkpoint": "checkpoint",
+    "evaluate": "evaluate",
+}
+DEAF = ("new", "stopped", "diverged", "failed", "completed", "crashed")  # states in which nobody listens
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A request that was left in a run: the id of its answer, and when."""
+
+    id: str
+    command: str
+    time: float
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """A sentence on a request, fit for a terminal, and how it goes."""
+
+    text: str
+    course: Course
+
+
+def word_on(asked: Asked, view: RunView) -> Word:
+    """What became of a request so far."""
+    name = NAMES.get(asked.command, asked.command)
+    answer = answer_to(asked, view)
+    if answer is None:
+        if view.state in DEAF:
+            return Word(f"{name}: asked {clock(asked.time)}; the run ended before it answered", "bad")
+        return Word(f"{name}: asked {clock(asked.time)}, waiting", "waiting")
+    why = f": {safe(answer.text, 160)}" if answer.text else ""
+    if answer.outcome == "accepted" and view.state in DEAF:
+        return Word(f"{name}: accepted, and the run is {view.state}", "good")
+    course: Course = {"done": "good", "accepted": "waiting"}.get(answer.outcome, "bad")  # type: ignore[assignment]
+    return Word(f"{name}: {answer.outcome}{why}", course)
+
+
+def answer_to(asked: Asked, view: RunView) -> Control | None:
+    """The newest answer to a request."""
+    return next((control for control in reversed(view.controls) if control.id == asked.id), None)

@@ -1,0 +1,56 @@
+"""Evaluations and the configuration as lines of text."""
+
+from __future__ import annotations
+
+from wmse_tui.runs.events import Evaluation
+from wmse_tui.runs.marked_config import MarkedConfig
+from wmse_tui.runs.story import Line
+from wmse_tui.runs.text import safe
+from wmse_tui.runs.view import RunView
+from wmse_tui.runs.words import duration, percent
+
+MOST_ROWS = 1000
+_COLUMNS = (6, 9, 10, 10, 10, 10, 12)
+_HEADS = ("epoch", "step", "k-NN", "linear", "top-5", "pixels", "took")
+
+
+def evaluation_head() -> str:
+    """The names of the columns."""
+    return _row(_HEADS)
+
+
+def evaluation_lines(view: RunView) -> tuple[Line, ...]:
+    """The newest evaluations, a line each, the best ones marked; which images were used stands above them."""
+    best = {id(found) for found in (view.best_knn, view.best_linear) if found is not None}
+    lines = []
+    images = ""
+    for one in view.evaluations[-MOST_ROWS:]:
+        if images != (images := f"{one.train_split} -> {one.test_split}"):
+            lines.append(Line(safe(images, 300), "day"))
+        lines.append(Line(_evaluation(one), "good" if id(one) in best else "plain"))
+    return tuple(lines)
+
+
+def _evaluation(one: Evaluation) -> str:
+    cells = (
+        str(one.epoch),
+        str(one.step),
+        percent(one.knn.top1 if one.knn is not None else None),
+        percent(one.linear.top1 if one.linear is not None else None),
+        percent(one.linear.top5 if one.linear is not None else None),
+        percent(one.raw_pixels),
+        duration(one.seconds),
+    )
+    return _row(cells) + ("  untrained" if one.step == 0 else "")
+
+
+def _row(cells: tuple[str, ...]) -> str:
+    return "".join(f"{cell:>{width}}" for cell, width in zip(cells, _COLUMNS, strict=True))
+
+
+def config_lines(config: MarkedConfig) -> tuple[Line, ...]:
+    """The configuration, with a star and the preset's value where they differ."""
+    return tuple(
+        Line(f"* {line.text}   (preset: {line.preset})", "marked") if line.preset else Line(f"  {line.text}")
+        for line in config.lines
+    )
