@@ -142,6 +142,12 @@ def test_an_unfinished_run_is_partial_and_its_accuracy_does_not_count() -> None:
     assert found.best_linear == Best("done", "/runs/done", 0.5)
 
 
+def test_the_next_seed_is_one_that_no_run_of_the_recipe_used() -> None:
+    assert cell(with_runs(), "W-MSE 2", "CIFAR-10").next_seed == 0
+    runs = (own("a"), own("b", "seed=1", state="stopped"), own("c", "seed=2", "schedule.epochs=9", "schedule.milestones=[]"))
+    assert cell(with_runs(*runs), "W-MSE 2", "CIFAR-10").next_seed == 2
+
+
 def test_another_kind_of_knn_is_not_the_published_one() -> None:
     found = cell(
         with_runs(own("a", "evaluation.knn=cosine"), own("b", "evaluation.neighbours=200")),

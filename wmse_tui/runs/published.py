@@ -97,6 +97,15 @@ class Cell:
         """How many completed runs of this recipe there are."""
         return len(self.runs)
 
+    @property
+    def next_seed(self) -> int:
+        """The first seed from the recipe's own that no run of it has used, completed or not."""
+        used = {run.experiment.seed for run in (*self.runs, *self.partial) if run.experiment is not None}
+        seed = self.experiment.seed
+        while seed in used:
+            seed += 1
+        return seed
+
 
 @dataclass(frozen=True, slots=True)
 class PublishedTable:

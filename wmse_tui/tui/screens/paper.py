@@ -1,9 +1,237 @@
-"""The Paper screen."""
+"""The Paper screen: the published table, one's own runs in it, and a key to launch what is missing."""
 
 from __future__ import annotations
 
-from wmse_tui.tui.screens.base import AppScreen
+from functools import partial
+from pathlib import Path
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import VerticalScroll
+from textual.events import Resize
+from textual.message import Message
+from textual.widgets import Static
+
+from wmse_tui.config.presence import Presence, look_for, presence_advice
+from wmse_tui.config.problems import ConfigError
+from wmse_tui.config.schema import Experiment
+from wmse_tui.runs.compare import MOST
+from wmse_tui.runs.digest import RunDigest
+from wmse_tui.runs.directory import RunDirectory
+from wmse_tui.runs.errors import RunsError
+from wmse_tui.runs.own import OwnRuns
+from wmse_tui.runs.published import Cell, PublishedTable, Recipe, published_table, shipped_recipes
+from wmse_tui.runs.text import safe
+from wmse_tui.tui.feed import CatalogueChanged
+from wmse_tui.tui.screens.base import AppScreen, Panel
+from wmse_tui.tui.widgets.paper.details import details
+from wmse_tui.tui.widgets.paper.grid import PaperGrid
 
 
 class PaperScreen(AppScreen):
-    """To be built."""
+    """Published accuracies by method and data set, and beneath them the best of one's own."""
+
+    HELP = """\
+The published table: linear / 5-NN accuracy in percent. Beneath each number stands the best of your own
+completed runs of exactly that recipe, and how many there are. Runs that deviate in any option that
+matters are told below as variants and are not counted. A number that could not be verified is left out."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding(
+            "enter",
+            "launch",
+            "Launch",
+            key_display="enter",
+            id="paper-launch",
+            tooltip="Launch this recipe; asks first",
+        ),
+        Binding("c", "configure", "Configure", id="paper-configure", tooltip="Open this recipe in Configure"),
+        Binding("m", "monitor", "Own best", id="paper-monitor", tooltip="Show the best own run in Monitor"),
+        Binding(
+            "o", "compare", "Compare own", id="paper-compare", tooltip="Compare the own runs of this recipe"
+        ),
+    ]
+
+    class Tabled(Message):
+        """The table with one's own runs in it; or a sentence why there is none."""
+
+        def __init__(self, table: PublishedTable | None, problem: str = "") -> None:
+            super().__init__()
+            self.table = table
+            self.problem = problem
+
+    class Prepared(Message):
+        """Where the images of a recipe are that is about to be launched."""
+
+        def __init__(self, cell: Cell, presence: Presence) -> None:
+            super().__init__()
+            self.cell = cell
+            self.presence = presence
+
+    class Launched(Message):
+        """A trainer was started in `run`; or else why not."""
+
+        def __init__(self, run: RunDirectory | None, error: RunsError | None = None) -> None:
+            super().__init__()
+            self.run = run
+            self.error = error
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._recipes: tuple[Recipe, ...] = ()
+        self._own = OwnRuns()
+        self._digests: tuple[RunDigest, ...] = ()
+        self._tabling = self._again = self._launching = False
+
+    def compose_body(self) -> ComposeResult:
+        with Panel(title="Published / own best: linear / 5-NN, %", id="paper-table"):
+            yield PaperGrid(id="paper-grid")
+        with Panel(title="This recipe", id="paper-about"), VerticalScroll(id="paper-scroll"):
+            yield Static("", markup=False, id="paper-details")
+
+    def on_mount(self) -> None:
+        self.query_one(PaperGrid).focus()
+        self._table()
+
+    def on_screen_resume(self) -> None:
+        self.wmse.feed.watch_list(self)
+
+    def on_screen_suspend(self) -> None:
+        self.wmse.feed.unwatch_list(self)
+
+    # The table
+
+    def on_catalogue_changed(self, event: CatalogueChanged) -> None:
+        reading = f"reading {event.loading} more runs" if event.loading else ""
+        self.query_one("#paper-table").border_subtitle = safe(event.problem or reading, 70)
+        self._digests = event.digests
+        self._table()
+
+    def _table(self) -> None:
+        """Make the table in a thread, one at a time; what comes meanwhile is made afterwards."""
+        self._again = self._tabling
+        if not self._tabling:
+            self._tabling = True
+            self.run_worker(partial(self._make_table, self._digests), thread=True, exit_on_error=False)
+
+    def _make_table(self, digests: tuple[RunDigest, ...]) -> None:
+        try:
+            self._recipes = self._recipes or shipped_recipes()
+            message = self.Tabled(published_table(self._recipes, self._own.of(digests)))
+        except ConfigError as error:
+            message = self.Tabled(None, f"The published table cannot be read. {error.problems[0].text()}")
+        self.post_message(message)
+
+    def on_paper_screen_tabled(self, event: Tabled) -> None:
+        self._tabling = False
+        if event.table is None:
+            self.query_one("#paper-details", Static).update(safe(event.problem))
+        else:
+            self.query_one(PaperGrid).show(event.table)
+        if self._again:
+            self._table()
+
+    def on_paper_grid_moved(self) -> None:
+        self._tell()
+        self.query_one("#paper-scroll").scroll_home(animate=False)
+
+    def _tell(self) -> None:
+        grid, scroll = self.query_one(PaperGrid), self.query_one("#paper-scroll")
+        width = scroll.size.width - 1  # a scrollbar may come
+        self.query_one("#paper-details", Static).update(details(grid.place, grid.cell, width))
+
+    def on_resize(self, event: Resize) -> None:
+        super().on_resize(event)
+        self.call_after_refresh(self._tell)
+
+    # What can be done with a cell
+
+    def _here(self) -> Cell | None:
+        """The cell beneath the cursor; says so where there is no recipe."""
+        grid = self.query_one(PaperGrid)
+        if grid.cell is None:
+            row, column = grid.place
+            self.wmse.say(f"There is no recipe for {row} on {column}." if row else "There is no table yet.")
+        return grid.cell
+
+    def action_launch(self) -> None:
+        """Ask whether to launch the recipe; look first where its images are."""
+        cell = self._here()
+        if cell is not None and not self._launching:
+            self._launching = True
+            self.run_worker(partial(self._look, cell), thread=True, exit_on_error=False)
+
+    def _look(self, cell: Cell) -> None:
+        self.post_message(self.Prepared(cell, look_for(cell.experiment.dataset)))
+
+    def on_paper_screen_prepared(self, event: Prepared) -> None:
+        from wmse_tui.tui.widgets.paper.launch import LaunchScreen
+
+        advice = presence_advice(event.cell.experiment.dataset, event.presence)
+        if advice:
+            self._launching = False
+            self.wmse.say(f"{advice[0].text}. Set {advice[0].path} in Configure (c).", severity="warning")
+            return
+        dialog = LaunchScreen(event.cell, event.presence, self.wmse.feed.root)
+        self.app.push_screen(dialog, partial(self._answered, event.cell))
+
+    def _answered(self, cell: Cell, yes: bool | None) -> None:
+        if not yes:
+            self._launching = False
+            return
+        experiment = cell.experiment.model_copy(update={"seed": cell.next_seed})
+        self.run_worker(partial(self._launch, experiment, cell.preset), thread=True, exit_on_error=False)
+
+    def _launch(self, experiment: Experiment, preset: str) -> None:
+        try:
+            run = self.wmse.trainers.start(experiment, preset=preset)
+        except RunsError as error:
+            self.post_message(self.Launched(None, error))
+        else:
+            self.post_message(self.Launched(run))
+
+    async def on_paper_screen_launched(self, event: Launched) -> None:
+        self._launching = False
+        if event.run is not None:
+            self.wmse.feed.nudge()
+            await self.wmse.open_run(event.run)
+        elif event.error is not None:
+            self._refused(event.error)
+
+    def _refused(self, error: RunsError) -> None:
+        detail = f": {error.detail}" if error.detail else ""
+        self.wmse.say(
+            f"{error.title}{detail}. {'; '.join(error.next)}", severity="error", title="Not launched"
+        )
+
+    async def action_configure(self) -> None:
+        """Open the recipe in Configure."""
+        cell = self._here()
+        if cell is not None:
+            await self.wmse.open_configure(cell.experiment, cell.preset)
+
+    async def action_monitor(self) -> None:
+        """Show the best own run of the recipe, or else one that is not done yet."""
+        cell = self._here()
+        if cell is None:
+            return
+        best = cell.best_linear or cell.best_knn
+        paths = [best.path] if best is not None else [run.path for run in (*cell.runs, *cell.partial)]
+        if paths:
+            await self.wmse.open_run(RunDirectory(Path(paths[0])))
+        else:
+            self.wmse.say("There is no run of this recipe yet. Enter launches one.")
+
+    async def action_compare(self) -> None:
+        """Compare the own runs of the recipe, completed ones first."""
+        cell = self._here()
+        if cell is None:
+            return
+        own = [RunDirectory(Path(run.path)) for run in (*cell.runs, *cell.partial)]
+        if not own:
+            self.wmse.say("There is no run of this recipe yet. Enter launches one.")
+            return
+        if len(own) > MOST:
+            self.wmse.say(f"{len(own)} runs; the first {MOST} are compared.")
+        await self.wmse.open_compare(own[:MOST])

@@ -1,0 +1,125 @@
+"""What the three tables of Compare say: pure functions of the comparison, in text that is safe to show.
+
+Runs are told apart by the markers of their curves, which stand before their names everywhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from wmse_tui.runs.compare import Comparison, Difference, Group, Result, Spread
+from wmse_tui.runs.text import safe
+from wmse_tui.runs.view import State
+from wmse_tui.runs.words import duration, number
+from wmse_tui.tui.widgets.compare.table import Entry, Sheet
+
+Marker = Callable[[int], str]
+_NAME = 24
+_VALUE = 14
+_STATES: Mapping[State, str] = {
+    "completed": "good",
+    "running": "good",
+    "crashed": "bad",
+    "failed": "bad",
+    "diverged": "bad",
+    "stalled": "bad",
+}
+
+
+def results_sheet(comparison: Comparison, marker: Marker, problems: Mapping[str, str]) -> Sheet:
+    """One row for each run; `problems` are those of logs that cannot be read, by the path of the run."""
+    heading = (
+        "run",
+        "state",
+        "epoch",
+        "linear %",
+        "k-NN %",
+        "best lin.",
+        "best k-NN",
+        "time",
+        "images/s",
+        "loss",
+        "seed",
+        "device",
+    )
+    rows = tuple(
+        (
+            Entry(f"{marker(place)} {safe(result.run_id, _NAME)}", place),
+            _state(result, problems.get(result.path, "")),
+            Entry(f"{result.epoch}/{result.epochs or '?'}"),
+            *(Entry(_percent(value)) for value in _accuracies(result)),
+            Entry(duration(result.elapsed_seconds)),
+            Entry("-" if result.images_per_second is None else f"{result.images_per_second:.0f}"),
+            Entry(number(result.loss)),
+            Entry(str(result.seed)),
+            Entry(safe(result.device, 40) or "-", "muted"),
+        )
+        for place, result in enumerate(comparison.results)
+    )
+    right = frozenset((*range(2, 7), 8, 9, 10))
+    return Sheet(tuple(map(Entry, heading)), rows, right, "no run is compared")
+
+
+def differences_sheet(comparison: Comparison, marker: Marker) -> Sheet:
+    """One row for each option that differs, one column for each run."""
+    runs = tuple(
+        Entry(f"{marker(place)} {safe(result.run_id, _VALUE)}", place)
+        for place, result in enumerate(comparison.results)
+    )
+    readable = sum(not result.problem for result in comparison.results)
+    same = "All options are the same." if readable > 1 else "There is nothing to compare with yet."
+    rows = tuple(_option(difference) for difference in comparison.differences)
+    return Sheet((Entry("option"), *runs), rows, empty=same)
+
+
+def repetitions_sheet(comparison: Comparison, marker: Marker) -> Sheet:
+    """One row for each group of runs that differ in nothing that matters but the seed."""
+    rows = tuple(_repetition(group, marker) for group in comparison.groups if len(group.runs) > 1)
+    heading = ("runs", "n", "linear %", "k-NN %", "time", "seeds")
+    return Sheet(
+        tuple(map(Entry, heading)),
+        rows,
+        frozenset({1, 2, 3}),
+        "No two of these runs differ in the seed only.",
+    )
+
+
+def _accuracies(result: Result) -> tuple[float | None, ...]:
+    return result.final_linear, result.final_knn, result.best_linear, result.best_knn
+
+
+def _state(result: Result, problem: str) -> Entry:
+    if problem:
+        return Entry("unreadable", "bad")
+    return Entry(result.state, _STATES.get(result.state))
+
+
+def _option(difference: Difference) -> tuple[Entry, ...]:
+    values = tuple(
+        Entry(safe(setting.text(), _VALUE) or "-", None if setting.state == "set" else "muted")
+        for setting in difference.settings
+    )
+    return (Entry(difference.key), *values)
+
+
+def _repetition(group: Group, marker: Marker) -> tuple[Entry, ...]:
+    waiting = len(group.runs) - len(group.completed)
+    seconds = None if group.elapsed_seconds is None else group.elapsed_seconds.mean
+    return (
+        Entry(" ".join(map(marker, group.places)) + (f" ({waiting} not completed)" if waiting else "")),
+        Entry(str(len(group.completed))),
+        Entry(_spread(group.final_linear)),
+        Entry(_spread(group.final_knn)),
+        Entry(duration(seconds)),
+        Entry(", ".join(map(str, group.seeds)), "muted"),
+    )
+
+
+def _percent(fraction: float | None) -> str:
+    return "-" if fraction is None else f"{100 * fraction:.2f}"
+
+
+def _spread(spread: Spread | None) -> str:
+    if spread is None or spread.std is None:
+        return _percent(None if spread is None else spread.mean)
+    return f"{100 * spread.mean:.2f} ± {100 * spread.std:.2f}"
