@@ -11,9 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wmse_tui.runs.events import (
+    Artifact,
     Attempt,
     Checkpoint,
     Control,
+    Diagnostics,
     Epoch,
     Error,
     Evaluation,
@@ -24,10 +26,18 @@ from wmse_tui.runs.events import (
     Notice,
     Phase,
     Record,
+    Resources,
     Steps,
     Unknown,
 )
-from wmse_tui.runs.fold import KEPT_CONTROLS, KEPT_NOTICES, fold, fold_all
+from wmse_tui.runs.fold import (
+    KEPT_CONTROLS,
+    KEPT_DIAGNOSTICS,
+    KEPT_NOTICES,
+    KEPT_RESOURCES,
+    fold,
+    fold_all,
+)
 from wmse_tui.runs.reader import read_log
 from wmse_tui.runs.view import RunView
 
@@ -73,6 +83,29 @@ def checkpoint(step: int, file: str) -> Checkpoint:
     return Checkpoint(step=step, epoch=0, file=file, sha256="", bytes=1, kinds=("last",), seconds=0.1)
 
 
+def diagnostics(step: int, space: str = "projector", rank: float | None = 20.0) -> Diagnostics:
+    return Diagnostics(
+        step=step,
+        epoch=0,
+        space=space,
+        samples=256,
+        dim=64,
+        spectrum=(2.0, 1.0),
+        effective_rank=rank,
+        effective_rank_null=56.0,
+        condition_number=100.0,
+        smallest_pivot=0.01,
+        feature_std=0.9,
+        mean_correlation=0.2,
+        seconds=0.01,
+    )
+
+
+def told(event: Diagnostics) -> Diagnostics:
+    """As the history keeps it once there is a newer one."""
+    return dataclasses.replace(event, spectrum=())
+
+
 def folded(*events: Event, view: RunView | None = None, number: int = 1, t: float = 100.0) -> RunView:
     """The view after `events`, one a second from time `t` on, all of the attempt `number`."""
     view = RunView() if view is None else view
@@ -104,6 +137,18 @@ def test_the_checked_in_log_of_version_1_folds_to_this() -> None:
     assert (view.lr, view.images_per_second, view.parts) == (0.001, 512.0, (("between", None),))
     assert (view.started, view.updated) == (1760000000.0, 1760000203.3)
     assert (view.phase, view.unreadable, view.seconds_left) == (None, 0, None)
+    assert [(d.space, d.step, d.spectrum) for d in view.diagnostics] == [
+        ("projector", 4, ()),
+        ("encoder", 4, (8.0, 2.0, 1.0, 0.25)),
+        ("projector", 8, ()),
+        ("projector", 12, ()),
+    ]
+    assert view.resources is not None
+    assert (view.resources.step, view.resources.gpu, view.resources.gpu_power) == (12, "NVIDIA H100", 512.5)
+    assert [(a.kind, a.file, a.step) for a in view.artifacts] == [("embedding", "embedding.npz", 8)]
+    assert (view.elapsed_before, round(view.elapsed, 3)) == (7.5 + 5.5, 7.5 + 5.5 + 2.3)
+    assert [view.clock.at(step) for step in (0, 2, 4, 6, 12)] == [2.0, 4.0, 5.0, 7.5 + 2.0, 7.5 + 5.5 + 2.0]
+    assert view.verdict.name == "diverging"
 
 
 def test_an_attempt_takes_back_what_lies_beyond_its_step_and_keeps_what_does_not() -> None:
@@ -240,3 +285,128 @@ def test_folding_in_two_goes_is_folding_in_one(split: int) -> None:
     whole = fold_all(RunView(), records)
     assert fold_all(fold_all(RunView(), records[:split]), records[split:]) == whole
     assert fold(whole, records[-1]).loss == whole.loss
+
+
+def test_diagnostics_are_a_history_whose_newest_of_each_space_keeps_its_spectrum() -> None:
+    view = folded(
+        diagnostics(1), diagnostics(1, "encoder"), diagnostics(2), diagnostics(3), diagnostics(3, rank=5.0)
+    )
+    assert view.diagnostics == (
+        told(diagnostics(1)),
+        diagnostics(1, "encoder"),
+        told(diagnostics(2)),
+        diagnostics(3, rank=5.0),
+    )
+    assert view.latest("projector") == diagnostics(3, rank=5.0)
+    assert view.latest("encoder") == diagnostics(1, "encoder")
+    assert view.latest("attic") is None
+
+
+def test_a_long_history_is_thinned_in_each_space_and_keeps_its_newest() -> None:
+    events = [
+        diagnostics(step, space) for step in range(1, KEPT_DIAGNOSTICS) for space in ("projector", "encoder")
+    ]
+    view = folded(*events)
+    assert KEPT_DIAGNOSTICS // 2 <= len(view.diagnostics) <= KEPT_DIAGNOSTICS
+    for space in ("projector", "encoder"):
+        steps = [d.step for d in view.diagnostics if d.space == space]
+        assert steps == sorted(set(steps))
+        assert len(steps) > KEPT_DIAGNOSTICS // 5
+        assert view.latest(space) == diagnostics(KEPT_DIAGNOSTICS - 1, space)
+
+
+def test_spaces_without_end_are_bounded_too() -> None:
+    view = folded(*(diagnostics(1, str(number)) for number in range(KEPT_DIAGNOSTICS + 50)))
+    assert len(view.diagnostics) <= KEPT_DIAGNOSTICS + 1
+
+
+def test_resources_are_the_newest_of_this_attempt() -> None:
+    view = folded(*(Resources(step=step, cpu=1.0) for step in range(KEPT_RESOURCES + 5)))
+    assert len(view.resource_rows) == KEPT_RESOURCES
+    assert view.resources == Resources(step=KEPT_RESOURCES + 4, cpu=1.0)
+    assert folded(Phase("start"), view=view, number=2).resource_rows == ()
+
+
+def test_of_each_artifact_the_newest_is_known_also_after_a_resumption_that_took_its_step_back() -> None:
+    def artifact(file: str, step: int) -> Artifact:
+        return Artifact(kind="embedding", file=file, step=step, epoch=1, seconds=0.5)
+
+    view = folded(attempt(), artifact("a.npz", 4), artifact("b.png", 4), artifact("a.npz", 8))
+    view = folded(attempt(4), view=view, number=2)
+    assert view.artifacts == (artifact("b.png", 4), artifact("a.npz", 8))
+
+
+def test_a_resumption_takes_back_rates_speeds_clock_and_diagnostics() -> None:
+    steps = [
+        Steps(first, (1.0,) * 4, lr=(first / 100,) * 4, images_per_second=float(first)) for first in (1, 5, 9)
+    ]
+    view = folded(attempt(), *steps, diagnostics(4), diagnostics(10), t=100.0)
+    assert [knots.last_step for knots in (view.rates, view.speeds, view.clock)] == [12.0, 12.0, 12.0]
+    view = folded(attempt(8), view=view, number=2, t=900.0)
+    assert view.rates.picked(10) == ((1.0, 0.01), (4.0, 0.01), (5.0, 0.05), (8.0, 0.05))
+    assert view.speeds.picked(10) == ((4.0, 1.0), (8.0, 5.0))
+    assert view.clock.picked(10) == ((0.0, 0.0), (4.0, 1.0), (8.0, 2.0))
+    assert view.diagnostics == (told(diagnostics(4)),)
+
+
+def test_the_clock_counts_attempts_with_their_lost_work_and_not_the_time_between() -> None:
+    view = folded(attempt(), Steps(1, (1.0,) * 4), Steps(5, (1.0,) * 4), t=100.0)
+    view = folded(attempt(4), Phase("train"), Steps(5, (1.0,) * 4), view=view, number=2, t=90_000.0)
+    assert view.clock.picked(10) == ((0.0, 0.0), (4.0, 1.0), (8.0, 2.0 + 2.0))
+    assert (view.elapsed_before, view.elapsed) == (2.0, 4.0)
+
+
+def test_a_clock_that_is_set_back_stands_still_and_one_of_nonsense_is_bounded() -> None:
+    view = folded(attempt(), Steps(1, (1.0,)), t=1000.0)
+    view = folded(Steps(2, (1.0,)), view=view, t=400.0)
+    assert (view.clock.picked(9), view.elapsed) == (((0.0, 0.0), (1.0, 1.0), (2.0, 1.0)), 0.0)
+    view = folded(Steps(3, (1.0,)), view=view, t=1.7e308)
+    assert view.elapsed == 1e10
+
+
+def test_a_drop_of_the_learning_rate_keeps_its_edge() -> None:
+    view = folded(Steps(1, (1.0,) * 4, lr=(0.1,) * 4), Steps(5, (1.0,) * 4, lr=(0.02,) * 4))
+    assert [view.rates.at(step) for step in (1, 4, 5, 8)] == [0.1, 0.1, 0.02, 0.02]
+
+
+EVENT = st.one_of(
+    st.builds(
+        Steps,
+        st.integers(1, 12),
+        st.lists(st.none() | st.floats(0, 9), max_size=3).map(tuple),
+        st.lists(st.floats(0, 1), max_size=3).map(tuple),
+        st.just((("a", (1.0,)),)) | st.just(()),
+        st.none() | st.floats(0, 100),
+    ),
+    st.builds(attempt, st.integers(0, 12)),
+    st.builds(epoch, st.integers(0, 4), st.integers(0, 12)),
+    st.builds(evaluation, st.integers(0, 3), st.integers(0, 12), st.floats(0, 1)),
+    st.builds(diagnostics, st.integers(0, 12), st.sampled_from(["projector", "encoder"])),
+    st.builds(lambda step: Resources(step=step), st.integers(0, 12)),
+    st.sampled_from([Phase("train"), Phase("knn"), Notice("info", "N", "x"), Unknown("spectrum")]),
+)
+
+
+@given(st.lists(st.tuples(EVENT, st.integers(0, 2), st.floats(0, 1000)), max_size=30))
+def test_what_is_folded_together_is_what_is_folded_one_by_one(events: list[tuple[Event, int, float]]) -> None:
+    records = [Record(1, seq, t, number, event) for seq, (event, number, t) in enumerate(events, 1)]
+    one_by_one = RunView()
+    for record in records:
+        one_by_one = fold(one_by_one, record)
+    assert fold_all(RunView(), records) == one_by_one
+
+
+def test_following_steps_with_resources_between_are_folded_together() -> None:
+    events: list[Event] = [
+        Steps(1, (1.0, 2.0)),
+        Resources(step=2),
+        Steps(3, (3.0,)),
+        Resources(step=3),
+        Steps(4, (4.0, None)),
+    ]
+    view = folded(*events)
+    one_by_one = RunView()
+    for event in events:
+        one_by_one = folded(event, view=one_by_one, t=100.0 + one_by_one.seq)
+    assert view == one_by_one
+    assert (view.loss.values(), view.step, view.seq) == ((1.0, 2.0, 3.0, 4.0, None), 5, 5)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from wmse_tui.runs.verdict import loss_without_structure, slice_floor
@@ -102,8 +102,9 @@ def curve(
             found = [(e.step, None if e.linear is None else e.linear.top1) for e in view.evaluations]
         case _:
             told = [event for event in view.diagnostics if event.space == space]
-            return _points(ruler, first, [(d.step, getattr(d, quantity)) for d in told], label, marked=True)
-    return _points(ruler, first, found, label)
+            looks = [(event.step, getattr(event, quantity)) for event in told]
+            return _points(ruler, first, looks, columns, label, marked=True)
+    return _points(ruler, first, found, columns, label)
 
 
 def extent(view: RunView, axis: Axis, *, recent: float | None = None) -> tuple[float, float]:
@@ -207,36 +208,50 @@ def _rate(rates: Track, ruler: _Ruler, first: int, columns: int, label: str) -> 
 
 
 def _speed(speeds: Track, ruler: _Ruler, first: int, columns: int, smoothing: float, label: str) -> Curve:
-    steps, values = speeds.knots(first, math.inf)
-    size = max(1, -(-len(steps) // columns))
-    groups = [values[start : start + size].tolist() for start in range(0, len(values), size)]
-    middles = range(0, len(steps), size)
-    return Curve(
-        label=label,
-        x=tuple(ruler.x((steps[i] + steps[min(i + size, len(steps)) - 1]) / 2) for i in middles),
-        y=_smooth([sum(group) / len(group) for group in groups], smoothing),
-        low=tuple(map(min, groups)),
-        high=tuple(map(max, groups)),
-    )
+    steps, values = speeds.knots(first)
+    drawn = _grouped(steps, values.tolist(), ruler, columns, label, extremes=False)
+    return replace(drawn, y=_smooth(drawn.y, smoothing))
 
 
 def _points(
     ruler: _Ruler,
     first: int,
     found: Iterable[tuple[int, float | None]],
+    columns: int,
     label: str,
     *,
     marked: bool = False,
 ) -> Curve:
     """The values that there are; where some are, those that could not be told are marked if `marked`."""
     shown = sorted((item for item in found if item[0] >= first), key=lambda item: item[0])
-    told = [(ruler.x(step), value) for step, value in shown if value is not None]
+    told = [(step, value) for step, value in shown if value is not None]
+    drawn = _grouped([step for step, _ in told], [value for _, value in told], ruler, columns, label)
+    missing = tuple(ruler.x(step) for step, value in shown if value is None)
+    marks = missing[:: max(1, len(missing) // columns)] if marked and told else ()
+    if len(told) > columns:
+        return replace(drawn, marks=marks)
+    return replace(drawn, low=(), high=(), marks=marks, points=True)
+
+
+def _grouped(
+    steps: Sequence[float],
+    values: list[float],
+    ruler: _Ruler,
+    columns: int,
+    label: str,
+    *,
+    extremes: bool = True,
+) -> Curve:
+    """At most `columns` groups of as many values each: their mean, at the middle of their steps."""
+    size = max(1, -(-len(steps) // columns))
+    begins = range(0, len(steps), size)
+    groups = [values[begin : begin + size] for begin in begins]
     return Curve(
         label=label,
-        x=tuple(x for x, _ in told),
-        y=tuple(y for _, y in told),
-        marks=tuple(ruler.x(step) for step, value in shown if value is None) if marked and told else (),
-        points=True,
+        x=tuple(ruler.x((steps[i] + steps[min(i + size, len(steps)) - 1]) / 2) for i in begins),
+        y=tuple(sum(group) / len(group) for group in groups),
+        low=tuple(map(min, groups)) if extremes else (),
+        high=tuple(map(max, groups)) if extremes else (),
     )
 
 

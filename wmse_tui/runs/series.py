@@ -1,7 +1,7 @@
 """A value at each step, kept so that a million steps are cheap to extend, to cut back and to draw.
 
 A series is immutable. It is a tuple of full chunks, which successive versions share, and a short tail. Each
-chunk carries summaries at two grains, so any span can be told in a few hundred buckets (count, minimum,
+chunk carries summaries at three grains, so any span can be told in a few hundred buckets (count, minimum,
 maximum, mean, last) without visiting every value. All values are kept, as doubles: a cut is exact at any
 step, and a step costs 12 bytes with its share of the summaries.
 """
@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 CHUNK_LEVEL = 12  # a chunk holds 2**12 steps,
-GRAIN_LEVEL = 6  # with a summary of each 2**6 of them and one of all
+MIDDLE_LEVEL = 9  # with a summary of each 2**6 of them, of each 2**9, and one of all
+GRAIN_LEVEL = 6
 LONGEST_GAP = 1 << 22  # steps that may be missing before an append; a larger gap is damage
 
 _CHUNK = 1 << CHUNK_LEVEL
@@ -37,13 +38,15 @@ class Bucket:
 
     @property
     def mean(self) -> float:
-        return self.total / self.count
+        mean = self.total / self.count
+        return mean if math.isfinite(mean) else self.minimum / 2 + self.maximum / 2
 
 
 @dataclass(frozen=True, slots=True)
 class _Chunk:
     values: bytes
     grains: tuple[Bucket, ...]  # those with a finite value
+    middle: tuple[Bucket, ...]
     whole: tuple[Bucket, ...]  # one, or none
 
 
@@ -158,7 +161,8 @@ class Series:
             if level >= CHUNK_LEVEL:
                 yield from chunk.whole
             else:
-                yield from (grain for grain in chunk.grains if first <= grain.first <= last)
+                units = chunk.middle if level >= MIDDLE_LEVEL else chunk.grains
+                yield from (unit for unit in units if first <= unit.first <= last)
         if last > len(self.chunks) * _CHUNK:
             yield from (grain for grain in self._summaries_of_tail() if first <= grain.first <= last)
 
@@ -180,7 +184,7 @@ Series.EMPTY = Series()
 def _doubles(values: Sequence[float | None]) -> array[float]:
     """With NaN for what is missing or not finite; nearly always there is nothing of the kind."""
     if None not in values:
-        found = array("d", values)
+        found: array[float] = array("d", values)  # type: ignore[arg-type]  # none of them is None
         if math.isfinite(sum(found)):
             return found
     return array("d", [math.nan if v is None or not math.isfinite(v) else v for v in values])
@@ -188,7 +192,8 @@ def _doubles(values: Sequence[float | None]) -> array[float]:
 
 def _chunk(content: bytes, first: int) -> _Chunk:
     grains = tuple(_summaries(memoryview(content).cast("d"), first, _GRAIN))
-    return _Chunk(content, grains, tuple(_merged(grains, CHUNK_LEVEL)))
+    middle = tuple(_merged(grains, MIDDLE_LEVEL))
+    return _Chunk(content, grains, middle, tuple(_merged(middle, CHUNK_LEVEL)))
 
 
 def _summaries(values: memoryview[float], first: int, size: int) -> Iterator[Bucket]:

@@ -5,10 +5,9 @@ A track is immutable and kept like a `Series`: full chunks, which successive ver
 
 from __future__ import annotations
 
-import math
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -86,27 +85,18 @@ class Track:
         """The first whole step at which a track that never falls has reached `value`."""
         return bisect_left(range(int(self.last_step)), value, key=lambda step: self.at(step) or 0.0)
 
-    def knots(self, first: float, last: float) -> tuple[array[float], array[float]]:
-        """Steps and values of the knots from step `first` to step `last`."""
-        found: array[float] = array("d")
-        for content in self._parts(first, last):
-            found.frombytes(content)
-        steps, values = found[::2], found[1::2]
-        begin, end = bisect_left(steps, first), bisect_right(steps, last)
-        return steps[begin:end], values[begin:end]
+    def knots(self, first: float = 0.0) -> tuple[memoryview[float], memoryview[float]]:
+        """Steps and values of the knots from step `first` on."""
+        number = bisect_left(self.chunks, first, key=_last_step)
+        found = memoryview(b"".join((*self.chunks[number:], self.tail))).cast("d")
+        begin = 2 * bisect_left(found[::2], first)
+        return found[begin::2], found[begin + 1 :: 2]
 
     def picked(self, count: int, first: float = 0.0) -> tuple[tuple[float, float], ...]:
         """At most `count` of the knots from step `first` on, evenly picked, the last among them."""
-        steps, values = self.knots(first, math.inf)
+        steps, values = self.knots(first)
         stride = max(1, -(-len(steps) // max(1, count)))
         return tuple((steps[i], values[i]) for i in range((len(steps) - 1) % stride, len(steps), stride))
-
-    def _parts(self, first: float, last: float) -> Iterator[bytes]:
-        for number in range(bisect_left(self.chunks, first, key=_last_step), len(self.chunks)):
-            if _first_step(self.chunks[number]) > last:
-                return
-            yield self.chunks[number]
-        yield self.tail
 
     def _part(self, number: int) -> bytes:
         return self.chunks[number] if number < len(self.chunks) else self.tail

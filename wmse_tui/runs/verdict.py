@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from statistics import median
+from statistics import fmean, median
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from wmse_tui.runs.words import number
@@ -188,8 +188,7 @@ def _recent_loss(view: RunView) -> float | None:
     """The mean of the last twentieth of the steps, ten at least."""
     last = view.loss.last_step
     buckets = view.loss.overview(64, max(1, last - max(9, last // 20)))
-    count = sum(bucket.count for bucket in buckets)
-    return sum(bucket.total for bucket in buckets) / count if count else None
+    return fmean(bucket.mean for bucket in buckets) if buckets else None
 
 
 def _rank_in_words(now: _Look) -> str:
