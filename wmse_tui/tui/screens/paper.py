@@ -141,8 +141,7 @@ matters are told below as variants and are not counted. A number that could not 
         width = scroll.size.width - 1  # a scrollbar may come
         self.query_one("#paper-details", Static).update(details(grid.place, grid.cell, width))
 
-    def on_resize(self, event: Resize) -> None:
-        super().on_resize(event)
+    def on_resize(self, event: Resize) -> None:  # noqa: ARG002 (the base does the rest)
         self.call_after_refresh(self._tell)
 
     # What can be done with a cell
