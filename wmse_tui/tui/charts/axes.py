@@ -71,13 +71,16 @@ def usable(limits: Limits, *, log: bool = False) -> bool:
     return high - low > 1e-300 and (high - low) > 1e-13 * max(abs(low), abs(high))
 
 
-def ticks(low: float, high: float, count: int, *, log: bool = False, hours: bool = False) -> tuple[Tick, ...]:
-    """At most about `count` ticks from `low` to `high`, at round numbers."""
+def ticks(
+    low: float, high: float, count: int, *, log: bool = False, hours: bool = False, whole: bool = False
+) -> tuple[Tick, ...]:
+    """At most about `count` ticks from `low` to `high`, at round numbers; at `whole` ones only if need be."""
     if count < 1:
         return ()
     if log:
         return tuple(Tick(value, number(value, value)) for value in _log_values(low, high, count))
     step = _hour_step(high - low, count) if hours else nice_step((high - low) / count)
+    step = max(1.0, step) if whole else step
     first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
     values = [index * step for index in range(first, min(last, first + 4 * count) + 1)]
     if hours:
@@ -102,13 +105,14 @@ def number(value: float, step: float, largest: float | None = None) -> str:
     if value == 0 or abs(value) < step * 1e-6:
         return "0"
     largest = max(abs(value), largest or 0.0)
-    if largest < 1e-3 * (1 - 1e-9) or largest >= 1e15:
+    decimals = max(0, -_exponent(step))
+    if largest < 1e-3 * (1 - 1e-9) or largest >= 1e15 or (largest < 0.1 and decimals > 4):
         digits = max(0, _exponent(value) - _exponent(step))
         mantissa, power = f"{value:.{min(digits, 4)}e}".split("e")
         return f"{mantissa}e{int(power)}"
     unit, name = next(((u, n) for u, n in _UNITS if abs(value) >= u * (1 - 1e-9)), (1.0, ""))
     if largest < 1e4 or not name:
-        return f"{value:.{min(max(0, -_exponent(step)), 9)}f}"
+        return f"{value:.{min(decimals, 9)}f}"
     shown = f"{value / unit:.{min(max(0, -_exponent(step / unit)), 9)}f}"
     return (shown.rstrip("0").rstrip(".") if "." in shown else shown) + name
 

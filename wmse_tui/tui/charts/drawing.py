@@ -51,7 +51,7 @@ def draw(
         log_y: the y axis is logarithmic.
         reference: values of y with a few words each, drawn as lines where they are near the values.
         title, y_title: the row above, for instance what is drawn and its unit.
-        x_title: what x is; `hours` gives ticks in hours, minutes and seconds.
+        x_title: what x is; `hours` gives ticks in hours, minutes and seconds, `step` whole ones.
         empty: what is said where there is no value to draw.
     """
     if width < 1 or height < 1:

@@ -79,7 +79,9 @@ def draw_axes(ink: Ink, y_ticks: Sequence[Tick], x_limits: Limits, x_title: str)
     if frame.ticks_below:
         below = bottom + frame.line_below
         free = _x_title(ink, x_title, below)
-        for tick in ticks(*x_limits, max(2, min(10, frame.width // 9)), hours=x_title == "hours"):
+        count = max(2, min(10, frame.width // 9))
+        whole = x_title in ("step", "rank")
+        for tick in ticks(*x_limits, count, hours=x_title == "hours", whole=whole):
             column = ink.across.inside(tick.value)
             if column is None:
                 continue
