@@ -19,7 +19,14 @@ _DARK = Theme(
     surface="#161b22",
     panel="#1f2630",
     dark=True,
-    variables={"footer-key-foreground": "#e69f00", "border-blurred": "#303a47", "border": "#7cb7ff"},
+    variables={
+        "footer-key-foreground": "#e69f00",
+        "border-blurred": "#303a47",
+        "border": "#7cb7ff",
+        # Textual's own are `auto 60%`, which its Content draws in full white.
+        "text-muted": "#98a1ad",
+        "text-disabled": "#737d8a",
+    },
 )
 
 _LIGHT = Theme(
@@ -35,7 +42,13 @@ _LIGHT = Theme(
     surface="#f2f2ed",
     panel="#e6e6df",
     dark=False,
-    variables={"footer-key-foreground": "#9a5b00", "border-blurred": "#c4c4bb", "border": "#0a5ea8"},
+    variables={
+        "footer-key-foreground": "#9a5b00",
+        "border-blurred": "#c4c4bb",
+        "border": "#0a5ea8",
+        "text-muted": "#575c63",
+        "text-disabled": "#767b82",
+    },
 )
 
 _ANSI = BUILTIN_THEMES["ansi-dark"]
