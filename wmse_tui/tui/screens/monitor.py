@@ -30,20 +30,8 @@ from wmse_tui.tui.widgets.monitor.tables import evaluation_head, evaluation_line
 
 _LABEL = 24  # characters of a run's name in a legend
 _NEED_A_RUN = frozenset(
-    [
-        "stop",
-        "ask",
-        "pause",
-        "resume",
-        "duplicate",
-        "folder",
-        "turn",
-        "pane",
-        "maximise",
-        "plot",
-        "overlay",
-        "search",
-    ]
+    {"stop", "ask", "pause", "resume", "duplicate", "folder", "turn", "pane", "maximise", "plot", "overlay"}
+    | {"search"}
 )
 _AT_ONCE = 0.01  # seconds that are not worth a timer
 
@@ -287,7 +275,8 @@ class MonitorScreen(RunActions):
         if "evaluations" in panels.seen:
             head = evaluation_head() if view.evaluations else ""
             panels.evaluations.show(evaluation_lines(view), head=head)
-        self._readers.read_lines()
+        if self._behind is None:  # what the picture is made of is read first
+            self._readers.read_lines()
 
     def _draw_charts(self) -> None:
         self._charts_at, self._charts_due = time.monotonic(), False
@@ -298,7 +287,8 @@ class MonitorScreen(RunActions):
             others = [(other, told) for other, told in self._beside.items() if told is not None]
             shown = [(run, view), *others]
             self._panels.charts.show([Shown(safe(one.id, _LABEL), told) for one, told in shown])
-        self._readers.read_map(view)
+        if self._behind is None:
+            self._readers.read_map(view)
 
     # Panels and plots
 
