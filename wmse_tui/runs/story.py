@@ -73,6 +73,7 @@ class Story:
     def _restart(self) -> None:
         self._offset = 0  # always the start of a line
         self._lines: deque[Line] = deque(maxlen=self._kept)
+        self._count = 0  # lines that were ever told
         self._day = ""
         self._phase = ""
         self._epochs = 0
@@ -93,7 +94,7 @@ class Story:
                 if self._seen is not None and (now[:2] != self._seen[:2] or now[2] < self._offset):
                     self._restart()
                 self._seen = now
-                before = len(self._lines), self._lines[-1] if self._lines else None
+                before = self._count
                 self.behind = True
                 while self.behind and time.monotonic() < deadline:
                     self.behind = self._read(file.fileno())
@@ -103,7 +104,7 @@ class Story:
             return self._told
         except OSError as error:
             raise StorageError.of("read the run's log", self._path, error) from error
-        if before != (len(self._lines), self._lines[-1] if self._lines else None):
+        if self._count != before:
             self._told = tuple(self._lines)
         return self._told
 
@@ -135,6 +136,7 @@ class Story:
         if day != self._day:
             self._day = day
             self._lines.append(Line(day, "day"))
+        self._count += 1
         for text, kind in texts:
             self._lines.append(Line(safe(f"{time_of_day}  {text}", 2000), kind))
 
