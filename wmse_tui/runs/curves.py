@@ -235,7 +235,7 @@ def _points(
 
 def _grouped(
     steps: Sequence[float],
-    values: list[float],
+    values: Sequence[float],
     ruler: _Ruler,
     columns: int,
     label: str,

@@ -167,10 +167,7 @@ class Digests:
                 break
             begun = begun or known.started_over
             self._read(known, deadline)
-        self.loading = sum(
-            known.digest is None or (known.watcher is not None and known.watcher.behind is not None)
-            for known in runs
-        )
+        self.loading = sum(known.started_over and not _is_broken(known) for known in stale)
         if self._unsaved >= (_SAVED_EVERY if self.loading else 1):
             self._save()
         told = tuple(known.digest for known in runs if known.digest is not None)
@@ -255,6 +252,10 @@ def _new(path: Path) -> _Run | None:
         return _Run(run, run.config.stat().st_mtime_ns)
     except OSError:
         return None  # removed just now
+
+
+def _is_broken(known: _Run) -> bool:
+    return known.digest is not None and known.digest.problem != ""
 
 
 def _at_rest(known: _Run, last: RunDigest) -> bool:
