@@ -81,6 +81,8 @@ class Story:
     def poll(self, *, budget_seconds: float = 0.2) -> tuple[Line, ...]:
         """The lines so far; the very same tuple as before where there is nothing new.
 
+        At least a block is read, and further ones for so many seconds.
+
         Raises:
             StorageError: the log is there and cannot be read.
         """
@@ -95,7 +97,7 @@ class Story:
                     self._restart()
                 self._seen = now
                 before = self._count
-                self.behind = True
+                self.behind = self._read(file.fileno())
                 while self.behind and time.monotonic() < deadline:
                     self.behind = self._read(file.fileno())
         except FileNotFoundError:
