@@ -45,7 +45,7 @@ def describe(digest: RunDigest) -> list[Content]:
 
 
 def _title(digest: RunDigest) -> Content:
-    style = "$error" if digest.state in _BAD else "$text-muted"
+    style = "$error" if digest.state in _BAD else "$foreground 70%"
     state = digest.state if not digest.state_reason else f"{digest.state}: {digest.state_reason}"
     return Content.assemble(
         (safe(digest.title or digest.run_id, 100), "bold"), "  ", (safe(state, 160), style)
@@ -66,11 +66,11 @@ def _facts(digest: RunDigest) -> Content:
 def _path(digest: RunDigest) -> Content:
     began = f"begun {moment(digest.started)[:16]}" if digest.started is not None else "not begun"
     where = "".join(f", {text}" for text in (digest.host, digest.device) if text)
-    return Content.styled(safe(f"{digest.path}  {began}{where}", 400), "$text-muted")
+    return Content(safe(f"{digest.path}  {began}{where}", 400))
 
 
 def _said(digest: RunDigest) -> Content:
     said = [Content.styled(f"#{safe(tag, 40)}", "$accent") for tag in digest.tags]
     if digest.note:
         said.append(Content(safe(digest.note, 2000)))
-    return Content(" ").join(said) if said else Content.styled("no tags, no note", "$text-muted")
+    return Content(" ").join(said) if said else Content.styled("no tags, no note", "$foreground 60%")

@@ -153,12 +153,15 @@ class RunTable(ScrollView, can_focus=True, inherit_bindings=False):
             self.scroll_to(y=self._place - self._height + 1, animate=False, immediate=True)
 
     def on_click(self, event: Click) -> None:
-        place = event.y - _HEAD + self.scroll_offset.y
-        if event.y < _HEAD:
-            self._click_heading(event.x)
+        where = event.get_content_offset(self)
+        if where is None:
+            return
+        place = where.y - _HEAD + self.scroll_offset.y
+        if where.y < _HEAD:
+            self._click_heading(where.x)
         elif place < len(self._listing.rows):
             self._move(place)
-            if event.x < MARK:
+            if where.x < MARK:
                 self.post_message(self.MarkClicked())
             elif event.chain == 2:
                 self.post_message(self.Chosen())
