@@ -1,0 +1,63 @@
+"""The whitening panel's words."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from wmse_tui.runs.directory import RunDirectory
+from wmse_tui.runs.verdict import Verdict
+from wmse_tui.runs.view import RunView
+from wmse_tui.runs.watch import view_run
+from wmse_tui.tui.widgets.monitor.whitening import spread_rows, verdict_words
+
+MakeRun = Callable[..., RunDirectory]
+
+
+def rows(view: RunView, space: str) -> list[str]:
+    return [row.plain for row in spread_rows(view, view.latest(space), space)]
+
+
+def test_the_numbers_of_the_projector_stand_beside_what_they_would_be_for_noise(make_run: MakeRun) -> None:
+    assert rows(view_run(make_run("small", "completed")), "projector") == [
+        "projector what the loss sees, step 20, 256 images",
+        "effective rank   26.4 of 32 (noise 29.8)",
+        "condition number 44 (noise 35.5)",
+        "smallest pivot   0.05",
+        "feature std      0.159 (even 1)",
+        "mean correlation 0.1",
+    ]
+
+
+def test_the_encoder_is_not_factorised(make_run: MakeRun) -> None:
+    found = rows(view_run(make_run("small", "completed")), "encoder")
+    assert found[0] == "encoder what is evaluated, step 20, 256 images"
+    assert found[3] == "smallest pivot   no factorisation"
+
+
+def test_before_the_first_look_it_says_so() -> None:
+    assert rows(RunView(), "projector") == ["projector what the loss sees", "not looked at yet"]
+
+
+def test_numbers_that_cannot_be_told_are_dashes_and_large_ones_are_read_easily(make_run: MakeRun) -> None:
+    view = view_run(make_run("small", "completed"))
+    told = view.latest("projector")
+    assert told is not None
+    odd = replace(
+        told,
+        effective_rank=None,
+        effective_rank_null=None,
+        condition_number=162_345.6,
+        feature_std=None,
+        mean_correlation=None,
+    )
+    found = [row.plain for row in spread_rows(view, odd, "projector")]
+    assert found[1] == "effective rank   - of 32"
+    assert found[2].startswith("condition number 162346 (")
+    assert found[5] == "mean correlation -"
+
+
+def test_a_verdict_comes_with_its_evidence_and_what_to_try() -> None:
+    words = verdict_words(Verdict("collapsed", "the rank is 1.2 \x1b[2J", ("a larger batch", "[b]less[/b]")))
+    assert words.plain == "collapsed  the rank is 1.2 \\x1b[2J\ntry a larger batch\ntry [b]less[/b]"
+    assert words.spans[0].style == "bold $error"
