@@ -78,6 +78,21 @@ def test_the_trainer_and_the_evaluator_load_no_interface(tmp_path: Path) -> None
     assert not loaded & set(INTERFACE)
 
 
+def test_the_inspector_loads_no_interface_and_begins_without_torch(tmp_path: Path) -> None:
+    inspection = "wmse_tui.engine.inspection"
+    begun = imports_of(f"wmse_tui.engine.inspect, {inspection}.service", tmp_path)
+    assert not begun & {*HEAVY, *INTERFACE}
+    loaded = imports_of(f"{inspection}.describe, {inspection}.measure, {inspection}.views", tmp_path)
+    assert "torch" in loaded
+    assert not loaded & set(INTERFACE)
+
+
+def test_the_apps_end_of_the_inspector_loads_no_torch(tmp_path: Path) -> None:
+    loaded = imports_of("wmse_tui.tui.inspector", tmp_path)
+    assert "textual" in loaded
+    assert not loaded & {"torch", "torchvision", "numpy", "PIL", "wmse_tui.engine"}
+
+
 @pytest.mark.parametrize("room", ["config", "runs"])
 def test_every_module_of_the_lower_rooms_stays_light(
     room: str, tmp_path: Path, pytestconfig: pytest.Config
