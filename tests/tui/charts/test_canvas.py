@@ -10,17 +10,20 @@ from rich.style import Style
 from wmse_tui.tui.charts.canvas import Canvas
 
 
-def test_cells_of_one_style_are_one_segment() -> None:
-    canvas = Canvas(6, 1)
-    red = Style(color="red")
+def test_cells_of_one_style_are_one_segment_and_spaces_join_it() -> None:
+    canvas = Canvas(9, 1)
+    red, marked = Style(color="red"), Style(bgcolor="blue")
     canvas.put(1, 0, "ab", red)
-    canvas.put(3, 0, "c")
+    canvas.put(4, 0, "c")
+    canvas.put(6, 0, "d", marked)
 
     (row,) = canvas.drawing().rows
     assert [(segment.text, segment.style) for segment in row] == [
         (" ", Style()),
-        ("ab", red),
-        ("c  ", Style()),
+        ("ab ", red),
+        ("c ", Style()),
+        ("d", marked),
+        ("  ", Style()),
     ]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import pytest
+from rich.style import Style
 from textual.app import App, ComposeResult
 from textual.containers import Vertical
 from textual.geometry import Region
@@ -96,6 +97,17 @@ def test_a_change_is_one_region_of_the_cells_that_differ() -> None:
 
     before, after = drawing("abcdefgh", "same", "損abc"), drawing("abXdYfgh", "same", "損abX")
     assert changes(before, after) == [Region(2, 0, 3, 1), Region(0, 2, 8, 1)]  # type: ignore[arg-type]
+
+
+def test_spaces_that_look_alike_are_no_change() -> None:
+    before, after = Canvas(6, 1), Canvas(6, 1)
+    before.put(0, 0, "a", Style(color="red"))
+    after.put(0, 0, "b", Style(color="blue"))
+
+    assert changes(before.drawing().rows, after.drawing().rows) == [Region(0, 0, 1, 1)]
+    after.put(0, 0, "a", Style(color="red"))
+    after.put(3, 0, " ", Style(color="blue"))
+    assert changes(before.drawing().rows, after.drawing().rows) == []
 
 
 @pytest.mark.asyncio

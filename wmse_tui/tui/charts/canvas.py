@@ -66,11 +66,28 @@ class Canvas:
             cells[x + 1], styles[x + 1] = "", style
 
     def _row(self, y: int) -> Row:
-        pairs = zip(self._styles[y], self._cells[y], strict=True)
+        """Cells of one style are one segment; spaces, which have no colour, join what is before them."""
+        pairs = list(zip(self._styles[y], self._cells[y], strict=True))
+        for x in range(1, len(pairs)):
+            style = pairs[x - 1][0]
+            if pairs[x] == (_PLAIN, " ") and is_bare(style):
+                pairs[x] = style, " "
         return tuple(
             Segment("".join(cell for _, cell in group), style)
             for style, group in groupby(pairs, key=lambda pair: pair[0])
         )
+
+
+def is_bare(style: Style | None) -> bool:
+    """Whether a space in this style looks like any other."""
+    return style is None or not (
+        style.bgcolor
+        or style.reverse
+        or style.underline
+        or style.underline2
+        or style.strike
+        or style.overline
+    )
 
 
 def blank(width: int, height: int) -> Drawing:

@@ -13,7 +13,7 @@ from textual.geometry import Region
 from textual.strip import Strip
 from textual.widget import Widget
 
-from wmse_tui.tui.charts.canvas import Drawing, Row
+from wmse_tui.tui.charts.canvas import Drawing, Row, is_bare
 from wmse_tui.tui.charts.style import ChartStyle, chart_style
 
 _Circumstances: TypeAlias = tuple[int, int, ChartStyle]
@@ -77,12 +77,13 @@ class RowsWidget(Widget):
 
 
 def changes(before: tuple[Row, ...], after: tuple[Row, ...]) -> list[Region]:
-    """The regions in which two drawings of one size differ: one for each row that does."""
+    """The regions in which two drawings of one size look different: one for each row that does."""
     regions = []
     for y, (old, new) in enumerate(zip(before, after, strict=True)):
         if old != new:
             start, end = _difference(old, new)
-            regions.append(Region(start, y, end - start, 1))
+            if start < end:
+                regions.append(Region(start, y, end - start, 1))
     return regions
 
 
@@ -100,4 +101,8 @@ def _difference(old: Row, new: Row) -> tuple[int, int]:
 
 
 def _cells(row: Row) -> list[tuple[str, object]]:
-    return [(character, segment.style) for segment in row for character in segment.text]
+    return [
+        (character, None if character == " " and is_bare(segment.style) else segment.style)
+        for segment in row
+        for character in segment.text
+    ]

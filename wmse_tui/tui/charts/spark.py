@@ -34,7 +34,7 @@ def _level(value: float, least: float, greatest: float) -> int:
     top = len(_BLOCKS) - 1
     span = greatest / 2 - least / 2  # halves: the difference of two large numbers may be infinite
     share = (value / 2 - least / 2) / span if span > 0 else 0.0
-    return min(max(math.floor(share * top + 0.5), 0), top)
+    return math.floor(min(max(share, 0.0), 1.0) * top + 0.5)
 
 
 def _averaged(values: Sequence[float], width: int | None) -> list[float]:
