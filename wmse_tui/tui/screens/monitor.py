@@ -24,7 +24,7 @@ from wmse_tui.tui.widgets.monitor.header import Headline, RunHeader
 from wmse_tui.tui.widgets.monitor.overlay import MOST, OverlayScreen
 from wmse_tui.tui.widgets.monitor.panels import Panels
 from wmse_tui.tui.widgets.monitor.readers import RunReaders
-from wmse_tui.tui.widgets.monitor.requests import word_on
+from wmse_tui.tui.widgets.monitor.requests import words_on
 from wmse_tui.tui.widgets.monitor.strip import NAMES
 from wmse_tui.tui.widgets.monitor.tables import evaluation_head, evaluation_lines
 
@@ -265,9 +265,8 @@ class MonitorScreen(RunActions):
         run, view, panels = self._run, self._view, self._panels
         if run is None or view is None or self._readers is None:
             return
-        asked = self.asked.get(run.path)
-        word = word_on(asked, view) if asked is not None else None
-        self._header.show(view, Headline(behind=self._behind, word=word, unreadable=self._unreadable))
+        words = words_on(self.asked.get(run.path, ()), view)
+        self._header.show(view, Headline(behind=self._behind, words=words, unreadable=self._unreadable))
         if "whitening" in panels.seen:
             panels.whitening.show(view)
         if "usage" in panels.seen:

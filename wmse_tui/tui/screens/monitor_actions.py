@@ -25,6 +25,7 @@ from wmse_tui.tui.screens.base import AppScreen
 from wmse_tui.tui.widgets.monitor.requests import DEAF, NAMES, Asked
 
 Value = TypeVar("Value")
+_REMEMBERED = 4  # requests to a run
 _ALIVE = ("starting", "running", "paused", "stalled")
 
 
@@ -117,7 +118,7 @@ class RunActions(AppScreen):
 
     def __init__(self) -> None:
         super().__init__()
-        self.asked: dict[Path, Asked] = {}  # the latest request that was left in each run from here
+        self.asked: dict[Path, tuple[Asked, ...]] = {}  # the latest requests that were left in each run
 
     @property
     def shown_run(self) -> RunDirectory | None:
@@ -212,13 +213,15 @@ class RunActions(AppScreen):
 
     def _leave(self, run: RunDirectory, command: str, yes: bool | None) -> None:
         if yes:
-            now = time.time()
+            view, now = self.shown_view, time.time()
+            attempt = 0 if view is None else view.attempt + (view.state == "starting")
             self.attempt(
-                lambda: Asked(request(run, command, by="app"), command, now), partial(self._was_left, run)
+                lambda: Asked(request(run, command, by="app"), command, now, attempt),
+                partial(self._was_left, run),
             )
 
     def _was_left(self, run: RunDirectory, asked: Asked) -> None:
-        self.asked[run.path] = asked
+        self.asked[run.path] = (*self.asked.get(run.path, ()), asked)[-_REMEMBERED:]
         self.wmse.feed.nudge()
         self.tell_requests()
 

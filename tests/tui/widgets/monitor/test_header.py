@@ -50,7 +50,7 @@ def test_a_completed_run_says_how_long_it_took(make_run: MakeRun) -> None:
 def test_no_row_is_wider_than_its_room(make_run: MakeRun, state: str, width: int) -> None:
     view = view_run(make_run("a-run-with-quite-a-long-name-of-sixty-characters-for-a-change-1", state))
     word = Word("checkpoint: asked 12:00:00, waiting " * 5, "waiting")
-    for row in rows(view, Headline(word=word), width):
+    for row in rows(view, Headline(words=(word, word)), width):
         assert cell_len(row) <= width
     for row in rows(view, Headline(behind=0.43, unreadable=""), width):
         assert cell_len(row) <= width

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 import pytest
 
 from wmse_tui.runs.events import Control
 from wmse_tui.runs.view import RunView, State
-from wmse_tui.tui.widgets.monitor.requests import Asked, Word, word_on
+from wmse_tui.tui.widgets.monitor.requests import Asked, Word, word_on, words_on
 
-ASKED = Asked("7", "stop_after_epoch", 1_772_366_400.0)
+ASKED = Asked("7", "stop_after_epoch", 1_772_366_400.0, attempt=1)
 
 
 @pytest.fixture(autouse=True)
@@ -20,7 +21,7 @@ def _utc(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def view(*controls: Control, state: State = "running") -> RunView:
-    return RunView(state=state, controls=controls)
+    return RunView(state=state, controls=controls, attempt=1)
 
 
 def test_nobody_has_answered_yet() -> None:
@@ -59,3 +60,31 @@ def test_a_run_that_ended_before_it_answered_says_so(state: State) -> None:
 @pytest.mark.parametrize("state", ["starting", "running", "paused", "stalled", "unknown"])
 def test_as_long_as_somebody_may_answer_it_waits(state: State) -> None:
     assert word_on(ASKED, view(state=state)).course == "waiting"
+
+
+def test_a_pause_has_come_true_once_the_run_is_paused() -> None:
+    asked = Asked("8", "pause", 1_772_366_400.0, attempt=1)
+    accepted = Control("8", "pause", "accepted", "pausing at the next step")
+    assert word_on(asked, view(accepted)).course == "waiting"
+    assert word_on(asked, view(accepted, state="paused")) == Word(
+        "pause: accepted, and the run is paused", "good"
+    )
+
+
+def test_of_several_requests_the_newest_is_told_first() -> None:
+    other = Asked("8", "evaluate", 1_772_366_460.0, attempt=1)
+    assert [word.text for word in words_on((ASKED, other), view())] == [
+        "evaluate: asked 12:01:00, waiting",
+        "stop after this epoch: asked 12:00:00, waiting",
+    ]
+
+
+def test_what_an_earlier_attempt_obeyed_is_told_no_more_but_what_nobody_did_is() -> None:
+    later = RunView(state="running", attempt=2)
+    answers = {
+        outcome: Control("7", "stop_after_epoch", outcome) for outcome in ("accepted", "done", "refused")
+    }
+    for outcome in ("accepted", "done"):
+        assert words_on((ASKED,), replace(later, controls=(answers[outcome],))) == ()
+    assert words_on((ASKED,), replace(later, controls=(answers["refused"],)))[0].course == "bad"
+    assert words_on((ASKED,), later)[0].course == "waiting"

@@ -20,7 +20,7 @@ def rows(view: RunView, space: str) -> list[str]:
 
 def test_the_numbers_of_the_projector_stand_beside_what_they_would_be_for_noise(make_run: MakeRun) -> None:
     assert rows(view_run(make_run("small", "completed")), "projector") == [
-        "projector what the loss sees, step 20, 256 images",
+        "projector step 20, 256 images",
         "effective rank   26.4 of 32 (noise 29.8)",
         "condition number 44 (noise 35.5)",
         "smallest pivot   0.05",
@@ -31,12 +31,12 @@ def test_the_numbers_of_the_projector_stand_beside_what_they_would_be_for_noise(
 
 def test_the_encoder_is_not_factorised(make_run: MakeRun) -> None:
     found = rows(view_run(make_run("small", "completed")), "encoder")
-    assert found[0] == "encoder what is evaluated, step 20, 256 images"
+    assert found[0] == "encoder step 20, 256 images"
     assert found[3] == "smallest pivot   no factorisation"
 
 
 def test_before_the_first_look_it_says_so() -> None:
-    assert rows(RunView(), "projector") == ["projector what the loss sees", "not looked at yet"]
+    assert rows(RunView(), "projector") == ["projector not looked at yet"]
 
 
 def test_numbers_that_cannot_be_told_are_dashes_and_large_ones_are_read_easily(make_run: MakeRun) -> None:

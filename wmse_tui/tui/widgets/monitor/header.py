@@ -46,12 +46,12 @@ class Headline:
 
     Attributes:
         behind: the share of a long log that was read so far, None at its end.
-        word: on the latest request that was left from here.
+        words: on the latest requests that were left from here, the newest first.
         unreadable: why the log cannot be read (any more), else "".
     """
 
     behind: float | None = None
-    word: Word | None = None
+    words: tuple[Word, ...] = ()
     unreadable: str = ""
 
 
@@ -94,7 +94,7 @@ def header_rows(view: RunView, headline: Headline, width: int) -> tuple[Content,
         _numbers(view, width),
         _accuracies(view, width),
         _trouble(view, headline, width),
-        _request(headline.word, width),
+        _requests(headline.words, width),
     )
 
 
@@ -190,10 +190,8 @@ def _trouble(view: RunView, headline: Headline, width: int) -> Content:
     return fit(parts, width)
 
 
-def _request(word: Word | None, width: int) -> Content:
-    if word is None:
-        return Content("")
-    return Content.styled(word.text, _COURSES[word.course]).truncate(width, ellipsis=True)
+def _requests(words: tuple[Word, ...], width: int) -> Content:
+    return fit([Content.styled(word.text, _COURSES[word.course]) for word in words], width)
 
 
 def _named(name: str, value: str) -> Content:

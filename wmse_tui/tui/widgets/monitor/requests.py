@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -25,11 +26,12 @@ DEAF = ("new", "stopped", "diverged", "failed", "completed", "crashed")  # state
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A request that was left in a run: the id of its answer, and when."""
+    """A request that was left in a run: the id of its answer, when, and for which attempt."""
 
     id: str
     command: str
     time: float
+    attempt: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,16 @@ class Word:
 
     text: str
     course: Course
+
+
+def words_on(asked: Sequence[Asked], view: RunView) -> tuple[Word, ...]:
+    """What became of requests, the newest first; what an earlier attempt obeyed is no news."""
+    return tuple(word_on(one, view) for one in reversed(asked) if not _is_over(one, view))
+
+
+def _is_over(asked: Asked, view: RunView) -> bool:
+    answer = answer_to(asked, view)
+    return view.attempt > asked.attempt and answer is not None and answer.outcome != "refused"
 
 
 def word_on(asked: Asked, view: RunView) -> Word:
@@ -49,7 +61,8 @@ def word_on(asked: Asked, view: RunView) -> Word:
             return Word(f"{name}: asked {clock(asked.time)}; the run ended before it answered", "bad")
         return Word(f"{name}: asked {clock(asked.time)}, waiting", "waiting")
     why = f": {safe(answer.text, 160)}" if answer.text else ""
-    if answer.outcome == "accepted" and view.state in DEAF:
+    came_true = asked.command == "pause" and view.state == "paused"
+    if answer.outcome == "accepted" and (came_true or view.state in DEAF):
         return Word(f"{name}: accepted, and the run is {view.state}", "good")
     course: Course = {"done": "good", "accepted": "waiting"}.get(answer.outcome, "bad")  # type: ignore[assignment]
     return Word(f"{name}: {answer.outcome}{why}", course)

@@ -26,7 +26,7 @@ VERDICT_STYLES = {
     "diverging": "$error",
 }
 SPACES = ("projector", "encoder")
-_ABOUT = {"projector": "what the loss sees", "encoder": "what is evaluated"}
+_ABOUT = {"projector": "of what the loss sees", "encoder": "of what is evaluated"}
 _ROWS = 6
 
 
@@ -60,7 +60,7 @@ class WhiteningPane(Pane):
             told.spectrum if told is not None else (),
             ranks=told.dim if told is not None else None,
             title="Eigenvalues",
-            note=self._space,
+            note=_ABOUT[self._space],
         )
 
     def other_space(self) -> None:
@@ -83,15 +83,14 @@ def verdict_words(verdict: Verdict) -> Content:
 
 def spread_rows(view: RunView, told: Diagnostics | None, space: str) -> list[Content]:
     """The numbers of one look at the embeddings, a row each."""
-    about = Content.assemble((space, "bold"), (f" {_ABOUT[space]}", "dim"))
     if told is None:
-        return [about, Content.styled("not looked at yet", "dim")]
-    step = Content.styled(f"step {told.step}, {told.samples} images", "dim")
+        return [Content.assemble((space, "bold"), (" not looked at yet", "dim"))]
+    where = f" step {told.step}, {told.samples} images"
     noise = f" (noise {number(told.effective_rank_null, 3)})" if told.effective_rank_null is not None else ""
     rank = f"{number(told.effective_rank, 3)} of {told.dim}{noise}"
     pivot = number(told.smallest_pivot, 2) if told.smallest_pivot is not None else "no factorisation"
     return [
-        Content.assemble(about, ", ", step),
+        Content.assemble((space, "bold"), (where, "dim")),
         _named("effective rank", rank),
         _named(
             "condition number", _figure(told.condition_number) + _against(view, "condition_number", space)
