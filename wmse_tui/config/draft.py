@@ -65,17 +65,17 @@ class Draft:
     @cached_property
     def names(self) -> tuple[str, ...]:
         """The options of the chosen variants, in the order of the schema."""
-        return leaves(self._merged)
+        return leaves(self.merged)
 
     @cached_property
     def values(self) -> Mapping[str, Any]:
         """The plain value of each of these options: as it was typed, or read, or the default."""
-        return {name: _value_at(self._merged, name) for name in self.names}
+        return {name: _value_at(self.merged, name) for name in self.names}
 
     @cached_property
     def fields(self) -> Mapping[str, Field]:
         """What a form shows of each of them."""
-        return {name: describe(name, self._merged) for name in self.names}
+        return {name: describe(name, self.merged) for name in self.names}
 
     @property
     def experiment(self) -> Experiment | None:
@@ -107,7 +107,8 @@ class Draft:
         return (*self.base.layers, _layer(self.active))
 
     @cached_property
-    def _merged(self) -> Mapping[str, Any]:
+    def merged(self) -> Mapping[str, Any]:
+        """What base and changes say together, by section; defaults are not filled in."""
         # Only the variants that the changes choose tell which of the other changes count.
         chosen = {name: value for name, value in self.changes.items() if name in _TAGS}
         there = {*leaves(merge((*self.base.layers, _layer(chosen)))), *sections()}

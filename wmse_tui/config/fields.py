@@ -96,8 +96,8 @@ _GROUPS = (
     Group("augmentation", "Augmentation", ("augmentation",)),
     Group("backbone", "Backbone", ("backbone",)),
     Group("projector", "Projector", ("projector",)),
-    Group("method", "Method and whitening", ("method",)),
-    Group("optimizer", "Optimizer and schedule", ("optimizer", "schedule")),
+    Group("method", "Method, whitening", ("method",)),
+    Group("optimizer", "Optimizer, schedule", ("optimizer", "schedule")),
     Group("evaluation", "Evaluation", ("evaluation",)),
     Group("compute", "Compute, checkpoints", ("compute", "checkpoint")),
 )

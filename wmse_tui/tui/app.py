@@ -7,6 +7,7 @@ from run directories.
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
@@ -187,6 +188,12 @@ class WmseApp(App[int]):
 
             self._inspector = Inspector()
         return self._inspector
+
+    def rest_inspector(self) -> None:
+        """Let the inspector end, with the memory it holds; the next question starts another."""
+        inspector, self._inspector = self._inspector, None
+        if inspector is not None:
+            threading.Thread(target=inspector.close, name="inspector's end", daemon=True).start()
 
     async def on_mount(self) -> None:
         self.feed.start()

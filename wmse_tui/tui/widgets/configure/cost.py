@@ -1,0 +1,192 @@
+"""What a run costs before one pays it: from the configuration at once, the rest from those who were asked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from wmse_tui.config.advice import (
+    checkpoint_bytes,
+    checkpoints_kept,
+    steps_per_epoch,
+    total_steps,
+    training_images,
+)
+from wmse_tui.config.datasets import DATASETS
+from wmse_tui.config.presence import Presence
+from wmse_tui.config.schema import Experiment
+from wmse_tui.runs.words import duration, percent, rate, size
+from wmse_tui.tui.widgets.configure.paragraphs import Paragraph
+
+TITLE = 13
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the inspector was asked.
+
+    Args:
+        answer: its last one, empty before.
+        about: the experiment that it is about.
+        waiting: what it is doing about a newer question; "" when nobody waits.
+        failure: why there is no answer.
+    """
+
+    answer: Mapping[str, Any]
+    about: Experiment | None = None
+    waiting: str = ""
+    failure: str = ""
+
+
+NOBODY = Asked({})
+
+
+def same_cost(one: Experiment | None, other: Experiment | None) -> bool:
+    """Whether two experiments cost the same as far as the inspector can tell: names do not matter."""
+    if one is None or other is None:
+        return False
+    names = {"title": "", "paper": None, "seed": 0}
+    return one.model_copy(update=names) == other.model_copy(update=names)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cost:
+    """All that is known; `lines` says it.
+
+    Args:
+        experiment: what would be run.
+        name: of the run, or "".
+        presence: where its images are; None: being looked for.
+        free: bytes on the disk of the runs; None: not known.
+        described, measured: what the inspector was asked.
+    """
+
+    experiment: Experiment
+    name: str
+    presence: Presence | None
+    free: int | None
+    described: Asked
+    measured: Asked
+
+    def lines(self) -> Iterator[Paragraph]:
+        """A line for each thing to know, its title first."""
+        yield _line("Run", self.name or "named after preset and time")
+        yield _line("Steps", self._steps())
+        yield _line("Images", self._images())
+        yield from self._disk()
+        yield from self._description()
+        yield from self._measurement()
+
+    def _steps(self) -> str:
+        each, epochs = steps_per_epoch(self.experiment), self.experiment.schedule.epochs
+        if each is None:
+            return f"{epochs:,} epochs; how many steps your files tell"
+        return f"{total_steps(self.experiment):,} ({each:,} x {epochs:,} epochs)"
+
+    def _images(self) -> str:
+        images = training_images(self.experiment)
+        count = "" if images is None else f"{images:,}, "
+        presence, title = self.presence, DATASETS[self.experiment.dataset.name].title
+        if presence is None:
+            return f"{count}looking for {title}"
+        match presence.state:
+            case "drawn":
+                return f"{count}drawn here, no download"
+            case "here":
+                return f"{count}{title} is here"
+            case "archive":
+                return f"{count}{title} is here and will be unpacked"
+            case "download":
+                return f"{count}{size(presence.download)} to download, as much again unpacked"
+        return f"{count}{title} is missing"
+
+    def _disk(self) -> Iterator[Paragraph]:
+        free = "" if self.free is None else f"; {size(self.free)} free"
+        kept, asked = checkpoints_kept(self.experiment), self.described
+        parameters = asked.answer.get("parameters")
+        if not isinstance(parameters, Mapping):
+            yield _line("Disk", f"{kept} checkpoints, i tells their size{free}")
+            return
+        learning, following = int(parameters["encoder"]) + int(parameters["head"]), int(parameters["target"])
+        each = checkpoint_bytes(self.experiment, learning=learning, following=following)
+        text = f"{kept} checkpoints of {size(each)}: {size(kept * each)}{free}"
+        yield _line("Disk", text, old=not self._current(asked))
+
+    def _description(self) -> Iterator[Paragraph]:
+        asked = self.described
+        yield from _standing(asked, self._current(asked), "Model", "i tells parameters, GFLOP, memory")
+        answer = asked.answer
+        if not answer:
+            return
+        old = not self._current(asked)
+        parameters = answer["parameters"]
+        text = f"{_millions(parameters['encoder'])} encoder, {_millions(parameters['head'])} head"
+        if parameters.get("target"):
+            text += f", {_millions(parameters['target'])} target"
+        yield _line("Parameters", text, old=old)
+        yield _line("Compute", f"{answer['gflop_per_view']:.3g} GFLOP a view, forward", old=old)
+        memory, device = answer.get("memory") or {}, answer.get("device") or {}
+        if memory.get("total") is not None:
+            of = f" of {size(device['memory'])}" if device.get("memory") else ""
+            yield _line("Memory", f"about {size(memory['total'])}{of} a step", old=old)
+        name = device.get("name") or device.get("reason") or "none"
+        yield _line("Device", str(name), old=old)
+
+    def _measurement(self) -> Iterator[Paragraph]:
+        asked = self.measured
+        yield from _standing(asked, self._current(asked), "Speed", "m measures a few steps on this machine")
+        answer = asked.answer
+        if not answer:
+            return
+        old = not self._current(asked)
+        seconds = answer.get("seconds_per_step")
+        if seconds is None:
+            least = answer.get("at_least")
+            text = "not one step ended in time" + (f": over {duration(least)} each" if least else "")
+            yield _line("Step", text, old=old)
+        else:
+            text = f"{_seconds(seconds)}, {rate(answer.get('images_per_second'))}"
+            if answer.get("waiting"):
+                text += f", {percent(answer['waiting'])} of it waiting for views"
+            yield _line("Step", text, old=old)
+        each = steps_per_epoch(self.experiment)
+        if seconds is not None and each:
+            yield _line("Epoch", duration(seconds * each), old=old)
+        if answer.get("run_seconds") is not None:
+            evaluations = answer.get("evaluation_seconds")
+            of = f", {duration(evaluations)} of it evaluations" if evaluations else ""
+            yield _line("Whole run", f"{duration(answer['run_seconds'])}{of}", old=old)
+        elif answer.get("training_seconds") is not None:
+            yield _line("Training", f"{duration(answer['training_seconds'])} without evaluations", old=old)
+        if answer.get("peak_memory"):
+            yield _line("Peak memory", f"{size(answer['peak_memory'])} measured", old=old)
+        if answer.get("why"):
+            yield _line("", f"with {answer.get('source', '')}: {answer['why']}", old=old)
+
+    def _current(self, asked: Asked) -> bool:
+        return same_cost(asked.about, self.experiment)
+
+
+def _standing(asked: Asked, current: bool, title: str, offer: str) -> Iterator[Paragraph]:
+    """Whether somebody is waiting, was refused, never asked, or asked about something else."""
+    if asked.waiting:
+        yield _line(title, f"{asked.waiting} …")
+    elif asked.failure:
+        yield _line(title, asked.failure, style="$error")
+    elif not asked.answer:
+        yield _line(title, offer, style="$text-muted")
+    elif not current:
+        yield _line(title, f"as before the changes; {offer}", style="$warning")
+
+
+def _line(title: str, text: str, *, old: bool = False, style: str = "") -> Paragraph:
+    return Paragraph(title, text, "$text-disabled" if old else style)
+
+
+def _millions(number: float) -> str:
+    return f"{number / 1e6:.3g} M" if number >= 1e5 else f"{number:,.0f}"
+
+
+def _seconds(seconds: float) -> str:
+    return f"{1000 * seconds:.3g} ms a step" if seconds < 1 else f"{seconds:.3g} s a step"

@@ -1,0 +1,83 @@
+"""What went wrong, with what can be done; and a text to be copied."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import VerticalScroll
+from textual.content import Content
+from textual.widgets import Static, TextArea
+
+from wmse_tui.config.problems import ConfigError
+from wmse_tui.runs.errors import RunsError
+from wmse_tui.runs.text import safe
+from wmse_tui.tui.screens.base import Dialog
+
+
+class TroubleScreen(Dialog[None]):
+    """Something did not work: what, the evidence, and what to do next."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,q,enter", "dismiss(None)", "Close", key_display="esc"),
+        Binding("j", "app.simulate_key('down')", show=False),
+        Binding("k", "app.simulate_key('up')", show=False),
+    ]
+
+    def __init__(self, title: str, detail: str = "", next: tuple[str, ...] = ()) -> None:  # noqa: A002
+        super().__init__()
+        self._title, self._detail, self._next = title, detail, next
+
+    @classmethod
+    def of(cls, doing: str, error: RunsError | ConfigError) -> TroubleScreen:
+        """The trouble that an error tells of; `doing` says what was tried, for an error that does not."""
+        if isinstance(error, RunsError):
+            return cls(error.title, error.detail, error.next)
+        return cls(doing, "\n".join(problem.text() for problem in error.problems))
+
+    def compose(self) -> ComposeResult:
+        with VerticalScroll(classes="dialog") as box:
+            box.border_title = Content(safe(self._title[:1].upper() + self._title[1:], 60))
+            lines = [Content.styled(safe(self._title, 400), "bold $error")]
+            lines += [Content(safe(line, 600)) for line in self._detail.splitlines()[:60]]
+            lines += [Content.styled("-> ", "$accent") + Content(safe(step, 400)) for step in self._next]
+            yield Static(Content("\n").join(lines), markup=False)
+            yield Static("Escape closes.", markup=False, classes="hint")
+
+    def on_mount(self) -> None:
+        super().on_mount()
+        self.query_one(VerticalScroll).focus()
+
+
+class CommandScreen(Dialog[None]):
+    """A command line, already on the clipboard where the terminal allows that; it can be selected here."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,q", "dismiss(None)", "Close", key_display="esc"),
+        Binding("c", "copy", "Copy again", tooltip="Copy the whole line again"),
+    ]
+
+    def __init__(self, command: str) -> None:
+        super().__init__()
+        self._command = safe(command)
+
+    def compose(self) -> ComposeResult:
+        with VerticalScroll(classes="dialog", can_focus=False) as box:
+            box.border_title = Content("The same from a shell")
+            text = TextArea(self._command, read_only=True, compact=True, highlight_cursor_line=False)
+            text.cursor_blink = False
+            yield text
+            yield Static(
+                "It was sent to the clipboard. A terminal that forbids it (tmux without `set-clipboard on`) "
+                "lets you select it here: shift and arrows, ctrl+c, or the mouse with shift. Escape closes.",
+                markup=False,
+                classes="hint",
+            )
+
+    def on_mount(self) -> None:
+        super().on_mount()
+        self.query_one(TextArea).focus()
+
+    def action_copy(self) -> None:
+        self.app.copy_to_clipboard(self._command)

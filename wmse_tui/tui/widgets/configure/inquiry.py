@@ -1,0 +1,98 @@
+"""What the inspector was asked, what it answered, and which of its answers still hold."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Literal
+
+from textual.message_pump import MessagePump
+
+from wmse_tui.config.advice import Advice
+from wmse_tui.config.load import dump_experiment
+from wmse_tui.config.schema import Experiment
+from wmse_tui.runs.words import size
+from wmse_tui.tui.widgets.configure.cost import NOBODY, Asked, same_cost
+
+if TYPE_CHECKING:
+    from wmse_tui.tui.inspector import Ask, Inspector
+
+DESCRIBE: Literal["describe"] = "describe"
+MEASURE: Literal["measure"] = "measure"
+VIEWS: Literal["views"] = "views"
+
+
+class Inquiry:
+    """The last question of each kind. An answer to an older one is not heard."""
+
+    def __init__(self) -> None:
+        self._asked: dict[str, Asked] = dict.fromkeys((DESCRIBE, MEASURE, VIEWS), NOBODY)
+        self._numbers: dict[str, int] = {}
+        self._questions: dict[str, Experiment] = {}
+
+    def __getitem__(self, kind: str) -> Asked:
+        return self._asked[kind]
+
+    def question(self, kind: str) -> Experiment | None:
+        """What the last question of this kind was about."""
+        return self._questions.get(kind)
+
+    def ask(
+        self, who: Inspector, kind: Ask, experiment: Experiment, listener: MessagePump, **more: int
+    ) -> None:
+        """Ask about an experiment; what was answered before stays until the new answer is there."""
+        self._questions[kind] = experiment
+        self._asked[kind] = replace(self._asked[kind], waiting="asking", failure="")
+        self._numbers[kind] = who.ask(kind, dump_experiment(experiment), listener, **more)
+
+    def forget(self) -> None:
+        """Nobody waits any more: whoever was asked is gone."""
+        self._numbers.clear()
+        for kind, asked in self._asked.items():
+            self._asked[kind] = replace(asked, waiting="")
+
+    def answered(self, number: int, kind: str, answer: Mapping[str, Any]) -> bool:
+        """Take an answer; whether anybody waits for it."""
+        if self._numbers.get(kind) != number:
+            return False
+        del self._numbers[kind]
+        self._asked[kind] = Asked(dict(answer), self._questions[kind])
+        return True
+
+    def failed(self, number: int, kind: str, text: str) -> bool:
+        """Take a refusal; whether anybody waits for an answer."""
+        if self._numbers.get(kind) != number:
+            return False
+        del self._numbers[kind]
+        before = self._asked[kind]
+        self._asked[kind] = replace(before, waiting="", failure=text)
+        return True
+
+    def progressed(self, number: int, kind: str, words: str) -> bool:
+        """Take note of what is being done; whether anybody waits for it."""
+        if self._numbers.get(kind) != number:
+            return False
+        self._asked[kind] = replace(self._asked[kind], waiting=words)
+        return True
+
+    def notices(self, experiment: Experiment) -> tuple[Advice, ...]:
+        """What the inspector remarked about this experiment."""
+        found: dict[Advice, None] = {}
+        for kind in (DESCRIBE, MEASURE):
+            asked = self._asked[kind]
+            if same_cost(asked.about, experiment):
+                for notice in asked.answer.get("notices") or ():
+                    level: Literal["warning", "info"] = (
+                        "warning" if notice.get("level") == "warning" else "info"
+                    )
+                    found[Advice(str(notice.get("path", "")), level, str(notice.get("text", "")))] = None
+        return tuple(found)
+
+
+def progress_words(name: str, done: float, total: float, unit: str) -> str:
+    """What is being done, and how far it is: `loading images, 1.2 GB of 2.6 GB`."""
+    if not total:
+        return name
+    if unit == "bytes":
+        return f"{name}, {size(done)} of {size(total)}"
+    return f"{name}, {done:,.0f} of {total:,.0f} {unit}".rstrip()

@@ -1,0 +1,59 @@
+"""Short paragraphs with something at their head, the text beside it and never below it."""
+
+from __future__ import annotations
+
+import textwrap
+from dataclasses import dataclass
+
+from textual.content import Content
+from textual.geometry import Size
+from textual.widget import Widget
+
+from wmse_tui.runs.text import safe
+
+
+@dataclass(frozen=True, slots=True)
+class Paragraph:
+    """A text and what stands at its head; styles are those of Textual's content."""
+
+    head: str
+    text: str
+    style: str = ""
+    head_style: str = "$text-muted"
+
+
+class Paragraphs(Widget):
+    """Paragraphs below each other; what has not changed is not drawn again."""
+
+    def __init__(self, *, indent: int, id: str | None = None) -> None:  # noqa: A002
+        super().__init__(id=id)
+        self._indent = indent
+        self.paragraphs: tuple[Paragraph, ...] = ()
+
+    def show(self, paragraphs: tuple[Paragraph, ...]) -> None:
+        """Show other paragraphs."""
+        if paragraphs == self.paragraphs:
+            return
+        width = self.size.width
+        height = len(self._lines(width))
+        self.paragraphs = paragraphs
+        self.refresh(layout=len(self._lines(width)) != height)
+
+    def get_content_width(self, container: Size, viewport: Size) -> int:  # noqa: ARG002
+        return container.width
+
+    def get_content_height(self, container: Size, viewport: Size, width: int) -> int:  # noqa: ARG002
+        return len(self._lines(width))
+
+    def render(self) -> Content:
+        return Content("\n").join(self._lines(self.size.width))
+
+    def _lines(self, width: int) -> list[Content]:
+        room = max(8, width - self._indent)
+        lines = []
+        for one in self.paragraphs:
+            head = f"{one.head:<{self._indent}}"
+            for text in textwrap.wrap(safe(one.text, 800), room) or [""]:
+                lines.append(Content.styled(head, one.head_style) + Content.styled(text, one.style))
+                head = " " * self._indent
+        return lines

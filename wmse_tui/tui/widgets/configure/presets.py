@@ -1,0 +1,158 @@
+"""The list of presets: which one is worked on is the one under the cursor. `/` filters."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.content import Content
+from textual.message import Message
+from textual.widgets import Input, OptionList
+from textual.widgets.option_list import Option
+
+from wmse_tui.runs.text import safe
+from wmse_tui.tui.screens.base import Panel
+from wmse_tui.tui.widgets.configure.bench import Bench, Entry
+from wmse_tui.tui.widgets.form.lists import KeyList
+
+
+class FilterLine(Input):
+    """Where the words of the filter are typed."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "give_up", "Show all", show=False, tooltip="Show all presets again"),
+        Binding("down", "leave", "To the list", show=False, tooltip="Go to the list"),
+    ]
+
+    class Left(Message):
+        """The person goes to the list; `kept`: with what the filter found only."""
+
+        def __init__(self, *, kept: bool) -> None:
+            super().__init__()
+            self.kept = kept
+
+    def action_give_up(self) -> None:
+        self.post_message(self.Left(kept=False))
+
+    def action_leave(self) -> None:
+        self.post_message(self.Left(kept=True))
+
+
+class PresetPanel(Panel):
+    """Presets, files that were loaded and copies of runs."""
+
+    class Chosen(Message):
+        """The cursor is on another entry."""
+
+        def __init__(self, key: str) -> None:
+            super().__init__()
+            self.key = key
+
+    class Accepted(Message):
+        """The person wants to go on with the entry under the cursor."""
+
+    def __init__(self, bench: Bench) -> None:
+        super().__init__(title="Presets", id="configure-presets")
+        self._bench = bench
+        self._shown: tuple[str, ...] = ()
+        self._prompts: dict[str, Content] = {}
+        self._words = ""
+
+    def compose(self) -> ComposeResult:
+        line = FilterLine(placeholder="filter", compact=True, id="configure-filter")
+        line.cursor_blink = False
+        line.display = False
+        yield line
+        yield KeyList(id="configure-list")
+
+    def on_mount(self) -> None:
+        self.draw()
+
+    @property
+    def list(self) -> KeyList:
+        """The list itself."""
+        return self.query_one(KeyList)
+
+    def draw(self) -> None:
+        """Show the bench as it is now."""
+        changes = self._bench.changes()
+        keys = tuple(key for key in self._bench.keys if self._matches(key))
+        prompts = {key: _prompt(key, self._bench.entries.get(key), changes) for key in keys}
+        options = self.list
+        if keys != self._shown:
+            with self.prevent(OptionList.OptionHighlighted):
+                options.set_options(Option(prompts[key], id=key) for key in keys)
+                options.highlighted = keys.index(self._bench.key) if self._bench.key in keys else None
+        else:
+            for index, key in enumerate(keys):
+                if not prompts[key].is_same(self._prompts[key]):
+                    options.replace_option_prompt_at_index(index, prompts[key])
+            if self._bench.key in keys and options.highlighted != keys.index(self._bench.key):
+                with self.prevent(OptionList.OptionHighlighted):
+                    options.highlighted = keys.index(self._bench.key)
+        self._shown, self._prompts = keys, prompts
+        self.border_subtitle = f"{len(keys)} of {len(self._bench.keys)}" if self._words else ""
+
+    def open_filter(self) -> None:
+        """Let the person type words."""
+        line = self.query_one(FilterLine)
+        line.display = True
+        line.focus()
+
+    def _matches(self, key: str) -> bool:
+        entry = self._bench.entries.get(key)
+        if entry is None:
+            return self._words.lower() in key.lower()
+        return entry.matches(self._words)
+
+    @on(Input.Changed)
+    def _typed(self, event: Input.Changed) -> None:
+        event.stop()
+        self._words = event.value.strip()
+        self.draw()
+
+    @on(Input.Submitted)
+    def _submitted(self, event: Input.Submitted) -> None:
+        event.stop()
+        self._leave(kept=True)
+
+    @on(FilterLine.Left)
+    def _left(self, event: FilterLine.Left) -> None:
+        event.stop()
+        self._leave(kept=event.kept)
+
+    def _leave(self, *, kept: bool) -> None:
+        line = self.query_one(FilterLine)
+        if not kept:
+            line.value = ""
+        line.display = kept and bool(self._words)
+        self.list.focus()
+        if self.list.highlighted is None and self._shown:
+            self.list.highlighted = 0
+
+    @on(OptionList.OptionHighlighted)
+    def _highlighted(self, event: OptionList.OptionHighlighted) -> None:
+        event.stop()
+        if event.option_id is not None and event.option_id != self._bench.key:
+            self.post_message(self.Chosen(event.option_id))
+
+    @on(OptionList.OptionSelected)
+    def _selected(self, event: OptionList.OptionSelected) -> None:
+        event.stop()
+        self.post_message(self.Accepted())
+
+
+def _prompt(key: str, entry: Entry | None, changes: Mapping[str, int]) -> Content:
+    """A line of the list: how many changes, the name, whose it is."""
+    count = changes.get(key, 0)
+    mark = Content.styled("• ", "bold $accent") if count else Content("  ")
+    if entry is None:
+        return mark + Content(safe(key, 60))
+    if entry.draft is None:
+        return Content.styled("! ", "bold $error") + Content.styled(safe(entry.label, 60), "$error")
+    whose = Content.styled(" yours", "$text-muted") if entry.kind == "user" else Content("")
+    style = "italic" if entry.kind in ("file", "copy") else ""
+    return mark + Content.styled(safe(entry.label, 60), style) + whose

@@ -1,0 +1,123 @@
+"""What the Configure screen says of presets, options, problems and advice."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from textual.content import Content
+
+from wmse_tui.config.advice import Advice
+from wmse_tui.config.draft import Draft
+from wmse_tui.config.fields import Group
+from wmse_tui.config.schema import Experiment
+from wmse_tui.runs.text import safe
+from wmse_tui.runs.words import count
+from wmse_tui.tui.widgets.configure.bench import Entry, plain_text
+from wmse_tui.tui.widgets.configure.paragraphs import Paragraph
+
+_LONG = 20  # characters of a value that a row may have to cut off
+_KINDS = {
+    "shipped": "",
+    "user": "Your own preset.",
+    "file": "A file.",
+    "copy": "The configuration of a run.",
+}
+
+
+def about_entry(entry: Entry) -> Content:
+    """What a preset is and which published number it reproduces, where that stands, or that nobody knows."""
+    if entry.draft is None:
+        broken = Content.styled("This preset cannot be used: ", "bold $error")
+        return broken + Content(safe(entry.problem, 500))
+    lines = [Content.styled(safe(entry.experiment.title, 200) if entry.experiment else "", "bold")]
+    lines.append(published(entry))
+    origin = [_KINDS[entry.kind]]
+    if entry.kind == "user" and entry.draft.base.chain[0][1] is not None:
+        origin.append(f"It extends {entry.draft.base.chain[0][1]}.")
+    if entry.hides:
+        origin.append("It hides the preset of that name that comes with the program.")
+    if entry.kind == "file":
+        origin.append(str(entry.draft.base.file))
+    lines.append(Content.styled(safe(" ".join(filter(None, origin)), 400), "$text-muted"))
+    return Content("\n").join(line for line in lines if line.plain)
+
+
+def published(entry: Entry) -> Content:
+    """The published numbers of a preset with their source."""
+    paper = entry.paper
+    if paper is None:
+        return Content("It reproduces no published number.") if entry.kind == "shipped" else Content("")
+    if entry.unverified:
+        note = safe(paper.note, 400).removeprefix("unverified:").strip()
+        where = f" {safe(paper.source, 400)}" if paper.source else ""
+        return Content.styled("Published number unverified", "$warning") + Content(
+            f": {note}.{where}." if note else f".{where}."
+        )
+    told = (("linear", paper.linear), ("5-NN", paper.knn))
+    numbers = [f"{name} {value:.2f} %" for name, value in told if value is not None]
+    tail = f" ({safe(paper.source, 400)})" if paper.source else ""
+    note = f" Note: {safe(paper.note, 400)}." if paper.note else ""
+    return Content(f"Published: {', '.join(numbers)}{tail}.{note}")
+
+
+def about_option(draft: Draft, path: str, elsewhere: Paragraph | None = None) -> Content:
+    """The help of an option: what it is, its bounds, and what it would be without the change.
+
+    `elsewhere` is something to know that is not about this option, for a screen that shows it nowhere else.
+    """
+    option, text = draft.fields[path], draft.fields[path].text(draft.values[path])
+    facts = []
+    if draft.changed(path):
+        facts.append(f"it was {safe(plain_text(draft, path, draft.reference(path)), 60)}, x resets it")
+    facts += [option.bounds] if option.bounds else []
+    facts += [option.unit] if option.unit else []
+    facts += [", ".join(option.choices)] if option.kind == "choice" and len(option.choices) <= 5 else []
+    lines = [Content.styled(safe(text, 400), "bold")] if len(text) > _LONG else []
+    lines.append(Content(safe(option.description, 400)))
+    if elsewhere is not None:
+        lines.append(Content.styled(f"{elsewhere.head} {safe(elsewhere.text, 400)}", elsewhere.style))
+    if facts:
+        lines.append(Content.styled(" · ".join(facts), "$text-muted"))
+    lines.append(Content.styled(path, "$text-disabled"))
+    return Content("\n").join(lines)
+
+
+def about_group(group: Group) -> Content:
+    """What a section is about, in the words of the schema."""
+    fields = Experiment.model_fields
+    return Content("\n").join(
+        Content.styled(f"{fields[name].title}: ", "bold") + Content(fields[name].description or "")
+        for name in group.members
+    )
+
+
+def state_of(draft: Draft | None, advice: Sequence[Advice]) -> str:
+    """In how many things a draft differs, and how many are wrong or unwise: `2 changed · 1 problem`."""
+    if draft is None:
+        return ""
+    warnings = sum(a.level == "warning" for a in advice)
+    parts = [f"{len(draft.active)} changed"] if draft.active else []
+    parts += [count(len(draft.problems), "problem")] if draft.problems else []
+    parts += [count(warnings, "warning")] if warnings else []
+    return " · ".join(parts)
+
+
+def first_elsewhere(found: Iterable[Paragraph], path: str) -> Paragraph | None:
+    """The first problem or warning that is not about this option."""
+    return next((one for one in found if one.style and not one.text.startswith(f"{path}:")), None)
+
+
+def findings(draft: Draft | None, advice: Iterable[Advice]) -> tuple[Paragraph, ...]:
+    """All problems, then all advice."""
+    if draft is None:
+        return (Paragraph("", "Nothing to check.", "$text-muted"),)
+    found = []
+    for problem in draft.problems:
+        path = f"{problem.path}: " if problem.path else ""
+        text = f"{path}{problem.message}" + (f"; {problem.fix}" if problem.fix else "")
+        found.append(Paragraph("!", text, "$error", "bold $error"))
+    for one in advice:
+        style = "$warning" if one.level == "warning" else ""
+        mark = ("!", "bold $warning") if style else ("·", "$text-muted")
+        found.append(Paragraph(mark[0], f"{one.path}: {one.text}", style, mark[1]))
+    return tuple(found) or (Paragraph("✓", "Nothing speaks against it.", "", "bold $success"),)

@@ -1,0 +1,260 @@
+"""One option in a form: its title, its value, its unit, and what is wrong or unwise about it."""
+
+from __future__ import annotations
+
+import textwrap
+from dataclasses import dataclass
+from typing import ClassVar
+
+from textual import events
+from textual.binding import Binding, BindingType
+from textual.content import Content
+from textual.geometry import Size
+from textual.message import Message
+from textual.widget import Widget
+from textual.widgets import Input
+
+from wmse_tui.config.fields import Field
+from wmse_tui.runs.text import safe
+
+MARKS = 3  # cells before the title: changed, wrong, and a space
+TITLE = 25
+_EMPTY = "(empty)"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RowState:
+    """What a row shows.
+
+    Args:
+        option: the field.
+        text: its value as text.
+        changed: it differs from the base.
+        problems, warnings: sentences.
+    """
+
+    option: Field
+    text: str
+    changed: bool = False
+    problems: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+class FieldEditor(Input):
+    """The line in which a value is typed."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "cancel", "Give up", show=False, tooltip="Give up typing: the value is as before"),
+    ]
+
+    class Cancelled(Message):
+        """The person does not want what was typed."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text, compact=True)
+        self.cursor_blink = False
+
+    def action_cancel(self) -> None:
+        self.post_message(self.Cancelled())
+
+
+class FieldRow(Widget, can_focus=True):
+    """A row. Typing, enter, and left and right change the value; nothing that is typed is ever refused."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding(
+            "enter",
+            "begin",
+            "Edit",
+            show=False,
+            id="field-edit",
+            tooltip="Type a value, or choose one from a list",
+        ),
+        Binding(
+            "left,h",
+            "turn(-1)",
+            "Previous value",
+            show=False,
+            id="field-previous",
+            tooltip="The previous choice",
+        ),
+        Binding("right,l", "turn(1)", "Next value", show=False, id="field-next", tooltip="The next choice"),
+        Binding("space", "turn(1)", "Next value", show=False, id="field-toggle", tooltip="The next choice"),
+    ]
+
+    class Edited(Message):
+        """The value is now `text`, whether that is right or wrong."""
+
+        def __init__(self, row: FieldRow, text: str) -> None:
+            super().__init__()
+            self.path = row.path
+            self.text = text
+
+    class Choosing(Message):
+        """The person wants to see all choices."""
+
+        def __init__(self, row: FieldRow) -> None:
+            super().__init__()
+            self.row = row
+
+    class Entered(Message):
+        """The row has the focus now."""
+
+        def __init__(self, row: FieldRow) -> None:
+            super().__init__()
+            self.path = row.path
+
+    def __init__(self, state: RowState) -> None:
+        super().__init__()
+        self.state = state
+        self._before = ""
+
+    @property
+    def path(self) -> str:
+        return self.state.option.path
+
+    @property
+    def editor(self) -> FieldEditor | None:
+        """The line in which the value is being typed, if it is."""
+        return next(iter(self.query(FieldEditor)), None)
+
+    def show(self, state: RowState) -> None:
+        """Show something else; what looks the same is not drawn again."""
+        if state == self.state:
+            return
+        height = len(self._notes(self.size.width))
+        self.state = state
+        self.refresh(layout=len(self._notes(self.size.width)) != height)
+
+    # Drawing
+
+    def get_content_width(self, container: Size, viewport: Size) -> int:  # noqa: ARG002
+        return container.width
+
+    def get_content_height(self, container: Size, viewport: Size, width: int) -> int:  # noqa: ARG002
+        return 1 + len(self._notes(width))
+
+    def render(self) -> Content:
+        return Content("\n").join([self._line(), *self._notes(self.size.width)])
+
+    def _line(self) -> Content:
+        state, option = self.state, self.state.option
+        changed = Content.styled("•", "bold $accent") if state.changed else Content(" ")
+        wrong = "$error" if state.problems else "$warning"
+        mark = Content.styled("!", f"bold {wrong}") if state.problems or state.warnings else Content(" ")
+        title = Content(f" {option.title[: TITLE - 1]:<{TITLE}}")
+        return Content("").join([changed, mark, title, self._value()])
+
+    def _value(self) -> Content:
+        state, option = self.state, self.state.option
+        unit = f" {option.unit}" if option.unit else ""
+        room = max(4, self.size.width - MARKS - TITLE - len(unit))
+        if not state.text and self.editor is None:
+            return Content.styled(_EMPTY, "$text-disabled")
+        style = "bold $error" if state.problems else "bold $accent" if state.changed else "bold"
+        text = safe(state.text)
+        if self.editor is not None:
+            return Content(" " * room) + Content.styled(unit, "$text-muted")
+        if option.fixed and self.has_focus:
+            text = f"‹ {text} ›"
+        if len(text) > room:
+            text = f"…{text[1 - room :]}" if option.kind == "folder" else f"{text[: room - 1]}…"
+        return Content.styled(text, style) + Content.styled(unit, "$text-muted")
+
+    def _notes(self, width: int) -> list[Content]:
+        """What is wrong and what is unwise, below the value."""
+        room = max(10, width - MARKS - 2)
+        notes = [(text, "$error") for text in self.state.problems]
+        notes += [(text, "$warning") for text in self.state.warnings]
+        lines = []
+        for text, style in notes:
+            for line in textwrap.wrap(safe(text, 600), room, break_long_words=True):
+                lines.append(Content.styled(f"{'':{MARKS + 1}}{line}", style))  # noqa: PERF401
+        return lines
+
+    # Changing the value
+
+    def on_focus(self) -> None:
+        self.refresh()
+        self.post_message(self.Entered(self))
+
+    def on_blur(self) -> None:
+        self.refresh()
+
+    def on_key(self, event: events.Key) -> None:
+        """A character that a number begins with begins it; words begin with enter, their letters are keys."""
+        if self.editor is None and self.state.option.kind in ("whole", "number", "list"):
+            character = event.character or ""
+            if character and character in "0123456789.-":
+                event.stop()
+                event.prevent_default()
+                self._begin(character)
+            elif event.key == "backspace":
+                event.stop()
+                event.prevent_default()
+                self._begin("")
+
+    def on_click(self) -> None:
+        if self.has_focus:
+            self.action_begin()
+
+    def action_begin(self) -> None:
+        if self.state.option.fixed:
+            self.post_message(self.Choosing(self))
+        elif self.editor is None:
+            self._begin(None)
+
+    def action_turn(self, by: int) -> None:
+        """Take the next choice, or the previous one."""
+        option = self.state.option
+        choices = ("true", "false") if option.kind == "flag" else option.choices
+        if not option.fixed or not choices:
+            return
+        at = choices.index(self.state.text) if self.state.text in choices else 0
+        self.post_message(self.Edited(self, choices[(at + by) % len(choices)]))
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
+        return not (action == "turn" and not self.state.option.fixed)
+
+    def _begin(self, typed: str | None) -> None:
+        """Put a line over the value; `typed` replaces it, None selects it."""
+        self._before = self.state.text
+        editor = FieldEditor(self._before if typed is None else typed)
+        editor.select_on_focus = typed is None
+        editor.styles.offset = (MARKS + TITLE, 0)
+        unit = len(self.state.option.unit)
+        editor.styles.width = max(6, self.size.width - MARKS - TITLE - (unit + 1 if unit else 0))
+        self.mount(editor)
+        editor.focus()
+        if typed is not None:
+            self.call_after_refresh(editor.action_end)
+            self.post_message(self.Edited(self, typed))
+
+    def end_editing(self) -> None:
+        """Take the line away; the value is what was typed."""
+        editor = self.editor
+        if editor is not None:
+            had_focus = editor.has_focus
+            editor.remove()
+            if had_focus:
+                self.focus()
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        event.stop()
+        if event.value != self.state.text:
+            self.post_message(self.Edited(self, event.value))
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        event.stop()
+        self.end_editing()
+
+    def on_input_blurred(self, event: Input.Blurred) -> None:
+        event.stop()
+        editor = self.editor
+        if editor is not None:
+            editor.remove()
+
+    def on_field_editor_cancelled(self, event: FieldEditor.Cancelled) -> None:
+        event.stop()
+        self.post_message(self.Edited(self, self._before))
+        self.end_editing()
