@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
+from textual.filter import Monochrome, NoColor
 from textual.reactive import reactive
 from textual.screen import Screen
 
@@ -176,6 +177,9 @@ class WmseApp(App[int]):
         for theme in THEMES:
             self.register_theme(theme)
         self.theme = NAMES[self.settings.theme]
+        if self.no_color and self.native_ansi_color:
+            # Textual has chosen greys, which are colours to a terminal, before it knew of the theme.
+            self._filters = [NoColor() if isinstance(f, Monochrome) else f for f in self._filters]
         if self.ascii:
             self._filters.append(AsciiFilter())
         self.set_keymap(self.settings.keys)
