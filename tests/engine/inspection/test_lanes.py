@@ -69,7 +69,7 @@ def test_an_answer_that_comes_too_late_is_not_given() -> None:
     lane.cancel(1)
     go_on.set()
     assert said.next() == {"id": 1, "cancelled": True}
-    assert lane.idle()
+    assert said.lines.empty()
 
 
 def test_a_request_that_waits_can_be_cancelled() -> None:

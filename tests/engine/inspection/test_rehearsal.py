@@ -112,7 +112,7 @@ def test_memory_and_operations_grow_with_the_batch_and_the_views(tiny: Tiny) -> 
 
 def test_a_batch_that_no_machine_holds_costs_nothing() -> None:
     found = backbone("resnet18", 224, "schedule.batch_size=49920")
-    assert found.activations > 4 * 10**12
+    assert found.activations > 2 * 10**12
 
 
 @pytest.mark.parametrize("after", [1, 3, 20])  # of fourteen convolutions forward, and as many backward

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -16,7 +19,9 @@ from PIL import Image
 from wmse_tui.config.load import dump_experiment
 from wmse_tui.config.schema import Experiment
 from wmse_tui.engine.errors import EngineError
-from wmse_tui.engine.inspection.service import explain
+from wmse_tui.engine.inspection import service
+from wmse_tui.engine.inspection.protocol import Answers
+from wmse_tui.engine.inspection.service import Service, explain
 
 Tiny = Callable[..., Experiment]
 
@@ -130,3 +135,27 @@ def test_an_error_is_told_by_its_kind(capfd: pytest.CaptureFixture[str]) -> None
     assert unforeseen["detail"] == "'x'"
     assert unforeseen["traceback"].endswith("KeyError: 'x'\n")
     assert capfd.readouterr().err == unforeseen["traceback"]
+
+
+def test_after_a_measurement_on_a_gpu_it_goes_once_it_is_idle(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[tuple[int, int]] = []
+    naps = 0
+
+    class Measured(Service):
+        def idle(self) -> bool:
+            return naps > 2
+
+        def gpu_used(self) -> bool:
+            return naps > 1
+
+    def nap(seconds: float) -> None:
+        nonlocal naps
+        naps += 1
+
+    monkeypatch.setattr(service, "time", SimpleNamespace(sleep=nap, monotonic=lambda: 1000.0 * naps))
+    monkeypatch.setattr(
+        service, "os", SimpleNamespace(kill=lambda *call: told.append(call), getpid=os.getpid)
+    )
+    service._free_the_gpu(Measured(Answers(io.BytesIO())))
+    assert told == [(os.getpid(), signal.SIGTERM)]
+    assert naps == 3

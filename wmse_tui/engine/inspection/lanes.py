@@ -107,6 +107,6 @@ class Lane:
                 last = self._work(job)
             except Cancelled:
                 last = {"cancelled": True}
+            job.end(last)
             with self._changed:
                 self._current = None
-            job.end(last)

@@ -7,7 +7,7 @@ images_per_second    images, not views
 waiting              the share of a step's time that was spent waiting for views
 steps, warm_up       how many were timed, and how many were taken before
 peak_memory          bytes: of a GPU, what torch reserved; else what the process grew by; null: not known
-estimated_memory     bytes: the total of "describe", for the same device
+estimated_memory     bytes: the total of "describe", and the images where it could not know of them
 device, loader       {"type", "name", "reason"}, {"kind", "reason"}
 source, why          the data set's name; or "patterns", and why
 total_steps          of the run; null: how many images there are is not known
@@ -15,6 +15,7 @@ training_seconds     of the run's steps; null: not known
 evaluations, evaluation_seconds, evaluation_text
                      how many there are, what all of them take (null: not known) and what that rests on
 run_seconds          the sum; null: not known
+spent_seconds        that this measurement took
 notices              [{"path", "level", "text"}, ...]
 """
 
@@ -29,6 +30,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from wmse_tui.config.advice import Advice
+from wmse_tui.config.datasets import DATASETS
 from wmse_tui.config.schema import Experiment
 from wmse_tui.engine.data.loading import MOST_WORKERS, Batches, build_batches
 from wmse_tui.engine.errors import EngineError
@@ -146,7 +148,7 @@ def _measured(
         "steps": pace.steps,
         "warm_up": pace.warm_up,
         "peak_memory": most if pace.seconds is not None else None,
-        "estimated_memory": estimate,
+        "estimated_memory": estimate + _images_found(experiment, loaded),
         "device": {"type": device.torch.type, "name": device.name, "reason": device.reason},
         "loader": {"kind": batches.kind, "reason": batches.reason},
         "source": loaded.source,
@@ -236,6 +238,12 @@ def _require_memory(experiment: Experiment, device: Device, job: Job) -> int:
             next=("take a smaller schedule.batch_size", "end other processes that take memory"),
         )
     return needed
+
+
+def _images_found(experiment: Experiment, loaded: Loaded) -> int:
+    """Bytes of images in memory that nobody could know of before they were read."""
+    pixels = loaded.train.pixels
+    return 0 if pixels is None or DATASETS[experiment.dataset.name].size is not None else pixels.nbytes
 
 
 def _prefetched(experiment: Experiment, kind: str) -> int:

@@ -59,6 +59,7 @@ class Service:
         self.asked = time.monotonic()
         self.lanes = {ask: Lane(ask, self._answer) for ask in ASKS}
         self._shelf: Shelf | None = None
+        self._loading = threading.Lock()
 
     def idle(self) -> bool:
         """Whether every request is answered."""
@@ -96,16 +97,16 @@ class Service:
     def _load(self, ask: str, job: Job) -> tuple[Handler, Shelf]:
         if "torchvision" not in sys.modules:
             job.progress("loading torch")
-        try:
-            importlib.import_module("torchvision")
-        except Exception as error:  # a broken installation raises whatever it likes
-            raise _torch_missing(error) from error
-        module = importlib.import_module(f"wmse_tui.engine.inspection.{ask}")
-        from wmse_tui.engine.inspection.images import Shelf
+        with self._loading:
+            try:
+                importlib.import_module("torchvision")
+            except Exception as error:  # a broken installation raises whatever it likes
+                raise _torch_missing(error) from error
+            from wmse_tui.engine.inspection.images import Shelf
 
-        if self._shelf is None:
-            self._shelf = Shelf()
-        handler: Handler = getattr(module, ask)
+            if self._shelf is None:
+                self._shelf = Shelf()
+        handler: Handler = getattr(importlib.import_module(f"wmse_tui.engine.inspection.{ask}"), ask)
         return handler, self._shelf
 
 
