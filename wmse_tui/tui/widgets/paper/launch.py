@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 from textual.message import Message
@@ -70,25 +69,24 @@ class LaunchScreen(ConfirmScreen):
             f"steps   {_steps(experiment)}",
             f"seed    {self._cell.next_seed}, which no run of this recipe has used yet",
             f"data    {_data(experiment, self._presence)}",
-            *(f"disk    {line}" for line in self._disk(told)),
+            f"disk    {self._disk(told)}",
             f"time    {_time(told, self._model.run_id if self._model and reading else '')}",
             "",
-            "The trainer takes the first CUDA device that works, else the CPU, which takes very long.",
+            "It is meant for a CUDA device; without one it takes very long.",
         ]
         return "\n".join(lines)
 
-    def _disk(self, told: Forecast | None) -> Iterator[str]:
-        kept = checkpoints_kept(self._cell.experiment)
+    def _disk(self, told: Forecast | None) -> str:
+        kept = count(checkpoints_kept(self._cell.experiment), "checkpoint")
         if told is not None and told.disk_bytes is not None and told.checkpoint_bytes is not None:
-            each = f"{count(kept, 'checkpoint')} of {size(told.checkpoint_bytes)}"
-            yield f"about {size(told.disk_bytes)}: at most {each}, as in {safe(told.run_id, 60)}"
+            each, run = size(told.checkpoint_bytes), safe(told.run_id, 40)
+            needed = f"at most {size(told.disk_bytes)} ({kept} of {each}, as in {run})"
         else:
-            yield f"{count(kept, 'checkpoint')} at most; how large they are, the first one will tell"
+            needed = f"at most {kept}; the first will tell their size"
         try:
-            free = shutil.disk_usage(nearest_existing(self._root)).free
+            return f"{needed}; {size(shutil.disk_usage(nearest_existing(self._root)).free)} are free"
         except OSError:
-            return
-        yield f"{size(free)} free in {safe(str(self._root), 60)}"
+            return needed
 
 
 def _steps(experiment: Experiment) -> str:
@@ -102,7 +100,7 @@ def _data(experiment: Experiment, presence: Presence) -> str:
     title = DATASETS[experiment.dataset.name].title
     match presence.state:
         case "download":
-            return f"{title} will be downloaded ({size(presence.download)}); unpacking takes as much again"
+            return f"a download of {size(presence.download)}, and as much again unpacked"
         case "archive":
             return f"{title} is here and will be unpacked"
         case "drawn":
@@ -117,6 +115,4 @@ def _time(told: Forecast | None, reading: str) -> str:
     if told is None:
         return "unknown: no run of this recipe has completed an epoch yet"
     where = f"{safe(told.device, 40)} of {safe(told.host, 40)}"
-    return (
-        f"about {duration(told.seconds)}, if an epoch takes as long as in {safe(told.run_id, 60)} ({where})"
-    )
+    return f"about {duration(told.seconds)}, by the epochs of {safe(told.run_id, 40)} ({where})"

@@ -1,0 +1,486 @@
+"""The Compare screen: which runs, what is drawn and said of them, live, and what is exported."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from textual.pilot import Pilot
+from textual.widgets import Input, Static
+
+from wmse_tui.runs.directory import RunDirectory
+from wmse_tui.runs.events import Epoch, Evaluation, Exit, KnnResult, Record, Steps, encode
+from wmse_tui.tui.app import WmseApp
+from wmse_tui.tui.screens.ask import ConfirmScreen
+from wmse_tui.tui.screens.compare import CompareScreen
+from wmse_tui.tui.widgets.compare.chart import OverlaidCurves
+from wmse_tui.tui.widgets.compare.choose import ChooseScreen
+from wmse_tui.tui.widgets.compare.export import ExportScreen
+from wmse_tui.tui.widgets.compare.table import SheetTable
+
+pytestmark = pytest.mark.asyncio
+
+MakeApp = Callable[..., WmseApp]
+MakeRun = Callable[..., RunDirectory]
+ScreenText = Callable[[WmseApp], str]
+Until = Callable[..., Awaitable[None]]
+OnCompare = Callable[..., AbstractAsyncContextManager[tuple[WmseApp, Pilot[Any]]]]
+
+
+@pytest.fixture(autouse=True)
+def _begins_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The app begins with this screen; the tests of the others open theirs."""
+    monkeypatch.setattr(WmseApp, "_first_place", lambda _: "compare")
+
+
+@pytest.fixture
+def three(make_run: MakeRun) -> tuple[RunDirectory, ...]:
+    """Two runs that differ in the seed, and one with another method that was stopped."""
+    return (
+        make_run("first"),
+        make_run("second", overrides=("seed=1",)),
+        make_run("other", "stopped", overrides=("method={name: simclr}",)),
+    )
+
+
+@pytest.fixture
+def on_compare(make_app: MakeApp, until: Until) -> OnCompare:
+    """Opens Compare on runs, and waits until all is known: `async with on_compare(runs) as (app, pilot)`."""
+
+    @asynccontextmanager
+    async def open_on_compare(
+        runs: tuple[RunDirectory, ...], *, size: tuple[int, int] = (120, 40), **options: Any
+    ) -> AsyncIterator[tuple[WmseApp, Pilot[Any]]]:
+        app = make_app(**options)
+        app.marked = runs
+        async with app.run_test(size=size) as pilot:
+            await pilot.pause()
+            screen = app.screen
+            assert isinstance(screen, CompareScreen)
+            known = screen._configurations
+            await until(
+                pilot,
+                lambda: len(screen._views) == len(runs) and {run.path for run in runs} <= known.keys(),
+            )
+            yield app, pilot
+
+    return open_on_compare
+
+
+def chart(app: WmseApp) -> OverlaidCurves:
+    return app.screen.query_one(OverlaidCurves)
+
+
+def cells(app: WmseApp, table: str) -> list[list[str]]:
+    """The texts of a table, row by row."""
+    return [[entry.text for entry in row] for row in app.screen.query_one(f"#{table}", SheetTable).sheet.rows]
+
+
+def look(app: WmseApp) -> str:
+    return str(app.screen.query_one("#compare-look", Static).content)
+
+
+def told(app: WmseApp) -> str:
+    return "\n".join(message.message for message in app._notifications)
+
+
+# Which runs
+
+
+async def test_without_runs_it_says_how_to_mark_some(make_app: MakeApp, screen_text: ScreenText) -> None:
+    app = make_app()
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.pause()
+        assert "Mark up to 8 runs in Runs (3) with space and press c there" in screen_text(app)
+        await pilot.press("e")
+        assert "There is nothing to export" in told(app)
+        await pilot.press("d", "enter", "t", "v")
+        assert app.screen.query_one("#compare-empty").display
+
+
+async def test_runs_are_overlaid_with_a_marker_each(
+    on_compare: OnCompare, three: tuple[RunDirectory, ...], screen_text: ScreenText
+) -> None:
+    async with on_compare(three) as (app, _):
+        text = screen_text(app)
+        assert "● first  ▲ second  ■ other" in text.splitlines()[1]
+        assert [row[:3] for row in cells(app, "results")] == [
+            ["● first", "completed", "4/4"],
+            ["▲ second", "completed", "4/4"],
+            ["■ other", "stopped", "2/4"],
+        ]
+
+
+async def test_only_options_that_differ_are_shown(
+    on_compare: OnCompare, three: tuple[RunDirectory, ...]
+) -> None:
+    async with on_compare(three[:2]) as (app, _):
+        assert cells(app, "options") == [["seed", "0", "1"]]
+
+
+async def test_an_option_that_a_run_does_not_have_is_a_dash(
+    on_compare: OnCompare, three: tuple[RunDirectory, ...]
+) -> None:
+    async with on_compare(three[1:]) as (app, _):
+        assert ["method.whitening_size", "64", "-"] in cells(app, "options")
+        assert ["method.temperature", "-", "0.5"] in cells(app, "options")
+
+
+async def test_mean_and_deviation_are_over_the_seeds(
+    on_compare: OnCompare, three: tuple[RunDirectory, ...]
+) -> None:
+    async with on_compare(three) as (app, _):
+        (row,) = cells(app, "seeds")
+        assert row[:4] == ["● ▲", "2", "87.50 ± 0.00", "81.25 ± 0.00"]
+
+
+async def test_more_than_eight_are_not_compared_and_it_says_so(
+    make_app: MakeApp, make_run: MakeRun, until: Until
+) -> None:
+    runs = tuple(make_run(f"run-{n}", "new") for n in range(10))
+    app = make_app()
+    app.marked = runs
+    async with app.run_test(size=(120, 40)) as pilot:
+        await pilot.pause()
+        await until(pilot, lambda: len(cells(app, "results")) == 8)
+        assert "10 runs are marked; the first 8 are compared." in told(app)
+        assert app.marked == runs[:8]
+
+
+async def test_a_run_is_dropped_and_stays_dropped(
+    on_compare: OnCompare, three: tuple[RunDirectory, ...], until: Until
+) -> None:
+    async with on_compare(three) as (app, pilot):
+        await pilot.press("j", "d")
+        await until(pilot, lambda: len(cells(app, "results")) == 2)
+        assert [row[0] for row in cells(app, "results")] == ["● first", "▲ other"]
+        assert app.marked == (three[0], three[2])
+        await pilot.press("d", "d")
+        await until(pilot, lambda: app.screen.query_one("#compare-empty").display)
+
+
+async def test_dropping_from_another_table_first_shows_which_run_is_meant(
+    on_compare: OnCompare, three: tuple[RunDirectory, ...]
+) -> None:
+    async with on_compare(three, size=(80, 24)) as (app, pilot):
+        await pilot.press("t")
+        assert app.focused is not None
+        assert app.focused.id == "options"
+        await pilot.press("d")
+        assert app.focused.id == "results"
+        assert len(app.marked) == 3
+        await pilot.press("d")
+        assert len(app.marked) == 2
+
+
+async def test_enter_watches_the_run_at_the_cursor(
+    on_compare: OnCompare, three: tuple[RunDirectory, ...], until: Until
+) -> None:
+    async with on_compare(three) as (app, pilot):
+        await pilot.press("down", "enter")
+        await until(pilot, lambda: app.current_mode == "monitor")
+        assert app.monitored == three[1]
+
+
+async def test_runs_are_chosen_from_the_list_and_a_ninth_is_refused(
+    make_app: MakeApp, make_run: MakeRun, until: Until, screen_text: ScreenText
+) -> None:
+    runs = [make_run(f"run-{n}", "new", started=1.7e9 - n) for n in range(10)]
+    app = make_app()
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("o")
+        await until(pilot, lambda: isinstance(app.screen, ChooseScreen))
+        for _ in range(8):
+            await pilot.press("space", "j")
+        await pilot.press("space")
+        await pilot.pause()
+        assert "8 runs can be compared at once; take a mark away first." in screen_text(app)
+        await pilot.press("g", "space", "G", "space", "enter")
+        await until(pilot, lambda: len(cells(app, "results")) == 8)
+        assert app.marked == (*runs[1:8], runs[9])
+
+
+async def test_choosing_can_be_cancelled(
+    on_compare: OnCompare, three: tuple[RunDirectory, ...], until: Until
+) -> None:
+    async with on_compare(three) as (app, pilot):
+        await pilot.press("o")
+        await until(pilot, lambda: isinstance(app.screen, ChooseScreen))
+        await pilot.press("space", "escape")
+        assert app.marked == three
+
+
+async def test_choosing_without_runs_says_so(make_app: MakeApp, until: Until) -> None:
+    app = make_app()
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("o")
+        await until(pilot, lambda: "There are no runs yet" in told(app))
+
+
+# What is drawn
+
+
+async def test_keys_change_what_is_drawn(on_compare: OnCompare, three: tuple[RunDirectory, ...]) -> None:
+    async with on_compare(three) as (app, pilot):
+        assert look(app) == "by epoch, linear y, not smoothed, all of the way"
+        assert chart(app).drawing.text.startswith("Loss")
+        await pilot.press("v")
+        assert chart(app).look.quantity == "knn"
+        assert chart(app).drawing.text.startswith("k-NN accuracy %")
+        assert chart(app)._request.curves[0].y[-1] == pytest.approx(81.25)
+        await pilot.press("V", "V")
+        assert chart(app).look.quantity == "smallest_pivot"
+        await pilot.press("v", "x", "y", "a", "z")
+        assert look(app) == "by step, log y, smoothing 0.6, last 50% of the way"
+        assert "step" in chart(app).drawing.text.splitlines()[-1]
+        await pilot.press("x")
+        assert "hours" in chart(app).drawing.text.splitlines()[-1]
+        for _ in range(3):
+            await pilot.press("a", "z")
+        await pilot.press("x", "y")
+        assert look(app) == "by epoch, linear y, not smoothed, all of the way"
+
+
+async def test_every_quantity_can_be_drawn(on_compare: OnCompare, three: tuple[RunDirectory, ...]) -> None:
+    async with on_compare(three, size=(80, 24)) as (app, pilot):
+        titles = set()
+        for _ in range(9):
+            titles.add(chart(app).drawing.text.splitlines()[0][:14])
+            await pilot.press("v")
+        assert len(titles) == 9
+        assert chart(app).look.quantity == "loss"
+
+
+async def test_at_80_by_24_one_table_is_seen_at_a_time(
+    on_compare: OnCompare, three: tuple[RunDirectory, ...], screen_text: ScreenText
+) -> None:
+    async with on_compare(three, size=(80, 24)) as (app, pilot):
+        titles = ("Results", "Options that differ", "Mean and deviation over seeds")
+        for title in (*titles, titles[0]):
+            text = screen_text(app)
+            assert [other for other in titles if other in text] == [title]
+            await pilot.press("t")
+
+
+async def test_columns_beyond_the_edge_are_reached(
+    on_compare: OnCompare, three: tuple[RunDirectory, ...], screen_text: ScreenText
+) -> None:
+    async with on_compare(three, size=(80, 24)) as (app, pilot):
+        assert "CPU, 2 threads" not in screen_text(app)
+        for _ in range(12):
+            await pilot.press("right")
+        assert "CPU, 2 threads" in screen_text(app)
+        assert "● first" in screen_text(app)
+
+
+# Live
+
+
+def append(run: RunDirectory, *events: Any, first: int, t: float) -> None:
+    with run.events.open("a") as log:
+        for seq, event in enumerate(events, first):
+            log.write(encode(Record(1, seq, t, 1, event)) + "\n")
+
+
+async def test_a_run_that_still_trains_is_followed(
+    on_compare: OnCompare, make_run: MakeRun, until: Until
+) -> None:
+    run = make_run("live", "running")
+    lines = len(run.events.read_text().splitlines())
+    async with on_compare((run, make_run("done"))) as (app, pilot):
+        assert cells(app, "results")[0][1:3] == ["running", "2/4"]
+        before = len(chart(app)._request.curves[0].x)
+        append(
+            run,
+            Steps(first=11, loss=(0.5,) * 5, lr=(0.001,) * 5, images_per_second=1.0),
+            Epoch(epoch=3, step=15, loss=0.5, seconds=5.0, images_per_second=1.0),
+            first=lines + 1,
+            t=1_772_366_400.0 + 3 * 3600,
+        )
+        await until(pilot, lambda: cells(app, "results")[0][2] == "3/4")
+        await until(pilot, lambda: len(chart(app)._request.curves[0].x) > before)
+
+
+async def test_a_frozen_display_waits(on_compare: OnCompare, make_run: MakeRun, until: Until) -> None:
+    run = make_run("live", "running")
+    lines = len(run.events.read_text().splitlines())
+    async with on_compare((run,)) as (app, pilot):
+        await pilot.press("space")
+        assert app.frozen
+        append(
+            run,
+            Evaluation(
+                epoch=2,
+                step=10,
+                knn=KnnResult(0.99, 5, "euclidean"),
+                train_split="train",
+                test_split="test",
+                seconds=1.0,
+            ),
+            Exit(status="stopped", step=10, epoch=2, seconds=1.0),
+            first=lines + 1,
+            t=1_772_366_400.0 + 3 * 3600,
+        )
+        for _ in range(20):
+            await pilot.pause(0.01)
+        assert cells(app, "results")[0][4] == "81.25"
+        await pilot.press("space")
+        await until(pilot, lambda: cells(app, "results")[0][4] == "99.00")
+
+
+async def test_a_screen_that_is_left_follows_nothing_and_goes_on_when_it_is_back(
+    on_compare: OnCompare, three: tuple[RunDirectory, ...], until: Until
+) -> None:
+    async with on_compare(three) as (app, pilot):
+        await pilot.press("1")
+        await until(pilot, lambda: not app.feed._watched)
+        await pilot.press("4")
+        await until(pilot, lambda: len(app.feed._watched) == 3)
+        assert len(cells(app, "results")) == 3
+
+
+# Bad files
+
+
+async def test_a_broken_configuration_is_a_sentence_and_hides_nothing(
+    on_compare: OnCompare, three: tuple[RunDirectory, ...], screen_text: ScreenText
+) -> None:
+    three[1].config.write_text("seed: [/red] \x1b[31m\nmethod: [\n")
+    async with on_compare(three) as (app, _):
+        assert "second: config.yaml" in look(app)
+        assert "\x1b" not in screen_text(app)
+        assert [row[1] for row in cells(app, "results")] == ["completed", "completed", "stopped"]
+        assert ["method.temperature", "-", "?", "0.5"] in cells(app, "options")
+
+
+async def test_a_log_that_cannot_be_read_is_a_sentence(
+    on_compare: OnCompare, three: tuple[RunDirectory, ...]
+) -> None:
+    three[0].events.unlink()
+    three[0].events.mkdir()
+    async with on_compare(three) as (app, _):
+        assert cells(app, "results")[0][1] == "unreadable"
+        assert "first: cannot" in look(app)
+
+
+async def test_wicked_names_are_drawn_harmlessly(
+    on_compare: OnCompare, make_run: MakeRun, screen_text: ScreenText
+) -> None:
+    run = make_run("plain")
+    wicked = RunDirectory(run.path.with_name("[@click=app.quit]x[red]\x1b[31m\u202e"))
+    run.path.rename(wicked.path)
+    async with on_compare((wicked, make_run("other", overrides=("title='[bold]'",)))) as (app, pilot):
+        assert "\x1b" not in screen_text(app)
+        assert "\u202e" not in screen_text(app)
+        assert "[@click=app.quit]x" in screen_text(app)
+        await pilot.press("o")
+        await pilot.pause()
+        assert app.is_running
+
+
+# Export
+
+
+async def export(pilot: Pilot[Any], until: Until, downs: int, path: Path) -> None:
+    await pilot.press("e")
+    await until(pilot, lambda: isinstance(pilot.app.screen, ExportScreen))
+    await pilot.press(*["down"] * downs, "enter")
+    pilot.app.screen.query_one(Input).value = str(path)
+    await pilot.press("enter")
+
+
+@pytest.mark.parametrize(
+    ("downs", "name", "beginning"),
+    [
+        (0, "comparison.csv", "row,group,n,run,"),
+        (1, "comparison.json", "{\n"),
+        (2, "comparison.md", "| run | state |"),
+        (3, "comparison.tex", "% \\usepackage{booktabs}"),
+        (4, "curves.csv", "run,quantity,axis,x,y\r\nfirst,loss,epoch,"),
+    ],
+)
+async def test_every_format_is_written_under_its_usual_name(
+    on_compare: OnCompare,
+    three: tuple[RunDirectory, ...],
+    until: Until,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    downs: int,
+    name: str,
+    beginning: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    async with on_compare(three) as (app, pilot):
+        await pilot.press("e")
+        await until(pilot, lambda: isinstance(app.screen, ExportScreen))
+        await pilot.press(*["down"] * downs, "enter", "enter")
+        await until(pilot, lambda: f"written: {tmp_path / name}" in told(app))
+        assert (tmp_path / name).read_bytes().decode().startswith(beginning)
+
+
+async def test_the_exported_numbers_are_those_on_the_screen(
+    on_compare: OnCompare, three: tuple[RunDirectory, ...], until: Until, tmp_path: Path
+) -> None:
+    async with on_compare(three) as (app, pilot):
+        await export(pilot, until, 1, tmp_path / "a.json")
+        await until(pilot, lambda: "written" in told(app))
+        values = json.loads((tmp_path / "a.json").read_text())
+        assert [run["final_knn"] for run in values["runs"]] == [0.8125, 0.8125, 0.8125]
+        await pilot.press("v")
+        await export(pilot, until, 4, tmp_path / "curves")
+        await until(pilot, lambda: (tmp_path / "curves").exists())
+        rows = list(csv.DictReader(io.StringIO((tmp_path / "curves").read_text())))
+        assert rows[0] == {"run": "first", "quantity": "knn", "axis": "epoch", "x": "0", "y": "0.31"}
+
+
+async def test_overwriting_is_asked_for(
+    on_compare: OnCompare, three: tuple[RunDirectory, ...], until: Until, tmp_path: Path
+) -> None:
+    path = tmp_path / "precious"
+    path.write_text("precious")
+    async with on_compare(three) as (app, pilot):
+        await export(pilot, until, 0, path)
+        await until(pilot, lambda: isinstance(app.screen, ConfirmScreen))
+        await pilot.press("n")
+        assert path.read_text() == "precious"
+        await export(pilot, until, 0, path)
+        await until(pilot, lambda: isinstance(app.screen, ConfirmScreen))
+        await pilot.press("y")
+        await until(pilot, lambda: "written" in told(app))
+        assert path.read_text().startswith("row,group")
+
+
+async def test_a_place_that_cannot_be_written_is_a_sentence(
+    on_compare: OnCompare, three: tuple[RunDirectory, ...], until: Until, tmp_path: Path
+) -> None:
+    async with on_compare(three) as (app, pilot):
+        await export(pilot, until, 0, tmp_path / "no" / "file")
+        await until(pilot, lambda: "there is no folder" in told(app))
+        await export(pilot, until, 0, Path("~nobody-of-that-name/file"))
+        await until(pilot, lambda: len(app._notifications) == 2)
+        assert app.is_running
+
+
+async def test_a_typed_name_stays_when_the_format_changes(
+    on_compare: OnCompare, three: tuple[RunDirectory, ...], until: Until
+) -> None:
+    async with on_compare(three) as (app, pilot):
+        await pilot.press("e")
+        await until(pilot, lambda: isinstance(app.screen, ExportScreen))
+        line = app.screen.query_one(Input)
+        await pilot.press("down")
+        assert line.value == "comparison.json"
+        line.value = "mine.txt"
+        await pilot.press("down")
+        assert line.value == "mine.txt"
+        line.value = "  "
+        await pilot.press("enter", "enter")
+        assert isinstance(app.screen, ExportScreen)
+        await pilot.press("escape")
+        assert not app.screen.is_modal
