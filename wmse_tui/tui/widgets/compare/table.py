@@ -114,6 +114,8 @@ class SheetTable(RowsWidget, can_focus=True):
 
     def action_turn(self, columns: int) -> None:
         """Show columns further to the left or right, as long as some are hidden there."""
+        if not self._sheet.heading:
+            return
         hidden = self._left + self._fitting(self.content_size.width) < len(self._sheet.heading) - 1
         if columns < 0 or hidden:
             self._left = max(0, self._left + columns)

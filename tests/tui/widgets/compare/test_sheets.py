@@ -1,0 +1,106 @@
+"""The tables of Compare, as pure functions of the comparison."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from wmse_tui.config.load import load_experiment
+from wmse_tui.runs.compare import Comparison, Subject, compare
+from wmse_tui.runs.events import Evaluation, KnnResult, LinearResult
+from wmse_tui.runs.recipe import Configuration
+from wmse_tui.runs.summary import Summary
+from wmse_tui.runs.view import RunView, State
+from wmse_tui.tui.widgets.compare.sheets import differences_sheet, repetitions_sheet, results_sheet
+from wmse_tui.tui.widgets.compare.table import Entry, Sheet
+
+MARKERS = "ox+*"
+
+
+def marker(place: int) -> str:
+    return MARKERS[place]
+
+
+def subject(name: str, *overrides: str, knn: float = 0.5, state: State = "completed") -> Subject:
+    experiment = load_experiment(preset="quickstart", overrides=overrides)
+    view = RunView(
+        run_id=name,
+        path=f"/runs/{name}",
+        summary=Summary(seed=experiment.seed, epochs=12),
+        state=state,
+        evaluations=(
+            Evaluation(
+                epoch=1,
+                step=4,
+                knn=KnnResult(knn, 5, "euclidean"),
+                linear=LinearResult(0.75, None, "adam"),
+                train_split="",
+                test_split="",
+                seconds=1.0,
+            ),
+        ),
+    )
+    return Subject(view, Configuration(experiment))
+
+
+def texts(sheet: Sheet) -> list[list[str]]:
+    return [[entry.text for entry in row] for row in sheet.rows]
+
+
+def test_results_name_each_run_with_its_marker_and_colour() -> None:
+    sheet = results_sheet(compare([subject("a"), subject("b", state="failed")]), marker, {})
+    assert [row[0] for row in sheet.rows] == [Entry("o a", 0), Entry("x b", 1)]
+    assert sheet.rows[0][1:5] == (Entry("completed", "good"), Entry("0/12"), Entry("75.00"), Entry("50.00"))
+    assert sheet.rows[1][1] == Entry("failed", "bad")
+    assert {len(row) for row in sheet.rows} == {len(sheet.heading)}
+
+
+def test_what_is_not_known_is_a_dash() -> None:
+    sheet = results_sheet(compare([Subject(RunView(run_id="new"), Configuration(None))]), marker, {})
+    assert texts(sheet) == [["o new", "new", "0/?", "-", "-", "-", "-", "-", "-", "-", "0", "-"]]
+
+
+def test_a_log_that_cannot_be_read_is_told_in_place_of_the_state() -> None:
+    sheet = results_sheet(compare([subject("a")]), marker, {"/runs/a": "cannot read the log"})
+    assert sheet.rows[0][1] == Entry("unreadable", "bad")
+
+
+def test_differences_have_a_column_for_each_run() -> None:
+    sheet = differences_sheet(compare([subject("a"), subject("b", "method.name=simclr", "seed=2")]), marker)
+    assert sheet.heading == (Entry("option"), Entry("o a", 0), Entry("x b", 1))
+    assert ["seed", "0", "2"] in texts(sheet)
+    row = next(row for row in sheet.rows if row[0].text == "method.temperature")
+    assert row[1:] == (Entry("-", "muted"), Entry("0.5"))
+
+
+def test_equal_options_and_nothing_to_compare_with_are_said() -> None:
+    assert (
+        differences_sheet(compare([subject("a"), subject("b")]), marker).empty == "All options are the same."
+    )
+    alone = differences_sheet(compare([subject("a")]), marker)
+    assert alone.empty == "There is nothing to compare with yet."
+
+
+def test_repetitions_have_mean_and_deviation_and_say_who_is_missing() -> None:
+    runs = [
+        subject("a", knn=0.4),
+        subject("b", "seed=1", knn=0.6),
+        subject("c", "seed=2", state="running"),
+        subject("d", "optimizer.lr=1e-4"),
+    ]
+    sheet = repetitions_sheet(compare(runs), marker)
+    assert texts(sheet) == [["o x + (1 not completed)", "2", "75.00 ± 0.00", "50.00 ± 14.14", "-", "0, 1, 2"]]
+    assert repetitions_sheet(Comparison((), (), ()), marker).rows == ()
+
+
+def test_text_from_files_is_made_harmless() -> None:
+    wicked = subject("x")
+    view = replace(wicked.view, run_id="[/red]\x1b[31m\u202e" + "y" * 99)
+    comparison = compare([Subject(view, wicked.configuration), subject("b", "title=[/red] \u202e\u2066")])
+    for sheet in (
+        results_sheet(comparison, marker, {}),
+        differences_sheet(comparison, marker),
+        repetitions_sheet(comparison, marker),
+    ):
+        for row in (sheet.heading, *sheet.rows):
+            assert all(entry.text.isprintable() or not entry.text for entry in row)
+            assert all(len(entry.text) <= 48 for entry in row)

@@ -1,0 +1,89 @@
+"""What is said of a cell of the published table."""
+
+from __future__ import annotations
+
+from wmse_tui.config.load import load_experiment
+from wmse_tui.runs.published import Cell, OwnRun, published_table, shipped_recipes
+from wmse_tui.runs.view import State
+from wmse_tui.tui.widgets.paper.details import details
+
+RECIPES = shipped_recipes()
+PLACE = ("W-MSE 2", "CIFAR-10")
+
+
+def run(name: str, *overrides: str, linear: float | None = 0.9, state: State = "completed") -> OwnRun:
+    return OwnRun(
+        run_id=name,
+        path=f"/{name}",
+        state=state,
+        experiment=load_experiment(preset="cifar10", overrides=overrides),
+        linear=linear,
+        knn=None if linear is None else 0.8,
+    )
+
+
+def cell(*runs: OwnRun) -> Cell:
+    found = published_table(RECIPES, runs).cells[0][0]
+    assert found is not None
+    return found
+
+
+def lines(*runs: OwnRun, width: int = 100) -> list[str]:
+    return str(details(PLACE, cell(*runs), width)).splitlines()
+
+
+def test_without_runs_it_is_the_publication_and_the_recipe() -> None:
+    assert lines() == [
+        "W-MSE 2 on CIFAR-10, ResNet-18",
+        "published  91.55 % linear, 89.69 % 5-NN",
+        "           Ermolov et al. 2021, Table 1, as reprinted in the README of the ACT repository",
+        "recipe     wmse-tui run --preset cifar10",
+        "           1000 epochs of 97 steps; 512 images of 2 views a step",
+        "completed  no run of this recipe yet",
+    ]
+
+
+def test_own_runs_are_told_with_best_mean_and_variants() -> None:
+    told = lines(
+        run("a", linear=0.91),
+        run("b", "seed=1", linear=0.92),
+        run("c", "seed=2", state="running"),
+        run("d", "schedule.epochs=100", "optimizer.lr=1e-3"),
+    )
+    assert told[5:] == [
+        "own best   92.00 % linear (b), 80.00 % 5-NN (a)",
+        "own mean   91.50 ± 0.71 % linear, 80.00 ± 0.00 % 5-NN (n = 2)",
+        "completed  a, b",
+        "unfinished c (running)",
+        "variant    d, not counted: other optimizer.lr, schedule.epochs",
+    ]
+
+
+def test_a_run_that_was_never_evaluated_as_published_is_not_best() -> None:
+    assert "own best   not evaluated as published" in lines(run("a", linear=None))
+
+
+def test_many_runs_are_named_in_part() -> None:
+    told = lines(*(run(f"r{n}", f"seed={n}") for n in range(9)))
+    assert "completed  r0, r1, r2, r3, r4, r5 and 3 more" in told
+
+
+def test_long_lines_are_broken_beneath_what_they_belong_to() -> None:
+    told = lines(width=50)
+    assert told[2:4] == [
+        "           Ermolov et al. 2021, Table 1, as",
+        "           reprinted in the README of the ACT",
+    ]
+    assert max(map(len, told)) <= 50
+
+
+def test_text_from_files_is_made_harmless() -> None:
+    told = "\n".join(lines(run("[/red]\x1b[31m\u202e")))
+    assert "\x1b" not in told
+    assert "\u202e" not in told
+    assert "[/red]\\x1b[31m" in told
+
+
+def test_a_place_without_a_recipe_says_so() -> None:
+    assert str(details(("BYOL", "ImageNet-100"), None)) == "There is no recipe for BYOL on ImageNet-100."
+    assert str(details(("", ""), None)) == "The table is being read."
