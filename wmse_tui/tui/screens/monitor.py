@@ -193,6 +193,8 @@ class MonitorScreen(RunActions):
     def on_run_changed(self, message: RunChanged) -> None:
         """The run as it is now, or one that is drawn beside it."""
         if message.run in self._beside:
+            if self._beside[message.run] is None:
+                self._charts_at = float("-inf")  # somebody waits for it
             self._beside[message.run] = message.view
             self._charts_due = True
         elif message.run == self._run and self._view is not None:

@@ -103,7 +103,10 @@ class ChartsPane(Pane):
 
     def show(self, runs: Sequence[Shown]) -> None:
         """Show the first of `runs`, with the others beside it."""
+        many = len(self._runs)
         self._runs = tuple(runs)
+        if len(self._runs) != many:
+            self._tell_look()
         self.redraw()
 
     def redraw(self) -> None:
@@ -185,8 +188,12 @@ class ChartsPane(Pane):
             self._arrange(self.size.width, self.size.height)
 
     def next_chart(self) -> None:
-        """Let the selected plot show something else."""
-        self._charts[self._selected] = (self._charts[self._selected] + 1) % len(CHARTS)
+        """Let the selected plot show something else, which no other plot in sight shows."""
+        others = {self._charts[place] for place in self._in_sight if place != self._selected}
+        wanted = (self._charts[self._selected] + 1) % len(CHARTS)
+        while wanted in others:
+            wanted = (wanted + 1) % len(CHARTS)
+        self._charts[self._selected] = wanted
         self.redraw()
 
     def toggle_log(self) -> None:
