@@ -132,6 +132,8 @@ class SheetTable(RowsWidget, can_focus=True):
             canvas.put(0, 0, fit(sheet.empty, width, ascii=style.ascii), self._look("muted", style))
             return canvas.drawing()
         room = max(1, height - 1)
+        if len(sheet.rows) > room:  # a line is needed to say so
+            room = max(1, room - 1)
         self._top = max(0, min(self._top, self._cursor, len(sheet.rows) - room))
         self._top = max(self._top, self._cursor - room + 1)
         columns = self._columns(width)
@@ -205,16 +207,15 @@ class SheetTable(RowsWidget, can_focus=True):
     def _hints(
         self, canvas: Canvas, columns: Sequence[tuple[int, int, int]], room: int, style: ChartStyle
     ) -> None:
-        """Where there is more than can be seen: `<`, `>`, and how many rows follow."""
+        """Where there is more than can be seen: `<`, `>`, and beneath the rows which ones these are."""
         muted = self._look("muted", style)
         if self._left:
             canvas.put(columns[0][2] + 1, 0, "<", muted)
         if columns[-1][0] < len(self._sheet.heading) - 1:
             canvas.put(canvas.width - 1, 0, ">", muted)
-        below = len(self._sheet.rows) - self._top - room
-        if below > 0:
-            words = f"{below} more below"
-            canvas.put(max(0, canvas.width - len(words) - 3), 0, words, muted)
+        there = len(self._sheet.rows)
+        if there > room:
+            canvas.put(0, room + 1, f"{self._top + 1} to {self._top + room} of {there}", muted)
 
     def _look(self, name: str | int | None, style: ChartStyle) -> Style:
         if name is None:
