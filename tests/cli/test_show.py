@@ -12,7 +12,7 @@ from typer.testing import Result
 from wmse_tui.cli.report import report
 from wmse_tui.config.sections.paper import Paper
 from wmse_tui.runs.directory import RunDirectory
-from wmse_tui.runs.events import Error, Evaluation, KnnResult, Notice
+from wmse_tui.runs.events import Diagnostics, Error, Evaluation, KnnResult, Notice, Resources
 from wmse_tui.runs.watch import view_run
 
 Cli = Callable[..., Result]
@@ -67,6 +67,51 @@ def test_only_the_newest_best_checkpoint_is_called_the_best(make_run: MakeRun) -
 def test_json_is_the_view_itself(cli: Cli, make_run: MakeRun) -> None:
     run = make_run()
     assert json.loads(cli("show", "last", "--json").stdout) == view_run(run).to_dict()
+
+
+def test_the_embeddings_verdict_is_told_with_what_to_try(make_run: MakeRun) -> None:
+    look = Diagnostics(
+        step=4,
+        epoch=1,
+        space="projector",
+        samples=64,
+        dim=32,
+        spectrum=(),
+        effective_rank=1.25,
+        effective_rank_null=30.0,
+        condition_number=1e8,
+        smallest_pivot=0.5,
+        feature_std=0.5,
+        mean_correlation=0.75,
+        seconds=0.1,
+    )
+    view = replace(view_run(make_run()), diagnostics=(look, look, look))
+    lines = report(view).splitlines()
+    said = "collapsed: the effective rank is 1.25, 4 % of that of noise: the embeddings lie on a line"
+    place = lines.index(f"embeddings  {said}")
+    assert lines[place + 1] == "            -> a lower optimizer.lr, or a longer schedule.warmup_steps"
+
+
+def test_the_load_of_the_machine_is_told_of_a_run_that_goes_on(make_run: MakeRun) -> None:
+    used = Resources(
+        step=1,
+        gpu="NVIDIA H100",
+        gpu_utilisation=0.974,
+        gpu_memory=2.1e10,
+        gpu_memory_total=8.5e10,
+        gpu_temperature=61.0,
+        gpu_power=512.5,
+        cpu=1.25,
+        cpu_count=16,
+        memory=6.5e8,
+    )
+    view = replace(view_run(make_run(upto=9)), resource_rows=(used,), state="running")
+    told = "GPU 97 %, GPU memory 21.0 GB of 85.0 GB, 61 °C, 512 W, 1.2 of 16 cores, memory 650 MB"
+    assert f"load        {told}" in report(view).splitlines()
+    assert "load        memory 1.0 kB" in report(
+        replace(view, resource_rows=(Resources(step=1, memory=1000.0),))
+    )
+    assert "\nload" not in report(replace(view, state="completed"))
 
 
 def test_an_interrupted_run_says_how_to_go_on_and_that_its_number_is_not_comparable(
@@ -145,6 +190,19 @@ def test_the_list_shows_the_newest_first(cli: Cli, make_run: MakeRun) -> None:
         ("newer", "crashed", None),
         ("older", "completed", 0.875),
     ]
+
+
+def test_a_log_that_cannot_be_read_hides_no_other_run(cli: Cli, make_run: MakeRun) -> None:
+    make_run("good")
+    bad = make_run("bad")
+    bad.events.unlink()
+    bad.events.mkdir()
+    for _ in range(2):
+        result = cli("runs")
+        assert result.exit_code == 0
+        assert [line.split()[0] for line in result.stdout.splitlines()] == ["run", "good"]
+        assert result.stderr.startswith(f"bad: cannot read the run's log: {bad.events}")
+    assert [run["run_id"] for run in json.loads(cli("runs", "--json").stdout)] == ["good"]
 
 
 def test_an_empty_list_says_how_to_start(cli: Cli) -> None:

@@ -108,6 +108,53 @@ def test_a_log_of_many_blocks_is_read_in_one_poll(run: RunDirectory) -> None:
     assert [notice.code for notice in view_run(run).notices] == [str(number) for number in range(20)]
 
 
+def long_log(run: RunDirectory, *last: Exit) -> None:
+    """A log of three blocks and a little, one step a record."""
+    with EventWriter(run.events) as log:
+        log.begin_attempt()
+        for step in range(1, 8):
+            log.write(Steps(step, (float(step),)))
+            log.write(Notice("info", "N", "x" * 100_000))
+        for event in last:
+            log.write(event)
+
+
+def test_with_little_time_a_long_log_comes_as_pictures_of_its_beginning(run: RunDirectory) -> None:
+    long_log(run, Exit(status="completed", step=7, epoch=1, seconds=1.0))
+    watcher = RunWatcher(run, clock=Clock())
+    assert watcher.behind is None
+    pictures: list[tuple[int, str, float | None]] = []
+    while not pictures or watcher.behind is not None:
+        view = watcher.poll(budget_seconds=0.0)
+        pictures.append((view.step, view.state, watcher.behind))
+    steps = [step for step, _, _ in pictures]
+    assert steps == sorted(steps)
+    assert (len(steps), steps[-1]) == (4, 7)
+    assert 0 < steps[0] < 7, "the first picture is there at once, and not of nothing"
+    assert [state for _, state, _ in pictures] == ["unknown", "unknown", "unknown", "completed"]
+    shares = [share for _, _, share in pictures if share is not None]
+    assert shares == sorted(shares)
+    assert all(0 < share < 1 for share in shares)
+    assert view == view_run(run)
+
+
+def test_a_living_run_counts_as_running_while_its_log_is_read(run: RunDirectory) -> None:
+    long_log(run)
+    watcher = RunWatcher(run, clock=Clock())
+    with RunLock(run):
+        view = watcher.poll(budget_seconds=0.0)
+        assert (view.state, view.state_reason, watcher.behind is None) == ("running", "", False)
+    view = watcher.poll(budget_seconds=0.0)
+    assert (view.state, view.state_reason) == ("unknown", "its log is being read")
+    assert watcher.poll().state == "crashed"
+
+
+def test_time_enough_reads_all_at_once(run: RunDirectory) -> None:
+    long_log(run)
+    watcher = RunWatcher(run, clock=Clock())  # on which no time passes
+    assert (watcher.poll(budget_seconds=0.001).step, watcher.behind) == (7, None)
+
+
 def test_a_log_that_cannot_be_read_is_told(run: RunDirectory) -> None:
     run.events.mkdir()
     with pytest.raises(StorageError, match=r"cannot read the run's log: .*: Is a directory"):
