@@ -41,7 +41,14 @@ preset:cifar10, data:stl10, host:gpu-a, title:"two words", note:x, verdict:colla
 a part round: -tag:old."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "open", "Monitor", id="runs-open", tooltip="Watch the run under the cursor"),
+        Binding(
+            "enter",
+            "open",
+            "Monitor",
+            key_display="Enter",
+            id="runs-open",
+            tooltip="Watch the run under the cursor",
+        ),
         Binding("c", "compare", "Compare", id="runs-compare", tooltip="Compare the marked runs, up to eight"),
         Binding("s", "stop(False)", "Stop", id="runs-stop", tooltip="Let runs save and stop"),
         Binding(

@@ -65,7 +65,15 @@ def test_what_nobody_knows_is_empty(digest: Digest) -> None:
 
 
 def test_a_long_epoch_drops_its_total(digest: Digest) -> None:
-    assert said("epoch", digest(epoch=12000, epochs=20000), 7) == "12000"
+    assert said("epoch", digest(epoch=12000, epochs=20000), 9) == "12000"
+    assert said("epoch", digest(epoch=999, epochs=1000), 9) == "999/1000"
+
+
+def test_an_id_that_is_too_long_keeps_its_time(digest: Digest) -> None:
+    run = digest("cifar10-wmse4-20260301-120000")
+    assert said("run", run, 29) == run.run_id
+    assert said("run", run, 20) == "cifar10-…0301-120000"
+    assert [len(said("run", run, width)) for width in range(16, 35)] == [*range(16, 29), *[29] * 6]
 
 
 def test_hostile_text_is_shown_harmlessly(digest: Digest) -> None:

@@ -43,7 +43,7 @@ class Finder(Horizontal):
     def open(self) -> None:
         """Show the line, ready to type into."""
         self.display = True
-        self.query_one(Input).focus()
+        self.screen.set_focus(self.query_one(Input))  # now: what is typed ahead belongs to it
 
     def on_mount(self) -> None:
         self.display = False

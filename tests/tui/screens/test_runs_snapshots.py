@@ -1,0 +1,76 @@
+"""How the list of runs looks, at the sizes and in the looks that it is made for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from textual.pilot import Pilot
+
+from wmse_tui.runs.digest import RunDigest
+from wmse_tui.runs.view import STATES
+from wmse_tui.tui.app import WmseApp
+from wmse_tui.tui.feed import CatalogueChanged, Feed
+
+NOW = 1_772_366_400.0 + 3 * 3600  # what the shared fixtures take the time to be
+LOOKS: dict[str, dict[str, Any]] = {
+    "dark": {"theme": "dark"},
+    "light": {"theme": "light"},
+    "terminal": {"theme": "terminal"},
+    "ascii": {"ascii": True},
+}
+
+
+def digests() -> tuple[RunDigest, ...]:
+    """A run of each state, with everything that a run can have."""
+    return tuple(
+        RunDigest(
+            run_id=f"cifar10-wmse4-20260301-{120000 - 100 * place}",
+            path=f"/data/runs/cifar10-wmse4-20260301-{120000 - 100 * place}",
+            state=state,
+            state_reason="process 77 is gone without a last word" if state == "crashed" else "",
+            title="W-MSE 4 on CIFAR-10, [bold]ResNet-18",
+            preset="cifar10-wmse4",
+            method="w_mse" if place % 3 else "barlow_twins",
+            dataset="cifar10",
+            seed=place,
+            host="gpu-a",
+            device="NVIDIA H100",
+            epoch=40 * place,
+            epochs=1000,
+            step=7800 * place,
+            loss=None if state == "new" else 0.4 + 0.1 * place,
+            sparkline=() if state == "new" else tuple(2 / (1 + step / 3) for step in range(2 * place)),
+            best_knn=0.7 + place / 100 if place > 1 else None,
+            best_linear=0.8 + place / 100 if place > 2 else None,
+            verdict="rank falling" if state == "diverged" else "healthy",
+            started=None if state == "new" else NOW - 7000.0 * place,
+            tags=("baseline", "paper") if place % 4 == 0 else (),
+            note="eps halved, see the notebook of March" if place == 4 else "",
+        )
+        for place, state in enumerate(STATES)
+    )
+
+
+@pytest.mark.parametrize("look", LOOKS)
+@pytest.mark.parametrize("size", [(80, 24), (120, 40)], ids=["80x24", "120x40"])
+def test_the_list_looks_as_it_did(
+    snap_compare: Callable[..., bool],
+    make_app: Callable[..., WmseApp],
+    still: None,
+    monkeypatch: pytest.MonkeyPatch,
+    look: str,
+    size: tuple[int, int],
+) -> None:
+    monkeypatch.setattr(Feed, "watch_list", lambda *_: None)  # the list is given by hand
+    app = make_app(**LOOKS[look])
+
+    async def fill(pilot: Pilot[Any]) -> None:
+        await pilot.press("3")
+        app.screen.post_message(CatalogueChanged(digests(), 0))
+        await pilot.pause()
+        await pilot.press("j", "j", "m", "j")
+        await pilot.pause()
+
+    assert snap_compare(app, terminal_size=size, run_before=fill)

@@ -1,0 +1,41 @@
+"""What the list of runs sends through a terminal: nothing while nothing changes, and little for a key."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from wmse_tui.runs.directory import RunDirectory
+
+RUNS = 300
+
+
+@pytest.fixture
+def many(make_run: Callable[..., RunDirectory]) -> list[RunDirectory]:
+    """Three hundred runs of a few steps each, the newest first."""
+    return [make_run(f"run-{number:03}", started=1.7e9 - 60 * number) for number in range(RUNS)]
+
+
+def test_three_hundred_runs_cost_nothing_at_rest_and_two_rows_for_a_key(
+    open_app: Callable[..., Any], many: list[RunDirectory]
+) -> None:
+    scene = open_app((), TEXTUAL_FPS="30")
+    terminal = scene.terminal
+    terminal.wait_for("300 runs", 60)
+    terminal.wait_quiet(0.5)
+
+    terminal.forget()
+    beats_of_the_catalogue = 2
+    terminal.wait_quiet(2.0 * beats_of_the_catalogue + 0.5)
+    assert terminal.bytes == 0
+
+    terminal.type("j")
+    terminal.wait_for("run-001")
+    terminal.wait_quiet(0.2)
+    assert terminal.bytes < 2500  # two rows and what the list has no room for
+
+    terminal.forget()
+    terminal.type("G")
+    terminal.wait_for("run-299")
