@@ -1,4 +1,4 @@
-"""What Compare and Paper send through a terminal: nothing at rest, little for a key and while a run trains."""
+"""What Compare and Paper send: nothing at rest, little for a key, and little while a run trains."""
 
 from __future__ import annotations
 
