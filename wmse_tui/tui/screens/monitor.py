@@ -183,7 +183,7 @@ class MonitorScreen(RunActions):
         self._watch()
         self._tell_ticker()
         self._draw()
-        self.call_after_refresh(self._panels.focus_active)
+        self._panels.focus_active()
 
     def _watch(self) -> None:
         for run in (self._run, *self._beside):
@@ -316,7 +316,7 @@ class MonitorScreen(RunActions):
     def action_search(self) -> None:
         """Search in the log: the active panel has no lines of its own."""
         self._panels.activate("log")
-        self.call_after_refresh(self._panels.log_lines.action_search)
+        self._panels.log_lines.action_search()
 
     def action_overlay(self) -> None:
         """Choose which runs are drawn beside this one."""

@@ -86,7 +86,7 @@ class TextPane(Pane, can_focus=False):
         """Ask what to search for."""
         self._input.display = True
         self._input.value = self._lines.needle
-        self._input.focus()
+        self.screen.set_focus(self._input)  # now: what is typed ahead belongs to it
 
     def action_step(self, by: int) -> None:
         """Go to the next or the previous match."""
@@ -102,13 +102,13 @@ class TextPane(Pane, can_focus=False):
         self._input.display = self._note.display = False
         self._lines.search("")
         if had_focus:
-            self._lines.focus()
+            self.screen.set_focus(self._lines, scroll_visible=False)
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """Jump to the first match."""
         event.stop()
         self._input.display = False
-        self._lines.focus()
+        self.screen.set_focus(self._lines, scroll_visible=False)
         self._lines.search(event.value)
         if event.value:
             self._tell_place()

@@ -97,7 +97,7 @@ class Panels(Vertical):
         if name != self.active:
             self.active = name
             self.stand()
-        self.call_after_refresh(self.focus_active)
+        self.focus_active()
 
     def turn(self, by: int) -> None:
         """Give the next panel the keys."""
@@ -108,12 +108,11 @@ class Panels(Vertical):
         """All the room for the active panel, of the plots for one; or as before."""
         self.large = not self.large
         self.stand()
-        self.call_after_refresh(self.focus_active)
+        self.focus_active()
 
     def focus_active(self) -> None:
-        """Let the keys go to the active panel."""
-        if self.display:
-            self.pane(self.active).body.focus()
+        """Let the keys go to the active panel, the very next one included."""
+        self.screen.set_focus(self.pane(self.active).body, scroll_visible=False)
 
     def on_descendant_focus(self, event: DescendantFocus) -> None:
         """A click made a panel the active one."""

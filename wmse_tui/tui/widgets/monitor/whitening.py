@@ -26,7 +26,7 @@ VERDICT_STYLES = {
     "diverging": "$error",
 }
 SPACES = ("projector", "encoder")
-_ABOUT = {"projector": "of what the loss sees", "encoder": "of what is evaluated"}
+_ABOUT = {"projector": "seen by the loss", "encoder": "as evaluated"}
 _ROWS = 6
 
 
