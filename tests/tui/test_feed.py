@@ -13,6 +13,7 @@ from long_runs import write_day
 
 from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.events import Phase, Record, Steps, encode
+from wmse_tui.runs.view import RunView
 from wmse_tui.tui.feed import CatalogueChanged, Feed, RunChanged, RunUnreadable
 from wmse_tui.tui.profile import Beats
 
@@ -173,3 +174,13 @@ def test_a_phase_alone_is_a_change(feed: Feed, make_run: MakeRun) -> None:
     phase = listener.wait(2).view.phase
     assert phase is not None
     assert phase.name == "evaluate"
+
+
+def test_of_what_came_during_a_stall_the_newest_is_enough() -> None:
+    run, other = RunDirectory(Path("/runs/a")), RunDirectory(Path("/runs/b"))
+    old = RunChanged(run, RunView(step=1), None)
+    assert old.can_replace(RunChanged(run, RunView(step=2), None))
+    assert not old.can_replace(RunChanged(other, RunView(step=2), None))
+    assert not old.can_replace(RunUnreadable(run, "gone"))
+    assert CatalogueChanged((), 3).can_replace(CatalogueChanged((), 2))
+    assert not CatalogueChanged((), 3).can_replace(old)

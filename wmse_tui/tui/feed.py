@@ -37,6 +37,10 @@ class RunChanged(Message):
         self.view = view
         self.behind = behind
 
+    def can_replace(self, message: Message) -> bool:
+        """Whether `message`, the next in the queue, makes this one needless: only the newest counts."""
+        return isinstance(message, RunChanged) and message.run == self.run
+
 
 class RunUnreadable(Message):
     """The run's log cannot be read (any more): a sentence why. The feed goes on trying."""
@@ -55,6 +59,10 @@ class CatalogueChanged(Message):
         self.digests = digests
         self.loading = loading
         self.problem = problem
+
+    def can_replace(self, message: Message) -> bool:
+        """As in RunChanged."""
+        return isinstance(message, CatalogueChanged)
 
 
 @dataclass(slots=True)

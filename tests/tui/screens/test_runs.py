@@ -207,6 +207,17 @@ async def test_without_runs_enter_leads_to_quickstart(
     assert opened[0][0].dataset.name == "patterns"
 
 
+async def test_keys_reach_the_list_that_was_empty_before(
+    on_runs: OnRuns, make_run: MakeRun, until: Until
+) -> None:
+    async with on_runs("There are no runs yet.") as (app, pilot):
+        make_run("old", started=1.7e9)
+        make_run("new", started=1.7e9 + DAY)
+        await until(pilot, lambda: shown(app) == ["new", "old"])
+        await pilot.press("j")
+        assert current(app) == "old"
+
+
 async def test_actions_without_runs_do_nothing(on_runs: OnRuns) -> None:
     async with on_runs("There are no runs yet.") as (app, pilot):
         await pilot.press(
