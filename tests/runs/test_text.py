@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wmse_tui.runs.text import safe
+from wmse_tui.runs.text import safe, without_middle
 
 anything = st.text(st.characters(codec=None), max_size=60)  # surrogates included
 
@@ -54,3 +54,16 @@ def test_the_ellipsis_stands_for_the_cut() -> None:
     assert safe("abcdef", 4) == "abc\u2026"
     assert safe("abcd", 4) == "abcd"
     assert safe("\x1b\x1b", 4) == "\\x1\u2026"
+
+
+@given(text=st.text(max_size=60), width=st.integers(0, 40))
+def test_a_text_without_its_middle_fits_and_is_whole_where_it_can_be(text: str, width: int) -> None:
+    shown = without_middle(text, width)
+    assert len(shown) <= width
+    assert shown == text or len(text) > width
+
+
+def test_ids_of_one_preset_are_told_apart_by_their_end() -> None:
+    assert without_middle("cifar10-wmse4-20260301-120000", 20) == "cifar10-…0301-120000"
+    assert without_middle("cifar10-wmse4-20260301-120000", 12) == "cifa…-120000"
+    assert without_middle("short", 5) == "short"

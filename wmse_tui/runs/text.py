@@ -12,6 +12,8 @@ import unicodedata
 # Letters and marks that count as printable and show nothing: joiners, fillers, selectors.
 _INVISIBLE = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u3164\uffa0")
 
+_TIME = 11  # characters of "0301-120000", the end of an id that was made
+
 
 def safe(text: str, limit: int | None = None) -> str:
     """`text` in one line of printable characters, at most `limit` of them (an ellipsis marks the cut)."""
@@ -22,6 +24,14 @@ def safe(text: str, limit: int | None = None) -> str:
     if limit is not None and len(shown) > limit:
         return shown[: limit - 1] + "\u2026" if limit > 0 else ""
     return shown
+
+
+def without_middle(text: str, width: int) -> str:
+    """`text` in at most `width` characters, its end among them: made ids of one preset end with the time."""
+    if len(text) <= width:
+        return text
+    end = min(_TIME, width * 6 // 10)
+    return f"{text[: width - 1 - end]}\u2026{text[-end:]}" if end else safe(text, width)
 
 
 def _shown(character: str) -> str:

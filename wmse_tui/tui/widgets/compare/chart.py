@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from wmse_tui.runs.curves import QUANTITIES, Axis, Curve, curve, extent, reference
-from wmse_tui.runs.text import safe
+from wmse_tui.runs.text import safe, without_middle
 from wmse_tui.runs.view import RunView
 from wmse_tui.tui.charts.plot import Plot
 
@@ -15,6 +15,7 @@ Item = TypeVar("Item")
 
 _AXES: tuple[Axis, ...] = ("epoch", "step", "hours")
 _RECENT: tuple[float | None, ...] = (None, 0.5, 0.2, 0.05)
+_NAME = 28  # characters of a run in the legend
 _SMOOTHING = (0.0, 0.6, 0.9, 0.97)
 
 
@@ -93,7 +94,7 @@ class OverlaidCurves(Plot):
                 columns=columns,
                 recent=look.recent,
                 smoothing=look.smoothing,
-                label=safe(label, 40),
+                label=without_middle(safe(label), _NAME),
             )
             for label, view in self._runs
         ]

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from wmse_tui.runs.compare import Comparison, Difference, Group, Result, Spread
-from wmse_tui.runs.text import safe
+from wmse_tui.runs.text import safe, without_middle
 from wmse_tui.runs.view import State
 from wmse_tui.runs.words import duration, number
 from wmse_tui.tui.widgets.compare.table import Entry, Sheet
@@ -44,7 +44,7 @@ def results_sheet(comparison: Comparison, marker: Marker, problems: Mapping[str,
     )
     rows = tuple(
         (
-            Entry(f"{marker(place)} {safe(result.run_id, _NAME)}", place),
+            Entry(f"{marker(place)} {without_middle(safe(result.run_id), _NAME)}", place),
             _state(result, problems.get(result.path, "")),
             Entry(f"{result.epoch}/{result.epochs or '?'}"),
             *(Entry(_percent(value)) for value in _accuracies(result)),
@@ -63,7 +63,7 @@ def results_sheet(comparison: Comparison, marker: Marker, problems: Mapping[str,
 def differences_sheet(comparison: Comparison, marker: Marker) -> Sheet:
     """One row for each option that differs, one column for each run."""
     runs = tuple(
-        Entry(f"{marker(place)} {safe(result.run_id, _VALUE)}", place)
+        Entry(f"{marker(place)} {without_middle(safe(result.run_id), _VALUE)}", place)
         for place, result in enumerate(comparison.results)
     )
     readable = sum(not result.problem for result in comparison.results)

@@ -7,13 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from wmse_tui.runs.digest import RunDigest
-from wmse_tui.runs.text import safe
+from wmse_tui.runs.text import safe, without_middle
 from wmse_tui.runs.words import number
 from wmse_tui.tui.charts.spark import spark
 from wmse_tui.tui.widgets.runs.ages import age
 
 GAP = 1
-_TIME = 11  # characters of "0301-120000", the end of an id that was made
 _STATES = {
     "running": "good",
     "completed": "plain",
@@ -85,14 +84,6 @@ def _percent(value: Callable[[RunDigest], float | None]) -> Callable[[RunDigest,
     return cell
 
 
-def _without_middle(text: str, width: int) -> str:
-    """`text` cut to `width` where the runs of one preset are alike: their ids end with the time."""
-    if len(text) <= width:
-        return text
-    end = min(_TIME, width * 6 // 10)
-    return f"{text[: width - 1 - end]}…{text[-end:]}"
-
-
 def _epochs(digest: RunDigest, drawing: Drawing) -> Cell:
     whole = f"{digest.epoch}/{digest.epochs or '?'}"
     return Cell(whole if len(whole) <= drawing.width else f"{digest.epoch}")
@@ -118,7 +109,7 @@ COLUMNS: tuple[Column, ...] = (
         most=34,
         rank=0,
         key=_lower(lambda d: d.run_id),
-        cell=lambda d, drawing: Cell(_without_middle(safe(d.run_id), drawing.width)),
+        cell=lambda d, drawing: Cell(without_middle(safe(d.run_id), drawing.width)),
     ),
     Column(
         name="state",
