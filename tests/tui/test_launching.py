@@ -49,6 +49,15 @@ def test_a_run_is_made_with_its_configuration_and_its_trainer_is_our_own(trainer
     assert trainers.active() == ()
 
 
+def test_a_trainer_on_its_way_counts_as_at_work_and_hears_a_stop(trainers: Trainers) -> None:
+    run = trainers.start(EXPERIMENT, name="mine")
+    assert trainers.active() == (run,)
+    trainers.ask_stop(run)
+    wait_for(run, "stopped")
+    trainers._processes[0].wait()
+    assert trainers.active() == ()
+
+
 def test_a_run_launched_detached_is_nobodys_own(trainers: Trainers) -> None:
     run = trainers.start(EXPERIMENT, name="mine", own=False)
     wait_for(run, "running")

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
+from textual.events import Event, Key
 from textual.filter import Monochrome, NoColor
 from textual.reactive import reactive
 from textual.screen import Screen
@@ -25,6 +26,7 @@ from wmse_tui.runs.text import safe
 from wmse_tui.tui.crash import note_crash
 from wmse_tui.tui.feed import Feed
 from wmse_tui.tui.glyphs import AsciiFilter, ascii_wanted
+from wmse_tui.tui.keystrokes import Keystrokes
 from wmse_tui.tui.launching import Trainers
 from wmse_tui.tui.profile import choose_beats
 from wmse_tui.tui.settings import Settings
@@ -174,6 +176,7 @@ class WmseApp(App[int]):
         self._inspector: Inspector | None = None
         if opening.own and opening.run is not None:
             self.trainers.adopt(opening.run)
+        self._keystrokes = Keystrokes(self, super().on_event)
         for theme in THEMES:
             self.register_theme(theme)
         self.theme = NAMES[self.settings.theme]
@@ -198,6 +201,13 @@ class WmseApp(App[int]):
         inspector, self._inspector = self._inspector, None
         if inspector is not None:
             threading.Thread(target=inspector.close, name="inspector's end", daemon=True).start()
+
+    async def on_event(self, event: Event) -> None:
+        # The pilot of a test waits after each key itself.
+        if isinstance(event, Key) and not event.is_forwarded and not self.is_headless:
+            self._keystrokes.put(event)
+        else:
+            await super().on_event(event)
 
     async def on_mount(self) -> None:
         self.feed.start()

@@ -28,6 +28,7 @@ class Trainers:
         self._launch = launch
         self._own: dict[Path, RunDirectory] = {}
         self._processes: list[subprocess.Popen[bytes]] = []
+        self._latest: dict[Path, subprocess.Popen[bytes]] = {}
 
     def start(
         self, experiment: Experiment, *, preset: str = "", name: str | None = None, own: bool = True
@@ -73,13 +74,15 @@ class Trainers:
             request(run, "stop", by="app")
 
     def active(self) -> tuple[RunDirectory, ...]:
-        """This app's own runs that are being trained now."""
-        for process in self._processes:
-            process.poll()  # an ended child is taken off the process table
-        return tuple(run for run in self._own.values() if _trained(run))
+        """This app's own runs that are being trained now, or whose trainer is on its way."""
+        # A trainer takes the lock seconds after its birth. Asking also reaps the ended ones.
+        alive = {path for path, process in self._latest.items() if process.poll() is None}
+        return tuple(run for run in self._own.values() if run.path in alive or _trained(run))
 
     def _begin(self, run: RunDirectory, *, own: bool) -> None:
-        self._processes.append(self._launch(run))
+        process = self._launch(run)
+        self._processes.append(process)
+        self._latest[run.path] = process
         if own:
             self.adopt(run)
 

@@ -52,6 +52,28 @@ class TopBar(Static):
         self.refresh_bar()
 
 
+class QuietFooter(Footer):
+    """The keys at the bottom, made anew only when other keys are to be shown.
+
+    Textual's footer makes all of its widgets anew whenever the focus moves: half of what a key costs.
+    """
+
+    _shown: tuple[object, ...] | None = None
+
+    def bindings_changed(self, screen: Screen[object]) -> None:
+        """Some binding may be another one now."""
+        if self.is_attached and screen is self.screen and screen.app.app_focus:
+            active = [each for each in screen.active_bindings.values() if each.binding.show]
+            shown = tuple(
+                (self.app.get_key_display(each.binding), each.binding.description, each.enabled)
+                for each in active
+            )
+            if shown == self._shown:
+                return
+            self._shown = shown
+        super().bindings_changed(screen)
+
+
 class AppScreen(Screen[None]):
     """The base of the five screens."""
 
@@ -71,7 +93,7 @@ class AppScreen(Screen[None]):
         with Vertical(id="body"):
             yield from self.compose_body()
         yield Static(id="too-small", markup=False)
-        yield Footer(show_command_palette=False)
+        yield QuietFooter(show_command_palette=False)
 
     def compose_body(self) -> ComposeResult:
         """The widgets of this screen."""

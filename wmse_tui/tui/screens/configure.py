@@ -202,7 +202,7 @@ enter to type or to choose. Nothing that you type is refused: what is wrong is s
             content = wording.about_entry(entry) if entry is not None else Content("There are no presets.")
         details = self.query_one("#configure-details", Static)
         if not isinstance(details.content, Content) or not content.is_same(details.content):
-            details.update(content)
+            details.update(content, layout=False)
 
     # Sections and fields
 
@@ -210,8 +210,8 @@ enter to type or to choose. Nothing that you type is refused: what is wrong is s
     def _section_chosen(self, event: SectionPanel.Chosen) -> None:
         self._draw_form()
         self._tell(event.section)
-        if event.section == VIEWS and not self.views_wanted:
-            self.call_after_refresh(self.action_views)
+        if event.section == VIEWS:  # with more room than beside the fields
+            self.ask_views()
 
     @on(SectionPanel.Accepted)
     def _section_accepted(self) -> None:

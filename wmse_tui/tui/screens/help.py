@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, ClassVar
 
 from textual.app import ComposeResult
@@ -21,6 +22,8 @@ _KEYS = {
     "full_stop": ".",
 }
 
+_WRAPPED = re.compile(r"(?<!\n)\n(?=[\w(`])")
+"""A line that goes on: paragraphs are wrapped to the dialog, lists keep their lines."""
 _TEXTUALS_OWN = frozenset({"app.focus_next", "app.focus_previous", "screen.copy_text"})
 
 
@@ -51,7 +54,7 @@ def help_of(screen: Screen[Any]) -> Content:
     """What the screen says of itself, and its keys: first its own, then those of the whole app."""
     parts: list[Content] = []
     if isinstance(screen, AppScreen) and screen.HELP:
-        parts += [Content(screen.HELP.strip()), Content("\n\n")]
+        parts += [Content(_WRAPPED.sub(" ", screen.HELP.strip())), Content("\n\n")]
     groups: dict[str, dict[str, tuple[Binding, list[str]]]] = {"Here": {}, "Everywhere": {}}
     for key, active in screen.active_bindings.items():
         binding = active.binding

@@ -42,7 +42,7 @@ matters are told below as variants and are not counted. A number that could not 
             "enter",
             "launch",
             "Launch",
-            key_display="enter",
+            key_display="Enter",
             id="paper-launch",
             tooltip="Launch this recipe; asks first",
         ),

@@ -143,11 +143,15 @@ class AnsweredScreen(DraftActions):
         """Draw views; once they are drawn, of other images."""
         if self.views_wanted and self.views_are_current():
             self._first += self._rows
-        self.views_wanted = True
         sections = self.query_one(SectionPanel)
         if not self.query_one(ViewsPanel).is_on_screen and sections.current != VIEWS_PAGE:
             sections.choose(VIEWS_PAGE)
             self.redraw()
+        self.ask_views()
+
+    def ask_views(self) -> None:
+        """Draw views, as many as there is room for once the screen has its new shape."""
+        self.views_wanted = True
         self.call_after_refresh(self._ask_views)
 
     def views_are_current(self) -> bool:
@@ -163,6 +167,8 @@ class AnsweredScreen(DraftActions):
         )
 
     def _ask_views(self) -> None:
+        if self._quiet is not None:
+            self._quiet.stop()
         experiment = self.experiment
         if experiment is not None and self.views_wanted:
             question = self.query_one(ViewsPanel).question(experiment)

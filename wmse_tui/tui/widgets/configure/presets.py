@@ -94,13 +94,15 @@ class PresetPanel(Panel):
                 with self.prevent(OptionList.OptionHighlighted):
                     options.highlighted = keys.index(self._bench.key)
         self._shown, self._prompts = keys, prompts
-        self.border_subtitle = f"{len(keys)} of {len(self._bench.keys)}" if self._words else ""
+        found = f"{len(keys)} of {len(self._bench.keys)}" if self._words else ""
+        if self.border_subtitle != found:
+            self.border_subtitle = found
 
     def open_filter(self) -> None:
         """Let the person type words."""
         line = self.query_one(FilterLine)
         line.display = True
-        line.focus()
+        self.screen.set_focus(line)  # now: what is typed ahead belongs to it
 
     def _matches(self, key: str) -> bool:
         entry = self._bench.entries.get(key)
@@ -129,7 +131,7 @@ class PresetPanel(Panel):
         if not kept:
             line.value = ""
         line.display = kept and bool(self._words)
-        self.list.focus()
+        self.screen.set_focus(self.list)
         if self.list.highlighted is None and self._shown:
             self.list.highlighted = 0
 

@@ -18,7 +18,7 @@ from wmse_tui.config.fields import Field
 from wmse_tui.runs.text import safe
 
 MARKS = 3  # cells before the title: changed, wrong, and a space
-TITLE = 25
+TITLE = 25  # cells of the title and the space behind it, where there is room
 _EMPTY = "(empty)"
 
 
@@ -114,6 +114,11 @@ class FieldRow(Widget, can_focus=True):
         return self.state.option.path
 
     @property
+    def _title_width(self) -> int:
+        """Cells of the title column: a narrow form gives the value half."""
+        return min(TITLE, max(8, (self.size.width - MARKS) // 2))
+
+    @property
     def editor(self) -> FieldEditor | None:
         """The line in which the value is being typed, if it is."""
         return next(iter(self.query(FieldEditor)), None)
@@ -142,13 +147,15 @@ class FieldRow(Widget, can_focus=True):
         changed = Content.styled("•", "bold $accent") if state.changed else Content(" ")
         wrong = "$error" if state.problems else "$warning"
         mark = Content.styled("!", f"bold {wrong}") if state.problems or state.warnings else Content(" ")
-        title = Content(f" {option.title[: TITLE - 1]:<{TITLE}}")
+        room = self._title_width
+        short = option.title if len(option.title) < room else f"{option.title[: room - 2]}…"
+        title = Content(f" {short:<{room}}")
         return Content("").join([changed, mark, title, self._value()])
 
     def _value(self) -> Content:
         state, option = self.state, self.state.option
         unit = f" {option.unit}" if option.unit else ""
-        room = max(4, self.size.width - MARKS - TITLE - len(unit))
+        room = max(4, self.size.width - MARKS - self._title_width - len(unit))
         if not state.text and self.editor is None:
             return Content.styled(_EMPTY, "$text-disabled")
         style = "bold $error" if state.problems else "bold $accent" if state.changed else "bold"
@@ -221,11 +228,12 @@ class FieldRow(Widget, can_focus=True):
         self._before = self.state.text
         editor = FieldEditor(self._before if typed is None else typed)
         editor.select_on_focus = typed is None
-        editor.styles.offset = (MARKS + TITLE, 0)
+        editor.styles.offset = (MARKS + self._title_width, 0)
         unit = len(self.state.option.unit)
-        editor.styles.width = max(6, self.size.width - MARKS - TITLE - (unit + 1 if unit else 0))
+        room = self.size.width - MARKS - self._title_width - (unit + 1 if unit else 0)
+        editor.styles.width = max(6, room)
         self.mount(editor)
-        editor.focus()
+        self.screen.set_focus(editor)  # now: what is typed ahead belongs to it
         if typed is not None:
             self.call_after_refresh(editor.action_end)
             self.post_message(self.Edited(self, typed))

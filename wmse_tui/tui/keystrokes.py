@@ -1,0 +1,67 @@
+"""Keys one at a time: what a key does is done before the next one is looked at.
+
+Textual hands a key to whatever has the focus when it arrives, and a binding is obeyed some messages later.
+Over a slow link keys come in bunches, and the letters typed after `/` would be taken for keys of the list. So
+a key waits until the one before it has gone its way: through the widget that had the focus, its parents, and
+the app, where bindings are obeyed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
+
+from textual.events import Key
+from textual.message_pump import MessagePump
+
+if TYPE_CHECKING:
+    from wmse_tui.tui.app import WmseApp
+
+LONGEST = 0.4
+"""Seconds that a key waits for the one before at most: something slow must not swallow the keyboard."""
+
+
+class Keystrokes:
+    """The queue of keys of an app; `deliver` is what Textual does with one."""
+
+    def __init__(self, app: WmseApp, deliver: Callable[[Key], Awaitable[None]]) -> None:
+        self._app = app
+        self._deliver = deliver
+        self._waiting: asyncio.Queue[Key] = asyncio.Queue()
+        self._task: asyncio.Task[None] | None = None
+
+    def put(self, key: Key) -> None:
+        """Take a key; it is delivered after those before it."""
+        if self._task is None or self._task.done():
+            self._task = asyncio.create_task(self._work())
+        self._waiting.put_nowait(key)
+
+    async def _work(self) -> None:
+        while not self._waiting.empty():
+            key = self._waiting.get_nowait()
+            screen, focused = self._app.screen, self._app.focused
+            await self._deliver(key)
+            with contextlib.suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(self._settle(focused or screen), LONGEST)
+
+    async def _settle(self, first: MessagePump) -> None:
+        """Wait until the key has gone up from `first` to the app, and a screen that it opened is there."""
+        before = self._app.screen
+        pump: MessagePump | None = first
+        while pump is not None:
+            await _round_trip(pump)
+            pump = pump._parent  # noqa: SLF001 (the way that a message bubbles)
+        screen = self._app.screen
+        if screen is not before or not screen.is_running:
+            await screen._mounted_event.wait()  # noqa: SLF001
+            await _round_trip(screen)
+            await _round_trip(self._app)
+
+
+async def _round_trip(pump: MessagePump) -> None:
+    """Wait until the messages that wait in `pump` now have been dealt with."""
+    done = asyncio.Event()
+    if pump.is_running and pump.call_later(done.set):
+        await done.wait()
