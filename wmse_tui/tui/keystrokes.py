@@ -49,14 +49,14 @@ class Keystrokes:
     async def _settle(self, first: MessagePump) -> None:
         """Wait until the key has gone up from `first` to the app, and a screen that it opened is there."""
         before = self._app.screen
-        pump: MessagePump | None = first
-        while pump is not None:
+        chain: list[MessagePump | None] = [first]
+        while (pump := chain[-1]) is not None:
             await _round_trip(pump)
-            pump = pump._parent  # noqa: SLF001 (the way that a message bubbles)
-        screen = self._app.screen
-        if screen is not before or not screen.is_running:
-            await screen._mounted_event.wait()  # noqa: SLF001
-            await _round_trip(screen)
+            chain.append(pump._parent)  # noqa: SLF001 (the way that a message bubbles)
+        opened = self._app.screen
+        if opened is not before:
+            await opened._mounted_event.wait()  # noqa: SLF001
+            await _round_trip(opened)
             await _round_trip(self._app)
 
 
