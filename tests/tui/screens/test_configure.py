@@ -1,0 +1,707 @@
+"""The Configure screen: choose, change, be warned, see the cost, launch, save, load."""
+
+from __future__ import annotations
+
+import contextlib
+import shlex
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+from textual.message_pump import MessagePump
+from textual.pilot import Pilot
+from textual.screen import Screen
+from textual.widget import Widget
+from textual.widgets import Input, TextArea
+from textual.widgets._footer import FooterKey
+
+from wmse_tui.config.load import load_experiment, parse_experiment
+from wmse_tui.config.presets import find_preset
+from wmse_tui.runs.catalogue import list_runs
+from wmse_tui.runs.recipe import read_configuration
+from wmse_tui.runs.summary import summarise
+from wmse_tui.tui.app import WmseApp
+from wmse_tui.tui.charts.picture import Picture
+from wmse_tui.tui.inspector import Inspected, InspectionFailed, InspectionProgress
+from wmse_tui.tui.screens.ask import AskScreen, ConfirmScreen
+from wmse_tui.tui.screens.base import QuietFooter
+from wmse_tui.tui.screens.configure import ConfigureScreen
+from wmse_tui.tui.screens.monitor import MonitorScreen
+from wmse_tui.tui.widgets.configure.dialogs import CommandScreen, TroubleScreen
+from wmse_tui.tui.widgets.configure.presets import PresetPanel
+from wmse_tui.tui.widgets.configure.sections import SectionPanel
+from wmse_tui.tui.widgets.configure.views import ViewsPanel
+from wmse_tui.tui.widgets.form.form import Form
+from wmse_tui.tui.widgets.form.row import FieldRow
+
+pytestmark = pytest.mark.asyncio
+MakeApp = Callable[..., WmseApp]
+Until = Callable[..., Awaitable[None]]
+ScreenText = Callable[[WmseApp], str]
+SMALL, MIDDLE = (80, 24), (120, 40)
+
+
+class Questions:
+    """Takes the inspector's place: notes what is asked, and answers when the test says so."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, str, dict[str, Any]]] = []
+        self.closed = False
+
+    def ask(self, ask: str, config_text: str, listener: MessagePump, **more: Any) -> int:
+        self.asked.append((ask, config_text, more))
+        return len(self.asked)
+
+    def close(self) -> None:
+        self.closed = True
+
+    def kinds(self) -> list[str]:
+        return [kind for kind, _, _ in self.asked]
+
+
+@pytest.fixture
+def questions() -> Questions:
+    return Questions()
+
+
+@contextlib.asynccontextmanager
+async def shown(app: WmseApp, size: tuple[int, int] = SMALL, questions: Questions | None = None) -> Any:
+    """The app with its Configure screen ready, everything read."""
+    if questions is not None:
+        app._inspector = questions  # type: ignore[assignment]
+    async with app.run_test(size=size) as pilot:
+        await pilot.pause()
+        screen = app.screen
+        assert isinstance(screen, ConfigureScreen)
+        await settled(pilot)
+        yield pilot, screen
+
+
+def on_top(app: WmseApp, kind: type[Screen[Any]]) -> bool:
+    """Whether the screen that has the keys is of that kind."""
+    return isinstance(app.screen, kind)
+
+
+def section(screen: ConfigureScreen, name: str) -> None:
+    """Put the cursor on a section, as arrows do."""
+    panel = screen.query_one(SectionPanel)
+    panel.list.highlighted = panel.list.get_option_index(name)
+
+
+def choose(screen: ConfigureScreen, preset: str) -> None:
+    """Put the cursor on a preset, as arrows do."""
+    options = screen.query_one(PresetPanel).list
+    options.highlighted = options.get_option_index(preset)
+
+
+def value(screen: ConfigureScreen, path: str) -> object:
+    """The plain value of an option of the draft."""
+    assert screen.bench.draft is not None
+    return screen.bench.draft.values[path]
+
+
+def changes(screen: ConfigureScreen) -> dict[str, object]:
+    """The changes of the draft."""
+    assert screen.bench.draft is not None
+    return dict(screen.bench.draft.active)
+
+
+async def settled(pilot: Pilot[Any]) -> None:
+    """Messages are handled, and what threads had to look for was found."""
+    await pilot.pause()
+    await pilot.app.workers.wait_for_complete()
+    await pilot.pause()
+
+
+async def focus_row(pilot: Pilot[Any], screen: ConfigureScreen, path: str) -> FieldRow:
+    screen.go_to(path)
+    await pilot.pause()
+    row = screen.query_one(Form).rows[path]
+    assert row.has_focus
+    return row
+
+
+async def type_in(pilot: Pilot[Any], screen: ConfigureScreen, path: str, text: str) -> None:
+    """Edit the field of an option."""
+    row = await focus_row(pilot, screen, path)
+    row.action_begin()
+    await pilot.pause()
+    assert row.editor is not None
+    row.editor.value = text
+    await pilot.press("enter")
+    await pilot.pause()
+
+
+def words_in(app: WmseApp, selector: str = "Screen > *") -> str:
+    """What stands in a part of the screen (of a dialog: in all of it), without line breaks."""
+    rows = app.screen._compositor.render_strips()
+    x, y, width, height = app.screen.query(selector).first().region
+    lines = (strip.text[x : x + width] for strip in rows[y : y + height])
+    return " ".join(" ".join(lines).replace("│", " ").split())
+
+
+ADVICE, COST, VIEWS = "#configure-advice", "#configure-cost", "#configure-views"
+FIELDS, ABOUT, DIALOG = "#configure-fields", "#configure-about", ".dialog"
+
+
+def said(app: WmseApp) -> str:
+    """The short messages in the corner."""
+    return "\n".join(message.message for message in app._notifications)
+
+
+# Presets
+
+
+async def test_the_cursor_chooses_the_preset_and_its_number_is_told(make_app: MakeApp) -> None:
+    app = make_app()
+    async with shown(app) as (pilot, screen):
+        await pilot.press("down", "j")
+        await pilot.pause()
+        assert screen.bench.key == "cifar10-byol"
+        assert "cifar10-byol · Title and seed" in words_in(app, FIELDS)
+        assert "Published: linear 91.73 %, 5-NN 89.45 % (Ermolov et al. 2021" in words_in(app, ABOUT)
+        await pilot.press("G")
+        await pilot.pause()
+        assert screen.bench.key == "tiny_imagenet-wmse4"
+        choose(screen, "imagenet100")
+        await pilot.pause()
+        assert "Published number unverified" in words_in(app, ABOUT)
+        await pilot.press("g")
+        await pilot.pause()
+        assert screen.bench.key == "quickstart"
+
+
+async def test_words_filter_the_presets(make_app: MakeApp, screen_text: ScreenText) -> None:
+    app = make_app()
+    async with shown(app) as (pilot, screen):
+        panel = screen.query_one(PresetPanel)
+        await pilot.press("slash", *"simclr 100", "enter")
+        await pilot.pause()
+        assert [option.id for option in panel.list.options] == ["cifar100-simclr"]
+        assert screen.bench.key == "cifar100-simclr"
+        assert "1 of 19" in screen_text(app)
+        await pilot.press("slash", "escape")
+        await pilot.pause()
+        assert len(panel.list.options) == 19
+        assert screen.bench.key == "cifar100-simclr"
+        assert panel.list.has_focus
+        await pilot.press("slash", *"zz", "down")
+        await pilot.pause()
+        assert list(panel.list.options) == []
+        assert screen.bench.key == "cifar100-simclr", "what no preset has leaves the draft alone"
+
+
+async def test_an_own_preset_is_marked_and_a_broken_one_tells_why(
+    make_app: MakeApp, screen_text: ScreenText, tmp_path: Path
+) -> None:
+    (tmp_path / "presets").mkdir()
+    (tmp_path / "presets" / "a-bad.yaml").write_text("seed: [/red]\x1b[2J\n")
+    (tmp_path / "presets" / "a-good.yaml").write_text("extends: stl10\n")
+    app = make_app()
+    async with shown(app) as (pilot, screen):
+        assert "a-good yours" in screen_text(app)
+        await pilot.press("down")
+        await pilot.pause()
+        assert screen.bench.key == "a-bad"
+        assert "! a-bad" in screen_text(app)
+        assert "This preset cannot be used" in words_in(app, ABOUT)
+        assert "\x1b" not in screen_text(app)
+        await pilot.press("ctrl+r")
+        await pilot.pause()
+        assert on_top(app, TroubleScreen)
+        for action in ("command", "save", "reset", "reset_all", "describe", "measure", "next_problem"):
+            await screen.run_action(action)
+        await pilot.pause()
+        assert app.return_code is None
+
+
+async def test_changes_stay_with_their_preset_and_are_marked(
+    make_app: MakeApp, screen_text: ScreenText
+) -> None:
+    app = make_app()
+    async with shown(app) as (pilot, screen):
+        await type_in(pilot, screen, "seed", "7")
+        screen.query_one(PresetPanel).list.focus()
+        await pilot.press("down")
+        await pilot.pause()
+        assert value(screen, "seed") == 0
+        assert "• quickstart" in screen_text(app)
+        await pilot.press("up")
+        await pilot.pause()
+        assert value(screen, "seed") == 7
+        assert "1 changed" in screen_text(app)
+        wanted = load_experiment(preset="stl10", overrides=["optimizer.lr=0.5", "schedule.epochs=100"])
+        await app.open_configure(wanted, "stl10")
+        await pilot.pause()
+        assert screen.experiment == wanted
+        assert "stl10 (copy)" in screen_text(app)
+        assert "2 changed" in screen_text(app)
+        choose(screen, "quickstart")
+        await pilot.pause()
+        assert value(screen, "seed") == 7, "what was changed elsewhere is still there"
+
+
+# Sections and fields
+
+
+async def test_keys_lead_from_part_to_part(make_app: MakeApp) -> None:
+    app = make_app()
+    async with shown(app, MIDDLE) as (pilot, screen):
+        presets, sections = screen.query_one(PresetPanel).list, screen.query_one(SectionPanel).list
+        assert presets.has_focus
+        await pilot.press("right")
+        assert sections.has_focus
+        await pilot.press("j", "l")
+        await pilot.pause()
+        assert screen.query_one(Form).rows["dataset.name"].has_focus
+        await pilot.press("j", "right")
+        await pilot.pause()
+        assert screen.query_one("#configure-side").has_focus_within
+        await pilot.press("h")
+        await pilot.pause()
+        assert screen.query_one(Form).rows["dataset.root"].has_focus, "where one was"
+        await pilot.press("right_square_bracket")
+        await pilot.pause()
+        assert screen.query_one(Form).rows["augmentation.views"].has_focus
+        await pilot.press("pageup", "pageup")
+        await pilot.pause()
+        assert screen.query_one(Form).rows["title"].has_focus
+        await pilot.press("escape", "h", "escape")
+        await pilot.pause()
+        assert presets.has_focus
+
+
+async def test_a_wrong_value_is_told_below_it_and_everywhere_and_blocks_nothing(
+    make_app: MakeApp, screen_text: ScreenText
+) -> None:
+    app = make_app()
+    async with shown(app, MIDDLE) as (pilot, screen):
+        await focus_row(pilot, screen, "method.whitening_size")
+        about = words_in(app, ABOUT)
+        assert "Images whose embeddings are whitened together" in about
+        assert "above 1, at most 65,536 · images" in about
+        await type_in(pilot, screen, "method.whitening_size", "48")
+        assert "1 changed · 1 problem" in screen_text(app)
+        assert "schedule.batch_size: 256 images cannot be cut into slices of 48" in words_in(app, ADVICE)
+        assert " !Optimizer, schedule" in screen_text(app)
+        assert "Nothing can be said before it is right." in words_in(app, COST)
+        await pilot.press("p")
+        await pilot.pause()
+        assert screen.query_one(Form).rows["schedule.batch_size"].has_focus
+        assert "256 images cannot be cut into slices of 48" in words_in(app, FIELDS)
+        screen.query_one(PresetPanel).list.focus()
+        await pilot.press("ctrl+r")
+        await pilot.pause()
+        assert on_top(app, ConfigureScreen), "it is not launched"
+        assert screen.query_one(Form).rows["schedule.batch_size"].has_focus
+        assert "with 1 problem it cannot be launched" in said(app)
+        await type_in(pilot, screen, "method.whitening_size", "64")
+        assert "problem" not in screen_text(app).replace("Next problem", "")
+        await type_in(pilot, screen, "projector.dim", "60")
+        text = words_in(app, ADVICE)
+        assert "method.whitening_size: 64 images for 60 dimensions" in text
+        assert "a condition number near" in text
+        assert "1 warning" in screen_text(app)
+
+
+async def test_where_the_advice_is_hidden_the_help_tells_what_is_wrong_elsewhere(make_app: MakeApp) -> None:
+    app = make_app()
+    async with shown(app) as (pilot, screen):
+        await type_in(pilot, screen, "method.whitening_size", "48")
+        assert "! schedule.batch_size: 256 images cannot be cut" in words_in(app, ABOUT)
+        await pilot.press("x")
+        await focus_row(pilot, screen, "method.name")
+        await pilot.press("right")
+        await pilot.pause()
+        text = words_in(app, FIELDS)
+        assert "Temperature" in text
+        assert "Whitening size" not in text, "another method has other fields"
+
+
+async def test_a_field_is_reset_and_all_are_after_a_question(make_app: MakeApp) -> None:
+    app = make_app()
+    async with shown(app) as (pilot, screen):
+        await pilot.press("x")
+        await pilot.pause()
+        assert "go to a field first" in said(app)
+        await type_in(pilot, screen, "seed", "7")
+        await type_in(pilot, screen, "projector.layers", "3")
+        await pilot.press("x")
+        await pilot.pause()
+        assert changes(screen) == {"seed": 7}
+        await type_in(pilot, screen, "projector.layers", "4")
+        await pilot.press("X")
+        await pilot.pause()
+        assert on_top(app, ConfirmScreen)
+        assert "2 changes would be lost: seed, projector.layers" in words_in(app, DIALOG)
+        await pilot.press("n")
+        assert len(changes(screen)) == 2
+        await pilot.press("X", "y")
+        await pilot.pause()
+        assert not changes(screen)
+        await pilot.press("X")
+        await pilot.pause()
+        assert on_top(app, ConfigureScreen)
+        assert "nothing differs from the preset" in said(app)
+
+
+# Launch
+
+
+async def test_without_runs_quickstart_is_chosen_and_one_key_launches_it(
+    make_app: MakeApp, standin: Path, until: Until, runs_root: Path
+) -> None:
+    app = make_app(trainer=standin)
+    async with app.run_test(size=SMALL) as pilot:
+        assert on_top(app, ConfigureScreen)
+        await pilot.press("ctrl+r")
+        await until(pilot, lambda: on_top(app, MonitorScreen))
+        (run,) = list_runs(runs_root)
+        assert app.monitored == run
+        assert summarise(run.config).preset == "quickstart"
+        assert read_configuration(run).experiment == load_experiment(preset="quickstart")
+        assert app.trainers.active() == (run,)
+
+
+async def test_a_launch_with_warnings_asks_once(
+    make_app: MakeApp, standin: Path, until: Until, runs_root: Path
+) -> None:
+    app = make_app(trainer=standin)
+    async with shown(app) as (pilot, screen):
+        await type_in(pilot, screen, "projector.dim", "60")
+        await pilot.press("ctrl+r")
+        await pilot.pause()
+        assert on_top(app, ConfirmScreen)
+        assert "64 images for 60 dimensions" in words_in(app, DIALOG)
+        await pilot.press("n")
+        await pilot.pause()
+        assert not list_runs(runs_root)
+        await pilot.press("d", "y")
+        await until(pilot, lambda: len(list_runs(runs_root)) == 1 and "is on its way" in said(app))
+        screen.run_name = "second"
+        await pilot.press("f5")
+        await until(pilot, lambda: on_top(app, MonitorScreen))
+        wanted = load_experiment(preset="quickstart", overrides=["projector.dim=60"])
+        assert {read_configuration(run).experiment for run in list_runs(runs_root)} == {wanted}
+
+
+async def test_a_detached_launch_stays_here_and_leaving_does_not_ask(
+    make_app: MakeApp, standin: Path, until: Until, runs_root: Path
+) -> None:
+    app = make_app(trainer=standin)
+    async with shown(app, MIDDLE) as (pilot, screen):
+        await pilot.press("n", *"a b", "enter")
+        await pilot.pause()
+        assert on_top(app, AskScreen)
+        assert "a name has 1 to 64 letters" in words_in(app, DIALOG)
+        app.screen.query_one(Input).value = "mine"
+        await pilot.press("enter")
+        await pilot.pause()
+        assert "Run mine" in words_in(app, COST)
+        await pilot.press("d")
+        await until(pilot, lambda: "mine is on its way" in said(app))
+        assert on_top(app, ConfigureScreen)
+        assert [run.id for run in list_runs(runs_root)] == ["mine"]
+        assert app.trainers.active() == ()
+        assert screen.run_name == "", "the next run has another name"
+        screen.run_name = "mine"
+        await pilot.press("ctrl+r")
+        await until(pilot, lambda: on_top(app, TroubleScreen))
+        text = words_in(app, DIALOG)
+        assert "there is a run named mine already" in text
+        assert "-> choose another --name" in text
+        await pilot.press("escape")
+        await pilot.pause()
+        assert on_top(app, ConfigureScreen)
+
+
+# Save, load, say
+
+
+async def test_a_draft_is_saved_as_a_preset_which_is_then_worked_on(
+    make_app: MakeApp, until: Until, tmp_path: Path, screen_text: ScreenText
+) -> None:
+    file = tmp_path / "presets" / "fast.yaml"
+    app = make_app()
+    async with shown(app) as (pilot, screen):
+        await type_in(pilot, screen, "optimizer.lr", "0.5")
+        await pilot.press("s")
+        await pilot.pause()
+        assert app.screen.query_one(Input).value == "quickstart-mine"
+        app.screen.query_one(Input).value = "stl10"
+        await pilot.press("enter")
+        await pilot.pause()
+        assert "stl10 comes with the program" in words_in(app, DIALOG)
+        app.screen.query_one(Input).value = "fast"
+        await pilot.press("enter")
+        await until(pilot, lambda: screen.bench.key == "fast")
+        assert file.read_text() == "extends: quickstart\noptimizer:\n  lr: 0.5\n"
+        assert find_preset("fast").experiment.optimizer.lr == 0.5
+        assert screen.bench.changes() == {}, "they are in the new preset now"
+        assert "fast yours" in screen_text(app)
+        assert "fast · Optimizer, schedule" in screen_text(app)
+        await type_in(pilot, screen, "seed", "3")
+        for answer, text in (("n", ""), ("y", "seed: 3\n")):
+            await pilot.press("s", "enter")
+            await until(pilot, lambda: on_top(app, ConfirmScreen))
+            await pilot.press(answer)
+            await until(pilot, lambda text=text: on_top(app, ConfigureScreen) and text in file.read_text())
+        assert file.read_text() == "extends: quickstart\nseed: 3\noptimizer:\n  lr: 0.5\n"
+        await until(pilot, lambda: not screen.bench.changes())
+
+
+async def test_a_preset_that_cannot_be_written_is_told(
+    make_app: MakeApp, until: Until, tmp_path: Path
+) -> None:
+    (tmp_path / "presets").write_text("a file")
+    app = make_app()
+    async with shown(app) as (pilot, _):
+        await pilot.press("s", "enter")
+        await until(pilot, lambda: on_top(app, TroubleScreen))
+        assert "cannot be written" in words_in(app, DIALOG)
+
+
+async def test_a_file_is_loaded_or_its_faults_are_told(
+    make_app: MakeApp, until: Until, tmp_path: Path, screen_text: ScreenText
+) -> None:
+    file = tmp_path / "mine.yaml"
+    app = make_app()
+
+    async def load(pilot: Pilot[Any]) -> None:
+        await pilot.press("o")
+        await pilot.pause()
+        app.screen.query_one(Input).value = str(file)
+        await pilot.press("enter")
+
+    async with shown(app, MIDDLE) as (pilot, screen):
+        for content, words in (
+            (None, "there is no such file"),
+            ("seed: x", "seed: expected a whole number, got"),
+        ):
+            if content is not None:
+                file.write_text(content)
+            await load(pilot)
+            await until(pilot, lambda: on_top(app, TroubleScreen))
+            assert words in words_in(app, DIALOG)
+            await pilot.press("escape")
+        assert screen.bench.key == "quickstart"
+        file.write_text("extends: stl10\nseed: 11\n")
+        await load(pilot)
+        await until(pilot, lambda: screen.bench.key == f"file:{file}")
+        assert screen.experiment == load_experiment(file=file)
+        assert "mine.yaml · Title and seed" in screen_text(app)
+
+
+async def test_the_command_line_is_copied_and_shown(
+    make_app: MakeApp, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    copied: list[str] = []
+    app = make_app()
+    monkeypatch.setattr(app, "copy_to_clipboard", copied.append)
+    async with shown(app) as (pilot, screen):
+        await type_in(pilot, screen, "title", "it's mine")
+        screen.run_name = "a-run"
+        await pilot.press("c")
+        await pilot.pause()
+        assert on_top(app, CommandScreen)
+        options = ["--preset", "quickstart", "--set", "title=it's mine", "--name", "a-run"]
+        assert shlex.split(copied[0]) == ["wmse-tui", "run", *options]
+        assert app.screen.query_one(TextArea).text == copied[0]
+        await pilot.press("c")
+        assert len(copied) == 2
+        await pilot.press("escape")
+        monkeypatch.setenv("WMSE_TUI_RUNS", str(tmp_path / "elsewhere"))
+        await pilot.press("c")
+        assert copied[-1].endswith(f"--runs-dir {tmp_path / 'runs'}"), "these runs are not in the usual place"
+
+
+# The disk and the inspector
+
+
+async def test_the_disk_is_looked_at(make_app: MakeApp, tmp_path: Path) -> None:
+    (tmp_path / "data" / "cifar-10-batches-py").mkdir(parents=True)
+    app = make_app()
+    async with shown(app, MIDDLE) as (pilot, screen):
+        choose(screen, "cifar10")
+        await settled(pilot)
+        assert "CIFAR-10 is here" in words_in(app, COST)
+        choose(screen, "stl10")
+        await settled(pilot)
+        assert "2.6 GB to download" in words_in(app, COST)
+        assert "dataset.download: STL-10 is a download of 2.6 GB" in words_in(app, ADVICE)
+        await focus_row(pilot, screen, "dataset.download")
+        await pilot.press("space")
+        await settled(pilot)
+        assert "STL-10 is not on this machine" in words_in(app, ADVICE)
+        assert "STL-10 is missing" in words_in(app, COST)
+        (tmp_path / "data" / "stl10_binary").mkdir()
+        await pilot.press("x")
+        await settled(pilot)
+        assert "STL-10 is here" in words_in(app, COST)
+        assert "dataset.download" not in words_in(app, ADVICE), "it need not be fetched any more"
+
+
+DESCRIBED = {
+    "parameters": {"encoder": 74_640, "head": 25_376, "target": 0, "total": 100_016},
+    "gflop_per_view": 0.0138,
+    "memory": {"total": 384_000_000, "parts": []},
+    "device": {"type": "cpu", "name": "CPU, 2 threads", "reason": "", "memory": None, "free": None},
+    "notices": [{"path": "compute.device", "level": "warning", "text": "it is too small"}],
+}
+
+
+async def test_describe_and_measure_ask_and_show_what_is_answered(
+    make_app: MakeApp, questions: Questions, screen_text: ScreenText
+) -> None:
+    app = make_app()
+    async with shown(app, MIDDLE, questions) as (pilot, screen):
+        assert questions.asked == [], "nothing is asked unasked"
+        await pilot.press("i", "m")
+        await pilot.pause()
+        assert questions.kinds() == ["describe", "measure"]
+        assert parse_experiment(questions.asked[0][1], "") == load_experiment(preset="quickstart")
+        screen.post_message(InspectionProgress(1, "describe", "loading torch", 0, 0, ""))
+        await pilot.pause()
+        assert "loading torch …" in words_in(app, COST)
+        screen.post_message(Inspected(1, "describe", DESCRIBED))
+        screen.post_message(InspectionFailed(2, "measure", "no room", "it is full", ("free some",)))
+        await pilot.pause()
+        assert "74,640 encoder, 25,376 head" in words_in(app, COST)
+        assert "no room. it is full. free some" in words_in(app, COST)
+        assert "compute.device: it is too small" in words_in(app, ADVICE)
+        assert "1 warning" in screen_text(app)
+        await type_in(pilot, screen, "projector.dim", "16")
+        assert "as before the changes" in words_in(app, COST)
+        assert "it is too small" not in words_in(app, ADVICE)
+        await type_in(pilot, screen, "seed", "x")
+        screen.query_one(SectionPanel).list.focus()
+        await pilot.press("m")
+        await pilot.pause()
+        assert len(questions.asked) == 2, "nothing is asked about what is wrong"
+        assert screen.query_one(Form).rows["seed"].has_focus
+        await pilot.press("question_mark")
+        await pilot.pause()
+        assert not questions.closed, "a dialog over this screen is no other screen"
+        await pilot.press("escape", "escape", "3")
+        await pilot.pause()
+        assert app.current_mode == "runs"
+        assert app._inspector is None, "the inspector rests while another screen is shown"
+
+
+@pytest.fixture
+def grid(tmp_path: Path) -> Path:
+    """A picture of two images with two views each."""
+    image = Image.new("RGB", (72, 48))
+    for row in range(2):
+        for column in range(3):
+            color = (80 * column + 40, 200 * row + 20, 90)
+            image.paste(color, (24 * column, 24 * row, 24 * column + 24, 24 * row + 24))
+    image.save(tmp_path / "grid.png")
+    return tmp_path / "grid.png"
+
+
+async def test_views_are_drawn_and_drawn_anew_after_a_change(
+    make_app: MakeApp, questions: Questions, grid: Path, until: Until
+) -> None:
+    answer = {"path": str(grid), "rows": 2, "columns": 3, "tile": 24, "source": "patterns", "why": ""}
+    app = make_app()
+    async with shown(app, MIDDLE, questions) as (pilot, screen):
+        assert "v draws views of a few images" in words_in(app, VIEWS)
+        await pilot.press("v")
+        await until(pilot, lambda: questions.asked)
+        kind, _, more = questions.asked[0]
+        assert kind == "views"
+        assert more["views"] == 2
+        assert more["first"] == 0
+        screen.post_message(Inspected(1, "views", answer))
+        await until(pilot, lambda: "▀" in screen.query_one(Picture).drawing.text)
+        assert "each row: an image of patterns, then 2 of its views" in words_in(app, VIEWS)
+        await type_in(pilot, screen, "projector.layers", "3")
+        await type_in(pilot, screen, "augmentation.brightness", "0.9")
+        await until(pilot, lambda: len(questions.asked) == 2)
+        assert parse_experiment(questions.asked[1][1], "").augmentation.brightness == 0.9
+        screen.post_message(Inspected(2, "views", {**answer, "why": "the folder is empty"}))
+        await pilot.pause()
+        assert "(the folder is empty)" in words_in(app, VIEWS)
+        screen.query_one(SectionPanel).list.focus()
+        await pilot.press("v")
+        await until(pilot, lambda: len(questions.asked) == 3)
+        assert questions.asked[2][2]["first"] == more["images"], "again: other images"
+
+
+async def test_where_there_is_no_room_beside_results_have_pages_of_their_own(
+    make_app: MakeApp, questions: Questions, until: Until, screen_text: ScreenText
+) -> None:
+    app = make_app()
+    async with shown(app, SMALL, questions) as (pilot, screen):
+        await pilot.press("v")
+        await until(pilot, lambda: questions.kinds() == ["views"])
+        assert screen.query_one(SectionPanel).current == "views"
+        assert screen.query_one(ViewsPanel).is_on_screen
+        screen.post_message(InspectionFailed(1, "views", "the inspector cannot be started", "no such file"))
+        await pilot.pause()
+        assert "the inspector cannot be started. no such file" in words_in(app, VIEWS)
+        section(screen, "check")
+        await pilot.pause()
+        assert "Steps 228 (19 x 12 epochs)" in words_in(app, COST)
+        assert not screen.query_one(ViewsPanel).is_on_screen
+        section(screen, "run")
+        await pilot.pause()
+        assert "Seed" in words_in(app, FIELDS)
+
+
+# Looks
+
+
+@pytest.mark.parametrize("size", [(60, 18), (80, 24), (100, 30), (200, 60)])
+async def test_any_size_shows_presets_fields_and_help(
+    make_app: MakeApp, screen_text: ScreenText, size: tuple[int, int]
+) -> None:
+    app = make_app()
+    async with shown(app, size) as (pilot, screen):
+        await focus_row(pilot, screen, "seed")
+        assert "quickstart" in screen_text(app)
+        assert "Seed" in words_in(app, FIELDS)
+        assert "Start of every random choice" in words_in(app, ABOUT)
+        assert ("Nothing speaks against it." in screen_text(app)) == (size[0] >= 100)
+
+
+async def test_nothing_but_ascii_is_drawn_in_ascii_mode(make_app: MakeApp, screen_text: ScreenText) -> None:
+    app = make_app(ascii=True)
+    async with shown(app, MIDDLE) as (pilot, screen):
+        await type_in(pilot, screen, "method.whitening_size", "48")
+        assert screen_text(app).isascii()
+
+
+async def test_what_stays_the_same_is_not_drawn_again(
+    make_app: MakeApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = make_app()
+    async with shown(app, MIDDLE) as (_, screen):
+        drawn: list[Widget] = []
+        monkeypatch.setattr(Widget, "refresh", lambda widget, *_, **__: drawn.append(widget))
+        screen.redraw()
+        assert drawn == []
+
+
+async def test_every_action_has_a_name_a_help_and_something_that_does_it() -> None:
+    for binding in ConfigureScreen.__dict__["BINDINGS"]:
+        assert binding.id.startswith("configure-")
+        assert binding.tooltip
+        assert callable(getattr(ConfigureScreen, f"action_{binding.action.partition('(')[0]}"))
+
+
+async def test_the_keys_at_the_bottom_are_made_anew_only_when_they_change(make_app: MakeApp) -> None:
+    app = make_app()
+    async with shown(app) as (pilot, screen):
+        footer = screen.query_one(QuietFooter)
+        before = list(footer.children)
+        await focus_row(pilot, screen, "seed")
+        await pilot.press("k")
+        await pilot.pause()
+        assert list(footer.children) == before
+        await pilot.press("enter")
+        await pilot.pause()
+        assert [str(key.description) for key in footer.query(FooterKey)] == ["Launch", "Quit", "Help"]

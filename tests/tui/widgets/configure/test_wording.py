@@ -1,0 +1,99 @@
+"""What is said of presets, options, problems and advice."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from wmse_tui.config.advice import Advice
+from wmse_tui.config.bases import preset_base
+from wmse_tui.config.draft import Draft
+from wmse_tui.config.fields import groups
+from wmse_tui.tui.widgets.configure.bench import copy_entry, file_entry, read_entry
+from wmse_tui.tui.widgets.configure.wording import (
+    about_entry,
+    about_group,
+    about_option,
+    findings,
+    first_elsewhere,
+    state_of,
+)
+
+
+def test_a_preset_says_what_it_reproduces_and_where_that_stands() -> None:
+    assert about_entry(read_entry("stl10")).plain == (
+        "W-MSE 2 on STL-10, ResNet-18\nPublished: linear 90.36 %, 5-NN 87.10 % (Ermolov et al. 2021, Table 1, "
+        "as reprinted in the FBDM paper, Table 1 (after Weng et al. 2022))."
+    )
+    assert "Note: the authors' own run of the baseline." in about_entry(read_entry("cifar10-byol")).plain
+
+
+def test_an_unverified_number_says_so() -> None:
+    assert about_entry(read_entry("imagenet100")).plain == (
+        "W-MSE 2 on ImageNet-100, ResNet-18\nPublished number unverified: the number was not found in any "
+        "text that could be read. Ermolov et al. 2021, Table 2."
+    )
+
+
+def test_a_preset_without_a_number_says_so() -> None:
+    assert "It reproduces no published number." in about_entry(read_entry("quickstart")).plain
+
+
+def test_an_own_preset_a_file_and_a_copy_say_so(tmp_path: Path) -> None:
+    own = tmp_path / "presets"
+    own.mkdir()
+    (own / "mine.yaml").write_text("extends: stl10\ntitle: '[b]x[/b]\\x1b[2J'\n")
+    assert about_entry(read_entry("mine")).plain.endswith("Your own preset. It extends stl10.")
+    (own / "cifar10.yaml").write_text("extends: cifar10\n")
+    assert "It hides the preset of that name" in about_entry(read_entry("cifar10")).plain
+    assert str(own / "mine.yaml") in about_entry(file_entry(own / "mine.yaml")).plain
+    experiment = Draft(preset_base("stl10")).experiment
+    assert experiment is not None
+    assert "The configuration of a run." in about_entry(copy_entry(experiment, "stl10")).plain
+    (own / "bad.yaml").write_text("seed: [\n")
+    assert about_entry(read_entry("bad")).plain.startswith("This preset cannot be used: ")
+
+
+def test_the_help_of_an_option_says_bounds_unit_and_what_it_was() -> None:
+    draft = Draft(preset_base("stl10"))
+    assert about_option(draft, "method.whitening_size").plain == (
+        "Images whose embeddings are whitened together; in the paper twice the embedding size.\n"
+        "above 1, at most 65,536 · images\nmethod.whitening_size"
+    )
+    changed = draft.with_value("dataset.eval_resize", None)
+    assert "it was 70, x resets it · 8 to 2,048 · px" in about_option(changed, "dataset.eval_resize").plain
+    given = draft.with_value("dataset.train_images", 500)
+    assert "it was (empty), x resets it" in about_option(given, "dataset.train_images").plain
+    assert "euclidean, cosine, off" in about_option(draft, "evaluation.knn").plain
+    assert about_option(draft, "title").plain.startswith("W-MSE 2 on STL-10, ResNet-18\n"), (
+        "too long for its row"
+    )
+
+
+def test_a_section_is_described_by_the_schema() -> None:
+    group = next(group for group in groups() if group.name == "optimizer")
+    assert about_group(group).plain.splitlines() == [
+        "Optimizer: How a gradient becomes a step.",
+        "Schedule: How long, in which batches, and the course of the learning rate.",
+    ]
+
+
+def test_problems_come_before_advice() -> None:
+    draft = Draft(preset_base("stl10")).with_value("seed", "x").with_value("optimizer.lr", -1)
+    advice = (Advice("method.eps", "warning", "careful"), Advice("schedule.epochs", "info", "by the way"))
+    found = findings(draft, advice)
+    assert [(one.head, one.text) for one in found] == [
+        ("!", "seed: expected a whole number, got 'x'"),
+        ("!", "optimizer.lr: must be above 0, got -1"),
+        ("!", "method.eps: careful"),
+        ("·", "schedule.epochs: by the way"),
+    ]
+    assert first_elsewhere(found, "seed") == found[1]
+    assert first_elsewhere(found[3:], "seed") is None, "what is no warning waits in its panel"
+    assert state_of(draft, advice) == "2 changed · 2 problems · 1 warning"
+
+
+def test_nothing_to_say_is_said() -> None:
+    draft = Draft(preset_base("stl10"))
+    assert [one.text for one in findings(draft, ())] == ["Nothing speaks against it."]
+    assert [one.text for one in findings(None, ())] == ["Nothing to check."]
+    assert state_of(draft, ()) == state_of(None, ()) == ""
