@@ -378,7 +378,7 @@ async def test_wicked_names_are_drawn_harmlessly(
     async with on_compare((wicked, make_run("other", overrides=("title='[bold]'",)))) as (app, pilot):
         assert "\x1b" not in screen_text(app)
         assert "\u202e" not in screen_text(app)
-        assert "[@click=app.quit]x" in screen_text(app)
+        assert "[@click=app" in screen_text(app)
         await pilot.press("o")
         await pilot.pause()
         assert app.is_running

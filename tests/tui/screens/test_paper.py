@@ -226,6 +226,9 @@ async def test_damaged_presets_are_a_sentence(
         await until(pilot, lambda: "cannot be read. the shipped presets are missing" in about(app))
         await pilot.press("enter", "j", "G", "m")
         assert "There is no table yet." in told(app)
+        await pilot.resize_terminal(100, 30)
+        await pilot.pause()
+        assert "cannot be read" in about(app)
 
 
 # What can be done

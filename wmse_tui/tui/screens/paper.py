@@ -9,6 +9,7 @@ from typing import ClassVar
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
+from textual.content import Content
 from textual.events import Resize
 from textual.message import Message
 from textual.widgets import Static
@@ -82,6 +83,9 @@ matters are told below as variants and are not counted. A number that could not 
         self._recipes: tuple[Recipe, ...] = ()
         self._own = OwnRuns()
         self._digests: tuple[RunDigest, ...] = ()
+        self._place = ("", "")
+        self._problem = ""
+        self._told: Content | None = None
         self._tabling = self._again = self._launching = False
 
     def compose_body(self) -> ComposeResult:
@@ -118,15 +122,18 @@ matters are told below as variants and are not counted. A number that could not 
     def _make_table(self, digests: tuple[RunDigest, ...]) -> None:
         try:
             self._recipes = self._recipes or shipped_recipes()
-            message = self.Tabled(published_table(self._recipes, self._own.of(digests)))
+            there = {(r.experiment.dataset.name, r.experiment.method.name) for r in self._recipes}
+            own = self._own.of(d for d in digests if (d.dataset, d.method) in there)
+            message = self.Tabled(published_table(self._recipes, own))
         except ConfigError as error:
             message = self.Tabled(None, f"The published table cannot be read. {error.problems[0].text()}")
         self.post_message(message)
 
     def on_paper_screen_tabled(self, event: Tabled) -> None:
         self._tabling = False
-        if event.table is None:
-            self.query_one("#paper-details", Static).update(safe(event.problem))
+        if event.table is None:  # and there never will be one
+            self._problem = event.problem
+            self._tell()
         else:
             self.query_one(PaperGrid).show(event.table)
         if self._again:
@@ -134,12 +141,19 @@ matters are told below as variants and are not counted. A number that could not 
 
     def on_paper_grid_moved(self) -> None:
         self._tell()
-        self.query_one("#paper-scroll").scroll_home(animate=False)
+        place = self.query_one(PaperGrid).place
+        if place != self._place:
+            self._place = place
+            self.query_one("#paper-scroll").scroll_home(animate=False)
 
     def _tell(self) -> None:
         grid, scroll = self.query_one(PaperGrid), self.query_one("#paper-scroll")
-        width = scroll.size.width - 1  # a scrollbar may come
-        self.query_one("#paper-details", Static).update(details(grid.place, grid.cell, width))
+        told = Content(safe(self._problem))
+        if not self._problem:
+            told = details(grid.place, grid.cell, scroll.size.width - 1)  # a scrollbar may come
+        if self._told is None or not self._told.is_same(told):
+            self._told = told
+            self.query_one("#paper-details", Static).update(told)
 
     def on_resize(self, event: Resize) -> None:  # noqa: ARG002 (the base does the rest)
         self.call_after_refresh(self._tell)
