@@ -41,7 +41,7 @@ class PaneStrip(Static):
         pad = " " if self.size.width >= _WIDE else ""
         parts = [Content(" ")]
         for pane, name in NAMES.items():
-            text = Content.from_markup(f"[@click=screen.pane('{pane}')]{pad}{name}[/] ")
+            text = Content.from_markup(f"[@click=screen.pane('{pane}')]{pad}{name} [/]")
             if pane == active:
                 parts.append(text.stylize("bold reverse"))
             else:
