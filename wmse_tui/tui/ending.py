@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 GRACE = 1.2
 """Seconds from a signal to the end, however stuck the terminal is."""
 _LOOK = 0.4  # seconds between two looks at the terminal
-_SETTLE = 0.05  # seconds in which a write that was under way ends, once there is room for it
+_DRAIN = 0.5  # seconds to free a stuck terminal from what is being written to it
+_PIECE = 0.02
 _ENDS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 
 # First what ends a sequence that was cut off (a string, a frame), then what Textual turned on.
@@ -46,6 +47,7 @@ class Ending:
         self._handlers: dict[int, Handler] = {}
         self._thread_hook = threading.excepthook
         self._over = threading.Event()
+        self._freeing: threading.Thread | None = None
         self._terminal = sys.__stderr__.fileno() if sys.__stderr__ is not None else 2
         self._modes: list[Any] | None = None
 
@@ -62,6 +64,8 @@ class Ending:
         if self.signal is None and gone(self._terminal):
             self.signal = signal.SIGHUP
         self._over.set()
+        if self._freeing is not None:  # the terminal is being restored; the process ends with that
+            self._freeing.join(timeout=_DRAIN)
         threading.excepthook = self._thread_hook
         for number, handler in self._handlers.items():
             signal.signal(number, handler)
@@ -99,6 +103,9 @@ class Ending:
     def _watchdog(self) -> None:
         if self._over.wait(GRACE):
             return
+        self._freeing = threading.current_thread()
+        if self._over.is_set():  # just now
+            return
         with contextlib.suppress(OSError, termios.error):
             self._free_terminal()
         os._exit(128 + (self.signal or signal.SIGTERM))
@@ -110,12 +117,21 @@ class Ending:
         # Opened anew: the description at hand is shared with the shell, which must not become non-blocking.
         terminal = os.open(os.ttyname(self._terminal), os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY)
         _to_nowhere(self._terminal)
-        termios.tcflush(terminal, termios.TCOFLUSH)
-        time.sleep(_SETTLE)
-        termios.tcflush(terminal, termios.TCOFLUSH)
+        # Whoever is in the middle of a write keeps the terminal to itself; a signal takes it out of there.
+        for thread in threading.enumerate():
+            if thread is not self._freeing and thread.ident is not None:
+                signal.pthread_kill(thread.ident, signal.SIGTERM)
         if self._modes is not None:
             termios.tcsetattr(terminal, termios.TCSANOW, self._modes)
-        os.write(terminal, _RESTORE.encode())
+        deadline = time.monotonic() + _DRAIN
+        while time.monotonic() < deadline:
+            termios.tcflush(terminal, termios.TCOFLUSH)
+            try:
+                os.write(terminal, _RESTORE.encode())
+            except BlockingIOError:
+                time.sleep(_PIECE)
+            else:
+                break
 
 
 def gone(descriptor: int) -> bool:

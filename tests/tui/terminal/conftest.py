@@ -59,9 +59,9 @@ class Scene:
         self.terminal.wait_quiet(0.2)
         self.terminal.forget()
         self.terminal.stop_reading()
-        for _ in range(80):
-            self.terminal.type("\x14")  # ctrl+t, the next theme: everything is drawn again
-            time.sleep(0.02)
+        for _ in range(60):
+            self.terminal.type("?")  # the help opens and closes: everything is drawn again
+            time.sleep(0.05)
 
     def trains_on(self, steps: int = 20) -> bool:
         """Whether the run is trained, and trains some further steps while we look."""

@@ -38,7 +38,7 @@ WmseApp.on_mount = fail
 
 
 def test_what_may_take_a_while_leaves_room_for_being_gone_within_two_seconds() -> None:
-    assert ending.GRACE + ending._LOOK + 2 * ending._SETTLE < 2
+    assert ending.GRACE + max(ending._LOOK, ending._DRAIN) < 2
 
 
 @pytest.mark.parametrize(
