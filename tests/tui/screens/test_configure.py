@@ -29,9 +29,10 @@ from wmse_tui.tui.screens.ask import AskScreen, ConfirmScreen
 from wmse_tui.tui.screens.base import QuietFooter
 from wmse_tui.tui.screens.configure import ConfigureScreen
 from wmse_tui.tui.screens.monitor import MonitorScreen
-from wmse_tui.tui.widgets.configure.dialogs import CommandScreen, TroubleScreen
+from wmse_tui.tui.widgets.configure.command import CommandScreen
 from wmse_tui.tui.widgets.configure.presets import PresetPanel
 from wmse_tui.tui.widgets.configure.sections import SectionPanel
+from wmse_tui.tui.widgets.configure.trouble import TroubleScreen
 from wmse_tui.tui.widgets.configure.views import ViewsPanel
 from wmse_tui.tui.widgets.form.form import Form
 from wmse_tui.tui.widgets.form.row import FieldRow

@@ -111,8 +111,8 @@ enter to type or to choose. Nothing that you type is refused: what is wrong is s
     def on_mount(self) -> None:
         super().on_mount()
         self.query_one(PresetPanel).list.focus()
-        self.redraw()
-        self.call_after_refresh(self._read_the_rest)
+        self._tell("")
+        self.call_after_refresh(self._fill)  # the lists are seen before the fields are made
 
     # Presets
 
@@ -124,7 +124,8 @@ enter to type or to choose. Nothing that you type is refused: what is wrong is s
         self.redraw()
         self.query_one(SectionPanel).list.focus()
 
-    def _read_the_rest(self) -> None:
+    def _fill(self) -> None:
+        self.redraw()
         unread = tuple(key for key in self.bench.names if key not in self.bench.entries)
 
         def read() -> None:

@@ -20,7 +20,7 @@ from wmse_tui.runs.words import count
 from wmse_tui.tui.screens.ask import AskScreen, ConfirmScreen
 from wmse_tui.tui.screens.base import AppScreen
 from wmse_tui.tui.widgets.configure.bench import Bench, file_entry
-from wmse_tui.tui.widgets.configure.dialogs import CommandScreen, TroubleScreen
+from wmse_tui.tui.widgets.configure.trouble import TroubleScreen
 
 
 class DraftActions(AppScreen):
@@ -186,6 +186,8 @@ class DraftActions(AppScreen):
 
     def action_command(self) -> None:
         """Copy the command line that starts the same run, and show it."""
+        from wmse_tui.tui.widgets.configure.command import CommandScreen
+
         draft = self._right_draft("be said as a command")
         if draft is None:
             return
