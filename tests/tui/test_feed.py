@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -87,6 +88,36 @@ def test_whoever_asks_no_more_is_told_no_more(feed: Feed, make_run: MakeRun) -> 
     assert len(gone.heard) == 1
     feed.unwatch(run, here)
     assert feed._watched == {}
+
+
+def test_whoever_comes_back_does_not_wait_for_what_was_read_already(feed: Feed, make_run: MakeRun) -> None:
+    run = make_run("a", "stopped")
+    before, again = listen(), listen()
+    feed.watch(run, before)
+    before.wait()
+    reader = feed._watched[run.path].watcher
+    feed.unwatch(run, before)
+    append(run, 90)
+    feed.watch(run, again)
+    while again.wait(max(1, len(again.heard))).view.step != 90:
+        time.sleep(0.005)
+    assert feed._watched[run.path].watcher is reader
+    assert feed._parked == {}
+
+
+def test_of_many_runs_the_last_few_are_remembered_and_a_new_one_of_the_name_is_read_anew(
+    feed: Feed, make_run: MakeRun
+) -> None:
+    runs = [make_run(f"run-{number}", "stopped") for number in range(6)]
+    listener = listen()
+    for run in runs:
+        feed.watch(run, listener)
+        feed.unwatch(run, listener)
+    assert [path.name for path in feed._parked] == ["run-2", "run-3", "run-4", "run-5"]
+    reader = feed._parked[runs[5].path].watcher
+    shutil.rmtree(runs[5].path)
+    feed.watch(make_run("run-5", "completed", started=1.7e9), listener)
+    assert feed._watched[runs[5].path].watcher is not reader
 
 
 def test_the_list_comes_at_once_and_again_when_a_run_appears(feed: Feed, make_run: MakeRun) -> None:

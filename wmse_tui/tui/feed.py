@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 _SLICE = 0.04  # seconds of folding at once; between two slices the interface gets the interpreter
 _BREATH = 0.005
+_PARKED = 4  # runs
 
 
 class RunChanged(Message):
@@ -69,6 +70,7 @@ class CatalogueChanged(Message):
 class _Watched:
     run: RunDirectory
     watcher: RunWatcher
+    identity: object  # of the run, which may be another one of the same name later
     listeners: dict[MessagePump, object] = field(default_factory=dict)  # what each was told last
     told: object = None
     message: RunChanged | RunUnreadable | None = None
@@ -83,6 +85,7 @@ class Feed:
         self._digests: Digests | None = None  # made when a list is first asked for
         self._guard = threading.Lock()
         self._watched: dict[Path, _Watched] = {}
+        self._parked: dict[Path, _Watched] = {}  # watched by nobody now, the latest last
         self._list_listeners: dict[MessagePump, object] = {}
         self._list: CatalogueChanged | None = None
         self._list_age = 0.0
@@ -107,19 +110,28 @@ class Feed:
         with self._guard:
             watched = self._watched.get(run.path)
             if watched is None:
-                watched = self._watched[run.path] = _Watched(run, RunWatcher(run))
+                watched = self._parked.pop(run.path, None)
+                if watched is None or watched.identity != _identity(run):
+                    watched = _Watched(run, RunWatcher(run), _identity(run))
+                self._watched[run.path] = watched
             watched.listeners[listener] = None
         self._wake.set()
 
     def unwatch(self, run: RunDirectory, listener: MessagePump) -> None:
-        """Tell `listener` of this run no more; a run that nobody watches is forgotten."""
+        """Tell `listener` of this run no more.
+
+        A run that nobody watches is not looked at. What was read of the last few is kept: whoever comes back
+        need not wait for a long log once more.
+        """
         with self._guard:
             watched = self._watched.get(run.path)
             if watched is None:
                 return
             watched.listeners.pop(listener, None)
             if not watched.listeners:
-                del self._watched[run.path]
+                self._parked[run.path] = self._watched.pop(run.path)
+                while len(self._parked) > _PARKED:
+                    del self._parked[next(iter(self._parked))]
 
     def watch_list(self, listener: MessagePump) -> None:
         """Tell `listener` of the list of runs: at once, and at every change."""
@@ -224,3 +236,11 @@ def _copy(message: Message) -> Message:
         case CatalogueChanged():
             return CatalogueChanged(message.digests, message.loading, message.problem)
     return message
+
+
+def _identity(run: RunDirectory) -> object:
+    try:
+        status = run.config.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino, status.st_mtime_ns
