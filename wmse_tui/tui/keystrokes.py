@@ -48,13 +48,12 @@ class Keystrokes:
 
     async def _settle(self, first: MessagePump) -> None:
         """Wait until the key has gone up from `first` to the app, and a screen that it opened is there."""
-        before = self._app.screen
-        chain: list[MessagePump | None] = [first]
-        while (pump := chain[-1]) is not None:
+        pump: MessagePump | None = first
+        while pump is not None:
             await _round_trip(pump)
-            chain.append(pump._parent)  # noqa: SLF001 (the way that a message bubbles)
+            pump = getattr(pump, "_parent", None)  # the way that a message bubbles
         opened = self._app.screen
-        if opened is not before:
+        if not opened._mounted_event.is_set():  # noqa: SLF001
             await opened._mounted_event.wait()  # noqa: SLF001
             await _round_trip(opened)
             await _round_trip(self._app)

@@ -42,7 +42,7 @@ class TopBar(Static):
         parts: list[Content] = [Content.styled(" wmse-tui ", "bold $primary")]
         for key, place, title in PLACES:
             shown = f" {key} {title} " if not narrow or place == here else f" {key} "
-            style = "bold reverse" if place == here else "$text-muted"
+            style = "bold reverse" if place == here else "$foreground-muted"
             parts.append(Content.from_markup(f"[@click=app.go('{place}')]{shown}[/]").stylize(style))
         if app.frozen:
             parts.append(Content.styled(" FROZEN ", "bold reverse $warning"))

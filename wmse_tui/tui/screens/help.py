@@ -70,8 +70,8 @@ def help_of(screen: Screen[Any]) -> Content:
             parts += [
                 Content.styled(f"  {' '.join(keys):<14}", "$accent"),
                 Content(f" {binding.tooltip or binding.description}"),
-                Content.styled(f"  {binding.id}\n" if binding.id else "\n", "$text-muted"),
+                Content.styled(f"  {binding.id}\n" if binding.id else "\n", "$foreground-muted"),
             ]
         parts.append(Content("\n"))
     note = "The grey names are what `keys:` in the settings file calls them, as in `keys: {quit: ctrl+x}`."
-    return Content("").join([*parts, Content.styled(note, "$text-muted")])
+    return Content("").join([*parts, Content.styled(note, "$foreground-muted")])
