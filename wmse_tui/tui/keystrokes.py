@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING
+from collections.abc import Awaitable, Callable, Iterator
+from typing import TYPE_CHECKING, Any
 
 from textual.events import Key
 from textual.message_pump import MessagePump
@@ -48,15 +48,20 @@ class Keystrokes:
 
     async def _settle(self, first: MessagePump) -> None:
         """Wait until the key has gone up from `first` to the app, and a screen that it opened is there."""
-        pump: MessagePump | None = first
-        while pump is not None:
+        for pump in _upwards(first):
             await _round_trip(pump)
-            pump = getattr(pump, "_parent", None)  # the way that a message bubbles
-        opened = self._app.screen
-        if not opened._mounted_event.is_set():  # noqa: SLF001
-            await opened._mounted_event.wait()  # noqa: SLF001
-            await _round_trip(opened)
-            await _round_trip(self._app)
+        opened: Any = self._app.screen  # textual does not say of what kind the event is
+        await opened._mounted_event.wait()  # noqa: SLF001
+        for pump in (opened, self._app):
+            await _round_trip(pump)
+
+
+def _upwards(first: MessagePump) -> Iterator[MessagePump]:
+    """The way that a message bubbles."""
+    pump: Any = first
+    while pump is not None:
+        yield pump
+        pump = pump._parent  # noqa: SLF001
 
 
 async def _round_trip(pump: MessagePump) -> None:
