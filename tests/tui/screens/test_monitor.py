@@ -407,6 +407,11 @@ async def test_what_the_trainer_prints_is_followed_and_searched(
         with run.trainer_log.open("a") as file:
             file.write("a warning [/red]\n")
         await until(pilot, lambda: lines(app, "output") == ["first \\x1b[31mline", "a warning [/red]"])
+        append(run, Exit(status="completed", step=20, epoch=4, seconds=9.0))
+        await until(pilot, lambda: view_of(app).state == "completed")
+        with run.trainer_log.open("a") as file:
+            file.write("the last words\n")
+        await until(pilot, lambda: lines(app, "output")[-1] == "the last words")
         await pilot.press("slash", *"WARN", "enter")
         await until(pilot, lambda: "1 of 1: WARN" in screen_text(app))
 

@@ -235,13 +235,8 @@ class MonitorScreen(RunActions):
             self._draw_due()
 
     def _tick(self) -> None:
-        """What a trainer prints is in no event."""
-        if (
-            self._readers is not None
-            and not self.wmse.frozen
-            and self._view is not None
-            and not self._view.ended
-        ):
+        """What a trainer prints is in no event, and some of it comes after the last one."""
+        if self._readers is not None and not self.wmse.frozen:
             self._readers.read_lines()
 
     def _tell_ticker(self) -> None:

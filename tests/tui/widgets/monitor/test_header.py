@@ -64,12 +64,13 @@ def test_why_a_run_ended_is_told_with_the_way_on(make_run: MakeRun) -> None:
 
 
 def test_a_run_that_was_never_started_has_nothing_to_tell(make_run: MakeRun) -> None:
-    identity, progress, numbers, accuracies, *_ = rows(view_run(make_run("small", "new")))
+    identity, progress, numbers, accuracies, trouble, _ = rows(view_run(make_run("small", "new")))
     assert identity.startswith("small   ○ new")
     assert "0/4" in progress
     assert "0/?" in progress
     assert numbers == "now new   loss -   lr -"
     assert accuracies == "not evaluated yet"
+    assert trouble == "it was never started; r starts it"
 
 
 def test_the_untrained_encoder_is_not_the_best_one(make_run: MakeRun) -> None:

@@ -181,6 +181,8 @@ def _trouble(view: RunView, headline: Headline, width: int) -> Content:
         parts.append(Content.styled(safe(view.state_reason, 200), style))
     if view.state in _RESUMABLE:
         parts.append(Content.styled("r resumes it", "dim"))
+    elif view.state == "new":
+        parts.append(Content.styled("it was never started; r starts it", "dim"))
     verdict = view.verdict
     if verdict.name in _VERDICTS:
         parts.append(Content.styled(f"embeddings: {verdict.name} (W: why)", _VERDICTS[verdict.name]))
