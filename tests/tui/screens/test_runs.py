@@ -586,6 +586,20 @@ async def test_ages_change_with_the_minute(
         assert "11 min" in screen_text(app)
 
 
+async def test_the_list_stands_still_under_a_question(
+    on_runs: OnRuns, three: dict[str, RunDirectory], make_run: MakeRun, until: Until
+) -> None:
+    async with on_runs("old") as (app, pilot):
+        await pilot.press("question_mark")
+        make_run("newest", "running")
+        await until(pilot, lambda: len(app.feed._list.digests) == 4 if app.feed._list else False)
+        assert len(app.screen_stack[0].query_one(RunTable)._listing.rows) == 3
+        await pilot.press("escape")
+        await until(pilot, lambda: len(shown(app)) == 4)
+        await pilot.press("space", "question_mark", "escape")
+        assert app.feed._frozen
+
+
 async def test_a_list_nobody_looks_at_is_not_kept_up(on_runs: OnRuns, three: dict[str, RunDirectory]) -> None:
     async with on_runs("old") as (app, pilot):
         screen = app.screen

@@ -119,7 +119,14 @@ class AppScreen(Screen[None]):
             self.wmse.action_leave()
 
     def on_screen_resume(self) -> None:
+        self.wmse.feed.freeze(self.wmse.frozen)
         self.query_one(TopBar).refresh_bar()
+
+    def on_screen_suspend(self) -> None:
+        if (
+            self in self.app.screen_stack
+        ):  # under a question: every change beneath it would send the whole screen
+            self.wmse.feed.freeze(True)
 
 
 class Dialog(ModalScreen[Answer]):

@@ -112,22 +112,19 @@ a part round: -tag:old."""
         yield RunBoard(place=str(self.wmse.opening.runs_root), ascii_only=self.wmse.ascii, id="runs")
 
     def on_mount(self) -> None:
-        super().on_mount()
         self._board = self.query_one(RunBoard)
         self._board.focus_list()
         self._clock = self.set_interval(_CLOCK, self._look_at_the_clock)
 
     def on_screen_resume(self) -> None:
-        super().on_screen_resume()
         self.wmse.feed.watch_list(self)
         self._clock.resume()
         self._look_at_the_clock()
 
     def on_screen_suspend(self) -> None:
-        if self.app.screen_stack and self in self.app.screen_stack:
-            return  # a question is asked on top of the list
-        self.wmse.feed.unwatch_list(self)
         self._clock.pause()
+        if self not in self.app.screen_stack:  # else a question is asked on top of the list
+            self.wmse.feed.unwatch_list(self)
 
     def _look_at_the_clock(self) -> None:
         if not self.wmse.frozen:
