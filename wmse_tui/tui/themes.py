@@ -67,7 +67,18 @@ _TERMINAL = Theme(
     boost=_ANSI.boost,
     ansi=True,
     dark=True,
-    variables=dict(_ANSI.variables),
+    variables={
+        **_ANSI.variables,
+        # Cursors are told by how they are written and not by colours: there may be none (NO_COLOR), and on a
+        # terminal with a light background white is no colour for a cursor.
+        "block-cursor-foreground": "ansi_default",
+        "block-cursor-background": "ansi_default",
+        "block-cursor-text-style": "bold reverse",
+        "block-cursor-blurred-text-style": "bold underline",
+        "input-cursor-foreground": "ansi_default",
+        "input-cursor-background": "ansi_default",
+        "input-cursor-text-style": "reverse",
+    },
 )
 
 THEMES = (_DARK, _LIGHT, _TERMINAL)

@@ -287,7 +287,7 @@ async def test_a_wrong_value_is_told_below_it_and_everywhere_and_blocks_nothing(
         assert "1 changed · 1 problem" in screen_text(app)
         assert "schedule.batch_size: 256 images cannot be cut into slices of 48" in words_in(app, ADVICE)
         assert " !Optimizer, schedule" in screen_text(app)
-        assert "Nothing can be said before it is right." in words_in(app, COST)
+        assert "Unknown until nothing is wrong any more" in words_in(app, COST)
         await pilot.press("p")
         await pilot.pause()
         assert screen.query_one(Form).rows["schedule.batch_size"].has_focus

@@ -166,7 +166,7 @@ enter to type or to choose. Nothing that you type is refused: what is wrong is s
     def draw_answers(self) -> None:
         """Show what is known of the cost, and the picture of the views."""
         cost = self.cost()
-        nothing = (Paragraph("", "Nothing can be said before it is right.", "$text-muted"),)
+        nothing = (Paragraph("Unknown", "until nothing is wrong any more", "$text-muted"),)
         self.query_one("#configure-numbers", Paragraphs).show(tuple(cost.lines()) if cost else nothing)
         self.query_one(ViewsPanel).show(self.inquiry["views"], current=self.views_are_current())
 

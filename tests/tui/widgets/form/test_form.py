@@ -127,7 +127,7 @@ async def test_a_row_shows_title_value_unit_and_marks() -> None:
     app = bare(method__whitening_size=96)
     async with app.run_test(size=(70, 20)):
         lines = text(app).splitlines()
-        assert lines[0] == "   Method                   ‹ w_mse ›"
+        assert lines[0] == "  ▸Method                   ‹ w_mse ›"
         assert lines[1] == "•  Whitening size           96 images"
         assert lines[2] == "   Slicings per step        1"
 
@@ -248,7 +248,7 @@ async def test_sections_of_a_group_have_headings_which_stay_with_their_rows() ->
         await go_to(pilot, "optimizer.name")
         await pilot.press("right", "right")
         await pilot.pause()
-        titles = [line.strip(" •").split("  ")[0] for line in text(app).splitlines() if line.strip()]
+        titles = [line.strip(" •▸").split("  ")[0] for line in text(app).splitlines() if line.strip()]
         assert titles[:4] == ["Optimizer", "Optimizer", "Learning rate", "Weight decay"]
         assert titles[4:8] == ["Momentum", "Nesterov", "Schedule", "Schedule"]
         await go_to(pilot, "schedule.kind")

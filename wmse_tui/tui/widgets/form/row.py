@@ -17,7 +17,7 @@ from textual.widgets import Input
 from wmse_tui.config.fields import Field
 from wmse_tui.runs.text import safe
 
-MARKS = 3  # cells before the title: changed, wrong, and a space
+MARKS = 3  # cells before the title: changed, wrong, and the cursor
 TITLE = 25  # cells of the title and the space behind it, where there is room
 _EMPTY = "(empty)"
 
@@ -149,7 +149,8 @@ class FieldRow(Widget, can_focus=True):
         mark = Content.styled("!", f"bold {wrong}") if state.problems or state.warnings else Content(" ")
         room = self._title_width
         short = option.title if len(option.title) < room else f"{option.title[: room - 2]}…"
-        title = Content(f" {short:<{room}}")
+        cursor = Content.styled("▸", "$accent") if self.has_focus else Content(" ")
+        title = cursor + Content(f"{short:<{room}}")
         return Content("").join([changed, mark, title, self._value()])
 
     def _value(self) -> Content:

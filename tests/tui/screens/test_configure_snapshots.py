@@ -1,0 +1,143 @@
+"""How Configure looks: sizes, looks, what is wrong, what it costs, and views as pictures."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from textual.pilot import Pilot
+
+from wmse_tui.tui.app import WmseApp
+from wmse_tui.tui.charts.picture import Picture
+from wmse_tui.tui.inspector import Inspected
+from wmse_tui.tui.screens.configure import ConfigureScreen
+from wmse_tui.tui.widgets.configure.sections import SectionPanel
+from wmse_tui.tui.widgets.form.form import Form
+
+MakeApp = Callable[..., WmseApp]
+Snap = Callable[..., bool]
+Until = Callable[..., Awaitable[None]]
+Then = Callable[[Pilot[Any], ConfigureScreen], Awaitable[None]]
+
+LOOKS: dict[str, dict[str, Any]] = {
+    "dark": {"theme": "dark"},
+    "light": {"theme": "light"},
+    "terminal": {"theme": "terminal"},
+    "ascii": {"theme": "dark", "ascii": True},
+}
+
+
+@pytest.fixture(autouse=True)
+def _same_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A disk that is as full on every machine."""
+    usage = SimpleNamespace(total=10**12, used=688 * 10**9, free=312 * 10**9)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
+
+
+@pytest.fixture
+def compare(snap_compare: Snap, make_app: MakeApp) -> Callable[..., bool]:
+    """Compares the screen, ready and as `then` leaves it, with the picture of it."""
+
+    def run(size: tuple[int, int], then: Then | None = None, **settings: Any) -> bool:
+        async def ready(pilot: Pilot[Any]) -> None:
+            screen = pilot.app.screen
+            assert isinstance(screen, ConfigureScreen)
+            for step in (None, then):
+                if step is not None:
+                    await step(pilot, screen)
+                await pilot.pause()
+                await pilot.app.workers.wait_for_complete()
+                await pilot.pause()
+
+        return snap_compare(make_app(**settings), terminal_size=size, run_before=ready)
+
+    return run
+
+
+async def narrow_whitening(pilot: Pilot[Any], screen: ConfigureScreen) -> None:
+    """Two changes, of which one is unwise and one wrong, with the cursor on the first."""
+    screen.bench.edit("projector.dim", "60")
+    screen.bench.edit("schedule.batch_size", "100")
+    screen.redraw()
+    screen.go_to("method.whitening_size")
+    await pilot.pause()
+
+
+@pytest.mark.parametrize("look", LOOKS)
+def test_the_first_look(compare: Callable[..., bool], look: str) -> None:
+    assert compare((120, 40), **LOOKS[look])
+
+
+@pytest.mark.parametrize("look", LOOKS)
+def test_the_first_look_on_a_small_terminal(compare: Callable[..., bool], look: str) -> None:
+    assert compare((80, 24), **LOOKS[look])
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 40)], ids=["80x24", "120x40"])
+def test_what_is_changed_and_what_is_wrong(compare: Callable[..., bool], size: tuple[int, int]) -> None:
+    assert compare(size, narrow_whitening)
+
+
+def test_a_value_is_typed(compare: Callable[..., bool]) -> None:
+    async def type_in(pilot: Pilot[Any], screen: ConfigureScreen) -> None:
+        screen.go_to("augmentation.brightness")
+        await pilot.pause()
+        await pilot.press("2")
+
+    assert compare((80, 24), type_in)
+
+
+def test_an_unverified_number_in_colours_of_the_terminal(compare: Callable[..., bool]) -> None:
+    async def choose(pilot: Pilot[Any], screen: ConfigureScreen) -> None:
+        await pilot.press("slash", *"imagenet100", "enter")
+
+    assert compare((80, 24), choose, theme="terminal")
+
+
+@pytest.mark.parametrize("size", [(80, 24), (200, 60)], ids=["80x24", "200x60"])
+def test_cost_and_views(
+    compare: Callable[..., bool], tmp_path: Path, until: Until, size: tuple[int, int]
+) -> None:
+    ramp = np.linspace(0, 255, 72)
+    grid = np.stack(
+        [np.add.outer(ramp, ramp) / 2, np.tile(ramp, (72, 1)), np.tile(ramp[:, None], (1, 72))], -1
+    )
+    Image.fromarray(grid.astype(np.uint8)).save(tmp_path / "grid.png")
+    described = {
+        "parameters": {"encoder": 74_640, "head": 25_376, "target": 0, "total": 100_016},
+        "gflop_per_view": 0.0138,
+        "memory": {"total": 384_000_000, "parts": []},
+        "device": {"type": "cpu", "name": "CPU, 2 threads", "memory": 25_000_000_000},
+        "notices": [],
+    }
+    drawn = {"path": str(tmp_path / "grid.png"), "rows": 3, "columns": 3, "source": "patterns", "why": ""}
+
+    async def answered(pilot: Pilot[Any], screen: ConfigureScreen) -> None:
+        asked: list[str] = []
+
+        def ask(kind: str, *_: Any, **__: Any) -> int:
+            asked.append(kind)
+            return len(asked)
+
+        asks = SimpleNamespace(ask=ask, close=lambda: None)
+        screen.wmse._inspector = asks  # type: ignore[assignment]
+        await pilot.press("v")
+        await until(pilot, lambda: asked)
+        screen.post_message(Inspected(1, "views", drawn))
+        await until(pilot, lambda: "▀" in screen.query_one(Picture).drawing.text)
+        screen.query_one(SectionPanel).list.focus()
+        await pilot.press("i")
+        await pilot.pause()
+        screen.post_message(Inspected(2, "describe", described))
+        await pilot.pause()
+        if size[0] > 80:
+            screen.go_to("augmentation.crop_scale")
+        assert screen.query_one(Form)
+
+    assert compare(size, answered)
