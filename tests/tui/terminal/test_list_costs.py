@@ -18,6 +18,7 @@ def many(make_run: Callable[..., RunDirectory]) -> list[RunDirectory]:
     return [make_run(f"run-{number:03}", started=1.7e9 - 60 * number) for number in range(RUNS)]
 
 
+@pytest.mark.slow
 def test_three_hundred_runs_cost_nothing_at_rest_and_two_rows_for_a_key(
     open_app: Callable[..., Any], many: list[RunDirectory]
 ) -> None:
