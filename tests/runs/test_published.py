@@ -144,7 +144,11 @@ def test_an_unfinished_run_is_partial_and_its_accuracy_does_not_count() -> None:
 
 def test_the_next_seed_is_one_that_no_run_of_the_recipe_used() -> None:
     assert cell(with_runs(), "W-MSE 2", "CIFAR-10").next_seed == 0
-    runs = (own("a"), own("b", "seed=1", state="stopped"), own("c", "seed=2", "schedule.epochs=9", "schedule.milestones=[]"))
+    runs = (
+        own("a"),
+        own("b", "seed=1", state="stopped"),
+        own("c", "seed=2", "schedule.epochs=9", "schedule.milestones=[]"),
+    )
     assert cell(with_runs(*runs), "W-MSE 2", "CIFAR-10").next_seed == 2
 
 

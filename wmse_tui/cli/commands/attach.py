@@ -11,8 +11,8 @@ from wmse_tui.cli.options import Headless, JsonLines, Run, RunsDir
 def attach(run: Run, runs_dir: RunsDir = None, headless: Headless = False, json: JsonLines = False) -> None:
     """Watch a run that something else started.
 
-    In the app; with --headless or --json, or where there is no terminal, here until it ends. Leaving, also with Ctrl-C, leaves the run alone. The exit status is the run's, as for `run`; here, 130
-    after Ctrl-C.
+    In the app; with --headless or --json, or where there is no terminal, here until it ends. Leaving, also
+    with Ctrl-C, leaves the run alone. The exit status is the run's, as for `run`; here, 130 after Ctrl-C.
     """
     from wmse_tui.cli.commands.app import can_show_app, show_in_app
     from wmse_tui.cli.follow.loop import Follower

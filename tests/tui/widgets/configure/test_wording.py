@@ -21,8 +21,9 @@ from wmse_tui.tui.widgets.configure.wording import (
 
 def test_a_preset_says_what_it_reproduces_and_where_that_stands() -> None:
     assert about_entry(read_entry("stl10")).plain == (
-        "W-MSE 2 on STL-10, ResNet-18\nPublished: linear 90.36 %, 5-NN 87.10 % (Ermolov et al. 2021, Table 1, "
-        "as reprinted in the FBDM paper, Table 1 (after Weng et al. 2022))."
+        "W-MSE 2 on STL-10, ResNet-18\n"
+        "Published: linear 90.36 %, 5-NN 87.10 % (Ermolov et al. 2021, Table 1, as reprinted "
+        "in the FBDM paper, Table 1 (after Weng et al. 2022))."
     )
     assert "Note: the authors' own run of the baseline." in about_entry(read_entry("cifar10-byol")).plain
 
@@ -93,7 +94,17 @@ def test_problems_come_before_advice() -> None:
 
 
 def test_nothing_to_say_is_said() -> None:
-    draft = Draft(preset_base("stl10"))
+    draft = Draft(preset_base("stl10-byol"))
     assert [one.text for one in findings(draft, ())] == ["Nothing speaks against it."]
     assert [one.text for one in findings(None, ())] == ["Nothing to check."]
     assert state_of(draft, ()) == state_of(None, ()) == ""
+    assert state_of(draft, (), "mine") == "run mine"
+
+
+def test_the_whitening_is_told_of_unless_advice_does_it() -> None:
+    draft = Draft(preset_base("stl10"))
+    told = findings(draft, ())
+    assert [one.head for one in told] == ["✓", "·"]
+    assert told[1].text.startswith("256 images whiten 128 dimensions, in 2 slices")
+    warned = findings(draft, (Advice("method.whitening_size", "warning", "too few"),))
+    assert [one.text for one in warned] == ["method.whitening_size: too few"]
