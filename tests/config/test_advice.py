@@ -13,6 +13,7 @@ from wmse_tui.config.advice import (
     steps_per_epoch,
     total_steps,
     training_images,
+    whitening_outlook,
 )
 from wmse_tui.config.load import load_experiment
 from wmse_tui.config.presets import preset_names
@@ -152,3 +153,15 @@ def test_a_checkpoint_holds_weights_and_what_the_optimizer_keeps(override: str, 
 
 def test_the_best_and_the_final_checkpoint_are_kept_beside_the_latest() -> None:
     assert checkpoints_kept(load_experiment(preset="cifar10", overrides=["checkpoint.keep=3"])) == 5
+
+
+def test_what_the_whitening_is_up_against_is_told_whether_wise_or_not() -> None:
+    assert whitening_outlook(load_experiment(preset="stl10")) == (
+        "256 images whiten 128 dimensions, in 2 slices of each batch; of pure noise the covariance would have "
+        "a condition number near 34"
+    )
+    narrow = ["method.whitening_size=65", "schedule.batch_size=65"]
+    text = whitening_outlook(load_experiment(preset="cifar10", overrides=narrow))
+    assert "in 1 slice of each batch" in text
+    assert text.endswith("a condition number without bound")
+    assert whitening_outlook(load_experiment(preset="cifar10-byol")) == ""

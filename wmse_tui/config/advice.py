@@ -75,6 +75,21 @@ def expected_condition_number(dim: int, whitening_size: int) -> float:
     return ((1 + root) / (1 - root)) ** 2 if root < 1 else float("inf")
 
 
+def whitening_outlook(experiment: Experiment) -> str:
+    """What the whitening of an experiment is up against, in a sentence; "" where nothing is whitened."""
+    method, dim = experiment.method, experiment.projector.dim
+    if not isinstance(method, WMse):
+        return ""
+    slices = experiment.schedule.batch_size // method.whitening_size
+    condition = expected_condition_number(dim, method.whitening_size)
+    number = f"near {condition:,.0f}" if isfinite(condition) else "without bound"
+    shares = "1 slice" if slices == 1 else f"{slices} slices"
+    return (
+        f"{method.whitening_size} images whiten {dim} dimensions, in {shares} of each batch; "
+        f"of pure noise the covariance would have a condition number {number}"
+    )
+
+
 def advise(experiment: Experiment) -> tuple[Advice, ...]:
     """All remarks, warnings first."""
     found = [*_whitening(experiment), *_data(experiment), *_schedule(experiment), *_machine(experiment)]

@@ -379,7 +379,7 @@ async def test_a_launch_with_warnings_asks_once(
         await pilot.press("n")
         await pilot.pause()
         assert not list_runs(runs_root)
-        await pilot.press("d", "y")
+        await pilot.press("D", "y")
         await until(pilot, lambda: len(list_runs(runs_root)) == 1 and "is on its way" in said(app))
         screen.run_name = "second"
         await pilot.press("f5")
@@ -389,8 +389,11 @@ async def test_a_launch_with_warnings_asks_once(
 
 
 async def test_a_detached_launch_stays_here_and_leaving_does_not_ask(
-    make_app: MakeApp, standin: Path, until: Until, runs_root: Path
+    make_app: MakeApp, standin: Path, until: Until, runs_root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    def refuse(*_: Any, **__: Any) -> None:
+        raise PermissionError(13, "Permission denied", "/runs")
+
     app = make_app(trainer=standin)
     async with shown(app, MIDDLE) as (pilot, screen):
         await pilot.press("n", *"a b", "enter")
@@ -401,7 +404,7 @@ async def test_a_detached_launch_stays_here_and_leaving_does_not_ask(
         await pilot.press("enter")
         await pilot.pause()
         assert "Run mine" in words_in(app, COST)
-        await pilot.press("d")
+        await pilot.press("D")
         await until(pilot, lambda: "mine is on its way" in said(app))
         assert on_top(app, ConfigureScreen)
         assert [run.id for run in list_runs(runs_root)] == ["mine"]
@@ -413,6 +416,11 @@ async def test_a_detached_launch_stays_here_and_leaving_does_not_ask(
         text = words_in(app, DIALOG)
         assert "there is a run named mine already" in text
         assert "-> choose another --name" in text
+        await pilot.press("escape")
+        monkeypatch.setattr(app.trainers, "start", refuse)
+        await pilot.press("ctrl+r")
+        await until(pilot, lambda: on_top(app, TroubleScreen))
+        assert "/runs: Permission denied" in words_in(app, DIALOG)
         await pilot.press("escape")
         await pilot.pause()
         assert on_top(app, ConfigureScreen)

@@ -52,7 +52,7 @@ enter to type or to choose. Nothing that you type is refused: what is wrong is s
 """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+r,f5", "launch", "Launch", id="configure-launch", tooltip="Start the run and watch it"),
-        Binding("d", "launch('detached')", "Launch detached", show=False, id="configure-launch-detached",
+        Binding("D,f6", "launch('detached')", "Launch detached", show=False, id="configure-launch-detached",
                 tooltip="Start the run and stay here; leaving the app does not ask about it"),
         Binding("s", "save", "Save", id="configure-save", tooltip="Save as a preset of your own"),
         Binding("o", "load", "Load", show=False, id="configure-load",
@@ -177,7 +177,7 @@ enter to type or to choose. Nothing that you type is refused: what is wrong is s
         self.set_class(page == CHECK, "-check")
         self.set_class(page == VIEWS, "-views")
         label = safe(entry.label, 40) if entry is not None else "no preset"
-        heading = f"{label} · {TITLES[page]}", wording.state_of(draft, remarks)
+        heading = f"{label} · {TITLES[page]}", wording.state_of(draft, remarks, self.run_name)
         if heading != self._heading:
             self._heading = heading
             panel.border_title, panel.border_subtitle = map(Content, heading)

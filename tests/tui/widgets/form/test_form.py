@@ -307,6 +307,26 @@ async def test_a_value_that_does_not_fit_is_cut(tmp_path: Any) -> None:
         assert len(line) <= 60
 
 
+async def test_wide_characters_are_cut_by_the_cells_they_take() -> None:
+    app = bare(group="run", title="\u4e2d" * 60)
+    async with app.run_test(size=(70, 20)):
+        lines = text(app).splitlines()
+        assert lines[0].count("\u4e2d") < 25
+        assert lines[1].startswith("   Seed"), "the value does not go on in the next line"
+
+
+async def test_the_first_click_goes_to_a_row_and_the_next_one_edits() -> None:
+    app = bare()
+    async with app.run_test(size=(70, 20)) as pilot:
+        row = app.form.rows["method.whitening_size"]
+        await pilot.click(row)
+        assert row.has_focus
+        assert row.editor is None
+        await pilot.click(row)
+        await pilot.pause()
+        assert row.editor is not None
+
+
 @pytest.mark.parametrize("size", [(20, 4), (30, 5), (200, 60)])
 async def test_any_size_is_drawn(size: tuple[int, int]) -> None:
     app = bare(group="optimizer", optimizer__lr="x" * 300)

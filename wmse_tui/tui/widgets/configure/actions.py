@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -90,8 +91,8 @@ class DraftActions(AppScreen):
             run = await asyncio.to_thread(
                 self.wmse.trainers.start, experiment, preset=draft.base.preset, name=name, own=own
             )
-        except (RunsError, ConfigError) as error:
-            self.app.push_screen(TroubleScreen.of("The run cannot be started", error))
+        except (RunsError, ConfigError, OSError) as error:
+            self.app.push_screen(TroubleScreen.of("the run cannot be started", error))
             return
         finally:
             self._starting = False
@@ -130,7 +131,7 @@ class DraftActions(AppScreen):
     @work(group="save")
     async def _save(self, draft: Draft, name: str) -> None:
         file = preset_file(name)
-        if await asyncio.to_thread(file.exists):
+        if await asyncio.to_thread(os.path.lexists, file):
             question = ConfirmScreen(
                 "Replace?",
                 f"There is a preset {safe(name, 80)} of yours already:\n{safe(str(file), 300)}",
@@ -143,7 +144,7 @@ class DraftActions(AppScreen):
         try:
             await asyncio.to_thread(save_preset, draft, name)
         except ConfigError as error:
-            self.app.push_screen(TroubleScreen.of("The preset cannot be saved", error))
+            self.app.push_screen(TroubleScreen.of("the preset cannot be saved", error))
             return
         entry = self.bench.entry
         if entry is not None and entry.key != name and entry.kind != "copy":
@@ -175,8 +176,8 @@ class DraftActions(AppScreen):
     async def _load(self, text: str) -> None:
         try:
             entry = await asyncio.to_thread(file_entry, expanded(Path(text)))
-        except ConfigError as error:
-            self.app.push_screen(TroubleScreen.of("The file cannot be used", error))
+        except (ConfigError, OSError) as error:
+            self.app.push_screen(TroubleScreen.of("the file cannot be used", error))
             return
         self.bench.take_in(entry)
         self.bench.choose(entry.key)
@@ -239,8 +240,8 @@ class DraftActions(AppScreen):
         draft = self.bench.draft
         if draft is None:
             entry = self.bench.entry
-            problem = entry.problem if entry is not None else "there are no presets"
-            self.app.push_screen(TroubleScreen("This preset cannot be used", problem))
+            problem = entry.problem if entry is not None else self.bench.problem
+            self.app.push_screen(TroubleScreen("this preset cannot be used", problem))
             return None
         if draft.experiment is None:
             self.go_to_problem()

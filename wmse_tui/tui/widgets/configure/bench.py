@@ -126,10 +126,16 @@ class Bench:
         entries: by key, those that were read, in no order.
         extra: keys of files and copies, newest first: they come before the presets.
         names: of the presets.
+        problem: why there are none.
     """
 
     def __init__(self) -> None:
-        self.names = names()
+        self.names: tuple[str, ...] = ()
+        self.problem = "there are no presets"
+        try:
+            self.names = names()
+        except ConfigError as error:  # the installation is damaged
+            self.problem = error.problems[0].text()
         self.key = self.names[0] if self.names else ""
         self.entries: dict[str, Entry] = {}
         self.extra: tuple[str, ...] = ()

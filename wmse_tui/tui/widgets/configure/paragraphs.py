@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from dataclasses import dataclass
 
 from textual.content import Content
@@ -53,7 +52,8 @@ class Paragraphs(Widget):
         lines = []
         for one in self.paragraphs:
             head = f"{one.head:<{self._indent}}"
-            for text in textwrap.wrap(safe(one.text, 800), room) or [""]:
-                lines.append(Content.styled(head, one.head_style) + Content.styled(text, one.style))
+            for line in Content(safe(one.text, 800)).wrap(room):
+                text = Content.styled(line.plain.rstrip(), one.style)
+                lines.append(Content.styled(head, one.head_style) + text)
                 head = " " * self._indent
         return lines

@@ -30,11 +30,13 @@ class TroubleScreen(Dialog[None]):
         self._title, self._detail, self._next = title, detail, next
 
     @classmethod
-    def of(cls, doing: str, error: RunsError | ConfigError) -> TroubleScreen:
-        """The trouble that an error tells of; `doing` says what was tried, for an error that does not."""
+    def of(cls, what: str, error: RunsError | ConfigError | OSError) -> TroubleScreen:
+        """The trouble that an error tells of; `what` it means, for an error that does not say so."""
         if isinstance(error, RunsError):
             return cls(error.title, error.detail, error.next)
-        return cls(doing, "\n".join(problem.text() for problem in error.problems))
+        if isinstance(error, OSError):
+            return cls(what, f"{error.filename or ''}: {error.strerror or error}".removeprefix(": "))
+        return cls(what, "\n".join(problem.text() for problem in error.problems))
 
     def compose(self) -> ComposeResult:
         with VerticalScroll(classes="dialog") as box:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from textual.content import Content
 
-from wmse_tui.config.advice import Advice
+from wmse_tui.config.advice import Advice, whitening_outlook
 from wmse_tui.config.draft import Draft
 from wmse_tui.config.fields import Group
 from wmse_tui.config.schema import Experiment
@@ -91,12 +91,13 @@ def about_group(group: Group) -> Content:
     )
 
 
-def state_of(draft: Draft | None, advice: Sequence[Advice]) -> str:
-    """In how many things a draft differs, and how many are wrong or unwise: `2 changed · 1 problem`."""
+def state_of(draft: Draft | None, advice: Sequence[Advice], name: str = "") -> str:
+    """The name of the run, in how many things it differs, how many are wrong: `2 changed · 1 problem`."""
     if draft is None:
         return ""
     warnings = sum(a.level == "warning" for a in advice)
-    parts = [f"{len(draft.active)} changed"] if draft.active else []
+    parts = [f"run {name}"] if name else []
+    parts += [f"{len(draft.active)} changed"] if draft.active else []
     parts += [count(len(draft.problems), "problem")] if draft.problems else []
     parts += [count(warnings, "warning")] if warnings else []
     return " · ".join(parts)
@@ -104,7 +105,7 @@ def state_of(draft: Draft | None, advice: Sequence[Advice]) -> str:
 
 def first_elsewhere(found: Iterable[Paragraph], path: str) -> Paragraph | None:
     """The first problem or warning that is not about this option."""
-    return next((one for one in found if one.style and not one.text.startswith(f"{path}:")), None)
+    return next((one for one in found if one.head == "!" and not one.text.startswith(f"{path}:")), None)
 
 
 def findings(draft: Draft | None, advice: Iterable[Advice]) -> tuple[Paragraph, ...]:
@@ -120,4 +121,9 @@ def findings(draft: Draft | None, advice: Iterable[Advice]) -> tuple[Paragraph, 
         style = "$warning" if one.level == "warning" else ""
         mark = ("!", "bold $warning") if style else ("·", "$text-muted")
         found.append(Paragraph(mark[0], f"{one.path}: {one.text}", style, mark[1]))
-    return tuple(found) or (Paragraph("✓", "Nothing speaks against it.", "", "bold $success"),)
+    if not found:
+        found.append(Paragraph("✓", "Nothing speaks against it.", "", "bold $success"))
+    outlook = whitening_outlook(draft.experiment) if draft.experiment is not None else ""
+    if outlook and not any(one.text.startswith("method.whitening_size:") for one in found):
+        found.append(Paragraph("·", outlook, "$text-muted"))
+    return tuple(found)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -108,6 +107,7 @@ class FieldRow(Widget, can_focus=True):
         super().__init__()
         self.state = state
         self._before = ""
+        self._fresh = False  # the click that brings the focus does nothing more
 
     @property
     def path(self) -> str:
@@ -151,7 +151,8 @@ class FieldRow(Widget, can_focus=True):
         short = option.title if len(option.title) < room else f"{option.title[: room - 2]}…"
         cursor = Content.styled("▸", "$accent") if self.has_focus else Content(" ")
         title = cursor + Content(f"{short:<{room}}")
-        return Content("").join([changed, mark, title, self._value()])
+        line = Content("").join([changed, mark, title, self._value()])
+        return line.truncate(max(1, self.size.width), ellipsis=True)
 
     def _value(self) -> Content:
         state, option = self.state, self.state.option
@@ -176,13 +177,14 @@ class FieldRow(Widget, can_focus=True):
         notes += [(text, "$warning") for text in self.state.warnings]
         lines = []
         for text, style in notes:
-            for line in textwrap.wrap(safe(text, 600), room, break_long_words=True):
-                lines.append(Content.styled(f"{'':{MARKS + 1}}{line}", style))  # noqa: PERF401
+            for line in Content(safe(text, 600)).wrap(room):
+                lines.append(Content.styled(f"{'':{MARKS + 1}}{line.plain.rstrip()}", style))  # noqa: PERF401
         return lines
 
     # Changing the value
 
     def on_focus(self) -> None:
+        self._fresh = True
         self.refresh()
         self.post_message(self.Entered(self))
 
@@ -203,8 +205,9 @@ class FieldRow(Widget, can_focus=True):
                 self._begin("")
 
     def on_click(self) -> None:
-        if self.has_focus:
+        if not self._fresh:
             self.action_begin()
+        self._fresh = False
 
     def action_begin(self) -> None:
         if self.state.option.fixed:
