@@ -65,9 +65,7 @@ def test_without_a_terminal_the_app_is_refused_with_the_ways_out(
     monkeypatch.setattr(wmse_tui.tui.start, "check_terminal", refuse)
     result = cli()
     assert result.exit_code == 2
-    assert result.stderr.startswith(
-        "wmse-tui: the app needs a terminal\n  Standard input is not"
-    )
+    assert result.stderr.startswith("wmse-tui: the app needs a terminal\n  Standard input is not")
     assert "ssh -t HOST wmse-tui" in result.stderr
     assert "--headless" in result.stderr
 
