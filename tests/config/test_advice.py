@@ -157,8 +157,8 @@ def test_the_best_and_the_final_checkpoint_are_kept_beside_the_latest() -> None:
 
 def test_what_the_whitening_is_up_against_is_told_whether_wise_or_not() -> None:
     assert whitening_outlook(load_experiment(preset="stl10")) == (
-        "256 images whiten 128 dimensions, in 2 slices of each batch; of pure noise the covariance would have "
-        "a condition number near 34"
+        "256 images whiten 128 dimensions, in 2 slices of each batch; of pure noise the covariance would "
+        "have a condition number near 34"
     )
     narrow = ["method.whitening_size=65", "schedule.batch_size=65"]
     text = whitening_outlook(load_experiment(preset="cifar10", overrides=narrow))

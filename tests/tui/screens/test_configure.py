@@ -661,6 +661,24 @@ async def test_where_there_is_no_room_beside_results_have_pages_of_their_own(
         assert "Seed" in words_in(app, FIELDS)
 
 
+@pytest.mark.slow
+async def test_the_real_inspector_describes_and_draws(make_app: MakeApp, until: Until) -> None:
+    app = make_app()
+    async with shown(app, MIDDLE) as (pilot, screen):
+        await pilot.press("i", "v")
+        await until(
+            pilot, lambda: screen.inquiry["describe"].answer or screen.inquiry["describe"].failure, 120
+        )
+        assert "74,640 encoder, 25,376 head" in words_in(app, COST)
+        assert "GFLOP a view, forward" in words_in(app, COST)
+        assert "4 checkpoints of 1.2 MB: 4.8 MB" in words_in(app, COST)
+        await until(pilot, lambda: "▀" in screen.query_one(Picture).drawing.text, 120)
+        assert "each row: an image of patterns, then 2 of its views" in words_in(app, VIEWS)
+        inspector = app.inspector
+        await pilot.press("3")
+        await until(pilot, lambda: inspector._thread is None or not inspector._thread.is_alive())
+
+
 # Looks
 
 

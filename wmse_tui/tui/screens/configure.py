@@ -47,7 +47,8 @@ Configure: choose a preset on the left, change its options in the middle, and la
 list of presets says which one is launched; changes to a preset stay with it while you look at others.
 
 Arrows or hjkl move; tab goes from part to part, escape one part back. In a field, type a number, or press
-enter to type or to choose. Nothing that you type is refused: what is wrong is said below it.
+enter to type or to choose. Nothing that you type is refused: what is wrong is said below it. In a field of
+numbers digits are typed, so press escape before the number of another screen.
 • marks what differs from the preset, ! what is wrong or unwise.
 """
     BINDINGS: ClassVar[list[BindingType]] = [
