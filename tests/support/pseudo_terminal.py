@@ -136,7 +136,7 @@ class PseudoTerminal:
         with self._guard:
             return "\n".join(line.rstrip() for line in self._picture.display)
 
-    def wait_until(self, shown: Callable[[str], object], seconds: float = 20.0) -> None:
+    def wait_until(self, shown: Callable[[str], object], seconds: float = 60.0) -> None:
         """Wait until the screen is as `shown` wants it; raises TimeoutError with the screen."""
         began = time.monotonic()
         while not shown(self.screen()):
