@@ -732,3 +732,21 @@ async def test_the_keys_at_the_bottom_are_made_anew_only_when_they_change(make_a
         await pilot.press("enter")
         await pilot.pause()
         assert [str(key.description) for key in footer.query(FooterKey)] == ["Launch", "Quit", "Help"]
+
+
+async def test_a_screen_that_is_visited_first_after_a_change_of_theme_has_its_colours(
+    make_app: MakeApp,
+) -> None:
+    app = make_app()
+    app.opening.runs_root.mkdir()
+    (app.opening.runs_root / "something").mkdir()
+    async with app.run_test(size=SMALL) as pilot:
+        assert app.current_mode == "runs"
+        await pilot.press("ctrl+t", "1")
+        await pilot.pause()
+        assert isinstance(app.screen, ConfigureScreen)
+        shown = {str(widget.styles.background.hex) for widget in (app.screen, *app.screen.query("KeyList"))}
+        assert shown == {"#FBFBF8"}, "the background of the light theme"
+        await pilot.press("3", "ctrl+t", "ctrl+t", "1")
+        await pilot.pause()
+        assert app.screen.styles.background.hex == "#0F1318", "and that of the dark one, on a later visit"
