@@ -70,6 +70,9 @@ class Opening:
     problems: tuple[str, ...] = ()
 
 
+_TRANSITION = 0.01  # seconds
+
+
 # Screens are imported when they are first shown: the first one must not pay for the others.
 def _configure() -> ConfigureScreen:
     from wmse_tui.tui.screens.configure import ConfigureScreen
@@ -248,6 +251,10 @@ class WmseApp(App[int]):
         self.notify(safe(text, 600), title=safe(title, 80), severity=severity, markup=False, timeout=8)
 
     # Places
+
+    def delay_update(self, delay: float = _TRANSITION) -> None:
+        """Draw nothing while a screen takes another's place; Textual's 0.05 s are most of a key's cost."""
+        super().delay_update(min(delay, _TRANSITION))
 
     async def action_go(self, place: Place) -> None:
         """Show one of the five screens."""

@@ -132,7 +132,7 @@ def test_a_session_from_the_first_screen_to_the_comparison_of_two_runs(
     app.type("s")
     app.wait_until(lambda s: "(y)" in s)
     app.type("y")
-    app.wait_until(lambda s: "stopped" in s, 90)
+    app.wait_until(lambda s: "■ stopped" in s, 90)
     assert view_run(run).state == "stopped"
     stopped_at = view_run(run).step
     while held(run.lock):

@@ -16,6 +16,7 @@ from wmse_tui.runs.control import request
 from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.errors import RunsError
 from wmse_tui.runs.files import publish
+from wmse_tui.runs.lock import held
 from wmse_tui.runs.recipe import Configuration, read_configuration
 from wmse_tui.runs.summary import summarise
 from wmse_tui.runs.text import safe
@@ -231,14 +232,24 @@ class RunActions(AppScreen):
         if run is None or view is None:
             return
         if view.state in _ALIVE:
-            more = " p lets it go on." if view.state == "paused" else ""
-            self.wmse.say(f"The run is {view.state} already.{more}", severity="warning")
+            # What is shown may be a moment old; who holds the lock is not.
+            self.attempt(lambda: held(run.lock), partial(self._resume_unless_held, run, view.state))
         elif view.state == "completed":
             self.wmse.say("The run has completed; there is nothing left to do.", severity="warning")
         elif view.state == "unknown":
             self.wmse.say(f"The run may be at work elsewhere: {view.state_reason}.", severity="warning")
         else:
-            self.attempt(lambda: self.wmse.trainers.resume(run), lambda _: self._was_resumed(run))
+            self._resume(run)
+
+    def _resume_unless_held(self, run: RunDirectory, state: str, is_held: bool) -> None:
+        if is_held or state == "starting":  # a trainer on its way takes the lock after a moment
+            more = " p lets it go on." if state == "paused" else ""
+            self.wmse.say(f"The run is {state} already.{more}", severity="warning")
+        else:
+            self._resume(run)
+
+    def _resume(self, run: RunDirectory) -> None:
+        self.attempt(lambda: self.wmse.trainers.resume(run), lambda _: self._was_resumed(run))
 
     def _was_resumed(self, run: RunDirectory) -> None:
         self.wmse.feed.nudge()
