@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -589,6 +590,18 @@ async def test_a_stopped_run_is_resumed_as_ones_own(
         await until(pilot, lambda: view_of(app).state == "running" and view_of(app).attempt == 2)
         assert "small is starting again." in told(app)
         assert app.trainers.active() == (run,)
+
+
+async def test_a_run_whose_end_is_not_on_the_screen_yet_is_resumed(
+    on_run: OnRun, make_run: MakeRun, until: Until, standin: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = make_run("small", "stopped")
+    async with on_run(run, trainer=standin) as (app, pilot):
+        late = replace(view_of(app), state="running")
+        with monkeypatch.context() as patched:
+            patched.setattr(MonitorScreen, "shown_view", property(lambda _: late))
+            await pilot.press("r")
+        await until(pilot, lambda: view_of(app).state == "running" and view_of(app).attempt == 2)
 
 
 async def test_a_run_that_cannot_be_started_says_why(
