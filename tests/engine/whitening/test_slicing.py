@@ -34,3 +34,15 @@ def test_a_size_that_does_not_divide_the_batch_is_refused(size: int) -> None:
 def test_permutations_of_another_batch_are_refused() -> None:
     with pytest.raises(ValueError, match=r"permutations must be \(iterations, 6\), not \(5,\)"):
         sliced(X, whitening_size=3, permutations=torch.arange(5))
+
+
+def test_the_gradient_finds_its_way_back_to_each_image() -> None:
+    x = torch.randn(3, 6, 2, dtype=torch.float64, requires_grad=True)
+    permutations = torch.tensor([[5, 0, 1, 4, 3, 2], [0, 2, 4, 1, 3, 5]])
+    weights = torch.randn(3, 2, 3, 2, 2, dtype=torch.float64)
+    (sliced(x, whitening_size=2, permutations=permutations) * weights).sum().backward()
+    expected = torch.zeros(3, 6, 2, dtype=torch.float64)
+    for order, row in enumerate(permutations.tolist()):
+        for place, image in enumerate(row):
+            expected[:, image] += weights[:, order, place // 2, place % 2]
+    torch.testing.assert_close(x.grad, expected)

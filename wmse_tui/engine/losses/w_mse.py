@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import torch
 from torch import Tensor
-from torch.nn.functional import normalize as unit
 
 from wmse_tui.engine.losses.shapes import check_embeddings
+from wmse_tui.engine.losses.spread import Spread
 from wmse_tui.engine.whitening import sliced, whiten
 
 
@@ -51,18 +53,7 @@ def w_mse_loss(
         raise ValueError(f"{len(permutations)} permutations were given for {iterations} iterations")
     slices = sliced(embeddings, whitening_size=whitening_size, permutations=permutations)
     z = whiten(slices, eps=eps)  # (views, iterations, slices, whitening_size, dim)
-    with torch.autocast(z.device.type, enabled=False):
-        if normalize:
-            return _pairwise(unit(z, dim=-1)).sum(-1).mean()
-        return _pairwise(z).mean()
-
-
-def _pairwise(z: Tensor) -> Tensor:
-    """The mean over pairs of views of (z_i - z_j)², from `z` (views, ...), without forming the pairs.
-
-    Σ_{i<j} (z_i - z_j)² = views · Σ_i (z_i - z̄)², and there are views (views - 1) / 2 pairs.
-    """
-    return (z - z.mean(0)).square().sum(0) * (2 / (len(z) - 1))
+    return cast("Tensor", Spread.apply(z, normalize))
 
 
 def _draw(iterations: int, batch: int, generator: torch.Generator | None) -> Tensor:

@@ -61,7 +61,7 @@ class CholeskyWhitening(torch.autograd.Function):
             inverse = torch.linalg.solve_triangular(
                 lower, identity, upper=False
             )  # small; its products are fast
-            inverse = inverse.masked_fill((failed_order > 0)[..., None, None], torch.nan)
+            inverse.masked_fill_((failed_order > 0)[..., None, None], torch.nan)
             whitened = centred @ inverse.mT
         ctx.save_for_backward(whitened, inverse)
         ctx.mark_non_differentiable(failed_order)
@@ -74,7 +74,16 @@ class CholeskyWhitening(torch.autograd.Function):
         whitened, inverse = ctx.saved_tensors
         gradient = gradients[0]
         with full_precision(gradient.device.type):  # again: this runs later, in a thread of autograd
-            lower = (gradient.mT @ whitened).tril()
-            symmetric = lower + lower.tril(-1).mT
-            centred = (gradient - ctx.scale * (whitened @ symmetric)) @ inverse
-            return centred - centred.mean(-2, keepdim=True), None
+            lower = (gradient.mT @ whitened).tril_()
+            symmetric = lower + lower.mT
+            symmetric.diagonal(dim1=-2, dim2=-1).mul_(0.5)
+            samples, dim = gradient.shape[-2:]
+            inner = torch.baddbmm(
+                gradient.reshape(-1, samples, dim),
+                whitened.reshape(-1, samples, dim),
+                symmetric.view(-1, dim, dim),
+                alpha=-ctx.scale,
+            )
+            centred = torch.bmm(inner, inverse.reshape(-1, dim, dim))
+            centred -= centred.mean(-2, keepdim=True)
+            return centred.view(gradient.shape), None

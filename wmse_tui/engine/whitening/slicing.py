@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any, cast
+
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 
 def sliced(embeddings: Tensor, *, whitening_size: int, permutations: Tensor | None = None) -> Tensor:
@@ -25,5 +28,31 @@ def sliced(embeddings: Tensor, *, whitening_size: int, permutations: Tensor | No
         return embeddings.reshape(*embeddings.shape[:-2], 1, -1, whitening_size, dim)
     if permutations.ndim != 2 or permutations.shape[1] != batch:
         raise ValueError(f"permutations must be (iterations, {batch}), not {tuple(permutations.shape)}")
-    rows = permutations.to(embeddings.device, torch.int64).view(len(permutations), -1, whitening_size)
-    return embeddings[..., rows, :]
+    orders = permutations.to(embeddings.device, torch.int64)
+    reordered = cast("Tensor", _Reordered.apply(embeddings, orders))
+    return reordered.view(*embeddings.shape[:-2], len(orders), -1, whitening_size, dim)
+
+
+class _Reordered(torch.autograd.Function):
+    """(embeddings (..., batch, dim), orders (n, batch)) -> (..., n * batch, dim), the batch in each order.
+
+    The gradient of a permutation is the opposite one. Automatic differentiation does not know that these are
+    permutations: it would add up value by value, in the order of the images.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, embeddings: Tensor, orders: Tensor) -> Tensor:
+        ctx.save_for_backward(orders)
+        return embeddings.index_select(-2, orders.flatten())
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
+        (orders,) = ctx.saved_tensors
+        n, batch = orders.shape
+        places = torch.arange(n * batch, device=orders.device).view(n, batch)
+        back = torch.empty_like(orders).scatter_(1, orders, places).flatten()
+        gradient = gradients[0].index_select(-2, back)
+        if n == 1:
+            return gradient, None
+        return gradient.unflatten(-2, (n, batch)).sum(-3), None
