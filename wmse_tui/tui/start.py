@@ -64,6 +64,8 @@ def open_app(
 
     gc.freeze()
     gc.enable()
+    # Threads read logs meanwhile; whoever draws should not wait 5 ms for each of them.
+    sys.setswitchinterval(0.001)
     app = WmseApp(
         Opening(runs_root=runs_root, run=run, own=own, settings=loaded.settings, problems=loaded.problems)
     )
