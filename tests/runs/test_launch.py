@@ -38,7 +38,7 @@ umask = os.umask(0o077)
 print(json.dumps({{
     "argv": sys.argv[1:], "leads_session": os.getsid(0) == os.getpid(), "umask": umask,
     "stdin": os.readlink("/proc/self/fd/0"), "open": sorted(int(fd) for fd in os.listdir("/proc/self/fd")),
-}}))
+}}), flush=True)
 print("to stderr", file=sys.stderr, flush=True)
 with RunLock(run), EventWriter(run.events) as log:
     write_trainer(run, attempt=log.begin_attempt())

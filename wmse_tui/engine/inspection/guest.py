@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import io
 import os
 import shutil
 import signal
@@ -30,6 +31,8 @@ def private_streams() -> tuple[BinaryIO, BinaryIO]:
     lock would be held for ever in the worker).
     """
     sys.stdout.flush()
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(line_buffering=True)  # the process ends without a last flush
     lines, answers = os.dup(0), os.dup(1)
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
@@ -70,7 +73,8 @@ def ending_in_order() -> Iterator[None]:
 
     Threads that still compute are not waited for: nobody wants their answers any more.
     """
-    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+    endings = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
+    for number in endings:
         signal.signal(number, _leave)
     code = 1
     try:
@@ -79,12 +83,14 @@ def ending_in_order() -> Iterator[None]:
     except SystemExit as exit_:
         code = exit_.code if isinstance(exit_.code, int) else 1
     finally:
-        for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
-            signal.signal(number, signal.SIG_IGN)
-        if _folder is not None:
-            shutil.rmtree(_folder, ignore_errors=True)
-        if not isinstance(sys.exception(), Exception):  # an error of ours still gets its traceback
-            os._exit(code)
+        try:
+            # The end of stdin and a signal come together: the handler may still raise here, not later.
+            signal.pthread_sigmask(signal.SIG_BLOCK, endings)
+        finally:
+            if _folder is not None:
+                shutil.rmtree(_folder, ignore_errors=True)
+            if not isinstance(sys.exception(), Exception):  # an error of ours still gets its traceback
+                os._exit(code)
 
 
 def _leave(number: int, _frame: object) -> None:
