@@ -53,7 +53,8 @@ def w_mse_loss(
         raise ValueError(f"{len(permutations)} permutations were given for {iterations} iterations")
     slices = sliced(embeddings, whitening_size=whitening_size, permutations=permutations)
     z = whiten(slices, eps=eps)  # (views, iterations, slices, whitening_size, dim)
-    return cast("Tensor", Spread.apply(z, normalize))
+    with torch.autocast(z.device.type, enabled=False):
+        return cast("Tensor", Spread.apply(z, normalize))
 
 
 def _draw(iterations: int, batch: int, generator: torch.Generator | None) -> Tensor:
