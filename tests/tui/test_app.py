@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from textual.app import SystemCommand
+from textual.dom import DOMNode
 from textual.widgets import Button
 
 from wmse_tui.runs.control import pending
@@ -124,6 +125,64 @@ async def test_the_theme_key_goes_through_all_three(make_app: MakeApp) -> None:
             await pilot.press("ctrl+t")
             seen.append(app.theme)
         assert sorted(seen) == sorted(NAMES.values())
+
+
+async def test_a_screen_that_was_away_when_the_theme_changed_comes_back_in_the_new_one(
+    make_app: MakeApp,
+) -> None:
+    app = make_app()
+    async with app.run_test() as pilot:
+        looks = []
+        for key in ("5", "3", "5"):
+            await pilot.press(key)
+            await pilot.pause()
+            looks.append((app.screen.styles.background, app.screen.query_one("#topbar").styles.background))
+        assert looks[0] == looks[2]
+        await pilot.press("3", "ctrl+t")  # dark to light, in Runs
+        await pilot.pause()
+        changed = app.screen.styles.background
+        await pilot.press("5")
+        await pilot.pause()
+        assert (app.current_mode, app.screen.styles.background) == ("paper", changed)
+        assert changed != looks[0][0]
+        assert app.screen.query_one("#topbar").styles.background != looks[0][1]
+
+
+async def test_a_screen_that_comes_back_is_not_styled_anew(
+    make_app: MakeApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = make_app()
+    async with app.run_test() as pilot:
+        await pilot.press("5", "3")
+        await pilot.pause()
+        styled: list[object] = []
+        update = app.update_styles
+
+        def counted(node: DOMNode, *, animate: bool = True) -> None:
+            styled.append(node)
+            update(node, animate=animate)
+
+        monkeypatch.setattr(app, "update_styles", counted)
+        await pilot.press("5")
+        await pilot.pause()
+        assert app.current_mode == "paper"
+        assert app.screen not in styled
+
+
+async def test_full_collections_wait_until_nobody_types(
+    make_app: MakeApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    collected: list[float] = []
+    monkeypatch.setattr("wmse_tui.tui.app.gc.collect", lambda: collected.append(1))
+    now = 1000.0
+    monkeypatch.setattr("wmse_tui.tui.app.time.monotonic", lambda: now)
+    app = make_app()
+    app._last_key = 996.0
+    app._tidy()
+    assert not collected
+    app._last_key = 994.0
+    app._tidy()
+    assert collected
 
 
 @pytest.mark.parametrize("theme", list(NAMES))

@@ -6,8 +6,10 @@ from run directories.
 
 from __future__ import annotations
 
+import gc
 import os
 import threading
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
@@ -71,6 +73,7 @@ class Opening:
 
 
 _TRANSITION = 0.01  # seconds
+_TIDY_EVERY, _QUIET = 60.0, 5.0  # seconds
 
 
 # Screens are imported when they are first shown: the first one must not pay for the others.
@@ -180,6 +183,7 @@ class WmseApp(App[int]):
         if opening.own and opening.run is not None:
             self.trainers.adopt(opening.run)
         self._keystrokes = Keystrokes(self, super().on_event)
+        self._last_key = 0.0
         for theme in THEMES:
             self.register_theme(theme)
         self.theme = NAMES[self.settings.theme]
@@ -208,17 +212,24 @@ class WmseApp(App[int]):
     async def on_event(self, event: Event) -> None:
         # The pilot of a test waits after each key itself.
         if isinstance(event, Key) and not event.is_forwarded and not self.is_headless:
+            self._last_key = time.monotonic()
             self._keystrokes.put(event)
         else:
             await super().on_event(event)
 
     async def on_mount(self) -> None:
+        self.set_interval(_TIDY_EVERY, self._tidy)
         self.feed.start()
         await self.switch_mode(self._first_place())
         for problem in self.opening.problems:
             self.say(problem, severity="warning")
         if self.settings.keys:
             self.run_worker(self._check_keys, thread=True, exit_on_error=False)
+
+    def _tidy(self) -> None:
+        """Collect what reference counts leave, while nobody types: a full collection keeps a key waiting."""
+        if time.monotonic() - self._last_key > _QUIET:
+            gc.collect()
 
     def _check_keys(self) -> None:
         from wmse_tui.tui.keys import known_ids, unknown_ids

@@ -58,11 +58,12 @@ def open_app(
         loaded = type(loaded)(loaded.settings.model_copy(update={"theme": "terminal"}), loaded.problems)
 
     # What is imported stays. The collector need not go through it now, on the way to the first paint, nor
-    # ever again: a key that met a full collection waited 60 ms for it.
+    # ever again. Full collections are the app's, in quiet moments: a key that met one waited 70 ms for it.
     gc.disable()
     from wmse_tui.tui.app import Opening, WmseApp
 
     gc.freeze()
+    gc.set_threshold(*gc.get_threshold()[:2], 1_000_000)
     gc.enable()
     # Threads read logs meanwhile; whoever draws should not wait 5 ms for each of them.
     sys.setswitchinterval(0.001)

@@ -13,7 +13,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.content import Content
-from textual.events import Resize
+from textual.events import Resize, ScreenResume
 from textual.screen import ModalScreen, Screen
 from textual.widget import Widget
 from textual.widgets import Footer, Static
@@ -88,6 +88,7 @@ class AppScreen(Screen[None]):
         # A new screen takes the stylesheet as it is. Textual would parse all of it again, twice, before it
         # shows the screen: a fifth of what the first visit costs.
         self._css_update_count = self.app._css_update_count  # noqa: SLF001 (Textual offers no other way)
+        self._styled_for: frozenset[str] | None = None
 
     @property
     def wmse(self) -> WmseApp:
@@ -124,7 +125,13 @@ class AppScreen(Screen[None]):
         else:
             self.wmse.action_leave()
 
-    def on_screen_resume(self) -> None:
+    def _on_screen_resume(self, event: ScreenResume) -> None:
+        # Textual works out every style of a screen anew each time it is shown: most of what going to another
+        # screen costs. A new theme reaches a screen before it resumes; what else a rule can ask of the app
+        # are its classes and states.
+        states = frozenset((*self.app.classes, *(f":{state}" for state in self.app.get_pseudo_classes())))
+        event.refresh_styles = event.refresh_styles and states != self._styled_for
+        self._styled_for = states
         self.wmse.feed.freeze(self.wmse.frozen)
         self.query_one(TopBar).refresh_bar()
 
