@@ -12,11 +12,11 @@ from torchvision.transforms import functional as tv
 
 from wmse_tui.engine.data import batched
 from wmse_tui.engine.data.batched import augment, normalise_
-from wmse_tui.engine.data.colour import jitter_, shift_hue
+from wmse_tui.engine.data.colour import jitter_, jitter_in_runs_, jitter_together_, order_keys, shift_hue_
 from wmse_tui.engine.data.images import MemoryImages
 from wmse_tui.engine.data.parameters import View, ViewLaw, ViewParameters, draw_parameters
 from wmse_tui.engine.data.reference import augment_picture
-from wmse_tui.engine.data.resampling import blur_matrices, resample
+from wmse_tui.engine.data.resampling import blur_matrices, resample, resize_matrices
 
 EVERYTHING = ViewLaw(
     brightness=0.8,
@@ -131,13 +131,45 @@ def test_jitter_keeps_each_images_own_order() -> None:
     assert len({tuple(order) for order in parameters.order.tolist()}) == 24
 
 
+@pytest.mark.parametrize("sorted_by_order", [True, False])
+def test_the_way_of_a_cpu_and_that_of_a_gpu_agree(sorted_by_order: bool) -> None:
+    images = photographs(200, 12, 10).float() / 255
+    law = ViewLaw(brightness=0.4, contrast=0.4, saturation=0.4, hue=0.1, jitter_p=0.8)
+    parameters = draw(law, images)
+    if sorted_by_order:
+        parameters = parameters[order_keys(parameters).argsort()]
+    together = jitter_together_(images.clone(), parameters)
+    assert torch.allclose(jitter_in_runs_(images.clone(), parameters), together, atol=2e-6)
+    untouched = order_keys(parameters) == -1
+    assert 20 < untouched.sum() < 60  # a fifth of 200
+    assert torch.equal(together[untouched], images[untouched])
+    assert (together[~untouched] != images[~untouched]).flatten(1).any(1).all()
+
+
+@pytest.mark.parametrize(("source", "size"), [(96, 64), (32, 32), (7, 20), (3, 2), (224, 5)])
+def test_rows_of_the_matrices_are_keys_filter_cut_off_at_the_box(source: int, size: int) -> None:
+    start, length = torch.tensor([0.0, 1.0, 2.0]), torch.tensor([float(source), source - 1.0, 1.0])
+    matrices = resize_matrices(start.double(), length.double(), source=source, size=size)
+    for matrix, first, pixels in zip(matrices.tolist(), start.tolist(), length.tolist(), strict=True):
+        scale = pixels / size
+        for row, weights in enumerate(matrix):
+            centre = first + (row + 0.5) * scale
+            exact = []
+            for pixel in range(source):
+                t = abs(pixel + 0.5 - centre) / max(scale, 1)
+                inside = first <= pixel < first + pixels
+                near, far = 1.5 * t**3 - 2.5 * t**2 + 1, -0.5 * t**3 + 2.5 * t**2 - 4 * t + 2
+                exact.append(inside * (near if t < 1 else far if t < 2 else 0))
+            assert weights == pytest.approx([each / sum(exact) for each in exact], abs=1e-12)
+
+
 def test_hue_turns_the_colour_circle() -> None:
     red, green, blue = torch.eye(3)[:, :, None, None]
     third = torch.tensor([1 / 3])
-    assert torch.allclose(shift_hue(red[None], third), green[None], atol=1e-6)
-    assert torch.allclose(shift_hue(green[None], third), blue[None], atol=1e-6)
+    assert torch.allclose(shift_hue_(red[None], third), green[None], atol=1e-6)
+    assert torch.allclose(shift_hue_(green[None], third), blue[None], atol=1e-6)
     grey = torch.full((1, 3, 2, 2), 0.4)
-    assert torch.equal(shift_hue(grey, torch.tensor([0.3])), grey)
+    assert torch.equal(shift_hue_(grey, torch.tensor([0.3])), grey)
 
 
 def test_blur_is_a_gaussian_with_the_border_going_on() -> None:

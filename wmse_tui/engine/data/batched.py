@@ -10,7 +10,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from wmse_tui.engine.data.colour import grayscale, jitter_, send
+from wmse_tui.engine.data.colour import grayscale, jitter_, order_keys, send
 from wmse_tui.engine.data.parameters import ViewParameters
 from wmse_tui.engine.data.resampling import resample
 
@@ -50,11 +50,12 @@ def augment(
     views = torch.empty(len(rows), 3, size, size, device=pixels.device) if out is None else out
     budget = CPU_CHUNK_PIXELS if pixels.device.type == "cpu" else DEVICE_CHUNK_PIXELS
     chunk = max(16, budget // (pixels.shape[2] * pixels.shape[3]))
-    for first in range(0, len(rows), chunk):
-        part = slice(first, first + chunk)
+    # Images that share the order of their colour operations come together.
+    for part in order_keys(parameters).argsort(stable=True).split(chunk):
         images = pixels[send(rows[part], pixels.device)]
-        views[part] = _augment_chunk(images, parameters[part], size)
-    return normalise_(views, mean, std)
+        made = normalise_(_augment_chunk(images, parameters[part], size), mean, std)
+        views.index_copy_(0, send(part, pixels.device), made)
+    return views
 
 
 def _augment_chunk(images: Tensor, parameters: ViewParameters, size: int) -> Tensor:

@@ -1,10 +1,12 @@
 """Colour operations on whole batches, each image with its own factors and its own order.
 
-Brightness, contrast and saturation are one formula with different numbers per image, so "the first
-operation of each image" is one tensor expression although it is brightness here and contrast there. Hue is
-different; it is applied to the group of images that have it at this place of their order. The groups are
-formed on the CPU, where the parameters are drawn, so nothing waits for a device. Values as torchvision's
-operations on float images.
+On a CPU images that have the operations in the same order, one after the other, are changed together, in
+pieces that stay in the cache. A GPU would spend more on launching so many small operations than on the
+arithmetic. There brightness, contrast and saturation are one formula with different numbers per image, so
+"the first operation of each image" is one tensor expression although it is brightness here and contrast
+there; hue is applied to the group of images that have it at this place of their order. All groups are formed
+on the CPU, where the parameters are drawn, so nothing waits for a device. Values as torchvision's operations
+on float images.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from wmse_tui.engine.data.parameters import CONTRAST, HUE, SATURATION, ViewParameters
+from wmse_tui.engine.data.parameters import BRIGHTNESS, CONTRAST, HUE, SATURATION, ViewParameters
 
 GRAY = (0.2989, 0.587, 0.114)  # ITU-R BT.601 luma, rounded as torchvision rounds it
 
@@ -24,6 +26,59 @@ def jitter_(images: Tensor, parameters: ViewParameters) -> Tensor:
         images: float (n, 3, height, width) in [0, 1].
         parameters: of n views, on the CPU. Operations that change no image of the batch cost nothing.
     """
+    if images.device.type == "cpu":
+        return jitter_in_runs_(images, parameters)
+    return jitter_together_(images, parameters)
+
+
+def order_keys(parameters: ViewParameters) -> Tensor:
+    """A number int64 (n,) for each order of operations; -1 where nothing is to be done."""
+    places = parameters.order.new_tensor((64, 16, 4, 1))
+    return torch.where(_jittered(parameters), (parameters.order * places).sum(1), -1)
+
+
+def _jittered(parameters: ViewParameters) -> Tensor:
+    factors = (parameters.brightness, parameters.contrast, parameters.saturation)
+    return (torch.stack(factors) != 1).any(0) | (parameters.hue != 0)
+
+
+def jitter_in_runs_(images: Tensor, parameters: ViewParameters) -> Tensor:
+    """As `jitter_`: images of one order that stand side by side are changed together."""
+    by_operation = (parameters.brightness, parameters.contrast, parameters.saturation, parameters.hue)
+    neutral = (1.0, 1.0, 1.0, 0.0)
+    used = [bool((by != none).any()) for by, none in zip(by_operation, neutral, strict=True)]
+    keys, lengths = torch.unique_consecutive(order_keys(parameters), return_counts=True)
+    first = 0
+    for key, length in zip(keys.tolist(), lengths.tolist(), strict=True):
+        run = slice(first, first + length)
+        if key >= 0:
+            for operation in parameters.order[first].tolist():
+                if used[operation]:
+                    _OPERATIONS[operation](images[run], by_operation[operation][run])
+        first += length
+    return images
+
+
+def _brighten_(images: Tensor, factor: Tensor) -> None:
+    images.mul_(factor[:, None, None, None]).clamp_max_(1)
+
+
+def _contrast_(images: Tensor, factor: Tensor) -> None:
+    offset = (1 - factor) * _mean_of_gray(images)
+    images.mul_(factor[:, None, None, None]).add_(offset[:, None, None, None]).clamp_(0, 1)
+
+
+def _saturate_(images: Tensor, factor: Tensor) -> None:
+    gray = grayscale(images).mul_((1 - factor)[:, None, None, None])
+    images.mul_(factor[:, None, None, None]).add_(gray).clamp_(0, 1)
+
+
+def _mean_of_gray(images: Tensor) -> Tensor:
+    return images.mean((2, 3)) @ images.new_tensor(GRAY)
+
+
+def jitter_together_(images: Tensor, parameters: ViewParameters) -> Tensor:
+    """As `jitter_`: few operations on all images, whatever their orders are."""
     factors = torch.stack((parameters.brightness, parameters.contrast, parameters.saturation), dim=1)
     used = torch.cat(((factors != 1).any(0), torch.tensor([False])))  # per operation; hue goes its own way
     blends = used[parameters.order]  # (n, 4): is this place of the order a blend that somebody uses?
@@ -34,7 +89,7 @@ def jitter_(images: Tensor, parameters: ViewParameters) -> Tensor:
         shifted = ((hue_place == place) & (parameters.hue != 0)).nonzero()[:, 0]
         if len(shifted):
             rows = send(shifted, images.device)
-            images[rows] = shift_hue(images[rows], send(parameters.hue[shifted], images.device))
+            images[rows] = shift_hue_(images[rows], send(parameters.hue[shifted], images.device))
         if place < operations.shape[1]:
             _blend_(images, operations[:, place], factors[:, place])
     return images
@@ -49,8 +104,7 @@ def _blend_(images: Tensor, operations: Tensor, factors: Tensor) -> None:
     )
     others = []
     if (to_mean != 0).any():
-        mean = sum(weight * images[:, channel].mean((1, 2)) for channel, weight in enumerate(GRAY))
-        others.append(mean_weight * torch.as_tensor(mean)[:, None, None, None])
+        others.append(mean_weight * _mean_of_gray(images)[:, None, None, None])
     if (to_gray != 0).any():
         others.append(gray_weight * grayscale(images))
     images.mul_(factor)
@@ -65,28 +119,36 @@ def grayscale(images: Tensor) -> Tensor:
     return red.mul(GRAY[0]).add_(green, alpha=GRAY[1]).add_(blue, alpha=GRAY[2])
 
 
-def shift_hue(images: Tensor, shift: Tensor) -> Tensor:
+def shift_hue_(images: Tensor, shift: Tensor) -> Tensor:
     """Turn the hue of float `images` (n, 3, height, width) by `shift` (n,) turns; value and chroma stay.
 
-    A channel of the HSV hexagon is V - C·clamp(min(k, 4 - k), 0, 1) with k = (5, 3, 1) + 6·hue (mod 6) for
-    red, green and blue, where V is the largest channel and C the largest minus the smallest.
+    A channel of the HSV hexagon is V - C·clamp(2 - 6·d, 0, 1), where V is the largest channel, C the largest
+    minus the smallest, and d the distance in turns, around the circle, between the hue and the colour
+    opposite to red (½), green (5/6) or blue (1/6).
     """
     red, green, blue = images.unbind(1)
-    value, smallest = images.amax(1), images.amin(1)
-    chroma = value - smallest
-    scale = chroma.clamp_min(1e-12).reciprocal_()  # grey pixels have no hue, and any will do
+    value = torch.maximum(red, green)
+    chroma = torch.minimum(red, green)
+    chroma = torch.sub(value.clamp_min_(blue), torch.minimum(chroma, blue), out=chroma)
+    scale = chroma.clamp_min(1e-12).reciprocal_().mul_(1 / 6)  # grey pixels have no hue, and any will do
     hue = torch.where(
         red == value,
-        (green - blue) * scale,
-        torch.where(green == value, (blue - red) * scale + 2, (red - green) * scale + 4),
+        (green - blue).mul_(scale),
+        torch.where(
+            green == value, (blue - red).mul_(scale).add_(1 / 3), (red - green).mul_(scale).add_(2 / 3)
+        ),
     )
-    hue += 6 * shift[:, None, None]
-    result = torch.empty_like(images)
-    for channel, offset in enumerate((5.0, 3.0, 1.0)):
-        k = (hue + offset).remainder_(6)
-        darkness = torch.minimum(k, 4 - k).clamp_(0, 1)
-        torch.addcmul(value, chroma, darkness, value=-1, out=result[:, channel])
-    return result
+    hue += (shift + 0.5)[:, None, None]
+    distance, turns = scale, torch.empty_like(scale)
+    for channel, opposite in enumerate((0.0, 1 / 3, -1 / 3)):
+        torch.sub(hue, opposite, out=distance)
+        distance.sub_(torch.round(distance, out=turns)).abs_()
+        darkness = distance.mul_(-6).add_(2).clamp_(0, 1)
+        torch.addcmul(value, chroma, darkness, value=-1, out=images[:, channel])
+    return images
+
+
+_OPERATIONS = {BRIGHTNESS: _brighten_, CONTRAST: _contrast_, SATURATION: _saturate_, HUE: shift_hue_}
 
 
 def send(tensor: Tensor, device: torch.device) -> Tensor:

@@ -17,6 +17,7 @@ from torch import Tensor
 from wmse_tui.engine.data.colour import send
 from wmse_tui.engine.data.parameters import ViewParameters
 
+CUBIC_REACH = 2.0  # pixels after which the cubic filter is zero
 BLUR_REACH = 4.0  # standard deviations after which the Gaussian is taken as zero (6e-5 of its weight)
 
 
@@ -71,12 +72,15 @@ def resize_matrices(
     else:
         position = output + flipped[:, None] * (size - 2 * output)
     centre = position * scale + start[:, None]
-    pixel = torch.arange(source, device=start.device, dtype=start.dtype) + 0.5
-    distance = (pixel - centre[:, :, None]).div_(scale.clamp_min(1)[:, :, None]).abs_()
-    weights = _cubic(distance)
-    inside = (pixel > start[:, None]) & (pixel < (start + length)[:, None])
-    weights *= inside[:, None]
-    return weights.div_(weights.sum(-1, keepdim=True))
+    # A row has few weights that are not zero: they are computed where they stand, and put into the matrix.
+    width = scale.clamp_min(1)
+    taps = min(source, math.ceil(2 * CUBIC_REACH * max(1.0, source / size)))
+    first = (centre - CUBIC_REACH * width - 0.5).floor_().add_(1).clamp_(0, source - taps)
+    pixel = first[:, :, None] + torch.arange(taps, device=start.device, dtype=start.dtype)
+    weights = _cubic((pixel + 0.5 - centre[:, :, None]).div_(width[:, :, None]).abs_())
+    weights *= (pixel >= start[:, None, None]) & (pixel < (start + length)[:, None, None])
+    weights /= weights.sum(-1, keepdim=True)
+    return weights.new_zeros(len(start), size, source).scatter_(2, pixel.long(), weights)
 
 
 def _cubic(t: Tensor) -> Tensor:
