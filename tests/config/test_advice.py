@@ -57,6 +57,31 @@ def test_a_whitening_size_under_twice_the_embedding_size_is_a_warning() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("operator", "words"),
+    [
+        ("pca", "is known to collapse (Weng et al. 2022)"),
+        ("standardise", "dimensions may come to repeat each other"),
+        ("none", "nothing keeps the embeddings apart"),
+    ],
+)
+def test_an_operator_that_does_not_hold_the_dimensions_is_a_warning(operator: str, words: str) -> None:
+    text = remarks("cifar10", f"method.operator={operator}")["method.operator"]
+    assert text.startswith("warning: ")
+    assert words in text
+
+
+@pytest.mark.parametrize("operator", ["cholesky", "zca", "iterative"])
+def test_the_others_deserve_none(operator: str) -> None:
+    assert "method.operator" not in remarks("cifar10", f"method.operator={operator}")
+
+
+def test_without_a_covariance_its_condition_is_not_spoken_of() -> None:
+    overrides = ("method.operator=standardise", "method.whitening_size=32")
+    assert "method.whitening_size" not in remarks("cifar10", *overrides)
+    assert whitening_outlook(load_experiment(preset="cifar10", overrides=overrides)) == ""
+
+
 def test_shuffling_a_single_slice_is_remarked() -> None:
     text = remarks("stl10", "schedule.batch_size=256")["method.iterations"]
     assert text == "info: the batch is one slice, so shuffling it 4 times changes nothing; 1 is enough"

@@ -30,6 +30,35 @@ RULES = [
         ),
     ),
     (
+        ["method.steps=7"],
+        (
+            "--set method.steps: the operator is cholesky, and only the iterative one takes steps; "
+            "set method.operator=iterative, or remove it"
+        ),
+    ),
+    (
+        ["method={operator: none, eps: 0.1}"],
+        "method.eps: the operator is none: there is no covariance to shrink; remove it",
+    ),
+    (
+        ["method={operator: none, iterations: 2}"],
+        (
+            "method.iterations: the operator is none: slices change nothing, however often they are drawn; "
+            "set it to 1"
+        ),
+    ),
+    (
+        ["method.relative_eps=true"],
+        (
+            "--set method.relative_eps: the shrinkage (method.eps) is 0, which is the same on every scale; "
+            "set method.eps above 0, or remove it"
+        ),
+    ),
+    (
+        ["method={operator: zca, whitening_size: 64}"],
+        "method.whitening_size: 64 images cannot whiten 64 dimensions",
+    ),
+    (
         ["dataset.train_images=300"],
         "schedule.batch_size: 300 training images do not fill one batch of 512; take at most 300",
     ),
@@ -138,6 +167,9 @@ def test_what_cannot_work_is_refused_with_its_reason_and_a_way_out(overrides: li
     "overrides",
     [
         ["method.whitening_size=65", "schedule.batch_size=130"],
+        ["method={operator: iterative, whitening_size: 64, steps: 7}"],
+        ["method={operator: standardise, whitening_size: 32}"],
+        ["method={operator: zca, eps: 0.1, relative_eps: true}"],
         ["schedule.epochs=51"],
         ["schedule.epochs=20", "schedule.milestones=[]"],
         ["schedule.epochs=20", "schedule.kind=cosine"],

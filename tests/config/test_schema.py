@@ -52,6 +52,7 @@ def test_units_are_the_ones_a_person_expects() -> None:
         "projector.hidden": "channels",
         "projector.dim": "dimensions",
         "method.whitening_size": "images",
+        "method.steps": "steps",
         "method.predictor_hidden": "channels",
         "schedule.epochs": "epochs",
         "schedule.batch_size": "images",

@@ -11,6 +11,14 @@ from wmse_tui.config.datasets import DATASETS
 from wmse_tui.config.methods import WMse
 from wmse_tui.config.schema import Experiment
 
+COLLAPSING = {
+    "pca": "whitening onto principal axes is known to collapse (Weng et al. 2022), where cholesky and zca "
+    "are not; of use for a comparison only",
+    "standardise": "variances alone are kept up: dimensions may come to repeat each other; "
+    "cholesky, zca and iterative keep them apart",
+    "none": "nothing keeps the embeddings apart: they are bound to collapse to a point; "
+    "of use for a comparison only",
+}
 LARGE_FOR_CPU = ("resnet", "resnext", "wide_")
 
 
@@ -78,7 +86,7 @@ def expected_condition_number(dim: int, whitening_size: int) -> float:
 def whitening_outlook(experiment: Experiment) -> str:
     """What the whitening of an experiment is up against, in a sentence; "" where nothing is whitened."""
     method, dim = experiment.method, experiment.projector.dim
-    if not isinstance(method, WMse):
+    if not isinstance(method, WMse) or method.operator in ("standardise", "none"):
         return ""
     slices = experiment.schedule.batch_size // method.whitening_size
     condition = expected_condition_number(dim, method.whitening_size)
@@ -101,7 +109,9 @@ def _whitening(experiment: Experiment) -> Iterator[Advice]:
     if not isinstance(method, WMse):
         return
     size = method.whitening_size
-    if size < 2 * dim:
+    if method.operator in COLLAPSING:
+        yield Advice("method.operator", "warning", COLLAPSING[method.operator])
+    if size < 2 * dim and method.operator not in ("standardise", "none"):
         condition = expected_condition_number(dim, size)
         number = (
             f"a condition number near {condition:,.0f}" if isfinite(condition) else "no bounded condition"

@@ -33,9 +33,11 @@ def plain(x: Tensor, operator: Operator, eps: float = 0.0, *, centred: bool = Fa
     s = (1 - eps) * c.T @ c / (samples - 1) + eps * torch.eye(dim, dtype=x.dtype)
     values, vectors = torch.linalg.eigh(s)
     if operator == "cholesky":
-        return c @ torch.linalg.inv(torch.linalg.cholesky(s)).T
+        inverse: Tensor = torch.linalg.inv(torch.linalg.cholesky(s))
+        return c @ inverse.T
     if operator == "zca":
-        return c @ (vectors @ torch.diag(values**-0.5) @ vectors.T)
+        root: Tensor = vectors @ torch.diag(values**-0.5) @ vectors.T
+        return c @ root
     if operator == "pca":
         axes = [vectors[:, i] for i in reversed(range(dim))]
         axes = [axis * torch.sign(axis[axis.abs().argmax()]).detach() for axis in axes]
