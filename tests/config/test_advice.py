@@ -190,3 +190,26 @@ def test_what_the_whitening_is_up_against_is_told_whether_wise_or_not() -> None:
     assert "in 1 slice of each batch" in text
     assert text.endswith("a condition number without bound")
     assert whitening_outlook(load_experiment(preset="cifar10-byol")) == ""
+
+
+def test_channels_to_whiten_over_are_counted_per_group() -> None:
+    text = remarks("cifar10-cwrgp2", "projector.dim=400")["method.groups"]
+    assert text.startswith("warning: 64 images are whitened over 100 channels: even of pure noise")
+    assert text.endswith("the published recipes whiten over 128 or more")
+    wide = remarks("cifar10-cwrgp2", "method.axis=batch", "method.groups=16")
+    assert "method.groups" not in wide
+    narrow = remarks("cifar10-cwrgp2", "method.axis=batch", "method.groups=10", "projector.dim=400")
+    assert narrow["method.groups"].startswith("warning: 40 channels are whitened over 64 images")
+
+
+def test_the_outlook_of_channel_whitening() -> None:
+    assert whitening_outlook(load_experiment(preset="cifar10-cwrgp2")) == (
+        "64 images are whitened over 128 channels, in 4 groups and in 4 slices of each batch; "
+        "of pure noise the covariance would have a condition number near 35"
+    )
+
+
+def test_shuffling_one_slice_helps_only_where_partitions_are_drawn_again() -> None:
+    one = ("schedule.batch_size=64", "method.iterations=2")
+    assert "method.iterations" not in remarks("cifar10-cwrgp2", *one)
+    assert "method.iterations" in remarks("cifar10-cwrgp2", *one, "method.partition=fixed")

@@ -59,6 +59,42 @@ RULES = [
         "method.whitening_size: 64 images cannot whiten 64 dimensions",
     ),
     (
+        ["method.name=cw_rgp"],
+        (
+            "method.groups: 4 groups of 16 channels cannot whiten 64 images (method.whitening_size); "
+            "set projector.dim above 256 (512, say), or take fewer groups, or fewer than 16 images"
+        ),
+    ),
+    (
+        ["method={name: cw_rgp, groups: 1}"],
+        "method.groups: 1 group of 64 channels cannot whiten 64 images (method.whitening_size)",
+    ),
+    (
+        ["method={name: cw_rgp, groups: 3}", "projector.dim=512"],
+        (
+            "--set method: method.groups: 512 dimensions cannot be parted into 3 groups of equal width; "
+            "take 2, or another divisor of 512"
+        ),
+    ),
+    (
+        ["method={name: cw_rgp, groups: 1, partition: fixed}", "projector.dim=512"],
+        "method.partition: there is one group (method.groups), and nothing to part; remove it",
+    ),
+    (
+        ["method={name: cw_rgp, axis: batch}", "projector.dim=512"],
+        (
+            "method.whitening_size: 64 images cannot whiten 4 groups of 128 channels; "
+            "take more than 128 images, or more groups"
+        ),
+    ),
+    (
+        ["method.name=cw_rgp", "projector.dim=512", "schedule.batch_size=500"],
+        (
+            "schedule.batch_size: 500 images cannot be cut into slices of 64 (method.whitening_size); "
+            "take 448 or 512"
+        ),
+    ),
+    (
         ["dataset.train_images=300"],
         "schedule.batch_size: 300 training images do not fill one batch of 512; take at most 300",
     ),
@@ -170,6 +206,8 @@ def test_what_cannot_work_is_refused_with_its_reason_and_a_way_out(overrides: li
         ["method={operator: iterative, whitening_size: 64, steps: 7}"],
         ["method={operator: standardise, whitening_size: 32}"],
         ["method={operator: zca, eps: 0.1, relative_eps: true}"],
+        ["method.name=cw_rgp", "projector.dim=260"],
+        ["method={name: cw_rgp, axis: batch, whitening_size: 128, groups: 8}", "projector.dim=512"],
         ["schedule.epochs=51"],
         ["schedule.epochs=20", "schedule.milestones=[]"],
         ["schedule.epochs=20", "schedule.kind=cosine"],

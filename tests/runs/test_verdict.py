@@ -17,6 +17,7 @@ from wmse_tui.runs.view import RunView
 
 W_MSE = Summary(method="w_mse", batch_size=512, whitening_size=128, normalize=True)
 SIMCLR = Summary(method="simclr", batch_size=256)
+CW_RGP = Summary(method="cw_rgp", batch_size=256, whitening_size=64, normalize=True)
 BYOL = Summary(method="byol", batch_size=256)
 
 HEALTHY: dict[str, Any] = {

@@ -8,7 +8,7 @@ from math import isfinite
 from typing import Literal
 
 from wmse_tui.config.datasets import DATASETS
-from wmse_tui.config.methods import WMse
+from wmse_tui.config.methods import CwRgp, WMse
 from wmse_tui.config.schema import Experiment
 
 COLLAPSING = {
@@ -86,6 +86,8 @@ def expected_condition_number(dim: int, whitening_size: int) -> float:
 def whitening_outlook(experiment: Experiment) -> str:
     """What the whitening of an experiment is up against, in a sentence; "" where nothing is whitened."""
     method, dim = experiment.method, experiment.projector.dim
+    if isinstance(method, CwRgp):
+        return _group_outlook(method, experiment)
     if not isinstance(method, WMse) or method.operator in ("standardise", "none"):
         return ""
     slices = experiment.schedule.batch_size // method.whitening_size
@@ -98,6 +100,31 @@ def whitening_outlook(experiment: Experiment) -> str:
     )
 
 
+def _group_outlook(method: CwRgp, experiment: Experiment) -> str:
+    few, many, condition = _group_sizes(method, experiment)
+    slices = experiment.schedule.batch_size // method.whitening_size
+    shares = "1 slice" if slices == 1 else f"{slices} slices"
+    whitened = (
+        f"{few} images are whitened over {many} channels"
+        if method.axis == "channel"
+        else f"{few} channels are whitened over {many} images"
+    )
+    number = f"near {condition:,.0f}" if isfinite(condition) else "without bound"
+    groups = "1 group" if method.groups == 1 else f"{method.groups} groups"
+    return (
+        f"{whitened}, in {groups} and in {shares} of each batch; "
+        f"of pure noise the covariance would have a condition number {number}"
+    )
+
+
+def _group_sizes(method: CwRgp, experiment: Experiment) -> tuple[int, int, float]:
+    """What is whitened, over how many, and the condition number of noise of these sizes."""
+    width = experiment.projector.dim // method.groups
+    channel = method.axis == "channel"
+    few, many = (method.whitening_size, width) if channel else (width, method.whitening_size)
+    return few, many, expected_condition_number(few, many)
+
+
 def advise(experiment: Experiment) -> tuple[Advice, ...]:
     """All remarks, warnings first."""
     found = [*_whitening(experiment), *_data(experiment), *_schedule(experiment), *_machine(experiment)]
@@ -106,6 +133,8 @@ def advise(experiment: Experiment) -> tuple[Advice, ...]:
 
 def _whitening(experiment: Experiment) -> Iterator[Advice]:
     method, dim = experiment.method, experiment.projector.dim
+    if isinstance(method, CwRgp):
+        yield from _groups(method, experiment)
     if not isinstance(method, WMse):
         return
     size = method.whitening_size
@@ -124,6 +153,28 @@ def _whitening(experiment: Experiment) -> Iterator[Advice]:
             f"where the paper's {2 * dim} images have {papers:,.0f}; expect a noisy loss",
         )
     if method.iterations > 1 and size == experiment.schedule.batch_size:
+        yield Advice(
+            "method.iterations",
+            "info",
+            f"the batch is one slice, so shuffling it {method.iterations} times changes nothing; 1 is enough",
+        )
+
+
+def _groups(method: CwRgp, experiment: Experiment) -> Iterator[Advice]:
+    few, many, condition = _group_sizes(method, experiment)
+    if many < 2 * few:
+        number = (
+            f"a condition number near {condition:,.0f}" if isfinite(condition) else "no bounded condition"
+        )
+        things, over = ("images", "channels") if method.axis == "channel" else ("channels", "images")
+        yield Advice(
+            "method.groups",
+            "warning",
+            f"{few} {things} are whitened over {many} {over}: even of pure noise the covariance has "
+            f"{number}; the published recipes whiten over {2 * few} or more",
+        )
+    one_slice = method.whitening_size == experiment.schedule.batch_size
+    if method.iterations > 1 and one_slice and (method.groups == 1 or method.partition == "fixed"):
         yield Advice(
             "method.iterations",
             "info",

@@ -7,9 +7,10 @@ from typing import Annotated
 from pydantic import Field
 
 from wmse_tui.config.methods.byol import Byol
+from wmse_tui.config.methods.cw_rgp import CwRgp
 from wmse_tui.config.methods.simclr import SimClr
 from wmse_tui.config.methods.w_mse import WMse
 
-Method = Annotated[WMse | SimClr | Byol, Field(discriminator="name")]
+Method = Annotated[WMse | SimClr | Byol | CwRgp, Field(discriminator="name")]
 
-__all__ = ["Byol", "Method", "SimClr", "WMse"]
+__all__ = ["Byol", "CwRgp", "Method", "SimClr", "WMse"]

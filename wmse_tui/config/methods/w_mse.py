@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
+from wmse_tui.config.methods.slices import slice_problems
 from wmse_tui.config.options import Options, unit
 from wmse_tui.config.problems import Problem
 
@@ -77,19 +78,7 @@ class WMse(Options):
                 f"{self.whitening_size} images cannot whiten {dim} dimensions",
                 f"take more than {dim}; the paper takes {2 * dim}",
             )
-        if self.whitening_size > batch:
-            yield Problem(
-                "schedule.batch_size",
-                f"a batch of {batch} images holds no slice of {self.whitening_size} (method.whitening_size)",
-                f"take a multiple of {self.whitening_size}",
-            )
-        elif batch % self.whitening_size:
-            below = batch - batch % self.whitening_size
-            yield Problem(
-                "schedule.batch_size",
-                f"{batch} images cannot be cut into slices of {self.whitening_size} (method.whitening_size)",
-                f"take {below} or {below + self.whitening_size}",
-            )
+        yield from slice_problems(self.whitening_size, batch)
 
     def _without_effect(self) -> Iterator[Problem]:
         """Options that the operator, or shrinkage by 0, does not look at."""

@@ -1,7 +1,8 @@
 """Losses: pure functions of embeddings (views, batch, dim), one per file, each named after its method."""
 
 from wmse_tui.engine.losses.byol import byol_loss
+from wmse_tui.engine.losses.cw_rgp import cw_rgp_loss
 from wmse_tui.engine.losses.simclr import contrastive_loss
 from wmse_tui.engine.losses.w_mse import w_mse_loss
 
-__all__ = ["byol_loss", "contrastive_loss", "w_mse_loss"]
+__all__ = ["byol_loss", "contrastive_loss", "cw_rgp_loss", "w_mse_loss"]

@@ -52,7 +52,7 @@ def w_mse_loss(
     """
     check_embeddings(embeddings)
     if permutations is None:
-        permutations = _draw(iterations, embeddings.shape[1], generator)
+        permutations = draw_orders(iterations, embeddings.shape[1], generator)
     elif iterations not in (1, len(permutations)):
         raise ValueError(f"{len(permutations)} permutations were given for {iterations} iterations")
     slices = sliced(embeddings, whitening_size=whitening_size, permutations=permutations)
@@ -61,7 +61,8 @@ def w_mse_loss(
         return cast("Tensor", Spread.apply(z, normalize))
 
 
-def _draw(iterations: int, batch: int, generator: torch.Generator | None) -> Tensor:
+def draw_orders(iterations: int, batch: int, generator: torch.Generator | None) -> Tensor:
+    """(iterations, batch): random orders of a batch, on the CPU."""
     if iterations < 1:
         raise ValueError(f"iterations must be 1 or more, not {iterations}")
     return torch.stack([torch.randperm(batch, generator=generator) for _ in range(iterations)])
