@@ -147,7 +147,7 @@ def test_the_usual_dip_of_the_first_epochs_is_no_fall() -> None:
     assert judge(history(*dip)).name == "healthy"
 
 
-@pytest.mark.parametrize("about", [W_MSE, SIMCLR])
+@pytest.mark.parametrize("about", [W_MSE, SIMCLR, CW_RGP])
 def test_a_loss_at_its_no_structure_value_has_taught_nothing(about: Summary) -> None:
     nothing = loss_without_structure(about)
     assert nothing is not None
