@@ -213,3 +213,13 @@ def test_shuffling_one_slice_helps_only_where_partitions_are_drawn_again() -> No
     one = ("schedule.batch_size=64", "method.iterations=2")
     assert "method.iterations" not in remarks("cifar10-cwrgp2", *one)
     assert "method.iterations" in remarks("cifar10-cwrgp2", *one, "method.partition=fixed")
+
+
+def test_intl_over_too_few_channels_or_images_is_a_warning() -> None:
+    text = remarks("cifar10-intl", "projector.dim=256")["projector.dim"]
+    assert text.startswith("warning: 256 images are whitened over 256 channels, which leaves them in 255 dir")
+    text = remarks("cifar10-intl", "method.axis=batch")["method.axis"]
+    assert text.startswith(
+        "warning: 2048 channels are whitened over 256 images, which leaves them in 255 dir"
+    )
+    assert "method.axis" not in remarks("cifar10-intl", "method.axis=batch", "projector.dim=64")

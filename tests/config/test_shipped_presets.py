@@ -43,7 +43,13 @@ RESULTS = {
 }
 # of other publications, with tests of their own
 ELSEWHERE = [
-    f"{name}-cwrgp{views}" for name in ("cifar10", "cifar100", "stl10", "tiny_imagenet") for views in (2, 4)
+    *(
+        f"{name}-cwrgp{views}"
+        for name in ("cifar10", "cifar100", "stl10", "tiny_imagenet")
+        for views in (2, 4)
+    ),
+    "cifar10-intl",
+    "cifar100-intl",
 ]
 
 

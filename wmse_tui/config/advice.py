@@ -8,7 +8,7 @@ from math import isfinite
 from typing import Literal
 
 from wmse_tui.config.datasets import DATASETS
-from wmse_tui.config.methods import CwRgp, WMse
+from wmse_tui.config.methods import CwRgp, Intl, WMse
 from wmse_tui.config.schema import Experiment
 
 COLLAPSING = {
@@ -135,6 +135,8 @@ def _whitening(experiment: Experiment) -> Iterator[Advice]:
     method, dim = experiment.method, experiment.projector.dim
     if isinstance(method, CwRgp):
         yield from _groups(method, experiment)
+    if isinstance(method, Intl):
+        yield from _few_channels(method, experiment)
     if not isinstance(method, WMse):
         return
     size = method.whitening_size
@@ -157,6 +159,24 @@ def _whitening(experiment: Experiment) -> Iterator[Advice]:
             "method.iterations",
             "info",
             f"the batch is one slice, so shuffling it {method.iterations} times changes nothing; 1 is enough",
+        )
+
+
+def _few_channels(method: Intl, experiment: Experiment) -> Iterator[Advice]:
+    dim, batch = experiment.projector.dim, experiment.schedule.batch_size
+    if method.axis == "channel" and dim <= batch:
+        yield Advice(
+            "projector.dim",
+            "warning",
+            f"{batch} images are whitened over {dim} channels, which leaves them in {dim - 1} directions at "
+            f"most: their variances cannot reach 1; take more than {batch} channels, or method.axis=batch",
+        )
+    if method.axis == "batch" and batch <= dim:
+        yield Advice(
+            "method.axis",
+            "warning",
+            f"{dim} channels are whitened over {batch} images, which leaves them in {batch - 1} directions "
+            "at most: their variances cannot reach 1; take method.axis=channel",
         )
 
 

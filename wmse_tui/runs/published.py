@@ -23,7 +23,7 @@ from wmse_tui.runs.recipe import deviations, relation
 from wmse_tui.runs.view import State
 
 METHOD_TITLES: Mapping[str, str] = MappingProxyType(
-    {"w_mse": "W-MSE", "simclr": "SimCLR", "byol": "BYOL", "cw_rgp": "CW-RGP"}
+    {"w_mse": "W-MSE", "simclr": "SimCLR", "byol": "BYOL", "cw_rgp": "CW-RGP", "intl": "INTL"}
 )
 _USUAL_BACKBONE = "resnet18"
 

@@ -109,7 +109,7 @@ def test_what_it_whitened_at_a_step_can_be_looked_at_again(experiment: Build, vi
 
 
 def test_what_the_operator_inverts_is_looked_at_and_nothing_else(experiment: Build, views: Tensor) -> None:
-    for operator in ("standardise", "none"):
+    for operator in ("iterative", "standardise", "none"):
         method = build(WMse(whitening_size=8, operator=operator), experiment)
         embeddings = method(views, step_key=(0, 5)).embeddings
         assert method.whitened(embeddings, step_key=(0, 5)) is None

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import torch
 
-from wmse_tui.config.methods import Byol, CwRgp, SimClr, WMse
+from wmse_tui.config.methods import Byol, CwRgp, Intl, SimClr, WMse
 from wmse_tui.config.schema import Experiment
-from wmse_tui.engine.methods import byol, cw_rgp, simclr, w_mse
+from wmse_tui.engine.methods import byol, cw_rgp, intl, simclr, w_mse
 from wmse_tui.engine.methods.base import Losses, Method, StepKey
 from wmse_tui.engine.models import build_backbone, build_projector
 
@@ -38,3 +38,5 @@ def build_method(experiment: Experiment) -> Method:
                 return byol.build(options, encoder, projector, head.dim)
             case CwRgp() as options:
                 return cw_rgp.build(options, encoder, projector)
+            case Intl() as options:
+                return intl.build(options, encoder, projector)

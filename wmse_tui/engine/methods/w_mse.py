@@ -12,6 +12,7 @@ from wmse_tui.engine.methods.base import Losses, Method, StepKey
 from wmse_tui.engine.models import Backbone
 from wmse_tui.engine.random import permutation
 from wmse_tui.engine.whitening import Layout, Operator, diagnose, sliced
+from wmse_tui.engine.whitening.diagnosis import needs_rank
 
 
 class WMse(Method):
@@ -72,7 +73,7 @@ class WMse(Method):
         )
 
     def whitened(self, embeddings: Tensor, *, step_key: StepKey) -> tuple[Tensor, float] | None:
-        if self.operator in ("standardise", "none"):
+        if not needs_rank(self.operator):
             return None
         permutations = self.permutations(embeddings.shape[1], step_key)
         slices = sliced(embeddings, whitening_size=self.whitening_size, permutations=permutations)
