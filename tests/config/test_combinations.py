@@ -95,6 +95,21 @@ RULES = [
         ),
     ),
     (
+        ["method={name: shuffled_dbn, groups: 5}"],
+        "method.groups: 64 dimensions cannot be parted into 5 groups of equal width; take 4, or another",
+    ),
+    (
+        ["method={name: shuffled_dbn, groups: 1}", "schedule.batch_size=64"],
+        (
+            "method.groups: a batch of 64 images cannot whiten groups of 64 channels; "
+            "take 2 groups or more, or a larger schedule.batch_size"
+        ),
+    ),
+    (
+        ["method={name: shuffled_dbn, groups: 1, partition: fixed}"],
+        "method.partition: there is one group (method.groups), and nothing to shuffle; remove it",
+    ),
+    (
         ["dataset.train_images=300"],
         "schedule.batch_size: 300 training images do not fill one batch of 512; take at most 300",
     ),
@@ -208,6 +223,7 @@ def test_what_cannot_work_is_refused_with_its_reason_and_a_way_out(overrides: li
         ["method={operator: zca, eps: 0.1, relative_eps: true}"],
         ["method.name=cw_rgp", "projector.dim=260"],
         ["method={name: cw_rgp, axis: batch, whitening_size: 128, groups: 8}", "projector.dim=512"],
+        ["method={name: shuffled_dbn}", "projector.dim=2048"],
         ["schedule.epochs=51"],
         ["schedule.epochs=20", "schedule.milestones=[]"],
         ["schedule.epochs=20", "schedule.kind=cosine"],

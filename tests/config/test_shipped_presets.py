@@ -50,6 +50,7 @@ ELSEWHERE = [
     ),
     "cifar10-intl",
     "cifar100-intl",
+    "cifar10-shuffled_dbn",
 ]
 
 

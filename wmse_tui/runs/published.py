@@ -23,7 +23,14 @@ from wmse_tui.runs.recipe import deviations, relation
 from wmse_tui.runs.view import State
 
 METHOD_TITLES: Mapping[str, str] = MappingProxyType(
-    {"w_mse": "W-MSE", "simclr": "SimCLR", "byol": "BYOL", "cw_rgp": "CW-RGP", "intl": "INTL"}
+    {
+        "w_mse": "W-MSE",
+        "simclr": "SimCLR",
+        "byol": "BYOL",
+        "cw_rgp": "CW-RGP",
+        "intl": "INTL",
+        "shuffled_dbn": "Shuffled-DBN",
+    }
 )
 _USUAL_BACKBONE = "resnet18"
 

@@ -9,9 +9,10 @@ from pydantic import Field
 from wmse_tui.config.methods.byol import Byol
 from wmse_tui.config.methods.cw_rgp import CwRgp
 from wmse_tui.config.methods.intl import Intl
+from wmse_tui.config.methods.shuffled_dbn import ShuffledDbn
 from wmse_tui.config.methods.simclr import SimClr
 from wmse_tui.config.methods.w_mse import WMse
 
-Method = Annotated[WMse | SimClr | Byol | CwRgp | Intl, Field(discriminator="name")]
+Method = Annotated[WMse | SimClr | Byol | CwRgp | Intl | ShuffledDbn, Field(discriminator="name")]
 
-__all__ = ["Byol", "CwRgp", "Intl", "Method", "SimClr", "WMse"]
+__all__ = ["Byol", "CwRgp", "Intl", "Method", "ShuffledDbn", "SimClr", "WMse"]
