@@ -223,3 +223,9 @@ def test_intl_over_too_few_channels_or_images_is_a_warning() -> None:
         "warning: 2048 channels are whitened over 256 images, which leaves them in 255 dir"
     )
     assert "method.axis" not in remarks("cifar10-intl", "method.axis=batch", "projector.dim=64")
+
+
+def test_a_large_matrix_to_decompose_is_a_warning() -> None:
+    assert "method.variant" not in remarks("cifar10-zero_icl")
+    text = remarks("cifar10-zero_icl", "method.variant=feature")["method.variant"]
+    assert text.startswith("warning: the matrix of 8192 features is decomposed at every step and view")

@@ -110,6 +110,21 @@ RULES = [
         "method.partition: there is one group (method.groups), and nothing to shuffle; remove it",
     ),
     (
+        ["method={name: zero_cl, ridge: 0}", "projector.dim=512"],
+        (
+            "method.ridge: without it 512 features cannot be whitened over 512 images; "
+            "set it above 0 (0.01 as published), or take a smaller projector.dim"
+        ),
+    ),
+    (
+        ["method={name: zero_cl, ridge: 0, variant: instance}"],
+        "method.ridge: without it 512 images cannot be whitened over 64 features; set it above 0",
+    ),
+    (
+        ["method={name: zero_cl}", "projector.dim=1"],
+        "projector.dim: one feature correlates with nothing; take 2 or more",
+    ),
+    (
         ["dataset.train_images=300"],
         "schedule.batch_size: 300 training images do not fill one batch of 512; take at most 300",
     ),
@@ -224,6 +239,7 @@ def test_what_cannot_work_is_refused_with_its_reason_and_a_way_out(overrides: li
         ["method.name=cw_rgp", "projector.dim=260"],
         ["method={name: cw_rgp, axis: batch, whitening_size: 128, groups: 8}", "projector.dim=512"],
         ["method={name: shuffled_dbn}", "projector.dim=2048"],
+        ["method={name: zero_cl, ridge: 0}"],
         ["schedule.epochs=51"],
         ["schedule.epochs=20", "schedule.milestones=[]"],
         ["schedule.epochs=20", "schedule.kind=cosine"],

@@ -51,6 +51,7 @@ ELSEWHERE = [
     "cifar10-intl",
     "cifar100-intl",
     "cifar10-shuffled_dbn",
+    "cifar10-zero_icl",
 ]
 
 

@@ -8,7 +8,7 @@ from math import isfinite
 from typing import Literal
 
 from wmse_tui.config.datasets import DATASETS
-from wmse_tui.config.methods import CwRgp, Intl, WMse
+from wmse_tui.config.methods import CwRgp, Intl, WMse, ZeroCl
 from wmse_tui.config.schema import Experiment
 
 COLLAPSING = {
@@ -19,6 +19,7 @@ COLLAPSING = {
     "none": "nothing keeps the embeddings apart: they are bound to collapse to a point; "
     "of use for a comparison only",
 }
+LARGE_MATRIX = 1024
 LARGE_FOR_CPU = ("resnet", "resnext", "wide_")
 
 
@@ -135,6 +136,16 @@ def _whitening(experiment: Experiment) -> Iterator[Advice]:
     method, dim = experiment.method, experiment.projector.dim
     if isinstance(method, CwRgp):
         yield from _groups(method, experiment)
+    if isinstance(method, ZeroCl):
+        few, things = (
+            (dim, "features") if method.variant == "feature" else (experiment.schedule.batch_size, "images")
+        )
+        if few > LARGE_MATRIX:
+            yield Advice(
+                "method.variant",
+                "warning",
+                f"the matrix of {few} {things} is decomposed at every step and view, which takes long",
+            )
     if isinstance(method, Intl):
         yield from _few_channels(method, experiment)
     if not isinstance(method, WMse):

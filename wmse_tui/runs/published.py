@@ -30,6 +30,7 @@ METHOD_TITLES: Mapping[str, str] = MappingProxyType(
         "cw_rgp": "CW-RGP",
         "intl": "INTL",
         "shuffled_dbn": "Shuffled-DBN",
+        "zero_cl": "Zero-CL",
     }
 )
 _USUAL_BACKBONE = "resnet18"

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from wmse_tui.engine.errors import WhiteningFailed
 from wmse_tui.engine.whitening import Layout, Operator, diagnose, random_partition, whiten
+from wmse_tui.engine.whitening.layout import Axis
 
 OPERATORS: tuple[Operator, ...] = ("cholesky", "zca", "pca", "iterative", "standardise", "none")
 WHITE: tuple[Operator, ...] = ("cholesky", "zca", "pca")
@@ -298,3 +299,32 @@ def test_many_newton_steps_stay_at_the_symmetric_root_in_value_and_gradient(
     (gradient,) = torch.autograd.grad((approached * weights).sum(), x)
     (expected,) = torch.autograd.grad((exact * weights).sum(), x)
     torch.testing.assert_close(gradient, expected, rtol=0, atol=100 * tolerance)
+
+
+@pytest.mark.parametrize("operator", ["zca", "pca", "iterative"])
+@pytest.mark.parametrize("axis", ["batch", "channel"])
+def test_a_constant_matrix_lets_the_gradient_through_the_centred_embeddings_alone(
+    operator: Operator, axis: Axis
+) -> None:
+    x = correlated(12, 5) if axis == "batch" else correlated(4, 12)
+    weights = correlated(*x.shape, seed=1)
+    x.requires_grad_()
+    z = whiten(x, operator=operator, axis=axis, constant=True)
+    assert torch.equal(z, whiten(x, operator=operator, axis=axis))
+    (gradient,) = torch.autograd.grad((z * weights).sum(), x)
+    rows, along = (x, weights) if axis == "batch" else (x.T, weights.T)
+    centred = (rows - rows.mean(0)).detach()
+    matrix = torch.linalg.lstsq(centred, (z if axis == "batch" else z.T).detach()).solution  # Z = C Wᵀ
+    expected = along @ matrix.T
+    if axis == "batch":
+        expected = expected - expected.mean(0)
+    else:
+        expected = expected.T
+        expected = expected - expected.mean(1, keepdim=True)
+    torch.testing.assert_close(gradient, expected, rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize("operator", ["cholesky", "standardise", "none"])
+def test_the_matrix_of_others_is_not_held_constant(operator: Operator) -> None:
+    with pytest.raises(ValueError, match=f"the matrix of operator '{operator}' cannot be held constant"):
+        whiten(correlated(12, 4), operator=operator, constant=True)

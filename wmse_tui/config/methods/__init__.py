@@ -12,7 +12,8 @@ from wmse_tui.config.methods.intl import Intl
 from wmse_tui.config.methods.shuffled_dbn import ShuffledDbn
 from wmse_tui.config.methods.simclr import SimClr
 from wmse_tui.config.methods.w_mse import WMse
+from wmse_tui.config.methods.zero_cl import ZeroCl
 
-Method = Annotated[WMse | SimClr | Byol | CwRgp | Intl | ShuffledDbn, Field(discriminator="name")]
+Method = Annotated[WMse | SimClr | Byol | CwRgp | Intl | ShuffledDbn | ZeroCl, Field(discriminator="name")]
 
-__all__ = ["Byol", "CwRgp", "Intl", "Method", "ShuffledDbn", "SimClr", "WMse"]
+__all__ = ["Byol", "CwRgp", "Intl", "Method", "ShuffledDbn", "SimClr", "WMse", "ZeroCl"]

@@ -6,5 +6,14 @@ from wmse_tui.engine.losses.intl import intl_loss
 from wmse_tui.engine.losses.shuffled_dbn import shuffled_dbn_loss
 from wmse_tui.engine.losses.simclr import contrastive_loss
 from wmse_tui.engine.losses.w_mse import w_mse_loss
+from wmse_tui.engine.losses.zero_cl import zero_cl_loss
 
-__all__ = ["byol_loss", "contrastive_loss", "cw_rgp_loss", "intl_loss", "shuffled_dbn_loss", "w_mse_loss"]
+__all__ = [
+    "byol_loss",
+    "contrastive_loss",
+    "cw_rgp_loss",
+    "intl_loss",
+    "shuffled_dbn_loss",
+    "w_mse_loss",
+    "zero_cl_loss",
+]

@@ -30,6 +30,7 @@ def whiten(
     groups: int = 1,
     partition: Tensor | None = None,
     steps: int = STEPS,
+    constant: bool = False,
 ) -> Tensor:
     """Whiten each slice of `x` by its own mean and covariance, all slices in one factorisation.
 
@@ -58,6 +59,8 @@ def whiten(
             row a permutation (`random_partition` draws some) whose consecutive runs are the groups. None:
             their own order. The result is in the order of `x` either way.
         steps: of "iterative", 1 or more.
+        constant: the matrix counts as a constant, and gradients flow through the centred embeddings alone; of
+            "zca", "pca" and "iterative".
 
     Returns:
         The shape of `x`. With `eps=0`, "cholesky", "zca" and "pca" give every slice (or group) mean 0 and
@@ -67,7 +70,7 @@ def whiten(
         WhiteningFailed: too few samples; or, on the CPU, a covariance without a root, with the reason. To
             know that at once of a GPU would mean to wait for it: there such slices come out as NaN, in value
             and gradient, and `diagnose` tells the reason. Jitter is never added.
-        ValueError, TypeError: wrong operator, shape, eps, groups, partition, steps or dtype.
+        ValueError, TypeError: wrong operator, shape, eps, groups, partition, steps, constant or dtype.
     """
     if operator not in get_args(Operator):
         *names, last = map(repr, get_args(Operator))
@@ -80,6 +83,8 @@ def whiten(
         raise ValueError(f"eps must lie in [0, 1], not {eps}")
     if steps < 1:
         raise ValueError(f"steps must be 1 or more, not {steps}")
+    if constant and operator not in ("zca", "pca", "iterative"):
+        raise ValueError(f"the matrix of operator {operator!r} cannot be held constant")
     layout = Layout(axis, groups, partition, relative_eps)
     layout.check(x)
     if operator == "none":
@@ -88,7 +93,7 @@ def whiten(
         y, mean = layout.out(at_least_float32(x))
         if needs_rank(operator) and (too_few := too_few_samples(y, eps, axis)) is not None:
             raise too_few
-        whitened, failed = _whitened(y, mean, operator, eps, steps)
+        whitened, failed = _whitened(y, mean, operator, eps, steps, constant)
         if not x.is_cuda and failed.any():
             found = diagnose(x, operator=operator, eps=eps, layout=layout)
             raise found or WhiteningFailed("a covariance has no inverse root")
@@ -96,7 +101,7 @@ def whiten(
 
 
 def _whitened(
-    y: Tensor, mean: Tensor | None, operator: Operator, eps: float, steps: int
+    y: Tensor, mean: Tensor | None, operator: Operator, eps: float, steps: int, constant: bool
 ) -> tuple[Tensor, Tensor]:
     """(whitened slices, failed: true or above 0) of what `Layout.out` gives."""
     if operator == "cholesky":
@@ -105,7 +110,7 @@ def _whitened(
     if operator == "standardise":
         return _standardised(y, mean, eps)
     roots: dict[str, Root] = {"zca": Zca(), "pca": Pca(), "iterative": Iterative(steps)}
-    return cast("tuple[Tensor, Tensor]", RootWhitening.apply(y, roots[operator], eps, mean))
+    return cast("tuple[Tensor, Tensor]", RootWhitening.apply(y, roots[operator], eps, mean, constant))
 
 
 def _standardised(y: Tensor, mean: Tensor | None, eps: float) -> tuple[Tensor, Tensor]:

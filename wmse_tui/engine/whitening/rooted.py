@@ -19,13 +19,16 @@ from wmse_tui.engine.whitening.roots import Root
 
 
 class RootWhitening(torch.autograd.Function):
-    """(slices (..., samples, dim), root, eps, mean) -> (whitened slices, failed); a failed slice is all NaN.
+    """(slices (..., samples, dim), root, eps, mean, constant) -> (whitened slices, failed); failed: all NaN.
 
-    `mean` is that of `covariances`: None lets the slices be centred here.
+    `mean` is that of `covariances`: None lets the slices be centred here. `constant`: the gradient of the
+    root is left out.
     """
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, root: Root, eps: float, mean: Tensor | None) -> tuple[Tensor, Tensor]:
+    def forward(
+        ctx: Any, x: Tensor, root: Root, eps: float, mean: Tensor | None, constant: bool
+    ) -> tuple[Tensor, Tensor]:
         with full_precision(x.device.type):
             centred, centre, covariance = covariances(x, eps, mean)
             matrix, usable, kept = root.matrix(covariance)
@@ -34,22 +37,25 @@ class RootWhitening(torch.autograd.Function):
                 failed |= ~varies(covariance, centre)
             matrix = matrix.masked_fill(failed[..., None, None], torch.nan)
             whitened = centred @ matrix.mT
-        ctx.save_for_backward(centred, matrix, *kept)
+        ctx.save_for_backward(centred, matrix, *(() if constant else kept))
         ctx.mark_non_differentiable(failed)
         ctx.root, ctx.scale, ctx.centres = root, 2 * (1 - eps) / (x.shape[-2] - 1), mean is None
+        ctx.constant = constant
         return whitened, failed
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None, None]:
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None, None, None]:
         centred, matrix, *kept = ctx.saved_tensors
         gradient = gradients[0]
         with full_precision(gradient.device.type):  # again: this runs later, in a thread of autograd
-            of_covariance = ctx.root.gradient(gradient.mT @ centred, matrix, tuple(kept))
-            of_x = gradient @ matrix + centred @ of_covariance * ctx.scale
+            of_x = gradient @ matrix
+            if not ctx.constant:
+                of_covariance = ctx.root.gradient(gradient.mT @ centred, matrix, tuple(kept))
+                of_x += centred @ of_covariance * ctx.scale
             if ctx.centres:
                 of_x -= of_x.mean(-2, keepdim=True)
-            return of_x, None, None, None
+            return of_x, None, None, None, None
 
 
 def varies(covariance: Tensor, mean: Tensor) -> Tensor:
