@@ -229,3 +229,9 @@ def test_a_large_matrix_to_decompose_is_a_warning() -> None:
     assert "method.variant" not in remarks("cifar10-zero_icl")
     text = remarks("cifar10-zero_icl", "method.variant=feature")["method.variant"]
     assert text.startswith("warning: the matrix of 8192 features is decomposed at every step and view")
+
+
+def test_one_group_has_nothing_to_shuffle() -> None:
+    text = remarks("cifar10", "method.name=shuffled_dbn")["method.groups"]
+    assert text == "info: a batch of 512 images whitens all 64 channels in one group, so nothing is shuffled"
+    assert "method.groups" not in remarks("cifar10", "method.name=shuffled_dbn", "projector.dim=512")

@@ -8,7 +8,7 @@ from math import isfinite
 from typing import Literal
 
 from wmse_tui.config.datasets import DATASETS
-from wmse_tui.config.methods import CwRgp, Intl, WMse, ZeroCl
+from wmse_tui.config.methods import CwRgp, Intl, ShuffledDbn, WMse, ZeroCl
 from wmse_tui.config.schema import Experiment
 
 COLLAPSING = {
@@ -145,6 +145,14 @@ def _whitening(experiment: Experiment) -> Iterator[Advice]:
                 "method.variant",
                 "warning",
                 f"the matrix of {few} {things} is decomposed at every step and view, which takes long",
+            )
+    if isinstance(method, ShuffledDbn) and method.groups is None:
+        batch = experiment.schedule.batch_size
+        if 2 * dim <= batch:
+            yield Advice(
+                "method.groups",
+                "info",
+                f"a batch of {batch} images whitens all {dim} channels in one group, so nothing is shuffled",
             )
     if isinstance(method, Intl):
         yield from _few_channels(method, experiment)

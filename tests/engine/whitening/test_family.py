@@ -260,6 +260,10 @@ def test_narrow_groups_are_told_with_both_numbers() -> None:
     assert found is not None
     assert found.next[0] == ("set method.groups so that a group has 32 channels or more, 17 at least")
     assert diagnose(x, operator="zca", layout=Layout("channel", 1)) is None
+    x[:, 1] = x[:, 0]
+    found = diagnose(x, operator="zca", layout=Layout("channel", 1))
+    assert found is not None
+    assert "take fewer images to a slice (method.whitening_size) or more dimensions" in found.next[1]
 
 
 @pytest.mark.parametrize("axis", ["batch", "channel"])

@@ -45,7 +45,7 @@ def diagnose(
         x = sliced(x, whitening_size=size, permutations=permutations)
     y, mean = layout.out(x)
     few = too_few_samples(y, eps, layout.axis) if needs_rank(operator) else None
-    return _not_finite(embeddings) or few or _no_root(y, mean, eps, operator)
+    return _not_finite(embeddings) or few or _no_root(y, mean, eps, operator, layout.axis)
 
 
 def needs_rank(operator: str) -> bool:
@@ -93,7 +93,7 @@ def _not_finite(embeddings: Tensor) -> WhiteningFailed | None:
     )
 
 
-def _no_root(y: Tensor, mean: Tensor | None, eps: float, operator: str) -> WhiteningFailed | None:
+def _no_root(y: Tensor, mean: Tensor | None, eps: float, operator: str, axis: Axis) -> WhiteningFailed | None:
     with full_precision(y.device.type):
         centred, centre, covariance = covariances(y, eps, mean)
         finite = (centred.mT @ centred).isfinite().all()
@@ -129,7 +129,9 @@ def _no_root(y: Tensor, mean: Tensor | None, eps: float, operator: str) -> White
         f"{evidence}; {_spread(slices[failed[0]], y)}; {share}",
         next=(
             "start a new run with a lower optimizer.lr or longer schedule.warmup_steps",
-            "take more images to a slice (method.whitening_size) or fewer dimensions (projector.dim)",
+            "take more images to a slice (method.whitening_size) or fewer dimensions (projector.dim)"
+            if axis == "batch"
+            else "take fewer images to a slice (method.whitening_size) or more dimensions (projector.dim)",
             "if many images are alike or repeated: look at dataset and augmentation",
             "set method.eps (1e-4, say) only knowingly: it changes the loss, most so for small embeddings",
         ),
