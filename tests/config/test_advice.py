@@ -57,6 +57,31 @@ def test_a_whitening_size_under_twice_the_embedding_size_is_a_warning() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("operator", "words"),
+    [
+        ("pca", "is known to collapse (Weng et al. 2022)"),
+        ("standardise", "dimensions may come to repeat each other"),
+        ("none", "nothing keeps the embeddings apart"),
+    ],
+)
+def test_an_operator_that_does_not_hold_the_dimensions_is_a_warning(operator: str, words: str) -> None:
+    text = remarks("cifar10", f"method.operator={operator}")["method.operator"]
+    assert text.startswith("warning: ")
+    assert words in text
+
+
+@pytest.mark.parametrize("operator", ["cholesky", "zca", "iterative"])
+def test_the_others_deserve_none(operator: str) -> None:
+    assert "method.operator" not in remarks("cifar10", f"method.operator={operator}")
+
+
+def test_without_a_covariance_its_condition_is_not_spoken_of() -> None:
+    overrides = ("method.operator=standardise", "method.whitening_size=32")
+    assert "method.whitening_size" not in remarks("cifar10", *overrides)
+    assert whitening_outlook(load_experiment(preset="cifar10", overrides=overrides)) == ""
+
+
 def test_shuffling_a_single_slice_is_remarked() -> None:
     text = remarks("stl10", "schedule.batch_size=256")["method.iterations"]
     assert text == "info: the batch is one slice, so shuffling it 4 times changes nothing; 1 is enough"
@@ -165,3 +190,48 @@ def test_what_the_whitening_is_up_against_is_told_whether_wise_or_not() -> None:
     assert "in 1 slice of each batch" in text
     assert text.endswith("a condition number without bound")
     assert whitening_outlook(load_experiment(preset="cifar10-byol")) == ""
+
+
+def test_channels_to_whiten_over_are_counted_per_group() -> None:
+    text = remarks("cifar10-cwrgp2", "projector.dim=400")["method.groups"]
+    assert text.startswith("warning: 64 images are whitened over 100 channels: even of pure noise")
+    assert text.endswith("the published recipes whiten over 128 or more")
+    wide = remarks("cifar10-cwrgp2", "method.axis=batch", "method.groups=16")
+    assert "method.groups" not in wide
+    narrow = remarks("cifar10-cwrgp2", "method.axis=batch", "method.groups=10", "projector.dim=400")
+    assert narrow["method.groups"].startswith("warning: 40 channels are whitened over 64 images")
+
+
+def test_the_outlook_of_channel_whitening() -> None:
+    assert whitening_outlook(load_experiment(preset="cifar10-cwrgp2")) == (
+        "64 images are whitened over 128 channels, in 4 groups and in 4 slices of each batch; "
+        "of pure noise the covariance would have a condition number near 35"
+    )
+
+
+def test_shuffling_one_slice_helps_only_where_partitions_are_drawn_again() -> None:
+    one = ("schedule.batch_size=64", "method.iterations=2")
+    assert "method.iterations" not in remarks("cifar10-cwrgp2", *one)
+    assert "method.iterations" in remarks("cifar10-cwrgp2", *one, "method.partition=fixed")
+
+
+def test_intl_over_too_few_channels_or_images_is_a_warning() -> None:
+    text = remarks("cifar10-intl", "projector.dim=256")["projector.dim"]
+    assert text.startswith("warning: 256 images are whitened over 256 channels, which leaves them in 255 dir")
+    text = remarks("cifar10-intl", "method.axis=batch")["method.axis"]
+    assert text.startswith(
+        "warning: 2048 channels are whitened over 256 images, which leaves them in 255 dir"
+    )
+    assert "method.axis" not in remarks("cifar10-intl", "method.axis=batch", "projector.dim=64")
+
+
+def test_a_large_matrix_to_decompose_is_a_warning() -> None:
+    assert "method.variant" not in remarks("cifar10-zero_icl")
+    text = remarks("cifar10-zero_icl", "method.variant=feature")["method.variant"]
+    assert text.startswith("warning: the matrix of 8192 features is decomposed at every step and view")
+
+
+def test_one_group_has_nothing_to_shuffle() -> None:
+    text = remarks("cifar10", "method.name=shuffled_dbn")["method.groups"]
+    assert text == "info: a batch of 512 images whitens all 64 channels in one group, so nothing is shuffled"
+    assert "method.groups" not in remarks("cifar10", "method.name=shuffled_dbn", "projector.dim=512")

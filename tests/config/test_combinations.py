@@ -30,6 +30,101 @@ RULES = [
         ),
     ),
     (
+        ["method.steps=7"],
+        (
+            "--set method.steps: the operator is cholesky, and only the iterative one takes steps; "
+            "set method.operator=iterative, or remove it"
+        ),
+    ),
+    (
+        ["method={operator: none, eps: 0.1}"],
+        "method.eps: the operator is none: there is no covariance to shrink; remove it",
+    ),
+    (
+        ["method={operator: none, iterations: 2}"],
+        (
+            "method.iterations: the operator is none: slices change nothing, however often they are drawn; "
+            "set it to 1"
+        ),
+    ),
+    (
+        ["method.relative_eps=true"],
+        (
+            "--set method.relative_eps: the shrinkage (method.eps) is 0, which is the same on every scale; "
+            "set method.eps above 0, or remove it"
+        ),
+    ),
+    (
+        ["method={operator: zca, whitening_size: 64}"],
+        "method.whitening_size: 64 images cannot whiten 64 dimensions",
+    ),
+    (
+        ["method.name=cw_rgp"],
+        (
+            "method.groups: 4 groups of 16 channels cannot whiten 64 images (method.whitening_size); "
+            "set projector.dim above 256 (512, say), or take fewer groups, or fewer than 16 images"
+        ),
+    ),
+    (
+        ["method={name: cw_rgp, groups: 1}"],
+        "method.groups: 1 group of 64 channels cannot whiten 64 images (method.whitening_size)",
+    ),
+    (
+        ["method={name: cw_rgp, groups: 3}", "projector.dim=512"],
+        (
+            "--set method: method.groups: 512 dimensions cannot be parted into 3 groups of equal width; "
+            "take 2, or another divisor of 512"
+        ),
+    ),
+    (
+        ["method={name: cw_rgp, groups: 1, partition: fixed}", "projector.dim=512"],
+        "method.partition: there is one group (method.groups), and nothing to part; remove it",
+    ),
+    (
+        ["method={name: cw_rgp, axis: batch}", "projector.dim=512"],
+        (
+            "method.whitening_size: 64 images cannot whiten 4 groups of 128 channels; "
+            "take more than 128 images, or more groups"
+        ),
+    ),
+    (
+        ["method.name=cw_rgp", "projector.dim=512", "schedule.batch_size=500"],
+        (
+            "schedule.batch_size: 500 images cannot be cut into slices of 64 (method.whitening_size); "
+            "take 448 or 512"
+        ),
+    ),
+    (
+        ["method={name: shuffled_dbn, groups: 5}"],
+        "method.groups: 64 dimensions cannot be parted into 5 groups of equal width; take 4, or another",
+    ),
+    (
+        ["method={name: shuffled_dbn, groups: 1}", "schedule.batch_size=64"],
+        (
+            "method.groups: a batch of 64 images cannot whiten groups of 64 channels; "
+            "take 2 groups or more, or a larger schedule.batch_size"
+        ),
+    ),
+    (
+        ["method={name: shuffled_dbn, groups: 1, partition: fixed}"],
+        "method.partition: there is one group (method.groups), and nothing to shuffle; remove it",
+    ),
+    (
+        ["method={name: zero_cl, ridge: 0}", "projector.dim=512"],
+        (
+            "method.ridge: without it 512 features cannot be whitened over 512 images; "
+            "set it above 0 (0.01 as published), or take a smaller projector.dim"
+        ),
+    ),
+    (
+        ["method={name: zero_cl, ridge: 0, variant: instance}"],
+        "method.ridge: without it 512 images cannot be whitened over 64 features; set it above 0",
+    ),
+    (
+        ["method={name: zero_cl}", "projector.dim=1"],
+        "projector.dim: one feature correlates with nothing; take 2 or more",
+    ),
+    (
         ["dataset.train_images=300"],
         "schedule.batch_size: 300 training images do not fill one batch of 512; take at most 300",
     ),
@@ -138,6 +233,13 @@ def test_what_cannot_work_is_refused_with_its_reason_and_a_way_out(overrides: li
     "overrides",
     [
         ["method.whitening_size=65", "schedule.batch_size=130"],
+        ["method={operator: iterative, whitening_size: 64, steps: 7}"],
+        ["method={operator: standardise, whitening_size: 32}"],
+        ["method={operator: zca, eps: 0.1, relative_eps: true}"],
+        ["method.name=cw_rgp", "projector.dim=260"],
+        ["method={name: cw_rgp, axis: batch, whitening_size: 128, groups: 8}", "projector.dim=512"],
+        ["method={name: shuffled_dbn}", "projector.dim=2048"],
+        ["method={name: zero_cl, ridge: 0}"],
         ["schedule.epochs=51"],
         ["schedule.epochs=20", "schedule.milestones=[]"],
         ["schedule.epochs=20", "schedule.kind=cosine"],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 from wmse_tui.config.json_schema import experiment_json_schema
+from wmse_tui.config.names import unions
 
 
 def test_it_is_json_closed_and_needs_nothing() -> None:
@@ -31,11 +32,9 @@ def test_options_keep_their_words_units_bounds_and_choices() -> None:
 def test_a_section_fits_its_union_without_a_tag() -> None:
     method = experiment_json_schema()["properties"]["method"]
     assert "oneOf" not in method
-    assert [member["$ref"] for member in method["anyOf"]] == [
-        "#/$defs/WMse",
-        "#/$defs/SimClr",
-        "#/$defs/Byol",
-    ]
+    members = [f"#/$defs/{member.__name__}" for member in unions()["method"].classes.values()]
+    assert [member["$ref"] for member in method["anyOf"]] == members
+    assert members[:3] == ["#/$defs/WMse", "#/$defs/SimClr", "#/$defs/Byol"]
 
 
 def test_a_file_may_extend_a_preset() -> None:

@@ -71,16 +71,16 @@ def test_naming_the_same_method_again_drops_nothing() -> None:
 
 
 def test_a_wrong_method_hides_no_other_problem() -> None:
-    text = complaint("method: {whitening_size: 256}", "method: {name: vicreg}\nseed: x")
-    assert text.splitlines() == [
-        "1.yaml:2: seed: expected a whole number, got 'x'",
-        "1.yaml:1: method.name: expected one of w_mse, simclr, byol, got 'vicreg'",
-    ]
+    text = complaint("method: {whitening_size: 256}", "method: {name: no_such_method}\nseed: x")
+    seed, method = text.splitlines()
+    assert seed == "1.yaml:2: seed: expected a whole number, got 'x'"
+    assert method.startswith("1.yaml:1: method.name: expected one of w_mse, simclr, byol, ")
+    assert method.endswith(", got 'no_such_method'")
 
 
 def test_an_option_of_the_old_method_in_the_same_layer_is_a_mistake() -> None:
-    assert complaint("", "method: {name: byol, whitening_size: 3}") == (
-        "1.yaml:1: method.whitening_size: unknown key; only method.name=w_mse has it"
+    assert complaint("", "method: {name: byol, output_batch_norm: true}") == (
+        "1.yaml:1: method.output_batch_norm: unknown key; only method.name=simclr has it"
     )
 
 

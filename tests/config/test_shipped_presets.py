@@ -41,10 +41,22 @@ RESULTS = {
     "imagenet100": (None, None),
     "imagenet100-wmse4": (None, None),
 }
+# of other publications, with tests of their own
+ELSEWHERE = [
+    *(
+        f"{name}-cwrgp{views}"
+        for name in ("cifar10", "cifar100", "stl10", "tiny_imagenet")
+        for views in (2, 4)
+    ),
+    "cifar10-intl",
+    "cifar100-intl",
+    "cifar10-shuffled_dbn",
+    "cifar10-zero_icl",
+]
 
 
 def test_the_shipped_presets_are_these() -> None:
-    assert preset_names() == tuple(sorted([*RESULTS, "quickstart"]))
+    assert preset_names() == tuple(sorted([*RESULTS, *ELSEWHERE, "quickstart"]))
 
 
 @pytest.mark.parametrize("name", RESULTS)

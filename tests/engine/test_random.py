@@ -6,7 +6,16 @@ import pytest
 import torch
 from torch import Tensor
 
-from wmse_tui.engine.random import WORD, Stream, epoch_order, permutation, philox, subset_order, uniforms
+from wmse_tui.engine.random import (
+    WORD,
+    Stream,
+    epoch_order,
+    partitions,
+    permutation,
+    philox,
+    subset_order,
+    uniforms,
+)
 
 # Random123's known-answer vectors for philox4x32 with ten rounds: counter, key, answer.
 KNOWN = [
@@ -117,6 +126,15 @@ def test_orders_are_permutations_that_differ() -> None:
     for order in orders:
         assert torch.equal(order.sort().values, torch.arange(1000))
     assert len({tuple(order.tolist()) for order in orders}) == len(orders)
+
+
+def test_partitions_are_counted_by_seed_step_and_place() -> None:
+    drawn = partitions(6, 50, seed=1, step=7)
+    assert torch.equal(drawn.sort(-1).values, torch.arange(50).expand(6, 50))
+    assert torch.equal(partitions(2, 50, seed=1, step=7), drawn[:2])
+    others = [partitions(6, 50, seed=2, step=7), partitions(6, 50, seed=1, step=7 + (1 << 32))]
+    rows = torch.cat([drawn, *others, permutation(50, seed=1, step=7)[None]])
+    assert len({tuple(row.tolist()) for row in rows}) == 19
 
 
 def test_every_order_of_three_is_equally_likely() -> None:

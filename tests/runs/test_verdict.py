@@ -17,6 +17,7 @@ from wmse_tui.runs.view import RunView
 
 W_MSE = Summary(method="w_mse", batch_size=512, whitening_size=128, normalize=True)
 SIMCLR = Summary(method="simclr", batch_size=256)
+CW_RGP = Summary(method="cw_rgp", batch_size=256, whitening_size=64, normalize=True)
 BYOL = Summary(method="byol", batch_size=256)
 
 HEALTHY: dict[str, Any] = {
@@ -146,7 +147,7 @@ def test_the_usual_dip_of_the_first_epochs_is_no_fall() -> None:
     assert judge(history(*dip)).name == "healthy"
 
 
-@pytest.mark.parametrize("about", [W_MSE, SIMCLR])
+@pytest.mark.parametrize("about", [W_MSE, SIMCLR, CW_RGP])
 def test_a_loss_at_its_no_structure_value_has_taught_nothing(about: Summary) -> None:
     nothing = loss_without_structure(about)
     assert nothing is not None

@@ -8,9 +8,18 @@ from math import isfinite
 from typing import Literal
 
 from wmse_tui.config.datasets import DATASETS
-from wmse_tui.config.methods import WMse
+from wmse_tui.config.methods import CwRgp, Intl, ShuffledDbn, WMse, ZeroCl
 from wmse_tui.config.schema import Experiment
 
+COLLAPSING = {
+    "pca": "whitening onto principal axes is known to collapse (Weng et al. 2022), where cholesky and zca "
+    "are not; of use for a comparison only",
+    "standardise": "variances alone are kept up: dimensions may come to repeat each other; "
+    "cholesky, zca and iterative keep them apart",
+    "none": "nothing keeps the embeddings apart: they are bound to collapse to a point; "
+    "of use for a comparison only",
+}
+LARGE_MATRIX = 1024
 LARGE_FOR_CPU = ("resnet", "resnext", "wide_")
 
 
@@ -78,7 +87,9 @@ def expected_condition_number(dim: int, whitening_size: int) -> float:
 def whitening_outlook(experiment: Experiment) -> str:
     """What the whitening of an experiment is up against, in a sentence; "" where nothing is whitened."""
     method, dim = experiment.method, experiment.projector.dim
-    if not isinstance(method, WMse):
+    if isinstance(method, CwRgp):
+        return _group_outlook(method, experiment)
+    if not isinstance(method, WMse) or method.operator in ("standardise", "none"):
         return ""
     slices = experiment.schedule.batch_size // method.whitening_size
     condition = expected_condition_number(dim, method.whitening_size)
@@ -90,6 +101,31 @@ def whitening_outlook(experiment: Experiment) -> str:
     )
 
 
+def _group_outlook(method: CwRgp, experiment: Experiment) -> str:
+    few, many, condition = _group_sizes(method, experiment)
+    slices = experiment.schedule.batch_size // method.whitening_size
+    shares = "1 slice" if slices == 1 else f"{slices} slices"
+    whitened = (
+        f"{few} images are whitened over {many} channels"
+        if method.axis == "channel"
+        else f"{few} channels are whitened over {many} images"
+    )
+    number = f"near {condition:,.0f}" if isfinite(condition) else "without bound"
+    groups = "1 group" if method.groups == 1 else f"{method.groups} groups"
+    return (
+        f"{whitened}, in {groups} and in {shares} of each batch; "
+        f"of pure noise the covariance would have a condition number {number}"
+    )
+
+
+def _group_sizes(method: CwRgp, experiment: Experiment) -> tuple[int, int, float]:
+    """What is whitened, over how many, and the condition number of noise of these sizes."""
+    width = experiment.projector.dim // method.groups
+    channel = method.axis == "channel"
+    few, many = (method.whitening_size, width) if channel else (width, method.whitening_size)
+    return few, many, expected_condition_number(few, many)
+
+
 def advise(experiment: Experiment) -> tuple[Advice, ...]:
     """All remarks, warnings first."""
     found = [*_whitening(experiment), *_data(experiment), *_schedule(experiment), *_machine(experiment)]
@@ -98,10 +134,34 @@ def advise(experiment: Experiment) -> tuple[Advice, ...]:
 
 def _whitening(experiment: Experiment) -> Iterator[Advice]:
     method, dim = experiment.method, experiment.projector.dim
+    if isinstance(method, CwRgp):
+        yield from _groups(method, experiment)
+    if isinstance(method, ZeroCl):
+        few, things = (
+            (dim, "features") if method.variant == "feature" else (experiment.schedule.batch_size, "images")
+        )
+        if few > LARGE_MATRIX:
+            yield Advice(
+                "method.variant",
+                "warning",
+                f"the matrix of {few} {things} is decomposed at every step and view, which takes long",
+            )
+    if isinstance(method, ShuffledDbn) and method.groups is None:
+        batch = experiment.schedule.batch_size
+        if 2 * dim <= batch:
+            yield Advice(
+                "method.groups",
+                "info",
+                f"a batch of {batch} images whitens all {dim} channels in one group, so nothing is shuffled",
+            )
+    if isinstance(method, Intl):
+        yield from _few_channels(method, experiment)
     if not isinstance(method, WMse):
         return
     size = method.whitening_size
-    if size < 2 * dim:
+    if method.operator in COLLAPSING:
+        yield Advice("method.operator", "warning", COLLAPSING[method.operator])
+    if size < 2 * dim and method.operator not in ("standardise", "none"):
         condition = expected_condition_number(dim, size)
         number = (
             f"a condition number near {condition:,.0f}" if isfinite(condition) else "no bounded condition"
@@ -114,6 +174,46 @@ def _whitening(experiment: Experiment) -> Iterator[Advice]:
             f"where the paper's {2 * dim} images have {papers:,.0f}; expect a noisy loss",
         )
     if method.iterations > 1 and size == experiment.schedule.batch_size:
+        yield Advice(
+            "method.iterations",
+            "info",
+            f"the batch is one slice, so shuffling it {method.iterations} times changes nothing; 1 is enough",
+        )
+
+
+def _few_channels(method: Intl, experiment: Experiment) -> Iterator[Advice]:
+    dim, batch = experiment.projector.dim, experiment.schedule.batch_size
+    if method.axis == "channel" and dim <= batch:
+        yield Advice(
+            "projector.dim",
+            "warning",
+            f"{batch} images are whitened over {dim} channels, which leaves them in {dim - 1} directions at "
+            f"most: their variances cannot reach 1; take more than {batch} channels, or method.axis=batch",
+        )
+    if method.axis == "batch" and batch <= dim:
+        yield Advice(
+            "method.axis",
+            "warning",
+            f"{dim} channels are whitened over {batch} images, which leaves them in {batch - 1} directions "
+            "at most: their variances cannot reach 1; take method.axis=channel",
+        )
+
+
+def _groups(method: CwRgp, experiment: Experiment) -> Iterator[Advice]:
+    few, many, condition = _group_sizes(method, experiment)
+    if many < 2 * few:
+        number = (
+            f"a condition number near {condition:,.0f}" if isfinite(condition) else "no bounded condition"
+        )
+        things, over = ("images", "channels") if method.axis == "channel" else ("channels", "images")
+        yield Advice(
+            "method.groups",
+            "warning",
+            f"{few} {things} are whitened over {many} {over}: even of pure noise the covariance has "
+            f"{number}; the published recipes whiten over {2 * few} or more",
+        )
+    one_slice = method.whitening_size == experiment.schedule.batch_size
+    if method.iterations > 1 and one_slice and (method.groups == 1 or method.partition == "fixed"):
         yield Advice(
             "method.iterations",
             "info",

@@ -4,7 +4,7 @@ EngineError
 ├── DataError        the images or their labels cannot be had          E_DATA
 ├── DeviceError      the asked-for device cannot be used               E_DEVICE
 ├── CheckpointError  a checkpoint cannot be read, or does not fit      E_CHECKPOINT
-├── WhiteningFailed  a covariance has no Cholesky factor               E_WHITENING
+├── WhiteningFailed  a covariance has no inverse root                  E_WHITENING
 └── Diverged         the loss is not finite                            E_NONFINITE
 """
 
@@ -48,7 +48,7 @@ class CheckpointError(EngineError):
 
 
 class WhiteningFailed(EngineError):
-    """A slice of embeddings has no Cholesky factor: NaN, too few images, or collapsed dimensions."""
+    """A slice of embeddings cannot be whitened: NaN, too few images, or collapsed dimensions."""
 
     code = "E_WHITENING"
 

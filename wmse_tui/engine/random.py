@@ -28,6 +28,7 @@ class Stream(IntEnum):
     PERMUTATION = 3
     PATTERNS = 4
     SUBSET = 5
+    PARTITION = 6
 
 
 def philox(counter: tuple[Tensor, Tensor, Tensor, Tensor], key: tuple[int, int]) -> tuple[Tensor, ...]:
@@ -105,6 +106,20 @@ def permutation(n: int, *, seed: int, step: int, purpose: int = 0) -> Tensor:
     return _sorted_keys(n, (low, high, _word(purpose, "purpose")), (_word(seed, "seed"), Stream.PERMUTATION))
 
 
+def partitions(count: int, n: int, *, seed: int, step: int) -> Tensor:
+    """Independent random orders of `n` channels for one optimiser step, int64 (count, n), on the CPU.
+
+    Args:
+        count: how many orders. More orders never change the earlier ones.
+        n: how many channels.
+        seed: of the run, in [0, 2**32).
+        step: in [0, 2**64).
+    """
+    which = torch.arange(count)[:, None]
+    counter = (step & WORD, _word(step >> 32, "step"), which)
+    return _sorted_keys(n, counter, (_word(seed, "seed"), Stream.PARTITION))
+
+
 def epoch_order(n: int, *, seed: int, epoch: int) -> Tensor:
     """The order in which an epoch meets its `n` images, int64 (n,), on the CPU."""
     return _sorted_keys(n, (_word(epoch, "epoch"), 0, 0), (_word(seed, "seed"), Stream.EPOCH_ORDER))
@@ -115,9 +130,9 @@ def subset_order(n: int, *, seed: int = 0) -> Tensor:
     return _sorted_keys(n, (0, 0, 0), (_word(seed, "seed"), Stream.SUBSET))
 
 
-def _sorted_keys(n: int, counter: tuple[int, int, int], key: tuple[int, int]) -> Tensor:
+def _sorted_keys(n: int, counter: tuple[int, int, int | Tensor], key: tuple[int, int]) -> Tensor:
     """0..n-1 sorted by random 62-bit keys. Equal keys (chance n²/2**63) keep their order."""
-    rest = (torch.tensor(word) for word in counter)
+    rest = (torch.as_tensor(word) for word in counter)
     first, second, *_ = philox((torch.arange(n), *rest), key)  # type: ignore[arg-type]
     return torch.argsort((first << 30) | (second >> 2), stable=True)
 

@@ -22,7 +22,17 @@ from wmse_tui.runs.compare import Spread, spread
 from wmse_tui.runs.recipe import deviations, relation
 from wmse_tui.runs.view import State
 
-METHOD_TITLES: Mapping[str, str] = MappingProxyType({"w_mse": "W-MSE", "simclr": "SimCLR", "byol": "BYOL"})
+METHOD_TITLES: Mapping[str, str] = MappingProxyType(
+    {
+        "w_mse": "W-MSE",
+        "simclr": "SimCLR",
+        "byol": "BYOL",
+        "cw_rgp": "CW-RGP",
+        "intl": "INTL",
+        "shuffled_dbn": "Shuffled-DBN",
+        "zero_cl": "Zero-CL",
+    }
+)
 _USUAL_BACKBONE = "resnet18"
 
 Row: TypeAlias = tuple[str, int, str]  # method, views, backbone
@@ -173,7 +183,7 @@ def _row_title(row: Row) -> str:
     """`W-MSE 4`; other methods name their views only where they are not two."""
     method, views, arch = row
     title = METHOD_TITLES.get(method, method)
-    number = f" {views}" if method == "w_mse" or views != 2 else ""
+    number = f" {views}" if method in ("w_mse", "cw_rgp") or views != 2 else ""
     return f"{title}{number}" + (f", {arch}" if arch != _USUAL_BACKBONE else "")
 
 

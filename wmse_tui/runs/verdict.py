@@ -97,11 +97,11 @@ def slice_floor(told: Diagnostics, about: Summary) -> float | None:
 def loss_without_structure(about: Summary) -> float | None:
     """The loss that says nothing is learned; None where there is no such value.
 
-    W-MSE by cosine: 2, for whitened embeddings are centred, so the mean cosine of unrelated ones is 0.
+    W-MSE and CW-RGP by cosine: 2, for whitened embeddings are centred, so unrelated ones have cosine 0.
     SimCLR: log(2 N - 1) at a batch of N; embeddings that are all alike leave a guess among 2 N - 1 images.
     BYOL has none: its embeddings are not centred.
     """
-    if about.method == "w_mse" and about.normalize:
+    if about.method in ("w_mse", "cw_rgp") and about.normalize:
         return 2.0
     if about.method == "simclr" and about.batch_size > 1:
         return math.log(2 * about.batch_size - 1)

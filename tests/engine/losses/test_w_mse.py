@@ -342,3 +342,41 @@ def test_sizes_that_do_not_fit_are_named(
 def test_whole_numbers_are_refused() -> None:
     with pytest.raises(TypeError, match=r"must be floating-point numbers, not torch\.int64"):
         w_mse_loss(torch.ones(2, 32, 8, dtype=torch.int64), whitening_size=16)
+
+
+@pytest.mark.parametrize("operator", ["zca", "pca", "iterative", "standardise"])
+def test_another_operator_takes_the_place_of_the_factor(operator: str, golden_embeddings: Embeddings) -> None:
+    x = golden_embeddings(3, 24, 4).requires_grad_()
+    permutations = torch.stack([natural(24)[0], torch.arange(24).flip(0).roll(5)])
+
+    def root(covariance: Tensor) -> Tensor:
+        values, vectors = torch.linalg.eigh(covariance)
+        axes = vectors * vectors.gather(0, vectors.abs().argmax(0, keepdim=True)).sign().detach()
+        newton = torch.eye(4, dtype=x.dtype)
+        for _ in range(3):
+            newton = 1.5 * newton - 0.5 * newton @ newton @ newton @ covariance / covariance.trace()
+        roots: dict[str, Tensor] = {
+            "zca": (vectors / values.sqrt()) @ vectors.T,
+            "pca": (axes / values.sqrt()).T.flip(0),
+            "iterative": newton / covariance.trace().sqrt(),
+            "standardise": torch.diag(covariance.diagonal().rsqrt()),
+        }
+        return roots[operator]
+
+    distances = []
+    for order in permutations:
+        for rows in order.view(3, 8):
+            z = [(x[i, rows] - x[i, rows].mean(0)) @ root(torch.cov(x[i, rows].T)).T for i in range(3)]
+            distances += [cosine_distance(a, b) for a, b in itertools.combinations(z, 2)]
+    expected = torch.stack(distances).mean()
+    loss = w_mse_loss(x, whitening_size=8, operator=operator, steps=3, permutations=permutations)  # type: ignore[arg-type]
+    assert loss.item() == pytest.approx(expected.item(), abs=1e-12)
+    (gradient,) = torch.autograd.grad(loss, x)
+    (wanted,) = torch.autograd.grad(expected, x)
+    torch.testing.assert_close(gradient, wanted, rtol=0, atol=1e-11)
+
+
+def test_without_an_operator_the_views_are_compared_as_they_are(golden_embeddings: Embeddings) -> None:
+    x = golden_embeddings(2, 24, 4)
+    loss = w_mse_loss(x, whitening_size=8, operator="none")
+    assert loss.item() == pytest.approx(cosine_distance(x[0], x[1]).item(), abs=1e-12)

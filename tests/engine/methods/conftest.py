@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from wmse_tui.config.methods import Byol, SimClr, WMse
+from wmse_tui.config.methods import Method
 from wmse_tui.config.schema import Experiment
 from wmse_tui.config.sections.backbone import Backbone
 from wmse_tui.config.sections.dataset import Dataset
@@ -18,12 +18,12 @@ from wmse_tui.config.sections.schedule import StepSchedule
 BATCH = 16
 
 
-def _experiment(method: WMse | SimClr | Byol, seed: int = 0) -> Experiment:
+def _experiment(method: Method, seed: int = 0, projector: Projector | None = None) -> Experiment:
     return Experiment(
         seed=seed,
         dataset=Dataset(name="patterns"),
         backbone=Backbone(arch="cifar_resnet8"),
-        projector=Projector(layers=2, hidden=24, dim=4),
+        projector=projector or Projector(layers=2, hidden=24, dim=4),
         method=method,
         schedule=StepSchedule(batch_size=BATCH),
     )
@@ -31,7 +31,7 @@ def _experiment(method: WMse | SimClr | Byol, seed: int = 0) -> Experiment:
 
 @pytest.fixture
 def experiment() -> Callable[..., Experiment]:
-    """(method, seed=0) -> an experiment with the smallest networks."""
+    """(method, seed=0, projector=...) -> an experiment with the smallest networks."""
     return _experiment
 
 

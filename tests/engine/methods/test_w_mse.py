@@ -33,6 +33,11 @@ def build(options: WMse, experiment: Build) -> w_mse.WMse:
         WMse(whitening_size=8, iterations=3),
         WMse(whitening_size=8, eps=0.1),
         WMse(whitening_size=16, normalize=False),
+        WMse(whitening_size=8, operator="zca"),
+        WMse(whitening_size=8, operator="pca"),
+        WMse(whitening_size=8, operator="iterative", steps=3),
+        WMse(whitening_size=8, operator="standardise", eps=0.1, relative_eps=True),
+        WMse(whitening_size=8, operator="none"),
     ],
     ids=str,
 )
@@ -44,7 +49,10 @@ def test_the_loss_is_that_of_the_embeddings_in_the_counted_order(
     expected = w_mse_loss(
         losses.embeddings,
         whitening_size=options.whitening_size,
+        operator=options.operator,
+        steps=options.steps,
         eps=options.eps,
+        relative_eps=options.relative_eps,
         normalize=options.normalize,
         permutations=orders,
     )
@@ -91,8 +99,30 @@ def test_a_broken_network_is_told_from_a_collapsed_one(experiment: Build, views:
 def test_what_it_whitened_at_a_step_can_be_looked_at_again(experiment: Build, views: Tensor) -> None:
     method = build(WMse(whitening_size=8, iterations=2, eps=0.25), experiment)
     losses = method(views, step_key=(0, 5))
-    slices, eps = method.whitened(losses.embeddings, step_key=(0, 5))
+    found = method.whitened(losses.embeddings, step_key=(0, 5))
+    assert found is not None
+    slices, eps = found
     assert (slices.shape, eps) == ((3, 2, 2, 8, 4), 0.25)
     z = torch.nn.functional.normalize(whiten(slices, eps=eps), dim=-1)
     distances = torch.stack([(z[i] - z[j]).square().sum(-1).mean() for i, j in ((0, 1), (0, 2), (1, 2))])
     torch.testing.assert_close(distances.mean(), losses.total.detach())
+
+
+def test_what_the_operator_inverts_is_looked_at_and_nothing_else(experiment: Build, views: Tensor) -> None:
+    for operator in ("iterative", "standardise", "none"):
+        method = build(WMse(whitening_size=8, operator=operator), experiment)
+        embeddings = method(views, step_key=(0, 5)).embeddings
+        assert method.whitened(embeddings, step_key=(0, 5)) is None
+        assert method.diagnose(embeddings, step_key=(0, 5)) is None
+    method = build(WMse(whitening_size=8, operator="zca", eps=0.25, relative_eps=True), experiment)
+    found = method.whitened(method(views, step_key=(0, 5)).embeddings, step_key=(0, 5))
+    assert found is not None
+    torch.testing.assert_close(found[0].var(-2).mean(-1), torch.ones(3, 1, 2))
+
+
+def test_a_failure_is_told_in_the_words_of_the_operator(experiment: Build, views: Tensor) -> None:
+    method = build(WMse(whitening_size=8, operator="zca"), experiment)
+    with torch.no_grad():
+        method.get_parameter("projector.3.weight")[1] = 0
+    with pytest.raises(WhiteningFailed, match="its 1 smallest eigenvalues are 0 or rounding"):
+        method(views, step_key=(0, 1))

@@ -30,6 +30,8 @@ METHODS = {
     "w_mse": (),
     "simclr": ("method.name=simclr",),
     "byol": ("method.name=byol", "method.predictor_hidden=16"),
+    "cw_rgp": ("method={name: cw_rgp, whitening_size: 8, groups: 2}", "projector.dim=32"),
+    "shuffled_dbn": ("method={name: shuffled_dbn, groups: 2}", "projector.dim=8"),
 }
 
 

@@ -168,7 +168,21 @@ def test_one_value_that_is_not_finite_fails_its_slice(bad: float) -> None:
         (torch.ones(8, 4, dtype=torch.int64), {}, TypeError, r"floating-point numbers, not torch\.int64"),
         (torch.ones(8, 4), {"eps": -0.1}, ValueError, r"eps must lie in \[0, 1\], not -0\.1"),
         (torch.ones(8, 4), {"eps": math.nan}, ValueError, "not nan"),
-        (torch.ones(8, 4), {"operator": "zca"}, ValueError, "operator must be 'cholesky', not 'zca'"),
+        (
+            torch.ones(8, 4),
+            {"operator": "qr"},
+            ValueError,
+            "'cholesky', 'zca', 'pca', 'iterative', 'standardise' or 'none', not 'qr'",
+        ),
+        (torch.ones(8, 4), {"steps": 0}, ValueError, "steps must be 1 or more, not 0"),
+        (torch.ones(8, 4), {"axis": "rows"}, ValueError, "axis must be 'batch' or 'channel', not 'rows'"),
+        (torch.ones(8, 4), {"groups": 3}, ValueError, "4 dimensions cannot be parted into 3 groups"),
+        (
+            torch.ones(2, 8, 4),
+            {"groups": 2, "partition": torch.arange(4).expand(3, 4)},
+            ValueError,
+            r"partition must be \(2, 4\) or broadcast to it, not \(3, 4\)",
+        ),
     ],
 )
 def test_arguments_that_make_no_sense_are_named(

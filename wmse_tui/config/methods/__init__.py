@@ -7,9 +7,13 @@ from typing import Annotated
 from pydantic import Field
 
 from wmse_tui.config.methods.byol import Byol
+from wmse_tui.config.methods.cw_rgp import CwRgp
+from wmse_tui.config.methods.intl import Intl
+from wmse_tui.config.methods.shuffled_dbn import ShuffledDbn
 from wmse_tui.config.methods.simclr import SimClr
 from wmse_tui.config.methods.w_mse import WMse
+from wmse_tui.config.methods.zero_cl import ZeroCl
 
-Method = Annotated[WMse | SimClr | Byol, Field(discriminator="name")]
+Method = Annotated[WMse | SimClr | Byol | CwRgp | Intl | ShuffledDbn | ZeroCl, Field(discriminator="name")]
 
-__all__ = ["Byol", "Method", "SimClr", "WMse"]
+__all__ = ["Byol", "CwRgp", "Intl", "Method", "ShuffledDbn", "SimClr", "WMse", "ZeroCl"]

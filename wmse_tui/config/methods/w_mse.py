@@ -7,11 +7,15 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
+from wmse_tui.config.methods.slices import slice_problems
 from wmse_tui.config.options import Options, unit
 from wmse_tui.config.problems import Problem
 
 if TYPE_CHECKING:
     from wmse_tui.config.schema import Experiment
+
+
+DEFAULT_STEPS = 5
 
 
 class WMse(Options):
@@ -33,12 +37,31 @@ class WMse(Options):
         title="Slicings per step",
         description="How often the batch is shuffled into slices; the loss is their mean.",
     )
+    operator: Literal["cholesky", "zca", "pca", "iterative", "standardise", "none"] = Field(
+        "cholesky",
+        title="Operator",
+        description="How a slice is whitened. cholesky: the paper's; zca: symmetric; pca: onto principal "
+        "axes; iterative: zca by Newton steps; standardise: variances only; none: not at all.",
+    )
+    steps: int = Field(
+        DEFAULT_STEPS,
+        ge=1,
+        le=50,
+        title="Newton steps",
+        description="Of the iterative operator; more of them whiten directions of smaller variance too.",
+        json_schema_extra=unit("steps"),
+    )
     eps: float = Field(
         0.0,
         ge=0,
         lt=1,
         title="Shrinkage",
         description="Weight of the identity: (1 - eps) * covariance + eps * identity. The paper takes 0.",
+    )
+    relative_eps: bool = Field(
+        False,
+        title="Relative shrinkage",
+        description="Scale the identity by the mean variance, so that small embeddings are shrunk no more.",
     )
     normalize: bool = Field(
         True,
@@ -48,22 +71,34 @@ class WMse(Options):
 
     def problems(self, experiment: Experiment) -> Iterator[Problem]:
         dim, batch = experiment.projector.dim, experiment.schedule.batch_size
-        if self.whitening_size <= dim:
+        yield from self._without_effect()
+        if self.whitening_size <= dim and self.operator in ("cholesky", "zca", "pca"):
             yield Problem(
                 "method.whitening_size",
                 f"{self.whitening_size} images cannot whiten {dim} dimensions",
                 f"take more than {dim}; the paper takes {2 * dim}",
             )
-        if self.whitening_size > batch:
+        yield from slice_problems(self.whitening_size, batch)
+
+    def _without_effect(self) -> Iterator[Problem]:
+        """Options that the operator, or shrinkage by 0, does not look at."""
+        if self.operator != "iterative" and self.steps != DEFAULT_STEPS:
             yield Problem(
-                "schedule.batch_size",
-                f"a batch of {batch} images holds no slice of {self.whitening_size} (method.whitening_size)",
-                f"take a multiple of {self.whitening_size}",
+                "method.steps",
+                f"the operator is {self.operator}, and only the iterative one takes steps",
+                "set method.operator=iterative, or remove it",
             )
-        elif batch % self.whitening_size:
-            below = batch - batch % self.whitening_size
+        if self.operator == "none" and self.eps > 0:
+            yield Problem("method.eps", "the operator is none: there is no covariance to shrink", "remove it")
+        if self.operator == "none" and self.iterations > 1:
             yield Problem(
-                "schedule.batch_size",
-                f"{batch} images cannot be cut into slices of {self.whitening_size} (method.whitening_size)",
-                f"take {below} or {below + self.whitening_size}",
+                "method.iterations",
+                "the operator is none: slices change nothing, however often they are drawn",
+                "set it to 1",
+            )
+        if self.relative_eps and self.eps == 0:
+            yield Problem(
+                "method.relative_eps",
+                "the shrinkage (method.eps) is 0, which is the same on every scale",
+                "set method.eps above 0, or remove it",
             )

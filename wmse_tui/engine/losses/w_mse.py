@@ -9,7 +9,7 @@ from torch import Tensor
 
 from wmse_tui.engine.losses.shapes import check_embeddings
 from wmse_tui.engine.losses.spread import Spread
-from wmse_tui.engine.whitening import sliced, whiten
+from wmse_tui.engine.whitening import Operator, sliced, whiten
 
 
 def w_mse_loss(
@@ -17,7 +17,10 @@ def w_mse_loss(
     *,
     whitening_size: int,
     iterations: int = 1,
+    operator: Operator = "cholesky",
+    steps: int = 5,
     eps: float = 0.0,
+    relative_eps: bool = False,
     normalize: bool = True,
     permutations: Tensor | None = None,
     generator: torch.Generator | None = None,
@@ -32,6 +35,7 @@ def w_mse_loss(
         embeddings: (views, batch, dim), two views or more.
         whitening_size: images whitened together; divides the batch and exceeds `dim` (the authors: 2 dim).
         iterations: so many random orders of the batch are whitened and averaged.
+        operator, steps, relative_eps: how they are whitened, see `whiten`; the paper's is "cholesky".
         eps: shrinkage of the covariances, see `whiten`; 0 in the paper.
         normalize: True: the distance of unit vectors, 2 - 2 cos, in [0, 4]. False: the squared difference,
             averaged over dimensions too. Either way views that have nothing in common cost about 2.
@@ -48,16 +52,17 @@ def w_mse_loss(
     """
     check_embeddings(embeddings)
     if permutations is None:
-        permutations = _draw(iterations, embeddings.shape[1], generator)
+        permutations = draw_orders(iterations, embeddings.shape[1], generator)
     elif iterations not in (1, len(permutations)):
         raise ValueError(f"{len(permutations)} permutations were given for {iterations} iterations")
     slices = sliced(embeddings, whitening_size=whitening_size, permutations=permutations)
-    z = whiten(slices, eps=eps)  # (views, iterations, slices, whitening_size, dim)
+    z = whiten(slices, operator=operator, steps=steps, eps=eps, relative_eps=relative_eps)
     with torch.autocast(z.device.type, enabled=False):
         return cast("Tensor", Spread.apply(z, normalize))
 
 
-def _draw(iterations: int, batch: int, generator: torch.Generator | None) -> Tensor:
+def draw_orders(iterations: int, batch: int, generator: torch.Generator | None) -> Tensor:
+    """(iterations, batch): random orders of a batch, on the CPU."""
     if iterations < 1:
         raise ValueError(f"iterations must be 1 or more, not {iterations}")
     return torch.stack([torch.randperm(batch, generator=generator) for _ in range(iterations)])

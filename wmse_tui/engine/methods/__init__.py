@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import torch
 
-from wmse_tui.config.methods import Byol, SimClr, WMse
+from wmse_tui.config.methods import Byol, CwRgp, Intl, ShuffledDbn, SimClr, WMse, ZeroCl
 from wmse_tui.config.schema import Experiment
-from wmse_tui.engine.methods import byol, simclr, w_mse
+from wmse_tui.engine.methods import byol, cw_rgp, intl, shuffled_dbn, simclr, w_mse, zero_cl
 from wmse_tui.engine.methods.base import Losses, Method, StepKey
 from wmse_tui.engine.models import build_backbone, build_projector
 
@@ -36,3 +36,11 @@ def build_method(experiment: Experiment) -> Method:
                 return simclr.build(options, encoder, projector, head.dim)
             case Byol() as options:
                 return byol.build(options, encoder, projector, head.dim)
+            case CwRgp() as options:
+                return cw_rgp.build(options, encoder, projector)
+            case Intl() as options:
+                return intl.build(options, encoder, projector)
+            case ShuffledDbn() as options:
+                return shuffled_dbn.build(options, encoder, projector)
+            case ZeroCl() as options:
+                return zero_cl.build(options, encoder, projector)

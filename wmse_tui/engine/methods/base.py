@@ -83,3 +83,12 @@ class Method(nn.Module, ABC):
         with full_precision(features.device.type):
             embeddings: Tensor = self.projector(at_least_float32(features).flatten(0, 1))
         return embeddings.view(*views.shape[:2], -1)
+
+    def embed_apart(self, views: Tensor) -> Tensor:
+        """(views, batch, dim): one encoder and one projector call per view, so for BatchNorm."""
+        embeddings = []
+        for view in views:
+            features = self.encoder(view)
+            with full_precision(features.device.type):
+                embeddings.append(self.projector(at_least_float32(features)))
+        return torch.stack(embeddings)

@@ -11,7 +11,8 @@ from wmse_tui.engine.losses import w_mse_loss
 from wmse_tui.engine.methods.base import Losses, Method, StepKey
 from wmse_tui.engine.models import Backbone
 from wmse_tui.engine.random import permutation
-from wmse_tui.engine.whitening import diagnose, sliced
+from wmse_tui.engine.whitening import Layout, Operator, diagnose, sliced
+from wmse_tui.engine.whitening.diagnosis import needs_rank
 
 
 class WMse(Method):
@@ -24,13 +25,19 @@ class WMse(Method):
         *,
         whitening_size: int,
         iterations: int = 1,
+        operator: Operator = "cholesky",
+        steps: int = 5,
         eps: float = 0.0,
+        relative_eps: bool = False,
         normalize: bool = True,
     ) -> None:
         super().__init__(encoder, projector)
         self.whitening_size = whitening_size
         self.iterations = iterations
+        self.operator: Operator = operator
+        self.steps = steps
         self.eps = eps
+        self.relative_eps = relative_eps
         self.normalize = normalize
 
     def forward(self, views: Tensor, *, step_key: StepKey) -> Losses:
@@ -39,7 +46,10 @@ class WMse(Method):
             embeddings,
             whitening_size=self.whitening_size,
             iterations=self.iterations,
+            operator=self.operator,
+            steps=self.steps,
             eps=self.eps,
+            relative_eps=self.relative_eps,
             normalize=self.normalize,
             permutations=self.permutations(views.shape[1], step_key).to(views.device, non_blocking=True),
         )
@@ -58,12 +68,16 @@ class WMse(Method):
             whitening_size=self.whitening_size,
             permutations=self.permutations(embeddings.shape[1], step_key),
             eps=self.eps,
+            operator=self.operator,
+            layout=Layout(relative=self.relative_eps),
         )
 
-    def whitened(self, embeddings: Tensor, *, step_key: StepKey) -> tuple[Tensor, float]:
+    def whitened(self, embeddings: Tensor, *, step_key: StepKey) -> tuple[Tensor, float] | None:
+        if not needs_rank(self.operator):
+            return None
         permutations = self.permutations(embeddings.shape[1], step_key)
         slices = sliced(embeddings, whitening_size=self.whitening_size, permutations=permutations)
-        return slices, self.eps
+        return Layout(relative=self.relative_eps).out(slices)[0], self.eps
 
 
 def build(options: Options, encoder: Backbone, projector: nn.Module) -> WMse:
@@ -73,6 +87,9 @@ def build(options: Options, encoder: Backbone, projector: nn.Module) -> WMse:
         projector,
         whitening_size=options.whitening_size,
         iterations=options.iterations,
+        operator=options.operator,
+        steps=options.steps,
         eps=options.eps,
+        relative_eps=options.relative_eps,
         normalize=options.normalize,
     )

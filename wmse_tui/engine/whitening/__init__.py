@@ -1,7 +1,8 @@
-"""Whitening: one operator, which every loss and layer that whitens calls."""
+"""Whitening: one family of operators, which every loss and layer that whitens calls."""
 
 from wmse_tui.engine.whitening.diagnosis import diagnose
-from wmse_tui.engine.whitening.operator import whiten
+from wmse_tui.engine.whitening.layout import Layout, random_partition
+from wmse_tui.engine.whitening.operator import Operator, whiten
 from wmse_tui.engine.whitening.slicing import sliced
 
-__all__ = ["diagnose", "sliced", "whiten"]
+__all__ = ["Layout", "Operator", "diagnose", "random_partition", "sliced", "whiten"]

@@ -23,8 +23,29 @@ from torch.autograd.function import once_differentiable
 
 from wmse_tui.engine.whitening.precision import full_precision
 
+ROUNDINGS = 8
+"""A variance of at most so many roundings of what it was computed from is none."""
 
-def factorise(x: Tensor, eps: float) -> tuple[Tensor, Tensor, Tensor]:
+
+def covariances(x: Tensor, eps: float, mean: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
+    """(centred slices (..., samples, dim), means (..., 1, dim), shrunk covariances (..., dim, dim)) of `x`.
+
+    Args:
+        mean: what `x` has been freed of already (it broadcasts); then `x` is taken as it is.
+    """
+    samples, dim = x.shape[-2:]
+    if mean is None:
+        mean = x.mean(-2, keepdim=True)
+        centred = x - mean
+    else:
+        centred = x
+    covariance = centred.mT @ centred / (samples - 1)
+    if eps:
+        covariance = torch.lerp(covariance, torch.eye(dim, dtype=x.dtype, device=x.device), eps)
+    return centred, mean, covariance
+
+
+def factorise(x: Tensor, eps: float, mean: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
     """Centre the slices `x` (..., samples, dim) and factorise their shrunk covariances, all at once.
 
     Returns the centred slices, the lower factors (..., dim, dim), and (...) integers: 0 for a factor that can
@@ -33,15 +54,10 @@ def factorise(x: Tensor, eps: float) -> tuple[Tensor, Tensor, Tensor]:
     amplified noise. In 400 random slices its pivot came to 3 roundings of its variance at most; the pivots of
     independent dimensions stayed above a million.
     """
-    samples, dim = x.shape[-2:]
-    mean = x.mean(-2, keepdim=True)
-    centred = x - mean
-    covariance = centred.mT @ centred / (samples - 1)
-    if eps:
-        covariance = torch.lerp(covariance, torch.eye(dim, dtype=x.dtype, device=x.device), eps)
+    centred, mean, covariance = covariances(x, eps, mean)
     lower, order = torch.linalg.cholesky_ex(covariance)
 
-    rounding = 8 * torch.finfo(x.dtype).eps
+    rounding = ROUNDINGS * torch.finfo(x.dtype).eps
     pivots = lower.diagonal(dim1=-2, dim2=-1).square()
     variances = covariance.diagonal(dim1=-2, dim2=-1)
     usable = (pivots > rounding * variances) & (variances > (rounding * mean.squeeze(-2)).square())  # NaN: no
@@ -50,12 +66,15 @@ def factorise(x: Tensor, eps: float) -> tuple[Tensor, Tensor, Tensor]:
 
 
 class CholeskyWhitening(torch.autograd.Function):
-    """(slices (..., samples, dim), eps) -> (whitened slices, failed orders); a failed slice is all NaN."""
+    """(slices (..., samples, dim), eps, mean) -> (whitened slices, failed orders); a failed slice is all NaN.
+
+    `mean` is that of `covariances`: None lets the slices be centred here.
+    """
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, eps: float) -> tuple[Tensor, Tensor]:
+    def forward(ctx: Any, x: Tensor, eps: float, mean: Tensor | None = None) -> tuple[Tensor, Tensor]:
         with full_precision(x.device.type):
-            centred, lower, failed_order = factorise(x, eps)
+            centred, lower, failed_order = factorise(x, eps, mean)
             identity = torch.eye(x.shape[-1], dtype=x.dtype, device=x.device)
             inverse = torch.linalg.solve_triangular(
                 lower, identity, upper=False
@@ -65,11 +84,12 @@ class CholeskyWhitening(torch.autograd.Function):
         ctx.save_for_backward(whitened, inverse)
         ctx.mark_non_differentiable(failed_order)
         ctx.scale = (1 - eps) / (x.shape[-2] - 1)
+        ctx.centres = mean is None
         return whitened, failed_order
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
         whitened, inverse = ctx.saved_tensors
         gradient = gradients[0]
         with full_precision(gradient.device.type):  # again: this runs later, in a thread of autograd
@@ -84,5 +104,6 @@ class CholeskyWhitening(torch.autograd.Function):
                 alpha=-ctx.scale,
             )
             centred = torch.bmm(inner, inverse.reshape(-1, dim, dim))
-            centred -= centred.mean(-2, keepdim=True)
-            return centred.view(gradient.shape), None
+            if ctx.centres:
+                centred -= centred.mean(-2, keepdim=True)
+            return centred.view(gradient.shape), None, None

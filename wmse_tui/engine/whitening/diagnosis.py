@@ -6,8 +6,11 @@ import torch
 from torch import Tensor
 
 from wmse_tui.engine.errors import WhiteningFailed
-from wmse_tui.engine.whitening.cholesky import factorise
+from wmse_tui.engine.whitening.cholesky import ROUNDINGS, covariances, factorise
+from wmse_tui.engine.whitening.layout import Axis, Layout
 from wmse_tui.engine.whitening.precision import at_least_float32, full_precision
+from wmse_tui.engine.whitening.rooted import varies
+from wmse_tui.engine.whitening.roots import eigen, rounding_of_eigenvalues
 from wmse_tui.engine.whitening.slicing import sliced
 
 _CALM = "lower optimizer.lr, or lengthen schedule.warmup_steps: the network itself has diverged"
@@ -20,6 +23,8 @@ def diagnose(
     whitening_size: int | None = None,
     permutations: Tensor | None = None,
     eps: float = 0.0,
+    operator: str = "cholesky",
+    layout: Layout | None = None,
 ) -> WhiteningFailed | None:
     """Explain why `whiten` fails on these embeddings, or None where it does not.
 
@@ -29,18 +34,42 @@ def diagnose(
         embeddings: (..., samples, dim), as `whiten` or the loss was given them.
         whitening_size: cut the samples into slices of so many first; None: they are one slice.
         permutations: (iterations, samples), the order of the samples before they are cut (see `sliced`).
-        eps: as `whiten` was given it.
+        eps, operator: as `whiten` was given them.
+        layout: the other arguments of `whiten`; its partition is one of the slices.
     """
-    size = embeddings.shape[-2] if whitening_size is None else whitening_size
-    x = sliced(at_least_float32(embeddings), whitening_size=size, permutations=permutations)
-    return _not_finite(embeddings) or too_few_samples(x, eps) or _no_factor(x, eps)
+    if operator == "none":
+        return _not_finite(embeddings)
+    x, layout = at_least_float32(embeddings), layout or Layout()
+    if whitening_size is not None or permutations is not None:
+        size = embeddings.shape[-2] if whitening_size is None else whitening_size
+        x = sliced(x, whitening_size=size, permutations=permutations)
+    y, mean = layout.out(x)
+    few = too_few_samples(y, eps, layout.axis) if needs_rank(operator) else None
+    return _not_finite(embeddings) or few or _no_root(y, mean, eps, operator, layout.axis)
 
 
-def too_few_samples(x: Tensor, eps: float) -> WhiteningFailed | None:
-    """The verdict on the shape alone: without shrinkage `dim` dimensions need `dim` + 1 samples or more."""
-    samples, dim = x.shape[-2:]
+def needs_rank(operator: str) -> bool:
+    """Whether an operator inverts the covariance, which then must have full rank."""
+    return operator in ("cholesky", "zca", "pca")
+
+
+def too_few_samples(y: Tensor, eps: float, axis: Axis = "batch") -> WhiteningFailed | None:
+    """The verdict on the shape alone: without shrinkage `dim` dimensions need `dim` + 1 samples or more.
+
+    Over the channel axis the `y` (..., width, samples) of `Layout.out` have channels for samples.
+    """
+    samples, dim = y.shape[-2:]
     if samples > (dim if eps == 0 else 1):
         return None
+    if axis == "channel":
+        return WhiteningFailed(
+            f"a group of {samples} channels cannot whiten {dim} images",
+            f"the covariance over {samples} channels has rank {max(samples, 0)} at most",
+            next=(
+                f"set method.groups so that a group has {2 * dim} channels or more, {dim + 1} at least",
+                f"or set method.whitening_size to {max(samples // 2, 1)} or less",
+            ),
+        )
     return WhiteningFailed(
         f"a slice of {samples} images cannot whiten {dim} dimensions",
         f"the covariance of {samples} images has rank {max(samples - 1, 0)} at most",
@@ -64,32 +93,69 @@ def _not_finite(embeddings: Tensor) -> WhiteningFailed | None:
     )
 
 
-def _no_factor(x: Tensor, eps: float) -> WhiteningFailed | None:
-    with full_precision(x.device.type):
-        centred, _, order = factorise(x, eps)
+def _no_root(y: Tensor, mean: Tensor | None, eps: float, operator: str, axis: Axis) -> WhiteningFailed | None:
+    with full_precision(y.device.type):
+        centred, centre, covariance = covariances(y, eps, mean)
         finite = (centred.mT @ centred).isfinite().all()
+        order = _first_unusable(y, mean, eps, operator, covariance, centre)
     failed = order.flatten().nonzero().flatten()
     if len(failed) == 0:
         return None
-    slices = centred.flatten(0, -3)
+    slices = centred.reshape(-1, *centred.shape[-2:])
     share = f"{len(failed)} of {len(slices)} slices failed"
     if not finite:
         return WhiteningFailed(
             "the embeddings are too large to be whitened",
-            f"values up to {x.abs().max().item():.3g}, whose squares overflow; {share}",
+            f"values up to {y.abs().max().item():.3g}, whose squares overflow; {share}",
             next=(_CALM,),
         )
     minor = int(order.flatten()[failed[0]])
+    title, evidence = {
+        "cholesky": (
+            "the covariance of a slice has no Cholesky factor",
+            f"the leading minor of order {minor} is not positive",
+        ),
+        "standardise": ("a dimension does not vary", f"the variance of dimension {minor} is 0 or rounding"),
+        "iterative": ("no dimension of a slice varies", "all variances are 0 or rounding"),
+    }.get(
+        operator,
+        (
+            "the covariance of a slice has no inverse root",
+            f"its {minor} smallest eigenvalues are 0 or rounding",
+        ),
+    )
     return WhiteningFailed(
-        "the embeddings have collapsed: the covariance of a slice has no Cholesky factor",
-        f"the leading minor of order {minor} is not positive; {_spread(slices[failed[0]], x)}; {share}",
+        f"the embeddings have collapsed: {title}",
+        f"{evidence}; {_spread(slices[failed[0]], y)}; {share}",
         next=(
             "start a new run with a lower optimizer.lr or longer schedule.warmup_steps",
-            "take more images to a slice (method.whitening_size) or fewer dimensions (projector.dim)",
+            "take more images to a slice (method.whitening_size) or fewer dimensions (projector.dim)"
+            if axis == "batch"
+            else "take fewer images to a slice (method.whitening_size) or more dimensions (projector.dim)",
             "if many images are alike or repeated: look at dataset and augmentation",
             "set method.eps (1e-4, say) only knowingly: it changes the loss, most so for small embeddings",
         ),
     )
+
+
+def _first_unusable(
+    y: Tensor, mean: Tensor | None, eps: float, operator: str, covariance: Tensor, centre: Tensor
+) -> Tensor:
+    """(...) integers: 0 for a slice that the operator can take, else a number for its message."""
+    if operator == "cholesky":
+        return factorise(y, eps, mean)[2]
+    variances = covariance.diagonal(dim1=-2, dim2=-1)
+    rounding = ROUNDINGS * torch.finfo(y.dtype).eps
+    if operator == "standardise":
+        usable = variances > (rounding * centre.squeeze(-2)).square()
+        return torch.where(usable.all(-1), 0, usable.int().argmin(-1) + 1)
+    vary = torch.ones_like(variances[..., 0], dtype=torch.bool) if eps else varies(covariance, centre)
+    if operator == "iterative":
+        total = variances.sum(-1)
+        return (~(vary & total.isfinite() & (total > 0))).int()
+    values, _, usable = eigen(covariance)
+    small = (values <= rounding_of_eigenvalues(values)[..., None]).sum(-1).clamp(min=1)
+    return torch.where(usable & vary, 0, small)
 
 
 def _spread(centred: Tensor, x: Tensor) -> str:

@@ -1,0 +1,94 @@
+"""The options of CW-RGP."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import Field
+
+from wmse_tui.config.methods.slices import group_problems, slice_problems
+from wmse_tui.config.options import Options, unit
+from wmse_tui.config.problems import Problem
+
+if TYPE_CHECKING:
+    from wmse_tui.config.schema import Experiment
+
+
+class CwRgp(Options):
+    """Channel whitening with random group partition (Weng et al. 2022): whiten images over channels."""
+
+    name: Literal["cw_rgp"] = Field("cw_rgp", title="Method", description="Which loss is trained.")
+    whitening_size: int = Field(
+        64,
+        gt=1,
+        le=65536,
+        title="Whitening size",
+        description="Images that are whitened together; fewer than a group has channels.",
+        json_schema_extra=unit("images"),
+    )
+    groups: int = Field(
+        4,
+        ge=1,
+        le=16384,
+        title="Groups",
+        description="The channels of an embedding are parted into so many groups, each whitened by itself.",
+        json_schema_extra=unit("groups"),
+    )
+    partition: Literal["random", "fixed"] = Field(
+        "random",
+        title="Partition",
+        description="random: drawn anew for every view and slice, as published; fixed: runs of channels.",
+    )
+    axis: Literal["channel", "batch"] = Field(
+        "channel",
+        title="Axis",
+        description="channel: images are whitened over channels; batch: channels over images (BW-RGP).",
+    )
+    iterations: int = Field(
+        1,
+        ge=1,
+        le=64,
+        title="Slicings per step",
+        description="How often the batch is shuffled into slices; the loss is their mean.",
+    )
+    eps: float = Field(
+        0.0,
+        ge=0,
+        lt=1,
+        title="Shrinkage",
+        description="Weight of the identity: (1 - eps) * covariance + eps * identity. Published with 0.",
+    )
+    normalize: bool = Field(
+        True,
+        title="Normalise",
+        description="Compare whitened embeddings by cosine (true) or by Euclidean distance (false).",
+    )
+
+    def problems(self, experiment: Experiment) -> Iterator[Problem]:
+        dim, size = experiment.projector.dim, self.whitening_size
+        uneven = list(group_problems(self.groups, dim))
+        yield from uneven
+        if not uneven:
+            yield from self._too_narrow(dim // self.groups, size)
+        if self.partition == "fixed" and self.groups == 1:
+            yield Problem(
+                "method.partition", "there is one group (method.groups), and nothing to part", "remove it"
+            )
+        yield from slice_problems(size, experiment.schedule.batch_size)
+
+    def _too_narrow(self, width: int, size: int) -> Iterator[Problem]:
+        groups = "1 group" if self.groups == 1 else f"{self.groups} groups"
+        if self.axis == "channel" and width <= size:
+            yield Problem(
+                "method.groups",
+                f"{groups} of {width} channels cannot whiten {size} images (method.whitening_size)",
+                f"set projector.dim above {size * self.groups} ({2 * size * self.groups}, say), or take "
+                f"fewer groups, or fewer than {width} images",
+            )
+        if self.axis == "batch" and size <= width:
+            yield Problem(
+                "method.whitening_size",
+                f"{size} images cannot whiten {groups} of {width} channels",
+                f"take more than {width} images, or more groups",
+            )

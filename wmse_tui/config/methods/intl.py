@@ -1,0 +1,35 @@
+"""The options of INTL."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from wmse_tui.config.options import Options, unit
+
+
+class Intl(Options):
+    """Iterative normalisation with trace loss (Weng et al. 2024): whiten by few Newton steps."""
+
+    name: Literal["intl"] = Field("intl", title="Method", description="Which loss is trained.")
+    steps: int = Field(
+        4,
+        ge=1,
+        le=50,
+        title="Newton steps",
+        description="More of them whiten directions of smaller variance too; published with 4.",
+        json_schema_extra=unit("steps"),
+    )
+    axis: Literal["channel", "batch"] = Field(
+        "channel",
+        title="Axis",
+        description="channel: images are whitened over channels, as published; batch: channels over images.",
+    )
+    trace_weight: float | None = Field(
+        None,
+        ge=0,
+        le=100,
+        title="Trace weight",
+        description="Weight of the trace loss; empty: 0.01 (log2 n - 3) of n images (channel) or dimensions.",
+    )

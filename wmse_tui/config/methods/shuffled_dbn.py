@@ -1,0 +1,62 @@
+"""The options of Shuffled-DBN."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import Field
+
+from wmse_tui.config.methods.slices import group_problems
+from wmse_tui.config.options import Options, unit
+from wmse_tui.config.problems import Problem
+
+if TYPE_CHECKING:
+    from wmse_tui.config.schema import Experiment
+
+
+class ShuffledDbn(Options):
+    """Shuffled decorrelated batch normalisation (Hua et al. 2021): whiten shuffled groups of channels."""
+
+    name: Literal["shuffled_dbn"] = Field(
+        "shuffled_dbn", title="Method", description="Which loss is trained."
+    )
+    groups: int | None = Field(
+        None,
+        ge=1,
+        le=16384,
+        title="Groups",
+        description="The channels are parted into so many groups, each whitened over the batch; empty: the "
+        "fewest that leave a group at most half as wide as the batch.",
+        json_schema_extra=unit("groups"),
+    )
+    partition: Literal["random", "fixed"] = Field(
+        "random",
+        title="Partition",
+        description="random: channels are shuffled anew for every view, as published; fixed: never.",
+    )
+    eps: float = Field(
+        0.0,
+        ge=0,
+        lt=1,
+        title="Shrinkage",
+        description="Weight of the identity: (1 - eps) * covariance + eps * identity. Published with 0.",
+    )
+
+    def problems(self, experiment: Experiment) -> Iterator[Problem]:
+        if self.groups is None:
+            return
+        dim, batch = experiment.projector.dim, experiment.schedule.batch_size
+        uneven = list(group_problems(self.groups, dim))
+        yield from uneven
+        width = dim // self.groups
+        if not uneven and batch <= width:
+            yield Problem(
+                "method.groups",
+                f"a batch of {batch} images cannot whiten groups of {width} channels",
+                f"take {-(-2 * dim // batch)} groups or more, or a larger schedule.batch_size",
+            )
+        if self.partition == "fixed" and self.groups == 1:
+            yield Problem(
+                "method.partition", "there is one group (method.groups), and nothing to shuffle", "remove it"
+            )

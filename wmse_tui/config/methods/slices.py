@@ -1,0 +1,35 @@
+"""What every method that whitens slices of a batch asks of its sizes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from wmse_tui.config.problems import Problem
+
+
+def slice_problems(whitening_size: int, batch: int) -> Iterator[Problem]:
+    """A batch that cannot be cut into slices of `whitening_size` images."""
+    if whitening_size > batch:
+        yield Problem(
+            "schedule.batch_size",
+            f"a batch of {batch} images holds no slice of {whitening_size} (method.whitening_size)",
+            f"take a multiple of {whitening_size}",
+        )
+    elif batch % whitening_size:
+        below = batch - batch % whitening_size
+        yield Problem(
+            "schedule.batch_size",
+            f"{batch} images cannot be cut into slices of {whitening_size} (method.whitening_size)",
+            f"take {below} or {below + whitening_size}",
+        )
+
+
+def group_problems(groups: int, dim: int) -> Iterator[Problem]:
+    """Channels that cannot be parted into `groups` of equal width."""
+    if dim % groups:
+        nearest = min((g for g in range(1, dim + 1) if dim % g == 0), key=lambda g: (abs(g - groups), g))
+        yield Problem(
+            "method.groups",
+            f"{dim} dimensions cannot be parted into {groups} groups of equal width",
+            f"take {nearest}, or another divisor of {dim}",
+        )

@@ -1,0 +1,47 @@
+"""The options of Zero-CL."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import Field
+
+from wmse_tui.config.options import Options
+from wmse_tui.config.problems import Problem
+
+if TYPE_CHECKING:
+    from wmse_tui.config.schema import Experiment
+
+
+class ZeroCl(Options):
+    """Zero-CL (Zhang et al. 2022): align whitened features (Zero-FCL) or whitened instances (Zero-ICL)."""
+
+    name: Literal["zero_cl"] = Field("zero_cl", title="Method", description="Which loss is trained.")
+    variant: Literal["feature", "instance"] = Field(
+        "feature",
+        title="Variant",
+        description="feature: features are whitened over images (Zero-FCL); instance: images over features.",
+    )
+    ridge: float = Field(
+        0.01,
+        ge=0,
+        le=100,
+        title="Ridge",
+        description="Added to the eigenvalues of the correlation matrix; published with 0.01.",
+    )
+
+    def problems(self, experiment: Experiment) -> Iterator[Problem]:
+        dim, batch = experiment.projector.dim, experiment.schedule.batch_size
+        instance = self.variant == "instance"
+        few, many = (batch, dim) if instance else (dim, batch)
+        if self.ridge == 0 and many <= few:
+            things, over = ("images", "features") if instance else ("features", "images")
+            yield Problem(
+                "method.ridge",
+                f"without it {few} {things} cannot be whitened over {many} {over}",
+                "set it above 0 (0.01 as published), or take "
+                + ("a larger projector.dim" if instance else "a smaller projector.dim"),
+            )
+        if dim == 1:
+            yield Problem("projector.dim", "one feature correlates with nothing", "take 2 or more")

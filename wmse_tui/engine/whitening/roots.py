@@ -1,0 +1,130 @@
+"""Roots: matrices W with W S Wᵀ = 1 for covariances S, each with a gradient that stays finite.
+
+The gradient of an eigendecomposition divides by the gaps between eigenvalues and is NaN where two are equal,
+which is what whitening makes them. Of the roots below only PCA's depends on single eigenvectors at all.
+
+- `Zca`: W = S^(-1/2) = U Λ^(-1/2) Uᵀ. With dM = Uᵀ dS U, dW = U (K ∘ dM) Uᵀ, where K holds the divided
+  differences of λ^(-1/2): K_ij = -1 / (s_i s_j (s_i + s_j)), s = √λ. No gap is left in it.
+- `Pca`: W = Λ^(-1/2) Uᵀ, the largest variance first, the largest element of each eigenvector positive. The
+  eigenvectors turn by Ω with Ω_ij = dM_ij / gap, gap = λ_j - λ_i. It is truly singular at a gap of 0, so
+  1 / gap is replaced by gap / (gap² + δ²): within δ² / gap² of the derivative, never above 1 / (2 δ).
+- `Iterative`: `steps` steps of Newton's iteration towards S^(-1/2) (Huang et al., CVPR 2019, arXiv
+  1904.03441): A = S / tr S, P ← (3 P - P³ A) / 2 from P = 1, W = P / √tr S. Few steps whiten the directions
+  of large variance only; those of none are multiplied by a finite number. Products alone, both ways. As it
+  stands that recurrence magnifies its roundings (in float64 it is lost after 20 steps where the eigenvalues
+  differ tenfold); here P is coupled to Y = A P, which is the same in exact arithmetic, and stable:
+  T = (3 - P Y) / 2, Y ← Y T, P ← T P (Higham, Functions of Matrices, 2008, §6.3).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from wmse_tui.engine.whitening.cholesky import ROUNDINGS
+
+
+class Root(Protocol):
+    """A root and its gradient, of covariances (..., dim, dim) all at once."""
+
+    def matrix(self, covariance: Tensor) -> tuple[Tensor, Tensor, tuple[Tensor, ...]]:
+        """W, whether (...) it can be used, and what its gradient needs."""
+
+    def gradient(self, along: Tensor, matrix: Tensor, kept: tuple[Tensor, ...]) -> Tensor:
+        """The gradient of the covariance from that of W, `along`; symmetric."""
+
+
+@dataclass(frozen=True, slots=True)
+class Zca:
+    """The symmetric root by eigendecomposition."""
+
+    def matrix(self, covariance: Tensor) -> tuple[Tensor, Tensor, tuple[Tensor, ...]]:
+        values, vectors, usable = eigen(covariance)
+        root = values.sqrt()
+        return (vectors / root[..., None, :]) @ vectors.mT, usable, (root, vectors)
+
+    def gradient(self, along: Tensor, matrix: Tensor, kept: tuple[Tensor, ...]) -> Tensor:  # noqa: ARG002
+        root, vectors = kept
+        row, column = root[..., :, None], root[..., None, :]
+        inner = (vectors.mT @ _symmetric(along) @ vectors) / (row * column * (row + column))
+        return -(vectors @ inner @ vectors.mT)
+
+
+@dataclass(frozen=True, slots=True)
+class Pca:
+    """The root that turns the slices onto their principal axes."""
+
+    def matrix(self, covariance: Tensor) -> tuple[Tensor, Tensor, tuple[Tensor, ...]]:
+        values, vectors, usable = eigen(covariance)
+        values, vectors = values.flip(-1), vectors.flip(-1)
+        largest = vectors.gather(-2, vectors.abs().argmax(-2, keepdim=True))
+        vectors = vectors * torch.where(largest < 0, -1.0, 1.0).to(vectors.dtype)
+        return vectors.mT / values.sqrt()[..., :, None], usable, (values, vectors)
+
+    def gradient(self, along: Tensor, matrix: Tensor, kept: tuple[Tensor, ...]) -> Tensor:  # noqa: ARG002
+        values, vectors = kept
+        turned = along @ vectors / values.sqrt()[..., :, None]
+        gap = values[..., :, None] - values[..., None, :]
+        width = torch.finfo(values.dtype).eps ** 0.5 * values[..., :1, None]
+        inner = (turned * (gap / (gap.square() + width.square()))).mT.contiguous()
+        inner.diagonal(dim1=-2, dim2=-1).copy_(turned.diagonal(dim1=-2, dim2=-1) / (-2 * values))
+        return _symmetric(vectors @ inner @ vectors.mT)
+
+
+@dataclass(frozen=True, slots=True)
+class Iterative:
+    """The symmetric root, approached by `steps` steps of Newton's iteration."""
+
+    steps: int
+
+    def matrix(self, covariance: Tensor) -> tuple[Tensor, Tensor, tuple[Tensor, ...]]:
+        trace = covariance.diagonal(dim1=-2, dim2=-1).sum(-1)[..., None, None]
+        other = covariance / trace
+        identity = torch.eye(covariance.shape[-1], dtype=trace.dtype, device=trace.device)
+        root = identity.expand_as(other)
+        kept = [trace, other]
+        for _ in range(self.steps):
+            step = 1.5 * identity - 0.5 * (root @ other)
+            kept += (other, root, step)
+            other, root = other @ step, step @ root
+        usable = (trace.isfinite() & (trace > 0))[..., 0, 0]
+        return root / trace.sqrt(), usable, tuple(kept)
+
+    def gradient(self, along: Tensor, matrix: Tensor, kept: tuple[Tensor, ...]) -> Tensor:
+        trace, scaled, *steps = kept
+        of_root, of_other = along / trace.sqrt(), torch.zeros_like(along)
+        for i in range(len(steps) - 3, -1, -3):
+            other, root, step = steps[i : i + 3]
+            of_step = other.mT @ of_other + of_root @ root.mT
+            of_other = of_other @ step.mT - 0.5 * (root.mT @ of_step)
+            of_root = step.mT @ of_root - 0.5 * (of_step @ other.mT)
+        of_trace = -0.5 * (along * matrix).sum((-2, -1), keepdim=True)
+        of_trace = (of_trace - (of_other * scaled).sum((-2, -1), keepdim=True)) / trace
+        identity = torch.eye(scaled.shape[-1], dtype=scaled.dtype, device=scaled.device)
+        return _symmetric(of_other) / trace + of_trace * identity
+
+
+def eigen(covariance: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Rising eigenvalues (..., dim), eigenvectors in columns, and whether (...) there is an inverse root.
+
+    There is none where a value is not finite (`eigh` would refuse the whole batch), or where the smallest
+    eigenvalue is no more than the rounding of the largest: that of a repeated dimension came to 5 roundings
+    at most, in 480 random slices of 64 to 256 dimensions.
+    """
+    finite = covariance.isfinite().all(-1).all(-1)
+    identity = torch.eye(covariance.shape[-1], dtype=covariance.dtype, device=covariance.device)
+    values, vectors = torch.linalg.eigh(torch.where(finite[..., None, None], covariance, identity))
+    return values, vectors, finite & (values[..., 0] > rounding_of_eigenvalues(values))
+
+
+def rounding_of_eigenvalues(values: Tensor) -> Tensor:
+    """(...): what an eigenvalue among the rising `values` (..., dim) must exceed to be one."""
+    roundings = ROUNDINGS * max(1.0, values.shape[-1] / 128)
+    return roundings * torch.finfo(values.dtype).eps * values[..., -1]
+
+
+def _symmetric(matrix: Tensor) -> Tensor:
+    return (matrix + matrix.mT) / 2
