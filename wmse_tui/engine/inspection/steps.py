@@ -9,13 +9,14 @@ from __future__ import annotations
 import contextlib
 import itertools
 from collections.abc import Callable, Generator, Iterator
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from wmse_tui.config.schema import Experiment
 from wmse_tui.engine.data.loading import Batches
-from wmse_tui.engine.methods import build_method
+from wmse_tui.engine.methods import Losses, build_method
 from wmse_tui.engine.training.optimizers import build_optimizer, step_unless_nonfinite
 from wmse_tui.engine.training.schedule import learning_rate
 
@@ -40,19 +41,31 @@ class Steps:
 
     def step(self, views: Tensor) -> None:
         """One step on normalised `views` (views, batch, 3, height, width); on a GPU it is only begun."""
+        losses = self.losses(views)
+        losses.total.backward()
+        self.update(losses)
+
+    def losses(self, views: Tensor) -> Losses:
+        """The first part of the step to come: the losses of `views`."""
+        bfloat16 = self._experiment.compute.precision == "bfloat16"
+        with torch.autocast(self._device.type, dtype=torch.bfloat16, enabled=bfloat16):
+            return self.method(views, step_key=(self._experiment.seed, self.taken + 1))  # type: ignore[no-any-return]
+
+    def update(self, losses: Losses) -> None:
+        """The last part of a step, when the gradients of its `losses` are there."""
         config, step = self._experiment, self.taken + 1
         total = config.schedule.epochs * self._steps_per_epoch
         lr = learning_rate(
             config.schedule, config.optimizer.lr, step=step, steps_per_epoch=self._steps_per_epoch
         )
-        bfloat16 = config.compute.precision == "bfloat16"
-        with torch.autocast(self._device.type, dtype=torch.bfloat16, enabled=bfloat16):
-            losses = self.method(views, step_key=(config.seed, step))
-        losses.total.backward()
         step_unless_nonfinite(self._optimizer, losses.total, lr=lr)
         self._optimizer.zero_grad(set_to_none=True)
         self.method.after_step(min(1.0, step / total))
         self.taken = step
+
+    def state(self) -> dict[str, Any]:
+        """What a checkpoint of these steps holds."""
+        return {"method": self.method.state_dict(), "optimizer": self._optimizer.state_dict()}
 
     def finish(self) -> None:
         """Wait for the device."""

@@ -1,0 +1,129 @@
+"""The stages before the first layer: views of images, by one core and by the pipeline as a whole."""
+
+from __future__ import annotations
+
+import io
+import math
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+
+import torch
+from torch import Tensor
+
+from wmse_tui.config.schema import Experiment
+from wmse_tui.engine.benchmark.reference import augment_one_by_one, batches_of_workers, view_transform
+from wmse_tui.engine.benchmark.rounds import Row, Stopwatch, measure, processor_seconds
+from wmse_tui.engine.data.batched import augment
+from wmse_tui.engine.data.loading import Batches, build_batches
+from wmse_tui.engine.data.plan import ViewPlan, plan_views
+from wmse_tui.engine.inspection.images import Loaded, Shelf
+from wmse_tui.engine.inspection.lanes import Job
+from wmse_tui.engine.inspection.protocol import Answers, Request
+from wmse_tui.engine.inspection.steps import endless
+
+IMAGES = 2048  # that are worked on; a batch at least
+AT_ONCE = {32: 1024, 64: 512, 96: 256}  # images in one measurement of augmentation, by their side
+REFERENCE_WORKERS = 2
+
+
+def load_images(experiment: Experiment) -> Loaded:
+    """Images of the experiment's data set, or patterns of the same size where it is not on this machine."""
+    quiet = Job(Request(id=0, ask="measure", config="", fields={}), Answers(io.BytesIO()))
+    return Shelf().get(experiment, quiet, least=max(IMAGES, experiment.schedule.batch_size))
+
+
+@contextmanager
+def threads(count: int) -> Iterator[None]:
+    """So many threads of torch, for a while."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def augmentation(experiment: Experiment, loaded: Loaded, *, rounds: int, compare: bool) -> Row | None:
+    """One view of each of some images by one thread, in processor seconds; None: they are not in memory."""
+    pixels, plan = loaded.train.pixels, plan_views(experiment)
+    if pixels is None:
+        return None
+    side = max(pixels.shape[2:])
+    count = min(len(pixels), AT_ONCE.get(side, 64))
+    rows = torch.arange(count)
+    part = pixels[:count].contiguous()
+    pictures = [loaded.train.image(index) for index in range(count)]
+    transform = view_transform(plan)
+    made = {"epoch": 0}
+
+    def ours() -> float:
+        made["epoch"] += 1
+        return processor_seconds(lambda: _views(part, rows, plan, epoch=made["epoch"]))
+
+    def theirs() -> float:
+        return processor_seconds(lambda: augment_one_by_one(pictures, transform))
+
+    with threads(1):
+        return measure(
+            "augmentation",
+            f"{side} to {plan.size} pixels, one thread, processor seconds",
+            ours,
+            theirs if compare else None,
+            rounds=rounds,
+            work=count,
+            unit="views",
+            against="Pillow and torchvision, one picture at a time",
+            note=_of_what(loaded),
+        )
+
+
+def _views(pixels: Tensor, rows: Tensor, plan: ViewPlan, *, epoch: int) -> Tensor:
+    height, width = pixels.shape[2:]
+    drawn = next(iter(plan.parameters(epoch=epoch, indices=rows, heights=height, widths=width)))
+    return augment(pixels, rows, drawn, size=plan.size, mean=plan.mean, std=plan.std)
+
+
+def pipeline(
+    experiment: Experiment, loaded: Loaded, device: torch.device, *, rounds: int, compare: bool
+) -> Row:
+    """Whole batches, ready on the device; on a CPU by half of the cores, against two worker processes."""
+    plan, watch = plan_views(experiment), Stopwatch(device)
+    cores = max(1, torch.get_num_threads() // 2) if device.type == "cpu" else torch.get_num_threads()
+    with threads(cores), closing(build_batches(loaded.train, experiment, device)) as batches:
+        source = endless(batches)
+        theirs = batches_of_workers(loaded.train, plan, workers=REFERENCE_WORKERS) if compare else None
+        # Workers run ahead. So many batches are taken at a time that what lay ready does not count.
+        ahead = 2 * REFERENCE_WORKERS
+        taken = 3 * ahead if compare else 2
+
+        def reference() -> float:
+            assert theirs is not None
+            return watch(lambda: [torch.stack(next(theirs)).to(device) for _ in range(taken)])
+
+        return measure(
+            "input",
+            f"batches of {plan.batch_size} x {plan.views} views, {batches.kind}, {_threads(cores, device)}",
+            lambda: watch(lambda: [next(source) for _ in range(taken)]),
+            reference if compare else None,
+            rounds=max(1, math.ceil(rounds / 2)),
+            work=taken * plan.batch_size * plan.views,
+            unit="views",
+            against=f"a DataLoader with {REFERENCE_WORKERS} worker processes",
+            note=f"{batches.reason}; {_of_what(loaded)}",
+        )
+
+
+def some_batches(experiment: Experiment, loaded: Loaded, device: torch.device, count: int) -> list[Tensor]:
+    """A few batches of views on the device."""
+    batches: Batches
+    with closing(build_batches(loaded.train, experiment, device)) as batches:
+        source = endless(batches)
+        return [next(source) for _ in range(count)]
+
+
+def _threads(count: int, device: torch.device) -> str:
+    return f"{count} thread{'s' if count > 1 else ''}" if device.type == "cpu" else device.type
+
+
+def _of_what(loaded: Loaded) -> str:
+    return f"images of {loaded.source}" + (f" ({loaded.why})" if loaded.why else "")

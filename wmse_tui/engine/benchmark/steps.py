@@ -1,0 +1,134 @@
+"""A training step and its parts."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from wmse_tui.config.methods import WMse
+from wmse_tui.config.schema import Experiment
+from wmse_tui.engine.benchmark.reference import ReferenceSteps, loss_by_loops
+from wmse_tui.engine.benchmark.rounds import Row, Spread, Stopwatch, measure
+from wmse_tui.engine.inspection.steps import Steps
+from wmse_tui.engine.losses import w_mse_loss
+
+LOSS_ROUNDS = 8  # a loss takes milliseconds: so many more rounds than a step
+
+
+def whole_step(
+    steps: Steps,
+    experiment: Experiment,
+    batches: list[Tensor],
+    device: torch.device,
+    *,
+    rounds: int,
+    compare: bool,
+) -> Row:
+    """Forward, loss, backward and optimiser, on views that are there."""
+    watch = Stopwatch(device)
+    reference = ReferenceSteps(experiment, device) if compare else None
+    views = batches[0].shape[0] * batches[0].shape[1]
+
+    def each(take: Callable[[Tensor], object]) -> float:
+        def work() -> None:
+            for batch in batches:
+                take(batch)
+
+        return watch(work) / len(batches)
+
+    return measure(
+        "step",
+        f"{views} views, {experiment.compute.precision}",
+        lambda: each(steps.step),
+        None if reference is None else lambda: each(reference.step),
+        rounds=rounds,
+        warm_up=2 if device.type == "cpu" else 5,
+        work=views,
+        unit="views",
+        against="float32, default layout, a loop over slices, Adam by parameter, waiting for each loss",
+    )
+
+
+def parts_of_a_step(steps: Steps, batches: list[Tensor], device: torch.device, *, rounds: int) -> list[Row]:
+    """Forward, loss, backward and optimiser by themselves; the device is waited for between them."""
+    spent: dict[str, list[float]] = {"forward": [], "loss": [], "backward": [], "optimizer": []}
+    watch = Stopwatch(device)
+    for number in range(rounds + 1):
+        batch = batches[number % len(batches)]
+        with _last_network(steps.method, watch) as networks:
+            began = watch.now()
+            losses = steps.losses(batch)
+            done = watch.now()
+        spent["forward"].append(networks["last"] - began)
+        spent["loss"].append(done - networks["last"])
+        spent["backward"].append(watch(losses.total.backward))
+        spent["optimizer"].append(watch(lambda: steps.update(losses)))  # noqa: B023 (called at once)
+    views = batches[0].shape[0] * batches[0].shape[1]
+    what = {
+        "forward": "encoder and projector",
+        "loss": "the loss, forward",
+        "backward": "all gradients",
+        "optimizer": "the weights, and what the method does after a step",
+    }
+    return [
+        Row(stage=stage, what=what[stage], ours=Spread.of(seconds[1:]), n=rounds, work=views, unit="views")
+        for stage, seconds in spent.items()
+    ]
+
+
+@contextmanager
+def _last_network(method: nn.Module, watch: Stopwatch) -> Iterator[dict[str, float]]:
+    """When the last of the method's networks had done its work."""
+    seen = {"last": time.perf_counter()}
+
+    def note(*_: Any) -> None:
+        seen["last"] = watch.now()
+
+    handles = [child.register_forward_hook(note) for child in method.children()]
+    try:
+        yield seen
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def whitening_loss(experiment: Experiment, device: torch.device, *, rounds: int, compare: bool) -> Row | None:
+    """The W-MSE loss of noise, forward and backward; None for other methods and operators."""
+    options = experiment.method
+    if not isinstance(options, WMse) or options.operator != "cholesky":
+        return None
+    views, batch = experiment.augmentation.views, experiment.schedule.batch_size
+    random = torch.Generator().manual_seed(0)
+    embeddings = torch.randn(views, batch, experiment.projector.dim, generator=random).to(device)
+    orders = torch.stack([torch.randperm(batch, generator=random) for _ in range(options.iterations)])
+    orders, size, watch = orders.to(device), options.whitening_size, Stopwatch(device)
+
+    def ours() -> float:
+        x = embeddings.clone().requires_grad_()
+        return watch(
+            lambda: w_mse_loss(x, whitening_size=size, permutations=orders, eps=options.eps).backward()
+        )
+
+    def loops() -> float:
+        x = embeddings.clone().requires_grad_()
+        return watch(
+            lambda: loss_by_loops(x, whitening_size=size, permutations=orders, eps=options.eps).backward()
+        )
+
+    return measure(
+        "whitening",
+        f"W-MSE forward and backward, {views} views of {batch} x {experiment.projector.dim}, "
+        f"slices of {size}, {options.iterations} iteration{'s' if options.iterations > 1 else ''}",
+        ours,
+        loops if compare else None,
+        rounds=rounds * LOSS_ROUNDS,
+        warm_up=5,
+        work=views * batch,
+        unit="embeddings",
+        against="a loop over slices and views",
+    )
