@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 from typer.testing import Result
 
-from wmse_tui.cli.commands.evaluate import run_evaluator
+from wmse_tui.cli.asking import ask
+from wmse_tui.cli.commands.evaluate import in_words
 from wmse_tui.cli.exits import Exit
 from wmse_tui.runs.directory import RunDirectory
 
@@ -29,6 +30,10 @@ RESULT = {
     "seconds": 61.0,
     "file": "/runs/a/evaluations/x.json",
 }
+
+
+def run_evaluator(argv: list[str], *, as_json: bool) -> Exit:
+    return ask(argv, what="evaluator", as_json=as_json, lines=in_words)
 
 
 def evaluator(*lines: object, status: int = 0, stderr: str = "") -> list[str]:
@@ -92,11 +97,11 @@ def test_the_options_reach_the_evaluator(
 ) -> None:
     asked: list[list[str]] = []
 
-    def note(argv: list[str], *, as_json: bool) -> Exit:
+    def note(argv: list[str], **_: object) -> Exit:
         asked.append(argv)
         return Exit.COMPLETED
 
-    monkeypatch.setattr("wmse_tui.cli.commands.evaluate.run_evaluator", note)
+    monkeypatch.setattr("wmse_tui.cli.commands.evaluate.ask", note)
     run = make_run()
     checkpoint = run.checkpoints / "best.pt"
     checkpoint.write_bytes(b"")
@@ -123,9 +128,9 @@ def test_an_interrupted_evaluation_ends_its_process(tmp_path: Path) -> None:
     program = (
         "import sys, typer\n"
         "from wmse_tui.cli.border import border\n"
-        "from wmse_tui.cli.commands.evaluate import run_evaluator\n"
+        "from wmse_tui.cli.asking import ask\n"
         "try:\n"
-        "    with border(): run_evaluator(sys.argv[1:], as_json=False)\n"
+        "    with border(): ask(sys.argv[1:], what='sleeper', as_json=False, lines=str.split)\n"
         "except typer.Exit as leaving: sys.exit(leaving.exit_code)\n"
     )
     process = subprocess.Popen([sys.executable, "-c", program, *sleeper], start_new_session=True)

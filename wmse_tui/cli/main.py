@@ -11,6 +11,7 @@ from wmse_tui import __version__
 from wmse_tui.cli.border import Guarded
 from wmse_tui.cli.commands import config, presets
 from wmse_tui.cli.commands.attach import attach
+from wmse_tui.cli.commands.bench import bench
 from wmse_tui.cli.commands.compare import compare
 from wmse_tui.cli.commands.doctor import doctor
 from wmse_tui.cli.commands.evaluate import evaluate
@@ -82,6 +83,7 @@ app.command("rm")(remove)
 app.add_typer(presets.app, name="presets")
 app.add_typer(config.app, name="config")
 app.command()(doctor)
+app.command()(bench)
 
 
 def main() -> None:

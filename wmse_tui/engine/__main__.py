@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import faulthandler
-import os
 import signal
 import sys
+
+from wmse_tui.engine.process import settle
 
 
 def main() -> int:
@@ -13,9 +14,7 @@ def main() -> int:
     if len(sys.argv) != 2:
         print("usage: python -m wmse_tui.engine RUN_DIR", file=sys.stderr)  # noqa: T201
         return 2
-    # Idle OpenMP threads sleep instead of spinning. Where another process wants the cores too, spinning made
-    # a step of quickstart five times as long (2 cores, one of them taken); read when torch is first loaded.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    settle()
     # The stacks of a trainer that hangs: kill -QUIT writes them into trainer.log.
     faulthandler.enable()
     faulthandler.register(signal.SIGQUIT, all_threads=True)

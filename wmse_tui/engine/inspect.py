@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import argparse
 import faulthandler
-import os
 import sys
 from collections.abc import Sequence
 
 from wmse_tui.engine.inspection import guest
+from wmse_tui.engine.process import settle
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -22,8 +22,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--parent", type=int, metavar="PID", help="die with this process, which started it")
     parent: int | None = parser.parse_args(arguments).parent
     faulthandler.enable()
-    # As in the trainer: idle OpenMP threads sleep instead of spinning. Read when torch is first loaded.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    settle()  # as the trainer, whose speed it measures
     lines, answers = guest.private_streams()
     if not guest.tied_to(parent):
         return 1

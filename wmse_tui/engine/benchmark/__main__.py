@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import sys
 
+from wmse_tui.engine.process import settle
+
 if __name__ == "__main__":
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as the trainer, see `wmse_tui.engine.__main__`
+    if "--reference-steps" not in sys.argv:  # that process has torch as it comes
+        settle()
     from wmse_tui.engine.benchmark.command import main
 
     sys.exit(main(sys.argv[1:]))

@@ -23,6 +23,7 @@ from wmse_tui.config.schema import Experiment
 from wmse_tui.engine.benchmark import floor
 from wmse_tui.engine.benchmark.bookkeeping import bookkeeping
 from wmse_tui.engine.benchmark.inputs import augmentation, load_images, pipeline, some_batches
+from wmse_tui.engine.benchmark.partner import serve
 from wmse_tui.engine.benchmark.probes import linear_probes, nearest_neighbours
 from wmse_tui.engine.benchmark.rounds import Row
 from wmse_tui.engine.benchmark.steps import parts_of_a_step, whitening_loss, whole_step
@@ -49,7 +50,10 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--stage", action="append", choices=STAGES)
     parser.add_argument("--against-reference", action="store_true")
+    parser.add_argument("--reference-steps", action="store_true", help="be the other process of a comparison")
     options = parser.parse_args(arguments)
+    if options.reference_steps:
+        return serve()
     progress = throttled(say)
     try:
         with redirect_stdout(sys.stderr):  # whatever a library prints is no data
@@ -86,7 +90,7 @@ def benchmark(
         tell: is told what is measured next.
 
     Returns:
-        The machine, the rows (see `rounds.Row`), and what of the device's arithmetic a step reaches.
+        The machine, the rows (see `rounds.Row`), and the least that a step could take here.
 
     Raises:
         EngineError: the device cannot be used, or the recipe cannot be trained.
@@ -103,7 +107,7 @@ def benchmark(
         "load": os.getloadavg()[0],
         "torch": torch.__version__,
         "rows": [row.plain() for row in rows],
-        "reached": _reached(experiment, rows),
+        "floor": _floor(experiment, rows),
     }
 
 
@@ -153,13 +157,25 @@ def _rows(
         yield from linear_probes(dim, at, rounds=few)
 
 
-def _reached(experiment: Experiment, rows: Sequence[Row]) -> dict[str, float] | None:
-    """What share of the arithmetic of a matrix product a whole step has, by its convolutions and products."""
+def _floor(experiment: Experiment, rows: Sequence[Row]) -> dict[str, float] | None:
+    """The least a step could take: its arithmetic at the speed of a product, its memory at that of a copy.
+
+    `share` is the larger of the two in the measured time. Memory is counted operation by operation, as a
+    trainer that fuses none would move it, so what stays in a cache or is fused may be faster than this floor.
+    """
     by_stage = {row.stage: row for row in rows}
-    if not {"step", "arithmetic"} <= by_stage.keys():
+    if not {"step", "arithmetic", "memory"} <= by_stage.keys():
         return None
-    needed = rehearsed(experiment, check=lambda: None).step_flops / 1e9
-    step, product = by_stage["step"], by_stage["arithmetic"]
-    speed = needed / step.ours.median
-    most = product.work / product.ours.median
-    return {"gflop_per_step": needed, "gflop_per_second": speed, "share": speed / most}
+    needed = rehearsed(experiment, check=lambda: None)
+    seconds = by_stage["step"].ours.median
+    product, copy = by_stage["arithmetic"], by_stage["memory"]
+    arithmetic = needed.step_flops / 1e9 / (product.work / product.ours.median)
+    memory = needed.traffic / 1e9 / (copy.work / copy.ours.median)
+    return {
+        "gflop": needed.step_flops / 1e9,
+        "gigabytes": needed.traffic / 1e9,
+        "arithmetic_seconds": arithmetic,
+        "memory_seconds": memory,
+        "step_seconds": seconds,
+        "share": max(arithmetic, memory) / seconds,
+    }

@@ -30,7 +30,7 @@ from wmse_tui.config.load import parse_experiment
 from wmse_tui.config.schema import Experiment
 from wmse_tui.engine.data.catalogue import load_data
 from wmse_tui.engine.errors import CheckpointError, DataError, EngineError
-from wmse_tui.engine.methods import build_method
+from wmse_tui.engine.methods import build_method, place
 from wmse_tui.engine.training.checkpoints import file_sha256, read_checkpoint, step_checkpoints
 from wmse_tui.engine.training.device import choose_device, prepare
 from wmse_tui.engine.training.failures import describe
@@ -131,7 +131,7 @@ def evaluate_checkpoint(request: Request, *, progress: Progress) -> dict[str, An
             next=("take a checkpoint from this run's own checkpoints folder",),
         ) from error
     data = load_data(experiment, progress=progress)
-    encoder = method.encoder.to(device.torch)
+    encoder = place(method.encoder, device.torch)
     evaluation = evaluate(
         encoder, data, experiment, device.torch, epoch=epoch, step=step, final=True, progress=progress
     )

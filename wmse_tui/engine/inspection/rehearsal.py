@@ -58,6 +58,7 @@ class Rehearsal:
         views: bytes of the batch of views.
         workspace: bytes of operands and results of the largest convolution, of which a library may make
             copies in an order of its own.
+        traffic: bytes that the operations of a step read and write, each operand and each result once.
     """
 
     feature_dim: int
@@ -72,6 +73,7 @@ class Rehearsal:
     activations: int
     views: int
     workspace: int
+    traffic: int
 
 
 REMEMBERED = 32
@@ -123,6 +125,7 @@ def rehearse(experiment: Experiment, *, check: Callable[[], None]) -> Rehearsal:
         activations=ledger.fullest - weights - batch,
         views=batch,
         workspace=ledger.largest,
+        traffic=ledger.traffic,
     )
 
 
@@ -133,11 +136,12 @@ class Ledger(TorchDispatchMode):
         held: bytes now.
         fullest: the most there ever were.
         largest: bytes of operands and results of the largest convolution.
+        traffic: bytes of operands and results of all operations that are more than another look at a tensor.
     """
 
     def __init__(self, check: Callable[[], None]) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self.held = self.fullest = self.largest = 0
+        self.held = self.fullest = self.largest = self.traffic = 0
         self._check = check
         self._known: dict[int, int] = {}
 
@@ -164,9 +168,11 @@ class Ledger(TorchDispatchMode):
         result = func(*args, **(kwargs or {}))
         tensors = _tensors(result)
         self.enter(*tensors)
-        if func in CONVOLUTIONS:
-            moved = (*_tensors(args), *tensors)
-            self.largest = max(self.largest, sum(tensor.nbytes for tensor in moved))
+        if not func.is_view:
+            moved = sum(tensor.nbytes for tensor in (*_tensors(args), *tensors))
+            self.traffic += moved
+            if func in CONVOLUTIONS:
+                self.largest = max(self.largest, moved)
         return result
 
     def _leave(self, key: int) -> None:

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from wmse_tui.config.schema import Experiment
 from wmse_tui.engine.data.loading import Batches
-from wmse_tui.engine.methods import Losses, build_method
+from wmse_tui.engine.methods import Losses, build_method, place
 from wmse_tui.engine.training.optimizers import build_optimizer, step_unless_nonfinite
 from wmse_tui.engine.training.schedule import learning_rate
 
@@ -31,7 +31,7 @@ class Steps:
     """
 
     def __init__(self, experiment: Experiment, device: torch.device, *, steps_per_epoch: int) -> None:
-        self.method = build_method(experiment).to(device).train()
+        self.method = place(build_method(experiment), device).train()
         self.taken = 0
         self.runs_ahead = device.type == "cuda"
         self._experiment = experiment

@@ -24,7 +24,7 @@ from wmse_tui.engine.data.loading import Batches, build_batches
 from wmse_tui.engine.errors import CheckpointError, Diverged, WhiteningFailed
 from wmse_tui.engine.evaluation import EvaluationInterrupted, evaluate
 from wmse_tui.engine.evaluation.portrait import Portrait
-from wmse_tui.engine.methods import build_method
+from wmse_tui.engine.methods import build_method, place
 from wmse_tui.engine.training.checkpoints import newest_checkpoint
 from wmse_tui.engine.training.device import Device, choose_device, prepare
 from wmse_tui.engine.training.failures import describe
@@ -91,7 +91,7 @@ class Session:
             self._train(experiment, device, data, batches)
 
     def _train(self, experiment: Experiment, device: Device, data: Data, batches: Batches) -> None:
-        method = build_method(experiment).to(device.torch)
+        method = place(build_method(experiment), device.torch)
         optimizer = build_optimizer(method.trainable_parameters(), experiment.optimizer)
         best: float | None = None
         kinds: tuple[str, ...] = ()

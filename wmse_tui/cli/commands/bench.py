@@ -1,0 +1,129 @@
+"""`wmse-tui bench`: how fast each stage of a recipe is on this machine, and beside the paper's way."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from enum import StrEnum
+from typing import Annotated, Any
+
+import typer
+
+from wmse_tui.cli.asking import ask
+from wmse_tui.cli.options import Json, PresetName
+
+
+class Against(StrEnum):
+    """What is measured beside ours."""
+
+    REFERENCE = "reference"
+
+
+class Stage(StrEnum):
+    """Parts of the benchmark."""
+
+    INPUT = "input"
+    WHITENING = "whitening"
+    STEP = "step"
+    EVALUATION = "evaluation"
+
+
+def bench(
+    preset: PresetName = "quickstart",
+    overrides: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="KEY=VALUE",
+            help="Change one option, as in schedule.batch_size=64; may be repeated.",
+            show_default=False,
+        ),
+    ] = None,
+    against: Annotated[
+        Against | None,
+        typer.Option(
+            "--against",
+            help="Measure the paper's way too: Pillow in workers, float32, a loop over slices.",
+            show_default=False,
+        ),
+    ] = None,
+    stage: Annotated[
+        list[Stage] | None,
+        typer.Option("--stage", help="Measure this alone; may be repeated.", show_default=False),
+    ] = None,
+    rounds: Annotated[int, typer.Option("--rounds", min=1, max=1000, help="Measurements of each stage.")] = 7,
+    json: Json = False,
+) -> None:
+    """Measure how fast a recipe is on this machine, stage by stage.
+
+    Nothing is downloaded: where the data set is not here, patterns of its size take its place.
+    """
+    from wmse_tui.config.load import dump_experiment, load_experiment
+
+    experiment = load_experiment(preset=preset, overrides=overrides or [])
+    argv = [sys.executable, "-m", "wmse_tui.engine.benchmark", "--rounds", str(rounds)]
+    for one in stage or ():
+        argv += ["--stage", one.value]
+    if against is not None:
+        argv.append("--against-reference")
+    raise typer.Exit(
+        ask(argv, what="benchmark", as_json=json, lines=in_words, stdin=dump_experiment(experiment))
+    )
+
+
+def in_words(result: dict[str, Any]) -> list[str]:
+    """Return the result of a benchmark for people: a line of numbers and one of words for each stage."""
+    rows: list[dict[str, Any]] = result["rows"]
+    machine = f"{result['device']}; {result['cores']} cores, load {result['load']:.1f} before"
+    versions = f"torch {result['torch']}, wmse-tui {result['version']}, {result['time']}"
+    lines = [str(result["title"]), machine, versions, ""]
+    compared = any(row["ratio"] for row in rows)
+    head = f"{'stage':<14}{'n':>4}{'time':>12}{'speed':>24}"
+    lines.append(head + (f"{'reference / ours':>24}" if compared else ""))
+    for row in rows:
+        numbers = f"{row['stage']:<14}{row['n']:>4}{_time(row['seconds']['median']):>12}{_speed(row):>24}"
+        lines.append((numbers + (f"{_ratio(row['ratio']):>24}" if compared else "")).rstrip())
+        lines += [f"  {text}" for text in _about(row)]
+    lines += ["", "medians; in brackets the middle half of the measurements"]
+    if result["floor"]:
+        lines += ["", *_floor(result["floor"])]
+    return lines
+
+
+def _floor(floor: dict[str, float]) -> Iterator[str]:
+    product, copy, step = (_time(floor[f"{name}_seconds"]) for name in ("arithmetic", "memory", "step"))
+    yield "floor of a step:"
+    yield f"  {floor['gflop']:.1f} GFLOP in {product}, at the speed of the product"
+    yield f"  {floor['gigabytes']:.1f} GB of operands and results in {copy}, at the speed of the copy"
+    yield f"  a step takes {step}: the larger of the two is {100 * floor['share']:.0f} % of it"
+
+
+def _about(row: dict[str, Any]) -> Iterator[str]:
+    yield str(row["what"])
+    if row["against"]:
+        yield f"against {row['against']}: {_time(row['reference_seconds']['median'])}"
+    if row["note"]:
+        yield str(row["note"])
+
+
+def _time(seconds: float) -> str:
+    if seconds >= 10:
+        return f"{seconds:.1f} s"
+    if seconds >= 1:
+        return f"{seconds:.2f} s"
+    return f"{1e3 * seconds:.3g} ms" if seconds >= 1e-3 else f"{1e6 * seconds:.3g} us"
+
+
+def _speed(row: dict[str, Any]) -> str:
+    speed = row["per_second"]
+    if not speed:
+        return ""
+    value = speed["median"]
+    return f"{value:,.0f} {row['unit']}/s" if value >= 10 else f"{value:.2g} {row['unit']}/s"
+
+
+def _ratio(ratio: dict[str, float] | None) -> str:
+    if ratio is None:
+        return ""
+    digits = 2 if ratio["median"] < 10 else 1
+    return f"{ratio['median']:.{digits}f}x ({ratio['low']:.{digits}f} to {ratio['high']:.{digits}f})"

@@ -1,0 +1,89 @@
+"""The reference's steps in a process of their own: how malloc keeps memory is settled for a whole process."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from contextlib import redirect_stdout
+from types import TracebackType
+
+import torch
+
+from wmse_tui.config.load import dump_experiment, parse_experiment
+from wmse_tui.config.schema import Experiment
+from wmse_tui.engine.benchmark.reference import ReferenceSteps
+from wmse_tui.engine.benchmark.rounds import Stopwatch
+from wmse_tui.engine.errors import EngineError
+from wmse_tui.engine.training.device import choose_device, prepare
+
+
+class Partner:
+    """Takes a step of the paper's way when it is told to, and tells how long it took.
+
+    Torch's threads and malloc are there as torch and glibc set them up.
+
+    Raises:
+        EngineError: the process ended.
+    """
+
+    def __init__(self, experiment: Experiment) -> None:
+        environment = {name: value for name, value in os.environ.items() if name != "OMP_WAIT_POLICY"}
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "wmse_tui.engine.benchmark", "--reference-steps"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env=environment,
+            text=True,
+        )
+        self._ask(json.dumps(dump_experiment(experiment)))
+
+    def step(self) -> float:
+        """Seconds of one step."""
+        return float(self._ask("step"))
+
+    def __enter__(self) -> Partner:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is not None:
+            self._process.kill()
+        self._process.communicate()  # the end of its stdin is its end
+
+    def _ask(self, line: str) -> str:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        try:
+            self._process.stdin.write(line + "\n")
+            self._process.stdin.flush()
+        except BrokenPipeError:
+            answer = ""
+        else:
+            answer = self._process.stdout.readline()
+        if not answer:
+            raise EngineError(
+                "the reference could not take a step",
+                "its process ended; its last words are above, if it had any",
+                next=("leave --against out", "or take a smaller batch: --set schedule.batch_size=64"),
+            )
+        return answer
+
+
+def serve() -> int:
+    """Be the partner: a configuration as the first line of stdin, a step for each further line."""
+    stdout = sys.stdout
+    with redirect_stdout(sys.stderr):
+        experiment = parse_experiment(json.loads(sys.stdin.readline()), "stdin")
+        device = choose_device(experiment.compute.device).torch
+        prepare(device, deterministic=experiment.compute.deterministic)
+        steps, watch = ReferenceSteps(experiment, device), Stopwatch(device)
+        crop = experiment.dataset.crop
+        shape = (experiment.augmentation.views, experiment.schedule.batch_size, 3, crop, crop)
+        views = torch.randn(shape, generator=torch.Generator().manual_seed(0)).to(device)
+    print("ready", file=stdout, flush=True)
+    for _ in sys.stdin:
+        print(watch(lambda: steps.step(views)), file=stdout, flush=True)
+    return 0

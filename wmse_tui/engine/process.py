@@ -1,0 +1,50 @@
+"""What a process that computes settles before torch is loaded: how threads wait and how memory is kept."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import sys
+
+M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_MAX = -1, -2, -4  # of glibc's malloc.h
+KEPT = 2**31 - 1  # bytes at the end of the heap that are kept; the most that mallopt takes
+GROWTH = 256 * 2**20  # bytes by which the heap grows at a time
+OWN_CHOICES = (
+    "GLIBC_TUNABLES",
+    "LD_PRELOAD",
+    "MALLOC_TRIM_THRESHOLD_",
+    "MALLOC_TOP_PAD_",
+    "MALLOC_MMAP_MAX_",
+)
+"""Variables by which someone else has chosen."""
+
+
+def settle() -> None:
+    """Set up this process for training. To be called before torch is imported."""
+    # Idle OpenMP threads sleep instead of spinning. Where another process wants the cores too, spinning made
+    # a step of quickstart five times as long (2 cores, one of them taken); read when torch is first loaded.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    keep_large_blocks()
+
+
+def keep_large_blocks() -> bool:
+    """Let malloc keep the memory of large tensors for the next step; returns whether it does.
+
+    glibc maps each large block anew and gives it back at once, so every activation of every step would be
+    filled with zeros by the kernel, page by page: a fifth of a step on a CPU. Whoever sets malloc up in the
+    environment, or brings another one, is left alone. Without glibc nothing happens.
+    """
+    if not sys.platform.startswith("linux") or any(os.environ.get(name) for name in OWN_CHOICES):
+        return False
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is None:
+        return False
+    settings = ((M_MMAP_MAX, 0), (M_TRIM_THRESHOLD, KEPT), (M_TOP_PAD, GROWTH))
+    return all(mallopt(name, value) == 1 for name, value in settings)
+
+
+def give_memory_back() -> None:
+    """Return to the system what is free, for a process that waits now."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform.startswith("linux") else None
+    if trim is not None:
+        trim(0)
