@@ -27,7 +27,7 @@ from wmse_tui.engine.benchmark.partner import serve
 from wmse_tui.engine.benchmark.probes import linear_probes, nearest_neighbours
 from wmse_tui.engine.benchmark.rounds import Row
 from wmse_tui.engine.benchmark.steps import parts_of_a_step, whitening_loss, whole_step
-from wmse_tui.engine.evaluation.command import explain, throttled
+from wmse_tui.engine.evaluation.command import explain
 from wmse_tui.engine.inspection.rehearsal import rehearsed
 from wmse_tui.engine.inspection.steps import Steps
 from wmse_tui.engine.training.device import Device, choose_device, prepare
@@ -54,7 +54,6 @@ def main(arguments: Sequence[str]) -> int:
     options = parser.parse_args(arguments)
     if options.reference_steps:
         return serve()
-    progress = throttled(say)
     try:
         with redirect_stdout(sys.stderr):  # whatever a library prints is no data
             experiment = parse_experiment(sys.stdin.read(), "stdin")
@@ -63,7 +62,7 @@ def main(arguments: Sequence[str]) -> int:
                 rounds=options.rounds,
                 stages=tuple(options.stage or STAGES),
                 compare=options.against_reference,
-                tell=lambda what: progress(f"measuring: {what}", 0, 0, ""),
+                tell=lambda what: say({"progress": {"name": f"measuring: {what}"}}),
             )
         say({"result": result})
     except KeyboardInterrupt:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 
@@ -98,7 +99,9 @@ def pipeline(
 
         def reference() -> float:
             assert theirs is not None
-            return watch(lambda: [torch.stack(next(theirs)).to(device) for _ in range(taken)])
+            spent = watch(lambda: [torch.stack(next(theirs)).to(device) for _ in range(taken)])
+            time.sleep(spent * ahead / taken)  # so long the workers go on with what nobody has asked for yet
+            return spent
 
         return measure(
             "input",

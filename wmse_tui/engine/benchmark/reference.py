@@ -129,7 +129,7 @@ class ReferenceSteps:
         self._optimizer.zero_grad()
         if isinstance(options, WMse) and options.operator == "cholesky":
             embeddings = self.method.embed(views)
-            orders = torch.stack([torch.randperm(views.shape[1]) for _ in range(options.iterations)])
+            orders = self.method.permutations(views.shape[1], key)  # type: ignore[operator]
             loss = loss_by_loops(
                 embeddings,
                 whitening_size=options.whitening_size,

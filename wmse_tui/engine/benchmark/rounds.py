@@ -121,7 +121,7 @@ def measure(
         unit=unit,
         reference=None if reference is None else Spread.of(theirs),
         ratio=both,
-        against=against,
+        against="" if reference is None else against,
         note=note,
     )
 

@@ -23,7 +23,7 @@ class Spread(torch.autograd.Function):
 
     Backward: let k be twice the factor of Σ |u_i - ū|². As Σ_i (u_i - ū) = 0, nothing comes by way of ū: the
     gradient of u_i is k (u_i - ū) =: k d_i, and of z_i it is k (d_i - u_i ⟨u_i, d_i⟩) / |z_i|. Fewer passes
-    over the embeddings than automatic differentiation makes; `scripts/bench-loss` measures the whole.
+    over the embeddings than automatic differentiation makes; `wmse-tui bench` measures the whole.
     """
 
     @staticmethod

@@ -10,7 +10,7 @@ triangle, diagonal halved, of (1 - eps) L⁻¹ dS L⁻ᵀ. Collecting the terms 
     (G - (1 - eps) / (samples - 1) · Z M) L⁻¹,   M symmetric with the lower triangle of GᵀZ,
 
 less its mean over the samples, because C is centred. Three products, no derivative of a factorisation, and
-as exact as automatic differentiation (`scripts/bench-loss` measures it, with the loss around it).
+as exact as automatic differentiation (`wmse-tui bench` measures it, with the loss around it).
 """
 
 from __future__ import annotations

@@ -1,0 +1,67 @@
+"""`bench`: a real benchmark of a tiny recipe, in words and as JSON, and what is refused."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from wmse_tui.cli.commands.bench import in_words
+
+TINY = (
+    "dataset.crop=16",
+    "schedule.batch_size=16",
+    "method.whitening_size=8",
+    "projector.dim=4",
+    "projector.hidden=8",
+    "compute.device=cpu",
+)
+
+
+def bench(*arguments: str) -> subprocess.CompletedProcess[str]:
+    sets = [word for key in TINY for word in ("--set", key)]
+    command = [sys.executable, "-m", "wmse_tui", "bench", *sets, "--rounds", "1", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
+
+
+def test_each_stage_is_measured_beside_the_reference() -> None:
+    done = bench(
+        "--against", "reference", "--json", "--stage", "input", "--stage", "whitening", "--stage", "step"
+    )
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout)
+    rows = {row["stage"]: row for row in result["rows"]}
+    assert list(rows) == [
+        *("augmentation", "input", "whitening", "step"),
+        *("forward", "loss", "backward", "optimizer", "bookkeeping", "arithmetic", "memory"),
+    ]
+    assert all(row["seconds"]["low"] > 0 for row in rows.values())
+    for stage in ("augmentation", "input", "whitening", "step"):
+        row = rows[stage]
+        assert row["ratio"]["median"] == pytest.approx(
+            row["reference_seconds"]["median"] / row["seconds"]["median"], rel=0.5
+        )
+    assert rows["step"]["work"] == 2 * 16
+    floor = result["floor"]
+    assert floor["share"] == max(floor["arithmetic_seconds"], floor["memory_seconds"]) / floor["step_seconds"]
+    words = "\n".join(in_words(result))
+    assert "floor of a step" in words
+    assert "against Pillow and torchvision" in words
+    assert max(len(line) for line in words.splitlines() if line[:1].strip() and "x (" in line) <= 80
+
+
+def test_one_stage_alone_is_told_in_words() -> None:
+    done = bench("--stage", "whitening")
+    assert done.returncode == 0, done.stderr
+    assert "W-MSE forward and backward, 2 views of 16 x 4, slices of 8, 1 iteration" in done.stdout
+    assert "reference" not in done.stdout
+    assert done.stderr.splitlines() == ["measuring: whitening"]
+
+
+def test_a_wrong_recipe_is_refused_before_anything_is_measured() -> None:
+    done = bench("--set", "optimiser.lr=1")
+    assert done.returncode == 2
+    assert "optimiser" in done.stderr
+    assert "Traceback" not in done.stderr
