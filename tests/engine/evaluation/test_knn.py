@@ -165,14 +165,16 @@ def test_blocks_fit_the_memory_bound(n_train: int, n_test: int, dim: int, k: int
     proposed = min(k + SPARE, n_train)
     train, test = torch.empty(n_train, dim, device="meta"), torch.empty(n_test, dim, device="meta")
 
-    rows, columns = block_sizes(train, test, proposed, max_bytes)
+    rows, columns, ranked = block_sizes(train, test, proposed, max_bytes)
 
-    ranking = rows * proposed * dim * 8 * 3
-    similarities = rows * columns * 4
+    similarities = rows * columns * 4 + (rows + columns) * dim * 4
     assert 1 <= rows <= n_test
     assert proposed <= columns <= n_train
+    assert 1 <= ranked <= n_test
     if rows > 1 and columns > proposed:
-        assert ranking + similarities <= max_bytes
+        assert similarities <= max_bytes
+    if ranked > 1:
+        assert ranked * proposed * dim * 8 * 3 <= max_bytes
 
 
 @given(st.lists(st.lists(st.integers(-3, 3), min_size=4, max_size=4), min_size=1, max_size=8))

@@ -8,6 +8,7 @@ to be compared with each other.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Literal
 
@@ -20,6 +21,12 @@ Metric = Literal["euclidean", "cosine"]
 
 MAX_BYTES = 256 * 2**20
 """Working memory of one call besides its arguments and its result."""
+
+COLUMNS = 16384
+"""Training features in a block at most; more gain nothing."""
+
+CACHE_BYTES = 4 * 2**20
+"""Working memory of an exact ranking on a CPU."""
 
 SPARE = 11
 """Candidates beyond k that a matrix product proposes and the exact ranking then orders."""
@@ -83,7 +90,8 @@ def knn_predict(
         x_test: (tests, dim), of the same dtype and on the same device as `x_train`.
         temperature: of the cosine rule; the Euclidean one has none.
         max_bytes: bound on the working memory. Blocks of at least one test by k + `SPARE` training features
-            are taken even where the bound is smaller than that.
+            are taken even where the bound is smaller than that. The k + `SPARE` candidates of all tests come
+            on top (2 MB for 10,000 tests).
 
     Returns:
         (tests,) int64 on the device of `x_train`.
@@ -97,18 +105,18 @@ def knn_predict(
     y_train = y_train.to(x_train.device)
     predicted = torch.empty(len(x_test), dtype=torch.int64, device=x_train.device)
     proposed = min(k + SPARE, len(x_train))
-    rows, columns = block_sizes(x_train, x_test, proposed, max_bytes)
-    centre = _mean(x_train, columns) if metric == "euclidean" else None
+    rows, columns, ranked = block_sizes(x_train, x_test, proposed, max_bytes)
     with torch.no_grad(), torch.autocast(x_train.device.type, enabled=False):
-        for start, tests in _blocks(x_test, rows):
+        candidates = _propose(
+            x_test, x_train, proposed, rows, columns, metric, progress=progress, should_stop=should_stop
+        )
+        for start, tests in _blocks(x_test, ranked):
             check(should_stop)
-            candidates = _propose(tests, x_train, proposed, columns, centre)
-            nearest, scores = _rank(tests, x_train, candidates, k, metric)
+            nearest, scores = _rank(tests, x_train, candidates[start : start + len(tests)], k, metric)
             weights = None
             if metric == "cosine":  # relative to the nearest neighbour, so that no temperature overflows
                 weights = torch.exp((scores - scores[:, :1]) / temperature)
             predicted[start : start + len(tests)] = vote(y_train[nearest], weights)
-            progress("knn", start + len(tests), len(x_test), "images")
     return predicted
 
 
@@ -124,18 +132,22 @@ def vote(labels: Tensor, weights: Tensor | None = None) -> Tensor:
     return torch.where(most, labels, torch.iinfo(torch.int64).max).amin(-1)
 
 
-def block_sizes(x_train: Tensor, x_test: Tensor, proposed: int, max_bytes: int) -> tuple[int, int]:
-    """How many test rows and how many training rows fit one block: (rows, columns), within `max_bytes`.
+def block_sizes(x_train: Tensor, x_test: Tensor, proposed: int, max_bytes: int) -> tuple[int, int, int]:
+    """How much is worked on at a time, within `max_bytes`.
 
-    Half of the memory goes to the exact ranking (candidates and their difference in float64, the pairs of a
-    vote), half to the block of similarities with the training rows it needs.
+    Returns:
+        Test rows and training rows of a block of similarities (what a matrix product and a sort of its rows
+        hold), and test rows of an exact ranking (candidates and their difference in float64, the pairs of a
+        vote), which on a CPU stays in its cache.
     """
     dim = x_train.shape[1]
     item = torch.finfo(_working_dtype(x_train)).bits // 8
+    rows = max(1, min(len(x_test), 1024, max_bytes // (6 * item * max(dim, proposed))))
+    left = max_bytes - rows * item * (dim + 6 * proposed)
+    columns = max(proposed, min(len(x_train), COLUMNS, left // (item * (3 * rows + 2 * dim))))
     per_row = 8 * (3 * proposed * dim + 4 * proposed * proposed)
-    rows = max(1, min(len(x_test), 1024, max_bytes // 2 // per_row))
-    columns = max(proposed, min(len(x_train), max_bytes // 2 // (item * (3 * rows + 2 * dim))))
-    return rows, columns
+    cache = CACHE_BYTES if x_train.device.type == "cpu" else max_bytes
+    return rows, columns, max(1, min(len(x_test), min(cache, max_bytes) // per_row))
 
 
 def _check_arguments(
@@ -177,36 +189,51 @@ def _mean(x: Tensor, size: int) -> Tensor:
     return (total / len(x)).to(_working_dtype(x))
 
 
-def _propose(tests: Tensor, x_train: Tensor, proposed: int, columns: int, centre: Tensor | None) -> Tensor:
-    """Indices (rows, proposed) of the training features with the largest similarity, by one matrix product a
-    block.
+def _propose(
+    x_test: Tensor,
+    x_train: Tensor,
+    proposed: int,
+    rows: int,
+    columns: int,
+    metric: Metric,
+    *,
+    progress: Progress,
+    should_stop: ShouldStop,
+) -> Tensor:
+    """Indices (tests, proposed) of the training features with the largest similarity.
 
-    With a centre: |t - x|² = |t|² - 2 (t·x - |x|²/2), all from the centre, so the largest t·x - |x|²/2 is the
-        nearest.
-    Without: the cosine, up to the norm of t.
+    One block of training features at a time, which is prepared once and meets all tests. Euclidean: |t - x|²
+    = |t|² - 2 (t·x - |x|²/2), all from the centre, so the largest t·x - |x|²/2 is the nearest. Cosine: t·x of
+    normalised x, which is the cosine up to the norm of t.
     """
-    dtype = _working_dtype(x_train)
-    tests = tests.to(dtype) if centre is None else tests.to(dtype) - centre
-    best_similarity: Tensor | None = None
-    best_index: Tensor | None = None
-    for start, raw in _blocks(x_train, columns):
+    dtype, device = _working_dtype(x_train), x_train.device
+    centre = _mean(x_train, columns) if metric == "euclidean" else None
+    values = torch.full((len(x_test), proposed), -torch.inf, dtype=dtype, device=device)
+    indices = torch.zeros(len(x_test), proposed, dtype=torch.int64, device=device)
+    total, done = math.ceil(len(x_train) / columns) * len(x_test), 0
+    for first, raw in _blocks(x_train, columns):
         block = raw.to(dtype)
         if centre is None:
-            similarity = tests @ torch.nn.functional.normalize(block, dim=1).mT
+            block, half_norm = torch.nn.functional.normalize(block, dim=1), None
         else:
             block = block - centre
-            half_norm = torch.linalg.vecdot(block, block) / 2
-            similarity = torch.addmm(half_norm[None], tests, block.mT, beta=-1)
-        top = similarity.topk(min(proposed, len(block)), dim=1)
-        values, index = top.values, top.indices + start
-        if best_similarity is not None and best_index is not None:
-            values = torch.cat([best_similarity, values], 1)
-            index = torch.cat([best_index, index], 1)
-            keep = values.topk(proposed, dim=1).indices
-            values, index = values.gather(1, keep), index.gather(1, keep)
-        best_similarity, best_index = values, index
-    assert best_index is not None
-    return best_index
+            half_norm = torch.linalg.vecdot(block, block)[None] / 2
+        for start, some in _blocks(x_test, rows):
+            check(should_stop)
+            tests = some.to(dtype) if centre is None else some.to(dtype) - centre
+            if half_norm is None:
+                similarity = tests @ block.mT
+            else:
+                similarity = torch.addmm(half_norm, tests, block.mT, beta=-1)
+            top = similarity.topk(min(proposed, len(block)), dim=1)
+            here = slice(start, start + len(some))
+            both = torch.cat([values[here], top.values], 1)
+            which = torch.cat([indices[here], top.indices + first], 1)
+            kept = both.topk(proposed, dim=1)
+            values[here], indices[here] = kept.values, which.gather(1, kept.indices)
+            done += len(some)
+            progress("knn", len(x_test) * done // total, len(x_test), "images")
+    return indices
 
 
 def _rank(

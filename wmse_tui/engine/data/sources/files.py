@@ -16,6 +16,7 @@ from torch import Tensor
 
 from wmse_tui.engine.data.images import ImageSet, MemoryImages
 from wmse_tui.engine.data.sources.decode import decode, unreadable
+from wmse_tui.engine.data.sources.decoded import decoded
 from wmse_tui.engine.data.sources.progress import Meter, Progress
 from wmse_tui.engine.data.sources.scan import count_text, listing
 from wmse_tui.engine.errors import DataError
@@ -88,13 +89,20 @@ def images_from_files(
 ) -> ImageSet:
     """An `ImageSet` of these files, in memory if all are of one size and together at most `MEMORY_BYTES`.
 
+    The pixels of many files are kept decoded on disk for the next time (`decoded.py`).
+
     Raises:
         DataError: files that are no images (all of them are named before anything else), or one that cannot
             be decoded.
     """
-    if len(paths) <= CHECKED_FILES:
-        _require_images(paths, split, progress)
-    pixels = _decode_all(paths, split, progress)
+    kept = decoded(paths, split) if len(paths) <= CHECKED_FILES else None
+    pixels = None if kept is None else kept.read(progress)
+    if pixels is None:
+        if len(paths) <= CHECKED_FILES:
+            _require_images(paths, split, progress)
+        pixels = _decode_all(paths, split, progress)
+        if kept is not None and pixels is not None:
+            kept.write(pixels)
     if pixels is not None:
         return MemoryImages(name=name, split=split, pixels=pixels, labels=labels, classes=classes)
     return FileImages(

@@ -1,0 +1,174 @@
+"""Pixels that were decoded once: the same ones, until anything of the files has changed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from wmse_tui.engine.data.sources import decoded, files
+from wmse_tui.engine.data.sources.decode import decode
+from wmse_tui.engine.data.sources.files import images_from_files
+from wmse_tui.engine.errors import DataError
+
+Picture = Callable[..., Path]
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty cache, for sets of any size."""
+    monkeypatch.setenv("WMSE_TUI_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(decoded, "LEAST_IMAGES", 1)
+    return tmp_path / "cache/decoded"
+
+
+@pytest.fixture
+def paths(tmp_path: Path, picture: Picture) -> list[Path]:
+    return [picture(tmp_path / f"{shade}.png", shade, (5, 4)) for shade in range(9)]
+
+
+class Opened:
+    """Reads files as a set, and knows whether they were decoded."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.decoded = 0
+        honest = decode
+
+        def counted(path: str | Path) -> object:
+            self.decoded += 1
+            return honest(path)
+
+        monkeypatch.setattr(files, "decode", counted)
+
+    def __call__(self, paths: list[Path]) -> torch.Tensor | None:
+        self.decoded = 0
+        self.told: list[str] = []
+        images = images_from_files(
+            list(map(str, paths)),
+            name="folder",
+            split="train",
+            labels=None,
+            classes=(),
+            progress=lambda name, *_: self.told.append(name),
+        )
+        return images.pixels
+
+
+@pytest.fixture
+def read(monkeypatch: pytest.MonkeyPatch) -> Opened:
+    return Opened(monkeypatch)
+
+
+def shades(pixels: torch.Tensor | None) -> list[int]:
+    assert pixels is not None
+    assert pixels.shape[1:] == (3, 4, 5)
+    return [int(shade) for shade in pixels[:, 2, 3, 4]]
+
+
+def test_the_second_start_reads_what_the_first_has_decoded(
+    cache: Path, paths: list[Path], read: Opened
+) -> None:
+    first = read(paths)
+    assert read.decoded > 0
+    again = read(paths)
+    assert read.decoded == 0
+    assert set(read.told) == {"reading decoded train images"}
+    assert first is not None
+    assert again is not None
+    assert torch.equal(first, again)
+    assert [oct(path.stat().st_mode & 0o777) for path in (cache, *cache.iterdir())] == ["0o700", "0o600"]
+
+
+def test_pixels_from_the_cache_may_be_written_to(cache: Path, paths: list[Path], read: Opened) -> None:
+    read(paths)
+    pixels = read(paths)
+    assert pixels is not None
+    pixels += 1
+    assert shades(read(paths)) == list(range(9))
+
+
+def test_a_changed_file_is_decoded_again_over_the_old_entry(
+    cache: Path, paths: list[Path], picture: Picture, read: Opened
+) -> None:
+    read(paths)
+    picture(paths[3], 77, (5, 4))
+    os.utime(paths[3], ns=(1, 1))  # of the same size, and by the clock of a machine that is wrong
+    assert shades(read(paths)) == [0, 1, 2, 77, 4, 5, 6, 7, 8]
+    assert read.decoded > 0
+    assert shades(read(paths)) == [0, 1, 2, 77, 4, 5, 6, 7, 8]
+    assert read.decoded == 0
+    assert len(list(cache.iterdir())) == 1
+
+
+def test_other_files_or_another_order_are_another_set(cache: Path, paths: list[Path], read: Opened) -> None:
+    read(paths)
+    assert shades(read(paths[::-1])) == list(range(9))[::-1]
+    assert shades(read(paths[:4])) == [0, 1, 2, 3]
+    assert len(list(cache.iterdir())) == 3
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda whole: b"",
+        lambda whole: whole[: len(whole) // 2],
+        lambda whole: whole + b"\0",
+        lambda whole: whole[:-1] + bytes([whole[-1] ^ 1]),
+        lambda whole: whole.replace(b'"format": 1', b'"format": 2'),
+        lambda whole: whole.replace(b'"shape": [9, 3', b'"shape": [-9, 3'),
+        lambda whole: whole.replace(b'"shape": [9, 3, 4, 5]', b'"shape": "9"'),
+        lambda whole: b"[]\n" + whole,
+        lambda whole: b"\xff\xfe" * 900,
+    ],
+    ids=["empty", "torn", "longer", "flipped", "newer", "negative", "text", "list", "binary"],
+)
+def test_a_damaged_entry_is_made_anew(
+    cache: Path, paths: list[Path], read: Opened, damage: Callable[[bytes], bytes]
+) -> None:
+    read(paths)
+    (entry,) = cache.iterdir()
+    whole = entry.read_bytes()
+    entry.write_bytes(damage(whole))
+    assert shades(read(paths)) == list(range(9))
+    assert read.decoded > 0
+    assert entry.read_bytes() == whole
+
+
+def test_without_room_or_permission_all_goes_on_without_a_cache(
+    cache: Path, paths: list[Path], read: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(decoded, "SPARE_SPACE", 10**15)
+    assert shades(read(paths)) == list(range(9))
+    assert list(cache.iterdir()) == []
+    cache.rmdir()
+    cache.write_text("in the way", encoding="utf-8")
+    assert shades(read(paths)) == list(range(9))
+
+
+def test_an_interrupted_writing_leaves_nothing(
+    cache: Path, paths: list[Path], read: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", refuse)
+    assert shades(read(paths)) == list(range(9))
+    assert list(cache.iterdir()) == []
+
+
+def test_sets_that_stay_in_files_are_not_kept(
+    cache: Path, paths: list[Path], picture: Picture, read: Opened
+) -> None:
+    picture(paths[8], 8, (6, 4))
+    assert read(paths) is None
+    assert not cache.exists()
+
+
+def test_a_file_that_is_gone_is_told_as_such(cache: Path, paths: list[Path], read: Opened) -> None:
+    read(paths)
+    paths[2].unlink()
+    with pytest.raises(DataError, match="1 file of 9 cannot be read as images"):
+        read(paths)

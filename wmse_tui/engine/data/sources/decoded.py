@@ -1,0 +1,119 @@
+"""Decoded images on disk: a folder of equally sized pictures is decoded once, not at every start.
+
+What lies in the cache is a copy of what decoding gives, so it changes no number and may be deleted at any
+time. An entry is named after the files it was made of and holds, in a line before the pixels, their sizes and
+times of change: a set of which anything changed is decoded again, over its old entry.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import secrets
+import shutil
+import zlib
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import BinaryIO
+
+import torch
+from torch import Tensor
+
+from wmse_tui.config.locations import cache_dir
+from wmse_tui.engine.data.sources.disk import sync_folder
+from wmse_tui.engine.data.sources.progress import Meter, Progress
+
+LEAST_IMAGES = 2000
+"""Fewer are decoded in the time that it takes to look for them."""
+
+SPARE_SPACE = 4
+"""An entry is written where the disk has room for so many of its size."""
+
+_FORMAT = 1
+_CHUNK = 1 << 24
+
+
+def decoded(paths: Sequence[str], split: str) -> Decoded | None:
+    """The place of some files' pixels in the cache; None for few files, and where one cannot be looked at.
+
+    Args:
+        paths: the files, in the order of the images.
+        split: what they are called while they are read.
+    """
+    with suppress(OSError):
+        return Decoded(paths, split) if len(paths) >= LEAST_IMAGES else None
+    return None
+
+
+class Decoded:
+    """The place of some files' pixels in the cache; the arguments are those of `decoded`.
+
+    Raises:
+        OSError: a file cannot be looked at.
+    """
+
+    def __init__(self, paths: Sequence[str], split: str) -> None:
+        self._split = split
+        self._state = hashlib.sha256()
+        names = hashlib.sha256()
+        for path in paths:
+            status = os.stat(path)  # noqa: PTH116 - a Path per file costs seconds
+            names.update(os.fsencode(os.path.abspath(path)) + b"\0")  # noqa: PTH100
+            self._state.update(b"%d %d\n" % (status.st_size, status.st_mtime_ns))
+        self.path = cache_dir() / "decoded" / f"{names.hexdigest()[:32]}.pixels"
+
+    def read(self, progress: Progress) -> Tensor | None:
+        """The pixels, uint8 (images, 3, height, width); None if they are not there as they should be."""
+        try:
+            with self.path.open("rb") as file:
+                said = json.loads(file.readline(1024))
+                if (said["format"], said["state"]) != (_FORMAT, self._state.hexdigest()):
+                    return None
+                pixels = torch.empty(said["shape"], dtype=torch.uint8)
+                whole = _filled(
+                    pixels, file, said["crc32"], f"reading decoded {self._split} images", progress
+                )
+        except (OSError, ValueError, KeyError, TypeError, RuntimeError):
+            return None
+        return pixels if whole else None
+
+    def write(self, pixels: Tensor) -> None:
+        """Keep the pixels for the next time, whole or not at all; a disk that will not have them is left."""
+        header = {
+            "format": _FORMAT,
+            "state": self._state.hexdigest(),
+            "shape": list(pixels.shape),
+            "crc32": zlib.crc32(pixels.numpy().data),
+        }
+        aside = self.path.with_name(f".{self.path.name}.{secrets.token_hex(4)}.tmp")
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            if shutil.disk_usage(self.path.parent).free < SPARE_SPACE * pixels.nbytes:
+                return
+            descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(json.dumps(header).encode() + b"\n")
+                file.write(pixels.numpy().data)
+                file.flush()
+                os.fsync(file.fileno())
+            aside.replace(self.path)
+            sync_folder(self.path.parent)
+        except OSError:
+            with suppress(OSError):
+                aside.unlink()
+
+
+def _filled(pixels: Tensor, file: BinaryIO, crc32: int, name: str, progress: Progress) -> bool:
+    """Fill `pixels` from a file; whether it held exactly them."""
+    rest = pixels.numpy().data.cast("B")
+    meter = Meter(progress, name, total=len(rest), unit="bytes")
+    found = 0
+    while len(rest):
+        count = file.readinto(rest[:_CHUNK])  # type: ignore[attr-defined]
+        if not count:
+            return False
+        found = zlib.crc32(rest[:count], found)
+        rest = rest[count:]
+        meter.advance(count)
+    return found == crc32 and not file.read(1)
