@@ -56,6 +56,7 @@ PHASES = {
     "start": "starting",
     "download": "downloading",
     "data": "preparing the data",
+    "compile": "compiling the networks, which takes a minute or so",
     "train": "training",
     "evaluate": "evaluating",
     "features": "evaluating: features",

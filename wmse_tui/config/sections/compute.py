@@ -31,6 +31,13 @@ class Compute(Options):
         description="Arithmetic of the encoder; bfloat16 is faster on recent GPUs. Projector, whitening and "
         "loss stay in float32.",
     )
+    compile: Literal["off", "auto", "graph"] = Field(
+        "off",
+        title="Compile",
+        description="off: networks run as they are written; auto: torch.compile fuses their operations, "
+        "which takes a minute or so at the start; graph: that, and a GPU replays them as CUDA graphs. "
+        "What cannot be compiled runs as written, and the run says why.",
+    )
     loader: Literal["auto", "workers", "batched"] = Field(
         "auto",
         title="Loader",

@@ -139,10 +139,12 @@ def _rows(
         tell("a training step")
         batches = some_batches(experiment, loaded, at, BATCHES)
         steps = Steps(experiment, at, steps_per_epoch=100)
-        step = whole_step(steps, experiment, batches, at, rounds=rounds, compare=compare)
+        compiled = steps.compile(batches[0])
+        step = whole_step(steps, experiment, batches, at, rounds=rounds, compare=compare, note=compiled)
         yield step
-        tell("the parts of a step")
-        yield from parts_of_a_step(steps, batches, at, rounds=rounds)
+        if not compiled:  # compiled networks have no inside to look into
+            tell("the parts of a step")
+            yield from parts_of_a_step(steps, batches, at, rounds=rounds)
         yield bookkeeping(steps, experiment, step.ours.median, at)
         tell("the device")
         yield floor.arithmetic(at, experiment.compute.precision, rounds=rounds)

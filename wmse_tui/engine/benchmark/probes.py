@@ -19,14 +19,14 @@ CHUNK = 1000  # test rows of the matrix product that nearest neighbours are held
 
 
 def features(count: int, dim: int, *, seed: int, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Features (count, dim) of ten overlapping classes, and their labels."""
+    """Features (count, dim) of ten overlapping classes with correlated dimensions, and their labels."""
     random = torch.Generator().manual_seed(0)
-    centres = torch.randn(CLASSES, dim, generator=random)
-    mixing = torch.randn(dim, dim, generator=random) / dim**0.5
+    centres = torch.randn(CLASSES, dim, generator=random) * 2 / dim**0.5
+    mixing = torch.eye(dim) + 0.5 * torch.randn(dim, dim, generator=random) / dim**0.5
     random.manual_seed(1 + seed)
     labels = torch.randint(CLASSES, (count,), generator=random)
     noise = torch.randn(count, dim, generator=random) @ mixing
-    return (0.12 * centres[labels] + noise).to(device), labels.to(device)
+    return (centres[labels] + noise).to(device), labels.to(device)
 
 
 def nearest_neighbours(dim: int, device: torch.device, *, rounds: int) -> Row:

@@ -30,6 +30,7 @@ def whole_step(
     *,
     rounds: int,
     compare: bool,
+    note: str = "",
 ) -> Row:
     """Forward, loss, backward and optimiser, on views that are there."""
     watch, turns = Stopwatch(device), itertools.cycle(batches)
@@ -54,7 +55,7 @@ def whole_step(
             work=views,
             unit="views",
             against="float32, default layout, a loop over slices, Adam by parameter, waiting for each loss",
-            note="the reference has a process of its own" if compare else "",
+            note="; ".join(filter(None, (note, "the reference has a process of its own" if compare else ""))),
         )
 
 

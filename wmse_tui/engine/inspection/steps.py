@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 from collections.abc import Callable, Generator, Iterator
+from functools import partial
 from typing import Any
 
 import torch
@@ -17,6 +18,8 @@ from torch import Tensor, nn
 from wmse_tui.config.schema import Experiment
 from wmse_tui.engine.data.loading import Batches
 from wmse_tui.engine.methods import Losses, build_method, place
+from wmse_tui.engine.training.compiled import Compiled, compile_networks
+from wmse_tui.engine.training.device import autocast
 from wmse_tui.engine.training.optimizers import build_optimizer, step_unless_nonfinite
 from wmse_tui.engine.training.schedule import learning_rate
 
@@ -38,6 +41,15 @@ class Steps:
         self._device = device
         self._steps_per_epoch = max(1, steps_per_epoch)
         self._optimizer = build_optimizer(self.method.trainable_parameters(), experiment.optimizer)
+        self._autocast = partial(autocast, experiment.compute, device)
+        self._compiled = Compiled()
+
+    def compile(self, views: Tensor) -> str:
+        """Compile the networks for batches like `views` if `compute.compile` says so; what came of it."""
+        self._compiled = compile_networks(
+            self.method, self._experiment.compute.compile, shape=views.shape, autocast=self._autocast
+        )
+        return self._compiled.text
 
     def step(self, views: Tensor) -> None:
         """One step on normalised `views` (views, batch, 3, height, width); on a GPU it is only begun."""
@@ -47,8 +59,8 @@ class Steps:
 
     def losses(self, views: Tensor) -> Losses:
         """The first part of the step to come: the losses of `views`."""
-        bfloat16 = self._experiment.compute.precision == "bfloat16"
-        with torch.autocast(self._device.type, dtype=torch.bfloat16, enabled=bfloat16):
+        self._compiled.announce_step()
+        with self._autocast():
             return self.method(views, step_key=(self._experiment.seed, self.taken + 1))  # type: ignore[no-any-return]
 
     def update(self, losses: Losses) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import torch
 
+from wmse_tui.config.sections.compute import Compute
 from wmse_tui.engine.doctor import explain, gather
 from wmse_tui.engine.errors import DeviceError
 
@@ -73,3 +74,8 @@ def prepare(device: torch.device, *, deterministic: bool) -> None:
         torch.backends.cudnn.benchmark = True
     if device.type == "cuda":
         torch.cuda.set_device(device)
+
+
+def autocast(compute: Compute, device: torch.device) -> torch.autocast:
+    """The arithmetic of a step: `compute.precision`."""
+    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=compute.precision == "bfloat16")

@@ -20,6 +20,8 @@ from wmse_tui.config.schema import Experiment
 from wmse_tui.engine.data.loading import Batches
 from wmse_tui.engine.errors import Diverged, EngineError, WhiteningFailed
 from wmse_tui.engine.methods import Method
+from wmse_tui.engine.training.compiled import Compiled
+from wmse_tui.engine.training.device import autocast
 from wmse_tui.engine.training.keeper import Keeper
 from wmse_tui.engine.training.optimizers import step_unless_nonfinite
 from wmse_tui.engine.training.requests import Requests, StopRequested
@@ -71,6 +73,7 @@ class Trainer:
         requests: Requests,
         evaluate: Evaluator,
         vitals: Vitals,
+        compiled: Compiled,
         write: Callable[[Event], None],
     ) -> None:
         self.experiment = experiment
@@ -83,6 +86,7 @@ class Trainer:
         self.requests = requests
         self.evaluate = evaluate
         self.vitals = vitals
+        self.compiled = compiled
         self.write = write
         self.total_steps = experiment.schedule.epochs * batches.steps_per_epoch
         self.telemetry = Telemetry(write, images_per_step=experiment.schedule.batch_size)
@@ -138,6 +142,7 @@ class Trainer:
         lr = learning_rate(
             config.schedule, config.optimizer.lr, step=step, steps_per_epoch=self.batches.steps_per_epoch
         )
+        self.compiled.announce_step()
         with self._autocast():
             losses = self.method(views, step_key=(config.seed, step))
         losses.total.backward()
@@ -149,8 +154,7 @@ class Trainer:
         self.vitals.after_step(losses.embeddings, step=step, epoch=at.epoch, flush=self.telemetry.flush)
 
     def _autocast(self) -> torch.autocast:
-        bfloat16 = self.experiment.compute.precision == "bfloat16"
-        return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=bfloat16)
+        return autocast(self.experiment.compute, self.device)
 
     def _at_boundary(self) -> None:
         """What may happen between two steps: a request, a pause, a checkpoint by the clock."""
@@ -285,7 +289,7 @@ class Trainer:
             return Diverged("the input images are not finite", where, next=("check dataset.std for a zero",))
         step_key = (self.experiment.seed, error.step)
         try:
-            with torch.no_grad(), self._autocast():
+            with torch.no_grad(), self._autocast(), self.compiled.as_written():
                 embeddings = self.method(views, step_key=step_key).embeddings
         except WhiteningFailed as failure:
             return failure

@@ -24,9 +24,10 @@ from wmse_tui.engine.data.loading import Batches, build_batches
 from wmse_tui.engine.errors import CheckpointError, Diverged, WhiteningFailed
 from wmse_tui.engine.evaluation import EvaluationInterrupted, evaluate
 from wmse_tui.engine.evaluation.portrait import Portrait
-from wmse_tui.engine.methods import build_method, place
+from wmse_tui.engine.methods import Method, build_method, place
 from wmse_tui.engine.training.checkpoints import newest_checkpoint
-from wmse_tui.engine.training.device import Device, choose_device, prepare
+from wmse_tui.engine.training.compiled import Compiled, compile_networks
+from wmse_tui.engine.training.device import Device, autocast, choose_device, prepare
 from wmse_tui.engine.training.failures import describe
 from wmse_tui.engine.training.keeper import Keeper
 from wmse_tui.engine.training.loop import Position, Trainer
@@ -117,6 +118,7 @@ class Session:
         self._tell_attempt(
             experiment, device, batches, parameters=sum(p.numel() for p in method.parameters())
         )
+        compiled = self._compile(method, experiment, device.torch)
         keeper = Keeper(
             self.run.checkpoints, experiment.checkpoint, write=self.write, sync_log=self.log.sync, best=best
         )
@@ -134,8 +136,9 @@ class Session:
             keeper=keeper,
             requests=self.requests,
             evaluate=partial(
-                self._evaluate, method.encoder, data, experiment, device.torch, portrait, vitals
+                self._evaluate, method.encoder, data, experiment, device.torch, portrait, vitals, compiled
             ),
+            compiled=compiled,
             vitals=vitals,
             write=self.write,
         )
@@ -149,6 +152,7 @@ class Session:
         device: torch.device,
         portrait: Portrait,
         vitals: Vitals,
+        compiled: Compiled,
         *,
         epoch: int,
         step: int,
@@ -159,29 +163,44 @@ class Session:
             vitals.measure(step)
 
         try:
-            result = evaluate(
-                encoder,
-                data,
-                experiment,
-                device,
-                epoch=epoch,
-                step=step,
-                final=final,
-                progress=progress,
-                should_stop=self.requests.stop_requested,
-                look=portrait.look,
-            )
-            portrait.draw(
-                encoder,
-                device,
-                epoch=epoch,
-                step=step,
-                progress=progress,
-                should_stop=self.requests.stop_requested,
-            )
+            with compiled.as_written():
+                result = evaluate(
+                    encoder,
+                    data,
+                    experiment,
+                    device,
+                    epoch=epoch,
+                    step=step,
+                    final=final,
+                    progress=progress,
+                    should_stop=self.requests.stop_requested,
+                    look=portrait.look,
+                )
+                portrait.draw(
+                    encoder,
+                    device,
+                    epoch=epoch,
+                    step=step,
+                    progress=progress,
+                    should_stop=self.requests.stop_requested,
+                )
         except EvaluationInterrupted as error:
             raise StopRequested(self.requests.stop) from error
         return result
+
+    def _compile(self, method: Method, experiment: Experiment, device: torch.device) -> Compiled:
+        wanted, size = experiment.compute.compile, experiment.dataset.crop
+        if wanted == "off":
+            return Compiled()
+        self.write(Phase(name="compile"))
+        compiled = compile_networks(
+            method.train(),
+            wanted,
+            shape=(experiment.augmentation.views, experiment.schedule.batch_size, 3, size, size),
+            autocast=partial(autocast, experiment.compute, device),
+        )
+        self.write(Notice(level="warning" if compiled.less else "info", code="N_COMPILE", text=compiled.text))
+        return compiled
 
     def _warn_damaged(self, error: CheckpointError) -> None:
         self.write(Notice(level="warning", code=error.code, text=f"{error}. An older one is tried."))
