@@ -41,10 +41,3 @@ def keep_large_blocks() -> bool:
         return False
     settings = ((M_MMAP_MAX, 0), (M_TRIM_THRESHOLD, KEPT), (M_TOP_PAD, GROWTH))
     return all(mallopt(name, value) == 1 for name, value in settings)
-
-
-def give_memory_back() -> None:
-    """Return to the system what is free, for a process that waits now."""
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform.startswith("linux") else None
-    if trim is not None:
-        trim(0)
