@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import importlib.util
-import inspect
 from collections.abc import Iterator
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import pytest
 
@@ -20,7 +19,7 @@ from wmse_tui.engine import losses, methods
 TESTS = Path(__file__).parent
 
 
-def union() -> dict[str, type]:
+def union() -> dict[str, type[Any]]:
     """The members of the method union by their `name`."""
     members = get_args(get_args(options.Method)[0])
     return {member.model_fields["name"].default: member for member in members}
@@ -31,6 +30,8 @@ def missing(name: str, options_class: str, preset_methods: set[str]) -> Iterator
     config = f"wmse_tui.config.methods.{name}"
     if importlib.util.find_spec(config) is None:
         yield f"no {path(config)}; put `class {options_class}(Options)` there"
+    elif "title" not in union()[name].model_config:
+        yield f'{path(config)}: add `model_config = ConfigDict(title="...")`, how tables call it'
 
     loss = f"wmse_tui.engine.losses.{name}"
     if importlib.util.find_spec(loss) is None:
@@ -43,8 +44,6 @@ def missing(name: str, options_class: str, preset_methods: set[str]) -> Iterator
         yield f"no {path(method)}; define `def build(options, encoder, projector) -> Method` there"
     elif not hasattr(importlib.import_module(method), "build"):
         yield f"{path(method)}: add `def build(options, encoder, projector) -> Method`"
-    elif f"case {options_class}()" not in inspect.getsource(methods.build_method):
-        yield f"{path('wmse_tui.engine.methods.__init__')}: add `case {options_class}() as options:`"
 
     for room in ("losses", "methods"):
         test = TESTS / "engine" / room / f"test_{name}.py"

@@ -123,6 +123,7 @@ def _own_places(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Non
     monkeypatch.setenv("WMSE_TUI_DATA", str(tmp_path / "data"))
     monkeypatch.setenv("WMSE_TUI_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("WMSE_TUI_PRESETS", str(tmp_path / "presets"))
+    monkeypatch.setenv("WMSE_TUI_QUEUE", str(tmp_path / "queue"))
     monkeypatch.setenv("TZ", "UTC")
     time.tzset()
     yield

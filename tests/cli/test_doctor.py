@@ -12,10 +12,12 @@ from pathlib import Path
 import pytest
 from typer.testing import Result
 
+from wmse_tui.cli.checkup.before_start import warnings_before_start
 from wmse_tui.cli.checkup.finding import Finding
 from wmse_tui.cli.checkup.machine import cpu_finding, memory_finding, session_findings, shm_finding
 from wmse_tui.cli.checkup.software import preset_findings, python_findings, torch_findings
 from wmse_tui.cli.checkup.storage import filesystem, storage_findings
+from wmse_tui.config.load import load_experiment
 
 REPORT = {
     "torch": "2.11.0",
@@ -125,11 +127,39 @@ def test_little_shared_memory_is_a_warning(
 
 def test_a_job_of_a_scheduler_and_a_logout_that_kills_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("wmse_tui.cli.checkup.machine.kills_user_processes", lambda: True)
+    monkeypatch.setattr("wmse_tui.cli.checkup.machine.container", lambda: "docker")
     monkeypatch.setenv("SLURM_JOB_ID", "77")
-    logout, job = session_findings()
+    logout, inside, job = session_findings()
+    assert "inside a container (docker)" in inside.text
     assert logout.status == "warn"
     assert "systemd-run --user --scope" in logout.fix
     assert "inside SLURM job 77" in job.text
+
+
+def test_before_every_start_the_cheap_questions_are_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("wmse_tui.cli.checkup.storage.filesystem", lambda path: "nfs4")
+    monkeypatch.setattr("wmse_tui.cli.checkup.machine.kills_user_processes", lambda: True)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: Usage(64_000_000, 0, 64_000_000))
+
+    def names(*overrides: str) -> list[str]:
+        experiment = load_experiment(preset="quickstart", overrides=overrides)
+        return [f.name for f in warnings_before_start(experiment, tmp_path) if f.name != "memory"]
+
+    assert names() == ["network disk", "logout"]
+    assert names("compute.loader=workers") == ["network disk", "logout", "/dev/shm"]
+    assert names("compute.loader=workers", "compute.workers=0") == ["network disk", "logout"]
+
+
+@pytest.mark.parametrize(("version", "told"), [("2.9.1", True), ("2.10.0", False), ("2.11.0+cu128", False)])
+def test_a_torch_that_loads_weights_unsafely_is_a_failure(version: str, told: bool) -> None:
+    cuda = {"usable": False, "reason": "no_card", "text": "no card", "fix": ""}
+    report = {"torch": version, "torchvision": "0", "threads": 2, "cuda": cuda, "devices": []}
+    argv = [sys.executable, "-c", f"print({json.dumps(json.dumps(report))})"]
+    failed = [finding for finding in torch_findings(argv) if finding.status == "fail"]
+    assert [finding.name for finding in failed] == (["torch version"] if told else [])
+    assert all("torch>=2.10" in finding.fix for finding in failed)
 
 
 def test_places_that_are_well(tmp_path: Path) -> None:

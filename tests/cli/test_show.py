@@ -12,7 +12,16 @@ from typer.testing import Result
 from wmse_tui.cli.report import report
 from wmse_tui.config.sections.paper import Paper
 from wmse_tui.runs.directory import RunDirectory
-from wmse_tui.runs.events import Diagnostics, Error, Evaluation, KnnResult, Notice, Resources
+from wmse_tui.runs.events import (
+    Diagnostics,
+    Error,
+    Evaluation,
+    KnnResult,
+    NormImportance,
+    NormWeights,
+    Notice,
+    Resources,
+)
 from wmse_tui.runs.watch import view_run
 
 Cli = Callable[..., Result]
@@ -238,3 +247,30 @@ def test_a_run_may_be_a_path_or_lie_in_another_folder(cli: Cli, make_run: MakeRu
     assert cli("show", str(elsewhere / "small")).exit_code == 0
     assert cli("show", "small").exit_code == 2
     assert cli("show", "small", "--runs-dir", str(elsewhere)).exit_code == 0
+
+
+def test_what_was_looked_at_is_told_beside_its_noise_and_the_weights_of_norms_too(make_run: MakeRun) -> None:
+    look = Diagnostics(
+        step=4,
+        epoch=1,
+        space="features",
+        samples=64,
+        dim=32,
+        spectrum=(),
+        effective_rank=20.0,
+        effective_rank_null=30.0,
+        condition_number=10.0,
+        smallest_pivot=None,
+        feature_std=0.5,
+        mean_correlation=0.25,
+        seconds=0.1,
+        rankme=25.5,
+        alignment=0.5,
+        nulls=(("rankme", 31.0), ("mean_correlation", 0.1)),
+    )
+    layer = NormImportance("bn1", ("BW", "IW"), (0.25, 0.75), (0.6, 0.4))
+    told = NormWeights(step=4, epoch=1, layers=(layer,))
+    lines = report(replace(view_run(make_run()), diagnostics=(look,), norm_weights=told)).splitlines()
+    numbers = "RankMe 25.5 (noise 31), mean correlation 0.25 (noise 0.1), alignment 0.5"
+    assert f"            features, step 4: {numbers}" in lines
+    assert "norm        bn1: BW 0.25/0.60, IW 0.75/0.40 (weight of means/covariances)" in lines

@@ -81,7 +81,9 @@ def training(run: RunDirectory) -> bool:
     return run.events.exists() and view_run(run).epoch == 1
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGUSR1, 143)]
+)
 def test_the_first_signal_has_the_run_saved_and_stopped(
     start: Start, run: RunDirectory, number: signal.Signals, code: int
 ) -> None:

@@ -48,6 +48,82 @@ RULES = [
         ),
     ),
     (
+        ["backbone.norm_width=8"],
+        (
+            "--set backbone.norm_width: backbone.norm is batch, and only switchable whitening looks at it; "
+            "set backbone.norm=sw2, or remove it"
+        ),
+    ),
+    (
+        ["backbone={arch: cifar_resnet8, norm: sw2}"],
+        (
+            "backbone.norm: switchable whitening stands in torchvision's ResNets, not in cifar_resnet8; "
+            "take batch, or backbone.arch=resnet18"
+        ),
+    ),
+    (
+        ["backbone={norm: sw3, norm_width: 12}"],
+        (
+            "backbone.norm_width: 64 channels cannot be parted into groups of 12; "
+            "take 8 or 16; 16 as published"
+        ),
+    ),
+    (
+        ["backbone={norm: sw2, stem: imagenet}", "dataset={crop: 16, eval_resize: 16}"],
+        (
+            "backbone.norm: views of 16 px leave maps of one pixel in the third stage, which have no "
+            "covariance of their own; take a larger dataset.crop, or another backbone.stem"
+        ),
+    ),
+    (
+        ["backbone.whitening_momentum=0.5"],
+        (
+            "--set backbone.whitening_momentum: backbone.whitening is none, and only a whitening layer looks "
+            "at it; set backbone.whitening=iterative, or remove it"
+        ),
+    ),
+    (
+        ["backbone={whitening: zca, whitening_steps: 7, whitening_groups: 8}"],
+        "backbone.whitening_steps: the layer is zca, and only the iterative one takes steps",
+    ),
+    (
+        ["backbone={whitening: standardise, whitening_groups: 2}"],
+        "backbone.whitening_groups: the layer scales each feature by itself: groups change nothing",
+    ),
+    (
+        ["backbone={whitening: iterative, whitening_groups: 7}"],
+        (
+            "backbone.whitening_groups: the 512 features of resnet18 cannot be parted into 7 groups of equal "
+            "width; take 8, or another divisor of 512"
+        ),
+    ),
+    (
+        ["backbone.whitening=cholesky"],
+        (
+            "schedule.batch_size: 512 images cannot whiten 512 features; take more than 512, or set more "
+            "backbone.whitening_groups, backbone.whitening_eps to 0.001 or more, or "
+            "backbone.whitening=iterative"
+        ),
+    ),
+    (
+        ["backbone={whitening: zca, whitening_groups: 2}", "evaluation.batch_size=512"],
+        (
+            "--set evaluation.batch_size: batches of 512 images may leave too few in one to whiten 256 "
+            "features; take more than 512"
+        ),
+    ),
+    (
+        ["evaluation.lidar_images=1"],
+        "--set evaluation.lidar_images: one image cannot be told from others; take 2 or more",
+    ),
+    (
+        ["evaluation.lidar_views=4"],
+        (
+            "--set evaluation.lidar_views: no images are looked at for LiDAR; "
+            "set evaluation.lidar_images (1000, say), or remove it"
+        ),
+    ),
+    (
         ["method.relative_eps=true"],
         (
             "--set method.relative_eps: the shrinkage (method.eps) is 0, which is the same on every scale; "
@@ -123,6 +199,36 @@ RULES = [
     (
         ["method={name: zero_cl}", "projector.dim=1"],
         "projector.dim: one feature correlates with nothing; take 2 or more",
+    ),
+    (
+        ["method={name: barlow_twins}", "projector.dim=1"],
+        "projector.dim: one dimension has no other to differ from; take 2 or more",
+    ),
+    (
+        ["method={name: vicreg}", "projector.dim=1"],
+        "projector.dim: one dimension varies with no other; take 2 or more",
+    ),
+    (
+        ["method={name: vibcreg, groups: 5}"],
+        "method.groups: 64 dimensions cannot be parted into 5 groups of equal width; take 4, or another",
+    ),
+    (
+        ["method={name: vibcreg, groups: 4, steps: 0}"],
+        "method.groups: without Newton steps (method.steps) nothing is whitened; remove it",
+    ),
+    (
+        ["method={name: s2r2, relaxation: smooth, bins: 10}"],
+        (
+            "method.bins: the relaxation is smooth, and only the quantised one has bins; "
+            "set method.relaxation=quantised, or remove it"
+        ),
+    ),
+    (
+        ["method={name: s2r2, rank_temperature: 0.1}"],
+        (
+            "method.rank_temperature: the relaxation is quantised, and only the smooth one has a "
+            "temperature; set method.relaxation=smooth, or remove it"
+        ),
     ),
     (
         ["dataset.train_images=300"],
@@ -240,6 +346,13 @@ def test_what_cannot_work_is_refused_with_its_reason_and_a_way_out(overrides: li
         ["method={name: cw_rgp, axis: batch, whitening_size: 128, groups: 8}", "projector.dim=512"],
         ["method={name: shuffled_dbn}", "projector.dim=2048"],
         ["method={name: zero_cl, ridge: 0}"],
+        ["method={name: barlow_twins}", "projector.dim=2"],
+        ["method={name: vicreg, variance: 0, covariance: 0}"],
+        ["method={name: vibcreg, groups: 4}"],
+        ["method={name: vibcreg, steps: 0}"],
+        ["method={name: s2r2, relaxation: smooth, rank_temperature: 0.1}"],
+        ["method={name: s2r2, bins: 10}"],
+        ["method.name=simsiam", "optimizer={name: lars, clip: true, bias_lr: 0.01}"],
         ["schedule.epochs=51"],
         ["schedule.epochs=20", "schedule.milestones=[]"],
         ["schedule.epochs=20", "schedule.kind=cosine"],

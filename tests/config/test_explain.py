@@ -30,7 +30,7 @@ def complaint(text: str) -> str:
         ("optimizer: {epochs: 1}", "x.yaml:1: optimizer.epochs: unknown key; did you mean schedule.epochs?"),
         (
             "optimizer: {momentum: 1}",
-            "x.yaml:1: optimizer.momentum: unknown key; only optimizer.name=sgd has it",
+            "x.yaml:1: optimizer.momentum: unknown key; only optimizer.name=sgd or lars has it",
         ),
         ("paper: {qqq: 1}", "x.yaml:1: paper.qqq: unknown key; known here: linear, knn, source, note"),
         ("method.name: byol", "a key cannot have a dot; write `method:` and, indented below it, `name:`"),

@@ -80,7 +80,7 @@ def test_a_wrong_method_hides_no_other_problem() -> None:
 
 def test_an_option_of_the_old_method_in_the_same_layer_is_a_mistake() -> None:
     assert complaint("", "method: {name: byol, output_batch_norm: true}") == (
-        "1.yaml:1: method.output_batch_norm: unknown key; only method.name=simclr has it"
+        "1.yaml:1: method.output_batch_norm: unknown key; only method.name=simclr or simsiam has it"
     )
 
 

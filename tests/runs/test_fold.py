@@ -23,6 +23,8 @@ from wmse_tui.runs.events import (
     Exit,
     KnnResult,
     LinearResult,
+    NormImportance,
+    NormWeights,
     Notice,
     Phase,
     Record,
@@ -410,3 +412,21 @@ def test_following_steps_with_resources_between_are_folded_together() -> None:
         one_by_one = folded(event, view=one_by_one, t=100.0 + one_by_one.seq)
     assert view == one_by_one
     assert (view.loss.values(), view.step, view.seq) == ((1.0, 2.0, 3.0, 4.0, None), 5, 5)
+
+
+def weights(step: int) -> NormWeights:
+    return NormWeights(
+        step=step, epoch=0, layers=(NormImportance("bn1", ("BW", "IW"), (0.5, 0.5), (0.4, 0.6)),)
+    )
+
+
+def test_of_norm_weights_the_newest_is_known_until_a_resumption_takes_its_step_back() -> None:
+    view = RunView()
+    events: tuple[Event, ...] = (attempt(), weights(4), weights(8))
+    for number, event in enumerate(events, 1):
+        view = fold(view, Record(1, number, float(number), 1, event))
+    assert view.norm_weights == weights(8)
+    assert view.to_dict()["norm_weights"]["layers"][0]["covariances"] == [0.4, 0.6]
+    assert fold(view, Record(1, 4, 4.0, 2, attempt(8))).norm_weights == weights(8)
+    assert fold(view, Record(1, 4, 4.0, 2, attempt(4))).norm_weights is None
+    assert RunView().to_dict()["norm_weights"] is None

@@ -107,6 +107,8 @@ def test_a_preset_of_the_users_own_is_not_what_was_published(tmp_path: Path) -> 
 
 def test_every_method_has_a_title() -> None:
     assert set(METHOD_TITLES) == set(unions()["method"].classes)
+    assert METHOD_TITLES["barlow_twins"] == "Barlow Twins"
+    assert not [name for name, title in METHOD_TITLES.items() if title == name]
 
 
 def test_completed_runs_of_the_recipe_are_counted_and_the_best_stands_in_the_cell() -> None:

@@ -234,3 +234,52 @@ def test_recorded_runs_get_their_verdicts_and_never_a_false_alarm(name: str) -> 
     else:
         assert set(verdicts[-5:]) <= {"collapsing", "collapsed"}
         assert "healthy" not in verdicts[5:]
+
+
+def test_dimensions_that_go_while_nothing_is_learned_are_a_collapse() -> None:
+    """Whitening onto principal axes ends so: the loss of unrelated views, on ever fewer dimensions."""
+    ranks = [10.0, 9.0, 8.5, 8.0, 7.5, 7.0, 6.5, 6.0, 5.5, 5.2, 5.1, 5.0]
+    looks = [{"effective_rank": rank} for rank in ranks]
+    pca, stays = replace(W_MSE, operator="pca"), (1.95,) * 100
+    stuck = judge(history(*looks, about=pca, loss=stays))
+    assert stuck.name == "collapsed"
+    assert stuck.evidence == (
+        "the effective rank is 5.1, 9 % of that of noise, and 10 at its best, while the loss stays at 1.95, "
+        "and 2 means nothing is learned: the embeddings lost dimensions for nothing"
+    )
+    assert stuck.advice[0] == "method.operator=cholesky or zca: pca is known to collapse"
+    learning = judge(history(*looks, about=pca, loss=(*stays, *[1.6] * 100)))
+    assert learning.name != "collapsed"
+    assert judge(history(*looks[:-1], about=pca, loss=stays)).name != "collapsed", "too few looks"
+    assert judge(history(*looks, about=pca, loss=stays[1:])).name != "collapsed", "too few steps"
+    high = [{"effective_rank": 3 * rank} for rank in ranks]
+    assert judge(history(*high, about=pca, loss=stays)).name == "unknown", "dimensions enough"
+    low = [{"effective_rank": 6.0}] * 12
+    assert judge(history(*low, about=pca, loss=stays)).name == "unknown", "nothing was lost"
+
+
+def test_newton_steps_that_did_not_hold_the_dimensions_are_told_apart_from_roots_that_do() -> None:
+    gone = judge(history(*[{"effective_rank": 1.1}] * 3, about=replace(W_MSE, operator="iterative")))
+    assert (
+        gone.advice[0]
+        == "method.operator=cholesky or zca: iterative whitens only where there is variance left"
+    )
+
+
+@pytest.mark.parametrize(
+    ("numbers", "words"),
+    [
+        ({"effective_rank": 1.2}, "the effective rank of the encoder's features is 1.2: they lie on a line"),
+        (
+            {"feature_std": 0.01},
+            "the encoder's features spread by 0.01 of an even spread: they are one point",
+        ),
+    ],
+)
+def test_an_encoder_that_has_collapsed_under_a_head_that_has_not_is_told(
+    numbers: dict[str, Any], words: str
+) -> None:
+    looks = [item for _ in range(3) for item in ({}, {"space": "features", **numbers})]
+    verdict = judge(history(*looks))
+    assert (verdict.name, verdict.evidence) == ("collapsed", words)
+    assert judge(history(*looks[:4], {})).name == "healthy", "two looks at the features are too few"

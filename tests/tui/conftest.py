@@ -80,7 +80,7 @@ def _own_places(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Non
         monkeypatch.setenv(f"XDG_{name}_HOME", str(home / name.lower()))
     for name in ("SETTINGS", "THEME", "ASCII", "PROFILE", "MOUSE"):
         monkeypatch.delenv(f"WMSE_TUI_{name}", raising=False)
-    for name in ("RUNS", "DATA", "CACHE", "PRESETS"):
+    for name in ("RUNS", "DATA", "CACHE", "PRESETS", "QUEUE"):
         monkeypatch.setenv(f"WMSE_TUI_{name}", str(tmp_path / name.lower()))
     for name in ("SSH_CONNECTION", "SSH_TTY", "NO_COLOR"):
         monkeypatch.delenv(name, raising=False)
@@ -357,9 +357,9 @@ def _say_who(run: RunDirectory, state: str, started: float) -> None:
 
 @pytest.fixture
 def every_state(make_run: MakeRun) -> dict[str, RunDirectory]:
-    """One run of each state, named `run-STATE`; the first of STATES is the newest, an hour between two."""
+    """One run of each state but queued, named `run-STATE`; the first is the newest, an hour between two."""
     made: dict[str, RunDirectory] = {}
-    for age, state in enumerate(STATES):
+    for age, state in enumerate(state for state in STATES if state != "queued"):
         at_work = state in ("starting", "running", "paused", "stalled")
         made[state] = make_run(f"run-{state}", state, started=None if at_work else START - 3600 * age)
         os.utime(made[state].config, (START - 3600 * age,) * 2)

@@ -87,12 +87,13 @@ def _translate(error: Exception) -> UserError | None:
         RunBusy,
         RunExists,
         RunNotFound,
+        RunQueued,
         RunsError,
     )
 
     if isinstance(error, RunsError):
         code = Exit.FAILED
-        if isinstance(error, RunBusy):
+        if isinstance(error, (RunBusy, RunQueued)):
             code = Exit.BUSY
         elif isinstance(error, (BadRunName, BadTag, NotAFolder, RunExists, RunNotFound)):
             code = Exit.USAGE

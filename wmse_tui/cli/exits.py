@@ -22,11 +22,11 @@ class Exit(IntEnum):
     USAGE = 2, "The command line or the configuration is wrong; nothing was started."
     DIVERGED = 3, "The run stopped by itself: the loss or a whitening matrix was no longer usable."
     STOPPED = 4, "The run was stopped on request before its last epoch; it can be resumed."
-    BUSY = 73, "Another process is training this run."
+    BUSY = 73, "Another process is training this run, or it waits in the queue already."
     HUNG_UP = 129, "The terminal went away; the command left, the run goes on."
     INTERRUPTED = 130, "Ctrl-C: `run` and `resume` had the run saved and stopped, other commands just left."
     READER_GONE = 141, "Whoever read the output went away, as in `... | head`; a run goes on."
-    TERMINATED = 143, "SIGTERM: like Ctrl-C; the app just leaves, as after a hang-up."
+    TERMINATED = 143, "SIGTERM, SIGUSR1 or SIGUSR2: like Ctrl-C; the app just leaves, as after a hang-up."
 
     @staticmethod
     def of_number(number: int) -> Exit:

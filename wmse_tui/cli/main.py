@@ -9,7 +9,7 @@ import typer
 
 from wmse_tui import __version__
 from wmse_tui.cli.border import Guarded
-from wmse_tui.cli.commands import config, presets
+from wmse_tui.cli.commands import config, presets, queue
 from wmse_tui.cli.commands.attach import attach
 from wmse_tui.cli.commands.bench import bench
 from wmse_tui.cli.commands.compare import compare
@@ -80,6 +80,7 @@ app.command()(stop)
 app.command()(resume)
 app.command("eval")(evaluate)
 app.command("rm")(remove)
+app.add_typer(queue.app, name="queue")
 app.add_typer(presets.app, name="presets")
 app.add_typer(config.app, name="config")
 app.command()(doctor)

@@ -47,6 +47,20 @@ JsonLines = Annotated[
     bool, typer.Option("--json", help="Print one JSON object per event, and a summary at the end.")
 ]
 Headless = Annotated[bool, typer.Option("--headless", help="Follow the run here, without the app.")]
+Queue = Annotated[
+    bool,
+    typer.Option("--queue", help="Start when a slot is free, after what is queued already; return at once."),
+]
+After = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--after",
+        metavar="RUN",
+        help="Queue it, and let that run complete first; may be repeated.",
+        autocompletion=complete_run,
+        show_default=False,
+    ),
+]
 Detach = Annotated[bool, typer.Option("--detach", help="Start the run, print its id and return at once.")]
 PresetName = Annotated[
     str | None,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from wmse_tui.config.sections.paper import Paper
-from wmse_tui.runs.events import Evaluation, Resources
+from wmse_tui.runs.events import Diagnostics, Evaluation, Resources
 from wmse_tui.runs.text import safe
 from wmse_tui.runs.view import RunView
 from wmse_tui.runs.words import MISSING, count, duration, moment, number, percent, rate, size
@@ -92,6 +92,32 @@ def _embeddings(view: RunView) -> Iterator[str]:
     yield _row("embeddings", f"{verdict.name}: {verdict.evidence}")
     for step in verdict.advice:
         yield _row("", f"-> {step}")
+    for space in ("projector", "features", "encoder"):
+        told = view.latest(space)
+        if told is not None and told.rankme is not None:
+            yield _row("", f"{space}, step {told.step}: " + ", ".join(_numbers(told)))
+    if view.norm_weights is not None:
+        for layer in view.norm_weights.layers:
+            shares = zip(layer.statistics, layer.means, layer.covariances, strict=False)
+            texts = (f"{name} {mean:.2f}/{covariance:.2f}" for name, mean, covariance in shares)
+            yield _row("norm", f"{layer.layer}: {', '.join(texts)} (weight of means/covariances)")
+
+
+def _numbers(told: Diagnostics) -> Iterator[str]:
+    """A few numbers of one look, each beside that of isotropic noise."""
+    nulls = dict(told.nulls)
+    for name, title in (
+        ("rankme", "RankMe"),
+        ("anisotropy", "anisotropy"),
+        ("mean_correlation", "mean correlation"),
+        ("alignment", "alignment"),
+        ("uniformity", "uniformity"),
+        ("lidar", "LiDAR"),
+    ):
+        value = getattr(told, name)
+        if value is not None:
+            null = f" (noise {number(nulls[name], 3)})" if name in nulls else ""
+            yield f"{title} {number(value, 3)}{null}"
 
 
 def _evaluations(evaluations: Sequence[Evaluation]) -> Iterator[str]:

@@ -8,18 +8,34 @@ from math import isfinite
 from typing import Literal
 
 from wmse_tui.config.datasets import DATASETS
-from wmse_tui.config.methods import CwRgp, Intl, ShuffledDbn, WMse, ZeroCl
+from wmse_tui.config.methods import (
+    BarlowTwins,
+    CwRgp,
+    Intl,
+    S2r2,
+    ShuffledDbn,
+    VibcReg,
+    VicReg,
+    WMse,
+    ZeroCl,
+)
 from wmse_tui.config.schema import Experiment
+from wmse_tui.config.sections.backbone import NEED_RANK
+from wmse_tui.config.sections.optimizer import Lars, Sgd
 
 COLLAPSING = {
     "pca": "whitening onto principal axes is known to collapse (Weng et al. 2022), where cholesky and zca "
     "are not; of use for a comparison only",
     "standardise": "variances alone are kept up: dimensions may come to repeat each other; "
-    "cholesky, zca and iterative keep them apart",
+    "cholesky and zca keep them apart",
+    "iterative": "it whitens only where there is variance: at the size of quickstart embeddings fell onto a "
+    "line, with 5 steps as with 10; cholesky and zca keep them apart",
     "none": "nothing keeps the embeddings apart: they are bound to collapse to a point; "
     "of use for a comparison only",
 }
 LARGE_MATRIX = 1024
+LARGE_RANKING = 4096  # views; their cosines take 67 MB
+SHORT_STEP = 1e-5  # of a weight's length; the published recipes of LARS take 1e-4 and more
 LARGE_FOR_CPU = ("resnet", "resnext", "wide_")
 
 
@@ -65,7 +81,7 @@ def checkpoint_bytes(experiment: Experiment, *, learning: int, following: int = 
         following: parameters that follow them (BYOL's target).
     """
     optimizer = experiment.optimizer
-    kept = (1 if optimizer.momentum else 0) if optimizer.name == "sgd" else 2
+    kept = (1 if optimizer.momentum else 0) if isinstance(optimizer, Sgd | Lars) else 2
     return 4 * (learning * (1 + kept) + following)
 
 
@@ -128,7 +144,14 @@ def _group_sizes(method: CwRgp, experiment: Experiment) -> tuple[int, int, float
 
 def advise(experiment: Experiment) -> tuple[Advice, ...]:
     """All remarks, warnings first."""
-    found = [*_whitening(experiment), *_data(experiment), *_schedule(experiment), *_machine(experiment)]
+    found = [
+        *_whitening(experiment),
+        *_layers(experiment),
+        *_apart(experiment),
+        *_data(experiment),
+        *_schedule(experiment),
+        *_machine(experiment),
+    ]
     return tuple(sorted(found, key=lambda advice: advice.level != "warning"))
 
 
@@ -181,6 +204,43 @@ def _whitening(experiment: Experiment) -> Iterator[Advice]:
         )
 
 
+def _apart(experiment: Experiment) -> Iterator[Advice]:
+    """Losses without whitening: what holds their embeddings apart, and what they cost."""
+    method = experiment.method
+    if isinstance(method, VicReg | VibcReg) and method.variance == 0:
+        yield Advice(
+            "method.variance",
+            "warning",
+            "without it the embeddings may collapse to a point, where the other terms are 0",
+        )
+    weights = {
+        "redundancy": isinstance(method, BarlowTwins) and method.redundancy == 0,
+        "covariance": isinstance(method, VicReg) and method.covariance == 0,
+        "correlation": isinstance(method, VibcReg) and method.correlation == 0,
+    }
+    for name, missing in weights.items():
+        if missing:
+            yield Advice(
+                f"method.{name}", "warning", "without it nothing keeps dimensions from repeating each other"
+            )
+    if isinstance(method, VibcReg) and method.steps and method.groups is not None:
+        width = experiment.projector.dim // method.groups
+        if width > LARGE_MATRIX:
+            yield Advice(
+                "method.groups",
+                "warning",
+                f"groups of {width} channels take long to whiten at every step; published with groups of 32",
+            )
+    views = experiment.augmentation.views * experiment.schedule.batch_size
+    if isinstance(method, S2r2) and views > LARGE_RANKING:
+        yield Advice(
+            "schedule.batch_size",
+            "warning",
+            f"each of {views:,} views ranks all others: {4e-9 * views**2:.1f} GB of cosines, several times "
+            "over; take a smaller batch, or fewer views",
+        )
+
+
 def _few_channels(method: Intl, experiment: Experiment) -> Iterator[Advice]:
     dim, batch = experiment.projector.dim, experiment.schedule.batch_size
     if method.axis == "channel" and dim <= batch:
@@ -218,6 +278,36 @@ def _groups(method: CwRgp, experiment: Experiment) -> Iterator[Advice]:
             "method.iterations",
             "info",
             f"the batch is one slice, so shuffling it {method.iterations} times changes nothing; 1 is enough",
+        )
+
+
+def _layers(experiment: Experiment) -> Iterator[Advice]:
+    backbone, batch = experiment.backbone, experiment.schedule.batch_size
+    if backbone.norm != "batch":
+        side = backbone.smallest_norm_map(experiment.dataset.crop)
+        if side * side <= backbone.norm_width:
+            yield Advice(
+                "backbone.norm",
+                "warning",
+                f"maps of {side} x {side} px in the third stage leave {backbone.norm_width} channels of a "
+                f"group in {side * side - 1} directions at most within an image: take larger views, or "
+                "a smaller backbone.norm_width",
+            )
+    width = backbone.features // backbone.whitening_groups
+    if backbone.whitening in ("iterative", *NEED_RANK) and batch < 2 * width:
+        few = f"{batch} images whiten {width} features"
+        rank = f"which leaves them in {batch - 1} directions at most" if batch <= width else "which is noisy"
+        yield Advice(
+            "backbone.whitening_groups",
+            "info" if backbone.whitening == "iterative" else "warning",
+            f"{few}, {rank}; {max(1, 2 * width * backbone.whitening_groups // batch)} groups, or a larger "
+            "batch, would have two images or more for each feature",
+        )
+    if backbone.whitening == "standardise":
+        yield Advice(
+            "backbone.whitening",
+            "info",
+            "standardise scales features and leaves their correlations; of use for a comparison",
         )
 
 
@@ -273,6 +363,16 @@ def _schedule(experiment: Experiment) -> Iterator[Advice]:
             f"the run ends after {steps:,} steps, inside its warm-up of {schedule.warmup_steps:,}: "
             "the learning rate never gets to optimizer.lr",
         )
+    optimizer = experiment.optimizer
+    if isinstance(optimizer, Lars):
+        step = optimizer.trust * (1 if optimizer.clip else optimizer.lr)
+        if step < SHORT_STEP:
+            yield Advice(
+                "optimizer.lr",
+                "warning",
+                f"with optimizer.trust={optimizer.trust:g} LARS moves a weight by {step:.0e} of its length "
+                "at a step, which teaches little; its usual rates are 0.2 and more",
+            )
     if experiment.evaluation.knn == "off" and experiment.evaluation.linear == "off":
         yield Advice("evaluation.knn", "warning", "nothing is evaluated, so the run will show no accuracy")
 

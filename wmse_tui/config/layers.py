@@ -24,7 +24,14 @@ from wmse_tui.config.names import field_of, sections, unions
 from wmse_tui.config.problems import ConfigError, Problem
 from wmse_tui.config.schema import Experiment
 
-RECIPE = ("dataset.name", "augmentation.views", "backbone.arch", "method.name")
+RECIPE = (
+    "dataset.name",
+    "augmentation.views",
+    "backbone.arch",
+    "backbone.norm",
+    "backbone.whitening",
+    "method.name",
+)
 CLAIMS = ("title", "paper")
 FOLDERS = ("dataset.root", "dataset.probe_train", "dataset.probe_test")
 

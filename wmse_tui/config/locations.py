@@ -1,4 +1,4 @@
-"""Where things lie on this machine: data, runs, presets of the user.
+"""Where things lie on this machine: data, runs, presets of the user, the queue.
 
     what      environment variable   else
     data      WMSE_TUI_DATA          $XDG_DATA_HOME/wmse-tui/data      (~/.local/share/wmse-tui/data)
@@ -6,6 +6,7 @@
     presets   WMSE_TUI_PRESETS       $XDG_CONFIG_HOME/wmse-tui/presets (~/.config/wmse-tui/presets)
     settings  WMSE_TUI_SETTINGS      $XDG_CONFIG_HOME/wmse-tui/settings.yaml
     cache     WMSE_TUI_CACHE         $XDG_CACHE_HOME/wmse-tui          (~/.cache/wmse-tui)
+    queue     WMSE_TUI_QUEUE         $XDG_STATE_HOME/wmse-tui/queue    (~/.local/state/wmse-tui/queue)
 
 An empty variable counts as unset. XDG variables that are not absolute are ignored, as their specification
 asks. The project's own may be relative to the working directory and may start with `~`. Nothing is created
@@ -44,6 +45,11 @@ def settings_file() -> Path:
 def cache_dir() -> Path:
     """The folder of what can be computed again, absolute."""
     return _own("WMSE_TUI_CACHE") or _xdg("XDG_CACHE_HOME", ".cache") / APP
+
+
+def queue_dir() -> Path:
+    """The folder of the queue's tickets and slots, absolute; one for all folders of runs."""
+    return _own("WMSE_TUI_QUEUE") or _xdg("XDG_STATE_HOME", ".local/state") / APP / "queue"
 
 
 def expanded(path: Path, base: Path | None = None) -> Path:

@@ -74,10 +74,15 @@ def resolve_run(root: Path, text: str) -> RunDirectory:
 
 
 def _at_path(text: str) -> RunDirectory:
-    path = Path(text).expanduser()
-    run = RunDirectory(path.resolve())
-    if not path.exists():
-        raise RunNotFound("there is no such directory", safe(str(path), 200))
+    try:
+        path = Path(text).expanduser()
+        there = path.exists()
+        run = RunDirectory(path.resolve())
+    # A zero byte, a name that is too long, a home of nobody: no file system has such a place.
+    except (ValueError, RuntimeError, OSError):
+        there = False
+    if not there:
+        raise RunNotFound("there is no such directory", safe(text, 200))
     if not run.is_run():
         raise NotARun(
             "this directory is not a run", f"{safe(str(path), 200)} has no config.yaml with control/"

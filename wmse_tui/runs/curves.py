@@ -19,6 +19,11 @@ if TYPE_CHECKING:
 
 Axis: TypeAlias = Literal["epoch", "step", "hours"]
 _HOUR = 3600.0
+_NULL_NAMES = {
+    "alignment": "unrelated views",
+    "contrastive_accuracy": "chance",
+    "uniformity": "evenly spread",
+}
 _NICE = (1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0)
 
 
@@ -57,6 +62,17 @@ QUANTITIES: Mapping[str, Quantity] = {
         Quantity("condition_number", "Condition number", "", False),
         Quantity("feature_std", "Feature standard deviation", "", False),
         Quantity("smallest_pivot", "Smallest pivot", "of the largest", False),
+        Quantity("rankme", "RankMe", "dimensions", False),
+        Quantity("participation_ratio", "Participation ratio", "dimensions", False),
+        Quantity("stable_rank", "Stable rank", "dimensions", False),
+        Quantity("anisotropy", "Anisotropy", "", False),
+        Quantity("alpha", "Alpha of the spectrum", "", False),
+        Quantity("mean_correlation", "Mean correlation", "", False),
+        Quantity("standard_deviation", "Standard deviation", "", False),
+        Quantity("whiteness_error", "Whiteness error", "", False),
+        Quantity("alignment", "Alignment", "", False),
+        Quantity("uniformity", "Uniformity", "", False),
+        Quantity("contrastive_accuracy", "Contrastive accuracy", "fraction", False),
     )
 }
 
@@ -84,7 +100,7 @@ def curve(
             beginning. It runs over the buckets of loss and throughput, of those shown; the extremes of the
             buckets stay as they are. Quantities with a value now and then are never smoothed.
         label: of the curve; the quantity's title where it is empty.
-        space: whose embeddings, for the quantities of diagnostics: projector or encoder.
+        space: whose embeddings, for the quantities of diagnostics: projector, features or encoder.
     """
     ruler = _Ruler(view, axis)
     first = ruler.first_step(recent)
@@ -129,7 +145,8 @@ def reference(
     """Values of y that mean something by themselves, each with a few words.
 
     The loss that says nothing is learned; the effective rank and the slices' condition number of isotropic
-    noise in as many images; 1 for the `feature_std` of unit vectors that are evenly spread.
+    noise in as many images; 1 for the `feature_std` of unit vectors that are evenly spread; for the other
+    diagnostics what the log says of isotropic noise, where it does.
     """
     if quantity == "loss":
         nothing = loss_without_structure(view.summary)
@@ -144,7 +161,10 @@ def reference(
     floor = slice_floor(told, view.summary)
     if quantity == "condition_number" and floor is not None:
         return ((floor, "isotropic noise"),)
-    return ()
+    null = dict(told.nulls).get(quantity)
+    if null is None or quantity == "condition_number":
+        return ()
+    return ((null, _NULL_NAMES.get(quantity, "isotropic noise")),)
 
 
 class _Ruler:

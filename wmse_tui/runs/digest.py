@@ -1,6 +1,6 @@
 """All runs under one root, each in a few words and numbers: what a list needs, and cheap to ask for again.
 
-A run is folded once. From then on its files are only looked at (the log's and trainer.json's size and time),
+A run is folded once. From then on its files are only looked at (log, trainer.json, queue.lock),
 and the lock of one whose log has no last word. What was made of runs with a last word is kept in the cache
 folder, so that the next program that lists them need not fold them either.
 """
@@ -44,6 +44,7 @@ class RunDigest:
     path: str
     state: State
     state_reason: str = ""
+    place: int = 0  # in the queue, from 1; 0 where it does not wait
     title: str = ""
     preset: str = ""
     method: str = ""
@@ -81,6 +82,7 @@ def digest(view: RunView, annotations: Annotations = _UNSAID) -> RunDigest:
         path=view.path,
         state=view.state,
         state_reason=view.state_reason,
+        place=view.place,
         title=about.title,
         preset=about.preset,
         method=about.method,
@@ -115,7 +117,7 @@ class _Run:
     run: RunDirectory
     made: int  # when its configuration was put in place
     watcher: RunWatcher | None = None
-    stamp: Stamp = ()  # of log and trainer.json before the digest was made of them
+    stamp: Stamp = ()  # of log, trainer.json and queue.lock before the digest was made of them
     digest: RunDigest | None = None
     annotations: Annotations = _UNSAID
     annotated: Stamp = ()
@@ -199,7 +201,7 @@ class Digests:
             known.annotated, known.annotations = annotated, read_annotations(known.run)
             if known.digest is not None:
                 known.digest = _with_annotations(known.digest, known.annotations)
-        stamp = _stamp(known.run.events, known.run.trainer_json)
+        stamp = _run_stamp(known.run)
         if known.digest is None:
             self._take_kept(known, stamp)
         if known.digest is None or known.stamp != stamp or not _at_rest(known, known.digest):
@@ -216,7 +218,7 @@ class Digests:
             known.digest, known.stamp = _with_annotations(kept, known.annotations), stamp
 
     def _read(self, known: _Run, deadline: float | None) -> None:
-        stamp = _stamp(known.run.events, known.run.trainer_json)
+        stamp = _run_stamp(known.run)
         known.watcher = known.watcher or RunWatcher(known.run)
         left = None if deadline is None else max(0.0, deadline - time.monotonic())
         try:
@@ -270,6 +272,11 @@ def _at_rest(known: _Run, last: RunDigest) -> bool:
 
 def _with_annotations(said: RunDigest, annotations: Annotations) -> RunDigest:
     return replace(said, tags=annotations.tags, note=annotations.note)
+
+
+def _run_stamp(run: RunDirectory) -> Stamp:
+    """What changes whenever the run has news that its locks alone do not tell."""
+    return _stamp(run.events, run.trainer_json, run.queue_lock)
 
 
 def _stamp(*paths: Path) -> Stamp:

@@ -9,14 +9,22 @@ from __future__ import annotations
 import re
 import secrets
 import shutil
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from wmse_tui.runs.errors import BadRunName, LocksUnsupported, NotARun, RunBusy, RunExists, StorageError
+from wmse_tui.runs.errors import (
+    BadRunName,
+    LocksUnsupported,
+    NotARun,
+    RunBusy,
+    RunExists,
+    RunQueued,
+    StorageError,
+)
 from wmse_tui.runs.files import publish
-from wmse_tui.runs.lock import RunLock
+from wmse_tui.runs.lock import RunLock, held
 from wmse_tui.runs.process import is_alive, read_trainer
 from wmse_tui.runs.text import safe
 
@@ -28,6 +36,7 @@ _FILES = (
     "events.jsonl",
     "trainer.log",
     "trainer.lock",
+    "queue.lock",
     "trainer.json",
     "reserve",
     "annotations.json",
@@ -59,6 +68,11 @@ class RunDirectory:
     @property
     def lock(self) -> Path:
         return self.path / "trainer.lock"
+
+    @property
+    def queue_lock(self) -> Path:
+        """Held while the run waits in the queue; there, but free, where it lost its place."""
+        return self.path / "queue.lock"
 
     @property
     def trainer_json(self) -> Path:
@@ -159,10 +173,13 @@ def remove_run(run: RunDirectory) -> None:
 
     Raises:
         NotARun: it is a link, no run made it, or somebody put something of their own there.
-        RunBusy: a trainer holds it.
+        RunBusy, RunQueued: a trainer holds it, or it waits for one.
         StorageError: it cannot be deleted.
     """
     _refuse_foreign(run)
+    with suppress(LocksUnsupported):
+        if held(run.queue_lock):
+            raise RunQueued(run.id)
     with ExitStack() as stack:
         try:
             stack.enter_context(RunLock(run))  # no trainer starts in a run that is going away

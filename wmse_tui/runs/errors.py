@@ -14,6 +14,8 @@ RunsError
 ├── RunNotFound        nothing goes by that id, prefix or path
 │   └── RunAmbiguous   several runs do
 ├── RunBusy            a trainer holds the run
+├── RunQueued          the run waits in the queue
+├── NotQueued          it does not
 ├── LocksUnsupported   the filesystem cannot lock files
 ├── ControlError       a request that no trainer understands
 └── LaunchError        the trainer process cannot be started
@@ -125,6 +127,22 @@ class RunBusy(RunsError):
         super().__init__(title, detail, next=steps)
         self.pid = pid
         self.host = host
+
+
+class RunQueued(RunsError):
+    """The run waits in the queue."""
+
+    code = "E_RUN_QUEUED"
+
+    def __init__(self, run: str) -> None:
+        steps = (f"let it go first: wmse-tui queue first {run}", f"take it out: wmse-tui queue cancel {run}")
+        super().__init__(f"run {run} waits in the queue", next=steps)
+
+
+class NotQueued(RunsError):
+    """The run has no place in the queue."""
+
+    code = "E_NOT_QUEUED"
 
 
 class LocksUnsupported(RunsError):

@@ -140,14 +140,15 @@ class Evaluation:
 class Diagnostics:
     """The spectrum of the embeddings of one step's batch, each view by itself, averaged over the views.
 
-    Embeddings are those the loss is given, before any normalisation. A number that cannot be told is None.
+    Embeddings are those the loss is given, before any normalisation. A number that cannot be told is None, as
+    are all that an earlier writer did not know: those from `rankme` on.
     """
 
     type: ClassVar[str] = "diagnostics"
 
     step: Count
     epoch: Count  # completed
-    space: str  # projector: what the loss sees; encoder: what is evaluated
+    space: str  # projector: what the loss sees; features: what the projector sees; encoder: as evaluated
     samples: Count  # images of a view
     dim: Count
     spectrum: tuple[Number, ...]  # eigenvalues of the covariance, falling, at most 128 evenly picked ranks
@@ -160,6 +161,42 @@ class Diagnostics:
     )  # mean over dimensions, of unit vectors, times √dim: 1 evenly spread, 0 a point
     mean_correlation: Number | None  # mean absolute correlation of two dimensions
     seconds: Number  # what it cost
+    rankme: Number | None = None  # exp of the entropy of the singular values, not centred (Garrido 2023)
+    stable_rank: Number | None = None  # trace of the covariance over its largest eigenvalue
+    participation_ratio: Number | None = None  # squared trace over the trace of the square
+    anisotropy: Number | None = None  # share of the largest squared singular value, not centred
+    standard_deviation: Number | None = None  # mean over dimensions, of the embeddings as they are
+    alpha: Number | None = None  # of the power law of the eigenvalues (α-ReQ), over `alpha_ranks`
+    alpha_ranks: tuple[Count, ...] = ()  # first and last
+    whiteness_error: Number | None = None  # of what was whitened: |covariance - 1| / √dim
+    alignment: Number | None = None  # mean squared distance of the directions of two views
+    uniformity: Number | None = None  # log mean exp(-2 |x - y|²) of directions
+    contrastive_accuracy: Number | None = None  # views whose nearest in another view is their own image
+    lidar: Number | None = None  # where it was asked for
+    nulls: Annotated[tuple[tuple[str, Number], ...], BeforeValidator(_pairs)] = field(
+        default=(), metadata=_AS_OBJECT
+    )  # by the name of a field: what as many samples of isotropic noise would show
+
+
+@dataclass(frozen=True, slots=True)
+class NormImportance:
+    """The learnt weights of one layer of switchable whitening, of sum 1, in the order of `statistics`."""
+
+    layer: str
+    statistics: tuple[str, ...]  # BW, IW, BN, IN, LN
+    means: tuple[Number, ...]
+    covariances: tuple[Number, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NormWeights:
+    """Which statistics the layers of switchable whitening use (Pan et al. 2019), in network order."""
+
+    type: ClassVar[str] = "norm_weights"
+
+    step: Count
+    epoch: Count  # completed
+    layers: tuple[NormImportance, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -275,6 +312,7 @@ Event: TypeAlias = (
     | Epoch
     | Evaluation
     | Diagnostics
+    | NormWeights
     | Resources
     | Artifact
     | Checkpoint
@@ -294,6 +332,7 @@ TYPES: Mapping[str, type[Any]] = {
         Epoch,
         Evaluation,
         Diagnostics,
+        NormWeights,
         Resources,
         Artifact,
         Checkpoint,

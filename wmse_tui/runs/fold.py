@@ -21,6 +21,7 @@ from wmse_tui.runs.events import (
     Error,
     Evaluation,
     Exit,
+    NormWeights,
     Notice,
     Phase,
     Record,
@@ -120,6 +121,8 @@ def _changes(view: RunView, record: Record) -> dict[str, Any]:
             return {"evaluations": (*others, event), "pace": view.pace.interrupted()}
         case Diagnostics() as event:
             return {"diagnostics": _history(view.diagnostics, event)}
+        case NormWeights() as event:
+            return {"norm_weights": event}
         case Artifact() as event:
             others_there = (other for other in view.artifacts if other.file != event.file)
             return {"artifacts": (*others_there, event)}
@@ -220,6 +223,7 @@ def _attempt(view: RunView, event: Attempt, t: float) -> dict[str, Any]:
         "epoch_rows": rows,
         "evaluations": tuple(e for e in view.evaluations if e.step <= last),
         "diagnostics": tuple(d for d in view.diagnostics if d.step <= last),
+        "norm_weights": view.norm_weights if view.norm_weights and view.norm_weights.step <= last else None,
         "checkpoints": tuple(c for c in view.checkpoints if c.step <= last),
         "error": None,
         "exit": None,

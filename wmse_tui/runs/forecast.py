@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from wmse_tui.config.advice import checkpoints_kept
 from wmse_tui.config.schema import Experiment
 from wmse_tui.runs.published import Cell, OwnRun
+from wmse_tui.runs.recipe import deviations, relation
 from wmse_tui.runs.view import RunView
 
 _PACE_NEUTRAL = ("schedule", "optimizer")  # sections whose options leave the time of an epoch as it is
@@ -37,6 +38,21 @@ def model_run(cell: Cell, host: str) -> OwnRun | None:
     same = [*cell.runs, *cell.partial]
     alike = [variant.run for variant in cell.variants if all(map(_keeps_pace, variant.deviations))]
     return _first(same, host) or _first(alike, host) or _first([*same, *alike], None)
+
+
+def pacemaker(experiment: Experiment, runs: Iterable[OwnRun], host: str) -> OwnRun | None:
+    """A run of `host` to tell `experiment` from: of its recipe if there is one, or with epochs as long."""
+    known = [run for run in runs if run.experiment is not None and run.epoch > 0 and run.host == host]
+    alike = [run for run in known if run.experiment and _paces(experiment, run.experiment)]
+    same = [run for run in alike if run.experiment and relation(experiment, run.experiment) == "same"]
+    return next(iter([*same, *alike]), None)
+
+
+def _paces(experiment: Experiment, other: Experiment) -> bool:
+    """Whether an epoch of both takes about as long, on the same device."""
+    if relation(experiment, other) == "other" or experiment.compute.device != other.compute.device:
+        return False
+    return all(map(_keeps_pace, deviations(experiment, other)))
 
 
 def forecast(view: RunView, experiment: Experiment) -> Forecast | None:

@@ -2,6 +2,7 @@
 
     last word   lock   growing               state
     yes         free   -                     completed, stopped, diverged, failed
+    any         free   -                     queued, where somebody holds `queue.lock`
     no          held   yes                   running (or paused)
     no          held   no, for long          stalled
     no          free   -                     crashed; starting for the first minute after a launch
@@ -21,6 +22,7 @@ from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.errors import LocksUnsupported, StorageError
 from wmse_tui.runs.lock import held
 from wmse_tui.runs.process import Trainer, host, is_alive, is_suspended, read_trainer
+from wmse_tui.runs.queue.places import Place, place_of
 from wmse_tui.runs.view import RunView, State
 
 PATIENCE = 60.0  # seconds without growth, and from a launch to the trainer's own word
@@ -39,6 +41,7 @@ class Evidence:
     since_launch: float = 0.0  # seconds
     since_growth: float = 0.0  # seconds
     grew: bool = False  # while somebody watched
+    place: Place | None = None  # in the queue
 
 
 def look(run: RunDirectory, *, since_growth: float = 0.0, grew: bool = False) -> Evidence:
@@ -58,14 +61,26 @@ def look(run: RunDirectory, *, since_growth: float = 0.0, grew: bool = False) ->
         since_launch=max(0.0, time.time() - trainer.time) if trainer is not None else 0.0,
         since_growth=since_growth,
         grew=grew,
+        place=place_of(run),
     )
 
 
 def state_of(view: RunView, evidence: Evidence) -> tuple[State, str]:
     """The state of the run, and a few words on why where that is not plain."""
-    trainer = evidence.trainer
     if evidence.lock_held or (evidence.lock_held is None and evidence.alive):
         return _with_trainer(view, evidence)
+    place = evidence.place
+    if place is None:
+        return _alone(view, evidence)
+    if place.state == "queued":
+        return "queued", place.reason
+    state, _ = _alone(view, evidence)
+    return state, place.reason
+
+
+def _alone(view: RunView, evidence: Evidence) -> tuple[State, str]:
+    """The state of a run that nobody holds and that does not wait."""
+    trainer = evidence.trainer
     if trainer is not None and trainer.process is None:
         if evidence.since_launch < PATIENCE:
             return "starting", ""

@@ -95,6 +95,53 @@ class RunLock:
         )
 
 
+def take(path: Path, *, shared: bool = False) -> int | None:
+    """Take the lock file `path`, without waiting: its descriptor, None where it is taken.
+
+    The file is made where it is missing. The lock lasts until every copy of the descriptor is closed: with
+    whoever inherits it, it lives on. A file that was put in the place of the one that was opened is taken
+    instead.
+
+    Args:
+        path: the file; a link is refused.
+        shared: any number may hold it together, and nobody alone meanwhile.
+
+    Raises:
+        LocksUnsupported: the filesystem cannot say.
+        StorageError: the file cannot be opened.
+    """
+    kind = fcntl.F_RDLCK if shared else fcntl.F_WRLCK
+    while True:
+        try:
+            flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+            descriptor = os.open(path, flags, 0o600)
+        except OSError as error:
+            raise StorageError.of("open a lock", path, error) from error
+        try:
+            fcntl.fcntl(descriptor, _command("F_OFD_SETLK", path), _request(kind))
+            if _is_still(path, descriptor):
+                return descriptor
+            os.close(descriptor)
+        except OSError as error:
+            os.close(descriptor)
+            if error.errno in _TAKEN:
+                return None
+            raise failure(path, error) from error
+        except LocksUnsupported:
+            os.close(descriptor)
+            raise
+
+
+def _is_still(path: Path, descriptor: int) -> bool:
+    """Whether `path` still names the open file: else its holder gave it up, with the name, just now."""
+    try:
+        there = path.stat()
+    except FileNotFoundError:
+        return False
+    opened = os.fstat(descriptor)
+    return (there.st_dev, there.st_ino) == (opened.st_dev, opened.st_ino)
+
+
 def held(path: Path) -> bool:
     """Whether anybody holds the lock file `path`; looks only, and takes nothing.
 
@@ -108,11 +155,17 @@ def held(path: Path) -> bool:
     except OSError as error:
         raise failure(path, error) from error
     try:
+        return held_open(descriptor, path)
+    finally:
+        os.close(descriptor)
+
+
+def held_open(descriptor: int, path: Path) -> bool:
+    """The same of a file that is open already, whatever its name may be by now. Raises LocksUnsupported."""
+    try:
         answer = fcntl.fcntl(descriptor, _command("F_OFD_GETLK", path), _request(fcntl.F_WRLCK))
     except OSError as error:
         raise failure(path, error) from error
-    finally:
-        os.close(descriptor)
     kind: int = _FLOCK.unpack(answer)[0]
     return kind != fcntl.F_UNLCK
 

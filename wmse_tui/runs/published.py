@@ -23,15 +23,7 @@ from wmse_tui.runs.recipe import deviations, relation
 from wmse_tui.runs.view import State
 
 METHOD_TITLES: Mapping[str, str] = MappingProxyType(
-    {
-        "w_mse": "W-MSE",
-        "simclr": "SimCLR",
-        "byol": "BYOL",
-        "cw_rgp": "CW-RGP",
-        "intl": "INTL",
-        "shuffled_dbn": "Shuffled-DBN",
-        "zero_cl": "Zero-CL",
-    }
+    {name: options.model_config.get("title") or name for name, options in unions()["method"].classes.items()}
 )
 _USUAL_BACKBONE = "resnet18"
 

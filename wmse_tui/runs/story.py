@@ -43,7 +43,7 @@ LINES = 4000  # kept at most
 _BLOCK = 256 * 1024
 _LONGEST = 8 * 1024 * 1024
 _TOLD_PHASES = ("data", "download", "paused")
-_DULL = (b'"type":"steps"', b'"type":"diagnostics"', b'"type":"resources"')
+_DULL = tuple(f'"type":"{name}"'.encode() for name in ("steps", "diagnostics", "norm_weights", "resources"))
 _HEADER = 160  # bytes of a line in which its type stands
 
 

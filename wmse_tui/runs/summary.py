@@ -33,6 +33,7 @@ class Summary:
     seed: int = 0
     whitening_size: int = 0  # of W-MSE, as are the next two
     eps: float = 0.0
+    operator: str = ""  # how W-MSE whitens
     normalize: bool = False  # whitened embeddings are compared by cosine
     problem: str = ""
 
@@ -67,6 +68,7 @@ def summarise(config: Path) -> Summary:
         seed=_number(values, "seed"),
         whitening_size=_number(values, "method", "whitening_size"),
         eps=_share(values, "method", "eps"),
+        operator=_text(values, "method", "operator"),
         normalize=_find(values, ("method", "normalize")) is True,
     )
 

@@ -20,6 +20,7 @@ from wmse_tui.runs.events import (
     Error,
     Evaluation,
     Exit,
+    NormWeights,
     Notice,
     Phase,
     Resources,
@@ -33,6 +34,7 @@ from wmse_tui.runs.verdict import Verdict, judge
 
 State: TypeAlias = Literal[
     "new",  # never started
+    "queued",  # waits for a slot
     "starting",  # a trainer is on its way and has not reported yet
     "running",
     "paused",
@@ -62,6 +64,7 @@ class RunView:
     summary: Summary = _NO_SUMMARY
     state: State = "new"
     state_reason: str = ""
+    place: int = 0  # in the queue, from 1; 0 where it does not wait
 
     seq: int = 0  # of the last record
     attempt: int = 0
@@ -86,6 +89,7 @@ class RunView:
     epoch_rows: tuple[Epoch, ...] = ()
     evaluations: tuple[Evaluation, ...] = ()
     diagnostics: tuple[Diagnostics, ...] = ()  # the spectrum only in the newest of each space
+    norm_weights: NormWeights | None = None  # the newest of switchable whitening
     resource_rows: tuple[Resources, ...] = ()  # the newest of this attempt
     artifacts: tuple[Artifact, ...] = ()  # the newest of each file
     checkpoints: tuple[Checkpoint, ...] = ()
@@ -129,7 +133,7 @@ class RunView:
         return self.elapsed_before + spent(self.attempt_started, self.updated)
 
     def latest(self, space: str) -> Diagnostics | None:
-        """The newest diagnostics of `space` (projector, encoder)."""
+        """The newest diagnostics of `space` (projector, features, encoder)."""
         return next((told for told in reversed(self.diagnostics) if told.space == space), None)
 
     @property
@@ -177,6 +181,7 @@ class RunView:
             **{name: value for name, value in asdict(self.summary).items() if name != "problem"},
             "state": self.state,
             "state_reason": self.state_reason,
+            "place": self.place,
             "attempt": self.attempt,
             "started": self.started,
             "attempt_started": self.attempt_started,
@@ -201,6 +206,7 @@ class RunView:
             "lr_by_step": [list(knot) for knot in self.rates.picked(columns)],
             "elapsed_by_step": [list(knot) for knot in self.clock.picked(columns)],
             "diagnostics": [as_dict(event) for event in self.diagnostics],
+            "norm_weights": _plain(self.norm_weights),
             "resources": _plain(self.resources),
             "artifacts": [as_dict(event) for event in self.artifacts],
             "checkpoints": [as_dict(event) for event in self.checkpoints],

@@ -7,11 +7,13 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from wmse_tui.runs.directory import RunDirectory
+from wmse_tui.runs.events import Checkpoint
 from wmse_tui.runs.fold import fold_all
 from wmse_tui.runs.liveness import Evidence, look, state_of
 from wmse_tui.runs.process import host
 from wmse_tui.runs.reader import EventReader
 from wmse_tui.runs.summary import summarise
+from wmse_tui.runs.unlogged import unlogged_checkpoints
 from wmse_tui.runs.view import RunView, State
 
 
@@ -28,6 +30,7 @@ class RunWatcher:
         self._generation = 0
         self._grown_at: float | None = None
         self._grew = False
+        self._found: tuple[RunView, tuple[Checkpoint, ...]] | None = None
 
     @property
     def behind(self) -> float | None:
@@ -55,23 +58,35 @@ class RunWatcher:
                 break
             if budget_seconds is not None and self._clock() - begun >= budget_seconds:
                 break
-        state, reason = self._state(grown=self._folded is not before)
+        state, reason, place = self._state(grown=self._folded is not before)
         shown = replace(
             self._folded,
             state=state,
             state_reason=reason,
+            place=place,
             unreadable=self._folded.unreadable + self._reader.unreadable,
             missing=self._reader.missing,
         )
+        if state == "crashed":  # it may have died between a checkpoint and the line that tells of it
+            shown = replace(shown, checkpoints=(*shown.checkpoints, *self._unlogged()))
         if shown != self._shown:
             self._shown = shown
         return self._shown
 
-    def _state(self, *, grown: bool) -> tuple[State, str]:
+    def _unlogged(self) -> tuple[Checkpoint, ...]:
+        """Looked for once for what is folded: nobody makes any while the run has no trainer."""
+        if self._found is None or self._found[0] is not self._folded:
+            self._found = self._folded, unlogged_checkpoints(self.run, self._folded)
+        return self._found[1]
+
+    def _state(self, *, grown: bool) -> tuple[State, str, int]:
         if self._reader.behind:  # the last word may be in what is not read yet
             running = look(self.run).lock_held
-            return ("running", "") if running else ("unknown", "its log is being read")
-        return state_of(self._folded, self._look(grown=grown))
+            return ("running", "", 0) if running else ("unknown", "its log is being read", 0)
+        evidence = self._look(grown=grown)
+        state, reason = state_of(self._folded, evidence)
+        number = evidence.place.number if evidence.place is not None and state == "queued" else 0
+        return state, reason, number
 
     def _look(self, *, grown: bool) -> Evidence:
         now = self._clock()

@@ -15,6 +15,9 @@ from wmse_tui.runs.errors import RunsError
 from wmse_tui.runs.launch import launch_trainer
 from wmse_tui.runs.lock import held
 from wmse_tui.runs.place import check_place
+from wmse_tui.runs.queue.enqueue import enqueue
+from wmse_tui.runs.queue.places import cancel, crowd
+from wmse_tui.runs.slots import wish
 from wmse_tui.runs.summary import with_preset
 
 Launch = Callable[[RunDirectory], "subprocess.Popen[bytes]"]
@@ -23,15 +26,22 @@ Launch = Callable[[RunDirectory], "subprocess.Popen[bytes]"]
 class Trainers:
     """Starts trainers. The methods take a moment (files, a new process): call them in a thread."""
 
-    def __init__(self, root: Path, launch: Launch = launch_trainer) -> None:
+    def __init__(self, root: Path, launch: Launch = launch_trainer, enqueue: Launch = enqueue) -> None:
         self.root = root
         self._launch = launch
+        self._enqueue = enqueue
         self._own: dict[Path, RunDirectory] = {}
         self._processes: list[subprocess.Popen[bytes]] = []
         self._latest: dict[Path, subprocess.Popen[bytes]] = {}
 
     def start(
-        self, experiment: Experiment, *, preset: str = "", name: str | None = None, own: bool = True
+        self,
+        experiment: Experiment,
+        *,
+        preset: str = "",
+        name: str | None = None,
+        own: bool = True,
+        queue: bool = False,
     ) -> RunDirectory:
         """Make a run of `experiment` and start its trainer.
 
@@ -40,6 +50,7 @@ class Trainers:
             preset: the preset it was made from, or "".
             name: the run's id; None: one is made.
             own: leaving the app asks about this run; False: it was launched detached.
+            queue: put the run into the queue; whoever waits for it becomes the trainer.
 
         Raises:
             RunsError: there is no room, the name is taken, or the trainer cannot be started; no run is left.
@@ -48,7 +59,10 @@ class Trainers:
         text = with_preset(dump_experiment(experiment), preset)
         run = create_run(self.root, text, name=name, preset_hint=preset)
         try:
-            self._begin(run, own=own)
+            if queue:
+                self.queue(run)
+            else:
+                self._begin(run, own=own)
         except RunsError:
             with contextlib.suppress(RunsError):
                 remove_run(run)
@@ -64,13 +78,30 @@ class Trainers:
         check_place(run.path)
         self._begin(run, own=own)
 
+    def queue(self, run: RunDirectory) -> None:
+        """Have a run start, or go on, when a slot is free; it is nobody's own. Raises RunsError."""
+        check_place(run.path)
+        self._processes.append(self._enqueue(run))
+
+    def crowd(self, experiment: Experiment) -> str:
+        """Who keeps a run of `experiment` from a slot of its own, in a sentence; "" where nobody does."""
+        try:
+            return crowd(wish(experiment.compute.device))
+        except RunsError:
+            return ""  # without a queue there is no choice
+
     def adopt(self, run: RunDirectory) -> None:
         """Count a run as this app's own: leaving asks what becomes of it."""
         self._own[run.path] = run
 
     def ask_stop(self, run: RunDirectory) -> None:
-        """Ask a trainer to save and stop; it answers in its log. An unreachable one is not an error here."""
+        """Ask a trainer to save and stop; it answers in its log. An unreachable one is not an error here.
+
+        A run that still waits is taken out of the queue.
+        """
         with contextlib.suppress(RunsError):
+            if held(run.queue_lock) and cancel(run):
+                return
             request(run, "stop", by="app")
 
     def active(self) -> tuple[RunDirectory, ...]:

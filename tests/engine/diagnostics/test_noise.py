@@ -7,8 +7,23 @@ import math
 import pytest
 import torch
 
-from wmse_tui.engine.diagnostics.noise import noise_effective_rank
-from wmse_tui.engine.diagnostics.spectrum import covariance_spectrum, effective_rank
+from wmse_tui.engine.diagnostics.noise import (
+    noise_correlation,
+    noise_effective_rank,
+    noise_participation_ratio,
+    noise_power_law,
+    noise_rankme,
+    noise_stable_rank,
+)
+from wmse_tui.engine.diagnostics.spectrum import (
+    covariance_spectrum,
+    effective_rank,
+    participation_ratio,
+    power_law,
+    rankme,
+    stable_rank,
+)
+from wmse_tui.engine.diagnostics.spread import mean_correlation
 
 
 def drawn(samples: int, dim: int, draws: int) -> float:
@@ -65,3 +80,55 @@ def test_it_never_leaves_the_possible() -> None:
             rank = noise_effective_rank(samples, dim)
             assert rank is not None
             assert 1 <= rank <= min(samples - 1, dim)
+
+
+@pytest.mark.parametrize(("samples", "dim", "within"), [(256, 32, 0.01), (64, 128, 0.02), (256, 256, 0.02)])
+def test_the_other_numbers_are_what_draws_of_noise_show(samples: int, dim: int, within: float) -> None:
+    generator = torch.Generator().manual_seed(1)
+    x = torch.randn(20, samples, dim, generator=generator, dtype=torch.float64)
+    centred, raw = covariance_spectrum(x), covariance_spectrum(x, centred=False)
+    assert centred is not None
+    assert raw is not None
+    for told, drawn in (
+        (noise_rankme(samples, dim), rankme(raw)),
+        (noise_participation_ratio(samples, dim), participation_ratio(centred)),
+        (noise_stable_rank(samples, dim), stable_rank(centred)),
+        (noise_stable_rank(samples, dim, centred=False), stable_rank(raw)),
+        (noise_correlation(samples), mean_correlation(x)),
+    ):
+        assert told == pytest.approx(drawn.mean().item(), rel=within)
+    assert noise_power_law(samples, dim) == pytest.approx(power_law(centred).mean().item(), rel=4 * within)
+
+
+@pytest.mark.parametrize(
+    ("samples", "dim", "measured"),
+    [
+        (1024, 128, (125.9, 113.8, 70.5, 0.39)),
+        (1024, 512, (474, 340, 176, 0.21)),
+        (5000, 2048, (1931, 1452, 767, 0.07)),
+    ],
+)
+def test_they_agree_with_single_draws_of_the_sizes_of_the_papers(
+    samples: int, dim: int, measured: tuple[float, ...]
+) -> None:
+    told = (
+        noise_rankme(samples, dim),
+        noise_participation_ratio(samples, dim),
+        noise_stable_rank(samples, dim),
+    )
+    assert told == pytest.approx(measured[:3], rel=0.02)
+    assert noise_power_law(samples, dim) == pytest.approx(measured[3], abs=0.01)
+
+
+def test_the_correlation_of_noise_tends_to_its_known_limit() -> None:
+    assert noise_correlation(2) == pytest.approx(1)
+    assert noise_correlation(10_000) == pytest.approx(math.sqrt(2 / (math.pi * 10_000)), rel=1e-3)
+
+
+def test_the_smallest_sizes_tell_possible_numbers() -> None:
+    for samples in range(3, 12):
+        for dim in range(1, 12):
+            ranks = min(samples, dim)
+            assert 1 <= noise_stable_rank(samples, dim) <= max(samples, dim)
+            assert 0.9 <= noise_rankme(samples, dim) <= ranks + 1e-3
+            assert 1 <= noise_participation_ratio(samples, dim) <= ranks + 1e-9

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import astuple, fields
+from dataclasses import replace
 
 import pytest
 import torch
@@ -12,9 +12,14 @@ from torch import Tensor
 from wmse_tui.config.advice import expected_condition_number
 from wmse_tui.engine.diagnostics import report
 from wmse_tui.engine.diagnostics.report import RANKS, SAMPLES, diagnose
+from wmse_tui.engine.whitening import whiten
 from wmse_tui.runs.events import VERSION, Diagnostics, Record, decode, encode
 
-MEASURED = ("effective_rank", "condition_number", "smallest_pivot", "feature_std", "mean_correlation")
+MEASURED = (
+    *("effective_rank", "condition_number", "smallest_pivot", "feature_std", "mean_correlation", "rankme"),
+    *("stable_rank", "participation_ratio", "anisotropy", "standard_deviation", "alpha", "alignment"),
+    *("uniformity", "contrastive_accuracy"),
+)
 
 
 def noise(*shape: int, seed: int = 0) -> Tensor:
@@ -106,7 +111,7 @@ def test_many_samples_of_many_dimensions_are_cut_to_what_can_be_paid(monkeypatch
 )
 def test_what_cannot_be_told_is_none_and_can_be_written(bad: Tensor) -> None:
     event = look(bad)
-    assert [getattr(event, name) for name in MEASURED] == [None] * 5
+    assert [getattr(event, name) for name in MEASURED] == [None] * len(MEASURED)
     assert event.spectrum == ()
     assert decode(encode(Record(VERSION, 1, 0.0, 1, event))).event is not None
     if not bad.isfinite().all():
@@ -137,5 +142,59 @@ def test_it_leaves_embeddings_random_state_and_autocast_alone() -> None:
         inside = look(x)
     assert torch.equal(torch.get_rng_state(), state)
     assert torch.equal(x.detach(), before)
-    told = [field.name for field in fields(Diagnostics)].index("seconds")
-    assert astuple(plain)[:told] == astuple(inside)[:told]
+    assert replace(plain, seconds=0.0) == replace(inside, seconds=0.0)
+
+
+def test_noise_stands_beside_its_own_nulls() -> None:
+    event = look(noise(2, 256, 32))
+    nulls = dict(event.nulls)
+    for name, within in (
+        ("rankme", 0.01),
+        ("stable_rank", 0.05),
+        ("participation_ratio", 0.03),
+        ("anisotropy", 0.05),
+        ("alpha", 0.1),
+        ("mean_correlation", 0.05),
+        ("feature_std", 0.02),
+        ("alignment", 0.05),
+        ("uniformity", 0.01),
+        ("condition_number", 0.3),
+    ):
+        assert getattr(event, name) == pytest.approx(nulls[name], rel=within), name
+    assert nulls["contrastive_accuracy"] == 1 / 256
+    assert event.alpha_ranks == (9, 32)
+    assert event.standard_deviation == pytest.approx(1, rel=0.02)
+    assert (event.whiteness_error, event.lidar) == (None, None)
+    assert {"lidar", "whiteness_error"}.isdisjoint(nulls)
+
+
+def test_a_mean_of_its_own_is_seen_by_what_is_not_centred() -> None:
+    x = noise(1, 200, 16)
+    far = x + 50
+    assert look(far).anisotropy == pytest.approx(1, abs=1e-2)
+    assert look(far).rankme == pytest.approx(1, abs=0.7)
+    assert look(far).stable_rank == pytest.approx(look(x).stable_rank, rel=1e-4)
+
+
+def test_whiteness_is_told_of_what_was_whitened_with_the_null_of_how_it_was() -> None:
+    x = noise(2, 128, 8) @ noise(8, 8, seed=1)
+    own = look(x, white=whiten(x, operator="zca"))
+    assert own.whiteness_error == pytest.approx(0, abs=1e-4)
+    assert dict(own.nulls)["whiteness_error"] == 0
+    other = look(x, white=noise(2, 128, 8, seed=3), running=True)
+    assert other.whiteness_error == pytest.approx(dict(other.nulls)["whiteness_error"], rel=0.2)
+    few = noise(1, 5, 8)
+    short = look(few, white=whiten(few, operator="iterative", steps=12))
+    assert short.whiteness_error == pytest.approx(dict(short.nulls)["whiteness_error"], rel=1e-2)
+
+
+def test_what_was_computed_elsewhere_is_told_with_its_null() -> None:
+    event = look(noise(1, 20, 4), lidar=(3.5, 3.9))
+    assert (event.lidar, dict(event.nulls)["lidar"]) == (3.5, 3.9)
+
+
+def test_one_view_has_neither_pairs_nor_nulls_for_them() -> None:
+    event = look(noise(1, 64, 8))
+    assert (event.alignment, event.contrastive_accuracy) == (None, None)
+    assert event.uniformity is not None
+    assert {"alignment", "contrastive_accuracy"}.isdisjoint(dict(event.nulls))

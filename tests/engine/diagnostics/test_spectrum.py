@@ -4,11 +4,21 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
-from wmse_tui.engine.diagnostics.spectrum import condition_number, covariance_spectrum, effective_rank
+from wmse_tui.engine.diagnostics.spectrum import (
+    condition_number,
+    covariance_spectrum,
+    effective_rank,
+    fit_ranks,
+    participation_ratio,
+    power_law,
+    rankme,
+    stable_rank,
+)
 
 
 def noise(*shape: int, seed: int = 0, dtype: torch.dtype = torch.float32) -> Tensor:
@@ -94,3 +104,60 @@ def test_a_dimension_too_many_is_as_good_as_singular() -> None:
 )
 def test_what_has_no_covariance_has_no_spectrum(x: Tensor) -> None:
     assert covariance_spectrum(x) is None
+
+
+def test_what_is_not_centred_is_the_squared_singular_values() -> None:
+    for shape in ((40, 6), (6, 40)):
+        x = noise(*shape, dtype=torch.float64) + 2
+        spectrum = covariance_spectrum(x, centred=False)
+        assert spectrum is not None
+        torch.testing.assert_close(spectrum, torch.linalg.svdvals(x).square() / shape[0])
+
+
+def test_rankme_is_the_exponential_of_the_entropy_of_singular_values() -> None:
+    x = noise(30, 5, dtype=torch.float64) * torch.tensor([5.0, 3, 1, 1, 0.1]) + 1
+    spectrum = covariance_spectrum(x, centred=False)
+    assert spectrum is not None
+    singular = torch.linalg.svdvals(x).tolist()
+    shares = [value / sum(singular) + 1e-7 for value in singular]
+    assert rankme(spectrum).item() == pytest.approx(math.exp(-sum(p * math.log(p) for p in shares)))
+    assert rankme(torch.tensor([4.0, 4.0, 4.0])).item() == pytest.approx(3, rel=1e-5)
+    assert rankme(torch.tensor([9.0, 0.0, 0.0])).item() == pytest.approx(1, rel=1e-4)
+    assert rankme(torch.zeros(3)).isnan()
+
+
+def test_ratios_of_a_spectrum_by_hand() -> None:
+    spectrum = torch.tensor([[4.0, 2.0, 2.0], [1.0, 1.0, 1.0], [7.0, 0.0, 0.0]])
+    assert participation_ratio(spectrum).tolist() == pytest.approx([64 / 24, 3, 1])
+    assert stable_rank(spectrum).tolist() == pytest.approx([2, 3, 1])
+    assert participation_ratio(torch.zeros(3)).isnan()
+    assert stable_rank(torch.zeros(3)).isnan()
+
+
+@pytest.mark.parametrize("alpha", [0.0, 0.5, 1.0, 3.0])
+def test_alpha_is_the_exponent_of_a_power_law(alpha: float) -> None:
+    spectrum = 7 * torch.arange(1, 129, dtype=torch.float64) ** -alpha
+    assert power_law(spectrum).item() == pytest.approx(alpha, abs=1e-9)
+
+
+def test_alpha_is_fitted_over_its_ranks_alone() -> None:
+    assert [fit_ranks(ranks) for ranks in (512, 64, 32, 8, 3)] == [
+        (11, 100),
+        (11, 64),
+        (9, 32),
+        (3, 8),
+        (1, 3),
+    ]
+    spectrum = torch.arange(1, 129, dtype=torch.float64) ** -1.0
+    spectrum[:10], spectrum[100:] = 1e9, 1e-9
+    assert power_law(spectrum).item() == pytest.approx(1)
+    x = torch.arange(11, 101).log().numpy()
+    noisy = spectrum[10:100] * noise(90, dtype=torch.float64).mul(0.1).exp()
+    slope = np.polyfit(x, noisy.log().numpy(), 1)[0]
+    spectrum[10:100] = noisy
+    assert power_law(spectrum).item() == pytest.approx(-slope)
+
+
+def test_alpha_of_too_few_or_of_nothing_is_nan() -> None:
+    assert power_law(torch.tensor([2.0, 1.0])).isnan()
+    assert power_law(torch.tensor([2.0, 1.0, 0.0, 0.0])).isnan()

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from wmse_tui.engine.diagnostics.spread import DIMENSIONS, feature_std, mean_correlation
+from wmse_tui.engine.diagnostics.spread import DIMENSIONS, feature_std, mean_correlation, standard_deviation
 
 
 def noise(*shape: int, seed: int = 0) -> Tensor:
@@ -61,3 +61,11 @@ def test_constant_dimensions_are_left_out() -> None:
 def test_of_very_many_dimensions_some_are_looked_at() -> None:
     wide = noise(20, 1).expand(20, 3 * DIMENSIONS)
     assert mean_correlation(wide).item() == pytest.approx(1, rel=1e-4)
+
+
+def test_the_deviation_is_that_of_the_embeddings_as_they_are() -> None:
+    x = 1e4 + noise(4000, 2) * torch.tensor([1.0, 3.0])
+    assert standard_deviation(x).item() == pytest.approx(2, rel=0.03)
+    assert standard_deviation(10 * noise(50, 4)).item() == pytest.approx(
+        10 * standard_deviation(noise(50, 4))
+    )

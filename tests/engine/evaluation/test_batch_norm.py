@@ -12,6 +12,8 @@ from wmse_tui.engine.data.images import MemoryImages
 from wmse_tui.engine.evaluation.batch_norm import calibrated_batch_norm
 from wmse_tui.engine.evaluation.features import extract_features
 from wmse_tui.engine.evaluation.interruption import EvaluationInterrupted
+from wmse_tui.engine.models.encoder_whitening import EncoderWhitening
+from wmse_tui.engine.models.switchable_whitening import SwitchableWhitening
 
 MEAN, STD = (0.5, 0.5, 0.5), (0.25, 0.25, 0.25)
 
@@ -130,3 +132,31 @@ def test_training_goes_on_to_the_same_bits_as_without_an_evaluation() -> None:
     with_evaluations, without = trained(True), trained(False)
 
     assert all(torch.equal(value, without[key]) for key, value in with_evaluations.items())
+
+
+def test_whitening_layers_borrow_their_statistics_too() -> None:
+    images = images_of(40)
+    encoder = nn.Sequential(nn.Conv2d(3, 4, 6), nn.Flatten(), EncoderWhitening(4, operator="zca"))
+    state = copy.deepcopy(encoder.state_dict())
+
+    with calibrated_batch_norm(encoder, images, mean=MEAN, std=STD):
+        features, _ = extract_features(encoder, images, mean=MEAN, std=STD)
+        plain, _ = extract_features(encoder[:2], images, mean=MEAN, std=STD)
+
+    torch.testing.assert_close(torch.cov(features.T), torch.eye(4), rtol=0, atol=1e-2)
+    assert (torch.cov(plain.T) - torch.eye(4)).abs().max() > 0.1
+    assert all(torch.equal(value, state[key]) for key, value in encoder.state_dict().items())
+
+
+def test_switchable_whitening_borrows_the_average_over_batches() -> None:
+    images, norm = images_of(30), SwitchableWhitening(4, "sw2", width=4)
+    encoder = nn.Sequential(nn.Conv2d(3, 4, 3), norm, nn.Flatten())
+    maps = [encoder[0](batch).detach() for batch in torch.split(views_of(images), 10)]
+
+    with calibrated_batch_norm(encoder, images, mean=MEAN, std=STD, batch_size=12):
+        means = torch.stack([m.mean((0, 2, 3)) for m in maps]).mean(0)
+        torch.testing.assert_close(norm.running_mean[0], means)
+        flat = [m.transpose(0, 1).flatten(1) for m in maps]
+        covariances = torch.stack([torch.cov(m, correction=0) for m in flat]).mean(0)
+        torch.testing.assert_close(norm.running_covariance[0], covariances, rtol=1e-4, atol=1e-5)
+    assert torch.equal(norm.running_covariance[0], torch.eye(4))

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from wmse_tui.config.load import load_experiment
+from wmse_tui.config.names import unions
 from wmse_tui.config.schema import Experiment
 from wmse_tui.engine.inspection.rehearsal import Rehearsal, rehearse, rehearsed
 from wmse_tui.engine.methods import build_method
@@ -55,8 +56,13 @@ def test_operations_are_those_counted_by_hand() -> None:
     assert found.feature_dim == 64
 
 
-@pytest.mark.parametrize("method", ["w_mse", "simclr", "byol"])
-@pytest.mark.parametrize("arch", ["cifar_resnet8", "resnet18"])
+@pytest.mark.parametrize(
+    ("arch", "method"),
+    [
+        *(("resnet18", method) for method in ("w_mse", "simclr", "byol")),
+        *(("cifar_resnet8", method) for method in unions()["method"].classes if method != "cw_rgp"),
+    ],
+)
 def test_parameters_are_those_of_the_built_method(arch: str, method: str, tiny: Tiny) -> None:
     experiment = tiny(f"method.name={method}", f"backbone.arch={arch}", "projector.layers=3")
     found, built = rehearse(experiment, check=nothing), build_method(experiment)
@@ -134,3 +140,20 @@ def test_what_does_not_matter_is_not_gone_through_again(tiny: Tiny) -> None:
     first = rehearsed(tiny("optimizer.lr=1e-3"), check=nothing)
     assert rehearsed(tiny("optimizer.lr=1e-2", "title=another"), check=nothing) is first
     assert rehearsed(tiny("projector.dim=5"), check=nothing) is not first
+
+
+@pytest.mark.parametrize(
+    "layers",
+    [
+        ("backbone.whitening=iterative", "method.name=byol"),
+        ("backbone.whitening=cholesky", "backbone.whitening_groups=8"),
+        ("backbone.arch=resnet18", "backbone.norm=sw5", "backbone.norm_width=8"),
+    ],
+)
+def test_layers_of_the_encoder_are_gone_through_too(layers: tuple[str, ...], tiny: Tiny) -> None:
+    experiment = tiny(*layers)
+    found, built = rehearse(experiment, check=nothing), build_method(experiment)
+    assert found.weights == sum(t.nbytes for t in (*built.parameters(), *built.buffers()))
+    assert found.encoder_parameters == sum(p.numel() for p in built.encoder.parameters())
+    plain = [o for o in layers if "whitening" not in o and "norm" not in o]
+    assert found.activations > rehearse(tiny(*plain), check=nothing).activations

@@ -9,7 +9,17 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from wmse_tui.config.methods import Byol, SimClr, WMse
+from wmse_tui.config.methods import (
+    BarlowTwins,
+    Byol,
+    S2r2,
+    SimClr,
+    SimSiam,
+    VibcReg,
+    VicReg,
+    WMse,
+)
+from wmse_tui.config.methods import Method as Options
 from wmse_tui.config.schema import Experiment
 from wmse_tui.engine.methods import Method, build_method
 
@@ -21,6 +31,11 @@ METHODS = pytest.mark.parametrize(
         SimClr(),
         SimClr(output_batch_norm=False),
         Byol(predictor_hidden=12),
+        BarlowTwins(),
+        VicReg(),
+        VibcReg(),
+        SimSiam(predictor_hidden=12),
+        S2r2(),
     ],
     ids=lambda options: f"{options.name}",
 )
@@ -43,7 +58,7 @@ def trained(method: Method, views: Tensor, steps: int) -> list[float]:
 
 @METHODS
 def test_a_step_yields_a_scalar_and_the_embeddings(
-    options: WMse | SimClr | Byol, experiment: Build, views: Tensor
+    options: Options, experiment: Build, views: Tensor
 ) -> None:
     losses = build_method(experiment(options))(views, step_key=KEY)
     assert losses.total.shape == ()
@@ -54,14 +69,14 @@ def test_a_step_yields_a_scalar_and_the_embeddings(
 
 
 @METHODS
-def test_training_lowers_the_loss(options: WMse | SimClr | Byol, experiment: Build, views: Tensor) -> None:
+def test_training_lowers_the_loss(options: Options, experiment: Build, views: Tensor) -> None:
     losses = trained(build_method(experiment(options)), views, 12)
     assert losses[-1] < losses[0] - 0.1
 
 
 @METHODS
 def test_a_gradient_reaches_every_trainable_parameter(
-    options: WMse | SimClr | Byol, experiment: Build, views: Tensor
+    options: Options, experiment: Build, views: Tensor
 ) -> None:
     method = build_method(experiment(options))
     gradients = torch.autograd.grad(method(views, step_key=KEY).total, method.trainable_parameters())
@@ -71,7 +86,7 @@ def test_a_gradient_reaches_every_trainable_parameter(
 
 
 @METHODS
-def test_weights_come_from_the_seed_alone(options: WMse | SimClr | Byol, experiment: Build) -> None:
+def test_weights_come_from_the_seed_alone(options: Options, experiment: Build) -> None:
     torch.manual_seed(7)
     before = torch.get_rng_state()
     first = build_method(experiment(options, seed=3)).state_dict()
@@ -84,7 +99,7 @@ def test_weights_come_from_the_seed_alone(options: WMse | SimClr | Byol, experim
 
 @METHODS
 def test_the_state_dict_holds_all_that_a_resumed_run_needs(
-    options: WMse | SimClr | Byol, experiment: Build, views: Tensor
+    options: Options, experiment: Build, views: Tensor
 ) -> None:
     method = build_method(experiment(options))
     trained(method, views, 2)
@@ -96,7 +111,7 @@ def test_the_state_dict_holds_all_that_a_resumed_run_needs(
 
 @METHODS
 def test_under_autocast_the_encoder_runs_in_bfloat16_and_the_heads_in_float32(
-    options: WMse | SimClr | Byol, experiment: Build, views: Tensor
+    options: Options, experiment: Build, views: Tensor
 ) -> None:
     method = build_method(experiment(options))
     seen: dict[str, set[torch.dtype]] = {}
@@ -117,9 +132,7 @@ def test_under_autocast_the_encoder_runs_in_bfloat16_and_the_heads_in_float32(
 
 
 @METHODS
-def test_the_encoder_sees_one_view_at_a_time(
-    options: WMse | SimClr | Byol, experiment: Build, views: Tensor
-) -> None:
+def test_the_encoder_sees_one_view_at_a_time(options: Options, experiment: Build, views: Tensor) -> None:
     method = build_method(experiment(options))
     reference = copy.deepcopy(method.encoder)
     with torch.no_grad():
@@ -135,9 +148,7 @@ def test_the_encoder_sees_one_view_at_a_time(
 @pytest.mark.parametrize(
     "options", [WMse(whitening_size=16), SimClr()], ids=lambda options: f"{options.name}"
 )
-def test_the_projector_sees_all_views_together(
-    options: WMse | SimClr, experiment: Build, views: Tensor
-) -> None:
+def test_the_projector_sees_all_views_together(options: Options, experiment: Build, views: Tensor) -> None:
     method = build_method(experiment(options))
     encoder, projector = copy.deepcopy(method.encoder), copy.deepcopy(method.projector)
     with torch.no_grad():

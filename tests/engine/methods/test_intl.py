@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Literal
 
 import pytest
 import torch
@@ -10,6 +11,7 @@ from torch import Tensor
 
 from wmse_tui.config.methods import Intl
 from wmse_tui.config.schema import Experiment
+from wmse_tui.engine.diagnostics.whiteness import whiteness_error
 from wmse_tui.engine.errors import WhiteningFailed
 from wmse_tui.engine.losses import intl_loss
 from wmse_tui.engine.methods import build_method, intl
@@ -51,3 +53,16 @@ def test_a_collapsed_network_is_explained(experiment: Build, views: Tensor) -> N
         method(views, step_key=(0, 1))
     found = method.diagnose(torch.zeros_like(embeddings), step_key=(0, 1))
     assert found is not None
+
+
+@pytest.mark.parametrize(("axis", "shape"), [("channel", (4, 16)), ("batch", (16, 4))])
+def test_what_it_made_white_has_samples_before_dimensions(
+    axis: Literal["channel", "batch"], shape: tuple[int, int], experiment: Build, views: Tensor
+) -> None:
+    method = build(Intl(axis=axis, steps=12), experiment)
+    embeddings = method(views, step_key=(0, 1)).embeddings
+    z = method.white(embeddings, step_key=(0, 1))
+    assert z.shape[1:] == shape
+    assert z.shape == embeddings.shape or z.mT.shape == embeddings.shape
+    if axis == "batch":
+        assert whiteness_error(z).max() < 1e-2

@@ -11,11 +11,12 @@ from torch import Tensor
 
 from wmse_tui.config.methods import WMse
 from wmse_tui.config.schema import Experiment
+from wmse_tui.engine.diagnostics.whiteness import whiteness_error
 from wmse_tui.engine.errors import WhiteningFailed
 from wmse_tui.engine.losses import w_mse_loss
 from wmse_tui.engine.methods import build_method, w_mse
 from wmse_tui.engine.random import permutation
-from wmse_tui.engine.whitening import whiten
+from wmse_tui.engine.whitening import Operator, whiten
 
 Build = Callable[..., Experiment]
 
@@ -126,3 +127,25 @@ def test_a_failure_is_told_in_the_words_of_the_operator(experiment: Build, views
         method.get_parameter("projector.3.weight")[1] = 0
     with pytest.raises(WhiteningFailed, match="its 1 smallest eigenvalues are 0 or rounding"):
         method(views, step_key=(0, 1))
+
+
+@pytest.mark.parametrize("operator", ["cholesky", "zca", "pca", "iterative", "standardise"])
+def test_what_the_loss_made_white_can_be_looked_at(
+    operator: Operator, experiment: Build, views: Tensor
+) -> None:
+    method = build(WMse(whitening_size=8, operator=operator), experiment)
+    losses = method(views, step_key=(0, 5))
+    z = method.white(losses.embeddings, step_key=(0, 5))
+    assert z is not None
+    unit = torch.nn.functional.normalize(z, dim=-1)
+    distances = torch.stack(
+        [(unit[i] - unit[j]).square().sum(-1).mean() for i, j in ((0, 1), (0, 2), (1, 2))]
+    )
+    torch.testing.assert_close(distances.mean(), losses.total.detach())
+    error = whiteness_error(z).max().item()
+    assert (error < 1e-4) == (operator in ("cholesky", "zca", "pca"))
+
+
+def test_where_nothing_is_whitened_there_is_nothing_to_look_at(experiment: Build, views: Tensor) -> None:
+    method = build(WMse(whitening_size=8, operator="none"), experiment)
+    assert method.white(method(views, step_key=(0, 5)).embeddings, step_key=(0, 5)) is None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import get_args
+from typing import Literal, get_args
 
 import pytest
 import torch
@@ -10,6 +10,7 @@ import torchvision
 from torch import nn
 
 from wmse_tui.config.sections.backbone import Architecture
+from wmse_tui.config.sections.backbone import Backbone as Options
 from wmse_tui.engine.models import build_backbone
 from wmse_tui.engine.models.backbone import CIFAR, TORCHVISION
 
@@ -85,3 +86,24 @@ def test_an_unknown_name_is_answered_with_the_known_ones() -> None:
 def test_a_cifar_resnet_refuses_a_stem() -> None:
     with pytest.raises(ValueError, match="cifar_resnet8 has a stem of its own, not 'imagenet'"):
         build_backbone("cifar_resnet8", "imagenet")
+
+
+@pytest.mark.parametrize("arch", [*TORCHVISION, *CIFAR])
+def test_the_config_knows_the_features_without_building_the_network(arch: Architecture) -> None:
+    with torch.device("meta"):
+        assert Options(arch=arch).features == build_backbone(arch).feature_dim
+
+
+@pytest.mark.parametrize("stem", ["auto", "imagenet", "small", "cifar"])
+@pytest.mark.parametrize("crop", [17, 32, 96, 130])
+def test_the_config_knows_the_maps_of_the_last_switchable_norm(
+    crop: int, stem: Literal["auto", "imagenet", "small", "cifar"]
+) -> None:
+    sizes: list[torch.Size] = []
+    with torch.device("meta"):
+        network = build_backbone("resnet18", stem, crop)
+        last = network.get_submodule("layer3.1.bn1")
+        last.register_forward_hook(lambda module, inputs, output: sizes.append(output.shape[-2:]))
+        network(torch.empty(2, 3, crop, crop))
+    side = Options(arch="resnet18", stem=stem).smallest_norm_map(crop)
+    assert sizes == [(side, side)]

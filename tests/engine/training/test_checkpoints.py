@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import itertools
 import os
 import pickle
 import stat
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -123,74 +121,3 @@ def test_a_foreign_format_is_named(tmp_path: Path) -> None:
     checksum_path(path).write_text(f"{checkpoints.file_sha256(path)}  {path.name}\n")
     with pytest.raises(CheckpointError, match=r"has format 99: this version reads format 1"):
         read_checkpoint(path)
-
-
-class Interrupted(BaseException):
-    """Stands for the death of the process: nobody catches it."""
-
-
-def dying_at(n: int) -> Callable[[Any], Any]:
-    """Wraps functions so that the n-th call of any of them does not come back."""
-    calls = itertools.count(1)
-
-    def counted(real: Any) -> Any:
-        def call(*args: Any, **kwargs: Any) -> Any:
-            if next(calls) == n:
-                raise Interrupted
-            return real(*args, **kwargs)
-
-        return call
-
-    return counted
-
-
-def test_a_save_that_dies_at_any_system_call_leaves_the_old_or_the_new(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Fail the n-th fsync, rename or link, for n = 1, 2, ... until a save and its naming pass untouched."""
-    finished = False
-    for n in range(1, 60):
-        folder = tmp_path / str(n)
-        folder.mkdir()
-        name_checkpoint(save(folder, 1), "best")
-        counted = dying_at(n)
-        with monkeypatch.context() as patch:
-            patch.setattr(os, "fsync", counted(os.fsync))
-            patch.setattr(Path, "replace", counted(Path.replace))
-            patch.setattr(Path, "hardlink_to", counted(Path.hardlink_to))
-            patch.setattr(Path, "unlink", counted(Path.unlink))
-            try:
-                name_checkpoint(save(folder, 2), "best")
-                prune_checkpoints(folder, keep=1)
-                finished = True
-            except Interrupted:
-                pass
-        assert newest(folder)[0] in (1, 2), n
-        assert read_checkpoint(folder / "best.pt")["step"] in (1, 2), n
-        if finished:
-            break
-    assert finished
-    assert n > 10
-
-
-def test_a_step_saved_again_is_whole_at_every_system_call(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A pause, then a stop, save the same step twice; the run may have no other checkpoint."""
-    n, finished = 0, False
-    while not finished:
-        n += 1
-        folder = tmp_path / str(n)
-        folder.mkdir()
-        save_checkpoint(folder, 1, {"step": 1, "again": False})
-        counted = dying_at(n)
-        with monkeypatch.context() as patch:
-            patch.setattr(os, "fsync", counted(os.fsync))
-            patch.setattr(Path, "replace", counted(Path.replace))
-            try:
-                save_checkpoint(folder, 1, {"step": 1, "again": True})
-                finished = True
-            except Interrupted:
-                pass
-        assert newest(folder) == (1, [])
-    assert n > 5

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import errno
+import os
+import tarfile
+import zipfile
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
 
 from wmse_tui.config.problems import ConfigError, Problem
-from wmse_tui.engine.errors import DataError
+from wmse_tui.engine.errors import CheckpointError, DataError, DeviceError, Diverged, WhiteningFailed
+from wmse_tui.engine.training import gpu_users
 from wmse_tui.engine.training.failures import describe
 
 SHM = "unable to allocate shared memory(shm) for file </torch_12_34>: No space left on device (28)"
@@ -16,13 +22,56 @@ BUS = (
     "DataLoader worker (pid 12) is killed by signal: Bus error. It is possible that dataloader's workers are "
     "out of shared memory. Please try to raise your shared memory limit."
 )
+CPU_MEMORY = (
+    "[enforce fail at alloc_cpu.cpp:121] err == 0. DefaultCPUAllocator: can't allocate memory: "
+    "you tried to allocate 4000000000000 bytes. Error code 12 (Cannot allocate memory)"
+)
+OLD_DRIVER = (
+    "The NVIDIA driver on your system is too old (found version 11040). Please update your GPU driver by "
+    "downloading and installing a new version"
+)
+NO_KERNEL = "CUDA error: no kernel image is available for execution on the device"
 UNWRITTEN = "unable to write to file </torch_12_34>: No space left on device (28)"
 CASES: list[tuple[BaseException, str, str]] = [
     (DataError("no images in /data", "expected class folders", next=("look there",)), "E_DATA", "look there"),
     (ConfigError((Problem("seed", "is wrong"),)), "E_CONFIG", "start a new run"),
     (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate"), "E_GPU_OOM", "nvidia-smi"),
     (OSError(errno.ENOSPC, "No space left on device", "/runs/x"), "E_DISK_FULL", "free some space"),
+    (OSError(errno.EDQUOT, "Disk quota exceeded", "/runs/x"), "E_DISK_FULL", "free some space"),
+    (OSError(errno.EFBIG, "File too large", "/runs/x"), "E_FILE_SIZE", "ulimit -f"),
+    (OSError(errno.EIO, "Input/output error", "/runs/x"), "E_DISK", "dmesg"),
     (PermissionError(errno.EACCES, "Permission denied", "/data"), "E_PERMISSION", "owner and mode"),
+    (OSError(errno.EROFS, "Read-only file system", "/data/x"), "E_PERMISSION", "owner and mode"),
+    (
+        FileNotFoundError(errno.ENOENT, "No such file or directory", "/data/x.bin"),
+        "E_MISSING",
+        "bring it back",
+    ),
+    (RuntimeError("CUDA error: out of memory"), "E_GPU_OOM", "compute.precision=bfloat16"),
+    (
+        RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate`"),
+        "E_GPU_OOM",
+        "batch",
+    ),
+    (RuntimeError(CPU_MEMORY), "E_MEMORY", "more memory"),
+    (MemoryError(), "E_MEMORY", "more memory"),
+    (RuntimeError(OLD_DRIVER), "E_DRIVER", "update the NVIDIA driver"),
+    (RuntimeError(NO_KERNEL), "E_DRIVER", "doctor"),
+    (AssertionError("Torch not compiled with CUDA enabled"), "E_DRIVER", "doctor"),
+    (RuntimeError("cuDNN error: CUDNN_STATUS_EXECUTION_FAILED"), "E_CUDA", "resume the run"),
+    (RuntimeError("CUDA error: device-side assert triggered"), "E_CUDA", "Xid"),
+    (RuntimeError("Dataset not found or corrupted. You can use download=True"), "E_DATA", "fetched again"),
+    (zipfile.BadZipFile("File is not a zip file"), "E_DATA", "fetched again"),
+    (tarfile.ReadError("unexpected end of data"), "E_DATA", "fetched again"),
+    (RuntimeError("PytorchStreamReader failed reading zip archive"), "E_DATA", "fetched again"),
+    (
+        Diverged("the loss is not finite", "step 9", next=("a lower optimizer.lr",)),
+        "E_NONFINITE",
+        "optimizer.lr",
+    ),
+    (WhiteningFailed("a slice is collapsed", "3 of 64", next=("more images",)), "E_WHITENING", "more images"),
+    (CheckpointError("x is damaged", "y", next=("take an older one",)), "E_CHECKPOINT", "older"),
+    (DeviceError("cuda:3 does not exist", "2 GPUs", next=("take cuda:0",)), "E_DEVICE", "cuda:0"),
     (RuntimeError(SHM), "E_SHM", "--shm-size=8g"),
     (RuntimeError(BUS), "E_SHM", "compute.workers=0"),
     (RuntimeError(UNWRITTEN), "E_SHM", "--ipc=host"),
@@ -54,3 +103,58 @@ def test_no_advice_is_to_resume_with_other_options(error: BaseException, code: s
 def test_a_small_dev_shm_is_not_called_a_full_disk() -> None:
     event = describe(RuntimeError(SHM), saved="", stage="training")
     assert "/dev/shm" in event.title
+
+
+def test_the_evidence_of_a_refused_path_is_its_owner(tmp_path: Path) -> None:
+    tmp_path.chmod(0o750)
+    event = describe(
+        PermissionError(errno.EACCES, "Permission denied", str(tmp_path)), saved="", stage="start"
+    )
+    assert str(tmp_path) in event.detail
+    assert f"mode 0750; this is uid {os.geteuid()}" in event.detail
+
+
+def test_the_evidence_of_a_full_disk_is_the_room_on_it(tmp_path: Path) -> None:
+    error = OSError(errno.ENOSPC, "No space left on device", str(tmp_path / "not" / "yet"))
+    assert " free)" in describe(error, saved="", stage="training").detail
+
+
+def test_what_torch_itself_says_of_too_much_memory_is_known() -> None:
+    with pytest.raises(RuntimeError) as caught:
+        torch.empty(2**62, dtype=torch.uint8)
+    assert describe(caught.value, saved="", stage="start").code == "E_MEMORY"
+
+
+def test_an_out_of_memory_error_tells_who_uses_the_card(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The driver's library is stood in for: processes of this machine and one that cannot be seen."""
+    users = [
+        SimpleNamespace(pid=os.getpid(), usedGpuMemory=2_000_000_000),
+        SimpleNamespace(pid=1, usedGpuMemory=9_600_000_000),
+        SimpleNamespace(pid=2**22 + 1, usedGpuMemory=None),
+    ]
+    library = SimpleNamespace(
+        NVMLError=KeyError,
+        nvmlInit=lambda: None,
+        nvmlDeviceGetCount=lambda: 1,
+        nvmlDeviceGetHandleByIndex=lambda index: index,
+        nvmlDeviceGetMemoryInfo=lambda _: SimpleNamespace(used=11_600_000_000, total=24_000_000_000),
+        nvmlDeviceGetName=lambda _: "RTX 3090",
+        nvmlDeviceGetComputeRunningProcesses=lambda _: users,
+    )
+    monkeypatch.setattr(gpu_users, "pynvml", library)
+    lines = describe(
+        torch.OutOfMemoryError("CUDA out of memory."), saved="", stage="training"
+    ).detail.splitlines()
+    assert lines[:2] == ["CUDA out of memory.", "card 0, RTX 3090: 11.6 GB of 24.0 GB used"]
+    assert [line.split(":")[-1].strip() for line in lines[2:]] == ["9.6 GB", "2.0 GB", "-"]
+    assert "(this run)" in lines[3]
+    assert "not to be seen from here" in lines[4]
+
+
+def test_without_the_drivers_library_there_is_no_evidence_and_no_error(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(gpu_users, "pynvml", None)
+    assert gpu_users.gpu_users() == ()
+    event = describe(torch.OutOfMemoryError("CUDA out of memory."), saved="", stage="training")
+    assert event.detail == "CUDA out of memory."

@@ -5,13 +5,14 @@ from __future__ import annotations
 import pytest
 import torch
 
-from wmse_tui.config.sections.optimizer import Adam, AdamW, Optimizer, Sgd
+from wmse_tui.config.sections.optimizer import Adam, AdamW, Lars, Optimizer, Sgd
 from wmse_tui.engine.training.optimizers import build_optimizer, step_unless_nonfinite
 
 CONFIGS: list[Optimizer] = [
     Adam(lr=0.1, weight_decay=0.01),
     AdamW(lr=0.1, weight_decay=0.01),
     Sgd(lr=0.1, momentum=0.9, weight_decay=0.01),
+    Lars(lr=0.1, momentum=0.9, weight_decay=0.01, trust=0.1),
 ]
 
 
@@ -19,16 +20,22 @@ def one_parameter() -> torch.nn.Parameter:
     return torch.nn.Parameter(torch.tensor([1.0, -2.0, 3.0]))
 
 
+def two_parameters() -> list[torch.nn.Parameter]:
+    """A vector and a matrix, which LARS treats differently."""
+    return [one_parameter(), torch.nn.Parameter(torch.tensor([[1.0, -2.0], [3.0, 4.0]]))]
+
+
 @pytest.mark.parametrize("config", CONFIGS, ids=lambda config: config.name)
 def test_a_non_finite_loss_moves_neither_weights_nor_state(config: Optimizer) -> None:
-    parameter = one_parameter()
-    optimizer = build_optimizer([parameter], config)
+    parameters = two_parameters()
+    optimizer = build_optimizer(parameters, config)
     for loss in (1.0, float("nan"), float("inf")):
-        parameter.grad = torch.full((3,), loss)
-        before = parameter.detach().clone(), str(optimizer.state_dict())
+        for parameter in parameters:
+            parameter.grad = torch.full_like(parameter, loss)
+        before = [parameter.detach().clone() for parameter in parameters], str(optimizer.state_dict())
         step_unless_nonfinite(optimizer, torch.tensor(loss), lr=0.1)
-        moved = not torch.equal(parameter.detach(), before[0])
-        assert moved == (loss == 1.0)
+        for parameter, was in zip(parameters, before[0], strict=True):
+            assert torch.equal(parameter.detach(), was) == (loss != 1.0)
         if loss != 1.0:
             assert str(optimizer.state_dict()) == before[1]
 
@@ -52,6 +59,18 @@ def test_the_learning_rate_of_the_call_is_the_one_used() -> None:
     parameter.grad = torch.ones(3)
     step_unless_nonfinite(optimizer, torch.tensor(1.0), lr=0.25)
     assert parameter.tolist() == [0.75, -2.25, 2.75]
+
+
+@pytest.mark.parametrize("config", CONFIGS, ids=lambda config: config.name)
+def test_a_checkpoint_from_before_there_were_groups_is_read(config: Optimizer) -> None:
+    parameter = one_parameter()
+    optimizer = build_optimizer([parameter], config)
+    state = optimizer.state_dict()
+    for key in ("scheduled", "scale"):
+        del state["param_groups"][0][key]
+    optimizer.load_state_dict(state)
+    step_unless_nonfinite(optimizer, torch.tensor(1.0), lr=0.025)
+    assert optimizer.param_groups[0]["lr"] == 0.025
 
 
 @pytest.mark.parametrize("config", CONFIGS, ids=lambda config: config.name)

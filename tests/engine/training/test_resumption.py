@@ -31,7 +31,18 @@ METHODS = {
     "simclr": ("method.name=simclr",),
     "byol": ("method.name=byol", "method.predictor_hidden=16"),
     "cw_rgp": ("method={name: cw_rgp, whitening_size: 8, groups: 2}", "projector.dim=32"),
+    "byol, whitened": (
+        "method.name=byol",
+        "method.predictor_hidden=16",
+        "backbone.whitening=zca",
+        "backbone.whitening_groups=16",
+    ),
     "shuffled_dbn": ("method={name: shuffled_dbn, groups: 2}", "projector.dim=8"),
+    "simsiam": ("method.name=simsiam", "method.predictor_hidden=16"),
+    "barlow_twins": (
+        "method.name=barlow_twins",
+        "optimizer={name: lars, lr: 0.3, bias_lr: 0.01, trust: 0.02, clip: true}",
+    ),
 }
 
 

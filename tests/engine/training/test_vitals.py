@@ -14,6 +14,7 @@ from wmse_tui.config.methods import SimClr, WMse
 from wmse_tui.config.schema import Experiment
 from wmse_tui.config.sections.backbone import Backbone
 from wmse_tui.config.sections.projector import Projector
+from wmse_tui.engine.diagnostics.noise import noise_lidar
 from wmse_tui.engine.diagnostics.pivots import smallest_pivot
 from wmse_tui.engine.methods import build_method
 from wmse_tui.engine.training.loop import Trainer
@@ -22,7 +23,7 @@ from wmse_tui.engine.training.session import run_session
 from wmse_tui.engine.training.telemetry import NonFiniteLoss
 from wmse_tui.engine.training.vitals import Vitals
 from wmse_tui.runs.directory import RunDirectory
-from wmse_tui.runs.events import Artifact, Diagnostics, Event, Notice, Resources, Steps
+from wmse_tui.runs.events import Artifact, Diagnostics, Event, NormWeights, Notice, Resources, Steps
 from wmse_tui.runs.reader import read_log
 
 MakeRun = Callable[..., RunDirectory]
@@ -178,3 +179,66 @@ def test_looking_changes_no_bit_of_the_training(make_run: MakeRun, monkeypatch: 
     assert all(torch.equal(*pair) for pair in zip(weights["looked-at"], weights["left-alone"], strict=True))
     told = [record.event for record in read_log(looked_at.events) if isinstance(record.event, Diagnostics)]
     assert len([event for event in told if event.space == "projector"]) == 18
+
+
+def test_the_features_of_a_step_are_told_beside_its_embeddings() -> None:
+    events: list[Any] = []
+    built = build_method(experiment(WMse(whitening_size=16)))
+    vitals = Vitals(built, seed=3, meter=FixedMeter(True), write=events.append, clock=Clock())
+    views = torch.randn(2, 32, 3, 16, 16, generator=torch.Generator().manual_seed(1))
+    losses = built(views, step_key=(3, 1))
+    kept: list[Tensor] = []
+    built.encoder.register_forward_hook(lambda module, inputs, output: kept.append(output.detach()))
+    built.eval()
+    built.encoder(views[0])  # an evaluation belongs to no step
+    vitals.after_step(losses.embeddings, step=1, epoch=0, flush=lambda: None)
+    projector, features = events
+    assert (projector.space, features.space) == ("projector", "features")
+    assert (features.samples, features.dim) == (32, 64)
+    assert features.contrastive_accuracy is not None
+    assert projector.whiteness_error == pytest.approx(0, abs=1e-4)
+    assert features.whiteness_error is None
+    vitals.after_step(losses.embeddings, step=2, epoch=0, flush=lambda: None)
+    assert len(events) == 2, "what was kept goes with its step"
+
+
+def test_what_an_encoder_whitens_is_measured() -> None:
+    events: list[Any] = []
+    options = Experiment(
+        backbone=Backbone(arch="cifar_resnet8", whitening="zca", whitening_groups=4),
+        projector=Projector(dim=4, hidden=8),
+        method=SimClr(),
+    )
+    built = build_method(options)
+    vitals = Vitals(built, seed=3, meter=FixedMeter(True), write=events.append, clock=Clock())
+    views = torch.randn(2, 128, 3, 16, 16, generator=torch.Generator().manual_seed(1))
+    vitals.after_step(built(views, step_key=(3, 1)).embeddings, step=1, epoch=0, flush=lambda: None)
+    assert events[0].whiteness_error is None
+    assert 0.1 < events[1].whiteness_error < 2, "groups are white, and correlate with each other"
+    assert dict(events[1].nulls)["whiteness_error"] == 0
+
+
+def test_the_weights_of_switchable_norms_are_told_layer_by_layer() -> None:
+    events: list[Any] = []
+    options = Experiment(
+        backbone=Backbone(arch="resnet18", norm="sw3", norm_width=8), projector=Projector(dim=4, hidden=8)
+    )
+    built = build_method(options)
+    vitals = Vitals(built, seed=3, meter=FixedMeter(True), write=events.append, clock=Clock())
+    vitals.after_step(noise(), step=7, epoch=1, flush=lambda: None)
+    told = events[-1]
+    assert isinstance(told, NormWeights)
+    assert (told.step, told.epoch) == (7, 1)
+    assert [layer.layer for layer in told.layers] == ["bn1", "layer1.1.bn1", "layer2.1.bn1", "layer3.1.bn1"]
+    assert sum(told.layers[0].means) == pytest.approx(1)
+
+
+def test_lidar_is_told_where_it_is_asked_for(make_run: MakeRun) -> None:
+    run = make_run("schedule.epochs=1", "evaluation.lidar_images=40", "evaluation.lidar_views=5")
+    assert run_session(run.path) == 0
+    events = [record.event for record in read_log(run.events)]
+    untrained, trained = [e for e in events if isinstance(e, Diagnostics) and e.space == "encoder"]
+    assert untrained.lidar is None
+    assert trained.lidar is not None
+    assert 1 <= trained.lidar <= 39
+    assert dict(trained.nulls)["lidar"] == pytest.approx(noise_lidar(40, 5, 64))

@@ -14,6 +14,7 @@ import pytest
 from textual.pilot import Pilot
 from textual.widgets import Input, Static
 
+from wmse_tui.runs.curves import QUANTITIES
 from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.events import Epoch, Evaluation, Exit, KnnResult, Record, Steps, encode
 from wmse_tui.tui.app import WmseApp
@@ -235,7 +236,7 @@ async def test_keys_change_what_is_drawn(on_compare: OnCompare, three: tuple[Run
         assert chart(app).drawing.text.startswith("k-NN accuracy %")
         assert chart(app)._request.curves[0].y[-1] == pytest.approx(81.25)
         await pilot.press("V", "V")
-        assert chart(app).look.quantity == "smallest_pivot"
+        assert chart(app).look.quantity == list(QUANTITIES)[-1]
         await pilot.press("v", "x", "y", "a", "z")
         assert look(app) == "by step, log y, smoothing 0.6, last 50% of the way"
         assert "step" in chart(app).drawing.text.splitlines()[-1]
@@ -250,10 +251,10 @@ async def test_keys_change_what_is_drawn(on_compare: OnCompare, three: tuple[Run
 async def test_every_quantity_can_be_drawn(on_compare: OnCompare, three: tuple[RunDirectory, ...]) -> None:
     async with on_compare(three, size=(80, 24)) as (app, pilot):
         titles = set()
-        for _ in range(9):
+        for _ in QUANTITIES:
             titles.add(chart(app).drawing.text.splitlines()[0][:14])
             await pilot.press("v")
-        assert len(titles) == 9
+        assert len(titles) == len(QUANTITIES)
         assert chart(app).look.quantity == "loss"
 
 

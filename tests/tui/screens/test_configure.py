@@ -29,6 +29,7 @@ from wmse_tui.tui.screens.ask import AskScreen, ConfirmScreen
 from wmse_tui.tui.screens.base import QuietFooter
 from wmse_tui.tui.screens.configure import ConfigureScreen
 from wmse_tui.tui.screens.monitor import MonitorScreen
+from wmse_tui.tui.screens.queue import BusyScreen
 from wmse_tui.tui.widgets.configure.command import CommandScreen
 from wmse_tui.tui.widgets.configure.presets import PresetPanel
 from wmse_tui.tui.widgets.configure.sections import SectionPanel
@@ -159,6 +160,9 @@ async def test_the_cursor_chooses_the_preset_and_its_number_is_told(make_app: Ma
     app = make_app()
     async with shown(app) as (pilot, screen):
         await pilot.press("down", "j")
+        await pilot.pause()
+        assert screen.bench.key == "cifar10-barlow_twins"
+        await pilot.press("j")
         await pilot.pause()
         assert screen.bench.key == "cifar10-byol"
         assert "cifar10-byol · Title and seed" in words_in(app, FIELDS)
@@ -383,6 +387,8 @@ async def test_a_launch_with_warnings_asks_once(
         await until(pilot, lambda: len(list_runs(runs_root)) == 1 and "is on its way" in said(app))
         screen.run_name = "second"
         await pilot.press("f5")
+        await until(pilot, lambda: on_top(app, BusyScreen))  # the first one trains already
+        await pilot.press("n")
         await until(pilot, lambda: on_top(app, MonitorScreen))
         wanted = load_experiment(preset="quickstart", overrides=["projector.dim=60"])
         assert {read_configuration(run).experiment for run in list_runs(runs_root)} == {wanted}
@@ -412,6 +418,8 @@ async def test_a_detached_launch_stays_here_and_leaving_does_not_ask(
         assert screen.run_name == "", "the next run has another name"
         screen.run_name = "mine"
         await pilot.press("ctrl+r")
+        await until(pilot, lambda: on_top(app, BusyScreen))
+        await pilot.press("n")
         await until(pilot, lambda: on_top(app, TroubleScreen))
         text = words_in(app, DIALOG)
         assert "there is a run named mine already" in text
@@ -419,6 +427,8 @@ async def test_a_detached_launch_stays_here_and_leaving_does_not_ask(
         await pilot.press("escape")
         monkeypatch.setattr(app.trainers, "start", refuse)
         await pilot.press("ctrl+r")
+        await until(pilot, lambda: on_top(app, BusyScreen))
+        await pilot.press("n")
         await until(pilot, lambda: on_top(app, TroubleScreen))
         assert "/runs: Permission denied" in words_in(app, DIALOG)
         await pilot.press("escape")

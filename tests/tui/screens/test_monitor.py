@@ -16,7 +16,17 @@ from wmse_tui.config.load import load_experiment
 from wmse_tui.config.schema import Experiment
 from wmse_tui.runs.control import pending
 from wmse_tui.runs.directory import RunDirectory
-from wmse_tui.runs.events import Artifact, Event, Exit, Notice, Record, Steps, encode
+from wmse_tui.runs.events import (
+    Artifact,
+    Event,
+    Exit,
+    NormImportance,
+    NormWeights,
+    Notice,
+    Record,
+    Steps,
+    encode,
+)
 from wmse_tui.runs.reader import read_log
 from wmse_tui.runs.watch import view_run
 from wmse_tui.tui.app import WmseApp
@@ -26,6 +36,7 @@ from wmse_tui.tui.feed import RunChanged
 from wmse_tui.tui.profile import Beats
 from wmse_tui.tui.screens.ask import ConfirmScreen
 from wmse_tui.tui.screens.monitor import MonitorScreen
+from wmse_tui.tui.widgets.monitor.charts import CHARTS
 from wmse_tui.tui.widgets.monitor.header import RunHeader
 from wmse_tui.tui.widgets.monitor.line import Line
 from wmse_tui.tui.widgets.monitor.overlay import OverlayScreen
@@ -252,6 +263,29 @@ async def test_the_whitening_panel_shows_the_projector_or_the_encoder(
         assert "no factorisation" in screen_text(app)
 
 
+async def test_the_whitening_panel_goes_round_what_there_is_and_ends_with_the_weights_of_norms(
+    on_run: OnRun, make_run: MakeRun, until: Until, screen_text: ScreenText
+) -> None:
+    run = make_run("small", "completed")
+    layer = NormImportance("bn1", ("BW", "IW"), (0.25, 0.75), (0.6, 0.4))
+    append(run, NormWeights(step=20, epoch=4, layers=(layer,)))
+    async with on_run(run) as (app, pilot):
+        await pilot.press("W")
+        await until(pilot, lambda: "projector step 20" in screen_text(app))
+        await pilot.press("W")
+        await until(pilot, lambda: "encoder step 20" in screen_text(app))
+        await pilot.press("W")
+        await until(pilot, lambda: "norm weights step 20" in screen_text(app))
+        text = screen_text(app)
+        assert "BW bn1" in text
+        assert "0.60 0.25" in text
+        assert "0.40 0.75" in text
+        assert "condition number" not in text
+        await pilot.press("W")
+        await until(pilot, lambda: "projector step 20" in screen_text(app))
+        assert "BW bn1" not in screen_text(app)
+
+
 async def test_the_plots_obey_their_keys(on_run: OnRun, make_run: MakeRun, until: Until) -> None:
     async with on_run(make_run("small", "completed")) as (app, pilot):
         await until(pilot, lambda: plots(app)[0]._request.curves)
@@ -278,7 +312,7 @@ async def test_the_plots_obey_their_keys(on_run: OnRun, make_run: MakeRun, until
         await pilot.press("a", "a", "a", "z", "z", "z")
         assert str(panel.border_title) == "Plots by epoch"
         titles = []
-        for _ in range(7):
+        for _ in range(len(CHARTS) - 1):  # all but the other one in sight
             await pilot.press("v")
             titles.append(first().title.removeprefix("▸ "))
         assert titles == [
@@ -288,6 +322,16 @@ async def test_the_plots_obey_their_keys(on_run: OnRun, make_run: MakeRun, until
             "Feature standard deviation",
             "Smallest pivot",
             "Throughput",
+            "RankMe",
+            "Participation ratio",
+            "Stable rank",
+            "Anisotropy",
+            "Alpha of the spectrum",
+            "Mean correlation",
+            "Whiteness error",
+            "Alignment",
+            "Uniformity",
+            "Contrastive accuracy",
             "Loss",
         ]
 

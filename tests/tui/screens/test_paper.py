@@ -150,7 +150,7 @@ async def test_the_cursor_moves_with_arrows_and_letters_and_stays_inside(on_pape
 
 async def test_a_click_takes_the_cursor_there(on_paper: OnPaper) -> None:
     async with on_paper() as (app, pilot):
-        await pilot.click(PaperGrid, offset=(9 + 19 + 3, 1 + 3))
+        await pilot.click(PaperGrid, offset=(grid(app)._header + 19 + 3, 1 + 3))
         assert grid(app).place == ("W-MSE 4", "CIFAR-100")
 
 

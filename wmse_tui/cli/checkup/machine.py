@@ -89,6 +89,9 @@ def session_findings() -> Iterator[Finding]:
             "systemd ends every process of a user at logout (KillUserProcesses=yes), detached runs too",
             "loginctl enable-linger, then: systemd-run --user --scope wmse-tui run ... --detach",
         )
+    if kind := container():
+        text = f"inside a container ({kind}): runs end with it, and can be resumed in the next one"
+        yield Finding("container", "ok", f"{text} if their folder is kept")
     if "SLURM_JOB_ID" in os.environ:
         job = os.environ["SLURM_JOB_ID"]
         yield Finding(
@@ -113,3 +116,14 @@ def kills_user_processes() -> bool:
     except (OSError, subprocess.TimeoutExpired):
         return False
     return answer.stdout.strip() == "b true"
+
+
+def container() -> str:
+    """What kind of container this is in, or ""."""
+    if Path("/.dockerenv").exists():
+        return "docker"
+    if Path("/run/.containerenv").exists():
+        return "podman"
+    with suppress(OSError):
+        return Path("/run/systemd/container").read_text(encoding="utf-8", errors="replace").strip()
+    return ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ from wmse_tui.cli.checkup.finding import Finding, Status
 from wmse_tui.runs.words import count, size
 
 TORCH_SECONDS = 180.0
+LEAST_TORCH = (2, 10)
 PACKAGES = ("numpy", "pillow", "pydantic", "pyyaml", "typer", "rich")
 
 
@@ -101,6 +103,12 @@ def _report_findings(report: dict[str, Any]) -> Iterator[Finding]:
         "ok",
         f"{report['torch']}, torchvision {report['torchvision']}, {count(report['threads'], 'CPU thread')}",
     )
+    if _version(str(report["torch"])) < LEAST_TORCH:
+        # Loading weights could be made to run code before: CVE-2025-32434, CVE-2026-24747.
+        least = ".".join(map(str, LEAST_TORCH))
+        yield Finding(
+            "torch version", "fail", f"torch {least} or newer is needed", f"pip install 'torch>={least}'"
+        )
     cuda = report["cuda"]
     if cuda["usable"]:
         yield Finding("cuda", "ok", cuda["text"])
@@ -119,3 +127,9 @@ def _report_findings(report: dict[str, Any]) -> Iterator[Finding]:
             text + (", a kernel runs" if well else f"; no kernel runs: {device['kernel']}"),
             "" if well else "hide it with CUDA_VISIBLE_DEVICES, or install a torch build that supports it",
         )
+
+
+def _version(text: str) -> tuple[int, ...]:
+    """The numbers of "2.11.0+cu128" as far as they go: (2, 11)."""
+    numbers = re.match(r"(\d+)\.(\d+)", text)
+    return tuple(map(int, numbers.groups())) if numbers else LEAST_TORCH

@@ -26,7 +26,7 @@ def storage_findings(runs: Path, data: Path) -> Iterator[Finding]:
     """Yield every finding about the folders of runs and of data sets; creates nothing that stays."""
     yield _runs_finding(runs)
     yield _lock_finding(nearest_existing(runs))
-    yield from _network_findings(runs)
+    yield from network_findings(runs)
     yield _data_finding(data)
     for name, folder in FOLDERS.items():
         yield _dataset_finding(name, data, folder)
@@ -71,7 +71,8 @@ def _lock_finding(place: Path) -> Finding:
         return Finding("locks", "fail", f"cannot be tried in {place}: {error.strerror}", "see `runs` above")
 
 
-def _network_findings(runs: Path) -> Iterator[Finding]:
+def network_findings(runs: Path) -> Iterator[Finding]:
+    """Yield a warning where runs lie on a disk of another machine."""
     kind = filesystem(runs)
     if kind in NETWORK:
         yield Finding(

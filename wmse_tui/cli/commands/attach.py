@@ -21,6 +21,8 @@ def attach(run: Run, runs_dir: RunsDir = None, headless: Headless = False, json:
     from wmse_tui.cli.messages import UserError, say
     from wmse_tui.cli.start.launching import conclude
     from wmse_tui.cli.start.output import choose_display
+    from wmse_tui.cli.start.queueing import await_turn
+    from wmse_tui.runs.lock import held
     from wmse_tui.runs.watch import view_run
 
     directory = find_run(run, runs_dir)
@@ -35,5 +37,9 @@ def attach(run: Run, runs_dir: RunsDir = None, headless: Headless = False, json:
         )
     say(f"run {directory.id} in {directory.path} (Ctrl-C leaves it alone)")
     with Signals() as signals:
+        if held(directory.queue_lock):
+            code = await_turn(directory, signals)
+            if code is not None:
+                raise typer.Exit(code)
         followed = Follower(directory, choose_display(as_json=json), stops=False).follow(signals)
     raise typer.Exit(conclude(directory, followed, fresh=False, as_json=json))

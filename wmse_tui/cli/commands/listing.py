@@ -21,6 +21,8 @@ SAID = (
     "dataset",
     "arch",
     "state",
+    "state_reason",
+    "place",
     "attempt",
     "epoch",
     "epochs",
@@ -53,6 +55,18 @@ def runs(runs_dir: RunsDir = None, json: Json = False) -> None:
         return
     for line in table(digests):
         sys.stdout.write(line + "\n")
+    offer_lost()
+
+
+def offer_lost() -> None:
+    """Say that runs lost their place in the queue: nothing starts by itself after a reboot."""
+    from wmse_tui.cli.messages import say
+    from wmse_tui.runs.queue.places import lost_places
+
+    lost = lost_places()
+    if lost:
+        whom = "1 run has lost its place" if lost == 1 else f"{lost} runs have lost their place"
+        say(f"{whom} in the queue (a reboot, a kill); queue again: wmse-tui queue again")
 
 
 def brief(digest: RunDigest) -> dict[str, Any]:
@@ -70,7 +84,7 @@ def table(digests: Sequence[RunDigest]) -> list[str]:
         *(
             (
                 safe(digest.run_id),
-                digest.state,
+                f"{digest.state} {digest.place}" if digest.place else digest.state,
                 f"{digest.epoch}/{digest.epochs or '?'}",
                 percent(digest.best_knn),
                 percent(digest.best_linear),

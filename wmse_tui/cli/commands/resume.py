@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from wmse_tui.cli.exits import Exit
-from wmse_tui.cli.options import Detach, Headless, JsonLines, Run, RunsDir
+from wmse_tui.cli.options import After, Detach, Headless, JsonLines, Queue, Run, RunsDir
 
 if TYPE_CHECKING:
     from wmse_tui.cli.start.launching import Launch, Way
@@ -20,14 +20,18 @@ def resume(
     headless: Headless = False,
     detach: Detach = False,
     json: JsonLines = False,
+    queue: Queue = False,
+    after: After = None,
 ) -> None:
     """Go on with a run that has not completed.
 
     It starts from the newest good checkpoint, whatever ended the last attempt, and is followed until it ends.
     """
-    from wmse_tui.cli.start.launching import Way
+    from wmse_tui.cli.start.launching import way_of
 
-    way = Way(headless=headless, detach=detach, as_json=json)
+    way = way_of(
+        headless=headless, detach=detach, as_json=json, queue=queue, after=after or [], runs_dir=runs_dir
+    )
     raise typer.Exit(resume_run(run, way, runs_dir=runs_dir))
 
 

@@ -9,7 +9,7 @@ import typer
 
 from wmse_tui.cli.exits import Exit
 from wmse_tui.cli.messages import UserError, say
-from wmse_tui.cli.options import Detach, Headless, JsonLines, PresetName, RunsDir
+from wmse_tui.cli.options import After, Detach, Headless, JsonLines, PresetName, Queue, RunsDir
 
 if TYPE_CHECKING:
     from wmse_tui.cli.start.launching import Launch, Way
@@ -44,6 +44,18 @@ def run(
     headless: Headless = False,
     detach: Detach = False,
     json: JsonLines = False,
+    queue: Queue = False,
+    after: After = None,
+    sweep: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--sweep",
+            metavar="KEY=V1,V2",
+            help="Queue a run for each value; several make all combinations.",
+            show_default=False,
+        ),
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before a sweep is queued.")] = False,
     resume: Annotated[
         str | None,
         typer.Option("--resume", metavar="RUN", help="Go on with that run instead.", show_default=False),
@@ -51,37 +63,87 @@ def run(
 ) -> None:
     """Train and evaluate an encoder, and follow it until it ends.
 
-    Ctrl-C lets the trainer save and stop; a second one stops waiting for that.
+    Ctrl-C lets the trainer save and stop; a second one stops waiting for that. With --queue the run waits for
+    a free slot (a GPU, or where there is none the machine), and with --headless it is followed from there.
     """
-    from wmse_tui.cli.start.launching import Way
+    from wmse_tui.cli.start.launching import way_of
+    from wmse_tui.config.load import load_experiment
 
-    way = Way(headless=headless, detach=detach, as_json=json)
+    way = way_of(
+        headless=headless, detach=detach, as_json=json, queue=queue, after=after or [], runs_dir=runs_dir
+    )
     if resume is not None:
         from wmse_tui.cli.commands.resume import resume_run
 
-        if preset or config or overrides or name:
+        if preset or config or overrides or name or sweep:
             raise UserError(
-                "--resume takes no --preset, --config, --set or --name",
+                "--resume takes no --preset, --config, --set, --sweep or --name",
                 "A run's configuration is frozen when it starts.",
                 ("start a new run for another configuration",),
             )
         raise typer.Exit(resume_run(resume, way, runs_dir=runs_dir))
-    experiment = _experiment(preset, config, overrides or [])
+    _refuse_unclear(preset, config)
+    hint = preset or (config.stem if config is not None else "")
+    if sweep:
+        if headless:
+            raise UserError(
+                "--sweep and --headless exclude each other",
+                "A sweep makes several runs; they wait in the queue and nobody follows them.",
+                ("leave --headless away", "watch one: wmse-tui attach RUN"),
+            )
+        raise typer.Exit(
+            _sweep(
+                sweep, way, preset, config, overrides or [], hint=hint, name=name, runs_dir=runs_dir, yes=yes
+            )
+        )
+    if yes:
+        raise UserError("--yes answers the question of --sweep", "Nothing is asked before a single run.")
+    experiment = load_experiment(preset=preset, file=config, overrides=overrides or [])
     raise typer.Exit(
         run_experiment(
             experiment,
             way,
             preset=preset or "",
-            hint=preset or (config.stem if config is not None else ""),
+            hint=hint,
             name=name,
             runs_dir=runs_dir,
         )
     )
 
 
-def _experiment(preset: str | None, config: Path | None, overrides: list[str]) -> Experiment:
-    from wmse_tui.config.load import load_experiment
+def _sweep(
+    sweeps: list[str],
+    way: Way,
+    preset: str | None,
+    config: Path | None,
+    overrides: list[str],
+    *,
+    hint: str,
+    name: str | None,
+    runs_dir: Path | None,
+    yes: bool,
+) -> Exit:
+    from wmse_tui.cli.locating import runs_root
+    from wmse_tui.cli.start.sweeping import run_sweep
+    from wmse_tui.config.sweep import read_axes, read_grid
 
+    axes = read_axes(sweeps, overrides)
+    points = read_grid(axes, preset=preset, file=config, overrides=overrides)
+    return run_sweep(
+        axes,
+        points,
+        root=runs_root(runs_dir),
+        preset=preset or "",
+        hint=hint,
+        name=name,
+        after=way.after,
+        yes=yes,
+        as_json=way.as_json,
+    )
+
+
+def _refuse_unclear(preset: str | None, config: Path | None) -> None:
+    """Raise a UserError where it is not clear what to run."""
     if preset is None and config is None:
         raise UserError(
             "run needs a configuration",
@@ -94,7 +156,6 @@ def _experiment(preset: str | None, config: Path | None, overrides: list[str]) -
         )
     if preset is not None and config is not None:
         raise UserError("--preset and --config exclude each other", "A file may say `extends: PRESET`.")
-    return load_experiment(preset=preset, file=config, overrides=overrides)
 
 
 def run_experiment(
@@ -118,6 +179,7 @@ def run_experiment(
         runs_dir: where runs lie; None: the usual place.
         launch: starts the trainer; None: the real one.
     """
+    from wmse_tui.cli.checkup.before_start import warnings_before_start
     from wmse_tui.cli.start.existing import continue_named
     from wmse_tui.cli.start.launching import start
     from wmse_tui.config.advice import advise
@@ -139,6 +201,8 @@ def run_experiment(
         return continue_named(existing, experiment, way, launch=launch)
     for advice in advise(experiment):
         say(f"{advice.level}: {advice.path}: {advice.text}")
+    for finding in warnings_before_start(experiment, root):
+        say(f"note: {finding.name}: {finding.text}" + (f" -> {finding.fix}" if finding.fix else ""))
     run = create_run(root, with_preset(dump_experiment(experiment), preset), name=name, preset_hint=hint)
     return start(run, way, fresh=True, launch=launch)
 

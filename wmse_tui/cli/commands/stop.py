@@ -29,11 +29,15 @@ def stop(
     from wmse_tui.cli.locating import find_run
     from wmse_tui.cli.messages import say
     from wmse_tui.runs.control import request
+    from wmse_tui.runs.queue.places import cancel
     from wmse_tui.runs.watch import RunWatcher
 
     directory = find_run(run, runs_dir)
     watcher = RunWatcher(directory)
     view = watcher.poll()
+    if view.state == "queued" and cancel(directory):
+        say(f"{directory.id} was waiting; it is no longer in the queue.")
+        return
     if view.ended or view.state == "new":
         say(f"{directory.id} is not running: {view.state}.")
         return

@@ -113,6 +113,7 @@ def _bar(done: int, total: int | None, count: str, width: int) -> RenderableType
 _COLOURS = {
     "running": "green",
     "completed": "green",
+    "queued": "yellow",
     "stopped": "yellow",
     "paused": "yellow",
     "stalled": "yellow",

@@ -14,12 +14,14 @@ from typing import Any
 
 from wmse_tui.cli.exits import Exit
 
+_NOTED = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
+"""A scheduler warns with one of the last two before it ends a job (SLURM: `--signal=B:USR1@120`)."""
 ECHO_SECONDS = 0.4
 """A wrapper may pass a Ctrl-C on to a process that had it already: the same key is not counted twice."""
 
 
 class Signals:
-    """Collects SIGINT and SIGTERM between `__enter__` and `__exit__`."""
+    """Collects SIGINT, SIGTERM and a scheduler's warnings between `__enter__` and `__exit__`."""
 
     def __init__(self) -> None:
         self._noted: list[int] = []
@@ -27,7 +29,7 @@ class Signals:
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> Signals:
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in _NOTED:
             self._before[number] = signal.signal(number, self._note)
         if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
             self._before[signal.SIGHUP] = signal.signal(signal.SIGHUP, _leave)
@@ -39,6 +41,11 @@ class Signals:
         for number, handler in self._before.items():
             signal.signal(number, handler)
         self._before.clear()
+
+    @property
+    def noted(self) -> bool:
+        """Whether a signal waits to be taken."""
+        return bool(self._noted)
 
     def take(self) -> tuple[int, ...]:
         """Return the signals noted since the last call, oldest first."""
@@ -55,7 +62,7 @@ class Signals:
 
 def exit_for(number: int) -> Exit:
     """Return the exit status of a command that was interrupted by signal `number`."""
-    return Exit.TERMINATED if number == signal.SIGTERM else Exit.INTERRUPTED
+    return Exit.INTERRUPTED if number == signal.SIGINT else Exit.TERMINATED
 
 
 def _leave(*_: object) -> None:

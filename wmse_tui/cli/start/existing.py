@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from wmse_tui.cli.exits import Exit
 from wmse_tui.cli.follow.ending import result_lines
 from wmse_tui.cli.follow.jsonlines import summary, write_object
@@ -10,11 +12,16 @@ from wmse_tui.cli.start.launching import Launch, Way, start
 from wmse_tui.cli.start.named import refuse_other_config
 from wmse_tui.config.schema import Experiment
 from wmse_tui.runs.directory import RunDirectory
+from wmse_tui.runs.liveness import patience
 from wmse_tui.runs.place import check_place
-from wmse_tui.runs.watch import view_run
+from wmse_tui.runs.view import RunView
+from wmse_tui.runs.watch import RunWatcher, view_run
+from wmse_tui.runs.words import duration
 
 ALIVE = frozenset({"running", "paused", "stalled", "unknown"})
 """Not "starting": whether a start of a moment ago has come to something, the lock decides."""
+POLL_SECONDS = 0.5
+SPARE_SECONDS = 2.0
 
 
 def continue_named(run: RunDirectory, wanted: Experiment, way: Way, *, launch: Launch) -> Exit:
@@ -38,6 +45,8 @@ def continue_run(run: RunDirectory, way: Way, *, launch: Launch) -> Exit:
             for line in result_lines(run, view):
                 write(line)
         return Exit.COMPLETED
+    if view.state == "unknown":
+        view = _watched(run, view)
     if view.state in ALIVE:
         raise UserError(
             f"{run.id} is {view.state} already",
@@ -49,3 +58,16 @@ def continue_run(run: RunDirectory, way: Way, *, launch: Launch) -> Exit:
     if note:
         say(f"note: {note}")
     return start(run, way, fresh=False, launch=launch)
+
+
+def _watched(run: RunDirectory, view: RunView) -> RunView:
+    """See whether the log of a run of another machine grows, as long as that takes to tell.
+
+    A scheduler that starts a job again elsewhere has nobody to ask: a node that went down said no last word.
+    """
+    if view.state_reason:
+        say(f"{run.id}: {view.state_reason} (about {duration(patience(view))})")
+    watcher, end = RunWatcher(run), time.monotonic() + patience(view) + SPARE_SECONDS
+    while (view := watcher.poll()).state == "unknown" and time.monotonic() < end:
+        time.sleep(POLL_SECONDS)
+    return view

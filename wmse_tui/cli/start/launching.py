@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from subprocess import Popen
 
 from wmse_tui.cli.commands.app import can_show_app, show_in_app
@@ -13,11 +14,15 @@ from wmse_tui.cli.follow.ending import tell_ending
 from wmse_tui.cli.follow.jsonlines import summary, write_object
 from wmse_tui.cli.follow.loop import Followed, Follower
 from wmse_tui.cli.follow.signals import Signals
-from wmse_tui.cli.messages import say, write
+from wmse_tui.cli.locating import find_run
+from wmse_tui.cli.messages import UserError, say, write
 from wmse_tui.cli.start.output import choose_display
+from wmse_tui.cli.start.queueing import await_turn, tell_queued
 from wmse_tui.runs.directory import RunDirectory, remove_run
 from wmse_tui.runs.errors import RunBusy
 from wmse_tui.runs.launch import launch_trainer
+from wmse_tui.runs.queue.after import hopeless
+from wmse_tui.runs.queue.enqueue import enqueue
 from wmse_tui.runs.watch import view_run
 
 WORKERS_LEAVE_TRIES = 25
@@ -27,11 +32,35 @@ Launch = Callable[[RunDirectory], "Popen[bytes]"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Way:
-    """How a run is started and shown: followed here, or left alone at once; for people or for programs."""
+    """How a run is started and shown.
+
+    Now, or when a slot is free and the runs that it comes `after` have completed; followed here or left alone
+    at once; for people or for programs.
+    """
 
     headless: bool = False
     detach: bool = False
     as_json: bool = False
+    queue: bool = False
+    after: tuple[RunDirectory, ...] = ()
+
+
+def way_of(
+    *, headless: bool, detach: bool, as_json: bool, queue: bool, after: Sequence[str], runs_dir: Path | None
+) -> Way:
+    """The way that options ask for; `--after` alone means the queue.
+
+    Raises:
+        RunNotFound: one of the runs that should complete first.
+        UserError: one of them will not.
+    """
+    before = tuple(dict.fromkeys(find_run(text, runs_dir) for text in after))
+    for run in before:
+        problem = hopeless(view_run(run))
+        if problem:
+            steps = (f"go on with it first: wmse-tui resume {run.id} --queue", "leave the --after away")
+            raise UserError(f"nothing can come after {problem}", "", steps)
+    return Way(headless=headless, detach=detach, as_json=as_json, queue=queue or bool(before), after=before)
 
 
 def start(run: RunDirectory, way: Way, *, fresh: bool, launch: Launch = launch_trainer) -> Exit:
@@ -46,18 +75,26 @@ def start(run: RunDirectory, way: Way, *, fresh: bool, launch: Launch = launch_t
     since = view_run(run).attempt
     with Signals() as signals:  # from before there is a trainer, so that none is left behind unasked
         try:
-            trainer = launch(run)
+            trainer = enqueue(run, after=way.after) if way.queue else launch(run)
         except Exception:
             if fresh:
                 remove_run(run)
             raise
+        if way.queue and not (way.headless or (way.as_json and not way.detach)):
+            tell_queued(run, trainer, as_json=way.as_json)
+            let_go(trainer)
+            return Exit.COMPLETED
         if way.detach:
             return _detached(run, trainer, as_json=way.as_json)
+        if way.queue:
+            code = await_turn(run, signals, waiting=trainer, fresh=fresh, as_json=way.as_json)
+            if code is not None:
+                return code
         if not (way.headless or way.as_json) and can_show_app():
             try:
                 return show_in_app(run, own=True)
             finally:
-                _let_go(trainer)
+                let_go(trainer)
         say(f"run {run.id} in {run.path} (Ctrl-C saves and stops it)")
         display = choose_display(as_json=way.as_json)
         followed = Follower(run, display, trainer=trainer, stops=True, since=since).follow(signals)
@@ -70,11 +107,11 @@ def _detached(run: RunDirectory, trainer: Popen[bytes], *, as_json: bool) -> Exi
     else:
         write(run.id)
         say(f"watch it: wmse-tui attach {run.id}")
-    _let_go(trainer)
+    let_go(trainer)
     return Exit.COMPLETED
 
 
-def _let_go(trainer: Popen[bytes]) -> None:
+def let_go(trainer: Popen[bytes]) -> None:
     """A trainer is meant to outlive us: nothing waits for it, and nothing warns of that."""
     if trainer.poll() is None:
         trainer.returncode = 0

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from wmse_tui.config.options import Options, unit
 
 
 class Byol(Options):
     """Bootstrap Your Own Latent (Grill et al. 2020): predict the embedding of a slow target network."""
+
+    model_config = ConfigDict(title="BYOL")
 
     name: Literal["byol"] = Field("byol", title="Method", description="Which loss is trained.")
     predictor_hidden: int = Field(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from wmse_tui.config.methods.slices import group_problems, slice_problems
 from wmse_tui.config.options import Options, unit
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 class CwRgp(Options):
     """Channel whitening with random group partition (Weng et al. 2022): whiten images over channels."""
+
+    model_config = ConfigDict(title="CW-RGP")
 
     name: Literal["cw_rgp"] = Field("cw_rgp", title="Method", description="Which loss is trained.")
     whitening_size: int = Field(

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from wmse_tui.config.options import Options, unit
 
 
 class Intl(Options):
     """Iterative normalisation with trace loss (Weng et al. 2024): whiten by few Newton steps."""
+
+    model_config = ConfigDict(title="INTL")
 
     name: Literal["intl"] = Field("intl", title="Method", description="Which loss is trained.")
     steps: int = Field(

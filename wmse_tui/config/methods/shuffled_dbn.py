@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from wmse_tui.config.methods.slices import group_problems
 from wmse_tui.config.options import Options, unit
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 class ShuffledDbn(Options):
     """Shuffled decorrelated batch normalisation (Hua et al. 2021): whiten shuffled groups of channels."""
+
+    model_config = ConfigDict(title="Shuffled-DBN")
 
     name: Literal["shuffled_dbn"] = Field(
         "shuffled_dbn", title="Method", description="Which loss is trained."

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from wmse_tui.config.options import Options
 
 
 class SimClr(Options):
     """Contrastive learning with NT-Xent (Chen et al. 2020), in the form of the W-MSE paper's baseline."""
+
+    model_config = ConfigDict(title="SimCLR")
 
     name: Literal["simclr"] = Field("simclr", title="Method", description="Which loss is trained.")
     temperature: float = Field(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from wmse_tui.config.methods.slices import slice_problems
 from wmse_tui.config.options import Options, unit
@@ -20,6 +20,8 @@ DEFAULT_STEPS = 5
 
 class WMse(Options):
     """Whitening MSE (Ermolov et al. 2021): whiten each slice of the batch, then compare the views."""
+
+    model_config = ConfigDict(title="W-MSE")
 
     name: Literal["w_mse"] = Field("w_mse", title="Method", description="Which loss is trained.")
     whitening_size: int = Field(

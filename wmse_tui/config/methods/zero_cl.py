@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from wmse_tui.config.options import Options
 from wmse_tui.config.problems import Problem
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 class ZeroCl(Options):
     """Zero-CL (Zhang et al. 2022): align whitened features (Zero-FCL) or whitened instances (Zero-ICL)."""
+
+    model_config = ConfigDict(title="Zero-CL")
 
     name: Literal["zero_cl"] = Field("zero_cl", title="Method", description="Which loss is trained.")
     variant: Literal["feature", "instance"] = Field(

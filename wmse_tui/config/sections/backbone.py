@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
-from wmse_tui.config.options import Options
+from wmse_tui.config.options import Options, unit
 from wmse_tui.config.problems import Problem
 
 if TYPE_CHECKING:
@@ -31,6 +31,16 @@ Architecture = Literal[
 ]
 
 
+NORM_CHANNELS = 64
+"""Channels of the first norm of every torchvision ResNet; those of the others are multiples of it."""
+NEED_RANK = ("zca", "cholesky")
+MOST_STEPS = 20
+"""More would raise the rounding of a direction without variance (1e-8 of the trace, times 1.5^steps squared)
+to the size of the others."""
+HELPS = 1e-3
+"""A shrinkage that lets these invert a covariance without full rank in float32."""
+
+
 class Backbone(Options):
     """The encoder that is trained, evaluated and exported."""
 
@@ -47,6 +57,183 @@ class Backbone(Options):
         "auto takes cifar up to 32 px, imagenet from 128 px, small between.",
     )
 
-    def problems(self, experiment: Experiment) -> Iterator[Problem]:  # noqa: ARG002
+    norm: Literal["batch", "sw2", "sw3", "sw5"] = Field(
+        "batch",
+        title="Norm",
+        description="batch: BatchNorm; sw..: switchable whitening (Pan et al. 2019) of 2, 3, 5 statistics at "
+        "the published places of a torchvision ResNet.",
+    )
+    norm_width: int = Field(
+        16,
+        ge=2,
+        le=NORM_CHANNELS,
+        title="Norm group",
+        description="Switchable whitening: channels that are whitened together.",
+        json_schema_extra=unit("channels"),
+    )
+    norm_steps: int = Field(
+        5,
+        ge=1,
+        le=MOST_STEPS,
+        title="Norm Newton steps",
+        description="Switchable whitening: steps towards the inverse root.",
+        json_schema_extra=unit("steps"),
+    )
+    norm_momentum: float = Field(
+        0.01,
+        gt=0,
+        le=1,
+        title="Norm momentum",
+        description="Switchable whitening: share of the newest batch in the statistics for evaluation.",
+    )
+    norm_tied: bool = Field(
+        False,
+        title="Norm weights tied",
+        description="Switchable whitening: the same importance weights for means and covariances.",
+    )
+    whitening: Literal["none", "iterative", "zca", "cholesky", "standardise"] = Field(
+        "none",
+        title="Encoder whitening",
+        description="A whitening layer at the end of the encoder, for any method (Kalapos and Gyires-Tóth "
+        "2024: iterative); by the batch in training, by running statistics in evaluation.",
+    )
+    whitening_groups: int = Field(
+        1,
+        ge=1,
+        le=2048,
+        title="Whitening groups",
+        description="Encoder whitening: the features are parted into so many groups of equal width.",
+        json_schema_extra=unit("groups"),
+    )
+    whitening_steps: int = Field(
+        5,
+        ge=1,
+        le=MOST_STEPS,
+        title="Whitening steps",
+        description="Encoder whitening, iterative: Newton steps; more whiten small variances too.",
+        json_schema_extra=unit("steps"),
+    )
+    whitening_eps: float = Field(
+        1e-5,
+        ge=0,
+        lt=1,
+        title="Whitening shrinkage",
+        description="Encoder whitening: weight of the identity beside the covariance.",
+    )
+    whitening_momentum: float = Field(
+        0.1,
+        gt=0,
+        le=1,
+        title="Whitening momentum",
+        description="Encoder whitening: share of the newest batch in the statistics for evaluation.",
+    )
+
+    @property
+    def features(self) -> int:
+        """Dimensions of what the encoder gives."""
+        return (
+            64 if self.arch.startswith("cifar_") else 512 if self.arch in ("resnet18", "resnet34") else 2048
+        )
+
+    def smallest_norm_map(self, crop: int) -> int:
+        """Height and width in pixels of the maps of the last switchable norm, for views of `crop` px."""
+        stem = self.stem
+        if stem == "auto":
+            stem = "cifar" if crop <= 32 else "imagenet" if crop >= 128 else "small"
+        halvings = {"imagenet": 2, "small": 1, "cifar": 0}[stem] + 2  # two between the first three stages
+        for _ in range(halvings):
+            crop = (crop + 1) // 2
+        return crop
+
+    def problems(self, experiment: Experiment) -> Iterator[Problem]:
         if self.arch.startswith("cifar_") and self.stem != "auto":
             yield Problem("backbone.stem", f"{self.arch} has a stem of its own, not {self.stem}", "take auto")
+        yield from self._norm_problems(experiment.dataset.crop)
+        yield from self._whitening_problems(experiment)
+
+    def _norm_problems(self, crop: int) -> Iterator[Problem]:
+        if self.norm == "batch":
+            yield from self._without_effect(
+                ("norm_width", "norm_steps", "norm_momentum", "norm_tied"),
+                "backbone.norm is batch, and only switchable whitening looks at it",
+                "set backbone.norm=sw2, or remove it",
+            )
+            return
+        if self.arch.startswith("cifar_"):
+            yield Problem(
+                "backbone.norm",
+                f"switchable whitening stands in torchvision's ResNets, not in {self.arch}",
+                "take batch, or backbone.arch=resnet18",
+            )
+            return
+        if NORM_CHANNELS % self.norm_width:
+            below = max(w for w in (2, 4, 8, 16, 32, 64) if w < self.norm_width)
+            yield Problem(
+                "backbone.norm_width",
+                f"{NORM_CHANNELS} channels cannot be parted into groups of {self.norm_width}",
+                f"take {below} or {2 * below}; 16 as published",
+            )
+        if self.smallest_norm_map(crop) < 2:
+            yield Problem(
+                "backbone.norm",
+                f"views of {crop} px leave maps of one pixel in the third stage, which have no covariance of "
+                "their own",
+                "take a larger dataset.crop, or another backbone.stem",
+            )
+
+    def _whitening_problems(self, experiment: Experiment) -> Iterator[Problem]:
+        if self.whitening == "none":
+            yield from self._without_effect(
+                ("whitening_groups", "whitening_steps", "whitening_eps", "whitening_momentum"),
+                "backbone.whitening is none, and only a whitening layer looks at it",
+                "set backbone.whitening=iterative, or remove it",
+            )
+            return
+        if self.whitening != "iterative":
+            yield from self._without_effect(
+                ("whitening_steps",),
+                f"the layer is {self.whitening}, and only the iterative one takes steps",
+                "set backbone.whitening=iterative, or remove it",
+            )
+        if self.whitening == "standardise":
+            yield from self._without_effect(
+                ("whitening_groups",),
+                "the layer scales each feature by itself: groups change nothing",
+                "remove it",
+            )
+        if self.features % self.whitening_groups:
+            near = min(
+                (g for g in range(1, self.features + 1) if self.features % g == 0),
+                key=lambda g: (abs(g - self.whitening_groups), g),
+            )
+            yield Problem(
+                "backbone.whitening_groups",
+                f"the {self.features} features of {self.arch} cannot be parted into {self.whitening_groups} "
+                "groups of equal width",
+                f"take {near}, or another divisor of {self.features}",
+            )
+            return
+        if self.whitening in NEED_RANK and self.whitening_eps < HELPS:
+            yield from self._too_few(experiment)
+
+    def _too_few(self, experiment: Experiment) -> Iterator[Problem]:
+        """Batches that cannot whiten a group of features, where the shrinkage does not help."""
+        width = self.features // self.whitening_groups
+        batch, evaluated = experiment.schedule.batch_size, experiment.evaluation.batch_size
+        fix = (
+            f"take more than {width}, or set more backbone.whitening_groups, backbone.whitening_eps to "
+            f"{HELPS:g} or more, or backbone.whitening=iterative"
+        )
+        if batch <= width:
+            yield Problem("schedule.batch_size", f"{batch} images cannot whiten {width} features", fix)
+        elif evaluated <= 2 * width:  # a pass over all images is cut into batches of half that or more
+            yield Problem(
+                "evaluation.batch_size",
+                f"batches of {evaluated} images may leave too few in one to whiten {width} features",
+                f"take more than {2 * width}",
+            )
+
+    def _without_effect(self, names: tuple[str, ...], message: str, fix: str) -> Iterator[Problem]:
+        for name in names:
+            if getattr(self, name) != type(self).model_fields[name].default:
+                yield Problem(f"backbone.{name}", message, fix)

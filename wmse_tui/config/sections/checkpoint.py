@@ -11,11 +11,11 @@ class Checkpoint(Options):
     """How often the run is saved; the best and the final state are kept besides."""
 
     every_minutes: float = Field(
-        5.0,
+        4.0,
         gt=0,
         le=10_080,
         title="Every",
-        description="Time between two checkpoints: what a crash can cost.",
+        description="Time between two checkpoints: what a crash costs at most, with the step at hand.",
         json_schema_extra=unit("minutes"),
     )
     keep: int = Field(

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from wmse_tui.config.schema import Experiment
 
 DEFAULT_TEMPERATURE = 0.07
+DEFAULT_LIDAR_VIEWS = 10
 
 
 class Evaluation(Options):
@@ -90,7 +91,33 @@ class Evaluation(Options):
         "of most variance; tsne: neighbours stay together, some seconds of one core; off: none.",
     )
 
+    lidar_images: int = Field(
+        0,
+        ge=0,
+        le=100_000,
+        title="LiDAR images",
+        description="At each evaluation, LiDAR (Thilak et al. 2023) of the features of so many training "
+        "images, each seen in many views, which takes a pass of its own; 0: none.",
+        json_schema_extra=unit("images"),
+    )
+    lidar_views: int = Field(
+        DEFAULT_LIDAR_VIEWS,
+        ge=2,
+        le=1000,
+        title="LiDAR views",
+        description="Views of each of the LiDAR images.",
+        json_schema_extra=unit("views"),
+    )
+
     def problems(self, experiment: Experiment) -> Iterator[Problem]:  # noqa: ARG002
+        if self.lidar_images == 1:
+            yield Problem("evaluation.lidar_images", "one image cannot be told from others", "take 2 or more")
+        if self.lidar_images == 0 and self.lidar_views != DEFAULT_LIDAR_VIEWS:
+            yield Problem(
+                "evaluation.lidar_views",
+                "no images are looked at for LiDAR",
+                "set evaluation.lidar_images (1000, say), or remove it",
+            )
         if self.knn != "cosine" and self.temperature != DEFAULT_TEMPERATURE:
             yield Problem(
                 "evaluation.temperature",

@@ -65,4 +65,40 @@ class Sgd(Options):
             )
 
 
-Optimizer = Annotated[Adam | AdamW | Sgd, Field(discriminator="name")]
+class Lars(Options):
+    """Stochastic gradient descent whose steps are in proportion to the weights (You et al. 2017)."""
+
+    name: Literal["lars"] = Field("lars", title=_NAME, description=_NAME_HELP)
+    lr: float = Field(0.3, gt=0, le=100, title=_RATE, description=_RATE_HELP)
+    weight_decay: float = Field(
+        1e-4,
+        ge=0,
+        le=1,
+        title="Weight decay",
+        description="Added to the gradient; of biases and BatchNorm there is none.",
+    )
+    momentum: float = Field(
+        0.9, ge=0, lt=1, title="Momentum", description="Share of the last step that is kept."
+    )
+    trust: float = Field(
+        0.001,
+        gt=0,
+        le=1,
+        title="Trust coefficient",
+        description="Length of a step in lengths of the weights, at a learning rate of 1.",
+    )
+    clip: bool = Field(
+        False,
+        title="Clip",
+        description="Never step further than plain gradient descent would: the learning rate is then a cap.",
+    )
+    bias_lr: float | None = Field(
+        None,
+        gt=0,
+        le=100,
+        title="Rate of biases",
+        description="Learning rate of biases and BatchNorm, on the same schedule; empty: the same rate.",
+    )
+
+
+Optimizer = Annotated[Adam | AdamW | Sgd | Lars, Field(discriminator="name")]

@@ -4,17 +4,39 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor
 
+from wmse_tui.config.advice import expected_condition_number
 from wmse_tui.engine.whitening.precision import full_precision
 from wmse_tui.runs.events import Diagnostics
 
-from .noise import noise_effective_rank
+from .noise import (
+    noise_correlation,
+    noise_effective_rank,
+    noise_participation_ratio,
+    noise_power_law,
+    noise_rankme,
+    noise_stable_rank,
+    noise_uniformity,
+    noise_whiteness_error,
+)
 from .pivots import smallest_pivot
-from .spectrum import condition_number, covariance_spectrum, effective_rank
-from .spread import feature_std, mean_correlation
+from .spectrum import (
+    condition_number,
+    covariance_spectrum,
+    effective_rank,
+    fit_ranks,
+    participation_ratio,
+    power_law,
+    rankme,
+    stable_rank,
+)
+from .spread import feature_std, mean_correlation, standard_deviation
+from .views import alignment, compared, contrastive_accuracy, uniformity
+from .whiteness import whiteness_error
 
 RANKS = 128
 """Eigenvalues in the event, at most."""
@@ -35,6 +57,9 @@ def diagnose(
     epoch: int,
     slices: Tensor | None = None,
     eps: float = 0.0,
+    white: Tensor | None = None,
+    lidar: tuple[float | None, float | None] = (None, None),
+    running: bool = False,
 ) -> Diagnostics:
     """Look at the `embeddings` (views, samples, dim) of one step, or of one evaluation (one view).
 
@@ -45,6 +70,9 @@ def diagnose(
         slices: (..., samples, dim), what the loss whitens together; then condition number and pivots are
             theirs. None: the loss factorises nothing, and the condition number is of the whole views.
         eps: the loss' shrinkage of their covariances, which the pivots include and the condition number not.
+        white: (..., samples, dim), what a whitening has made, whose whiteness is told; None: nothing was.
+        running: `white` was whitened by statistics of other samples, not by its own; then noise has an error.
+        lidar: its value and that of noise, where somebody computed them.
 
     Returns:
         The event. What cannot be told is None, above all where an embedding is not finite. No condition
@@ -59,8 +87,9 @@ def diagnose(
         views = views[:, :SAMPLES]
     samples, dim = views.shape[-2:]
     with full_precision("cpu"):
-        spectrum = covariance_spectrum(views)
+        spectrum, raw = covariance_spectrum(views), covariance_spectrum(views, centred=False)
         known = spectrum is not None
+        whole_slice = samples if slices is None else slices.shape[-2]
         return Diagnostics(
             step=step,
             epoch=epoch,
@@ -68,14 +97,72 @@ def diagnose(
             samples=samples,
             dim=dim,
             spectrum=() if spectrum is None else _told(spectrum.mean(0)),
-            effective_rank=None if spectrum is None else _finite(effective_rank(spectrum).mean()),
+            effective_rank=_mean(effective_rank, spectrum),
             effective_rank_null=noise_effective_rank(samples, dim),
             condition_number=_condition_number(spectrum, samples, dim, slices),
             smallest_pivot=None if slices is None else smallest_pivot(slices, eps=eps),
             feature_std=_finite(feature_std(views).mean()) if known else None,
             mean_correlation=_finite(mean_correlation(views).mean()) if known else None,
+            rankme=_mean(rankme, raw),
+            stable_rank=_mean(stable_rank, spectrum),
+            participation_ratio=_mean(participation_ratio, spectrum),
+            anisotropy=None if raw is None else _finite((1 / stable_rank(raw)).mean()),
+            standard_deviation=_finite(standard_deviation(views).mean()) if known else None,
+            alpha=_mean(power_law, spectrum),
+            alpha_ranks=() if spectrum is None else fit_ranks(spectrum.shape[-1]),
+            whiteness_error=None if white is None else _whiteness(white),
+            alignment=_finite(alignment(views)) if known else None,
+            uniformity=_finite(uniformity(views)) if known else None,
+            contrastive_accuracy=_finite(contrastive_accuracy(views)) if known else None,
+            lidar=lidar[0],
+            nulls=(
+                *_nulls(len(views), samples, dim, whole_slice),
+                *(() if lidar[1] is None else (("lidar", lidar[1]),)),
+                *(() if white is None else (("whiteness_error", _white_null(white, running)),)),
+            ),
             seconds=time.perf_counter() - started,
         )
+
+
+def _white_null(white: Tensor, running: bool) -> float:
+    """Of what whitens itself 0, wherever there are more samples than dimensions; else for want of rank."""
+    samples, dim = white.shape[-2:]
+    if running:
+        return noise_whiteness_error(samples, dim)
+    return math.sqrt(max(0, dim - (samples - 1)) / dim)
+
+
+def _nulls(views: int, samples: int, dim: int, slice_samples: int) -> Iterator[tuple[str, float]]:
+    """What isotropic noise would show, by the name of the field."""
+    if samples < 3:
+        return
+    yield "rankme", noise_rankme(samples, dim)
+    yield "stable_rank", noise_stable_rank(samples, dim)
+    yield "participation_ratio", noise_participation_ratio(samples, dim)
+    yield "anisotropy", 1 / noise_stable_rank(samples, dim, centred=False)
+    alpha = noise_power_law(samples, dim)
+    if alpha is not None:
+        yield "alpha", alpha
+    condition = expected_condition_number(dim, slice_samples) if slice_samples > 1 else math.inf
+    if math.isfinite(condition):
+        yield "condition_number", condition
+    yield "feature_std", 1.0
+    yield "mean_correlation", noise_correlation(samples)
+    yield "uniformity", noise_uniformity(dim)
+    if views > 1:
+        yield "alignment", 2.0
+        yield "contrastive_accuracy", 1 / compared(samples)
+
+
+def _whiteness(white: Tensor) -> float | None:
+    slices = white.detach().cpu().flatten(0, -3)
+    if slices.shape[-2] < 2:
+        return None
+    return _finite(whiteness_error(slices[_evenly(len(slices), SLICES)]).mean())
+
+
+def _mean(quantity: Callable[[Tensor], Tensor], spectrum: Tensor | None) -> float | None:
+    return None if spectrum is None else _finite(quantity(spectrum).mean())
 
 
 def _condition_number(spectrum: Tensor | None, samples: int, dim: int, slices: Tensor | None) -> float | None:
@@ -97,6 +184,8 @@ def _evenly(count: int, most: int) -> Tensor:
     return torch.linspace(0, count - 1, min(count, most), dtype=torch.float64).round().long()
 
 
-def _finite(value: Tensor) -> float | None:
+def _finite(value: Tensor | None) -> float | None:
+    if value is None:
+        return None
     number = float(value)
     return number if math.isfinite(number) else None

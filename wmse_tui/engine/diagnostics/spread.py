@@ -22,6 +22,14 @@ def feature_std(x: Tensor) -> Tensor:
     return directions.std(-2).mean(-1) * math.sqrt(x.shape[-1])
 
 
+def standard_deviation(x: Tensor) -> Tensor:
+    """The mean over dimensions of the standard deviation over the samples of `x` (..., samples, dim).
+
+    As Kalapos and Gyires-Tóth (2024) tell it: of the embeddings as they are, so it depends on their scale.
+    """
+    return x.detach().to("cpu", torch.float64).std(-2).mean(-1)
+
+
 def mean_correlation(x: Tensor) -> Tensor:
     """The mean absolute correlation of two different dimensions of `x` (..., samples, dim).
 

@@ -1,8 +1,8 @@
-"""BatchNorm statistics for an encoder that has not trained yet, on loan for one evaluation.
+"""Statistics for the BatchNorms and whitening layers of an encoder that has not trained yet, on loan.
 
-An untrained BatchNorm assumes mean 0 and variance 1 of every layer, which makes an untrained encoder look
-worse than it is. The fair starting point, epoch 0 of a run, takes the statistics of one pass over the
-training images.
+An untrained BatchNorm assumes mean 0 and variance 1 of every layer (and a whitening layer assumes features
+that are white), which makes an untrained encoder look worse than it is. The fair starting point, epoch 0 of
+a run, takes the statistics of one pass over the training images.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from wmse_tui.engine.data.images import ImageSet
+from wmse_tui.engine.models.running import RunningStatistics
 
 from .features import Normalisation, Precision, autocast, modes_kept
 from .interruption import Progress, ShouldStop, check, never, no_progress
@@ -37,14 +38,15 @@ def calibrated_batch_norm(
     progress: Progress = no_progress,
     should_stop: ShouldStop = never,
 ) -> Iterator[None]:
-    """Within the block, the BatchNorms of `encoder` hold the statistics of `images`.
+    """Within the block, BatchNorms and whitening layers of `encoder` hold the statistics of `images`.
 
     Afterwards all is as before, to the bit. The statistics are the plain average over batches of (nearly)
     equal size, of images without augmentation, in one pass; other layers are in evaluation mode meanwhile.
     Arguments and errors are those of `extract_features`.
     """
     device = torch.device(device)
-    norms = [m for m in encoder.modules() if isinstance(m, _BatchNorm) and m.track_running_stats]
+    kinds = (_BatchNorm, RunningStatistics)
+    norms = [m for m in encoder.modules() if isinstance(m, kinds) and m.track_running_stats]
     buffers = [(buffer, buffer.clone()) for norm in norms for buffer in norm.buffers(recurse=False)]
     momenta = [norm.momentum for norm in norms]
     batches = pixel_batches(images, Geometry(resize, crop), batch_size=batch_size, even=True, workers=workers)

@@ -13,10 +13,12 @@ from wmse_tui.config.schema import Experiment
 from wmse_tui.engine.data.catalogue import Data
 from wmse_tui.engine.data.images import UNLABELLED, ImageSet
 from wmse_tui.engine.diagnostics.report import diagnose
-from wmse_tui.runs.events import Artifact, Event, Notice
+from wmse_tui.engine.models.encoder_whitening import EncoderWhitening
+from wmse_tui.runs.events import Artifact, Diagnostics, Event, Notice
 
 from .embedding_map import MAP_IMAGES, choose_images, map_points, publish_map, read_points
 from .interruption import Progress, ShouldStop, never, no_progress
+from .lidar import encoder_lidar
 from .probes import features_of, labelled
 
 FILE = "embedding.npz"
@@ -80,7 +82,7 @@ class Portrait:
                 encoder, images, self._data, self._experiment, device, progress, should_stop
             )
             features = features.cpu()
-        self._write(diagnose(features[None], space="encoder", step=step, epoch=epoch))
+        self._write(self._diagnosis(encoder, features, device, step, epoch, progress, should_stop))
         kind = self._experiment.evaluation.map
         if kind == "off":
             return
@@ -100,6 +102,38 @@ class Portrait:
         self._refused = False
         seconds = time.perf_counter() - started
         self._write(Artifact(kind="embedding", file=FILE, step=step, epoch=epoch, seconds=seconds))
+
+    def _diagnosis(
+        self,
+        encoder: torch.nn.Module,
+        features: Tensor,
+        device: torch.device,
+        step: int,
+        epoch: int,
+        progress: Progress,
+        should_stop: ShouldStop,
+    ) -> Diagnostics:
+        """The spectrum of the features, and LiDAR where it is wanted, except of an untrained encoder."""
+        lidar: tuple[float | None, float | None] = (None, None)
+        if self._experiment.evaluation.lidar_images and step:
+            lidar = encoder_lidar(
+                encoder,
+                self._data.train,
+                self._experiment,
+                device,
+                progress=progress,
+                should_stop=should_stop,
+            )
+        white = any(isinstance(module, EncoderWhitening) for module in encoder.modules())
+        return diagnose(
+            features[None],
+            space="encoder",
+            step=step,
+            epoch=epoch,
+            white=features[None] if white else None,
+            lidar=lidar,
+            running=True,
+        )
 
 
 def _shown(data: Data) -> ImageSet:

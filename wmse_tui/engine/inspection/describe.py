@@ -41,7 +41,7 @@ these five, and 15 % below it in a sixth (ResNet-8, 256 images of 32 px). On a G
 CUDA context with its kernels, not a measurement.
 """
 
-OPTIMIZER_NUMBERS = {"adam": 2, "adamw": 2, "sgd": 1}
+OPTIMIZER_NUMBERS = {"adam": 2, "adamw": 2, "sgd": 1, "lars": 1}
 """How many numbers an optimiser keeps for each parameter."""
 
 

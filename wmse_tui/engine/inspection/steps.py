@@ -40,7 +40,11 @@ class Steps:
         self._experiment = experiment
         self._device = device
         self._steps_per_epoch = max(1, steps_per_epoch)
-        self._optimizer = build_optimizer(self.method.trainable_parameters(), experiment.optimizer)
+        self._optimizer = build_optimizer(
+            self.method.trainable_parameters(),
+            experiment.optimizer,
+            unscheduled=self.method.unscheduled_parameters(),
+        )
         self._autocast = partial(autocast, experiment.compute, device)
         self._compiled = Compiled()
 

@@ -20,3 +20,8 @@ def ordered_pairs(views: int) -> tuple[Tensor, Tensor]:
     """The indices (first, second) of all views * (views - 1) ordered pairs of different views."""
     first, second = (~torch.eye(views, dtype=torch.bool)).nonzero().T
     return first, second
+
+
+def off_diagonal(matrices: Tensor) -> Tensor:
+    """Square `matrices` (..., n, n) with zeros on their diagonals."""
+    return matrices - matrices.diagonal(dim1=-2, dim2=-1).diag_embed()

@@ -1,17 +1,19 @@
-"""Methods: what is trained. `build_method` is the one place that knows which there are."""
+"""Methods: what is trained. Each is the module here that has its name, with a function `build`."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from importlib import import_module
 from typing import TypeVar
 
 import torch
 from torch import nn
 
-from wmse_tui.config.methods import Byol, CwRgp, Intl, ShuffledDbn, SimClr, WMse, ZeroCl
+from wmse_tui.config.options import Options
 from wmse_tui.config.schema import Experiment
-from wmse_tui.engine.methods import byol, cw_rgp, intl, shuffled_dbn, simclr, w_mse, zero_cl
 from wmse_tui.engine.methods.base import Losses, Method, StepKey
-from wmse_tui.engine.models import build_backbone, build_projector
+from wmse_tui.engine.models import Backbone, build_projector
+from wmse_tui.engine.models.encoder import build_encoder
 
 Network = TypeVar("Network", bound=nn.Module)
 
@@ -36,7 +38,7 @@ def build_method(experiment: Experiment) -> Method:
     backbone, head = experiment.backbone, experiment.projector
     with torch.random.fork_rng(devices=()):
         torch.manual_seed(experiment.seed)
-        encoder = build_backbone(backbone.arch, backbone.stem, experiment.dataset.crop)
+        encoder = build_encoder(backbone, experiment.dataset.crop)
         projector = build_projector(
             encoder.feature_dim,
             layers=head.layers,
@@ -44,18 +46,6 @@ def build_method(experiment: Experiment) -> Method:
             dim=head.dim,
             batch_norm=head.batch_norm,
         )
-        match experiment.method:
-            case WMse() as options:
-                return w_mse.build(options, encoder, projector)
-            case SimClr() as options:
-                return simclr.build(options, encoder, projector, head.dim)
-            case Byol() as options:
-                return byol.build(options, encoder, projector, head.dim)
-            case CwRgp() as options:
-                return cw_rgp.build(options, encoder, projector)
-            case Intl() as options:
-                return intl.build(options, encoder, projector)
-            case ShuffledDbn() as options:
-                return shuffled_dbn.build(options, encoder, projector)
-            case ZeroCl() as options:
-                return zero_cl.build(options, encoder, projector)
+        module = import_module(f"{__name__}.{experiment.method.name}")
+        build: Callable[[Options, Backbone, nn.Sequential], Method] = module.build
+        return build(experiment.method, encoder, projector)

@@ -11,10 +11,18 @@ from torch import Tensor, nn
 
 from wmse_tui.engine.errors import EngineError
 from wmse_tui.engine.models import Backbone
+from wmse_tui.engine.whitening import whiten
 from wmse_tui.engine.whitening.precision import at_least_float32, full_precision
 
 StepKey = tuple[int, int]
 """(seed of the run, number of the step): what the randomness of a step is counted from."""
+
+
+def embedding_dim(projector: nn.Sequential) -> int:
+    """The size of the embeddings that a projector of `build_projector` makes."""
+    last = projector[-1]
+    assert isinstance(last, nn.Linear), "a projector ends in a linear layer"
+    return last.out_features
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +68,10 @@ class Method(nn.Module, ABC):
         """What the optimizer steps, in a fixed order."""
         return [parameter for parameter in self.parameters() if parameter.requires_grad]
 
+    def unscheduled_parameters(self) -> list[nn.Parameter]:
+        """Those of them whose learning rate stays what it is, from the first step to the last."""
+        return []
+
     def diagnose(self, embeddings: Tensor, *, step_key: StepKey) -> EngineError | None:  # noqa: ARG002
         """Why the loss of these `Losses.embeddings` is not finite, where the method knows; a slow check."""
         return None
@@ -72,6 +84,19 @@ class Method(nn.Module, ABC):
             covariances.
         """
         return None
+
+    def white(self, embeddings: Tensor, *, step_key: StepKey) -> Tensor | None:
+        """What the loss makes of these `Losses.embeddings` by whitening, for diagnostics; None: nothing.
+
+        Returns:
+            (..., samples, dim), whose covariance over the samples a perfect whitening makes the identity.
+            Here by the Cholesky factor of what `whitened` gives: all exact roots leave the same error.
+
+        Raises:
+            WhiteningFailed: see `whiten`.
+        """
+        found = self.whitened(embeddings, step_key=step_key)
+        return None if found is None else whiten(found[0], eps=found[1])
 
     def embed(self, views: Tensor) -> Tensor:
         """(views, batch, dim): one encoder call per view, then one projector call for all views.

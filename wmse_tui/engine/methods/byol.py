@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from wmse_tui.config.methods import Byol as Options
 from wmse_tui.engine.losses import byol_loss
-from wmse_tui.engine.methods.base import Losses, Method, StepKey
+from wmse_tui.engine.methods.base import Losses, Method, StepKey, embedding_dim
 from wmse_tui.engine.models import Backbone, build_projector
 from wmse_tui.engine.whitening.precision import at_least_float32, full_precision
 
@@ -70,7 +70,8 @@ def _embedding(encoder: nn.Module, projector: nn.Module, view: Tensor) -> Tensor
     return embedding
 
 
-def build(options: Options, encoder: Backbone, projector: nn.Sequential, dim: int) -> Byol:
+def build(options: Options, encoder: Backbone, projector: nn.Sequential) -> Byol:
     """BYOL with the given networks and a predictor of one hidden layer: linear, BatchNorm, ReLU, linear."""
+    dim = embedding_dim(projector)
     predictor = build_projector(dim, layers=2, hidden=options.predictor_hidden, dim=dim, batch_norm=True)
     return Byol(encoder, projector, predictor, momentum=options.momentum)

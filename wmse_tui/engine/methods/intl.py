@@ -9,7 +9,7 @@ from wmse_tui.engine.errors import WhiteningFailed
 from wmse_tui.engine.losses import intl_loss
 from wmse_tui.engine.methods.base import Losses, Method, StepKey
 from wmse_tui.engine.models import Backbone
-from wmse_tui.engine.whitening import Layout, diagnose
+from wmse_tui.engine.whitening import Layout, diagnose, whiten
 from wmse_tui.engine.whitening.layout import Axis
 
 
@@ -40,6 +40,10 @@ class Intl(Method):
 
     def diagnose(self, embeddings: Tensor, *, step_key: StepKey) -> WhiteningFailed | None:  # noqa: ARG002
         return diagnose(embeddings, operator="iterative", layout=Layout(self.axis))
+
+    def white(self, embeddings: Tensor, *, step_key: StepKey) -> Tensor:  # noqa: ARG002
+        z = whiten(embeddings, operator="iterative", steps=self.steps, axis=self.axis)
+        return z.mT if self.axis == "channel" else z
 
 
 def build(options: Options, encoder: Backbone, projector: nn.Module) -> Intl:

@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from wmse_tui.config.methods import SimClr as Options
 from wmse_tui.engine.losses import contrastive_loss
-from wmse_tui.engine.methods.base import Losses, Method, StepKey
+from wmse_tui.engine.methods.base import Losses, Method, StepKey, embedding_dim
 from wmse_tui.engine.models import Backbone
 
 
@@ -23,8 +23,8 @@ class SimClr(Method):
         return Losses(total, {}, embeddings.detach())
 
 
-def build(options: Options, encoder: Backbone, projector: nn.Sequential, dim: int) -> SimClr:
+def build(options: Options, encoder: Backbone, projector: nn.Sequential) -> SimClr:
     """SimCLR with the given networks, and the BatchNorm that the W-MSE paper's baseline has last."""
     if options.output_batch_norm:
-        projector.append(nn.BatchNorm1d(dim))
+        projector.append(nn.BatchNorm1d(embedding_dim(projector)))
     return SimClr(encoder, projector, temperature=options.temperature)

@@ -11,7 +11,7 @@ from wmse_tui.engine.losses import w_mse_loss
 from wmse_tui.engine.methods.base import Losses, Method, StepKey
 from wmse_tui.engine.models import Backbone
 from wmse_tui.engine.random import permutation
-from wmse_tui.engine.whitening import Layout, Operator, diagnose, sliced
+from wmse_tui.engine.whitening import Layout, Operator, diagnose, sliced, whiten
 from wmse_tui.engine.whitening.diagnosis import needs_rank
 
 
@@ -78,6 +78,18 @@ class WMse(Method):
         permutations = self.permutations(embeddings.shape[1], step_key)
         slices = sliced(embeddings, whitening_size=self.whitening_size, permutations=permutations)
         return Layout(relative=self.relative_eps).out(slices)[0], self.eps
+
+    def white(self, embeddings: Tensor, *, step_key: StepKey) -> Tensor | None:
+        if self.operator == "none":
+            return None
+        permutations = self.permutations(embeddings.shape[1], step_key)
+        return whiten(
+            sliced(embeddings, whitening_size=self.whitening_size, permutations=permutations),
+            operator=self.operator,
+            steps=self.steps,
+            eps=self.eps,
+            relative_eps=self.relative_eps,
+        )
 
 
 def build(options: Options, encoder: Backbone, projector: nn.Module) -> WMse:

@@ -1,7 +1,14 @@
 """Networks: backbones, their stems, and the projector. Plain arguments only; nothing here sees a config."""
 
-from wmse_tui.engine.models.backbone import Backbone, build_backbone
+from wmse_tui.engine.models.backbone import Backbone, LastWhitening, SwitchableNorm, build_backbone
 from wmse_tui.engine.models.projector import build_projector
 from wmse_tui.engine.models.stem import resolve_stem
 
-__all__ = ["Backbone", "build_backbone", "build_projector", "resolve_stem"]
+__all__ = [
+    "Backbone",
+    "LastWhitening",
+    "SwitchableNorm",
+    "build_backbone",
+    "build_projector",
+    "resolve_stem",
+]

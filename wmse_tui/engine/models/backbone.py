@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import cast, get_args
 
 import torchvision
@@ -9,7 +10,9 @@ from torch import nn
 
 from wmse_tui.config.sections.backbone import Architecture
 from wmse_tui.engine.models.cifar_resnet import CifarResNet
+from wmse_tui.engine.models.encoder_whitening import EncoderOperator, EncoderWhitening
 from wmse_tui.engine.models.stem import resolve_stem, set_stem
+from wmse_tui.engine.models.switchable_whitening import set_norm
 
 CIFAR = {"cifar_resnet8": 8, "cifar_resnet20": 20, "cifar_resnet32": 32, "cifar_resnet56": 56}
 TORCHVISION = tuple(name for name in get_args(Architecture) if name not in CIFAR)
@@ -21,26 +24,80 @@ class Backbone(nn.Module):
     feature_dim: int
 
 
-def build_backbone(arch: str, stem: str = "auto", crop: int = 32) -> Backbone:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SwitchableNorm:
+    """The norms of a ResNet that are switchable whitening; see `set_norm`."""
+
+    kind: str
+    width: int = 16
+    steps: int = 5
+    tied: bool = False
+    momentum: float = 0.01
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LastWhitening:
+    """The whitening layer at the end of an encoder; see `EncoderWhitening`."""
+
+    operator: EncoderOperator = "iterative"
+    eps: float = 1e-5
+    groups: int = 1
+    steps: int = 5
+    momentum: float = 0.1
+
+
+def build_backbone(
+    arch: str,
+    stem: str = "auto",
+    crop: int = 32,
+    *,
+    norm: SwitchableNorm | None = None,
+    whitening: LastWhitening | None = None,
+) -> Backbone:
     """A fresh encoder, in training mode, initialised from torch's default generator.
 
-    Features are the globally averaged last maps; the classifier is taken off. The names in the state_dict of
-    a torchvision network are torchvision's own, so weights can be carried over.
+    Features are the globally averaged last maps; the classifier is taken off, and a whitening layer may stand
+    in its place (`fc`). The names in the state_dict of a torchvision network are torchvision's own, so
+    weights can be carried over.
 
     Args:
         arch: one of `TORCHVISION` or `CIFAR`.
         stem, crop: see `resolve_stem`.
+        norm: switchable whitening in place of some norms; None: BatchNorm everywhere.
+        whitening: the last layer; None: the features as they are.
 
     Raises:
-        ValueError: an unknown architecture, or a stem that it cannot have.
+        ValueError: an unknown architecture, a stem that it cannot have, a norm for a network that is not
+            torchvision's, or groups that do not fit.
     """
     if arch in CIFAR:
         resolve_stem(stem, arch, crop)
-        return cast("Backbone", CifarResNet(CIFAR[arch]))
+        if norm is not None:
+            raise ValueError(f"switchable whitening is for torchvision's ResNets, not for {arch}")
+        small = CifarResNet(CIFAR[arch])
+        small.fc = _last(whitening, small.feature_dim)
+        return cast("Backbone", small)
     if arch not in TORCHVISION:
         raise ValueError(f"unknown backbone {arch!r}; there are {', '.join((*TORCHVISION, *CIFAR))}")
     network = torchvision.models.get_model(arch, weights=None)
     network.feature_dim = network.fc.in_features
-    network.fc = nn.Identity()
+    network.fc = _last(whitening, network.feature_dim)
     set_stem(network, resolve_stem(stem, arch, crop))
+    if norm is not None:
+        set_norm(
+            network, norm.kind, width=norm.width, steps=norm.steps, tied=norm.tied, momentum=norm.momentum
+        )
     return cast("Backbone", network)
+
+
+def _last(whitening: LastWhitening | None, dim: int) -> nn.Module:
+    if whitening is None:
+        return nn.Identity()
+    return EncoderWhitening(
+        dim,
+        operator=whitening.operator,
+        eps=whitening.eps,
+        groups=whitening.groups,
+        steps=whitening.steps,
+        momentum=whitening.momentum,
+    )

@@ -33,12 +33,14 @@ class CifarResNet(nn.Module):
             first = Block(before, width, stride=1 if width == before else 2)
             self.stages.append(nn.Sequential(first, *(Block(width, width) for _ in range(blocks - 1))))
             before = width
+        self.fc: nn.Module = nn.Identity()  # torchvision's name for what comes after the average
         for module in self.modules():
             if isinstance(module, nn.Conv2d):  # as torchvision's ResNets, and the paper
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
 
     def forward(self, images: Tensor) -> Tensor:
-        return cast("Tensor", self.stages(self.stem(images))).mean((2, 3))
+        maps = cast("Tensor", self.stages(self.stem(images)))
+        return cast("Tensor", self.fc(maps.mean((2, 3))))
 
 
 class Block(nn.Module):

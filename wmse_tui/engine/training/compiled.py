@@ -13,6 +13,7 @@ import torch
 
 from wmse_tui.config.locations import cache_dir
 from wmse_tui.engine.methods import Method
+from wmse_tui.engine.training.restored import restored
 
 BACKEND = "inductor"
 TRIALS = 3
@@ -54,8 +55,7 @@ def compile_networks(
 ) -> Compiled:
     """Compile each network of a method, on the device where it lies, and try the result.
 
-    The trial changes nothing: buffers (running statistics) are put back, gradients are dropped. Compiled
-    code is kept in the cache folder for the next start.
+    The trial leaves no trace in the method. Compiled code is kept in the cache folder for the next start.
 
     Args:
         wanted: `compute.compile`.
@@ -70,16 +70,16 @@ def compile_networks(
     networks = [child for child in method.children() if any(True for _ in child.parameters())]
     compiled = Compiled(active=True, graphs=graphs)
     before = time.monotonic()
-    buffers = {name: buffer.clone() for name, buffer in method.named_buffers()}
     try:
-        for network in networks:
-            network.compile(backend=BACKEND, **({"mode": "reduce-overhead"} if graphs else {}))
-        batch = torch.randn(shape, generator=torch.Generator().manual_seed(0)).to(device)
-        for trial in range(TRIALS):
-            compiled.announce_step()
-            with autocast():
-                total = method(batch, step_key=(0, trial)).total
-            total.backward()
+        with restored(method, device):
+            for network in networks:
+                network.compile(backend=BACKEND, **({"mode": "reduce-overhead"} if graphs else {}))
+            batch = torch.randn(shape, generator=torch.Generator().manual_seed(0)).to(device)
+            for trial in range(TRIALS):
+                compiled.announce_step()
+                with autocast():
+                    total = method(batch, step_key=(0, trial)).total
+                total.backward()
     except Exception as error:  # noqa: BLE001  whatever a compiler raises, the networks still run as written
         for network in networks:
             network._compiled_call_impl = None  # noqa: SLF001  what `compile` has set; torch has no undo
@@ -87,11 +87,6 @@ def compile_networks(
         return Compiled(
             text=f"the networks run as written, for torch cannot compile them: {_reason(error)}", less=True
         )
-    finally:
-        method.zero_grad(set_to_none=True)
-        with torch.no_grad():
-            for name, buffer in method.named_buffers():
-                buffer.copy_(buffers[name])
     text = f"the networks are compiled, in {time.monotonic() - before:.0f} s"
     if graphs:
         text += ", and replayed as CUDA graphs"

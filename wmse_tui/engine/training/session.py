@@ -25,7 +25,7 @@ from wmse_tui.engine.errors import CheckpointError, Diverged, WhiteningFailed
 from wmse_tui.engine.evaluation import EvaluationInterrupted, evaluate
 from wmse_tui.engine.evaluation.portrait import Portrait
 from wmse_tui.engine.methods import Method, build_method, place
-from wmse_tui.engine.training.checkpoints import newest_checkpoint
+from wmse_tui.engine.training.checkpoints import file_sha256, newest_checkpoint
 from wmse_tui.engine.training.compiled import Compiled, compile_networks
 from wmse_tui.engine.training.device import Device, autocast, choose_device, prepare
 from wmse_tui.engine.training.failures import describe
@@ -34,13 +34,16 @@ from wmse_tui.engine.training.loop import Position, Trainer
 from wmse_tui.engine.training.optimizers import build_optimizer
 from wmse_tui.engine.training.requests import Requests, StopRequested
 from wmse_tui.engine.training.resources import Meter
+from wmse_tui.engine.training.trial import try_once
 from wmse_tui.engine.training.vitals import Vitals
 from wmse_tui.runs import reserve
 from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.errors import RunBusy, RunsError
 from wmse_tui.runs.events import Attempt, Evaluation, Event, Exit, Notice, Phase
+from wmse_tui.runs.events import Checkpoint as CheckpointSaved
 from wmse_tui.runs.lock import RunLock
 from wmse_tui.runs.process import write_trainer
+from wmse_tui.runs.watch import view_run
 from wmse_tui.runs.writer import EventWriter
 
 COMPLETED, FAILED, BAD_CONFIG, DIVERGED, STOPPED, BUSY = 0, 1, 2, 3, 4, 73
@@ -93,7 +96,14 @@ class Session:
 
     def _train(self, experiment: Experiment, device: Device, data: Data, batches: Batches) -> None:
         method = place(build_method(experiment), device.torch)
-        optimizer = build_optimizer(method.trainable_parameters(), experiment.optimizer)
+        compiled = self._compile(method, experiment, device.torch)
+        self.write(Phase(name="trial"))
+        try_once(method, batches, data, experiment, device.torch, compiled)
+        optimizer = build_optimizer(
+            method.trainable_parameters(),
+            experiment.optimizer,
+            unscheduled=method.unscheduled_parameters(),
+        )
         best: float | None = None
         kinds: tuple[str, ...] = ()
         found = newest_checkpoint(self.run.checkpoints, damaged=self._warn_damaged)
@@ -118,12 +128,12 @@ class Session:
         self._tell_attempt(
             experiment, device, batches, parameters=sum(p.numel() for p in method.parameters())
         )
-        compiled = self._compile(method, experiment, device.torch)
         keeper = Keeper(
             self.run.checkpoints, experiment.checkpoint, write=self.write, sync_log=self.log.sync, best=best
         )
         if found is not None:
             keeper.finish(found[0], kinds)
+            self._tell_unlogged(found[0], kinds)
         vitals = Vitals(method, seed=experiment.seed, meter=Meter(device.torch), write=self.write)
         portrait = Portrait(data, experiment, folder=self.run.artifacts, write=self.write)
         trainer = Trainer(
@@ -235,6 +245,21 @@ class Session:
             )
         )
         self.log.sync()
+
+    def _tell_unlogged(self, path: Path, kinds: tuple[str, ...]) -> None:
+        """Tell of the checkpoint that is resumed, if the attempt that made it died before it could."""
+        if all(saved.file != path.name for saved in view_run(self.run).checkpoints):
+            self.write(
+                CheckpointSaved(
+                    step=self.position.step,
+                    epoch=self.position.epoch,
+                    file=path.name,
+                    sha256=file_sha256(path),
+                    bytes=path.stat().st_size,
+                    kinds=kinds,
+                    seconds=0.0,
+                )
+            )
 
     def saved(self) -> str:
         """What a person still has after a failure."""

@@ -1,30 +1,36 @@
-"""The signs of life that a run gives between its losses: its embeddings' spectrum, the machine's load.
+"""The signs of life that a run gives between its losses: what becomes of its embeddings, the machine's load.
 
-Both go by the clock, wait for the device only when they are due, and change no bit of the training.
+They go by the clock, wait for the device only when they are due, and change no bit of the training.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import Any
 
-from torch import Tensor
+import torch
+from torch import Tensor, nn
 
 from wmse_tui.engine.diagnostics.report import diagnose
+from wmse_tui.engine.errors import WhiteningFailed
 from wmse_tui.engine.methods import Method
+from wmse_tui.engine.models.encoder_whitening import EncoderWhitening
+from wmse_tui.engine.models.switchable_whitening import importance_of
 from wmse_tui.engine.training.cadence import Cadence
 from wmse_tui.engine.training.resources import Meter
-from wmse_tui.runs.events import Diagnostics, Event
+from wmse_tui.runs.events import Event, NormImportance, NormWeights
 
 DIAGNOSTICS_SHARE = 200
 RESOURCES_SHARE = 500
 
 
 class Vitals:
-    """Looks at a step's embeddings and at the machine when it is time.
+    """Looks at a step's embeddings, its features and the machine when it is time.
 
     Args:
-        method: whose loss gave the embeddings.
+        method: whose loss gave the embeddings. The features that its encoder gives in training are kept until
+            the end of the step; the step's graph holds them anyway.
         seed: of the run.
         meter: reads the machine.
         write: takes the events.
@@ -46,7 +52,11 @@ class Vitals:
         self._write = write
         self._clock = clock
         self._diagnostics = Cadence(DIAGNOSTICS_SHARE, clock=clock)
+        self._of_features = Cadence(DIAGNOSTICS_SHARE, clock=clock)  # dearer: more dimensions
         self._resources = Cadence(RESOURCES_SHARE, clock=clock)
+        self._features: list[Tensor] = []
+        self._whitens = any(isinstance(module, EncoderWhitening) for module in method.encoder.modules())
+        method.encoder.register_forward_hook(self._keep_features)
 
     def after_step(self, embeddings: Tensor, *, step: int, epoch: int, flush: Callable[[], None]) -> None:
         """Look, if it is time, at the `embeddings` (views, batch, dim) of a step that has just been done.
@@ -55,11 +65,17 @@ class Vitals:
             step: the step's number, from 1; `epoch` counts completed epochs.
             flush: writes the losses up to this step, so that the log is in order; what it raises passes.
         """
-        if self._diagnostics.due():
-            flush()
-            before = self._clock()
-            self._write(self._diagnosis(embeddings.cpu(), step, epoch))
-            self._diagnostics.done(before)
+        looks = [(self._diagnostics, self._of_embeddings(embeddings, step, epoch))]
+        if self._features and len({features.shape for features in self._features}) == 1:
+            looks.append((self._of_features, self._of_encoder(step, epoch)))
+        for cadence, events in looks:
+            if cadence.due():
+                flush()
+                before = self._clock()
+                for event in events:
+                    self._write(event)
+                cadence.done(before)
+        self._features.clear()
         self.measure(step)
 
     def measure(self, step: int) -> None:
@@ -71,7 +87,31 @@ class Vitals:
                 self._write(event)
             self._resources.done(before)
 
-    def _diagnosis(self, embeddings: Tensor, step: int, epoch: int) -> Diagnostics:
-        whitened = self._method.whitened(embeddings, step_key=(self._seed, step))
+    def _keep_features(self, encoder: nn.Module, _inputs: Any, features: Tensor) -> None:
+        """One view's features; those of an evaluation belong to no step."""
+        if encoder.training:
+            self._features.append(features.detach())
+
+    def _of_embeddings(self, embeddings: Tensor, step: int, epoch: int) -> Iterator[Event]:
+        embeddings, key = embeddings.cpu(), (self._seed, step)
+        whitened = self._method.whitened(embeddings, step_key=key)
         slices, eps = (None, 0.0) if whitened is None else whitened
-        return diagnose(embeddings, space="projector", step=step, epoch=epoch, slices=slices, eps=eps)
+        try:
+            white = self._method.white(embeddings, step_key=key)
+        except WhiteningFailed:  # on a GPU it is found out later, with the loss
+            white = None
+        yield diagnose(
+            embeddings, space="projector", step=step, epoch=epoch, slices=slices, eps=eps, white=white
+        )
+        found = importance_of(self._method.encoder)
+        if found:
+            layers = tuple(
+                NormImportance(one.layer, one.statistics, one.means, one.covariances) for one in found
+            )
+            yield NormWeights(step=step, epoch=epoch, layers=layers)
+
+    def _of_encoder(self, step: int, epoch: int) -> Iterator[Event]:
+        """The features that the step's embeddings came from."""
+        features = torch.stack(self._features).float().cpu()
+        white = features if self._whitens else None
+        yield diagnose(features, space="features", step=step, epoch=epoch, white=white)

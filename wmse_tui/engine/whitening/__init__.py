@@ -2,7 +2,18 @@
 
 from wmse_tui.engine.whitening.diagnosis import diagnose
 from wmse_tui.engine.whitening.layout import Layout, random_partition
+from wmse_tui.engine.whitening.matrices import apply_matrix, inverse_root, whitening_matrix
 from wmse_tui.engine.whitening.operator import Operator, whiten
 from wmse_tui.engine.whitening.slicing import sliced
 
-__all__ = ["Layout", "Operator", "diagnose", "random_partition", "sliced", "whiten"]
+__all__ = [
+    "Layout",
+    "Operator",
+    "apply_matrix",
+    "diagnose",
+    "inverse_root",
+    "random_partition",
+    "sliced",
+    "whiten",
+    "whitening_matrix",
+]

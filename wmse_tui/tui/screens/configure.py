@@ -55,6 +55,8 @@ numbers digits are typed, so press escape before the number of another screen.
         Binding("ctrl+r,f5", "launch", "Launch", id="configure-launch", tooltip="Start the run and watch it"),
         Binding("D,f6", "launch('detached')", "Launch detached", show=False, id="configure-launch-detached",
                 tooltip="Start the run and stay here; leaving the app does not ask about it"),
+        Binding("Q", "launch('queued')", "Queue", show=False, id="configure-queue",
+                tooltip="Put the run into the queue: it starts when a slot is free, and you stay here"),
         Binding("s", "save", "Save", id="configure-save", tooltip="Save as a preset of your own"),
         Binding("o", "load", "Load", show=False, id="configure-load",
                 tooltip="Load a configuration file, or that of a run's folder"),

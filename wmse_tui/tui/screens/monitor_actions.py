@@ -17,6 +17,7 @@ from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.errors import RunsError
 from wmse_tui.runs.files import publish
 from wmse_tui.runs.lock import held
+from wmse_tui.runs.queue.places import cancel
 from wmse_tui.runs.recipe import Configuration, read_configuration
 from wmse_tui.runs.summary import summarise
 from wmse_tui.runs.text import safe
@@ -27,7 +28,7 @@ from wmse_tui.tui.widgets.monitor.requests import DEAF, NAMES, Asked
 
 Value = TypeVar("Value")
 _REMEMBERED = 4  # requests to a run
-_ALIVE = ("starting", "running", "paused", "stalled")
+_ALIVE = ("queued", "starting", "running", "paused", "stalled")
 
 
 class Fetched(Message):
@@ -180,12 +181,28 @@ class RunActions(AppScreen):
 
     def action_stop(self) -> None:
         """Ask whether to stop the run now."""
+        run, view = self.shown_run, self.shown_view
+        if run is not None and view is not None and view.state == "queued":
+            text = f"Take {safe(run.id, 64)} out of the queue?\n\nIt stays as it is, and can be queued again."
+            self.app.push_screen(
+                ConfirmScreen("Queue", text, yes="Take out", no="Wait on"), partial(self._take_out, run)
+            )
+            return
         run = self._listening("stop")
         if run is not None:
             text = f"Stop {safe(run.id, 64)} now?\n\nIt saves a checkpoint first, and can be resumed."
             self.app.push_screen(
                 ConfirmScreen("Stop", text, yes="Stop", no="Go on"), lambda yes: self._leave(run, "stop", yes)
             )
+
+    def _take_out(self, run: RunDirectory, yes: bool | None) -> None:
+        if yes:
+            self.attempt(lambda: cancel(run), lambda done: self._was_taken_out(run, done))
+
+    def _was_taken_out(self, run: RunDirectory, done: bool) -> None:
+        self.wmse.feed.nudge()
+        what = "is no longer in the queue" if done else "has just started"
+        self.wmse.say(f"{run.id} {what}.")
 
     def action_ask(self, command: str) -> None:
         """Leave a request in the run."""
@@ -242,7 +259,7 @@ class RunActions(AppScreen):
             self._resume(run)
 
     def _resume_unless_held(self, run: RunDirectory, state: str, is_held: bool) -> None:
-        if is_held or state == "starting":  # a trainer on its way takes the lock after a moment
+        if is_held or state in ("starting", "queued"):  # a trainer on its way takes the lock after a moment
             more = " p lets it go on." if state == "paused" else ""
             self.wmse.say(f"The run is {state} already.{more}", severity="warning")
         else:

@@ -13,6 +13,7 @@ from wmse_tui.config.load import load_experiment
 from wmse_tui.config.problems import ConfigError
 from wmse_tui.config.schema import Experiment
 from wmse_tui.runs.digest import RunDigest
+from wmse_tui.runs.queue.places import lost_places
 from wmse_tui.runs.text import safe
 from wmse_tui.runs.words import count, size
 from wmse_tui.tui.feed import CatalogueChanged
@@ -33,8 +34,9 @@ class RunsScreen(AppScreen):
     """The list of runs, and what can be done to them."""
 
     HELP = """\
-Every run under the runs folder, newest first. Actions are about the marked runs or, where none is marked,
-about the run under the cursor. Marks stay on their runs whatever the list shows.
+Every run under the runs folder, newest first; "queued 2" is the second in the queue. Actions are about the
+marked runs or, where none is marked, about the run under the cursor. Marks stay on their runs whatever the
+list shows.
 
 The filter takes words and fields: state:running (also active, ended, done), tag:x, method:simclr,byol,
 preset:cifar10, data:stl10, host:gpu-a, title:"two words", note:x, verdict:collapsed. A leading minus turns
@@ -50,7 +52,13 @@ a part round: -tag:old."""
             tooltip="Watch the run under the cursor",
         ),
         Binding("c", "compare", "Compare", id="runs-compare", tooltip="Compare the marked runs, up to eight"),
-        Binding("s", "stop(False)", "Stop", id="runs-stop", tooltip="Let runs save and stop"),
+        Binding(
+            "s",
+            "stop(False)",
+            "Stop",
+            id="runs-stop",
+            tooltip="Let runs save and stop; take queued ones out of the queue",
+        ),
         Binding(
             "e",
             "stop(True)",
@@ -60,6 +68,30 @@ a part round: -tag:old."""
             tooltip="Let runs end the running epoch, save and stop",
         ),
         Binding("r", "resume", "Resume", id="runs-resume", tooltip="Go on with runs that have not completed"),
+        Binding(
+            "Q",
+            "queue",
+            "Queue",
+            show=False,
+            id="runs-queue",
+            tooltip="Let runs go on when a slot is free; also those that lost their place",
+        ),
+        Binding(
+            "h",
+            "hold",
+            "Hold",
+            show=False,
+            id="runs-hold",
+            tooltip="Let queued runs wait on whatever is free, or held ones go on",
+        ),
+        Binding(
+            "f",
+            "first",
+            "First",
+            show=False,
+            id="runs-queue-first",
+            tooltip="Put queued runs before all others",
+        ),
         Binding(
             "d,delete",
             "delete",
@@ -114,6 +146,7 @@ a part round: -tag:old."""
     def on_mount(self) -> None:
         self._board = self.query_one(RunBoard)
         self._board.focus_list()
+        self._in_thread(self._look_for_lost)
         self._clock = self.set_interval(_CLOCK, self._look_at_the_clock)
 
     def on_screen_resume(self) -> None:
@@ -233,6 +266,43 @@ a part round: -tag:old."""
             acting.ask_resume(digest)
         else:
             self.wmse.trainers.resume(directory(digest))
+
+    def action_queue(self) -> None:
+        """Let runs go on when a slot is free."""
+        self._change(
+            "queue", "Not queued", "Queued", lambda d: self.wmse.trainers.queue(directory(d)), turn=True
+        )
+
+    def action_hold(self) -> None:
+        """Hold queued runs, or release held ones."""
+        self._change("hold", "Not held", "Held or released", acting.hold_or_release)
+
+    def action_first(self) -> None:
+        """Put queued runs before all others, in the order of the list."""
+        self._change("first", "Not put first", "Put first", acting.put_first, turn=True)
+
+    def _change(
+        self,
+        action: acting.Action,
+        refusal: str,
+        words: str,
+        act: Callable[[RunDigest], object],
+        *,
+        turn: bool = False,
+    ) -> None:
+        """Do something to the meant runs that needs no question; `turn`: beginning with the last."""
+        possible, refused = acting.sort_out(action, self._board.meant)
+        self._say_refused(refusal, refused)
+        if possible:
+            ordered = tuple(reversed(possible)) if turn else possible
+            self._do(words, lambda: acting.each(ordered, act))
+
+    def _look_for_lost(self) -> None:
+        lost = lost_places()
+        if lost:
+            whom = "1 run has lost its place" if lost == 1 else f"{lost} runs have lost their places"
+            text = f"{whom} in the queue (a reboot, a kill). Mark them and press Q, or: wmse-tui queue again"
+            self.app.call_from_thread(self.wmse.say, text, severity="warning")
 
     def action_delete(self) -> None:
         """Weigh the runs, ask, and delete them."""

@@ -6,10 +6,11 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from wmse_tui.runs.directory import RunDirectory
+from wmse_tui.runs.events import NormImportance, NormWeights
 from wmse_tui.runs.verdict import Verdict
 from wmse_tui.runs.view import RunView
 from wmse_tui.runs.watch import view_run
-from wmse_tui.tui.widgets.monitor.whitening import spread_rows, verdict_words
+from wmse_tui.tui.widgets.monitor.whitening import spread_rows, verdict_words, weight_bars
 
 MakeRun = Callable[..., RunDirectory]
 
@@ -61,3 +62,36 @@ def test_a_verdict_comes_with_its_evidence_and_what_to_try() -> None:
     words = verdict_words(Verdict("collapsed", "the rank is 1.2 \x1b[2J", ("a larger batch", "[b]less[/b]")))
     assert words.plain == "collapsed  the rank is 1.2 \\x1b[2J\ntry a larger batch\ntry [b]less[/b]"
     assert words.spans[0].style == "bold $error"
+
+
+def test_what_an_earlier_trainer_did_not_tell_has_no_row_and_the_rest_stands_beside_its_noise(
+    make_run: MakeRun,
+) -> None:
+    view = view_run(make_run("small", "completed"))
+    told = view.latest("projector")
+    assert told is not None
+    more = replace(
+        told,
+        rankme=28.4,
+        alignment=0.25,
+        contrastive_accuracy=0.875,
+        standard_deviation=0.5,
+        nulls=(("rankme", 31.5), ("alignment", 2.0), ("contrastive_accuracy", 1 / 256)),
+    )
+    found = [row.plain for row in spread_rows(view, more, "projector")]
+    assert found[6:] == [
+        "RankMe           28.4 (noise 31.5)",
+        "deviation        0.5",
+        "alignment        0.25 (unrelated 2)",
+        "finds its pair   0.875 (chance 0.00391)",
+    ]
+
+
+def test_the_weights_of_norms_are_a_bar_for_each_statistic_of_each_layer() -> None:
+    layer = NormImportance("layer1.1.bn1", ("BW", "IW"), (0.25, 0.75), (0.6, 0.4))
+    bars = weight_bars(NormWeights(step=3, epoch=0, layers=(layer,)))
+    assert [(bar.label, bar.value, bar.text) for bar in bars] == [
+        ("BW layer1.1.bn1", 0.6, "0.60 0.25"),
+        ("IW layer1.1.bn1", 0.4, "0.40 0.75"),
+    ]
+    assert weight_bars(None) == []

@@ -20,6 +20,7 @@ from wmse_tui.runs.text import safe
 from wmse_tui.runs.words import count
 from wmse_tui.tui.screens.ask import AskScreen, ConfirmScreen
 from wmse_tui.tui.screens.base import AppScreen
+from wmse_tui.tui.screens.queue import BusyScreen
 from wmse_tui.tui.widgets.configure.bench import Bench, file_entry
 from wmse_tui.tui.widgets.configure.trouble import TroubleScreen
 
@@ -60,7 +61,11 @@ class DraftActions(AppScreen):
     # Launch
 
     def action_launch(self, how: str = "own") -> None:
-        """Start a trainer on the draft and show the run; "detached": stay here, and leaving asks nothing."""
+        """Start a trainer on the draft and show the run.
+
+        "detached": stay here, and leaving asks nothing; "queued": the same, when it is its turn. Where others
+        train already, a launch asks whether to queue instead.
+        """
         draft = self._right_draft("be launched")
         if draft is None or self._starting:
             return
@@ -85,11 +90,24 @@ class DraftActions(AppScreen):
         if experiment is None or self._starting:
             return
         self._starting = True
-        self.rest_inspector()
-        own, name = how == "own", self.run_name or None
+        name = self.run_name or None
         try:
+            if how != "queued":
+                crowd = await asyncio.to_thread(self.wmse.trainers.crowd, experiment)
+                answer: str | None = "now"
+                if crowd:
+                    answer = await self.app.push_screen_wait(BusyScreen(crowd))
+                if answer is None:
+                    return
+                how = "queued" if answer == "queue" else how
+            self.rest_inspector()
             run = await asyncio.to_thread(
-                self.wmse.trainers.start, experiment, preset=draft.base.preset, name=name, own=own
+                self.wmse.trainers.start,
+                experiment,
+                preset=draft.base.preset,
+                name=name,
+                own=how == "own",
+                queue=how == "queued",
             )
         except (RunsError, ConfigError, OSError) as error:
             self.app.push_screen(TroubleScreen.of("the run cannot be started", error))
@@ -98,10 +116,13 @@ class DraftActions(AppScreen):
             self._starting = False
         self.run_name = ""
         self.redraw()
-        if own:
+        if how == "own":
             await self.wmse.open_run(run)
+            return
+        self.wmse.feed.nudge()
+        if how == "queued":
+            self.wmse.say(f"{run.id} starts when it is its turn; Runs shows its place", title="Queued")
         else:
-            self.wmse.feed.nudge()
             self.wmse.say(f"{run.id} is on its way; wmse-tui attach {run.id} shows it", title="Launched")
 
     # Save and load

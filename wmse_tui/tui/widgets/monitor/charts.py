@@ -47,8 +47,18 @@ CHARTS: tuple[Chart, ...] = (
             "feature_std",
             "smallest_pivot",
             "images_per_second",
+            "rankme",
+            "participation_ratio",
+            "stable_rank",
+            "anisotropy",
+            "alpha",
+            "mean_correlation",
+            "whiteness_error",
+            "alignment",
+            "uniformity",
         )
     ),
+    Chart("Contrastive accuracy", ("contrastive_accuracy",), percent=True),
 )
 
 

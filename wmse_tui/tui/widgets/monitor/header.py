@@ -21,6 +21,7 @@ STATE_STYLES = {
     "running": "$success",
     "completed": "$success",
     "starting": "$primary",
+    "queued": "$primary",
     "paused": "$warning",
     "stopped": "$warning",
     "stalled": "$warning",
@@ -100,7 +101,7 @@ def header_rows(view: RunView, headline: Headline, width: int) -> tuple[Content,
 
 def _identity(view: RunView, width: int) -> Content:
     style = STATE_STYLES.get(view.state, "dim")
-    sign = "■" if view.state in _ENDED else "○" if view.state == "new" else "●"
+    sign = "■" if view.state in _ENDED else "○" if view.state in ("new", "queued") else "●"
     attempt = f"attempt {view.attempt}" if view.attempt else ""
     device = safe(view.setup.device, 40) if view.setup is not None else ""
     title = safe(view.summary.title, 100)

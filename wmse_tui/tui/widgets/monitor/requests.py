@@ -21,7 +21,15 @@ NAMES = {
     "checkpoint": "checkpoint",
     "evaluate": "evaluate",
 }
-DEAF = ("new", "stopped", "diverged", "failed", "completed", "crashed")  # states in which nobody listens
+DEAF = (
+    "new",
+    "queued",
+    "stopped",
+    "diverged",
+    "failed",
+    "completed",
+    "crashed",
+)  # states in which nobody listens
 
 
 @dataclass(frozen=True, slots=True)

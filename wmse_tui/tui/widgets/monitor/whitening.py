@@ -8,12 +8,12 @@ from textual.content import Content
 from textual.events import Resize
 
 from wmse_tui.runs.curves import reference
-from wmse_tui.runs.events import Diagnostics
+from wmse_tui.runs.events import Diagnostics, NormWeights
 from wmse_tui.runs.text import safe
 from wmse_tui.runs.verdict import Verdict
 from wmse_tui.runs.view import RunView
 from wmse_tui.runs.words import number
-from wmse_tui.tui.charts.bars import Spectrum
+from wmse_tui.tui.charts.bars import Bar, Bars, Spectrum
 from wmse_tui.tui.widgets.monitor.line import Line, Paragraph
 from wmse_tui.tui.widgets.monitor.pane import Pane
 
@@ -25,18 +25,34 @@ VERDICT_STYLES = {
     "collapsed": "$error",
     "diverging": "$error",
 }
-SPACES = ("projector", "encoder")
-_ABOUT = {"projector": "seen by the loss", "encoder": "as evaluated"}
-_ROWS = 6
+SPACES = ("projector", "features", "encoder")
+WEIGHTS = "norm weights"
+_ABOUT = {"projector": "seen by the loss", "features": "seen by the projector", "encoder": "as evaluated"}
+_ROWS = 17
+_MORE = (
+    ("rankme", "RankMe"),
+    ("participation_ratio", "participation"),
+    ("stable_rank", "stable rank"),
+    ("anisotropy", "anisotropy"),
+    ("alpha", "alpha"),
+    ("standard_deviation", "deviation"),
+    ("whiteness_error", "whiteness error"),
+    ("alignment", "alignment"),
+    ("uniformity", "uniformity"),
+    ("contrastive_accuracy", "finds its pair"),
+    ("lidar", "LiDAR"),
+)
+_NULL_WORDS = {"alignment": "unrelated", "uniformity": "even", "contrastive_accuracy": "chance"}
 
 
 class WhiteningPane(Pane):
-    """The newest look at the embeddings of the projector, or of the encoder."""
+    """The newest look at the embeddings of the projector, or of the encoder; the weights of its norms."""
 
     def __init__(self) -> None:
         super().__init__(title="Whitening", id="whitening")
         self._verdict = Paragraph()
         self._rows = tuple(Line() for _ in range(_ROWS))
+        self._weights = Bars()
         self._spectrum = Spectrum()
         self._space = SPACES[0]
         self._view: RunView | None = None
@@ -45,27 +61,38 @@ class WhiteningPane(Pane):
         with VerticalScroll(can_focus=False):
             yield self._verdict
             yield from self._rows
+            yield self._weights
         with Vertical(id="spectrum"):
             yield self._spectrum
 
     def show(self, view: RunView) -> None:
         """Show what the run knows of its embeddings."""
         self._view = view
-        told = view.latest(self._space)
         self._verdict.say(verdict_words(view.verdict))
-        texts = spread_rows(view, told, self._space)
+        weights = self._space == WEIGHTS and view.norm_weights is not None
+        space = SPACES[0] if self._space == WEIGHTS else self._space
+        told = view.latest(space)
+        texts = weights_head(view.norm_weights) if weights else spread_rows(view, told, space)
         for place, row in enumerate(self._rows):
+            row.display = place < len(texts)
             row.say(texts[place] if place < len(texts) else Content(""))
+        self._weights.display = weights
+        self._weights.show(weight_bars(view.norm_weights) if weights else (), maximum=1.0)
         self._spectrum.show(
             told.spectrum if told is not None else (),
             ranks=told.dim if told is not None else None,
             title="Eigenvalues",
-            note=_ABOUT[self._space],
+            note=_ABOUT[space],
         )
 
     def other_space(self) -> None:
-        """The projector's embeddings, or the encoder's."""
-        self._space = SPACES[1 - SPACES.index(self._space)]
+        """The next of the projector's embeddings, the encoder's, and the weights of norms that have some."""
+        seen = [SPACES[0]]
+        if self._view is not None:
+            seen += [space for space in SPACES[1:] if self._view.latest(space) is not None]
+            seen += [WEIGHTS] if self._view.norm_weights is not None else []
+        place = seen.index(self._space) if self._space in seen else 0
+        self._space = seen[(place + 1) % len(seen)]
         if self._view is not None:
             self.show(self._view)
 
@@ -97,8 +124,40 @@ def spread_rows(view: RunView, told: Diagnostics | None, space: str) -> list[Con
         ),
         _named("smallest pivot", pivot),
         _named("feature std", number(told.feature_std, 3) + _against(view, "feature_std", space)),
-        _named("mean correlation", number(told.mean_correlation, 3)),
+        _named("mean correlation", number(told.mean_correlation, 3) + _noise(told, "mean_correlation")),
+        *(
+            _named(title, number(value, 3) + _noise(told, name))
+            for name, title in _MORE
+            if (value := getattr(told, name)) is not None
+        ),
     ]
+
+
+def weights_head(told: NormWeights | None) -> list[Content]:
+    """What the bars of the norms' weights mean."""
+    step = "" if told is None else f" step {told.step}"
+    return [
+        Content.assemble((WEIGHTS, "bold"), (step, "dim")),
+        Content.styled("of covariances (bars), of means", "dim"),
+    ]
+
+
+def weight_bars(told: NormWeights | None) -> list[Bar]:
+    """A bar for each statistic of each layer of switchable whitening: its weight for covariances."""
+    return [
+        Bar(
+            label=f"{name} {layer.layer}",
+            value=covariance,
+            text=f"{covariance:.2f} {mean:.2f}",
+        )
+        for layer in (() if told is None else told.layers)
+        for name, mean, covariance in zip(layer.statistics, layer.means, layer.covariances, strict=False)
+    ]
+
+
+def _noise(told: Diagnostics, name: str) -> str:
+    null = dict(told.nulls).get(name)
+    return "" if null is None else f" ({_NULL_WORDS.get(name, 'noise')} {number(null, 3)})"
 
 
 def _against(view: RunView, quantity: str, space: str) -> str:

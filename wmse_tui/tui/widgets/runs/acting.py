@@ -21,11 +21,13 @@ from wmse_tui.runs.control import request
 from wmse_tui.runs.digest import RunDigest
 from wmse_tui.runs.directory import RunDirectory, remove_run
 from wmse_tui.runs.errors import BadTag, RunsError
+from wmse_tui.runs.queue.places import cancel, go_first, hold, release
 from wmse_tui.runs.text import safe
 from wmse_tui.runs.view import ENDED
 from wmse_tui.runs.words import count
 
-Action = Literal["stop", "resume", "delete"]
+Action = Literal["stop", "resume", "delete", "queue", "hold", "first"]
+_AT_WORK = ("starting", "running", "paused", "stalled")
 _NAMED = 4  # runs that a sentence names
 
 
@@ -52,11 +54,21 @@ def why_not(action: Action, digest: RunDigest) -> str:
             return "it was never started"
         case "resume" if state == "completed":
             return "it has completed, there is nothing left to do"
+        case "resume" if state == "queued":
+            return "it waits in the queue; put it first, or take it out with Stop"
         case "resume" if state in ("starting", "running", "stalled"):
             return f"it is {state} already"
-        case "resume" | "delete" if state == "unknown" and not digest.problem:
+        case "queue" if state == "completed":
+            return "it has completed, there is nothing left to do"
+        case "queue" if state == "queued" or state in _AT_WORK:
+            return f"it is {state} already"
+        case "hold" | "first" if state != "queued":
+            return "it is not in the queue"
+        case "resume" | "delete" | "queue" if state == "unknown" and not digest.problem:
             return f"it may be running: {digest.state_reason}" if digest.state_reason else "it may be running"
-        case "delete" if state in ("starting", "running", "paused", "stalled"):
+        case "delete" if state == "queued":
+            return "it waits in the queue; take it out first, with Stop"
+        case "delete" if state in _AT_WORK:
             return f"it is {state}; stop it first"
     return ""
 
@@ -93,13 +105,27 @@ def reason_of(error: RunsError) -> str:
 
 
 def ask_stop(digest: RunDigest, *, after_epoch: bool) -> None:
-    """Ask the trainer to save and leave. Raises RunsError."""
+    """Ask the trainer to save and leave; take a run that waits out of the queue. Raises RunsError."""
+    if digest.state == "queued" and cancel(directory(digest)):
+        return
     request(directory(digest), "stop_after_epoch" if after_epoch else "stop", by="app")
 
 
 def ask_resume(digest: RunDigest) -> None:
     """Ask the trainer of a paused run to go on. Raises RunsError."""
     request(directory(digest), "resume", by="app")
+
+
+def hold_or_release(digest: RunDigest) -> None:
+    """Let a waiting run wait on whatever is free; a held one go on. Raises RunsError."""
+    run = directory(digest)
+    if not release(run):
+        hold(run)
+
+
+def put_first(digest: RunDigest) -> None:
+    """Put a waiting run before all others. Raises RunsError."""
+    go_first(directory(digest))
 
 
 def remove(digest: RunDigest) -> None:

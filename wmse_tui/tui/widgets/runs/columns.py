@@ -97,6 +97,10 @@ def _loss(digest: RunDigest, drawing: Drawing) -> Cell:  # noqa: ARG001
     return Cell("" if digest.loss is None else number(digest.loss, 3))
 
 
+def _state(digest: RunDigest) -> str:
+    return f"{digest.state} {digest.place}" if digest.place else digest.state
+
+
 def _tags(digest: RunDigest) -> str:
     return " ".join(digest.tags)
 
@@ -117,8 +121,8 @@ COLUMNS: tuple[Column, ...] = (
         least=9,
         most=9,
         rank=0,
-        key=lambda d: d.state,
-        cell=lambda d, _: Cell(d.state, _STATES.get(d.state, "muted")),
+        key=lambda d: (d.state, d.place),
+        cell=lambda d, _: Cell(_state(d), _STATES.get(d.state, "muted")),
     ),
     Column(
         name="preset",

@@ -1,0 +1,97 @@
+"""Whatever the files of a run say, no command sends a terminal anything but printable text."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable
+
+import pytest
+from hostile import NASTY, acts, hostile_events
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from rich.console import Console
+from typer.testing import Result
+
+from wmse_tui.cli.follow.live import draw, frame
+from wmse_tui.cli.follow.plain import PlainLines
+from wmse_tui.cli.messages import error_lines
+from wmse_tui.cli.report import report
+from wmse_tui.config.load import dump_experiment, load_experiment
+from wmse_tui.config.locations import runs_dir
+from wmse_tui.runs.directory import RunDirectory, create_run
+from wmse_tui.runs.events import Record, encode
+from wmse_tui.runs.fold import fold_all
+from wmse_tui.runs.reader import read_log
+from wmse_tui.runs.summary import Summary
+from wmse_tui.runs.view import RunView
+
+Cli = Callable[..., Result]
+anything = st.text(st.characters(codec="utf-8"), max_size=40)
+
+
+@settings(deadline=None, max_examples=60)
+@given(text=anything)
+@example(text=NASTY)
+def test_render_no_control_chars(text: str) -> None:
+    """`show`, the plain lines of `--headless` and error messages, with any text in every place of a log."""
+    records = [Record(1, n, 1e9 + n, 1, event) for n, event in enumerate(hostile_events(text), 1)]
+    view = fold_all(RunView(run_id=text, path=text, summary=Summary(title=text, preset=text)), records)
+    assert not acts(report(view))
+    plain = PlainLines()
+    assert not any(acts(line) for record in records for line in plain.lines(record, view))
+    assert not any(acts(line) for line in error_lines(text, text, (text,)))
+
+
+@pytest.fixture
+def hostile() -> RunDirectory:
+    experiment = load_experiment(preset="quickstart").model_copy(update={"title": "a \x1b[31m [/foo] title"})
+    runs = [create_run(runs_dir(), dump_experiment(experiment), name=name) for name in ("hostile", "other")]
+    for run in runs:
+        lines = [encode(Record(1, n, 1e9 + n, 1, event)) for n, event in enumerate(hostile_events(), 1)]
+        run.events.write_text("\n".join(lines) + "\n")
+        run.trainer_log.write_text(NASTY + "\n")
+        run.annotations.write_text(json.dumps({"v": 1, "tags": ["fine"], "note": NASTY}))
+    return runs[0]
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("show", "hostile"),
+        ("show", "hostile", "--json"),
+        ("runs",),
+        ("runs", "--json"),
+        ("logs", "hostile"),
+        ("tag", "hostile"),
+        *(
+            ("compare", "hostile", "other", "--format", f)
+            for f in ("table", "json", "csv", "markdown", "latex")
+        ),
+        ("attach", "hostile", "--headless"),
+        ("attach", "hostile", "--json"),
+        ("show", "hos\x1b[2Jtile"),
+        ("run", "--preset", "\x1b]0;x\x07"),
+        ("run", "--preset", "quickstart", "--name", "\x1b]0;x\x07", "--headless"),
+        ("run", "--preset", "quickstart", "--set", "seed=\x1b[31m", "--headless"),
+    ],
+    ids=" ".join,
+)
+def test_no_command_sends_what_a_file_or_an_argument_says(
+    cli: Cli, hostile: RunDirectory, command: tuple[str, ...]
+) -> None:
+    result = cli(*command)
+    assert result.output
+    assert acts(result.output) <= {"\r"}, repr(result.output)  # \r: how csv ends its lines
+    assert len(read_log(hostile.events)) == len(hostile_events())
+
+
+def test_the_live_display_sends_nothing_of_it(hostile: RunDirectory) -> None:
+    """Drawn without a terminal: whatever is left of control characters would come from the run."""
+    from wmse_tui.runs.watch import view_run
+
+    console = Console(file=io.StringIO(), force_terminal=False, width=100)
+    console.print(draw(frame(view_run(hostile), NASTY), 100))
+    drawn = console.file.getvalue()  # type: ignore[attr-defined]
+    assert "hostile" in drawn
+    assert not acts(drawn)

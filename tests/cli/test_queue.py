@@ -1,0 +1,106 @@
+"""`--queue`, `--sweep` and `queue`, with the machine's slot taken by the test."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from typer.testing import Result
+
+from wmse_tui.runs.annotations import read_annotations
+from wmse_tui.runs.catalogue import list_runs
+from wmse_tui.runs.lock import take
+from wmse_tui.runs.queue import places, tickets
+from wmse_tui.runs.slots import make_folders, slot_lock
+from wmse_tui.runs.watch import view_run
+
+Cli = Callable[..., Result]
+QUEUE = ("run", "--preset", "quickstart", "--set", "compute.device=cpu", "--queue")
+SWEEP = ("run", "--preset", "quickstart", "--set", "compute.device=cpu", "--sweep", "seed=3,4")
+
+
+@pytest.fixture(autouse=True)
+def _taken(tmp_path: Path) -> Iterator[None]:
+    """Nothing starts while the test lasts, and nobody is left waiting after it."""
+    make_folders()
+    places.forget()
+    slot = take(slot_lock("machine"))
+    assert slot is not None
+    yield
+    for run in list_runs(tmp_path / "runs"):
+        if tickets.of_run(run) is not None:
+            places.cancel(run)
+    os.close(slot)
+
+
+def test_a_queued_run_returns_at_once_and_is_listed(cli: Cli) -> None:
+    result = cli(*QUEUE, "--name", "mine")
+    assert result.exit_code == 0
+    assert result.stdout == "mine\n"
+    assert "queued: next: used by a run" in result.stderr
+    listed = json.loads(cli("queue", "--json").stdout)
+    assert [slot["slot"] for slot in listed["slots"]] == ["machine"]
+    (row,) = listed["queue"]
+    assert (row["place"], row["run_id"], row["state"], row["slots"]) == (1, "mine", "waiting", ["machine"])
+    assert "queued 1" in cli("runs").stdout
+    again = cli(*QUEUE, "--name", "mine")
+    assert again.exit_code == 73
+    assert "run mine waits in the queue" in again.stderr
+
+
+def test_the_order_is_changed_by_commands(cli: Cli) -> None:
+    for name in ("a", "b", "c"):
+        cli(*QUEUE, "--name", name)
+    assert cli("queue", "first", "c", "b").exit_code == 0
+    assert cli("queue", "hold", "a").stderr == "a: held\n"
+    assert cli("queue", "hold", "a").stderr == "a: held already\n"
+    rows = [line.split() for line in cli("queue").stdout.splitlines()]
+    assert [row[:3] for row in rows[-3:]] == [
+        ["1", "c", "waiting"],
+        ["2", "b", "waiting"],
+        ["3", "a", "held"],
+    ]
+    assert cli("queue", "release", "a").stderr == "a: released\n"
+    assert cli("queue", "cancel", "c").stderr == "c: taken out of the queue\n"
+    assert cli("stop", "b").stderr == "b was waiting; it is no longer in the queue.\n"
+    refused = cli("queue", "hold", "b")
+    assert refused.exit_code == 1
+    assert "run b is not in the queue" in refused.stderr
+
+
+def test_nothing_is_queued_after_what_will_not_complete(cli: Cli, tmp_path: Path) -> None:
+    cli(*QUEUE, "--name", "a")
+    assert cli(*QUEUE, "--name", "b", "--after", "a").exit_code == 0
+    assert view_run(list_runs(tmp_path / "runs")[0]).state_reason == "after a"
+    assert cli(*QUEUE, "--after", "none").exit_code == 2
+    assert len(list_runs(tmp_path / "runs")) == 2
+
+
+def test_a_sweep_tells_its_count_and_cost_and_asks(cli: Cli, tmp_path: Path) -> None:
+    asked = cli(*SWEEP, "--name", "s")
+    assert asked.exit_code == 2
+    assert "2 runs: seed = 3, 4" in asked.stderr
+    assert "time: unknown: no comparable run of this machine has completed an epoch" in asked.stderr
+    assert "not queueing 2 runs without being sure" in asked.stderr
+    assert list_runs(tmp_path / "runs") == ()
+    made = cli(*SWEEP, "--name", "s", "--yes")
+    assert made.stdout == "s-1\ns-2\n"
+    run = next(run for run in list_runs(tmp_path / "runs") if run.id == "s-2")
+    said = read_annotations(run)
+    assert said.note == "seed=4"
+    assert said.tags[0].startswith("sweep-")
+    assert view_run(run).summary.seed == 4
+    again = cli(*SWEEP, "--name", "s", "--yes")
+    assert again.exit_code == 0
+    assert again.stdout == ""
+    assert "All of them are completed, at work or queued already." in again.stderr
+
+
+def test_a_wrong_value_of_a_sweep_makes_nothing(cli: Cli, tmp_path: Path) -> None:
+    result = cli(*SWEEP[:-1], "seed=1,x", "--yes")
+    assert result.exit_code == 2
+    assert "--sweep seed=x" in result.stderr
+    assert list_runs(tmp_path / "runs") == ()

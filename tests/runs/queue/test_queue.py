@@ -1,0 +1,245 @@
+"""The queue with real waiting processes and a stand-in for the trainer."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from subprocess import Popen
+
+import pytest
+
+from wmse_tui.runs.directory import RunDirectory, create_run, remove_run
+from wmse_tui.runs.errors import NotQueued, RunQueued
+from wmse_tui.runs.launch import launch_trainer
+from wmse_tui.runs.queue import places, tickets
+from wmse_tui.runs.queue.enqueue import enqueue
+from wmse_tui.runs.slots import Wish, use_of
+from wmse_tui.runs.watch import view_run
+
+CONFIG = """\
+dataset: {name: patterns}
+backbone: {arch: cifar_resnet8}
+method: {name: w_mse, whitening_size: 64}
+schedule: {kind: step, epochs: 3, batch_size: 256}
+compute: {device: cpu}
+"""
+# Notes when it begins and ends, fails in a run called bad, and trains until it may end.
+TRAINER = """#!{python}
+import os, sys, time
+from pathlib import Path
+from wmse_tui.runs.directory import RunDirectory
+from wmse_tui.runs.events import Error, Exit, Phase
+from wmse_tui.runs.lock import RunLock
+from wmse_tui.runs.process import write_trainer
+from wmse_tui.runs.writer import EventWriter
+run = RunDirectory(Path(sys.argv[-1]))
+diary = os.open(run.path.parent / "diary", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+os.write(diary, f"+{{run.id}}\\n".encode())
+with RunLock(run), EventWriter(run.events) as log:
+    write_trainer(run, attempt=log.begin_attempt())
+    log.write(Phase("train"))
+    while not (run.path.parent / "go").exists():
+        time.sleep(0.02)
+    if run.id.startswith("bad"):
+        log.write(Error(code="E_DATA", title="there are no images", stage="training"))
+    status = "failed" if run.id.startswith("bad") else "completed"
+    log.write(Exit(status=status, step=1, epoch=1, seconds=1.0))
+os.write(diary, f"-{{run.id}}\\n".encode())
+"""
+Eventually = Callable[[Callable[[], object]], None]
+HERE = Wish(("machine",))
+
+
+class Yard:
+    """Runs, a trainer that waits for `go`, and what was begun and ended in which order."""
+
+    def __init__(self, root: Path, python: Path) -> None:
+        self.root, self.python = root, python
+        self.processes: dict[str, Popen[bytes]] = {}
+
+    def queue(self, name: str, *after: RunDirectory, wanted: Wish = HERE) -> RunDirectory:
+        run = create_run(self.root, CONFIG, name=name)
+        self.processes[name] = enqueue(run, after=after, wanted=wanted, python=self.python)
+        return run
+
+    def go(self) -> None:
+        (self.root / "go").touch()
+
+    @property
+    def diary(self) -> list[str]:
+        path = self.root / "diary"
+        return path.read_text().split() if path.exists() else []
+
+
+@pytest.fixture
+def yard(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Yard]:
+    monkeypatch.setenv("WMSE_TUI_QUEUE", str(tmp_path / "queue"))
+    places.forget()
+    python = tmp_path / "trainer"
+    python.write_text(TRAINER.format(python=sys.executable))
+    python.chmod(0o700)
+    made = Yard(tmp_path / "runs", python)
+    yield made
+    for process in made.processes.values():
+        process.kill()
+        process.wait()
+
+
+def test_one_after_the_other_in_order_and_never_two(yard: Yard, eventually: Eventually) -> None:
+    runs = [yard.queue(name) for name in "abcd"]
+    eventually(lambda: yard.diary == ["+a"])
+    assert [view_run(run).state for run in runs[1:]] == ["queued"] * 3
+    places.forget()
+    assert [view_run(run).place for run in runs[1:]] == [1, 2, 3]
+    assert use_of("machine") == "used by a"
+    yard.go()
+    eventually(lambda: len(yard.diary) == 8)
+    assert yard.diary == ["+a", "-a", "+b", "-b", "+c", "-c", "+d", "-d"]
+    assert [yard.processes[name].wait(20) for name in "abcd"] == [0] * 4
+    assert tickets.entries() == ()
+    assert not any(run.queue_lock.exists() for run in runs)
+    assert use_of("machine") == ""
+
+
+def test_two_slots_train_two_and_a_wish_for_one_of_them_waits_for_that(
+    yard: Yard, eventually: Eventually, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "pynvml.py").write_text(FREE_CARDS)
+    monkeypatch.setenv("PYTHONPATH", f"{tmp_path}{os.pathsep}{os.environ.get('PYTHONPATH', '')}")
+    both, one = Wish(("GPU-a", "GPU-b")), Wish(("GPU-a",))
+    for name, wanted in (("a", both), ("b", one), ("c", both)):
+        yard.queue(name, wanted=wanted)
+    eventually(lambda: len(yard.diary) == 2)
+    assert sorted(yard.diary) == ["+a", "+c"], "b wants the card of a, and c passes it by the other"
+    yard.go()
+    eventually(lambda: len(yard.diary) == 6)
+
+
+FREE_CARDS = """
+from types import SimpleNamespace
+class NVMLError(Exception): pass
+def nvmlInit(): pass
+def nvmlDeviceGetHandleByUUID(uuid): return uuid
+def nvmlDeviceGetComputeRunningProcesses(card): return []
+def nvmlDeviceGetMemoryInfo(card): return SimpleNamespace(used=1, total=100)
+"""
+
+
+def test_a_killed_waiter_frees_its_place_and_is_offered_again(yard: Yard, eventually: Eventually) -> None:
+    yard.queue("a")
+    b = yard.queue("b")
+    yard.queue("c")
+    eventually(lambda: yard.diary == ["+a"])
+    yard.processes["b"].kill()
+    yard.processes["b"].wait()
+    places.forget()
+    view = view_run(b)
+    assert (view.state, view.state_reason) == (
+        "new",
+        "its place in the queue was lost; `wmse-tui queue again b` queues it again",
+    )
+    assert places.lost_places() == 1
+    yard.go()
+    eventually(lambda: yard.diary == ["+a", "-a", "+c", "-c"])
+    yard.processes["b"] = enqueue(b, wanted=HERE, python=yard.python)
+    eventually(lambda: yard.diary[-1] == "-b")
+    assert places.lost_places() == 0
+
+
+def test_a_killed_trainer_starts_the_next(yard: Yard, eventually: Eventually) -> None:
+    a, _ = yard.queue("a"), yard.queue("b")
+    eventually(lambda: view_run(a).state == "running")
+    yard.processes["a"].send_signal(signal.SIGKILL)
+    eventually(lambda: yard.diary == ["+a", "+b"])
+    assert yard.processes["a"].wait() == -signal.SIGKILL
+    assert view_run(a).state == "crashed"
+
+
+def test_hold_release_first_and_cancel(yard: Yard, eventually: Eventually) -> None:
+    yard.queue("a")
+    eventually(lambda: yard.diary == ["+a"])
+    b, c, d, e = (yard.queue(name) for name in "bcde")
+    assert places.hold(b)
+    assert not places.hold(b)
+    assert places.go_first(d)
+    assert not places.go_first(d)
+    assert places.cancel(c)
+    with pytest.raises(NotQueued, match="run c is not in the queue"):
+        places.cancel(c)
+    assert yard.processes["c"].wait(20) == 4
+    assert view_run(c).state == "new"
+    yard.go()
+    eventually(lambda: yard.diary == ["+a", "-a", "+d", "-d", "+e", "-e"])
+    assert view_run(b).state_reason == "held; `wmse-tui queue release b` lets it go on"
+    assert places.release(b)
+    eventually(lambda: yard.diary[-1] == "-b")
+    assert view_run(e).state == "completed"
+
+
+def test_after_waits_for_completion_and_a_failure_is_told(yard: Yard, eventually: Eventually) -> None:
+    bad = yard.queue("bad")
+    late = yard.queue("late", bad)
+    good = yard.queue("good")
+    then = yard.queue("then", good)
+    eventually(lambda: yard.diary == ["+bad"])
+    assert view_run(late).state_reason == "after bad"
+    yard.go()
+    eventually(lambda: yard.diary == ["+bad", "-bad", "+good", "-good", "+then", "-then"])
+    assert yard.processes["late"].wait(20) == 1
+    places.forget()
+    view = view_run(late)
+    assert view.state == "new"
+    assert view.state_reason == (
+        "not started: it was to come after bad, which has failed: there are no images; "
+        "`wmse-tui queue again late` queues it again"
+    )
+    assert view_run(then).state == "completed"
+
+
+def test_a_queued_run_is_not_started_queued_or_removed(yard: Yard, eventually: Eventually) -> None:
+    yard.queue("a")
+    eventually(lambda: yard.diary == ["+a"])
+    b = yard.queue("b")
+    for attempt in (lambda: launch_trainer(b), lambda: enqueue(b), lambda: remove_run(b)):
+        with pytest.raises(RunQueued, match="run b waits in the queue"):
+            attempt()
+
+
+def test_the_queue_waits_for_a_run_that_was_started_past_it(yard: Yard, eventually: Eventually) -> None:
+    direct = create_run(yard.root, CONFIG, name="direct")
+    yard.processes["direct"] = launch_trainer(direct, python=yard.python)
+    a = yard.queue("a")
+    eventually(lambda: yard.diary == ["+direct"])
+    time.sleep(1.0)  # several looks of the waiting process
+    places.forget()
+    assert view_run(a).state_reason == "next: used by a run that was started past the queue"
+    yard.go()
+    eventually(lambda: yard.diary == ["+direct", "-direct", "+a", "-a"])
+
+
+def test_rubbish_and_tickets_of_dead_hosts_stand_in_nobodys_way(yard: Yard, eventually: Eventually) -> None:
+    a = yard.queue("a")
+    folder = next(iter(tickets.entries())).path.parent
+    name = "{:020d}-0000000{}.waiting"
+    (folder / name.format(1, 1)).write_bytes(b"\xff{")
+    (folder / name.format(2, 2)).write_text("[" * 5000)
+    (folder / name.format(3, 3)).write_text(
+        '{"run": "/gone", "host": "dead", "time": 1.0, "slots": ["machine"]}'
+    )
+    (folder / name.format(4, 4)).mkdir()
+    os.mkfifo(folder / name.format(5, 5))
+    (folder / name.format(6, 6)).symlink_to("/dev/zero")
+    (folder / "notes.waiting").touch()
+    yard.go()
+    eventually(lambda: yard.diary == ["+a", "-a"])
+    assert view_run(a).state == "completed"
+    left = tickets.entries()
+    assert [(entry.order, entry.alive, bool(entry.problem)) for entry in left] == [
+        (1, False, True),
+        (2, False, True),
+        (3, False, False),
+    ]

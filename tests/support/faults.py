@@ -1,0 +1,225 @@
+"""File operations that fail where a test wants it: the n-th, or the one of a name, by an error or by death.
+
+    with Faults(folder, Fault(3, "ENOSPC")) as faults:   # the third operation below `folder`
+        save(...)
+    faults.done                                          # ["open .x.tmp", "write .x.tmp", ...]
+
+The product carries nothing of this: `os` and `os.fdopen` are exchanged for the time of the block. Operations
+are counted while they are about to happen, so that death at the n-th is death after the one before; a write
+that dies or comes short leaves half of its bytes, as a real one may.
+"""
+
+from __future__ import annotations
+
+import errno
+import io
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+from unittest import mock
+
+ERRORS = ("ENOSPC", "EDQUOT", "EIO", "EACCES", "EROFS")
+"""What a disk may say."""
+DEATH = "death"
+"""The process ends here; in this process an exception that nothing catches, and no operation after it."""
+KILL = "kill"
+"""As `death`, by a real SIGKILL: for a process that was made to die."""
+SHORT = "short"
+"""A write takes half of the bytes, and the disk is full."""
+HOWS = (*ERRORS, SHORT, DEATH)
+
+
+class Died(BaseException):
+    """Stands for the death of the process."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One fault.
+
+    Args:
+        at: the number of the operation, from 1, or the beginning of its name ("replace best.pt").
+        how: one of HOWS, or KILL.
+        lasting: every operation after it that needs room or permission fails likewise, as on a disk that
+            stays full.
+    """
+
+    at: int | str
+    how: str
+    lasting: bool = False
+
+
+class Faults:
+    """Counts the operations on files below `folder`, and makes one of them fail.
+
+    Attributes:
+        done: the operations so far, by name.
+        struck: whether the fault has happened.
+    """
+
+    def __init__(self, folder: Path, fault: Fault | None = None) -> None:
+        self.done: list[str] = []
+        self.struck = False
+        self._folder = str(folder.resolve())
+        self._fault = fault
+        self._dead = False
+        self._patches: list[Any] = []
+
+    def __enter__(self) -> Faults:
+        made = {
+            "open": self._open(os.open),
+            "fdopen": self._fdopen(os.fdopen),
+            "write": self._write(os.write),
+            **{name: self._on_descriptor(name, getattr(os, name)) for name in ("fsync", "ftruncate")},
+            "posix_fallocate": self._on_descriptor("allocate", os.posix_fallocate),
+            **{name: self._on_paths(name, getattr(os, name)) for name in ("replace", "rename", "link")},
+            "unlink": self._on_paths("unlink", os.unlink),
+        }
+        self._patches = [mock.patch.object(os, name, function) for name, function in made.items()]
+        for patch in self._patches:
+            patch.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for patch in self._patches:
+            patch.stop()
+
+    def strike(self, operation: str, path: str, half: Callable[[], object] = lambda: None) -> None:
+        """Called before an operation on `path`; raises where it is to fail. `half` does half of it."""
+        if not path.startswith(self._folder):
+            return
+        if self._dead:
+            raise Died
+        self.done.append(f"{operation} {Path(path).name}")
+        fault = self._fault
+        if fault is None:
+            return
+        hit = not self.struck and (
+            len(self.done) == fault.at if isinstance(fault.at, int) else self.done[-1].startswith(fault.at)
+        )
+        again = self.struck and fault.lasting and operation in ("open", "write", "allocate", "link")
+        if not hit and not again:
+            return
+        self.struck = True
+        if fault.how in (DEATH, KILL, SHORT):
+            half()
+        if fault.how == KILL:
+            os.kill(os.getpid(), signal.SIGKILL)
+        if fault.how == DEATH:
+            self._dead = True
+            raise Died
+        code = errno.ENOSPC if fault.how == SHORT else getattr(errno, fault.how)
+        raise OSError(code, os.strerror(code), path)
+
+    def _open(self, real: Callable[..., int]) -> Callable[..., int]:
+        def opened(path: Any, flags: int, *rest: Any, **options: Any) -> int:
+            if flags & os.O_CREAT:
+                self.strike("open", os.path.abspath(os.fspath(path)))  # noqa: PTH100
+            return real(path, flags, *rest, **options)
+
+        return opened
+
+    def _fdopen(self, real: Callable[..., Any]) -> Callable[..., Any]:
+        def opened(descriptor: int, mode: str = "r", *rest: Any, **options: Any) -> Any:
+            if "b" in mode and ("w" in mode or "a" in mode) and _path(descriptor).startswith(self._folder):
+                return _File(descriptor, self)
+            return real(descriptor, mode, *rest, **options)
+
+        return opened
+
+    def _write(self, real: Callable[[int, Any], int]) -> Callable[[int, Any], int]:
+        def written(descriptor: int, content: Any) -> int:
+            half = memoryview(content)[: len(content) // 2]
+            self.strike("write", _path(descriptor), lambda: real(descriptor, half))
+            return real(descriptor, content)
+
+        return written
+
+    def _on_descriptor(self, name: str, real: Callable[..., Any]) -> Callable[..., Any]:
+        def call(descriptor: int, *rest: Any) -> Any:
+            self.strike(name, _path(descriptor))
+            return real(descriptor, *rest)
+
+        return call
+
+    def _on_paths(self, name: str, real: Callable[..., Any]) -> Callable[..., Any]:
+        def call(path: Any, *rest: Any, **options: Any) -> Any:
+            self.strike(name, os.path.abspath(os.fspath(rest[0] if rest else path)))  # noqa: PTH100
+            return real(path, *rest, **options)
+
+        return call
+
+
+class _File(io.FileIO):
+    """A file that is written through `Faults`, without a buffer that could outlive a death."""
+
+    def __init__(self, descriptor: int, faults: Faults) -> None:
+        super().__init__(descriptor, "r+b")
+        self._faults = faults
+
+    def write(self, content: Any, /) -> int:
+        half = bytes(content)[: len(content) // 2]
+        self._faults.strike("write", _path(self.fileno()), lambda: io.FileIO.write(self, half))
+        return super().write(content)
+
+
+def _path(descriptor: int) -> str:
+    try:
+        return str(Path(f"/proc/self/fd/{descriptor}").readlink())
+    except OSError:
+        return ""
+
+
+def every_operation(folder: Path, work: Callable[[], object]) -> list[str]:
+    """What `work` does to files below `folder` when nothing fails."""
+    with Faults(folder) as faults:
+        work()
+    return faults.done
+
+
+@contextmanager
+def survived() -> Iterator[None]:
+    """Let errors of the disk and deaths pass: what is left behind is looked at afterwards."""
+    with suppress(OSError, Died):
+        yield
+
+
+def in_child(work: Callable[[], int]) -> int:
+    """Run `work` in a fork of this process and return how it ended, as `waitpid` tells: -9 where killed."""
+    child = os.fork()
+    if child == 0:
+        code = 70
+        try:
+            code = work()
+        finally:
+            os._exit(code)
+    _, status = os.waitpid(child, 0)
+    return os.waitstatus_to_exitcode(status)
+
+
+TRAINER = """
+import sys
+sys.path.insert(0, sys.argv[1])
+from pathlib import Path
+from faults import Fault, Faults
+from wmse_tui.engine.training.session import run_session
+at = int(sys.argv[3]) if sys.argv[3].isdigit() else sys.argv[3]
+with Faults(Path(sys.argv[2]), Fault(at, sys.argv[4])):
+    sys.exit(run_session(sys.argv[2]))
+"""
+
+
+def train_with(fault: Fault, run: Path) -> int:
+    """A real trainer of the run in directory `run`, in a process of its own, with a fault; its exit code."""
+    arguments = [str(Path(__file__).parent), str(run), str(fault.at), fault.how]
+    done = subprocess.run([sys.executable, "-c", TRAINER, *arguments], capture_output=True, check=False)
+    return done.returncode

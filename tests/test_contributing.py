@@ -1,0 +1,32 @@
+"""The worked example of docs/contributing.md stands in the files that it names, line by line."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+GUIDE = (ROOT / "docs" / "contributing.md").read_text(encoding="utf-8")
+STEPS = re.findall(r"^### \d\. `(\S+\.py)`.*?\n(.*?)(?=^### )", GUIDE, flags=re.MULTILINE | re.DOTALL)
+
+
+def test_the_example_shows_options_loss_and_method() -> None:
+    assert [Path(name).parent.name for name, _ in STEPS] == ["methods", "losses", "methods"]
+    assert all("```python" in text for _, text in STEPS)
+
+
+@pytest.mark.parametrize(("name", "text"), STEPS, ids=[name for name, _ in STEPS])
+def test_every_line_of_an_excerpt_is_in_its_file_in_this_order(name: str, text: str) -> None:
+    rest = iter((ROOT / name).read_text(encoding="utf-8").splitlines())
+    for excerpt in re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL):
+        for line in filter(None, excerpt.splitlines()):
+            assert any(there.startswith(line) for there in rest), f"{name} has no line `{line}` there"
+
+
+def test_every_file_that_is_named_exists() -> None:
+    named = re.findall(r"`((?:wmse_tui|tests|presets|engine|config|scripts)/[\w./-]+)`", GUIDE)
+    assert len(named) > 8
+    for name in named:
+        assert (ROOT / name).exists() or (ROOT / "wmse_tui" / name).exists(), name

@@ -1,0 +1,102 @@
+"""`scripts/table`: its rows are those of the schema, and a row is a real run from the command line."""
+
+from __future__ import annotations
+
+import importlib.machinery
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from wmse_tui.config.names import choices_of, unions
+
+SCRIPT = Path(__file__).parents[1] / "scripts" / "table"
+TINY = ("dataset.train_images=320", "dataset.test_images=40", "evaluation.linear=off", "evaluation.map=off")
+
+
+@pytest.fixture(scope="module")
+def table() -> ModuleType:
+    loader = importlib.machinery.SourceFileLoader("table", str(SCRIPT))
+    spec = importlib.util.spec_from_loader("table", loader)
+    assert spec is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["table"] = module  # dataclasses look their module up
+    try:
+        loader.exec_module(module)
+        return module
+    finally:
+        del sys.modules["table"]
+
+
+def test_every_method_operator_and_layer_of_the_schema_is_a_row(table: ModuleType) -> None:
+    names = {row.name for row in table.rows()}
+    assert {f"method-{name}" for name in unions()["method"].classes} <= names
+    assert {f"operator-{name}" for name in choices_of("method.operator")} <= names
+    assert {f"norm-{name}" for name in choices_of("backbone.norm")} <= names
+    layers = set(choices_of("backbone.whitening")) - {"none"}
+    assert {f"whitening-{name}-byol" for name in layers} <= names
+    assert len(names) == len(list(table.rows()))
+
+
+def test_no_row_is_refused(table: ModuleType) -> None:
+    refused = {row.name: table.refusal(table.fitted(row, ()), ()) for row in table.rows()}
+    assert not {name: why for name, why in refused.items() if why}
+
+
+def test_a_row_that_wants_wider_embeddings_gets_the_least_that_will_do(table: ModuleType) -> None:
+    plain = table.Row("method-cw_rgp", ("method.name=cw_rgp",))
+    assert "cannot whiten 64 images" in table.refusal(plain, ())
+    assert table.fitted(plain, ()).overrides == ("method.name=cw_rgp", "projector.dim=512")
+    assert table.fitted(plain, ("projector.dim=32",)) == plain, "what was asked for stands"
+
+
+def test_rows_are_trained_written_down_and_not_repeated(tmp_path: Path) -> None:
+    options = [part for option in TINY for part in ("--set", option)]
+    command = [sys.executable, str(SCRIPT), "--epochs", "1", "--out", str(tmp_path), *options, "operator-zca"]
+    environ = {**os.environ, "OMP_NUM_THREADS": "1", "XDG_DATA_HOME": str(tmp_path / "data")}
+    for _ in range(2):
+        done = subprocess.run(command, capture_output=True, text=True, env=environ, check=False)
+        assert done.returncode == 0, done.stderr
+        assert (tmp_path / "table.md").read_text() == done.stdout
+    (result,) = json.loads((tmp_path / "table.json").read_text())
+    assert (result["name"], result["state"], result["problem"]) == ("operator-zca", "completed", "")
+    assert result["seconds"] > 0
+    assert 0 <= result["knn_before"] <= 1
+    assert 0 <= result["knn_after"] <= 1
+    assert result["verdict"] == "unknown", "one step is too few looks"
+    assert "| operator-zca | `method.operator=zca` |" in done.stdout
+    (run,) = (tmp_path / "runs").iterdir()
+    attempts = [
+        line for line in (run / "events.jsonl").read_text().splitlines() if '"attempt","resume' in line
+    ]
+    assert len(attempts) <= 1
+
+
+def test_a_row_that_the_schema_refuses_says_why_and_stops_nothing(tmp_path: Path) -> None:
+    command = [
+        sys.executable,
+        str(SCRIPT),
+        "--out",
+        str(tmp_path),
+        "--set",
+        "projector.dim=7",
+        "method-cw_rgp",
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    (result,) = json.loads((tmp_path / "table.json").read_text())
+    assert "cannot be parted" in result["problem"]
+    assert "refused" in done.stdout
+
+
+def test_words_that_no_row_has_are_told(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, str(SCRIPT), "nothing"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert "no row is called nothing; --list tells all" in done.stderr

@@ -1,0 +1,22 @@
+"""What `doctor` would warn of and costs nothing to ask: looked at before every start."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from wmse_tui.cli.checkup.finding import Finding
+from wmse_tui.cli.checkup.machine import CGROUP, SHM, memory_finding, session_findings, shm_finding
+from wmse_tui.cli.checkup.storage import network_findings
+from wmse_tui.config.schema import Experiment
+
+
+def warnings_before_start(experiment: Experiment, runs: Path) -> Iterator[Finding]:
+    """Yield what may go wrong with this run on this machine; the run is started all the same.
+
+    Room and permission are `check_place`'s, the device and its memory the trainer's own first step.
+    """
+    found = [memory_finding(Path("/proc/meminfo"), CGROUP), *network_findings(runs), *session_findings()]
+    if experiment.compute.loader == "workers" and experiment.compute.workers != 0:
+        found.append(shm_finding(SHM))
+    yield from (finding for finding in found if finding.status != "ok")

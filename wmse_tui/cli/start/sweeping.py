@@ -1,0 +1,186 @@
+"""`--sweep`: what it would make and cost, told and confirmed first, then ordinary queued runs."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from subprocess import Popen
+
+import typer
+
+from wmse_tui.cli.exits import Exit
+from wmse_tui.cli.follow.jsonlines import write_object
+from wmse_tui.cli.messages import UserError, say, write
+from wmse_tui.cli.start.launching import let_go
+from wmse_tui.cli.start.named import refuse_other_config
+from wmse_tui.config.advice import advise, total_steps
+from wmse_tui.config.load import dump_experiment
+from wmse_tui.config.sweep import Axis, Point
+from wmse_tui.runs.annotations import read_annotations, retagged, write_annotations
+from wmse_tui.runs.catalogue import list_runs
+from wmse_tui.runs.digest import Digests
+from wmse_tui.runs.directory import RunDirectory, check_name, create_run
+from wmse_tui.runs.errors import RunsError
+from wmse_tui.runs.forecast import Forecast, forecast, pacemaker
+from wmse_tui.runs.own import OwnRuns
+from wmse_tui.runs.place import check_place
+from wmse_tui.runs.process import host
+from wmse_tui.runs.queue.enqueue import enqueue
+from wmse_tui.runs.slots import wish
+from wmse_tui.runs.summary import with_preset
+from wmse_tui.runs.text import safe
+from wmse_tui.runs.view import RunView
+from wmse_tui.runs.watch import view_run
+from wmse_tui.runs.words import count, duration
+
+LISTED = 12
+BUSY = ("queued", "starting", "running", "paused", "stalled")
+Enqueue = Callable[..., "Popen[bytes]"]
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """One run of a sweep: where it stands on the grid, and the run of its name where that exists already."""
+
+    point: Point
+    name: str | None = None
+    existing: RunDirectory | None = None
+    state: str = "new"
+
+    @property
+    def wanted(self) -> bool:
+        """Whether it is still to be queued."""
+        return self.state != "completed" and self.state not in BUSY
+
+
+def run_sweep(
+    axes: Sequence[Axis],
+    points: Sequence[Point],
+    *,
+    root: Path,
+    preset: str,
+    hint: str,
+    name: str | None,
+    after: tuple[RunDirectory, ...],
+    yes: bool,
+    as_json: bool,
+) -> Exit:
+    """Say what the sweep makes and costs, ask, and queue its runs; those of an earlier call are left alone.
+
+    Args:
+        axes, points: the grid; every experiment is right.
+        root: the folder of runs.
+        preset, hint: as for a single run.
+        name: runs are called NAME-1, NAME-2 and so on; the same command again goes on with them.
+        after: runs that must complete before any of these.
+        yes: do not ask.
+        as_json: print one object per queued run instead of its id.
+    """
+    note = check_place(root)
+    if note:
+        say(f"note: {note}")
+    plan = _planned(points, root, name)
+    wanted = [planned for planned in plan if planned.wanted]
+    for line in preview(axes, plan, forecasts([planned.point for planned in wanted], root)):
+        say(line)
+    for text in dict.fromkeys(f"{a.level}: {a.path}: {a.text}" for p in points for a in advise(p.experiment)):
+        say(text)
+    if not wanted:
+        return Exit.COMPLETED
+    if not yes:
+        if not sys.stdin.isatty():
+            raise UserError(
+                f"not queueing {count(len(wanted), 'run')} without being sure", "", ("say so: --yes",)
+            )
+        typer.confirm(f"Queue {count(len(wanted), 'run')}?", abort=True, err=True)
+    tag = time.strftime("sweep-%Y%m%d-%H%M%S")
+    for planned in wanted:
+        run = planned.existing or _made(planned, root, preset=preset, hint=hint, tag=tag)
+        waiting = enqueue(run, after=after)
+        if as_json:
+            write_object({"type": "queued", "run": run.id, "path": str(run.path), "pid": waiting.pid})
+        else:
+            write(run.id)
+        let_go(waiting)
+    say(f"queued {count(len(wanted), 'run')}. See the queue: wmse-tui queue; their tag: {tag}")
+    return Exit.COMPLETED
+
+
+def _planned(points: Sequence[Point], root: Path, name: str | None) -> list[Planned]:
+    """The runs of the sweep. Raises UserError where one of the names is another experiment's."""
+    if name is None:
+        return [Planned(point) for point in points]
+    there = {run.id: run for run in list_runs(root)}
+    plan = []
+    for number, point in enumerate(points, 1):
+        own = f"{name}-{number}"
+        check_name(own)
+        existing = there.get(own)
+        if existing is not None:
+            refuse_other_config(existing, point.experiment)
+        state = view_run(existing).state if existing is not None else "new"
+        plan.append(Planned(point, own, existing, state))
+    return plan
+
+
+def _made(planned: Planned, root: Path, *, preset: str, hint: str, tag: str) -> RunDirectory:
+    text = with_preset(dump_experiment(planned.point.experiment), preset)
+    run = create_run(root, text, name=planned.name, preset_hint=hint)
+    said = retagged(read_annotations(run), add=(tag,), remove=())
+    with suppress(RunsError):  # only to find them by
+        write_annotations(run, replace(said, note=", ".join(planned.point.settings)))
+    return run
+
+
+def forecasts(points: Sequence[Point], root: Path) -> list[Forecast | None]:
+    """How long each takes by a run of this machine that did the like; None where there is none."""
+    known = OwnRuns().of(digest for digest in Digests(root).refresh() if not digest.problem)
+    views: dict[str, RunView] = {}
+    told: list[Forecast | None] = []
+    for point in points:
+        model = pacemaker(point.experiment, known, host())
+        if model is None:
+            told.append(None)
+            continue
+        if model.path not in views:
+            views[model.path] = view_run(RunDirectory(Path(model.path)))
+        told.append(forecast(views[model.path], point.experiment))
+    return told
+
+
+def preview(axes: Sequence[Axis], plan: Sequence[Planned], told: Sequence[Forecast | None]) -> list[str]:
+    """What the sweep makes and costs, in safe lines; `told` is of those that are still wanted."""
+    grid = " x ".join(f"{axis.key} = {', '.join(axis.values)}" for axis in axes)
+    lines = [f"{count(len(plan), 'run')}: {grid}"]
+    for number, planned in enumerate(plan[:LISTED], 1):
+        state = "" if planned.state == "new" else f"  ({planned.state})"
+        lines.append(f"  {planned.name or number}  {'  '.join(planned.point.settings)}{state}")
+    if len(plan) > LISTED:
+        lines.append(f"  and {len(plan) - LISTED} more")
+    wanted = [planned.point.experiment for planned in plan if planned.wanted]
+    if not wanted:
+        return [safe(line, 300) for line in [*lines, "All of them are completed, at work or queued already."]]
+    if len(wanted) < len(plan):
+        lines.append(f"to queue: {len(wanted)}; the others are completed, at work or queued already")
+    steps = [total_steps(experiment) for experiment in wanted]
+    if None not in steps:
+        lines.append(f"steps: {sum(filter(None, steps)):,} in all")
+    slots = len({slot for experiment in wanted for slot in wish(experiment.compute.device).slots})
+    lines.append(f"time: {_time(told)}; {count(slots, 'slot')} of this machine to train on")
+    return [safe(line, 300) for line in lines]
+
+
+def _time(told: Sequence[Forecast | None]) -> str:
+    found = [one for one in told if one is not None]
+    if not found:
+        return "unknown: no comparable run of this machine has completed an epoch"
+    models = dict.fromkeys(f"{one.run_id} ({one.device})" for one in found)
+    total = duration(sum(one.seconds for one in found))
+    where = f"by the epochs of {', '.join(list(models)[:3])}"
+    if len(found) < len(told):
+        return f"about {total} for {len(found)} of {len(told)}, {where}; unknown for the others"
+    return f"about {total} of training in all, {where}"

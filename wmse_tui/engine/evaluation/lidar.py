@@ -1,0 +1,65 @@
+"""LiDAR of an encoder: a pass of its own, over many views of a few training images."""
+
+from __future__ import annotations
+
+from contextlib import closing
+
+import torch
+from torch import Tensor
+
+from wmse_tui.config.schema import Experiment
+from wmse_tui.engine.data.images import ImageSet
+from wmse_tui.engine.data.loading import build_batches
+from wmse_tui.engine.diagnostics.lidar import lidar
+from wmse_tui.engine.diagnostics.noise import noise_lidar
+
+from .features import autocast, modes_kept
+from .interruption import Progress, ShouldStop, check, never, no_progress
+
+VIEWS_AT_ONCE = 1024
+
+
+def encoder_lidar(
+    encoder: torch.nn.Module,
+    images: ImageSet,
+    experiment: Experiment,
+    device: torch.device,
+    *,
+    progress: Progress = no_progress,
+    should_stop: ShouldStop = never,
+) -> tuple[float | None, float | None]:
+    """LiDAR of the features of `evaluation.lidar_views` views of `evaluation.lidar_images` images.
+
+    The images are evenly picked and always the same, and so are their views, which follow the law of the
+    training. The encoder is in evaluation mode meanwhile; it and all random states are afterwards as before.
+
+    Returns:
+        LiDAR, None where it cannot be told; and that of isotropic noise.
+
+    Raises:
+        EngineError: an image cannot be read.
+        EvaluationInterrupted: `should_stop` said so.
+    """
+    options = experiment.evaluation
+    count, views = min(options.lidar_images, len(images)), options.lidar_views
+    at_once = min(count, max(1, VIEWS_AT_ONCE // views))
+    count -= count % at_once  # whole batches
+    chosen = torch.linspace(0, len(images) - 1, count, dtype=torch.float64).round().long()
+    plan = experiment.model_copy(
+        update={
+            "augmentation": experiment.augmentation.model_copy(update={"views": views}),
+            "schedule": experiment.schedule.model_copy(update={"batch_size": at_once}),
+        }
+    )
+    found: list[Tensor] = []
+    batches = build_batches(images.take(chosen), plan, device)
+    with closing(batches), modes_kept(encoder), torch.no_grad():
+        encoder.eval()
+        for batch in batches.epoch(0):
+            check(should_stop)
+            with autocast(device, experiment.compute.precision):
+                features = encoder(batch.flatten(0, 1))
+            found.append(features.float().cpu().unflatten(0, (views, at_once)).transpose(0, 1))
+            progress("lidar", len(found) * at_once, count, "images")
+    features = torch.cat(found)
+    return lidar(features), noise_lidar(*features.shape)

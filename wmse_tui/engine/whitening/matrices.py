@@ -1,0 +1,90 @@
+"""Whitening matrices by themselves: for layers that keep one, and for covariances that are made elsewhere."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from wmse_tui.engine.whitening.cholesky import covariances, factorise
+from wmse_tui.engine.whitening.layout import Layout
+from wmse_tui.engine.whitening.operator import STEPS, Operator
+from wmse_tui.engine.whitening.precision import at_least_float32, full_precision
+from wmse_tui.engine.whitening.roots import Iterative, Pca, Root, Zca
+
+
+@torch.no_grad()
+def whitening_matrix(
+    x: Tensor, *, operator: Operator = "iterative", eps: float = 0.0, groups: int = 1, steps: int = STEPS
+) -> tuple[Tensor, Tensor]:
+    """What `whiten` takes from the samples `x` (samples, dim) over the batch axis, without gradient.
+
+    The arguments are those of `whiten`, which gives `apply_matrix(x, *whitening_matrix(x))`.
+
+    Returns:
+        The mean (dim,) and, for each group, the matrix (groups, width, width) that multiplies its centred
+        samples from the left. Not finite where `whiten` fails.
+
+    Raises:
+        ValueError: `x` has another shape, or dimensions that cannot be parted into `groups`.
+    """
+    if x.ndim != 2:
+        raise ValueError(f"samples must be (samples, dim), not {tuple(x.shape)}")
+    layout = Layout("batch", groups)
+    layout.check(x)
+    with full_precision(x.device.type):
+        x = at_least_float32(x)
+        y = x.unflatten(-1, (groups, -1)).transpose(0, 1)  # (groups, samples, width)
+        identity = torch.eye(y.shape[-1], dtype=y.dtype, device=y.device)
+        if operator == "none":
+            return torch.zeros_like(x[0]), identity.repeat(groups, 1, 1)
+        if operator == "cholesky":
+            lower = factorise(y, eps)[1]
+            return x.mean(0), torch.linalg.solve_triangular(lower, identity, upper=False)
+        covariance = covariances(y, eps)[2]
+        if operator == "standardise":
+            return x.mean(0), covariance.diagonal(dim1=-2, dim2=-1).rsqrt().diag_embed()
+        roots: dict[str, Root] = {"zca": Zca(), "pca": Pca(), "iterative": Iterative(steps)}
+        return x.mean(0), roots[operator].matrix(covariance)[0]
+
+
+def apply_matrix(x: Tensor, mean: Tensor, matrix: Tensor) -> Tensor:
+    """`x` (samples, dim) less `mean` (dim,), each group multiplied by its `matrix` (groups, width, width).
+
+    In float32, or float64 for float64 `x`, whatever autocast says.
+    """
+    with full_precision(x.device.type):
+        centred = at_least_float32(x) - mean
+        grouped = centred.unflatten(-1, (len(matrix), -1)).transpose(0, 1)
+        whitened: Tensor = (grouped @ matrix.mT).transpose(0, 1).flatten(1)
+        return whitened
+
+
+def inverse_root(covariance: Tensor, *, steps: int = STEPS) -> Tensor:
+    """Approach the inverse root of each `covariance` (..., dim, dim) by Newton's iteration, with gradient.
+
+    The operator "iterative" for covariances that are not those of one slice of samples, such as a mixture of
+    several. They must be symmetric, with a trace above 0. Float32 or float64, outside autocast.
+    """
+    return cast("Tensor", _InverseRoot.apply(covariance, Iterative(steps)))
+
+
+class _InverseRoot(torch.autograd.Function):
+    """(covariances (..., dim, dim), root) -> their inverse roots; the gradient is symmetric."""
+
+    @staticmethod
+    def forward(ctx: Any, covariance: Tensor, root: Root) -> Tensor:
+        with full_precision(covariance.device.type):
+            matrix, _, kept = root.matrix(covariance)
+        ctx.save_for_backward(matrix, *kept)
+        ctx.root = root
+        return matrix
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
+        matrix, *kept = ctx.saved_tensors
+        with full_precision(matrix.device.type):
+            return ctx.root.gradient(gradients[0], matrix, tuple(kept)), None

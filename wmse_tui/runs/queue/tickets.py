@@ -1,0 +1,237 @@
+"""The tickets: one locked file for each waiting run, whose name is its order and its state.
+
+    <order, 20 digits>-<8 hex digits>.waiting   in the line for a slot
+                                     .after     waits for other runs to complete first
+                                     .held      a person said to wait
+                                     .dropped   will not start: a run that it came after failed; not locked
+
+What may change is in the name, and a name changes in one step: holding, releasing and going first are a
+rename, cancelling is a removal, and the waiting process finds its own ticket by its inode. What is written
+in a ticket never changes, but that a dropped one gets a second line, which says why.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import secrets
+import stat
+import time
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Literal, TypeAlias, get_args
+
+from pydantic import TypeAdapter, ValidationError
+
+from wmse_tui.config.locations import queue_dir
+from wmse_tui.runs.directory import RunDirectory
+from wmse_tui.runs.errors import StorageError
+from wmse_tui.runs.events import Number
+from wmse_tui.runs.lock import held_open, take
+from wmse_tui.runs.process import host
+from wmse_tui.runs.slots import Wish, make_folders
+
+State: TypeAlias = Literal["waiting", "after", "held", "dropped"]
+
+_NAME = re.compile(rf"(\d{{20}})-[0-9a-f]{{8}}\.({'|'.join(get_args(State))})")
+_LARGEST = 64 * 1024  # bytes of a ticket; a larger file is none
+_NO_TICKET = "not a ticket: a JSON object with run, host, time and slots was expected"
+_MOVED = 5  # times that a ticket may change its name while the folder is read
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ticket:
+    """What stands in a ticket."""
+
+    run: str  # the run's directory, absolute
+    host: str  # the machine whose slots it waits for
+    time: Number  # unix seconds of when it was queued
+    slots: tuple[str, ...]  # any of these will do
+    visible: tuple[str, ...] = ()  # see Wish
+    pinned: bool = False
+    after: tuple[str, ...] = ()  # directories of runs that must complete first
+
+    @property
+    def wish(self) -> Wish:
+        return Wish(self.slots, self.visible, self.pinned)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """A ticket as it lies in the folder now."""
+
+    path: Path
+    inode: int
+    order: int
+    state: State
+    alive: bool  # somebody holds it
+    ticket: Ticket | None  # None: it cannot be read, see `problem`
+    reason: str = ""  # why it was dropped
+    problem: str = ""
+
+    @property
+    def run(self) -> RunDirectory | None:
+        return None if self.ticket is None else RunDirectory(Path(self.ticket.run))
+
+    @property
+    def lost(self) -> bool:
+        """Whether whoever waited is gone: a reboot, a kill."""
+        return not self.alive and self.state != "dropped"
+
+
+_TICKET: TypeAdapter[Ticket] = TypeAdapter(Ticket)
+
+
+def entries() -> tuple[Entry, ...]:
+    """All tickets, in their order; those of other machines that share the folder among them.
+
+    Raises:
+        StorageError: the folder is there and cannot be read.
+        LocksUnsupported: its filesystem cannot say who is alive.
+    """
+    folder = queue_dir()
+    for _ in range(_MOVED):
+        try:
+            names = sorted(os.listdir(folder))  # noqa: PTH208 (names only)
+        except FileNotFoundError:
+            return ()
+        except OSError as error:
+            raise StorageError.of("read the queue", folder, error) from error
+        found: dict[int, Entry] = {}
+        moved = False
+        for name in names:
+            match = _NAME.fullmatch(name)
+            if match is None:
+                continue
+            try:
+                entry = _read(folder / name, int(match[1]), match[2])  # type: ignore[arg-type]
+            except FileNotFoundError:
+                moved = True  # renamed or removed just now: a look at the whole again tells which
+                continue
+            if entry is not None:
+                found[entry.inode] = entry
+        if not moved:
+            break
+    return tuple(sorted(found.values(), key=lambda entry: (entry.order, entry.path.name)))
+
+
+def of_run(run: RunDirectory, every: tuple[Entry, ...] | None = None) -> Entry | None:
+    """The ticket of `run`: one that is held before one that was lost or dropped; None where there is none."""
+    mine = [e for e in (entries() if every is None else every) if e.ticket and e.ticket.run == str(run.path)]
+    return next((entry for entry in mine if entry.alive), mine[-1] if mine else None)
+
+
+def write_ticket(
+    run: RunDirectory, wanted: Wish, *, after: tuple[RunDirectory, ...] = ()
+) -> tuple[Path, int]:
+    """A ticket behind all others, and the descriptor that holds it: it never lies there unheld.
+
+    Raises:
+        StorageError, LocksUnsupported.
+    """
+    folder = make_folders()
+    order = max([time.time_ns(), *(entry.order + 1 for entry in entries())])
+    state: State = "after" if after else "waiting"
+    path = folder / f"{order:020d}-{secrets.token_hex(4)}.{state}"
+    ticket = Ticket(
+        run=str(run.path),
+        host=host(),
+        time=time.time(),
+        slots=wanted.slots,
+        visible=wanted.visible,
+        pinned=wanted.pinned,
+        after=tuple(str(other.path) for other in after),
+    )
+    aside = folder / f".{path.name}.tmp"
+    descriptor = take(aside)
+    assert descriptor is not None, "nobody knows the name yet"
+    try:
+        os.write(descriptor, json.dumps(asdict(ticket)).encode() + b"\n")
+        os.fsync(descriptor)
+        aside.rename(path)
+    except OSError as error:
+        os.close(descriptor)
+        with suppress(OSError):
+            aside.unlink()
+        raise StorageError.of("write a ticket for the queue", path, error) from error
+    return path, descriptor
+
+
+def renamed(entry: Entry, *, state: State | None = None, order: int | None = None) -> Entry | None:
+    """The entry under its new name; None where the old one is gone: taken, moved or removed meanwhile.
+
+    Raises:
+        StorageError: the folder cannot be written.
+    """
+    number = entry.order if order is None else order
+    token = entry.path.name[21:29]
+    path = entry.path.with_name(f"{number:020d}-{token}.{state or entry.state}")
+    try:
+        entry.path.rename(path)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise StorageError.of("change a ticket of the queue", entry.path, error) from error
+    return replace(entry, path=path, order=number, state=state or entry.state)
+
+
+def remove(entry: Entry) -> bool:
+    """Take a ticket away; False where it is gone already. Raises StorageError."""
+    try:
+        entry.path.unlink()
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        raise StorageError.of("take a ticket from the queue", entry.path, error) from error
+    return True
+
+
+def _read(path: Path, order: int, state: State) -> Entry | None:
+    """The entry; None for what is no plain file. Raises FileNotFoundError, LocksUnsupported."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except FileNotFoundError:
+        raise
+    except OSError:
+        return None  # a link, or not ours to read
+    try:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            return None
+        alive = held_open(descriptor, path)
+        text = os.pread(descriptor, _LARGEST + 1, 0)
+    except OSError as error:
+        raise StorageError.of("read a ticket of the queue", path, error) from error
+    finally:
+        os.close(descriptor)
+    ticket, reason, problem = _parsed(text)
+    return Entry(
+        path=path,
+        inode=status.st_ino,
+        order=order,
+        state=state,
+        alive=alive,
+        ticket=ticket,
+        reason=reason,
+        problem=problem,
+    )
+
+
+def _parsed(text: bytes) -> tuple[Ticket | None, str, str]:
+    """The ticket, why it was dropped, and why it cannot be read."""
+    if len(text) > _LARGEST:
+        return None, "", f"larger than {_LARGEST} bytes"
+    first, _, second = text.partition(b"\n")
+    try:
+        ticket = _TICKET.validate_json(first)
+    except (ValueError, ValidationError, RecursionError):
+        return None, "", _NO_TICKET
+    if not Path(ticket.run).is_absolute() or not ticket.slots:
+        return None, "", _NO_TICKET
+    try:
+        reason = str(json.loads(second)["reason"]) if second.strip() else ""
+    except (ValueError, TypeError, KeyError, RecursionError):
+        reason = ""
+    return ticket, reason, ""
