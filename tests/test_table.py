@@ -151,6 +151,8 @@ GOOD = {"state": "completed", "knn_before": 0.5, "knn_after": 0.6, "first_loss":
         ("method-byol", {"problem": "cannot be"}, "cannot be"),
         ("operator-pca", {"verdict": "collapsed", "knn_after": 0.1, "last_loss": 3.0}, ""),
         ("operator-none", {"verdict": "healthy"}, "the verdict does not call it collapsed"),
+        ("operator-standardise", {"verdict": "collapsed"}, ""),
+        ("operator-iterative", {"verdict": "collapsed"}, "the verdict is collapsed"),
     ],
 )
 def test_a_row_is_held_to_what_it_must_do(
