@@ -31,7 +31,7 @@ COLLAPSING = {
     "standardise": "variances alone are kept up: dimensions may come to repeat each other; "
     "cholesky and zca keep them apart",
     "iterative": "it whitens only where there is variance: at the size of quickstart embeddings fell onto a "
-    "line, with 5 steps as with 10; cholesky and zca keep them apart",
+    "line, with 5 steps as with 10, and not with 20; cholesky and zca keep them apart",
     "none": "nothing keeps the embeddings apart: they are bound to collapse to a point; "
     "of use for a comparison only",
 }
