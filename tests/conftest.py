@@ -1,4 +1,4 @@
-"""What every test has: a queue of its own session, so that nobody's real one is seen or touched."""
+"""What every test has: one thread, and a queue of its own session, so that nobody's real one is touched."""
 
 from __future__ import annotations
 
@@ -6,6 +6,11 @@ import os
 from collections.abc import Iterator
 
 import pytest
+
+# Before torch is imported anywhere, for this process and those that it starts: two test processes share two
+# cores, and the threads of one spin while they wait for cores that the other has. A step of a small network
+# took 20 times the time and the processor's work of one thread.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 @pytest.fixture(autouse=True, scope="session")

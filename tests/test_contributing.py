@@ -30,3 +30,16 @@ def test_every_file_that_is_named_exists() -> None:
     assert len(named) > 8
     for name in named:
         assert (ROOT / name).exists() or (ROOT / "wmse_tui" / name).exists(), name
+
+
+def test_the_method_of_the_example_is_in_no_other_file() -> None:
+    """So a new one needs no other either; what is unwise about it may stand among the advice."""
+    index = {f"wmse_tui/{room}/__init__.py" for room in ("config/methods", "engine/losses")}
+    allowed = {name for name, _ in STEPS} | index | {"wmse_tui/config/advice.py"}
+    found = {
+        str(file.relative_to(ROOT))
+        for file in (ROOT / "wmse_tui").rglob("*.py")
+        if re.search(r"barlow_?twins", file.read_text(encoding="utf-8"), flags=re.IGNORECASE)
+    }
+    assert found <= allowed
+    assert found >= allowed - {"wmse_tui/config/advice.py"}

@@ -10,9 +10,12 @@ import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType
+from typing import Literal, get_origin
 
 import pytest
 
+from wmse_tui.config.idle import idle
+from wmse_tui.config.load import load_experiment
 from wmse_tui.config.names import choices_of, unions
 
 SCRIPT = Path(__file__).parents[1] / "scripts" / "table"
@@ -36,11 +39,47 @@ def table() -> ModuleType:
 def test_every_method_operator_and_layer_of_the_schema_is_a_row(table: ModuleType) -> None:
     names = {row.name for row in table.rows()}
     assert {f"method-{name}" for name in unions()["method"].classes} <= names
-    assert {f"operator-{name}" for name in choices_of("method.operator")} <= names
+    assert {f"operator-{name}" for name in choices_of("method.operator")} - names == {"operator-cholesky"}, (
+        "which is the row method-w_mse"
+    )
     assert {f"norm-{name}" for name in choices_of("backbone.norm")} <= names
     layers = set(choices_of("backbone.whitening")) - {"none"}
     assert {f"whitening-{name}-byol" for name in layers} <= names
+    assert {f"optimizer-{name}" for name in unions()["optimizer"].classes} - names == {"optimizer-adam"}
+    assert {f"schedule-{name}" for name in unions()["schedule"].classes} - names == {"schedule-cosine"}
     assert len(names) == len(list(table.rows()))
+
+
+def test_every_other_choice_of_a_method_is_a_row(table: ModuleType) -> None:
+    rows = {row.name: row.overrides for row in table.rows()}
+    assert {
+        "cw_rgp-axis-batch",
+        "zero_cl-variant-instance",
+        "intl-axis-batch",
+        "s2r2-relaxation-smooth",
+    } <= set(rows)
+    assert "method.predictor_rate=scheduled" in rows["simsiam-predictor_rate-scheduled"]
+    choices = {
+        (method, name)
+        for method, options in unions()["method"].classes.items()
+        for name, field in options.model_fields.items()
+        if name != "name" and (get_origin(field.annotation) is Literal or field.annotation is bool)
+    }
+    told = {(row[0], word.partition("=")[0]) for row in rows.items() for word in row[1]}
+    for method, name in choices:
+        assert any(path == f"method.{name}" and f"method.name={method}" in rows[row] for row, path in told), (
+            f"{method} has no row for {name}"
+        )
+
+
+def test_every_word_that_a_row_or_its_needs_has_is_of_use(table: ModuleType) -> None:
+    """What stands in a row is not what the preset has anyway, and nothing in it is set in vain."""
+    names = {row.name for row in table.rows()}
+    assert {*table.NEEDS, *table.MORE, *table.COLLAPSE} <= names
+    assert set(table.SIZES) <= set(unions()["method"].classes)
+    for row in table.rows():
+        found = list(idle(load_experiment(preset=table.PRESET, overrides=table.fitted(row, ()).overrides)))
+        assert all(path == "method.whitening_size" for path, _ in found), (row.name, found)
 
 
 def test_no_row_is_refused(table: ModuleType) -> None:
@@ -69,7 +108,9 @@ def test_rows_are_trained_written_down_and_not_repeated(tmp_path: Path) -> None:
     assert 0 <= result["knn_before"] <= 1
     assert 0 <= result["knn_after"] <= 1
     assert result["verdict"] == "unknown", "one step is too few looks"
-    assert "| operator-zca | `method.operator=zca` |" in done.stdout
+    assert result["first_loss"] == result["last_loss"] > 0, "one epoch is the first and the last"
+    assert "1 rows; not as they must be: operator-zca (the loss does not fall" in done.stderr
+    assert "| operator-zca | `method.name=w_mse` `method.operator=zca` |" in done.stdout
     (run,) = (tmp_path / "runs").iterdir()
     attempts = [
         line for line in (run / "events.jsonl").read_text().splitlines() if '"attempt","resume' in line
@@ -92,6 +133,34 @@ def test_a_row_that_the_schema_refuses_says_why_and_stops_nothing(tmp_path: Path
     (result,) = json.loads((tmp_path / "table.json").read_text())
     assert "cannot be parted" in result["problem"]
     assert "refused" in done.stdout
+
+
+GOOD = {"state": "completed", "knn_before": 0.5, "knn_after": 0.6, "first_loss": 2.0, "last_loss": 1.0}
+
+
+@pytest.mark.parametrize(
+    ("name", "more", "lacking"),
+    [
+        ("method-byol", {"verdict": "healthy"}, ""),
+        ("method-byol", {"verdict": "rank falling"}, ""),
+        ("method-byol", {"verdict": "collapsed"}, "the verdict is collapsed"),
+        ("method-byol", {"verdict": "healthy", "last_loss": 2.0}, "the loss does not fall"),
+        ("method-byol", {"verdict": "healthy", "knn_after": 0.5}, "5-NN does not rise"),
+        ("method-byol", {"verdict": "healthy", "first_loss": None}, "the loss does not fall"),
+        ("method-byol", {"verdict": "healthy", "state": "stopped"}, "it is stopped"),
+        ("method-byol", {"problem": "cannot be"}, "cannot be"),
+        ("operator-pca", {"verdict": "collapsed", "knn_after": 0.1, "last_loss": 3.0}, ""),
+        ("operator-none", {"verdict": "healthy"}, "the verdict does not call it collapsed"),
+        ("operator-standardise", {"verdict": "collapsed"}, ""),
+        ("operator-iterative", {"verdict": "collapsed"}, "the verdict is collapsed"),
+    ],
+)
+def test_a_row_is_held_to_what_it_must_do(
+    name: str, more: dict[str, object], lacking: str, table: ModuleType
+) -> None:
+    result = table.Result(name=name, overrides=(), **{**GOOD, **more})
+    assert table.shortfall(result) == lacking
+    assert table.markdown([result]).endswith(f"| {lacking or 'yes'} |")
 
 
 def test_words_that_no_row_has_are_told(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 
@@ -35,8 +36,11 @@ def test_each_stage_is_measured_beside_the_reference() -> None:
     rows = {row["stage"]: row for row in result["rows"]}
     assert list(rows) == [
         *("augmentation", "input", "whitening", "step"),
-        *("forward", "loss", "backward", "optimizer", "bookkeeping", "arithmetic", "memory"),
+        *("forward", "loss", "backward", "optimizer", "bookkeeping", "diagnostics", "arithmetic", "memory"),
     ]
+    shares = [float(share) for share in re.findall(r"([\d.]+)% of", rows["diagnostics"]["note"])]
+    assert len(shares) == 3
+    assert max(shares) < 2, "of ten minutes, an hour, a day"
     assert all(row["seconds"]["low"] > 0 for row in rows.values())
     for stage in ("augmentation", "input", "whitening", "step"):
         row = rows[stage]

@@ -255,6 +255,25 @@ def test_layers_that_get_too_little_to_whiten_are_warned_of() -> None:
     assert "comparison" in remarks("cifar10", "backbone.whitening=standardise")["backbone.whitening"]
 
 
+@pytest.mark.parametrize(("layer", "value"), [("norm", "sw2"), ("whitening", "iterative")])
+def test_averages_that_a_short_run_does_not_fill_are_a_warning(layer: str, value: str) -> None:
+    path = f"backbone.{layer}_momentum"
+    short = ("backbone.arch=resnet18", "schedule.epochs=1", f"backbone.{layer}={value}", f"{path}=0.01")
+    text = remarks("quickstart", *short)[path]
+    assert text == (
+        "warning: in 19 steps the averages by which it is evaluated take up 17% of what they should: "
+        "take 0.2 or more"
+    )
+    assert path not in remarks("quickstart", *short[:3], f"{path}=0.2")
+    assert path not in remarks("cifar10", f"backbone.{layer}={value}")
+
+
+def test_a_target_that_never_moves_is_a_warning() -> None:
+    text = remarks("quickstart", "method.name=byol", "method.momentum=1")["method.momentum"]
+    assert text == "warning: the target never moves: it stays the random network it began as"
+    assert "method.momentum" not in remarks("quickstart", "method.name=byol", "method.momentum=0.999")
+
+
 def test_small_maps_are_warned_of_where_their_covariance_is_wanted() -> None:
     told = remarks("cifar10", "backbone.norm=sw2", "backbone.stem=small")["backbone.norm"]
     assert told.startswith("warning: maps of 4 x 4 px in the third stage leave 16 channels of a group in 15")

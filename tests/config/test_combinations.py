@@ -117,6 +117,10 @@ RULES = [
         "--set evaluation.lidar_images: one image cannot be told from others; take 2 or more",
     ),
     (
+        ["evaluation.lidar_images=60000"],
+        "--set evaluation.lidar_images: there are 50000 training images, not 60000; take at most 50000",
+    ),
+    (
         ["evaluation.lidar_views=4"],
         (
             "--set evaluation.lidar_views: no images are looked at for LiDAR; "
@@ -207,6 +211,13 @@ RULES = [
     (
         ["method={name: vicreg}", "projector.dim=1"],
         "projector.dim: one dimension varies with no other; take 2 or more",
+    ),
+    (
+        ["method={name: intl}", "projector.dim=1"],
+        (
+            "projector.dim: an image of one channel, freed of its mean, is 0; take more (above "
+            "schedule.batch_size, best of all), or set method.axis=batch"
+        ),
     ),
     (
         ["method={name: vibcreg, groups: 5}"],
@@ -347,6 +358,8 @@ def test_what_cannot_work_is_refused_with_its_reason_and_a_way_out(overrides: li
         ["method={name: shuffled_dbn}", "projector.dim=2048"],
         ["method={name: zero_cl, ridge: 0}"],
         ["method={name: barlow_twins}", "projector.dim=2"],
+        ["method={name: intl, axis: batch}", "projector.dim=1"],
+        ["evaluation.lidar_images=50000"],
         ["method={name: vicreg, variance: 0, covariance: 0}"],
         ["method={name: vibcreg, groups: 4}"],
         ["method={name: vibcreg, steps: 0}"],
@@ -375,6 +388,20 @@ def test_what_cannot_work_is_refused_with_its_reason_and_a_way_out(overrides: li
 )
 def test_the_nearest_possible_neighbours_are_accepted(overrides: list[str]) -> None:
     load_experiment(overrides=overrides)
+
+
+@pytest.mark.parametrize(
+    ("override", "owner"),
+    [
+        ("optimizer.trust=0.1", "optimizer.name=lars"),
+        ("optimizer.bias_lr=0.1", "optimizer.name=lars"),
+        ("schedule.final_factor=0.1", "schedule.kind=cosine"),
+        ("method.temperature=0.1", "method.name=simclr"),
+    ],
+)
+def test_an_option_of_another_variant_is_refused(override: str, owner: str) -> None:
+    with pytest.raises(ConfigError, match=f"unknown key; only {owner} has it"):
+        load_experiment(overrides=[override])
 
 
 def test_all_impossibilities_are_told_at_once_in_the_order_of_the_schema() -> None:

@@ -8,8 +8,10 @@ from math import isfinite
 from typing import Literal
 
 from wmse_tui.config.datasets import DATASETS
+from wmse_tui.config.idle import idle
 from wmse_tui.config.methods import (
     BarlowTwins,
+    Byol,
     CwRgp,
     Intl,
     S2r2,
@@ -29,12 +31,13 @@ COLLAPSING = {
     "standardise": "variances alone are kept up: dimensions may come to repeat each other; "
     "cholesky and zca keep them apart",
     "iterative": "it whitens only where there is variance: at the size of quickstart embeddings fell onto a "
-    "line, with 5 steps as with 10; cholesky and zca keep them apart",
+    "line, with 5 steps as with 10, and not with 20; cholesky and zca keep them apart",
     "none": "nothing keeps the embeddings apart: they are bound to collapse to a point; "
     "of use for a comparison only",
 }
 LARGE_MATRIX = 1024
 LARGE_RANKING = 4096  # views; their cosines take 67 MB
+MEMORIES = 3  # of a running average; until so many batches have passed, much of it is what it began with
 SHORT_STEP = 1e-5  # of a weight's length; the published recipes of LARS take 1e-4 and more
 LARGE_FOR_CPU = ("resnet", "resnext", "wide_")
 
@@ -151,6 +154,7 @@ def advise(experiment: Experiment) -> tuple[Advice, ...]:
         *_data(experiment),
         *_schedule(experiment),
         *_machine(experiment),
+        *(Advice(path, "info", reason) for path, reason in idle(experiment)),
     ]
     return tuple(sorted(found, key=lambda advice: advice.level != "warning"))
 
@@ -212,6 +216,10 @@ def _apart(experiment: Experiment) -> Iterator[Advice]:
             "method.variance",
             "warning",
             "without it the embeddings may collapse to a point, where the other terms are 0",
+        )
+    if isinstance(method, Byol) and method.momentum == 1:
+        yield Advice(
+            "method.momentum", "warning", "the target never moves: it stays the random network it began as"
         )
     weights = {
         "redundancy": isinstance(method, BarlowTwins) and method.redundancy == 0,
@@ -293,6 +301,7 @@ def _layers(experiment: Experiment) -> Iterator[Advice]:
                 f"group in {side * side - 1} directions at most within an image: take larger views, or "
                 "a smaller backbone.norm_width",
             )
+    yield from _averages(experiment)
     width = backbone.features // backbone.whitening_groups
     if backbone.whitening in ("iterative", *NEED_RANK) and batch < 2 * width:
         few = f"{batch} images whiten {width} features"
@@ -309,6 +318,20 @@ def _layers(experiment: Experiment) -> Iterator[Advice]:
             "info",
             "standardise scales features and leaves their correlations; of use for a comparison",
         )
+
+
+def _averages(experiment: Experiment) -> Iterator[Advice]:
+    """Layers that are evaluated by averages over batches, of which a short run has too few."""
+    backbone, steps = experiment.backbone, total_steps(experiment)
+    for layer, absent in (("norm", "batch"), ("whitening", "none")):
+        momentum = getattr(backbone, f"{layer}_momentum")
+        if getattr(backbone, layer) != absent and steps is not None and steps * momentum < MEMORIES:
+            yield Advice(
+                f"backbone.{layer}_momentum",
+                "warning",
+                f"in {steps:,} steps the averages by which it is evaluated take up "
+                f"{1 - (1 - momentum) ** steps:.0%} of what they should: take {MEMORIES / steps:.1g} or more",
+            )
 
 
 def _data(experiment: Experiment) -> Iterator[Advice]:

@@ -166,7 +166,7 @@ def test_a_hundred_lbfgs_iterations_in_float32_come_near_the_optimum() -> None:
 
 
 def test_both_solvers_reach_the_same_accuracy_on_separable_clusters() -> None:
-    x, y = clusters(9, 3000, 16, 8, dtype=torch.float32)
+    x, y = clusters(9, 1000, 16, 8, dtype=torch.float32)
     x_test, y_test = clusters(10, 800, 16, 8, dtype=torch.float32)
 
     adam = linear_accuracy(x, y, x_test, y_test, solver="adam")

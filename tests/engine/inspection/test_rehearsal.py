@@ -59,7 +59,7 @@ def test_operations_are_those_counted_by_hand() -> None:
 @pytest.mark.parametrize(
     ("arch", "method"),
     [
-        *(("resnet18", method) for method in ("w_mse", "simclr", "byol")),
+        ("resnet18", "byol"),  # the others differ from it by less than the smaller networks tell
         *(("cifar_resnet8", method) for method in unions()["method"].classes if method != "cw_rgp"),
     ],
 )

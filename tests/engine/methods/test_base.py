@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
@@ -12,33 +13,42 @@ from torch import Tensor, nn
 from wmse_tui.config.methods import (
     BarlowTwins,
     Byol,
+    CwRgp,
+    Intl,
     S2r2,
+    ShuffledDbn,
     SimClr,
     SimSiam,
     VibcReg,
     VicReg,
     WMse,
+    ZeroCl,
 )
 from wmse_tui.config.methods import Method as Options
+from wmse_tui.config.names import unions
 from wmse_tui.config.schema import Experiment
 from wmse_tui.engine.methods import Method, build_method
 
 Build = Callable[..., Experiment]
-METHODS = pytest.mark.parametrize(
-    "options",
-    [
-        WMse(whitening_size=8, iterations=2),
-        SimClr(),
-        SimClr(output_batch_norm=False),
-        Byol(predictor_hidden=12),
-        BarlowTwins(),
-        VicReg(),
-        VibcReg(),
-        SimSiam(predictor_hidden=12),
-        S2r2(),
-    ],
-    ids=lambda options: f"{options.name}",
-)
+OPTIONS: list[Any] = [
+    WMse(whitening_size=8, iterations=2),
+    SimClr(),
+    SimClr(output_batch_norm=False),
+    Byol(predictor_hidden=12),
+    CwRgp(whitening_size=2, groups=1),
+    CwRgp(whitening_size=8, groups=2, axis="batch"),
+    Intl(axis="batch"),
+    ShuffledDbn(groups=2),
+    ZeroCl(),
+    BarlowTwins(),
+    VicReg(),
+    VibcReg(),
+    SimSiam(predictor_hidden=12),
+    S2r2(),
+]
+TOLD = {options.name for options in OPTIONS}
+OPTIONS += [options() for name, options in unions()["method"].classes.items() if name not in TOLD]
+METHODS = pytest.mark.parametrize("options", OPTIONS, ids=lambda options: f"{options.name}")
 KEY = (0, 1)
 
 

@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import pytest
 
-from wmse_tui.engine.training.cadence import Cadence
+from wmse_tui.engine.training.cadence import Cadence, times_within
 
 
 class Clock:
@@ -51,3 +51,9 @@ def test_it_never_takes_more_than_a_hundredth_of_the_time(cost: float) -> None:
     found = moments(200, 5000, cost=cost)
     assert len(found) > 1
     assert (len(found) - 1) * cost <= 0.01 * found[-1] + cost
+
+
+@pytest.mark.parametrize("cost", [0.0, 0.02, 0.5, 10.0])
+def test_how_often_is_foretold(cost: float) -> None:
+    found = moments(200, 1000, cost=cost, step=0.02)
+    assert times_within(1000, cost=cost, share=200) == pytest.approx(len(found), abs=2)

@@ -16,7 +16,9 @@ from wmse_tui.config.sections.backbone import Backbone
 from wmse_tui.config.sections.projector import Projector
 from wmse_tui.engine.diagnostics.noise import noise_lidar
 from wmse_tui.engine.diagnostics.pivots import smallest_pivot
+from wmse_tui.engine.diagnostics.report import diagnose
 from wmse_tui.engine.methods import build_method
+from wmse_tui.engine.training import vitals as module
 from wmse_tui.engine.training.loop import Trainer
 from wmse_tui.engine.training.resources import Meter
 from wmse_tui.engine.training.session import run_session
@@ -73,6 +75,29 @@ def test_the_losses_come_first_and_the_clock_decides() -> None:
     kinds = [event if isinstance(event, int) else type(event).__name__ for event in events]
     assert kinds[:6] == [1, "Diagnostics", "Resources", 5, "Diagnostics", "Resources"]
     assert [event for event in events if isinstance(event, int)] == [1, 5, 9, 13, 17, 21, 25, 29]
+
+
+@pytest.mark.parametrize("seconds", [(0.02, 0.2), (3.0, 3.0)])
+def test_all_looks_together_take_less_than_a_fiftieth_of_the_time(
+    seconds: tuple[float, float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both spaces, each with its own cadence; beyond the first look at each, which comes at once."""
+    clock, spent = Clock(), list[float]()
+
+    def slow(embeddings: Tensor, **options: Any) -> Diagnostics:
+        spent.append(seconds[options["space"] == "features"])
+        clock.now += spent[-1]
+        return diagnose(embeddings, **options)
+
+    monkeypatch.setattr(module, "diagnose", slow)
+    built = build_method(experiment(SimClr()))
+    vitals = Vitals(built, seed=3, meter=FixedMeter(True), write=lambda _: None, clock=clock)
+    for step in range(1, 1500):
+        vitals._keep_features(built.encoder, None, torch.zeros(2, 3))
+        vitals.after_step(torch.zeros(2, 2, 3), step=step, epoch=0, flush=lambda: None)
+        clock.now += 1.0
+    assert len(spent) > 10
+    assert sum(spent) - sum(seconds) <= 0.02 * clock.now
 
 
 def test_a_loss_that_is_not_finite_is_told_before_anything_is_looked_at() -> None:

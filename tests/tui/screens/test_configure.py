@@ -17,7 +17,7 @@ from textual.widget import Widget
 from textual.widgets import Input, TextArea
 from textual.widgets._footer import FooterKey
 
-from wmse_tui.config.load import load_experiment, parse_experiment
+from wmse_tui.config.load import dump_experiment, load_experiment, parse_experiment
 from wmse_tui.config.presets import find_preset, preset_names
 from wmse_tui.runs.catalogue import list_runs
 from wmse_tui.runs.recipe import read_configuration
@@ -368,6 +368,30 @@ async def test_without_runs_quickstart_is_chosen_and_one_key_launches_it(
         assert summarise(run.config).preset == "quickstart"
         assert read_configuration(run).experiment == load_experiment(preset="quickstart")
         assert app.trainers.active() == (run,)
+
+
+async def test_another_method_with_a_layer_is_launched_as_the_command_line_would(
+    make_app: MakeApp, standin: Path, until: Until, runs_root: Path
+) -> None:
+    app = make_app(trainer=standin)
+    async with shown(app) as (pilot, screen):
+        await focus_row(pilot, screen, "method.name")
+        await pilot.press("enter")
+        await pilot.pause()
+        await pilot.press("down", "down", "enter")
+        await pilot.pause()
+        assert value(screen, "method.name") == "byol"
+        await focus_row(pilot, screen, "backbone.whitening")
+        await pilot.press("l")
+        await pilot.pause()
+        assert value(screen, "backbone.whitening") == "iterative"
+        await pilot.press("ctrl+r")
+        await until(pilot, lambda: on_top(app, MonitorScreen))
+        (run,) = list_runs(runs_root)
+        overrides = ["method.name=byol", "backbone.whitening=iterative"]
+        wanted = load_experiment(preset="quickstart", overrides=overrides)
+        assert read_configuration(run).experiment == wanted
+        assert dump_experiment(wanted).strip() in run.config.read_text(encoding="utf-8")
 
 
 async def test_a_launch_with_warnings_asks_once(

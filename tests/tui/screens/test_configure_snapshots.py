@@ -17,6 +17,7 @@ from wmse_tui.tui.app import WmseApp
 from wmse_tui.tui.charts.picture import Picture
 from wmse_tui.tui.inspector import Inspected
 from wmse_tui.tui.screens.configure import ConfigureScreen
+from wmse_tui.tui.widgets.configure import bench
 from wmse_tui.tui.widgets.configure.sections import SectionPanel
 from wmse_tui.tui.widgets.form.form import Form
 
@@ -31,6 +32,21 @@ LOOKS: dict[str, dict[str, Any]] = {
     "terminal": {"theme": "terminal"},
     "ascii": {"theme": "dark", "ascii": True},
 }
+PRESETS = """
+    cifar10 cifar10-barlow_twins cifar10-byol cifar10-cwrgp2 cifar10-cwrgp4 cifar10-intl
+    cifar10-s2r2 cifar10-shuffled_dbn cifar10-simclr cifar10-simsiam cifar10-vibcreg cifar10-vicreg
+    cifar10-wmse4 cifar10-zero_icl cifar100 cifar100-barlow_twins cifar100-byol cifar100-cwrgp2
+    cifar100-cwrgp4 cifar100-intl cifar100-simclr cifar100-simsiam cifar100-vibcreg cifar100-vicreg
+    cifar100-wmse4 imagenet100 imagenet100-wmse4 quickstart stl10 stl10-byol stl10-cwrgp2
+    stl10-cwrgp4 stl10-simclr stl10-wmse4 tiny_imagenet tiny_imagenet-byol tiny_imagenet-cwrgp2
+    tiny_imagenet-cwrgp4 tiny_imagenet-simclr tiny_imagenet-wmse4
+"""
+
+
+@pytest.fixture(autouse=True)
+def _same_presets(monkeypatch: pytest.MonkeyPatch) -> None:
+    """These presets, whatever others are shipped: a new one changes no picture."""
+    monkeypatch.setattr(bench, "preset_names", PRESETS.split)
 
 
 @pytest.fixture(autouse=True)

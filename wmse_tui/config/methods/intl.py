@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import ConfigDict, Field
 
 from wmse_tui.config.options import Options, unit
+from wmse_tui.config.problems import Problem
+
+if TYPE_CHECKING:
+    from wmse_tui.config.schema import Experiment
 
 
 class Intl(Options):
@@ -35,3 +40,11 @@ class Intl(Options):
         title="Trace weight",
         description="Weight of the trace loss; empty: 0.01 (log2 n - 3) of n images (channel) or dimensions.",
     )
+
+    def problems(self, experiment: Experiment) -> Iterator[Problem]:
+        if self.axis == "channel" and experiment.projector.dim == 1:
+            yield Problem(
+                "projector.dim",
+                "an image of one channel, freed of its mean, is 0",
+                "take more (above schedule.batch_size, best of all), or set method.axis=batch",
+            )

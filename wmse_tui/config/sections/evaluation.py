@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
+from wmse_tui.config.datasets import DATASETS
 from wmse_tui.config.options import Options, unit
 from wmse_tui.config.problems import Problem
 
@@ -109,9 +110,16 @@ class Evaluation(Options):
         json_schema_extra=unit("views"),
     )
 
-    def problems(self, experiment: Experiment) -> Iterator[Problem]:  # noqa: ARG002
+    def problems(self, experiment: Experiment) -> Iterator[Problem]:
+        images = experiment.dataset.train_images or DATASETS[experiment.dataset.name].train_images
         if self.lidar_images == 1:
             yield Problem("evaluation.lidar_images", "one image cannot be told from others", "take 2 or more")
+        if images is not None and self.lidar_images > images:
+            yield Problem(
+                "evaluation.lidar_images",
+                f"there are {images} training images, not {self.lidar_images}",
+                f"take at most {images}",
+            )
         if self.lidar_images == 0 and self.lidar_views != DEFAULT_LIDAR_VIEWS:
             yield Problem(
                 "evaluation.lidar_views",

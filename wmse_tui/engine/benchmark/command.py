@@ -23,6 +23,7 @@ from wmse_tui.config.schema import Experiment
 from wmse_tui.engine.benchmark import floor
 from wmse_tui.engine.benchmark.bookkeeping import bookkeeping
 from wmse_tui.engine.benchmark.inputs import augmentation, load_images, pipeline, some_batches
+from wmse_tui.engine.benchmark.looks import looks
 from wmse_tui.engine.benchmark.partner import serve
 from wmse_tui.engine.benchmark.probes import linear_probes, nearest_neighbours
 from wmse_tui.engine.benchmark.rounds import Row
@@ -146,6 +147,8 @@ def _rows(
             tell("the parts of a step")
             yield from parts_of_a_step(steps, batches, at, rounds=rounds)
         yield bookkeeping(steps, experiment, step.ours.median, at)
+        tell("diagnostics")
+        yield looks(steps, experiment, batches[0], at, n=min(5, rounds))
         tell("the device")
         yield floor.arithmetic(at, experiment.compute.precision, rounds=rounds)
         yield floor.memory(at, rounds=rounds)

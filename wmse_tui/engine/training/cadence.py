@@ -37,6 +37,19 @@ class Cadence:
     def done(self, since: float) -> None:
         """Take note that it was done, which began at `since`, and settle when it is next."""
         now = self._clock()
-        elapsed = now - self._began
-        pause = max(min(max(SHORTEST, elapsed / START), USUAL), elapsed / self._share)
-        self._next = now + max(pause, (now - since) / COST)
+        self._next = now + _pause(now - self._began, now - since, self._share)
+
+
+def times_within(seconds: float, *, cost: float, share: int) -> int:
+    """How often, in so many seconds from the start, something is done that takes `cost` seconds each time."""
+    now, times = 0.0, 0
+    while now < seconds:
+        times += 1
+        now += cost
+        now += _pause(now, cost, share)
+    return times
+
+
+def _pause(elapsed: float, took: float, share: int) -> float:
+    usual = max(min(max(SHORTEST, elapsed / START), USUAL), elapsed / share)
+    return max(usual, took / COST)

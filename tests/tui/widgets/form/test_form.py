@@ -12,7 +12,9 @@ from wmse_tui.config.advice import Advice
 from wmse_tui.config.bases import preset_base
 from wmse_tui.config.draft import Draft, plain_values
 from wmse_tui.config.fields import group_of, groups, leaves
-from wmse_tui.config.names import dotted_names, sections, unions
+from wmse_tui.config.load import load_experiment
+from wmse_tui.config.names import choices_of, dotted_names, sections, unions
+from wmse_tui.config.problems import ConfigError
 from wmse_tui.tui.widgets.form.choices import ChoiceScreen
 from wmse_tui.tui.widgets.form.form import Form, row_state
 from wmse_tui.tui.widgets.form.row import FieldEditor, FieldRow
@@ -223,6 +225,40 @@ async def test_arrows_and_space_turn_choices() -> None:
         await pilot.press("h", "h")
         await pilot.pause()
         assert app.draft.values["method.name"] == list(unions()["method"].classes)[-1]
+
+
+@pytest.mark.parametrize(
+    ("path", "group"),
+    [
+        ("method.name", "method"),
+        ("method.operator", "method"),
+        ("backbone.whitening", "backbone"),
+        ("backbone.norm", "backbone"),
+        ("optimizer.name", "optimizer"),
+    ],
+)
+async def test_each_method_operator_layer_norm_and_optimizer_is_reached_by_turning(
+    path: str, group: str
+) -> None:
+    app = bare(group=group)
+    async with app.run_test(size=(70, 40)) as pilot:
+        await go_to(pilot, path)
+        met = []
+        for _ in choices_of(path):
+            await pilot.press("l")
+            await pilot.pause()
+            chosen = app.draft.values[path]
+            met.append(chosen)
+            assert f"‹ {chosen} ›" in text(app)
+            if app.draft.experiment is None:
+                with pytest.raises(ConfigError) as caught:
+                    load_experiment(preset="cifar10", overrides=[f"{path}={chosen}"])
+                told = [problem.message for problem in caught.value.problems]
+                assert [problem.message for problem in app.draft.problems] == told
+            else:
+                wanted = load_experiment(preset="cifar10", overrides=[f"{path}={chosen}"])
+                assert app.draft.experiment == wanted
+        assert sorted(met) == sorted(choices_of(path))
 
 
 async def test_enter_lists_all_choices() -> None:

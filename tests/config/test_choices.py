@@ -1,0 +1,109 @@
+"""What is chosen in a form starts the same run as the same choices by `--set`, to the last letter.
+
+Every method, operator, layer, norm, optimizer and schedule, and every other word or flag of the schema.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from wmse_tui.config.bases import preset_base
+from wmse_tui.config.draft import Draft
+from wmse_tui.config.fields import leaves
+from wmse_tui.config.load import dump_experiment, load_experiment
+from wmse_tui.config.names import choices_of, unions
+from wmse_tui.config.problems import ConfigError
+
+PRESET = "quickstart"
+RESNET = (("backbone.arch", "resnet18"), ("backbone.stem", "small"), ("dataset.crop", "32"))
+NEEDS = {  # what a person sets besides, by what is chosen
+    "method.name=cw_rgp": (("projector.dim", "512"),),
+    "method.axis=batch": (("projector.dim", "64"),),
+    "method.relative_eps=true": (("method.eps", "0.1"),),
+    "backbone.norm": RESNET,
+    "backbone.norm_tied": (*RESNET, ("backbone.norm", "sw3")),
+    "backbone.stem": RESNET[:1],
+    "dataset.name=folder": (("dataset.root", "/images"),),
+}
+AFTER = {"schedule.kind=step": (("schedule.milestones", "[1]"),)}
+EMPTY = Draft(preset_base(PRESET))
+
+
+def choices() -> Iterator[tuple[tuple[str, str], ...]]:
+    """The texts that a person gives one after the other, the last of which is the choice."""
+    for section, union in unions().items():
+        for variant in union.classes:
+            yield ((f"{section}.{union.tag}", variant),)
+            chosen = EMPTY.with_value(f"{section}.{union.tag}", variant)
+            for path in leaves(chosen.merged, (section,)):
+                if path != f"{section}.{union.tag}":
+                    yield from (((f"{section}.{union.tag}", variant), last) for last in words(chosen, path))
+    for path in EMPTY.names:
+        if path.partition(".")[0] not in unions():
+            yield from ((last,) for last in words(EMPTY, path))
+
+
+def words(draft: Draft, path: str) -> Iterator[tuple[str, str]]:
+    option = draft.fields[path]
+    if option.fixed:
+        yield from ((path, word) for word in option.choices or ("true", "false"))
+
+
+def needs(texts: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
+    found = (NEEDS.get(key, ()) for path, text in texts for key in (path, f"{path}={text}"))
+    return tuple(dict.fromkeys(need for each in found for need in each))
+
+
+def said(texts: tuple[tuple[str, str], ...]) -> str:
+    return " ".join(f"{path}={text}" for path, text in texts)
+
+
+CHOICES = list(dict.fromkeys(choices()))
+
+
+@pytest.mark.parametrize("texts", CHOICES, ids=said)
+def test_a_choice_of_a_form_is_that_of_the_command_line(texts: tuple[tuple[str, str], ...]) -> None:
+    both = (*texts[:-1], *needs(texts), texts[-1], *AFTER.get(said(texts), ()))
+    draft = EMPTY
+    for path, text in both:
+        option = draft.fields[path]
+        assert not option.choices or text in option.choices
+        draft = draft.with_value(path, option.value(text))
+    assert not draft.problems
+    assert draft.experiment is not None
+    overrides = [f"{path}={text}" for path, text in both]
+    assert dump_experiment(draft.experiment) == dump_experiment(
+        load_experiment(preset=PRESET, overrides=overrides)
+    )
+
+
+def test_all_that_the_family_is_made_of_is_chosen_above() -> None:
+    chosen = {last for *_, last in CHOICES}
+    family = ("method.name", "method.operator", "backbone.whitening", "backbone.norm", "optimizer.name")
+    assert {(path, word) for path in family for word in choices_of(path)} <= chosen
+    assert len(choices_of("method.name")) >= 12
+    assert len(choices_of("method.operator")) == 6
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        (("method.name", "cw_rgp"),),
+        (("method.name", "shuffled_dbn"), ("method.groups", "5")),
+        (("backbone.norm", "sw2"),),
+        (("backbone.whitening", "zca"), ("backbone.whitening_groups", "3")),
+        (("method.operator", "none"), ("method.eps", "0.1")),
+        (("optimizer.name", "sgd"), ("optimizer.momentum", "0"), ("optimizer.nesterov", "true")),
+    ],
+    ids=said,
+)
+def test_what_is_refused_is_refused_in_both_with_one_reason(texts: tuple[tuple[str, str], ...]) -> None:
+    draft = EMPTY
+    for path, text in texts:
+        draft = draft.with_value(path, draft.fields[path].value(text))
+    with pytest.raises(ConfigError) as caught:
+        load_experiment(preset=PRESET, overrides=[f"{path}={text}" for path, text in texts])
+    told = [(problem.path, problem.message, problem.fix) for problem in caught.value.problems]
+    assert [(problem.path, problem.message, problem.fix) for problem in draft.problems] == told

@@ -1,0 +1,80 @@
+"""Options that were changed and do nothing beside the others, each with the reason.
+
+What can never be meant is refused in `problems()`. Here stands what a recipe may bring along: a preset says
+how wide hidden layers are, and somebody takes them away.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from wmse_tui.config.methods import SimSiam, WMse
+from wmse_tui.config.options import Options
+from wmse_tui.config.schema import Experiment
+from wmse_tui.config.sections.schedule import ConstantSchedule, StepSchedule
+
+STRENGTHS = ("brightness", "contrast", "saturation", "hue")
+
+
+def idle(experiment: Experiment) -> Iterator[tuple[str, str]]:
+    """(dotted name, why it does nothing) of each option that has another value than its default, in vain."""
+    for section, names, reason in _reasons(experiment):
+        options = getattr(experiment, section)
+        for name in names:
+            if getattr(options, name) != _default(options, name):
+                yield f"{section}.{name}", f"without effect: {reason}"
+
+
+def _reasons(experiment: Experiment) -> Iterator[tuple[str, tuple[str, ...], str]]:
+    """(section, options, reason) of all that has no effect here, changed or not."""
+    yield from _of_images(experiment)
+    yield from _of_training(experiment)
+    yield from _of_evaluation(experiment)
+    compute = experiment.compute
+    if compute.loader == "auto":
+        yield "compute", ("workers",), "where the loader is batched, which auto prefers; set compute.loader"
+    if compute.device == "cpu" and compute.compile == "graph":
+        yield "compute", ("compile",), "graphs are for a GPU; on a CPU it is as auto"
+
+
+def _of_images(experiment: Experiment) -> Iterator[tuple[str, tuple[str, ...], str]]:
+    augmentation, dataset = experiment.augmentation, experiment.dataset
+    if dataset.name == "patterns":
+        yield "dataset", ("root", "download"), "patterns are drawn, and lie in no folder"
+    if dataset.probe_train is not None:
+        yield "dataset", ("held_out",), "probes have folders of their own, so nothing is held out"
+    if augmentation.jitter_p == 0:
+        yield "augmentation", STRENGTHS, "the probability of jitter is 0"
+    elif not any(getattr(augmentation, name) for name in STRENGTHS):
+        yield "augmentation", ("jitter_p",), "brightness, contrast, saturation and hue are all 0"
+    if augmentation.blur_p == 0:
+        yield "augmentation", ("blur_sigma",), "the probability of a blur is 0"
+
+
+def _of_training(experiment: Experiment) -> Iterator[tuple[str, tuple[str, ...], str]]:
+    method, schedule = experiment.method, experiment.schedule
+    if experiment.projector.layers == 1:
+        yield "projector", ("hidden", "batch_norm"), "a projector of one layer has no hidden ones"
+    if isinstance(method, WMse) and method.operator == "none":
+        yield "method", ("whitening_size",), "nothing is whitened, and slices do not matter"
+    if isinstance(method, SimSiam) and isinstance(schedule, ConstantSchedule) and not schedule.warmup_steps:
+        yield "method", ("predictor_rate",), "the learning rate is constant for all weights"
+    if isinstance(schedule, StepSchedule):
+        if not schedule.milestones:
+            yield "schedule", ("gamma",), "there are no milestones at which the learning rate drops"
+        elif schedule.gamma == 1:
+            yield "schedule", ("milestones", "gamma"), "a drop to the whole learning rate is none"
+
+
+def _of_evaluation(experiment: Experiment) -> Iterator[tuple[str, tuple[str, ...], str]]:
+    schedule, evaluation = experiment.schedule, experiment.evaluation
+    if not isinstance(schedule, StepSchedule) or not schedule.milestones:
+        yield "evaluation", ("every_after_drop",), "the schedule has no milestones, after which it counts"
+    if evaluation.knn == "off" and not evaluation.raw_pixels:
+        yield "evaluation", ("neighbours",), "k-NN is off"
+    if evaluation.linear == "off":
+        yield "evaluation", ("linear_epochs", "linear_at"), "the linear probe is off"
+
+
+def _default(options: Options, name: str) -> object:
+    return type(options).model_fields[name].default
