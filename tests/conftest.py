@@ -1,4 +1,4 @@
-"""What every test has: a queue of its own session, so that nobody's real one is seen or touched."""
+"""What every test has: one thread to compute with, and a queue that is nobody's real one."""
 
 from __future__ import annotations
 
@@ -6,6 +6,11 @@ import os
 from collections.abc import Iterator
 
 import pytest
+
+# Two test processes share two cores, and what they compute is tiny. Threads that wait for each other by
+# spinning made a training of six steps twenty times as long. Read when torch is first loaded, also by trainers.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
 @pytest.fixture(autouse=True, scope="session")
