@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -53,7 +52,7 @@ def failed(run: RunDirectory, process: subprocess.Popen[bytes]) -> RunView:
 def test_a_worker_that_is_killed_is_named_and_the_run_goes_on_when_resumed(
     tmp_path: Path, record_property: Record
 ) -> None:
-    """As by the kernel when memory is used up: the trainer says so, saves nothing half, leaves nobody behind."""
+    """As by the kernel when memory is used up: the trainer says so, and leaves nobody behind."""
     run = make(tmp_path, "schedule.epochs=300")
     process = start(run)
     try:

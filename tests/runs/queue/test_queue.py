@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from yard import CONFIG, HERE, Yard
 
-from wmse_tui.runs.directory import RunDirectory, create_run, remove_run
+from wmse_tui.runs.directory import create_run, remove_run
 from wmse_tui.runs.errors import NotQueued, RunQueued
 from wmse_tui.runs.launch import launch_trainer
 from wmse_tui.runs.queue import places, tickets

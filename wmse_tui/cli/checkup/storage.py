@@ -1,4 +1,4 @@
-"""What `doctor` finds on the disks: room, permissions, file locks, network file systems, the queue, data sets."""
+"""What `doctor` finds on the disks: room, permissions, locks, network file systems, the queue, data sets."""
 
 from __future__ import annotations
 

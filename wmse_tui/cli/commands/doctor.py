@@ -14,7 +14,7 @@ from wmse_tui.cli.options import Json, RunsDir
 def doctor(runs_dir: RunsDir = None, json: Json = False) -> None:
     """Say whether this machine is ready to train.
 
-    Looks at Python, torch, devices, memory, disks, locks, queue and data, and says how to mend what is not well.
+    Looks at Python, torch, devices, memory, disks, locks, queue and data; says how to mend what is not well.
     """
     from wmse_tui.cli.checkup.machine import machine_findings
     from wmse_tui.cli.checkup.software import preset_findings, python_findings, torch_findings

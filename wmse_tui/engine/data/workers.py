@@ -115,8 +115,8 @@ def prepare_worker(_number: int) -> None:
 def _shared(batch: Any) -> Any:
     """The batch; a worker's is in shared memory from here on.
 
-    Left to the queue it would be moved there by a thread whose errors reach nobody: where /dev/shm is too small
-    the trainer would wait for ever.
+    Left to the loader's queue it would be moved there by a thread whose errors reach nobody: where /dev/shm
+    is too small the trainer would wait for ever.
     """
     if isinstance(batch, Tensor) and get_worker_info() is not None:
         batch.share_memory_()

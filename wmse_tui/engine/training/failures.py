@@ -253,6 +253,6 @@ def _memory_left() -> str:
 
 
 def _first_line(error: BaseException, holding: str = "") -> str:
-    """The first line of its text, or that which holds the cause: a worker's error comes with its traceback."""
+    """The first line of its text, or that which holds the cause: a worker's comes with its traceback."""
     lines = str(error).splitlines() or [type(error).__name__]
     return next((line for line in lines if holding in line), lines[0])
