@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 # Two test processes share two cores, and what they compute is tiny. Threads that wait for each other by
-# spinning made a training of six steps twenty times as long. Read when torch is first loaded, also by trainers.
+# spinning made a training of six steps twenty times as long. Read when torch is loaded, by trainers too.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
