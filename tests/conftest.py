@@ -1,4 +1,4 @@
-"""What every test has: one thread, and a queue of its own session, so that nobody's real one is touched."""
+"""What every test has: one thread to compute with, and a queue that is nobody's real one."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from collections.abc import Iterator
 
 import pytest
 
-# Before torch is imported anywhere, for this process and those that it starts: two test processes share two
-# cores, and the threads of one spin while they wait for cores that the other has. A step of a small network
-# took 20 times the time and the processor's work of one thread.
+# Two test processes share two cores, and what they compute is tiny. Threads that wait for each other by
+# spinning made a training of six steps twenty times as long. Read when torch is loaded, by trainers too.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
 @pytest.fixture(autouse=True, scope="session")

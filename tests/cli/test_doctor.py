@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import json
+import os
 import shutil
 import sys
 from collections import namedtuple
@@ -16,8 +19,11 @@ from wmse_tui.cli.checkup.before_start import warnings_before_start
 from wmse_tui.cli.checkup.finding import Finding
 from wmse_tui.cli.checkup.machine import cpu_finding, memory_finding, session_findings, shm_finding
 from wmse_tui.cli.checkup.software import preset_findings, python_findings, torch_findings
-from wmse_tui.cli.checkup.storage import filesystem, storage_findings
+from wmse_tui.cli.checkup.storage import filesystem, queue_finding, storage_findings
 from wmse_tui.config.load import load_experiment
+from wmse_tui.runs.directory import RunDirectory
+from wmse_tui.runs.queue import tickets
+from wmse_tui.runs.slots import Wish, make_folders
 
 REPORT = {
     "torch": "2.11.0",
@@ -173,6 +179,34 @@ def test_places_that_are_well(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["data"]  # looking leaves nothing behind
 
 
+def test_the_queue_tells_who_waits_and_who_lost_the_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "queue"
+    monkeypatch.setenv("WMSE_TUI_QUEUE", str(folder))
+    assert queue_finding(folder) == Finding("queue", "ok", f"{folder}, 0 runs waiting")
+    make_folders()
+    held = [tickets.write_ticket(RunDirectory(tmp_path / name), Wish(("machine",)))[1] for name in "ab"]
+    assert queue_finding(folder).text == f"{folder}, 2 runs waiting"
+    os.close(held[0])  # as the death of who waited does
+    finding = queue_finding(folder)
+    assert (finding.status, finding.fix) == ("warn", "wmse-tui queue again")
+    assert finding.text == f"{folder}, 1 run waiting, 1 lost (a reboot, a kill)"
+    os.close(held[1])
+
+
+def test_a_queue_that_cannot_be_locked_is_a_warning_with_the_way_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*arguments: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "fcntl", refused)
+    finding = queue_finding(tmp_path)
+    assert (finding.status, finding.fix) == ("warn", "choose a folder on a local disk: WMSE_TUI_QUEUE=DIR")
+    assert "No locks available" in finding.text
+
+
 def test_a_full_disk_is_a_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda path: Usage(10**12, 0, 10**6))
     runs = next(iter(storage_findings(tmp_path, tmp_path)))
@@ -204,7 +238,9 @@ def test_findings_are_printed_as_they_come(cli: Callable[..., Result], quick_tor
     assert result.exit_code == 0
     names = [line[6:24].strip() for line in result.stdout.splitlines() if not line.startswith(" ")]
     assert names[:4] == ["python", "wmse-tui", "packages", "torch"]
-    assert {"cpu", "memory", "/dev/shm", "runs", "locks", "data", "data cifar10", "presets"} <= set(names)
+    assert {"cpu", "memory", "/dev/shm", "runs", "locks", "queue", "data", "data cifar10", "presets"} <= set(
+        names
+    )
 
 
 def test_findings_as_json_are_a_list_of_the_same(cli: Callable[..., Result], quick_torch: None) -> None:

@@ -104,7 +104,7 @@ def test_a_download_tells_how_far_it_is_every_ten_seconds_and_at_its_end() -> No
             Control("1", "stop_after_epoch", "accepted", "at the end"),
             "request  stop after epoch: accepted, at the end",
         ),
-        (Error(code="E", title="no memory", stage="training"), "error  no memory"),
+        (Error(code="E", title="no memory", stage="training"), "error  no memory [E]"),
     ],
 )
 def test_what_matters_is_always_told(event: Event, text: str) -> None:

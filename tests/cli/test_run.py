@@ -91,7 +91,7 @@ def test_a_diverged_run_exits_with_3_and_its_next_steps(cli: Cli, trainer: Train
     result = cli(*QUICK, "--name", "mine")
     assert result.exit_code == 3
     assert result.stderr.splitlines()[1:] == [
-        "wmse-tui: the loss is not finite",
+        "wmse-tui: the loss is not finite [E_NONFINITE]",
         "  step 5",
         "  Saved: step-4.pt",
         "  -> a lower learning rate",
@@ -105,11 +105,11 @@ def test_a_failure_before_training_leaves_no_run_behind(cli: Cli, trainer: Train
     result = cli(*QUICK)
     assert result.exit_code == 1
     assert result.stderr.splitlines()[1:] == [
-        "wmse-tui: there is no STL-10",
+        "wmse-tui: there is no STL-10 [E_DATA]",
         "  looked in /data",
         "  no network",
         "  -> put stl10_binary.tar.gz there",
-        "Nothing was trained; the run's directory was removed.",
+        "Nothing was trained; the run's directory was removed. The same command starts it again.",
     ]
     assert runs_in(tmp_path) == []
 
@@ -121,7 +121,7 @@ def test_a_failure_before_the_first_step_leaves_no_run_behind(
     result = cli(*QUICK)
     assert result.exit_code == 1
     assert "wmse-tui: an image is smaller than the crop" in result.stderr
-    assert result.stderr.endswith("Nothing was trained; the run's directory was removed.\n")
+    assert result.stderr.endswith("the run's directory was removed. The same command starts it again.\n")
     assert runs_in(tmp_path) == []
 
 

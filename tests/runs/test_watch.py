@@ -62,7 +62,8 @@ def test_standing_still_is_measured_on_the_watchers_own_clock(run: RunDirectory)
         assert watcher.poll().state == "running"
         clock.now += 2
         stalled = watcher.poll()
-        assert (stalled.state, stalled.state_reason) == ("stalled", "nothing was logged for 1 min")
+        assert stalled.state == "stalled"
+        assert stalled.state_reason.startswith("nothing was logged for 1 min; `kill -QUIT ")
         clock.now += 20
         assert watcher.poll() is stalled, "a reason that changed each second would redraw each second"
         log.write(Notice("info", "N", "back again"))

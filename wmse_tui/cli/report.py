@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from wmse_tui.config.sections.paper import Paper
 from wmse_tui.runs.events import Diagnostics, Evaluation, Resources
+from wmse_tui.runs.sentences import error_sentence
 from wmse_tui.runs.text import safe
 from wmse_tui.runs.view import RunView
 from wmse_tui.runs.words import MISSING, count, duration, moment, number, percent, rate, size
@@ -170,7 +171,7 @@ def _tail(view: RunView, paper: Paper | None) -> Iterator[str]:
         yield _row("log", f"{unreadable}, {count(view.missing, 'event')} missing")
     error = view.error
     if error is not None:
-        yield _row("error", f"{error.title} [{error.code}]")
+        yield _row("error", error_sentence(error))
         for line in error.detail.splitlines():
             yield _row("", line)
         if error.saved:

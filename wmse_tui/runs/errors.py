@@ -135,7 +135,10 @@ class RunQueued(RunsError):
     code = "E_RUN_QUEUED"
 
     def __init__(self, run: str) -> None:
-        steps = (f"let it go first: wmse-tui queue first {run}", f"take it out: wmse-tui queue cancel {run}")
+        steps = (
+            f"let it go first: wmse-tui queue first {run} (and release {run}, if it is held)",
+            f"take it out: wmse-tui queue cancel {run}",
+        )
         super().__init__(f"run {run} waits in the queue", next=steps)
 
 

@@ -111,11 +111,14 @@ def _with_trainer(view: RunView, evidence: Evidence) -> tuple[State, str]:
     word = _last_word(view)
     if word is not None and view.exit is not None:
         return word  # the process is about to leave
-    busy = view.phase is not None and view.phase.name not in ("train", "start")
+    busy = view.phase is not None and view.phase.name not in ("train", "start", "trial")
     if view.phase is not None and view.phase.name == "paused":
         return "paused", ""
     if not busy and evidence.since_growth > patience(view):
-        return "stalled", f"nothing was logged for {evidence.since_growth // 60:.0f} min"
+        where = ""
+        if process is not None and evidence.local:
+            where = f"; `kill -QUIT {process.pid}` writes into trainer.log where it hangs"
+        return "stalled", f"nothing was logged for {evidence.since_growth // 60:.0f} min{where}"
     return "running", ""
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from wmse_tui.runs.events import Control, Evaluation, Exit, KnnResult, LinearResult, Notice, Phase
+from wmse_tui.runs.events import Control, Error, Evaluation, Exit, KnnResult, LinearResult, Notice, Phase
 from wmse_tui.runs.words import duration, number, percent, rate, size
 
 
@@ -73,6 +73,11 @@ PHASES = {
 def notice_sentence(notice: Notice) -> str:
     """Return a notice with its level in front unless it is plain information."""
     return f"{'note' if notice.level == 'info' else notice.level}  {notice.text}"
+
+
+def error_sentence(error: Error) -> str:
+    """Return what failed, with the code by which it can be looked up: the same words wherever it is told."""
+    return f"{error.title} [{error.code}]"
 
 
 def control_sentence(control: Control) -> str:

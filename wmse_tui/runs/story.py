@@ -29,6 +29,7 @@ from wmse_tui.runs.events import (
 )
 from wmse_tui.runs.sentences import (
     control_sentence,
+    error_sentence,
     evaluation_sentence,
     exit_sentence,
     notice_sentence,
@@ -189,6 +190,6 @@ def _attempt_sentence(event: Attempt, attempt: int) -> str:
 
 
 def _error_texts(event: Error) -> list[tuple[str, Kind]]:
-    head = f"error  {event.title}" + (f": {event.detail}" if event.detail else "")
+    head = f"error  {error_sentence(event)}" + (f": {event.detail}" if event.detail else "")
     more = [f"       {event.saved}"] if event.saved else []
     return [(text, "error") for text in (head, *more, *(f"       -> {step}" for step in event.next))]

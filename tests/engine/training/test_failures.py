@@ -18,6 +18,9 @@ from wmse_tui.engine.training import gpu_users
 from wmse_tui.engine.training.failures import describe
 
 SHM = "unable to allocate shared memory(shm) for file </torch_12_34>: No space left on device (28)"
+FROM_A_WORKER = (
+    f"Caught RuntimeError in DataLoader worker process 0.\nOriginal Traceback:\n  ...\nRuntimeError: {SHM}"
+)
 BUS = (
     "DataLoader worker (pid 12) is killed by signal: Bus error. It is possible that dataloader's workers are "
     "out of shared memory. Please try to raise your shared memory limit."
@@ -100,9 +103,18 @@ def test_no_advice_is_to_resume_with_other_options(error: BaseException, code: s
         assert "--set" not in step or "new run" in step, (code, advice)
 
 
-def test_a_small_dev_shm_is_not_called_a_full_disk() -> None:
-    event = describe(RuntimeError(SHM), saved="", stage="training")
+@pytest.mark.parametrize("text", [SHM, FROM_A_WORKER])
+def test_a_small_dev_shm_is_not_called_a_full_disk(text: str) -> None:
+    event = describe(RuntimeError(text), saved="", stage="training")
+    assert event.code == "E_SHM"
     assert "/dev/shm" in event.title
+    assert "unable to allocate shared memory" in event.detail
+
+
+def test_before_the_first_step_nobody_is_told_to_resume_what_may_be_gone() -> None:
+    for error, *_ in CASES:
+        steps = describe(error, saved="", stage="start").next
+        assert not any("resume the run" in step for step in steps), error
 
 
 def test_the_evidence_of_a_refused_path_is_its_owner(tmp_path: Path) -> None:

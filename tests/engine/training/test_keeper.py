@@ -105,6 +105,43 @@ def test_a_full_disk_is_told_and_training_goes_on_until_the_third_refusal(
     assert read_checkpoint(tmp_path / "step-00000001.pt")
 
 
+def test_a_refused_save_is_tried_again_soon_so_that_less_than_five_minutes_are_at_risk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = Clock()
+    keeper = Keeper(tmp_path, CheckpointConfig(), write=lambda e: None, sync_log=lambda: None, clock=clock)
+    refuse(monkeypatch)
+    tried = []
+    while len(tried) < 2:
+        clock.now += 1.0
+        if keeper.due():
+            tried.append(clock.now)
+            assert save(keeper, 1) == ""
+    while not keeper.due():
+        clock.now += 1.0
+    with pytest.raises(OSError, match="No space left"):  # the third ends the run
+        save(keeper, 1)
+    assert tried[0] == 240
+    assert clock.now < 300
+
+
+def test_after_a_save_that_worked_the_clock_goes_on_as_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = Clock()
+    keeper = Keeper(tmp_path, CheckpointConfig(), write=lambda e: None, sync_log=lambda: None, clock=clock)
+    with monkeypatch.context() as patch:
+        refuse(patch)
+        save(keeper, 1)
+    clock.now = 30.0
+    assert keeper.due()
+    save(keeper, 2)
+    clock.now = 260.0
+    assert not keeper.due()
+    clock.now = 270.0
+    assert keeper.due()
+
+
 def test_a_stop_that_cannot_be_saved_is_an_error_at_once(
     keeper: Keeper, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 import torch
 
+from wmse_tui.config import methods
 from wmse_tui.engine.training.checkpoints import read_checkpoint, step_checkpoints
 from wmse_tui.engine.training.loop import Trainer
 from wmse_tui.engine.training.requests import StopRequested
@@ -26,6 +27,7 @@ from wmse_tui.runs.reader import EventReader
 from wmse_tui.runs.watch import RunWatcher
 
 MakeRun = Callable[..., RunDirectory]
+NO_METHODS = ("__init__", "slices")
 METHODS = {
     "w_mse": (),
     "simclr": ("method.name=simclr",),
@@ -43,7 +45,13 @@ METHODS = {
         "method.name=barlow_twins",
         "optimizer={name: lars, lr: 0.3, bias_lr: 0.01, trust: 0.02, clip: true}",
     ),
+    **{name: (f"method={{name: {name}}}",) for name in ("intl", "zero_cl", "vicreg", "vibcreg", "s2r2")},
 }
+KILLED = [
+    name if name in ("w_mse", "byol, whitened") else pytest.param(name, marks=pytest.mark.slow_faults)
+    for name in METHODS
+]
+"""A death leaves the same of every method; the two have what there is of state."""
 
 
 def trained(run: RunDirectory) -> int:
@@ -115,7 +123,7 @@ def assert_same_bits(ours: Any, theirs: Any, where: str = "") -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", KILLED)
 def test_killed_and_resumed_equals_undisturbed(make_run: MakeRun, method: str) -> None:
     """kill -9 at random steps, a checkpoint about every step, until the run completes."""
     seed = random.SystemRandom().randrange(2**32)
@@ -142,19 +150,13 @@ def test_killed_and_resumed_equals_undisturbed(make_run: MakeRun, method: str) -
     assert all(attempt.exact for attempt in events_of(killed, Attempt))
 
 
-def test_stopped_after_any_step_and_resumed_equals_undisturbed(
-    make_run: MakeRun, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Every boundary of two epochs in turn, the last of an epoch among them."""
-    options = ("schedule.epochs=2", "dataset.train_images=48")
-    undisturbed = make_run(*options, name="undisturbed")
-    assert run_session(undisturbed.path) == 0
-    expected = final_state(undisturbed)
+@pytest.fixture
+def stopped_at(monkeypatch: pytest.MonkeyPatch) -> Callable[[RunDirectory, int], None]:
+    """Trains a run in this process until it is stopped at the end of a step."""
     at_boundary = Trainer._at_boundary
-    for step in range(1, 7):
-        run = make_run(*options, name=f"stopped-{step}")
 
-        def stop_there(trainer: Trainer, step: int = step) -> None:
+    def train(run: RunDirectory, step: int) -> None:
+        def stop_there(trainer: Trainer) -> None:
             at_boundary(trainer)
             if trainer.position.step == step:
                 raise StopRequested("here")
@@ -162,6 +164,59 @@ def test_stopped_after_any_step_and_resumed_equals_undisturbed(
         with monkeypatch.context() as patch:
             patch.setattr(Trainer, "_at_boundary", stop_there)
             assert run_session(run.path) == 4
+
+    return train
+
+
+def test_every_method_is_here() -> None:
+    assert {name.split(",")[0] for name in METHODS} == {
+        path.stem for path in Path(methods.__file__).parent.glob("*.py") if path.stem not in NO_METHODS
+    }
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_stopped_in_mid_epoch_and_resumed_equals_undisturbed(
+    make_run: MakeRun, stopped_at: Callable[[RunDirectory, int], None], method: str
+) -> None:
+    options = (*METHODS[method], "schedule.epochs=2", "dataset.train_images=48", "evaluation.every=2")
+    undisturbed, stopped = make_run(*options, name="undisturbed"), make_run(*options, name="stopped")
+    assert run_session(undisturbed.path) == 0
+    stopped_at(stopped, 2)
+    assert run_session(stopped.path) == 0
+    for part in ("method", "optimizer", "best"):
+        assert_same_bits(final_state(stopped)[part], final_state(undisturbed)[part], part)
+    assert losses(stopped) == losses(undisturbed)
+
+
+def test_resumed_with_another_number_of_workers_equals_undisturbed(
+    make_run: MakeRun, stopped_at: Callable[[RunDirectory, int], None]
+) -> None:
+    """The pipeline of worker processes: one, then two, beside a run without any."""
+    options = ("schedule.epochs=2", "dataset.train_images=48", "evaluation.every=2", "compute.loader=workers")
+    undisturbed = make_run(*options, "compute.workers=0", name="undisturbed")
+    stopped = make_run(*options, "compute.workers=1", name="stopped")
+    assert run_session(undisturbed.path) == 0
+    stopped_at(stopped, 2)
+    config = stopped.config.read_text()
+    stopped.config.write_text(config.replace("workers: 1", "workers: 2"))
+    assert stopped.config.read_text() != config
+    assert run_session(stopped.path) == 0
+    for part in ("method", "optimizer", "best"):
+        assert_same_bits(final_state(stopped)[part], final_state(undisturbed)[part], part)
+    assert losses(stopped) == losses(undisturbed)
+
+
+def test_stopped_after_any_step_and_resumed_equals_undisturbed(
+    make_run: MakeRun, stopped_at: Callable[[RunDirectory, int], None]
+) -> None:
+    """Every boundary of two epochs in turn, the last of an epoch among them."""
+    options = ("schedule.epochs=2", "dataset.train_images=48")
+    undisturbed = make_run(*options, name="undisturbed")
+    assert run_session(undisturbed.path) == 0
+    expected = final_state(undisturbed)
+    for step in range(1, 7):
+        run = make_run(*options, name=f"stopped-{step}")
+        stopped_at(run, step)
         assert run_session(run.path) == 0
         resumed = final_state(run)
         for part in ("method", "optimizer", "best"):

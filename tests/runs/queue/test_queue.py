@@ -1,18 +1,17 @@
-"""The queue with real waiting processes and a stand-in for the trainer."""
+"""The queue with real waiting processes and a stand-in for the trainer (tests/support/yard.py)."""
 
 from __future__ import annotations
 
 import os
 import signal
-import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from subprocess import Popen
 
 import pytest
+from yard import CONFIG, HERE, Yard
 
-from wmse_tui.runs.directory import RunDirectory, create_run, remove_run
+from wmse_tui.runs.directory import create_run, remove_run
 from wmse_tui.runs.errors import NotQueued, RunQueued
 from wmse_tui.runs.launch import launch_trainer
 from wmse_tui.runs.queue import places, tickets
@@ -20,73 +19,7 @@ from wmse_tui.runs.queue.enqueue import enqueue
 from wmse_tui.runs.slots import Wish, use_of
 from wmse_tui.runs.watch import view_run
 
-CONFIG = """\
-dataset: {name: patterns}
-backbone: {arch: cifar_resnet8}
-method: {name: w_mse, whitening_size: 64}
-schedule: {kind: step, epochs: 3, batch_size: 256}
-compute: {device: cpu}
-"""
-# Notes when it begins and ends, fails in a run called bad, and trains until it may end.
-TRAINER = """#!{python}
-import os, sys, time
-from pathlib import Path
-from wmse_tui.runs.directory import RunDirectory
-from wmse_tui.runs.events import Error, Exit, Phase
-from wmse_tui.runs.lock import RunLock
-from wmse_tui.runs.process import write_trainer
-from wmse_tui.runs.writer import EventWriter
-run = RunDirectory(Path(sys.argv[-1]))
-diary = os.open(run.path.parent / "diary", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-os.write(diary, f"+{{run.id}}\\n".encode())
-with RunLock(run), EventWriter(run.events) as log:
-    write_trainer(run, attempt=log.begin_attempt())
-    log.write(Phase("train"))
-    while not (run.path.parent / "go").exists():
-        time.sleep(0.02)
-    if run.id.startswith("bad"):
-        log.write(Error(code="E_DATA", title="there are no images", stage="training"))
-    status = "failed" if run.id.startswith("bad") else "completed"
-    log.write(Exit(status=status, step=1, epoch=1, seconds=1.0))
-os.write(diary, f"-{{run.id}}\\n".encode())
-"""
 Eventually = Callable[[Callable[[], object]], None]
-HERE = Wish(("machine",))
-
-
-class Yard:
-    """Runs, a trainer that waits for `go`, and what was begun and ended in which order."""
-
-    def __init__(self, root: Path, python: Path) -> None:
-        self.root, self.python = root, python
-        self.processes: dict[str, Popen[bytes]] = {}
-
-    def queue(self, name: str, *after: RunDirectory, wanted: Wish = HERE) -> RunDirectory:
-        run = create_run(self.root, CONFIG, name=name)
-        self.processes[name] = enqueue(run, after=after, wanted=wanted, python=self.python)
-        return run
-
-    def go(self) -> None:
-        (self.root / "go").touch()
-
-    @property
-    def diary(self) -> list[str]:
-        path = self.root / "diary"
-        return path.read_text().split() if path.exists() else []
-
-
-@pytest.fixture
-def yard(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Yard]:
-    monkeypatch.setenv("WMSE_TUI_QUEUE", str(tmp_path / "queue"))
-    places.forget()
-    python = tmp_path / "trainer"
-    python.write_text(TRAINER.format(python=sys.executable))
-    python.chmod(0o700)
-    made = Yard(tmp_path / "runs", python)
-    yield made
-    for process in made.processes.values():
-        process.kill()
-        process.wait()
 
 
 def test_one_after_the_other_in_order_and_never_two(yard: Yard, eventually: Eventually) -> None:
@@ -110,7 +43,7 @@ def test_two_slots_train_two_and_a_wish_for_one_of_them_waits_for_that(
 ) -> None:
     (tmp_path / "pynvml.py").write_text(FREE_CARDS)
     monkeypatch.setenv("PYTHONPATH", f"{tmp_path}{os.pathsep}{os.environ.get('PYTHONPATH', '')}")
-    both, one = Wish(("GPU-a", "GPU-b")), Wish(("GPU-a",))
+    both, one = Wish(("GPU-a", "GPU-b"), ("GPU-a", "GPU-b")), Wish(("GPU-a",), ("GPU-a",))
     for name, wanted in (("a", both), ("b", one), ("c", both)):
         yard.queue(name, wanted=wanted)
     eventually(lambda: len(yard.diary) == 2)

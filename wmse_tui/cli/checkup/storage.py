@@ -1,4 +1,4 @@
-"""What `doctor` finds on the disks: room, permissions, file locks, network file systems, data sets."""
+"""What `doctor` finds on the disks: room, permissions, locks, network file systems, the queue, data sets."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from wmse_tui.cli.checkup.finding import Finding
 from wmse_tui.config.datasets import DATASETS
 from wmse_tui.runs.errors import BadPlace
 from wmse_tui.runs.place import check_place, nearest_existing
-from wmse_tui.runs.words import size
+from wmse_tui.runs.words import count, size
 
 NETWORK = frozenset(
     {"nfs", "nfs4", "cifs", "smb3", "smbfs", "afs", "9p", "fuse.sshfs", "lustre", "gpfs", "beegfs"}
@@ -69,6 +69,26 @@ def _lock_finding(place: Path) -> Finding:
         return Finding("locks", "fail", f"{error.title}: {error.detail}", "; ".join(error.next))
     except OSError as error:
         return Finding("locks", "fail", f"cannot be tried in {place}: {error.strerror}", "see `runs` above")
+
+
+def queue_finding(folder: Path) -> Finding:
+    """Return whether runs can wait in the queue's folder, and whether some have lost their place in it."""
+    from wmse_tui.runs.errors import RunsError
+    from wmse_tui.runs.queue.tickets import entries
+
+    locks = _lock_finding(nearest_existing(folder))
+    if locks.status != "ok":
+        fix = "choose a folder on a local disk: WMSE_TUI_QUEUE=DIR"
+        return Finding("queue", "warn", f"no run can be queued in {folder}: {locks.text}", fix)
+    try:
+        every = entries()
+    except RunsError as error:
+        return Finding("queue", "warn", f"{error.title}: {error.detail}", "; ".join(error.next))
+    text = f"{folder}, {count(sum(entry.alive for entry in every), 'run')} waiting"
+    lost = sum(entry.lost for entry in every)
+    if lost:
+        return Finding("queue", "warn", f"{text}, {lost} lost (a reboot, a kill)", "wmse-tui queue again")
+    return Finding("queue", "ok", text)
 
 
 def network_findings(runs: Path) -> Iterator[Finding]:

@@ -14,13 +14,13 @@ from wmse_tui.cli.options import Json, RunsDir
 def doctor(runs_dir: RunsDir = None, json: Json = False) -> None:
     """Say whether this machine is ready to train.
 
-    Looks at Python, torch, devices, memory, disks, locks and data, and says how to mend what is not well.
+    Looks at Python, torch, devices, memory, disks, locks, queue and data; says how to mend what is not well.
     """
     from wmse_tui.cli.checkup.machine import machine_findings
     from wmse_tui.cli.checkup.software import preset_findings, python_findings, torch_findings
-    from wmse_tui.cli.checkup.storage import storage_findings
+    from wmse_tui.cli.checkup.storage import queue_finding, storage_findings
     from wmse_tui.cli.locating import runs_root
-    from wmse_tui.config.locations import data_dir
+    from wmse_tui.config.locations import data_dir, queue_dir
     from wmse_tui.runs.text import safe
 
     found = []
@@ -29,6 +29,7 @@ def doctor(runs_dir: RunsDir = None, json: Json = False) -> None:
         torch_findings(),
         machine_findings(),
         storage_findings(runs_root(runs_dir), data_dir()),
+        iter([queue_finding(queue_dir())]),
         preset_findings(),
     ):
         for finding in group:

@@ -11,7 +11,7 @@ from wmse_tui.cli.exits import Exit
 from wmse_tui.cli.follow.loop import Followed
 from wmse_tui.cli.messages import error_lines, say, write
 from wmse_tui.runs.directory import RunDirectory
-from wmse_tui.runs.sentences import accuracies
+from wmse_tui.runs.sentences import accuracies, error_sentence
 from wmse_tui.runs.text import safe
 from wmse_tui.runs.view import RunView
 from wmse_tui.runs.words import count, size
@@ -41,7 +41,7 @@ def tell_ending(run: RunDirectory, followed: Followed, *, removed: bool, plain: 
     elif followed.view.error is not None and followed.code is not Exit.COMPLETED:
         _tell_error(followed.view, removed=removed)
     if removed:
-        say("Nothing was trained; the run's directory was removed.")
+        say("Nothing was trained; the run's directory was removed. The same command starts it again.")
     elif followed.code not in (Exit.COMPLETED,):
         say(f"Go on with it: wmse-tui resume {run.id}")
 
@@ -79,8 +79,8 @@ def _tell_error(view: RunView, *, removed: bool) -> None:
         with suppress(OSError):
             path = save_crash(error.traceback)
             steps = (f"the traceback is in {path}; please send it with a report",)
-    detail = error.detail + (f"\nSaved: {error.saved}" if error.saved and error.stage == "training" else "")
-    say("wmse-tui: " + "\n".join(error_lines(error.title, detail, steps)))
+    detail = error.detail + (f"\nSaved: {error.saved}" if error.saved and not removed else "")
+    say("wmse-tui: " + "\n".join(error_lines(error_sentence(error), detail, steps)))
 
 
 def _tell_death(run: RunDirectory, followed: Followed, *, removed: bool) -> None:

@@ -56,7 +56,13 @@ def summary(run: RunDirectory, view: RunView, code: Exit, *, removed: bool = Fal
         "best_linear": best_linear.linear.top1 if best_linear and best_linear.linear else None,
         "error": None
         if error is None
-        else {"code": error.code, "title": error.title, "detail": error.detail, "next": list(error.next)},
+        else {
+            "code": error.code,
+            "title": error.title,
+            "detail": error.detail,
+            "saved": error.saved,
+            "next": list(error.next),
+        },
     }
 
 

@@ -25,6 +25,7 @@ from wmse_tui.runs.events import (
 )
 from wmse_tui.runs.sentences import (
     control_sentence,
+    error_sentence,
     evaluation_sentence,
     exit_sentence,
     notice_sentence,
@@ -80,7 +81,7 @@ class PlainLines:
             case Control():
                 return [control_sentence(event)]
             case Error():
-                return [f"error  {event.title}"]
+                return [f"error  {error_sentence(event)}"]
             case Exit():
                 return [exit_sentence(event)]
         return []

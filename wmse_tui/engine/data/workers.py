@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, get_worker_info
 
 from wmse_tui.engine.data.batched import normalise_
 from wmse_tui.engine.data.images import ImageSet
@@ -66,7 +66,7 @@ class WorkerBatches:
         self._loader: DataLoader[Tensor] | None = DataLoader(
             ReferenceViews(images, plan),
             batch_sampler=self._keys,  # type: ignore[arg-type]  # a batch is named by its epoch too
-            collate_fn=_as_it_is,  # the data set gives whole batches
+            collate_fn=_shared,  # the data set gives whole batches
             num_workers=workers,
             pin_memory=device.type == "cuda",
             **options,
@@ -112,5 +112,12 @@ def prepare_worker(_number: int) -> None:
             os._exit(1)
 
 
-def _as_it_is(batch: Any) -> Any:
+def _shared(batch: Any) -> Any:
+    """The batch; a worker's is in shared memory from here on.
+
+    Left to the loader's queue it would be moved there by a thread whose errors reach nobody: where /dev/shm
+    is too small the trainer would wait for ever.
+    """
+    if isinstance(batch, Tensor) and get_worker_info() is not None:
+        batch.share_memory_()
     return batch

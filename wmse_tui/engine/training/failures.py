@@ -35,6 +35,8 @@ def describe(error: BaseException, *, saved: str, stage: Literal["start", "train
         stage: "start" before the first attempt event, "training" after it.
     """
     code, title, detail, steps = _explain(error)
+    if stage == "start":  # a new run may be gone by the time somebody reads this
+        steps = tuple(step.replace("resume the run", "start the run again") for step in steps)
     unknown = code == "E_INTERNAL"
     return Error(
         code=code,
@@ -73,7 +75,7 @@ def _memory(error: BaseException, text: str) -> Told | None:
             "\n".join((_first_line(error), *gpu_users())),
             (
                 "resume the run when the card is free (nvidia-smi shows who uses it now)",
-                "or on another: CUDA_VISIBLE_DEVICES=1 wmse-tui resume RUN",
+                "or let it see another card only: CUDA_VISIBLE_DEVICES=1 before the command",
                 "a new run with compute.precision=bfloat16, which halves the activations",
                 "or with a smaller schedule.batch_size (it changes the recipe)",
                 "in an evaluation: a new run with a smaller evaluation.batch_size (it changes nothing)",
@@ -144,7 +146,7 @@ def _workers(error: BaseException, text: str) -> Told | None:
         return (
             "E_SHM",
             "/dev/shm is too small for the loader's workers",
-            _first_line(error) + _space(SHM),
+            _first_line(error, "</torch_") + _space(SHM),
             (
                 "a container needs --shm-size=8g or --ipc=host; then resume the run",
                 "or start a new run with --set compute.workers=0",
@@ -250,5 +252,7 @@ def _memory_left() -> str:
         return ""
 
 
-def _first_line(error: BaseException) -> str:
-    return next(iter(str(error).splitlines()), type(error).__name__)
+def _first_line(error: BaseException, holding: str = "") -> str:
+    """The first line of its text, or that which holds the cause: a worker's comes with its traceback."""
+    lines = str(error).splitlines() or [type(error).__name__]
+    return next((line for line in lines if holding in line), lines[0])

@@ -21,6 +21,9 @@ from wmse_tui.runs.events import Checkpoint, Evaluation, Event, Notice
 
 PATIENCE = 3
 """So many refused saves in a row end the run: more would risk ever more work."""
+RETRY_SHARE = 0.1
+"""After a refused save the next is tried this share of `every_minutes` later: by the last refusal the work at
+risk is a fifth more than what `every_minutes` promises, and not three times as much."""
 MUST_SAVE = frozenset({"stop", "final"})
 NAMES = ("best", "final")
 """The kinds that have a file of their own."""
@@ -59,8 +62,9 @@ class Keeper:
         self._best_saved = best
 
     def due(self) -> bool:
-        """Whether `every_minutes` have passed since the last checkpoint."""
-        return self._clock() - self._last >= self._config.every_minutes * 60
+        """Whether `every_minutes` have passed since the last checkpoint, or less since a refused one."""
+        share = RETRY_SHARE if self._refused else 1.0
+        return self._clock() - self._last >= share * self._config.every_minutes * 60
 
     def is_best(self, result: Evaluation) -> bool:
         """Take note of an evaluation; whether it beats all before. k-NN decides, else the linear probe."""

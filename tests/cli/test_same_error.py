@@ -1,0 +1,56 @@
+"""One failure told by the app's log, by a followed run, by `show` and as JSON: the same words everywhere."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+import pytest
+from typer.testing import Result
+
+from wmse_tui.runs.directory import RunDirectory
+from wmse_tui.runs.events import Error, Exit, Phase
+from wmse_tui.runs.story import Story
+from wmse_tui.runs.writer import EventWriter
+
+Cli = Callable[..., Result]
+ERROR = Error(
+    code="E_GPU_OOM",
+    title="not enough GPU memory",
+    detail="CUDA out of memory.\n  process 41112 (python train.py): 9.6 GB",
+    saved="checkpoint step-00000004.pt; the run can be resumed from it",
+    next=("resume the run when the card is free", "or with a smaller evaluation.batch_size"),
+    stage="start",  # of a later attempt: there is a checkpoint
+)
+PIECES = (ERROR.code, ERROR.title, *ERROR.detail.split("\n  "), ERROR.saved, *ERROR.next)
+
+
+@pytest.fixture
+def failed(make_run: Callable[..., RunDirectory]) -> RunDirectory:
+    run = make_run(name="failed")
+    with EventWriter(run.events) as log:
+        log.begin_attempt()
+        for event in (Phase("start"), ERROR, Exit(status="failed", step=4, epoch=1, seconds=1.0)):
+            log.write(event)
+    return run
+
+
+def test_every_place_says_what_where_what_is_saved_and_what_to_do(cli: Cli, failed: RunDirectory) -> None:
+    told = {
+        "the app's log": "\n".join(line.text for line in Story(failed).poll()),
+        "show": cli("show", "failed").stdout,
+        "attach": (followed := cli("attach", "failed", "--headless")).stderr,
+    }
+    for place, text in told.items():
+        for piece in PIECES:
+            assert piece in text, (place, piece)
+    assert "error  not enough GPU memory [E_GPU_OOM]" in followed.stdout
+
+
+@pytest.mark.parametrize("command", ["show", "attach"])
+def test_json_has_the_same_as_fields(cli: Cli, failed: RunDirectory, command: str) -> None:
+    answer = cli(command, "failed", "--json").stdout
+    error = json.loads(answer if command == "show" else answer.splitlines()[-1])["error"]
+    for name in ("code", "title", "detail", "saved"):
+        assert error[name] == getattr(ERROR, name)
+    assert error["next"] == list(ERROR.next)

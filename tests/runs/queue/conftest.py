@@ -1,0 +1,26 @@
+"""A queue of its own for each test, with real waiting processes."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from yard import TRAINER, Yard
+
+from wmse_tui.runs.queue import places
+
+
+@pytest.fixture
+def yard(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Yard]:
+    monkeypatch.setenv("WMSE_TUI_QUEUE", str(tmp_path / "queue"))
+    places.forget()
+    python = tmp_path / "trainer"
+    python.write_text(TRAINER.format(python=sys.executable))
+    python.chmod(0o700)
+    made = Yard(tmp_path / "runs", python)
+    yield made
+    for process in made.processes.values():
+        process.kill()
+        process.wait()

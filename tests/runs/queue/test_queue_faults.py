@@ -1,0 +1,93 @@
+"""The queue after a reboot, and while everybody in it is killed, held and moved."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import time
+from collections import Counter
+from collections.abc import Callable
+
+import pytest
+from yard import HERE, Yard
+
+from wmse_tui.runs.directory import RunDirectory
+from wmse_tui.runs.errors import NotQueued
+from wmse_tui.runs.queue import places, tickets
+from wmse_tui.runs.queue.enqueue import enqueue
+from wmse_tui.runs.slots import use_of
+from wmse_tui.runs.watch import view_run
+
+Eventually = Callable[[Callable[[], object]], None]
+Record = Callable[[str, object], None]
+SEED = int(os.environ.get("FAULT_SEED", random.SystemRandom().randrange(2**32)))
+TRIES = int(os.environ.get("FAULT_TRIES", "40"))
+
+
+def test_after_a_reboot_nothing_starts_by_itself(yard: Yard, eventually: Eventually) -> None:
+    """All processes are gone at once; looking starts nothing, and neither does a run that is queued anew."""
+    a, b, c = (yard.queue(name) for name in "abc")
+    eventually(lambda: view_run(a).state == "running")
+    for process in yard.processes.values():
+        process.send_signal(signal.SIGKILL)
+    for process in yard.processes.values():
+        assert process.wait() == -signal.SIGKILL
+    yard.go()
+    places.forget()
+    assert [view_run(run).state for run in (a, b, c)] == ["crashed", "new", "new"]
+    assert places.lost_places() == 2
+    yard.queue("d")
+    eventually(lambda: yard.diary == ["+a", "+d", "-d"])
+    assert yard.processes["d"].wait(20) == 0
+    assert places.lost_places() == 2
+    for run in (b, c):
+        yard.processes[run.id] = enqueue(run, wanted=HERE, python=yard.python)
+    eventually(lambda: yard.diary == ["+a", "+d", "-d", "+b", "-b", "+c", "-c"])
+
+
+@pytest.mark.slow_faults
+@pytest.mark.timeout(3600)
+def test_queue_race(yard: Yard, monkeypatch: pytest.MonkeyPatch, record_property: Record) -> None:
+    """Six runs at a time; who waits or trains is killed, held, moved, taken out: never two on the slot."""
+    print(f"again with FAULT_SEED={SEED} FAULT_TRIES={TRIES}")
+    monkeypatch.setenv("YARD_SECONDS", "0.3")
+    yard.go()
+    draw, did = random.Random(SEED), Counter[str]()
+    runs = [yard.queue(f"run-{number}") for number in range(6)]
+    while did.total() < TRIES:
+        time.sleep(draw.uniform(0, 0.5))
+        for place, run in enumerate(runs):
+            if view_run(run).state == "completed":
+                runs[place] = yard.queue(f"run-{len(yard.processes)}")
+            elif yard.processes[run.id].poll() is not None:  # killed, or taken out
+                yard.processes[run.id] = enqueue(run, wanted=HERE, python=yard.python)
+        did[disturb(draw, yard, draw.choice(runs))] += 1
+    for run in runs:
+        places.forget()
+        if yard.processes[run.id].poll() is not None and view_run(run).state != "completed":
+            yard.processes[run.id] = enqueue(run, wanted=HERE, python=yard.python)
+        if tickets.of_run(run) is not None:
+            places.release(run)
+    for run in runs:
+        assert yard.processes[run.id].wait(120) == 0
+    begun = Counter(line[1:] for line in yard.diary if line[0] == "+")
+    assert not [line for line in yard.diary if line[0] == "!"], "two on one slot"
+    assert {line[1:] for line in yard.diary if line[0] == "-"} == set(begun) == set(yard.processes)
+    assert (tickets.entries(), use_of("machine")) == ((), "")
+    record_property("tries", did.total())
+    record_property("faults", dict(did))
+
+
+def disturb(draw: random.Random, yard: Yard, run: RunDirectory) -> str:
+    """One disturbance of whoever waits or trains; what it was."""
+    change = draw.choice((None, None, places.hold, places.release, places.go_first, places.cancel))
+    if change is None:
+        yard.processes[run.id].kill()
+        yard.processes[run.id].wait()
+        return "kill"
+    try:
+        change(run)
+    except NotQueued:
+        return "too late"
+    return change.__name__

@@ -1,0 +1,72 @@
+"""Runs that wait in a queue of their own, and a stand-in for the trainer that keeps a diary."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from subprocess import Popen
+
+from wmse_tui.runs.directory import RunDirectory, create_run
+from wmse_tui.runs.queue.enqueue import enqueue
+from wmse_tui.runs.slots import Wish
+
+CONFIG = """\
+dataset: {name: patterns}
+backbone: {arch: cifar_resnet8}
+method: {name: w_mse, whitening_size: 64}
+schedule: {kind: step, epochs: 3, batch_size: 256}
+compute: {device: cpu}
+"""
+TRAINER = """#!{python}
+import fcntl, os, sys, time
+from pathlib import Path
+from wmse_tui.runs.directory import RunDirectory
+from wmse_tui.runs.events import Error, Exit, Phase
+from wmse_tui.runs.lock import RunLock
+from wmse_tui.runs.process import write_trainer
+from wmse_tui.runs.writer import EventWriter
+run = RunDirectory(Path(sys.argv[-1]))
+diary = os.open(run.path.parent / "diary", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+os.write(diary, f"+{{run.id}}\\n".encode())
+slot = "slot" + os.environ.get("CUDA_VISIBLE_DEVICES", "")
+inside = os.open(run.path.parent / slot, os.O_WRONLY | os.O_CREAT)
+try:
+    fcntl.flock(inside, fcntl.LOCK_EX | fcntl.LOCK_NB)
+except OSError:
+    os.write(diary, f"!{{run.id}}\\n".encode())
+with RunLock(run), EventWriter(run.events) as log:
+    write_trainer(run, attempt=log.begin_attempt())
+    log.write(Phase("train"))
+    while not (run.path.parent / "go").exists():
+        time.sleep(0.02)
+    time.sleep(float(os.environ.get("YARD_SECONDS", "0")))
+    if run.id.startswith("bad"):
+        log.write(Error(code="E_DATA", title="there are no images", stage="training"))
+    status = "failed" if run.id.startswith("bad") else "completed"
+    log.write(Exit(status=status, step=1, epoch=1, seconds=1.0))
+os.write(diary, f"-{{run.id}}\\n".encode())
+"""
+"""Notes when it begins and ends, and where somebody else trains on its slot (!); trains until it may end, and
+YARD_SECONDS longer; fails in a run called bad."""
+HERE = Wish(("machine",))
+
+
+class Yard:
+    """Runs, a trainer that waits for `go`, and what was begun and ended in which order."""
+
+    def __init__(self, root: Path, python: Path) -> None:
+        self.root, self.python = root, python
+        self.processes: dict[str, Popen[bytes]] = {}
+
+    def queue(self, name: str, *after: RunDirectory, wanted: Wish = HERE) -> RunDirectory:
+        run = create_run(self.root, CONFIG, name=name)
+        self.processes[name] = enqueue(run, after=after, wanted=wanted, python=self.python)
+        return run
+
+    def go(self) -> None:
+        self.root.mkdir(exist_ok=True)
+        (self.root / "go").touch()
+
+    @property
+    def diary(self) -> list[str]:
+        path = self.root / "diary"
+        return path.read_text().split() if path.exists() else []

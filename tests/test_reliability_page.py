@@ -1,0 +1,68 @@
+"""`scripts/reliability` has a row for every promise, and every row names tests that are there."""
+
+from __future__ import annotations
+
+import ast
+from importlib.machinery import SourceFileLoader
+from importlib.util import module_from_spec, spec_from_loader
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="module")
+def script() -> ModuleType:
+    loader = SourceFileLoader("reliability", str(ROOT / "scripts" / "reliability"))
+    spec = spec_from_loader("reliability", loader)
+    assert spec is not None
+    module = module_from_spec(spec)
+    loader.exec_module(module)
+    return module
+
+
+def test_every_promise_of_one_process_has_a_row(script: ModuleType) -> None:
+    numbers = [number for number, *_ in script.PROMISES]
+    assert numbers == [f"P{number}" for number in range(1, 22) if number not in (13, 14)]
+
+
+def test_every_row_names_tests_that_are_there(script: ModuleType) -> None:
+    for number, *_, tests in script.PROMISES:
+        for test in tests:
+            path, _, name = test.partition("::")
+            assert (ROOT / path).exists(), (number, test)
+            if name:
+                functions = {
+                    node.name
+                    for node in ast.walk(ast.parse((ROOT / path).read_text()))
+                    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+                }
+                assert name in functions, (number, test)
+
+
+def test_a_test_that_failed_or_did_not_run_is_written_and_counted(script: ModuleType) -> None:
+    found = {}
+    for *_, tests in script.PROMISES:
+        for test in tests:
+            found[test if "::" in test else f"{test}::test_x"] = [(True, 3)]
+    rows, failures = script.table(found)
+    assert failures == 0
+    assert all(row.endswith("| nothing |") for row in rows)
+    first = script.PROMISES[4][-1][0]
+    broken = {**found, f"{first}::test_x": [(True, 3), (False, 1)]}
+    rows, failures = script.table(broken)
+    assert failures == 1
+    assert rows[4].endswith("| 4 | **1 of 2 tests failed** |")
+    gone = script.PROMISES[2][-1][0]
+    rows, failures = script.table({name: told for name, told in found.items() if name != gone})
+    assert failures == 1
+    assert f"**not tried: {gone}**" in rows[2]
+
+
+def test_what_the_soak_wrote_is_kept(script: ModuleType, tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    assert script.soaked(page) == "<!-- soak --><!-- /soak -->\n"
+    page.write_text("above\n<!-- soak -->\n## Told\n<!-- /soak -->\nbelow\n")
+    assert script.soaked(page) == "<!-- soak -->\n## Told\n<!-- /soak -->\n"
