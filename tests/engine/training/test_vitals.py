@@ -218,6 +218,25 @@ def test_what_an_encoder_whitens_is_measured() -> None:
     assert dict(events[1].nulls)["whiteness_error"] == 0
 
 
+def test_views_that_were_encoded_together_are_told_apart() -> None:
+    """In evaluation mode the features of both ways are the same, and so is what is told of them."""
+    told: dict[str, list[Any]] = {"apart": [], "together": []}
+    for way, events in told.items():
+        backbone = Backbone(arch="cifar_resnet8", views=way, whitening="zca", whitening_groups=8)
+        built = build_method(
+            Experiment(backbone=backbone, projector=Projector(dim=4, hidden=8), method=SimClr())
+        )
+        vitals = Vitals(built, seed=3, meter=FixedMeter(True), write=events.append, clock=Clock())
+        views = torch.randn(2, 32, 3, 16, 16, generator=torch.Generator().manual_seed(1))
+        built.eval()
+        built.encoder.training = True  # for the hook, which leaves evaluations out
+        vitals.after_step(built(views, step_key=(3, 1)).embeddings, step=1, epoch=0, flush=lambda: None)
+    apart, together = told["apart"][1], told["together"][1]
+    assert (together.space, together.samples, together.dim) == ("features", 32, 64)
+    assert together.alignment == pytest.approx(apart.alignment, rel=1e-4)
+    assert together.contrastive_accuracy == apart.contrastive_accuracy
+
+
 def test_the_weights_of_switchable_norms_are_told_layer_by_layer() -> None:
     events: list[Any] = []
     options = Experiment(

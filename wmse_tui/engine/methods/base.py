@@ -46,12 +46,17 @@ class Method(nn.Module, ABC):
     Args:
         encoder: what is evaluated and exported.
         projector: features (n, feature_dim) to embeddings (n, dim).
+
+    Attributes:
+        views_together: the encoder sees all views in one call (`backbone.views`), so that the statistics of
+            its BatchNorm are those of all; False: one call for each.
     """
 
     def __init__(self, encoder: Backbone, projector: nn.Module) -> None:
         super().__init__()
         self.encoder = encoder
         self.projector = projector
+        self.views_together = False
 
     @abstractmethod
     def forward(self, views: Tensor, *, step_key: StepKey) -> Losses:
@@ -98,22 +103,35 @@ class Method(nn.Module, ABC):
         found = self.whitened(embeddings, step_key=step_key)
         return None if found is None else whiten(found[0], eps=found[1])
 
+    def encode(self, views: Tensor, encoder: nn.Module | None = None) -> Tensor:
+        """(views, batch, feature_dim): one encoder call per view, or one for all if `views_together`.
+
+        Args:
+            encoder: which one, if not `self.encoder`.
+        """
+        network = self.encoder if encoder is None else encoder
+        if self.views_together:
+            together: Tensor = network(views.flatten(0, 1))
+            return together.unflatten(0, views.shape[:2])
+        return torch.stack([network(view) for view in views])
+
     def embed(self, views: Tensor) -> Tensor:
-        """(views, batch, dim): one encoder call per view, then one projector call for all views.
+        """(views, batch, dim): the encoder as `encode` says, then one projector call for all views.
 
         So the BatchNorm of the encoder sees one view at a time and that of the projector all of them, as in
         the W-MSE paper's code.
         """
-        features = torch.stack([self.encoder(view) for view in views])
+        features = self.encode(views)
         with full_precision(features.device.type):
             embeddings: Tensor = self.projector(at_least_float32(features).flatten(0, 1))
         return embeddings.view(*views.shape[:2], -1)
 
     def embed_apart(self, views: Tensor) -> Tensor:
-        """(views, batch, dim): one encoder and one projector call per view, so for BatchNorm."""
-        embeddings = []
-        for view in views:
-            features = self.encoder(view)
-            with full_precision(features.device.type):
-                embeddings.append(self.projector(at_least_float32(features)))
-        return torch.stack(embeddings)
+        """(views, batch, dim): the encoder as `encode` says, then one projector call per view."""
+        return project_apart(self.projector, self.encode(views))
+
+
+def project_apart(projector: nn.Module, features: Tensor) -> Tensor:
+    """(views, batch, dim) of `features` (views, batch, feature_dim): one call per view, in float32."""
+    with full_precision(features.device.type):
+        return torch.stack([projector(at_least_float32(one)) for one in features])

@@ -11,9 +11,9 @@ from torch import Tensor, nn
 
 from wmse_tui.config.methods import Byol as Options
 from wmse_tui.engine.losses import byol_loss
-from wmse_tui.engine.methods.base import Losses, Method, StepKey, embedding_dim
+from wmse_tui.engine.methods.base import Losses, Method, StepKey, embedding_dim, project_apart
 from wmse_tui.engine.models import Backbone, build_projector
-from wmse_tui.engine.whitening.precision import at_least_float32, full_precision
+from wmse_tui.engine.whitening.precision import full_precision
 
 
 class Byol(Method):
@@ -38,14 +38,12 @@ class Byol(Method):
         self.momentum = momentum
 
     def forward(self, views: Tensor, *, step_key: StepKey) -> Losses:  # noqa: ARG002 - draws nothing
-        embeddings = [_embedding(self.encoder, self.projector, view) for view in views]
+        embeddings = self.embed_apart(views)
         with full_precision(views.device.type):
             predictions = torch.stack([self.predictor(embedding) for embedding in embeddings])
         with torch.no_grad():
-            targets = torch.stack(
-                [_embedding(self.target_encoder, self.target_projector, view) for view in views]
-            )
-        return Losses(byol_loss(predictions, targets), {}, torch.stack(embeddings).detach())
+            targets = project_apart(self.target_projector, self.encode(views, self.target_encoder))
+        return Losses(byol_loss(predictions, targets), {}, embeddings.detach())
 
     def after_step(self, progress: float) -> None:
         """Move the target's parameters towards the online ones, by less and less as the training goes on.
@@ -61,13 +59,6 @@ class Byol(Method):
                 strict=True,
             ):
                 target.lerp_(online, share)
-
-
-def _embedding(encoder: nn.Module, projector: nn.Module, view: Tensor) -> Tensor:
-    features = encoder(view)
-    with full_precision(view.device.type):
-        embedding: Tensor = projector(at_least_float32(features))
-    return embedding
 
 
 def build(options: Options, encoder: Backbone, projector: nn.Sequential) -> Byol:

@@ -66,8 +66,9 @@ class Vitals:
             flush: writes the losses up to this step, so that the log is in order; what it raises passes.
         """
         looks = [(self._diagnostics, self._of_embeddings(embeddings, step, epoch))]
-        if self._features and len({features.shape for features in self._features}) == 1:
-            looks.append((self._of_features, self._of_encoder(step, epoch)))
+        views, batch, _ = embeddings.shape
+        if sum(map(len, self._features)) == views * batch:
+            looks.append((self._of_features, self._of_encoder(step, epoch, views)))
         for cadence, events in looks:
             if cadence.due():
                 flush()
@@ -88,7 +89,7 @@ class Vitals:
             self._resources.done(before)
 
     def _keep_features(self, encoder: nn.Module, _inputs: Any, features: Tensor) -> None:
-        """One view's features; those of an evaluation belong to no step."""
+        """The features of one call, of a view or of all; those of an evaluation belong to no step."""
         if encoder.training:
             self._features.append(features.detach())
 
@@ -110,8 +111,9 @@ class Vitals:
             )
             yield NormWeights(step=step, epoch=epoch, layers=layers)
 
-    def _of_encoder(self, step: int, epoch: int) -> Iterator[Event]:
-        """The features that the step's embeddings came from."""
-        features = torch.stack(self._features).float().cpu()
-        white = features if self._whitens else None
+    def _of_encoder(self, step: int, epoch: int, views: int) -> Iterator[Event]:
+        """The features that the step's embeddings came from; a whitening layer whitens those of one call."""
+        calls = torch.stack(self._features).float().cpu()
+        features = calls.flatten(0, 1).unflatten(0, (views, -1))
+        white = calls if self._whitens else None
         yield diagnose(features, space="features", step=step, epoch=epoch, white=white)
