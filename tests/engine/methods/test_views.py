@@ -94,8 +94,8 @@ def test_batch_norm_takes_the_statistics_of_all_views(experiment: Build, views: 
     torch.testing.assert_close(seen["together"], normal)
     torch.testing.assert_close(norm.running_mean, 0.1 * mean)
     torch.testing.assert_close(norm.running_var, 0.9 + 0.1 * variance * count / (count - 1))
-    assert int(norm.num_batches_tracked) == 1
-    assert int(first_norm(apart)[1].num_batches_tracked) == 3
+    assert norm.num_batches_tracked == 1
+    assert first_norm(apart)[1].num_batches_tracked == 3
     # Apart, the mean of each view is taken away; together, only that of all.
     assert seen["apart"].mean((0, 2, 3)).abs().max() < 1e-12
     assert seen["together"][:16].mean((0, 2, 3)).abs().max() > 0.1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -198,8 +198,6 @@ def test_the_features_of_a_step_are_told_beside_its_embeddings() -> None:
     assert features.contrastive_accuracy is not None
     assert projector.whiteness_error == pytest.approx(0, abs=1e-4)
     assert features.whiteness_error is None
-    vitals.after_step(losses.embeddings, step=2, epoch=0, flush=lambda: None)
-    assert len(events) == 2, "what was kept goes with its step"
 
 
 def test_what_an_encoder_whitens_is_measured() -> None:
@@ -220,7 +218,7 @@ def test_what_an_encoder_whitens_is_measured() -> None:
 
 def test_views_that_were_encoded_together_are_told_apart() -> None:
     """In evaluation mode the features of both ways are the same, and so is what is told of them."""
-    told: dict[str, list[Any]] = {"apart": [], "together": []}
+    told: dict[Literal["apart", "together"], list[Any]] = {"apart": [], "together": []}
     for way, events in told.items():
         backbone = Backbone(arch="cifar_resnet8", views=way, whitening="zca", whitening_groups=8)
         built = build_method(
@@ -229,7 +227,6 @@ def test_views_that_were_encoded_together_are_told_apart() -> None:
         vitals = Vitals(built, seed=3, meter=FixedMeter(True), write=events.append, clock=Clock())
         views = torch.randn(2, 32, 3, 16, 16, generator=torch.Generator().manual_seed(1))
         built.eval()
-        built.encoder.training = True  # for the hook, which leaves evaluations out
         vitals.after_step(built(views, step_key=(3, 1)).embeddings, step=1, epoch=0, flush=lambda: None)
     apart, together = told["apart"][1], told["together"][1]
     assert (together.space, together.samples, together.dim) == ("features", 32, 64)

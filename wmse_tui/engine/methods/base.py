@@ -17,12 +17,14 @@ from wmse_tui.engine.whitening.precision import at_least_float32, full_precision
 StepKey = tuple[int, int]
 """(seed of the run, number of the step): what the randomness of a step is counted from."""
 
+Draws = Mapping[str, Tensor]
+"""The random choices of a step, by name: integers, in tensors whose shapes are those of every other step."""
 
-def embedding_dim(projector: nn.Sequential) -> int:
+
+def embedding_dim(projector: nn.Module) -> int:
     """The size of the embeddings that a projector of `build_projector` makes."""
-    last = projector[-1]
-    assert isinstance(last, nn.Linear), "a projector ends in a linear layer"
-    return last.out_features
+    linear = [module for module in projector.modules() if isinstance(module, nn.Linear)]
+    return linear[-1].out_features
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,24 +52,55 @@ class Method(nn.Module, ABC):
     Attributes:
         views_together: the encoder sees all views in one call (`backbone.views`), so that the statistics of
             its BatchNorm are those of all; False: one call for each.
+        features: (views, batch, feature_dim), what the encoder gave in the latest step, without gradient, for
+            diagnostics.
     """
+
+    features: Tensor | None
 
     def __init__(self, encoder: Backbone, projector: nn.Module) -> None:
         super().__init__()
         self.encoder = encoder
         self.projector = projector
         self.views_together = False
+        self.features = None
+
+    def forward(self, views: Tensor, *, step_key: StepKey) -> Losses:
+        """The losses of normalised `views` (views, batch, channels, height, width) at a step."""
+        drawn = self.draw(*views.shape[:2], step_key=step_key)
+        there = {name: choice.to(views.device, non_blocking=True) for name, choice in drawn.items()}
+        return self.losses(views, there)
+
+    def draw(self, views: int, batch: int, *, step_key: StepKey) -> Draws:  # noqa: ARG002
+        """The random choices of a step, on the CPU, counted from `step_key`: the same key, the same choices.
+
+        Args:
+            views: of each image.
+            batch: images.
+        """
+        return {}
 
     @abstractmethod
-    def forward(self, views: Tensor, *, step_key: StepKey) -> Losses:
-        """The losses of normalised `views` (views, batch, channels, height, width).
+    def losses(self, views: Tensor, drawn: Draws) -> Losses:
+        """The losses of normalised `views` (views, batch, channels, height, width) under what was drawn.
 
-        Random choices are counted from `step_key`: the same key, the same choices. The encoder obeys the
+        Of tensors alone, and nothing is asked of the device: a GPU may replay it. The encoder obeys the
         caller's autocast; projector and loss run in float32.
+
+        Args:
+            drawn: what `draw` gives, on the device of the views.
         """
 
     def after_step(self, progress: float) -> None:
         """Follow the optimizer's step; `progress` in [0, 1] is the share of the training that is done."""
+        self.follow(self.pace(progress))
+
+    def pace(self, progress: float) -> float:
+        """The one number that `follow` needs to know of the `progress`."""
+        return progress
+
+    def follow(self, pace: float | Tensor) -> None:
+        """What comes after the optimizer's step; on the device alone, for a GPU may replay it."""
 
     def trainable_parameters(self) -> list[nn.Parameter]:
         """What the optimizer steps, in a fixed order."""
@@ -110,10 +143,14 @@ class Method(nn.Module, ABC):
             encoder: which one, if not `self.encoder`.
         """
         network = self.encoder if encoder is None else encoder
+        features: Tensor
         if self.views_together:
-            together: Tensor = network(views.flatten(0, 1))
-            return together.unflatten(0, views.shape[:2])
-        return torch.stack([network(view) for view in views])
+            features = network(views.flatten(0, 1)).unflatten(0, views.shape[:2])
+        else:
+            features = torch.stack([network(view) for view in views])
+        if encoder is None:
+            self.features = features.detach()
+        return features
 
     def embed(self, views: Tensor) -> Tensor:
         """(views, batch, dim): the encoder as `encode` says, then one projector call for all views.
