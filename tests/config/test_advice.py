@@ -247,6 +247,9 @@ def test_layers_that_get_too_little_to_whiten_are_warned_of() -> None:
     few = remarks("cifar10", "backbone.whitening=iterative")["backbone.whitening_groups"]
     assert few.startswith("info: 512 images whiten 512 features, which leaves them in 511 directions at most")
     assert "; 2 groups, or a larger batch," in few
+    assert "backbone.whitening_groups" not in remarks(
+        "cifar10", "backbone.whitening=iterative", "backbone.views=together"
+    )
     noisy = remarks("cifar10", "backbone.whitening=zca", "backbone.whitening_eps=1e-2")
     assert noisy["backbone.whitening_groups"].startswith("warning: 512 images whiten 512 features")
     assert "backbone.whitening_groups" not in remarks(

@@ -106,6 +106,14 @@ RULES = [
         ),
     ),
     (
+        ["backbone={whitening: cholesky, views: together}", "schedule.batch_size=256"],
+        (
+            "schedule.batch_size: 512 images cannot whiten 512 features; take more than 512, or set more "
+            "backbone.whitening_groups, backbone.whitening_eps to 0.001 or more, or "
+            "backbone.whitening=iterative"
+        ),
+    ),
+    (
         ["backbone={whitening: zca, whitening_groups: 2}", "evaluation.batch_size=512"],
         (
             "--set evaluation.batch_size: batches of 512 images may leave too few in one to whiten 256 "

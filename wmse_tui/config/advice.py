@@ -290,7 +290,8 @@ def _groups(method: CwRgp, experiment: Experiment) -> Iterator[Advice]:
 
 
 def _layers(experiment: Experiment) -> Iterator[Advice]:
-    backbone, batch = experiment.backbone, experiment.schedule.batch_size
+    backbone = experiment.backbone
+    batch = backbone.images_per_call(experiment)
     if backbone.norm != "batch":
         side = backbone.smallest_norm_map(experiment.dataset.crop)
         if side * side <= backbone.norm_width:

@@ -57,6 +57,7 @@ PHASES = {
     "download": "downloading",
     "data": "preparing the data",
     "compile": "compiling the networks, which takes a minute or so",
+    "graph": "recording a step as a CUDA graph",
     "trial": "trying one step and one batch of an evaluation",
     "train": "training",
     "evaluate": "evaluating",

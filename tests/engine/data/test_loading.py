@@ -19,7 +19,6 @@ from PIL import Image
 from torch import Tensor
 
 from wmse_tui.config.schema import Experiment
-from wmse_tui.engine.data import resident
 from wmse_tui.engine.data.images import ImageSet, MemoryImages
 from wmse_tui.engine.data.loading import Batches, build_batches
 from wmse_tui.engine.data.patterns import draw_patterns
@@ -76,7 +75,7 @@ def all_of(iterator: Iterator[Tensor]) -> Tensor:
 def test_images_in_memory_take_the_batched_pipeline(patterns: MemoryImages) -> None:
     made = batches(patterns)
     assert (made.kind, made.steps_per_epoch, made.images, made.split) == ("batched", 2, 20, "train")
-    assert made.reason == "0 MB of images in memory (cpu)"
+    assert made.reason == "61.4 kB of images in memory (cpu)"
     views = all_of(made.epoch(0))
     assert views.shape == (2, 2, 8, 3, 32, 32)
     assert views.dtype == torch.float32
@@ -244,11 +243,3 @@ def _alive(pid: int) -> bool:
         return "Z" not in Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
     except (ProcessLookupError, FileNotFoundError):
         return False
-
-
-def test_images_that_do_not_fit_on_the_device_are_sent_batch_by_batch(
-    patterns: MemoryImages, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    here = all_of(batches(patterns).epoch(0))
-    monkeypatch.setattr(resident, "fits", lambda pixels, device: False)
-    assert torch.equal(all_of(batches(patterns).epoch(0)), here)

@@ -14,7 +14,7 @@ from wmse_tui.config.schema import Experiment
 from wmse_tui.config.sections.optimizer import Adam, Lars, Optimizer, Sgd
 from wmse_tui.engine.losses import simsiam_loss
 from wmse_tui.engine.methods import build_method, simsiam
-from wmse_tui.engine.training.optimizers import build_optimizer, step_unless_nonfinite
+from wmse_tui.engine.training.optimizers import build_optimizer, set_rates, step_unless_nonfinite
 
 Build = Callable[..., Experiment]
 
@@ -67,7 +67,8 @@ def test_the_predictor_keeps_its_rate_while_the_others_fall(
     )
     loss = method(views, step_key=(0, 1)).total
     loss.backward()
-    step_unless_nonfinite(optimizer, loss, lr=0.05)
+    set_rates(optimizer, 0.05)
+    step_unless_nonfinite(optimizer, loss)
     rates = {id(parameter): group["lr"] for group in optimizer.param_groups for parameter in group["params"]}
     assert rates.keys() == {id(parameter) for parameter in method.trainable_parameters()}
     predictor = {rates[id(parameter)] for parameter in method.predictor.parameters()}
@@ -86,7 +87,8 @@ def test_a_step_of_the_predictor_is_as_long_as_its_own_rate_says(experiment: Bui
     before = {name: parameter.detach().clone() for name, parameter in method.named_parameters()}
     loss = method(views, step_key=(0, 1)).total
     loss.backward()
-    step_unless_nonfinite(optimizer, loss, lr=0.05)
+    set_rates(optimizer, 0.05)
+    step_unless_nonfinite(optimizer, loss)
     for name, parameter in method.named_parameters():
         rate = 0.5 if name.startswith("predictor") else 0.05
         assert parameter.grad is not None

@@ -102,12 +102,6 @@ def test_what_cannot_be_compiled_runs_as_written_and_says_why(
     assert torch.equal(method(views, step_key=(0, 1)).total, expected)
 
 
-def test_graphs_without_a_gpu_are_compiled_networks_with_a_warning(method: Method) -> None:
-    found = compiled(method, "graph")
-    assert (found.active, found.graphs, found.less) == (True, False, True)
-    assert found.text.endswith("CUDA graphs need a GPU, and this is the CPU")
-
-
 def test_nothing_asked_for_is_nothing_done(method: Method) -> None:
     assert compiled(method, "off") == Compiled()
     assert method.encoder._compiled_call_impl is None

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from wmse_tui.config.sections.optimizer import Lars
-from wmse_tui.engine.training.optimizers import build_optimizer, step_unless_nonfinite
+from wmse_tui.engine.training.optimizers import build_optimizer, set_rates, step_unless_nonfinite
 
 FINITE = torch.tensor(1.0)
 
@@ -58,7 +58,8 @@ def test_three_steps_are_those_by_hand(config: Lars) -> None:
         for index, parameter in enumerate(parameters):
             parameter.grad = torch.randn(parameter.shape, generator=generator)
             seen[index].append(parameter.grad.clone())
-        step_unless_nonfinite(optimizer, FINITE, lr=lr)
+        set_rates(optimizer, lr)
+        step_unless_nonfinite(optimizer, FINITE)
     of_biases = 1.0 if config.bias_lr is None else config.bias_lr / config.lr
     for index, parameter in enumerate(parameters):
         adapted = index == 0
@@ -72,7 +73,8 @@ def test_the_first_step_in_numbers() -> None:
     matrix, bias, _ = parameters = weights()
     optimizer = build_optimizer(parameters, Lars(lr=0.5, trust=0.1, weight_decay=0.2))
     matrix.grad, bias.grad = torch.tensor([[0.0, 2.0], [0.0, 0.0]]), torch.tensor([1.0, 1.0])
-    step_unless_nonfinite(optimizer, FINITE, lr=0.5)
+    set_rates(optimizer, 0.5)
+    step_unless_nonfinite(optimizer, FINITE)
     expected = torch.tensor([[3 - 0.6 / 12, -2 / 12], [0, 4 - 0.8 / 12]])
     torch.testing.assert_close(matrix.detach(), expected)
     assert bias.tolist() == [0.5, -2.5]  # neither adapted nor decayed
@@ -85,7 +87,8 @@ def test_the_length_of_a_step_knows_nothing_of_the_length_of_the_gradient() -> N
         optimizer = build_optimizer([matrix], Lars(lr=1.0, trust=0.01, weight_decay=0.0))
         matrix.grad = size * torch.tensor([[1.0, 2.0], [3.0, 4.0]])
         before = matrix.detach().clone()
-        step_unless_nonfinite(optimizer, FINITE, lr=1.0)
+        set_rates(optimizer, 1.0)
+        step_unless_nonfinite(optimizer, FINITE)
         moved.append((matrix.detach() - before).norm().item())
     assert moved == pytest.approx([0.05] * 3, rel=1e-5)
 
@@ -95,7 +98,8 @@ def test_clipped_it_steps_no_further_than_plain_descent() -> None:
     optimizer = build_optimizer([matrix], Lars(lr=0.1, trust=1.0, weight_decay=0.0, clip=True))
     matrix.grad = torch.full((2, 2), 1e-3)  # unclipped λ would be 2500
     before = matrix.detach().clone()
-    step_unless_nonfinite(optimizer, FINITE, lr=0.1)
+    set_rates(optimizer, 0.1)
+    step_unless_nonfinite(optimizer, FINITE)
     torch.testing.assert_close(matrix.detach(), before - 0.1 * 1e-3)
 
 
@@ -104,7 +108,8 @@ def test_without_weight_or_gradient_nothing_is_adapted(weight: float, slope: flo
     matrix = torch.nn.Parameter(torch.full((2, 2), weight))
     optimizer = build_optimizer([matrix], Lars(lr=0.5, weight_decay=0.25, momentum=0.0))
     matrix.grad = torch.full((2, 2), slope)
-    step_unless_nonfinite(optimizer, FINITE, lr=0.5)
+    set_rates(optimizer, 0.5)
+    step_unless_nonfinite(optimizer, FINITE)
     assert matrix.tolist() == [[weight - 0.5 * (slope + 0.25 * weight)] * 2] * 2
 
 
@@ -113,7 +118,8 @@ def test_at_a_rate_of_zero_nothing_moves(clip: bool) -> None:
     matrix = weights()[0]
     optimizer = build_optimizer([matrix], Lars(clip=clip))
     matrix.grad = torch.ones(2, 2)
-    step_unless_nonfinite(optimizer, FINITE, lr=0.0)
+    set_rates(optimizer, 0.0)
+    step_unless_nonfinite(optimizer, FINITE)
     assert matrix.tolist() == weights()[0].tolist()
 
 
@@ -121,7 +127,8 @@ def test_a_gradient_that_is_missing_is_passed_over() -> None:
     first, second, _ = parameters = weights()
     optimizer = build_optimizer(parameters, Lars())
     second.grad = torch.ones(2)
-    step_unless_nonfinite(optimizer, FINITE, lr=0.3)
+    set_rates(optimizer, 0.3)
+    step_unless_nonfinite(optimizer, FINITE)
     assert first.tolist() == weights()[0].tolist()
 
 
@@ -129,7 +136,8 @@ def stepped(optimizer: torch.optim.Optimizer, parameters: list[torch.nn.Paramete
     for step in steps:
         for parameter in parameters:
             parameter.grad = torch.full_like(parameter, float(step))
-        step_unless_nonfinite(optimizer, FINITE, lr=0.3 / step)
+        set_rates(optimizer, 0.3 / step)
+        step_unless_nonfinite(optimizer, FINITE)
 
 
 def test_saved_and_loaded_it_goes_on_to_the_same_bits(tmp_path: Any) -> None:

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from wmse_tui.config.sections.optimizer import Adam, AdamW, Lars, Optimizer, Sgd
-from wmse_tui.engine.training.optimizers import build_optimizer, step_unless_nonfinite
+from wmse_tui.engine.training.optimizers import build_optimizer, set_rates, step_unless_nonfinite
 
 CONFIGS: list[Optimizer] = [
     Adam(lr=0.1, weight_decay=0.01),
@@ -33,7 +33,8 @@ def test_a_non_finite_loss_moves_neither_weights_nor_state(config: Optimizer) ->
         for parameter in parameters:
             parameter.grad = torch.full_like(parameter, loss)
         before = [parameter.detach().clone() for parameter in parameters], str(optimizer.state_dict())
-        step_unless_nonfinite(optimizer, torch.tensor(loss), lr=0.1)
+        set_rates(optimizer, 0.1)
+        step_unless_nonfinite(optimizer, torch.tensor(loss))
         for parameter, was in zip(parameters, before[0], strict=True):
             assert torch.equal(parameter.detach(), was) == (loss != 1.0)
         if loss != 1.0:
@@ -49,7 +50,8 @@ def test_adam_couples_weight_decay_and_adamw_does_not() -> None:
         parameter = one_parameter()
         optimizer = build_optimizer([parameter], config)
         parameter.grad = torch.zeros(3)
-        step_unless_nonfinite(optimizer, torch.tensor(1.0), lr=0.1)
+        set_rates(optimizer, 0.1)
+        step_unless_nonfinite(optimizer, torch.tensor(1.0))
         torch.testing.assert_close(parameter.detach(), torch.tensor(expected), rtol=1e-5, atol=1e-6)
 
 
@@ -57,7 +59,8 @@ def test_the_learning_rate_of_the_call_is_the_one_used() -> None:
     parameter = one_parameter()
     optimizer = build_optimizer([parameter], Sgd(lr=100.0, momentum=0.0, weight_decay=0.0))
     parameter.grad = torch.ones(3)
-    step_unless_nonfinite(optimizer, torch.tensor(1.0), lr=0.25)
+    set_rates(optimizer, 0.25)
+    step_unless_nonfinite(optimizer, torch.tensor(1.0))
     assert parameter.tolist() == [0.75, -2.25, 2.75]
 
 
@@ -69,7 +72,8 @@ def test_a_checkpoint_from_before_there_were_groups_is_read(config: Optimizer) -
     for key in ("scheduled", "scale"):
         del state["param_groups"][0][key]
     optimizer.load_state_dict(state)
-    step_unless_nonfinite(optimizer, torch.tensor(1.0), lr=0.025)
+    set_rates(optimizer, 0.025)
+    step_unless_nonfinite(optimizer, torch.tensor(1.0))
     assert optimizer.param_groups[0]["lr"] == 0.025
 
 
@@ -80,5 +84,6 @@ def test_after_a_non_finite_loss_a_finite_one_moves_nothing_either(config: Optim
     optimizer = build_optimizer([parameter], config)
     for loss in (float("nan"), 1.0):
         parameter.grad = torch.ones(3)
-        step_unless_nonfinite(optimizer, torch.tensor(loss), lr=0.1)
+        set_rates(optimizer, 0.1)
+        step_unless_nonfinite(optimizer, torch.tensor(loss))
     assert parameter.tolist() == [1.0, -2.0, 3.0]

@@ -56,7 +56,12 @@ class Backbone(Options):
         description="First layers: imagenet (7x7, max-pool), small (3x3, max-pool) or cifar (3x3 alone); "
         "auto takes cifar up to 32 px, imagenet from 128 px, small between.",
     )
-
+    views: Literal["apart", "together"] = Field(
+        "apart",
+        title="Views",
+        description="apart: the encoder is called for each view, as in the W-MSE paper's code; together: "
+        "once for all. That changes what is computed: BatchNorm then takes the statistics of all views.",
+    )
     norm: Literal["batch", "sw2", "sw3", "sw5"] = Field(
         "batch",
         title="Norm",
@@ -134,6 +139,11 @@ class Backbone(Options):
         return (
             64 if self.arch.startswith("cifar_") else 512 if self.arch in ("resnet18", "resnet34") else 2048
         )
+
+    def images_per_call(self, experiment: Experiment) -> int:
+        """Images that the encoder sees at once in a step: what its layers take their statistics of."""
+        views = experiment.augmentation.views if self.views == "together" else 1
+        return views * experiment.schedule.batch_size
 
     def smallest_norm_map(self, crop: int) -> int:
         """Height and width in pixels of the maps of the last switchable norm, for views of `crop` px."""
@@ -219,7 +229,7 @@ class Backbone(Options):
     def _too_few(self, experiment: Experiment) -> Iterator[Problem]:
         """Batches that cannot whiten a group of features, where the shrinkage does not help."""
         width = self.features // self.whitening_groups
-        batch, evaluated = experiment.schedule.batch_size, experiment.evaluation.batch_size
+        batch, evaluated = self.images_per_call(experiment), experiment.evaluation.batch_size
         fix = (
             f"take more than {width}, or set more backbone.whitening_groups, backbone.whitening_eps to "
             f"{HELPS:g} or more, or backbone.whitening=iterative"

@@ -35,8 +35,8 @@ class Compute(Options):
         "off",
         title="Compile",
         description="off: networks run as they are written; auto: torch.compile fuses their operations, "
-        "which takes a minute or so at the start; graph: that, and a GPU replays them as CUDA graphs. "
-        "What cannot be compiled runs as written, and the run says why.",
+        "which takes a minute or so at the start; graph: that, and a GPU replays whole steps as one CUDA "
+        "graph. What cannot be compiled or recorded runs as written, and the run says why.",
     )
     loader: Literal["auto", "workers", "batched"] = Field(
         "auto",

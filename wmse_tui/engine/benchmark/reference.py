@@ -111,6 +111,7 @@ class ReferenceSteps:
 
     def __init__(self, experiment: Experiment, device: torch.device) -> None:
         self.method = build_method(experiment).to(device).train()
+        self.method.views_together = False
         self._experiment = experiment
         self._device = device
         self._optimizer = torch.optim.Adam(

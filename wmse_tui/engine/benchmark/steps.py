@@ -35,6 +35,7 @@ def whole_step(
     """Forward, loss, backward and optimiser, on views that are there."""
     watch, turns = Stopwatch(device), itertools.cycle(batches)
     views = batches[0].shape[0] * batches[0].shape[1]
+    together = ", encoded together" if experiment.backbone.views == "together" else ""
     at_once = 1 if device.type == "cpu" else 10  # a GPU is waited for once in a while only
 
     def ours() -> float:
@@ -47,7 +48,7 @@ def whole_step(
     with Partner(experiment) if compare else nullcontext() as partner:
         return measure(
             "step",
-            f"{views} views, {experiment.compute.precision}",
+            f"{views} views, {experiment.compute.precision}{together}",
             ours,
             None if partner is None else partner.step,
             rounds=rounds,

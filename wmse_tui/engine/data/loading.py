@@ -1,4 +1,8 @@
-"""From a set of images to batches of views: which of the two pipelines serves a run, and why."""
+"""From a set of images to batches of views: which of the two pipelines serves a run, and why.
+
+`auto` takes the first that can be: images that stay on the device; images in host memory, each batch of which
+is sent ahead of its use; worker processes that read files.
+"""
 
 from __future__ import annotations
 
@@ -11,8 +15,10 @@ from torch import Tensor
 
 from wmse_tui.config.schema import Experiment
 from wmse_tui.engine.data.images import ImageSet
+from wmse_tui.engine.data.placement import free_memory, place_images
 from wmse_tui.engine.data.plan import plan_views
-from wmse_tui.engine.data.resident import ResidentBatches, fits
+from wmse_tui.engine.data.resident import ResidentBatches
+from wmse_tui.engine.data.sources.files import FileImages
 from wmse_tui.engine.data.workers import WorkerBatches
 from wmse_tui.engine.errors import DataError
 
@@ -83,19 +89,20 @@ def build_batches(train: ImageSet, experiment: Experiment, device: torch.device)
     if wanted == "batched" and pixels is None:
         raise DataError(
             "compute.loader=batched needs images of one size in memory",
-            f"the images of {train.name} {train.split} are read from files as they are needed",
+            f"the images of {train.name} {train.split} are read from files as they are needed"
+            + (f": {train.why}" if isinstance(train, FileImages) else ""),
             next=("--set compute.loader=workers", "--set compute.loader=auto chooses what can be done"),
         )
     if pixels is not None and wanted != "workers":
-        where = device.type if fits(pixels, device) else "cpu"
-        reason = f"{pixels.nbytes / 1e6:,.0f} MB of images in memory ({where})"
-        return Batches(
-            ResidentBatches(pixels, plan, device), train, plan.batch_size, kind="batched", reason=reason
-        )
+        place = place_images(pixels.nbytes, device, free=free_memory(device))
+        source = ResidentBatches(pixels, plan, device, on_device=place.on_device)
+        return Batches(source, train, plan.batch_size, kind="batched", reason=place.reason)
     workers = experiment.compute.workers
     if workers is None:
         workers = min(MOST_WORKERS, _cores())
     why = "asked for" if wanted == "workers" else "images are read from files"
+    if wanted != "workers" and isinstance(train, FileImages):
+        why += f", for {train.why}"
     return Batches(
         WorkerBatches(train, plan, device, workers=workers),
         train,

@@ -1,4 +1,4 @@
-"""Batches by the batched pipeline, from images that stay in memory, on the device itself where they fit."""
+"""Batches by the batched pipeline, from images that stay in the memory of the device or of the host."""
 
 from __future__ import annotations
 
@@ -8,36 +8,43 @@ import torch
 from torch import Tensor
 
 from wmse_tui.engine.data.batched import augment
-from wmse_tui.engine.data.colour import send
 from wmse_tui.engine.data.plan import ViewPlan
-
-DEVICE_SHARE = 0.5  # of the free memory of a GPU that the images may take
+from wmse_tui.engine.data.staging import Staging, one_ahead
 
 
 class ResidentBatches:
-    """Views made on `device`. Nothing but the copies of small numbers happens between two batches.
+    """Views made on `device`. Nothing but the copies of small numbers happens between two batches, and of
+    images where they stay with the host.
 
     Args:
         pixels: uint8 (images, 3, height, width), on the CPU.
         plan: how batches are formed and views are made.
         device: where the views are wanted.
+        on_device: keep the images there too; else each batch of them is sent.
     """
 
-    def __init__(self, pixels: Tensor, plan: ViewPlan, device: torch.device) -> None:
-        self._resident = fits(pixels, device)
-        self._pixels = pixels.to(device) if self._resident else pixels
+    def __init__(self, pixels: Tensor, plan: ViewPlan, device: torch.device, *, on_device: bool) -> None:
+        self._images = len(pixels)
         self._plan = plan
-        self._device = device
+        self._pixels = pixels.to(device) if on_device else None
+        self._staging = (
+            None if on_device else Staging(pixels, device, batch=plan.batch_size, pin=device.type == "cuda")
+        )
 
     def epoch(self, epoch: int, start_batch: int = 0) -> Iterator[Tensor]:
         """Normalised views, float32 (views, batch, 3, size, size), of each batch from `start_batch` on."""
-        for indices in self._plan.batches(len(self._pixels), epoch=epoch, start_batch=start_batch):
-            yield self._views(epoch, indices)
+        coming = self._plan.batches(self._images, epoch=epoch, start_batch=start_batch)
+        if self._staging is None:
+            assert self._pixels is not None
+            for indices in coming:
+                yield self._views(epoch, indices, self._pixels, indices)
+        else:
+            for sent in one_ahead(coming, self._staging.send):
+                yield self._views(epoch, sent.rows, sent.arrive(), torch.arange(len(sent.rows)))
 
-    def _views(self, epoch: int, indices: Tensor) -> Tensor:
-        plan, pixels, rows = self._plan, self._pixels, indices
-        if not self._resident:
-            pixels, rows = send(pixels[indices], self._device), torch.arange(len(indices))
+    def _views(self, epoch: int, indices: Tensor, pixels: Tensor, rows: Tensor) -> Tensor:
+        """Views of the images `indices`, which are the `rows` of `pixels`."""
+        plan = self._plan
         height, width = pixels.shape[2:]
         views = torch.empty(plan.views, len(indices), 3, plan.size, plan.size, device=pixels.device)
         drawn = plan.parameters(epoch=epoch, indices=indices, heights=height, widths=width)
@@ -47,11 +54,3 @@ class ResidentBatches:
 
     def close(self) -> None:
         """Nothing runs between batches, so there is nothing to end."""
-
-
-def fits(pixels: Tensor, device: torch.device) -> bool:
-    """May the images stay on the device?"""
-    if device.type != "cuda":
-        return True
-    free, _ = torch.cuda.mem_get_info(device)
-    return pixels.nbytes <= DEVICE_SHARE * free

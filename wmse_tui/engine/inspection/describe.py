@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from wmse_tui.config.advice import Advice, training_images
 from wmse_tui.config.datasets import DATASETS
 from wmse_tui.config.schema import Experiment
-from wmse_tui.engine.data.resident import DEVICE_SHARE
+from wmse_tui.engine.data.placement import DEVICE_SHARE
 from wmse_tui.engine.errors import DeviceError
 from wmse_tui.engine.inspection.lanes import Job
 from wmse_tui.engine.inspection.machine import QUIET_THREADS, Memory, device_of, memory_of, threads

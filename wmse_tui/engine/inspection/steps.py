@@ -10,18 +10,28 @@ import contextlib
 import itertools
 from collections.abc import Callable, Generator, Iterator
 from functools import partial
-from typing import Any
+from typing import Any, TypedDict
 
 import torch
 from torch import Tensor, nn
 
 from wmse_tui.config.schema import Experiment
 from wmse_tui.engine.data.loading import Batches
-from wmse_tui.engine.methods import Losses, build_method, place
-from wmse_tui.engine.training.compiled import Compiled, compile_networks
+from wmse_tui.engine.methods import Losses, StepKey, build_method, place
+from wmse_tui.engine.training.compiled import compile_networks
 from wmse_tui.engine.training.device import autocast
-from wmse_tui.engine.training.optimizers import build_optimizer, step_unless_nonfinite
+from wmse_tui.engine.training.graph import WARM_UP, StepGraph, stepper
+from wmse_tui.engine.training.optimizers import build_optimizer
 from wmse_tui.engine.training.schedule import learning_rate
+from wmse_tui.engine.training.stepping import AsWritten, Stepper
+
+
+class Coming(TypedDict):
+    """What a step is told beside its views; see `Stepper`."""
+
+    step_key: StepKey
+    lr: float
+    progress: float
 
 
 class Steps:
@@ -46,38 +56,57 @@ class Steps:
             unscheduled=self.method.unscheduled_parameters(),
         )
         self._autocast = partial(autocast, experiment.compute, device)
-        self._compiled = Compiled()
+        self._as_written = AsWritten(self.method, self._optimizer, self._autocast)
+        self._take_step: Stepper = self._as_written
 
     def compile(self, views: Tensor) -> str:
-        """Compile the networks for batches like `views` if `compute.compile` says so; what came of it."""
-        self._compiled = compile_networks(
-            self.method, self._experiment.compute.compile, shape=views.shape, autocast=self._autocast
+        """Compile the networks for batches like `views`, and record a step, if `compute.compile` says so.
+
+        Returns:
+            What came of it; empty where nothing was asked for.
+        """
+        wanted = self._experiment.compute.compile
+        compiled = compile_networks(self.method, wanted, shape=views.shape, autocast=self._autocast)
+        texts = [compiled.text]
+        self._take_step = stepper(
+            wanted,
+            self.method,
+            self._optimizer,
+            self._autocast,
+            self._device,
+            phase=lambda _name: None,
+            tell=lambda text, _less: texts.append(text),
         )
-        return self._compiled.text
+        if isinstance(self._take_step, StepGraph):
+            for _ in range(WARM_UP + 1):
+                self.step(views)
+        return "; ".join(filter(None, texts))
 
     def step(self, views: Tensor) -> None:
         """One step on normalised `views` (views, batch, 3, height, width); on a GPU it is only begun."""
-        losses = self.losses(views)
-        losses.total.backward()
-        self.update(losses)
+        self._take_step(views, **self._coming())
+        self.taken += 1
 
     def losses(self, views: Tensor) -> Losses:
         """The first part of the step to come: the losses of `views`."""
-        self._compiled.announce_step()
-        with self._autocast():
-            return self.method(views, step_key=(self._experiment.seed, self.taken + 1))  # type: ignore[no-any-return]
+        return self._as_written.losses(views, step_key=self._coming()["step_key"])
 
     def update(self, losses: Losses) -> None:
         """The last part of a step, when the gradients of its `losses` are there."""
+        coming = self._coming()
+        self._as_written.update(losses, lr=coming["lr"], progress=coming["progress"])
+        self.taken += 1
+
+    def _coming(self) -> Coming:
+        """What the next step is told."""
         config, step = self._experiment, self.taken + 1
-        total = config.schedule.epochs * self._steps_per_epoch
-        lr = learning_rate(
-            config.schedule, config.optimizer.lr, step=step, steps_per_epoch=self._steps_per_epoch
-        )
-        step_unless_nonfinite(self._optimizer, losses.total, lr=lr)
-        self._optimizer.zero_grad(set_to_none=True)
-        self.method.after_step(min(1.0, step / total))
-        self.taken = step
+        return {
+            "step_key": (config.seed, step),
+            "lr": learning_rate(
+                config.schedule, config.optimizer.lr, step=step, steps_per_epoch=self._steps_per_epoch
+            ),
+            "progress": min(1.0, step / (config.schedule.epochs * self._steps_per_epoch)),
+        }
 
     def state(self) -> dict[str, Any]:
         """What a checkpoint of these steps holds."""

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 
-from wmse_tui.engine.losses.shapes import check_embeddings, off_diagonal
+from wmse_tui.engine.losses.shapes import check_embeddings, off_diagonal, unordered_pairs
 from wmse_tui.engine.whitening.precision import at_least_float32, full_precision
 
 
@@ -49,7 +48,7 @@ def barlow_twins_terms(embeddings: Tensor, *, eps: float = 1e-5) -> tuple[Tensor
         z = at_least_float32(embeddings)
         centred = z - z.mean(1, keepdim=True)
         standard = centred * (centred.square().mean(1, keepdim=True) + eps).rsqrt()
-        first, second = torch.combinations(torch.arange(views)).T
+        first, second = unordered_pairs(views, z.device)
         correlation = standard[first].mT @ standard[second] / batch  # (pairs, dim, dim)
         same = correlation.diagonal(dim1=1, dim2=2)
         disagreement = (1 - same).square().sum(-1).mean()

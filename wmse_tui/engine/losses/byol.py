@@ -36,6 +36,6 @@ def byol_loss(predictions: Tensor, targets: Tensor, *, normalize: bool = True) -
         p, t = at_least_float32(predictions), at_least_float32(targets.detach())
         if normalize:
             p, t = unit(p, dim=-1), unit(t, dim=-1)
-        i, j = ordered_pairs(len(p))
+        i, j = ordered_pairs(len(p), p.device)
         distance = (p[i] - t[j]).square()
         return 2 * (distance.sum(-1).mean() if normalize else distance.mean())

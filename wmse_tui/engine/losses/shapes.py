@@ -16,9 +16,19 @@ def check_embeddings(embeddings: Tensor, name: str = "embeddings") -> None:
         raise TypeError(f"{name} must be floating-point numbers, not {embeddings.dtype}")
 
 
-def ordered_pairs(views: int) -> tuple[Tensor, Tensor]:
-    """The indices (first, second) of all views * (views - 1) ordered pairs of different views."""
-    first, second = (~torch.eye(views, dtype=torch.bool)).nonzero().T
+def ordered_pairs(views: int, device: torch.device) -> tuple[Tensor, Tensor]:
+    """The indices (first, second) of all views * (views - 1) ordered pairs of different views.
+
+    Made on the device that will use them: nothing is copied to it, nothing is asked of it.
+    """
+    number = torch.arange(views * (views - 1), device=device)
+    first, other = number // (views - 1), number % (views - 1)
+    return first, other + (other >= first)
+
+
+def unordered_pairs(views: int, device: torch.device) -> tuple[Tensor, Tensor]:
+    """The indices (first, second) of all pairs of different views, the first before the second; likewise."""
+    first, second = torch.triu_indices(views, views, offset=1, device=device)
     return first, second
 
 

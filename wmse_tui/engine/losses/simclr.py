@@ -41,6 +41,6 @@ def contrastive_loss(embeddings: Tensor, *, temperature: float, normalize: bool 
         logits = (z @ z.T / temperature).fill_diagonal_(-torch.inf)  # nobody is its own negative
         logits = logits.view(views, batch, views, batch)
         mass = logits.logsumexp(-1)  # (view, image, view of the others): log Σ over that view's images
-        i, j = ordered_pairs(views)
+        i, j = ordered_pairs(views, z.device)
         positive = logits.diagonal(dim1=1, dim2=3)[i, j]  # (pairs, batch)
         return (torch.logaddexp(mass[i, :, j], mass[i, :, i]) - positive).mean()

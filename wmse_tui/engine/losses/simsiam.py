@@ -33,5 +33,5 @@ def simsiam_loss(predictions: Tensor, embeddings: Tensor) -> Tensor:
     with full_precision(predictions.device.type):
         p = normalize(at_least_float32(predictions), dim=-1)
         z = normalize(at_least_float32(embeddings.detach()), dim=-1)
-        i, j = ordered_pairs(len(p))
+        i, j = ordered_pairs(len(p), p.device)
         return -(p[i] * z[j]).sum(-1).mean()

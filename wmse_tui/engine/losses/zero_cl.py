@@ -7,7 +7,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from wmse_tui.engine.losses.shapes import check_embeddings
+from wmse_tui.engine.losses.shapes import check_embeddings, unordered_pairs
 from wmse_tui.engine.whitening import whiten
 from wmse_tui.engine.whitening.layout import Axis
 
@@ -48,7 +48,7 @@ def zero_cl_loss(
     z = whiten(standard, operator="zca", eps=eps, axis=axis, constant=True) * (1 - eps) ** 0.5
     with torch.autocast(z.device.type, enabled=False):
         over = -2 if variant == "feature" else -1
-        first, second = torch.combinations(torch.arange(len(z))).T
+        first, second = unordered_pairs(len(z), z.device)
         correlation = (z[first] * z[second]).sum(over) / (z.shape[over] - 1)
         loss: Tensor = (1 - correlation).square().sum(-1).mean()
         return loss

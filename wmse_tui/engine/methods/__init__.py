@@ -48,4 +48,6 @@ def build_method(experiment: Experiment) -> Method:
         )
         module = import_module(f"{__name__}.{experiment.method.name}")
         build: Callable[[Options, Backbone, nn.Sequential], Method] = module.build
-        return build(experiment.method, encoder, projector)
+        method = build(experiment.method, encoder, projector)
+    method.views_together = backbone.views == "together"
+    return method

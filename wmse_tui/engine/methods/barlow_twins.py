@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from wmse_tui.config.methods import BarlowTwins as Options
 from wmse_tui.engine.losses.barlow_twins import barlow_twins_terms
-from wmse_tui.engine.methods.base import Losses, Method, StepKey
+from wmse_tui.engine.methods.base import Draws, Losses, Method
 from wmse_tui.engine.models import Backbone
 
 
@@ -23,7 +23,7 @@ class BarlowTwins(Method):
         self.redundancy = redundancy
         self.scale = scale
 
-    def forward(self, views: Tensor, *, step_key: StepKey) -> Losses:  # noqa: ARG002 - draws nothing
+    def losses(self, views: Tensor, drawn: Draws) -> Losses:  # noqa: ARG002 - draws nothing
         embeddings = self.embed_apart(views)
         disagreement, repetition = barlow_twins_terms(embeddings)
         total = self.scale * (disagreement + self.redundancy * repetition)

@@ -11,9 +11,9 @@ from torch import Tensor, nn
 
 from wmse_tui.config.methods import Byol as Options
 from wmse_tui.engine.losses import byol_loss
-from wmse_tui.engine.methods.base import Losses, Method, StepKey, embedding_dim
+from wmse_tui.engine.methods.base import Draws, Losses, Method, embedding_dim, project_apart
 from wmse_tui.engine.models import Backbone, build_projector
-from wmse_tui.engine.whitening.precision import at_least_float32, full_precision
+from wmse_tui.engine.whitening.precision import full_precision
 
 
 class Byol(Method):
@@ -37,37 +37,31 @@ class Byol(Method):
         self.target_projector = copy.deepcopy(projector).requires_grad_(False)
         self.momentum = momentum
 
-    def forward(self, views: Tensor, *, step_key: StepKey) -> Losses:  # noqa: ARG002 - draws nothing
-        embeddings = [_embedding(self.encoder, self.projector, view) for view in views]
+    def losses(self, views: Tensor, drawn: Draws) -> Losses:  # noqa: ARG002 - draws nothing
+        embeddings = self.embed_apart(views)
         with full_precision(views.device.type):
             predictions = torch.stack([self.predictor(embedding) for embedding in embeddings])
         with torch.no_grad():
-            targets = torch.stack(
-                [_embedding(self.target_encoder, self.target_projector, view) for view in views]
-            )
-        return Losses(byol_loss(predictions, targets), {}, torch.stack(embeddings).detach())
+            targets = project_apart(self.target_projector, self.encode(views, self.target_encoder))
+        return Losses(byol_loss(predictions, targets), {}, embeddings.detach())
 
-    def after_step(self, progress: float) -> None:
-        """Move the target's parameters towards the online ones, by less and less as the training goes on.
+    def pace(self, progress: float) -> float:
+        """1 - τ: by what share the target moves towards the online networks, less and less.
 
         The cosine is that of Grill et al. (2020), step by step. The W-MSE paper's code holds it still
         within an epoch, at the share of the epochs before it: over 1000 epochs τ differs by 1.6e-5 at most.
         """
-        share = (1 - self.momentum) * (math.cos(math.pi * progress) + 1) / 2  # 1 - τ
+        return (1 - self.momentum) * (math.cos(math.pi * progress) + 1) / 2
+
+    def follow(self, pace: float | Tensor) -> None:
+        """Move the target's parameters towards the online ones."""
         with torch.no_grad():
             for target, online in zip(
                 chain(self.target_encoder.parameters(), self.target_projector.parameters()),
                 chain(self.encoder.parameters(), self.projector.parameters()),
                 strict=True,
             ):
-                target.lerp_(online, share)
-
-
-def _embedding(encoder: nn.Module, projector: nn.Module, view: Tensor) -> Tensor:
-    features = encoder(view)
-    with full_precision(view.device.type):
-        embedding: Tensor = projector(at_least_float32(features))
-    return embedding
+                target.lerp_(online, pace)
 
 
 def build(options: Options, encoder: Backbone, projector: nn.Sequential) -> Byol:

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from wmse_tui.config.methods import CwRgp as Options
 from wmse_tui.engine.errors import WhiteningFailed
 from wmse_tui.engine.losses import cw_rgp_loss
-from wmse_tui.engine.methods.base import Losses, Method, StepKey
+from wmse_tui.engine.methods.base import Draws, Losses, Method, StepKey, embedding_dim
 from wmse_tui.engine.models import Backbone
 from wmse_tui.engine.random import partitions, permutation
 from wmse_tui.engine.whitening import Layout, diagnose, sliced
@@ -44,7 +44,13 @@ class CwRgp(Method):
         self.eps = eps
         self.normalize = normalize
 
-    def forward(self, views: Tensor, *, step_key: StepKey) -> Losses:
+    def draw(self, views: int, batch: int, *, step_key: StepKey) -> Draws:
+        return {
+            "permutations": self.permutations(batch, step_key),
+            "partitions": self.partitions((views, batch, embedding_dim(self.projector)), step_key),
+        }
+
+    def losses(self, views: Tensor, drawn: Draws) -> Losses:
         embeddings = self.embed(views)
         total = cw_rgp_loss(
             embeddings,
@@ -54,8 +60,8 @@ class CwRgp(Method):
             iterations=self.iterations,
             eps=self.eps,
             normalize=self.normalize,
-            permutations=self.permutations(views.shape[1], step_key).to(views.device, non_blocking=True),
-            partitions=self.partitions(embeddings.shape, step_key).to(views.device, non_blocking=True),
+            permutations=drawn["permutations"],
+            partitions=drawn["partitions"],
         )
         return Losses(total, {}, embeddings.detach())
 

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from wmse_tui.config.methods import Intl as Options
 from wmse_tui.engine.errors import WhiteningFailed
 from wmse_tui.engine.losses import intl_loss
-from wmse_tui.engine.methods.base import Losses, Method, StepKey
+from wmse_tui.engine.methods.base import Draws, Losses, Method, StepKey
 from wmse_tui.engine.models import Backbone
 from wmse_tui.engine.whitening import Layout, diagnose, whiten
 from wmse_tui.engine.whitening.layout import Axis
@@ -33,7 +33,7 @@ class Intl(Method):
         self.axis: Axis = axis
         self.trace_weight = trace_weight
 
-    def forward(self, views: Tensor, *, step_key: StepKey) -> Losses:  # noqa: ARG002 - draws nothing
+    def losses(self, views: Tensor, drawn: Draws) -> Losses:  # noqa: ARG002 - draws nothing
         embeddings = self.embed_apart(views)
         total = intl_loss(embeddings, steps=self.steps, axis=self.axis, trace_weight=self.trace_weight)
         return Losses(total, {}, embeddings.detach())

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from wmse_tui.config.methods import S2r2 as Options
 from wmse_tui.engine.losses import ranking_loss
 from wmse_tui.engine.losses.s2r2 import Relaxation
-from wmse_tui.engine.methods.base import Losses, Method, StepKey
+from wmse_tui.engine.methods.base import Draws, Losses, Method
 from wmse_tui.engine.models import Backbone
 
 
@@ -28,7 +28,7 @@ class S2r2(Method):
         self.bins = bins
         self.temperature = temperature
 
-    def forward(self, views: Tensor, *, step_key: StepKey) -> Losses:  # noqa: ARG002 - draws nothing
+    def losses(self, views: Tensor, drawn: Draws) -> Losses:  # noqa: ARG002 - draws nothing
         embeddings = self.embed(views)
         total = ranking_loss(
             embeddings, relaxation=self.relaxation, bins=self.bins, temperature=self.temperature

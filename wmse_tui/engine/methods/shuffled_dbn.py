@@ -9,7 +9,7 @@ from wmse_tui.config.methods import ShuffledDbn as Options
 from wmse_tui.engine.errors import WhiteningFailed
 from wmse_tui.engine.losses import shuffled_dbn_loss
 from wmse_tui.engine.losses.shuffled_dbn import groups_for
-from wmse_tui.engine.methods.base import Losses, Method, StepKey
+from wmse_tui.engine.methods.base import Draws, Losses, Method, StepKey, embedding_dim
 from wmse_tui.engine.models import Backbone
 from wmse_tui.engine.random import partitions
 from wmse_tui.engine.whitening import Layout, diagnose
@@ -38,10 +38,14 @@ class ShuffledDbn(Method):
         self.random = random
         self.eps = eps
 
-    def forward(self, views: Tensor, *, step_key: StepKey) -> Losses:
+    def draw(self, views: int, batch: int, *, step_key: StepKey) -> Draws:
+        return {"partitions": self.partitions((views, batch, embedding_dim(self.projector)), step_key)}
+
+    def losses(self, views: Tensor, drawn: Draws) -> Losses:
         embeddings = self.embed_apart(views)
-        drawn = self.partitions(embeddings.shape, step_key).to(views.device, non_blocking=True)
-        total = shuffled_dbn_loss(embeddings, groups=self.groups, eps=self.eps, partitions=drawn)
+        total = shuffled_dbn_loss(
+            embeddings, groups=self.groups, eps=self.eps, partitions=drawn["partitions"]
+        )
         return Losses(total, {}, embeddings.detach())
 
     def partitions(self, shape: tuple[int, ...], step_key: StepKey) -> Tensor:

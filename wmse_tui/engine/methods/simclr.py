@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from wmse_tui.config.methods import SimClr as Options
 from wmse_tui.engine.losses import contrastive_loss
-from wmse_tui.engine.methods.base import Losses, Method, StepKey, embedding_dim
+from wmse_tui.engine.methods.base import Draws, Losses, Method, embedding_dim
 from wmse_tui.engine.models import Backbone
 
 
@@ -17,7 +17,7 @@ class SimClr(Method):
         super().__init__(encoder, projector)
         self.temperature = temperature
 
-    def forward(self, views: Tensor, *, step_key: StepKey) -> Losses:  # noqa: ARG002 - draws nothing
+    def losses(self, views: Tensor, drawn: Draws) -> Losses:  # noqa: ARG002 - draws nothing
         embeddings = self.embed(views)
         total = contrastive_loss(embeddings, temperature=self.temperature)
         return Losses(total, {}, embeddings.detach())

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from wmse_tui.config.methods import SimSiam as Options
 from wmse_tui.engine.losses import simsiam_loss
-from wmse_tui.engine.methods.base import Losses, Method, StepKey, embedding_dim
+from wmse_tui.engine.methods.base import Draws, Losses, Method, embedding_dim
 from wmse_tui.engine.models import Backbone, build_projector
 from wmse_tui.engine.whitening.precision import full_precision
 
@@ -32,7 +32,7 @@ class SimSiam(Method):
         self.predictor = predictor
         self.hold_predictor_rate = hold_predictor_rate
 
-    def forward(self, views: Tensor, *, step_key: StepKey) -> Losses:  # noqa: ARG002 - draws nothing
+    def losses(self, views: Tensor, drawn: Draws) -> Losses:  # noqa: ARG002 - draws nothing
         embeddings = self.embed_apart(views)
         with full_precision(views.device.type):
             predictions = torch.stack([self.predictor(embedding) for embedding in embeddings])

@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from wmse_tui.config.methods import VicReg as Options
 from wmse_tui.engine.losses.vicreg import vicreg_terms
-from wmse_tui.engine.methods.base import Losses, Method, StepKey
+from wmse_tui.engine.methods.base import Draws, Losses, Method
 from wmse_tui.engine.models import Backbone
 
 
@@ -32,7 +32,7 @@ class VicReg(Method):
         self.variance = variance
         self.covariance = covariance
 
-    def forward(self, views: Tensor, *, step_key: StepKey) -> Losses:  # noqa: ARG002 - draws nothing
+    def losses(self, views: Tensor, drawn: Draws) -> Losses:  # noqa: ARG002 - draws nothing
         embeddings = self.embed_apart(views)
         distance, lack, shared = self.terms(embeddings)
         total = self.invariance * distance + self.variance * lack + self.covariance * shared

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from wmse_tui.config.methods import WMse as Options
 from wmse_tui.engine.errors import WhiteningFailed
 from wmse_tui.engine.losses import w_mse_loss
-from wmse_tui.engine.methods.base import Losses, Method, StepKey
+from wmse_tui.engine.methods.base import Draws, Losses, Method, StepKey
 from wmse_tui.engine.models import Backbone
 from wmse_tui.engine.random import permutation
 from wmse_tui.engine.whitening import Layout, Operator, diagnose, sliced, whiten
@@ -40,7 +40,10 @@ class WMse(Method):
         self.relative_eps = relative_eps
         self.normalize = normalize
 
-    def forward(self, views: Tensor, *, step_key: StepKey) -> Losses:
+    def draw(self, views: int, batch: int, *, step_key: StepKey) -> Draws:  # noqa: ARG002
+        return {"permutations": self.permutations(batch, step_key)}
+
+    def losses(self, views: Tensor, drawn: Draws) -> Losses:
         embeddings = self.embed(views)
         total = w_mse_loss(
             embeddings,
@@ -51,7 +54,7 @@ class WMse(Method):
             eps=self.eps,
             relative_eps=self.relative_eps,
             normalize=self.normalize,
-            permutations=self.permutations(views.shape[1], step_key).to(views.device, non_blocking=True),
+            permutations=drawn["permutations"],
         )
         return Losses(total, {}, embeddings.detach())
 

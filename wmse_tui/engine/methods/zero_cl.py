@@ -10,7 +10,7 @@ from wmse_tui.config.methods import ZeroCl as Options
 from wmse_tui.engine.errors import WhiteningFailed
 from wmse_tui.engine.losses import zero_cl_loss
 from wmse_tui.engine.losses.zero_cl import shrinkage
-from wmse_tui.engine.methods.base import Losses, Method, StepKey
+from wmse_tui.engine.methods.base import Draws, Losses, Method, StepKey
 from wmse_tui.engine.models import Backbone
 from wmse_tui.engine.whitening import Layout, diagnose, whiten
 
@@ -31,7 +31,7 @@ class ZeroCl(Method):
         self.ridge = ridge
         self._layout = Layout("batch" if variant == "feature" else "channel")
 
-    def forward(self, views: Tensor, *, step_key: StepKey) -> Losses:  # noqa: ARG002 - draws nothing
+    def losses(self, views: Tensor, drawn: Draws) -> Losses:  # noqa: ARG002 - draws nothing
         embeddings = self.embed_apart(views)
         total = zero_cl_loss(embeddings, variant=self.variant, ridge=self.ridge)
         return Losses(total, {}, embeddings.detach())

@@ -13,12 +13,10 @@ import torch
 
 from wmse_tui.config.locations import cache_dir
 from wmse_tui.engine.methods import Method
+from wmse_tui.engine.training.graph import said
 from wmse_tui.engine.training.restored import restored
 
 BACKEND = "inductor"
-TRIALS = 3
-"""Steps of a trial. A CUDA graph is recorded in the second and replayed in the third."""
-
 Wanted = Literal["off", "auto", "graph"]
 
 
@@ -28,20 +26,13 @@ class Compiled:
 
     Args:
         active: the networks are compiled.
-        graphs: CUDA graphs replay them, so each step must be announced.
         text: for a person; empty where nothing was asked for.
         less: more was asked for than could be done.
     """
 
     active: bool = False
-    graphs: bool = False
     text: str = ""
     less: bool = False
-
-    def announce_step(self) -> None:
-        """Tell CUDA graphs that what they gave in the step before is no longer needed."""
-        if self.graphs:
-            torch.compiler.cudagraph_mark_step_begin()
 
     @contextmanager
     def as_written(self) -> Iterator[None]:
@@ -58,7 +49,7 @@ def compile_networks(
     The trial leaves no trace in the method. Compiled code is kept in the cache folder for the next start.
 
     Args:
-        wanted: `compute.compile`.
+        wanted: `compute.compile`; "graph" is the business of `graph.py`, and compiles as "auto" does.
         shape: of a batch of views (views, batch, 3, height, width).
         autocast: as in a step.
     """
@@ -66,36 +57,22 @@ def compile_networks(
         return Compiled()
     os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(cache_dir() / "inductor"))
     device = next(method.parameters()).device
-    graphs = wanted == "graph" and device.type == "cuda"
     networks = [child for child in method.children() if any(True for _ in child.parameters())]
-    compiled = Compiled(active=True, graphs=graphs)
     before = time.monotonic()
     try:
         with restored(method, device):
             for network in networks:
-                network.compile(backend=BACKEND, **({"mode": "reduce-overhead"} if graphs else {}))
+                network.compile(backend=BACKEND)
             batch = torch.randn(shape, generator=torch.Generator().manual_seed(0)).to(device)
-            for trial in range(TRIALS):
-                compiled.announce_step()
-                with autocast():
-                    total = method(batch, step_key=(0, trial)).total
-                total.backward()
+            with autocast():
+                total = method(batch, step_key=(0, 0)).total
+            total.backward()
     except Exception as error:  # noqa: BLE001  whatever a compiler raises, the networks still run as written
         for network in networks:
             network._compiled_call_impl = None  # noqa: SLF001  what `compile` has set; torch has no undo
         torch.compiler.reset()
         return Compiled(
-            text=f"the networks run as written, for torch cannot compile them: {_reason(error)}", less=True
+            text=f"the networks run as written, for torch cannot compile them: {said(error)}", less=True
         )
     text = f"the networks are compiled, in {time.monotonic() - before:.0f} s"
-    if graphs:
-        text += ", and replayed as CUDA graphs"
-    elif wanted == "graph":
-        text += f"; CUDA graphs need a GPU, and this is the {device.type.upper()}"
-    return Compiled(active=True, graphs=graphs, text=text, less=wanted == "graph" and not graphs)
-
-
-def _reason(error: Exception) -> str:
-    """The first lines that say something, without the frames that compilers add."""
-    said = " ".join(line.strip() for line in str(error).splitlines()[:8] if line.strip())
-    return f"{type(error).__name__}: {said[:200]}".rstrip(" :")
+    return Compiled(active=True, text=text)

@@ -57,10 +57,10 @@ class Lars(torch.optim.SGD):
                         self._adapt(weight, weight.grad, group["trust"], group["lr"])
         return super().step()
 
-    def _adapt(self, weight: Tensor, gradient: Tensor, trust: float, lr: float) -> None:
+    def _adapt(self, weight: Tensor, gradient: Tensor, trust: float, lr: float | Tensor) -> None:
         size, slope = torch.linalg.vector_norm(weight), torch.linalg.vector_norm(gradient)
         local = trust * size / (slope + self._decay * size)
         if self._clip:
-            local = (local / lr).clamp(max=1)
+            local = (local / (lr.to(local.dtype) if isinstance(lr, Tensor) else lr)).clamp(max=1)
         local = torch.where((size > 0) & (slope > 0), local, 1.0)
         gradient.add_(weight, alpha=self._decay).mul_(local)

@@ -23,9 +23,9 @@ from wmse_tui.engine.methods import Method
 from wmse_tui.engine.training.compiled import Compiled
 from wmse_tui.engine.training.device import autocast
 from wmse_tui.engine.training.keeper import Keeper
-from wmse_tui.engine.training.optimizers import step_unless_nonfinite
 from wmse_tui.engine.training.requests import Requests, StopRequested
 from wmse_tui.engine.training.schedule import evaluation_due, learning_rate
+from wmse_tui.engine.training.stepping import Stepper
 from wmse_tui.engine.training.telemetry import NonFiniteLoss, Telemetry
 from wmse_tui.engine.training.vitals import Vitals
 from wmse_tui.runs.events import Epoch, Evaluation, Event, Phase
@@ -74,6 +74,7 @@ class Trainer:
         evaluate: Evaluator,
         vitals: Vitals,
         compiled: Compiled,
+        take_step: Stepper,
         write: Callable[[Event], None],
     ) -> None:
         self.experiment = experiment
@@ -87,6 +88,7 @@ class Trainer:
         self.evaluate = evaluate
         self.vitals = vitals
         self.compiled = compiled
+        self.take_step = take_step
         self.write = write
         self.total_steps = experiment.schedule.epochs * batches.steps_per_epoch
         self.telemetry = Telemetry(write, images_per_step=experiment.schedule.batch_size)
@@ -142,13 +144,7 @@ class Trainer:
         lr = learning_rate(
             config.schedule, config.optimizer.lr, step=step, steps_per_epoch=self.batches.steps_per_epoch
         )
-        self.compiled.announce_step()
-        with self._autocast():
-            losses = self.method(views, step_key=(config.seed, step))
-        losses.total.backward()
-        step_unless_nonfinite(self.optimizer, losses.total, lr=lr)
-        self.optimizer.zero_grad(set_to_none=True)
-        self.method.after_step(step / self.total_steps)
+        losses = self.take_step(views, step_key=(config.seed, step), lr=lr, progress=step / self.total_steps)
         at.step, at.batch = step, at.batch + 1
         self.telemetry.step(step, losses.total, losses.parts, lr)
         self.vitals.after_step(losses.embeddings, step=step, epoch=at.epoch, flush=self.telemetry.flush)

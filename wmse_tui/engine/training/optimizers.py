@@ -75,20 +75,27 @@ def _groups(parameters: Iterable[nn.Parameter], config: Optimizer, held: set[int
     return list(groups.values())
 
 
-def step_unless_nonfinite(optimizer: torch.optim.Optimizer, loss: Tensor, *, lr: float) -> None:
-    """Update the parameters at `lr`, unless `loss` or one before it was not finite: then nothing moves.
+def set_rates(optimizer: torch.optim.Optimizer, lr: float) -> None:
+    """Let the next step be at `lr`: unscheduled parameters keep their own rate, and those with a scale take
+    so much of it.
+    """
+    for group in optimizer.param_groups:
+        if group.get("scheduled", True):  # a checkpoint of an earlier version brings groups without the key
+            group["lr"] = lr * group.get("scale", 1.0)
 
-    Unscheduled parameters keep their own rate, and those with a scale take so much of `lr`.
+
+def step_unless_nonfinite(optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
+    """Update the parameters, unless `loss` or one before it was not finite: then nothing moves.
 
     The decision is taken on the device: torch's fused kernels read `found_inf`, so the host does not
     wait. A bad step is known to the host some steps later; until then the next batch may well have a finite
     loss, so the mark stays: the weights are those before the bad step, for the diagnosis and the person.
     """
-    for group in optimizer.param_groups:
-        if group.get("scheduled", True):  # a checkpoint of an earlier version brings groups without the key
-            group["lr"] = lr * group.get("scale", 1.0)
     bad = (~torch.isfinite(loss.detach())).float()
-    before = getattr(optimizer, "found_inf", None)
-    optimizer.found_inf = bad if before is None else torch.maximum(before, bad)  # type: ignore[attr-defined]
-    optimizer.grad_scale = None  # type: ignore[attr-defined]
+    mark = getattr(optimizer, "found_inf", None)
+    if mark is None:
+        optimizer.found_inf = bad  # type: ignore[attr-defined]
+        optimizer.grad_scale = None  # type: ignore[attr-defined]
+    else:
+        torch.maximum(mark, bad, out=mark)  # in its place, where a CUDA graph looks for it
     optimizer.step()

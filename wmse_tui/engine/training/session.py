@@ -29,6 +29,7 @@ from wmse_tui.engine.training.checkpoints import file_sha256, newest_checkpoint
 from wmse_tui.engine.training.compiled import Compiled, compile_networks
 from wmse_tui.engine.training.device import Device, autocast, choose_device, prepare
 from wmse_tui.engine.training.failures import describe
+from wmse_tui.engine.training.graph import stepper
 from wmse_tui.engine.training.keeper import Keeper
 from wmse_tui.engine.training.loop import Position, Trainer
 from wmse_tui.engine.training.optimizers import build_optimizer
@@ -149,6 +150,15 @@ class Session:
                 self._evaluate, method.encoder, data, experiment, device.torch, portrait, vitals, compiled
             ),
             compiled=compiled,
+            take_step=stepper(
+                experiment.compute.compile,
+                method,
+                optimizer,
+                partial(autocast, experiment.compute, device.torch),
+                device.torch,
+                phase=lambda name: self.write(Phase(name=name)),
+                tell=self._tell_graph,
+            ),
             vitals=vitals,
             write=self.write,
         )
@@ -211,6 +221,9 @@ class Session:
         )
         self.write(Notice(level="warning" if compiled.less else "info", code="N_COMPILE", text=compiled.text))
         return compiled
+
+    def _tell_graph(self, text: str, less: bool) -> None:
+        self.write(Notice(level="warning" if less else "info", code="N_GRAPH", text=text))
 
     def _warn_damaged(self, error: CheckpointError) -> None:
         self.write(Notice(level="warning", code=error.code, text=f"{error}. An older one is tried."))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor
@@ -56,7 +56,7 @@ class Telemetry:
         self.epoch_loss_sum = 0.0
         self.epoch_steps = 0
 
-    def step(self, step: int, loss: Tensor, parts: dict[str, Tensor], lr: float) -> None:
+    def step(self, step: int, loss: Tensor, parts: Mapping[str, Tensor], lr: float) -> None:
         """Take note of one step; fetches and writes when a second has passed.
 
         Raises:

@@ -7,8 +7,10 @@ back, the optimiser is one of its own, and randomness is counted, so no bit of t
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Generator
 from contextlib import closing
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -23,8 +25,9 @@ from wmse_tui.engine.evaluation.probes import geometry_of
 from wmse_tui.engine.methods import Method
 from wmse_tui.engine.training.compiled import Compiled
 from wmse_tui.engine.training.device import autocast
-from wmse_tui.engine.training.optimizers import build_optimizer, step_unless_nonfinite
+from wmse_tui.engine.training.optimizers import build_optimizer
 from wmse_tui.engine.training.restored import restored
+from wmse_tui.engine.training.stepping import AsWritten
 
 
 def try_once(
@@ -43,14 +46,12 @@ def try_once(
         OutOfMemoryError and other errors of torch: what the run would have failed of.
     """
     with restored(method, device):
-        _step(method, batches, experiment, device, compiled)
+        _step(method, batches, experiment, device)
         with compiled.as_written():
             _evaluation_batch(method, data, experiment, device)
 
 
-def _step(
-    method: Method, batches: Batches, experiment: Experiment, device: torch.device, compiled: Compiled
-) -> None:
+def _step(method: Method, batches: Batches, experiment: Experiment, device: torch.device) -> None:
     """The last batch of the first epoch: loader workers then prepare no other one in vain."""
     method.train()
     optimizer = build_optimizer(
@@ -60,15 +61,9 @@ def _step(
     )
     with closing(_generator(batches, batches.steps_per_epoch - 1)) as epoch:
         views = next(epoch)
-    compiled.announce_step()
-    with autocast(experiment.compute, device):
-        try:
-            losses = method(views, step_key=(experiment.seed, 1))
-        except WhiteningFailed:
-            return
-    losses.total.backward()
-    step_unless_nonfinite(optimizer, losses.total, lr=experiment.optimizer.lr)
-    method.after_step(0.0)
+    take_step = AsWritten(method, optimizer, partial(autocast, experiment.compute, device))
+    with contextlib.suppress(WhiteningFailed):
+        take_step(views, step_key=(experiment.seed, 1), lr=experiment.optimizer.lr, progress=0.0)
 
 
 def _evaluation_batch(method: Method, data: Data, experiment: Experiment, device: torch.device) -> None:

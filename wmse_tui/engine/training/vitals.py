@@ -7,10 +7,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from typing import Any
 
-import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from wmse_tui.engine.diagnostics.report import diagnose
 from wmse_tui.engine.errors import WhiteningFailed
@@ -29,8 +27,7 @@ class Vitals:
     """Looks at a step's embeddings, its features and the machine when it is time.
 
     Args:
-        method: whose loss gave the embeddings. The features that its encoder gives in training are kept until
-            the end of the step; the step's graph holds them anyway.
+        method: whose loss gave the embeddings, and which keeps the features of its latest step.
         seed: of the run.
         meter: reads the machine.
         write: takes the events.
@@ -54,9 +51,7 @@ class Vitals:
         self._diagnostics = Cadence(DIAGNOSTICS_SHARE, clock=clock)
         self._of_features = Cadence(DIAGNOSTICS_SHARE, clock=clock)  # dearer: more dimensions
         self._resources = Cadence(RESOURCES_SHARE, clock=clock)
-        self._features: list[Tensor] = []
         self._whitens = any(isinstance(module, EncoderWhitening) for module in method.encoder.modules())
-        method.encoder.register_forward_hook(self._keep_features)
 
     def after_step(self, embeddings: Tensor, *, step: int, epoch: int, flush: Callable[[], None]) -> None:
         """Look, if it is time, at the `embeddings` (views, batch, dim) of a step that has just been done.
@@ -66,8 +61,8 @@ class Vitals:
             flush: writes the losses up to this step, so that the log is in order; what it raises passes.
         """
         looks = [(self._diagnostics, self._of_embeddings(embeddings, step, epoch))]
-        if self._features and len({features.shape for features in self._features}) == 1:
-            looks.append((self._of_features, self._of_encoder(step, epoch)))
+        if self._method.features is not None:
+            looks.append((self._of_features, self._of_encoder(self._method.features, step, epoch)))
         for cadence, events in looks:
             if cadence.due():
                 flush()
@@ -75,7 +70,6 @@ class Vitals:
                 for event in events:
                     self._write(event)
                 cadence.done(before)
-        self._features.clear()
         self.measure(step)
 
     def measure(self, step: int) -> None:
@@ -86,11 +80,6 @@ class Vitals:
             if event is not None:
                 self._write(event)
             self._resources.done(before)
-
-    def _keep_features(self, encoder: nn.Module, _inputs: Any, features: Tensor) -> None:
-        """One view's features; those of an evaluation belong to no step."""
-        if encoder.training:
-            self._features.append(features.detach())
 
     def _of_embeddings(self, embeddings: Tensor, step: int, epoch: int) -> Iterator[Event]:
         embeddings, key = embeddings.cpu(), (self._seed, step)
@@ -110,8 +99,10 @@ class Vitals:
             )
             yield NormWeights(step=step, epoch=epoch, layers=layers)
 
-    def _of_encoder(self, step: int, epoch: int) -> Iterator[Event]:
-        """The features that the step's embeddings came from."""
-        features = torch.stack(self._features).float().cpu()
-        white = features if self._whitens else None
+    def _of_encoder(self, features: Tensor, step: int, epoch: int) -> Iterator[Event]:
+        """The features (views, batch, dim) that the step's embeddings came from."""
+        features = features.float().cpu()
+        white = None
+        if self._whitens:  # by itself each call of the encoder: a view, or all of them
+            white = features.flatten(0, 1)[None] if self._method.views_together else features
         yield diagnose(features, space="features", step=step, epoch=epoch, white=white)

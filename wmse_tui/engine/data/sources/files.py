@@ -20,6 +20,7 @@ from wmse_tui.engine.data.sources.decoded import decoded
 from wmse_tui.engine.data.sources.progress import Meter, Progress
 from wmse_tui.engine.data.sources.scan import count_text, listing
 from wmse_tui.engine.errors import DataError
+from wmse_tui.runs.words import size
 
 MEMORY_BYTES = 2 * 10**9
 """Sets of equally sized images up to this many bytes are decoded once, at the start."""
@@ -42,12 +43,14 @@ class FileImages:
         paths: the files, as one array of bytes (images,): worker processes share it, where a list would be
             copied.
         labels: int64 (images,), or None.
+        why: they are not decoded into memory, for a person.
         classes: the names of the classes, by number.
     """
 
     name: str
     split: str
     paths: NDArray[np.bytes_]
+    why: str
     labels: Tensor | None = None
     classes: tuple[str, ...] = ()
 
@@ -73,6 +76,7 @@ class FileImages:
             name=self.name,
             split=self.split,
             paths=self.paths[indices.numpy()],
+            why=self.why,
             labels=None if self.labels is None else self.labels[indices],
             classes=self.classes,
         )
@@ -96,19 +100,20 @@ def images_from_files(
             be decoded.
     """
     kept = decoded(paths, split) if len(paths) <= CHECKED_FILES else None
-    pixels = None if kept is None else kept.read(progress)
+    pixels: Tensor | str | None = None if kept is None else kept.read(progress)
     if pixels is None:
         if len(paths) <= CHECKED_FILES:
             _require_images(paths, split, progress)
         pixels = _decode_all(paths, split, progress)
-        if kept is not None and pixels is not None:
+        if kept is not None and isinstance(pixels, Tensor):
             kept.write(pixels)
-    if pixels is not None:
+    if isinstance(pixels, Tensor):
         return MemoryImages(name=name, split=split, pixels=pixels, labels=labels, classes=classes)
     return FileImages(
         name=name,
         split=split,
         paths=np.array([os.fsencode(path) for path in paths]),
+        why=pixels,
         labels=labels,
         classes=classes,
     )
@@ -134,30 +139,36 @@ def _require_images(paths: Sequence[str], split: str, progress: Progress) -> Non
         )
 
 
-def _decode_all(paths: Sequence[str], split: str, progress: Progress) -> Tensor | None:
-    """All images as uint8 (images, 3, height, width); None if they differ in size or are too many."""
+def _decode_all(paths: Sequence[str], split: str, progress: Progress) -> Tensor | str:
+    """All images as uint8 (images, 3, height, width); why not, if they differ in size or are too many."""
     width, height = decode(paths[0]).size
-    if len(paths) * 3 * height * width > MEMORY_BYTES:
-        return None
+    needed = len(paths) * 3 * height * width
+    if needed > MEMORY_BYTES:
+        return (
+            f"{count_text(len(paths), 'image')} of the size of the first ({width} x {height}) would take "
+            f"{size(needed)} of memory, and {size(MEMORY_BYTES)} is the most"
+        )
     pixels = torch.empty(len(paths), 3, height, width, dtype=torch.uint8)
     rows = pixels.numpy()
     meter = Meter(progress, f"decoding {split} images", total=len(paths), unit="images")
 
-    def fill(start: int) -> bool:
+    def fill(start: int) -> str:
         for index, path in enumerate(paths[start : start + _CHUNK], start):
             image = decode(path)
             if image.size != (width, height):
-                return False
+                there = f"{image.width} x {image.height}"
+                return f"they differ in size ({width} x {height} and {there} pixels among others)"
             rows[index] = np.asarray(image).transpose(2, 0, 1)
-        return True
+        return ""
 
     # decoding small images is mostly Python, where threads only get in each other's way
     with ThreadPoolExecutor(_THREADS if width * height >= _THREADED_PIXELS else 1) as pool:
         parts = [pool.submit(fill, start) for start in range(0, len(paths), _CHUNK)]
         try:
             for part in parts:  # in order, so that the first fault in the set is the one told
-                if not part.result():
-                    return None
+                differ = part.result()
+                if differ:
+                    return differ
                 meter.advance(min(_CHUNK, len(paths) - meter.done))
         finally:
             pool.shutdown(cancel_futures=True)

@@ -1,0 +1,89 @@
+"""A CUDA graph without CUDA: the operations of a step are noted, and done again on the same tensors.
+
+As of a graph, nothing of the program runs again at a replay: a number that Python took into an operation
+stays what it was, and results lie where they lay. What a graph could not record, a value that is asked of the
+device, must at least be the same at every replay. Recording takes a step, which a graph does not, so that is
+undone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from wmse_tui.engine.methods import Losses, Method
+
+
+class Recording(TorchDispatchMode):
+    """Notes the operations of a block."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.operations: list[tuple[Any, Any, Any, Any]] = []
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        result = func(*args, **(kwargs or {}))
+        if func.namespace != "profiler":
+            self.operations.append((func, args, kwargs or {}, result))
+        return result
+
+    @torch.no_grad()
+    def replay(self) -> None:
+        for func, args, kwargs, before in self.operations:
+            _put(func(*args, **kwargs), before)
+
+
+def _put(new: Any, place: Any) -> None:
+    """Move a result to where it was at first; what was changed in place or is a view lies there already."""
+    if isinstance(place, Tensor):
+        if new.untyped_storage().data_ptr() != place.untyped_storage().data_ptr():
+            place.copy_(new)
+    elif isinstance(place, list | tuple):
+        for one, other in zip(new, place, strict=True):
+            _put(one, other)
+    else:
+        assert new == place, f"the step depends on {new}, which was {place} when it was recorded"
+
+
+class Noted:
+    """A `Recorder` for the CPU.
+
+    Args:
+        method, optimizer: whose state is put back after the recording.
+    """
+
+    rate_dtype = torch.float64
+
+    def __init__(self, method: Method, optimizer: torch.optim.Optimizer) -> None:
+        self._method = method
+        self._optimizer = optimizer
+        self.replays = 0
+        self.waiting: tuple[str, ...] = ()
+
+    def beside(self) -> AbstractContextManager[None]:
+        return nullcontext()
+
+    def waits(self, operation: str, tensors: Iterable[Any]) -> bool:
+        return operation in self.waiting
+
+    def record(self, compute: Callable[[], Losses]) -> Callable[[], Losses]:
+        state = [value for each in self._optimizer.state.values() for value in each.values()]
+        tensors = [*self._method.state_dict().values(), *filter(torch.is_tensor, state)]
+        tensors.append(self._optimizer.found_inf)  # type: ignore[attr-defined]
+        before = [tensor.clone() for tensor in tensors]
+        with Recording() as recording:
+            losses = compute()
+        for tensor, was in zip(tensors, before, strict=True):
+            tensor.copy_(was)
+
+        def replay() -> Losses:
+            self.replays += 1
+            recording.replay()
+            return losses
+
+        return replay

@@ -1,0 +1,276 @@
+"""A whole step as one CUDA graph: recorded once, then replayed with other numbers in the same places.
+
+Launching the thousand kernels of a small step costs the host more than they cost the device; a graph is
+launched at once. It repeats what it recorded, on the same memory. So all that differs from step to step is
+copied into tensors that stay where they are before each replay: the views, the random choices, the learning
+rates, and the number that a method's `follow` needs. All else is on the device already: weights, the state of
+the optimiser, and the mark of a loss that was not finite.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeAlias
+
+import torch
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from wmse_tui.engine.methods import Losses, Method, StepKey
+from wmse_tui.engine.methods.base import Draws
+from wmse_tui.engine.training.optimizers import set_rates, step_unless_nonfinite
+from wmse_tui.engine.training.stepping import AsWritten, Autocast, Stepper
+
+WARM_UP = 3
+"""Steps before one is recorded: libraries choose their algorithms in them, optimisers make their state."""
+
+Compute: TypeAlias = Callable[[], Losses]
+
+
+class Recorder(Protocol):
+    """Records and replays."""
+
+    rate_dtype: torch.dtype
+    """Of a learning rate on the device: what the kernels of the optimisers read."""
+
+    def beside(self) -> AbstractContextManager[None]:
+        """Where steps are taken, recorded and replayed; what follows the block sees what they did."""
+
+    def waits(self, operation: str, tensors: Iterable[Any]) -> bool:
+        """Whether an operation ("aten::nonzero") on these arguments needs an answer of the device, which no
+        graph can give: it is not even tried to record one."""
+
+    def record(self, compute: Compute) -> Compute:
+        """What repeats `compute`, which is gone through and not done. It always gives the same tensors."""
+
+
+def stepper(
+    wanted: str,
+    method: Method,
+    optimizer: torch.optim.Optimizer,
+    autocast: Autocast,
+    device: torch.device,
+    *,
+    phase: Callable[[str], None],
+    tell: Callable[[str, bool], None],
+) -> Stepper:
+    """What takes the steps of a run: a `StepGraph` where that is wanted and the device is a GPU.
+
+    Args:
+        wanted: `compute.compile`.
+        method, optimizer, autocast, phase, tell: as of `StepGraph`.
+        device: that trains.
+    """
+    if wanted == "graph":
+        if device.type == "cuda":
+            return StepGraph(method, optimizer, autocast, recorder=CudaGraphs(device), phase=phase, tell=tell)
+        tell(f"steps run as written: CUDA graphs need a GPU, and this is the {device.type.upper()}", True)
+    return AsWritten(method, optimizer, autocast)
+
+
+class CudaGraphs:
+    """Graphs of a CUDA device, on a stream of their own: a graph is replayed on the one that recorded it."""
+
+    rate_dtype = torch.float32
+    WAITING = frozenset(
+        f"aten::{name}"
+        for name in (
+            "_local_scalar_dense",
+            "nonzero",
+            "masked_select",
+            "_linalg_eigh",
+            "_linalg_svd",
+        )
+    )
+
+    def __init__(self, device: torch.device) -> None:
+        self._device = device
+        self._stream = torch.cuda.Stream(device)
+
+    @contextmanager
+    def beside(self) -> Iterator[None]:
+        """On the stream of the graphs, after what is under way and before what comes."""
+        present = torch.cuda.current_stream(self._device)
+        self._stream.wait_stream(present)
+        with torch.cuda.stream(self._stream):
+            yield
+        present.wait_stream(self._stream)
+
+    def waits(self, operation: str, tensors: Iterable[Any]) -> bool:
+        """Factorisations by cuSOLVER tell whether they converged, and torch looks at once."""
+        return operation in self.WAITING and any(isinstance(one, Tensor) and one.is_cuda for one in tensors)
+
+    def record(self, compute: Compute) -> Compute:
+        """Errors are those of what cannot be recorded; nothing has been computed then either."""
+        graph = torch.cuda.CUDAGraph()
+        # Threads that pin the memory of loaders go on meanwhile, and do no harm.
+        with torch.cuda.graph(graph, stream=self._stream, capture_error_mode="thread_local"):
+            losses = compute()
+
+        def replay() -> Losses:
+            graph.replay()
+            return losses
+
+        return replay
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """What differs from step to step, in tensors that stay."""
+
+    views: Tensor
+    drawn: dict[str, Tensor]
+    rates: list[Tensor]
+    pace: Tensor
+
+
+class StepGraph:
+    """A `Stepper`. The first steps are taken as written, the next one is recorded, all others replayed.
+
+    What cannot be recorded is told, and all steps are taken as written.
+
+    Args:
+        method, optimizer, autocast: as of `AsWritten`.
+        recorder: of the device.
+        phase: is told when the recording begins and when it is over.
+        tell: is told what became of it: a text, and whether it is less than was asked for.
+    """
+
+    def __init__(
+        self,
+        method: Method,
+        optimizer: torch.optim.Optimizer,
+        autocast: Autocast,
+        *,
+        recorder: Recorder,
+        phase: Callable[[str], None],
+        tell: Callable[[str, bool], None],
+    ) -> None:
+        self._method = method
+        self._optimizer = optimizer
+        self._autocast = autocast
+        self._recorder = recorder
+        self._phase = phase
+        self._tell = tell
+        self._inputs: Inputs | None = None
+        self._to_warm_up = WARM_UP
+        self._step: Compute | None = None
+
+    def __call__(self, views: Tensor, *, step_key: StepKey, lr: float, progress: float) -> Losses:
+        set_rates(self._optimizer, lr)  # numbers, for the checkpoints
+        drawn = self._method.draw(*views.shape[:2], step_key=step_key)
+        with self._recorder.beside():
+            if self._inputs is None:
+                self._inputs = self._places(views, drawn)
+            self._inputs.views.copy_(views)
+            for name, choice in drawn.items():
+                there = self._inputs.drawn[name]
+                there.copy_(choice.pin_memory() if there.is_cuda else choice, non_blocking=True)
+            for rate, group in zip(self._inputs.rates, self._optimizer.param_groups, strict=True):
+                rate.fill_(group["lr"])
+            self._inputs.pace.fill_(self._method.pace(progress))
+            return self._next()()
+
+    def _places(self, views: Tensor, drawn: Draws) -> Inputs:
+        device = views.device
+        return Inputs(
+            views=torch.empty_like(views),
+            drawn={name: torch.empty_like(choice, device=device) for name, choice in drawn.items()},
+            rates=[
+                torch.empty((), dtype=self._recorder.rate_dtype, device=device)
+                for _ in self._optimizer.param_groups
+            ],
+            pace=torch.empty((), device=device),
+        )
+
+    def _next(self) -> Compute:
+        """The step to take: as written or replayed."""
+        if self._step is not None:
+            return self._step
+        if self._to_warm_up:
+            self._to_warm_up -= 1
+            return self._compute if self._to_warm_up else self._watched
+        self._phase("graph")
+        began = time.monotonic()
+        step = self._compute
+        try:
+            step = self._recorder.record(self._compute)
+        except Exception as error:  # noqa: BLE001  whatever a device refuses, the step still runs as written
+            self._optimizer.zero_grad(set_to_none=True)
+            self._give_up(said(error))
+        else:
+            self._step = step
+            spent = time.monotonic() - began
+            self._tell(f"a step was recorded in {spent:.1f} s, and is replayed as one CUDA graph", False)
+        self._phase("train")
+        return step
+
+    def _watched(self) -> Losses:
+        """The last step before the recording; it tells whether there can be one."""
+        with Watch(self._recorder) as watch:
+            losses = self._compute()
+        if watch.found:
+            self._give_up(f"the device is waited for by {', '.join(sorted(watch.found))}")
+        return losses
+
+    def _give_up(self, why: str) -> None:
+        self._step = self._compute
+        self._tell(f"steps run as written, for one cannot be recorded as a CUDA graph: {why}", True)
+
+    def _compute(self) -> Losses:
+        """A step of what lies in the places, by operations of the device alone."""
+        inputs = self._inputs
+        assert inputs is not None
+        with self._autocast():
+            losses = self._method.losses(inputs.views, inputs.drawn)
+        losses.total.backward()
+        with _rates_on_device(self._optimizer, inputs.rates):
+            step_unless_nonfinite(self._optimizer, losses.total)
+        self._optimizer.zero_grad(set_to_none=True)
+        self._method.follow(inputs.pace)
+        return Losses(losses.total.detach(), losses.parts, losses.embeddings)
+
+
+class Watch(TorchDispatchMode):
+    """Notes the operations of a block for which a recorder would have to wait.
+
+    Attributes:
+        found: their names.
+    """
+
+    def __init__(self, recorder: Recorder) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.found: set[str] = set()
+        self._recorder = recorder
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        if self._recorder.waits(func.name(), args):
+            self.found.add(func.name().removeprefix("aten::"))
+        return func(*args, **(kwargs or {}))
+
+
+@contextmanager
+def _rates_on_device(optimizer: torch.optim.Optimizer, rates: list[Tensor]) -> Iterator[None]:
+    """Within this block the optimiser reads its learning rates from `rates`, one for each group."""
+    before = [dict(group) for group in optimizer.param_groups]
+    recording = rates[0].is_cuda and torch.cuda.is_current_stream_capturing()
+    for group, rate in zip(optimizer.param_groups, rates, strict=True):
+        group["lr"] = rate
+        if recording and "capturable" in group:  # its state is on the device, as that of all fused ones is
+            group["capturable"] = True
+    try:
+        yield
+    finally:
+        for group, was in zip(optimizer.param_groups, before, strict=True):
+            group.update(was)
+
+
+def said(error: Exception) -> str:
+    """The first lines that say something, without the frames that compilers and drivers add."""
+    text = " ".join(line.strip() for line in str(error).splitlines()[:8] if line.strip())
+    return f"{type(error).__name__}: {text[:200]}".rstrip(" :")
