@@ -111,7 +111,7 @@ def test_a_refused_save_is_tried_again_soon_so_that_less_than_five_minutes_are_a
     clock = Clock()
     keeper = Keeper(tmp_path, CheckpointConfig(), write=lambda e: None, sync_log=lambda: None, clock=clock)
     refuse(monkeypatch)
-    tried = []
+    tried: list[float] = []
     while len(tried) < 2:
         clock.now += 1.0
         if keeper.due():
