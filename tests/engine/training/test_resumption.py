@@ -188,22 +188,24 @@ def test_stopped_in_mid_epoch_and_resumed_equals_undisturbed(
     assert losses(stopped) == losses(undisturbed)
 
 
-def test_resumed_with_another_number_of_workers_equals_undisturbed(
-    make_run: MakeRun, stopped_at: Callable[[RunDirectory, int], None]
-) -> None:
+@pytest.mark.slow_faults
+def test_killed_and_resumed_with_another_number_of_workers_equals_undisturbed(make_run: MakeRun) -> None:
     """The pipeline of worker processes: one, then two, beside a run without any."""
-    options = ("schedule.epochs=2", "dataset.train_images=48", "evaluation.every=2", "compute.loader=workers")
+    options = ("evaluation.every=3", "compute.loader=workers", "checkpoint.every_minutes=0.001")
     undisturbed = make_run(*options, "compute.workers=0", name="undisturbed")
-    stopped = make_run(*options, "compute.workers=1", name="stopped")
+    killed = make_run(*options, "compute.workers=1", name="killed")
     assert run_session(undisturbed.path) == 0
-    stopped_at(stopped, 2)
-    config = stopped.config.read_text()
-    stopped.config.write_text(config.replace("workers: 1", "workers: 2"))
-    assert stopped.config.read_text() != config
-    assert run_session(stopped.path) == 0
+    process = start(killed)
+    wait_until(lambda: bool(step_checkpoints(killed.checkpoints)), process)
+    process.kill()
+    process.wait()
+    config = killed.config.read_text()
+    killed.config.write_text(config.replace("workers: 1", "workers: 2"))
+    assert killed.config.read_text() != config
+    assert trained(killed) == 0, killed.trainer_log.read_text()
     for part in ("method", "optimizer", "best"):
-        assert_same_bits(final_state(stopped)[part], final_state(undisturbed)[part], part)
-    assert losses(stopped) == losses(undisturbed)
+        assert_same_bits(final_state(killed)[part], final_state(undisturbed)[part], part)
+    assert losses(killed) == losses(undisturbed)
 
 
 def test_stopped_after_any_step_and_resumed_equals_undisturbed(
