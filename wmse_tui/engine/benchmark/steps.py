@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from typing import Any
 
@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from wmse_tui.config.methods import WMse
 from wmse_tui.config.schema import Experiment
+from wmse_tui.engine.benchmark.operations import operations
 from wmse_tui.engine.benchmark.partner import Partner
 from wmse_tui.engine.benchmark.reference import loss_by_loops
 from wmse_tui.engine.benchmark.rounds import Row, Spread, Stopwatch, measure
@@ -114,27 +115,32 @@ def whitening_loss(experiment: Experiment, device: torch.device, *, rounds: int,
     orders = torch.stack([torch.randperm(batch, generator=random) for _ in range(options.iterations)])
     orders, size, watch = orders.to(device), options.whitening_size, Stopwatch(device)
 
-    def ours() -> float:
-        x = embeddings.clone().requires_grad_()
-        return watch(
-            lambda: w_mse_loss(x, whitening_size=size, permutations=orders, eps=options.eps).backward()
-        )
+    def batched(x: Tensor) -> None:
+        w_mse_loss(x, whitening_size=size, permutations=orders, eps=options.eps).backward()
 
-    def loops() -> float:
-        x = embeddings.clone().requires_grad_()
-        return watch(
-            lambda: loss_by_loops(x, whitening_size=size, permutations=orders, eps=options.eps).backward()
-        )
+    def loops(x: Tensor) -> None:
+        loss_by_loops(x, whitening_size=size, permutations=orders, eps=options.eps).backward()
 
+    def fresh() -> Tensor:
+        return embeddings.clone().requires_grad_()
+
+    def timed(loss: Callable[[Tensor], None]) -> float:
+        x = fresh()
+        return watch(lambda: loss(x))
+
+    launched = f"{operations(lambda: batched(fresh()))} operations that are no views"
+    if compare:
+        launched += f", of the loop {operations(lambda: loops(fresh()))}"
     return measure(
         "whitening",
         f"W-MSE forward and backward, {views} views of {batch} x {experiment.projector.dim}, "
         f"slices of {size}, {options.iterations} iteration{'s' if options.iterations > 1 else ''}",
-        ours,
-        loops if compare else None,
+        lambda: timed(batched),
+        (lambda: timed(loops)) if compare else None,
         rounds=rounds * LOSS_ROUNDS,
         warm_up=5,
         work=views * batch,
         unit="embeddings",
         against="a loop over slices and views",
+        note=launched,
     )
