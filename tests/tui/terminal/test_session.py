@@ -145,12 +145,14 @@ def test_a_session_from_the_first_screen_to_the_comparison_of_two_runs(
         assert time.monotonic() < deadline
         time.sleep(0.1)
 
-    # Duplicate it, launch the copy, compare the two.
+    # Duplicate it, launch the copy beside it instead of queueing, compare the two.
     app.type("d")
     app.wait_until(lambda s: "Sections" in s and "a small problem" in s)
     app.type("\x12")
     app.wait_until(lambda s: "(y)" in s)
     app.type("y")
+    app.wait_until(lambda s: "No slot is free" in s and "(n)" in s)
+    app.type("n")
     app.wait_until(lambda s: "Plots by epoch" in s, 90)
     assert len(the_runs()) == 2
     app.type("3")
