@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from wmse_tui.config.advice import (
-    advise,
+from wmse_tui.config.advice import advise
+from wmse_tui.config.figures import (
     checkpoint_bytes,
     checkpoints_kept,
     expected_condition_number,
@@ -131,6 +131,27 @@ def test_a_large_network_on_a_cpu_is_a_warning() -> None:
     assert remarks("cifar10", "compute.device=cpu")["backbone.arch"].startswith("warning: resnet18 on a CPU")
     assert "backbone.arch" not in remarks("quickstart", "compute.device=cpu")
     assert "compute.precision" in remarks("quickstart", "compute={device: cpu, precision: bfloat16}")
+
+
+@pytest.mark.parametrize(
+    ("recorded", "overrides"),
+    [
+        (True, ()),
+        (True, ("method={name: intl}",)),
+        (True, ("backbone.whitening=iterative",)),
+        (False, ("method.operator=zca",)),
+        (False, ("method={name: zero_cl}",)),
+        (False, ("method={name: shuffled_dbn}",)),
+        (False, ("backbone.whitening=zca", "backbone.whitening_eps=0.01")),
+    ],
+)
+def test_a_graph_of_steps_that_wait_for_eigenvectors_is_told_to_be_none(
+    recorded: bool, overrides: tuple[str, ...]
+) -> None:
+    told = remarks("cifar10", "compute={device: cuda, compile: graph}", *overrides)
+    assert ("compute.compile" not in told) == recorded
+    if not recorded:
+        assert told["compute.compile"].startswith("info: eigenvectors wait for the device")
 
 
 def test_a_run_without_evaluation_is_a_warning() -> None:

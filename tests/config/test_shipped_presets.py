@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from wmse_tui.config.advice import steps_per_epoch, total_steps
+from wmse_tui.config.figures import steps_per_epoch, total_steps
 from wmse_tui.config.methods import Byol, SimClr, WMse
 from wmse_tui.config.presets import find_preset, preset_names, shipped_presets_dir
 from wmse_tui.config.sections.optimizer import Adam

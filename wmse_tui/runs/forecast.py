@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from wmse_tui.config.advice import checkpoints_kept
+from wmse_tui.config.figures import checkpoints_kept
 from wmse_tui.config.schema import Experiment
 from wmse_tui.runs.published import Cell, OwnRun
 from wmse_tui.runs.recipe import deviations, relation

@@ -99,7 +99,7 @@ def judge(view: RunView) -> Verdict:
 
 def slice_floor(told: Diagnostics, about: Summary) -> float | None:
     """The condition number of isotropic noise in a whitening slice; None where the loss whitens none."""
-    from wmse_tui.config.advice import expected_condition_number  # a schema that few readers need
+    from wmse_tui.config.figures import expected_condition_number  # a schema that few readers need
 
     if told.space != "projector" or about.method != "w_mse" or about.whitening_size <= told.dim + 1:
         return None

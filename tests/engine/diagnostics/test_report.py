@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from wmse_tui.config.advice import expected_condition_number
+from wmse_tui.config.figures import expected_condition_number
 from wmse_tui.engine.diagnostics import report
 from wmse_tui.engine.diagnostics.report import RANKS, SAMPLES, diagnose
 from wmse_tui.engine.whitening import whiten

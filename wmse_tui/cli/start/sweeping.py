@@ -17,7 +17,8 @@ from wmse_tui.cli.follow.jsonlines import write_object
 from wmse_tui.cli.messages import UserError, say, write
 from wmse_tui.cli.start.launching import let_go
 from wmse_tui.cli.start.named import refuse_other_config
-from wmse_tui.config.advice import advise, total_steps
+from wmse_tui.config.advice import advise
+from wmse_tui.config.figures import total_steps
 from wmse_tui.config.load import dump_experiment
 from wmse_tui.config.sweep import Axis, Point
 from wmse_tui.runs.annotations import read_annotations, retagged, write_annotations

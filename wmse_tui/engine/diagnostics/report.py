@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor
 
-from wmse_tui.config.advice import expected_condition_number
+from wmse_tui.config.figures import expected_condition_number
 from wmse_tui.engine.whitening.precision import full_precision
 from wmse_tui.runs.events import Diagnostics
 

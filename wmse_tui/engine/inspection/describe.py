@@ -17,8 +17,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from wmse_tui.config.advice import Advice, training_images
+from wmse_tui.config.advice import Advice
 from wmse_tui.config.datasets import DATASETS
+from wmse_tui.config.figures import training_images
 from wmse_tui.config.schema import Experiment
 from wmse_tui.engine.data.placement import DEVICE_SHARE
 from wmse_tui.engine.errors import DeviceError

@@ -17,8 +17,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from wmse_tui.config.advice import training_images
 from wmse_tui.config.datasets import DATASETS
+from wmse_tui.config.figures import training_images
 from wmse_tui.config.locations import data_dir, expanded
 from wmse_tui.config.schema import Experiment
 from wmse_tui.engine.data.catalogue import load_data

@@ -6,14 +6,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from wmse_tui.config.advice import (
+from wmse_tui.config.datasets import DATASETS
+from wmse_tui.config.figures import (
     checkpoint_bytes,
     checkpoints_kept,
     steps_per_epoch,
     total_steps,
     training_images,
 )
-from wmse_tui.config.datasets import DATASETS
 from wmse_tui.config.presence import Presence
 from wmse_tui.config.schema import Experiment
 from wmse_tui.runs.words import duration, percent, rate, size

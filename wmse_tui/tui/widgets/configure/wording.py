@@ -6,9 +6,10 @@ from collections.abc import Iterable, Sequence
 
 from textual.content import Content
 
-from wmse_tui.config.advice import Advice, whitening_outlook
+from wmse_tui.config.advice import Advice
 from wmse_tui.config.draft import Draft
 from wmse_tui.config.fields import Group
+from wmse_tui.config.figures import whitening_outlook
 from wmse_tui.config.schema import Experiment
 from wmse_tui.runs.text import safe
 from wmse_tui.runs.words import count

@@ -8,7 +8,7 @@ from textwrap import wrap
 
 from textual.content import Content
 
-from wmse_tui.config.advice import steps_per_epoch
+from wmse_tui.config.figures import steps_per_epoch
 from wmse_tui.config.presence import OWN
 from wmse_tui.runs.compare import Spread
 from wmse_tui.runs.published import Best, Cell, OwnRun

@@ -8,8 +8,8 @@ from pathlib import Path
 from textual.message import Message
 from textual.widgets import Static
 
-from wmse_tui.config.advice import checkpoints_kept, steps_per_epoch, total_steps
 from wmse_tui.config.datasets import DATASETS
+from wmse_tui.config.figures import checkpoints_kept, steps_per_epoch, total_steps
 from wmse_tui.config.presence import Presence
 from wmse_tui.config.schema import Experiment
 from wmse_tui.runs.directory import RunDirectory

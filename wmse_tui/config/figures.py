@@ -1,0 +1,98 @@
+"""What a configuration alone tells of its run in numbers: steps, checkpoints, and what it whitens."""
+
+from __future__ import annotations
+
+from math import isfinite
+
+from wmse_tui.config.datasets import DATASETS
+from wmse_tui.config.methods import CwRgp, WMse
+from wmse_tui.config.schema import Experiment
+from wmse_tui.config.sections.optimizer import Lars, Sgd
+
+
+def training_images(experiment: Experiment) -> int | None:
+    """Images that an epoch passes over; None where only the user's files tell."""
+    wanted = experiment.dataset.train_images
+    return DATASETS[experiment.dataset.name].train_images if wanted is None else wanted
+
+
+def steps_per_epoch(experiment: Experiment) -> int | None:
+    """Full batches in an epoch (a last incomplete one is left out); None where only the user's files tell."""
+    images = training_images(experiment)
+    return None if images is None else images // experiment.schedule.batch_size
+
+
+def total_steps(experiment: Experiment) -> int | None:
+    """Optimizer steps of the whole run; None where only the user's files tell."""
+    steps = steps_per_epoch(experiment)
+    return None if steps is None else steps * experiment.schedule.epochs
+
+
+def checkpoint_bytes(experiment: Experiment, *, learning: int, following: int = 0) -> int:
+    """Bytes of a checkpoint: float32 weights, and what the optimizer keeps of each that learns.
+
+    Args:
+        experiment: its optimizer counts.
+        learning: parameters that are trained.
+        following: parameters that follow them (BYOL's target).
+    """
+    optimizer = experiment.optimizer
+    kept = (1 if optimizer.momentum else 0) if isinstance(optimizer, Sgd | Lars) else 2
+    return 4 * (learning * (1 + kept) + following)
+
+
+def checkpoints_kept(experiment: Experiment) -> int:
+    """Checkpoints that lie on the disk at most when a run has ended: the latest, the best, the final one."""
+    return experiment.checkpoint.keep + 2
+
+
+def expected_condition_number(dim: int, whitening_size: int) -> float:
+    """Condition number of the covariance of `whitening_size` samples of isotropic noise in `dim` dimensions.
+
+    The edges of the Marchenko-Pastur law: ((1 + sqrt(g)) / (1 - sqrt(g)))^2 with g = dim / (whitening_size
+    - 1). Infinite where there are too few samples (g >= 1).
+    """
+    root = (dim / (whitening_size - 1)) ** 0.5
+    return ((1 + root) / (1 - root)) ** 2 if root < 1 else float("inf")
+
+
+def whitening_outlook(experiment: Experiment) -> str:
+    """What the whitening of an experiment is up against, in a sentence; "" where nothing is whitened."""
+    method, dim = experiment.method, experiment.projector.dim
+    if isinstance(method, CwRgp):
+        return _group_outlook(method, experiment)
+    if not isinstance(method, WMse) or method.operator in ("standardise", "none"):
+        return ""
+    slices = experiment.schedule.batch_size // method.whitening_size
+    condition = expected_condition_number(dim, method.whitening_size)
+    number = f"near {condition:,.0f}" if isfinite(condition) else "without bound"
+    shares = "1 slice" if slices == 1 else f"{slices} slices"
+    return (
+        f"{method.whitening_size} images whiten {dim} dimensions, in {shares} of each batch; "
+        f"of pure noise the covariance would have a condition number {number}"
+    )
+
+
+def _group_outlook(method: CwRgp, experiment: Experiment) -> str:
+    few, many, condition = group_sizes(method, experiment)
+    slices = experiment.schedule.batch_size // method.whitening_size
+    shares = "1 slice" if slices == 1 else f"{slices} slices"
+    whitened = (
+        f"{few} images are whitened over {many} channels"
+        if method.axis == "channel"
+        else f"{few} channels are whitened over {many} images"
+    )
+    number = f"near {condition:,.0f}" if isfinite(condition) else "without bound"
+    groups = "1 group" if method.groups == 1 else f"{method.groups} groups"
+    return (
+        f"{whitened}, in {groups} and in {shares} of each batch; "
+        f"of pure noise the covariance would have a condition number {number}"
+    )
+
+
+def group_sizes(method: CwRgp, experiment: Experiment) -> tuple[int, int, float]:
+    """What is whitened, over how many, and the condition number of noise of these sizes."""
+    width = experiment.projector.dim // method.groups
+    channel = method.axis == "channel"
+    few, many = (method.whitening_size, width) if channel else (width, method.whitening_size)
+    return few, many, expected_condition_number(few, many)
