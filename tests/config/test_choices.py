@@ -26,6 +26,7 @@ NEEDS = {  # what a person sets besides, by what is chosen
     "backbone.norm_tied": (*RESNET, ("backbone.norm", "sw3")),
     "backbone.stem": RESNET[:1],
     "dataset.name=folder": (("dataset.root", "/images"),),
+    "compute.loader=jpeg": (("dataset.name", "folder"), ("dataset.root", "/images")),
 }
 AFTER = {"schedule.kind=step": (("schedule.milestones", "[1]"),)}
 EMPTY = Draft(preset_base(PRESET))

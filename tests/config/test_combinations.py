@@ -339,6 +339,17 @@ RULES = [
         ["compute={loader: batched, workers: 2}"],
         "compute.workers: the batched loader has no worker processes; remove it, or set loader=workers",
     ),
+    (
+        ["dataset.name=imagenet100", "compute={loader: jpeg, workers: 2}"],
+        "compute.workers: the jpeg loader has no worker processes; remove it, or set loader=workers",
+    ),
+    (
+        ["compute.loader=jpeg", "dataset.name=cifar10"],
+        (
+            "compute.loader: the jpeg loader decodes files, and the images of cifar10 are in memory; "
+            "take auto or batched"
+        ),
+    ),
     (["dataset.root=a\0b"], "--set dataset.root: no path holds the character NUL; name a folder"),
     (["paper.linear=90"], "paper.source: a published number without its source; say where it stands"),
 ]
@@ -390,6 +401,7 @@ def test_what_cannot_work_is_refused_with_its_reason_and_a_way_out(overrides: li
         ["evaluation={knn: cosine, temperature: 0.1}"],
         ["dataset.held_out=0.1"],
         ["compute={loader: workers, workers: 2}"],
+        ["compute.loader=jpeg", "dataset.name=imagenet100"],
         ["dataset.name=imagenet100"],
     ],
     ids=lambda value: value[0],

@@ -32,7 +32,8 @@ def _reasons(experiment: Experiment) -> Iterator[tuple[str, tuple[str, ...], str
     yield from _of_evaluation(experiment)
     compute = experiment.compute
     if compute.loader == "auto":
-        yield "compute", ("workers",), "where the loader is batched, which auto prefers; set compute.loader"
+        reason = "where the loader is batched or jpeg, which auto prefers; set compute.loader"
+        yield "compute", ("workers",), reason
     if compute.device == "cpu" and compute.compile == "graph":
         yield "compute", ("compile",), "graphs are for a GPU; on a CPU it is as auto"
 

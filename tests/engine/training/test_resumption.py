@@ -12,8 +12,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from wmse_tui.config import methods
 from wmse_tui.engine.training.checkpoints import read_checkpoint, step_checkpoints
@@ -206,6 +208,30 @@ def test_killed_and_resumed_with_another_number_of_workers_equals_undisturbed(ma
     for part in ("method", "optimizer", "best"):
         assert_same_bits(final_state(killed)[part], final_state(undisturbed)[part], part)
     assert losses(killed) == losses(undisturbed)
+
+
+def test_of_files_that_the_device_decodes(
+    make_run: MakeRun, stopped_at: Callable[[RunDirectory, int], None], tmp_path: Path
+) -> None:
+    """Photographs of several sizes, decoded and augmented in bulk; stopped in the second epoch."""
+    for number in range(32):
+        levels = np.random.default_rng(number).integers(0, 256, (20 + number % 3, 24, 3), np.uint8)
+        Image.fromarray(levels).save(tmp_path / f"{number:02}.jpg")
+    options = (
+        f"dataset={{name: folder, root: {tmp_path}, train_images: null, test_images: null}}",
+        "compute.loader=jpeg",
+        "schedule.epochs=2",
+    )
+    undisturbed, stopped = make_run(*options, name="undisturbed"), make_run(*options, name="stopped")
+    assert run_session(undisturbed.path) == 0
+    stopped_at(stopped, 3)
+    assert run_session(stopped.path) == 0
+    assert [attempt.loader for attempt in events_of(stopped, Attempt)] == ["jpeg", "jpeg"]
+    assert [attempt.resume_step for attempt in events_of(stopped, Attempt)] == [0, 3]
+    assert [len(losses(run)) for run in (stopped, undisturbed)] == [4, 4]
+    assert losses(stopped) == losses(undisturbed)
+    for part in ("method", "optimizer"):
+        assert_same_bits(final_state(stopped)[part], final_state(undisturbed)[part], part)
 
 
 def test_stopped_after_any_step_and_resumed_equals_undisturbed(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
+from wmse_tui.config.datasets import DATASETS
 from wmse_tui.config.options import Options, unit
 from wmse_tui.config.problems import Problem
 
@@ -38,11 +39,11 @@ class Compute(Options):
         "which takes a minute or so at the start; graph: that, and a GPU replays whole steps as one CUDA "
         "graph. What cannot be compiled or recorded runs as written, and the run says why.",
     )
-    loader: Literal["auto", "workers", "batched"] = Field(
+    loader: Literal["auto", "workers", "batched", "jpeg"] = Field(
         "auto",
         title="Loader",
         description="workers: one image at a time in processes; batched: whole batches as tensors, for small "
-        "images that fit in memory; auto chooses.",
+        "images that fit in memory; jpeg: the same for files, decoded by the device; auto chooses.",
     )
     workers: int | None = Field(
         None,
@@ -58,10 +59,17 @@ class Compute(Options):
         description="Only algorithms that give the same bits each time; slower on a GPU.",
     )
 
-    def problems(self, experiment: Experiment) -> Iterator[Problem]:  # noqa: ARG002
-        if self.loader == "batched" and self.workers is not None:
+    def problems(self, experiment: Experiment) -> Iterator[Problem]:
+        if self.loader in ("batched", "jpeg") and self.workers is not None:
             yield Problem(
                 "compute.workers",
-                "the batched loader has no worker processes",
+                f"the {self.loader} loader has no worker processes",
                 "remove it, or set loader=workers",
+            )
+        name = experiment.dataset.name
+        if self.loader == "jpeg" and DATASETS[name].size is not None:
+            yield Problem(
+                "compute.loader",
+                f"the jpeg loader decodes files, and the images of {name} are in memory",
+                "take auto or batched",
             )

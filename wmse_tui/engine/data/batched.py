@@ -32,6 +32,7 @@ def augment(
     size: int,
     mean: tuple[float, ...],
     std: tuple[float, ...],
+    covered: Tensor | None = None,
     out: Tensor | None = None,
 ) -> Tensor:
     """Make one view of each of n images.
@@ -42,6 +43,8 @@ def augment(
         parameters: of the n views, on the CPU.
         size: height and width of the views in pixels.
         mean, std: per channel, for values in [0, 1].
+        covered: float32 (n,), on the CPU: the share of its area that each image fills, from the top left on,
+            where the rest is black padding that must not show in the views; None: all of it.
         out: where to put the views, if not in a new tensor.
 
     Returns:
@@ -53,14 +56,15 @@ def augment(
     # Images that share the order of their colour operations come together.
     for part in order_keys(parameters).argsort(stable=True).split(chunk):
         images = pixels[send(rows[part], pixels.device)]
-        made = normalise_(_augment_chunk(images, parameters[part], size), mean, std)
+        share = None if covered is None else covered[part]
+        made = normalise_(_augment_chunk(images, parameters[part], size, share), mean, std)
         views.index_copy_(0, send(part, pixels.device), made)
     return views
 
 
-def _augment_chunk(images: Tensor, parameters: ViewParameters, size: int) -> Tensor:
+def _augment_chunk(images: Tensor, parameters: ViewParameters, size: int, covered: Tensor | None) -> Tensor:
     """Views in [0, 1] of uint8 images (n, 3, height, width)."""
-    coloured = jitter_(images.to(torch.float32).div_(255), parameters)
+    coloured = jitter_(images.to(torch.float32).div_(255), parameters, covered)
     views = resample(coloured, parameters, size=size)
     if parameters.inverted.any():
         sign = send(1 - 2 * parameters.inverted[:, None, None, None].float(), views.device)

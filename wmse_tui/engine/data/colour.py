@@ -19,16 +19,19 @@ from wmse_tui.engine.data.parameters import BRIGHTNESS, CONTRAST, HUE, SATURATIO
 GRAY = (0.2989, 0.587, 0.114)  # ITU-R BT.601 luma, rounded as torchvision rounds it
 
 
-def jitter_(images: Tensor, parameters: ViewParameters) -> Tensor:
+def jitter_(images: Tensor, parameters: ViewParameters, covered: Tensor | None = None) -> Tensor:
     """Change brightness, contrast, saturation and hue in place.
 
     Args:
         images: float (n, 3, height, width) in [0, 1].
         parameters: of n views, on the CPU. Operations that change no image of the batch cost nothing.
+        covered: float32 (n,), on the CPU: the share of the area that is the image, where the rest is black
+            and not of it: contrast is changed about the mean of the image alone. What becomes of the rest
+            means nothing. None: all of it.
     """
     if images.device.type == "cpu":
-        return jitter_in_runs_(images, parameters)
-    return jitter_together_(images, parameters)
+        return jitter_in_runs_(images, parameters, covered)
+    return jitter_together_(images, parameters, covered)
 
 
 def order_keys(parameters: ViewParameters) -> Tensor:
@@ -42,7 +45,7 @@ def _jittered(parameters: ViewParameters) -> Tensor:
     return (torch.stack(factors) != 1).any(0) | (parameters.hue != 0)
 
 
-def jitter_in_runs_(images: Tensor, parameters: ViewParameters) -> Tensor:
+def jitter_in_runs_(images: Tensor, parameters: ViewParameters, covered: Tensor | None = None) -> Tensor:
     """As `jitter_`: images of one order that stand side by side are changed together."""
     by_operation = (parameters.brightness, parameters.contrast, parameters.saturation, parameters.hue)
     neutral = (1.0, 1.0, 1.0, 0.0)
@@ -53,7 +56,10 @@ def jitter_in_runs_(images: Tensor, parameters: ViewParameters) -> Tensor:
         run = slice(first, first + length)
         if key >= 0:
             for operation in parameters.order[first].tolist():
-                if used[operation]:
+                if used[operation] and operation == CONTRAST:
+                    share = None if covered is None else covered[run]
+                    _contrast_(images[run], parameters.contrast[run], share)
+                elif used[operation]:
                     _OPERATIONS[operation](images[run], by_operation[operation][run])
         first += length
     return images
@@ -63,8 +69,9 @@ def _brighten_(images: Tensor, factor: Tensor) -> None:
     images.mul_(factor[:, None, None, None]).clamp_max_(1)
 
 
-def _contrast_(images: Tensor, factor: Tensor) -> None:
-    offset = (1 - factor) * _mean_of_gray(images)
+def _contrast_(images: Tensor, factor: Tensor, covered: Tensor | None) -> None:
+    weight = 1 - factor if covered is None else (1 - factor) / covered
+    offset = weight * _mean_of_gray(images)
     images.mul_(factor[:, None, None, None]).add_(offset[:, None, None, None]).clamp_(0, 1)
 
 
@@ -77,7 +84,7 @@ def _mean_of_gray(images: Tensor) -> Tensor:
     return images.mean((2, 3)) @ images.new_tensor(GRAY)
 
 
-def jitter_together_(images: Tensor, parameters: ViewParameters) -> Tensor:
+def jitter_together_(images: Tensor, parameters: ViewParameters, covered: Tensor | None = None) -> Tensor:
     """As `jitter_`: few operations on all images, whatever their orders are."""
     factors = torch.stack((parameters.brightness, parameters.contrast, parameters.saturation), dim=1)
     used = torch.cat(((factors != 1).any(0), torch.tensor([False])))  # per operation; hue goes its own way
@@ -91,13 +98,15 @@ def jitter_together_(images: Tensor, parameters: ViewParameters) -> Tensor:
             rows = send(shifted, images.device)
             images[rows] = shift_hue_(images[rows], send(parameters.hue[shifted], images.device))
         if place < operations.shape[1]:
-            _blend_(images, operations[:, place], factors[:, place])
+            _blend_(images, operations[:, place], factors[:, place], covered)
     return images
 
 
-def _blend_(images: Tensor, operations: Tensor, factors: Tensor) -> None:
+def _blend_(images: Tensor, operations: Tensor, factors: Tensor, covered: Tensor | None) -> None:
     """f·x + (1-f)·other, where the other image is black, the mean of the grey image, or the grey image."""
     to_mean = (1 - factors) * (operations == CONTRAST)
+    if covered is not None:
+        to_mean /= covered
     to_gray = (1 - factors) * (operations == SATURATION)
     factor, mean_weight, gray_weight = send(
         torch.stack((factors, to_mean, to_gray))[..., None, None, None], images.device
@@ -148,7 +157,7 @@ def shift_hue_(images: Tensor, shift: Tensor) -> Tensor:
     return images
 
 
-_OPERATIONS = {BRIGHTNESS: _brighten_, CONTRAST: _contrast_, SATURATION: _saturate_, HUE: shift_hue_}
+_OPERATIONS = {BRIGHTNESS: _brighten_, SATURATION: _saturate_, HUE: shift_hue_}
 
 
 def send(tensor: Tensor, device: torch.device) -> Tensor:

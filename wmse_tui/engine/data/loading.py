@@ -1,7 +1,7 @@
-"""From a set of images to batches of views: which of the two pipelines serves a run, and why.
+"""From a set of images to batches of views: which of the three pipelines serves a run, and why.
 
 `auto` takes the first that can be: images that stay on the device; images in host memory, each batch of which
-is sent ahead of its use; worker processes that read files.
+is sent ahead of its use; JPEGs that a GPU decodes; worker processes that read files.
 """
 
 from __future__ import annotations
@@ -14,7 +14,9 @@ import torch
 from torch import Tensor
 
 from wmse_tui.config.schema import Experiment
+from wmse_tui.engine.data.decoding import DecodedBatches, not_jpegs
 from wmse_tui.engine.data.images import ImageSet
+from wmse_tui.engine.data.jpeg import decoder_fault
 from wmse_tui.engine.data.placement import free_memory, place_images
 from wmse_tui.engine.data.plan import plan_views
 from wmse_tui.engine.data.resident import ResidentBatches
@@ -23,6 +25,7 @@ from wmse_tui.engine.data.workers import WorkerBatches
 from wmse_tui.engine.errors import DataError
 
 MOST_WORKERS = 8
+AUTO = "--set compute.loader=auto chooses what can be done"
 
 
 class Source(Protocol):
@@ -36,8 +39,8 @@ class Source(Protocol):
 class Batches:
     """The batches of a run; a function of seed, epoch and batch number alone.
 
-    kind: `batched` or `workers`. reason: why this one, for a person. images, split: what is trained on.
-    steps_per_epoch: batches in an epoch; images that do not fill one are left out.
+    kind: `batched`, `jpeg` or `workers`. reason: why this one, for a person. images, split: what is
+    trained on. steps_per_epoch: batches in an epoch; images that do not fill one are left out.
     """
 
     def __init__(self, source: Source, images: ImageSet, batch_size: int, *, kind: str, reason: str) -> None:
@@ -75,41 +78,76 @@ def build_batches(train: ImageSet, experiment: Experiment, device: torch.device)
         DataError: there are too few images for a batch, or the pipeline asked for cannot take them.
     """
     plan, wanted, pixels = plan_views(experiment), experiment.compute.loader, train.pixels
-    if len(train) < plan.batch_size:
+    _require(train, experiment, plan.batch_size)
+
+    def batches(source: Source, kind: str, reason: str) -> Batches:
+        return Batches(source, train, plan.batch_size, kind=kind, reason=reason)
+
+    if pixels is not None and wanted != "workers":
+        place = place_images(pixels.nbytes, device, free=free_memory(device))
+        resident = ResidentBatches(pixels, plan, device, on_device=place.on_device)
+        return batches(resident, "batched", place.reason)
+    of_set = f", for {train.why}" if isinstance(train, FileImages) else ""
+    fault = _why_not_decoded(train, wanted, device)
+    if fault is None:
+        why = f"{'asked for; ' if wanted == 'jpeg' else ''}files are decoded on {device}{of_set}"
+        return batches(DecodedBatches(train, plan, device), "jpeg", why)
+    if wanted == "jpeg":
+        raise DataError(
+            f"compute.loader=jpeg needs a decoder of JPEGs on {device}",
+            fault,
+            next=("--set compute.loader=workers", AUTO),
+        )
+    workers = experiment.compute.workers
+    if workers is None:
+        workers = min(MOST_WORKERS, _cores())
+    why = "asked for" if wanted == "workers" else f"images are read from files{of_set}"
+    if fault:
+        why += f"; not decoded on {device}: {fault}"
+    why += f"; {workers} {'process' if workers == 1 else 'processes'}"
+    return batches(WorkerBatches(train, plan, device, workers=workers), "workers", why)
+
+
+def _require(train: ImageSet, experiment: Experiment, batch_size: int) -> None:
+    """Refuse too few images, and a pipeline that is for others.
+
+    Raises:
+        DataError: with what else can be done.
+    """
+    wanted = experiment.compute.loader
+    if len(train) < batch_size:
         least = getattr(experiment.method, "whitening_size", 1)
         smaller = (
             (f"take at most {len(train)}: --set schedule.batch_size=...",) if len(train) >= least else ()
         )
         raise DataError(
             "too few images for one batch",
-            f"{train.name} ({train.split}) has {len(train)}, schedule.batch_size is {plan.batch_size}"
+            f"{train.name} ({train.split}) has {len(train)}, schedule.batch_size is {batch_size}"
             + ("" if smaller else f" and method.whitening_size {least}"),
             next=(*smaller, "train on more images"),
         )
-    if wanted == "batched" and pixels is None:
+    if wanted == "batched" and train.pixels is None:
         raise DataError(
             "compute.loader=batched needs images of one size in memory",
             f"the images of {train.name} {train.split} are read from files as they are needed"
             + (f": {train.why}" if isinstance(train, FileImages) else ""),
-            next=("--set compute.loader=workers", "--set compute.loader=auto chooses what can be done"),
+            next=("--set compute.loader=workers", AUTO),
         )
-    if pixels is not None and wanted != "workers":
-        place = place_images(pixels.nbytes, device, free=free_memory(device))
-        source = ResidentBatches(pixels, plan, device, on_device=place.on_device)
-        return Batches(source, train, plan.batch_size, kind="batched", reason=place.reason)
-    workers = experiment.compute.workers
-    if workers is None:
-        workers = min(MOST_WORKERS, _cores())
-    why = "asked for" if wanted == "workers" else "images are read from files"
-    if wanted != "workers" and isinstance(train, FileImages):
-        why += f", for {train.why}"
-    return Batches(
-        WorkerBatches(train, plan, device, workers=workers),
-        train,
-        plan.batch_size,
-        kind="workers",
-        reason=f"{why}; {workers} {'process' if workers == 1 else 'processes'}",
-    )
+    if wanted == "jpeg" and train.pixels is not None:
+        raise DataError(
+            "compute.loader=jpeg is for images that stay in files",
+            f"the images of {train.name} {train.split} are of one size and in memory",
+            next=("--set compute.loader=batched", AUTO),
+        )
+
+
+def _why_not_decoded(train: ImageSet, wanted: str, device: torch.device) -> str | None:
+    """Why the images are not decoded on `device`; None if they are, "" where there is nothing to tell."""
+    if wanted == "jpeg":
+        return decoder_fault(device)
+    if wanted == "workers" or device.type != "cuda" or not isinstance(train, FileImages):
+        return ""
+    return not_jpegs(train) or decoder_fault(device)
 
 
 def _cores() -> int:

@@ -2,7 +2,7 @@
 
 The numbers come from counted randomness. The laws are torchvision's (`ColorJitter`, `RandomGrayscale`,
 `RandomResizedCrop`, `RandomHorizontalFlip`) in the order of the paper's code: jitter, grayscale, crop,
-flip, blur. Both pipelines, the one of single PIL pictures and the one of whole batches, obey the parameters
+flip, blur. All pipelines, the one of single PIL pictures and those of whole batches, obey the parameters
 drawn here, so they show the same views.
 """
 

@@ -1,4 +1,4 @@
-"""What every batch of a run is made of, as plain numbers; both pipelines work from it."""
+"""What every batch of a run is made of, as plain numbers; all pipelines work from it."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@
     images          the number of each row's image in the training set, by which training draws its views
     classes         the class of each row's image; empty where it has none
     epoch           whose views these are, from 0
-    pipeline        "batched" or "workers": which of the two made them
+    pipeline        "batched", "jpeg" or "workers": which of them made them; jpeg on pictures of Pillow's
 
 `first` is the row of the data set's showcase that comes first, so that a person can look at other images.
 `scale` repeats each pixel so many times in both directions.
@@ -35,6 +35,7 @@ from wmse_tui.config.schema import Experiment
 from wmse_tui.engine.data.batched import augment
 from wmse_tui.engine.data.images import UNLABELLED, ImageSet
 from wmse_tui.engine.data.loading import build_batches
+from wmse_tui.engine.data.padded import pad
 from wmse_tui.engine.data.plan import ViewPlan, plan_views
 from wmse_tui.engine.data.reference import augment_picture, to_pixels
 from wmse_tui.engine.errors import EngineError
@@ -67,7 +68,7 @@ def views(experiment: Experiment, job: Job, shelf: Shelf) -> dict[str, Any]:
         chosen = [loaded.shown[(first + row) % len(loaded.shown)] for row in range(rows)]
         numbers = [chosen_ if loaded.numbers is None else int(loaded.numbers[chosen_]) for chosen_ in chosen]
         pipeline = pipeline_of(loaded.train, experiment)
-        make = batched_views if pipeline == "batched" else reference_views
+        make = MAKERS[pipeline]
         made = make(loaded.train, plan, epoch=epoch, rows=chosen, numbers=numbers)
         originals = torch.stack([_original(loaded.train.image(row), plan.size) for row in chosen])
         picture = grid(torch.cat((originals[None], made)), scale)
@@ -124,6 +125,34 @@ def batched_views(
     return torch.stack(made).mul_(255).round_().to(torch.uint8)
 
 
+def padded_views(
+    train: ImageSet, plan: ViewPlan, *, epoch: int, rows: list[int], numbers: list[int]
+) -> Tensor:
+    """As `batched_views`, of images that may differ in size and lie in files.
+
+    Raises:
+        EngineError: an image cannot be read.
+    """
+    pictures = [to_pixels(train.image(row)) for row in rows]
+    heights, widths = torch.tensor([picture.shape[1:] for picture in pictures]).unbind(1)
+    pixels, covered = pad(pictures, torch.device("cpu"))
+    made = [
+        augment(
+            pixels,
+            torch.arange(len(rows)),
+            parameters,
+            covered=covered,
+            size=plan.size,
+            mean=(0.0, 0.0, 0.0),
+            std=(1.0, 1.0, 1.0),
+        )
+        for parameters in plan.parameters(
+            epoch=epoch, indices=torch.tensor(numbers), heights=heights, widths=widths
+        )
+    ]
+    return torch.stack(made).mul_(255).round_().to(torch.uint8)
+
+
 def reference_views(
     train: ImageSet, plan: ViewPlan, *, epoch: int, rows: list[int], numbers: list[int]
 ) -> Tensor:
@@ -148,6 +177,9 @@ def reference_views(
             for parameters in drawn
         ]
     )
+
+
+MAKERS = {"batched": batched_views, "jpeg": padded_views, "workers": reference_views}
 
 
 def grid(columns: Tensor, scale: int) -> Image.Image:

@@ -68,7 +68,11 @@ class FileImages:
         Raises:
             DataError: the file cannot be read or decoded.
         """
-        return decode(os.fsdecode(self.paths[index]))
+        return decode(self.path(index))
+
+    def path(self, index: int) -> str:
+        """The file of image `index`."""
+        return os.fsdecode(self.paths[index])
 
     def take(self, indices: Tensor) -> Self:
         """The images at `indices` (int64, one dimension), in that order."""
