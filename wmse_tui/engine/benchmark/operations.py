@@ -40,7 +40,7 @@ class Operations(TorchDispatchMode):
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self.count: int = 0
+        self.count = 0
 
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
@@ -51,6 +51,7 @@ class Operations(TorchDispatchMode):
 
 def operations(work: Callable[[], object]) -> int:
     """How many operations `work` launches that are no views."""
-    with Operations() as counted:
+    counted = Operations()
+    with counted:
         work()
     return counted.count
