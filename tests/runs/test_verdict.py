@@ -236,6 +236,35 @@ def test_recorded_runs_get_their_verdicts_and_never_a_false_alarm(name: str) -> 
         assert "healthy" not in verdicts[5:]
 
 
+BARLOW = Summary(method="barlow_twins", batch_size=256)
+LINE = (12.3, 3.3, 1.9, 1.3, 1.25, 1.22, 1.23, 1.3, 1.5, 1.7, 1.9, 2.0, 2.1, 2.15, 2.16, 2.17)
+"""Effective ranks of Barlow Twins at the size of quickstart: it begins on a line and leaves it."""
+
+
+@pytest.mark.parametrize(
+    ("ranks", "pivot", "losses", "name"),
+    [
+        (LINE, None, (12.0, 9.0, 6.0, 5.0, 4.0, 3.5), "unknown"),
+        (LINE, None, (12.0, 9.0, 6.0, 5.0, 5.0, 5.5), "collapsing"),  # the loss rises
+        (LINE, 5e-5, (12.0, 9.0, 6.0, 5.0, 4.0, 3.5), "collapsing"),  # a factorisation nears its end
+        ((*LINE, 2.0, 1.8, 1.8), None, (12.0, 9.0, 6.0, 5.0, 4.0, 3.5), "collapsing"),  # it falls back
+        ((*LINE[:9], 1.6, 1.6, 1.6), None, (12.0, 9.0, 6.0, 5.0, 4.0, 3.5), "collapsing"),  # hardly risen
+    ],
+)
+def test_a_low_rank_that_rises_while_the_loss_falls_is_no_collapse(
+    ranks: tuple[float, ...], pivot: float | None, losses: tuple[float, ...], name: str
+) -> None:
+    signs = {"mean_correlation": 0.66, "smallest_pivot": pivot, "effective_rank_null": 30.0}
+    spread = tuple(loss for loss in losses for _ in range(20))
+    verdict = judge(history(*[signs | {"effective_rank": rank} for rank in ranks], about=BARLOW, loss=spread))
+    assert verdict.name == name
+    if name == "unknown":
+        assert verdict.evidence == (
+            "the effective rank is 2.16, 7 % of that of noise, but rises, from 1.23 at its lowest, "
+            "and the loss falls"
+        )
+
+
 def test_dimensions_that_go_while_nothing_is_learned_are_a_collapse() -> None:
     """Whitening onto principal axes ends so: the loss of unrelated views, on ever fewer dimensions."""
     ranks = [10.0, 9.0, 8.5, 8.0, 7.5, 7.0, 6.5, 6.0, 5.5, 5.2, 5.1, 5.0]

@@ -36,6 +36,7 @@ ILL_CONDITIONED = 2000.0  # times the condition number of noise; healthy up to 7
 CORRELATED = 0.5  # mean absolute correlation; healthy up to 0.45, broken from 0.55 on
 NOTHING_LEARNED = 0.97  # of the loss's no-structure value
 VIEWS_ALIKE = 0.05  # the loss of W-MSE by cosine
+RISEN, STILL_RISING = 1.5, 0.97  # of its lowest, as Barlow Twins from 1.2 to 2.2; of the highest since
 LOST, SUNK = 0.7, 0.2  # of the best rank so far; of the rank of noise
 STUCK = 0.95  # of the loss's no-structure value, over the last half of the steps
 STUCK_LOOKS, STUCK_STEPS = 12, 100  # a run that has only begun is not stuck
@@ -90,6 +91,11 @@ def judge(view: RunView) -> Verdict:
     signs = list(_signs(view, told[-1], now))
     tiny = now.pivot is not None and view.summary.eps == 0 and now.pivot < TINY_PIVOT
     if len(signs) > 1 or tiny:
+        risen = _risen(view, told, now)
+        if risen:
+            return Verdict(
+                "unknown", f"{rank}, {risen}", ("more steps: methods that begin on a line may leave it",)
+            )
         return Verdict("collapsing", "; ".join(signs), _advice(view, told[-1]))
     fallen = _fallen(told, now)
     if fallen:
@@ -208,6 +214,26 @@ def _fallen(told: Sequence[Diagnostics], now: _Look) -> str:
     return f"and {number(max(earlier), 3)} at its best"
 
 
+def _risen(view: RunView, told: Sequence[Diagnostics], now: _Look) -> str:
+    """How far the rank is above its lowest, where it comes back while the loss falls; in words.
+
+    Not where the loss factorises covariances: there the pivots tell what nears its end, whatever the rank does.
+    """
+    ranks = [event.effective_rank for event in told[:-LOOKS] if event.effective_rank is not None]
+    windows = [median(ranks[at : at + LOOKS]) for at in range(len(ranks) - LOOKS + 1)]
+    if now.pivot is not None or not windows:
+        return ""
+    lowest = min(windows)
+    since = windows[windows.index(lowest) :]
+    if now.rank < RISEN * lowest or now.rank < STILL_RISING * max(since):
+        return ""
+    last = view.loss.last_step
+    before, lately = _mean_loss(view, last // 2, 3 * last // 4), _mean_loss(view, 3 * last // 4 + 1)
+    if before is None or lately is None or lately >= before:
+        return ""
+    return f"but rises, from {number(lowest, 3)} at its lowest, and the loss falls"
+
+
 def _learning(view: RunView, rank: str) -> Verdict:
     """The dimensions are there; what of the loss?"""
     loss, nothing = _recent_loss(view), loss_without_structure(view.summary)
@@ -235,9 +261,9 @@ def _recent_loss(view: RunView) -> float | None:
     return _mean_loss(view, last - max(9, last // 20))
 
 
-def _mean_loss(view: RunView, first: int) -> float | None:
-    """The mean from step `first` on."""
-    buckets = view.loss.overview(64, max(1, first))
+def _mean_loss(view: RunView, first: int, last: int | None = None) -> float | None:
+    """The mean from step `first` on, or up to `last`; of whole buckets."""
+    buckets = view.loss.overview(64, max(1, first), last)
     return fmean(bucket.mean for bucket in buckets) if buckets else None
 
 
