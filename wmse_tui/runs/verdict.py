@@ -217,7 +217,7 @@ def _fallen(told: Sequence[Diagnostics], now: _Look) -> str:
 def _risen(view: RunView, told: Sequence[Diagnostics], now: _Look) -> str:
     """How far the rank is above its lowest, where it comes back while the loss falls; in words.
 
-    Not where the loss factorises covariances: there the pivots tell what nears its end, whatever the rank does.
+    Not where the loss factorises covariances: there pivots tell what nears its end, whatever the rank does.
     """
     ranks = [event.effective_rank for event in told[:-LOOKS] if event.effective_rank is not None]
     windows = [median(ranks[at : at + LOOKS]) for at in range(len(ranks) - LOOKS + 1)]
