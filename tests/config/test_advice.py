@@ -133,6 +133,16 @@ def test_a_large_network_on_a_cpu_is_a_warning() -> None:
     assert "compute.precision" in remarks("quickstart", "compute={device: cpu, precision: bfloat16}")
 
 
+def test_shrinkage_by_the_variance_that_hides_dimensions_is_a_warning() -> None:
+    large = ("method.eps=0.01", "method.relative_eps=true")
+    assert remarks("cifar10", *large)["method.eps"].startswith(
+        "warning: relative to the variance, 0.01 hides"
+    )
+    assert "method.eps" not in remarks("cifar10", "method.eps=1e-4", "method.relative_eps=true")
+    assert "method.eps" not in remarks("cifar10", "method.eps=0.01")
+    assert "method.eps" not in remarks("cifar10", *large, "method.operator=iterative")
+
+
 @pytest.mark.parametrize(
     ("recorded", "overrides"),
     [

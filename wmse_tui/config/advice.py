@@ -42,6 +42,7 @@ COLLAPSING = {
     "none": "nothing keeps the embeddings apart: they are bound to collapse to a point; "
     "of use for a comparison only",
 }
+LARGE_RELATIVE_EPS = 0.01
 LARGE_MATRIX = 1024
 LARGE_RANKING = 4096  # views; their cosines take 67 MB
 MEMORIES = 3  # of a running average; until so many batches have passed, much of it is what it began with
@@ -107,6 +108,13 @@ def _whitening(experiment: Experiment) -> Iterator[Advice]:
     size = method.whitening_size
     if method.operator in COLLAPSING:
         yield Advice("method.operator", "warning", COLLAPSING[method.operator])
+    if method.relative_eps and method.eps >= LARGE_RELATIVE_EPS and method.operator in ("cholesky", "zca"):
+        yield Advice(
+            "method.eps",
+            "warning",
+            f"relative to the variance, {method.eps:g} hides small variances from the loss, and they vanish: "
+            "at the size of quickstart embeddings fell onto a line with 0.01; take 1e-4 or less",
+        )
     if size < 2 * dim and method.operator not in ("standardise", "none"):
         condition = expected_condition_number(dim, size)
         number = (

@@ -279,7 +279,7 @@ def _advice(view: RunView, last: Diagnostics) -> tuple[str, ...]:
         found.append(f"method.operator=cholesky or zca: {about.operator} is known to collapse")
     if about.method == "w_mse" and about.operator == "iterative":
         found.append("method.operator=cholesky or zca: iterative whitens only where there is variance left")
-    if about.method == "w_mse" and about.eps >= 0.1:
+    if about.method == "w_mse" and about.eps >= 0.01:
         found.append(f"a smaller method.eps ({number(about.eps)} now, 0 in the paper)")
     if about.method == "w_mse" and 0 < about.whitening_size < 2 * last.dim:
         found.append(
