@@ -90,15 +90,15 @@ def judge(view: RunView) -> Verdict:
         return Verdict("collapsed", f"{rank}, {lost}", _advice(view, told[-1]))
     signs = list(_signs(view, told[-1], now))
     tiny = now.pivot is not None and view.summary.eps == 0 and now.pivot < TINY_PIVOT
-    if len(signs) > 1 or tiny:
+    losing, fallen = len(signs) > 1 or tiny, _fallen(told, now)
+    if losing or fallen:
         risen = _risen(view, told, now)
         if risen:
             return Verdict(
                 "unknown", f"{rank}, {risen}", ("more steps: methods that begin on a line may leave it",)
             )
-        return Verdict("collapsing", "; ".join(signs), _advice(view, told[-1]))
-    fallen = _fallen(told, now)
-    if fallen:
+        if losing:
+            return Verdict("collapsing", "; ".join(signs), _advice(view, told[-1]))
         return Verdict("rank falling", f"{rank}, {fallen}", _advice(view, told[-1]))
     return _learning(view, rank)
 
