@@ -236,6 +236,17 @@ def test_recorded_runs_get_their_verdicts_and_never_a_false_alarm(name: str) -> 
         assert "healthy" not in verdicts[5:]
 
 
+def test_small_pivots_of_random_groups_are_no_sign_and_tiny_ones_are() -> None:
+    """CW-RGP at the size of quickstart, at 5-NN 73.8 (52.8 untrained): a low share of many dimensions."""
+    looks = [
+        {"effective_rank": 9.4, "effective_rank_null": 198.6, "smallest_pivot": pivot}
+        for pivot in (9e-5, 1e-5)
+    ]
+    assert judge(history(*looks[:1] * 3, about=CW_RGP)).name == "healthy"
+    assert judge(history(*looks[:1] * 3)).name == "collapsing"
+    assert judge(history(*looks[1:] * 3, about=CW_RGP)).name == "collapsing"
+
+
 BARLOW = Summary(method="barlow_twins", batch_size=256)
 LINE = (12.3, 3.3, 1.9, 1.3, 1.25, 1.22, 1.23, 1.3, 1.5, 1.7, 1.9, 2.0, 2.1, 2.15, 2.16, 2.17)
 """Effective ranks of Barlow Twins at the size of quickstart: it begins on a line and leaves it."""

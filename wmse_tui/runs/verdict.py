@@ -162,7 +162,8 @@ def _signs(view: RunView, last: Diagnostics, now: _Look) -> Iterator[str]:
     floor = slice_floor(last, view.summary)
     if floor is not None and now.condition is not None and now.condition > ILL_CONDITIONED * floor:
         yield f"the condition number is {number(now.condition, 2)}, that of noise {number(floor, 2)}"
-    if now.pivot is not None and view.summary.eps == 0 and now.pivot < SMALL_PIVOT:
+    whole = view.summary.method == "w_mse"  # random groups of channels have small pivots in their best runs
+    if whole and now.pivot is not None and view.summary.eps == 0 and now.pivot < SMALL_PIVOT:
         yield f"the smallest pivot of the whitening is {number(now.pivot, 2)} of the largest"
     if now.correlation is not None and now.correlation > CORRELATED:
         yield f"dimensions correlate by {number(now.correlation, 2)} on average"
