@@ -58,7 +58,9 @@ class PseudoTerminal:
         self.started = time.monotonic()
         self.pid = os.fork()
         if self.pid == 0:
-            _become(slave, command, environ, ignore_hang_up=ignore_hang_up)
+            # The size of another terminal, which runners of tests hand on, would win over this one's.
+            own = {name: value for name, value in environ.items() if name not in ("COLUMNS", "LINES")}
+            _become(slave, command, own, ignore_hang_up=ignore_hang_up)
         self._slave = slave  # kept open: the terminal's modes can be read after the program has left
         self.process = psutil.Process(self.pid)
         self.bytes = 0

@@ -161,7 +161,7 @@ def test_a_session_from_the_first_screen_to_the_comparison_of_two_runs(
     app.type("j")
     app.type("m")
     app.type("c")
-    app.wait_until(lambda s: "Results" in s and s.count("teeny-") >= 2)
+    app.wait_until(lambda s: "Results" in s and "Options that differ" in s)
     for number, marker in zip(the_runs(), "●▲", strict=True):
         assert f"{marker} {number.id}"[:14] in app.screen()
 
