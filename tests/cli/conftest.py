@@ -14,6 +14,7 @@ from typer.testing import CliRunner, Result
 
 from wmse_tui.config.load import dump_experiment, load_experiment
 from wmse_tui.runs.directory import RunDirectory, create_run
+from wmse_tui.runs.encoding import encode
 from wmse_tui.runs.events import (
     Attempt,
     Checkpoint,
@@ -27,7 +28,6 @@ from wmse_tui.runs.events import (
     Phase,
     Record,
     Steps,
-    encode,
 )
 from wmse_tui.runs.launch import launch_trainer
 from wmse_tui.runs.summary import with_preset

@@ -20,7 +20,8 @@ from wmse_tui.cli.report import report
 from wmse_tui.config.load import dump_experiment, load_experiment
 from wmse_tui.config.locations import runs_dir
 from wmse_tui.runs.directory import RunDirectory, create_run
-from wmse_tui.runs.events import Record, encode
+from wmse_tui.runs.encoding import encode
+from wmse_tui.runs.events import Record
 from wmse_tui.runs.fold import fold_all
 from wmse_tui.runs.reader import read_log
 from wmse_tui.runs.summary import Summary

@@ -15,8 +15,9 @@ from wmse_tui.runs.annotations import Annotations, write_annotations
 from wmse_tui.runs.catalogue import list_runs
 from wmse_tui.runs.digest import Digests, RunDigest, digest
 from wmse_tui.runs.directory import RunDirectory, create_run
+from wmse_tui.runs.encoding import encode
 from wmse_tui.runs.errors import StorageError
-from wmse_tui.runs.events import Exit, Notice, Phase, Record, Steps, encode
+from wmse_tui.runs.events import Exit, Notice, Phase, Record, Steps
 from wmse_tui.runs.lock import RunLock
 from wmse_tui.runs.process import write_launch, write_trainer
 from wmse_tui.runs.reader import EventReader

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import pytest
 
 from wmse_tui.runs.directory import RunDirectory
+from wmse_tui.runs.encoding import encode
 from wmse_tui.runs.errors import StorageError
 from wmse_tui.runs.events import (
     Attempt,
@@ -22,7 +23,6 @@ from wmse_tui.runs.events import (
     Phase,
     Record,
     Steps,
-    encode,
 )
 from wmse_tui.runs.story import Line, Story
 

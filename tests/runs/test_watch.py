@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from wmse_tui.runs.directory import RunDirectory
+from wmse_tui.runs.encoding import encode
 from wmse_tui.runs.errors import StorageError
-from wmse_tui.runs.events import Exit, Notice, Phase, Record, Steps, encode
+from wmse_tui.runs.events import Exit, Notice, Phase, Record, Steps
 from wmse_tui.runs.lock import RunLock
 from wmse_tui.runs.process import host, write_trainer
 from wmse_tui.runs.watch import RunWatcher, view_run

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from wmse_tui.config.load import dump_experiment, load_experiment
 from wmse_tui.runs.directory import RunDirectory, create_run
+from wmse_tui.runs.encoding import encode
 from wmse_tui.runs.events import (
     Attempt,
     Diagnostics,
@@ -27,7 +28,6 @@ from wmse_tui.runs.events import (
     Record,
     Resources,
     Steps,
-    encode,
 )
 from wmse_tui.runs.lock import RunLock
 from wmse_tui.runs.process import host, write_trainer

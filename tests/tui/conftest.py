@@ -32,6 +32,7 @@ from textual.pilot import Pilot
 from wmse_tui.config.load import dump_experiment, load_experiment
 from wmse_tui.runs.annotations import Annotations, write_annotations
 from wmse_tui.runs.directory import RunDirectory, create_run
+from wmse_tui.runs.encoding import encode
 from wmse_tui.runs.events import (
     Attempt,
     Checkpoint,
@@ -48,7 +49,6 @@ from wmse_tui.runs.events import (
     Record,
     Resources,
     Steps,
-    encode,
 )
 from wmse_tui.runs.launch import launch_trainer
 from wmse_tui.runs.lock import RunLock

@@ -13,7 +13,8 @@ from long_runs import make_run as make_long_run
 from long_runs import write_day
 
 from wmse_tui.runs.directory import RunDirectory
-from wmse_tui.runs.events import Phase, Record, Steps, encode
+from wmse_tui.runs.encoding import encode
+from wmse_tui.runs.events import Phase, Record, Steps
 from wmse_tui.runs.view import RunView
 from wmse_tui.tui.feed import CatalogueChanged, Feed, RunChanged, RunUnreadable
 from wmse_tui.tui.profile import Beats

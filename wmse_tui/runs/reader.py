@@ -9,8 +9,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from wmse_tui.runs.encoding import decode
 from wmse_tui.runs.errors import EventError, StorageError
-from wmse_tui.runs.events import Record, decode
+from wmse_tui.runs.events import Record
 
 _BLOCK = 256 * 1024  # bytes read at once: a hundredth of a second's work
 _LONGEST = 8 * 1024 * 1024  # bytes; a longer line is none of ours

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from wmse_tui.runs.directory import RunDirectory
+from wmse_tui.runs.encoding import decode
 from wmse_tui.runs.errors import EventError, StorageError
 from wmse_tui.runs.events import (
     Attempt,
@@ -25,7 +26,6 @@ from wmse_tui.runs.events import (
     Notice,
     Phase,
     Record,
-    decode,
 )
 from wmse_tui.runs.sentences import (
     control_sentence,

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, TypeAlias, get_args
 
+from wmse_tui.runs.encoding import as_dict
 from wmse_tui.runs.events import (
     Artifact,
     Attempt,
@@ -24,7 +25,6 @@ from wmse_tui.runs.events import (
     Notice,
     Phase,
     Resources,
-    as_dict,
 )
 from wmse_tui.runs.pace import Pace
 from wmse_tui.runs.series import Series

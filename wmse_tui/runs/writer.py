@@ -16,8 +16,9 @@ from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
+from wmse_tui.runs.encoding import encode, split
 from wmse_tui.runs.errors import EventError, NewerVersion, StorageError
-from wmse_tui.runs.events import VERSION, Event, Phase, Record, Steps, encode, split
+from wmse_tui.runs.events import VERSION, Event, Phase, Record, Steps
 
 WAITING = 10_000  # events that may wait for the disk; at a few a second that is an hour or more
 _BLOCK = 64 * 1024

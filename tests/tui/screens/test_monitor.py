@@ -16,17 +16,8 @@ from wmse_tui.config.load import load_experiment
 from wmse_tui.config.schema import Experiment
 from wmse_tui.runs.control import pending
 from wmse_tui.runs.directory import RunDirectory
-from wmse_tui.runs.events import (
-    Artifact,
-    Event,
-    Exit,
-    NormImportance,
-    NormWeights,
-    Notice,
-    Record,
-    Steps,
-    encode,
-)
+from wmse_tui.runs.encoding import encode
+from wmse_tui.runs.events import Artifact, Event, Exit, NormImportance, NormWeights, Notice, Record, Steps
 from wmse_tui.runs.reader import read_log
 from wmse_tui.runs.watch import view_run
 from wmse_tui.tui.app import WmseApp

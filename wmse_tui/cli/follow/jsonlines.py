@@ -8,7 +8,8 @@ from typing import Any
 
 from wmse_tui.cli.exits import Exit
 from wmse_tui.runs.directory import RunDirectory
-from wmse_tui.runs.events import Record, encode
+from wmse_tui.runs.encoding import encode
+from wmse_tui.runs.events import Record
 from wmse_tui.runs.view import RunView
 
 

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from wmse_tui.runs import events
+from wmse_tui.runs import encoding
+from wmse_tui.runs.encoding import decode, encode, plain_steps
 from wmse_tui.runs.errors import EventError, NewerVersion
 from wmse_tui.runs.events import (
     TYPES,
@@ -35,9 +36,6 @@ from wmse_tui.runs.events import (
     Resources,
     Steps,
     Unknown,
-    decode,
-    encode,
-    plain_steps,
 )
 
 EVENTS: tuple[Event, ...] = (
@@ -316,7 +314,7 @@ def test_the_check_by_hand_accepts_nothing_that_pydantic_does_not_and_gives_the_
 ) -> None:
     text = json.dumps(values)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(events, "plain_steps", lambda _: None)
+        patch.setattr(encoding, "plain_steps", lambda _: None)
         truth = outcome(text)
     assert repr(outcome(text)) == repr(truth)  # repr tells 1 from 1.0 and from True
 
@@ -342,7 +340,7 @@ def test_both_readers_of_json_see_the_same(value: object, noise: bytes, place: i
     content = json.dumps(values, ensure_ascii=ascii_only).encode("utf-8", "surrogatepass")
     content = content[:place] + noise + content[place:]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(events, "from_json", refused)
+        patch.setattr(encoding, "from_json", refused)
         truth = outcome(content)
     assert repr(outcome(content)) == repr(truth)
 
