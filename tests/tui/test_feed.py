@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -138,6 +139,20 @@ def test_the_list_comes_at_once_and_again_when_a_run_appears(feed: Feed, make_ru
         time.sleep(0.005)
     assert [digest.run_id for digest in told.digests] == ["b", "a"]
     feed.unwatch_list(listener)
+
+
+def test_while_many_logs_are_read_the_list_is_told_now_and_then(
+    feed: Feed, make_run: MakeRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(8):
+        make_run(f"run-{number}")
+    monkeypatch.setattr("wmse_tui.tui.feed._SLICE", 0.0)  # one log at a time
+    feed.beats = replace(feed.beats, text=60.0)
+    listener = listen()
+    feed.watch_list(listener)
+    while listener.wait(max(1, len(listener.heard))).loading:
+        time.sleep(0.005)
+    assert [(len(told.digests), told.loading) for told in listener.heard] == [(1, 7), (8, 0)]
 
 
 def test_what_came_while_frozen_is_told_once_afterwards(feed: Feed, make_run: MakeRun) -> None:

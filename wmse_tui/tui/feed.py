@@ -8,6 +8,7 @@ app sends nothing, and while the display is frozen the newest pictures wait here
 from __future__ import annotations
 
 import threading
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -89,6 +90,7 @@ class Feed:
         self._list_listeners: dict[MessagePump, object] = {}
         self._list: CatalogueChanged | None = None
         self._list_age = 0.0
+        self._list_next = 0.0  # when a list that is still being read may be told again
         self._wake = threading.Event()
         self._closed = False
         self._frozen = False
@@ -205,9 +207,13 @@ class Feed:
         except RunsError as error:
             digests, problem = (), f"{error.title}: {error.detail}" if error.detail else error.title
         loading = 0 if problem else self._digests.loading
-        known = self._list
-        if known is None or (known.digests, known.loading, known.problem) != (digests, loading, problem):
+        known, now = self._list, time.monotonic()
+        # While many logs are read, a list now and then is enough: drawing it takes time from reading.
+        soon = known is not None and known.loading and loading and now < self._list_next
+        changed = known is None or (known.digests, known.loading, known.problem) != (digests, loading, problem)
+        if changed and not soon:
             self._list = CatalogueChanged(digests, loading, problem)
+            self._list_next = now + self.beats.text
         if not self._frozen and self._list is not None:
             self._post(self._list_listeners, self._list, self._list)
         return loading > 0
