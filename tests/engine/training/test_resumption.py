@@ -133,7 +133,7 @@ def test_killed_and_resumed_equals_undisturbed(make_run: MakeRun, method: str) -
     moments = random.Random(seed)
     options = (*METHODS[method], "checkpoint.every_minutes=0.001")
     undisturbed, killed = make_run(*options, name="undisturbed"), make_run(*options, name="killed")
-    assert trained(undisturbed) == 0
+    assert run_session(undisturbed.path) == 0
 
     for number, at in enumerate(sorted(moments.sample(range(1, 12), 2)), start=1):
         process = start(killed)
@@ -142,7 +142,7 @@ def test_killed_and_resumed_equals_undisturbed(make_run: MakeRun, method: str) -
         wait_until(lambda n=number, at=at: steps_seen(killed, n) >= at, process)  # type: ignore[misc]
         process.send_signal(signal.SIGKILL)
         assert process.wait(10) == -signal.SIGKILL
-    assert trained(killed) == 0
+    assert run_session(killed.path) == 0
 
     ours, theirs = final_state(killed), final_state(undisturbed)
     for part in ("method", "optimizer", "best"):
@@ -261,7 +261,7 @@ def test_a_stop_request_saves_and_the_next_attempt_goes_on(make_run: MakeRun) ->
     # Long enough that the trainer, which looks for requests twice a second, is not done before it looks.
     longer = "schedule.epochs=12"
     undisturbed, stopped = make_run(longer, name="undisturbed"), make_run(longer, name="stopped")
-    assert trained(undisturbed) == 0
+    assert run_session(undisturbed.path) == 0
 
     process = start(stopped)
     wait_until(lambda: steps_seen(stopped) >= 1, process)
@@ -273,7 +273,7 @@ def test_a_stop_request_saves_and_the_next_attempt_goes_on(make_run: MakeRun) ->
     saved = read_checkpoint(step_checkpoints(stopped.checkpoints)[-1])["position"]["step"]
     assert 0 < saved < 72
 
-    assert trained(stopped) == 0
+    assert run_session(stopped.path) == 0
     assert events_of(stopped, Attempt)[-1].resume_step == saved
     assert_same_bits(final_state(stopped)["method"], final_state(undisturbed)["method"])
     view = RunWatcher(stopped).poll()
@@ -309,7 +309,7 @@ def test_a_damaged_newest_checkpoint_is_told_and_passed_over(make_run: MakeRun) 
         make_run(name="undisturbed"),
         make_run("checkpoint.every_minutes=0.001", name="damaged"),
     )
-    assert trained(undisturbed) == 0
+    assert run_session(undisturbed.path) == 0
     process = start(damaged)
     wait_until(lambda: len(step_checkpoints(damaged.checkpoints)) >= 2, process)
     request(damaged, "stop")
@@ -319,7 +319,7 @@ def test_a_damaged_newest_checkpoint_is_told_and_passed_over(make_run: MakeRun) 
     content[len(content) // 2] ^= 1
     newest.write_bytes(content)
 
-    assert trained(damaged) == 0
+    assert run_session(damaged.path) == 0
     assert [n.code for n in events_of(damaged, Notice) if n.level == "warning"] == ["E_CHECKPOINT"]
     assert events_of(damaged, Attempt)[-1].resume_step == int(older.stem.removeprefix("step-"))
     assert_same_bits(final_state(damaged)["method"], final_state(undisturbed)["method"])
