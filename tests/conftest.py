@@ -21,7 +21,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """Spare the collector what lives as long as the process: it took a third of the time of the app's tests."""
+    """Spare the collector what lives as long as the process: it took a third of the app tests' time."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 20)

@@ -210,8 +210,8 @@ class Feed:
         known, now = self._list, time.monotonic()
         # While many logs are read, a list now and then is enough: drawing it takes time from reading.
         soon = known is not None and known.loading and loading and now < self._list_next
-        changed = known is None or (known.digests, known.loading, known.problem) != (digests, loading, problem)
-        if changed and not soon:
+        told = None if known is None else (known.digests, known.loading, known.problem)
+        if told != (digests, loading, problem) and not soon:
             self._list = CatalogueChanged(digests, loading, problem)
             self._list_next = now + self.beats.text
         if not self._frozen and self._list is not None:

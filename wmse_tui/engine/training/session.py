@@ -35,6 +35,7 @@ from wmse_tui.engine.training.loop import Position, Trainer
 from wmse_tui.engine.training.optimizers import build_optimizer
 from wmse_tui.engine.training.requests import Requests, StopRequested
 from wmse_tui.engine.training.resources import Meter
+from wmse_tui.engine.training.resuming import resume_from
 from wmse_tui.engine.training.trial import try_once
 from wmse_tui.engine.training.vitals import Vitals
 from wmse_tui.runs import reserve
@@ -109,23 +110,8 @@ class Session:
         kinds: tuple[str, ...] = ()
         found = newest_checkpoint(self.run.checkpoints, damaged=self._warn_damaged)
         if found is not None:
-            _, saved = found
-            if saved.get("images", batches.images) != batches.images:
-                raise CheckpointError(
-                    "the training images are not those of the checkpoint",
-                    f"{saved['images']:,} images then, {batches.images:,} now ({batches.split})",
-                    next=("bring the images back as they were", "start a new run"),
-                )
-            try:
-                method.load_state_dict(saved["method"])
-                optimizer.load_state_dict(saved["optimizer"])
-                self.position = Position(**saved["position"])
-                best, kinds = saved["best"], saved.get("kinds", ())
-            except (KeyError, TypeError, ValueError, RuntimeError) as error:
-                # Part of a state restored would be another run under the same name.
-                raise CheckpointError(
-                    "the checkpoint does not fit this configuration", str(error), next=("start a new run",)
-                ) from error
+            taken = resume_from(found[1], method, optimizer, images=batches.images, split=batches.split)
+            self.position, best, kinds = taken.position, taken.best, taken.kinds
         self._tell_attempt(
             experiment, device, batches, parameters=sum(p.numel() for p in method.parameters())
         )
