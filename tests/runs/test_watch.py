@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from pathlib import Path
 
@@ -13,6 +14,9 @@ from wmse_tui.runs.errors import StorageError
 from wmse_tui.runs.events import Exit, Notice, Phase, Record, Steps
 from wmse_tui.runs.lock import RunLock
 from wmse_tui.runs.process import host, write_trainer
+from wmse_tui.runs.series import Series
+from wmse_tui.runs.track import Track
+from wmse_tui.runs.view import RunView
 from wmse_tui.runs.watch import RunWatcher, view_run
 from wmse_tui.runs.writer import EventWriter
 
@@ -108,6 +112,43 @@ def test_a_log_of_many_blocks_is_read_in_one_poll(run: RunDirectory) -> None:
             log.write(Notice("info", str(number), "x" * 500_000))
     assert run.events_size() > 8 * 1024 * 1024
     assert [notice.code for notice in view_run(run).notices] == [str(number) for number in range(20)]
+
+
+def everything(view: RunView) -> dict[str, object]:
+    """All that a picture holds, curves as their values."""
+    held = {field.name: getattr(view, field.name) for field in dataclasses.fields(view)}
+    for name, value in held.items():
+        if isinstance(value, Series):
+            held[name] = value.values()
+        elif isinstance(value, Track):
+            held[name] = [list(part) for part in value.knots()]
+    return held
+
+
+def files_of(run: RunDirectory) -> dict[str, tuple[int, int, int]]:
+    return {
+        str(path): (status.st_mtime_ns, status.st_ino, status.st_size)
+        for path in (run.path, *run.path.rglob("*"))
+        for status in (path.stat(),)
+    }
+
+
+def test_two_viewers_see_the_same_whenever_they_look_and_write_nothing(run: RunDirectory) -> None:
+    """One looks after every few bytes, torn lines among them; another comes when all is over."""
+    log = GOLDEN.read_bytes()
+    early = RunWatcher(run, clock=Clock())
+    steps = []
+    for end in (*range(0, len(log), 97), len(log)):
+        run.events.write_bytes(log[:end])
+        before = files_of(run)
+        steps.append(early.poll().step)
+        assert files_of(run) == before
+    late = view_run(run)
+    assert len(set(steps)) > 3
+    assert everything(early.poll()) == everything(late)
+    assert (late.step, late.unreadable, len(late.evaluations)) == (12, 0, 3)
+    assert len(late.loss.values()) == 12
+    assert files_of(run) == before
 
 
 def long_log(run: RunDirectory, *last: Exit) -> None:
