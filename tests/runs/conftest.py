@@ -56,10 +56,10 @@ def spawn() -> Iterator[Spawn]:
 
 @pytest.fixture
 def eventually() -> Callable[[Callable[[], object]], None]:
-    """Wait until a condition holds, at most twenty seconds; fails if it never does."""
+    """Wait until a condition holds, at most a minute; fails if it never does."""
 
     def wait(condition: Callable[[], object]) -> None:
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while not condition():
             assert time.monotonic() < deadline, "the condition never came true"
             time.sleep(0.01)

@@ -146,7 +146,7 @@ class PseudoTerminal:
                 raise TimeoutError(f"the screen never was as expected; it is\n{self.screen()}")
             time.sleep(0.02)
 
-    def wait_for(self, text: str | Callable[[bytes], bool], seconds: float = 15.0) -> float:
+    def wait_for(self, text: str | Callable[[bytes], bool], seconds: float = 60.0) -> float:
         """Seconds until `text` was sent (since `forget`); raises TimeoutError with the last of what was."""
         began = time.monotonic()
         found = text if callable(text) else (lambda seen: text.encode() in seen)
@@ -156,7 +156,7 @@ class PseudoTerminal:
             time.sleep(0.005)
         return time.monotonic() - began
 
-    def wait_quiet(self, seconds: float = 0.5, limit: float = 15.0) -> None:
+    def wait_quiet(self, seconds: float = 0.5, limit: float = 60.0) -> None:
         """Wait until nothing was sent for `seconds`; raises TimeoutError."""
         began, last, since = time.monotonic(), self.bytes, time.monotonic()
         while time.monotonic() - since < seconds:

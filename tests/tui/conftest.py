@@ -431,7 +431,7 @@ def _never(run: RunDirectory) -> subprocess.Popen[bytes]:
 def until() -> Callable[..., Awaitable[None]]:
     """Waits until a condition holds while the app goes on."""
 
-    async def wait(pilot: Pilot[Any], condition: Callable[[], object], seconds: float = 20) -> None:
+    async def wait(pilot: Pilot[Any], condition: Callable[[], object], seconds: float = 60) -> None:
         deadline = time.monotonic() + seconds
         while not condition():
             assert time.monotonic() < deadline, "the condition never came true"

@@ -34,7 +34,7 @@ class Listener:
         self.heard.append(message)
         return True
 
-    def wait(self, count: int = 1, seconds: float = 20) -> Any:
+    def wait(self, count: int = 1, seconds: float = 60) -> Any:
         deadline = time.monotonic() + seconds
         while len(self.heard) < count:
             assert time.monotonic() < deadline, f"only {len(self.heard)} messages came"

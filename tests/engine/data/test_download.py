@@ -42,8 +42,11 @@ def test_a_cut_connection_is_continued_where_it_broke(server: Any, tmp_path: Pat
 def test_a_server_without_ranges_begins_again(server: Any, tmp_path: Path) -> None:
     remote, page = server.publish("set.tar.gz", BODY)
     page.cuts, page.ranges = [300_000], False
-    assert fetch(remote, tmp_path, progress=quiet).read_bytes() == BODY
+    told: list[float] = []
+    path = fetch(remote, tmp_path, progress=lambda _name, done, _total, _unit: told.append(done))
+    assert path.read_bytes() == BODY
     assert page.asked == [None, "bytes=300000-"]
+    assert 300_000 in told[: told.index(0, 1)]  # said before the pause, and before it began again
 
 
 def test_the_part_of_an_earlier_attempt_is_continued(server: Any, tmp_path: Path) -> None:

@@ -27,10 +27,12 @@ from wmse_tui.engine.methods import build_method
 
 Tiny = Callable[..., Experiment]
 
+PLENTY = 300  # seconds that may be used: far more than a measurement takes, however busy the machine
+
 
 def test_the_run_is_its_steps_and_its_evaluations(job: Callable[..., Any], shelf: Shelf, tiny: Tiny) -> None:
     experiment = tiny("evaluation.every=1", "evaluation.linear=lbfgs", "evaluation.linear_epochs=8")
-    answer = measure(experiment, job("measure", seconds=4), shelf)
+    answer = measure(experiment, job("measure", seconds=PLENTY), shelf)
     assert answer["steps"] >= 1
     assert answer["warm_up"] == 1
     assert answer["at_least"] is None
@@ -53,7 +55,7 @@ def test_workers_make_their_batches_ahead_and_end_afterwards(
 ) -> None:
     before = set(psutil.Process().children(recursive=True))
     experiment = tiny("compute.loader=workers", "compute.workers=1")
-    answer = measure(experiment, job("measure", seconds=10), shelf)
+    answer = measure(experiment, job("measure", seconds=PLENTY), shelf)
     assert answer["loader"] == {"kind": "workers", "reason": "asked for; 1 process"}
     assert answer["warm_up"] == 3
     assert answer["steps"] >= 1
@@ -138,7 +140,7 @@ def test_what_the_run_needs_to_be_known_for_is_said(
         "dataset.test_images=null",
         "compute.workers=0",
     )
-    answer = measure(tiny(*folder), job("measure", seconds=4), shelf)
+    answer = measure(tiny(*folder), job("measure", seconds=PLENTY), shelf)
     assert answer["total_steps"] is None
     assert answer["run_seconds"] is None
     texts = " / ".join(notice["text"] for notice in answer["notices"])

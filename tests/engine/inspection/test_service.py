@@ -43,7 +43,7 @@ def test_each_kind_of_question_has_its_answer(inspector: Any, tiny: Tiny) -> Non
     experiment = tiny()
     assert inspector.ask(11, "describe", experiment)["answer"] == "describe"
     assert inspector.ask(12, "views", experiment)["answer"] == "views"
-    measured = inspector.ask(13, "measure", experiment, seconds=20)
+    measured = inspector.ask(13, "measure", experiment, seconds=300)
     assert measured["answer"] == "measure"
     assert {line["progress"]["name"] for line in inspector.progress if line["id"] == 13} >= {
         "warming up",

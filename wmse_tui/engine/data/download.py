@@ -249,6 +249,7 @@ def _store(
                 try:
                     chunk = response.read(_CHUNK)
                 except (OSError, http.client.HTTPException) as error:
+                    meter.report()  # it stands while the next attempt waits
                     raise _Cut(_reason(error)) from error
                 if not chunk:
                     break
@@ -262,6 +263,7 @@ def _store(
                 break  # the check that follows tells
         os.fsync(file.fileno())
     if meter.done < remote.size:
+        meter.report()
         raise _Cut("the connection was closed")
 
 

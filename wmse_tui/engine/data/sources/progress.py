@@ -36,5 +36,9 @@ class Meter:
         self.done += count
         now = time.monotonic()
         if now - self._reported >= REPORT_SECONDS or self.done == self._total:
-            self._reported = now
-            self._progress(self._name, self.done, self._total, self._unit)
+            self.report()
+
+    def report(self) -> None:
+        """Tell now how far it is, as before a pause."""
+        self._reported = time.monotonic()
+        self._progress(self._name, self.done, self._total, self._unit)
