@@ -1,17 +1,24 @@
-"""What every test has: one thread to compute with, and a queue that is nobody's real one."""
+"""What every test has: one thread to compute with, signals that arrive, a queue that is nobody's real one."""
 
 from __future__ import annotations
 
 import gc
 import os
+import signal
 from collections.abc import Iterator
 
 import pytest
 
-# Two test processes share two cores, and what they compute is tiny. Threads that wait for each other by
+# Several test processes share two cores, and what they compute is tiny. Threads that wait for each other by
 # spinning made a training of six steps twenty times as long. Read when torch is loaded, by trainers too.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+# A shell's `&` and `nohup` have the tests ignore these, and all they start would inherit that. Who handles them
+# is not ended by them either, and has children that are as any other process.
+for _number in (signal.SIGINT, signal.SIGHUP):
+    if signal.getsignal(_number) is signal.SIG_IGN:
+        signal.signal(_number, lambda _signal, _frame: None)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -52,7 +52,7 @@ run = RunDirectory(Path(sys.argv[-1]))
 if SCENARIO == "busy":
     sys.exit(73)
 if SCENARIO == "unborn":
-    time.sleep(60)
+    time.sleep(300)
 if SCENARIO == "import":
     sys.exit("ModuleNotFoundError: No module named 'torch' \\x1b]0;title\\x07")
 lock = RunLock(run)
@@ -97,7 +97,7 @@ if SCENARIO == "diverges":
                     next=("a lower learning rate",), stage="training"))
     leave("diverged", 3)
 if SCENARIO in ("waits", "deaf"):
-    end = time.monotonic() + 60
+    end = time.monotonic() + 300
     while time.monotonic() < end:
         for request in pending(run) if SCENARIO == "waits" else ():
             log.write(Control(request.id, request.command, "accepted", "saving, then leaving"))

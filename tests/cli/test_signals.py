@@ -28,7 +28,7 @@ stopping.PATIENCE_SECONDS = 1.0
 from wmse_tui.cli.main import main
 main()
 """
-PATIENCE = 20.0
+PATIENCE = 60.0
 
 Start = Callable[..., "subprocess.Popen[str]"]
 

@@ -85,7 +85,7 @@ def test_a_suspended_process_is_seen_and_goes_on(child: Popen[str], eventually: 
     assert send_signal(process, signal.SIGCONT)
     eventually(lambda: not is_suspended(process))
     assert send_signal(process, signal.SIGTERM)
-    assert child.wait(20) == -signal.SIGTERM
+    assert child.wait(60) == -signal.SIGTERM
 
 
 def test_a_name_with_blanks_and_parentheses_does_not_confuse(spawn: Spawn) -> None:

@@ -215,8 +215,8 @@ RECORDED = json.loads((Path(__file__).parent / "data" / "histories.json").read_t
 def test_recorded_runs_get_their_verdicts_and_never_a_false_alarm(name: str) -> None:
     """Photographs: 6,000 of CIFAR-10, a small ResNet, 64 embedding dimensions. Patterns: `quickstart`.
 
-    The ResNet-18 on patterns learns at a rate of 3e-4. At 0.003 its loss falls too, and the covariance of a slice
-    loses its Cholesky factor at step 71, 56 steps after the first word of a collapse.
+    The ResNet-18 on patterns learns at a rate of 3e-4. At 0.003 its loss falls too, and the covariance of a
+    slice loses its Cholesky factor at step 71, 56 steps after the first word of a collapse.
     """
     told = RECORDED[name]
     view = RunView(summary=Summary(**told["summary"]))

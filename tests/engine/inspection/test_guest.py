@@ -63,7 +63,7 @@ def test_a_signal_ends_it_with_its_folder(number: signal.Signals, tmp_path: Path
         assert folder.stat().st_mode & 0o777 == 0o700
         assert (folder / "picture.png").exists()
         process.send_signal(number)
-        assert process.wait(20) == 128 + number
+        assert process.wait(60) == 128 + number
     assert not list(tmp_path.iterdir())
 
 
@@ -72,7 +72,7 @@ def test_its_folder_goes_also_when_it_ends_by_itself_or_by_an_error(
     said: str, status: int, tmp_path: Path
 ) -> None:
     with waiting(tmp_path) as process:
-        _, errors = process.communicate(said, timeout=20)
+        _, errors = process.communicate(said, timeout=60)
         assert process.returncode == status
         assert ("ZeroDivisionError" in errors) == (status == 1)
     assert not list(tmp_path.iterdir())

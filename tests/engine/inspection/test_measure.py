@@ -60,7 +60,7 @@ def test_workers_make_their_batches_ahead_and_end_afterwards(
     assert answer["warm_up"] == 3
     assert answer["steps"] >= 1
     left = set(psutil.Process().children(recursive=True)) - before
-    _, alive = psutil.wait_procs(left, timeout=20)
+    _, alive = psutil.wait_procs(left, timeout=60)
     assert not alive
 
 

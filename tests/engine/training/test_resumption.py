@@ -266,7 +266,7 @@ def test_a_stop_request_saves_and_the_next_attempt_goes_on(make_run: MakeRun) ->
     process = start(stopped)
     wait_until(lambda: steps_seen(stopped) >= 1, process)
     asked = request(stopped, "stop")
-    assert process.wait(30) == 4
+    assert process.wait(60) == 4
     answer = events_of(stopped, Control)[-1]
     assert (answer.id, answer.outcome) == (asked, "accepted")
     assert events_of(stopped, Exit)[-1].status == "stopped"
@@ -288,7 +288,7 @@ def test_a_signal_saves_and_leaves(make_run: MakeRun, number: signal.Signals) ->
     wait_until(lambda: steps_seen(run) >= 1, process)
     process.send_signal(signal.SIGHUP)
     process.send_signal(number)
-    assert process.wait(30) == 4
+    assert process.wait(60) == 4
     assert step_checkpoints(run.checkpoints)
 
 
@@ -301,7 +301,7 @@ def test_a_second_trainer_is_refused_and_the_first_unharmed(make_run: MakeRun) -
     before = steps_seen(run)
     wait_until(lambda: steps_seen(run) > before, first)
     request(run, "stop")
-    assert first.wait(30) == 4
+    assert first.wait(60) == 4
 
 
 def test_a_damaged_newest_checkpoint_is_told_and_passed_over(make_run: MakeRun) -> None:
@@ -313,7 +313,7 @@ def test_a_damaged_newest_checkpoint_is_told_and_passed_over(make_run: MakeRun) 
     process = start(damaged)
     wait_until(lambda: len(step_checkpoints(damaged.checkpoints)) >= 2, process)
     request(damaged, "stop")
-    assert process.wait(30) == 4
+    assert process.wait(60) == 4
     older, newest = step_checkpoints(damaged.checkpoints)
     content = bytearray(newest.read_bytes())
     content[len(content) // 2] ^= 1

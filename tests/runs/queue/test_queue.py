@@ -32,7 +32,7 @@ def test_one_after_the_other_in_order_and_never_two(yard: Yard, eventually: Even
     yard.go()
     eventually(lambda: len(yard.diary) == 8)
     assert yard.diary == ["+a", "-a", "+b", "-b", "+c", "-c", "+d", "-d"]
-    assert [yard.processes[name].wait(20) for name in "abcd"] == [0] * 4
+    assert [yard.processes[name].wait(60) for name in "abcd"] == [0] * 4
     assert tickets.entries() == ()
     assert not any(run.queue_lock.exists() for run in runs)
     assert use_of("machine") == ""
@@ -103,7 +103,7 @@ def test_hold_release_first_and_cancel(yard: Yard, eventually: Eventually) -> No
     assert places.cancel(c)
     with pytest.raises(NotQueued, match="run c is not in the queue"):
         places.cancel(c)
-    assert yard.processes["c"].wait(20) == 4
+    assert yard.processes["c"].wait(60) == 4
     assert view_run(c).state == "new"
     yard.go()
     eventually(lambda: yard.diary == ["+a", "-a", "+d", "-d", "+e", "-e"])
@@ -122,7 +122,7 @@ def test_after_waits_for_completion_and_a_failure_is_told(yard: Yard, eventually
     assert view_run(late).state_reason == "after bad"
     yard.go()
     eventually(lambda: yard.diary == ["+bad", "-bad", "+good", "-good", "+then", "-then"])
-    assert yard.processes["late"].wait(20) == 1
+    assert yard.processes["late"].wait(60) == 1
     places.forget()
     view = view_run(late)
     assert view.state == "new"

@@ -39,7 +39,7 @@ def test_after_a_reboot_nothing_starts_by_itself(yard: Yard, eventually: Eventua
     assert places.lost_places() == 2
     yard.queue("d")
     eventually(lambda: yard.diary == ["+a", "+d", "-d"])
-    assert yard.processes["d"].wait(20) == 0
+    assert yard.processes["d"].wait(60) == 0
     assert places.lost_places() == 2
     for run in (b, c):
         yard.processes[run.id] = enqueue(run, wanted=HERE, python=yard.python)

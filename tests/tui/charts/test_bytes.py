@@ -46,7 +46,7 @@ Growing().run(mouse=False)
 def test_a_growing_curve_costs_less_than_two_kilobytes_a_redraw_and_nothing_between() -> None:
     environ = {**os.environ, "TERM": "xterm-256color", "COLORTERM": "truecolor"}
     with PseudoTerminal([sys.executable, "-c", GROWING], columns=120, rows=40, environ=environ) as terminal:
-        terminal.wait_for("epoch", 30)
+        terminal.wait_for("epoch")
         terminal.wait_quiet(0.5)
         costs = []
         for _ in range(20):
@@ -59,7 +59,7 @@ def test_a_growing_curve_costs_less_than_two_kilobytes_a_redraw_and_nothing_betw
         terminal.wait_quiet(1.0)
         idle = terminal.bytes
         terminal.type("x")
-        assert terminal.wait(10) == 0
+        assert terminal.wait(60) == 0
 
     assert sum(costs) / len(costs) < 2048, costs  # at one redraw in two seconds: under 1 KiB/s
     assert idle == 0

@@ -50,7 +50,7 @@ class Scene:
 
     def begun(self) -> None:
         """Wait until the app is drawn, and the run it started trains."""
-        self.terminal.wait_for("wmse-tui", 30)
+        self.terminal.wait_for("wmse-tui")
         eventually(lambda: self.run.is_run() and view_run(self.run).step > 0)
 
     def starve(self) -> None:

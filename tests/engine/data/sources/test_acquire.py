@@ -162,11 +162,11 @@ def test_a_second_process_waits_and_takes_what_the_first_has_fetched(
         )
     )
     second.start()
-    assert waiting.wait(30)
+    assert waiting.wait(60)
     (tmp_path / "set").mkdir()
     (tmp_path / "set" / "a").touch()
     os.close(descriptor)
-    second.join(30)
+    second.join(60)
     assert homes == [tmp_path / "set"]
     assert page.asked == []
     assert told[0] == (
