@@ -14,8 +14,8 @@ import pytest
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
-# A shell's `&` and `nohup` have the tests ignore these, and all they start would inherit that. Who handles them
-# is not ended by them either, and has children that are as any other process.
+# A shell's `&` and `nohup` have the tests ignore these, and all they start would inherit that. Who handles
+# them is not ended by them either, and has children that are as any other process.
 for _number in (signal.SIGINT, signal.SIGHUP):
     if signal.getsignal(_number) is signal.SIG_IGN:
         signal.signal(_number, lambda _signal, _frame: None)
