@@ -93,14 +93,15 @@ def pipeline(
     with threads(cores), closing(build_batches(loaded.train, experiment, device)) as batches:
         source = endless(batches)
         theirs = batches_of_workers(loaded.train, plan, workers=REFERENCE_WORKERS) if compare else None
-        # Workers run ahead. So many batches are taken at a time that what lay ready does not count.
-        ahead = 2 * REFERENCE_WORKERS
-        taken = 3 * ahead if compare else 2
+        ahead = 2 * REFERENCE_WORKERS  # batches that workers have ready, unasked
+        taken = 2 * ahead if compare else 2
 
         def reference() -> float:
             assert theirs is not None
+            for _ in range(ahead):  # what lay ready would be had for nothing
+                next(theirs)
             spent = watch(lambda: [torch.stack(next(theirs)).to(device) for _ in range(taken)])
-            time.sleep(spent * ahead / taken)  # so long the workers go on with what nobody has asked for yet
+            time.sleep(1.5 * spent * ahead / taken)  # until they are ready again, and leave the cores to ours
             return spent
 
         return measure(

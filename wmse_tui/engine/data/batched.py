@@ -55,7 +55,7 @@ def augment(
     chunk = max(16, budget // (pixels.shape[2] * pixels.shape[3]))
     # Images that share the order of their colour operations come together.
     for part in order_keys(parameters).argsort(stable=True).split(chunk):
-        images = pixels[send(rows[part], pixels.device)]
+        images = pixels.index_select(0, send(rows[part], pixels.device))  # on a CPU 20 times as fast as [ ]
         share = None if covered is None else covered[part]
         made = normalise_(_augment_chunk(images, parameters[part], size, share), mean, std)
         views.index_copy_(0, send(part, pixels.device), made)
@@ -72,5 +72,5 @@ def _augment_chunk(images: Tensor, parameters: ViewParameters, size: int, covere
     grey = parameters.grayscale.nonzero()[:, 0]
     if len(grey):
         at = send(grey, views.device)
-        views[at] = grayscale(views[at]).expand(-1, 3, -1, -1)
+        views[at] = grayscale(views.index_select(0, at)).expand(-1, 3, -1, -1)
     return views.clamp_(0, 1)
