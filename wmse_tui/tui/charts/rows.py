@@ -6,6 +6,7 @@ row by row, and only what differs is refreshed. Nothing is drawn while nobody se
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import TypeAlias
 
 from rich.cells import cell_len
@@ -39,9 +40,9 @@ class RowsWidget(Widget):
         """What was drawn last."""
         return self._drawing
 
+    @abstractmethod
     def draw_rows(self, width: int, height: int, style: ChartStyle) -> Drawing:
         """The picture at that size: a pure function of what the widget holds."""
-        raise NotImplementedError
 
     def redraw(self) -> None:
         """Show what there is now: the changed cells at once if the widget is seen, else all when it is."""

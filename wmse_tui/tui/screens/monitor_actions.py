@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from abc import abstractmethod
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -123,22 +124,22 @@ class RunActions(AppScreen):
         self.asked: dict[Path, tuple[Asked, ...]] = {}  # the latest requests that were left in each run
 
     @property
+    @abstractmethod
     def shown_run(self) -> RunDirectory | None:
         """The run on the screen."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def shown_view(self) -> RunView | None:
         """How it is, as far as one knows."""
-        raise NotImplementedError
 
+    @abstractmethod
     def show_run(self, run: RunDirectory) -> None:
         """Show another run."""
-        raise NotImplementedError
 
+    @abstractmethod
     def tell_requests(self) -> None:
         """A request was left: say so."""
-        raise NotImplementedError
 
     # Work in threads
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from abc import abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -42,21 +43,21 @@ class DraftActions(AppScreen):
 
     # What the screen provides
 
+    @abstractmethod
     def redraw(self) -> None:
         """Show the bench as it is now."""
-        raise NotImplementedError
 
+    @abstractmethod
     def remarks(self) -> Sequence[Advice]:
         """All advice on the draft."""
-        raise NotImplementedError
 
+    @abstractmethod
     def go_to_problem(self) -> None:
         """Put the focus on the first thing that is wrong."""
-        raise NotImplementedError
 
+    @abstractmethod
     def rest_inspector(self) -> None:
         """The inspector is not needed for a while: let go of its memory."""
-        raise NotImplementedError
 
     # Launch
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from abc import abstractmethod
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -64,9 +65,9 @@ class AnsweredScreen(DraftActions):
         """What would be run now; None while something is wrong."""
         return self.bench.draft.experiment if self.bench.draft is not None else None
 
+    @abstractmethod
     def draw_answers(self) -> None:
         """Show the answers."""
-        raise NotImplementedError
 
     def remarks(self) -> tuple[Advice, ...]:
         """All advice on the draft, warnings first: of its configuration, of the disk, of the inspector."""
