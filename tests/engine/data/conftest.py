@@ -24,6 +24,8 @@ class Page:
     ranges: bool = True
     cuts: list[int] = field(default_factory=list)
     """After how many bytes each coming answer breaks off; once empty, answers are whole."""
+    silent: bool = False
+    """Answers that break off are not ended: nothing more comes until the client gives up."""
     failures: list[int] = field(default_factory=list)
     """Statuses of the coming answers, before the usual ones."""
     shift: int = 0
@@ -59,7 +61,10 @@ class Server:
                     self.send_header("Content-Range", f"bytes {start}-{len(page.body) - 1}/{len(page.body)}")
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
-                self.wfile.write(body[: page.cuts.pop(0)] if page.cuts else body)
+                cut = page.cuts.pop(0) if page.cuts else None
+                self.wfile.write(body[:cut])
+                if cut is not None and page.silent:
+                    self.connection.recv(1)
                 self.close_connection = True
 
             def log_message(self, format: str, *args: object) -> None:  # noqa: A002

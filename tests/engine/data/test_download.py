@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from wmse_tui.engine.data import download
 from wmse_tui.engine.data.download import damage, fetch
 from wmse_tui.engine.errors import DataError
 
@@ -106,6 +107,22 @@ def test_a_line_that_always_breaks_ends_with_the_part_kept(server: Any, tmp_path
     assert caught.value.next[0] == f"start again: it goes on from {tmp_path}/set.tar.gz.part"
     assert (tmp_path / "set.tar.gz.part").read_bytes() == BODY[:100_000]
     assert len(page.asked) == 4
+
+
+def test_a_line_that_falls_silent_is_given_up_and_continued(
+    server: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(download, "TIMEOUT_SECONDS", 1.0)
+    remote, page = server.publish("set.tar.gz", BODY)
+    page.cuts, page.silent = [600_000], True
+    told: list[float] = []
+    path = fetch(remote, tmp_path, progress=lambda _name, done, _total, _unit: told.append(done))
+    assert path.read_bytes() == BODY
+    first, second = page.asked
+    assert first is None
+    reached = int(second.removeprefix("bytes=").rstrip("-"))
+    assert 0 < reached <= 600_000  # what lay in a read that never ended is asked for again
+    assert told.count(reached) >= 2  # said before the pause, and where it goes on
 
 
 def test_a_stop_request_during_a_download_keeps_the_part(server: Any, tmp_path: Path) -> None:

@@ -244,13 +244,13 @@ def _store(
             file.seek(start)
         except OSError as error:
             refuse_os(error, part, "store the download")
-        while True:
+        cut = "the connection was closed"
+        while meter.done <= remote.size:  # of more the check that follows tells
             if not chunk:
                 try:
                     chunk = response.read(_CHUNK)
                 except (OSError, http.client.HTTPException) as error:
-                    meter.report()  # it stands while the next attempt waits
-                    raise _Cut(_reason(error)) from error
+                    cut = _reason(error)
                 if not chunk:
                     break
             try:
@@ -259,12 +259,10 @@ def _store(
                 refuse_os(error, part, "store the download")
             meter.advance(written)
             chunk = chunk[written:]
-            if meter.done > remote.size:
-                break  # the check that follows tells
         os.fsync(file.fileno())
     if meter.done < remote.size:
-        meter.report()
-        raise _Cut("the connection was closed")
+        meter.report()  # it stands while the next attempt waits
+        raise _Cut(cut)
 
 
 def _size(path: Path) -> int:
