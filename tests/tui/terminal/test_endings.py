@@ -50,7 +50,7 @@ def test_a_signal_ends_the_app_and_not_the_trainer(
     scene = open_app()
     scene.begun()
     os.kill(scene.terminal.pid, number)
-    assert scene.terminal.wait(60) == status
+    assert scene.terminal.wait(10) == status
     scene.terminal.wait_for(lambda seen: all(code in seen for code in LEFT))
     assert scene.terminal.modes() == scene.terminal.modes_before
     assert scene.trains_on()
@@ -84,7 +84,7 @@ def test_the_app_that_is_killed_leaves_the_trainer_alone(open_app: Callable[...,
     scene = open_app()
     scene.begun()
     os.kill(scene.terminal.pid, signal.SIGKILL)
-    assert scene.terminal.wait(60) == -signal.SIGKILL
+    assert scene.terminal.wait(10) == -signal.SIGKILL
     assert scene.trains_on()
     assert scene.longest_gap() < 2
 
@@ -97,7 +97,7 @@ def test_an_error_in_the_app_is_told_and_kept_and_the_trainer_goes_on(
     if plant is FAILING_KEY:
         scene.begun()
         scene.terminal.type("\x14")
-    assert scene.terminal.wait(60) == 1
+    assert scene.terminal.wait(20) == 1
     scene.terminal.wait_for("trainers are not affected")
     seen = scene.terminal.seen()
     assert all(code in seen for code in LEFT)
@@ -114,7 +114,7 @@ def test_an_error_in_the_app_is_told_and_kept_and_the_trainer_goes_on(
 
 def test_an_error_before_the_first_picture_is_told_too(open_app: Callable[..., Any]) -> None:
     scene = open_app(OPEN, plant=FAILING_START)
-    assert scene.terminal.wait(60) == 1
+    assert scene.terminal.wait(20) == 1
     scene.terminal.wait_for(PLANTED)
     assert scene.terminal.modes() == scene.terminal.modes_before
 
@@ -124,7 +124,7 @@ def test_leaving_by_a_key_returns_zero_and_restores_the_terminal(open_app: Calla
     scene.terminal.wait_for("wmse-tui")
     scene.terminal.wait_quiet()
     scene.terminal.type("q")
-    assert scene.terminal.wait(60) == 0
+    assert scene.terminal.wait(10) == 0
     scene.terminal.wait_for(lambda seen: all(code in seen for code in LEFT))
     assert scene.terminal.modes() == scene.terminal.modes_before
 
@@ -136,7 +136,7 @@ def test_a_terminal_that_takes_nothing_more_cannot_keep_the_app_and_is_restored_
     scene.begun()
     scene.starve()
     os.kill(scene.terminal.pid, signal.SIGTERM)
-    assert scene.terminal.wait(60) == 143
+    assert scene.terminal.wait(10) == 143
     assert scene.terminal.modes() == scene.terminal.modes_before
     scene.terminal.go_on_reading()
     scene.terminal.wait_for(lambda seen: all(code in seen for code in LEFT))
@@ -150,7 +150,7 @@ def test_a_hang_up_of_a_terminal_that_takes_nothing_more_ends_the_app(open_app: 
     scene.begun()
     scene.starve()
     scene.terminal.hang_up()
-    assert scene.terminal.wait(60) == 129
+    assert scene.terminal.wait(10) == 129
     assert scene.trains_on()
 
 
@@ -187,7 +187,7 @@ def test_without_a_terminal_the_app_says_what_else_there_is(environ: dict[str, s
 
 def test_a_terminal_without_cursor_movement_is_none(open_app: Callable[..., Any]) -> None:
     scene = open_app(OPEN, TERM="dumb")
-    assert scene.terminal.wait(60) == 2
+    assert scene.terminal.wait(20) == 2
     scene.terminal.wait_for("TERM is dumb")
 
 
@@ -205,5 +205,5 @@ def test_the_real_trainer_trains_on_after_the_hang_up(open_app: Callable[..., An
     )
     scene.begun()
     scene.terminal.hang_up()
-    assert scene.terminal.wait(60) == 129
+    assert scene.terminal.wait(10) == 129
     assert scene.trains_on(4)

@@ -120,7 +120,7 @@ def test_a_session_from_the_first_screen_to_the_comparison_of_two_runs(
 
     # The terminal dies; the trainer goes on; another terminal shows the same run.
     app.hang_up()
-    assert app.wait(60) == 129
+    assert app.wait(5) == 129
     step = view_run(run).step
     app = open_app("attach", run.id)
     app.wait_until(lambda s: "Plots by epoch" in s and "no structure" in s, 90)
@@ -169,7 +169,7 @@ def test_a_session_from_the_first_screen_to_the_comparison_of_two_runs(
     app.type("q")
     app.wait_until(lambda s: "Leave running" in s)
     app.type("s")
-    assert app.wait(60) in (
+    assert app.wait(10) in (
         Exit.COMPLETED,
         Exit.STOPPED,
     )  # attach says how its run is: still at work, or stopped
