@@ -119,6 +119,16 @@ def test_the_newest_run_is_first_and_the_order_is_that_of_the_catalogue(root: Pa
     assert [run.run_id for run in told] == [run.id for run in list_runs(root)] == ["c", "twin", "a", "b"]
 
 
+def test_a_run_that_was_given_its_age_after_it_was_seen_takes_its_place(root: Path) -> None:
+    old, new = make(root, "old"), make(root, "new")
+    for run, time in ((old, 2e9), (new, 1e9)):
+        os.utime(run.config, (time, time))
+    digests = Digests(root)
+    assert [told.run_id for told in digests.refresh()] == ["old", "new"]
+    os.utime(old.config, (5e8, 5e8))  # as a copy does last
+    assert [told.run_id for told in digests.refresh()] == ["new", "old"] == [r.id for r in list_runs(root)]
+
+
 def test_nothing_new_is_the_very_same_and_reads_nothing(root: Path, read_anew: list[str]) -> None:
     make(root, "ended")
     make(root, "crashed", log=log_of(Phase("train")))

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import functools
+import os
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from wmse_tui.config.load import load_experiment, parse_experiment
@@ -56,6 +58,20 @@ def test_a_trainer_on_its_way_counts_as_at_work_and_hears_a_stop(trainers: Train
     wait_for(run, "stopped")
     trainers._processes[0].wait()
     assert trainers.active() == ()
+
+
+def test_an_ended_trainer_is_reaped_and_a_living_one_left_alone(trainers: Trainers) -> None:
+    ended, living = trainers.start(EXPERIMENT, name="ended"), trainers.start(EXPERIMENT, name="living")
+    wait_for(ended, "running")
+    wait_for(living, "running")
+    first, second = trainers._processes
+    trainers.ask_stop(ended)
+    os.waitid(os.P_PID, first.pid, os.WEXITED | os.WNOWAIT)
+    assert psutil.Process(first.pid).status() == psutil.STATUS_ZOMBIE
+    trainers.reap()
+    assert not psutil.pid_exists(first.pid)
+    assert second.returncode is None
+    assert trainers.active() == (living,)
 
 
 def test_a_run_launched_detached_is_nobodys_own(trainers: Trainers) -> None:

@@ -189,8 +189,11 @@ class Digests:
         before, self._runs = self._runs, {}
         for key in found:
             known = before.get(key)
-            if known is None or not known.run.config.exists():
+            made = None if known is None else _made(known.run)
+            if known is None or made is None:
                 known = _new(self.root / key[0])
+            else:
+                known.made = made  # a run that is being copied here gets its times last
             if known is not None:
                 self._runs[key] = known
 
@@ -248,10 +251,13 @@ class Digests:
 
 def _new(path: Path) -> _Run | None:
     run = RunDirectory(path.resolve())
-    if not run.is_run():
-        return None
+    made = _made(run) if run.is_run() else None
+    return None if made is None else _Run(run, made)
+
+
+def _made(run: RunDirectory) -> int | None:
     try:
-        return _Run(run, run.config.stat().st_mtime_ns)
+        return run.config.stat().st_mtime_ns
     except OSError:
         return None  # removed just now
 

@@ -227,7 +227,11 @@ class WmseApp(App[int]):
             self.run_worker(self._check_keys, thread=True, exit_on_error=False)
 
     def _tidy(self) -> None:
-        """Collect what reference counts leave, while nobody types: a full collection keeps a key waiting."""
+        """Reap ended trainers, and collect what reference counts leave.
+
+        That while nobody types: a full collection keeps a key waiting.
+        """
+        self.trainers.reap()
         if time.monotonic() - self._last_key > _QUIET:
             gc.collect()
 

@@ -106,7 +106,7 @@ class Trainers:
 
     def active(self) -> tuple[RunDirectory, ...]:
         """This app's own runs that are being trained now, or whose trainer is on its way."""
-        # A trainer takes the lock seconds after its birth. Asking also reaps the ended ones.
+        # A trainer takes the lock seconds after its birth.
         alive = {path for path, process in self._latest.items() if process.poll() is None}
         return tuple(run for run in self._own.values() if run.path in alive or _trained(run))
 
@@ -116,6 +116,11 @@ class Trainers:
         self._latest[run.path] = process
         if own:
             self.adopt(run)
+
+    def reap(self) -> None:
+        """Take note of processes that have ended: until then the system keeps an entry of each."""
+        for process in self._processes:
+            process.poll()
 
     def release(self) -> None:
         """Forget the processes: they are meant to outlive this one, and nothing should warn of that."""

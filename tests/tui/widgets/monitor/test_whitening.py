@@ -22,7 +22,7 @@ def rows(view: RunView, space: str) -> list[str]:
 def test_the_numbers_of_the_projector_stand_beside_what_they_would_be_for_noise(make_run: MakeRun) -> None:
     assert rows(view_run(make_run("small", "completed")), "projector") == [
         "projector step 20, 256 images",
-        "effective rank   26.4 of 32 (noise 29.8)",
+        "effective rank   26.4 of 32 (noise 30)",
         "condition number 44 (noise 35.5)",
         "smallest pivot   0.05",
         "feature std      0.159 (even 1)",

@@ -113,7 +113,7 @@ def spread_rows(view: RunView, told: Diagnostics | None, space: str) -> list[Con
     if told is None:
         return [Content.assemble((space, "bold"), (" not looked at yet", "dim"))]
     where = f" step {told.step}, {told.samples} images"
-    noise = f" (noise {number(told.effective_rank_null, 3)})" if told.effective_rank_null is not None else ""
+    noise = f" (noise {told.effective_rank_null:.0f})" if told.effective_rank_null is not None else ""
     rank = f"{number(told.effective_rank, 3)} of {told.dim}{noise}"
     pivot = number(told.smallest_pivot, 2) if told.smallest_pivot is not None else "no factorisation"
     return [
