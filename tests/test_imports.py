@@ -79,10 +79,10 @@ def test_the_trainer_and_the_evaluator_load_no_interface(tmp_path: Path) -> None
 
 
 def test_the_inspector_loads_no_interface_and_begins_without_torch(tmp_path: Path) -> None:
-    inspection = "wmse_tui.engine.inspection"
-    begun = imports_of(f"wmse_tui.engine.inspect, {inspection}.service", tmp_path)
+    service = "wmse_tui.engine.service"
+    begun = imports_of(f"wmse_tui.engine.inspect, {service}.server", tmp_path)
     assert not begun & {*HEAVY, *INTERFACE}
-    loaded = imports_of(f"{inspection}.describe, {inspection}.measure, {inspection}.views", tmp_path)
+    loaded = imports_of(f"{service}.describe, {service}.measure, {service}.view_previews", tmp_path)
     assert "torch" in loaded
     assert not loaded & set(INTERFACE)
 

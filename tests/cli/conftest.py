@@ -14,8 +14,8 @@ from typer.testing import CliRunner, Result
 
 from wmse_tui.config.load import dump_experiment, load_experiment
 from wmse_tui.runs.directory import RunDirectory, create_run
-from wmse_tui.runs.encoding import encode
-from wmse_tui.runs.events import (
+from wmse_tui.runs.log.encoding import encode
+from wmse_tui.runs.log.events import (
     Attempt,
     Checkpoint,
     Epoch,
@@ -29,20 +29,20 @@ from wmse_tui.runs.events import (
     Record,
     Steps,
 )
-from wmse_tui.runs.launch import launch_trainer
-from wmse_tui.runs.summary import with_preset
+from wmse_tui.runs.process.launch import launch_trainer
+from wmse_tui.runs.state.config_summary import with_preset
 
 START = 1_772_366_400.0  # 2026-03-01 12:00:00 UTC
 
 TRAINER = """#!{python}
 import os, signal, sys, time
 from pathlib import Path
-from wmse_tui.runs.control import pending, take
+from wmse_tui.runs.process.control import pending, take
 from wmse_tui.runs.directory import RunDirectory
-from wmse_tui.runs.events import *
-from wmse_tui.runs.lock import RunLock
-from wmse_tui.runs.process import write_trainer
-from wmse_tui.runs.writer import EventWriter
+from wmse_tui.runs.log.events import *
+from wmse_tui.runs.process.lock import RunLock
+from wmse_tui.runs.process.identity import write_trainer
+from wmse_tui.runs.log.writer import EventWriter
 
 SCENARIO = {scenario!r}
 signals = []
@@ -168,7 +168,7 @@ def trainer(standin: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> Ca
     def use(scenario: str, *, saving: float = 0.0) -> None:
         python = standin(scenario, saving=saving)
         monkeypatch.setattr(
-            "wmse_tui.runs.launch.launch_trainer", functools.partial(launch_trainer, python=python)
+            "wmse_tui.runs.process.launch.launch_trainer", functools.partial(launch_trainer, python=python)
         )
 
     return use

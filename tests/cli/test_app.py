@@ -10,7 +10,7 @@ import pytest
 from typer.testing import Result
 
 import wmse_tui.tui.start
-from wmse_tui.runs.watch import view_run
+from wmse_tui.runs.state.watch import view_run
 from wmse_tui.tui.start import NoTerminal
 
 Cli = Callable[..., Result]

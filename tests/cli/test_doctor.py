@@ -23,7 +23,7 @@ from wmse_tui.cli.checkup.storage import filesystem, queue_finding, storage_find
 from wmse_tui.config.load import load_experiment
 from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.queue import tickets
-from wmse_tui.runs.slots import Wish, make_folders
+from wmse_tui.runs.queue.gpu_slots import DeviceRequest, make_folders
 
 REPORT = {
     "torch": "2.11.0",
@@ -186,7 +186,9 @@ def test_the_queue_tells_who_waits_and_who_lost_the_place(
     monkeypatch.setenv("WMSE_TUI_QUEUE", str(folder))
     assert queue_finding(folder) == Finding("queue", "ok", f"{folder}, 0 runs waiting")
     make_folders()
-    held = [tickets.write_ticket(RunDirectory(tmp_path / name), Wish(("machine",)))[1] for name in "ab"]
+    held = [
+        tickets.write_ticket(RunDirectory(tmp_path / name), DeviceRequest(("machine",)))[1] for name in "ab"
+    ]
     assert queue_finding(folder).text == f"{folder}, 2 runs waiting"
     os.close(held[0])  # as the death of who waited does
     finding = queue_finding(folder)

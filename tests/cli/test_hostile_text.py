@@ -20,12 +20,12 @@ from wmse_tui.cli.report import report
 from wmse_tui.config.load import dump_experiment, load_experiment
 from wmse_tui.config.locations import runs_dir
 from wmse_tui.runs.directory import RunDirectory, create_run
-from wmse_tui.runs.encoding import encode
-from wmse_tui.runs.events import Record
-from wmse_tui.runs.fold import fold_all
-from wmse_tui.runs.reader import read_log
-from wmse_tui.runs.summary import Summary
-from wmse_tui.runs.view import RunView
+from wmse_tui.runs.log.encoding import encode
+from wmse_tui.runs.log.events import Record
+from wmse_tui.runs.log.reader import read_log
+from wmse_tui.runs.state.config_summary import ConfigSummary
+from wmse_tui.runs.state.fold import fold_all
+from wmse_tui.runs.state.run import RunState
 
 Cli = Callable[..., Result]
 anything = st.text(st.characters(codec="utf-8"), max_size=40)
@@ -37,7 +37,7 @@ anything = st.text(st.characters(codec="utf-8"), max_size=40)
 def test_render_no_control_chars(text: str) -> None:
     """`show`, the plain lines of `--headless` and error messages, with any text in every place of a log."""
     records = [Record(1, n, 1e9 + n, 1, event) for n, event in enumerate(hostile_events(text), 1)]
-    view = fold_all(RunView(run_id=text, path=text, summary=Summary(title=text, preset=text)), records)
+    view = fold_all(RunState(run_id=text, path=text, summary=ConfigSummary(title=text, preset=text)), records)
     assert not acts(report(view))
     plain = PlainLines()
     assert not any(acts(line) for record in records for line in plain.lines(record, view))
@@ -89,7 +89,7 @@ def test_no_command_sends_what_a_file_or_an_argument_says(
 
 def test_the_live_display_sends_nothing_of_it(hostile: RunDirectory) -> None:
     """Drawn without a terminal: whatever is left of control characters would come from the run."""
-    from wmse_tui.runs.watch import view_run
+    from wmse_tui.runs.state.watch import view_run
 
     console = Console(file=io.StringIO(), force_terminal=False, width=100)
     console.print(draw(frame(view_run(hostile), NASTY), 100))

@@ -9,9 +9,9 @@ import pytest
 from rich.console import Console
 
 from wmse_tui.cli.follow.live import Frame, LiveDisplay, draw, frame
-from wmse_tui.runs.events import Attempt, Notice, Phase, Record
-from wmse_tui.runs.fold import fold_all
-from wmse_tui.runs.view import RunView
+from wmse_tui.runs.log.events import Attempt, Notice, Phase, Record
+from wmse_tui.runs.state.fold import fold_all
+from wmse_tui.runs.state.run import RunState
 
 GOLDEN = """\
 a-run  running
@@ -28,9 +28,9 @@ note  5000 of 50000 images are used
 
 
 @pytest.fixture
-def view(records: tuple[Record, ...]) -> RunView:
+def view(records: tuple[Record, ...]) -> RunState:
     """The short run after its first epoch."""
-    return replace(fold_all(RunView(run_id="a-run"), records[:9]), state="running")
+    return replace(fold_all(RunState(run_id="a-run"), records[:9]), state="running")
 
 
 def text_of(shown: Frame, width: int = 80) -> str:
@@ -41,12 +41,12 @@ def text_of(shown: Frame, width: int = 80) -> str:
     return "".join(line.rstrip() + "\n" for line in capture.get().splitlines())
 
 
-def test_a_frame_says_how_far_the_run_is(view: RunView) -> None:
+def test_a_frame_says_how_far_the_run_is(view: RunState) -> None:
     assert text_of(frame(view)) == GOLDEN
 
 
 def test_the_best_and_the_latest_accuracies_are_told_apart(records: tuple[Record, ...]) -> None:
-    view = fold_all(RunView(run_id="a-run"), records[:12])
+    view = fold_all(RunState(run_id="a-run"), records[:12])
     worse = replace(view.evaluations[-1], epoch=3, linear=None, knn=None)
     text = text_of(frame(replace(view, evaluations=(*view.evaluations, worse))))
     assert "latest     nothing to evaluate (epoch 3)" in text
@@ -54,7 +54,7 @@ def test_the_best_and_the_latest_accuracies_are_told_apart(records: tuple[Record
 
 
 @pytest.mark.parametrize("width", [40, 80, 120, 200])
-def test_no_row_is_wider_than_the_terminal(view: RunView, width: int) -> None:
+def test_no_row_is_wider_than_the_terminal(view: RunState, width: int) -> None:
     long = replace(
         view,
         run_id="r" * 64,
@@ -67,26 +67,26 @@ def test_no_row_is_wider_than_the_terminal(view: RunView, width: int) -> None:
     assert lines[-1] == ""  # room for the terminal's echo of a key
 
 
-def test_what_the_command_says_can_be_read_whole_in_eighty_columns(view: RunView) -> None:
+def test_what_the_command_says_can_be_read_whole_in_eighty_columns(view: RunState) -> None:
     message = "stopping: the trainer saves and leaves (Ctrl-C again: do not wait for it)"
     assert message in text_of(frame(view, message))
     assert message.split() == " ".join(text_of(frame(view, message), 40).splitlines()[-3:]).split()
 
 
 def test_a_completed_run_has_full_bars_and_no_message(records: tuple[Record, ...]) -> None:
-    shown = frame(replace(fold_all(RunView(run_id="a-run"), records), state="completed"), "stopping")
+    shown = frame(replace(fold_all(RunState(run_id="a-run"), records), state="completed"), "stopping")
     assert (shown.epoch, shown.step) == ((2, 2), (4, 4))
     assert "stopping" not in text_of(shown)
 
 
-def test_a_run_that_has_not_reported_yet_has_a_frame(view: RunView) -> None:
-    text = text_of(frame(RunView(run_id="a-run", state="starting")))
+def test_a_run_that_has_not_reported_yet_has_a_frame(view: RunState) -> None:
+    text = text_of(frame(RunState(run_id="a-run", state="starting")))
     assert text.startswith("a-run  starting\n")
     assert "0/?" in text
     assert "loss" not in text  # nothing is shown of what is not known yet
 
 
-def test_text_of_the_log_cannot_control_the_terminal(view: RunView) -> None:
+def test_text_of_the_log_cannot_control_the_terminal(view: RunState) -> None:
     assert isinstance(view.setup, Attempt)
     evil = "\x1b]52;c;eA==\x07 [bold]not markup[/bold] \u202e"
     shown = frame(
@@ -99,7 +99,7 @@ def test_text_of_the_log_cannot_control_the_terminal(view: RunView) -> None:
     assert text.count("[bold]not markup[/bold]") == 3
 
 
-def test_it_draws_four_times_a_second_at_most_and_never_the_same_twice(view: RunView) -> None:
+def test_it_draws_four_times_a_second_at_most_and_never_the_same_twice(view: RunState) -> None:
     now = [0.0]
     out = io.StringIO()
     console = Console(file=out, width=80, force_terminal=True, legacy_windows=False)

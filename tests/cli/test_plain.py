@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from wmse_tui.cli.follow.plain import PlainDisplay, PlainLines
-from wmse_tui.runs.events import Control, Epoch, Error, Event, Notice, Phase, Record, Steps
-from wmse_tui.runs.fold import fold
-from wmse_tui.runs.view import RunView
+from wmse_tui.runs.log.events import Control, Epoch, Error, Event, Notice, Phase, Record, Steps
+from wmse_tui.runs.state.fold import fold
+from wmse_tui.runs.state.run import RunState
 
 START = 1_772_366_400.0
 
@@ -27,7 +27,7 @@ GOLDEN = """\
 
 def lines_of(records: tuple[Record, ...]) -> list[str]:
     """All lines of a log, the view being folded along."""
-    plain, view, lines = PlainLines(), RunView(), []
+    plain, view, lines = PlainLines(), RunState(), []
     for record in records:
         view = fold(view, record)
         lines += plain.lines(record, view)
@@ -71,10 +71,10 @@ def test_whoever_comes_late_gets_the_newest_lines_and_their_number() -> None:
     records = tuple(at(n, Notice("info", "N", f"notice {n}"), n) for n in range(100))
     printed: list[str] = []
     display = PlainDisplay(printed.append)
-    display.show(RunView(), records)
+    display.show(RunState(), records)
     assert printed[0] == "(60 earlier lines left out)"
     assert [line.split()[-1] for line in printed[1:]] == [str(n) for n in range(60, 100)]
-    display.show(RunView(), records[:1])
+    display.show(RunState(), records[:1])
     assert len(printed) == 42
 
 

@@ -11,11 +11,11 @@ import pytest
 from typer.testing import Result
 
 from wmse_tui.runs.annotations import read_annotations
-from wmse_tui.runs.catalogue import list_runs
-from wmse_tui.runs.lock import take
-from wmse_tui.runs.queue import places, tickets
-from wmse_tui.runs.slots import make_folders, slot_lock
-from wmse_tui.runs.watch import view_run
+from wmse_tui.runs.process.lock import take
+from wmse_tui.runs.queue import status, tickets
+from wmse_tui.runs.queue.gpu_slots import make_folders, slot_lock
+from wmse_tui.runs.state.watch import view_run
+from wmse_tui.runs.table.catalogue import list_runs
 
 Cli = Callable[..., Result]
 QUEUE = ("run", "--preset", "quickstart", "--set", "compute.device=cpu", "--queue")
@@ -26,13 +26,13 @@ SWEEP = ("run", "--preset", "quickstart", "--set", "compute.device=cpu", "--swee
 def _taken(tmp_path: Path) -> Iterator[None]:
     """Nothing starts while the test lasts, and nobody is left waiting after it."""
     make_folders()
-    places.forget()
+    status.forget()
     slot = take(slot_lock("machine"))
     assert slot is not None
     yield
     for run in list_runs(tmp_path / "runs"):
         if tickets.of_run(run) is not None:
-            places.cancel(run)
+            status.cancel(run)
     os.close(slot)
 
 

@@ -178,7 +178,7 @@ def test_a_trainer_that_had_no_room_for_a_last_word_is_told_so(
 
     usage = namedtuple("usage", "total used free")
     trainer("killed")
-    monkeypatch.setattr("wmse_tui.runs.place.check_place", lambda root: "")
+    monkeypatch.setattr("wmse_tui.runs.preflight.check_runs_dir", lambda root: "")
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(10**9, 10**9, 4096))
     result = cli(*QUICK, "--name", "mine")
     assert "is full (4.1 kB left), so it could not even write why." in result.stderr
@@ -242,8 +242,8 @@ def test_the_same_name_with_another_configuration_shows_the_difference(cli: Cli,
 def test_resume_of_a_running_run_is_refused_with_73(
     cli: Cli, trainer: Trainer, make_run: Callable[..., RunDirectory]
 ) -> None:
-    from wmse_tui.runs.lock import RunLock
-    from wmse_tui.runs.process import write_trainer
+    from wmse_tui.runs.process.identity import write_trainer
+    from wmse_tui.runs.process.lock import RunLock
 
     run = make_run("mine", upto=-1)
     with RunLock(run):
@@ -349,10 +349,10 @@ def test_a_trainer_that_cannot_be_launched_leaves_no_run(
 ) -> None:
     import functools
 
-    from wmse_tui.runs.launch import launch_trainer
+    from wmse_tui.runs.process.launch import launch_trainer
 
     broken = functools.partial(launch_trainer, python=tmp_path / "no-such-python")
-    monkeypatch.setattr("wmse_tui.runs.launch.launch_trainer", broken)
+    monkeypatch.setattr("wmse_tui.runs.process.launch.launch_trainer", broken)
     result = cli(*QUICK)
     assert result.exit_code == 1
     assert result.stderr.startswith("wmse-tui: the trainer cannot be started")

@@ -12,7 +12,7 @@ from typer.testing import Result
 from wmse_tui.cli.report import report
 from wmse_tui.config.sections.paper import Paper
 from wmse_tui.runs.directory import RunDirectory
-from wmse_tui.runs.events import (
+from wmse_tui.runs.log.events import (
     Diagnostics,
     Error,
     Evaluation,
@@ -22,7 +22,7 @@ from wmse_tui.runs.events import (
     Notice,
     Resources,
 )
-from wmse_tui.runs.watch import view_run
+from wmse_tui.runs.state.watch import view_run
 
 Cli = Callable[..., Result]
 MakeRun = Callable[..., RunDirectory]

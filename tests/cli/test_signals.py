@@ -14,14 +14,14 @@ from pathlib import Path
 
 import pytest
 
-from wmse_tui.runs.control import request
 from wmse_tui.runs.directory import RunDirectory
-from wmse_tui.runs.process import read_trainer
-from wmse_tui.runs.watch import view_run
+from wmse_tui.runs.process.control import request
+from wmse_tui.runs.process.identity import read_trainer
+from wmse_tui.runs.state.watch import view_run
 
 DRIVER = """
 import functools, sys
-import wmse_tui.runs.launch as launch
+import wmse_tui.runs.process.launch as launch
 launch.launch_trainer = functools.partial(launch.launch_trainer, python=sys.argv.pop(1))
 import wmse_tui.cli.follow.stopping as stopping
 stopping.PATIENCE_SECONDS = 1.0

@@ -14,7 +14,7 @@ from wmse_tui.cli.commands.logs import Tail
 from wmse_tui.config.load import parse_experiment
 from wmse_tui.config.presets import find_preset, preset_names
 from wmse_tui.runs.directory import RunDirectory
-from wmse_tui.runs.lock import RunLock
+from wmse_tui.runs.process.lock import RunLock
 
 Cli = Callable[..., Result]
 MakeRun = Callable[..., RunDirectory]

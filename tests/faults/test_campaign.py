@@ -18,7 +18,7 @@ import pytest
 from wmse_tui.config.load import dump_experiment, load_experiment
 from wmse_tui.engine.training.checkpoints import read_checkpoint
 from wmse_tui.runs.directory import RunDirectory, create_run
-from wmse_tui.runs.watch import view_run
+from wmse_tui.runs.state.watch import view_run
 
 Record = Callable[[str, object], None]
 SEED = int(os.environ.get("FAULT_SEED", random.SystemRandom().randrange(2**32)))

@@ -14,9 +14,9 @@ import pytest
 
 from wmse_tui.config.load import dump_experiment, load_experiment
 from wmse_tui.runs.directory import RunDirectory, create_run
-from wmse_tui.runs.launch import trainer_command
-from wmse_tui.runs.view import RunView
-from wmse_tui.runs.watch import view_run
+from wmse_tui.runs.process.launch import trainer_command
+from wmse_tui.runs.state.run import RunState
+from wmse_tui.runs.state.watch import view_run
 
 Record = Callable[[str, object], None]
 WORKERS = ("compute.loader=workers", "compute.workers=2", "evaluation.every=10000")
@@ -42,7 +42,7 @@ def start(run: RunDirectory, *before: str) -> subprocess.Popen[bytes]:
         )
 
 
-def failed(run: RunDirectory, process: subprocess.Popen[bytes]) -> RunView:
+def failed(run: RunDirectory, process: subprocess.Popen[bytes]) -> RunState:
     assert process.wait(120) == 1, run.trainer_log.read_text()
     view = view_run(run)
     assert view.state == "failed"

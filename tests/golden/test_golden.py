@@ -23,14 +23,14 @@ from wmse_tui.engine.evaluation.interruption import no_progress
 from wmse_tui.engine.training.checkpoints import verify_checkpoint
 from wmse_tui.engine.training.requests import STOP_SIGNALS
 from wmse_tui.engine.training.session import run_session
-from wmse_tui.runs.catalogue import list_runs
-from wmse_tui.runs.digest import digest
 from wmse_tui.runs.directory import RunDirectory, remove_run
-from wmse_tui.runs.embedding import read_embedding
-from wmse_tui.runs.own import OwnRuns
-from wmse_tui.runs.recipe import read_configuration
-from wmse_tui.runs.story import Story
-from wmse_tui.runs.watch import view_run
+from wmse_tui.runs.log.activity import ActivityLog
+from wmse_tui.runs.state.embedding import read_embedding
+from wmse_tui.runs.state.watch import view_run
+from wmse_tui.runs.table.catalogue import list_runs
+from wmse_tui.runs.table.index import digest
+from wmse_tui.runs.table.own_runs import OwnRuns
+from wmse_tui.runs.table.recipe import read_configuration
 
 HERE = Path(__file__).parent
 FORMATS = sorted(folder.name for folder in HERE.iterdir() if (folder / "completed.json").exists())
@@ -69,7 +69,7 @@ def cli(*arguments: str) -> str:
 
 def test_every_format_that_was_written_is_here() -> None:
     from wmse_tui.engine.training.checkpoints import FORMAT
-    from wmse_tui.runs.events import VERSION
+    from wmse_tui.runs.log.events import VERSION
 
     assert FORMATS == ["v1"], "a new format needs its golden directories: scripts/golden"
     assert (VERSION, FORMAT) == (1, 1), "a new version of log or checkpoint is a new format"
@@ -85,7 +85,7 @@ def test_they_are_listed_and_fold_to_what_they_were(golden: Path) -> None:
         short = digest(view_run(run))
         assert (short.state, short.step, short.loss) == (told["state"], told["step"], told["loss"])
         assert view_run(run).checkpoints[-1].step == told["step"]
-        assert len(Story(run).poll(budget_seconds=60)) > 5
+        assert len(ActivityLog(run).poll(budget_seconds=60)) > 5
     own = OwnRuns().of(digest(view_run(run)) for run in runs.values())
     assert [run.experiment.seed if run.experiment else None for run in own] == [7, 7]
 

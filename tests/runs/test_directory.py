@@ -13,13 +13,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wmse_tui.runs.control import request
 from wmse_tui.runs.directory import RunDirectory, check_name, create_run, remove_run
 from wmse_tui.runs.errors import BadRunName, LocksUnsupported, NotARun, RunBusy, RunExists, StorageError
 from wmse_tui.runs.files import append_private
-from wmse_tui.runs.lock import RunLock
-from wmse_tui.runs.process import write_trainer
-from wmse_tui.runs.writer import EventWriter
+from wmse_tui.runs.log.writer import EventWriter
+from wmse_tui.runs.process.control import request
+from wmse_tui.runs.process.identity import write_trainer
+from wmse_tui.runs.process.lock import RunLock
 
 
 def test_a_run_holds_its_configuration_and_its_folders(root: Path) -> None:
@@ -145,7 +145,7 @@ def test_a_run_that_is_being_trained_stays(run: RunDirectory, spawn: Callable[..
 def test_without_locks_a_living_trainer_protects_its_run(
     run: RunDirectory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delattr("wmse_tui.runs.lock.fcntl.F_OFD_SETLK")
+    monkeypatch.delattr("wmse_tui.runs.process.lock.fcntl.F_OFD_SETLK")
     write_trainer(run, attempt=1)
     with pytest.raises(RunBusy, match="run little seems to be training: process"):
         remove_run(run)

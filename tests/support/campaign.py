@@ -21,7 +21,7 @@ from wmse_tui.config.load import dump_experiment, load_experiment
 from wmse_tui.engine.training.checkpoints import newest_checkpoint, read_checkpoint
 from wmse_tui.engine.training.session import run_session
 from wmse_tui.runs.directory import RunDirectory, create_run
-from wmse_tui.runs.watch import view_run
+from wmse_tui.runs.state.watch import view_run
 
 TINY = (
     "seed=7",

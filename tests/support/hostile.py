@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from wmse_tui.runs.events import (
+from wmse_tui.runs.log.events import (
     Artifact,
     Attempt,
     Checkpoint,

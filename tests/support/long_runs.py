@@ -14,8 +14,8 @@ from pathlib import Path
 
 from wmse_tui.config.load import dump_experiment, load_experiment
 from wmse_tui.runs.directory import RunDirectory, create_run
-from wmse_tui.runs.encoding import encode
-from wmse_tui.runs.events import (
+from wmse_tui.runs.log.encoding import encode
+from wmse_tui.runs.log.events import (
     Attempt,
     Diagnostics,
     Epoch,
@@ -29,10 +29,10 @@ from wmse_tui.runs.events import (
     Resources,
     Steps,
 )
-from wmse_tui.runs.lock import RunLock
-from wmse_tui.runs.process import host, write_trainer
-from wmse_tui.runs.summary import with_preset
-from wmse_tui.runs.writer import EventWriter
+from wmse_tui.runs.log.writer import EventWriter
+from wmse_tui.runs.process.identity import host, write_trainer
+from wmse_tui.runs.process.lock import RunLock
+from wmse_tui.runs.state.config_summary import with_preset
 
 STEPS_PER_EPOCH = 97
 STEPS_PER_SECOND = 11.574  # a million in a day

@@ -7,7 +7,7 @@ from subprocess import Popen
 
 from wmse_tui.runs.directory import RunDirectory, create_run
 from wmse_tui.runs.queue.enqueue import enqueue
-from wmse_tui.runs.slots import Wish
+from wmse_tui.runs.queue.gpu_slots import DeviceRequest
 
 CONFIG = """\
 dataset: {name: patterns}
@@ -20,10 +20,10 @@ TRAINER = """#!{python}
 import fcntl, os, sys, time
 from pathlib import Path
 from wmse_tui.runs.directory import RunDirectory
-from wmse_tui.runs.events import Error, Exit, Phase
-from wmse_tui.runs.lock import RunLock
-from wmse_tui.runs.process import write_trainer
-from wmse_tui.runs.writer import EventWriter
+from wmse_tui.runs.log.events import Error, Exit, Phase
+from wmse_tui.runs.process.lock import RunLock
+from wmse_tui.runs.process.identity import write_trainer
+from wmse_tui.runs.log.writer import EventWriter
 run = RunDirectory(Path(sys.argv[-1]))
 diary = os.open(run.path.parent / "diary", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
 os.write(diary, f"+{{run.id}}\\n".encode())
@@ -47,7 +47,7 @@ os.write(diary, f"-{{run.id}}\\n".encode())
 """
 """Notes when it begins and ends, and where somebody else trains on its slot (!); trains until it may end, and
 YARD_SECONDS longer; fails in a run called bad."""
-HERE = Wish(("machine",))
+HERE = DeviceRequest(("machine",))
 
 
 class Yard:
@@ -57,7 +57,7 @@ class Yard:
         self.root, self.python = root, python
         self.processes: dict[str, Popen[bytes]] = {}
 
-    def queue(self, name: str, *after: RunDirectory, wanted: Wish = HERE) -> RunDirectory:
+    def queue(self, name: str, *after: RunDirectory, wanted: DeviceRequest = HERE) -> RunDirectory:
         run = create_run(self.root, CONFIG, name=name)
         self.processes[name] = enqueue(run, after=after, wanted=wanted, python=self.python)
         return run

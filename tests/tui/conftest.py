@@ -32,8 +32,8 @@ from textual.pilot import Pilot
 from wmse_tui.config.load import dump_experiment, load_experiment
 from wmse_tui.runs.annotations import Annotations, write_annotations
 from wmse_tui.runs.directory import RunDirectory, create_run
-from wmse_tui.runs.encoding import encode
-from wmse_tui.runs.events import (
+from wmse_tui.runs.log.encoding import encode
+from wmse_tui.runs.log.events import (
     Attempt,
     Checkpoint,
     Diagnostics,
@@ -50,14 +50,14 @@ from wmse_tui.runs.events import (
     Resources,
     Steps,
 )
-from wmse_tui.runs.launch import launch_trainer
-from wmse_tui.runs.lock import RunLock
-from wmse_tui.runs.process import Process, Trainer
-from wmse_tui.runs.summary import with_preset
-from wmse_tui.runs.view import STATES
-from wmse_tui.tui.app import Opening, WmseApp
+from wmse_tui.runs.process.identity import Process, TrainerRecord
+from wmse_tui.runs.process.launch import launch_trainer
+from wmse_tui.runs.process.lock import RunLock
+from wmse_tui.runs.state.config_summary import with_preset
+from wmse_tui.runs.state.run import STATES
+from wmse_tui.tui.app import AppOptions, WmseApp
 from wmse_tui.tui.launching import Trainers
-from wmse_tui.tui.profile import Beats
+from wmse_tui.tui.refresh import RefreshRates
 from wmse_tui.tui.settings import Settings
 
 START = 1_772_366_400.0
@@ -66,7 +66,7 @@ NOW = START + 3 * 3600
 """What `still` takes the time to be."""
 HERE = "gpu-a"
 """What `still` calls this machine; hand-made runs are of it unless said."""
-QUICK = Beats("local", poll=0.02, text=0.02, charts=0.02, catalogue=0.04)
+QUICK = RefreshRates("local", poll=0.02, text=0.02, charts=0.02, catalogue=0.04)
 """Beats with which a test need not wait."""
 
 
@@ -343,15 +343,17 @@ def make_run(runs_root: Path, still: None) -> Iterator[MakeRun]:
 
 
 def _say_who(run: RunDirectory, state: str, started: float) -> None:
-    from wmse_tui.runs import process
+    from wmse_tui.runs.process import identity
 
     if state == "starting":
-        process._write(run, Trainer(process=None, time=NOW - 5, host=HERE))
+        identity._write(run, TrainerRecord(process=None, time=NOW - 5, host=HERE))
     elif state == "crashed":
-        process._write(run, Trainer(process=Process(77, 1, "b", HERE), time=started, host=HERE, attempt=1))
+        identity._write(
+            run, TrainerRecord(process=Process(77, 1, "b", HERE), time=started, host=HERE, attempt=1)
+        )
     elif state == "unknown":
-        process._write(
-            run, Trainer(process=Process(77, 1, "b", "gpu-b"), time=started, host="gpu-b", attempt=1)
+        identity._write(
+            run, TrainerRecord(process=Process(77, 1, "b", "gpu-b"), time=started, host="gpu-b", attempt=1)
         )
 
 
@@ -393,13 +395,13 @@ def make_app(runs_root: Path) -> Iterator[MakeApp]:
         run: RunDirectory | None = None,
         own: bool = False,
         trainer: Path | None = None,
-        beats: Beats = QUICK,
+        beats: RefreshRates = QUICK,
         problems: tuple[str, ...] = (),
         **settings: Any,
     ) -> WmseApp:
         values = {"ascii": False, "profile": "local", **settings}
         app = WmseApp(
-            Opening(
+            AppOptions(
                 runs_root=runs_root,
                 run=run,
                 own=own,
@@ -418,9 +420,9 @@ def make_app(runs_root: Path) -> Iterator[MakeApp]:
 
     yield make
     for app in apps:
-        for process in app.trainers._processes:
-            process.kill()
-            process.wait()
+        for identity in app.trainers._processes:
+            identity.kill()
+            identity.wait()
 
 
 def _never(run: RunDirectory) -> subprocess.Popen[bytes]:

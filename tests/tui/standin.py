@@ -14,9 +14,8 @@ import time
 from pathlib import Path
 from typing import Literal
 
-from wmse_tui.runs.control import pending, take
 from wmse_tui.runs.directory import RunDirectory
-from wmse_tui.runs.events import (
+from wmse_tui.runs.log.events import (
     Attempt,
     Control,
     Epoch,
@@ -27,10 +26,11 @@ from wmse_tui.runs.events import (
     Phase,
     Steps,
 )
-from wmse_tui.runs.lock import RunLock
-from wmse_tui.runs.process import host, write_trainer
-from wmse_tui.runs.watch import view_run
-from wmse_tui.runs.writer import EventWriter
+from wmse_tui.runs.log.writer import EventWriter
+from wmse_tui.runs.process.control import pending, take
+from wmse_tui.runs.process.identity import host, write_trainer
+from wmse_tui.runs.process.lock import RunLock
+from wmse_tui.runs.state.watch import view_run
 
 PER_EPOCH = 10
 step_seconds = float(os.environ.get("STANDIN_STEP", "0.02"))

@@ -11,8 +11,8 @@ from textual.app import SystemCommand
 from textual.dom import DOMNode
 from textual.widgets import Button
 
-from wmse_tui.runs.control import pending
 from wmse_tui.runs.directory import RunDirectory
+from wmse_tui.runs.process.control import pending
 from wmse_tui.tui.app import PLACES, WmseApp
 from wmse_tui.tui.feed import RunChanged
 from wmse_tui.tui.screens.help import HelpScreen

@@ -14,14 +14,14 @@ from long_runs import make_run as make_long_run
 from long_runs import write_day
 
 from wmse_tui.runs.directory import RunDirectory
-from wmse_tui.runs.encoding import encode
-from wmse_tui.runs.events import Phase, Record, Steps
-from wmse_tui.runs.view import RunView
+from wmse_tui.runs.log.encoding import encode
+from wmse_tui.runs.log.events import Phase, Record, Steps
+from wmse_tui.runs.state.run import RunState
 from wmse_tui.tui.feed import CatalogueChanged, Feed, RunChanged, RunUnreadable
-from wmse_tui.tui.profile import Beats
+from wmse_tui.tui.refresh import RefreshRates
 
 MakeRun = Callable[..., RunDirectory]
-QUICK = Beats("local", poll=0.01, text=0.01, charts=0.01, catalogue=0.02)
+QUICK = RefreshRates("local", poll=0.01, text=0.01, charts=0.01, catalogue=0.02)
 
 
 class Listener:
@@ -228,9 +228,9 @@ def test_a_phase_alone_is_a_change(feed: Feed, make_run: MakeRun) -> None:
 
 def test_of_what_came_during_a_stall_the_newest_is_enough() -> None:
     run, other = RunDirectory(Path("/runs/a")), RunDirectory(Path("/runs/b"))
-    old = RunChanged(run, RunView(step=1), None)
-    assert old.can_replace(RunChanged(run, RunView(step=2), None))
-    assert not old.can_replace(RunChanged(other, RunView(step=2), None))
+    old = RunChanged(run, RunState(step=1), None)
+    assert old.can_replace(RunChanged(run, RunState(step=2), None))
+    assert not old.can_replace(RunChanged(other, RunState(step=2), None))
     assert not old.can_replace(RunUnreadable(run, "gone"))
     assert CatalogueChanged((), 3).can_replace(CatalogueChanged((), 2))
     assert not CatalogueChanged((), 3).can_replace(old)

@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 import pytest
 
-from wmse_tui.runs.catalogue import list_runs
 from wmse_tui.runs.directory import RunDirectory
-from wmse_tui.runs.watch import view_run
+from wmse_tui.runs.state.watch import view_run
+from wmse_tui.runs.table.catalogue import list_runs
 from wmse_tui.tui.app import WmseApp
 
 

@@ -12,12 +12,12 @@ import psutil
 import pytest
 
 from wmse_tui.config.load import load_experiment, parse_experiment
-from wmse_tui.runs.control import pending
 from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.errors import BadPlace, LaunchError, RunExists
-from wmse_tui.runs.launch import launch_trainer
-from wmse_tui.runs.summary import summarise
-from wmse_tui.runs.watch import view_run
+from wmse_tui.runs.process.control import pending
+from wmse_tui.runs.process.launch import launch_trainer
+from wmse_tui.runs.state.config_summary import summarise
+from wmse_tui.runs.state.watch import view_run
 from wmse_tui.tui.launching import Trainers
 
 EXPERIMENT = load_experiment(preset="quickstart", overrides=["schedule.epochs=3"])

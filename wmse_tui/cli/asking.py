@@ -37,7 +37,7 @@ def ask(
     """
     from wmse_tui.cli.follow.ending import last_lines
     from wmse_tui.cli.messages import UserError, complain
-    from wmse_tui.runs.text import safe
+    from wmse_tui.runs.text.sanitize import safe
 
     with tempfile.NamedTemporaryFile(prefix="wmse-tui-") as said, tempfile.TemporaryFile() as given:
         given.write(stdin.encode())
@@ -113,9 +113,9 @@ class Narration:
 
     def progress(self, values: dict[str, Any]) -> None:
         """Show what the process is busy with: `name`, and `done` of `total` where it tells them."""
-        from wmse_tui.runs.events import Phase
-        from wmse_tui.runs.sentences import phase_sentence
-        from wmse_tui.runs.text import safe
+        from wmse_tui.runs.log.events import Phase
+        from wmse_tui.runs.text.messages import phase_sentence
+        from wmse_tui.runs.text.sanitize import safe
 
         numbers = [values.get(key) for key in ("done", "total")]
         done, total = (float(n) if isinstance(n, (int, float)) else None for n in numbers)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from wmse_tui.config.locations import expanded, runs_dir
-from wmse_tui.runs.catalogue import resolve_run
 from wmse_tui.runs.directory import RunDirectory
+from wmse_tui.runs.table.catalogue import resolve_run
 
 
 def runs_root(given: Path | None) -> Path:

@@ -63,6 +63,6 @@ def write(text: str) -> None:
 
 
 def _safe(text: str) -> str:
-    from wmse_tui.runs.text import safe
+    from wmse_tui.runs.text.sanitize import safe
 
     return "\n".join(safe(line) for line in text.split("\n"))

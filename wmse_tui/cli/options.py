@@ -11,7 +11,7 @@ import typer
 def complete_run(incomplete: str) -> list[str]:
     """Ids of the runs in the usual folder, for the shell's completion."""
     from wmse_tui.config.locations import runs_dir
-    from wmse_tui.runs.catalogue import list_runs
+    from wmse_tui.runs.table.catalogue import list_runs
 
     names = ["last", *(run.id for run in list_runs(runs_dir()))]
     return [name for name in names if name.startswith(incomplete)]

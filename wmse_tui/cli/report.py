@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from wmse_tui.config.sections.paper import Paper
-from wmse_tui.runs.events import Diagnostics, Evaluation, Resources
-from wmse_tui.runs.sentences import error_sentence
-from wmse_tui.runs.text import safe
-from wmse_tui.runs.view import RunView
-from wmse_tui.runs.words import MISSING, count, duration, moment, number, percent, rate, size
+from wmse_tui.runs.log.events import Diagnostics, Evaluation, Resources
+from wmse_tui.runs.state.run import RunState
+from wmse_tui.runs.text.messages import error_sentence
+from wmse_tui.runs.text.sanitize import safe
+from wmse_tui.runs.text.units import MISSING, count, duration, moment, number, percent, rate, size
 
 ROWS = 12
 """Evaluations shown; of a longer run the untrained encoder's and the newest ones."""
 LABEL = 12
 
 
-def report(view: RunView, paper: Paper | None = None) -> str:
+def report(view: RunState, paper: Paper | None = None) -> str:
     """Return the summary of a run as safe text.
 
     Args:
@@ -31,7 +31,7 @@ def _row(label: str, text: str) -> str:
     return f"{label:{LABEL}}{text}"
 
 
-def _head(view: RunView) -> Iterator[str]:
+def _head(view: RunState) -> Iterator[str]:
     about = view.summary
     yield _row("run", view.run_id)
     yield _row("state", view.state + (f": {view.state_reason}" if view.state_reason else ""))
@@ -55,7 +55,7 @@ def _head(view: RunView) -> Iterator[str]:
     yield _row("path", view.path)
 
 
-def _progress(view: RunView) -> Iterator[str]:
+def _progress(view: RunState) -> Iterator[str]:
     yield f"epoch {view.epoch}/{view.epochs or '?'}"
     yield f"step {view.step}/{view.total_steps or '?'}"
     if view.loss.last is not None:
@@ -86,7 +86,7 @@ def _load(used: Resources) -> Iterator[str]:
         yield f"memory {size(used.memory)}"
 
 
-def _embeddings(view: RunView) -> Iterator[str]:
+def _embeddings(view: RunState) -> Iterator[str]:
     if not view.diagnostics:
         return
     verdict = view.verdict
@@ -152,7 +152,7 @@ def _evaluation_row(evaluation: Evaluation, *, raw: bool) -> str:
     return "  ".join(cells) + f"  {evaluation.train_split} -> {evaluation.test_split}{note}"
 
 
-def _tail(view: RunView, paper: Paper | None) -> Iterator[str]:
+def _tail(view: RunState, paper: Paper | None) -> Iterator[str]:
     yield from _paper(view, paper)
     yield from _embeddings(view)
     best = next((saved for saved in reversed(view.checkpoints) if "best" in saved.kinds), None)
@@ -182,7 +182,7 @@ def _tail(view: RunView, paper: Paper | None) -> Iterator[str]:
         yield _row("go on", f"wmse-tui resume {view.run_id}")
 
 
-def _paper(view: RunView, paper: Paper | None) -> Iterator[str]:
+def _paper(view: RunState, paper: Paper | None) -> Iterator[str]:
     """The published numbers beside this run's: those of its last evaluation, as the paper's are."""
     if paper is None or (paper.linear is None and paper.knn is None):
         return

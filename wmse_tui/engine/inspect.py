@@ -12,8 +12,8 @@ import faulthandler
 import sys
 from collections.abc import Sequence
 
-from wmse_tui.engine.inspection import guest
 from wmse_tui.engine.process import settle
+from wmse_tui.engine.service import child_process
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -23,14 +23,14 @@ def main(arguments: Sequence[str]) -> int:
     parent: int | None = parser.parse_args(arguments).parent
     faulthandler.enable()
     settle()  # as the trainer, whose speed it measures
-    lines, answers = guest.private_streams()
-    if not guest.tied_to(parent):
+    lines, answers = child_process.private_streams()
+    if not child_process.die_with_parent(parent):
         return 1
-    guest.step_back()
+    child_process.lower_priority()
 
-    from wmse_tui.engine.inspection.service import serve
+    from wmse_tui.engine.service.server import serve
 
-    with guest.ending_in_order():
+    with child_process.ending_in_order():
         serve(lines, answers)
     return 0
 

@@ -15,7 +15,7 @@ from typing import Any
 from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.errors import BadTag, StorageError
 from wmse_tui.runs.files import publish
-from wmse_tui.runs.text import safe
+from wmse_tui.runs.text.sanitize import safe
 
 MAX_TAGS = 16
 MAX_NOTE = 2000  # characters

@@ -24,9 +24,9 @@ from wmse_tui.runs.errors import (
     StorageError,
 )
 from wmse_tui.runs.files import publish
-from wmse_tui.runs.lock import RunLock, held
-from wmse_tui.runs.process import is_alive, read_trainer
-from wmse_tui.runs.text import safe
+from wmse_tui.runs.process.identity import is_alive, read_trainer
+from wmse_tui.runs.process.lock import RunLock, held
+from wmse_tui.runs.text.sanitize import safe
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _RESERVED = ("last",)  # what the command line says for the newest run

@@ -8,9 +8,9 @@ from wmse_tui.config.presets import find_preset
 from wmse_tui.config.problems import ConfigError
 from wmse_tui.config.yaml import MAX_BYTES, read_yaml, write_yaml
 from wmse_tui.runs.directory import RunDirectory
-from wmse_tui.runs.recipe import Value, flat, read_configuration
-from wmse_tui.runs.summary import summarise
-from wmse_tui.runs.text import safe
+from wmse_tui.runs.state.config_summary import summarise
+from wmse_tui.runs.table.recipe import Value, flat, read_configuration
+from wmse_tui.runs.text.sanitize import safe
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from wmse_tui.runs.errors import OutputExists, StorageError
-from wmse_tui.runs.text import safe
+from wmse_tui.runs.text.sanitize import safe
 
 
 def write_output(path: Path, text: str, *, overwrite: bool = False) -> None:

@@ -24,13 +24,13 @@ from textual.reactive import reactive
 from textual.screen import Screen
 
 from wmse_tui.runs.directory import RunDirectory
-from wmse_tui.runs.text import safe
+from wmse_tui.runs.text.sanitize import safe
 from wmse_tui.tui.crash import note_crash
 from wmse_tui.tui.feed import Feed
 from wmse_tui.tui.glyphs import AsciiFilter, ascii_wanted
 from wmse_tui.tui.keystrokes import Keystrokes
 from wmse_tui.tui.launching import Trainers
-from wmse_tui.tui.profile import choose_beats
+from wmse_tui.tui.refresh import choose_beats
 from wmse_tui.tui.settings import Settings
 from wmse_tui.tui.themes import NAMES, THEMES
 
@@ -54,7 +54,7 @@ PLACES: tuple[tuple[str, Place, str], ...] = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Opening:
+class AppOptions:
     """What the app begins with.
 
     Args:
@@ -168,7 +168,7 @@ class WmseApp(App[int]):
 
     frozen: reactive[bool] = reactive(False)
 
-    def __init__(self, opening: Opening) -> None:
+    def __init__(self, opening: AppOptions) -> None:
         super().__init__()
         self.opening = opening
         self.settings = opening.settings

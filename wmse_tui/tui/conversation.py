@@ -13,7 +13,7 @@ import subprocess
 from collections.abc import Callable, Sequence
 from typing import IO
 
-from wmse_tui.runs.text import safe
+from wmse_tui.runs.text.sanitize import safe
 
 LAST_WORDS = 4096  # bytes of stderr that are kept
 LONGEST_LINE = 4 << 20

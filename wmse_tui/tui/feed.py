@@ -18,12 +18,12 @@ from textual.message_pump import MessagePump
 
 from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.errors import RunsError
-from wmse_tui.runs.view import RunView
-from wmse_tui.runs.watch import RunWatcher
-from wmse_tui.tui.profile import Beats
+from wmse_tui.runs.state.run import RunState
+from wmse_tui.runs.state.watch import RunWatcher
+from wmse_tui.tui.refresh import RefreshRates
 
 if TYPE_CHECKING:
-    from wmse_tui.runs.digest import Digests, RunDigest
+    from wmse_tui.runs.table.index import RunIndex, RunRow
 
 _SLICE = 0.04  # seconds of folding at once; between two slices the interface gets the interpreter
 _BREATH = 0.005
@@ -33,7 +33,7 @@ _PARKED = 4  # runs
 class RunChanged(Message):
     """The run as it is now. `behind` is the share of a long log that was read so far, None at its end."""
 
-    def __init__(self, run: RunDirectory, view: RunView, behind: float | None) -> None:
+    def __init__(self, run: RunDirectory, view: RunState, behind: float | None) -> None:
         super().__init__()
         self.run = run
         self.view = view
@@ -56,7 +56,7 @@ class RunUnreadable(Message):
 class CatalogueChanged(Message):
     """Every run under the root, newest first; `loading` runs have not been read yet."""
 
-    def __init__(self, digests: tuple[RunDigest, ...], loading: int, problem: str = "") -> None:
+    def __init__(self, digests: tuple[RunRow, ...], loading: int, problem: str = "") -> None:
         super().__init__()
         self.digests = digests
         self.loading = loading
@@ -80,10 +80,10 @@ class _Watched:
 class Feed:
     """The thread and what it is asked to look at. Every method may be called from any thread."""
 
-    def __init__(self, root: Path, beats: Beats) -> None:
+    def __init__(self, root: Path, beats: RefreshRates) -> None:
         self.root = root
         self.beats = beats
-        self._digests: Digests | None = None  # made when a list is first asked for
+        self._digests: RunIndex | None = None  # made when a list is first asked for
         self._guard = threading.Lock()
         self._watched: dict[Path, _Watched] = {}
         self._parked: dict[Path, _Watched] = {}  # watched by nobody now, the latest last
@@ -199,9 +199,9 @@ class Feed:
             return False
         self._list_age = 0.0
         if self._digests is None:
-            from wmse_tui.runs.digest import Digests
+            from wmse_tui.runs.table.index import RunIndex
 
-            self._digests = Digests(self.root)
+            self._digests = RunIndex(self.root)
         try:
             digests, problem = self._digests.refresh(budget_seconds=_SLICE), ""
         except RunsError as error:

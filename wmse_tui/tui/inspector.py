@@ -5,7 +5,7 @@ app never loads torch. One thread starts it at the first question, writes, reads
 never does. The process dies with that thread, so it cannot outlive the app.
 
 What may be asked, and the fields of the answers, are described at the engine's end, in `describe.py`,
-`measure.py` and `views.py` of `engine/inspection`:
+`measure.py` and `view_previews.py` of `engine/service`:
 
     describe    parameters, operations, memory of a step, the device; about a second, remembered
     measure     real steps on this machine: seconds per step, hours of the run; up to twenty seconds

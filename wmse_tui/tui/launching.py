@@ -9,16 +9,16 @@ from pathlib import Path
 
 from wmse_tui.config.load import dump_experiment
 from wmse_tui.config.schema import Experiment
-from wmse_tui.runs.control import request
 from wmse_tui.runs.directory import RunDirectory, create_run, remove_run
 from wmse_tui.runs.errors import RunsError
-from wmse_tui.runs.launch import launch_trainer
-from wmse_tui.runs.lock import held
-from wmse_tui.runs.place import check_place
+from wmse_tui.runs.preflight import check_runs_dir
+from wmse_tui.runs.process.control import request
+from wmse_tui.runs.process.launch import launch_trainer
+from wmse_tui.runs.process.lock import held
 from wmse_tui.runs.queue.enqueue import enqueue
-from wmse_tui.runs.queue.places import cancel, crowd
-from wmse_tui.runs.slots import wish
-from wmse_tui.runs.summary import with_preset
+from wmse_tui.runs.queue.gpu_slots import device_request
+from wmse_tui.runs.queue.status import busy_reason, cancel
+from wmse_tui.runs.state.config_summary import with_preset
 
 Launch = Callable[[RunDirectory], "subprocess.Popen[bytes]"]
 
@@ -55,7 +55,7 @@ class Trainers:
         Raises:
             RunsError: there is no room, the name is taken, or the trainer cannot be started; no run is left.
         """
-        check_place(self.root)
+        check_runs_dir(self.root)
         text = with_preset(dump_experiment(experiment), preset)
         run = create_run(self.root, text, name=name, preset_hint=preset)
         try:
@@ -75,18 +75,18 @@ class Trainers:
         Raises:
             RunsError: somebody is, or the trainer cannot be started.
         """
-        check_place(run.path)
+        check_runs_dir(run.path)
         self._begin(run, own=own)
 
     def queue(self, run: RunDirectory) -> None:
         """Have a run start, or go on, when a slot is free; it is nobody's own. Raises RunsError."""
-        check_place(run.path)
+        check_runs_dir(run.path)
         self._processes.append(self._enqueue(run))
 
-    def crowd(self, experiment: Experiment) -> str:
+    def busy_reason(self, experiment: Experiment) -> str:
         """Who keeps a run of `experiment` from a slot of its own, in a sentence; "" where nobody does."""
         try:
-            return crowd(wish(experiment.compute.device))
+            return busy_reason(device_request(experiment.compute.device))
         except RunsError:
             return ""  # without a queue there is no choice
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.tui.crash import note_crash
 from wmse_tui.tui.ending import Ending, let_go_of_the_lost
-from wmse_tui.tui.profile import choose_beats
+from wmse_tui.tui.refresh import choose_beats
 from wmse_tui.tui.settings import load_settings
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def open_app(
     # What is imported stays. The collector need not go through it now, on the way to the first paint, nor
     # ever again. Full collections are the app's, in quiet moments: a key that met one waited 70 ms for it.
     gc.disable()
-    from wmse_tui.tui.app import Opening, WmseApp
+    from wmse_tui.tui.app import AppOptions, WmseApp
 
     gc.freeze()
     gc.set_threshold(*gc.get_threshold()[:2], 1_000_000)
@@ -68,7 +68,7 @@ def open_app(
     # Threads read logs meanwhile; whoever draws should not wait 5 ms for each of them.
     sys.setswitchinterval(0.001)
     app = WmseApp(
-        Opening(runs_root=runs_root, run=run, own=own, settings=loaded.settings, problems=loaded.problems)
+        AppOptions(runs_root=runs_root, run=run, own=own, settings=loaded.settings, problems=loaded.problems)
     )
     result = None
     ending = Ending(app)
@@ -89,7 +89,7 @@ def open_app(
 
 
 def _tell_crash(app: WmseApp) -> None:
-    from wmse_tui.runs.text import safe
+    from wmse_tui.runs.text.sanitize import safe
 
     error = app._exception  # noqa: SLF001 (Textual offers no other way to it)
     what = safe(f"{type(error).__name__}: {error}", 300) if error is not None else "what, nobody said"

@@ -12,8 +12,8 @@ import torch
 from wmse_tui.config.load import load_experiment
 from wmse_tui.engine.benchmark.reference import ReferenceSteps, loss_by_loops
 from wmse_tui.engine.benchmark.rounds import Spread, measure
-from wmse_tui.engine.inspection.steps import Steps
 from wmse_tui.engine.losses import w_mse_loss
+from wmse_tui.engine.profiling.timed_steps import TimedSteps
 
 TINY = (
     "dataset.crop=16",
@@ -45,7 +45,7 @@ def test_a_short_training_of_both_has_the_same_losses() -> None:
     """In float64: in float32 six steps make of roundings, which differ from chip to chip, a thousandth."""
     experiment = load_experiment(preset="quickstart", overrides=TINY)
     cpu = torch.device("cpu")
-    ours, theirs = Steps(experiment, cpu, steps_per_epoch=10), ReferenceSteps(experiment, cpu)
+    ours, theirs = TimedSteps(experiment, cpu, steps_per_epoch=10), ReferenceSteps(experiment, cpu)
     ours.method.double()
     theirs.method.double()
     random = torch.Generator().manual_seed(1)

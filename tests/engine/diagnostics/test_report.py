@@ -13,8 +13,8 @@ from wmse_tui.config.figures import expected_condition_number
 from wmse_tui.engine.diagnostics import report
 from wmse_tui.engine.diagnostics.report import RANKS, SAMPLES, diagnose
 from wmse_tui.engine.whitening import whiten
-from wmse_tui.runs.encoding import decode, encode
-from wmse_tui.runs.events import VERSION, Diagnostics, Record
+from wmse_tui.runs.log.encoding import decode, encode
+from wmse_tui.runs.log.events import VERSION, Diagnostics, Record
 
 MEASURED = (
     *("effective_rank", "condition_number", "smallest_pivot", "feature_std", "mean_correlation", "rankme"),

@@ -18,7 +18,7 @@ from wmse_tui.engine.evaluation import evaluate as function
 from wmse_tui.engine.evaluation.interruption import EvaluationInterrupted
 from wmse_tui.engine.evaluation.pixels import Geometry
 from wmse_tui.engine.evaluation.probes import RAW_PIXEL_BYTES, geometry_of, labelled
-from wmse_tui.runs.events import Evaluation
+from wmse_tui.runs.log.events import Evaluation
 
 CPU = torch.device("cpu")
 

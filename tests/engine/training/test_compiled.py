@@ -19,8 +19,8 @@ from wmse_tui.engine.training.compiled import Compiled, compile_networks
 from wmse_tui.engine.training.device import autocast
 from wmse_tui.engine.training.session import run_session
 from wmse_tui.runs.directory import RunDirectory
-from wmse_tui.runs.events import Evaluation, Notice, Phase, Steps
-from wmse_tui.runs.reader import read_log
+from wmse_tui.runs.log.events import Evaluation, Notice, Phase, Steps
+from wmse_tui.runs.log.reader import read_log
 
 MakeRun = Callable[..., RunDirectory]
 pytestmark = pytest.mark.filterwarnings("default")  # torch's compiler warns of what it does itself

@@ -18,6 +18,7 @@ from faults import DEATH, HOWS, SHORT, Fault, Faults, every_operation, survived
 
 from wmse_tui.config.sections.checkpoint import Checkpoint as CheckpointConfig
 from wmse_tui.engine.errors import CheckpointError
+from wmse_tui.engine.training.checkpoint_manager import CheckpointManager
 from wmse_tui.engine.training.checkpoints import (
     name_checkpoint,
     newest_checkpoint,
@@ -25,13 +26,12 @@ from wmse_tui.engine.training.checkpoints import (
     read_checkpoint,
     save_checkpoint,
 )
-from wmse_tui.engine.training.keeper import Keeper
 from wmse_tui.runs.errors import StorageError
-from wmse_tui.runs.events import Checkpoint, Event, Notice
-from wmse_tui.runs.fold import fold_all
-from wmse_tui.runs.reader import EventReader, read_log
-from wmse_tui.runs.view import RunView
-from wmse_tui.runs.writer import EventWriter
+from wmse_tui.runs.log.events import Checkpoint, Event, Notice
+from wmse_tui.runs.log.reader import EventReader, read_log
+from wmse_tui.runs.log.writer import EventWriter
+from wmse_tui.runs.state.fold import fold_all
+from wmse_tui.runs.state.run import RunState
 
 Record = Callable[[str, object], None]
 QUICK = ("ENOSPC", SHORT, DEATH)
@@ -141,7 +141,7 @@ def test_log_and_checkpoint_agree_whichever_operation_fails(
     def work(folder: Path) -> None:
         with EventWriter(folder / "events.jsonl") as log:
             log.begin_attempt()
-            keeper = Keeper(folder, CheckpointConfig(), write=log.write, sync_log=log.sync)
+            keeper = CheckpointManager(folder, CheckpointConfig(), write=log.write, sync_log=log.sync)
             for step in (2, 3):
                 state = {"weights": torch.full((100,), float(step)), "step": step}
                 keeper.save(state, step=step, epoch=1, kinds=("periodic",))
@@ -167,7 +167,7 @@ def test_log_and_checkpoint_agree_whichever_operation_fails(
             refused = [event for event in told if isinstance(event, Notice)]
             assert len(saved) + len(refused) == 2, operations[at - 1]
         reader = EventReader(folder / "events.jsonl")
-        view = fold_all(RunView(), reader.poll())
+        view = fold_all(RunState(), reader.poll())
         assert (view.missing, view.unreadable, reader.unreadable) == (0, 0, 0)
     record_property("tries", len(operations))
 

@@ -20,11 +20,11 @@ import pytest
 import torch
 
 from wmse_tui.engine.training.checkpoints import read_checkpoint, save_checkpoint, step_checkpoints
-from wmse_tui.runs.control import request
 from wmse_tui.runs.directory import RunDirectory
-from wmse_tui.runs.events import Control, Notice
-from wmse_tui.runs.reader import read_log
-from wmse_tui.runs.watch import view_run
+from wmse_tui.runs.log.events import Control, Notice
+from wmse_tui.runs.log.reader import read_log
+from wmse_tui.runs.process.control import request
+from wmse_tui.runs.state.watch import view_run
 
 MakeRun = Callable[..., RunDirectory]
 
@@ -33,7 +33,7 @@ import json, os, shutil, subprocess, sys
 from pathlib import Path
 from wmse_tui.engine.training.session import run_session
 from wmse_tui.runs.directory import RunDirectory
-from wmse_tui.runs.watch import view_run
+from wmse_tui.runs.state.watch import view_run
 
 made, small = Path(sys.argv[1]), Path(sys.argv[2])
 subprocess.run(["mount", "-t", "tmpfs", "-o", "size=6m", "none", str(small)], check=True)

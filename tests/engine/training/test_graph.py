@@ -25,8 +25,8 @@ from wmse_tui.engine.training.requests import StopRequested
 from wmse_tui.engine.training.session import run_session
 from wmse_tui.engine.training.stepping import AsWritten, Stepper
 from wmse_tui.runs.directory import RunDirectory
-from wmse_tui.runs.events import Diagnostics, Notice, Phase, Steps
-from wmse_tui.runs.reader import read_log
+from wmse_tui.runs.log.events import Diagnostics, Notice, Phase, Steps
+from wmse_tui.runs.log.reader import read_log
 
 CPU = torch.device("cpu")
 STEPS = WARM_UP + 3

@@ -13,9 +13,9 @@ from wmse_tui.engine.evaluation.command import main
 from wmse_tui.engine.training.checkpoints import read_checkpoint
 from wmse_tui.engine.training.session import run_session
 from wmse_tui.runs.directory import RunDirectory
-from wmse_tui.runs.events import Diagnostics, Evaluation
-from wmse_tui.runs.reader import read_log
-from wmse_tui.runs.watch import view_run
+from wmse_tui.runs.log.events import Diagnostics, Evaluation
+from wmse_tui.runs.log.reader import read_log
+from wmse_tui.runs.state.watch import view_run
 
 MakeRun = Callable[..., RunDirectory]
 WHITENED = (
@@ -74,7 +74,7 @@ def test_a_planted_collapse_is_called_one_and_a_run_that_is_well_is_not(
         "evaluation.map=off",
         *overrides,
     )
-    monkeypatch.setattr("wmse_tui.engine.training.cadence.Cadence.due", lambda self: True)
+    monkeypatch.setattr("wmse_tui.engine.training.time_budget.TimeBudget.due", lambda self: True)
     assert run_session(run.path) == 0
     view = view_run(run)
     assert view.verdict.name in names, view.verdict

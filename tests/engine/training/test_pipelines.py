@@ -9,8 +9,8 @@ import torch
 
 from wmse_tui.engine.training.session import run_session
 from wmse_tui.runs.directory import RunDirectory
-from wmse_tui.runs.events import Attempt, Evaluation, Steps
-from wmse_tui.runs.reader import read_log
+from wmse_tui.runs.log.events import Attempt, Evaluation, Steps
+from wmse_tui.runs.log.reader import read_log
 
 MakeRun = Callable[..., RunDirectory]
 

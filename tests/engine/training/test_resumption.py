@@ -22,11 +22,11 @@ from wmse_tui.engine.training.checkpoints import read_checkpoint, step_checkpoin
 from wmse_tui.engine.training.loop import Trainer
 from wmse_tui.engine.training.requests import StopRequested
 from wmse_tui.engine.training.session import run_session
-from wmse_tui.runs.control import request
 from wmse_tui.runs.directory import RunDirectory
-from wmse_tui.runs.events import Attempt, Control, Epoch, Exit, Notice, Steps
-from wmse_tui.runs.reader import EventReader
-from wmse_tui.runs.watch import RunWatcher
+from wmse_tui.runs.log.events import Attempt, Control, Epoch, Exit, Notice, Steps
+from wmse_tui.runs.log.reader import EventReader
+from wmse_tui.runs.process.control import request
+from wmse_tui.runs.state.watch import RunWatcher
 
 MakeRun = Callable[..., RunDirectory]
 NO_METHODS = ("__init__", "slices")

@@ -16,16 +16,16 @@ import pytest
 import torch
 
 from wmse_tui.engine.evaluation import EvaluationInterrupted
-from wmse_tui.engine.training import checkpoints, keeper
+from wmse_tui.engine.training import checkpoint_manager, checkpoints
 from wmse_tui.engine.training.checkpoints import Published, read_checkpoint, save_checkpoint, step_checkpoints
 from wmse_tui.engine.training.loop import Trainer
 from wmse_tui.engine.training.requests import Requests, StopRequested
 from wmse_tui.engine.training.session import run_session
-from wmse_tui.runs import reserve
 from wmse_tui.runs.directory import RunDirectory
-from wmse_tui.runs.events import Attempt, Epoch, Error, Exit, Steps
-from wmse_tui.runs.reader import read_log
-from wmse_tui.runs.watch import view_run
+from wmse_tui.runs.log.events import Attempt, Epoch, Error, Exit, Steps
+from wmse_tui.runs.log.reader import read_log
+from wmse_tui.runs.process import disk_reserve
+from wmse_tui.runs.state.watch import view_run
 
 MakeRun = Callable[..., RunDirectory]
 
@@ -136,7 +136,7 @@ def test_a_disk_that_fills_up_ends_the_run_with_the_reason_in_the_log(
 
     def refuse() -> None:
         if full and run.reserve.exists():
-            assert run.reserve.stat().st_blocks * 512 >= reserve.RESERVE_BYTES
+            assert run.reserve.stat().st_blocks * 512 >= disk_reserve.RESERVE_BYTES
             raise OSError(errno.ENOSPC, "No space left on device", str(run.path))
 
     def write_if_room(descriptor: int, line: bytes) -> int:
@@ -149,7 +149,7 @@ def test_a_disk_that_fills_up_ends_the_run_with_the_reason_in_the_log(
 
     monkeypatch.setattr(Trainer, "_at_boundary", fills_up)
     monkeypatch.setattr(os, "write", write_if_room)
-    monkeypatch.setattr(keeper, "save_checkpoint", save_if_room)
+    monkeypatch.setattr(checkpoint_manager, "save_checkpoint", save_if_room)
     assert run_session(run.path) == 1
     error = events_of(run, Error)[-1]
     assert (error.code, error.stage) == ("E_DISK_FULL", "training")
@@ -235,7 +235,7 @@ def test_an_attempt_that_died_before_naming_its_checkpoint_is_made_good(
         naming(published, wanted)
 
     with monkeypatch.context() as patch:
-        patch.setattr(keeper, "name_checkpoint", refused)
+        patch.setattr(checkpoint_manager, "name_checkpoint", refused)
         assert run_session(run.path) == 1
     assert not (run.checkpoints / f"{name}.pt").exists()
     assert run_session(run.path) == 0

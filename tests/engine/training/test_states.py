@@ -10,10 +10,10 @@ from collections.abc import Callable
 
 import pytest
 
-from wmse_tui.runs.control import request
 from wmse_tui.runs.directory import RunDirectory
-from wmse_tui.runs.launch import launch_trainer
-from wmse_tui.runs.watch import RunWatcher
+from wmse_tui.runs.process.control import request
+from wmse_tui.runs.process.launch import launch_trainer
+from wmse_tui.runs.state.watch import RunWatcher
 
 Record = Callable[[str, object], None]
 

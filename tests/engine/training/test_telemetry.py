@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from wmse_tui.engine.training.telemetry import NonFiniteLoss, Telemetry
-from wmse_tui.runs.events import Steps
+from wmse_tui.runs.log.events import Steps
 
 
 class Clock:

@@ -13,11 +13,11 @@ from yard import CONFIG, HERE, Yard
 
 from wmse_tui.runs.directory import create_run, remove_run
 from wmse_tui.runs.errors import NotQueued, RunQueued
-from wmse_tui.runs.launch import launch_trainer
-from wmse_tui.runs.queue import places, tickets
+from wmse_tui.runs.process.launch import launch_trainer
+from wmse_tui.runs.queue import status, tickets
 from wmse_tui.runs.queue.enqueue import enqueue
-from wmse_tui.runs.slots import Wish, use_of
-from wmse_tui.runs.watch import view_run
+from wmse_tui.runs.queue.gpu_slots import DeviceRequest, use_of
+from wmse_tui.runs.state.watch import view_run
 
 Eventually = Callable[[Callable[[], object]], None]
 
@@ -26,7 +26,7 @@ def test_one_after_the_other_in_order_and_never_two(yard: Yard, eventually: Even
     runs = [yard.queue(name) for name in "abcd"]
     eventually(lambda: yard.diary == ["+a"])
     assert [view_run(run).state for run in runs[1:]] == ["queued"] * 3
-    places.forget()
+    status.forget()
     assert [view_run(run).place for run in runs[1:]] == [1, 2, 3]
     assert use_of("machine") == "used by a"
     yard.go()
@@ -43,7 +43,7 @@ def test_two_slots_train_two_and_a_wish_for_one_of_them_waits_for_that(
 ) -> None:
     (tmp_path / "pynvml.py").write_text(FREE_CARDS)
     monkeypatch.setenv("PYTHONPATH", f"{tmp_path}{os.pathsep}{os.environ.get('PYTHONPATH', '')}")
-    both, one = Wish(("GPU-a", "GPU-b"), ("GPU-a", "GPU-b")), Wish(("GPU-a",), ("GPU-a",))
+    both, one = DeviceRequest(("GPU-a", "GPU-b"), ("GPU-a", "GPU-b")), DeviceRequest(("GPU-a",), ("GPU-a",))
     for name, wanted in (("a", both), ("b", one), ("c", both)):
         yard.queue(name, wanted=wanted)
     eventually(lambda: len(yard.diary) == 2)
@@ -69,18 +69,18 @@ def test_a_killed_waiter_frees_its_place_and_is_offered_again(yard: Yard, eventu
     eventually(lambda: yard.diary == ["+a"])
     yard.processes["b"].kill()
     yard.processes["b"].wait()
-    places.forget()
+    status.forget()
     view = view_run(b)
     assert (view.state, view.state_reason) == (
         "new",
         "its place in the queue was lost; `wmse-tui queue again b` queues it again",
     )
-    assert places.lost_places() == 1
+    assert status.lost_places() == 1
     yard.go()
     eventually(lambda: yard.diary == ["+a", "-a", "+c", "-c"])
     yard.processes["b"] = enqueue(b, wanted=HERE, python=yard.python)
     eventually(lambda: yard.diary[-1] == "-b")
-    assert places.lost_places() == 0
+    assert status.lost_places() == 0
 
 
 def test_a_killed_trainer_starts_the_next(yard: Yard, eventually: Eventually) -> None:
@@ -96,19 +96,19 @@ def test_hold_release_first_and_cancel(yard: Yard, eventually: Eventually) -> No
     yard.queue("a")
     eventually(lambda: yard.diary == ["+a"])
     b, c, d, e = (yard.queue(name) for name in "bcde")
-    assert places.hold(b)
-    assert not places.hold(b)
-    assert places.go_first(d)
-    assert not places.go_first(d)
-    assert places.cancel(c)
+    assert status.hold(b)
+    assert not status.hold(b)
+    assert status.go_first(d)
+    assert not status.go_first(d)
+    assert status.cancel(c)
     with pytest.raises(NotQueued, match="run c is not in the queue"):
-        places.cancel(c)
+        status.cancel(c)
     assert yard.processes["c"].wait(60) == 4
     assert view_run(c).state == "new"
     yard.go()
     eventually(lambda: yard.diary == ["+a", "-a", "+d", "-d", "+e", "-e"])
     assert view_run(b).state_reason == "held; `wmse-tui queue release b` lets it go on"
-    assert places.release(b)
+    assert status.release(b)
     eventually(lambda: yard.diary[-1] == "-b")
     assert view_run(e).state == "completed"
 
@@ -123,7 +123,7 @@ def test_after_waits_for_completion_and_a_failure_is_told(yard: Yard, eventually
     yard.go()
     eventually(lambda: yard.diary == ["+bad", "-bad", "+good", "-good", "+then", "-then"])
     assert yard.processes["late"].wait(60) == 1
-    places.forget()
+    status.forget()
     view = view_run(late)
     assert view.state == "new"
     assert view.state_reason == (
@@ -148,7 +148,7 @@ def test_the_queue_waits_for_a_run_that_was_started_past_it(yard: Yard, eventual
     a = yard.queue("a")
     eventually(lambda: yard.diary == ["+direct"])
     time.sleep(1.0)  # several looks of the waiting process
-    places.forget()
+    status.forget()
     assert view_run(a).state_reason == "next: used by a run that was started past the queue"
     yard.go()
     eventually(lambda: yard.diary == ["+direct", "-direct", "+a", "-a"])

@@ -10,7 +10,7 @@ from pseudo_terminal import PseudoTerminal
 GROWING = """
 import math
 from textual.app import App
-from wmse_tui.runs.curves import Curve
+from wmse_tui.runs.state.curves import Curve
 from wmse_tui.tui.charts.plot import Plot
 
 class Growing(App):

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from wmse_tui.runs.curves import Curve
+from wmse_tui.runs.state.curves import Curve
 from wmse_tui.tui.charts.canvas import Drawing
 from wmse_tui.tui.charts.drawing import draw, y_extent
 from wmse_tui.tui.charts.style import ChartStyle

@@ -12,7 +12,7 @@ from textual.geometry import Region
 from textual.screen import ModalScreen, Screen
 from textual.widgets import Static
 
-from wmse_tui.runs.curves import Curve
+from wmse_tui.runs.state.curves import Curve
 from wmse_tui.tui.charts.canvas import Canvas
 from wmse_tui.tui.charts.plot import Plot
 from wmse_tui.tui.charts.rows import changes

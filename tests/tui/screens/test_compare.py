@@ -14,10 +14,10 @@ import pytest
 from textual.pilot import Pilot
 from textual.widgets import Input, Static
 
-from wmse_tui.runs.curves import QUANTITIES
 from wmse_tui.runs.directory import RunDirectory
-from wmse_tui.runs.encoding import encode
-from wmse_tui.runs.events import Epoch, Evaluation, Exit, KnnResult, Record, Steps
+from wmse_tui.runs.log.encoding import encode
+from wmse_tui.runs.log.events import Epoch, Evaluation, Exit, KnnResult, Record, Steps
+from wmse_tui.runs.state.curves import QUANTITIES
 from wmse_tui.tui.app import WmseApp
 from wmse_tui.tui.screens.ask import ConfirmScreen
 from wmse_tui.tui.screens.compare import CompareScreen

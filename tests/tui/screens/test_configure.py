@@ -19,9 +19,9 @@ from textual.widgets._footer import FooterKey
 
 from wmse_tui.config.load import dump_experiment, load_experiment, parse_experiment
 from wmse_tui.config.presets import find_preset, preset_names
-from wmse_tui.runs.catalogue import list_runs
-from wmse_tui.runs.recipe import read_configuration
-from wmse_tui.runs.summary import summarise
+from wmse_tui.runs.state.config_summary import summarise
+from wmse_tui.runs.table.catalogue import list_runs
+from wmse_tui.runs.table.recipe import read_configuration
 from wmse_tui.tui.app import WmseApp
 from wmse_tui.tui.charts.picture import Picture
 from wmse_tui.tui.inspector import Inspected, InspectionFailed, InspectionProgress

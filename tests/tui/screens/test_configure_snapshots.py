@@ -17,7 +17,7 @@ from wmse_tui.tui.app import WmseApp
 from wmse_tui.tui.charts.picture import Picture
 from wmse_tui.tui.inspector import Inspected
 from wmse_tui.tui.screens.configure import ConfigureScreen
-from wmse_tui.tui.widgets.configure import bench
+from wmse_tui.tui.widgets.configure import preset_library
 from wmse_tui.tui.widgets.configure.sections import SectionPanel
 from wmse_tui.tui.widgets.form.form import Form
 
@@ -46,7 +46,7 @@ PRESETS = """
 @pytest.fixture(autouse=True)
 def _same_presets(monkeypatch: pytest.MonkeyPatch) -> None:
     """These presets, whatever others are shipped: a new one changes no picture."""
-    monkeypatch.setattr(bench, "preset_names", PRESETS.split)
+    monkeypatch.setattr(preset_library, "preset_names", PRESETS.split)
 
 
 @pytest.fixture(autouse=True)

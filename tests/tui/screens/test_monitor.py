@@ -14,17 +14,17 @@ from textual.pilot import Pilot
 
 from wmse_tui.config.load import load_experiment
 from wmse_tui.config.schema import Experiment
-from wmse_tui.runs.control import pending
 from wmse_tui.runs.directory import RunDirectory
-from wmse_tui.runs.encoding import encode
-from wmse_tui.runs.events import Artifact, Event, Exit, NormImportance, NormWeights, Notice, Record, Steps
-from wmse_tui.runs.reader import read_log
-from wmse_tui.runs.watch import view_run
+from wmse_tui.runs.log.encoding import encode
+from wmse_tui.runs.log.events import Artifact, Event, Exit, NormImportance, NormWeights, Notice, Record, Steps
+from wmse_tui.runs.log.reader import read_log
+from wmse_tui.runs.process.control import pending
+from wmse_tui.runs.state.watch import view_run
 from wmse_tui.tui.app import WmseApp
 from wmse_tui.tui.charts.plot import Plot
 from wmse_tui.tui.charts.scatter import Scatter
 from wmse_tui.tui.feed import RunChanged
-from wmse_tui.tui.profile import Beats
+from wmse_tui.tui.refresh import RefreshRates
 from wmse_tui.tui.screens.ask import ConfirmScreen
 from wmse_tui.tui.screens.monitor import MonitorScreen
 from wmse_tui.tui.widgets.monitor.charts import CHARTS
@@ -73,7 +73,7 @@ def trained(make_app: MakeApp, until: Until, standin: Path, monkeypatch: pytest.
         *, size: tuple[int, int] = (80, 24), **options: Any
     ) -> AsyncIterator[tuple[WmseApp, Pilot[Any]]]:
         monkeypatch.setenv("STANDIN_STEP", "0.05")
-        app = make_app(trainer=standin, beats=Beats("local", 0.05, 0.05, 0.5, 1.0), **options)
+        app = make_app(trainer=standin, beats=RefreshRates("local", 0.05, 0.05, 0.5, 1.0), **options)
         run = app.trainers.start(load_experiment(preset="quickstart"), preset="quickstart", name="mine")
         async with app.run_test(size=size) as pilot:
             await app.open_run(run)

@@ -15,7 +15,7 @@ from wmse_tui.config.load import parse_experiment
 from wmse_tui.config.problems import ConfigError, Problem
 from wmse_tui.config.schema import Experiment
 from wmse_tui.runs.directory import RunDirectory
-from wmse_tui.runs.published import published_table, shipped_recipes
+from wmse_tui.runs.table.paper import published_table, shipped_recipes
 from wmse_tui.tui.app import WmseApp
 from wmse_tui.tui.screens.paper import PaperScreen
 from wmse_tui.tui.widgets.paper.grid import PaperGrid

@@ -14,10 +14,10 @@ from textual.strip import Strip
 
 from wmse_tui.config.schema import Experiment
 from wmse_tui.runs.annotations import Annotations, read_annotations
-from wmse_tui.runs.control import pending
-from wmse_tui.runs.digest import RunDigest
 from wmse_tui.runs.directory import RunDirectory
-from wmse_tui.runs.watch import view_run
+from wmse_tui.runs.process.control import pending
+from wmse_tui.runs.state.watch import view_run
+from wmse_tui.runs.table.index import RunRow
 from wmse_tui.tui.app import WmseApp
 from wmse_tui.tui.feed import CatalogueChanged
 from wmse_tui.tui.screens.ask import AskScreen, ConfirmScreen
@@ -556,7 +556,7 @@ async def test_only_changed_cells_are_drawn(
 
         monkeypatch.setattr(table, "refresh", note)
         new, middle, old = table._listing.digests
-        changed = RunDigest(**{name: getattr(old, name) for name in old.__dataclass_fields__} | {"epoch": 3})
+        changed = RunRow(**{name: getattr(old, name) for name in old.__dataclass_fields__} | {"epoch": 3})
         app.screen.post_message(CatalogueChanged((new, middle, changed), 0))
         await pilot.pause()
         assert [(region.y, region.height) for region in drawn] == [(3, 1)]
@@ -619,9 +619,7 @@ async def test_a_thousand_runs_answer_a_key_with_two_rows(
 ) -> None:
     async with on_runs("old") as (app, pilot):
         app.feed.unwatch_list(app.screen)
-        digests = tuple(
-            RunDigest(run_id=f"run-{n}", path=f"/runs/{n}", state="completed") for n in range(1000)
-        )
+        digests = tuple(RunRow(run_id=f"run-{n}", path=f"/runs/{n}", state="completed") for n in range(1000))
         app.screen.post_message(CatalogueChanged(digests, 0))
         await pilot.pause()
         table = app.screen.query_one(RunTable)

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from textual.pilot import Pilot
 
-from wmse_tui.runs.digest import RunDigest
-from wmse_tui.runs.view import STATES
+from wmse_tui.runs.state.run import STATES
+from wmse_tui.runs.table.index import RunRow
 from wmse_tui.tui.app import WmseApp
 from wmse_tui.tui.feed import CatalogueChanged, Feed
 
@@ -22,10 +22,10 @@ LOOKS: dict[str, dict[str, Any]] = {
 }
 
 
-def digests() -> tuple[RunDigest, ...]:
+def digests() -> tuple[RunRow, ...]:
     """A run of each state, with everything that a run can have."""
     return tuple(
-        RunDigest(
+        RunRow(
             run_id=f"cifar10-wmse4-20260301-{120000 - 100 * place}",
             path=f"/data/runs/cifar10-wmse4-20260301-{120000 - 100 * place}",
             state=state,

@@ -15,13 +15,13 @@ import pytest
 from pseudo_terminal import PseudoTerminal
 
 from wmse_tui.runs.directory import RunDirectory
-from wmse_tui.runs.process import read_trainer, send_signal
-from wmse_tui.runs.watch import view_run
+from wmse_tui.runs.process.identity import read_trainer, send_signal
+from wmse_tui.runs.state.watch import view_run
 
 # `wmse-tui ARGUMENTS`, with the trainer of the first argument (unless it is empty) and whatever was planted.
 SCRIPT = """
 import functools, sys
-import wmse_tui.runs.launch as launch
+import wmse_tui.runs.process.launch as launch
 python = sys.argv.pop(1)
 if python:
     launch.launch_trainer = functools.partial(launch.launch_trainer, python=python)

@@ -16,11 +16,11 @@ import pytest
 from pseudo_terminal import PseudoTerminal
 
 from wmse_tui.cli.exits import Exit
-from wmse_tui.runs.catalogue import list_runs
-from wmse_tui.runs.control import request
 from wmse_tui.runs.directory import RunDirectory
-from wmse_tui.runs.lock import held
-from wmse_tui.runs.watch import view_run
+from wmse_tui.runs.process.control import request
+from wmse_tui.runs.process.lock import held
+from wmse_tui.runs.state.watch import view_run
+from wmse_tui.runs.table.catalogue import list_runs
 
 PRESET = """
 extends: quickstart

@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from wmse_tui.cli.checkup.finding import Finding
-from wmse_tui.runs.words import count, size
+from wmse_tui.runs.text.units import count, size
 
 LITTLE_MEMORY = 2_000_000_000
 LITTLE_SHM = 1_000_000_000

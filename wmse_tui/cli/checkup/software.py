@@ -13,7 +13,7 @@ from typing import Any
 
 from wmse_tui import __version__
 from wmse_tui.cli.checkup.finding import Finding, Status
-from wmse_tui.runs.words import count, size
+from wmse_tui.runs.text.units import count, size
 
 TORCH_SECONDS = 180.0
 LEAST_TORCH = (2, 10)

@@ -11,8 +11,8 @@ from pathlib import Path
 from wmse_tui.cli.checkup.finding import Finding
 from wmse_tui.config.datasets import DATASETS
 from wmse_tui.runs.errors import BadPlace
-from wmse_tui.runs.place import check_place, nearest_existing
-from wmse_tui.runs.words import count, size
+from wmse_tui.runs.preflight import check_runs_dir, nearest_existing
+from wmse_tui.runs.text.units import count, size
 
 NETWORK = frozenset(
     {"nfs", "nfs4", "cifs", "smb3", "smbfs", "afs", "9p", "fuse.sshfs", "lustre", "gpfs", "beegfs"}
@@ -35,7 +35,7 @@ def storage_findings(runs: Path, data: Path) -> Iterator[Finding]:
 def _runs_finding(runs: Path) -> Finding:
     there = "" if runs.is_dir() else " (will be made)"
     try:
-        note = check_place(runs)
+        note = check_runs_dir(runs)
     except BadPlace as error:
         return Finding("runs", "fail", error.title, "; ".join(error.next))
     free = shutil.disk_usage(nearest_existing(runs)).free
@@ -48,7 +48,7 @@ def _lock_finding(place: Path) -> Finding:
     """Lock a file in a scratch folder twice: the second time must be refused, as a second trainer is."""
     from wmse_tui.runs.directory import RunDirectory
     from wmse_tui.runs.errors import RunBusy, RunsError
-    from wmse_tui.runs.lock import RunLock
+    from wmse_tui.runs.process.lock import RunLock
 
     try:
         with tempfile.TemporaryDirectory(prefix=".wmse-tui-doctor-", dir=place) as scratch:

@@ -41,7 +41,7 @@ def show_in_app(run: RunDirectory, *, own: bool) -> Exit:
     """
     from wmse_tui.cli.follow.ending import result_lines
     from wmse_tui.cli.messages import say, write
-    from wmse_tui.runs.watch import view_run
+    from wmse_tui.runs.state.watch import view_run
 
     code = open_app(runs_root=run.path.parent, run=run, own=own)
     if code:

@@ -22,8 +22,8 @@ def attach(run: Run, runs_dir: RunsDir = None, headless: Headless = False, json:
     from wmse_tui.cli.start.launching import conclude
     from wmse_tui.cli.start.output import choose_display
     from wmse_tui.cli.start.queueing import await_turn
-    from wmse_tui.runs.lock import held
-    from wmse_tui.runs.watch import view_run
+    from wmse_tui.runs.process.lock import held
+    from wmse_tui.runs.state.watch import view_run
 
     directory = find_run(run, runs_dir)
     if not (headless or json) and can_show_app():

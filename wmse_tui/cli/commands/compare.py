@@ -12,7 +12,7 @@ import typer
 from wmse_tui.cli.options import RunsDir, complete_run
 
 if TYPE_CHECKING:
-    from wmse_tui.runs.compare import Comparison, Spread
+    from wmse_tui.runs.table.compare import Comparison, Spread
 
 Format = Literal["table", "csv", "json", "markdown", "latex"]
 
@@ -46,13 +46,13 @@ def compare(
     from wmse_tui.cli.locating import find_run
     from wmse_tui.cli.messages import UserError, say
     from wmse_tui.config.locations import expanded
-    from wmse_tui.runs.compare import Subject
-    from wmse_tui.runs.compare import compare as comparison_of
     from wmse_tui.runs.errors import OutputExists
-    from wmse_tui.runs.export import FORMATS
     from wmse_tui.runs.output import write_output
-    from wmse_tui.runs.recipe import read_configuration
-    from wmse_tui.runs.watch import view_run
+    from wmse_tui.runs.state.watch import view_run
+    from wmse_tui.runs.table.compare import Subject
+    from wmse_tui.runs.table.compare import compare as comparison_of
+    from wmse_tui.runs.table.export import FORMATS
+    from wmse_tui.runs.table.recipe import read_configuration
 
     found = {directory.path: directory for directory in (find_run(text, runs_dir) for text in run)}
     subjects = [Subject(view_run(directory), read_configuration(directory)) for directory in found.values()]
@@ -93,13 +93,13 @@ def table(comparison: Comparison) -> list[str]:
                 ]
             )
         lines += ["", *_aligned(rows)]
-    from wmse_tui.runs.text import safe
+    from wmse_tui.runs.text.sanitize import safe
 
     return [safe(line) for line in lines]
 
 
 def _results(comparison: Comparison) -> list[str]:
-    from wmse_tui.runs.words import duration, percent, rate
+    from wmse_tui.runs.text.units import duration, percent, rate
 
     rows = [
         ["run", "state", "epoch", "linear", "k-NN", "best linear", "best k-NN", "time", "speed", "device"]
@@ -123,7 +123,7 @@ def _results(comparison: Comparison) -> list[str]:
 
 
 def _plus_minus(spread: Spread | None) -> str:
-    from wmse_tui.runs.words import percent
+    from wmse_tui.runs.text.units import percent
 
     if spread is None or spread.std is None:
         return percent(None if spread is None else spread.mean)
@@ -131,7 +131,7 @@ def _plus_minus(spread: Spread | None) -> str:
 
 
 def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
-    from wmse_tui.runs.text import safe
+    from wmse_tui.runs.text.sanitize import safe
 
     shown = [[safe(cell) for cell in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(*shown, strict=True)]

@@ -45,7 +45,7 @@ def validate(
     from wmse_tui.config.advice import advise
     from wmse_tui.config.load import load_experiment
     from wmse_tui.config.problems import ConfigError
-    from wmse_tui.runs.text import safe
+    from wmse_tui.runs.text.sanitize import safe
 
     wrong = False
     for file in files:

@@ -21,7 +21,7 @@ def doctor(runs_dir: RunsDir = None, json: Json = False) -> None:
     from wmse_tui.cli.checkup.storage import queue_finding, storage_findings
     from wmse_tui.cli.locating import runs_root
     from wmse_tui.config.locations import data_dir, queue_dir
-    from wmse_tui.runs.text import safe
+    from wmse_tui.runs.text.sanitize import safe
 
     found = []
     for group in (

@@ -91,7 +91,7 @@ def _find_target(text: str, runs_dir: Path | None) -> Path:
 
 def in_words(result: dict[str, Any]) -> list[str]:
     """Return the result of an evaluation for people: accuracies, which are fractions, in percent."""
-    from wmse_tui.runs.words import duration, percent
+    from wmse_tui.runs.text.units import duration, percent
 
     knn, linear = result.get("knn"), result.get("linear")
     splits = f"{result.get('train_split', '-')} -> {result.get('test_split', '-')}"

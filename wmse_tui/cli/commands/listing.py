@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from wmse_tui.cli.options import Json, RunsDir
 
 if TYPE_CHECKING:
-    from wmse_tui.runs.digest import RunDigest
+    from wmse_tui.runs.table.index import RunRow
 
 SAID = (
     "run_id",
@@ -38,11 +38,11 @@ def runs(runs_dir: RunsDir = None, json: Json = False) -> None:
     """List the runs, newest first."""
     from wmse_tui.cli.locating import runs_root
     from wmse_tui.cli.messages import say
-    from wmse_tui.runs.digest import Digests
+    from wmse_tui.runs.table.index import RunIndex
 
     root = runs_root(runs_dir)
     digests = []
-    for digest in Digests(root).refresh():
+    for digest in RunIndex(root).refresh():
         if digest.problem:  # one log that cannot be read must not hide the others
             say(f"{digest.run_id}: {digest.problem}")
         else:
@@ -61,7 +61,7 @@ def runs(runs_dir: RunsDir = None, json: Json = False) -> None:
 def offer_lost() -> None:
     """Say that runs lost their place in the queue: nothing starts by itself after a reboot."""
     from wmse_tui.cli.messages import say
-    from wmse_tui.runs.queue.places import lost_places
+    from wmse_tui.runs.queue.status import lost_places
 
     lost = lost_places()
     if lost:
@@ -69,15 +69,15 @@ def offer_lost() -> None:
         say(f"{whom} in the queue (a reboot, a kill); queue again: wmse-tui queue again")
 
 
-def brief(digest: RunDigest) -> dict[str, Any]:
+def brief(digest: RunRow) -> dict[str, Any]:
     """Return what a list says of a run, as JSON; accuracies are fractions, times unix seconds."""
     return {name: getattr(digest, name) for name in SAID}
 
 
-def table(digests: Sequence[RunDigest]) -> list[str]:
+def table(digests: Sequence[RunRow]) -> list[str]:
     """Return the list as aligned, safe lines under a heading."""
-    from wmse_tui.runs.text import safe
-    from wmse_tui.runs.words import moment, percent
+    from wmse_tui.runs.text.sanitize import safe
+    from wmse_tui.runs.text.units import moment, percent
 
     rows = [
         ("run", "state", "epoch", "best k-NN", "best linear", "last event", "title"),

@@ -22,7 +22,7 @@ def logs(
     """Print trainer.log: the raw output of every attempt at a run."""
     from wmse_tui.cli.locating import find_run
     from wmse_tui.cli.messages import say
-    from wmse_tui.runs.watch import RunWatcher
+    from wmse_tui.runs.state.watch import RunWatcher
 
     directory = find_run(run, runs_dir)
     tail = Tail(directory.trainer_log)
@@ -51,7 +51,7 @@ class Tail:
 
     def lines(self, *, last: bool = False) -> list[str]:
         """Return the new lines, safe to print; nothing while there is no file."""
-        from wmse_tui.runs.text import safe
+        from wmse_tui.runs.text.sanitize import safe
 
         new = b""
         try:

@@ -49,7 +49,7 @@ def show(
 
 def _list(*, as_json: bool) -> None:
     from wmse_tui.config.presets import preset_names
-    from wmse_tui.runs.text import safe
+    from wmse_tui.runs.text.sanitize import safe
 
     rows = [_row(name) for name in preset_names()]
     if as_json:

@@ -47,7 +47,7 @@ def queue(context: typer.Context, json: Json = False) -> None:
 @app.command()
 def hold(runs: Runs, runs_dir: RunsDir = None) -> None:
     """Let runs wait on, whatever is free; others pass them."""
-    from wmse_tui.runs.queue.places import hold as change
+    from wmse_tui.runs.queue.status import hold as change
 
     _each(runs, runs_dir, change, "held", "held already")
 
@@ -55,7 +55,7 @@ def hold(runs: Runs, runs_dir: RunsDir = None) -> None:
 @app.command()
 def release(runs: Runs, runs_dir: RunsDir = None) -> None:
     """Let held runs go on waiting where they stood."""
-    from wmse_tui.runs.queue.places import release as change
+    from wmse_tui.runs.queue.status import release as change
 
     _each(runs, runs_dir, change, "released", "not held")
 
@@ -63,7 +63,7 @@ def release(runs: Runs, runs_dir: RunsDir = None) -> None:
 @app.command()
 def first(runs: Runs, runs_dir: RunsDir = None) -> None:
     """Put runs before all others, in the order given."""
-    from wmse_tui.runs.queue.places import go_first as change
+    from wmse_tui.runs.queue.status import go_first as change
 
     _each(list(reversed(runs)), runs_dir, change, "put first", "first already")
 
@@ -71,7 +71,7 @@ def first(runs: Runs, runs_dir: RunsDir = None) -> None:
 @app.command()
 def cancel(runs: Runs, runs_dir: RunsDir = None) -> None:
     """Take runs out of the queue; they stay as they are and can be started or queued again."""
-    from wmse_tui.runs.queue.places import cancel as change
+    from wmse_tui.runs.queue.status import cancel as change
 
     _each(runs, runs_dir, change, "taken out of the queue", "started at this very moment")
 
@@ -95,7 +95,7 @@ def again(
     from wmse_tui.runs.directory import RunDirectory
     from wmse_tui.runs.errors import RunsError
     from wmse_tui.runs.queue.enqueue import enqueue
-    from wmse_tui.runs.queue.places import not_queued
+    from wmse_tui.runs.queue.status import not_queued
     from wmse_tui.runs.queue.tickets import entries, of_run
 
     every = entries()
@@ -149,7 +149,7 @@ def _list(*, as_json: bool) -> None:
     from wmse_tui.cli.commands.listing import offer_lost
     from wmse_tui.cli.messages import say
     from wmse_tui.runs.queue.tickets import entries
-    from wmse_tui.runs.text import safe
+    from wmse_tui.runs.text.sanitize import safe
 
     every = entries()
     rows = [row(entry, every) for entry in every]
@@ -172,7 +172,7 @@ def _list(*, as_json: bool) -> None:
 
 def row(entry: Entry, every: tuple[Entry, ...]) -> dict[str, Any]:
     """What the list says of one ticket; `state` is waiting, after, held, lost, dropped or unreadable."""
-    from wmse_tui.runs.queue.places import number_of, reason_of
+    from wmse_tui.runs.queue.status import number_of, reason_of
 
     ticket = entry.ticket
     if ticket is None:
@@ -196,8 +196,8 @@ def row(entry: Entry, every: tuple[Entry, ...]) -> dict[str, Any]:
 
 
 def _cells(values: dict[str, Any]) -> tuple[str, ...]:
-    from wmse_tui.runs.text import safe
-    from wmse_tui.runs.words import moment
+    from wmse_tui.runs.text.sanitize import safe
+    from wmse_tui.runs.text.units import moment
 
     if values["run_id"] is None:
         return "-", safe(Path(values["ticket"]).name), "unreadable", "-", safe(values["reason"], 120)
@@ -212,9 +212,9 @@ def _cells(values: dict[str, Any]) -> tuple[str, ...]:
 
 def _slots(every: tuple[Entry, ...]) -> list[dict[str, str]]:
     """The slots of this machine and those that somebody waits for here, with who uses them."""
-    from wmse_tui.runs.process import host
-    from wmse_tui.runs.slots import label, use_of, wish
+    from wmse_tui.runs.process.identity import host
+    from wmse_tui.runs.queue.gpu_slots import device_request, label, use_of
 
     asked = [slot for e in every if e.ticket and e.ticket.host == host() for slot in e.ticket.slots]
-    names = dict.fromkeys([*wish("auto").slots, *asked])
+    names = dict.fromkeys([*device_request("auto").slots, *asked])
     return [{"slot": slot, "label": label(slot), "use": use_of(slot)} for slot in names]

@@ -19,8 +19,8 @@ def remove(
     from wmse_tui.cli.locating import find_run
     from wmse_tui.cli.messages import UserError, say
     from wmse_tui.runs.directory import remove_run
-    from wmse_tui.runs.text import safe
-    from wmse_tui.runs.words import size
+    from wmse_tui.runs.text.sanitize import safe
+    from wmse_tui.runs.text.units import size
 
     directory = find_run(run, runs_dir)
     taken = sum(path.lstat().st_size for path in directory.path.rglob("*") if path.is_file())

@@ -40,7 +40,7 @@ def resume_run(name: str, way: Way, *, runs_dir: Path | None, launch: Launch | N
     from wmse_tui.cli.locating import find_run
     from wmse_tui.cli.start.existing import continue_run
     from wmse_tui.cli.start.named import config_of
-    from wmse_tui.runs.launch import launch_trainer
+    from wmse_tui.runs.process.launch import launch_trainer
 
     run = find_run(name, runs_dir)
     config_of(run)  # a damaged configuration is told here, not by a trainer that dies

@@ -187,13 +187,13 @@ def run_experiment(
     from wmse_tui.config.locations import expanded
     from wmse_tui.config.locations import runs_dir as usual_runs_dir
     from wmse_tui.runs.directory import create_run
-    from wmse_tui.runs.launch import launch_trainer
-    from wmse_tui.runs.place import check_place
-    from wmse_tui.runs.summary import with_preset
+    from wmse_tui.runs.preflight import check_runs_dir
+    from wmse_tui.runs.process.launch import launch_trainer
+    from wmse_tui.runs.state.config_summary import with_preset
 
     launch = launch or launch_trainer
     root = expanded(runs_dir) if runs_dir is not None else usual_runs_dir()
-    note = check_place(root)
+    note = check_runs_dir(root)
     if note:
         say(f"note: {note}")
     existing = _existing(root, name)
@@ -208,6 +208,6 @@ def run_experiment(
 
 
 def _existing(root: Path, name: str | None) -> RunDirectory | None:
-    from wmse_tui.runs.catalogue import list_runs
+    from wmse_tui.runs.table.catalogue import list_runs
 
     return next((run for run in list_runs(root) if run.id == name), None) if name else None

@@ -15,7 +15,7 @@ def show(run: Run, runs_dir: RunsDir = None, json: Json = False) -> None:
     from wmse_tui.cli.report import report
     from wmse_tui.cli.start.named import config_of
     from wmse_tui.config.problems import ConfigError
-    from wmse_tui.runs.watch import view_run
+    from wmse_tui.runs.state.watch import view_run
 
     directory = find_run(run, runs_dir)
     view = view_run(directory)

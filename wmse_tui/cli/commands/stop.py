@@ -28,9 +28,9 @@ def stop(
     from wmse_tui.cli.follow.stopping import Stopping
     from wmse_tui.cli.locating import find_run
     from wmse_tui.cli.messages import say
-    from wmse_tui.runs.control import request
-    from wmse_tui.runs.queue.places import cancel
-    from wmse_tui.runs.watch import RunWatcher
+    from wmse_tui.runs.process.control import request
+    from wmse_tui.runs.queue.status import cancel
+    from wmse_tui.runs.state.watch import RunWatcher
 
     directory = find_run(run, runs_dir)
     watcher = RunWatcher(directory)

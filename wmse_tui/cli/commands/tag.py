@@ -30,7 +30,7 @@ def tag(
     from wmse_tui.cli.locating import find_run
     from wmse_tui.cli.messages import UserError, say
     from wmse_tui.runs.annotations import MAX_NOTE, read_annotations, retagged, write_annotations
-    from wmse_tui.runs.text import safe
+    from wmse_tui.runs.text.sanitize import safe
 
     directory = find_run(run, runs_dir)
     before = read_annotations(directory)

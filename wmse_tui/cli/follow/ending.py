@@ -11,10 +11,10 @@ from wmse_tui.cli.exits import Exit
 from wmse_tui.cli.follow.loop import Followed
 from wmse_tui.cli.messages import error_lines, say, write
 from wmse_tui.runs.directory import RunDirectory
-from wmse_tui.runs.sentences import accuracies, error_sentence
-from wmse_tui.runs.text import safe
-from wmse_tui.runs.view import RunView
-from wmse_tui.runs.words import count, size
+from wmse_tui.runs.state.run import RunState
+from wmse_tui.runs.text.messages import accuracies, error_sentence
+from wmse_tui.runs.text.sanitize import safe
+from wmse_tui.runs.text.units import count, size
 
 LOG_LINES = 12
 FULL = 1_000_000
@@ -46,7 +46,7 @@ def tell_ending(run: RunDirectory, followed: Followed, *, removed: bool, plain: 
         say(f"Go on with it: wmse-tui resume {run.id}")
 
 
-def result_lines(run: RunDirectory, view: RunView) -> list[str]:
+def result_lines(run: RunDirectory, view: RunState) -> list[str]:
     """Return the accuracies at the end, those of the untrained encoder, and where the run lies."""
     lines = []
     trained = [evaluation for evaluation in view.evaluations if evaluation.step > 0]
@@ -69,7 +69,7 @@ def _tell_leaving(run: RunDirectory, followed: Followed) -> None:
     say(f"Left; the run goes on by itself. Watch it: wmse-tui attach {run.id}")
 
 
-def _tell_error(view: RunView, *, removed: bool) -> None:
+def _tell_error(view: RunState, *, removed: bool) -> None:
     error = view.error
     assert error is not None
     steps = error.next

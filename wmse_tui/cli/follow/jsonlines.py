@@ -8,15 +8,15 @@ from typing import Any
 
 from wmse_tui.cli.exits import Exit
 from wmse_tui.runs.directory import RunDirectory
-from wmse_tui.runs.encoding import encode
-from wmse_tui.runs.events import Record
-from wmse_tui.runs.view import RunView
+from wmse_tui.runs.log.encoding import encode
+from wmse_tui.runs.log.events import Record
+from wmse_tui.runs.state.run import RunState
 
 
 class JsonDisplay:
     """Writes one JSON object a line to stdout; narration goes to stderr like everywhere else."""
 
-    def show(self, view: RunView, records: tuple[Record, ...]) -> None:  # noqa: ARG002
+    def show(self, view: RunState, records: tuple[Record, ...]) -> None:  # noqa: ARG002
         """Print the new records as they stand in the log."""
         for record in records:
             sys.stdout.write(encode(record).rstrip("\n") + "\n")
@@ -33,7 +33,7 @@ class JsonDisplay:
         """Nothing is held open."""
 
 
-def summary(run: RunDirectory, view: RunView, code: Exit, *, removed: bool = False) -> dict[str, Any]:
+def summary(run: RunDirectory, view: RunState, code: Exit, *, removed: bool = False) -> dict[str, Any]:
     """Return the last object of `--json`: how the command ended and what the run has reached.
 
     Accuracies are fractions in [0, 1]; `path` is null when nothing of the run was kept.

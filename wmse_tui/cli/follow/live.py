@@ -18,11 +18,11 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from wmse_tui.runs.events import Record
-from wmse_tui.runs.sentences import accuracies, notice_sentence, phase_sentence
-from wmse_tui.runs.text import safe
-from wmse_tui.runs.view import RunView
-from wmse_tui.runs.words import duration, number, rate
+from wmse_tui.runs.log.events import Record
+from wmse_tui.runs.state.run import RunState
+from wmse_tui.runs.text.messages import accuracies, notice_sentence, phase_sentence
+from wmse_tui.runs.text.sanitize import safe
+from wmse_tui.runs.text.units import duration, number, rate
 
 FRAME_SECONDS = 0.25
 LABEL = 9
@@ -43,7 +43,7 @@ class Frame:
     notes: tuple[str, ...] = ()  # whole sentences, wrapped under the rows
 
 
-def frame(view: RunView, message: str = "") -> Frame:
+def frame(view: RunState, message: str = "") -> Frame:
     """Return what to show of a view; `message` is what the command itself has to say."""
     rows = []
     if view.loss.last is not None:
@@ -141,9 +141,9 @@ class LiveDisplay:
         self._drawn: Frame | None = None
         self._drawn_at = float("-inf")
         self._message = ""
-        self._view: RunView | None = None
+        self._view: RunState | None = None
 
-    def show(self, view: RunView, records: tuple[Record, ...]) -> None:  # noqa: ARG002
+    def show(self, view: RunState, records: tuple[Record, ...]) -> None:  # noqa: ARG002
         """Draw the view if it looks different and the last drawing is old enough."""
         self._view = view
         if self._clock() - self._drawn_at >= FRAME_SECONDS:
@@ -165,7 +165,7 @@ class LiveDisplay:
             self._draw(self._view)
         self._live.stop()
 
-    def _draw(self, view: RunView) -> None:
+    def _draw(self, view: RunState) -> None:
         wanted = frame(view, self._message)
         if wanted == self._drawn:
             return

@@ -12,11 +12,11 @@ from wmse_tui.cli.exits import Exit
 from wmse_tui.cli.follow.signals import Signals, exit_for
 from wmse_tui.cli.follow.stopping import Stopping
 from wmse_tui.runs.directory import RunDirectory
-from wmse_tui.runs.events import Exit as ExitEvent
-from wmse_tui.runs.events import Record
-from wmse_tui.runs.reader import EventReader
-from wmse_tui.runs.view import RunView
-from wmse_tui.runs.watch import RunWatcher
+from wmse_tui.runs.log.events import Exit as ExitEvent
+from wmse_tui.runs.log.events import Record
+from wmse_tui.runs.log.reader import EventReader
+from wmse_tui.runs.state.run import RunState
+from wmse_tui.runs.state.watch import RunWatcher
 
 POLL_SECONDS = 0.2
 SETTLE_SECONDS = 1.0
@@ -25,7 +25,7 @@ SETTLE_SECONDS = 1.0
 class Display(Protocol):
     """What shows a followed run."""
 
-    def show(self, view: RunView, records: tuple[Record, ...]) -> None:
+    def show(self, view: RunState, records: tuple[Record, ...]) -> None:
         """Take the newest view and the records that are new since the last call."""
 
     def tell(self, text: str) -> None:
@@ -44,7 +44,7 @@ class Followed:
     its process's exit status then, negative for a signal, where the trainer is our own child.
     """
 
-    view: RunView
+    view: RunState
     code: Exit
     left: bool = False
     asked: bool = False
@@ -115,7 +115,7 @@ class Follower:
                     self._display.tell(news)
             self._wait(POLL_SECONDS)
 
-    def _look(self) -> RunView:
+    def _look(self) -> RunState:
         records = tuple(record for record in self._read() if record.attempt > self._since)
         view = self._watcher.poll()
         for record in records:
@@ -130,7 +130,7 @@ class Follower:
         while self._reader.behind:
             yield from self._reader.poll()
 
-    def _over(self, view: RunView, *, exited: bool) -> bool:
+    def _over(self, view: RunState, *, exited: bool) -> bool:
         """Tell whether nothing more will come."""
         if self._trainer is not None:
             return exited
@@ -158,7 +158,7 @@ class Follower:
             return False
         return exit_for(number) is Exit.INTERRUPTED
 
-    def _ended(self, view: RunView) -> Followed:
+    def _ended(self, view: RunState) -> Followed:
         if self._end is not None:
             code = Exit.of_status(self._end.status)
             if self._interrupted and code is Exit.STOPPED:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 
-from wmse_tui.runs.events import (
+from wmse_tui.runs.log.events import (
     Attempt,
     Control,
     Epoch,
@@ -23,7 +23,8 @@ from wmse_tui.runs.events import (
     Record,
     Steps,
 )
-from wmse_tui.runs.sentences import (
+from wmse_tui.runs.state.run import RunState
+from wmse_tui.runs.text.messages import (
     control_sentence,
     error_sentence,
     evaluation_sentence,
@@ -32,9 +33,8 @@ from wmse_tui.runs.sentences import (
     phase_sentence,
     progress_sentence,
 )
-from wmse_tui.runs.text import safe
-from wmse_tui.runs.view import RunView
-from wmse_tui.runs.words import count, moment
+from wmse_tui.runs.text.sanitize import safe
+from wmse_tui.runs.text.units import count, moment
 
 EPOCH_SECONDS = 5.0
 LONG_SECONDS = 60.0
@@ -51,7 +51,7 @@ class PlainLines:
         self._phase_at = float("-inf")
         self._phase = ""
 
-    def lines(self, record: Record, view: RunView) -> list[str]:
+    def lines(self, record: Record, view: RunState) -> list[str]:
         """Return the lines that `record` deserves, dated and safe to print.
 
         Args:
@@ -61,7 +61,7 @@ class PlainLines:
         texts = self._texts(record.event, record.t, view)
         return [safe(f"{moment(record.t)}  {line}") for text in texts for line in text.splitlines()]
 
-    def _texts(self, event: Event, t: float, view: RunView) -> list[str]:
+    def _texts(self, event: Event, t: float, view: RunState) -> list[str]:
         match event:
             case Phase():
                 return self._phase_texts(event, t)
@@ -107,7 +107,7 @@ class PlainDisplay:
         self._lines = PlainLines()
         self._write = write if write is not None else _to_stdout
 
-    def show(self, view: RunView, records: tuple[Record, ...]) -> None:
+    def show(self, view: RunState, records: tuple[Record, ...]) -> None:
         """Print what the new records deserve."""
         lines = [line for record in records for line in self._lines.lines(record, view)]
         if len(lines) > CATCH_UP:
@@ -130,7 +130,7 @@ def _to_stdout(line: str) -> None:
     sys.stdout.flush()
 
 
-def _pause(t: float, view: RunView) -> float:
+def _pause(t: float, view: RunState) -> float:
     """Return the seconds between lines about epochs: a hundredth of the time so far, five to sixty."""
     so_far = t - (view.attempt_started if view.attempt_started is not None else t)
     return max(EPOCH_SECONDS, min(LONG_SECONDS, so_far / 100))
@@ -148,7 +148,7 @@ def _attempt_texts(event: Attempt) -> list[str]:
     ]
 
 
-def _steps_text(event: Steps, view: RunView) -> str:
+def _steps_text(event: Steps, view: RunState) -> str:
     step = event.first + len(event.loss) - 1
     return progress_sentence(
         epoch=view.epoch + 1,
@@ -162,7 +162,7 @@ def _steps_text(event: Steps, view: RunView) -> str:
     )
 
 
-def _epoch_text(event: Epoch, view: RunView) -> str:
+def _epoch_text(event: Epoch, view: RunState) -> str:
     return progress_sentence(
         epoch=event.epoch,
         epochs=view.epochs,

@@ -12,10 +12,10 @@ import time
 from collections.abc import Callable
 from subprocess import Popen
 
-from wmse_tui.runs.control import request
 from wmse_tui.runs.directory import RunDirectory
-from wmse_tui.runs.process import is_suspended, read_trainer, send_signal
-from wmse_tui.runs.view import RunView
+from wmse_tui.runs.process.control import request
+from wmse_tui.runs.process.identity import is_suspended, read_trainer, send_signal
+from wmse_tui.runs.state.run import RunState
 
 PATIENCE_SECONDS = 6.0
 
@@ -47,7 +47,7 @@ class Stopping:
         self.answer = ""
         self.signalled = False
 
-    def advance(self, view: RunView) -> str:
+    def advance(self, view: RunState) -> str:
         """Look for the answer, ask again or send the signal; returns what is new to tell, or ""."""
         if self.answer or self.signalled:
             return ""

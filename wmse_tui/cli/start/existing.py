@@ -12,11 +12,11 @@ from wmse_tui.cli.start.launching import Launch, Way, start
 from wmse_tui.cli.start.named import refuse_other_config
 from wmse_tui.config.schema import Experiment
 from wmse_tui.runs.directory import RunDirectory
-from wmse_tui.runs.liveness import patience
-from wmse_tui.runs.place import check_place
-from wmse_tui.runs.view import RunView
-from wmse_tui.runs.watch import RunWatcher, view_run
-from wmse_tui.runs.words import duration
+from wmse_tui.runs.preflight import check_runs_dir
+from wmse_tui.runs.process.liveness import patience
+from wmse_tui.runs.state.run import RunState
+from wmse_tui.runs.state.watch import RunWatcher, view_run
+from wmse_tui.runs.text.units import duration
 
 ALIVE = frozenset({"running", "paused", "stalled", "unknown"})
 """Not "starting": whether a start of a moment ago has come to something, the lock decides."""
@@ -54,13 +54,13 @@ def continue_run(run: RunDirectory, way: Way, *, launch: Launch) -> Exit:
             (f"watch it: wmse-tui attach {run.id}", f"end it: wmse-tui stop {run.id}"),
             Exit.BUSY,
         )
-    note = check_place(run.path)
+    note = check_runs_dir(run.path)
     if note:
         say(f"note: {note}")
     return start(run, way, fresh=False, launch=launch)
 
 
-def _watched(run: RunDirectory, view: RunView) -> RunView:
+def _watched(run: RunDirectory, view: RunState) -> RunState:
     """See whether the log of a run of another machine grows, as long as that takes to tell.
 
     A scheduler that starts a job again elsewhere has nobody to ask: a node that went down said no last word.

@@ -20,10 +20,10 @@ from wmse_tui.cli.start.output import choose_display
 from wmse_tui.cli.start.queueing import await_turn, tell_queued
 from wmse_tui.runs.directory import RunDirectory, remove_run
 from wmse_tui.runs.errors import RunBusy
-from wmse_tui.runs.launch import launch_trainer
-from wmse_tui.runs.queue.after import hopeless
+from wmse_tui.runs.process.launch import launch_trainer
+from wmse_tui.runs.queue.dependencies import blocking_failure
 from wmse_tui.runs.queue.enqueue import enqueue
-from wmse_tui.runs.watch import view_run
+from wmse_tui.runs.state.watch import view_run
 
 WORKERS_LEAVE_TRIES = 25
 
@@ -56,7 +56,7 @@ def way_of(
     """
     before = tuple(dict.fromkeys(find_run(text, runs_dir) for text in after))
     for run in before:
-        problem = hopeless(view_run(run))
+        problem = blocking_failure(view_run(run))
         if problem:
             steps = (f"go on with it first: wmse-tui resume {run.id} --queue", "leave the --after away")
             raise UserError(f"nothing can come after {problem}", "", steps)

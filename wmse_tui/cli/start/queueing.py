@@ -11,11 +11,11 @@ from wmse_tui.cli.follow.signals import Signals, exit_for
 from wmse_tui.cli.messages import say, write
 from wmse_tui.runs.directory import RunDirectory, remove_run
 from wmse_tui.runs.errors import NotQueued
-from wmse_tui.runs.lock import held
-from wmse_tui.runs.queue.places import cancel
+from wmse_tui.runs.process.lock import held
+from wmse_tui.runs.queue.status import cancel
 from wmse_tui.runs.queue.waiter import BUSY, CANCELLED, DROPPED
-from wmse_tui.runs.view import RunView
-from wmse_tui.runs.watch import RunWatcher, view_run
+from wmse_tui.runs.state.run import RunState
+from wmse_tui.runs.state.watch import RunWatcher, view_run
 
 POLL_SECONDS = 0.2
 SETTLE_SECONDS = 2.0
@@ -111,7 +111,7 @@ def _not_started(run: RunDirectory, status: int, *, as_json: bool) -> Exit:
 def _of_another(run: RunDirectory, watcher: RunWatcher) -> Exit | None:
     """Somebody else's run has left the queue: whether it goes on as a trainer."""
     end = time.monotonic() + SETTLE_SECONDS
-    view: RunView = watcher.poll()
+    view: RunState = watcher.poll()
     while view.state in ("new", "queued", "crashed") and time.monotonic() < end:
         time.sleep(POLL_SECONDS / 4)
         view = watcher.poll()

@@ -22,21 +22,21 @@ from wmse_tui.config.figures import total_steps
 from wmse_tui.config.load import dump_experiment
 from wmse_tui.config.sweep import Axis, Point
 from wmse_tui.runs.annotations import read_annotations, retagged, write_annotations
-from wmse_tui.runs.catalogue import list_runs
-from wmse_tui.runs.digest import Digests
 from wmse_tui.runs.directory import RunDirectory, check_name, create_run
 from wmse_tui.runs.errors import RunsError
-from wmse_tui.runs.forecast import Forecast, forecast, pacemaker
-from wmse_tui.runs.own import OwnRuns
-from wmse_tui.runs.place import check_place
-from wmse_tui.runs.process import host
+from wmse_tui.runs.preflight import check_runs_dir
+from wmse_tui.runs.process.identity import host
 from wmse_tui.runs.queue.enqueue import enqueue
-from wmse_tui.runs.slots import wish
-from wmse_tui.runs.summary import with_preset
-from wmse_tui.runs.text import safe
-from wmse_tui.runs.view import RunView
-from wmse_tui.runs.watch import view_run
-from wmse_tui.runs.words import count, duration
+from wmse_tui.runs.queue.gpu_slots import device_request
+from wmse_tui.runs.state.config_summary import with_preset
+from wmse_tui.runs.state.run import RunState
+from wmse_tui.runs.state.watch import view_run
+from wmse_tui.runs.table.catalogue import list_runs
+from wmse_tui.runs.table.estimate import Forecast, forecast, pacemaker
+from wmse_tui.runs.table.index import RunIndex
+from wmse_tui.runs.table.own_runs import OwnRuns
+from wmse_tui.runs.text.sanitize import safe
+from wmse_tui.runs.text.units import count, duration
 
 LISTED = 12
 BUSY = ("queued", "starting", "running", "paused", "stalled")
@@ -81,7 +81,7 @@ def run_sweep(
         yes: do not ask.
         as_json: print one object per queued run instead of its id.
     """
-    note = check_place(root)
+    note = check_runs_dir(root)
     if note:
         say(f"note: {note}")
     plan = _planned(points, root, name)
@@ -139,8 +139,8 @@ def _made(planned: Planned, root: Path, *, preset: str, hint: str, tag: str) -> 
 
 def forecasts(points: Sequence[Point], root: Path) -> list[Forecast | None]:
     """How long each takes by a run of this machine that did the like; None where there is none."""
-    known = OwnRuns().of(digest for digest in Digests(root).refresh() if not digest.problem)
-    views: dict[str, RunView] = {}
+    known = OwnRuns().of(digest for digest in RunIndex(root).refresh() if not digest.problem)
+    views: dict[str, RunState] = {}
     told: list[Forecast | None] = []
     for point in points:
         model = pacemaker(point.experiment, known, host())
@@ -170,7 +170,7 @@ def preview(axes: Sequence[Axis], plan: Sequence[Planned], told: Sequence[Foreca
     steps = [total_steps(experiment) for experiment in wanted]
     if None not in steps:
         lines.append(f"steps: {sum(filter(None, steps)):,} in all")
-    slots = len({slot for experiment in wanted for slot in wish(experiment.compute.device).slots})
+    slots = len({slot for experiment in wanted for slot in device_request(experiment.compute.device).slots})
     lines.append(f"time: {_time(told)}; {count(slots, 'slot')} of this machine to train on")
     return [safe(line, 300) for line in lines]
 

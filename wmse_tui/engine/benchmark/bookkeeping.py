@@ -10,16 +10,16 @@ import torch
 
 from wmse_tui.config.schema import Experiment
 from wmse_tui.engine.benchmark.rounds import Row, Spread
-from wmse_tui.engine.inspection.steps import Steps
+from wmse_tui.engine.profiling.timed_steps import TimedSteps
 from wmse_tui.engine.training.checkpoints import save_checkpoint
 from wmse_tui.engine.training.telemetry import FLUSH_SECONDS, Telemetry
 from wmse_tui.runs.directory import RunDirectory
-from wmse_tui.runs.writer import EventWriter
+from wmse_tui.runs.log.writer import EventWriter
 
 NOTES = 300  # steps that are noted
 
 
-def bookkeeping(steps: Steps, experiment: Experiment, step_seconds: float, device: torch.device) -> Row:
+def bookkeeping(steps: TimedSteps, experiment: Experiment, step_seconds: float, device: torch.device) -> Row:
     """Telemetry, event log and checkpoints, as seconds a step of `step_seconds`.
 
     Every step is noted, a line is written once a second, a checkpoint every `checkpoint.every_minutes`.

@@ -29,8 +29,8 @@ from wmse_tui.engine.benchmark.probes import linear_probes, nearest_neighbours
 from wmse_tui.engine.benchmark.rounds import Row
 from wmse_tui.engine.benchmark.steps import parts_of_a_step, whitening_loss, whole_step
 from wmse_tui.engine.evaluation.command import explain
-from wmse_tui.engine.inspection.rehearsal import rehearsed
-from wmse_tui.engine.inspection.steps import Steps
+from wmse_tui.engine.profiling.dry_run import dry_run
+from wmse_tui.engine.profiling.timed_steps import TimedSteps
 from wmse_tui.engine.training.device import Device, choose_device, prepare
 
 STAGES = ("input", "whitening", "step", "evaluation")
@@ -139,7 +139,7 @@ def _rows(
     if "step" in stages and loaded is not None:
         tell("a training step")
         batches = some_batches(experiment, loaded, at, BATCHES)
-        steps = Steps(experiment, at, steps_per_epoch=100)
+        steps = TimedSteps(experiment, at, steps_per_epoch=100)
         compiled = steps.compile(batches[0])
         step = whole_step(steps, experiment, batches, at, rounds=rounds, compare=compare, note=compiled)
         yield step
@@ -154,7 +154,7 @@ def _rows(
         yield floor.memory(at, rounds=rounds)
     if "evaluation" in stages:
         few = min(3, rounds)
-        dim = rehearsed(experiment, check=lambda: None).feature_dim
+        dim = dry_run(experiment, check=lambda: None).feature_dim
         tell("nearest neighbours")
         yield nearest_neighbours(dim, at, rounds=few)
         tell("linear probes")
@@ -170,7 +170,7 @@ def _floor(experiment: Experiment, rows: Sequence[Row]) -> dict[str, float] | No
     by_stage = {row.stage: row for row in rows}
     if not {"step", "arithmetic", "memory"} <= by_stage.keys():
         return None
-    needed = rehearsed(experiment, check=lambda: None)
+    needed = dry_run(experiment, check=lambda: None)
     seconds = by_stage["step"].ours.median
     product, copy = by_stage["arithmetic"], by_stage["memory"]
     arithmetic = needed.step_flops / 1e9 / (product.work / product.ours.median)

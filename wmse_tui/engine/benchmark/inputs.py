@@ -17,10 +17,10 @@ from wmse_tui.engine.benchmark.rounds import Row, Stopwatch, measure, processor_
 from wmse_tui.engine.data.batched import augment
 from wmse_tui.engine.data.loading import Batches, build_batches
 from wmse_tui.engine.data.plan import ViewPlan, plan_views
-from wmse_tui.engine.inspection.images import Loaded, Shelf
-from wmse_tui.engine.inspection.lanes import Job
-from wmse_tui.engine.inspection.protocol import Answers, Request
-from wmse_tui.engine.inspection.steps import endless
+from wmse_tui.engine.profiling.image_cache import ImageCache, Loaded
+from wmse_tui.engine.profiling.timed_steps import endless
+from wmse_tui.engine.service.protocol import Answers, Request
+from wmse_tui.engine.service.worker import Job
 
 IMAGES = 2048  # that are worked on; a batch at least
 AT_ONCE = {32: 1024, 64: 512, 96: 256}  # images in one measurement of augmentation, by their side
@@ -30,7 +30,7 @@ REFERENCE_WORKERS = 2
 def load_images(experiment: Experiment) -> Loaded:
     """Images of the experiment's data set, or patterns of the same size where it is not on this machine."""
     quiet = Job(Request(id=0, ask="measure", config="", fields={}), Answers(io.BytesIO()))
-    return Shelf().get(experiment, quiet, least=max(IMAGES, experiment.schedule.batch_size))
+    return ImageCache().get(experiment, quiet, least=max(IMAGES, experiment.schedule.batch_size))
 
 
 @contextmanager

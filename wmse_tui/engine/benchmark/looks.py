@@ -10,11 +10,11 @@ from torch import Tensor
 
 from wmse_tui.config.schema import Experiment
 from wmse_tui.engine.benchmark.rounds import Row, Spread
-from wmse_tui.engine.inspection.steps import Steps
-from wmse_tui.engine.training.cadence import times_within
+from wmse_tui.engine.profiling.timed_steps import TimedSteps
+from wmse_tui.engine.training.diagnostics import DIAGNOSTICS_SHARE, TrainingDiagnostics
 from wmse_tui.engine.training.resources import Meter
-from wmse_tui.engine.training.vitals import DIAGNOSTICS_SHARE, Vitals
-from wmse_tui.runs.events import Diagnostics, Event
+from wmse_tui.engine.training.time_budget import times_within
+from wmse_tui.runs.log.events import Diagnostics, Event
 
 SPANS = (("ten minutes", 600), ("an hour", 3600), ("a day", 86_400))
 
@@ -28,7 +28,7 @@ class _Hands:
         return self.now
 
 
-def looks(steps: Steps, experiment: Experiment, batch: Tensor, device: torch.device, *, n: int) -> Row:
+def looks(steps: TimedSteps, experiment: Experiment, batch: Tensor, device: torch.device, *, n: int) -> Row:
     """The diagnostics of a step, `n` times, and their share of a run's time by its cadence."""
     told: list[tuple[str, float]] = []
 
@@ -37,7 +37,9 @@ def looks(steps: Steps, experiment: Experiment, batch: Tensor, device: torch.dev
             told.append((event.space, time.perf_counter()))
 
     hands = _Hands()
-    vitals = Vitals(steps.method, seed=experiment.seed, meter=Meter(device), write=keep, clock=hands)
+    vitals = TrainingDiagnostics(
+        steps.method, seed=experiment.seed, meter=Meter(device), write=keep, clock=hands
+    )
     took: dict[str, list[float]] = {}
     for _ in range(n + 1):
         with torch.no_grad():

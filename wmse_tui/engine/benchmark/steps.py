@@ -17,14 +17,14 @@ from wmse_tui.engine.benchmark.operations import operations
 from wmse_tui.engine.benchmark.partner import Partner
 from wmse_tui.engine.benchmark.reference import loss_by_loops
 from wmse_tui.engine.benchmark.rounds import Row, Spread, Stopwatch, measure
-from wmse_tui.engine.inspection.steps import Steps
 from wmse_tui.engine.losses import w_mse_loss
+from wmse_tui.engine.profiling.timed_steps import TimedSteps
 
 LOSS_ROUNDS = 8  # a loss takes milliseconds: so many more rounds than a step
 
 
 def whole_step(
-    steps: Steps,
+    steps: TimedSteps,
     experiment: Experiment,
     batches: list[Tensor],
     device: torch.device,
@@ -61,7 +61,9 @@ def whole_step(
         )
 
 
-def parts_of_a_step(steps: Steps, batches: list[Tensor], device: torch.device, *, rounds: int) -> list[Row]:
+def parts_of_a_step(
+    steps: TimedSteps, batches: list[Tensor], device: torch.device, *, rounds: int
+) -> list[Row]:
     """Forward, loss, backward and optimiser by themselves; the device is waited for between them."""
     spent: dict[str, list[float]] = {"forward": [], "loss": [], "backward": [], "optimizer": []}
     watch = Stopwatch(device)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import torch
 
-from wmse_tui.runs.words import size
+from wmse_tui.runs.text.units import size
 
 DEVICE_SHARE = 0.5  # of the free memory of a GPU that the images may take
 

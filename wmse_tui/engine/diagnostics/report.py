@@ -11,7 +11,7 @@ from torch import Tensor
 
 from wmse_tui.config.figures import expected_condition_number
 from wmse_tui.engine.whitening.precision import full_precision
-from wmse_tui.runs.events import Diagnostics
+from wmse_tui.runs.log.events import Diagnostics
 
 from .noise import (
     noise_correlation,

@@ -13,7 +13,7 @@ from wmse_tui.config.schema import Experiment
 from wmse_tui.engine.data.catalogue import Data, describe
 from wmse_tui.engine.data.images import UNLABELLED, ImageSet
 from wmse_tui.engine.errors import DataError, Diverged
-from wmse_tui.runs.events import Evaluation, KnnResult, LinearResult
+from wmse_tui.runs.log.events import Evaluation, KnnResult, LinearResult
 
 from .batch_norm import calibrated_batch_norm
 from .features import extract_features

@@ -17,9 +17,9 @@ import torch
 from wmse_tui.config.problems import ConfigError
 from wmse_tui.engine.errors import EngineError
 from wmse_tui.engine.training.gpu_users import gpu_users
-from wmse_tui.runs.events import Error
-from wmse_tui.runs.place import nearest_existing
-from wmse_tui.runs.words import size
+from wmse_tui.runs.log.events import Error
+from wmse_tui.runs.preflight import nearest_existing
+from wmse_tui.runs.text.units import size
 
 SHM = "/dev/shm"
 Told: TypeAlias = tuple[str, str, str, tuple[str, ...]]

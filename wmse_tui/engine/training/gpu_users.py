@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from wmse_tui.runs.words import size
+from wmse_tui.runs.text.units import size
 
 try:
     import pynvml

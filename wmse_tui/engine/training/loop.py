@@ -20,15 +20,15 @@ from wmse_tui.config.schema import Experiment
 from wmse_tui.engine.data.loading import Batches
 from wmse_tui.engine.errors import Diverged, EngineError, WhiteningFailed
 from wmse_tui.engine.methods import Method
+from wmse_tui.engine.training.checkpoint_manager import CheckpointManager
 from wmse_tui.engine.training.compiled import Compiled
 from wmse_tui.engine.training.device import autocast
-from wmse_tui.engine.training.keeper import Keeper
+from wmse_tui.engine.training.diagnostics import TrainingDiagnostics
 from wmse_tui.engine.training.requests import Requests, StopRequested
 from wmse_tui.engine.training.schedule import evaluation_due, learning_rate
 from wmse_tui.engine.training.stepping import Stepper
 from wmse_tui.engine.training.telemetry import NonFiniteLoss, Telemetry
-from wmse_tui.engine.training.vitals import Vitals
-from wmse_tui.runs.events import Epoch, Evaluation, Event, Phase
+from wmse_tui.runs.log.events import Epoch, Evaluation, Event, Phase
 
 EPOCH_SECONDS = 0.5
 """Epochs that end sooner after the last one that was told are not told; no loss is missing, steps are."""
@@ -69,10 +69,10 @@ class Trainer:
         *,
         device: torch.device,
         position: Position,
-        keeper: Keeper,
+        keeper: CheckpointManager,
         requests: Requests,
         evaluate: Evaluator,
-        vitals: Vitals,
+        vitals: TrainingDiagnostics,
         compiled: Compiled,
         take_step: Stepper,
         write: Callable[[Event], None],

@@ -8,10 +8,10 @@ from collections.abc import Callable
 from types import FrameType
 from typing import Literal, TypeAlias
 
-from wmse_tui.runs.control import Request, pending, take
 from wmse_tui.runs.directory import RunDirectory
-from wmse_tui.runs.events import Control, Event, Phase
-from wmse_tui.runs.process import read_trainer
+from wmse_tui.runs.log.events import Control, Event, Phase
+from wmse_tui.runs.process.control import ControlRequest, pending, take
+from wmse_tui.runs.process.identity import read_trainer
 
 Outcome: TypeAlias = Literal["done", "accepted", "refused"]
 
@@ -89,7 +89,7 @@ class Requests:
     def _answer(self, request_id: str, command: str, outcome: Outcome, text: str) -> None:
         self._write(Control(id=request_id, command=command, outcome=outcome, text=text))
 
-    def _obey(self, request: Request) -> tuple[Outcome, str]:
+    def _obey(self, request: ControlRequest) -> tuple[Outcome, str]:
         if request.problem:
             return "refused", request.problem
         match request.command:

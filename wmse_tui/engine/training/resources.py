@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 import torch
 
-from wmse_tui.runs.events import Resources
+from wmse_tui.runs.log.events import Resources
 
 try:
     import psutil

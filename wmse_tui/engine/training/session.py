@@ -23,30 +23,30 @@ from wmse_tui.engine.data.catalogue import Data, load_data
 from wmse_tui.engine.data.loading import Batches, build_batches
 from wmse_tui.engine.errors import CheckpointError, Diverged, WhiteningFailed
 from wmse_tui.engine.evaluation import EvaluationInterrupted, evaluate
-from wmse_tui.engine.evaluation.portrait import Portrait
+from wmse_tui.engine.evaluation.embedding_map_writer import EmbeddingMapWriter
 from wmse_tui.engine.methods import Method, build_method, place
+from wmse_tui.engine.training.checkpoint_manager import CheckpointManager
 from wmse_tui.engine.training.checkpoints import file_sha256, newest_checkpoint
 from wmse_tui.engine.training.compiled import Compiled, compile_networks
 from wmse_tui.engine.training.device import Device, autocast, choose_device, prepare
+from wmse_tui.engine.training.diagnostics import TrainingDiagnostics
 from wmse_tui.engine.training.failures import describe
 from wmse_tui.engine.training.graph import stepper
-from wmse_tui.engine.training.keeper import Keeper
 from wmse_tui.engine.training.loop import Position, Trainer
 from wmse_tui.engine.training.optimizers import build_optimizer
 from wmse_tui.engine.training.requests import Requests, StopRequested
 from wmse_tui.engine.training.resources import Meter
 from wmse_tui.engine.training.resuming import resume_from
-from wmse_tui.engine.training.trial import try_once
-from wmse_tui.engine.training.vitals import Vitals
-from wmse_tui.runs import reserve
+from wmse_tui.engine.training.smoke_step import smoke_step
 from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.errors import RunBusy, RunsError
-from wmse_tui.runs.events import Attempt, Evaluation, Event, Exit, Notice, Phase
-from wmse_tui.runs.events import Checkpoint as CheckpointSaved
-from wmse_tui.runs.lock import RunLock
-from wmse_tui.runs.process import write_trainer
-from wmse_tui.runs.watch import view_run
-from wmse_tui.runs.writer import EventWriter
+from wmse_tui.runs.log.events import Attempt, Evaluation, Event, Exit, Notice, Phase
+from wmse_tui.runs.log.events import Checkpoint as CheckpointSaved
+from wmse_tui.runs.log.writer import EventWriter
+from wmse_tui.runs.process import disk_reserve
+from wmse_tui.runs.process.identity import write_trainer
+from wmse_tui.runs.process.lock import RunLock
+from wmse_tui.runs.state.watch import view_run
 
 COMPLETED, FAILED, BAD_CONFIG, DIVERGED, STOPPED, BUSY = 0, 1, 2, 3, 4, 73
 PHASE_SECONDS = 0.5
@@ -100,7 +100,7 @@ class Session:
         method = place(build_method(experiment), device.torch)
         compiled = self._compile(method, experiment, device.torch)
         self.write(Phase(name="trial"))
-        try_once(method, batches, data, experiment, device.torch, compiled)
+        smoke_step(method, batches, data, experiment, device.torch, compiled)
         optimizer = build_optimizer(
             method.trainable_parameters(),
             experiment.optimizer,
@@ -115,14 +115,16 @@ class Session:
         self._tell_attempt(
             experiment, device, batches, parameters=sum(p.numel() for p in method.parameters())
         )
-        keeper = Keeper(
+        keeper = CheckpointManager(
             self.run.checkpoints, experiment.checkpoint, write=self.write, sync_log=self.log.sync, best=best
         )
         if found is not None:
             keeper.finish(found[0], kinds)
             self._tell_unlogged(found[0], kinds)
-        vitals = Vitals(method, seed=experiment.seed, meter=Meter(device.torch), write=self.write)
-        portrait = Portrait(data, experiment, folder=self.run.artifacts, write=self.write)
+        vitals = TrainingDiagnostics(
+            method, seed=experiment.seed, meter=Meter(device.torch), write=self.write
+        )
+        portrait = EmbeddingMapWriter(data, experiment, folder=self.run.artifacts, write=self.write)
         trainer = Trainer(
             experiment,
             method,
@@ -156,8 +158,8 @@ class Session:
         data: Data,
         experiment: Experiment,
         device: torch.device,
-        portrait: Portrait,
-        vitals: Vitals,
+        portrait: EmbeddingMapWriter,
+        vitals: TrainingDiagnostics,
         compiled: Compiled,
         *,
         epoch: int,
@@ -289,7 +291,7 @@ def run_session(path: os.PathLike[str] | str) -> int:
             session.requests.listen()
             session.requests.refuse_stale()
             write_trainer(run, attempt=log.attempt)
-            reserve.hold(run)
+            disk_reserve.preallocate(run)
             return _ended(session, session.train)
     except RunsError as error:  # without lock or log there is only trainer.log to tell it
         print(error, *(f"  - {step}" for step in error.next), sep="\n", flush=True)  # noqa: T201
@@ -311,7 +313,7 @@ def _ended(session: Session, train: Callable[[], None]) -> int:
         status, code, failure = "failed", BAD_CONFIG, error
     except Exception as error:  # noqa: BLE001  the border: nothing ends untold
         status, code, failure = "failed", FAILED, error
-    reserve.give_up(session.run)  # on a full disk this is the room for what follows
+    disk_reserve.release(session.run)  # on a full disk this is the room for what follows
     if failure is not None:
         event = describe(failure, saved=session.saved(), stage=session.stage)
         session.write(event)

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 import torch
 from torch import Tensor
 
-from wmse_tui.runs.events import Steps
+from wmse_tui.runs.log.events import Steps
 
 FLUSH_SECONDS = 1.0
 """A viewer sees a new step this soon; more often would cost log lines and device waits."""

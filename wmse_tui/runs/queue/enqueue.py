@@ -11,18 +11,18 @@ from pathlib import Path
 from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.errors import LaunchError, NotARun, RunBusy, RunQueued, RunsError, StorageError
 from wmse_tui.runs.files import append_private
-from wmse_tui.runs.launch import device_of, start_detached
-from wmse_tui.runs.lock import held, take
-from wmse_tui.runs.queue import places, tickets
-from wmse_tui.runs.slots import Wish, wish
-from wmse_tui.runs.text import safe
+from wmse_tui.runs.process.launch import device_of, start_detached
+from wmse_tui.runs.process.lock import held, take
+from wmse_tui.runs.queue import status, tickets
+from wmse_tui.runs.queue.gpu_slots import DeviceRequest, device_request
+from wmse_tui.runs.text.sanitize import safe
 
 
 def enqueue(
     run: RunDirectory,
     *,
     after: tuple[RunDirectory, ...] = (),
-    wanted: Wish | None = None,
+    wanted: DeviceRequest | None = None,
     python: str | Path = sys.executable,
 ) -> subprocess.Popen[bytes]:
     """Have `run` start, or go on, as soon as a slot is free, after all that was queued before.
@@ -54,8 +54,8 @@ def enqueue(
         for entry in tickets.entries():
             if entry.ticket is not None and entry.ticket.run == str(run.path):
                 tickets.remove(entry)
-        path, ticket = tickets.write_ticket(run, wanted or wish(device_of(run)), after=after)
-        places.forget()
+        path, ticket = tickets.write_ticket(run, wanted or device_request(device_of(run)), after=after)
+        status.forget()
         try:
             log = append_private(run.trainer_log)
         except OSError as error:

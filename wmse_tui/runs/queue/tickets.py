@@ -28,10 +28,10 @@ from pydantic import TypeAdapter, ValidationError
 from wmse_tui.config.locations import queue_dir
 from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.errors import StorageError
-from wmse_tui.runs.events import Number
-from wmse_tui.runs.lock import held_open, take
-from wmse_tui.runs.process import host
-from wmse_tui.runs.slots import Wish, make_folders
+from wmse_tui.runs.log.events import Number
+from wmse_tui.runs.process.identity import host
+from wmse_tui.runs.process.lock import held_open, take
+from wmse_tui.runs.queue.gpu_slots import DeviceRequest, make_folders
 
 State: TypeAlias = Literal["waiting", "after", "held", "dropped"]
 
@@ -54,8 +54,8 @@ class Ticket:
     after: tuple[str, ...] = ()  # directories of runs that must complete first
 
     @property
-    def wish(self) -> Wish:
-        return Wish(self.slots, self.visible, self.pinned)
+    def wish(self) -> DeviceRequest:
+        return DeviceRequest(self.slots, self.visible, self.pinned)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,7 +124,7 @@ def of_run(run: RunDirectory, every: tuple[Entry, ...] | None = None) -> Entry |
 
 
 def write_ticket(
-    run: RunDirectory, wanted: Wish, *, after: tuple[RunDirectory, ...] = ()
+    run: RunDirectory, wanted: DeviceRequest, *, after: tuple[RunDirectory, ...] = ()
 ) -> tuple[Path, int]:
     """A ticket behind all others, and the descriptor that holds it: it never lies there unheld.
 

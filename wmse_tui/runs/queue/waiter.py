@@ -18,16 +18,16 @@ import sys
 import time
 from contextlib import suppress
 
-from wmse_tui.runs.control import discard
 from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.errors import RunsError
-from wmse_tui.runs.launch import trainer_command
-from wmse_tui.runs.lock import held
-from wmse_tui.runs.process import host, write_launch
+from wmse_tui.runs.process.control import discard
+from wmse_tui.runs.process.identity import host, write_launch
+from wmse_tui.runs.process.launch import trainer_command
+from wmse_tui.runs.process.lock import held
 from wmse_tui.runs.queue import tickets
-from wmse_tui.runs.queue.after import Afterwards
+from wmse_tui.runs.queue.dependencies import Dependencies
+from wmse_tui.runs.queue.gpu_slots import acquire_slot, environment
 from wmse_tui.runs.queue.tickets import Entry
-from wmse_tui.runs.slots import environment, seize
 
 CANCELLED, DROPPED, BUSY = 4, 1, 73
 """Exit statuses, as `wmse-tui run` has them: stopped on request, failed, somebody trains the run."""
@@ -52,7 +52,7 @@ class Waiter:
         self._mark = mark
         self._python = python
         self._inode = os.fstat(ticket).st_ino
-        self._afterwards: Afterwards | None = None
+        self._afterwards: Dependencies | None = None
         for descriptor in (ticket, mark):  # the trainer must not go on holding a place in the queue
             os.set_inheritable(descriptor, False)
 
@@ -88,7 +88,7 @@ class Waiter:
         if mine.state not in ("waiting", "after"):
             return None
         if ticket.after:
-            self._afterwards = self._afterwards or Afterwards(ticket.after)
+            self._afterwards = self._afterwards or Dependencies(ticket.after)
             ready, failed = self._afterwards.look()
             if failed:
                 return self._drop(mine, failed)
@@ -105,7 +105,7 @@ class Waiter:
         for slot in ticket.slots:
             if any(_wants(entry, slot) for entry in before):
                 continue
-            descriptor = seize(slot, self._run)
+            descriptor = acquire_slot(slot, self._run)
             if descriptor is not None:
                 self._become_trainer(mine, slot, descriptor)
                 os.close(descriptor)  # it was cancelled, held or moved at this very moment

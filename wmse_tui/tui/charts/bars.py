@@ -10,7 +10,7 @@ from rich.cells import cell_len
 from rich.style import Style
 from textual.geometry import Size
 
-from wmse_tui.runs.text import safe
+from wmse_tui.runs.text.sanitize import safe
 from wmse_tui.tui.charts.axes import Scale, round_limits
 from wmse_tui.tui.charts.canvas import Canvas, Drawing
 from wmse_tui.tui.charts.frame import Ink, draw_axes, frame_for

@@ -9,8 +9,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from wmse_tui.runs.curves import Curve
-from wmse_tui.runs.text import safe
+from wmse_tui.runs.state.curves import Curve
+from wmse_tui.runs.text.sanitize import safe
 from wmse_tui.tui.charts.axes import Limits, Scale, round_limits, usable
 from wmse_tui.tui.charts.canvas import Canvas, Drawing
 from wmse_tui.tui.charts.frame import Ink, draw_axes, frame_for

@@ -7,7 +7,7 @@ from pathlib import Path
 from textual.message import Message
 from textual.worker import get_current_worker
 
-from wmse_tui.runs.text import safe
+from wmse_tui.runs.text.sanitize import safe
 from wmse_tui.tui.charts.canvas import Canvas, Drawing
 from wmse_tui.tui.charts.legend import fit
 from wmse_tui.tui.charts.pictures import draw_picture

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from wmse_tui.runs.curves import Curve
+from wmse_tui.runs.state.curves import Curve
 from wmse_tui.tui.charts.axes import Limits, round_limits
 from wmse_tui.tui.charts.canvas import Drawing
 from wmse_tui.tui.charts.drawing import Reference, draw, y_extent

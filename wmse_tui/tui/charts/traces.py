@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby, pairwise
 
-from wmse_tui.runs.curves import Curve
+from wmse_tui.runs.state.curves import Curve
 from wmse_tui.tui.charts.axes import Limits, Scale
 from wmse_tui.tui.charts.raster import Dot
 

@@ -14,13 +14,13 @@ from textual.message import Message
 from textual.timer import Timer
 from textual.widgets import Static
 
-from wmse_tui.runs.catalogue import list_runs
-from wmse_tui.runs.compare import MOST, Subject, compare
 from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.errors import RunsError
-from wmse_tui.runs.recipe import Configuration, read_configuration
-from wmse_tui.runs.text import safe
-from wmse_tui.runs.view import RunView
+from wmse_tui.runs.state.run import RunState
+from wmse_tui.runs.table.catalogue import list_runs
+from wmse_tui.runs.table.compare import MOST, Subject, compare
+from wmse_tui.runs.table.recipe import Configuration, read_configuration
+from wmse_tui.runs.text.sanitize import safe
 from wmse_tui.tui.charts.style import chart_style
 from wmse_tui.tui.feed import RunChanged, RunUnreadable
 from wmse_tui.tui.screens.base import Panel
@@ -106,7 +106,7 @@ with an eye on the test images."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._views: dict[Path, RunView] = {}
+        self._views: dict[Path, RunState] = {}
         self._behind: dict[Path, float | None] = {}
         self._problems: dict[Path, str] = {}
         self._configurations: dict[Path, Configuration] = {}
@@ -188,7 +188,7 @@ with an eye on the test images."""
     def on_run_unreadable(self, event: RunUnreadable) -> None:
         if event.run in self._runs:
             self._problems[event.run.path] = event.reason
-            self._views.setdefault(event.run.path, RunView(run_id=event.run.id, path=str(event.run.path)))
+            self._views.setdefault(event.run.path, RunState(run_id=event.run.id, path=str(event.run.path)))
             self._draw()
 
     # Drawing
@@ -207,13 +207,14 @@ with an eye on the test images."""
         self._draw_tables()
 
     def _draw_chart(self) -> None:
-        runs = [(run.id, self._views.get(run.path, RunView(run_id=run.id))) for run in self._runs]
+        runs = [(run.id, self._views.get(run.path, RunState(run_id=run.id))) for run in self._runs]
         self.query_one(OverlaidCurves).show_runs(runs)
 
     def _draw_tables(self) -> None:
         unread = Configuration(None, "")
         views = [
-            (self._views.get(run.path, RunView(run_id=run.id, path=str(run.path))), run) for run in self._runs
+            (self._views.get(run.path, RunState(run_id=run.id, path=str(run.path))), run)
+            for run in self._runs
         ]
         self._comparison = compare(
             [Subject(view, self._configurations.get(run.path, unread)) for view, run in views]

@@ -13,13 +13,13 @@ from textual.message import Message
 from textual.widgets import Static
 
 from wmse_tui.config.fields import group_of, groups
-from wmse_tui.runs.text import safe
+from wmse_tui.runs.text.sanitize import safe
 from wmse_tui.tui.screens.base import Panel
 from wmse_tui.tui.widgets.configure import wording
 from wmse_tui.tui.widgets.configure.answers import AnsweredScreen
-from wmse_tui.tui.widgets.configure.bench import Entry, copy_entry, read_entry
 from wmse_tui.tui.widgets.configure.cost import TITLE
 from wmse_tui.tui.widgets.configure.paragraphs import Paragraph, Paragraphs
+from wmse_tui.tui.widgets.configure.preset_library import Entry, copy_entry, read_entry
 from wmse_tui.tui.widgets.configure.presets import PresetPanel
 from wmse_tui.tui.widgets.configure.scroll import KeyScroll
 from wmse_tui.tui.widgets.configure.sections import CHECK, TITLES, VIEWS, SectionPanel

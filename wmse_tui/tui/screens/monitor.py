@@ -12,11 +12,11 @@ from textual.content import Content
 from textual.timer import Timer
 from textual.widgets import Static
 
-from wmse_tui.runs.catalogue import list_runs
 from wmse_tui.runs.directory import RunDirectory
-from wmse_tui.runs.text import safe
-from wmse_tui.runs.view import RunView
-from wmse_tui.runs.words import count
+from wmse_tui.runs.state.run import RunState
+from wmse_tui.runs.table.catalogue import list_runs
+from wmse_tui.runs.text.sanitize import safe
+from wmse_tui.runs.text.units import count
 from wmse_tui.tui.feed import RunChanged, RunUnreadable
 from wmse_tui.tui.screens.monitor_actions import RunActions
 from wmse_tui.tui.widgets.monitor.charts import Shown
@@ -110,10 +110,10 @@ class MonitorScreen(RunActions):
     def __init__(self) -> None:
         super().__init__()
         self._run: RunDirectory | None = None
-        self._view: RunView | None = None
+        self._view: RunState | None = None
         self._behind: float | None = None
         self._unreadable = ""
-        self._beside: dict[RunDirectory, RunView | None] = {}  # the runs that are drawn beside it
+        self._beside: dict[RunDirectory, RunState | None] = {}  # the runs that are drawn beside it
         self._readers: RunReaders | None = None
         self._text_at = self._charts_at = float("-inf")
         self._text_due = self._charts_due = False
@@ -138,7 +138,7 @@ class MonitorScreen(RunActions):
         return self._run
 
     @property
-    def shown_view(self) -> RunView | None:
+    def shown_view(self) -> RunState | None:
         return self._view
 
     def on_screen_resume(self) -> None:
@@ -173,7 +173,7 @@ class MonitorScreen(RunActions):
         self.wmse.frozen = False
         self._beside.pop(run, None)
         self._behind, self._unreadable = None, ""
-        self._view = RunView(run_id=run.id, path=str(run.path))
+        self._view = RunState(run_id=run.id, path=str(run.path))
         if self._readers is not None:
             self._readers.close()
         self._readers = RunReaders(run, self._panels, self.fetch)
@@ -375,6 +375,6 @@ class MonitorScreen(RunActions):
             self.call_later(self.wmse.action_go, "configure")
 
 
-def _urgent(view: RunView) -> tuple[object, ...]:
+def _urgent(view: RunState) -> tuple[object, ...]:
     """What is shown at once when it changes."""
     return view.state, view.attempt, view.controls, len(view.evaluations), view.seq == 0

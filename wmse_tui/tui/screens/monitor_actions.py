@@ -12,17 +12,17 @@ from typing import ClassVar, Literal, TypeVar
 from textual.binding import Binding, BindingType
 from textual.message import Message
 
-from wmse_tui.runs.catalogue import list_runs
-from wmse_tui.runs.control import request
 from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.errors import RunsError
 from wmse_tui.runs.files import publish
-from wmse_tui.runs.lock import held
-from wmse_tui.runs.queue.places import cancel
-from wmse_tui.runs.recipe import Configuration, read_configuration
-from wmse_tui.runs.summary import summarise
-from wmse_tui.runs.text import safe
-from wmse_tui.runs.view import RunView
+from wmse_tui.runs.process.control import request
+from wmse_tui.runs.process.lock import held
+from wmse_tui.runs.queue.status import cancel
+from wmse_tui.runs.state.config_summary import summarise
+from wmse_tui.runs.state.run import RunState
+from wmse_tui.runs.table.catalogue import list_runs
+from wmse_tui.runs.table.recipe import Configuration, read_configuration
+from wmse_tui.runs.text.sanitize import safe
 from wmse_tui.tui.screens.ask import ConfirmScreen
 from wmse_tui.tui.screens.base import AppScreen
 from wmse_tui.tui.widgets.monitor.requests import DEAF, NAMES, Asked
@@ -130,7 +130,7 @@ class RunActions(AppScreen):
 
     @property
     @abstractmethod
-    def shown_view(self) -> RunView | None:
+    def shown_view(self) -> RunState | None:
         """How it is, as far as one knows."""
 
     @abstractmethod

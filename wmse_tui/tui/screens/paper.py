@@ -17,13 +17,13 @@ from textual.widgets import Static
 from wmse_tui.config.presence import Presence, look_for, presence_advice
 from wmse_tui.config.problems import ConfigError
 from wmse_tui.config.schema import Experiment
-from wmse_tui.runs.compare import MOST
-from wmse_tui.runs.digest import RunDigest
 from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.errors import RunsError
-from wmse_tui.runs.own import OwnRuns
-from wmse_tui.runs.published import Cell, PublishedTable, Recipe, published_table, shipped_recipes
-from wmse_tui.runs.text import safe
+from wmse_tui.runs.table.compare import MOST
+from wmse_tui.runs.table.index import RunRow
+from wmse_tui.runs.table.own_runs import OwnRuns
+from wmse_tui.runs.table.paper import Cell, PublishedTable, Recipe, published_table, shipped_recipes
+from wmse_tui.runs.text.sanitize import safe
 from wmse_tui.tui.feed import CatalogueChanged
 from wmse_tui.tui.screens.base import AppScreen, Panel
 from wmse_tui.tui.widgets.paper.details import details
@@ -82,7 +82,7 @@ matters are told below as variants and are not counted. A number that could not 
         super().__init__()
         self._recipes: tuple[Recipe, ...] = ()
         self._own = OwnRuns()
-        self._digests: tuple[RunDigest, ...] = ()
+        self._digests: tuple[RunRow, ...] = ()
         self._place = ("", "")
         self._problem = ""
         self._told: Content | None = None
@@ -119,7 +119,7 @@ matters are told below as variants and are not counted. A number that could not 
             self._tabling = True
             self.run_worker(partial(self._make_table, self._digests), thread=True, exit_on_error=False)
 
-    def _make_table(self, digests: tuple[RunDigest, ...]) -> None:
+    def _make_table(self, digests: tuple[RunRow, ...]) -> None:
         try:
             self._recipes = self._recipes or shipped_recipes()
             there = {(r.experiment.dataset.name, r.experiment.method.name) for r in self._recipes}

@@ -12,10 +12,10 @@ from textual.message import Message
 from wmse_tui.config.load import load_experiment
 from wmse_tui.config.problems import ConfigError
 from wmse_tui.config.schema import Experiment
-from wmse_tui.runs.digest import RunDigest
-from wmse_tui.runs.queue.places import lost_places
-from wmse_tui.runs.text import safe
-from wmse_tui.runs.words import count, size
+from wmse_tui.runs.queue.status import lost_places
+from wmse_tui.runs.table.index import RunRow
+from wmse_tui.runs.text.sanitize import safe
+from wmse_tui.runs.text.units import count, size
 from wmse_tui.tui.feed import CatalogueChanged
 from wmse_tui.tui.screens.ask import AskScreen, ConfirmScreen
 from wmse_tui.tui.screens.base import AppScreen
@@ -118,7 +118,7 @@ a part round: -tag:old."""
     class Weighed(Message):
         """The runs that are to be deleted, with the bytes of their files, and those that cannot be."""
 
-        def __init__(self, sizes: tuple[tuple[RunDigest, int], ...], refused: tuple[str, ...]) -> None:
+        def __init__(self, sizes: tuple[tuple[RunRow, int], ...], refused: tuple[str, ...]) -> None:
             super().__init__()
             self.sizes = sizes
             self.refused = refused
@@ -184,7 +184,7 @@ a part round: -tag:old."""
         if digest is not None:
             self._in_thread(lambda: self._load(digest))
 
-    def _load(self, digest: RunDigest) -> None:
+    def _load(self, digest: RunRow) -> None:
         experiment, problem = acting.experiment_of(digest)
         self.post_message(self.Loaded(experiment, digest.preset, problem))
 
@@ -261,7 +261,7 @@ a part round: -tag:old."""
             ConfirmScreen(f"Resume {len(possible)} runs?", question, yes="Resume", no="Cancel"), act
         )
 
-    def _resume(self, digest: RunDigest) -> None:
+    def _resume(self, digest: RunRow) -> None:
         if digest.state == "paused":
             acting.ask_resume(digest)
         else:
@@ -286,7 +286,7 @@ a part round: -tag:old."""
         action: acting.Action,
         refusal: str,
         words: str,
-        act: Callable[[RunDigest], object],
+        act: Callable[[RunRow], object],
         *,
         turn: bool = False,
     ) -> None:
@@ -386,7 +386,7 @@ a part round: -tag:old."""
             self.wmse.say(f"and {len(refused) - 3} more", title=title, severity=severity)
 
 
-def _listed(digests: tuple[RunDigest, ...]) -> str:
+def _listed(digests: tuple[RunRow, ...]) -> str:
     return _few(
         [f"{safe(digest.run_id, 50)}  epoch {digest.epoch}/{digest.epochs or '?'}" for digest in digests]
     )

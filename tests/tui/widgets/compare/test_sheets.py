@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 from wmse_tui.config.load import load_experiment
-from wmse_tui.runs.compare import Comparison, Subject, compare
-from wmse_tui.runs.events import Evaluation, KnnResult, LinearResult
-from wmse_tui.runs.recipe import Configuration
-from wmse_tui.runs.summary import Summary
-from wmse_tui.runs.view import RunView, State
+from wmse_tui.runs.log.events import Evaluation, KnnResult, LinearResult
+from wmse_tui.runs.state.config_summary import ConfigSummary
+from wmse_tui.runs.state.run import RunState, Status
+from wmse_tui.runs.table.compare import Comparison, Subject, compare
+from wmse_tui.runs.table.recipe import Configuration
 from wmse_tui.tui.widgets.compare.sheets import differences_sheet, repetitions_sheet, results_sheet
 from wmse_tui.tui.widgets.compare.table import Entry, Sheet
 
@@ -20,12 +20,12 @@ def marker(place: int) -> str:
     return MARKERS[place]
 
 
-def subject(name: str, *overrides: str, knn: float = 0.5, state: State = "completed") -> Subject:
+def subject(name: str, *overrides: str, knn: float = 0.5, state: Status = "completed") -> Subject:
     experiment = load_experiment(preset="quickstart", overrides=overrides)
-    view = RunView(
+    view = RunState(
         run_id=name,
         path=f"/runs/{name}",
-        summary=Summary(seed=experiment.seed, epochs=12),
+        summary=ConfigSummary(seed=experiment.seed, epochs=12),
         state=state,
         evaluations=(
             Evaluation(
@@ -55,7 +55,7 @@ def test_results_name_each_run_with_its_marker_and_colour() -> None:
 
 
 def test_what_is_not_known_is_a_dash() -> None:
-    sheet = results_sheet(compare([Subject(RunView(run_id="new"), Configuration(None))]), marker, {})
+    sheet = results_sheet(compare([Subject(RunState(run_id="new"), Configuration(None))]), marker, {})
     assert texts(sheet) == [["o new", "new", "0/?", "-", "-", "-", "-", "-", "-", "-", "0", "-"]]
 
 

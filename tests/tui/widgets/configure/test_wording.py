@@ -8,7 +8,7 @@ from wmse_tui.config.advice import Advice
 from wmse_tui.config.bases import preset_base
 from wmse_tui.config.draft import Draft
 from wmse_tui.config.fields import groups
-from wmse_tui.tui.widgets.configure.bench import copy_entry, file_entry, read_entry
+from wmse_tui.tui.widgets.configure.preset_library import copy_entry, file_entry, read_entry
 from wmse_tui.tui.widgets.configure.wording import (
     about_entry,
     about_group,

@@ -10,9 +10,9 @@ from rich.cells import cell_len
 from textual.content import Content
 
 from wmse_tui.runs.directory import RunDirectory
-from wmse_tui.runs.events import Diagnostics, Phase
-from wmse_tui.runs.view import STATES, RunView
-from wmse_tui.runs.watch import view_run
+from wmse_tui.runs.log.events import Diagnostics, Phase
+from wmse_tui.runs.state.run import STATES, RunState
+from wmse_tui.runs.state.watch import view_run
 from wmse_tui.tui.widgets.monitor.header import Headline, bar, header_rows
 from wmse_tui.tui.widgets.monitor.line import fit
 from wmse_tui.tui.widgets.monitor.requests import Word
@@ -21,7 +21,7 @@ MakeRun = Callable[..., RunDirectory]
 NOTHING = Headline()
 
 
-def rows(view: RunView, headline: Headline = NOTHING, width: int = 78) -> list[str]:
+def rows(view: RunState, headline: Headline = NOTHING, width: int = 78) -> list[str]:
     return [row.plain for row in header_rows(view, headline, width)]
 
 
@@ -79,7 +79,7 @@ def test_the_untrained_encoder_is_not_the_best_one(make_run: MakeRun) -> None:
 
 
 def test_what_the_trainer_is_busy_with_has_its_progress() -> None:
-    view = RunView(state="running", phase=Phase("download", 5e6, 2e7, "bytes", "cifar10"))
+    view = RunState(state="running", phase=Phase("download", 5e6, 2e7, "bytes", "cifar10"))
     assert rows(view)[2].startswith("now downloading cifar10: 5.0 MB of 20.0 MB")
 
 
@@ -109,12 +109,12 @@ def test_embeddings_that_collapse_are_told_wherever_one_is() -> None:
         mean_correlation=0.9,
         seconds=0.1,
     )
-    view = RunView(state="running", diagnostics=(collapsed,) * 3)
+    view = RunState(state="running", diagnostics=(collapsed,) * 3)
     assert rows(view)[4] == "embeddings: collapsed (W: why)"
 
 
 def test_damage_in_the_log_is_counted() -> None:
-    assert rows(RunView(state="completed", unreadable=2, missing=1))[4] == (
+    assert rows(RunState(state="completed", unreadable=2, missing=1))[4] == (
         "3 lines of the log are damaged or missing"
     )
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from rich.cells import cell_len
 
-from wmse_tui.runs.events import Resources
+from wmse_tui.runs.log.events import Resources
 from wmse_tui.tui.widgets.monitor.machine import machine_rows
 
 CPU = Resources(step=1, cpu=1.5, cpu_count=2, memory=6e8, memory_total=16e9)

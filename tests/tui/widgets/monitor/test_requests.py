@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from wmse_tui.runs.events import Control
-from wmse_tui.runs.view import RunView, State
+from wmse_tui.runs.log.events import Control
+from wmse_tui.runs.state.run import RunState, Status
 from wmse_tui.tui.widgets.monitor.requests import Asked, Word, word_on, words_on
 
 ASKED = Asked("7", "stop_after_epoch", 1_772_366_400.0, attempt=1)
@@ -20,8 +20,8 @@ def _utc(monkeypatch: pytest.MonkeyPatch) -> None:
     time.tzset()
 
 
-def view(*controls: Control, state: State = "running") -> RunView:
-    return RunView(state=state, controls=controls, attempt=1)
+def view(*controls: Control, state: Status = "running") -> RunState:
+    return RunState(state=state, controls=controls, attempt=1)
 
 
 def test_nobody_has_answered_yet() -> None:
@@ -51,14 +51,14 @@ def test_it_was_refused_with_a_reason_that_is_harmless() -> None:
 
 
 @pytest.mark.parametrize("state", ["completed", "stopped", "failed", "diverged", "crashed"])
-def test_a_run_that_ended_before_it_answered_says_so(state: State) -> None:
+def test_a_run_that_ended_before_it_answered_says_so(state: Status) -> None:
     assert word_on(ASKED, view(state=state)) == Word(
         "stop after this epoch: asked 12:00:00; the run ended before it answered", "bad"
     )
 
 
 @pytest.mark.parametrize("state", ["starting", "running", "paused", "stalled", "unknown"])
-def test_as_long_as_somebody_may_answer_it_waits(state: State) -> None:
+def test_as_long_as_somebody_may_answer_it_waits(state: Status) -> None:
     assert word_on(ASKED, view(state=state)).course == "waiting"
 
 
@@ -80,7 +80,7 @@ def test_of_several_requests_the_newest_is_told_first() -> None:
 
 
 def test_what_an_earlier_attempt_obeyed_is_told_no_more_but_what_nobody_did_is() -> None:
-    later = RunView(state="running", attempt=2)
+    later = RunState(state="running", attempt=2)
     answers = {
         outcome: Control("7", "stop_after_epoch", outcome) for outcome in ("accepted", "done", "refused")
     }

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.marked_config import ConfigLine, MarkedConfig
-from wmse_tui.runs.watch import view_run
+from wmse_tui.runs.state.watch import view_run
 from wmse_tui.tui.widgets.monitor.tables import MOST_ROWS, config_lines, evaluation_head, evaluation_lines
 
 MakeRun = Callable[..., RunDirectory]

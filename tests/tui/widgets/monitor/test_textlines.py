@@ -11,7 +11,7 @@ from textual.app import App, ComposeResult
 from textual.geometry import Region
 from textual.pilot import Pilot
 
-from wmse_tui.runs.story import Line
+from wmse_tui.runs.log.activity import ActivityLine
 from wmse_tui.tui.themes import THEMES
 from wmse_tui.tui.widgets.monitor.pane import TextPane
 from wmse_tui.tui.widgets.monitor.textlines import TextLines, found_in, wrapped
@@ -45,13 +45,13 @@ class Host(App[None]):
         return [lines.render_line(y).text.rstrip() for y in range(lines.size.height)]
 
 
-def numbered(numbers: Iterable[int]) -> tuple[Line, ...]:
-    return tuple(Line(f"line {number}") for number in numbers)
+def numbered(numbers: Iterable[int]) -> tuple[ActivityLine, ...]:
+    return tuple(ActivityLine(f"line {number}") for number in numbers)
 
 
 @asynccontextmanager
 async def host(
-    lines: tuple[Line, ...] = (), size: tuple[int, int] = (40, 10)
+    lines: tuple[ActivityLine, ...] = (), size: tuple[int, int] = (40, 10)
 ) -> AsyncIterator[tuple[Host, Pilot[Any]]]:
     app = Host()
     async with app.run_test(size=size) as pilot:
@@ -103,7 +103,7 @@ async def test_keys_scroll() -> None:
 
 async def test_long_lines_are_wrapped_and_moved_in() -> None:
     text = "12:00:00  one two three four five six seven eight nine ten"
-    async with host((Line(text),)) as (app, pilot):
+    async with host((ActivityLine(text),)) as (app, pilot):
         assert app.drawn()[:3] == [
             "12:00:00  one two three four five six",
             "          seven eight nine ten",
@@ -115,7 +115,7 @@ async def test_long_lines_are_wrapped_and_moved_in() -> None:
 
 
 async def test_markup_in_lines_is_only_text() -> None:
-    async with host((Line("[@click=app.quit]x[/] [/red] [bold]"),)) as (app, _):
+    async with host((ActivityLine("[@click=app.quit]x[/] [/red] [bold]"),)) as (app, _):
         assert app.drawn()[0] == "[@click=app.quit]x[/] [/red] [bold]"
 
 
@@ -133,7 +133,7 @@ async def test_the_same_lines_again_are_not_drawn_and_of_others_only_the_changed
         monkeypatch.setattr(app.lines, "refresh", note)
         app.pane.show(numbered(range(3)))
         assert regions == []
-        changed = (*numbered(range(2)), Line("line two"))
+        changed = (*numbered(range(2)), ActivityLine("line two"))
         app.pane.show(changed)
         assert [region.y for region in regions] == [2]
         await pilot.pause()
@@ -142,7 +142,7 @@ async def test_the_same_lines_again_are_not_drawn_and_of_others_only_the_changed
 
 async def test_a_search_marks_and_goes_from_match_to_match() -> None:
     lines = tuple(
-        Line(f"line {number}" + (" Error here" if number % 20 == 5 else "")) for number in range(60)
+        ActivityLine(f"line {number}" + (" Error here" if number % 20 == 5 else "")) for number in range(60)
     )
     async with host(lines) as (app, pilot):
         await pilot.press("g", "slash", *"error", "enter")
@@ -185,7 +185,7 @@ async def test_a_match_stays_the_current_one_while_lines_come_and_go() -> None:
         await pilot.press("slash", *"line 1", "enter")
         await pilot.press("n", "n")
         before = app.lines.place
-        app.pane.show((*numbered(range(20)), Line("line 100")))
+        app.pane.show((*numbered(range(20)), ActivityLine("line 100")))
         assert app.lines.place == (before[0], before[1] + 1)
 
 

@@ -6,16 +6,16 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from wmse_tui.runs.directory import RunDirectory
-from wmse_tui.runs.events import NormImportance, NormWeights
-from wmse_tui.runs.verdict import Verdict
-from wmse_tui.runs.view import RunView
-from wmse_tui.runs.watch import view_run
+from wmse_tui.runs.log.events import NormImportance, NormWeights
+from wmse_tui.runs.state.run import RunState
+from wmse_tui.runs.state.verdict import Verdict
+from wmse_tui.runs.state.watch import view_run
 from wmse_tui.tui.widgets.monitor.whitening import spread_rows, verdict_words, weight_bars
 
 MakeRun = Callable[..., RunDirectory]
 
 
-def rows(view: RunView, space: str) -> list[str]:
+def rows(view: RunState, space: str) -> list[str]:
     return [row.plain for row in spread_rows(view, view.latest(space), space)]
 
 
@@ -37,7 +37,7 @@ def test_the_encoder_is_not_factorised(make_run: MakeRun) -> None:
 
 
 def test_before_the_first_look_it_says_so() -> None:
-    assert rows(RunView(), "projector") == ["projector not looked at yet"]
+    assert rows(RunState(), "projector") == ["projector not looked at yet"]
 
 
 def test_numbers_that_cannot_be_told_are_dashes_and_large_ones_are_read_easily(make_run: MakeRun) -> None:

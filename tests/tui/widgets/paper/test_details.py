@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from wmse_tui.config.load import load_experiment
-from wmse_tui.runs.published import Cell, OwnRun, published_table, shipped_recipes
-from wmse_tui.runs.view import State
+from wmse_tui.runs.state.run import Status
+from wmse_tui.runs.table.paper import Cell, OwnRun, published_table, shipped_recipes
 from wmse_tui.tui.widgets.paper.details import details
 
 RECIPES = shipped_recipes()
 PLACE = ("W-MSE 2", "CIFAR-10")
 
 
-def run(name: str, *overrides: str, linear: float | None = 0.9, state: State = "completed") -> OwnRun:
+def run(name: str, *overrides: str, linear: float | None = 0.9, state: Status = "completed") -> OwnRun:
     return OwnRun(
         run_id=name,
         path=f"/{name}",

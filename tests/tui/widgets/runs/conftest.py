@@ -7,16 +7,16 @@ from typing import Any
 
 import pytest
 
-from wmse_tui.runs.digest import RunDigest
+from wmse_tui.runs.table.index import RunRow
 
-Digest = Callable[..., RunDigest]
+Digest = Callable[..., RunRow]
 
 
 @pytest.fixture
 def digest() -> Digest:
     """A digest of a healthy, completed run, but for what is said: digest("a", state="running")."""
 
-    def make(run_id: str = "a", **values: Any) -> RunDigest:
+    def make(run_id: str = "a", **values: Any) -> RunRow:
         usual: dict[str, Any] = {
             "path": f"/runs/{run_id}",
             "state": "completed",
@@ -34,6 +34,6 @@ def digest() -> Digest:
             "best_linear": 0.9,
             "started": 0.0,
         }
-        return RunDigest(run_id=run_id, **{**usual, **values})
+        return RunRow(run_id=run_id, **{**usual, **values})
 
     return make

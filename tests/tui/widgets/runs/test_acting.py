@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 
 from wmse_tui.runs.annotations import Annotations, read_annotations
-from wmse_tui.runs.control import pending
-from wmse_tui.runs.digest import RunDigest
-from wmse_tui.runs.digest import digest as digest_of
 from wmse_tui.runs.directory import RunDirectory
-from wmse_tui.runs.watch import view_run
+from wmse_tui.runs.process.control import pending
+from wmse_tui.runs.state.watch import view_run
+from wmse_tui.runs.table.index import RunRow
+from wmse_tui.runs.table.index import digest as digest_of
 from wmse_tui.tui.widgets.runs import acting
 
-Digest = Callable[..., RunDigest]
+Digest = Callable[..., RunRow]
 MakeRun = Callable[..., RunDirectory]
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from itertools import pairwise
 
-from wmse_tui.runs.digest import RunDigest
+from wmse_tui.runs.table.index import RunRow
 from wmse_tui.tui.widgets.runs.columns import BY_NAME, COLUMNS, GAP, Drawing, fit
 
-Digest = Callable[..., RunDigest]
+Digest = Callable[..., RunRow]
 
 
-def said(name: str, digest: RunDigest, width: int = 12, *, ascii_only: bool = False) -> str:
+def said(name: str, digest: RunRow, width: int = 12, *, ascii_only: bool = False) -> str:
     return BY_NAME[name].cell(digest, Drawing(width, minute=100, ascii=ascii_only)).text
 
 

@@ -6,12 +6,12 @@ from collections.abc import Callable
 
 import pytest
 
-from wmse_tui.runs.digest import RunDigest
+from wmse_tui.runs.table.index import RunRow
 from wmse_tui.tui.widgets.runs.columns import COLUMNS
 from wmse_tui.tui.widgets.runs.listing import Listing, Order, by
 from wmse_tui.tui.widgets.runs.query import parse_query
 
-Digest = Callable[..., RunDigest]
+Digest = Callable[..., RunRow]
 
 
 def ids(listing: Listing) -> str:

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wmse_tui.runs.digest import RunDigest
+from wmse_tui.runs.table.index import RunRow
 from wmse_tui.tui.widgets.runs.query import FIELDS, parse_query
 
-Digest = Callable[..., RunDigest]
+Digest = Callable[..., RunRow]
 
 
 @pytest.mark.parametrize(
@@ -78,6 +78,6 @@ def test_an_unknown_field_is_told_and_searched_as_a_word(digest: Digest) -> None
 @given(st.text(max_size=40))
 def test_whatever_is_typed_is_a_filter(text: str) -> None:
     query = parse_query(text)
-    run = RunDigest(run_id="a", path="/a", state="new")
+    run = RunRow(run_id="a", path="/a", state="new")
     assert query.matches(run) in (True, False)
     assert query.problem.isprintable()

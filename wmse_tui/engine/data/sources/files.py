@@ -20,7 +20,7 @@ from wmse_tui.engine.data.sources.decoded import decoded
 from wmse_tui.engine.data.sources.progress import Meter, Progress
 from wmse_tui.engine.data.sources.scan import count_text, listing
 from wmse_tui.engine.errors import DataError
-from wmse_tui.runs.words import size
+from wmse_tui.runs.text.units import size
 
 MEMORY_BYTES = 2 * 10**9
 """Sets of equally sized images up to this many bytes are decoded once, at the start."""

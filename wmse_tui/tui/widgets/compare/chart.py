@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from wmse_tui.runs.curves import QUANTITIES, Axis, Curve, curve, extent, reference
-from wmse_tui.runs.text import safe, without_middle
-from wmse_tui.runs.view import RunView
+from wmse_tui.runs.state.curves import QUANTITIES, Axis, Curve, curve, extent, reference
+from wmse_tui.runs.state.run import RunState
+from wmse_tui.runs.text.sanitize import safe, without_middle
 from wmse_tui.tui.charts.plot import Plot
 
 Item = TypeVar("Item")
@@ -57,9 +57,9 @@ class OverlaidCurves(Plot):
     def __init__(self, id: str | None = None) -> None:  # noqa: A002 (textual's name)
         super().__init__(id=id, empty="no run has a value of this yet")
         self.look = Look()
-        self._runs: tuple[tuple[str, RunView], ...] = ()
+        self._runs: tuple[tuple[str, RunState], ...] = ()
 
-    def show_runs(self, runs: Sequence[tuple[str, RunView]]) -> None:
+    def show_runs(self, runs: Sequence[tuple[str, RunState]]) -> None:
         """Draw `runs`: labels and views, in the order of their colours."""
         self._runs = tuple(runs)
         self.draw()

@@ -11,9 +11,9 @@ from textual.containers import Vertical
 from textual.content import Content
 from textual.widgets import Static
 
-from wmse_tui.runs.compare import MOST
 from wmse_tui.runs.directory import RunDirectory
-from wmse_tui.runs.text import safe
+from wmse_tui.runs.table.compare import MOST
+from wmse_tui.runs.text.sanitize import safe
 from wmse_tui.tui.screens.base import Dialog
 from wmse_tui.tui.widgets.compare.table import Entry, Sheet, SheetTable
 

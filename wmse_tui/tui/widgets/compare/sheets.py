@@ -7,16 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from wmse_tui.runs.compare import Comparison, Difference, Group, Result, Spread
-from wmse_tui.runs.text import safe, without_middle
-from wmse_tui.runs.view import State
-from wmse_tui.runs.words import duration, number
+from wmse_tui.runs.state.run import Status
+from wmse_tui.runs.table.compare import Comparison, Difference, Group, Result, Spread
+from wmse_tui.runs.text.sanitize import safe, without_middle
+from wmse_tui.runs.text.units import duration, number
 from wmse_tui.tui.widgets.compare.table import Entry, Sheet
 
 Marker = Callable[[int], str]
 _NAME = 24
 _VALUE = 14
-_STATES: Mapping[State, str] = {
+_STATES: Mapping[Status, str] = {
     "completed": "good",
     "running": "good",
     "crashed": "bad",

@@ -17,12 +17,12 @@ from wmse_tui.config.problems import ConfigError
 from wmse_tui.config.saving import name_fault, preset_file, save_preset
 from wmse_tui.runs.directory import check_name
 from wmse_tui.runs.errors import BadRunName, RunsError
-from wmse_tui.runs.text import safe
-from wmse_tui.runs.words import count
+from wmse_tui.runs.text.sanitize import safe
+from wmse_tui.runs.text.units import count
 from wmse_tui.tui.screens.ask import AskScreen, ConfirmScreen
 from wmse_tui.tui.screens.base import AppScreen
 from wmse_tui.tui.screens.queue import BusyScreen
-from wmse_tui.tui.widgets.configure.bench import Bench, file_entry
+from wmse_tui.tui.widgets.configure.preset_library import PresetLibrary, file_entry
 from wmse_tui.tui.widgets.configure.trouble import TroubleScreen
 
 
@@ -36,7 +36,7 @@ class DraftActions(AppScreen):
 
     def __init__(self) -> None:
         super().__init__()
-        self.bench = Bench()
+        self.bench = PresetLibrary()
         self.run_name = ""
         self._starting = False
         self._accepted: set[str] = set()
@@ -94,7 +94,7 @@ class DraftActions(AppScreen):
         name = self.run_name or None
         try:
             if how != "queued":
-                crowd = await asyncio.to_thread(self.wmse.trainers.crowd, experiment)
+                crowd = await asyncio.to_thread(self.wmse.trainers.busy_reason, experiment)
                 answer: str | None = "now"
                 if crowd:
                     answer = await self.app.push_screen_wait(BusyScreen(crowd))

@@ -16,7 +16,7 @@ from wmse_tui.config.advice import Advice, advise
 from wmse_tui.config.presence import Presence, look_for, presence_advice
 from wmse_tui.config.schema import Experiment
 from wmse_tui.config.sections.dataset import Dataset
-from wmse_tui.runs.place import nearest_existing
+from wmse_tui.runs.preflight import nearest_existing
 from wmse_tui.tui.widgets.configure.actions import DraftActions
 from wmse_tui.tui.widgets.configure.cost import Cost
 from wmse_tui.tui.widgets.configure.inquiry import DESCRIBE, MEASURE, VIEWS, Inquiry, progress_words

@@ -16,7 +16,7 @@ from wmse_tui.config.figures import (
 )
 from wmse_tui.config.presence import Presence
 from wmse_tui.config.schema import Experiment
-from wmse_tui.runs.words import duration, percent, rate, size
+from wmse_tui.runs.text.units import duration, percent, rate, size
 from wmse_tui.tui.widgets.configure.paragraphs import Paragraph
 
 TITLE = 13

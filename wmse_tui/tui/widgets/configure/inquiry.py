@@ -11,7 +11,7 @@ from textual.message_pump import MessagePump
 from wmse_tui.config.advice import Advice
 from wmse_tui.config.load import dump_experiment
 from wmse_tui.config.schema import Experiment
-from wmse_tui.runs.words import size
+from wmse_tui.runs.text.units import size
 from wmse_tui.tui.widgets.configure.cost import NOBODY, Asked, same_cost
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from textual.content import Content
 from textual.geometry import Size
 from textual.widget import Widget
 
-from wmse_tui.runs.text import safe
+from wmse_tui.runs.text.sanitize import safe
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,9 +13,9 @@ from textual.message import Message
 from textual.widgets import Input, OptionList
 from textual.widgets.option_list import Option
 
-from wmse_tui.runs.text import safe
+from wmse_tui.runs.text.sanitize import safe
 from wmse_tui.tui.screens.base import Panel
-from wmse_tui.tui.widgets.configure.bench import Bench, Entry
+from wmse_tui.tui.widgets.configure.preset_library import Entry, PresetLibrary
 from wmse_tui.tui.widgets.form.lists import KeyList
 
 
@@ -54,7 +54,7 @@ class PresetPanel(Panel):
     class Accepted(Message):
         """The person wants to go on with the entry under the cursor."""
 
-    def __init__(self, bench: Bench) -> None:
+    def __init__(self, bench: PresetLibrary) -> None:
         super().__init__(title="Presets", id="configure-presets")
         self._bench = bench
         self._shown: tuple[str, ...] = ()

@@ -12,7 +12,7 @@ from textual.widgets import Static
 
 from wmse_tui.config.problems import ConfigError
 from wmse_tui.runs.errors import RunsError
-from wmse_tui.runs.text import safe
+from wmse_tui.runs.text.sanitize import safe
 from wmse_tui.tui.screens.base import Dialog
 
 

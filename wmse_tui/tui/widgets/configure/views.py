@@ -10,7 +10,7 @@ from textual.app import ComposeResult
 from textual.widgets import Static
 
 from wmse_tui.config.schema import Experiment
-from wmse_tui.runs.text import safe
+from wmse_tui.runs.text.sanitize import safe
 from wmse_tui.tui.charts.picture import Picture
 from wmse_tui.tui.screens.base import Panel
 from wmse_tui.tui.widgets.configure.cost import Asked

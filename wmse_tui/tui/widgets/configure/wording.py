@@ -11,10 +11,10 @@ from wmse_tui.config.draft import Draft
 from wmse_tui.config.fields import Group
 from wmse_tui.config.figures import whitening_outlook
 from wmse_tui.config.schema import Experiment
-from wmse_tui.runs.text import safe
-from wmse_tui.runs.words import count
-from wmse_tui.tui.widgets.configure.bench import Entry, plain_text
+from wmse_tui.runs.text.sanitize import safe
+from wmse_tui.runs.text.units import count
 from wmse_tui.tui.widgets.configure.paragraphs import Paragraph
+from wmse_tui.tui.widgets.configure.preset_library import Entry, plain_text
 
 _LONG = 20  # characters of a value that a row may have to cut off
 _KINDS = {

@@ -14,7 +14,7 @@ from textual.widget import Widget
 from textual.widgets import Input
 
 from wmse_tui.config.fields import Field
-from wmse_tui.runs.text import safe
+from wmse_tui.runs.text.sanitize import safe
 
 MARKS = 3  # cells before the title: changed, wrong, and the cursor
 TITLE = 25  # cells of the title and the space behind it, where there is room

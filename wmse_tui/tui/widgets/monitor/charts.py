@@ -11,9 +11,9 @@ from textual.binding import Binding, BindingType
 from textual.content import Content
 from textual.events import Blur, Focus, Resize
 
-from wmse_tui.runs.curves import QUANTITIES, Axis, Curve, curve, extent, reference
-from wmse_tui.runs.text import safe
-from wmse_tui.runs.view import RunView
+from wmse_tui.runs.state.curves import QUANTITIES, Axis, Curve, curve, extent, reference
+from wmse_tui.runs.state.run import RunState
+from wmse_tui.runs.text.sanitize import safe
 from wmse_tui.tui.charts.plot import Plot
 from wmse_tui.tui.widgets.monitor.pane import Pane
 
@@ -83,7 +83,7 @@ class Shown:
     """A run in the plots, under a name that is fit for a terminal."""
 
     label: str
-    view: RunView
+    view: RunState
 
 
 class ChartsPane(Pane):
@@ -251,7 +251,7 @@ def _after(values: Sequence[Item], value: Item) -> Item:
     return values[(values.index(value) + 1) % len(values)]
 
 
-def _told(view: RunView, axis: Axis) -> tuple[object, ...]:
+def _told(view: RunState, axis: Axis) -> tuple[object, ...]:
     """What a plot of this run depends on."""
     return (
         view.run_id,
@@ -292,6 +292,6 @@ def in_percent(one: Curve) -> Curve:
     )
 
 
-def _x_range(views: Sequence[RunView], look: Look) -> tuple[float, float]:
+def _x_range(views: Sequence[RunState], look: Look) -> tuple[float, float]:
     ranges = [extent(view, look.axis, recent=look.recent) for view in views]
     return min(low for low, _ in ranges), max(high for _, high in ranges)

@@ -9,11 +9,11 @@ from textual.containers import Vertical
 from textual.content import Content
 from textual.events import Resize
 
-from wmse_tui.runs.events import Evaluation
-from wmse_tui.runs.sentences import knn_sentence, linear_sentence, phase_sentence
-from wmse_tui.runs.text import safe
-from wmse_tui.runs.view import RunView
-from wmse_tui.runs.words import duration, number, percent, rate
+from wmse_tui.runs.log.events import Evaluation
+from wmse_tui.runs.state.run import RunState
+from wmse_tui.runs.text.messages import knn_sentence, linear_sentence, phase_sentence
+from wmse_tui.runs.text.sanitize import safe
+from wmse_tui.runs.text.units import duration, number, percent, rate
 from wmse_tui.tui.widgets.monitor.line import GAP, Line, fit
 from wmse_tui.tui.widgets.monitor.requests import Word
 
@@ -62,12 +62,12 @@ class RunHeader(Vertical):
     def __init__(self) -> None:
         super().__init__(id="run-header")
         self._rows = tuple(Line() for _ in range(6))
-        self._told: tuple[RunView, Headline] | None = None
+        self._told: tuple[RunState, Headline] | None = None
 
     def compose(self) -> ComposeResult:
         yield from self._rows
 
-    def show(self, view: RunView, headline: Headline) -> None:
+    def show(self, view: RunState, headline: Headline) -> None:
         """Show a run."""
         self._told = view, headline
         self._draw()
@@ -87,7 +87,7 @@ class RunHeader(Vertical):
             row.say(text)
 
 
-def header_rows(view: RunView, headline: Headline, width: int) -> tuple[Content, ...]:
+def header_rows(view: RunState, headline: Headline, width: int) -> tuple[Content, ...]:
     """The rows of the head in `width` cells; the last two may be empty."""
     return (
         _identity(view, width),
@@ -99,7 +99,7 @@ def header_rows(view: RunView, headline: Headline, width: int) -> tuple[Content,
     )
 
 
-def _identity(view: RunView, width: int) -> Content:
+def _identity(view: RunState, width: int) -> Content:
     style = STATE_STYLES.get(view.state, "dim")
     sign = "■" if view.state in _ENDED else "○" if view.state in ("new", "queued") else "●"
     attempt = f"attempt {view.attempt}" if view.attempt else ""
@@ -110,7 +110,7 @@ def _identity(view: RunView, width: int) -> Content:
     return fit([name, state, Content(attempt), Content(device), Content.styled(title, "dim")], width)
 
 
-def _progress(view: RunView, width: int) -> Content:
+def _progress(view: RunState, width: int) -> Content:
     left = ""
     if view.ended:
         left = f"took {duration(view.elapsed)}" if view.elapsed else ""
@@ -136,7 +136,7 @@ def bar(done: float, total: float, width: int) -> Content:
     return Content.assemble(("█" * filled, "$primary"), ("░" * (width - filled), "dim"))
 
 
-def _numbers(view: RunView, width: int) -> Content:
+def _numbers(view: RunState, width: int) -> Content:
     parts = [
         _named("loss", number(view.loss.last)),
         _named("lr", number(view.lr, 3)),
@@ -148,7 +148,7 @@ def _numbers(view: RunView, width: int) -> Content:
     return fit(parts, width)
 
 
-def _accuracies(view: RunView, width: int) -> Content:
+def _accuracies(view: RunState, width: int) -> Content:
     if not view.evaluations:
         return Content.styled("not evaluated yet", "dim")
     last = view.evaluations[-1]
@@ -171,7 +171,7 @@ def _short(evaluation: Evaluation) -> str:
     return safe(", ".join(parts)) or "nothing was measured"
 
 
-def _trouble(view: RunView, headline: Headline, width: int) -> Content:
+def _trouble(view: RunState, headline: Headline, width: int) -> Content:
     if headline.unreadable:
         return Content.styled(safe(headline.unreadable, 300), "$error").truncate(width, ellipsis=True)
     if headline.behind is not None:

@@ -10,10 +10,10 @@ from textual.app import ComposeResult
 from textual.content import Content
 from textual.events import Resize
 
-from wmse_tui.runs.events import Resources
-from wmse_tui.runs.text import safe
-from wmse_tui.runs.view import RunView
-from wmse_tui.runs.words import number, percent, size
+from wmse_tui.runs.log.events import Resources
+from wmse_tui.runs.state.run import RunState
+from wmse_tui.runs.text.sanitize import safe
+from wmse_tui.runs.text.units import number, percent, size
 from wmse_tui.tui.charts.spark import spark
 from wmse_tui.tui.widgets.monitor.header import bar
 from wmse_tui.tui.widgets.monitor.line import Line, fit
@@ -41,12 +41,12 @@ class MachinePane(Pane):
     def __init__(self) -> None:
         super().__init__(title="Usage", id="usage")
         self._rows = tuple(Line() for _ in range(_ROWS))
-        self._view: RunView | None = None
+        self._view: RunState | None = None
 
     def compose(self) -> ComposeResult:
         yield from self._rows
 
-    def show(self, view: RunView) -> None:
+    def show(self, view: RunState) -> None:
         """Show what the run last said of the machine."""
         self._view = view
         width = self.content_size.width

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from textual.app import ComposeResult
 
-from wmse_tui.runs.embedding import EmbeddingMap
-from wmse_tui.runs.text import safe
+from wmse_tui.runs.state.embedding import EmbeddingMap
+from wmse_tui.runs.text.sanitize import safe
 from wmse_tui.tui.charts.scatter import Scatter
 from wmse_tui.tui.widgets.monitor.pane import Pane
 

@@ -11,7 +11,7 @@ from textual.content import Content
 from textual.widget import Widget
 from textual.widgets import Input
 
-from wmse_tui.runs.text import safe
+from wmse_tui.runs.text.sanitize import safe
 from wmse_tui.tui.screens.base import Panel
 from wmse_tui.tui.widgets.monitor.line import Line
 from wmse_tui.tui.widgets.monitor.textlines import TextLine, TextLines

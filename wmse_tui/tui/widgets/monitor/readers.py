@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from wmse_tui.runs.directory import RunDirectory
-from wmse_tui.runs.embedding import read_embedding
 from wmse_tui.runs.errors import RunsError
-from wmse_tui.runs.logtail import LogTail, Tail
+from wmse_tui.runs.log.activity import ActivityLine, ActivityLog
+from wmse_tui.runs.log.tail import LogTail, Tail
 from wmse_tui.runs.marked_config import MarkedConfig, read_marked_config
-from wmse_tui.runs.story import Line, Story
-from wmse_tui.runs.view import RunView
-from wmse_tui.runs.words import size
+from wmse_tui.runs.state.embedding import read_embedding
+from wmse_tui.runs.state.run import RunState
+from wmse_tui.runs.text.units import size
 from wmse_tui.tui.widgets.monitor.map import NONE_YET
 from wmse_tui.tui.widgets.monitor.panels import Panels
 from wmse_tui.tui.widgets.monitor.tables import config_lines
@@ -35,7 +35,7 @@ class RunReaders:
         self.run = run
         self._panels = panels
         self._fetch = fetch
-        self._story = Story(run)
+        self._story = ActivityLog(run)
         self._tail = LogTail(run.trainer_log)
         self._shown_tail: Tail | None = None
         self._map: tuple[str, int, int] | None = None  # file, step and epoch of the map that was read last
@@ -58,7 +58,7 @@ class RunReaders:
         if "output" in self._panels.seen:
             self._once("output", self._tail.poll, self._show_tail)
 
-    def read_map(self, view: RunView) -> None:
+    def read_map(self, view: RunState) -> None:
         """Read the newest map, if it is seen and another one than before."""
         newest = next((one for one in reversed(view.artifacts) if one.kind == "embedding"), None)
         if newest is None or "map" not in self._panels.seen or "map" in self._under_way:
@@ -95,7 +95,7 @@ class RunReaders:
         pane = {"log": panels.log_lines, "output": panels.output}.get(name, panels.config)
         return lambda why: pane.show((), head=why)
 
-    def _show_story(self, lines: tuple[Line, ...]) -> None:
+    def _show_story(self, lines: tuple[ActivityLine, ...]) -> None:
         self._panels.log_lines.show(lines)
         if self._story.behind:
             self.read_lines()
@@ -107,7 +107,7 @@ class RunReaders:
         head = ""
         if tail.left_out:
             head = f"{size(tail.left_out)} before these lines are left out; `wmse-tui logs` prints them"
-        self._panels.output.show(tuple(map(Line, tail.lines)), head=head)
+        self._panels.output.show(tuple(map(ActivityLine, tail.lines)), head=head)
 
     def _show_config(self, config: MarkedConfig) -> None:
         self._panels.config.show(config_lines(config), head=config.note)

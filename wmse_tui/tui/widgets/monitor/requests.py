@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from wmse_tui.runs.events import Control
-from wmse_tui.runs.text import safe
-from wmse_tui.runs.view import RunView
-from wmse_tui.runs.words import clock
+from wmse_tui.runs.log.events import Control
+from wmse_tui.runs.state.run import RunState
+from wmse_tui.runs.text.sanitize import safe
+from wmse_tui.runs.text.units import clock
 
 Course: TypeAlias = Literal["waiting", "good", "bad"]
 
@@ -50,17 +50,17 @@ class Word:
     course: Course
 
 
-def words_on(asked: Sequence[Asked], view: RunView) -> tuple[Word, ...]:
+def words_on(asked: Sequence[Asked], view: RunState) -> tuple[Word, ...]:
     """What became of requests, the newest first; what an earlier attempt obeyed is no news."""
     return tuple(word_on(one, view) for one in reversed(asked) if not _is_over(one, view))
 
 
-def _is_over(asked: Asked, view: RunView) -> bool:
+def _is_over(asked: Asked, view: RunState) -> bool:
     answer = answer_to(asked, view)
     return view.attempt > asked.attempt and answer is not None and answer.outcome != "refused"
 
 
-def word_on(asked: Asked, view: RunView) -> Word:
+def word_on(asked: Asked, view: RunState) -> Word:
     """What became of a request so far."""
     name = NAMES.get(asked.command, asked.command)
     answer = answer_to(asked, view)
@@ -76,6 +76,6 @@ def word_on(asked: Asked, view: RunView) -> Word:
     return Word(f"{name}: {answer.outcome}{why}", course)
 
 
-def answer_to(asked: Asked, view: RunView) -> Control | None:
+def answer_to(asked: Asked, view: RunState) -> Control | None:
     """The newest answer to a request."""
     return next((control for control in reversed(view.controls) if control.id == asked.id), None)

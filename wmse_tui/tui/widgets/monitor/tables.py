@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from wmse_tui.runs.events import Evaluation
+from wmse_tui.runs.log.activity import ActivityLine
+from wmse_tui.runs.log.events import Evaluation
 from wmse_tui.runs.marked_config import MarkedConfig
-from wmse_tui.runs.story import Line
-from wmse_tui.runs.text import safe
-from wmse_tui.runs.view import RunView
-from wmse_tui.runs.words import duration, percent
+from wmse_tui.runs.state.run import RunState
+from wmse_tui.runs.text.sanitize import safe
+from wmse_tui.runs.text.units import duration, percent
 
 MOST_ROWS = 1000
 _COLUMNS = (6, 9, 10, 10, 10, 10, 12)
@@ -19,15 +19,15 @@ def evaluation_head() -> str:
     return _row(_HEADS)
 
 
-def evaluation_lines(view: RunView) -> tuple[Line, ...]:
+def evaluation_lines(view: RunState) -> tuple[ActivityLine, ...]:
     """The newest evaluations, a line each, the best ones marked; which images were used stands above them."""
     best = {id(found) for found in (view.best_knn, view.best_linear) if found is not None}
     lines = []
     images = ""
     for one in view.evaluations[-MOST_ROWS:]:
         if images != (images := f"{one.train_split} -> {one.test_split}"):
-            lines.append(Line(safe(images, 300), "day"))
-        lines.append(Line(_evaluation(one), "good" if id(one) in best else "plain"))
+            lines.append(ActivityLine(safe(images, 300), "day"))
+        lines.append(ActivityLine(_evaluation(one), "good" if id(one) in best else "plain"))
     return tuple(lines)
 
 
@@ -48,9 +48,11 @@ def _row(cells: tuple[str, ...]) -> str:
     return "".join(f"{cell:>{width}}" for cell, width in zip(cells, _COLUMNS, strict=True))
 
 
-def config_lines(config: MarkedConfig) -> tuple[Line, ...]:
+def config_lines(config: MarkedConfig) -> tuple[ActivityLine, ...]:
     """The configuration, with a star and the preset's value where they differ."""
     return tuple(
-        Line(f"* {line.text}   (preset: {line.preset})", "marked") if line.preset else Line(f"  {line.text}")
+        ActivityLine(f"* {line.text}   (preset: {line.preset})", "marked")
+        if line.preset
+        else ActivityLine(f"  {line.text}")
         for line in config.lines
     )

@@ -7,12 +7,12 @@ from textual.containers import Vertical, VerticalScroll
 from textual.content import Content
 from textual.events import Resize
 
-from wmse_tui.runs.curves import reference
-from wmse_tui.runs.events import Diagnostics, NormWeights
-from wmse_tui.runs.text import safe
-from wmse_tui.runs.verdict import Verdict
-from wmse_tui.runs.view import RunView
-from wmse_tui.runs.words import number
+from wmse_tui.runs.log.events import Diagnostics, NormWeights
+from wmse_tui.runs.state.curves import reference
+from wmse_tui.runs.state.run import RunState
+from wmse_tui.runs.state.verdict import Verdict
+from wmse_tui.runs.text.sanitize import safe
+from wmse_tui.runs.text.units import number
 from wmse_tui.tui.charts.bars import Bar, Bars, Spectrum
 from wmse_tui.tui.widgets.monitor.line import Line, Paragraph
 from wmse_tui.tui.widgets.monitor.pane import Pane
@@ -55,7 +55,7 @@ class WhiteningPane(Pane):
         self._weights = Bars()
         self._spectrum = Spectrum()
         self._space = SPACES[0]
-        self._view: RunView | None = None
+        self._view: RunState | None = None
 
     def compose(self) -> ComposeResult:
         with VerticalScroll(can_focus=False):
@@ -65,7 +65,7 @@ class WhiteningPane(Pane):
         with Vertical(id="spectrum"):
             yield self._spectrum
 
-    def show(self, view: RunView) -> None:
+    def show(self, view: RunState) -> None:
         """Show what the run knows of its embeddings."""
         self._view = view
         self._verdict.say(verdict_words(view.verdict))
@@ -108,7 +108,7 @@ def verdict_words(verdict: Verdict) -> Content:
     return Content("").join([text, *tries])
 
 
-def spread_rows(view: RunView, told: Diagnostics | None, space: str) -> list[Content]:
+def spread_rows(view: RunState, told: Diagnostics | None, space: str) -> list[Content]:
     """The numbers of one look at the embeddings, a row each."""
     if told is None:
         return [Content.assemble((space, "bold"), (" not looked at yet", "dim"))]
@@ -160,7 +160,7 @@ def _noise(told: Diagnostics, name: str) -> str:
     return "" if null is None else f" ({_NULL_WORDS.get(name, 'noise')} {number(null, 3)})"
 
 
-def _against(view: RunView, quantity: str, space: str) -> str:
+def _against(view: RunState, quantity: str, space: str) -> str:
     """What the number would be in a case that means something."""
     found = reference(view, quantity, space=space)
     words = {"isotropic noise": "noise", "evenly spread": "even"}

@@ -10,10 +10,10 @@ from textual.content import Content
 
 from wmse_tui.config.figures import steps_per_epoch
 from wmse_tui.config.presence import OWN
-from wmse_tui.runs.compare import Spread
-from wmse_tui.runs.published import Best, Cell, OwnRun
-from wmse_tui.runs.text import safe
-from wmse_tui.runs.words import count
+from wmse_tui.runs.table.compare import Spread
+from wmse_tui.runs.table.paper import Best, Cell, OwnRun
+from wmse_tui.runs.text.sanitize import safe
+from wmse_tui.runs.text.units import count
 
 _LABEL = 11
 _MUTED = "$foreground-muted"

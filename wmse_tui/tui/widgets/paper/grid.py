@@ -14,8 +14,8 @@ from textual.events import Click
 from textual.geometry import Size
 from textual.message import Message
 
-from wmse_tui.runs.published import Cell, PublishedTable
-from wmse_tui.runs.text import safe
+from wmse_tui.runs.table.paper import Cell, PublishedTable
+from wmse_tui.runs.text.sanitize import safe
 from wmse_tui.tui.charts.canvas import Canvas, Drawing
 from wmse_tui.tui.charts.rows import RowsWidget
 from wmse_tui.tui.charts.style import ChartStyle

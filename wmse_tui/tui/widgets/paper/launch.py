@@ -14,13 +14,13 @@ from wmse_tui.config.presence import Presence
 from wmse_tui.config.schema import Experiment
 from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.errors import RunsError
-from wmse_tui.runs.forecast import Forecast, forecast, model_run
-from wmse_tui.runs.place import nearest_existing
-from wmse_tui.runs.process import host
-from wmse_tui.runs.published import Cell
-from wmse_tui.runs.text import safe
-from wmse_tui.runs.watch import view_run
-from wmse_tui.runs.words import count, duration, size
+from wmse_tui.runs.preflight import nearest_existing
+from wmse_tui.runs.process.identity import host
+from wmse_tui.runs.state.watch import view_run
+from wmse_tui.runs.table.estimate import Forecast, forecast, model_run
+from wmse_tui.runs.table.paper import Cell
+from wmse_tui.runs.text.sanitize import safe
+from wmse_tui.runs.text.units import count, duration, size
 from wmse_tui.tui.screens.ask import ConfirmScreen
 
 

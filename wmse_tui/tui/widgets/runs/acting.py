@@ -17,14 +17,14 @@ from wmse_tui.config.load import parse_experiment
 from wmse_tui.config.problems import ConfigError
 from wmse_tui.config.schema import Experiment
 from wmse_tui.runs.annotations import check_tag, read_annotations, retagged, write_annotations
-from wmse_tui.runs.control import request
-from wmse_tui.runs.digest import RunDigest
 from wmse_tui.runs.directory import RunDirectory, remove_run
 from wmse_tui.runs.errors import BadTag, RunsError
-from wmse_tui.runs.queue.places import cancel, go_first, hold, release
-from wmse_tui.runs.text import safe
-from wmse_tui.runs.view import ENDED
-from wmse_tui.runs.words import count
+from wmse_tui.runs.process.control import request
+from wmse_tui.runs.queue.status import cancel, go_first, hold, release
+from wmse_tui.runs.state.run import ENDED
+from wmse_tui.runs.table.index import RunRow
+from wmse_tui.runs.text.sanitize import safe
+from wmse_tui.runs.text.units import count
 
 Action = Literal["stop", "resume", "delete", "queue", "hold", "first"]
 _AT_WORK = ("starting", "running", "paused", "stalled")
@@ -39,12 +39,12 @@ class Outcome:
     refused: tuple[str, ...] = ()
 
 
-def directory(digest: RunDigest) -> RunDirectory:
+def directory(digest: RunRow) -> RunDirectory:
     """The run's directory."""
     return RunDirectory(Path(digest.path))
 
 
-def why_not(action: Action, digest: RunDigest) -> str:
+def why_not(action: Action, digest: RunRow) -> str:
     """Why an action makes no sense for a run as it is; "" where it does."""
     state = digest.state
     match action:
@@ -73,7 +73,7 @@ def why_not(action: Action, digest: RunDigest) -> str:
     return ""
 
 
-def sort_out(action: Action, digests: Iterable[RunDigest]) -> tuple[tuple[RunDigest, ...], tuple[str, ...]]:
+def sort_out(action: Action, digests: Iterable[RunRow]) -> tuple[tuple[RunRow, ...], tuple[str, ...]]:
     """Those to which the action can be done, and for each of the others a sentence why not."""
     possible, refused = [], []
     for digest in digests:
@@ -85,7 +85,7 @@ def sort_out(action: Action, digests: Iterable[RunDigest]) -> tuple[tuple[RunDig
     return tuple(possible), tuple(refused)
 
 
-def each(digests: Iterable[RunDigest], act: Callable[[RunDigest], object]) -> Outcome:
+def each(digests: Iterable[RunRow], act: Callable[[RunRow], object]) -> Outcome:
     """Do something to each run; what fails for one does not keep the others from it."""
     done, refused = [], []
     for digest in digests:
@@ -104,36 +104,36 @@ def reason_of(error: RunsError) -> str:
     return safe(f"{text}; {error.next[0]}" if error.next else text, 300)
 
 
-def ask_stop(digest: RunDigest, *, after_epoch: bool) -> None:
+def ask_stop(digest: RunRow, *, after_epoch: bool) -> None:
     """Ask the trainer to save and leave; take a run that waits out of the queue. Raises RunsError."""
     if digest.state == "queued" and cancel(directory(digest)):
         return
     request(directory(digest), "stop_after_epoch" if after_epoch else "stop", by="app")
 
 
-def ask_resume(digest: RunDigest) -> None:
+def ask_resume(digest: RunRow) -> None:
     """Ask the trainer of a paused run to go on. Raises RunsError."""
     request(directory(digest), "resume", by="app")
 
 
-def hold_or_release(digest: RunDigest) -> None:
+def hold_or_release(digest: RunRow) -> None:
     """Let a waiting run wait on whatever is free; a held one go on. Raises RunsError."""
     run = directory(digest)
     if not release(run):
         hold(run)
 
 
-def put_first(digest: RunDigest) -> None:
+def put_first(digest: RunRow) -> None:
     """Put a waiting run before all others. Raises RunsError."""
     go_first(directory(digest))
 
 
-def remove(digest: RunDigest) -> None:
+def remove(digest: RunRow) -> None:
     """Delete the run with everything in it. Raises RunsError."""
     remove_run(directory(digest))
 
 
-def weigh(digest: RunDigest) -> int:
+def weigh(digest: RunRow) -> int:
     """Bytes of a run's files; those that cannot be looked at count nothing."""
     total = 0
     for folder, _, names in os.walk(digest.path):  # does not follow links
@@ -143,13 +143,13 @@ def weigh(digest: RunDigest) -> int:
     return total
 
 
-def tag(digest: RunDigest, *, add: Iterable[str], remove: Iterable[str]) -> None:
+def tag(digest: RunRow, *, add: Iterable[str], remove: Iterable[str]) -> None:
     """Give a run tags and take others from it. Raises RunsError."""
     run = directory(digest)
     write_annotations(run, retagged(read_annotations(run), add=add, remove=remove))
 
 
-def note(digest: RunDigest, text: str) -> None:
+def note(digest: RunRow, text: str) -> None:
     """Write the note of a run anew. Raises RunsError."""
     run = directory(digest)
     write_annotations(run, replace(read_annotations(run), note=text.strip()))
@@ -174,7 +174,7 @@ def tag_problem(text: str) -> str:
     return ""
 
 
-def experiment_of(digest: RunDigest) -> tuple[Experiment | None, str]:
+def experiment_of(digest: RunRow) -> tuple[Experiment | None, str]:
     """The configuration of a run, or None and a sentence why it cannot be used (an old version, damage)."""
     file = directory(digest).config
     try:

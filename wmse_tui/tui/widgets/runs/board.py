@@ -11,9 +11,9 @@ from textual.containers import Vertical
 from textual.message import Message
 from textual.widgets import Static
 
-from wmse_tui.runs.digest import RunDigest
-from wmse_tui.runs.text import safe
-from wmse_tui.runs.words import count
+from wmse_tui.runs.table.index import RunRow
+from wmse_tui.runs.text.sanitize import safe
+from wmse_tui.runs.text.units import count
 from wmse_tui.tui.widgets.runs.ages import now_minute
 from wmse_tui.tui.widgets.runs.columns import BY_NAME
 from wmse_tui.tui.widgets.runs.detail import RunDetail
@@ -78,12 +78,12 @@ class RunBoard(Vertical):
         self._show()
 
     @property
-    def current(self) -> RunDigest | None:
+    def current(self) -> RunRow | None:
         """The run under the cursor."""
         return self._table.current
 
     @property
-    def meant(self) -> tuple[RunDigest, ...]:
+    def meant(self) -> tuple[RunRow, ...]:
         """The marked runs, or else the one under the cursor."""
         return self._listing.meant(self.current)
 
@@ -96,7 +96,7 @@ class RunBoard(Vertical):
         """Keys go to the list."""
         self._table.focus()
 
-    def show(self, digests: tuple[RunDigest, ...], loading: int, problem: str) -> None:
+    def show(self, digests: tuple[RunRow, ...], loading: int, problem: str) -> None:
         """Show these runs; `loading` further ones have not been read yet."""
         self._loading, self._problem = loading, problem
         self._arrange(self._listing.with_digests(digests))

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from wmse_tui.runs.digest import RunDigest
-from wmse_tui.runs.text import safe, without_middle
-from wmse_tui.runs.words import number
+from wmse_tui.runs.table.index import RunRow
+from wmse_tui.runs.text.sanitize import safe, without_middle
+from wmse_tui.runs.text.units import number
 from wmse_tui.tui.charts.spark import spark
 from wmse_tui.tui.widgets.runs.ages import age
 
@@ -62,46 +62,46 @@ class Column:
     least: int
     most: int
     rank: int
-    key: Callable[[RunDigest], Any]
-    cell: Callable[[RunDigest, Drawing], Cell]
+    key: Callable[[RunRow], Any]
+    cell: Callable[[RunRow, Drawing], Cell]
     falling: bool = False
     right: bool = False
 
 
-def _text(value: Callable[[RunDigest], str], role: str = "plain") -> Callable[[RunDigest, Drawing], Cell]:
+def _text(value: Callable[[RunRow], str], role: str = "plain") -> Callable[[RunRow, Drawing], Cell]:
     return lambda digest, drawing: Cell(safe(value(digest), drawing.width), role)
 
 
-def _lower(value: Callable[[RunDigest], str]) -> Callable[[RunDigest], Any]:
+def _lower(value: Callable[[RunRow], str]) -> Callable[[RunRow], Any]:
     return lambda digest: value(digest).lower() or None
 
 
-def _percent(value: Callable[[RunDigest], float | None]) -> Callable[[RunDigest, Drawing], Cell]:
-    def cell(digest: RunDigest, drawing: Drawing) -> Cell:  # noqa: ARG001
+def _percent(value: Callable[[RunRow], float | None]) -> Callable[[RunRow, Drawing], Cell]:
+    def cell(digest: RunRow, drawing: Drawing) -> Cell:  # noqa: ARG001
         found = value(digest)
         return Cell("" if found is None else f"{100 * found:.2f}")
 
     return cell
 
 
-def _epochs(digest: RunDigest, drawing: Drawing) -> Cell:
+def _epochs(digest: RunRow, drawing: Drawing) -> Cell:
     whole = f"{digest.epoch}/{digest.epochs or '?'}"
     return Cell(whole if len(whole) <= drawing.width else f"{digest.epoch}")
 
 
-def _curve(digest: RunDigest, drawing: Drawing) -> Cell:
+def _curve(digest: RunRow, drawing: Drawing) -> Cell:
     return Cell(spark(digest.sparkline, drawing.width, ascii=drawing.ascii), "good")
 
 
-def _loss(digest: RunDigest, drawing: Drawing) -> Cell:  # noqa: ARG001
+def _loss(digest: RunRow, drawing: Drawing) -> Cell:  # noqa: ARG001
     return Cell("" if digest.loss is None else number(digest.loss, 3))
 
 
-def _state(digest: RunDigest) -> str:
+def _state(digest: RunRow) -> str:
     return f"{digest.state} {digest.place}" if digest.place else digest.state
 
 
-def _tags(digest: RunDigest) -> str:
+def _tags(digest: RunRow) -> str:
     return " ".join(digest.tags)
 
 

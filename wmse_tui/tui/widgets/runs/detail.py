@@ -7,9 +7,9 @@ from textual.containers import Vertical
 from textual.content import Content
 from textual.widgets import Static
 
-from wmse_tui.runs.digest import RunDigest
-from wmse_tui.runs.text import safe
-from wmse_tui.runs.words import moment, number
+from wmse_tui.runs.table.index import RunRow
+from wmse_tui.runs.text.sanitize import safe
+from wmse_tui.runs.text.units import moment, number
 
 _BAD = ("crashed", "diverged", "failed")
 
@@ -21,7 +21,7 @@ class RunDetail(Vertical):
         for name in ("title", "facts", "path", "note"):
             yield _Line(name)
 
-    def show(self, digest: RunDigest | None) -> None:
+    def show(self, digest: RunRow | None) -> None:
         """Tell of this run."""
         contents = [Content("")] * 4 if digest is None else describe(digest)
         for line, content in zip(self.query(_Line), contents, strict=True):
@@ -39,12 +39,12 @@ class _Line(Static):
             self.update(content, layout=False)
 
 
-def describe(digest: RunDigest) -> list[Content]:
+def describe(digest: RunRow) -> list[Content]:
     """Title and state, what it is, where it is, and what a person said of it."""
     return [_title(digest), _facts(digest), _path(digest), _said(digest)]
 
 
-def _title(digest: RunDigest) -> Content:
+def _title(digest: RunRow) -> Content:
     style = "$error" if digest.state in _BAD else "$foreground 70%"
     state = digest.state if not digest.state_reason else f"{digest.state}: {digest.state_reason}"
     return Content.assemble(
@@ -52,7 +52,7 @@ def _title(digest: RunDigest) -> Content:
     )
 
 
-def _facts(digest: RunDigest) -> Content:
+def _facts(digest: RunRow) -> Content:
     parts = [f"{digest.dataset}, {digest.method}, seed {digest.seed}"]
     if digest.preset:
         parts.append(f"preset {digest.preset}")
@@ -63,13 +63,13 @@ def _facts(digest: RunDigest) -> Content:
     return Content(safe(" · ".join(parts), 240))
 
 
-def _path(digest: RunDigest) -> Content:
+def _path(digest: RunRow) -> Content:
     began = f"begun {moment(digest.started)[:16]}" if digest.started is not None else "not begun"
     where = "".join(f", {text}" for text in (digest.host, digest.device) if text)
     return Content(safe(f"{digest.path}  {began}{where}", 400))
 
 
-def _said(digest: RunDigest) -> Content:
+def _said(digest: RunRow) -> Content:
     said = [Content.styled(f"#{safe(tag, 40)}", "$accent") for tag in digest.tags]
     if digest.note:
         said.append(Content(safe(digest.note, 2000)))

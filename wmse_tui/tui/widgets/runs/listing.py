@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from wmse_tui.runs.digest import RunDigest
+from wmse_tui.runs.table.index import RunRow
 from wmse_tui.tui.widgets.runs.columns import BY_NAME, COLUMNS
 from wmse_tui.tui.widgets.runs.query import Query
 
@@ -42,13 +42,13 @@ class Listing:
         marked: paths of marked runs, whether they are shown or not.
     """
 
-    digests: tuple[RunDigest, ...] = ()
+    digests: tuple[RunRow, ...] = ()
     query: Query = Query()  # noqa: RUF009 (frozen)
     order: Order = Order()
     marked: frozenset[str] = frozenset()
-    rows: tuple[RunDigest, ...] = ()
+    rows: tuple[RunRow, ...] = ()
 
-    def with_digests(self, digests: tuple[RunDigest, ...]) -> Listing:
+    def with_digests(self, digests: tuple[RunRow, ...]) -> Listing:
         """The runs as they are now; marks of runs that are gone go with them."""
         there = {digest.path for digest in digests}
         return _arranged(replace(self, digests=digests, marked=self.marked & there))
@@ -77,7 +77,7 @@ class Listing:
         """With every shown run marked too."""
         return replace(self, marked=self.marked | {digest.path for digest in self.rows})
 
-    def meant(self, current: RunDigest | None) -> tuple[RunDigest, ...]:
+    def meant(self, current: RunRow | None) -> tuple[RunRow, ...]:
         """What an action is about: the marked runs in the order of the list, or else the current one."""
         if self.marked:
             shown = [digest for digest in self.rows if digest.path in self.marked]

@@ -15,9 +15,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from wmse_tui.config.problems import did_you_mean
-from wmse_tui.runs.digest import RunDigest
-from wmse_tui.runs.text import safe
-from wmse_tui.runs.view import ENDED
+from wmse_tui.runs.state.run import ENDED
+from wmse_tui.runs.table.index import RunRow
+from wmse_tui.runs.text.sanitize import safe
 
 ACTIVE = ("starting", "running", "paused", "stalled")
 _PART = re.compile(r'(?P<minus>-?)(?:(?P<field>[A-Za-z]+):)?(?P<value>"[^"]*"?|\S*)')
@@ -31,7 +31,7 @@ def _begins(texts: tuple[str, ...], value: str) -> bool:
     return any(text.lower().startswith(value) for text in texts)
 
 
-def _state(digest: RunDigest, value: str) -> bool:
+def _state(digest: RunRow, value: str) -> bool:
     if value == "active":
         return digest.state in ACTIVE
     if value == "ended":
@@ -39,7 +39,7 @@ def _state(digest: RunDigest, value: str) -> bool:
     return digest.state.startswith("completed" if value == "done" else value)
 
 
-FIELDS: Mapping[str, Callable[[RunDigest, str], bool]] = {
+FIELDS: Mapping[str, Callable[[RunRow, str], bool]] = {
     "state": _state,
     "tag": lambda digest, value: _begins(digest.tags, value),
     "method": lambda digest, value: _begins((digest.method,), value),
@@ -58,7 +58,7 @@ class _Part:
     values: tuple[str, ...]  # lower case; one of them must hold
     negative: bool
 
-    def holds(self, digest: RunDigest) -> bool:
+    def holds(self, digest: RunRow) -> bool:
         if self.field:
             found = any(FIELDS[self.field](digest, value) for value in self.values)
         else:
@@ -66,7 +66,7 @@ class _Part:
         return found is not self.negative
 
 
-def _texts(digest: RunDigest) -> tuple[str, ...]:
+def _texts(digest: RunRow) -> tuple[str, ...]:
     return (
         digest.run_id,
         digest.title,
@@ -88,7 +88,7 @@ class Query:
     parts: tuple[_Part, ...] = ()
     problem: str = ""
 
-    def matches(self, digest: RunDigest) -> bool:
+    def matches(self, digest: RunRow) -> bool:
         """Whether every part of the filter holds for this run."""
         return all(part.holds(digest) for part in self.parts)
 

@@ -19,7 +19,7 @@ from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from wmse_tui.runs.digest import RunDigest
+from wmse_tui.runs.table.index import RunRow
 from wmse_tui.tui.widgets.runs.ages import now_minute
 from wmse_tui.tui.widgets.runs.columns import GAP, Cell, Column, Drawing, fit
 from wmse_tui.tui.widgets.runs.listing import Listing, Order
@@ -62,7 +62,7 @@ class RunTable(ScrollView, can_focus=True, inherit_bindings=False):
     class Moved(Message):
         """The cursor is on another run, or on the same one that has changed; None: there is none."""
 
-        def __init__(self, digest: RunDigest | None) -> None:
+        def __init__(self, digest: RunRow | None) -> None:
             super().__init__()
             self.digest = digest
 
@@ -90,7 +90,7 @@ class RunTable(ScrollView, can_focus=True, inherit_bindings=False):
         self._drawn: dict[int, _Row] = {}  # by line of the screen
 
     @property
-    def current(self) -> RunDigest | None:
+    def current(self) -> RunRow | None:
         """The run under the cursor."""
         rows = self._listing.rows
         return rows[self._place] if rows else None

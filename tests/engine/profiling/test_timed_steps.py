@@ -1,0 +1,94 @@
+"""A step for the stopwatch is a step of training, and it can be given up within a layer."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import torch
+
+from wmse_tui.config.load import dump_experiment
+from wmse_tui.config.schema import Experiment
+from wmse_tui.engine.data.catalogue import load_data
+from wmse_tui.engine.data.loading import build_batches
+from wmse_tui.engine.profiling.timed_steps import TimedSteps, endless, interruptible, switches_kept
+from wmse_tui.engine.training.checkpoints import read_checkpoint
+from wmse_tui.engine.training.device import prepare
+from wmse_tui.engine.training.requests import STOP_SIGNALS
+from wmse_tui.engine.training.session import run_session
+from wmse_tui.runs.directory import create_run
+
+CPU = torch.device("cpu")
+Tiny = Callable[..., Experiment]
+
+
+@pytest.fixture
+def signals_kept() -> Iterator[None]:
+    """A session installs its signal handlers in this process."""
+    before = {number: signal.getsignal(number) for number in (*STOP_SIGNALS, signal.SIGHUP)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.mark.parametrize("method", ["w_mse", "byol"])
+def test_the_same_batches_lead_to_the_weights_of_the_trainer(
+    method: str, tiny: Tiny, tmp_path: Path, signals_kept: None
+) -> None:
+    experiment = tiny(
+        f"method.name={method}",
+        "dataset.train_images=64",
+        "schedule.epochs=2",
+        "evaluation.knn=off",
+        "evaluation.linear=off",
+        "evaluation.raw_pixels=false",
+    )
+    run = create_run(tmp_path, dump_experiment(experiment), name="a")
+    assert run_session(run.path) == 0
+    trained = read_checkpoint(run.checkpoints / "final.pt")["method"]
+
+    data = load_data(experiment, progress=lambda *_: None)
+    batches = build_batches(data.train, experiment, CPU)
+    steps = TimedSteps(experiment, CPU, steps_per_epoch=4)
+    for views, _ in zip(endless(batches), range(8), strict=False):
+        steps.step(views)
+    stepped = steps.method.state_dict()
+    assert trained.keys() == stepped.keys()
+    assert all(torch.equal(trained[name], stepped[name]) for name in trained)
+
+
+def test_a_step_can_be_given_up_on_the_way_forward_and_back(tiny: Tiny) -> None:
+    steps = TimedSteps(tiny(), CPU, steps_per_epoch=4)
+    views = torch.randn(2, 16, 3, 16, 16)
+    calls = 0
+
+    def count() -> None:
+        nonlocal calls
+        calls += 1
+        if calls == limit:
+            raise InterruptedError
+
+    limit = 0
+    with interruptible(steps.method, count):
+        steps.step(views)
+    whole = calls
+    parameters = len(steps.method.trainable_parameters())
+    assert whole > 2 * parameters / 3 + parameters
+    for limit in (5, whole - 3):
+        calls = 0
+        with pytest.raises(InterruptedError), interruptible(steps.method, count):
+            steps.step(views)
+        assert calls == limit
+    calls = 0
+    steps.step(views)
+    assert calls == 0  # nothing is left behind
+
+
+def test_the_switches_of_a_run_are_put_back() -> None:
+    before = torch.are_deterministic_algorithms_enabled()
+    with switches_kept():
+        prepare(CPU, deterministic=True)
+        assert torch.are_deterministic_algorithms_enabled()
+    assert torch.are_deterministic_algorithms_enabled() == before

@@ -1,0 +1,125 @@
+"""What an experiment is in numbers, and when they do not fit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+
+from wmse_tui.config.load import load_experiment
+from wmse_tui.config.schema import Experiment
+from wmse_tui.engine.errors import DeviceError
+from wmse_tui.engine.profiling.dry_run import rehearse
+from wmse_tui.engine.profiling.image_cache import ImageCache
+from wmse_tui.engine.profiling.machine import Memory
+from wmse_tui.engine.service import describe as module
+from wmse_tui.engine.service.describe import describe, memory_parts
+from wmse_tui.engine.training.device import Device
+
+Tiny = Callable[..., Experiment]
+GPU = Device(torch.device("cuda", 0), "A card", "asked for")
+
+
+def on(device: Device, memory: Memory, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "device_of", lambda wanted: device)
+    monkeypatch.setattr(module, "memory_of", lambda device: memory)
+
+
+def bytes_of(parts: list[dict[str, Any]]) -> dict[str, int]:
+    return {part["name"]: part["bytes"] for part in parts}
+
+
+def test_the_answer_says_what_the_networks_are(
+    job: Callable[..., Any], shelf: ImageCache, tiny: Tiny
+) -> None:
+    answer = describe(tiny("compute.device=cpu"), job("describe"), shelf)
+    encoder, head = 74_640, 64 * 16 + 16 + 2 * 16 + 16 * 4 + 4
+    assert answer["parameters"] == {
+        "encoder": encoder,
+        "head": head,
+        "target": 0,
+        "total": encoder + head,
+    }
+    assert (answer["feature_dim"], answer["stem"]) == (64, "cifar")
+    assert answer["gflop_per_view"] == pytest.approx(answer["gflop"]["encoder"] + answer["gflop"]["head"])
+    parts = bytes_of(answer["memory"]["parts"])
+    assert answer["memory"]["total"] == sum(parts.values())
+    assert parts["gradients"] == 4 * (encoder + head)
+    assert parts["optimizer"] == 8 * (encoder + head)
+    assert parts["views"] == 2 * 16 * 3 * 16 * 16 * 4
+    assert parts["images"] == (96 + 40) * 3 * 32 * 32
+    assert answer["device"]["type"] == "cpu"
+    assert answer["device"]["memory"] >= answer["device"]["free"] > 0
+    assert answer["notices"] == []
+
+
+def test_momentum_keeps_one_number_for_each_parameter(tiny: Tiny) -> None:
+    sgd = tiny("optimizer={name: sgd}")
+    parts = bytes_of(memory_parts(sgd, rehearse(sgd, check=lambda: None), None, None))
+    assert parts["optimizer"] == parts["gradients"]
+
+
+def test_a_step_that_is_larger_than_the_device_is_warned_of(
+    job: Callable[..., Any], shelf: ImageCache, tiny: Tiny, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    on(GPU, Memory(2**29, 2**29), monkeypatch)
+    answer = describe(tiny(), job("describe"), shelf)
+    [notice] = answer["notices"]
+    assert (notice["path"], notice["level"]) == ("schedule.batch_size", "warning")
+    assert notice["text"].startswith("a step needs about 5")
+    assert "more than the 537 MB of A card" in notice["text"]
+    assert notice["text"].endswith("take a smaller schedule.batch_size, or compute.precision=bfloat16")
+
+
+def test_a_device_that_is_full_of_others_is_told_apart_from_one_that_is_too_small(
+    job: Callable[..., Any], shelf: ImageCache, tiny: Tiny, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    on(GPU, Memory(80 * 10**9, 2 * 10**8), monkeypatch)
+    [notice] = describe(tiny(), job("describe"), shelf)["notices"]
+    assert notice["path"] == "compute.device"
+    assert notice["text"].endswith("A card has 80.0 GB, but only 200 MB are free now")
+
+
+def test_without_the_device_the_rest_is_answered(
+    job: Callable[..., Any], shelf: ImageCache, tiny: Tiny, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(wanted: str) -> Device:
+        raise DeviceError(f"compute.device={wanted} cannot be used", "no NVIDIA card in this machine")
+
+    monkeypatch.setattr(module, "device_of", refuse)
+    answer = describe(tiny("compute.device=cuda"), job("describe"), shelf)
+    reason = "compute.device=cuda cannot be used: no NVIDIA card in this machine"
+    assert answer["device"] == {"type": None, "name": "", "reason": reason, "memory": None, "free": None}
+    assert answer["notices"] == [{"path": "compute.device", "level": "warning", "text": reason}]
+    assert answer["parameters"]["total"] > 0
+
+
+@pytest.mark.parametrize(
+    ("overrides", "free", "expected", "why"),
+    [
+        ((), 10**9, 50_000 * 3072, "50,000 training images as bytes"),
+        ((), 3 * 10**8, 0, "154 MB stay in main memory: more than half of the device's free memory"),
+        (("compute.loader=workers",), 10**9, 0, "they stay in main memory, with the workers"),
+        (
+            ("dataset.name=imagenet", "dataset.eval_resize=32"),
+            10**9,
+            0,
+            "read from files as they are needed, as far as is known",
+        ),
+    ],
+)
+def test_images_stay_on_a_gpu_where_the_trainer_would_put_them(
+    overrides: tuple[str, ...], free: int, expected: int, why: str
+) -> None:
+    experiment = load_experiment(overrides=("backbone.arch=cifar_resnet8", *overrides))
+    step = rehearse(experiment, check=lambda: None)
+    parts = {part["name"]: part for part in memory_parts(experiment, step, GPU, Memory(10**10, free))}
+    assert (parts["images"]["bytes"], parts["images"]["text"]) == (expected, why)
+
+
+def test_images_of_every_split_stay_in_main_memory() -> None:
+    experiment = load_experiment(preset="stl10", overrides=("backbone.arch=cifar_resnet8",))
+    parts = bytes_of(memory_parts(experiment, rehearse(experiment, check=lambda: None), None, None))
+    assert parts["images"] == (105_000 + 5_000 + 8_000) * 3 * 96 * 96

@@ -1,0 +1,118 @@
+"""The state of a run from what can be seen of it: the table, line by line."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from wmse_tui.runs.log.events import Error, Exit, Phase
+from wmse_tui.runs.process.identity import Process, TrainerRecord
+from wmse_tui.runs.process.liveness import PATIENCE, Evidence, patience, state_of
+from wmse_tui.runs.state.run import RunState, Status
+from wmse_tui.runs.state.throughput import Throughput
+
+PROCESS = Process(42, 1000, "boot", "server")
+TRAINER = TrainerRecord(process=PROCESS, time=100.0, host="server", attempt=2)
+LAUNCH = TrainerRecord(process=None, time=100.0, host="server")
+TRAINING = RunState(seq=9, attempt=2, phase=Phase("train"))
+ENDED = replace(TRAINING, phase=None, exit=Exit(status="stopped", step=1, epoch=1, seconds=1.0))
+BROKEN = replace(TRAINING, error=Error(code="E_DATA", title="no images", stage="start"))
+NOBODY = Evidence(lock_held=False, trainer=None)
+HELD = Evidence(lock_held=True, trainer=TRAINER, alive=True)
+GONE = Evidence(lock_held=False, trainer=TRAINER, alive=False)
+SLOW = Throughput(spans=((30.0, 1),))
+
+
+@pytest.mark.parametrize(
+    ("view", "evidence", "state", "reason"),
+    [
+        # nobody has ever started it
+        (RunState(), NOBODY, "new", ""),
+        # a launch, before the trainer has spoken
+        (RunState(), replace(NOBODY, trainer=LAUNCH, since_launch=59), "starting", ""),
+        (
+            RunState(),
+            replace(NOBODY, trainer=LAUNCH, since_launch=61),
+            "crashed",
+            "the last start came to nothing",
+        ),
+        (ENDED, replace(NOBODY, trainer=LAUNCH, since_launch=1), "starting", ""),
+        (
+            ENDED,
+            replace(NOBODY, trainer=LAUNCH, since_launch=61),
+            "stopped",
+            "the last start came to nothing",
+        ),
+        (RunState(), replace(HELD, trainer=LAUNCH), "starting", ""),
+        (RunState(), replace(HELD, lock_held=False), "starting", ""),
+        (replace(ENDED, attempt=1), HELD, "starting", ""),
+        # held
+        (TRAINING, HELD, "running", ""),
+        (replace(TRAINING, phase=None), HELD, "running", ""),
+        (replace(TRAINING, phase=Phase("paused")), replace(HELD, since_growth=9e9), "paused", ""),
+        (TRAINING, replace(HELD, since_growth=59), "running", ""),
+        (
+            TRAINING,
+            replace(HELD, since_growth=200),
+            "stalled",
+            "nothing was logged for 3 min; `kill -QUIT 42`",
+        ),
+        (replace(TRAINING, phase=None), replace(HELD, since_growth=61), "stalled", "nothing was logged"),
+        (replace(TRAINING, phase=Phase("trial")), replace(HELD, since_growth=61), "stalled", "nothing was"),
+        (replace(TRAINING, phase=Phase("linear")), replace(HELD, since_growth=9e9), "running", ""),
+        (replace(TRAINING, pace=SLOW), replace(HELD, since_growth=599), "running", ""),
+        (replace(TRAINING, pace=SLOW), replace(HELD, since_growth=601), "stalled", "nothing was logged"),
+        (TRAINING, replace(HELD, suspended=True), "stalled", "process 42 is suspended; `kill -CONT 42`"),
+        (ENDED, HELD, "stopped", ""),
+        (BROKEN, HELD, "running", ""),
+        (TRAINING, replace(HELD, trainer=None, alive=None), "running", ""),
+        # free
+        (ENDED, GONE, "stopped", ""),
+        (BROKEN, GONE, "failed", "no images"),
+        (replace(ENDED, error=BROKEN.error), GONE, "stopped", "no images"),
+        (TRAINING, GONE, "crashed", "process 42 is gone without a last word"),
+        (replace(ENDED, attempt=1), GONE, "crashed", "process 42 is gone"),
+        (TRAINING, NOBODY, "crashed", "the trainer is gone without a last word"),
+        # another machine, which the lock may not reach
+        (ENDED, replace(GONE, alive=None, local=False), "stopped", ""),
+        (TRAINING, replace(GONE, alive=None, local=False, grew=True), "running", "on server"),
+        (TRAINING, replace(GONE, alive=None, local=False), "unknown", "it ran on server; wait and see"),
+        (
+            TRAINING,
+            replace(GONE, alive=None, local=False, since_growth=61),
+            "crashed",
+            "its log stands still",
+        ),
+        # no locks
+        (TRAINING, replace(HELD, lock_held=None), "running", ""),
+        (TRAINING, replace(HELD, lock_held=None, since_growth=61), "stalled", "nothing was logged"),
+        (TRAINING, replace(GONE, lock_held=None), "crashed", "process 42 is gone"),
+        (ENDED, replace(GONE, lock_held=None), "stopped", ""),
+        (
+            TRAINING,
+            replace(GONE, lock_held=None, alive=None, local=False, since_growth=61),
+            "unknown",
+            "it ran on server, and its log stands still",
+        ),
+    ],
+)
+def test_the_state_is_what_can_be_seen(
+    view: RunState, evidence: Evidence, state: Status, reason: str
+) -> None:
+    found, why = state_of(view, evidence)
+    assert found == state
+    assert why.startswith(reason) or (reason and reason in why)
+    assert bool(why) == bool(reason)
+
+
+@pytest.mark.parametrize("status", ["completed", "stopped", "diverged", "failed"])
+def test_the_last_word_is_the_state(status: Status) -> None:
+    view = replace(TRAINING, exit=Exit(status=status, step=1, epoch=1, seconds=1.0))  # type: ignore[arg-type]
+    assert state_of(view, GONE) == (status, "")
+
+
+def test_patience_is_a_minute_or_twenty_steps() -> None:
+    assert patience(TRAINING) == PATIENCE == 60
+    assert patience(replace(TRAINING, pace=SLOW)) == 600
+    assert patience(replace(TRAINING, pace=Throughput(spans=((1.0, 100), (1.0, 100), (900.0, 1))))) == 60

@@ -1,0 +1,268 @@
+"""Curves: what a chart is given of a run, by epoch, step and hours, whole or recent, and what is missing."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from wmse_tui.runs.log.events import (
+    Attempt,
+    Diagnostics,
+    Evaluation,
+    Event,
+    Exit,
+    KnnResult,
+    LinearResult,
+    Phase,
+    Record,
+    Steps,
+)
+from wmse_tui.runs.state.config_summary import ConfigSummary
+from wmse_tui.runs.state.curves import QUANTITIES, Curve, curve, extent, reference
+from wmse_tui.runs.state.fold import fold_all
+from wmse_tui.runs.state.run import RunState
+from wmse_tui.runs.state.series import Series
+
+HOUR = 3600.0
+
+
+def attempt(resume_step: int = 0) -> Attempt:
+    return Attempt(
+        resume_step=resume_step,
+        epochs=10,
+        steps_per_epoch=4,
+        device="cpu",
+        device_reason="",
+        loader="batched",
+        loader_reason="",
+        train_images=100,
+        train_split="train",
+        parameters=1,
+        deterministic=True,
+        exact=True,
+        pid=1,
+        host="server",
+    )
+
+
+def evaluation(step: int, knn: float | None = None, linear: float | None = None) -> Evaluation:
+    return Evaluation(
+        epoch=step // 4,
+        step=step,
+        knn=None if knn is None else KnnResult(knn, 5, "euclidean"),
+        linear=None if linear is None else LinearResult(linear, None, "adam"),
+        train_split="train",
+        test_split="test",
+        seconds=8.0,
+    )
+
+
+def diagnostics(step: int, rank: float | None, space: str = "projector", **numbers: float) -> Diagnostics:
+    fields: dict[str, Any] = {"condition_number": None, "smallest_pivot": None, "feature_std": 0.5} | numbers
+    return Diagnostics(
+        step=step,
+        epoch=step // 4,
+        space=space,
+        samples=256,
+        dim=64,
+        spectrum=(1.0,),
+        effective_rank=rank,
+        effective_rank_null=56.0,
+        mean_correlation=0.1,
+        seconds=0.1,
+        **fields,
+    )
+
+
+def view_of(*told: tuple[float, Event], number: int = 1, view: RunState | None = None) -> RunState:
+    """The view after events, each at its time in hours."""
+    view = view or RunState()
+    records = [Record(1, view.seq + i, t * HOUR, number, event) for i, (t, event) in enumerate(told, 1)]
+    return fold_all(view, records)
+
+
+def steps(first: int, *loss: float | None, lr: float = 0.1, speed: float | None = None) -> Steps:
+    return Steps(first, loss, (lr,) * len(loss), images_per_second=speed)
+
+
+RUN = view_of(
+    (0.0, attempt()),
+    (0.5, evaluation(0, knn=0.1)),
+    (1.0, steps(1, 4.0, 3.0, None, 2.0, speed=50.0)),
+    (1.5, diagnostics(4, 20.0, condition_number=100.0)),
+    (1.5, diagnostics(4, 5.0, "encoder")),
+    (2.0, steps(5, 1.0, 2.0, 3.0, 4.0, lr=0.01, speed=150.0)),
+    (3.0, evaluation(8, knn=0.5, linear=0.6)),
+)
+
+
+def test_the_loss_of_few_steps_is_every_step() -> None:
+    drawn = curve(RUN, "loss", axis="step")
+    assert drawn == Curve(
+        label="Loss",
+        x=(1.0, 2.0, 4.0, 5.0, 6.0, 7.0, 8.0),
+        y=(4.0, 3.0, 2.0, 1.0, 2.0, 3.0, 4.0),
+        low=(4.0, 3.0, 2.0, 1.0, 2.0, 3.0, 4.0),
+        high=(4.0, 3.0, 2.0, 1.0, 2.0, 3.0, 4.0),
+        marks=(3.0,),
+    )
+    assert curve(RUN, "loss", label="mine").label == "mine"
+
+
+def test_the_axis_counts_epochs_or_the_hours_of_the_trainer() -> None:
+    assert curve(RUN, "loss").x == (0.25, 0.5, 1.0, 1.25, 1.5, 1.75, 2.0)
+    assert curve(RUN, "loss", axis="hours").x == pytest.approx((0.25, 0.5, 1.0, 1.25, 1.5, 1.75, 2.0))
+    assert curve(RUN, "knn").x == (0.0, 2.0)
+    assert curve(RUN, "knn", axis="hours").x == (0.0, 2.0)
+
+
+def test_hours_leave_out_the_time_between_two_attempts() -> None:
+    resumed = view_of((100.0, attempt(8)), (101.0, steps(9, 1.0)), number=2, view=RUN)
+    assert curve(resumed, "lr", axis="hours").x == pytest.approx((0.25, 1.0, 1.25, 2.0, 4.0))
+    assert extent(resumed, "hours")[1] >= 4.0
+
+
+def test_many_steps_are_buckets_with_their_extremes() -> None:
+    view = replace(RUN, loss=Series.EMPTY.extended(1, [float(n % 2) for n in range(8)]), step=8)
+    drawn = curve(view, "loss", axis="step", columns=2)
+    assert drawn.x == (2.5, 6.5)
+    assert (drawn.y, drawn.low, drawn.high, drawn.marks) == ((0.5, 0.5), (0.0, 0.0), (1.0, 1.0), ())
+
+
+def test_buckets_with_a_missing_value_and_those_of_none_are_marked_where_they_are() -> None:
+    loss = Series.EMPTY.extended(1, [1.0, 1.0, None, 1.0, None, None, 1.0])
+    drawn = curve(replace(RUN, loss=loss, step=7), "loss", axis="step", columns=4)
+    assert (drawn.x, drawn.marks) == ((1.5, 3.5, 7.0), (3.5, 5.5))
+
+
+def test_a_series_without_a_finite_value_is_all_marks() -> None:
+    drawn = curve(replace(RUN, loss=Series.EMPTY.extended(1, [None, math.inf]), step=2), "loss", axis="step")
+    assert (drawn.x, drawn.y, drawn.marks) == ((), (), (1.0, 2.0))
+
+
+@pytest.mark.parametrize("axis", ["epoch", "step", "hours"])
+@pytest.mark.parametrize("quantity", QUANTITIES)
+def test_nothing_yet_is_an_empty_curve_and_an_extent(quantity: str, axis: Any) -> None:
+    for view in (RunState(), view_of((0.0, attempt()))):
+        drawn = curve(view, quantity, axis=axis, recent=0.5, smoothing=0.9)
+        assert (drawn.x, drawn.y, drawn.marks) == ((), (), ())
+        low, high = extent(view, axis)
+        assert low == 0.0 < high
+
+
+def test_the_recent_part_is_a_share_of_the_way_on_the_axis() -> None:
+    assert curve(RUN, "loss", axis="step", recent=0.5).x == (4.0, 5.0, 6.0, 7.0, 8.0)
+    assert extent(RUN, "step", recent=0.5) == (4.0, 8.0)
+    assert curve(RUN, "loss", axis="hours", recent=0.25).x == pytest.approx((1.5, 1.75, 2.0))
+    assert extent(RUN, "hours", recent=0.25) == pytest.approx((1.5, 2.0))
+    assert curve(RUN, "knn", recent=0.5).y == (0.5,)
+    assert curve(RUN, "lr", axis="step", recent=0.2).x == (8.0,)
+    assert curve(RUN, "images_per_second", axis="step", recent=0.2).y == (150.0,)
+
+
+def test_the_whole_way_is_the_recent_part_of_one() -> None:
+    for quantity in QUANTITIES:
+        assert curve(RUN, quantity, recent=1.0) == curve(RUN, quantity)
+
+
+def test_smoothing_begins_without_a_past_and_leaves_the_extremes() -> None:
+    drawn = curve(RUN, "loss", smoothing=0.5)
+    plain = curve(RUN, "loss")
+    assert drawn.y[0] == 4.0
+    assert drawn.y[1] == pytest.approx((0.5 * 4.0 + 1.0 * 3.0) / 1.5)
+    assert (drawn.low, drawn.high, drawn.x, drawn.marks) == (plain.low, plain.high, plain.x, plain.marks)
+    assert curve(RUN, "loss", smoothing=0.0) == plain
+    assert curve(RUN, "knn", smoothing=0.9) == curve(RUN, "knn")
+
+
+@given(st.floats(0.01, 0.99), st.floats(-10, 10))
+def test_a_constant_loss_stays_constant_under_any_smoothing(weight: float, value: float) -> None:
+    view = replace(RUN, loss=Series.EMPTY.extended(1, [value] * 50), step=50)
+    assert curve(view, "loss", smoothing=weight).y == pytest.approx((value,) * 50)
+
+
+def test_accuracies_are_points_where_they_were_measured() -> None:
+    assert curve(RUN, "knn") == Curve(label="k-NN accuracy", x=(0.0, 2.0), y=(0.1, 0.5), points=True)
+    assert curve(RUN, "linear") == Curve(label="Linear accuracy", x=(2.0,), y=(0.6,), points=True)
+
+
+def test_rate_and_throughput_follow_the_reports() -> None:
+    assert curve(RUN, "lr", axis="step") == Curve(
+        label="Learning rate", x=(1.0, 4.0, 5.0, 8.0), y=(0.1, 0.1, 0.01, 0.01)
+    )
+    speed = curve(RUN, "images_per_second", axis="step")
+    assert (speed.x, speed.y, speed.low) == ((4.0, 8.0), (50.0, 150.0), ())
+    few = curve(RUN, "images_per_second", axis="step", columns=1)
+    assert (few.x, few.y) == ((6.0,), (100.0,))
+
+
+def test_what_the_embeddings_say_is_told_by_space_and_what_could_not_be_told_is_marked() -> None:
+    view = view_of((4.0, diagnostics(8, None)), view=RUN)
+    rank = curve(view, "effective_rank")
+    assert (rank.x, rank.y, rank.marks, rank.points) == ((1.0,), (20.0,), (2.0,), True)
+    assert curve(view, "effective_rank", space="encoder").y == (5.0,)
+    pivot = curve(view, "smallest_pivot")
+    assert (pivot.y, pivot.marks) == ((), ()), "a loss without factorisations misses none"
+
+
+def test_the_axis_goes_to_the_planned_end() -> None:
+    assert extent(RUN, "epoch") == (0.0, 10.0)
+    assert extent(RUN, "step") == (0.0, 40.0)
+    assert extent(RunState(summary=ConfigSummary(epochs=7)), "epoch") == (0.0, 7.0)
+
+
+def test_hours_go_to_a_round_number_beyond_the_expected_end_and_stand_still() -> None:
+    training = view_of((0.0, attempt()), (0.1, Phase("train")), (1.0, steps(1, 1.0)), (2.0, steps(2, 1.0)))
+    assert training.seconds_left == 38 * HOUR
+    assert extent(training, "hours") == (0.0, 40.0)
+    later = view_of((3.01, steps(3, 1.0)), view=training)
+    assert extent(later, "hours") == (0.0, 50.0)
+    ended = view_of((3.2, Exit(status="stopped", step=3, epoch=0, seconds=1.0)), view=later)
+    assert extent(replace(ended, state="stopped"), "hours") == (0.0, 4.0)
+
+
+def test_values_that_mean_something_are_told() -> None:
+    about = ConfigSummary(method="w_mse", normalize=True, whitening_size=128, batch_size=512)
+    assert reference(replace(RUN, summary=about)) == ((2.0, "no structure"),)
+    assert reference(replace(RUN, summary=replace(about, normalize=False))) == ()
+    simclr = replace(RUN, summary=ConfigSummary(method="simclr", batch_size=256))
+    assert reference(simclr) == ((math.log(511), "no structure"),)
+    assert reference(replace(RUN, summary=ConfigSummary(method="byol", batch_size=256))) == ()
+    assert reference(RUN, "effective_rank") == ((56.0, "isotropic noise"),)
+    assert reference(RUN, "feature_std") == ((1.0, "evenly spread"),)
+    (floor,) = reference(replace(RUN, summary=about), "condition_number")
+    assert (round(floor[0], 1), floor[1]) == (34.7, "isotropic noise")
+    assert reference(replace(RUN, summary=about), "condition_number", space="encoder") == ()
+    assert reference(simclr, "condition_number") == ()
+    assert reference(RunState(), "effective_rank") == ()
+    assert reference(RUN, "lr") == ()
+
+
+@given(
+    losses=st.lists(st.none() | st.floats(-1e3, 1e3), min_size=1, max_size=300),
+    columns=st.integers(2, 40),
+    recent=st.none() | st.floats(0, 1),
+    axis=st.sampled_from(["epoch", "step", "hours"]),
+)
+def test_a_curve_rises_on_x_and_keeps_to_its_columns_and_extremes(
+    losses: list[float | None], columns: int, recent: float | None, axis: Any
+) -> None:
+    view = view_of((0.0, attempt()), *((n / 10, steps(1 + n, value)) for n, value in enumerate(losses)))
+    drawn = curve(view, "loss", axis=axis, columns=columns, recent=recent)
+    assert len(drawn.x) == len(drawn.y) == len(drawn.low) == len(drawn.high) <= columns
+    assert list(drawn.x) == sorted(drawn.x)
+    for low, middle, high in zip(drawn.low, drawn.y, drawn.high, strict=True):
+        assert low - 1e-9 <= middle <= high + 1e-9
+
+
+def test_more_points_than_columns_are_groups_with_their_extremes() -> None:
+    view = view_of((0.0, attempt()), *((step / 10, diagnostics(step, float(step % 2))) for step in range(40)))
+    drawn = curve(view, "effective_rank", axis="step", columns=4)
+    assert (drawn.x, drawn.points) == ((4.5, 14.5, 24.5, 34.5), False)
+    assert (drawn.y, drawn.low, drawn.high) == ((0.5,) * 4, (0.0,) * 4, (1.0,) * 4)
+    assert len(curve(view, "effective_rank", axis="step", columns=40).x) == 40

@@ -1,0 +1,432 @@
+"""The fold: what each event means for the picture of a run, and what a resumption takes back."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from wmse_tui.runs.log.events import (
+    Artifact,
+    Attempt,
+    Checkpoint,
+    Control,
+    Diagnostics,
+    Epoch,
+    Error,
+    Evaluation,
+    Event,
+    Exit,
+    KnnResult,
+    LinearResult,
+    NormImportance,
+    NormWeights,
+    Notice,
+    Phase,
+    Record,
+    Resources,
+    Steps,
+    Unknown,
+)
+from wmse_tui.runs.log.reader import read_log
+from wmse_tui.runs.state.fold import (
+    KEPT_CONTROLS,
+    KEPT_DIAGNOSTICS,
+    KEPT_NOTICES,
+    KEPT_RESOURCES,
+    fold,
+    fold_all,
+)
+from wmse_tui.runs.state.run import RunState
+
+GOLDEN = Path(__file__).parents[1] / "data" / "events-v1.jsonl"
+
+
+def attempt(resume_step: int = 0, *, epochs: int = 10, steps_per_epoch: int = 4) -> Attempt:
+    return Attempt(
+        resume_step=resume_step,
+        epochs=epochs,
+        steps_per_epoch=steps_per_epoch,
+        device="cpu",
+        device_reason="",
+        loader="batched",
+        loader_reason="",
+        train_images=100,
+        train_split="train",
+        parameters=1,
+        deterministic=True,
+        exact=True,
+        pid=1,
+        host="server",
+    )
+
+
+def evaluation(epoch: int, step: int, knn: float | None = None, linear: float | None = None) -> Evaluation:
+    return Evaluation(
+        epoch=epoch,
+        step=step,
+        knn=None if knn is None else KnnResult(knn, 5, "euclidean"),
+        linear=None if linear is None else LinearResult(linear, None, "adam"),
+        train_split="train",
+        test_split="test",
+        seconds=8.0,
+    )
+
+
+def epoch(number: int, step: int) -> Epoch:
+    return Epoch(epoch=number, step=step, loss=1.0, seconds=4.0, images_per_second=64.0)
+
+
+def checkpoint(step: int, file: str) -> Checkpoint:
+    return Checkpoint(step=step, epoch=0, file=file, sha256="", bytes=1, kinds=("last",), seconds=0.1)
+
+
+def diagnostics(step: int, space: str = "projector", rank: float | None = 20.0) -> Diagnostics:
+    return Diagnostics(
+        step=step,
+        epoch=0,
+        space=space,
+        samples=256,
+        dim=64,
+        spectrum=(2.0, 1.0),
+        effective_rank=rank,
+        effective_rank_null=56.0,
+        condition_number=100.0,
+        smallest_pivot=0.01,
+        feature_std=0.9,
+        mean_correlation=0.2,
+        seconds=0.01,
+    )
+
+
+def told(event: Diagnostics) -> Diagnostics:
+    """As the history keeps it once there is a newer one."""
+    return dataclasses.replace(event, spectrum=())
+
+
+def folded(*events: Event, view: RunState | None = None, number: int = 1, t: float = 100.0) -> RunState:
+    """The view after `events`, one a second from time `t` on, all of the attempt `number`."""
+    view = RunState() if view is None else view
+    records = (Record(1, view.seq + 1 + i, t + i, number, event) for i, event in enumerate(events))
+    return fold_all(view, records)
+
+
+def test_the_checked_in_log_of_version_1_folds_to_this() -> None:
+    view = fold_all(RunState(run_id="golden"), read_log(GOLDEN))
+    assert (view.attempt, view.epoch, view.epochs, view.step, view.total_steps) == (3, 3, 3, 12, 12)
+    assert view.loss.values() == (1.5, 1.25, 1.0, None, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, None)
+    assert [(e.epoch, e.knn.top1 if e.knn else None) for e in view.evaluations] == [
+        (0, 0.31),
+        (1, 0.55),
+        (2, 0.7),
+    ]
+    assert view.evaluations[0].raw_pixels == 0.28
+    assert view.best_knn == view.best_linear == view.evaluations[2]
+    assert [row.epoch for row in view.epoch_rows] == [1, 2, 3]
+    assert [saved.file for saved in view.checkpoints] == ["step-00000004.pt", "step-00000008.pt"]
+    assert [control.outcome for control in view.controls] == ["accepted"]
+    assert [notice.code for notice in view.notices] == ["W_DISK"]
+    assert view.error is not None
+    assert view.error.title == "the loss is not finite"
+    assert view.exit is not None
+    assert view.exit.status == "diverged"
+    assert view.setup is not None
+    assert (view.setup.host, view.setup.device, view.setup.pid) == ("server", "cpu", 300)
+    assert (view.lr, view.images_per_second, view.parts) == (0.001, 512.0, (("between", None),))
+    assert (view.started, view.updated) == (1760000000.0, 1760000203.3)
+    assert (view.phase, view.unreadable, view.seconds_left) == (None, 0, None)
+    assert [(d.space, d.step, d.spectrum) for d in view.diagnostics] == [
+        ("projector", 4, ()),
+        ("encoder", 4, (8.0, 2.0, 1.0, 0.25)),
+        ("projector", 8, ()),
+        ("projector", 12, ()),
+    ]
+    assert view.resources is not None
+    assert (view.resources.step, view.resources.gpu, view.resources.gpu_power) == (12, "NVIDIA H100", 512.5)
+    assert [(a.kind, a.file, a.step) for a in view.artifacts] == [("embedding", "embedding.npz", 8)]
+    assert (view.elapsed_before, round(view.elapsed, 3)) == (7.5 + 5.5, 7.5 + 5.5 + 2.3)
+    assert [view.clock.at(step) for step in (0, 2, 4, 6, 12)] == [2.0, 4.0, 5.0, 7.5 + 2.0, 7.5 + 5.5 + 2.0]
+    assert view.verdict.name == "diverging"
+
+
+def test_an_attempt_takes_back_what_lies_beyond_its_step_and_keeps_what_does_not() -> None:
+    view = folded(
+        attempt(),
+        evaluation(0, 0, 0.1),
+        Steps(1, (1.0, 2.0, 3.0, 4.0)),
+        epoch(1, 4),
+        checkpoint(4, "a.pt"),
+        evaluation(1, 4, 0.5),
+        Steps(5, (5.0, 6.0, 7.0, 8.0)),
+        epoch(2, 8),
+        checkpoint(8, "b.pt"),
+        evaluation(2, 8, 0.9),
+        Error(code="E", title="broken", stage="training"),
+        Exit(status="failed", step=8, epoch=2, seconds=1.0),
+    )
+    assert (view.error is not None, view.exit is not None, view.best_knn) == (
+        True,
+        True,
+        evaluation(2, 8, 0.9),
+    )
+    view = folded(attempt(4), view=view, number=2)
+    assert view.loss.values() == (1.0, 2.0, 3.0, 4.0)
+    assert view.epoch_rows == (epoch(1, 4),)
+    assert view.evaluations == (evaluation(0, 0, 0.1), evaluation(1, 4, 0.5))
+    assert view.checkpoints == (checkpoint(4, "a.pt"),)
+    assert (view.step, view.epoch, view.error, view.exit) == (4, 1, None, None)
+
+
+def test_a_resumption_in_the_middle_of_an_epoch_knows_its_epoch() -> None:
+    view = folded(attempt(9, steps_per_epoch=4))
+    assert (view.step, view.epoch) == (9, 2)
+
+
+def test_any_event_of_a_later_attempt_clears_how_the_earlier_one_ended() -> None:
+    view = folded(
+        Error(code="E", title="x", stage="start"), Exit(status="failed", step=0, epoch=0, seconds=1.0)
+    )
+    view = folded(Phase("start"), view=view, number=2, t=900.0)
+    assert (view.error, view.exit, view.phase) == (None, None, Phase("start"))
+    assert (view.attempt, view.attempt_started, view.started) == (2, 900.0, 100.0)
+
+
+def test_an_evaluation_asked_for_within_an_epoch_stands_beside_that_of_its_beginning() -> None:
+    view = folded(evaluation(0, 0, 0.1), evaluation(0, 3, 0.3), evaluation(1, 4, 0.4), evaluation(1, 6, 0.6))
+    assert [(e.epoch, e.step) for e in view.evaluations] == [(0, 0), (0, 3), (1, 4), (1, 6)]
+    assert view.best_knn == evaluation(1, 6, 0.6)
+
+
+def test_an_evaluation_of_the_same_step_replaces_the_earlier_one() -> None:
+    view = folded(evaluation(1, 4, 0.9), evaluation(2, 8, 0.5), evaluation(1, 4, 0.4))
+    assert view.evaluations == (evaluation(2, 8, 0.5), evaluation(1, 4, 0.4))
+    assert view.best_knn == evaluation(2, 8, 0.5)
+
+
+def test_the_best_is_the_first_of_the_highest_and_never_the_untrained_encoder() -> None:
+    view = folded(evaluation(0, 0, 0.99, 0.99))
+    assert (view.best_knn, view.best_linear) == (None, None)
+    view = folded(evaluation(1, 4, 0.5), evaluation(2, 8, 0.7, 0.2), evaluation(3, 12, 0.7), view=view)
+    assert view.best_knn == evaluation(2, 8, 0.7, 0.2)
+    assert view.best_linear == evaluation(2, 8, 0.7, 0.2)
+
+
+def test_unknown_events_move_only_the_place_in_the_log() -> None:
+    before = folded(attempt(), Steps(1, (1.0,)))
+    after = folded(Unknown("spectrum", '{"a":1}'), view=before, t=200.0)
+    assert (after.seq, after.updated) == (3, 200.0)
+    assert dataclasses.replace(after, seq=before.seq, updated=before.updated) == before
+
+
+def test_a_step_from_nowhere_is_counted_and_changes_nothing_else() -> None:
+    view = folded(Steps(1, (1.0,)), Steps(10**12, (1.0,)))
+    assert (view.step, view.unreadable) == (1, 1)
+
+
+def test_notices_and_answers_are_kept_up_to_a_bound() -> None:
+    view = folded(*(Notice("info", "N", str(i)) for i in range(KEPT_NOTICES + 5)))
+    assert (len(view.notices), view.notices[-1].text) == (KEPT_NOTICES, str(KEPT_NOTICES + 4))
+    view = folded(*(Control(str(i), "stop", "done") for i in range(KEPT_CONTROLS + 5)))
+    assert (len(view.controls), view.controls[-1].id) == (KEPT_CONTROLS, str(KEPT_CONTROLS + 4))
+
+
+def test_the_time_left_counts_steps_at_the_recent_pace_and_evaluations_at_their_share() -> None:
+    view = folded(attempt(epochs=10, steps_per_epoch=4), Phase("train"), Steps(1, (1.0,)))
+    assert view.seconds_left is None
+    view = folded(Steps(2, (1.0, 1.0)), epoch(1, 4), view=view, t=104.0)  # two steps in two seconds
+    assert view.pace.seconds_per_step == 1.0
+    assert view.seconds_left == 40 - 3
+    view = folded(evaluation(1, 4, 0.5), view=view, t=106.0)  # eight seconds an epoch from now on
+    assert view.seconds_left == 40 - 3 + 9 * 8.0
+
+
+def test_an_evaluation_or_a_pause_between_two_reports_does_not_slow_the_pace() -> None:
+    view = folded(attempt(), Phase("train"), Steps(1, (1.0,)), Steps(2, (1.0,)))
+    view = folded(Phase("paused"), view=view, t=104.0)
+    view = folded(Phase("train"), Steps(3, (1.0,)), Steps(4, (1.0,)), view=view, t=5000.0)
+    assert view.pace.seconds_per_step == view.pace.median_seconds == 1.0
+
+
+def test_the_view_is_plain_json_all_the_way_down() -> None:
+    view = fold_all(RunState(run_id="golden"), read_log(GOLDEN))
+    told = json.loads(json.dumps(view.to_dict(), allow_nan=False))
+    assert told["run_id"] == "golden"
+    assert told["best_knn"]["knn"] == {"top1": 0.7, "k": 5, "metric": "euclidean"}
+    assert told["setup"]["versions"] == {"python": "3.11.7", "torch": "2.15.0"}
+    assert told["loss"] == 0.3
+    assert [bucket["last"] for bucket in told["loss_by_step"]["buckets"]][-1] == 0.3
+    assert told["exit"]["status"] == "diverged"
+    assert json.dumps(RunState().to_dict(), allow_nan=False)
+
+
+def test_the_view_is_immutable_all_the_way_down() -> None:
+    view = fold_all(RunState(), read_log(GOLDEN))
+
+    def assert_frozen(value: object) -> None:
+        if dataclasses.is_dataclass(value) and not isinstance(value, type):
+            with pytest.raises(dataclasses.FrozenInstanceError):
+                setattr(value, dataclasses.fields(value)[0].name, 0)
+            for field in dataclasses.fields(value):
+                assert_frozen(getattr(value, field.name))
+        elif isinstance(value, tuple):
+            for item in value:
+                assert_frozen(item)
+        else:
+            assert isinstance(value, (str, bytes, int, float, type(None))), type(value)
+
+    assert_frozen(view)
+
+
+@given(split=st.integers(0, 30))
+def test_folding_in_two_goes_is_folding_in_one(split: int) -> None:
+    records = read_log(GOLDEN)
+    whole = fold_all(RunState(), records)
+    assert fold_all(fold_all(RunState(), records[:split]), records[split:]) == whole
+    assert fold(whole, records[-1]).loss == whole.loss
+
+
+def test_diagnostics_are_a_history_whose_newest_of_each_space_keeps_its_spectrum() -> None:
+    view = folded(
+        diagnostics(1), diagnostics(1, "encoder"), diagnostics(2), diagnostics(3), diagnostics(3, rank=5.0)
+    )
+    assert view.diagnostics == (
+        told(diagnostics(1)),
+        diagnostics(1, "encoder"),
+        told(diagnostics(2)),
+        diagnostics(3, rank=5.0),
+    )
+    assert view.latest("projector") == diagnostics(3, rank=5.0)
+    assert view.latest("encoder") == diagnostics(1, "encoder")
+    assert view.latest("attic") is None
+
+
+def test_a_long_history_is_thinned_in_each_space_and_keeps_its_newest() -> None:
+    events = [
+        diagnostics(step, space) for step in range(1, KEPT_DIAGNOSTICS) for space in ("projector", "encoder")
+    ]
+    view = folded(*events)
+    assert KEPT_DIAGNOSTICS // 2 <= len(view.diagnostics) <= KEPT_DIAGNOSTICS
+    for space in ("projector", "encoder"):
+        steps = [d.step for d in view.diagnostics if d.space == space]
+        assert steps == sorted(set(steps))
+        assert len(steps) > KEPT_DIAGNOSTICS // 5
+        assert view.latest(space) == diagnostics(KEPT_DIAGNOSTICS - 1, space)
+
+
+def test_spaces_without_end_are_bounded_too() -> None:
+    view = folded(*(diagnostics(1, str(number)) for number in range(KEPT_DIAGNOSTICS + 50)))
+    assert len(view.diagnostics) <= KEPT_DIAGNOSTICS + 1
+
+
+def test_resources_are_the_newest_of_this_attempt() -> None:
+    view = folded(*(Resources(step=step, cpu=1.0) for step in range(KEPT_RESOURCES + 5)))
+    assert len(view.resource_rows) == KEPT_RESOURCES
+    assert view.resources == Resources(step=KEPT_RESOURCES + 4, cpu=1.0)
+    assert folded(Phase("start"), view=view, number=2).resource_rows == ()
+
+
+def test_of_each_artifact_the_newest_is_known_also_after_a_resumption_that_took_its_step_back() -> None:
+    def artifact(file: str, step: int) -> Artifact:
+        return Artifact(kind="embedding", file=file, step=step, epoch=1, seconds=0.5)
+
+    view = folded(attempt(), artifact("a.npz", 4), artifact("b.png", 4), artifact("a.npz", 8))
+    view = folded(attempt(4), view=view, number=2)
+    assert view.artifacts == (artifact("b.png", 4), artifact("a.npz", 8))
+
+
+def test_a_resumption_takes_back_rates_speeds_clock_and_diagnostics() -> None:
+    steps = [
+        Steps(first, (1.0,) * 4, lr=(first / 100,) * 4, images_per_second=float(first)) for first in (1, 5, 9)
+    ]
+    view = folded(attempt(), *steps, diagnostics(4), diagnostics(10), t=100.0)
+    assert [knots.last_step for knots in (view.rates, view.speeds, view.clock)] == [12.0, 12.0, 12.0]
+    view = folded(attempt(8), view=view, number=2, t=900.0)
+    assert view.rates.picked(10) == ((1.0, 0.01), (4.0, 0.01), (5.0, 0.05), (8.0, 0.05))
+    assert view.speeds.picked(10) == ((4.0, 1.0), (8.0, 5.0))
+    assert view.clock.picked(10) == ((0.0, 0.0), (4.0, 1.0), (8.0, 2.0))
+    assert view.diagnostics == (told(diagnostics(4)),)
+
+
+def test_the_clock_counts_attempts_with_their_lost_work_and_not_the_time_between() -> None:
+    view = folded(attempt(), Steps(1, (1.0,) * 4), Steps(5, (1.0,) * 4), t=100.0)
+    view = folded(attempt(4), Phase("train"), Steps(5, (1.0,) * 4), view=view, number=2, t=90_000.0)
+    assert view.clock.picked(10) == ((0.0, 0.0), (4.0, 1.0), (8.0, 2.0 + 2.0))
+    assert (view.elapsed_before, view.elapsed) == (2.0, 4.0)
+
+
+def test_a_clock_that_is_set_back_stands_still_and_one_of_nonsense_is_bounded() -> None:
+    view = folded(attempt(), Steps(1, (1.0,)), t=1000.0)
+    view = folded(Steps(2, (1.0,)), view=view, t=400.0)
+    assert (view.clock.picked(9), view.elapsed) == (((0.0, 0.0), (1.0, 1.0), (2.0, 1.0)), 0.0)
+    view = folded(Steps(3, (1.0,)), view=view, t=1.7e308)
+    assert view.elapsed == 1e10
+
+
+def test_a_drop_of_the_learning_rate_keeps_its_edge() -> None:
+    view = folded(Steps(1, (1.0,) * 4, lr=(0.1,) * 4), Steps(5, (1.0,) * 4, lr=(0.02,) * 4))
+    assert [view.rates.at(step) for step in (1, 4, 5, 8)] == [0.1, 0.1, 0.02, 0.02]
+
+
+EVENT = st.one_of(
+    st.builds(
+        Steps,
+        st.integers(1, 12),
+        st.lists(st.none() | st.floats(0, 9), max_size=3).map(tuple),
+        st.lists(st.floats(0, 1), max_size=3).map(tuple),
+        st.just((("a", (1.0,)),)) | st.just(()),
+        st.none() | st.floats(0, 100),
+    ),
+    st.builds(attempt, st.integers(0, 12)),
+    st.builds(epoch, st.integers(0, 4), st.integers(0, 12)),
+    st.builds(evaluation, st.integers(0, 3), st.integers(0, 12), st.floats(0, 1)),
+    st.builds(diagnostics, st.integers(0, 12), st.sampled_from(["projector", "encoder"])),
+    st.builds(lambda step: Resources(step=step), st.integers(0, 12)),
+    st.sampled_from([Phase("train"), Phase("knn"), Notice("info", "N", "x"), Unknown("spectrum")]),
+)
+
+
+@given(st.lists(st.tuples(EVENT, st.integers(0, 2), st.floats(0, 1000)), max_size=30))
+def test_what_is_folded_together_is_what_is_folded_one_by_one(events: list[tuple[Event, int, float]]) -> None:
+    records = [Record(1, seq, t, number, event) for seq, (event, number, t) in enumerate(events, 1)]
+    one_by_one = RunState()
+    for record in records:
+        one_by_one = fold(one_by_one, record)
+    assert fold_all(RunState(), records) == one_by_one
+
+
+def test_following_steps_with_resources_between_are_folded_together() -> None:
+    events: list[Event] = [
+        Steps(1, (1.0, 2.0)),
+        Resources(step=2),
+        Steps(3, (3.0,)),
+        Resources(step=3),
+        Steps(4, (4.0, None)),
+    ]
+    view = folded(*events)
+    one_by_one = RunState()
+    for event in events:
+        one_by_one = folded(event, view=one_by_one, t=100.0 + one_by_one.seq)
+    assert view == one_by_one
+    assert (view.loss.values(), view.step, view.seq) == ((1.0, 2.0, 3.0, 4.0, None), 5, 5)
+
+
+def weights(step: int) -> NormWeights:
+    return NormWeights(
+        step=step, epoch=0, layers=(NormImportance("bn1", ("BW", "IW"), (0.5, 0.5), (0.4, 0.6)),)
+    )
+
+
+def test_of_norm_weights_the_newest_is_known_until_a_resumption_takes_its_step_back() -> None:
+    view = RunState()
+    events: tuple[Event, ...] = (attempt(), weights(4), weights(8))
+    for number, event in enumerate(events, 1):
+        view = fold(view, Record(1, number, float(number), 1, event))
+    assert view.norm_weights == weights(8)
+    assert view.to_dict()["norm_weights"]["layers"][0]["covariances"] == [0.4, 0.6]
+    assert fold(view, Record(1, 4, 4.0, 2, attempt(8))).norm_weights == weights(8)
+    assert fold(view, Record(1, 4, 4.0, 2, attempt(4))).norm_weights is None
+    assert RunState().to_dict()["norm_weights"] is None

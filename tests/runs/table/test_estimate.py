@@ -1,0 +1,109 @@
+"""What one run lets another expect: told from a log, and only from one that did the like."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from wmse_tui.config.load import load_experiment
+from wmse_tui.runs.log.events import Attempt, Checkpoint
+from wmse_tui.runs.state.run import RunState
+from wmse_tui.runs.table.estimate import Forecast, forecast, model_run
+from wmse_tui.runs.table.paper import Cell, OwnRun, Recipe, published_table
+
+RECIPE = load_experiment(preset="cifar10")
+VIEW = RunState(
+    run_id="a",
+    epoch=10,
+    attempt_started=1000.0,
+    updated=1100.0,
+    setup=Attempt(
+        resume_step=0,
+        epochs=10,
+        steps_per_epoch=4,
+        device="GPU",
+        device_reason="",
+        loader="batched",
+        loader_reason="",
+        train_images=64,
+        train_split="train",
+        parameters=1,
+        deterministic=False,
+        exact=True,
+        pid=1,
+        host="here",
+    ),
+    checkpoints=(
+        Checkpoint(step=4, epoch=1, file="a", sha256="", bytes=7, kinds=(), seconds=1.0),
+        Checkpoint(step=8, epoch=2, file="b", sha256="", bytes=100, kinds=(), seconds=1.0),
+    ),
+)
+
+
+def run(name: str, *overrides: str, host: str = "here", epoch: int = 5, state: str = "completed") -> OwnRun:
+    return OwnRun(
+        run_id=name,
+        path=f"/{name}",
+        state=state,  # type: ignore[arg-type]
+        experiment=load_experiment(preset="cifar10", overrides=overrides),
+        linear=None,
+        knn=None,
+        epoch=epoch,
+        host=host,
+    )
+
+
+def cell(*runs: OwnRun) -> Cell:
+    found = published_table((Recipe("cifar10", RECIPE),), runs).cells[0][0]
+    assert found is not None
+    return found
+
+
+def chosen(*runs: OwnRun) -> str:
+    found = model_run(cell(*runs), "here")
+    return "" if found is None else found.run_id
+
+
+def test_time_and_disk_are_told_from_the_epochs_and_the_newest_checkpoint() -> None:
+    assert forecast(VIEW, RECIPE) == Forecast(
+        run_id="a", device="GPU", host="here", seconds=10_000.0, checkpoint_bytes=100, disk_bytes=400
+    )
+
+
+def test_without_a_checkpoint_the_disk_is_not_guessed() -> None:
+    told = forecast(replace(VIEW, checkpoints=()), RECIPE)
+    assert told is not None
+    assert (told.seconds, told.checkpoint_bytes, told.disk_bytes) == (10_000.0, None, None)
+
+
+def test_before_the_first_epoch_nothing_is_told() -> None:
+    assert forecast(replace(VIEW, epoch=0), RECIPE) is None
+    assert forecast(replace(VIEW, setup=None), RECIPE) is None
+
+
+@pytest.mark.parametrize(
+    "overrides", [("schedule.epochs=100",), ("optimizer.lr=1e-3", "schedule.warmup_steps=0")]
+)
+def test_a_variant_with_epochs_as_long_is_a_model(overrides: tuple[str, ...]) -> None:
+    assert chosen(run("a", *overrides)) == "a"
+
+
+@pytest.mark.parametrize(
+    "override",
+    ["schedule.batch_size=256", "dataset.train_images=5000", "compute.precision=bfloat16", "dataset.crop=24"],
+)
+def test_a_variant_whose_epochs_take_another_time_is_none(override: str) -> None:
+    assert chosen(run("a", override)) == ""
+
+
+def test_a_run_of_this_machine_and_of_the_recipe_comes_first() -> None:
+    alike, other = run("alike", "optimizer.lr=1e-3"), run("other", host="there")
+    assert chosen(other, alike, run("same", state="stopped")) == "same"
+    assert chosen(other, alike) == "alike"
+    assert chosen(other) == "other"
+
+
+def test_a_run_without_an_epoch_tells_nothing() -> None:
+    assert chosen(run("a", epoch=0)) == ""
+    assert chosen() == ""

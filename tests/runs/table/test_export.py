@@ -1,0 +1,242 @@
+"""Comparisons as files: the very bytes of each format, and text that stays text in its reader."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from dataclasses import replace
+
+import pytest
+
+from wmse_tui.runs.state.curves import Curve
+from wmse_tui.runs.table.compare import Comparison, Difference, Group, Result, Setting, Spread
+from wmse_tui.runs.table.export import curves_csv, to_csv, to_json, to_latex, to_markdown
+
+A = Result(
+    run_id="a_1",
+    path="/runs/a_1",
+    title="W-MSE 2",
+    preset="cifar10",
+    method="w_mse",
+    dataset="cifar10",
+    seed=0,
+    state="completed",
+    problem="",
+    epoch=2,
+    epochs=2,
+    step=8,
+    total_steps=8,
+    loss=0.25,
+    final_knn=0.8,
+    final_linear=0.9,
+    final_epoch=2,
+    best_knn=0.85,
+    best_linear=0.9,
+    elapsed_seconds=4523.4,
+    training_seconds=4000.0,
+    images_per_second=1840.4,
+    device="CPU",
+    host="gpu-a",
+)
+B = replace(A, run_id="b", seed=1, final_knn=0.81, final_linear=None, best_linear=None)
+C = replace(A, run_id="c", state="running", epoch=1, final_linear=None, elapsed_seconds=None)
+
+
+def group(places: tuple[int, ...], *results: Result, **spreads: Spread) -> Group:
+    none = dict.fromkeys(
+        (
+            "final_linear",
+            "best_knn",
+            "best_linear",
+            "elapsed_seconds",
+            "training_seconds",
+            "images_per_second",
+        )
+    )
+    return Group(
+        places=places,
+        runs=tuple(result.run_id for result in results),
+        seeds=tuple(result.seed for result in results),
+        completed=tuple(result.run_id for result in results if result.state == "completed"),
+        **{"final_knn": None, **none, **spreads},
+    )
+
+
+SEED = Difference("seed", "Seed", "", tuple(Setting("set", seed) for seed in (0, 1, 0)))
+RATE = Difference(
+    "optimizer.lr", "Learning rate", "", (Setting("set", 3e-3), Setting("set", 3e-3), Setting("set", 1e-6))
+)
+SIZE = Difference(
+    "method.whitening_size", "", "", (Setting("set", 128), Setting("set", 128), Setting("absent"))
+)
+COMPARISON = Comparison(
+    (A, B, C),
+    (SEED, SIZE, RATE),
+    (
+        group((0, 1), A, B, final_knn=Spread(2, 0.805, 0.00707), final_linear=Spread(1, 0.9, None)),
+        group((2,), C),
+    ),
+)
+WICKED = '=HYPERLINK("x")|`a`\n\x1b[31m\u202e $1_{\\#%&~^<b>}'
+
+
+def only(result: Result) -> Comparison:
+    return Comparison((result,), (), (group((0,), result, final_knn=Spread(1, result.final_knn or 0, None)),))
+
+
+def rows(text: str) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(text, newline="")))
+
+
+def test_csv_has_a_row_for_each_run_and_the_mean_and_deviation_of_repetitions() -> None:
+    text = to_csv(COMPARISON)
+    assert text.endswith("\r\n")
+    assert text.count("\r\n") == 1 + 3 + 2
+    a, b, c, mean, std = rows(text)
+    assert (a["row"], a["group"], a["n"], a["run"]) == ("run", "1", "", "a_1")
+    assert (a["final_knn_fraction"], a["final_linear_fraction"], a["elapsed_seconds"]) == (
+        "0.8",
+        "0.9",
+        "4523.4",
+    )
+    assert (b["group"], b["final_linear_fraction"]) == ("1", "")
+    assert (c["group"], c["state"], c["epoch"], c["elapsed_seconds"]) == ("2", "running", "1", "")
+    assert (mean["row"], mean["group"], mean["n"], mean["run"], mean["seed"]) == ("mean", "1", "2", "", "")
+    assert (mean["final_knn_fraction"], mean["final_linear_fraction"]) == ("0.805", "0.9")
+    assert (std["row"], std["final_knn_fraction"], std["final_linear_fraction"]) == ("std", "0.00707", "")
+
+
+def test_csv_has_the_options_that_differ() -> None:
+    a, _, c, mean, _ = rows(to_csv(COMPARISON))
+    assert (a["config.seed"], a["config.optimizer.lr"], a["config.method.whitening_size"]) == (
+        "0",
+        "0.003",
+        "128",
+    )
+    assert (c["config.optimizer.lr"], c["config.method.whitening_size"]) == ("1e-06", "")
+    assert (mean["config.optimizer.lr"], mean[next(reversed(mean))]) == ("", "")
+
+
+@pytest.mark.parametrize("start", ["=1+1", "+1", "-1", "@SUM(A1)", " =1", "\t=1", "\n-2", "＝1"])
+def test_what_a_spreadsheet_would_compute_gets_an_apostrophe(start: str) -> None:
+    (row,) = rows(to_csv(only(replace(A, title=start))))
+    assert row["title"].startswith("'")
+
+
+def test_numbers_stay_numbers_and_text_in_csv_is_quoted() -> None:
+    settings = (Setting("set", -0.5),)
+    shown = Comparison(
+        (replace(A, title='a "b", c', loss=-2.5e-7),), (Difference("x", "", "", settings),), ()
+    )
+    text = to_csv(shown)
+    assert '"a ""b"", c"' in text
+    (row,) = rows(text)
+    assert (row["title"], row["loss"], row["config.x"]) == ('a "b", c', "-2.5e-07", "-0.5")
+
+
+def test_text_in_csv_keeps_to_its_line_and_holds_no_control_characters() -> None:
+    text = to_csv(only(replace(A, title=WICKED)))
+    assert text.count("\r\n") == 2
+    assert text.replace("\r\n", "").isprintable()
+
+
+def test_json_is_everything_as_plain_values() -> None:
+    values = json.loads(to_json(COMPARISON))
+    assert values["units"] == {"accuracies": "fractions in [0, 1]", "times": "seconds"}
+    assert [run["run_id"] for run in values["runs"]] == ["a_1", "b", "c"]
+    assert values["runs"][0]["final_knn"] == 0.8
+    assert values["differences"][1] == {
+        "key": "method.whitening_size",
+        "title": "",
+        "unit": "",
+        "settings": [
+            {"state": "set", "value": 128},
+            {"state": "set", "value": 128},
+            {"state": "absent", "value": None},
+        ],
+    }
+    assert values["groups"][0]["final_knn"] == {"n": 2, "mean": 0.805, "std": 0.00707}
+    assert to_json(only(replace(A, title=WICKED))).replace("\n", "").isprintable()
+
+
+def test_markdown_is_three_tables_in_percent() -> None:
+    assert to_markdown(COMPARISON) == (
+        "| run | state | seed | epoch | linear (%) | k-NN (%) | best linear (%) | best k-NN (%) | time "
+        "| images/s | device |\n"
+        "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |\n"
+        "| a\\_1 | completed | 0 | 2/2 | 90.00 | 80.00 | 90.00 | 85.00 | 4523 s (1 h 15 min) | 1840 | CPU |\n"
+        "| b | completed | 1 | 2/2 | - | 81.00 | - | 85.00 | 4523 s (1 h 15 min) | 1840 | CPU |\n"
+        "| c | running | 0 | 1/2 | - | 80.00 | 90.00 | 85.00 | - | 1840 | CPU |\n"
+        "\n"
+        "Options that differ:\n"
+        "\n"
+        "| option | a\\_1 | b | c |\n"
+        "| --- | --- | --- | --- |\n"
+        "| seed | 0 | 1 | 0 |\n"
+        "| method.whitening\\_size | 128 | 128 | - |\n"
+        "| optimizer.lr | 0.003 | 0.003 | 1e-06 |\n"
+        "\n"
+        "Mean and sample standard deviation over the completed runs that differ in the seed only:\n"
+        "\n"
+        "| repetitions | seeds | completed | linear (%) | k-NN (%) |\n"
+        "| --- | --- | --- | --- | --- |\n"
+        "| a\\_1, b | 0, 1 | 2 of 2 | 90.00 | 80.50 ± 0.71 |\n"
+    )
+
+
+def test_markdown_cells_hold_no_markup() -> None:
+    line = to_markdown(only(replace(A, device=WICKED))).splitlines()[2]
+    cell = line.split("1840 | ")[1]
+    assert cell == r'=HYPERLINK("x")\|\`a\` \\x1b\[31m\\u202e \$1\_{\\#%\&\~^\<b\>} |'
+
+
+def test_latex_has_a_row_for_each_experiment_with_mean_and_deviation() -> None:
+    assert to_latex(COMPARISON) == (
+        "% \\usepackage{booktabs}\n"
+        "% Accuracies of the last evaluation; mean and sample standard deviation over n completed runs.\n"
+        "\\begin{tabular}{lllrrr}\n"
+        "\\toprule\n"
+        " & method.whitening\\_size & optimizer.lr & linear (\\%) & $k$-NN (\\%) & $n$ \\\\\n"
+        "\\midrule\n"
+        "W-MSE 2 & 128 & 0.003 & $90.00$ & $80.50 \\pm 0.71$ & 2 \\\\\n"
+        "W-MSE 2 &  & 1e-06 & -- & $80.00^{\\dagger}$ & -- \\\\\n"
+        "\\bottomrule\n"
+        "\\multicolumn{6}{l}{\\footnotesize $^{\\dagger}$ Not completed: its last evaluation so far.} \\\\\n"
+        "\\end{tabular}\n"
+    )
+
+
+def test_latex_text_is_escaped() -> None:
+    row = to_latex(only(replace(A, title=WICKED))).splitlines()[6]
+    assert row == (
+        r'=HYPERLINK("x")\textbar{}`a` \textbackslash{}x1b[31m\textbackslash{}u202e '
+        r"\$1\_\{\textbackslash{}\#\%\&\textasciitilde{}\textasciicircum{}\textless{}b\textgreater{}\}"
+        r" & -- & $80.00$ & 1 \\"
+    )
+
+
+@pytest.mark.parametrize(
+    ("title", "cell"), [("a---b", "a-{}-{}-b"), ("[1] x", "{}[1] x"), ("*", "{}*"), ("x [1]*", "x [1]*")]
+)
+def test_latex_text_is_no_dash_and_no_argument(title: str, cell: str) -> None:
+    assert to_latex(only(replace(A, title=title))).splitlines()[6].partition(" & ")[0] == cell
+
+
+def test_latex_keeps_a_run_whose_configuration_cannot_be_read() -> None:
+    broken = replace(A, run_id="broken", title="")
+    lines = to_latex(
+        Comparison((broken,), (Difference("optimizer.lr", "", "", (Setting("unreadable"),)),), ())
+    )
+    assert r"broken & ? & $90.00$ & $80.00$ & 1 \\" in lines.splitlines()
+
+
+def test_curves_are_written_point_by_point() -> None:
+    curves = [
+        Curve(label="a", x=(0.5, 1.0), y=(2.0, 1.5)),
+        Curve(label="-b", x=(1.0,), y=(1e-12,), marks=(3.0,)),
+    ]
+    assert curves_csv(curves, quantity="loss", axis="epoch") == (
+        "run,quantity,axis,x,y\r\na,loss,epoch,0.5,2\r\na,loss,epoch,1,1.5\r\n'-b,loss,epoch,1,1e-12\r\n"
+    )
+    assert curves_csv([], quantity="loss", axis="epoch") == "run,quantity,axis,x,y\r\n"

@@ -1,0 +1,341 @@
+"""The list of runs: what it says of each, what it costs to ask again, and what is kept on disk."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import fields, replace
+from pathlib import Path
+
+import pytest
+
+from wmse_tui.config.locations import cache_dir
+from wmse_tui.runs.annotations import Annotations, write_annotations
+from wmse_tui.runs.directory import RunDirectory, create_run
+from wmse_tui.runs.errors import StorageError
+from wmse_tui.runs.log.encoding import encode
+from wmse_tui.runs.log.events import Exit, Notice, Phase, Record, Steps
+from wmse_tui.runs.log.reader import EventReader
+from wmse_tui.runs.log.writer import EventWriter
+from wmse_tui.runs.process.identity import write_launch, write_trainer
+from wmse_tui.runs.process.lock import RunLock
+from wmse_tui.runs.state.watch import RunWatcher, view_run
+from wmse_tui.runs.table import index as module
+from wmse_tui.runs.table.catalogue import list_runs
+from wmse_tui.runs.table.index import RunIndex, RunRow, digest
+
+GOLDEN = Path(__file__).parents[1] / "data" / "events-v1.jsonl"
+CONFIG = (
+    "# preset: stl10\ntitle: Mine\nseed: 7\ndataset: {name: patterns}\nbackbone: {arch: cifar_resnet8}\n"
+    "method: {name: w_mse, whitening_size: 64, normalize: true}\nschedule: {epochs: 3, batch_size: 256}\n"
+)
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WMSE_TUI_CACHE", str(tmp_path / "cache"))
+
+
+@pytest.fixture
+def read_anew(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The runs whose log was read from its beginning, by name, in order."""
+    names: list[str] = []
+
+    class Watcher(RunWatcher):
+        def __init__(self, run: RunDirectory) -> None:
+            names.append(run.id)
+            super().__init__(run)
+
+    monkeypatch.setattr(module, "RunWatcher", Watcher)
+    return names
+
+
+def make(root: Path, name: str, *, age: int = 0, log: bytes | None = None) -> RunDirectory:
+    run = create_run(root, CONFIG, name=name)
+    os.utime(run.config, (1_700_000_000 - age, 1_700_000_000 - age))
+    run.events.write_bytes(GOLDEN.read_bytes() if log is None else log)
+    return run
+
+
+def log_of(*events: Phase | Steps | Exit | Notice) -> bytes:
+    return b"".join(encode(Record(1, seq, 1.0, 1, e)).encode() + b"\n" for seq, e in enumerate(events, 1))
+
+
+COMPLETED = log_of(Steps(1, (1.0, 2.0)), Exit(status="completed", step=2, epoch=1, seconds=1.0))
+
+
+def test_a_run_is_told_in_a_few_words(root: Path) -> None:
+    run = make(root, "mine")
+    write_annotations(run, Annotations(("good",), "a note"))
+    told = digest(view_run(run), Annotations(("good",), "a note"))
+    assert told == RunRow(
+        run_id="mine",
+        path=str(run.path),
+        state="diverged",
+        state_reason="the loss is not finite",
+        title="Mine",
+        preset="stl10",
+        method="w_mse",
+        dataset="patterns",
+        arch="cifar_resnet8",
+        seed=7,
+        host="server",
+        device="cpu",
+        attempt=3,
+        epoch=3,
+        epochs=3,
+        step=12,
+        loss=0.3,
+        sparkline=(1.5, 1.25, 1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3),
+        best_knn=0.7,
+        best_linear=0.74,
+        final_knn=0.7,
+        final_linear=0.74,
+        verdict="diverging",
+        started=1760000000.0,
+        updated=1760000203.3,
+        ended=1760000203.3,
+        tags=("good",),
+        note="a note",
+    )
+    assert RunIndex(root).refresh() == (told,)
+
+
+def test_a_long_loss_is_a_sparkline_of_few_means(root: Path) -> None:
+    run = make(root, "long", log=log_of(Steps(1, tuple(float(n) for n in range(1000)))))
+    sparkline = digest(view_run(run)).sparkline
+    assert 16 <= len(sparkline) <= module.SPARKS
+    assert sparkline[0] == 15.5
+
+
+def test_the_newest_run_is_first_and_the_order_is_that_of_the_catalogue(root: Path) -> None:
+    for age, name in enumerate(("c", "a", "b")):
+        make(root, name, age=age)
+    make(root, "twin", age=1)
+    (root / "no-run").mkdir()
+    (root / "file").write_text("")
+    (root / ".hidden").mkdir()
+    told = RunIndex(root).refresh()
+    assert [run.run_id for run in told] == [run.id for run in list_runs(root)] == ["c", "twin", "a", "b"]
+
+
+def test_a_run_that_was_given_its_age_after_it_was_seen_takes_its_place(root: Path) -> None:
+    old, new = make(root, "old"), make(root, "new")
+    for run, time in ((old, 2e9), (new, 1e9)):
+        os.utime(run.config, (time, time))
+    digests = RunIndex(root)
+    assert [told.run_id for told in digests.refresh()] == ["old", "new"]
+    os.utime(old.config, (5e8, 5e8))  # as a copy does last
+    assert [told.run_id for told in digests.refresh()] == ["new", "old"] == [r.id for r in list_runs(root)]
+
+
+def test_nothing_new_is_the_very_same_and_reads_nothing(root: Path, read_anew: list[str]) -> None:
+    make(root, "ended")
+    make(root, "crashed", log=log_of(Phase("train")))
+    make(root, "new", log=b"")
+    digests = RunIndex(root)
+    first = digests.refresh()
+    assert [run.state for run in first] == ["new", "diverged", "crashed"]
+    assert sorted(read_anew) == ["crashed", "ended", "new"]
+    assert digests.refresh() is first
+    assert digests.refresh(0.0) is first
+    assert (digests.loading, len(read_anew)) == (0, 3)
+
+
+def test_runs_come_and_go(root: Path) -> None:
+    digests = RunIndex(root)
+    assert digests.refresh() == ()
+    make(root, "a", age=1)
+    assert [run.run_id for run in digests.refresh()] == ["a"]
+    first = make(root, "b")
+    assert [run.run_id for run in digests.refresh()] == ["b", "a"]
+    first.config.unlink()
+    assert [run.run_id for run in digests.refresh()] == ["a"]
+    (root / "a").rename(root / ".removed")
+    assert digests.refresh() == ()
+
+
+def test_a_directory_that_becomes_a_run_later_is_seen(root: Path) -> None:
+    half = make(root, "half")
+    text = half.config.read_text()
+    half.config.unlink()
+    digests = RunIndex(root)
+    assert digests.refresh() == ()
+    half.config.write_text(text)
+    assert [run.run_id for run in digests.refresh()] == ["half"]
+
+
+def test_a_run_that_was_made_anew_under_its_name_is_another(root: Path) -> None:
+    make(root, "a")
+    digests = RunIndex(root)
+    assert digests.refresh()[0].step == 12
+    (root / "a").rename(root.parent / "elsewhere")
+    make(root, "a", log=COMPLETED)
+    assert [(run.step, run.state) for run in digests.refresh()] == [(2, "completed")]
+
+
+def test_a_living_run_is_followed_and_read_only_once(
+    run: RunDirectory, root: Path, read_anew: list[str]
+) -> None:
+    digests = RunIndex(root)
+    assert digests.refresh()[0].state == "new"
+    with RunLock(run), EventWriter(run.events) as log:
+        write_trainer(run, attempt=log.begin_attempt())
+        log.write(Phase("train"))
+        assert digests.refresh()[0].state == "running"
+        log.write(Steps(1, (0.5,)))
+        assert [(d.state, d.step, d.loss) for d in digests.refresh(0.0)] == [("running", 1, 0.5)]
+        log.write(Phase("paused"))
+        assert digests.refresh()[0].state == "paused"
+        log.write(Exit(status="stopped", step=1, epoch=0, seconds=1.0))
+    assert digests.refresh()[0].state == "stopped"
+    assert digests.refresh() is digests.refresh()
+    assert read_anew == [run.id]
+
+
+def test_a_crash_is_seen_although_the_log_says_nothing(run: RunDirectory, root: Path) -> None:
+    digests = RunIndex(root)
+    with RunLock(run), EventWriter(run.events) as log:
+        log.begin_attempt()
+        log.write(Phase("train"))
+        assert digests.refresh()[0].state == "running"
+    assert digests.refresh()[0].state == "crashed"
+    with RunLock(run):
+        assert digests.refresh()[0].state == "running"
+
+
+def test_a_resumption_is_seen_before_its_log_grows(root: Path) -> None:
+    run = make(root, "ended")
+    watching = RunIndex(root)
+    watching.refresh()
+    write_launch(run)
+    assert watching.refresh()[0].state == "starting"
+    assert RunIndex(root).refresh()[0].state == "starting"
+
+
+def test_tags_and_notes_are_fresh_and_cost_no_reading(root: Path, read_anew: list[str]) -> None:
+    run = make(root, "a")
+    digests = RunIndex(root)
+    digests.refresh()
+    write_annotations(run, Annotations(("good",), "later"))
+    assert [(d.tags, d.note) for d in digests.refresh()] == [(("good",), "later")]
+    assert [(d.tags, d.note) for d in RunIndex(root).refresh()] == [(("good",), "later")]
+    assert read_anew == ["a"]
+    kept = "".join(path.read_text() for path in (cache_dir() / "digests").iterdir())
+    assert "later" not in kept
+
+
+def test_an_ended_run_is_read_once_by_all_programs_and_a_crashed_one_by_each(
+    root: Path, read_anew: list[str]
+) -> None:
+    make(root, "ended")
+    make(root, "crashed", log=log_of(Phase("train")))
+    first = RunIndex(root).refresh()
+    assert RunIndex(root).refresh() == first
+    assert sorted(read_anew) == ["crashed", "crashed", "ended"]
+
+
+def test_a_log_that_changed_meanwhile_is_read_again(root: Path, read_anew: list[str]) -> None:
+    run = make(root, "a", log=COMPLETED)
+    RunIndex(root).refresh()
+    with run.events.open("ab") as file:
+        file.write(encode(Record(1, 3, 2.0, 2, Phase("start"))).encode() + b"\n")
+    assert RunIndex(root).refresh()[0].state == "crashed"
+    status = run.events.stat()
+    run.events.write_bytes(COMPLETED)
+    os.utime(run.events, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert RunIndex(root).refresh()[0].state == "completed"
+    assert len(read_anew) == 3
+
+
+def test_a_kept_file_of_lies_cannot_move_a_run(root: Path) -> None:
+    run = make(root, "a", log=COMPLETED)
+    RunIndex(root).refresh()
+    (file,) = (cache_dir() / "digests").iterdir()
+    version, kept = json.loads(file.read_text())
+    stamp, said = kept["a"]
+    said |= {"path": "/etc", "run_id": "other", "tags": ["x"], "note": "x", "title": "\x1b[2J"}
+    file.write_text(json.dumps([version, {"a": [stamp, said]}]))
+    (told,) = RunIndex(root).refresh()
+    assert (told.path, told.run_id, told.tags, told.note) == (str(run.path), "a", (), "")
+    said["state"] = "running"  # a living run is never taken from the file
+    file.write_text(json.dumps([version, {"a": [stamp, said]}]))
+    assert RunIndex(root).refresh()[0].state == "completed"
+    file.write_text("[")
+    assert RunIndex(root).refresh()[0].title == "Mine"
+
+
+def test_a_little_time_reads_one_run_after_the_other_newest_first(root: Path) -> None:
+    for age, name in enumerate(("newest", "middle", "oldest")):
+        make(root, name, age=age)
+    digests = RunIndex(root)
+    seen = [([run.run_id for run in digests.refresh(0.0)], digests.loading) for _ in range(3)]
+    assert seen == [
+        (["newest"], 2),
+        (["newest", "middle"], 1),
+        (["newest", "middle", "oldest"], 0),
+    ]
+
+
+def test_a_long_log_is_read_in_pieces_and_shown_when_it_is_whole(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    long = log_of(
+        *(Notice("info", "N", "x" * 1000) for _ in range(50)),
+        Exit(status="completed", step=1, epoch=1, seconds=1.0),
+    )
+    make(root, "long", log=long)
+    make(root, "short", age=1, log=COMPLETED)
+    poll = EventReader.poll
+    monkeypatch.setattr(EventReader, "poll", lambda reader: poll(reader, block=20_000))
+    digests = RunIndex(root)
+    loading = [(len(digests.refresh(0.0)), digests.loading) for _ in range(4)]
+    assert loading == [(0, 2), (0, 2), (1, 1), (2, 0)]
+
+
+def test_a_run_that_is_known_is_kept_in_sight_while_its_log_is_read_anew(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = make(root, "a", log=COMPLETED)
+    digests = RunIndex(root)
+    digests.refresh()
+    digests.refresh()  # only now it is let go: its log stood still
+    run.events.write_bytes(log_of(*(Notice("info", "N", "x" * 1000) for _ in range(50))))
+    poll = EventReader.poll
+    monkeypatch.setattr(EventReader, "poll", lambda reader: poll(reader, block=20_000))
+    states = [(digests.refresh(0.0)[0].state, digests.loading) for _ in range(3)]
+    assert states == [("completed", 1), ("completed", 1), ("crashed", 0)]
+
+
+def test_a_log_that_cannot_be_read_is_a_problem_of_its_run_alone(root: Path) -> None:
+    run = make(root, "a", age=1)
+    make(root, "b")
+    run.events.unlink()
+    run.events.mkdir()
+    digests = RunIndex(root)
+    good, bad = digests.refresh()
+    assert (good.state, bad.state, bad.title) == ("diverged", "unknown", "Mine")
+    assert bad.problem == bad.state_reason == f"cannot read the run's log: {run.events}: Is a directory"
+    assert digests.loading == 0
+    run.events.rmdir()
+    run.events.write_bytes(COMPLETED)
+    assert [(d.state, d.problem) for d in digests.refresh()] == [("diverged", ""), ("completed", "")]
+
+
+def test_a_root_that_is_not_there_has_no_runs_and_one_that_cannot_be_read_is_told(tmp_path: Path) -> None:
+    assert RunIndex(tmp_path / "none").refresh() == ()
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StorageError, match="cannot list the runs"):
+        RunIndex(tmp_path / "file").refresh()
+
+
+def test_a_cache_that_cannot_be_written_does_no_harm(root: Path, tmp_path: Path) -> None:
+    (tmp_path / "cache").write_text("in the way")
+    make(root, "a")
+    assert RunIndex(root).refresh()[0].state == "diverged"
+
+
+def test_what_a_digest_says_can_be_kept() -> None:
+    told = RunRow(run_id="a", path="/a", state="completed")
+    assert replace(told) == told
+    assert {field.name for field in fields(RunRow)} >= {"verdict", "sparkline", "problem"}

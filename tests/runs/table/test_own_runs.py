@@ -1,0 +1,50 @@
+"""Own runs for the published table: from the list of runs and their configurations, each read once."""
+
+from __future__ import annotations
+
+import pytest
+
+from wmse_tui.config.load import dump_experiment, load_experiment
+from wmse_tui.runs.directory import RunDirectory
+from wmse_tui.runs.table.index import RunRow
+from wmse_tui.runs.table.own_runs import OwnRuns
+
+
+@pytest.fixture
+def run(run: RunDirectory) -> RunDirectory:
+    """The run with a whole configuration."""
+    run.config.write_text(dump_experiment(load_experiment(preset="quickstart", overrides=("seed=7",))))
+    return run
+
+
+def digest(run: RunDirectory) -> RunRow:
+    return RunRow(
+        run_id=run.id,
+        path=str(run.path),
+        state="completed",
+        final_knn=0.5,
+        final_linear=0.75,
+        best_knn=0.9,
+        epoch=3,
+        host="gpu-a",
+    )
+
+
+def test_a_run_has_the_accuracies_of_its_last_evaluation(run: RunDirectory) -> None:
+    (own,) = OwnRuns().of([digest(run)])
+    assert (own.run_id, own.path, own.state) == ("little", str(run.path), "completed")
+    assert (own.linear, own.knn, own.epoch, own.host) == (0.75, 0.5, 3, "gpu-a")
+    assert own.experiment is not None
+    assert own.experiment.seed == 7
+
+
+def test_a_configuration_is_read_once(run: RunDirectory) -> None:
+    own = OwnRuns()
+    own.of([digest(run)])
+    run.config.unlink()
+    assert own.of([digest(run)])[0].experiment is not None
+
+
+def test_a_run_whose_configuration_cannot_be_read_has_no_experiment(run: RunDirectory) -> None:
+    run.config.write_text("seed: [")
+    assert OwnRuns().of([digest(run)])[0].experiment is None

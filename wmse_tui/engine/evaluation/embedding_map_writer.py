@@ -1,0 +1,144 @@
+"""What an evaluation shows of the encoder beside accuracies: the spectrum of its features, and their map."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from wmse_tui.config.schema import Experiment
+from wmse_tui.engine.data.catalogue import Data
+from wmse_tui.engine.data.images import UNLABELLED, ImageSet
+from wmse_tui.engine.diagnostics.report import diagnose
+from wmse_tui.engine.models.encoder_whitening import EncoderWhitening
+from wmse_tui.runs.log.events import Artifact, Diagnostics, Event, Notice
+
+from .embedding_map import MAP_IMAGES, choose_images, map_points, publish_map, read_points
+from .interruption import Progress, ShouldStop, never, no_progress
+from .lidar import encoder_lidar
+from .probes import features_of, labelled
+
+FILE = "embedding.npz"
+
+
+class EmbeddingMapWriter:
+    """The features of a few test images at each evaluation, always of the same ones.
+
+    Args:
+        data: its test images are shown; where it has none, training images.
+        experiment: `evaluation.map` says how they are mapped.
+        folder: where the map's file goes; it exists.
+        write: takes the events.
+    """
+
+    def __init__(
+        self, data: Data, experiment: Experiment, *, folder: Path, write: Callable[[Event], None]
+    ) -> None:
+        self._data = data
+        self._experiment = experiment
+        self._path = folder / FILE
+        self._write = write
+        self._previous = read_points(self._path)
+        self._refused = False
+        self._images = _shown(data)
+        labels = self._images.labels
+        self._labels = torch.full((len(self._images),), UNLABELLED) if labels is None else labels.cpu()
+        self._chosen = choose_images(self._labels, most=MAP_IMAGES)
+        self._features: Tensor | None = None
+
+    def look(self, features: Tensor, labels: Tensor) -> None:
+        """Take note of the features (images, dim) of all labelled test images, which the probes needed."""
+        assert len(labels) == len(self._labels)
+        self._features = features[self._chosen.to(features.device)].cpu()
+
+    def draw(
+        self,
+        encoder: torch.nn.Module,
+        device: torch.device,
+        *,
+        epoch: int,
+        step: int,
+        progress: Progress = no_progress,
+        should_stop: ShouldStop = never,
+    ) -> None:
+        """Tell the spectrum of the features last looked at, and publish their map.
+
+        Features that no probe has needed are computed now; but not those of an untrained encoder, which would
+        need the statistics of the training images first. A disk that refuses the map stops nothing.
+
+        Raises:
+            DataError, Diverged: an image cannot be read, or its features are not finite.
+            EvaluationInterrupted: `should_stop` said so.
+        """
+        features, self._features = self._features, None
+        if features is None:
+            if step == 0:
+                return
+            images = self._images.take(self._chosen)
+            features, _ = features_of(
+                encoder, images, self._data, self._experiment, device, progress, should_stop
+            )
+            features = features.cpu()
+        self._write(self._diagnosis(encoder, features, device, step, epoch, progress, should_stop))
+        kind = self._experiment.evaluation.map
+        if kind == "off":
+            return
+        progress("map", 0, len(features), "images")
+        started = time.perf_counter()
+        points, kind = map_points(features, kind, previous=self._previous, should_stop=should_stop)
+        self._previous = points
+        labels, classes = self._labels[self._chosen], self._images.classes
+        try:
+            publish_map(self._path, points, labels, classes, step=step, epoch=epoch, kind=kind)
+        except OSError as error:
+            if not self._refused:
+                text = f"the embedding map of step {step} could not be saved: {error.strerror or error}"
+                self._write(Notice(level="warning", code="N_MAP_REFUSED", text=text))
+            self._refused = True
+            return
+        self._refused = False
+        seconds = time.perf_counter() - started
+        self._write(Artifact(kind="embedding", file=FILE, step=step, epoch=epoch, seconds=seconds))
+
+    def _diagnosis(
+        self,
+        encoder: torch.nn.Module,
+        features: Tensor,
+        device: torch.device,
+        step: int,
+        epoch: int,
+        progress: Progress,
+        should_stop: ShouldStop,
+    ) -> Diagnostics:
+        """The spectrum of the features, and LiDAR where it is wanted, except of an untrained encoder."""
+        lidar: tuple[float | None, float | None] = (None, None)
+        if self._experiment.evaluation.lidar_images and step:
+            lidar = encoder_lidar(
+                encoder,
+                self._data.train,
+                self._experiment,
+                device,
+                progress=progress,
+                should_stop=should_stop,
+            )
+        white = any(isinstance(module, EncoderWhitening) for module in encoder.modules())
+        return diagnose(
+            features[None],
+            space="encoder",
+            step=step,
+            epoch=epoch,
+            white=features[None] if white else None,
+            lidar=lidar,
+            running=True,
+        )
+
+
+def _shown(data: Data) -> ImageSet:
+    """The labelled test images; without labels all of them; without test images those of training."""
+    if data.probe_test is None:
+        return data.train
+    with_label = labelled(data.probe_test)
+    return data.probe_test if with_label is None else with_label

@@ -1,0 +1,158 @@
+"""Training steps for the stopwatch: what the training loop does in a step, without its log and checkpoints.
+
+The weights are thrown away afterwards. That a step here is a step there is shown by a test: the same batches
+lead to the same bits.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+from collections.abc import Callable, Generator, Iterator
+from functools import partial
+from typing import Any, TypedDict
+
+import torch
+from torch import Tensor, nn
+
+from wmse_tui.config.schema import Experiment
+from wmse_tui.engine.data.loading import Batches
+from wmse_tui.engine.methods import Losses, StepKey, build_method, place
+from wmse_tui.engine.training.compiled import compile_networks
+from wmse_tui.engine.training.device import autocast
+from wmse_tui.engine.training.graph import WARM_UP, StepGraph, stepper
+from wmse_tui.engine.training.optimizers import build_optimizer
+from wmse_tui.engine.training.schedule import learning_rate
+from wmse_tui.engine.training.stepping import AsWritten, Stepper
+
+
+class Coming(TypedDict):
+    """What a step is told beside its views; see `Stepper`."""
+
+    step_key: StepKey
+    lr: float
+    progress: float
+
+
+class TimedSteps:
+    """A method on its device, to be stepped.
+
+    Attributes:
+        method: the networks and the loss.
+        taken: steps so far.
+        runs_ahead: a step that was taken may still be at work on the device.
+    """
+
+    def __init__(self, experiment: Experiment, device: torch.device, *, steps_per_epoch: int) -> None:
+        self.method = place(build_method(experiment), device).train()
+        self.taken = 0
+        self.runs_ahead = device.type == "cuda"
+        self._experiment = experiment
+        self._device = device
+        self._steps_per_epoch = max(1, steps_per_epoch)
+        self._optimizer = build_optimizer(
+            self.method.trainable_parameters(),
+            experiment.optimizer,
+            unscheduled=self.method.unscheduled_parameters(),
+        )
+        self._autocast = partial(autocast, experiment.compute, device)
+        self._as_written = AsWritten(self.method, self._optimizer, self._autocast)
+        self._take_step: Stepper = self._as_written
+
+    def compile(self, views: Tensor) -> str:
+        """Compile the networks for batches like `views`, and record a step, if `compute.compile` says so.
+
+        Returns:
+            What came of it; empty where nothing was asked for.
+        """
+        wanted = self._experiment.compute.compile
+        compiled = compile_networks(self.method, wanted, shape=views.shape, autocast=self._autocast)
+        texts = [compiled.text]
+        self._take_step = stepper(
+            wanted,
+            self.method,
+            self._optimizer,
+            self._autocast,
+            self._device,
+            phase=lambda _name: None,
+            tell=lambda text, _less: texts.append(text),
+        )
+        if isinstance(self._take_step, StepGraph):
+            for _ in range(WARM_UP + 1):
+                self.step(views)
+        return "; ".join(filter(None, texts))
+
+    def step(self, views: Tensor) -> None:
+        """One step on normalised `views` (views, batch, 3, height, width); on a GPU it is only begun."""
+        self._take_step(views, **self._coming())
+        self.taken += 1
+
+    def losses(self, views: Tensor) -> Losses:
+        """The first part of the step to come: the losses of `views`."""
+        return self._as_written.losses(views, step_key=self._coming()["step_key"])
+
+    def update(self, losses: Losses) -> None:
+        """The last part of a step, when the gradients of its `losses` are there."""
+        coming = self._coming()
+        self._as_written.update(losses, lr=coming["lr"], progress=coming["progress"])
+        self.taken += 1
+
+    def _coming(self) -> Coming:
+        """What the next step is told."""
+        config, step = self._experiment, self.taken + 1
+        return {
+            "step_key": (config.seed, step),
+            "lr": learning_rate(
+                config.schedule, config.optimizer.lr, step=step, steps_per_epoch=self._steps_per_epoch
+            ),
+            "progress": min(1.0, step / (config.schedule.epochs * self._steps_per_epoch)),
+        }
+
+    def state(self) -> dict[str, Any]:
+        """What a checkpoint of these steps holds."""
+        return {"method": self.method.state_dict(), "optimizer": self._optimizer.state_dict()}
+
+    def finish(self) -> None:
+        """Wait for the device."""
+        if self.runs_ahead:
+            torch.cuda.synchronize(self._device)
+
+
+def endless(batches: Batches) -> Generator[Tensor, None, None]:
+    """The batches of one epoch after the other."""
+    for epoch in itertools.count():
+        yield from batches.epoch(epoch)
+
+
+@contextlib.contextmanager
+def interruptible(module: nn.Module, check: Callable[[], None]) -> Iterator[None]:
+    """Call `check` before each layer of a pass forward, and after each gradient of a pass backward.
+
+    So a step that takes minutes can be given up within one layer: whatever `check` raises ends the step. It
+    costs less than a microsecond a layer.
+    """
+    leaves = [each for each in module.modules() if not any(each.children())]
+    handles = [leaf.register_forward_pre_hook(lambda _module, _inputs: check()) for leaf in leaves]
+    handles += [
+        parameter.register_post_accumulate_grad_hook(lambda _parameter: check())
+        for parameter in module.parameters()
+        if parameter.requires_grad
+    ]
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+@contextlib.contextmanager
+def switches_kept() -> Iterator[None]:
+    """Put torch's process-wide switches, which `prepare` sets for a run, back at the end."""
+    deterministic = torch.are_deterministic_algorithms_enabled()
+    warn_only = torch.is_deterministic_algorithms_warn_only_enabled()
+    benchmark = torch.backends.cudnn.benchmark
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(deterministic, warn_only=warn_only)
+        torch.backends.cudnn.benchmark = benchmark

@@ -1,0 +1,106 @@
+"""A process that is a guest of another: it dies with it, stays out of its way and leaves nothing behind."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import io
+import os
+import shutil
+import signal
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+PR_SET_PDEATHSIG = 1  # prctl(2)
+PREFIX = "wmse-tui-inspect-"
+NICENESS = 10
+OOM_SCORE = 800
+"""When memory runs out, the kernel ends this process before a trainer (-1000 to 1000, which is first)."""
+
+_folder: Path | None = None
+
+
+def private_streams() -> tuple[BinaryIO, BinaryIO]:
+    """The stdin and stdout of this process for its own lines.
+
+    The descriptors themselves are moved: what any library prints goes to stderr from now on, also where it is
+    not Python's; and `sys.stdin`, which forked workers close, is not the stream that a thread waits for (its
+    lock would be held for ever in the worker).
+    """
+    sys.stdout.flush()
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(line_buffering=True)  # the process ends without a last flush
+    lines, answers = os.dup(0), os.dup(1)
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
+    os.dup2(2, 1)
+    return os.fdopen(lines, "rb"), os.fdopen(answers, "wb", buffering=0)
+
+
+def die_with_parent(parent: int | None) -> bool:
+    """Ask the kernel to end this process with the thread that started it; false if that is gone already.
+
+    Where there is no such request (not Linux), the end of stdin alone tells.
+    """
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+    return parent is None or os.getppid() == parent
+
+
+def lower_priority() -> None:
+    """Leave processor and memory to those who train."""
+    os.nice(NICENESS)
+    with contextlib.suppress(OSError):  # not everywhere is it there, or allowed
+        Path("/proc/self/oom_score_adj").write_text(str(OOM_SCORE))
+
+
+def folder() -> Path:
+    """The temporary folder of this process, 0700; made when first asked for, gone with the process."""
+    global _folder
+    if _folder is None:
+        _remove_leftovers()
+        _folder = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-"))
+    return _folder
+
+
+@contextlib.contextmanager
+def ending_in_order() -> Iterator[None]:
+    """Whatever ends this block, a signal included, removes the folder and ends the process at once.
+
+    Threads that still compute are not waited for: nobody wants their answers any more.
+    """
+    endings = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
+    for number in endings:
+        signal.signal(number, _leave)
+    code = 1
+    try:
+        yield
+        code = 0
+    except SystemExit as exit_:
+        code = exit_.code if isinstance(exit_.code, int) else 1
+    finally:
+        try:
+            # The end of stdin and a signal come together: the handler may still raise here, not later.
+            signal.pthread_sigmask(signal.SIG_BLOCK, endings)
+        finally:
+            if _folder is not None:
+                shutil.rmtree(_folder, ignore_errors=True)
+            if not isinstance(sys.exception(), Exception):  # an error of ours still gets its traceback
+                os._exit(code)
+
+
+def _leave(number: int, _frame: object) -> None:
+    raise SystemExit(128 + number)
+
+
+def _remove_leftovers() -> None:
+    """Remove the folders of inspectors that were killed before they could do so."""
+    for path in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
+        pid = path.name.removeprefix(PREFIX).partition("-")[0]
+        with contextlib.suppress(OSError):
+            if pid.isdigit() and path.lstat().st_uid == os.getuid() and not Path(f"/proc/{pid}").exists():
+                shutil.rmtree(path)

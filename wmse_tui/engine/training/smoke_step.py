@@ -1,0 +1,83 @@
+"""One step and one batch of an evaluation before a run begins, so that too little memory shows in seconds.
+
+Otherwise it shows when the first evaluation is over, or hours later at the next one. It is the real step: the
+real images, networks, precision and optimiser. Nothing of it stays: weights, buffers and gradients are put
+back, the optimiser is one of its own, and randomness is counted, so no bit of the training changes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Generator
+from contextlib import closing
+from functools import partial
+
+import torch
+from torch import Tensor
+
+from wmse_tui.config.schema import Experiment
+from wmse_tui.engine.data.catalogue import Data
+from wmse_tui.engine.data.loading import Batches
+from wmse_tui.engine.errors import WhiteningFailed
+from wmse_tui.engine.evaluation.features import Normalisation, modes_kept
+from wmse_tui.engine.evaluation.pixels import pixel_batches
+from wmse_tui.engine.evaluation.probes import geometry_of
+from wmse_tui.engine.methods import Method
+from wmse_tui.engine.training.compiled import Compiled
+from wmse_tui.engine.training.device import autocast
+from wmse_tui.engine.training.optimizers import build_optimizer
+from wmse_tui.engine.training.restored import restored
+from wmse_tui.engine.training.stepping import AsWritten
+
+
+def smoke_step(
+    method: Method,
+    batches: Batches,
+    data: Data,
+    experiment: Experiment,
+    device: torch.device,
+    compiled: Compiled,
+) -> None:
+    """Take a step and encode a batch of evaluation images, and put everything back.
+
+    A loss that cannot be computed is not told here: training will find it at its own step, and say why.
+
+    Raises:
+        OutOfMemoryError and other errors of torch: what the run would have failed of.
+    """
+    with restored(method, device):
+        _step(method, batches, experiment, device)
+        with compiled.as_written():
+            _evaluation_batch(method, data, experiment, device)
+
+
+def _step(method: Method, batches: Batches, experiment: Experiment, device: torch.device) -> None:
+    """The last batch of the first epoch: loader workers then prepare no other one in vain."""
+    method.train()
+    optimizer = build_optimizer(
+        method.trainable_parameters(),
+        experiment.optimizer,
+        unscheduled=method.unscheduled_parameters(),
+    )
+    with closing(_generator(batches, batches.steps_per_epoch - 1)) as epoch:
+        views = next(epoch)
+    take_step = AsWritten(method, optimizer, partial(autocast, experiment.compute, device))
+    with contextlib.suppress(WhiteningFailed):
+        take_step(views, step_key=(experiment.seed, 1), lr=experiment.optimizer.lr, progress=0.0)
+
+
+def _evaluation_batch(method: Method, data: Data, experiment: Experiment, device: torch.device) -> None:
+    """As many images as an evaluation encodes at a time; one image will do for all."""
+    options, images = experiment.evaluation, data.probe_test
+    if images is None or len(images) == 0 or (options.knn == "off" and options.linear == "off"):
+        return
+    with closing(pixel_batches(images, geometry_of(images, experiment), batch_size=1, workers=1)) as one:
+        pixels = next(one)
+    many = min(options.batch_size, len(images))
+    with modes_kept(method.encoder), torch.no_grad(), autocast(experiment.compute, device):
+        method.encoder.eval()
+        method.encoder(Normalisation(data.mean, data.std, device)(pixels).repeat(many, 1, 1, 1))
+
+
+def _generator(batches: Batches, start_batch: int) -> Generator[Tensor, None, None]:
+    yield from batches.epoch(0, start_batch)

@@ -1,0 +1,1 @@
+"""Who trains a run: lock, process identity, launch, liveness, control requests."""

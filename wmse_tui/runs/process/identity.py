@@ -1,0 +1,159 @@
+"""Which process trains a run, told so exactly that no other process is ever taken for it.
+
+A process id alone comes back after a reboot or a wrap-around. With the host, the boot and the moment of the
+start it does not; a signal is sent only where all four match.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import sys
+import time
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pydantic import TypeAdapter, ValidationError
+
+from wmse_tui.runs.errors import StorageError
+from wmse_tui.runs.files import publish
+
+if TYPE_CHECKING:
+    from wmse_tui.runs.directory import RunDirectory
+
+_PROC = Path("/proc")
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """One process of one boot of one machine."""
+
+    pid: int
+    start_ticks: int  # since the boot; 0 where the system does not tell (no /proc)
+    boot_id: str
+    host: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainerRecord:
+    """What `trainer.json` says: a launch (`process` None) or the trainer that came of it."""
+
+    process: Process | None
+    time: float  # unix seconds of the launch, or of the trainer's taking the run
+    host: str
+    attempt: int = 0
+    argv: tuple[str, ...] = ()
+
+
+def identify(pid: int | None = None) -> Process | None:
+    """The process `pid` of this machine (None: this process), None where there is none (a zombie is none)."""
+    number = os.getpid() if pid is None else pid
+    status = _status(number)
+    if status is None:
+        return Process(number, 0, _boot_id(), host()) if not _PROC.joinpath("self").exists() else None
+    state, start_ticks = status
+    return None if state in "ZXx" else Process(number, start_ticks, _boot_id(), host())
+
+
+def host() -> str:
+    """The name of this machine."""
+    return socket.gethostname()
+
+
+def is_alive(process: Process) -> bool | None:
+    """Whether exactly this process lives; None where that cannot be told from here (another machine)."""
+    if process.host != host() or not _PROC.joinpath("self").exists():
+        return None
+    return identify(process.pid) == process
+
+
+def is_suspended(process: Process) -> bool:
+    """Whether this process lives and is stopped (SIGSTOP, Ctrl-Z, a debugger)."""
+    if process.host != host() or identify(process.pid) != process:
+        return False
+    status = _status(process.pid)
+    return status is not None and status[0] in "Tt"
+
+
+def send_signal(process: Process, number: signal.Signals) -> bool:
+    """Signal exactly this process; False, and no signal sent, where it is not (or not surely) there.
+
+    The descriptor pins the process before its identity is looked at, so no other one can slip in between.
+    """
+    if sys.platform != "linux":
+        return False
+    try:
+        descriptor = os.pidfd_open(process.pid)
+    except OSError:
+        return False
+    try:
+        if is_alive(process) is not True:
+            return False
+        signal.pidfd_send_signal(descriptor, number)
+    except ProcessLookupError:
+        return False
+    finally:
+        os.close(descriptor)
+    return True
+
+
+def write_trainer(run: RunDirectory, *, attempt: int) -> TrainerRecord:
+    """Say that this process trains the run; called by the trainer once it holds the lock.
+
+    Raises:
+        StorageError: the file cannot be written.
+    """
+    trainer = TrainerRecord(
+        process=identify(), time=time.time(), host=host(), attempt=attempt, argv=tuple(sys.argv)
+    )
+    _write(run, trainer)
+    return trainer
+
+
+def write_launch(run: RunDirectory) -> None:
+    """Say that a trainer is being started, until it says so itself. Raises StorageError."""
+    _write(run, TrainerRecord(process=None, time=time.time(), host=host()))
+
+
+def read_trainer(run: RunDirectory) -> TrainerRecord | None:
+    """What `trainer.json` says, None where there is none or it cannot be understood."""
+    try:
+        values = json.loads(run.trainer_json.read_bytes())
+        trainer: TrainerRecord = _adapter().validate_python(values)
+    except (OSError, ValueError, RecursionError, ValidationError):
+        return None
+    return trainer
+
+
+def _write(run: RunDirectory, trainer: TrainerRecord) -> None:
+    try:
+        publish(run.trainer_json, _adapter().dump_json(trainer, indent=1))
+    except OSError as error:
+        raise StorageError.of("say who trains the run", run.trainer_json, error) from error
+
+
+@cache
+def _adapter() -> TypeAdapter[TrainerRecord]:
+    return TypeAdapter(TrainerRecord)
+
+
+@cache
+def _boot_id() -> str:
+    try:
+        return _PROC.joinpath("sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return ""
+
+
+def _status(pid: int) -> tuple[str, int] | None:
+    """State letter and start (clock ticks since the boot) of a process, from /proc; None: there is none."""
+    try:
+        text = _PROC.joinpath(str(pid), "stat").read_bytes()
+    except OSError:
+        return None
+    after_name = text[text.rindex(b")") + 2 :].split()  # the name may hold blanks and parentheses
+    return after_name[0].decode(), int(after_name[19])

@@ -1,0 +1,98 @@
+"""Starting a trainer that needs nobody: no terminal, no session, not the process that started it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import BinaryIO
+
+from wmse_tui.runs.directory import RunDirectory
+from wmse_tui.runs.errors import LaunchError, NotARun, RunBusy, RunQueued, StorageError
+from wmse_tui.runs.files import append_private
+from wmse_tui.runs.process.control import discard
+from wmse_tui.runs.process.identity import read_trainer, write_launch
+from wmse_tui.runs.process.lock import held
+from wmse_tui.runs.queue.gpu_slots import mark_slot_busy
+from wmse_tui.runs.table.recipe import read_configuration
+from wmse_tui.runs.text.sanitize import safe
+
+
+def launch_trainer(run: RunDirectory, *, python: str | Path = sys.executable) -> subprocess.Popen[bytes]:
+    """Start `python -m wmse_tui.engine RUN_DIR` in a session of its own, and return at once.
+
+    Input comes from nowhere and output goes to `trainer.log`, because a trainer that reads or writes a
+    terminal or a pipe dies or stops with whoever holds the other end. The folder it is started from is not
+    searched for modules. Requests left over from an earlier attempt are discarded.
+
+    Raises:
+        NotARun, RunBusy, RunQueued, LocksUnsupported: it must not be started.
+        LaunchError, StorageError: it cannot be started.
+    """
+    if not run.is_run():
+        raise NotARun("there is no run to train", safe(str(run.path), 200))
+    if held(run.queue_lock):
+        raise RunQueued(run.id)
+    if held(run.lock):
+        trainer = read_trainer(run)
+        process = trainer.process if trainer is not None else None
+        if process is None:
+            raise RunBusy(f"run {run.id} is being trained already", run=run.id)
+        detail = f"by process {process.pid} on {safe(process.host, 64)}"
+        raise RunBusy(
+            f"run {run.id} is being trained already", detail, run=run.id, pid=process.pid, host=process.host
+        )
+    discard(run)
+    write_launch(run)
+    try:
+        log = append_private(run.trainer_log)
+    except OSError as error:
+        raise StorageError.of("open the trainer's log", run.trainer_log, error) from error
+    slot = mark_slot_busy(
+        device_of(run)
+    )  # the trainer inherits it, so that the queue sees where somebody trains
+    try:
+        return start_detached(trainer_command(run, python), log, keep=() if slot is None else (slot,))
+    except OSError as error:
+        raise LaunchError("the trainer cannot be started", f"{python}: {error.strerror or error}") from error
+    finally:
+        if slot is not None:
+            os.close(slot)
+
+
+def trainer_command(run: RunDirectory, python: str | Path = sys.executable) -> list[str]:
+    """The command line of a trainer."""
+    # -P: modules in the current folder are none of ours; -u and faulthandler: a killed trainer's last words.
+    return [str(python), "-P", "-u", "-X", "faulthandler", "-m", "wmse_tui.engine", str(run.path)]
+
+
+def start_detached(
+    command: list[str], log: BinaryIO, *, keep: tuple[int, ...] = ()
+) -> subprocess.Popen[bytes]:
+    """Start a process that outlives us: its own session, no input, output to `log`, which is closed here.
+
+    Args:
+        command: its words.
+        log: a file.
+        keep: descriptors that it inherits, under the same numbers.
+
+    Raises:
+        OSError: it cannot be started.
+    """
+    with log:
+        return subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+            umask=0o077,
+            pass_fds=keep,
+        )
+
+
+def device_of(run: RunDirectory) -> str:
+    """The `compute.device` of a run; "auto" where its configuration cannot be read."""
+    experiment = read_configuration(run).experiment
+    return "auto" if experiment is None else experiment.compute.device

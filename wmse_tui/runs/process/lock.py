@@ -1,0 +1,199 @@
+"""The lock that says "a trainer is alive": held by the kernel for it, gone the moment it is.
+
+It is an open-file-description lock on `trainer.lock`. Unlike a process's own record locks it survives a close
+of the same file elsewhere in the process, and unlike flock it can be looked at without being taken, so that a
+viewer can never make a trainer believe that the run is busy. Worker processes forked by the trainer share it.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import struct
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from wmse_tui.runs.errors import LocksUnsupported, RunBusy, StorageError
+from wmse_tui.runs.process.identity import read_trainer
+from wmse_tui.runs.text.sanitize import safe
+
+if TYPE_CHECKING:
+    from wmse_tui.runs.directory import RunDirectory
+
+# struct flock of the C library: type, whence, start, length (0: to the end), pid; padded to eight bytes.
+_FLOCK = struct.Struct("@hhqqi4x")
+_TAKEN = (errno.EAGAIN, errno.EACCES)
+_UNSUPPORTED = (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS, errno.EINVAL)
+
+
+class RunLock:
+    """The right to train one run; a context manager. One process holds it, together with what it forks."""
+
+    def __init__(self, run: RunDirectory) -> None:
+        self.run = run
+        self._descriptor: int | None = None
+
+    def acquire(self) -> None:
+        """Take the run, without waiting.
+
+        Raises:
+            RunBusy: somebody holds it; the text names pid and host where `trainer.json` tells them.
+            LocksUnsupported: the filesystem cannot say.
+            StorageError: the lock file cannot be opened.
+        """
+        if self._descriptor is not None:
+            return
+        path = self.run.lock
+        try:
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise StorageError.of("open the run's lock", path, error) from error
+        try:
+            fcntl.fcntl(descriptor, _command("F_OFD_SETLK", path), _request(fcntl.F_WRLCK))
+        except OSError as error:
+            os.close(descriptor)
+            if error.errno in _TAKEN:
+                raise self._busy() from None
+            raise failure(path, error) from error
+        except LocksUnsupported:
+            os.close(descriptor)
+            raise
+        self._descriptor = descriptor
+
+    def release(self) -> None:
+        """Give the run back; nothing happens where it is not held."""
+        if self._descriptor is None:
+            return
+        descriptor, self._descriptor = self._descriptor, None
+        try:  # closing alone would leave the lock with workers that share it
+            fcntl.fcntl(descriptor, _command("F_OFD_SETLK", self.run.lock), _request(fcntl.F_UNLCK))
+        finally:
+            os.close(descriptor)
+
+    def __enter__(self) -> RunLock:
+        self.acquire()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.release()
+
+    def _busy(self) -> RunBusy:
+        trainer = read_trainer(self.run)
+        if trainer is None or trainer.process is None:
+            return RunBusy(f"run {self.run.id} is being trained already", run=self.run.id)
+        pid, host = trainer.process.pid, trainer.process.host
+        return RunBusy(
+            f"run {self.run.id} is being trained already",
+            f"by process {pid} on {safe(host, 64)}",
+            run=self.run.id,
+            pid=pid,
+            host=host,
+        )
+
+
+def take(path: Path, *, shared: bool = False) -> int | None:
+    """Take the lock file `path`, without waiting: its descriptor, None where it is taken.
+
+    The file is made where it is missing. The lock lasts until every copy of the descriptor is closed: with
+    whoever inherits it, it lives on. A file that was put in the place of the one that was opened is taken
+    instead.
+
+    Args:
+        path: the file; a link is refused.
+        shared: any number may hold it together, and nobody alone meanwhile.
+
+    Raises:
+        LocksUnsupported: the filesystem cannot say.
+        StorageError: the file cannot be opened.
+    """
+    kind = fcntl.F_RDLCK if shared else fcntl.F_WRLCK
+    while True:
+        try:
+            flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+            descriptor = os.open(path, flags, 0o600)
+        except OSError as error:
+            raise StorageError.of("open a lock", path, error) from error
+        try:
+            fcntl.fcntl(descriptor, _command("F_OFD_SETLK", path), _request(kind))
+            if _is_still(path, descriptor):
+                return descriptor
+            os.close(descriptor)
+        except OSError as error:
+            os.close(descriptor)
+            if error.errno in _TAKEN:
+                return None
+            raise failure(path, error) from error
+        except LocksUnsupported:
+            os.close(descriptor)
+            raise
+
+
+def _is_still(path: Path, descriptor: int) -> bool:
+    """Whether `path` still names the open file: else its holder gave it up, with the name, just now."""
+    try:
+        there = path.stat()
+    except FileNotFoundError:
+        return False
+    opened = os.fstat(descriptor)
+    return (there.st_dev, there.st_ino) == (opened.st_dev, opened.st_ino)
+
+
+def held(path: Path) -> bool:
+    """Whether anybody holds the lock file `path`; looks only, and takes nothing.
+
+    Raises:
+        LocksUnsupported: the filesystem cannot say.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        raise failure(path, error) from error
+    try:
+        return held_open(descriptor, path)
+    finally:
+        os.close(descriptor)
+
+
+def held_open(descriptor: int, path: Path) -> bool:
+    """The same of a file that is open already, whatever its name may be by now. Raises LocksUnsupported."""
+    try:
+        answer = fcntl.fcntl(descriptor, _command("F_OFD_GETLK", path), _request(fcntl.F_WRLCK))
+    except OSError as error:
+        raise failure(path, error) from error
+    kind: int = _FLOCK.unpack(answer)[0]
+    return kind != fcntl.F_UNLCK
+
+
+def failure(path: Path, error: OSError) -> LocksUnsupported | StorageError:
+    """What to raise for an error that is not "taken"."""
+    if error.errno in _UNSUPPORTED:
+        return _unsupported(path, error.strerror or str(error))
+    return StorageError.of("look at the run's lock", path, error)
+
+
+def _unsupported(path: Path, why: str) -> LocksUnsupported:
+    return LocksUnsupported(
+        "files cannot be locked in the runs folder, so two trainers could not be told apart",
+        f"{path}: {why}",
+        next=(
+            "keep runs on a local disk: --runs-dir DIR, or WMSE_TUI_RUNS=DIR",
+            "or have the file server's lock service turned on",
+        ),
+    )
+
+
+def _command(name: str, path: Path) -> int:
+    number: int | None = getattr(fcntl, name, None)
+    if number is None:
+        raise _unsupported(path, "this system has no open-file-description locks (Linux has them)")
+    return number
+
+
+def _request(kind: int) -> bytes:
+    return _FLOCK.pack(kind, os.SEEK_SET, 0, 0, 0)

@@ -1,0 +1,223 @@
+"""Where runs stand in the queue: for those who look, and for those who change it."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from wmse_tui.config.locations import queue_dir
+from wmse_tui.runs.directory import RunDirectory
+from wmse_tui.runs.errors import LocksUnsupported, NotQueued, RunsError, StorageError
+from wmse_tui.runs.process.identity import host
+from wmse_tui.runs.process.lock import held
+from wmse_tui.runs.queue import tickets
+from wmse_tui.runs.queue.gpu_slots import DeviceRequest, label, use_of
+from wmse_tui.runs.queue.tickets import Entry
+from wmse_tui.runs.text.sanitize import safe
+from wmse_tui.runs.text.units import count
+
+_FRESH_SECONDS = 0.5
+_LEAVING_SECONDS = 2.0
+_NAMED = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a run stands.
+
+    Args:
+        state: "queued", or its place was "lost", or "dropped" because of another run.
+        number: from 1 among all that wait on its machine; 0 where it does not wait.
+        reason: what it waits for, or why it does not start, in a few words.
+    """
+
+    state: Literal["queued", "lost", "dropped"]
+    number: int = 0
+    reason: str = ""
+
+
+def place_of(run: RunDirectory) -> Place | None:
+    """The place of `run`; None where it never asked for one or got what it waited for. Never raises."""
+    if not run.queue_lock.exists():
+        return None
+    try:
+        waits = held(run.queue_lock)
+        every = _glance.entries()
+    except (LocksUnsupported, StorageError):
+        return None
+    entry = tickets.of_run(run, every)
+    if waits:
+        if entry is None or not entry.alive:  # on another machine, or written this very moment
+            return Place("queued")
+        return Place("queued", number_of(entry, every), reason_of(entry, every))
+    if entry is None:
+        return None
+    again = f"`wmse-tui queue again {safe(run.id, 64)}` queues it again"
+    if entry.state == "dropped":
+        return Place("dropped", reason=f"not started: {entry.reason or 'a run before it failed'}; {again}")
+    return Place("lost", reason=f"its place in the queue was lost; {again}")
+
+
+def number_of(entry: Entry, every: tuple[Entry, ...]) -> int:
+    """The place of a living ticket among those of its machine, from 1."""
+    there = entry.ticket.host if entry.ticket is not None else ""
+    line = [other for other in every if other.alive and other.ticket and other.ticket.host == there]
+    return next((place for place, other in enumerate(line, 1) if other.inode == entry.inode), 0)
+
+
+def reason_of(entry: Entry, every: tuple[Entry, ...], *, ask_card: bool = False) -> str:
+    """What a living ticket waits for."""
+    ticket = entry.ticket
+    assert ticket is not None
+    where = "" if ticket.host == host() else f" on {safe(ticket.host, 64)}"
+    match entry.state:
+        case "held":
+            return f"held{where}; `wmse-tui queue release {safe(Path(ticket.run).name, 64)}` lets it go on"
+        case "after":
+            names = [safe(Path(path).name, 64) for path in ticket.after]
+            more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+            return f"after {', '.join(names[:_NAMED])}{more}{where}"
+    number = number_of(entry, every)
+    if number > 1 or where:
+        return f"place {number} in the queue{where}"
+    uses = dict.fromkeys(filter(None, (use_of(slot, ask_card=ask_card) for slot in ticket.slots)))
+    return f"next: {'; '.join(uses)}" if uses else "next in the queue"
+
+
+def busy_reason(wanted: DeviceRequest) -> str:
+    """Who keeps a run from starting at once, in a sentence; "" where a slot is free and nobody waits for it.
+
+    Raises:
+        StorageError, LocksUnsupported.
+    """
+    here = host()
+    line = [
+        entry
+        for entry in tickets.entries()
+        if entry.alive
+        and entry.state == "waiting"
+        and entry.ticket is not None
+        and entry.ticket.host == here
+        and not set(entry.ticket.slots).isdisjoint(wanted.slots)
+    ]
+    uses = {slot: use_of(slot) for slot in wanted.slots}
+    if sum(not use for use in uses.values()) > len(line):
+        return ""
+    told = [f"{label(slot)} is {use}" for slot, use in uses.items() if use]
+    if line:
+        told.append(f"{count(len(line), 'run')} {'waits' if len(line) == 1 else 'wait'} in the queue")
+    text = "; ".join(told)
+    return f"{text[:1].upper()}{text[1:]}."
+
+
+def lost_places() -> int:
+    """How many runs have lost their place; 0 where that cannot be told."""
+    try:
+        return sum(entry.lost and entry.ticket is not None for entry in tickets.entries())
+    except RunsError:
+        return 0
+
+
+def hold(run: RunDirectory) -> bool:
+    """Let a waiting run wait on, whatever is free; False where it is held already.
+
+    Raises:
+        NotQueued, StorageError, LocksUnsupported.
+    """
+    return _changed(
+        run, lambda entry: None if entry.state == "held" else tickets.renamed(entry, state="held")
+    )
+
+
+def release(run: RunDirectory) -> bool:
+    """Let a held run go on waiting where it stood; False where it is not held. Raises as `hold`."""
+    return _changed(
+        run, lambda entry: tickets.renamed(entry, state="waiting") if entry.state == "held" else None
+    )
+
+
+def go_first(run: RunDirectory) -> bool:
+    """Put a run before all that wait; False where it stands there already. Raises as `hold`."""
+    first = next((e for e in tickets.entries() if e.alive and e.run != run), None)
+
+    def change(entry: Entry) -> Entry | None:
+        if first is None or (entry.order, entry.path.name) < (first.order, first.path.name):
+            return None
+        return tickets.renamed(entry, order=max(0, first.order - 1))
+
+    return _changed(run, change)
+
+
+def cancel(run: RunDirectory) -> bool:
+    """Take a run out of the queue, or forget the place that it lost; the run stays as it is.
+
+    False where it got its slot at this very moment. Raises as `hold`.
+    """
+    entry = tickets.of_run(run)
+    if entry is None:
+        raise not_queued(run)
+    while entry is not None and not tickets.remove(entry):
+        entry = tickets.of_run(run)  # it had just moved
+    _glance.forget()
+    deadline = time.monotonic() + _LEAVING_SECONDS
+    with suppress(OSError, RunsError):
+        if entry is not None and entry.alive:  # who waited sees it and leaves, with the mark
+            while held(run.queue_lock) and time.monotonic() < deadline:
+                time.sleep(0.02)
+        elif not held(run.queue_lock):
+            run.queue_lock.unlink()
+    return entry is not None
+
+
+def forget() -> None:
+    """Something was changed: whoever asks next is told what lies there, not what lay there a moment ago."""
+    _glance.forget()
+
+
+def not_queued(run: RunDirectory) -> NotQueued:
+    """The error of a run that has no place."""
+    steps = (f"queue it: wmse-tui resume {run.id} --queue", "see the queue: wmse-tui queue")
+    return NotQueued(f"run {run.id} is not in the queue", next=steps)
+
+
+def _changed(run: RunDirectory, change: Callable[[Entry], Entry | None]) -> bool:
+    for _ in range(10):
+        entry = tickets.of_run(run)
+        if entry is None or not entry.alive:
+            raise not_queued(run)
+        before = entry.path
+        changed = change(entry)
+        _glance.forget()
+        if changed is not None:
+            return True
+        if before.exists():
+            return False  # nothing to change
+    return False
+
+
+class _Glance:
+    """The tickets, read at most twice a second: a list of many queued runs asks for each of them."""
+
+    def __init__(self) -> None:
+        self._guard = threading.Lock()
+        self._read: tuple[float, str, tuple[Entry, ...]] = (-_FRESH_SECONDS, "", ())
+
+    def entries(self) -> tuple[Entry, ...]:
+        with self._guard:
+            now, folder = time.monotonic(), os.fspath(queue_dir())
+            if folder != self._read[1] or now - self._read[0] >= _FRESH_SECONDS:
+                self._read = (now, folder, tickets.entries())
+            return self._read[2]
+
+    def forget(self) -> None:
+        with self._guard:
+            self._read = (-_FRESH_SECONDS, "", ())
+
+
+_glance = _Glance()

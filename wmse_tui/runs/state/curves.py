@@ -1,0 +1,295 @@
+"""What a chart is given: values over an axis, and nothing of where they came from.
+
+A curve costs a few milliseconds however long the run is: it is made of at most `columns` buckets of the
+series, or of the few values that there are.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from wmse_tui.runs.state.verdict import loss_without_structure, slice_floor
+
+if TYPE_CHECKING:
+    from wmse_tui.runs.state.run import RunState
+    from wmse_tui.runs.state.sparse_series import SparseSeries
+
+Axis: TypeAlias = Literal["epoch", "step", "hours"]
+_HOUR = 3600.0
+_NULL_NAMES = {
+    "alignment": "unrelated views",
+    "contrastive_accuracy": "chance",
+    "uniformity": "evenly spread",
+}
+_NICE = (1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Curve:
+    """A line of `y` over `x`, both of one length; `x` rises."""
+
+    label: str
+    x: tuple[float, ...]
+    y: tuple[float, ...]
+    low: tuple[float, ...] = ()  # the least value of each bucket: as many as `y`, or none
+    high: tuple[float, ...] = ()  # and the greatest
+    marks: tuple[float, ...] = ()  # where on `x` a value was missing or not finite
+    points: bool = False  # few values: each is marked, and they are joined
+
+
+@dataclass(frozen=True, slots=True)
+class Quantity:
+    """Something that can be drawn; accuracies are fractions, whatever unit a screen shows."""
+
+    name: str
+    title: str
+    unit: str
+    per_step: bool  # one value a step or a report; else one an evaluation or a look at the embeddings
+
+
+QUANTITIES: Mapping[str, Quantity] = {
+    quantity.name: quantity
+    for quantity in (
+        Quantity("loss", "Loss", "", True),
+        Quantity("knn", "k-NN accuracy", "fraction", False),
+        Quantity("linear", "Linear accuracy", "fraction", False),
+        Quantity("lr", "Learning rate", "", True),
+        Quantity("images_per_second", "Throughput", "images/s", True),
+        Quantity("effective_rank", "Effective rank", "dimensions", False),
+        Quantity("condition_number", "Condition number", "", False),
+        Quantity("feature_std", "Feature standard deviation", "", False),
+        Quantity("smallest_pivot", "Smallest pivot", "of the largest", False),
+        Quantity("rankme", "RankMe", "dimensions", False),
+        Quantity("participation_ratio", "Participation ratio", "dimensions", False),
+        Quantity("stable_rank", "Stable rank", "dimensions", False),
+        Quantity("anisotropy", "Anisotropy", "", False),
+        Quantity("alpha", "Alpha of the spectrum", "", False),
+        Quantity("mean_correlation", "Mean correlation", "", False),
+        Quantity("standard_deviation", "Standard deviation", "", False),
+        Quantity("whiteness_error", "Whiteness error", "", False),
+        Quantity("alignment", "Alignment", "", False),
+        Quantity("uniformity", "Uniformity", "", False),
+        Quantity("contrastive_accuracy", "Contrastive accuracy", "fraction", False),
+    )
+}
+
+
+def curve(
+    view: RunState,
+    quantity: str,
+    *,
+    axis: Axis = "epoch",
+    columns: int = 240,
+    recent: float | None = None,
+    smoothing: float = 0.0,
+    label: str = "",
+    space: str = "projector",
+) -> Curve:
+    """The values of `quantity` in the run so far.
+
+    Args:
+        view: the run.
+        quantity: a name in QUANTITIES.
+        axis: what x is: epochs, steps, or hours of the trainers' time (`RunState.elapsed`).
+        columns: buckets at most; more cannot be seen.
+        recent: only the last part of the way so far, as a fraction of it on `axis`.
+        smoothing: weight in [0, 1) of what came before in an exponential moving average, corrected for its
+            beginning. It runs over the buckets of loss and throughput, of those shown; the extremes of the
+            buckets stay as they are. Quantities with a value now and then are never smoothed.
+        label: of the curve; the quantity's title where it is empty.
+        space: whose embeddings, for the quantities of diagnostics: projector, features or encoder.
+    """
+    ruler = _Ruler(view, axis)
+    first = ruler.first_step(recent)
+    label = label or QUANTITIES[quantity].title
+    match quantity:
+        case "loss":
+            return _loss(view, ruler, first, columns, smoothing, label)
+        case "lr":
+            return _rate(view.rates, ruler, first, columns, label)
+        case "images_per_second":
+            return _speed(view.speeds, ruler, first, columns, smoothing, label)
+        case "knn":
+            found = [(e.step, None if e.knn is None else e.knn.top1) for e in view.evaluations]
+        case "linear":
+            found = [(e.step, None if e.linear is None else e.linear.top1) for e in view.evaluations]
+        case _:
+            told = [event for event in view.diagnostics if event.space == space]
+            looks = [(event.step, getattr(event, quantity)) for event in told]
+            return _points(ruler, first, looks, columns, label, marked=True)
+    return _points(ruler, first, found, columns, label)
+
+
+def extent(view: RunState, axis: Axis, *, recent: float | None = None) -> tuple[float, float]:
+    """From where to where x goes: the whole run as planned, or the last part of the way so far.
+
+    Hours go to a round number beyond what the run is expected to take, so that the axis stands still.
+    """
+    ruler = _Ruler(view, axis)
+    now = ruler.x(view.step)
+    if recent is not None:
+        return ruler.x(ruler.first_step(recent)), now
+    if axis == "hours":
+        left = 0.0 if view.ended else view.seconds_left or 0.0
+        return 0.0, _round_up((view.elapsed + min(left, 1e12)) / _HOUR)
+    planned = view.total_steps if axis == "step" else view.epochs
+    return 0.0, float(max(planned, now)) or 1.0
+
+
+def reference(
+    view: RunState, quantity: str = "loss", *, space: str = "projector"
+) -> tuple[tuple[float, str], ...]:
+    """Values of y that mean something by themselves, each with a few words.
+
+    The loss that says nothing is learned; the effective rank and the slices' condition number of isotropic
+    noise in as many images; 1 for the `feature_std` of unit vectors that are evenly spread; for the other
+    diagnostics what the log says of isotropic noise, where it does.
+    """
+    if quantity == "loss":
+        nothing = loss_without_structure(view.summary)
+        return () if nothing is None else ((nothing, "no structure"),)
+    told = view.latest(space)
+    if told is None:
+        return ()
+    if quantity == "effective_rank" and told.effective_rank_null is not None:
+        return ((told.effective_rank_null, "isotropic noise"),)
+    if quantity == "feature_std":
+        return ((1.0, "evenly spread"),)
+    floor = slice_floor(told, view.summary)
+    if quantity == "condition_number" and floor is not None:
+        return ((floor, "isotropic noise"),)
+    null = dict(told.nulls).get(quantity)
+    if null is None or quantity == "condition_number":
+        return ()
+    return ((null, _NULL_NAMES.get(quantity, "isotropic noise")),)
+
+
+class _Ruler:
+    """Steps on an axis, and back."""
+
+    def __init__(self, view: RunState, axis: Axis) -> None:
+        self.last = view.step
+        self.clock = view.clock
+        self.axis = axis
+        self.per_epoch = max(1, view.setup.steps_per_epoch) if view.setup is not None else 1
+
+    def x(self, step: float) -> float:
+        match self.axis:
+            case "step":
+                return float(step)
+            case "epoch":
+                return step / self.per_epoch
+            case "hours":
+                return (self.clock.at(step) or 0.0) / _HOUR
+
+    def first_step(self, recent: float | None) -> int:
+        """The first step of the last part of the way so far."""
+        if recent is None:
+            return 0
+        share = 1 - min(max(recent, 0.0), 1.0)
+        if self.axis != "hours":
+            return math.ceil(self.last * share)
+        return self.clock.first_at((self.clock.at(self.last) or 0.0) * share)
+
+
+def _loss(view: RunState, ruler: _Ruler, first: int, columns: int, smoothing: float, label: str) -> Curve:
+    series = view.loss
+    first, last = max(1, first), series.last_step
+    level = series.level_for(columns, first)
+    size = 1 << level
+    buckets = series.buckets(level, first) if first <= last else ()
+
+    def middle(begin: int) -> float:
+        return ruler.x((max(begin, first) + min(begin + size - 1, last)) / 2)
+
+    whole = {
+        bucket.first for bucket in buckets if bucket.count > min(bucket.first + size - 1, last) - bucket.first
+    }
+    begins = range(((first - 1) >> level << level) + 1, last + 1, size)
+    return Curve(
+        label=label,
+        x=tuple(middle(bucket.first) for bucket in buckets),
+        y=_smooth([bucket.mean for bucket in buckets], smoothing),
+        low=tuple(bucket.minimum for bucket in buckets),
+        high=tuple(bucket.maximum for bucket in buckets),
+        marks=tuple(middle(begin) for begin in begins if begin not in whole),
+    )
+
+
+def _rate(rates: SparseSeries, ruler: _Ruler, first: int, columns: int, label: str) -> Curve:
+    """A schedule has no noise, so some of its values do."""
+    picked = rates.picked(columns, first)
+    return Curve(
+        label=label, x=tuple(ruler.x(step) for step, _ in picked), y=tuple(rate for _, rate in picked)
+    )
+
+
+def _speed(
+    speeds: SparseSeries, ruler: _Ruler, first: int, columns: int, smoothing: float, label: str
+) -> Curve:
+    steps, values = speeds.knots(first)
+    drawn = _grouped(steps, values.tolist(), ruler, columns, label, extremes=False)
+    return replace(drawn, y=_smooth(drawn.y, smoothing))
+
+
+def _points(
+    ruler: _Ruler,
+    first: int,
+    found: Iterable[tuple[int, float | None]],
+    columns: int,
+    label: str,
+    *,
+    marked: bool = False,
+) -> Curve:
+    """The values that there are; where some are, those that could not be told are marked if `marked`."""
+    shown = sorted((item for item in found if item[0] >= first), key=lambda item: item[0])
+    told = [(step, value) for step, value in shown if value is not None]
+    drawn = _grouped([step for step, _ in told], [value for _, value in told], ruler, columns, label)
+    missing = tuple(ruler.x(step) for step, value in shown if value is None)
+    marks = missing[:: max(1, len(missing) // columns)] if marked and told else ()
+    if len(told) > columns:
+        return replace(drawn, marks=marks)
+    return replace(drawn, low=(), high=(), marks=marks, points=True)
+
+
+def _grouped(
+    steps: Sequence[float],
+    values: Sequence[float],
+    ruler: _Ruler,
+    columns: int,
+    label: str,
+    *,
+    extremes: bool = True,
+) -> Curve:
+    """At most `columns` groups of as many values each: their mean, at the middle of their steps."""
+    size = max(1, -(-len(steps) // columns))
+    begins = range(0, len(steps), size)
+    groups = [values[begin : begin + size] for begin in begins]
+    return Curve(
+        label=label,
+        x=tuple(ruler.x((steps[i] + steps[min(i + size, len(steps)) - 1]) / 2) for i in begins),
+        y=tuple(sum(group) / len(group) for group in groups),
+        low=tuple(map(min, groups)) if extremes else (),
+        high=tuple(map(max, groups)) if extremes else (),
+    )
+
+
+def _smooth(values: Sequence[float], weight: float) -> tuple[float, ...]:
+    """The exponential moving average of `values`, as if nothing had come before the first."""
+    if not 0 < weight < 1:
+        return tuple(values)
+    smoothed, mean, share = [], 0.0, 1.0
+    for value in values:
+        mean = weight * mean + (1 - weight) * value
+        share *= weight
+        smoothed.append(mean / (1 - share))
+    return tuple(smoothed)
+
+
+def _round_up(hours: float) -> float:
+    """The next round number; a hundredth of an hour at least."""
+    scale = 10.0 ** math.floor(math.log10(max(hours, 0.01)))
+    return next(nice * scale for nice in _NICE if nice * scale >= hours * (1 - 1e-9))

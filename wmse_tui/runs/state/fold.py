@@ -1,0 +1,231 @@
+"""From the records of a log to the picture of a run, one record at a time and nothing else.
+
+The same records give the same view, whoever folds them and however they arrive. A record that this version
+does not know changes nothing but the place reached in the log.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+from wmse_tui.runs.log.events import (
+    Artifact,
+    Attempt,
+    Checkpoint,
+    Control,
+    Diagnostics,
+    Epoch,
+    Error,
+    Evaluation,
+    Exit,
+    NormWeights,
+    Notice,
+    Phase,
+    Record,
+    Resources,
+    Steps,
+)
+from wmse_tui.runs.state.run import RunState, spent
+from wmse_tui.runs.state.throughput import Throughput
+
+KEPT_NOTICES = 200
+KEPT_CONTROLS = 100
+KEPT_RESOURCES = 120
+KEPT_DIAGNOSTICS = 4096  # a longer history is thinned: every second one of each space is enough
+
+
+def fold(view: RunState, record: Record) -> RunState:
+    """The view after `record`."""
+    return _folded(view, [record])
+
+
+def fold_all(view: RunState, records: Iterable[Record]) -> RunState:
+    """The view after all of `records`."""
+    for together in _grouped(records):
+        view = _folded(view, together)
+    return view
+
+
+def _grouped(records: Iterable[Record]) -> Iterator[list[Record]]:
+    """Each record by itself, but together those of steps that follow each other and of resources."""
+    group: list[Record] = []
+    following = 0  # the step that would go on the group; 0 where it has no steps
+    for record in records:
+        event = record.event
+        goes_on = event.first == following if isinstance(event, Steps) else isinstance(event, Resources)
+        if not (following and goes_on and record.attempt == group[0].attempt):
+            if group:
+                yield group
+            group, following = [], 0
+        group.append(record)
+        if isinstance(event, Steps):
+            following = event.first + len(event.loss)
+    if group:
+        yield group
+
+
+def _folded(view: RunState, group: Sequence[Record]) -> RunState:
+    """The view after one group of records."""
+    first, last = group[0], group[-1]
+    if first.attempt > view.attempt:
+        view = _next_attempt(view, first)
+    changes: dict[str, Any] = {}
+    steps = [(record.t, record.event) for record in group if isinstance(record.event, Steps)]
+    resources = [record.event for record in group if isinstance(record.event, Resources)]
+    if steps:
+        changes |= _steps(view, steps)
+    if resources:
+        changes["resource_rows"] = (*view.resource_rows, *resources)[-KEPT_RESOURCES:]
+    if not changes:
+        changes = _changes(view, first)
+    started = first.t if view.started is None else view.started
+    return replace(view, seq=last.seq, updated=last.t, started=started, **changes)
+
+
+def _next_attempt(view: RunState, record: Record) -> RunState:
+    """Somebody trains the run again: how the earlier attempt ended no longer matters."""
+    return replace(
+        view,
+        attempt=record.attempt,
+        attempt_started=record.t,
+        elapsed_before=view.elapsed,
+        resource_rows=(),
+        phase=None,
+        error=None,
+        exit=None,
+        images_per_second=None,
+        pace=Throughput(),
+    )
+
+
+def _changes(view: RunState, record: Record) -> dict[str, Any]:
+    """What the event of `record` changes."""
+    match record.event:
+        case Attempt() as event:
+            return _attempt(view, event, record.t)
+        case Phase() as event:
+            same = view.phase is not None and view.phase.name == event.name
+            return {"phase": event} if same else {"phase": event, "pace": view.pace.interrupted()}
+        case Epoch() as event:
+            rows = view.epoch_rows
+            if rows and rows[-1].epoch >= event.epoch:
+                rows = tuple(row for row in rows if row.epoch != event.epoch)
+            speed = event.images_per_second or view.images_per_second
+            return {"epoch_rows": (*rows, event), "epoch": event.epoch, "images_per_second": speed}
+        case Evaluation() as event:
+            # Several within an epoch count it alike; only that of the same step is the same one done again.
+            others = (other for other in view.evaluations if other.step != event.step)
+            return {"evaluations": (*others, event), "pace": view.pace.interrupted()}
+        case Diagnostics() as event:
+            return {"diagnostics": _history(view.diagnostics, event)}
+        case NormWeights() as event:
+            return {"norm_weights": event}
+        case Artifact() as event:
+            others_there = (other for other in view.artifacts if other.file != event.file)
+            return {"artifacts": (*others_there, event)}
+        case Checkpoint() as event:
+            others_saved = (other for other in view.checkpoints if other.file != event.file)
+            return {"checkpoints": (*others_saved, event)}
+        case Notice() as event:
+            return {"notices": (*view.notices, event)[-KEPT_NOTICES:]}
+        case Control() as event:
+            return {"controls": (*view.controls, event)[-KEPT_CONTROLS:]}
+        case Error() as event:
+            return {"error": event}
+        case Exit() as event:
+            return {"exit": event, "phase": None}
+        case _:
+            return {}
+
+
+def _steps(view: RunState, events: Sequence[tuple[float, Steps]]) -> dict[str, Any]:
+    first = events[0][1].first
+    try:
+        loss = view.loss.extended(first, [value for _, event in events for value in event.loss])
+    except ValueError:  # a step far beyond the last one: damage that is still valid JSON
+        return {"unreadable": view.unreadable + len(events)}
+    rates: list[float] = []
+    speeds: list[float] = []
+    clock: list[float] = []
+    reports: list[tuple[float, int]] = []
+    lr, speed, parts, seconds = view.lr, view.images_per_second, view.parts, view.clock.last or 0.0
+    for t, event in events:
+        if not event.loss:
+            continue
+        step = event.first + len(event.loss) - 1
+        seconds = max(seconds, view.elapsed_before + spent(view.attempt_started, t))
+        reports.append((t, step))
+        clock += (step, seconds)
+        if event.lr:
+            if event.lr[0] != lr and event.first < step:  # what drops at once is drawn so
+                rates += (event.first, event.lr[0])
+            lr = event.lr[-1]
+            rates += (step, lr)
+        if event.images_per_second:
+            speed = event.images_per_second
+            speeds += (step, speed)
+        if event.parts:
+            parts = tuple((name, values[-1]) for name, values in event.parts if values) or parts
+    return {
+        "loss": loss,
+        "step": reports[-1][1] if reports else view.step,
+        "lr": lr,
+        "rates": view.rates.extended(first, rates),
+        "speeds": view.speeds.extended(first, speeds),
+        "clock": view.clock.extended(first, clock),
+        "parts": parts,
+        "images_per_second": speed,
+        "pace": view.pace.reported(reports),
+    }
+
+
+def _history(told: tuple[Diagnostics, ...], event: Diagnostics) -> tuple[Diagnostics, ...]:
+    """With `event` last; the one before in its space loses its spectrum, or goes if of the same step."""
+    place = next((i for i in reversed(range(len(told))) if told[i].space == event.space), None)
+    if place is not None:
+        before = told[place]
+        stays = () if before.step == event.step else (replace(before, spectrum=()),)
+        told = (*told[:place], *stays, *told[place + 1 :])
+    if len(told) >= KEPT_DIAGNOSTICS:
+        told = _thinned(told)
+    return (*told, event)
+
+
+def _thinned(told: tuple[Diagnostics, ...]) -> tuple[Diagnostics, ...]:
+    """Every second one of each space, the newest among them."""
+    seen: Counter[str] = Counter()
+    kept = []
+    for event in reversed(told[-KEPT_DIAGNOSTICS:]):
+        if seen[event.space] % 2 == 0:
+            kept.append(event)
+        seen[event.space] += 1
+    return tuple(reversed(kept))
+
+
+def _attempt(view: RunState, event: Attempt, t: float) -> dict[str, Any]:
+    """Training goes on after `resume_step`; what an earlier attempt did beyond it is done again."""
+    last = event.resume_step
+    rows = tuple(row for row in view.epoch_rows if row.step <= last)
+    clock = view.clock.truncated(last)
+    if not clock or clock.last_step < last:
+        clock = clock.extended(last, (last, view.elapsed_before + spent(view.attempt_started, t)))
+    return {
+        "setup": event,
+        "loss": view.loss.truncated(last),
+        "step": last,
+        "rates": view.rates.truncated(last),
+        "speeds": view.speeds.truncated(last),
+        "clock": clock,
+        "epoch": rows[-1].epoch if rows else last // max(1, event.steps_per_epoch),
+        "epoch_rows": rows,
+        "evaluations": tuple(e for e in view.evaluations if e.step <= last),
+        "diagnostics": tuple(d for d in view.diagnostics if d.step <= last),
+        "norm_weights": view.norm_weights if view.norm_weights and view.norm_weights.step <= last else None,
+        "checkpoints": tuple(c for c in view.checkpoints if c.step <= last),
+        "error": None,
+        "exit": None,
+        "pace": Throughput(),
+    }

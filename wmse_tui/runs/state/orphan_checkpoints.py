@@ -1,0 +1,50 @@
+"""Checkpoints that were published just before their trainer was killed: on the disk, and not in the log."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from wmse_tui.runs.directory import RunDirectory
+from wmse_tui.runs.log.events import Checkpoint
+from wmse_tui.runs.state.run import RunState
+
+KIND = "unlogged"
+"""What such a checkpoint was saved for is in it, and nobody here reads it."""
+_STEP_FILE = re.compile(r"step-(\d{8,15})\.pt")
+_SUM = re.compile(r"[0-9a-f]{64}")
+
+
+def unlogged_checkpoints(run: RunDirectory, view: RunState) -> tuple[Checkpoint, ...]:
+    """Those beyond the last one in the log, oldest first; a trainer publishes before it tells."""
+    last = max((saved.step for saved in view.checkpoints), default=-1)
+    return tuple(sorted(_beyond(run, last, view.steps_per_epoch), key=lambda saved: saved.step))
+
+
+def _beyond(run: RunDirectory, last: int, steps_per_epoch: int) -> Iterator[Checkpoint]:
+    try:
+        names = [path.name for path in run.checkpoints.iterdir()]
+    except OSError:
+        return
+    for name in names:
+        match = _STEP_FILE.fullmatch(name)
+        if match is None or (step := int(match[1])) <= last:
+            continue
+        path = run.checkpoints / name
+        try:
+            bytes_there = path.stat().st_size
+            with path.with_name(f"{name}.sha256").open("rb") as file:
+                words = file.read(4096).decode("ascii", "replace").split()
+        except OSError:
+            continue  # without its checksum it is none
+        sums = [word for word in words if _SUM.fullmatch(word)]
+        if sums:
+            yield Checkpoint(
+                step=step,
+                epoch=step // max(1, steps_per_epoch),
+                file=name,
+                sha256=sums[-1],
+                bytes=bytes_there,
+                kinds=(KIND,),
+                seconds=0.0,
+            )

@@ -1,0 +1,229 @@
+"""One run as everybody sees it: an immutable picture, folded from its log.
+
+The app, the headless output, `show --json` and the tests are given this object and nothing else. It is made
+by `fold` from the records and completed by `RunWatcher` with what the log cannot say: the state, and the
+lines that could not be read.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, TypeAlias, get_args
+
+from wmse_tui.runs.log.encoding import as_dict
+from wmse_tui.runs.log.events import (
+    Artifact,
+    Attempt,
+    Checkpoint,
+    Control,
+    Diagnostics,
+    Epoch,
+    Error,
+    Evaluation,
+    Exit,
+    NormWeights,
+    Notice,
+    Phase,
+    Resources,
+)
+from wmse_tui.runs.state.config_summary import ConfigSummary
+from wmse_tui.runs.state.series import Series
+from wmse_tui.runs.state.sparse_series import SparseSeries
+from wmse_tui.runs.state.throughput import Throughput
+from wmse_tui.runs.state.verdict import Verdict, judge
+
+Status: TypeAlias = Literal[
+    "new",  # never started
+    "queued",  # waits for a slot
+    "starting",  # a trainer is on its way and has not reported yet
+    "running",
+    "paused",
+    "stalled",  # a trainer is alive, and nothing happens
+    "crashed",  # the trainer is gone without a last word
+    "stopped",
+    "diverged",
+    "failed",
+    "completed",
+    "unknown",  # nothing can be told from this machine
+]
+STATES: tuple[Status, ...] = get_args(Status)
+ENDED: tuple[Status, ...] = ("crashed", "stopped", "diverged", "failed", "completed")
+
+LONGEST = 1e10  # seconds of an attempt: three hundred years
+
+_NO_SUMMARY = ConfigSummary()
+_NO_PACE = Throughput()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunState:
+    """A snapshot of a run; times are unix seconds, accuracies fractions, and all collections tuples."""
+
+    run_id: str = ""
+    path: str = ""
+    summary: ConfigSummary = _NO_SUMMARY
+    state: Status = "new"
+    state_reason: str = ""
+    place: int = 0  # in the queue, from 1; 0 where it does not wait
+
+    seq: int = 0  # of the last record
+    attempt: int = 0
+    started: float | None = None  # the first record
+    attempt_started: float | None = None
+    updated: float | None = None  # the last record
+    setup: Attempt | None = None  # device, loader, splits, host: what the latest attempt said of itself
+
+    phase: Phase | None = None
+    step: int = 0
+    epoch: int = 0  # completed
+    loss: Series = Series.EMPTY
+    lr: float | None = None
+    parts: tuple[tuple[str, float | None], ...] = ()  # of the loss, at the last step
+    images_per_second: float | None = None
+    pace: Throughput = _NO_PACE
+    rates: SparseSeries = SparseSeries.EMPTY  # the learning rate by step
+    speeds: SparseSeries = SparseSeries.EMPTY  # images per second by step
+    clock: SparseSeries = SparseSeries.EMPTY  # seconds of the trainers' time by step, see `elapsed`
+    elapsed_before: float = 0.0  # seconds of the earlier attempts
+
+    epoch_rows: tuple[Epoch, ...] = ()
+    evaluations: tuple[Evaluation, ...] = ()
+    diagnostics: tuple[Diagnostics, ...] = ()  # the spectrum only in the newest of each space
+    norm_weights: NormWeights | None = None  # the newest of switchable whitening
+    resource_rows: tuple[Resources, ...] = ()  # the newest of this attempt
+    artifacts: tuple[Artifact, ...] = ()  # the newest of each file
+    checkpoints: tuple[Checkpoint, ...] = ()
+    notices: tuple[Notice, ...] = ()
+    controls: tuple[Control, ...] = ()
+    error: Error | None = None
+    exit: Exit | None = None
+
+    unreadable: int = 0  # lines and records that could not be used
+    missing: int = 0  # records that the numbering says should be there
+
+    @property
+    def epochs(self) -> int:
+        """Epochs of the whole run; 0 where nobody has said yet."""
+        return self.setup.epochs if self.setup is not None else self.summary.epochs
+
+    @property
+    def total_steps(self) -> int:
+        """Steps of the whole run; 0 before the trainer has counted the images."""
+        return self.setup.epochs * self.setup.steps_per_epoch if self.setup is not None else 0
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Steps of an epoch; 0 before the trainer has counted the images."""
+        return self.setup.steps_per_epoch if self.setup is not None else 0
+
+    @property
+    def step_in_epoch(self) -> int:
+        """Steps done of the epoch at hand; all of the last one once the run has completed."""
+        if self.state == "completed" and self.steps_per_epoch:
+            return self.steps_per_epoch
+        return max(0, self.step - self.epoch * self.steps_per_epoch)
+
+    @property
+    def ended(self) -> bool:
+        return self.state in ENDED
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds of the trainers' time: what lies between two attempts does not count, lost work does."""
+        return self.elapsed_before + spent(self.attempt_started, self.updated)
+
+    def latest(self, space: str) -> Diagnostics | None:
+        """The newest diagnostics of `space` (projector, features, encoder)."""
+        return next((told for told in reversed(self.diagnostics) if told.space == space), None)
+
+    @property
+    def resources(self) -> Resources | None:
+        """What the trainer used of the machine when it last said so."""
+        return self.resource_rows[-1] if self.resource_rows else None
+
+    @property
+    def verdict(self) -> Verdict:
+        """Whether the embeddings keep their dimensions."""
+        return judge(self)
+
+    @property
+    def best_knn(self) -> Evaluation | None:
+        """The evaluation of the best k-NN accuracy of a trained encoder; the first, if equal."""
+        found = [e for e in self.evaluations if e.step > 0 and e.knn is not None]
+        return max(found, key=lambda e: e.knn.top1 if e.knn is not None else 0.0, default=None)
+
+    @property
+    def best_linear(self) -> Evaluation | None:
+        """The evaluation of the best linear accuracy of a trained encoder; the first, if equal."""
+        found = [e for e in self.evaluations if e.step > 0 and e.linear is not None]
+        return max(found, key=lambda e: e.linear.top1 if e.linear is not None else 0.0, default=None)
+
+    @property
+    def seconds_left(self) -> float | None:
+        """Seconds that training and evaluating will still take at the recent pace; None where untold."""
+        if self.setup is None or self.exit is not None:
+            return None
+        per_step = self.pace.seconds_per_step
+        if per_step is None and self.images_per_second and self.summary.batch_size:
+            per_step = self.summary.batch_size / self.images_per_second
+        if per_step is None:
+            return None
+        evaluating = sum(e.seconds for e in self.evaluations if e.step > 0) / max(1, self.epoch)
+        left = max(0, self.total_steps - self.step) * per_step
+        return left + max(0, self.epochs - self.epoch) * evaluating
+
+    def to_dict(self, *, columns: int = 256) -> dict[str, Any]:
+        """The view as plain values for JSON; what goes by step in at most `columns` buckets or places."""
+        verdict = self.verdict
+        return {
+            "run_id": self.run_id,
+            "path": self.path,
+            **{name: value for name, value in asdict(self.summary).items() if name != "problem"},
+            "state": self.state,
+            "state_reason": self.state_reason,
+            "place": self.place,
+            "attempt": self.attempt,
+            "started": self.started,
+            "attempt_started": self.attempt_started,
+            "updated": self.updated,
+            "setup": _plain(self.setup),
+            "phase": _plain(self.phase),
+            "epoch": self.epoch,
+            "epochs": self.epochs,
+            "step": self.step,
+            "total_steps": self.total_steps,
+            "loss": self.loss.last,
+            "lr": self.lr,
+            "parts": dict(self.parts),
+            "images_per_second": self.images_per_second,
+            "seconds_left": self.seconds_left,
+            "elapsed": self.elapsed,
+            "best_knn": _plain(self.best_knn),
+            "best_linear": _plain(self.best_linear),
+            "evaluations": [as_dict(event) for event in self.evaluations],
+            "epoch_rows": [as_dict(event) for event in self.epoch_rows],
+            "loss_by_step": self.loss.to_dict(columns),
+            "lr_by_step": [list(knot) for knot in self.rates.picked(columns)],
+            "elapsed_by_step": [list(knot) for knot in self.clock.picked(columns)],
+            "diagnostics": [as_dict(event) for event in self.diagnostics],
+            "norm_weights": _plain(self.norm_weights),
+            "resources": _plain(self.resources),
+            "artifacts": [as_dict(event) for event in self.artifacts],
+            "checkpoints": [as_dict(event) for event in self.checkpoints],
+            "verdict": {"name": verdict.name, "evidence": verdict.evidence, "advice": list(verdict.advice)},
+            "notices": [as_dict(event) for event in self.notices],
+            "controls": [as_dict(event) for event in self.controls],
+            "error": _plain(self.error),
+            "exit": _plain(self.exit),
+            "unreadable": self.unreadable,
+            "missing": self.missing,
+        }
+
+
+def spent(since: float | None, until: float | None) -> float:
+    """Seconds between two times of one attempt; 0 where its clock was set back, and bounded."""
+    return 0.0 if since is None or until is None else min(max(0.0, until - since), LONGEST)
+
+
+def _plain(event: object) -> dict[str, Any] | None:
+    return None if event is None else as_dict(event)

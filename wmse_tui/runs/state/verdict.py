@@ -1,0 +1,294 @@
+"""Do the embeddings of a run keep their dimensions? One word, its evidence, and what to try.
+
+The bounds come from runs on patterns and on photographs (6,000 of CIFAR-10), some of them broken on purpose:
+learning rates of 0.3 and 3, a shrinkage of 0.9, a target without momentum, a temperature of 50, slices hardly
+larger than the dimension. A healthy run dips in its first epochs, to 0.4 of its best effective rank, and
+recovers. So a low rank alone is not enough: a run is called collapsing where two signs agree. Five seeds of
+`quickstart` whitened onto principal axes ended at 0.27 to 0.52 of their best rank, 0.10 to 0.13 of that of
+noise, with a loss of 1.95 to 1.97 over the last half; healthy ones learn, to 1.7 and below.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from statistics import fmean, median
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from wmse_tui.runs.text.units import number
+
+if TYPE_CHECKING:
+    from wmse_tui.runs.log.events import Diagnostics
+    from wmse_tui.runs.state.config_summary import ConfigSummary
+    from wmse_tui.runs.state.run import RunState
+
+VerdictName: TypeAlias = Literal["unknown", "healthy", "rank falling", "collapsing", "collapsed", "diverging"]
+
+LOOKS = 3  # a number is the median of so many; before that nothing is said
+ONE_DIMENSION = 1.5  # effective rank
+ONE_POINT = 0.05  # feature_std
+LOW_RANK = 0.08  # of that of noise; healthy runs dip to 0.096, broken ones stay below 0.07
+SMALL_NULL = 8.0  # dimensions; of fewer the ratio says little
+FALLEN, STILL_LOW = 0.3, 0.15  # of the best so far, to 0.4 of which healthy runs dip; of that of noise
+SMALL_PIVOT, TINY_PIVOT = 1e-4, 2e-5  # healthy above 1.5e-3, broken below 1.4e-5; float32 fails near 1e-6
+ILL_CONDITIONED = 2000.0  # times the condition number of noise; healthy up to 740, broken from 4000 on
+CORRELATED = 0.5  # mean absolute correlation; healthy up to 0.45, broken from 0.55 on
+NOTHING_LEARNED = 0.97  # of the loss's no-structure value
+VIEWS_ALIKE = 0.05  # the loss of W-MSE by cosine
+RISEN, STILL_RISING = 1.5, 0.97  # of its lowest, as Barlow Twins from 1.2 to 2.2; of the highest since
+LOST, SUNK = 0.7, 0.2  # of the best rank so far; of the rank of noise
+STUCK = 0.95  # of the loss's no-structure value, over the last half of the steps
+STUCK_LOOKS, STUCK_STEPS = 12, 100  # a run that has only begun is not stuck
+COLLAPSING_OPERATORS = ("pca", "standardise", "none")
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """`evidence` is a sentence with numbers; `advice` says what to try, most promising first."""
+
+    name: VerdictName
+    evidence: str
+    advice: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """The medians of the newest diagnostics; None where one of the numbers could not be told."""
+
+    rank: float
+    ratio: float | None  # to the rank of isotropic noise, where that has dimensions enough
+    null: float | None
+    condition: float | None
+    pivot: float | None
+    spread: float | None
+    correlation: float | None
+
+
+def judge(view: RunState) -> Verdict:
+    """What the embeddings that the loss sees say of the run so far."""
+    told = [event for event in view.diagnostics if event.space == "projector"]
+    broken = _diverging(view, told)
+    if broken:
+        return Verdict("diverging", broken, ("a lower optimizer.lr", "a longer schedule.warmup_steps"))
+    if len(told) < LOOKS:
+        return Verdict("unknown", f"{len(told)} of {LOOKS} looks at the embeddings that a verdict needs")
+    now = _look(told[-LOOKS:])
+    if now is None:
+        return Verdict("unknown", "the effective rank of the embeddings cannot be told")
+    rank = _rank_in_words(now)
+    if now.rank <= ONE_DIMENSION and (now.null is None or now.null > 2 * ONE_DIMENSION):
+        return Verdict("collapsed", f"{rank}: the embeddings lie on a line", _advice(view, told[-1]))
+    if now.spread is not None and now.spread < ONE_POINT:
+        spread = f"the standard deviation of the features is {number(now.spread, 2)} of an even spread's"
+        return Verdict("collapsed", f"{spread}: the embeddings are one point", _advice(view, told[-1]))
+    features = _features_gone(view)
+    if features:
+        return Verdict("collapsed", features, _advice(view, told[-1]))
+    lost = _lost_for_nothing(view, told, now)
+    if lost:
+        return Verdict("collapsed", f"{rank}, {lost}", _advice(view, told[-1]))
+    signs = list(_signs(view, told[-1], now))
+    tiny = now.pivot is not None and view.summary.eps == 0 and now.pivot < TINY_PIVOT
+    losing, fallen = len(signs) > 1 or tiny, _fallen(told, now)
+    if losing or fallen:
+        risen = _risen(view, told, now)
+        if risen:
+            return Verdict(
+                "unknown", f"{rank}, {risen}", ("more steps: methods that begin on a line may leave it",)
+            )
+        if losing:
+            return Verdict("collapsing", "; ".join(signs), _advice(view, told[-1]))
+        return Verdict("rank falling", f"{rank}, {fallen}", _advice(view, told[-1]))
+    return _learning(view, rank)
+
+
+def slice_floor(told: Diagnostics, about: ConfigSummary) -> float | None:
+    """The condition number of isotropic noise in a whitening slice; None where the loss whitens none."""
+    from wmse_tui.config.figures import expected_condition_number  # a schema that few readers need
+
+    if told.space != "projector" or about.method != "w_mse" or about.whitening_size <= told.dim + 1:
+        return None
+    return expected_condition_number(told.dim, about.whitening_size)
+
+
+def loss_without_structure(about: ConfigSummary) -> float | None:
+    """The loss that says nothing is learned; None where there is no such value.
+
+    W-MSE and CW-RGP by cosine: 2, for whitened embeddings are centred, so unrelated ones have cosine 0.
+    SimCLR: log(2 N - 1) at a batch of N; embeddings that are all alike leave a guess among 2 N - 1 images.
+    BYOL has none: its embeddings are not centred.
+    """
+    if about.method in ("w_mse", "cw_rgp") and about.normalize:
+        return 2.0
+    if about.method == "simclr" and about.batch_size > 1:
+        return math.log(2 * about.batch_size - 1)
+    return None
+
+
+def _diverging(view: RunState, told: Sequence[Diagnostics]) -> str:
+    if view.loss.last_step and view.loss.values(view.loss.last_step) == (None,):
+        return f"the loss is not finite at step {view.loss.last_step}"
+    if view.exit is not None and view.exit.status == "diverged":
+        return f"the run diverged at step {view.exit.step}"
+    if told and told[-1].effective_rank is None:
+        return f"the embeddings are not finite at step {told[-1].step}"
+    return ""
+
+
+def _look(events: Sequence[Diagnostics]) -> _Look | None:
+    def middle(name: str) -> float | None:
+        values = [getattr(event, name) for event in events]
+        return None if None in values else float(median(values))
+
+    rank, null = middle("effective_rank"), middle("effective_rank_null")
+    if rank is None:
+        return None
+    return _Look(
+        rank=rank,
+        ratio=rank / null if null is not None and null >= SMALL_NULL else None,
+        null=null,
+        condition=middle("condition_number"),
+        pivot=middle("smallest_pivot"),
+        spread=middle("feature_std"),
+        correlation=middle("mean_correlation"),
+    )
+
+
+def _signs(view: RunState, last: Diagnostics, now: _Look) -> Iterator[str]:
+    """What speaks of lost dimensions, each in words with its number."""
+    if now.ratio is not None and now.ratio < LOW_RANK:
+        yield _rank_in_words(now)
+    floor = slice_floor(last, view.summary)
+    if floor is not None and now.condition is not None and now.condition > ILL_CONDITIONED * floor:
+        yield f"the condition number is {number(now.condition, 2)}, that of noise {number(floor, 2)}"
+    whole = view.summary.method == "w_mse"  # random groups of channels have small pivots in their best runs
+    if whole and now.pivot is not None and view.summary.eps == 0 and now.pivot < SMALL_PIVOT:
+        yield f"the smallest pivot of the whitening is {number(now.pivot, 2)} of the largest"
+    if now.correlation is not None and now.correlation > CORRELATED:
+        yield f"dimensions correlate by {number(now.correlation, 2)} on average"
+
+
+def _features_gone(view: RunState) -> str:
+    """Whether the encoder's features, of training, lie on a line or in a point; in words."""
+    told = [event for event in view.diagnostics if event.space == "features"]
+    now = _look(told[-LOOKS:]) if len(told) >= LOOKS else None
+    if now is None:
+        return ""
+    if now.rank <= ONE_DIMENSION and (now.null is None or now.null > 2 * ONE_DIMENSION):
+        return f"the effective rank of the encoder's features is {number(now.rank, 3)}: they lie on a line"
+    if now.spread is not None and now.spread < ONE_POINT:
+        return (
+            f"the encoder's features spread by {number(now.spread, 2)} of an even spread: they are one point"
+        )
+    return ""
+
+
+def _lost_for_nothing(view: RunState, told: Sequence[Diagnostics], now: _Look) -> str:
+    """Whether dimensions went while the loss stayed where nothing is learned; in words.
+
+    So ends whitening onto principal axes, whose loss is that of unrelated views: what is left of the rank is
+    that of the start, shrunk. A healthy run that dips has a falling loss.
+    """
+    nothing = loss_without_structure(view.summary)
+    if nothing is None or now.ratio is None or now.ratio >= SUNK:
+        return ""
+    if len(told) < STUCK_LOOKS or view.loss.last_step < STUCK_STEPS:
+        return ""
+    best = max(event.effective_rank or 0.0 for event in told)
+    loss = _mean_loss(view, view.loss.last_step // 2)
+    if loss is None or loss < STUCK * nothing or now.rank >= LOST * best:
+        return ""
+    return (
+        f"and {number(best, 3)} at its best, while the loss stays at {number(loss, 3)}, and "
+        f"{number(nothing, 3)} means nothing is learned: the embeddings lost dimensions for nothing"
+    )
+
+
+def _fallen(told: Sequence[Diagnostics], now: _Look) -> str:
+    """How far the rank is below its best, where it is low and still falls."""
+    if len(told) < 2 * LOOKS or now.ratio is None or now.ratio >= STILL_LOW:
+        return ""
+    earlier = [event.effective_rank for event in told[:-LOOKS] if event.effective_rank is not None]
+    if len(earlier) < LOOKS or now.rank >= FALLEN * max(earlier) or now.rank >= median(earlier[-LOOKS:]):
+        return ""
+    return f"and {number(max(earlier), 3)} at its best"
+
+
+def _risen(view: RunState, told: Sequence[Diagnostics], now: _Look) -> str:
+    """How far the rank is above its lowest, where it comes back while the loss falls; in words.
+
+    Not where the loss factorises covariances: there pivots tell what nears its end, whatever the rank does.
+    """
+    ranks = [event.effective_rank for event in told[:-LOOKS] if event.effective_rank is not None]
+    windows = [median(ranks[at : at + LOOKS]) for at in range(len(ranks) - LOOKS + 1)]
+    if now.pivot is not None or not windows:
+        return ""
+    lowest = min(windows)
+    since = windows[windows.index(lowest) :]
+    if now.rank < RISEN * lowest or now.rank < STILL_RISING * max(since):
+        return ""
+    last = view.loss.last_step
+    before, lately = _mean_loss(view, last // 2, 3 * last // 4), _mean_loss(view, 3 * last // 4 + 1)
+    if before is None or lately is None or lately >= before:
+        return ""
+    return f"but rises, from {number(lowest, 3)} at its lowest, and the loss falls"
+
+
+def _learning(view: RunState, rank: str) -> Verdict:
+    """The dimensions are there; what of the loss?"""
+    loss, nothing = _recent_loss(view), loss_without_structure(view.summary)
+    if loss is None:
+        return Verdict("unknown", f"{rank}, but there is no loss yet")
+    if view.summary.method == "w_mse" and view.summary.normalize and loss < VIEWS_ALIKE:
+        return Verdict(
+            "unknown",
+            f"{rank}, but the loss is {number(loss, 2)}: the views of an image are nearly the same, "
+            "and telling them alike teaches little",
+            ("stronger augmentation: crop_scale, brightness, contrast, saturation, grayscale_p",),
+        )
+    if nothing is not None and loss >= NOTHING_LEARNED * nothing:
+        return Verdict(
+            "unknown",
+            f"{rank}, but the loss is {number(loss, 3)}, and {number(nothing, 3)} means nothing is learned",
+            ("more steps, if these are the first", "a lower optimizer.lr", "weaker augmentation"),
+        )
+    return Verdict("healthy", rank)
+
+
+def _recent_loss(view: RunState) -> float | None:
+    """The mean of the last twentieth of the steps, ten at least."""
+    last = view.loss.last_step
+    return _mean_loss(view, last - max(9, last // 20))
+
+
+def _mean_loss(view: RunState, first: int, last: int | None = None) -> float | None:
+    """The mean from step `first` on, or up to `last`; of whole buckets."""
+    buckets = view.loss.overview(64, max(1, first), last)
+    return fmean(bucket.mean for bucket in buckets) if buckets else None
+
+
+def _rank_in_words(now: _Look) -> str:
+    share = f", {100 * now.rank / now.null:.0f} % of that of noise" if now.null else ""
+    return f"the effective rank is {number(now.rank, 3)}{share}"
+
+
+def _advice(view: RunState, last: Diagnostics) -> tuple[str, ...]:
+    about = view.summary
+    found = []
+    if about.method == "w_mse" and about.operator in COLLAPSING_OPERATORS:
+        found.append(f"method.operator=cholesky or zca: {about.operator} is known to collapse")
+    if about.method == "w_mse" and about.operator == "iterative":
+        found.append("method.operator=cholesky or zca: iterative whitens only where there is variance left")
+    if about.method == "w_mse" and about.eps >= 0.01:
+        found.append(f"a smaller method.eps ({number(about.eps)} now, 0 in the paper)")
+    if about.method == "w_mse" and 0 < about.whitening_size < 2 * last.dim:
+        found.append(
+            f"method.whitening_size {2 * last.dim}, twice the embedding size, or a smaller projector.dim"
+        )
+    if about.method == "simclr":
+        found.append("a lower method.temperature")
+    found.append("a lower optimizer.lr, or a longer schedule.warmup_steps")
+    if about.method == "byol":
+        found.append("method.momentum nearer to 1")
+    return tuple(found)

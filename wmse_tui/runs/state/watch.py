@@ -1,0 +1,109 @@
+"""A run, watched: the one way from a run directory to its current picture, for every viewer."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
+from wmse_tui.runs.directory import RunDirectory
+from wmse_tui.runs.log.events import Checkpoint
+from wmse_tui.runs.log.reader import EventReader
+from wmse_tui.runs.process.identity import host
+from wmse_tui.runs.process.liveness import Evidence, look, state_of
+from wmse_tui.runs.state.config_summary import summarise
+from wmse_tui.runs.state.fold import fold_all
+from wmse_tui.runs.state.orphan_checkpoints import unlogged_checkpoints
+from wmse_tui.runs.state.run import RunState, Status
+
+
+class RunWatcher:
+    """Polls one run; four times a second is plenty and costs nearly nothing while nothing happens."""
+
+    def __init__(self, run: RunDirectory, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self.run = run
+        self._clock = clock
+        self._reader = EventReader(run.events)
+        self._empty = RunState(run_id=run.id, path=str(run.path), summary=summarise(run.config))
+        self._folded = self._empty
+        self._shown = self._empty
+        self._generation = 0
+        self._grown_at: float | None = None
+        self._grew = False
+        self._found: tuple[RunState, tuple[Checkpoint, ...]] | None = None
+
+    @property
+    def behind(self) -> float | None:
+        """The share of the log that has been read where the last poll ran out of time, else None."""
+        return self._reader.offset / self._reader.size if self._reader.behind else None
+
+    def poll(self, *, budget_seconds: float | None = None) -> RunState:
+        """The run as it is now; the very same object as before where nothing changed.
+
+        Args:
+            budget_seconds: how long to read, though a block at least. A longer log then comes as pictures of
+                its beginning, one a poll, each with more of it (`behind`).
+
+        Raises:
+            StorageError: the log is there and cannot be read.
+        """
+        before, begun = self._folded, self._clock()
+        while True:
+            records = self._reader.poll()
+            if self._reader.generation != self._generation:
+                self._generation = self._reader.generation
+                self._folded = self._empty
+            self._folded = fold_all(self._folded, records)
+            if not self._reader.behind:
+                break
+            if budget_seconds is not None and self._clock() - begun >= budget_seconds:
+                break
+        state, reason, place = self._state(grown=self._folded is not before)
+        shown = replace(
+            self._folded,
+            state=state,
+            state_reason=reason,
+            place=place,
+            unreadable=self._folded.unreadable + self._reader.unreadable,
+            missing=self._reader.missing,
+        )
+        if state == "crashed":  # it may have died between a checkpoint and the line that tells of it
+            shown = replace(shown, checkpoints=(*shown.checkpoints, *self._unlogged()))
+        if shown != self._shown:
+            self._shown = shown
+        return self._shown
+
+    def _unlogged(self) -> tuple[Checkpoint, ...]:
+        """Looked for once for what is folded: nobody makes any while the run has no trainer."""
+        if self._found is None or self._found[0] is not self._folded:
+            self._found = self._folded, unlogged_checkpoints(self.run, self._folded)
+        return self._found[1]
+
+    def _state(self, *, grown: bool) -> tuple[Status, str, int]:
+        if self._reader.behind:  # the last word may be in what is not read yet
+            running = look(self.run).lock_held
+            return ("running", "", 0) if running else ("unknown", "its log is being read", 0)
+        evidence = self._look(grown=grown)
+        state, reason = state_of(self._folded, evidence)
+        number = evidence.place.number if evidence.place is not None and state == "queued" else 0
+        return state, reason, number
+
+    def _look(self, *, grown: bool) -> Evidence:
+        now = self._clock()
+        if self._grown_at is None:
+            self._grown_at = now - self._age()
+        elif grown:
+            self._grown_at, self._grew = now, True
+        return look(self.run, since_growth=now - self._grown_at, grew=self._grew)
+
+    def _age(self) -> float:
+        """Seconds since the last record when the watching begins; 0 where the clocks may differ."""
+        view = self._folded
+        if view.updated is None or view.setup is None or view.setup.host != host():
+            return 0.0
+        return max(0.0, time.time() - view.updated)
+
+
+def view_run(run: RunDirectory) -> RunState:
+    """The run as it is now, for those who look once. Raises StorageError."""
+    return RunWatcher(run).poll()

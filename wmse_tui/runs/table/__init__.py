@@ -1,0 +1,1 @@
+"""Many runs: their index, comparison, the table of the paper, export."""

@@ -1,0 +1,50 @@
+"""Values that were made from files, kept in a private file together with what told the files' state then.
+
+It is a cache: a file that is missing, damaged, too large, of another version or of somebody else's making
+holds nothing, and one that cannot be written does no harm.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Generic, TypeAlias, TypeVar
+
+from pydantic import TypeAdapter
+
+from wmse_tui import __version__
+from wmse_tui.runs.files import publish
+
+Value = TypeVar("Value")
+Stamp: TypeAlias = tuple[int, ...]  # sizes and times of the files that a value was made from
+
+_LARGEST = 64 * 1024 * 1024  # bytes
+
+
+class DiskCache(Generic[Value]):
+    """The file at `path`, which holds values of the type `kind` by name."""
+
+    def __init__(self, path: Path, kind: type[Value], *, version: str = __version__) -> None:
+        self.path = path
+        self._version = version
+        self._adapter: TypeAdapter[Any] = TypeAdapter(tuple[str, dict[str, tuple[Stamp, kind]]])  # type: ignore[valid-type]
+
+    def read(self) -> dict[str, tuple[Stamp, Value]]:
+        """What was kept; each value is of its type, whoever wrote the file."""
+        try:
+            with self.path.open("rb") as file:
+                content = file.read(_LARGEST + 1)
+            if len(content) > _LARGEST:
+                return {}
+            version, found = self._adapter.validate_json(content, strict=True)
+        except (OSError, ValueError):  # ValidationError is a ValueError
+            return {}
+        return found if version == self._version else {}
+
+    def write(self, values: Mapping[str, tuple[Stamp, Value]]) -> None:
+        """Keep `values` and nothing else."""
+        with suppress(OSError, ValueError):  # a lone surrogate in a name is no text
+            content = self._adapter.dump_json((self._version, dict(values)))
+            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            publish(self.path, content)

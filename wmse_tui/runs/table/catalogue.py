@@ -1,0 +1,95 @@
+"""All runs under one root, and the run that a person means."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from pathlib import Path
+
+from wmse_tui.runs.directory import RunDirectory
+from wmse_tui.runs.errors import NotARun, RunAmbiguous, RunNotFound, StorageError
+from wmse_tui.runs.text.sanitize import safe
+
+_SHOWN = 8  # ids in an error text
+
+
+def list_runs(root: Path) -> tuple[RunDirectory, ...]:
+    """The runs under `root`, newest first; none where `root` does not exist.
+
+    A run is as old as its `config.yaml`, which is never written again.
+
+    Raises:
+        StorageError: `root` is there and cannot be read.
+    """
+    try:
+        entries = [
+            RunDirectory(entry.resolve()) for entry in root.iterdir() if not entry.name.startswith(".")
+        ]
+    except FileNotFoundError:
+        return ()
+    except OSError as error:
+        raise StorageError.of("list the runs", root, error) from error
+    aged = []
+    for run in entries:
+        if run.is_run():
+            try:
+                aged.append((run.config.stat().st_mtime_ns, run.id, run))
+            except FileNotFoundError:
+                continue  # removed just now
+    return tuple(run for _, _, run in sorted(aged, key=lambda item: item[:2], reverse=True))
+
+
+def resolve_run(root: Path, text: str) -> RunDirectory:
+    """The run that `text` means: an id, the beginning of one, `last` (the newest), or a path.
+
+    Raises:
+        RunNotFound: no run; the text of the error names the nearest ids.
+        RunAmbiguous: several; the text lists them.
+        NotARun: a path to something else.
+    """
+    if os.sep in text or text in (".", "..") or text.startswith("~"):
+        return _at_path(text)
+    runs = list_runs(root)
+    where = safe(str(root), 200)
+    if not runs:
+        first = "start one: wmse-tui run --preset quickstart"
+        raise RunNotFound(
+            "there are no runs yet", f"looked in {where}", next=(first, "look elsewhere: --runs-dir DIR")
+        )
+    if text == "last":
+        return runs[0]
+    candidates = [run for run in runs if run.id == text] or [
+        run for run in runs if text and run.id.startswith(text)
+    ]
+    if len(candidates) == 1:
+        return candidates[0]
+    if candidates:
+        raise RunAmbiguous(
+            f"several runs begin with {safe(text, 80)!r}", _names([run.id for run in candidates])
+        )
+    nearest = difflib.get_close_matches(text, [run.id for run in runs], n=3, cutoff=0.5)
+    meant = (f"did you mean {' or '.join(nearest)}?",) if nearest else ()
+    listing = "list them: wmse-tui runs"
+    raise RunNotFound(f"there is no run {safe(text, 80)!r}", f"looked in {where}", next=(*meant, listing))
+
+
+def _at_path(text: str) -> RunDirectory:
+    try:
+        path = Path(text).expanduser()
+        there = path.exists()
+        run = RunDirectory(path.resolve())
+    # A zero byte, a name that is too long, a home of nobody: no file system has such a place.
+    except (ValueError, RuntimeError, OSError):
+        there = False
+    if not there:
+        raise RunNotFound("there is no such directory", safe(text, 200))
+    if not run.is_run():
+        raise NotARun(
+            "this directory is not a run", f"{safe(str(path), 200)} has no config.yaml with control/"
+        )
+    return run
+
+
+def _names(ids: list[str]) -> str:
+    more = len(ids) - _SHOWN
+    return ", ".join(ids[:_SHOWN]) + (f" and {more} more" if more > 0 else "")

@@ -1,0 +1,255 @@
+"""Several runs beside each other: what they were told, what they reached, and how far luck goes.
+
+Accuracies are fractions. The final one is that of the last evaluation; the best one was picked with an eye
+on the test images and flatters. Means and spreads are taken over repetitions: completed runs that differ in
+nothing that matters but the seed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from math import sqrt
+from typing import Literal
+
+from wmse_tui.config.names import field_of
+from wmse_tui.runs.log.events import Evaluation
+from wmse_tui.runs.state.run import RunState, Status
+from wmse_tui.runs.table.recipe import Configuration, Value, flat, option_names, repetition_key
+
+MOST = 8  # runs that can be told apart on one chart
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """A run to compare: its picture, and its configuration (`recipe.read_configuration`)."""
+
+    view: RunState
+    configuration: Configuration
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """What one run reached.
+
+    `elapsed_seconds` is all of the trainers' time (`RunState.elapsed`); `training_seconds` and
+    `images_per_second` are of the completed epochs alone, without evaluations.
+    """
+
+    run_id: str
+    path: str
+    title: str
+    preset: str
+    method: str
+    dataset: str
+    seed: int
+    state: Status
+    problem: str  # with its configuration
+    epoch: int
+    epochs: int
+    step: int
+    total_steps: int
+    loss: float | None
+    final_knn: float | None
+    final_linear: float | None
+    final_epoch: int | None  # of the last evaluation
+    best_knn: float | None
+    best_linear: float | None
+    elapsed_seconds: float | None
+    training_seconds: float | None
+    images_per_second: float | None
+    device: str
+    host: str
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """The value of one option in one run: set, absent (its method has no such option) or unreadable."""
+
+    state: Literal["set", "absent", "unreadable"]
+    value: Value = None
+
+    def text(self) -> str:
+        """As one would write it in YAML; empty where it is absent, a question mark where unreadable."""
+        if self.state == "set":
+            return written(self.value)
+        return "" if self.state == "absent" else "?"
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """An option that is not the same in all runs, with its value in each."""
+
+    key: str
+    title: str
+    unit: str
+    settings: tuple[Setting, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """Mean of `n` values and their sample standard deviation (n - 1), None for a single value."""
+
+    n: int
+    mean: float
+    std: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Group:
+    """Runs that repeat one experiment; a spread is over those of `completed` that have the number."""
+
+    places: tuple[int, ...]  # of its runs in the comparison, from 0
+    runs: tuple[str, ...]
+    seeds: tuple[int, ...]
+    completed: tuple[str, ...]
+    final_knn: Spread | None
+    final_linear: Spread | None
+    best_knn: Spread | None
+    best_linear: Spread | None
+    elapsed_seconds: Spread | None
+    training_seconds: Spread | None
+    images_per_second: Spread | None
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Runs in the order in which they were given, how they differ, and which of them repeat each other."""
+
+    results: tuple[Result, ...]
+    differences: tuple[Difference, ...]
+    groups: tuple[Group, ...]
+
+
+def compare(subjects: Sequence[Subject]) -> Comparison:
+    """The comparison of `subjects`; one whose configuration is unreadable takes part with what it reached."""
+    results = tuple(_result(subject) for subject in subjects)
+    return Comparison(results, _differences(subjects), _groups(subjects, results))
+
+
+def spread(values: Sequence[float]) -> Spread | None:
+    """Mean and sample standard deviation; nothing of nothing."""
+    n = len(values)
+    if n == 0:
+        return None
+    mean = sum(values) / n
+    if n == 1:
+        return Spread(1, mean, None)
+    return Spread(n, mean, sqrt(sum((value - mean) ** 2 for value in values) / (n - 1)))
+
+
+def written(value: Value) -> str:
+    """A value as it stands in YAML, on one line."""
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    if isinstance(value, tuple):
+        return f"[{', '.join(map(written, value))}]"
+    return str(value)
+
+
+def _result(subject: Subject) -> Result:
+    view, about = subject.view, subject.view.summary
+    trained = [evaluation for evaluation in view.evaluations if evaluation.step > 0]
+    last = trained[-1] if trained else None
+    seconds = sum(row.seconds for row in view.epoch_rows)
+    return Result(
+        run_id=view.run_id,
+        path=view.path,
+        title=about.title,
+        preset=about.preset,
+        method=about.method,
+        dataset=about.dataset,
+        seed=about.seed,
+        state=view.state,
+        problem=subject.configuration.problem,
+        epoch=view.epoch,
+        epochs=view.epochs,
+        step=view.step,
+        total_steps=view.total_steps,
+        loss=view.loss.last,
+        final_knn=_knn(last),
+        final_linear=_linear(last),
+        final_epoch=last.epoch if last is not None else None,
+        best_knn=_knn(view.best_knn),
+        best_linear=_linear(view.best_linear),
+        elapsed_seconds=view.elapsed if view.started is not None else None,
+        training_seconds=seconds if view.epoch_rows else None,
+        images_per_second=_throughput(view),
+        device=view.setup.device if view.setup is not None else "",
+        host=view.setup.host if view.setup is not None else "",
+    )
+
+
+def _knn(evaluation: Evaluation | None) -> float | None:
+    return evaluation.knn.top1 if evaluation is not None and evaluation.knn is not None else None
+
+
+def _linear(evaluation: Evaluation | None) -> float | None:
+    return evaluation.linear.top1 if evaluation is not None and evaluation.linear is not None else None
+
+
+def _throughput(view: RunState) -> float | None:
+    """Images per second over all completed epochs, each weighing as long as it took."""
+    rows = [(row.images_per_second, row.seconds) for row in view.epoch_rows if row.images_per_second]
+    seconds = sum(took for _, took in rows)
+    return sum(speed * took for speed, took in rows) / seconds if seconds > 0 else view.images_per_second
+
+
+def _differences(subjects: Sequence[Subject]) -> tuple[Difference, ...]:
+    known = [
+        None if s.configuration.experiment is None else flat(s.configuration.experiment) for s in subjects
+    ]
+    found = []
+    for key in option_names():
+        settings = tuple(_setting(values, key) for values in known)
+        if len({setting for setting in settings if setting.state != "unreadable"}) > 1:
+            found.append(Difference(key, _title(key), _unit(key), settings))
+    return tuple(found)
+
+
+def _setting(values: dict[str, Value] | None, key: str) -> Setting:
+    if values is None:
+        return Setting("unreadable")
+    return Setting("set", values[key]) if key in values else Setting("absent")
+
+
+def _title(key: str) -> str:
+    field = field_of(key)
+    return (field.title if field is not None else None) or key
+
+
+def _unit(key: str) -> str:
+    field = field_of(key)
+    extra = field.json_schema_extra if field is not None else None
+    found = extra.get("unit") if isinstance(extra, dict) else None
+    return found if isinstance(found, str) else ""
+
+
+def _groups(subjects: Sequence[Subject], results: Sequence[Result]) -> tuple[Group, ...]:
+    """The runs by what they repeat; one whose configuration is unreadable is in no group."""
+    members: dict[object, list[int]] = {}
+    for place, subject in enumerate(subjects):
+        if subject.configuration.experiment is not None:
+            members.setdefault(repetition_key(subject.configuration.experiment), []).append(place)
+    return tuple(_group(places, [results[place] for place in places]) for places in members.values())
+
+
+def _group(places: Sequence[int], results: Sequence[Result]) -> Group:
+    completed = [result for result in results if result.state == "completed"]
+
+    def over(number: Callable[[Result], float | None]) -> Spread | None:
+        return spread([value for value in map(number, completed) if value is not None])
+
+    return Group(
+        places=tuple(places),
+        runs=tuple(result.run_id for result in results),
+        seeds=tuple(result.seed for result in results),
+        completed=tuple(result.run_id for result in completed),
+        final_knn=over(lambda result: result.final_knn),
+        final_linear=over(lambda result: result.final_linear),
+        best_knn=over(lambda result: result.best_knn),
+        best_linear=over(lambda result: result.best_linear),
+        elapsed_seconds=over(lambda result: result.elapsed_seconds),
+        training_seconds=over(lambda result: result.training_seconds),
+        images_per_second=over(lambda result: result.images_per_second),
+    )

@@ -1,0 +1,78 @@
+"""How long a recipe takes and how much it keeps, told from a run that did the like; nothing is guessed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from wmse_tui.config.figures import checkpoints_kept
+from wmse_tui.config.schema import Experiment
+from wmse_tui.runs.state.run import RunState
+from wmse_tui.runs.table.paper import Cell, OwnRun
+from wmse_tui.runs.table.recipe import deviations, relation
+
+_PACE_NEUTRAL = ("schedule", "optimizer")  # sections whose options leave the time of an epoch as it is
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """What another run lets one expect of a whole run.
+
+    Args:
+        run_id, device, host: of the run that it is told from.
+        seconds: of the trainer's time, evaluations included.
+        checkpoint_bytes: of one checkpoint; None where that run saved none.
+        disk_bytes: of all checkpoints that are kept; None likewise.
+    """
+
+    run_id: str
+    device: str
+    host: str
+    seconds: float
+    checkpoint_bytes: int | None
+    disk_bytes: int | None
+
+
+def model_run(cell: Cell, host: str) -> OwnRun | None:
+    """The run to tell from: of the recipe or of a variant with epochs as long, on `host` if there is one."""
+    same = [*cell.runs, *cell.partial]
+    alike = [variant.run for variant in cell.variants if all(map(_keeps_pace, variant.deviations))]
+    return _first(same, host) or _first(alike, host) or _first([*same, *alike], None)
+
+
+def pacemaker(experiment: Experiment, runs: Iterable[OwnRun], host: str) -> OwnRun | None:
+    """A run of `host` to tell `experiment` from: of its recipe if there is one, or with epochs as long."""
+    known = [run for run in runs if run.experiment is not None and run.epoch > 0 and run.host == host]
+    alike = [run for run in known if run.experiment and _paces(experiment, run.experiment)]
+    same = [run for run in alike if run.experiment and relation(experiment, run.experiment) == "same"]
+    return next(iter([*same, *alike]), None)
+
+
+def _paces(experiment: Experiment, other: Experiment) -> bool:
+    """Whether an epoch of both takes about as long, on the same device."""
+    if relation(experiment, other) == "other" or experiment.compute.device != other.compute.device:
+        return False
+    return all(map(_keeps_pace, deviations(experiment, other)))
+
+
+def forecast(view: RunState, experiment: Experiment) -> Forecast | None:
+    """What the run of `view` lets one expect of `experiment`; None before its first epoch is completed."""
+    if view.epoch < 1 or view.setup is None:
+        return None
+    size = view.checkpoints[-1].bytes if view.checkpoints else None
+    return Forecast(
+        run_id=view.run_id,
+        device=view.setup.device,
+        host=view.setup.host,
+        seconds=view.elapsed / view.epoch * experiment.schedule.epochs,
+        checkpoint_bytes=size,
+        disk_bytes=None if size is None else checkpoints_kept(experiment) * size,
+    )
+
+
+def _keeps_pace(option: str) -> bool:
+    return option != "schedule.batch_size" and option.partition(".")[0] in _PACE_NEUTRAL
+
+
+def _first(runs: Iterable[OwnRun], host: str | None) -> OwnRun | None:
+    return next((run for run in runs if run.epoch > 0 and host in (None, run.host)), None)

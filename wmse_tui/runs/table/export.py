@@ -1,0 +1,258 @@
+"""A comparison as a file: CSV and JSON for programs, Markdown and LaTeX for people.
+
+Programs get fractions and seconds, and the headings say so; people get percent with two decimals, and
+durations in words beside the seconds. The text of a run is made harmless for the reader of each format: what
+a spreadsheet would take for a formula, what would end a cell of a table, what LaTeX would obey.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict
+from types import MappingProxyType
+from typing import TypeAlias
+
+from wmse_tui.runs.state.curves import Curve
+from wmse_tui.runs.table.compare import Comparison, Group, Result, Setting, Spread
+from wmse_tui.runs.table.recipe import carries_out
+from wmse_tui.runs.text.sanitize import safe
+from wmse_tui.runs.text.units import duration
+
+Cell: TypeAlias = str | int | float | None
+
+_FORMULA = ("=", "+", "-", "@", "＝", "＋", "－", "＠")
+_NUMBERS = {  # of a result and of a group: how CSV calls them
+    "final_linear": "final_linear_fraction",
+    "final_knn": "final_knn_fraction",
+    "best_linear": "best_linear_fraction",
+    "best_knn": "best_knn_fraction",
+    "elapsed_seconds": "elapsed_seconds",
+    "training_seconds": "training_seconds",
+    "images_per_second": "images_per_second",
+}
+_FACTS = ("title", "preset", "method", "dataset", "seed", "state", "epoch", "epochs", "step", "final_epoch")
+_MORE_FACTS = ("loss", "device", "host", "problem")
+_RESULT_HEADING = (
+    "run",
+    "state",
+    "seed",
+    "epoch",
+    "linear (%)",
+    "k-NN (%)",
+    "best linear (%)",
+    "best k-NN (%)",
+    "time",
+    "images/s",
+    "device",
+)
+_MARKDOWN = re.compile(r"[\\`*_\[\]<>|~$&]")
+_LATEX = {
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
+    **{character: f"\\{character}" for character in "&%$#_{}"},
+}
+
+
+def to_csv(comparison: Comparison) -> str:
+    """One row for each run, then mean and standard deviation of runs that repeat each other (RFC 4180).
+
+    Accuracies are fractions in [0, 1], and their headings say so. The options that differ are the columns
+    `config.*`, empty where a run has no such option.
+    """
+    options = [f"config.{difference.key}" for difference in comparison.differences]
+    heading = ["row", "group", "n", "run", *_FACTS, *_NUMBERS.values(), *_MORE_FACTS, *options]
+    group_of = {place: number for number, group in enumerate(comparison.groups, 1) for place in group.places}
+    rows: list[list[Cell]] = []
+    for place, result in enumerate(comparison.results):
+        facts = [getattr(result, name) for name in (*_FACTS, *_NUMBERS, *_MORE_FACTS)]
+        settings = [_setting_cell(difference.settings[place]) for difference in comparison.differences]
+        rows.append(["run", group_of.get(place), None, result.run_id, *facts, *settings])
+    for number, group in enumerate(comparison.groups, 1):
+        if len(group.completed) > 1:
+            rows += _group_rows(number, group, len(heading))
+    return _csv(heading, rows)
+
+
+def to_json(comparison: Comparison) -> str:
+    """Everything, as an object; accuracies are fractions in [0, 1] and times seconds."""
+    values = {
+        "v": 1,
+        "units": {"accuracies": "fractions in [0, 1]", "times": "seconds"},
+        "runs": [asdict(result) for result in comparison.results],
+        "differences": [asdict(difference) for difference in comparison.differences],
+        "groups": [asdict(group) for group in comparison.groups],
+    }
+    return json.dumps(values, indent=2, allow_nan=False) + "\n"
+
+
+def to_markdown(comparison: Comparison) -> str:
+    """Tables in GitHub's Markdown: results, options that differ, repetitions; accuracies in percent."""
+    blocks = [_markdown_table(_RESULT_HEADING, [_result_row(result) for result in comparison.results])]
+    if comparison.differences:
+        heading = ["option", *(result.run_id for result in comparison.results)]
+        rows = [[d.key, *(setting.text() or "-" for setting in d.settings)] for d in comparison.differences]
+        blocks.append("Options that differ:\n\n" + _markdown_table(heading, rows))
+    repeated = [group for group in comparison.groups if len(group.runs) > 1]
+    if repeated:
+        heading = ["repetitions", "seeds", "completed", "linear (%)", "k-NN (%)"]
+        rows = [_group_row(group) for group in repeated]
+        said = "Mean and sample standard deviation over the completed runs that differ in the seed only:"
+        blocks.append(f"{said}\n\n{_markdown_table(heading, rows)}")
+    return "\n".join(blocks)
+
+
+def to_latex(comparison: Comparison) -> str:
+    """A booktabs table with one row for each experiment: mean and sample standard deviation in percent."""
+    shown = [place for place, d in enumerate(comparison.differences) if not carries_out(d.key)]
+    keys = [_latex(comparison.differences[place].key) for place in shown]
+    rows, unfinished = [], False
+    for first, group in _experiments(comparison):
+        result = comparison.results[first]
+        settings = [_latex(comparison.differences[place].settings[first].text()) for place in shown]
+        incomplete = result.state != "completed"
+        unfinished = unfinished or incomplete
+        numbers = [_latex_number(result, group, name) for name in ("final_linear", "final_knn")]
+        n = "--" if incomplete else str(len(group.completed) if group is not None else 1)
+        rows.append([_latex(result.title or result.run_id), *settings, *numbers, n])
+    heading = ["", *keys, r"linear (\%)", r"$k$-NN (\%)", "$n$"]
+    lines = [
+        r"% \usepackage{booktabs}",
+        "% Accuracies of the last evaluation; mean and sample standard deviation over n completed runs.",
+        rf"\begin{{tabular}}{{l{'l' * len(keys)}rrr}}",
+        r"\toprule",
+        " & ".join(heading) + r" \\",
+        r"\midrule",
+        *(" & ".join(row) + r" \\" for row in rows),
+        r"\bottomrule",
+    ]
+    if unfinished:
+        note = r"\footnotesize $^{\dagger}$ Not completed: its last evaluation so far."
+        lines.append(rf"\multicolumn{{{len(heading)}}}{{l}}{{{note}}} \\")
+    return "\n".join([*lines, r"\end{tabular}", ""])
+
+
+def curves_csv(curves: Sequence[Curve], *, quantity: str, axis: str) -> str:
+    """The points of curves that are labelled with their runs, one a row (RFC 4180)."""
+    rows: list[list[Cell]] = [
+        [curve.label, quantity, axis, x, y] for curve in curves for x, y in zip(curve.x, curve.y, strict=True)
+    ]
+    return _csv(["run", "quantity", "axis", "x", "y"], rows)
+
+
+def _group_rows(number: int, group: Group, width: int) -> list[list[Cell]]:
+    """Mean and standard deviation of a group under the columns of `to_csv`."""
+    spreads = [getattr(group, name) for name in _NUMBERS]
+    before: list[Cell] = [""] * (1 + len(_FACTS))
+    after: list[Cell] = [""] * (width - 3 - len(before) - len(spreads))
+    means = [spread.mean if spread is not None else None for spread in spreads]
+    stds = [spread.std if spread is not None else None for spread in spreads]
+    n = len(group.completed)
+    return [["mean", number, n, *before, *means, *after], ["std", number, n, *before, *stds, *after]]
+
+
+def _csv(heading: Sequence[str], rows: Iterable[Sequence[Cell]]) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\r\n")
+    writer.writerow(heading)
+    writer.writerows([_csv_cell(cell) for cell in row] for row in rows)
+    return text.getvalue()
+
+
+def _csv_cell(cell: Cell) -> str:
+    """Numbers stay numbers; text that a spreadsheet would compute gets an apostrophe in front."""
+    if cell is None:
+        return ""
+    if isinstance(cell, float):
+        return f"{cell:.9g}"
+    if not isinstance(cell, str):
+        return str(cell)
+    text = safe(cell)
+    return f"'{text}" if text.lstrip().startswith(_FORMULA) else text
+
+
+def _setting_cell(setting: Setting) -> Cell:
+    value = setting.value
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return value
+    return setting.text()
+
+
+def _result_row(result: Result) -> list[str]:
+    accuracies = (result.final_linear, result.final_knn, result.best_linear, result.best_knn)
+    seconds, speed = result.elapsed_seconds, result.images_per_second
+    return [
+        result.run_id,
+        result.state,
+        str(result.seed),
+        f"{result.epoch}/{result.epochs or '?'}",
+        *("-" if accuracy is None else f"{100 * accuracy:.2f}" for accuracy in accuracies),
+        "-" if seconds is None else f"{seconds:.0f} s ({duration(seconds)})",
+        "-" if speed is None else f"{speed:.0f}",
+        result.device or "-",
+    ]
+
+
+def _group_row(group: Group) -> list[str]:
+    return [
+        ", ".join(group.runs),
+        ", ".join(map(str, group.seeds)),
+        f"{len(group.completed)} of {len(group.runs)}",
+        *("-" if s is None else _plus_minus(s, "±") for s in (group.final_linear, group.final_knn)),
+    ]
+
+
+def _plus_minus(spread: Spread, sign: str) -> str:
+    """A spread of fractions, in percent."""
+    mean = f"{100 * spread.mean:.2f}"
+    return mean if spread.std is None else f"{mean} {sign} {100 * spread.std:.2f}"
+
+
+def _markdown_table(heading: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [heading, ["---"] * len(heading), *rows]
+    return "".join(f"| {' | '.join(map(_markdown, line))} |\n" for line in lines)
+
+
+def _markdown(text: str) -> str:
+    return _MARKDOWN.sub(r"\\\g<0>", safe(text))
+
+
+def _latex(text: str) -> str:
+    """Two hyphens would become a dash; a bracket or an asterisk behind the end of a row, its argument."""
+    escaped = "".join(_LATEX.get(character, character) for character in safe(text))
+    escaped = re.sub("-(?=-)", "-{}", escaped)
+    return f"{{}}{escaped}" if escaped.startswith(("[", "*")) else escaped
+
+
+def _latex_number(result: Result, group: Group | None, name: str) -> str:
+    if group is not None:
+        spread: Spread | None = getattr(group, name)
+        return "--" if spread is None else f"${_plus_minus(spread, chr(92) + 'pm')}$"
+    value: float | None = getattr(result, name)
+    dagger = "" if result.state == "completed" else r"^{\dagger}"
+    return "--" if value is None else f"${100 * value:.2f}{dagger}$"
+
+
+def _experiments(comparison: Comparison) -> Iterator[tuple[int, Group | None]]:
+    """A run that stands for each group of which some completed; the runs of other groups by themselves."""
+    alone = set(range(len(comparison.results)))
+    stands: dict[int, Group] = {}
+    for group in comparison.groups:
+        ended = [place for place in group.places if comparison.results[place].state == "completed"]
+        if ended:
+            alone -= set(group.places)
+            stands[ended[0]] = group
+    for place in sorted({*alone, *stands}):
+        yield place, stands.get(place)
+
+
+FORMATS: Mapping[str, Callable[[Comparison], str]] = MappingProxyType(
+    {"csv": to_csv, "json": to_json, "markdown": to_markdown, "latex": to_latex}
+)

@@ -1,0 +1,297 @@
+"""All runs under one root, each in a few words and numbers: what a list needs, and cheap to ask for again.
+
+A run is folded once. From then on its files are only looked at (log, trainer.json, queue.lock),
+and the lock of one whose log has no last word. What was made of runs with a last word is kept in the cache
+folder, so that the next program that lists them need not fold them either.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated, TypeAlias
+
+from pydantic import Field
+
+from wmse_tui.config.locations import cache_dir
+from wmse_tui.runs.annotations import Annotations, read_annotations
+from wmse_tui.runs.directory import RunDirectory
+from wmse_tui.runs.errors import LocksUnsupported, StorageError
+from wmse_tui.runs.process.lock import held
+from wmse_tui.runs.state.config_summary import summarise
+from wmse_tui.runs.state.run import ENDED, RunState, Status
+from wmse_tui.runs.state.verdict import VerdictName
+from wmse_tui.runs.state.watch import RunWatcher
+from wmse_tui.runs.table.cache import DiskCache, Stamp
+
+SPARKS = 32
+_SPOKEN: tuple[Status, ...] = tuple(state for state in ENDED if state != "crashed")  # those with a last word
+_SILENT: tuple[Status, ...] = ("new", "crashed")  # nobody trains them, as long as nobody holds the lock
+_SAVED_EVERY = 50  # newly read runs
+_UNSAID = Annotations()
+
+Number: TypeAlias = Annotated[float, Field(allow_inf_nan=False)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunRow:
+    """One run as a list shows it; times are unix seconds, accuracies fractions."""
+
+    run_id: str
+    path: str
+    state: Status
+    state_reason: str = ""
+    place: int = 0  # in the queue, from 1; 0 where it does not wait
+    title: str = ""
+    preset: str = ""
+    method: str = ""
+    dataset: str = ""
+    arch: str = ""
+    seed: int = 0
+    host: str = ""  # these two of the latest attempt
+    device: str = ""
+    attempt: int = 0
+    epoch: int = 0
+    epochs: int = 0
+    step: int = 0
+    loss: Number | None = None
+    sparkline: tuple[Number, ...] = ()  # the loss of the whole run in at most SPARKS buckets
+    best_knn: Number | None = None
+    best_linear: Number | None = None
+    final_knn: Number | None = None  # of the last evaluation
+    final_linear: Number | None = None
+    verdict: VerdictName = "unknown"
+    started: Number | None = None
+    updated: Number | None = None
+    ended: Number | None = None
+    tags: tuple[str, ...] = ()
+    note: str = ""
+    problem: str = ""  # why the log cannot be read
+
+
+def digest(view: RunState, annotations: Annotations = _UNSAID) -> RunRow:
+    """What a list says of the run in `view`."""
+    about, setup = view.summary, view.setup
+    best_knn, best_linear = view.best_knn, view.best_linear
+    last = next((evaluation for evaluation in reversed(view.evaluations) if evaluation.step > 0), None)
+    return RunRow(
+        run_id=view.run_id,
+        path=view.path,
+        state=view.state,
+        state_reason=view.state_reason,
+        place=view.place,
+        title=about.title,
+        preset=about.preset,
+        method=about.method,
+        dataset=about.dataset,
+        arch=about.arch,
+        seed=about.seed,
+        host=setup.host if setup is not None else "",
+        device=setup.device if setup is not None else "",
+        attempt=view.attempt,
+        epoch=view.epoch,
+        epochs=view.epochs,
+        step=view.step,
+        loss=view.loss.last,
+        sparkline=tuple(bucket.mean for bucket in view.loss.overview(SPARKS)),
+        best_knn=best_knn.knn.top1 if best_knn and best_knn.knn else None,
+        best_linear=best_linear.linear.top1 if best_linear and best_linear.linear else None,
+        final_knn=last.knn.top1 if last and last.knn else None,
+        final_linear=last.linear.top1 if last and last.linear else None,
+        verdict=view.verdict.name,
+        started=view.started,
+        updated=view.updated,
+        ended=view.updated if view.ended else None,
+        tags=annotations.tags,
+        note=annotations.note,
+    )
+
+
+@dataclass(slots=True)
+class _Run:
+    """What is known of one run."""
+
+    run: RunDirectory
+    made: int  # when its configuration was put in place
+    watcher: RunWatcher | None = None
+    stamp: Stamp = ()  # of log, trainer.json and queue.lock before the digest was made of them
+    digest: RunRow | None = None
+    annotations: Annotations = _UNSAID
+    annotated: Stamp = ()
+
+    @property
+    def started_over(self) -> bool:
+        """Whether its log is to be read from the beginning, or that has not come to the end yet."""
+        return self.watcher is None or self.watcher.behind is not None
+
+
+class RunIndex:
+    """The runs under `root`, for one thread.
+
+    Args:
+        root: the folder of run directories.
+        kept: where to keep what was made of ended runs; None: in the cache folder, by root.
+
+    Attributes:
+        loading: runs that have not been read to their end.
+    """
+
+    def __init__(self, root: Path, *, kept: Path | None = None) -> None:
+        self.root = root
+        self.loading = 0
+        name = hashlib.sha256(os.fsencode(root.absolute())).hexdigest()[:32]
+        self._kept = DiskCache(kept or cache_dir() / "digests" / f"{name}.json", RunRow)
+        self._on_disk: dict[str, tuple[Stamp, RunRow]] | None = None
+        self._runs: dict[tuple[str, int], _Run] = {}
+        self._unsaved = 0
+        self._told: tuple[RunRow, ...] = ()
+
+    def refresh(self, budget_seconds: float | None = None) -> tuple[RunRow, ...]:
+        """The runs as they are now, newest first; the very same tuple where nothing changed.
+
+        Args:
+            budget_seconds: how long to read logs. What was not read in that time is read by the next calls; a
+                run that was never read to its end is left out until then.
+
+        Raises:
+            StorageError: the root is there and cannot be read.
+        """
+        deadline = None if budget_seconds is None else time.monotonic() + budget_seconds
+        self._scan()
+        runs = sorted(self._runs.values(), key=lambda known: (known.made, known.run.id), reverse=True)
+        stale = [known for known in runs if self._is_stale(known)]
+        begun = False
+        for known in sorted(stale, key=lambda known: known.started_over):  # what is quick comes first
+            if known.started_over and begun and deadline is not None and time.monotonic() >= deadline:
+                break
+            begun = begun or known.started_over
+            self._read(known, deadline)
+        self.loading = sum(known.started_over and not _is_broken(known) for known in stale)
+        if self._unsaved >= (_SAVED_EVERY if self.loading else 1):
+            self._save()
+        told = tuple(known.digest for known in runs if known.digest is not None)
+        if told != self._told:
+            self._told = told
+        return self._told
+
+    def _scan(self) -> None:
+        """Take note of the runs that have come and gone."""
+        try:
+            with os.scandir(self.root) as entries:
+                found = [(entry.name, entry.inode()) for entry in entries if not entry.name.startswith(".")]
+        except FileNotFoundError:
+            found = []
+        except OSError as error:
+            raise StorageError.of("list the runs", self.root, error) from error
+        before, self._runs = self._runs, {}
+        for key in found:
+            known = before.get(key)
+            made = None if known is None else _made(known.run)
+            if known is None or made is None:
+                known = _new(self.root / key[0])
+            else:
+                known.made = made  # a run that is being copied here gets its times last
+            if known is not None:
+                self._runs[key] = known
+
+    def _is_stale(self, known: _Run) -> bool:
+        """Whether the log must be looked into; what else has changed is taken over here."""
+        annotated = _stamp(known.run.annotations)
+        if annotated != known.annotated:
+            known.annotated, known.annotations = annotated, read_annotations(known.run)
+            if known.digest is not None:
+                known.digest = _with_annotations(known.digest, known.annotations)
+        stamp = _run_stamp(known.run)
+        if known.digest is None:
+            self._take_kept(known, stamp)
+        if known.digest is None or known.stamp != stamp or not _at_rest(known, known.digest):
+            return True
+        known.watcher = None  # nothing will come, and what it folded may be large
+        return False
+
+    def _take_kept(self, known: _Run, stamp: Stamp) -> None:
+        if self._on_disk is None:
+            self._on_disk = self._kept.read()
+        kept_stamp, kept = self._on_disk.get(known.run.id, ((), None))
+        if kept is not None and kept_stamp == stamp and kept.state in _SPOKEN:
+            kept = replace(kept, run_id=known.run.id, path=str(known.run.path))
+            known.digest, known.stamp = _with_annotations(kept, known.annotations), stamp
+
+    def _read(self, known: _Run, deadline: float | None) -> None:
+        stamp = _run_stamp(known.run)
+        known.watcher = known.watcher or RunWatcher(known.run)
+        left = None if deadline is None else max(0.0, deadline - time.monotonic())
+        try:
+            view, problem = known.watcher.poll(budget_seconds=left), ""
+        except StorageError as error:
+            problem = f"{error.title}: {error.detail}"
+            about = summarise(known.run.config)
+            view = RunState(run_id=known.run.id, path=str(known.run.path), summary=about, state="unknown")
+            known.watcher = None
+        if known.watcher is None or known.watcher.behind is None:
+            known.digest = replace(
+                digest(view, known.annotations), problem=problem, state_reason=view.state_reason or problem
+            )
+            known.stamp = stamp
+            self._unsaved += view.state in _SPOKEN
+
+    def _save(self) -> None:
+        self._unsaved = 0
+        self._kept.write(
+            {
+                known.run.id: (known.stamp, replace(known.digest, run_id="", path="", tags=(), note=""))
+                for known in self._runs.values()
+                if known.digest is not None and known.digest.state in _SPOKEN
+            }
+        )
+
+
+def _new(path: Path) -> _Run | None:
+    run = RunDirectory(path.resolve())
+    made = _made(run) if run.is_run() else None
+    return None if made is None else _Run(run, made)
+
+
+def _made(run: RunDirectory) -> int | None:
+    try:
+        return run.config.stat().st_mtime_ns
+    except OSError:
+        return None  # removed just now
+
+
+def _is_broken(known: _Run) -> bool:
+    return known.digest is not None and known.digest.problem != ""
+
+
+def _at_rest(known: _Run, last: RunRow) -> bool:
+    """Whether nobody trains the run, as far as its lock says; `last` is of the log as it is."""
+    if last.state in _SPOKEN:
+        return True  # whoever takes it up says so in trainer.json
+    try:
+        return last.state in _SILENT and not held(known.run.lock)
+    except (LocksUnsupported, StorageError):
+        return False
+
+
+def _with_annotations(said: RunRow, annotations: Annotations) -> RunRow:
+    return replace(said, tags=annotations.tags, note=annotations.note)
+
+
+def _run_stamp(run: RunDirectory) -> Stamp:
+    """What changes whenever the run has news that its locks alone do not tell."""
+    return _stamp(run.events, run.trainer_json, run.queue_lock)
+
+
+def _stamp(*paths: Path) -> Stamp:
+    """Size and time of each file, -1 for one that is not there."""
+    found: list[int] = []
+    for path in paths:
+        try:
+            status = path.stat()
+            found += (status.st_size, status.st_mtime_ns)
+        except OSError:
+            found += (-1, -1)
+    return tuple(found)

@@ -1,0 +1,116 @@
+"""What an event says, in one line each: the wording that every output shares."""
+
+from __future__ import annotations
+
+from wmse_tui.runs.log.events import Control, Error, Evaluation, Exit, KnnResult, LinearResult, Notice, Phase
+from wmse_tui.runs.text.units import duration, number, percent, rate, size
+
+
+def knn_sentence(result: KnnResult) -> str:
+    """Return "5-NN 81.20 %", with the metric where it is not the paper's."""
+    metric = "" if result.metric == "euclidean" else f" ({result.metric})"
+    return f"{result.k}-NN{metric} {percent(result.top1)}"
+
+
+def linear_sentence(result: LinearResult) -> str:
+    """Return "linear 84.01 %", with the top-5 accuracy where there is one."""
+    top5 = "" if result.top5 is None else f" (top-5 {percent(result.top5)})"
+    return f"linear {percent(result.top1)}{top5}"
+
+
+def accuracies(evaluation: Evaluation) -> str:
+    """Return the accuracies of one evaluation: "5-NN 81.20 %, linear 84.01 % (top-5 99.10 %)"."""
+    parts = []
+    if evaluation.knn is not None:
+        parts.append(knn_sentence(evaluation.knn))
+    if evaluation.linear is not None:
+        parts.append(linear_sentence(evaluation.linear))
+    if evaluation.raw_pixels is not None:
+        parts.append(f"raw pixels {percent(evaluation.raw_pixels)}")
+    return ", ".join(parts) or "nothing to evaluate"
+
+
+def evaluation_sentence(evaluation: Evaluation) -> str:
+    """Return the line of one evaluation; epoch 0 is named for what it is."""
+    when = "untrained encoder" if evaluation.step == 0 else f"epoch {evaluation.epoch}"
+    where = f"{evaluation.train_split} -> {evaluation.test_split}"
+    return f"evaluation  {when}: {accuracies(evaluation)}  [{where}, {duration(evaluation.seconds)}]"
+
+
+def phase_sentence(phase: Phase) -> str:
+    """Return what the trainer is busy with, and how far it is where that is known."""
+    text = PHASES.get(phase.name, phase.name)
+    if phase.detail:
+        text += f" {phase.detail}"
+    if phase.done is None:
+        return text
+    if phase.unit in ("bytes", "B"):
+        done, total = size(phase.done), size(phase.total)
+    else:
+        done = f"{phase.done:g}"
+        total = "-" if phase.total is None else f"{phase.total:g} {phase.unit}".rstrip()
+    return f"{text}: {done}" if phase.total is None else f"{text}: {done} of {total}"
+
+
+PHASES = {
+    "start": "starting",
+    "download": "downloading",
+    "data": "preparing the data",
+    "compile": "compiling the networks, which takes a minute or so",
+    "graph": "recording a step as a CUDA graph",
+    "trial": "trying one step and one batch of an evaluation",
+    "train": "training",
+    "evaluate": "evaluating",
+    "features": "evaluating: features",
+    "batch norm": "evaluating: statistics of batch norm",
+    "knn": "evaluating: nearest neighbours",
+    "linear": "evaluating: linear probe",
+    "lidar": "evaluating: LiDAR",
+    "checkpoint": "saving a checkpoint",
+    "paused": "paused",
+}
+
+
+def notice_sentence(notice: Notice) -> str:
+    """Return a notice with its level in front unless it is plain information."""
+    return f"{'note' if notice.level == 'info' else notice.level}  {notice.text}"
+
+
+def error_sentence(error: Error) -> str:
+    """Return what failed, with the code by which it can be looked up: the same words wherever it is told."""
+    return f"{error.title} [{error.code}]"
+
+
+def control_sentence(control: Control) -> str:
+    """Return the trainer's answer to a request."""
+    command = control.command.replace("_", " ")
+    return f"request  {command}: {control.outcome}" + (f", {control.text}" if control.text else "")
+
+
+def exit_sentence(event: Exit) -> str:
+    """Return how an attempt ended and how far it was."""
+    return f"{event.status}  epoch {event.epoch}, step {event.step}, after {duration(event.seconds)}"
+
+
+def progress_sentence(
+    *,
+    epoch: int,
+    epochs: int | None,
+    step: int,
+    total_steps: int | None,
+    loss: float | None,
+    lr: float | None,
+    images_per_second: float | None,
+    seconds_left: float | None = None,
+) -> str:
+    """Return the line of an epoch or of a long epoch's middle."""
+    of_epochs = f"/{epochs}" if epochs else ""
+    of_steps = f"/{total_steps}" if total_steps else ""
+    parts = [f"epoch {epoch}{of_epochs}", f"step {step}{of_steps}", f"loss {number(loss)}"]
+    if lr is not None:
+        parts.append(f"lr {number(lr, 3)}")
+    if images_per_second is not None:
+        parts.append(rate(images_per_second))
+    if seconds_left is not None:
+        parts.append(f"{duration(seconds_left)} left")
+    return "  ".join(parts)
