@@ -30,7 +30,7 @@ note  5000 of 50000 images are used
 @pytest.fixture
 def view(records: tuple[Record, ...]) -> RunState:
     """The short run after its first epoch."""
-    return replace(fold_all(RunState(run_id="a-run"), records[:9]), state="running")
+    return replace(fold_all(RunState(run_id="a-run"), records[:9]), status="running")
 
 
 def text_of(shown: Frame, width: int = 80) -> str:
@@ -74,13 +74,13 @@ def test_what_the_command_says_can_be_read_whole_in_eighty_columns(view: RunStat
 
 
 def test_a_completed_run_has_full_bars_and_no_message(records: tuple[Record, ...]) -> None:
-    shown = frame(replace(fold_all(RunState(run_id="a-run"), records), state="completed"), "stopping")
+    shown = frame(replace(fold_all(RunState(run_id="a-run"), records), status="completed"), "stopping")
     assert (shown.epoch, shown.step) == ((2, 2), (4, 4))
     assert "stopping" not in text_of(shown)
 
 
 def test_a_run_that_has_not_reported_yet_has_a_frame(view: RunState) -> None:
-    text = text_of(frame(RunState(run_id="a-run", state="starting")))
+    text = text_of(frame(RunState(run_id="a-run", status="starting")))
     assert text.startswith("a-run  starting\n")
     assert "0/?" in text
     assert "loss" not in text  # nothing is shown of what is not known yet

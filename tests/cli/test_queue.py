@@ -74,7 +74,7 @@ def test_the_order_is_changed_by_commands(cli: Cli) -> None:
 def test_nothing_is_queued_after_what_will_not_complete(cli: Cli, tmp_path: Path) -> None:
     cli(*QUEUE, "--name", "a")
     assert cli(*QUEUE, "--name", "b", "--after", "a").exit_code == 0
-    assert view_run(list_runs(tmp_path / "runs")[0]).state_reason == "after a"
+    assert view_run(list_runs(tmp_path / "runs")[0]).status_reason == "after a"
     assert cli(*QUEUE, "--after", "none").exit_code == 2
     assert len(list_runs(tmp_path / "runs")) == 2
 

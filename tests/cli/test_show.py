@@ -114,13 +114,13 @@ def test_the_load_of_the_machine_is_told_of_a_run_that_goes_on(make_run: MakeRun
         cpu_count=16,
         memory=6.5e8,
     )
-    view = replace(view_run(make_run(upto=9)), resource_rows=(used,), state="running")
+    view = replace(view_run(make_run(upto=9)), resource_rows=(used,), status="running")
     told = "GPU 97 %, GPU memory 21.0 GB of 85.0 GB, 61 °C, 512 W, 1.2 of 16 cores, memory 650 MB"
     assert f"load        {told}" in report(view).splitlines()
     assert "load        memory 1.0 kB" in report(
         replace(view, resource_rows=(Resources(step=1, memory=1000.0),))
     )
-    assert "\nload" not in report(replace(view, state="completed"))
+    assert "\nload" not in report(replace(view, status="completed"))
 
 
 def test_an_interrupted_run_says_how_to_go_on_and_that_its_number_is_not_comparable(
@@ -148,7 +148,7 @@ def test_an_error_is_shown_with_what_is_saved_and_what_to_do(make_run: MakeRun) 
         next=("a larger whitening size", "a lower learning rate"),
         stage="training",
     )
-    view = replace(view_run(make_run()), error=error, state="diverged")
+    view = replace(view_run(make_run()), error=error, status="diverged")
     assert report(view).splitlines()[-7:] == [
         "error       a slice has no Cholesky factor [E_WHITENING]",
         "            128 samples",
@@ -169,7 +169,7 @@ def test_of_many_evaluations_the_first_and_the_newest_are_shown(make_run: MakeRu
 
 def test_nothing_in_a_log_can_control_the_terminal(make_run: MakeRun) -> None:
     notice = Notice("warning", "W", "class \x1b]52;c;eA==\x07 \x9b31m \u202e")
-    text = report(replace(view_run(make_run()), notices=(notice,), state_reason="\x1b[2J"))
+    text = report(replace(view_run(make_run()), notices=(notice,), status_reason="\x1b[2J"))
     assert not {"\x1b", "\x07", "\x9b", "\u202e"} & set(text)
 
 

@@ -98,7 +98,7 @@ def test_the_first_signal_has_the_run_saved_and_stopped(
     assert "the trainer answered: saving, then leaving" in err
     assert err.splitlines()[-1] == "Go on with it: wmse-tui resume mine"
     assert "stopped  epoch 1, step 4" in out
-    assert view_run(run).state == "stopped"
+    assert view_run(run).status == "stopped"
 
 
 def test_a_trainer_that_does_not_look_for_requests_gets_sigterm(start: Start, run: RunDirectory) -> None:
@@ -108,7 +108,7 @@ def test_a_trainer_that_does_not_look_for_requests_gets_sigterm(start: Start, ru
     _, err = process.communicate(timeout=PATIENCE)
     assert process.returncode == 143
     assert "no answer yet: SIGTERM sent to the trainer" in err
-    assert view_run(run).state == "stopped"
+    assert view_run(run).status == "stopped"
 
 
 def test_the_second_ctrl_c_leaves_and_the_trainer_goes_on_saving(start: Start, run: RunDirectory) -> None:
@@ -122,8 +122,8 @@ def test_the_second_ctrl_c_leaves_and_the_trainer_goes_on_saving(start: Start, r
     assert process.returncode == 130
     assert "Left without waiting: the trainer saves and stops by itself. See: wmse-tui show mine" in err
     assert "goes on" not in err
-    assert view_run(run).state == "running"
-    until(lambda: view_run(run).state == "stopped")
+    assert view_run(run).status == "running"
+    until(lambda: view_run(run).status == "stopped")
 
 
 def test_one_key_press_that_arrives_twice_counts_once(start: Start, run: RunDirectory) -> None:
@@ -134,7 +134,7 @@ def test_one_key_press_that_arrives_twice_counts_once(start: Start, run: RunDire
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=PATIENCE)
     assert "Left" not in err
-    assert view_run(run).state == "stopped"
+    assert view_run(run).status == "stopped"
 
 
 def test_a_hang_up_leaves_at_once_and_the_run_goes_on(start: Start, run: RunDirectory) -> None:
@@ -143,7 +143,7 @@ def test_a_hang_up_leaves_at_once_and_the_run_goes_on(start: Start, run: RunDire
     process.send_signal(signal.SIGHUP)
     process.communicate(timeout=PATIENCE)
     assert process.returncode == 129
-    assert view_run(run).state == "running"
+    assert view_run(run).status == "running"
 
 
 def test_an_interruption_before_the_trainer_listens_keeps_nothing(start: Start, run: RunDirectory) -> None:
@@ -176,7 +176,7 @@ def test_ctrl_c_of_attach_leaves_the_run_alone(start: Start, run: RunDirectory) 
     _, err = attached.communicate(timeout=PATIENCE)
     assert attached.returncode == 130
     assert "Left; the run goes on by itself" in err
-    assert view_run(run).state == "running"
+    assert view_run(run).status == "running"
     assert view_run(run).controls == ()
 
 

@@ -69,7 +69,7 @@ def test_kill9_resume_bitwise(tmp_path: Path, record_property: Record) -> None:
         how = signal.SIGTERM if number % 5 == 4 else signal.SIGKILL
         process.send_signal(how)
         code = process.wait(60)
-        if view_run(killed).state == "completed":
+        if view_run(killed).status == "completed":
             break
         kills += code == -signal.SIGKILL
         terms += how == signal.SIGTERM
@@ -82,7 +82,7 @@ def test_kill9_resume_bitwise(tmp_path: Path, record_property: Record) -> None:
     assert campaign.same(ours, theirs)
     view = view_run(killed)
     assert view.loss.values() == view_run(whole).loss.values()
-    assert (view.missing, view.unreadable, view.state) == (0, 0, "completed")
+    assert (view.missing, view.unreadable, view.status) == (0, 0, "completed")
     for name, value in (("tries", kills + terms), ("kills", kills), ("terminated", terms), ("torn", torn)):
         record_property(name, value)
 

@@ -45,7 +45,7 @@ def start(run: RunDirectory, *before: str) -> subprocess.Popen[bytes]:
 def failed(run: RunDirectory, process: subprocess.Popen[bytes]) -> RunState:
     assert process.wait(120) == 1, run.trainer_log.read_text()
     view = view_run(run)
-    assert view.state == "failed"
+    assert view.status == "failed"
     return view
 
 

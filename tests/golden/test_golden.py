@@ -83,7 +83,7 @@ def test_they_are_listed_and_fold_to_what_they_were(golden: Path) -> None:
         now = view_run(run).to_dict()
         assert {field: now[field] for field in told} == told
         short = digest(view_run(run))
-        assert (short.state, short.step, short.loss) == (told["state"], told["step"], told["loss"])
+        assert (short.status, short.step, short.loss) == (told["state"], told["step"], told["loss"])
         assert view_run(run).checkpoints[-1].step == told["step"]
         assert len(ActivityLog(run).poll(budget_seconds=60)) > 5
     own = OwnRuns().of(digest(view_run(run)) for run in runs.values())
@@ -130,7 +130,7 @@ def test_the_interrupted_one_goes_on_to_its_end(golden: Path) -> None:
     assert run.config.read_text() != text
     assert run_session(run.path) == 0
     after = view_run(run)
-    assert (after.state, after.attempt, after.step) == ("completed", 3, 42)
+    assert (after.status, after.attempt, after.step) == ("completed", 3, 42)
     assert after.setup is not None
     assert after.setup.resume_step == before.step
     assert after.loss.values()[: before.step] == before.loss.values()

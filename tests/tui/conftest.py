@@ -110,7 +110,7 @@ class _Clock(SimpleNamespace):
 @pytest.fixture
 def still(monkeypatch: pytest.MonkeyPatch) -> None:
     """Time stands at NOW and this machine is HERE, wherever states and ages are told."""
-    for module in ("runs.liveness", "runs.watch", "tui.widgets.runs.ages"):
+    for module in ("runs.process.liveness", "runs.state.watch", "tui.widgets.runs.ages"):
         monkeypatch.setattr(f"wmse_tui.{module}.time", _Clock())
     monkeypatch.setattr("socket.gethostname", lambda: HERE)
 

@@ -67,7 +67,7 @@ def test_whoever_asks_is_told_at_once_and_then_only_of_changes(feed: Feed, make_
     feed.watch(run, first)
     told = first.wait()
     assert isinstance(told, RunChanged)
-    assert (told.run, told.view.run_id, told.view.state, told.behind) == (run, "a", "stopped", None)
+    assert (told.run, told.view.run_id, told.view.status, told.behind) == (run, "a", "stopped", None)
     time.sleep(0.2)
     assert len(first.heard) == 1
     feed.watch(run, second)
@@ -187,9 +187,9 @@ def test_a_log_that_cannot_be_read_is_told_as_a_sentence_and_read_again_once_it_
     run.events.rmdir()
     aside.rename(run.events)
     back = listener.wait(2)
-    if back.view.state == "new":  # it looked between the two, when there was no log at all
+    if back.view.status == "new":  # it looked between the two, when there was no log at all
         back = listener.wait(3)
-    assert back.view.state == "stopped"
+    assert back.view.status == "stopped"
 
 
 def test_a_long_log_is_shown_early_and_in_a_few_steps(feed: Feed, runs_root: Path) -> None:
@@ -211,7 +211,7 @@ def test_a_long_log_is_shown_early_and_in_a_few_steps(feed: Feed, runs_root: Pat
 def test_a_run_that_was_never_started_is_told_too(feed: Feed, make_run: MakeRun) -> None:
     listener = listen()
     feed.watch(make_run("a", "new"), listener)
-    assert listener.wait().view.state == "new"
+    assert listener.wait().view.status == "new"
 
 
 def test_a_phase_alone_is_a_change(feed: Feed, make_run: MakeRun) -> None:

@@ -13,7 +13,7 @@ from wmse_tui.tui.app import WmseApp
 
 
 def test_hand_made_runs_are_in_their_states(every_state: dict[str, RunDirectory]) -> None:
-    assert {state: view_run(run).state for state, run in every_state.items()} == {s: s for s in every_state}
+    assert {state: view_run(run).status for state, run in every_state.items()} == {s: s for s in every_state}
 
 
 def test_hand_made_runs_are_sorted_by_age(every_state: dict[str, RunDirectory]) -> None:

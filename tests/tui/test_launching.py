@@ -34,7 +34,7 @@ def trainers(runs_root: Path, standin: Path) -> Iterator[Trainers]:
 
 
 def wait_for(run: RunDirectory, *states: str) -> None:
-    while view_run(run).state not in states:
+    while view_run(run).status not in states:
         pass
 
 

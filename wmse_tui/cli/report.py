@@ -34,7 +34,7 @@ def _row(label: str, text: str) -> str:
 def _head(view: RunState) -> Iterator[str]:
     about = view.summary
     yield _row("run", view.run_id)
-    yield _row("state", view.state + (f": {view.state_reason}" if view.state_reason else ""))
+    yield _row("state", view.status + (f": {view.status_reason}" if view.status_reason else ""))
     if about.title:
         yield _row("title", about.title)
     essentials = f"{about.method} with {about.arch} on {about.dataset}, batches of {about.batch_size}"
@@ -178,7 +178,7 @@ def _tail(view: RunState, paper: Paper | None) -> Iterator[str]:
             yield _row("saved", error.saved)
         for step in error.next:
             yield _row("", f"-> {step}")
-    if view.state in ("stopped", "failed", "crashed", "diverged"):
+    if view.status in ("stopped", "failed", "crashed", "diverged"):
         yield _row("go on", f"wmse-tui resume {view.run_id}")
 
 

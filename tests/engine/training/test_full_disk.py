@@ -125,7 +125,7 @@ if namespaces():  # without them the limit above is what there is
         assert seen["notices"].count("E_CHECKPOINT_REFUSED") == 2  # the third refusal in a row ends it
         assert seen["second"] == 0
         view = view_run(run)
-        assert (view.state, view.attempt, view.step, view.missing) == ("completed", 2, 24, 0)
+        assert (view.status, view.attempt, view.step, view.missing) == ("completed", 2, 24, 0)
         assert view.setup is not None
         assert view.setup.resume_step > 0
         assert len(view.loss.values()) == 24

@@ -25,7 +25,7 @@ def test_a_checkpoint_without_its_line_is_shown_and_told_by_the_next_attempt(mak
 
     watcher = RunWatcher(run)
     view = watcher.poll()
-    assert view.state == "crashed"
+    assert view.status == "crashed"
     assert [(saved.file, saved.step, saved.kinds) for saved in view.checkpoints] == [
         ("step-00000006.pt", 6, ("unlogged",))
     ]
@@ -46,4 +46,4 @@ def test_what_is_no_whole_checkpoint_is_none(make_run: MakeRun) -> None:
     (run.checkpoints / "step-00000007.pt").write_bytes(b"half")  # without its checksum
     (run.checkpoints / "step-x.pt").write_bytes(b"")
     view = view_run(run)
-    assert (view.state, view.checkpoints) == ("crashed", ())
+    assert (view.status, view.checkpoints) == ("crashed", ())

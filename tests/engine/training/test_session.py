@@ -64,7 +64,7 @@ def test_the_trainer_needs_no_interface_library(make_run: MakeRun) -> None:
         [sys.executable, "-c", WITHOUT_INTERFACE, str(run.path)], capture_output=True, text=True, timeout=120
     )
     assert (done.returncode, done.stderr) == (0, "")
-    assert view_run(run).state == "completed"
+    assert view_run(run).status == "completed"
 
 
 def test_however_quick_the_epochs_few_events_are_written_and_every_loss(make_run: MakeRun) -> None:

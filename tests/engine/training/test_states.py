@@ -20,8 +20,8 @@ Record = Callable[[str, object], None]
 
 def comes_to(watcher: RunWatcher, state: str, seconds: float = 60) -> None:
     end = time.monotonic() + seconds
-    while watcher.poll().state != state:
-        assert time.monotonic() < end, f"{watcher.poll().state}, not {state}"
+    while watcher.poll().status != state:
+        assert time.monotonic() < end, f"{watcher.poll().status}, not {state}"
         time.sleep(0.05)
 
 
@@ -39,7 +39,7 @@ def test_sigstop_shows_stalled(trainer: tuple[RunDirectory, subprocess.Popen[byt
         process.send_signal(signal.SIGSTOP)
         for viewer in viewers:
             comes_to(viewer, "stalled", 5)
-            assert "suspended" in viewer.poll().state_reason
+            assert "suspended" in viewer.poll().status_reason
         asked = request(run, "stop")  # waits until it goes on
         process.send_signal(signal.SIGCONT)
         assert process.wait(60) == 4

@@ -96,7 +96,7 @@ def test_a_trainer_has_a_session_of_its_own_and_files_for_input_and_output(
     assert len(told["open"]) == 5, "besides them, the slot that it trains on, and the listing itself"
     assert told["stdin"] == "/dev/null"
     assert run.trainer_log.stat().st_mode & 0o777 == 0o600
-    assert view_run(run).state == "completed"
+    assert view_run(run).status == "completed"
 
 
 def test_a_trainer_survives_the_hang_up_of_the_terminal_it_was_started_from(
@@ -112,35 +112,35 @@ def test_a_trainer_survives_the_hang_up_of_the_terminal_it_was_started_from(
     assert told["stdin"] == "/dev/null", "not what the starter reads from"
     reached = view_run(run).step
     eventually(lambda: view_run(run).step >= reached + 5)
-    assert view_run(run).state == "running"
+    assert view_run(run).status == "running"
     (run.path / "enough.tmp").touch()
-    eventually(lambda: view_run(run).state == "completed")
+    eventually(lambda: view_run(run).status == "completed")
 
 
 def test_two_watchers_see_the_same_and_a_kill_is_a_crash_at_once(
     run: RunDirectory, stand_in: Path, eventually: Eventually
 ) -> None:
     watchers = [RunWatcher(run), RunWatcher(run)]
-    assert watchers[0].poll().state == "new"
+    assert watchers[0].poll().status == "new"
     trainer = launch_trainer(run, python=stand_in)
-    assert watchers[0].poll().state in ("starting", "running")
+    assert watchers[0].poll().status in ("starting", "running")
     eventually(lambda: watchers[0].poll().step >= 3)
     process = trainer_of(run)
     assert process is not None
     assert process.pid == trainer.pid
     assert send_signal(process, signal.SIGSTOP)
-    eventually(lambda: watchers[0].poll().state == "stalled")
-    assert watchers[0].poll().state_reason == (
+    eventually(lambda: watchers[0].poll().status == "stalled")
+    assert watchers[0].poll().status_reason == (
         f"process {process.pid} is suspended; `kill -CONT {process.pid}` lets it go on"
     )
     assert send_signal(process, signal.SIGCONT)
-    eventually(lambda: watchers[0].poll().state == "running")
+    eventually(lambda: watchers[0].poll().status == "running")
     trainer.kill()
     trainer.wait()
     views = [watcher.poll() for watcher in watchers]
     assert views[0] == views[1]
-    assert views[0].state == "crashed"
-    assert views[0].state_reason == f"process {process.pid} is gone without a last word"
+    assert views[0].status == "crashed"
+    assert views[0].status_reason == f"process {process.pid} is gone without a last word"
     assert watchers[0].poll() is views[0], "nothing new, the very same view"
 
 
@@ -170,7 +170,7 @@ def test_a_second_attempt_appends_to_both_logs(run: RunDirectory, stand_in: Path
         assert launch_trainer(run, python=stand_in).wait(60) == 0
     assert run.trainer_log.read_text().count("to stderr") == 2
     view = view_run(run)
-    assert (view.attempt, view.state, view.missing) == (2, "completed", 0)
+    assert (view.attempt, view.status, view.missing) == (2, "completed", 0)
 
 
 def test_a_trainer_that_never_speaks_is_starting_and_then_crashed(
@@ -180,12 +180,12 @@ def test_a_trainer_that_never_speaks_is_starting_and_then_crashed(
     broken.write_text("#!/bin/sh\necho 'no module' >&2; exit 1\n")
     broken.chmod(0o700)
     assert launch_trainer(run, python=broken).wait(60) == 1
-    assert view_run(run).state == "starting"
+    assert view_run(run).status == "starting"
     later = time.time() + 61
     monkeypatch.setattr("wmse_tui.runs.process.liveness.time.time", lambda: later)
     view = view_run(run)
-    assert view.state == "crashed"
-    assert view.state_reason == "the last start came to nothing; trainer.log may say why"
+    assert view.status == "crashed"
+    assert view.status_reason == "the last start came to nothing; trainer.log may say why"
     assert run.trainer_log.read_text() == "no module\n"
 
 

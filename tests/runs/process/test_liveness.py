@@ -8,7 +8,7 @@ import pytest
 
 from wmse_tui.runs.log.events import Error, Exit, Phase
 from wmse_tui.runs.process.identity import Process, TrainerRecord
-from wmse_tui.runs.process.liveness import PATIENCE, Evidence, patience, state_of
+from wmse_tui.runs.process.liveness import PATIENCE, Evidence, patience, status_of
 from wmse_tui.runs.state.run import RunState, Status
 from wmse_tui.runs.state.throughput import Throughput
 
@@ -100,7 +100,7 @@ SLOW = Throughput(spans=((30.0, 1),))
 def test_the_state_is_what_can_be_seen(
     view: RunState, evidence: Evidence, state: Status, reason: str
 ) -> None:
-    found, why = state_of(view, evidence)
+    found, why = status_of(view, evidence)
     assert found == state
     assert why.startswith(reason) or (reason and reason in why)
     assert bool(why) == bool(reason)
@@ -109,7 +109,7 @@ def test_the_state_is_what_can_be_seen(
 @pytest.mark.parametrize("status", ["completed", "stopped", "diverged", "failed"])
 def test_the_last_word_is_the_state(status: Status) -> None:
     view = replace(TRAINING, exit=Exit(status=status, step=1, epoch=1, seconds=1.0))  # type: ignore[arg-type]
-    assert state_of(view, GONE) == (status, "")
+    assert status_of(view, GONE) == (status, "")
 
 
 def test_patience_is_a_minute_or_twenty_steps() -> None:

@@ -25,9 +25,9 @@ Eventually = Callable[[Callable[[], object]], None]
 def test_one_after_the_other_in_order_and_never_two(yard: Yard, eventually: Eventually) -> None:
     runs = [yard.queue(name) for name in "abcd"]
     eventually(lambda: yard.diary == ["+a"])
-    assert [view_run(run).state for run in runs[1:]] == ["queued"] * 3
+    assert [view_run(run).status for run in runs[1:]] == ["queued"] * 3
     status.forget()
-    assert [view_run(run).place for run in runs[1:]] == [1, 2, 3]
+    assert [view_run(run).position for run in runs[1:]] == [1, 2, 3]
     assert use_of("machine") == "used by a"
     yard.go()
     eventually(lambda: len(yard.diary) == 8)
@@ -71,7 +71,7 @@ def test_a_killed_waiter_frees_its_place_and_is_offered_again(yard: Yard, eventu
     yard.processes["b"].wait()
     status.forget()
     view = view_run(b)
-    assert (view.state, view.state_reason) == (
+    assert (view.status, view.status_reason) == (
         "new",
         "its place in the queue was lost; `wmse-tui queue again b` queues it again",
     )
@@ -85,11 +85,11 @@ def test_a_killed_waiter_frees_its_place_and_is_offered_again(yard: Yard, eventu
 
 def test_a_killed_trainer_starts_the_next(yard: Yard, eventually: Eventually) -> None:
     a, _ = yard.queue("a"), yard.queue("b")
-    eventually(lambda: view_run(a).state == "running")
+    eventually(lambda: view_run(a).status == "running")
     yard.processes["a"].send_signal(signal.SIGKILL)
     eventually(lambda: yard.diary == ["+a", "+b"])
     assert yard.processes["a"].wait() == -signal.SIGKILL
-    assert view_run(a).state == "crashed"
+    assert view_run(a).status == "crashed"
 
 
 def test_hold_release_first_and_cancel(yard: Yard, eventually: Eventually) -> None:
@@ -104,13 +104,13 @@ def test_hold_release_first_and_cancel(yard: Yard, eventually: Eventually) -> No
     with pytest.raises(NotQueued, match="run c is not in the queue"):
         status.cancel(c)
     assert yard.processes["c"].wait(60) == 4
-    assert view_run(c).state == "new"
+    assert view_run(c).status == "new"
     yard.go()
     eventually(lambda: yard.diary == ["+a", "-a", "+d", "-d", "+e", "-e"])
-    assert view_run(b).state_reason == "held; `wmse-tui queue release b` lets it go on"
+    assert view_run(b).status_reason == "held; `wmse-tui queue release b` lets it go on"
     assert status.release(b)
     eventually(lambda: yard.diary[-1] == "-b")
-    assert view_run(e).state == "completed"
+    assert view_run(e).status == "completed"
 
 
 def test_after_waits_for_completion_and_a_failure_is_told(yard: Yard, eventually: Eventually) -> None:
@@ -119,18 +119,18 @@ def test_after_waits_for_completion_and_a_failure_is_told(yard: Yard, eventually
     good = yard.queue("good")
     then = yard.queue("then", good)
     eventually(lambda: yard.diary == ["+bad"])
-    assert view_run(late).state_reason == "after bad"
+    assert view_run(late).status_reason == "after bad"
     yard.go()
     eventually(lambda: yard.diary == ["+bad", "-bad", "+good", "-good", "+then", "-then"])
     assert yard.processes["late"].wait(60) == 1
     status.forget()
     view = view_run(late)
-    assert view.state == "new"
-    assert view.state_reason == (
+    assert view.status == "new"
+    assert view.status_reason == (
         "not started: it was to come after bad, which has failed: there are no images; "
         "`wmse-tui queue again late` queues it again"
     )
-    assert view_run(then).state == "completed"
+    assert view_run(then).status == "completed"
 
 
 def test_a_queued_run_is_not_started_queued_or_removed(yard: Yard, eventually: Eventually) -> None:
@@ -149,7 +149,7 @@ def test_the_queue_waits_for_a_run_that_was_started_past_it(yard: Yard, eventual
     eventually(lambda: yard.diary == ["+direct"])
     time.sleep(1.0)  # several looks of the waiting process
     status.forget()
-    assert view_run(a).state_reason == "next: used by a run that was started past the queue"
+    assert view_run(a).status_reason == "next: used by a run that was started past the queue"
     yard.go()
     eventually(lambda: yard.diary == ["+direct", "-direct", "+a", "-a"])
 
@@ -169,7 +169,7 @@ def test_rubbish_and_tickets_of_dead_hosts_stand_in_nobodys_way(yard: Yard, even
     (folder / "notes.waiting").touch()
     yard.go()
     eventually(lambda: yard.diary == ["+a", "-a"])
-    assert view_run(a).state == "completed"
+    assert view_run(a).status == "completed"
     left = tickets.entries()
     assert [(entry.order, entry.alive, bool(entry.problem)) for entry in left] == [
         (1, False, True),

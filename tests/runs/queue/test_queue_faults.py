@@ -28,14 +28,14 @@ TRIES = int(os.environ.get("FAULT_TRIES", "40"))
 def test_after_a_reboot_nothing_starts_by_itself(yard: Yard, eventually: Eventually) -> None:
     """All processes are gone at once; looking starts nothing, and neither does a run that is queued anew."""
     a, b, c = (yard.queue(name) for name in "abc")
-    eventually(lambda: view_run(a).state == "running")
+    eventually(lambda: view_run(a).status == "running")
     for process in yard.processes.values():
         process.send_signal(signal.SIGKILL)
     for process in yard.processes.values():
         assert process.wait() == -signal.SIGKILL
     yard.go()
     status.forget()
-    assert [view_run(run).state for run in (a, b, c)] == ["crashed", "new", "new"]
+    assert [view_run(run).status for run in (a, b, c)] == ["crashed", "new", "new"]
     assert status.lost_places() == 2
     yard.queue("d")
     eventually(lambda: yard.diary == ["+a", "+d", "-d"])
@@ -58,14 +58,14 @@ def test_queue_race(yard: Yard, monkeypatch: pytest.MonkeyPatch, record_property
     while did.total() < TRIES:
         time.sleep(draw.uniform(0, 0.5))
         for place, run in enumerate(runs):
-            if view_run(run).state == "completed":
+            if view_run(run).status == "completed":
                 runs[place] = yard.queue(f"run-{len(yard.processes)}")
             elif yard.processes[run.id].poll() is not None:  # killed, or taken out
                 yard.processes[run.id] = enqueue(run, wanted=HERE, python=yard.python)
         did[disturb(draw, yard, draw.choice(runs))] += 1
     for run in runs:
         status.forget()
-        if yard.processes[run.id].poll() is not None and view_run(run).state != "completed":
+        if yard.processes[run.id].poll() is not None and view_run(run).status != "completed":
             yard.processes[run.id] = enqueue(run, wanted=HERE, python=yard.python)
         if tickets.of_run(run) is not None:
             status.release(run)

@@ -223,7 +223,7 @@ def test_hours_go_to_a_round_number_beyond_the_expected_end_and_stand_still() ->
     later = view_of((3.01, steps(3, 1.0)), view=training)
     assert extent(later, "hours") == (0.0, 50.0)
     ended = view_of((3.2, Exit(status="stopped", step=3, epoch=0, seconds=1.0)), view=later)
-    assert extent(replace(ended, state="stopped"), "hours") == (0.0, 4.0)
+    assert extent(replace(ended, status="stopped"), "hours") == (0.0, 4.0)
 
 
 def test_values_that_mean_something_are_told() -> None:

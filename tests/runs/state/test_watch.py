@@ -35,7 +35,7 @@ class Clock:
 
 def test_a_new_run_has_a_view(run: RunDirectory) -> None:
     view = view_run(run)
-    assert (view.run_id, view.path, view.state) == ("little", str(run.path), "new")
+    assert (view.run_id, view.path, view.status) == ("little", str(run.path), "new")
     assert (view.summary.title, view.epochs, view.total_steps) == ("A little run", 3, 0)
     assert not view.ended
 
@@ -46,13 +46,13 @@ def test_polls_follow_the_log_and_are_the_same_object_while_nothing_changes(run:
         write_trainer(run, attempt=log.begin_attempt())
         log.write(Phase("train"))
         first = watcher.poll()
-        assert (first.state, first.phase) == ("running", Phase("train"))
+        assert (first.status, first.phase) == ("running", Phase("train"))
         assert watcher.poll() is first
         log.write(Steps(1, (2.5,)))
         second = watcher.poll()
         assert (second.step, second.loss.last, first.step) == (1, 2.5, 0)
         log.write(Exit(status="completed", step=1, epoch=1, seconds=1.0))
-    assert watcher.poll().state == "completed"
+    assert watcher.poll().status == "completed"
     assert watcher.poll().ended
 
 
@@ -62,17 +62,17 @@ def test_standing_still_is_measured_on_the_watchers_own_clock(run: RunDirectory)
     with RunLock(run), EventWriter(run.events) as log:
         write_trainer(run, attempt=log.begin_attempt())
         log.write(Phase("train"))
-        assert watcher.poll().state == "running"
+        assert watcher.poll().status == "running"
         clock.now += 59
-        assert watcher.poll().state == "running"
+        assert watcher.poll().status == "running"
         clock.now += 2
         stalled = watcher.poll()
-        assert stalled.state == "stalled"
-        assert stalled.state_reason.startswith("nothing was logged for 1 min; `kill -QUIT ")
+        assert stalled.status == "stalled"
+        assert stalled.status_reason.startswith("nothing was logged for 1 min; `kill -QUIT ")
         clock.now += 20
         assert watcher.poll() is stalled, "a reason that changed each second would redraw each second"
         log.write(Notice("info", "N", "back again"))
-        assert watcher.poll().state == "running"
+        assert watcher.poll().status == "running"
 
 
 def test_a_first_look_at_a_run_that_stands_still_sees_it(run: RunDirectory) -> None:
@@ -84,9 +84,9 @@ def test_a_first_look_at_a_run_that_stands_still_sees_it(run: RunDirectory) -> N
     run.events.write_text(attempt.replace('"t":1760000002.0', f'"t":{old}') + "\n")
     with RunLock(run):
         write_trainer(run, attempt=number)
-        assert view_run(run).state == "stalled"
+        assert view_run(run).status == "stalled"
         run.events.write_text(attempt.replace(host(), "another") + "\n")
-        assert view_run(run).state == "running", "clocks of two machines are not compared"
+        assert view_run(run).status == "running", "clocks of two machines are not compared"
 
 
 def test_unreadable_lines_and_gaps_are_counted(run: RunDirectory) -> None:
@@ -169,7 +169,7 @@ def test_with_little_time_a_long_log_comes_as_pictures_of_its_beginning(run: Run
     pictures: list[tuple[int, str, float | None]] = []
     while not pictures or watcher.behind is not None:
         view = watcher.poll(budget_seconds=0.0)
-        pictures.append((view.step, view.state, watcher.behind))
+        pictures.append((view.step, view.status, watcher.behind))
     steps = [step for step, _, _ in pictures]
     assert steps == sorted(steps)
     assert (len(steps), steps[-1]) == (4, 7)
@@ -186,10 +186,10 @@ def test_a_living_run_counts_as_running_while_its_log_is_read(run: RunDirectory)
     watcher = RunWatcher(run, clock=Clock())
     with RunLock(run):
         view = watcher.poll(budget_seconds=0.0)
-        assert (view.state, view.state_reason, watcher.behind is None) == ("running", "", False)
+        assert (view.status, view.status_reason, watcher.behind is None) == ("running", "", False)
     view = watcher.poll(budget_seconds=0.0)
-    assert (view.state, view.state_reason) == ("unknown", "its log is being read")
-    assert watcher.poll().state == "crashed"
+    assert (view.status, view.status_reason) == ("unknown", "its log is being read")
+    assert watcher.poll().status == "crashed"
 
 
 def test_time_enough_reads_all_at_once(run: RunDirectory) -> None:

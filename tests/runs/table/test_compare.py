@@ -52,7 +52,7 @@ def subject(
         run_id=name,
         path=f"/runs/{name}",
         summary=ConfigSummary(seed=experiment.seed, epochs=2, method=experiment.method.name),
-        state=state,
+        status=state,
         started=100.0,
         attempt_started=100.0,
         updated=130.0,
@@ -193,7 +193,7 @@ def test_values_are_written_as_in_yaml(value: object, text: str) -> None:
 def test_a_running_run_has_the_state_and_place_that_it_is_at() -> None:
     running = subject("a", state="running")
     (result,) = compare([Subject(replace(running.view, epoch=1, step=5), running.configuration)]).results
-    assert (result.state, result.epoch, result.epochs, result.step, result.total_steps) == (
+    assert (result.status, result.epoch, result.epochs, result.step, result.total_steps) == (
         "running",
         1,
         2,

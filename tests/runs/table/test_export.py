@@ -21,7 +21,7 @@ A = Result(
     method="w_mse",
     dataset="cifar10",
     seed=0,
-    state="completed",
+    status="completed",
     problem="",
     epoch=2,
     epochs=2,
@@ -40,7 +40,7 @@ A = Result(
     host="gpu-a",
 )
 B = replace(A, run_id="b", seed=1, final_knn=0.81, final_linear=None, best_linear=None)
-C = replace(A, run_id="c", state="running", epoch=1, final_linear=None, elapsed_seconds=None)
+C = replace(A, run_id="c", status="running", epoch=1, final_linear=None, elapsed_seconds=None)
 
 
 def group(places: tuple[int, ...], *results: Result, **spreads: Spread) -> Group:
@@ -58,7 +58,7 @@ def group(places: tuple[int, ...], *results: Result, **spreads: Spread) -> Group
         places=places,
         runs=tuple(result.run_id for result in results),
         seeds=tuple(result.seed for result in results),
-        completed=tuple(result.run_id for result in results if result.state == "completed"),
+        completed=tuple(result.run_id for result in results if result.status == "completed"),
         **{"final_knn": None, **none, **spreads},
     )
 

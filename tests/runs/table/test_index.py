@@ -71,8 +71,8 @@ def test_a_run_is_told_in_a_few_words(root: Path) -> None:
     assert told == RunRow(
         run_id="mine",
         path=str(run.path),
-        state="diverged",
-        state_reason="the loss is not finite",
+        status="diverged",
+        status_reason="the loss is not finite",
         title="Mine",
         preset="stl10",
         method="w_mse",
@@ -135,7 +135,7 @@ def test_nothing_new_is_the_very_same_and_reads_nothing(root: Path, read_anew: l
     make(root, "new", log=b"")
     digests = RunIndex(root)
     first = digests.refresh()
-    assert [run.state for run in first] == ["new", "diverged", "crashed"]
+    assert [run.status for run in first] == ["new", "diverged", "crashed"]
     assert sorted(read_anew) == ["crashed", "ended", "new"]
     assert digests.refresh() is first
     assert digests.refresh(0.0) is first
@@ -171,24 +171,24 @@ def test_a_run_that_was_made_anew_under_its_name_is_another(root: Path) -> None:
     assert digests.refresh()[0].step == 12
     (root / "a").rename(root.parent / "elsewhere")
     make(root, "a", log=COMPLETED)
-    assert [(run.step, run.state) for run in digests.refresh()] == [(2, "completed")]
+    assert [(run.step, run.status) for run in digests.refresh()] == [(2, "completed")]
 
 
 def test_a_living_run_is_followed_and_read_only_once(
     run: RunDirectory, root: Path, read_anew: list[str]
 ) -> None:
     digests = RunIndex(root)
-    assert digests.refresh()[0].state == "new"
+    assert digests.refresh()[0].status == "new"
     with RunLock(run), EventWriter(run.events) as log:
         write_trainer(run, attempt=log.begin_attempt())
         log.write(Phase("train"))
-        assert digests.refresh()[0].state == "running"
+        assert digests.refresh()[0].status == "running"
         log.write(Steps(1, (0.5,)))
-        assert [(d.state, d.step, d.loss) for d in digests.refresh(0.0)] == [("running", 1, 0.5)]
+        assert [(d.status, d.step, d.loss) for d in digests.refresh(0.0)] == [("running", 1, 0.5)]
         log.write(Phase("paused"))
-        assert digests.refresh()[0].state == "paused"
+        assert digests.refresh()[0].status == "paused"
         log.write(Exit(status="stopped", step=1, epoch=0, seconds=1.0))
-    assert digests.refresh()[0].state == "stopped"
+    assert digests.refresh()[0].status == "stopped"
     assert digests.refresh() is digests.refresh()
     assert read_anew == [run.id]
 
@@ -198,10 +198,10 @@ def test_a_crash_is_seen_although_the_log_says_nothing(run: RunDirectory, root: 
     with RunLock(run), EventWriter(run.events) as log:
         log.begin_attempt()
         log.write(Phase("train"))
-        assert digests.refresh()[0].state == "running"
-    assert digests.refresh()[0].state == "crashed"
+        assert digests.refresh()[0].status == "running"
+    assert digests.refresh()[0].status == "crashed"
     with RunLock(run):
-        assert digests.refresh()[0].state == "running"
+        assert digests.refresh()[0].status == "running"
 
 
 def test_a_resumption_is_seen_before_its_log_grows(root: Path) -> None:
@@ -209,8 +209,8 @@ def test_a_resumption_is_seen_before_its_log_grows(root: Path) -> None:
     watching = RunIndex(root)
     watching.refresh()
     write_launch(run)
-    assert watching.refresh()[0].state == "starting"
-    assert RunIndex(root).refresh()[0].state == "starting"
+    assert watching.refresh()[0].status == "starting"
+    assert RunIndex(root).refresh()[0].status == "starting"
 
 
 def test_tags_and_notes_are_fresh_and_cost_no_reading(root: Path, read_anew: list[str]) -> None:
@@ -240,11 +240,11 @@ def test_a_log_that_changed_meanwhile_is_read_again(root: Path, read_anew: list[
     RunIndex(root).refresh()
     with run.events.open("ab") as file:
         file.write(encode(Record(1, 3, 2.0, 2, Phase("start"))).encode() + b"\n")
-    assert RunIndex(root).refresh()[0].state == "crashed"
+    assert RunIndex(root).refresh()[0].status == "crashed"
     status = run.events.stat()
     run.events.write_bytes(COMPLETED)
     os.utime(run.events, ns=(status.st_atime_ns, status.st_mtime_ns))
-    assert RunIndex(root).refresh()[0].state == "completed"
+    assert RunIndex(root).refresh()[0].status == "completed"
     assert len(read_anew) == 3
 
 
@@ -258,9 +258,9 @@ def test_a_kept_file_of_lies_cannot_move_a_run(root: Path) -> None:
     file.write_text(json.dumps([version, {"a": [stamp, said]}]))
     (told,) = RunIndex(root).refresh()
     assert (told.path, told.run_id, told.tags, told.note) == (str(run.path), "a", (), "")
-    said["state"] = "running"  # a living run is never taken from the file
+    said["status"] = "running"  # a living run is never taken from the file
     file.write_text(json.dumps([version, {"a": [stamp, said]}]))
-    assert RunIndex(root).refresh()[0].state == "completed"
+    assert RunIndex(root).refresh()[0].status == "completed"
     file.write_text("[")
     assert RunIndex(root).refresh()[0].title == "Mine"
 
@@ -303,7 +303,7 @@ def test_a_run_that_is_known_is_kept_in_sight_while_its_log_is_read_anew(
     run.events.write_bytes(log_of(*(Notice("info", "N", "x" * 1000) for _ in range(50))))
     poll = EventReader.poll
     monkeypatch.setattr(EventReader, "poll", lambda reader: poll(reader, block=20_000))
-    states = [(digests.refresh(0.0)[0].state, digests.loading) for _ in range(3)]
+    states = [(digests.refresh(0.0)[0].status, digests.loading) for _ in range(3)]
     assert states == [("completed", 1), ("completed", 1), ("crashed", 0)]
 
 
@@ -314,12 +314,12 @@ def test_a_log_that_cannot_be_read_is_a_problem_of_its_run_alone(root: Path) -> 
     run.events.mkdir()
     digests = RunIndex(root)
     good, bad = digests.refresh()
-    assert (good.state, bad.state, bad.title) == ("diverged", "unknown", "Mine")
-    assert bad.problem == bad.state_reason == f"cannot read the run's log: {run.events}: Is a directory"
+    assert (good.status, bad.status, bad.title) == ("diverged", "unknown", "Mine")
+    assert bad.problem == bad.status_reason == f"cannot read the run's log: {run.events}: Is a directory"
     assert digests.loading == 0
     run.events.rmdir()
     run.events.write_bytes(COMPLETED)
-    assert [(d.state, d.problem) for d in digests.refresh()] == [("diverged", ""), ("completed", "")]
+    assert [(d.status, d.problem) for d in digests.refresh()] == [("diverged", ""), ("completed", "")]
 
 
 def test_a_root_that_is_not_there_has_no_runs_and_one_that_cannot_be_read_is_told(tmp_path: Path) -> None:
@@ -332,10 +332,10 @@ def test_a_root_that_is_not_there_has_no_runs_and_one_that_cannot_be_read_is_tol
 def test_a_cache_that_cannot_be_written_does_no_harm(root: Path, tmp_path: Path) -> None:
     (tmp_path / "cache").write_text("in the way")
     make(root, "a")
-    assert RunIndex(root).refresh()[0].state == "diverged"
+    assert RunIndex(root).refresh()[0].status == "diverged"
 
 
 def test_what_a_digest_says_can_be_kept() -> None:
-    told = RunRow(run_id="a", path="/a", state="completed")
+    told = RunRow(run_id="a", path="/a", status="completed")
     assert replace(told) == told
     assert {field.name for field in fields(RunRow)} >= {"verdict", "sparkline", "problem"}

@@ -21,7 +21,7 @@ def digest(run: RunDirectory) -> RunRow:
     return RunRow(
         run_id=run.id,
         path=str(run.path),
-        state="completed",
+        status="completed",
         final_knn=0.5,
         final_linear=0.75,
         best_knn=0.9,

@@ -58,7 +58,7 @@ def on_run(make_app: MakeApp, until: Until) -> OnRun:
                 await pilot.press("2")
             await until(pilot, lambda: isinstance(app.screen, MonitorScreen))
             if run is not None:
-                await until(pilot, lambda: view_of(app).state != "new" or view_run(run).state == "new")
+                await until(pilot, lambda: view_of(app).status != "new" or view_run(run).status == "new")
             yield app, pilot
 
     return open_on_run
@@ -77,7 +77,7 @@ def trained(make_app: MakeApp, until: Until, standin: Path, monkeypatch: pytest.
         run = app.trainers.start(load_experiment(preset="quickstart"), preset="quickstart", name="mine")
         async with app.run_test(size=size) as pilot:
             await app.open_run(run)
-            await until(pilot, lambda: view_of(app).state == "running" and view_of(app).step > 0)
+            await until(pilot, lambda: view_of(app).status == "running" and view_of(app).step > 0)
             yield app, pilot
 
     return open_trained
@@ -444,7 +444,7 @@ async def test_what_the_trainer_prints_is_followed_and_searched(
             file.write("a warning [/red]\n")
         await until(pilot, lambda: lines(app, "output") == ["first \\x1b[31mline", "a warning [/red]"])
         append(run, Exit(status="completed", step=20, epoch=4, seconds=9.0))
-        await until(pilot, lambda: view_of(app).state == "completed")
+        await until(pilot, lambda: view_of(app).status == "completed")
         with run.trainer_log.open("a") as file:
             file.write("the last words\n")
         await until(pilot, lambda: lines(app, "output")[-1] == "the last words")
@@ -494,7 +494,7 @@ async def test_while_a_long_log_is_read_once_more_the_picture_does_not_go_back(
     run = make_run("small", "running")
     async with on_run(run) as (app, _):
         view = view_of(app)
-        early = type(view)(run_id="small", state="running", seq=3)
+        early = type(view)(run_id="small", status="running", seq=3)
         screen_of(app).on_run_changed(RunChanged(run, early, 0.2))
         assert view_of(app) is view
         screen_of(app).on_run_changed(RunChanged(run, view, 0.9))
@@ -588,12 +588,12 @@ async def test_stopping_asks_first(trained: OnRun, until: Until, screen_text: Sc
         await until(pilot, lambda: isinstance(app.screen, ConfirmScreen))
         assert "Stop mine now?" in screen_text(app)
         await pilot.press("n")
-        assert view_of(app).state == "running"
+        assert view_of(app).status == "running"
         assert screen_of(app).asked == {}
         await pilot.press("s")
         await until(pilot, lambda: isinstance(app.screen, ConfirmScreen))
         await pilot.press("y")
-        await until(pilot, lambda: view_of(app).state == "stopped")
+        await until(pilot, lambda: view_of(app).status == "stopped")
         await until(pilot, lambda: "stop: accepted, and the run is stopped" in head(app))
         assert "r resumes it" in head(app)
 
@@ -601,14 +601,14 @@ async def test_stopping_asks_first(trained: OnRun, until: Until, screen_text: Sc
 async def test_it_stops_after_the_epoch_when_asked_to(trained: OnRun, until: Until) -> None:
     async with trained() as (app, pilot):
         await pilot.press("t")
-        await until(pilot, lambda: view_of(app).state == "stopped")
+        await until(pilot, lambda: view_of(app).status == "stopped")
         assert view_of(app).step % 10 == 0
 
 
 async def test_training_pauses_and_goes_on_with_one_key(trained: OnRun, until: Until) -> None:
     async with trained() as (app, pilot):
         await pilot.press("p")
-        await until(pilot, lambda: view_of(app).state == "paused")
+        await until(pilot, lambda: view_of(app).status == "paused")
         assert "now paused" in head(app)
         await pilot.press("r")
         await until(pilot, lambda: "The run is paused already. p lets it go on." in told(app))
@@ -622,7 +622,7 @@ async def test_a_stopped_run_is_resumed_as_ones_own(
     run = make_run("small", "stopped")
     async with on_run(run, trainer=standin) as (app, pilot):
         await pilot.press("r")
-        await until(pilot, lambda: view_of(app).state == "running" and view_of(app).attempt == 2)
+        await until(pilot, lambda: view_of(app).status == "running" and view_of(app).attempt == 2)
         assert "small is starting again." in told(app)
         assert app.trainers.active() == (run,)
 
@@ -632,11 +632,11 @@ async def test_a_run_whose_end_is_not_on_the_screen_yet_is_resumed(
 ) -> None:
     run = make_run("small", "stopped")
     async with on_run(run, trainer=standin) as (app, pilot):
-        late = replace(view_of(app), state="running")
+        late = replace(view_of(app), status="running")
         with monkeypatch.context() as patched:
             patched.setattr(MonitorScreen, "shown_view", property(lambda _: late))
             await pilot.press("r")
-        await until(pilot, lambda: view_of(app).state == "running" and view_of(app).attempt == 2)
+        await until(pilot, lambda: view_of(app).status == "running" and view_of(app).attempt == 2)
 
 
 async def test_a_run_that_cannot_be_started_says_why(
@@ -661,7 +661,7 @@ async def test_what_cannot_be_asked_is_answered_with_the_reason(
             ("unknown", "r", "The run may be at work elsewhere: it ran on gpu-b"),
         ):
             screen_of(app).show_run(every_state[state])
-            await until(pilot, lambda state=state: view_of(app).state == state)
+            await until(pilot, lambda state=state: view_of(app).status == state)
             await pilot.press(key)
             await until(pilot, lambda sentence=sentence: sentence in told(app))
             assert pending(every_state[state]) == ()

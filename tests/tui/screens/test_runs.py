@@ -71,7 +71,7 @@ def current(app: WmseApp) -> str:
 def state(app: WmseApp) -> str:
     """The state of the run under the cursor."""
     found = app.screen.query_one(RunTable).current
-    return found.state if found is not None else ""
+    return found.status if found is not None else ""
 
 
 def shown(app: WmseApp) -> list[str]:
@@ -389,7 +389,7 @@ async def test_a_stopped_run_is_resumed_and_stopped_again(
     async with on_runs("stopped", trainer=standin) as (app, pilot):
         await pilot.press("r")
         await until(pilot, lambda: "Resumed: mine" in told(app))
-        await until(pilot, lambda: view_run(run).state == "running" and view_run(run).step > 10)
+        await until(pilot, lambda: view_run(run).status == "running" and view_run(run).step > 10)
         assert [own.id for own in app.trainers.active()] == ["mine"]
         await until(pilot, lambda: state(app) == "running")
         await pilot.press("r")
@@ -619,7 +619,7 @@ async def test_a_thousand_runs_answer_a_key_with_two_rows(
 ) -> None:
     async with on_runs("old") as (app, pilot):
         app.feed.unwatch_list(app.screen)
-        digests = tuple(RunRow(run_id=f"run-{n}", path=f"/runs/{n}", state="completed") for n in range(1000))
+        digests = tuple(RunRow(run_id=f"run-{n}", path=f"/runs/{n}", status="completed") for n in range(1000))
         app.screen.post_message(CatalogueChanged(digests, 0))
         await pilot.pause()
         table = app.screen.query_one(RunTable)

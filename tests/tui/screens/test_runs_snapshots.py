@@ -28,8 +28,8 @@ def digests() -> tuple[RunRow, ...]:
         RunRow(
             run_id=f"cifar10-wmse4-20260301-{120000 - 100 * place}",
             path=f"/data/runs/cifar10-wmse4-20260301-{120000 - 100 * place}",
-            state=state,
-            state_reason="process 77 is gone without a last word" if state == "crashed" else "",
+            status=state,
+            status_reason="process 77 is gone without a last word" if state == "crashed" else "",
             title="W-MSE 4 on CIFAR-10, [bold]ResNet-18",
             preset="cifar10-wmse4",
             method="w_mse" if place % 3 else "barlow_twins",

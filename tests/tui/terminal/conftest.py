@@ -67,7 +67,7 @@ class Scene:
         """Whether the run is trained, and trains some further steps while we look."""
         before = view_run(self.run).step
         eventually(lambda: view_run(self.run).step >= before + steps)
-        return view_run(self.run).state == "running"
+        return view_run(self.run).status == "running"
 
     def longest_gap(self) -> float:
         """Seconds between two heartbeats of the stand-in, at the most."""

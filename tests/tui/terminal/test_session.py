@@ -134,7 +134,7 @@ def test_a_session_from_the_first_screen_to_the_comparison_of_two_runs(
     app.wait_until(lambda s: "(y)" in s)
     app.type("y")
     app.wait_until(lambda s: "■ stopped" in s, 90)
-    assert view_run(run).state == "stopped"
+    assert view_run(run).status == "stopped"
     stopped_at = view_run(run).step
     while held(run.lock):
         time.sleep(0.05)
@@ -175,6 +175,6 @@ def test_a_session_from_the_first_screen_to_the_comparison_of_two_runs(
     )  # attach says how its run is: still at work, or stopped
     for each in the_runs():
         deadline = time.monotonic() + 90
-        while view_run(each).state != "stopped":
+        while view_run(each).status != "stopped":
             assert time.monotonic() < deadline
             time.sleep(0.1)

@@ -51,7 +51,7 @@ def show_in_app(run: RunDirectory, *, own: bool) -> Exit:
         for line in result_lines(run, view):
             write(line)
         return Exit.of_status(view.exit.status)
-    if view.state == "crashed" or (view.ended and view.error is not None):
+    if view.status == "crashed" or (view.ended and view.error is not None):
         return Exit.FAILED
     say(f"{run.id} goes on; watch it: wmse-tui attach {run.id}")
     return Exit.COMPLETED

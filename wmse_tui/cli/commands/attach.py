@@ -28,7 +28,7 @@ def attach(run: Run, runs_dir: RunsDir = None, headless: Headless = False, json:
     directory = find_run(run, runs_dir)
     if not (headless or json) and can_show_app():
         raise typer.Exit(show_in_app(directory, own=False))
-    if view_run(directory).state == "new":
+    if view_run(directory).status == "new":
         raise UserError(
             f"{directory.id} was never started",
             "",

@@ -107,7 +107,7 @@ def _results(comparison: Comparison) -> list[str]:
     rows += [
         [
             result.run_id,
-            result.state,
+            result.status,
             f"{result.epoch}/{result.epochs or '?'}",
             percent(result.final_linear),
             percent(result.final_knn),

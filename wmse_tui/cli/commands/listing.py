@@ -31,7 +31,12 @@ SAID = (
     "started",
     "updated",
 )
-"""Fields of a digest that `--json` gives."""
+"""Keys that `--json` gives."""
+_ATTRIBUTES = {
+    "state": "status",
+    "state_reason": "status_reason",
+    "place": "position",
+}  # the output keeps its keys
 
 
 def runs(runs_dir: RunsDir = None, json: Json = False) -> None:
@@ -71,7 +76,7 @@ def offer_lost() -> None:
 
 def brief(digest: RunRow) -> dict[str, Any]:
     """Return what a list says of a run, as JSON; accuracies are fractions, times unix seconds."""
-    return {name: getattr(digest, name) for name in SAID}
+    return {key: getattr(digest, _ATTRIBUTES.get(key, key)) for key in SAID}
 
 
 def table(digests: Sequence[RunRow]) -> list[str]:
@@ -84,7 +89,7 @@ def table(digests: Sequence[RunRow]) -> list[str]:
         *(
             (
                 safe(digest.run_id),
-                f"{digest.state} {digest.place}" if digest.place else digest.state,
+                f"{digest.status} {digest.position}" if digest.position else digest.status,
                 f"{digest.epoch}/{digest.epochs or '?'}",
                 percent(digest.best_knn),
                 percent(digest.best_linear),

@@ -35,11 +35,11 @@ def stop(
     directory = find_run(run, runs_dir)
     watcher = RunWatcher(directory)
     view = watcher.poll()
-    if view.state == "queued" and cancel(directory):
+    if view.status == "queued" and cancel(directory):
         say(f"{directory.id} was waiting; it is no longer in the queue.")
         return
-    if view.ended or view.state == "new":
-        say(f"{directory.id} is not running: {view.state}.")
+    if view.ended or view.status == "new":
+        say(f"{directory.id} is not running: {view.status}.")
         return
     command = "stop_after_epoch" if after_epoch else "stop"
     if no_wait:
@@ -56,14 +56,14 @@ def stop(
             ended_at = None
         elif ended_at is None:
             ended_at = now
-        if ended_at is not None and (view.state != "crashed" or now - ended_at >= SETTLE_SECONDS):
+        if ended_at is not None and (view.status != "crashed" or now - ended_at >= SETTLE_SECONDS):
             break
         news = stopping.advance(view)
         if news:
             say(news)
         time.sleep(POLL_SECONDS)
-    say(f"{directory.id}: {view.state} at epoch {view.epoch}, step {view.step}.")
-    if view.state not in ("completed", "stopped"):
+    say(f"{directory.id}: {view.status} at epoch {view.epoch}, step {view.step}.")
+    if view.status not in ("completed", "stopped"):
         raise typer.Exit(Exit.FAILED)
-    if view.state == "stopped":
+    if view.status == "stopped":
         say(f"Go on with it: wmse-tui resume {directory.id}")

@@ -45,7 +45,7 @@ def summary(run: RunDirectory, view: RunState, code: Exit, *, removed: bool = Fa
         "type": "summary",
         "run": run.id,
         "path": None if removed else str(run.path),
-        "state": view.state,
+        "state": view.status,
         "exit_code": int(code),
         "epoch": view.epoch,
         "epochs": view.epochs,

@@ -67,7 +67,7 @@ def frame(view: RunState, message: str = "") -> Frame:
         notes.append(message)
     return Frame(
         title=safe(view.run_id),
-        state=view.state,
+        state=view.status,
         epoch=(view.epoch, view.epochs or None),
         step=(view.step_in_epoch, view.steps_per_epoch or None),
         rows=tuple((name, safe(text)) for name, text in rows),

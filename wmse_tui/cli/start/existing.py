@@ -37,7 +37,7 @@ def continue_run(run: RunDirectory, way: Way, *, launch: Launch) -> Exit:
         UserError: it is being trained (exit status 73).
     """
     view = view_run(run)
-    if view.state == "completed":
+    if view.status == "completed":
         say(f"{run.id} has completed; there is nothing left to do.")
         if way.as_json:
             write_object(summary(run, view, Exit.COMPLETED))
@@ -45,12 +45,13 @@ def continue_run(run: RunDirectory, way: Way, *, launch: Launch) -> Exit:
             for line in result_lines(run, view):
                 write(line)
         return Exit.COMPLETED
-    if view.state == "unknown":
+    if view.status == "unknown":
         view = _watched(run, view)
-    if view.state in ALIVE:
+    if view.status in ALIVE:
         raise UserError(
-            f"{run.id} is {view.state} already",
-            view.state_reason or (f"its trainer runs on {view.setup.host}" if view.setup is not None else ""),
+            f"{run.id} is {view.status} already",
+            view.status_reason
+            or (f"its trainer runs on {view.setup.host}" if view.setup is not None else ""),
             (f"watch it: wmse-tui attach {run.id}", f"end it: wmse-tui stop {run.id}"),
             Exit.BUSY,
         )
@@ -65,9 +66,9 @@ def _watched(run: RunDirectory, view: RunState) -> RunState:
 
     A scheduler that starts a job again elsewhere has nobody to ask: a node that went down said no last word.
     """
-    if view.state_reason:
-        say(f"{run.id}: {view.state_reason} (about {duration(patience(view))})")
+    if view.status_reason:
+        say(f"{run.id}: {view.status_reason} (about {duration(patience(view))})")
     watcher, end = RunWatcher(run), time.monotonic() + patience(view) + SPARE_SECONDS
-    while (view := watcher.poll()).state == "unknown" and time.monotonic() < end:
+    while (view := watcher.poll()).status == "unknown" and time.monotonic() < end:
         time.sleep(POLL_SECONDS)
     return view

@@ -26,10 +26,10 @@ def tell_queued(run: RunDirectory, waiting: Popen[bytes], *, as_json: bool) -> N
     view = view_run(run)
     if as_json:
         told = {"type": "queued", "run": run.id, "path": str(run.path), "pid": waiting.pid}
-        write_object({**told, "place": view.place, "reason": view.state_reason})
+        write_object({**told, "place": view.position, "reason": view.status_reason})
         return
     write(run.id)
-    reason = f": {view.state_reason}" if view.state_reason else ""
+    reason = f": {view.status_reason}" if view.status_reason else ""
     say(f"queued{reason}. See the queue: wmse-tui queue")
 
 
@@ -53,8 +53,8 @@ def await_turn(
     watcher, told = RunWatcher(run), ""
     while held(run.queue_lock):
         view = watcher.poll()
-        text = f"{run.id} is queued: {view.state_reason}" if view.state_reason else f"{run.id} is queued"
-        if view.state == "queued" and text != told:
+        text = f"{run.id} is queued: {view.status_reason}" if view.status_reason else f"{run.id} is queued"
+        if view.status == "queued" and text != told:
             told = text
             say(text)
         if signals.noted:
@@ -102,7 +102,7 @@ def _not_started(run: RunDirectory, status: int, *, as_json: bool) -> Exit:
     elif status == BUSY:
         say(f"Another process is training {run.id}. Watch it: wmse-tui attach {run.id}")
     else:
-        say(f"wmse-tui: {run.id}: {view.state_reason or 'whoever waited for it is gone'}")
+        say(f"wmse-tui: {run.id}: {view.status_reason or 'whoever waited for it is gone'}")
     if as_json:
         write_object(summary(run, view, code))
     return code
@@ -112,10 +112,10 @@ def _of_another(run: RunDirectory, watcher: RunWatcher) -> Exit | None:
     """Somebody else's run has left the queue: whether it goes on as a trainer."""
     end = time.monotonic() + SETTLE_SECONDS
     view: RunState = watcher.poll()
-    while view.state in ("new", "queued", "crashed") and time.monotonic() < end:
+    while view.status in ("new", "queued", "crashed") and time.monotonic() < end:
         time.sleep(POLL_SECONDS / 4)
         view = watcher.poll()
-    if view.state != "new" and not watcher.run.queue_lock.exists():
+    if view.status != "new" and not watcher.run.queue_lock.exists():
         return None
-    say(f"{run.id} left the queue without a start{': ' + view.state_reason if view.state_reason else ''}")
+    say(f"{run.id} left the queue without a start{': ' + view.status_reason if view.status_reason else ''}")
     return Exit.FAILED

@@ -123,7 +123,7 @@ def _planned(points: Sequence[Point], root: Path, name: str | None) -> list[Plan
         existing = there.get(own)
         if existing is not None:
             refuse_other_config(existing, point.experiment)
-        state = view_run(existing).state if existing is not None else "new"
+        state = view_run(existing).status if existing is not None else "new"
         plan.append(Planned(point, own, existing, state))
     return plan
 

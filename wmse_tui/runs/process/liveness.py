@@ -44,7 +44,7 @@ class Evidence:
     place: Place | None = None  # in the queue
 
 
-def look(run: RunDirectory, *, since_growth: float = 0.0, grew: bool = False) -> Evidence:
+def gather_evidence(run: RunDirectory, *, since_growth: float = 0.0, grew: bool = False) -> Evidence:
     """Look at lock and process now; takes and changes nothing."""
     try:
         lock_held: bool | None = held(run.lock)
@@ -65,7 +65,7 @@ def look(run: RunDirectory, *, since_growth: float = 0.0, grew: bool = False) ->
     )
 
 
-def state_of(view: RunState, evidence: Evidence) -> tuple[Status, str]:
+def status_of(view: RunState, evidence: Evidence) -> tuple[Status, str]:
     """The state of the run, and a few words on why where that is not plain."""
     if evidence.lock_held or (evidence.lock_held is None and evidence.alive):
         return _with_trainer(view, evidence)

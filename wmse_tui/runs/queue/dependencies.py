@@ -34,15 +34,15 @@ class Dependencies:
             problem = blocking_failure(view)
             if problem:
                 return False, f"it was to come after {problem}"
-            if view.state == "completed":
+            if view.status == "completed":
                 del self._watchers[path]
         return not self._watchers, ""
 
 
 def blocking_failure(view: RunState) -> str:
     """Why waiting for this run leads nowhere, as "a, which has failed: ..."; "" where it may complete."""
-    if view.state not in HOPELESS:
+    if view.status not in HOPELESS:
         return ""
-    has = "diverged" if view.state == "diverged" else f"has {view.state}"
-    why = f": {safe(view.state_reason, 200)}" if view.state_reason else ""
+    has = "diverged" if view.status == "diverged" else f"has {view.status}"
+    why = f": {safe(view.status_reason, 200)}" if view.status_reason else ""
     return f"{safe(view.run_id, 64)}, which {has}{why}"

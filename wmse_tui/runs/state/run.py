@@ -62,9 +62,9 @@ class RunState:
     run_id: str = ""
     path: str = ""
     summary: ConfigSummary = _NO_SUMMARY
-    state: Status = "new"
-    state_reason: str = ""
-    place: int = 0  # in the queue, from 1; 0 where it does not wait
+    status: Status = "new"
+    status_reason: str = ""
+    position: int = 0  # in the queue, from 1; 0 where it does not wait
 
     seq: int = 0  # of the last record
     attempt: int = 0
@@ -119,13 +119,13 @@ class RunState:
     @property
     def step_in_epoch(self) -> int:
         """Steps done of the epoch at hand; all of the last one once the run has completed."""
-        if self.state == "completed" and self.steps_per_epoch:
+        if self.status == "completed" and self.steps_per_epoch:
             return self.steps_per_epoch
         return max(0, self.step - self.epoch * self.steps_per_epoch)
 
     @property
     def ended(self) -> bool:
-        return self.state in ENDED
+        return self.status in ENDED
 
     @property
     def elapsed(self) -> float:
@@ -179,9 +179,9 @@ class RunState:
             "run_id": self.run_id,
             "path": self.path,
             **{name: value for name, value in asdict(self.summary).items() if name != "problem"},
-            "state": self.state,
-            "state_reason": self.state_reason,
-            "place": self.place,
+            "state": self.status,
+            "state_reason": self.status_reason,
+            "place": self.position,
             "attempt": self.attempt,
             "started": self.started,
             "attempt_started": self.attempt_started,

@@ -10,7 +10,7 @@ from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.log.events import Checkpoint
 from wmse_tui.runs.log.reader import EventReader
 from wmse_tui.runs.process.identity import host
-from wmse_tui.runs.process.liveness import Evidence, look, state_of
+from wmse_tui.runs.process.liveness import Evidence, gather_evidence, status_of
 from wmse_tui.runs.state.config_summary import summarise
 from wmse_tui.runs.state.fold import fold_all
 from wmse_tui.runs.state.orphan_checkpoints import unlogged_checkpoints
@@ -58,16 +58,16 @@ class RunWatcher:
                 break
             if budget_seconds is not None and self._clock() - begun >= budget_seconds:
                 break
-        state, reason, place = self._state(grown=self._folded is not before)
+        status, reason, position = self._status(grown=self._folded is not before)
         shown = replace(
             self._folded,
-            state=state,
-            state_reason=reason,
-            place=place,
+            status=status,
+            status_reason=reason,
+            position=position,
             unreadable=self._folded.unreadable + self._reader.unreadable,
             missing=self._reader.missing,
         )
-        if state == "crashed":  # it may have died between a checkpoint and the line that tells of it
+        if status == "crashed":  # it may have died between a checkpoint and the line that tells of it
             shown = replace(shown, checkpoints=(*shown.checkpoints, *self._unlogged()))
         if shown != self._shown:
             self._shown = shown
@@ -79,14 +79,14 @@ class RunWatcher:
             self._found = self._folded, unlogged_checkpoints(self.run, self._folded)
         return self._found[1]
 
-    def _state(self, *, grown: bool) -> tuple[Status, str, int]:
+    def _status(self, *, grown: bool) -> tuple[Status, str, int]:
         if self._reader.behind:  # the last word may be in what is not read yet
-            running = look(self.run).lock_held
+            running = gather_evidence(self.run).lock_held
             return ("running", "", 0) if running else ("unknown", "its log is being read", 0)
         evidence = self._look(grown=grown)
-        state, reason = state_of(self._folded, evidence)
-        number = evidence.place.number if evidence.place is not None and state == "queued" else 0
-        return state, reason, number
+        status, reason = status_of(self._folded, evidence)
+        number = evidence.place.number if evidence.place is not None and status == "queued" else 0
+        return status, reason, number
 
     def _look(self, *, grown: bool) -> Evidence:
         now = self._clock()
@@ -94,7 +94,7 @@ class RunWatcher:
             self._grown_at = now - self._age()
         elif grown:
             self._grown_at, self._grew = now, True
-        return look(self.run, since_growth=now - self._grown_at, grew=self._grew)
+        return gather_evidence(self.run, since_growth=now - self._grown_at, grew=self._grew)
 
     def _age(self) -> float:
         """Seconds since the last record when the watching begins; 0 where the clocks may differ."""

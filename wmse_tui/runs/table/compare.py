@@ -43,7 +43,7 @@ class Result:
     method: str
     dataset: str
     seed: int
-    state: Status
+    status: Status
     problem: str  # with its configuration
     epoch: int
     epochs: int
@@ -160,7 +160,7 @@ def _result(subject: Subject) -> Result:
         method=about.method,
         dataset=about.dataset,
         seed=about.seed,
-        state=view.state,
+        status=view.status,
         problem=subject.configuration.problem,
         epoch=view.epoch,
         epochs=view.epochs,
@@ -235,7 +235,7 @@ def _groups(subjects: Sequence[Subject], results: Sequence[Result]) -> tuple[Gro
 
 
 def _group(places: Sequence[int], results: Sequence[Result]) -> Group:
-    completed = [result for result in results if result.state == "completed"]
+    completed = [result for result in results if result.status == "completed"]
 
     def over(number: Callable[[Result], float | None]) -> Spread | None:
         return spread([value for value in map(number, completed) if value is not None])

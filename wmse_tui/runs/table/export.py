@@ -14,7 +14,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from types import MappingProxyType
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from wmse_tui.runs.state.curves import Curve
 from wmse_tui.runs.table.compare import Comparison, Group, Result, Setting, Spread
@@ -72,7 +72,10 @@ def to_csv(comparison: Comparison) -> str:
     group_of = {place: number for number, group in enumerate(comparison.groups, 1) for place in group.places}
     rows: list[list[Cell]] = []
     for place, result in enumerate(comparison.results):
-        facts = [getattr(result, name) for name in (*_FACTS, *_NUMBERS, *_MORE_FACTS)]
+        facts = [
+            getattr(result, "status" if name == "state" else name)
+            for name in (*_FACTS, *_NUMBERS, *_MORE_FACTS)
+        ]
         settings = [_setting_cell(difference.settings[place]) for difference in comparison.differences]
         rows.append(["run", group_of.get(place), None, result.run_id, *facts, *settings])
     for number, group in enumerate(comparison.groups, 1):
@@ -86,11 +89,15 @@ def to_json(comparison: Comparison) -> str:
     values = {
         "v": 1,
         "units": {"accuracies": "fractions in [0, 1]", "times": "seconds"},
-        "runs": [asdict(result) for result in comparison.results],
+        "runs": [_run_json(result) for result in comparison.results],
         "differences": [asdict(difference) for difference in comparison.differences],
         "groups": [asdict(group) for group in comparison.groups],
     }
     return json.dumps(values, indent=2, allow_nan=False) + "\n"
+
+
+def _run_json(result: Result) -> dict[str, Any]:
+    return {"state" if name == "status" else name: value for name, value in asdict(result).items()}
 
 
 def to_markdown(comparison: Comparison) -> str:
@@ -117,7 +124,7 @@ def to_latex(comparison: Comparison) -> str:
     for first, group in _experiments(comparison):
         result = comparison.results[first]
         settings = [_latex(comparison.differences[place].settings[first].text()) for place in shown]
-        incomplete = result.state != "completed"
+        incomplete = result.status != "completed"
         unfinished = unfinished or incomplete
         numbers = [_latex_number(result, group, name) for name in ("final_linear", "final_knn")]
         n = "--" if incomplete else str(len(group.completed) if group is not None else 1)
@@ -190,7 +197,7 @@ def _result_row(result: Result) -> list[str]:
     seconds, speed = result.elapsed_seconds, result.images_per_second
     return [
         result.run_id,
-        result.state,
+        result.status,
         str(result.seed),
         f"{result.epoch}/{result.epochs or '?'}",
         *("-" if accuracy is None else f"{100 * accuracy:.2f}" for accuracy in accuracies),
@@ -236,7 +243,7 @@ def _latex_number(result: Result, group: Group | None, name: str) -> str:
         spread: Spread | None = getattr(group, name)
         return "--" if spread is None else f"${_plus_minus(spread, chr(92) + 'pm')}$"
     value: float | None = getattr(result, name)
-    dagger = "" if result.state == "completed" else r"^{\dagger}"
+    dagger = "" if result.status == "completed" else r"^{\dagger}"
     return "--" if value is None else f"${100 * value:.2f}{dagger}$"
 
 
@@ -245,7 +252,7 @@ def _experiments(comparison: Comparison) -> Iterator[tuple[int, Group | None]]:
     alone = set(range(len(comparison.results)))
     stands: dict[int, Group] = {}
     for group in comparison.groups:
-        ended = [place for place in group.places if comparison.results[place].state == "completed"]
+        ended = [place for place in group.places if comparison.results[place].status == "completed"]
         if ended:
             alone -= set(group.places)
             stands[ended[0]] = group

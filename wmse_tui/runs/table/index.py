@@ -42,9 +42,9 @@ class RunRow:
 
     run_id: str
     path: str
-    state: Status
-    state_reason: str = ""
-    place: int = 0  # in the queue, from 1; 0 where it does not wait
+    status: Status
+    status_reason: str = ""
+    position: int = 0  # in the queue, from 1; 0 where it does not wait
     title: str = ""
     preset: str = ""
     method: str = ""
@@ -80,9 +80,9 @@ def digest(view: RunState, annotations: Annotations = _UNSAID) -> RunRow:
     return RunRow(
         run_id=view.run_id,
         path=view.path,
-        state=view.state,
-        state_reason=view.state_reason,
-        place=view.place,
+        status=view.status,
+        status_reason=view.status_reason,
+        position=view.position,
         title=about.title,
         preset=about.preset,
         method=about.method,
@@ -216,7 +216,7 @@ class RunIndex:
         if self._on_disk is None:
             self._on_disk = self._kept.read()
         kept_stamp, kept = self._on_disk.get(known.run.id, ((), None))
-        if kept is not None and kept_stamp == stamp and kept.state in _SPOKEN:
+        if kept is not None and kept_stamp == stamp and kept.status in _SPOKEN:
             kept = replace(kept, run_id=known.run.id, path=str(known.run.path))
             known.digest, known.stamp = _with_annotations(kept, known.annotations), stamp
 
@@ -229,14 +229,14 @@ class RunIndex:
         except StorageError as error:
             problem = f"{error.title}: {error.detail}"
             about = summarise(known.run.config)
-            view = RunState(run_id=known.run.id, path=str(known.run.path), summary=about, state="unknown")
+            view = RunState(run_id=known.run.id, path=str(known.run.path), summary=about, status="unknown")
             known.watcher = None
         if known.watcher is None or known.watcher.behind is None:
             known.digest = replace(
-                digest(view, known.annotations), problem=problem, state_reason=view.state_reason or problem
+                digest(view, known.annotations), problem=problem, status_reason=view.status_reason or problem
             )
             known.stamp = stamp
-            self._unsaved += view.state in _SPOKEN
+            self._unsaved += view.status in _SPOKEN
 
     def _save(self) -> None:
         self._unsaved = 0
@@ -244,7 +244,7 @@ class RunIndex:
             {
                 known.run.id: (known.stamp, replace(known.digest, run_id="", path="", tags=(), note=""))
                 for known in self._runs.values()
-                if known.digest is not None and known.digest.state in _SPOKEN
+                if known.digest is not None and known.digest.status in _SPOKEN
             }
         )
 
@@ -268,10 +268,10 @@ def _is_broken(known: _Run) -> bool:
 
 def _at_rest(known: _Run, last: RunRow) -> bool:
     """Whether nobody trains the run, as far as its lock says; `last` is of the log as it is."""
-    if last.state in _SPOKEN:
+    if last.status in _SPOKEN:
         return True  # whoever takes it up says so in trainer.json
     try:
-        return last.state in _SILENT and not held(known.run.lock)
+        return last.status in _SILENT and not held(known.run.lock)
     except (LocksUnsupported, StorageError):
         return False
 

@@ -29,7 +29,7 @@ class OwnRuns:
         return OwnRun(
             run_id=digest.run_id,
             path=digest.path,
-            state=digest.state,
+            state=digest.status,
             experiment=found.experiment,
             linear=digest.final_linear,
             knn=digest.final_knn,

@@ -377,4 +377,4 @@ class MonitorScreen(RunActions):
 
 def _urgent(view: RunState) -> tuple[object, ...]:
     """What is shown at once when it changes."""
-    return view.state, view.attempt, view.controls, len(view.evaluations), view.seq == 0
+    return view.status, view.attempt, view.controls, len(view.evaluations), view.seq == 0

@@ -183,7 +183,7 @@ class RunActions(AppScreen):
     def action_stop(self) -> None:
         """Ask whether to stop the run now."""
         run, view = self.shown_run, self.shown_view
-        if run is not None and view is not None and view.state == "queued":
+        if run is not None and view is not None and view.status == "queued":
             text = f"Take {safe(run.id, 64)} out of the queue?\n\nIt stays as it is, and can be queued again."
             self.app.push_screen(
                 ConfirmScreen("Queue", text, yes="Take out", no="Wait on"), partial(self._take_out, run)
@@ -214,16 +214,16 @@ class RunActions(AppScreen):
     def action_pause(self) -> None:
         """Pause, or go on."""
         view = self.shown_view
-        self.action_ask("resume" if view is not None and view.state == "paused" else "pause")
+        self.action_ask("resume" if view is not None and view.status == "paused" else "pause")
 
     def _listening(self, command: str) -> RunDirectory | None:
         """The run, if somebody is there to be asked."""
         run, view = self._chosen(), self.shown_view
         if run is None or view is None:
             return None
-        if view.state in DEAF:
-            state = "was never started" if view.state == "new" else f"is {view.state}"
-            again = "" if view.state == "completed" else " r starts it again."
+        if view.status in DEAF:
+            state = "was never started" if view.status == "new" else f"is {view.status}"
+            again = "" if view.status == "completed" else " r starts it again."
             self.wmse.say(
                 f"Nobody can be asked to {NAMES[command]}: the run {state}.{again}", severity="warning"
             )
@@ -233,7 +233,7 @@ class RunActions(AppScreen):
     def _leave(self, run: RunDirectory, command: str, yes: bool | None) -> None:
         if yes:
             view, now = self.shown_view, time.time()
-            attempt = 0 if view is None else view.attempt + (view.state == "starting")
+            attempt = 0 if view is None else view.attempt + (view.status == "starting")
             self.attempt(
                 lambda: Asked(request(run, command, by="app"), command, now, attempt),
                 partial(self._was_left, run),
@@ -249,13 +249,13 @@ class RunActions(AppScreen):
         run, view = self._chosen(), self.shown_view
         if run is None or view is None:
             return
-        if view.state in _ALIVE:
+        if view.status in _ALIVE:
             # What is shown may be a moment old; who holds the lock is not.
-            self.attempt(lambda: held(run.lock), partial(self._resume_unless_held, run, view.state))
-        elif view.state == "completed":
+            self.attempt(lambda: held(run.lock), partial(self._resume_unless_held, run, view.status))
+        elif view.status == "completed":
             self.wmse.say("The run has completed; there is nothing left to do.", severity="warning")
-        elif view.state == "unknown":
-            self.wmse.say(f"The run may be at work elsewhere: {view.state_reason}.", severity="warning")
+        elif view.status == "unknown":
+            self.wmse.say(f"The run may be at work elsewhere: {view.status_reason}.", severity="warning")
         else:
             self._resume(run)
 

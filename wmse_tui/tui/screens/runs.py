@@ -262,7 +262,7 @@ a part round: -tag:old."""
         )
 
     def _resume(self, digest: RunRow) -> None:
-        if digest.state == "paused":
+        if digest.status == "paused":
             acting.ask_resume(digest)
         else:
             self.wmse.trainers.resume(directory(digest))

@@ -26,7 +26,7 @@ def subject(name: str, *overrides: str, knn: float = 0.5, state: Status = "compl
         run_id=name,
         path=f"/runs/{name}",
         summary=ConfigSummary(seed=experiment.seed, epochs=12),
-        state=state,
+        status=state,
         evaluations=(
             Evaluation(
                 epoch=1,

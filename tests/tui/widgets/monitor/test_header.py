@@ -79,7 +79,7 @@ def test_the_untrained_encoder_is_not_the_best_one(make_run: MakeRun) -> None:
 
 
 def test_what_the_trainer_is_busy_with_has_its_progress() -> None:
-    view = RunState(state="running", phase=Phase("download", 5e6, 2e7, "bytes", "cifar10"))
+    view = RunState(status="running", phase=Phase("download", 5e6, 2e7, "bytes", "cifar10"))
     assert rows(view)[2].startswith("now downloading cifar10: 5.0 MB of 20.0 MB")
 
 
@@ -109,12 +109,12 @@ def test_embeddings_that_collapse_are_told_wherever_one_is() -> None:
         mean_correlation=0.9,
         seconds=0.1,
     )
-    view = RunState(state="running", diagnostics=(collapsed,) * 3)
+    view = RunState(status="running", diagnostics=(collapsed,) * 3)
     assert rows(view)[4] == "embeddings: collapsed (W: why)"
 
 
 def test_damage_in_the_log_is_counted() -> None:
-    assert rows(RunState(state="completed", unreadable=2, missing=1))[4] == (
+    assert rows(RunState(status="completed", unreadable=2, missing=1))[4] == (
         "3 lines of the log are damaged or missing"
     )
 

@@ -21,7 +21,7 @@ def _utc(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def view(*controls: Control, state: Status = "running") -> RunState:
-    return RunState(state=state, controls=controls, attempt=1)
+    return RunState(status=state, controls=controls, attempt=1)
 
 
 def test_nobody_has_answered_yet() -> None:
@@ -80,7 +80,7 @@ def test_of_several_requests_the_newest_is_told_first() -> None:
 
 
 def test_what_an_earlier_attempt_obeyed_is_told_no_more_but_what_nobody_did_is() -> None:
-    later = RunState(state="running", attempt=2)
+    later = RunState(status="running", attempt=2)
     answers = {
         outcome: Control("7", "stop_after_epoch", outcome) for outcome in ("accepted", "done", "refused")
     }

@@ -14,12 +14,12 @@ Digest = Callable[..., RunRow]
 
 @pytest.fixture
 def digest() -> Digest:
-    """A digest of a healthy, completed run, but for what is said: digest("a", state="running")."""
+    """A digest of a healthy, completed run, but for what is said: digest("a", status="running")."""
 
     def make(run_id: str = "a", **values: Any) -> RunRow:
         usual: dict[str, Any] = {
             "path": f"/runs/{run_id}",
-            "state": "completed",
+            "status": "completed",
             "title": "A run",
             "preset": "cifar10",
             "method": "w_mse",

@@ -43,16 +43,16 @@ MakeRun = Callable[..., RunDirectory]
 def test_why_an_action_makes_no_sense(
     digest: Digest, state: str, stop: str, resume: str, delete: str
 ) -> None:
-    run = digest(state=state, state_reason="on gpu-b" if state == "unknown" else "")
+    run = digest(status=state, status_reason="on gpu-b" if state == "unknown" else "")
     assert [acting.why_not(action, run) for action in ("stop", "resume", "delete")] == [stop, resume, delete]
 
 
 def test_a_run_whose_log_cannot_be_read_can_be_deleted(digest: Digest) -> None:
-    assert acting.why_not("delete", digest(state="unknown", problem="cannot read the log")) == ""
+    assert acting.why_not("delete", digest(status="unknown", problem="cannot read the log")) == ""
 
 
 def test_what_is_refused_is_told_by_name(digest: Digest) -> None:
-    possible, refused = acting.sort_out("stop", (digest("a", state="running"), digest("b\x1b")))
+    possible, refused = acting.sort_out("stop", (digest("a", status="running"), digest("b\x1b")))
     assert [run.run_id for run in possible] == ["a"]
     assert refused == ("b\\x1b: it is not running: it is completed",)
 

@@ -22,8 +22,8 @@ def ids(listing: Listing) -> str:
 def listing(digest: Digest) -> Listing:
     return Listing().with_digests(
         (
-            digest("d", started=None, loss=None, best_knn=None, state="new"),
-            digest("c", started=300.0, loss=0.2, best_knn=0.7, state="running"),
+            digest("d", started=None, loss=None, best_knn=None, status="new"),
+            digest("c", started=300.0, loss=0.2, best_knn=0.7, status="running"),
             digest("b", started=200.0, loss=0.9, best_knn=0.9),
             digest("a", started=100.0, loss=0.4, best_knn=0.8),
         )

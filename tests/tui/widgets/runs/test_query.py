@@ -50,15 +50,15 @@ Digest = Callable[..., RunRow]
 def test_every_part_must_hold(digest: Digest, text: str, shown: str) -> None:
     runs = (
         digest("a", title="words, and two", tags=("baseline", "x"), note=""),
-        digest("b", title="two words", state="running", note="smaller eps"),
-        digest("c", preset="stl10", dataset="stl10", state="stalled", verdict="collapsing"),
+        digest("b", title="two words", status="running", note="smaller eps"),
+        digest("c", preset="stl10", dataset="stl10", status="stalled", verdict="collapsing"),
         digest(
             "d",
             preset="tiny",
             dataset="tiny_imagenet",
             method="byol",
             host="gpu-b",
-            state="diverged",
+            status="diverged",
             verdict="collapsed",
         ),
     )
@@ -78,6 +78,6 @@ def test_an_unknown_field_is_told_and_searched_as_a_word(digest: Digest) -> None
 @given(st.text(max_size=40))
 def test_whatever_is_typed_is_a_filter(text: str) -> None:
     query = parse_query(text)
-    run = RunRow(run_id="a", path="/a", state="new")
+    run = RunRow(run_id="a", path="/a", status="new")
     assert query.matches(run) in (True, False)
     assert query.problem.isprintable()

@@ -91,7 +91,7 @@ def _accuracies(result: Result) -> tuple[float | None, ...]:
 def _state(result: Result, problem: str) -> Entry:
     if problem:
         return Entry("unreadable", "bad")
-    return Entry(result.state, _STATES.get(result.state))
+    return Entry(result.status, _STATES.get(result.status))
 
 
 def _option(difference: Difference) -> tuple[Entry, ...]:

@@ -100,13 +100,13 @@ def header_rows(view: RunState, headline: Headline, width: int) -> tuple[Content
 
 
 def _identity(view: RunState, width: int) -> Content:
-    style = STATE_STYLES.get(view.state, "dim")
-    sign = "■" if view.state in _ENDED else "○" if view.state in ("new", "queued") else "●"
+    style = STATE_STYLES.get(view.status, "dim")
+    sign = "■" if view.status in _ENDED else "○" if view.status in ("new", "queued") else "●"
     attempt = f"attempt {view.attempt}" if view.attempt else ""
     device = safe(view.setup.device, 40) if view.setup is not None else ""
     title = safe(view.summary.title, 100)
     name = Content.styled(safe(view.run_id, max(12, width - 24)), "bold")
-    state = Content.styled(f"{sign} {view.state}", f"bold {style}")
+    state = Content.styled(f"{sign} {view.status}", f"bold {style}")
     return fit([name, state, Content(attempt), Content(device), Content.styled(title, "dim")], width)
 
 
@@ -144,7 +144,7 @@ def _numbers(view: RunState, width: int) -> Content:
     ]
     if not view.ended:
         now = safe(phase_sentence(view.phase), 120) if view.phase is not None else ""
-        parts.insert(0, _named("now", now or ("starting" if view.state == "starting" else view.state)))
+        parts.insert(0, _named("now", now or ("starting" if view.status == "starting" else view.status)))
     return fit(parts, width)
 
 
@@ -177,12 +177,12 @@ def _trouble(view: RunState, headline: Headline, width: int) -> Content:
     if headline.behind is not None:
         return Content.styled(f"reading its log: {headline.behind:.0%}", "$primary")
     parts = []
-    if view.state_reason:
-        style = STATE_STYLES.get(view.state, "dim")
-        parts.append(Content.styled(safe(view.state_reason, 200), style))
-    if view.state in _RESUMABLE:
+    if view.status_reason:
+        style = STATE_STYLES.get(view.status, "dim")
+        parts.append(Content.styled(safe(view.status_reason, 200), style))
+    if view.status in _RESUMABLE:
         parts.append(Content.styled("r resumes it", "dim"))
-    elif view.state == "new":
+    elif view.status == "new":
         parts.append(Content.styled("it was never started; r starts it", "dim"))
     verdict = view.verdict
     if verdict.name in _VERDICTS:

@@ -65,13 +65,13 @@ def word_on(asked: Asked, view: RunState) -> Word:
     name = NAMES.get(asked.command, asked.command)
     answer = answer_to(asked, view)
     if answer is None:
-        if view.state in DEAF:
+        if view.status in DEAF:
             return Word(f"{name}: asked {clock(asked.time)}; the run ended before it answered", "bad")
         return Word(f"{name}: asked {clock(asked.time)}, waiting", "waiting")
     why = f": {safe(answer.text, 160)}" if answer.text else ""
-    came_true = asked.command == "pause" and view.state == "paused"
-    if answer.outcome == "accepted" and (came_true or view.state in DEAF):
-        return Word(f"{name}: accepted, and the run is {view.state}", "good")
+    came_true = asked.command == "pause" and view.status == "paused"
+    if answer.outcome == "accepted" and (came_true or view.status in DEAF):
+        return Word(f"{name}: accepted, and the run is {view.status}", "good")
     course: Course = {"done": "good", "accepted": "waiting"}.get(answer.outcome, "bad")  # type: ignore[assignment]
     return Word(f"{name}: {answer.outcome}{why}", course)
 

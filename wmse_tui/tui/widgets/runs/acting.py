@@ -46,7 +46,7 @@ def directory(digest: RunRow) -> RunDirectory:
 
 def why_not(action: Action, digest: RunRow) -> str:
     """Why an action makes no sense for a run as it is; "" where it does."""
-    state = digest.state
+    state = digest.status
     match action:
         case "stop" if state in ENDED:
             return f"it is not running: it is {state}"
@@ -65,7 +65,9 @@ def why_not(action: Action, digest: RunRow) -> str:
         case "hold" | "first" if state != "queued":
             return "it is not in the queue"
         case "resume" | "delete" | "queue" if state == "unknown" and not digest.problem:
-            return f"it may be running: {digest.state_reason}" if digest.state_reason else "it may be running"
+            return (
+                f"it may be running: {digest.status_reason}" if digest.status_reason else "it may be running"
+            )
         case "delete" if state == "queued":
             return "it waits in the queue; take it out first, with Stop"
         case "delete" if state in _AT_WORK:
@@ -106,7 +108,7 @@ def reason_of(error: RunsError) -> str:
 
 def ask_stop(digest: RunRow, *, after_epoch: bool) -> None:
     """Ask the trainer to save and leave; take a run that waits out of the queue. Raises RunsError."""
-    if digest.state == "queued" and cancel(directory(digest)):
+    if digest.status == "queued" and cancel(directory(digest)):
         return
     request(directory(digest), "stop_after_epoch" if after_epoch else "stop", by="app")
 

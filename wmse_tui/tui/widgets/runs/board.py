@@ -209,7 +209,7 @@ def status(listing: Listing, loading: int | None) -> str:
         return "looking for runs"
     total = len(listing.digests)
     parts = [f"reading {total} of {total + loading} runs" if loading else count(total, "run")]
-    active = sum(digest.state in ACTIVE for digest in listing.digests)
+    active = sum(digest.status in ACTIVE for digest in listing.digests)
     if active:
         parts.append(f"{active} being trained")
     if listing.query.parts:

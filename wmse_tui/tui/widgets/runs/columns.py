@@ -98,7 +98,7 @@ def _loss(digest: RunRow, drawing: Drawing) -> Cell:  # noqa: ARG001
 
 
 def _state(digest: RunRow) -> str:
-    return f"{digest.state} {digest.place}" if digest.place else digest.state
+    return f"{digest.status} {digest.position}" if digest.position else digest.status
 
 
 def _tags(digest: RunRow) -> str:
@@ -121,8 +121,8 @@ COLUMNS: tuple[Column, ...] = (
         least=9,
         most=9,
         rank=0,
-        key=lambda d: (d.state, d.place),
-        cell=lambda d, _: Cell(_state(d), _STATES.get(d.state, "muted")),
+        key=lambda d: (d.status, d.position),
+        cell=lambda d, _: Cell(_state(d), _STATES.get(d.status, "muted")),
     ),
     Column(
         name="preset",

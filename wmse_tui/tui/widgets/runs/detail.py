@@ -45,8 +45,8 @@ def describe(digest: RunRow) -> list[Content]:
 
 
 def _title(digest: RunRow) -> Content:
-    style = "$error" if digest.state in _BAD else "$foreground 70%"
-    state = digest.state if not digest.state_reason else f"{digest.state}: {digest.state_reason}"
+    style = "$error" if digest.status in _BAD else "$foreground 70%"
+    state = digest.status if not digest.status_reason else f"{digest.status}: {digest.status_reason}"
     return Content.assemble(
         (safe(digest.title or digest.run_id, 100), "bold"), "  ", (safe(state, 160), style)
     )

@@ -33,10 +33,10 @@ def _begins(texts: tuple[str, ...], value: str) -> bool:
 
 def _state(digest: RunRow, value: str) -> bool:
     if value == "active":
-        return digest.state in ACTIVE
+        return digest.status in ACTIVE
     if value == "ended":
-        return digest.state in ENDED
-    return digest.state.startswith("completed" if value == "done" else value)
+        return digest.status in ENDED
+    return digest.status.startswith("completed" if value == "done" else value)
 
 
 FIELDS: Mapping[str, Callable[[RunRow, str], bool]] = {
@@ -75,7 +75,7 @@ def _texts(digest: RunRow) -> tuple[str, ...]:
         digest.dataset,
         digest.note,
         digest.host,
-        digest.state,
+        digest.status,
         *digest.tags,
     )
 
