@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from wmse_tui.cli.follow.plain import PlainDisplay, PlainLines
-from wmse_tui.runs.log.events import Control, Epoch, Error, Event, Notice, Phase, Record, Steps
-from wmse_tui.runs.state.fold import fold
+from wmse_tui.runs.log.events import Attempt, Control, Epoch, Error, Event, Notice, Phase, Record, Steps
+from wmse_tui.runs.state.fold import fold, fold_all
 from wmse_tui.runs.state.run import RunState
 
 START = 1_772_366_400.0
@@ -41,6 +41,45 @@ def at(seconds: float, event: Event, seq: int = 1) -> Record:
 
 def test_a_finished_run_reads_as_expected(records: tuple[Record, ...]) -> None:
     assert "".join(line + "\n" for line in lines_of(records)) == GOLDEN
+
+
+def test_a_replayed_log_has_the_numbers_of_each_moment_and_not_those_of_its_end() -> None:
+    setup = Attempt(
+        resume_step=0,
+        epochs=3,
+        steps_per_epoch=70,
+        device="CPU",
+        device_reason="",
+        loader="batched",
+        loader_reason="",
+        train_images=10,
+        train_split="train",
+        parameters=1,
+        deterministic=False,
+        exact=True,
+        pid=1,
+        host="a",
+    )
+    events: list[tuple[float, Event]] = [(0, setup)]
+    for epoch, rate in ((1, 0.3), (2, 0.2), (3, 0.1)):
+        first = 70 * (epoch - 1) + 1
+        events += [
+            (70 * epoch - 10, Steps(first=first, loss=(1.0,) * 65, lr=(rate,) * 65)),
+            (70 * epoch, Steps(first=first + 65, loss=(1.0,) * 5, lr=(rate,) * 5)),
+            (70 * epoch, Epoch(epoch=epoch, step=70 * epoch, loss=1.0, seconds=70.0, images_per_second=10.0)),
+        ]
+    records = tuple(at(seconds, event, seq) for seq, (seconds, event) in enumerate(events, 1))
+    end = fold_all(RunState(), records)
+    plain = PlainLines()
+    lines = [line[21:] for record in records[1:] for line in plain.lines(record, end)]
+    assert lines == [
+        "epoch 1/3  step 65/210  loss 1  lr 0.3",
+        "epoch 1/3  step 70/210  loss 1  lr 0.3  10 images/s",
+        "epoch 2/3  step 135/210  loss 1  lr 0.2",
+        "epoch 2/3  step 140/210  loss 1  lr 0.2  10 images/s",
+        "epoch 3/3  step 205/210  loss 1  lr 0.1",
+        "epoch 3/3  step 210/210  loss 1  lr 0.1  10 images/s",
+    ]
 
 
 def test_a_phase_that_is_told_again_without_a_number_is_not_news() -> None:

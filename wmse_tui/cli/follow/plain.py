@@ -70,10 +70,10 @@ class PlainLines:
                 return _attempt_texts(event)
             case Steps() if t - self._progress_at >= LONG_SECONDS:
                 self._progress_at = t
-                return [_steps_text(event, view)]
+                return [_steps_text(event, t, view)]
             case Epoch() if t - self._progress_at >= _pause(t, view) or event.epoch == view.epochs:
                 self._progress_at = t
-                return [_epoch_text(event, view)]
+                return [_epoch_text(event, t, view)]
             case Evaluation():
                 return [evaluation_sentence(event)]
             case Notice():
@@ -148,28 +148,33 @@ def _attempt_texts(event: Attempt) -> list[str]:
     ]
 
 
-def _steps_text(event: Steps, view: RunState) -> str:
+def _steps_text(event: Steps, t: float, view: RunState) -> str:
     step = event.first + len(event.loss) - 1
     return progress_sentence(
-        epoch=view.epoch + 1,
+        epoch=(step - 1) // view.steps_per_epoch + 1 if view.steps_per_epoch else view.epoch + 1,
         epochs=view.epochs,
         step=step,
         total_steps=view.total_steps,
         loss=event.loss[-1] if event.loss else None,
         lr=event.lr[-1] if event.lr else None,
         images_per_second=event.images_per_second,
-        seconds_left=view.seconds_left,
+        seconds_left=_seconds_left(t, view),
     )
 
 
-def _epoch_text(event: Epoch, view: RunState) -> str:
+def _epoch_text(event: Epoch, t: float, view: RunState) -> str:
     return progress_sentence(
         epoch=event.epoch,
         epochs=view.epochs,
         step=event.step,
         total_steps=view.total_steps,
         loss=event.loss,
-        lr=view.lr,
+        lr=view.rates.at(event.step),  # of that epoch: a replayed log is folded to its end already
         images_per_second=event.images_per_second,
-        seconds_left=view.seconds_left if event.epoch != view.epochs else None,
+        seconds_left=_seconds_left(t, view) if event.epoch != view.epochs else None,
     )
+
+
+def _seconds_left(t: float, view: RunState) -> float | None:
+    """Return the estimate, which is of the newest record; None for a record that is older."""
+    return view.seconds_left if view.updated is None or view.updated - t < EPOCH_SECONDS else None
