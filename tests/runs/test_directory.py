@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from wmse_tui.config.atomic import append_private
 from wmse_tui.runs.directory import RunDirectory, check_name, create_run, remove_run
 from wmse_tui.runs.errors import BadRunName, LocksUnsupported, NotARun, RunBusy, RunExists, StorageError
-from wmse_tui.runs.files import append_private
 from wmse_tui.runs.log.writer import EventWriter
 from wmse_tui.runs.process.control import request
 from wmse_tui.runs.process.identity import write_trainer
@@ -120,7 +120,7 @@ def test_a_run_that_cannot_be_finished_leaves_nothing(root: Path, monkeypatch: p
     def full(descriptor: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("wmse_tui.runs.files.os.fsync", full)
+    monkeypatch.setattr("wmse_tui.config.atomic.os.fsync", full)
     with pytest.raises(StorageError, match=r"cannot fill the run directory: .*: No space left on device"):
         create_run(root, "title: x\n", name="half")
     assert list(root.iterdir()) == []

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import re
-import secrets
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from wmse_tui.config.atomic import SHARED, publish
 from wmse_tui.config.bases import Base
 from wmse_tui.config.draft import Draft, draft_of, nested
 from wmse_tui.config.layers import Layer, build
@@ -73,17 +71,10 @@ def save_preset(draft: Draft, name: str) -> Path:
         raise ConfigError([Problem("", f"{name!r} cannot be the name of a preset: {fault}")])
     file = preset_file(name)
     content = preset_text(draft, file).encode()
-    aside = file.with_name(f".{file.name}.{secrets.token_hex(4)}.tmp")
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        with aside.open("xb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
-        aside.replace(file)
+        publish(file, content, mode=SHARED)
     except OSError as error:
-        with suppress(OSError):
-            aside.unlink()
         message, fix = (
             f"cannot be written: {error.strerror or error}",
             "set WMSE_TUI_PRESETS to a folder of yours",

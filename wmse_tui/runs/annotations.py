@@ -12,9 +12,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
+from wmse_tui.config.atomic import publish
 from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.errors import BadTag, StorageError
-from wmse_tui.runs.files import publish
 from wmse_tui.runs.text.sanitize import safe
 
 MAX_TAGS = 16

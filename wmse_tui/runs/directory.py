@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from wmse_tui.config.atomic import publish
 from wmse_tui.runs.errors import (
     BadRunName,
     LocksUnsupported,
@@ -23,7 +24,6 @@ from wmse_tui.runs.errors import (
     RunQueued,
     StorageError,
 )
-from wmse_tui.runs.files import publish
 from wmse_tui.runs.process.identity import is_alive, read_trainer
 from wmse_tui.runs.process.lock import RunLock, held
 from wmse_tui.runs.text.sanitize import safe

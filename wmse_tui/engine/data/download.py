@@ -14,7 +14,8 @@ from urllib.parse import urlsplit
 from urllib.request import Request, urlopen
 
 from wmse_tui import __version__
-from wmse_tui.engine.data.sources.disk import bytes_text, refuse_os, sync_folder
+from wmse_tui.config.atomic import sync_folder
+from wmse_tui.engine.data.sources.disk import bytes_text, refuse_os
 from wmse_tui.engine.data.sources.progress import Meter, Progress
 from wmse_tui.engine.errors import DataError
 

@@ -26,6 +26,7 @@ import torch
 import torchvision
 
 from wmse_tui import __version__
+from wmse_tui.config.atomic import publish
 from wmse_tui.config.load import parse_experiment
 from wmse_tui.config.schema import Experiment
 from wmse_tui.engine.data.catalogue import load_data
@@ -35,7 +36,6 @@ from wmse_tui.engine.training.checkpoints import file_sha256, read_checkpoint, s
 from wmse_tui.engine.training.device import choose_device, prepare
 from wmse_tui.engine.training.failures import describe
 from wmse_tui.runs.directory import RunDirectory
-from wmse_tui.runs.files import publish
 
 from .interruption import Progress
 from .probes import evaluate

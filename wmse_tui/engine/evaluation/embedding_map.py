@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize, pad
 
+from wmse_tui.config.atomic import publish
 from wmse_tui.engine.random import subset_order
-from wmse_tui.runs.files import publish
 
 from .interruption import ShouldStop, never
 from .t_sne import FEWEST, t_sne

@@ -11,7 +11,6 @@ Saving goes through a file object: what the disk says to it can be told from oth
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import os
 import re
@@ -23,6 +22,7 @@ from typing import Any, BinaryIO
 
 import torch
 
+from wmse_tui.config.atomic import publish, sync_folder
 from wmse_tui.engine.errors import CheckpointError
 
 FORMAT = 1
@@ -226,35 +226,12 @@ def _publish(aside: Path, target: Path, sha256: str) -> None:
     sums = checksum_path(target)
     old = sums.read_bytes() if target.exists() and sums.exists() else b""
     new = _sum_line(sha256, target)
-    _publish_bytes(sums, old + new)
+    publish(sums, old + new)
     aside.replace(target)
     if old:
-        _publish_bytes(sums, new)
-    _sync_folder(target.parent)
+        publish(sums, new)
+    sync_folder(target.parent)
 
 
 def _sum_line(sha256: str, target: Path) -> bytes:
     return f"{sha256}  {target.name}\n".encode()
-
-
-def _publish_bytes(path: Path, content: bytes) -> None:
-    aside = path.with_name(f".{path.name}.tmp")
-    try:
-        with _private(aside) as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        aside.replace(path)
-    except BaseException:
-        aside.unlink(missing_ok=True)
-        raise
-
-
-def _sync_folder(folder: Path) -> None:
-    # Some network file systems refuse to sync a folder; the rename itself stands all the same.
-    with contextlib.suppress(OSError):
-        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)

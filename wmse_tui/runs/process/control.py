@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 
 from pydantic import TypeAdapter, ValidationError
 
+from wmse_tui.config.atomic import publish
 from wmse_tui.runs.errors import ControlError, StorageError
-from wmse_tui.runs.files import publish
 from wmse_tui.runs.log.events import Number
 
 if TYPE_CHECKING:

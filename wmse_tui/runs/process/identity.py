@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING
 
 from pydantic import TypeAdapter, ValidationError
 
+from wmse_tui.config.atomic import publish
 from wmse_tui.runs.errors import StorageError
-from wmse_tui.runs.files import publish
 
 if TYPE_CHECKING:
     from wmse_tui.runs.directory import RunDirectory

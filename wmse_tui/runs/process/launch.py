@@ -8,9 +8,9 @@ import sys
 from pathlib import Path
 from typing import BinaryIO
 
+from wmse_tui.config.atomic import append_private
 from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.errors import LaunchError, NotARun, RunBusy, RunQueued, StorageError
-from wmse_tui.runs.files import append_private
 from wmse_tui.runs.process.control import discard
 from wmse_tui.runs.process.identity import read_trainer, write_launch
 from wmse_tui.runs.process.lock import held

@@ -8,9 +8,9 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
+from wmse_tui.config.atomic import append_private
 from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.errors import LaunchError, NotARun, RunBusy, RunQueued, RunsError, StorageError
-from wmse_tui.runs.files import append_private
 from wmse_tui.runs.process.launch import device_of, start_detached
 from wmse_tui.runs.process.lock import held, take
 from wmse_tui.runs.queue import status, tickets

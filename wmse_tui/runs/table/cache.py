@@ -14,7 +14,7 @@ from typing import Any, Generic, TypeAlias, TypeVar
 from pydantic import TypeAdapter
 
 from wmse_tui import __version__
-from wmse_tui.runs.files import publish
+from wmse_tui.config.atomic import publish
 
 Value = TypeVar("Value")
 Stamp: TypeAlias = tuple[int, ...]  # sizes and times of the files that a value was made from

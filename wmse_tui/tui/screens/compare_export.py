@@ -11,9 +11,8 @@ from textual.message import Message
 from wmse_tui.config.locations import expanded
 from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.errors import OutputExists, RunsError
-from wmse_tui.runs.output import write_output
 from wmse_tui.runs.table.compare import Comparison
-from wmse_tui.runs.table.export import FORMATS, curves_csv
+from wmse_tui.runs.table.export import FORMATS, curves_csv, write_output
 from wmse_tui.runs.text.sanitize import safe
 from wmse_tui.tui.screens.ask import ConfirmScreen
 from wmse_tui.tui.screens.base import AppScreen

@@ -12,9 +12,9 @@ from typing import ClassVar, Literal, TypeVar
 from textual.binding import Binding, BindingType
 from textual.message import Message
 
+from wmse_tui.config.atomic import publish
 from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.errors import RunsError
-from wmse_tui.runs.files import publish
 from wmse_tui.runs.process.control import request
 from wmse_tui.runs.process.lock import held
 from wmse_tui.runs.queue.status import cancel

@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import secrets
 import shutil
 import zlib
 from collections.abc import Sequence
@@ -20,8 +19,8 @@ from typing import BinaryIO
 import torch
 from torch import Tensor
 
+from wmse_tui.config.atomic import published, sync_folder
 from wmse_tui.config.locations import cache_dir
-from wmse_tui.engine.data.sources.disk import sync_folder
 from wmse_tui.engine.data.sources.progress import Meter, Progress
 
 LEAST_IMAGES = 2000
@@ -86,22 +85,14 @@ class Decoded:
             "shape": list(pixels.shape),
             "crc32": zlib.crc32(pixels.numpy().data),
         }
-        aside = self.path.with_name(f".{self.path.name}.{secrets.token_hex(4)}.tmp")
-        try:
+        with suppress(OSError):
             self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             if shutil.disk_usage(self.path.parent).free < SPARE_SPACE * pixels.nbytes:
                 return
-            descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-            with os.fdopen(descriptor, "wb") as file:
+            with published(self.path) as file:
                 file.write(json.dumps(header).encode() + b"\n")
                 file.write(pixels.numpy().data)
-                file.flush()
-                os.fsync(file.fileno())
-            aside.replace(self.path)
             sync_folder(self.path.parent)
-        except OSError:
-            with suppress(OSError):
-                aside.unlink()
 
 
 def _filled(pixels: Tensor, file: BinaryIO, crc32: int, name: str, progress: Progress) -> bool:

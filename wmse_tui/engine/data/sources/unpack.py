@@ -14,7 +14,8 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import IO
 
-from wmse_tui.engine.data.sources.disk import refuse_os, sync_folder
+from wmse_tui.config.atomic import sync_folder
+from wmse_tui.engine.data.sources.disk import refuse_os
 from wmse_tui.engine.data.sources.progress import Meter, Progress
 from wmse_tui.engine.errors import DataError
 

@@ -1,0 +1,60 @@
+"""Files that appear whole or not at all: written under another name, synced to the disk, renamed."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import BinaryIO
+
+PRIVATE = 0o600
+SHARED = 0o666
+"""File modes, before the umask."""
+
+
+def publish(path: Path, content: bytes, *, mode: int = PRIVATE) -> None:
+    """Make `content` the content of `path`, in one step and in place of what is there. Raises OSError."""
+    with published(path, mode=mode) as file:
+        file.write(content)
+
+
+@contextmanager
+def published(path: Path, *, mode: int = PRIVATE) -> Iterator[BinaryIO]:
+    """A new file, renamed to `path` when the block ends; removed when it ends with an exception.
+
+    Between two processes that publish the same path, the later one wins. A process that is killed leaves
+    `.NAME.<8 hex digits>.tmp` behind.
+
+    Raises:
+        OSError: the file cannot be created, written, synced or renamed.
+    """
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except BaseException:
+        with suppress(OSError):
+            temporary.unlink()
+        raise
+
+
+def sync_folder(folder: Path) -> None:
+    """Let the renames in `folder` survive a power cut, where the file system can sync a folder."""
+    with suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def append_private(path: Path) -> BinaryIO:
+    """`path` opened for appending, created with mode 0600 where it is missing. Raises OSError."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, PRIVATE)
+    return os.fdopen(descriptor, "ab")
