@@ -218,7 +218,7 @@ def _groups(method: CwRgp, experiment: Experiment) -> Iterator[Advice]:
 
 def _layers(experiment: Experiment) -> Iterator[Advice]:
     backbone = experiment.backbone
-    batch = backbone.images_per_call(experiment)
+    batch = backbone.images_per_call(experiment.sizes)
     if backbone.norm != "batch":
         side = backbone.smallest_norm_map(experiment.dataset.crop)
         if side * side <= backbone.norm_width:

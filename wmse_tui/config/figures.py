@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from math import isfinite
 
-from wmse_tui.config.datasets import DATASETS
 from wmse_tui.config.methods import CwRgp, WMse
 from wmse_tui.config.schema import Experiment
 from wmse_tui.config.sections.optimizer import Lars, Sgd
@@ -12,8 +11,7 @@ from wmse_tui.config.sections.optimizer import Lars, Sgd
 
 def training_images(experiment: Experiment) -> int | None:
     """Images that an epoch passes over; None where only the user's files tell."""
-    wanted = experiment.dataset.train_images
-    return DATASETS[experiment.dataset.name].train_images if wanted is None else wanted
+    return experiment.sizes.train_images
 
 
 def steps_per_epoch(experiment: Experiment) -> int | None:

@@ -3,14 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Annotated
+from dataclasses import dataclass
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, Strict
 
 from wmse_tui.config.problems import Problem
 
-if TYPE_CHECKING:
-    from wmse_tui.config.schema import Experiment
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sizes:
+    """What the rules of one section read of the others: all that sections know of each other.
+
+    Args:
+        dataset: `dataset.name`.
+        train_images: images that an epoch passes over; None where that depends on the user's files.
+        crop: `dataset.crop`, px.
+        views: `augmentation.views`.
+        dim: `projector.dim`.
+        batch: `schedule.batch_size`, images.
+        evaluation_batch: `evaluation.batch_size`, images.
+    """
+
+    dataset: str
+    train_images: int | None
+    crop: int
+    views: int
+    dim: int
+    batch: int
+    evaluation_batch: int
 
 
 class Options(BaseModel):
@@ -22,7 +43,7 @@ class Options(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
-    def problems(self, experiment: Experiment) -> Iterator[Problem]:  # noqa: ARG002
+    def problems(self, _sizes: Sizes) -> Iterator[Problem]:
         """Combinations that cannot work, each under the path of the option to change."""
         yield from ()
 

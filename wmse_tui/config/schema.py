@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from pydantic import Field, model_validator
 
+from wmse_tui.config.datasets import DATASETS
 from wmse_tui.config.methods import Method, WMse
-from wmse_tui.config.options import Options
-from wmse_tui.config.problems import ConfigError, Problem
+from wmse_tui.config.options import Options, Sizes
+from wmse_tui.config.problems import ConfigError
 from wmse_tui.config.sections.augmentation import Augmentation
 from wmse_tui.config.sections.backbone import Backbone
 from wmse_tui.config.sections.checkpoint import Checkpoint
@@ -67,14 +66,23 @@ class Experiment(Options):
 
     @model_validator(mode="after")
     def _possible(self) -> Experiment:
-        found = tuple(self.problems())
-        if found:
+        sections = [getattr(self, name) for name in type(self).model_fields]
+        options = [section for section in sections if isinstance(section, Options)]
+        if found := [problem for section in options for problem in section.problems(self.sizes)]:
             raise ConfigError(found)
         return self
 
-    def problems(self, experiment: Experiment | None = None) -> Iterator[Problem]:  # noqa: ARG002
-        """The problems of every section, in the order of the sections; the argument is not needed here."""
-        for name in type(self).model_fields:
-            section = getattr(self, name)
-            if isinstance(section, Options):
-                yield from section.problems(self)
+    @property
+    def sizes(self) -> Sizes:
+        """What the rules of one section read of the others."""
+        dataset = self.dataset
+        published = DATASETS[dataset.name].train_images
+        return Sizes(
+            dataset=dataset.name,
+            train_images=published if dataset.train_images is None else dataset.train_images,
+            crop=dataset.crop,
+            views=self.augmentation.views,
+            dim=self.projector.dim,
+            batch=self.schedule.batch_size,
+            evaluation_batch=self.evaluation.batch_size,
+        )

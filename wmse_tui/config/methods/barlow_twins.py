@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from pydantic import ConfigDict, Field
 
-from wmse_tui.config.options import Options
+from wmse_tui.config.options import Options, Sizes
 from wmse_tui.config.problems import Problem
-
-if TYPE_CHECKING:
-    from wmse_tui.config.schema import Experiment
 
 
 class BarlowTwins(Options):
@@ -37,6 +34,6 @@ class BarlowTwins(Options):
         description="Multiplies the loss: of effect beside weight decay, and on rates that are not adapted.",
     )
 
-    def problems(self, experiment: Experiment) -> Iterator[Problem]:
-        if experiment.projector.dim == 1:
+    def problems(self, sizes: Sizes) -> Iterator[Problem]:
+        if sizes.dim == 1:
             yield Problem("projector.dim", "one dimension has no other to differ from", "take 2 or more")

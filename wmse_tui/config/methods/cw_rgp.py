@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from pydantic import ConfigDict, Field
 
 from wmse_tui.config.methods.slices import group_problems, slice_problems
-from wmse_tui.config.options import Options, unit
+from wmse_tui.config.options import Options, Sizes, unit
 from wmse_tui.config.problems import Problem
-
-if TYPE_CHECKING:
-    from wmse_tui.config.schema import Experiment
 
 
 class CwRgp(Options):
@@ -67,8 +64,8 @@ class CwRgp(Options):
         description="Compare whitened embeddings by cosine (true) or by Euclidean distance (false).",
     )
 
-    def problems(self, experiment: Experiment) -> Iterator[Problem]:
-        dim, size = experiment.projector.dim, self.whitening_size
+    def problems(self, sizes: Sizes) -> Iterator[Problem]:
+        dim, size = sizes.dim, self.whitening_size
         uneven = list(group_problems(self.groups, dim))
         yield from uneven
         if not uneven:
@@ -77,7 +74,7 @@ class CwRgp(Options):
             yield Problem(
                 "method.partition", "there is one group (method.groups), and nothing to part", "remove it"
             )
-        yield from slice_problems(size, experiment.schedule.batch_size)
+        yield from slice_problems(size, sizes.batch)
 
     def _too_narrow(self, width: int, size: int) -> Iterator[Problem]:
         groups = "1 group" if self.groups == 1 else f"{self.groups} groups"

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from pydantic import ConfigDict, Field
 
-from wmse_tui.config.options import Options, unit
+from wmse_tui.config.options import Options, Sizes, unit
 from wmse_tui.config.problems import Problem
-
-if TYPE_CHECKING:
-    from wmse_tui.config.schema import Experiment
 
 
 class Intl(Options):
@@ -41,8 +38,8 @@ class Intl(Options):
         description="Weight of the trace loss; empty: 0.01 (log2 n - 3) of n images (channel) or dimensions.",
     )
 
-    def problems(self, experiment: Experiment) -> Iterator[Problem]:
-        if self.axis == "channel" and experiment.projector.dim == 1:
+    def problems(self, sizes: Sizes) -> Iterator[Problem]:
+        if self.axis == "channel" and sizes.dim == 1:
             yield Problem(
                 "projector.dim",
                 "an image of one channel, freed of its mean, is 0",

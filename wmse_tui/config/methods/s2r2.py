@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from pydantic import ConfigDict, Field
 
-from wmse_tui.config.options import Options, unit
+from wmse_tui.config.options import Options, Sizes, unit
 from wmse_tui.config.problems import Problem
-
-if TYPE_CHECKING:
-    from wmse_tui.config.schema import Experiment
 
 DEFAULT_BINS = 25
 DEFAULT_TEMPERATURE = 0.01
@@ -45,7 +42,7 @@ class S2r2(Options):
         description="Of the smooth relaxation: a smaller one counts ranks more exactly, with less gradient.",
     )
 
-    def problems(self, experiment: Experiment) -> Iterator[Problem]:  # noqa: ARG002
+    def problems(self, _sizes: Sizes) -> Iterator[Problem]:
         if self.relaxation == "smooth" and self.bins != DEFAULT_BINS:
             yield Problem(
                 "method.bins",

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from pydantic import ConfigDict, Field
 
 from wmse_tui.config.methods.slices import group_problems
-from wmse_tui.config.options import Options, unit
+from wmse_tui.config.options import Options, Sizes, unit
 from wmse_tui.config.problems import Problem
-
-if TYPE_CHECKING:
-    from wmse_tui.config.schema import Experiment
 
 
 class ShuffledDbn(Options):
@@ -45,10 +42,10 @@ class ShuffledDbn(Options):
         description="Weight of the identity: (1 - eps) * covariance + eps * identity. Published with 0.",
     )
 
-    def problems(self, experiment: Experiment) -> Iterator[Problem]:
+    def problems(self, sizes: Sizes) -> Iterator[Problem]:
         if self.groups is None:
             return
-        dim, batch = experiment.projector.dim, experiment.schedule.batch_size
+        dim, batch = sizes.dim, sizes.batch
         uneven = list(group_problems(self.groups, dim))
         yield from uneven
         width = dim // self.groups

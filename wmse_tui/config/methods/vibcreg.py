@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from pydantic import ConfigDict, Field
 
 from wmse_tui.config.methods.slices import group_problems
 from wmse_tui.config.methods.vicreg import VicRegOptions
-from wmse_tui.config.options import unit
+from wmse_tui.config.options import Sizes, unit
 from wmse_tui.config.problems import Problem
-
-if TYPE_CHECKING:
-    from wmse_tui.config.schema import Experiment
 
 
 class VibcReg(VicRegOptions):
@@ -47,12 +44,12 @@ class VibcReg(VicRegOptions):
         json_schema_extra=unit("groups"),
     )
 
-    def problems(self, experiment: Experiment) -> Iterator[Problem]:
-        yield from super().problems(experiment)
+    def problems(self, sizes: Sizes) -> Iterator[Problem]:
+        yield from super().problems(sizes)
         if self.groups is None:
             return
         if self.steps == 0:
             yield Problem(
                 "method.groups", "without Newton steps (method.steps) nothing is whitened", "remove it"
             )
-        yield from group_problems(self.groups, experiment.projector.dim)
+        yield from group_problems(self.groups, sizes.dim)

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from pydantic import ConfigDict, Field
 
-from wmse_tui.config.options import Options
+from wmse_tui.config.options import Options, Sizes
 from wmse_tui.config.problems import Problem
-
-if TYPE_CHECKING:
-    from wmse_tui.config.schema import Experiment
 
 
 class VicRegOptions(Options):
@@ -29,8 +26,8 @@ class VicRegOptions(Options):
         description="Of what the standard deviation of each dimension lacks of 1.",
     )
 
-    def problems(self, experiment: Experiment) -> Iterator[Problem]:
-        if experiment.projector.dim == 1:
+    def problems(self, sizes: Sizes) -> Iterator[Problem]:
+        if sizes.dim == 1:
             yield Problem("projector.dim", "one dimension varies with no other", "take 2 or more")
 
 

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from pydantic import ConfigDict, Field
 
 from wmse_tui.config.methods.slices import slice_problems
-from wmse_tui.config.options import Options, unit
+from wmse_tui.config.options import Options, Sizes, unit
 from wmse_tui.config.problems import Problem
-
-if TYPE_CHECKING:
-    from wmse_tui.config.schema import Experiment
-
 
 DEFAULT_STEPS = 5
 
@@ -71,8 +67,8 @@ class WMse(Options):
         description="Compare whitened embeddings by cosine (true) or by Euclidean distance (false).",
     )
 
-    def problems(self, experiment: Experiment) -> Iterator[Problem]:
-        dim, batch = experiment.projector.dim, experiment.schedule.batch_size
+    def problems(self, sizes: Sizes) -> Iterator[Problem]:
+        dim, batch = sizes.dim, sizes.batch
         yield from self._without_effect()
         if self.whitening_size <= dim and self.operator in ("cholesky", "zca", "pca"):
             yield Problem(

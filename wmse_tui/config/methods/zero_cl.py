@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from pydantic import ConfigDict, Field
 
-from wmse_tui.config.options import Options
+from wmse_tui.config.options import Options, Sizes
 from wmse_tui.config.problems import Problem
-
-if TYPE_CHECKING:
-    from wmse_tui.config.schema import Experiment
 
 
 class ZeroCl(Options):
@@ -33,8 +30,8 @@ class ZeroCl(Options):
         description="Added to the eigenvalues of the correlation matrix; published with 0.01.",
     )
 
-    def problems(self, experiment: Experiment) -> Iterator[Problem]:
-        dim, batch = experiment.projector.dim, experiment.schedule.batch_size
+    def problems(self, sizes: Sizes) -> Iterator[Problem]:
+        dim, batch = sizes.dim, sizes.batch
         instance = self.variant == "instance"
         few, many = (batch, dim) if instance else (dim, batch)
         if self.ridge == 0 and many <= few:

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from wmse_tui.config.options import Options, Pair, rising, unit
+from wmse_tui.config.options import Options, Pair, Sizes, rising, unit
 from wmse_tui.config.problems import Problem
-
-if TYPE_CHECKING:
-    from wmse_tui.config.schema import Experiment
 
 
 class Augmentation(Options):
@@ -80,7 +76,7 @@ class Augmentation(Options):
         json_schema_extra=unit("px"),
     )
 
-    def problems(self, experiment: Experiment) -> Iterator[Problem]:  # noqa: ARG002
+    def problems(self, _sizes: Sizes) -> Iterator[Problem]:
         yield from rising("augmentation.crop_scale", self.crop_scale)
         yield from rising("augmentation.crop_ratio", self.crop_ratio)
         yield from rising("augmentation.blur_sigma", self.blur_sigma)

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from pydantic import Field
 
-from wmse_tui.config.options import Options, unit
+from wmse_tui.config.options import Options, Sizes, unit
 from wmse_tui.config.problems import Problem
-
-if TYPE_CHECKING:
-    from wmse_tui.config.schema import Experiment
 
 Architecture = Literal[
     "resnet18",
@@ -30,6 +27,8 @@ Architecture = Literal[
     "cifar_resnet56",
 ]
 
+Stem = Literal["imagenet", "small", "cifar"]
+STEMS: tuple[Stem, ...] = ("imagenet", "small", "cifar")
 
 NORM_CHANNELS = 64
 """Channels of the first norm of every torchvision ResNet; those of the others are multiples of it."""
@@ -140,26 +139,24 @@ class Backbone(Options):
             64 if self.arch.startswith("cifar_") else 512 if self.arch in ("resnet18", "resnet34") else 2048
         )
 
-    def images_per_call(self, experiment: Experiment) -> int:
+    def images_per_call(self, sizes: Sizes) -> int:
         """Images that the encoder sees at once in a step: what its layers take their statistics of."""
-        views = experiment.augmentation.views if self.views == "together" else 1
-        return views * experiment.schedule.batch_size
+        views = sizes.views if self.views == "together" else 1
+        return views * sizes.batch
 
     def smallest_norm_map(self, crop: int) -> int:
         """Height and width in pixels of the maps of the last switchable norm, for views of `crop` px."""
-        stem = self.stem
-        if stem == "auto":
-            stem = "cifar" if crop <= 32 else "imagenet" if crop >= 128 else "small"
+        stem = resolve_stem(self.stem, self.arch, crop)
         halvings = {"imagenet": 2, "small": 1, "cifar": 0}[stem] + 2  # two between the first three stages
         for _ in range(halvings):
             crop = (crop + 1) // 2
         return crop
 
-    def problems(self, experiment: Experiment) -> Iterator[Problem]:
+    def problems(self, sizes: Sizes) -> Iterator[Problem]:
         if self.arch.startswith("cifar_") and self.stem != "auto":
             yield Problem("backbone.stem", f"{self.arch} has a stem of its own, not {self.stem}", "take auto")
-        yield from self._norm_problems(experiment.dataset.crop)
-        yield from self._whitening_problems(experiment)
+        yield from self._norm_problems(sizes.crop)
+        yield from self._whitening_problems(sizes)
 
     def _norm_problems(self, crop: int) -> Iterator[Problem]:
         if self.norm == "batch":
@@ -191,7 +188,7 @@ class Backbone(Options):
                 "take a larger dataset.crop, or another backbone.stem",
             )
 
-    def _whitening_problems(self, experiment: Experiment) -> Iterator[Problem]:
+    def _whitening_problems(self, sizes: Sizes) -> Iterator[Problem]:
         if self.whitening == "none":
             yield from self._without_effect(
                 ("whitening_groups", "whitening_steps", "whitening_eps", "whitening_momentum"),
@@ -224,12 +221,12 @@ class Backbone(Options):
             )
             return
         if self.whitening in NEED_RANK and self.whitening_eps < HELPS:
-            yield from self._too_few(experiment)
+            yield from self._too_few(sizes)
 
-    def _too_few(self, experiment: Experiment) -> Iterator[Problem]:
+    def _too_few(self, sizes: Sizes) -> Iterator[Problem]:
         """Batches that cannot whiten a group of features, where the shrinkage does not help."""
         width = self.features // self.whitening_groups
-        batch, evaluated = self.images_per_call(experiment), experiment.evaluation.batch_size
+        batch, evaluated = self.images_per_call(sizes), sizes.evaluation_batch
         fix = (
             f"take more than {width}, or set more backbone.whitening_groups, backbone.whitening_eps to "
             f"{HELPS:g} or more, or backbone.whitening=iterative"
@@ -247,3 +244,23 @@ class Backbone(Options):
         for name in names:
             if getattr(self, name) != type(self).model_fields[name].default:
                 yield Problem(f"backbone.{name}", message, fix)
+
+
+def resolve_stem(stem: str, arch: str, crop: int) -> Stem:
+    """The stem that `arch` gets for training images of `crop` x `crop` pixels.
+
+    "auto" takes cifar up to 32 px, imagenet from 128 px, small between. The CIFAR ResNets always have their
+    own, which is of the cifar kind (3x3, no max-pool).
+
+    Raises:
+        ValueError: an unknown stem, or one asked of a CIFAR ResNet.
+    """
+    if arch.startswith("cifar_"):
+        if stem != "auto":
+            raise ValueError(f"{arch} has a stem of its own, not {stem!r}; take 'auto'")
+        return "cifar"
+    if stem == "auto":
+        return "cifar" if crop <= 32 else "imagenet" if crop >= 128 else "small"
+    if stem not in STEMS:
+        raise ValueError(f"stem must be 'auto', {', '.join(map(repr, STEMS))}, not {stem!r}")
+    return stem

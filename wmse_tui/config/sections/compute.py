@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from pydantic import Field
 
 from wmse_tui.config.datasets import DATASETS
-from wmse_tui.config.options import Options, unit
+from wmse_tui.config.options import Options, Sizes, unit
 from wmse_tui.config.problems import Problem
-
-if TYPE_CHECKING:
-    from wmse_tui.config.schema import Experiment
 
 
 class Compute(Options):
@@ -59,14 +56,14 @@ class Compute(Options):
         description="Only algorithms that give the same bits each time; slower on a GPU.",
     )
 
-    def problems(self, experiment: Experiment) -> Iterator[Problem]:
+    def problems(self, sizes: Sizes) -> Iterator[Problem]:
         if self.loader in ("batched", "jpeg") and self.workers is not None:
             yield Problem(
                 "compute.workers",
                 f"the {self.loader} loader has no worker processes",
                 "remove it, or set loader=workers",
             )
-        name = experiment.dataset.name
+        name = sizes.dataset
         if self.loader == "jpeg" and DATASETS[name].size is not None:
             yield Problem(
                 "compute.loader",

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, Strict
 
 from wmse_tui.config.datasets import DATASETS
-from wmse_tui.config.options import Options, PositiveTriple, ShareTriple, unit
+from wmse_tui.config.options import Options, PositiveTriple, ShareTriple, Sizes, unit
 from wmse_tui.config.problems import Problem
-
-if TYPE_CHECKING:
-    from wmse_tui.config.schema import Experiment
 
 AnyPath = Annotated[Path, Strict(False)]
 DatasetName = Literal[
@@ -108,7 +105,7 @@ class Dataset(Options):
         "own.",
     )
 
-    def problems(self, experiment: Experiment) -> Iterator[Problem]:  # noqa: ARG002
+    def problems(self, _sizes: Sizes) -> Iterator[Problem]:
         yield from self._sizes()
         yield from self._counts()
         yield from self._folders()

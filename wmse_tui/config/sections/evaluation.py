@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from pydantic import Field
 
-from wmse_tui.config.datasets import DATASETS
-from wmse_tui.config.options import Options, unit
+from wmse_tui.config.options import Options, Sizes, unit
 from wmse_tui.config.problems import Problem
-
-if TYPE_CHECKING:
-    from wmse_tui.config.schema import Experiment
 
 DEFAULT_TEMPERATURE = 0.07
 DEFAULT_LIDAR_VIEWS = 10
@@ -110,8 +106,8 @@ class Evaluation(Options):
         json_schema_extra=unit("views"),
     )
 
-    def problems(self, experiment: Experiment) -> Iterator[Problem]:
-        images = experiment.dataset.train_images or DATASETS[experiment.dataset.name].train_images
+    def problems(self, sizes: Sizes) -> Iterator[Problem]:
+        images = sizes.train_images
         if self.lidar_images == 1:
             yield Problem("evaluation.lidar_images", "one image cannot be told from others", "take 2 or more")
         if images is not None and self.lidar_images > images:

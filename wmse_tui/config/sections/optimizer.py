@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
-from wmse_tui.config.options import Options
+from wmse_tui.config.options import Options, Sizes
 from wmse_tui.config.problems import Problem
-
-if TYPE_CHECKING:
-    from wmse_tui.config.schema import Experiment
 
 _NAME = "Optimizer"
 _NAME_HELP = "Which rule takes the steps."
@@ -58,7 +55,7 @@ class Sgd(Options):
     )
     nesterov: bool = Field(False, title="Nesterov", description="Look ahead along the momentum.")
 
-    def problems(self, experiment: Experiment) -> Iterator[Problem]:  # noqa: ARG002
+    def problems(self, _sizes: Sizes) -> Iterator[Problem]:
         if self.nesterov and self.momentum == 0:
             yield Problem(
                 "optimizer.nesterov", "Nesterov's step needs a momentum above 0", "set optimizer.momentum=0.9"

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from wmse_tui.config.options import Options, unit
+from wmse_tui.config.options import Options, Sizes, unit
 from wmse_tui.config.problems import Problem
-
-if TYPE_CHECKING:
-    from wmse_tui.config.schema import Experiment
 
 
 class Paper(Options):
@@ -31,6 +27,6 @@ class Paper(Options):
     source: str = Field("", max_length=400, title="Source", description="Where the number stands.")
     note: str = Field("", max_length=400, title="Note", description="What to know about it.")
 
-    def problems(self, experiment: Experiment) -> Iterator[Problem]:  # noqa: ARG002
+    def problems(self, _sizes: Sizes) -> Iterator[Problem]:
         if (self.linear is not None or self.knn is not None) and not self.source:
             yield Problem("paper.source", "a published number without its source", "say where it stands")

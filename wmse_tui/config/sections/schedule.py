@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, Strict
 
-from wmse_tui.config.datasets import DATASETS
-from wmse_tui.config.options import Options, unit
+from wmse_tui.config.options import Options, Sizes, unit
 from wmse_tui.config.problems import Problem
-
-if TYPE_CHECKING:
-    from wmse_tui.config.schema import Experiment
 
 _KIND = "Schedule"
 _KIND_HELP = "How the learning rate falls after the warm-up."
@@ -49,8 +45,8 @@ class _Course(Options):
         json_schema_extra=unit("steps"),
     )
 
-    def problems(self, experiment: Experiment) -> Iterator[Problem]:
-        images = experiment.dataset.train_images or DATASETS[experiment.dataset.name].train_images
+    def problems(self, sizes: Sizes) -> Iterator[Problem]:
+        images = sizes.train_images
         if images is not None and self.batch_size > images:
             yield Problem(
                 "schedule.batch_size",
@@ -74,8 +70,8 @@ class StepSchedule(_Course):
         0.2, gt=0, le=1, title="Drop", description="What the learning rate is multiplied by at a milestone."
     )
 
-    def problems(self, experiment: Experiment) -> Iterator[Problem]:
-        yield from super().problems(experiment)
+    def problems(self, sizes: Sizes) -> Iterator[Problem]:
+        yield from super().problems(sizes)
         beyond = [milestone for milestone in self.milestones if milestone >= self.epochs]
         if beyond:
             yield Problem(

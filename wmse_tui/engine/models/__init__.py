@@ -1,8 +1,8 @@
 """Networks: backbones, their stems, and the projector. Plain arguments only; nothing here sees a config."""
 
+from wmse_tui.config.sections.backbone import resolve_stem
 from wmse_tui.engine.models.backbone import Backbone, LastWhitening, SwitchableNorm, build_backbone
 from wmse_tui.engine.models.projector import build_projector
-from wmse_tui.engine.models.stem import resolve_stem
 
 __all__ = [
     "Backbone",

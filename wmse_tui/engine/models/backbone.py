@@ -8,10 +8,10 @@ from typing import cast, get_args
 import torchvision
 from torch import nn
 
-from wmse_tui.config.sections.backbone import Architecture
+from wmse_tui.config.sections.backbone import Architecture, resolve_stem
 from wmse_tui.engine.models.cifar_resnet import CifarResNet
 from wmse_tui.engine.models.encoder_whitening import EncoderOperator, EncoderWhitening
-from wmse_tui.engine.models.stem import resolve_stem, set_stem
+from wmse_tui.engine.models.stem import set_stem
 from wmse_tui.engine.models.switchable_whitening import set_norm
 
 CIFAR = {"cifar_resnet8": 8, "cifar_resnet20": 20, "cifar_resnet32": 32, "cifar_resnet56": 56}
