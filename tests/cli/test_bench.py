@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from wmse_tui.cli.commands.bench import in_words
+from wmse_tui.cli.commands.bench import benchmark_lines
 
 TINY = (
     "dataset.crop=16",
@@ -50,7 +50,7 @@ def test_each_stage_is_measured_beside_the_reference() -> None:
     assert rows["step"]["work"] == 2 * 16
     floor = result["floor"]
     assert floor["share"] == max(floor["arithmetic_seconds"], floor["memory_seconds"]) / floor["step_seconds"]
-    words = "\n".join(in_words(result))
+    words = "\n".join(benchmark_lines(result))
     assert "floor of a step" in words
     assert "against Pillow and torchvision" in words
     assert max(len(line) for line in words.splitlines() if line[:1].strip() and "x (" in line) <= 80

@@ -15,11 +15,11 @@ from pathlib import Path
 import pytest
 from typer.testing import Result
 
-from wmse_tui.cli.checkup.before_start import warnings_before_start
-from wmse_tui.cli.checkup.finding import Finding
-from wmse_tui.cli.checkup.machine import cpu_finding, memory_finding, session_findings, shm_finding
-from wmse_tui.cli.checkup.software import preset_findings, python_findings, torch_findings
-from wmse_tui.cli.checkup.storage import filesystem, queue_finding, storage_findings
+from wmse_tui.cli.checks.before_start import warnings_before_start
+from wmse_tui.cli.checks.finding import Finding
+from wmse_tui.cli.checks.software import preset_findings, python_findings, torch_findings
+from wmse_tui.cli.checks.storage import filesystem, queue_finding, storage_findings
+from wmse_tui.cli.checks.system import cpu_finding, memory_finding, session_findings, shm_finding
 from wmse_tui.config.load import load_experiment
 from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.queue import tickets
@@ -132,8 +132,8 @@ def test_little_shared_memory_is_a_warning(
 
 
 def test_a_job_of_a_scheduler_and_a_logout_that_kills_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("wmse_tui.cli.checkup.machine.kills_user_processes", lambda: True)
-    monkeypatch.setattr("wmse_tui.cli.checkup.machine.container", lambda: "docker")
+    monkeypatch.setattr("wmse_tui.cli.checks.system.kills_user_processes", lambda: True)
+    monkeypatch.setattr("wmse_tui.cli.checks.system.container", lambda: "docker")
     monkeypatch.setenv("SLURM_JOB_ID", "77")
     logout, inside, job = session_findings()
     assert "inside a container (docker)" in inside.text
@@ -145,8 +145,8 @@ def test_a_job_of_a_scheduler_and_a_logout_that_kills_are_told(monkeypatch: pyte
 def test_before_every_start_the_cheap_questions_are_asked(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("wmse_tui.cli.checkup.storage.filesystem", lambda path: "nfs4")
-    monkeypatch.setattr("wmse_tui.cli.checkup.machine.kills_user_processes", lambda: True)
+    monkeypatch.setattr("wmse_tui.cli.checks.storage.filesystem", lambda path: "nfs4")
+    monkeypatch.setattr("wmse_tui.cli.checks.system.kills_user_processes", lambda: True)
     monkeypatch.setattr(shutil, "disk_usage", lambda path: Usage(64_000_000, 0, 64_000_000))
 
     def names(*overrides: str) -> list[str]:
@@ -216,7 +216,7 @@ def test_a_full_disk_is_a_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 
 def test_runs_on_a_network_disk_are_a_warning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("wmse_tui.cli.checkup.storage.filesystem", lambda path: "nfs4")
+    monkeypatch.setattr("wmse_tui.cli.checks.storage.filesystem", lambda path: "nfs4")
     (finding,) = (f for f in storage_findings(tmp_path, tmp_path) if f.name == "network disk")
     assert finding.status == "warn"
     assert "runs lie on nfs4" in finding.text
@@ -231,7 +231,7 @@ def test_the_file_system_of_a_place_is_that_of_the_nearest_mount() -> None:
 def quick_torch(monkeypatch: pytest.MonkeyPatch) -> None:
     """The torch half answers at once."""
     monkeypatch.setattr(
-        "wmse_tui.cli.checkup.software.torch_findings", lambda: iter([Finding("torch", "ok", "2.11.0")])
+        "wmse_tui.cli.checks.software.torch_findings", lambda: iter([Finding("torch", "ok", "2.11.0")])
     )
 
 

@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 from typer.testing import Result
 
-from wmse_tui.cli.asking import ask
-from wmse_tui.cli.commands.evaluate import in_words
-from wmse_tui.cli.exits import Exit
+from wmse_tui.cli.commands.evaluate import evaluation_lines
+from wmse_tui.cli.engine_command import run_engine_command
+from wmse_tui.cli.exits import ExitCode
 from wmse_tui.runs.directory import RunDirectory
 
 RESULT = {
@@ -32,8 +32,8 @@ RESULT = {
 }
 
 
-def run_evaluator(argv: list[str], *, as_json: bool) -> Exit:
-    return ask(argv, what="evaluator", as_json=as_json, lines=in_words)
+def run_evaluator(argv: list[str], *, as_json: bool) -> ExitCode:
+    return run_engine_command(argv, what="evaluator", as_json=as_json, lines=evaluation_lines)
 
 
 def evaluator(*lines: object, status: int = 0, stderr: str = "") -> list[str]:
@@ -46,7 +46,7 @@ def evaluator(*lines: object, status: int = 0, stderr: str = "") -> list[str]:
 def test_a_result_is_printed_for_people(capsys: pytest.CaptureFixture[str]) -> None:
     progress = {"progress": {"name": "knn", "done": 1, "total": 4, "unit": "chunks"}}
     argv = evaluator("a library that prints", progress, progress, {"result": RESULT})
-    assert run_evaluator(argv, as_json=False) is Exit.COMPLETED
+    assert run_evaluator(argv, as_json=False) is ExitCode.COMPLETED
     captured = capsys.readouterr()
     assert captured.err == "evaluating: nearest neighbours: 1 of 4 chunks\n"
     assert captured.out.splitlines() == [
@@ -60,15 +60,16 @@ def test_a_result_is_printed_for_people(capsys: pytest.CaptureFixture[str]) -> N
 
 
 def test_a_result_is_printed_for_programs(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run_evaluator(evaluator({"result": RESULT}), as_json=True) is Exit.COMPLETED
+    assert run_evaluator(evaluator({"result": RESULT}), as_json=True) is ExitCode.COMPLETED
     assert json.loads(capsys.readouterr().out) == RESULT
 
 
 @pytest.mark.parametrize(
-    ("code", "exit_"), [("E_DATA", Exit.FAILED), ("E_CONFIG", Exit.USAGE), ("E_USAGE", Exit.USAGE)]
+    ("code", "exit_"),
+    [("E_DATA", ExitCode.FAILED), ("E_CONFIG", ExitCode.USAGE), ("E_USAGE", ExitCode.USAGE)],
 )
 def test_an_error_is_told_with_its_next_steps(
-    code: str, exit_: Exit, capsys: pytest.CaptureFixture[str]
+    code: str, exit_: ExitCode, capsys: pytest.CaptureFixture[str]
 ) -> None:
     error = {
         "code": code,
@@ -86,7 +87,7 @@ def test_an_error_is_told_with_its_next_steps(
 
 def test_an_evaluator_that_dies_is_told_with_its_last_words(capsys: pytest.CaptureFixture[str]) -> None:
     argv = evaluator(status=7, stderr="first\nOutOfMemory \x1b[31m\n")
-    assert run_evaluator(argv, as_json=False) is Exit.FAILED
+    assert run_evaluator(argv, as_json=False) is ExitCode.FAILED
     assert capsys.readouterr().err == (
         "wmse-tui: the evaluator ended with status 7 and no result\n  | first\n  | OutOfMemory \\x1b[31m\n"
     )
@@ -97,11 +98,11 @@ def test_the_options_reach_the_evaluator(
 ) -> None:
     asked: list[list[str]] = []
 
-    def note(argv: list[str], **_: object) -> Exit:
+    def note(argv: list[str], **_: object) -> ExitCode:
         asked.append(argv)
-        return Exit.COMPLETED
+        return ExitCode.COMPLETED
 
-    monkeypatch.setattr("wmse_tui.cli.commands.evaluate.ask", note)
+    monkeypatch.setattr("wmse_tui.cli.commands.evaluate.run_engine_command", note)
     run = make_run()
     checkpoint = run.checkpoints / "best.pt"
     checkpoint.write_bytes(b"")
@@ -127,10 +128,11 @@ def test_an_interrupted_evaluation_ends_its_process(tmp_path: Path) -> None:
     sleeper = [sys.executable, "-c", sleep]
     program = (
         "import sys, typer\n"
-        "from wmse_tui.cli.border import border\n"
-        "from wmse_tui.cli.asking import ask\n"
+        "from wmse_tui.cli.exception_handler import handle_exceptions\n"
+        "from wmse_tui.cli.engine_command import run_engine_command\n"
         "try:\n"
-        "    with border(): ask(sys.argv[1:], what='sleeper', as_json=False, lines=str.split)\n"
+        "    with handle_exceptions():\n"
+        "        run_engine_command(sys.argv[1:], what='sleeper', as_json=False, lines=str.split)\n"
         "except typer.Exit as leaving: sys.exit(leaving.exit_code)\n"
     )
     process = subprocess.Popen([sys.executable, "-c", program, *sleeper], start_new_session=True)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from wmse_tui.cli.exits import Exit, table
+from wmse_tui.cli.exits import ExitCode, exit_code_table
 
 
 def test_the_numbers_are_those_that_scripts_rely_on() -> None:
-    assert {member.name: int(member) for member in Exit} == {
+    assert {member.name: int(member) for member in ExitCode} == {
         "COMPLETED": 0,
         "FAILED": 1,
         "USAGE": 2,
@@ -21,13 +21,13 @@ def test_the_numbers_are_those_that_scripts_rely_on() -> None:
 
 
 def test_every_number_has_one_sentence_and_stands_in_the_table() -> None:
-    lines = table().splitlines()
-    assert len(lines) == len(Exit)
-    for member, line in zip(Exit, lines, strict=True):
+    lines = exit_code_table().splitlines()
+    assert len(lines) == len(ExitCode)
+    for member, line in zip(ExitCode, lines, strict=True):
         assert member.sentence.endswith(".")
         assert line.split(maxsplit=1) == [str(int(member)), member.sentence]
 
 
 def test_a_run_ends_with_the_number_of_its_status() -> None:
     statuses = ("completed", "failed", "diverged", "stopped", "something of a later version")
-    assert [Exit.of_status(status) for status in statuses] == [0, 1, 3, 4, 1]
+    assert [ExitCode.of_status(status) for status in statuses] == [0, 1, 3, 4, 1]

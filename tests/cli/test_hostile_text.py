@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from rich.console import Console
 from typer.testing import Result
 
-from wmse_tui.cli.follow.live import draw, frame
+from wmse_tui.cli.console import error_lines
+from wmse_tui.cli.follow.live import live_frame, render_frame
 from wmse_tui.cli.follow.plain import PlainLines
-from wmse_tui.cli.messages import error_lines
-from wmse_tui.cli.report import report
+from wmse_tui.cli.run_report import run_report
 from wmse_tui.config.load import dump_experiment, load_experiment
 from wmse_tui.config.locations import runs_dir
 from wmse_tui.runs.directory import RunDirectory, create_run
@@ -38,7 +38,7 @@ def test_render_no_control_chars(text: str) -> None:
     """`show`, the plain lines of `--headless` and error messages, with any text in every place of a log."""
     records = [Record(1, n, 1e9 + n, 1, event) for n, event in enumerate(hostile_events(text), 1)]
     view = fold_all(RunState(run_id=text, path=text, summary=ConfigSummary(title=text, preset=text)), records)
-    assert not acts(report(view))
+    assert not acts(run_report(view))
     plain = PlainLines()
     assert not any(acts(line) for record in records for line in plain.lines(record, view))
     assert not any(acts(line) for line in error_lines(text, text, (text,)))
@@ -92,7 +92,7 @@ def test_the_live_display_sends_nothing_of_it(hostile: RunDirectory) -> None:
     from wmse_tui.runs.state.watch import view_run
 
     console = Console(file=io.StringIO(), force_terminal=False, width=100)
-    console.print(draw(frame(view_run(hostile), NASTY), 100))
+    console.print(render_frame(live_frame(view_run(hostile), NASTY), 100))
     drawn = console.file.getvalue()  # type: ignore[attr-defined]
     assert "hostile" in drawn
     assert not acts(drawn)

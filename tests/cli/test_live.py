@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
-from wmse_tui.cli.follow.live import Frame, LiveDisplay, draw, frame
+from wmse_tui.cli.follow.live import LiveDisplay, LiveFrame, live_frame, render_frame
 from wmse_tui.runs.log.events import Attempt, Notice, Phase, Record
 from wmse_tui.runs.state.fold import fold_all
 from wmse_tui.runs.state.run import RunState
@@ -33,22 +33,22 @@ def view(records: tuple[Record, ...]) -> RunState:
     return replace(fold_all(RunState(run_id="a-run"), records[:9]), status="running")
 
 
-def text_of(shown: Frame, width: int = 80) -> str:
+def text_of(shown: LiveFrame, width: int = 80) -> str:
     """The frame as plain text in a terminal of `width` columns."""
     console = Console(file=io.StringIO(), width=width, color_system=None, legacy_windows=False)
     with console.capture() as capture:
-        console.print(draw(shown, width))
+        console.print(render_frame(shown, width))
     return "".join(line.rstrip() + "\n" for line in capture.get().splitlines())
 
 
 def test_a_frame_says_how_far_the_run_is(view: RunState) -> None:
-    assert text_of(frame(view)) == GOLDEN
+    assert text_of(live_frame(view)) == GOLDEN
 
 
 def test_the_best_and_the_latest_accuracies_are_told_apart(records: tuple[Record, ...]) -> None:
     view = fold_all(RunState(run_id="a-run"), records[:12])
     worse = replace(view.evaluations[-1], epoch=3, linear=None, knn=None)
-    text = text_of(frame(replace(view, evaluations=(*view.evaluations, worse))))
+    text = text_of(live_frame(replace(view, evaluations=(*view.evaluations, worse))))
     assert "latest     nothing to evaluate (epoch 3)" in text
     assert "best       5-NN 81.25 %, linear 87.50 % (top-5 99.00 %) (epoch 2)" in text
 
@@ -61,7 +61,7 @@ def test_no_row_is_wider_than_the_terminal(view: RunState, width: int) -> None:
         notices=tuple(Notice("warning", "W", "word " * 60) for _ in range(3)),
         phase=Phase("download", 1e9, 2.6e9, "bytes", "x" * 300),
     )
-    lines = text_of(frame(long, "words " * 60), width).splitlines()
+    lines = text_of(live_frame(long, "words " * 60), width).splitlines()
     assert max(map(len, lines)) <= width
     assert any(line.endswith(" 1/2") for line in lines)  # the count beside the bar is never cut off
     assert lines[-1] == ""  # room for the terminal's echo of a key
@@ -69,18 +69,18 @@ def test_no_row_is_wider_than_the_terminal(view: RunState, width: int) -> None:
 
 def test_what_the_command_says_can_be_read_whole_in_eighty_columns(view: RunState) -> None:
     message = "stopping: the trainer saves and leaves (Ctrl-C again: do not wait for it)"
-    assert message in text_of(frame(view, message))
-    assert message.split() == " ".join(text_of(frame(view, message), 40).splitlines()[-3:]).split()
+    assert message in text_of(live_frame(view, message))
+    assert message.split() == " ".join(text_of(live_frame(view, message), 40).splitlines()[-3:]).split()
 
 
 def test_a_completed_run_has_full_bars_and_no_message(records: tuple[Record, ...]) -> None:
-    shown = frame(replace(fold_all(RunState(run_id="a-run"), records), status="completed"), "stopping")
+    shown = live_frame(replace(fold_all(RunState(run_id="a-run"), records), status="completed"), "stopping")
     assert (shown.epoch, shown.step) == ((2, 2), (4, 4))
     assert "stopping" not in text_of(shown)
 
 
 def test_a_run_that_has_not_reported_yet_has_a_frame(view: RunState) -> None:
-    text = text_of(frame(RunState(run_id="a-run", status="starting")))
+    text = text_of(live_frame(RunState(run_id="a-run", status="starting")))
     assert text.startswith("a-run  starting\n")
     assert "0/?" in text
     assert "loss" not in text  # nothing is shown of what is not known yet
@@ -89,7 +89,7 @@ def test_a_run_that_has_not_reported_yet_has_a_frame(view: RunState) -> None:
 def test_text_of_the_log_cannot_control_the_terminal(view: RunState) -> None:
     assert isinstance(view.setup, Attempt)
     evil = "\x1b]52;c;eA==\x07 [bold]not markup[/bold] \u202e"
-    shown = frame(
+    shown = live_frame(
         replace(
             view, run_id=evil, setup=replace(view.setup, device=evil), notices=(Notice("info", "N", evil),)
         )

@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 from typer.testing import Result
 
-from wmse_tui.cli.report import report
+from wmse_tui.cli.run_report import run_report
 from wmse_tui.config.sections.paper import Paper
 from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.log.events import (
@@ -68,7 +68,7 @@ def test_only_the_newest_best_checkpoint_is_called_the_best(make_run: MakeRun) -
     saved = view.checkpoints[-1]
     older = replace(saved, file="step-4.pt", step=4, epoch=1, kinds=("best",))
     newer = replace(saved, kinds=("final", "best"))
-    text = report(replace(view, checkpoints=(older, newer)))
+    text = run_report(replace(view, checkpoints=(older, newer)))
     assert "step-4.pt (was best), epoch 1" in text
     assert "final.pt (final, best), epoch 2" in text
 
@@ -95,7 +95,7 @@ def test_the_embeddings_verdict_is_told_with_what_to_try(make_run: MakeRun) -> N
         seconds=0.1,
     )
     view = replace(view_run(make_run()), diagnostics=(look, look, look))
-    lines = report(view).splitlines()
+    lines = run_report(view).splitlines()
     said = "collapsed: the effective rank is 1.25, 4 % of that of noise: the embeddings lie on a line"
     place = lines.index(f"embeddings  {said}")
     assert lines[place + 1] == "            -> a lower optimizer.lr, or a longer schedule.warmup_steps"
@@ -116,11 +116,11 @@ def test_the_load_of_the_machine_is_told_of_a_run_that_goes_on(make_run: MakeRun
     )
     view = replace(view_run(make_run(upto=9)), resource_rows=(used,), status="running")
     told = "GPU 97 %, GPU memory 21.0 GB of 85.0 GB, 61 °C, 512 W, 1.2 of 16 cores, memory 650 MB"
-    assert f"load        {told}" in report(view).splitlines()
-    assert "load        memory 1.0 kB" in report(
+    assert f"load        {told}" in run_report(view).splitlines()
+    assert "load        memory 1.0 kB" in run_report(
         replace(view, resource_rows=(Resources(step=1, memory=1000.0),))
     )
-    assert "\nload" not in report(replace(view, status="completed"))
+    assert "\nload" not in run_report(replace(view, status="completed"))
 
 
 def test_an_interrupted_run_says_how_to_go_on_and_that_its_number_is_not_comparable(
@@ -132,7 +132,7 @@ def test_an_interrupted_run_says_how_to_go_on_and_that_its_number_is_not_compara
         epoch=1, step=4, knn=KnnResult(0.5, 5, "euclidean"), train_split="a", test_split="b", seconds=1.0
     )
     view = replace(view, evaluations=(*view.evaluations, evaluation))
-    lines = report(view, Paper(linear=None, knn=89.69, source="Table 2")).splitlines()
+    lines = run_report(view, Paper(linear=None, knn=89.69, source="Table 2")).splitlines()
     assert lines[1].startswith("state       crashed")
     assert "paper       linear - (here -), 5-NN 89.69 % (here 50.00 %)" in lines
     assert "            not comparable yet: epoch 1 of 2" in lines
@@ -149,7 +149,7 @@ def test_an_error_is_shown_with_what_is_saved_and_what_to_do(make_run: MakeRun) 
         stage="training",
     )
     view = replace(view_run(make_run()), error=error, status="diverged")
-    assert report(view).splitlines()[-7:] == [
+    assert run_report(view).splitlines()[-7:] == [
         "error       a slice has no Cholesky factor [E_WHITENING]",
         "            128 samples",
         "            64 dimensions",
@@ -163,13 +163,15 @@ def test_an_error_is_shown_with_what_is_saved_and_what_to_do(make_run: MakeRun) 
 def test_of_many_evaluations_the_first_and_the_newest_are_shown(make_run: MakeRun) -> None:
     view = view_run(make_run())
     many = tuple(replace(view.evaluations[0], epoch=n) for n in range(40))
-    rows = [line.split()[0] for line in report(replace(view, evaluations=many)).split("\n\n")[1].splitlines()]
+    rows = [
+        line.split()[0] for line in run_report(replace(view, evaluations=many)).split("\n\n")[1].splitlines()
+    ]
     assert rows == ["epoch", "0", "...", *(str(n) for n in range(29, 40))]
 
 
 def test_nothing_in_a_log_can_control_the_terminal(make_run: MakeRun) -> None:
     notice = Notice("warning", "W", "class \x1b]52;c;eA==\x07 \x9b31m \u202e")
-    text = report(replace(view_run(make_run()), notices=(notice,), status_reason="\x1b[2J"))
+    text = run_report(replace(view_run(make_run()), notices=(notice,), status_reason="\x1b[2J"))
     assert not {"\x1b", "\x07", "\x9b", "\u202e"} & set(text)
 
 
@@ -270,7 +272,7 @@ def test_what_was_looked_at_is_told_beside_its_noise_and_the_weights_of_norms_to
     )
     layer = NormImportance("bn1", ("BW", "IW"), (0.25, 0.75), (0.6, 0.4))
     told = NormWeights(step=4, epoch=1, layers=(layer,))
-    lines = report(replace(view_run(make_run()), diagnostics=(look,), norm_weights=told)).splitlines()
+    lines = run_report(replace(view_run(make_run()), diagnostics=(look,), norm_weights=told)).splitlines()
     numbers = "RankMe 25.5 (noise 31), mean correlation 0.25 (noise 0.1), alignment 0.5"
     assert f"            features, step 4: {numbers}" in lines
     assert "norm        bn1: BW 0.25/0.60, IW 0.75/0.40 (weight of means/covariances)" in lines

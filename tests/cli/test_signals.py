@@ -23,7 +23,7 @@ DRIVER = """
 import functools, sys
 import wmse_tui.runs.process.launch as launch
 launch.launch_trainer = functools.partial(launch.launch_trainer, python=sys.argv.pop(1))
-import wmse_tui.cli.follow.stopping as stopping
+import wmse_tui.cli.follow.stop_request as stopping
 stopping.PATIENCE_SECONDS = 1.0
 from wmse_tui.cli.main import main
 main()

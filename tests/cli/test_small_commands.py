@@ -42,7 +42,7 @@ def test_a_run_without_a_log_prints_nothing_and_says_so(cli: Cli, make_run: Make
     make_run()
     result = cli("logs", "small")
     assert (result.exit_code, result.stdout) == (0, "")
-    assert result.stderr == "The trainer has printed nothing. How the run is: wmse-tui show small\n"
+    assert result.stderr == "The trainer has printed nothing. See the run: wmse-tui show small\n"
 
 
 def test_a_tail_keeps_an_unfinished_line_until_it_is_whole(tmp_path: Path) -> None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from enum import IntEnum
 
 
-class Exit(IntEnum):
+class ExitCode(IntEnum):
     """Exit statuses; `sentence` is what the documentation and `--help` say about each."""
 
     sentence: str
 
-    def __new__(cls, number: int, sentence: str) -> Exit:
+    def __new__(cls, number: int, sentence: str) -> ExitCode:
         """Make a member that is its number and carries its sentence."""
         member = int.__new__(cls, number)
         member._value_ = number
@@ -29,24 +29,24 @@ class Exit(IntEnum):
     TERMINATED = 143, "SIGTERM, SIGUSR1 or SIGUSR2: like Ctrl-C; the app just leaves, as after a hang-up."
 
     @staticmethod
-    def of_number(number: int) -> Exit:
+    def of_number(number: int) -> ExitCode:
         """Return the exit of a process status; one that is in no table counts as failed."""
-        return next((member for member in Exit if member.value == number), Exit.FAILED)
+        return next((member for member in ExitCode if member.value == number), ExitCode.FAILED)
 
     @staticmethod
-    def of_status(status: str) -> Exit:
+    def of_status(status: str) -> ExitCode:
         """Return the exit for the `status` of a run's exit event; an unknown one counts as failed."""
-        return _BY_STATUS.get(status, Exit.FAILED)
+        return _BY_STATUS.get(status, ExitCode.FAILED)
 
 
 _BY_STATUS = {
-    "completed": Exit.COMPLETED,
-    "stopped": Exit.STOPPED,
-    "diverged": Exit.DIVERGED,
-    "failed": Exit.FAILED,
+    "completed": ExitCode.COMPLETED,
+    "stopped": ExitCode.STOPPED,
+    "diverged": ExitCode.DIVERGED,
+    "failed": ExitCode.FAILED,
 }
 
 
-def table() -> str:
+def exit_code_table() -> str:
     """Return the statuses as text, one a line, for the bottom of `--help`."""
-    return "\n".join(f"{member.value:>5}  {member.sentence}" for member in Exit)
+    return "\n".join(f"{member.value:>5}  {member.sentence}" for member in ExitCode)

@@ -8,28 +8,28 @@ from typing import Annotated
 import typer
 
 from wmse_tui import __version__
-from wmse_tui.cli.border import Guarded
 from wmse_tui.cli.commands import config, presets, queue
 from wmse_tui.cli.commands.attach import attach
 from wmse_tui.cli.commands.bench import bench
 from wmse_tui.cli.commands.compare import compare
 from wmse_tui.cli.commands.doctor import doctor
 from wmse_tui.cli.commands.evaluate import evaluate
-from wmse_tui.cli.commands.listing import runs
 from wmse_tui.cli.commands.logs import logs
 from wmse_tui.cli.commands.remove import remove
 from wmse_tui.cli.commands.resume import resume
 from wmse_tui.cli.commands.run import run
+from wmse_tui.cli.commands.runs import runs
 from wmse_tui.cli.commands.show import show
 from wmse_tui.cli.commands.stop import stop
 from wmse_tui.cli.commands.tag import tag
-from wmse_tui.cli.exits import table
-from wmse_tui.cli.options import RunsDir
+from wmse_tui.cli.exception_handler import CommandGroup
+from wmse_tui.cli.exits import exit_code_table
+from wmse_tui.cli.parameters import RunsDir
 
 app = typer.Typer(
     name="wmse-tui",
-    cls=Guarded,
-    epilog="\b\nExit status:\n" + table(),
+    cls=CommandGroup,
+    epilog="\b\nExit status:\n" + exit_code_table(),
     invoke_without_command=True,
     rich_markup_mode=None,  # plain help: rich would double its time
     pretty_exceptions_enable=False,
@@ -62,11 +62,11 @@ def root(
         if runs_dir is not None:
             raise typer.BadParameter("give it after the command: wmse-tui COMMAND --runs-dir DIR")
         return
-    from wmse_tui.cli.commands.app import open_app
+    from wmse_tui.cli.commands.app import run_app
     from wmse_tui.config.locations import expanded
     from wmse_tui.config.locations import runs_dir as usual_runs_dir
 
-    raise typer.Exit(open_app(runs_root=expanded(runs_dir) if runs_dir else usual_runs_dir()))
+    raise typer.Exit(run_app(runs_root=expanded(runs_dir) if runs_dir else usual_runs_dir()))
 
 
 app.command()(run)

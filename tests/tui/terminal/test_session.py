@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from pseudo_terminal import PseudoTerminal
 
-from wmse_tui.cli.exits import Exit
+from wmse_tui.cli.exits import ExitCode
 from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.process.control import request
 from wmse_tui.runs.process.lock import held
@@ -170,8 +170,8 @@ def test_a_session_from_the_first_screen_to_the_comparison_of_two_runs(
     app.wait_until(lambda s: "Leave running" in s)
     app.type("s")
     assert app.wait(10) in (
-        Exit.COMPLETED,
-        Exit.STOPPED,
+        ExitCode.COMPLETED,
+        ExitCode.STOPPED,
     )  # attach says how its run is: still at work, or stopped
     for each in the_runs():
         deadline = time.monotonic() + 90

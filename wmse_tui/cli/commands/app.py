@@ -4,23 +4,22 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from wmse_tui.cli.exits import Exit
-from wmse_tui.cli.messages import UserError
+from wmse_tui.cli.console import UserError
+from wmse_tui.cli.exits import ExitCode
 from wmse_tui.runs.directory import RunDirectory
 
 
-def open_app(*, runs_root: Path, run: RunDirectory | None = None, own: bool = False) -> int:
+def run_app(*, runs_root: Path, run: RunDirectory | None = None, own: bool = False) -> int:
     """Show the app until it is left; returns its exit status.
 
     Raises:
         UserError: there is no terminal to show it on.
     """
     from wmse_tui.config.locations import settings_file
-    from wmse_tui.tui.start import NoTerminal
-    from wmse_tui.tui.start import open_app as show
+    from wmse_tui.tui.start import NoTerminal, open_app
 
     try:
-        return show(runs_root=runs_root, settings_file=settings_file(), run=run, own=own)
+        return open_app(runs_root=runs_root, settings_file=settings_file(), run=run, own=own)
     except NoTerminal as error:
         raise UserError(
             "the app needs a terminal",
@@ -33,28 +32,28 @@ def open_app(*, runs_root: Path, run: RunDirectory | None = None, own: bool = Fa
         ) from None
 
 
-def show_in_app(run: RunDirectory, *, own: bool) -> Exit:
+def show_in_app(run: RunDirectory, *, own: bool) -> ExitCode:
     """Show `run` in Monitor until the app is left.
 
     The exit status is the run's where it has ended by then, 0 where it goes on, and the app's own where that
     failed or was ended by a signal.
     """
-    from wmse_tui.cli.follow.ending import result_lines
-    from wmse_tui.cli.messages import say, write
+    from wmse_tui.cli.console import print_data, print_message
+    from wmse_tui.cli.follow.outcome import result_lines
     from wmse_tui.runs.state.watch import view_run
 
-    code = open_app(runs_root=run.path.parent, run=run, own=own)
+    code = run_app(runs_root=run.path.parent, run=run, own=own)
     if code:
-        return Exit.of_number(code)
+        return ExitCode.of_number(code)
     view = view_run(run)
     if view.exit is not None and view.ended:
         for line in result_lines(run, view):
-            write(line)
-        return Exit.of_status(view.exit.status)
+            print_data(line)
+        return ExitCode.of_status(view.exit.status)
     if view.status == "crashed" or (view.ended and view.error is not None):
-        return Exit.FAILED
-    say(f"{run.id} goes on; watch it: wmse-tui attach {run.id}")
-    return Exit.COMPLETED
+        return ExitCode.FAILED
+    print_message(f"{run.id} goes on; watch it: wmse-tui attach {run.id}")
+    return ExitCode.COMPLETED
 
 
 def can_show_app() -> bool:

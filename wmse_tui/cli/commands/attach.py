@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import typer
 
-from wmse_tui.cli.exits import Exit
-from wmse_tui.cli.options import Headless, JsonLines, Run, RunsDir
+from wmse_tui.cli.exits import ExitCode
+from wmse_tui.cli.parameters import Headless, JsonLines, Run, RunsDir
 
 
 def attach(run: Run, runs_dir: RunsDir = None, headless: Headless = False, json: JsonLines = False) -> None:
@@ -15,10 +15,10 @@ def attach(run: Run, runs_dir: RunsDir = None, headless: Headless = False, json:
     with Ctrl-C, leaves the run alone. The exit status is the run's, as for `run`; here, 130 after Ctrl-C.
     """
     from wmse_tui.cli.commands.app import can_show_app, show_in_app
-    from wmse_tui.cli.follow.loop import Follower
+    from wmse_tui.cli.console import UserError, print_message
+    from wmse_tui.cli.follow.follower import Follower
     from wmse_tui.cli.follow.signals import Signals
     from wmse_tui.cli.locating import find_run
-    from wmse_tui.cli.messages import UserError, say
     from wmse_tui.cli.start.launching import conclude
     from wmse_tui.cli.start.output import choose_display
     from wmse_tui.cli.start.queueing import await_turn
@@ -33,9 +33,9 @@ def attach(run: Run, runs_dir: RunsDir = None, headless: Headless = False, json:
             f"{directory.id} was never started",
             "",
             (f"start it: wmse-tui resume {directory.id}",),
-            Exit.FAILED,
+            ExitCode.FAILED,
         )
-    say(f"run {directory.id} in {directory.path} (Ctrl-C leaves it alone)")
+    print_message(f"run {directory.id} in {directory.path} (Ctrl-C leaves it alone)")
     with Signals() as signals:
         if held(directory.queue_lock):
             code = await_turn(directory, signals)

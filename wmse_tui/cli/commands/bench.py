@@ -9,8 +9,8 @@ from typing import Annotated, Any
 
 import typer
 
-from wmse_tui.cli.asking import ask
-from wmse_tui.cli.options import Json, PresetName
+from wmse_tui.cli.engine_command import run_engine_command
+from wmse_tui.cli.parameters import Json, PresetName
 
 
 class Against(StrEnum):
@@ -67,11 +67,13 @@ def bench(
     if against is not None:
         argv.append("--against-reference")
     raise typer.Exit(
-        ask(argv, what="benchmark", as_json=json, lines=in_words, stdin=dump_experiment(experiment))
+        run_engine_command(
+            argv, what="benchmark", as_json=json, lines=benchmark_lines, stdin=dump_experiment(experiment)
+        )
     )
 
 
-def in_words(result: dict[str, Any]) -> list[str]:
+def benchmark_lines(result: dict[str, Any]) -> list[str]:
     """Return the result of a benchmark for people: a line of numbers and one of words for each stage."""
     rows: list[dict[str, Any]] = result["rows"]
     machine = f"{result['device']}; {result['cores']} cores, load {result['load']:.1f} before"

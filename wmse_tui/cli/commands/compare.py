@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from wmse_tui.cli.options import RunsDir, complete_run
+from wmse_tui.cli.parameters import RunsDir, complete_run
 
 if TYPE_CHECKING:
     from wmse_tui.runs.table.compare import Comparison, Spread
@@ -43,8 +43,8 @@ def compare(
 
     Runs that differ in nothing that matters but the seed get their mean and sample standard deviation.
     """
+    from wmse_tui.cli.console import UserError, print_message
     from wmse_tui.cli.locating import find_run
-    from wmse_tui.cli.messages import UserError, say
     from wmse_tui.config.locations import expanded
     from wmse_tui.runs.errors import OutputExists
     from wmse_tui.runs.state.watch import view_run
@@ -56,7 +56,9 @@ def compare(
     found = {directory.path: directory for directory in (find_run(text, runs_dir) for text in run)}
     subjects = [Subject(view_run(directory), read_configuration(directory)) for directory in found.values()]
     comparison = comparison_of(subjects)
-    text = "\n".join(table(comparison)) + "\n" if format == "table" else FORMATS[format](comparison)
+    text = (
+        "\n".join(comparison_table(comparison)) + "\n" if format == "table" else FORMATS[format](comparison)
+    )
     if output is None:
         sys.stdout.write(text)
         return
@@ -65,10 +67,10 @@ def compare(
         write_output(path, text, overwrite=force)
     except OutputExists as error:
         raise UserError(error.title, error.detail, ("choose another name", "replace it: --force")) from None
-    say(f"written: {path}")
+    print_message(f"written: {path}")
 
 
-def table(comparison: Comparison) -> list[str]:
+def comparison_table(comparison: Comparison) -> list[str]:
     """Return the comparison as aligned, safe lines: results, options that differ, repetitions."""
     lines = _results(comparison)
     for result in comparison.results:

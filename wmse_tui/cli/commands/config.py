@@ -9,11 +9,11 @@ from typing import Annotated
 
 import typer
 
-from wmse_tui.cli.border import Guarded
-from wmse_tui.cli.exits import Exit
+from wmse_tui.cli.exception_handler import CommandGroup
+from wmse_tui.cli.exits import ExitCode
 
 app = typer.Typer(
-    cls=Guarded,
+    cls=CommandGroup,
     help="The schema of configurations, and a check of files.",
     rich_markup_mode=None,
     no_args_is_help=True,
@@ -41,7 +41,7 @@ def validate(
 
     Every problem is printed with its line. Exit status 2 if there is one.
     """
-    from wmse_tui.cli.messages import say
+    from wmse_tui.cli.console import print_message
     from wmse_tui.config.advice import advise
     from wmse_tui.config.load import load_experiment
     from wmse_tui.config.problems import ConfigError
@@ -54,10 +54,10 @@ def validate(
         except ConfigError as error:
             wrong = True
             for problem in error.problems:
-                say(problem.text())
+                print_message(problem.text())
             continue
         for advice in advise(experiment):
-            say(f"{file}: {advice.level}: {advice.path}: {advice.text}")
+            print_message(f"{file}: {advice.level}: {advice.path}: {advice.text}")
         sys.stdout.write(safe(f"{file}: valid") + "\n")
     if wrong:
-        raise typer.Exit(Exit.USAGE)
+        raise typer.Exit(ExitCode.USAGE)

@@ -7,8 +7,8 @@ import sys
 
 import typer
 
-from wmse_tui.cli.exits import Exit
-from wmse_tui.cli.options import Json, RunsDir
+from wmse_tui.cli.exits import ExitCode
+from wmse_tui.cli.parameters import Json, RunsDir
 
 
 def doctor(runs_dir: RunsDir = None, json: Json = False) -> None:
@@ -16,9 +16,9 @@ def doctor(runs_dir: RunsDir = None, json: Json = False) -> None:
 
     Looks at Python, torch, devices, memory, disks, locks, queue and data; says how to mend what is not well.
     """
-    from wmse_tui.cli.checkup.machine import machine_findings
-    from wmse_tui.cli.checkup.software import preset_findings, python_findings, torch_findings
-    from wmse_tui.cli.checkup.storage import queue_finding, storage_findings
+    from wmse_tui.cli.checks.software import preset_findings, python_findings, torch_findings
+    from wmse_tui.cli.checks.storage import queue_finding, storage_findings
+    from wmse_tui.cli.checks.system import machine_findings
     from wmse_tui.cli.locating import runs_root
     from wmse_tui.config.locations import data_dir, queue_dir
     from wmse_tui.runs.text.sanitize import safe
@@ -42,4 +42,4 @@ def doctor(runs_dir: RunsDir = None, json: Json = False) -> None:
     if json:
         sys.stdout.write(jsonlib.dumps([finding.to_dict() for finding in found], indent=2) + "\n")
     if any(finding.status == "fail" for finding in found):
-        raise typer.Exit(Exit.FAILED)
+        raise typer.Exit(ExitCode.FAILED)

@@ -9,8 +9,8 @@ from typing import Annotated, Any
 
 import typer
 
-from wmse_tui.cli.asking import ask
-from wmse_tui.cli.options import Json, RunsDir
+from wmse_tui.cli.engine_command import run_engine_command
+from wmse_tui.cli.parameters import Json, RunsDir
 
 
 class Knn(StrEnum):
@@ -62,11 +62,11 @@ def evaluate(
     if device is not None:
         arguments += ["--device", device]
     raise typer.Exit(
-        ask(
+        run_engine_command(
             [sys.executable, "-m", "wmse_tui.engine.evaluate", *arguments],
             what="evaluator",
             as_json=json,
-            lines=in_words,
+            lines=evaluation_lines,
         )
     )
 
@@ -79,7 +79,7 @@ def _find_target(text: str, runs_dir: Path | None) -> Path:
     if path.is_file():
         return path.absolute()
     if path.suffix == ".pt":
-        from wmse_tui.cli.messages import UserError
+        from wmse_tui.cli.console import UserError
 
         raise UserError(
             f"there is no checkpoint {text}",
@@ -89,7 +89,7 @@ def _find_target(text: str, runs_dir: Path | None) -> Path:
     return find_run(text, runs_dir).path
 
 
-def in_words(result: dict[str, Any]) -> list[str]:
+def evaluation_lines(result: dict[str, Any]) -> list[str]:
     """Return the result of an evaluation for people: accuracies, which are fractions, in percent."""
     from wmse_tui.runs.text.units import duration, percent
 

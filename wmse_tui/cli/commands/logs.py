@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from wmse_tui.cli.options import Run, RunsDir
+from wmse_tui.cli.parameters import Run, RunsDir
 
 POLL_SECONDS = 0.25
 
@@ -20,8 +20,8 @@ def logs(
     runs_dir: RunsDir = None,
 ) -> None:
     """Print trainer.log: the raw output of every attempt at a run."""
+    from wmse_tui.cli.console import print_message
     from wmse_tui.cli.locating import find_run
-    from wmse_tui.cli.messages import say
     from wmse_tui.runs.state.watch import RunWatcher
 
     directory = find_run(run, runs_dir)
@@ -36,7 +36,7 @@ def logs(
         sys.stdout.flush()
         if ended:
             if silent:
-                say(f"The trainer has printed nothing. How the run is: wmse-tui show {directory.id}")
+                print_message(f"The trainer has printed nothing. See the run: wmse-tui show {directory.id}")
             return
         time.sleep(POLL_SECONDS)
 

@@ -8,11 +8,14 @@ from typing import Annotated
 
 import typer
 
-from wmse_tui.cli.border import Guarded
-from wmse_tui.cli.options import Json
+from wmse_tui.cli.exception_handler import CommandGroup
+from wmse_tui.cli.parameters import Json
 
 app = typer.Typer(
-    cls=Guarded, help="List the presets, or show one.", rich_markup_mode=None, invoke_without_command=True
+    cls=CommandGroup,
+    help="List the presets, or show one.",
+    rich_markup_mode=None,
+    invoke_without_command=True,
 )
 
 

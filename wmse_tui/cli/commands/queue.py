@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from wmse_tui.cli.border import Guarded
-from wmse_tui.cli.options import Json, RunsDir, complete_run
+from wmse_tui.cli.exception_handler import CommandGroup
+from wmse_tui.cli.parameters import Json, RunsDir, complete_run
 
 if TYPE_CHECKING:
     from wmse_tui.runs.directory import RunDirectory
     from wmse_tui.runs.queue.tickets import Entry
 
 app = typer.Typer(
-    cls=Guarded,
+    cls=CommandGroup,
     help="See the runs that wait for a slot, and change their order.",
     rich_markup_mode=None,
     invoke_without_command=True,
@@ -89,9 +89,9 @@ def again(
     With an order kept among them, behind those that wait. What they came after is still waited for, unless
     they were dropped because of it.
     """
+    from wmse_tui.cli.console import print_data, print_message
     from wmse_tui.cli.locating import find_run
-    from wmse_tui.cli.messages import say, write
-    from wmse_tui.cli.start.launching import let_go
+    from wmse_tui.cli.start.launching import disown
     from wmse_tui.runs.directory import RunDirectory
     from wmse_tui.runs.errors import RunsError
     from wmse_tui.runs.queue.enqueue import enqueue
@@ -109,23 +109,23 @@ def again(
     else:
         chosen = [entry for entry in every if entry.lost]
         if not chosen:
-            say("No run has lost its place in the queue.")
+            print_message("No run has lost its place in the queue.")
     failed = False
     for entry in chosen:
         run = entry.run
         if run is None or entry.ticket is None:
-            say(f"{entry.path}: {entry.problem}")
+            print_message(f"{entry.path}: {entry.problem}")
             failed = True
             continue
         after = () if entry.state == "dropped" else tuple(RunDirectory(Path(p)) for p in entry.ticket.after)
         try:
             waiting = enqueue(run, after=after)
         except RunsError as error:
-            say(f"{run.id}: {error}")
+            print_message(f"{run.id}: {error}")
             failed = True
         else:
-            write(run.id)
-            let_go(waiting)
+            print_data(run.id)
+            disown(waiting)
     if failed:
         raise typer.Exit(1)
 
@@ -138,16 +138,16 @@ def _each(
     already: str,
 ) -> None:
     """Change every run that is named; what all of them are is found out before the first is changed."""
+    from wmse_tui.cli.console import print_message
     from wmse_tui.cli.locating import find_run
-    from wmse_tui.cli.messages import say
 
     for run in [find_run(text, runs_dir) for text in texts]:
-        say(f"{run.id}: {done if change(run) else already}")
+        print_message(f"{run.id}: {done if change(run) else already}")
 
 
 def _list(*, as_json: bool) -> None:
-    from wmse_tui.cli.commands.listing import offer_lost
-    from wmse_tui.cli.messages import say
+    from wmse_tui.cli.commands.runs import print_lost_positions
+    from wmse_tui.cli.console import print_message
     from wmse_tui.runs.queue.tickets import entries
     from wmse_tui.runs.text.sanitize import safe
 
@@ -159,7 +159,7 @@ def _list(*, as_json: bool) -> None:
     for slot in _slots(every):
         sys.stdout.write(f"{slot['label']}: {slot['use'] or 'free'}\n")
     if not rows:
-        say("No run waits. Queue one: wmse-tui run --preset quickstart --queue")
+        print_message("No run waits. Queue one: wmse-tui run --preset quickstart --queue")
         return
     lines = [("place", "run", "state", "queued", "waits for"), *map(_cells, rows)]
     widths = [max(len(line[column]) for line in lines) for column in range(5)]
@@ -167,7 +167,7 @@ def _list(*, as_json: bool) -> None:
     for line in lines:
         cells = (cell.ljust(width) for cell, width in zip(line, widths, strict=True))
         sys.stdout.write(safe("  ".join(cells).rstrip()) + "\n")
-    offer_lost()
+    print_lost_positions()
 
 
 def row(entry: Entry, every: tuple[Entry, ...]) -> dict[str, Any]:

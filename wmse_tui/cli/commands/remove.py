@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from wmse_tui.cli.options import Run, RunsDir
+from wmse_tui.cli.parameters import Run, RunsDir
 
 
 def remove(
@@ -16,8 +16,8 @@ def remove(
     runs_dir: RunsDir = None,
 ) -> None:
     """Delete a run, its log and its checkpoints."""
+    from wmse_tui.cli.console import UserError, print_message
     from wmse_tui.cli.locating import find_run
-    from wmse_tui.cli.messages import UserError, say
     from wmse_tui.runs.directory import remove_run
     from wmse_tui.runs.text.sanitize import safe
     from wmse_tui.runs.text.units import size
@@ -30,4 +30,4 @@ def remove(
             raise UserError(f"not removing {what} without being sure", "", ("say so: --yes",))
         typer.confirm(f"Remove {what}?", abort=True, err=True)
     remove_run(directory)
-    say(f"removed {what}")
+    print_message(f"removed {what}")

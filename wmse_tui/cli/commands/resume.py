@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from wmse_tui.cli.exits import Exit
-from wmse_tui.cli.options import After, Detach, Headless, JsonLines, Queue, Run, RunsDir
+from wmse_tui.cli.exits import ExitCode
+from wmse_tui.cli.parameters import After, Detach, Headless, JsonLines, Queue, Run, RunsDir
 
 if TYPE_CHECKING:
-    from wmse_tui.cli.start.launching import Launch, Way
+    from wmse_tui.cli.start.launching import Launch, StartOptions
 
 
 def resume(
@@ -27,15 +27,17 @@ def resume(
 
     It starts from the newest good checkpoint, whatever ended the last attempt, and is followed until it ends.
     """
-    from wmse_tui.cli.start.launching import way_of
+    from wmse_tui.cli.start.launching import start_options
 
-    way = way_of(
+    way = start_options(
         headless=headless, detach=detach, as_json=json, queue=queue, after=after or [], runs_dir=runs_dir
     )
     raise typer.Exit(resume_run(run, way, runs_dir=runs_dir))
 
 
-def resume_run(name: str, way: Way, *, runs_dir: Path | None, launch: Launch | None = None) -> Exit:
+def resume_run(
+    name: str, way: StartOptions, *, runs_dir: Path | None, launch: Launch | None = None
+) -> ExitCode:
     """Go on with the run that `name` means; a completed one is said to be so, a running one is left alone."""
     from wmse_tui.cli.locating import find_run
     from wmse_tui.cli.start.existing import continue_run

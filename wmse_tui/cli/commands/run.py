@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from wmse_tui.cli.exits import Exit
-from wmse_tui.cli.messages import UserError, say
-from wmse_tui.cli.options import After, Detach, Headless, JsonLines, PresetName, Queue, RunsDir
+from wmse_tui.cli.console import UserError, print_message
+from wmse_tui.cli.exits import ExitCode
+from wmse_tui.cli.parameters import After, Detach, Headless, JsonLines, PresetName, Queue, RunsDir
 
 if TYPE_CHECKING:
-    from wmse_tui.cli.start.launching import Launch, Way
+    from wmse_tui.cli.start.launching import Launch, StartOptions
     from wmse_tui.config.schema import Experiment
     from wmse_tui.runs.directory import RunDirectory
 
@@ -66,10 +66,10 @@ def run(
     Ctrl-C lets the trainer save and stop; a second one stops waiting for that. With --queue the run waits for
     a free slot (a GPU, or where there is none the machine), and with --headless it is followed from there.
     """
-    from wmse_tui.cli.start.launching import way_of
+    from wmse_tui.cli.start.launching import start_options
     from wmse_tui.config.load import load_experiment
 
-    way = way_of(
+    way = start_options(
         headless=headless, detach=detach, as_json=json, queue=queue, after=after or [], runs_dir=runs_dir
     )
     if resume is not None:
@@ -113,7 +113,7 @@ def run(
 
 def _sweep(
     sweeps: list[str],
-    way: Way,
+    way: StartOptions,
     preset: str | None,
     config: Path | None,
     overrides: list[str],
@@ -122,7 +122,7 @@ def _sweep(
     name: str | None,
     runs_dir: Path | None,
     yes: bool,
-) -> Exit:
+) -> ExitCode:
     from wmse_tui.cli.locating import runs_root
     from wmse_tui.cli.start.sweeping import run_sweep
     from wmse_tui.config.sweep import read_axes, read_grid
@@ -160,14 +160,14 @@ def _refuse_unclear(preset: str | None, config: Path | None) -> None:
 
 def run_experiment(
     experiment: Experiment,
-    way: Way,
+    way: StartOptions,
     *,
     preset: str,
     hint: str,
     name: str | None,
     runs_dir: Path | None,
     launch: Launch | None = None,
-) -> Exit:
+) -> ExitCode:
     """Make a run of `experiment` (or go on with the one called `name`), start its trainer and follow it.
 
     Args:
@@ -179,7 +179,7 @@ def run_experiment(
         runs_dir: where runs lie; None: the usual place.
         launch: starts the trainer; None: the real one.
     """
-    from wmse_tui.cli.checkup.before_start import warnings_before_start
+    from wmse_tui.cli.checks.before_start import warnings_before_start
     from wmse_tui.cli.start.existing import continue_named
     from wmse_tui.cli.start.launching import start
     from wmse_tui.config.advice import advise
@@ -195,14 +195,14 @@ def run_experiment(
     root = expanded(runs_dir) if runs_dir is not None else usual_runs_dir()
     note = check_runs_dir(root)
     if note:
-        say(f"note: {note}")
+        print_message(f"note: {note}")
     existing = _existing(root, name)
     if existing is not None:
         return continue_named(existing, experiment, way, launch=launch)
     for advice in advise(experiment):
-        say(f"{advice.level}: {advice.path}: {advice.text}")
+        print_message(f"{advice.level}: {advice.path}: {advice.text}")
     for finding in warnings_before_start(experiment, root):
-        say(f"note: {finding.name}: {finding.text}" + (f" -> {finding.fix}" if finding.fix else ""))
+        print_message(f"note: {finding.name}: {finding.text}" + (f" -> {finding.fix}" if finding.fix else ""))
     run = create_run(root, with_preset(dump_experiment(experiment), preset), name=name, preset_hint=hint)
     return start(run, way, fresh=True, launch=launch)
 

@@ -6,13 +6,13 @@ import json as jsonlib
 import sys
 from dataclasses import replace
 
-from wmse_tui.cli.options import Json, Run, RunsDir
+from wmse_tui.cli.parameters import Json, Run, RunsDir
 
 
 def show(run: Run, runs_dir: RunsDir = None, json: Json = False) -> None:
     """Show a run: its state, progress, accuracies, errors."""
     from wmse_tui.cli.locating import find_run
-    from wmse_tui.cli.report import report
+    from wmse_tui.cli.run_report import run_report
     from wmse_tui.cli.start.named import config_of
     from wmse_tui.config.problems import ConfigError
     from wmse_tui.runs.state.watch import view_run
@@ -30,4 +30,4 @@ def show(run: Run, runs_dir: RunsDir = None, json: Json = False) -> None:
     ):  # a run of another version can be looked at; its configuration need not be valid
         paper = None
     there = tuple(saved for saved in view.checkpoints if (directory.checkpoints / saved.file).exists())
-    sys.stdout.write(report(replace(view, checkpoints=there), paper) + "\n")
+    sys.stdout.write(run_report(replace(view, checkpoints=there), paper) + "\n")

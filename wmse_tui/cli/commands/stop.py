@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from wmse_tui.cli.exits import Exit
-from wmse_tui.cli.options import Run, RunsDir
+from wmse_tui.cli.exits import ExitCode
+from wmse_tui.cli.parameters import Run, RunsDir
 
 POLL_SECONDS = 0.2
 
@@ -24,10 +24,10 @@ def stop(
     runs_dir: RunsDir = None,
 ) -> None:
     """Ask a run to save and stop, and wait until it has. Ctrl-C stops the waiting only."""
-    from wmse_tui.cli.follow.loop import SETTLE_SECONDS
-    from wmse_tui.cli.follow.stopping import Stopping
+    from wmse_tui.cli.console import print_message
+    from wmse_tui.cli.follow.follower import SETTLE_SECONDS
+    from wmse_tui.cli.follow.stop_request import StopRequest
     from wmse_tui.cli.locating import find_run
-    from wmse_tui.cli.messages import say
     from wmse_tui.runs.process.control import request
     from wmse_tui.runs.queue.status import cancel
     from wmse_tui.runs.state.watch import RunWatcher
@@ -36,18 +36,20 @@ def stop(
     watcher = RunWatcher(directory)
     view = watcher.poll()
     if view.status == "queued" and cancel(directory):
-        say(f"{directory.id} was waiting; it is no longer in the queue.")
+        print_message(f"{directory.id} was waiting; it is no longer in the queue.")
         return
     if view.ended or view.status == "new":
-        say(f"{directory.id} is not running: {view.status}.")
+        print_message(f"{directory.id} is not running: {view.status}.")
         return
     command = "stop_after_epoch" if after_epoch else "stop"
     if no_wait:
         request(directory, command)
-        say(f"asked {directory.id} to {command.replace('_', ' ')}")
+        print_message(f"asked {directory.id} to {command.replace('_', ' ')}")
         return
-    stopping = Stopping(directory, command=command)
-    say(f"asked {directory.id} to {command.replace('_', ' ')}; waiting until it has (Ctrl-C: do not wait)")
+    stopping = StopRequest(directory, command=command)
+    print_message(
+        f"asked {directory.id} to {command.replace('_', ' ')}; waiting until it has (Ctrl-C: do not wait)"
+    )
     ended_at: float | None = None
     while True:
         view = watcher.poll()
@@ -60,10 +62,10 @@ def stop(
             break
         news = stopping.advance(view)
         if news:
-            say(news)
+            print_message(news)
         time.sleep(POLL_SECONDS)
-    say(f"{directory.id}: {view.status} at epoch {view.epoch}, step {view.step}.")
+    print_message(f"{directory.id}: {view.status} at epoch {view.epoch}, step {view.step}.")
     if view.status not in ("completed", "stopped"):
-        raise typer.Exit(Exit.FAILED)
+        raise typer.Exit(ExitCode.FAILED)
     if view.status == "stopped":
-        say(f"Go on with it: wmse-tui resume {directory.id}")
+        print_message(f"Go on with it: wmse-tui resume {directory.id}")

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from wmse_tui.cli.options import Run, RunsDir
+from wmse_tui.cli.parameters import Run, RunsDir
 
 
 def tag(
@@ -27,8 +27,8 @@ def tag(
     """Tag a run or write a note of it, and print what is said of it then."""
     from dataclasses import replace
 
+    from wmse_tui.cli.console import UserError, print_message
     from wmse_tui.cli.locating import find_run
-    from wmse_tui.cli.messages import UserError, say
     from wmse_tui.runs.annotations import MAX_NOTE, read_annotations, retagged, write_annotations
     from wmse_tui.runs.text.sanitize import safe
 
@@ -45,7 +45,7 @@ def tag(
     if note is not None:
         after = replace(after, note=note.strip())
     if before.problem:
-        say(f"note: {before.problem}" + ("; it is written anew" if after != before else ""))
+        print_message(f"note: {before.problem}" + ("; it is written anew" if after != before else ""))
     if after != before:
         write_annotations(directory, after)
     sys.stdout.write(" ".join(after.tags) + "\n" if after.tags else "")

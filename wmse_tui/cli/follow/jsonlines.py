@@ -6,7 +6,7 @@ import json
 import sys
 from typing import Any
 
-from wmse_tui.cli.exits import Exit
+from wmse_tui.cli.exits import ExitCode
 from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.log.encoding import encode
 from wmse_tui.runs.log.events import Record
@@ -25,15 +25,15 @@ class JsonDisplay:
 
     def tell(self, text: str) -> None:
         """Narrate on stderr."""
-        from wmse_tui.cli.messages import say
+        from wmse_tui.cli.console import print_message
 
-        say(text)
+        print_message(text)
 
     def close(self) -> None:
         """Nothing is held open."""
 
 
-def summary(run: RunDirectory, view: RunState, code: Exit, *, removed: bool = False) -> dict[str, Any]:
+def summary(run: RunDirectory, view: RunState, code: ExitCode, *, removed: bool = False) -> dict[str, Any]:
     """Return the last object of `--json`: how the command ended and what the run has reached.
 
     Accuracies are fractions in [0, 1]; `path` is null when nothing of the run was kept.

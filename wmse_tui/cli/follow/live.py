@@ -32,7 +32,7 @@ NOTE_LINES = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Frame:
+class LiveFrame:
     """What the display says, ready to draw; two equal frames look the same."""
 
     title: str
@@ -43,7 +43,7 @@ class Frame:
     notes: tuple[str, ...] = ()  # whole sentences, wrapped under the rows
 
 
-def frame(view: RunState, message: str = "") -> Frame:
+def live_frame(view: RunState, message: str = "") -> LiveFrame:
     """Return what to show of a view; `message` is what the command itself has to say."""
     rows = []
     if view.loss.last is not None:
@@ -65,7 +65,7 @@ def frame(view: RunState, message: str = "") -> Frame:
     notes = [notice_sentence(notice) for notice in view.notices[-2:]]
     if message and not view.ended:
         notes.append(message)
-    return Frame(
+    return LiveFrame(
         title=safe(view.run_id),
         state=view.status,
         epoch=(view.epoch, view.epochs or None),
@@ -75,7 +75,7 @@ def frame(view: RunState, message: str = "") -> Frame:
     )
 
 
-def draw(shown: Frame, width: int) -> RenderableType:
+def render_frame(shown: LiveFrame, width: int) -> RenderableType:
     """Return the frame as rich draws it in `width` columns.
 
     The last row is empty and the cursor rests on it: the terminal's echo of a key (`^C`) goes there, where it
@@ -138,7 +138,7 @@ class LiveDisplay:
             transient=False,
         )
         self._clock = clock
-        self._drawn: Frame | None = None
+        self._drawn: LiveFrame | None = None
         self._drawn_at = float("-inf")
         self._message = ""
         self._view: RunState | None = None
@@ -153,9 +153,9 @@ class LiveDisplay:
         """Show what the command has to say as the last row; on stderr too where that goes elsewhere."""
         self._message = text
         if not sys.stderr.isatty():
-            from wmse_tui.cli.messages import say
+            from wmse_tui.cli.console import print_message
 
-            say(text)
+            print_message(text)
         if self._view is not None:
             self._draw(self._view)
 
@@ -166,10 +166,10 @@ class LiveDisplay:
         self._live.stop()
 
     def _draw(self, view: RunState) -> None:
-        wanted = frame(view, self._message)
+        wanted = live_frame(view, self._message)
         if wanted == self._drawn:
             return
         if self._drawn is None:
             self._live.start()
         self._drawn, self._drawn_at = wanted, self._clock()
-        self._live.update(draw(wanted, self._console.width), refresh=True)
+        self._live.update(render_frame(wanted, self._console.width), refresh=True)

@@ -117,9 +117,9 @@ class PlainDisplay:
 
     def tell(self, text: str) -> None:
         """Narrate; the lines on stdout are for the run alone."""
-        from wmse_tui.cli.messages import say
+        from wmse_tui.cli.console import print_message
 
-        say(text)
+        print_message(text)
 
     def close(self) -> None:
         """Nothing is held open."""

@@ -12,7 +12,7 @@ import time
 from types import FrameType, TracebackType
 from typing import Any
 
-from wmse_tui.cli.exits import Exit
+from wmse_tui.cli.exits import ExitCode
 
 _NOTED = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
 """A scheduler warns with one of the last two before it ends a job (SLURM: `--signal=B:USR1@120`)."""
@@ -60,10 +60,10 @@ class Signals:
         self._noted.append(number)
 
 
-def exit_for(number: int) -> Exit:
+def exit_for(number: int) -> ExitCode:
     """Return the exit status of a command that was interrupted by signal `number`."""
-    return Exit.INTERRUPTED if number == signal.SIGINT else Exit.TERMINATED
+    return ExitCode.INTERRUPTED if number == signal.SIGINT else ExitCode.TERMINATED
 
 
 def _leave(*_: object) -> None:
-    os._exit(Exit.HUNG_UP)
+    os._exit(ExitCode.HUNG_UP)

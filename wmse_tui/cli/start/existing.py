@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import time
 
-from wmse_tui.cli.exits import Exit
-from wmse_tui.cli.follow.ending import result_lines
+from wmse_tui.cli.console import UserError, print_data, print_message
+from wmse_tui.cli.exits import ExitCode
 from wmse_tui.cli.follow.jsonlines import summary, write_object
-from wmse_tui.cli.messages import UserError, say, write
-from wmse_tui.cli.start.launching import Launch, Way, start
+from wmse_tui.cli.follow.outcome import result_lines
+from wmse_tui.cli.start.launching import Launch, StartOptions, start
 from wmse_tui.cli.start.named import refuse_other_config
 from wmse_tui.config.schema import Experiment
 from wmse_tui.runs.directory import RunDirectory
@@ -24,13 +24,13 @@ POLL_SECONDS = 0.5
 SPARE_SECONDS = 2.0
 
 
-def continue_named(run: RunDirectory, wanted: Experiment, way: Way, *, launch: Launch) -> Exit:
+def continue_named(run: RunDirectory, wanted: Experiment, way: StartOptions, *, launch: Launch) -> ExitCode:
     """Go on with `run`, which has the name that was asked for, if it has the wanted configuration too."""
     refuse_other_config(run, wanted)
     return continue_run(run, way, launch=launch)
 
 
-def continue_run(run: RunDirectory, way: Way, *, launch: Launch) -> Exit:
+def continue_run(run: RunDirectory, way: StartOptions, *, launch: Launch) -> ExitCode:
     """Start another attempt at `run` unless it is completed or being trained.
 
     Raises:
@@ -38,13 +38,13 @@ def continue_run(run: RunDirectory, way: Way, *, launch: Launch) -> Exit:
     """
     view = view_run(run)
     if view.status == "completed":
-        say(f"{run.id} has completed; there is nothing left to do.")
+        print_message(f"{run.id} has completed; there is nothing left to do.")
         if way.as_json:
-            write_object(summary(run, view, Exit.COMPLETED))
+            write_object(summary(run, view, ExitCode.COMPLETED))
         else:
             for line in result_lines(run, view):
-                write(line)
-        return Exit.COMPLETED
+                print_data(line)
+        return ExitCode.COMPLETED
     if view.status == "unknown":
         view = _watched(run, view)
     if view.status in ALIVE:
@@ -53,11 +53,11 @@ def continue_run(run: RunDirectory, way: Way, *, launch: Launch) -> Exit:
             view.status_reason
             or (f"its trainer runs on {view.setup.host}" if view.setup is not None else ""),
             (f"watch it: wmse-tui attach {run.id}", f"end it: wmse-tui stop {run.id}"),
-            Exit.BUSY,
+            ExitCode.BUSY,
         )
     note = check_runs_dir(run.path)
     if note:
-        say(f"note: {note}")
+        print_message(f"note: {note}")
     return start(run, way, fresh=False, launch=launch)
 
 
@@ -67,7 +67,7 @@ def _watched(run: RunDirectory, view: RunState) -> RunState:
     A scheduler that starts a job again elsewhere has nobody to ask: a node that went down said no last word.
     """
     if view.status_reason:
-        say(f"{run.id}: {view.status_reason} (about {duration(patience(view))})")
+        print_message(f"{run.id}: {view.status_reason} (about {duration(patience(view))})")
     watcher, end = RunWatcher(run), time.monotonic() + patience(view) + SPARE_SECONDS
     while (view := watcher.poll()).status == "unknown" and time.monotonic() < end:
         time.sleep(POLL_SECONDS)

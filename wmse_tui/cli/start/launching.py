@@ -9,15 +9,15 @@ from pathlib import Path
 from subprocess import Popen
 
 from wmse_tui.cli.commands.app import can_show_app, show_in_app
-from wmse_tui.cli.exits import Exit
-from wmse_tui.cli.follow.ending import tell_ending
+from wmse_tui.cli.console import UserError, print_data, print_message
+from wmse_tui.cli.exits import ExitCode
+from wmse_tui.cli.follow.follower import Followed, Follower
 from wmse_tui.cli.follow.jsonlines import summary, write_object
-from wmse_tui.cli.follow.loop import Followed, Follower
+from wmse_tui.cli.follow.outcome import print_outcome
 from wmse_tui.cli.follow.signals import Signals
 from wmse_tui.cli.locating import find_run
-from wmse_tui.cli.messages import UserError, say, write
 from wmse_tui.cli.start.output import choose_display
-from wmse_tui.cli.start.queueing import await_turn, tell_queued
+from wmse_tui.cli.start.queueing import await_turn, print_queued
 from wmse_tui.runs.directory import RunDirectory, remove_run
 from wmse_tui.runs.errors import RunBusy
 from wmse_tui.runs.process.launch import launch_trainer
@@ -31,7 +31,7 @@ Launch = Callable[[RunDirectory], "Popen[bytes]"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Way:
+class StartOptions:
     """How a run is started and shown.
 
     Now, or when a slot is free and the runs that it comes `after` have completed; followed here or left alone
@@ -45,9 +45,9 @@ class Way:
     after: tuple[RunDirectory, ...] = ()
 
 
-def way_of(
+def start_options(
     *, headless: bool, detach: bool, as_json: bool, queue: bool, after: Sequence[str], runs_dir: Path | None
-) -> Way:
+) -> StartOptions:
     """The way that options ask for; `--after` alone means the queue.
 
     Raises:
@@ -60,10 +60,12 @@ def way_of(
         if problem:
             steps = (f"go on with it first: wmse-tui resume {run.id} --queue", "leave the --after away")
             raise UserError(f"nothing can come after {problem}", "", steps)
-    return Way(headless=headless, detach=detach, as_json=as_json, queue=queue or bool(before), after=before)
+    return StartOptions(
+        headless=headless, detach=detach, as_json=as_json, queue=queue or bool(before), after=before
+    )
 
 
-def start(run: RunDirectory, way: Way, *, fresh: bool, launch: Launch = launch_trainer) -> Exit:
+def start(run: RunDirectory, way: StartOptions, *, fresh: bool, launch: Launch = launch_trainer) -> ExitCode:
     """Start a trainer on `run`, and follow it unless the way is to return at once.
 
     Args:
@@ -81,9 +83,9 @@ def start(run: RunDirectory, way: Way, *, fresh: bool, launch: Launch = launch_t
                 remove_run(run)
             raise
         if way.queue and not (way.headless or (way.as_json and not way.detach)):
-            tell_queued(run, trainer, as_json=way.as_json)
-            let_go(trainer)
-            return Exit.COMPLETED
+            print_queued(run, trainer, as_json=way.as_json)
+            disown(trainer)
+            return ExitCode.COMPLETED
         if way.detach:
             return _detached(run, trainer, as_json=way.as_json)
         if way.queue:
@@ -94,38 +96,38 @@ def start(run: RunDirectory, way: Way, *, fresh: bool, launch: Launch = launch_t
             try:
                 return show_in_app(run, own=True)
             finally:
-                let_go(trainer)
-        say(f"run {run.id} in {run.path} (Ctrl-C saves and stops it)")
+                disown(trainer)
+        print_message(f"run {run.id} in {run.path} (Ctrl-C saves and stops it)")
         display = choose_display(as_json=way.as_json)
         followed = Follower(run, display, trainer=trainer, stops=True, since=since).follow(signals)
     return conclude(run, followed, fresh=fresh, as_json=way.as_json)
 
 
-def _detached(run: RunDirectory, trainer: Popen[bytes], *, as_json: bool) -> Exit:
+def _detached(run: RunDirectory, trainer: Popen[bytes], *, as_json: bool) -> ExitCode:
     if as_json:
         write_object({"type": "detached", "run": run.id, "path": str(run.path), "pid": trainer.pid})
     else:
-        write(run.id)
-        say(f"watch it: wmse-tui attach {run.id}")
-    let_go(trainer)
-    return Exit.COMPLETED
+        print_data(run.id)
+        print_message(f"watch it: wmse-tui attach {run.id}")
+    disown(trainer)
+    return ExitCode.COMPLETED
 
 
-def let_go(trainer: Popen[bytes]) -> None:
+def disown(trainer: Popen[bytes]) -> None:
     """A trainer is meant to outlive us: nothing waits for it, and nothing warns of that."""
     if trainer.poll() is None:
         trainer.returncode = 0
 
 
-def conclude(run: RunDirectory, followed: Followed, *, fresh: bool, as_json: bool) -> Exit:
+def conclude(run: RunDirectory, followed: Followed, *, fresh: bool, as_json: bool) -> ExitCode:
     """Say how the following ended, remove a fresh run that never trained, and return the exit status."""
     code, removed = followed.code, False
     error = followed.view.error
     if fresh and not followed.left and _never_trained(followed):
         removed = True
         if error is not None and error.code == "E_CONFIG":
-            code = Exit.USAGE
-    tell_ending(run, followed, removed=removed, plain=not as_json)
+            code = ExitCode.USAGE
+    print_outcome(run, followed, removed=removed, plain=not as_json)
     if as_json:
         write_object(summary(run, followed.view, code, removed=removed))
     if removed:
@@ -142,7 +144,7 @@ def _remove(run: RunDirectory) -> None:
             time.sleep(0.2)
         else:
             return
-    say(f"note: {run.path} is still in use; remove it with wmse-tui rm {run.id}")
+    print_message(f"note: {run.path} is still in use; remove it with wmse-tui rm {run.id}")
 
 
 def _never_trained(followed: Followed) -> bool:
@@ -151,5 +153,5 @@ def _never_trained(followed: Followed) -> bool:
     if view.step or view.checkpoints or view.evaluations:
         return False
     if view.error is not None:
-        return view.error.stage == "start" or followed.code is Exit.FAILED
-    return followed.died and followed.code in (Exit.INTERRUPTED, Exit.TERMINATED)
+        return view.error.stage == "start" or followed.code is ExitCode.FAILED
+    return followed.died and followed.code in (ExitCode.INTERRUPTED, ExitCode.TERMINATED)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
-from wmse_tui.cli.follow.loop import Display
+from wmse_tui.cli.follow.follower import Display
 
 
 def choose_display(*, as_json: bool) -> Display:

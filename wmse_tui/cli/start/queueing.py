@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 from subprocess import Popen
 
-from wmse_tui.cli.exits import Exit
+from wmse_tui.cli.console import print_data, print_message
+from wmse_tui.cli.exits import ExitCode
 from wmse_tui.cli.follow.jsonlines import summary, write_object
 from wmse_tui.cli.follow.signals import Signals, exit_for
-from wmse_tui.cli.messages import say, write
 from wmse_tui.runs.directory import RunDirectory, remove_run
 from wmse_tui.runs.errors import NotQueued
 from wmse_tui.runs.process.lock import held
@@ -21,16 +21,16 @@ POLL_SECONDS = 0.2
 SETTLE_SECONDS = 2.0
 
 
-def tell_queued(run: RunDirectory, waiting: Popen[bytes], *, as_json: bool) -> None:
+def print_queued(run: RunDirectory, waiting: Popen[bytes], *, as_json: bool) -> None:
     """Say that the run waits, and where it stands."""
     view = view_run(run)
     if as_json:
         told = {"type": "queued", "run": run.id, "path": str(run.path), "pid": waiting.pid}
         write_object({**told, "place": view.position, "reason": view.status_reason})
         return
-    write(run.id)
+    print_data(run.id)
     reason = f": {view.status_reason}" if view.status_reason else ""
-    say(f"queued{reason}. See the queue: wmse-tui queue")
+    print_message(f"queued{reason}. See the queue: wmse-tui queue")
 
 
 def await_turn(
@@ -40,7 +40,7 @@ def await_turn(
     waiting: Popen[bytes] | None = None,
     fresh: bool = False,
     as_json: bool = False,
-) -> Exit | None:
+) -> ExitCode | None:
     """Wait until `run` leaves the queue; None where its trainer starts, else how the command ends.
 
     Args:
@@ -56,10 +56,10 @@ def await_turn(
         text = f"{run.id} is queued: {view.status_reason}" if view.status_reason else f"{run.id} is queued"
         if view.status == "queued" and text != told:
             told = text
-            say(text)
+            print_message(text)
         if signals.noted:
             if waiting is None:
-                say(f"Left; {run.id} goes on waiting by itself. See the queue: wmse-tui queue")
+                print_message(f"Left; {run.id} goes on waiting by itself. See the queue: wmse-tui queue")
                 return exit_for(signals.take()[0])
             if _cancelled(run):
                 return _interrupted(run, signals.take()[0], fresh=fresh, as_json=as_json)
@@ -82,33 +82,33 @@ def _cancelled(run: RunDirectory) -> bool:
         return False  # it has just begun
 
 
-def _interrupted(run: RunDirectory, number: int, *, fresh: bool, as_json: bool) -> Exit:
+def _interrupted(run: RunDirectory, number: int, *, fresh: bool, as_json: bool) -> ExitCode:
     code = exit_for(number)
-    say(f"wmse-tui: interrupted; {run.id} was taken out of the queue")
+    print_message(f"wmse-tui: interrupted; {run.id} was taken out of the queue")
     if as_json:
         write_object(summary(run, view_run(run), code, removed=fresh))
     if fresh:
         remove_run(run)
-        say("Nothing was trained; the run's directory was removed.")
+        print_message("Nothing was trained; the run's directory was removed.")
     return code
 
 
-def _not_started(run: RunDirectory, status: int, *, as_json: bool) -> Exit:
+def _not_started(run: RunDirectory, status: int, *, as_json: bool) -> ExitCode:
     """Say why a run that waited was not started, and return the exit status."""
     view = view_run(run)
-    code = Exit.of_number(status)
+    code = ExitCode.of_number(status)
     if status == CANCELLED:
-        say(f"{run.id} was taken out of the queue. Start it: wmse-tui resume {run.id}")
+        print_message(f"{run.id} was taken out of the queue. Start it: wmse-tui resume {run.id}")
     elif status == BUSY:
-        say(f"Another process is training {run.id}. Watch it: wmse-tui attach {run.id}")
+        print_message(f"Another process is training {run.id}. Watch it: wmse-tui attach {run.id}")
     else:
-        say(f"wmse-tui: {run.id}: {view.status_reason or 'whoever waited for it is gone'}")
+        print_message(f"wmse-tui: {run.id}: {view.status_reason or 'whoever waited for it is gone'}")
     if as_json:
         write_object(summary(run, view, code))
     return code
 
 
-def _of_another(run: RunDirectory, watcher: RunWatcher) -> Exit | None:
+def _of_another(run: RunDirectory, watcher: RunWatcher) -> ExitCode | None:
     """Somebody else's run has left the queue: whether it goes on as a trainer."""
     end = time.monotonic() + SETTLE_SECONDS
     view: RunState = watcher.poll()
@@ -117,5 +117,7 @@ def _of_another(run: RunDirectory, watcher: RunWatcher) -> Exit | None:
         view = watcher.poll()
     if view.status != "new" and not watcher.run.queue_lock.exists():
         return None
-    say(f"{run.id} left the queue without a start{': ' + view.status_reason if view.status_reason else ''}")
-    return Exit.FAILED
+    print_message(
+        f"{run.id} left the queue without a start{': ' + view.status_reason if view.status_reason else ''}"
+    )
+    return ExitCode.FAILED

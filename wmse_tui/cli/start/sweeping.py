@@ -12,10 +12,10 @@ from subprocess import Popen
 
 import typer
 
-from wmse_tui.cli.exits import Exit
+from wmse_tui.cli.console import UserError, print_data, print_message
+from wmse_tui.cli.exits import ExitCode
 from wmse_tui.cli.follow.jsonlines import write_object
-from wmse_tui.cli.messages import UserError, say, write
-from wmse_tui.cli.start.launching import let_go
+from wmse_tui.cli.start.launching import disown
 from wmse_tui.cli.start.named import refuse_other_config
 from wmse_tui.config.advice import advise
 from wmse_tui.config.figures import total_steps
@@ -44,7 +44,7 @@ Enqueue = Callable[..., "Popen[bytes]"]
 
 
 @dataclass(frozen=True, slots=True)
-class Planned:
+class PlannedRun:
     """One run of a sweep: where it stands on the grid, and the run of its name where that exists already."""
 
     point: Point
@@ -69,7 +69,7 @@ def run_sweep(
     after: tuple[RunDirectory, ...],
     yes: bool,
     as_json: bool,
-) -> Exit:
+) -> ExitCode:
     """Say what the sweep makes and costs, ask, and queue its runs; those of an earlier call are left alone.
 
     Args:
@@ -83,15 +83,15 @@ def run_sweep(
     """
     note = check_runs_dir(root)
     if note:
-        say(f"note: {note}")
+        print_message(f"note: {note}")
     plan = _planned(points, root, name)
     wanted = [planned for planned in plan if planned.wanted]
     for line in preview(axes, plan, forecasts([planned.point for planned in wanted], root)):
-        say(line)
+        print_message(line)
     for text in dict.fromkeys(f"{a.level}: {a.path}: {a.text}" for p in points for a in advise(p.experiment)):
-        say(text)
+        print_message(text)
     if not wanted:
-        return Exit.COMPLETED
+        return ExitCode.COMPLETED
     if not yes:
         if not sys.stdin.isatty():
             raise UserError(
@@ -105,16 +105,16 @@ def run_sweep(
         if as_json:
             write_object({"type": "queued", "run": run.id, "path": str(run.path), "pid": waiting.pid})
         else:
-            write(run.id)
-        let_go(waiting)
-    say(f"queued {count(len(wanted), 'run')}. See the queue: wmse-tui queue; their tag: {tag}")
-    return Exit.COMPLETED
+            print_data(run.id)
+        disown(waiting)
+    print_message(f"queued {count(len(wanted), 'run')}. See the queue: wmse-tui queue; their tag: {tag}")
+    return ExitCode.COMPLETED
 
 
-def _planned(points: Sequence[Point], root: Path, name: str | None) -> list[Planned]:
+def _planned(points: Sequence[Point], root: Path, name: str | None) -> list[PlannedRun]:
     """The runs of the sweep. Raises UserError where one of the names is another experiment's."""
     if name is None:
-        return [Planned(point) for point in points]
+        return [PlannedRun(point) for point in points]
     there = {run.id: run for run in list_runs(root)}
     plan = []
     for number, point in enumerate(points, 1):
@@ -124,11 +124,11 @@ def _planned(points: Sequence[Point], root: Path, name: str | None) -> list[Plan
         if existing is not None:
             refuse_other_config(existing, point.experiment)
         state = view_run(existing).status if existing is not None else "new"
-        plan.append(Planned(point, own, existing, state))
+        plan.append(PlannedRun(point, own, existing, state))
     return plan
 
 
-def _made(planned: Planned, root: Path, *, preset: str, hint: str, tag: str) -> RunDirectory:
+def _made(planned: PlannedRun, root: Path, *, preset: str, hint: str, tag: str) -> RunDirectory:
     text = with_preset(dump_experiment(planned.point.experiment), preset)
     run = create_run(root, text, name=planned.name, preset_hint=hint)
     said = retagged(read_annotations(run), add=(tag,), remove=())
@@ -153,7 +153,7 @@ def forecasts(points: Sequence[Point], root: Path) -> list[Forecast | None]:
     return told
 
 
-def preview(axes: Sequence[Axis], plan: Sequence[Planned], told: Sequence[Forecast | None]) -> list[str]:
+def preview(axes: Sequence[Axis], plan: Sequence[PlannedRun], told: Sequence[Forecast | None]) -> list[str]:
     """What the sweep makes and costs, in safe lines; `told` is of those that are still wanted."""
     grid = " x ".join(f"{axis.key} = {', '.join(axis.values)}" for axis in axes)
     lines = [f"{count(len(plan), 'run')}: {grid}"]

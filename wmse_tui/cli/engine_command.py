@@ -14,17 +14,17 @@ from typing import IO, Any
 
 import typer
 
-from wmse_tui.cli.exits import Exit
+from wmse_tui.cli.exits import ExitCode
 
 
-def ask(
+def run_engine_command(
     argv: list[str],
     *,
     what: str,
     as_json: bool,
     lines: Callable[[dict[str, Any]], Sequence[str]],
     stdin: str = "",
-) -> Exit:
+) -> ExitCode:
     """Run a process, narrate its progress on stderr and print its result on stdout.
 
     Args:
@@ -35,8 +35,8 @@ def ask(
         lines: the result in words, for people.
         stdin: what the process reads.
     """
-    from wmse_tui.cli.follow.ending import last_lines
-    from wmse_tui.cli.messages import UserError, complain
+    from wmse_tui.cli.console import UserError, print_error
+    from wmse_tui.cli.follow.outcome import last_lines
     from wmse_tui.runs.text.sanitize import safe
 
     with tempfile.NamedTemporaryFile(prefix="wmse-tui-") as said, tempfile.TemporaryFile() as given:
@@ -65,25 +65,25 @@ def ask(
                 _print_json(last["result"])
             else:
                 sys.stdout.write("".join(safe(line) + "\n" for line in lines(last["result"])))
-            return Exit.COMPLETED
+            return ExitCode.COMPLETED
         if "error" in last:
             if as_json:
                 _print_json({"error": last["error"]})
             error = last["error"]
             steps = tuple(str(step) for step in error.get("next", ()))
-            complain(
+            print_error(
                 UserError(str(error.get("title", f"the {what} failed")), str(error.get("detail", "")), steps)
             )
-            return Exit.USAGE if error.get("code") in ("E_CONFIG", "E_USAGE") else Exit.FAILED
+            return ExitCode.USAGE if error.get("code") in ("E_CONFIG", "E_USAGE") else ExitCode.FAILED
         words = "\n".join(f"| {line}" for line in last_lines(Path(said.name)))
-        complain(UserError(f"the {what} ended with status {process.returncode} and no result", words))
-        return Exit.FAILED
+        print_error(UserError(f"the {what} ended with status {process.returncode} and no result", words))
+        return ExitCode.FAILED
 
 
 def _listen(stream: IO[bytes]) -> dict[str, Any]:
     """Narrate progress until the stream ends; return the last object that is a result or an error."""
     last: dict[str, Any] = {}
-    narrate = Narration()
+    narrate = ProgressLine()
     for value in _objects(stream):
         if isinstance(value.get("progress"), dict):
             narrate.progress(value["progress"])
@@ -103,7 +103,7 @@ def _objects(stream: IO[bytes]) -> Iterator[dict[str, Any]]:
             yield value
 
 
-class Narration:
+class ProgressLine:
     """Progress on stderr: one line that is overwritten on a terminal, else a line for each new phase."""
 
     def __init__(self) -> None:
@@ -150,4 +150,4 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 
 def _raise_terminated(*_: object) -> None:
-    raise typer.Exit(Exit.TERMINATED)
+    raise typer.Exit(ExitCode.TERMINATED)

@@ -8,23 +8,23 @@ from pathlib import Path
 import pytest
 import typer
 
-from wmse_tui.cli.border import border
-from wmse_tui.cli.exits import Exit
-from wmse_tui.cli.messages import UserError
+from wmse_tui.cli.console import UserError
+from wmse_tui.cli.exception_handler import handle_exceptions
+from wmse_tui.cli.exits import ExitCode
 from wmse_tui.config.problems import ConfigError, Problem
 from wmse_tui.runs.errors import RunBusy, RunNotFound, StorageError
 
 
 def leave(error: BaseException) -> int:
     """The exit status with which `error` leaves."""
-    with pytest.raises(typer.Exit) as caught, border():
+    with pytest.raises(typer.Exit) as caught, handle_exceptions():
         raise error
     return caught.value.exit_code
 
 
 def test_a_user_error_says_what_where_and_what_to_do(capsys: pytest.CaptureFixture[str]) -> None:
     error = UserError(
-        "no run is called 'x'", "Runs lie in /runs.\nThere are none.", ("start one",), Exit.USAGE
+        "no run is called 'x'", "Runs lie in /runs.\nThere are none.", ("start one",), ExitCode.USAGE
     )
     assert leave(error) == 2
     captured = capsys.readouterr()
@@ -57,9 +57,9 @@ def test_every_problem_of_a_configuration_is_printed_with_its_place(
 def test_errors_about_runs_keep_their_next_steps_and_get_the_right_status(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    assert leave(RunNotFound("no run x", "in /runs", next=("did you mean y?",))) == Exit.USAGE
-    assert leave(RunBusy("run x is being trained already", "by process 7 on host")) == Exit.BUSY
-    assert leave(StorageError("cannot read", "/x")) == Exit.FAILED
+    assert leave(RunNotFound("no run x", "in /runs", next=("did you mean y?",))) == ExitCode.USAGE
+    assert leave(RunBusy("run x is being trained already", "by process 7 on host")) == ExitCode.BUSY
+    assert leave(StorageError("cannot read", "/x")) == ExitCode.FAILED
     assert "  -> did you mean y?\n" in capsys.readouterr().err
 
 
@@ -67,7 +67,7 @@ def test_errors_about_runs_keep_their_next_steps_and_get_the_right_status(
 def test_a_usual_system_error_names_the_path_and_a_remedy(
     number: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert leave(OSError(number, "it cannot be", "/some/path")) == Exit.FAILED
+    assert leave(OSError(number, "it cannot be", "/some/path")) == ExitCode.FAILED
     said = capsys.readouterr().err
     assert said.startswith("wmse-tui: /some/path: it cannot be\n  -> ")
     assert "Traceback" not in said
@@ -77,7 +77,7 @@ def test_a_defect_is_one_line_and_a_file_with_the_traceback(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("WMSE_TUI_CACHE", str(tmp_path))
-    assert leave(ZeroDivisionError("by zero")) == Exit.FAILED
+    assert leave(ZeroDivisionError("by zero")) == ExitCode.FAILED
     first, second = capsys.readouterr().err.splitlines()
     assert first == "wmse-tui: something went wrong inside: ZeroDivisionError: by zero"
     (file,) = (tmp_path / "crashes").iterdir()
@@ -91,7 +91,7 @@ def test_a_defect_is_still_told_where_the_traceback_cannot_be_saved(
 ) -> None:
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("WMSE_TUI_CACHE", str(tmp_path / "file"))
-    assert leave(ZeroDivisionError("by zero")) == Exit.FAILED
+    assert leave(ZeroDivisionError("by zero")) == ExitCode.FAILED
     said = capsys.readouterr().err
     assert "could not be saved" in said
     assert "Traceback" in said
@@ -100,20 +100,20 @@ def test_a_defect_is_still_told_where_the_traceback_cannot_be_saved(
 def test_a_terminal_that_is_gone_ends_the_command_quietly(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("wmse_tui.cli.border._silence_stdout", lambda: None)
-    assert leave(OSError(errno.EIO, "Input/output error")) == Exit.HUNG_UP
-    assert leave(BrokenPipeError(errno.EPIPE, "Broken pipe")) == Exit.READER_GONE
+    monkeypatch.setattr("wmse_tui.cli.exception_handler._silence_stdout", lambda: None)
+    assert leave(OSError(errno.EIO, "Input/output error")) == ExitCode.HUNG_UP
+    assert leave(BrokenPipeError(errno.EPIPE, "Broken pipe")) == ExitCode.READER_GONE
     assert capsys.readouterr().err == ""
 
 
 def test_ctrl_c_leaves_with_130_and_no_words(capsys: pytest.CaptureFixture[str]) -> None:
-    assert leave(KeyboardInterrupt()) == Exit.INTERRUPTED
+    assert leave(KeyboardInterrupt()) == ExitCode.INTERRUPTED
     assert capsys.readouterr().err == ""
 
 
 def test_exits_and_usage_errors_of_typer_pass_untouched() -> None:
-    with pytest.raises(typer.Exit) as caught, border():
+    with pytest.raises(typer.Exit) as caught, handle_exceptions():
         raise typer.Exit(4)
     assert caught.value.exit_code == 4
-    with pytest.raises(typer.BadParameter), border():
+    with pytest.raises(typer.BadParameter), handle_exceptions():
         raise typer.BadParameter("not a number")

@@ -12,7 +12,7 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass
 
-from wmse_tui.cli.exits import Exit
+from wmse_tui.cli.exits import ExitCode
 
 
 @dataclass
@@ -29,7 +29,7 @@ class UserError(Exception):
     title: str
     detail: str = ""
     next: tuple[str, ...] = ()
-    exit: Exit = Exit.USAGE
+    exit: ExitCode = ExitCode.USAGE
 
     def __str__(self) -> str:
         """Return the message as it is printed, without the program's name."""
@@ -44,19 +44,19 @@ def error_lines(title: str, detail: str = "", next: tuple[str, ...] = ()) -> lis
     return lines
 
 
-def say(text: str = "") -> None:
+def print_message(text: str = "") -> None:
     """Narrate one thing on stderr."""
     sys.stderr.write(_safe(text) + "\n")
     sys.stderr.flush()
 
 
-def complain(error: UserError) -> None:
+def print_error(error: UserError) -> None:
     """Print an error a person caused."""
     sys.stderr.write(f"wmse-tui: {error}\n")
     sys.stderr.flush()
 
 
-def write(text: str) -> None:
+def print_data(text: str) -> None:
     """Print data on stdout; the text is trusted to be safe already."""
     sys.stdout.write(text + "\n")
     sys.stdout.flush()

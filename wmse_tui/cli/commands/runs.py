@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from wmse_tui.cli.options import Json, RunsDir
+from wmse_tui.cli.parameters import Json, RunsDir
 
 if TYPE_CHECKING:
     from wmse_tui.runs.table.index import RunRow
@@ -41,45 +41,47 @@ _ATTRIBUTES = {
 
 def runs(runs_dir: RunsDir = None, json: Json = False) -> None:
     """List the runs, newest first."""
+    from wmse_tui.cli.console import print_message
     from wmse_tui.cli.locating import runs_root
-    from wmse_tui.cli.messages import say
     from wmse_tui.runs.table.index import RunIndex
 
     root = runs_root(runs_dir)
     digests = []
     for digest in RunIndex(root).refresh():
         if digest.problem:  # one log that cannot be read must not hide the others
-            say(f"{digest.run_id}: {digest.problem}")
+            print_message(f"{digest.run_id}: {digest.problem}")
         else:
             digests.append(digest)
     if json:
-        sys.stdout.write(jsonlib.dumps([brief(digest) for digest in digests], indent=2) + "\n")
+        sys.stdout.write(jsonlib.dumps([run_to_json(digest) for digest in digests], indent=2) + "\n")
         return
     if not digests:
-        say(f"There are no runs in {root} yet. Start one: wmse-tui run --preset quickstart --headless")
+        print_message(
+            f"There are no runs in {root} yet. Start one: wmse-tui run --preset quickstart --headless"
+        )
         return
-    for line in table(digests):
+    for line in run_table(digests):
         sys.stdout.write(line + "\n")
-    offer_lost()
+    print_lost_positions()
 
 
-def offer_lost() -> None:
+def print_lost_positions() -> None:
     """Say that runs lost their place in the queue: nothing starts by itself after a reboot."""
-    from wmse_tui.cli.messages import say
+    from wmse_tui.cli.console import print_message
     from wmse_tui.runs.queue.status import lost_places
 
     lost = lost_places()
     if lost:
         whom = "1 run has lost its place" if lost == 1 else f"{lost} runs have lost their place"
-        say(f"{whom} in the queue (a reboot, a kill); queue again: wmse-tui queue again")
+        print_message(f"{whom} in the queue (a reboot, a kill); queue again: wmse-tui queue again")
 
 
-def brief(digest: RunRow) -> dict[str, Any]:
+def run_to_json(digest: RunRow) -> dict[str, Any]:
     """Return what a list says of a run, as JSON; accuracies are fractions, times unix seconds."""
     return {key: getattr(digest, _ATTRIBUTES.get(key, key)) for key in SAID}
 
 
-def table(digests: Sequence[RunRow]) -> list[str]:
+def run_table(digests: Sequence[RunRow]) -> list[str]:
     """Return the list as aligned, safe lines under a heading."""
     from wmse_tui.runs.text.sanitize import safe
     from wmse_tui.runs.text.units import moment, percent

@@ -12,7 +12,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from wmse_tui import __version__
-from wmse_tui.cli.checkup.finding import Finding, Status
+from wmse_tui.cli.checks.finding import Finding, Status
 from wmse_tui.runs.text.units import count, size
 
 TORCH_SECONDS = 180.0

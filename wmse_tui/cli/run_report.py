@@ -16,7 +16,7 @@ ROWS = 12
 LABEL = 12
 
 
-def report(view: RunState, paper: Paper | None = None) -> str:
+def run_report(view: RunState, paper: Paper | None = None) -> str:
     """Return the summary of a run as safe text.
 
     Args:

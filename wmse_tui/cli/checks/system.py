@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from wmse_tui.cli.checkup.finding import Finding
+from wmse_tui.cli.checks.finding import Finding
 from wmse_tui.runs.text.units import count, size
 
 LITTLE_MEMORY = 2_000_000_000

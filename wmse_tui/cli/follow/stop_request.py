@@ -20,7 +20,7 @@ from wmse_tui.runs.state.run import RunState
 PATIENCE_SECONDS = 6.0
 
 
-class Stopping:
+class StopRequest:
     """One stop, from the first request to the signal.
 
     Args:

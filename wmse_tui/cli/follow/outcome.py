@@ -7,9 +7,9 @@ import signal
 from contextlib import suppress
 from pathlib import Path
 
-from wmse_tui.cli.exits import Exit
-from wmse_tui.cli.follow.loop import Followed
-from wmse_tui.cli.messages import error_lines, say, write
+from wmse_tui.cli.console import error_lines, print_data, print_message
+from wmse_tui.cli.exits import ExitCode
+from wmse_tui.cli.follow.follower import Followed
 from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.state.run import RunState
 from wmse_tui.runs.text.messages import accuracies, error_sentence
@@ -21,7 +21,7 @@ FULL = 1_000_000
 """Bytes: with less left on a disk, a trainer that left no word may well have had no room for one."""
 
 
-def tell_ending(run: RunDirectory, followed: Followed, *, removed: bool, plain: bool) -> None:
+def print_outcome(run: RunDirectory, followed: Followed, *, removed: bool, plain: bool) -> None:
     """Print the result on stdout where that is for people, and everything else on stderr.
 
     Args:
@@ -35,15 +35,17 @@ def tell_ending(run: RunDirectory, followed: Followed, *, removed: bool, plain: 
         return
     if plain and not removed:
         for line in result_lines(run, followed.view):
-            write(line)
+            print_data(line)
     if followed.died:
         _tell_death(run, followed, removed=removed)
-    elif followed.view.error is not None and followed.code is not Exit.COMPLETED:
+    elif followed.view.error is not None and followed.code is not ExitCode.COMPLETED:
         _tell_error(followed.view, removed=removed)
     if removed:
-        say("Nothing was trained; the run's directory was removed. The same command starts it again.")
-    elif followed.code not in (Exit.COMPLETED,):
-        say(f"Go on with it: wmse-tui resume {run.id}")
+        print_message(
+            "Nothing was trained; the run's directory was removed. The same command starts it again."
+        )
+    elif followed.code not in (ExitCode.COMPLETED,):
+        print_message(f"Go on with it: wmse-tui resume {run.id}")
 
 
 def result_lines(run: RunDirectory, view: RunState) -> list[str]:
@@ -60,13 +62,15 @@ def result_lines(run: RunDirectory, view: RunState) -> list[str]:
 
 
 def _tell_leaving(run: RunDirectory, followed: Followed) -> None:
-    if followed.code is Exit.BUSY:
-        say(f"Another process is training {run.id}. Watch it: wmse-tui attach {run.id}")
+    if followed.code is ExitCode.BUSY:
+        print_message(f"Another process is training {run.id}. Watch it: wmse-tui attach {run.id}")
         return
     if followed.asked:
-        say(f"Left without waiting: the trainer saves and stops by itself. See: wmse-tui show {run.id}")
+        print_message(
+            f"Left without waiting: the trainer saves and stops by itself. See: wmse-tui show {run.id}"
+        )
         return
-    say(f"Left; the run goes on by itself. Watch it: wmse-tui attach {run.id}")
+    print_message(f"Left; the run goes on by itself. Watch it: wmse-tui attach {run.id}")
 
 
 def _tell_error(view: RunState, *, removed: bool) -> None:
@@ -74,18 +78,18 @@ def _tell_error(view: RunState, *, removed: bool) -> None:
     assert error is not None
     steps = error.next
     if removed and error.traceback:  # trainer.log, which had it, goes away
-        from wmse_tui.cli.border import save_crash
+        from wmse_tui.cli.exception_handler import save_crash
 
         with suppress(OSError):
             path = save_crash(error.traceback)
             steps = (f"the traceback is in {path}; please send it with a report",)
     detail = error.detail + (f"\nSaved: {error.saved}" if error.saved and not removed else "")
-    say("wmse-tui: " + "\n".join(error_lines(error_sentence(error), detail, steps)))
+    print_message("wmse-tui: " + "\n".join(error_lines(error_sentence(error), detail, steps)))
 
 
 def _tell_death(run: RunDirectory, followed: Followed, *, removed: bool) -> None:
     if removed:
-        say("wmse-tui: interrupted before the trainer had started")
+        print_message("wmse-tui: interrupted before the trainer had started")
         return
     view = followed.view
     where = f"epoch {view.epoch}, step {view.step}" if view.step else "before its first step"
@@ -96,7 +100,7 @@ def _tell_death(run: RunDirectory, followed: Followed, *, removed: bool) -> None
         detail += f"\nThe last {count(len(lines), 'line')} of {run.trainer_log}:\n" + "\n".join(
             f"  | {safe(line, 300)}" for line in lines
         )
-    say("wmse-tui: " + "\n".join(error_lines("the trainer ended without a word", detail, steps)))
+    print_message("wmse-tui: " + "\n".join(error_lines("the trainer ended without a word", detail, steps)))
 
 
 def _cause_of_death(run: RunDirectory, followed: Followed) -> tuple[str, tuple[str, ...]]:

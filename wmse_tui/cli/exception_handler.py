@@ -19,8 +19,8 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from wmse_tui.cli.exits import Exit
-from wmse_tui.cli.messages import UserError, complain, say
+from wmse_tui.cli.console import UserError, print_error, print_message
+from wmse_tui.cli.exits import ExitCode
 
 # typer prints usage errors itself. Their base class is click's, or typer's own copy of it, by version.
 _UsageProblem: type[Exception] = next(
@@ -28,47 +28,47 @@ _UsageProblem: type[Exception] = next(
 )
 
 
-class Guarded(TyperGroup):
+class CommandGroup(TyperGroup):
     """A group of commands whose exceptions become messages and exit statuses."""
 
     def invoke(self, ctx: Any) -> Any:
         """Run the chosen command inside the border."""
-        with border():
+        with handle_exceptions():
             return super().invoke(ctx)
 
 
 @contextmanager
-def border() -> Iterator[None]:
+def handle_exceptions() -> Iterator[None]:
     """Turn every failure of the block into a message and `typer.Exit`."""
     try:
         yield
     except (typer.Exit, typer.Abort, _UsageProblem):
         raise
     except UserError as error:
-        complain(error)
+        print_error(error)
         raise typer.Exit(error.exit) from None
     except KeyboardInterrupt:
-        raise typer.Exit(Exit.INTERRUPTED) from None
+        raise typer.Exit(ExitCode.INTERRUPTED) from None
     except BrokenPipeError:
         _silence_stdout()
-        raise typer.Exit(Exit.READER_GONE) from None
+        raise typer.Exit(ExitCode.READER_GONE) from None
     except OSError as error:
         if (
             error.errno == errno.EIO and error.filename is None
         ):  # the terminal is gone, and SIGHUP was ignored
             _silence_stdout()
-            raise typer.Exit(Exit.HUNG_UP) from None
+            raise typer.Exit(ExitCode.HUNG_UP) from None
         raise typer.Exit(_tell(error)) from None
     except Exception as error:  # noqa: BLE001 (the border: nothing leaves without a message)
         raise typer.Exit(_tell(error)) from None
 
 
-def _tell(error: Exception) -> Exit:
+def _tell(error: Exception) -> ExitCode:
     """Print what a person can do something about as a message, and anything else as a defect."""
     known = _translate(error)
     if known is None:
         return _report_defect(error)
-    complain(known)
+    print_error(known)
     return known.exit
 
 
@@ -92,15 +92,15 @@ def _translate(error: Exception) -> UserError | None:
     )
 
     if isinstance(error, RunsError):
-        code = Exit.FAILED
+        code = ExitCode.FAILED
         if isinstance(error, (RunBusy, RunQueued)):
-            code = Exit.BUSY
+            code = ExitCode.BUSY
         elif isinstance(error, (BadRunName, BadTag, NotAFolder, RunExists, RunNotFound)):
-            code = Exit.USAGE
+            code = ExitCode.USAGE
         return UserError(error.title, error.detail, error.next, code)
     if isinstance(error, OSError) and error.errno in _SYSTEM:
         where = f"{error.filename}: " if error.filename else ""
-        return UserError(f"{where}{error.strerror}", "", _SYSTEM[error.errno], Exit.FAILED)
+        return UserError(f"{where}{error.strerror}", "", _SYSTEM[error.errno], ExitCode.FAILED)
     return None
 
 
@@ -113,16 +113,16 @@ _SYSTEM: dict[int, tuple[str, ...]] = {
 }
 
 
-def _report_defect(error: Exception) -> Exit:
+def _report_defect(error: Exception) -> ExitCode:
     """Save the traceback and say in one line where it lies."""
     what = f"{type(error).__name__}: {error}".splitlines()[0]
-    say(f"wmse-tui: something went wrong inside: {what}")
+    print_message(f"wmse-tui: something went wrong inside: {what}")
     try:
-        say(f"  -> the traceback is in {save_traceback(error)}; please send it with a report")
+        print_message(f"  -> the traceback is in {save_traceback(error)}; please send it with a report")
     except OSError as refusal:
-        say(f"  the traceback could not be saved ({refusal.strerror}):")
-        say("".join(traceback.format_exception(error)))
-    return Exit.FAILED
+        print_message(f"  the traceback could not be saved ({refusal.strerror}):")
+        print_message("".join(traceback.format_exception(error)))
+    return ExitCode.FAILED
 
 
 def save_traceback(error: BaseException) -> Path:

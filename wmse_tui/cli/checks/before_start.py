@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from wmse_tui.cli.checkup.finding import Finding
-from wmse_tui.cli.checkup.machine import CGROUP, SHM, memory_finding, session_findings, shm_finding
-from wmse_tui.cli.checkup.storage import network_findings
+from wmse_tui.cli.checks.finding import Finding
+from wmse_tui.cli.checks.storage import network_findings
+from wmse_tui.cli.checks.system import CGROUP, SHM, memory_finding, session_findings, shm_finding
 from wmse_tui.config.schema import Experiment
 
 

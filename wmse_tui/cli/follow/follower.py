@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from subprocess import Popen
 from typing import Protocol
 
-from wmse_tui.cli.exits import Exit
+from wmse_tui.cli.exits import ExitCode
 from wmse_tui.cli.follow.signals import Signals, exit_for
-from wmse_tui.cli.follow.stopping import Stopping
+from wmse_tui.cli.follow.stop_request import StopRequest
 from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.log.events import Exit as ExitEvent
 from wmse_tui.runs.log.events import Record
@@ -45,7 +45,7 @@ class Followed:
     """
 
     view: RunState
-    code: Exit
+    code: ExitCode
     left: bool = False
     asked: bool = False
     died: bool = False
@@ -87,7 +87,7 @@ class Follower:
         self._end: ExitEvent | None = None
         self._begun = False
         self._gone_at: float | None = None
-        self._stopping: Stopping | None = None
+        self._stopping: StopRequest | None = None
         self._interrupted = 0
 
     def follow(self, signals: Signals) -> Followed:
@@ -152,20 +152,20 @@ class Follower:
         if self._stopping is None:
             self._interrupted = number
             self._display.tell("stopping: the trainer saves and leaves (Ctrl-C again: do not wait for it)")
-            self._stopping = Stopping(self._run, trainer=self._trainer, clock=self._clock)
+            self._stopping = StopRequest(self._run, trainer=self._trainer, clock=self._clock)
             if not self._begun and self._trainer is not None:
                 self._stopping.signal()  # it has not begun to listen, and there is nothing to save
             return False
-        return exit_for(number) is Exit.INTERRUPTED
+        return exit_for(number) is ExitCode.INTERRUPTED
 
     def _ended(self, view: RunState) -> Followed:
         if self._end is not None:
-            code = Exit.of_status(self._end.status)
-            if self._interrupted and code is Exit.STOPPED:
+            code = ExitCode.of_status(self._end.status)
+            if self._interrupted and code is ExitCode.STOPPED:
                 code = exit_for(self._interrupted)
             return Followed(view=view, code=code)
         status = self._trainer.returncode if self._trainer is not None else None
-        if status == Exit.BUSY:
-            return Followed(view=view, code=Exit.BUSY, left=True)
-        code = exit_for(self._interrupted) if self._interrupted else Exit.FAILED
+        if status == ExitCode.BUSY:
+            return Followed(view=view, code=ExitCode.BUSY, left=True)
+        code = exit_for(self._interrupted) if self._interrupted else ExitCode.FAILED
         return Followed(view=view, code=code, died=True, status=status)

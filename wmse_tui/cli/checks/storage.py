@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from wmse_tui.cli.checkup.finding import Finding
+from wmse_tui.cli.checks.finding import Finding
 from wmse_tui.config.datasets import DATASETS
 from wmse_tui.runs.errors import BadPlace
 from wmse_tui.runs.preflight import check_runs_dir, nearest_existing
