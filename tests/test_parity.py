@@ -1,8 +1,9 @@
-"""A method has one name everywhere: options, loss, method, tests, preset. What is missing is told."""
+"""A method has one name everywhere: options, loss, method, tests, preset. What is missing is named."""
 
 from __future__ import annotations
 
 import importlib.util
+import inspect
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, get_args
@@ -41,12 +42,12 @@ def missing(name: str, options_class: str, preset_methods: set[str]) -> Iterator
 
     method = f"wmse_tui.engine.methods.{name}"
     if importlib.util.find_spec(method) is None:
-        yield f"no {path(method)}; define `def build(options, encoder, projector) -> Method` there"
-    elif not hasattr(importlib.import_module(method), "build"):
-        yield f"{path(method)}: add `def build(options, encoder, projector) -> Method`"
+        yield f"no {path(method)}; put `class {options_class}(Method[config.{options_class}])` there"
+    elif not hasattr(importlib.import_module(method), options_class):
+        yield f"{path(method)}: the class must be called {options_class}, as that of its options"
 
-    for room in ("losses", "methods"):
-        test = TESTS / "engine" / room / f"test_{name}.py"
+    for package in ("losses", "methods"):
+        test = TESTS / "engine" / package / f"test_{name}.py"
         if not test.is_file():
             yield f"no {test.relative_to(TESTS.parent)}; a golden value, a reference, a property, a gradient"
 
@@ -86,9 +87,19 @@ def test_every_member_is_built_with_its_defaults(name: str) -> None:
     )
     method = methods.build_method(experiment)
     assert type(method).__module__ == f"wmse_tui.engine.methods.{name}"
+    assert method.options is experiment.method
 
 
-def test_a_method_that_is_only_in_the_union_is_told_all_that_it_lacks(preset_methods: set[str]) -> None:
+@pytest.mark.parametrize("loss", losses.__all__)
+def test_a_default_of_a_loss_is_that_of_the_option_of_its_name(loss: str) -> None:
+    function = getattr(losses, loss)
+    options = union()[function.__module__.rpartition(".")[2]].model_fields
+    for name, argument in inspect.signature(function).parameters.items():
+        if name in options and argument.default is not inspect.Parameter.empty:
+            assert argument.default == options[name].default, name
+
+
+def test_every_part_that_a_method_in_the_union_lacks_is_named(preset_methods: set[str]) -> None:
     lines = list(missing("vicreg_like", "VicregLike", preset_methods))
     assert [line.split(";")[0] for line in lines] == [
         "no wmse_tui/config/methods/vicreg_like.py",
@@ -103,6 +114,6 @@ def test_a_method_that_is_only_in_the_union_is_told_all_that_it_lacks(preset_met
 def test_nothing_is_left_behind_by_a_method_that_went() -> None:
     """Files of losses, methods and their tests belong to a member of the union, or to none in particular."""
     shared = {"__init__", "base", "shapes", "spread"}
-    for room in ("losses", "methods"):
-        found = {file.stem for file in Path(str(losses.__path__[0])).parent.joinpath(room).glob("*.py")}
-        assert found - shared == set(union()), room
+    for package in ("losses", "methods"):
+        found = {file.stem for file in Path(str(losses.__path__[0])).parent.joinpath(package).glob("*.py")}
+        assert found - shared == set(union()), package

@@ -106,6 +106,11 @@ def permutation(n: int, *, seed: int, step: int, purpose: int = 0) -> Tensor:
     return _sorted_keys(n, (low, high, _word(purpose, "purpose")), (_word(seed, "seed"), Stream.PERMUTATION))
 
 
+def permutations(count: int, n: int, *, seed: int, step: int) -> Tensor:
+    """`count` orders for one step, int64 (count, n): those of `permutation` for the purposes from 0 up."""
+    return torch.stack([permutation(n, seed=seed, step=step, purpose=index) for index in range(count)])
+
+
 def partitions(count: int, n: int, *, seed: int, step: int) -> Tensor:
     """Independent random orders of `n` channels for one optimiser step, int64 (count, n), on the CPU.
 

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from wmse_tui.engine.errors import WhiteningFailed
 from wmse_tui.engine.losses import shuffled_dbn_loss
-from wmse_tui.engine.losses.shuffled_dbn import groups_for
+from wmse_tui.engine.losses.shuffled_dbn import groups_for_batch
 from wmse_tui.engine.whitening import random_partition
 
 Embeddings = Callable[[int, int, int], Tensor]
@@ -83,7 +83,7 @@ def test_mean_scale_and_rotation_within_a_fixed_group(golden_embeddings: Embeddi
 
 @pytest.mark.parametrize(("dim", "batch", "groups"), [(512, 512, 2), (512, 64, 16), (8, 512, 1), (12, 7, 4)])
 def test_groups_are_as_few_as_leave_twice_a_width_within_the_batch(dim: int, batch: int, groups: int) -> None:
-    assert groups_for(dim, batch) == groups
+    assert groups_for_batch(dim, batch) == groups
 
 
 def test_without_a_number_of_groups_it_is_the_fewest(golden_embeddings: Embeddings) -> None:

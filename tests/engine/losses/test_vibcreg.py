@@ -12,7 +12,7 @@ from torch import Tensor
 
 from wmse_tui.engine.errors import WhiteningFailed
 from wmse_tui.engine.losses import vibcreg_loss, vicreg_loss
-from wmse_tui.engine.losses.vibcreg import groups_for, vibcreg_terms
+from wmse_tui.engine.losses.vibcreg import groups_for_width, vibcreg_terms
 
 Embeddings = Callable[[int, int, int], Tensor]
 
@@ -93,7 +93,7 @@ def test_what_a_view_is_scaled_by_is_free_where_it_is_whitened(golden_embeddings
     ("dim", "groups"), [(2048, 64), (64, 2), (32, 1), (8, 1), (48, 2), (62, 2), (37, 37)]
 )
 def test_groups_are_of_32_channels_or_fewer(dim: int, groups: int) -> None:
-    assert groups_for(dim) == groups
+    assert groups_for_width(dim) == groups
 
 
 def test_half_precision_is_promoted_before_anything_is_computed(golden_embeddings: Embeddings) -> None:

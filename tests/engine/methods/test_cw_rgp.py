@@ -88,7 +88,7 @@ def test_a_failure_of_the_slices_of_a_step_is_explained(experiment: Build, views
 def test_what_it_whitened_at_a_step_can_be_looked_at_again(experiment: Build, views: Tensor) -> None:
     method = build(CwRgp(whitening_size=8, groups=2, eps=0.25), experiment)
     embeddings = method(views, step_key=(0, 5)).embeddings
-    slices, eps = method.whitened(embeddings, step_key=(0, 5))
+    slices, eps = method.whitening_input(embeddings, step_key=(0, 5))
     assert (slices.shape, eps) == ((3, 1, 2, 2, 16, 8), 0.25)
     order = method.permutations(16, (0, 5))[0]
     channels = method.partitions(embeddings.shape, (0, 5))[2, 0, 1, 16:]

@@ -45,7 +45,7 @@ def test_a_collapsed_network_is_explained(experiment: Build, views: Tensor) -> N
     method = build(Intl(), experiment)
     embeddings = method(views, step_key=(0, 1)).embeddings
     assert method.diagnose(embeddings, step_key=(0, 1)) is None
-    assert method.whitened(embeddings, step_key=(0, 1)) is None
+    assert method.whitening_input(embeddings, step_key=(0, 1)) is None
     with torch.no_grad():
         method.get_parameter("projector.3.weight").zero_()
         method.get_parameter("projector.3.bias").zero_()
@@ -61,7 +61,7 @@ def test_what_it_made_white_has_samples_before_dimensions(
 ) -> None:
     method = build(Intl(axis=axis, steps=12), experiment)
     embeddings = method(views, step_key=(0, 1)).embeddings
-    z = method.white(embeddings, step_key=(0, 1))
+    z = method.whitening_output(embeddings, step_key=(0, 1))
     assert z.shape[1:] == shape
     assert z.shape == embeddings.shape or z.mT.shape == embeddings.shape
     if axis == "batch":

@@ -51,7 +51,7 @@ def test_a_failure_is_explained_and_what_was_whitened_can_be_looked_at(
     method = build(ShuffledDbn(groups=2), experiment)
     embeddings = method(views, step_key=(0, 1)).embeddings.clone()
     assert method.diagnose(embeddings, step_key=(0, 1)) is None
-    slices, eps = method.whitened(embeddings, step_key=(0, 1))
+    slices, eps = method.whitening_input(embeddings, step_key=(0, 1))
     assert (slices.shape, eps) == ((3, 2, 16, 2), 0.0)
     channels = method.partitions(embeddings.shape, (0, 1))[1]
     assert torch.equal(slices[1, 1], embeddings[1][:, channels[2:]])

@@ -44,4 +44,4 @@ def test_the_same_batch_costs_the_same_at_every_step(experiment: Build, views: T
 
 def test_its_loss_factorises_nothing(experiment: Build, views: Tensor) -> None:
     method = build_method(experiment(SimClr()))
-    assert method.whitened(method(views, step_key=(0, 1)).embeddings, step_key=(0, 1)) is None
+    assert method.whitening_input(method(views, step_key=(0, 1)).embeddings, step_key=(0, 1)) is None

@@ -100,7 +100,7 @@ def test_a_broken_network_is_told_from_a_collapsed_one(experiment: Build, views:
 def test_what_it_whitened_at_a_step_can_be_looked_at_again(experiment: Build, views: Tensor) -> None:
     method = build(WMse(whitening_size=8, iterations=2, eps=0.25), experiment)
     losses = method(views, step_key=(0, 5))
-    found = method.whitened(losses.embeddings, step_key=(0, 5))
+    found = method.whitening_input(losses.embeddings, step_key=(0, 5))
     assert found is not None
     slices, eps = found
     assert (slices.shape, eps) == ((3, 2, 2, 8, 4), 0.25)
@@ -113,10 +113,10 @@ def test_what_the_operator_inverts_is_looked_at_and_nothing_else(experiment: Bui
     for operator in ("iterative", "standardise", "none"):
         method = build(WMse(whitening_size=8, operator=operator), experiment)
         embeddings = method(views, step_key=(0, 5)).embeddings
-        assert method.whitened(embeddings, step_key=(0, 5)) is None
+        assert method.whitening_input(embeddings, step_key=(0, 5)) is None
         assert method.diagnose(embeddings, step_key=(0, 5)) is None
     method = build(WMse(whitening_size=8, operator="zca", eps=0.25, relative_eps=True), experiment)
-    found = method.whitened(method(views, step_key=(0, 5)).embeddings, step_key=(0, 5))
+    found = method.whitening_input(method(views, step_key=(0, 5)).embeddings, step_key=(0, 5))
     assert found is not None
     torch.testing.assert_close(found[0].var(-2).mean(-1), torch.ones(3, 1, 2))
 
@@ -135,7 +135,7 @@ def test_what_the_loss_made_white_can_be_looked_at(
 ) -> None:
     method = build(WMse(whitening_size=8, operator=operator), experiment)
     losses = method(views, step_key=(0, 5))
-    z = method.white(losses.embeddings, step_key=(0, 5))
+    z = method.whitening_output(losses.embeddings, step_key=(0, 5))
     assert z is not None
     unit = torch.nn.functional.normalize(z, dim=-1)
     distances = torch.stack(
@@ -148,4 +148,4 @@ def test_what_the_loss_made_white_can_be_looked_at(
 
 def test_where_nothing_is_whitened_there_is_nothing_to_look_at(experiment: Build, views: Tensor) -> None:
     method = build(WMse(whitening_size=8, operator="none"), experiment)
-    assert method.white(method(views, step_key=(0, 5)).embeddings, step_key=(0, 5)) is None
+    assert method.whitening_output(method(views, step_key=(0, 5)).embeddings, step_key=(0, 5)) is None

@@ -16,7 +16,7 @@ from wmse_tui.config.sections.backbone import Backbone
 from wmse_tui.config.sections.projector import Projector
 from wmse_tui.engine.diagnostics.noise import noise_lidar
 from wmse_tui.engine.diagnostics.pivots import smallest_pivot
-from wmse_tui.engine.diagnostics.report import diagnose
+from wmse_tui.engine.diagnostics.sample import sample_diagnostics
 from wmse_tui.engine.methods import build_method
 from wmse_tui.engine.training import diagnostics as module
 from wmse_tui.engine.training.diagnostics import TrainingDiagnostics
@@ -87,9 +87,9 @@ def test_all_looks_together_take_less_than_a_fiftieth_of_the_time(
     def slow(embeddings: Tensor, **options: Any) -> Diagnostics:
         spent.append(seconds[options["space"] == "features"])
         clock.now += spent[-1]
-        return diagnose(embeddings, **options)
+        return sample_diagnostics(embeddings, **options)
 
-    monkeypatch.setattr(module, "diagnose", slow)
+    monkeypatch.setattr(module, "sample_diagnostics", slow)
     built = build_method(experiment(SimClr()))
     vitals = TrainingDiagnostics(built, seed=3, meter=FixedMeter(True), write=lambda _: None, clock=clock)
     for step in range(1, 1500):
@@ -117,7 +117,7 @@ def test_condition_and_pivot_are_of_the_slices_of_that_step() -> None:
     options = WMse(whitening_size=16, iterations=2, eps=0.1)
     vitals_of(events, Clock(), options).after_step(noise(), step=5, epoch=1, flush=lambda: None)
     method = build_method(experiment(options))
-    slices, eps = method.whitened(noise(), step_key=(3, 5))  # type: ignore[misc]
+    slices, eps = method.whitening_input(noise(), step_key=(3, 5))  # type: ignore[misc]
     assert (slices.shape, eps) == ((2, 2, 32, 16, 4), 0.1)
     event = next(event for event in events if isinstance(event, Diagnostics))
     assert (event.space, event.step, event.epoch, event.samples, event.dim) == ("projector", 5, 1, 512, 4)

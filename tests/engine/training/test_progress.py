@@ -19,10 +19,11 @@ def test_the_target_follows_once_a_step_by_the_share_of_all_steps_that_are_done(
     follow = Byol.after_step
 
     def watched(method: Byol, progress: float) -> None:
-        target = method.target_projector[0].weight  # type: ignore[index]
+        target = method.get_parameter("target_projector.0.weight")
+        online = method.get_parameter("projector.0.weight")
         before = target[0, 0].item()
         follow(method, progress)
-        weights.append((before, target[0, 0].item(), method.projector[0].weight[0, 0].item()))  # type: ignore[index]
+        weights.append((before, target[0, 0].item(), online[0, 0].item()))
 
     monkeypatch.setattr(Byol, "after_step", watched)
     run = make_run("method.name=byol", "method.momentum=0.5", "optimizer.lr=0.05", "evaluation.knn=off")

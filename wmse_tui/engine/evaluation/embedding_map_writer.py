@@ -12,7 +12,7 @@ from torch import Tensor
 from wmse_tui.config.schema import Experiment
 from wmse_tui.engine.data.catalogue import Data
 from wmse_tui.engine.data.images import UNLABELLED, ImageSet
-from wmse_tui.engine.diagnostics.report import diagnose
+from wmse_tui.engine.diagnostics.sample import sample_diagnostics
 from wmse_tui.engine.models.encoder_whitening import EncoderWhitening
 from wmse_tui.runs.log.events import Artifact, Diagnostics, Event, Notice
 
@@ -125,12 +125,12 @@ class EmbeddingMapWriter:
                 should_stop=should_stop,
             )
         white = any(isinstance(module, EncoderWhitening) for module in encoder.modules())
-        return diagnose(
+        return sample_diagnostics(
             features[None],
             space="encoder",
             step=step,
             epoch=epoch,
-            white=features[None] if white else None,
+            whitened=features[None] if white else None,
             lidar=lidar,
             running=True,
         )

@@ -32,7 +32,7 @@ def shuffled_dbn_loss(
 
     Args:
         embeddings: (views, batch, dim), two views or more.
-        groups: how many groups the channels form; divides `dim`. None: `groups_for` batch and dim.
+        groups: how many groups the channels form; divides `dim`. None: `groups_for_batch` batch and dim.
         eps: shrinkage of the covariances (over `batch` - 1), see `whiten`; 0 as published.
         partitions: (views, dim) integers in place of random partitions, or (dim,) for all views; each row a
             permutation of the channels whose consecutive runs are the groups.
@@ -48,7 +48,7 @@ def shuffled_dbn_loss(
     """
     check_embeddings(embeddings)
     views, batch, dim = embeddings.shape
-    groups = groups_for(dim, batch) if groups is None else groups
+    groups = groups_for_batch(dim, batch) if groups is None else groups
     if partitions is None and groups > 1:
         partitions = random_partition(views, dim, generator=generator)
     z = whiten(embeddings, operator="zca", eps=eps, groups=groups, partition=partitions)
@@ -56,7 +56,7 @@ def shuffled_dbn_loss(
         return cast("Tensor", Spread.apply(z, False)) * (dim * batch / (batch - 1))
 
 
-def groups_for(dim: int, batch: int) -> int:
+def groups_for_batch(dim: int, batch: int) -> int:
     """The fewest groups of equal width of `dim` channels that are at most half as wide as the batch."""
     even = (groups for groups in range(1, dim + 1) if dim % groups == 0)
     return next((groups for groups in even if 2 * dim <= groups * batch), dim)

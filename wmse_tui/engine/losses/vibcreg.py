@@ -41,7 +41,7 @@ def vibcreg_loss(
         embeddings: (views, batch, dim), two views and two images or more.
         invariance, variance, correlation: the weights of the terms.
         steps: of Newton's iteration (the "iterative" operator of `whiten`); 0: no whitening.
-        groups: how many groups the channels form, each whitened by itself; None: `groups_for` dim.
+        groups: how many groups the channels form, each whitened by itself; None: `groups_for_width` dim.
         eps: keeps the root of the variances differentiable.
 
     Returns:
@@ -66,7 +66,7 @@ def vibcreg_terms(
     if steps < 0:
         raise ValueError(f"steps must be 0 or more, not {steps}")
     dim = embeddings.shape[2]
-    groups = groups_for(dim) if groups is None else groups
+    groups = groups_for_width(dim) if groups is None else groups
     z = whiten(
         embeddings,
         operator="iterative" if steps else "none",
@@ -80,6 +80,6 @@ def vibcreg_terms(
         return cast("Tensor", Spread.apply(z, False)), missing_spread(z, eps), 2 * shared.mean()
 
 
-def groups_for(dim: int) -> int:
+def groups_for_width(dim: int) -> int:
     """As many groups as leave `WIDTH` channels in each, or the next fewer that divide `dim`."""
     return dim // next(width for width in range(min(WIDTH, dim), 0, -1) if dim % width == 0)

@@ -1,18 +1,16 @@
-"""Methods: what is trained. Each is the module here that has its name, with a function `build`."""
+"""Methods: what is trained. Each is a class named as that of its options, in the module of its own name."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from importlib import import_module
 from typing import TypeVar
 
 import torch
 from torch import nn
 
-from wmse_tui.config.options import Options
 from wmse_tui.config.schema import Experiment
 from wmse_tui.engine.methods.base import Losses, Method, StepKey
-from wmse_tui.engine.models import Backbone, build_projector
+from wmse_tui.engine.models import build_projector
 from wmse_tui.engine.models.encoder import build_encoder
 
 Network = TypeVar("Network", bound=nn.Module)
@@ -46,8 +44,8 @@ def build_method(experiment: Experiment) -> Method:
             dim=head.dim,
             batch_norm=head.batch_norm,
         )
-        module = import_module(f"{__name__}.{experiment.method.name}")
-        build: Callable[[Options, Backbone, nn.Sequential], Method] = module.build
-        method = build(experiment.method, encoder, projector)
+        options = experiment.method
+        module = import_module(f"{__name__}.{options.name}")
+        method: Method = getattr(module, type(options).__name__)(encoder, projector, options)
     method.views_together = backbone.views == "together"
     return method

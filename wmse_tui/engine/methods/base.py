@@ -1,14 +1,17 @@
-"""The face of a method: its networks, its loss, what happens after a step. The loop knows no more of it."""
+"""The interface of a method: its networks, its loss, what happens after a step. The loop knows no more."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any, Generic, cast
 
 import torch
 from torch import Tensor, nn
+from typing_extensions import TypeVar
 
+from wmse_tui.config.options import Options
 from wmse_tui.engine.errors import EngineError
 from wmse_tui.engine.models import Backbone
 from wmse_tui.engine.whitening import whiten
@@ -18,13 +21,9 @@ StepKey = tuple[int, int]
 """(seed of the run, number of the step): what the randomness of a step is counted from."""
 
 Draws = Mapping[str, Tensor]
-"""The random choices of a step, by name: integers, in tensors whose shapes are those of every other step."""
+"""The random choices of a step, by name: integers, in tensors whose shapes are the same at every step."""
 
-
-def embedding_dim(projector: nn.Module) -> int:
-    """The size of the embeddings that a projector of `build_projector` makes."""
-    linear = [module for module in projector.modules() if isinstance(module, nn.Linear)]
-    return linear[-1].out_features
+MethodOptions = TypeVar("MethodOptions", bound=Options, default=Options, covariant=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +41,13 @@ class Losses:
     embeddings: Tensor
 
 
-class Method(nn.Module, ABC):
+class Method(nn.Module, ABC, Generic[MethodOptions]):
     """Networks and a loss. Everything that a resumed run needs is in the state_dict.
 
     Args:
         encoder: what is evaluated and exported.
-        projector: features (n, feature_dim) to embeddings (n, dim).
+        projector: features (n, feature_dim) to embeddings (n, dim), as `build_projector` makes it.
+        options: the section `method` of the configuration.
 
     Attributes:
         views_together: the encoder sees all views in one call (`backbone.views`), so that the statistics of
@@ -58,18 +58,33 @@ class Method(nn.Module, ABC):
 
     features: Tensor | None
 
-    def __init__(self, encoder: Backbone, projector: nn.Module) -> None:
+    def __init__(self, encoder: Backbone, projector: nn.Sequential, options: MethodOptions) -> None:
         super().__init__()
         self.encoder = encoder
         self.projector = projector
+        self.options = options
         self.views_together = False
         self.features = None
 
+    @property
+    def embedding_dim(self) -> int:
+        """The size of the embeddings."""
+        linear = [module for module in self.projector.modules() if isinstance(module, nn.Linear)]
+        return linear[-1].out_features
+
+    def loss_options(self, *, without: str = "") -> dict[str, Any]:
+        """The options as keyword arguments of the loss.
+
+        Args:
+            without: the option that the loss has no argument for, if there is one.
+        """
+        return self.options.model_dump(exclude={"name", without})
+
     def forward(self, views: Tensor, *, step_key: StepKey) -> Losses:
         """The losses of normalised `views` (views, batch, channels, height, width) at a step."""
-        drawn = self.draw(*views.shape[:2], step_key=step_key)
-        there = {name: choice.to(views.device, non_blocking=True) for name, choice in drawn.items()}
-        return self.losses(views, there)
+        draws = self.draw(*views.shape[:2], step_key=step_key)
+        moved = {name: draw.to(views.device, non_blocking=True) for name, draw in draws.items()}
+        return self.losses(views, moved)
 
     def draw(self, views: int, batch: int, *, step_key: StepKey) -> Draws:  # noqa: ARG002
         """The random choices of a step, on the CPU, counted from `step_key`: the same key, the same choices.
@@ -81,15 +96,21 @@ class Method(nn.Module, ABC):
         return {}
 
     @abstractmethod
-    def losses(self, views: Tensor, drawn: Draws) -> Losses:
-        """The losses of normalised `views` (views, batch, channels, height, width) under what was drawn.
+    def losses(self, views: Tensor, draws: Draws) -> Losses:
+        """The losses of normalised `views` (views, batch, channels, height, width) under the step's draws.
 
-        Of tensors alone, and nothing is asked of the device: a GPU may replay it. The encoder obeys the
-        caller's autocast; projector and loss run in float32.
+        Computes on tensors alone and never synchronises with the device, so that a GPU can replay it. The
+        encoder obeys the caller's autocast; projector and loss run in float32.
 
         Args:
-            drawn: what `draw` gives, on the device of the views.
+            draws: what `draw` returns, on the device of the views.
         """
+
+    def weighted(self, terms: Mapping[str, Tensor], embeddings: Tensor) -> Losses:
+        """The sum of scalar `terms`, each times the option of its name; the log gets them without weights."""
+        total = sum(getattr(self.options, name) * term for name, term in terms.items())
+        parts = {name: term.detach() for name, term in terms.items()}
+        return Losses(cast("Tensor", total), parts, embeddings.detach())
 
     def after_step(self, progress: float) -> None:
         """Follow the optimizer's step; `progress` in [0, 1] is the share of the training that is done."""
@@ -100,21 +121,21 @@ class Method(nn.Module, ABC):
         return progress
 
     def follow(self, pace: float | Tensor) -> None:
-        """What comes after the optimizer's step; on the device alone, for a GPU may replay it."""
+        """What follows the optimizer's step; computed on the device alone, so that a GPU can replay it."""
 
     def trainable_parameters(self) -> list[nn.Parameter]:
-        """What the optimizer steps, in a fixed order."""
+        """The parameters that the optimizer updates, in a fixed order."""
         return [parameter for parameter in self.parameters() if parameter.requires_grad]
 
     def unscheduled_parameters(self) -> list[nn.Parameter]:
-        """Those of them whose learning rate stays what it is, from the first step to the last."""
+        """Those of them whose learning rate stays constant, from the first step to the last."""
         return []
 
     def diagnose(self, embeddings: Tensor, *, step_key: StepKey) -> EngineError | None:  # noqa: ARG002
         """Why the loss of these `Losses.embeddings` is not finite, where the method knows; a slow check."""
         return None
 
-    def whitened(self, embeddings: Tensor, *, step_key: StepKey) -> tuple[Tensor, float] | None:  # noqa: ARG002
+    def whitening_input(self, embeddings: Tensor, *, step_key: StepKey) -> tuple[Tensor, float] | None:  # noqa: ARG002
         """What the loss of these `Losses.embeddings` factorised, for diagnostics; None: nothing.
 
         Returns:
@@ -123,18 +144,18 @@ class Method(nn.Module, ABC):
         """
         return None
 
-    def white(self, embeddings: Tensor, *, step_key: StepKey) -> Tensor | None:
-        """What the loss makes of these `Losses.embeddings` by whitening, for diagnostics; None: nothing.
+    def whitening_output(self, embeddings: Tensor, *, step_key: StepKey) -> Tensor | None:
+        """These `Losses.embeddings` as the loss whitened them, for diagnostics; None: it whitens nothing.
 
         Returns:
             (..., samples, dim), whose covariance over the samples a perfect whitening makes the identity.
-            Here by the Cholesky factor of what `whitened` gives: all exact roots leave the same error.
+            Here by the Cholesky factor of the `whitening_input`: all exact roots leave the same error.
 
         Raises:
             WhiteningFailed: see `whiten`.
         """
-        found = self.whitened(embeddings, step_key=step_key)
-        return None if found is None else whiten(found[0], eps=found[1])
+        factorised = self.whitening_input(embeddings, step_key=step_key)
+        return None if factorised is None else whiten(factorised[0], eps=factorised[1])
 
     def encode(self, views: Tensor, encoder: nn.Module | None = None) -> Tensor:
         """(views, batch, feature_dim): one encoder call per view, or one for all if `views_together`.

@@ -9,35 +9,30 @@ from itertools import chain
 import torch
 from torch import Tensor, nn
 
-from wmse_tui.config.methods import Byol as Options
+from wmse_tui.config import methods as config
 from wmse_tui.engine.losses import byol_loss
-from wmse_tui.engine.methods.base import Draws, Losses, Method, embedding_dim, project_apart
+from wmse_tui.engine.methods.base import Draws, Losses, Method, project_apart
 from wmse_tui.engine.models import Backbone, build_projector
 from wmse_tui.engine.whitening.precision import full_precision
 
 
-class Byol(Method):
+class Byol(Method[config.Byol]):
     """Online encoder, projector and predictor, and a target copy of the first two that follows them.
 
     As in the W-MSE paper's code, every network sees one view at a time, BatchNorm statistics included. The
     target runs in training mode (its BatchNorm normalises by the batch), and only its parameters follow: its
-    running statistics are its own.
-
-    Args:
-        predictor: embeddings (n, dim) to predictions (n, dim).
-        momentum: the share of itself that the target keeps at the first step; rises to 1 at the last.
+    running statistics are its own. The predictor, embeddings (n, dim) to predictions (n, dim), has one hidden
+    layer: linear, BatchNorm, ReLU, linear.
     """
 
-    def __init__(
-        self, encoder: Backbone, projector: nn.Module, predictor: nn.Module, *, momentum: float
-    ) -> None:
-        super().__init__(encoder, projector)
-        self.predictor = predictor
+    def __init__(self, encoder: Backbone, projector: nn.Sequential, options: config.Byol) -> None:
+        super().__init__(encoder, projector, options)
+        dim, hidden = self.embedding_dim, options.predictor_hidden
+        self.predictor = build_projector(dim, layers=2, hidden=hidden, dim=dim, batch_norm=True)
         self.target_encoder = copy.deepcopy(encoder).requires_grad_(False)
         self.target_projector = copy.deepcopy(projector).requires_grad_(False)
-        self.momentum = momentum
 
-    def losses(self, views: Tensor, drawn: Draws) -> Losses:  # noqa: ARG002 - draws nothing
+    def losses(self, views: Tensor, draws: Draws) -> Losses:  # noqa: ARG002 - draws nothing
         embeddings = self.embed_apart(views)
         with full_precision(views.device.type):
             predictions = torch.stack([self.predictor(embedding) for embedding in embeddings])
@@ -48,10 +43,11 @@ class Byol(Method):
     def pace(self, progress: float) -> float:
         """1 - τ: by what share the target moves towards the online networks, less and less.
 
-        The cosine is that of Grill et al. (2020), step by step. The W-MSE paper's code holds it still
-        within an epoch, at the share of the epochs before it: over 1000 epochs τ differs by 1.6e-5 at most.
+        τ rises from `momentum` to 1 along the cosine of Grill et al. (2020), step by step. The W-MSE paper's
+        code holds it still within an epoch, at the share of the epochs before it: over 1000 epochs τ differs
+        by 1.6e-5 at most.
         """
-        return (1 - self.momentum) * (math.cos(math.pi * progress) + 1) / 2
+        return (1 - self.options.momentum) * (math.cos(math.pi * progress) + 1) / 2
 
     def follow(self, pace: float | Tensor) -> None:
         """Move the target's parameters towards the online ones."""
@@ -62,10 +58,3 @@ class Byol(Method):
                 strict=True,
             ):
                 target.lerp_(online, pace)
-
-
-def build(options: Options, encoder: Backbone, projector: nn.Sequential) -> Byol:
-    """BYOL with the given networks and a predictor of one hidden layer: linear, BatchNorm, ReLU, linear."""
-    dim = embedding_dim(projector)
-    predictor = build_projector(dim, layers=2, hidden=options.predictor_hidden, dim=dim, batch_norm=True)
-    return Byol(encoder, projector, predictor, momentum=options.momentum)

@@ -3,74 +3,51 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from wmse_tui.config.methods import ShuffledDbn as Options
+from wmse_tui.config import methods as config
 from wmse_tui.engine.errors import WhiteningFailed
 from wmse_tui.engine.losses import shuffled_dbn_loss
-from wmse_tui.engine.losses.shuffled_dbn import groups_for
-from wmse_tui.engine.methods.base import Draws, Losses, Method, StepKey, embedding_dim
-from wmse_tui.engine.models import Backbone
+from wmse_tui.engine.losses.shuffled_dbn import groups_for_batch
+from wmse_tui.engine.methods.base import Draws, Losses, Method, StepKey
 from wmse_tui.engine.random import partitions
 from wmse_tui.engine.whitening import Layout, diagnose
 
 
-class ShuffledDbn(Method):
-    """Encoder and projector under the Shuffled-DBN loss; the arguments are those of `shuffled_dbn_loss`.
+class ShuffledDbn(Method[config.ShuffledDbn]):
+    """Encoder and projector under the Shuffled-DBN loss.
 
     As in the authors' code the networks see one view at a time, BatchNorm statistics included.
-
-    Args:
-        random: shuffle the channels anew for every view; False: groups are consecutive channels.
     """
 
-    def __init__(
-        self,
-        encoder: Backbone,
-        projector: nn.Module,
-        *,
-        groups: int | None = None,
-        random: bool = True,
-        eps: float = 0.0,
-    ) -> None:
-        super().__init__(encoder, projector)
-        self.groups = groups
-        self.random = random
-        self.eps = eps
-
     def draw(self, views: int, batch: int, *, step_key: StepKey) -> Draws:
-        return {"partitions": self.partitions((views, batch, embedding_dim(self.projector)), step_key)}
+        return {"partitions": self.partitions((views, batch, self.embedding_dim), step_key)}
 
-    def losses(self, views: Tensor, drawn: Draws) -> Losses:
+    def losses(self, views: Tensor, draws: Draws) -> Losses:
         embeddings = self.embed_apart(views)
-        total = shuffled_dbn_loss(
-            embeddings, groups=self.groups, eps=self.eps, partitions=drawn["partitions"]
-        )
+        options = self.loss_options(without="partition")
+        total = shuffled_dbn_loss(embeddings, partitions=draws["partitions"], **options)
         return Losses(total, {}, embeddings.detach())
 
     def partitions(self, shape: tuple[int, ...], step_key: StepKey) -> Tensor:
-        """(views, dim) or (dim,): how the channels of embeddings of `shape` are shuffled at this step."""
+        """(views, dim): how the channels of embeddings of `shape` are shuffled at this step.
+
+        (dim,), their own order, where the partition is "fixed".
+        """
         views, _, dim = shape
+        if self.options.partition == "fixed":
+            return torch.arange(dim)
         seed, step = step_key
-        return partitions(views, dim, seed=seed, step=step) if self.random else torch.arange(dim)
+        return partitions(views, dim, seed=seed, step=step)
 
     def diagnose(self, embeddings: Tensor, *, step_key: StepKey) -> WhiteningFailed | None:
-        return diagnose(embeddings, operator="zca", eps=self.eps, layout=self._layout(embeddings, step_key))
+        layout = self._layout(embeddings, step_key)
+        return diagnose(embeddings, operator="zca", eps=self.options.eps, layout=layout)
 
-    def whitened(self, embeddings: Tensor, *, step_key: StepKey) -> tuple[Tensor, float]:
-        return self._layout(embeddings, step_key).out(embeddings)[0], self.eps
+    def whitening_input(self, embeddings: Tensor, *, step_key: StepKey) -> tuple[Tensor, float]:
+        return self._layout(embeddings, step_key).arrange(embeddings)[0], self.options.eps
 
     def _layout(self, embeddings: Tensor, step_key: StepKey) -> Layout:
-        groups = groups_for(embeddings.shape[2], embeddings.shape[1]) if self.groups is None else self.groups
+        _, batch, dim = embeddings.shape
+        groups = groups_for_batch(dim, batch) if self.options.groups is None else self.options.groups
         return Layout("batch", groups, self.partitions(embeddings.shape, step_key))
-
-
-def build(options: Options, encoder: Backbone, projector: nn.Module) -> ShuffledDbn:
-    """Shuffled-DBN with the given networks."""
-    return ShuffledDbn(
-        encoder,
-        projector,
-        groups=options.groups,
-        random=options.partition == "random",
-        eps=options.eps,
-    )

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 
 from torch import Tensor
 
-from wmse_tui.engine.diagnostics.report import diagnose
+from wmse_tui.engine.diagnostics.sample import sample_diagnostics
 from wmse_tui.engine.errors import WhiteningFailed
 from wmse_tui.engine.methods import Method
 from wmse_tui.engine.models.encoder_whitening import EncoderWhitening
@@ -83,14 +83,14 @@ class TrainingDiagnostics:
 
     def _of_embeddings(self, embeddings: Tensor, step: int, epoch: int) -> Iterator[Event]:
         embeddings, key = embeddings.cpu(), (self._seed, step)
-        whitened = self._method.whitened(embeddings, step_key=key)
-        slices, eps = (None, 0.0) if whitened is None else whitened
+        factorised = self._method.whitening_input(embeddings, step_key=key)
+        slices, eps = (None, 0.0) if factorised is None else factorised
         try:
-            white = self._method.white(embeddings, step_key=key)
+            whitened = self._method.whitening_output(embeddings, step_key=key)
         except WhiteningFailed:  # on a GPU it is found out later, with the loss
-            white = None
-        yield diagnose(
-            embeddings, space="projector", step=step, epoch=epoch, slices=slices, eps=eps, white=white
+            whitened = None
+        yield sample_diagnostics(
+            embeddings, space="projector", step=step, epoch=epoch, slices=slices, eps=eps, whitened=whitened
         )
         found = importance_of(self._method.encoder)
         if found:
@@ -102,7 +102,7 @@ class TrainingDiagnostics:
     def _of_encoder(self, features: Tensor, step: int, epoch: int) -> Iterator[Event]:
         """The features (views, batch, dim) that the step's embeddings came from."""
         features = features.float().cpu()
-        white = None
+        whitened = None
         if self._whitens:  # by itself each call of the encoder: a view, or all of them
-            white = features.flatten(0, 1)[None] if self._method.views_together else features
-        yield diagnose(features, space="features", step=step, epoch=epoch, white=white)
+            whitened = features.flatten(0, 1)[None] if self._method.views_together else features
+        yield sample_diagnostics(features, space="features", step=step, epoch=epoch, whitened=whitened)

@@ -43,7 +43,7 @@ def diagnose(
     if whitening_size is not None or permutations is not None:
         size = embeddings.shape[-2] if whitening_size is None else whitening_size
         x = sliced(x, whitening_size=size, permutations=permutations)
-    y, mean = layout.out(x)
+    y, mean = layout.arrange(x)
     few = too_few_samples(y, eps, layout.axis) if needs_rank(operator) else None
     return _not_finite(embeddings) or few or _no_root(y, mean, eps, operator, layout.axis)
 
@@ -56,7 +56,7 @@ def needs_rank(operator: str) -> bool:
 def too_few_samples(y: Tensor, eps: float, axis: Axis = "batch") -> WhiteningFailed | None:
     """The verdict on the shape alone: without shrinkage `dim` dimensions need `dim` + 1 samples or more.
 
-    Over the channel axis the `y` (..., width, samples) of `Layout.out` have channels for samples.
+    Over the channel axis the `y` (..., width, samples) of `Layout.arrange` have channels for samples.
     """
     samples, dim = y.shape[-2:]
     if samples > (dim if eps == 0 else 1):

@@ -50,7 +50,7 @@ class Layout:
             if not fits or any(size not in (1, want) for size, want in pairs):
                 raise ValueError(f"partition must be {wanted} or broadcast to it, not {given}")
 
-    def out(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
+    def arrange(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
         """(..., samples, dim) -> what is decorrelated over its last axis but one, and the mean it lacks.
 
         Batch axis: (..., [groups,] samples, width), mean None: not centred yet. Channel axis: (..., groups,
@@ -68,8 +68,8 @@ class Layout:
             y = x if self.groups == 1 else x.unflatten(-1, (self.groups, -1)).transpose(-3, -2)
         return _unit_variance(y, mean) if self.relative else (y, mean)
 
-    def back(self, z: Tensor) -> Tensor:
-        """The reverse of `out`, up to centre and scale: (..., samples, dim), channels in their own order."""
+    def restore(self, z: Tensor) -> Tensor:
+        """The reverse of `arrange`, up to centre and scale: (..., samples, dim), channels in their order."""
         if self.axis == "channel":
             z = z.movedim(-1, -3).flatten(-2)
         elif self.groups > 1:

@@ -90,20 +90,20 @@ def whiten(
     if operator == "none":
         return at_least_float32(x)
     with torch.autocast(x.device.type, enabled=False):
-        y, mean = layout.out(at_least_float32(x))
+        y, mean = layout.arrange(at_least_float32(x))
         if needs_rank(operator) and (too_few := too_few_samples(y, eps, axis)) is not None:
             raise too_few
         whitened, failed = _whitened(y, mean, operator, eps, steps, constant)
         if not x.is_cuda and failed.any():
             found = diagnose(x, operator=operator, eps=eps, layout=layout)
             raise found or WhiteningFailed("a covariance has no inverse root")
-        return layout.back(whitened)
+        return layout.restore(whitened)
 
 
 def _whitened(
     y: Tensor, mean: Tensor | None, operator: Operator, eps: float, steps: int, constant: bool
 ) -> tuple[Tensor, Tensor]:
-    """(whitened slices, failed: true or above 0) of what `Layout.out` gives."""
+    """(whitened slices, failed: true or above 0) of what `Layout.arrange` gives."""
     if operator == "cholesky":
         arguments = (y, eps) if mean is None else (y, eps, mean)
         return cast("tuple[Tensor, Tensor]", CholeskyWhitening.apply(*arguments))

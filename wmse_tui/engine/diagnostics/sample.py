@@ -1,4 +1,4 @@
-"""Embeddings, as numbers that tell a healthy space from a collapsing one."""
+"""A diagnostics sample: the numbers that distinguish a healthy embedding space from a collapsing one."""
 
 from __future__ import annotations
 
@@ -41,15 +41,15 @@ from .whiteness import whiteness_error
 RANKS = 128
 """Eigenvalues in the event, at most."""
 SAMPLES = 1024
-"""Images that are looked at where there are more, and more dimensions than that too: time grows with the
-cube of the smaller number."""
+"""Images that are used at most where there are more dimensions than that too: time grows with the cube of
+the smaller number."""
 SLICES = 32
 """Slices whose condition number is computed, at most, evenly picked; every slice's pivots are."""
 DIGITS = 4
 """Significant digits of an eigenvalue in the log."""
 
 
-def diagnose(
+def sample_diagnostics(
     embeddings: Tensor,
     *,
     space: str,
@@ -57,27 +57,29 @@ def diagnose(
     epoch: int,
     slices: Tensor | None = None,
     eps: float = 0.0,
-    white: Tensor | None = None,
+    whitened: Tensor | None = None,
     lidar: tuple[float | None, float | None] = (None, None),
     running: bool = False,
 ) -> Diagnostics:
-    """Look at the `embeddings` (views, samples, dim) of one step, or of one evaluation (one view).
+    """Measure the `embeddings` (views, samples, dim) of one step, or of one evaluation (one view).
 
-    Each view is looked at by itself; numbers are the mean over the views, except for the condition number,
+    Each view is measured by itself; numbers are the mean over the views, except for the condition number,
     which is the median, and the smallest pivot, which is the worst. Computed on the CPU.
 
     Args:
         slices: (..., samples, dim), what the loss whitens together; then condition number and pivots are
             theirs. None: the loss factorises nothing, and the condition number is of the whole views.
         eps: the loss' shrinkage of their covariances, which the pivots include and the condition number not.
-        white: (..., samples, dim), what a whitening has made, whose whiteness is told; None: nothing was.
-        running: `white` was whitened by statistics of other samples, not by its own; then noise has an error.
-        lidar: its value and that of noise, where somebody computed them.
+        whitened: (..., samples, dim), the output of a whitening, whose whiteness is measured; None: there is
+            none.
+        running: `whitened` was whitened by statistics of other samples, not by its own; then noise has an
+            error.
+        lidar: its value and that of noise, where the caller computed them.
 
     Returns:
-        The event. What cannot be told is None, above all where an embedding is not finite. No condition
-        number where there are too few samples for the dimensions. An effective rank of 0 says that the
-        embeddings are all the same.
+        The event. What cannot be measured is None, above all where an embedding is not finite. There is no
+        condition number where there are too few samples for the dimensions. An effective rank of 0 means
+        that the embeddings are all the same.
     """
     started = time.perf_counter()
     views = embeddings.detach().cpu()
@@ -96,7 +98,7 @@ def diagnose(
             space=space,
             samples=samples,
             dim=dim,
-            spectrum=() if spectrum is None else _told(spectrum.mean(0)),
+            spectrum=() if spectrum is None else _thinned(spectrum.mean(0)),
             effective_rank=_mean(effective_rank, spectrum),
             effective_rank_null=noise_effective_rank(samples, dim),
             condition_number=_condition_number(spectrum, samples, dim, slices),
@@ -110,7 +112,7 @@ def diagnose(
             standard_deviation=_finite(standard_deviation(views).mean()) if known else None,
             alpha=_mean(power_law, spectrum),
             alpha_ranks=() if spectrum is None else fit_ranks(spectrum.shape[-1]),
-            whiteness_error=None if white is None else _whiteness(white),
+            whiteness_error=None if whitened is None else _whiteness(whitened),
             alignment=_finite(alignment(views)) if known else None,
             uniformity=_finite(uniformity(views)) if known else None,
             contrastive_accuracy=_finite(contrastive_accuracy(views)) if known else None,
@@ -118,15 +120,15 @@ def diagnose(
             nulls=(
                 *_nulls(len(views), samples, dim, whole_slice),
                 *(() if lidar[1] is None else (("lidar", lidar[1]),)),
-                *(() if white is None else (("whiteness_error", _white_null(white, running)),)),
+                *(() if whitened is None else (("whiteness_error", _whiteness_null(whitened, running)),)),
             ),
             seconds=time.perf_counter() - started,
         )
 
 
-def _white_null(white: Tensor, running: bool) -> float:
-    """Of what whitens itself 0, wherever there are more samples than dimensions; else for want of rank."""
-    samples, dim = white.shape[-2:]
+def _whiteness_null(whitened: Tensor, running: bool) -> float:
+    """0 for samples that are whitened by themselves and exceed the dimensions; else what the rank leaves."""
+    samples, dim = whitened.shape[-2:]
     if running:
         return noise_whiteness_error(samples, dim)
     return math.sqrt(max(0, dim - (samples - 1)) / dim)
@@ -154,8 +156,8 @@ def _nulls(views: int, samples: int, dim: int, slice_samples: int) -> Iterator[t
         yield "contrastive_accuracy", 1 / compared(samples)
 
 
-def _whiteness(white: Tensor) -> float | None:
-    slices = white.detach().cpu().flatten(0, -3)
+def _whiteness(whitened: Tensor) -> float | None:
+    slices = whitened.detach().cpu().flatten(0, -3)
     if slices.shape[-2] < 2:
         return None
     return _finite(whiteness_error(slices[_evenly(len(slices), SLICES)]).mean())
@@ -174,7 +176,7 @@ def _condition_number(spectrum: Tensor | None, samples: int, dim: int, slices: T
     return _finite(condition_number(spectrum).median())
 
 
-def _told(spectrum: Tensor) -> tuple[float, ...]:
+def _thinned(spectrum: Tensor) -> tuple[float, ...]:
     picked: list[float] = spectrum[_evenly(len(spectrum), RANKS)].tolist()
     return tuple(float(f"{value:.{DIGITS}g}") for value in picked)
 

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from wmse_tui.config.figures import expected_condition_number
-from wmse_tui.engine.diagnostics import report
-from wmse_tui.engine.diagnostics.report import RANKS, SAMPLES, diagnose
+from wmse_tui.engine.diagnostics import sample
+from wmse_tui.engine.diagnostics.sample import RANKS, SAMPLES, sample_diagnostics
 from wmse_tui.engine.whitening import whiten
 from wmse_tui.runs.log.encoding import decode, encode
 from wmse_tui.runs.log.events import VERSION, Diagnostics, Record
@@ -28,7 +28,7 @@ def noise(*shape: int, seed: int = 0) -> Tensor:
 
 
 def look(x: Tensor, **options: object) -> Diagnostics:
-    return diagnose(x, space="projector", step=7, epoch=2, **options)  # type: ignore[arg-type]
+    return sample_diagnostics(x, space="projector", step=7, epoch=2, **options)  # type: ignore[arg-type]
 
 
 def test_noise_is_told_as_healthy_as_it_can_be() -> None:
@@ -66,7 +66,7 @@ def test_condition_and_pivot_are_those_of_the_slices_that_the_loss_whitens() -> 
 
 
 def test_of_many_slices_some_conditions_are_computed_and_all_pivots(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(report, "SLICES", 4)
+    monkeypatch.setattr(sample, "SLICES", 4)
     slices = noise(1, 1, 10, 16, 4)
     slices[0, 0, 1, :, 3] *= 1e-3  # the second of ten is not among the four
     event = look(slices.view(1, 160, 4), slices=slices)
@@ -94,7 +94,7 @@ def test_a_long_spectrum_is_thinned_from_the_largest_to_the_smallest() -> None:
 
 
 def test_many_samples_of_many_dimensions_are_cut_to_what_can_be_paid(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(report, "SAMPLES", 32)
+    monkeypatch.setattr(sample, "SAMPLES", 32)
     assert look(noise(1, 50, 40)).samples == 32
     assert look(noise(1, 50, 20)).samples == 50
     assert SAMPLES == 1024
@@ -179,13 +179,13 @@ def test_a_mean_of_its_own_is_seen_by_what_is_not_centred() -> None:
 
 def test_whiteness_is_told_of_what_was_whitened_with_the_null_of_how_it_was() -> None:
     x = noise(2, 128, 8) @ noise(8, 8, seed=1)
-    own = look(x, white=whiten(x, operator="zca"))
+    own = look(x, whitened=whiten(x, operator="zca"))
     assert own.whiteness_error == pytest.approx(0, abs=1e-4)
     assert dict(own.nulls)["whiteness_error"] == 0
-    other = look(x, white=noise(2, 128, 8, seed=3), running=True)
+    other = look(x, whitened=noise(2, 128, 8, seed=3), running=True)
     assert other.whiteness_error == pytest.approx(dict(other.nulls)["whiteness_error"], rel=0.2)
     few = noise(1, 5, 8)
-    short = look(few, white=whiten(few, operator="iterative", steps=12))
+    short = look(few, whitened=whiten(few, operator="iterative", steps=12))
     assert short.whiteness_error == pytest.approx(dict(short.nulls)["whiteness_error"], rel=1e-2)
 
 
