@@ -9,7 +9,12 @@ from pathlib import Path
 import pytest
 from typer.testing import Result
 
+from wmse_tui.cli.exits import ExitCode
+from wmse_tui.cli.follow.jsonlines import summary
 from wmse_tui.runs.directory import RunDirectory
+from wmse_tui.runs.log.events import Record
+from wmse_tui.runs.state.fold import fold_all
+from wmse_tui.runs.state.run import RunState
 
 Cli = Callable[..., Result]
 Trainer = Callable[..., None]
@@ -72,6 +77,19 @@ def test_json_prints_the_log_line_by_line_and_a_summary(cli: Cli, trainer: Train
         "best_linear": 0.875,
         "error": None,
     }
+
+
+def test_the_accuracy_of_the_untrained_encoder_is_no_result_of_the_summary(
+    records: tuple[Record, ...],
+) -> None:
+    run = RunDirectory(Path("/runs/a"))
+    only_untrained = fold_all(RunState(run_id="a", status="stopped"), records[:8])
+    assert [evaluation.step for evaluation in only_untrained.evaluations] == [0]
+    reported = summary(run, only_untrained, ExitCode.STOPPED)
+    assert (reported["knn"], reported["linear"], reported["linear_top5"]) == (None, None, None)
+    assert (reported["best_knn"], reported["best_linear"]) == (None, None)
+    trained = summary(run, fold_all(only_untrained, records[8:]), ExitCode.COMPLETED)
+    assert (trained["knn"], trained["linear"], trained["linear_top5"]) == (0.8125, 0.875, 0.99)
 
 
 def test_detach_returns_at_once_with_the_id(cli: Cli, trainer: Trainer, tmp_path: Path) -> None:

@@ -54,7 +54,7 @@ from wmse_tui.runs.process.identity import Process, TrainerRecord
 from wmse_tui.runs.process.launch import launch_trainer
 from wmse_tui.runs.process.lock import RunLock
 from wmse_tui.runs.state.config_summary import with_preset
-from wmse_tui.runs.state.run import STATES
+from wmse_tui.runs.state.status import STATUSES
 from wmse_tui.tui.app import AppOptions, WmseApp
 from wmse_tui.tui.launching import Trainers
 from wmse_tui.tui.refresh import RefreshRates
@@ -314,7 +314,7 @@ def make_run(runs_root: Path, still: None) -> Iterator[MakeRun]:
         tags: tuple[str, ...] = (),
         note: str = "",
     ) -> RunDirectory:
-        assert state in STATES
+        assert state in STATUSES
         run = create_run(runs_root, _config(preset, ("schedule.epochs=4", *overrides)), name=name)
         made, _ = _ending(state, "gpu-b" if state == "unknown" else host)
         told = made if events is None else list(events)
@@ -361,7 +361,7 @@ def _say_who(run: RunDirectory, state: str, started: float) -> None:
 def every_state(make_run: MakeRun) -> dict[str, RunDirectory]:
     """One run of each state but queued, named `run-STATE`; the first is the newest, an hour between two."""
     made: dict[str, RunDirectory] = {}
-    for age, state in enumerate(state for state in STATES if state != "queued"):
+    for age, state in enumerate(state for state in STATUSES if state != "queued"):
         at_work = state in ("starting", "running", "paused", "stalled")
         made[state] = make_run(f"run-{state}", state, started=None if at_work else START - 3600 * age)
         os.utime(made[state].config, (START - 3600 * age,) * 2)

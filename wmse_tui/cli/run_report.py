@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from wmse_tui.config.sections.paper import Paper
 from wmse_tui.runs.log.events import Diagnostics, Evaluation, Resources
 from wmse_tui.runs.state.run import RunState
+from wmse_tui.runs.state.status import RESUMABLE
 from wmse_tui.runs.text.messages import error_sentence
 from wmse_tui.runs.text.sanitize import safe
 from wmse_tui.runs.text.units import MISSING, count, duration, moment, number, percent, rate, size
@@ -139,12 +140,11 @@ def _evaluations(evaluations: Sequence[Evaluation]) -> Iterator[str]:
 
 
 def _evaluation_row(evaluation: Evaluation, *, raw: bool) -> str:
-    knn, linear = evaluation.knn, evaluation.linear
     cells = [
         f"{evaluation.epoch:>6}",
-        f"{percent(knn.top1 if knn else None):>8}",
-        f"{percent(linear.top1 if linear else None):>8}",
-        f"{percent(linear.top5 if linear else None):>8}",
+        f"{percent(evaluation.knn_top1):>8}",
+        f"{percent(evaluation.linear_top1):>8}",
+        f"{percent(evaluation.linear_top5):>8}",
     ]
     if raw:
         cells.append(f"{percent(evaluation.raw_pixels):>8}")
@@ -178,7 +178,7 @@ def _tail(view: RunState, paper: Paper | None) -> Iterator[str]:
             yield _row("saved", error.saved)
         for step in error.next:
             yield _row("", f"-> {step}")
-    if view.status in ("stopped", "failed", "crashed", "diverged"):
+    if view.status in RESUMABLE:
         yield _row("go on", f"wmse-tui resume {view.run_id}")
 
 
@@ -186,14 +186,12 @@ def _paper(view: RunState, paper: Paper | None) -> Iterator[str]:
     """The published numbers beside this run's: those of its last evaluation, as the paper's are."""
     if paper is None or (paper.linear is None and paper.knn is None):
         return
-    trained = [evaluation for evaluation in view.evaluations if evaluation.step > 0]
-    last = trained[-1] if trained else None
-    linear = last.linear.top1 if last and last.linear else None
-    knn = last.knn.top1 if last and last.knn else None
+    final = view.final
+    linear, knn = (final.linear_top1, final.knn_top1) if final is not None else (None, None)
     yield _row("paper", f"{_beside('linear', paper.linear, linear)}, {_beside('5-NN', paper.knn, knn)}")
     yield _row("", paper.source)
-    if last is not None and last.epoch < view.epochs:
-        yield _row("", f"not comparable yet: epoch {last.epoch} of {view.epochs}")
+    if final is not None and final.epoch < view.epochs:
+        yield _row("", f"not comparable yet: epoch {final.epoch} of {view.epochs}")
 
 
 def _beside(name: str, published: float | None, here: float | None) -> str:

@@ -9,7 +9,8 @@ import pytest
 from wmse_tui.runs.log.events import Error, Exit, Phase
 from wmse_tui.runs.process.identity import Process, TrainerRecord
 from wmse_tui.runs.process.liveness import PATIENCE, Evidence, patience, status_of
-from wmse_tui.runs.state.run import RunState, Status
+from wmse_tui.runs.state.run import RunState
+from wmse_tui.runs.state.status import Status
 from wmse_tui.runs.state.throughput import Throughput
 
 PROCESS = Process(42, 1000, "boot", "server")

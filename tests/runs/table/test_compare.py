@@ -9,7 +9,8 @@ import pytest
 from wmse_tui.config.load import load_experiment
 from wmse_tui.runs.log.events import Attempt, Epoch, Evaluation, KnnResult, LinearResult
 from wmse_tui.runs.state.config_summary import ConfigSummary
-from wmse_tui.runs.state.run import RunState, Status
+from wmse_tui.runs.state.run import RunState
+from wmse_tui.runs.state.status import Status
 from wmse_tui.runs.table.compare import Comparison, Setting, Spread, Subject, compare, spread, written
 from wmse_tui.runs.table.recipe import Configuration
 

@@ -9,7 +9,7 @@ import pytest
 from wmse_tui.config.load import dump_experiment, load_experiment, parse_experiment
 from wmse_tui.config.names import unions
 from wmse_tui.config.schema import Experiment
-from wmse_tui.runs.state.run import Status
+from wmse_tui.runs.state.status import Status
 from wmse_tui.runs.table.paper import (
     METHOD_TITLES,
     Best,

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from textual.pilot import Pilot
 
-from wmse_tui.runs.state.run import STATES
+from wmse_tui.runs.state.status import STATUSES
 from wmse_tui.runs.table.index import RunRow
 from wmse_tui.tui.app import WmseApp
 from wmse_tui.tui.feed import CatalogueChanged, Feed
@@ -49,7 +49,7 @@ def digests() -> tuple[RunRow, ...]:
             tags=("baseline", "paper") if place % 4 == 0 else (),
             note="eps halved, see the notebook of March" if place == 4 else "",
         )
-        for place, state in enumerate(STATES)
+        for place, state in enumerate(STATUSES)
     )
 
 

@@ -38,8 +38,7 @@ def summary(run: RunDirectory, view: RunState, code: ExitCode, *, removed: bool 
 
     Accuracies are fractions in [0, 1]; `path` is null when nothing of the run was kept.
     """
-    last = view.evaluations[-1] if view.evaluations else None
-    best_knn, best_linear = view.best_knn, view.best_linear
+    final, best_knn, best_linear = view.final, view.best_knn, view.best_linear
     error = view.error
     return {
         "type": "summary",
@@ -50,11 +49,11 @@ def summary(run: RunDirectory, view: RunState, code: ExitCode, *, removed: bool 
         "epoch": view.epoch,
         "epochs": view.epochs,
         "step": view.step,
-        "knn": last.knn.top1 if last and last.knn else None,
-        "linear": last.linear.top1 if last and last.linear else None,
-        "linear_top5": last.linear.top5 if last and last.linear else None,
-        "best_knn": best_knn.knn.top1 if best_knn and best_knn.knn else None,
-        "best_linear": best_linear.linear.top1 if best_linear and best_linear.linear else None,
+        "knn": final.knn_top1 if final is not None else None,
+        "linear": final.linear_top1 if final is not None else None,
+        "linear_top5": final.linear_top5 if final is not None else None,
+        "best_knn": best_knn.knn_top1 if best_knn is not None else None,
+        "best_linear": best_linear.linear_top1 if best_linear is not None else None,
         "error": None
         if error is None
         else {

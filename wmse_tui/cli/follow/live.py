@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 import textwrap
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from rich.console import Console, Group, RenderableType
@@ -20,6 +20,7 @@ from rich.text import Text
 
 from wmse_tui.runs.log.events import Record
 from wmse_tui.runs.state.run import RunState
+from wmse_tui.runs.state.status import TONES, Status, Tone
 from wmse_tui.runs.text.messages import accuracies, notice_sentence, phase_sentence
 from wmse_tui.runs.text.sanitize import safe
 from wmse_tui.runs.text.units import duration, number, rate
@@ -27,6 +28,13 @@ from wmse_tui.runs.text.units import duration, number, rate
 FRAME_SECONDS = 0.25
 LABEL = 9
 BAR = 36
+_COLOURS: Mapping[Tone, str] = {
+    "muted": "dim",
+    "info": "blue",
+    "good": "green",
+    "warning": "yellow",
+    "bad": "red",
+}
 NOTE_LINES = 3
 """Lines that one notice or message may take."""
 
@@ -36,7 +44,7 @@ class LiveFrame:
     """What the display says, ready to draw; two equal frames look the same."""
 
     title: str
-    state: str
+    status: Status
     epoch: tuple[int, int | None]
     step: tuple[int, int | None]  # within the epoch
     rows: tuple[tuple[str, str], ...]
@@ -67,7 +75,7 @@ def live_frame(view: RunState, message: str = "") -> LiveFrame:
         notes.append(message)
     return LiveFrame(
         title=safe(view.run_id),
-        state=view.status,
+        status=view.status,
         epoch=(view.epoch, view.epochs or None),
         step=(view.step_in_epoch, view.steps_per_epoch or None),
         rows=tuple((name, safe(text)) for name, text in rows),
@@ -91,7 +99,7 @@ def render_frame(shown: LiveFrame, width: int) -> RenderableType:
     body.add_row("step", _bar(*shown.step, counts[1], bar))
     for name, text in shown.rows:
         body.add_row(name, Text(text, no_wrap=True, overflow="ellipsis"))
-    head = Text.assemble((shown.title, "bold"), "  ", (shown.state, _COLOURS.get(shown.state, "")))
+    head = Text.assemble((shown.title, "bold"), "  ", (shown.status, _COLOURS[TONES[shown.status]]))
     head.no_wrap, head.overflow = True, "ellipsis"
     notes = (line for note in shown.notes for line in _wrapped(note, max(20, min(width, 100) - 1)))
     return Group(head, body, *notes, Text(""))
@@ -108,19 +116,6 @@ def _bar(done: int, total: int | None, count: str, width: int) -> RenderableType
     row.add_column(no_wrap=True)
     row.add_row(ProgressBar(total=total or 1, completed=done if total else 0, width=width), count)
     return row
-
-
-_COLOURS = {
-    "running": "green",
-    "completed": "green",
-    "queued": "yellow",
-    "stopped": "yellow",
-    "paused": "yellow",
-    "stalled": "yellow",
-    "failed": "red",
-    "diverged": "red",
-    "crashed": "red",
-}
 
 
 class LiveDisplay:

@@ -15,11 +15,10 @@ from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.preflight import check_runs_dir
 from wmse_tui.runs.process.liveness import patience
 from wmse_tui.runs.state.run import RunState
+from wmse_tui.runs.state.status import TRAINING
 from wmse_tui.runs.state.watch import RunWatcher, view_run
 from wmse_tui.runs.text.units import duration
 
-ALIVE = frozenset({"running", "paused", "stalled", "unknown"})
-"""Not "starting": whether a start of a moment ago has come to something, the lock decides."""
 POLL_SECONDS = 0.5
 SPARE_SECONDS = 2.0
 
@@ -47,7 +46,8 @@ def continue_run(run: RunDirectory, way: StartOptions, *, launch: Launch) -> Exi
         return ExitCode.COMPLETED
     if view.status == "unknown":
         view = _watched(run, view)
-    if view.status in ALIVE:
+    # Not "starting": the run lock shows whether that start succeeded.
+    if view.status in TRAINING or view.status == "unknown":
         raise UserError(
             f"{run.id} is {view.status} already",
             view.status_reason

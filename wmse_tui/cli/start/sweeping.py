@@ -30,6 +30,7 @@ from wmse_tui.runs.queue.enqueue import enqueue
 from wmse_tui.runs.queue.gpu_slots import device_request
 from wmse_tui.runs.state.config_summary import with_preset
 from wmse_tui.runs.state.run import RunState
+from wmse_tui.runs.state.status import IN_PROGRESS, Status
 from wmse_tui.runs.state.watch import view_run
 from wmse_tui.runs.table.catalogue import list_runs
 from wmse_tui.runs.table.estimate import Forecast, forecast, pacemaker
@@ -39,7 +40,6 @@ from wmse_tui.runs.text.sanitize import safe
 from wmse_tui.runs.text.units import count, duration
 
 LISTED = 12
-BUSY = ("queued", "starting", "running", "paused", "stalled")
 Enqueue = Callable[..., "Popen[bytes]"]
 
 
@@ -50,12 +50,12 @@ class PlannedRun:
     point: Point
     name: str | None = None
     existing: RunDirectory | None = None
-    state: str = "new"
+    status: Status = "new"
 
     @property
     def wanted(self) -> bool:
         """Whether it is still to be queued."""
-        return self.state != "completed" and self.state not in BUSY
+        return self.status != "completed" and self.status not in IN_PROGRESS
 
 
 def run_sweep(
@@ -123,8 +123,8 @@ def _planned(points: Sequence[Point], root: Path, name: str | None) -> list[Plan
         existing = there.get(own)
         if existing is not None:
             refuse_other_config(existing, point.experiment)
-        state = view_run(existing).status if existing is not None else "new"
-        plan.append(PlannedRun(point, own, existing, state))
+        status = view_run(existing).status if existing is not None else "new"
+        plan.append(PlannedRun(point, own, existing, status))
     return plan
 
 
@@ -158,7 +158,7 @@ def preview(axes: Sequence[Axis], plan: Sequence[PlannedRun], told: Sequence[For
     grid = " x ".join(f"{axis.key} = {', '.join(axis.values)}" for axis in axes)
     lines = [f"{count(len(plan), 'run')}: {grid}"]
     for number, planned in enumerate(plan[:LISTED], 1):
-        state = "" if planned.state == "new" else f"  ({planned.state})"
+        state = "" if planned.status == "new" else f"  ({planned.status})"
         lines.append(f"  {planned.name or number}  {'  '.join(planned.point.settings)}{state}")
     if len(plan) > LISTED:
         lines.append(f"  and {len(plan) - LISTED} more")

@@ -124,6 +124,18 @@ class Evaluation:
     test_split: str
     seconds: Number
 
+    @property
+    def knn_top1(self) -> float | None:
+        return None if self.knn is None else self.knn.top1
+
+    @property
+    def linear_top1(self) -> float | None:
+        return None if self.linear is None else self.linear.top1
+
+    @property
+    def linear_top5(self) -> float | None:
+        return None if self.linear is None else self.linear.top5
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Diagnostics:

@@ -23,7 +23,8 @@ from wmse_tui.runs.errors import LocksUnsupported, StorageError
 from wmse_tui.runs.process.identity import TrainerRecord, host, is_alive, is_suspended, read_trainer
 from wmse_tui.runs.process.lock import held
 from wmse_tui.runs.queue.status import Place, place_of
-from wmse_tui.runs.state.run import RunState, Status
+from wmse_tui.runs.state.run import RunState
+from wmse_tui.runs.state.status import Status
 
 PATIENCE = 60.0  # seconds without growth, and from a launch to the trainer's own word
 PATIENCE_STEPS = 20  # without growth, where steps are slow

@@ -7,10 +7,9 @@ from pathlib import Path
 from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.errors import RunsError
 from wmse_tui.runs.state.run import RunState
+from wmse_tui.runs.state.status import FAILURES
 from wmse_tui.runs.state.watch import RunWatcher
 from wmse_tui.runs.text.sanitize import safe
-
-HOPELESS = ("failed", "diverged", "crashed")
 
 
 class Dependencies:
@@ -41,7 +40,7 @@ class Dependencies:
 
 def blocking_failure(view: RunState) -> str:
     """Why waiting for this run leads nowhere, as "a, which has failed: ..."; "" where it may complete."""
-    if view.status not in HOPELESS:
+    if view.status not in FAILURES:
         return ""
     has = "diverged" if view.status == "diverged" else f"has {view.status}"
     why = f": {safe(view.status_reason, 200)}" if view.status_reason else ""

@@ -113,9 +113,9 @@ def curve(
         case "images_per_second":
             return _speed(view.speeds, ruler, first, columns, smoothing, label)
         case "knn":
-            found = [(e.step, None if e.knn is None else e.knn.top1) for e in view.evaluations]
+            found = [(e.step, e.knn_top1) for e in view.evaluations]
         case "linear":
-            found = [(e.step, None if e.linear is None else e.linear.top1) for e in view.evaluations]
+            found = [(e.step, e.linear_top1) for e in view.evaluations]
         case _:
             told = [event for event in view.diagnostics if event.space == space]
             looks = [(event.step, getattr(event, quantity)) for event in told]

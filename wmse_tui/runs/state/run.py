@@ -8,7 +8,7 @@ lines that could not be read.
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any, Literal, TypeAlias, get_args
+from typing import Any
 
 from wmse_tui.runs.log.encoding import as_dict
 from wmse_tui.runs.log.events import (
@@ -29,25 +29,9 @@ from wmse_tui.runs.log.events import (
 from wmse_tui.runs.state.config_summary import ConfigSummary
 from wmse_tui.runs.state.series import Series
 from wmse_tui.runs.state.sparse_series import SparseSeries
+from wmse_tui.runs.state.status import ENDED, Status
 from wmse_tui.runs.state.throughput import Throughput
 from wmse_tui.runs.state.verdict import Verdict, judge
-
-Status: TypeAlias = Literal[
-    "new",  # never started
-    "queued",  # waits for a slot
-    "starting",  # a trainer is on its way and has not reported yet
-    "running",
-    "paused",
-    "stalled",  # a trainer is alive, and nothing happens
-    "crashed",  # the trainer is gone without a last word
-    "stopped",
-    "diverged",
-    "failed",
-    "completed",
-    "unknown",  # nothing can be told from this machine
-]
-STATES: tuple[Status, ...] = get_args(Status)
-ENDED: tuple[Status, ...] = ("crashed", "stopped", "diverged", "failed", "completed")
 
 LONGEST = 1e10  # seconds of an attempt: three hundred years
 
@@ -147,16 +131,21 @@ class RunState:
         return judge(self)
 
     @property
+    def final(self) -> Evaluation | None:
+        """The last evaluation of a trained encoder: that of the untrained one (step 0) is no result."""
+        return next((one for one in reversed(self.evaluations) if one.step > 0), None)
+
+    @property
     def best_knn(self) -> Evaluation | None:
         """The evaluation of the best k-NN accuracy of a trained encoder; the first, if equal."""
         found = [e for e in self.evaluations if e.step > 0 and e.knn is not None]
-        return max(found, key=lambda e: e.knn.top1 if e.knn is not None else 0.0, default=None)
+        return max(found, key=lambda e: e.knn_top1 or 0.0, default=None)
 
     @property
     def best_linear(self) -> Evaluation | None:
         """The evaluation of the best linear accuracy of a trained encoder; the first, if equal."""
         found = [e for e in self.evaluations if e.step > 0 and e.linear is not None]
-        return max(found, key=lambda e: e.linear.top1 if e.linear is not None else 0.0, default=None)
+        return max(found, key=lambda e: e.linear_top1 or 0.0, default=None)
 
     @property
     def seconds_left(self) -> float | None:

@@ -14,7 +14,8 @@ from wmse_tui.runs.process.liveness import Evidence, gather_evidence, status_of
 from wmse_tui.runs.state.config_summary import summarise
 from wmse_tui.runs.state.fold import fold_all
 from wmse_tui.runs.state.orphan_checkpoints import unlogged_checkpoints
-from wmse_tui.runs.state.run import RunState, Status
+from wmse_tui.runs.state.run import RunState
+from wmse_tui.runs.state.status import Status
 
 
 class RunWatcher:

@@ -13,8 +13,8 @@ from math import sqrt
 from typing import Literal
 
 from wmse_tui.config.names import field_of
-from wmse_tui.runs.log.events import Evaluation
-from wmse_tui.runs.state.run import RunState, Status
+from wmse_tui.runs.state.run import RunState
+from wmse_tui.runs.state.status import Status
 from wmse_tui.runs.table.recipe import Configuration, Value, flat, option_names, repetition_key
 
 MOST = 8  # runs that can be told apart on one chart
@@ -149,8 +149,7 @@ def written(value: Value) -> str:
 
 def _result(subject: Subject) -> Result:
     view, about = subject.view, subject.view.summary
-    trained = [evaluation for evaluation in view.evaluations if evaluation.step > 0]
-    last = trained[-1] if trained else None
+    final, best_knn, best_linear = view.final, view.best_knn, view.best_linear
     seconds = sum(row.seconds for row in view.epoch_rows)
     return Result(
         run_id=view.run_id,
@@ -167,25 +166,17 @@ def _result(subject: Subject) -> Result:
         step=view.step,
         total_steps=view.total_steps,
         loss=view.loss.last,
-        final_knn=_knn(last),
-        final_linear=_linear(last),
-        final_epoch=last.epoch if last is not None else None,
-        best_knn=_knn(view.best_knn),
-        best_linear=_linear(view.best_linear),
+        final_knn=final.knn_top1 if final is not None else None,
+        final_linear=final.linear_top1 if final is not None else None,
+        final_epoch=final.epoch if final is not None else None,
+        best_knn=best_knn.knn_top1 if best_knn is not None else None,
+        best_linear=best_linear.linear_top1 if best_linear is not None else None,
         elapsed_seconds=view.elapsed if view.started is not None else None,
         training_seconds=seconds if view.epoch_rows else None,
         images_per_second=_throughput(view),
         device=view.setup.device if view.setup is not None else "",
         host=view.setup.host if view.setup is not None else "",
     )
-
-
-def _knn(evaluation: Evaluation | None) -> float | None:
-    return evaluation.knn.top1 if evaluation is not None and evaluation.knn is not None else None
-
-
-def _linear(evaluation: Evaluation | None) -> float | None:
-    return evaluation.linear.top1 if evaluation is not None and evaluation.linear is not None else None
 
 
 def _throughput(view: RunState) -> float | None:

@@ -22,13 +22,13 @@ from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.errors import LocksUnsupported, StorageError
 from wmse_tui.runs.process.lock import held
 from wmse_tui.runs.state.config_summary import summarise
-from wmse_tui.runs.state.run import ENDED, RunState, Status
+from wmse_tui.runs.state.run import RunState
+from wmse_tui.runs.state.status import EXITED, Status
 from wmse_tui.runs.state.verdict import VerdictName
 from wmse_tui.runs.state.watch import RunWatcher
 from wmse_tui.runs.table.cache import DiskCache, Stamp
 
 SPARKS = 32
-_SPOKEN: tuple[Status, ...] = tuple(state for state in ENDED if state != "crashed")  # those with a last word
 _SILENT: tuple[Status, ...] = ("new", "crashed")  # nobody trains them, as long as nobody holds the lock
 _SAVED_EVERY = 50  # newly read runs
 _UNSAID = Annotations()
@@ -76,7 +76,7 @@ def digest(view: RunState, annotations: Annotations = _UNSAID) -> RunRow:
     """What a list says of the run in `view`."""
     about, setup = view.summary, view.setup
     best_knn, best_linear = view.best_knn, view.best_linear
-    last = next((evaluation for evaluation in reversed(view.evaluations) if evaluation.step > 0), None)
+    final = view.final
     return RunRow(
         run_id=view.run_id,
         path=view.path,
@@ -97,10 +97,10 @@ def digest(view: RunState, annotations: Annotations = _UNSAID) -> RunRow:
         step=view.step,
         loss=view.loss.last,
         sparkline=tuple(bucket.mean for bucket in view.loss.overview(SPARKS)),
-        best_knn=best_knn.knn.top1 if best_knn and best_knn.knn else None,
-        best_linear=best_linear.linear.top1 if best_linear and best_linear.linear else None,
-        final_knn=last.knn.top1 if last and last.knn else None,
-        final_linear=last.linear.top1 if last and last.linear else None,
+        best_knn=best_knn.knn_top1 if best_knn is not None else None,
+        best_linear=best_linear.linear_top1 if best_linear is not None else None,
+        final_knn=final.knn_top1 if final is not None else None,
+        final_linear=final.linear_top1 if final is not None else None,
         verdict=view.verdict.name,
         started=view.started,
         updated=view.updated,
@@ -216,7 +216,7 @@ class RunIndex:
         if self._on_disk is None:
             self._on_disk = self._kept.read()
         kept_stamp, kept = self._on_disk.get(known.run.id, ((), None))
-        if kept is not None and kept_stamp == stamp and kept.status in _SPOKEN:
+        if kept is not None and kept_stamp == stamp and kept.status in EXITED:
             kept = replace(kept, run_id=known.run.id, path=str(known.run.path))
             known.digest, known.stamp = _with_annotations(kept, known.annotations), stamp
 
@@ -236,7 +236,7 @@ class RunIndex:
                 digest(view, known.annotations), problem=problem, status_reason=view.status_reason or problem
             )
             known.stamp = stamp
-            self._unsaved += view.status in _SPOKEN
+            self._unsaved += view.status in EXITED
 
     def _save(self) -> None:
         self._unsaved = 0
@@ -244,7 +244,7 @@ class RunIndex:
             {
                 known.run.id: (known.stamp, replace(known.digest, run_id="", path="", tags=(), note=""))
                 for known in self._runs.values()
-                if known.digest is not None and known.digest.status in _SPOKEN
+                if known.digest is not None and known.digest.status in EXITED
             }
         )
 
@@ -268,7 +268,7 @@ def _is_broken(known: _Run) -> bool:
 
 def _at_rest(known: _Run, last: RunRow) -> bool:
     """Whether nobody trains the run, as far as its lock says; `last` is of the log as it is."""
-    if last.status in _SPOKEN:
+    if last.status in EXITED:
         return True  # whoever takes it up says so in trainer.json
     try:
         return last.status in _SILENT and not held(known.run.lock)

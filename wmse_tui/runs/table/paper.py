@@ -18,7 +18,7 @@ from wmse_tui.config.layers import Layer, build
 from wmse_tui.config.names import unions
 from wmse_tui.config.presets import SUFFIX, shipped_presets_dir
 from wmse_tui.config.schema import Experiment
-from wmse_tui.runs.state.run import Status
+from wmse_tui.runs.state.status import Status
 from wmse_tui.runs.table.compare import Spread, spread
 from wmse_tui.runs.table.recipe import deviations, relation
 

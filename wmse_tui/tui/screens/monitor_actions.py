@@ -20,16 +20,16 @@ from wmse_tui.runs.process.lock import held
 from wmse_tui.runs.queue.status import cancel
 from wmse_tui.runs.state.config_summary import summarise
 from wmse_tui.runs.state.run import RunState
+from wmse_tui.runs.state.status import IN_PROGRESS, WITHOUT_TRAINER
 from wmse_tui.runs.table.catalogue import list_runs
 from wmse_tui.runs.table.recipe import Configuration, read_configuration
 from wmse_tui.runs.text.sanitize import safe
 from wmse_tui.tui.screens.ask import ConfirmScreen
 from wmse_tui.tui.screens.base import AppScreen
-from wmse_tui.tui.widgets.monitor.requests import DEAF, NAMES, Asked
+from wmse_tui.tui.widgets.monitor.requests import NAMES, Asked
 
 Value = TypeVar("Value")
 _REMEMBERED = 4  # requests to a run
-_ALIVE = ("queued", "starting", "running", "paused", "stalled")
 
 
 class Fetched(Message):
@@ -221,7 +221,7 @@ class RunActions(AppScreen):
         run, view = self._chosen(), self.shown_view
         if run is None or view is None:
             return None
-        if view.status in DEAF:
+        if view.status in WITHOUT_TRAINER:
             state = "was never started" if view.status == "new" else f"is {view.status}"
             again = "" if view.status == "completed" else " r starts it again."
             self.wmse.say(
@@ -249,7 +249,7 @@ class RunActions(AppScreen):
         run, view = self._chosen(), self.shown_view
         if run is None or view is None:
             return
-        if view.status in _ALIVE:
+        if view.status in IN_PROGRESS:
             # What is shown may be a moment old; who holds the lock is not.
             self.attempt(lambda: held(run.lock), partial(self._resume_unless_held, run, view.status))
         elif view.status == "completed":

@@ -11,7 +11,8 @@ from textual.content import Content
 
 from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.log.events import Diagnostics, Phase
-from wmse_tui.runs.state.run import STATES, RunState
+from wmse_tui.runs.state.run import RunState
+from wmse_tui.runs.state.status import STATUSES
 from wmse_tui.runs.state.watch import view_run
 from wmse_tui.tui.widgets.monitor.header import Headline, bar, header_rows
 from wmse_tui.tui.widgets.monitor.line import fit
@@ -46,7 +47,7 @@ def test_a_completed_run_says_how_long_it_took(make_run: MakeRun) -> None:
 
 
 @pytest.mark.parametrize("width", [20, 40, 58, 78, 118, 198])
-@pytest.mark.parametrize("state", STATES)
+@pytest.mark.parametrize("state", STATUSES)
 def test_no_row_is_wider_than_its_room(make_run: MakeRun, state: str, width: int) -> None:
     view = view_run(make_run("a-run-with-quite-a-long-name-of-sixty-characters-for-a-change-1", state))
     word = Word("checkpoint: asked 12:00:00, waiting " * 5, "waiting")

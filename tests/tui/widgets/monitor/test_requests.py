@@ -8,7 +8,8 @@ from dataclasses import replace
 import pytest
 
 from wmse_tui.runs.log.events import Control
-from wmse_tui.runs.state.run import RunState, Status
+from wmse_tui.runs.state.run import RunState
+from wmse_tui.runs.state.status import Status
 from wmse_tui.tui.widgets.monitor.requests import Asked, Word, word_on, words_on
 
 ASKED = Asked("7", "stop_after_epoch", 1_772_366_400.0, attempt=1)

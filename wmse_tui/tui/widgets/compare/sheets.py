@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from wmse_tui.runs.state.run import Status
+from wmse_tui.runs.state.status import TONES
 from wmse_tui.runs.table.compare import Comparison, Difference, Group, Result, Spread
 from wmse_tui.runs.text.sanitize import safe, without_middle
 from wmse_tui.runs.text.units import duration, number
@@ -16,14 +16,6 @@ from wmse_tui.tui.widgets.compare.table import Entry, Sheet
 Marker = Callable[[int], str]
 _NAME = 24
 _VALUE = 14
-_STATES: Mapping[Status, str] = {
-    "completed": "good",
-    "running": "good",
-    "crashed": "bad",
-    "failed": "bad",
-    "diverged": "bad",
-    "stalled": "bad",
-}
 
 
 def results_sheet(comparison: Comparison, marker: Marker, problems: Mapping[str, str]) -> Sheet:
@@ -91,7 +83,7 @@ def _accuracies(result: Result) -> tuple[float | None, ...]:
 def _state(result: Result, problem: str) -> Entry:
     if problem:
         return Entry("unreadable", "bad")
-    return Entry(result.status, _STATES.get(result.status))
+    return Entry(result.status, TONES[result.status])
 
 
 def _option(difference: Difference) -> tuple[Entry, ...]:

@@ -28,7 +28,7 @@ _WIDEST = 48
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A cell: safe text, and a style: good, bad, muted, the number of a series, or None."""
+    """A cell: safe text, and a style: a `Tone`, the number of a series, or None."""
 
     text: str
     style: str | int | None = None
@@ -50,7 +50,9 @@ class SheetTable(RowsWidget, can_focus=True):
     COMPONENT_CLASSES: ClassVar[set[str]] = {
         "sheet--heading",
         "sheet--muted",
+        "sheet--info",
         "sheet--good",
+        "sheet--warning",
         "sheet--bad",
         "sheet--cursor",
     }

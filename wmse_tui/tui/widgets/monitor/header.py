@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from textual.app import ComposeResult
@@ -11,26 +12,20 @@ from textual.events import Resize
 
 from wmse_tui.runs.log.events import Evaluation
 from wmse_tui.runs.state.run import RunState
+from wmse_tui.runs.state.status import ENDED, RESUMABLE, TONES, Tone
 from wmse_tui.runs.text.messages import knn_sentence, linear_sentence, phase_sentence
 from wmse_tui.runs.text.sanitize import safe
 from wmse_tui.runs.text.units import duration, number, percent, rate
 from wmse_tui.tui.widgets.monitor.line import GAP, Line, fit
 from wmse_tui.tui.widgets.monitor.requests import Word
 
-STATE_STYLES = {
-    "running": "$success",
-    "completed": "$success",
-    "starting": "$primary",
-    "queued": "$primary",
-    "paused": "$warning",
-    "stopped": "$warning",
-    "stalled": "$warning",
-    "unknown": "$warning",
-    "failed": "$error",
-    "diverged": "$error",
-    "crashed": "$error",
+_TONES: Mapping[Tone, str] = {
+    "muted": "dim",
+    "info": "$primary",
+    "good": "$success",
+    "warning": "$warning",
+    "bad": "$error",
 }
-_ENDED = ("completed", "stopped", "failed", "diverged", "crashed")
 _COURSES = {"waiting": "$accent", "good": "$success", "bad": "$error"}
 _VERDICTS = {
     "rank falling": "$warning",
@@ -38,7 +33,6 @@ _VERDICTS = {
     "collapsed": "$error",
     "diverging": "$error",
 }
-_RESUMABLE = ("stopped", "crashed", "failed", "diverged")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,8 +94,8 @@ def header_rows(view: RunState, headline: Headline, width: int) -> tuple[Content
 
 
 def _identity(view: RunState, width: int) -> Content:
-    style = STATE_STYLES.get(view.status, "dim")
-    sign = "■" if view.status in _ENDED else "○" if view.status in ("new", "queued") else "●"
+    style = _TONES[TONES[view.status]]
+    sign = "■" if view.status in ENDED else "○" if view.status in ("new", "queued") else "●"
     attempt = f"attempt {view.attempt}" if view.attempt else ""
     device = safe(view.setup.device, 40) if view.setup is not None else ""
     title = safe(view.summary.title, 100)
@@ -154,10 +148,10 @@ def _accuracies(view: RunState, width: int) -> Content:
     last = view.evaluations[-1]
     when = "untrained" if last.step == 0 else f"epoch {last.epoch}"
     best = []
-    if view.best_knn is not None and view.best_knn.knn is not None:
-        best.append(f"{percent(view.best_knn.knn.top1)} at {view.best_knn.epoch}")
-    if view.best_linear is not None and view.best_linear.linear is not None:
-        best.append(f"{percent(view.best_linear.linear.top1)} at {view.best_linear.epoch}")
+    if view.best_knn is not None:
+        best.append(f"{percent(view.best_knn.knn_top1)} at {view.best_knn.epoch}")
+    if view.best_linear is not None:
+        best.append(f"{percent(view.best_linear.linear_top1)} at {view.best_linear.epoch}")
     parts = [_named(when, _short(last)), _named("best", ", ".join(best)) if best else Content("")]
     return fit(parts, width)
 
@@ -178,9 +172,9 @@ def _trouble(view: RunState, headline: Headline, width: int) -> Content:
         return Content.styled(f"reading its log: {headline.behind:.0%}", "$primary")
     parts = []
     if view.status_reason:
-        style = STATE_STYLES.get(view.status, "dim")
+        style = _TONES[TONES[view.status]]
         parts.append(Content.styled(safe(view.status_reason, 200), style))
-    if view.status in _RESUMABLE:
+    if view.status in RESUMABLE:
         parts.append(Content.styled("r resumes it", "dim"))
     elif view.status == "new":
         parts.append(Content.styled("it was never started; r starts it", "dim"))

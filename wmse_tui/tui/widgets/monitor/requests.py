@@ -8,6 +8,7 @@ from typing import Literal, TypeAlias
 
 from wmse_tui.runs.log.events import Control
 from wmse_tui.runs.state.run import RunState
+from wmse_tui.runs.state.status import WITHOUT_TRAINER
 from wmse_tui.runs.text.sanitize import safe
 from wmse_tui.runs.text.units import clock
 
@@ -21,15 +22,6 @@ NAMES = {
     "checkpoint": "checkpoint",
     "evaluate": "evaluate",
 }
-DEAF = (
-    "new",
-    "queued",
-    "stopped",
-    "diverged",
-    "failed",
-    "completed",
-    "crashed",
-)  # states in which nobody listens
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +57,12 @@ def word_on(asked: Asked, view: RunState) -> Word:
     name = NAMES.get(asked.command, asked.command)
     answer = answer_to(asked, view)
     if answer is None:
-        if view.status in DEAF:
+        if view.status in WITHOUT_TRAINER:
             return Word(f"{name}: asked {clock(asked.time)}; the run ended before it answered", "bad")
         return Word(f"{name}: asked {clock(asked.time)}, waiting", "waiting")
     why = f": {safe(answer.text, 160)}" if answer.text else ""
     came_true = asked.command == "pause" and view.status == "paused"
-    if answer.outcome == "accepted" and (came_true or view.status in DEAF):
+    if answer.outcome == "accepted" and (came_true or view.status in WITHOUT_TRAINER):
         return Word(f"{name}: accepted, and the run is {view.status}", "good")
     course: Course = {"done": "good", "accepted": "waiting"}.get(answer.outcome, "bad")  # type: ignore[assignment]
     return Word(f"{name}: {answer.outcome}{why}", course)

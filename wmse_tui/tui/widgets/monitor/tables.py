@@ -35,9 +35,9 @@ def _evaluation(one: Evaluation) -> str:
     cells = (
         str(one.epoch),
         str(one.step),
-        percent(one.knn.top1 if one.knn is not None else None),
-        percent(one.linear.top1 if one.linear is not None else None),
-        percent(one.linear.top5 if one.linear is not None else None),
+        percent(one.knn_top1),
+        percent(one.linear_top1),
+        percent(one.linear_top5),
         percent(one.raw_pixels),
         duration(one.seconds),
     )

@@ -21,13 +21,12 @@ from wmse_tui.runs.directory import RunDirectory, remove_run
 from wmse_tui.runs.errors import BadTag, RunsError
 from wmse_tui.runs.process.control import request
 from wmse_tui.runs.queue.status import cancel, go_first, hold, release
-from wmse_tui.runs.state.run import ENDED
+from wmse_tui.runs.state.status import ACTIVE, ENDED, IN_PROGRESS
 from wmse_tui.runs.table.index import RunRow
 from wmse_tui.runs.text.sanitize import safe
 from wmse_tui.runs.text.units import count
 
 Action = Literal["stop", "resume", "delete", "queue", "hold", "first"]
-_AT_WORK = ("starting", "running", "paused", "stalled")
 _NAMED = 4  # runs that a sentence names
 
 
@@ -56,11 +55,11 @@ def why_not(action: Action, digest: RunRow) -> str:
             return "it has completed, there is nothing left to do"
         case "resume" if state == "queued":
             return "it waits in the queue; put it first, or take it out with Stop"
-        case "resume" if state in ("starting", "running", "stalled"):
+        case "resume" if state in ACTIVE - {"paused"}:
             return f"it is {state} already"
         case "queue" if state == "completed":
             return "it has completed, there is nothing left to do"
-        case "queue" if state == "queued" or state in _AT_WORK:
+        case "queue" if state in IN_PROGRESS:
             return f"it is {state} already"
         case "hold" | "first" if state != "queued":
             return "it is not in the queue"
@@ -70,7 +69,7 @@ def why_not(action: Action, digest: RunRow) -> str:
             )
         case "delete" if state == "queued":
             return "it waits in the queue; take it out first, with Stop"
-        case "delete" if state in _AT_WORK:
+        case "delete" if state in ACTIVE:
             return f"it is {state}; stop it first"
     return ""
 

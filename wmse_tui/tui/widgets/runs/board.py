@@ -11,6 +11,7 @@ from textual.containers import Vertical
 from textual.message import Message
 from textual.widgets import Static
 
+from wmse_tui.runs.state.status import ACTIVE
 from wmse_tui.runs.table.index import RunRow
 from wmse_tui.runs.text.sanitize import safe
 from wmse_tui.runs.text.units import count
@@ -19,7 +20,6 @@ from wmse_tui.tui.widgets.runs.columns import BY_NAME
 from wmse_tui.tui.widgets.runs.detail import RunDetail
 from wmse_tui.tui.widgets.runs.finder import Finder
 from wmse_tui.tui.widgets.runs.listing import Listing, Order, by
-from wmse_tui.tui.widgets.runs.query import ACTIVE
 from wmse_tui.tui.widgets.runs.table import RunTable
 
 

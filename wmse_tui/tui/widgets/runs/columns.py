@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
+from wmse_tui.runs.state.status import TONES, Tone
 from wmse_tui.runs.table.index import RunRow
 from wmse_tui.runs.text.sanitize import safe, without_middle
 from wmse_tui.runs.text.units import number
@@ -13,16 +14,7 @@ from wmse_tui.tui.charts.spark import spark
 from wmse_tui.tui.widgets.runs.ages import age
 
 GAP = 1
-_STATES = {
-    "running": "good",
-    "completed": "plain",
-    "starting": "warning",
-    "paused": "warning",
-    "stalled": "warning",
-    "crashed": "bad",
-    "diverged": "bad",
-    "failed": "bad",
-}
+Role: TypeAlias = Tone | Literal["plain"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +22,7 @@ class Cell:
     """Text that is safe for a terminal, and the role that decides its colour."""
 
     text: str
-    role: str = "plain"  # plain, muted, good, warning, bad
+    role: Role = "plain"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +60,7 @@ class Column:
     right: bool = False
 
 
-def _text(value: Callable[[RunRow], str], role: str = "plain") -> Callable[[RunRow, Drawing], Cell]:
+def _text(value: Callable[[RunRow], str], role: Role = "plain") -> Callable[[RunRow, Drawing], Cell]:
     return lambda digest, drawing: Cell(safe(value(digest), drawing.width), role)
 
 
@@ -122,7 +114,7 @@ COLUMNS: tuple[Column, ...] = (
         most=9,
         rank=0,
         key=lambda d: (d.status, d.position),
-        cell=lambda d, _: Cell(_state(d), _STATES.get(d.status, "muted")),
+        cell=lambda d, _: Cell(_state(d), TONES[d.status]),
     ),
     Column(
         name="preset",

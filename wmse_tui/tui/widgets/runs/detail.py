@@ -7,11 +7,10 @@ from textual.containers import Vertical
 from textual.content import Content
 from textual.widgets import Static
 
+from wmse_tui.runs.state.status import TONES
 from wmse_tui.runs.table.index import RunRow
 from wmse_tui.runs.text.sanitize import safe
 from wmse_tui.runs.text.units import moment, number
-
-_BAD = ("crashed", "diverged", "failed")
 
 
 class RunDetail(Vertical):
@@ -45,7 +44,7 @@ def describe(digest: RunRow) -> list[Content]:
 
 
 def _title(digest: RunRow) -> Content:
-    style = "$error" if digest.status in _BAD else "$foreground 70%"
+    style = "$error" if TONES[digest.status] == "bad" else "$foreground 70%"
     state = digest.status if not digest.status_reason else f"{digest.status}: {digest.status_reason}"
     return Content.assemble(
         (safe(digest.title or digest.run_id, 100), "bold"), "  ", (safe(state, 160), style)

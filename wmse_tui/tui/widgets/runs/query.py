@@ -15,11 +15,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from wmse_tui.config.problems import did_you_mean
-from wmse_tui.runs.state.run import ENDED
+from wmse_tui.runs.state.status import ACTIVE, ENDED
 from wmse_tui.runs.table.index import RunRow
 from wmse_tui.runs.text.sanitize import safe
 
-ACTIVE = ("starting", "running", "paused", "stalled")
 _PART = re.compile(r'(?P<minus>-?)(?:(?P<field>[A-Za-z]+):)?(?P<value>"[^"]*"?|\S*)')
 
 

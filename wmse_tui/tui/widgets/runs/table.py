@@ -41,7 +41,7 @@ class RunTable(ScrollView, can_focus=True, inherit_bindings=False):
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {
         f"run-table--{role}"
-        for role in ("heading", "cursor", "marked", "plain", "muted", "good", "warning", "bad")
+        for role in ("heading", "cursor", "marked", "plain", "muted", "info", "good", "warning", "bad")
     }
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("down,j", "move(1)", "Down", show=False, id="runs-down", tooltip="The next run"),
