@@ -94,7 +94,7 @@ def test_a_row_that_wants_wider_embeddings_gets_the_least_that_will_do(table: Mo
     assert table.fitted(plain, ("projector.dim=32",)) == plain, "what was asked for stands"
 
 
-def test_rows_are_trained_written_down_and_not_repeated(tmp_path: Path) -> None:
+def test_rows_are_trained_recorded_and_not_repeated(tmp_path: Path) -> None:
     options = [part for option in TINY for part in ("--set", option)]
     command = [sys.executable, str(SCRIPT), "--epochs", "1", "--out", str(tmp_path), *options, "operator-zca"]
     environ = {**os.environ, "OMP_NUM_THREADS": "1", "XDG_DATA_HOME": str(tmp_path / "data")}
@@ -107,9 +107,9 @@ def test_rows_are_trained_written_down_and_not_repeated(tmp_path: Path) -> None:
     assert result["seconds"] > 0
     assert 0 <= result["knn_before"] <= 1
     assert 0 <= result["knn_after"] <= 1
-    assert result["verdict"] == "unknown", "one step is too few looks"
+    assert result["verdict"] == "unknown", "one step is too few samples"
     assert result["first_loss"] == result["last_loss"] > 0, "one epoch is the first and the last"
-    assert "1 rows; not as they must be: operator-zca (the loss does not fall" in done.stderr
+    assert "1 rows; not as expected: operator-zca (the loss does not fall" in done.stderr
     assert "| operator-zca | `method.name=w_mse` `method.operator=zca` |" in done.stdout
     (run,) = (tmp_path / "runs").iterdir()
     attempts = [
