@@ -163,9 +163,9 @@ def test_a_row_is_held_to_what_it_must_do(
     assert table.markdown([result]).endswith(f"| {lacking or 'yes'} |")
 
 
-def test_words_that_no_row_has_are_told(tmp_path: Path) -> None:
+def test_words_without_a_row_are_refused(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, str(SCRIPT), "nothing"], capture_output=True, text=True, check=False
     )
     assert done.returncode == 2
-    assert "no row is called nothing; --list tells all" in done.stderr
+    assert "no row is called nothing; --list prints all" in done.stderr
