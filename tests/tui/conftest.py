@@ -5,7 +5,7 @@
     still        the time stands at NOW and this machine is called gpu-a, for whatever tells states and ages
     make_run     make_run(name, state, ...) -> RunDirectory: a hand-made run with fixed times
     every_state  one run of each state, newest first: the dictionary state -> RunDirectory
-    make_app     make_app(run=None, own=False, trainer=None, beats=QUICK, **settings) -> WmseApp on runs_root
+    make_app     make_app(run=None, own=False, screen=None, trainer=None, rates=QUICK, **settings)
     standin      an executable that takes the interpreter's place in `launch_trainer`: trains nothing, obeys
     until        await until(pilot, condition): wait for what a thread brings; fails after twenty seconds
     screen_text  screen_text(app) -> str: what stands on the screen now, a line a row, without colours
@@ -58,6 +58,7 @@ from wmse_tui.runs.state.status import STATUSES
 from wmse_tui.tui.app import AppOptions, WmseApp
 from wmse_tui.tui.launching import Trainers
 from wmse_tui.tui.refresh import RefreshRates
+from wmse_tui.tui.screen_names import ScreenName
 from wmse_tui.tui.settings import Settings
 
 START = 1_772_366_400.0
@@ -67,7 +68,7 @@ NOW = START + 3 * 3600
 HERE = "gpu-a"
 """What `still` calls this machine; hand-made runs are of it unless said."""
 QUICK = RefreshRates("local", poll=0.02, text=0.02, charts=0.02, catalogue=0.04)
-"""Beats with which a test need not wait."""
+"""Refresh rates with which a test need not wait."""
 
 
 @pytest.fixture(autouse=True)
@@ -395,7 +396,8 @@ def make_app(runs_root: Path) -> Iterator[MakeApp]:
         run: RunDirectory | None = None,
         own: bool = False,
         trainer: Path | None = None,
-        beats: RefreshRates = QUICK,
+        screen: ScreenName | None = None,
+        rates: RefreshRates = QUICK,
         problems: tuple[str, ...] = (),
         **settings: Any,
     ) -> WmseApp:
@@ -405,22 +407,21 @@ def make_app(runs_root: Path) -> Iterator[MakeApp]:
                 runs_root=runs_root,
                 run=run,
                 own=own,
+                screen=screen,
                 settings=Settings.model_validate(values),
                 problems=problems,
-            )
+            ),
+            rates=rates,
+            trainers=Trainers(
+                runs_root, _never if trainer is None else functools.partial(launch_trainer, python=trainer)
+            ),
         )
-        app.beats = app.feed.beats = beats
-        app.trainers = Trainers(
-            runs_root, _never if trainer is None else functools.partial(launch_trainer, python=trainer)
-        )
-        if own and run is not None:
-            app.trainers.adopt(run)
         apps.append(app)
         return app
 
     yield make
     for app in apps:
-        for identity in app.trainers._processes:
+        for identity in app.services.trainers._processes:
             identity.kill()
             identity.wait()
 

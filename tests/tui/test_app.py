@@ -13,8 +13,9 @@ from textual.widgets import Button
 
 from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.process.control import pending
-from wmse_tui.tui.app import PLACES, WmseApp
+from wmse_tui.tui.app import WmseApp
 from wmse_tui.tui.feed import RunChanged
+from wmse_tui.tui.screen_names import SCREENS
 from wmse_tui.tui.screens.help import HelpScreen
 from wmse_tui.tui.screens.leave import LeaveScreen
 from wmse_tui.tui.themes import NAMES
@@ -27,7 +28,7 @@ pytestmark = pytest.mark.asyncio
 
 
 def toasts(app: WmseApp) -> list[str]:
-    return [notification.message for notification in app._notifications]
+    return [notification.message for notification in app.messages]
 
 
 async def test_without_runs_the_app_opens_where_one_begins(make_app: MakeApp) -> None:
@@ -48,7 +49,7 @@ async def test_with_runs_it_opens_on_their_list_and_with_one_on_that(
     app = make_app(run=run)
     async with app.run_test() as pilot:
         await pilot.pause()
-        assert (app.current_mode, app.monitored) == ("monitor", run)
+        assert (app.current_mode, app.services.selection.monitored) == ("monitor", run)
 
 
 async def test_number_keys_show_the_five_screens(
@@ -56,11 +57,11 @@ async def test_number_keys_show_the_five_screens(
 ) -> None:
     app = make_app()
     async with app.run_test() as pilot:
-        for key, place, title in PLACES:
+        for key, name, title in SCREENS:
             app.screen.set_focus(None)
             await pilot.press(key)
             await pilot.pause()
-            assert app.current_mode == place
+            assert app.current_mode == name
             assert title in screen_text(app).splitlines()[0]
 
 
@@ -107,7 +108,7 @@ async def test_a_frozen_display_is_told_nothing_until_it_goes_on(
         await pilot.press("space")
         await pilot.pause()
         assert "FROZEN" in screen_text(app)
-        app.feed.watch(run, Listener())  # type: ignore[arg-type]
+        app.services.feed.watch(run, Listener())  # type: ignore[arg-type]
         for _ in range(20):
             await pilot.pause(0.01)
         assert heard == []
@@ -303,7 +304,7 @@ async def test_in_ascii_mode_nothing_else_reaches_the_terminal(
     make_run("a")
     app = make_app(ascii=True)
     async with app.run_test(size=(120, 40)) as pilot:
-        for key, _, _ in PLACES:
+        for key, _, _ in SCREENS:
             app.screen.set_focus(None)
             await pilot.press(key)
             await pilot.pause(0.1)

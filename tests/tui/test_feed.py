@@ -147,7 +147,7 @@ def test_while_many_logs_are_read_the_list_is_told_now_and_then(
     for number in range(8):
         make_run(f"run-{number}")
     monkeypatch.setattr("wmse_tui.tui.feed._SLICE", 0.0)  # one log at a time
-    feed.beats = replace(feed.beats, text=60.0)
+    feed.rates = replace(feed.rates, text=60.0)
     listener = listen()
     feed.watch_list(listener)
     while listener.wait(max(1, len(listener.heard))).loading:

@@ -10,17 +10,18 @@ import gc
 import os
 import threading
 import time
+from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar
 
-from textual.app import App, SystemCommand
+from textual.app import SystemCommand
 from textual.binding import Binding, BindingType
 from textual.events import Event, Key
 from textual.filter import Monochrome, NoColor
-from textual.reactive import reactive
+from textual.notifications import Notification, Notify
 from textual.screen import Screen
 
 from wmse_tui.runs.directory import RunDirectory
@@ -30,7 +31,9 @@ from wmse_tui.tui.feed import Feed
 from wmse_tui.tui.glyphs import AsciiFilter, ascii_wanted
 from wmse_tui.tui.keystrokes import Keystrokes
 from wmse_tui.tui.launching import Trainers
-from wmse_tui.tui.refresh import choose_beats
+from wmse_tui.tui.refresh import RefreshRates, choose_beats
+from wmse_tui.tui.screen_names import SCREENS, ScreenName
+from wmse_tui.tui.services import Selection, Services, ServicesApp, Severity
 from wmse_tui.tui.settings import Settings
 from wmse_tui.tui.themes import NAMES, THEMES
 
@@ -43,15 +46,6 @@ if TYPE_CHECKING:
     from wmse_tui.tui.screens.paper import PaperScreen
     from wmse_tui.tui.screens.runs import RunsScreen
 
-Place = Literal["configure", "monitor", "runs", "compare", "paper"]
-PLACES: tuple[tuple[str, Place, str], ...] = (
-    ("1", "configure", "Configure"),
-    ("2", "monitor", "Monitor"),
-    ("3", "runs", "Runs"),
-    ("4", "compare", "Compare"),
-    ("5", "paper", "Paper"),
-)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AppOptions:
@@ -59,7 +53,8 @@ class AppOptions:
 
     Args:
         runs_root: the folder of run directories.
-        run: opened in Monitor; None: Configure where there are no runs, else the list of runs.
+        run: opened in Monitor.
+        screen: shown first where there is no `run`; None: Configure where there are no runs, else Runs.
         own: `run` was started by the command that opened the app, so leaving asks what becomes of it.
         settings: the user's.
         problems: sentences about settings that could not be used.
@@ -67,11 +62,13 @@ class AppOptions:
 
     runs_root: Path
     run: RunDirectory | None = None
+    screen: ScreenName | None = None
     own: bool = False
     settings: Settings = Settings()  # noqa: RUF009 (frozen)
     problems: tuple[str, ...] = ()
 
 
+_MESSAGES = 50
 _TRANSITION = 0.01  # seconds
 _TIDY_EVERY, _QUIET = 60.0, 5.0  # seconds
 
@@ -107,18 +104,17 @@ def _paper() -> PaperScreen:
     return PaperScreen()
 
 
-class WmseApp(App[int]):
+class WmseApp(ServicesApp):
     """The application.
+
+    Args:
+        options: what the app begins with.
+        rates: how often the screen may change; None: as the settings say.
+        trainers: starts trainers; None: the real ones.
 
     Attributes:
         settings: the user's settings.
-        beats: how often the screen may change.
-        ascii: only ASCII may be drawn.
-        feed: tells screens of runs and of the list of runs.
-        trainers: starts trainers, and knows which of them this app started.
-        marked: the runs that Compare shows.
-        monitored: the run that Monitor shows.
-        frozen: the display stands still; what is newer waits in the feed.
+        messages: the latest messages in the corner, the newest last.
     """
 
     CSS_PATH = "styles.tcss"
@@ -133,9 +129,9 @@ class WmseApp(App[int]):
     BINDINGS: ClassVar[list[BindingType]] = [
         *(
             Binding(
-                key, f"go('{place}')", title, show=False, id=f"go-{place}", tooltip=f"Show the {title} screen"
+                key, f"go('{name}')", title, show=False, id=f"go-{name}", tooltip=f"Show the {title} screen"
             )
-            for key, place, title in PLACES
+            for key, name, title in SCREENS
         ),
         Binding(
             "question_mark,f1", "help", "Help", key_display="?", id="help", tooltip="The keys of this screen"
@@ -166,22 +162,33 @@ class WmseApp(App[int]):
         ),
     ]
 
-    frozen: reactive[bool] = reactive(False)
-
-    def __init__(self, opening: AppOptions) -> None:
+    def __init__(
+        self, options: AppOptions, *, rates: RefreshRates | None = None, trainers: Trainers | None = None
+    ) -> None:
         super().__init__()
-        self.opening = opening
-        self.settings = opening.settings
-        self.beats = choose_beats(opening.settings.profile, os.environ)
-        self.ascii = ascii_wanted(opening.settings.ascii)
-        self.feed = Feed(opening.runs_root, self.beats)
-        self.trainers = Trainers(opening.runs_root)
-        self.marked: tuple[RunDirectory, ...] = ()
-        self.monitored: RunDirectory | None = opening.run
+        self.options = options
+        self.settings = options.settings
+        self.messages: deque[Notification] = deque(maxlen=_MESSAGES)
         self.crash_file: Path | None = None
         self._inspector: Inspector | None = None
-        if opening.own and opening.run is not None:
-            self.trainers.adopt(opening.run)
+        rates = rates or choose_beats(options.settings.profile, os.environ)
+        self.services = Services(
+            runs_root=options.runs_root,
+            rates=rates,
+            ascii=ascii_wanted(options.settings.ascii),
+            feed=Feed(options.runs_root, rates),
+            trainers=trainers or Trainers(options.runs_root),
+            selection=Selection(monitored=options.run),
+            notify=self.show_message,
+            inspector=self.start_inspector,
+            stop_inspector=self.stop_inspector,
+            show=self.action_go,
+            open_run=self.open_run,
+            open_compare=self.open_compare,
+            open_configure=self.open_configure,
+        )
+        if options.own and options.run is not None:
+            self.services.trainers.adopt(options.run)
         self._keystrokes = Keystrokes(self, super().on_event)
         self._last_key = 0.0
         for theme in THEMES:
@@ -190,20 +197,19 @@ class WmseApp(App[int]):
         if self.no_color and self.native_ansi_color:
             # Textual has chosen greys, which are colours to a terminal, before it knew of the theme.
             self._filters = [NoColor() if isinstance(f, Monochrome) else f for f in self._filters]
-        if self.ascii:
+        if self.services.ascii:
             self._filters.append(AsciiFilter())
         self.set_keymap(self.settings.keys)
 
-    @property
-    def inspector(self) -> Inspector:
-        """The process that answers what needs torch; started at the first question."""
+    def start_inspector(self) -> Inspector:
+        """The process that answers what needs torch; started by the first call."""
         if self._inspector is None:
             from wmse_tui.tui.inspector import Inspector
 
             self._inspector = Inspector()
         return self._inspector
 
-    def rest_inspector(self) -> None:
+    def stop_inspector(self) -> None:
         """Let the inspector end, with the memory it holds; the next question starts another."""
         inspector, self._inspector = self._inspector, None
         if inspector is not None:
@@ -219,10 +225,10 @@ class WmseApp(App[int]):
 
     async def on_mount(self) -> None:
         self.set_interval(_TIDY_EVERY, self._tidy)
-        self.feed.start()
-        await self.switch_mode(self._first_place())
-        for problem in self.opening.problems:
-            self.say(problem, severity="warning")
+        self.services.feed.start()
+        await self.switch_mode(self._first_screen())
+        for problem in self.options.problems:
+            self.show_message(problem, severity="warning")
         if self.settings.keys:
             self.run_worker(self._check_keys, thread=True, exit_on_error=False)
 
@@ -231,7 +237,7 @@ class WmseApp(App[int]):
 
         That while nobody types: a full collection keeps a key waiting.
         """
-        self.trainers.reap()
+        self.services.trainers.reap()
         if time.monotonic() - self._last_key > _QUIET:
             gc.collect()
 
@@ -239,50 +245,49 @@ class WmseApp(App[int]):
         from wmse_tui.tui.keys import known_ids, unknown_ids
 
         for problem in unknown_ids(self.settings.keys, known_ids()):
-            self.call_from_thread(self.say, problem, severity="warning")
+            self.call_from_thread(self.show_message, problem, severity="warning")
 
-    def _first_place(self) -> Place:
-        if self.opening.run is not None:
+    def _first_screen(self) -> ScreenName:
+        if self.options.run is not None:
             return "monitor"
+        if self.options.screen is not None:
+            return self.options.screen
         try:
-            some = next(self.opening.runs_root.iterdir(), None) is not None
+            some = next(self.options.runs_root.iterdir(), None) is not None
         except OSError:
             some = False
         return "runs" if some else "configure"
 
     def on_unmount(self) -> None:
-        self.feed.close()
+        self.services.feed.close()
         if self._inspector is not None:
             self._inspector.close()
 
-    def say(
-        self,
-        text: str,
-        *,
-        severity: Literal["information", "warning", "error"] = "information",
-        title: str = "",
-    ) -> None:
-        """A short message in the corner; `text` may come from anywhere."""
+    def show_message(self, text: str, *, severity: Severity = "information", title: str = "") -> None:
+        """Show a short message in the corner; `text` may come from anywhere."""
         self.notify(safe(text, 600), title=safe(title, 80), severity=severity, markup=False, timeout=8)
 
-    # Places
+    def on_notify(self, event: Notify) -> None:
+        self.messages.append(event.notification)
+
+    # Screens
 
     def delay_update(self, delay: float = _TRANSITION) -> None:
         """Draw nothing while a screen takes another's place; Textual's 0.05 s are most of a key's cost."""
         super().delay_update(min(delay, _TRANSITION))
 
-    async def action_go(self, place: Place) -> None:
+    async def action_go(self, name: ScreenName) -> None:
         """Show one of the five screens."""
-        await self.switch_mode(place)
+        await self.switch_mode(name)
 
     async def open_run(self, run: RunDirectory) -> None:
         """Show a run in Monitor."""
-        self.monitored = run
+        self.services.selection.monitored = run
         await self.switch_mode("monitor")
 
     async def open_compare(self, runs: Iterable[RunDirectory]) -> None:
         """Show runs side by side."""
-        self.marked = tuple(runs)
+        self.services.selection.marked = tuple(runs)
         await self.switch_mode("compare")
 
     async def open_configure(self, experiment: Experiment, preset: str = "") -> None:
@@ -300,7 +305,7 @@ class WmseApp(App[int]):
         self.frozen = not self.frozen
 
     def watch_frozen(self, frozen: bool) -> None:
-        self.feed.freeze(frozen)
+        self.services.feed.freeze(frozen)
 
     def action_next_theme(self) -> None:
         """Dark, light, the terminal's own colours, and around again."""
@@ -318,7 +323,7 @@ class WmseApp(App[int]):
         """Leave; with trainers of this app at work, ask what becomes of them first."""
         from wmse_tui.tui.screens.leave import LeaveScreen
 
-        active = self.trainers.active()
+        active = self.services.trainers.active()
         if not active:
             self.exit(0)
         elif not isinstance(self.screen, LeaveScreen):
@@ -326,8 +331,8 @@ class WmseApp(App[int]):
 
     def _left(self, answer: str | None) -> None:
         if answer == "stop":
-            for run in self.trainers.active():
-                self.trainers.ask_stop(run)
+            for run in self.services.trainers.active():
+                self.services.trainers.ask_stop(run)
         if answer in ("leave", "stop"):
             self.exit(0)
 

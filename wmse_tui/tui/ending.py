@@ -17,10 +17,9 @@ import threading
 import time
 from collections.abc import Callable
 from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from wmse_tui.tui.app import WmseApp
+from textual.app import App
 
 GRACE = 1.2
 """Seconds from a signal to the end, however stuck the terminal is."""
@@ -41,7 +40,7 @@ Handler = Callable[[int, FrameType | None], Any] | int | None
 class Ending:
     """A context around the run of an app; `signal` is what ended it, if that was a signal or a hang-up."""
 
-    def __init__(self, app: WmseApp) -> None:
+    def __init__(self, app: App[Any]) -> None:
         self.signal: int | None = None
         self._app = app
         self._handlers: dict[int, Handler] = {}

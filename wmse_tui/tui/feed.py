@@ -80,9 +80,9 @@ class _Watched:
 class Feed:
     """The thread and what it is asked to look at. Every method may be called from any thread."""
 
-    def __init__(self, root: Path, beats: RefreshRates) -> None:
+    def __init__(self, root: Path, rates: RefreshRates) -> None:
         self.root = root
-        self.beats = beats
+        self.rates = rates
         self._digests: RunIndex | None = None  # made when a list is first asked for
         self._guard = threading.Lock()
         self._watched: dict[Path, _Watched] = {}
@@ -162,9 +162,9 @@ class Feed:
         while not self._closed:
             busy = self._look_at_runs()
             busy = self._look_at_list() or busy
-            self._wake.wait(_BREATH if busy else self.beats.poll)
+            self._wake.wait(_BREATH if busy else self.rates.poll)
             self._wake.clear()
-            self._list_age += self.beats.poll
+            self._list_age += self.rates.poll
 
     def _look_at_runs(self) -> bool:
         with self._guard:
@@ -194,7 +194,7 @@ class Feed:
     def _look_at_list(self) -> bool:
         with self._guard:
             wanted = bool(self._list_listeners)
-            due = self._list_age >= self.beats.catalogue
+            due = self._list_age >= self.rates.catalogue
         if not wanted or not (due or (self._list is not None and self._list.loading)):
             return False
         self._list_age = 0.0
@@ -213,7 +213,7 @@ class Feed:
         told = None if known is None else (known.digests, known.loading, known.problem)
         if told != (digests, loading, problem) and not soon:
             self._list = CatalogueChanged(digests, loading, problem)
-            self._list_next = now + self.beats.text
+            self._list_next = now + self.rates.text
         if not self._frozen and self._list is not None:
             self._post(self._list_listeners, self._list, self._list)
         return loading > 0

@@ -11,8 +11,10 @@ from wmse_tui.config.problems import did_you_mean
 
 
 def known_ids() -> frozenset[str]:
-    """The ids of all bindings of the app, its screens and their widgets. Imports every screen."""
-    from wmse_tui.tui import app  # noqa: F401 (defines a subclass)
+    """The ids of all bindings of the app (imported by its caller), its screens and their widgets.
+
+    Imports every screen.
+    """
     from wmse_tui.tui.screens import compare, configure, monitor, paper, runs  # noqa: F401
 
     classes = [cls for cls in _subclasses(DOMNode) if cls.__module__.startswith("wmse_tui.")]

@@ -11,13 +11,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from textual.app import App
 from textual.events import Key
 from textual.message_pump import MessagePump
-
-if TYPE_CHECKING:
-    from wmse_tui.tui.app import WmseApp
 
 LONGEST = 0.4
 """Seconds that a key waits for the one before at most: something slow must not swallow the keyboard."""
@@ -26,7 +24,7 @@ LONGEST = 0.4
 class Keystrokes:
     """The queue of keys of an app; `deliver` is what Textual does with one."""
 
-    def __init__(self, app: WmseApp, deliver: Callable[[Key], Awaitable[None]]) -> None:
+    def __init__(self, app: App[Any], deliver: Callable[[Key], Awaitable[None]]) -> None:
         self._app = app
         self._deliver = deliver
         self._waiting: asyncio.Queue[Key] = asyncio.Queue()

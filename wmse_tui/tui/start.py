@@ -78,7 +78,7 @@ def open_app(
     except OSError:  # Textual's last words, to a terminal that is gone
         if ending.signal is None:
             raise
-    app.trainers.release()
+    app.services.trainers.release()
     if ending.signal is not None:
         let_go_of_the_lost()
         return 128 + ending.signal

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import functools
 import io
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -35,10 +36,10 @@ Until = Callable[..., Awaitable[None]]
 OnCompare = Callable[..., AbstractAsyncContextManager[tuple[WmseApp, Pilot[Any]]]]
 
 
-@pytest.fixture(autouse=True)
-def _begins_here(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def make_app(make_app: MakeApp) -> MakeApp:
     """The app begins with this screen; the tests of the others open theirs."""
-    monkeypatch.setattr(WmseApp, "_first_place", lambda _: "compare")
+    return functools.partial(make_app, screen="compare")
 
 
 @pytest.fixture
@@ -60,7 +61,7 @@ def on_compare(make_app: MakeApp, until: Until) -> OnCompare:
         runs: tuple[RunDirectory, ...], *, size: tuple[int, int] = (120, 40), **options: Any
     ) -> AsyncIterator[tuple[WmseApp, Pilot[Any]]]:
         app = make_app(**options)
-        app.marked = runs
+        app.services.selection.marked = runs
         async with app.run_test(size=size) as pilot:
             await pilot.pause()
             screen = app.screen
@@ -89,7 +90,7 @@ def look(app: WmseApp) -> str:
 
 
 def told(app: WmseApp) -> str:
-    return "\n".join(message.message for message in app._notifications)
+    return "\n".join(message.message for message in app.messages)
 
 
 # Which runs
@@ -147,12 +148,12 @@ async def test_more_than_eight_are_not_compared_and_it_says_so(
 ) -> None:
     runs = tuple(make_run(f"run-{n}", "new") for n in range(10))
     app = make_app()
-    app.marked = runs
+    app.services.selection.marked = runs
     async with app.run_test(size=(120, 40)) as pilot:
         await pilot.pause()
         await until(pilot, lambda: len(cells(app, "results")) == 8)
         assert "10 runs are marked; the first 8 are compared." in told(app)
-        assert app.marked == runs[:8]
+        assert app.services.selection.marked == runs[:8]
 
 
 async def test_a_run_is_dropped_and_stays_dropped(
@@ -162,7 +163,7 @@ async def test_a_run_is_dropped_and_stays_dropped(
         await pilot.press("j", "d")
         await until(pilot, lambda: len(cells(app, "results")) == 2)
         assert [row[0] for row in cells(app, "results")] == ["● first", "▲ other"]
-        assert app.marked == (three[0], three[2])
+        assert app.services.selection.marked == (three[0], three[2])
         await pilot.press("d", "d")
         await until(pilot, lambda: app.screen.query_one("#compare-empty").display)
 
@@ -176,9 +177,9 @@ async def test_dropping_from_another_table_first_shows_which_run_is_meant(
         assert app.focused.id == "options"
         await pilot.press("d")
         assert app.focused.id == "results"
-        assert len(app.marked) == 3
+        assert len(app.services.selection.marked) == 3
         await pilot.press("d")
-        assert len(app.marked) == 2
+        assert len(app.services.selection.marked) == 2
 
 
 async def test_enter_watches_the_run_at_the_cursor(
@@ -187,7 +188,7 @@ async def test_enter_watches_the_run_at_the_cursor(
     async with on_compare(three) as (app, pilot):
         await pilot.press("down", "enter")
         await until(pilot, lambda: app.current_mode == "monitor")
-        assert app.monitored == three[1]
+        assert app.services.selection.monitored == three[1]
 
 
 async def test_runs_are_chosen_from_the_list_and_a_ninth_is_refused(
@@ -205,7 +206,7 @@ async def test_runs_are_chosen_from_the_list_and_a_ninth_is_refused(
         assert "8 runs can be compared at once; take a mark away first." in screen_text(app)
         await pilot.press("g", "space", "G", "space", "enter")
         await until(pilot, lambda: len(cells(app, "results")) == 8)
-        assert app.marked == (*runs[1:8], runs[9])
+        assert app.services.selection.marked == (*runs[1:8], runs[9])
 
 
 async def test_choosing_can_be_cancelled(
@@ -215,7 +216,7 @@ async def test_choosing_can_be_cancelled(
         await pilot.press("o")
         await until(pilot, lambda: isinstance(app.screen, ChooseScreen))
         await pilot.press("space", "escape")
-        assert app.marked == three
+        assert app.services.selection.marked == three
 
 
 async def test_choosing_without_runs_says_so(make_app: MakeApp, until: Until) -> None:
@@ -341,9 +342,9 @@ async def test_a_screen_that_is_left_follows_nothing_and_goes_on_when_it_is_back
 ) -> None:
     async with on_compare(three) as (app, pilot):
         await pilot.press("1")
-        await until(pilot, lambda: not app.feed._watched)
+        await until(pilot, lambda: not app.services.feed._watched)
         await pilot.press("4")
-        await until(pilot, lambda: len(app.feed._watched) == 3)
+        await until(pilot, lambda: len(app.services.feed._watched) == 3)
         assert len(cells(app, "results")) == 3
 
 
@@ -465,7 +466,7 @@ async def test_a_place_that_cannot_be_written_is_a_sentence(
         await export(pilot, until, 0, tmp_path / "no" / "file")
         await until(pilot, lambda: "there is no folder" in told(app))
         await export(pilot, until, 0, Path("~nobody-of-that-name/file"))
-        await until(pilot, lambda: len(app._notifications) == 2)
+        await until(pilot, lambda: len(app.messages) == 2)
         assert app.is_running
 
 

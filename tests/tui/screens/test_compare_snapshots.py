@@ -31,9 +31,8 @@ def test_the_comparison_looks_as_it_did(
     look: str,
     size: tuple[int, int],
 ) -> None:
-    monkeypatch.setattr(WmseApp, "_first_place", lambda _: "compare")
-    app = make_app(**LOOKS[look])
-    app.marked = (
+    app = make_app(screen="compare", **LOOKS[look])
+    app.services.selection.marked = (
         make_run("w-mse-seed-0"),
         make_run("w-mse-seed-1", overrides=("seed=1",)),
         make_run("simclr", "stopped", overrides=("method={name: simclr}",)),

@@ -150,7 +150,7 @@ FIELDS, ABOUT, DIALOG = "#configure-fields", "#configure-about", ".dialog"
 
 def said(app: WmseApp) -> str:
     """The short messages in the corner."""
-    return "\n".join(message.message for message in app._notifications)
+    return "\n".join(message.message for message in app.messages)
 
 
 # Presets
@@ -364,10 +364,10 @@ async def test_without_runs_quickstart_is_chosen_and_one_key_launches_it(
         await pilot.press("ctrl+r")
         await until(pilot, lambda: on_top(app, MonitorScreen))
         (run,) = list_runs(runs_root)
-        assert app.monitored == run
+        assert app.services.selection.monitored == run
         assert summarise(run.config).preset == "quickstart"
         assert read_configuration(run).experiment == load_experiment(preset="quickstart")
-        assert app.trainers.active() == (run,)
+        assert app.services.trainers.active() == (run,)
 
 
 async def test_another_method_with_a_layer_is_launched_as_the_command_line_would(
@@ -438,7 +438,7 @@ async def test_a_detached_launch_stays_here_and_leaving_does_not_ask(
         await until(pilot, lambda: "mine is on its way" in said(app))
         assert on_top(app, ConfigureScreen)
         assert [run.id for run in list_runs(runs_root)] == ["mine"]
-        assert app.trainers.active() == ()
+        assert app.services.trainers.active() == ()
         assert screen.run_name == "", "the next run has another name"
         screen.run_name = "mine"
         await pilot.press("ctrl+r")
@@ -449,7 +449,7 @@ async def test_a_detached_launch_stays_here_and_leaving_does_not_ask(
         assert "there is a run named mine already" in text
         assert "-> choose another --name" in text
         await pilot.press("escape")
-        monkeypatch.setattr(app.trainers, "start", refuse)
+        monkeypatch.setattr(app.services.trainers, "start", refuse)
         await pilot.press("ctrl+r")
         await until(pilot, lambda: on_top(app, BusyScreen))
         await pilot.press("n")
@@ -708,7 +708,7 @@ async def test_the_real_inspector_describes_and_draws(make_app: MakeApp, until: 
         assert "4 checkpoints of 1.2 MB: 4.8 MB" in words_in(app, COST)
         await until(pilot, lambda: "▀" in screen.query_one(Picture).drawing.text, 120)
         assert "each row: an image of patterns, then 2 of its views" in words_in(app, VIEWS)
-        inspector = app.inspector
+        inspector = app.services.inspector()
         await pilot.press("3")
         await until(pilot, lambda: inspector._thread is None or not inspector._thread.is_alive())
 
@@ -772,8 +772,8 @@ async def test_a_screen_that_is_visited_first_after_a_change_of_theme_has_its_co
     make_app: MakeApp,
 ) -> None:
     app = make_app()
-    app.opening.runs_root.mkdir()
-    (app.opening.runs_root / "something").mkdir()
+    app.services.runs_root.mkdir()
+    (app.services.runs_root / "something").mkdir()
     async with app.run_test(size=SMALL) as pilot:
         assert app.current_mode == "runs"
         await pilot.press("ctrl+t", "1")

@@ -142,7 +142,7 @@ def test_cost_and_views(
             return len(asked)
 
         asks = SimpleNamespace(ask=ask, close=lambda: None)
-        screen.wmse._inspector = asks  # type: ignore[assignment]
+        screen.app._inspector = asks  # type: ignore[attr-defined]
         await pilot.press("v")
         await until(pilot, lambda: asked)
         screen.post_message(Inspected(1, "views", drawn))

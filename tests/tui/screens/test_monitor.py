@@ -73,8 +73,10 @@ def trained(make_app: MakeApp, until: Until, standin: Path, monkeypatch: pytest.
         *, size: tuple[int, int] = (80, 24), **options: Any
     ) -> AsyncIterator[tuple[WmseApp, Pilot[Any]]]:
         monkeypatch.setenv("STANDIN_STEP", "0.05")
-        app = make_app(trainer=standin, beats=RefreshRates("local", 0.05, 0.05, 0.5, 1.0), **options)
-        run = app.trainers.start(load_experiment(preset="quickstart"), preset="quickstart", name="mine")
+        app = make_app(trainer=standin, rates=RefreshRates("local", 0.05, 0.05, 0.5, 1.0), **options)
+        run = app.services.trainers.start(
+            load_experiment(preset="quickstart"), preset="quickstart", name="mine"
+        )
         async with app.run_test(size=size) as pilot:
             await app.open_run(run)
             await until(pilot, lambda: view_of(app).status == "running" and view_of(app).step > 0)
@@ -106,7 +108,7 @@ def seen(app: WmseApp) -> frozenset[str]:
 
 def told(app: WmseApp) -> str:
     """All messages in the corner."""
-    return "\n".join(f"{message.title}|{message.message}" for message in app._notifications)
+    return "\n".join(f"{message.title}|{message.message}" for message in app.messages)
 
 
 def lines(app: WmseApp, pane: str) -> list[str]:
@@ -371,7 +373,7 @@ async def test_the_runs_that_are_marked_for_comparison_are_offered_first(
 ) -> None:
     run, other = make_run("small"), make_run("other")
     async with on_run(run) as (app, pilot):
-        app.marked = (run, other)
+        app.services.selection.marked = (run, other)
         await pilot.press("o")
         await until(pilot, lambda: isinstance(app.screen, OverlayScreen))
         await pilot.press("enter")
@@ -539,19 +541,19 @@ async def test_a_hidden_screen_looks_at_nothing_and_looks_again_when_it_is_back(
 ) -> None:
     run, other = make_run("small", "running"), make_run("other", "running")
     async with on_run(run) as (app, pilot):
-        app.marked = (other,)
+        app.services.selection.marked = (other,)
         await pilot.press("o")
         await until(pilot, lambda: isinstance(app.screen, OverlayScreen))
         await pilot.press("enter")
-        await until(pilot, lambda: len(app.feed._watched) == 2)
+        await until(pilot, lambda: len(app.services.feed._watched) == 2)
         await pilot.press("3")
-        await until(pilot, lambda: not app.feed._watched)
+        await until(pilot, lambda: not app.services.feed._watched)
         append(run, Steps(first=11, loss=(0.125,), lr=(0.001,)))
         await pilot.press("2")
         await until(pilot, lambda: "loss 0.125" in head(app))
-        assert len(app.feed._watched) == 2
+        assert len(app.services.feed._watched) == 2
         await pilot.press("question_mark")
-        assert len(app.feed._watched) == 2
+        assert len(app.services.feed._watched) == 2
 
 
 # What is asked of the trainer
@@ -624,7 +626,7 @@ async def test_a_stopped_run_is_resumed_as_ones_own(
         await pilot.press("r")
         await until(pilot, lambda: view_of(app).status == "running" and view_of(app).attempt == 2)
         assert "small is starting again." in told(app)
-        assert app.trainers.active() == (run,)
+        assert app.services.trainers.active() == (run,)
 
 
 async def test_a_run_whose_end_is_not_on_the_screen_yet_is_resumed(
@@ -748,7 +750,7 @@ async def test_brackets_go_through_the_list_of_runs(on_run: OnRun, make_run: Mak
     async with on_run(runs["middle"]) as (app, pilot):
         await pilot.press("right_square_bracket")
         await until(pilot, lambda: head(app).startswith("old   ■ completed"))
-        assert app.monitored == runs["old"]
+        assert app.services.selection.monitored == runs["old"]
         await pilot.press("right_square_bracket")
         await until(pilot, lambda: "This is the oldest run." in told(app))
         await pilot.press("left_square_bracket")
@@ -757,7 +759,7 @@ async def test_brackets_go_through_the_list_of_runs(on_run: OnRun, make_run: Mak
         await until(pilot, lambda: head(app).startswith("new   ■ completed"))
         await pilot.press("left_square_bracket")
         await until(pilot, lambda: "This is the newest run." in told(app))
-        assert list(app.feed._watched) == [runs["new"].path]
+        assert list(app.services.feed._watched) == [runs["new"].path]
 
 
 async def test_another_run_is_shown_from_scratch(
@@ -800,4 +802,4 @@ async def test_without_a_chosen_run_enter_watches_the_newest(
         await until(pilot, lambda: "Enter watches the newest of 2 runs: newest." in screen_text(app))
         await pilot.press("enter")
         await until(pilot, lambda: head(app).startswith("newest   ■ completed"))
-        assert app.monitored == newest
+        assert app.services.selection.monitored == newest

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
@@ -34,10 +35,10 @@ WHOLE = ("schedule.epochs=1000",)
 LAST = published_table(shipped_recipes(), ()).rows[-1]
 
 
-@pytest.fixture(autouse=True)
-def _begins_here(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def make_app(make_app: MakeApp) -> MakeApp:
     """The app begins with this screen; the tests of the others open theirs."""
-    monkeypatch.setattr(WmseApp, "_first_place", lambda _: "paper")
+    return functools.partial(make_app, screen="paper")
 
 
 @pytest.fixture
@@ -91,7 +92,7 @@ def about(app: WmseApp) -> str:
 
 
 def told(app: WmseApp) -> str:
-    return "\n".join(message.message for message in app._notifications)
+    return "\n".join(message.message for message in app.messages)
 
 
 def asked(app: WmseApp) -> str:
@@ -244,7 +245,7 @@ async def test_the_best_own_run_is_shown_in_monitor(
     async with on_paper(runs=2) as (app, pilot):
         await pilot.press("m")
         await until(pilot, lambda: app.current_mode == "monitor")
-        assert app.monitored == best
+        assert app.services.selection.monitored == best
 
 
 async def test_without_a_completed_run_monitor_shows_the_unfinished_one(
@@ -253,7 +254,7 @@ async def test_without_a_completed_run_monitor_shows_the_unfinished_one(
     going = recipe_run("going", "stopped")
     async with on_paper(runs=1) as (app, pilot):
         await pilot.press("m")
-        await until(pilot, lambda: app.monitored == going)
+        await until(pilot, lambda: app.services.selection.monitored == going)
 
 
 async def test_without_any_run_it_says_how_to_get_one(on_paper: OnPaper) -> None:
@@ -269,7 +270,7 @@ async def test_own_runs_are_compared(
     async with on_paper(runs=2) as (app, pilot):
         await pilot.press("o")
         await until(pilot, lambda: app.current_mode == "compare")
-        assert set(app.marked) == runs
+        assert set(app.services.selection.marked) == runs
 
 
 async def test_a_recipe_is_opened_in_configure(
@@ -333,11 +334,11 @@ async def test_a_launched_recipe_is_that_of_the_preset_with_the_next_seed(
         await pilot.press("y")
         await until(pilot, lambda: app.current_mode == "monitor")
         run = next(run for run in started(runs_root) if run.id != "one")
-        assert app.monitored == run
+        assert app.services.selection.monitored == run
         text = run.config.read_text()
         assert text.startswith("# preset: cifar10\n")
         assert parse_experiment(text, "config.yaml").seed == 1
-        assert app.trainers._own.keys() == {run.path}
+        assert app.services.trainers._own.keys() == {run.path}
 
 
 async def test_what_keeps_a_launch_from_starting_is_told(
@@ -369,8 +370,8 @@ async def test_a_recipe_whose_images_are_missing_is_not_launched(on_paper: OnPap
 
 async def test_a_screen_that_is_left_hears_of_no_run(on_paper: OnPaper, until: Until) -> None:
     async with on_paper() as (app, pilot):
-        assert len(app.feed._list_listeners) == 1
+        assert len(app.services.feed._list_listeners) == 1
         await pilot.press("4")
-        await until(pilot, lambda: not app.feed._list_listeners)
+        await until(pilot, lambda: not app.services.feed._list_listeners)
         await pilot.press("5")
-        await until(pilot, lambda: len(app.feed._list_listeners) == 1)
+        await until(pilot, lambda: len(app.services.feed._list_listeners) == 1)

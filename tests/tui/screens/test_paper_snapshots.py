@@ -33,12 +33,11 @@ def test_the_table_looks_as_it_did(
     look: str,
     size: tuple[int, int],
 ) -> None:
-    monkeypatch.setattr(WmseApp, "_first_place", lambda _: "paper")
     make_run("stl10-a", preset="stl10", overrides=("schedule.epochs=2000",))
     make_run("stl10-b", "stopped", preset="stl10", overrides=("schedule.epochs=2000", "seed=1"))
     make_run("stl10-short", preset="stl10", overrides=("schedule.epochs=200", "optimizer.lr=1e-3"))
     make_run("byol", "stopped", preset="cifar10-byol", overrides=WHOLE)
-    app = make_app(**LOOKS[look])
+    app = make_app(screen="paper", **LOOKS[look])
 
     async def fill(pilot: Pilot[Any]) -> None:
         await pilot.pause()

@@ -81,7 +81,7 @@ def shown(app: WmseApp) -> list[str]:
 
 def told(app: WmseApp) -> str:
     """All messages in the corner."""
-    return "\n".join(f"{message.title}|{message.message}" for message in app._notifications)
+    return "\n".join(f"{message.title}|{message.message}" for message in app.messages)
 
 
 # The list
@@ -180,7 +180,7 @@ async def test_reading_many_logs_is_told_and_keys_are_answered_meanwhile(
     async with on_runs("old") as (app, pilot):
         screen = app.screen
         digests = screen.query_one(RunTable)._listing.digests
-        app.feed.unwatch_list(screen)
+        app.services.feed.unwatch_list(screen)
         screen.post_message(CatalogueChanged(digests, 9))
         await pilot.press("j")
         assert "reading 3 of 12 runs" in screen_text(app)
@@ -390,7 +390,7 @@ async def test_a_stopped_run_is_resumed_and_stopped_again(
         await pilot.press("r")
         await until(pilot, lambda: "Resumed: mine" in told(app))
         await until(pilot, lambda: view_run(run).status == "running" and view_run(run).step > 10)
-        assert [own.id for own in app.trainers.active()] == ["mine"]
+        assert [own.id for own in app.services.trainers.active()] == ["mine"]
         await until(pilot, lambda: state(app) == "running")
         await pilot.press("r")
         assert "Not resumed|mine: it is running already" in told(app)
@@ -530,7 +530,7 @@ async def test_a_tick_without_news_draws_nothing(
         screen = app.screen
         assert isinstance(screen, RunsScreen)
         digests = screen.query_one(RunTable)._listing.digests
-        app.feed.unwatch_list(screen)
+        app.services.feed.unwatch_list(screen)
         drawn: list[Any] = []
         for widget in screen.walk_children():
             monkeypatch.setattr(widget, "refresh", lambda *regions, **_: drawn.append(regions))
@@ -546,7 +546,7 @@ async def test_only_changed_cells_are_drawn(
     async with on_runs("old") as (app, pilot):
         await pilot.pause()
         table = app.screen.query_one(RunTable)
-        app.feed.unwatch_list(app.screen)
+        app.services.feed.unwatch_list(app.screen)
         drawn: list[Region] = []
         refresh = table.refresh
 
@@ -592,33 +592,35 @@ async def test_the_list_stands_still_under_a_question(
     async with on_runs("old") as (app, pilot):
         await pilot.press("question_mark")
         make_run("newest", "running")
-        await until(pilot, lambda: len(app.feed._list.digests) == 4 if app.feed._list else False)
+        await until(
+            pilot, lambda: len(app.services.feed._list.digests) == 4 if app.services.feed._list else False
+        )
         assert len(app.screen_stack[0].query_one(RunTable)._listing.rows) == 3
         await pilot.press("escape")
         await until(pilot, lambda: len(shown(app)) == 4)
         await pilot.press("space", "question_mark", "escape")
-        assert app.feed._frozen
+        assert app.services.feed._frozen
 
 
 async def test_a_list_nobody_looks_at_is_not_kept_up(on_runs: OnRuns, three: dict[str, RunDirectory]) -> None:
     async with on_runs("old") as (app, pilot):
         screen = app.screen
-        assert screen in app.feed._list_listeners
+        assert screen in app.services.feed._list_listeners
         await pilot.press("question_mark")
-        assert screen in app.feed._list_listeners
+        assert screen in app.services.feed._list_listeners
         await pilot.press("escape", "4")
         await pilot.pause()
-        assert screen not in app.feed._list_listeners
+        assert screen not in app.services.feed._list_listeners
         await pilot.press("3")
         await pilot.pause()
-        assert screen in app.feed._list_listeners
+        assert screen in app.services.feed._list_listeners
 
 
 async def test_a_thousand_runs_answer_a_key_with_two_rows(
     on_runs: OnRuns, three: dict[str, RunDirectory], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with on_runs("old") as (app, pilot):
-        app.feed.unwatch_list(app.screen)
+        app.services.feed.unwatch_list(app.screen)
         digests = tuple(RunRow(run_id=f"run-{n}", path=f"/runs/{n}", status="completed") for n in range(1000))
         app.screen.post_message(CatalogueChanged(digests, 0))
         await pilot.pause()

@@ -7,7 +7,7 @@ are told to the stylesheet as classes: `-narrow` under 100 columns, `-wide` from
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, TypeVar, cast
+from typing import ClassVar, TypeVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -15,11 +15,10 @@ from textual.containers import Vertical
 from textual.content import Content
 from textual.events import Resize, ScreenResume
 from textual.screen import ModalScreen, Screen
-from textual.widget import Widget
 from textual.widgets import Footer, Static
 
-if TYPE_CHECKING:
-    from wmse_tui.tui.app import WmseApp
+from wmse_tui.tui.screen_names import SCREENS
+from wmse_tui.tui.services import Services, app_of, services_of
 
 SMALLEST = (60, 18)
 Answer = TypeVar("Answer")
@@ -34,16 +33,14 @@ class TopBar(Static):
 
     def refresh_bar(self) -> None:
         """Draw again."""
-        from wmse_tui.tui.app import PLACES
-
-        app = cast("WmseApp", self.app)
+        app = app_of(self)
         here = app.current_mode
-        narrow = self.app.size.width < 76
+        narrow = app.size.width < 76
         parts: list[Content] = [Content.styled(" wmse-tui ", "bold $primary")]
-        for key, place, title in PLACES:
-            shown = f" {key} {title} " if not narrow or place == here else f" {key} "
-            style = "bold reverse" if place == here else "$foreground-muted"
-            parts.append(Content.from_markup(f"[@click=app.go('{place}')]{shown}[/]").stylize(style))
+        for key, name, title in SCREENS:
+            shown = f" {key} {title} " if not narrow or name == here else f" {key} "
+            style = "bold reverse" if name == here else "$foreground-muted"
+            parts.append(Content.from_markup(f"[@click=app.go('{name}')]{shown}[/]").stylize(style))
         if app.frozen:
             parts.append(Content.styled(" FROZEN ", "bold reverse $warning"))
         self.update(Content("").join(parts))
@@ -91,9 +88,18 @@ class AppScreen(Screen[None]):
         self._styled_for: frozenset[str] | None = None
 
     @property
-    def wmse(self) -> WmseApp:
-        """The app, as what it is."""
-        return cast("WmseApp", self.app)
+    def services(self) -> Services:
+        """What the app provides."""
+        return services_of(self)
+
+    @property
+    def frozen(self) -> bool:
+        """Whether the display is frozen."""
+        return app_of(self).frozen
+
+    @frozen.setter
+    def frozen(self, frozen: bool) -> None:
+        app_of(self).frozen = frozen
 
     def compose(self) -> ComposeResult:
         yield TopBar(id="topbar")
@@ -107,7 +113,7 @@ class AppScreen(Screen[None]):
         yield from ()
 
     def on_mount(self) -> None:
-        self.set_class(self.wmse.ascii, "-ascii")
+        self.set_class(self.services.ascii, "-ascii")
 
     def on_resize(self, event: Resize) -> None:
         small = event.size.width < SMALLEST[0] or event.size.height < SMALLEST[1]
@@ -118,12 +124,12 @@ class AppScreen(Screen[None]):
                 f"At least {SMALLEST[0]} x {SMALLEST[1]} is needed, 80 x 24 is comfortable.\nq leaves."
             )
 
-    def action_copy_or_leave(self) -> None:
+    async def action_copy_or_leave(self) -> None:
         """Copy what is selected; leave the app where nothing is."""
         if self.get_selected_text():
             self.action_copy_text()
         else:
-            self.wmse.action_leave()
+            await self.run_action("app.leave")
 
     def _on_screen_resume(self, event: ScreenResume) -> None:
         # Textual works out every style of a screen anew each time it is shown: most of what going to another
@@ -132,14 +138,14 @@ class AppScreen(Screen[None]):
         states = frozenset((*self.app.classes, *(f":{state}" for state in self.app.get_pseudo_classes())))
         event.refresh_styles = event.refresh_styles and states != self._styled_for
         self._styled_for = states
-        self.wmse.feed.freeze(self.wmse.frozen)
+        self.services.feed.freeze(self.frozen)
         self.query_one(TopBar).refresh_bar()
 
     def on_screen_suspend(self) -> None:
         if (
             self in self.app.screen_stack
         ):  # under a question: every change beneath it would send the whole screen
-            self.wmse.feed.freeze(True)
+            self.services.feed.freeze(True)
 
 
 class Dialog(ModalScreen[Answer]):
@@ -148,18 +154,4 @@ class Dialog(ModalScreen[Answer]):
     BINDINGS = [("escape", "dismiss(None)", "Cancel")]  # noqa: RUF012 (textual's type)
 
     def on_mount(self) -> None:
-        self.set_class(cast("WmseApp", self.app).ascii, "-ascii")
-
-
-class Panel(Vertical):
-    """A bordered part of a screen with a title in its border."""
-
-    def __init__(
-        self,
-        *children: Widget,
-        title: str = "",
-        id: str | None = None,  # noqa: A002 (textual's name)
-        classes: str | None = None,
-    ) -> None:
-        super().__init__(*children, id=id, classes=classes)
-        self.border_title = Content(title)
+        self.set_class(services_of(self).ascii, "-ascii")

@@ -23,11 +23,11 @@ from wmse_tui.runs.table.recipe import Configuration, read_configuration
 from wmse_tui.runs.text.sanitize import safe
 from wmse_tui.tui.charts.style import chart_style
 from wmse_tui.tui.feed import RunChanged, RunUnreadable
-from wmse_tui.tui.screens.base import Panel
 from wmse_tui.tui.screens.compare_export import ExportingScreen
 from wmse_tui.tui.widgets.compare.chart import OverlaidCurves
 from wmse_tui.tui.widgets.compare.sheets import differences_sheet, repetitions_sheet, results_sheet
 from wmse_tui.tui.widgets.compare.table import SheetTable
+from wmse_tui.tui.widgets.panel import Panel
 
 TABLES = ("results", "options", "seeds")
 _EMPTY = f"""\
@@ -130,18 +130,19 @@ with an eye on the test images."""
         self._show_table(0)
 
     def on_screen_resume(self) -> None:
-        if len(self.wmse.marked) > MOST:
-            self.wmse.say(
-                f"{len(self.wmse.marked)} runs are marked; the first {MOST} are compared.", severity="warning"
+        if len(self.services.selection.marked) > MOST:
+            self.services.notify(
+                f"{len(self.services.selection.marked)} runs are marked; the first {MOST} are compared.",
+                severity="warning",
             )
-            self.wmse.marked = self.wmse.marked[:MOST]
-        self._take(self.wmse.marked)
+            self.services.selection.marked = self.services.selection.marked[:MOST]
+        self._take(self.services.selection.marked)
 
     def on_screen_suspend(self) -> None:
         if self in self.app.screen_stack:
             return  # a question is asked on top
         for run in self._runs:
-            self.wmse.feed.unwatch(run, self)
+            self.services.feed.unwatch(run, self)
         self._runs = ()
 
     # Which runs, and what is known of them
@@ -149,14 +150,14 @@ with an eye on the test images."""
     def _take(self, runs: tuple[RunDirectory, ...]) -> None:
         """Compare `runs`: follow those that are new here, forget those that are gone."""
         before, self._runs = self._runs, runs
-        self.wmse.marked = runs
+        self.services.selection.marked = runs
         for run in before:
             if run not in runs:
-                self.wmse.feed.unwatch(run, self)
+                self.services.feed.unwatch(run, self)
                 self._views.pop(run.path, None)
         for run in runs:
             if run not in before:
-                self.wmse.feed.watch(run, self)
+                self.services.feed.watch(run, self)
         unread = tuple(run for run in runs if run.path not in self._configurations)
         if unread:
             self.run_worker(partial(self._read_configurations, unread), thread=True, exit_on_error=False)
@@ -182,8 +183,8 @@ with an eye on the test images."""
         if first:
             self._draw()
         else:
-            self._soon("tables", self.wmse.beats.text, self._draw_tables)
-            self._soon("chart", self.wmse.beats.charts, self._draw_chart)
+            self._soon("tables", self.services.rates.text, self._draw_tables)
+            self._soon("chart", self.services.rates.charts, self._draw_chart)
 
     def on_run_unreadable(self, event: RunUnreadable) -> None:
         if event.run in self._runs:
@@ -286,7 +287,7 @@ with an eye on the test images."""
         """Watch the run at the cursor in Monitor."""
         run = self._at_cursor()
         if run is not None:
-            await self.wmse.open_run(run)
+            await self.services.open_run(run)
 
     def action_choose(self) -> None:
         """Choose which runs are compared."""
@@ -294,7 +295,7 @@ with an eye on the test images."""
 
     def _list(self) -> None:
         try:
-            self.post_message(self.Listed(list_runs(self.wmse.feed.root)))
+            self.post_message(self.Listed(list_runs(self.services.feed.root)))
         except RunsError as error:
             self.post_message(self.Listed((), str(error)))
 
@@ -302,9 +303,9 @@ with an eye on the test images."""
         from wmse_tui.tui.widgets.compare.choose import ChooseScreen
 
         if event.problem:
-            self.wmse.say(event.problem, severity="error")
+            self.services.notify(event.problem, severity="error")
         elif not event.runs and not self._runs:
-            self.wmse.say("There are no runs yet. Configure (1) launches one.")
+            self.services.notify("There are no runs yet. Configure (1) launches one.")
         elif not isinstance(self.app.screen, ChooseScreen):
             self.app.push_screen(ChooseScreen(event.runs, self._runs), self._chosen)
 

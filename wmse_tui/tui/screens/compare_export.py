@@ -44,7 +44,7 @@ class ExportingScreen(AppScreen):
         if self._runs:
             self.app.push_screen(ExportScreen(safe(str(Path.cwd()), 60)), self._export)
         else:
-            self.wmse.say("There is nothing to export: no run is compared.")
+            self.services.notify("There is nothing to export: no run is compared.")
 
     def _export(self, wanted: Wanted | None) -> None:
         if wanted is None:
@@ -80,7 +80,7 @@ class ExportingScreen(AppScreen):
 
     def on_exporting_screen_written(self, event: Written) -> None:
         if event.again is None:
-            self.wmse.say(event.text, severity="information" if event.done else "error")
+            self.services.notify(event.text, severity="information" if event.done else "error")
             return
         again = event.again
         question = ConfirmScreen(

@@ -14,7 +14,6 @@ from textual.widgets import Static
 
 from wmse_tui.config.fields import group_of, groups
 from wmse_tui.runs.text.sanitize import safe
-from wmse_tui.tui.screens.base import Panel
 from wmse_tui.tui.widgets.configure import wording
 from wmse_tui.tui.widgets.configure.answers import AnsweredScreen
 from wmse_tui.tui.widgets.configure.cost import TITLE
@@ -26,6 +25,7 @@ from wmse_tui.tui.widgets.configure.sections import CHECK, TITLES, VIEWS, Sectio
 from wmse_tui.tui.widgets.configure.views import ViewsPanel
 from wmse_tui.tui.widgets.form.form import Form
 from wmse_tui.tui.widgets.form.row import FieldRow
+from wmse_tui.tui.widgets.panel import Panel
 
 if TYPE_CHECKING:
     from wmse_tui.config.schema import Experiment
@@ -235,7 +235,7 @@ numbers digits are typed, so press escape before the number of another screen.
         form = self.query_one(Form)
         row = form.rows.get(form.current)
         if row is None:
-            self.wmse.say("go to a field first")
+            self.services.notify("go to a field first")
             return
         row.end_editing()
         if self.bench.reset(form.current):
@@ -263,7 +263,7 @@ numbers digits are typed, so press escape before the number of another screen.
         paths = [problem.path for problem in draft.problems] if draft is not None else []
         paths = paths or [advice.path for advice in self.remarks() if advice.level == "warning"]
         if not paths:
-            self.wmse.say("nothing is wrong")
+            self.services.notify("nothing is wrong")
             return
         self._problem = (self._problem + 1) % len(paths)
         self.go_to(paths[self._problem])

@@ -129,7 +129,7 @@ class MonitorScreen(RunActions):
             yield self._panels
 
     def on_mount(self) -> None:
-        self._ticker = self.set_interval(2 * self.wmse.beats.text, self._tick, pause=True)
+        self._ticker = self.set_interval(2 * self.services.rates.text, self._tick, pause=True)
 
     # Which run, and how it comes here
 
@@ -143,7 +143,7 @@ class MonitorScreen(RunActions):
 
     def on_screen_resume(self) -> None:
         """Look again, at whatever run it is now."""
-        wanted = self.wmse.monitored
+        wanted = self.services.selection.monitored
         if wanted is None:
             self._tell_empty()
         elif wanted != self._run:
@@ -154,11 +154,11 @@ class MonitorScreen(RunActions):
 
     def on_screen_suspend(self) -> None:
         """Hidden: look at nothing more, unless it is a question that lies over this screen."""
-        if self.wmse.current_mode == "monitor":
+        if self.app.current_mode == "monitor":
             return
         for run in (self._run, *self._beside):
             if run is not None:
-                self.wmse.feed.unwatch(run, self)
+                self.services.feed.unwatch(run, self)
         if self._timer is not None:
             self._timer.stop()
             self._timer = None
@@ -168,9 +168,9 @@ class MonitorScreen(RunActions):
     def show_run(self, run: RunDirectory) -> None:
         """Show `run` from now on."""
         if self._run is not None and self._run not in self._beside:
-            self.wmse.feed.unwatch(self._run, self)
-        self.wmse.monitored = self._run = run
-        self.wmse.frozen = False
+            self.services.feed.unwatch(self._run, self)
+        self.services.selection.monitored = self._run = run
+        self.frozen = False
         self._beside.pop(run, None)
         self._behind, self._unreadable = None, ""
         self._view = RunState(run_id=run.id, path=str(run.path))
@@ -188,7 +188,7 @@ class MonitorScreen(RunActions):
     def _watch(self) -> None:
         for run in (self._run, *self._beside):
             if run is not None:
-                self.wmse.feed.watch(run, self)
+                self.services.feed.watch(run, self)
 
     def on_run_changed(self, message: RunChanged) -> None:
         """The run as it is now, or one that is drawn beside it."""
@@ -219,7 +219,7 @@ class MonitorScreen(RunActions):
 
     def _draw_due(self) -> None:
         """Draw what has changed if it is time, and else when it is."""
-        now, beats = time.monotonic(), self.wmse.beats
+        now, beats = time.monotonic(), self.services.rates
         if self._text_due and self._text_at + beats.text - now <= _AT_ONCE:
             self._draw_text()
         if self._charts_due and self._charts_at + beats.charts - now <= _AT_ONCE:
@@ -231,12 +231,12 @@ class MonitorScreen(RunActions):
 
     def _wake(self) -> None:
         self._timer = None
-        if not self.wmse.frozen:
+        if not self.frozen:
             self._draw_due()
 
     def _tick(self) -> None:
         """What a trainer prints is in no event, and some of it comes after the last one."""
-        if self._readers is not None and not self.wmse.frozen:
+        if self._readers is not None and not self.frozen:
             self._readers.read_lines()
 
     def _tell_ticker(self) -> None:
@@ -316,10 +316,10 @@ class MonitorScreen(RunActions):
     def action_overlay(self) -> None:
         """Choose which runs are drawn beside this one."""
         if self._chosen() is not None:
-            marked = tuple(run for run in self.wmse.marked if run != self._run)[:MOST]
+            marked = tuple(run for run in self.services.selection.marked if run != self._run)[:MOST]
             chosen = tuple(self._beside) or marked
             self.attempt(
-                lambda: list_runs(self.wmse.opening.runs_root), lambda runs: self._ask_beside(runs, chosen)
+                lambda: list_runs(self.services.runs_root), lambda runs: self._ask_beside(runs, chosen)
             )
 
     def _ask_beside(self, runs: tuple[RunDirectory, ...], chosen: tuple[RunDirectory, ...]) -> None:
@@ -327,13 +327,13 @@ class MonitorScreen(RunActions):
         if others:
             self.app.push_screen(OverlayScreen(others, chosen), self._draw_beside)
         else:
-            self.wmse.say("There is no other run to draw beside this one.", severity="warning")
+            self.services.notify("There is no other run to draw beside this one.", severity="warning")
 
     def _draw_beside(self, chosen: tuple[RunDirectory, ...] | None) -> None:
         if chosen is None:
             return
         for run in set(self._beside) - set(chosen):
-            self.wmse.feed.unwatch(run, self)
+            self.services.feed.unwatch(run, self)
         self._beside = {run: self._beside.get(run) for run in chosen}
         self._watch()
         self._draw_charts()
@@ -349,7 +349,7 @@ class MonitorScreen(RunActions):
     def _tell_empty(self) -> None:
         self.query_one("#monitor").display = False
         self.query_one("#no-run").display = True
-        self.attempt(lambda: list_runs(self.wmse.opening.runs_root), self._tell_ways)
+        self.attempt(lambda: list_runs(self.services.runs_root), self._tell_ways)
 
     def _tell_ways(self, runs: tuple[RunDirectory, ...]) -> None:
         if runs:
@@ -366,13 +366,13 @@ class MonitorScreen(RunActions):
 
     def action_newest(self) -> None:
         """Watch the newest run; where there is none, go where one is made."""
-        self.attempt(lambda: list_runs(self.wmse.opening.runs_root), self._open_newest)
+        self.attempt(lambda: list_runs(self.services.runs_root), self._open_newest)
 
     def _open_newest(self, runs: tuple[RunDirectory, ...]) -> None:
         if runs:
             self.show_run(runs[0])
         else:
-            self.call_later(self.wmse.action_go, "configure")
+            self.call_later(self.services.show, "configure")
 
 
 def _urgent(view: RunState) -> tuple[object, ...]:

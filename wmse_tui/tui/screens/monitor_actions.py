@@ -170,12 +170,14 @@ class RunActions(AppScreen):
 
     def complain(self, error: RunsError) -> None:
         """Say what went wrong, and what to do."""
-        self.wmse.say("\n".join((error.detail, *error.next)).strip(), title=error.title, severity="error")
+        self.services.notify(
+            "\n".join((error.detail, *error.next)).strip(), title=error.title, severity="error"
+        )
 
     def _chosen(self) -> RunDirectory | None:
         """The run on the screen; where there is none, it is said."""
         if self.shown_run is None:
-            self.wmse.say("No run is chosen.", severity="warning")
+            self.services.notify("No run is chosen.", severity="warning")
         return self.shown_run
 
     # Requests to the trainer
@@ -201,9 +203,9 @@ class RunActions(AppScreen):
             self.attempt(lambda: cancel(run), lambda done: self._was_taken_out(run, done))
 
     def _was_taken_out(self, run: RunDirectory, done: bool) -> None:
-        self.wmse.feed.nudge()
+        self.services.feed.nudge()
         what = "is no longer in the queue" if done else "has just started"
-        self.wmse.say(f"{run.id} {what}.")
+        self.services.notify(f"{run.id} {what}.")
 
     def action_ask(self, command: str) -> None:
         """Leave a request in the run."""
@@ -224,7 +226,7 @@ class RunActions(AppScreen):
         if view.status in WITHOUT_TRAINER:
             state = "was never started" if view.status == "new" else f"is {view.status}"
             again = "" if view.status == "completed" else " r starts it again."
-            self.wmse.say(
+            self.services.notify(
                 f"Nobody can be asked to {NAMES[command]}: the run {state}.{again}", severity="warning"
             )
             return None
@@ -241,7 +243,7 @@ class RunActions(AppScreen):
 
     def _was_left(self, run: RunDirectory, asked: Asked) -> None:
         self.asked[run.path] = (*self.asked.get(run.path, ()), asked)[-_REMEMBERED:]
-        self.wmse.feed.nudge()
+        self.services.feed.nudge()
         self.tell_requests()
 
     def action_resume(self) -> None:
@@ -253,25 +255,27 @@ class RunActions(AppScreen):
             # What is shown may be a moment old; who holds the lock is not.
             self.attempt(lambda: held(run.lock), partial(self._resume_unless_held, run, view.status))
         elif view.status == "completed":
-            self.wmse.say("The run has completed; there is nothing left to do.", severity="warning")
+            self.services.notify("The run has completed; there is nothing left to do.", severity="warning")
         elif view.status == "unknown":
-            self.wmse.say(f"The run may be at work elsewhere: {view.status_reason}.", severity="warning")
+            self.services.notify(
+                f"The run may be at work elsewhere: {view.status_reason}.", severity="warning"
+            )
         else:
             self._resume(run)
 
     def _resume_unless_held(self, run: RunDirectory, state: str, is_held: bool) -> None:
         if is_held or state in ("starting", "queued"):  # a trainer on its way takes the lock after a moment
             more = " p lets it go on." if state == "paused" else ""
-            self.wmse.say(f"The run is {state} already.{more}", severity="warning")
+            self.services.notify(f"The run is {state} already.{more}", severity="warning")
         else:
             self._resume(run)
 
     def _resume(self, run: RunDirectory) -> None:
-        self.attempt(lambda: self.wmse.trainers.resume(run), lambda _: self._was_resumed(run))
+        self.attempt(lambda: self.services.trainers.resume(run), lambda _: self._was_resumed(run))
 
     def _was_resumed(self, run: RunDirectory) -> None:
-        self.wmse.feed.nudge()
-        self.wmse.say(f"{run.id} is starting again.")
+        self.services.feed.nudge()
+        self.services.notify(f"{run.id} is starting again.")
 
     # What is carried away
 
@@ -286,16 +290,18 @@ class RunActions(AppScreen):
 
     def _copy(self, found: Configuration, preset: str) -> None:
         if found.experiment is None:
-            self.wmse.say(found.problem, title="The configuration cannot be used", severity="error")
+            self.services.notify(found.problem, title="The configuration cannot be used", severity="error")
         else:
-            self.call_later(self.wmse.open_configure, found.experiment, preset)
+            self.call_later(self.services.open_configure, found.experiment, preset)
 
     def action_folder(self) -> None:
         """Show the path, and put it on the terminal's clipboard."""
         run = self._chosen()
         if run is not None:
             self.app.copy_to_clipboard(str(run.path))
-            self.wmse.say(str(run.path), title="The run's folder (copied, where the terminal lets one)")
+            self.services.notify(
+                str(run.path), title="The run's folder (copied, where the terminal lets one)"
+            )
 
     def action_screenshot(self) -> None:
         """Write what is on the screen to a file."""
@@ -306,7 +312,8 @@ class RunActions(AppScreen):
         name = time.strftime("screen-%Y%m%d-%H%M%S.svg")
         folders = [*([run.artifacts] if run is not None else []), Path.cwd()]
         self.fetch(
-            lambda: _write(picture, name, folders), lambda told: self.wmse.say(told[0], severity=told[1])
+            lambda: _write(picture, name, folders),
+            lambda told: self.services.notify(told[0], severity=told[1]),
         )
 
     # Other runs
@@ -315,18 +322,18 @@ class RunActions(AppScreen):
         """Show the next run of the list."""
         here = self.shown_run
         self.attempt(
-            lambda: list_runs(self.wmse.opening.runs_root), lambda runs: self._show_neighbour(runs, here, by)
+            lambda: list_runs(self.services.runs_root), lambda runs: self._show_neighbour(runs, here, by)
         )
 
     def _show_neighbour(self, runs: tuple[RunDirectory, ...], here: RunDirectory | None, by: int) -> None:
         if not runs:
-            self.wmse.say("There are no runs yet.", severity="warning")
+            self.services.notify("There are no runs yet.", severity="warning")
         elif here not in runs:
             self.show_run(runs[0])
         elif 0 <= (place := runs.index(here) + by) < len(runs):
             self.show_run(runs[place])
         else:
-            self.wmse.say("This is the oldest run." if by > 0 else "This is the newest run.")
+            self.services.notify("This is the oldest run." if by > 0 else "This is the newest run.")
 
 
 def _write(picture: str, name: str, folders: list[Path]) -> tuple[str, Literal["information", "error"]]:

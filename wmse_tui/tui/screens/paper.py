@@ -25,7 +25,8 @@ from wmse_tui.runs.table.own_runs import OwnRuns
 from wmse_tui.runs.table.paper import Cell, PublishedTable, Recipe, published_table, shipped_recipes
 from wmse_tui.runs.text.sanitize import safe
 from wmse_tui.tui.feed import CatalogueChanged
-from wmse_tui.tui.screens.base import AppScreen, Panel
+from wmse_tui.tui.screens.base import AppScreen
+from wmse_tui.tui.widgets.panel import Panel
 from wmse_tui.tui.widgets.paper.details import details
 from wmse_tui.tui.widgets.paper.grid import PaperGrid
 
@@ -99,10 +100,10 @@ matters are told below as variants and are not counted. A number that could not 
         self._table()
 
     def on_screen_resume(self) -> None:
-        self.wmse.feed.watch_list(self)
+        self.services.feed.watch_list(self)
 
     def on_screen_suspend(self) -> None:
-        self.wmse.feed.unwatch_list(self)
+        self.services.feed.unwatch_list(self)
 
     # The table
 
@@ -165,7 +166,9 @@ matters are told below as variants and are not counted. A number that could not 
         grid = self.query_one(PaperGrid)
         if grid.cell is None:
             row, column = grid.place
-            self.wmse.say(f"There is no recipe for {row} on {column}." if row else "There is no table yet.")
+            self.services.notify(
+                f"There is no recipe for {row} on {column}." if row else "There is no table yet."
+            )
         return grid.cell
 
     def action_launch(self) -> None:
@@ -184,9 +187,11 @@ matters are told below as variants and are not counted. A number that could not 
         advice = presence_advice(event.cell.experiment.dataset, event.presence)
         if advice:
             self._launching = False
-            self.wmse.say(f"{advice[0].text}. Set {advice[0].path} in Configure (c).", severity="warning")
+            self.services.notify(
+                f"{advice[0].text}. Set {advice[0].path} in Configure (c).", severity="warning"
+            )
             return
-        dialog = LaunchScreen(event.cell, event.presence, self.wmse.feed.root)
+        dialog = LaunchScreen(event.cell, event.presence, self.services.feed.root)
         self.app.push_screen(dialog, partial(self._answered, event.cell))
 
     def _answered(self, cell: Cell, yes: bool | None) -> None:
@@ -198,7 +203,7 @@ matters are told below as variants and are not counted. A number that could not 
 
     def _launch(self, experiment: Experiment, preset: str) -> None:
         try:
-            run = self.wmse.trainers.start(experiment, preset=preset)
+            run = self.services.trainers.start(experiment, preset=preset)
         except RunsError as error:
             self.post_message(self.Launched(None, error))
         else:
@@ -207,14 +212,14 @@ matters are told below as variants and are not counted. A number that could not 
     async def on_paper_screen_launched(self, event: Launched) -> None:
         self._launching = False
         if event.run is not None:
-            self.wmse.feed.nudge()
-            await self.wmse.open_run(event.run)
+            self.services.feed.nudge()
+            await self.services.open_run(event.run)
         elif event.error is not None:
             self._refused(event.error)
 
     def _refused(self, error: RunsError) -> None:
         detail = f": {error.detail}" if error.detail else ""
-        self.wmse.say(
+        self.services.notify(
             f"{error.title}{detail}. {'; '.join(error.next)}", severity="error", title="Not launched"
         )
 
@@ -222,7 +227,7 @@ matters are told below as variants and are not counted. A number that could not 
         """Open the recipe in Configure."""
         cell = self._here()
         if cell is not None:
-            await self.wmse.open_configure(cell.experiment, cell.preset)
+            await self.services.open_configure(cell.experiment, cell.preset)
 
     async def action_monitor(self) -> None:
         """Show the best own run of the recipe, or else one that is not done yet."""
@@ -232,9 +237,9 @@ matters are told below as variants and are not counted. A number that could not 
         best = cell.best_linear or cell.best_knn
         paths = [best.path] if best is not None else [run.path for run in (*cell.runs, *cell.partial)]
         if paths:
-            await self.wmse.open_run(RunDirectory(Path(paths[0])))
+            await self.services.open_run(RunDirectory(Path(paths[0])))
         else:
-            self.wmse.say("There is no run of this recipe yet. Enter launches one.")
+            self.services.notify("There is no run of this recipe yet. Enter launches one.")
 
     async def action_compare(self) -> None:
         """Compare the own runs of the recipe, completed ones first."""
@@ -243,8 +248,8 @@ matters are told below as variants and are not counted. A number that could not 
             return
         own = [RunDirectory(Path(run.path)) for run in (*cell.runs, *cell.partial)]
         if not own:
-            self.wmse.say("There is no run of this recipe yet. Enter launches one.")
+            self.services.notify("There is no run of this recipe yet. Enter launches one.")
             return
         if len(own) > MOST:
-            self.wmse.say(f"{len(own)} runs; the first {MOST} are compared.")
-        await self.wmse.open_compare(own[:MOST])
+            self.services.notify(f"{len(own)} runs; the first {MOST} are compared.")
+        await self.services.open_compare(own[:MOST])

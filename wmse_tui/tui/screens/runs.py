@@ -141,7 +141,7 @@ a part round: -tag:old."""
             self.problem = problem
 
     def compose_body(self) -> ComposeResult:
-        yield RunBoard(place=str(self.wmse.opening.runs_root), ascii_only=self.wmse.ascii, id="runs")
+        yield RunBoard(place=str(self.services.runs_root), ascii_only=self.services.ascii, id="runs")
 
     def on_mount(self) -> None:
         self._board = self.query_one(RunBoard)
@@ -150,17 +150,17 @@ a part round: -tag:old."""
         self._clock = self.set_interval(_CLOCK, self._look_at_the_clock)
 
     def on_screen_resume(self) -> None:
-        self.wmse.feed.watch_list(self)
+        self.services.feed.watch_list(self)
         self._clock.resume()
         self._look_at_the_clock()
 
     def on_screen_suspend(self) -> None:
         self._clock.pause()
         if self not in self.app.screen_stack:  # else a question is asked on top of the list
-            self.wmse.feed.unwatch_list(self)
+            self.services.feed.unwatch_list(self)
 
     def _look_at_the_clock(self) -> None:
-        if not self.wmse.frozen:
+        if not self.frozen:
             self._board.look_at_the_clock()
 
     def on_catalogue_changed(self, event: CatalogueChanged) -> None:
@@ -171,7 +171,7 @@ a part round: -tag:old."""
     async def action_open(self) -> None:
         """Watch the run under the cursor; where there are no runs, lead to the first one."""
         if self._board.current is not None:
-            await self.wmse.open_run(directory(self._board.current))
+            await self.services.open_run(directory(self._board.current))
         elif self._board.empty:
             self._in_thread(self._load_quickstart)
 
@@ -196,9 +196,9 @@ a part round: -tag:old."""
 
     async def on_runs_screen_loaded(self, event: Loaded) -> None:
         if event.experiment is not None:
-            await self.wmse.open_configure(event.experiment, event.preset)
+            await self.services.open_configure(event.experiment, event.preset)
         else:
-            self.wmse.say(event.problem, severity="error", title="This configuration cannot be used")
+            self.services.notify(event.problem, severity="error", title="This configuration cannot be used")
 
     # Several runs
 
@@ -207,7 +207,7 @@ a part round: -tag:old."""
         paths = [digest.path for digest in self._board.meant]
         if paths:
             self.app.copy_to_clipboard("\n".join(paths))
-            self.wmse.say(
+            self.services.notify(
                 "\n".join(paths[:3]) if len(paths) < 4 else count(len(paths), "path"), title="Copied"
             )
 
@@ -215,13 +215,13 @@ a part round: -tag:old."""
         """Show the marked runs side by side."""
         meant = self._board.meant
         if len(meant) < 2:
-            self.wmse.say("Mark the runs to compare with m, two at least, then press c.")
+            self.services.notify("Mark the runs to compare with m, two at least, then press c.")
         elif len(meant) > MOST_COMPARED:
-            self.wmse.say(
+            self.services.notify(
                 f"{len(meant)} runs are marked; at most {MOST_COMPARED} can be compared.", severity="warning"
             )
         else:
-            await self.wmse.open_compare(directory(digest) for digest in meant)
+            await self.services.open_compare(directory(digest) for digest in meant)
 
     def action_stop(self, after_epoch: bool) -> None:
         """Ask trainers to save and stop, after a question."""
@@ -265,12 +265,12 @@ a part round: -tag:old."""
         if digest.status == "paused":
             acting.ask_resume(digest)
         else:
-            self.wmse.trainers.resume(directory(digest))
+            self.services.trainers.resume(directory(digest))
 
     def action_queue(self) -> None:
         """Let runs go on when a slot is free."""
         self._change(
-            "queue", "Not queued", "Queued", lambda d: self.wmse.trainers.queue(directory(d)), turn=True
+            "queue", "Not queued", "Queued", lambda d: self.services.trainers.queue(directory(d)), turn=True
         )
 
     def action_hold(self) -> None:
@@ -302,7 +302,7 @@ a part round: -tag:old."""
         if lost:
             whom = "1 run has lost its place" if lost == 1 else f"{lost} runs have lost their places"
             text = f"{whom} in the queue (a reboot, a kill). Mark them and press Q, or: wmse-tui queue again"
-            self.app.call_from_thread(self.wmse.say, text, severity="warning")
+            self.app.call_from_thread(self.services.notify, text, severity="warning")
 
     def action_delete(self) -> None:
         """Weigh the runs, ask, and delete them."""
@@ -374,16 +374,16 @@ a part round: -tag:old."""
         self._in_thread(lambda: self.post_message(self.Acted(words, act())))
 
     def on_runs_screen_acted(self, event: Acted) -> None:
-        self.wmse.feed.nudge()
+        self.services.feed.nudge()
         if event.outcome.done:
-            self.wmse.say(f"{event.words}: {named(event.outcome.done)}")
+            self.services.notify(f"{event.words}: {named(event.outcome.done)}")
         self._say_refused("That went wrong", event.outcome.refused, severity="error")
 
     def _say_refused(self, title: str, refused: tuple[str, ...], *, severity: Severity = "warning") -> None:
         for sentence in refused[:3]:
-            self.wmse.say(sentence, title=title, severity=severity)
+            self.services.notify(sentence, title=title, severity=severity)
         if len(refused) > 3:
-            self.wmse.say(f"and {len(refused) - 3} more", title=title, severity=severity)
+            self.services.notify(f"and {len(refused) - 3} more", title=title, severity=severity)
 
 
 def _listed(digests: tuple[RunRow, ...]) -> str:

@@ -94,7 +94,7 @@ class DraftActions(AppScreen):
         name = self.run_name or None
         try:
             if how != "queued":
-                crowd = await asyncio.to_thread(self.wmse.trainers.busy_reason, experiment)
+                crowd = await asyncio.to_thread(self.services.trainers.busy_reason, experiment)
                 answer: str | None = "now"
                 if crowd:
                     answer = await self.app.push_screen_wait(BusyScreen(crowd))
@@ -103,7 +103,7 @@ class DraftActions(AppScreen):
                 how = "queued" if answer == "queue" else how
             self.rest_inspector()
             run = await asyncio.to_thread(
-                self.wmse.trainers.start,
+                self.services.trainers.start,
                 experiment,
                 preset=draft.base.preset,
                 name=name,
@@ -118,13 +118,15 @@ class DraftActions(AppScreen):
         self.run_name = ""
         self.redraw()
         if how == "own":
-            await self.wmse.open_run(run)
+            await self.services.open_run(run)
             return
-        self.wmse.feed.nudge()
+        self.services.feed.nudge()
         if how == "queued":
-            self.wmse.say(f"{run.id} starts when it is its turn; Runs shows its place", title="Queued")
+            self.services.notify(f"{run.id} starts when it is its turn; Runs shows its place", title="Queued")
         else:
-            self.wmse.say(f"{run.id} is on its way; wmse-tui attach {run.id} shows it", title="Launched")
+            self.services.notify(
+                f"{run.id} is on its way; wmse-tui attach {run.id} shows it", title="Launched"
+            )
 
     # Save and load
 
@@ -174,7 +176,7 @@ class DraftActions(AppScreen):
         self.bench.read_again(name)
         self.bench.choose(name)
         self.redraw()
-        self.wmse.say(str(file), title="Saved")
+        self.services.notify(str(file), title="Saved")
 
     def action_load(self) -> None:
         """Ask for a file, or the folder of a run, and work on its configuration."""
@@ -214,7 +216,7 @@ class DraftActions(AppScreen):
         draft = self._right_draft("be said as a command")
         if draft is None:
             return
-        root = self.wmse.trainers.root
+        root = self.services.trainers.root
         line = command_line(
             draft, name=self.run_name or None, runs_dir=None if root == runs_dir() else root.absolute()
         )
@@ -243,7 +245,7 @@ class DraftActions(AppScreen):
         """Take all changes back."""
         draft = self.bench.draft
         if draft is None or not draft.active:
-            self.wmse.say("nothing differs from the preset")
+            self.services.notify("nothing differs from the preset")
             return
 
         def answered(yes: bool | None) -> None:
@@ -268,7 +270,7 @@ class DraftActions(AppScreen):
         if draft.experiment is None:
             self.go_to_problem()
             problems = count(len(draft.problems), "problem")
-            self.wmse.say(f"with {problems} it cannot {purpose}", severity="error")
+            self.services.notify(f"with {problems} it cannot {purpose}", severity="error")
             return None
         return draft
 

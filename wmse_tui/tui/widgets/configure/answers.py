@@ -105,7 +105,7 @@ class AnsweredScreen(DraftActions):
             return
         if experiment.dataset != self._dataset:
             self._dataset, self._presence = experiment.dataset, None
-            dataset, root = experiment.dataset, self.wmse.trainers.root
+            dataset, root = experiment.dataset, self.services.trainers.root
             self.run_worker(lambda: self._look(dataset, root), thread=True, exclusive=True, group="look")
         if self.views_wanted and not self.views_are_current():
             if self._quiet is not None:
@@ -180,15 +180,15 @@ class AnsweredScreen(DraftActions):
         experiment = self.experiment
         if experiment is None:
             self.go_to_problem()
-            self.wmse.say("something is wrong, so nothing can be told of it", severity="error")
+            self.services.notify("something is wrong, so nothing can be told of it", severity="error")
             return
-        self.inquiry.ask(self.wmse.inspector, kind, experiment, self, **more)
+        self.inquiry.ask(self.services.inspector(), kind, experiment, self, **more)
         self.draw_answers()
 
     def rest_inspector(self) -> None:
         """Let the inspector go with its memory; it is started again by the next question."""
         self.inquiry.forget()
-        self.wmse.rest_inspector()
+        self.services.stop_inspector()
 
     def on_screen_suspend(self) -> None:
         """Another of the five screens is shown (a dialog over this one does not count)."""

@@ -14,9 +14,9 @@ from textual.widgets import Input, OptionList
 from textual.widgets.option_list import Option
 
 from wmse_tui.runs.text.sanitize import safe
-from wmse_tui.tui.screens.base import Panel
 from wmse_tui.tui.widgets.configure.preset_library import Entry, PresetLibrary
 from wmse_tui.tui.widgets.form.lists import KeyList
+from wmse_tui.tui.widgets.panel import Panel
 
 
 class FilterLine(Input):

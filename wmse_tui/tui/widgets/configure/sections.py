@@ -14,8 +14,8 @@ from textual.widgets.option_list import Option
 from wmse_tui.config.advice import Advice
 from wmse_tui.config.draft import Draft
 from wmse_tui.config.fields import group_of, groups
-from wmse_tui.tui.screens.base import Panel
 from wmse_tui.tui.widgets.form.lists import KeyList
+from wmse_tui.tui.widgets.panel import Panel
 
 CHECK, VIEWS = "check", "views"
 TITLES = {group.name: group.title for group in groups()}

@@ -12,8 +12,8 @@ from textual.widgets import Static
 from wmse_tui.config.schema import Experiment
 from wmse_tui.runs.text.sanitize import safe
 from wmse_tui.tui.charts.picture import Picture
-from wmse_tui.tui.screens.base import Panel
 from wmse_tui.tui.widgets.configure.cost import Asked
+from wmse_tui.tui.widgets.panel import Panel
 
 OFFER = "v draws views of a few images, as training would make them; it takes a moment to load torch."
 _TILE = 10  # cells of a square at least, where there is room

@@ -12,9 +12,9 @@ from textual.widget import Widget
 from textual.widgets import Input
 
 from wmse_tui.runs.text.sanitize import safe
-from wmse_tui.tui.screens.base import Panel
 from wmse_tui.tui.widgets.monitor.line import Line
 from wmse_tui.tui.widgets.monitor.textlines import TextLine, TextLines
+from wmse_tui.tui.widgets.panel import Panel
 
 
 class Pane(Panel, can_focus=True):
