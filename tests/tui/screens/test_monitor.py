@@ -682,7 +682,7 @@ async def test_a_request_that_cannot_be_left_says_why(on_run: OnRun, make_run: M
 
 
 async def test_the_configuration_is_taken_to_configure(
-    on_run: OnRun, make_run: MakeRun, until: Until, monkeypatch: pytest.MonkeyPatch
+    on_run: OnRun, make_run: MakeRun, until: Until
 ) -> None:
     async with on_run(make_run("small", overrides=["method.whitening_size=128"])) as (app, pilot):
         taken: list[tuple[Experiment, str]] = []
@@ -690,7 +690,7 @@ async def test_the_configuration_is_taken_to_configure(
         async def take(experiment: Experiment, preset: str = "") -> None:
             taken.append((experiment, preset))
 
-        monkeypatch.setattr(app, "open_configure", take)
+        app.services = replace(app.services, open_configure=take)
         await pilot.press("d")
         await until(pilot, lambda: taken)
         assert taken[0][0].method.whitening_size == 128  # type: ignore[union-attr]
