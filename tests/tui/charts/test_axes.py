@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wmse_tui.tui.charts.axes import Scale, duration, round_limits, ticks, usable
+from wmse_tui.tui.charts.axes import Scale, hours_label, round_limits, ticks, usable
 
 finite = st.floats(allow_nan=False, allow_infinity=False)
 
@@ -90,7 +90,7 @@ def test_steps_and_ranks_are_whole() -> None:
 
 
 def test_durations_are_said_as_people_say_them() -> None:
-    assert [duration(hours) for hours in (0, 1 / 80, 0.75, 1.5, -2, 2e6)] == [
+    assert [hours_label(hours) for hours in (0, 1 / 80, 0.75, 1.5, -2, 2e6)] == [
         "0",
         "45s",
         "45m",
@@ -100,11 +100,17 @@ def test_durations_are_said_as_people_say_them() -> None:
     ]
 
 
-def test_a_scale_places_its_ends_on_the_first_and_the_last_dot() -> None:
+def test_the_ends_of_a_scale_are_the_first_and_the_last_dot() -> None:
     scale = Scale(0.0, 2.0, 40)
-    assert [scale.inside(value) for value in (0.0, 1.0, 2.0, 2.1, float("nan"))] == [0, 20, 39, None, None]
+    assert [scale.dot_inside(value) for value in (0.0, 1.0, 2.0, 2.1, float("nan"))] == [
+        0,
+        20,
+        39,
+        None,
+        None,
+    ]
     log = Scale(0.01, 100.0, 5, log=True)
-    assert [log.inside(value) for value in (0.01, 0.1, 1.0, 10.0, 100.0, 0.0, -1.0)] == [
+    assert [log.dot_inside(value) for value in (0.01, 0.1, 1.0, 10.0, 100.0, 0.0, -1.0)] == [
         0,
         1,
         2,

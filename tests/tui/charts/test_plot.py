@@ -219,33 +219,6 @@ async def test_in_ascii_only_ascii_is_drawn() -> None:
 
 
 @pytest.mark.asyncio
-async def test_a_frozen_plot_stands_still_and_then_shows_the_newest() -> None:
-    app = Charts()
-    async with app.run_test(size=(80, 20)) as pilot:
-        show(app.plot, 100)
-        await pilot.pause()
-        before = app.plot.drawing
-        app.plot.frozen = True
-        app.plot.forget()
-        show(app.plot, 120)
-        show(app.plot, 160)
-        await pilot.pause()
-        assert app.plot.drawing == before
-        assert app.plot.drawings == 0
-
-        await pilot.resize_terminal(70, 18)
-        await pilot.pause()
-        assert len(app.plot.drawing.rows) == 16
-
-        app.plot.frozen = False
-        await pilot.pause()
-        shown = app.plot.drawing
-        show(app.plot, 160)
-        await pilot.pause()
-        assert app.plot.drawing == shown != before
-
-
-@pytest.mark.asyncio
 async def test_a_hidden_plot_draws_nothing_and_then_the_newest() -> None:
     app = Charts()
     async with app.run_test(size=(80, 20)) as pilot:

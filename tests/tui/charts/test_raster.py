@@ -1,4 +1,4 @@
-"""plotext as it is used here: dots land where they are told to."""
+"""plotext as it is used here: each dot is drawn in its cell."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import threading
 
 import pytest
 
-from wmse_tui.tui.charts.raster import Layer, dots_of, raster
+from wmse_tui.tui.charts.raster import RasterLayer, dots_of, raster
 
 
-def text(layers: tuple[Layer, ...], width: int, height: int) -> list[str]:
+def text(layers: tuple[RasterLayer, ...], width: int, height: int) -> list[str]:
     rows = [[" "] * width for _ in range(height)]
     for x, y, character, _ in raster(layers, width, height):
         rows[y][x] = character
@@ -23,13 +23,13 @@ def test_every_dot_lands_in_its_cell(size: tuple[int, int], marker: str) -> None
     each_across, each_up = across // size[0], up // size[1]
     for column in range(across):
         row = column * 7 % up
-        (cell,) = raster((Layer((((column, row),),), marker),), *size)
+        (cell,) = raster((RasterLayer((((column, row),),), marker),), *size)
         assert (cell.x, cell.y) == (column // each_across, size[1] - 1 - row // each_up)
 
 
 def test_dots_are_joined_and_later_layers_lie_above() -> None:
-    rising = Layer((((0, 0), (19, 19)),))
-    falling = Layer((((0, 4), (9, 0)),), "o")
+    rising = RasterLayer((((0, 0), (19, 19)),))
+    falling = RasterLayer((((0, 4), (9, 0)),), "o")
 
     assert text((rising, falling), 10, 5) == [
         "o       ⡠⠊",
@@ -42,31 +42,31 @@ def test_dots_are_joined_and_later_layers_lie_above() -> None:
 
 
 def test_lines_may_leave_the_box() -> None:
-    assert text((Layer((((0, -40), (19, 59)),)),), 10, 5) == [
+    assert text((RasterLayer((((0, -40), (19, 59)),)),), 10, 5) == [
         "     ⡜    ",
         "    ⢀⠇    ",
         "    ⢸     ",
         "    ⡎     ",
         "   ⢠⠃     ",
     ]
-    assert raster((Layer((((0, 100), (19, 100)),)),), 10, 5) == ()
+    assert raster((RasterLayer((((0, 100), (19, 100)),)),), 10, 5) == ()
 
 
 def test_nothing_to_draw_and_no_room_draw_nothing() -> None:
     assert raster((), 10, 5) == ()
-    assert raster((Layer(()),), 10, 5) == ()
-    assert raster((Layer((((0, 0),),)),), 0, 5) == ()
+    assert raster((RasterLayer(()),), 10, 5) == ()
+    assert raster((RasterLayer((((0, 0),),)),), 0, 5) == ()
 
 
 def test_threads_do_not_disturb_each_other() -> None:
     expected = {
-        height: text((Layer((((0, 0), (19, 4 * height - 1)),)),), 10, height) for height in range(2, 12)
+        height: text((RasterLayer((((0, 0), (19, 4 * height - 1)),)),), 10, height) for height in range(2, 12)
     }
     found: dict[int, list[str]] = {}
 
     def draw(height: int) -> None:
         raster.cache_clear()
-        found[height] = text((Layer((((0, 0), (19, 4 * height - 1)),)),), 10, height)
+        found[height] = text((RasterLayer((((0, 0), (19, 4 * height - 1)),)),), 10, height)
 
     threads = [threading.Thread(target=draw, args=(height,)) for height in expected]
     for thread in threads:

@@ -234,11 +234,11 @@ async def test_keys_change_what_is_drawn(on_compare: OnCompare, three: tuple[Run
         assert look(app) == "by epoch, linear y, not smoothed, all of the way"
         assert chart(app).drawing.text.startswith("Loss")
         await pilot.press("v")
-        assert chart(app).look.quantity == "knn"
+        assert chart(app).overlay.quantity == "knn"
         assert chart(app).drawing.text.startswith("k-NN accuracy %")
-        assert chart(app)._request.curves[0].y[-1] == pytest.approx(81.25)
+        assert chart(app).content.curves[0].y[-1] == pytest.approx(81.25)
         await pilot.press("V", "V")
-        assert chart(app).look.quantity == list(QUANTITIES)[-1]
+        assert chart(app).overlay.quantity == list(QUANTITIES)[-1]
         await pilot.press("v", "x", "y", "a", "z")
         assert look(app) == "by step, log y, smoothing 0.6, last 50% of the way"
         assert "step" in chart(app).drawing.text.splitlines()[-1]
@@ -257,7 +257,7 @@ async def test_every_quantity_can_be_drawn(on_compare: OnCompare, three: tuple[R
             titles.add(chart(app).drawing.text.splitlines()[0][:14])
             await pilot.press("v")
         assert len(titles) == len(QUANTITIES)
-        assert chart(app).look.quantity == "loss"
+        assert chart(app).overlay.quantity == "loss"
 
 
 async def test_at_80_by_24_one_table_is_seen_at_a_time(
@@ -298,7 +298,7 @@ async def test_a_run_that_still_trains_is_followed(
     lines = len(run.events.read_text().splitlines())
     async with on_compare((run, make_run("done"))) as (app, pilot):
         assert cells(app, "results")[0][1:3] == ["running", "2/4"]
-        before = len(chart(app)._request.curves[0].x)
+        before = len(chart(app).content.curves[0].x)
         append(
             run,
             Steps(first=11, loss=(0.5,) * 5, lr=(0.001,) * 5, images_per_second=1.0),
@@ -307,7 +307,7 @@ async def test_a_run_that_still_trains_is_followed(
             t=1_772_366_400.0 + 3 * 3600,
         )
         await until(pilot, lambda: cells(app, "results")[0][2] == "3/4")
-        await until(pilot, lambda: len(chart(app)._request.curves[0].x) > before)
+        await until(pilot, lambda: len(chart(app).content.curves[0].x) > before)
 
 
 async def test_a_frozen_display_waits(on_compare: OnCompare, make_run: MakeRun, until: Until) -> None:

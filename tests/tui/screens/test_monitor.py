@@ -139,7 +139,7 @@ async def test_a_run_is_shown_with_its_head_and_its_curves(
         assert head(app).splitlines()[0].startswith("small   ● running   attempt 1   CPU, 2 threads")
         assert "2/4" in head(app)
         assert "best 81.25 % at 2, 87.50 % at 2" in head(app)
-        assert [plot._request.title for plot in plots(app)] == ["▸ Loss", "Accuracy"]
+        assert [plot.content.title for plot in plots(app)] == ["▸ Loss", "Accuracy"]
         assert "● k-NN  ▲ Linear" in screen_text(app)
 
 
@@ -233,10 +233,10 @@ async def test_one_panel_or_one_plot_can_have_all_the_room(
         assert len(plots(app)) == 2
         await pilot.press("l", "m")
         await until(pilot, lambda: len(plots(app)) == 1)
-        assert plots(app)[0]._request.title == "Accuracy"
+        assert plots(app)[0].content.title == "Accuracy"
         assert seen(app) == {"plots"}
         await pilot.press("right")
-        await until(pilot, lambda: plots(app)[0]._request.title == "Learning rate")
+        await until(pilot, lambda: plots(app)[0].content.title == "Learning rate")
         await pilot.press("W")
         assert seen(app) == {"whitening"}
         await pilot.press("m")
@@ -281,10 +281,10 @@ async def test_the_whitening_panel_goes_round_what_there_is_and_ends_with_the_we
 
 async def test_the_plots_obey_their_keys(on_run: OnRun, make_run: MakeRun, until: Until) -> None:
     async with on_run(make_run("small", "completed")) as (app, pilot):
-        await until(pilot, lambda: plots(app)[0]._request.curves)
+        await until(pilot, lambda: plots(app)[0].content.curves)
 
         def first() -> Any:
-            return plots(app)[0]._request
+            return plots(app)[0].content
 
         assert (first().x_title, first().x_range, first().log_y) == ("epoch", (0.0, 4.0), False)
         assert first().reference == ((2.0, "no structure"),)
@@ -331,11 +331,11 @@ async def test_the_plots_obey_their_keys(on_run: OnRun, make_run: MakeRun, until
 
 async def test_accuracies_are_drawn_in_percent(on_run: OnRun, make_run: MakeRun, until: Until) -> None:
     async with on_run(make_run("small", "completed")) as (app, pilot):
-        await until(pilot, lambda: plots(app)[1]._request.curves)
-        knn, linear = plots(app)[1]._request.curves
+        await until(pilot, lambda: plots(app)[1].content.curves)
+        knn, linear = plots(app)[1].content.curves
         assert knn.y == pytest.approx((31.0, 43.5625, 56.125, 68.6875, 81.25))
         assert linear.y[-1] == 87.5
-        assert plots(app)[1]._request.y_title == "%"
+        assert plots(app)[1].content.y_title == "%"
 
 
 async def test_a_key_of_the_plots_brings_them_into_sight(
@@ -343,7 +343,7 @@ async def test_a_key_of_the_plots_brings_them_into_sight(
 ) -> None:
     async with on_run(make_run("small", "completed")) as (app, pilot):
         await pilot.press("L", "y")
-        await until(pilot, lambda: seen(app) == {"plots"} and plots(app)[0]._request.log_y)
+        await until(pilot, lambda: seen(app) == {"plots"} and plots(app)[0].content.log_y)
 
 
 async def test_other_runs_are_drawn_beside_it(on_run: OnRun, make_run: MakeRun, until: Until) -> None:
@@ -354,18 +354,18 @@ async def test_other_runs_are_drawn_beside_it(on_run: OnRun, make_run: MakeRun, 
         await pilot.press("o")
         await until(pilot, lambda: isinstance(app.screen, OverlayScreen))
         await pilot.press("space", "j", "space", "enter")
-        await until(pilot, lambda: len(plots(app)[0]._request.curves) == 3)
-        labels = [curve.label for curve in plots(app)[0]._request.curves]
+        await until(pilot, lambda: len(plots(app)[0].content.curves) == 3)
+        labels = [curve.label for curve in plots(app)[0].content.curves]
         assert labels[0] == "small"
         assert set(labels[1:]) == {"other", "third"}
-        assert {"small k-NN", "other Linear"} <= {curve.label for curve in plots(app)[1]._request.curves}
+        assert {"small k-NN", "other Linear"} <= {curve.label for curve in plots(app)[1].content.curves}
         await pilot.press("o")
         await until(pilot, lambda: isinstance(app.screen, OverlayScreen))
         await pilot.press("space", "escape")
         await pilot.press("o")
         await until(pilot, lambda: isinstance(app.screen, OverlayScreen))
         await pilot.press("space", "j", "space", "enter")
-        await until(pilot, lambda: len(plots(app)[0]._request.curves) == 1)
+        await until(pilot, lambda: len(plots(app)[0].content.curves) == 1)
 
 
 async def test_the_runs_that_are_marked_for_comparison_are_offered_first(
@@ -377,7 +377,7 @@ async def test_the_runs_that_are_marked_for_comparison_are_offered_first(
         await pilot.press("o")
         await until(pilot, lambda: isinstance(app.screen, OverlayScreen))
         await pilot.press("enter")
-        await until(pilot, lambda: len(plots(app)[0]._request.curves) == 2)
+        await until(pilot, lambda: len(plots(app)[0].content.curves) == 2)
 
 
 async def test_more_runs_than_can_be_told_apart_are_not_accepted(
@@ -419,7 +419,7 @@ async def test_a_new_map_is_read_when_the_log_says_so(
         (run.artifacts / "embedding.npz").write_bytes(b"nonsense")
         append(run, Artifact(kind="embedding", file="embedding.npz", step=15, epoch=3, seconds=0.1))
         await until(pilot, lambda: "the map of embeddings cannot be used" in screen_text(app))
-        assert not app.screen.query_one(Scatter)._shown[0].points
+        assert not app.screen.query_one(Scatter).points
 
 
 def write_map(run: RunDirectory, *, classes: tuple[str, ...]) -> None:

@@ -89,10 +89,10 @@ def compare(snap_compare: Compare, until: Until, running: RunDirectory, make_app
                     pane: panels.query_one(f"#{pane} TextLines", TextLines)._lines
                     for pane in ("log", "config")
                 }
-                there = {**lines, "map": panels.query_one(Scatter)._shown[0].points}
+                there = {**lines, "map": panels.query_one(Scatter).points}
                 plots = [plot for plot in panels.query(Plot) if "plots" in panels.seen and plot.display]
                 return all(there[pane] for pane in panels.seen & set(there)) and all(
-                    plot._request.curves for plot in plots
+                    plot.content.curves for plot in plots
                 )
 
             await until(pilot, lambda: pilot.app.screen.query(Panels))

@@ -1,4 +1,4 @@
-"""From values to dots: limits that stand still, a scale, and few ticks at round numbers."""
+"""From values to dots: axis limits that seldom change, a scale, and a few ticks at round numbers."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ _UNITS = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """Places values on `dots` places, the first at `low` and the last at `high`."""
+    """Maps values to dots 0 to `dots` - 1, the first at `low` and the last at `high`."""
 
     low: float
     high: float
     dots: int
     log: bool = False
 
-    def place(self, value: float) -> int | None:
-        """The dot of a finite `value`, a few lengths beyond the ends at most; None: no logarithm."""
+    def dot(self, value: float) -> int | None:
+        """The dot of a finite `value`, clipped a few axis lengths outside; None: it has no logarithm."""
         low, high = self.low, self.high
         if self.log:
             if value <= 0:
@@ -33,15 +33,15 @@ class Scale:
         share = (value - low) / (high - low)
         return math.floor(min(max(share, -3.0), 4.0) * (self.dots - 1) + 0.5)
 
-    def inside(self, value: float) -> int | None:
-        """The dot of `value` where it lies between the ends."""
-        dot = self.place(value) if math.isfinite(value) else None
+    def dot_inside(self, value: float) -> int | None:
+        """The dot of `value`; None outside the axis."""
+        dot = self.dot(value) if math.isfinite(value) else None
         return dot if dot is not None and 0 <= dot < self.dots else None
 
 
 @dataclass(frozen=True, slots=True)
 class Tick:
-    """A place on an axis and what is written there."""
+    """A value on an axis and its label."""
 
     value: float
     label: str
@@ -50,19 +50,20 @@ class Tick:
 def round_limits(low: float, high: float, *, log: bool = False, before: Limits | None = None) -> Limits:
     """Limits at round numbers around finite `low` and `high`.
 
-    Limits that hold the values and of which they fill at least half stay: an axis that moves makes every row
-    of a chart change. On a logarithmic axis what is not positive counts as the least positive that there is.
+    The limits `before` are reused while the values are inside and fill at least half of them, because a
+    moving axis changes every row of a chart. On a logarithmic axis, `low` becomes `high` where only the
+    latter is positive.
     """
     low, high = _ordered(low, high, log=log)
     if before is not None and before[0] <= low and high <= before[1]:
-        whole, filled = _extent(*before, log=log), _extent(low, high, log=log)
+        whole, filled = _length(*before, log=log), _length(low, high, log=log)
         if filled >= whole / 2 or (low, high) == before:
             return before
     return _log_limits(low, high) if log else _linear_limits(low, high)
 
 
 def usable(limits: Limits, *, log: bool = False) -> bool:
-    """Whether a scale can be made of `limits`."""
+    """Whether `limits` can be the ends of a scale."""
     low, high = limits
     if not -LARGEST <= low < high <= LARGEST:
         return False
@@ -74,33 +75,33 @@ def usable(limits: Limits, *, log: bool = False) -> bool:
 def ticks(
     low: float, high: float, count: int, *, log: bool = False, hours: bool = False, whole: bool = False
 ) -> tuple[Tick, ...]:
-    """At most about `count` ticks from `low` to `high`, at round numbers; at `whole` ones only if need be."""
+    """At most about `count` ticks at round numbers from `low` to `high`; `whole`: at integers only."""
     if count < 1:
         return ()
     if log:
-        return tuple(Tick(value, number(value, value)) for value in _log_values(low, high, count))
+        return tuple(Tick(value, tick_label(value, value)) for value in _log_values(low, high, count))
     step = _hour_step(high - low, count) if hours else nice_step((high - low) / count)
     step = max(1.0, step) if whole else step
     first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
     values = [index * step for index in range(first, min(last, first + 4 * count) + 1)]
     if hours:
-        return tuple(Tick(value, duration(value)) for value in values)
+        return tuple(Tick(value, hours_label(value)) for value in values)
     largest = max(abs(low), abs(high))
-    return tuple(Tick(value, number(value, step, largest)) for value in values)
+    return tuple(Tick(value, tick_label(value, step, largest)) for value in values)
 
 
 def nice_step(least: float) -> float:
-    """The first of 1, 2, 5, 10, 20, ... (and 0.5, 0.2, ...) that is not below `least`."""
+    """The smallest of ..., 0.2, 0.5, 1, 2, 5, 10, ... that is not below `least`."""
     if not least > 1e-300:
         return 1e-300
     scale = 10.0 ** math.floor(math.log10(least))
     return next((step * scale for step in _STEPS if step * scale >= least * (1 - 1e-9)), 10 * scale)
 
 
-def number(value: float, step: float, largest: float | None = None) -> str:
-    """`value` as a tick's label, with the digits that a step of `step` needs: 0.25, 10k, 2e-5.
+def tick_label(value: float, step: float, largest: float | None = None) -> str:
+    """`value` with the digits that ticks `step` apart need: 0.25, 10k, 2e-5.
 
-    `largest` is the greatest number on the axis: it decides for all its ticks how they are written.
+    `largest` is the greatest number on the axis: it decides the notation of all its labels.
     """
     if value == 0 or abs(value) < step * 1e-6:
         return "0"
@@ -117,8 +118,8 @@ def number(value: float, step: float, largest: float | None = None) -> str:
     return (shown.rstrip("0").rstrip(".") if "." in shown else shown) + name
 
 
-def duration(hours: float) -> str:
-    """Hours as a person says them: 0, 45s, 30m, 1h, 1h30m, 36h."""
+def hours_label(hours: float) -> str:
+    """Hours as a label: 0, 45s, 30m, 1h, 1h30m, 36h."""
     if abs(hours) >= 1e5:
         return f"{hours:.3g}h"
     seconds = round(abs(hours) * 3600)
@@ -132,7 +133,7 @@ def _exponent(value: float) -> int:
 
 
 def _ordered(low: float, high: float, *, log: bool) -> Limits:
-    most = LARGEST / 10  # room for the round numbers around it
+    most = LARGEST / 10  # leaves the round numbers around it below LARGEST
     low, high = (min(max(value, -most), most) for value in (min(low, high), max(low, high)))
     if log:
         high = high if high > 0 else 1.0
@@ -141,32 +142,32 @@ def _ordered(low: float, high: float, *, log: bool) -> Limits:
     return low, high
 
 
-def _extent(low: float, high: float, *, log: bool) -> float:
+def _length(low: float, high: float, *, log: bool) -> float:
     return math.log10(high) - math.log10(low) if log else high - low
 
 
 def _linear_limits(low: float, high: float) -> Limits:
-    if not usable((low, high)):  # one value: room around it
-        room = max(abs(low), abs(high)) * 0.1
-        room = room if room > 1e-290 else 0.5
-        low, high = (low - room if low else 0.0), high + room
+    if not usable((low, high)):  # a single value
+        margin = max(abs(low), abs(high)) * 0.1
+        margin = margin if margin > 1e-290 else 0.5
+        low, high = (low - margin if low else 0.0), high + margin
     step = nice_step((high - low) / 5)
     return math.floor(low / step + 1e-9) * step, math.ceil(high / step - 1e-9) * step
 
 
 def _log_limits(low: float, high: float) -> Limits:
-    below, above = _below(low), _above(high)
+    below, above = _round_below(low), _round_above(high)
     if below < above:
         return below, above
     return below / 10, above * 10
 
 
-def _below(value: float) -> float:
+def _round_below(value: float) -> float:
     scale = 10.0 ** math.floor(math.log10(value))
     return next((step * scale for step in reversed(_STEPS) if step * scale <= value * (1 + 1e-9)), scale)
 
 
-def _above(value: float) -> float:
+def _round_above(value: float) -> float:
     scale = 10.0 ** math.floor(math.log10(value))
     return next((step * scale for step in _STEPS if step * scale >= value * (1 - 1e-9)), 10 * scale)
 

@@ -1,4 +1,4 @@
-"""Bars: the spectrum of the embeddings on a logarithmic axis, and labelled ones that lie on their side."""
+"""Bar charts: the eigenvalue spectrum on a logarithmic axis, and labelled horizontal bars."""
 
 from __future__ import annotations
 
@@ -10,26 +10,24 @@ from rich.cells import cell_len
 from rich.style import Style
 from textual.geometry import Size
 
-from wmse_tui.runs.text.sanitize import safe
 from wmse_tui.tui.charts.axes import Scale, round_limits
 from wmse_tui.tui.charts.canvas import Canvas, Drawing
-from wmse_tui.tui.charts.frame import Ink, draw_axes, frame_for
-from wmse_tui.tui.charts.legend import fit
+from wmse_tui.tui.charts.frame import PlotArea, draw_axes, frame_for
+from wmse_tui.tui.charts.legend import shorten
 from wmse_tui.tui.charts.rows import RowsWidget
 from wmse_tui.tui.charts.style import ChartStyle
-from wmse_tui.tui.glyphs import to_ascii
 
 _UPWARD = "▁▂▃▄▅▆▇█"
 _RIGHTWARD = "▏▎▍▌▋▊▉█"
 _EIGHTHS = 8
-_DEPTH = 1e-12  # of the largest: eigenvalues below are rounding, and would push all others to the top
+_SMALLEST = 1e-12  # of the largest eigenvalue: smaller ones are rounding, and would flatten all others
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bar:
-    """A bar that lies on its side: what it is of, how long it is, and what is written behind it.
+    """A horizontal bar: its label, its length (None: unknown) and the text behind it.
 
-    `value` is None where it is not known. `alarm` is for values that somebody should look at.
+    `alarm` gives it the colour of errors.
     """
 
     label: str
@@ -52,12 +50,12 @@ def draw_spectrum(
     """Eigenvalues in falling order, as bars on a logarithmic axis.
 
     Args:
-        values: eigenvalues of evenly picked ranks, the first and the last among them.
+        values: eigenvalues at evenly spaced ranks, the first and the last included.
         width, height: in cells.
         style: characters and colours.
-        ranks: how many eigenvalues there are; as many as `values` where it is None.
+        ranks: the number of eigenvalues; None: that of `values`.
         title, note: the row above.
-        empty: what is said without values.
+        empty: shown without values.
 
     Values that are not positive, or below 1e-12 of the largest, are marked on the bottom row.
     """
@@ -65,22 +63,22 @@ def draw_spectrum(
         return Drawing()
     canvas = Canvas(width, height)
     largest = max((value for value in values if math.isfinite(value)), default=0.0)
-    drawn = [value for value in values if math.isfinite(value) and value > largest * _DEPTH and value > 0]
+    drawn = [value for value in values if math.isfinite(value) and value > largest * _SMALLEST and value > 0]
     limits = round_limits(min(drawn), max(drawn), log=True) if drawn else (0.1, 1.0)
-    words = [_shown(text, style) for text in (title, note, empty)]
-    frame, y_ticks = frame_for(width, height, limits, log_y=True, titled=bool(words[0] or words[1]))
+    title, note, empty = map(style.text, (title, note, empty))
+    frame, y_ticks = frame_for(width, height, limits, log_y=True, titled=bool(title or note))
     last = float(max(2, ranks or len(values)))
-    across, up = Scale(1.0, last, frame.width), Scale(*limits, frame.height * _EIGHTHS, log=True)
-    ink = Ink(canvas, frame, style, across, up)
-    draw_axes(ink, y_ticks, (1.0, last), "rank")
+    x_scale, y_scale = Scale(1.0, last, frame.width), Scale(*limits, frame.height * _EIGHTHS, log=True)
+    area = PlotArea(canvas, frame, style, x_scale, y_scale)
+    draw_axes(area, y_ticks, (1.0, last), "rank")
     bottom = frame.top + frame.height - 1
     for column in range(frame.width if values else 0):
         value = values[column * (len(values) - 1) // max(1, frame.width - 1)]
         x = frame.left + column
-        if not math.isfinite(value) or value <= largest * _DEPTH or value <= 0:
+        if not math.isfinite(value) or value <= largest * _SMALLEST or value <= 0:
             canvas.put(x, bottom, "v" if style.ascii else "▾", style.part("error"))
             continue
-        dot = up.place(value)
+        dot = y_scale.dot(value)
         length = min(max(1, (dot or 0) + 1), frame.height * _EIGHTHS)
         full, rest = divmod(length, _EIGHTHS)
         for row in range(full):
@@ -89,40 +87,40 @@ def draw_spectrum(
             tip = (":" if rest > _EIGHTHS // 2 else ".") if style.ascii else _UPWARD[rest - 1]
             canvas.put(x, bottom - full, tip, style.series(0))
     if not drawn:
-        text = words[2] if not values else "no eigenvalue is positive"
+        text = empty if not values else "no eigenvalue is positive"
         canvas.put(
             frame.left + max(0, (frame.width - len(text)) // 2), bottom // 2, text, style.part("muted")
         )
     if frame.top:
-        x = canvas.put(0, 0, words[0], style.part("title"))
-        canvas.put(x + bool(words[0]), 0, words[1], style.part("muted"))
+        x = canvas.put(0, 0, title, style.part("title"))
+        canvas.put(x + bool(title), 0, note, style.part("muted"))
     return canvas.drawing()
 
 
 def draw_bars(
     bars: Sequence[Bar], *, width: int, height: int, style: ChartStyle, maximum: float | None = None
 ) -> Drawing:
-    """A row for each bar: label, bar, text. `maximum` is a whole bar; the largest value where it is None."""
+    """A row for each bar: label, bar, text. `maximum` fills the width; None: the largest value does."""
     if width < 1 or height < 1:
         return Drawing()
     canvas = Canvas(width, height)
     known = [bar.value for bar in bars if bar.value is not None and math.isfinite(bar.value)]
     whole = max([*known, 0.0]) if maximum is None or not math.isfinite(maximum) else maximum
-    labels = [_shown(bar.label, style) for bar in bars]
-    texts = [_shown(bar.text, style) for bar in bars]
+    labels = [style.text(bar.label) for bar in bars]
+    texts = [style.text(bar.text) for bar in bars]
     left = min(max(map(cell_len, labels), default=0), width // 3) + 1
     right = min(max(map(cell_len, texts), default=0), width // 2)
-    room = max(0, width - left - right - 1)
+    longest = max(0, width - left - right - 1)
     for y, (bar, label, text) in enumerate(zip(bars[:height], labels, texts, strict=False)):
-        canvas.put(0, y, fit(label, left - 1, ascii=style.ascii), style.part("muted"))
-        canvas.put(left, y, _lying(bar.value, whole, room, style), _color(bar, style))
-        text = fit(text, right, ascii=style.ascii)
+        canvas.put(0, y, shorten(label, left - 1, ascii=style.ascii), style.part("muted"))
+        canvas.put(left, y, _horizontal(bar.value, whole, longest, style), _color(bar, style))
+        text = shorten(text, right, ascii=style.ascii)
         canvas.put(width - cell_len(text), y, text, style.part("error") if bar.alarm else Style())
     return canvas.drawing()
 
 
 class Spectrum(RowsWidget):
-    """The eigenvalue spectrum of one look at the embeddings."""
+    """The eigenvalue spectrum of one diagnostics sample."""
 
     DEFAULT_CSS = "Spectrum { height: 1fr; min-height: 3; }"
 
@@ -153,7 +151,7 @@ class Bars(RowsWidget):
     _shown: tuple[tuple[Bar, ...], float | None] = ((), None)
 
     def show(self, bars: Sequence[Bar], *, maximum: float | None = None) -> None:
-        """Show `bars`; `maximum` is a whole bar, the largest value where it is None."""
+        """Show `bars` (see `draw_bars`)."""
         shown = (tuple(bars), maximum)
         if shown != self._shown:
             taller = len(shown[0]) != len(self._shown[0])
@@ -172,20 +170,15 @@ class Bars(RowsWidget):
         return draw_bars(bars, width=width, height=height, style=style, maximum=maximum)
 
 
-def _shown(text: str, style: ChartStyle) -> str:
-    shown = safe(text, 80)
-    return to_ascii(shown) if style.ascii else shown
-
-
 def _color(bar: Bar, style: ChartStyle) -> Style:
     return style.part("error") if bar.alarm else style.series(0)
 
 
-def _lying(value: float | None, whole: float, room: int, style: ChartStyle) -> str:
+def _horizontal(value: float | None, whole: float, longest: int, style: ChartStyle) -> str:
     if value is None or not math.isfinite(value) or whole <= 0 or value <= 0:
         return ""
-    length = max(1, math.floor(min(value / whole, 1.0) * room * _EIGHTHS + 0.5))
-    full, rest = divmod(min(length, room * _EIGHTHS), _EIGHTHS)
+    length = max(1, math.floor(min(value / whole, 1.0) * longest * _EIGHTHS + 0.5))
+    full, rest = divmod(min(length, longest * _EIGHTHS), _EIGHTHS)
     if style.ascii:
         return "#" * (full + (rest >= _EIGHTHS // 2 or not full))
     return "█" * full + (_RIGHTWARD[rest - 1] if rest else "")

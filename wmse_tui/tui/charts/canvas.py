@@ -1,4 +1,4 @@
-"""A sheet of cells to write on, and the immutable rows that come of it."""
+"""A grid of cells to write on, and the immutable rows made of it."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ _PLAIN = Style()
 
 @dataclass(frozen=True, slots=True)
 class Drawing:
-    """Rows of one width, from the top."""
+    """Rows of styled cells, all of one width, from the top."""
 
     rows: tuple[Row, ...] = ()
 
     @property
     def text(self) -> str:
-        """What is drawn, without colours."""
+        """The characters without their colours."""
         return "\n".join("".join(segment.text for segment in row) for row in self.rows)
 
 
 class Canvas:
-    """`height` rows of `width` cells; what is written beyond them is lost."""
+    """`height` rows of `width` cells; text beyond them is cut off."""
 
     def __init__(self, width: int, height: int) -> None:
         self.width = max(0, width)
@@ -48,16 +48,16 @@ class Canvas:
         return x
 
     def is_free(self, x: int, y: int, but: str = " ") -> bool:
-        """Whether there is a space, or `but`; beyond the canvas nothing ever is."""
+        """Whether a cell has a space or `but`; cells outside the canvas count as free."""
         return not (0 <= y < self.height and 0 <= x < self.width) or self._cells[y][x] in (" ", but)
 
     def drawing(self) -> Drawing:
-        """What is on the canvas now."""
+        """The rows as they are now."""
         return Drawing(tuple(self._row(y) for y in range(self.height)))
 
     def _write(self, x: int, y: int, character: str, size: int, style: Style) -> None:
         cells, styles = self._cells[y], self._styles[y]
-        if not cells[x] and x:  # the second half of a wide character goes, and so does its first
+        if not cells[x] and x:  # overwriting half of a wide character removes the other half too
             cells[x - 1] = " "
         if x + size < self.width and not cells[x + size]:
             cells[x + size] = " "
@@ -66,7 +66,7 @@ class Canvas:
             cells[x + 1], styles[x + 1] = "", style
 
     def _row(self, y: int) -> Row:
-        """Cells of one style are one segment; spaces, which have no colour, join what is before them."""
+        """Cells of one style are one segment; unstyled spaces join the segment before them."""
         pairs = list(zip(self._styles[y], self._cells[y], strict=True))
         for x in range(1, len(pairs)):
             style = pairs[x - 1][0]
@@ -79,7 +79,7 @@ class Canvas:
 
 
 def is_bare(style: Style | None) -> bool:
-    """Whether a space in this style looks like any other."""
+    """Whether a space in this style is invisible."""
     return style is None or not (
         style.bgcolor
         or style.reverse
@@ -91,5 +91,5 @@ def is_bare(style: Style | None) -> bool:
 
 
 def blank(width: int, height: int) -> Drawing:
-    """Nothing, at that size."""
+    """An empty drawing of that size."""
     return Canvas(width, height).drawing()

@@ -1,4 +1,4 @@
-"""What is around the lines of a chart: where they may be, the axes, their ticks, and what x is."""
+"""What surrounds the curves of a chart: their area, the axes, the ticks and the name of x."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from wmse_tui.tui.charts.axes import Limits, Scale, Tick, ticks
 from wmse_tui.tui.charts.canvas import Canvas
 from wmse_tui.tui.charts.style import ChartStyle
 
-_GUTTER = 5  # columns of y labels at least, so that the picture seldom moves sideways
+_GUTTER = 5  # columns of y labels at least, so that the plot area seldom moves sideways
 
 
 @dataclass(frozen=True, slots=True)
-class Frame:
-    """Where the lines are: `width` by `height` cells from column `left` of row `top`; what is around them."""
+class ChartFrame:
+    """The cells of the curves, `width` by `height` from column `left` of row `top`, and what is below."""
 
     left: int
     top: int
@@ -25,51 +25,51 @@ class Frame:
 
 
 @dataclass(frozen=True, slots=True)
-class Ink:
-    """What the parts of a chart are drawn with."""
+class PlotArea:
+    """What the parts of a chart are drawn on: the canvas, where the curves are on it, and the scales."""
 
     canvas: Canvas
-    frame: Frame
+    frame: ChartFrame
     style: ChartStyle
-    across: Scale
-    up: Scale
+    x_scale: Scale
+    y_scale: Scale
 
     def cell(self, column: int, row: int) -> tuple[int, int]:
-        """Where on the canvas a dot is."""
-        per_column = max(1, self.across.dots // self.frame.width)
-        per_row = max(1, self.up.dots // self.frame.height)
+        """The cell of the canvas that contains a dot."""
+        per_column = max(1, self.x_scale.dots // self.frame.width)
+        per_row = max(1, self.y_scale.dots // self.frame.height)
         return self.frame.left + column // per_column, self.frame.top + self.frame.height - 1 - row // per_row
 
 
 def frame_for(
     width: int, height: int, limits: Limits, *, log_y: bool, titled: bool
-) -> tuple[Frame, tuple[Tick, ...]]:
-    """The room for the lines, and the ticks of y. Where it is little, the axis line goes first."""
+) -> tuple[ChartFrame, tuple[Tick, ...]]:
+    """The area of the curves and the ticks of y. In a small chart the axis line is left out first."""
     top = int(titled and height >= 4)
     ticks_below = height - top >= 4 and width >= 12
     line_below = ticks_below and height - top >= 8
     rows = height - top - ticks_below - line_below
     if width < 20 or rows < 2:
-        return Frame(0, top, width, rows, line_below, ticks_below), ()
+        return ChartFrame(0, top, width, rows, line_below, ticks_below), ()
     found = ticks(*limits, min(7, max(2, (rows + 1) // 2)), log=log_y)
     gutter = max([_GUTTER, *(len(tick.label) for tick in found)])
     if gutter > width // 3:
-        return Frame(0, top, width, rows, line_below, ticks_below), ()
-    return Frame(gutter + 1, top, width - gutter - 1, rows, line_below, ticks_below), found
+        return ChartFrame(0, top, width, rows, line_below, ticks_below), ()
+    return ChartFrame(gutter + 1, top, width - gutter - 1, rows, line_below, ticks_below), found
 
 
-def draw_axes(ink: Ink, y_ticks: Sequence[Tick], x_limits: Limits, x_title: str) -> None:
-    """The axes, as many ticks as fit, and what x is."""
-    canvas, frame, axis, muted = ink.canvas, ink.frame, ink.style.part("axis"), ink.style.part("muted")
-    upright, tick_left, corner, level, tick_down = "||+-+" if ink.style.ascii else "│┤└─┬"
+def draw_axes(area: PlotArea, y_ticks: Sequence[Tick], x_limits: Limits, x_title: str) -> None:
+    """Draw the axes, as many ticks as fit, and the name of x."""
+    canvas, frame, axis, muted = area.canvas, area.frame, area.style.part("axis"), area.style.part("muted")
+    upright, tick_left, corner, level, tick_down = "||+-+" if area.style.ascii else "│┤└─┬"
     bottom = frame.top + frame.height
     if frame.left:
         for y in range(frame.top, bottom):
             canvas.put(frame.left - 1, y, upright, axis)
         written: set[int] = set()
         for tick in y_ticks:
-            row = ink.up.inside(tick.value)
-            y = -1 if row is None else ink.cell(0, row)[1]
+            row = area.y_scale.dot_inside(tick.value)
+            y = -1 if row is None else area.cell(0, row)[1]
             if y >= 0 and y not in written:
                 written.add(y)
                 canvas.put(frame.left - 1 - len(tick.label), y, tick.label, muted)
@@ -78,14 +78,14 @@ def draw_axes(ink: Ink, y_ticks: Sequence[Tick], x_limits: Limits, x_title: str)
         canvas.put(frame.left - 1, bottom, (corner if frame.left else "") + level * frame.width, axis)
     if frame.ticks_below:
         below = bottom + frame.line_below
-        free = _x_title(ink, x_title, below)
+        free = _x_title(area, x_title, below)
         count = max(2, min(10, frame.width // 9))
         whole = x_title in ("step", "rank")
         for tick in ticks(*x_limits, count, hours=x_title == "hours", whole=whole):
-            column = ink.across.inside(tick.value)
+            column = area.x_scale.dot_inside(tick.value)
             if column is None:
                 continue
-            x = ink.cell(column, 0)[0]
+            x = area.cell(column, 0)[0]
             start = min(max(x - len(tick.label) // 2, frame.left), canvas.width - len(tick.label))
             if start >= free[0] and start + len(tick.label) <= free[1]:
                 free = canvas.put(start, below, tick.label, muted) + 1, free[1]
@@ -93,13 +93,13 @@ def draw_axes(ink: Ink, y_ticks: Sequence[Tick], x_limits: Limits, x_title: str)
                     canvas.put(x, bottom, tick_down, axis)
 
 
-def _x_title(ink: Ink, text: str, y: int) -> tuple[int, int]:
-    """Write what x is, left of the ticks or else right of them; returns from where to where they may go."""
-    left, right = ink.frame.left, ink.canvas.width
+def _x_title(area: PlotArea, text: str, y: int) -> tuple[int, int]:
+    """Write the name of x left or right of the ticks; returns the columns that are left for them."""
+    left, right = area.frame.left, area.canvas.width
     if not text or len(text) > right // 3:
         return 0, right
     if len(text) < left:
-        ink.canvas.put(left - 1 - len(text), y, text, ink.style.part("muted"))
+        area.canvas.put(left - 1 - len(text), y, text, area.style.part("muted"))
         return left, right
-    ink.canvas.put(right - len(text), y, text, ink.style.part("muted"))
+    area.canvas.put(right - len(text), y, text, area.style.part("muted"))
     return 0, right - len(text) - 1

@@ -1,4 +1,4 @@
-"""Which marker and colour is whose: beside the title where it fits, else in the emptiest corner."""
+"""The legend: beside the title where it fits, else in the emptiest corner."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ _GAP = 2
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
-    """A marker, in the style of its series, and a name that is safe to show."""
+class LegendEntry:
+    """A marker, its label (sanitised) and the style of its series."""
 
     marker: str
     label: str
     style: Style
 
 
-def legend_width(entries: Sequence[Entry]) -> int:
-    """Cells that the entries take in one row."""
+def legend_width(entries: Sequence[LegendEntry]) -> int:
+    """Cells that the entries need in one row."""
     return sum(2 + cell_len(entry.label) for entry in entries) + _GAP * max(0, len(entries) - 1)
 
 
-def draw_legend(canvas: Canvas, entries: Sequence[Entry], style: ChartStyle, box: Box | None) -> None:
-    """Into the top row, right-aligned; with a `box`, into one of its corners, over what is least there."""
+def draw_legend(canvas: Canvas, entries: Sequence[LegendEntry], style: ChartStyle, box: Box | None) -> None:
+    """Draw into the top row, right-aligned; with a `box`, into the corner where it hides least."""
     if box is None:
         x = canvas.width - legend_width(entries)
         for entry in entries:
@@ -46,16 +46,16 @@ def draw_legend(canvas: Canvas, entries: Sequence[Entry], style: ChartStyle, box
     shown = list(entries[:rows])
     if rows < len(entries):
         more = f"{len(entries) - rows + 1} more"
-        shown[-1] = Entry("+", more, style.part("muted"))
+        shown[-1] = LegendEntry("+", more, style.part("muted"))
     x, y = _corner(canvas, box, columns, len(shown))
     for row, entry in enumerate(shown, y):
         canvas.put(x, row, " " * columns)
         canvas.put(x + 1, row, entry.marker, entry.style)
-        canvas.put(x + 3, row, fit(entry.label, columns - 4, ascii=style.ascii))
+        canvas.put(x + 3, row, shorten(entry.label, columns - 4, ascii=style.ascii))
 
 
-def fit(text: str, width: int, *, ascii: bool = False) -> str:  # noqa: A002 (what the mode is called)
-    """`text` in at most `width` cells; what was cut off is shown by an ellipsis."""
+def shorten(text: str, width: int, *, ascii: bool = False) -> str:  # noqa: A002 (what the mode is called)
+    """`text` in at most `width` cells; an ellipsis marks a cut."""
     if cell_len(text) <= width:
         return text
     dots = "..." if ascii else "…"

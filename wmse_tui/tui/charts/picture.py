@@ -1,31 +1,107 @@
-"""The widget of a photograph: the preview of augmented views, for instance."""
+"""A picture from a PNG file, the preview of augmented views for instance: two pixels a cell, by half-blocks.
+
+Sixel and kitty graphics would be finer, and textual-image (0.12 was tried) draws them in Textual. It is not
+used here:
+
+- Its import queries the terminal and waits for the answer: 150 to 360 ms before anything is shown. A terminal
+  that takes longer than 100 ms, as over a slow link, counts as one that cannot, and its late answer is then
+  read as keys.
+- In tmux 3.3 it falls back to half-blocks as well; a tmux built with sixel claims support whether or not the
+  terminal behind it has it.
+- A sixel picture of 60 by 20 cells is about 160 kB, sent again with every repaint.
+- Kitty graphics bypass Textual's writer: a terminal that stops reading would block the app.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from rich.color import Color
+from rich.style import Style
 from textual.message import Message
 from textual.worker import get_current_worker
 
 from wmse_tui.runs.text.sanitize import safe
-from wmse_tui.tui.charts.canvas import Canvas, Drawing
-from wmse_tui.tui.charts.legend import fit
-from wmse_tui.tui.charts.pictures import draw_picture
-from wmse_tui.tui.charts.pixels import PictureError, Pixels, read_picture
+from wmse_tui.tui.charts.canvas import Canvas, Drawing, blank
+from wmse_tui.tui.charts.legend import shorten
 from wmse_tui.tui.charts.rows import RowsWidget
 from wmse_tui.tui.charts.style import ChartStyle
 from wmse_tui.tui.glyphs import to_ascii
 
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+_MOST = 40_000_000  # pixels
+_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _NOTHING = "no picture yet"
+_ASCII_SHADES = " .:-=+*#%@"
+_SHADES = " ░▒▓█"
+
+
+class PictureError(Exception):
+    """A picture cannot be shown; the text is a sentence for the user."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pixels:
+    """Three bytes a pixel (red, green, blue), row by row from the top."""
+
+    width: int
+    height: int
+    data: bytes
+
+
+def read_picture(path: Path) -> Pixels:
+    """The pixels of a PNG file. Reads from disk: call it in a thread.
+
+    Raises:
+        PictureError: the file is missing, no PNG, damaged, or too large.
+    """
+    from PIL import Image
+
+    try:
+        with path.open("rb") as file:
+            _check(file.read(24), path.name)  # before Pillow allocates memory for it, or warns
+            file.seek(0)
+            with Image.open(file, formats=("PNG",)) as image:
+                rgb = image.convert("RGB")
+    except OSError as error:
+        raise PictureError(f"{path.name} cannot be read: {error.strerror or 'it is damaged'}") from error
+    except (ValueError, SyntaxError, EOFError, MemoryError) as error:  # what Pillow raises on damaged files
+        raise PictureError(f"{path.name} cannot be read: it is damaged") from error
+    return Pixels(rgb.width, rgb.height, rgb.tobytes())
+
+
+def draw_picture(pixels: Pixels, *, width: int, height: int, style: ChartStyle) -> Drawing:
+    """The picture as large as it fits in proportion, centred.
+
+    Its colours are reduced to those of the terminal when the rows are written. In ASCII, and without colours,
+    the character of a cell gives its brightness; on a light background denser characters are darker.
+    """
+    if width < 1 or height < 1 or pixels.width < 1 or pixels.height < 1:
+        return Drawing() if width < 1 or height < 1 else blank(width, height)
+    canvas = Canvas(width, height)
+    shaded = style.ascii or not style.color
+    columns, rows = _fitted(pixels, width, height)
+    image = _scaled(pixels, columns, max(1, -(-rows // 2)) if shaded else rows)
+    left, top = (width - columns) // 2, (height - -(-rows // 2)) // 2
+    if shaded:
+        _shade(canvas, image, left, top, style)
+    else:
+        _half_blocks(canvas, image, left, top)
+    return canvas.drawing()
 
 
 class Picture(RowsWidget):
-    """A picture as large as it fits, or a sentence where there is none."""
+    """A picture as large as it fits, or a sentence instead."""
 
     DEFAULT_CSS = "Picture { height: 1fr; min-height: 2; }"
 
     class Read(Message):
-        """A file was read, or could not be; the widget shows it by itself."""
+        """A file was read or could not be; the widget has shown the result."""
 
         def __init__(self, picture: Picture, path: Path, pixels: Pixels | None, problem: str) -> None:
             super().__init__()
@@ -40,16 +116,16 @@ class Picture(RowsWidget):
             return self.picture
 
     _pixels: Pixels | None = None
-    _words: str = _NOTHING
+    _message: str = _NOTHING
     _path: Path | None = None
 
-    def show(self, pixels: Pixels | None, words: str = _NOTHING) -> None:
-        """Show a picture; None: show `words`, which may come from anywhere."""
+    def show(self, pixels: Pixels | None, message: str = _NOTHING) -> None:
+        """Show a picture; None: show `message`, sanitised."""
         self._path = None
-        self._accept(pixels, words)
+        self._accept(pixels, message)
 
     def open(self, path: Path) -> None:
-        """Read a PNG file in a thread and show it; what was there stays until then."""
+        """Read a PNG file in a thread and show it; the earlier picture stays until then."""
         self._path = path
         self.run_worker(lambda: self._read(path), thread=True, exclusive=True, group="picture")
 
@@ -58,13 +134,13 @@ class Picture(RowsWidget):
         if self._pixels is not None:
             return draw_picture(self._pixels, width=width, height=height, style=style)
         canvas = Canvas(width, height)
-        words = safe(self._words, 400)
-        words = fit(to_ascii(words) if style.ascii else words, width, ascii=style.ascii)
-        canvas.put(0, max(0, (height - 1) // 2), words.center(width), style.part("muted"))
+        message = safe(self._message, 400)
+        message = shorten(to_ascii(message) if style.ascii else message, width, ascii=style.ascii)
+        canvas.put(0, max(0, (height - 1) // 2), message.center(width), style.part("muted"))
         return canvas.drawing()
 
     def on_picture_read(self, event: Read) -> None:
-        """Show what was read, unless something else was asked for since."""
+        """Show what was read, unless another file was opened since."""
         if event.path == self._path:
             self._accept(event.pixels, event.problem)
 
@@ -77,7 +153,70 @@ class Picture(RowsWidget):
         if not get_current_worker().is_cancelled:
             self.post_message(self.Read(self, path, pixels, problem))
 
-    def _accept(self, pixels: Pixels | None, words: str) -> None:
-        if (pixels, words) != (self._pixels, self._words):
-            self._pixels, self._words = pixels, words
+    def _accept(self, pixels: Pixels | None, message: str) -> None:
+        if (pixels, message) != (self._pixels, self._message):
+            self._pixels, self._message = pixels, message
             self.redraw()
+
+
+def _check(head: bytes, name: str) -> None:
+    if head[:8] != _SIGNATURE:
+        raise PictureError(f"{name} is not a PNG picture")
+    width, height = (int.from_bytes(head[start : start + 4]) for start in (16, 20))
+    if not 0 < width * height <= _MOST:
+        raise PictureError(f"{name} has {width} x {height} pixels, which cannot be shown")
+
+
+def _fitted(pixels: Pixels, width: int, height: int) -> tuple[int, int]:
+    """Columns and half rows, which are about square. Small pictures grow by integer factors."""
+    scale = min(width / pixels.width, 2 * height / pixels.height)
+    if scale >= 2:
+        scale = float(int(scale))
+    return (
+        min(width, max(1, round(pixels.width * scale))),
+        min(2 * height, max(1, round(pixels.height * scale))),
+    )
+
+
+def _scaled(pixels: Pixels, columns: int, rows: int) -> Image:
+    from PIL import Image
+
+    image = Image.frombytes("RGB", (pixels.width, pixels.height), pixels.data)
+    grows = columns >= pixels.width and rows >= pixels.height
+    return image.resize((columns, rows), Image.Resampling.NEAREST if grows else Image.Resampling.BOX)
+
+
+def _half_blocks(canvas: Canvas, image: Image, left: int, top: int) -> None:
+    data, columns, rows = image.tobytes(), image.width, image.height
+
+    def at(x: int, y: int) -> Color:
+        start = 3 * (y * columns + x)
+        return _color(data[start], data[start + 1], data[start + 2])
+
+    for y in range(0, rows, 2):
+        for x in range(columns):
+            below = at(x, y + 1) if y + 1 < rows else None
+            canvas.put(left + x, top + y // 2, *_cell(at(x, y), below))
+
+
+@lru_cache(maxsize=16384)
+def _cell(above: Color, below: Color | None) -> tuple[str, Style]:
+    if below == above:
+        return "█", Style.from_color(above)
+    return "▀", Style.from_color(above, below)
+
+
+def _shade(canvas: Canvas, image: Image, left: int, top: int, style: ChartStyle) -> None:
+    shades = _ASCII_SHADES if style.ascii else _SHADES
+    if style.palette == "light":
+        shades = shades[::-1]
+    light = image.convert("L").tobytes()
+    for y in range(image.height):
+        row = light[y * image.width : (y + 1) * image.width]
+        canvas.put(left, top + y, "".join(shades[value * len(shades) // 256] for value in row))
+
+
+@lru_cache(maxsize=16384)
+def _color(red: int, green: int, blue: int) -> Color:
+    """The colour at five bits a channel: more neighbours are equal, and equal neighbours cost no bytes."""
+    return Color.from_rgb(*(value & 0xF8 | value >> 5 for value in (red, green, blue)))

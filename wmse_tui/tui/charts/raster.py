@@ -1,10 +1,12 @@
 """The adapter to plotext 5.3: dots in, characters out.
 
-plotext joins dots by lines and packs them into braille. Each raster is a monitor of its own, so nothing is
-shared between charts or threads. What it gets are whole numbers within a known box: it raises on infinity, on
-zero under a logarithm, and guesses ticks by itself, so none of that is asked of it. Its matrix is read as it
-is, which leaves out the escape sequences that would have to be parsed again: the colour of a layer is its
-index, a number below 256.
+plotext joins dots by lines and packs them into braille. It gets integers within a known box: it raises on
+infinity and on zero under a logarithm, and chooses ticks by itself, so axes and ticks are drawn elsewhere.
+
+This uses its private `monitor_class`. The public functions (`plot`, `build`) give the same cells, but they
+share one figure in the process, measure the terminal, and return escape sequences that must be parsed again:
+1.2 to 2 times the time of a raster at 58 x 10 to 118 x 30 cells. Here the matrix is read directly, and the
+colour of a layer is its index, a number below 256.
 """
 
 from __future__ import annotations
@@ -20,15 +22,15 @@ _LAYERS = 256
 
 
 @dataclass(frozen=True, slots=True)
-class Layer:
-    """Lines of one look: `marker` is a character, or empty for braille."""
+class RasterLayer:
+    """Lines of one colour; `marker` is a character, or empty for braille."""
 
     lines: tuple[tuple[Dot, ...], ...]
     marker: str = ""
 
 
-class Cell(NamedTuple):
-    """A character, where from the upper left, and of which layer."""
+class RasterCell(NamedTuple):
+    """A character, its column and row from the upper left, and the index of its layer."""
 
     x: int
     y: int
@@ -37,20 +39,20 @@ class Cell(NamedTuple):
 
 
 def dots_of(width: int, height: int, marker: str) -> tuple[int, int]:
-    """How many dots a box of cells has across and up."""
+    """Columns and rows of dots in a box of cells."""
     return (width, height) if marker else (width * DOTS_ACROSS, height * DOTS_UP)
 
 
 @lru_cache(maxsize=16)
-def raster(layers: tuple[Layer, ...], width: int, height: int) -> tuple[Cell, ...]:
-    """The cells with something in them, at most one for each place.
+def raster(layers: tuple[RasterLayer, ...], width: int, height: int) -> tuple[RasterCell, ...]:
+    """The cells that are not empty, at most one at each position.
 
-    Later layers lie above earlier ones. Lines may leave the box; what is outside is not drawn. The last
-    rasters are kept: new values seldom move a dot.
+    Later layers cover earlier ones. Lines may leave the box and are clipped. The latest rasters are cached:
+    new values seldom move a dot.
     """
     if width < 1 or height < 1 or not any(layer.lines for layer in layers):
         return ()
-    # Imported here: the first screen needs no chart, and this takes 40 ms.
+    # Imported here: the first screen has no chart, and this takes 40 ms.
     from plotext._date import date_class
     from plotext._monitor import monitor_class
 
@@ -60,8 +62,8 @@ def raster(layers: tuple[Layer, ...], width: int, height: int) -> tuple[Cell, ..
     monitor.set_frame(False)
     monitor.set_xfrequency(0)
     monitor.set_yfrequency(0)
-    # Layers of braille and of characters share one axis: it goes from the middle of the first dot, however
-    # large a dot is, to that of the last.
+    # Layers of braille and of characters share one axis, from the middle of the first dot, whatever its
+    # size, to the middle of the last.
     monitor.set_xlim(0.0, 1.0)
     monitor.set_ylim(0.0, 1.0)
     for index, layer in enumerate(layers[:_LAYERS]):
@@ -77,7 +79,7 @@ def raster(layers: tuple[Layer, ...], width: int, height: int) -> tuple[Cell, ..
     monitor.build_plot()
     matrix = monitor.matrix
     return tuple(
-        Cell(x, height - 1 - y, character, matrix.fullground[y][x])
+        RasterCell(x, height - 1 - y, character, matrix.fullground[y][x])
         for y, row in enumerate(matrix.marker)
         for x, character in enumerate(row)
         if character != " "

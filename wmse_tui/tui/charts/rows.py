@@ -1,7 +1,7 @@
-"""A widget that is rows of cells, and sends only the cells that changed.
+"""A widget made of rows of cells that repaints only the cells that changed.
 
-Textual repaints all of a widget that is refreshed. Here a new drawing is compared with the one on the screen,
-row by row, and only what differs is refreshed. Nothing is drawn while nobody sees it.
+Textual repaints a whole widget on a refresh. This one compares a new drawing with the one on the screen, row
+by row, and refreshes the difference. It draws nothing while it is hidden.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from textual.widget import Widget
 from wmse_tui.tui.charts.canvas import Drawing, Row, is_bare
 from wmse_tui.tui.charts.style import ChartStyle, chart_style
 
-_Circumstances: TypeAlias = tuple[int, int, ChartStyle]
+_SizeAndStyle: TypeAlias = tuple[int, int, ChartStyle]
 
 
 class RowsWidget(Widget):
@@ -33,22 +33,22 @@ class RowsWidget(Widget):
     ) -> None:
         super().__init__(name=name, id=id, classes=classes, disabled=disabled)
         self._drawing = Drawing()
-        self._drawn_for: _Circumstances | None = None  # None: what is on the screen is out of date
+        self._drawn_for: _SizeAndStyle | None = None  # None: the screen is out of date
 
     @property
     def drawing(self) -> Drawing:
-        """What was drawn last."""
+        """The latest drawing."""
         return self._drawing
 
     @abstractmethod
     def draw_rows(self, width: int, height: int, style: ChartStyle) -> Drawing:
-        """The picture at that size: a pure function of what the widget holds."""
+        """The rows at that size: a pure function of the widget's data."""
 
     def redraw(self) -> None:
-        """Show what there is now: the changed cells at once if the widget is seen, else all when it is."""
+        """Repaint the changed cells, or everything once the widget is visible again."""
         if self._drawn_for is None:
-            return  # a repaint of everything is under way, or waits until somebody looks
-        if not self._is_seen() or self._drawn_for != self._circumstances():
+            return  # a full repaint is pending
+        if not self._is_visible() or self._drawn_for != self._size_and_style():
             self._drawn_for = None
             self.refresh()
             return
@@ -58,27 +58,27 @@ class RowsWidget(Widget):
             self.refresh(region)
 
     def render_line(self, y: int) -> Strip:
-        """A row, drawn anew where size or style are no longer those of the drawing."""
-        circumstances = self._circumstances()
-        if self._drawn_for != circumstances:
-            self._drawing = self.draw_rows(*circumstances)
-            self._drawn_for = circumstances
+        """One row; draws again if size or style have changed."""
+        current = self._size_and_style()
+        if self._drawn_for != current:
+            self._drawing = self.draw_rows(*current)
+            self._drawn_for = current
         base = self.visual_style.rich_style
         rows = self._drawing.rows
         if y >= len(rows):
-            return Strip.blank(circumstances[0], base)
-        return Strip(rows[y], circumstances[0]).apply_style(base)
+            return Strip.blank(current[0], base)
+        return Strip(rows[y], current[0]).apply_style(base)
 
-    def _circumstances(self) -> _Circumstances:
+    def _size_and_style(self) -> _SizeAndStyle:
         size = self.content_size
         return size.width, size.height, chart_style(self.app)
 
-    def _is_seen(self) -> bool:
+    def _is_visible(self) -> bool:
         return self.is_attached and self.screen.is_current and self.is_on_screen
 
 
 def changes(before: tuple[Row, ...], after: tuple[Row, ...]) -> list[Region]:
-    """The regions in which two drawings of one size look different: one for each row that does."""
+    """The regions in which two drawings of one size differ, at most one for each row."""
     regions = []
     for y, (old, new) in enumerate(zip(before, after, strict=True)):
         if old != new:
@@ -89,14 +89,14 @@ def changes(before: tuple[Row, ...], after: tuple[Row, ...]) -> list[Region]:
 
 
 def _difference(old: Row, new: Row) -> tuple[int, int]:
-    """From where to where two rows differ. Rows with characters of two cells are not taken apart."""
-    was, now = _cells(old), _cells(new)
-    if len(was) != len(now) or len(now) != sum(cell_len(segment.text) for segment in new):
+    """The columns between which two rows differ; all of them if a row has wide characters."""
+    before, after = _cells(old), _cells(new)
+    if len(before) != len(after) or len(after) != sum(cell_len(segment.text) for segment in new):
         return 0, sum(cell_len(segment.text) for segment in new)
-    start, end = 0, len(now)
-    while start < end and was[start] == now[start]:
+    start, end = 0, len(after)
+    while start < end and before[start] == after[start]:
         start += 1
-    while end > start and was[end - 1] == now[end - 1]:
+    while end > start and before[end - 1] == after[end - 1]:
         end -= 1
     return start, end
 

@@ -1,7 +1,7 @@
 """The embedding map: points in two dimensions, each in the colour and the marker of its class.
 
-Where several points share a cell, the class with most of them is drawn. Every class has a combination of
-colour and marker of its own, up to 104 classes.
+Where several points share a cell, the class with most of them is drawn. Up to 104 classes have distinct
+combinations of colour and marker.
 """
 
 from __future__ import annotations
@@ -14,32 +14,30 @@ from typing import Any
 
 from rich.cells import cell_len
 
-from wmse_tui.runs.text.sanitize import safe
 from wmse_tui.tui.charts.axes import Scale, round_limits, usable
 from wmse_tui.tui.charts.canvas import Canvas, Drawing
-from wmse_tui.tui.charts.legend import fit
+from wmse_tui.tui.charts.legend import shorten
 from wmse_tui.tui.charts.rows import RowsWidget
 from wmse_tui.tui.charts.style import ChartStyle
-from wmse_tui.tui.glyphs import to_ascii
 
-_MOST = 20_000  # points; of more, evenly picked ones
+_MOST = 20_000  # points; of more, an evenly spaced selection
 _LONGEST = 24  # cells of a class name
-_WIDE = 50  # columns from which on the legend stands beside the map
+_WIDE = 50  # columns from which on the legend is beside the map
 
 
 @dataclass(frozen=True, slots=True)
 class Cloud:
-    """Points with the index of their class, and the names of the classes that occur, by index."""
+    """Points with the index of their class, and the names of the classes that occur."""
 
     points: tuple[tuple[float, float, int], ...] = ()
     names: tuple[tuple[int, str], ...] = ()
 
 
 def cloud(points: Iterable[Any], labels: Iterable[Any], class_names: Iterable[Any]) -> Cloud:
-    """Points (n, 2), labels (n,) and names from sequences or numpy arrays; what is not finite is left out.
+    """Points (n, 2), labels (n,) and names from sequences or arrays; points that are not finite are left out.
 
     Raises:
-        ValueError: they are not such points and labels.
+        ValueError: the values do not have these types and shapes.
     """
     try:
         rows, kinds = _plain(points), _plain(labels)
@@ -51,10 +49,10 @@ def cloud(points: Iterable[Any], labels: Iterable[Any], class_names: Iterable[An
         names = [str(name) for name in _plain(class_names)]
     except (TypeError, ValueError, IndexError, OverflowError, KeyError) as error:
         raise ValueError("the points of this map cannot be read") from error
-    kept = tuple(point for point in read if math.isfinite(point[0]) and math.isfinite(point[1]))
-    present = sorted({kind for _, _, kind in kept})
+    finite = tuple(point for point in read if math.isfinite(point[0]) and math.isfinite(point[1]))
+    present = sorted({kind for _, _, kind in finite})
     return Cloud(
-        kept, tuple((kind, names[kind] if 0 <= kind < len(names) else str(kind)) for kind in present)
+        finite, tuple((kind, names[kind] if 0 <= kind < len(names) else str(kind)) for kind in present)
     )
 
 
@@ -68,28 +66,28 @@ def draw_scatter(
     note: str = "",
     empty: str = "no map yet",
 ) -> Drawing:
-    """The points over the whole of the room, and beside or below them as many classes as fit."""
+    """The points, and beside or below them a legend with as many classes as fit."""
     if width < 1 or height < 1:
         return Drawing()
     canvas = Canvas(width, height)
-    words = [_shown(text, style) for text in (title, note, empty)]
-    top = int(bool(words[0] or words[1]) and height >= 3)
+    title, note, empty = map(style.text, (title, note, empty))
+    top = int(bool(title or note) and height >= 3)
     if top:
-        x = canvas.put(0, 0, words[0], style.part("title"))
-        canvas.put(x + bool(words[0]), 0, words[1], style.part("muted"))
+        x = canvas.put(0, 0, title, style.part("title"))
+        canvas.put(x + bool(title), 0, note, style.part("muted"))
     if not cloud.points:
-        text = words[2][:width]
+        text = empty[:width]
         canvas.put((width - len(text)) // 2, top + (height - top - 1) // 2, text, style.part("muted"))
         return canvas.drawing()
-    names = [(kind, _shown(name, style)) for kind, name in cloud.names]
+    names = [(kind, style.text(name)) for kind, name in cloud.names]
     if width >= _WIDE and height - top >= 3:
-        room = _legend_beside(canvas, names, style, top), height - top
+        size = _legend_beside(canvas, names, style, top), height - top
     else:
         below = int(height - top >= 4)
-        room = width, height - top - below
+        size = width, height - top - below
         if below:
             _legend_below(canvas, names, style)
-    _points(canvas, cloud, style, top, *room)
+    _points(canvas, cloud, style, top, *size)
     return canvas.drawing()
 
 
@@ -108,15 +106,20 @@ class Scatter(RowsWidget):
         title: str = "",
         note: str = "",
     ) -> None:
-        """Show points (n, 2) with labels (n,); arrays may be changed or dropped afterwards."""
+        """Show points (n, 2) with labels (n,); the arrays are copied."""
         try:
             self._accept((cloud(points, labels, class_names), title, note, "no map yet"))
         except ValueError as error:
             self._accept((Cloud(), title, note, str(error)))
 
     def clear(self, title: str = "", empty: str = "no map yet") -> None:
-        """Show that there is no map, and why."""
+        """Show `empty` instead of a map."""
         self._accept((Cloud(), title, "", empty))
+
+    @property
+    def points(self) -> tuple[tuple[float, float, int], ...]:
+        """The points in the map, each with the index of its class."""
+        return self._shown[0].points
 
     def draw_rows(self, width: int, height: int, style: ChartStyle) -> Drawing:
         """The map at that size."""
@@ -136,17 +139,12 @@ def _plain(values: Iterable[Any]) -> Sequence[Any]:
     return list(tolist() if callable(tolist) else values)
 
 
-def _shown(text: str, style: ChartStyle) -> str:
-    shown = safe(text, 80)
-    return to_ascii(shown) if style.ascii else shown
-
-
 def _points(canvas: Canvas, cloud: Cloud, style: ChartStyle, top: int, width: int, height: int) -> None:
-    across = _scale([x for x, _, _ in cloud.points], width)
-    up = _scale([y for _, y, _ in cloud.points], height)
+    x_scale = _scale([x for x, _, _ in cloud.points], width)
+    y_scale = _scale([y for _, y, _ in cloud.points], height)
     cells: defaultdict[tuple[int, int], Counter[int]] = defaultdict(Counter)
     for x, y, kind in cloud.points:
-        column, row = across.inside(x), up.inside(y)
+        column, row = x_scale.dot_inside(x), y_scale.dot_inside(y)
         if column is not None and row is not None:
             cells[column, top + height - 1 - row][kind] += 1
     for (column, row), counts in cells.items():
@@ -160,17 +158,17 @@ def _scale(values: Sequence[float], dots: int) -> Scale:
 
 
 def _legend_beside(canvas: Canvas, names: Sequence[tuple[int, str]], style: ChartStyle, top: int) -> int:
-    """In columns on the right, a third of the width at most; returns what is left of the width."""
+    """Draw it in columns on the right, a third of the width at most; returns the width left of it."""
     rows = canvas.height - top
     each = min(max(cell_len(name) for _, name in names), _LONGEST) + 3
     columns = max(1, min(-(-len(names) // rows), canvas.width // 3 // each))
     left = canvas.width - columns * each
-    room = rows * columns
-    shown = names if len(names) <= room else names[: room - 1]
+    most = rows * columns
+    shown = names if len(names) <= most else names[: most - 1]
     for index, (kind, name) in enumerate(shown):
         x, y = left + index // rows * each, top + index % rows
         canvas.put(x + 1, y, style.marker(kind), style.series(kind))
-        canvas.put(x + 3, y, fit(name, each - 3, ascii=style.ascii))
+        canvas.put(x + 3, y, shorten(name, each - 3, ascii=style.ascii))
     if len(shown) < len(names):
         more = f"+{len(names) - len(shown)} more"
         canvas.put(left + (columns - 1) * each + 1, canvas.height - 1, more, style.part("muted"))
@@ -178,7 +176,7 @@ def _legend_beside(canvas: Canvas, names: Sequence[tuple[int, str]], style: Char
 
 
 def _legend_below(canvas: Canvas, names: Sequence[tuple[int, str]], style: ChartStyle) -> None:
-    """In the bottom row."""
+    """Draw it in the bottom row."""
     x, y = 0, canvas.height - 1
     for index, (kind, name) in enumerate(names):
         more = f"+{len(names) - index} more"

@@ -1,4 +1,4 @@
-"""A curve in one row of a table."""
+"""Sparklines: a curve in one row."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ def spark(
     low: float | None = None,
     high: float | None = None,
 ) -> str:
-    """A character for each value, as high as the value is between `low` and `high`: by default the extremes.
+    """A character for each value, its height that of the value between `low` and `high`.
 
-    More values than `width` are averaged; what is not finite is a space. Equal values are drawn at the
-    bottom.
+    Both default to the extremes. More values than `width` are averaged; one that is not finite is a space.
+    Equal values are drawn at the bottom.
     """
     shown = _averaged(values, width)
     finite = [value for value in shown if math.isfinite(value)]

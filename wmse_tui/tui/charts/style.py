@@ -1,4 +1,10 @@
-"""How charts look in the running app: which characters, which colours, or none."""
+"""The characters and colours of charts.
+
+No two of the first 104 series share both colour and marker. The colours are those of Okabe and Ito ("Color
+Universal Design", 2008), distinguishable with each kind of colour blindness. On a dark background only blue
+is lightened; on a light one all but blue are darkened to a contrast of 3 to 1 (WCAG 2.2, 1.4.11). Markers
+distinguish the series where colours do not.
+"""
 
 from __future__ import annotations
 
@@ -9,28 +15,40 @@ from typing import Literal, TypeAlias
 from rich.style import Style
 from textual.app import App
 
-from wmse_tui.tui.charts.palette import (
-    ASCII_MARKERS,
-    AXIS,
-    ERROR,
-    MARKERS,
-    MUTED,
-    Palette,
-    faint,
-    series_color,
-)
+from wmse_tui.runs.text.sanitize import safe
+from wmse_tui.tui.glyphs import to_ascii
 
+Palette: TypeAlias = Literal["dark", "light", "terminal"]
 Part: TypeAlias = Literal["text", "title", "muted", "axis", "error"]
+
+SERIES: dict[Palette, tuple[str, ...]] = {
+    "dark": ("#56b4e9", "#e69f00", "#009e73", "#cc79a7", "#d55e00", "#f0e442", "#3f8fd6", "#c8ccd2"),
+    "light": ("#0072b2", "#c04f00", "#007a59", "#a8487a", "#8a5a00", "#6e6400", "#1f86c4", "#4d4d4d"),
+    "terminal": ("cyan", "yellow", "green", "magenta", "red", "bright_blue", "bright_cyan", "bright_magenta"),
+}
+
+# Thirteen and the number of colours, eight, are coprime: cycling through both gives 104 combinations. The
+# usual terminals draw each of these one cell wide and never as an emoji.
+MARKERS = "●▲■◆○△□◇▼▽+×*"
+ASCII_MARKERS = "ox+*#@%&=vsz$"
+
+# Parts that are no series. None: the colour of the surrounding text.
+MUTED: dict[Palette, str | None] = {"dark": "#8b95a3", "light": "#5f6670", "terminal": None}
+AXIS: dict[Palette, str | None] = {"dark": "#6b7684", "light": "#7a7a72", "terminal": None}
+ERROR: dict[Palette, str] = {"dark": "#ff7a6b", "light": "#b3261e", "terminal": "red"}
+
+_BACKGROUND: dict[Palette, str] = {"dark": "#161b22", "light": "#f2f2ed", "terminal": "#000000"}
+_FAINT = 0.45  # share of the series colour in that of its band
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChartStyle:
-    """The look of every chart.
+    """Characters and colours of every chart.
 
     Attributes:
-        ascii: only ASCII is drawn.
+        ascii: draw ASCII characters only.
         palette: colours for a dark or a light background, or the terminal's own sixteen.
-        color: with colours at all.
+        color: False where NO_COLOR is set.
     """
 
     ascii: bool = False
@@ -38,15 +56,15 @@ class ChartStyle:
     color: bool = True
 
     def series(self, index: int) -> Style:
-        """How series `index` is drawn."""
+        """The style of series `index`."""
         return _series(self, index)
 
     def faint(self, index: int) -> Style:
-        """How the band of series `index` is drawn."""
+        """The style of the band of series `index`."""
         return _faint(self, index)
 
     def part(self, part: Part) -> Style:
-        """How a part of a chart is drawn that is no series."""
+        """The style of a part that is no series."""
         return _part(self, part)
 
     def marker(self, index: int) -> str:
@@ -54,9 +72,14 @@ class ChartStyle:
         markers = ASCII_MARKERS if self.ascii else MARKERS
         return markers[index % len(markers)]
 
+    def text(self, text: str) -> str:
+        """`text` from any source, sanitised, in at most 80 characters that this style may draw."""
+        shown = safe(text, 80)
+        return to_ascii(shown) if self.ascii else shown
+
 
 def chart_style(app: App[object]) -> ChartStyle:
-    """What the theme of `app`, its ASCII mode and NO_COLOR make of charts."""
+    """The style for the theme of `app`, its ASCII mode and NO_COLOR."""
     theme = app.current_theme
     palette: Palette = "terminal" if app.native_ansi_color else "dark" if theme.dark else "light"
     return ChartStyle(ascii=bool(getattr(app, "ascii", False)), palette=palette, color=not app.no_color)
@@ -64,17 +87,17 @@ def chart_style(app: App[object]) -> ChartStyle:
 
 @lru_cache(maxsize=256)
 def _series(style: ChartStyle, index: int) -> Style:
-    return Style(color=series_color(style.palette, index)) if style.color else Style()
+    return Style(color=_series_color(style.palette, index)) if style.color else Style()
 
 
 @lru_cache(maxsize=256)
 def _faint(style: ChartStyle, index: int) -> Style:
     if not style.color:
         return Style(dim=True)
-    color = series_color(style.palette, index)
+    color = _series_color(style.palette, index)
     if style.palette == "terminal":
         return Style(color=color, dim=True)
-    return Style(color=faint(style.palette, color))
+    return Style(color=_mixed_with_background(style.palette, color))
 
 
 @lru_cache(maxsize=64)
@@ -92,3 +115,21 @@ def _part(style: ChartStyle, part: Part) -> Style:
             return Style(bold=True, reverse=True)
         case _:
             return Style()
+
+
+def _series_color(palette: Palette, index: int) -> str:
+    colors = SERIES[palette]
+    return colors[index % len(colors)]
+
+
+def _mixed_with_background(palette: Palette, color: str) -> str:
+    """`color` (`#rrggbb`) mixed with the background of `palette`."""
+    mixed = (
+        round(_FAINT * over + (1 - _FAINT) * under)
+        for over, under in zip(_channels(color), _channels(_BACKGROUND[palette]), strict=True)
+    )
+    return "#" + "".join(f"{channel:02x}" for channel in mixed)
+
+
+def _channels(color: str) -> tuple[int, int, int]:
+    return int(color[1:3], 16), int(color[3:5], 16), int(color[5:7], 16)

@@ -229,7 +229,7 @@ with an eye on the test images."""
 
     def _tell(self) -> None:
         """The line beneath the chart: how it is drawn, and what is wrong or not there yet."""
-        said = [self.query_one(OverlaidCurves).look.words]
+        said = [self.query_one(OverlaidCurves).overlay.text]
         reading = [
             share for path, share in self._behind.items() if share is not None and self._is_compared(path)
         ]

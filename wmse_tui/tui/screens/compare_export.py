@@ -51,8 +51,9 @@ class ExportingScreen(AppScreen):
             return
         if wanted.format == CURVES:
             chart = self.query_one(OverlaidCurves)
-            look = chart.look
-            text = curves_csv(chart.curves(_EXPORTED_POINTS), quantity=look.quantity, axis=look.axis)
+            overlay = chart.overlay
+            curves = chart.curves(_EXPORTED_POINTS)
+            text = curves_csv(curves, quantity=overlay.quantity, axis=overlay.options.axis)
         else:
             text = FORMATS[wanted.format](self._comparison)
         self._write(text, wanted.path, overwrite=False)

@@ -19,7 +19,7 @@ from wmse_tui.runs.text.sanitize import safe
 from wmse_tui.runs.text.units import count
 from wmse_tui.tui.feed import RunChanged, RunUnreadable
 from wmse_tui.tui.screens.monitor_actions import RunActions
-from wmse_tui.tui.widgets.monitor.charts import Shown
+from wmse_tui.tui.widgets.monitor.charts import LabelledRun
 from wmse_tui.tui.widgets.monitor.header import Headline, RunHeader
 from wmse_tui.tui.widgets.monitor.overlay import MOST, OverlayScreen
 from wmse_tui.tui.widgets.monitor.panels import Panels
@@ -76,13 +76,13 @@ class MonitorScreen(RunActions):
         *(
             Binding(key, f"plot('{change}')", title, show=False, id=f"plot-{name}", tooltip=tooltip)
             for key, change, title, name, tooltip in (
-                ("v", "next_chart", "Show else", "what", "The selected plot shows something else"),
-                ("x", "next_axis", "X axis", "axis", "X by epoch, step or hours"),
-                ("y", "toggle_log", "Log y", "log", "Logarithmic y in the selected plot, or plain"),
-                ("z", "next_recent", "Zoom", "zoom", "The last half, fifth, twentieth of the way; all of it"),
+                ("v", "chart", "Show else", "what", "The selected plot shows something else"),
+                ("x", "axis", "X axis", "axis", "X by epoch, step or hours"),
+                ("y", "log", "Log y", "log", "Logarithmic y in the selected plot, or plain"),
+                ("z", "recent", "Zoom", "zoom", "The last half, fifth, twentieth of the way; all of it"),
                 (
                     "a",
-                    "next_smoothing",
+                    "smoothing",
                     "Smooth",
                     "smooth",
                     "Smooth losses and speeds: more and more, not at all",
@@ -282,7 +282,7 @@ class MonitorScreen(RunActions):
         if "plots" in self._panels.seen:
             others = [(other, told) for other, told in self._beside.items() if told is not None]
             shown = [(run, view), *others]
-            self._panels.charts.show([Shown(safe(one.id, _LABEL), told) for one, told in shown])
+            self._panels.charts.show([LabelledRun(safe(one.id, _LABEL), told) for one, told in shown])
         if self._behind is None:
             self._readers.read_map(view)
 
@@ -306,7 +306,14 @@ class MonitorScreen(RunActions):
         """Change what the plots show."""
         if "plots" not in self._panels.seen:
             self._panels.activate("plots")
-        getattr(self._panels.charts, change)()
+        charts = self._panels.charts
+        match change:
+            case "chart":
+                charts.next_chart()
+            case "log":
+                charts.toggle_log()
+            case "axis" | "recent" | "smoothing":
+                charts.next_option(change)
 
     def action_search(self) -> None:
         """Search in the log: the active panel has no lines of its own."""

@@ -4,51 +4,42 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TypeVar
 
-from wmse_tui.runs.state.curves import QUANTITIES, Axis, Curve, curve, extent, reference
+from wmse_tui.runs.state.curves import QUANTITIES, Curve, curve, reference
 from wmse_tui.runs.state.run import RunState
 from wmse_tui.runs.text.sanitize import safe, without_middle
+from wmse_tui.tui.charts.options import ChartOptions, in_percent, next_of, x_range
 from wmse_tui.tui.charts.plot import Plot
 
-Item = TypeVar("Item")
-
-_AXES: tuple[Axis, ...] = ("epoch", "step", "hours")
-_RECENT: tuple[float | None, ...] = (None, 0.5, 0.2, 0.05)
+_PLAIN = ChartOptions()
 _NAME = 28  # characters of a run in the legend
-_SMOOTHING = (0.0, 0.6, 0.9, 0.97)
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class Overlay:
     """What is drawn, and how."""
 
     quantity: str = "loss"
-    axis: Axis = "epoch"
     log_y: bool = False
-    smoothing: float = 0.0
-    recent: float | None = None
+    options: ChartOptions = _PLAIN
 
-    def next(self, part: str, by: int = 1) -> Look:
-        """The look with the next value of one part: quantity, axis, log_y, smoothing, recent."""
+    def next(self, part: str, by: int = 1) -> Overlay:
+        """The overlay with the next value of one part: quantity, axis, log_y, smoothing, recent."""
         match part:
             case "quantity":
-                return replace(self, quantity=_after(tuple(QUANTITIES), self.quantity, by))
-            case "axis":
-                return replace(self, axis=_after(_AXES, self.axis, by))
-            case "smoothing":
-                return replace(self, smoothing=_after(_SMOOTHING, self.smoothing, by))
-            case "recent":
-                return replace(self, recent=_after(_RECENT, self.recent, by))
+                return replace(self, quantity=next_of(tuple(QUANTITIES), self.quantity, by))
+            case "axis" | "smoothing" | "recent":
+                return replace(self, options=self.options.next(part, by))
             case _:
                 return replace(self, log_y=not self.log_y)
 
     @property
-    def words(self) -> str:
-        """The look in a line."""
-        shown = "all of the way" if self.recent is None else f"last {self.recent:.0%} of the way"
-        smooth = f"smoothing {self.smoothing:g}" if self.smoothing else "not smoothed"
-        return f"by {self.axis}, {'log' if self.log_y else 'linear'} y, {smooth}, {shown}"
+    def text(self) -> str:
+        """The settings in a line."""
+        recent, smoothing = self.options.recent, self.options.smoothing
+        shown = "all of the way" if recent is None else f"last {recent:.0%} of the way"
+        smooth = f"smoothing {smoothing:g}" if smoothing else "not smoothed"
+        return f"by {self.options.axis}, {'log' if self.log_y else 'linear'} y, {smooth}, {shown}"
 
 
 class OverlaidCurves(Plot):
@@ -56,7 +47,7 @@ class OverlaidCurves(Plot):
 
     def __init__(self, id: str | None = None) -> None:  # noqa: A002 (textual's name)
         super().__init__(id=id, empty="no run has a value of this yet")
-        self.look = Look()
+        self.overlay = Overlay()
         self._runs: tuple[tuple[str, RunState], ...] = ()
 
     def show_runs(self, runs: Sequence[tuple[str, RunState]]) -> None:
@@ -65,35 +56,35 @@ class OverlaidCurves(Plot):
         self.draw()
 
     def turn(self, part: str, by: int = 1) -> None:
-        """Draw with the next value of one part of the look."""
-        self.look = self.look.next(part, by)
+        """Draw with the next value of one part of the overlay."""
+        self.overlay = self.overlay.next(part, by)
         self.draw()
 
     def draw(self) -> None:
         """Draw what there is now."""
-        look, quantity = self.look, QUANTITIES[self.look.quantity]
+        overlay, quantity = self.overlay, QUANTITIES[self.overlay.quantity]
         unit = "%" if quantity.unit == "fraction" else quantity.unit
         self.show(
-            [_in_percent(one) if unit == "%" else one for one in self.curves(2 * max(1, self.size.width))],
-            x_range=self._x_range(),
+            [in_percent(one) if unit == "%" else one for one in self.curves(2 * max(1, self.size.width))],
+            x_range=x_range((view for _, view in self._runs), overlay.options),
             reference=self._reference(),
-            log_y=look.log_y,
+            log_y=overlay.log_y,
             title=quantity.title,
-            x_title=look.axis,
-            y_title=", ".join(filter(None, (unit, "log" if look.log_y else ""))),
+            x_title=overlay.options.axis,
+            y_title=", ".join(filter(None, (unit, "log" if overlay.log_y else ""))),
         )
 
     def curves(self, columns: int) -> list[Curve]:
         """The curves, with at most so many points each; accuracies are fractions."""
-        look = self.look
+        options = self.overlay.options
         return [
             curve(
                 view,
-                look.quantity,
-                axis=look.axis,
+                self.overlay.quantity,
+                axis=options.axis,
                 columns=columns,
-                recent=look.recent,
-                smoothing=look.smoothing,
+                recent=options.recent,
+                smoothing=options.smoothing,
                 label=without_middle(safe(label), _NAME),
             )
             for label, view in self._runs
@@ -102,20 +93,7 @@ class OverlaidCurves(Plot):
     def on_resize(self) -> None:
         self.draw()
 
-    def _x_range(self) -> tuple[float, float] | None:
-        ranges = [extent(view, self.look.axis, recent=self.look.recent) for _, view in self._runs]
-        return (min(low for low, _ in ranges), max(high for _, high in ranges)) if ranges else None
-
     def _reference(self) -> tuple[tuple[float, str], ...]:
         """Values that mean something by themselves, where they mean it for every run."""
-        found = {reference(view, self.look.quantity) for _, view in self._runs}
+        found = {reference(view, self.overlay.quantity) for _, view in self._runs}
         return found.pop() if len(found) == 1 else ()
-
-
-def _in_percent(one: Curve) -> Curve:
-    y, low, high = (tuple(100 * value for value in values) for values in (one.y, one.low, one.high))
-    return replace(one, y=y, low=low, high=high)
-
-
-def _after(values: Sequence[Item], value: Item, by: int) -> Item:
-    return values[(values.index(value) + by) % len(values)]

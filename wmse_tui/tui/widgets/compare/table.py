@@ -18,7 +18,7 @@ from textual.geometry import Size
 from textual.message import Message
 
 from wmse_tui.tui.charts.canvas import Canvas, Drawing
-from wmse_tui.tui.charts.legend import fit
+from wmse_tui.tui.charts.legend import shorten
 from wmse_tui.tui.charts.rows import RowsWidget
 from wmse_tui.tui.charts.style import ChartStyle
 
@@ -131,7 +131,7 @@ class SheetTable(RowsWidget, can_focus=True):
         canvas = Canvas(width, height)
         sheet = self._sheet
         if not sheet.rows:
-            canvas.put(0, 0, fit(sheet.empty, width, ascii=style.ascii), self._look("muted", style))
+            canvas.put(0, 0, shorten(sheet.empty, width, ascii=style.ascii), self._look("muted", style))
             return canvas.drawing()
         room = max(1, height - 1)
         if len(sheet.rows) > room:  # a line is needed to say so
@@ -198,7 +198,7 @@ class SheetTable(RowsWidget, can_focus=True):
     ) -> None:
         for column, x, width in columns:
             entry = entries[column]
-            text = fit(entry.text, width, ascii=style.ascii)
+            text = shorten(entry.text, width, ascii=style.ascii)
             if column in self._sheet.right:
                 x += width - cell_len(text)
             look = self._look(entry.style, style)

@@ -1,34 +1,30 @@
-"""The plots of a run: what each shows, over which x, and beside which other runs."""
+"""The plots of a run: what each shows, and beside which other runs."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import ClassVar, TypeVar
+from dataclasses import dataclass
+from typing import ClassVar, Literal
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.content import Content
 from textual.events import Blur, Focus, Resize
 
-from wmse_tui.runs.state.curves import QUANTITIES, Axis, Curve, curve, extent, reference
+from wmse_tui.runs.state.curves import QUANTITIES, Curve, curve, reference
 from wmse_tui.runs.state.run import RunState
 from wmse_tui.runs.text.sanitize import safe
+from wmse_tui.tui.charts.options import ChartOptions, in_percent, x_range
 from wmse_tui.tui.charts.plot import Plot
 from wmse_tui.tui.widgets.monitor.pane import Pane
 
-Item = TypeVar("Item")
-
 PLOTS = 4  # at once, at most
-_AXES: tuple[Axis, ...] = ("epoch", "step", "hours")
-_RECENT: tuple[float | None, ...] = (None, 0.5, 0.2, 0.05)
-_SMOOTHING = (0.0, 0.6, 0.9, 0.97)
-_NARROWEST, _COMFORTABLE, _LOWEST = 36, 50, 9  # cells that a plot needs to be of use
+_NARROWEST, _COMFORTABLE, _LOWEST = 36, 50, 9  # cells that a plot needs
 
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """Something that a plot can show: one quantity, or a few of one unit."""
+    """What a plot can show: one quantity, or a few of one unit."""
 
     title: str
     quantities: tuple[str, ...]
@@ -63,31 +59,15 @@ CHARTS: tuple[Chart, ...] = (
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
-    """How all plots are drawn."""
-
-    axis: Axis = "epoch"
-    recent: float | None = None
-    smoothing: float = 0.0
-
-    @property
-    def words(self) -> str:
-        """What differs from the plain look, and the axis."""
-        recent = "" if self.recent is None else f", last {self.recent:.0%}"
-        smooth = f", smoothing {self.smoothing:g}" if self.smoothing else ""
-        return f"by {self.axis}{recent}{smooth}"
-
-
-@dataclass(frozen=True, slots=True)
-class Shown:
-    """A run in the plots, under a name that is fit for a terminal."""
+class LabelledRun:
+    """A run in the plots under a sanitised name."""
 
     label: str
-    view: RunState
+    state: RunState
 
 
 class ChartsPane(Pane):
-    """As many plots as there is room for, up to four; one of them is selected."""
+    """As many plots as fit, up to four; one of them is selected."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("left,h,up,k", "select(-1)", "Plot before", show=False, id="plot-previous"),
@@ -99,72 +79,63 @@ class ChartsPane(Pane):
         self._plots = tuple(Plot() for _ in range(PLOTS))
         self._charts = list(range(PLOTS))  # which of CHARTS each plot shows
         self._log = [False] * PLOTS
-        self._look = Look()
+        self._options = ChartOptions()
         self._selected = 0
         self._single = False
-        self._runs: tuple[Shown, ...] = ()
-        self._drawn: list[object] = [None] * PLOTS
+        self._runs: tuple[LabelledRun, ...] = ()
 
     def compose(self) -> ComposeResult:
         yield from self._plots
 
     def on_mount(self) -> None:
-        self._tell_look()
+        self._show_options()
 
-    def show(self, runs: Sequence[Shown]) -> None:
-        """Show the first of `runs`, with the others beside it."""
+    def show(self, runs: Sequence[LabelledRun]) -> None:
+        """Show the first of `runs`, and the others beside it."""
         many = len(self._runs)
         self._runs = tuple(runs)
         if len(self._runs) != many:
-            self._tell_look()
+            self._show_options()
         self.redraw()
 
     def redraw(self) -> None:
-        """Draw the plots in sight, as far as they would look different."""
+        """Draw the plots in sight; each repaints only what differs."""
         if not self._runs:
             return
-        for place in self._in_sight:
-            self._draw(place)
+        for index in self._in_sight:
+            self._draw(index)
 
     @property
     def _in_sight(self) -> list[int]:
-        return [place for place, plot in enumerate(self._plots) if plot.display]
+        return [index for index, plot in enumerate(self._plots) if plot.display]
 
-    def _draw(self, place: int) -> None:
-        chart, plot, look = CHARTS[self._charts[place]], self._plots[place], self._look
-        width = plot.size.width
+    def _draw(self, index: int) -> None:
+        chart, plot, log = CHARTS[self._charts[index]], self._plots[index], self._log[index]
+        options, width = self._options, plot.size.width
         if not width:
             return
-        log = self._log[place]
-        title = self._title(place, chart)
-        state = (look, chart, log, width, title, *(_told(run.view, look.axis) for run in self._runs))
-        if state == self._drawn[place]:
-            return
-        self._drawn[place] = state
-        curves = [one for run in self._runs for one in _curves(run, chart, look, width, len(self._runs))]
-        main = self._runs[0].view
         plot.show(
-            curves,
-            x_range=_x_range([run.view for run in self._runs], look),
-            reference=reference(main, chart.quantities[0]),
+            [one for run in self._runs for one in _curves(run, chart, options, width, len(self._runs))],
+            x_range=x_range((run.state for run in self._runs), options),
+            reference=reference(self._runs[0].state, chart.quantities[0]),
             log_y=log,
-            title=title,
-            x_title=look.axis,
+            title=self._title(index, chart),
+            x_title=options.axis,
             y_title="%" if chart.percent else "log" if log else "",
         )
 
-    def _title(self, place: int, chart: Chart) -> str:
-        several = len(self._in_sight) > 1
-        return f"▸ {chart.title}" if several and place == self._selected and self.has_focus else chart.title
+    def _title(self, index: int, chart: Chart) -> str:
+        selected = len(self._in_sight) > 1 and index == self._selected and self.has_focus
+        return f"▸ {chart.title}" if selected else chart.title
 
-    # Where the plots are
+    # Arrangement
 
     def on_resize(self, event: Resize) -> None:
         self._arrange(event.size.width, event.size.height)
 
     @property
     def single(self) -> bool:
-        """Whether the selected plot has all the room."""
+        """Whether the selected plot fills the panel."""
         return self._single
 
     @single.setter
@@ -179,27 +150,27 @@ class ChartsPane(Pane):
         first = self._selected if many == 1 else 0
         if self._selected >= first + many:
             self._selected = first
-        for place, plot in enumerate(self._plots):
-            plot.display = first <= place < first + many
+        for index, plot in enumerate(self._plots):
+            plot.display = first <= index < first + many
         self.styles.grid_size_columns = columns
         self.styles.grid_size_rows = rows
         self.call_after_refresh(self.redraw)
 
-    # What a key does
+    # Keys
 
     def action_select(self, by: int) -> None:
-        """Select another plot; where there is room for one, that is the one that is seen."""
-        places = self._in_sight
-        if len(places) > 1:
-            self._selected = places[(places.index(self._selected) + by) % len(places)]
+        """Select another plot; if only one fits, show that one."""
+        in_sight = self._in_sight
+        if len(in_sight) > 1:
+            self._selected = in_sight[(in_sight.index(self._selected) + by) % len(in_sight)]
             self.redraw()
         else:
             self._selected = (self._selected + by) % PLOTS
             self._arrange(self.size.width, self.size.height)
 
     def next_chart(self) -> None:
-        """Let the selected plot show something else, which no other plot in sight shows."""
-        others = {self._charts[place] for place in self._in_sight if place != self._selected}
+        """Show the next chart in the selected plot that no other plot in sight shows."""
+        others = {self._charts[index] for index in self._in_sight if index != self._selected}
         wanted = (self._charts[self._selected] + 1) % len(CHARTS)
         while wanted in others:
             wanted = (wanted + 1) % len(CHARTS)
@@ -207,31 +178,22 @@ class ChartsPane(Pane):
         self.redraw()
 
     def toggle_log(self) -> None:
-        """A logarithmic y for the selected plot, or a plain one again."""
+        """Toggle the logarithmic y axis of the selected plot."""
         self._log[self._selected] = not self._log[self._selected]
         self.redraw()
 
-    def next_axis(self) -> None:
-        """Epochs, steps, hours."""
-        self._change(replace(self._look, axis=_after(_AXES, self._look.axis)))
-
-    def next_recent(self) -> None:
-        """All of the run, or the last part of the way so far."""
-        self._change(replace(self._look, recent=_after(_RECENT, self._look.recent)))
-
-    def next_smoothing(self) -> None:
-        """None, and more and more."""
-        self._change(replace(self._look, smoothing=_after(_SMOOTHING, self._look.smoothing)))
-
-    def _change(self, look: Look) -> None:
-        self._look = look
-        self._tell_look()
+    def next_option(self, option: Literal["axis", "recent", "smoothing"]) -> None:
+        """Draw all plots with the next value of one option."""
+        self._options = self._options.next(option)
+        self._show_options()
         self.redraw()
 
-    def _tell_look(self) -> None:
-        others = len(self._runs) - 1
+    def _show_options(self) -> None:
+        options, others = self._options, len(self._runs) - 1
+        recent = "" if options.recent is None else f", last {options.recent:.0%}"
+        smooth = f", smoothing {options.smoothing:g}" if options.smoothing else ""
         beside = f", beside {others} more" if others > 0 else ""
-        self.border_title = Content(f"Plots {self._look.words}{beside}")
+        self.border_title = Content(f"Plots by {options.axis}{recent}{smooth}{beside}")
 
     def on_focus(self, event: Focus) -> None:  # noqa: ARG002
         self.redraw()
@@ -241,57 +203,26 @@ class ChartsPane(Pane):
 
 
 def grid_of(width: int, height: int) -> tuple[int, int]:
-    """Columns and rows of the plots that have room in so many cells."""
+    """Columns and rows of plots that fit so many cells."""
     rows = 2 if height >= 2 * _LOWEST else 1
-    # Two above each other had better be wide; two beside each other may be narrow, else there is only one.
+    # Two rows of plots should be wide; in a single row two narrow plots are better than one.
     return 2 if width >= 2 * (_COMFORTABLE if rows == 2 else _NARROWEST) else 1, rows
 
 
-def _after(values: Sequence[Item], value: Item) -> Item:
-    return values[(values.index(value) + 1) % len(values)]
-
-
-def _told(view: RunState, axis: Axis) -> tuple[object, ...]:
-    """What a plot of this run depends on."""
-    return (
-        view.run_id,
-        view.attempt,
-        view.step,
-        view.evaluations,
-        len(view.diagnostics),
-        extent(view, axis),
-    )
-
-
-def _curves(run: Shown, chart: Chart, look: Look, width: int, runs: int) -> list[Curve]:
+def _curves(run: LabelledRun, chart: Chart, options: ChartOptions, width: int, runs: int) -> list[Curve]:
     found = []
     for quantity in chart.quantities:
         name = QUANTITIES[quantity].title.replace(" accuracy", "") if len(chart.quantities) > 1 else ""
         label = name if runs == 1 else f"{run.label} {name}".rstrip()
         one = curve(
-            run.view,
+            run.state,
             quantity,
-            axis=look.axis,
+            axis=options.axis,
             columns=2 * width,
-            recent=look.recent,
-            smoothing=look.smoothing,
+            recent=options.recent,
+            smoothing=options.smoothing,
             label=label or safe(chart.title),
         )
         if runs == 1 or one.x or len(chart.quantities) == 1:
             found.append(in_percent(one) if chart.percent else one)
     return found
-
-
-def in_percent(one: Curve) -> Curve:
-    """A curve of fractions as the screen shows them."""
-    return replace(
-        one,
-        y=tuple(100 * y for y in one.y),
-        low=tuple(100 * y for y in one.low),
-        high=tuple(100 * y for y in one.high),
-    )
-
-
-def _x_range(views: Sequence[RunState], look: Look) -> tuple[float, float]:
-    ranges = [extent(view, look.axis, recent=look.recent) for view in views]
-    return min(low for low, _ in ranges), max(high for _, high in ranges)

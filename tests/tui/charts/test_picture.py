@@ -1,4 +1,4 @@
-"""Photographs in cells: sizes, colours, and files that are none."""
+"""Pictures in cells: sizes, colours, and files that are no pictures."""
 
 from __future__ import annotations
 
@@ -7,19 +7,16 @@ import struct
 import zlib
 from pathlib import Path
 
-import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 from rich.console import Console
+from rich.segment import Segment
 from textual.app import App, ComposeResult
 from textual.strip import Strip
 
-from wmse_tui.tui.charts import pictures
-from wmse_tui.tui.charts.picture import Picture
-from wmse_tui.tui.charts.pictures import draw_picture
-from wmse_tui.tui.charts.pixels import PictureError, Pixels, array_picture, read_picture
+from wmse_tui.tui.charts.picture import Picture, PictureError, Pixels, draw_picture, read_picture
 from wmse_tui.tui.charts.style import ChartStyle
 
 PLAIN = ChartStyle()
@@ -28,7 +25,9 @@ RED, BLUE, WHITE, BLACK = (255, 0, 0), (0, 0, 255), (255, 255, 255), (0, 0, 0)
 
 
 def pixels(*rows: tuple[tuple[int, int, int], ...]) -> Pixels:
-    return array_picture(np.array(rows, np.uint8))
+    return Pixels(
+        len(rows[0]), len(rows), bytes(channel for row in rows for pixel in row for channel in pixel)
+    )
 
 
 def test_two_pixels_are_a_cell() -> None:
@@ -46,7 +45,7 @@ def test_two_pixels_are_a_cell() -> None:
 
 
 @pytest.mark.parametrize(
-    ("size", "room", "cells"),
+    ("size", "space", "cells"),
     [
         ((100, 100), (40, 10), (20, 10)),
         ((100, 50), (40, 40), (40, 10)),
@@ -56,17 +55,17 @@ def test_two_pixels_are_a_cell() -> None:
         ((1000, 1), (10, 4), (10, 1)),
     ],
 )
-def test_a_picture_fits_with_its_sides_in_proportion(
-    size: tuple[int, int], room: tuple[int, int], cells: tuple[int, int]
+def test_a_picture_fits_in_proportion(
+    size: tuple[int, int], space: tuple[int, int], cells: tuple[int, int]
 ) -> None:
     picture = Pixels(*size, b"\xff" * (3 * size[0] * size[1]))
-    drawn = draw_picture(picture, width=room[0], height=room[1], style=PLAIN).text.split("\n")
+    drawn = draw_picture(picture, width=space[0], height=space[1], style=PLAIN).text.split("\n")
     filled = [row.strip() for row in drawn if row.strip()]
 
     assert (max(map(len, filled)), len(filled)) == cells
 
 
-def test_in_ascii_and_without_colours_light_is_ink_on_dark_and_paper_on_light() -> None:
+def test_in_ascii_and_without_colours_characters_give_the_brightness() -> None:
     picture = pixels((BLACK, (128, 128, 128), WHITE), (BLACK, (128, 128, 128), WHITE))
 
     def text(style: ChartStyle) -> str:
@@ -81,9 +80,10 @@ def test_in_ascii_and_without_colours_light_is_ink_on_dark_and_paper_on_light() 
     ("system", "sequence"),
     [("truecolor", "38;2;255;0;0"), ("256", "38;5;196"), ("standard", "31")],
 )
-def test_the_nearest_colour_that_the_terminal_has_is_sent(system: str, sequence: str) -> None:
-    pictures._cell.cache_clear()  # a style remembers how it was sent last
-    row = draw_picture(pixels((RED,), (RED,)), width=1, height=1, style=PLAIN).rows[0]
+def test_the_nearest_colour_of_the_terminal_is_sent(system: str, sequence: str) -> None:
+    (segment,) = draw_picture(pixels((RED,), (RED,)), width=1, height=1, style=PLAIN).rows[0]
+    assert segment.style is not None
+    row = [Segment(segment.text, segment.style.copy())]  # a style caches the sequence it was sent as
     console = Console(file=io.StringIO(), color_system=system, force_terminal=True)  # type: ignore[arg-type]
 
     assert f"\x1b[{sequence}m█" in Strip(row).render(console)
@@ -91,8 +91,8 @@ def test_the_nearest_colour_that_the_terminal_has_is_sent(system: str, sequence:
 
 @settings(deadline=None)
 @given(st.integers(1, 40), st.integers(1, 40), st.integers(-1, 50), st.integers(-1, 20), st.booleans())
-def test_any_picture_fits_any_room(across: int, down: int, width: int, height: int, in_ascii: bool) -> None:
-    picture = Pixels(across, down, bytes(3 * across * down))
+def test_any_picture_fits_any_size(columns: int, rows: int, width: int, height: int, in_ascii: bool) -> None:
+    picture = Pixels(columns, rows, bytes(3 * columns * rows))
     drawing = draw_picture(picture, width=width, height=height, style=ChartStyle(ascii=in_ascii))
 
     assert len(drawing.rows) == (height if min(width, height) > 0 else 0)
@@ -149,35 +149,26 @@ BROKEN = {
 }
 
 
-@pytest.mark.parametrize(("make", "words"), BROKEN.items())
-def test_a_file_that_is_no_picture_is_told_in_a_sentence(make: object, words: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("make", "message"), BROKEN.items())
+def test_a_file_that_is_no_picture_is_an_error(make: object, message: str, tmp_path: Path) -> None:
     assert callable(make)
     make(tmp_path / "p.png")
 
     with pytest.raises(PictureError) as caught:
         read_picture(tmp_path / "p.png")
-    assert str(caught.value) == words
+    assert str(caught.value) == message
 
 
-def test_arrays_of_bytes_of_fractions_and_of_greys_are_pictures() -> None:
-    assert array_picture([[0, 300], [-5, 7]]).data == bytes([0, 0, 0, 255, 255, 255, 0, 0, 0, 7, 7, 7])
-    assert array_picture(np.array([[[0.0, 0.5, 2.0]]])).data == bytes([0, 128, 255])
-    assert array_picture(np.array([[[np.nan, np.inf, -np.inf]]])).data == bytes([0, 255, 0])
-    for wrong in (np.zeros(3), np.zeros((2, 2, 4)), np.zeros((0, 2, 3)), np.array([["a"]])):
-        with pytest.raises(PictureError, match="is not a picture"):
-            array_picture(wrong)
-
-
-class Frame(App[None]):
+class Host(App[None]):
     def compose(self) -> ComposeResult:
         yield Picture()
 
 
 @pytest.mark.asyncio
-async def test_the_widget_reads_a_file_beside_the_event_loop(tmp_path: Path) -> None:
+async def test_the_widget_reads_a_file_in_a_thread(tmp_path: Path) -> None:
     path = tmp_path / "views.png"
     Image.new("RGB", (4, 4), RED).save(path)
-    app = Frame()
+    app = Host()
     async with app.run_test(size=(40, 6)) as pilot:
         picture = app.query_one(Picture)
         await pilot.pause()
@@ -193,10 +184,10 @@ async def test_the_widget_reads_a_file_beside_the_event_loop(tmp_path: Path) -> 
 
 
 @pytest.mark.asyncio
-async def test_what_was_asked_for_last_is_shown(tmp_path: Path) -> None:
+async def test_the_latest_request_is_shown(tmp_path: Path) -> None:
     path = tmp_path / "views.png"
     Image.new("RGB", (4, 4), RED).save(path)
-    app = Frame()
+    app = Host()
     async with app.run_test(size=(40, 6)) as pilot:
         picture = app.query_one(Picture)
         picture.open(path)

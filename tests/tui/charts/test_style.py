@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 from textual.color import Color
 
-from wmse_tui.tui.charts.palette import ASCII_MARKERS, AXIS, ERROR, MARKERS, MUTED, SERIES, Palette
-from wmse_tui.tui.charts.style import ChartStyle
+from wmse_tui.tui.charts.style import ASCII_MARKERS, AXIS, ERROR, MARKERS, MUTED, SERIES, ChartStyle, Palette
 from wmse_tui.tui.glyphs import to_ascii
 from wmse_tui.tui.themes import THEMES
 

@@ -1,0 +1,59 @@
+"""How the charts of a screen are drawn: over which x, how much of it, and how smooth."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal, TypeVar
+
+from wmse_tui.runs.state.curves import Axis, Curve, extent
+from wmse_tui.runs.state.run import RunState
+from wmse_tui.tui.charts.axes import Limits
+
+Item = TypeVar("Item")
+
+_AXES: tuple[Axis, ...] = ("epoch", "step", "hours")
+_RECENT: tuple[float | None, ...] = (None, 0.5, 0.2, 0.05)
+_SMOOTHING = (0.0, 0.6, 0.9, 0.97)
+
+
+@dataclass(frozen=True, slots=True)
+class ChartOptions:
+    """What a person can change about charts.
+
+    Attributes:
+        axis: what x is.
+        recent: the share of x up to its end that is drawn; None: all of it.
+        smoothing: weight of the past in an exponential moving average; 0: none.
+    """
+
+    axis: Axis = "epoch"
+    recent: float | None = None
+    smoothing: float = 0.0
+
+    def next(self, option: Literal["axis", "recent", "smoothing"], by: int = 1) -> ChartOptions:
+        """These options with the next value of one of them."""
+        match option:
+            case "axis":
+                return replace(self, axis=next_of(_AXES, self.axis, by))
+            case "recent":
+                return replace(self, recent=next_of(_RECENT, self.recent, by))
+            case "smoothing":
+                return replace(self, smoothing=next_of(_SMOOTHING, self.smoothing, by))
+
+
+def next_of(values: Sequence[Item], value: Item, by: int = 1) -> Item:
+    """The value `by` positions after `value`, cyclically."""
+    return values[(values.index(value) + by) % len(values)]
+
+
+def x_range(runs: Iterable[RunState], options: ChartOptions) -> Limits | None:
+    """The x axis that holds all of `runs`; None without any."""
+    ranges = [extent(run_state, options.axis, recent=options.recent) for run_state in runs]
+    return (min(low for low, _ in ranges), max(high for _, high in ranges)) if ranges else None
+
+
+def in_percent(curve: Curve) -> Curve:
+    """A curve of fractions in percent."""
+    y, low, high = (tuple(100 * value for value in values) for values in (curve.y, curve.low, curve.high))
+    return replace(curve, y=y, low=low, high=high)
