@@ -36,7 +36,7 @@ def loaded_by(program: str, tmp_path: Path) -> set[str]:
 @pytest.fixture
 def a_run(tmp_path: Path) -> None:
     """A run in the folder that the commands look into."""
-    from wmse_tui.config.load import dump_experiment, load_experiment
+    from wmse_tui.config.loading import dump_experiment, load_experiment
     from wmse_tui.runs.directory import create_run
 
     create_run(tmp_path / "runs", dump_experiment(load_experiment(preset="quickstart")), name="a")

@@ -11,7 +11,7 @@ from typing import Any, get_args
 import pytest
 
 from wmse_tui.config import methods as options
-from wmse_tui.config.presets import find_preset, preset_names
+from wmse_tui.config.loading import find_preset, preset_names
 from wmse_tui.config.schema import Experiment
 from wmse_tui.config.sections.backbone import Backbone
 from wmse_tui.config.sections.projector import Projector

@@ -15,7 +15,7 @@ from typing import Literal, get_origin
 import pytest
 
 from wmse_tui.config.idle import idle
-from wmse_tui.config.load import load_experiment
+from wmse_tui.config.loading import load_experiment
 from wmse_tui.config.names import choices_of, unions
 
 SCRIPT = Path(__file__).parents[1] / "scripts" / "table"

@@ -20,7 +20,7 @@ from wmse_tui.cli.checks.finding import Finding
 from wmse_tui.cli.checks.software import preset_findings, python_findings, torch_findings
 from wmse_tui.cli.checks.storage import filesystem, queue_finding, storage_findings
 from wmse_tui.cli.checks.system import cpu_finding, memory_finding, session_findings, shm_finding
-from wmse_tui.config.load import load_experiment
+from wmse_tui.config.loading import load_experiment
 from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.queue import tickets
 from wmse_tui.runs.queue.gpu_slots import DeviceRequest, make_folders

@@ -17,7 +17,7 @@ from wmse_tui.cli.console import error_lines
 from wmse_tui.cli.follow.live import live_frame, render_frame
 from wmse_tui.cli.follow.plain import PlainLines
 from wmse_tui.cli.run_report import run_report
-from wmse_tui.config.load import dump_experiment, load_experiment
+from wmse_tui.config.loading import dump_experiment, load_experiment
 from wmse_tui.config.locations import runs_dir
 from wmse_tui.runs.directory import RunDirectory, create_run
 from wmse_tui.runs.log.encoding import encode

@@ -11,8 +11,7 @@ from typer.testing import Result
 
 from wmse_tui import __version__
 from wmse_tui.cli.commands.logs import Tail
-from wmse_tui.config.load import parse_experiment
-from wmse_tui.config.presets import find_preset, preset_names
+from wmse_tui.config.loading import find_preset, parse_experiment, preset_names
 from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.process.lock import RunLock
 

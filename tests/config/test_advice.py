@@ -15,8 +15,7 @@ from wmse_tui.config.figures import (
     training_images,
     whitening_outlook,
 )
-from wmse_tui.config.load import load_experiment
-from wmse_tui.config.presets import preset_names
+from wmse_tui.config.loading import load_experiment, preset_names
 
 
 def remarks(preset: str, *overrides: str) -> dict[str, str]:

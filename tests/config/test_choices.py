@@ -9,10 +9,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from wmse_tui.config.bases import preset_base
 from wmse_tui.config.draft import Draft
 from wmse_tui.config.fields import leaves
-from wmse_tui.config.load import dump_experiment, load_experiment
+from wmse_tui.config.loading import dump_experiment, find_preset, load_experiment
 from wmse_tui.config.names import choices_of, unions
 from wmse_tui.config.problems import ConfigError
 
@@ -29,7 +28,7 @@ NEEDS = {  # what a person sets besides, by what is chosen
     "compute.loader=jpeg": (("dataset.name", "folder"), ("dataset.root", "/images")),
 }
 AFTER = {"schedule.kind=step": (("schedule.milestones", "[1]"),)}
-EMPTY = Draft(preset_base(PRESET))
+EMPTY = Draft(find_preset(PRESET))
 
 
 def choices() -> Iterator[tuple[tuple[str, str], ...]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from wmse_tui.config.load import load_experiment
+from wmse_tui.config.loading import load_experiment
 from wmse_tui.config.problems import ConfigError
 
 RULES = [

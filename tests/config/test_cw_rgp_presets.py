@@ -6,8 +6,8 @@ import re
 
 import pytest
 
+from wmse_tui.config.loading import find_preset, shipped_presets_dir
 from wmse_tui.config.methods import CwRgp
-from wmse_tui.config.presets import find_preset, shipped_presets_dir
 
 # data set, views: batch, slicings, whitening size, groups, embedding, hidden width, epochs, rate; results, %
 RECIPES = {

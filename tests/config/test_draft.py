@@ -9,18 +9,33 @@ from typing import Any
 
 import pytest
 
-from wmse_tui.config.bases import Base, file_base, preset_base
-from wmse_tui.config.draft import Draft, command_line, draft_of, plain_values
-from wmse_tui.config.load import dump_experiment, load_experiment, parse_experiment
+from wmse_tui.config.draft import (
+    Draft,
+    command_line,
+    draft_of,
+    name_fault,
+    plain_values,
+    preset_file,
+    preset_text,
+    save_preset,
+)
+from wmse_tui.config.loading import (
+    Base,
+    dump_experiment,
+    find_file,
+    find_preset,
+    load_experiment,
+    parse_experiment,
+    preset_names,
+)
 from wmse_tui.config.names import unions
-from wmse_tui.config.presets import preset_names
 from wmse_tui.config.problems import ConfigError
 from wmse_tui.config.schema import Experiment
 
 
 @pytest.fixture
 def stl10() -> Draft:
-    return Draft(preset_base("stl10"))
+    return Draft(find_preset("stl10"))
 
 
 def run_by(command: str) -> Experiment:
@@ -81,7 +96,7 @@ def test_a_rule_about_two_options_is_a_problem_of_the_one_to_change(stl10: Draft
 
 
 def test_switching_a_variant_keeps_what_both_know_and_remembers_the_rest() -> None:
-    draft = Draft(preset_base("cifar10")).with_value("optimizer.lr", 0.01).with_value("optimizer.beta1", 0.8)
+    draft = Draft(find_preset("cifar10")).with_value("optimizer.lr", 0.01).with_value("optimizer.beta1", 0.8)
     sgd = draft.with_value("optimizer.name", "sgd")
     assert sgd.values["optimizer.lr"] == 0.01
     assert "optimizer.beta1" not in sgd.values
@@ -95,7 +110,7 @@ def test_switching_a_variant_keeps_what_both_know_and_remembers_the_rest() -> No
 @pytest.mark.parametrize("variant", [(s, u.tag, v) for s, u in unions().items() for v in u.classes], ids=str)
 def test_every_option_of_every_variant_can_be_changed(variant: tuple[str, str, str]) -> None:
     section, tag, value = variant
-    draft = Draft(preset_base("cifar10")).with_value(f"{section}.{tag}", value)
+    draft = Draft(find_preset("cifar10")).with_value(f"{section}.{tag}", value)
     elsewhere = {path for path in draft.fields if path.partition(".")[0] != section}
     for path, option in draft.fields.items():
         if path == f"{section}.{tag}" or (draft.active and path in elsewhere):
@@ -160,7 +175,7 @@ def test_a_folder_starts_in_the_working_directory(
 
 @pytest.mark.parametrize("base", ["quickstart", "cifar10", "stl10-byol"])
 def test_any_preset_is_any_other_with_some_changes(base: str) -> None:
-    ground = preset_base(base)
+    ground = find_preset(base)
     for name in preset_names():
         wanted = load_experiment(preset=name)
         draft = draft_of(wanted, ground)
@@ -171,7 +186,7 @@ def test_any_preset_is_any_other_with_some_changes(base: str) -> None:
 
 def test_a_run_without_the_number_of_its_preset_is_told_apart() -> None:
     wanted = load_experiment(preset="cifar10", overrides=["paper=null"])
-    draft = draft_of(wanted, preset_base("cifar10"))
+    draft = draft_of(wanted, find_preset("cifar10"))
     assert draft.experiment == wanted
     assert dict(draft.active) == {"paper": None}
     assert run_by(command_line(draft)) == wanted
@@ -179,7 +194,7 @@ def test_a_run_without_the_number_of_its_preset_is_told_apart() -> None:
     assert noted.experiment is not None
     assert noted.experiment.paper is not None
     empty = load_experiment(preset="quickstart", overrides=["paper={}"])
-    assert draft_of(empty, preset_base("quickstart")).experiment == empty
+    assert draft_of(empty, find_preset("quickstart")).experiment == empty
 
 
 @pytest.mark.parametrize(
@@ -198,7 +213,7 @@ def test_a_run_without_the_number_of_its_preset_is_told_apart() -> None:
     ],
 )
 def test_a_command_line_survives_the_shell(title: str, tmp_path: Path) -> None:
-    draft = Draft(preset_base("quickstart")).with_value("title", title)
+    draft = Draft(find_preset("quickstart")).with_value("title", title)
     assert draft.experiment is not None
     command = command_line(draft, name="a-run", runs_dir=tmp_path / "my runs")
     assert command.isprintable()
@@ -208,7 +223,7 @@ def test_a_command_line_survives_the_shell(title: str, tmp_path: Path) -> None:
 
 def test_the_command_says_what_decides_first() -> None:
     draft = (
-        Draft(preset_base("cifar10"))
+        Draft(find_preset("cifar10"))
         .with_value("title", "mine")
         .with_value("method.name", "w_mse")
         .with_value("dataset.train_images", None)
@@ -227,7 +242,7 @@ def test_the_command_says_what_decides_first() -> None:
 def test_a_file_is_a_base_with_what_it_extends(tmp_path: Path) -> None:
     file = tmp_path / "mine.yaml"
     file.write_text("extends: stl10\nseed: 4\n")
-    base = file_base(file)
+    base = find_file(file)
     draft = Draft(base).with_value("optimizer.lr", 0.5)
     assert draft.experiment == load_experiment(file=file, overrides=["optimizer.lr=0.5"])
     assert run_by(command_line(draft)) == draft.experiment
@@ -237,7 +252,7 @@ def test_a_file_is_a_base_with_what_it_extends(tmp_path: Path) -> None:
 def test_the_folder_of_a_run_is_its_configuration(tmp_path: Path) -> None:
     experiment = load_experiment(preset="quickstart")
     (tmp_path / "config.yaml").write_text(dump_experiment(experiment))
-    base = file_base(tmp_path)
+    base = find_file(tmp_path)
     assert Draft(base).experiment == experiment == parse_experiment(base.file.read_text(), "x")
 
 
@@ -255,15 +270,122 @@ def test_a_file_that_describes_nothing_is_no_base(content: str | None, message: 
     if content is not None:
         file.write_text(content)
     with pytest.raises(ConfigError, match=message):
-        file_base(file)
+        find_file(file)
 
 
 def test_a_pipe_is_no_file(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(ConfigError, match="no such file"):
-        file_base(tmp_path / "pipe")
+        find_file(tmp_path / "pipe")
 
 
 def test_a_base_knows_what_it_stands_on() -> None:
-    base: Base = preset_base("stl10")
-    assert [(path.stem, extends) for path, extends in base.chain] == [("stl10", "cifar10"), ("cifar10", None)]
+    base: Base = find_preset("stl10")
+    assert [(file.path.stem, file.extends) for file in base.chain] == [
+        ("stl10", "cifar10"),
+        ("cifar10", None),
+    ]
+
+
+# Saving as a preset
+
+
+def test_only_what_differs_is_written(own_presets: Path) -> None:
+    draft = Draft(find_preset("stl10")).with_value("optimizer.lr", 0.001).with_value("schedule.epochs", 100)
+    file = save_preset(draft, "mine")
+    assert file == own_presets / "mine.yaml"
+    assert file.read_text() == "extends: stl10\noptimizer:\n  lr: 0.001\nschedule:\n  epochs: 100\n"
+    assert find_preset("mine").experiment == draft.experiment
+    assert find_preset("mine").origin == "user"
+    assert [path.name for path in own_presets.iterdir()] == ["mine.yaml"]
+
+
+def test_the_folder_is_made(own_presets: Path) -> None:
+    own_presets.rmdir()
+    save_preset(Draft(find_preset("stl10")), "same")
+    assert (own_presets / "same.yaml").read_text() == "extends: stl10\n"
+
+
+def test_a_preset_that_is_saved_again_goes_on_extending_what_it_extended(own_presets: Path) -> None:
+    save_preset(Draft(find_preset("stl10")).with_value("seed", 3), "mine")
+    again = Draft(find_preset("mine")).with_value("optimizer.lr", 0.5)
+    save_preset(again, "mine")
+    assert preset_file("mine").read_text() == "extends: stl10\nseed: 3\noptimizer:\n  lr: 0.5\n"
+    assert find_preset("mine").experiment == again.experiment
+
+
+def test_a_preset_never_extends_itself_in_a_circle(own_presets: Path) -> None:
+    save_preset(Draft(find_preset("stl10")).with_value("seed", 3), "lower")
+    save_preset(Draft(find_preset("lower")).with_value("projector.layers", 3), "upper")
+    draft = Draft(find_preset("upper")).with_value("optimizer.lr", 0.5)
+    save_preset(draft, "lower")
+    assert find_preset("lower").experiment == draft.experiment
+    assert find_preset("lower").extends == "stl10"
+
+
+def test_a_preset_of_a_file_extends_what_the_file_extends(own_presets: Path, tmp_path: Path) -> None:
+    file = tmp_path / "x.yaml"
+    file.write_text("extends: cifar100\nseed: 5\n")
+    save_preset(Draft(find_file(file)), "from-file")
+    assert preset_file("from-file").read_text() == "extends: cifar100\nseed: 5\n"
+    file.write_text("schedule: {epochs: 300}\n")
+    save_preset(Draft(find_file(file)), "from-defaults")
+    assert preset_file("from-defaults").read_text() == "schedule:\n  epochs: 300\n"
+
+
+def test_a_cleared_option_stays_cleared(own_presets: Path) -> None:
+    draft = Draft(find_preset("stl10")).with_value("dataset.eval_resize", None)
+    save_preset(draft, "mine")
+    assert find_preset("mine").experiment == draft.experiment
+    without = Draft(find_preset("quickstart")).with_value("title", "")
+    assert find_preset(save_preset(without, "untitled").stem).experiment.title == ""
+
+
+def test_another_method_is_written_with_its_own_options(own_presets: Path) -> None:
+    draft = (
+        Draft(find_preset("cifar10"))
+        .with_value("method.whitening_size", 256)
+        .with_value("method.name", "simclr")
+        .with_value("method.temperature", 0.2)
+    )
+    save_preset(draft, "mine")
+    text = "extends: cifar10\nmethod:\n  name: simclr\n  temperature: 0.2\n"
+    assert preset_file("mine").read_text() == text
+    assert find_preset("mine").experiment == load_experiment(
+        preset="cifar10", overrides=["method.name=simclr", "method.temperature=0.2"]
+    )
+
+
+def test_what_is_wrong_is_not_saved(own_presets: Path) -> None:
+    with pytest.raises(ConfigError, match="expected a whole number"):
+        save_preset(Draft(find_preset("stl10")).with_value("seed", "x"), "mine")
+    assert not list(own_presets.iterdir())
+
+
+@pytest.mark.parametrize("name", ["", ".hidden", "a/b", "a b", "-x", "x" * 65, "ä", "stl10", "quickstart"])
+def test_some_names_are_refused(name: str, own_presets: Path) -> None:
+    assert name_fault(name)
+    with pytest.raises(ConfigError, match="cannot be the name of a preset"):
+        save_preset(Draft(find_preset("stl10")), name)
+    assert not list(own_presets.iterdir())
+
+
+@pytest.mark.parametrize("name", ["a", "7", "my.preset_2-b", "last"])
+def test_other_names_are_not(name: str, own_presets: Path) -> None:
+    assert name_fault(name) == ""
+
+
+def test_a_folder_that_cannot_be_made_is_told(own_presets: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (own_presets / "file").write_text("")
+    monkeypatch.setenv("WMSE_TUI_PRESETS", str(own_presets / "file"))
+    with pytest.raises(ConfigError, match="cannot be written"):
+        save_preset(Draft(find_preset("stl10")), "mine")
+
+
+def test_a_parent_that_cannot_stand_alone_is_no_hindrance(own_presets: Path) -> None:
+    (own_presets / "half.yaml").write_text("extends: stl10\nprojector: {dim: 300}\n")
+    (own_presets / "whole.yaml").write_text("extends: half\nmethod: {whitening_size: 512}\n")
+    draft = Draft(find_preset("whole")).with_value("seed", 9)
+    save_preset(draft, "whole")
+    assert preset_text(draft, preset_file("whole")).startswith("extends: half\n")
+    assert find_preset("whole").experiment == draft.experiment

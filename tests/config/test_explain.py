@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from wmse_tui.config.explain import MOST
-from wmse_tui.config.load import parse_experiment
+from wmse_tui.config.loading import parse_experiment
 from wmse_tui.config.problems import ConfigError
 
 

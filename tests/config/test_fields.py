@@ -7,11 +7,10 @@ from typing import Any
 import pytest
 from pydantic import Field as Option
 
-from wmse_tui.config.bases import preset_base
 from wmse_tui.config.draft import Draft, plain_values
 from wmse_tui.config.fields import describe, group_of, groups, leaves
+from wmse_tui.config.loading import find_preset, preset_names
 from wmse_tui.config.names import dotted_names, sections, unions
-from wmse_tui.config.presets import preset_names
 from wmse_tui.config.schema import Experiment
 
 VARIANTS = [{}, *({name: {u.tag: v}} for name, u in unions().items() for v in u.classes)]
@@ -91,7 +90,7 @@ def test_an_option_of_another_variant_has_no_field() -> None:
 
 @pytest.mark.parametrize("name", preset_names())
 def test_every_value_of_every_preset_survives_as_text(name: str) -> None:
-    draft = Draft(preset_base(name))
+    draft = Draft(find_preset(name))
     for path, option in draft.fields.items():
         value = draft.values[path]
         assert option.value(option.text(value)) == value, path
@@ -144,7 +143,7 @@ def test_numbers_are_written_as_people_write_them() -> None:
 
 
 def test_plain_values_name_every_option_of_an_experiment() -> None:
-    experiment = Draft(preset_base("stl10")).experiment
+    experiment = Draft(find_preset("stl10")).experiment
     assert experiment is not None
     values = plain_values(experiment)
     assert values["method.whitening_size"] == 256

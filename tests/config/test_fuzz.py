@@ -8,9 +8,8 @@ from typing import Any
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from wmse_tui.config.load import dump_experiment, load_experiment, parse_experiment
+from wmse_tui.config.loading import dump_experiment, load_experiment, parse_experiment, shipped_presets_dir
 from wmse_tui.config.names import choices_of, dotted_names
-from wmse_tui.config.presets import shipped_presets_dir
 from wmse_tui.config.problems import ConfigError
 from wmse_tui.config.schema import Experiment
 from wmse_tui.config.yaml import write_yaml

@@ -6,8 +6,7 @@ import pytest
 
 from wmse_tui.config.advice import advise
 from wmse_tui.config.idle import idle
-from wmse_tui.config.load import load_experiment
-from wmse_tui.config.presets import preset_names
+from wmse_tui.config.loading import load_experiment, preset_names
 
 # what takes the effect away, what is set in vain then, and a part of the reason
 CASES = [

@@ -9,8 +9,8 @@ import sys
 def test_loading_a_preset_imports_nothing_heavy_and_no_other_room() -> None:
     program = (
         "import sys\n"
-        "from wmse_tui.config.load import load_experiment\n"
-        "from wmse_tui.config import advice, json_schema, locations, presets\n"
+        "from wmse_tui.config.loading import load_experiment\n"
+        "from wmse_tui.config import advice, draft, json_schema, locations\n"
         "advice.advise(load_experiment(preset='quickstart'))\n"
         "print(*sorted(name for name in sys.modules))\n"
     )

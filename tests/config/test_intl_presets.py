@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from wmse_tui.config.loading import find_preset, shipped_presets_dir
 from wmse_tui.config.methods import Intl
-from wmse_tui.config.presets import find_preset, shipped_presets_dir
 from wmse_tui.config.sections.optimizer import Sgd
 from wmse_tui.config.sections.projector import Projector
 from wmse_tui.config.sections.schedule import CosineSchedule

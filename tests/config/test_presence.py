@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from wmse_tui.config.load import load_experiment
+from wmse_tui.config.loading import load_experiment
 from wmse_tui.config.presence import Presence, look_for, presence_advice
 from wmse_tui.config.sections.dataset import Dataset
 

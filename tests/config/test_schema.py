@@ -9,7 +9,7 @@ import pydantic
 import pytest
 from pydantic.fields import FieldInfo
 
-from wmse_tui.config.load import dump_experiment, load_experiment, parse_experiment
+from wmse_tui.config.loading import dump_experiment, load_experiment, parse_experiment
 from wmse_tui.config.names import dotted_names, field_of, options_of, sections, unions
 from wmse_tui.config.problems import ConfigError
 from wmse_tui.config.schema import Experiment

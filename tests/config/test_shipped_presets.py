@@ -7,8 +7,8 @@ import re
 import pytest
 
 from wmse_tui.config.figures import steps_per_epoch, total_steps
+from wmse_tui.config.loading import find_preset, preset_names, shipped_presets_dir
 from wmse_tui.config.methods import Byol, SimClr, WMse
-from wmse_tui.config.presets import find_preset, preset_names, shipped_presets_dir
 from wmse_tui.config.sections.optimizer import Adam
 from wmse_tui.config.sections.schedule import StepSchedule
 
@@ -150,7 +150,7 @@ def test_a_file_opens_with_what_it_is_how_it_is_run_and_for_which_machine(name: 
 
 
 def test_no_two_presets_have_one_title() -> None:
-    titles = [find_preset(name).title for name in preset_names()]
+    titles = [find_preset(name).experiment.title for name in preset_names()]
     assert len(set(titles)) == len(titles)
 
 

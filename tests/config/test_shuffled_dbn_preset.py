@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from wmse_tui.config.loading import find_preset
 from wmse_tui.config.methods import ShuffledDbn
-from wmse_tui.config.presets import find_preset
 from wmse_tui.config.sections.optimizer import Sgd
 from wmse_tui.config.sections.projector import Projector
 from wmse_tui.config.sections.schedule import CosineSchedule

@@ -15,7 +15,7 @@ from pathlib import Path
 import campaign
 import pytest
 
-from wmse_tui.config.load import dump_experiment, load_experiment
+from wmse_tui.config.loading import dump_experiment, load_experiment
 from wmse_tui.engine.training.checkpoints import read_checkpoint
 from wmse_tui.runs.directory import RunDirectory, create_run
 from wmse_tui.runs.state.watch import view_run

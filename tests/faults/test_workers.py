@@ -12,7 +12,7 @@ import campaign
 import psutil
 import pytest
 
-from wmse_tui.config.load import dump_experiment, load_experiment
+from wmse_tui.config.loading import dump_experiment, load_experiment
 from wmse_tui.runs.directory import RunDirectory, create_run
 from wmse_tui.runs.process.launch import trainer_command
 from wmse_tui.runs.state.run import RunState

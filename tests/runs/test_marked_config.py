@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from wmse_tui.config.load import dump_experiment, load_experiment
+from wmse_tui.config.loading import dump_experiment, load_experiment
 from wmse_tui.runs.directory import RunDirectory, create_run
 from wmse_tui.runs.marked_config import MarkedConfig, read_marked_config
 from wmse_tui.runs.state.config_summary import with_preset

@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from faults import KILL, Fault, Faults, in_child
 
-from wmse_tui.config.load import dump_experiment, load_experiment
+from wmse_tui.config.loading import dump_experiment, load_experiment
 from wmse_tui.engine.training.checkpoints import newest_checkpoint, read_checkpoint
 from wmse_tui.engine.training.session import run_session
 from wmse_tui.runs.directory import RunDirectory, create_run

@@ -29,7 +29,7 @@ from typing import Any
 import pytest
 from textual.pilot import Pilot
 
-from wmse_tui.config.load import dump_experiment, load_experiment
+from wmse_tui.config.loading import dump_experiment, load_experiment
 from wmse_tui.runs.annotations import Annotations, write_annotations
 from wmse_tui.runs.directory import RunDirectory, create_run
 from wmse_tui.runs.log.encoding import encode

@@ -18,7 +18,7 @@ from textual.message import Message
 from textual.pilot import Pilot
 from textual.widgets import Static
 
-from wmse_tui.config.load import dump_experiment, load_experiment
+from wmse_tui.config.loading import dump_experiment, load_experiment
 from wmse_tui.tui.inspector import Inspected, InspectionFailed, InspectionProgress, Inspector
 
 Until = Callable[[Pilot[Any], Callable[[], Any]], Any]

@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from wmse_tui.config.load import load_experiment, parse_experiment
+from wmse_tui.config.loading import load_experiment, parse_experiment
 from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.errors import BadPlace, LaunchError, RunExists
 from wmse_tui.runs.process.control import pending

@@ -19,7 +19,7 @@ def complete_run(incomplete: str) -> list[str]:
 
 def _complete_preset(incomplete: str) -> list[str]:
     """Names of the presets, for the shell's completion."""
-    from wmse_tui.config.presets import preset_names
+    from wmse_tui.config.loading import preset_names
 
     return [name for name in preset_names() if name.startswith(incomplete)]
 

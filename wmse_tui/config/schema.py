@@ -24,8 +24,8 @@ class Experiment(Options):
     """One run, complete: the same values give the same weights.
 
     An `Experiment` that exists can be run: options that cannot work together raise a `ConfigError` that names
-    all of them. Wrong types and unknown keys raise pydantic's own error here; `load.py` turns that one into a
-    `ConfigError` too, with files and lines.
+    all of them. Wrong types and unknown keys raise pydantic's own error here; `layers.build` turns that one
+    into a `ConfigError` too, with files and lines.
     """
 
     title: str = Field(

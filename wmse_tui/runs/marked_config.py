@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from wmse_tui.config.presets import find_preset
+from wmse_tui.config.loading import find_preset
 from wmse_tui.config.problems import ConfigError
 from wmse_tui.config.yaml import MAX_BYTES, read_yaml, write_yaml
 from wmse_tui.runs.directory import RunDirectory

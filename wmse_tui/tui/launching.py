@@ -7,7 +7,7 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
-from wmse_tui.config.load import dump_experiment
+from wmse_tui.config.loading import dump_experiment
 from wmse_tui.config.schema import Experiment
 from wmse_tui.runs.directory import RunDirectory, create_run, remove_run
 from wmse_tui.runs.errors import RunsError

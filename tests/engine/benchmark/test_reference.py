@@ -9,7 +9,7 @@ import sys
 import pytest
 import torch
 
-from wmse_tui.config.load import load_experiment
+from wmse_tui.config.loading import load_experiment
 from wmse_tui.engine.benchmark.reference import ReferenceSteps, loss_by_loops
 from wmse_tui.engine.benchmark.rounds import Spread, measure
 from wmse_tui.engine.losses import w_mse_loss

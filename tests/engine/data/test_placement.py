@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from wmse_tui.config.load import load_experiment
+from wmse_tui.config.loading import load_experiment
 from wmse_tui.engine.data.loading import build_batches
 from wmse_tui.engine.data.placement import place_images
 from wmse_tui.engine.data.plan import plan_views

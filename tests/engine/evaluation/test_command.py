@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import torch
 
-from wmse_tui.config.load import dump_experiment
+from wmse_tui.config.loading import dump_experiment
 from wmse_tui.config.schema import Experiment
 from wmse_tui.engine.data.catalogue import load_data
 from wmse_tui.engine.evaluation import evaluate

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from wmse_tui.config.load import load_experiment
+from wmse_tui.config.loading import load_experiment
 from wmse_tui.engine.errors import WhiteningFailed
 from wmse_tui.engine.methods import build_method
 from wmse_tui.engine.models import LastWhitening, build_backbone

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from wmse_tui.config.load import load_experiment
+from wmse_tui.config.loading import load_experiment
 from wmse_tui.config.names import unions
 from wmse_tui.config.schema import Experiment
 from wmse_tui.engine.methods import build_method

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from wmse_tui.config.load import dump_experiment
+from wmse_tui.config.loading import dump_experiment
 from wmse_tui.config.schema import Experiment
 from wmse_tui.engine.data.catalogue import load_data
 from wmse_tui.engine.data.loading import build_batches

@@ -21,7 +21,7 @@ from typing import Any
 
 import pytest
 
-from wmse_tui.config.load import dump_experiment, load_experiment
+from wmse_tui.config.loading import dump_experiment, load_experiment
 from wmse_tui.config.schema import Experiment
 from wmse_tui.engine.profiling.image_cache import ImageCache
 from wmse_tui.engine.service import child_process

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from wmse_tui.config.load import load_experiment
+from wmse_tui.config.loading import load_experiment
 from wmse_tui.config.schema import Experiment
 from wmse_tui.engine.errors import DeviceError
 from wmse_tui.engine.profiling.dry_run import rehearse

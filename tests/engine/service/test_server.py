@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from wmse_tui.config.load import dump_experiment
+from wmse_tui.config.loading import dump_experiment
 from wmse_tui.config.schema import Experiment
 from wmse_tui.engine.errors import EngineError
 from wmse_tui.engine.service import server

@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from wmse_tui.config.load import load_experiment
+from wmse_tui.config.loading import load_experiment
 from wmse_tui.config.schema import Experiment
 from wmse_tui.engine.data.catalogue import load_data
 from wmse_tui.engine.data.loading import build_batches

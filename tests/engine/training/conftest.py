@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from wmse_tui.config.load import dump_experiment, load_experiment
+from wmse_tui.config.loading import dump_experiment, load_experiment
 from wmse_tui.engine.training.requests import STOP_SIGNALS
 from wmse_tui.runs.directory import RunDirectory, create_run
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import torch
 
-from wmse_tui.config.load import load_experiment
+from wmse_tui.config.loading import load_experiment
 from wmse_tui.engine.methods import Method, build_method
 from wmse_tui.engine.training import compiled as module
 from wmse_tui.engine.training.compiled import Compiled, compile_networks

@@ -12,7 +12,7 @@ import torch
 from recording import Noted
 from torch import Tensor
 
-from wmse_tui.config.load import load_experiment
+from wmse_tui.config.loading import load_experiment
 from wmse_tui.config.schema import Experiment
 from wmse_tui.engine.methods import Losses, Method, build_method
 from wmse_tui.engine.training import session

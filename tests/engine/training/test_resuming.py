@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from wmse_tui.config.load import parse_experiment
+from wmse_tui.config.loading import parse_experiment
 from wmse_tui.engine.errors import CheckpointError
 from wmse_tui.engine.methods import build_method
 from wmse_tui.engine.training.checkpoints import read_checkpoint, step_checkpoints

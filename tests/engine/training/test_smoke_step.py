@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from wmse_tui.config.load import parse_experiment
+from wmse_tui.config.loading import parse_experiment
 from wmse_tui.engine.data.catalogue import load_data
 from wmse_tui.engine.data.loading import build_batches
 from wmse_tui.engine.errors import WhiteningFailed

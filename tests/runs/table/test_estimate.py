@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from wmse_tui.config.load import load_experiment
+from wmse_tui.config.loading import load_experiment
 from wmse_tui.runs.log.events import Attempt, Checkpoint
 from wmse_tui.runs.state.run import RunState
 from wmse_tui.runs.table.estimate import Forecast, forecast, model_run

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from wmse_tui.config.load import dump_experiment, load_experiment, parse_experiment
+from wmse_tui.config.loading import dump_experiment, load_experiment, parse_experiment
 from wmse_tui.config.names import unions
 from wmse_tui.config.schema import Experiment
 from wmse_tui.runs.state.status import Status

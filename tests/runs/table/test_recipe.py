@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from wmse_tui.config.load import dump_experiment, load_experiment
+from wmse_tui.config.loading import dump_experiment, load_experiment
 from wmse_tui.config.schema import Experiment
 from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.table.recipe import (

@@ -17,8 +17,13 @@ from textual.widget import Widget
 from textual.widgets import Input, TextArea
 from textual.widgets._footer import FooterKey
 
-from wmse_tui.config.load import dump_experiment, load_experiment, parse_experiment
-from wmse_tui.config.presets import find_preset, preset_names
+from wmse_tui.config.loading import (
+    dump_experiment,
+    find_preset,
+    load_experiment,
+    parse_experiment,
+    preset_names,
+)
 from wmse_tui.runs.state.config_summary import summarise
 from wmse_tui.runs.table.catalogue import list_runs
 from wmse_tui.runs.table.recipe import read_configuration

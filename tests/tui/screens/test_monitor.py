@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from textual.pilot import Pilot
 
-from wmse_tui.config.load import load_experiment
+from wmse_tui.config.loading import load_experiment
 from wmse_tui.config.schema import Experiment
 from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.log.encoding import encode

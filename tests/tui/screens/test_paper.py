@@ -12,7 +12,7 @@ import pytest
 from textual.pilot import Pilot
 from textual.widgets import Static
 
-from wmse_tui.config.load import parse_experiment
+from wmse_tui.config.loading import parse_experiment
 from wmse_tui.config.problems import ConfigError, Problem
 from wmse_tui.config.schema import Experiment
 from wmse_tui.runs.directory import RunDirectory

@@ -46,7 +46,7 @@ def python_findings() -> Iterator[Finding]:
 
 def preset_findings() -> Iterator[Finding]:
     """Yield whether every preset can be read."""
-    from wmse_tui.config.presets import find_preset, preset_names
+    from wmse_tui.config.loading import find_preset, preset_names
     from wmse_tui.config.problems import ConfigError
 
     good, problems = 0, []

@@ -58,7 +58,7 @@ def bench(
 
     Nothing is downloaded: where the data set is not here, patterns of its size take its place.
     """
-    from wmse_tui.config.load import dump_experiment, load_experiment
+    from wmse_tui.config.loading import dump_experiment, load_experiment
 
     experiment = load_experiment(preset=preset, overrides=overrides or [])
     argv = [sys.executable, "-m", "wmse_tui.engine.benchmark", "--rounds", str(rounds)]

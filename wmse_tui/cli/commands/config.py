@@ -43,7 +43,7 @@ def validate(
     """
     from wmse_tui.cli.console import print_message
     from wmse_tui.config.advice import advise
-    from wmse_tui.config.load import load_experiment
+    from wmse_tui.config.loading import load_experiment
     from wmse_tui.config.problems import ConfigError
     from wmse_tui.runs.text.sanitize import safe
 

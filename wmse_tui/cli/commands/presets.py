@@ -41,7 +41,7 @@ def show(
 
     It is one configuration with everything it inherits and every default.
     """
-    from wmse_tui.config.load import dump_experiment, load_experiment
+    from wmse_tui.config.loading import dump_experiment, load_experiment
 
     experiment = load_experiment(preset=name)
     if json:
@@ -51,7 +51,7 @@ def show(
 
 
 def _list(*, as_json: bool) -> None:
-    from wmse_tui.config.presets import preset_names
+    from wmse_tui.config.loading import preset_names
     from wmse_tui.runs.text.sanitize import safe
 
     rows = [_row(name) for name in preset_names()]
@@ -70,7 +70,7 @@ def _list(*, as_json: bool) -> None:
 
 def _row(name: str) -> dict[str, str | float | None]:
     """What the list says of one preset; a broken one is listed with its problem, beside the others."""
-    from wmse_tui.config.presets import find_preset
+    from wmse_tui.config.loading import find_preset
     from wmse_tui.config.problems import ConfigError
 
     empty: dict[str, str | float | None] = dict.fromkeys(
@@ -81,6 +81,6 @@ def _row(name: str) -> dict[str, str | float | None]:
     except ConfigError as error:
         return {"name": name, **empty, "problem": error.problems[0].text()}
     paper = preset.experiment.paper
-    known = {"title": preset.title, "path": str(preset.path), "origin": preset.origin}
+    known = {"title": preset.experiment.title, "path": str(preset.file), "origin": preset.origin}
     published = {"linear": paper.linear, "knn": paper.knn, "note": paper.note} if paper is not None else {}
     return {"name": name, **empty, **known, **published}

@@ -67,7 +67,7 @@ def run(
     a free slot (a GPU, or where there is none the machine), and with --headless it is followed from there.
     """
     from wmse_tui.cli.start.launching import start_options
-    from wmse_tui.config.load import load_experiment
+    from wmse_tui.config.loading import load_experiment
 
     way = start_options(
         headless=headless, detach=detach, as_json=json, queue=queue, after=after or [], runs_dir=runs_dir
@@ -183,7 +183,7 @@ def run_experiment(
     from wmse_tui.cli.start.existing import continue_named
     from wmse_tui.cli.start.launching import start
     from wmse_tui.config.advice import advise
-    from wmse_tui.config.load import dump_experiment
+    from wmse_tui.config.loading import dump_experiment
     from wmse_tui.config.locations import expanded
     from wmse_tui.config.locations import runs_dir as usual_runs_dir
     from wmse_tui.runs.directory import create_run

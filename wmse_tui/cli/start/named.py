@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from wmse_tui.cli.console import UserError
-from wmse_tui.config.load import parse_experiment
+from wmse_tui.config.loading import parse_experiment
 from wmse_tui.config.schema import Experiment
 from wmse_tui.runs.directory import RunDirectory
 

@@ -19,7 +19,7 @@ from wmse_tui.cli.start.launching import disown
 from wmse_tui.cli.start.named import refuse_other_config
 from wmse_tui.config.advice import advise
 from wmse_tui.config.figures import total_steps
-from wmse_tui.config.load import dump_experiment
+from wmse_tui.config.loading import dump_experiment
 from wmse_tui.config.sweep import Axis, Point
 from wmse_tui.runs.annotations import read_annotations, retagged, write_annotations
 from wmse_tui.runs.directory import RunDirectory, check_name, create_run

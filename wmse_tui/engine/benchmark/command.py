@@ -18,7 +18,7 @@ from typing import Any
 import torch
 
 from wmse_tui import __version__
-from wmse_tui.config.load import parse_experiment
+from wmse_tui.config.loading import parse_experiment
 from wmse_tui.config.schema import Experiment
 from wmse_tui.engine.benchmark import floor
 from wmse_tui.engine.benchmark.bookkeeping import bookkeeping

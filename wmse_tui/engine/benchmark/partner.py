@@ -11,7 +11,7 @@ from types import TracebackType
 
 import torch
 
-from wmse_tui.config.load import dump_experiment, parse_experiment
+from wmse_tui.config.loading import dump_experiment, parse_experiment
 from wmse_tui.config.schema import Experiment
 from wmse_tui.engine.benchmark.reference import ReferenceSteps
 from wmse_tui.engine.benchmark.rounds import Stopwatch

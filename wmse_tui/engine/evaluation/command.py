@@ -27,7 +27,7 @@ import torchvision
 
 from wmse_tui import __version__
 from wmse_tui.config.atomic import publish
-from wmse_tui.config.load import parse_experiment
+from wmse_tui.config.loading import parse_experiment
 from wmse_tui.config.schema import Experiment
 from wmse_tui.engine.data.catalogue import load_data
 from wmse_tui.engine.errors import CheckpointError, DataError, EngineError

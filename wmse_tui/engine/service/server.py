@@ -16,7 +16,7 @@ import traceback
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from wmse_tui.config.load import parse_experiment
+from wmse_tui.config.loading import parse_experiment
 from wmse_tui.config.problems import ConfigError
 from wmse_tui.config.schema import Experiment
 from wmse_tui.engine.errors import EngineError

@@ -16,7 +16,7 @@ import torch
 import torchvision
 
 from wmse_tui import __version__
-from wmse_tui.config.load import parse_experiment
+from wmse_tui.config.loading import parse_experiment
 from wmse_tui.config.problems import ConfigError
 from wmse_tui.config.schema import Experiment
 from wmse_tui.engine.data.catalogue import Data, load_data

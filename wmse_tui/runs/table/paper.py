@@ -13,10 +13,9 @@ from types import MappingProxyType
 from typing import TypeAlias
 
 from wmse_tui.config.datasets import DATASETS
-from wmse_tui.config.files import read_layer
 from wmse_tui.config.layers import Layer, build
+from wmse_tui.config.loading import SUFFIX, read_config_file, shipped_presets_dir
 from wmse_tui.config.names import unions
-from wmse_tui.config.presets import SUFFIX, shipped_presets_dir
 from wmse_tui.config.schema import Experiment
 from wmse_tui.runs.state.status import Status
 from wmse_tui.runs.table.compare import Spread, spread
@@ -133,8 +132,9 @@ def shipped_recipes() -> tuple[Recipe, ...]:
         layers: list[Layer] = []
         wanted: str | None = name
         while wanted is not None:
-            layer, wanted = read_layer(folder / f"{wanted}{SUFFIX}", f"{wanted}{SUFFIX}")
-            layers.insert(0, layer)
+            file = read_config_file(folder / f"{wanted}{SUFFIX}", f"{wanted}{SUFFIX}")
+            layers.insert(0, file.layer)
+            wanted = file.extends
         experiment = build(layers)
         if experiment.paper is not None:
             found.append(Recipe(name, experiment))

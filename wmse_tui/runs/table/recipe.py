@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, Literal, TypeAlias
 
-from wmse_tui.config.load import parse_experiment
+from wmse_tui.config.loading import parse_experiment
 from wmse_tui.config.names import dotted_names, sections
 from wmse_tui.config.problems import ConfigError
 from wmse_tui.config.schema import Experiment

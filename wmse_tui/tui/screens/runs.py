@@ -9,7 +9,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.message import Message
 
-from wmse_tui.config.load import load_experiment
+from wmse_tui.config.loading import load_experiment
 from wmse_tui.config.problems import ConfigError
 from wmse_tui.config.schema import Experiment
 from wmse_tui.runs.queue.status import lost_places

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from wmse_tui.config.load import load_experiment
+from wmse_tui.config.loading import load_experiment
 from wmse_tui.runs.log.events import Evaluation, KnnResult, LinearResult
 from wmse_tui.runs.state.config_summary import ConfigSummary
 from wmse_tui.runs.state.run import RunState

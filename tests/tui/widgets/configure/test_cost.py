@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from wmse_tui.config.load import load_experiment
+from wmse_tui.config.loading import load_experiment
 from wmse_tui.config.presence import Presence
 from wmse_tui.config.schema import Experiment
 from wmse_tui.tui.widgets.configure.cost import NOBODY, Asked, Cost, same_cost

@@ -8,7 +8,7 @@ import pytest
 from textual.message_pump import MessagePump
 
 from wmse_tui.config.advice import Advice
-from wmse_tui.config.load import load_experiment, parse_experiment
+from wmse_tui.config.loading import load_experiment, parse_experiment
 from wmse_tui.tui.inspector import Inspector
 from wmse_tui.tui.widgets.configure.inquiry import Inquiry, progress_words
 

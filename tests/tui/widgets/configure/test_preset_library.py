@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from wmse_tui.config.draft import Draft
-from wmse_tui.config.load import load_experiment
+from wmse_tui.config.loading import load_experiment
 from wmse_tui.config.problems import ConfigError
 from wmse_tui.tui.widgets.configure.preset_library import (
     PresetLibrary,

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from wmse_tui.config.advice import Advice
-from wmse_tui.config.bases import preset_base
 from wmse_tui.config.draft import Draft
 from wmse_tui.config.fields import groups
+from wmse_tui.config.loading import find_preset
 from wmse_tui.tui.widgets.configure.preset_library import copy_entry, file_entry, read_entry
 from wmse_tui.tui.widgets.configure.wording import (
     about_entry,
@@ -47,7 +47,7 @@ def test_an_own_preset_a_file_and_a_copy_say_so(tmp_path: Path) -> None:
     (own / "cifar10.yaml").write_text("extends: cifar10\n")
     assert "It hides the preset of that name" in about_entry(read_entry("cifar10")).plain
     assert str(own / "mine.yaml") in about_entry(file_entry(own / "mine.yaml")).plain
-    experiment = Draft(preset_base("stl10")).experiment
+    experiment = Draft(find_preset("stl10")).experiment
     assert experiment is not None
     assert "The configuration of a run." in about_entry(copy_entry(experiment, "stl10")).plain
     (own / "bad.yaml").write_text("seed: [\n")
@@ -55,7 +55,7 @@ def test_an_own_preset_a_file_and_a_copy_say_so(tmp_path: Path) -> None:
 
 
 def test_the_help_of_an_option_says_bounds_unit_and_what_it_was() -> None:
-    draft = Draft(preset_base("stl10"))
+    draft = Draft(find_preset("stl10"))
     assert about_option(draft, "method.whitening_size").plain == (
         "Images whose embeddings are whitened together; in the paper twice the embedding size.\n"
         "above 1, at most 65,536 · images\nmethod.whitening_size"
@@ -79,7 +79,7 @@ def test_a_section_is_described_by_the_schema() -> None:
 
 
 def test_problems_come_before_advice() -> None:
-    draft = Draft(preset_base("stl10")).with_value("seed", "x").with_value("optimizer.lr", -1)
+    draft = Draft(find_preset("stl10")).with_value("seed", "x").with_value("optimizer.lr", -1)
     advice = (Advice("method.eps", "warning", "careful"), Advice("schedule.epochs", "info", "by the way"))
     found = findings(draft, advice)
     assert [(one.head, one.text) for one in found] == [
@@ -94,7 +94,7 @@ def test_problems_come_before_advice() -> None:
 
 
 def test_nothing_to_say_is_said() -> None:
-    draft = Draft(preset_base("stl10-byol"))
+    draft = Draft(find_preset("stl10-byol"))
     assert [one.text for one in findings(draft, ())] == ["Nothing speaks against it."]
     assert [one.text for one in findings(None, ())] == ["Nothing to check."]
     assert state_of(draft, ()) == state_of(None, ()) == ""
@@ -102,7 +102,7 @@ def test_nothing_to_say_is_said() -> None:
 
 
 def test_the_whitening_is_told_of_unless_advice_does_it() -> None:
-    draft = Draft(preset_base("stl10"))
+    draft = Draft(find_preset("stl10"))
     told = findings(draft, ())
     assert [one.head for one in told] == ["✓", "·"]
     assert told[1].text.startswith("256 images whiten 128 dimensions, in 2 slices")

@@ -9,10 +9,9 @@ from textual.app import App, ComposeResult
 from textual.pilot import Pilot
 
 from wmse_tui.config.advice import Advice
-from wmse_tui.config.bases import preset_base
 from wmse_tui.config.draft import Draft, plain_values
 from wmse_tui.config.fields import group_of, groups, leaves
-from wmse_tui.config.load import load_experiment
+from wmse_tui.config.loading import find_preset, load_experiment
 from wmse_tui.config.names import choices_of, dotted_names, sections, unions
 from wmse_tui.config.problems import ConfigError
 from wmse_tui.tui.widgets.form.choices import ChoiceScreen
@@ -50,7 +49,7 @@ class Bare(App[None]):
 
 
 def bare(preset: str = "cifar10", group: str = "method", **changes: Any) -> Bare:
-    draft = Draft(preset_base(preset))
+    draft = Draft(find_preset(preset))
     for path, value in changes.items():
         draft = draft.with_value(path.replace("__", "."), value)
     return Bare(draft, group)

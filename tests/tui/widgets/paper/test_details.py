@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from wmse_tui.config.load import load_experiment
+from wmse_tui.config.loading import load_experiment
 from wmse_tui.runs.state.status import Status
 from wmse_tui.runs.table.paper import Cell, OwnRun, published_table, shipped_recipes
 from wmse_tui.tui.widgets.paper.details import details

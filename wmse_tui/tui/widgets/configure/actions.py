@@ -11,10 +11,9 @@ from pathlib import Path
 from textual import work
 
 from wmse_tui.config.advice import Advice
-from wmse_tui.config.draft import Draft, command_line
+from wmse_tui.config.draft import Draft, command_line, name_fault, preset_file, save_preset
 from wmse_tui.config.locations import expanded, runs_dir
 from wmse_tui.config.problems import ConfigError
-from wmse_tui.config.saving import name_fault, preset_file, save_preset
 from wmse_tui.runs.directory import check_name
 from wmse_tui.runs.errors import BadRunName, RunsError
 from wmse_tui.runs.text.sanitize import safe

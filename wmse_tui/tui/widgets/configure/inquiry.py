@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from textual.message_pump import MessagePump
 
 from wmse_tui.config.advice import Advice
-from wmse_tui.config.load import dump_experiment
+from wmse_tui.config.loading import dump_experiment
 from wmse_tui.config.schema import Experiment
 from wmse_tui.runs.text.units import size
 from wmse_tui.tui.widgets.configure.cost import NOBODY, Asked, same_cost

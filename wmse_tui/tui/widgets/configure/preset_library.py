@@ -10,10 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from wmse_tui.config.bases import Base, file_base, preset_base
 from wmse_tui.config.draft import Draft, draft_of
-from wmse_tui.config.locations import user_presets_dir
-from wmse_tui.config.presets import preset_names
+from wmse_tui.config.loading import Base, find_file, find_preset, preset_names, shipped_preset_names
 from wmse_tui.config.problems import ConfigError
 from wmse_tui.config.schema import Experiment
 from wmse_tui.config.sections.paper import Paper
@@ -72,20 +70,13 @@ def names() -> tuple[str, ...]:
 def read_entry(name: str) -> Entry:
     """The preset of that name, broken or not."""
     try:
-        base = preset_base(name)
+        base = find_preset(name)
     except ConfigError as error:
         more = len(error.problems) - 1
         text = error.problems[0].text() + (f" (and {more} more)" if more else "")
         return Entry(key=name, label=name, kind="shipped", draft=None, problem=text)
-    own = base.file.parent == user_presets_dir()
-    shadowed = own and any(path.stem == name and path.parent != base.file.parent for path in _shipped())
-    return Entry(key=name, label=name, kind="user" if own else "shipped", draft=Draft(base), hides=shadowed)
-
-
-def _shipped() -> tuple[Path, ...]:
-    from wmse_tui.config.presets import shipped_preset_names, shipped_presets_dir
-
-    return tuple(shipped_presets_dir() / f"{name}.yaml" for name in shipped_preset_names())
+    hides = base.origin == "user" and name in shipped_preset_names()
+    return Entry(key=name, label=name, kind=base.origin, draft=Draft(base), hides=hides)
 
 
 def file_entry(file: Path) -> Entry:
@@ -94,7 +85,7 @@ def file_entry(file: Path) -> Entry:
     Raises:
         ConfigError: it cannot be used.
     """
-    base = file_base(file)
+    base = find_file(file)
     return Entry(key=f"file:{base.file.absolute()}", label=base.name, kind="file", draft=Draft(base))
 
 
@@ -107,7 +98,7 @@ def copy_entry(experiment: Experiment, preset: str) -> Entry:
 
 def _known(preset: str) -> Base | None:
     try:
-        return preset_base(preset) if preset else None
+        return find_preset(preset) if preset else None
     except ConfigError:
         return None
 

@@ -33,8 +33,8 @@ def about_entry(entry: Entry) -> Content:
     lines = [Content.styled(safe(entry.experiment.title, 200) if entry.experiment else "", "bold")]
     lines.append(published(entry))
     origin = [_KINDS[entry.kind]]
-    if entry.kind == "user" and entry.draft.base.chain[0][1] is not None:
-        origin.append(f"It extends {entry.draft.base.chain[0][1]}.")
+    if entry.kind == "user" and entry.draft.base.extends is not None:
+        origin.append(f"It extends {entry.draft.base.extends}.")
     if entry.hides:
         origin.append("It hides the preset of that name that comes with the program.")
     if entry.kind == "file":

@@ -7,8 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from wmse_tui.config.load import dump_experiment, load_experiment, override_layers, parse_experiment
-from wmse_tui.config.presets import preset_names
+from wmse_tui.config.loading import (
+    dump_experiment,
+    find_preset,
+    load_experiment,
+    override_layers,
+    parse_experiment,
+    preset_names,
+    shipped_presets_dir,
+)
 from wmse_tui.config.problems import ConfigError
 from wmse_tui.config.schema import Experiment
 
@@ -59,9 +66,7 @@ def test_null_takes_an_option_back_to_its_default() -> None:
 @pytest.mark.parametrize("override", ["optimizer.lr=", "dataset.root=", "seed= "])
 def test_an_empty_value_is_refused_not_taken_for_the_default(override: str) -> None:
     flag = f"--set {override.partition('=')[0]}"
-    assert (
-        complaint([override]) == f"{flag}: expected a value after `=`, got none; null gives the default back"
-    )
+    assert complaint([override]) == f"{flag}: expected a value after `=`, got none; null restores the default"
 
 
 def test_overrides_are_blamed_by_their_flag() -> None:
@@ -121,7 +126,7 @@ def test_a_file_that_extends_one_preset_cannot_lie_on_another(tmp_path: Path) ->
     with pytest.raises(ConfigError) as caught:
         load_experiment(file=file, preset="cifar10")
     assert str(caught.value) == (
-        f"{file}:2: extends: the file extends stl10 already, so it cannot lie on the preset cifar10 as well; "
+        f"{file}:2: extends: the file extends stl10 already, so the preset cifar10 cannot be its base too; "
         "give one of them"
     )
 
@@ -134,7 +139,7 @@ def test_a_file_that_extends_one_preset_cannot_lie_on_another(tmp_path: Path) ->
             ":1: extends: there is no preset 'slt10'; did you mean stl10? `wmse-tui presets` lists them",
         ),
         ("extends: [a]\n", ":1: extends: expected the name of a preset, got ['a']"),
-        (b"seed: 1\ntitle: \xff\n", ":2: is no UTF-8 text (byte 15)"),
+        (b"seed: 1\ntitle: \xff\n", ":2: is not UTF-8 text (byte 15)"),
         (b"#" * 70_000, ": 65537 bytes are more than a configuration can have (65536)"),
         ("seed: 1\nsead: 1\n", ":2: sead: unknown key; did you mean seed?"),
     ],
@@ -199,3 +204,119 @@ def test_a_written_experiment_is_complete_and_in_the_order_of_the_schema() -> No
 def test_folders_survive_being_written(tmp_path: Path) -> None:
     experiment = load_experiment(overrides=["dataset.name=folder", f"dataset.root={tmp_path}/a: b"])
     assert parse_experiment(dump_experiment(experiment), "x").dataset.root == tmp_path / "a: b"
+
+
+# Presets: where they are found, how they extend each other, and which one wins
+
+
+def complaint_of_preset(name: str) -> str:
+    with pytest.raises(ConfigError) as caught:
+        find_preset(name)
+    return str(caught.value)
+
+
+def test_in_a_checkout_the_presets_lie_beside_the_package(tmp_path: Path) -> None:
+    package = tmp_path / "wmse_tui"
+    package.mkdir()
+    (tmp_path / "presets").mkdir()
+    assert shipped_presets_dir(package) == tmp_path / "presets"
+
+
+def test_in_a_wheel_the_presets_lie_inside_the_package_and_no_other_folder_is_taken(tmp_path: Path) -> None:
+    package = tmp_path / "wmse_tui"
+    (package / "presets").mkdir(parents=True)
+    (tmp_path / "presets").mkdir()  # of somebody else
+    assert shipped_presets_dir(package) == package / "presets"
+
+
+def test_a_damaged_installation_is_told(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"the shipped presets are missing: .*; install wmse-tui again"):
+        shipped_presets_dir(tmp_path / "wmse_tui")
+
+
+def test_the_wheel_is_told_to_carry_them() -> None:
+    root = shipped_presets_dir().parent
+    assert 'presets = "wmse_tui/presets"' in (root / "pyproject.toml").read_text()
+
+
+def test_a_shipped_preset_says_where_it_comes_from() -> None:
+    preset = find_preset("stl10-wmse4")
+    assert (preset.name, preset.extends, preset.origin) == ("stl10-wmse4", "stl10", "shipped")
+    assert preset.file == shipped_presets_dir() / "stl10-wmse4.yaml"
+    assert preset.experiment.title == "W-MSE 4 on STL-10, ResNet-18"
+
+
+def test_the_layers_of_a_preset_begin_with_what_it_extends() -> None:
+    assert [layer.source for layer in find_preset("stl10-wmse4").layers] == [
+        "cifar10.yaml",
+        "stl10.yaml",
+        "stl10-wmse4.yaml",
+    ]
+
+
+def test_the_users_presets_are_listed_with_the_shipped_ones(own_presets: Path) -> None:
+    shipped = preset_names()
+    (own_presets / "mine.yaml").write_text("extends: cifar10\nseed: 3\n")
+    (own_presets / "notes.txt").write_text("no preset")
+    (own_presets / ".hidden.yaml").write_text("no preset")
+    assert preset_names() == tuple(sorted([*shipped, "mine"]))
+    preset = find_preset("mine")
+    assert (preset.origin, preset.extends) == ("user", "cifar10")
+    assert preset.experiment.seed == 3
+
+
+def test_the_users_presets_are_found_in_the_xdg_config_folder(bare_machine: Path) -> None:
+    folder = bare_machine / ".config" / "wmse-tui" / "presets"
+    folder.mkdir(parents=True)
+    (folder / "mine.yaml").write_text("seed: 3\n")
+    assert find_preset("mine").file == folder / "mine.yaml"
+
+
+def test_a_preset_of_the_user_is_taken_in_the_stead_of_a_shipped_one_and_may_extend_it(
+    own_presets: Path,
+) -> None:
+    (own_presets / "stl10.yaml").write_text("extends: stl10\nseed: 3\n")
+    preset = find_preset("stl10")
+    assert preset.origin == "user"
+    assert preset.experiment.seed == 3
+    assert preset.experiment.dataset.name == "stl10"
+    assert preset_names().count("stl10") == 1
+    assert find_preset("stl10-wmse4").experiment.seed == 3
+
+
+def test_an_unknown_preset_is_told_with_the_nearest_name_and_how_to_list() -> None:
+    assert (
+        complaint_of_preset("slt10")
+        == "there is no preset 'slt10'; did you mean stl10? `wmse-tui presets` lists them"
+    )
+    assert complaint_of_preset("qqqqq") == "there is no preset 'qqqqq'; `wmse-tui presets` lists them"
+
+
+@pytest.mark.parametrize("name", ["../pyproject", "/etc/passwd", "stl10.yaml", "", ".", "a\0b"])
+def test_a_name_never_leads_out_of_the_folder(name: str) -> None:
+    assert "there is no preset" in complaint_of_preset(name)
+
+
+def test_a_circle_is_refused_with_its_links(own_presets: Path) -> None:
+    (own_presets / "a.yaml").write_text("extends: b\n")
+    (own_presets / "b.yaml").write_text("seed: 1\nextends: a\n")
+    assert complaint_of_preset("a") == (
+        f"{own_presets}/b.yaml:2: extends: a -> b -> a is a circle; let one of them extend nothing"
+    )
+    (own_presets / "own.yaml").write_text("extends: own\n")
+    assert "extends: own -> own is a circle" in complaint_of_preset("own")
+
+
+def test_extending_an_unknown_preset_is_told_with_its_line(own_presets: Path) -> None:
+    (own_presets / "a.yaml").write_text("\nextends: cifar\n")
+    assert complaint_of_preset("a") == (
+        f"{own_presets}/a.yaml:2: extends: there is no preset 'cifar'; did you mean cifar10? "
+        "`wmse-tui presets` lists them"
+    )
+
+
+def test_a_broken_preset_of_the_user_breaks_no_other(own_presets: Path) -> None:
+    (own_presets / "a.yaml").write_text("a: [")
+    assert "a" in preset_names()
+    assert "not YAML" in complaint_of_preset("a")
+    assert find_preset("stl10").name == "stl10"
