@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -69,3 +70,29 @@ def test_a_wrong_recipe_is_refused_before_anything_is_measured() -> None:
     assert done.returncode == 2
     assert "optimiser" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_device_that_is_not_there_is_refused_with_the_options_of_this_command(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    done = bench("--set", "compute.device=cuda", "--stage", "whitening")
+    assert done.returncode == 1
+    assert "compute.device=cuda cannot be used" in done.stderr
+    assert "-> measure on the CPU: --set compute.device=cpu" in done.stderr.splitlines()[-1]
+    assert "--device" not in done.stderr
+    assert "evaluation" not in done.stderr
+
+
+def test_an_unforeseen_failure_is_that_of_the_benchmark(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "sitecustomize.py").write_text(
+        "import os, sys\nif 'benchmark' in sys.orig_argv:\n    os.getloadavg = lambda: 1 / 0\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    done = bench("--stage", "whitening", "--json")
+    assert done.returncode == 1
+    assert json.loads(done.stdout)["error"]["title"] == "the benchmark failed: ZeroDivisionError"
+    assert "the benchmark failed: ZeroDivisionError" in done.stderr
+    assert "evaluation" not in done.stderr

@@ -108,7 +108,7 @@ def test_the_options_reach_the_evaluator(
     checkpoint.write_bytes(b"")
     cli("eval", "small", "--knn", "cosine", "--linear", "lbfgs", "--device", "cuda:1")
     cli("eval", str(checkpoint))
-    module = [sys.executable, "-m", "wmse_tui.engine.evaluate"]
+    module = [sys.executable, "-m", "wmse_tui.engine.commands", "evaluate"]
     assert asked == [
         [*module, str(run.path), "--knn", "cosine", "--linear", "lbfgs", "--device", "cuda:1"],
         [*module, str(checkpoint)],

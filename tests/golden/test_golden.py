@@ -18,7 +18,7 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from wmse_tui.engine.evaluation.command import Request, evaluate_checkpoint
+from wmse_tui.engine.evaluation.checkpoint_evaluation import EvaluationRequest, evaluate_checkpoint
 from wmse_tui.engine.evaluation.interruption import no_progress
 from wmse_tui.engine.training.checkpoints import verify_checkpoint
 from wmse_tui.engine.training.requests import STOP_SIGNALS
@@ -114,7 +114,7 @@ def test_commands_show_compare_and_export_them(golden: Path) -> None:
 
 
 def test_their_checkpoints_can_be_evaluated(golden: Path) -> None:
-    result = evaluate_checkpoint(Request(golden / "completed", device="cpu"), progress=no_progress)
+    result = evaluate_checkpoint(EvaluationRequest(golden / "completed", device="cpu"), progress=no_progress)
     folder = golden / "completed" / "evaluations"
     stored = min((json.loads(file.read_text()) for file in folder.iterdir()), key=lambda told: told["time"])
     for field in ("run", "checkpoint", "step", "sha256", "train_split", "test_split"):

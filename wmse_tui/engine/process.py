@@ -1,4 +1,4 @@
-"""What a process that computes settles before torch is loaded: how threads wait and how memory is kept."""
+"""What a process that computes sets before torch is loaded: how threads wait and how memory is cached."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 import sys
 
 M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_MAX = -1, -2, -4  # of glibc's malloc.h
-KEPT = 2**31 - 1  # bytes at the end of the heap that are kept; the most that mallopt takes
+CACHED = 2**31 - 1  # bytes at the end of the heap that are not returned; the most that mallopt accepts
 GROWTH = 256 * 2**20  # bytes by which the heap grows at a time
 OWN_CHOICES = (
     "GLIBC_TUNABLES",
@@ -16,28 +16,28 @@ OWN_CHOICES = (
     "MALLOC_TOP_PAD_",
     "MALLOC_MMAP_MAX_",
 )
-"""Variables by which someone else has chosen."""
+"""Variables by which the user has chosen already."""
 
 
 def settle() -> None:
-    """Set up this process for training. To be called before torch is imported."""
+    """Set up this process for training; call it before torch is imported."""
     # Idle OpenMP threads sleep instead of spinning. Where another process wants the cores too, spinning made
     # a step of quickstart five times as long (2 cores, one of them taken); read when torch is first loaded.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    keep_large_blocks()
+    cache_large_blocks()
 
 
-def keep_large_blocks() -> bool:
-    """Let malloc keep the memory of large tensors for the next step; returns whether it does.
+def cache_large_blocks() -> bool:
+    """Let malloc cache the memory of large tensors for the next step; returns whether it does.
 
-    glibc maps each large block anew and gives it back at once, so every activation of every step would be
-    filled with zeros by the kernel, page by page: a fifth of a step on a CPU. Whoever sets malloc up in the
-    environment, or brings another one, is left alone. Without glibc nothing happens.
+    glibc maps each large block anew and returns it at once, so every activation of every step would be filled
+    with zeros by the kernel, page by page: a fifth of a step on a CPU. Nothing is changed where the
+    environment configures malloc, or brings another one, and without glibc.
     """
     if not sys.platform.startswith("linux") or any(os.environ.get(name) for name in OWN_CHOICES):
         return False
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is None:
         return False
-    settings = ((M_MMAP_MAX, 0), (M_TRIM_THRESHOLD, KEPT), (M_TOP_PAD, GROWTH))
+    settings = ((M_MMAP_MAX, 0), (M_TRIM_THRESHOLD, CACHED), (M_TOP_PAD, GROWTH))
     return all(mallopt(name, value) == 1 for name, value in settings)

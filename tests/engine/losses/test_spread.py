@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from wmse_tui.engine.benchmark.operations import operations
+from wmse_tui.engine.benchmark.steps import count_operations
 from wmse_tui.engine.losses import w_mse_loss
 from wmse_tui.engine.losses.spread import Spread
 
@@ -51,6 +51,6 @@ def test_no_more_is_launched_for_more_views_slices_or_iterations(normalize: bool
         x = torch.randn(views, 16 * slices, 4, requires_grad=True)
         orders = torch.stack([torch.randperm(16 * slices) for _ in range(iterations)])
         options = {"whitening_size": 16, "normalize": normalize, "permutations": orders}
-        counts.add(operations(lambda x=x, options=options: w_mse_loss(x, **options).backward()))  # type: ignore[misc]
+        counts.add(count_operations(lambda x=x, options=options: w_mse_loss(x, **options).backward()))  # type: ignore[misc]
     assert len(counts) == 1
     assert 20 < counts.pop() <= 80

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from wmse_tui.config import methods as options
 from wmse_tui.config.schema import Experiment
-from wmse_tui.engine.benchmark.reference import ReferenceSteps
+from wmse_tui.engine.benchmark.paper_reference import ReferenceSteps
 from wmse_tui.engine.methods import Method, build_method
 
 Build = Callable[..., Experiment]

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 
-from wmse_tui.engine.evaluation.command import main
+from wmse_tui.engine.evaluation.checkpoint_evaluation import evaluation_command
 from wmse_tui.engine.training.checkpoints import read_checkpoint
 from wmse_tui.engine.training.session import run_session
 from wmse_tui.runs.directory import RunDirectory
@@ -36,7 +36,7 @@ def test_a_whitened_encoder_is_evaluated_by_what_its_checkpoint_keeps(
     run = make_run("schedule.epochs=1", "method.name=byol", "method.predictor_hidden=16", *WHITENED)
     assert run_session(run.path) == 0
     before, after = events_of(run, Evaluation)
-    assert main([str(run.path), "--linear", "off", "--device", "cpu"]) == 0
+    assert evaluation_command([str(run.path), "--linear", "off", "--device", "cpu"]) == 0
     last = json.loads(capsys.readouterr().out.splitlines()[-1])["result"]
     assert last["knn"]["top1"] == after.knn.top1
     assert before.knn is not None

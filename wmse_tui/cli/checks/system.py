@@ -10,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from wmse_tui.cli.checks.finding import Finding
+from wmse_tui.runs.process.cores import available_cores
 from wmse_tui.runs.text.units import count, size
 
 LITTLE_MEMORY = 2_000_000_000
@@ -29,7 +30,7 @@ def machine_findings() -> Iterator[Finding]:
 
 def cpu_finding(cgroup: Path) -> Finding:
     """Return how many cores this process may use."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cores = available_cores()
     with suppress(OSError, ValueError):
         quota, period = (cgroup / "cpu.max").read_text().split()
         if quota != "max" and int(quota) / int(period) < cores:

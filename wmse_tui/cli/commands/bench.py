@@ -61,7 +61,7 @@ def bench(
     from wmse_tui.config.loading import dump_experiment, load_experiment
 
     experiment = load_experiment(preset=preset, overrides=overrides or [])
-    argv = [sys.executable, "-m", "wmse_tui.engine.benchmark", "--rounds", str(rounds)]
+    argv = [sys.executable, "-m", "wmse_tui.engine.commands", "benchmark", "--rounds", str(rounds)]
     for one in stage or ():
         argv += ["--stage", one.value]
     if against is not None:

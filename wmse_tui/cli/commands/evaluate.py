@@ -63,7 +63,7 @@ def evaluate(
         arguments += ["--device", device]
     raise typer.Exit(
         run_engine_command(
-            [sys.executable, "-m", "wmse_tui.engine.evaluate", *arguments],
+            [sys.executable, "-m", "wmse_tui.engine.commands", "evaluate", *arguments],
             what="evaluator",
             as_json=json,
             lines=evaluation_lines,

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from wmse_tui.config.schema import Experiment
-from wmse_tui.engine.benchmark.reference import augment_one_by_one, batches_of_workers, view_transform
-from wmse_tui.engine.benchmark.rounds import Row, Stopwatch, measure, processor_seconds
+from wmse_tui.engine.benchmark.paper_reference import augment_one_by_one, batches_of_workers, view_transform
+from wmse_tui.engine.benchmark.rounds import Row, Stopwatch, processor_seconds, time_rounds
 from wmse_tui.engine.data.batched import augment
 from wmse_tui.engine.data.loading import Batches, build_batches
 from wmse_tui.engine.data.plan import ViewPlan, plan_views
@@ -65,7 +65,7 @@ def augmentation(experiment: Experiment, loaded: Loaded, *, rounds: int, compare
         return processor_seconds(lambda: augment_one_by_one(pictures, transform))
 
     with threads(1):
-        return measure(
+        return time_rounds(
             "augmentation",
             f"{side} to {plan.size} pixels, one thread, processor seconds",
             ours,
@@ -104,7 +104,7 @@ def pipeline(
             time.sleep(1.5 * spent * ahead / taken)  # until they are ready again, and leave the cores to ours
             return spent
 
-        return measure(
+        return time_rounds(
             "input",
             f"batches of {plan.batch_size} x {plan.views} views, {batches.kind}, {_threads(cores, device)}",
             lambda: watch(lambda: [next(source) for _ in range(taken)]),

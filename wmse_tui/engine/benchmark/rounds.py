@@ -15,7 +15,7 @@ Task = Callable[[], float]
 
 
 @dataclass(frozen=True, slots=True)
-class Spread:
+class Quartiles:
     """The median of some measurements, and the two between which the middle half of them lies."""
 
     median: float
@@ -23,7 +23,7 @@ class Spread:
     high: float
 
     @classmethod
-    def of(cls, values: Sequence[float]) -> Spread:
+    def of(cls, values: Sequence[float]) -> Quartiles:
         """Raises ValueError: there are none."""
         if not values:
             raise ValueError("nothing was measured")
@@ -32,10 +32,10 @@ class Spread:
         low, _, high = statistics.quantiles(values, n=4, method="inclusive")
         return cls(statistics.median(values), low, high)
 
-    def scaled(self, factor: Callable[[float], float]) -> Spread:
+    def scaled(self, factor: Callable[[float], float]) -> Quartiles:
         """The same of other numbers, in rising order again."""
         low, high = sorted((factor(self.low), factor(self.high)))
-        return Spread(factor(self.median), low, high)
+        return Quartiles(factor(self.median), low, high)
 
     def plain(self) -> dict[str, float]:
         """As JSON can hold it."""
@@ -60,12 +60,12 @@ class Row:
 
     stage: str
     what: str
-    ours: Spread
+    ours: Quartiles
     n: int
     work: float = 0.0
     unit: str = ""
-    reference: Spread | None = None
-    ratio: Spread | None = None
+    reference: Quartiles | None = None
+    ratio: Quartiles | None = None
     against: str = ""
     note: str = ""
 
@@ -86,11 +86,11 @@ class Row:
             "note": self.note,
         }
 
-    def _speed(self, seconds: Spread) -> dict[str, float] | None:
+    def _speed(self, seconds: Quartiles) -> dict[str, float] | None:
         return seconds.scaled(lambda spent: self.work / spent).plain() if self.work and seconds.low else None
 
 
-def measure(
+def time_rounds(
     stage: str,
     what: str,
     ours: Task,
@@ -111,15 +111,15 @@ def measure(
             theirs.append(reference())
         spent.append(ours())
     spent, theirs = spent[warm_up:], theirs[warm_up:]
-    both = None if reference is None else Spread.of([b / a for a, b in zip(spent, theirs, strict=True)])
+    both = None if reference is None else Quartiles.of([b / a for a, b in zip(spent, theirs, strict=True)])
     return Row(
         stage=stage,
         what=what,
-        ours=Spread.of(spent),
+        ours=Quartiles.of(spent),
         n=rounds,
         work=work,
         unit=unit,
-        reference=None if reference is None else Spread.of(theirs),
+        reference=None if reference is None else Quartiles.of(theirs),
         ratio=both,
         against="" if reference is None else against,
         note=note,

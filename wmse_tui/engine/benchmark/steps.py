@@ -10,13 +10,13 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from wmse_tui.config.methods import WMse
 from wmse_tui.config.schema import Experiment
-from wmse_tui.engine.benchmark.operations import operations
-from wmse_tui.engine.benchmark.partner import Partner
-from wmse_tui.engine.benchmark.reference import loss_by_loops
-from wmse_tui.engine.benchmark.rounds import Row, Spread, Stopwatch, measure
+from wmse_tui.engine.benchmark.paper_reference import loss_by_loops
+from wmse_tui.engine.benchmark.reference_process import ReferenceProcess
+from wmse_tui.engine.benchmark.rounds import Quartiles, Row, Stopwatch, time_rounds
 from wmse_tui.engine.losses import w_mse_loss
 from wmse_tui.engine.profiling.timed_steps import TimedSteps
 
@@ -46,8 +46,8 @@ def whole_step(
 
         return watch(work) / at_once
 
-    with Partner(experiment) if compare else nullcontext() as partner:
-        return measure(
+    with ReferenceProcess(experiment) if compare else nullcontext() as partner:
+        return time_rounds(
             "step",
             f"{views} views, {experiment.compute.precision}{together}",
             ours,
@@ -85,7 +85,7 @@ def parts_of_a_step(
         "optimizer": "the weights, and what the method does after a step",
     }
     return [
-        Row(stage=stage, what=what[stage], ours=Spread.of(seconds[1:]), n=rounds, work=views, unit="views")
+        Row(stage=stage, what=what[stage], ours=Quartiles.of(seconds[1:]), n=rounds, work=views, unit="views")
         for stage, seconds in spent.items()
     ]
 
@@ -130,10 +130,10 @@ def whitening_loss(experiment: Experiment, device: torch.device, *, rounds: int,
         x = fresh()
         return watch(lambda: loss(x))
 
-    launched = f"{operations(lambda: batched(fresh()))} operations that are no views"
+    launched = f"{count_operations(lambda: batched(fresh()))} operations that are no views"
     if compare:
-        launched += f", of the loop {operations(lambda: loops(fresh()))}"
-    return measure(
+        launched += f", of the loop {count_operations(lambda: loops(fresh()))}"
+    return time_rounds(
         "whitening",
         f"W-MSE forward and backward, {views} views of {batch} x {experiment.projector.dim}, "
         f"slices of {size}, {options.iterations} iteration{'s' if options.iterations > 1 else ''}",
@@ -146,3 +146,52 @@ def whitening_loss(experiment: Experiment, device: torch.device, *, rounds: int,
         against="a loop over slices and views",
         note=launched,
     )
+
+
+VIEW_OPERATIONS = frozenset(
+    {
+        "_reshape_alias",
+        "_unsafe_view",
+        "alias",
+        "as_strided",
+        "detach",
+        "diagonal",
+        "expand",
+        "permute",
+        "select",
+        "slice",
+        "split",
+        "squeeze",
+        "t",
+        "transpose",
+        "unbind",
+        "unsqueeze",
+        "view",
+    }
+)
+"""Operations that return another view of the same memory; torch has no public list of them."""
+
+
+class OperationCounter(TorchDispatchMode):
+    """Counts the operations of a block, those of gradients included, views left out.
+
+    On a GPU each operation is a launch, however small it is.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.count = 0
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        self.count += func.overloadpacket.__name__ not in VIEW_OPERATIONS
+        return func(*args, **(kwargs or {}))
+
+
+def count_operations(work: Callable[[], object]) -> int:
+    """How many operations other than views `work` launches."""
+    counted = OperationCounter()
+    with counted:
+        work()
+    return counted.count

@@ -6,7 +6,6 @@ is sent ahead of its use; JPEGs that a GPU decodes; worker processes that read f
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from typing import Protocol
 
@@ -23,6 +22,7 @@ from wmse_tui.engine.data.resident import ResidentBatches
 from wmse_tui.engine.data.sources.files import FileImages
 from wmse_tui.engine.data.workers import WorkerBatches
 from wmse_tui.engine.errors import DataError
+from wmse_tui.runs.process.cores import available_cores
 
 MOST_WORKERS = 8
 AUTO = "--set compute.loader=auto chooses what can be done"
@@ -100,7 +100,7 @@ def build_batches(train: ImageSet, experiment: Experiment, device: torch.device)
         )
     workers = experiment.compute.workers
     if workers is None:
-        workers = min(MOST_WORKERS, _cores())
+        workers = min(MOST_WORKERS, available_cores())
     why = "asked for" if wanted == "workers" else f"images are read from files{of_set}"
     if fault:
         why += f"; not decoded on {device}: {fault}"
@@ -148,10 +148,3 @@ def _why_not_decoded(train: ImageSet, wanted: str, device: torch.device) -> str 
     if wanted == "workers" or device.type != "cuda" or not isinstance(train, FileImages):
         return ""
     return not_jpegs(train) or decoder_fault(device)
-
-
-def _cores() -> int:
-    """Cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

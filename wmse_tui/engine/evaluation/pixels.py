@@ -7,7 +7,6 @@ leaves the interpreter lock while it works), in order, at most two batches ahead
 
 from __future__ import annotations
 
-import os
 from collections import deque
 from collections.abc import Generator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -22,6 +21,7 @@ from torchvision.transforms import functional as pil
 
 from wmse_tui.engine.data.images import ImageSet
 from wmse_tui.engine.errors import DataError
+from wmse_tui.runs.process.cores import available_cores
 
 MAX_WORKERS = 8
 
@@ -94,7 +94,7 @@ def _decoded(
     def load(index: int) -> Tensor:
         return _image(images.image(index), geometry)
 
-    count = min(MAX_WORKERS, len(os.sched_getaffinity(0))) if workers is None else max(1, workers)
+    count = min(MAX_WORKERS, available_cores()) if workers is None else max(1, workers)
     ahead: deque[list[Future[Tensor]]] = deque()
     pool = ThreadPoolExecutor(count, thread_name_prefix="evaluation")
     try:

@@ -21,7 +21,6 @@ notices              [{"path", "level", "text"}, ...]
 
 from __future__ import annotations
 
-import os
 import time
 import traceback
 from collections.abc import Iterator
@@ -50,6 +49,7 @@ from wmse_tui.engine.profiling.timed_steps import TimedSteps, endless, interrupt
 from wmse_tui.engine.service.describe import memory_parts, notices_of
 from wmse_tui.engine.service.worker import Job
 from wmse_tui.engine.training.device import Device, prepare
+from wmse_tui.runs.process.cores import available_cores
 from wmse_tui.runs.text.units import duration, size
 
 SECONDS = 20
@@ -250,7 +250,7 @@ def _prefetched(experiment: Experiment, kind: str) -> int:
     if kind != "workers":
         return 0
     workers = experiment.compute.workers
-    return 2 * (min(MOST_WORKERS, len(os.sched_getaffinity(0))) if workers is None else workers)
+    return 2 * (min(MOST_WORKERS, available_cores()) if workers is None else workers)
 
 
 def _notices(

@@ -16,6 +16,7 @@ from typing import Any, Protocol
 import torch
 
 from wmse_tui.runs.log.events import Resources
+from wmse_tui.runs.process.cores import available_cores
 
 try:
     import psutil
@@ -74,7 +75,7 @@ class ProcessTree:
             elapsed, self._at, self._spent = now - self._at, now, spent
             return {
                 "cpu": used / elapsed if elapsed > 0 else None,
-                "cpu_count": _cores(),
+                "cpu_count": available_cores(),
                 "memory": float(sum(_resident(process, alone=len(members) == 1) for process in members)),
                 "memory_total": float(psutil.virtual_memory().total),
             }
@@ -106,11 +107,6 @@ def _resident(process: psutil.Process, *, alone: bool) -> int:
                 return 1024 * int(next(line.split()[1] for line in lines if line.startswith("Pss:")))
         return int(process.memory_info().rss)
     return 0
-
-
-def _cores() -> int:
-    """The cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 0
 
 
 def find_card(device: torch.device) -> Card | None:

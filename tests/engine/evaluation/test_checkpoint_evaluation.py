@@ -17,7 +17,7 @@ from wmse_tui.config.loading import dump_experiment
 from wmse_tui.config.schema import Experiment
 from wmse_tui.engine.data.catalogue import load_data
 from wmse_tui.engine.evaluation import evaluate
-from wmse_tui.engine.evaluation.command import PROGRESS_SECONDS, main, throttled
+from wmse_tui.engine.evaluation.checkpoint_evaluation import evaluation_command as command
 from wmse_tui.engine.evaluation.interruption import no_progress
 from wmse_tui.engine.methods import build_method
 from wmse_tui.engine.training.checkpoints import name_checkpoint, save_checkpoint
@@ -60,7 +60,7 @@ def lines_of(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
 
 def error_of(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
     """The error object of a call that fails and says nothing else."""
-    assert main(arguments) == 1
+    assert command(arguments) == 1
     (line,) = lines_of(capsys)
     assert set(line) == {"error"}
     error: dict[str, Any] = line["error"]
@@ -71,7 +71,7 @@ def error_of(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> dict[s
 def test_a_checkpoint_is_measured_like_at_the_end_of_its_run(
     run: RunDirectory, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main([str(run.path)]) == 0
+    assert command([str(run.path)]) == 0
 
     *progress, last = lines_of(capsys)
     assert all(set(line["progress"]) == {"name", "done", "total", "unit"} for line in progress)
@@ -99,7 +99,7 @@ def test_the_result_is_kept_in_the_run_and_for_its_owner_only(
     run: RunDirectory, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for _ in range(2):
-        assert main([str(run.path), "--linear", "off"]) == 0
+        assert command([str(run.path), "--linear", "off"]) == 0
 
     results = [line["result"] for line in lines_of(capsys) if "result" in line]
     files = sorted(run.evaluations.iterdir())
@@ -114,7 +114,7 @@ def test_the_result_is_kept_in_the_run_and_for_its_owner_only(
 def test_a_run_offers_its_checkpoints_by_name(
     run: RunDirectory, wanted: str, name: str, step: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main([str(run.path), "--checkpoint", wanted, "--linear", "off"]) == 0
+    assert command([str(run.path), "--checkpoint", wanted, "--linear", "off"]) == 0
 
     result = lines_of(capsys)[-1]["result"]
     assert (result["checkpoint"], result["step"]) == (name, step)
@@ -123,7 +123,7 @@ def test_a_run_offers_its_checkpoints_by_name(
 def test_a_checkpoint_file_brings_its_run_with_it(
     run: RunDirectory, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main([str(run.checkpoints / "step-00000006.pt"), "--linear", "lbfgs", "--knn", "cosine"]) == 0
+    assert command([str(run.checkpoints / "step-00000006.pt"), "--linear", "lbfgs", "--knn", "cosine"]) == 0
 
     result = lines_of(capsys)[-1]["result"]
     assert (result["run"], result["step"]) == ("small", 6)
@@ -136,7 +136,7 @@ def test_a_result_that_cannot_be_kept_is_told_all_the_same(
     run.evaluations.rmdir()
     run.evaluations.write_text("in the way")
 
-    assert main([str(run.path), "--linear", "off"]) == 0
+    assert command([str(run.path), "--linear", "off"]) == 0
 
     result = lines_of(capsys)[-1]["result"]
     assert "file" not in result
@@ -145,7 +145,7 @@ def test_a_result_that_cannot_be_kept_is_told_all_the_same(
 
 def test_the_module_runs_as_a_process_and_keeps_tracebacks_to_itself(tmp_path: Path) -> None:
     ended = subprocess.run(
-        [sys.executable, "-m", "wmse_tui.engine.evaluate", str(tmp_path)],
+        [sys.executable, "-m", "wmse_tui.engine.commands", "evaluate", str(tmp_path)],
         capture_output=True,
         text=True,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
@@ -238,7 +238,7 @@ def test_a_configuration_that_cannot_be_used_is_told(
 def test_an_evaluation_without_any_probe_is_refused(
     run: RunDirectory, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main([str(run.path), "--knn", "off", "--linear", "off"]) == 1
+    assert command([str(run.path), "--knn", "off", "--linear", "off"]) == 1
 
     error = lines_of(capsys)[-1]["error"]
     assert (error["code"], error["title"]) == ("E_DATA", "nothing can be measured")
@@ -276,27 +276,12 @@ def test_an_unforeseen_failure_is_one_object_and_its_traceback_stays_on_stderr(
         print("a library that prints")
         raise ZeroDivisionError("by nothing")
 
-    monkeypatch.setattr("wmse_tui.engine.evaluation.command.load_data", broken)
+    monkeypatch.setattr("wmse_tui.engine.evaluation.checkpoint_evaluation.load_data", broken)
 
-    assert main([str(run.path)]) == 1
+    assert command([str(run.path)]) == 1
 
     said = capsys.readouterr()
     error = json.loads(said.out)["error"]
     assert (error["title"], error["detail"]) == ("the evaluation failed: ZeroDivisionError", "by nothing")
     assert "a library that prints" in said.err
     assert "Traceback" in said.err
-
-
-def test_progress_tells_first_and_last_of_each_part_and_not_too_often_in_between() -> None:
-    said: list[tuple[str, float]] = []
-    now = 0.0
-    progress = throttled(
-        lambda value: said.append((value["progress"]["name"], value["progress"]["done"])), clock=lambda: now
-    )
-
-    for name in ("features", "knn"):
-        for done in range(1, 101):
-            now += PROGRESS_SECONDS / 40
-            progress(name, done, 100, "images")
-
-    assert said == [(name, done) for name in ("features", "knn") for done in (1, 41, 81, 100)]

@@ -1,4 +1,4 @@
-"""The reference's steps in a process of their own: how malloc keeps memory is settled for a whole process."""
+"""The reference's steps in a process of their own: how malloc caches memory is set for a whole process."""
 
 from __future__ import annotations
 
@@ -13,16 +13,18 @@ import torch
 
 from wmse_tui.config.loading import dump_experiment, parse_experiment
 from wmse_tui.config.schema import Experiment
-from wmse_tui.engine.benchmark.reference import ReferenceSteps
+from wmse_tui.engine.benchmark.paper_reference import ReferenceSteps
 from wmse_tui.engine.benchmark.rounds import Stopwatch
 from wmse_tui.engine.errors import EngineError
 from wmse_tui.engine.training.device import choose_device, prepare
 
+MODULE = "wmse_tui.engine.benchmark.reference_process"
 
-class Partner:
-    """Takes a step of the paper's way when it is told to, and tells how long it took.
 
-    Torch's threads and malloc are there as torch and glibc set them up.
+class ReferenceProcess:
+    """Takes a step of the paper's way on request, and returns how long it took.
+
+    Torch's threads and malloc are there as torch and glibc set them up: without `engine.process.settle`.
 
     Raises:
         EngineError: the process ended.
@@ -31,19 +33,19 @@ class Partner:
     def __init__(self, experiment: Experiment) -> None:
         environment = {name: value for name, value in os.environ.items() if name != "OMP_WAIT_POLICY"}
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "wmse_tui.engine.benchmark", "--reference-steps"],
+            [sys.executable, "-m", MODULE],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env=environment,
             text=True,
         )
-        self._ask(json.dumps(dump_experiment(experiment)))
+        self._request(json.dumps(dump_experiment(experiment)))
 
     def step(self) -> float:
         """Seconds of one step."""
-        return float(self._ask("step"))
+        return float(self._request("step"))
 
-    def __enter__(self) -> Partner:
+    def __enter__(self) -> ReferenceProcess:
         return self
 
     def __exit__(
@@ -53,7 +55,7 @@ class Partner:
             self._process.kill()
         self._process.communicate()  # the end of its stdin is its end
 
-    def _ask(self, line: str) -> str:
+    def _request(self, line: str) -> str:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         try:
@@ -66,14 +68,14 @@ class Partner:
         if not answer:
             raise EngineError(
                 "the reference could not take a step",
-                "its process ended; its last words are above, if it had any",
+                "its process ended; what it printed is above",
                 next=("leave --against out", "or take a smaller batch: --set schedule.batch_size=64"),
             )
         return answer
 
 
-def serve() -> int:
-    """Be the partner: a configuration as the first line of stdin, a step for each further line."""
+def serve_steps() -> None:
+    """Read a configuration as the first line of stdin, and take a step for each further line."""
     stdout = sys.stdout
     with redirect_stdout(sys.stderr):
         experiment = parse_experiment(json.loads(sys.stdin.readline()), "stdin")
@@ -86,4 +88,7 @@ def serve() -> int:
     print("ready", file=stdout, flush=True)
     for _ in sys.stdin:
         print(watch(lambda: steps.step(views)), file=stdout, flush=True)
-    return 0
+
+
+if __name__ == "__main__":
+    serve_steps()

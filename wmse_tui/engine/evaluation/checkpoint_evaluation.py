@@ -1,26 +1,18 @@
-"""The evaluation of a checkpoint in a process of its own: JSON lines on stdout, and one file for the result.
+"""`wmse-tui eval` in a process of its own: `python -m wmse_tui.engine.commands evaluate RUN|CHECKPOINT`.
 
-Each line is one object: {"progress": {"name", "done", "total", "unit"}} any number of times, then either
-{"result": {...}} with exit code 0 or {"error": {"code", "title", "detail", "next"}} with exit code 1. The
-result is also a file in the run's `evaluations` folder; the run's log belongs to its trainer and is not
-touched.
+It writes JSON lines (`engine/jsonl.py`). The result is also a file in the run's `evaluations` folder; the
+run's log belongs to its trainer and is not touched.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
-import os
 import re
-import sys
-import time
-import traceback
-from collections.abc import Callable, Sequence
-from contextlib import redirect_stdout
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, NoReturn, TextIO
+from typing import Any
 
 import torch
 import torchvision
@@ -30,30 +22,32 @@ from wmse_tui.config.atomic import publish
 from wmse_tui.config.loading import parse_experiment
 from wmse_tui.config.schema import Experiment
 from wmse_tui.engine.data.catalogue import load_data
-from wmse_tui.engine.errors import CheckpointError, DataError, EngineError
+from wmse_tui.engine.errors import CheckpointError, DataError
+from wmse_tui.engine.jsonl import ArgumentParser, Command, UsageError, progress_lines, run_command
 from wmse_tui.engine.methods import build_method, place
 from wmse_tui.engine.training.checkpoints import file_sha256, read_checkpoint, step_checkpoints
 from wmse_tui.engine.training.device import choose_device, prepare
-from wmse_tui.engine.training.failures import describe
 from wmse_tui.runs.directory import RunDirectory
 
 from .interruption import Progress
 from .probes import evaluate
 
 FORMAT = 1
-PROGRESS_SECONDS = 0.2
 
-Say = Callable[[dict[str, Any]], None]
-
-
-class UsageError(EngineError):
-    """The command line makes no sense."""
-
-    code = "E_USAGE"
+COMMAND = Command(
+    name="evaluation",
+    options=frozenset({"--knn", "--linear", "--device"}),
+    wording={
+        "train on the CPU: --set compute.device=cpu": "--device cpu",
+        "start the run again": "evaluate again",
+        "new run with": "",  # another configuration is another encoder
+        "or with a smaller schedule.batch_size": "",
+    },
+)
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class EvaluationRequest:
     """What is to be evaluated, and how; None means as the run's configuration says."""
 
     target: Path
@@ -63,31 +57,17 @@ class Request:
     device: str | None = None
 
 
-def main(arguments: Sequence[str]) -> int:
+def evaluation_command(arguments: Sequence[str]) -> int:
     """Evaluate as the arguments say; returns the exit code."""
-    stdout = sys.stdout
-
-    def say(value: dict[str, Any]) -> None:
-        _write_line(stdout, value)
-
-    try:
-        with redirect_stdout(sys.stderr):  # whatever a library prints is no data
-            result = evaluate_checkpoint(parse_request(arguments), progress=throttled(say))
-        say({"result": result})
-    except KeyboardInterrupt:
-        return 130
-    except BrokenPipeError:  # nobody listens any more
-        os.dup2(os.open(os.devnull, os.O_WRONLY), stdout.fileno())
-        return 1
-    except Exception as error:  # noqa: BLE001  the border: every failure becomes one object
-        say({"error": explain(error)})
-        return 1
-    return 0
+    return run_command(
+        COMMAND,
+        lambda write: evaluate_checkpoint(parse_request(arguments), progress=progress_lines(write)),
+    )
 
 
-def parse_request(arguments: Sequence[str]) -> Request:
+def parse_request(arguments: Sequence[str]) -> EvaluationRequest:
     """The request of a command line. Raises UsageError."""
-    parser = _Parser(prog="python -m wmse_tui.engine.evaluate", description=__doc__)
+    parser = ArgumentParser(prog="python -m wmse_tui.engine.commands evaluate", description=__doc__)
     parser.add_argument(
         "target", type=Path, metavar="RUN|CHECKPOINT", help="a run's directory or a checkpoint file"
     )
@@ -99,14 +79,14 @@ def parse_request(arguments: Sequence[str]) -> Request:
     parser.add_argument("--knn", choices=("euclidean", "cosine", "off"))
     parser.add_argument("--linear", choices=("adam", "lbfgs", "off"))
     parser.add_argument("--device", help="auto, cpu, cuda or cuda:N")
-    request = Request(**vars(parser.parse_args(arguments)))
+    request = EvaluationRequest(**vars(parser.parse_args(arguments)))
     if request.device is not None and not re.fullmatch(r"auto|cpu|cuda(:\d+)?", request.device):
         raise UsageError(f"there is no device {request.device!r}", "it is auto, cpu, cuda or cuda:N")
     return request
 
 
-def evaluate_checkpoint(request: Request, *, progress: Progress) -> dict[str, Any]:
-    """Evaluate one checkpoint of a run, with its linear probe, and keep the result in `evaluations`.
+def evaluate_checkpoint(request: EvaluationRequest, *, progress: Progress) -> dict[str, Any]:
+    """Evaluate one checkpoint of a run, with its linear probe, and save the result in `evaluations`.
 
     Returns:
         The fields of the `evaluation` event and where they come from: run, checkpoint, sha256, device,
@@ -119,7 +99,7 @@ def evaluate_checkpoint(request: Request, *, progress: Progress) -> dict[str, An
     experiment = _with_probes(parse_experiment(_config_text(run), str(run.config)), request)
     device = choose_device(request.device or experiment.compute.device)
     prepare(device.torch, deterministic=experiment.compute.deterministic)
-    state = read_checkpoint(path)
+    state = _read(path)
     method = build_method(experiment)
     try:
         method.load_state_dict(state["method"])
@@ -158,10 +138,10 @@ def evaluate_checkpoint(request: Request, *, progress: Progress) -> dict[str, An
         },
         **asdict(evaluation),
     }
-    return result | _keep(run, path, result)
+    return result | _save(run, path, result)
 
 
-def find_checkpoint(request: Request) -> tuple[RunDirectory, Path]:
+def find_checkpoint(request: EvaluationRequest) -> tuple[RunDirectory, Path]:
     """The run and the checkpoint file that a request means. Raises CheckpointError, UsageError."""
     target = request.target.expanduser().absolute()
     if target.is_dir():
@@ -187,43 +167,14 @@ def find_checkpoint(request: Request) -> tuple[RunDirectory, Path]:
     return run, target
 
 
-def explain(error: BaseException) -> dict[str, Any]:
-    """The error object of an exception: code, title, detail, next. A traceback of ours goes to stderr."""
-    event = describe(error, saved="", stage="start")
-    if event.code == "E_INTERNAL" and not isinstance(error, EngineError):
-        traceback.print_exception(error, file=sys.stderr)
-        title = f"the evaluation failed: {type(error).__name__}"
-        return {"code": event.code, "title": title, "detail": event.detail, "next": []}
-    steps = [
-        step.replace("train on the CPU: --set compute.device=cpu", "--device cpu") for step in event.next
-    ]
-    if isinstance(error, CheckpointError) and event.title.endswith("is damaged"):
-        steps = ["measure another one: wmse-tui eval FILE (`wmse-tui show RUN` lists the run's checkpoints)"]
-    return {"code": event.code, "title": event.title, "detail": event.detail, "next": steps}
-
-
-def throttled(say: Say, *, clock: Callable[[], float] = time.monotonic) -> Progress:
-    """Progress as lines: the first and the last of each part, and in between a few a second."""
-    last_name, last_time = "", float("-inf")
-
-    def progress(name: str, done: float, total: float, unit: str) -> None:
-        nonlocal last_name, last_time
-        now = clock()
-        if name != last_name or done == total or now - last_time >= PROGRESS_SECONDS:
-            last_name, last_time = name, now
-            say({"progress": {"name": name, "done": done, "total": total, "unit": unit}})
-
-    return progress
-
-
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise UsageError("the command line makes no sense", message)
-
-
-def _write_line(stream: TextIO, value: dict[str, Any]) -> None:
-    stream.write(json.dumps(value) + "\n")
-    stream.flush()
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return read_checkpoint(path)
+    except CheckpointError as error:
+        if error.title.endswith("is damaged"):  # a trainer falls back to an older one, an evaluation does not
+            listed = "`wmse-tui show RUN` lists the run's checkpoints"
+            error.next = (f"measure another one: wmse-tui eval FILE ({listed})",)
+        raise
 
 
 def _of_run(run: RunDirectory, wanted: str | None) -> Path:
@@ -253,14 +204,14 @@ def _config_text(run: RunDirectory) -> str:
         raise CheckpointError(f"{run.config} cannot be read", str(error)) from error
 
 
-def _with_probes(experiment: Experiment, request: Request) -> Experiment:
+def _with_probes(experiment: Experiment, request: EvaluationRequest) -> Experiment:
     chosen = {"knn": request.knn, "linear": request.linear}
     changes = {name: value for name, value in chosen.items() if value is not None}
     return experiment.model_copy(update={"evaluation": experiment.evaluation.model_copy(update=changes)})
 
 
-def _keep(run: RunDirectory, checkpoint: Path, result: dict[str, Any]) -> dict[str, str]:
-    """Write the result into the run; one that cannot be written to (somebody else's) still gives it."""
+def _save(run: RunDirectory, checkpoint: Path, result: dict[str, Any]) -> dict[str, str]:
+    """Write the result into the run; where that is not possible (another user's run) say why."""
     name = f"{checkpoint.stem}-{datetime.now(UTC):%Y%m%dT%H%M%S%fZ}.json"
     path = run.evaluations / name
     try:

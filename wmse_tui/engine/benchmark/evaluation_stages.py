@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from wmse_tui.engine.benchmark.rounds import Row, Spread, Stopwatch, measure
+from wmse_tui.engine.benchmark.rounds import Quartiles, Row, Stopwatch, time_rounds
 from wmse_tui.engine.evaluation.knn import MAX_BYTES, knn_predict
 from wmse_tui.engine.evaluation.linear import accuracy_of, fit_adam, fit_lbfgs
 
@@ -43,7 +43,7 @@ def nearest_neighbours(dim: int, device: torch.device, *, rounds: int) -> Row:
 
         return watch(work)
 
-    return measure(
+    return time_rounds(
         "k-NN",
         f"{TEST:,} against {TRAIN:,} x {dim}, k = 5",
         lambda: watch(lambda: knn_predict(x, y, queries)),
@@ -62,7 +62,7 @@ def linear_probes(dim: int, device: torch.device, *, rounds: int) -> list[Row]:
         features(count, dim, seed=seed, device=device) for seed, count in enumerate((TRAIN, TEST))
     )
     watch = Stopwatch(device)
-    recipe = measure(
+    recipe = time_rounds(
         "probe",
         f"{TIMED_EPOCHS} epochs of the paper's {PAPER_EPOCHS} on {TRAIN:,} x {dim}",
         lambda: watch(lambda: fit_adam(x, y, epochs=TIMED_EPOCHS)),
@@ -85,7 +85,7 @@ def linear_probes(dim: int, device: torch.device, *, rounds: int) -> list[Row]:
         "adam",
         lambda: torch.tensor(accuracy_of(fit_adam(x, y, epochs=PAPER_EPOCHS), queries, answers).top1),
     )
-    ours = Spread.of(quick)
+    ours = Quartiles.of(quick)
     return [
         recipe,
         Row(
@@ -93,7 +93,7 @@ def linear_probes(dim: int, device: torch.device, *, rounds: int) -> list[Row]:
             what=f"{TRAIN:,} x {dim}, accuracy {found['lbfgs']:.2%}",
             ours=ours,
             n=len(quick),
-            reference=Spread.of([whole]),
+            reference=Quartiles.of([whole]),
             ratio=ours.scaled(lambda spent: whole / spent),
             against=f"the paper's {PAPER_EPOCHS} epochs, accuracy {found['adam']:.2%}, once",
         ),

@@ -1,17 +1,13 @@
-"""The benchmark in a process of its own: a configuration on stdin, JSON lines on stdout.
+"""`wmse-tui bench` in a process of its own: `python -m wmse_tui.engine.commands benchmark`.
 
-Each line is one object: {"progress": {...}} any number of times, then either {"result": {...}} with exit code
-0 or {"error": {"code", "title", "detail", "next"}} with exit code 1.
+It reads a configuration from stdin and writes JSON lines (`engine/jsonl.py`).
 """
 
 from __future__ import annotations
 
-import argparse
-import json
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import redirect_stdout
 from datetime import UTC, datetime
 from typing import Any
 
@@ -20,65 +16,60 @@ import torch
 from wmse_tui import __version__
 from wmse_tui.config.loading import parse_experiment
 from wmse_tui.config.schema import Experiment
-from wmse_tui.engine.benchmark import floor
-from wmse_tui.engine.benchmark.bookkeeping import bookkeeping
+from wmse_tui.engine.benchmark.evaluation_stages import linear_probes, nearest_neighbours
 from wmse_tui.engine.benchmark.inputs import augmentation, load_images, pipeline, some_batches
-from wmse_tui.engine.benchmark.looks import looks
-from wmse_tui.engine.benchmark.partner import serve
-from wmse_tui.engine.benchmark.probes import linear_probes, nearest_neighbours
-from wmse_tui.engine.benchmark.rounds import Row
+from wmse_tui.engine.benchmark.overhead import bookkeeping_row, diagnostics_row
+from wmse_tui.engine.benchmark.rounds import Row, Stopwatch, time_rounds
 from wmse_tui.engine.benchmark.steps import parts_of_a_step, whitening_loss, whole_step
-from wmse_tui.engine.evaluation.command import explain
+from wmse_tui.engine.jsonl import ArgumentParser, Command, Write, run_command
 from wmse_tui.engine.profiling.dry_run import dry_run
 from wmse_tui.engine.profiling.timed_steps import TimedSteps
 from wmse_tui.engine.training.device import Device, choose_device, prepare
+from wmse_tui.runs.process.cores import available_cores
 
 STAGES = ("input", "whitening", "step", "evaluation")
 BATCHES = 2
+MATRIX_SIDE = {"cpu": 1536, "cuda": 8192}
+COPIED_BYTES = {"cpu": 2**28, "cuda": 2**31}  # more than any cache holds
 
-Tell = Callable[[str], None]
+COMMAND = Command(
+    name="benchmark",
+    options=frozenset({"--set", "--against", "--stage", "--rounds"}),
+    wording={
+        "train on the CPU": "measure on the CPU",
+        "start the run again": "measure again",
+        "in an evaluation": "",
+        "or start a new run with": "or",
+        "a new run with compute": "--set compute",
+        "start a new run": "",
+    },
+)
+
+Report = Callable[[str], None]
 
 
-def main(arguments: Sequence[str]) -> int:
+def benchmark_command(arguments: Sequence[str]) -> int:
     """Measure as the arguments say; returns the exit code."""
-    stdout = sys.stdout
-
-    def say(value: dict[str, Any]) -> None:
-        stdout.write(json.dumps(value) + "\n")
-        stdout.flush()
-
-    parser = argparse.ArgumentParser(prog="python -m wmse_tui.engine.benchmark", description=__doc__)
+    parser = ArgumentParser(prog="python -m wmse_tui.engine.commands benchmark", description=__doc__)
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--stage", action="append", choices=STAGES)
     parser.add_argument("--against-reference", action="store_true")
-    parser.add_argument("--reference-steps", action="store_true", help="be the other process of a comparison")
-    options = parser.parse_args(arguments)
-    if options.reference_steps:
-        return serve()
-    try:
-        with redirect_stdout(sys.stderr):  # whatever a library prints is no data
-            experiment = parse_experiment(sys.stdin.read(), "stdin")
-            result = benchmark(
-                experiment,
-                rounds=options.rounds,
-                stages=tuple(options.stage or STAGES),
-                compare=options.against_reference,
-                tell=lambda what: say({"progress": {"name": f"measuring: {what}"}}),
-            )
-        say({"result": result})
-    except KeyboardInterrupt:
-        return 130
-    except BrokenPipeError:  # nobody listens any more
-        os.dup2(os.open(os.devnull, os.O_WRONLY), stdout.fileno())
-        return 1
-    except Exception as error:  # noqa: BLE001  the border: every failure becomes one object
-        say({"error": explain(error)})
-        return 1
-    return 0
+
+    def work(write: Write) -> dict[str, Any]:
+        options = parser.parse_args(arguments)
+        return benchmark(
+            parse_experiment(sys.stdin.read(), "stdin"),
+            rounds=options.rounds,
+            stages=tuple(options.stage or STAGES),
+            compare=options.against_reference,
+            report=lambda stage: write({"progress": {"name": f"measuring: {stage}"}}),
+        )
+
+    return run_command(COMMAND, work)
 
 
 def benchmark(
-    experiment: Experiment, *, rounds: int, stages: Sequence[str], compare: bool, tell: Tell
+    experiment: Experiment, *, rounds: int, stages: Sequence[str], compare: bool, report: Report
 ) -> dict[str, Any]:
     """Measure the stages of an experiment on its device.
 
@@ -87,7 +78,7 @@ def benchmark(
         rounds: measurements of each stage.
         stages: of `STAGES`.
         compare: measure the paper's way of doing it beside ours, in turns.
-        tell: is told what is measured next.
+        report: called with what is measured next.
 
     Returns:
         The machine, the rows (see `rounds.Row`), and the least that a step could take here.
@@ -97,13 +88,13 @@ def benchmark(
     """
     device = choose_device(experiment.compute.device)
     prepare(device.torch, deterministic=experiment.compute.deterministic)
-    rows = list(_rows(experiment, device, rounds, stages, compare, tell))
+    rows = list(_rows(experiment, device, rounds, stages, compare, report))
     return {
         "version": __version__,
         "time": datetime.now(UTC).isoformat(timespec="seconds"),
         "title": experiment.title,
         "device": device.name,
-        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "cores": available_cores(),
         "load": os.getloadavg()[0],
         "torch": torch.__version__,
         "rows": [row.plain() for row in rows],
@@ -117,47 +108,47 @@ def _rows(
     rounds: int,
     stages: Sequence[str],
     compare: bool,
-    tell: Tell,
+    report: Report,
 ) -> Iterator[Row]:
     at = device.torch
     loaded = None
     if "input" in stages or "step" in stages:
-        tell("images")
+        report("images")
         loaded = load_images(experiment)
     if "input" in stages and loaded is not None:
-        tell("augmentation")
+        report("augmentation")
         row = augmentation(experiment, loaded, rounds=rounds, compare=compare)
         if row is not None:
             yield row
-        tell("input")
+        report("input")
         yield pipeline(experiment, loaded, at, rounds=rounds, compare=compare)
     if "whitening" in stages:
-        tell("whitening")
+        report("whitening")
         row = whitening_loss(experiment, at, rounds=rounds, compare=compare)
         if row is not None:
             yield row
     if "step" in stages and loaded is not None:
-        tell("a training step")
+        report("a training step")
         batches = some_batches(experiment, loaded, at, BATCHES)
         steps = TimedSteps(experiment, at, steps_per_epoch=100)
         compiled = steps.compile(batches[0])
         step = whole_step(steps, experiment, batches, at, rounds=rounds, compare=compare, note=compiled)
         yield step
-        if not compiled:  # compiled networks have no inside to look into
-            tell("the parts of a step")
+        if not compiled:  # hooks do not see into compiled networks
+            report("the parts of a step")
             yield from parts_of_a_step(steps, batches, at, rounds=rounds)
-        yield bookkeeping(steps, experiment, step.ours.median, at)
-        tell("diagnostics")
-        yield looks(steps, experiment, batches[0], at, n=min(5, rounds))
-        tell("the device")
-        yield floor.arithmetic(at, experiment.compute.precision, rounds=rounds)
-        yield floor.memory(at, rounds=rounds)
+        yield bookkeeping_row(steps, experiment, step.ours.median, at)
+        report("diagnostics")
+        yield diagnostics_row(steps, experiment, batches[0], at, n=min(5, rounds))
+        report("the device")
+        yield matrix_product(at, experiment.compute.precision, rounds=rounds)
+        yield memory_copy(at, rounds=rounds)
     if "evaluation" in stages:
         few = min(3, rounds)
         dim = dry_run(experiment, check=lambda: None).feature_dim
-        tell("nearest neighbours")
+        report("nearest neighbours")
         yield nearest_neighbours(dim, at, rounds=few)
-        tell("linear probes")
+        report("linear probes")
         yield from linear_probes(dim, at, rounds=few)
 
 
@@ -183,3 +174,38 @@ def _floor(experiment: Experiment, rows: Sequence[Row]) -> dict[str, float] | No
         "step_seconds": seconds,
         "share": max(arithmetic, memory) / seconds,
     }
+
+
+def matrix_product(device: torch.device, precision: str, *, rounds: int) -> Row:
+    """One large matrix product; `work` counts a multiplication and an addition as two, as GFLOP."""
+    side = MATRIX_SIDE[device.type]
+    dtype = torch.bfloat16 if precision == "bfloat16" else torch.float32
+    a, b = (torch.randn(side, side, device=device).to(dtype) for _ in range(2))
+    watch = Stopwatch(device)
+    return time_rounds(
+        "arithmetic",
+        f"product of two {side} x {side} matrices, {precision}",
+        lambda: watch(lambda: a @ b),
+        None,
+        rounds=3 * rounds,
+        warm_up=3,
+        work=2 * side**3 / 1e9,
+        unit="GFLOP",
+    )
+
+
+def memory_copy(device: torch.device, *, rounds: int) -> Row:
+    """One copy; `work` counts what is read and what is written, in GB."""
+    source = torch.ones(COPIED_BYTES[device.type] // 4, device=device)
+    target = torch.empty_like(source)
+    watch = Stopwatch(device)
+    return time_rounds(
+        "memory",
+        f"copy of {COPIED_BYTES[device.type] // 2**20} MiB",
+        lambda: watch(lambda: target.copy_(source)),
+        None,
+        rounds=3 * rounds,
+        warm_up=3,
+        work=2 * COPIED_BYTES[device.type] / 1e9,
+        unit="GB",
+    )

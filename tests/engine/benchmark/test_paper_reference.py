@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from wmse_tui.config.loading import load_experiment
-from wmse_tui.engine.benchmark.reference import ReferenceSteps, loss_by_loops
-from wmse_tui.engine.benchmark.rounds import Spread, measure
+from wmse_tui.engine.benchmark.paper_reference import ReferenceSteps, loss_by_loops
+from wmse_tui.engine.benchmark.rounds import Quartiles, time_rounds
 from wmse_tui.engine.losses import w_mse_loss
 from wmse_tui.engine.profiling.timed_steps import TimedSteps
 
@@ -60,15 +60,15 @@ def test_a_short_training_of_both_has_the_same_losses() -> None:
 def test_ratios_are_taken_round_by_round() -> None:
     times = iter([9.0, 1.0, 2.0, 4.0])
     others = iter([9.0, 2.0, 6.0, 16.0])
-    row = measure("x", "y", lambda: next(times), lambda: next(others), rounds=3, work=8, unit="views")
-    assert row.ours == Spread(2.0, 1.5, 3.0)
-    assert row.ratio == Spread(3.0, 2.5, 3.5)
+    row = time_rounds("x", "y", lambda: next(times), lambda: next(others), rounds=3, work=8, unit="views")
+    assert row.ours == Quartiles(2.0, 1.5, 3.0)
+    assert row.ratio == Quartiles(3.0, 2.5, 3.5)
     speed = row.plain()["per_second"]
     assert (speed["median"], speed["low"], speed["high"]) == (4.0, 8 / 3.0, 8 / 1.5)
 
 
 def test_malloc_is_left_to_whoever_sets_it_up() -> None:
-    program = "from wmse_tui.engine.process import keep_large_blocks as keep; print(keep())"
+    program = "from wmse_tui.engine.process import cache_large_blocks; print(cache_large_blocks())"
     plain = {name: value for name, value in os.environ.items() if "MALLOC" not in name}
 
     def said(**more: str) -> str:

@@ -1,0 +1,21 @@
+"""The commands of the engine, a process each: `python -m wmse_tui.engine.commands evaluate|benchmark ...`."""
+
+from __future__ import annotations
+
+import sys
+
+from wmse_tui.engine.process import settle
+
+
+def main(name: str, *arguments: str) -> int:
+    """Run the command called `name`; returns its exit code."""
+    settle()
+    if name == "evaluate":
+        from wmse_tui.engine.evaluation.checkpoint_evaluation import evaluation_command as command
+    else:
+        from wmse_tui.engine.benchmark.stages import benchmark_command as command
+    return command(arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))
