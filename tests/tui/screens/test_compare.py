@@ -24,8 +24,8 @@ from wmse_tui.tui.screens.ask import ConfirmScreen
 from wmse_tui.tui.screens.compare import CompareScreen
 from wmse_tui.tui.widgets.compare.chart import OverlaidCurves
 from wmse_tui.tui.widgets.compare.choose import ChooseScreen
-from wmse_tui.tui.widgets.compare.export import ExportScreen
-from wmse_tui.tui.widgets.compare.table import SheetTable
+from wmse_tui.tui.widgets.compare.export import ExportDialog
+from wmse_tui.tui.widgets.table import CellTable
 
 pytestmark = pytest.mark.asyncio
 
@@ -66,11 +66,7 @@ def on_compare(make_app: MakeApp, until: Until) -> OnCompare:
             await pilot.pause()
             screen = app.screen
             assert isinstance(screen, CompareScreen)
-            known = screen._configurations
-            await until(
-                pilot,
-                lambda: len(screen._views) == len(runs) and {run.path for run in runs} <= known.keys(),
-            )
+            await until(pilot, lambda: screen.loaded)
             yield app, pilot
 
     return open_on_compare
@@ -82,11 +78,11 @@ def chart(app: WmseApp) -> OverlaidCurves:
 
 def cells(app: WmseApp, table: str) -> list[list[str]]:
     """The texts of a table, row by row."""
-    return [[entry.text for entry in row] for row in app.screen.query_one(f"#{table}", SheetTable).sheet.rows]
+    return [[entry.text for entry in row] for row in app.screen.query_one(f"#{table}", CellTable).sheet.rows]
 
 
 def look(app: WmseApp) -> str:
-    return str(app.screen.query_one("#compare-look", Static).content)
+    return str(app.screen.query_one("#compare-status", Static).content)
 
 
 def told(app: WmseApp) -> str:
@@ -100,7 +96,7 @@ async def test_without_runs_it_says_how_to_mark_some(make_app: MakeApp, screen_t
     app = make_app()
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.pause()
-        assert "Mark up to 8 runs in Runs (3) with space and press c there" in screen_text(app)
+        assert "Mark up to 8 runs in Runs (3) with m and press c there" in screen_text(app)
         await pilot.press("e")
         assert "There is nothing to export" in told(app)
         await pilot.press("d", "enter", "t", "v")
@@ -392,7 +388,7 @@ async def test_wicked_names_are_drawn_harmlessly(
 
 async def export(pilot: Pilot[Any], until: Until, downs: int, path: Path) -> None:
     await pilot.press("e")
-    await until(pilot, lambda: isinstance(pilot.app.screen, ExportScreen))
+    await until(pilot, lambda: isinstance(pilot.app.screen, ExportDialog))
     await pilot.press(*["down"] * downs, "enter")
     pilot.app.screen.query_one(Input).value = str(path)
     await pilot.press("enter")
@@ -421,7 +417,7 @@ async def test_every_format_is_written_under_its_usual_name(
     monkeypatch.chdir(tmp_path)
     async with on_compare(three) as (app, pilot):
         await pilot.press("e")
-        await until(pilot, lambda: isinstance(app.screen, ExportScreen))
+        await until(pilot, lambda: isinstance(app.screen, ExportDialog))
         await pilot.press(*["down"] * downs, "enter", "enter")
         await until(pilot, lambda: f"written: {tmp_path / name}" in told(app))
         assert (tmp_path / name).read_bytes().decode().startswith(beginning)
@@ -475,7 +471,7 @@ async def test_a_typed_name_stays_when_the_format_changes(
 ) -> None:
     async with on_compare(three) as (app, pilot):
         await pilot.press("e")
-        await until(pilot, lambda: isinstance(app.screen, ExportScreen))
+        await until(pilot, lambda: isinstance(app.screen, ExportDialog))
         line = app.screen.query_one(Input)
         await pilot.press("down")
         assert line.value == "comparison.json"
@@ -484,6 +480,6 @@ async def test_a_typed_name_stays_when_the_format_changes(
         assert line.value == "mine.txt"
         line.value = "  "
         await pilot.press("enter", "enter")
-        assert isinstance(app.screen, ExportScreen)
+        assert isinstance(app.screen, ExportDialog)
         await pilot.press("escape")
         assert not app.screen.is_modal

@@ -20,8 +20,11 @@ LOOKS: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.parametrize("look", LOOKS)
-@pytest.mark.parametrize("size", [(80, 24), (120, 40)], ids=["80x24", "120x40"])
+@pytest.mark.parametrize(
+    ("size", "look"),
+    [*(((120, 40), look) for look in LOOKS), ((80, 24), "dark")],
+    ids=lambda value: value if isinstance(value, str) else "{}x{}".format(*value),
+)
 def test_the_comparison_looks_as_it_did(
     snap_compare: Callable[..., bool],
     make_app: Callable[..., WmseApp],
@@ -43,7 +46,7 @@ def test_the_comparison_looks_as_it_did(
         await pilot.pause()
         screen = app.screen
         assert isinstance(screen, CompareScreen)
-        await until(pilot, lambda: len(screen._views) == 4 and len(screen._configurations) == 4)
+        await until(pilot, lambda: screen.loaded)
         await pilot.press("v", "j")
         await pilot.pause()
 

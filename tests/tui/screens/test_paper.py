@@ -19,8 +19,8 @@ from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.table.paper import published_table, shipped_recipes
 from wmse_tui.tui.app import WmseApp
 from wmse_tui.tui.screens.paper import PaperScreen
-from wmse_tui.tui.widgets.paper.grid import PaperGrid
 from wmse_tui.tui.widgets.paper.launch import LaunchScreen
+from wmse_tui.tui.widgets.table import CellTable
 
 pytestmark = pytest.mark.asyncio
 
@@ -66,20 +66,16 @@ def on_paper(make_app: MakeApp, until: Until) -> OnPaper:
             assert isinstance(screen, PaperScreen)
             await until(
                 pilot,
-                lambda: (
-                    grid(app).table.rows
-                    and len(screen._digests) == runs
-                    and not screen._tabling
-                    and not app.screen.query_one("#paper-table").border_subtitle
-                ),
+                lambda: screen.runs == runs and not app.screen.query_one("#paper-table").border_subtitle,
             )
             yield app, pilot
 
     return open_on_paper
 
 
-def grid(app: WmseApp) -> PaperGrid:
-    return app.screen.query_one(PaperGrid)
+def position(app: WmseApp) -> tuple[str, str]:
+    assert isinstance(app.screen, PaperScreen)
+    return app.screen.position
 
 
 def split(line: str) -> list[str]:
@@ -132,33 +128,44 @@ async def test_at_80_columns_the_grid_is_turned_a_column_at_a_time(
         for key in ("right", "l", "right", "right"):
             await pilot.press(key)
         text = screen_text(app)
-        assert grid(app).place == ("W-MSE 2", "ImageNet-100")
+        assert position(app) == ("W-MSE 2", "ImageNet-100")
         assert "ImageNet-100" in text
         assert "CIFAR-10 " not in text
         assert "BYOL" in text
         assert "This recipe" in text
 
 
+async def test_at_24_lines_the_last_row_is_reached_and_the_rows_are_counted(
+    on_paper: OnPaper, screen_text: ScreenText
+) -> None:
+    async with on_paper(size=(80, 24)) as (app, pilot):
+        assert LAST not in screen_text(app)
+        assert "1 to 5 of 11" in screen_text(app)
+        await pilot.press("G")
+        assert LAST in screen_text(app)
+        assert "7 to 11 of 11" in screen_text(app)
+
+
 async def test_the_cursor_moves_with_arrows_and_letters_and_stays_inside(on_paper: OnPaper) -> None:
     async with on_paper() as (app, pilot):
         await pilot.press("up", "left", "j", "l")
-        assert grid(app).place == ("W-MSE 4", "CIFAR-100")
+        assert position(app) == ("W-MSE 4", "CIFAR-100")
         await pilot.press("k", "h", "G", "down", "right")
-        assert grid(app).place == (LAST, "ImageNet-100")
+        assert position(app) == (LAST, "ImageNet-100")
         await pilot.press("g")
-        assert grid(app).place == ("W-MSE 2", "CIFAR-10")
+        assert position(app) == ("W-MSE 2", "CIFAR-10")
 
 
 async def test_a_click_takes_the_cursor_there(on_paper: OnPaper) -> None:
     async with on_paper() as (app, pilot):
-        await pilot.click(PaperGrid, offset=(grid(app)._header + 19 + 3, 1 + 3))
-        assert grid(app).place == ("W-MSE 4", "CIFAR-100")
+        await pilot.click(CellTable, offset=(11 + 19 + 3, 1 + 3))
+        assert position(app) == ("W-MSE 4", "CIFAR-100")
 
 
 async def test_an_unverified_number_is_left_out_and_its_reason_is_told(on_paper: OnPaper) -> None:
     async with on_paper() as (app, pilot):
         await pilot.press("j", "l", "l")
-        assert grid(app).place == ("W-MSE 4", "STL-10")
+        assert position(app) == ("W-MSE 4", "STL-10")
         assert "no number: unverified: the number was not found in any text that could be read" in about(app)
         assert "%" not in about(app)
 
@@ -204,7 +211,7 @@ async def test_a_run_that_appears_is_shown_without_moving_the_cursor(
         await pilot.press("l")
         recipe_run("new")
         await until(pilot, lambda: "n=1" in screen_text(app))
-        assert grid(app).place == ("W-MSE 2", "CIFAR-100")
+        assert position(app) == ("W-MSE 2", "CIFAR-100")
 
 
 async def test_a_broken_configuration_hides_no_other_run(
@@ -347,7 +354,7 @@ async def test_what_keeps_a_launch_from_starting_is_told(
     runs_root.write_text("a file where the folder should be")
     app = make_app()
     async with app.run_test(size=(80, 24)) as pilot:
-        await until(pilot, lambda: grid(app).table.rows)
+        await until(pilot, lambda: position(app)[0])
         await until(pilot, lambda: app.screen.query_one("#paper-table").border_subtitle)
         await pilot.press("enter")
         await until(pilot, lambda: isinstance(app.screen, LaunchScreen))

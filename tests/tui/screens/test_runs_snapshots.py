@@ -53,8 +53,11 @@ def digests() -> tuple[RunRow, ...]:
     )
 
 
-@pytest.mark.parametrize("look", LOOKS)
-@pytest.mark.parametrize("size", [(80, 24), (120, 40)], ids=["80x24", "120x40"])
+@pytest.mark.parametrize(
+    ("size", "look"),
+    [*(((120, 40), look) for look in LOOKS), ((80, 24), "dark")],
+    ids=lambda value: value if isinstance(value, str) else "{}x{}".format(*value),
+)
 def test_the_list_looks_as_it_did(
     snap_compare: Callable[..., bool],
     make_app: Callable[..., WmseApp],

@@ -1,43 +1,45 @@
-"""The Paper screen: the published table, one's own runs in it, and a key to launch what is missing."""
+"""The Paper screen: the published table, the user's own runs in it, and a key to launch what is missing."""
 
 from __future__ import annotations
 
-from functools import partial
+import asyncio
 from pathlib import Path
 from typing import ClassVar
 
+from textual import work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.events import Resize
-from textual.message import Message
 from textual.widgets import Static
 
-from wmse_tui.config.presence import Presence, look_for, presence_advice
+from wmse_tui.config.presence import look_for, presence_advice
 from wmse_tui.config.problems import ConfigError
-from wmse_tui.config.schema import Experiment
 from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.errors import RunsError
 from wmse_tui.runs.table.compare import MOST
 from wmse_tui.runs.table.index import RunRow
 from wmse_tui.runs.table.own_runs import OwnRuns
-from wmse_tui.runs.table.paper import Cell, PublishedTable, Recipe, published_table, shipped_recipes
+from wmse_tui.runs.table.paper import Cell as PaperCell
+from wmse_tui.runs.table.paper import PublishedTable, Recipe, published_table, shipped_recipes
 from wmse_tui.runs.text.sanitize import safe
 from wmse_tui.tui.feed import CatalogueChanged
 from wmse_tui.tui.screens.base import AppScreen
 from wmse_tui.tui.widgets.panel import Panel
 from wmse_tui.tui.widgets.paper.details import details
-from wmse_tui.tui.widgets.paper.grid import PaperGrid
+from wmse_tui.tui.widgets.paper.launch import LaunchScreen
+from wmse_tui.tui.widgets.paper.sheet import paper_sheet
+from wmse_tui.tui.widgets.table import CellTable
 
 
 class PaperScreen(AppScreen):
-    """Published accuracies by method and data set, and beneath them the best of one's own."""
+    """Published accuracies by method and data set, and beneath them the best of the user's own."""
 
     HELP = """\
-The published table: linear / 5-NN accuracy in percent. Beneath each number stands the best of your own
-completed runs of exactly that recipe, and how many there are. Runs that deviate in any option that
-matters are told below as variants and are not counted. A number that could not be verified is left out."""
+The published table: linear / 5-NN accuracy in percent. Beneath each number is the best of your own completed
+runs of exactly that recipe, and how many there are. Runs that deviate in any option that matters are listed
+below as variants and are not counted. A number that could not be verified is left out."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding(
@@ -55,49 +57,27 @@ matters are told below as variants and are not counted. A number that could not 
         ),
     ]
 
-    class Tabled(Message):
-        """The table with one's own runs in it; or a sentence why there is none."""
-
-        def __init__(self, table: PublishedTable | None, problem: str = "") -> None:
-            super().__init__()
-            self.table = table
-            self.problem = problem
-
-    class Prepared(Message):
-        """Where the images of a recipe are that is about to be launched."""
-
-        def __init__(self, cell: Cell, presence: Presence) -> None:
-            super().__init__()
-            self.cell = cell
-            self.presence = presence
-
-    class Launched(Message):
-        """A trainer was started in `run`; or else why not."""
-
-        def __init__(self, run: RunDirectory | None, error: RunsError | None = None) -> None:
-            super().__init__()
-            self.run = run
-            self.error = error
-
     def __init__(self) -> None:
         super().__init__()
         self._recipes: tuple[Recipe, ...] = ()
         self._own = OwnRuns()
-        self._digests: tuple[RunRow, ...] = ()
-        self._place = ("", "")
+        self._rows: tuple[RunRow, ...] = ()
+        self._table: PublishedTable | None = None
+        self._made_from: int | None = None
+        self._shown_at = ("", "")
+        self._details = Content("")
         self._problem = ""
-        self._told: Content | None = None
-        self._tabling = self._again = self._launching = False
+        self._making_table = self._again = self._launching = False
 
     def compose_body(self) -> ComposeResult:
         with Panel(title="Published / own best: linear / 5-NN, %", id="paper-table"):
-            yield PaperGrid(id="paper-grid")
+            yield CellTable(cursor="cell", id="paper-grid")
         with Panel(title="This recipe", id="paper-about"), VerticalScroll(id="paper-scroll"):
             yield Static("", markup=False, id="paper-details")
 
     def on_mount(self) -> None:
-        self.query_one(PaperGrid).focus()
-        self._table()
+        self.query_one(CellTable).focus()
+        self._make_table()
 
     def on_screen_resume(self) -> None:
         self.services.feed.watch_list(self)
@@ -107,131 +87,128 @@ matters are told below as variants and are not counted. A number that could not 
 
     # The table
 
+    @property
+    def runs(self) -> int | None:
+        """How many runs the table on the screen was made from; None until there is one."""
+        return self._made_from
+
+    @property
+    def position(self) -> tuple[str, str]:
+        """Row and column of the cursor, by their titles."""
+        grid = self.query_one(CellTable)
+        if self._table is None or grid.row is None:
+            return "", ""
+        return self._table.rows[grid.row], self._table.columns[grid.column]
+
+    @property
+    def cell(self) -> PaperCell | None:
+        """The cell under the cursor; None where there is no recipe."""
+        grid = self.query_one(CellTable)
+        if self._table is None or grid.row is None:
+            return None
+        return self._table.cells[grid.row][grid.column]
+
     def on_catalogue_changed(self, event: CatalogueChanged) -> None:
         reading = f"reading {event.loading} more runs" if event.loading else ""
         self.query_one("#paper-table").border_subtitle = safe(event.problem or reading, 70)
-        self._digests = event.digests
-        self._table()
+        self._rows = event.digests
+        self._make_table()
 
-    def _table(self) -> None:
-        """Make the table in a thread, one at a time; what comes meanwhile is made afterwards."""
-        self._again = self._tabling
-        if not self._tabling:
-            self._tabling = True
-            self.run_worker(partial(self._make_table, self._digests), thread=True, exit_on_error=False)
+    def _make_table(self) -> None:
+        """Make the table of the runs there are now; while one is being made, once more after it."""
+        self._again = True
+        if not self._making_table:
+            self._making_table = True
+            self._make_tables()
 
-    def _make_table(self, digests: tuple[RunRow, ...]) -> None:
-        try:
-            self._recipes = self._recipes or shipped_recipes()
-            there = {(r.experiment.dataset.name, r.experiment.method.name) for r in self._recipes}
-            own = self._own.of(d for d in digests if (d.dataset, d.method) in there)
-            message = self.Tabled(published_table(self._recipes, own))
-        except ConfigError as error:
-            message = self.Tabled(None, f"The published table cannot be read. {error.problems[0].text()}")
-        self.post_message(message)
+    @work
+    async def _make_tables(self) -> None:
+        while self._again:
+            self._again = False
+            rows = self._rows
+            try:
+                self._table = await asyncio.to_thread(self._read_table, rows)
+            except ConfigError as error:  # the installation is damaged, and stays so
+                self._problem = f"The published table cannot be read. {error.problems[0].text()}"
+            else:
+                self.query_one(CellTable).show(paper_sheet(self._table))
+                self._made_from = len(rows)
+            self._show_details()
+        self._making_table = False
 
-    def on_paper_screen_tabled(self, event: Tabled) -> None:
-        self._tabling = False
-        if event.table is None:  # and there never will be one
-            self._problem = event.problem
-            self._tell()
-        else:
-            self.query_one(PaperGrid).show(event.table)
-        if self._again:
-            self._table()
+    def _read_table(self, rows: tuple[RunRow, ...]) -> PublishedTable:
+        self._recipes = self._recipes or shipped_recipes()
+        known = {(r.experiment.dataset.name, r.experiment.method.name) for r in self._recipes}
+        own = self._own.of(row for row in rows if (row.dataset, row.method) in known)
+        return published_table(self._recipes, own)
 
-    def on_paper_grid_moved(self) -> None:
-        self._tell()
-        place = self.query_one(PaperGrid).place
-        if place != self._place:
-            self._place = place
-            self.query_one("#paper-scroll").scroll_home(animate=False)
+    def on_cell_table_moved(self) -> None:
+        self._show_details()
 
-    def _tell(self) -> None:
-        grid, scroll = self.query_one(PaperGrid), self.query_one("#paper-scroll")
-        told = Content(safe(self._problem))
+    def _show_details(self) -> None:
+        scroll = self.query_one("#paper-scroll")
+        content = Content(safe(self._problem))
         if not self._problem:
-            told = details(grid.place, grid.cell, scroll.size.width - 1)  # a scrollbar may come
-        if self._told is None or not self._told.is_same(told):
-            self._told = told
-            self.query_one("#paper-details", Static).update(told)
+            content = details(self.position, self.cell, scroll.size.width - 1)  # a scrollbar may come
+        if not self._details.is_same(content):
+            self._details = content
+            self.query_one("#paper-details", Static).update(content)
+        if self.position != self._shown_at:
+            self._shown_at = self.position
+            scroll.scroll_home(animate=False)
 
     def on_resize(self, event: Resize) -> None:  # noqa: ARG002 (the base does the rest)
-        self.call_after_refresh(self._tell)
+        self.call_after_refresh(self._show_details)
 
-    # What can be done with a cell
+    # Actions
 
-    def _here(self) -> Cell | None:
-        """The cell beneath the cursor; says so where there is no recipe."""
-        grid = self.query_one(PaperGrid)
-        if grid.cell is None:
-            row, column = grid.place
-            self.services.notify(
-                f"There is no recipe for {row} on {column}." if row else "There is no table yet."
-            )
-        return grid.cell
+    def _require_cell(self) -> PaperCell | None:
+        """The cell under the cursor; where there is no recipe, say so."""
+        row, column = self.position
+        if self.cell is None:
+            self.services.notify(f"There is no recipe for {row} on {column}." if row else "There is no table yet.")
+        return self.cell
 
-    def action_launch(self) -> None:
-        """Ask whether to launch the recipe; look first where its images are."""
-        cell = self._here()
-        if cell is not None and not self._launching:
-            self._launching = True
-            self.run_worker(partial(self._look, cell), thread=True, exit_on_error=False)
-
-    def _look(self, cell: Cell) -> None:
-        self.post_message(self.Prepared(cell, look_for(cell.experiment.dataset)))
-
-    def on_paper_screen_prepared(self, event: Prepared) -> None:
-        from wmse_tui.tui.widgets.paper.launch import LaunchScreen
-
-        advice = presence_advice(event.cell.experiment.dataset, event.presence)
-        if advice:
-            self._launching = False
-            self.services.notify(
-                f"{advice[0].text}. Set {advice[0].path} in Configure (c).", severity="warning"
-            )
+    @work
+    async def action_launch(self) -> None:
+        """Check that the images are there, ask, and launch the recipe."""
+        cell = self._require_cell()
+        if cell is None or self._launching:
             return
-        dialog = LaunchScreen(event.cell, event.presence, self.services.feed.root)
-        self.app.push_screen(dialog, partial(self._answered, event.cell))
-
-    def _answered(self, cell: Cell, yes: bool | None) -> None:
-        if not yes:
+        self._launching = True
+        try:
+            await self._launch(cell)
+        finally:
             self._launching = False
+
+    async def _launch(self, cell: PaperCell) -> None:
+        dataset = cell.experiment.dataset
+        presence = await asyncio.to_thread(look_for, dataset)
+        if advice := presence_advice(dataset, presence):
+            self.services.notify(f"{advice[0].text}. Set {advice[0].path} in Configure (c).", severity="warning")
+            return
+        if not await self.app.push_screen_wait(LaunchScreen(cell, presence, self.services.feed.root)):
             return
         experiment = cell.experiment.model_copy(update={"seed": cell.next_seed})
-        self.run_worker(partial(self._launch, experiment, cell.preset), thread=True, exit_on_error=False)
-
-    def _launch(self, experiment: Experiment, preset: str) -> None:
         try:
-            run = self.services.trainers.start(experiment, preset=preset)
+            run = await asyncio.to_thread(self.services.trainers.start, experiment, preset=cell.preset)
         except RunsError as error:
-            self.post_message(self.Launched(None, error))
-        else:
-            self.post_message(self.Launched(run))
-
-    async def on_paper_screen_launched(self, event: Launched) -> None:
-        self._launching = False
-        if event.run is not None:
-            self.services.feed.nudge()
-            await self.services.open_run(event.run)
-        elif event.error is not None:
-            self._refused(event.error)
-
-    def _refused(self, error: RunsError) -> None:
-        detail = f": {error.detail}" if error.detail else ""
-        self.services.notify(
-            f"{error.title}{detail}. {'; '.join(error.next)}", severity="error", title="Not launched"
-        )
+            detail = f": {error.detail}" if error.detail else ""
+            text = f"{error.title}{detail}. {'; '.join(error.next)}"
+            self.services.notify(text, severity="error", title="Not launched")
+            return
+        self.services.feed.nudge()
+        await self.services.open_run(run)
 
     async def action_configure(self) -> None:
         """Open the recipe in Configure."""
-        cell = self._here()
+        cell = self._require_cell()
         if cell is not None:
             await self.services.open_configure(cell.experiment, cell.preset)
 
     async def action_monitor(self) -> None:
-        """Show the best own run of the recipe, or else one that is not done yet."""
-        cell = self._here()
+        """Show the best own run of the recipe, or else one that has not completed."""
+        cell = self._require_cell()
         if cell is None:
             return
         best = cell.best_linear or cell.best_knn
@@ -243,7 +220,7 @@ matters are told below as variants and are not counted. A number that could not 
 
     async def action_compare(self) -> None:
         """Compare the own runs of the recipe, completed ones first."""
-        cell = self._here()
+        cell = self._require_cell()
         if cell is None:
             return
         own = [RunDirectory(Path(run.path)) for run in (*cell.runs, *cell.partial)]

@@ -12,7 +12,7 @@ from wmse_tui.runs.state.status import Status
 from wmse_tui.runs.table.compare import Comparison, Subject, compare
 from wmse_tui.runs.table.recipe import Configuration
 from wmse_tui.tui.widgets.compare.sheets import differences_sheet, repetitions_sheet, results_sheet
-from wmse_tui.tui.widgets.compare.table import Entry, Sheet
+from wmse_tui.tui.widgets.table import Cell, Sheet
 
 MARKERS = "ox+*"
 
@@ -49,9 +49,9 @@ def texts(sheet: Sheet) -> list[list[str]]:
 
 def test_results_name_each_run_with_its_marker_and_colour() -> None:
     sheet = results_sheet(compare([subject("a"), subject("b", state="failed")]), marker, {})
-    assert [row[0] for row in sheet.rows] == [Entry("o a", 0), Entry("x b", 1)]
-    assert sheet.rows[0][1:5] == (Entry("completed", "good"), Entry("0/12"), Entry("75.00"), Entry("50.00"))
-    assert sheet.rows[1][1] == Entry("failed", "bad")
+    assert [row[0] for row in sheet.rows] == [Cell("o a", 0), Cell("x b", 1)]
+    assert sheet.rows[0][1:5] == (Cell("completed", "good"), Cell("0/12"), Cell("75.00"), Cell("50.00"))
+    assert sheet.rows[1][1] == Cell("failed", "bad")
     assert {len(row) for row in sheet.rows} == {len(sheet.heading)}
 
 
@@ -62,15 +62,15 @@ def test_what_is_not_known_is_a_dash() -> None:
 
 def test_a_log_that_cannot_be_read_is_told_in_place_of_the_state() -> None:
     sheet = results_sheet(compare([subject("a")]), marker, {"/runs/a": "cannot read the log"})
-    assert sheet.rows[0][1] == Entry("unreadable", "bad")
+    assert sheet.rows[0][1] == Cell("unreadable", "bad")
 
 
 def test_differences_have_a_column_for_each_run() -> None:
     sheet = differences_sheet(compare([subject("a"), subject("b", "method.name=simclr", "seed=2")]), marker)
-    assert sheet.heading == (Entry("option"), Entry("o a", 0), Entry("x b", 1))
+    assert sheet.heading == (Cell("option"), Cell("o a", 0), Cell("x b", 1))
     assert ["seed", "0", "2"] in texts(sheet)
     row = next(row for row in sheet.rows if row[0].text == "method.temperature")
-    assert row[1:] == (Entry("-", "muted"), Entry("0.5"))
+    assert row[1:] == (Cell("-", "muted"), Cell("0.5"))
 
 
 def test_equal_options_and_nothing_to_compare_with_are_said() -> None:

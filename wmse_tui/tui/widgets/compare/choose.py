@@ -15,10 +15,10 @@ from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.table.compare import MOST
 from wmse_tui.runs.text.sanitize import safe
 from wmse_tui.tui.screens.base import Dialog
-from wmse_tui.tui.widgets.compare.table import Entry, Sheet, SheetTable
+from wmse_tui.tui.widgets.table import Cell, CellTable, Sheet
 
 
-class ChooseScreen(Dialog[tuple[RunDirectory, ...]]):
+class ChooseScreen(Dialog[tuple[RunDirectory, ...] | None]):
     """Answers the marked runs: those that were marked before in their order, then the others; or None.
 
     Args:
@@ -40,7 +40,7 @@ class ChooseScreen(Dialog[tuple[RunDirectory, ...]]):
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog", id="choose") as box:
             box.border_title = Content("Compare which runs?")
-            yield SheetTable()
+            yield CellTable()
             yield Static("", markup=False, classes="problem")
             yield Static(
                 f"Space marks a run, {MOST} at most; Enter compares the marked ones.",
@@ -51,18 +51,18 @@ class ChooseScreen(Dialog[tuple[RunDirectory, ...]]):
     def on_mount(self) -> None:
         super().on_mount()
         self._show()
-        self.query_one(SheetTable).focus()
+        self.query_one(CellTable).focus()
 
     def _show(self) -> None:
         rows = tuple(
-            (Entry("[x]" if place in self._marked else "[ ]"), Entry(safe(run.id, 58)))
+            (Cell("[x]" if place in self._marked else "[ ]"), Cell(safe(run.id, 58)))
             for place, run in enumerate(self._runs)
         )
-        self.query_one(SheetTable).show(Sheet((Entry(""), Entry(f"{len(self._marked)} marked")), rows))
+        self.query_one(CellTable).show(Sheet((Cell(""), Cell(f"{len(self._marked)} marked")), rows))
 
     def action_mark(self) -> None:
         """Mark the run under the cursor, or take its mark away; a ninth is refused."""
-        place, said = self.query_one(SheetTable).cursor, ""
+        place, said = self.query_one(CellTable).row, ""
         if place in self._marked:
             self._marked.remove(place)
         elif place is not None and len(self._marked) < MOST:

@@ -1,4 +1,4 @@
-"""Where a comparison is written to, and in which format."""
+"""The dialog that asks for the format and the file of an exported comparison."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from textual.content import Content
 from textual.widgets import Input, Static
 
 from wmse_tui.tui.screens.base import Dialog
-from wmse_tui.tui.widgets.compare.table import Entry, Sheet, SheetTable
+from wmse_tui.tui.widgets.table import Cell, CellTable, Sheet
 
 CURVES = "curves"
 _FORMATS = (
@@ -22,24 +22,24 @@ _FORMATS = (
     ("latex", "LaTeX", "a table of means and deviations in percent", "comparison.tex"),
     (CURVES, "Curves", "CSV of the curves that are drawn now", "curves.csv"),
 )
-_USUAL = frozenset(name for *_, name in _FORMATS)
+_DEFAULT_NAMES = frozenset(name for *_, name in _FORMATS)
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
-    """A format (of `runs.export.FORMATS`, or CURVES) and a path as it was typed."""
+class ExportChoice:
+    """A format (of `runs.table.export.FORMATS`, or CURVES) and a path as it was typed."""
 
     format: str
     path: str
 
 
-class ExportScreen(Dialog[Wanted]):
-    """Answers what is wanted, or None; `folder` is where names without a folder lie."""
+class ExportDialog(Dialog[ExportChoice | None]):
+    """Returns the choice, or None; a name without a folder is in `folder`."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "dismiss(None)", "Cancel"),
         Binding("q", "dismiss(None)", "Cancel", show=False),
-        Binding("enter", "name", "Go on", show=False),
+        Binding("enter", "name", "Continue", show=False),
     ]
 
     def __init__(self, folder: str) -> None:
@@ -50,13 +50,13 @@ class ExportScreen(Dialog[Wanted]):
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog", id="export") as box:
             box.border_title = Content("Export the comparison")
-            yield SheetTable()
+            yield CellTable()
             line = Input(_FORMATS[0][-1], placeholder="a file name")
             line.cursor_blink = False
             yield line
             yield Static("", markup=False, classes="problem")
             yield Static(
-                f"Up and down choose, Enter goes to the name, and there it writes. In {self._folder}.",
+                f"Up and Down choose a format; Enter continues to the name, and writes. In {self._folder}.",
                 markup=False,
                 classes="hint",
             )
@@ -64,29 +64,29 @@ class ExportScreen(Dialog[Wanted]):
     def on_mount(self) -> None:
         super().on_mount()
         self._show()
-        self.query_one(SheetTable).focus()
+        self.query_one(CellTable).focus()
 
     def _show(self) -> None:
         rows = tuple(
-            (Entry("(x)" if place == self._chosen else "( )"), Entry(title), Entry(words, "muted"))
-            for place, (_, title, words, _) in enumerate(_FORMATS)
+            (Cell("(x)" if index == self._chosen else "( )"), Cell(title), Cell(description, "muted"))
+            for index, (_, title, description, _) in enumerate(_FORMATS)
         )
-        self.query_one(SheetTable).show(Sheet((Entry(""), Entry("format"), Entry("")), rows))
+        self.query_one(CellTable).show(Sheet((Cell(""), Cell("format"), Cell("")), rows))
 
-    def on_sheet_table_moved(self, event: SheetTable.Moved) -> None:
-        """Another format has another usual name; one that was typed stays."""
-        self._chosen = event.row
+    def on_cell_table_moved(self, event: CellTable.Moved) -> None:
+        """Suggest the default name of another format; a name that was typed stays."""
+        self._chosen = event.table.row or 0
         self._show()
         line = self.query_one(Input)
-        if line.value in _USUAL:
-            line.value = _FORMATS[event.row][-1]
+        if line.value in _DEFAULT_NAMES:
+            line.value = _FORMATS[self._chosen][-1]
 
     def action_name(self) -> None:
-        """Go on to the name."""
+        """Continue to the name."""
         self.query_one(Input).focus()
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         if event.value.strip():
-            self.dismiss(Wanted(_FORMATS[self._chosen][0], event.value.strip()))
+            self.dismiss(ExportChoice(_FORMATS[self._chosen][0], event.value.strip()))
         else:
             self.query_one(".problem", Static).update("The file needs a name.")

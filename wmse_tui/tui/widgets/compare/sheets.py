@@ -11,7 +11,7 @@ from wmse_tui.runs.state.status import TONES
 from wmse_tui.runs.table.compare import Comparison, Difference, Group, Result, Spread
 from wmse_tui.runs.text.sanitize import safe, without_middle
 from wmse_tui.runs.text.units import duration, number
-from wmse_tui.tui.widgets.compare.table import Entry, Sheet
+from wmse_tui.tui.widgets.table import Cell, Sheet
 
 Marker = Callable[[int], str]
 _NAME = 24
@@ -36,32 +36,32 @@ def results_sheet(comparison: Comparison, marker: Marker, problems: Mapping[str,
     )
     rows = tuple(
         (
-            Entry(f"{marker(place)} {without_middle(safe(result.run_id), _NAME)}", place),
+            Cell(f"{marker(place)} {without_middle(safe(result.run_id), _NAME)}", place),
             _state(result, problems.get(result.path, "")),
-            Entry(f"{result.epoch}/{result.epochs or '?'}"),
-            *(Entry(_percent(value)) for value in _accuracies(result)),
-            Entry(duration(result.elapsed_seconds)),
-            Entry("-" if result.images_per_second is None else f"{result.images_per_second:.0f}"),
-            Entry(number(result.loss)),
-            Entry(str(result.seed)),
-            Entry(safe(result.device, 40) or "-", "muted"),
+            Cell(f"{result.epoch}/{result.epochs or '?'}"),
+            *(Cell(_percent(value)) for value in _accuracies(result)),
+            Cell(duration(result.elapsed_seconds)),
+            Cell("-" if result.images_per_second is None else f"{result.images_per_second:.0f}"),
+            Cell(number(result.loss)),
+            Cell(str(result.seed)),
+            Cell(safe(result.device, 40) or "-", "muted"),
         )
         for place, result in enumerate(comparison.results)
     )
     right = frozenset((*range(2, 7), 8, 9, 10))
-    return Sheet(tuple(map(Entry, heading)), rows, right, "no run is compared")
+    return Sheet(tuple(map(Cell, heading)), rows, right, empty="no run is compared")
 
 
 def differences_sheet(comparison: Comparison, marker: Marker) -> Sheet:
     """One row for each option that differs, one column for each run."""
     runs = tuple(
-        Entry(f"{marker(place)} {without_middle(safe(result.run_id), _VALUE)}", place)
+        Cell(f"{marker(place)} {without_middle(safe(result.run_id), _VALUE)}", place)
         for place, result in enumerate(comparison.results)
     )
     readable = sum(not result.problem for result in comparison.results)
     same = "All options are the same." if readable > 1 else "There is nothing to compare with yet."
     rows = tuple(_option(difference) for difference in comparison.differences)
-    return Sheet((Entry("option"), *runs), rows, empty=same)
+    return Sheet((Cell("option"), *runs), rows, empty=same)
 
 
 def repetitions_sheet(comparison: Comparison, marker: Marker) -> Sheet:
@@ -69,10 +69,10 @@ def repetitions_sheet(comparison: Comparison, marker: Marker) -> Sheet:
     rows = tuple(_repetition(group, marker) for group in comparison.groups if len(group.runs) > 1)
     heading = ("runs", "n", "linear %", "k-NN %", "time", "seeds")
     return Sheet(
-        tuple(map(Entry, heading)),
+        tuple(map(Cell, heading)),
         rows,
         frozenset({1, 2, 3}),
-        "No two of these runs differ in the seed only.",
+        empty="No two of these runs differ in the seed only.",
     )
 
 
@@ -80,30 +80,30 @@ def _accuracies(result: Result) -> tuple[float | None, ...]:
     return result.final_linear, result.final_knn, result.best_linear, result.best_knn
 
 
-def _state(result: Result, problem: str) -> Entry:
+def _state(result: Result, problem: str) -> Cell:
     if problem:
-        return Entry("unreadable", "bad")
-    return Entry(result.status, TONES[result.status])
+        return Cell("unreadable", "bad")
+    return Cell(result.status, TONES[result.status])
 
 
-def _option(difference: Difference) -> tuple[Entry, ...]:
+def _option(difference: Difference) -> tuple[Cell, ...]:
     values = tuple(
-        Entry(safe(setting.text(), _VALUE) or "-", None if setting.state == "set" else "muted")
+        Cell(safe(setting.text(), _VALUE) or "-", None if setting.state == "set" else "muted")
         for setting in difference.settings
     )
-    return (Entry(difference.key), *values)
+    return (Cell(difference.key), *values)
 
 
-def _repetition(group: Group, marker: Marker) -> tuple[Entry, ...]:
+def _repetition(group: Group, marker: Marker) -> tuple[Cell, ...]:
     waiting = len(group.runs) - len(group.completed)
     seconds = None if group.elapsed_seconds is None else group.elapsed_seconds.mean
     return (
-        Entry(" ".join(map(marker, group.places)) + (f" ({waiting} not completed)" if waiting else "")),
-        Entry(str(len(group.completed))),
-        Entry(_spread(group.final_linear)),
-        Entry(_spread(group.final_knn)),
-        Entry(duration(seconds)),
-        Entry(", ".join(map(str, group.seeds)), "muted"),
+        Cell(" ".join(map(marker, group.places)) + (f" ({waiting} not completed)" if waiting else "")),
+        Cell(str(len(group.completed))),
+        Cell(_spread(group.final_linear)),
+        Cell(_spread(group.final_knn)),
+        Cell(duration(seconds)),
+        Cell(", ".join(map(str, group.seeds)), "muted"),
     )
 
 

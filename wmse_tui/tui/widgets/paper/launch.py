@@ -1,11 +1,12 @@
-"""Before a recipe is launched: its steps, what it takes of the disk, and how long it may take."""
+"""The question before a recipe is launched: its steps, the disk space it needs, and how long it may take."""
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 from pathlib import Path
 
-from textual.message import Message
+from textual import work
 from textual.widgets import Static
 
 from wmse_tui.config.datasets import DATASETS
@@ -27,41 +28,33 @@ from wmse_tui.tui.screens.ask import ConfirmScreen
 class LaunchScreen(ConfirmScreen):
     """Yes launches the recipe of `cell` with its next unused seed."""
 
-    class Forecasted(Message):
-        """What another run lets one expect; None: nothing."""
-
-        def __init__(self, forecast: Forecast | None) -> None:
-            super().__init__()
-            self.forecast = forecast
-
     def __init__(self, cell: Cell, presence: Presence, root: Path) -> None:
         self._cell, self._presence, self._root = cell, presence, root
-        self._model = model_run(cell, host())
+        self._reference = model_run(cell, host())
         super().__init__(
             f"Launch {safe(cell.preset, 40)}?",
-            self._words(None, reading=self._model is not None),
+            self._summary(None, reading=self._reference is not None),
             yes="Launch",
             no="Cancel",
         )
 
     def on_mount(self) -> None:
         super().on_mount()
-        if self._model is not None:  # its log may be long
-            self.run_worker(self._read, thread=True, exit_on_error=False)
+        if self._reference is not None:
+            self._estimate(RunDirectory(Path(self._reference.path)))
 
-    def on_launch_screen_forecasted(self, event: Forecasted) -> None:
-        self.query_one(Static).update(self._words(event.forecast, reading=False))
-
-    def _read(self) -> None:
-        assert self._model is not None
+    @work
+    async def _estimate(self, reference: RunDirectory) -> None:
+        """Show what the log of another run, which may be long, lets one expect."""
         try:
-            view = view_run(RunDirectory(Path(self._model.path)))
+            state = await asyncio.to_thread(view_run, reference)
         except RunsError:
-            self.post_message(self.Forecasted(None))
+            expected = None
         else:
-            self.post_message(self.Forecasted(forecast(view, self._cell.experiment)))
+            expected = forecast(state, self._cell.experiment)
+        self.query_one(Static).update(self._summary(expected, reading=False))
 
-    def _words(self, told: Forecast | None, *, reading: bool) -> str:
+    def _summary(self, expected: Forecast | None, *, reading: bool) -> str:
         experiment = self._cell.experiment
         lines = [
             safe(experiment.title, 200),
@@ -69,20 +62,20 @@ class LaunchScreen(ConfirmScreen):
             f"steps   {_steps(experiment)}",
             f"seed    {self._cell.next_seed}, which no run of this recipe has used yet",
             f"data    {_data(experiment, self._presence)}",
-            f"disk    {self._disk(told)}",
-            f"time    {_time(told, self._model.run_id if self._model and reading else '')}",
+            f"disk    {self._disk(expected)}",
+            f"time    {_time(expected, self._reference.run_id if self._reference and reading else '')}",
             "",
             "It is meant for a CUDA device; without one it takes very long.",
         ]
         return "\n".join(lines)
 
-    def _disk(self, told: Forecast | None) -> str:
-        kept = count(checkpoints_kept(self._cell.experiment), "checkpoint")
-        if told is not None and told.disk_bytes is not None and told.checkpoint_bytes is not None:
-            each, run = size(told.checkpoint_bytes), safe(told.run_id, 40)
-            needed = f"at most {size(told.disk_bytes)} ({kept} of {each}, as in {run})"
+    def _disk(self, expected: Forecast | None) -> str:
+        checkpoints = count(checkpoints_kept(self._cell.experiment), "checkpoint")
+        if expected is None or expected.disk_bytes is None or expected.checkpoint_bytes is None:
+            needed = f"at most {checkpoints}; their size is known after the first"
         else:
-            needed = f"at most {kept}; the first will tell their size"
+            each, run = size(expected.checkpoint_bytes), safe(expected.run_id, 40)
+            needed = f"at most {size(expected.disk_bytes)} ({checkpoints} of {each}, as in {run})"
         try:
             return f"{needed}; {size(shutil.disk_usage(nearest_existing(self._root)).free)} are free"
         except OSError:
@@ -92,7 +85,7 @@ class LaunchScreen(ConfirmScreen):
 def _steps(experiment: Experiment) -> str:
     steps, epochs = total_steps(experiment), count(experiment.schedule.epochs, "epoch")
     if steps is None:
-        return f"{epochs}; how many steps, the images will tell"
+        return f"{epochs}; the number of steps depends on the images"
     return f"{steps:,}: {epochs} of {steps_per_epoch(experiment)}"
 
 
@@ -109,10 +102,10 @@ def _data(experiment: Experiment, presence: Presence) -> str:
             return f"{title} is on this machine"
 
 
-def _time(told: Forecast | None, reading: str) -> str:
+def _time(expected: Forecast | None, reading: str) -> str:
     if reading:
         return f"reading {safe(reading, 60)} ..."
-    if told is None:
+    if expected is None:
         return "unknown: no run of this recipe has completed an epoch yet"
-    where = f"{safe(told.device, 40)} of {safe(told.host, 40)}"
-    return f"about {duration(told.seconds)}, by the epochs of {safe(told.run_id, 40)} ({where})"
+    where = f"{safe(expected.device, 40)} of {safe(expected.host, 40)}"
+    return f"about {duration(expected.seconds)}, by the epochs of {safe(expected.run_id, 40)} ({where})"
