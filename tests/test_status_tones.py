@@ -18,10 +18,10 @@ from wmse_tui.runs.table.compare import Subject, compare
 from wmse_tui.runs.table.index import RunRow
 from wmse_tui.runs.table.recipe import Configuration
 from wmse_tui.tui.widgets.compare.sheets import results_sheet
-from wmse_tui.tui.widgets.compare.table import SheetTable
 from wmse_tui.tui.widgets.monitor.header import Headline, header_rows
-from wmse_tui.tui.widgets.runs.columns import BY_NAME, Drawing
+from wmse_tui.tui.widgets.runs.columns import BY_NAME, CellContext
 from wmse_tui.tui.widgets.runs.table import RunTable
+from wmse_tui.tui.widgets.table import CellTable
 
 MONITOR: dict[Tone, str] = {
     "muted": "bold dim",
@@ -39,9 +39,9 @@ def in_monitor(status: Status) -> Tone:
     return next(tone for tone, shown in MONITOR.items() if shown == style)
 
 
-def in_runs(status: Status) -> str:
+def in_runs(status: Status) -> str | int | None:
     row = RunRow(run_id="a", path="/runs/a", status=status)
-    return BY_NAME["state"].cell(row, Drawing(width=12, minute=0)).role
+    return BY_NAME["state"].cell(row, CellContext(width=12, minute=0)).style
 
 
 def in_compare(status: Status) -> str | int | None:
@@ -66,7 +66,6 @@ def test_every_display_colours_a_status_by_its_tone(display: Callable[[Status], 
 def test_both_tables_have_a_colour_for_each_tone() -> None:
     stylesheet = Path(wmse_tui.tui.__file__).with_name("styles.tcss").read_text()
     for tone in get_args(Tone):
-        assert f"run-table--{tone}" in RunTable.COMPONENT_CLASSES
-        assert f"sheet--{tone}" in SheetTable.COMPONENT_CLASSES
-        assert f"#runs-table .run-table--{tone} {{" in stylesheet
-        assert f"SheetTable .sheet--{tone} {{" in stylesheet
+        assert f"table--{tone}" in RunTable.COMPONENT_CLASSES
+        assert f"table--{tone}" in CellTable.COMPONENT_CLASSES
+        assert f"\n.table--{tone} {{" in stylesheet

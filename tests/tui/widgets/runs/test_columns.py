@@ -6,18 +6,18 @@ from collections.abc import Callable
 from itertools import pairwise
 
 from wmse_tui.runs.table.index import RunRow
-from wmse_tui.tui.widgets.runs.columns import BY_NAME, COLUMNS, GAP, Drawing, fit
+from wmse_tui.tui.widgets.runs.columns import BY_NAME, COLUMNS, GAP, CellContext, fit_columns
 
 Digest = Callable[..., RunRow]
 
 
 def said(name: str, digest: RunRow, width: int = 12, *, ascii_only: bool = False) -> str:
-    return BY_NAME[name].cell(digest, Drawing(width, minute=100, ascii=ascii_only)).text
+    return BY_NAME[name].cell(digest, CellContext(width, minute=100, ascii=ascii_only)).text
 
 
 def test_columns_fill_the_width_and_never_exceed_it() -> None:
     for width in range(50, 200):
-        shown = fit(width)
+        shown = fit_columns(width)
         total = sum(column_width + GAP for _, column_width in shown) - GAP
         assert total <= width
         assert all(column.least <= column_width <= column.most for column, column_width in shown)
@@ -26,7 +26,7 @@ def test_columns_fill_the_width_and_never_exceed_it() -> None:
 
 
 def test_the_least_useful_columns_go_first() -> None:
-    names = [{column.name for column, _ in fit(width)} for width in range(50, 200)]
+    names = [{column.name for column, _ in fit_columns(width)} for width in range(50, 200)]
     assert all(narrower <= wider for narrower, wider in pairwise(names))
     assert names[-1] == set(BY_NAME)
     assert {"run", "state", "epoch", "curve", "knn", "linear", "age"} <= names[78 - 50]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import Any
 
 from wmse_tui.runs.state.status import TONES, Tone
 from wmse_tui.runs.table.index import RunRow
@@ -12,22 +12,14 @@ from wmse_tui.runs.text.sanitize import safe, without_middle
 from wmse_tui.runs.text.units import number
 from wmse_tui.tui.charts.spark import spark
 from wmse_tui.tui.widgets.runs.ages import age
+from wmse_tui.tui.widgets.table import Cell
 
 GAP = 1
-Role: TypeAlias = Tone | Literal["plain"]
 
 
 @dataclass(frozen=True, slots=True)
-class Cell:
-    """Text that is safe for a terminal, and the role that decides its colour."""
-
-    text: str
-    role: Role = "plain"
-
-
-@dataclass(frozen=True, slots=True)
-class Drawing:
-    """What a cell may depend on besides its run: how wide it is, the minute it is, and ASCII."""
+class CellContext:
+    """What a cell depends on besides its run: its width, the current minute, and ASCII."""
 
     width: int
     minute: int
@@ -55,37 +47,37 @@ class Column:
     most: int
     rank: int
     key: Callable[[RunRow], Any]
-    cell: Callable[[RunRow, Drawing], Cell]
+    cell: Callable[[RunRow, CellContext], Cell]
     falling: bool = False
     right: bool = False
 
 
-def _text(value: Callable[[RunRow], str], role: Role = "plain") -> Callable[[RunRow, Drawing], Cell]:
-    return lambda digest, drawing: Cell(safe(value(digest), drawing.width), role)
+def _text(value: Callable[[RunRow], str], tone: Tone | None = None) -> Callable[[RunRow, CellContext], Cell]:
+    return lambda digest, context: Cell(safe(value(digest), context.width), tone)
 
 
 def _lower(value: Callable[[RunRow], str]) -> Callable[[RunRow], Any]:
     return lambda digest: value(digest).lower() or None
 
 
-def _percent(value: Callable[[RunRow], float | None]) -> Callable[[RunRow, Drawing], Cell]:
-    def cell(digest: RunRow, drawing: Drawing) -> Cell:  # noqa: ARG001
+def _percent(value: Callable[[RunRow], float | None]) -> Callable[[RunRow, CellContext], Cell]:
+    def cell(digest: RunRow, context: CellContext) -> Cell:  # noqa: ARG001
         found = value(digest)
         return Cell("" if found is None else f"{100 * found:.2f}")
 
     return cell
 
 
-def _epochs(digest: RunRow, drawing: Drawing) -> Cell:
+def _epochs(digest: RunRow, context: CellContext) -> Cell:
     whole = f"{digest.epoch}/{digest.epochs or '?'}"
-    return Cell(whole if len(whole) <= drawing.width else f"{digest.epoch}")
+    return Cell(whole if len(whole) <= context.width else f"{digest.epoch}")
 
 
-def _curve(digest: RunRow, drawing: Drawing) -> Cell:
-    return Cell(spark(digest.sparkline, drawing.width, ascii=drawing.ascii), "good")
+def _curve(digest: RunRow, context: CellContext) -> Cell:
+    return Cell(spark(digest.sparkline, context.width, ascii=context.ascii), "good")
 
 
-def _loss(digest: RunRow, drawing: Drawing) -> Cell:  # noqa: ARG001
+def _loss(digest: RunRow, context: CellContext) -> Cell:  # noqa: ARG001
     return Cell("" if digest.loss is None else number(digest.loss, 3))
 
 
@@ -105,7 +97,7 @@ COLUMNS: tuple[Column, ...] = (
         most=34,
         rank=0,
         key=_lower(lambda d: d.run_id),
-        cell=lambda d, drawing: Cell(without_middle(safe(d.run_id), drawing.width)),
+        cell=lambda d, context: Cell(without_middle(safe(d.run_id), context.width)),
     ),
     Column(
         name="state",
@@ -203,7 +195,7 @@ COLUMNS: tuple[Column, ...] = (
         rank=0,
         right=True,
         key=lambda d: None if d.started is None else -d.started,
-        cell=lambda d, drawing: Cell(age(d.started, drawing.minute), "muted"),
+        cell=lambda d, context: Cell(age(d.started, context.minute), "muted"),
     ),
     Column(
         name="tags",
@@ -227,7 +219,7 @@ COLUMNS: tuple[Column, ...] = (
 BY_NAME = {column.name: column for column in COLUMNS}
 
 
-def fit(width: int) -> tuple[tuple[Column, int], ...]:
+def fit_columns(width: int) -> tuple[tuple[Column, int], ...]:
     """The columns that `width` cells have room for, each with its own width; together they fill it.
 
     The least useful go first. What is left over goes to those that can grow, the run's id before all.

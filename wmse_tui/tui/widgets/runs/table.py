@@ -7,7 +7,7 @@ changed sends nothing, and a key costs two rows.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, get_args
 
 from rich.cells import cell_len, set_cell_size
 from rich.segment import Segment
@@ -19,10 +19,12 @@ from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
+from wmse_tui.runs.state.status import Tone
 from wmse_tui.runs.table.index import RunRow
 from wmse_tui.tui.widgets.runs.ages import now_minute
-from wmse_tui.tui.widgets.runs.columns import GAP, Cell, Column, Drawing, fit
+from wmse_tui.tui.widgets.runs.columns import GAP, CellContext, Column, fit_columns
 from wmse_tui.tui.widgets.runs.listing import Listing, Order
+from wmse_tui.tui.widgets.table import Cell
 
 MARK = 2  # cells before the first column
 _HEAD = 1  # rows
@@ -40,8 +42,7 @@ class RunTable(ScrollView, can_focus=True, inherit_bindings=False):
     """The list. It is given a Listing and a minute, and keeps the cursor on the run it is on."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {
-        f"run-table--{role}"
-        for role in ("heading", "cursor", "marked", "plain", "muted", "info", "good", "warning", "bad")
+        f"table--{name}" for name in ("heading", "cursor", "marked", "plain", *get_args(Tone))
     }
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("down,j", "move(1)", "Down", show=False, id="runs-down", tooltip="The next run"),
@@ -176,7 +177,7 @@ class RunTable(ScrollView, can_focus=True, inherit_bindings=False):
     # Drawing
 
     def on_resize(self, event: Resize) -> None:  # noqa: ARG002
-        self._columns = fit(self.size.width - MARK)
+        self._columns = fit_columns(self.size.width - MARK)
         self._follow()
         self._drawn.clear()
         self.refresh()
@@ -195,16 +196,16 @@ class RunTable(ScrollView, can_focus=True, inherit_bindings=False):
         width = self.size.width
         if row.role == "empty":
             return Strip.blank(width, self.rich_style)
-        whole = self.get_component_rich_style(f"run-table--{row.role}")
+        whole = self.get_component_rich_style(f"table--{row.role}")
         segments = [Segment(f"{row.cells[0].text:<{MARK}}", whole)]
         for cell in row.cells[1:]:
             segments += [Segment(cell.text, self._style(row, cell, whole)), Segment(" " * GAP, whole)]
         return Strip(segments).adjust_cell_length(width, whole)
 
     def _style(self, row: _Row, cell: Cell, whole: Style) -> Style:
-        if cell.role == "plain" or row.role in ("cursor", "heading"):
+        if cell.style is None or row.role in ("cursor", "heading"):
             return whole
-        return self.get_component_rich_style(f"run-table--{cell.role}")
+        return self.get_component_rich_style(f"table--{cell.style}")
 
     def _redraw(self) -> None:
         """Have those cells sent that are not as they were sent last."""
@@ -239,8 +240,8 @@ class RunTable(ScrollView, can_focus=True, inherit_bindings=False):
         role = "cursor" if place == self._place else "marked" if marked else "plain"
         cells = [Cell("●" if marked else "")]
         for column, width in self._columns:
-            cell = column.cell(digest, Drawing(width, self._minute, self._ascii))
-            cells.append(Cell(_fitted(cell.text, width, right=column.right), cell.role))
+            cell = column.cell(digest, CellContext(width, self._minute, self._ascii))
+            cells.append(Cell(_fitted(cell.text, width, right=column.right), cell.style))
         return _Row(role, tuple(cells))
 
     def _heading(self, column: Column, width: int) -> Cell:
