@@ -28,11 +28,11 @@ from wmse_tui.tui.charts.style import chart_style
 from wmse_tui.tui.feed import RunChanged, RunUnreadable
 from wmse_tui.tui.screens.ask import ConfirmScreen
 from wmse_tui.tui.screens.base import AppScreen
-from wmse_tui.tui.widgets.panel import Panel
 from wmse_tui.tui.widgets.compare.chart import OverlaidCurves
 from wmse_tui.tui.widgets.compare.choose import ChooseScreen
 from wmse_tui.tui.widgets.compare.export import CURVES, ExportDialog
 from wmse_tui.tui.widgets.compare.sheets import differences_sheet, repetitions_sheet, results_sheet
+from wmse_tui.tui.widgets.panel import Panel
 from wmse_tui.tui.widgets.table import CellTable
 
 TABLES = ("results", "options", "seeds")
@@ -124,10 +124,10 @@ on the test set, so they are optimistically biased."""
         self._show_table(0)
 
     def on_screen_resume(self) -> None:
-        if len(self.services.selection.marked) > MOST:
-            self.services.notify(
-                f"{len(self.services.selection.marked)} runs are marked; the first {MOST} are compared.", severity="warning"
-            )
+        marked = len(self.services.selection.marked)
+        if marked > MOST:
+            text = f"{marked} runs are marked; the first {MOST} are compared."
+            self.services.notify(text, severity="warning")
         self._compare(self.services.selection.marked[:MOST])
 
     def on_screen_suspend(self) -> None:

@@ -166,7 +166,9 @@ below as variants and are not counted. A number that could not be verified is le
         """The cell under the cursor; where there is no recipe, say so."""
         row, column = self.position
         if self.cell is None:
-            self.services.notify(f"There is no recipe for {row} on {column}." if row else "There is no table yet.")
+            self.services.notify(
+                f"There is no recipe for {row} on {column}." if row else "There is no table yet."
+            )
         return self.cell
 
     @work
@@ -185,7 +187,9 @@ below as variants and are not counted. A number that could not be verified is le
         dataset = cell.experiment.dataset
         presence = await asyncio.to_thread(look_for, dataset)
         if advice := presence_advice(dataset, presence):
-            self.services.notify(f"{advice[0].text}. Set {advice[0].path} in Configure (c).", severity="warning")
+            self.services.notify(
+                f"{advice[0].text}. Set {advice[0].path} in Configure (c).", severity="warning"
+            )
             return
         if not await self.app.push_screen_wait(LaunchScreen(cell, presence, self.services.feed.root)):
             return

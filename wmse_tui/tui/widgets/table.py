@@ -18,7 +18,7 @@ from textual.message import Message
 
 from wmse_tui.runs.state.status import Tone
 from wmse_tui.tui.charts.canvas import Canvas, Drawing
-from wmse_tui.tui.charts.legend import fit
+from wmse_tui.tui.charts.legend import shorten
 from wmse_tui.tui.charts.rows import RowsWidget
 from wmse_tui.tui.charts.style import ChartStyle
 
@@ -177,7 +177,7 @@ class CellTable(RowsWidget, can_focus=True):
         canvas = Canvas(width, height)
         sheet, per_row = self._sheet, self._row_height
         if not sheet.rows:
-            canvas.put(0, 0, fit(sheet.empty, width, ascii=style.ascii), self._style("muted", style))
+            canvas.put(0, 0, shorten(sheet.empty, width, ascii=style.ascii), self._style("muted", style))
             return canvas.drawing()
         fitting = max(1, (height - 1) // per_row)
         if len(sheet.rows) > fitting:  # the last line says so
@@ -278,7 +278,7 @@ class CellTable(RowsWidget, can_focus=True):
     def _draw_text(
         self, canvas: Canvas, y: int, column: _Shown, cell: Cell, look: Style, style: ChartStyle
     ) -> None:
-        text = fit(cell.text, column.width, ascii=style.ascii)
+        text = shorten(cell.text, column.width, ascii=style.ascii)
         indent = column.width - cell_len(text) if column.index in self._sheet.right else 0
         canvas.put(column.x + indent, y, text, look)
 
