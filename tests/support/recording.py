@@ -63,13 +63,13 @@ class Noted:
         self._method = method
         self._optimizer = optimizer
         self.replays = 0
-        self.waiting: tuple[str, ...] = ()
+        self.synchronising: tuple[str, ...] = ()
 
-    def beside(self) -> AbstractContextManager[None]:
+    def on_stream(self) -> AbstractContextManager[None]:
         return nullcontext()
 
-    def waits(self, operation: str, tensors: Iterable[Any]) -> bool:
-        return operation in self.waiting
+    def synchronises(self, operation: str, tensors: Iterable[Any]) -> bool:
+        return operation in self.synchronising
 
     def record(self, compute: Callable[[], Losses]) -> Callable[[], Losses]:
         state = [value for each in self._optimizer.state.values() for value in each.values()]

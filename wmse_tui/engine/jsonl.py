@@ -94,9 +94,9 @@ def run_command(command: Command, work: Callable[[Write], Mapping[str, Any]]) ->
 
 def error_object(error: BaseException, command: Command) -> dict[str, Any]:
     """A command's error: code, title, detail, next. The traceback of an unforeseen one goes to stderr."""
-    from wmse_tui.engine.training.failures import describe
+    from wmse_tui.engine.training.failures import error_event
 
-    event = describe(error, saved="", stage="start")
+    event = error_event(error, saved="", stage="start")
     if event.code == "E_INTERNAL" and not isinstance(error, EngineError):
         traceback.print_exception(error, file=sys.stderr)
         title = f"the {command.name} failed: {type(error).__name__}"

@@ -138,7 +138,7 @@ def test_a_stop_request_during_a_download_keeps_the_part(server: Any, tmp_path: 
     assert not (tmp_path / "set.tar.gz").exists()
 
 
-def test_a_missing_page_is_told_with_what_to_do_by_hand(server: Any, tmp_path: Path) -> None:
+def test_a_missing_page_is_an_error_with_the_manual_steps(server: Any, tmp_path: Path) -> None:
     remote, _ = server.publish("set.tar.gz", BODY)
     server.pages.clear()
     with pytest.raises(DataError) as caught:

@@ -88,7 +88,7 @@ def test_what_decoders_may_take_otherwise_is_left_to_pillow(data: bytearray) -> 
     assert ordinary(data) is None
 
 
-def test_every_beginning_of_a_file_is_looked_at_without_fault() -> None:
+def test_every_truncated_file_is_parsed_without_fault() -> None:
     data = encoded()
     assert {ordinary(data[:end]) for end in range(len(data))} == {None}
 
@@ -133,7 +133,7 @@ def test_a_decoder_is_relied_on_when_it_shows_the_same_as_pillow(monkeypatch: py
     assert decoder_fault(CPU) == "its decoder shows another picture than Pillow"
 
 
-def test_a_torchvision_without_the_decoder_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_torchvision_without_the_decoder_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     def unbuilt(*_: object, **__: object) -> list[Tensor]:
         raise RuntimeError("decode_jpegs_cuda: torchvision not compiled with nvJPEG support\nat line 3")
 

@@ -195,7 +195,7 @@ def test_an_unreadable_image_keeps_its_explanation(workers: int) -> None:
     assert failure.value.next == ("remove it",)
 
 
-def test_closed_batches_say_so() -> None:
+def test_closed_batches_raise() -> None:
     made = batches(FromFiles(), workers=0)
     made.close()
     with pytest.raises(ValueError, match="these batches are closed"):

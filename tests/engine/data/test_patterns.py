@@ -55,7 +55,7 @@ def test_images_are_nearly_grey_and_use_their_range() -> None:
     assert spread.quantile(0.9) > 50
 
 
-def test_raw_pixels_say_little() -> None:
+def test_raw_pixels_separate_few_classes() -> None:
     train, train_labels = draw_patterns(5000, split_seed=TRAIN_SPLIT)
     test, test_labels = draw_patterns(1000, split_seed=TEST_SPLIT)
     accuracy = knn_accuracy(train.flatten(1).float(), train_labels, test.flatten(1).float(), test_labels, k=5)

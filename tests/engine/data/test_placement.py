@@ -18,7 +18,7 @@ from wmse_tui.engine.data.plan import plan_views
 from wmse_tui.engine.data.resident import ResidentBatches
 from wmse_tui.engine.data.sources import files
 from wmse_tui.engine.data.sources.files import images_from_files
-from wmse_tui.engine.data.staging import Sent, Staging, one_ahead
+from wmse_tui.engine.data.staging import Staging, Transfer, prefetched
 
 CPU, GPU = torch.device("cpu"), torch.device("cuda", 1)
 
@@ -88,16 +88,16 @@ def test_a_buffer_is_written_again_only_when_its_copy_is_over() -> None:
 def test_each_batch_is_used_when_the_next_one_is_under_way() -> None:
     told: list[str] = []
 
-    def send(rows: Tensor) -> Sent:
+    def send(rows: Tensor) -> Transfer:
         told.append(f"send {int(rows)}")
-        return Sent(rows, rows, None)
+        return Transfer(rows, rows, None)
 
-    told.extend(f"use {int(sent.rows)}" for sent in one_ahead(map(torch.tensor, range(3)), send))
+    told.extend(f"use {int(sent.rows)}" for sent in prefetched(map(torch.tensor, range(3)), send))
     assert told == ["send 0", "send 1", "use 0", "send 2", "use 1", "use 2"]
-    assert list(itertools.islice(one_ahead([], send), 1)) == []
+    assert list(itertools.islice(prefetched([], send), 1)) == []
 
 
-def test_workers_are_told_with_what_did_not_fit(
+def test_the_reason_for_workers_names_what_did_not_fit(
     tmp_path: Path, progress: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     overrides = (

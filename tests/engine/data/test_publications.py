@@ -9,10 +9,10 @@ from wmse_tui.engine.data.sources import cifar, stl10, tiny_imagenet
 from wmse_tui.engine.data.sources.acquire import Publication
 
 PUBLICATIONS = {
-    "cifar10": cifar.publication("cifar10"),
-    "cifar100": cifar.publication("cifar100"),
-    "stl10": stl10.publication(),
-    "tiny_imagenet": tiny_imagenet.publication(),
+    "cifar10": cifar.cifar_publication("cifar10"),
+    "cifar100": cifar.cifar_publication("cifar100"),
+    "stl10": stl10.stl10_publication(),
+    "tiny_imagenet": tiny_imagenet.tiny_imagenet_publication(),
 }
 
 

@@ -50,7 +50,7 @@ class Audit(TorchDispatchMode):
         devices = {tensor.device.type for tensor in tensors((args, kwargs, result)) if tensor.ndim}
         if len(devices) > 1:
             self.copies.add(func.name())
-        if func.name() in CudaGraphs.WAITING and "cuda" in devices:
+        if func.name() in CudaGraphs.SYNCHRONISING and "cuda" in devices:
             self.waits.add(func.name().removeprefix("aten::"))
         return result
 

@@ -16,7 +16,7 @@ from wmse_tui.engine.data import catalogue, download
 from wmse_tui.engine.data.images import ImageSet, MemoryImages
 from wmse_tui.engine.data.patterns import TRAIN_SPLIT, draw_patterns
 from wmse_tui.engine.data.sources.choose import choose
-from wmse_tui.engine.data.sources.parts import Parts
+from wmse_tui.engine.data.sources.splits import DataSplits
 from wmse_tui.engine.profiling import image_cache as module
 from wmse_tui.engine.profiling.image_cache import PART, ImageCache, OneByOne
 from wmse_tui.engine.service.worker import Cancelled
@@ -168,7 +168,7 @@ def test_of_a_large_set_a_part_is_read_and_its_images_keep_their_numbers(
     labels = None if name == "stl10" else torch.arange(200).repeat_interleave(500)
     everything = torch.arange(published)
 
-    def source(wanted: Any, _progress: Any) -> Parts:
+    def source(wanted: Any, _progress: Any) -> DataSplits:
         """Images whose two first pixels are their place in the whole published set."""
         chosen = choose(published, labels, wanted.train_images, option="dataset.train_images")
         places = everything if chosen is None else chosen
@@ -176,7 +176,7 @@ def test_of_a_large_set_a_part_is_read_and_its_images_keep_their_numbers(
         for channel in range(3):
             pixels[:, channel, 0, 0] = (places >> (8 * channel)) & 255
         train: ImageSet = MemoryImages(name=name, split="train", pixels=pixels)
-        return Parts(train=train, unlabelled="a test")
+        return DataSplits(train=train, unlabelled="a test")
 
     monkeypatch.setattr(catalogue, "SOURCES", {name: source})
     monkeypatch.setattr(module, "_require_unpacked", lambda experiment: None)

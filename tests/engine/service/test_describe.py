@@ -16,13 +16,13 @@ from wmse_tui.engine.profiling.image_cache import ImageCache
 from wmse_tui.engine.profiling.machine import Memory
 from wmse_tui.engine.service import describe as module
 from wmse_tui.engine.service.describe import describe, memory_parts
-from wmse_tui.engine.training.device import Device
+from wmse_tui.engine.training.device import ChosenDevice
 
 Tiny = Callable[..., Experiment]
-GPU = Device(torch.device("cuda", 0), "A card", "asked for")
+GPU = ChosenDevice(torch.device("cuda", 0), "A card", "asked for")
 
 
-def on(device: Device, memory: Memory, monkeypatch: pytest.MonkeyPatch) -> None:
+def on(device: ChosenDevice, memory: Memory, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "device_of", lambda wanted: device)
     monkeypatch.setattr(module, "memory_of", lambda device: memory)
 
@@ -85,7 +85,7 @@ def test_a_device_that_is_full_of_others_is_told_apart_from_one_that_is_too_smal
 def test_without_the_device_the_rest_is_answered(
     job: Callable[..., Any], shelf: ImageCache, tiny: Tiny, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(wanted: str) -> Device:
+    def refuse(wanted: str) -> ChosenDevice:
         raise DeviceError(f"compute.device={wanted} cannot be used", "no NVIDIA card in this machine")
 
     monkeypatch.setattr(module, "device_of", refuse)

@@ -24,7 +24,7 @@ from wmse_tui.engine.training.checkpoints import (
 )
 
 
-def save(folder: Path, step: int) -> checkpoints.Published:
+def save(folder: Path, step: int) -> checkpoints.SavedCheckpoint:
     return save_checkpoint(folder, step, {"weights": torch.full((1000,), float(step)), "step": step})
 
 

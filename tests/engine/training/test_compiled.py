@@ -41,7 +41,7 @@ def method() -> Method:
     return build_method(load_experiment(preset="quickstart", overrides=overrides)).train()
 
 
-def compiled(method: Method, wanted: module.Wanted = "auto") -> Compiled:
+def compiled(method: Method, wanted: module.CompileMode = "auto") -> Compiled:
     compute = load_experiment(preset="quickstart").compute
     return compile_networks(
         method, wanted, shape=SHAPE, autocast=partial(autocast, compute, torch.device("cpu"))
@@ -83,7 +83,7 @@ def test_batches_of_other_sizes_do_not_compile_anew(method: Method) -> None:
     assert torch._dynamo.utils.counters["stats"]["unique_graphs"] == counted > 0
 
 
-def test_what_cannot_be_compiled_runs_as_written_and_says_why(
+def test_what_cannot_be_compiled_runs_as_written_with_the_reason(
     method: Method, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*_: Any) -> Any:
@@ -94,15 +94,15 @@ def test_what_cannot_be_compiled_runs_as_written_and_says_why(
     state = {name: value.clone() for name, value in method.state_dict().items()}
     monkeypatch.setattr(module, "BACKEND", refuse)
     found = compiled(method)
-    assert (found.active, found.less) == (False, True)
-    assert found.text.startswith("the networks run as written, for torch cannot compile them: ")
+    assert (found.active, found.fell_back) == (False, True)
+    assert found.text.startswith("the networks run as written, because torch cannot compile them: ")
     assert "Failed to find C++ compiler." in found.text
     assert "\n" not in found.text
     assert all(torch.equal(value, state[name]) for name, value in method.state_dict().items())
     assert torch.equal(method(views, step_key=(0, 1)).total, expected)
 
 
-def test_nothing_asked_for_is_nothing_done(method: Method) -> None:
+def test_off_compiles_nothing(method: Method) -> None:
     assert compiled(method, "off") == Compiled()
     assert method.encoder._compiled_call_impl is None
 

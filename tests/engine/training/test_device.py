@@ -1,4 +1,4 @@
-"""The device is the one asked for, or the error says why it cannot be."""
+"""The device is the requested one, or the error explains why it cannot be."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ def test_cpu_is_the_cpu() -> None:
     assert choose_device("cpu").torch == torch.device("cpu")
 
 
-def test_auto_without_a_gpu_is_the_cpu_and_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_auto_without_a_gpu_is_the_cpu_with_the_reason(monkeypatch: pytest.MonkeyPatch) -> None:
     without_cuda(monkeypatch, "no driver")
     chosen = choose_device("auto")
     assert (chosen.torch.type, chosen.reason) == ("cpu", "no driver")
 
 
-def test_auto_with_gpus_takes_the_first(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_auto_with_gpus_uses_the_first(monkeypatch: pytest.MonkeyPatch) -> None:
     with_gpus(monkeypatch, 2)
     assert choose_device("auto").torch == torch.device("cuda", 0)
     assert choose_device("cuda:1").name == "GPU number 1"

@@ -1,4 +1,4 @@
-"""What is told between the losses: in order, by the clock, of the very embeddings that the loss was given."""
+"""What is reported between the losses: in order, by the clock, of the same embeddings that the loss had."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from wmse_tui.engine.diagnostics.sample import sample_diagnostics
 from wmse_tui.engine.methods import build_method
 from wmse_tui.engine.training import diagnostics as module
 from wmse_tui.engine.training.diagnostics import TrainingDiagnostics
-from wmse_tui.engine.training.loop import Trainer
-from wmse_tui.engine.training.resources import Meter
+from wmse_tui.engine.training.loop import TrainingLoop
+from wmse_tui.engine.training.resources import ResourceMonitor
 from wmse_tui.engine.training.session import run_session
 from wmse_tui.engine.training.telemetry import NonFiniteLoss
 from wmse_tui.runs.directory import RunDirectory
@@ -39,14 +39,14 @@ class Clock:
         return self.now
 
 
-class FixedMeter(Meter):
+class FixedLoad(ResourceMonitor):
     """Says that two cores are busy, or nothing."""
 
-    def __init__(self, silent: bool = False) -> None:
-        self.silent = silent
+    def __init__(self, empty: bool = False) -> None:
+        self.empty = empty
 
     def read(self, step: int) -> Resources | None:
-        return None if self.silent else Resources(step=step, cpu=2.0)
+        return None if self.empty else Resources(step=step, cpu=2.0)
 
 
 def experiment(method: WMse | SimClr) -> Experiment:
@@ -55,11 +55,11 @@ def experiment(method: WMse | SimClr) -> Experiment:
     )
 
 
-def vitals_of(
-    events: list[Any], clock: Clock, method: WMse | SimClr | None = None, *, silent: bool = False
+def diagnostics_of(
+    events: list[Any], clock: Clock, method: WMse | SimClr | None = None, *, empty: bool = False
 ) -> TrainingDiagnostics:
     built = build_method(experiment(method or WMse(whitening_size=16)))
-    return TrainingDiagnostics(built, seed=3, meter=FixedMeter(silent), write=events.append, clock=clock)
+    return TrainingDiagnostics(built, seed=3, resources=FixedLoad(empty), write=events.append, clock=clock)
 
 
 def noise(batch: int = 512) -> Tensor:
@@ -68,9 +68,9 @@ def noise(batch: int = 512) -> Tensor:
 
 def test_the_losses_come_first_and_the_clock_decides() -> None:
     clock, events = Clock(), list[Any]()
-    vitals = vitals_of(events, clock)
+    sampler = diagnostics_of(events, clock)
     for step in range(1, 31):
-        vitals.after_step(noise(), step=step, epoch=0, flush=lambda step=step: events.append(step))  # type: ignore[misc]
+        sampler.after_step(noise(), step=step, epoch=0, flush=lambda step=step: events.append(step))  # type: ignore[misc]
         clock.now += 0.25
     kinds = [event if isinstance(event, int) else type(event).__name__ for event in events]
     assert kinds[:6] == [1, "Diagnostics", "Resources", 5, "Diagnostics", "Resources"]
@@ -78,10 +78,10 @@ def test_the_losses_come_first_and_the_clock_decides() -> None:
 
 
 @pytest.mark.parametrize("seconds", [(0.02, 0.2), (3.0, 3.0)])
-def test_all_looks_together_take_less_than_a_fiftieth_of_the_time(
+def test_all_samples_together_cost_less_than_a_fiftieth_of_the_time(
     seconds: tuple[float, float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Both spaces, each with its own cadence; beyond the first look at each, which comes at once."""
+    """Both spaces, each with its own time budget; after the first sample of each, which comes at once."""
     clock, spent = Clock(), list[float]()
 
     def slow(embeddings: Tensor, **options: Any) -> Diagnostics:
@@ -91,31 +91,31 @@ def test_all_looks_together_take_less_than_a_fiftieth_of_the_time(
 
     monkeypatch.setattr(module, "sample_diagnostics", slow)
     built = build_method(experiment(SimClr()))
-    vitals = TrainingDiagnostics(built, seed=3, meter=FixedMeter(True), write=lambda _: None, clock=clock)
+    sampler = TrainingDiagnostics(built, seed=3, resources=FixedLoad(True), write=lambda _: None, clock=clock)
     for step in range(1, 1500):
         built.features = torch.zeros(2, 2, 3)
-        vitals.after_step(torch.zeros(2, 2, 3), step=step, epoch=0, flush=lambda: None)
+        sampler.after_step(torch.zeros(2, 2, 3), step=step, epoch=0, flush=lambda: None)
         clock.now += 1.0
     assert len(spent) > 10
     assert sum(spent) - sum(seconds) <= 0.02 * clock.now
 
 
-def test_a_loss_that_is_not_finite_is_told_before_anything_is_looked_at() -> None:
+def test_a_loss_that_is_not_finite_is_reported_before_anything_is_sampled() -> None:
     events: list[Event] = []
-    vitals = vitals_of(events, Clock())
+    sampler = diagnostics_of(events, Clock())
 
     def flush() -> None:
         raise NonFiniteLoss(1, float("nan"))
 
     with pytest.raises(NonFiniteLoss):
-        vitals.after_step(noise(), step=1, epoch=0, flush=flush)
+        sampler.after_step(noise(), step=1, epoch=0, flush=flush)
     assert events == []
 
 
 def test_condition_and_pivot_are_of_the_slices_of_that_step() -> None:
     events: list[Any] = []
     options = WMse(whitening_size=16, iterations=2, eps=0.1)
-    vitals_of(events, Clock(), options).after_step(noise(), step=5, epoch=1, flush=lambda: None)
+    diagnostics_of(events, Clock(), options).after_step(noise(), step=5, epoch=1, flush=lambda: None)
     method = build_method(experiment(options))
     slices, eps = method.whitening_input(noise(), step_key=(3, 5))  # type: ignore[misc]
     assert (slices.shape, eps) == ((2, 2, 32, 16, 4), 0.1)
@@ -126,18 +126,18 @@ def test_condition_and_pivot_are_of_the_slices_of_that_step() -> None:
 
 def test_a_loss_that_factorises_nothing_has_no_pivot() -> None:
     events: list[Any] = []
-    vitals_of(events, Clock(), SimClr()).after_step(noise(), step=1, epoch=0, flush=lambda: None)
+    diagnostics_of(events, Clock(), SimClr()).after_step(noise(), step=1, epoch=0, flush=lambda: None)
     assert events[0].smallest_pivot is None
     assert events[0].condition_number < 2
 
 
-def test_a_machine_that_tells_nothing_is_not_mentioned() -> None:
+def test_a_machine_without_readings_is_not_reported() -> None:
     events: list[Event] = []
-    vitals_of(events, Clock(), silent=True).measure(1)
+    diagnostics_of(events, Clock(), empty=True).measure(1)
     assert events == []
 
 
-def test_a_run_tells_its_signs_of_life_and_the_machines(make_run: MakeRun) -> None:
+def test_a_run_reports_its_diagnostics_and_the_machines_load(make_run: MakeRun) -> None:
     run = make_run("schedule.epochs=2")
     assert run_session(run.path) == 0
     events = [record.event for record in read_log(run.events)]
@@ -176,47 +176,49 @@ def test_a_folder_that_refuses_the_map_ends_nothing(make_run: MakeRun) -> None:
     run = make_run("schedule.epochs=1")
     run.artifacts.rmdir()
     assert run_session(run.path) == 0
-    told = [record.event for record in read_log(run.events) if isinstance(record.event, Notice)]
-    assert [(event.code, event.level) for event in told] == [("N_MAP_REFUSED", "warning")]
+    reported = [record.event for record in read_log(run.events) if isinstance(record.event, Notice)]
+    assert [(event.code, event.level) for event in reported] == [("N_MAP_REFUSED", "warning")]
 
 
-def test_looking_changes_no_bit_of_the_training(make_run: MakeRun, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_sampling_changes_no_bit_of_the_training(make_run: MakeRun, monkeypatch: pytest.MonkeyPatch) -> None:
     """At every step, against never."""
-    looked_at, left_alone = make_run(name="looked-at"), make_run("evaluation.map=off", name="left-alone")
-    weights: dict[str, list[Tensor]] = {"looked-at": [], "left-alone": []}
-    at_boundary = Trainer._at_boundary
+    sampled, unsampled = make_run(name="sampled"), make_run("evaluation.map=off", name="unsampled")
+    weights: dict[str, list[Tensor]] = {"sampled": [], "unsampled": []}
+    at_boundary = TrainingLoop._at_boundary
     current = ""
 
-    def remember(trainer: Trainer) -> None:
+    def remember(trainer: TrainingLoop) -> None:
         at_boundary(trainer)
         weights[current].append(torch.cat([p.detach().flatten() for p in trainer.method.parameters()]))
 
-    monkeypatch.setattr(Trainer, "_at_boundary", remember)
+    monkeypatch.setattr(TrainingLoop, "_at_boundary", remember)
     with monkeypatch.context() as patch:
         patch.setattr("wmse_tui.engine.training.time_budget.TimeBudget.due", lambda self: True)
-        current = "looked-at"
-        assert run_session(looked_at.path) == 0
+        current = "sampled"
+        assert run_session(sampled.path) == 0
     with monkeypatch.context() as patch:
         patch.setattr("wmse_tui.engine.training.time_budget.TimeBudget.due", lambda self: False)
-        current = "left-alone"
-        assert run_session(left_alone.path) == 0
-    assert len(weights["looked-at"]) == 18
-    assert all(torch.equal(*pair) for pair in zip(weights["looked-at"], weights["left-alone"], strict=True))
-    told = [record.event for record in read_log(looked_at.events) if isinstance(record.event, Diagnostics)]
-    assert len([event for event in told if event.space == "projector"]) == 18
+        current = "unsampled"
+        assert run_session(unsampled.path) == 0
+    assert len(weights["sampled"]) == 18
+    assert all(torch.equal(*pair) for pair in zip(weights["sampled"], weights["unsampled"], strict=True))
+    reported = [record.event for record in read_log(sampled.events) if isinstance(record.event, Diagnostics)]
+    assert len([event for event in reported if event.space == "projector"]) == 18
 
 
-def test_the_features_of_a_step_are_told_beside_its_embeddings() -> None:
+def test_the_features_of_a_step_are_reported_beside_its_embeddings() -> None:
     events: list[Any] = []
     built = build_method(experiment(WMse(whitening_size=16)))
-    vitals = TrainingDiagnostics(built, seed=3, meter=FixedMeter(True), write=events.append, clock=Clock())
+    sampler = TrainingDiagnostics(
+        built, seed=3, resources=FixedLoad(True), write=events.append, clock=Clock()
+    )
     views = torch.randn(2, 32, 3, 16, 16, generator=torch.Generator().manual_seed(1))
     losses = built(views, step_key=(3, 1))
-    kept: list[Tensor] = []
-    built.encoder.register_forward_hook(lambda module, inputs, output: kept.append(output.detach()))
+    encoded: list[Tensor] = []
+    built.encoder.register_forward_hook(lambda module, inputs, output: encoded.append(output.detach()))
     built.eval()
     built.encoder(views[0])  # an evaluation belongs to no step
-    vitals.after_step(losses.embeddings, step=1, epoch=0, flush=lambda: None)
+    sampler.after_step(losses.embeddings, step=1, epoch=0, flush=lambda: None)
     projector, features = events
     assert (projector.space, features.space) == ("projector", "features")
     assert (features.samples, features.dim) == (32, 64)
@@ -233,50 +235,59 @@ def test_what_an_encoder_whitens_is_measured() -> None:
         method=SimClr(),
     )
     built = build_method(options)
-    vitals = TrainingDiagnostics(built, seed=3, meter=FixedMeter(True), write=events.append, clock=Clock())
+    sampler = TrainingDiagnostics(
+        built, seed=3, resources=FixedLoad(True), write=events.append, clock=Clock()
+    )
     views = torch.randn(2, 128, 3, 16, 16, generator=torch.Generator().manual_seed(1))
-    vitals.after_step(built(views, step_key=(3, 1)).embeddings, step=1, epoch=0, flush=lambda: None)
+    sampler.after_step(built(views, step_key=(3, 1)).embeddings, step=1, epoch=0, flush=lambda: None)
     assert events[0].whiteness_error is None
     assert 0.1 < events[1].whiteness_error < 2, "groups are white, and correlate with each other"
     assert dict(events[1].nulls)["whiteness_error"] == 0
 
 
-def test_views_that_were_encoded_together_are_told_apart() -> None:
-    """In evaluation mode the features of both ways are the same, and so is what is told of them."""
-    told: dict[Literal["apart", "together"], list[Any]] = {"apart": [], "together": []}
-    for way, events in told.items():
+def test_views_that_were_encoded_together_are_separated() -> None:
+    """In evaluation mode the features of both ways are the same, and so are their diagnostics."""
+    reported: dict[Literal["apart", "together"], list[Any]] = {"apart": [], "together": []}
+    for way, events in reported.items():
         backbone = Backbone(arch="cifar_resnet8", views=way, whitening="zca", whitening_groups=8)
         built = build_method(
             Experiment(backbone=backbone, projector=Projector(dim=4, hidden=8), method=SimClr())
         )
-        vitals = TrainingDiagnostics(
-            built, seed=3, meter=FixedMeter(True), write=events.append, clock=Clock()
+        sampler = TrainingDiagnostics(
+            built, seed=3, resources=FixedLoad(True), write=events.append, clock=Clock()
         )
         views = torch.randn(2, 32, 3, 16, 16, generator=torch.Generator().manual_seed(1))
         built.eval()
-        vitals.after_step(built(views, step_key=(3, 1)).embeddings, step=1, epoch=0, flush=lambda: None)
-    apart, together = told["apart"][1], told["together"][1]
+        sampler.after_step(built(views, step_key=(3, 1)).embeddings, step=1, epoch=0, flush=lambda: None)
+    apart, together = reported["apart"][1], reported["together"][1]
     assert (together.space, together.samples, together.dim) == ("features", 32, 64)
     assert together.alignment == pytest.approx(apart.alignment, rel=1e-4)
     assert together.contrastive_accuracy == apart.contrastive_accuracy
 
 
-def test_the_weights_of_switchable_norms_are_told_layer_by_layer() -> None:
+def test_the_weights_of_switchable_norms_are_reported_layer_by_layer() -> None:
     events: list[Any] = []
     options = Experiment(
         backbone=Backbone(arch="resnet18", norm="sw3", norm_width=8), projector=Projector(dim=4, hidden=8)
     )
     built = build_method(options)
-    vitals = TrainingDiagnostics(built, seed=3, meter=FixedMeter(True), write=events.append, clock=Clock())
-    vitals.after_step(noise(), step=7, epoch=1, flush=lambda: None)
-    told = events[-1]
-    assert isinstance(told, NormWeights)
-    assert (told.step, told.epoch) == (7, 1)
-    assert [layer.layer for layer in told.layers] == ["bn1", "layer1.1.bn1", "layer2.1.bn1", "layer3.1.bn1"]
-    assert sum(told.layers[0].means) == pytest.approx(1)
+    sampler = TrainingDiagnostics(
+        built, seed=3, resources=FixedLoad(True), write=events.append, clock=Clock()
+    )
+    sampler.after_step(noise(), step=7, epoch=1, flush=lambda: None)
+    reported = events[-1]
+    assert isinstance(reported, NormWeights)
+    assert (reported.step, reported.epoch) == (7, 1)
+    assert [layer.layer for layer in reported.layers] == [
+        "bn1",
+        "layer1.1.bn1",
+        "layer2.1.bn1",
+        "layer3.1.bn1",
+    ]
+    assert sum(reported.layers[0].means) == pytest.approx(1)
 
 
-def test_lidar_is_told_where_it_is_asked_for(make_run: MakeRun) -> None:
+def test_lidar_is_reported_where_it_is_requested(make_run: MakeRun) -> None:
     run = make_run("schedule.epochs=1", "evaluation.lidar_images=40", "evaluation.lidar_views=5")
     assert run_session(run.path) == 0
     events = [record.event for record in read_log(run.events)]

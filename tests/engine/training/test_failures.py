@@ -1,4 +1,4 @@
-"""What a person is told when a run fails: the code, the evidence, what to do next."""
+"""What the log reports when a run fails: the code, the evidence, what to do next."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import torch
 from wmse_tui.config.problems import ConfigError, Problem
 from wmse_tui.engine.errors import CheckpointError, DataError, DeviceError, Diverged, WhiteningFailed
 from wmse_tui.engine.training import gpu_users
-from wmse_tui.engine.training.failures import describe
+from wmse_tui.engine.training.failures import error_event
 
 SHM = "unable to allocate shared memory(shm) for file </torch_12_34>: No space left on device (28)"
 FROM_A_WORKER = (
@@ -34,6 +34,11 @@ OLD_DRIVER = (
     "downloading and installing a new version"
 )
 NO_KERNEL = "CUDA error: no kernel image is available for execution on the device"
+FIND_ENGINE = "FIND was unable to find an engine to execute this computation"
+UNKNOWN = (
+    "CUDA unknown error - this may be due to an incorrectly set up environment, e.g. changing env variable "
+    "CUDA_VISIBLE_DEVICES after program start. Setting the available devices to be zero."
+)
 UNWRITTEN = "unable to write to file </torch_12_34>: No space left on device (28)"
 CASES: list[tuple[BaseException, str, str]] = [
     (DataError("no images in /data", "expected class folders", next=("look there",)), "E_DATA", "look there"),
@@ -80,6 +85,16 @@ CASES: list[tuple[BaseException, str, str]] = [
     (RuntimeError(UNWRITTEN), "E_SHM", "--ipc=host"),
     (RuntimeError("DataLoader worker (pid(s) 12) exited unexpectedly"), "E_WORKER", "compute.workers=2"),
     (RuntimeError("CUDA error: an illegal memory access"), "E_CUDA", "resume the run"),
+    (RuntimeError(FIND_ENGINE), "E_GPU_OOM", "schedule.batch_size"),
+    (RuntimeError(FIND_ENGINE.replace("FIND", "GET")), "E_GPU_OOM", "schedule.batch_size"),
+    (RuntimeError("CUDA driver error: out of memory"), "E_GPU_OOM", "nvidia-smi"),
+    (RuntimeError("CUDA error: CUBLAS_STATUS_NOT_INITIALIZED when calling `x`"), "E_GPU_OOM", "nvidia-smi"),
+    (RuntimeError("cuDNN error: CUDNN_STATUS_NOT_INITIALIZED"), "E_GPU_OOM", "nvidia-smi"),
+    (RuntimeError("NVML_SUCCESS == r INTERNAL ASSERT FAILED at x.cpp"), "E_GPU_OOM", "nvidia-smi"),
+    (RuntimeError("cusolver error: CUSOLVER_STATUS_EXECUTION_FAILED, when calling `x`"), "E_CUDA", "Xid"),
+    (RuntimeError(UNKNOWN), "E_DRIVER", "CUDA_VISIBLE_DEVICES"),
+    (RuntimeError("cudaGetDeviceCount error 802: system not yet initialized"), "E_DRIVER", "fabricmanager"),
+    (RuntimeError("nvrtc: error: failed to open libnvrtc-builtins.so.13.0"), "E_DRIVER", "doctor"),
     (ZeroDivisionError("division by zero"), "E_INTERNAL", "trainer.log"),
 ]
 
@@ -88,7 +103,7 @@ CASES: list[tuple[BaseException, str, str]] = [
     ("error", "code", "advice"), CASES, ids=lambda case: case if isinstance(case, str) else ""
 )
 def test_every_failure_has_a_code_and_a_next_step(error: BaseException, code: str, advice: str) -> None:
-    event = describe(error, saved="checkpoint step-00000001.pt", stage="training")
+    event = error_event(error, saved="checkpoint step-00000001.pt", stage="training")
     assert event.code == code
     assert any(advice in step for step in event.next)
     assert event.title
@@ -98,47 +113,47 @@ def test_every_failure_has_a_code_and_a_next_step(error: BaseException, code: st
 
 @pytest.mark.parametrize(("error", "code", "advice"), CASES)
 def test_no_advice_is_to_resume_with_other_options(error: BaseException, code: str, advice: str) -> None:
-    """The configuration of a run is frozen; `wmse-tui resume` takes no --set."""
-    for step in describe(error, saved="", stage="training").next:
+    """The configuration of a run is frozen; `wmse-tui resume` accepts no --set."""
+    for step in error_event(error, saved="", stage="training").next:
         assert "--set" not in step or "new run" in step, (code, advice)
 
 
 @pytest.mark.parametrize("text", [SHM, FROM_A_WORKER])
 def test_a_small_dev_shm_is_not_called_a_full_disk(text: str) -> None:
-    event = describe(RuntimeError(text), saved="", stage="training")
+    event = error_event(RuntimeError(text), saved="", stage="training")
     assert event.code == "E_SHM"
     assert "/dev/shm" in event.title
     assert "unable to allocate shared memory" in event.detail
 
 
-def test_before_the_first_step_nobody_is_told_to_resume_what_may_be_gone() -> None:
+def test_before_the_first_step_no_advice_is_to_resume_what_may_be_removed() -> None:
     for error, *_ in CASES:
-        steps = describe(error, saved="", stage="start").next
+        steps = error_event(error, saved="", stage="start").next
         assert not any("resume the run" in step for step in steps), error
 
 
 def test_the_evidence_of_a_refused_path_is_its_owner(tmp_path: Path) -> None:
     tmp_path.chmod(0o750)
-    event = describe(
+    event = error_event(
         PermissionError(errno.EACCES, "Permission denied", str(tmp_path)), saved="", stage="start"
     )
     assert str(tmp_path) in event.detail
     assert f"mode 0750; this is uid {os.geteuid()}" in event.detail
 
 
-def test_the_evidence_of_a_full_disk_is_the_room_on_it(tmp_path: Path) -> None:
+def test_the_evidence_of_a_full_disk_is_the_space_on_it(tmp_path: Path) -> None:
     error = OSError(errno.ENOSPC, "No space left on device", str(tmp_path / "not" / "yet"))
-    assert " free)" in describe(error, saved="", stage="training").detail
+    assert " free)" in error_event(error, saved="", stage="training").detail
 
 
-def test_what_torch_itself_says_of_too_much_memory_is_known() -> None:
+def test_the_text_of_torch_for_too_much_memory_is_known() -> None:
     with pytest.raises(RuntimeError) as caught:
         torch.empty(2**62, dtype=torch.uint8)
-    assert describe(caught.value, saved="", stage="start").code == "E_MEMORY"
+    assert error_event(caught.value, saved="", stage="start").code == "E_MEMORY"
 
 
-def test_an_out_of_memory_error_tells_who_uses_the_card(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The driver's library is stood in for: processes of this machine and one that cannot be seen."""
+def test_an_out_of_memory_error_names_the_processes_on_the_card(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a stand-in for the driver's library: processes of this machine and one that cannot be seen."""
     users = [
         SimpleNamespace(pid=os.getpid(), usedGpuMemory=2_000_000_000),
         SimpleNamespace(pid=1, usedGpuMemory=9_600_000_000),
@@ -154,13 +169,13 @@ def test_an_out_of_memory_error_tells_who_uses_the_card(monkeypatch: pytest.Monk
         nvmlDeviceGetComputeRunningProcesses=lambda _: users,
     )
     monkeypatch.setattr(gpu_users, "pynvml", library)
-    lines = describe(
+    lines = error_event(
         torch.OutOfMemoryError("CUDA out of memory."), saved="", stage="training"
     ).detail.splitlines()
     assert lines[:2] == ["CUDA out of memory.", "card 0, RTX 3090: 11.6 GB of 24.0 GB used"]
     assert [line.split(":")[-1].strip() for line in lines[2:]] == ["9.6 GB", "2.0 GB", "-"]
     assert "(this run)" in lines[3]
-    assert "not to be seen from here" in lines[4]
+    assert "not visible from here" in lines[4]
 
 
 def test_without_the_drivers_library_there_is_no_evidence_and_no_error(
@@ -168,5 +183,21 @@ def test_without_the_drivers_library_there_is_no_evidence_and_no_error(
 ) -> None:
     monkeypatch.setattr(gpu_users, "pynvml", None)
     assert gpu_users.gpu_users() == ()
-    event = describe(torch.OutOfMemoryError("CUDA out of memory."), saved="", stage="training")
+    event = error_event(torch.OutOfMemoryError("CUDA out of memory."), saved="", stage="training")
     assert event.detail == "CUDA out of memory."
+
+
+def test_an_out_of_memory_error_names_what_the_run_itself_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gpu_users, "pynvml", None)
+    for name, value in (
+        ("is_initialized", True),
+        ("max_memory_reserved", 9_000_000_000),
+        ("memory_reserved", 9_000_000_000),
+        ("max_memory_allocated", 8_000_000_000),
+    ):
+        monkeypatch.setattr(torch.cuda, name, lambda value=value: value)
+    detail = error_event(RuntimeError(FIND_ENGINE), saved="", stage="training").detail
+    assert detail.splitlines() == [
+        FIND_ENGINE,
+        "this run: its tensors took 8.0 GB at most, 9.0 GB are reserved",
+    ]

@@ -45,7 +45,7 @@ def _no_waiting_for_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def save(folder: Path, step: int, *, again: int = 0) -> None:
-    """What the keeper does at a best epoch: save, name, remove what is too old."""
+    """What the checkpoint manager does at a best epoch: save, name, remove what is too old."""
     state = {"weights": torch.full((100,), float(step)), "step": step, "again": again}
     name_checkpoint(save_checkpoint(folder, step, state), "best")
     prune_checkpoints(folder, keep=1)
@@ -136,15 +136,15 @@ def test_each_named_failpoint_is_met(tmp_path: Path, name: str) -> None:
 def test_log_and_checkpoint_agree_whichever_operation_fails(
     tmp_path: Path, how: str, record_property: Record
 ) -> None:
-    """Keeper and log together: a refused save is told, and every line that was written can be read."""
+    """Manager and log together: a failed save is reported, and every line that was written can be read."""
 
     def work(folder: Path) -> None:
         with EventWriter(folder / "events.jsonl") as log:
             log.begin_attempt()
-            keeper = CheckpointManager(folder, CheckpointConfig(), write=log.write, sync_log=log.sync)
+            manager = CheckpointManager(folder, CheckpointConfig(), write=log.write, sync_log=log.sync)
             for step in (2, 3):
                 state = {"weights": torch.full((100,), float(step)), "step": step}
-                keeper.save(state, step=step, epoch=1, kinds=("periodic",))
+                manager.save(state, step=step, epoch=1, kinds=("periodic",))
 
     plain = tmp_path / "plain"
     plain.mkdir()
@@ -160,11 +160,11 @@ def test_log_and_checkpoint_agree_whichever_operation_fails(
         there = newest(folder)
         with EventWriter(folder / "events.jsonl") as log:  # the next attempt repairs what is torn
             assert log.seq == len(read_log(folder / "events.jsonl"))
-        told: list[Event] = [record.event for record in read_log(folder / "events.jsonl")]
-        saved = [event.step for event in told if isinstance(event, Checkpoint)]
+        reported: list[Event] = [record.event for record in read_log(folder / "events.jsonl")]
+        saved = [event.step for event in reported if isinstance(event, Checkpoint)]
         assert max(saved, default=1) <= there, operations[at - 1]
         if how != DEATH and at > 1:  # the first is to open the log, without which nothing is done
-            refused = [event for event in told if isinstance(event, Notice)]
+            refused = [event for event in reported if isinstance(event, Notice)]
             assert len(saved) + len(refused) == 2, operations[at - 1]
         reader = EventReader(folder / "events.jsonl")
         view = fold_all(RunState(), reader.poll())

@@ -1,4 +1,4 @@
-"""A disk that is really full, under a real trainer: training goes on, and what was told is not lost.
+"""A disk that is really full, under a real trainer: training continues, and no event is lost.
 
 The system refuses by itself: by a limit on the size of files that is put on the running trainer, which needs
 no rights, and where namespaces may be made also by a file system of a few MB in memory.
@@ -49,7 +49,7 @@ print(json.dumps({"full": on_full_disk, "notices": [n.code for n in full.notices
 
 
 def namespaces() -> list[str]:
-    """The command that makes a mount namespace here; empty where nobody may."""
+    """The command that makes a mount namespace here; empty where that is not allowed."""
     for command in (["unshare", "-m"], ["unshare", "-rm"]):
         try:
             if subprocess.run([*command, "true"], capture_output=True, check=False).returncode == 0:
@@ -67,12 +67,12 @@ def until(condition: Callable[[], object], process: subprocess.Popen[bytes]) -> 
         time.sleep(0.02)
 
 
-def told(run: RunDirectory, kind: type[Any]) -> list[Any]:
+def events_of(run: RunDirectory, kind: type[Any]) -> list[Any]:
     return [record.event for record in read_log(run.events) if isinstance(record.event, kind)]
 
 
 def test_enospc_by_limit(make_run: MakeRun) -> None:
-    """Log and checkpoint are refused in the middle of a run; when there is room again nothing is missing."""
+    """Log and checkpoint cannot be written for a while; when there is space again nothing is missing."""
     run = make_run("schedule.epochs=2000", "evaluation.every=10000")
     with run.trainer_log.open("ab") as log:
         process = subprocess.Popen(
@@ -86,18 +86,21 @@ def test_enospc_by_limit(make_run: MakeRun) -> None:
         until(lambda: view_run(run).step > 5, process)
         before = view_run(run)
         resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (1, resource.RLIM_INFINITY))
-        asked = request(run, "checkpoint")
+        request_id = request(run, "checkpoint")
         until(lambda: not any(run.control.iterdir()), process)
         time.sleep(1.5)  # steps and the refusal wait in memory
         assert view_run(run).seq <= before.seq + 2
         resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY,) * 2)
-        until(lambda: any(c.id == asked and c.outcome != "accepted" for c in told(run, Control)), process)
+        until(
+            lambda: any(c.id == request_id and c.outcome != "accepted" for c in events_of(run, Control)),
+            process,
+        )
         request(run, "stop")
         assert process.wait(60) == 4
     finally:
         process.kill()
-    assert [c.outcome for c in told(run, Control) if c.id == asked] == ["accepted", "refused"]
-    assert [n.code for n in told(run, Notice) if n.level == "warning"] == ["E_CHECKPOINT_REFUSED"]
+    assert [c.outcome for c in events_of(run, Control) if c.id == request_id] == ["accepted", "refused"]
+    assert [n.code for n in events_of(run, Notice) if n.level == "warning"] == ["E_CHECKPOINT_REFUSED"]
     view = view_run(run)
     assert (view.missing, view.unreadable) == (0, 0)
     assert view.step > before.step
@@ -108,7 +111,7 @@ def test_enospc_by_limit(make_run: MakeRun) -> None:
 if namespaces():  # without them the limit above is what there is
 
     def test_enospc_tmpfs(make_run: MakeRun, tmp_path: Path) -> None:
-        """Checkpoints fill a file system of 6 MB: the run ends with the reason and goes on when it grows."""
+        """Checkpoints fill a file system of 6 MB: the run ends with the reason, and resumes when it grows."""
         run = make_run("schedule.epochs=4", "checkpoint.every_minutes=0.0001", "checkpoint.keep=1000")
         small = tmp_path / "small"
         small.mkdir()

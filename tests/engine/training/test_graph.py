@@ -19,11 +19,11 @@ from wmse_tui.engine.training import session
 from wmse_tui.engine.training.checkpoints import read_checkpoint
 from wmse_tui.engine.training.device import autocast
 from wmse_tui.engine.training.graph import WARM_UP, StepGraph, stepper
-from wmse_tui.engine.training.loop import Trainer
+from wmse_tui.engine.training.loop import TrainingLoop
 from wmse_tui.engine.training.optimizers import build_optimizer
 from wmse_tui.engine.training.requests import StopRequested
 from wmse_tui.engine.training.session import run_session
-from wmse_tui.engine.training.stepping import AsWritten, Stepper
+from wmse_tui.engine.training.stepping import EagerStepper, Stepper
 from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.log.events import Diagnostics, Notice, Phase, Steps
 from wmse_tui.runs.log.reader import read_log
@@ -32,7 +32,7 @@ CPU = torch.device("cpu")
 STEPS = WARM_UP + 3
 LARS = "optimizer={name: lars, lr: 0.3, bias_lr: 0.01, trust: 0.02, clip: true}"
 SGD = "optimizer={name: sgd, lr: 0.1, nesterov: true}"
-UNRECORDED = "steps run as written, for one cannot be recorded as a CUDA graph:"
+UNRECORDED = "steps run as written, because one cannot be recorded as a CUDA graph:"
 CASES: dict[str, tuple[str, ...]] = {
     "w_mse, adam": ("method={name: w_mse, whitening_size: 8, iterations: 2}",),
     "w_mse, sgd": ("method={name: w_mse, whitening_size: 8}", SGD),
@@ -70,18 +70,18 @@ class Both:
                 )
             )
         cast = partial(autocast, experiment.compute, CPU)
-        self.told: list[tuple[str, bool]] = []
+        self.notices: list[tuple[str, bool]] = []
         self.phases: list[str] = []
         self.recorder = Noted(self.methods[1], self.optimizers[1])
         self.steppers: list[Stepper] = [
-            AsWritten(self.methods[0], self.optimizers[0], cast),
+            EagerStepper(self.methods[0], self.optimizers[0], cast),
             StepGraph(
                 self.methods[1],
                 self.optimizers[1],
                 cast,
                 recorder=self.recorder,
                 phase=self.phases.append,
-                tell=lambda text, less: self.told.append((text, less)),
+                notify=lambda text, less: self.notices.append((text, less)),
             ),
         ]
 
@@ -117,7 +117,7 @@ def test_replayed_steps_are_those_as_written(case: str) -> None:
     both.assert_same_state()
     assert both.recorder.replays == STEPS - WARM_UP
     assert both.phases == ["graph", "train"]
-    ((text, less),) = both.told
+    ((text, less),) = both.notices
     assert text.startswith("a step was recorded in ")
     assert text.endswith(" s, and is replayed as one CUDA graph")
     assert not less
@@ -138,7 +138,7 @@ def test_a_loss_that_is_not_finite_stops_a_replayed_step_too(bad: int) -> None:
     assert moved == [number < bad for number in range(2, STEPS + 1)]
 
 
-def test_a_number_that_python_takes_out_of_its_place_is_noticed() -> None:
+def test_a_number_that_python_reads_during_the_recording_is_noticed() -> None:
     """The stand-in for a graph can fail, and so can the tests above."""
     both = Both(*CASES["byol"])
     follow = both.methods[1].follow
@@ -149,7 +149,7 @@ def test_a_number_that_python_takes_out_of_its_place_is_noticed() -> None:
         both.step(WARM_UP + 2, random_views(1))
 
 
-def test_what_cannot_be_recorded_runs_as_written_and_says_why() -> None:
+def test_what_cannot_be_recorded_runs_as_written_with_the_reason() -> None:
     both = Both("method.name=simclr")
 
     def refuse(compute: Callable[[], Losses]) -> Callable[[], Losses]:
@@ -161,39 +161,41 @@ def test_what_cannot_be_recorded_runs_as_written_and_says_why() -> None:
     for number in range(1, STEPS + 1):
         both.step(number, random_views(number))
     both.assert_same_state()
-    ((text, less),) = both.told
+    ((text, less),) = both.notices
     why = "RuntimeError: CUDA error: operation not permitted when stream is capturing Search for it"
     assert text == f"{UNRECORDED} {why}"
     assert less
     assert both.phases == ["graph", "train"]
 
 
-def test_a_step_that_waits_for_the_device_is_not_recorded() -> None:
+def test_a_step_that_synchronises_is_not_recorded() -> None:
     both = Both(*CASES["cw_rgp"])
-    both.recorder.waiting = ("aten::_linalg_eigh", "aten::nonzero")
+    both.recorder.synchronising = ("aten::_linalg_eigh", "aten::nonzero")
     for number in range(1, STEPS + 1):
         both.step(number, random_views(number))
     both.assert_same_state()
     assert both.recorder.replays == 0
     assert both.phases == []
-    assert both.told == [(f"{UNRECORDED} the device is waited for by _linalg_eigh", True)]
+    assert both.notices == [
+        (f"{UNRECORDED} these operations synchronise with the device: _linalg_eigh", True)
+    ]
 
 
 def test_a_graph_is_for_a_gpu() -> None:
     method = build_method(small())
     optimizer = torch.optim.SGD(method.parameters(), lr=1)
-    told: list[Any] = []
+    notices: list[Any] = []
 
     def made(wanted: str) -> Stepper:
-        tell = lambda text, less: told.append((text, less))  # noqa: E731
+        notify = lambda text, less: notices.append((text, less))  # noqa: E731
         return stepper(
-            wanted, method, optimizer, lambda: torch.autocast("cpu"), CPU, phase=told.append, tell=tell
+            wanted, method, optimizer, lambda: torch.autocast("cpu"), CPU, phase=notices.append, notify=notify
         )
 
-    assert isinstance(made("auto"), AsWritten)
-    assert told == []
-    assert isinstance(made("graph"), AsWritten)
-    assert told == [("steps run as written: CUDA graphs need a GPU, and this is the CPU", True)]
+    assert isinstance(made("auto"), EagerStepper)
+    assert notices == []
+    assert isinstance(made("graph"), EagerStepper)
+    assert notices == [("steps run as written: CUDA graphs need a GPU, and this is the CPU", True)]
 
 
 def test_a_recorded_run_that_is_stopped_and_resumed_equals_one_as_written(
@@ -210,19 +212,19 @@ def test_a_recorded_run_that_is_stopped_and_resumed_equals_one_as_written(
     plain, recorded = make_run(*sizes, name="plain"), make_run(*sizes, name="recorded")
     assert run_session(plain.path) == 0
 
-    def record(_: str, method: Method, optimizer: Any, cast: Any, __: Any, **told: Any) -> Stepper:
-        return StepGraph(method, optimizer, cast, recorder=Noted(method, optimizer), **told)
+    def record(_: str, method: Method, optimizer: Any, cast: Any, __: Any, **notices: Any) -> Stepper:
+        return StepGraph(method, optimizer, cast, recorder=Noted(method, optimizer), **notices)
 
-    at_boundary = Trainer._at_boundary
+    at_boundary = TrainingLoop._at_boundary
 
-    def stop(trainer: Trainer) -> None:
+    def stop(trainer: TrainingLoop) -> None:
         at_boundary(trainer)
         if trainer.position.step == WARM_UP + 2:
             raise StopRequested("here")
 
     monkeypatch.setattr(session, "stepper", record)
     with monkeypatch.context() as patch:
-        patch.setattr(Trainer, "_at_boundary", stop)
+        patch.setattr(TrainingLoop, "_at_boundary", stop)
         assert run_session(recorded.path) == 4
     assert run_session(recorded.path) == 0
     ours, theirs = (read_checkpoint(run.checkpoints / "final.pt") for run in (recorded, plain))

@@ -140,7 +140,7 @@ def stepped(optimizer: torch.optim.Optimizer, parameters: list[torch.nn.Paramete
         step_unless_nonfinite(optimizer, FINITE)
 
 
-def test_saved_and_loaded_it_goes_on_to_the_same_bits(tmp_path: Any) -> None:
+def test_saved_and_loaded_it_continues_to_the_same_bits(tmp_path: Any) -> None:
     config = Lars(lr=0.3, trust=0.1, bias_lr=0.01)
     parameters = weights()
     optimizer = build_optimizer(parameters, config)

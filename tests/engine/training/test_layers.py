@@ -30,7 +30,7 @@ def events_of(run: RunDirectory, kind: type[Any]) -> list[Any]:
     return [record.event for record in read_log(run.events) if isinstance(record.event, kind)]
 
 
-def test_a_whitened_encoder_is_evaluated_by_what_its_checkpoint_keeps(
+def test_a_whitened_encoder_is_evaluated_by_what_its_checkpoint_holds(
     make_run: MakeRun, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run = make_run("schedule.epochs=1", "method.name=byol", "method.predictor_hidden=16", *WHITENED)
@@ -49,7 +49,7 @@ def test_a_whitened_encoder_is_evaluated_by_what_its_checkpoint_keeps(
 
     untrained, *trained = [event for event in events_of(run, Diagnostics) if event.space == "encoder"]
     for event in (untrained, *trained):
-        assert event.whiteness_error is not None, "what running statistics leave is told"
+        assert event.whiteness_error is not None, "what running statistics leave is reported"
         assert dict(event.nulls)["whiteness_error"] > 0
     in_training = next(event for event in events_of(run, Diagnostics) if event.space == "features")
     assert in_training.whiteness_error < untrained.whiteness_error * 10

@@ -1,4 +1,4 @@
-"""A trainer that is killed between a checkpoint and its line in the log: nobody loses sight of it."""
+"""A trainer that is killed between a checkpoint and its line in the log: it is reported all the same."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from wmse_tui.runs.state.watch import RunWatcher, view_run
 MakeRun = Callable[..., RunDirectory]
 
 
-def test_a_checkpoint_without_its_line_is_shown_and_told_by_the_next_attempt(make_run: MakeRun) -> None:
+def test_a_checkpoint_without_its_line_is_shown_and_reported_by_the_next_attempt(make_run: MakeRun) -> None:
     run = make_run("schedule.epochs=1")
     assert train_with(Fault("replace final.pt", KILL), run.path) == -signal.SIGKILL
     assert [e for e in read_log(run.events) if isinstance(e.event, Checkpoint)] == []
@@ -32,11 +32,11 @@ def test_a_checkpoint_without_its_line_is_shown_and_told_by_the_next_attempt(mak
     assert watcher.poll() is view, "nothing changed, so nothing is drawn"
 
     assert run_session(run.path) == 0
-    told = [e.event for e in read_log(run.events) if isinstance(e.event, Checkpoint)]
-    assert [(saved.file, saved.kinds) for saved in told] == [("step-00000006.pt", ("final", "best"))] * len(
-        told
-    )
-    assert told[0].sha256 == view.checkpoints[0].sha256
+    records = [e.event for e in read_log(run.events) if isinstance(e.event, Checkpoint)]
+    assert [(saved.file, saved.kinds) for saved in records] == [
+        ("step-00000006.pt", ("final", "best"))
+    ] * len(records)
+    assert records[0].sha256 == view.checkpoints[0].sha256
     assert [saved.file for saved in view_run(run).checkpoints] == ["step-00000006.pt"]
 
 

@@ -44,8 +44,8 @@ def test_file_modes_and_no_secrets(
     names = {entry.name for entry in entries}
     assert {"events.jsonl", "trainer.log", "trainer.json", "final.pt", "embedding.npz"} <= names
     for entry in entries:
-        wanted = 0o700 if entry.is_dir() else 0o600
-        assert stat.S_IMODE(entry.stat().st_mode) == wanted, entry
+        mode = 0o700 if entry.is_dir() else 0o600
+        assert stat.S_IMODE(entry.stat().st_mode) == mode, entry
         if entry.is_file():
             content = entry.read_bytes()
             assert not any(value.encode() in content for value in SECRETS.values()), entry

@@ -1,4 +1,4 @@
-"""What a method is told of the time after each step: BYOL's target follows it."""
+"""The progress passed to a method after each step: BYOL's target follows it."""
 
 from __future__ import annotations
 
@@ -32,6 +32,6 @@ def test_the_target_follows_once_a_step_by_the_share_of_all_steps_that_are_done(
     del weights[0]  # the trial before the first step, whose weights went back
     assert len(weights) == 18  # 3 epochs of 96 / 16 steps
     for step, (before, after, online) in enumerate(weights, 1):
-        kept = 1 - (1 - 0.5) * (1 + math.cos(math.pi * step / 18)) / 2  # Grill et al. 2020: step k of K
-        assert after == pytest.approx(kept * before + (1 - kept) * online, abs=1e-6), step
-    assert weights[-1][0] == weights[-1][1]  # at the last step it stands still
+        decay = 1 - (1 - 0.5) * (1 + math.cos(math.pi * step / 18)) / 2  # Grill et al. 2020: step k of K
+        assert after == pytest.approx(decay * before + (1 - decay) * online, abs=1e-6), step
+    assert weights[-1][0] == weights[-1][1]  # the last step does not move it

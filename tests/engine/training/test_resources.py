@@ -1,4 +1,4 @@
-"""The machine as the trainer's event tells it: real processes, a pretended card, and nothing at all."""
+"""The machine as the trainer's event reports it: real processes, a stand-in for a card, and no libraries."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from wmse_tui.engine.training import resources
-from wmse_tui.engine.training.resources import Meter, ProcessTree, find_card
+from wmse_tui.engine.training.resources import ProcessTree, ResourceMonitor, find_card
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda", 1)
 BUSY = """
@@ -104,7 +104,7 @@ def test_the_load_of_the_processors_is_counted_with_that_of_the_children() -> No
         again = tree.read()
         parent.kill()
     assert before > 0
-    assert read["cpu"] >= 0.4 / 2  # the child's half second, less what it had spent before the first look
+    assert read["cpu"] >= 0.4 / 2  # the child's half second, less what it had spent before the first reading
     assert again["cpu"] < read["cpu"]
     assert read["cpu_count"] == len(os.sched_getaffinity(0))
     assert 20e6 < read["memory"] < read["memory_total"]
@@ -126,7 +126,7 @@ def test_pages_that_processes_share_are_counted_once() -> None:
     assert 200e6 < memory < 320e6
 
 
-def test_a_process_that_is_gone_tells_nothing() -> None:
+def test_a_process_that_has_ended_reports_nothing() -> None:
     with subprocess.Popen(
         [sys.executable, "-c", "import sys; sys.stdin.read()"], stdin=subprocess.PIPE
     ) as one:
@@ -134,8 +134,8 @@ def test_a_process_that_is_gone_tells_nothing() -> None:
     assert tree.read() == {}
 
 
-def test_without_a_card_the_processor_is_told() -> None:
-    event = Meter(CPU).read(12)
+def test_without_a_card_the_processor_is_reported() -> None:
+    event = ResourceMonitor(CPU).read(12)
     assert event is not None
     assert (event.step, event.gpu, event.gpu_memory) == (12, "", None)
     assert event.cpu is not None
@@ -154,7 +154,7 @@ def test_the_card_is_found_by_what_it_is_called_not_by_its_number(
     monkeypatch: pytest.MonkeyPatch, properties: dict[str, object], name: str
 ) -> None:
     with_card(monkeypatch, Nvml(), **properties)
-    event = Meter(CUDA).read(1)
+    event = ResourceMonitor(CUDA).read(1)
     assert event is not None
     assert event.gpu == name
     assert (event.gpu_utilisation, event.gpu_temperature) == (0.73, 61)
@@ -162,11 +162,11 @@ def test_the_card_is_found_by_what_it_is_called_not_by_its_number(
     assert (event.gpu_power, event.gpu_power_limit) == (312.5, 700)
 
 
-def test_what_a_card_does_not_tell_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_a_card_does_not_report_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
     """A part of a card has memory of its own; utilisation and power are of the whole."""
     refused = ("nvmlDeviceGetUtilizationRates", "nvmlDeviceGetPowerUsage", "nvmlDeviceGetEnforcedPowerLimit")
     with_card(monkeypatch, Nvml(*refused), uuid="bbbb")
-    event = Meter(CUDA).read(1)
+    event = ResourceMonitor(CUDA).read(1)
     assert event is not None
     assert (event.gpu_utilisation, event.gpu_power, event.gpu_power_limit) == (None, None, None)
     assert event.gpu_memory == 6 * 2**30
@@ -178,7 +178,7 @@ def test_without_library_driver_or_permission_there_is_no_card(
 ) -> None:
     with_card(monkeypatch, nvml, uuid="dddd", pci_domain_id=0, pci_bus_id=1, pci_device_id=0)
     assert find_card(CUDA) is None
-    event = Meter(CUDA).read(1)
+    event = ResourceMonitor(CUDA).read(1)
     assert event is not None
     assert event.gpu == ""
     assert event.cpu is not None
@@ -187,14 +187,14 @@ def test_without_library_driver_or_permission_there_is_no_card(
 def test_a_machine_without_either_library_has_no_such_event(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(resources, "psutil", None)
     monkeypatch.setattr(resources, "pynvml", None)
-    assert Meter(CPU).read(1) is None
-    assert Meter(CUDA).read(1) is None
+    assert ResourceMonitor(CPU).read(1) is None
+    assert ResourceMonitor(CUDA).read(1) is None
 
 
-def test_without_the_processors_library_the_card_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_the_processors_library_the_card_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(resources, "psutil", None)
     with_card(monkeypatch, Nvml(), uuid="aaaa")
-    event = Meter(CUDA).read(1)
+    event = ResourceMonitor(CUDA).read(1)
     assert event is not None
     assert (event.gpu, event.cpu, event.memory) == ("NVIDIA first", None, None)
 

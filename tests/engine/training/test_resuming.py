@@ -49,7 +49,7 @@ def resume(run: RunDirectory, saved: dict[str, Any], **known: Any) -> Resumed:
 
 
 def parts(saved: dict[str, Any]) -> Iterator[Where]:
-    """Where each part of the state lies."""
+    """The keys of each part of the state."""
     yield from (("position",), ("method",), ("optimizer",), ("best",))
     yield from (("position", name) for name in saved["position"])
     yield from (("method", name) for name in saved["method"])
@@ -84,7 +84,7 @@ def test_each_part_is_needed(run: RunDirectory) -> None:
             assert f"'{where[-1]}' is missing" in caught.value.detail
 
 
-def test_other_images_are_told(run: RunDirectory) -> None:
+def test_other_images_are_an_error(run: RunDirectory) -> None:
     saved = read_checkpoint(step_checkpoints(run.checkpoints)[-1])
     with pytest.raises(CheckpointError, match="images are not those") as caught:
         resume(run, saved, images=47, split="unlabelled")

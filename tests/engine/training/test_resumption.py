@@ -19,7 +19,7 @@ from PIL import Image
 
 from wmse_tui.config import methods
 from wmse_tui.engine.training.checkpoints import read_checkpoint, step_checkpoints
-from wmse_tui.engine.training.loop import Trainer
+from wmse_tui.engine.training.loop import TrainingLoop
 from wmse_tui.engine.training.requests import StopRequested
 from wmse_tui.engine.training.session import run_session
 from wmse_tui.runs.directory import RunDirectory
@@ -78,9 +78,9 @@ def events_of(run: RunDirectory, kind: type[Any]) -> list[Any]:
 
 
 def steps_seen(run: RunDirectory, attempt: int = 1) -> int:
-    """The last step told, by this attempt or a later one."""
-    told = (record for record in EventReader(run.events).poll() if record.attempt >= attempt)
-    steps = (record.event for record in told if isinstance(record.event, Steps))
+    """The last step reported, by this attempt or a later one."""
+    reported = (record for record in EventReader(run.events).poll() if record.attempt >= attempt)
+    steps = (record.event for record in reported if isinstance(record.event, Steps))
     return max((event.first + len(event.loss) - 1 for event in steps), default=0)
 
 
@@ -98,14 +98,14 @@ def final_state(run: RunDirectory) -> dict[str, Any]:
 
 def losses(run: RunDirectory) -> list[float | None]:
     """The loss series as a viewer has it after folding the log."""
-    kept: dict[int, float | None] = {}
+    losses: dict[int, float | None] = {}
     for record in EventReader(run.events).poll():
         if isinstance(record.event, Attempt):
-            kept = {step: loss for step, loss in kept.items() if step <= record.event.resume_step}
+            losses = {step: loss for step, loss in losses.items() if step <= record.event.resume_step}
         elif isinstance(record.event, Steps):
-            kept.update(enumerate(record.event.loss, start=record.event.first))
-    assert sorted(kept) == list(range(1, len(kept) + 1))
-    return [kept[step] for step in sorted(kept)]
+            losses.update(enumerate(record.event.loss, start=record.event.first))
+    assert sorted(losses) == list(range(1, len(losses) + 1))
+    return [losses[step] for step in sorted(losses)]
 
 
 def assert_same_bits(ours: Any, theirs: Any, where: str = "") -> None:
@@ -137,7 +137,7 @@ def test_killed_and_resumed_equals_undisturbed(make_run: MakeRun, method: str) -
 
     for number, at in enumerate(sorted(moments.sample(range(1, 12), 2)), start=1):
         process = start(killed)
-        # Steps are told just before their checkpoint is published, and the first kill may come late.
+        # Steps are reported just before their checkpoint is published, and the first kill may come late.
         wait_until(lambda: bool(step_checkpoints(killed.checkpoints)), process)
         wait_until(lambda n=number, at=at: steps_seen(killed, n) >= at, process)  # type: ignore[misc]
         process.send_signal(signal.SIGKILL)
@@ -155,16 +155,16 @@ def test_killed_and_resumed_equals_undisturbed(make_run: MakeRun, method: str) -
 @pytest.fixture
 def stopped_at(monkeypatch: pytest.MonkeyPatch) -> Callable[[RunDirectory, int], None]:
     """Trains a run in this process until it is stopped at the end of a step."""
-    at_boundary = Trainer._at_boundary
+    at_boundary = TrainingLoop._at_boundary
 
     def train(run: RunDirectory, step: int) -> None:
-        def stop_there(trainer: Trainer) -> None:
+        def stop_there(trainer: TrainingLoop) -> None:
             at_boundary(trainer)
             if trainer.position.step == step:
                 raise StopRequested("here")
 
         with monkeypatch.context() as patch:
-            patch.setattr(Trainer, "_at_boundary", stop_there)
+            patch.setattr(TrainingLoop, "_at_boundary", stop_there)
             assert run_session(run.path) == 4
 
     return train
@@ -257,18 +257,18 @@ def test_stopped_after_any_step_and_resumed_equals_undisturbed(
         assert [evaluation.epoch for evaluation in view.evaluations] == [0, 1, 2]
 
 
-def test_a_stop_request_saves_and_the_next_attempt_goes_on(make_run: MakeRun) -> None:
-    # Long enough that the trainer, which looks for requests twice a second, is not done before it looks.
+def test_a_stop_request_saves_and_the_next_attempt_continues(make_run: MakeRun) -> None:
+    # Long enough that the trainer, which polls twice a second, is not done before it polls.
     longer = "schedule.epochs=12"
     undisturbed, stopped = make_run(longer, name="undisturbed"), make_run(longer, name="stopped")
     assert run_session(undisturbed.path) == 0
 
     process = start(stopped)
     wait_until(lambda: steps_seen(stopped) >= 1, process)
-    asked = request(stopped, "stop")
+    request_id = request(stopped, "stop")
     assert process.wait(60) == 4
     answer = events_of(stopped, Control)[-1]
-    assert (answer.id, answer.outcome) == (asked, "accepted")
+    assert (answer.id, answer.outcome) == (request_id, "accepted")
     assert events_of(stopped, Exit)[-1].status == "stopped"
     saved = read_checkpoint(step_checkpoints(stopped.checkpoints)[-1])["position"]["step"]
     assert 0 < saved < 72
@@ -304,7 +304,7 @@ def test_a_second_trainer_is_refused_and_the_first_unharmed(make_run: MakeRun) -
     assert first.wait(60) == 4
 
 
-def test_a_damaged_newest_checkpoint_is_told_and_passed_over(make_run: MakeRun) -> None:
+def test_a_damaged_newest_checkpoint_is_reported_and_skipped(make_run: MakeRun) -> None:
     undisturbed, damaged = (
         make_run(name="undisturbed"),
         make_run("checkpoint.every_minutes=0.001", name="damaged"),
@@ -336,8 +336,12 @@ def test_requests_are_obeyed_and_answered(make_run: MakeRun, tmp_path: Path) -> 
 
     assert answers(stale) == [("stop", "refused")]
     for command, last in (("checkpoint", "done"), ("evaluate", "done"), ("pause", "accepted")):
-        asked = request(run, command)
-        wait_until(lambda asked=asked, last=last: (answers(asked) or [("", "")])[-1][1] == last, process)  # type: ignore[misc]
+        request_id = request(run, command)
+
+        def answered(request_id: str = request_id, last: str = last) -> bool:
+            return (answers(request_id) or [("", "")])[-1][1] == last
+
+        wait_until(answered, process)
     time.sleep(0.5)
     paused_at = steps_seen(run)
     time.sleep(1.5)

@@ -1,4 +1,4 @@
-"""Every end of an attempt is told in the log, with the exit code that belongs to it."""
+"""Every end of an attempt is reported in the log, with the exit code that belongs to it."""
 
 from __future__ import annotations
 
@@ -17,8 +17,13 @@ import torch
 
 from wmse_tui.engine.evaluation import EvaluationInterrupted
 from wmse_tui.engine.training import checkpoint_manager, checkpoints
-from wmse_tui.engine.training.checkpoints import Published, read_checkpoint, save_checkpoint, step_checkpoints
-from wmse_tui.engine.training.loop import Trainer
+from wmse_tui.engine.training.checkpoints import (
+    SavedCheckpoint,
+    read_checkpoint,
+    save_checkpoint,
+    step_checkpoints,
+)
+from wmse_tui.engine.training.loop import TrainingLoop
 from wmse_tui.engine.training.requests import Requests, StopRequested
 from wmse_tui.engine.training.session import run_session
 from wmse_tui.runs.directory import RunDirectory
@@ -47,15 +52,15 @@ def events_of(run: RunDirectory, kind: type[Any]) -> list[Any]:
 
 def poison_after(step: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Put a NaN into the weights when `step` steps are done, as a broken kernel or disk would."""
-    at_boundary = Trainer._at_boundary
+    at_boundary = TrainingLoop._at_boundary
 
-    def poisoned(trainer: Trainer) -> None:
+    def poisoned(trainer: TrainingLoop) -> None:
         at_boundary(trainer)
         if trainer.position.step == step:
             with torch.no_grad():
                 next(trainer.method.projector.parameters()).fill_(math.nan)
 
-    monkeypatch.setattr(Trainer, "_at_boundary", poisoned)
+    monkeypatch.setattr(TrainingLoop, "_at_boundary", poisoned)
 
 
 def test_the_trainer_needs_no_interface_library(make_run: MakeRun) -> None:
@@ -72,18 +77,18 @@ def test_however_quick_the_epochs_few_events_are_written_and_every_loss(make_run
     before = time.monotonic()
     assert run_session(run.path) == 0
     seconds = time.monotonic() - before
-    told = events_of(run, Epoch)
-    assert told[-1].epoch == 60
-    assert len(told) <= 2 + 2 * seconds
+    epochs = events_of(run, Epoch)
+    assert epochs[-1].epoch == 60
+    assert len(epochs) <= 2 + 2 * seconds
     steps = events_of(run, Steps)
-    assert len(steps) <= len(told) + 1 + seconds
+    assert len(steps) <= len(epochs) + 1 + seconds
     assert sum(len(event.loss) for event in steps) == 60
-    mean = dict(zip([e.epoch for e in told], [e.loss for e in told], strict=True))
+    mean = dict(zip([e.epoch for e in epochs], [e.loss for e in epochs], strict=True))
     losses = [loss for event in steps for loss in event.loss]
     assert all(mean[epoch] == pytest.approx(losses[epoch - 1], rel=1e-5) for epoch in mean)
 
 
-def test_a_completed_run_says_so_and_stays_completed(make_run: MakeRun) -> None:
+def test_a_completed_run_reports_it_and_stays_completed(make_run: MakeRun) -> None:
     run = make_run("schedule.epochs=1")
     assert run_session(run.path) == 0
     assert run_session(run.path) == 0
@@ -101,7 +106,7 @@ def test_a_completed_run_says_so_and_stays_completed(make_run: MakeRun) -> None:
         ("byol", "the loss is not finite", "step 9 (epoch 2), loss nan"),
     ],
 )
-def test_a_loss_that_is_not_finite_is_diagnosed_and_the_last_good_checkpoint_kept(
+def test_a_loss_that_is_not_finite_is_diagnosed_and_the_last_good_checkpoint_stays(
     make_run: MakeRun, monkeypatch: pytest.MonkeyPatch, method: str, title: str, evidence: str
 ) -> None:
     run = make_run(f"method.name={method}", "checkpoint.every_minutes=0.0001")
@@ -124,12 +129,12 @@ def test_a_loss_that_is_not_finite_is_diagnosed_and_the_last_good_checkpoint_kep
 def test_a_disk_that_fills_up_ends_the_run_with_the_reason_in_the_log(
     make_run: MakeRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Full from step 8 on, for checkpoints and log alike, until the run gives up the room that it holds."""
+    """Full from step 8 on, for checkpoints and log alike, until the run releases its reserved space."""
     run = make_run("checkpoint.every_minutes=0.0001")
-    at_boundary, write, save = Trainer._at_boundary, os.write, save_checkpoint
+    at_boundary, write, save = TrainingLoop._at_boundary, os.write, save_checkpoint
     full = False
 
-    def fills_up(trainer: Trainer) -> None:
+    def fills_up(trainer: TrainingLoop) -> None:
         nonlocal full
         full = trainer.position.step >= 8
         at_boundary(trainer)
@@ -147,7 +152,7 @@ def test_a_disk_that_fills_up_ends_the_run_with_the_reason_in_the_log(
         refuse()
         return save(*arguments, **options)
 
-    monkeypatch.setattr(Trainer, "_at_boundary", fills_up)
+    monkeypatch.setattr(TrainingLoop, "_at_boundary", fills_up)
     monkeypatch.setattr(os, "write", write_if_room)
     monkeypatch.setattr(checkpoint_manager, "save_checkpoint", save_if_room)
     assert run_session(run.path) == 1
@@ -190,20 +195,20 @@ def test_a_checkpoint_of_another_network_is_refused_whole(make_run: MakeRun) -> 
     assert "size mismatch" in error.detail
 
 
-def test_a_stop_right_after_a_loss_that_is_not_finite_is_told_as_diverged(
+def test_a_stop_right_after_a_loss_that_is_not_finite_is_reported_as_diverged(
     make_run: MakeRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The loss is still on the device when the stop is obeyed: saving fetches it."""
     run = make_run("method.name=simclr")
     poison_after(8, monkeypatch)
-    poisoned = Trainer._at_boundary
+    poisoned = TrainingLoop._at_boundary
 
-    def stop(trainer: Trainer) -> None:
+    def stop(trainer: TrainingLoop) -> None:
         if trainer.position.step == 9:
             raise StopRequested("here")
         poisoned(trainer)
 
-    monkeypatch.setattr(Trainer, "_at_boundary", stop)
+    monkeypatch.setattr(TrainingLoop, "_at_boundary", stop)
     monkeypatch.setattr("wmse_tui.engine.training.telemetry.FLUSH_SECONDS", 3600.0)
     assert run_session(run.path) == 3
     error = events_of(run, Error)[-1]
@@ -229,7 +234,7 @@ def test_an_attempt_that_died_before_naming_its_checkpoint_is_made_good(
     run = make_run("schedule.epochs=1")
     naming = checkpoints.name_checkpoint
 
-    def refused(published: Published, wanted: str) -> None:
+    def refused(published: SavedCheckpoint, wanted: str) -> None:
         if wanted == name:
             raise OSError(errno.ENOSPC, "No space left on device")
         naming(published, wanted)
@@ -255,20 +260,18 @@ def test_other_training_images_than_before_are_refused(make_run: MakeRun) -> Non
     assert "96 images then, 80 now" in error.detail
 
 
-def test_a_stop_while_paused_takes_no_further_step(
-    make_run: MakeRun, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_stop_while_paused_does_no_further_step(make_run: MakeRun, monkeypatch: pytest.MonkeyPatch) -> None:
     run = make_run()
-    at_boundary = Trainer._at_boundary
+    at_boundary = TrainingLoop._at_boundary
 
-    def pause(trainer: Trainer) -> None:
+    def pause(trainer: TrainingLoop) -> None:
         trainer.requests.paused = trainer.position.step == 2
         at_boundary(trainer)
 
     def stop(requests: Requests) -> None:
         requests.stop = "requested"
 
-    monkeypatch.setattr(Trainer, "_at_boundary", pause)
+    monkeypatch.setattr(TrainingLoop, "_at_boundary", pause)
     monkeypatch.setattr(Requests, "wait_while_paused", stop)
     assert run_session(run.path) == 4
     assert events_of(run, Exit)[-1].step == 2

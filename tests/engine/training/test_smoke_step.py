@@ -50,11 +50,11 @@ def test_nothing_of_it_stays(make_run: MakeRun, method_name: str, loader: tuple[
     first = next(method.parameters())
     start = first.detach().clone()
 
-    def look(progress: float) -> None:
+    def record(progress: float) -> None:
         moved.append(not torch.equal(first, start))
         after_step(progress)
 
-    method.after_step = look  # type: ignore[method-assign]
+    method.after_step = record  # type: ignore[method-assign]
     smoke_step(method, batches, data, experiment, CPU, Compiled())
     assert moved == [True], "it was a real step"
     state = method.state_dict()
@@ -77,11 +77,11 @@ def test_too_little_memory_for_a_step_shows_before_anything_else(
     monkeypatch.setattr(module, "_step", refuse)
     run = make_run()
     assert run_session(run.path) == 1
-    told = [record.event for record in read_log(run.events)]
-    errors = [event for event in told if isinstance(event, Error)]
+    events = [record.event for record in read_log(run.events)]
+    errors = [event for event in events if isinstance(event, Error)]
     assert [(error.code, error.stage) for error in errors] == [("E_GPU_OOM", "start")]
-    assert not any(isinstance(event, Attempt) for event in told)
-    assert isinstance(told[-1], Exit)
+    assert not any(isinstance(event, Attempt) for event in events)
+    assert isinstance(events[-1], Exit)
 
 
 def test_too_little_memory_for_an_evaluation_shows_too(

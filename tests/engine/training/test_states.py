@@ -1,4 +1,4 @@
-"""What viewers say of a real trainer that is stopped, goes on, and is killed."""
+"""What viewers show of a real trainer that is stopped, continued, and killed."""
 
 from __future__ import annotations
 
@@ -40,15 +40,15 @@ def test_sigstop_shows_stalled(trainer: tuple[RunDirectory, subprocess.Popen[byt
         for viewer in viewers:
             comes_to(viewer, "stalled", 5)
             assert "suspended" in viewer.poll().status_reason
-        asked = request(run, "stop")  # waits until it goes on
+        request_id = request(run, "stop")  # waits until it continues
         process.send_signal(signal.SIGCONT)
         assert process.wait(60) == 4
         comes_to(viewers[0], "stopped", 5)
-        assert [control.outcome for control in viewers[0].poll().controls if control.id == asked] == [
+        assert [control.outcome for control in viewers[0].poll().controls if control.id == request_id] == [
             "accepted"
         ]
         viewers[1].poll()
-        assert viewers[0].poll() == viewers[1].poll(), "every viewer has the same picture"
+        assert viewers[0].poll() == viewers[1].poll(), "every viewer has the same state"
     finally:
         process.kill()
         process.wait()

@@ -20,12 +20,12 @@ class Clock:
 def moments(share: int, until: float, *, cost: float = 0.0, step: float = 0.1) -> list[float]:
     """When something is done in `until` seconds by a loop that asks every `step` seconds."""
     clock, found = Clock(), list[float]()
-    cadence = TimeBudget(share, clock=clock)
+    budget = TimeBudget(share, clock=clock)
     while clock.now < 100 + until:
-        if cadence.due():
+        if budget.due():
             found.append(clock.now - 100)
             clock.now += cost
-            cadence.done(clock.now - cost)
+            budget.done(clock.now - cost)
         clock.now += step
     return found
 
@@ -47,13 +47,13 @@ def test_a_day_has_a_thousand_or_two(share: int, most: int) -> None:
 
 
 @pytest.mark.parametrize("cost", [0.02, 0.5, 10.0])
-def test_it_never_takes_more_than_a_hundredth_of_the_time(cost: float) -> None:
+def test_it_never_costs_more_than_a_hundredth_of_the_time(cost: float) -> None:
     found = moments(200, 5000, cost=cost)
     assert len(found) > 1
     assert (len(found) - 1) * cost <= 0.01 * found[-1] + cost
 
 
 @pytest.mark.parametrize("cost", [0.0, 0.02, 0.5, 10.0])
-def test_how_often_is_foretold(cost: float) -> None:
+def test_the_number_of_times_is_predicted(cost: float) -> None:
     found = moments(200, 1000, cost=cost, step=0.02)
     assert times_within(1000, cost=cost, share=200) == pytest.approx(len(found), abs=2)

@@ -15,7 +15,7 @@ from wmse_tui.engine.benchmark.rounds import Quartiles, Row
 from wmse_tui.engine.profiling.timed_steps import TimedSteps
 from wmse_tui.engine.training.checkpoints import save_checkpoint
 from wmse_tui.engine.training.diagnostics import DIAGNOSTICS_SHARE, TrainingDiagnostics
-from wmse_tui.engine.training.resources import Meter
+from wmse_tui.engine.training.resources import ResourceMonitor
 from wmse_tui.engine.training.telemetry import FLUSH_SECONDS, Telemetry
 from wmse_tui.engine.training.time_budget import times_within
 from wmse_tui.runs.directory import RunDirectory
@@ -83,7 +83,7 @@ def diagnostics_row(
 
     clock = _ManualClock()
     diagnostics = TrainingDiagnostics(
-        steps.method, seed=experiment.seed, meter=Meter(device), write=write, clock=clock
+        steps.method, seed=experiment.seed, resources=ResourceMonitor(device), write=write, clock=clock
     )
     seconds: dict[str, list[float]] = {}
     for _ in range(n + 1):

@@ -24,7 +24,7 @@ from wmse_tui.engine.benchmark.steps import parts_of_a_step, whitening_loss, who
 from wmse_tui.engine.jsonl import ArgumentParser, Command, Write, run_command
 from wmse_tui.engine.profiling.dry_run import dry_run
 from wmse_tui.engine.profiling.timed_steps import TimedSteps
-from wmse_tui.engine.training.device import Device, choose_device, prepare
+from wmse_tui.engine.training.device import ChosenDevice, choose_device, prepare
 from wmse_tui.runs.process.cores import available_cores
 
 STAGES = ("input", "whitening", "step", "evaluation")
@@ -104,7 +104,7 @@ def benchmark(
 
 def _rows(
     experiment: Experiment,
-    device: Device,
+    device: ChosenDevice,
     rounds: int,
     stages: Sequence[str],
     compare: bool,

@@ -10,7 +10,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from wmse_tui.engine.data.colour import grayscale, jitter_, order_keys, send
+from wmse_tui.engine.data.colour import grayscale, jitter_, order_keys, to_device
 from wmse_tui.engine.data.parameters import ViewParameters
 from wmse_tui.engine.data.resampling import resample
 
@@ -20,7 +20,7 @@ DEVICE_CHUNK_PIXELS = 2**26  # per chunk: bounds the temporary memory to a few G
 
 def normalise_(images: Tensor, mean: tuple[float, ...], std: tuple[float, ...]) -> Tensor:
     """(images - mean) / std in place; float (..., 3, height, width), mean and std per channel."""
-    shift, scale = send(torch.tensor((mean, std), dtype=images.dtype)[:, :, None, None], images.device)
+    shift, scale = to_device(torch.tensor((mean, std), dtype=images.dtype)[:, :, None, None], images.device)
     return images.sub_(shift).div_(scale)
 
 
@@ -55,10 +55,12 @@ def augment(
     chunk = max(16, budget // (pixels.shape[2] * pixels.shape[3]))
     # Images that share the order of their colour operations come together.
     for part in order_keys(parameters).argsort(stable=True).split(chunk):
-        images = pixels.index_select(0, send(rows[part], pixels.device))  # on a CPU 20 times as fast as [ ]
+        images = pixels.index_select(
+            0, to_device(rows[part], pixels.device)
+        )  # on a CPU 20 times as fast as [ ]
         share = None if covered is None else covered[part]
         made = normalise_(_augment_chunk(images, parameters[part], size, share), mean, std)
-        views.index_copy_(0, send(part, pixels.device), made)
+        views.index_copy_(0, to_device(part, pixels.device), made)
     return views
 
 
@@ -67,10 +69,10 @@ def _augment_chunk(images: Tensor, parameters: ViewParameters, size: int, covere
     coloured = jitter_(images.to(torch.float32).div_(255), parameters, covered)
     views = resample(coloured, parameters, size=size)
     if parameters.inverted.any():
-        sign = send(1 - 2 * parameters.inverted[:, None, None, None].float(), views.device)
+        sign = to_device(1 - 2 * parameters.inverted[:, None, None, None].float(), views.device)
         views.mul_(sign).add_(0.5 - 0.5 * sign)
     grey = parameters.grayscale.nonzero()[:, 0]
     if len(grey):
-        at = send(grey, views.device)
+        at = to_device(grey, views.device)
         views[at] = grayscale(views.index_select(0, at)).expand(-1, 3, -1, -1)
     return views.clamp_(0, 1)

@@ -1,4 +1,4 @@
-"""From a configuration to images: the one place that knows which source reads which data set."""
+"""From a configuration to images: the table of which source reads which data set."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from wmse_tui.engine.data.sources.cifar import load_cifar
 from wmse_tui.engine.data.sources.class_folders import read_probe_folders
 from wmse_tui.engine.data.sources.folder import load_folder
 from wmse_tui.engine.data.sources.imagenet import layout_error, load_imagenet
-from wmse_tui.engine.data.sources.parts import Parts, Wanted
 from wmse_tui.engine.data.sources.progress import Progress
+from wmse_tui.engine.data.sources.splits import DataSplits, SourceRequest
 from wmse_tui.engine.data.sources.stl10 import load_stl10
 from wmse_tui.engine.data.sources.tiny_imagenet import load_tiny_imagenet
 from wmse_tui.engine.errors import DataError
 
 Triple = tuple[float, float, float]
-Source = Callable[[Wanted, Progress], Parts]
+Source = Callable[[SourceRequest, Progress], DataSplits]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +35,7 @@ class Data:
         train: what the encoder learns from.
         probe_train, probe_test: labelled images that judge it; both None where there are no labels.
         mean, std: normalisation of red, green and blue, in 0 to 1.
-        notices: what a person should know, a sentence each.
+        notices: facts about the images for people, a sentence each.
     """
 
     train: ImageSet
@@ -47,19 +47,19 @@ class Data:
 
     @property
     def train_split(self) -> str:
-        """What the encoder learns from, in words: `train+unlabeled (105,000)`."""
-        return describe(self.train)
+        """The training images as text: `train+unlabeled (105,000)`."""
+        return split_text(self.train)
 
     @property
     def probe_split(self) -> str:
-        """What judges the encoder, in words: `train (5,000) -> test (8,000)`; empty without labels."""
+        """The images of the probes as text: `train (5,000) -> test (8,000)`; empty without labels."""
         if self.probe_train is None or self.probe_test is None:
             return ""
-        return f"{describe(self.probe_train)} -> {describe(self.probe_test)}"
+        return f"{split_text(self.probe_train)} -> {split_text(self.probe_test)}"
 
 
-def describe(images: ImageSet) -> str:
-    """A set of images in words: `train+unlabeled (105,000)`."""
+def split_text(images: ImageSet) -> str:
+    """A set of images as text: `train+unlabeled (105,000)`."""
     return f"{images.split} ({len(images):,})"
 
 
@@ -68,15 +68,15 @@ def load_data(experiment: Experiment, *, progress: Progress) -> Data:
 
     Args:
         experiment: its `dataset` section alone counts, never the seed.
-        progress: is told what is being done, how far it is, the total (0: unknown) and the unit; whatever it
-            raises leaves the disk in a state from which the next call goes on.
+        progress: called with what is being done, how far it is, the total (0: unknown) and the unit; if it
+            raises, the disk is left in a state from which the next call continues.
 
     Raises:
         DataError: the images cannot be had or are not what they should be.
     """
     dataset = experiment.dataset
     facts = DATASETS[dataset.name]
-    parts = SOURCES[dataset.name](_wanted(dataset), progress)
+    parts = SOURCES[dataset.name](_request(dataset), progress)
     probe_train, probe_test, notices = parts.probe_train, parts.probe_test, parts.notices
     if dataset.probe_train is not None and dataset.probe_test is not None:
         probe_train, probe_test, passed_over = read_probe_folders(
@@ -98,8 +98,8 @@ def load_data(experiment: Experiment, *, progress: Progress) -> Data:
     )
 
 
-def _wanted(dataset: Dataset) -> Wanted:
-    return Wanted(
+def _request(dataset: Dataset) -> SourceRequest:
+    return SourceRequest(
         name=dataset.name,
         root=_root(dataset),
         download=dataset.download,
@@ -127,20 +127,20 @@ def _root(dataset: Dataset) -> Path:
     return data_dir()
 
 
-def _draw(wanted: Wanted, progress: Progress) -> Parts:
-    """The embedded data set; as many images as asked for."""
+def _draw(request: SourceRequest, progress: Progress) -> DataSplits:
+    """The embedded data set, with the requested number of images."""
     facts = DATASETS["patterns"]
     size = facts.size or 32
     sets = []
     for split, seed, count in (
-        ("train", TRAIN_SPLIT, wanted.train_images or facts.train_images or 0),
-        ("test", TEST_SPLIT, wanted.test_images or facts.test_images or 0),
+        ("train", TRAIN_SPLIT, request.train_images or facts.train_images or 0),
+        ("test", TEST_SPLIT, request.test_images or facts.test_images or 0),
     ):
         progress(f"drawing {split} images", 0, count, "images")
         pixels, labels = draw_patterns(count, split_seed=seed, size=size)
         sets.append(MemoryImages(name="patterns", split=split, pixels=pixels, labels=labels, classes=CLASSES))
         progress(f"drawing {split} images", count, count, "images")
-    return Parts(train=sets[0], probe_train=sets[0], probe_test=sets[1])
+    return DataSplits(train=sets[0], probe_train=sets[0], probe_test=sets[1])
 
 
 SOURCES: Mapping[str, Source] = MappingProxyType(

@@ -95,8 +95,8 @@ def jitter_together_(images: Tensor, parameters: ViewParameters, covered: Tensor
     for place in range(operations.shape[1] + 1):
         shifted = ((hue_place == place) & (parameters.hue != 0)).nonzero()[:, 0]
         if len(shifted):
-            rows = send(shifted, images.device)
-            images[rows] = shift_hue_(images[rows], send(parameters.hue[shifted], images.device))
+            rows = to_device(shifted, images.device)
+            images[rows] = shift_hue_(images[rows], to_device(parameters.hue[shifted], images.device))
         if place < operations.shape[1]:
             _blend_(images, operations[:, place], factors[:, place], covered)
     return images
@@ -108,7 +108,7 @@ def _blend_(images: Tensor, operations: Tensor, factors: Tensor, covered: Tensor
     if covered is not None:
         to_mean /= covered
     to_gray = (1 - factors) * (operations == SATURATION)
-    factor, mean_weight, gray_weight = send(
+    factor, mean_weight, gray_weight = to_device(
         torch.stack((factors, to_mean, to_gray))[..., None, None, None], images.device
     )
     others = []
@@ -160,7 +160,7 @@ def shift_hue_(images: Tensor, shift: Tensor) -> Tensor:
 _OPERATIONS = {BRIGHTNESS: _brighten_, SATURATION: _saturate_, HUE: shift_hue_}
 
 
-def send(tensor: Tensor, device: torch.device) -> Tensor:
+def to_device(tensor: Tensor, device: torch.device) -> Tensor:
     """Move `tensor` from the CPU without waiting for the device."""
     if device.type != "cuda":
         return tensor.to(device)

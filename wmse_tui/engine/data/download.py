@@ -16,7 +16,7 @@ from urllib.request import Request, urlopen
 from wmse_tui import __version__
 from wmse_tui.config.atomic import sync_folder
 from wmse_tui.engine.data.sources.disk import bytes_text, refuse_os
-from wmse_tui.engine.data.sources.progress import Meter, Progress
+from wmse_tui.engine.data.sources.progress import Progress, ProgressMeter
 from wmse_tui.engine.errors import DataError
 
 TIMEOUT_SECONDS = 30.0
@@ -55,7 +55,7 @@ class _Response(Protocol):
 
 
 class _Cut(Exception):
-    """The transfer ended early; another attempt may go on where it stopped."""
+    """The transfer ended early; another attempt may continue where it stopped."""
 
 
 class _Unreachable(_Cut):
@@ -101,7 +101,7 @@ def damage(path: Path, remote: RemoteFile, progress: Progress) -> str | None:
             return f"got {size:,} bytes"
         file.seek(0)
         digest = hashlib.md5(usedforsecurity=False)
-        meter = Meter(progress, f"checking {remote.name}", total=size, unit="bytes")
+        meter = ProgressMeter(progress, f"checking {remote.name}", total=size, unit="bytes")
         while chunk := file.read(_CHUNK):
             digest.update(chunk)
             meter.advance(len(chunk))
@@ -114,9 +114,9 @@ def expectation(remote: RemoteFile) -> str:
 
 
 def by_hand(remote: RemoteFile, folder: Path) -> str:
-    """What a person can do without us: which file, where to put it, how to recognise it."""
-    told = f"({remote.size:,} bytes, md5 {remote.md5})"
-    return f"or fetch {remote.url} yourself and put it at {folder / remote.name} {told}"
+    """The manual step: which file, where to put it, how to recognise it."""
+    check = f"({remote.size:,} bytes, md5 {remote.md5})"
+    return f"or fetch {remote.url} yourself and put it at {folder / remote.name} {check}"
 
 
 def _receive(remote: RemoteFile, part: Path, progress: Progress) -> bool:
@@ -151,7 +151,7 @@ def _receive(remote: RemoteFile, part: Path, progress: Progress) -> bool:
                 raise DataError(
                     f"the download of {remote.name} stopped",
                     f"{remote.url}: {cut} after {bytes_text(have)} of {bytes_text(remote.size)}",
-                    next=(f"start again: it goes on from {part}", by_hand(remote, part.parent)),
+                    next=(f"start again: it continues from {part}", by_hand(remote, part.parent)),
                 ) from cut
             time.sleep(RETRY_SECONDS[fruitless])
         have = _size(part)
@@ -176,7 +176,7 @@ def _transfer(remote: RemoteFile, part: Path, have: int, progress: Progress) -> 
                 f"the server sent something else than {remote.name}",
                 f"{remote.url}: got {_unlike(size, beginning)}; {expectation(remote)}",
                 next=(
-                    "a login page or a proxy may stand between: open the address in a browser",
+                    "a login page or a proxy may be in the way: open the address in a browser",
                     by_hand(remote, part.parent),
                 ),
             )
@@ -213,7 +213,7 @@ def _open(remote: RemoteFile, part: Path, have: int) -> _Response:
     ):
         response.close()
         part.unlink()
-        raise _Cut("the server sent another range than asked")
+        raise _Cut("the server sent another range than requested")
     return response
 
 
@@ -234,7 +234,7 @@ def _store(
     remote: RemoteFile, part: Path, response: _Response, start: int, chunk: bytes, progress: Progress
 ) -> None:
     """Append what the server sends behind byte `start`; whatever happens, what arrived is on the disk."""
-    meter = Meter(progress, f"fetching {remote.name}", total=remote.size, unit="bytes", done=start)
+    meter = ProgressMeter(progress, f"fetching {remote.name}", total=remote.size, unit="bytes", done=start)
     try:
         descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666)
     except OSError as error:
@@ -246,7 +246,7 @@ def _store(
         except OSError as error:
             refuse_os(error, part, "store the download")
         cut = "the connection was closed"
-        while meter.done <= remote.size:  # of more the check that follows tells
+        while meter.done <= remote.size:  # the check that follows finds surplus bytes
             if not chunk:
                 try:
                     chunk = response.read(_CHUNK)
@@ -262,7 +262,7 @@ def _store(
             chunk = chunk[written:]
         os.fsync(file.fileno())
     if meter.done < remote.size:
-        meter.report()  # it stands while the next attempt waits
+        meter.report()  # shown while the next attempt waits
         raise _Cut(cut)
 
 

@@ -1,7 +1,7 @@
-"""A set of images: what every source of data gives and every pipeline takes.
+"""A set of images: what every source of data returns and every pipeline reads.
 
-An `ImageSet` hands out single images as PIL pictures, whatever their sizes. A set that is uniform and in
-memory also shows its `pixels`, and then the batched pipeline may take whole batches at once. Labels are
+An `ImageSet` returns single images as PIL pictures, whatever their sizes. A set that is uniform and in
+memory also has `pixels`, from which the batched pipeline reads whole batches at once. Labels are
 optional; -1 marks an image without one.
 """
 
@@ -26,7 +26,7 @@ class ImageSet(Protocol):
 
     @property
     def split(self) -> str:
-        """Which part of the data set this is, in words: `train+unlabeled`, `test`, ..."""
+        """Which part of the data set this is, as text: `train+unlabeled`, `test`, ..."""
 
     @property
     def classes(self) -> tuple[str, ...]:

@@ -1,9 +1,8 @@
-"""JPEGs that the decoder of a device takes, and whether it has one that can be relied on.
+"""JPEGs that a device decodes, and whether its decoder is correct.
 
 Decoders agree on ordinary photographs: three components of 8 bits, luma and chroma, baseline or progressive.
 Grey, CMYK, colours stored as RGB, other kinds of compression, what has no end, and what Pillow would call a
-bomb are left to Pillow, so that they look, or fail, as everywhere else. Orientation tags are not obeyed, by
-either.
+bomb are left to Pillow, so that they look, or fail, as everywhere else. Both ignore orientation tags.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ NEAR = 4.0  # mean difference in grey levels to Pillow that a decoder may have o
 
 
 def ordinary(data: bytes | bytearray) -> tuple[int, int] | None:
-    """Height and width, px, of a JPEG file that all decoders read alike; None if Pillow should have it."""
+    """Height and width, px, of a JPEG file that all decoders read alike; None for files left to Pillow."""
     if data[:2] != bytes((0xFF, START)):
         return None
     size: tuple[int, int] | None = None
@@ -59,7 +58,7 @@ def _size(frame: bytes | bytearray) -> tuple[int, int] | None:
 
 
 def decode_jpegs(files: Sequence[bytearray], device: torch.device) -> list[Tensor | None]:
-    """The pictures in some files, uint8 (3, height, width) on `device`; None for those that it refuses.
+    """The pictures in some files, uint8 (3, height, width) on `device`; None for those it cannot decode.
 
     Raises:
         OutOfMemoryError: on the device.
@@ -70,7 +69,7 @@ def decode_jpegs(files: Sequence[bytearray], device: torch.device) -> list[Tenso
         return list(_decode(files, device))
     except torch.OutOfMemoryError:
         raise
-    except RuntimeError:  # of one of them, and the decoder does not say of which
+    except RuntimeError:  # of one of them; the decoder does not report which
         if len(files) == 1:
             return [None]
         half = len(files) // 2
@@ -79,7 +78,7 @@ def decode_jpegs(files: Sequence[bytearray], device: torch.device) -> list[Tenso
 
 def _decode(files: Sequence[bytearray], device: torch.device) -> list[Tensor]:
     with warnings.catch_warnings():
-        # torchvision 0.29 announces that its decoders will go; `decoder_fault` sees when they are gone.
+        # torchvision 0.29 announces the removal of its decoders; `decoder_fault` finds them missing then.
         warnings.filterwarnings("ignore", message=".*TorchCodec", category=DeprecationWarning)
         encoded = [torch.frombuffer(data, dtype=torch.uint8) for data in files]
         mode = torchvision.io.ImageReadMode.RGB
@@ -103,5 +102,5 @@ def decoder_fault(device: torch.device) -> str | None:
     with Image.open(file) as pillows:
         expected = torch.from_numpy(np.array(pillows)).permute(2, 0, 1).float()
     if found.shape != expected.shape or float((found.cpu().float() - expected).abs().mean()) > NEAR:
-        return "its decoder shows another picture than Pillow"
+        return "its decoder gives another picture than Pillow"
     return None

@@ -1,7 +1,7 @@
 """From a set of images to batches of views: which of the three pipelines serves a run, and why.
 
-`auto` takes the first that can be: images that stay on the device; images in host memory, each batch of which
-is sent ahead of its use; JPEGs that a GPU decodes; worker processes that read files.
+`auto` chooses the first that is possible: images that stay on the device; images in host memory, each batch
+of which is sent ahead of its use; JPEGs that a GPU decodes; worker processes that read files.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ import torch
 from torch import Tensor
 
 from wmse_tui.config.schema import Experiment
-from wmse_tui.engine.data.decoding import DecodedBatches, not_jpegs
 from wmse_tui.engine.data.images import ImageSet
 from wmse_tui.engine.data.jpeg import decoder_fault
+from wmse_tui.engine.data.jpeg_batches import JpegBatches, not_jpegs
 from wmse_tui.engine.data.placement import free_memory, place_images
 from wmse_tui.engine.data.plan import plan_views
 from wmse_tui.engine.data.resident import ResidentBatches
@@ -25,10 +25,10 @@ from wmse_tui.engine.errors import DataError
 from wmse_tui.runs.process.cores import available_cores
 
 MOST_WORKERS = 8
-AUTO = "--set compute.loader=auto chooses what can be done"
+AUTO = "--set compute.loader=auto chooses what is possible"
 
 
-class Source(Protocol):
+class Pipeline(Protocol):
     """A pipeline."""
 
     def epoch(self, epoch: int, start_batch: int = 0) -> Iterator[Tensor]: ...
@@ -39,11 +39,13 @@ class Source(Protocol):
 class Batches:
     """The batches of a run; a function of seed, epoch and batch number alone.
 
-    kind: `batched`, `jpeg` or `workers`. reason: why this one, for a person. images, split: what is
+    kind: `batched`, `jpeg` or `workers`. reason: why this one, for people. images, split: what is
     trained on. steps_per_epoch: batches in an epoch; images that do not fill one are left out.
     """
 
-    def __init__(self, source: Source, images: ImageSet, batch_size: int, *, kind: str, reason: str) -> None:
+    def __init__(
+        self, source: Pipeline, images: ImageSet, batch_size: int, *, kind: str, reason: str
+    ) -> None:
         self.kind = kind
         self.reason = reason
         self.images = len(images)
@@ -72,26 +74,26 @@ class Batches:
 
 
 def build_batches(train: ImageSet, experiment: Experiment, device: torch.device) -> Batches:
-    """Choose the pipeline that `compute.loader` asks for, or the faster of those that can serve the images.
+    """Choose the pipeline that `compute.loader` asks for, or the fastest of those that can read the images.
 
     Raises:
-        DataError: there are too few images for a batch, or the pipeline asked for cannot take them.
+        DataError: there are too few images for a batch, or the requested pipeline cannot read them.
     """
     plan, wanted, pixels = plan_views(experiment), experiment.compute.loader, train.pixels
     _require(train, experiment, plan.batch_size)
 
-    def batches(source: Source, kind: str, reason: str) -> Batches:
+    def batches(source: Pipeline, kind: str, reason: str) -> Batches:
         return Batches(source, train, plan.batch_size, kind=kind, reason=reason)
 
     if pixels is not None and wanted != "workers":
-        place = place_images(pixels.nbytes, device, free=free_memory(device))
-        resident = ResidentBatches(pixels, plan, device, on_device=place.on_device)
-        return batches(resident, "batched", place.reason)
+        placement = place_images(pixels.nbytes, device, free=free_memory(device))
+        resident = ResidentBatches(pixels, plan, device, on_device=placement.on_device)
+        return batches(resident, "batched", placement.reason)
     of_set = f", for {train.why}" if isinstance(train, FileImages) else ""
     fault = _why_not_decoded(train, wanted, device)
     if fault is None:
-        why = f"{'asked for; ' if wanted == 'jpeg' else ''}files are decoded on {device}{of_set}"
-        return batches(DecodedBatches(train, plan, device), "jpeg", why)
+        why = f"{'requested; ' if wanted == 'jpeg' else ''}files are decoded on {device}{of_set}"
+        return batches(JpegBatches(train, plan, device), "jpeg", why)
     if wanted == "jpeg":
         raise DataError(
             f"compute.loader=jpeg needs a decoder of JPEGs on {device}",
@@ -101,7 +103,7 @@ def build_batches(train: ImageSet, experiment: Experiment, device: torch.device)
     workers = experiment.compute.workers
     if workers is None:
         workers = min(MOST_WORKERS, available_cores())
-    why = "asked for" if wanted == "workers" else f"images are read from files{of_set}"
+    why = "requested" if wanted == "workers" else f"images are read from files{of_set}"
     if fault:
         why += f"; not decoded on {device}: {fault}"
     why += f"; {workers} {'process' if workers == 1 else 'processes'}"
@@ -109,17 +111,15 @@ def build_batches(train: ImageSet, experiment: Experiment, device: torch.device)
 
 
 def _require(train: ImageSet, experiment: Experiment, batch_size: int) -> None:
-    """Refuse too few images, and a pipeline that is for others.
+    """Refuse too few images, and a pipeline for another kind of images.
 
     Raises:
-        DataError: with what else can be done.
+        DataError: with the alternatives.
     """
     wanted = experiment.compute.loader
     if len(train) < batch_size:
         least = getattr(experiment.method, "whitening_size", 1)
-        smaller = (
-            (f"take at most {len(train)}: --set schedule.batch_size=...",) if len(train) >= least else ()
-        )
+        smaller = (f"at most {len(train)}: --set schedule.batch_size=...",) if len(train) >= least else ()
         raise DataError(
             "too few images for one batch",
             f"{train.name} ({train.split}) has {len(train)}, schedule.batch_size is {batch_size}"
@@ -142,7 +142,7 @@ def _require(train: ImageSet, experiment: Experiment, batch_size: int) -> None:
 
 
 def _why_not_decoded(train: ImageSet, wanted: str, device: torch.device) -> str | None:
-    """Why the images are not decoded on `device`; None if they are, "" where there is nothing to tell."""
+    """Why the images are not decoded on `device`; None if they are, "" where there is nothing to report."""
     if wanted == "jpeg":
         return decoder_fault(device)
     if wanted == "workers" or device.type != "cuda" or not isinstance(train, FileImages):

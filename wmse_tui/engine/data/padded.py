@@ -18,7 +18,7 @@ DEVICE_PART_PIXELS = 2**24  # 200 MB as floats, a few times over; smaller parts 
 
 
 def chunks(heights: Tensor, widths: Tensor, device: torch.device) -> Iterator[Tensor]:
-    """All images, int64 (n,), in parts that take a bounded memory when padded to their largest.
+    """All images, int64 (n,), in parts of bounded memory when padded to their largest.
 
     Args:
         heights, widths: int64 (images,), px. Those alike come together.
@@ -51,7 +51,7 @@ def pad(images: Sequence[Tensor], device: torch.device) -> tuple[Tensor, Tensor]
     """
     height, width = (max(image.shape[side] for image in images) for side in (1, 2))
     padded = torch.zeros(len(images), 3, height, width, dtype=torch.uint8, device=device)
-    for place, image in zip(padded, images, strict=True):
-        place[:, : image.shape[1], : image.shape[2]].copy_(image)
+    for target, image in zip(padded, images, strict=True):
+        target[:, : image.shape[1], : image.shape[2]].copy_(image)
     areas = torch.tensor([image.shape[1] * image.shape[2] for image in images])
     return padded, areas / (height * width)

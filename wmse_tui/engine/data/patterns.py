@@ -1,7 +1,7 @@
 """The embedded data set: ten kinds of pattern, drawn by formula, so that a first run needs no download.
 
-Every image has its own centre, direction, scale, phase, profile, contrast, light and faint tint. So pixels
-at a place say little about the kind, and the form says all. The images are nearly grey on purpose: with
+Every image has its own centre, direction, scale, phase, profile, contrast, light and faint tint. So single
+pixels reveal little of the kind, and the form all of it. The images are nearly grey on purpose: with
 strong random colours a network matches two views by their hue and learns nothing of form.
 
 Image i of a split is a function of (split, i) alone; its kind is i modulo ten.
@@ -22,8 +22,8 @@ TURN = 2 * math.pi
 CHUNK_PIXELS = 2**20  # pixels drawn at once: bounds the temporary memory
 
 
-class Chance:
-    """Uniform numbers of n images, handed out one after the other as (n, 1, 1)."""
+class PatternNumbers:
+    """Uniform numbers of n images, one slot after the other, as (n, 1, 1)."""
 
     def __init__(self, indices: Tensor, split_seed: int, slots: int) -> None:
         self._u = uniforms(
@@ -55,11 +55,11 @@ class Chance:
 class Plane:
     """Coordinates of n images, each turned about its own centre; an image is one unit wide."""
 
-    def __init__(self, chance: Chance, size: int) -> None:
+    def __init__(self, numbers: PatternNumbers, size: int) -> None:
         line = (torch.arange(size) + 0.5) / size - 0.5
-        angle = chance.between(0, TURN)
-        x = line[None, None, :] - chance.between(-0.3, 0.3)
-        y = line[None, :, None] - chance.between(-0.3, 0.3)
+        angle = numbers.between(0, TURN)
+        x = line[None, None, :] - numbers.between(-0.3, 0.3)
+        y = line[None, :, None] - numbers.between(-0.3, 0.3)
         self.u = x * angle.cos() + y * angle.sin()
         self.v = y * angle.cos() - x * angle.sin()
         self.size = size
@@ -73,69 +73,69 @@ class Plane:
         return torch.atan2(self.v, self.u)
 
 
-def _stripes(plane: Plane, chance: Chance) -> Tensor:
-    return torch.sin(TURN * (chance.between(2.5, 6) * plane.u + chance.between(0, 1)))
+def _stripes(plane: Plane, numbers: PatternNumbers) -> Tensor:
+    return torch.sin(TURN * (numbers.between(2.5, 6) * plane.u + numbers.between(0, 1)))
 
 
-def _checks(plane: Plane, chance: Chance) -> Tensor:
-    waves = TURN * chance.between(1.5, 3.5)
-    return 1.6 * torch.sin(waves * plane.u + chance.between(0, TURN)) * torch.sin(waves * plane.v)
+def _checks(plane: Plane, numbers: PatternNumbers) -> Tensor:
+    waves = TURN * numbers.between(1.5, 3.5)
+    return 1.6 * torch.sin(waves * plane.u + numbers.between(0, TURN)) * torch.sin(waves * plane.v)
 
 
-def _rings(plane: Plane, chance: Chance) -> Tensor:
-    return torch.sin(TURN * (chance.between(2.5, 6) * plane.radius + chance.between(0, 1)))
+def _rings(plane: Plane, numbers: PatternNumbers) -> Tensor:
+    return torch.sin(TURN * (numbers.between(2.5, 6) * plane.radius + numbers.between(0, 1)))
 
 
-def _rays(plane: Plane, chance: Chance) -> Tensor:
-    return torch.sin(chance.whole(4, 9) * plane.angle)
+def _rays(plane: Plane, numbers: PatternNumbers) -> Tensor:
+    return torch.sin(numbers.whole(4, 9) * plane.angle)
 
 
-def _spirals(plane: Plane, chance: Chance) -> Tensor:
-    turns = chance.between(2.5, 5) * plane.radius
-    return torch.sin(TURN * turns + chance.sign() * chance.whole(1, 3) * plane.angle)
+def _spirals(plane: Plane, numbers: PatternNumbers) -> Tensor:
+    turns = numbers.between(2.5, 5) * plane.radius
+    return torch.sin(TURN * turns + numbers.sign() * numbers.whole(1, 3) * plane.angle)
 
 
-def _waves(plane: Plane, chance: Chance) -> Tensor:
-    bend = chance.between(0.06, 0.12) * torch.sin(
-        TURN * (chance.between(1.5, 3) * plane.v + chance.between(0, 1))
+def _waves(plane: Plane, numbers: PatternNumbers) -> Tensor:
+    bend = numbers.between(0.06, 0.12) * torch.sin(
+        TURN * (numbers.between(1.5, 3) * plane.v + numbers.between(0, 1))
     )
-    return torch.sin(TURN * (chance.between(2.5, 5) * (plane.u + bend) + chance.between(0, 1)))
+    return torch.sin(TURN * (numbers.between(2.5, 5) * (plane.u + bend) + numbers.between(0, 1)))
 
 
-def _grids(plane: Plane, chance: Chance) -> Tensor:
-    lines = math.pi * chance.between(3, 5.5)
-    width = chance.between(0.2, 0.4)
-    across = torch.sin(lines * plane.u + chance.between(0, TURN)).abs()
-    along = torch.sin(lines * plane.v + chance.between(0, TURN)).abs()
+def _grids(plane: Plane, numbers: PatternNumbers) -> Tensor:
+    lines = math.pi * numbers.between(3, 5.5)
+    width = numbers.between(0.2, 0.4)
+    across = torch.sin(lines * plane.u + numbers.between(0, TURN)).abs()
+    along = torch.sin(lines * plane.v + numbers.between(0, TURN)).abs()
     return (2 * (width - torch.minimum(across, along)) / width).clamp(-1, 1)
 
 
-def _blobs(plane: Plane, chance: Chance) -> Tensor:
+def _blobs(plane: Plane, numbers: PatternNumbers) -> Tensor:
     total = torch.zeros_like(plane.u)
     for _ in range(6):
-        x, y = plane.u - chance.between(-0.5, 0.5), plane.v - chance.between(-0.5, 0.5)
-        spread, stretch = chance.between(0.08, 0.18), chance.between(0.6, 1.6)
-        total += chance.sign() * torch.exp(-((x * stretch) ** 2 + (y / stretch) ** 2) / (2 * spread**2))
+        x, y = plane.u - numbers.between(-0.5, 0.5), plane.v - numbers.between(-0.5, 0.5)
+        spread, stretch = numbers.between(0.08, 0.18), numbers.between(0.6, 1.6)
+        total += numbers.sign() * torch.exp(-((x * stretch) ** 2 + (y / stretch) ** 2) / (2 * spread**2))
     return 1.5 * total
 
 
-def _noise(plane: Plane, chance: Chance) -> Tensor:
-    coarseness = chance.between(0, 1)
-    field = chance.field(plane.size)
+def _noise(plane: Plane, numbers: PatternNumbers) -> Tensor:
+    coarseness = numbers.between(0, 1)
+    field = numbers.field(plane.size)
     blurred = torch.nn.functional.avg_pool2d(field[:, None], 3, stride=1, padding=1)[:, 0]
     return 1.5 * ((1 - coarseness) * field + 2.5 * coarseness * blurred)
 
 
-def _dots(plane: Plane, chance: Chance) -> Tensor:
+def _dots(plane: Plane, numbers: PatternNumbers) -> Tensor:
     total = torch.full_like(plane.u, 4.0)
     for _ in range(30):
-        x, y = plane.u - chance.between(-0.65, 0.65), plane.v - chance.between(-0.65, 0.65)
+        x, y = plane.u - numbers.between(-0.65, 0.65), plane.v - numbers.between(-0.65, 0.65)
         total = torch.minimum(total, torch.hypot(x, y))
-    radius = chance.between(0.04, 0.07)
+    radius = numbers.between(0.04, 0.07)
     return (2 * (radius - total) / 0.04).clamp(-1, 1)
 
 
-KINDS: tuple[tuple[str, Callable[[Plane, Chance], Tensor]], ...] = (
+KINDS: tuple[tuple[str, Callable[[Plane, PatternNumbers], Tensor]], ...] = (
     ("stripes", _stripes),
     ("checks", _checks),
     ("rings", _rings),
@@ -171,13 +171,15 @@ def draw_patterns(indices: int | Tensor, *, split_seed: int, size: int = 32) -> 
     return pixels, labels
 
 
-def _draw(kind: Callable[[Plane, Chance], Tensor], indices: Tensor, split_seed: int, size: int) -> Tensor:
+def _draw(
+    kind: Callable[[Plane, PatternNumbers], Tensor], indices: Tensor, split_seed: int, size: int
+) -> Tensor:
     slots = 100 + (size * size if kind is _noise else 0)
-    chance = Chance(indices, split_seed, slots)
-    contrast = chance.between(math.log(0.1), math.log(0.45)).exp()
-    light, hardness = chance.between(0.35, 0.65), chance.between(0.5, 3)
-    tint = torch.cat([chance.between(-0.03, 0.03) for _ in range(3)], dim=1)[..., None]
-    form = kind(Plane(chance, size), chance) * chance.sign()
+    numbers = PatternNumbers(indices, split_seed, slots)
+    contrast = numbers.between(math.log(0.1), math.log(0.45)).exp()
+    light, hardness = numbers.between(0.35, 0.65), numbers.between(0.5, 3)
+    tint = torch.cat([numbers.between(-0.03, 0.03) for _ in range(3)], dim=1)[..., None]
+    form = kind(Plane(numbers, size), numbers) * numbers.sign()
     profile = torch.tanh(hardness * form) / torch.tanh(hardness)
     image = light[:, None] + contrast[:, None] * profile[:, None] + tint
     return (image * 255).round_().clamp_(0, 255).to(torch.uint8)

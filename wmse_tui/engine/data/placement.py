@@ -1,4 +1,4 @@
-"""Where the images of a run stay between the batches, and why there."""
+"""Where the images of a run stay between the batches, and why."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Placement:
 
     Args:
         on_device: the images stay on the device; else in host memory, from where each batch is sent.
-        reason: for a person.
+        reason: for people.
     """
 
     on_device: bool
@@ -29,7 +29,7 @@ def place_images(nbytes: int, device: torch.device, *, free: int | None) -> Plac
 
     Args:
         device: that trains.
-        free: bytes of its memory that nobody uses; None: it computes in the memory of the host.
+        free: bytes of its memory that no process uses; None: it computes in the memory of the host.
     """
     if free is None:
         return Placement(True, f"{size(nbytes)} of images in memory ({device.type})")
@@ -43,5 +43,5 @@ def place_images(nbytes: int, device: torch.device, *, free: int | None) -> Plac
 
 
 def free_memory(device: torch.device) -> int | None:
-    """Bytes of a GPU's memory that nobody uses; None for devices without memory of their own."""
+    """Bytes of a GPU's memory that no process uses; None for devices without memory of their own."""
     return torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else None

@@ -1,4 +1,4 @@
-"""What every batch of a run is made of, as plain numbers; all pipelines work from it."""
+"""How batches are formed and views are drawn, as plain numbers; all pipelines use it."""
 
 from __future__ import annotations
 

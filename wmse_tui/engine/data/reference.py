@@ -1,6 +1,6 @@
 """The reference pipeline: one PIL picture at a time, with torchvision's operations, as the paper's code.
 
-It takes images of any sizes, from files as well as from memory, and runs in the worker processes of a
+It reads images of any sizes, from files as well as from memory, and runs in the worker processes of a
 DataLoader. Its randomness is counted, so the number of workers changes nothing.
 """
 
@@ -56,8 +56,7 @@ class ReferenceViews(Dataset[Tensor]):
     def __getitems__(self, key: BatchKey) -> Tensor | EngineError:
         """The views of a batch, uint8 (views, batch, 3, size, size).
 
-        An error for a person is returned, not raised: on its way out of a worker it would lose all but its
-        text.
+        An `EngineError` is returned, not raised: raised in a worker it would lose all but its text.
         """
         try:
             pictures = [self.images.image(index) for index in key.indices.tolist()]

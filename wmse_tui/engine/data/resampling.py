@@ -14,7 +14,7 @@ import math
 import torch
 from torch import Tensor
 
-from wmse_tui.engine.data.colour import send
+from wmse_tui.engine.data.colour import to_device
 from wmse_tui.engine.data.parameters import ViewParameters
 
 CUBIC_REACH = 2.0  # pixels after which the cubic filter is zero
@@ -34,14 +34,14 @@ def resample(images: Tensor, parameters: ViewParameters, *, size: int) -> Tensor
     """
     n, channels, height, width = images.shape
     numbers = torch.cat((parameters.box, parameters.flipped[:, None]), dim=1).to(images.dtype)
-    top, left, box_height, box_width, flipped = send(numbers, images.device).unbind(1)
+    top, left, box_height, box_width, flipped = to_device(numbers, images.device).unbind(1)
     vertical = resize_matrices(top, box_height, source=height, size=size)
     horizontal = resize_matrices(left, box_width, source=width, size=size, flipped=flipped)
     blurred = parameters.blur.nonzero()[:, 0]
     if len(blurred):
-        rows, sigma = send(blurred, images.device), parameters.blur[blurred]
+        rows, sigma = to_device(blurred, images.device), parameters.blur[blurred]
         blur = blur_matrices(
-            send(sigma.to(images.dtype), images.device), size=size, largest=float(sigma.max())
+            to_device(sigma.to(images.dtype), images.device), size=size, largest=float(sigma.max())
         )
         vertical[rows] = blur @ vertical[rows]
         horizontal[rows] = blur @ horizontal[rows]
@@ -72,7 +72,7 @@ def resize_matrices(
     else:
         position = output + flipped[:, None] * (size - 2 * output)
     centre = position * scale + start[:, None]
-    # A row has few weights that are not zero: they are computed where they stand, and put into the matrix.
+    # A row has few weights that are not zero: they are computed alone, and scattered into the matrix.
     width = scale.clamp_min(1)
     taps = min(source, math.ceil(2 * CUBIC_REACH * max(1.0, source / size)))
     first = (centre - CUBIC_REACH * width - 0.5).floor_().add_(1).clamp_(0, source - taps)
@@ -92,7 +92,7 @@ def _cubic(t: Tensor) -> Tensor:
 
 
 def blur_matrices(sigma: Tensor, *, size: int, largest: float) -> Tensor:
-    """Matrices (n, size, size) of a Gaussian blur; beyond the border the last pixel goes on, as in Pillow.
+    """Matrices (n, size, size) of a Gaussian blur; the border pixel is repeated beyond it, as in Pillow.
 
     Args:
         sigma: float (n,), standard deviations in pixels, above 0.

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from wmse_tui.engine.data.batched import augment
 from wmse_tui.engine.data.plan import ViewPlan
-from wmse_tui.engine.data.staging import Staging, one_ahead
+from wmse_tui.engine.data.staging import Staging, prefetched
 
 
 class ResidentBatches:
@@ -39,7 +39,7 @@ class ResidentBatches:
             for indices in coming:
                 yield self._views(epoch, indices, self._pixels, indices)
         else:
-            for sent in one_ahead(coming, self._staging.send):
+            for sent in prefetched(coming, self._staging.send):
                 yield self._views(epoch, sent.rows, sent.arrive(), torch.arange(len(sent.rows)))
 
     def _views(self, epoch: int, indices: Tensor, pixels: Tensor, rows: Tensor) -> Tensor:

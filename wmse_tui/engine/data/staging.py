@@ -11,7 +11,7 @@ from torch import Tensor
 
 
 @dataclass(frozen=True, slots=True)
-class Sent:
+class Transfer:
     """Images that are on their way, or there.
 
     Args:
@@ -56,7 +56,7 @@ class Staging:
         self._stream = torch.cuda.Stream(device) if device.type == "cuda" else None
         self._turn = 0
 
-    def send(self, rows: Tensor) -> Sent:
+    def send(self, rows: Tensor) -> Transfer:
         """Gather the images `rows` (int64 (n,), at most a batch) and begin their copy."""
         turn, self._turn = self._turn, 1 - self._turn
         before = self._copied[turn]
@@ -68,12 +68,12 @@ class Staging:
             images = buffer.to(self._device, non_blocking=True, copy=True)
             copied = None if self._stream is None else self._stream.record_event()
         self._copied[turn] = copied
-        return Sent(rows, images, copied)
+        return Transfer(rows, images, copied)
 
 
-def one_ahead(rows: Iterable[Tensor], send: Callable[[Tensor], Sent]) -> Iterator[Sent]:
+def prefetched(rows: Iterable[Tensor], send: Callable[[Tensor], Transfer]) -> Iterator[Transfer]:
     """Each batch, when the next one has been sent."""
-    ahead: Sent | None = None
+    ahead: Transfer | None = None
     for batch in rows:
         sent = send(batch)
         if ahead is not None:

@@ -41,7 +41,7 @@ class WorkerBatches:
     """Views made one by one on the CPU, ahead of their use, and copied to `device` as 8-bit numbers.
 
     The position in an epoch is counted in batches that were taken, so what the workers have prepared beyond
-    it is of no account. One epoch is walked at a time. Create and use it in one thread, for the workers end
+    it does not count. One epoch is iterated at a time. Create and use it in one thread, for the workers end
     with it.
 
     Args:
@@ -65,7 +65,7 @@ class WorkerBatches:
             }
         self._loader: DataLoader[Tensor] | None = DataLoader(
             ReferenceViews(images, plan),
-            batch_sampler=self._keys,  # type: ignore[arg-type]  # a batch is named by its epoch too
+            batch_sampler=self._keys,  # type: ignore[arg-type]  # the key of a batch has its epoch too
             collate_fn=_shared,  # the data set gives whole batches
             num_workers=workers,
             pin_memory=device.type == "cuda",
@@ -95,7 +95,7 @@ class WorkerBatches:
             yield normalise_(pixels.to(torch.float32).div_(255), self._plan.mean, self._plan.std)
 
     def close(self) -> None:
-        """End the workers; whoever still holds an epoch's iterator keeps them until it lets go."""
+        """End the workers; an epoch's iterator that is still referenced keeps them running."""
         self._loader = None
 
 
@@ -115,8 +115,8 @@ def prepare_worker(_number: int) -> None:
 def _shared(batch: Any) -> Any:
     """The batch; a worker's is in shared memory from here on.
 
-    Left to the loader's queue it would be moved there by a thread whose errors reach nobody: where /dev/shm
-    is too small the trainer would wait for ever.
+    The loader's queue would move it there in a thread whose errors are lost: where /dev/shm is too small the
+    trainer would wait for ever.
     """
     if isinstance(batch, Tensor) and get_worker_info() is not None:
         batch.share_memory_()

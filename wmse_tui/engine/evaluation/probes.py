@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from wmse_tui.config.schema import Experiment
-from wmse_tui.engine.data.catalogue import Data, describe
+from wmse_tui.engine.data.catalogue import Data, split_text
 from wmse_tui.engine.data.images import UNLABELLED, ImageSet
 from wmse_tui.engine.errors import DataError, Diverged
 from wmse_tui.runs.log.events import Evaluation, KnnResult, LinearResult
@@ -76,7 +76,7 @@ def evaluate(
     if options.neighbours > len(train) and (options.knn != "off" or raw_now):
         raise DataError(
             "too few labelled images for the nearest neighbours",
-            f"evaluation.neighbours is {options.neighbours}, and {describe(train)} is all there is",
+            f"evaluation.neighbours is {options.neighbours}, and {split_text(train)} is all there is",
             next=("take fewer evaluation.neighbours", "set evaluation.knn=off"),
         )
 
@@ -121,8 +121,8 @@ def evaluate(
         knn=knn,
         linear=linear,
         raw_pixels=raw,
-        train_split=describe(train),
-        test_split=describe(test),
+        train_split=split_text(train),
+        test_split=split_text(test),
         seconds=time.monotonic() - started,
     )
 
@@ -286,6 +286,6 @@ def _check_raw_size(size: int, images: ImageSet) -> None:
     if size > RAW_PIXEL_BYTES:
         raise DataError(
             "the raw pixels are too many for their nearest neighbours",
-            f"{describe(images)}: {size / 2**30:.1f} GiB, and {RAW_PIXEL_BYTES / 2**30:.0f} at most are used",
+            f"{split_text(images)}: {size / 2**30:.1f} GiB, at most {RAW_PIXEL_BYTES / 2**30:.0f} are used",
             next=("set evaluation.raw_pixels=false",),
         )

@@ -27,16 +27,16 @@ from wmse_tui.engine.data.patterns import CLASSES, TRAIN_SPLIT, draw_patterns
 from wmse_tui.engine.data.sources import cifar, stl10, tiny_imagenet
 from wmse_tui.engine.data.sources.acquire import Publication
 from wmse_tui.engine.data.sources.choose import choose
-from wmse_tui.engine.data.sources.parts import TRAIN_OPTION
+from wmse_tui.engine.data.sources.splits import TRAIN_OPTION
 from wmse_tui.engine.errors import DataError
 from wmse_tui.engine.random import subset_order
 from wmse_tui.engine.service.worker import Job
 
 PUBLICATIONS: dict[str, Callable[[], Publication]] = {
-    "cifar10": lambda: cifar.publication("cifar10"),
-    "cifar100": lambda: cifar.publication("cifar100"),
-    "stl10": stl10.publication,
-    "tiny_imagenet": tiny_imagenet.publication,
+    "cifar10": lambda: cifar.cifar_publication("cifar10"),
+    "cifar100": lambda: cifar.cifar_publication("cifar100"),
+    "stl10": stl10.stl10_publication,
+    "tiny_imagenet": tiny_imagenet.tiny_imagenet_publication,
 }
 FROM_FILES = frozenset({"imagenet", "imagenet100", "folder"})
 """Sets whose images are decoded as they are needed."""

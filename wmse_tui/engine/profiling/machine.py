@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 import torch
 
-from wmse_tui.engine.training.device import Device, choose_device
+from wmse_tui.engine.training.device import ChosenDevice, choose_device
 
 TRAINER_THREADS = torch.get_num_threads()
 """What torch has chosen for this machine, as it does in a trainer."""
@@ -46,7 +46,7 @@ def threads(count: int) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def device_of(wanted: str) -> Device:
+def device_of(wanted: str) -> ChosenDevice:
     """The device that `compute.device` means, named as a trainer would name it.
 
     Raises:

@@ -23,7 +23,7 @@ from wmse_tui.engine.training.device import autocast
 from wmse_tui.engine.training.graph import WARM_UP, StepGraph, stepper
 from wmse_tui.engine.training.optimizers import build_optimizer
 from wmse_tui.engine.training.schedule import learning_rate
-from wmse_tui.engine.training.stepping import AsWritten, Stepper
+from wmse_tui.engine.training.stepping import EagerStepper, Stepper
 
 
 class Coming(TypedDict):
@@ -56,7 +56,7 @@ class TimedSteps:
             unscheduled=self.method.unscheduled_parameters(),
         )
         self._autocast = partial(autocast, experiment.compute, device)
-        self._as_written = AsWritten(self.method, self._optimizer, self._autocast)
+        self._as_written = EagerStepper(self.method, self._optimizer, self._autocast)
         self._take_step: Stepper = self._as_written
 
     def compile(self, views: Tensor) -> str:
@@ -75,7 +75,7 @@ class TimedSteps:
             self._autocast,
             self._device,
             phase=lambda _name: None,
-            tell=lambda text, _less: texts.append(text),
+            notify=lambda text, _fell_back: texts.append(text),
         )
         if isinstance(self._take_step, StepGraph):
             for _ in range(WARM_UP + 1):

@@ -27,7 +27,7 @@ from wmse_tui.engine.models import resolve_stem
 from wmse_tui.engine.profiling.dry_run import DryRun, dry_run
 from wmse_tui.engine.profiling.machine import QUIET_THREADS, Memory, device_of, memory_of, threads
 from wmse_tui.engine.service.worker import Job
-from wmse_tui.engine.training.device import Device
+from wmse_tui.engine.training.device import ChosenDevice
 from wmse_tui.runs.text.units import size
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ def notices_of(found: Iterator[Advice]) -> list[dict[str, str]]:
 
 
 def memory_parts(
-    experiment: Experiment, step: DryRun, device: Device | None, memory: Memory | None
+    experiment: Experiment, step: DryRun, device: ChosenDevice | None, memory: Memory | None
 ) -> list[dict[str, Any]]:
     """What a training step holds on the device, each part at its own fullest moment."""
     kind = "cpu" if device is None else device.torch.type
@@ -127,7 +127,7 @@ def _images(experiment: Experiment, kind: str, memory: Memory | None) -> tuple[i
     return (images + others) * each, f"{images + others:,} images as bytes"
 
 
-def _device(experiment: Experiment) -> tuple[Device | None, str]:
+def _device(experiment: Experiment) -> tuple[ChosenDevice | None, str]:
     try:
         return device_of(experiment.compute.device), ""
     except DeviceError as error:
@@ -135,7 +135,7 @@ def _device(experiment: Experiment) -> tuple[Device | None, str]:
 
 
 def _notices(
-    experiment: Experiment, device: Device | None, memory: Memory | None, total: int, refusal: str
+    experiment: Experiment, device: ChosenDevice | None, memory: Memory | None, total: int, refusal: str
 ) -> Iterator[Advice]:
     if device is None or memory is None:
         yield Advice("compute.device", "warning", refusal)

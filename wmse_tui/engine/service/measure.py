@@ -48,7 +48,7 @@ from wmse_tui.engine.profiling.memory import Peak, give_back
 from wmse_tui.engine.profiling.timed_steps import TimedSteps, endless, interruptible, switches_kept
 from wmse_tui.engine.service.describe import memory_parts, notices_of
 from wmse_tui.engine.service.worker import Job
-from wmse_tui.engine.training.device import Device, prepare
+from wmse_tui.engine.training.device import ChosenDevice, prepare
 from wmse_tui.runs.process.cores import available_cores
 from wmse_tui.runs.text.units import duration, size
 
@@ -111,7 +111,7 @@ def _measured(
     experiment: Experiment,
     job: Job,
     loaded: Loaded,
-    device: Device,
+    device: ChosenDevice,
     allowed: float,
     estimate: int,
 ) -> dict[str, Any]:
@@ -221,7 +221,7 @@ def time_steps(
     )
 
 
-def _require_memory(experiment: Experiment, device: Device, job: Job) -> int:
+def _require_memory(experiment: Experiment, device: ChosenDevice, job: Job) -> int:
     """The bytes that a step is estimated to take.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Keeps checkpoints: when one is due, which is best, what to do when the disk refuses, which to remove."""
+"""The checkpoints of a run: when one is due, which is best, what happens on a disk error, which to remove."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 from wmse_tui.config.sections.checkpoint import Checkpoint as CheckpointConfig
 from wmse_tui.engine.training.checkpoints import (
-    Published,
+    SavedCheckpoint,
     file_sha256,
     has_name,
     name_checkpoint,
@@ -20,9 +20,9 @@ from wmse_tui.engine.training.checkpoints import (
 from wmse_tui.runs.log.events import Checkpoint, Evaluation, Event, Notice
 
 PATIENCE = 3
-"""So many refused saves in a row end the run: more would risk ever more work."""
+"""So many failed saves in a row end the run: more would risk ever more work."""
 RETRY_SHARE = 0.1
-"""After a refused save the next is tried this share of `every_minutes` later: by the last refusal the work at
+"""After a failed save the next is tried this share of `every_minutes` later: by the last failure the work at
 risk is a fifth more than what `every_minutes` promises, and not three times as much."""
 MUST_SAVE = frozenset({"stop", "final"})
 NAMES = ("best", "final")
@@ -30,12 +30,12 @@ NAMES = ("best", "final")
 
 
 class CheckpointManager:
-    """Saves what the loop hands over, under the rules of `config`.
+    """Saves the states that the loop passes, under the rules of `config`.
 
     Args:
         folder: the run's checkpoints folder.
         config: how often, how many.
-        write: takes the events.
+        write: writes an event to the log.
         sync_log: makes the log durable; called before a checkpoint is published.
         best: the best accuracy so far, from the checkpoint that is resumed.
         clock: monotonic seconds.
@@ -57,17 +57,17 @@ class CheckpointManager:
         self._sync_log = sync_log
         self._clock = clock
         self._last = clock()
-        self._refused = 0
+        self._failed = 0
         self.best = best
         self._best_saved = best
 
     def due(self) -> bool:
-        """Whether `every_minutes` have passed since the last checkpoint, or less since a refused one."""
-        share = RETRY_SHARE if self._refused else 1.0
+        """Whether `every_minutes` have passed since the last checkpoint, or less since a failed one."""
+        share = RETRY_SHARE if self._failed else 1.0
         return self._clock() - self._last >= share * self._config.every_minutes * 60
 
     def is_best(self, result: Evaluation) -> bool:
-        """Take note of an evaluation; whether it beats all before. k-NN decides, else the linear probe."""
+        """Record an evaluation; whether it beats all before. k-NN decides, else the linear probe."""
         accuracy = result.knn.top1 if result.knn else result.linear.top1 if result.linear else None
         if accuracy is None or (self.best is not None and accuracy <= self.best):
             return False
@@ -78,21 +78,21 @@ class CheckpointManager:
         """Give the checkpoint that is resumed the names it was saved for: the attempt may have died before.
 
         Raises:
-            OSError: the disk refuses.
+            OSError: of the disk.
         """
         names = [name for name in NAMES if name in kinds]
         if names:
-            published = Published(path, file_sha256(path), path.stat().st_size)
+            published = SavedCheckpoint(path, file_sha256(path), path.stat().st_size)
             for name in names:
                 if not has_name(published, name):
                     name_checkpoint(published, name)
 
     def save(self, state: Mapping[str, Any], *, step: int, epoch: int, kinds: tuple[str, ...]) -> str:
-        """Save and publish; returns the file's name, or "" when the disk refused and training may go on.
+        """Save and publish; returns the file's name, or "" on a disk error after which training may continue.
 
         Raises:
-            OSError: the disk refused a checkpoint that must not be missed (at a stop, at the end), or
-                refused three in a row.
+            OSError: a checkpoint that must not be missed (at a stop, at the end) cannot be saved, or the
+                third in a row.
         """
         before = self._clock()
         try:
@@ -107,20 +107,20 @@ class CheckpointManager:
                     name_checkpoint(published, name)
         except OSError as error:
             self._last = self._clock()
-            self._refused += 1
+            self._failed += 1
             self.best = self._best_saved  # an accuracy whose weights are lost must not bar a lesser one
-            if self._refused >= PATIENCE or MUST_SAVE & set(kinds):
+            if self._failed >= PATIENCE or MUST_SAVE & set(kinds):
                 raise
             self._write(
                 Notice(
                     level="warning",
                     code="E_CHECKPOINT_REFUSED",
                     text=f"checkpoint of step {step} could not be saved: {error.strerror or error}. "
-                    f"The previous one stands; training goes on ({self._refused} of {PATIENCE}).",
+                    f"The previous one is intact; training continues ({self._failed} of {PATIENCE}).",
                 )
             )
             return ""
-        self._refused = 0
+        self._failed = 0
         self._best_saved = self.best
         self._last = self._clock()
         self._write(
@@ -136,7 +136,7 @@ class CheckpointManager:
         )
         self._sync_log()
         # Removed only after the new one is published: at every instant a whole one exists.
-        # One that cannot be removed takes room, and is tried again next time.
+        # One that cannot be removed uses space, and is tried again next time.
         with contextlib.suppress(OSError):
             prune_checkpoints(self._folder, keep=self._config.keep)
         return published.path.name

@@ -5,8 +5,8 @@ A checkpoint is `step-00000123.pt` with `step-00000123.pt.sha256` beside it, in 
 one: a flipped byte in tensor data would load silently otherwise. `best.pt` and `final.pt` are links to
 (or copies of) the step they name.
 
-Saving goes through a file object: what the disk says to it can be told from other errors; to a path,
-`torch.save` says it in words of its own.
+Saving goes through a file object: errors of the disk then stay OSErrors; to a path, `torch.save` raises its
+own.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _STEP_FILE = re.compile(r"step-(\d{8,})\.pt")
 
 
 @dataclass(frozen=True, slots=True)
-class Published:
+class SavedCheckpoint:
     """A checkpoint under its final name."""
 
     path: Path
@@ -39,7 +39,7 @@ class Published:
 
 
 def checksum_path(checkpoint: Path) -> Path:
-    """Where the checksum of `checkpoint` lies."""
+    """The path of the checksum of `checkpoint`."""
     return checkpoint.with_name(checkpoint.name + ".sha256")
 
 
@@ -59,12 +59,12 @@ def save_checkpoint(
     state: Mapping[str, Any],
     *,
     before_publishing: Callable[[], object] = lambda: None,
-) -> Published:
+) -> SavedCheckpoint:
     """Write `state` as the checkpoint of `step`; afterwards it is whole on disk, or an OSError was raised.
 
     Args:
         folder: the run's checkpoints folder.
-        step: the number of optimiser steps taken.
+        step: the number of optimiser steps done.
         state: tensors, numbers, strings and containers of these (what `weights_only` loading accepts).
         before_publishing: called when the bytes are on disk and before the rename; the log is synced
             here, so that it never lacks steps that a checkpoint contains.
@@ -83,11 +83,11 @@ def save_checkpoint(
     except BaseException:
         aside.unlink(missing_ok=True)
         raise
-    return Published(path, digest, size)
+    return SavedCheckpoint(path, digest, size)
 
 
-def name_checkpoint(published: Published, name: str) -> None:
-    """Let `name` ("best" or "final") stand for a published checkpoint, atomically."""
+def name_checkpoint(published: SavedCheckpoint, name: str) -> None:
+    """Let `name` ("best" or "final") name a published checkpoint, atomically."""
     target = published.path.with_name(f"{name}.pt")
     aside = target.with_name(f".{target.name}.tmp")
     aside.unlink(missing_ok=True)
@@ -99,8 +99,8 @@ def name_checkpoint(published: Published, name: str) -> None:
     _publish(aside, target, published.sha256)
 
 
-def has_name(published: Published, name: str) -> bool:
-    """Whether `name` stands for this checkpoint already."""
+def has_name(published: SavedCheckpoint, name: str) -> bool:
+    """Whether `name` names this checkpoint already."""
     target = published.path.with_name(f"{name}.pt")
     sums = checksum_path(target)
     return target.exists() and sums.exists() and sums.read_bytes() == _sum_line(published.sha256, target)
@@ -128,7 +128,7 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         raise CheckpointError(
             f"{path} is not a checkpoint of ours",
             str(error).splitlines()[0] if str(error) else type(error).__name__,
-            next=("take another file from the run's checkpoints folder",),
+            next=("use another file of the run's checkpoints folder",),
         ) from error
     if not isinstance(state, dict) or state.get("format") != FORMAT:
         got = state.get("format") if isinstance(state, dict) else type(state).__name__
@@ -149,7 +149,7 @@ def verify_checkpoint(path: Path) -> None:
         raise CheckpointError(
             f"{Path(error.filename).name} is missing",
             f"a checkpoint needs its checksum beside it: {path}, {checksum_path(path).name}",
-            next=("take another checkpoint of the run", "`wmse-tui show RUN` lists them"),
+            next=("use another checkpoint of the run", "`wmse-tui show RUN` lists them"),
         ) from error
     except (OSError, UnicodeDecodeError) as error:
         raise CheckpointError(f"{path} cannot be read", str(error)) from error
@@ -196,7 +196,7 @@ def file_sha256(path: Path) -> str:
 
 
 def _save(state: dict[str, Any], file: BinaryIO) -> None:
-    """As `torch.save`, but a disk that refuses is an OSError.
+    """As `torch.save`, but an error of the disk is an OSError.
 
     Closing its archive after a failed write, torch finds it too short and raises a RuntimeError over the
     error of the disk ("unexpected pos 768 vs 662", as seen with torch 2.15).
@@ -220,7 +220,7 @@ def _private(path: Path) -> Any:
 def _publish(aside: Path, target: Path, sha256: str) -> None:
     """Rename `aside` to `target`, which may exist already, with its checksum beside it.
 
-    File and checksum cannot change in one step: in between, the checksum file vouches for both, so that a
+    File and checksum cannot change in one step: in between, the checksum file holds both sums, so that a
     process that dies here leaves the old or the new checkpoint, never neither.
     """
     sums = checksum_path(target)

@@ -1,4 +1,4 @@
-"""Networks compiled by torch, tried before the first step, and left as they are written where that fails."""
+"""Networks compiled by torch, tried before the first step, and run as written where that fails."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ import torch
 
 from wmse_tui.config.locations import cache_dir
 from wmse_tui.engine.methods import Method
-from wmse_tui.engine.training.graph import said
-from wmse_tui.engine.training.restored import restored
+from wmse_tui.engine.training.graph import first_lines
+from wmse_tui.engine.training.stepping import restored
 
 BACKEND = "inductor"
-Wanted = Literal["off", "auto", "graph"]
+CompileMode = Literal["off", "auto", "graph"]
 
 
 @dataclass(frozen=True, slots=True)
 class Compiled:
-    """What became of `compute.compile`.
+    """The outcome of `compute.compile`.
 
     Args:
         active: the networks are compiled.
-        text: for a person; empty where nothing was asked for.
-        less: more was asked for than could be done.
+        text: for people; empty where compilation is off.
+        fell_back: compilation was requested and failed.
     """
 
     active: bool = False
     text: str = ""
-    less: bool = False
+    fell_back: bool = False
 
     @contextmanager
     def as_written(self) -> Iterator[None]:
@@ -42,14 +42,14 @@ class Compiled:
 
 
 def compile_networks(
-    method: Method, wanted: Wanted, *, shape: Sequence[int], autocast: Callable[[], torch.autocast]
+    method: Method, wanted: CompileMode, *, shape: Sequence[int], autocast: Callable[[], torch.autocast]
 ) -> Compiled:
-    """Compile each network of a method, on the device where it lies, and try the result.
+    """Compile each network of a method, on its device, and try the result.
 
-    The trial leaves no trace in the method. Compiled code is kept in the cache folder for the next start.
+    The method is unchanged afterwards. Compiled code is cached on disk for the next start.
 
     Args:
-        wanted: `compute.compile`; "graph" is the business of `graph.py`, and compiles as "auto" does.
+        wanted: `compute.compile`; "graph" (see `graph.py`) compiles as "auto" does.
         shape: of a batch of views (views, batch, 3, height, width).
         autocast: as in a step.
     """
@@ -72,7 +72,8 @@ def compile_networks(
             network._compiled_call_impl = None  # noqa: SLF001  what `compile` has set; torch has no undo
         torch.compiler.reset()
         return Compiled(
-            text=f"the networks run as written, for torch cannot compile them: {said(error)}", less=True
+            text=f"the networks run as written, because torch cannot compile them: {first_lines(error)}",
+            fell_back=True,
         )
     text = f"the networks are compiled, in {time.monotonic() - before:.0f} s"
     return Compiled(active=True, text=text)

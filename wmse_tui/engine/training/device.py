@@ -1,4 +1,4 @@
-"""Which device trains, and why that one: `compute.device` turned into a torch device and a sentence."""
+"""Which device trains, and why: `compute.device` resolved to a torch device and a reason as text."""
 
 from __future__ import annotations
 
@@ -13,27 +13,27 @@ from wmse_tui.engine.errors import DeviceError
 
 
 @dataclass(frozen=True, slots=True)
-class Device:
-    """A usable device with its name for people and the reason it was chosen."""
+class ChosenDevice:
+    """A usable device with its name and the reason it was chosen, both for people."""
 
     torch: torch.device
     name: str
     reason: str
 
 
-def choose_device(wanted: str) -> Device:
+def choose_device(wanted: str) -> ChosenDevice:
     """Resolve `auto`, `cpu`, `cuda` or `cuda:N`.
 
     `CUDA_VISIBLE_DEVICES` is respected: N counts the visible GPUs.
 
     Raises:
-        DeviceError: CUDA was asked for and cannot be used, with the reason.
+        DeviceError: CUDA was requested and cannot be used, with the reason.
     """
     if wanted == "cpu":
-        return Device(torch.device("cpu"), _cpu_name(), "asked for")
+        return ChosenDevice(torch.device("cpu"), _cpu_name(), "asked for")
     cuda = explain(gather())
     if wanted == "auto" and not cuda.usable:
-        return Device(torch.device("cpu"), _cpu_name(), cuda.text)
+        return ChosenDevice(torch.device("cpu"), _cpu_name(), cuda.text)
     if not cuda.usable:
         raise DeviceError(
             f"compute.device={wanted} cannot be used",
@@ -47,12 +47,12 @@ def choose_device(wanted: str) -> Device:
             f"compute.device={wanted} does not exist",
             f"{count} visible GPU{'s' if count > 1 else ''}, counted from cuda:0",
             next=(
-                f"take one of {', '.join(f'cuda:{i}' for i in range(count))}",
-                "look at CUDA_VISIBLE_DEVICES",
+                f"use one of {', '.join(f'cuda:{i}' for i in range(count))}",
+                "check CUDA_VISIBLE_DEVICES",
             ),
         )
     why = "the first visible GPU" if wanted in ("auto", "cuda") else "asked for"
-    return Device(torch.device("cuda", index), torch.cuda.get_device_name(index), why)
+    return ChosenDevice(torch.device("cuda", index), torch.cuda.get_device_name(index), why)
 
 
 def _cpu_name() -> str:
@@ -62,8 +62,8 @@ def _cpu_name() -> str:
 def prepare(device: torch.device, *, deterministic: bool) -> None:
     """Set the process-wide switches of torch before the first kernel runs.
 
-    `deterministic` costs speed on a GPU and buys the same bits from the same start; otherwise cuDNN may
-    try its algorithms and keep the fastest, as the paper's code does.
+    `deterministic` is slower on a GPU and gives the same bits from the same start; otherwise cuDNN tries its
+    algorithms and uses the fastest, as the paper's code does.
     """
     if deterministic:
         # cuBLAS reads this when its first handle is made.

@@ -1,4 +1,8 @@
-"""Every way a run can fail, told as: what happened, the evidence, what is saved, what to do next."""
+"""Every way a run can fail, explained: what happened, the evidence, what is saved, what to do next.
+
+`FAILURES` is a table, and its first row that matches an exception explains it. The texts are those of torch
+2.10 to 2.14 and of the libraries below it; what matches no row is an internal error.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +13,10 @@ import tarfile
 import traceback
 import zipfile
 import zlib
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 import torch
 
@@ -22,20 +28,38 @@ from wmse_tui.runs.preflight import nearest_existing
 from wmse_tui.runs.text.units import size
 
 SHM = "/dev/shm"
-Told: TypeAlias = tuple[str, str, str, tuple[str, ...]]
-"""Code, title, detail, what to do next."""
+
+Match: TypeAlias = Callable[[BaseException], bool]
+Evidence: TypeAlias = Callable[[BaseException], str]
 
 
-def describe(error: BaseException, *, saved: str, stage: Literal["start", "training"]) -> Error:
+class Failure(NamedTuple):
+    """A row of the table.
+
+    Attributes:
+        match: whether an exception is of this kind.
+        code, title: of the `error` event.
+        detail: the evidence, from the exception and from the machine as it is now.
+        steps: what a person can do, most promising first.
+    """
+
+    match: Match
+    code: str
+    title: str
+    detail: Evidence
+    steps: tuple[str, ...]
+
+
+def error_event(error: BaseException, *, saved: str, stage: Literal["start", "training"]) -> Error:
     """The `error` event for an exception.
 
     Args:
         error: what ended the run.
-        saved: the last good checkpoint in words, or what there is instead.
+        saved: the last good checkpoint as text, or what there is instead.
         stage: "start" before the first attempt event, "training" after it.
     """
     code, title, detail, steps = _explain(error)
-    if stage == "start":  # a new run may be gone by the time somebody reads this
+    if stage == "start":  # a new run may have been removed by the time this is read
         steps = tuple(step.replace("resume the run", "start the run again") for step in steps)
     unknown = code == "E_INTERNAL"
     return Error(
@@ -49,177 +73,87 @@ def describe(error: BaseException, *, saved: str, stage: Literal["start", "train
     )
 
 
-def _explain(error: BaseException) -> Told:
+def _explain(error: BaseException) -> tuple[str, str, str, tuple[str, ...]]:
+    """Code, title, detail and next steps."""
     if isinstance(error, EngineError):
         return error.code, error.title, error.detail, error.next
     if isinstance(error, ConfigError):
         return "E_CONFIG", "the run's configuration cannot be used", str(error), ("start a new run",)
-    for kind in (_memory, _disk, _workers, _device, _data):
-        found = kind(error, str(error))
-        if found is not None:
-            return found
+    for failure in FAILURES:
+        if failure.match(error):
+            return failure.code, failure.title, failure.detail(error), failure.steps
     return (
         "E_INTERNAL",
         f"{type(error).__name__} in the trainer",
         _first_line(error),
-        ("the traceback is in trainer.log (`wmse-tui logs RUN`)", "resume the run once the cause is mended"),
+        ("the traceback is in trainer.log (`wmse-tui logs RUN`)", "resume the run once the cause is fixed"),
     )
 
 
-def _memory(error: BaseException, text: str) -> Told | None:
-    """The GPU's memory, or the machine's, is used up."""
-    if isinstance(error, torch.OutOfMemoryError) or any(said in text for said in _GPU_FULL):
-        return (
-            "E_GPU_OOM",
-            "not enough GPU memory",
-            "\n".join((_first_line(error), *gpu_users())),
-            (
-                "resume the run when the card is free (nvidia-smi shows who uses it now)",
-                "or let it see another card only: CUDA_VISIBLE_DEVICES=1 before the command",
-                "a new run with compute.precision=bfloat16, which halves the activations",
-                "or with a smaller schedule.batch_size (it changes the recipe)",
-                "in an evaluation: a new run with a smaller evaluation.batch_size (it changes nothing)",
-            ),
-        )
-    if isinstance(error, MemoryError) or "DefaultCPUAllocator" in text:
-        return (
-            "E_MEMORY",
-            "not enough memory in this machine",
-            _first_line(error) + _memory_left(),
-            (
-                "resume the run when more memory is free, or on another machine",
-                "a new run with compute.loader=workers, which reads images as they are needed",
-                "or with a smaller schedule.batch_size (it changes the recipe)",
-            ),
-        )
-    return None
+def _is(*kinds: type[BaseException]) -> Match:
+    return lambda error: isinstance(error, kinds)
 
 
-def _disk(error: BaseException, _text: str) -> Told | None:
-    """The disk, its limits or its owner refuse."""
-    if not isinstance(error, OSError):
-        return None
-    where = str(error.filename or "the run directory")
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return (
-            "E_DISK_FULL",
-            "no space left for the run's files",
-            f"{error.strerror}: {where}{_space(error.filename)}",
-            ("free some space there (`wmse-tui rm RUN` removes old runs)", "then resume the run"),
-        )
-    if error.errno == errno.EFBIG:
-        return (
-            "E_FILE_SIZE",
-            "the system does not let this process write files so large",
-            f"{error.strerror}: {where}",
-            ("raise the limit of the shell or the job: ulimit -f unlimited", "then resume the run"),
-        )
-    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-        return (
-            "E_PERMISSION",
-            "not allowed",
-            f"{error.strerror}: {where}{_ownership(error.filename)}",
-            ("check the owner and mode of that path", "then resume the run"),
-        )
-    if error.errno in (errno.EIO, errno.ESTALE):
-        return (
-            "E_DISK",
-            "the disk does not answer as it should",
-            f"{error.strerror}: {where}",
-            ("see what `dmesg` says of the disk or of the file server", "then resume the run"),
-        )
-    if error.errno == errno.ENOENT:
-        return (
-            "E_MISSING",
-            "a file is missing",
-            f"{error.strerror}: {where}",
-            ("bring it back", "then resume the run"),
-        )
-    return None
+def _names(*texts: str, kinds: tuple[type[BaseException], ...] = (RuntimeError,)) -> Match:
+    """Exceptions of these kinds whose text holds one of `texts`."""
+    return lambda error: isinstance(error, kinds) and any(text in str(error) for text in texts)
 
 
-def _workers(error: BaseException, text: str) -> Told | None:
-    """A loader's worker is dead, or what it works in is too small."""
-    if not isinstance(error, RuntimeError):
-        return None
-    if "</torch_" in text or "Bus error" in text:
-        return (
-            "E_SHM",
-            "/dev/shm is too small for the loader's workers",
-            _first_line(error, "</torch_") + _space(SHM),
-            (
-                "a container needs --shm-size=8g or --ipc=host; then resume the run",
-                "or start a new run with --set compute.workers=0",
-            ),
-        )
-    if "DataLoader worker" in text:
-        return (
-            "E_WORKER",
-            "a loader's worker died",
-            f"{_first_line(error)}; most often the machine ran out of memory (see `dmesg`){_memory_left()}",
-            (
-                "resume the run when more memory is free",
-                "or start a new run with fewer workers: --set compute.workers=2",
-            ),
-        )
-    return None
+def _os(*numbers: int) -> Match:
+    return lambda error: isinstance(error, OSError) and error.errno in numbers
 
 
-def _device(error: BaseException, text: str) -> Told | None:
-    """The GPU, or its driver, cannot do what is asked."""
-    if not isinstance(error, (RuntimeError, AssertionError)):
-        return None
-    if any(said in text for said in _DRIVER):
-        return (
-            "E_DRIVER",
-            "the GPU's driver and this torch do not fit together",
-            _first_line(error),
-            (
-                "`wmse-tui doctor` tells which versions were found and which are needed",
-                "update the NVIDIA driver, or install a torch build for the CUDA version it serves",
-                "then resume the run",
-            ),
-        )
-    if any(said in text for said in _GPU_BROKEN):
-        return (
-            "E_CUDA",
-            "the GPU reported an error",
-            _first_line(error),
-            (
-                "resume the run: its process, and with it the broken CUDA context, is gone",
-                "if it happens again: `wmse-tui doctor`, and `dmesg` for lines with Xid",
-            ),
-        )
-    return None
+def _any(*matches: Match) -> Match:
+    return lambda error: any(match(error) for match in matches)
 
 
-def _data(error: BaseException, text: str) -> Told | None:
-    """Files of a data set that are not what they should be."""
-    archive = isinstance(error, (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError))
-    if archive or "not found or corrupted" in text or "PytorchStreamReader" in text:
-        return (
-            "E_DATA",
-            "a file of the data is damaged",
-            _first_line(error),
-            ("remove the damaged file from the data folder, then resume the run: it is fetched again",),
-        )
-    return None
+def _first_line(error: BaseException, holding: str = "") -> str:
+    """The first line of its text, or that which holds the cause: a worker's comes with its traceback."""
+    lines = str(error).splitlines() or [type(error).__name__]
+    return next((line for line in lines if holding in line), lines[0])
 
 
-_GPU_FULL = ("CUDA error: out of memory", "CUBLAS_STATUS_ALLOC_FAILED", "CUDNN_STATUS_ALLOC_FAILED")
-_GPU_BROKEN = ("CUDA error", "cuDNN error", "CUBLAS_STATUS", "CUDNN_STATUS", "cuSOLVER error")
-_DRIVER = (
-    "NVIDIA driver on your system is too old",
-    "CUDA driver version is insufficient",
-    "no kernel image is available",
-    "forward compatibility was attempted",
-    "Found no NVIDIA driver",
-    "not compiled with CUDA enabled",
-)
+def _gpu_memory(error: BaseException) -> str:
+    """What torch reports, and what uses the memory of the cards."""
+    return "\n".join((_first_line(error), *_own_gpu_memory(), *gpu_users()))
+
+
+def _own_gpu_memory() -> tuple[str, ...]:
+    """What the tensors of this process took of its card; nothing where no card was used."""
+    with suppress(RuntimeError, AssertionError):
+        if torch.cuda.is_initialized() and torch.cuda.max_memory_reserved():
+            peak, reserved = torch.cuda.max_memory_allocated(), torch.cuda.memory_reserved()
+            return (f"this run: its tensors took {size(peak)} at most, {size(reserved)} are reserved",)
+    return ()
+
+
+def _main_memory(error: BaseException) -> str:
+    return _first_line(error) + _memory_left()
+
+
+def _shared_memory(error: BaseException) -> str:
+    return _first_line(error, "</torch_") + _space(SHM)
+
+
+def _worker(error: BaseException) -> str:
+    return f"{_first_line(error)}; most often the machine ran out of memory (see `dmesg`){_memory_left()}"
+
+
+def _path(error: BaseException) -> str:
+    assert isinstance(error, OSError)
+    return f"{error.strerror}: {error.filename or 'the run directory'}"
+
+
+def _path_and_space(error: BaseException) -> str:
+    return _path(error) + _space(getattr(error, "filename", None))
+
+
+def _path_and_owner(error: BaseException) -> str:
+    return _path(error) + _ownership(getattr(error, "filename", None))
 
 
 def _space(path: object) -> str:
-    """How much room there is at a path, as the end of a sentence."""
+    """How much space is free at a path, as the end of a sentence."""
     if not isinstance(path, (str, os.PathLike)):
         return ""
     try:
@@ -230,20 +164,20 @@ def _space(path: object) -> str:
 
 
 def _ownership(path: object) -> str:
-    """Who owns what cannot be used, and who we are."""
+    """The owner of what cannot be used, and of this process."""
     if not isinstance(path, (str, os.PathLike)):
         return ""
-    place = nearest_existing(Path(os.fspath(path)))
+    existing = nearest_existing(Path(os.fspath(path)))
     try:
-        status = place.stat()
+        status = existing.stat()
     except OSError:
         return ""
-    owner = f"{place} belongs to uid {status.st_uid}, mode {status.st_mode & 0o7777:04o}"
+    owner = f"{existing} belongs to uid {status.st_uid}, mode {status.st_mode & 0o7777:04o}"
     return f" ({owner}; this is uid {os.geteuid()})"
 
 
 def _memory_left() -> str:
-    """The machine's memory as it is now: what was too much may be gone already."""
+    """The machine's memory as it is now: what was too much may have been freed already."""
     try:
         lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
         values = {line.split(":")[0]: 1024 * int(line.split()[1]) for line in lines}
@@ -252,7 +186,172 @@ def _memory_left() -> str:
         return ""
 
 
-def _first_line(error: BaseException, holding: str = "") -> str:
-    """The first line of its text, or that which holds the cause: a worker's comes with its traceback."""
-    lines = str(error).splitlines() or [type(error).__name__]
-    return next((line for line in lines if holding in line), lines[0])
+_LESS_GPU_MEMORY = (
+    "resume the run when the card is free (nvidia-smi shows who uses it now)",
+    "or let it see another card only: CUDA_VISIBLE_DEVICES=1 before the command",
+    "a new run with compute.precision=bfloat16, which halves the activations",
+    "or with a smaller schedule.batch_size (it changes the recipe)",
+    "in an evaluation: a new run with a smaller evaluation.batch_size (it changes nothing)",
+)
+_UPDATE_DRIVER = (
+    "`wmse-tui doctor` tells which versions were found and which are needed",
+    "update the NVIDIA driver, or install a torch build for the CUDA version it serves",
+    "then resume the run",
+)
+
+FAILURES = (
+    Failure(
+        _any(
+            _is(torch.OutOfMemoryError),
+            _names(
+                "CUDA error: out of memory",
+                "CUDA driver error: out of memory",
+                "CUBLAS_STATUS_ALLOC_FAILED",
+                "CUDNN_STATUS_ALLOC_FAILED",
+                "CUSOLVER_STATUS_ALLOC_FAILED",
+                # A library's handle is made at its first use, and there is no memory left for it.
+                "CUBLAS_STATUS_NOT_INITIALIZED",
+                "CUDNN_STATUS_NOT_INITIALIZED",
+                "CUSOLVER_STATUS_NOT_INITIALIZED",
+                "NVML_SUCCESS == r",  # the allocator fails to ask NVML how much it lacks
+            ),
+        ),
+        "E_GPU_OOM",
+        "not enough GPU memory",
+        _gpu_memory,
+        _LESS_GPU_MEMORY,
+    ),
+    Failure(
+        # cuDNN tries its algorithms for a convolution, and torch drops the error of each that needs more
+        # memory than there is.
+        _names("was unable to find an engine to execute this computation"),
+        "E_GPU_OOM",
+        "not enough GPU memory for a convolution",
+        _gpu_memory,
+        (*_LESS_GPU_MEMORY, "where memory is free: `wmse-tui doctor`, and a run in the other precision"),
+    ),
+    Failure(
+        _any(
+            _is(MemoryError),
+            lambda error: not isinstance(error, EngineError) and "DefaultCPUAllocator" in str(error),
+        ),
+        "E_MEMORY",
+        "not enough memory in this machine",
+        _main_memory,
+        (
+            "resume the run when more memory is free, or on another machine",
+            "a new run with compute.loader=workers, which reads images as they are needed",
+            "or with a smaller schedule.batch_size (it changes the recipe)",
+        ),
+    ),
+    Failure(
+        _os(errno.ENOSPC, errno.EDQUOT),
+        "E_DISK_FULL",
+        "no space left for the run's files",
+        _path_and_space,
+        ("free some space there (`wmse-tui rm RUN` removes old runs)", "then resume the run"),
+    ),
+    Failure(
+        _os(errno.EFBIG),
+        "E_FILE_SIZE",
+        "the system does not let this process write files so large",
+        _path,
+        ("raise the limit of the shell or the job: ulimit -f unlimited", "then resume the run"),
+    ),
+    Failure(
+        _os(errno.EACCES, errno.EPERM, errno.EROFS),
+        "E_PERMISSION",
+        "not allowed",
+        _path_and_owner,
+        ("check the owner and mode of that path", "then resume the run"),
+    ),
+    Failure(
+        _os(errno.EIO, errno.ESTALE),
+        "E_DISK",
+        "the disk does not answer as it should",
+        _path,
+        ("see what `dmesg` reports of the disk or of the file server", "then resume the run"),
+    ),
+    Failure(
+        _os(errno.ENOENT), "E_MISSING", "a file is missing", _path, ("bring it back", "then resume the run")
+    ),
+    Failure(
+        _names("</torch_", "Bus error"),
+        "E_SHM",
+        "/dev/shm is too small for the loader's workers",
+        _shared_memory,
+        (
+            "a container needs --shm-size=8g or --ipc=host; then resume the run",
+            "or start a new run with --set compute.workers=0",
+        ),
+    ),
+    Failure(
+        _names("DataLoader worker"),
+        "E_WORKER",
+        "a loader's worker died",
+        _worker,
+        (
+            "resume the run when more memory is free",
+            "or start a new run with fewer workers: --set compute.workers=2",
+        ),
+    ),
+    Failure(
+        _names(
+            "NVIDIA driver on your system is too old",
+            "CUDA driver version is insufficient",
+            "no kernel image is available",
+            "forward compatibility was attempted",
+            "Found no NVIDIA driver",
+            "not compiled with CUDA enabled",
+            "failed to open libnvrtc-builtins",
+            kinds=(RuntimeError, AssertionError),
+        ),
+        "E_DRIVER",
+        "the GPU's driver and this torch do not fit together",
+        _first_line,
+        _UPDATE_DRIVER,
+    ),
+    Failure(
+        _names("CUDA unknown error", "system not yet initialized", "system not ready"),
+        "E_DRIVER",
+        "the GPU's driver does not start CUDA",
+        _first_line,
+        (
+            "see whether `nvidia-smi` answers; a driver updated without a reboot needs one",
+            "on a machine with NVSwitch the service nvidia-fabricmanager must run (error 802)",
+            "check CUDA_VISIBLE_DEVICES; `wmse-tui doctor` shows what was found",
+            "then resume the run",
+        ),
+    ),
+    Failure(
+        _names(
+            "CUDA error",
+            "CUDA driver error",
+            "cuDNN error",
+            "cusolver error",
+            "cusparse error",
+            "cufft error",
+            "CUBLAS_STATUS",
+            "CUDNN_STATUS",
+            "CUSOLVER_STATUS",
+            "nvrtc: error",
+        ),
+        "E_CUDA",
+        "the GPU reported an error",
+        _first_line,
+        (
+            "resume the run: its process has ended, and the broken CUDA context with it",
+            "if it happens again: `wmse-tui doctor`, and `dmesg` for lines with Xid",
+        ),
+    ),
+    Failure(
+        _any(
+            _is(tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError),
+            _names("not found or corrupted", "PytorchStreamReader", kinds=(Exception,)),
+        ),
+        "E_DATA",
+        "a file of the data is damaged",
+        _first_line,
+        ("remove the damaged file from the data folder, then resume the run: it is fetched again",),
+    ),
+)

@@ -1,4 +1,4 @@
-"""Who uses the memory of the cards of this machine: the evidence that belongs to an out-of-memory error."""
+"""The processes that use the memory of this machine's GPUs: evidence for an out-of-memory error."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ except ImportError:
     pynvml = None
 
 MOST = 8
-"""Processes told of each card, the largest first."""
+"""Processes listed for each card, the largest first."""
 
 
 def gpu_users() -> tuple[str, ...]:
-    """A line for each card and for each process on it; nothing where the driver does not tell."""
+    """A line for each card and for each process on it; nothing where the driver does not report them."""
     if pynvml is None:
         return ()
     lines: list[str] = []
@@ -39,14 +39,14 @@ def _card(index: int) -> Iterator[str]:
         yield f"card {index}, {text}: {size(memory.used)} of {size(memory.total)} used"
         users = pynvml.nvmlDeviceGetComputeRunningProcesses(handle)
         for user in sorted(users, key=lambda user: user.usedGpuMemory or 0, reverse=True)[:MOST]:
-            whose = "this run" if user.pid == os.getpid() else _command(user.pid)
-            yield f"  process {user.pid} ({whose}): {size(user.usedGpuMemory)}"
+            owner = "this run" if user.pid == os.getpid() else _command(user.pid)
+            yield f"  process {user.pid} ({owner}): {size(user.usedGpuMemory)}"
 
 
 def _command(pid: int) -> str:
-    """What a process was started as; those of another container cannot be seen."""
+    """The command line of a process; those of another container are not visible."""
     try:
-        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+        arguments = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
     except OSError:
-        return "not to be seen from here"
-    return b" ".join(words[:4]).decode(errors="replace")[:60] or "a process of the system"
+        return "not visible from here"
+    return b" ".join(arguments[:4]).decode(errors="replace")[:60] or "a process of the system"

@@ -1,8 +1,8 @@
-"""A whole step as one CUDA graph: recorded once, then replayed with other numbers in the same places.
+"""A whole step as one CUDA graph: recorded once, then replayed with other numbers in the same memory.
 
 Launching the thousand kernels of a small step costs the host more than they cost the device; a graph is
 launched at once. It repeats what it recorded, on the same memory. So all that differs from step to step is
-copied into tensors that stay where they are before each replay: the views, the random choices, the learning
+copied into fixed tensors before each replay: the views, the random choices, the learning
 rates, and the number that a method's `follow` needs. All else is on the device already: weights, the state of
 the optimiser, and the mark of a loss that was not finite.
 """
@@ -22,7 +22,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from wmse_tui.engine.methods import Losses, Method, StepKey
 from wmse_tui.engine.methods.base import Draws
 from wmse_tui.engine.training.optimizers import set_rates, step_unless_nonfinite
-from wmse_tui.engine.training.stepping import AsWritten, Autocast, Stepper
+from wmse_tui.engine.training.stepping import Autocast, EagerStepper, Stepper
 
 WARM_UP = 3
 """Steps before one is recorded: libraries choose their algorithms in them, optimisers make their state."""
@@ -36,15 +36,15 @@ class Recorder(Protocol):
     rate_dtype: torch.dtype
     """Of a learning rate on the device: what the kernels of the optimisers read."""
 
-    def beside(self) -> AbstractContextManager[None]:
-        """Where steps are taken, recorded and replayed; what follows the block sees what they did."""
+    def on_stream(self) -> AbstractContextManager[None]:
+        """The context in which steps run, are recorded and replayed; later work sees their results."""
 
-    def waits(self, operation: str, tensors: Iterable[Any]) -> bool:
-        """Whether an operation ("aten::nonzero") on these arguments needs an answer of the device, which no
-        graph can give: it is not even tried to record one."""
+    def synchronises(self, operation: str, tensors: Iterable[Any]) -> bool:
+        """Whether an operation ("aten::nonzero") on these arguments reads a result of the device, which no
+        graph can do: recording is not even tried."""
 
     def record(self, compute: Compute) -> Compute:
-        """What repeats `compute`, which is gone through and not done. It always gives the same tensors."""
+        """Record `compute`, without running it; the result repeats it and always returns the same tensors."""
 
 
 def stepper(
@@ -55,27 +55,29 @@ def stepper(
     device: torch.device,
     *,
     phase: Callable[[str], None],
-    tell: Callable[[str, bool], None],
+    notify: Callable[[str, bool], None],
 ) -> Stepper:
-    """What takes the steps of a run: a `StepGraph` where that is wanted and the device is a GPU.
+    """The stepper of a run: a `StepGraph` where that is requested and the device is a GPU.
 
     Args:
         wanted: `compute.compile`.
-        method, optimizer, autocast, phase, tell: as of `StepGraph`.
+        method, optimizer, autocast, phase, notify: as of `StepGraph`.
         device: that trains.
     """
     if wanted == "graph":
         if device.type == "cuda":
-            return StepGraph(method, optimizer, autocast, recorder=CudaGraphs(device), phase=phase, tell=tell)
-        tell(f"steps run as written: CUDA graphs need a GPU, and this is the {device.type.upper()}", True)
-    return AsWritten(method, optimizer, autocast)
+            return StepGraph(
+                method, optimizer, autocast, recorder=CudaGraphs(device), phase=phase, notify=notify
+            )
+        notify(f"steps run as written: CUDA graphs need a GPU, and this is the {device.type.upper()}", True)
+    return EagerStepper(method, optimizer, autocast)
 
 
 class CudaGraphs:
     """Graphs of a CUDA device, on a stream of their own: a graph is replayed on the one that recorded it."""
 
     rate_dtype = torch.float32
-    WAITING = frozenset(
+    SYNCHRONISING = frozenset(
         f"aten::{name}"
         for name in (
             "_local_scalar_dense",
@@ -91,22 +93,24 @@ class CudaGraphs:
         self._stream = torch.cuda.Stream(device)
 
     @contextmanager
-    def beside(self) -> Iterator[None]:
-        """On the stream of the graphs, after what is under way and before what comes."""
+    def on_stream(self) -> Iterator[None]:
+        """On the stream of the graphs: after all work queued before, and before all work queued later."""
         present = torch.cuda.current_stream(self._device)
         self._stream.wait_stream(present)
         with torch.cuda.stream(self._stream):
             yield
         present.wait_stream(self._stream)
 
-    def waits(self, operation: str, tensors: Iterable[Any]) -> bool:
-        """Factorisations by cuSOLVER tell whether they converged, and torch looks at once."""
-        return operation in self.WAITING and any(isinstance(one, Tensor) and one.is_cuda for one in tensors)
+    def synchronises(self, operation: str, tensors: Iterable[Any]) -> bool:
+        """Factorisations by cuSOLVER report whether they converged, and torch reads that at once."""
+        return operation in self.SYNCHRONISING and any(
+            isinstance(one, Tensor) and one.is_cuda for one in tensors
+        )
 
     def record(self, compute: Compute) -> Compute:
-        """Errors are those of what cannot be recorded; nothing has been computed then either."""
+        """Raises whatever cannot be recorded raises; nothing has been computed then either."""
         graph = torch.cuda.CUDAGraph()
-        # Threads that pin the memory of loaders go on meanwhile, and do no harm.
+        # Threads that pin the memory of loaders run meanwhile; they are no part of the capture.
         with torch.cuda.graph(graph, stream=self._stream, capture_error_mode="thread_local"):
             losses = compute()
 
@@ -119,7 +123,7 @@ class CudaGraphs:
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """What differs from step to step, in tensors that stay."""
+    """What differs from step to step, in fixed tensors."""
 
     views: Tensor
     drawn: dict[str, Tensor]
@@ -128,15 +132,15 @@ class Inputs:
 
 
 class StepGraph:
-    """A `Stepper`. The first steps are taken as written, the next one is recorded, all others replayed.
+    """A `Stepper`. The first steps run as written, the next one is recorded, all others are replayed.
 
-    What cannot be recorded is told, and all steps are taken as written.
+    Where a step cannot be recorded, that is reported and all steps run as written.
 
     Args:
-        method, optimizer, autocast: as of `AsWritten`.
+        method, optimizer, autocast: as of `EagerStepper`.
         recorder: of the device.
-        phase: is told when the recording begins and when it is over.
-        tell: is told what became of it: a text, and whether it is less than was asked for.
+        phase: called when the recording begins ("graph") and when it is over ("train").
+        notify: called with the outcome: a text, and whether it is less than was requested.
     """
 
     def __init__(
@@ -147,14 +151,14 @@ class StepGraph:
         *,
         recorder: Recorder,
         phase: Callable[[str], None],
-        tell: Callable[[str, bool], None],
+        notify: Callable[[str, bool], None],
     ) -> None:
         self._method = method
         self._optimizer = optimizer
         self._autocast = autocast
         self._recorder = recorder
         self._phase = phase
-        self._tell = tell
+        self._notify = notify
         self._inputs: Inputs | None = None
         self._to_warm_up = WARM_UP
         self._step: Compute | None = None
@@ -162,19 +166,19 @@ class StepGraph:
     def __call__(self, views: Tensor, *, step_key: StepKey, lr: float, progress: float) -> Losses:
         set_rates(self._optimizer, lr)  # numbers, for the checkpoints
         drawn = self._method.draw(*views.shape[:2], step_key=step_key)
-        with self._recorder.beside():
+        with self._recorder.on_stream():
             if self._inputs is None:
-                self._inputs = self._places(views, drawn)
+                self._inputs = self._allocate(views, drawn)
             self._inputs.views.copy_(views)
             for name, choice in drawn.items():
-                there = self._inputs.drawn[name]
-                there.copy_(choice.pin_memory() if there.is_cuda else choice, non_blocking=True)
+                target = self._inputs.drawn[name]
+                target.copy_(choice.pin_memory() if target.is_cuda else choice, non_blocking=True)
             for rate, group in zip(self._inputs.rates, self._optimizer.param_groups, strict=True):
                 rate.fill_(group["lr"])
             self._inputs.pace.fill_(self._method.pace(progress))
             return self._next()()
 
-    def _places(self, views: Tensor, drawn: Draws) -> Inputs:
+    def _allocate(self, views: Tensor, drawn: Draws) -> Inputs:
         device = views.device
         return Inputs(
             views=torch.empty_like(views),
@@ -187,7 +191,7 @@ class StepGraph:
         )
 
     def _next(self) -> Compute:
-        """The step to take: as written or replayed."""
+        """The next step: as written or replayed."""
         if self._step is not None:
             return self._step
         if self._to_warm_up:
@@ -198,30 +202,32 @@ class StepGraph:
         step = self._compute
         try:
             step = self._recorder.record(self._compute)
-        except Exception as error:  # noqa: BLE001  whatever a device refuses, the step still runs as written
+        except Exception as error:  # noqa: BLE001  whatever cannot be recorded still runs as written
             self._optimizer.zero_grad(set_to_none=True)
-            self._give_up(said(error))
+            self._fall_back(first_lines(error))
         else:
             self._step = step
             spent = time.monotonic() - began
-            self._tell(f"a step was recorded in {spent:.1f} s, and is replayed as one CUDA graph", False)
+            self._notify(f"a step was recorded in {spent:.1f} s, and is replayed as one CUDA graph", False)
         self._phase("train")
         return step
 
     def _watched(self) -> Losses:
-        """The last step before the recording; it tells whether there can be one."""
-        with Watch(self._recorder) as watch:
+        """The last step before the recording; it shows whether a step can be recorded."""
+        with SyncDetector(self._recorder) as detector:
             losses = self._compute()
-        if watch.found:
-            self._give_up(f"the device is waited for by {', '.join(sorted(watch.found))}")
+        if detector.found:
+            self._fall_back(
+                f"these operations synchronise with the device: {', '.join(sorted(detector.found))}"
+            )
         return losses
 
-    def _give_up(self, why: str) -> None:
+    def _fall_back(self, why: str) -> None:
         self._step = self._compute
-        self._tell(f"steps run as written, for one cannot be recorded as a CUDA graph: {why}", True)
+        self._notify(f"steps run as written, because one cannot be recorded as a CUDA graph: {why}", True)
 
     def _compute(self) -> Losses:
-        """A step of what lies in the places, by operations of the device alone."""
+        """A step on the fixed inputs, by operations of the device alone."""
         inputs = self._inputs
         assert inputs is not None
         with self._autocast():
@@ -234,8 +240,8 @@ class StepGraph:
         return Losses(losses.total.detach(), losses.parts, losses.embeddings)
 
 
-class Watch(TorchDispatchMode):
-    """Notes the operations of a block for which a recorder would have to wait.
+class SyncDetector(TorchDispatchMode):
+    """Records the operations of a block that synchronise with the device.
 
     Attributes:
         found: their names.
@@ -249,7 +255,7 @@ class Watch(TorchDispatchMode):
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
-        if self._recorder.waits(func.name(), args):
+        if self._recorder.synchronises(func.name(), args):
             self.found.add(func.name().removeprefix("aten::"))
         return func(*args, **(kwargs or {}))
 
@@ -266,11 +272,11 @@ def _rates_on_device(optimizer: torch.optim.Optimizer, rates: list[Tensor]) -> I
     try:
         yield
     finally:
-        for group, was in zip(optimizer.param_groups, before, strict=True):
-            group.update(was)
+        for group, old in zip(optimizer.param_groups, before, strict=True):
+            group.update(old)
 
 
-def said(error: Exception) -> str:
-    """The first lines that say something, without the frames that compilers and drivers add."""
+def first_lines(error: Exception) -> str:
+    """The first lines of an error that are not empty, without the frames that compilers and drivers add."""
     text = " ".join(line.strip() for line in str(error).splitlines()[:8] if line.strip())
     return f"{type(error).__name__}: {text[:200]}".rstrip(" :")

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 
-class Lars(torch.optim.SGD):
+class LarsOptimizer(torch.optim.SGD):
     """Layer-wise adaptive rate scaling (You, Gitman, Ginsburg 2017, arXiv 1708.03888).
 
     Of each weight w with gradient g, in groups with a `trust` coefficient:
@@ -17,11 +17,11 @@ class Lars(torch.optim.SGD):
         λ = trust · |w| / (|g| + decay · |w|)       (1 where w or g is 0)
         m ← momentum · m + λ (g + decay · w),       w ← w - lr · m
 
-    With `clip`, min(1, λ / lr) takes the place of λ: lr is a cap then, and a step is never longer than that
+    With `clip`, min(1, λ / lr) replaces λ: lr is a cap then, and a step is never longer than that
     of plain gradient descent. Groups whose `trust` is None are stepped without adaptation and without decay,
     as biases and BatchNorm are wherever LARS is used.
 
-    The adaptation scales the gradients in place; the rest is torch's own SGD, whose fused kernel obeys
+    The adaptation scales the gradients in place; the rest is torch's own SGD, whose fused kernel reads
     `found_inf` and whose state resumes as that of any other.
 
     Args:
@@ -48,7 +48,7 @@ class Lars(torch.optim.SGD):
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
-        """Adapt the gradients, then step; waits for no device."""
+        """Adapt the gradients, then step; never synchronises with the device."""
         assert closure is None, "the loss is computed by the loop"
         for group in self.param_groups:
             if group["trust"] is not None:

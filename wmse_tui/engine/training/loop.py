@@ -31,15 +31,15 @@ from wmse_tui.engine.training.telemetry import NonFiniteLoss, Telemetry
 from wmse_tui.runs.log.events import Epoch, Evaluation, Event, Phase
 
 EPOCH_SECONDS = 0.5
-"""Epochs that end sooner after the last one that was told are not told; no loss is missing, steps are."""
+"""Epochs that end sooner after the last reported one are not reported; their losses are, as steps."""
 
 
 @dataclass(slots=True)
 class Position:
-    """Where training stands. Randomness is counted, so this and the weights are the whole state.
+    """The progress of training. Randomness is counted, so this and the weights are the whole state.
 
     `epoch` is the one in progress, counted from 0; `batch` the next one in it; `step` the optimiser
-    steps taken; `evaluated` the number of completed epochs at the latest evaluation (-1: none yet).
+    steps done; `evaluated` the number of completed epochs at the latest evaluation (-1: none yet).
     """
 
     epoch: int = 0
@@ -57,8 +57,8 @@ class Evaluator(Protocol):
     def __call__(self, *, epoch: int, step: int, final: bool) -> Evaluation | None: ...
 
 
-class Trainer:
-    """One attempt at a run, from `position` to the end or to a request to stop."""
+class TrainingLoop:
+    """The training of one attempt, from `position` to the end or to a request to stop."""
 
     def __init__(
         self,
@@ -69,10 +69,10 @@ class Trainer:
         *,
         device: torch.device,
         position: Position,
-        keeper: CheckpointManager,
+        checkpoints: CheckpointManager,
         requests: Requests,
         evaluate: Evaluator,
-        vitals: TrainingDiagnostics,
+        diagnostics: TrainingDiagnostics,
         compiled: Compiled,
         take_step: Stepper,
         write: Callable[[Event], None],
@@ -83,10 +83,10 @@ class Trainer:
         self.batches = batches
         self.device = device
         self.position = position
-        self.keeper = keeper
+        self.checkpoints = checkpoints
         self.requests = requests
         self.evaluate = evaluate
-        self.vitals = vitals
+        self.diagnostics = diagnostics
         self.compiled = compiled
         self.take_step = take_step
         self.write = write
@@ -95,14 +95,14 @@ class Trainer:
         self.telemetry.epoch_loss_sum = position.epoch_loss_sum
         self.telemetry.epoch_steps = position.epoch_steps
         self._epoch_clock = time.monotonic()
-        self._epoch_told = -math.inf
+        self._epoch_reported = -math.inf
         self._training_announced = False
 
     def train(self) -> None:
         """Train to the last epoch.
 
         Raises:
-            StopRequested: somebody asked to stop; everything is saved.
+            StopRequested: a stop was requested; everything is saved.
             Diverged, WhiteningFailed: the loss is not finite or cannot be computed; the weights are
                 those before the bad step, the last checkpoint is good.
         """
@@ -128,79 +128,86 @@ class Trainer:
             raise
 
     def _train_epoch(self) -> None:
-        """Every batch of the epoch in progress, from where it stands."""
-        at = self.position
+        """Every batch of the epoch in progress, from the current batch on."""
+        position = self.position
         self.method.train()
-        self._epoch_clock = time.monotonic() - at.epoch_seconds
-        self._say_training()
-        for views in self.batches.epoch(at.epoch, start_batch=at.batch):
+        self._epoch_clock = time.monotonic() - position.epoch_seconds
+        self._announce_training()
+        for views in self.batches.epoch(position.epoch, start_batch=position.batch):
             self._step(views)
             self._at_boundary()
 
     def _step(self, views: Tensor) -> None:
         """Loss, gradient, update: steps are counted from 1."""
-        at, config = self.position, self.experiment
-        step = at.step + 1
+        position, config = self.position, self.experiment
+        step = position.step + 1
         lr = learning_rate(
             config.schedule, config.optimizer.lr, step=step, steps_per_epoch=self.batches.steps_per_epoch
         )
         losses = self.take_step(views, step_key=(config.seed, step), lr=lr, progress=step / self.total_steps)
-        at.step, at.batch = step, at.batch + 1
+        position.step, position.batch = step, position.batch + 1
         self.telemetry.step(step, losses.total, losses.parts, lr)
-        self.vitals.after_step(losses.embeddings, step=step, epoch=at.epoch, flush=self.telemetry.flush)
+        self.diagnostics.after_step(
+            losses.embeddings, step=step, epoch=position.epoch, flush=self.telemetry.flush
+        )
 
     def _autocast(self) -> torch.autocast:
         return autocast(self.experiment.compute, self.device)
 
     def _at_boundary(self) -> None:
         """What may happen between two steps: a request, a pause, a checkpoint by the clock."""
-        asked = self.requests
-        asked.raise_if_stopped()
-        if asked.paused:
+        requests = self.requests
+        requests.raise_if_stopped()
+        if requests.paused:
             self._save("pause")
             before = time.monotonic()
-            asked.wait_while_paused()
+            requests.wait_while_paused()
             self._epoch_clock += time.monotonic() - before
             self.telemetry.restart_clock()
-            asked.raise_if_stopped()
-        if asked.checkpoint or self.keeper.due():
-            saved = self._save("requested" if asked.checkpoint else "periodic")
-            asked.answer(
-                asked.checkpoint, "checkpoint", "done" if saved else "refused", saved or "the disk refused it"
+            requests.raise_if_stopped()
+        if requests.checkpoint or self.checkpoints.due():
+            saved = self._save("requested" if requests.checkpoint else "periodic")
+            requests.answer(
+                requests.checkpoint,
+                "checkpoint",
+                "done" if saved else "refused",
+                saved or "the disk refused it",
             )
-        if asked.evaluate:
+        if requests.evaluate:
             result = self._evaluate(final=False)
-            asked.answer(
-                asked.evaluate, "evaluate", "done" if result else "refused", "" if result else "no labels"
+            requests.answer(
+                requests.evaluate, "evaluate", "done" if result else "refused", "" if result else "no labels"
             )
 
     def _close_epoch(self) -> None:
-        """Numbers of the epoch, evaluation and checkpoints where they are due, then on to the next."""
-        at, schedule = self.position, self.experiment.schedule
-        at.epoch_seconds = time.monotonic() - self._epoch_clock
-        completed = at.epoch + 1
+        """Report the epoch, evaluate and save where that is due, then advance to the next."""
+        position, schedule = self.position, self.experiment.schedule
+        position.epoch_seconds = time.monotonic() - self._epoch_clock
+        completed = position.epoch + 1
         last = completed == schedule.epochs
-        due = evaluation_due(completed, schedule, self.experiment.evaluation) and at.evaluated < completed
-        if last or due or time.monotonic() - self._epoch_told >= EPOCH_SECONDS:
-            self._tell_epoch(completed)
+        due = (
+            evaluation_due(completed, schedule, self.experiment.evaluation) and position.evaluated < completed
+        )
+        if last or due or time.monotonic() - self._epoch_reported >= EPOCH_SECONDS:
+            self._report_epoch(completed)
         best = False
         if due:
             result = self._evaluate(final=last, epoch=completed)
-            best = result is not None and self.keeper.is_best(result)
-        # The sums stay until the evaluation is over: a stop during it closes the same epoch again.
-        self.telemetry.start_epoch(at.step + 1)
-        at.epoch, at.batch, at.epoch_seconds = completed, 0, 0.0
+            best = result is not None and self.checkpoints.is_best(result)
+        # The sums are reset after the evaluation: a stop during it closes the same epoch again.
+        self.telemetry.start_epoch(position.step + 1)
+        position.epoch, position.batch, position.epoch_seconds = completed, 0, 0.0
         if last:
             self._save("final", *(["best"] if best else []))
-        elif best or self.keeper.due():
+        elif best or self.checkpoints.due():
             self._save("best" if best else "periodic")
         if self.requests.stop_after_epoch and not last:
             raise StopRequested("after this epoch")
 
-    def _tell_epoch(self, completed: int) -> None:
-        """One event for the epoch; of epochs that take less than a moment, only some are told."""
+    def _report_epoch(self, completed: int) -> None:
+        """One event for the epoch; of epochs that take less than a moment, only some are reported."""
         self.telemetry.flush()
-        self._epoch_told = time.monotonic()
+        self._epoch_reported = time.monotonic()
         images = self.batches.steps_per_epoch * self.experiment.schedule.batch_size
         seconds = self.position.epoch_seconds
         self.write(
@@ -215,69 +222,72 @@ class Trainer:
 
     def _evaluate(self, *, final: bool, epoch: int | None = None) -> Evaluation | None:
         """Evaluate now; `epoch` counts completed epochs."""
-        at = self.position
-        completed = at.epoch if epoch is None else epoch
+        position = self.position
+        completed = position.epoch if epoch is None else epoch
         self.telemetry.flush()
         before = time.monotonic()
         self.write(Phase(name="evaluate"))
         try:
-            result = self.evaluate(epoch=completed, step=at.step, final=final)
-        finally:  # also when it is interrupted: what it took is no training
+            result = self.evaluate(epoch=completed, step=position.step, final=final)
+        finally:  # also when it is interrupted: its time is no training time
             self._epoch_clock += time.monotonic() - before
         self.method.train()
         if result is not None:
             self.write(result)
-        if epoch is not None or at.evaluated < 0:
-            at.evaluated = completed
+        if epoch is not None or position.evaluated < 0:
+            position.evaluated = completed
         self._training_announced = False
         if epoch is None:
-            self._say_training()
+            self._announce_training()
         return result
 
-    def _say_training(self) -> None:
-        """Announce that steps follow, once after everything else that takes its time."""
+    def _announce_training(self) -> None:
+        """Announce that steps follow, once after each phase that is no training."""
         if not self._training_announced:
             self.write(Phase(name="train"))
             self._training_announced = True
             self.telemetry.restart_clock()
 
     def _save(self, *kinds: str) -> str:
-        """Save a checkpoint; its file name, or "" when the disk refused it and training goes on.
+        """Save a checkpoint; its file name, or "" on a disk error after which training continues.
 
         Raises:
-            NonFiniteLoss, Diverged: what would be saved is not worth it; the last checkpoint stands.
+            NonFiniteLoss, Diverged: the state is not worth saving; the last checkpoint is intact.
         """
         self.telemetry.flush()
-        at, weights = self.position, self.method.state_dict()
+        position, weights = self.position, self.method.state_dict()
         if not _all_finite(weights):  # a gradient can overflow where its loss did not
             raise Diverged(
                 "the weights are not finite",
-                f"after step {at.step}, and no checkpoint is made of them",
+                f"after step {position.step}, and no checkpoint is made of them",
                 next=("a lower optimizer.lr", "a longer schedule.warmup_steps", "compute.precision=float32"),
             )
-        at.epoch_loss_sum, at.epoch_steps = self.telemetry.epoch_loss_sum, self.telemetry.epoch_steps
-        if at.batch:
-            at.epoch_seconds = time.monotonic() - self._epoch_clock
-        saved = self.keeper.save(
+        position.epoch_loss_sum, position.epoch_steps = (
+            self.telemetry.epoch_loss_sum,
+            self.telemetry.epoch_steps,
+        )
+        if position.batch:
+            position.epoch_seconds = time.monotonic() - self._epoch_clock
+        saved = self.checkpoints.save(
             {
-                "position": dataclasses.asdict(at),
+                "position": dataclasses.asdict(position),
                 "method": weights,
                 "optimizer": self.optimizer.state_dict(),
                 "images": self.batches.images,
             },
-            step=at.step,
-            epoch=at.epoch,
+            step=position.step,
+            epoch=position.epoch,
             kinds=kinds,
         )
         self.telemetry.restart_clock()
         return saved
 
     def _explain(self, error: NonFiniteLoss) -> EngineError:
-        """Tell why a loss is not finite, by going through the batch of the bad step once more.
+        """Explain why a loss is not finite, by computing the loss of the bad step once more.
 
         The weights have not moved since that step, and batches are counted, so it is the same batch.
         """
-        at, per_epoch = self.position, self.batches.steps_per_epoch
+        position, per_epoch = self.position, self.batches.steps_per_epoch
         epoch, batch = divmod(error.step - 1, per_epoch)
         views = next(iter(self.batches.epoch(epoch, start_batch=batch)))
         where = f"step {error.step} (epoch {epoch + 1}), loss {error.loss}"
@@ -295,12 +305,12 @@ class Trainer:
         weights = _all_finite(dict(self.method.named_parameters()))
         return Diverged(
             "the loss is not finite",
-            f"{where}; the weights are {'finite' if weights else 'no longer finite'} at step {at.step}",
+            f"{where}; the weights are {'finite' if weights else 'no longer finite'} at step {position.step}",
             next=("a lower optimizer.lr", "a longer schedule.warmup_steps", "compute.precision=float32"),
         )
 
 
 def _all_finite(state: Mapping[str, Tensor]) -> bool:
-    """Whether all numbers are finite; waits for the device once."""
+    """Whether all numbers are finite; synchronises with the device once."""
     checks = [tensor.isfinite().all() for tensor in state.values() if tensor.is_floating_point()]
     return bool(torch.stack(checks).all())

@@ -1,4 +1,4 @@
-"""The optimisers: plain torch ones in their fused form, with a switch that skips a non-finite step."""
+"""The optimisers: those of torch in their fused form, with a flag that skips a non-finite step."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from wmse_tui.config.sections.optimizer import Optimizer
-from wmse_tui.engine.training.lars import Lars
+from wmse_tui.engine.training.lars import LarsOptimizer
 
 FUSED = True
 """One kernel for all parameters instead of a dozen per step; torch has it on CPU and CUDA."""
@@ -18,7 +18,7 @@ FUSED = True
 def build_optimizer(
     parameters: Iterable[nn.Parameter], config: Optimizer, *, unscheduled: Iterable[nn.Parameter] = ()
 ) -> torch.optim.Optimizer:
-    """The optimiser that `config.name` asks for.
+    """The optimiser that `config.name` names.
 
     `adam` couples weight decay into the gradient (L2, as the paper's recipe does); `adamw` decouples it.
     `lars` adapts matrices and convolutions; biases and BatchNorm (what has one axis) are a group of their
@@ -29,7 +29,7 @@ def build_optimizer(
     """
     groups = _groups(parameters, config, {id(parameter) for parameter in unscheduled})
     if config.name == "lars":
-        return Lars(
+        return LarsOptimizer(
             groups,
             lr=config.lr,
             momentum=config.momentum,
@@ -56,11 +56,13 @@ def build_optimizer(
     )
 
 
-def _groups(parameters: Iterable[nn.Parameter], config: Optimizer, held: set[int]) -> list[dict[str, Any]]:
-    """Parameters apart by how they are stepped, each group in the order given."""
+def _groups(
+    parameters: Iterable[nn.Parameter], config: Optimizer, unscheduled: set[int]
+) -> list[dict[str, Any]]:
+    """Parameters grouped by how they are stepped, each group in the order given."""
     groups: dict[tuple[bool, bool], dict[str, Any]] = {}
     for parameter in parameters:
-        scheduled, matrix = id(parameter) not in held, parameter.ndim > 1
+        scheduled, matrix = id(parameter) not in unscheduled, parameter.ndim > 1
         if config.name != "lars":
             kind: dict[str, Any] = {"scale": 1.0}
         elif matrix:
@@ -76,26 +78,26 @@ def _groups(parameters: Iterable[nn.Parameter], config: Optimizer, held: set[int
 
 
 def set_rates(optimizer: torch.optim.Optimizer, lr: float) -> None:
-    """Let the next step be at `lr`: unscheduled parameters keep their own rate, and those with a scale take
-    so much of it.
+    """Set the learning rate of the next step: unscheduled parameters keep their own; a group's `scale` is a
+    factor on `lr`.
     """
     for group in optimizer.param_groups:
-        if group.get("scheduled", True):  # a checkpoint of an earlier version brings groups without the key
+        if group.get("scheduled", True):  # checkpoints of earlier versions have groups without the key
             group["lr"] = lr * group.get("scale", 1.0)
 
 
 def step_unless_nonfinite(optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
     """Update the parameters, unless `loss` or one before it was not finite: then nothing moves.
 
-    The decision is taken on the device: torch's fused kernels read `found_inf`, so the host does not
-    wait. A bad step is known to the host some steps later; until then the next batch may well have a finite
-    loss, so the mark stays: the weights are those before the bad step, for the diagnosis and the person.
+    The decision is made on the device: torch's fused kernels read `found_inf`, so nothing synchronises. The
+    host learns of a bad step some steps later; the next batch may well have a finite loss until then, so the
+    flag stays set: the weights are those before the bad step, for the diagnosis and the checkpoint.
     """
     bad = (~torch.isfinite(loss.detach())).float()
-    mark = getattr(optimizer, "found_inf", None)
-    if mark is None:
+    flag = getattr(optimizer, "found_inf", None)
+    if flag is None:
         optimizer.found_inf = bad  # type: ignore[attr-defined]
         optimizer.grad_scale = None  # type: ignore[attr-defined]
     else:
-        torch.maximum(mark, bad, out=mark)  # in its place, where a CUDA graph looks for it
+        torch.maximum(flag, bad, out=flag)  # in place: a CUDA graph reads this memory
     optimizer.step()

@@ -1,4 +1,4 @@
-"""What people and schedulers ask of a running trainer: signals and control files, looked at between steps."""
+"""Signals and control files by which people and schedulers steer a trainer, polled between steps."""
 
 from __future__ import annotations
 
@@ -16,27 +16,27 @@ from wmse_tui.runs.process.identity import read_trainer
 Outcome: TypeAlias = Literal["done", "accepted", "refused"]
 
 POLL_SECONDS = 0.5
-"""A request is seen this soon; looking more often would cost system calls in every step."""
+"""Seconds between polls of the control folder; shorter would cost system calls in every step."""
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGUSR2)
-"""SLURM warns with SIGUSR1 or SIGTERM; all mean: save and leave."""
+"""SLURM warns with SIGUSR1 or SIGTERM; all mean: save and exit."""
 
 
 class StopRequested(Exception):
-    """Somebody asked the trainer to save and leave."""
+    """The trainer was asked to save and exit."""
 
 
 class Requests:
-    """The trainer's ear.
+    """Signals and control requests of one attempt.
 
     Signal handlers only set a flag. `poll` reads the control folder, answers every request with a
-    `control` event, and keeps what the loop has to do at its next boundary in plain attributes.
+    `control` event, and records what the loop has to do at its next boundary in plain attributes.
     """
 
     def __init__(self, run: RunDirectory, write: Callable[[Event], None]) -> None:
         self._run = run
         self._write = write
         self._signal: int | None = None
-        self._looked = 0.0
+        self._polled = 0.0
         self.stop: str = ""
         self.stop_after_epoch = False
         self.paused = False
@@ -50,12 +50,12 @@ class Requests:
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
 
     def refuse_stale(self) -> None:
-        """Refuse what was asked of an earlier attempt: an old `stop` must not end this one."""
+        """Refuse requests to an earlier attempt: an old `stop` must not end this one."""
         launch = read_trainer(self._run)
-        # A launch that nobody took over yet is ours: what was asked since then is meant for this attempt.
-        born = launch.time if launch is not None and launch.process is None else time.time()
+        # A launch without a trainer yet is ours: requests since then are meant for this attempt.
+        began = launch.time if launch is not None and launch.process is None else time.time()
         for request in pending(self._run):
-            if request.time < born:
+            if request.time < began:
                 self._answer(request.id, request.command, "refused", "came before this attempt began")
                 take(self._run, request)
 
@@ -63,23 +63,23 @@ class Requests:
         self._signal = number
 
     def stop_requested(self) -> bool:
-        """Whether to save and leave; cheap enough for every step and every chunk of an evaluation."""
+        """Whether to save and exit; cheap enough for every step and every chunk of an evaluation."""
         self.poll()
         return bool(self.stop)
 
     def raise_if_stopped(self) -> None:
-        """Raise StopRequested when somebody asked to stop: for work that cannot be resumed half-way."""
+        """Raise StopRequested if a stop was requested: for work that cannot be resumed half-way."""
         if self.stop_requested():
             raise StopRequested(self.stop)
 
     def poll(self) -> None:
-        """Look for new requests, at most every half second."""
+        """Read new requests, at most every `POLL_SECONDS`."""
         if self._signal is not None and not self.stop:
             self.stop = signal.Signals(self._signal).name
         now = time.monotonic()
-        if now - self._looked < POLL_SECONDS:
+        if now - self._polled < POLL_SECONDS:
             return
-        self._looked = now
+        self._polled = now
         for request in pending(self._run):
             outcome, text = self._obey(request)
             # Answered first, removed second: a request may be answered twice after a crash, never lost.
@@ -103,8 +103,8 @@ class Requests:
                 self.paused = True
                 return "accepted", "pausing at the next step"
             case "resume":
-                was, self.paused = self.paused, False
-                return ("done", "training goes on") if was else ("refused", "the run is not paused")
+                was_paused, self.paused = self.paused, False
+                return ("done", "training continues") if was_paused else ("refused", "the run is not paused")
             case "checkpoint":
                 self.checkpoint.append(request.id)
                 return "accepted", "saving at the next step"
@@ -114,13 +114,13 @@ class Requests:
         return "refused", f"unknown command {request.command!r}"
 
     def answer(self, ids: list[str], command: str, outcome: Outcome, text: str) -> None:
-        """Tell the askers how a request that was accepted has ended."""
+        """Report the outcome of requests that were accepted."""
         for request_id in ids:
             self._answer(request_id, command, outcome, text)
         ids.clear()
 
     def wait_while_paused(self) -> None:
-        """Sleep until somebody resumes or stops the run; announces both ends as phases."""
+        """Sleep until the run is resumed or stopped; reports both as phases."""
         if not self.paused:
             return
         self._write(Phase(name="paused"))

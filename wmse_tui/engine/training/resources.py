@@ -1,7 +1,7 @@
-"""What the trainer and its loader workers use of the machine: processor, memory, and the card it trains on.
+"""What the trainer and its loader workers use of the machine: processor, memory, and the GPU.
 
-psutil and NVML are asked where they are. A machine without the libraries, the driver or the permission tells
-less, and the training goes on all the same.
+Read by psutil and NVML. Without the libraries, the driver or the permission fewer numbers are reported, and
+training continues all the same.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from wmse_tui.runs.process.cores import available_cores
 
 try:
     import psutil
-except ImportError:  # a bare machine: no processor and no memory to tell
+except ImportError:  # processor and memory are not reported
     psutil = None  # type: ignore[assignment]
 
 try:
@@ -33,14 +33,14 @@ class Card(Protocol):
     """Reads one card."""
 
     def read(self) -> dict[str, Any]:
-        """The `gpu` fields of `Resources` that can be told."""
+        """The `gpu` fields of `Resources` that the card reports."""
 
 
-class Meter:
-    """Reads what this process uses; one per attempt.
+class ResourceMonitor:
+    """Reads the load of this process and its device; one per attempt.
 
     Args:
-        device: what is trained on; a card is read where it is a CUDA device.
+        device: that trains; its card is read if it is a CUDA device.
         clock: monotonic seconds.
     """
 
@@ -50,7 +50,7 @@ class Meter:
         self._tree = None if psutil is None else ProcessTree(os.getpid(), clock=clock)
 
     def read(self, step: int) -> Resources | None:
-        """The load since the last reading, for the event of `step`; None where nothing can be told."""
+        """The load since the last reading, for the event of `step`; None where nothing is known."""
         card = {} if self._card is None else self._card.read()
         tree = {} if self._tree is None else self._tree.read()
         return Resources(step=step, **card, **tree) if card or tree else None
@@ -66,11 +66,11 @@ class ProcessTree:
         self._spent = self._seconds(self._members())
 
     def read(self) -> dict[str, Any]:
-        """Cores kept busy since the last reading, and memory; empty where the system does not tell."""
+        """Average number of busy cores since the last reading, and memory; empty where the system refuses."""
         with suppress(psutil.Error, OSError):
             members = self._members()
             now, spent = self._clock(), self._seconds(members)
-            # What has ended meanwhile takes its last moments with it; what is new is counted from its start.
+            # The last moments of processes that ended meanwhile are lost; new ones count from their start.
             used = sum(seconds - self._spent.get(process, 0.0) for process, seconds in spent.items())
             elapsed, self._at, self._spent = now - self._at, now, spent
             return {
@@ -86,7 +86,7 @@ class ProcessTree:
 
     @staticmethod
     def _seconds(members: list[psutil.Process]) -> dict[psutil.Process, float]:
-        """Processor seconds of each so far; a process is known by number and start, so none is mistaken."""
+        """Processor seconds of each so far; keyed by pid and start time, as pids are reused."""
         spent = {}
         for process in members:
             with suppress(psutil.NoSuchProcess, psutil.AccessDenied):
@@ -96,7 +96,7 @@ class ProcessTree:
 
 
 def _resident(process: psutil.Process, *, alone: bool) -> int:
-    """Bytes in memory; of pages that processes share, each has its part.
+    """Bytes in memory; shared pages are counted once, in equal parts (PSS).
 
     Forked workers share the images of the trainer: their plain resident sizes would count them once each.
     """
@@ -110,7 +110,7 @@ def _resident(process: psutil.Process, *, alone: bool) -> int:
 
 
 def find_card(device: torch.device) -> Card | None:
-    """The card behind a CUDA device; None where it is no such device or NVML does not know it."""
+    """The card behind a CUDA device; None for other devices, and where NVML does not list it."""
     if device.type != "cuda" or pynvml is None or torch.version.hip is not None:
         return None
     try:
@@ -123,8 +123,8 @@ def find_card(device: torch.device) -> Card | None:
 def _handle(properties: Any) -> Any:
     """NVML's handle of the card that torch describes.
 
-    Torch counts the visible cards and NVML all of them, in another order: only what the card itself is
-    called connects the two. A part of a card (MIG) has a UUID of its own.
+    Torch counts the visible cards and NVML all of them, in another order: only the UUID or the PCI address
+    identifies the same card in both. A part of a card (MIG) has a UUID of its own.
     """
     if (uuid := getattr(properties, "uuid", None)) is not None:
         for kind in ("GPU", "MIG"):
@@ -135,7 +135,7 @@ def _handle(properties: Any) -> Any:
 
 
 class NvmlCard:
-    """One card, read by NVML; what it does not support is left out."""
+    """One card, read by NVML; quantities it does not support are left out."""
 
     def __init__(self, handle: Any) -> None:
         self._handle = handle

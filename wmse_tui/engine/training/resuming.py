@@ -1,4 +1,4 @@
-"""Taking up what a checkpoint holds: all of it, or an error.
+"""Loading a checkpoint into method and optimiser: all of it, or an error.
 
 A state of which a part is missing or does not fit would be another run under the same name.
 """
@@ -19,7 +19,7 @@ from wmse_tui.engine.training.loop import Position
 
 @dataclass(frozen=True, slots=True)
 class Resumed:
-    """Where training goes on; the best accuracy so far; what else the checkpoint is called."""
+    """The position to continue from; the best accuracy so far; the kinds the checkpoint was saved for."""
 
     position: Position
     best: float | None
@@ -29,11 +29,11 @@ class Resumed:
 def resume_from(
     saved: Mapping[str, Any], method: Method, optimizer: torch.optim.Optimizer, *, images: int, split: str
 ) -> Resumed:
-    """Bring method and optimiser to where they were.
+    """Load the state of method and optimiser.
 
     Args:
         saved: a checkpoint.
-        images, split: what is trained on now.
+        images, split: number and name of the training images now.
 
     Raises:
         CheckpointError: other images, or a part that is missing or does not fit. Method and optimiser may
@@ -43,7 +43,7 @@ def resume_from(
         raise CheckpointError(
             "the training images are not those of the checkpoint",
             f"{saved['images']:,} images then, {images:,} now ({split})",
-            next=("bring the images back as they were", "start a new run"),
+            next=("restore the images as they were", "start a new run"),
         )
     try:
         method.load_state_dict(saved["method"])
@@ -60,14 +60,14 @@ def resume_from(
 
 
 def _position(saved: Mapping[str, Any]) -> Position:
-    """Position has defaults, which are those of a new run: a part that is missing would be taken for one."""
+    """Position has defaults, which are those of a new run: a missing part would pass for one."""
     for field in dataclasses.fields(Position):
         saved[field.name]
     return Position(**saved)
 
 
 def _require_moments(optimizer: torch.optim.Optimizer) -> None:
-    """torch accepts an optimiser's state with parameters left out, and begins anew for those."""
+    """torch accepts an optimiser's state with parameters left out, and starts those from zero."""
     for group in optimizer.param_groups:
         names = _moments(optimizer, group)
         for parameter in group["params"]:

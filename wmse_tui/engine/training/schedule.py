@@ -17,7 +17,7 @@ def learning_rate(schedule: Schedule, base: float, *, step: int, steps_per_epoch
         step: number of the step, counted from 1 over the whole run.
         steps_per_epoch: full batches in an epoch.
 
-    Linear warm-up over the first `warmup_steps` steps (step 1 takes base / warmup_steps), then by kind:
+    Linear warm-up over the first `warmup_steps` steps (step 1: base / warmup_steps), then by kind:
     `step` multiplies by `gamma` from the first step of each epoch E - milestone on (W-MSE's recipe,
     Ermolov et al. 2021: 0.2 at 50 and 25 epochs before the end); `cosine` falls from base to
     base * final_factor at the last step; `constant` stays.

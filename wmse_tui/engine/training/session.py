@@ -1,4 +1,4 @@
-"""One attempt at a run: from its directory to an exit code, with every end of it told in the log."""
+"""One attempt at a run: from its directory to an exit code, with every kind of end reported in the log."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ from wmse_tui.engine.methods import Method, build_method, place
 from wmse_tui.engine.training.checkpoint_manager import CheckpointManager
 from wmse_tui.engine.training.checkpoints import file_sha256, newest_checkpoint
 from wmse_tui.engine.training.compiled import Compiled, compile_networks
-from wmse_tui.engine.training.device import Device, autocast, choose_device, prepare
+from wmse_tui.engine.training.device import ChosenDevice, autocast, choose_device, prepare
 from wmse_tui.engine.training.diagnostics import TrainingDiagnostics
-from wmse_tui.engine.training.failures import describe
+from wmse_tui.engine.training.failures import error_event
 from wmse_tui.engine.training.graph import stepper
-from wmse_tui.engine.training.loop import Position, Trainer
+from wmse_tui.engine.training.loop import Position, TrainingLoop
 from wmse_tui.engine.training.optimizers import build_optimizer
 from wmse_tui.engine.training.requests import Requests, StopRequested
-from wmse_tui.engine.training.resources import Meter
+from wmse_tui.engine.training.resources import ResourceMonitor
 from wmse_tui.engine.training.resuming import resume_from
 from wmse_tui.engine.training.smoke_step import smoke_step
 from wmse_tui.runs.directory import RunDirectory
@@ -67,13 +67,17 @@ class Session:
         self._phase_name = ""
 
     def write(self, event: Event) -> None:
-        """Append one event; trouble with the disk is kept by the writer and never ends the run."""
+        """Append one event; the writer buffers it on a disk error, which never ends the run."""
         self.log.write(event)
 
     def progress(
         self, name: str, done: float | None = None, total: float | None = None, unit: str = ""
     ) -> None:
-        """Tell how far a long piece of work is, at most twice a second; leaves when asked to stop."""
+        """Report the progress of a long phase, at most twice a second.
+
+        Raises:
+            StopRequested: a stop was requested.
+        """
         self.requests.raise_if_stopped()
         now = time.monotonic()
         finished = done is not None and done == total
@@ -96,7 +100,7 @@ class Session:
         with contextlib.closing(batches):
             self._train(experiment, device, data, batches)
 
-    def _train(self, experiment: Experiment, device: Device, data: Data, batches: Batches) -> None:
+    def _train(self, experiment: Experiment, device: ChosenDevice, data: Data, batches: Batches) -> None:
         method = place(build_method(experiment), device.torch)
         compiled = self._compile(method, experiment, device.torch)
         self.write(Phase(name="trial"))
@@ -110,32 +114,39 @@ class Session:
         kinds: tuple[str, ...] = ()
         found = newest_checkpoint(self.run.checkpoints, damaged=self._warn_damaged)
         if found is not None:
-            taken = resume_from(found[1], method, optimizer, images=batches.images, split=batches.split)
-            self.position, best, kinds = taken.position, taken.best, taken.kinds
-        self._tell_attempt(
+            resumed = resume_from(found[1], method, optimizer, images=batches.images, split=batches.split)
+            self.position, best, kinds = resumed.position, resumed.best, resumed.kinds
+        self._report_attempt(
             experiment, device, batches, parameters=sum(p.numel() for p in method.parameters())
         )
-        keeper = CheckpointManager(
+        checkpoints = CheckpointManager(
             self.run.checkpoints, experiment.checkpoint, write=self.write, sync_log=self.log.sync, best=best
         )
         if found is not None:
-            keeper.finish(found[0], kinds)
-            self._tell_unlogged(found[0], kinds)
-        vitals = TrainingDiagnostics(
-            method, seed=experiment.seed, meter=Meter(device.torch), write=self.write
+            checkpoints.finish(found[0], kinds)
+            self._report_orphan_checkpoint(found[0], kinds)
+        diagnostics = TrainingDiagnostics(
+            method, seed=experiment.seed, resources=ResourceMonitor(device.torch), write=self.write
         )
-        portrait = EmbeddingMapWriter(data, experiment, folder=self.run.artifacts, write=self.write)
-        trainer = Trainer(
+        embedding_map = EmbeddingMapWriter(data, experiment, folder=self.run.artifacts, write=self.write)
+        loop = TrainingLoop(
             experiment,
             method,
             optimizer,
             batches,
             device=device.torch,
             position=self.position,
-            keeper=keeper,
+            checkpoints=checkpoints,
             requests=self.requests,
             evaluate=partial(
-                self._evaluate, method.encoder, data, experiment, device.torch, portrait, vitals, compiled
+                self._evaluate,
+                method.encoder,
+                data,
+                experiment,
+                device.torch,
+                embedding_map,
+                diagnostics,
+                compiled,
             ),
             compiled=compiled,
             take_step=stepper(
@@ -145,12 +156,12 @@ class Session:
                 partial(autocast, experiment.compute, device.torch),
                 device.torch,
                 phase=lambda name: self.write(Phase(name=name)),
-                tell=self._tell_graph,
+                notify=partial(self._report_optimisation, "N_GRAPH"),
             ),
-            vitals=vitals,
+            diagnostics=diagnostics,
             write=self.write,
         )
-        trainer.train()
+        loop.train()
 
     def _evaluate(
         self,
@@ -158,8 +169,8 @@ class Session:
         data: Data,
         experiment: Experiment,
         device: torch.device,
-        portrait: EmbeddingMapWriter,
-        vitals: TrainingDiagnostics,
+        embedding_map: EmbeddingMapWriter,
+        diagnostics: TrainingDiagnostics,
         compiled: Compiled,
         *,
         epoch: int,
@@ -168,7 +179,7 @@ class Session:
     ) -> Evaluation | None:
         def progress(name: str, done: float, total: float, unit: str) -> None:
             self.progress(name, done, total, unit)
-            vitals.measure(step)
+            diagnostics.measure(step)
 
         try:
             with compiled.as_written():
@@ -182,9 +193,9 @@ class Session:
                     final=final,
                     progress=progress,
                     should_stop=self.requests.stop_requested,
-                    look=portrait.look,
+                    look=embedding_map.look,
                 )
-                portrait.draw(
+                embedding_map.draw(
                     encoder,
                     device,
                     epoch=epoch,
@@ -207,17 +218,20 @@ class Session:
             shape=(experiment.augmentation.views, experiment.schedule.batch_size, 3, size, size),
             autocast=partial(autocast, experiment.compute, device),
         )
-        self.write(Notice(level="warning" if compiled.less else "info", code="N_COMPILE", text=compiled.text))
+        self.write(
+            Notice(level="warning" if compiled.fell_back else "info", code="N_COMPILE", text=compiled.text)
+        )
         return compiled
 
-    def _tell_graph(self, text: str, less: bool) -> None:
-        self.write(Notice(level="warning" if less else "info", code="N_GRAPH", text=text))
+    def _report_optimisation(self, code: str, text: str, fell_back: bool) -> None:
+        """Report the outcome of compiling or recording: a warning where the step runs as written."""
+        self.write(Notice(level="warning" if fell_back else "info", code=code, text=text))
 
     def _warn_damaged(self, error: CheckpointError) -> None:
         self.write(Notice(level="warning", code=error.code, text=f"{error}. An older one is tried."))
 
-    def _tell_attempt(
-        self, experiment: Experiment, device: Device, batches: Batches, *, parameters: int
+    def _report_attempt(
+        self, experiment: Experiment, device: ChosenDevice, batches: Batches, *, parameters: int
     ) -> None:
         deterministic = experiment.compute.deterministic
         self.stage = "training"
@@ -247,8 +261,8 @@ class Session:
         )
         self.log.sync()
 
-    def _tell_unlogged(self, path: Path, kinds: tuple[str, ...]) -> None:
-        """Tell of the checkpoint that is resumed, if the attempt that made it died before it could."""
+    def _report_orphan_checkpoint(self, path: Path, kinds: tuple[str, ...]) -> None:
+        """Report the checkpoint that is resumed, if the attempt that made it died before it could."""
         if all(saved.file != path.name for saved in view_run(self.run).checkpoints):
             self.write(
                 CheckpointSaved(
@@ -293,13 +307,13 @@ def run_session(path: os.PathLike[str] | str) -> int:
             write_trainer(run, attempt=log.attempt)
             disk_reserve.preallocate(run)
             return _ended(session, session.train)
-    except RunsError as error:  # without lock or log there is only trainer.log to tell it
+    except RunsError as error:  # without lock or log there is only trainer.log
         print(error, *(f"  - {step}" for step in error.next), sep="\n", flush=True)  # noqa: T201
         return BUSY if isinstance(error, RunBusy) else FAILED
 
 
 def _ended(session: Session, train: Callable[[], None]) -> int:
-    """Run `train` and tell its end in the log, whatever it is."""
+    """Run `train` and report how it ended in the log."""
     status: Status = "completed"
     code = COMPLETED
     failure: Exception | None = None
@@ -311,11 +325,11 @@ def _ended(session: Session, train: Callable[[], None]) -> int:
         status, code, failure = "diverged", DIVERGED, error
     except ConfigError as error:
         status, code, failure = "failed", BAD_CONFIG, error
-    except Exception as error:  # noqa: BLE001  the border: nothing ends untold
+    except Exception as error:  # noqa: BLE001  top-level handler: every error is reported
         status, code, failure = "failed", FAILED, error
-    disk_reserve.release(session.run)  # on a full disk this is the room for what follows
+    disk_reserve.release(session.run)  # on a full disk this is the space for what follows
     if failure is not None:
-        event = describe(failure, saved=session.saved(), stage=session.stage)
+        event = error_event(failure, saved=session.saved(), stage=session.stage)
         session.write(event)
         with contextlib.suppress(OSError):
             print(event.traceback, end="", flush=True)  # noqa: T201  into trainer.log

@@ -1,8 +1,8 @@
 """One step and one batch of an evaluation before a run begins, so that too little memory shows in seconds.
 
-Otherwise it shows when the first evaluation is over, or hours later at the next one. It is the real step: the
-real images, networks, precision and optimiser. Nothing of it stays: weights, buffers and gradients are put
-back, the optimiser is one of its own, and randomness is counted, so no bit of the training changes.
+Otherwise it shows when the first evaluation is over, or hours later at the next one. It runs the
+real images, networks and precision with an optimiser of the same kind. Weights, buffers and gradients are
+restored, and randomness is counted, so no bit of the training changes.
 """
 
 from __future__ import annotations
@@ -26,8 +26,7 @@ from wmse_tui.engine.methods import Method
 from wmse_tui.engine.training.compiled import Compiled
 from wmse_tui.engine.training.device import autocast
 from wmse_tui.engine.training.optimizers import build_optimizer
-from wmse_tui.engine.training.restored import restored
-from wmse_tui.engine.training.stepping import AsWritten
+from wmse_tui.engine.training.stepping import EagerStepper, restored
 
 
 def smoke_step(
@@ -38,12 +37,12 @@ def smoke_step(
     device: torch.device,
     compiled: Compiled,
 ) -> None:
-    """Take a step and encode a batch of evaluation images, and put everything back.
+    """Run a step and encode a batch of evaluation images, then restore everything.
 
-    A loss that cannot be computed is not told here: training will find it at its own step, and say why.
+    A loss that cannot be computed is not reported here: training finds it at its own step, with the cause.
 
     Raises:
-        OutOfMemoryError and other errors of torch: what the run would have failed of.
+        OutOfMemoryError and other errors of torch: those that would have ended the run.
     """
     with restored(method, device):
         _step(method, batches, experiment, device)
@@ -61,7 +60,7 @@ def _step(method: Method, batches: Batches, experiment: Experiment, device: torc
     )
     with closing(_generator(batches, batches.steps_per_epoch - 1)) as epoch:
         views = next(epoch)
-    take_step = AsWritten(method, optimizer, partial(autocast, experiment.compute, device))
+    take_step = EagerStepper(method, optimizer, partial(autocast, experiment.compute, device))
     with contextlib.suppress(WhiteningFailed):
         take_step(views, step_key=(experiment.seed, 1), lr=experiment.optimizer.lr, progress=0.0)
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Protocol, TypeAlias
 
 import torch
@@ -15,14 +16,14 @@ Autocast: TypeAlias = Callable[[], torch.autocast]
 
 
 class Stepper(Protocol):
-    """Takes steps."""
+    """Performs training steps."""
 
     def __call__(self, views: Tensor, *, step_key: StepKey, lr: float, progress: float) -> Losses:
-        """Take one; on a GPU it is only begun.
+        """Perform a step; on a GPU it is only queued.
 
         Args:
             views: normalised (views, batch, 3, height, width), on the device.
-            step_key: what the step's random choices are counted from.
+            step_key: the key of the step's random choices.
             lr: the learning rate of the schedule.
             progress: the share of the training that is done after the step.
 
@@ -34,8 +35,8 @@ class Stepper(Protocol):
         """
 
 
-class AsWritten:
-    """Every operation is launched as the program comes to it.
+class EagerStepper:
+    """Launches every operation as the program reaches it.
 
     Args:
         method: on the device that trains.
@@ -61,8 +62,23 @@ class AsWritten:
         return losses
 
     def update(self, losses: Losses, *, lr: float, progress: float) -> None:
-        """The last part of a step, when the gradients of its `losses` are there."""
+        """The last part of a step, when the gradients of its `losses` are computed."""
         set_rates(self._optimizer, lr)
         step_unless_nonfinite(self._optimizer, losses.total)
         self._optimizer.zero_grad(set_to_none=True)
         self._method.after_step(progress)
+
+
+@contextmanager
+def restored(method: Method, device: torch.device) -> Iterator[None]:
+    """Restore weights, buffers, gradients and generators after a block that trains `method`."""
+    before = {name: tensor.detach().cpu().clone() for name, tensor in method.state_dict().items()}
+    cuda = [device] if device.type == "cuda" else []
+    with torch.random.fork_rng(devices=cuda):
+        try:
+            yield
+            if cuda:
+                torch.cuda.synchronize(device)  # an error of the device is raised here
+        finally:
+            method.zero_grad(set_to_none=True)
+            method.load_state_dict(before)

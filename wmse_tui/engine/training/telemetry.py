@@ -1,6 +1,6 @@
-"""Step by step numbers on their way to the log: kept on the device, fetched in bulk, none lost.
+"""Losses of the steps on their way to the log: buffered on the device, fetched in bulk, none lost.
 
-The loop hands over device scalars and waits for nothing. At most once a second, and before every
+The loop passes device scalars and never synchronises. At most once a second, and before every
 checkpoint, they are fetched in one transfer and written as one `steps` event.
 """
 
@@ -16,7 +16,7 @@ from torch import Tensor
 from wmse_tui.runs.log.events import Steps
 
 FLUSH_SECONDS = 1.0
-"""A viewer sees a new step this soon; more often would cost log lines and device waits."""
+"""A viewer sees a new step this soon; more often would cost log lines and synchronisation."""
 
 
 class NonFiniteLoss(Exception):
@@ -32,7 +32,7 @@ class Telemetry:
     """Collects the losses of consecutive steps and writes them in bulk.
 
     Args:
-        write: takes the finished event.
+        write: writes an event to the log.
         images_per_step: images (not views) in a batch, for the throughput.
         clock: monotonic seconds.
     """
@@ -57,7 +57,7 @@ class Telemetry:
         self.epoch_steps = 0
 
     def step(self, step: int, loss: Tensor, parts: Mapping[str, Tensor], lr: float) -> None:
-        """Take note of one step; fetches and writes when a second has passed.
+        """Record one step; fetches and writes when a second has passed.
 
         Raises:
             NonFiniteLoss: a fetched loss is not finite (found in bulk, so up to a second later).
@@ -77,7 +77,7 @@ class Telemetry:
         self._since = self._clock()
 
     def flush(self) -> None:
-        """Fetch and write what is pending. The one place where the loop waits for the device."""
+        """Fetch and write what is pending. The only synchronisation of the loop."""
         if not self._scalars:
             return
         rows = torch.stack(self._scalars).tolist()

@@ -1,4 +1,4 @@
-"""When something that is nice to know, and that training waits for, is due again."""
+"""When a measurement that interrupts training is due again."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from collections.abc import Callable
 SHORTEST, USUAL = 1.0, 5.0
 """Seconds between two, at the very start and after a minute."""
 START = 10
-"""In the beginning, so many times as old as the last pause was long: a run of a minute has a curve too."""
+"""At first a pause is the age of the run divided by this: a run of a minute has a curve too."""
 COST = 0.01
-"""The share of the time that it may take."""
+"""The share of the run's time that it may use."""
 
 
 class TimeBudget:
     """Often at the start, then ever more seldom: at once, about every 5 s, and at last `elapsed / share`.
 
     So the number grows with the logarithm of the time: 1,100 in a day for a share of 200, 2,200 for 500.
-    What takes its time is put off until it took no more than a hundredth of it.
+    A slow measurement is postponed until its cost is within a hundredth of the time.
 
     Args:
         share: the part of the elapsed time that may pass between two.
@@ -35,13 +35,13 @@ class TimeBudget:
         return self._clock() >= self._next
 
     def done(self, since: float) -> None:
-        """Take note that it was done, which began at `since`, and settle when it is next."""
+        """Record that it was done, begun at `since`, and schedule the next one."""
         now = self._clock()
         self._next = now + _pause(now - self._began, now - since, self._share)
 
 
 def times_within(seconds: float, *, cost: float, share: int) -> int:
-    """How often, in so many seconds from the start, something is done that takes `cost` seconds each time."""
+    """How often, in so many seconds from the start, something is done that costs `cost` seconds each time."""
     now, times = 0.0, 0
     while now < seconds:
         times += 1

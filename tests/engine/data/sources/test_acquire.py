@@ -177,7 +177,7 @@ def test_a_second_process_waits_and_takes_what_the_first_has_fetched(
     )
 
 
-def test_a_disk_that_is_too_small_is_told_before_the_first_byte(
+def test_a_disk_that_is_too_small_is_an_error_before_the_first_byte(
     published: tuple[Publication, Any], tmp_path: Path, progress: Progress, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     publication, page = published
@@ -195,7 +195,7 @@ def test_a_disk_that_is_too_small_is_told_before_the_first_byte(
     assert page.asked == []
 
 
-def test_a_place_that_may_not_be_written_to_is_told_with_its_owner(
+def test_a_folder_that_may_not_be_written_to_is_named_with_its_owner(
     published: tuple[Publication, Any], tmp_path: Path, progress: Progress, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     publication, _ = published
@@ -211,7 +211,7 @@ def test_a_place_that_may_not_be_written_to_is_told_with_its_owner(
     assert "WMSE_TUI_DATA" in caught.value.next[0]
 
 
-def test_a_data_folder_that_is_a_file_is_told(
+def test_a_data_folder_that_is_a_file_is_an_error(
     published: tuple[Publication, Any], tmp_path: Path, progress: Progress
 ) -> None:
     publication, _ = published
@@ -220,7 +220,7 @@ def test_a_data_folder_that_is_a_file_is_told(
         acquire(publication, tmp_path / "data", download=True, defect=defect, progress=progress)
 
 
-def test_a_disk_that_fills_up_is_told_as_such(tmp_path: Path) -> None:
+def test_a_disk_that_fills_up_is_reported_as_such(tmp_path: Path) -> None:
     with pytest.raises(DataError) as caught:
         disk.refuse_os(OSError(errno.ENOSPC, "No space left on device"), tmp_path, "store the download")
     assert caught.value.title == "no space left to store the download"
@@ -231,7 +231,7 @@ def test_a_disk_that_fills_up_is_told_as_such(tmp_path: Path) -> None:
     ("count", "text"),
     [(431, "431 bytes"), (2_431, "2.4 kB"), (248_100_043, "248 MB"), (2_640_397_119, "2.6 GB")],
 )
-def test_bytes_are_told_for_people(count: int, text: str) -> None:
+def test_bytes_are_formatted_for_people(count: int, text: str) -> None:
     assert disk.bytes_text(count) == text
 
 

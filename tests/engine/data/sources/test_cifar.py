@@ -146,9 +146,10 @@ def test_a_damaged_file_is_named_and_never_unpickled(
 
 def test_the_published_archives_are_torchvisions() -> None:
     assert (
-        cifar.publication("cifar10").remote.url == "https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz"
+        cifar.cifar_publication("cifar10").remote.url
+        == "https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz"
     )
-    assert cifar.publication("cifar10").remote.md5 == "c58f30108f718f92721af3b95e74349a"
-    assert cifar.publication("cifar10").remote.size == 170_498_071
-    assert cifar.publication("cifar100").remote.md5 == "eb9058c3a382ffc7106e4002c42a8d85"
-    assert cifar.publication("cifar100").remote.size == 169_001_437
+    assert cifar.cifar_publication("cifar10").remote.md5 == "c58f30108f718f92721af3b95e74349a"
+    assert cifar.cifar_publication("cifar10").remote.size == 170_498_071
+    assert cifar.cifar_publication("cifar100").remote.md5 == "eb9058c3a382ffc7106e4002c42a8d85"
+    assert cifar.cifar_publication("cifar100").remote.size == 169_001_437

@@ -45,7 +45,7 @@ def test_a_thousand_images_keep_their_order(tmp_path: Path, picture: Picture) ->
     assert images.pixels is not None
     assert images.pixels[:, 1, 1, 1].tolist() == [i % 256 for i in range(1000)]
     assert [told[0], told[-1]] == [
-        ("looking at train files", 0, 1000, "files"),
+        ("checking train files", 0, 1000, "files"),
         ("decoding train images", 1000, 1000, "images"),
     ]
 

@@ -99,7 +99,9 @@ def test_a_train_folder_alone_is_parted(tmp_path: Path, picture: Picture, load: 
     assert load().probe_split == "train without held-out (18) -> held-out (2)"
 
 
-def test_an_unsorted_test_folder_is_told_and_not_used(tmp_path: Path, picture: Picture, load: Load) -> None:
+def test_an_unsorted_test_folder_is_reported_and_not_used(
+    tmp_path: Path, picture: Picture, load: Load
+) -> None:
     fill(tmp_path, picture, {"train/ant": 10, "train/bee": 10, "val/images": 4})
     data = load()
     assert data.probe_split == "train without held-out (18) -> held-out (2)"
@@ -234,7 +236,7 @@ def test_probe_folders_without_classes_are_refused(
     assert caught.value.next == (f"sort the images into one folder per class: {tmp_path}/judge/CLASS/IMAGE",)
 
 
-def test_a_folder_without_images_is_told_with_what_is_there(tmp_path: Path, load: Load) -> None:
+def test_a_folder_without_images_is_an_error_that_lists_its_content(tmp_path: Path, load: Load) -> None:
     (tmp_path / "a.heic").touch()
     with pytest.raises(DataError) as caught:
         load()
@@ -245,7 +247,7 @@ def test_a_folder_without_images_is_told_with_what_is_there(tmp_path: Path, load
     )
 
 
-def test_an_absent_folder_is_told(
+def test_an_absent_folder_is_an_error(
     tmp_path: Path, load: Load, experiment_on: Callable[..., Experiment]
 ) -> None:
     with pytest.raises(DataError, match=f"no folder {tmp_path}/absent: it does not exist"):

@@ -61,7 +61,7 @@ def test_a_missing_class_of_the_hundred_is_named(tmp_path: Path, picture: Pictur
     assert caught.value.detail == f"{tmp_path}/train has no {imagenet100_classes()[0]}"
 
 
-def test_another_number_of_classes_is_told(tmp_path: Path, picture: Picture, load: Load) -> None:
+def test_another_number_of_classes_is_reported(tmp_path: Path, picture: Picture, load: Load) -> None:
     fill(tmp_path, picture, ("n00000001", "n00000002"), ("train", "val"))
     assert load("imagenet", tmp_path).notices == (
         f"{tmp_path}/train has 2 class folders; ImageNet has 1,000",
@@ -89,7 +89,7 @@ def test_unsorted_validation_images_are_refused(tmp_path: Path, picture: Picture
     ("splits", "complaint"),
     [((), "it is no folder"), (("train",), "it lacks val"), (("val",), "it lacks train")],
 )
-def test_a_wrong_place_is_told_with_the_layout(
+def test_a_wrong_folder_is_an_error_with_the_expected_layout(
     tmp_path: Path, picture: Picture, load: Load, splits: tuple[str, ...], complaint: str
 ) -> None:
     root = tmp_path / "imagenet"
@@ -101,7 +101,7 @@ def test_a_wrong_place_is_told_with_the_layout(
     assert caught.value.next[0].endswith("--set dataset.root=/path/to/imagenet")
 
 
-def test_without_a_root_the_data_folder_is_looked_at(
+def test_without_a_root_the_data_folder_is_searched(
     tmp_path: Path, picture: Picture, load: Load, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("WMSE_TUI_DATA", str(tmp_path))

@@ -36,7 +36,7 @@ def test_hidden_files_and_folders_are_passed_over(tmp_path: Path, picture: Pictu
     assert tree.notices() == ()
 
 
-def test_other_files_and_empty_folders_are_told_once(tmp_path: Path, picture: Picture) -> None:
+def test_other_files_and_empty_folders_are_reported_once(tmp_path: Path, picture: Picture) -> None:
     picture(tmp_path / "cat" / "a.png")
     (tmp_path / "dog").mkdir()
     for name in ("README", "cat/boxes.txt", "cat/more.txt"):

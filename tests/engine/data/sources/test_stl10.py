@@ -102,6 +102,6 @@ def test_a_damaged_file_is_named(load: Load, tmp_path: Path) -> None:
 
 
 def test_the_published_archive_is_torchvisions() -> None:
-    remote = stl10.publication().remote
+    remote = stl10.stl10_publication().remote
     assert remote.url == "http://ai.stanford.edu/~acoates/stl10/stl10_binary.tar.gz"
     assert (remote.size, remote.md5) == (2_640_397_119, "91f7769df0f17e558f3565bffb0c7dfb")

@@ -145,6 +145,6 @@ def test_annotations_that_do_not_fit_are_named_with_their_line(load: Load, home:
 
 
 def test_the_published_archive_is_the_one_that_all_loaders_know() -> None:
-    remote = tiny_imagenet.publication().remote
+    remote = tiny_imagenet.tiny_imagenet_publication().remote
     assert remote.url == "http://cs231n.stanford.edu/tiny-imagenet-200.zip"
     assert (remote.size, remote.md5) == (248_100_043, "90528d7ca1a48142e341f4ef8d21d0de")

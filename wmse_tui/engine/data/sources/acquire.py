@@ -11,14 +11,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from torchvision.datasets.utils import calculate_md5
+
 from wmse_tui.engine.data.download import RemoteFile, by_hand, damage, expectation, fetch
 from wmse_tui.engine.data.sources.disk import bytes_text, refuse_os, require_space
-from wmse_tui.engine.data.sources.progress import Progress
+from wmse_tui.engine.data.sources.progress import Progress, ProgressMeter
 from wmse_tui.engine.data.sources.unpack import unpack
 from wmse_tui.engine.errors import DataError
 
 WAIT_SECONDS = 1.0
-"""How often a process that waits for another's download looks again."""
+"""Seconds between checks of a process that waits for another's download."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,7 +28,7 @@ class Publication:
     """A data set as its publishers give it.
 
     Args:
-        title: its name for a person.
+        title: its name for people.
         remote: the archive.
         folder: the top folder inside the archive.
         unpacked: bytes on disk after unpacking.
@@ -48,19 +50,19 @@ def acquire(
 ) -> Path:
     """The folder of the data set under `root`, which may also be that folder itself.
 
-    What is there and whole is used as it is, also from a place where nothing may be written. An archive that
-    lies in `root` is checked and unpacked. Otherwise it is fetched, if `download` allows. Nothing that a
-    person put there is ever changed or removed.
+    A complete folder is used as it is, also where nothing may be written. An archive in `root` is checked and
+    unpacked. Otherwise it is fetched, if `download` allows. Files of the
+    user are never changed or removed.
 
     Args:
-        publication: what is wanted.
-        root: where data sets lie.
+        publication: the data set.
+        root: the folder of data sets.
         download: whether the network may be used.
-        defect: says what is missing or damaged in a folder, None if nothing.
-        progress: is told; may raise to stop.
+        defect: returns what is missing or damaged in a folder, None if nothing.
+        progress: called with the progress; may raise to stop.
 
     Raises:
-        DataError: with what is wrong, where, and what to do.
+        DataError: what is wrong, where, and what to do.
     """
     home = _present(publication, root, defect)
     if home is not None:
@@ -95,7 +97,8 @@ def acquire(
         home = _present(publication, root, defect)
         if home is None:
             raise DataError(
-                f"{publication.title} vanished", f"{root / publication.folder} is empty after unpacking"
+                f"{publication.title} is missing",
+                f"{root / publication.folder} is empty after unpacking",
             )
         return home
 
@@ -125,7 +128,7 @@ def _missing(publication: Publication, root: Path) -> DataError:
         next=(
             "let it be fetched: --set dataset.download=true",
             by_hand(publication.remote, root),
-            "or set dataset.root (or WMSE_TUI_DATA) to where it lies",
+            "or set dataset.root (or WMSE_TUI_DATA) to its folder",
         ),
     )
 
@@ -139,7 +142,7 @@ def _part_size(publication: Publication, root: Path) -> int:
 
 @contextmanager
 def _alone(publication: Publication, root: Path, progress: Progress) -> Iterator[None]:
-    """Hold the data set's lock in `root`; wait, telling so, while another process has it."""
+    """Hold the data set's lock in `root`; wait, and report that, while another process has it."""
     path = root / f".{publication.remote.name}.lock"
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666)
@@ -165,3 +168,17 @@ def _locked(descriptor: int) -> bool:
         if error.errno not in {errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS}:
             raise  # without locks in the file system, the checksum still finds what two writers mixed
     return True
+
+
+def checksum_defect(folder: Path, files: tuple[tuple[str, str], ...], progress: Progress) -> str | None:
+    """Which of the files in `folder` are missing or differ from what was published; None if all are right."""
+    missing = [name for name, _ in files if not (folder / name).is_file()]
+    if missing:
+        return f"missing: {', '.join(missing)}"
+    meter = ProgressMeter(progress, f"checking {folder.name}", total=len(files), unit="files")
+    for name, md5 in files:
+        found = calculate_md5(str(folder / name))
+        if found != md5:
+            return f"damaged: {name} has md5 {found}, expected {md5}"
+        meter.advance(1)
+    return None

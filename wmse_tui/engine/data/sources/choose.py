@@ -22,8 +22,8 @@ def choose(count: int, labels: Tensor | None, limit: int | None, *, option: str)
     Args:
         count: images in the set.
         labels: int64 (count,) or None.
-        limit: how many are wanted, or None.
-        option: the option that says so, for the error.
+        limit: the number to choose, or None.
+        option: the option that sets the limit, for the error.
 
     Raises:
         DataError: there are fewer than `limit`.
@@ -43,7 +43,7 @@ def choose(count: int, labels: Tensor | None, limit: int | None, *, option: str)
 
 
 def hold_out(labels: Tensor, share: float) -> tuple[Tensor, Tensor]:
-    """Part labelled images into those kept for training and those held out, int64, ascending.
+    """Split labelled images into those for training and those held out, int64, ascending.
 
     Of each class the share is held out, rounded, but at least one image stays on either side if the class has
     two.

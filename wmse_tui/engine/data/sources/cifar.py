@@ -12,35 +12,34 @@ from torchvision.datasets import CIFAR10, CIFAR100
 from wmse_tui.config.datasets import DATASETS
 from wmse_tui.engine.data.download import RemoteFile
 from wmse_tui.engine.data.images import MemoryImages
-from wmse_tui.engine.data.sources.acquire import Publication, acquire
-from wmse_tui.engine.data.sources.checksums import defect
-from wmse_tui.engine.data.sources.parts import TEST_OPTION, TRAIN_OPTION, Parts, Wanted, limited
+from wmse_tui.engine.data.sources.acquire import Publication, acquire, checksum_defect
 from wmse_tui.engine.data.sources.progress import Progress
+from wmse_tui.engine.data.sources.splits import TEST_OPTION, TRAIN_OPTION, DataSplits, SourceRequest, limited
 
 READERS: dict[str, type[CIFAR10]] = {"cifar10": CIFAR10, "cifar100": CIFAR100}
 _UNPACKED_BYTES = 190_000_000
 
 
-def load_cifar(wanted: Wanted, progress: Progress) -> Parts:
+def load_cifar(request: SourceRequest, progress: Progress) -> DataSplits:
     """`cifar10` or `cifar100`: 50,000 labelled images to train on and to probe with, 10,000 to test.
 
     Raises:
         DataError: the images cannot be had.
     """
-    reader = READERS[wanted.name]
+    reader = READERS[request.name]
     home = acquire(
-        publication(wanted.name),
-        wanted.root,
-        download=wanted.download,
-        defect=lambda folder: defect(folder, _checksums(reader), progress),
+        cifar_publication(request.name),
+        request.root,
+        download=request.download,
+        defect=lambda folder: checksum_defect(folder, _checksums(reader), progress),
         progress=progress,
     )
-    train = limited(_read(wanted.name, home, train=True), wanted.train_images, option=TRAIN_OPTION)
-    test = limited(_read(wanted.name, home, train=False), wanted.test_images, option=TEST_OPTION)
-    return Parts(train=train, probe_train=train, probe_test=test)
+    train = limited(_read(request.name, home, train=True), request.train_images, option=TRAIN_OPTION)
+    test = limited(_read(request.name, home, train=False), request.test_images, option=TEST_OPTION)
+    return DataSplits(train=train, probe_train=train, probe_test=test)
 
 
-def publication(name: str) -> Publication:
+def cifar_publication(name: str) -> Publication:
     """Where the data set is published."""
     reader = READERS[name]
     return Publication(

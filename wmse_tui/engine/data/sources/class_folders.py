@@ -1,4 +1,4 @@
-"""Folders as classes: labelled images from the files of a `Tree`, when its folders are what they seem."""
+"""Folders as classes: labelled images from the files of a `Tree`."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from torch import Tensor
 from wmse_tui.engine.data.images import ImageSet
 from wmse_tui.engine.data.sources.choose import choose
 from wmse_tui.engine.data.sources.files import images_from_files
-from wmse_tui.engine.data.sources.parts import TEST_OPTION, subset
 from wmse_tui.engine.data.sources.progress import Progress
 from wmse_tui.engine.data.sources.scan import Tree, count_text, listing, scan
+from wmse_tui.engine.data.sources.splits import TEST_OPTION, subset
 from wmse_tui.engine.errors import DataError
 
 
 def has_classes(tree: Tree) -> bool:
-    """Whether the images of a folder lie in two or more folders, and none beside them."""
+    """Whether the images of a folder are in two or more subfolders, and none beside them."""
     return not tree.top and len(tree.groups) >= 2
 
 
@@ -77,12 +77,12 @@ def read_files(
 def read_probe_folders(
     train: Path, test: Path, progress: Progress, *, test_images: int | None = None
 ) -> tuple[ImageSet, ImageSet, tuple[str, ...]]:
-    """The separate labelled images of the probes: to learn from, to test with, and what was passed over.
+    """The labelled images of the probes: to learn from, to test with, and notices of what was skipped.
 
     At most `test_images` of the test; None: all.
 
     Raises:
-        DataError: no class folders, a test class that the training lacks, or fewer images than asked for.
+        DataError: no class folders, a test class that the training lacks, or fewer images than requested.
     """
     trees = []
     for option, folder in (("dataset.probe_train", train), ("dataset.probe_test", test)):

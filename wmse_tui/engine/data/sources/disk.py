@@ -1,4 +1,4 @@
-"""What the disk and its owner allow, asked before or told after, in words for a person."""
+"""Disk space and permissions: checked before, and explained as `DataError` after."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from typing import NoReturn
 
 from wmse_tui.engine.errors import DataError
 
-_ROOM = ("free some space, or set dataset.root (or WMSE_TUI_DATA) to a larger disk, and start again",)
+_FREE_SPACE = ("free some space, or set dataset.root (or WMSE_TUI_DATA) to a larger disk, and start again",)
 
 
 def require_space(folder: Path, needed: int, purpose: str) -> None:
-    """Refuse before the first byte what cannot end well.
+    """Refuse before the first byte what does not fit.
 
     Raises:
         DataError: `folder` has less than `needed` bytes free.
@@ -24,18 +24,20 @@ def require_space(folder: Path, needed: int, purpose: str) -> None:
         raise DataError(
             f"not enough space in {folder}",
             f"{bytes_text(needed)} needed {purpose}, {bytes_text(free)} free",
-            next=_ROOM,
+            next=_FREE_SPACE,
         )
 
 
 def refuse_os(error: OSError, path: Path, purpose: str) -> NoReturn:
-    """Turn what the operating system said about `path` into a DataError.
+    """Raise an error of the operating system about `path` as a DataError.
 
     Raises:
         DataError: always.
     """
     if error.errno in {errno.ENOSPC, errno.EDQUOT}:
-        raise DataError(f"no space left to {purpose}", f"{path}: {error.strerror}", next=_ROOM) from error
+        raise DataError(
+            f"no space left to {purpose}", f"{path}: {error.strerror}", next=_FREE_SPACE
+        ) from error
     if error.errno in {errno.EACCES, errno.EPERM, errno.EROFS}:
         raise DataError(
             f"no permission to {purpose}",
@@ -49,7 +51,7 @@ def refuse_os(error: OSError, path: Path, purpose: str) -> NoReturn:
 
 
 def bytes_text(count: int) -> str:
-    """A number of bytes for a person: 2.6 GB, 812 kB, 431 bytes."""
+    """A number of bytes as text: 2.6 GB, 812 kB, 431 bytes."""
     for unit, size in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
         if count >= size:
             return f"{count / size:.1f} {unit}" if count < 10 * size else f"{count / size:,.0f} {unit}"
@@ -57,10 +59,10 @@ def bytes_text(count: int) -> str:
 
 
 def _ownership(path: Path) -> str:
-    """Who owns the nearest existing folder, and who we are."""
-    place = path
-    while not place.exists() and place != place.parent:
-        place = place.parent
-    status = place.stat()
+    """The owner of the nearest existing folder, and of this process."""
+    folder = path
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    status = folder.stat()
     mode = status.st_mode & 0o7777
-    return f"{place} belongs to uid {status.st_uid} (mode {mode:04o}), this is uid {os.geteuid()}"
+    return f"{folder} belongs to uid {status.st_uid} (mode {mode:04o}), this is uid {os.geteuid()}"

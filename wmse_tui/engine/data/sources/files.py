@@ -1,4 +1,4 @@
-"""Images that lie in files: read when asked for, or all into memory when they are alike and few enough."""
+"""Images in files: read when requested, or all into memory when they are alike and few enough."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from PIL import Image
 from torch import Tensor
 
 from wmse_tui.engine.data.images import ImageSet, MemoryImages
-from wmse_tui.engine.data.sources.decode import decode, unreadable
-from wmse_tui.engine.data.sources.decoded import decoded
-from wmse_tui.engine.data.sources.progress import Meter, Progress
+from wmse_tui.engine.data.sources.image_file import decode_image, unreadable
+from wmse_tui.engine.data.sources.pixel_cache import cached_pixels
+from wmse_tui.engine.data.sources.progress import Progress, ProgressMeter
 from wmse_tui.engine.data.sources.scan import count_text, listing
 from wmse_tui.engine.errors import DataError
 from wmse_tui.runs.text.units import size
@@ -26,7 +26,7 @@ MEMORY_BYTES = 2 * 10**9
 """Sets of equally sized images up to this many bytes are decoded once, at the start."""
 
 CHECKED_FILES = 250_000
-"""Larger sets are not looked through before training: on a network disk that takes minutes."""
+"""Files of larger sets are not checked before training: on a network disk that needs minutes."""
 
 _CHUNK = 256
 _THREADED_PIXELS = 128 * 128
@@ -35,7 +35,7 @@ _THREADS = min(8, os.cpu_count() or 1)
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class FileImages:
-    """An `ImageSet` of files that are decoded when asked for.
+    """An `ImageSet` of files that are decoded when requested.
 
     Args:
         name: the data set's name.
@@ -43,7 +43,7 @@ class FileImages:
         paths: the files, as one array of bytes (images,): worker processes share it, where a list would be
             copied.
         labels: int64 (images,), or None.
-        why: they are not decoded into memory, for a person.
+        why: they are not decoded into memory, for people.
         classes: the names of the classes, by number.
     """
 
@@ -68,7 +68,7 @@ class FileImages:
         Raises:
             DataError: the file cannot be read or decoded.
         """
-        return decode(self.path(index))
+        return decode_image(self.path(index))
 
     def path(self, index: int) -> str:
         """The file of image `index`."""
@@ -97,20 +97,20 @@ def images_from_files(
 ) -> ImageSet:
     """An `ImageSet` of these files, in memory if all are of one size and together at most `MEMORY_BYTES`.
 
-    The pixels of many files are kept decoded on disk for the next time (`decoded.py`).
+    The pixels of many files are cached on disk for the next time (`pixel_cache.py`).
 
     Raises:
         DataError: files that are no images (all of them are named before anything else), or one that cannot
             be decoded.
     """
-    kept = decoded(paths, split) if len(paths) <= CHECKED_FILES else None
-    pixels: Tensor | str | None = None if kept is None else kept.read(progress)
+    cache = cached_pixels(paths, split) if len(paths) <= CHECKED_FILES else None
+    pixels: Tensor | str | None = None if cache is None else cache.read(progress)
     if pixels is None:
         if len(paths) <= CHECKED_FILES:
             _require_images(paths, split, progress)
         pixels = _decode_all(paths, split, progress)
-        if kept is not None and isinstance(pixels, Tensor):
-            kept.write(pixels)
+        if cache is not None and isinstance(pixels, Tensor):
+            cache.write(pixels)
     if isinstance(pixels, Tensor):
         return MemoryImages(name=name, split=split, pixels=pixels, labels=labels, classes=classes)
     return FileImages(
@@ -124,15 +124,15 @@ def images_from_files(
 
 
 def _require_images(paths: Sequence[str], split: str, progress: Progress) -> None:
-    meter = Meter(progress, f"looking at {split} files", total=len(paths), unit="files")
+    meter = ProgressMeter(progress, f"checking {split} files", total=len(paths), unit="files")
 
-    def look(start: int) -> list[str]:
+    def check(start: int) -> list[str]:
         chunk = paths[start : start + _CHUNK]
         return [f"{path} ({what})" for path in chunk if (what := unreadable(path)) is not None]
 
     damaged: list[str] = []
     with ThreadPoolExecutor(_THREADS) as pool:  # threads hide the latency of network disks
-        for found in pool.map(look, range(0, len(paths), _CHUNK)):
+        for found in pool.map(check, range(0, len(paths), _CHUNK)):
             damaged += found
             meter.advance(min(_CHUNK, len(paths) - meter.done))
     if damaged:
@@ -145,20 +145,20 @@ def _require_images(paths: Sequence[str], split: str, progress: Progress) -> Non
 
 def _decode_all(paths: Sequence[str], split: str, progress: Progress) -> Tensor | str:
     """All images as uint8 (images, 3, height, width); why not, if they differ in size or are too many."""
-    width, height = decode(paths[0]).size
+    width, height = decode_image(paths[0]).size
     needed = len(paths) * 3 * height * width
     if needed > MEMORY_BYTES:
         return (
-            f"{count_text(len(paths), 'image')} of the size of the first ({width} x {height}) would take "
+            f"{count_text(len(paths), 'image')} of the size of the first ({width} x {height}) would need "
             f"{size(needed)} of memory, and {size(MEMORY_BYTES)} is the most"
         )
     pixels = torch.empty(len(paths), 3, height, width, dtype=torch.uint8)
     rows = pixels.numpy()
-    meter = Meter(progress, f"decoding {split} images", total=len(paths), unit="images")
+    meter = ProgressMeter(progress, f"decoding {split} images", total=len(paths), unit="images")
 
     def fill(start: int) -> str:
         for index, path in enumerate(paths[start : start + _CHUNK], start):
-            image = decode(path)
+            image = decode_image(path)
             if image.size != (width, height):
                 there = f"{image.width} x {image.height}"
                 return f"they differ in size ({width} x {height} and {there} pixels among others)"
@@ -169,7 +169,7 @@ def _decode_all(paths: Sequence[str], split: str, progress: Progress) -> Tensor 
     with ThreadPoolExecutor(_THREADS if width * height >= _THREADED_PIXELS else 1) as pool:
         parts = [pool.submit(fill, start) for start in range(0, len(paths), _CHUNK)]
         try:
-            for part in parts:  # in order, so that the first fault in the set is the one told
+            for part in parts:  # in order, so that the first fault in the set is the one reported
                 differ = part.result()
                 if differ:
                     return differ

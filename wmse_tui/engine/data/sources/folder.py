@@ -1,4 +1,4 @@
-"""The user's own images: which layout a folder has, what is labelled, and what is kept for the test.
+"""The user's own images: which layout a folder has, what is labelled, and what is held out for the test.
 
     layout                                    trains on        classes       test
     root/train/CLASS/.. root/test/CLASS/..    train            folder names  test (or val, valid, validation)
@@ -6,8 +6,8 @@
     root/CLASS/IMAGE                          part             folder names  held out
     anything else below root (or root/train)  all images       none          none
 
-Folders count as classes only if there are at least two and no image lies beside them. Without a test folder
-that says so, each must also hold images directly: albums by year and month are no classes.
+Folders count as classes only if there are at least two and no image is beside them. Without a test folder
+of the same classes, each must also hold images directly: albums by year and month are no classes.
 """
 
 from __future__ import annotations
@@ -24,61 +24,61 @@ from wmse_tui.engine.data.sources.class_folders import (
     read_files,
     require_known_classes,
 )
-from wmse_tui.engine.data.sources.decode import EXTENSIONS
-from wmse_tui.engine.data.sources.parts import TEST_OPTION, TRAIN_OPTION, Parts, Wanted
+from wmse_tui.engine.data.sources.image_file import EXTENSIONS
 from wmse_tui.engine.data.sources.progress import Progress
 from wmse_tui.engine.data.sources.scan import Tree, count_text, listing, scan
+from wmse_tui.engine.data.sources.splits import TEST_OPTION, TRAIN_OPTION, DataSplits, SourceRequest
 from wmse_tui.engine.errors import DataError
 
 TEST_FOLDERS = ("test", "val", "valid", "validation")
 
 
-def load_folder(wanted: Wanted, progress: Progress) -> Parts:
-    """Images from `wanted.root`; with `held_out` 0 no test is made where there is none, and all images train.
+def load_folder(request: SourceRequest, progress: Progress) -> DataSplits:
+    """Images from `request.root`; with `held_out` 0 no test is made where there is none: all images train.
 
     Raises:
         DataError: no images, files that cannot be read, or a test with classes that the training lacks.
     """
-    has_train = (wanted.root / "train").is_dir()
-    train = scan(wanted.root / "train" if has_train else wanted.root)
+    has_train = (request.root / "train").is_dir()
+    train = scan(request.root / "train" if has_train else request.root)
     if not train.files:
         raise DataError(
             f"no images in {train.folder}",
             f"{listing(train.notices()) or 'it is empty'}; known are {' '.join(sorted(EXTENSIONS))}",
             next=("set dataset.root to a folder with images", "or convert them to PNG or JPEG"),
         )
-    tests = _trees(wanted.root, TEST_FOLDERS) if has_train else ()
+    tests = _trees(request.root, TEST_FOLDERS) if has_train else ()
     test = next(filter(has_classes, tests), None)
     if test is not None and has_classes(train):
-        return _with_test(train, test, wanted, progress)
+        return _with_test(train, test, request, progress)
     unused = tuple(f"{tree.folder} is not used: it holds {tree.shape()}, no class folders" for tree in tests)
     notices = train.notices() + unused
     if not has_classes(train) or train.nested:
-        return Parts(
+        return DataSplits(
             train=read_files(
                 train.files,
                 None,
                 (),
                 name="folder",
-                split=_split(train, wanted),
-                limit=wanted.train_images,
+                split=_split(train, request),
+                limit=request.train_images,
                 option=TRAIN_OPTION,
                 progress=progress,
             ),
             unlabelled=_why_unlabelled(train),
             notices=notices,
         )
-    return _with_held_out(train, wanted, notices, progress)
+    return _with_held_out(train, request, notices, progress)
 
 
-def _with_test(train: Tree, test: Tree, wanted: Wanted, progress: Progress) -> Parts:
+def _with_test(train: Tree, test: Tree, request: SourceRequest, progress: Progress) -> DataSplits:
     require_known_classes(test, train)
     images = read_classes(
         train,
         train.names,
         name="folder",
         split="train",
-        limit=wanted.train_images,
+        limit=request.train_images,
         option=TRAIN_OPTION,
         progress=progress,
     )
@@ -87,51 +87,54 @@ def _with_test(train: Tree, test: Tree, wanted: Wanted, progress: Progress) -> P
         train.names,
         name="folder",
         split=test.folder.name,
-        limit=wanted.test_images,
+        limit=request.test_images,
         option=TEST_OPTION,
         progress=progress,
     )
     notices = (_classes_notice(train), *train.notices(), *test.notices())
-    return Parts(train=images, probe_train=images, probe_test=probe_test, notices=notices)
+    return DataSplits(train=images, probe_train=images, probe_test=probe_test, notices=notices)
 
 
-def _with_held_out(train: Tree, wanted: Wanted, notices: tuple[str, ...], progress: Progress) -> Parts:
+def _with_held_out(
+    train: Tree, request: SourceRequest, notices: tuple[str, ...], progress: Progress
+) -> DataSplits:
     paths, labels = files_and_labels(train, train.names)
-    kept, held = hold_out(labels, wanted.held_out) if wanted.held_out else (torch.arange(len(paths)), None)
-    split = _split(train, wanted)
+    used, held = hold_out(labels, request.held_out) if request.held_out else (torch.arange(len(paths)), None)
+    split = _split(train, request)
     images = read_files(
-        [paths[index] for index in kept.tolist()],
-        labels[kept],
+        [paths[index] for index in used.tolist()],
+        labels[used],
         train.names,
         name="folder",
         split=split if held is None else f"{split} without held-out",
-        limit=wanted.train_images,
+        limit=request.train_images,
         option=TRAIN_OPTION,
         progress=progress,
     )
     notices = (_classes_notice(train), *notices)
     if held is None or not len(held):
-        return Parts(train=images, unlabelled=f"{train.folder} has one image per class", notices=notices)
+        return DataSplits(train=images, unlabelled=f"{train.folder} has one image per class", notices=notices)
     test = read_files(
         [paths[index] for index in held.tolist()],
         labels[held],
         train.names,
         name="folder",
         split="held-out",
-        limit=wanted.test_images,
+        limit=request.test_images,
         option=TEST_OPTION,
         progress=progress,
     )
-    told = f"{count_text(len(held), 'image')} ({wanted.held_out:.0%} of each class) held out for the test"
-    return Parts(train=images, probe_train=images, probe_test=test, notices=(*notices, told))
+    count = count_text(len(held), "image")
+    notice = f"{count} ({request.held_out:.0%} of each class) held out for the test"
+    return DataSplits(train=images, probe_train=images, probe_test=test, notices=(*notices, notice))
 
 
 def _trees(root: Path, names: tuple[str, ...]) -> tuple[Tree, ...]:
     return tuple(scan(root / name) for name in names if (root / name).is_dir())
 
 
-def _split(train: Tree, wanted: Wanted) -> str:
-    return "all" if train.folder == wanted.root else "train"
+def _split(train: Tree, request: SourceRequest) -> str:
+    return "all" if train.folder == request.root else "train"
 
 
 def _classes_notice(train: Tree) -> str:
@@ -141,5 +144,5 @@ def _classes_notice(train: Tree) -> str:
 def _why_unlabelled(train: Tree) -> str:
     if has_classes(train):
         nested = listing(train.nested)
-        return f"in {train.folder} images lie deeper than in {nested}, so folders are not taken for classes"
+        return f"in {train.folder} images are deeper than in {nested}, so folders do not count as classes"
     return f"{train.folder} holds {train.shape()}, no class folders"

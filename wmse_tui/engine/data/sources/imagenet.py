@@ -8,9 +8,9 @@ from pathlib import Path
 
 from wmse_tui.config.datasets import DATASETS
 from wmse_tui.engine.data.sources.class_folders import has_classes, read_classes, require_known_classes
-from wmse_tui.engine.data.sources.parts import TEST_OPTION, TRAIN_OPTION, Parts, Wanted
 from wmse_tui.engine.data.sources.progress import Progress
 from wmse_tui.engine.data.sources.scan import Tree, count_text, listing, scan
+from wmse_tui.engine.data.sources.splits import TEST_OPTION, TRAIN_OPTION, DataSplits, SourceRequest
 from wmse_tui.engine.errors import DataError
 
 TEST_FOLDERS = ("val", "test")
@@ -23,21 +23,23 @@ def imagenet100_classes() -> tuple[str, ...]:
     return tuple(sorted(line for line in text.splitlines() if line and not line.startswith("#")))
 
 
-def load_imagenet(wanted: Wanted, progress: Progress) -> Parts:
+def load_imagenet(request: SourceRequest, progress: Progress) -> DataSplits:
     """`imagenet` or `imagenet100`: root/train to train on and to probe with, root/val or root/test to test.
 
     Raises:
         DataError: the class folders are not there.
     """
-    facts = DATASETS[wanted.name]
-    only = imagenet100_classes() if wanted.name == "imagenet100" else None
-    present = [split for split in TEST_FOLDERS if (wanted.root / split).is_dir()]
-    if not (wanted.root / "train").is_dir() or not present:
-        raise layout_error(wanted.name, f"dataset.root is {wanted.root}: " + _lacking(wanted, bool(present)))
-    train = scan(wanted.root / "train", only)
-    test = _first_with_classes(wanted.root, present, only)
+    facts = DATASETS[request.name]
+    only = imagenet100_classes() if request.name == "imagenet100" else None
+    present = [split for split in TEST_FOLDERS if (request.root / split).is_dir()]
+    if not (request.root / "train").is_dir() or not present:
+        raise layout_error(
+            request.name, f"dataset.root is {request.root}: " + _lacking(request, bool(present))
+        )
+    train = scan(request.root / "train", only)
+    test = _first_with_classes(request.root, present, only)
     for tree in (train, test):
-        _require_classes(wanted.name, tree, only)
+        _require_classes(request.name, tree, only)
     require_known_classes(test, train)
     notices = train.notices() + test.notices()
     if len(train.groups) != facts.classes:
@@ -47,26 +49,26 @@ def load_imagenet(wanted: Wanted, progress: Progress) -> Parts:
     train_images = read_classes(
         train,
         train.names,
-        name=wanted.name,
+        name=request.name,
         split="train",
-        limit=wanted.train_images,
+        limit=request.train_images,
         option=TRAIN_OPTION,
         progress=progress,
     )
     test_images = read_classes(
         test,
         train.names,
-        name=wanted.name,
+        name=request.name,
         split=test.folder.name,
-        limit=wanted.test_images,
+        limit=request.test_images,
         option=TEST_OPTION,
         progress=progress,
     )
-    return Parts(train=train_images, probe_train=train_images, probe_test=test_images, notices=notices)
+    return DataSplits(train=train_images, probe_train=train_images, probe_test=test_images, notices=notices)
 
 
 def layout_error(name: str, detail: str) -> DataError:
-    """What these data sets must look like, since they cannot be fetched."""
+    """The error for a wrong folder layout; these data sets cannot be fetched."""
     title = DATASETS[name].title
     return DataError(
         f"{title} is not there",
@@ -78,10 +80,10 @@ def layout_error(name: str, detail: str) -> DataError:
     )
 
 
-def _lacking(wanted: Wanted, has_test: bool) -> str:
-    if not wanted.root.is_dir():
+def _lacking(request: SourceRequest, has_test: bool) -> str:
+    if not request.root.is_dir():
         return "it is no folder"
-    lacking = [] if (wanted.root / "train").is_dir() else ["train"]
+    lacking = [] if (request.root / "train").is_dir() else ["train"]
     return "it lacks " + " and ".join(lacking if has_test else [*lacking, "val"])
 
 

@@ -1,4 +1,4 @@
-"""How a long preparation tells how far it is: often enough to be seen, seldom enough to cost nothing."""
+"""Progress of a long preparation, reported at a rate that costs nothing."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ Progress = Callable[[str, float, float, str], None]
 REPORT_SECONDS = 0.2
 
 
-class Meter:
-    """Counts the pieces of one work and reports at its start, at its end and a few times a second.
+class ProgressMeter:
+    """Counts the pieces of one task and reports at its start, at its end and a few times a second.
 
     Args:
-        progress: is told.
+        progress: called with the counts.
         name: what is being done.
         total: how many `unit` there are; 0 if unknown.
         unit: "bytes", "images", "files".
@@ -39,6 +39,6 @@ class Meter:
             self.report()
 
     def report(self) -> None:
-        """Tell now how far it is, as before a pause."""
+        """Report now, as before a pause."""
         self._reported = time.monotonic()
         self._progress(self._name, self.done, self._total, self._unit)

@@ -1,4 +1,4 @@
-"""What lies in a folder of images: its files, its class folders, and what was passed over."""
+"""The content of a folder of images: its files, its class folders, and what was skipped."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from wmse_tui.engine.data.sources.decode import EXTENSIONS
 from wmse_tui.engine.data.sources.disk import refuse_os
+from wmse_tui.engine.data.sources.image_file import EXTENSIONS
 from wmse_tui.engine.errors import DataError
 
 
@@ -18,12 +18,12 @@ class Tree:
     """The image files below a folder, sorted by name; paths are plain strings, as there may be millions.
 
     Args:
-        folder: where they lie.
-        top: the image files that lie in it directly.
+        folder: that holds them.
+        top: the image files directly in it.
         groups: for each folder directly in it that holds images, at any depth: its name and its files.
-        nested: names of those groups whose images all lie deeper than in the group's own folder.
+        nested: names of those groups whose images are all deeper than in the group's own folder.
         empty: names of folders directly in it that hold no images.
-        ignored: how many files of each extension were passed over.
+        ignored: how many files of each extension were skipped.
     """
 
     folder: Path
@@ -44,7 +44,7 @@ class Tree:
         return tuple(name for name, _ in self.groups)
 
     def shape(self) -> str:
-        """In words, what was found: for errors and notices."""
+        """What was found, as text for errors and notices."""
         parts = []
         if self.top:
             parts.append(f"{count_text(len(self.top), 'image')} directly in it")
@@ -54,7 +54,7 @@ class Tree:
         return " and ".join(parts) or "no images"
 
     def notices(self) -> tuple[str, ...]:
-        """What a person should know of what was passed over."""
+        """Notices of what was skipped."""
         notices = []
         if self.empty:
             notices.append(f"{self.folder}: folders without images are ignored: {listing(self.empty)}")
@@ -67,11 +67,11 @@ class Tree:
 
 
 def scan(folder: Path, only: Collection[str] | None = None) -> Tree:
-    """List the images below `folder`, following links but no folder twice; hidden names are passed over.
+    """List the images below `folder`, following links but no folder twice; hidden names are skipped.
 
     Args:
-        folder: where to look.
-        only: names of the folders directly in it that are wanted; None: all.
+        folder: to scan.
+        only: names of the folders directly in it to include; None: all.
 
     Raises:
         DataError: `folder` is no readable folder.
@@ -146,7 +146,7 @@ def _entries(folder: str, ignored: Counter[str]) -> tuple[list[str], list[str]]:
 
 
 def _first_visit(folder: str, seen: set[tuple[int, int]]) -> bool:
-    """False for a link back up, or for a second way to the same place."""
+    """False for a link back up, or for a second path to the same folder."""
     status = os.stat(folder)  # noqa: PTH116
     identity = status.st_dev, status.st_ino
     if identity in seen:

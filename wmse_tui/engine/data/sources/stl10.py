@@ -17,11 +17,17 @@ from torchvision.datasets import STL10
 from wmse_tui.config.datasets import DATASETS
 from wmse_tui.engine.data.download import RemoteFile
 from wmse_tui.engine.data.images import MemoryImages
-from wmse_tui.engine.data.sources.acquire import Publication, acquire
-from wmse_tui.engine.data.sources.checksums import defect
+from wmse_tui.engine.data.sources.acquire import Publication, acquire, checksum_defect
 from wmse_tui.engine.data.sources.choose import choose
-from wmse_tui.engine.data.sources.parts import TEST_OPTION, TRAIN_OPTION, Parts, Wanted, limited, subset
-from wmse_tui.engine.data.sources.progress import Meter, Progress
+from wmse_tui.engine.data.sources.progress import Progress, ProgressMeter
+from wmse_tui.engine.data.sources.splits import (
+    TEST_OPTION,
+    TRAIN_OPTION,
+    DataSplits,
+    SourceRequest,
+    limited,
+    subset,
+)
 
 SIZE = 96
 _IMAGE_BYTES = 3 * SIZE * SIZE
@@ -29,22 +35,22 @@ _UNPACKED_BYTES = 113_000 * _IMAGE_BYTES + 1_000_000
 _CHUNK = 500
 
 
-def load_stl10(wanted: Wanted, progress: Progress) -> Parts:
+def load_stl10(request: SourceRequest, progress: Progress) -> DataSplits:
     """105,000 images without labels to train on; the labelled 5,000 and the 8,000 test images to probe with.
 
     Raises:
         DataError: the images cannot be had.
     """
     home = acquire(
-        publication(),
-        wanted.root,
-        download=wanted.download,
-        defect=lambda folder: defect(folder, _checksums(), progress),
+        stl10_publication(),
+        request.root,
+        download=request.download,
+        defect=lambda folder: checksum_defect(folder, _checksums(), progress),
         progress=progress,
     )
     train_x, unlabeled_x = (home / name for name, _ in (STL10.train_list[0], STL10.train_list[2]))
     train, unlabeled = _open(train_x), _open(unlabeled_x)
-    chosen = choose(len(train) + len(unlabeled), None, wanted.train_images, option=TRAIN_OPTION)
+    chosen = choose(len(train) + len(unlabeled), None, request.train_images, option=TRAIN_OPTION)
     split = DATASETS["stl10"].train_split
     classes = DATASETS["stl10"].class_names
     test = limited(
@@ -55,10 +61,10 @@ def load_stl10(wanted: Wanted, progress: Progress) -> Parts:
             labels=_labels(home / STL10.test_list[1][0]),
             classes=classes,
         ),
-        wanted.test_images,
+        request.test_images,
         option=TEST_OPTION,
     )
-    return Parts(
+    return DataSplits(
         train=MemoryImages(
             name="stl10",
             split=split if chosen is None else subset(split),
@@ -75,7 +81,7 @@ def load_stl10(wanted: Wanted, progress: Progress) -> Parts:
     )
 
 
-def publication() -> Publication:
+def stl10_publication() -> Publication:
     """Where the data set is published."""
     return Publication(
         title=DATASETS["stl10"].title,
@@ -96,7 +102,7 @@ def _checksums() -> tuple[tuple[str, str], ...]:
 
 
 def _open(path: Path) -> np.memmap[tuple[int, ...], np.dtype[np.uint8]]:
-    """The images of a file as they lie there: (images, 3, columns, rows)."""
+    """The images of a file in its own layout: (images, 3, columns, rows)."""
     return np.memmap(path, np.uint8, "r").reshape(-1, 3, SIZE, SIZE)  # type: ignore[return-value]
 
 
@@ -112,13 +118,13 @@ def _pixels(
 ) -> Tensor:
     """Images `chosen` of the files, one file after the other, as uint8 (images, 3, rows, columns)."""
     total = sum(map(len, files))
-    wanted = np.arange(total) if chosen is None else chosen.numpy()
-    pixels = torch.empty(len(wanted), 3, SIZE, SIZE, dtype=torch.uint8)
+    rows_wanted = np.arange(total) if chosen is None else chosen.numpy()
+    pixels = torch.empty(len(rows_wanted), 3, SIZE, SIZE, dtype=torch.uint8)
     rows = pixels.numpy()
-    meter = Meter(progress, f"reading {split} images", total=len(wanted), unit="images")
+    meter = ProgressMeter(progress, f"reading {split} images", total=len(rows_wanted), unit="images")
     start = first = 0
     for file in files:
-        inside = wanted[(wanted >= start) & (wanted < start + len(file))] - start
+        inside = rows_wanted[(rows_wanted >= start) & (rows_wanted < start + len(file))] - start
         for offset in range(0, len(inside), _CHUNK):
             numbers = inside[offset : offset + _CHUNK]
             rows[first : first + len(numbers)] = file[numbers].transpose(0, 1, 3, 2)

@@ -1,8 +1,8 @@
-"""Tiny ImageNet (Stanford CS231n): tested on `val`, whose labels stand in a text file and not in folders.
+"""Tiny ImageNet (Stanford CS231n): tested on `val`, whose labels are in a text file and not in folders.
 
-The published `val/images` is one folder of all classes. Taken for a class folder it makes every accuracy
-meaningless, so it is read through `val_annotations.txt`; copies that somebody sorted into class folders are
-read as those.
+The published `val/images` is one folder of all classes. Read as a class folder it makes every accuracy
+meaningless, so it is read through `val_annotations.txt`; copies sorted into class folders by their owner are
+read as such.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from wmse_tui.engine.data.download import RemoteFile
 from wmse_tui.engine.data.images import ImageSet
 from wmse_tui.engine.data.sources.acquire import Publication, acquire
 from wmse_tui.engine.data.sources.class_folders import read_classes, read_files
-from wmse_tui.engine.data.sources.parts import TEST_OPTION, TRAIN_OPTION, Parts, Wanted
 from wmse_tui.engine.data.sources.progress import Progress
 from wmse_tui.engine.data.sources.scan import listing, scan
+from wmse_tui.engine.data.sources.splits import TEST_OPTION, TRAIN_OPTION, DataSplits, SourceRequest
 from wmse_tui.engine.errors import DataError
 
 URL = "http://cs231n.stanford.edu/tiny-imagenet-200.zip"
@@ -27,13 +27,19 @@ ANNOTATIONS = "val_annotations.txt"
 _UNPACKED_BYTES = 120_000 * 4096
 
 
-def load_tiny_imagenet(wanted: Wanted, progress: Progress) -> Parts:
+def load_tiny_imagenet(request: SourceRequest, progress: Progress) -> DataSplits:
     """100,000 labelled images of 200 classes to train on and to probe with, 10,000 to test.
 
     Raises:
         DataError: the images or the labels of the test cannot be had.
     """
-    home = acquire(publication(), wanted.root, download=wanted.download, defect=_defect, progress=progress)
+    home = acquire(
+        tiny_imagenet_publication(),
+        request.root,
+        download=request.download,
+        defect=_defect,
+        progress=progress,
+    )
     facts = DATASETS["tiny_imagenet"]
     tree = scan(home / "train")
     if len(tree.groups) != facts.classes or tree.top:
@@ -45,18 +51,18 @@ def load_tiny_imagenet(wanted: Wanted, progress: Progress) -> Parts:
         tree.names,
         name="tiny_imagenet",
         split="train",
-        limit=wanted.train_images,
+        limit=request.train_images,
         option=TRAIN_OPTION,
         progress=progress,
     )
-    test = _test(home, tree.names, wanted, progress)
+    test = _test(home, tree.names, request, progress)
     notices = _count_notices("train", len(tree.files), facts.train_images)
-    if wanted.test_images is None:
+    if request.test_images is None:
         notices += _count_notices("val", len(test), facts.test_images)
-    return Parts(train=train, probe_train=train, probe_test=test, notices=notices)
+    return DataSplits(train=train, probe_train=train, probe_test=test, notices=notices)
 
 
-def publication() -> Publication:
+def tiny_imagenet_publication() -> Publication:
     """Where the data set is published."""
     return Publication(
         title=DATASETS["tiny_imagenet"].title,
@@ -76,12 +82,12 @@ def _defect(home: Path) -> str | None:
     return None if (home / "train").is_dir() else f"{home / 'train'} is missing"
 
 
-def _test(home: Path, classes: tuple[str, ...], wanted: Wanted, progress: Progress) -> ImageSet:
+def _test(home: Path, classes: tuple[str, ...], request: SourceRequest, progress: Progress) -> ImageSet:
     """The labelled test images: by the annotations, else `val` or `test` sorted into class folders."""
     annotations = home / "val" / ANNOTATIONS
     images = home / "val" / "images"
     if annotations.is_file() and images.is_dir():
-        return _annotated(annotations, images, classes, wanted, progress)
+        return _annotated(annotations, images, classes, request, progress)
     seen = []
     for split in ("val", "test"):
         if not (home / split).is_dir():
@@ -93,7 +99,7 @@ def _test(home: Path, classes: tuple[str, ...], wanted: Wanted, progress: Progre
                 classes,
                 name="tiny_imagenet",
                 split=split,
-                limit=wanted.test_images,
+                limit=request.test_images,
                 option=TEST_OPTION,
                 progress=progress,
             )
@@ -107,7 +113,7 @@ def _test(home: Path, classes: tuple[str, ...], wanted: Wanted, progress: Progre
 
 
 def _annotated(
-    annotations: Path, images: Path, classes: tuple[str, ...], wanted: Wanted, progress: Progress
+    annotations: Path, images: Path, classes: tuple[str, ...], request: SourceRequest, progress: Progress
 ) -> ImageSet:
     numbers = {name: number for number, name in enumerate(classes)}
     paths, labels = [], []
@@ -134,7 +140,7 @@ def _annotated(
         classes,
         name="tiny_imagenet",
         split="val",
-        limit=wanted.test_images,
+        limit=request.test_images,
         option=TEST_OPTION,
         progress=progress,
     )

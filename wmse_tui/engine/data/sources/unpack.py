@@ -16,7 +16,7 @@ from typing import IO
 
 from wmse_tui.config.atomic import sync_folder
 from wmse_tui.engine.data.sources.disk import refuse_os
-from wmse_tui.engine.data.sources.progress import Meter, Progress
+from wmse_tui.engine.data.sources.progress import Progress, ProgressMeter
 from wmse_tui.engine.errors import DataError
 
 _SYNCED_BYTES = 1 << 20
@@ -31,9 +31,8 @@ _Entry = tuple[str, Callable[[], IO[bytes]] | None]
 def unpack(archive: Path, folder: str, *, progress: Progress) -> Path:
     """Unpack a .tar.gz or .zip beside itself and return its top folder, which must be called `folder`.
 
-    Only regular files and folders are taken; links, devices and names that lead elsewhere are refused. The
-    caller
-    holds the lock: what an interrupted earlier call left behind is removed first.
+    Only regular files and folders are unpacked; links, devices and names that lead elsewhere are refused. The
+    caller holds the lock: what an interrupted earlier call left behind is removed first.
 
     Raises:
         DataError: the archive is damaged, unsafe or has no such folder; no space or permission.
@@ -62,25 +61,25 @@ def unpack(archive: Path, folder: str, *, progress: Progress) -> Path:
 
 def _extract(archive: Path, aside: Path, progress: Progress) -> None:
     total = archive.stat().st_size
-    meter = Meter(progress, f"unpacking {archive.name}", total=total, unit="bytes")
+    meter = ProgressMeter(progress, f"unpacking {archive.name}", total=total, unit="bytes")
     try:
         with archive.open("rb") as packed, _entries(archive, packed) as entries:
             for name, opener in entries:
-                place = aside / _inside(archive, name)
+                target = aside / _inside(archive, name)
                 try:
                     if opener is None:
-                        place.mkdir(parents=True, exist_ok=True)
+                        target.mkdir(parents=True, exist_ok=True)
                         continue
-                    place.parent.mkdir(parents=True, exist_ok=True)
-                    sink = place.open("xb")
+                    target.parent.mkdir(parents=True, exist_ok=True)
+                    sink = target.open("xb")
                 except OSError as error:
-                    refuse_os(error, place, f"unpack {archive.name}")
+                    refuse_os(error, target, f"unpack {archive.name}")
                 with opener() as source, sink:
                     while chunk := source.read(_CHUNK):
                         try:
                             sink.write(chunk)
                         except OSError as error:
-                            refuse_os(error, place, f"unpack {archive.name}")
+                            refuse_os(error, target, f"unpack {archive.name}")
                         meter.advance(max(packed.tell() - meter.done, 0))
                     if sink.tell() >= _SYNCED_BYTES:
                         sink.flush()

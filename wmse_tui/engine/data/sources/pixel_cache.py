@@ -1,6 +1,6 @@
 """Decoded images on disk: a folder of equally sized pictures is decoded once, not at every start.
 
-What lies in the cache is a copy of what decoding gives, so it changes no number and may be deleted at any
+The cache holds copies of what decoding gives, so it changes no number and may be deleted at any
 time. An entry is named after the files it was made of and holds, in a line before the pixels, their sizes and
 times of change: a set of which anything changed is decoded again, over its old entry.
 """
@@ -21,35 +21,35 @@ from torch import Tensor
 
 from wmse_tui.config.atomic import published, sync_folder
 from wmse_tui.config.locations import cache_dir
-from wmse_tui.engine.data.sources.progress import Meter, Progress
+from wmse_tui.engine.data.sources.progress import Progress, ProgressMeter
 
 LEAST_IMAGES = 2000
-"""Fewer are decoded in the time that it takes to look for them."""
+"""Decoding fewer is as fast as checking the cache."""
 
 SPARE_SPACE = 4
-"""An entry is written where the disk has room for so many of its size."""
+"""An entry is written where the disk has space for so many of its size."""
 
 _FORMAT = 1
 _CHUNK = 1 << 24
 
 
-def decoded(paths: Sequence[str], split: str) -> Decoded | None:
-    """The place of some files' pixels in the cache; None for few files, and where one cannot be looked at.
+def cached_pixels(paths: Sequence[str], split: str) -> PixelCache | None:
+    """The cache of some files' pixels; None for few files, and where one cannot be read.
 
     Args:
         paths: the files, in the order of the images.
-        split: what they are called while they are read.
+        split: their name in progress reports.
     """
     with suppress(OSError):
-        return Decoded(paths, split) if len(paths) >= LEAST_IMAGES else None
+        return PixelCache(paths, split) if len(paths) >= LEAST_IMAGES else None
     return None
 
 
-class Decoded:
-    """The place of some files' pixels in the cache; the arguments are those of `decoded`.
+class PixelCache:
+    """The cache of some files' pixels; the arguments are those of `cached_pixels`.
 
     Raises:
-        OSError: a file cannot be looked at.
+        OSError: the status of a file cannot be read.
     """
 
     def __init__(self, paths: Sequence[str], split: str) -> None:
@@ -66,19 +66,19 @@ class Decoded:
         """The pixels, uint8 (images, 3, height, width); None if they are not there as they should be."""
         try:
             with self.path.open("rb") as file:
-                said = json.loads(file.readline(1024))
-                if (said["format"], said["state"]) != (_FORMAT, self._state.hexdigest()):
+                header = json.loads(file.readline(1024))
+                if (header["format"], header["state"]) != (_FORMAT, self._state.hexdigest()):
                     return None
-                pixels = torch.empty(said["shape"], dtype=torch.uint8)
+                pixels = torch.empty(header["shape"], dtype=torch.uint8)
                 whole = _filled(
-                    pixels, file, said["crc32"], f"reading decoded {self._split} images", progress
+                    pixels, file, header["crc32"], f"reading decoded {self._split} images", progress
                 )
         except (OSError, ValueError, KeyError, TypeError, RuntimeError):
             return None
         return pixels if whole else None
 
     def write(self, pixels: Tensor) -> None:
-        """Keep the pixels for the next time, whole or not at all; a disk that will not have them is left."""
+        """Store the pixels for the next time, whole or not at all; errors of the disk are ignored."""
         header = {
             "format": _FORMAT,
             "state": self._state.hexdigest(),
@@ -98,7 +98,7 @@ class Decoded:
 def _filled(pixels: Tensor, file: BinaryIO, crc32: int, name: str, progress: Progress) -> bool:
     """Fill `pixels` from a file; whether it held exactly them."""
     rest = pixels.numpy().data.cast("B")
-    meter = Meter(progress, name, total=len(rest), unit="bytes")
+    meter = ProgressMeter(progress, name, total=len(rest), unit="bytes")
     found = 0
     while len(rest):
         count = file.readinto(rest[:_CHUNK])  # type: ignore[attr-defined]

@@ -12,11 +12,11 @@ from PIL import Image
 from torch import Tensor
 
 from wmse_tui.config.schema import Experiment
-from wmse_tui.engine.data import decoding, jpeg, loading, padded
+from wmse_tui.engine.data import jpeg, jpeg_batches, loading, padded
 from wmse_tui.engine.data.batched import augment
 from wmse_tui.engine.data.colour import jitter_in_runs_, jitter_together_
-from wmse_tui.engine.data.decoding import DecodedBatches
 from wmse_tui.engine.data.images import MemoryImages
+from wmse_tui.engine.data.jpeg_batches import JpegBatches
 from wmse_tui.engine.data.loading import build_batches
 from wmse_tui.engine.data.padded import chunks, pad
 from wmse_tui.engine.data.parameters import ViewLaw, draw_parameters
@@ -82,7 +82,7 @@ def test_views_are_those_of_each_image_alone(
 ) -> None:
     """Here Pillow and torchvision decode by the same library, so the pixels may be Pillow's."""
     monkeypatch.setattr(padded, "CPU_CHUNK_PIXELS", budget)
-    made = list(DecodedBatches(mixed, plan(), CPU).epoch(5))
+    made = list(JpegBatches(mixed, plan(), CPU).epoch(5))
     assert len(made) == 3
     seen = set()
     for found, indices in zip(made, plan().batches(12, epoch=5), strict=True):
@@ -117,14 +117,14 @@ def test_images_of_one_size_have_the_views_of_the_batched_pipeline(tmp_path: Pat
     images = files(paths)
     pixels = torch.stack([to_pixels(images.image(index)) for index in range(9)])
     expected = ResidentBatches(pixels, plan(), CPU, on_device=True).epoch(2)
-    for ours, theirs in zip(DecodedBatches(images, plan(), CPU).epoch(2), expected, strict=True):
+    for ours, theirs in zip(JpegBatches(images, plan(), CPU).epoch(2), expected, strict=True):
         assert GREY_LEVELS * (ours - theirs).abs().max() < 0.01
 
 
 @pytest.mark.parametrize("start", [0, 1, 3, 5])
 def test_an_epoch_can_start_anywhere(mixed: FileImages, start: int) -> None:
     """Bit for bit, as a run that goes on in mid-epoch needs it."""
-    batches = DecodedBatches(mixed, plan(batch_size=2), CPU)
+    batches = JpegBatches(mixed, plan(batch_size=2), CPU)
     next(batches.epoch(0))  # one that is broken off has files ahead
     whole, rest = list(batches.epoch(1)), list(batches.epoch(1, start))
     assert len(whole) == 6
@@ -136,9 +136,9 @@ def test_files_are_read_two_batches_ahead_and_no_further(
     mixed: FileImages, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     read: list[int] = []
-    whole = DecodedBatches._read
-    monkeypatch.setattr(DecodedBatches, "_read", lambda self, at: read.append(at) or whole(self, at))  # type: ignore[func-returns-value]
-    epoch = DecodedBatches(mixed, plan(batch_size=2), CPU).epoch(0)
+    whole = JpegBatches._read
+    monkeypatch.setattr(JpegBatches, "_read", lambda self, at: read.append(at) or whole(self, at))  # type: ignore[func-returns-value]
+    epoch = JpegBatches(mixed, plan(batch_size=2), CPU).epoch(0)
     next(epoch)
     assert set(read) <= {
         index for batch in list(plan(batch_size=2).batches(12, epoch=0))[:3] for index in batch.tolist()
@@ -150,7 +150,7 @@ def test_files_are_read_two_batches_ahead_and_no_further(
 def test_what_the_device_refuses_is_decoded_by_pillow(
     mixed: FileImages, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    expected = list(DecodedBatches(mixed, plan(), CPU).epoch(0))
+    expected = list(JpegBatches(mixed, plan(), CPU).epoch(0))
     asked: list[int] = []
 
     def refuse(data: list[bytearray], device: torch.device) -> list[Tensor | None]:
@@ -158,8 +158,8 @@ def test_what_the_device_refuses_is_decoded_by_pillow(
         wrong = torch.zeros(3, 5, 5, dtype=torch.uint8)  # neither is a picture of another size taken
         return [None if number % 2 else wrong for number, _ in enumerate(data)]
 
-    monkeypatch.setattr(decoding, "decode_jpegs", refuse)
-    found = list(DecodedBatches(mixed, plan(), CPU).epoch(0))
+    monkeypatch.setattr(jpeg_batches, "decode_jpegs", refuse)
+    found = list(JpegBatches(mixed, plan(), CPU).epoch(0))
     assert sum(asked) == 9, "grey, CMYK and PNG are not offered to it"
     assert all(GREY_LEVELS * (a - b).abs().max() < 0.01 for a, b in zip(found, expected, strict=True))
 
@@ -174,7 +174,7 @@ def test_a_broken_file_is_the_error_of_the_other_pipelines(mixed: FileImages, da
     with pytest.raises(DataError) as theirs:
         mixed.image(4)
     with pytest.raises(DataError) as ours:
-        list(DecodedBatches(mixed, plan(), CPU).epoch(0))
+        list(JpegBatches(mixed, plan(), CPU).epoch(0))
     for part in ("title", "detail", "next"):
         assert getattr(ours.value, part) == getattr(theirs.value, part)
     assert str(path) in ours.value.detail
@@ -230,7 +230,9 @@ def test_a_gpu_that_can_decodes_jpegs(mixed: FileImages, monkeypatch: pytest.Mon
     assert choice(mixed, "workers", CPU)[0] == "workers"
 
 
-def test_why_a_gpu_does_not_decode_is_told(mixed: FileImages, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_reason_why_a_gpu_does_not_decode_is_reported(
+    mixed: FileImages, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(loading, "decoder_fault", lambda device: "it is not built for it")
     kind, reason = choice(mixed, "auto", GPU)
     assert kind == "workers"

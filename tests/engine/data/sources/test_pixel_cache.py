@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from wmse_tui.engine.data.sources import decoded, files
-from wmse_tui.engine.data.sources.decode import decode
+from wmse_tui.engine.data.sources import files, pixel_cache
 from wmse_tui.engine.data.sources.files import images_from_files
+from wmse_tui.engine.data.sources.image_file import decode_image
 from wmse_tui.engine.errors import DataError
 
 Picture = Callable[..., Path]
@@ -21,7 +21,7 @@ Picture = Callable[..., Path]
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty cache, for sets of any size."""
     monkeypatch.setenv("WMSE_TUI_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(decoded, "LEAST_IMAGES", 1)
+    monkeypatch.setattr(pixel_cache, "LEAST_IMAGES", 1)
     return tmp_path / "cache/decoded"
 
 
@@ -35,7 +35,7 @@ class Opened:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.decoded = 0
-        honest = decode
+        honest = decode_image
 
         def counted(path: str | Path) -> object:
             self.decoded += 1
@@ -140,7 +140,7 @@ def test_a_damaged_entry_is_made_anew(
 def test_without_room_or_permission_all_goes_on_without_a_cache(
     cache: Path, paths: list[Path], read: Opened, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(decoded, "SPARE_SPACE", 10**15)
+    monkeypatch.setattr(pixel_cache, "SPARE_SPACE", 10**15)
     assert shades(read(paths)) == list(range(9))
     assert list(cache.iterdir()) == []
     cache.rmdir()
@@ -167,7 +167,7 @@ def test_sets_that_stay_in_files_are_not_kept(
     assert not cache.exists()
 
 
-def test_a_file_that_is_gone_is_told_as_such(cache: Path, paths: list[Path], read: Opened) -> None:
+def test_a_missing_file_is_reported_as_such(cache: Path, paths: list[Path], read: Opened) -> None:
     read(paths)
     paths[2].unlink()
     with pytest.raises(DataError, match="1 file of 9 cannot be read as images"):

@@ -1,4 +1,4 @@
-"""What a source of images is asked for and what it gives."""
+"""The request to a source of images, and its answer."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ TEST_OPTION = "dataset.test_images"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
-    """What a source is asked for.
+class SourceRequest:
+    """The images requested of a source.
 
     Args:
         name: of the data set, as the configuration spells it.
         root: the folder of data sets, or of the user's images.
         download: whether the network may be used.
-        train_images, test_images: how many to take; None: all.
-        held_out: the share of the labelled images kept for the test where there is no test set; 0: none.
+        train_images, test_images: how many to use; None: all.
+        held_out: the share of the labelled images held out for the test where there is no test set; 0: none.
     """
 
     name: str
@@ -33,14 +33,14 @@ class Wanted:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Parts:
-    """What a source gives.
+class DataSplits:
+    """The images that a source found.
 
     Args:
         train: what the encoder learns from.
         probe_train, probe_test: labelled images to judge it with, or None.
-        unlabelled: why there are none.
-        notices: what a person should know, a sentence each.
+        unlabelled: why there are no labelled images.
+        notices: facts about the images for people, a sentence each.
     """
 
     train: ImageSet
@@ -61,5 +61,5 @@ def limited(images: MemoryImages, limit: int | None, *, option: str) -> MemoryIm
 
 
 def subset(split: str) -> str:
-    """What a part of a split is called, so that no accuracy passes for one of the whole."""
+    """The name of a part of a split, so that no accuracy passes for one of the whole."""
     return f"{split} subset"

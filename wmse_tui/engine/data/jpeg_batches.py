@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from wmse_tui.engine.data.batched import augment
-from wmse_tui.engine.data.colour import send
+from wmse_tui.engine.data.colour import to_device
 from wmse_tui.engine.data.images import ImageSet
 from wmse_tui.engine.data.jpeg import decode_jpegs, ordinary
 from wmse_tui.engine.data.padded import chunks, pad
@@ -23,12 +23,12 @@ from wmse_tui.engine.data.sources.files import FileImages
 
 AHEAD = 2  # batches whose files are read before they are needed
 READERS = 8  # threads that read files, and decode what is left to Pillow
-LOOKED_AT = 1000  # names that tell what the files of a set are
+SAMPLED_NAMES = 1000  # names that tell what the files of a set are
 JPEG_NAMES = (".jpg", ".jpeg")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Encoded:
+class EncodedJpeg:
     """A JPEG file that the device can decode, in host memory.
 
     Args:
@@ -41,7 +41,7 @@ class Encoded:
     width: int
 
 
-class DecodedBatches:
+class JpegBatches:
     """Views made on `device`, from JPEGs that it decodes too.
 
     A few threads read the files of the batches to come. What is no ordinary JPEG (`jpeg.py`) they decode with
@@ -64,7 +64,7 @@ class DecodedBatches:
             EngineError: an image cannot be read; also what the sets raise.
         """
         coming = self._plan.batches(len(self._images), epoch=epoch, start_batch=start_batch)
-        ahead: deque[tuple[Tensor, list[Future[Encoded | Tensor]]]] = deque()
+        ahead: deque[tuple[Tensor, list[Future[EncodedJpeg | Tensor]]]] = deque()
         pool = ThreadPoolExecutor(READERS, thread_name_prefix="reader")
         try:
             for indices in coming:
@@ -76,7 +76,7 @@ class DecodedBatches:
         finally:
             pool.shutdown(cancel_futures=True)
 
-    def _read(self, index: int) -> Encoded | Tensor:
+    def _read(self, index: int) -> EncodedJpeg | Tensor:
         """A file for the device, or the picture in it, uint8 (3, height, width)."""
         if isinstance(self._images, FileImages):
             try:
@@ -85,22 +85,24 @@ class DecodedBatches:
                 return self._picture(index)  # which says what there is to say
             size = ordinary(data)
             if size is not None:
-                return Encoded(data, *size)
+                return EncodedJpeg(data, *size)
         return self._picture(index)
 
     def _picture(self, index: int) -> Tensor:
         return to_pixels(self._images.image(index))
 
-    def _views(self, epoch: int, indices: Tensor, files: Sequence[Future[Encoded | Tensor]]) -> Tensor:
+    def _views(self, epoch: int, indices: Tensor, files: Sequence[Future[EncodedJpeg | Tensor]]) -> Tensor:
         plan, device = self._plan, self._device
         found = [file.result() for file in files]
-        sizes = [(f.height, f.width) if isinstance(f, Encoded) else (f.shape[1], f.shape[2]) for f in found]
+        sizes = [
+            (f.height, f.width) if isinstance(f, EncodedJpeg) else (f.shape[1], f.shape[2]) for f in found
+        ]
         heights, widths = torch.tensor(sizes).unbind(1)
         drawn = tuple(plan.parameters(epoch=epoch, indices=indices, heights=heights, widths=widths))
         views = torch.empty(plan.views, len(indices), 3, plan.size, plan.size, device=device)
         for rows in chunks(heights, widths, device):
             pixels, covered = pad(self._decode([found[row] for row in rows], indices[rows]), device)
-            where, all_rows = send(rows, device), torch.arange(len(rows))
+            where, all_rows = to_device(rows, device), torch.arange(len(rows))
             for out, parameters in zip(views, drawn, strict=True):
                 made = augment(
                     pixels,
@@ -114,14 +116,14 @@ class DecodedBatches:
                 out.index_copy_(0, where, made)
         return views
 
-    def _decode(self, found: Sequence[Encoded | Tensor], indices: Tensor) -> list[Tensor]:
+    def _decode(self, found: Sequence[EncodedJpeg | Tensor], indices: Tensor) -> list[Tensor]:
         """The pictures, uint8 (3, height, width), of what was read for the images `indices`."""
-        files = [file for file in found if isinstance(file, Encoded)]
+        files = [file for file in found if isinstance(file, EncodedJpeg)]
         decoded = iter(decode_jpegs([file.data for file in files], self._device))
         pictures: list[Tensor] = []
         for file, index in zip(found, indices.tolist(), strict=True):
-            picture = next(decoded) if isinstance(file, Encoded) else file
-            if isinstance(file, Encoded) and (
+            picture = next(decoded) if isinstance(file, EncodedJpeg) else file
+            if isinstance(file, EncodedJpeg) and (
                 picture is None or picture.shape != (3, file.height, file.width)
             ):
                 picture = self._picture(index)
@@ -135,7 +137,7 @@ class DecodedBatches:
 
 def not_jpegs(images: FileImages) -> str | None:
     """Why a decoder of JPEGs is not worth it, by the names of some files; None if nine of ten are JPEGs."""
-    looked_at = np.linspace(0, len(images) - 1, min(LOOKED_AT, len(images))).astype(int).tolist()
+    looked_at = np.linspace(0, len(images) - 1, min(SAMPLED_NAMES, len(images))).astype(int).tolist()
     named = sum(images.path(index).lower().endswith(JPEG_NAMES) for index in looked_at)
     if named >= 0.9 * len(looked_at):
         return None

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from wmse_tui.engine.data.sources.decode import decode, unreadable
+from wmse_tui.engine.data.sources.image_file import decode_image, unreadable
 from wmse_tui.engine.errors import DataError
 
 
 def pixel(path: Path) -> tuple[int, ...]:
-    image = decode(path)
+    image = decode_image(path)
     assert image.mode == "RGB"
     return tuple(int(value) for value in np.asarray(image)[0, 0])
 
@@ -67,7 +67,7 @@ def test_floating_point_and_long_images_are_scaled_by_their_range(
     tmp_path: Path, values: list[list[float]], kind: str, shade: int
 ) -> None:
     Image.fromarray(np.array(values, kind)).save(tmp_path / "a.tif")
-    assert np.asarray(decode(tmp_path / "a.tif"))[0, 1].tolist() == [shade] * 3
+    assert np.asarray(decode_image(tmp_path / "a.tif"))[0, 1].tolist() == [shade] * 3
 
 
 def test_an_animation_gives_its_first_frame(tmp_path: Path) -> None:
@@ -88,13 +88,13 @@ def test_a_file_that_cannot_be_decoded_is_named(tmp_path: Path) -> None:
         (tmp_path / "absent.png", "No such file or directory"),
     ):
         with pytest.raises(DataError) as caught:
-            decode(path)
+            decode_image(path)
         assert caught.value.title == "an image cannot be read"
         assert caught.value.detail.startswith(f"{path}: {cause}")
         assert caught.value.next == (f"replace or remove {path} and start again",)
 
 
-def test_the_first_bytes_tell_images_from_other_files(tmp_path: Path) -> None:
+def test_the_first_bytes_distinguish_images_from_other_files(tmp_path: Path) -> None:
     for name in ("a.png", "a.jpg", "a.gif", "a.bmp", "a.tif", "a.webp", "a.ppm"):
         Image.new("RGB", (4, 3)).save(tmp_path / name)
         assert unreadable(str(tmp_path / name)) is None

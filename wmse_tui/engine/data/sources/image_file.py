@@ -1,4 +1,4 @@
-"""One image file of any kind as an RGB picture; what cannot be read is named."""
+"""One image file of any kind as an RGB picture; errors name the file."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ _MAGIC = (
 _BEGINNING = 16
 
 
-def decode(path: str | Path) -> Image.Image:
+def decode_image(path: str | Path) -> Image.Image:
     """The first frame of an image file as RGB.
 
     Grey is repeated, transparency dropped, CMYK converted, as torchvision's ImageFolder does; more than eight
-    bits are scaled to eight instead of being cut off at 255. Orientation tags are not obeyed, as there.
+    bits are scaled to eight instead of being cut off at 255. Orientation tags are ignored, as there.
 
     Raises:
         DataError: the file cannot be read or decoded.
@@ -57,7 +57,7 @@ def to_rgb(image: Image.Image) -> Image.Image:
 
 
 def unreadable(path: str) -> str | None:
-    """What is wrong with a file as far as its first bytes tell; None if it looks like an image."""
+    """What is wrong with a file, judged by its first bytes; None if it may be an image."""
     try:
         with open(path, "rb", buffering=0) as file:  # noqa: PTH123 - a Path per file costs seconds
             beginning = file.read(_BEGINNING)
