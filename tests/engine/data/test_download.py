@@ -104,7 +104,7 @@ def test_a_line_that_always_breaks_ends_with_the_part_kept(server: Any, tmp_path
         fetch(remote, tmp_path, progress=quiet)
     assert caught.value.title == "the download of set.tar.gz stopped"
     assert caught.value.detail.endswith("the connection was closed after 100 kB of 2.0 MB")
-    assert caught.value.next[0] == f"start again: it goes on from {tmp_path}/set.tar.gz.part"
+    assert caught.value.next[0] == f"start again: it continues from {tmp_path}/set.tar.gz.part"
     assert (tmp_path / "set.tar.gz.part").read_bytes() == BODY[:100_000]
     assert len(page.asked) == 4
 

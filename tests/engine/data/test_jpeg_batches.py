@@ -224,7 +224,7 @@ def test_a_gpu_that_can_decodes_jpegs(mixed: FileImages, monkeypatch: pytest.Mon
     monkeypatch.setattr(loading, "decoder_fault", lambda device: None)
     decoded = "files are decoded on cuda:1, for they differ in size"
     assert choice(mixed, "auto", GPU) == ("jpeg", decoded)
-    assert choice(mixed, "jpeg", GPU) == ("jpeg", f"asked for; {decoded}")
+    assert choice(mixed, "jpeg", GPU) == ("jpeg", f"requested; {decoded}")
     by_workers = ("workers", "images are read from files, for they differ in size; 0 processes")
     assert choice(mixed, "auto", CPU) == by_workers
     assert choice(mixed, "workers", CPU)[0] == "workers"
@@ -283,7 +283,7 @@ def test_images_that_are_in_no_files_come_as_pictures(mixed: FileImages) -> None
             raise AssertionError("a loader takes no subset")
 
     found = build_batches(Pictures(), experiment("jpeg"), CPU)
-    assert (found.kind, found.reason) == ("jpeg", "asked for; files are decoded on cpu")
+    assert (found.kind, found.reason) == ("jpeg", "requested; files are decoded on cpu")
     expected = build_batches(mixed, experiment("jpeg"), CPU)
     for ours, theirs in zip(found.epoch(0), expected.epoch(0), strict=True):
         torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-4)

@@ -179,7 +179,7 @@ def test_too_few_images_for_a_batch_are_refused(patterns: MemoryImages) -> None:
             CPU,
         )
     assert refusal.value.detail == "patterns (train) has 9, schedule.batch_size is 16"
-    assert refusal.value.next[0] == "take at most 9: --set schedule.batch_size=..."
+    assert refusal.value.next[0] == "at most 9: --set schedule.batch_size=..."
 
 
 @pytest.mark.parametrize("workers", [0, 1])

@@ -124,6 +124,6 @@ def test_the_reason_for_workers_names_what_did_not_fit(
     assert reason((4, 4), (4, 4)) == "96 B of images in memory (cpu)"
     monkeypatch.setattr(files, "MEMORY_BYTES", 95)
     assert reason((4, 4), (4, 4)) == (
-        "images are read from files, for 2 images of the size of the first (4 x 4) would take 96 B of "
+        "images are read from files, for 2 images of the size of the first (4 x 4) would need 96 B of "
         "memory, and 95 B is the most; 0 processes"
     )

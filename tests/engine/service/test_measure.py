@@ -58,7 +58,7 @@ def test_workers_make_their_batches_ahead_and_end_afterwards(
     before = set(psutil.Process().children(recursive=True))
     experiment = tiny("compute.loader=workers", "compute.workers=1")
     answer = measure(experiment, job("measure", seconds=PLENTY), shelf)
-    assert answer["loader"] == {"kind": "workers", "reason": "asked for; 1 process"}
+    assert answer["loader"] == {"kind": "workers", "reason": "requested; 1 process"}
     assert answer["warm_up"] == 3
     assert answer["steps"] >= 1
     left = set(psutil.Process().children(recursive=True)) - before

@@ -53,4 +53,4 @@ def test_a_gpu_that_is_not_there_is_an_error_with_the_choice(monkeypatch: pytest
     with_gpus(monkeypatch, 2)
     with pytest.raises(DeviceError, match=r"compute.device=cuda:5 does not exist: 2 visible GPUs") as caught:
         choose_device("cuda:5")
-    assert caught.value.next[0] == "take one of cuda:0, cuda:1"
+    assert caught.value.next[0] == "use one of cuda:0, cuda:1"

@@ -203,7 +203,7 @@ def test_the_trainer_starts_where_neither_library_is_installed() -> None:
     program = (
         "import sys\nsys.modules['psutil'] = sys.modules['pynvml'] = None\n"
         "from wmse_tui.engine.training import resources, session\nimport torch\n"
-        "print(resources.psutil, resources.pynvml, resources.Meter(torch.device('cpu')).read(1))"
+        "print(resources.psutil, resources.pynvml, resources.ResourceMonitor(torch.device('cpu')).read(1))"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120)
     assert (done.returncode, done.stdout, done.stderr) == (0, "None None None\n", "")

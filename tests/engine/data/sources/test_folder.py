@@ -122,7 +122,7 @@ def test_an_unsorted_test_folder_is_reported_and_not_used(
         ),
         (
             {"2019/may": 2, "2020/june": 3},
-            "in {root} images lie deeper than in 2019, 2020, so folders are not taken for classes",
+            "in {root} images are deeper than in 2019, 2020, so folders do not count as classes",
         ),
         ({"train": 5, "test": 2}, "{root}/train holds 5 images directly in it, no class folders"),
     ],

@@ -41,7 +41,7 @@ class Opened:
             self.decoded += 1
             return honest(path)
 
-        monkeypatch.setattr(files, "decode", counted)
+        monkeypatch.setattr(files, "decode_image", counted)
 
     def __call__(self, paths: list[Path]) -> torch.Tensor | None:
         self.decoded = 0
