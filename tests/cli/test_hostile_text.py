@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable
 
 import pytest
+from events import read_log
 from hostile import NASTY, acts, hostile_events
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -22,9 +23,8 @@ from wmse_tui.config.locations import runs_dir
 from wmse_tui.runs.directory import RunDirectory, create_run
 from wmse_tui.runs.log.encoding import encode
 from wmse_tui.runs.log.events import Record
-from wmse_tui.runs.log.reader import read_log
 from wmse_tui.runs.state.config_summary import ConfigSummary
-from wmse_tui.runs.state.fold import fold_all
+from wmse_tui.runs.state.fold import fold
 from wmse_tui.runs.state.run import RunState
 
 Cli = Callable[..., Result]
@@ -37,7 +37,7 @@ anything = st.text(st.characters(codec="utf-8"), max_size=40)
 def test_render_no_control_chars(text: str) -> None:
     """`show`, the plain lines of `--headless` and error messages, with any text in every place of a log."""
     records = [Record(1, n, 1e9 + n, 1, event) for n, event in enumerate(hostile_events(text), 1)]
-    view = fold_all(RunState(run_id=text, path=text, summary=ConfigSummary(title=text, preset=text)), records)
+    view = fold(RunState(run_id=text, path=text, summary=ConfigSummary(title=text, preset=text)), records)
     assert not acts(run_report(view))
     plain = PlainLines()
     assert not any(acts(line) for record in records for line in plain.lines(record, view))

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from wmse_tui.cli.follow.live import LiveDisplay, LiveFrame, live_frame, render_frame
 from wmse_tui.runs.log.events import Attempt, Notice, Phase, Record
-from wmse_tui.runs.state.fold import fold_all
+from wmse_tui.runs.state.fold import fold
 from wmse_tui.runs.state.run import RunState
 
 GOLDEN = """\
@@ -30,7 +30,7 @@ note  5000 of 50000 images are used
 @pytest.fixture
 def view(records: tuple[Record, ...]) -> RunState:
     """The short run after its first epoch."""
-    return replace(fold_all(RunState(run_id="a-run"), records[:9]), status="running")
+    return replace(fold(RunState(run_id="a-run"), records[:9]), status="running")
 
 
 def text_of(shown: LiveFrame, width: int = 80) -> str:
@@ -46,7 +46,7 @@ def test_a_frame_says_how_far_the_run_is(view: RunState) -> None:
 
 
 def test_the_best_and_the_latest_accuracies_are_told_apart(records: tuple[Record, ...]) -> None:
-    view = fold_all(RunState(run_id="a-run"), records[:12])
+    view = fold(RunState(run_id="a-run"), records[:12])
     worse = replace(view.evaluations[-1], epoch=3, linear=None, knn=None)
     text = text_of(live_frame(replace(view, evaluations=(*view.evaluations, worse))))
     assert "latest     nothing to evaluate (epoch 3)" in text
@@ -74,7 +74,7 @@ def test_what_the_command_says_can_be_read_whole_in_eighty_columns(view: RunStat
 
 
 def test_a_completed_run_has_full_bars_and_no_message(records: tuple[Record, ...]) -> None:
-    shown = live_frame(replace(fold_all(RunState(run_id="a-run"), records), status="completed"), "stopping")
+    shown = live_frame(replace(fold(RunState(run_id="a-run"), records), status="completed"), "stopping")
     assert (shown.epoch, shown.step) == ((2, 2), (4, 4))
     assert "stopping" not in text_of(shown)
 

@@ -6,7 +6,7 @@ import pytest
 
 from wmse_tui.cli.follow.plain import PlainDisplay, PlainLines
 from wmse_tui.runs.log.events import Attempt, Control, Epoch, Error, Event, Notice, Phase, Record, Steps
-from wmse_tui.runs.state.fold import fold, fold_all
+from wmse_tui.runs.state.fold import fold
 from wmse_tui.runs.state.run import RunState
 
 START = 1_772_366_400.0
@@ -29,7 +29,7 @@ def lines_of(records: tuple[Record, ...]) -> list[str]:
     """All lines of a log, the view being folded along."""
     plain, view, lines = PlainLines(), RunState(), []
     for record in records:
-        view = fold(view, record)
+        view = fold(view, [record])
         lines += plain.lines(record, view)
     return lines
 
@@ -69,7 +69,7 @@ def test_a_replayed_log_has_the_numbers_of_each_moment_and_not_those_of_its_end(
             (70 * epoch, Epoch(epoch=epoch, step=70 * epoch, loss=1.0, seconds=70.0, images_per_second=10.0)),
         ]
     records = tuple(at(seconds, event, seq) for seq, (seconds, event) in enumerate(events, 1))
-    end = fold_all(RunState(), records)
+    end = fold(RunState(), records)
     plain = PlainLines()
     lines = [line[21:] for record in records[1:] for line in plain.lines(record, end)]
     assert lines == [

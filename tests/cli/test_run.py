@@ -12,8 +12,9 @@ from typer.testing import Result
 from wmse_tui.cli.exits import ExitCode
 from wmse_tui.cli.follow.jsonlines import summary
 from wmse_tui.runs.directory import RunDirectory
+from wmse_tui.runs.log.encoding import decode
 from wmse_tui.runs.log.events import Record
-from wmse_tui.runs.state.fold import fold_all
+from wmse_tui.runs.state.fold import fold
 from wmse_tui.runs.state.run import RunState
 
 Cli = Callable[..., Result]
@@ -83,13 +84,29 @@ def test_the_accuracy_of_the_untrained_encoder_is_no_result_of_the_summary(
     records: tuple[Record, ...],
 ) -> None:
     run = RunDirectory(Path("/runs/a"))
-    only_untrained = fold_all(RunState(run_id="a", status="stopped"), records[:8])
+    only_untrained = fold(RunState(run_id="a", status="stopped"), records[:8])
     assert [evaluation.step for evaluation in only_untrained.evaluations] == [0]
     reported = summary(run, only_untrained, ExitCode.STOPPED)
     assert (reported["knn"], reported["linear"], reported["linear_top5"]) == (None, None, None)
     assert (reported["best_knn"], reported["best_linear"]) == (None, None)
-    trained = summary(run, fold_all(only_untrained, records[8:]), ExitCode.COMPLETED)
+    trained = summary(run, fold(only_untrained, records[8:]), ExitCode.COMPLETED)
     assert (trained["knn"], trained["linear"], trained["linear_top5"]) == (0.8125, 0.875, 0.99)
+
+
+def test_a_followed_log_is_parsed_once(
+    cli: Cli, trainer: Trainer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trainer("completes")
+    assert cli(*QUICK, "--name", "mine").exit_code == 0
+    parsed: list[bytes] = []
+
+    def counted(line: bytes) -> Record:
+        parsed.append(line)
+        return decode(line)
+
+    monkeypatch.setattr("wmse_tui.runs.log.reader.decode", counted)
+    assert cli("attach", "mine", "--json").exit_code == 0
+    assert parsed == (tmp_path / "runs" / "mine" / "events.jsonl").read_bytes().splitlines()
 
 
 def test_detach_returns_at_once_with_the_id(cli: Cli, trainer: Trainer, tmp_path: Path) -> None:

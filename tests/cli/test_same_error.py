@@ -6,10 +6,10 @@ import json
 from collections.abc import Callable
 
 import pytest
+from events import activity_of
 from typer.testing import Result
 
 from wmse_tui.runs.directory import RunDirectory
-from wmse_tui.runs.log.activity import ActivityLog
 from wmse_tui.runs.log.events import Error, Exit, Phase
 from wmse_tui.runs.log.writer import EventWriter
 
@@ -37,7 +37,7 @@ def failed(make_run: Callable[..., RunDirectory]) -> RunDirectory:
 
 def test_every_place_says_what_where_what_is_saved_and_what_to_do(cli: Cli, failed: RunDirectory) -> None:
     told = {
-        "the app's log": "\n".join(line.text for line in ActivityLog(failed).poll()),
+        "the app's log": "\n".join(line.text for line in activity_of(failed)),
         "show": cli("show", "failed").stdout,
         "attach": (followed := cli("attach", "failed", "--headless")).stderr,
     }

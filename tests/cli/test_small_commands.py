@@ -10,7 +10,6 @@ import pytest
 from typer.testing import Result
 
 from wmse_tui import __version__
-from wmse_tui.cli.commands.logs import Tail
 from wmse_tui.config.loading import find_preset, parse_experiment, preset_names
 from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.process.lock import RunLock
@@ -42,20 +41,6 @@ def test_a_run_without_a_log_prints_nothing_and_says_so(cli: Cli, make_run: Make
     result = cli("logs", "small")
     assert (result.exit_code, result.stdout) == (0, "")
     assert result.stderr == "The trainer has printed nothing. See the run: wmse-tui show small\n"
-
-
-def test_a_tail_keeps_an_unfinished_line_until_it_is_whole(tmp_path: Path) -> None:
-    file = tmp_path / "log"
-    tail = Tail(file)
-    assert tail.lines() == []
-    file.write_bytes(b"one\ntw")
-    assert tail.lines() == ["one"]
-    with file.open("ab") as more:
-        more.write(b"o\nthree")
-    assert tail.lines() == ["two"]
-    assert tail.lines(last=True) == ["three"]
-    file.write_bytes(b"new\n")  # begun again
-    assert tail.lines() == ["new"]
 
 
 def test_rm_removes_a_run(cli: Cli, make_run: MakeRun) -> None:

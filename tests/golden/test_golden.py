@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 import torch
+from events import activity_of
 from typer.testing import CliRunner
 
 from wmse_tui.engine.evaluation.checkpoint_evaluation import EvaluationRequest, evaluate_checkpoint
@@ -24,7 +25,6 @@ from wmse_tui.engine.training.checkpoints import verify_checkpoint
 from wmse_tui.engine.training.requests import STOP_SIGNALS
 from wmse_tui.engine.training.session import run_session
 from wmse_tui.runs.directory import RunDirectory, remove_run
-from wmse_tui.runs.log.activity import ActivityLog
 from wmse_tui.runs.state.embedding import read_embedding
 from wmse_tui.runs.state.watch import view_run
 from wmse_tui.runs.table.catalogue import list_runs
@@ -85,7 +85,7 @@ def test_they_are_listed_and_fold_to_what_they_were(golden: Path) -> None:
         short = digest(view_run(run))
         assert (short.status, short.step, short.loss) == (told["state"], told["step"], told["loss"])
         assert view_run(run).checkpoints[-1].step == told["step"]
-        assert len(ActivityLog(run).poll(budget_seconds=60)) > 5
+        assert len(activity_of(run)) > 5
     own = OwnRuns().of(digest(view_run(run)) for run in runs.values())
     assert [run.experiment.seed if run.experiment else None for run in own] == [7, 7]
 

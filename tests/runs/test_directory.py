@@ -27,7 +27,7 @@ def test_a_run_holds_its_configuration_and_its_folders(root: Path) -> None:
     assert run == RunDirectory(root.resolve() / "a-run_1.2")
     assert run.config.read_text() == "title: x\n"
     assert run.is_run()
-    assert run.events_size() == 0
+    assert not run.events.exists()
     assert sorted(entry.name for entry in run.path.iterdir()) == [
         "artifacts", "checkpoints", "config.yaml", "control", "evaluations"
     ]  # fmt: skip

@@ -14,7 +14,7 @@ from long_runs import make_run as make_long_run
 from long_runs import write_day
 
 from wmse_tui.runs.directory import RunDirectory
-from wmse_tui.runs.log.encoding import encode
+from wmse_tui.runs.log.encoding import decode, encode
 from wmse_tui.runs.log.events import Phase, Record, Steps
 from wmse_tui.runs.state.run import RunState
 from wmse_tui.tui.feed import CatalogueChanged, Feed, RunChanged, RunUnreadable
@@ -120,6 +120,31 @@ def test_of_many_runs_the_last_few_are_remembered_and_a_new_one_of_the_name_is_r
     shutil.rmtree(runs[5].path)
     feed.watch(make_run("run-5", "completed", started=1.7e9), listener)
     assert feed._watched[runs[5].path].watcher is not reader
+
+
+def test_a_log_is_parsed_once_for_its_screen_the_list_and_the_activity(
+    feed: Feed, make_run: MakeRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parsed: list[bytes] = []
+
+    def counted(line: bytes) -> Record:
+        parsed.append(line)
+        return decode(line)
+
+    monkeypatch.setattr("wmse_tui.runs.log.reader.decode", counted)
+    run = make_run("a", "running")
+    screen, table = listen(), listen()
+    feed.watch(run, screen)
+    feed.watch_list(table)
+    screen.wait()
+    while table.wait(max(1, len(table.heard))).loading:
+        time.sleep(0.005)
+    append(run, 90)
+    screen.wait(2)
+    assert feed.activity(run)[-1].text.endswith("checkpoint  step-00000010.pt (9.8 MB, last)")
+    assert parsed == run.events.read_bytes().splitlines()
+    feed.unwatch(run, screen)
+    assert feed.activity(run) == ()
 
 
 def test_the_list_comes_at_once_and_again_when_a_run_appears(feed: Feed, make_run: MakeRun) -> None:

@@ -102,13 +102,6 @@ class RunDirectory:
     def artifacts(self) -> Path:
         return self.path / "artifacts"
 
-    def events_size(self) -> int:
-        """Bytes of the log, 0 where there is none yet."""
-        try:
-            return self.events.stat().st_size
-        except FileNotFoundError:
-            return 0
-
     def is_run(self) -> bool:
         """Whether this directory was made by `create_run`: the configuration and the folders are there."""
         return self.config.is_file() and self.control.is_dir() and self.checkpoints.is_dir()

@@ -12,12 +12,14 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from weakref import WeakValueDictionary
 
 from textual.message import Message
 from textual.message_pump import MessagePump
 
 from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.errors import RunsError
+from wmse_tui.runs.log.activity import ActivityLine, ActivityLog
 from wmse_tui.runs.state.run import RunState
 from wmse_tui.runs.state.watch import RunWatcher
 from wmse_tui.tui.refresh import RefreshRates
@@ -67,11 +69,19 @@ class CatalogueChanged(Message):
         return isinstance(message, CatalogueChanged)
 
 
+class _Watcher(RunWatcher):
+    """What reads the log of one run, for the screens that watch it and for the list alike."""
+
+    def __init__(self, run: RunDirectory) -> None:
+        self.identity = _identity(run)  # there may be another run of the same name later
+        self.activity = ActivityLog()
+        super().__init__(run, records=self.activity)
+
+
 @dataclass(slots=True)
 class _Watched:
     run: RunDirectory
-    watcher: RunWatcher
-    identity: object  # of the run, which may be another one of the same name later
+    watcher: _Watcher
     listeners: dict[MessagePump, object] = field(default_factory=dict)  # what each was told last
     told: object = None
     message: RunChanged | RunUnreadable | None = None
@@ -86,6 +96,7 @@ class Feed:
         self._digests: RunIndex | None = None  # made when a list is first asked for
         self._guard = threading.Lock()
         self._watched: dict[Path, _Watched] = {}
+        self._watchers: WeakValueDictionary[Path, _Watcher] = WeakValueDictionary()
         self._parked: dict[Path, _Watched] = {}  # watched by nobody now, the latest last
         self._list_listeners: dict[MessagePump, object] = {}
         self._list: CatalogueChanged | None = None
@@ -113,8 +124,8 @@ class Feed:
             watched = self._watched.get(run.path)
             if watched is None:
                 watched = self._parked.pop(run.path, None)
-                if watched is None or watched.identity != _identity(run):
-                    watched = _Watched(run, RunWatcher(run), _identity(run))
+                if watched is None or watched.watcher.identity != _identity(run):
+                    watched = _Watched(run, self._watcher(run))
                 self._watched[run.path] = watched
             watched.listeners[listener] = None
         self._wake.set()
@@ -134,6 +145,23 @@ class Feed:
                 self._parked[run.path] = self._watched.pop(run.path)
                 while len(self._parked) > _PARKED:
                     del self._parked[next(iter(self._parked))]
+
+    def activity(self, run: RunDirectory) -> tuple[ActivityLine, ...]:
+        """The activity of a watched run as far as its log was read; the same tuple where nothing is new."""
+        with self._guard:
+            watched = self._watched.get(run.path)
+        return () if watched is None else watched.watcher.activity.lines()
+
+    def _watcher(self, run: RunDirectory) -> _Watcher:
+        """The watcher that the run has already, or a new one; called with the guard."""
+        watcher = self._watchers.get(run.path)
+        if watcher is None or watcher.identity != _identity(run):
+            watcher = self._watchers[run.path] = _Watcher(run)
+        return watcher
+
+    def _watcher_of_list(self, run: RunDirectory) -> RunWatcher:
+        with self._guard:
+            return self._watcher(run)
 
     def watch_list(self, listener: MessagePump) -> None:
         """Tell `listener` of the list of runs: at once, and at every change."""
@@ -201,7 +229,7 @@ class Feed:
         if self._digests is None:
             from wmse_tui.runs.table.index import RunIndex
 
-            self._digests = RunIndex(self.root)
+            self._digests = RunIndex(self.root, watch=self._watcher_of_list)
         try:
             digests, problem = self._digests.refresh(budget_seconds=_SLICE), ""
         except RunsError as error:

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import torch
+from events import read_log
 
 from wmse_tui.config.loading import load_experiment
 from wmse_tui.engine.methods import Method, build_method
@@ -20,7 +21,6 @@ from wmse_tui.engine.training.device import autocast
 from wmse_tui.engine.training.session import run_session
 from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.log.events import Evaluation, Notice, Phase, Steps
-from wmse_tui.runs.log.reader import read_log
 
 MakeRun = Callable[..., RunDirectory]
 pytestmark = pytest.mark.filterwarnings("default")  # torch's compiler warns of what it does itself

@@ -8,6 +8,7 @@ from typing import Any, Literal
 import numpy as np
 import pytest
 import torch
+from events import read_log
 from torch import Tensor
 
 from wmse_tui.config.methods import SimClr, WMse
@@ -26,7 +27,6 @@ from wmse_tui.engine.training.session import run_session
 from wmse_tui.engine.training.telemetry import NonFiniteLoss
 from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.log.events import Artifact, Diagnostics, Event, NormWeights, Notice, Resources, Steps
-from wmse_tui.runs.log.reader import read_log
 
 MakeRun = Callable[..., RunDirectory]
 

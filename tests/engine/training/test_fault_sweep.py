@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from events import read_log
 from faults import DEATH, HOWS, SHORT, Fault, Faults, every_operation, survived
 
 from wmse_tui.config.sections.checkpoint import Checkpoint as CheckpointConfig
@@ -28,9 +29,9 @@ from wmse_tui.engine.training.checkpoints import (
 )
 from wmse_tui.runs.errors import StorageError
 from wmse_tui.runs.log.events import Checkpoint, Event, Notice
-from wmse_tui.runs.log.reader import EventReader, read_log
+from wmse_tui.runs.log.reader import EventReader
 from wmse_tui.runs.log.writer import EventWriter
-from wmse_tui.runs.state.fold import fold_all
+from wmse_tui.runs.state.fold import fold
 from wmse_tui.runs.state.run import RunState
 
 Record = Callable[[str, object], None]
@@ -167,7 +168,7 @@ def test_log_and_checkpoint_agree_whichever_operation_fails(
             refused = [event for event in reported if isinstance(event, Notice)]
             assert len(saved) + len(refused) == 2, operations[at - 1]
         reader = EventReader(folder / "events.jsonl")
-        view = fold_all(RunState(), reader.poll())
+        view = fold(RunState(), reader.poll())
         assert (view.missing, view.unreadable, reader.unreadable) == (0, 0, 0)
     record_property("tries", len(operations))
 

@@ -18,11 +18,11 @@ from typing import Any
 
 import pytest
 import torch
+from events import read_log
 
 from wmse_tui.engine.training.checkpoints import read_checkpoint, save_checkpoint, step_checkpoints
 from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.log.events import Control, Notice
-from wmse_tui.runs.log.reader import read_log
 from wmse_tui.runs.process.control import request
 from wmse_tui.runs.state.watch import view_run
 

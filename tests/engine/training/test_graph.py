@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import torch
+from events import read_log
 from recording import Noted
 from torch import Tensor
 
@@ -26,7 +27,6 @@ from wmse_tui.engine.training.session import run_session
 from wmse_tui.engine.training.stepping import EagerStepper, Stepper
 from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.log.events import Diagnostics, Notice, Phase, Steps
-from wmse_tui.runs.log.reader import read_log
 
 CPU = torch.device("cpu")
 STEPS = WARM_UP + 3

@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 import torch
+from events import read_log
 
 from wmse_tui.engine.evaluation.checkpoint_evaluation import evaluation_command
 from wmse_tui.engine.training.checkpoints import read_checkpoint
 from wmse_tui.engine.training.session import run_session
 from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.log.events import Diagnostics, Evaluation
-from wmse_tui.runs.log.reader import read_log
 from wmse_tui.runs.state.watch import view_run
 
 MakeRun = Callable[..., RunDirectory]

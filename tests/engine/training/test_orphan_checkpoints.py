@@ -5,13 +5,13 @@ from __future__ import annotations
 import signal
 from collections.abc import Callable
 
+from events import read_log
 from faults import KILL, Fault, train_with
 
 from wmse_tui.engine.training.checkpoints import step_checkpoints
 from wmse_tui.engine.training.session import run_session
 from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.log.events import Checkpoint
-from wmse_tui.runs.log.reader import read_log
 from wmse_tui.runs.state.watch import RunWatcher, view_run
 
 MakeRun = Callable[..., RunDirectory]

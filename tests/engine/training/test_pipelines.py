@@ -6,11 +6,11 @@ from collections.abc import Callable
 
 import pytest
 import torch
+from events import read_log
 
 from wmse_tui.engine.training.session import run_session
 from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.log.events import Attempt, Evaluation, Steps
-from wmse_tui.runs.log.reader import read_log
 
 MakeRun = Callable[..., RunDirectory]
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 import torch
+from events import read_log
 
 from wmse_tui.engine.evaluation import EvaluationInterrupted
 from wmse_tui.engine.training import checkpoint_manager, checkpoints
@@ -28,7 +29,6 @@ from wmse_tui.engine.training.requests import Requests, StopRequested
 from wmse_tui.engine.training.session import run_session
 from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.log.events import Attempt, Epoch, Error, Exit, Steps
-from wmse_tui.runs.log.reader import read_log
 from wmse_tui.runs.process import disk_reserve
 from wmse_tui.runs.state.watch import view_run
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from events import read_log
 
 from wmse_tui.config.loading import parse_experiment
 from wmse_tui.engine.data.catalogue import load_data
@@ -20,7 +21,6 @@ from wmse_tui.engine.training.session import run_session
 from wmse_tui.engine.training.smoke_step import smoke_step
 from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.log.events import Attempt, Error, Exit
-from wmse_tui.runs.log.reader import read_log
 
 MakeRun = Callable[..., RunDirectory]
 CPU = torch.device("cpu")

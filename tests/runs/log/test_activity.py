@@ -1,4 +1,4 @@
-"""The story of a run: dated lines of what is worth telling, bounded, read in pieces."""
+"""The activity of a run: dated lines of what is worth telling, bounded, read in pieces."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ from wmse_tui.runs.log.events import (
     Record,
     Steps,
 )
+from wmse_tui.runs.state.watch import RunWatcher
 
 START = 1_772_366_400.0  # 2026-03-01 12:00:00 UTC
 
@@ -61,12 +62,24 @@ def write(run: RunDirectory, *events: tuple[float, Event], seq: int = 1, attempt
             file.write(encode(Record(1, number, START + t, attempt, event)) + "\n")
 
 
+class Followed:
+    """The activity of a run, as a watcher passes it on."""
+
+    def __init__(self, run: RunDirectory, *, lines: int = 4000) -> None:
+        self.log = ActivityLog(lines=lines)
+        self.watcher = RunWatcher(run, records=self.log)
+
+    def poll(self, *, budget_seconds: float | None = None) -> tuple[ActivityLine, ...]:
+        self.watcher.poll(budget_seconds=budget_seconds)
+        return self.log.lines()
+
+
 def texts(lines: Sequence[ActivityLine]) -> list[str]:
     return [line.text for line in lines]
 
 
-def test_a_run_without_a_log_has_no_story(run: RunDirectory) -> None:
-    assert ActivityLog(run).poll() == ()
+def test_a_run_without_a_log_has_no_activity(run: RunDirectory) -> None:
+    assert Followed(run).poll() == ()
 
 
 def test_each_event_of_note_is_a_line_and_steps_are_none(run: RunDirectory) -> None:
@@ -104,7 +117,7 @@ def test_each_event_of_note_is_a_line_and_steps_are_none(run: RunDirectory) -> N
         (18, Control("1", "checkpoint", "done", "a.pt")),
         (19, Exit(status="stopped", step=10, epoch=1, seconds=19.0)),
     )
-    lines = ActivityLog(run).poll()
+    lines = Followed(run).poll()
     assert texts(lines) == [
         "2026-03-01",
         "12:00:01  preparing the data",
@@ -142,7 +155,7 @@ def test_an_error_says_what_is_saved_and_what_to_do(run: RunDirectory) -> None:
         stage="training",
     )
     write(run, (0, error))
-    assert texts(ActivityLog(run).poll())[1:] == [
+    assert texts(Followed(run).poll())[1:] == [
         "12:00:00  error  no room [E]: /data",
         "12:00:00         step 10",
         "12:00:00         -> delete something",
@@ -151,12 +164,12 @@ def test_an_error_says_what_is_saved_and_what_to_do(run: RunDirectory) -> None:
 
 def test_a_pause_and_its_end_are_told(run: RunDirectory) -> None:
     write(run, (0, Phase("train")), (1, Phase("paused")), (9, Phase("train")), (10, Phase("knn")))
-    assert texts(ActivityLog(run).poll()) == ["2026-03-01", "12:00:01  paused", "12:00:09  training goes on"]
+    assert texts(Followed(run).poll()) == ["2026-03-01", "12:00:01  paused", "12:00:09  training continues"]
 
 
 def test_a_new_day_has_its_date(run: RunDirectory) -> None:
     write(run, (0, EPOCH), (86_400, EPOCH))
-    assert [line.text for line in ActivityLog(run).poll() if line.kind == "day"] == [
+    assert [line.text for line in Followed(run).poll() if line.kind == "day"] == [
         "2026-03-01",
         "2026-03-02",
     ]
@@ -165,68 +178,66 @@ def test_a_new_day_has_its_date(run: RunDirectory) -> None:
 def test_what_was_done_again_is_told_again(run: RunDirectory) -> None:
     write(run, (0, ATTEMPT), (1, EPOCH))
     write(run, (60, ATTEMPT), (61, EPOCH), seq=3, attempt=2)
-    assert sum("epoch 1/3" in text for text in texts(ActivityLog(run).poll())) == 2
+    assert sum("epoch 1/3" in text for text in texts(Followed(run).poll())) == 2
 
 
 def test_it_goes_on_where_it_was_and_gives_the_same_tuple_where_nothing_is_new(run: RunDirectory) -> None:
-    story = ActivityLog(run)
+    activity = Followed(run)
     write(run, (0, EPOCH))
-    first = story.poll()
-    assert story.poll() is first
+    first = activity.poll()
+    assert activity.poll() is first
     write(run, (1, Steps(first=11, loss=(1.0,))), seq=2)
-    assert story.poll() is first
+    assert activity.poll() is first
     write(run, (2, EPOCH), seq=3)
-    assert len(story.poll()) == len(first) + 1
+    assert len(activity.poll()) == len(first) + 1
 
 
 def test_a_line_without_its_end_waits(run: RunDirectory) -> None:
-    story = ActivityLog(run)
+    activity = Followed(run)
     line = encode(Record(1, 1, START, 1, EPOCH)) + "\n"
     run.events.write_text(line[:30])
-    assert story.poll() == ()
+    assert activity.poll() == ()
     run.events.write_text(line)
-    assert len(story.poll()) == 2
+    assert len(activity.poll()) == 2
 
 
 def test_only_the_newest_lines_are_kept(run: RunDirectory) -> None:
     write(run, *((number, EPOCH) for number in range(50)))
-    story = ActivityLog(run, lines=5)
-    assert texts(story.poll())[-1].startswith("12:00:49")
-    assert len(story.poll()) == 5
+    activity = Followed(run, lines=5)
+    assert texts(activity.poll())[-1].startswith("12:00:49")
+    assert len(activity.poll()) == 5
     write(run, (50, EPOCH), seq=51)
-    assert texts(story.poll())[-1].startswith("12:00:50")
+    assert texts(activity.poll())[-1].startswith("12:00:50")
 
 
 def test_a_long_log_is_read_in_pieces(run: RunDirectory) -> None:
     write(run, *((0, EPOCH) for _ in range(4000)))
-    assert run.events_size() > 256 * 1024
-    story = ActivityLog(run, lines=10_000)
-    first = story.poll(budget_seconds=0.0)
+    assert run.events.stat().st_size > 256 * 1024
+    activity = Followed(run, lines=10_000)
+    first = activity.poll(budget_seconds=0.0)
     lines = first
-    while story.behind:
-        lines = story.poll()
+    while activity.watcher.behind is not None:
+        lines = activity.poll(budget_seconds=0.0)
     assert 0 < len(first) < len(lines) == 4001
 
 
 def test_a_log_that_was_replaced_is_told_from_its_beginning(run: RunDirectory) -> None:
-    story = ActivityLog(run)
+    activity = Followed(run)
     write(run, (0, EPOCH), (1, EPOCH))
-    story.poll()
+    activity.poll()
     other = run.path / "other"
     other.write_text(encode(Record(1, 1, START, 1, Phase("paused"))) + "\n")
     other.replace(run.events)
-    assert texts(story.poll()) == ["2026-03-01", "12:00:00  paused"]
-    run.events.unlink()
-    assert story.poll() == ()
+    assert texts(activity.poll()) == ["2026-03-01", "12:00:00  paused"]
 
 
 def test_damage_is_passed_over_and_text_made_harmless(run: RunDirectory) -> None:
     run.events.write_text('{"v":1}\nnonsense\n')
     write(run, (0, Notice("info", "N", "\x1b[2J [/red] \u202e")))
-    assert texts(ActivityLog(run).poll())[1:] == ["12:00:00  note  \\x1b[2J [/red] \\u202e"]
+    assert texts(Followed(run).poll())[1:] == ["12:00:00  note  \\x1b[2J [/red] \\u202e"]
 
 
 def test_a_log_that_cannot_be_read_is_an_error(run: RunDirectory) -> None:
     run.events.mkdir()
     with pytest.raises(StorageError, match="cannot read the run's log"):
-        ActivityLog(run).poll()
+        Followed(run).poll()

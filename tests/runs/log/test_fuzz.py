@@ -6,19 +6,19 @@ import contextlib
 import tempfile
 from pathlib import Path
 
+from events import activity_of
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from wmse_tui.runs.annotations import read_annotations
 from wmse_tui.runs.directory import RunDirectory, create_run
 from wmse_tui.runs.errors import BadRunName, NewerVersion, NotARun, RunExists, RunNotFound, StorageError
-from wmse_tui.runs.log.activity import ActivityLog
 from wmse_tui.runs.log.reader import EventReader
 from wmse_tui.runs.log.writer import EventWriter
 from wmse_tui.runs.process.control import pending
 from wmse_tui.runs.process.identity import read_trainer
 from wmse_tui.runs.state.embedding import read_embedding
-from wmse_tui.runs.state.fold import fold_all
+from wmse_tui.runs.state.fold import fold
 from wmse_tui.runs.state.run import RunState
 from wmse_tui.runs.state.watch import view_run
 from wmse_tui.runs.table.catalogue import list_runs, resolve_run
@@ -111,8 +111,8 @@ def test_any_log_is_read_and_can_be_continued(content: bytes) -> None:
         assert view == view_run(run)
         view.to_dict()
         digest(view)
-        assert fold_all(RunState(), EventReader(run.events).poll()).seq == view.seq
-        for line in ActivityLog(run).poll(budget_seconds=5):
+        assert fold(RunState(), EventReader(run.events).poll()).seq == view.seq
+        for line in activity_of(run):
             assert line.text.isprintable()
         with contextlib.suppress(NewerVersion), EventWriter(run.events) as log:
             assert log.seq >= 0

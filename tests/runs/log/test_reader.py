@@ -5,14 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from events import read_log
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wmse_tui.runs.errors import StorageError
 from wmse_tui.runs.log.events import Phase, Record
-from wmse_tui.runs.log.reader import EventReader, read_log
+from wmse_tui.runs.log.reader import EventReader
 from wmse_tui.runs.log.writer import EventWriter
-from wmse_tui.runs.state.fold import fold_all
+from wmse_tui.runs.state.fold import fold
 from wmse_tui.runs.state.run import RunState
 
 GOLDEN = Path(__file__).parents[1] / "data" / "events-v1.jsonl"
@@ -23,7 +24,7 @@ def test_every_byte_prefix_of_a_log_folds_to_a_prefix_of_the_truth(tmp_path: Pat
     truth = read_log(GOLDEN)
     views = [RunState()]
     for record in truth:
-        views.append(fold_all(views[-1], [record]))
+        views.append(fold(views[-1], [record]))
     path = tmp_path / "events.jsonl"
     for size in range(len(content) + 1):
         path.write_bytes(content[:size])
@@ -33,7 +34,7 @@ def test_every_byte_prefix_of_a_log_folds_to_a_prefix_of_the_truth(tmp_path: Pat
         assert records == truth[:whole]
         assert reader.unreadable == reader.missing == 0
         if size % 7 == 0:  # the fold of equal records is equal; looked at here and there
-            assert fold_all(RunState(), records) == views[whole]
+            assert fold(RunState(), records) == views[whole]
 
 
 @settings(deadline=None)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from wmse_tui.runs.errors import StorageError
-from wmse_tui.runs.log.tail import LogTail, Tail
+from wmse_tui.runs.log.tail import LogEnd, LogTail
 
 
 @pytest.fixture
@@ -21,7 +21,7 @@ def append(path: Path, text: str) -> None:
 
 
 def test_a_file_that_is_not_there_has_no_lines(path: Path) -> None:
-    assert LogTail(path).poll() == Tail()
+    assert LogTail(path).poll() == LogEnd()
 
 
 def test_lines_come_as_they_are_written_and_an_unfinished_one_grows(path: Path) -> None:
@@ -41,9 +41,9 @@ def test_nothing_new_gives_the_same_object(path: Path) -> None:
 def test_only_the_newest_lines_are_kept_and_what_is_left_out_is_counted(path: Path) -> None:
     tail = LogTail(path, lines=3)
     append(path, "".join(f"line {number}\n" for number in range(10)))
-    assert tail.poll() == Tail(("line 7", "line 8", "line 9"), left_out=7 * len("line 0\n"))
+    assert tail.poll() == LogEnd(("line 7", "line 8", "line 9"), left_out=7 * len("line 0\n"))
     append(path, "line 10\n")
-    assert tail.poll() == Tail(("line 8", "line 9", "line 10"), left_out=8 * len("line 0\n"))
+    assert tail.poll() == LogEnd(("line 8", "line 9", "line 10"), left_out=8 * len("line 0\n"))
 
 
 def test_of_an_old_file_only_the_end_is_read_from_the_start_of_a_line_on(path: Path) -> None:
@@ -72,7 +72,7 @@ def test_a_file_that_was_begun_again_is_read_from_its_start(path: Path) -> None:
     path.write_text("new\n")
     assert tail.poll().lines == ("new",)
     path.unlink()
-    assert tail.poll() == Tail()
+    assert tail.poll() == LogEnd()
 
 
 def test_what_a_terminal_would_have_overwritten_is_not_shown(path: Path) -> None:

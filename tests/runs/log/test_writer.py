@@ -11,12 +11,13 @@ from subprocess import Popen
 from threading import Thread
 
 import pytest
+from events import read_log
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wmse_tui.runs.errors import EventError, NewerVersion, StorageError
 from wmse_tui.runs.log.events import Exit, Notice, Phase, Record, Steps
-from wmse_tui.runs.log.reader import EventReader, read_log
+from wmse_tui.runs.log.reader import EventReader
 from wmse_tui.runs.log.writer import EventWriter
 
 GOLDEN = Path(__file__).parents[1] / "data" / "events-v1.jsonl"

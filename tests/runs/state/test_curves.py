@@ -24,7 +24,7 @@ from wmse_tui.runs.log.events import (
 )
 from wmse_tui.runs.state.config_summary import ConfigSummary
 from wmse_tui.runs.state.curves import QUANTITIES, Curve, curve, extent, reference
-from wmse_tui.runs.state.fold import fold_all
+from wmse_tui.runs.state.fold import fold
 from wmse_tui.runs.state.run import RunState
 from wmse_tui.runs.state.series import Series
 
@@ -83,7 +83,7 @@ def view_of(*told: tuple[float, Event], number: int = 1, view: RunState | None =
     """The view after events, each at its time in hours."""
     view = view or RunState()
     records = [Record(1, view.seq + i, t * HOUR, number, event) for i, (t, event) in enumerate(told, 1)]
-    return fold_all(view, records)
+    return fold(view, records)
 
 
 def steps(first: int, *loss: float | None, lr: float = 0.1, speed: float | None = None) -> Steps:

@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 
 import pytest
+from events import read_log
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -32,14 +33,12 @@ from wmse_tui.runs.log.events import (
     Steps,
     Unknown,
 )
-from wmse_tui.runs.log.reader import read_log
 from wmse_tui.runs.state.fold import (
     KEPT_CONTROLS,
     KEPT_DIAGNOSTICS,
     KEPT_NOTICES,
     KEPT_RESOURCES,
     fold,
-    fold_all,
 )
 from wmse_tui.runs.state.run import RunState
 
@@ -112,11 +111,11 @@ def folded(*events: Event, view: RunState | None = None, number: int = 1, t: flo
     """The view after `events`, one a second from time `t` on, all of the attempt `number`."""
     view = RunState() if view is None else view
     records = (Record(1, view.seq + 1 + i, t + i, number, event) for i, event in enumerate(events))
-    return fold_all(view, records)
+    return fold(view, records)
 
 
 def test_the_checked_in_log_of_version_1_folds_to_this() -> None:
-    view = fold_all(RunState(run_id="golden"), read_log(GOLDEN))
+    view = fold(RunState(run_id="golden"), read_log(GOLDEN))
     assert (view.attempt, view.epoch, view.epochs, view.step, view.total_steps) == (3, 3, 3, 12, 12)
     assert view.loss.values() == (1.5, 1.25, 1.0, None, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, None)
     assert [(e.epoch, e.knn.top1 if e.knn else None) for e in view.evaluations] == [
@@ -252,7 +251,7 @@ def test_an_evaluation_or_a_pause_between_two_reports_does_not_slow_the_pace() -
 
 
 def test_the_view_is_plain_json_all_the_way_down() -> None:
-    view = fold_all(RunState(run_id="golden"), read_log(GOLDEN))
+    view = fold(RunState(run_id="golden"), read_log(GOLDEN))
     told = json.loads(json.dumps(view.to_dict(), allow_nan=False))
     assert told["run_id"] == "golden"
     assert told["best_knn"]["knn"] == {"top1": 0.7, "k": 5, "metric": "euclidean"}
@@ -264,7 +263,7 @@ def test_the_view_is_plain_json_all_the_way_down() -> None:
 
 
 def test_the_view_is_immutable_all_the_way_down() -> None:
-    view = fold_all(RunState(), read_log(GOLDEN))
+    view = fold(RunState(), read_log(GOLDEN))
 
     def assert_frozen(value: object) -> None:
         if dataclasses.is_dataclass(value) and not isinstance(value, type):
@@ -284,9 +283,9 @@ def test_the_view_is_immutable_all_the_way_down() -> None:
 @given(split=st.integers(0, 30))
 def test_folding_in_two_goes_is_folding_in_one(split: int) -> None:
     records = read_log(GOLDEN)
-    whole = fold_all(RunState(), records)
-    assert fold_all(fold_all(RunState(), records[:split]), records[split:]) == whole
-    assert fold(whole, records[-1]).loss == whole.loss
+    whole = fold(RunState(), records)
+    assert fold(fold(RunState(), records[:split]), records[split:]) == whole
+    assert fold(whole, [records[-1]]).loss == whole.loss
 
 
 def test_diagnostics_are_a_history_whose_newest_of_each_space_keeps_its_spectrum() -> None:
@@ -394,8 +393,8 @@ def test_what_is_folded_together_is_what_is_folded_one_by_one(events: list[tuple
     records = [Record(1, seq, t, number, event) for seq, (event, number, t) in enumerate(events, 1)]
     one_by_one = RunState()
     for record in records:
-        one_by_one = fold(one_by_one, record)
-    assert fold_all(RunState(), records) == one_by_one
+        one_by_one = fold(one_by_one, [record])
+    assert fold(RunState(), records) == one_by_one
 
 
 def test_following_steps_with_resources_between_are_folded_together() -> None:
@@ -424,9 +423,9 @@ def test_of_norm_weights_the_newest_is_known_until_a_resumption_takes_its_step_b
     view = RunState()
     events: tuple[Event, ...] = (attempt(), weights(4), weights(8))
     for number, event in enumerate(events, 1):
-        view = fold(view, Record(1, number, float(number), 1, event))
+        view = fold(view, [Record(1, number, float(number), 1, event)])
     assert view.norm_weights == weights(8)
     assert view.to_dict()["norm_weights"]["layers"][0]["covariances"] == [0.4, 0.6]
-    assert fold(view, Record(1, 4, 4.0, 2, attempt(8))).norm_weights == weights(8)
-    assert fold(view, Record(1, 4, 4.0, 2, attempt(4))).norm_weights is None
+    assert fold(view, [Record(1, 4, 4.0, 2, attempt(8))]).norm_weights == weights(8)
+    assert fold(view, [Record(1, 4, 4.0, 2, attempt(4))]).norm_weights is None
     assert RunState().to_dict()["norm_weights"] is None

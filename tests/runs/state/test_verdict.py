@@ -38,9 +38,9 @@ def look(step: int, **numbers: float | None) -> Diagnostics:
 def history(
     *looks: dict[str, Any], about: ConfigSummary = W_MSE, loss: tuple[float | None, ...] = (1.5, 1.4, 1.3)
 ) -> RunState:
-    view = fold(RunState(summary=about), Record(1, 1, 1.0, 1, Steps(1, loss)))
+    view = fold(RunState(summary=about), [Record(1, 1, 1.0, 1, Steps(1, loss))])
     for step, numbers in enumerate(looks, 1):
-        view = fold(view, Record(1, 1 + step, 1.0 + step, 1, look(step, **numbers)))
+        view = fold(view, [Record(1, 1 + step, 1.0 + step, 1, look(step, **numbers))])
     return view
 
 
@@ -174,7 +174,7 @@ def test_numbers_that_are_not_finite_are_a_divergence() -> None:
     blind = judge(history({}, {"effective_rank": None}))
     assert (blind.name, blind.evidence) == ("diverging", "the embeddings are not finite at step 2")
     end = fold(
-        history({}, {}, {}), Record(1, 9, 9.0, 1, Exit(status="diverged", step=3, epoch=0, seconds=1.0))
+        history({}, {}, {}), [Record(1, 9, 9.0, 1, Exit(status="diverged", step=3, epoch=0, seconds=1.0))]
     )
     assert (judge(end).name, judge(end).evidence) == ("diverging", "the run diverged at step 3")
     assert "a lower optimizer.lr" in lost.advice
@@ -227,10 +227,10 @@ def test_recorded_runs_get_their_verdicts_and_never_a_false_alarm(name: str) -> 
         numbers = dict(zip(told["columns"], row, strict=True))
         losses = tuple(told["loss"][written : numbers["step"]])
         if losses:
-            view = fold(view, Record(1, 1, 1.0, 1, Steps(written + 1, losses)))
+            view = fold(view, [Record(1, 1, 1.0, 1, Steps(written + 1, losses))])
             written = numbers["step"]
         event = Diagnostics(epoch=0, samples=256, spectrum=(), seconds=0.0, dim=told["dim"], **numbers)
-        view = fold(view, Record(1, 1, 1.0, 1, event))
+        view = fold(view, [Record(1, 1, 1.0, 1, event)])
         verdicts.append(judge(view).name)
     assert len(verdicts) >= 10
     if told["well"]:

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from events import read_log
 from textual.pilot import Pilot
 
 from wmse_tui.config.loading import load_experiment
@@ -17,7 +18,6 @@ from wmse_tui.config.schema import Experiment
 from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.log.encoding import encode
 from wmse_tui.runs.log.events import Artifact, Event, Exit, NormImportance, NormWeights, Notice, Record, Steps
-from wmse_tui.runs.log.reader import read_log
 from wmse_tui.runs.process.control import pending
 from wmse_tui.runs.state.watch import view_run
 from wmse_tui.tui.app import WmseApp

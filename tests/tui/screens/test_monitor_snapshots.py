@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from events import read_log
 from textual.pilot import Pilot
 from textual.widgets import Static
 
 from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.log.encoding import encode
 from wmse_tui.runs.log.events import Artifact, Control, Event, Notice, Record, Resources
-from wmse_tui.runs.log.reader import read_log
 from wmse_tui.tui.app import WmseApp
 from wmse_tui.tui.charts.plot import Plot
 from wmse_tui.tui.charts.scatter import Scatter

@@ -23,12 +23,12 @@ def attach(run: Run, runs_dir: RunsDir = None, headless: Headless = False, json:
     from wmse_tui.cli.start.output import choose_display
     from wmse_tui.cli.start.queueing import await_turn
     from wmse_tui.runs.process.lock import held
-    from wmse_tui.runs.state.watch import view_run
 
     directory = find_run(run, runs_dir)
     if not (headless or json) and can_show_app():
         raise typer.Exit(show_in_app(directory, own=False))
-    if view_run(directory).status == "new":
+    follower = Follower(directory, choose_display(as_json=json), stops=False)
+    if follower.poll().status == "new":
         raise UserError(
             f"{directory.id} was never started",
             "",
@@ -41,5 +41,5 @@ def attach(run: Run, runs_dir: RunsDir = None, headless: Headless = False, json:
             code = await_turn(directory, signals)
             if code is not None:
                 raise typer.Exit(code)
-        followed = Follower(directory, choose_display(as_json=json), stops=False).follow(signals)
+        followed = follower.follow(signals)
     raise typer.Exit(conclude(directory, followed, fresh=False, as_json=json))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from subprocess import Popen
 from typing import Protocol
@@ -14,7 +14,6 @@ from wmse_tui.cli.follow.stop_request import StopRequest
 from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.log.events import Exit as ExitEvent
 from wmse_tui.runs.log.events import Record
-from wmse_tui.runs.log.reader import EventReader
 from wmse_tui.runs.state.run import RunState
 from wmse_tui.runs.state.watch import RunWatcher
 
@@ -82,8 +81,8 @@ class Follower:
         self._since = since
         self._wait = wait
         self._clock = clock
-        self._watcher = RunWatcher(run)
-        self._reader = EventReader(run.events)
+        self._records: list[Record] = []  # read, and not yet shown
+        self._watcher = RunWatcher(run, records=self._records)
         self._end: ExitEvent | None = None
         self._begun = False
         self._gone_at: float | None = None
@@ -96,6 +95,10 @@ class Follower:
             return self._follow(signals)
         finally:
             self._display.close()
+
+    def poll(self) -> RunState:
+        """The run as it is now; what is read of its log is shown by `follow`."""
+        return self._watcher.poll()
 
     def _follow(self, signals: Signals) -> Followed:
         while True:
@@ -116,19 +119,15 @@ class Follower:
             self._wait(POLL_SECONDS)
 
     def _look(self) -> RunState:
-        records = tuple(record for record in self._read() if record.attempt > self._since)
-        view = self._watcher.poll()
+        view = self.poll()
+        records = tuple(record for record in self._records if record.attempt > self._since)
+        self._records.clear()
         for record in records:
             self._begun = True
             # A later attempt, started by somebody else, takes an earlier end back.
             self._end = record.event if isinstance(record.event, ExitEvent) else None
         self._display.show(view, records)
         return view
-
-    def _read(self) -> Iterator[Record]:
-        yield from self._reader.poll()
-        while self._reader.behind:
-            yield from self._reader.poll()
 
     def _over(self, view: RunState, *, exited: bool) -> bool:
         """Tell whether nothing more will come."""

@@ -15,7 +15,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 from pydantic_core import from_json
 
 from wmse_tui.runs.errors import EventError, NewerVersion
-from wmse_tui.runs.log.events import TYPES, VERSION, Count, Number, Record, Steps, Unknown
+from wmse_tui.runs.log.events import TYPES, VERSION, Count, Event, Number, Record, Steps, Unknown
 
 _HEADER = ("seq", "t", "attempt", "type")
 _OF_STEPS = ("v", "seq", "t", "attempt", "first", "loss", "images_per_second")
@@ -38,9 +38,18 @@ def encode(record: Record) -> str:
     Raises:
         EventError: a number that must be finite is not.
     """
-    header = {"v": record.v, "seq": record.seq, "t": round(record.t, 3), "attempt": record.attempt}
-    line = {**header, "type": record.event.type, **as_dict(record.event)}
-    return _json(line)
+    return join(record.seq, record.t, record.attempt, encode_event(record.event), version=record.v)
+
+
+def encode_event(event: Event) -> str:
+    """The JSON object of an event alone, its type first. Raises EventError."""
+    return _json({"type": event.type, **as_dict(event)})
+
+
+def join(seq: int, t: float, attempt: int, event: str, *, version: int = VERSION) -> str:
+    """The line of an event that was encoded already."""
+    header = _json({"v": version, "seq": seq, "t": round(t, 3), "attempt": attempt})
+    return f"{header[:-1]},{event[1:]}"
 
 
 def decode(line: str | bytes) -> Record:

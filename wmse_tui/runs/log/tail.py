@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import os
 from collections import deque
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from wmse_tui.runs.errors import StorageError
+from wmse_tui.runs.log.follow import LineFollower
 from wmse_tui.runs.text.sanitize import safe
 
-LINES = 3000  # kept at most
+LINES = 3000
 _WINDOW = 256 * 1024  # bytes of an old file that are read at all
 _LONGEST = 2000  # characters of a line that are shown
 
 
 @dataclass(frozen=True, slots=True)
-class Tail:
-    """The last lines, fit for a terminal; `left_out` bytes before them were not read or not kept."""
+class LogEnd:
+    """The last lines, sanitised; `left_out` bytes before them were not read or not kept in memory."""
 
     lines: tuple[str, ...] = ()
     left_out: int = 0
@@ -28,76 +27,50 @@ class LogTail:
     """Follows the file at `path`, which need not exist; a file that was begun again is read from its start.
 
     Args:
-        lines: kept at most.
-        window: bytes read at once at most; of what lies further back only the number of bytes is told.
+        lines: held at most.
+        window: bytes read at once at most; what is further back is only counted.
     """
 
     def __init__(self, path: Path, *, lines: int = LINES, window: int = _WINDOW) -> None:
-        self.path = path
-        self._kept = lines
+        self._follower = LineFollower(path, reading="read the trainer's output")
+        self._limit = lines
         self._window = window
-        self._seen: tuple[int, int, int] | None = None  # device, inode, size
-        self._restart()
-        self._tail = Tail()
-
-    def _restart(self) -> None:
-        self._offset = 0
-        self._left_out = 0
         self._lines: deque[tuple[str, int]] = deque()  # a line, and its length in the file
-        self._rest = b""  # the line that has no end yet
+        self._seen: tuple[int, bytes] = (0, b"")  # generation and unfinished line of the last poll
+        self._end = LogEnd()
 
-    def poll(self) -> Tail:
+    def poll(self) -> LogEnd:
         """The end of the file as it is now; the very same object as before where nothing changed.
 
         Raises:
-            StorageError: the file is there and cannot be read.
+            StorageError: the file exists and cannot be read.
         """
-        try:
-            with self.path.open("rb", buffering=0) as file:
-                status = os.fstat(file.fileno())
-                now = (status.st_dev, status.st_ino, status.st_size)
-                if now == self._seen:
-                    return self._tail
-                if self._seen is not None and (now[:2] != self._seen[:2] or now[2] < self._offset):
-                    self._restart()
-                self._seen = now
-                content = self._read(file.fileno(), status.st_size)
-        except FileNotFoundError:
-            if self._seen is not None:
-                self._seen = None
-                self._restart()
-                self._tail = Tail()
-            return self._tail
-        except OSError as error:
-            raise StorageError.of("read the trainer's output", self.path, error) from error
-        self._take(content)
-        return self._tail
+        follower = self._follower
+        new = follower.poll(window=self._window)
+        if not follower.exists:
+            self._lines.clear()
+            self._end = LogEnd() if self._end.lines else self._end
+            return self._end
+        seen = (follower.generation, follower.rest)
+        if not new and seen == self._seen:
+            return self._end
+        if follower.generation != self._seen[0]:
+            self._lines.clear()
+        self._seen = seen
+        skipped = max(0, len(new) - self._limit)
+        self._lines.extend((_shown(line), len(line) + 1) for line in islice(new, skipped, None))
+        while len(self._lines) > self._limit:
+            self._lines.popleft()
+        unfinished = (_shown(follower.rest),) if follower.rest else ()
+        left_out = follower.offset - sum(length for _, length in self._lines)
+        self._end = LogEnd((*(line for line, _ in self._lines), *unfinished), left_out)
+        return self._end
 
-    def _read(self, descriptor: int, size: int) -> bytes:
-        """What is new; only the last part of it, from the start of a line on, where it is too much."""
-        if size - self._offset <= self._window:
-            content = os.pread(descriptor, size - self._offset, self._offset)
-            self._offset += len(content)
-            return content
-        self._restart()
-        content = os.pread(descriptor, self._window, size - self._window)
-        self._offset = size - self._window + len(content)
-        begin = content.find(b"\n") + 1
-        self._left_out = size - self._window + begin
-        return content[begin:]
 
-    def _take(self, content: bytes) -> None:
-        *whole, self._rest = (self._rest + content).split(b"\n")
-        skipped = max(0, len(whole) - self._kept)
-        self._left_out += sum(len(line) + 1 for line in islice(whole, skipped))
-        self._lines.extend((_shown(line), len(line) + 1) for line in whole[skipped:])
-        while len(self._lines) > self._kept:
-            self._left_out += self._lines.popleft()[1]
-        last = (_shown(self._rest),) if self._rest else ()
-        self._tail = Tail((*(line for line, _ in self._lines), *last), self._left_out)
+def overwritten(line: bytes) -> str:
+    """The text of a line as a terminal leaves it: what precedes a carriage return was overwritten."""
+    return line.decode("utf-8", "replace").rstrip("\r").rpartition("\r")[2]
 
 
 def _shown(line: bytes) -> str:
-    """What a terminal would show of a line: what stands before a carriage return was overwritten."""
-    text = line.decode("utf-8", "replace").rstrip("\r").rpartition("\r")[2]
-    return safe(text.expandtabs(4), _LONGEST)
+    return safe(overwritten(line).expandtabs(4), _LONGEST)

@@ -13,15 +13,26 @@ import threading
 import time
 from collections import deque
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
 from wmse_tui.runs.errors import EventError, NewerVersion, StorageError
-from wmse_tui.runs.log.encoding import encode, split
-from wmse_tui.runs.log.events import VERSION, Event, Phase, Record, Steps
+from wmse_tui.runs.log.encoding import encode_event, join, split
+from wmse_tui.runs.log.events import Event, Phase, Steps
 
 WAITING = 10_000  # events that may wait for the disk; at a few a second that is an hour or more
 _BLOCK = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    """An encoded event that is not yet on the disk; `progress` is the first to be given up."""
+
+    t: float
+    attempt: int
+    text: str
+    progress: bool
 
 
 class EventWriter:
@@ -41,7 +52,7 @@ class EventWriter:
         self.trouble: OSError | None = None
         self.dropped = 0
         self._limit = waiting
-        self._waiting: deque[tuple[float, int, Event]] = deque()
+        self._waiting: deque[_Waiting] = deque()
         self._mutex = threading.Lock()
         try:
             flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
@@ -73,9 +84,10 @@ class EventWriter:
         """
         if self._descriptor is None:
             raise StorageError("cannot write to the run's log", f"{self.path} was closed")
-        encode(Record(VERSION, 1, 0.0, 1, event))  # refuse here, where the culprit is on the stack
+        text = encode_event(event)  # refuses it here, where the culprit is on the stack
         with self._mutex:
-            self._waiting.append((time.time(), self.attempt, event))
+            progress = isinstance(event, (Phase, Steps))
+            self._waiting.append(_Waiting(time.time(), self.attempt, text, progress))
             self._flush()
             while len(self._waiting) > self._limit:
                 self._drop()
@@ -115,8 +127,8 @@ class EventWriter:
     def _flush(self) -> None:
         assert self._descriptor is not None
         while self._waiting:
-            t, attempt, event = self._waiting[0]
-            line = encode(Record(VERSION, self.seq + 1, t, attempt, event)).encode() + b"\n"
+            event = self._waiting[0]
+            line = join(self.seq + 1, event.t, event.attempt, event.text).encode() + b"\n"
             try:
                 self._append(line)
             except OSError as error:
@@ -149,9 +161,9 @@ class EventWriter:
 
     def _drop(self) -> None:
         self.dropped += 1
-        for place, (_, _, event) in enumerate(self._waiting):
-            if isinstance(event, (Phase, Steps)):
-                del self._waiting[place]
+        for index, event in enumerate(self._waiting):
+            if event.progress:
+                del self._waiting[index]
                 return
         self._waiting.popleft()
 

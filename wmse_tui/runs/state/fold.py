@@ -37,12 +37,7 @@ KEPT_RESOURCES = 120
 KEPT_DIAGNOSTICS = 4096  # a longer history is thinned: every second one of each space is enough
 
 
-def fold(view: RunState, record: Record) -> RunState:
-    """The view after `record`."""
-    return _folded(view, [record])
-
-
-def fold_all(view: RunState, records: Iterable[Record]) -> RunState:
+def fold(view: RunState, records: Iterable[Record]) -> RunState:
     """The view after all of `records`."""
     for together in _grouped(records):
         view = _folded(view, together)

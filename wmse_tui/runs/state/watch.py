@@ -3,26 +3,50 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
+from typing import Protocol
 
 from wmse_tui.runs.directory import RunDirectory
-from wmse_tui.runs.log.events import Checkpoint
+from wmse_tui.runs.log.events import Checkpoint, Record
 from wmse_tui.runs.log.reader import EventReader
 from wmse_tui.runs.process.identity import host
 from wmse_tui.runs.process.liveness import Evidence, gather_evidence, status_of
 from wmse_tui.runs.state.config_summary import summarise
-from wmse_tui.runs.state.fold import fold_all
+from wmse_tui.runs.state.fold import fold
 from wmse_tui.runs.state.orphan_checkpoints import unlogged_checkpoints
 from wmse_tui.runs.state.run import RunState
 from wmse_tui.runs.state.status import Status
 
 
-class RunWatcher:
-    """Polls one run; four times a second is plenty and costs nearly nothing while nothing happens."""
+class RecordSink(Protocol):
+    """What is passed every record of a log as it is read: an ActivityLog, or a list."""
 
-    def __init__(self, run: RunDirectory, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def extend(self, records: Iterable[Record], /) -> None:
+        """Take the next records."""
+
+    def clear(self) -> None:
+        """Forget all of them: the log was begun anew."""
+
+
+class RunWatcher:
+    """Polls one run; four times a second is plenty and costs nearly nothing while nothing happens.
+
+    Args:
+        run: the run.
+        records: what the records are passed to, so that a log is read and parsed once.
+        clock: seconds, for the time without growth.
+    """
+
+    def __init__(
+        self,
+        run: RunDirectory,
+        *,
+        records: RecordSink | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.run = run
+        self._records = records
         self._clock = clock
         self._reader = EventReader(run.events)
         self._empty = RunState(run_id=run.id, path=str(run.path), summary=summarise(run.config))
@@ -54,7 +78,11 @@ class RunWatcher:
             if self._reader.generation != self._generation:
                 self._generation = self._reader.generation
                 self._folded = self._empty
-            self._folded = fold_all(self._folded, records)
+                if self._records is not None:
+                    self._records.clear()
+            self._folded = fold(self._folded, records)
+            if self._records is not None:
+                self._records.extend(records)
             if not self._reader.behind:
                 break
             if budget_seconds is not None and self._clock() - begun >= budget_seconds:

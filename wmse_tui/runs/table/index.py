@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import os
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, TypeAlias
@@ -134,13 +135,21 @@ class RunIndex:
     Args:
         root: the folder of run directories.
         kept: where to keep what was made of ended runs; None: in the cache folder, by root.
+        watch: gives the watcher of a run, which may be shared.
 
     Attributes:
         loading: runs that have not been read to their end.
     """
 
-    def __init__(self, root: Path, *, kept: Path | None = None) -> None:
+    def __init__(
+        self,
+        root: Path,
+        *,
+        kept: Path | None = None,
+        watch: Callable[[RunDirectory], RunWatcher] | None = None,
+    ) -> None:
         self.root = root
+        self._watch = watch or RunWatcher
         self.loading = 0
         name = hashlib.sha256(os.fsencode(root.absolute())).hexdigest()[:32]
         self._kept = DiskCache(kept or cache_dir() / "digests" / f"{name}.json", RunRow)
@@ -222,7 +231,7 @@ class RunIndex:
 
     def _read(self, known: _Run, deadline: float | None) -> None:
         stamp = _run_stamp(known.run)
-        known.watcher = known.watcher or RunWatcher(known.run)
+        known.watcher = known.watcher or self._watch(known.run)
         left = None if deadline is None else max(0.0, deadline - time.monotonic())
         try:
             view, problem = known.watcher.poll(budget_seconds=left), ""

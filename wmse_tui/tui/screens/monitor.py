@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from typing import ClassVar
 
 from textual.app import ComposeResult
@@ -176,7 +177,8 @@ class MonitorScreen(RunActions):
         self._view = RunState(run_id=run.id, path=str(run.path))
         if self._readers is not None:
             self._readers.close()
-        self._readers = RunReaders(run, self._panels, self.fetch)
+        activity = partial(self.services.feed.activity, run)
+        self._readers = RunReaders(run, self._panels, self.fetch, activity)
         self.query_one("#no-run").display = False
         self.query_one("#monitor").display = True
         self.refresh_bindings()

@@ -9,8 +9,8 @@ from typing import Any, Protocol, TypeVar
 
 from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.errors import RunsError
-from wmse_tui.runs.log.activity import ActivityLine, ActivityLog
-from wmse_tui.runs.log.tail import LogTail, Tail
+from wmse_tui.runs.log.activity import ActivityLine
+from wmse_tui.runs.log.tail import LogEnd, LogTail
 from wmse_tui.runs.marked_config import MarkedConfig, read_marked_config
 from wmse_tui.runs.state.embedding import read_embedding
 from wmse_tui.runs.state.run import RunState
@@ -31,13 +31,19 @@ class Fetch(Protocol):
 class RunReaders:
     """Reads what the panels in sight need of one run, each thing by one thread at a time."""
 
-    def __init__(self, run: RunDirectory, panels: Panels, fetch: Fetch) -> None:
+    def __init__(
+        self,
+        run: RunDirectory,
+        panels: Panels,
+        fetch: Fetch,
+        activity: Callable[[], tuple[ActivityLine, ...]],
+    ) -> None:
         self.run = run
         self._panels = panels
         self._fetch = fetch
-        self._story = ActivityLog(run)
+        self._activity = activity
         self._tail = LogTail(run.trainer_log)
-        self._shown_tail: Tail | None = None
+        self._shown_tail: LogEnd | None = None
         self._map: tuple[str, int, int] | None = None  # file, step and epoch of the map that was read last
         self._under_way: set[str] = set()
         self._closed = False
@@ -54,7 +60,7 @@ class RunReaders:
     def read_lines(self) -> None:
         """Look for more to read in log and output, as far as they are seen."""
         if "log" in self._panels.seen:
-            self._once("log", self._story.poll, self._show_story)
+            self._once("log", self._activity, self._panels.log_lines.show)
         if "output" in self._panels.seen:
             self._once("output", self._tail.poll, self._show_tail)
 
@@ -95,12 +101,7 @@ class RunReaders:
         pane = {"log": panels.log_lines, "output": panels.output}.get(name, panels.config)
         return lambda why: pane.show((), head=why)
 
-    def _show_story(self, lines: tuple[ActivityLine, ...]) -> None:
-        self._panels.log_lines.show(lines)
-        if self._story.behind:
-            self.read_lines()
-
-    def _show_tail(self, tail: Tail) -> None:
+    def _show_tail(self, tail: LogEnd) -> None:
         if tail is self._shown_tail:
             return
         self._shown_tail = tail

@@ -1,0 +1,123 @@
+"""The complete lines of a file that another process appends to.
+
+Polling needs no notification from the system, which network filesystems do not deliver, and changes nothing.
+A poll always begins at the start of a line: a torn line that its writer takes back is never mixed with its
+replacement.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from wmse_tui.runs.errors import StorageError
+
+BLOCK = 256 * 1024  # bytes read at once: a hundredth of a second's work for a log
+LONGEST = 8 * 1024 * 1024  # bytes of a line
+
+
+class LineFollower:
+    """The lines of the file at `path` as they become complete; the file need not exist yet.
+
+    Args:
+        reading: what to say in an error: "cannot `reading`".
+        longest: bytes of a line at most; a longer one is passed over.
+
+    Attributes:
+        generation: how often lines ceased to follow those before: the file was replaced, cut or removed, or a
+            `window` was exceeded.
+        exists: whether the file was there at the last poll.
+        behind: whether the last poll stopped before the end, so that the next one has more at once.
+        offset, size: how far the file has been read, and how long it was at the last poll, in bytes.
+        rest: what followed the last complete line at the last poll.
+        overlong: lines of this generation that were passed over for their length.
+    """
+
+    def __init__(self, path: Path, *, reading: str, longest: int = LONGEST) -> None:
+        self.path = path
+        self._reading = reading
+        self._longest = longest
+        self._file: tuple[int, int] | None = None  # device and inode
+        self.generation = 0
+        self.exists = False
+        self._restart()
+
+    def _restart(self) -> None:
+        self.offset = 0
+        self.size = 0
+        self.rest = b""
+        self.behind = False
+        self.overlong = 0
+        self._inside_overlong = False
+
+    def poll(self, *, block: int = BLOCK, window: int | None = None) -> list[bytes]:
+        """The lines of at most `block` further bytes, without their newlines; none where there is no file.
+
+        Args:
+            block: a line that is longer is still given whole, up to `longest`.
+            window: where more bytes than this are new, only the last of them are read (in place of `block`),
+                from the start of a line on where one begins there.
+
+        Raises:
+            StorageError: the file exists and cannot be read.
+        """
+        self.behind = False
+        try:
+            with self.path.open("rb", buffering=0) as file:
+                self._identify(os.fstat(file.fileno()))
+                if window is not None:
+                    return self._newest(file.fileno(), window)
+                if self.size == self.offset:
+                    self.rest = b""
+                    return []
+                content = os.pread(file.fileno(), min(block, self._longest), self.offset)
+                if b"\n" not in content and len(content) >= block:
+                    content = os.pread(file.fileno(), self._longest, self.offset)
+        except FileNotFoundError:
+            self.exists = False
+            return []
+        except OSError as error:
+            raise StorageError.of(self._reading, self.path, error) from error
+        return self._split(content)
+
+    def _identify(self, status: os.stat_result) -> None:
+        """Begin anew where this is not the file of the last poll, or no longer all of it."""
+        file = (status.st_dev, status.st_ino)
+        removed = self._file is not None and not self.exists  # a new file may well get the old inode
+        if self._file is not None and (removed or self._file != file or status.st_size < self.offset):
+            self.generation += 1
+            self._restart()
+        self._file, self.exists, self.size = file, True, status.st_size
+
+    def _split(self, content: bytes) -> list[bytes]:
+        end = content.rfind(b"\n") + 1
+        overlong = end == 0 and len(content) >= self._longest
+        self.behind = (end > 0 or overlong) and self.offset + len(content) < self.size
+        self.rest = b"" if overlong else content[end:]
+        if end == 0:
+            if overlong:  # counted once, however many polls it lasts
+                self.overlong += not self._inside_overlong
+                self._inside_overlong = True
+                self.offset += len(content)
+            return []
+        self.offset += end
+        lines = content[: end - 1].split(b"\n")
+        if self._inside_overlong:
+            del lines[0]
+            self._inside_overlong = False
+        return lines
+
+    def _newest(self, descriptor: int, window: int) -> list[bytes]:
+        """The lines of what is new, or of its last `window` bytes."""
+        skip = self.size - self.offset > window
+        if skip:
+            self.generation += 1
+            self.offset = self.size - window
+        content = os.pread(descriptor, self.size - self.offset, self.offset)
+        if skip:
+            begin = content.find(b"\n") + 1
+            self.offset += begin
+            content = content[begin:]
+        *lines, self.rest = content.split(b"\n")
+        self.offset += len(content) - len(self.rest)
+        return lines
