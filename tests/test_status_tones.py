@@ -12,11 +12,11 @@ from rich.text import Text
 
 import wmse_tui.tui
 from wmse_tui.cli.follow.live import live_frame, render_frame
+from wmse_tui.runs.state.config import Configuration
 from wmse_tui.runs.state.run import RunState
 from wmse_tui.runs.state.status import STATUSES, TONES, Status, Tone
 from wmse_tui.runs.table.compare import Subject, compare
 from wmse_tui.runs.table.index import RunRow
-from wmse_tui.runs.table.recipe import Configuration
 from wmse_tui.tui.widgets.compare.sheets import results_sheet
 from wmse_tui.tui.widgets.monitor.header import Headline, header_rows
 from wmse_tui.tui.widgets.runs.columns import BY_NAME, CellContext

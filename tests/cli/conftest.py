@@ -30,7 +30,7 @@ from wmse_tui.runs.log.events import (
     Steps,
 )
 from wmse_tui.runs.process.launch import launch_trainer
-from wmse_tui.runs.state.config_summary import with_preset
+from wmse_tui.runs.state.config import with_preset
 
 START = 1_772_366_400.0  # 2026-03-01 12:00:00 UTC
 

@@ -23,7 +23,7 @@ from wmse_tui.config.locations import runs_dir
 from wmse_tui.runs.directory import RunDirectory, create_run
 from wmse_tui.runs.log.encoding import encode
 from wmse_tui.runs.log.events import Record
-from wmse_tui.runs.state.config_summary import ConfigSummary
+from wmse_tui.runs.state.config import ConfigSummary
 from wmse_tui.runs.state.fold import fold
 from wmse_tui.runs.state.run import RunState
 

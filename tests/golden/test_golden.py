@@ -25,12 +25,12 @@ from wmse_tui.engine.training.checkpoints import verify_checkpoint
 from wmse_tui.engine.training.requests import STOP_SIGNALS
 from wmse_tui.engine.training.session import run_session
 from wmse_tui.runs.directory import RunDirectory, remove_run
+from wmse_tui.runs.state.config import read_configuration
 from wmse_tui.runs.state.embedding import read_embedding
 from wmse_tui.runs.state.watch import view_run
 from wmse_tui.runs.table.catalogue import list_runs
 from wmse_tui.runs.table.index import digest
 from wmse_tui.runs.table.own_runs import OwnRuns
-from wmse_tui.runs.table.recipe import read_configuration
 
 HERE = Path(__file__).parent
 FORMATS = sorted(folder.name for folder in HERE.iterdir() if (folder / "completed.json").exists())

@@ -9,7 +9,7 @@ import pytest
 from wmse_tui.config.loading import dump_experiment, load_experiment
 from wmse_tui.runs.directory import RunDirectory, create_run
 from wmse_tui.runs.marked_config import MarkedConfig, read_marked_config
-from wmse_tui.runs.state.config_summary import with_preset
+from wmse_tui.runs.state.config import with_preset
 
 
 def run_of(root: Path, *overrides: str, preset: str = "quickstart", named: str | None = None) -> RunDirectory:

@@ -32,7 +32,7 @@ from wmse_tui.runs.log.events import (
 from wmse_tui.runs.log.writer import EventWriter
 from wmse_tui.runs.process.identity import host, write_trainer
 from wmse_tui.runs.process.lock import RunLock
-from wmse_tui.runs.state.config_summary import with_preset
+from wmse_tui.runs.state.config import with_preset
 
 STEPS_PER_EPOCH = 97
 STEPS_PER_SECOND = 11.574  # a million in a day

@@ -53,7 +53,7 @@ from wmse_tui.runs.log.events import (
 from wmse_tui.runs.process.identity import Process, TrainerRecord
 from wmse_tui.runs.process.launch import launch_trainer
 from wmse_tui.runs.process.lock import RunLock
-from wmse_tui.runs.state.config_summary import with_preset
+from wmse_tui.runs.state.config import with_preset
 from wmse_tui.runs.state.status import STATUSES
 from wmse_tui.tui.app import AppOptions, WmseApp
 from wmse_tui.tui.launching import Trainers

@@ -51,7 +51,7 @@ def load_experiment(
     return build([*_layers(chain), *override_layers(overrides)])
 
 
-def parse_experiment(text: str, source: str) -> Experiment:
+def parse_experiment(text: str | bytes, source: str) -> Experiment:
     """A complete configuration as `dump_experiment` writes it; `source` names it in errors.
 
     Raises:
@@ -221,18 +221,11 @@ def read_config_file(path: Path, source: str) -> ConfigFile:
     """
     try:
         with path.open("rb") as file:
-            raw = file.read(MAX_BYTES + 1)
-        text = raw.decode("utf-8")
+            document = read_yaml(file.read(MAX_BYTES + 1), source)
     except OSError as error:
         raise ConfigError(
             [Problem("", f"cannot be read: {error.strerror or error}", source=source)]
         ) from None
-    except UnicodeDecodeError as error:
-        message = f"is not UTF-8 text (byte {error.start})"
-        raise ConfigError(
-            [Problem("", message, line=raw.count(b"\n", 0, error.start) + 1, source=source)]
-        ) from None
-    document = read_yaml(text, source)
     values = with_absolute_folders(document.values, path.parent)
     extends = values.pop("extends", None)
     if extends is not None and not isinstance(extends, str):

@@ -46,12 +46,14 @@ class Document:
     source: str
 
 
-def read_yaml(text: str, source: str) -> Document:
+def read_yaml(text: str | bytes, source: str) -> Document:
     """Read one document that is a mapping (or empty); `source` names the file in errors.
 
     Raises:
-        ConfigError: with the line, for anything that is not such a document.
+        ConfigError: with the line, for anything that is not such a document in UTF-8.
     """
+    if isinstance(text, bytes):
+        text = _decoded(text, source)
     lines: dict[str, int] = {}
     value = _Reader(source).read(text, lines)
     if value is None:
@@ -60,6 +62,14 @@ def read_yaml(text: str, source: str) -> Document:
         message = f"expected keys and values (`seed: 1`), got {shown(value)}"
         raise ConfigError([Problem("", message, line=1, source=source)])
     return Document(value, MappingProxyType(lines), source)
+
+
+def _decoded(raw: bytes, source: str) -> str:
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError as error:
+        message, line = f"is not UTF-8 text (byte {error.start})", raw.count(b"\n", 0, error.start) + 1
+        raise ConfigError([Problem("", message, line=line, source=source)]) from None
 
 
 def read_value(text: str, source: str) -> Any:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from wmse_tui.config.diff import Value, differing, flatten
 from wmse_tui.config.loading import find_preset
 from wmse_tui.config.problems import ConfigError
 from wmse_tui.config.yaml import MAX_BYTES, read_yaml, write_yaml
 from wmse_tui.runs.directory import RunDirectory
-from wmse_tui.runs.state.config_summary import summarise
-from wmse_tui.runs.table.recipe import Value, flat, read_configuration
+from wmse_tui.runs.state.config import read_configuration, summarise
 from wmse_tui.runs.text.sanitize import safe
 
 
@@ -50,29 +50,25 @@ def read_marked_config(run: RunDirectory) -> MarkedConfig:
         return MarkedConfig(lines=plain, note="It was not made from a preset.")
     name = safe(preset, 60)
     try:
-        reference = flat(find_preset(preset).experiment)
+        reference = flatten(find_preset(preset).experiment)
         places = read_yaml(content, "config.yaml").lines
     except ConfigError as error:
         return MarkedConfig(lines=plain, note=f"Preset {name} cannot be read now: {safe(str(error), 200)}")
-    differing = _differing(flat(found.experiment), reference)
+    marks = _marks(flatten(found.experiment), reference)
     marked = list(plain)
-    for option, there in differing.items():
+    for option, there in marks.items():
         line = places.get(option) or places.get(option.partition(".")[0])
         if line is not None and line <= len(marked):
             before = marked[line - 1]
             also = f"{before.preset}, " if before.preset else ""
             marked[line - 1] = ConfigLine(before.text, f"{also}{there}")
-    many = "Nothing differs" if not differing else f"{len(differing)} of its options differ"
+    many = "Nothing differs" if not marks else f"{len(marks)} of its options differ"
     return MarkedConfig(lines=tuple(marked), note=f"{many} from preset {name}.")
 
 
-def _differing(run: dict[str, Value], preset: dict[str, Value]) -> dict[str, str]:
-    """What the preset says, of the options in which the two differ; options only one of them has included."""
-    names = [
-        name
-        for name in {**run, **preset}
-        if (name in run, run.get(name)) != (name in preset, preset.get(name))
-    ]
+def _marks(run: dict[str, Value], preset: dict[str, Value]) -> dict[str, str]:
+    """The preset's value of each option in which the two differ; options only one of them has included."""
+    names = differing(run, preset)
     return {
         name: _shown(preset[name]) if name in preset else f"{name.rpartition('.')[2]} is not in the preset"
         for name in names

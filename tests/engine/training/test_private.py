@@ -14,7 +14,7 @@ import yaml
 import wmse_tui
 from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.process.launch import launch_trainer
-from wmse_tui.runs.state import config_summary
+from wmse_tui.runs.state import config
 
 PACKAGE = Path(wmse_tui.__file__).parent
 SECRETS = {
@@ -79,5 +79,5 @@ def test_nothing_in_the_package_executes_what_it_reads() -> None:
                 if options.get(safe[0]) != safe[1]:
                     found.append((path.name, name))
     assert found == []
-    assert issubclass(config_summary._LOADER, yaml.SafeLoader | yaml.CSafeLoader)
+    assert issubclass(config._LOADER, yaml.SafeLoader | yaml.CSafeLoader)
     assert loads >= 2

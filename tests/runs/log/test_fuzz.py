@@ -17,13 +17,13 @@ from wmse_tui.runs.log.reader import EventReader
 from wmse_tui.runs.log.writer import EventWriter
 from wmse_tui.runs.process.control import pending
 from wmse_tui.runs.process.identity import read_trainer
+from wmse_tui.runs.state.config import read_configuration
 from wmse_tui.runs.state.embedding import read_embedding
 from wmse_tui.runs.state.fold import fold
 from wmse_tui.runs.state.run import RunState
 from wmse_tui.runs.state.watch import view_run
 from wmse_tui.runs.table.catalogue import list_runs, resolve_run
 from wmse_tui.runs.table.index import digest
-from wmse_tui.runs.table.recipe import read_configuration
 
 GOLDEN = Path(__file__).parents[1] / "data" / "events-v1.jsonl"
 LINES = GOLDEN.read_bytes().splitlines(keepends=True)

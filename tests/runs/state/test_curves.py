@@ -22,7 +22,7 @@ from wmse_tui.runs.log.events import (
     Record,
     Steps,
 )
-from wmse_tui.runs.state.config_summary import ConfigSummary
+from wmse_tui.runs.state.config import ConfigSummary
 from wmse_tui.runs.state.curves import QUANTITIES, Curve, curve, extent, reference
 from wmse_tui.runs.state.fold import fold
 from wmse_tui.runs.state.run import RunState

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from wmse_tui.runs.log.events import Diagnostics, Exit, Record, Steps
-from wmse_tui.runs.state.config_summary import ConfigSummary
+from wmse_tui.runs.state.config import ConfigSummary
 from wmse_tui.runs.state.fold import fold
 from wmse_tui.runs.state.run import RunState
 from wmse_tui.runs.state.verdict import LOOKS, Verdict, judge, loss_without_structure, slice_floor

@@ -8,11 +8,10 @@ import pytest
 
 from wmse_tui.config.loading import load_experiment
 from wmse_tui.runs.log.events import Attempt, Epoch, Evaluation, KnnResult, LinearResult
-from wmse_tui.runs.state.config_summary import ConfigSummary
+from wmse_tui.runs.state.config import ConfigSummary, Configuration
 from wmse_tui.runs.state.run import RunState
 from wmse_tui.runs.state.status import Status
-from wmse_tui.runs.table.compare import Comparison, Setting, Spread, Subject, compare, spread, written
-from wmse_tui.runs.table.recipe import Configuration
+from wmse_tui.runs.table.compare import Comparison, Setting, Spread, Subject, compare, spread
 
 SETUP = Attempt(
     resume_step=0,
@@ -173,22 +172,6 @@ def test_spread_is_that_of_a_sample() -> None:
     assert spread([]) is None
     assert spread([0.25]) == Spread(1, 0.25, None)
     assert spread([2.0, 4.0, 4.0, 4.0, 5.0, 5.0, 7.0, 9.0]) == Spread(8, 5.0, (32 / 7) ** 0.5)
-
-
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [
-        (None, "null"),
-        (True, "true"),
-        (False, "false"),
-        (0, "0"),
-        (1e-6, "1e-06"),
-        ((50, 25), "[50, 25]"),
-        ("a", "a"),
-    ],
-)
-def test_values_are_written_as_in_yaml(value: object, text: str) -> None:
-    assert written(value) == text  # type: ignore[arg-type]
 
 
 def test_a_running_run_has_the_state_and_place_that_it_is_at() -> None:

@@ -24,9 +24,8 @@ from wmse_tui.config.loading import (
     parse_experiment,
     preset_names,
 )
-from wmse_tui.runs.state.config_summary import summarise
+from wmse_tui.runs.state.config import read_configuration, summarise
 from wmse_tui.runs.table.catalogue import list_runs
-from wmse_tui.runs.table.recipe import read_configuration
 from wmse_tui.tui.app import WmseApp
 from wmse_tui.tui.charts.picture import Picture
 from wmse_tui.tui.inspector import Inspected, InspectionFailed, InspectionProgress

@@ -41,9 +41,9 @@ def resume_run(
     """Go on with the run that `name` means; a completed one is said to be so, a running one is left alone."""
     from wmse_tui.cli.locating import find_run
     from wmse_tui.cli.start.existing import continue_run
-    from wmse_tui.cli.start.named import config_of
     from wmse_tui.runs.process.launch import launch_trainer
+    from wmse_tui.runs.state.config import load_configuration
 
     run = find_run(name, runs_dir)
-    config_of(run)  # a damaged configuration is told here, not by a trainer that dies
+    load_configuration(run)  # a damaged configuration is told here, not by a trainer that dies
     return continue_run(run, way, launch=launch or launch_trainer)

@@ -189,7 +189,7 @@ def run_experiment(
     from wmse_tui.runs.directory import create_run
     from wmse_tui.runs.preflight import check_runs_dir
     from wmse_tui.runs.process.launch import launch_trainer
-    from wmse_tui.runs.state.config_summary import with_preset
+    from wmse_tui.runs.state.config import with_preset
 
     launch = launch or launch_trainer
     root = expanded(runs_dir) if runs_dir is not None else usual_runs_dir()

@@ -13,8 +13,7 @@ def show(run: Run, runs_dir: RunsDir = None, json: Json = False) -> None:
     """Show a run: its state, progress, accuracies, errors."""
     from wmse_tui.cli.locating import find_run
     from wmse_tui.cli.run_report import run_report
-    from wmse_tui.cli.start.named import config_of
-    from wmse_tui.config.problems import ConfigError
+    from wmse_tui.runs.state.config import read_configuration
     from wmse_tui.runs.state.watch import view_run
 
     directory = find_run(run, runs_dir)
@@ -22,12 +21,7 @@ def show(run: Run, runs_dir: RunsDir = None, json: Json = False) -> None:
     if json:
         sys.stdout.write(jsonlib.dumps(view.to_dict(), indent=2) + "\n")
         return
-    try:
-        paper = config_of(directory).paper
-    except (
-        ConfigError,
-        OSError,
-    ):  # a run of another version can be looked at; its configuration need not be valid
-        paper = None
+    experiment = read_configuration(directory).experiment  # None: of another version, or damaged
+    paper = None if experiment is None else experiment.paper
     there = tuple(saved for saved in view.checkpoints if (directory.checkpoints / saved.file).exists())
     sys.stdout.write(run_report(replace(view, checkpoints=there), paper) + "\n")

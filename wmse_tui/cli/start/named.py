@@ -2,30 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Mapping
 
 from wmse_tui.cli.console import UserError
-from wmse_tui.config.loading import parse_experiment
+from wmse_tui.config.diff import Value, differing, flatten, value_text
 from wmse_tui.config.schema import Experiment
 from wmse_tui.runs.directory import RunDirectory
-
-
-def config_of(run: RunDirectory) -> Experiment:
-    """Return the frozen configuration of a run.
-
-    Raises:
-        ConfigError: it is damaged, or of a version that this one does not know.
-        OSError: it cannot be read.
-    """
-    return parse_experiment(run.config.read_text(encoding="utf-8"), str(run.config))
+from wmse_tui.runs.state.config import load_configuration
 
 
 def refuse_other_config(run: RunDirectory, wanted: Experiment) -> None:
     """Raise a UserError that lists the differing options if `run` was made from another configuration."""
-    differences = tuple(differing(config_of(run), wanted))
-    if differences:
-        listed = [f"{path}: {theirs} there, {ours} now" for path, theirs, ours in differences]
+    there, now = flatten(load_configuration(run)), flatten(wanted)
+    if names := differing(there, now):
+        listed = [f"{name}: {_value(there, name)} there, {_value(now, name)} now" for name in names]
         raise UserError(
             f"the run {run.id!r} exists with another configuration",
             "\n".join(listed),
@@ -33,18 +23,5 @@ def refuse_other_config(run: RunDirectory, wanted: Experiment) -> None:
         )
 
 
-def differing(there: Experiment, now: Experiment) -> Iterator[tuple[str, str, str]]:
-    """Yield (dotted name, value there, value now) for every option that differs; "-" where one has none."""
-    left = dict(_leaves(there.model_dump(mode="json")))
-    right = dict(_leaves(now.model_dump(mode="json")))
-    for path in dict.fromkeys([*left, *right]):
-        if left.get(path) != right.get(path):
-            yield path, str(left.get(path, "-")), str(right.get(path, "-"))
-
-
-def _leaves(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, object]]:
-    for name, value in values.items():
-        if isinstance(value, Mapping):
-            yield from _leaves(value, f"{prefix}{name}.")
-        else:
-            yield prefix + name, value
+def _value(values: Mapping[str, Value], name: str) -> str:
+    return value_text(values[name]) if name in values else "-"

@@ -28,7 +28,7 @@ from wmse_tui.runs.preflight import check_runs_dir
 from wmse_tui.runs.process.identity import host
 from wmse_tui.runs.queue.enqueue import enqueue
 from wmse_tui.runs.queue.gpu_slots import device_request
-from wmse_tui.runs.state.config_summary import with_preset
+from wmse_tui.runs.state.config import with_preset
 from wmse_tui.runs.state.run import RunState
 from wmse_tui.runs.state.status import IN_PROGRESS, Status
 from wmse_tui.runs.state.watch import view_run

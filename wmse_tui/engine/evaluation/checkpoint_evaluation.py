@@ -19,7 +19,6 @@ import torchvision
 
 from wmse_tui import __version__
 from wmse_tui.config.atomic import publish
-from wmse_tui.config.loading import parse_experiment
 from wmse_tui.config.schema import Experiment
 from wmse_tui.engine.data.catalogue import load_data
 from wmse_tui.engine.errors import CheckpointError, DataError
@@ -28,6 +27,7 @@ from wmse_tui.engine.methods import build_method, place
 from wmse_tui.engine.training.checkpoints import file_sha256, read_checkpoint, step_checkpoints
 from wmse_tui.engine.training.device import choose_device, prepare
 from wmse_tui.runs.directory import RunDirectory
+from wmse_tui.runs.state.config import load_configuration
 
 from .interruption import Progress
 from .probes import evaluate
@@ -96,7 +96,7 @@ def evaluate_checkpoint(request: EvaluationRequest, *, progress: Progress) -> di
         EngineError, ConfigError: the run, its checkpoint, its data or the device cannot be used.
     """
     run, path = find_checkpoint(request)
-    experiment = _with_probes(parse_experiment(_config_text(run), str(run.config)), request)
+    experiment = _with_probes(_configuration(run), request)
     device = choose_device(request.device or experiment.compute.device)
     prepare(device.torch, deterministic=experiment.compute.deterministic)
     state = _read(path)
@@ -197,10 +197,10 @@ def _of_run(run: RunDirectory, wanted: str | None) -> Path:
     return found
 
 
-def _config_text(run: RunDirectory) -> str:
+def _configuration(run: RunDirectory) -> Experiment:
     try:
-        return run.config.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+        return load_configuration(run)
+    except OSError as error:
         raise CheckpointError(f"{run.config} cannot be read", str(error)) from error
 
 

@@ -16,7 +16,6 @@ import torch
 import torchvision
 
 from wmse_tui import __version__
-from wmse_tui.config.loading import parse_experiment
 from wmse_tui.config.problems import ConfigError
 from wmse_tui.config.schema import Experiment
 from wmse_tui.engine.data.catalogue import Data, load_data
@@ -46,6 +45,7 @@ from wmse_tui.runs.log.writer import EventWriter
 from wmse_tui.runs.process import disk_reserve
 from wmse_tui.runs.process.identity import write_trainer
 from wmse_tui.runs.process.lock import RunLock
+from wmse_tui.runs.state.config import load_configuration
 from wmse_tui.runs.state.watch import view_run
 
 COMPLETED, FAILED, BAD_CONFIG, DIVERGED, STOPPED, BUSY = 0, 1, 2, 3, 4, 73
@@ -88,8 +88,7 @@ class Session:
     def train(self) -> None:
         """Everything from the configuration to the last epoch."""
         self.write(Phase(name="start"))
-        config_text = self.run.config.read_text(encoding="utf-8")
-        experiment = parse_experiment(config_text, str(self.run.config))
+        experiment = load_configuration(self.run)
         device = choose_device(experiment.compute.device)
         prepare(device.torch, deterministic=experiment.compute.deterministic)
         self.write(Phase(name="data"))

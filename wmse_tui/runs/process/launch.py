@@ -15,7 +15,7 @@ from wmse_tui.runs.process.control import discard
 from wmse_tui.runs.process.identity import read_trainer, write_launch
 from wmse_tui.runs.process.lock import held
 from wmse_tui.runs.queue.gpu_slots import mark_slot_busy
-from wmse_tui.runs.table.recipe import read_configuration
+from wmse_tui.runs.state.config import read_configuration
 from wmse_tui.runs.text.sanitize import safe
 
 

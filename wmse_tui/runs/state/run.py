@@ -26,7 +26,7 @@ from wmse_tui.runs.log.events import (
     Phase,
     Resources,
 )
-from wmse_tui.runs.state.config_summary import ConfigSummary
+from wmse_tui.runs.state.config import ConfigSummary
 from wmse_tui.runs.state.series import Series
 from wmse_tui.runs.state.sparse_series import SparseSeries
 from wmse_tui.runs.state.status import ENDED, Status

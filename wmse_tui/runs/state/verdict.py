@@ -20,7 +20,7 @@ from wmse_tui.runs.text.units import number
 
 if TYPE_CHECKING:
     from wmse_tui.runs.log.events import Diagnostics
-    from wmse_tui.runs.state.config_summary import ConfigSummary
+    from wmse_tui.runs.state.config import ConfigSummary
     from wmse_tui.runs.state.run import RunState
 
 VerdictName: TypeAlias = Literal["unknown", "healthy", "rank falling", "collapsing", "collapsed", "diverging"]

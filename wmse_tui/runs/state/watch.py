@@ -12,7 +12,7 @@ from wmse_tui.runs.log.events import Checkpoint, Record
 from wmse_tui.runs.log.reader import EventReader
 from wmse_tui.runs.process.identity import host
 from wmse_tui.runs.process.liveness import Evidence, gather_evidence, status_of
-from wmse_tui.runs.state.config_summary import summarise
+from wmse_tui.runs.state.config import summarise
 from wmse_tui.runs.state.fold import fold
 from wmse_tui.runs.state.orphan_checkpoints import unlogged_checkpoints
 from wmse_tui.runs.state.run import RunState

@@ -12,17 +12,19 @@ from dataclasses import dataclass
 from math import sqrt
 from typing import Literal
 
+from wmse_tui.config.diff import Value, differing, flatten, value_text
 from wmse_tui.config.names import field_of
+from wmse_tui.runs.state.config import Configuration
 from wmse_tui.runs.state.run import RunState
 from wmse_tui.runs.state.status import Status
-from wmse_tui.runs.table.recipe import Configuration, Value, flat, option_names, repetition_key
+from wmse_tui.runs.table.recipe import repetition_key
 
 MOST = 8  # runs that can be told apart on one chart
 
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """A run to compare: its picture, and its configuration (`recipe.read_configuration`)."""
+    """A run to compare: its picture, and its configuration (`read_configuration`)."""
 
     view: RunState
     configuration: Configuration
@@ -72,7 +74,7 @@ class Setting:
     def text(self) -> str:
         """As one would write it in YAML; empty where it is absent, a question mark where unreadable."""
         if self.state == "set":
-            return written(self.value)
+            return value_text(self.value)
         return "" if self.state == "absent" else "?"
 
 
@@ -138,15 +140,6 @@ def spread(values: Sequence[float]) -> Spread | None:
     return Spread(n, mean, sqrt(sum((value - mean) ** 2 for value in values) / (n - 1)))
 
 
-def written(value: Value) -> str:
-    """A value as it stands in YAML, on one line."""
-    if value is None or isinstance(value, bool):
-        return {None: "null", True: "true", False: "false"}[value]
-    if isinstance(value, tuple):
-        return f"[{', '.join(map(written, value))}]"
-    return str(value)
-
-
 def _result(subject: Subject) -> Result:
     view, about = subject.view, subject.view.summary
     final, best_knn, best_linear = view.final, view.best_knn, view.best_linear
@@ -187,15 +180,12 @@ def _throughput(view: RunState) -> float | None:
 
 
 def _differences(subjects: Sequence[Subject]) -> tuple[Difference, ...]:
-    known = [
-        None if s.configuration.experiment is None else flat(s.configuration.experiment) for s in subjects
-    ]
-    found = []
-    for key in option_names():
-        settings = tuple(_setting(values, key) for values in known)
-        if len({setting for setting in settings if setting.state != "unreadable"}) > 1:
-            found.append(Difference(key, _title(key), _unit(key), settings))
-    return tuple(found)
+    experiments = [subject.configuration.experiment for subject in subjects]
+    flat = [None if experiment is None else flatten(experiment) for experiment in experiments]
+    return tuple(
+        Difference(key, _title(key), _unit(key), tuple(_setting(values, key) for values in flat))
+        for key in differing(*(values for values in flat if values is not None))
+    )
 
 
 def _setting(values: dict[str, Value] | None, key: str) -> Setting:

@@ -22,7 +22,7 @@ from wmse_tui.runs.annotations import Annotations, read_annotations
 from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.errors import LocksUnsupported, StorageError
 from wmse_tui.runs.process.lock import held
-from wmse_tui.runs.state.config_summary import summarise
+from wmse_tui.runs.state.config import summarise
 from wmse_tui.runs.state.run import RunState
 from wmse_tui.runs.state.status import EXITED, Status
 from wmse_tui.runs.state.verdict import VerdictName

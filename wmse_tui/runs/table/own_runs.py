@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from wmse_tui.runs.directory import RunDirectory
+from wmse_tui.runs.state.config import Configuration, read_configuration
 from wmse_tui.runs.table.index import RunRow
 from wmse_tui.runs.table.paper import OwnRun
-from wmse_tui.runs.table.recipe import Configuration, read_configuration
 
 
 class OwnRuns:

@@ -18,11 +18,11 @@ from textual.widgets import Static
 from wmse_tui.config.locations import expanded
 from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.errors import OutputExists, RunsError
+from wmse_tui.runs.state.config import Configuration, read_configuration
 from wmse_tui.runs.state.run import RunState
 from wmse_tui.runs.table.catalogue import list_runs
 from wmse_tui.runs.table.compare import MOST, Comparison, Subject, compare
 from wmse_tui.runs.table.export import FORMATS, curves_csv, write_output
-from wmse_tui.runs.table.recipe import Configuration, read_configuration
 from wmse_tui.runs.text.sanitize import safe
 from wmse_tui.tui.charts.style import chart_style
 from wmse_tui.tui.feed import RunChanged, RunUnreadable

@@ -18,11 +18,10 @@ from wmse_tui.runs.errors import RunsError
 from wmse_tui.runs.process.control import request
 from wmse_tui.runs.process.lock import held
 from wmse_tui.runs.queue.status import cancel
-from wmse_tui.runs.state.config_summary import summarise
+from wmse_tui.runs.state.config import Configuration, read_configuration, summarise
 from wmse_tui.runs.state.run import RunState
 from wmse_tui.runs.state.status import IN_PROGRESS, WITHOUT_TRAINER
 from wmse_tui.runs.table.catalogue import list_runs
-from wmse_tui.runs.table.recipe import Configuration, read_configuration
 from wmse_tui.runs.text.sanitize import safe
 from wmse_tui.tui.screens.ask import ConfirmScreen
 from wmse_tui.tui.screens.base import AppScreen

@@ -13,6 +13,7 @@ from wmse_tui.config.loading import load_experiment
 from wmse_tui.config.problems import ConfigError
 from wmse_tui.config.schema import Experiment
 from wmse_tui.runs.queue.status import lost_places
+from wmse_tui.runs.state.config import read_configuration
 from wmse_tui.runs.table.index import RunRow
 from wmse_tui.runs.text.sanitize import safe
 from wmse_tui.runs.text.units import count, size
@@ -185,8 +186,8 @@ a part round: -tag:old."""
             self._in_thread(lambda: self._load(digest))
 
     def _load(self, digest: RunRow) -> None:
-        experiment, problem = acting.experiment_of(digest)
-        self.post_message(self.Loaded(experiment, digest.preset, problem))
+        found = read_configuration(acting.directory(digest))
+        self.post_message(self.Loaded(found.experiment, digest.preset, safe(found.problem, 300)))
 
     def _load_quickstart(self) -> None:
         try:

@@ -6,11 +6,10 @@ from dataclasses import replace
 
 from wmse_tui.config.loading import load_experiment
 from wmse_tui.runs.log.events import Evaluation, KnnResult, LinearResult
-from wmse_tui.runs.state.config_summary import ConfigSummary
+from wmse_tui.runs.state.config import ConfigSummary, Configuration
 from wmse_tui.runs.state.run import RunState
 from wmse_tui.runs.state.status import Status
 from wmse_tui.runs.table.compare import Comparison, Subject, compare
-from wmse_tui.runs.table.recipe import Configuration
 from wmse_tui.tui.widgets.compare.sheets import differences_sheet, repetitions_sheet, results_sheet
 from wmse_tui.tui.widgets.table import Cell, Sheet
 

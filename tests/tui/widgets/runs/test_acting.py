@@ -115,25 +115,6 @@ def test_what_is_no_tag_is_told_while_typing() -> None:
     assert acting.tag_problem("good b@d").startswith("'b@d' cannot be a tag: a tag has 1 to 32 letters")
 
 
-def test_the_configuration_of_a_run_can_be_used_again(make_run: MakeRun) -> None:
-    run = make_run(overrides=("method.whitening_size=128",))
-    experiment, problem = acting.experiment_of(digest_of(view_run(run)))
-    assert problem == ""
-    assert experiment is not None
-    assert experiment.method.whitening_size == 128  # type: ignore[union-attr]
-
-
-def test_a_configuration_of_another_version_is_told(make_run: MakeRun) -> None:
-    run = make_run()
-    run.config.chmod(0o600)
-    run.config.write_text(run.config.read_text() + "\nextra: 1\n")
-    experiment, problem = acting.experiment_of(digest_of(view_run(run)))
-    assert experiment is None
-    assert "extra" in problem
-    run.config.unlink()
-    assert "No such file" in acting.experiment_of(digest_of(view_run(run)))[1]
-
-
 def test_many_runs_are_named_by_the_first_few() -> None:
     assert acting.runs_named(["a"]) == "a"
     assert acting.runs_named(list("abcdef")) == "6 runs (a, b, c, d and 2 more)"

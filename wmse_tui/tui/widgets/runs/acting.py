@@ -13,9 +13,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from wmse_tui.config.loading import parse_experiment
-from wmse_tui.config.problems import ConfigError
-from wmse_tui.config.schema import Experiment
 from wmse_tui.runs.annotations import check_tag, read_annotations, retagged, write_annotations
 from wmse_tui.runs.directory import RunDirectory, remove_run
 from wmse_tui.runs.errors import BadTag, RunsError
@@ -173,17 +170,6 @@ def tag_problem(text: str) -> str:
         except BadTag as error:
             return f"{error.title}: {error.detail}"
     return ""
-
-
-def experiment_of(digest: RunRow) -> tuple[Experiment | None, str]:
-    """The configuration of a run, or None and a sentence why it cannot be used (an old version, damage)."""
-    file = directory(digest).config
-    try:
-        return parse_experiment(file.read_text(encoding="utf-8"), str(file)), ""
-    except ConfigError as error:
-        return None, safe(error.problems[0].text(), 300)
-    except (OSError, UnicodeDecodeError) as error:
-        return None, safe(f"{file}: {error}", 300)
 
 
 def named(ids: Iterable[str]) -> str:

@@ -1,7 +1,7 @@
-"""What a run is, in the few words that a list or a heading needs.
+"""The configuration of a run, read from its frozen `config.yaml`.
 
-Read from the frozen `config.yaml` with a blind eye: a run of an earlier version, whose configuration today's
-schema may refuse, still has a name, a method and a data set.
+Complete it is an `Experiment`. In part it is a `ConfigSummary`, which is read leniently: a run of an earlier
+version, whose configuration today's schema may refuse, still has a name, a method and a data set.
 """
 
 from __future__ import annotations
@@ -13,18 +13,54 @@ from typing import Any
 
 import yaml
 
-_LARGEST = 64 * 1024  # bytes of a configuration that is read at all
+from wmse_tui.config.loading import parse_experiment
+from wmse_tui.config.problems import ConfigError
+from wmse_tui.config.schema import Experiment
+from wmse_tui.config.yaml import MAX_BYTES
+from wmse_tui.runs.directory import RunDirectory
+
 _DEEPEST = 20
 _PRESET = "# preset: "
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times faster where libyaml is there
 
 
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """The configuration of a run: the experiment, or else why it cannot be read, in one sentence."""
+
+    experiment: Experiment | None
+    problem: str = ""
+
+
+def load_configuration(run: RunDirectory, source: str | None = None) -> Experiment:
+    """The experiment of `run`; `source` names its file in errors (by default the whole path).
+
+    Raises:
+        ConfigError: it is damaged, or of a version that this one does not know.
+        OSError: it cannot be read.
+    """
+    with run.config.open("rb") as file:
+        text = file.read(MAX_BYTES + 1)
+    return parse_experiment(text, str(run.config) if source is None else source)
+
+
+def read_configuration(run: RunDirectory) -> Configuration:
+    """The configuration of `run`; never raises for what is in the file, or for its absence."""
+    try:
+        return Configuration(load_configuration(run, "config.yaml"))
+    except OSError as error:
+        return Configuration(None, f"config.yaml cannot be read: {error.strerror or error}")
+    except ConfigError as error:
+        more = len(error.problems) - 1
+        return Configuration(None, error.problems[0].text() + (f" (and {more} more)" if more else ""))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConfigSummary:
-    """Parts of a configuration; empty or 0 where they cannot be read, which `problem` explains."""
+    """Parts of a configuration for a list or a heading; empty or 0 where they cannot be read (`problem`)."""
 
     title: str = ""
-    preset: str = ""  # what the run was made from, as its maker said in the first line
+    preset: str = ""  # what the run was made from, recorded in the first line
     method: str = ""
     dataset: str = ""
     arch: str = ""
@@ -39,7 +75,7 @@ class ConfigSummary:
 
 
 def with_preset(config_text: str, preset: str) -> str:
-    """`config_text` with a first line (a comment) that remembers the preset."""
+    """`config_text` with a first line (a comment) that records the preset."""
     name = "".join(c for c in preset if c.isprintable())
     return f"{_PRESET}{name}\n{config_text}" if name else config_text
 
@@ -48,7 +84,7 @@ def summarise(config: Path) -> ConfigSummary:
     """The summary of a `config.yaml`; never raises for what is in it, or for its absence."""
     try:
         with config.open("rb") as file:
-            text = file.read(_LARGEST).decode()
+            text = file.read(MAX_BYTES).decode()
         values = _load(text)
     except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
         return ConfigSummary(
