@@ -52,7 +52,7 @@ def test_without_a_command_the_app_opens_on_the_folder_of_runs(cli: Cli, app: Op
 def test_a_folder_of_runs_before_a_command_is_refused(cli: Cli, app: Opened) -> None:
     result = cli("--runs-dir", "there", "runs")
     assert result.exit_code == 2
-    assert "give it after the command" in result.stderr
+    assert "write it after the command" in result.stderr
     assert app.calls == []
 
 

@@ -153,7 +153,7 @@ def test_a_note_that_is_too_long_is_refused(cli: Cli, make_run: MakeRun) -> None
     run = make_run("one")
     result = cli("tag", "one", "--note", "n" * 2001)
     assert result.exit_code == 2
-    assert "2001 characters; at most 2000 are kept." in result.stderr
+    assert "2001 characters; at most 2000 are allowed." in result.stderr
     assert not run.annotations.exists()
 
 
@@ -161,5 +161,5 @@ def test_damaged_annotations_are_told_and_written_anew(cli: Cli, make_run: MakeR
     run = make_run("one")
     run.annotations.write_text("{")
     assert cli("tag", "one").stderr == "note: annotations.json is damaged\n"
-    assert cli("tag", "one", "a").stderr == "note: annotations.json is damaged; it is written anew\n"
+    assert cli("tag", "one", "a").stderr == "note: annotations.json is damaged; it is replaced\n"
     assert read_annotations(run) == Annotations(("a",))

@@ -172,10 +172,10 @@ def test_places_that_are_well(tmp_path: Path) -> None:
     (tmp_path / "data" / "stl10_binary").mkdir(parents=True)
     findings = {finding.name: finding for finding in storage_findings(tmp_path / "runs", tmp_path / "data")}
     assert {finding.status for finding in findings.values()} <= {"ok", "warn"}
-    assert findings["locks"] == Finding("locks", "ok", "a run can be locked there")
+    assert findings["locks"] == Finding("locks", "ok", "runs can be locked there")
     assert findings["data stl10"].text == f"found in {tmp_path / 'data' / 'stl10_binary'}"
-    assert findings["data cifar10"].text == "not here yet; 170 MB are downloaded when a run needs it"
-    assert "(will be made)" in findings["runs"].text
+    assert findings["data cifar10"].text == "not downloaded yet; a run that needs it downloads 170 MB"
+    assert "(will be created)" in findings["runs"].text
     assert [path.name for path in tmp_path.iterdir()] == ["data"]  # looking leaves nothing behind
 
 
@@ -193,7 +193,7 @@ def test_the_queue_tells_who_waits_and_who_lost_the_place(
     os.close(held[0])  # as the death of who waited does
     finding = queue_finding(folder)
     assert (finding.status, finding.fix) == ("warn", "wmse-tui queue again")
-    assert finding.text == f"{folder}, 1 run waiting, 1 lost (a reboot, a kill)"
+    assert finding.text == f"{folder}, 1 run waiting, 1 lost (after a reboot or a kill)"
     os.close(held[1])
 
 
@@ -219,7 +219,7 @@ def test_runs_on_a_network_disk_are_a_warning(tmp_path: Path, monkeypatch: pytes
     monkeypatch.setattr("wmse_tui.cli.checks.storage.filesystem", lambda path: "nfs4")
     (finding,) = (f for f in storage_findings(tmp_path, tmp_path) if f.name == "network disk")
     assert finding.status == "warn"
-    assert "runs lie on nfs4" in finding.text
+    assert "runs are on nfs4" in finding.text
 
 
 def test_the_file_system_of_a_place_is_that_of_the_nearest_mount() -> None:

@@ -79,7 +79,7 @@ def test_a_defect_is_one_line_and_a_file_with_the_traceback(
     monkeypatch.setenv("WMSE_TUI_CACHE", str(tmp_path))
     assert leave(ZeroDivisionError("by zero")) == ExitCode.FAILED
     first, second = capsys.readouterr().err.splitlines()
-    assert first == "wmse-tui: something went wrong inside: ZeroDivisionError: by zero"
+    assert first == "wmse-tui: internal error: ZeroDivisionError: by zero"
     (file,) = (tmp_path / "crashes").iterdir()
     assert str(file) in second
     assert "Traceback" in file.read_text()
@@ -102,7 +102,7 @@ def test_a_terminal_that_is_gone_ends_the_command_quietly(
 ) -> None:
     monkeypatch.setattr("wmse_tui.cli.exception_handler._silence_stdout", lambda: None)
     assert leave(OSError(errno.EIO, "Input/output error")) == ExitCode.HUNG_UP
-    assert leave(BrokenPipeError(errno.EPIPE, "Broken pipe")) == ExitCode.READER_GONE
+    assert leave(BrokenPipeError(errno.EPIPE, "Broken pipe")) == ExitCode.OUTPUT_CLOSED
     assert capsys.readouterr().err == ""
 
 

@@ -15,7 +15,7 @@ def test_the_numbers_are_those_that_scripts_rely_on() -> None:
         "BUSY": 73,
         "HUNG_UP": 129,
         "INTERRUPTED": 130,
-        "READER_GONE": 141,
+        "OUTPUT_CLOSED": 141,
         "TERMINATED": 143,
     }
 

@@ -68,7 +68,7 @@ def test_no_row_is_wider_than_the_terminal(view: RunState, width: int) -> None:
 
 
 def test_what_the_command_says_can_be_read_whole_in_eighty_columns(view: RunState) -> None:
-    message = "stopping: the trainer saves and leaves (Ctrl-C again: do not wait for it)"
+    message = "stopping: the trainer saves and exits (Ctrl-C again: do not wait for it)"
     assert message in text_of(live_frame(view, message))
     assert message.split() == " ".join(text_of(live_frame(view, message), 40).splitlines()[-3:]).split()
 

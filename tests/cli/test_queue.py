@@ -64,8 +64,8 @@ def test_the_order_is_changed_by_commands(cli: Cli) -> None:
         ["3", "a", "held"],
     ]
     assert cli("queue", "release", "a").stderr == "a: released\n"
-    assert cli("queue", "cancel", "c").stderr == "c: taken out of the queue\n"
-    assert cli("stop", "b").stderr == "b was waiting; it is no longer in the queue.\n"
+    assert cli("queue", "cancel", "c").stderr == "c: removed from the queue\n"
+    assert cli("stop", "b").stderr == "b was queued; it has been removed from the queue.\n"
     refused = cli("queue", "hold", "b")
     assert refused.exit_code == 1
     assert "run b is not in the queue" in refused.stderr
@@ -84,7 +84,7 @@ def test_a_sweep_tells_its_count_and_cost_and_asks(cli: Cli, tmp_path: Path) -> 
     assert asked.exit_code == 2
     assert "2 runs: seed = 3, 4" in asked.stderr
     assert "time: unknown: no comparable run of this machine has completed an epoch" in asked.stderr
-    assert "not queueing 2 runs without being sure" in asked.stderr
+    assert "queueing 2 runs needs a confirmation" in asked.stderr
     assert list_runs(tmp_path / "runs") == ()
     made = cli(*SWEEP, "--name", "s", "--yes")
     assert made.stdout == "s-1\ns-2\n"
@@ -96,7 +96,7 @@ def test_a_sweep_tells_its_count_and_cost_and_asks(cli: Cli, tmp_path: Path) -> 
     again = cli(*SWEEP, "--name", "s", "--yes")
     assert again.exit_code == 0
     assert again.stdout == ""
-    assert "All of them are completed, at work or queued already." in again.stderr
+    assert "All of them are completed, active or queued already." in again.stderr
 
 
 def test_a_wrong_value_of_a_sweep_makes_nothing(cli: Cli, tmp_path: Path) -> None:

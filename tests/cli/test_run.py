@@ -130,7 +130,7 @@ def test_a_diverged_run_exits_with_3_and_its_next_steps(cli: Cli, trainer: Train
         "  step 5",
         "  Saved: step-4.pt",
         "  -> a lower learning rate",
-        "Go on with it: wmse-tui resume mine",
+        "Resume it: wmse-tui resume mine",
     ]
     assert runs_in(tmp_path) == ["mine"]
 
@@ -167,7 +167,7 @@ def test_the_traceback_of_a_defect_survives_the_removed_run(
     result = cli(*QUICK)
     assert runs_in(tmp_path) == []
     (crash,) = (tmp_path / "cache" / "crashes").iterdir()
-    assert f"  -> the traceback is in {crash}; please send it with a report\n" in result.stderr
+    assert f"  -> the traceback is in {crash}; please attach it to a bug report\n" in result.stderr
     assert "trainer.log" not in result.stderr
     assert "Traceback: KeyError: 'x'" in crash.read_text()
 
@@ -199,10 +199,12 @@ def test_a_trainer_that_is_killed_is_told_with_its_last_words(cli: Cli, trainer:
     trainer("killed")
     result = cli(*QUICK, "--name", "mine")
     assert result.exit_code == 1
-    assert "wmse-tui: the trainer ended without a word\n  Last seen epoch 1, step 4." in result.stderr
+    assert (
+        "wmse-tui: the trainer ended without reporting why\n  Last event: epoch 1, step 4." in result.stderr
+    )
     assert "Killed by SIGKILL (out of memory? see `dmesg`)." in result.stderr
     assert "| the last words \\x1b[31m" in result.stderr
-    assert "Go on with it: wmse-tui resume mine" in result.stderr
+    assert "Resume it: wmse-tui resume mine" in result.stderr
 
 
 def test_a_trainer_that_had_no_room_for_a_last_word_is_told_so(
@@ -216,7 +218,7 @@ def test_a_trainer_that_had_no_room_for_a_last_word_is_told_so(
     monkeypatch.setattr("wmse_tui.runs.preflight.check_runs_dir", lambda root: "")
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(10**9, 10**9, 4096))
     result = cli(*QUICK, "--name", "mine")
-    assert "is full (4.1 kB left), so it could not even write why." in result.stderr
+    assert "is full (4.1 kB left): it could not write the reason." in result.stderr
     assert "  -> free some space there" in result.stderr
     assert "dmesg" not in result.stderr
 
@@ -225,7 +227,7 @@ def test_a_trainer_that_cannot_start_is_told_with_its_last_words(cli: Cli, train
     trainer("import")
     result = cli(*QUICK)
     assert result.exit_code == 1
-    assert "Last seen before its first step" in result.stderr
+    assert "Last event: before its first step" in result.stderr
     assert "| ModuleNotFoundError: No module named 'torch' \\x1b]0;title\\x07" in result.stderr
     assert "\x1b" not in result.stderr
 

@@ -35,12 +35,12 @@ config      w_mse with {arch} on patterns, batches of {batch}, 2 epochs, seed 0 
 device      CPU, 2 threads (no CUDA: no card) on gpu-a
 data        5000 images (train), loader batched
 progress    epoch 2/2, step 8/8, loss 0.25, lr 0.003
-time        begun 2026-03-01 12:00:00, last event 2026-03-01 12:00:16, 1 attempt
+time        started 2026-03-01 12:00:00, last event 2026-03-01 12:00:16, 1 attempt
 path        {path}
 
- epoch      k-NN    linear     top-5    pixels  splits
-     0   31.00 %         -         -   28.00 %  train -> test (untrained)
-     2   81.25 %   87.50 %   99.00 %         -  train -> test
+epoch     k-NN   linear    top-5   pixels  splits
+    0  31.00 %        -        -  28.00 %  train -> test (untrained)
+    2  81.25 %  87.50 %  99.00 %        -  train -> test
 
 paper       linear 91.55 % (here 87.50 %), 5-NN 89.69 % (here 81.25 %)
             Table 1
@@ -136,7 +136,7 @@ def test_an_interrupted_run_says_how_to_go_on_and_that_its_number_is_not_compara
     assert lines[1].startswith("state       crashed")
     assert "paper       linear - (here -), 5-NN 89.69 % (here 50.00 %)" in lines
     assert "            not comparable yet: epoch 1 of 2" in lines
-    assert lines[-1] == "go on       wmse-tui resume small"
+    assert lines[-1] == "resume      wmse-tui resume small"
 
 
 def test_an_error_is_shown_with_what_is_saved_and_what_to_do(make_run: MakeRun) -> None:
@@ -156,7 +156,7 @@ def test_an_error_is_shown_with_what_is_saved_and_what_to_do(make_run: MakeRun) 
         "saved       checkpoint step-4.pt",
         "            -> a larger whitening size",
         "            -> a lower learning rate",
-        "go on       wmse-tui resume small",
+        "resume      wmse-tui resume small",
     ]
 
 

@@ -24,7 +24,7 @@ import functools, sys
 import wmse_tui.runs.process.launch as launch
 launch.launch_trainer = functools.partial(launch.launch_trainer, python=sys.argv.pop(1))
 import wmse_tui.cli.follow.stop_request as stopping
-stopping.PATIENCE_SECONDS = 1.0
+stopping.ANSWER_SECONDS = 1.0
 from wmse_tui.cli.main import main
 main()
 """
@@ -94,9 +94,9 @@ def test_the_first_signal_has_the_run_saved_and_stopped(
     process.send_signal(number)
     out, err = process.communicate(timeout=PATIENCE)
     assert process.returncode == code
-    assert "stopping: the trainer saves and leaves" in err
+    assert "stopping: the trainer saves and exits" in err
     assert "the trainer answered: saving, then leaving" in err
-    assert err.splitlines()[-1] == "Go on with it: wmse-tui resume mine"
+    assert err.splitlines()[-1] == "Resume it: wmse-tui resume mine"
     assert "stopped  epoch 1, step 4" in out
     assert view_run(run).status == "stopped"
 
@@ -120,8 +120,8 @@ def test_the_second_ctrl_c_leaves_and_the_trainer_goes_on_saving(start: Start, r
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=PATIENCE)
     assert process.returncode == 130
-    assert "Left without waiting: the trainer saves and stops by itself. See: wmse-tui show mine" in err
-    assert "goes on" not in err
+    assert "Not waiting; the trainer still saves and stops. See: wmse-tui show mine" in err
+    assert "continues" not in err
     assert view_run(run).status == "running"
     until(lambda: view_run(run).status == "stopped")
 
@@ -133,7 +133,7 @@ def test_one_key_press_that_arrives_twice_counts_once(start: Start, run: RunDire
     time.sleep(0.05)
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=PATIENCE)
-    assert "Left" not in err
+    assert "Not waiting" not in err
     assert view_run(run).status == "stopped"
 
 
@@ -175,7 +175,7 @@ def test_ctrl_c_of_attach_leaves_the_run_alone(start: Start, run: RunDirectory) 
     attached.send_signal(signal.SIGINT)
     _, err = attached.communicate(timeout=PATIENCE)
     assert attached.returncode == 130
-    assert "Left; the run goes on by itself" in err
+    assert "Detached; the run continues" in err
     assert view_run(run).status == "running"
     assert view_run(run).controls == ()
 
@@ -199,10 +199,10 @@ def test_stop_asks_and_waits(start: Start, run: RunDirectory) -> None:
     _, err = stopping.communicate(timeout=PATIENCE)
     assert stopping.returncode == 0
     assert err.splitlines() == [
-        "asked mine to stop; waiting until it has (Ctrl-C: do not wait)",
+        "mine: stop requested; waiting until it has stopped (Ctrl-C: do not wait)",
         "the trainer answered: saving, then leaving",
         "mine: stopped at epoch 1, step 4.",
-        "Go on with it: wmse-tui resume mine",
+        "Resume it: wmse-tui resume mine",
     ]
     followed.communicate(timeout=PATIENCE)
     assert followed.returncode == 4  # stopped, but not by this command's own signal

@@ -55,7 +55,7 @@ def test_rm_does_not_remove_without_being_sure(cli: Cli, make_run: MakeRun) -> N
     run = make_run()
     result = cli("rm", "small")
     assert result.exit_code == 2
-    assert "  -> say so: --yes\n" in result.stderr
+    assert "  -> confirm it: --yes\n" in result.stderr
     assert run.path.exists()
 
 
@@ -80,7 +80,7 @@ def test_stop_can_ask_and_leave(cli: Cli, make_run: MakeRun) -> None:
     with RunLock(run):
         result = cli("stop", "small", "--after-epoch", "--no-wait")
     assert result.exit_code == 0
-    assert result.stderr == "asked small to stop after epoch\n"
+    assert result.stderr == "small: stop requested, after its current epoch\n"
     (file,) = run.control.glob("*.json")
     assert json.loads(file.read_text())["command"] == "stop_after_epoch"
 
@@ -97,8 +97,8 @@ def test_attach_to_a_crashed_run_says_so_and_how_to_go_on(cli: Cli, make_run: Ma
     make_run(upto=9)
     result = cli("attach", "small")
     assert result.exit_code == 1
-    assert "the trainer ended without a word" in result.stderr
-    assert "Go on with it: wmse-tui resume small" in result.stderr
+    assert "the trainer ended without reporting why" in result.stderr
+    assert "Resume it: wmse-tui resume small" in result.stderr
 
 
 def test_attach_to_a_run_that_never_started_does_not_wait_for_ever(cli: Cli, make_run: MakeRun) -> None:
@@ -182,8 +182,7 @@ def test_all_problems_of_all_files_are_told(cli: Cli, tmp_path: Path) -> None:
 def test_no_description_in_a_list_of_commands_is_cut_off(cli: Cli) -> None:
     for arguments in ((), ("config",), ("presets",)):
         assert (
-            "..."
-            not in cli(*arguments, "--help").stdout.partition("Commands:")[2].partition("Exit status")[0]
+            "..." not in cli(*arguments, "--help").stdout.partition("Commands:")[2].partition("Exit codes")[0]
         )
 
 

@@ -1,10 +1,10 @@
-"""The words on stderr: narration, and the one form that every error a person caused takes.
+"""Messages on stderr, and the one form of every error that a user can cause.
 
     wmse-tui: no run is called 'stl-a'
       Runs are looked for in /home/me/.local/share/wmse-tui/runs.
       -> did you mean stl10-a?
 
-stdout is for data and stays untouched here.
+stdout is for data: only `print_data` writes there.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ from wmse_tui.cli.exits import ExitCode
 
 @dataclass
 class UserError(Exception):
-    """Something a person asked for cannot be done: what, where, what was expected, what to do.
+    """A request of the user cannot be met: what happened, where, what was expected, what to do.
 
     Args:
         title: what happened, in one line.
         detail: where and what was expected; may have several lines.
         next: what to do, most promising first.
-        exit: the status with which the command ends.
+        code: the exit code of the command.
     """
 
     title: str
     detail: str = ""
     next: tuple[str, ...] = ()
-    exit: ExitCode = ExitCode.USAGE
+    code: ExitCode = ExitCode.USAGE
 
     def __str__(self) -> str:
         """Return the message as it is printed, without the program's name."""
@@ -45,19 +45,19 @@ def error_lines(title: str, detail: str = "", next: tuple[str, ...] = ()) -> lis
 
 
 def print_message(text: str = "") -> None:
-    """Narrate one thing on stderr."""
+    """Print a message on stderr."""
     sys.stderr.write(_safe(text) + "\n")
     sys.stderr.flush()
 
 
 def print_error(error: UserError) -> None:
-    """Print an error a person caused."""
+    """Print an error that a user can do something about."""
     sys.stderr.write(f"wmse-tui: {error}\n")
     sys.stderr.flush()
 
 
 def print_data(text: str) -> None:
-    """Print data on stdout; the text is trusted to be safe already."""
+    """Print data on stdout; the text must be sanitised already."""
     sys.stdout.write(text + "\n")
     sys.stdout.flush()
 

@@ -1,4 +1,4 @@
-"""A process of the engine that is asked one thing: progress on stderr, the answer on stdout, a status."""
+"""A process of the engine that does one thing: progress on stderr, the result on stdout, an exit code."""
 
 from __future__ import annotations
 
@@ -25,31 +25,32 @@ def run_engine_command(
     lines: Callable[[dict[str, Any]], Sequence[str]],
     stdin: str = "",
 ) -> ExitCode:
-    """Run a process, narrate its progress on stderr and print its result on stdout.
+    """Run a process, show its progress on stderr and print its result on stdout.
 
     Args:
         argv: its command line. It prints JSON lines: {"progress": {...}} while it works, and last
             {"result": {...}} or {"error": {...}}.
-        what: the process, in a word.
-        as_json: print the result as it came, as one JSON object.
-        lines: the result in words, for people.
-        stdin: what the process reads.
+        what: the name of the process in messages.
+        as_json: print the result as one JSON object, unchanged.
+        lines: returns the result as text.
+        stdin: the input of the process.
     """
     from wmse_tui.cli.console import UserError, print_error
+    from wmse_tui.cli.follow.jsonlines import write_object
     from wmse_tui.cli.follow.outcome import last_lines
     from wmse_tui.runs.text.sanitize import safe
 
-    with tempfile.NamedTemporaryFile(prefix="wmse-tui-") as said, tempfile.TemporaryFile() as given:
-        given.write(stdin.encode())
-        given.seek(0)
+    with tempfile.NamedTemporaryFile(prefix="wmse-tui-") as log, tempfile.TemporaryFile() as source:
+        source.write(stdin.encode())
+        source.seek(0)
         # A session of its own: Ctrl-C reaches this command only, which then ends the process.
         process = subprocess.Popen(
-            argv, stdin=given, stdout=subprocess.PIPE, stderr=said, start_new_session=True
+            argv, stdin=source, stdout=subprocess.PIPE, stderr=log, start_new_session=True
         )
         assert process.stdout is not None
         before = signal.signal(signal.SIGTERM, _raise_terminated)
         try:
-            last = _listen(process.stdout)
+            last = _read_messages(process.stdout)
             process.wait()
         except BaseException:
             with suppress(ProcessLookupError):
@@ -62,34 +63,34 @@ def run_engine_command(
                 _end(process)
         if "result" in last:
             if as_json:
-                _print_json(last["result"])
+                write_object(last["result"])
             else:
                 sys.stdout.write("".join(safe(line) + "\n" for line in lines(last["result"])))
             return ExitCode.COMPLETED
         if "error" in last:
             if as_json:
-                _print_json({"error": last["error"]})
+                write_object({"error": last["error"]})
             error = last["error"]
             steps = tuple(str(step) for step in error.get("next", ()))
             print_error(
                 UserError(str(error.get("title", f"the {what} failed")), str(error.get("detail", "")), steps)
             )
             return ExitCode.USAGE if error.get("code") in ("E_CONFIG", "E_USAGE") else ExitCode.FAILED
-        words = "\n".join(f"| {line}" for line in last_lines(Path(said.name)))
-        print_error(UserError(f"the {what} ended with status {process.returncode} and no result", words))
+        output = "\n".join(f"| {line}" for line in last_lines(Path(log.name)))
+        print_error(UserError(f"the {what} ended with status {process.returncode} and no result", output))
         return ExitCode.FAILED
 
 
-def _listen(stream: IO[bytes]) -> dict[str, Any]:
-    """Narrate progress until the stream ends; return the last object that is a result or an error."""
+def _read_messages(stream: IO[bytes]) -> dict[str, Any]:
+    """Show progress until the stream ends; return the last object that is a result or an error."""
     last: dict[str, Any] = {}
-    narrate = ProgressLine()
+    progress = ProgressLine()
     for value in _objects(stream):
         if isinstance(value.get("progress"), dict):
-            narrate.progress(value["progress"])
+            progress.show(value["progress"])
         elif isinstance(value.get("result"), dict) or isinstance(value.get("error"), dict):
             last = value
-    narrate.close()
+    progress.close()
     return last
 
 
@@ -111,8 +112,8 @@ class ProgressLine:
         self._open = False
         self._terminal = sys.stderr.isatty()
 
-    def progress(self, values: dict[str, Any]) -> None:
-        """Show what the process is busy with: `name`, and `done` of `total` where it tells them."""
+    def show(self, values: dict[str, Any]) -> None:
+        """Show the phase of the process: its `name`, and `done` of `total` where they are given."""
         from wmse_tui.runs.log.events import Phase
         from wmse_tui.runs.text.messages import phase_sentence
         from wmse_tui.runs.text.sanitize import safe
@@ -134,11 +135,6 @@ class ProgressLine:
         if self._open:
             sys.stderr.write("\r\x1b[K")
             sys.stderr.flush()
-
-
-def _print_json(value: dict[str, Any]) -> None:
-    sys.stdout.write(json.dumps(value) + "\n")
-    sys.stdout.flush()
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

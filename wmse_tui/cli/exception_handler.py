@@ -1,7 +1,7 @@
-"""The border between exceptions and people: each failure leaves as a message and an exit status.
+"""The top-level exception handler: every exception becomes a message and an exit code.
 
-Errors that a person can cause arrive as `UserError`, `ConfigError` or a `RunsError` and are printed without a
-traceback. Anything else is a defect: one line on stderr, the traceback in a file that the line names.
+Errors that a user can cause are `UserError`, `ConfigError` or a `RunsError` and are printed without a
+traceback. Anything else is a bug: one line on stderr, and the traceback in a file that the line names.
 """
 
 from __future__ import annotations
@@ -23,57 +23,55 @@ from wmse_tui.cli.console import UserError, print_error, print_message
 from wmse_tui.cli.exits import ExitCode
 
 # typer prints usage errors itself. Their base class is click's, or typer's own copy of it, by version.
-_UsageProblem: type[Exception] = next(
+_UsageError: type[Exception] = next(
     base for base in typer.BadParameter.__mro__ if base.__name__ == "ClickException"
 )
 
 
 class CommandGroup(TyperGroup):
-    """A group of commands whose exceptions become messages and exit statuses."""
+    """A group of commands whose exceptions become messages and exit codes."""
 
     def invoke(self, ctx: Any) -> Any:
-        """Run the chosen command inside the border."""
+        """Run the chosen command with the exception handler around it."""
         with handle_exceptions():
             return super().invoke(ctx)
 
 
 @contextmanager
 def handle_exceptions() -> Iterator[None]:
-    """Turn every failure of the block into a message and `typer.Exit`."""
+    """Turn every exception of the block into a message and `typer.Exit`."""
     try:
         yield
-    except (typer.Exit, typer.Abort, _UsageProblem):
+    except (typer.Exit, typer.Abort, _UsageError):
         raise
     except UserError as error:
         print_error(error)
-        raise typer.Exit(error.exit) from None
+        raise typer.Exit(error.code) from None
     except KeyboardInterrupt:
         raise typer.Exit(ExitCode.INTERRUPTED) from None
     except BrokenPipeError:
         _silence_stdout()
-        raise typer.Exit(ExitCode.READER_GONE) from None
+        raise typer.Exit(ExitCode.OUTPUT_CLOSED) from None
     except OSError as error:
-        if (
-            error.errno == errno.EIO and error.filename is None
-        ):  # the terminal is gone, and SIGHUP was ignored
+        if error.errno == errno.EIO and error.filename is None:  # the terminal hung up; SIGHUP was ignored
             _silence_stdout()
             raise typer.Exit(ExitCode.HUNG_UP) from None
-        raise typer.Exit(_tell(error)) from None
-    except Exception as error:  # noqa: BLE001 (the border: nothing leaves without a message)
-        raise typer.Exit(_tell(error)) from None
+        raise typer.Exit(_print(error)) from None
+    except Exception as error:  # noqa: BLE001 (top-level handler: every exception becomes a message)
+        raise typer.Exit(_print(error)) from None
 
 
-def _tell(error: Exception) -> ExitCode:
-    """Print what a person can do something about as a message, and anything else as a defect."""
+def _print(error: Exception) -> ExitCode:
+    """Print an error that a user can do something about, or report a bug; return the exit code."""
     known = _translate(error)
     if known is None:
-        return _report_defect(error)
+        return _report_bug(error)
     print_error(known)
-    return known.exit
+    return known.code
 
 
 def _translate(error: Exception) -> UserError | None:
-    """Return the message for an error of the rooms below and for the system errors of a usual day."""
+    """Return the message for an error of the other packages and for common system errors."""
     from wmse_tui.config.problems import ConfigError
 
     if isinstance(error, ConfigError):
@@ -113,12 +111,12 @@ _SYSTEM: dict[int, tuple[str, ...]] = {
 }
 
 
-def _report_defect(error: Exception) -> ExitCode:
-    """Save the traceback and say in one line where it lies."""
+def _report_bug(error: Exception) -> ExitCode:
+    """Save the traceback and print its path."""
     what = f"{type(error).__name__}: {error}".splitlines()[0]
-    print_message(f"wmse-tui: something went wrong inside: {what}")
+    print_message(f"wmse-tui: internal error: {what}")
     try:
-        print_message(f"  -> the traceback is in {save_traceback(error)}; please send it with a report")
+        print_message(f"  -> the traceback is in {save_traceback(error)}; please attach it to a bug report")
     except OSError as refusal:
         print_message(f"  the traceback could not be saved ({refusal.strerror}):")
         print_message("".join(traceback.format_exception(error)))
@@ -152,7 +150,7 @@ def save_crash(text: str) -> Path:
 
 
 def _silence_stdout() -> None:
-    """Keep the interpreter's last flush from failing too, now that nobody reads stdout."""
+    """Keep the interpreter's last flush from failing too, now that stdout is closed."""
     with suppress(OSError, ValueError):
         null = os.open(os.devnull, os.O_WRONLY)
         os.dup2(null, sys.stdout.fileno())

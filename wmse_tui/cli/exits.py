@@ -1,4 +1,4 @@
-"""What the exit status of a command means: one number, one sentence."""
+"""The exit codes of the commands: one number, one sentence."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from enum import IntEnum
 
 
 class ExitCode(IntEnum):
-    """Exit statuses; `sentence` is what the documentation and `--help` say about each."""
+    """Exit codes; `sentence` is what `--help` and the documentation print beside each."""
 
     sentence: str
 
@@ -18,24 +18,24 @@ class ExitCode(IntEnum):
         return member
 
     COMPLETED = 0, "The command did what was asked; a followed run has completed."
-    FAILED = 1, "The run, or the command itself, failed; stderr says why and what to do."
+    FAILED = 1, "The run, or the command itself, failed; stderr explains why and what to do."
     USAGE = 2, "The command line or the configuration is wrong; nothing was started."
-    DIVERGED = 3, "The run stopped by itself: the loss or a whitening matrix was no longer usable."
+    DIVERGED = 3, "The run diverged: its loss or a whitening matrix was no longer usable."
     STOPPED = 4, "The run was stopped on request before its last epoch; it can be resumed."
-    BUSY = 73, "Another process is training this run, or it waits in the queue already."
-    HUNG_UP = 129, "The terminal went away; the command left, the run goes on."
-    INTERRUPTED = 130, "Ctrl-C: `run` and `resume` had the run saved and stopped, other commands just left."
-    READER_GONE = 141, "Whoever read the output went away, as in `... | head`; a run goes on."
-    TERMINATED = 143, "SIGTERM, SIGUSR1 or SIGUSR2: like Ctrl-C; the app just leaves, as after a hang-up."
+    BUSY = 73, "Another process is training this run, or it is queued already."
+    HUNG_UP = 129, "The terminal hung up; the command exited, the run continues."
+    INTERRUPTED = 130, "Ctrl-C: `run` and `resume` saved and stopped the run, other commands just exited."
+    OUTPUT_CLOSED = 141, "The reader of the output exited, as in `... | head`; the run continues."
+    TERMINATED = 143, "SIGTERM, SIGUSR1 or SIGUSR2: like Ctrl-C; the app just exits, as after a hang-up."
 
     @staticmethod
-    def of_number(number: int) -> ExitCode:
-        """Return the exit of a process status; one that is in no table counts as failed."""
-        return next((member for member in ExitCode if member.value == number), ExitCode.FAILED)
+    def of_process(status: int) -> ExitCode:
+        """Return the code that equals a process's exit status; an unknown one counts as failed."""
+        return next((member for member in ExitCode if member.value == status), ExitCode.FAILED)
 
     @staticmethod
     def of_status(status: str) -> ExitCode:
-        """Return the exit for the `status` of a run's exit event; an unknown one counts as failed."""
+        """Return the code for the `status` of a run's exit event; an unknown one counts as failed."""
         return _BY_STATUS.get(status, ExitCode.FAILED)
 
 
@@ -48,5 +48,5 @@ _BY_STATUS = {
 
 
 def exit_code_table() -> str:
-    """Return the statuses as text, one a line, for the bottom of `--help`."""
+    """Return the exit codes as text, one a line, for the end of `--help`."""
     return "\n".join(f"{member.value:>5}  {member.sentence}" for member in ExitCode)

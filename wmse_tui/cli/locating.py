@@ -1,4 +1,4 @@
-"""From what a person typed for RUN to a run directory."""
+"""From the text given for RUN to a run directory."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from wmse_tui.runs.table.catalogue import resolve_run
 
 
 def runs_root(given: Path | None) -> Path:
-    """Return the folder of runs: `--runs-dir` where it was given, else the usual one."""
+    """Return the folder of runs: `--runs-dir` where it was given, else the default one."""
     return expanded(given) if given is not None else runs_dir()
 
 
 def find_run(text: str, given_root: Path | None) -> RunDirectory:
-    """Return the run that `text` means: an id, a unique beginning, `last` or a path.
+    """Return the run that `text` names: an id, a unique beginning of one, `last` or a path.
 
     Raises:
         RunNotFound: there is none, or more than one.

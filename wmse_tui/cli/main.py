@@ -1,4 +1,4 @@
-"""`wmse-tui`: the table of commands. Everything heavy is imported inside the command that needs it."""
+"""`wmse-tui`: the list of commands. Everything heavy is imported inside the command that needs it."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from wmse_tui.cli.parameters import RunsDir
 app = typer.Typer(
     name="wmse-tui",
     cls=CommandGroup,
-    epilog="\b\nExit status:\n" + exit_code_table(),
+    epilog="\b\nExit codes:\n" + exit_code_table(),
     invoke_without_command=True,
     rich_markup_mode=None,  # plain help: rich would double its time
     pretty_exceptions_enable=False,
@@ -47,11 +47,9 @@ def _print_version(wanted: bool) -> None:
 def root(
     context: typer.Context,
     runs_dir: RunsDir = None,
-    version: Annotated[  # noqa: ARG001 (its callback answers)
+    version: Annotated[  # noqa: ARG001 (its callback prints)
         bool,
-        typer.Option(
-            "--version", callback=_print_version, is_eager=True, help="Print the version and leave."
-        ),
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit."),
     ] = False,
 ) -> None:
     """Self-supervised learning with whitening losses: configure, launch, watch, compare and reproduce.
@@ -60,13 +58,12 @@ def root(
     """
     if context.invoked_subcommand is not None:
         if runs_dir is not None:
-            raise typer.BadParameter("give it after the command: wmse-tui COMMAND --runs-dir DIR")
+            raise typer.BadParameter("write it after the command: wmse-tui COMMAND --runs-dir DIR")
         return
     from wmse_tui.cli.commands.app import run_app
-    from wmse_tui.config.locations import expanded
-    from wmse_tui.config.locations import runs_dir as usual_runs_dir
+    from wmse_tui.cli.locating import runs_root
 
-    raise typer.Exit(run_app(runs_root=expanded(runs_dir) if runs_dir else usual_runs_dir()))
+    raise typer.Exit(run_app(runs_root=runs_root(runs_dir)))
 
 
 app.command()(run)
@@ -88,5 +85,5 @@ app.command()(bench)
 
 
 def main() -> None:
-    """Run the command line; the console script and `python -m wmse_tui` come here."""
+    """Run the command line: the console script and `python -m wmse_tui` call this."""
     app(prog_name="wmse-tui")

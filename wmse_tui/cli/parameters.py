@@ -9,7 +9,7 @@ import typer
 
 
 def complete_run(incomplete: str) -> list[str]:
-    """Ids of the runs in the usual folder, for the shell's completion."""
+    """Ids of the runs in the default folder, for the shell's completion."""
     from wmse_tui.config.locations import runs_dir
     from wmse_tui.runs.table.catalogue import list_runs
 
@@ -28,7 +28,7 @@ Run = Annotated[
     str,
     typer.Argument(
         metavar="RUN",
-        help="A run: its id, a unique beginning of it, `last`, or a path.",
+        help="A run: its id, a unique beginning of the id, `last`, or a path.",
         autocompletion=complete_run,
         show_default=False,
     ),
@@ -38,7 +38,7 @@ RunsDir = Annotated[
     typer.Option(
         "--runs-dir",
         metavar="DIR",
-        help="Where runs lie (else WMSE_TUI_RUNS, else the XDG data folder).",
+        help="The folder of runs (default: WMSE_TUI_RUNS, or the XDG data folder).",
         show_default=False,
     ),
 ]
@@ -49,14 +49,14 @@ JsonLines = Annotated[
 Headless = Annotated[bool, typer.Option("--headless", help="Follow the run here, without the app.")]
 Queue = Annotated[
     bool,
-    typer.Option("--queue", help="Start when a slot is free, after what is queued already; return at once."),
+    typer.Option("--queue", help="Queue the run: it starts when a slot is free. Return at once."),
 ]
 After = Annotated[
     list[str] | None,
     typer.Option(
         "--after",
         metavar="RUN",
-        help="Queue it, and let that run complete first; may be repeated.",
+        help="Queue the run behind that one, which must complete first; may be repeated.",
         autocompletion=complete_run,
         show_default=False,
     ),

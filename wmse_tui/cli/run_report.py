@@ -1,9 +1,10 @@
-"""`show` in words: one run on one screen, folded from its log. A pure function of the view."""
+"""The text of `show`: one run on one screen. A pure function of the run's state."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from wmse_tui.cli.tables import aligned
 from wmse_tui.config.sections.paper import Paper
 from wmse_tui.runs.log.events import Diagnostics, Evaluation, Resources
 from wmse_tui.runs.state.run import RunState
@@ -13,18 +14,18 @@ from wmse_tui.runs.text.sanitize import safe
 from wmse_tui.runs.text.units import MISSING, count, duration, moment, number, percent, rate, size
 
 ROWS = 12
-"""Evaluations shown; of a longer run the untrained encoder's and the newest ones."""
+"""Evaluations shown: of a longer run that of the untrained encoder and the newest ones."""
 LABEL = 12
 
 
-def run_report(view: RunState, paper: Paper | None = None) -> str:
-    """Return the summary of a run as safe text.
+def run_report(state: RunState, paper: Paper | None = None) -> str:
+    """Return the summary of a run as sanitised text.
 
     Args:
-        view: the run.
-        paper: the published numbers that its configuration carries.
+        state: the run.
+        paper: the published numbers in its configuration.
     """
-    blocks = [list(_head(view)), list(_evaluations(view.evaluations)), list(_tail(view, paper))]
+    blocks = [list(_head(state)), list(_evaluations(state.evaluations)), list(_tail(state, paper))]
     return "\n\n".join("\n".join(safe(line).rstrip() for line in block) for block in blocks if block)
 
 
@@ -32,10 +33,10 @@ def _row(label: str, text: str) -> str:
     return f"{label:{LABEL}}{text}"
 
 
-def _head(view: RunState) -> Iterator[str]:
-    about = view.summary
-    yield _row("run", view.run_id)
-    yield _row("state", view.status + (f": {view.status_reason}" if view.status_reason else ""))
+def _head(state: RunState) -> Iterator[str]:
+    about = state.summary
+    yield _row("run", state.run_id)
+    yield _row("state", state.status + (f": {state.status_reason}" if state.status_reason else ""))
     if about.title:
         yield _row("title", about.title)
     essentials = f"{about.method} with {about.arch} on {about.dataset}, batches of {about.batch_size}"
@@ -43,36 +44,36 @@ def _head(view: RunState) -> Iterator[str]:
     yield _row(
         "config", about.problem or f"{essentials}, {count(about.epochs, 'epoch')}, seed {about.seed}{preset}"
     )
-    setup = view.setup
+    setup = state.setup
     if setup is not None:
         yield _row("device", f"{setup.device} ({setup.device_reason}) on {setup.host}")
         yield _row("data", f"{setup.train_images} images ({setup.train_split}), loader {setup.loader}")
-    yield _row("progress", ", ".join(_progress(view)))
-    if view.resources is not None and not view.ended:
-        yield _row("load", ", ".join(_load(view.resources)))
-    if view.started is not None:
-        begun = f"begun {moment(view.started)}"
-        yield _row("time", f"{begun}, last event {moment(view.updated)}, {count(view.attempt, 'attempt')}")
-    yield _row("path", view.path)
+    yield _row("progress", ", ".join(_progress(state)))
+    if state.resources is not None and not state.ended:
+        yield _row("load", ", ".join(_load(state.resources)))
+    if state.started is not None:
+        times = f"started {moment(state.started)}, last event {moment(state.updated)}"
+        yield _row("time", f"{times}, {count(state.attempt, 'attempt')}")
+    yield _row("path", state.path)
 
 
-def _progress(view: RunState) -> Iterator[str]:
-    yield f"epoch {view.epoch}/{view.epochs or '?'}"
-    yield f"step {view.step}/{view.total_steps or '?'}"
-    if view.loss.last is not None:
-        yield f"loss {number(view.loss.last)}"
-    if view.lr is not None:
-        yield f"lr {number(view.lr, 3)}"
-    if view.ended:
+def _progress(state: RunState) -> Iterator[str]:
+    yield f"epoch {state.epoch}/{state.epochs or '?'}"
+    yield f"step {state.step}/{state.total_steps or '?'}"
+    if state.loss.last is not None:
+        yield f"loss {number(state.loss.last)}"
+    if state.lr is not None:
+        yield f"lr {number(state.lr, 3)}"
+    if state.ended:
         return
-    if view.images_per_second is not None:
-        yield rate(view.images_per_second)
-    if view.seconds_left is not None:
-        yield f"{duration(view.seconds_left)} left"
+    if state.images_per_second is not None:
+        yield rate(state.images_per_second)
+    if state.seconds_left is not None:
+        yield f"{duration(state.seconds_left)} left"
 
 
 def _load(used: Resources) -> Iterator[str]:
-    """What the trainer uses of the machine, as far as that was told."""
+    """The trainer's use of the machine, as far as it is reported."""
     if used.gpu_utilisation is not None:
         yield f"GPU {100 * used.gpu_utilisation:.0f} %"
     if used.gpu_memory is not None and used.gpu_memory_total is not None:
@@ -87,27 +88,27 @@ def _load(used: Resources) -> Iterator[str]:
         yield f"memory {size(used.memory)}"
 
 
-def _embeddings(view: RunState) -> Iterator[str]:
-    if not view.diagnostics:
+def _embeddings(state: RunState) -> Iterator[str]:
+    if not state.diagnostics:
         return
-    verdict = view.verdict
+    verdict = state.verdict
     yield _row("embeddings", f"{verdict.name}: {verdict.evidence}")
     for step in verdict.advice:
         yield _row("", f"-> {step}")
     for space in ("projector", "features", "encoder"):
-        told = view.latest(space)
-        if told is not None and told.rankme is not None:
-            yield _row("", f"{space}, step {told.step}: " + ", ".join(_numbers(told)))
-    if view.norm_weights is not None:
-        for layer in view.norm_weights.layers:
+        sample = state.latest(space)
+        if sample is not None and sample.rankme is not None:
+            yield _row("", f"{space}, step {sample.step}: " + ", ".join(_numbers(sample)))
+    if state.norm_weights is not None:
+        for layer in state.norm_weights.layers:
             shares = zip(layer.statistics, layer.means, layer.covariances, strict=False)
             texts = (f"{name} {mean:.2f}/{covariance:.2f}" for name, mean, covariance in shares)
             yield _row("norm", f"{layer.layer}: {', '.join(texts)} (weight of means/covariances)")
 
 
-def _numbers(told: Diagnostics) -> Iterator[str]:
-    """A few numbers of one look, each beside that of isotropic noise."""
-    nulls = dict(told.nulls)
+def _numbers(sample: Diagnostics) -> Iterator[str]:
+    """A few numbers of a diagnostics sample, each with that of isotropic noise."""
+    nulls = dict(sample.nulls)
     for name, title in (
         ("rankme", "RankMe"),
         ("anisotropy", "anisotropy"),
@@ -116,7 +117,7 @@ def _numbers(told: Diagnostics) -> Iterator[str]:
         ("uniformity", "uniformity"),
         ("lidar", "LiDAR"),
     ):
-        value = getattr(told, name)
+        value = getattr(sample, name)
         if value is not None:
             null = f" (noise {number(nulls[name], 3)})" if name in nulls else ""
             yield f"{title} {number(value, 3)}{null}"
@@ -126,50 +127,46 @@ def _evaluations(evaluations: Sequence[Evaluation]) -> Iterator[str]:
     if not evaluations:
         return
     raw = any(evaluation.raw_pixels is not None for evaluation in evaluations)
-    yield (
-        f"{'epoch':>6}  {'k-NN':>8}  {'linear':>8}  {'top-5':>8}"
-        + (f"  {'pixels':>8}" if raw else "")
-        + "  splits"
-    )
     left_out = len(evaluations) - ROWS
     shown = [*evaluations[:1], *evaluations[1 - ROWS :]] if left_out > 0 else list(evaluations)
-    for place, evaluation in enumerate(shown):
-        if place == 1 and left_out > 0:
-            yield f"{'...':>6}  ({count(left_out, 'row')} left out; --json has all)"
-        yield _evaluation_row(evaluation, raw=raw)
+    heading = ("epoch", "k-NN", "linear", "top-5", *(("pixels",) if raw else ()), "splits")
+    rows = [heading, *(_evaluation_cells(evaluation, raw=raw) for evaluation in shown)]
+    lines = aligned(rows, right=range(len(heading) - 1))
+    if left_out > 0:
+        lines.insert(2, f"{'...':>{len('epoch')}}  ({count(left_out, 'row')} left out; --json has all)")
+    yield from lines
 
 
-def _evaluation_row(evaluation: Evaluation, *, raw: bool) -> str:
-    cells = [
-        f"{evaluation.epoch:>6}",
-        f"{percent(evaluation.knn_top1):>8}",
-        f"{percent(evaluation.linear_top1):>8}",
-        f"{percent(evaluation.linear_top5):>8}",
-    ]
-    if raw:
-        cells.append(f"{percent(evaluation.raw_pixels):>8}")
+def _evaluation_cells(evaluation: Evaluation, *, raw: bool) -> tuple[str, ...]:
     note = " (untrained)" if evaluation.step == 0 else ""
-    return "  ".join(cells) + f"  {evaluation.train_split} -> {evaluation.test_split}{note}"
+    return (
+        str(evaluation.epoch),
+        percent(evaluation.knn_top1),
+        percent(evaluation.linear_top1),
+        percent(evaluation.linear_top5),
+        *((percent(evaluation.raw_pixels),) if raw else ()),
+        f"{evaluation.train_split} -> {evaluation.test_split}{note}",
+    )
 
 
-def _tail(view: RunState, paper: Paper | None) -> Iterator[str]:
-    yield from _paper(view, paper)
-    yield from _embeddings(view)
-    best = next((saved for saved in reversed(view.checkpoints) if "best" in saved.kinds), None)
-    for checkpoint in view.checkpoints[-4:]:
-        # The log says what was best when it was saved; here the best of now is.
+def _tail(state: RunState, paper: Paper | None) -> Iterator[str]:
+    yield from _paper(state, paper)
+    yield from _embeddings(state)
+    best = next((saved for saved in reversed(state.checkpoints) if "best" in saved.kinds), None)
+    for checkpoint in state.checkpoints[-4:]:
+        # The log names what was the best when it was saved; only the newest of these still is.
         kinds = (
             ", ".join(kind for kind in checkpoint.kinds if kind != "best" or checkpoint is best) or "was best"
         )
         yield _row(
             "checkpoint", f"{checkpoint.file} ({kinds}), epoch {checkpoint.epoch}, {size(checkpoint.bytes)}"
         )
-    for notice in view.notices[-5:]:
+    for notice in state.notices[-5:]:
         yield _row("note" if notice.level == "info" else notice.level, notice.text)
-    if view.unreadable or view.missing:
-        unreadable = f"{count(view.unreadable, 'line')} cannot be read"
-        yield _row("log", f"{unreadable}, {count(view.missing, 'event')} missing")
-    error = view.error
+    if state.unreadable or state.missing:
+        unreadable = f"{count(state.unreadable, 'line')} cannot be read"
+        yield _row("log", f"{unreadable}, {count(state.missing, 'event')} missing")
+    error = state.error
     if error is not None:
         yield _row("error", error_sentence(error))
         for line in error.detail.splitlines():
@@ -178,20 +175,20 @@ def _tail(view: RunState, paper: Paper | None) -> Iterator[str]:
             yield _row("saved", error.saved)
         for step in error.next:
             yield _row("", f"-> {step}")
-    if view.status in RESUMABLE:
-        yield _row("go on", f"wmse-tui resume {view.run_id}")
+    if state.status in RESUMABLE:
+        yield _row("resume", f"wmse-tui resume {state.run_id}")
 
 
-def _paper(view: RunState, paper: Paper | None) -> Iterator[str]:
+def _paper(state: RunState, paper: Paper | None) -> Iterator[str]:
     """The published numbers beside this run's: those of its last evaluation, as the paper's are."""
     if paper is None or (paper.linear is None and paper.knn is None):
         return
-    final = view.final
+    final = state.final
     linear, knn = (final.linear_top1, final.knn_top1) if final is not None else (None, None)
     yield _row("paper", f"{_beside('linear', paper.linear, linear)}, {_beside('5-NN', paper.knn, knn)}")
     yield _row("", paper.source)
-    if final is not None and final.epoch < view.epochs:
-        yield _row("", f"not comparable yet: epoch {final.epoch} of {view.epochs}")
+    if final is not None and final.epoch < state.epochs:
+        yield _row("", f"not comparable yet: epoch {final.epoch} of {state.epochs}")
 
 
 def _beside(name: str, published: float | None, here: float | None) -> str:

@@ -1,4 +1,4 @@
-"""What `doctor` would warn of and costs nothing to ask: looked at before every start."""
+"""The checks of `doctor` that are cheap enough to run before every start."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from wmse_tui.config.schema import Experiment
 
 
 def warnings_before_start(experiment: Experiment, runs: Path) -> Iterator[Finding]:
-    """Yield what may go wrong with this run on this machine; the run is started all the same.
+    """Yield what may make this run fail on this machine; the run is started all the same.
 
-    Room and permission are `check_place`'s, the device and its memory the trainer's own first step.
+    `check_runs_dir` checks disk space and permissions, the trainer itself the device and its memory.
     """
     found = [memory_finding(Path("/proc/meminfo"), CGROUP), *network_findings(runs), *session_findings()]
     if experiment.compute.loader == "workers" and experiment.compute.workers != 0:

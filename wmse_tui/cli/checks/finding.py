@@ -1,4 +1,4 @@
-"""One thing that `doctor` looked at: what it is, whether it is well, and what to do if it is not."""
+"""One result of `doctor`: what was checked, its status, and how to fix it."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ class Finding:
     """A finding.
 
     Args:
-        name: what was looked at.
-        status: ok; warn: works, but less well or not everything; fail: training cannot start.
+        name: what was checked.
+        status: ok; warn: training works, but slower or not in every case; fail: training cannot start.
         text: what was found.
-        fix: what to do about it, or empty.
+        fix: what to do about it, or "".
     """
 
     name: str
@@ -25,5 +25,5 @@ class Finding:
     fix: str = ""
 
     def to_dict(self) -> dict[str, str]:
-        """Return the finding as it stands in `doctor --json`."""
+        """Return the finding for `doctor --json`."""
         return asdict(self)

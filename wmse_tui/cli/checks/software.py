@@ -1,4 +1,4 @@
-"""What `doctor` finds in Python: versions, presets, and torch with its devices (asked in its own process)."""
+"""`doctor` on software: versions, presets, and torch with its devices (in a process of its own)."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ PACKAGES = ("numpy", "pillow", "pydantic", "pyyaml", "typer", "rich")
 
 def python_findings() -> Iterator[Finding]:
     """Yield the interpreter, this program and the packages it needs outside the engine."""
-    good = sys.version_info >= (3, 11)
+    supported = sys.version_info >= (3, 11)
     yield Finding(
         "python",
-        "ok" if good else "fail",
+        "ok" if supported else "fail",
         f"{platform.python_version()} in {sys.executable}",
-        "" if good else "Python 3.11 or newer is needed",
+        "" if supported else "Python 3.11 or newer is needed",
     )
     yield Finding("wmse-tui", "ok", __version__)
     found, missing = [], []
@@ -57,7 +57,7 @@ def preset_findings() -> Iterator[Finding]:
         except ConfigError as error:
             problems += [problem.text() for problem in error.problems]
     if problems:
-        yield Finding("presets", "warn", "; ".join(problems), "mend or remove that file")
+        yield Finding("presets", "warn", "; ".join(problems), "fix or remove that file")
     elif good:
         yield Finding("presets", "ok", f"{count(good, 'preset')} can be read")
     else:
@@ -70,7 +70,7 @@ def torch_findings(argv: list[str] | None = None) -> Iterator[Finding]:
     """Yield torch, CUDA and each device.
 
     Args:
-        argv: the command that prints the report of `wmse_tui.engine.doctor`; None: the real one.
+        argv: a command that prints the report of `wmse_tui.engine.doctor`; None: that module itself.
     """
     argv = argv or [sys.executable, "-m", "wmse_tui.engine.doctor"]
     try:
@@ -80,7 +80,7 @@ def torch_findings(argv: list[str] | None = None) -> Iterator[Finding]:
             "torch",
             "fail",
             f"did not answer within {TORCH_SECONDS:.0f} s",
-            "a driver that hangs blocks every program that touches it; `nvidia-smi` should answer at once",
+            "a driver that hangs blocks every program that uses it; `nvidia-smi` should answer at once",
         )
         return
     try:
@@ -113,19 +113,19 @@ def _report_findings(report: dict[str, Any]) -> Iterator[Finding]:
     if cuda["usable"]:
         yield Finding("cuda", "ok", cuda["text"])
     else:
-        # Without a card the CPU is what this machine has; with one, something keeps it from being used.
+        # Without a card, training uses the CPU; with one, something prevents its use.
         status: Status = "ok" if cuda["reason"] == "no_card" else "warn"
         yield Finding("cuda", status, f"not usable: {cuda['text']}", cuda["fix"])
     for device in report["devices"]:
         free = "" if device["free_bytes"] is None else f", {size(device['free_bytes'])} free"
         memory = f"{size(device['memory_bytes'])}{free}"
         text = f"{device['name']}, {memory}, compute capability {device['capability']}"
-        well = device["kernel"] == "ok"
+        usable = device["kernel"] == "ok"
         yield Finding(
             f"cuda:{device['index']}",
-            "ok" if well else "warn",
-            text + (", a kernel runs" if well else f"; no kernel runs: {device['kernel']}"),
-            "" if well else "hide it with CUDA_VISIBLE_DEVICES, or install a torch build that supports it",
+            "ok" if usable else "warn",
+            text + (", a kernel runs" if usable else f"; no kernel runs: {device['kernel']}"),
+            "" if usable else "hide it with CUDA_VISIBLE_DEVICES, or install a torch build that supports it",
         )
 
 

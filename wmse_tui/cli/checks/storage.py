@@ -1,4 +1,4 @@
-"""What `doctor` finds on the disks: room, permissions, locks, network file systems, the queue, data sets."""
+"""`doctor` on disks: space, permissions, locks, network file systems, the queue, data sets."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ NETWORK = frozenset(
 )
 
 FOLDERS = {name: facts.folder for name, facts in DATASETS.items() if facts.folder}
-"""What each downloaded data set is called in the data folder once unpacked."""
+"""The folder of each downloaded data set in the data folder, once unpacked."""
 
 
 def storage_findings(runs: Path, data: Path) -> Iterator[Finding]:
-    """Yield every finding about the folders of runs and of data sets; creates nothing that stays."""
+    """Yield every finding about the folders of runs and of data sets; creates no file that remains."""
     yield _runs_finding(runs)
     yield _lock_finding(nearest_existing(runs))
     yield from network_findings(runs)
@@ -33,7 +33,7 @@ def storage_findings(runs: Path, data: Path) -> Iterator[Finding]:
 
 
 def _runs_finding(runs: Path) -> Finding:
-    there = "" if runs.is_dir() else " (will be made)"
+    missing = "" if runs.is_dir() else " (will be created)"
     try:
         note = check_runs_dir(runs)
     except BadPlace as error:
@@ -41,38 +41,38 @@ def _runs_finding(runs: Path) -> Finding:
     free = shutil.disk_usage(nearest_existing(runs)).free
     if note:
         return Finding("runs", "warn", note, "free some space, or put runs elsewhere with WMSE_TUI_RUNS")
-    return Finding("runs", "ok", f"{runs}{there}, {size(free)} free, {filesystem(runs)}")
+    return Finding("runs", "ok", f"{runs}{missing}, {size(free)} free, {filesystem(runs)}")
 
 
-def _lock_finding(place: Path) -> Finding:
+def _lock_finding(folder: Path) -> Finding:
     """Lock a file in a scratch folder twice: the second time must be refused, as a second trainer is."""
     from wmse_tui.runs.directory import RunDirectory
     from wmse_tui.runs.errors import RunBusy, RunsError
     from wmse_tui.runs.process.lock import RunLock
 
     try:
-        with tempfile.TemporaryDirectory(prefix=".wmse-tui-doctor-", dir=place) as scratch:
+        with tempfile.TemporaryDirectory(prefix=".wmse-tui-doctor-", dir=folder) as scratch:
             run = RunDirectory(Path(scratch))
             with RunLock(run):
                 try:
                     with RunLock(run):
                         pass
                 except RunBusy:
-                    return Finding("locks", "ok", "a run can be locked there")
+                    return Finding("locks", "ok", "runs can be locked there")
             return Finding(
                 "locks",
                 "fail",
-                f"two processes can lock the same file in {place}",
+                f"two processes can lock the same file in {folder}",
                 "keep runs on a local disk",
             )
     except RunsError as error:
         return Finding("locks", "fail", f"{error.title}: {error.detail}", "; ".join(error.next))
     except OSError as error:
-        return Finding("locks", "fail", f"cannot be tried in {place}: {error.strerror}", "see `runs` above")
+        return Finding("locks", "fail", f"cannot be tested in {folder}: {error.strerror}", "see `runs` above")
 
 
 def queue_finding(folder: Path) -> Finding:
-    """Return whether runs can wait in the queue's folder, and whether some have lost their place in it."""
+    """Return whether runs can be queued, and whether some have lost their position in the queue."""
     from wmse_tui.runs.errors import RunsError
     from wmse_tui.runs.queue.tickets import entries
 
@@ -81,49 +81,50 @@ def queue_finding(folder: Path) -> Finding:
         fix = "choose a folder on a local disk: WMSE_TUI_QUEUE=DIR"
         return Finding("queue", "warn", f"no run can be queued in {folder}: {locks.text}", fix)
     try:
-        every = entries()
+        tickets = entries()
     except RunsError as error:
         return Finding("queue", "warn", f"{error.title}: {error.detail}", "; ".join(error.next))
-    text = f"{folder}, {count(sum(entry.alive for entry in every), 'run')} waiting"
-    lost = sum(entry.lost for entry in every)
+    text = f"{folder}, {count(sum(entry.alive for entry in tickets), 'run')} waiting"
+    lost = sum(entry.lost for entry in tickets)
     if lost:
-        return Finding("queue", "warn", f"{text}, {lost} lost (a reboot, a kill)", "wmse-tui queue again")
+        return Finding(
+            "queue", "warn", f"{text}, {lost} lost (after a reboot or a kill)", "wmse-tui queue again"
+        )
     return Finding("queue", "ok", text)
 
 
 def network_findings(runs: Path) -> Iterator[Finding]:
-    """Yield a warning where runs lie on a disk of another machine."""
+    """Yield a warning where runs are on a disk of another machine."""
     kind = filesystem(runs)
     if kind in NETWORK:
         yield Finding(
             "network disk",
             "warn",
-            f"runs lie on {kind}: other machines see events some seconds late, checkpoints are slower",
+            f"runs are on {kind}: other machines see events some seconds late, checkpoints are slower",
             "a local disk is better: set WMSE_TUI_RUNS",
         )
 
 
 def _data_finding(data: Path) -> Finding:
-    there = nearest_existing(data)
-    free = shutil.disk_usage(there).free
-    if not os.access(there, os.W_OK):
+    folder = nearest_existing(data)
+    free = shutil.disk_usage(folder).free
+    if not os.access(folder, os.W_OK):
         return Finding(
             "data",
             "warn",
             f"{data} cannot be written: no data set can be downloaded there",
             "set WMSE_TUI_DATA",
         )
-    made = "" if data.is_dir() else " (will be made)"
-    return Finding("data", "ok", f"{data}{made}, {size(free)} free, {filesystem(data)}")
+    missing = "" if data.is_dir() else " (will be created)"
+    return Finding("data", "ok", f"{data}{missing}, {size(free)} free, {filesystem(data)}")
 
 
 def _dataset_finding(name: str, data: Path, folder: str) -> Finding:
     facts = DATASETS[name]
     if (data / folder).is_dir():
         return Finding(f"data {name}", "ok", f"found in {data / folder}")
-    return Finding(
-        f"data {name}", "ok", f"not here yet; {size(facts.archive_bytes)} are downloaded when a run needs it"
-    )
+    text = f"not downloaded yet; a run that needs it downloads {size(facts.archive_bytes)}"
+    return Finding(f"data {name}", "ok", text)
 
 
 def filesystem(path: Path) -> str:

@@ -1,4 +1,4 @@
-"""What `doctor` finds in the machine: cores, memory, shared memory, and what may end a detached run."""
+"""`doctor` on the machine: cores, memory, shared memory, and what may end a detached run."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def cpu_finding(cgroup: Path) -> Finding:
 
 
 def memory_finding(meminfo: Path, cgroup: Path) -> Finding:
-    """Return how much memory there is, and how much of it is free; a container's limit counts."""
+    """Return the total and the free memory; a container's limit counts."""
     values = {}
     with suppress(OSError):
         for line in meminfo.read_text().splitlines():
@@ -65,11 +65,11 @@ def memory_finding(meminfo: Path, cgroup: Path) -> Finding:
 
 
 def shm_finding(path: Path) -> Finding:
-    """Return whether loader workers can hand batches over: they do it in shared memory."""
+    """Return the free shared memory: loader workers pass batches through it."""
     try:
         usage = shutil.disk_usage(path)
     except OSError:
-        return Finding(SHM_NAME, "warn", "there is none", "set compute.workers=0: loader workers need it")
+        return Finding(SHM_NAME, "warn", "does not exist", "set compute.workers=0: loader workers need it")
     text = f"{size(usage.free)} of {size(usage.total)} free"
     if usage.free < LITTLE_SHM:
         return Finding(
@@ -82,7 +82,7 @@ def shm_finding(path: Path) -> Finding:
 
 
 def session_findings() -> Iterator[Finding]:
-    """Yield what ends a run together with the login, the job or the container it was started in."""
+    """Yield what ends a run together with the login, the job or the container that started it."""
     if kills_user_processes():
         yield Finding(
             "logout",
@@ -92,7 +92,7 @@ def session_findings() -> Iterator[Finding]:
         )
     if kind := container():
         text = f"inside a container ({kind}): runs end with it, and can be resumed in the next one"
-        yield Finding("container", "ok", f"{text} if their folder is kept")
+        yield Finding("container", "ok", f"{text} if their folder persists")
     if "SLURM_JOB_ID" in os.environ:
         job = os.environ["SLURM_JOB_ID"]
         yield Finding(
@@ -101,7 +101,7 @@ def session_findings() -> Iterator[Finding]:
 
 
 def kills_user_processes() -> bool:
-    """Tell whether logind ends a user's processes at logout; False when that cannot be read cheaply."""
+    """Whether logind ends a user's processes at logout; False when that cannot be read cheaply."""
     busctl = shutil.which("busctl")
     if busctl is None or not Path("/run/systemd/seats").is_dir():
         return False
@@ -120,7 +120,7 @@ def kills_user_processes() -> bool:
 
 
 def container() -> str:
-    """What kind of container this is in, or ""."""
+    """The kind of container that this process runs in, or ""."""
     if Path("/.dockerenv").exists():
         return "docker"
     if Path("/run/.containerenv").exists():

@@ -1,4 +1,4 @@
-"""`wmse-tui` without a command, and the way from `run`, `resume` and `attach` into the app."""
+"""`wmse-tui` without a command, and how `run`, `resume` and `attach` open the app."""
 
 from __future__ import annotations
 
@@ -10,7 +10,12 @@ from wmse_tui.runs.directory import RunDirectory
 
 
 def run_app(*, runs_root: Path, run: RunDirectory | None = None, own: bool = False) -> int:
-    """Show the app until it is left; returns its exit status.
+    """Show the app until the user leaves it; return its exit code.
+
+    Args:
+        runs_root: the folder of runs.
+        run: show this run in Monitor.
+        own: this command started it: the app asks what to do with it when the user leaves.
 
     Raises:
         UserError: there is no terminal to show it on.
@@ -25,7 +30,7 @@ def run_app(*, runs_root: Path, run: RunDirectory | None = None, own: bool = Fal
             "the app needs a terminal",
             f"{error.reason[:1].upper()}{error.reason[1:]}.",
             (
-                "over ssh ask for one: ssh -t HOST wmse-tui",
+                "over ssh, request one: ssh -t HOST wmse-tui",
                 "in scripts: wmse-tui run --preset quickstart --headless",
                 "wmse-tui --help lists the commands",
             ),
@@ -33,10 +38,10 @@ def run_app(*, runs_root: Path, run: RunDirectory | None = None, own: bool = Fal
 
 
 def show_in_app(run: RunDirectory, *, own: bool) -> ExitCode:
-    """Show `run` in Monitor until the app is left.
+    """Show `run` in Monitor until the user leaves the app.
 
-    The exit status is the run's where it has ended by then, 0 where it goes on, and the app's own where that
-    failed or was ended by a signal.
+    The exit code is the run's where it has ended by then, 0 where it continues, and the app's own where the
+    app failed or was ended by a signal.
     """
     from wmse_tui.cli.console import print_data, print_message
     from wmse_tui.cli.follow.outcome import result_lines
@@ -44,15 +49,15 @@ def show_in_app(run: RunDirectory, *, own: bool) -> ExitCode:
 
     code = run_app(runs_root=run.path.parent, run=run, own=own)
     if code:
-        return ExitCode.of_number(code)
-    view = view_run(run)
-    if view.exit is not None and view.ended:
-        for line in result_lines(run, view):
+        return ExitCode.of_process(code)
+    state = view_run(run)
+    if state.exit is not None and state.ended:
+        for line in result_lines(run, state):
             print_data(line)
-        return ExitCode.of_status(view.exit.status)
-    if view.status == "crashed" or (view.ended and view.error is not None):
+        return ExitCode.of_status(state.exit.status)
+    if state.status == "crashed" or (state.ended and state.error is not None):
         return ExitCode.FAILED
-    print_message(f"{run.id} goes on; watch it: wmse-tui attach {run.id}")
+    print_message(f"{run.id} continues. Watch it: wmse-tui attach {run.id}")
     return ExitCode.COMPLETED
 
 

@@ -1,4 +1,4 @@
-"""`wmse-tui attach`: watch a run that something else started."""
+"""`wmse-tui attach`: watch a run that another command started."""
 
 from __future__ import annotations
 
@@ -9,19 +9,18 @@ from wmse_tui.cli.parameters import Headless, JsonLines, Run, RunsDir
 
 
 def attach(run: Run, runs_dir: RunsDir = None, headless: Headless = False, json: JsonLines = False) -> None:
-    """Watch a run that something else started.
+    """Watch a run that another command started.
 
-    In the app; with --headless or --json, or where there is no terminal, here until it ends. Leaving, also
-    with Ctrl-C, leaves the run alone. The exit status is the run's, as for `run`; here, 130 after Ctrl-C.
+    Opens the app; with --headless or --json, or without a terminal, prints here until the run ends. Leaving,
+    also with Ctrl-C, does not stop the run. The exit code is the run's, as for `run`, or 130 after Ctrl-C.
     """
     from wmse_tui.cli.commands.app import can_show_app, show_in_app
     from wmse_tui.cli.console import UserError, print_message
     from wmse_tui.cli.follow.follower import Follower
     from wmse_tui.cli.follow.signals import Signals
     from wmse_tui.cli.locating import find_run
-    from wmse_tui.cli.start.launching import conclude
-    from wmse_tui.cli.start.output import choose_display
     from wmse_tui.cli.start.queueing import await_turn
+    from wmse_tui.cli.start.start import choose_display, conclude
     from wmse_tui.runs.process.lock import held
 
     directory = find_run(run, runs_dir)
@@ -35,7 +34,7 @@ def attach(run: Run, runs_dir: RunsDir = None, headless: Headless = False, json:
             (f"start it: wmse-tui resume {directory.id}",),
             ExitCode.FAILED,
         )
-    print_message(f"run {directory.id} in {directory.path} (Ctrl-C leaves it alone)")
+    print_message(f"run {directory.id} in {directory.path} (Ctrl-C detaches, the run continues)")
     with Signals() as signals:
         if held(directory.queue_lock):
             code = await_turn(directory, signals)

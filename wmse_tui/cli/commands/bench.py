@@ -1,4 +1,4 @@
-"""`wmse-tui bench`: how fast each stage of a recipe is on this machine, and beside the paper's way."""
+"""`wmse-tui bench`: the speed of each stage of a recipe on this machine, beside a reference."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ import typer
 
 from wmse_tui.cli.engine_command import run_engine_command
 from wmse_tui.cli.parameters import Json, PresetName
+from wmse_tui.cli.tables import aligned
 
 
 class Against(StrEnum):
-    """What is measured beside ours."""
+    """What is measured for comparison."""
 
     REFERENCE = "reference"
 
@@ -43,20 +44,20 @@ def bench(
         Against | None,
         typer.Option(
             "--against",
-            help="Measure the paper's way too: Pillow in workers, float32, a loop over slices.",
+            help="Measure a reference too: Pillow in workers, float32, a loop over slices.",
             show_default=False,
         ),
     ] = None,
     stage: Annotated[
         list[Stage] | None,
-        typer.Option("--stage", help="Measure this alone; may be repeated.", show_default=False),
+        typer.Option("--stage", help="Measure only this stage; may be repeated.", show_default=False),
     ] = None,
     rounds: Annotated[int, typer.Option("--rounds", min=1, max=1000, help="Measurements of each stage.")] = 7,
     json: Json = False,
 ) -> None:
-    """Measure how fast a recipe is on this machine, stage by stage.
+    """Measure the speed of a recipe on this machine, stage by stage.
 
-    Nothing is downloaded: where the data set is not here, patterns of its size take its place.
+    Nothing is downloaded: generated patterns of the same size replace a data set that is not on this machine.
     """
     from wmse_tui.config.loading import dump_experiment, load_experiment
 
@@ -74,18 +75,19 @@ def bench(
 
 
 def benchmark_lines(result: dict[str, Any]) -> list[str]:
-    """Return the result of a benchmark for people: a line of numbers and one of words for each stage."""
+    """Return the result of a benchmark as text: a line of numbers and a description for each stage."""
     rows: list[dict[str, Any]] = result["rows"]
     machine = f"{result['device']}; {result['cores']} cores, load {result['load']:.1f} before"
     versions = f"torch {result['torch']}, wmse-tui {result['version']}, {result['time']}"
     lines = [str(result["title"]), machine, versions, ""]
     compared = any(row["ratio"] for row in rows)
-    head = f"{'stage':<14}{'n':>4}{'time':>12}{'speed':>24}"
-    lines.append(head + (f"{'reference / ours':>24}" if compared else ""))
-    for row in rows:
-        numbers = f"{row['stage']:<14}{row['n']:>4}{_time(row['seconds']['median']):>12}{_speed(row):>24}"
-        lines.append((numbers + (f"{_ratio(row['ratio']):>24}" if compared else "")).rstrip())
-        lines += [f"  {text}" for text in _about(row)]
+    columns = (
+        ("stage", "n", "time", "speed", "reference / ours") if compared else ("stage", "n", "time", "speed")
+    )
+    head, *numbers = aligned([columns, *(_cells(row)[: len(columns)] for row in rows)], right=(1, 2, 3, 4))
+    lines.append(head)
+    for row, line in zip(rows, numbers, strict=True):
+        lines += [line, *(f"  {text}" for text in _details(row))]
     lines += ["", "medians; in brackets the middle half of the measurements"]
     if result["floor"]:
         lines += ["", *_floor(result["floor"])]
@@ -100,7 +102,11 @@ def _floor(floor: dict[str, float]) -> Iterator[str]:
     yield f"  a step takes {step}: the larger of the two is {100 * floor['share']:.0f} % of it"
 
 
-def _about(row: dict[str, Any]) -> Iterator[str]:
+def _cells(row: dict[str, Any]) -> tuple[str, ...]:
+    return row["stage"], str(row["n"]), _time(row["seconds"]["median"]), _speed(row), _ratio(row["ratio"])
+
+
+def _details(row: dict[str, Any]) -> Iterator[str]:
     yield str(row["what"])
     if row["against"]:
         yield f"against {row['against']}: {_time(row['reference_seconds']['median'])}"

@@ -1,15 +1,15 @@
-"""`wmse-tui compare`: several runs beside each other, as a table or a file."""
+"""`wmse-tui compare`: several runs side by side, as a table or a file."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from wmse_tui.cli.parameters import RunsDir, complete_run
+from wmse_tui.cli.tables import aligned
 
 if TYPE_CHECKING:
     from wmse_tui.runs.table.compare import Comparison, Spread
@@ -22,26 +22,24 @@ def compare(
         list[str],
         typer.Argument(
             metavar="RUN",
-            help="Runs: ids, unique beginnings of them, `last`, or paths.",
+            help="Runs: ids, unique beginnings of ids, `last`, or paths.",
             autocompletion=complete_run,
             show_default=False,
         ),
     ],
     format: Annotated[  # noqa: A002 (the name of the option)
         Format,
-        typer.Option(
-            "--format", "-f", help="How it is written; csv and json have fractions, the others percent."
-        ),
+        typer.Option("--format", "-f", help="Format; csv and json have fractions, the others percent."),
     ] = "table",
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write it there.")
+        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write to a file instead of stdout.")
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace FILE if it is there.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace FILE if it exists.")] = False,
     runs_dir: RunsDir = None,
 ) -> None:
-    """Compare runs: what each reached, and the options that differ.
+    """Compare runs: their results, and the options that differ.
 
-    Runs that differ in nothing that matters but the seed get their mean and sample standard deviation.
+    Runs of one configuration with different seeds also get their mean and sample standard deviation.
     """
     from wmse_tui.cli.console import UserError, print_message
     from wmse_tui.cli.locating import find_run
@@ -71,7 +69,7 @@ def compare(
 
 
 def comparison_table(comparison: Comparison) -> list[str]:
-    """Return the comparison as aligned, safe lines: results, options that differ, repetitions."""
+    """Return the comparison as sanitised lines: results, options that differ, repetitions."""
     lines = _results(comparison)
     for result in comparison.results:
         if result.problem:
@@ -79,7 +77,7 @@ def comparison_table(comparison: Comparison) -> list[str]:
     if comparison.differences:
         rows = [["option", *(result.run_id for result in comparison.results)]]
         rows += [[d.key, *(setting.text() or "-" for setting in d.settings)] for d in comparison.differences]
-        lines += ["", *_aligned(rows)]
+        lines += ["", *aligned(rows)]
     repeated = [group for group in comparison.groups if len(group.runs) > 1]
     if repeated:
         rows = [["repetitions", "seeds", "completed", "linear", "k-NN"]]
@@ -93,7 +91,7 @@ def comparison_table(comparison: Comparison) -> list[str]:
                     _plus_minus(group.final_knn),
                 ]
             )
-        lines += ["", *_aligned(rows)]
+        lines += ["", *aligned(rows)]
     from wmse_tui.runs.text.sanitize import safe
 
     return [safe(line) for line in lines]
@@ -120,7 +118,7 @@ def _results(comparison: Comparison) -> list[str]:
         ]
         for result in comparison.results
     ]
-    return _aligned(rows)
+    return aligned(rows)
 
 
 def _plus_minus(spread: Spread | None) -> str:
@@ -129,14 +127,3 @@ def _plus_minus(spread: Spread | None) -> str:
     if spread is None or spread.std is None:
         return percent(None if spread is None else spread.mean)
     return f"{100 * spread.mean:.2f} ± {100 * spread.std:.2f} %"
-
-
-def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
-    from wmse_tui.runs.text.sanitize import safe
-
-    shown = [[safe(cell) for cell in row] for row in rows]
-    widths = [max(map(len, column)) for column in zip(*shown, strict=True)]
-    return [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in shown
-    ]

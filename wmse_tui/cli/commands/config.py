@@ -14,7 +14,7 @@ from wmse_tui.cli.exits import ExitCode
 
 app = typer.Typer(
     cls=CommandGroup,
-    help="The schema of configurations, and a check of files.",
+    help="Print the schema of configurations, or check files.",
     rich_markup_mode=None,
     no_args_is_help=True,
 )
@@ -24,7 +24,7 @@ app = typer.Typer(
 def schema() -> None:
     """Print the JSON Schema of configurations.
 
-    Editors that know it complete and check YAML.
+    An editor with this schema completes and checks YAML.
     """
     from wmse_tui.config.json_schema import experiment_json_schema
 
@@ -34,12 +34,12 @@ def schema() -> None:
 @app.command()
 def validate(
     files: Annotated[
-        list[Path], typer.Argument(metavar="FILE...", help="Configurations.", show_default=False)
+        list[Path], typer.Argument(metavar="FILE...", help="Configuration files.", show_default=False)
     ],
 ) -> None:
     """Check configuration files.
 
-    Every problem is printed with its line. Exit status 2 if there is one.
+    Every problem is printed with its line; the exit code is 2 if there is one.
     """
     from wmse_tui.cli.console import print_message
     from wmse_tui.config.advice import advise

@@ -1,4 +1,4 @@
-"""`wmse-tui doctor`: is this machine ready to train, and if not, what to do."""
+"""`wmse-tui doctor`: check whether this machine can train, and how to fix what is wrong."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from wmse_tui.cli.parameters import Json, RunsDir
 
 
 def doctor(runs_dir: RunsDir = None, json: Json = False) -> None:
-    """Say whether this machine is ready to train.
+    """Check whether this machine is ready to train.
 
-    Looks at Python, torch, devices, memory, disks, locks, queue and data; says how to mend what is not well.
+    Checks Python, torch, devices, memory, disks, locks, queue and data, and prints how to fix what is wrong.
     """
     from wmse_tui.cli.checks.software import preset_findings, python_findings, torch_findings
     from wmse_tui.cli.checks.storage import queue_finding, storage_findings

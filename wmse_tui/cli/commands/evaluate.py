@@ -1,4 +1,4 @@
-"""`wmse-tui eval`: judge the encoder of a finished run or of one checkpoint, in a process of its own."""
+"""`wmse-tui eval`: evaluate the encoder of a finished run or of one checkpoint, in a process of its own."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from wmse_tui.cli.parameters import Json, RunsDir
 
 
 class Knn(StrEnum):
-    """Which neighbours: the paper's are Euclidean."""
+    """Metric of the nearest neighbours; the paper's is Euclidean."""
 
     EUCLIDEAN = "euclidean"
     COSINE = "cosine"
@@ -22,7 +22,7 @@ class Knn(StrEnum):
 
 
 class Linear(StrEnum):
-    """How the linear probe is trained: the paper's way is Adam."""
+    """Solver of the linear probe; the paper's is Adam."""
 
     ADAM = "adam"
     LBFGS = "lbfgs"
@@ -34,26 +34,26 @@ def evaluate(
         str,
         typer.Argument(
             metavar="RUN|CHECKPOINT",
-            help="A run (its final or best checkpoint is taken) or a checkpoint file.",
+            help="A run (its final or best checkpoint is used) or a checkpoint file.",
             show_default=False,
         ),
     ],
     knn: Annotated[
         Knn | None,
-        typer.Option("--knn", help="Metric of the nearest neighbours (else the run's).", show_default=False),
+        typer.Option("--knn", help="Metric of the neighbours (default: the run's).", show_default=False),
     ] = None,
     linear: Annotated[
         Linear | None,
-        typer.Option("--linear", help="Solver of the linear probe (else the run's).", show_default=False),
+        typer.Option("--linear", help="Solver of the linear probe (default: the run's).", show_default=False),
     ] = None,
     device: Annotated[
         str | None,
-        typer.Option("--device", help="auto, cpu, cuda or cuda:N (else the run's).", show_default=False),
+        typer.Option("--device", help="auto, cpu, cuda or cuda:N (default: the run's).", show_default=False),
     ] = None,
     runs_dir: RunsDir = None,
     json: Json = False,
 ) -> None:
-    """Measure an encoder again, with other probes or on another device."""
+    """Evaluate an encoder again, with other probes or on another device."""
     arguments = [str(_find_target(target, runs_dir))]
     if knn is not None:
         arguments += ["--knn", knn.value]
@@ -64,7 +64,7 @@ def evaluate(
     raise typer.Exit(
         run_engine_command(
             [sys.executable, "-m", "wmse_tui.engine.commands", "evaluate", *arguments],
-            what="evaluator",
+            what="evaluation",
             as_json=json,
             lines=evaluation_lines,
         )
@@ -83,14 +83,14 @@ def _find_target(text: str, runs_dir: Path | None) -> Path:
 
         raise UserError(
             f"there is no checkpoint {text}",
-            f"looked for {path.absolute()}",
-            ("wmse-tui show RUN lists them",),
+            f"searched for {path.absolute()}",
+            ("wmse-tui show RUN lists the checkpoints",),
         )
     return find_run(text, runs_dir).path
 
 
 def evaluation_lines(result: dict[str, Any]) -> list[str]:
-    """Return the result of an evaluation for people: accuracies, which are fractions, in percent."""
+    """Return the result of an evaluation as text: accuracies, which are fractions, in percent."""
     from wmse_tui.runs.text.units import duration, percent
 
     knn, linear = result.get("knn"), result.get("linear")

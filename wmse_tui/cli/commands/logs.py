@@ -1,4 +1,4 @@
-"""`wmse-tui logs`: what a trainer and its libraries printed, made safe for a terminal."""
+"""`wmse-tui logs`: the output of a trainer and its libraries, sanitised."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _LONGEST = 1 << 30  # bytes: a progress bar of days is one line
 
 def logs(
     run: Run,
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until the run ends.")] = False,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Print on until the run ends.")] = False,
     runs_dir: RunsDir = None,
 ) -> None:
     """Print trainer.log: the raw output of every attempt at a run."""
@@ -31,22 +31,22 @@ def logs(
     directory = find_run(run, runs_dir)
     follower = LineFollower(directory.trainer_log, reading="read the trainer's output", longest=_LONGEST)
     watcher = RunWatcher(directory) if follow else None
-    silent = True
+    printed = False
     while True:
-        ended = watcher is None or watcher.poll().ended  # asked before the last look
+        ended = watcher is None or watcher.poll().ended  # before the last poll
         for line in _new_lines(follower, last=ended):
             sys.stdout.write(line + "\n")
-            silent = False
+            printed = True
         sys.stdout.flush()
         if ended:
-            if silent:
+            if not printed:
                 print_message(f"The trainer has printed nothing. See the run: wmse-tui show {directory.id}")
             return
         time.sleep(POLL_SECONDS)
 
 
 def _new_lines(follower: LineFollower, *, last: bool) -> list[str]:
-    """The new lines, safe to print; the unfinished one only where it is the `last`."""
+    """The new lines, sanitised; an unfinished line only where it is the `last`."""
     from wmse_tui.runs.log.tail import overwritten
     from wmse_tui.runs.text.sanitize import safe
 

@@ -1,4 +1,4 @@
-"""`wmse-tui presets`: which experiments come with the program, and what stands in one."""
+"""`wmse-tui presets`: the experiments that come with the program and those of the user."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import typer
 
 from wmse_tui.cli.exception_handler import CommandGroup
 from wmse_tui.cli.parameters import Json
+from wmse_tui.cli.tables import aligned
 
 app = typer.Typer(
     cls=CommandGroup,
@@ -32,14 +33,14 @@ def list_presets(json: Json = False) -> None:
     _list(as_json=json)
 
 
-@app.command()
-def show(
+@app.command("show")
+def show_preset(
     name: Annotated[str, typer.Argument(metavar="NAME", help="A preset.", show_default=False)],
     json: Json = False,
 ) -> None:
-    """Print a preset whole.
+    """Print the complete configuration of a preset.
 
-    It is one configuration with everything it inherits and every default.
+    It includes everything that the preset inherits, and every default.
     """
     from wmse_tui.config.loading import dump_experiment, load_experiment
 
@@ -52,24 +53,26 @@ def show(
 
 def _list(*, as_json: bool) -> None:
     from wmse_tui.config.loading import preset_names
-    from wmse_tui.runs.text.sanitize import safe
 
     rows = [_row(name) for name in preset_names()]
     if as_json:
         sys.stdout.write(jsonlib.dumps(rows, indent=2) + "\n")
         return
-    width = max((len(str(row["name"])) for row in rows), default=4)
-    sys.stdout.write(f"{'name':{width}}  linear    5-NN  title\n")
-    for row in rows:
-        linear, knn = ("-" if row[key] is None else f"{row[key]:.2f}" for key in ("linear", "knn"))
-        title = row["title"] or row["problem"] or ""
-        if str(row["note"] or "").startswith("unverified"):
-            title = f"{title} (its published number is unverified)"
-        sys.stdout.write(safe(f"{row['name']:{width}}  {linear:>6}  {knn:>6}  {title}") + "\n")
+    table = [("name", "linear", "5-NN", "title"), *map(_cells, rows)]
+    for line in aligned(table, right=(1, 2)):
+        sys.stdout.write(line + "\n")
+
+
+def _cells(row: dict[str, str | float | None]) -> tuple[str, str, str, str]:
+    linear, knn = ("-" if row[key] is None else f"{row[key]:.2f}" for key in ("linear", "knn"))
+    title = str(row["title"] or row["problem"] or "")
+    if str(row["note"] or "").startswith("unverified"):
+        title = f"{title} (its published number is unverified)"
+    return str(row["name"]), linear, knn, title
 
 
 def _row(name: str) -> dict[str, str | float | None]:
-    """What the list says of one preset; a broken one is listed with its problem, beside the others."""
+    """The row of one preset; a broken one is listed with its problem, beside the others."""
     from wmse_tui.config.loading import find_preset
     from wmse_tui.config.problems import ConfigError
 

@@ -1,4 +1,4 @@
-"""`wmse-tui queue`: which runs wait for a slot, and in what order."""
+"""`wmse-tui queue`: the runs that wait for a slot, and their order."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from wmse_tui.cli.exception_handler import CommandGroup
+from wmse_tui.cli.exits import ExitCode
 from wmse_tui.cli.parameters import Json, RunsDir, complete_run
+from wmse_tui.cli.tables import aligned
 
 if TYPE_CHECKING:
     from wmse_tui.runs.directory import RunDirectory
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     cls=CommandGroup,
-    help="See the runs that wait for a slot, and change their order.",
+    help="Show the runs that wait for a slot, and change their order.",
     rich_markup_mode=None,
     invoke_without_command=True,
 )
@@ -27,7 +29,7 @@ Runs = Annotated[
     list[str],
     typer.Argument(
         metavar="RUN...",
-        help="Runs: ids, unique beginnings, `last`, or paths.",
+        help="Runs: ids, unique beginnings of ids, `last`, or paths.",
         autocompletion=complete_run,
         show_default=False,
     ),
@@ -36,9 +38,9 @@ Runs = Annotated[
 
 @app.callback()
 def queue(context: typer.Context, json: Json = False) -> None:
-    """See the runs that wait for a slot (a GPU, or where there is none the machine), and change their order.
+    """Show the runs that wait for a slot (a GPU, or the machine where there is none), and change their order.
 
-    Runs come here with `run --queue`. Each waits as a process of its own, and starts when its turn comes.
+    `run --queue` queues a run. Each waits as a process of its own, and starts when its turn comes.
     """
     if context.invoked_subcommand is None:
         _list(as_json=json)
@@ -46,7 +48,7 @@ def queue(context: typer.Context, json: Json = False) -> None:
 
 @app.command()
 def hold(runs: Runs, runs_dir: RunsDir = None) -> None:
-    """Let runs wait on, whatever is free; others pass them."""
+    """Keep runs waiting even when a slot is free; the runs behind them start first."""
     from wmse_tui.runs.queue.status import hold as change
 
     _each(runs, runs_dir, change, "held", "held already")
@@ -54,7 +56,7 @@ def hold(runs: Runs, runs_dir: RunsDir = None) -> None:
 
 @app.command()
 def release(runs: Runs, runs_dir: RunsDir = None) -> None:
-    """Let held runs go on waiting where they stood."""
+    """Let held runs start again; they have kept their positions."""
     from wmse_tui.runs.queue.status import release as change
 
     _each(runs, runs_dir, change, "released", "not held")
@@ -62,36 +64,36 @@ def release(runs: Runs, runs_dir: RunsDir = None) -> None:
 
 @app.command()
 def first(runs: Runs, runs_dir: RunsDir = None) -> None:
-    """Put runs before all others, in the order given."""
+    """Move runs to the front of the queue, in the order given."""
     from wmse_tui.runs.queue.status import go_first as change
 
-    _each(list(reversed(runs)), runs_dir, change, "put first", "first already")
+    _each(list(reversed(runs)), runs_dir, change, "moved to the front", "at the front already")
 
 
 @app.command()
 def cancel(runs: Runs, runs_dir: RunsDir = None) -> None:
-    """Take runs out of the queue; they stay as they are and can be started or queued again."""
+    """Remove runs from the queue; they are unchanged and can be started or queued again."""
     from wmse_tui.runs.queue.status import cancel as change
 
-    _each(runs, runs_dir, change, "taken out of the queue", "started at this very moment")
+    _each(runs, runs_dir, change, "removed from the queue", "has just started")
 
 
 @app.command()
 def again(
     runs: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[RUN...]", help="Runs; none: all that lost their place.", show_default=False),
+        typer.Argument(metavar="[RUN...]", help="Runs (default: all lost ones).", show_default=False),
     ] = None,
     runs_dir: RunsDir = None,
 ) -> None:
-    """Queue runs again that lost their place (a reboot, a kill), or were not started because another failed.
+    """Queue runs again that lost their position, or that were dropped because another run failed.
 
-    With an order kept among them, behind those that wait. What they came after is still waited for, unless
-    they were dropped because of it.
+    A run loses its position by a reboot or a kill. The runs keep their order and are queued behind those that
+    wait. They still wait for the runs they were queued after, unless they were dropped because of them.
     """
     from wmse_tui.cli.console import print_data, print_message
     from wmse_tui.cli.locating import find_run
-    from wmse_tui.cli.start.launching import disown
+    from wmse_tui.cli.start.start import disown
     from wmse_tui.runs.directory import RunDirectory
     from wmse_tui.runs.errors import RunsError
     from wmse_tui.runs.queue.enqueue import enqueue
@@ -109,7 +111,7 @@ def again(
     else:
         chosen = [entry for entry in every if entry.lost]
         if not chosen:
-            print_message("No run has lost its place in the queue.")
+            print_message("No run has lost its position in the queue.")
     failed = False
     for entry in chosen:
         run = entry.run
@@ -127,7 +129,7 @@ def again(
             print_data(run.id)
             disown(waiting)
     if failed:
-        raise typer.Exit(1)
+        raise typer.Exit(ExitCode.FAILED)
 
 
 def _each(
@@ -137,7 +139,7 @@ def _each(
     done: str,
     already: str,
 ) -> None:
-    """Change every run that is named; what all of them are is found out before the first is changed."""
+    """Change every run that is named; all names are resolved before the first run is changed."""
     from wmse_tui.cli.console import print_message
     from wmse_tui.cli.locating import find_run
 
@@ -149,29 +151,25 @@ def _list(*, as_json: bool) -> None:
     from wmse_tui.cli.commands.runs import print_lost_positions
     from wmse_tui.cli.console import print_message
     from wmse_tui.runs.queue.tickets import entries
-    from wmse_tui.runs.text.sanitize import safe
 
     every = entries()
-    rows = [row(entry, every) for entry in every]
+    rows = [ticket_row(entry, every) for entry in every]
     if as_json:
         sys.stdout.write(jsonlib.dumps({"slots": _slots(every), "queue": rows}, indent=2) + "\n")
         return
     for slot in _slots(every):
         sys.stdout.write(f"{slot['label']}: {slot['use'] or 'free'}\n")
     if not rows:
-        print_message("No run waits. Queue one: wmse-tui run --preset quickstart --queue")
+        print_message("No run is queued. Queue one: wmse-tui run --preset quickstart --queue")
         return
-    lines = [("place", "run", "state", "queued", "waits for"), *map(_cells, rows)]
-    widths = [max(len(line[column]) for line in lines) for column in range(5)]
     sys.stdout.write("\n")
-    for line in lines:
-        cells = (cell.ljust(width) for cell, width in zip(line, widths, strict=True))
-        sys.stdout.write(safe("  ".join(cells).rstrip()) + "\n")
+    for line in aligned([("position", "run", "state", "queued", "waits for"), *map(_cells, rows)]):
+        sys.stdout.write(line + "\n")
     print_lost_positions()
 
 
-def row(entry: Entry, every: tuple[Entry, ...]) -> dict[str, Any]:
-    """What the list says of one ticket; `state` is waiting, after, held, lost, dropped or unreadable."""
+def ticket_row(entry: Entry, every: tuple[Entry, ...]) -> dict[str, Any]:
+    """The row of one ticket, for JSON; `state` is waiting, after, held, lost, dropped or unreadable."""
     from wmse_tui.runs.queue.status import number_of, reason_of
 
     ticket = entry.ticket
@@ -211,10 +209,10 @@ def _cells(values: dict[str, Any]) -> tuple[str, ...]:
 
 
 def _slots(every: tuple[Entry, ...]) -> list[dict[str, str]]:
-    """The slots of this machine and those that somebody waits for here, with who uses them."""
+    """The slots of this machine and those that runs wait for here, with what uses each."""
     from wmse_tui.runs.process.identity import host
     from wmse_tui.runs.queue.gpu_slots import device_request, label, use_of
 
-    asked = [slot for e in every if e.ticket and e.ticket.host == host() for slot in e.ticket.slots]
-    names = dict.fromkeys([*device_request("auto").slots, *asked])
+    requested = [slot for e in every if e.ticket and e.ticket.host == host() for slot in e.ticket.slots]
+    names = dict.fromkeys([*device_request("auto").slots, *requested])
     return [{"slot": slot, "label": label(slot), "use": use_of(slot)} for slot in names]

@@ -23,11 +23,11 @@ def remove(
     from wmse_tui.runs.text.units import size
 
     directory = find_run(run, runs_dir)
-    taken = sum(path.lstat().st_size for path in directory.path.rglob("*") if path.is_file())
-    what = f"{safe(directory.id)} ({size(taken)} in {safe(str(directory.path))})"
+    used = sum(path.lstat().st_size for path in directory.path.rglob("*") if path.is_file())
+    what = f"{safe(directory.id)} ({size(used)} in {safe(str(directory.path))})"
     if not yes:
         if not sys.stdin.isatty():
-            raise UserError(f"not removing {what} without being sure", "", ("say so: --yes",))
+            raise UserError(f"removing {what} needs a confirmation", "", ("confirm it: --yes",))
         typer.confirm(f"Remove {what}?", abort=True, err=True)
     remove_run(directory)
     print_message(f"removed {what}")

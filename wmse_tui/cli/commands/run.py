@@ -12,7 +12,7 @@ from wmse_tui.cli.exits import ExitCode
 from wmse_tui.cli.parameters import After, Detach, Headless, JsonLines, PresetName, Queue, RunsDir
 
 if TYPE_CHECKING:
-    from wmse_tui.cli.start.launching import Launch, StartOptions
+    from wmse_tui.cli.start.start import StartOptions
     from wmse_tui.config.schema import Experiment
     from wmse_tui.runs.directory import RunDirectory
 
@@ -36,7 +36,7 @@ def run(
         str | None,
         typer.Option(
             "--name",
-            help="Name of the run; the same name and configuration go on with it.",
+            help="Name of the run; a run of that name and configuration is resumed.",
             show_default=False,
         ),
     ] = None,
@@ -58,62 +58,69 @@ def run(
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before a sweep is queued.")] = False,
     resume: Annotated[
         str | None,
-        typer.Option("--resume", metavar="RUN", help="Go on with that run instead.", show_default=False),
+        typer.Option(
+            "--resume",
+            metavar="RUN",
+            help="Resume that run instead of starting a new one.",
+            show_default=False,
+        ),
     ] = None,
 ) -> None:
     """Train and evaluate an encoder, and follow it until it ends.
 
-    Ctrl-C lets the trainer save and stop; a second one stops waiting for that. With --queue the run waits for
-    a free slot (a GPU, or where there is none the machine), and with --headless it is followed from there.
+    Ctrl-C makes the trainer save and stop; a second Ctrl-C exits without waiting for that. With --queue the
+    run waits for a free slot (a GPU, or the whole machine where there is none); add --headless to follow it.
     """
-    from wmse_tui.cli.start.launching import start_options
+    from wmse_tui.cli.start.start import start_options
     from wmse_tui.config.loading import load_experiment
 
-    way = start_options(
+    options = start_options(
         headless=headless, detach=detach, as_json=json, queue=queue, after=after or [], runs_dir=runs_dir
     )
     if resume is not None:
-        from wmse_tui.cli.commands.resume import resume_run
+        from wmse_tui.cli.locating import find_run
+        from wmse_tui.cli.start.start import resume_run
 
         if preset or config or overrides or name or sweep:
             raise UserError(
-                "--resume takes no --preset, --config, --set, --sweep or --name",
+                "--resume excludes --preset, --config, --set, --sweep and --name",
                 "A run's configuration is frozen when it starts.",
                 ("start a new run for another configuration",),
             )
-        raise typer.Exit(resume_run(resume, way, runs_dir=runs_dir))
+        raise typer.Exit(resume_run(find_run(resume, runs_dir), options))
     _refuse_unclear(preset, config)
     hint = preset or (config.stem if config is not None else "")
     if sweep:
         if headless:
             raise UserError(
                 "--sweep and --headless exclude each other",
-                "A sweep makes several runs; they wait in the queue and nobody follows them.",
-                ("leave --headless away", "watch one: wmse-tui attach RUN"),
+                "A sweep makes several runs; they wait in the queue and are not followed.",
+                ("omit --headless", "watch one of them: wmse-tui attach RUN"),
             )
         raise typer.Exit(
             _sweep(
-                sweep, way, preset, config, overrides or [], hint=hint, name=name, runs_dir=runs_dir, yes=yes
+                sweep,
+                options,
+                preset,
+                config,
+                overrides or [],
+                hint=hint,
+                name=name,
+                runs_dir=runs_dir,
+                yes=yes,
             )
         )
     if yes:
-        raise UserError("--yes answers the question of --sweep", "Nothing is asked before a single run.")
+        raise UserError("--yes needs --sweep", "Nothing is asked before a single run.")
     experiment = load_experiment(preset=preset, file=config, overrides=overrides or [])
     raise typer.Exit(
-        run_experiment(
-            experiment,
-            way,
-            preset=preset or "",
-            hint=hint,
-            name=name,
-            runs_dir=runs_dir,
-        )
+        run_experiment(experiment, options, preset=preset or "", hint=hint, name=name, runs_dir=runs_dir)
     )
 
 
 def _sweep(
     sweeps: list[str],
-    way: StartOptions,
+    options: StartOptions,
     preset: str | None,
     config: Path | None,
     overrides: list[str],
@@ -136,9 +143,9 @@ def _sweep(
         preset=preset or "",
         hint=hint,
         name=name,
-        after=way.after,
+        after=options.after,
         yes=yes,
-        as_json=way.as_json,
+        as_json=options.as_json,
     )
 
 
@@ -150,61 +157,59 @@ def _refuse_unclear(preset: str | None, config: Path | None) -> None:
             "",
             (
                 "wmse-tui run --preset quickstart --headless",
-                "wmse-tui presets lists them",
+                "wmse-tui presets lists the presets",
                 "or give --config FILE",
             ),
         )
     if preset is not None and config is not None:
-        raise UserError("--preset and --config exclude each other", "A file may say `extends: PRESET`.")
+        raise UserError(
+            "--preset and --config exclude each other",
+            "A file inherits from a preset with the line `extends: PRESET`.",
+        )
 
 
 def run_experiment(
     experiment: Experiment,
-    way: StartOptions,
+    options: StartOptions,
     *,
     preset: str,
     hint: str,
     name: str | None,
     runs_dir: Path | None,
-    launch: Launch | None = None,
 ) -> ExitCode:
-    """Make a run of `experiment` (or go on with the one called `name`), start its trainer and follow it.
+    """Create a run of `experiment` (or resume the one called `name`), start its trainer and follow it.
 
     Args:
         experiment: the complete configuration.
-        way: whether to follow, and in which form.
+        options: whether to queue and to follow, and what to print.
         preset: the preset it was made from, or "".
-        hint: what the run's id begins with when it has no name.
-        name: the run's id, or None to have one made.
-        runs_dir: where runs lie; None: the usual place.
-        launch: starts the trainer; None: the real one.
+        hint: the beginning of the run's id where it has no name.
+        name: the run's id, or None to generate one.
+        runs_dir: the folder of runs; None: the default one.
     """
     from wmse_tui.cli.checks.before_start import warnings_before_start
-    from wmse_tui.cli.start.existing import continue_named
-    from wmse_tui.cli.start.launching import start
+    from wmse_tui.cli.locating import runs_root
+    from wmse_tui.cli.start.start import resume_named, start
     from wmse_tui.config.advice import advise
     from wmse_tui.config.loading import dump_experiment
-    from wmse_tui.config.locations import expanded
-    from wmse_tui.config.locations import runs_dir as usual_runs_dir
     from wmse_tui.runs.directory import create_run
     from wmse_tui.runs.preflight import check_runs_dir
-    from wmse_tui.runs.process.launch import launch_trainer
     from wmse_tui.runs.state.config import with_preset
 
-    launch = launch or launch_trainer
-    root = expanded(runs_dir) if runs_dir is not None else usual_runs_dir()
+    root = runs_root(runs_dir)
     note = check_runs_dir(root)
     if note:
         print_message(f"note: {note}")
     existing = _existing(root, name)
     if existing is not None:
-        return continue_named(existing, experiment, way, launch=launch)
+        return resume_named(existing, experiment, options)
     for advice in advise(experiment):
         print_message(f"{advice.level}: {advice.path}: {advice.text}")
     for finding in warnings_before_start(experiment, root):
-        print_message(f"note: {finding.name}: {finding.text}" + (f" -> {finding.fix}" if finding.fix else ""))
+        fix = f" -> {finding.fix}" if finding.fix else ""
+        print_message(f"note: {finding.name}: {finding.text}{fix}")
     run = create_run(root, with_preset(dump_experiment(experiment), preset), name=name, preset_hint=hint)
-    return start(run, way, fresh=True, launch=launch)
+    return start(run, options, fresh=True)
 
 
 def _existing(root: Path, name: str | None) -> RunDirectory | None:

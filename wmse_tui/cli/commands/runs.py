@@ -8,35 +8,31 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from wmse_tui.cli.parameters import Json, RunsDir
+from wmse_tui.cli.tables import aligned
 
 if TYPE_CHECKING:
     from wmse_tui.runs.table.index import RunRow
 
-SAID = (
-    "run_id",
-    "path",
-    "title",
-    "preset",
-    "method",
-    "dataset",
-    "arch",
-    "state",
-    "state_reason",
-    "place",
-    "attempt",
-    "epoch",
-    "epochs",
-    "best_knn",
-    "best_linear",
-    "started",
-    "updated",
-)
-"""Keys that `--json` gives."""
-_ATTRIBUTES = {
+JSON_KEYS = {
+    "run_id": "run_id",
+    "path": "path",
+    "title": "title",
+    "preset": "preset",
+    "method": "method",
+    "dataset": "dataset",
+    "arch": "arch",
     "state": "status",
     "state_reason": "status_reason",
     "place": "position",
-}  # the output keeps its keys
+    "attempt": "attempt",
+    "epoch": "epoch",
+    "epochs": "epochs",
+    "best_knn": "best_knn",
+    "best_linear": "best_linear",
+    "started": "started",
+    "updated": "updated",
+}
+"""Keys of `--json`, each with the field of a `RunRow` that it is."""
 
 
 def runs(runs_dir: RunsDir = None, json: Json = False) -> None:
@@ -46,66 +42,57 @@ def runs(runs_dir: RunsDir = None, json: Json = False) -> None:
     from wmse_tui.runs.table.index import RunIndex
 
     root = runs_root(runs_dir)
-    digests = []
-    for digest in RunIndex(root).refresh():
-        if digest.problem:  # one log that cannot be read must not hide the others
-            print_message(f"{digest.run_id}: {digest.problem}")
+    rows = []
+    for row in RunIndex(root).refresh():
+        if row.problem:  # one unreadable log must not hide the other runs
+            print_message(f"{row.run_id}: {row.problem}")
         else:
-            digests.append(digest)
+            rows.append(row)
     if json:
-        sys.stdout.write(jsonlib.dumps([run_to_json(digest) for digest in digests], indent=2) + "\n")
+        sys.stdout.write(jsonlib.dumps([run_to_json(row) for row in rows], indent=2) + "\n")
         return
-    if not digests:
-        print_message(
-            f"There are no runs in {root} yet. Start one: wmse-tui run --preset quickstart --headless"
-        )
+    if not rows:
+        start = "wmse-tui run --preset quickstart --headless"
+        print_message(f"There are no runs in {root} yet. Start one: {start}")
         return
-    for line in run_table(digests):
+    for line in run_table(rows):
         sys.stdout.write(line + "\n")
     print_lost_positions()
 
 
 def print_lost_positions() -> None:
-    """Say that runs lost their place in the queue: nothing starts by itself after a reboot."""
+    """Report runs that lost their position in the queue: nothing starts by itself after a reboot."""
     from wmse_tui.cli.console import print_message
     from wmse_tui.runs.queue.status import lost_places
 
     lost = lost_places()
     if lost:
-        whom = "1 run has lost its place" if lost == 1 else f"{lost} runs have lost their place"
-        print_message(f"{whom} in the queue (a reboot, a kill); queue again: wmse-tui queue again")
+        runs_lost = "1 run has lost its position" if lost == 1 else f"{lost} runs have lost their positions"
+        print_message(
+            f"{runs_lost} in the queue (after a reboot or a kill); queue again: wmse-tui queue again"
+        )
 
 
-def run_to_json(digest: RunRow) -> dict[str, Any]:
-    """Return what a list says of a run, as JSON; accuracies are fractions, times unix seconds."""
-    return {key: getattr(digest, _ATTRIBUTES.get(key, key)) for key in SAID}
+def run_to_json(row: RunRow) -> dict[str, Any]:
+    """Return the row of a run as JSON; accuracies are fractions, times unix seconds."""
+    return {key: getattr(row, field) for key, field in JSON_KEYS.items()}
 
 
-def run_table(digests: Sequence[RunRow]) -> list[str]:
-    """Return the list as aligned, safe lines under a heading."""
-    from wmse_tui.runs.text.sanitize import safe
+def run_table(rows: Sequence[RunRow]) -> list[str]:
+    """Return the runs as aligned, sanitised lines under a heading."""
     from wmse_tui.runs.text.units import moment, percent
 
-    rows = [
-        ("run", "state", "epoch", "best k-NN", "best linear", "last event", "title"),
-        *(
-            (
-                safe(digest.run_id),
-                f"{digest.status} {digest.position}" if digest.position else digest.status,
-                f"{digest.epoch}/{digest.epochs or '?'}",
-                percent(digest.best_knn),
-                percent(digest.best_linear),
-                moment(digest.updated)[:16],
-                safe(digest.title or digest.dataset),
-            )
-            for digest in digests
-        ),
-    ]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    return [
-        "  ".join(
-            cell.rjust(width) if 2 <= place <= 4 else cell.ljust(width)
-            for place, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
+    table = [("run", "state", "epoch", "best k-NN", "best linear", "last event", "title")]
+    table += [
+        (
+            row.run_id,
+            f"{row.status} {row.position}" if row.position else row.status,
+            f"{row.epoch}/{row.epochs or '?'}",
+            percent(row.best_knn),
+            percent(row.best_linear),
+            moment(row.updated)[:16],
+            row.title or row.dataset,
+        )
         for row in rows
     ]
+    return aligned(table, right=(2, 3, 4))

@@ -1,4 +1,4 @@
-"""`wmse-tui show`: one run on one screen."""
+"""`wmse-tui show`: a summary of one run."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from wmse_tui.cli.parameters import Json, Run, RunsDir
 
 
 def show(run: Run, runs_dir: RunsDir = None, json: Json = False) -> None:
-    """Show a run: its state, progress, accuracies, errors."""
+    """Show a run: its state, progress, accuracies and errors."""
     from wmse_tui.cli.locating import find_run
     from wmse_tui.cli.run_report import run_report
     from wmse_tui.runs.state.config import read_configuration
     from wmse_tui.runs.state.watch import view_run
 
     directory = find_run(run, runs_dir)
-    view = view_run(directory)
+    state = view_run(directory)
     if json:
-        sys.stdout.write(jsonlib.dumps(view.to_dict(), indent=2) + "\n")
+        sys.stdout.write(jsonlib.dumps(state.to_dict(), indent=2) + "\n")
         return
-    experiment = read_configuration(directory).experiment  # None: of another version, or damaged
+    experiment = read_configuration(directory).experiment  # None: damaged, or of another version
     paper = None if experiment is None else experiment.paper
-    there = tuple(saved for saved in view.checkpoints if (directory.checkpoints / saved.file).exists())
-    sys.stdout.write(run_report(replace(view, checkpoints=there), paper) + "\n")
+    existing = tuple(saved for saved in state.checkpoints if (directory.checkpoints / saved.file).exists())
+    sys.stdout.write(run_report(replace(state, checkpoints=existing), paper) + "\n")

@@ -1,4 +1,4 @@
-"""`wmse-tui stop`: ask a trainer to save and leave, and wait until it has."""
+"""`wmse-tui stop`: request a trainer to save and exit, and wait until it has."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ POLL_SECONDS = 0.2
 def stop(
     run: Run,
     after_epoch: Annotated[
-        bool, typer.Option("--after-epoch", help="Let the running epoch end first.")
+        bool, typer.Option("--after-epoch", help="Let the current epoch finish first.")
     ] = False,
     no_wait: Annotated[
-        bool, typer.Option("--no-wait", help="Ask, and do not wait until it has stopped.")
+        bool, typer.Option("--no-wait", help="Do not wait until the run has stopped.")
     ] = False,
     runs_dir: RunsDir = None,
 ) -> None:
-    """Ask a run to save and stop, and wait until it has. Ctrl-C stops the waiting only."""
+    """Save and stop a run, and wait until it has stopped. Ctrl-C ends the wait only."""
     from wmse_tui.cli.console import print_message
     from wmse_tui.cli.follow.follower import SETTLE_SECONDS
     from wmse_tui.cli.follow.stop_request import StopRequest
@@ -34,38 +34,37 @@ def stop(
 
     directory = find_run(run, runs_dir)
     watcher = RunWatcher(directory)
-    view = watcher.poll()
-    if view.status == "queued" and cancel(directory):
-        print_message(f"{directory.id} was waiting; it is no longer in the queue.")
+    state = watcher.poll()
+    if state.status == "queued" and cancel(directory):
+        print_message(f"{directory.id} was queued; it has been removed from the queue.")
         return
-    if view.ended or view.status == "new":
-        print_message(f"{directory.id} is not running: {view.status}.")
+    if state.ended or state.status == "new":
+        print_message(f"{directory.id} is not running: {state.status}.")
         return
+    requested = "stop requested, after its current epoch" if after_epoch else "stop requested"
     command = "stop_after_epoch" if after_epoch else "stop"
     if no_wait:
         request(directory, command)
-        print_message(f"asked {directory.id} to {command.replace('_', ' ')}")
+        print_message(f"{directory.id}: {requested}")
         return
-    stopping = StopRequest(directory, command=command)
-    print_message(
-        f"asked {directory.id} to {command.replace('_', ' ')}; waiting until it has (Ctrl-C: do not wait)"
-    )
+    stop_request = StopRequest(directory, command=command)
+    print_message(f"{directory.id}: {requested}; waiting until it has stopped (Ctrl-C: do not wait)")
     ended_at: float | None = None
     while True:
-        view = watcher.poll()
+        state = watcher.poll()
         now = time.monotonic()
-        if not view.ended:
+        if not state.ended:
             ended_at = None
         elif ended_at is None:
             ended_at = now
-        if ended_at is not None and (view.status != "crashed" or now - ended_at >= SETTLE_SECONDS):
+        if ended_at is not None and (state.status != "crashed" or now - ended_at >= SETTLE_SECONDS):
             break
-        news = stopping.advance(view)
-        if news:
-            print_message(news)
+        message = stop_request.advance(state)
+        if message:
+            print_message(message)
         time.sleep(POLL_SECONDS)
-    print_message(f"{directory.id}: {view.status} at epoch {view.epoch}, step {view.step}.")
-    if view.status not in ("completed", "stopped"):
+    print_message(f"{directory.id}: {state.status} at epoch {state.epoch}, step {state.step}.")
+    if state.status not in ("completed", "stopped"):
         raise typer.Exit(ExitCode.FAILED)
-    if view.status == "stopped":
-        print_message(f"Go on with it: wmse-tui resume {directory.id}")
+    if state.status == "stopped":
+        print_message(f"Resume it: wmse-tui resume {directory.id}")

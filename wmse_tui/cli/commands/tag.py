@@ -1,4 +1,4 @@
-"""`wmse-tui tag`: what a person says of a run, to find it by and to remember."""
+"""`wmse-tui tag`: tags and a note of a run."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ def tag(
     ] = None,
     remove: Annotated[
         list[str] | None,
-        typer.Option("--remove", metavar="TAG", help="A tag to remove; may be given several times."),
+        typer.Option("--remove", metavar="TAG", help="A tag to remove; may be repeated."),
     ] = None,
     note: Annotated[
-        str | None, typer.Option("--note", metavar="TEXT", help='The note; "" removes it.')
+        str | None, typer.Option("--note", metavar="TEXT", help='Write a note; "" removes it.')
     ] = None,
     runs_dir: RunsDir = None,
 ) -> None:
-    """Tag a run or write a note of it, and print what is said of it then."""
+    """Tag a run or write a note about it, and print its tags and note."""
     from dataclasses import replace
 
     from wmse_tui.cli.console import UserError, print_message
@@ -40,12 +40,12 @@ def tag(
         known = ", ".join(before.tags) or "none"
         raise UserError(f"{directory.id} has no tag {safe(unknown[0], 80)!r}", f"It has: {known}.")
     if note is not None and len(note) > MAX_NOTE:
-        raise UserError("the note is too long", f"{len(note)} characters; at most {MAX_NOTE} are kept.")
+        raise UserError("the note is too long", f"{len(note)} characters; at most {MAX_NOTE} are allowed.")
     after = retagged(before, add=added, remove=remove or ())
     if note is not None:
         after = replace(after, note=note.strip())
     if before.problem:
-        print_message(f"note: {before.problem}" + ("; it is written anew" if after != before else ""))
+        print_message(f"note: {before.problem}" + ("; it is replaced" if after != before else ""))
     if after != before:
         write_annotations(directory, after)
     sys.stdout.write(" ".join(after.tags) + "\n" if after.tags else "")

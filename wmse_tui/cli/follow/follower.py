@@ -1,4 +1,4 @@
-"""Following a run: look, show, listen for signals, until it ends or the follower leaves."""
+"""Following a run: poll, show, handle signals, until the run ends or the command leaves it."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ SETTLE_SECONDS = 1.0
 
 
 class Display(Protocol):
-    """What shows a followed run."""
+    """Shows a followed run."""
 
-    def show(self, view: RunState, records: tuple[Record, ...]) -> None:
-        """Take the newest view and the records that are new since the last call."""
+    def show(self, state: RunState, records: tuple[Record, ...]) -> None:
+        """Show the newest state and the records that are new since the last call."""
 
-    def tell(self, text: str) -> None:
-        """Narrate what the command itself does."""
+    def message(self, text: str) -> None:
+        """Show a message of the command itself."""
 
     def close(self) -> None:
         """Leave the terminal as it was."""
@@ -38,17 +38,21 @@ class Display(Protocol):
 class Followed:
     """How the following ended.
 
-    `code` is the command's exit status. `left` is true when the run may still go on, and `asked` when it was
-    asked to stop before that. `died` is true when the trainer ended without saying so in the log; `status` is
-    its process's exit status then, negative for a signal, where the trainer is our own child.
+    Args:
+        state: the run's last state.
+        code: the command's exit code.
+        left: the run may still continue.
+        stopping: with `left`: a stop was requested before.
+        died: the trainer ended without an exit event in the log.
+        process_status: with `died`, where the trainer is our own child: its exit status, -N for signal N.
     """
 
-    view: RunState
+    state: RunState
     code: ExitCode
     left: bool = False
-    asked: bool = False
+    stopping: bool = False
     died: bool = False
-    status: int | None = None
+    process_status: int | None = None
 
 
 class Follower:
@@ -57,10 +61,11 @@ class Follower:
     Args:
         run: the run's directory.
         display: what shows it.
-        trainer: the trainer's process when this command started it; None to follow somebody else's.
+        trainer: the trainer's process where this command started it; None where another process did.
         stops: whether Ctrl-C and SIGTERM stop the run (`run`, `resume`) or only the following (`attach`).
-        since: records of attempts up to this one are history: not shown, and their end is not this one's.
-        wait: sleeps between looks, in seconds.
+        since: records of attempts up to this one are not shown, and their exit events do not count.
+        wait: sleeps between polls, in seconds.
+        clock: monotonic seconds.
     """
 
     def __init__(
@@ -83,88 +88,86 @@ class Follower:
         self._clock = clock
         self._records: list[Record] = []  # read, and not yet shown
         self._watcher = RunWatcher(run, records=self._records)
-        self._end: ExitEvent | None = None
-        self._begun = False
-        self._gone_at: float | None = None
-        self._stopping: StopRequest | None = None
+        self._exit_event: ExitEvent | None = None
+        self._started = False
+        self._ended_at: float | None = None
+        self._stop: StopRequest | None = None
         self._interrupted = 0
 
+    def poll(self) -> RunState:
+        """Return the run's state; `follow` shows the records that are read here."""
+        return self._watcher.poll()
+
     def follow(self, signals: Signals) -> Followed:
-        """Show the run until it ends, or until a signal, noted already or yet to come, says to leave."""
+        """Show the run until it ends, or until a signal, a pending one or a later one, says to leave."""
         try:
             return self._follow(signals)
         finally:
             self._display.close()
 
-    def poll(self) -> RunState:
-        """The run as it is now; what is read of its log is shown by `follow`."""
-        return self._watcher.poll()
-
     def _follow(self, signals: Signals) -> Followed:
         while True:
-            exited = (
-                self._trainer is not None and self._trainer.poll() is not None
-            )  # asked before the last look
-            view = self._look()
-            if self._over(view, exited=exited):
-                return self._ended(view)
+            exited = self._trainer is not None and self._trainer.poll() is not None  # before the last poll
+            state = self._show()
+            if self._over(state, exited=exited):
+                return self._ended(state)
             for number in signals.take():
                 if self._leaves(number):
                     code = exit_for(self._interrupted or number)
-                    return Followed(view=view, code=code, left=True, asked=self._stopping is not None)
-            if self._stopping is not None:
-                news = self._stopping.advance(view)
-                if news:
-                    self._display.tell(news)
+                    return Followed(state=state, code=code, left=True, stopping=self._stop is not None)
+            if self._stop is not None:
+                message = self._stop.advance(state)
+                if message:
+                    self._display.message(message)
             self._wait(POLL_SECONDS)
 
-    def _look(self) -> RunState:
-        view = self.poll()
+    def _show(self) -> RunState:
+        state = self.poll()
         records = tuple(record for record in self._records if record.attempt > self._since)
         self._records.clear()
         for record in records:
-            self._begun = True
-            # A later attempt, started by somebody else, takes an earlier end back.
-            self._end = record.event if isinstance(record.event, ExitEvent) else None
-        self._display.show(view, records)
-        return view
+            self._started = True
+            # A later attempt, started by another process, cancels an earlier exit event.
+            self._exit_event = record.event if isinstance(record.event, ExitEvent) else None
+        self._display.show(state, records)
+        return state
 
-    def _over(self, view: RunState, *, exited: bool) -> bool:
-        """Tell whether nothing more will come."""
+    def _over(self, state: RunState, *, exited: bool) -> bool:
+        """Whether no more records will come."""
         if self._trainer is not None:
             return exited
-        if not view.ended:
-            self._gone_at = None
+        if not state.ended:
+            self._ended_at = None
             return False
-        if self._end is not None:
+        if self._exit_event is not None:
             return True
-        # The lock is free and no end is told: give a trainer that is leaving, or starting, a moment.
+        # The lock is free without an exit event: give a trainer that is exiting, or starting, a moment.
         now = self._clock()
-        if self._gone_at is None:
-            self._gone_at = now
-        return now - self._gone_at >= SETTLE_SECONDS
+        if self._ended_at is None:
+            self._ended_at = now
+        return now - self._ended_at >= SETTLE_SECONDS
 
     def _leaves(self, number: int) -> bool:
-        """Act on a signal; true when the following ends here although the run may go on."""
+        """Act on a signal; true when the following ends here although the run may continue."""
         if not self._stops:
             return True
-        if self._stopping is None:
+        if self._stop is None:
             self._interrupted = number
-            self._display.tell("stopping: the trainer saves and leaves (Ctrl-C again: do not wait for it)")
-            self._stopping = StopRequest(self._run, trainer=self._trainer, clock=self._clock)
-            if not self._begun and self._trainer is not None:
-                self._stopping.signal()  # it has not begun to listen, and there is nothing to save
+            self._display.message("stopping: the trainer saves and exits (Ctrl-C again: do not wait for it)")
+            self._stop = StopRequest(self._run, trainer=self._trainer, clock=self._clock)
+            if not self._started and self._trainer is not None:
+                self._stop.signal()  # it does not read requests yet, and there is nothing to save
             return False
         return exit_for(number) is ExitCode.INTERRUPTED
 
-    def _ended(self, view: RunState) -> Followed:
-        if self._end is not None:
-            code = ExitCode.of_status(self._end.status)
+    def _ended(self, state: RunState) -> Followed:
+        if self._exit_event is not None:
+            code = ExitCode.of_status(self._exit_event.status)
             if self._interrupted and code is ExitCode.STOPPED:
                 code = exit_for(self._interrupted)
-            return Followed(view=view, code=code)
+            return Followed(state=state, code=code)
         status = self._trainer.returncode if self._trainer is not None else None
         if status == ExitCode.BUSY:
-            return Followed(view=view, code=ExitCode.BUSY, left=True)
+            return Followed(state=state, code=ExitCode.BUSY, left=True)
         code = exit_for(self._interrupted) if self._interrupted else ExitCode.FAILED
-        return Followed(view=view, code=code, died=True, status=status)
+        return Followed(state=state, code=code, died=True, process_status=status)

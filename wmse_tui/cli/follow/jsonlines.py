@@ -1,4 +1,4 @@
-"""A followed run as JSON lines: every record of the log as it comes, and a summary at the end."""
+"""A followed run as JSON lines: every record of the log as it is written, and a summary at the end."""
 
 from __future__ import annotations
 
@@ -14,41 +14,41 @@ from wmse_tui.runs.state.run import RunState
 
 
 class JsonDisplay:
-    """Writes one JSON object a line to stdout; narration goes to stderr like everywhere else."""
+    """Writes one JSON object a line to stdout; messages go to stderr like everywhere else."""
 
-    def show(self, view: RunState, records: tuple[Record, ...]) -> None:  # noqa: ARG002
-        """Print the new records as they stand in the log."""
+    def show(self, state: RunState, records: tuple[Record, ...]) -> None:  # noqa: ARG002
+        """Print the new records as they are in the log."""
         for record in records:
             sys.stdout.write(encode(record).rstrip("\n") + "\n")
         if records:
             sys.stdout.flush()
 
-    def tell(self, text: str) -> None:
-        """Narrate on stderr."""
+    def message(self, text: str) -> None:
+        """Print on stderr."""
         from wmse_tui.cli.console import print_message
 
         print_message(text)
 
     def close(self) -> None:
-        """Nothing is held open."""
+        """There is nothing to close."""
 
 
-def summary(run: RunDirectory, view: RunState, code: ExitCode, *, removed: bool = False) -> dict[str, Any]:
+def summary(run: RunDirectory, state: RunState, code: ExitCode, *, removed: bool = False) -> dict[str, Any]:
     """Return the last object of `--json`: how the command ended and what the run has reached.
 
-    Accuracies are fractions in [0, 1]; `path` is null when nothing of the run was kept.
+    Accuracies are fractions in [0, 1]; `path` is null when the run was removed.
     """
-    final, best_knn, best_linear = view.final, view.best_knn, view.best_linear
-    error = view.error
+    final, best_knn, best_linear = state.final, state.best_knn, state.best_linear
+    error = state.error
     return {
         "type": "summary",
         "run": run.id,
         "path": None if removed else str(run.path),
-        "state": view.status,
+        "state": state.status,
         "exit_code": int(code),
-        "epoch": view.epoch,
-        "epochs": view.epochs,
-        "step": view.step,
+        "epoch": state.epoch,
+        "epochs": state.epochs,
+        "step": state.step,
         "knn": final.knn_top1 if final is not None else None,
         "linear": final.linear_top1 if final is not None else None,
         "linear_top5": final.linear_top5 if final is not None else None,

@@ -1,7 +1,7 @@
-"""A followed run as a live display on a terminal: a few rows, redrawn when what they say has changed.
+"""A followed run as a live display on a terminal: a few rows, redrawn when their text has changed.
 
-Every row fits the terminal, down to 40 columns. A frame is a pure function of the view; the display compares
-frames and draws at most four a second, so an idle run sends no bytes.
+Every row fits the terminal, down to 40 columns. A frame is a pure function of the run's state; the display
+compares frames and draws at most four a second, so an idle run sends no bytes.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ _COLOURS: Mapping[Tone, str] = {
     "bad": "red",
 }
 NOTE_LINES = 3
-"""Lines that one notice or message may take."""
+"""Longest notice or message, in lines."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LiveFrame:
-    """What the display says, ready to draw; two equal frames look the same."""
+    """The content of the display; two equal frames are drawn alike."""
 
     title: str
     status: Status
@@ -51,57 +51,57 @@ class LiveFrame:
     notes: tuple[str, ...] = ()  # whole sentences, wrapped under the rows
 
 
-def live_frame(view: RunState, message: str = "") -> LiveFrame:
-    """Return what to show of a view; `message` is what the command itself has to say."""
+def live_frame(state: RunState, message: str = "") -> LiveFrame:
+    """Return the frame of a run's state; `message` is one of the command itself."""
     rows = []
-    if view.loss.last is not None:
-        figures = f"{number(view.loss.last)}   lr {number(view.lr, 3)}   {rate(view.images_per_second)}"
+    if state.loss.last is not None:
+        figures = f"{number(state.loss.last)}   lr {number(state.lr, 3)}   {rate(state.images_per_second)}"
         rows.append(("loss", figures))
-    if not view.ended:
-        if view.seconds_left is not None:
-            rows.append(("time left", duration(view.seconds_left)))
-        rows.append(("now", phase_sentence(view.phase) if view.phase is not None else "starting"))
-    if view.evaluations:
-        latest = view.evaluations[-1]
+    if not state.ended:
+        if state.seconds_left is not None:
+            rows.append(("time left", duration(state.seconds_left)))
+        rows.append(("now", phase_sentence(state.phase) if state.phase is not None else "starting"))
+    if state.evaluations:
+        latest = state.evaluations[-1]
         when = "untrained" if latest.step == 0 else f"epoch {latest.epoch}"
         rows.append(("latest", f"{accuracies(latest)} ({when})"))
-    best = view.best_linear or view.best_knn
+    best = state.best_linear or state.best_knn
     if best is not None:
         rows.append(("best", f"{accuracies(best)} (epoch {best.epoch})"))
-    if view.setup is not None:
-        rows.append(("device", view.setup.device))
-    notes = [notice_sentence(notice) for notice in view.notices[-2:]]
-    if message and not view.ended:
+    if state.setup is not None:
+        rows.append(("device", state.setup.device))
+    notes = [notice_sentence(notice) for notice in state.notices[-2:]]
+    if message and not state.ended:
         notes.append(message)
     return LiveFrame(
-        title=safe(view.run_id),
-        status=view.status,
-        epoch=(view.epoch, view.epochs or None),
-        step=(view.step_in_epoch, view.steps_per_epoch or None),
+        title=safe(state.run_id),
+        status=state.status,
+        epoch=(state.epoch, state.epochs or None),
+        step=(state.step_in_epoch, state.steps_per_epoch or None),
         rows=tuple((name, safe(text)) for name, text in rows),
         notes=tuple(safe(text) for text in notes),
     )
 
 
-def render_frame(shown: LiveFrame, width: int) -> RenderableType:
+def render_frame(frame: LiveFrame, width: int) -> RenderableType:
     """Return the frame as rich draws it in `width` columns.
 
-    The last row is empty and the cursor rests on it: the terminal's echo of a key (`^C`) goes there, where it
-    cannot push a full row over the edge.
+    The last row is empty and the cursor stays there: the terminal echoes a key (`^C`) on it, where it cannot
+    make a full row wrap.
     """
-    room = max(20, min(width, 100) - LABEL - 3)
-    counts = [f"{done}/{total or '?'}" for done, total in (shown.epoch, shown.step)]
-    bar = max(4, min(BAR, room - 1 - max(map(len, counts))))
+    space = max(20, min(width, 100) - LABEL - 3)
+    counts = [f"{done}/{total or '?'}" for done, total in (frame.epoch, frame.step)]
+    bar = max(4, min(BAR, space - 1 - max(map(len, counts))))
     body = Table.grid(padding=(0, 2, 0, 0), expand=False)
     body.add_column(width=LABEL, style="dim", no_wrap=True)
-    body.add_column(width=room, no_wrap=True, overflow="ellipsis")
-    body.add_row("epoch", _bar(*shown.epoch, counts[0], bar))
-    body.add_row("step", _bar(*shown.step, counts[1], bar))
-    for name, text in shown.rows:
+    body.add_column(width=space, no_wrap=True, overflow="ellipsis")
+    body.add_row("epoch", _bar(*frame.epoch, counts[0], bar))
+    body.add_row("step", _bar(*frame.step, counts[1], bar))
+    for name, text in frame.rows:
         body.add_row(name, Text(text, no_wrap=True, overflow="ellipsis"))
-    head = Text.assemble((shown.title, "bold"), "  ", (shown.status, _COLOURS[TONES[shown.status]]))
+    head = Text.assemble((frame.title, "bold"), "  ", (frame.status, _COLOURS[TONES[frame.status]]))
     head.no_wrap, head.overflow = True, "ellipsis"
-    notes = (line for note in shown.notes for line in _wrapped(note, max(20, min(width, 100) - 1)))
+    notes = (line for note in frame.notes for line in _wrapped(note, max(20, min(width, 100) - 1)))
     return Group(head, body, *notes, Text(""))
 
 
@@ -136,35 +136,35 @@ class LiveDisplay:
         self._drawn: LiveFrame | None = None
         self._drawn_at = float("-inf")
         self._message = ""
-        self._view: RunState | None = None
+        self._state: RunState | None = None
 
-    def show(self, view: RunState, records: tuple[Record, ...]) -> None:  # noqa: ARG002
-        """Draw the view if it looks different and the last drawing is old enough."""
-        self._view = view
+    def show(self, state: RunState, records: tuple[Record, ...]) -> None:  # noqa: ARG002
+        """Draw the state if its frame has changed and the last drawing is old enough."""
+        self._state = state
         if self._clock() - self._drawn_at >= FRAME_SECONDS:
-            self._draw(view)
+            self._draw(state)
 
-    def tell(self, text: str) -> None:
-        """Show what the command has to say as the last row; on stderr too where that goes elsewhere."""
+    def message(self, text: str) -> None:
+        """Show a message of the command as the last row; on stderr too where that is not the terminal."""
         self._message = text
         if not sys.stderr.isatty():
             from wmse_tui.cli.console import print_message
 
             print_message(text)
-        if self._view is not None:
-            self._draw(self._view)
+        if self._state is not None:
+            self._draw(self._state)
 
     def close(self) -> None:
-        """Leave the last frame standing and the terminal as it was."""
-        if self._view is not None:
-            self._draw(self._view)
+        """Leave the last frame on the screen and the terminal as it was."""
+        if self._state is not None:
+            self._draw(self._state)
         self._live.stop()
 
-    def _draw(self, view: RunState) -> None:
-        wanted = live_frame(view, self._message)
-        if wanted == self._drawn:
+    def _draw(self, state: RunState) -> None:
+        frame = live_frame(state, self._message)
+        if frame == self._drawn:
             return
         if self._drawn is None:
             self._live.start()
-        self._drawn, self._drawn_at = wanted, self._clock()
-        self._live.update(render_frame(wanted, self._console.width), refresh=True)
+        self._drawn, self._drawn_at = frame, self._clock()
+        self._live.update(render_frame(frame, self._console.width), refresh=True)

@@ -1,4 +1,4 @@
-"""What is said when the following of a run ends: the result, where it lies, what went wrong, how to go on."""
+"""What is printed when the following of a run ends: result, path, error, and how to resume."""
 
 from __future__ import annotations
 
@@ -18,103 +18,102 @@ from wmse_tui.runs.text.units import count, size
 
 LOG_LINES = 12
 FULL = 1_000_000
-"""Bytes: with less left on a disk, a trainer that left no word may well have had no room for one."""
+"""Bytes: with less free space, a trainer without an exit event may have been unable to write one."""
 
 
 def print_outcome(run: RunDirectory, followed: Followed, *, removed: bool, plain: bool) -> None:
     """Print the result on stdout where that is for people, and everything else on stderr.
 
     Args:
-        run: the run's directory, still there.
+        run: the run's directory, which still exists.
         followed: how the following ended.
-        removed: the run never trained, and its directory goes away.
-        plain: print the result; with JSON lines on stdout the summary object says it.
+        removed: the run never trained, and its directory will be removed.
+        plain: print the result; with JSON lines on stdout the summary object has it.
     """
     if followed.left:
-        _tell_leaving(run, followed)
+        _print_left(run, followed)
         return
     if plain and not removed:
-        for line in result_lines(run, followed.view):
+        for line in result_lines(run, followed.state):
             print_data(line)
     if followed.died:
-        _tell_death(run, followed, removed=removed)
-    elif followed.view.error is not None and followed.code is not ExitCode.COMPLETED:
-        _tell_error(followed.view, removed=removed)
+        _print_death(run, followed, removed=removed)
+    elif followed.state.error is not None and followed.code is not ExitCode.COMPLETED:
+        _print_error(followed.state, removed=removed)
     if removed:
         print_message(
             "Nothing was trained; the run's directory was removed. The same command starts it again."
         )
-    elif followed.code not in (ExitCode.COMPLETED,):
-        print_message(f"Go on with it: wmse-tui resume {run.id}")
+    elif followed.code is not ExitCode.COMPLETED:
+        print_message(f"Resume it: wmse-tui resume {run.id}")
 
 
-def result_lines(run: RunDirectory, view: RunState) -> list[str]:
-    """Return the accuracies at the end, those of the untrained encoder, and where the run lies."""
+def result_lines(run: RunDirectory, state: RunState) -> list[str]:
+    """Return the final accuracies, those of the untrained encoder, and the path of the run."""
     lines = []
-    trained = [evaluation for evaluation in view.evaluations if evaluation.step > 0]
+    trained = [evaluation for evaluation in state.evaluations if evaluation.step > 0]
     if trained:
         lines.append(f"result  {accuracies(trained[-1])}  (epoch {trained[-1].epoch})")
-    untrained = next((evaluation for evaluation in view.evaluations if evaluation.step == 0), None)
+    untrained = next((evaluation for evaluation in state.evaluations if evaluation.step == 0), None)
     if untrained is not None:
         lines.append(f"untrained  {accuracies(untrained)}")
     lines.append(f"run  {run.path}")
     return [safe(line) for line in lines]
 
 
-def _tell_leaving(run: RunDirectory, followed: Followed) -> None:
+def _print_left(run: RunDirectory, followed: Followed) -> None:
     if followed.code is ExitCode.BUSY:
         print_message(f"Another process is training {run.id}. Watch it: wmse-tui attach {run.id}")
         return
-    if followed.asked:
-        print_message(
-            f"Left without waiting: the trainer saves and stops by itself. See: wmse-tui show {run.id}"
-        )
+    if followed.stopping:
+        print_message(f"Not waiting; the trainer still saves and stops. See: wmse-tui show {run.id}")
         return
-    print_message(f"Left; the run goes on by itself. Watch it: wmse-tui attach {run.id}")
+    print_message(f"Detached; the run continues. Watch it: wmse-tui attach {run.id}")
 
 
-def _tell_error(view: RunState, *, removed: bool) -> None:
-    error = view.error
+def _print_error(state: RunState, *, removed: bool) -> None:
+    error = state.error
     assert error is not None
     steps = error.next
-    if removed and error.traceback:  # trainer.log, which had it, goes away
+    if removed and error.traceback:  # it is in trainer.log, which will be removed
         from wmse_tui.cli.exception_handler import save_crash
 
         with suppress(OSError):
             path = save_crash(error.traceback)
-            steps = (f"the traceback is in {path}; please send it with a report",)
+            steps = (f"the traceback is in {path}; please attach it to a bug report",)
     detail = error.detail + (f"\nSaved: {error.saved}" if error.saved and not removed else "")
     print_message("wmse-tui: " + "\n".join(error_lines(error_sentence(error), detail, steps)))
 
 
-def _tell_death(run: RunDirectory, followed: Followed, *, removed: bool) -> None:
+def _print_death(run: RunDirectory, followed: Followed, *, removed: bool) -> None:
     if removed:
         print_message("wmse-tui: interrupted before the trainer had started")
         return
-    view = followed.view
-    where = f"epoch {view.epoch}, step {view.step}" if view.step else "before its first step"
+    state = followed.state
+    where = f"epoch {state.epoch}, step {state.step}" if state.step else "before its first step"
     lines = last_lines(run.trainer_log)
     cause, steps = _cause_of_death(run, followed)
-    detail = f"Last seen {where}. {cause}"
+    detail = f"Last event: {where}. {cause}"
     if lines:
         detail += f"\nThe last {count(len(lines), 'line')} of {run.trainer_log}:\n" + "\n".join(
             f"  | {safe(line, 300)}" for line in lines
         )
-    print_message("wmse-tui: " + "\n".join(error_lines("the trainer ended without a word", detail, steps)))
+    lines = error_lines("the trainer ended without reporting why", detail, steps)
+    print_message("wmse-tui: " + "\n".join(lines))
 
 
 def _cause_of_death(run: RunDirectory, followed: Followed) -> tuple[str, tuple[str, ...]]:
-    """What may have ended the trainer, from what can still be seen, and what to do about it."""
+    """What may have ended the trainer, as far as this machine shows it, and what to do about it."""
     with suppress(OSError):
         disk = shutil.disk_usage(run.path)
         if disk.total and disk.free < FULL:
-            free = f"The disk of {run.path} is full ({size(disk.free)} left), so it could not even write why."
-            return free, ("free some space there (`wmse-tui rm RUN` removes old runs)",)
-    begun, status = followed.view.setup is not None, followed.status
+            cause = f"The disk of {run.path} is full ({size(disk.free)} left): it could not write the reason."
+            return cause, ("free some space there (`wmse-tui rm RUN` removes old runs)",)
+    started, status = followed.state.setup is not None, followed.process_status
     if status is not None and status < 0:
         memory = " (out of memory? see `dmesg`)" if -status == signal.SIGKILL else ""
         return f"Killed by {_signal_name(-status)}{memory}.", ()
-    if begun:
+    if started:
         return "Most likely it was killed (out of memory? see `dmesg`).", ()
     return "Killed (out of memory? see `dmesg`), or it could not start.", ()
 

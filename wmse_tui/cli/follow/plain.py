@@ -1,8 +1,7 @@
 """A followed run as plain dated lines: for files, pipes and schedulers' logs.
 
-Dense enough to see that it lives, sparse enough to read: an epoch gets a line when five seconds of the log's
-own time (a minute, in a run of hours) have passed since the last one, a long epoch one a minute; evaluations,
-notices and the end always.
+An epoch gets a line when five seconds of the log's own time (a minute, in a run of hours) have passed since
+the last one, a long epoch one a minute; evaluations, notices and the end always get one.
 """
 
 from __future__ import annotations
@@ -40,28 +39,28 @@ EPOCH_SECONDS = 5.0
 LONG_SECONDS = 60.0
 PHASE_SECONDS = 10.0
 CATCH_UP = 40
-"""Lines printed at once; when more have come since the last look, only the newest of them."""
+"""Lines printed at once; of more that are new since the last poll, only the newest are printed."""
 
 
 class PlainLines:
-    """Turns records into lines; keeps only when it last spoke, in the log's own time."""
+    """Turns records into lines; remembers only when the last lines were, in the log's own time."""
 
     def __init__(self) -> None:
         self._progress_at = float("-inf")
         self._phase_at = float("-inf")
         self._phase = ""
 
-    def lines(self, record: Record, view: RunState) -> list[str]:
+    def lines(self, record: Record, state: RunState) -> list[str]:
         """Return the lines that `record` deserves, dated and safe to print.
 
         Args:
             record: the next record of the log.
-            view: the fold of the log up to this record or a little further.
+            state: the state after this record or a few later ones.
         """
-        texts = self._texts(record.event, record.t, view)
+        texts = self._texts(record.event, record.t, state)
         return [safe(f"{moment(record.t)}  {line}") for text in texts for line in text.splitlines()]
 
-    def _texts(self, event: Event, t: float, view: RunState) -> list[str]:
+    def _texts(self, event: Event, t: float, state: RunState) -> list[str]:
         match event:
             case Phase():
                 return self._phase_texts(event, t)
@@ -70,10 +69,10 @@ class PlainLines:
                 return _attempt_texts(event)
             case Steps() if t - self._progress_at >= LONG_SECONDS:
                 self._progress_at = t
-                return [_steps_text(event, t, view)]
-            case Epoch() if t - self._progress_at >= _pause(t, view) or event.epoch == view.epochs:
+                return [_steps_text(event, t, state)]
+            case Epoch() if t - self._progress_at >= _pause(t, state) or event.epoch == state.epochs:
                 self._progress_at = t
-                return [_epoch_text(event, t, view)]
+                return [_epoch_text(event, t, state)]
             case Evaluation():
                 return [evaluation_sentence(event)]
             case Notice():
@@ -87,11 +86,11 @@ class PlainLines:
         return []
 
     def _phase_texts(self, event: Phase, t: float) -> list[str]:
-        """A phase is told when it takes long: at its first line only for those that usually do."""
+        """A phase gets a line when it takes long, and a first line only if it usually does."""
         if event.name != self._phase:
             self._phase, self._phase_at = event.name, t
             return [phase_sentence(event)] if event.name in ("data", "download", "paused") else []
-        if event.done is None:  # the same again, and no number that has grown
+        if event.done is None:  # repeated, without a number that has grown
             return []
         finished = event.done is not None and event.done == event.total
         if t - self._phase_at < PHASE_SECONDS and not (finished and event.name == "download"):
@@ -101,28 +100,28 @@ class PlainLines:
 
 
 class PlainDisplay:
-    """Writes the plain lines to stdout, as they come."""
+    """Writes the plain lines to stdout."""
 
     def __init__(self, write: Callable[[str], object] | None = None) -> None:
         self._lines = PlainLines()
         self._write = write if write is not None else _to_stdout
 
-    def show(self, view: RunState, records: tuple[Record, ...]) -> None:
-        """Print what the new records deserve."""
-        lines = [line for record in records for line in self._lines.lines(record, view)]
+    def show(self, state: RunState, records: tuple[Record, ...]) -> None:
+        """Print the lines of the new records."""
+        lines = [line for record in records for line in self._lines.lines(record, state)]
         if len(lines) > CATCH_UP:
             self._write(f"({count(len(lines) - CATCH_UP, 'earlier line')} left out)")
         for line in lines[-CATCH_UP:]:
             self._write(line)
 
-    def tell(self, text: str) -> None:
-        """Narrate; the lines on stdout are for the run alone."""
+    def message(self, text: str) -> None:
+        """Print on stderr; the lines on stdout are of the run alone."""
         from wmse_tui.cli.console import print_message
 
         print_message(text)
 
     def close(self) -> None:
-        """Nothing is held open."""
+        """There is nothing to close."""
 
 
 def _to_stdout(line: str) -> None:
@@ -130,9 +129,9 @@ def _to_stdout(line: str) -> None:
     sys.stdout.flush()
 
 
-def _pause(t: float, view: RunState) -> float:
+def _pause(t: float, state: RunState) -> float:
     """Return the seconds between lines about epochs: a hundredth of the time so far, five to sixty."""
-    so_far = t - (view.attempt_started if view.attempt_started is not None else t)
+    so_far = t - (state.attempt_started if state.attempt_started is not None else t)
     return max(EPOCH_SECONDS, min(LONG_SECONDS, so_far / 100))
 
 
@@ -148,33 +147,33 @@ def _attempt_texts(event: Attempt) -> list[str]:
     ]
 
 
-def _steps_text(event: Steps, t: float, view: RunState) -> str:
+def _steps_text(event: Steps, t: float, state: RunState) -> str:
     step = event.first + len(event.loss) - 1
     return progress_sentence(
-        epoch=(step - 1) // view.steps_per_epoch + 1 if view.steps_per_epoch else view.epoch + 1,
-        epochs=view.epochs,
+        epoch=(step - 1) // state.steps_per_epoch + 1 if state.steps_per_epoch else state.epoch + 1,
+        epochs=state.epochs,
         step=step,
-        total_steps=view.total_steps,
+        total_steps=state.total_steps,
         loss=event.loss[-1] if event.loss else None,
         lr=event.lr[-1] if event.lr else None,
         images_per_second=event.images_per_second,
-        seconds_left=_seconds_left(t, view),
+        seconds_left=_seconds_left(t, state),
     )
 
 
-def _epoch_text(event: Epoch, t: float, view: RunState) -> str:
+def _epoch_text(event: Epoch, t: float, state: RunState) -> str:
     return progress_sentence(
         epoch=event.epoch,
-        epochs=view.epochs,
+        epochs=state.epochs,
         step=event.step,
-        total_steps=view.total_steps,
+        total_steps=state.total_steps,
         loss=event.loss,
-        lr=view.rates.at(event.step),  # of that epoch: a replayed log is folded to its end already
+        lr=state.rates.at(event.step),  # of that epoch: a replayed log is folded to its end already
         images_per_second=event.images_per_second,
-        seconds_left=_seconds_left(t, view) if event.epoch != view.epochs else None,
+        seconds_left=_seconds_left(t, state) if event.epoch != state.epochs else None,
     )
 
 
-def _seconds_left(t: float, view: RunState) -> float | None:
+def _seconds_left(t: float, state: RunState) -> float | None:
     """Return the estimate, which is of the newest record; None for a record that is older."""
-    return view.seconds_left if view.updated is None or view.updated - t < EPOCH_SECONDS else None
+    return state.seconds_left if state.updated is None or state.updated - t < EPOCH_SECONDS else None

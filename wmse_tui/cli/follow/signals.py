@@ -1,7 +1,7 @@
-"""Signals while a run is followed: noted by number, acted upon by the follower, never in the handler.
+"""Signals while a run is followed: recorded by number, acted upon by the follower, never in the handler.
 
-SIGHUP is the exception: the terminal is gone and nothing here is worth saving, so the process leaves at once.
-A hang-up that was ignored from the start (nohup) stays ignored.
+SIGHUP is the exception: the terminal has hung up and there is nothing to save here, so the process exits at
+once. A hang-up that was ignored from the start (nohup) stays ignored.
 """
 
 from __future__ import annotations
@@ -14,25 +14,25 @@ from typing import Any
 
 from wmse_tui.cli.exits import ExitCode
 
-_NOTED = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
+_RECORDED = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
 """A scheduler warns with one of the last two before it ends a job (SLURM: `--signal=B:USR1@120`)."""
 ECHO_SECONDS = 0.4
-"""A wrapper may pass a Ctrl-C on to a process that had it already: the same key is not counted twice."""
+"""A wrapper may forward a Ctrl-C to a process that has received it already: one key press counts once."""
 
 
 class Signals:
     """Collects SIGINT, SIGTERM and a scheduler's warnings between `__enter__` and `__exit__`."""
 
     def __init__(self) -> None:
-        self._noted: list[int] = []
+        self._pending: list[int] = []
         self._last = float("-inf")
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> Signals:
-        for number in _NOTED:
-            self._before[number] = signal.signal(number, self._note)
+        for number in _RECORDED:
+            self._before[number] = signal.signal(number, self._record)
         if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
-            self._before[signal.SIGHUP] = signal.signal(signal.SIGHUP, _leave)
+            self._before[signal.SIGHUP] = signal.signal(signal.SIGHUP, _exit_hung_up)
         return self
 
     def __exit__(
@@ -43,27 +43,27 @@ class Signals:
         self._before.clear()
 
     @property
-    def noted(self) -> bool:
-        """Whether a signal waits to be taken."""
-        return bool(self._noted)
+    def pending(self) -> bool:
+        """Whether a signal is waiting to be taken."""
+        return bool(self._pending)
 
     def take(self) -> tuple[int, ...]:
-        """Return the signals noted since the last call, oldest first."""
-        taken, self._noted = tuple(self._noted), []
+        """Return the signals recorded since the last call, oldest first."""
+        taken, self._pending = tuple(self._pending), []
         return taken
 
-    def _note(self, number: int, _frame: FrameType | None) -> None:
+    def _record(self, number: int, _frame: FrameType | None) -> None:
         now = time.monotonic()
         if number == signal.SIGINT and now - self._last < ECHO_SECONDS:
             return
         self._last = now
-        self._noted.append(number)
+        self._pending.append(number)
 
 
 def exit_for(number: int) -> ExitCode:
-    """Return the exit status of a command that was interrupted by signal `number`."""
+    """Return the exit code of a command that was interrupted by signal `number`."""
     return ExitCode.INTERRUPTED if number == signal.SIGINT else ExitCode.TERMINATED
 
 
-def _leave(*_: object) -> None:
+def _exit_hung_up(*_: object) -> None:
     os._exit(ExitCode.HUNG_UP)

@@ -1,8 +1,8 @@
-"""Asking a trainer to save and leave: a request first, a signal when it does not answer.
+"""Stopping a trainer: a control request first, a signal where it does not answer.
 
-The request is a file that the trainer looks for between steps. A trainer that has not begun to listen yet
-refuses requests it finds at its start, and one that hangs never looks: so a refusal is asked again, and
-silence is answered with SIGTERM, sent only to a process that is proven to be this run's trainer.
+The request is a file that the trainer polls for between steps. A trainer that is still starting refuses the
+requests it finds, and one that hangs never reads them: so a refused request is repeated, and after a timeout
+SIGTERM is sent, but only to a process that is proven to be this run's trainer.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from wmse_tui.runs.process.control import request
 from wmse_tui.runs.process.identity import is_suspended, read_trainer, send_signal
 from wmse_tui.runs.state.run import RunState
 
-PATIENCE_SECONDS = 6.0
+ANSWER_SECONDS = 6.0
 
 
 class StopRequest:
@@ -43,30 +43,30 @@ class StopRequest:
         self._trainer = trainer
         self._clock = clock
         self._id = request(run, command)
-        self._asked_at = clock()
+        self._requested_at = clock()
         self.answer = ""
         self.signalled = False
 
-    def advance(self, view: RunState) -> str:
-        """Look for the answer, ask again or send the signal; returns what is new to tell, or ""."""
+    def advance(self, state: RunState) -> str:
+        """Check for the answer, repeat the request or send the signal; return a message to show, or ""."""
         if self.answer or self.signalled:
             return ""
-        for control in view.controls:
+        for control in state.controls:
             if control.id == self._id:
                 if control.outcome == "refused":
                     self._id = request(self._run, self._command)
                     return ""
                 self.answer = control.text or control.outcome
                 return f"the trainer answered: {self.answer}"
-        if self._clock() - self._asked_at < PATIENCE_SECONDS or self._command != "stop":
+        if self._clock() - self._requested_at < ANSWER_SECONDS or self._command != "stop":
             return ""
         return self.signal()
 
     def signal(self) -> str:
-        """Send SIGTERM to the trainer; returns what to tell."""
+        """Send SIGTERM to the trainer; return the message for the user."""
         self.signalled = True
         if self._trainer is not None:
-            self._trainer.terminate()  # our own child, not yet waited for: the pid cannot be another's
+            self._trainer.terminate()  # our own child, not yet waited for: the pid cannot have been reused
             return "no answer yet: SIGTERM sent to the trainer"
         if terminate_trainer(self._run):
             return "no answer yet: SIGTERM sent to the trainer"
@@ -74,12 +74,12 @@ class StopRequest:
 
 
 def terminate_trainer(run: RunDirectory) -> bool:
-    """Send SIGTERM to the trainer of `run` where its identity is certain; wakes one that is suspended."""
+    """Send SIGTERM to the trainer of `run` where its identity is certain; resume a suspended one."""
     trainer = read_trainer(run)
     if trainer is None or trainer.process is None:
         return False
     suspended = is_suspended(trainer.process)
     sent = send_signal(trainer.process, signal.SIGTERM)
     if sent and suspended:
-        send_signal(trainer.process, signal.SIGCONT)  # a suspended process takes no other signal
+        send_signal(trainer.process, signal.SIGCONT)  # a suspended process handles no other signal
     return sent

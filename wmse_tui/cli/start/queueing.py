@@ -1,4 +1,4 @@
-"""`--queue`: a run that waits for a free slot, left alone at once or followed from its place to its end."""
+"""`--queue`: a run that waits for a free slot, detached at once or followed until it starts."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from wmse_tui.runs.errors import NotQueued
 from wmse_tui.runs.process.lock import held
 from wmse_tui.runs.queue.status import cancel
 from wmse_tui.runs.queue.waiter import BUSY, CANCELLED, DROPPED
-from wmse_tui.runs.state.run import RunState
 from wmse_tui.runs.state.watch import RunWatcher, view_run
 
 POLL_SECONDS = 0.2
@@ -22,14 +21,14 @@ SETTLE_SECONDS = 2.0
 
 
 def print_queued(run: RunDirectory, waiting: Popen[bytes], *, as_json: bool) -> None:
-    """Say that the run waits, and where it stands."""
-    view = view_run(run)
+    """Print that the run is queued, its position and what it waits for."""
+    state = view_run(run)
     if as_json:
-        told = {"type": "queued", "run": run.id, "path": str(run.path), "pid": waiting.pid}
-        write_object({**told, "place": view.position, "reason": view.status_reason})
+        row = {"type": "queued", "run": run.id, "path": str(run.path), "pid": waiting.pid}
+        write_object({**row, "place": state.position, "reason": state.status_reason})
         return
     print_data(run.id)
-    reason = f": {view.status_reason}" if view.status_reason else ""
+    reason = f": {state.status_reason}" if state.status_reason else ""
     print_message(f"queued{reason}. See the queue: wmse-tui queue")
 
 
@@ -44,28 +43,28 @@ def await_turn(
     """Wait until `run` leaves the queue; None where its trainer starts, else how the command ends.
 
     Args:
-        run: a run that was queued.
-        signals: the first one takes the run out of the queue, or only ends the waiting for somebody else's.
-        waiting: the waiting process where it is our own child; None: somebody else's.
-        fresh: the run was made for this and goes again where it was interrupted.
+        run: a queued run.
+        signals: the first one removes the run from the queue, or only ends the wait for another user's run.
+        waiting: the waiting process where it is our own child; None: another process queued the run.
+        fresh: the run was created for this command and is removed if that is interrupted.
         as_json: end with a summary object.
     """
-    watcher, told = RunWatcher(run), ""
+    watcher, printed = RunWatcher(run), ""
     while held(run.queue_lock):
-        view = watcher.poll()
-        text = f"{run.id} is queued: {view.status_reason}" if view.status_reason else f"{run.id} is queued"
-        if view.status == "queued" and text != told:
-            told = text
+        state = watcher.poll()
+        text = f"{run.id} is queued: {state.status_reason}" if state.status_reason else f"{run.id} is queued"
+        if state.status == "queued" and text != printed:
+            printed = text
             print_message(text)
-        if signals.noted:
+        if signals.pending:
             if waiting is None:
-                print_message(f"Left; {run.id} goes on waiting by itself. See the queue: wmse-tui queue")
+                print_message(f"Detached; {run.id} stays queued. See the queue: wmse-tui queue")
                 return exit_for(signals.take()[0])
             if _cancelled(run):
                 return _interrupted(run, signals.take()[0], fresh=fresh, as_json=as_json)
         time.sleep(POLL_SECONDS)
     if waiting is None:
-        return _of_another(run, watcher)
+        return _of_another_process(run, watcher)
     end = time.monotonic() + SETTLE_SECONDS
     while time.monotonic() < end and not held(run.lock):
         status = waiting.poll()
@@ -79,12 +78,12 @@ def _cancelled(run: RunDirectory) -> bool:
     try:
         return cancel(run)
     except NotQueued:
-        return False  # it has just begun
+        return False  # it has just started
 
 
 def _interrupted(run: RunDirectory, number: int, *, fresh: bool, as_json: bool) -> ExitCode:
     code = exit_for(number)
-    print_message(f"wmse-tui: interrupted; {run.id} was taken out of the queue")
+    print_message(f"wmse-tui: interrupted; {run.id} was removed from the queue")
     if as_json:
         write_object(summary(run, view_run(run), code, removed=fresh))
     if fresh:
@@ -94,30 +93,29 @@ def _interrupted(run: RunDirectory, number: int, *, fresh: bool, as_json: bool) 
 
 
 def _not_started(run: RunDirectory, status: int, *, as_json: bool) -> ExitCode:
-    """Say why a run that waited was not started, and return the exit status."""
-    view = view_run(run)
-    code = ExitCode.of_number(status)
+    """Print why a run that waited was not started, and return the exit code."""
+    state = view_run(run)
+    code = ExitCode.of_process(status)
     if status == CANCELLED:
-        print_message(f"{run.id} was taken out of the queue. Start it: wmse-tui resume {run.id}")
+        print_message(f"{run.id} was removed from the queue. Start it: wmse-tui resume {run.id}")
     elif status == BUSY:
         print_message(f"Another process is training {run.id}. Watch it: wmse-tui attach {run.id}")
     else:
-        print_message(f"wmse-tui: {run.id}: {view.status_reason or 'whoever waited for it is gone'}")
+        print_message(f"wmse-tui: {run.id}: {state.status_reason or 'its waiting process ended'}")
     if as_json:
-        write_object(summary(run, view, code))
+        write_object(summary(run, state, code))
     return code
 
 
-def _of_another(run: RunDirectory, watcher: RunWatcher) -> ExitCode | None:
-    """Somebody else's run has left the queue: whether it goes on as a trainer."""
+def _of_another_process(run: RunDirectory, watcher: RunWatcher) -> ExitCode | None:
+    """Return None if a run that another process queued has been started, else the exit code."""
     end = time.monotonic() + SETTLE_SECONDS
-    view: RunState = watcher.poll()
-    while view.status in ("new", "queued", "crashed") and time.monotonic() < end:
+    state = watcher.poll()
+    while state.status in ("new", "queued", "crashed") and time.monotonic() < end:
         time.sleep(POLL_SECONDS / 4)
-        view = watcher.poll()
-    if view.status != "new" and not watcher.run.queue_lock.exists():
+        state = watcher.poll()
+    if state.status != "new" and not watcher.run.queue_lock.exists():
         return None
-    print_message(
-        f"{run.id} left the queue without a start{': ' + view.status_reason if view.status_reason else ''}"
-    )
+    reason = f": {state.status_reason}" if state.status_reason else ""
+    print_message(f"{run.id} left the queue without a start{reason}")
     return ExitCode.FAILED

@@ -1,22 +1,20 @@
-"""`--sweep`: what it would make and cost, told and confirmed first, then ordinary queued runs."""
+"""`--sweep`: print the runs of a grid and their cost, ask, then queue them as ordinary runs."""
 
 from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from subprocess import Popen
 
 import typer
 
 from wmse_tui.cli.console import UserError, print_data, print_message
 from wmse_tui.cli.exits import ExitCode
 from wmse_tui.cli.follow.jsonlines import write_object
-from wmse_tui.cli.start.launching import disown
-from wmse_tui.cli.start.named import refuse_other_config
+from wmse_tui.cli.start.start import disown, refuse_other_config
 from wmse_tui.config.advice import advise
 from wmse_tui.config.figures import total_steps
 from wmse_tui.config.loading import dump_experiment
@@ -40,12 +38,11 @@ from wmse_tui.runs.text.sanitize import safe
 from wmse_tui.runs.text.units import count, duration
 
 LISTED = 12
-Enqueue = Callable[..., "Popen[bytes]"]
 
 
 @dataclass(frozen=True, slots=True)
 class PlannedRun:
-    """One run of a sweep: where it stands on the grid, and the run of its name where that exists already."""
+    """One run of a sweep: its point on the grid, and the run of its name where that exists already."""
 
     point: Point
     name: str | None = None
@@ -53,7 +50,7 @@ class PlannedRun:
     status: Status = "new"
 
     @property
-    def wanted(self) -> bool:
+    def to_queue(self) -> bool:
         """Whether it is still to be queued."""
         return self.status != "completed" and self.status not in IN_PROGRESS
 
@@ -70,13 +67,13 @@ def run_sweep(
     yes: bool,
     as_json: bool,
 ) -> ExitCode:
-    """Say what the sweep makes and costs, ask, and queue its runs; those of an earlier call are left alone.
+    """Print the runs of the sweep and their cost, ask, and queue those that an earlier call has not.
 
     Args:
-        axes, points: the grid; every experiment is right.
+        axes, points: the grid; every experiment is valid.
         root: the folder of runs.
         preset, hint: as for a single run.
-        name: runs are called NAME-1, NAME-2 and so on; the same command again goes on with them.
+        name: runs are called NAME-1, NAME-2 and so on; the same command resumes them later.
         after: runs that must complete before any of these.
         yes: do not ask.
         as_json: print one object per queued run instead of its id.
@@ -84,104 +81,106 @@ def run_sweep(
     note = check_runs_dir(root)
     if note:
         print_message(f"note: {note}")
-    plan = _planned(points, root, name)
-    wanted = [planned for planned in plan if planned.wanted]
-    for line in preview(axes, plan, forecasts([planned.point for planned in wanted], root)):
+    plan = _plan(points, root, name)
+    to_queue = [planned for planned in plan if planned.to_queue]
+    for line in preview(axes, plan, forecasts([planned.point for planned in to_queue], root)):
         print_message(line)
     for text in dict.fromkeys(f"{a.level}: {a.path}: {a.text}" for p in points for a in advise(p.experiment)):
         print_message(text)
-    if not wanted:
+    if not to_queue:
         return ExitCode.COMPLETED
     if not yes:
         if not sys.stdin.isatty():
             raise UserError(
-                f"not queueing {count(len(wanted), 'run')} without being sure", "", ("say so: --yes",)
+                f"queueing {count(len(to_queue), 'run')} needs a confirmation", "", ("confirm it: --yes",)
             )
-        typer.confirm(f"Queue {count(len(wanted), 'run')}?", abort=True, err=True)
+        typer.confirm(f"Queue {count(len(to_queue), 'run')}?", abort=True, err=True)
     tag = time.strftime("sweep-%Y%m%d-%H%M%S")
-    for planned in wanted:
-        run = planned.existing or _made(planned, root, preset=preset, hint=hint, tag=tag)
+    for planned in to_queue:
+        run = planned.existing or _create(planned, root, preset=preset, hint=hint, tag=tag)
         waiting = enqueue(run, after=after)
         if as_json:
             write_object({"type": "queued", "run": run.id, "path": str(run.path), "pid": waiting.pid})
         else:
             print_data(run.id)
         disown(waiting)
-    print_message(f"queued {count(len(wanted), 'run')}. See the queue: wmse-tui queue; their tag: {tag}")
+    print_message(f"queued {count(len(to_queue), 'run')}, tagged {tag}. See the queue: wmse-tui queue")
     return ExitCode.COMPLETED
 
 
-def _planned(points: Sequence[Point], root: Path, name: str | None) -> list[PlannedRun]:
-    """The runs of the sweep. Raises UserError where one of the names is another experiment's."""
+def _plan(points: Sequence[Point], root: Path, name: str | None) -> list[PlannedRun]:
+    """The runs of the sweep. Raises UserError where a run of that name has another configuration."""
     if name is None:
         return [PlannedRun(point) for point in points]
-    there = {run.id: run for run in list_runs(root)}
+    runs = {run.id: run for run in list_runs(root)}
     plan = []
     for number, point in enumerate(points, 1):
-        own = f"{name}-{number}"
-        check_name(own)
-        existing = there.get(own)
+        run_name = f"{name}-{number}"
+        check_name(run_name)
+        existing = runs.get(run_name)
         if existing is not None:
             refuse_other_config(existing, point.experiment)
         status = view_run(existing).status if existing is not None else "new"
-        plan.append(PlannedRun(point, own, existing, status))
+        plan.append(PlannedRun(point, run_name, existing, status))
     return plan
 
 
-def _made(planned: PlannedRun, root: Path, *, preset: str, hint: str, tag: str) -> RunDirectory:
+def _create(planned: PlannedRun, root: Path, *, preset: str, hint: str, tag: str) -> RunDirectory:
     text = with_preset(dump_experiment(planned.point.experiment), preset)
     run = create_run(root, text, name=planned.name, preset_hint=hint)
-    said = retagged(read_annotations(run), add=(tag,), remove=())
-    with suppress(RunsError):  # only to find them by
-        write_annotations(run, replace(said, note=", ".join(planned.point.settings)))
+    annotations = retagged(read_annotations(run), add=(tag,), remove=())
+    with suppress(RunsError):  # the tag and the note only help to find the run
+        write_annotations(run, replace(annotations, note=", ".join(planned.point.settings)))
     return run
 
 
 def forecasts(points: Sequence[Point], root: Path) -> list[Forecast | None]:
-    """How long each takes by a run of this machine that did the like; None where there is none."""
-    known = OwnRuns().of(digest for digest in RunIndex(root).refresh() if not digest.problem)
-    views: dict[str, RunState] = {}
-    told: list[Forecast | None] = []
+    """Estimate the time of each point from a comparable run of this machine; None where there is none."""
+    known = OwnRuns().of(row for row in RunIndex(root).refresh() if not row.problem)
+    states: dict[str, RunState] = {}
+    estimates: list[Forecast | None] = []
     for point in points:
-        model = pacemaker(point.experiment, known, host())
-        if model is None:
-            told.append(None)
+        reference = pacemaker(point.experiment, known, host())
+        if reference is None:
+            estimates.append(None)
             continue
-        if model.path not in views:
-            views[model.path] = view_run(RunDirectory(Path(model.path)))
-        told.append(forecast(views[model.path], point.experiment))
-    return told
+        if reference.path not in states:
+            states[reference.path] = view_run(RunDirectory(Path(reference.path)))
+        estimates.append(forecast(states[reference.path], point.experiment))
+    return estimates
 
 
-def preview(axes: Sequence[Axis], plan: Sequence[PlannedRun], told: Sequence[Forecast | None]) -> list[str]:
-    """What the sweep makes and costs, in safe lines; `told` is of those that are still wanted."""
+def preview(
+    axes: Sequence[Axis], plan: Sequence[PlannedRun], estimates: Sequence[Forecast | None]
+) -> list[str]:
+    """Return the runs and the cost of the sweep as safe lines; `estimates` are of the runs to queue."""
     grid = " x ".join(f"{axis.key} = {', '.join(axis.values)}" for axis in axes)
     lines = [f"{count(len(plan), 'run')}: {grid}"]
     for number, planned in enumerate(plan[:LISTED], 1):
-        state = "" if planned.status == "new" else f"  ({planned.status})"
-        lines.append(f"  {planned.name or number}  {'  '.join(planned.point.settings)}{state}")
+        status = "" if planned.status == "new" else f"  ({planned.status})"
+        lines.append(f"  {planned.name or number}  {'  '.join(planned.point.settings)}{status}")
     if len(plan) > LISTED:
         lines.append(f"  and {len(plan) - LISTED} more")
-    wanted = [planned.point.experiment for planned in plan if planned.wanted]
-    if not wanted:
-        return [safe(line, 300) for line in [*lines, "All of them are completed, at work or queued already."]]
-    if len(wanted) < len(plan):
-        lines.append(f"to queue: {len(wanted)}; the others are completed, at work or queued already")
-    steps = [total_steps(experiment) for experiment in wanted]
+    to_queue = [planned.point.experiment for planned in plan if planned.to_queue]
+    if not to_queue:
+        return [safe(line, 300) for line in [*lines, "All of them are completed, active or queued already."]]
+    if len(to_queue) < len(plan):
+        lines.append(f"to queue: {len(to_queue)}; the others are completed, active or queued already")
+    steps = [total_steps(experiment) for experiment in to_queue]
     if None not in steps:
         lines.append(f"steps: {sum(filter(None, steps)):,} in all")
-    slots = len({slot for experiment in wanted for slot in device_request(experiment.compute.device).slots})
-    lines.append(f"time: {_time(told)}; {count(slots, 'slot')} of this machine to train on")
+    slots = len({slot for experiment in to_queue for slot in device_request(experiment.compute.device).slots})
+    lines.append(f"time: {_time(estimates)}; {count(slots, 'slot')} of this machine to train on")
     return [safe(line, 300) for line in lines]
 
 
-def _time(told: Sequence[Forecast | None]) -> str:
-    found = [one for one in told if one is not None]
-    if not found:
+def _time(estimates: Sequence[Forecast | None]) -> str:
+    known = [estimate for estimate in estimates if estimate is not None]
+    if not known:
         return "unknown: no comparable run of this machine has completed an epoch"
-    models = dict.fromkeys(f"{one.run_id} ({one.device})" for one in found)
-    total = duration(sum(one.seconds for one in found))
-    where = f"by the epochs of {', '.join(list(models)[:3])}"
-    if len(found) < len(told):
-        return f"about {total} for {len(found)} of {len(told)}, {where}; unknown for the others"
-    return f"about {total} of training in all, {where}"
+    references = dict.fromkeys(f"{estimate.run_id} ({estimate.device})" for estimate in known)
+    total = duration(sum(estimate.seconds for estimate in known))
+    source = f"estimated from the epochs of {', '.join(list(references)[:3])}"
+    if len(known) < len(estimates):
+        return f"about {total} for {len(known)} of {len(estimates)}, {source}; unknown for the others"
+    return f"about {total} of training in all, {source}"

@@ -1,0 +1,266 @@
+"""From a run directory to a followed trainer: new runs, runs that exist already, and how each ends."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from subprocess import Popen
+
+from wmse_tui.cli.commands.app import can_show_app, show_in_app
+from wmse_tui.cli.console import UserError, print_data, print_message
+from wmse_tui.cli.exits import ExitCode
+from wmse_tui.cli.follow.follower import Display, Followed, Follower
+from wmse_tui.cli.follow.jsonlines import summary, write_object
+from wmse_tui.cli.follow.outcome import print_outcome, result_lines
+from wmse_tui.cli.follow.signals import Signals
+from wmse_tui.cli.locating import find_run
+from wmse_tui.cli.start.queueing import await_turn, print_queued
+from wmse_tui.config.diff import Value, differing, flatten, value_text
+from wmse_tui.config.schema import Experiment
+from wmse_tui.runs.directory import RunDirectory, remove_run
+from wmse_tui.runs.errors import RunBusy
+from wmse_tui.runs.preflight import check_runs_dir
+from wmse_tui.runs.process import launch
+from wmse_tui.runs.process.liveness import patience
+from wmse_tui.runs.queue.dependencies import blocking_failure
+from wmse_tui.runs.queue.enqueue import enqueue
+from wmse_tui.runs.state.config import load_configuration
+from wmse_tui.runs.state.run import RunState
+from wmse_tui.runs.state.status import TRAINING
+from wmse_tui.runs.state.watch import RunWatcher, view_run
+from wmse_tui.runs.text.units import duration
+
+HAS_TRAINER = TRAINING | {"unknown"}
+"""Statuses of a run that is not started again. "starting" is left out: the run lock decides whether that
+start succeeded."""
+POLL_SECONDS = 0.5
+SPARE_SECONDS = 2.0
+REMOVE_TRIES = 25
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StartOptions:
+    """How a run is started and shown.
+
+    Args:
+        headless: follow it in this terminal, without the app.
+        detach: return at once.
+        as_json: print JSON lines.
+        queue: start when a slot is free.
+        after: runs that must complete first.
+    """
+
+    headless: bool = False
+    detach: bool = False
+    as_json: bool = False
+    queue: bool = False
+    after: tuple[RunDirectory, ...] = ()
+
+
+def start_options(
+    *, headless: bool, detach: bool, as_json: bool, queue: bool, after: Sequence[str], runs_dir: Path | None
+) -> StartOptions:
+    """Return the options of a command line; `--after` alone implies the queue.
+
+    Raises:
+        RunNotFound: one of the runs that must complete first does not exist.
+        UserError: one of them cannot complete any more.
+    """
+    before = tuple(dict.fromkeys(find_run(text, runs_dir) for text in after))
+    for run in before:
+        problem = blocking_failure(view_run(run))
+        if problem:
+            steps = (f"resume it first: wmse-tui resume {run.id} --queue", "omit that --after")
+            raise UserError(f"nothing can come after {problem}", "", steps)
+    return StartOptions(
+        headless=headless, detach=detach, as_json=as_json, queue=queue or bool(before), after=before
+    )
+
+
+def start(run: RunDirectory, options: StartOptions, *, fresh: bool) -> ExitCode:
+    """Start a trainer on `run`, and follow it unless the options say to return at once.
+
+    Args:
+        run: a directory whose configuration is complete.
+        options: whether to queue and to follow, and what to print.
+        fresh: the directory was created for this start, and is removed if the run fails before training.
+    """
+    since = view_run(run).attempt
+    with Signals() as signals:  # installed before there is a trainer, so that a signal cannot orphan it
+        try:
+            trainer = enqueue(run, after=options.after) if options.queue else launch.launch_trainer(run)
+        except Exception:
+            if fresh:
+                remove_run(run)
+            raise
+        if options.queue and not (options.headless or (options.as_json and not options.detach)):
+            print_queued(run, trainer, as_json=options.as_json)
+            disown(trainer)
+            return ExitCode.COMPLETED
+        if options.detach:
+            return _detach(run, trainer, as_json=options.as_json)
+        if options.queue:
+            code = await_turn(run, signals, waiting=trainer, fresh=fresh, as_json=options.as_json)
+            if code is not None:
+                return code
+        if not (options.headless or options.as_json) and can_show_app():
+            try:
+                return show_in_app(run, own=True)
+            finally:
+                disown(trainer)
+        print_message(f"run {run.id} in {run.path} (Ctrl-C saves and stops it)")
+        display = choose_display(as_json=options.as_json)
+        followed = Follower(run, display, trainer=trainer, stops=True, since=since).follow(signals)
+    return conclude(run, followed, fresh=fresh, as_json=options.as_json)
+
+
+def _detach(run: RunDirectory, trainer: Popen[bytes], *, as_json: bool) -> ExitCode:
+    if as_json:
+        write_object({"type": "detached", "run": run.id, "path": str(run.path), "pid": trainer.pid})
+    else:
+        print_data(run.id)
+        print_message(f"watch it: wmse-tui attach {run.id}")
+    disown(trainer)
+    return ExitCode.COMPLETED
+
+
+def disown(trainer: Popen[bytes]) -> None:
+    """Let a process outlive this one: it is not waited for, and Popen does not warn of that."""
+    if trainer.poll() is None:
+        trainer.returncode = 0
+
+
+def choose_display(*, as_json: bool) -> Display:
+    """Return the display for this process's stdout: JSON lines, live on a terminal, or plain lines."""
+    if as_json:
+        from wmse_tui.cli.follow.jsonlines import JsonDisplay
+
+        return JsonDisplay()
+    if sys.stdout.isatty() and os.environ.get("TERM", "dumb") != "dumb":
+        from wmse_tui.cli.follow.live import LiveDisplay
+
+        return LiveDisplay()
+    from wmse_tui.cli.follow.plain import PlainDisplay
+
+    return PlainDisplay()
+
+
+# Runs that exist
+
+
+def resume_named(run: RunDirectory, wanted: Experiment, options: StartOptions) -> ExitCode:
+    """Resume `run`, which has the requested name, if it has the wanted configuration too.
+
+    Raises:
+        UserError: its configuration is another, or it is being trained (exit code 73).
+    """
+    refuse_other_config(run, wanted)
+    return resume_run(run, options)
+
+
+def resume_run(run: RunDirectory, options: StartOptions) -> ExitCode:
+    """Start another attempt at `run` unless it is completed or being trained.
+
+    Raises:
+        ConfigError: its configuration is damaged.
+        UserError: it is being trained (exit code 73).
+    """
+    load_configuration(run)  # damage is reported here, not by a trainer that fails
+    state = view_run(run)
+    if state.status == "completed":
+        print_message(f"{run.id} has completed; there is nothing left to do.")
+        if options.as_json:
+            write_object(summary(run, state, ExitCode.COMPLETED))
+        else:
+            for line in result_lines(run, state):
+                print_data(line)
+        return ExitCode.COMPLETED
+    if state.status == "unknown":
+        state = _wait_for_judgement(run, state)
+    if state.status in HAS_TRAINER:
+        host = f"its trainer runs on {state.setup.host}" if state.setup is not None else ""
+        raise UserError(
+            f"{run.id} is {state.status} already",
+            state.status_reason or host,
+            (f"watch it: wmse-tui attach {run.id}", f"stop it: wmse-tui stop {run.id}"),
+            ExitCode.BUSY,
+        )
+    note = check_runs_dir(run.path)
+    if note:
+        print_message(f"note: {note}")
+    return start(run, options, fresh=False)
+
+
+def _wait_for_judgement(run: RunDirectory, state: RunState) -> RunState:
+    """Watch the log of a run of another machine until it has grown, or for long enough to call it crashed.
+
+    A scheduler that starts a job again elsewhere has no one to ask, and a node that went down wrote no exit
+    event.
+    """
+    if state.status_reason:
+        print_message(f"{run.id}: {state.status_reason} (about {duration(patience(state))})")
+    watcher, end = RunWatcher(run), time.monotonic() + patience(state) + SPARE_SECONDS
+    while (state := watcher.poll()).status == "unknown" and time.monotonic() < end:
+        time.sleep(POLL_SECONDS)
+    return state
+
+
+def refuse_other_config(run: RunDirectory, wanted: Experiment) -> None:
+    """Raise a UserError that lists the differing options if `run` was made from another configuration."""
+    there, now = flatten(load_configuration(run)), flatten(wanted)
+    if names := differing(there, now):
+        listed = [f"{name}: {_value(there, name)} there, {_value(now, name)} now" for name in names]
+        raise UserError(
+            f"the run {run.id!r} exists with another configuration",
+            "\n".join(listed),
+            ("choose another --name", f"continue that run as it is: wmse-tui resume {run.id}"),
+        )
+
+
+def _value(values: Mapping[str, Value], name: str) -> str:
+    return value_text(values[name]) if name in values else "-"
+
+
+# How a followed run ends
+
+
+def conclude(run: RunDirectory, followed: Followed, *, fresh: bool, as_json: bool) -> ExitCode:
+    """Print how the following ended, remove a fresh run that never trained, and return the exit code."""
+    code, removed = followed.code, False
+    error = followed.state.error
+    if fresh and not followed.left and _never_trained(followed):
+        removed = True
+        if error is not None and error.code == "E_CONFIG":
+            code = ExitCode.USAGE
+    print_outcome(run, followed, removed=removed, plain=not as_json)
+    if as_json:
+        write_object(summary(run, followed.state, code, removed=removed))
+    if removed:
+        _remove(run)
+    return code
+
+
+def _never_trained(followed: Followed) -> bool:
+    """Whether nothing is worth keeping: the run failed, or was interrupted, before its first step."""
+    state = followed.state
+    if state.step or state.checkpoints or state.evaluations:
+        return False
+    if state.error is not None:
+        return state.error.stage == "start" or followed.code is ExitCode.FAILED
+    return followed.died and followed.code in (ExitCode.INTERRUPTED, ExitCode.TERMINATED)
+
+
+def _remove(run: RunDirectory) -> None:
+    """Remove a run whose trainer has ended; its loader workers may hold the lock for a moment longer."""
+    for _ in range(REMOVE_TRIES):
+        try:
+            remove_run(run)
+        except RunBusy:
+            time.sleep(0.2)
+        else:
+            return
+    print_message(f"note: {run.path} is still in use; remove it with wmse-tui rm {run.id}")

@@ -1,0 +1,25 @@
+"""Aligned columns of text, for every command that prints a table."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+
+def aligned(rows: Sequence[Sequence[str]], *, right: Collection[int] = ()) -> list[str]:
+    """Return rows of equal length as sanitised lines, columns two spaces apart.
+
+    Args:
+        rows: the cells; the heading is a row like the others.
+        right: indices of the columns that are aligned to the right.
+    """
+    from wmse_tui.runs.text.sanitize import safe
+
+    cells = [[safe(cell) for cell in row] for row in rows]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    return [
+        "  ".join(
+            cell.rjust(width) if index in right else cell.ljust(width)
+            for index, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in cells
+    ]
