@@ -75,7 +75,7 @@ async def test_help_tells_the_keys_and_their_ids_and_closes_again(
         await pilot.pause()
         assert isinstance(app.screen, HelpScreen)
         text = screen_text(app)
-        assert "Leave the app; trainers go on" in text
+        assert "Leave the app; trainers continue" in text
         assert "go-paper" in text
         await pilot.press("escape")
         assert not isinstance(app.screen, HelpScreen)

@@ -15,10 +15,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from textual.app import SystemCommand
-from textual.binding import Binding, BindingType
 from textual.events import Event, Key
 from textual.filter import Monochrome, NoColor
 from textual.notifications import Notification, Notify
@@ -26,13 +25,14 @@ from textual.screen import Screen
 
 from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.text.sanitize import safe
+from wmse_tui.tui import keys
 from wmse_tui.tui.crash import note_crash
 from wmse_tui.tui.feed import Feed
 from wmse_tui.tui.glyphs import AsciiFilter, ascii_wanted
 from wmse_tui.tui.keystrokes import Keystrokes
 from wmse_tui.tui.launching import Trainers
 from wmse_tui.tui.refresh import RefreshRates, choose_beats
-from wmse_tui.tui.screen_names import SCREENS, ScreenName
+from wmse_tui.tui.screen_names import ScreenName
 from wmse_tui.tui.services import Selection, Services, ServicesApp, Severity
 from wmse_tui.tui.settings import Settings
 from wmse_tui.tui.themes import NAMES, THEMES
@@ -126,41 +126,7 @@ class WmseApp(ServicesApp):
         "compare": _compare,
         "paper": _paper,
     }
-    BINDINGS: ClassVar[list[BindingType]] = [
-        *(
-            Binding(
-                key, f"go('{name}')", title, show=False, id=f"go-{name}", tooltip=f"Show the {title} screen"
-            )
-            for key, name, title in SCREENS
-        ),
-        Binding(
-            "question_mark,f1", "help", "Help", key_display="?", id="help", tooltip="The keys of this screen"
-        ),
-        Binding(
-            "space",
-            "freeze",
-            "Freeze",
-            show=False,
-            id="freeze",
-            tooltip="Let the display stand still, or go on",
-        ),
-        Binding(
-            "ctrl+t",
-            "next_theme",
-            "Theme",
-            show=False,
-            id="theme",
-            tooltip="Next theme: dark, light, terminal",
-        ),
-        Binding(
-            "q,ctrl+q,ctrl+c",
-            "leave",
-            "Quit",
-            key_display="q",
-            id="quit",
-            tooltip="Leave the app; trainers go on",
-        ),
-    ]
+    BINDINGS = keys.APP
 
     def __init__(
         self, options: AppOptions, *, rates: RefreshRates | None = None, trainers: Trainers | None = None
@@ -176,6 +142,7 @@ class WmseApp(ServicesApp):
             runs_root=options.runs_root,
             rates=rates,
             ascii=ascii_wanted(options.settings.ascii),
+            keys=keys.KeyNames(options.settings.keys),
             feed=Feed(options.runs_root, rates),
             trainers=trainers or Trainers(options.runs_root),
             selection=Selection(monitored=options.run),
@@ -227,10 +194,8 @@ class WmseApp(ServicesApp):
         self.set_interval(_TIDY_EVERY, self._tidy)
         self.services.feed.start()
         await self.switch_mode(self._first_screen())
-        for problem in self.options.problems:
+        for problem in (*self.options.problems, *keys.unknown_ids(self.settings.keys)):
             self.show_message(problem, severity="warning")
-        if self.settings.keys:
-            self.run_worker(self._check_keys, thread=True, exit_on_error=False)
 
     def _tidy(self) -> None:
         """Reap ended trainers, and collect what reference counts leave.
@@ -240,12 +205,6 @@ class WmseApp(ServicesApp):
         self.services.trainers.reap()
         if time.monotonic() - self._last_key > _QUIET:
             gc.collect()
-
-    def _check_keys(self) -> None:
-        from wmse_tui.tui.keys import known_ids, unknown_ids
-
-        for problem in unknown_ids(self.settings.keys, known_ids()):
-            self.call_from_thread(self.show_message, problem, severity="warning")
 
     def _first_screen(self) -> ScreenName:
         if self.options.run is not None:
@@ -337,16 +296,15 @@ class WmseApp(ServicesApp):
             self.exit(0)
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
-        """Everything that a key can do on `screen`, for the palette, and nothing else."""
+        """Every action of `screen`, wherever the focus is, and those of the app: for the palette."""
         seen: set[str] = set()
-        for active in screen.active_bindings.values():
-            binding = active.binding
-            if active.enabled and binding.id and binding.action not in seen:
-                seen.add(binding.action)
-                call = partial(self.run_action, binding.action, active.node)
-                keys = binding.key_display or binding.key
+        for node, binding in keys.actions_of(screen):
+            if binding.id and binding.id not in seen:
+                seen.add(binding.id)
+                call = partial(self.run_action, binding.action, node)
+                key = self.services.keys.name(binding.id)
                 yield SystemCommand(
-                    binding.description, f"{binding.tooltip or binding.description} ({keys})", call
+                    binding.description, f"{binding.tooltip or binding.description} ({key})", call
                 )
 
     def _fatal_error(self) -> None:

@@ -1,37 +1,342 @@
-"""Which binding ids there are, so that a settings file that names another one can be told so."""
+"""Every action with a key, as a row of data: the screens' bindings, help, palette and texts read these rows.
+
+A row is the key (or several, the usual one first), Textual's action, a label, the id by which a settings file
+gives the action another key, a sentence of help, and FOOTER where the bottom of the screen shows the key.
+Texts name ids: "Mark runs with {key:runs-mark}", filled in by KeyNames.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import Any
 
-from textual.binding import Binding
+from textual.actions import parse
+from textual.binding import Binding, BindingType
 from textual.dom import DOMNode
+from textual.keys import key_to_character
+from textual.screen import Screen
+from textual.widget import Widget
 
 from wmse_tui.config.problems import did_you_mean
+from wmse_tui.tui.screen_names import SCREENS
+
+FOOTER = "footer"
+_NAMES = {"enter": "Enter", "escape": "Escape", "space": "Space"}
+_IN_TEXT = re.compile(r"\{key:([a-z-]+)\}")
 
 
-def known_ids() -> frozenset[str]:
-    """The ids of all bindings of the app (imported by its caller), its screens and their widgets.
-
-    Imports every screen.
-    """
-    from wmse_tui.tui.screens import compare, configure, monitor, paper, runs  # noqa: F401
-
-    classes = [cls for cls in _subclasses(DOMNode) if cls.__module__.startswith("wmse_tui.")]
-    bindings = [binding for cls in classes for binding in cls.__dict__.get("BINDINGS", ())]
-    return frozenset(b.id for b in bindings if isinstance(b, Binding) and b.id)
+def bindings(*rows: tuple[str, ...]) -> list[BindingType]:
+    """Textual's bindings of rows as described above; a row may end early, the rest is empty then."""
+    return [_binding(*row) for row in rows]
 
 
-def unknown_ids(keymap: Mapping[str, str], known: Iterable[str]) -> tuple[str, ...]:
-    """A sentence for each id of the keymap that no binding has."""
-    ids = sorted(known)
-    return tuple(
-        f"keys: no binding is called {name!r}; {did_you_mean(name, ids) or '`?` shows the names of a screen'}"
-        for name in keymap
-        if name not in ids
+def _binding(
+    key: str, action: str, label: str = "", name: str = "", help_: str = "", shown: str = ""
+) -> Binding:
+    first = key.split(",")[0]
+    display = "esc" if first == "escape" else key_name(first)
+    return Binding(
+        key,
+        action,
+        label,
+        id=name or None,
+        tooltip=help_,
+        show=shown == FOOTER,
+        key_display=None if "+" in first or display == key else display,
     )
 
 
-def _subclasses(cls: type[DOMNode]) -> set[type[DOMNode]]:
-    found = set(cls.__subclasses__())
-    return found.union(*map(_subclasses, found))
+def key_name(key: str) -> str:
+    """A key as it is printed for people: `slash` is /."""
+    character = key_to_character(key)
+    if character is not None and character.isprintable() and not character.isspace():
+        return character
+    return _NAMES.get(key, key)
+
+
+# Movement in lists and dialogs: the letters of vi beside the arrows; without an id, so they stay as they are.
+VI_ARROWS = bindings(("j", "app.simulate_key('down')"), ("k", "app.simulate_key('up')"))
+LIST = bindings(
+    ("j", "cursor_down", "Down"), ("k", "cursor_up", "Up"), ("g", "first", "First"), ("G", "last", "Last")
+)
+SCROLL = bindings(
+    ("j", "scroll_down", "Down"),
+    ("k", "scroll_up", "Up"),
+    ("g", "scroll_home", "Top"),
+    ("G", "scroll_end", "Bottom"),
+)
+
+# fmt: off
+APP = bindings(
+    *((key, f"go('{name}')", title, f"go-{name}", f"Show the {title} screen")
+      for key, name, title in SCREENS),
+    ("question_mark,f1", "help", "Help", "help", "The keys of this screen", FOOTER),
+    ("space", "freeze", "Freeze", "freeze", "Freeze the display, or resume it"),
+    ("ctrl+t", "next_theme", "Theme", "theme", "Next theme: dark, light, terminal"),
+    ("q,ctrl+q,ctrl+c", "leave", "Quit", "quit", "Leave the app; trainers continue", FOOTER),
+)
+
+# Configure
+
+CONFIGURE = bindings(
+    ("ctrl+r,f5", "launch", "Launch", "configure-launch", "Start the run and watch it", FOOTER),
+    ("D,f6", "launch('detached')", "Launch detached", "configure-launch-detached",
+     "Start the run and stay here; leaving the app does not ask about it"),
+    ("Q", "launch('queued')", "Queue", "configure-queue",
+     "Put the run into the queue: it starts when a slot is free, and you stay here"),
+    ("s", "save", "Save", "configure-save", "Save as a preset of your own", FOOTER),
+    ("o", "load", "Load", "configure-load", "Load a configuration file, or that of a run's folder"),
+    ("c", "command", "Command", "configure-command",
+     "Copy and show the command line that starts the same run", FOOTER),
+    ("n", "name", "Name the run", "configure-name", "Give the next run a name"),
+    ("x,delete", "reset", "Reset field", "configure-reset", "Reset this field to the preset's value"),
+    ("X", "reset_all", "Reset all fields", "configure-reset-all", "Reset every field to the preset's value"),
+    ("i", "describe", "Describe", "configure-describe",
+     "Parameters, GFLOP and memory; loads torch in a process of its own", FOOTER),
+    ("m", "measure", "Measure", "configure-measure",
+     "Take a few real steps on this machine: time of an epoch and of the run", FOOTER),
+    ("v", "views", "Views", "configure-views", "Draw augmented views; again: of other images", FOOTER),
+    ("slash", "filter", "Filter presets", "configure-filter", "Filter the presets by words"),
+    ("p", "next_problem", "Next problem", "configure-problem",
+     "Go to the next field that is wrong or unwise"),
+    ("pagedown,right_square_bracket", "section(1)", "Next section", "configure-next-section",
+     "Show the next section"),
+    ("pageup,left_square_bracket", "section(-1)", "Previous section", "configure-previous-section",
+     "Show the previous section"),
+    ("right,l", "part(1)", "Next part", "configure-forward", "Forward: presets, sections, fields, results"),
+    ("left,h,escape", "part(-1)", "Previous part", "configure-back",
+     "Back: results, fields, sections, presets"),
+)
+PRESET_FILTER = bindings(
+    ("escape", "clear", "Show all", "presets-filter-clear", "Show all presets again"),
+    ("down", "leave", "To the list", "presets-filter-leave", "Go to the list"),
+)
+FORM = bindings(
+    ("up,k", "step(-1)", "Previous field", "form-previous"),
+    ("down,j", "step(1)", "Next field", "form-next"),
+    ("home,g", "jump(0)", "First field", "form-first"),
+    ("end,G", "jump(-1)", "Last field", "form-last"),
+)
+FIELD = bindings(
+    ("enter", "begin", "Edit", "field-edit", "Type a value, or choose one from a list"),
+    ("left,h", "turn(-1)", "Previous value", "field-previous", "The previous choice"),
+    ("right,l", "turn(1)", "Next value", "field-next", "The next choice"),
+    ("space", "turn(1)", "Next value", "field-toggle", "The next choice"),
+)
+FIELD_EDITOR = bindings(
+    ("escape", "cancel", "Cancel", "field-cancel", "Stop typing: the value is as before"),
+)
+
+# Monitor
+
+MONITOR = bindings(
+    ("enter", "newest", "Watch newest", "watch-newest", "Watch the newest run", FOOTER),
+    ("tab", "turn(1)", "Panel", "pane-next", "The next panel", FOOTER),
+    ("shift+tab", "turn(-1)", "Panel before", "pane-previous", "The panel before"),
+    ("P", "pane('plots')", "Plots", "pane-plots", "Panel Plots"),
+    ("W", "pane('whitening')", "Whitening", "pane-whitening", "Panel Whitening; again: the other embeddings"),
+    ("M", "pane('map')", "Map", "pane-map", "Panel Map"),
+    ("U", "pane('usage')", "Usage", "pane-usage", "Panel Usage"),
+    ("L", "pane('log')", "Log", "pane-log", "Panel Log"),
+    ("O", "pane('output')", "Output", "pane-output", "Panel Output"),
+    ("E", "pane('evaluations')", "Evaluations", "pane-evaluations", "Panel Evaluations"),
+    ("C", "pane('config')", "Config", "pane-config", "Panel Config"),
+    ("m", "maximise", "Maximise", "maximise", "Maximise a panel or plot, or restore the layout", FOOTER),
+    ("v", "plot('chart')", "Quantity", "plot-what", "Draw another quantity in the selected plot"),
+    ("x", "plot('axis')", "X axis", "plot-axis", "X by epoch, step or hours"),
+    ("y", "plot('log')", "Log y", "plot-log", "Logarithmic y in the selected plot, or linear"),
+    ("z", "plot('recent')", "Zoom", "plot-zoom", "The recent part: half, a fifth, a twentieth, all"),
+    ("a", "plot('smoothing')", "Smooth", "plot-smooth",
+     "Smooth losses and speeds: more and more, not at all"),
+    ("o", "overlay", "Overlay", "plot-overlay", "Draw other runs beside this one"),
+    ("slash", "search", "Search", "search-log", "Search in the lines, or in the log", FOOTER),
+)
+RUN = bindings(
+    ("s", "stop", "Stop", "run-stop", "Save a checkpoint and stop now (asks first)", FOOTER),
+    ("t", "ask('stop_after_epoch')", "Stop after epoch", "run-stop-after-epoch",
+     "Save and stop when this epoch is done"),
+    ("p", "pause", "Pause", "run-pause", "Pause the training, or continue it", FOOTER),
+    ("c", "ask('checkpoint')", "Checkpoint", "run-checkpoint", "Save a checkpoint now"),
+    ("e", "ask('evaluate')", "Evaluate", "run-evaluate", "Evaluate the encoder now"),
+    ("r", "resume", "Resume", "run-resume", "Resume a stopped or crashed run", FOOTER),
+    ("d", "duplicate", "Duplicate", "run-duplicate",
+     "Take the run's configuration to Configure, for another run"),
+    ("f", "folder", "Folder", "run-folder", "Show and copy the path of the run's folder"),
+    ("i", "screenshot", "Screenshot", "screenshot", "Write what is on the screen to an SVG file"),
+    ("left_square_bracket", "neighbour(-1)", "Newer run", "run-newer", "Show the next newer run"),
+    ("right_square_bracket", "neighbour(1)", "Older run", "run-older", "Show the next older run"),
+)
+PLOTS = bindings(
+    ("left,h,up,k", "select(-1)", "Plot before", "plot-previous"),
+    ("right,l,down,j", "select(1)", "Next plot", "plot-next"),
+)
+TEXT_PANE = bindings(
+    ("slash", "search", "Search", "search", "Search in these lines", FOOTER),
+    ("n", "step(1)", "Next match", "search-next", "The next match"),
+    ("N", "step(-1)", "Previous match", "search-previous", "The previous match"),
+    ("escape", "clear", "End search", "search-end", "End the search"),
+)
+TEXT_LINES = bindings(
+    ("down,j", "scroll_down", "Down", "lines-down", "One line down"),
+    ("up,k", "scroll_up", "Up", "lines-up", "One line up"),
+    ("pagedown", "page_down", "Page down", "lines-page-down"),
+    ("pageup", "page_up", "Page up", "lines-page-up"),
+    ("home,g", "first", "First line", "lines-first", "To the first line"),
+    ("end,G", "last", "Last line", "lines-last", "To the last line, and stay there"),
+)
+
+# Runs
+
+RUNS = bindings(
+    ("enter", "open", "Monitor", "runs-open", "Watch the run under the cursor", FOOTER),
+    ("c", "compare", "Compare", "runs-compare", "Compare the marked runs, up to eight", FOOTER),
+    ("s", "stop(False)", "Stop", "runs-stop",
+     "Save and stop runs; take queued ones out of the queue", FOOTER),
+    ("e", "stop(True)", "Stop after epoch", "runs-stop-after-epoch", "Finish the epoch, save and stop"),
+    ("r", "resume", "Resume", "runs-resume", "Resume runs that have not completed", FOOTER),
+    ("Q", "queue", "Queue", "runs-queue",
+     "Resume runs when a slot is free; also those that lost their position in the queue"),
+    ("p", "hold", "Hold", "runs-hold", "Hold queued runs, whatever is free, or release held ones"),
+    ("f", "first", "First", "runs-queue-first", "Put queued runs before all others"),
+    ("d,delete", "delete", "Delete", "runs-delete", "Delete runs, after a question"),
+    ("t", "tag", "Tag", "runs-tag", "Give runs tags, or remove them"),
+    ("n", "note", "Note", "runs-note", "Write a note"),
+    ("N", "duplicate", "New from this", "runs-duplicate", "Open the run's configuration in Configure"),
+    ("y", "copy_path", "Copy path", "runs-copy-path", "Copy the run's path"),
+)
+RUN_BOARD = bindings(
+    ("slash", "find", "Filter", "runs-filter", "Filter the list", FOOTER),
+    ("m,x", "mark", "Mark", "runs-mark", "Mark the run, or unmark it", FOOTER),
+    ("asterisk", "mark_all", "Mark all", "runs-mark-all", "Mark all shown"),
+    ("i", "invert", "Invert", "runs-invert", "Invert the marks"),
+    ("u", "unmark", "Unmark all", "runs-unmark", "Remove all marks"),
+    ("o,l,right", "sort(1)", "Sort", "runs-sort", "Sort by the next column"),
+    ("h,left", "sort(-1)", "Sort back", "runs-sort-back", "Sort by the column before"),
+    ("O", "turn", "Reverse", "runs-turn", "Sort in the other direction"),
+    ("escape", "show_all", "Show all", "runs-show-all", "Drop the filter"),
+)
+RUN_FINDER = bindings(
+    ("escape", "clear", "Show all", "runs-filter-clear", "Show every run"),
+    ("down", "accept", "To the list", "runs-filter-accept", "Go to the list"),
+)
+RUN_TABLE = bindings(
+    ("down,j", "move(1)", "Down", "runs-down", "The next run"),
+    ("up,k", "move(-1)", "Up", "runs-up", "The run before"),
+    ("g,home", "move_to(0)", "First", "runs-first", "The first run"),
+    ("G,end", "move_to(-1)", "Last", "runs-last", "The last run"),
+    ("pagedown,ctrl+d", "page(1)", "Page down", "runs-page-down", "A screen down"),
+    ("pageup,ctrl+u", "page(-1)", "Page up", "runs-page-up", "A screen up"),
+)
+
+# Compare
+
+COMPARE = bindings(
+    ("v", "turn('quantity')", "Quantity", "plot-what", "Draw the next quantity", FOOTER),
+    ("V", "turn('quantity', -1)", "Quantity before", "plot-what-before", "Draw the quantity before"),
+    ("x", "turn('axis')", "X axis", "plot-axis", "X by epoch, step or hours", FOOTER),
+    ("y", "turn('log_y')", "Log y", "plot-log", "Logarithmic y, or linear"),
+    ("z", "turn('recent')", "Zoom", "plot-zoom", "The recent part: half, a fifth, a twentieth, all"),
+    ("a", "turn('smoothing')", "Smooth", "plot-smooth",
+     "Smooth losses and speeds: more and more, not at all"),
+    ("t", "table", "Table", "compare-table", "Results, options that differ, seeds", FOOTER),
+    ("o", "choose", "Runs", "compare-choose", "Choose which runs are compared", FOOTER),
+    ("d,delete", "drop", "Drop", "compare-drop", "Drop the run at the cursor", FOOTER),
+    ("enter", "open", "Monitor", "compare-open", "Watch the run at the cursor"),
+    ("e", "export", "Export", "compare-export", "Write CSV, JSON, Markdown or LaTeX", FOOTER),
+)
+# Paper
+
+PAPER = bindings(
+    ("enter", "launch", "Launch", "paper-launch", "Launch this recipe; asks first", FOOTER),
+    ("c", "configure", "Configure", "paper-configure", "Open this recipe in Configure", FOOTER),
+    ("m", "monitor", "Own best", "paper-monitor", "Show the best own run in Monitor", FOOTER),
+    ("o", "compare", "Compare own", "paper-compare", "Compare the own runs of this recipe", FOOTER),
+)
+
+# Tables, of Compare and Paper
+
+TABLE = bindings(
+    ("up,k", "move(-1)", "Up", "table-up", "One row up"),
+    ("down,j", "move(1)", "Down", "table-down", "One row down"),
+    ("left,h", "turn(-1)", "Left", "table-left", "The previous column"),
+    ("right,l", "turn(1)", "Right", "table-right", "The next column"),
+    ("g,home", "first", "First", "table-first", "The first row or cell"),
+    ("G,end", "last", "Last", "table-last", "The last row or cell"),
+    ("pageup", "page(-1)", "Page up", "table-page-up", "A page up"),
+    ("pagedown", "page(1)", "Page down", "table-page-down", "A page down"),
+)
+# fmt: on
+
+KEYS_OF: Mapping[str, tuple[list[BindingType], ...]] = {
+    "everywhere": (APP,),
+    "configure": (CONFIGURE, PRESET_FILTER, FORM, FIELD, FIELD_EDITOR),
+    "monitor": (MONITOR, RUN, PLOTS, TEXT_PANE, TEXT_LINES),
+    "runs": (RUNS, RUN_BOARD, RUN_FINDER, RUN_TABLE),
+    "compare": (COMPARE, TABLE),
+    "paper": (PAPER, TABLE),
+}
+"""The rows of each screen and of its widgets, and those that work everywhere."""
+
+_USUAL: dict[str, str] = {
+    binding.id: binding.key
+    for tables in KEYS_OF.values()
+    for table in tables
+    for binding in table
+    if isinstance(binding, Binding) and binding.id
+}
+
+
+class KeyNames:
+    """The keys as the user's settings have them, printed for people.
+
+    Args:
+        keymap: binding ids and the keys that replace the usual ones.
+    """
+
+    def __init__(self, keymap: Mapping[str, str]) -> None:
+        self._keymap = dict(keymap)
+
+    def name(self, binding: str) -> str:
+        """The first key of a binding id; KeyError: there is no such id."""
+        return key_name(self._keymap.get(binding, _USUAL[binding]).split(",")[0].strip())
+
+    def fill(self, text: str) -> str:
+        """`text` with each `{key:some-id}` replaced by the key of that id."""
+        return _IN_TEXT.sub(lambda found: self.name(found[1]), text)
+
+
+def unknown_ids(keymap: Mapping[str, str]) -> tuple[str, ...]:
+    """A sentence for each id of the keymap that no binding has."""
+    names, shown = sorted(_USUAL), KeyNames(keymap).name("help")
+    return tuple(
+        f"keys: no binding is called {name!r}; {did_you_mean(name, names) or f'`{shown}` shows the names'}"
+        for name in keymap
+        if name not in _USUAL
+    )
+
+
+def actions_of(screen: Screen[Any]) -> Iterator[tuple[DOMNode, Binding]]:
+    """What can be done on `screen` now, each action with the node that does it.
+
+    First what the focus can do, then its parents up to the app, then the other widgets that are shown. Of
+    widgets of which there are several (the rows of a form) only the one with the focus can be meant.
+    """
+    chain = [*(screen.focused.ancestors_with_self if screen.focused is not None else (screen, screen.app))]
+    if screen.is_modal:
+        chain = chain[: chain.index(screen) + 1]
+    shown = [node for node in screen.walk_children(Widget) if node.is_on_screen and node not in chain]
+    kinds = Counter(map(type, shown)) + Counter(map(type, chain))
+    for node in (*chain, *(node for node in shown if kinds[type(node)] == 1)):
+        for binding in _declared(type(node)):
+            _, name, parameters = parse(binding.action)
+            if node.check_action(name, parameters):
+                yield node, binding
+
+
+def _declared(cls: type[DOMNode]) -> Iterator[Binding]:
+    for base in cls.__mro__:
+        for binding in base.__dict__.get("BINDINGS", ()):
+            if isinstance(binding, Binding):
+                yield binding

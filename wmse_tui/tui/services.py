@@ -14,6 +14,7 @@ from textual.reactive import reactive
 from wmse_tui.config.schema import Experiment
 from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.tui.feed import Feed
+from wmse_tui.tui.keys import KeyNames
 from wmse_tui.tui.launching import Trainers
 from wmse_tui.tui.refresh import RefreshRates
 from wmse_tui.tui.screen_names import ScreenName
@@ -57,6 +58,7 @@ class Services:
         runs_root: the folder of run directories.
         rates: how often the screen may change.
         ascii: only ASCII may be drawn.
+        keys: the keys of the actions, for texts.
         feed: posts the state of runs, and the list of runs, to screens.
         trainers: starts trainers, and knows which of them this app started.
         selection: the runs chosen for Monitor and Compare.
@@ -72,6 +74,7 @@ class Services:
     runs_root: Path
     rates: RefreshRates
     ascii: bool
+    keys: KeyNames
     feed: Feed
     trainers: Trainers
     selection: Selection = field(default_factory=Selection)

@@ -18,7 +18,7 @@ from textual.screen import ModalScreen, Screen
 from textual.widgets import Footer, Static
 
 from wmse_tui.tui.screen_names import SCREENS
-from wmse_tui.tui.services import Services, app_of, services_of
+from wmse_tui.tui.services import Services, ServicesApp, app_of, services_of
 
 SMALLEST = (60, 18)
 Answer = TypeVar("Answer")
@@ -154,4 +154,4 @@ class Dialog(ModalScreen[Answer]):
     BINDINGS = [("escape", "dismiss(None)", "Cancel")]  # noqa: RUF012 (textual's type)
 
     def on_mount(self) -> None:
-        self.set_class(services_of(self).ascii, "-ascii")
+        self.set_class(isinstance(self.app, ServicesApp) and self.app.ascii, "-ascii")

@@ -6,11 +6,9 @@ import asyncio
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import ClassVar
 
 from textual import work
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.timer import Timer
 from textual.widgets import Static
@@ -24,6 +22,7 @@ from wmse_tui.runs.table.catalogue import list_runs
 from wmse_tui.runs.table.compare import MOST, Comparison, Subject, compare
 from wmse_tui.runs.table.export import FORMATS, curves_csv, write_output
 from wmse_tui.runs.text.sanitize import safe
+from wmse_tui.tui import keys
 from wmse_tui.tui.charts.style import chart_style
 from wmse_tui.tui.feed import RunChanged, RunUnreadable
 from wmse_tui.tui.screens.ask import ConfirmScreen
@@ -52,49 +51,7 @@ differ, and mean and sample standard deviation over completed runs that differ i
 still train are followed. Linear and k-NN are accuracies of the final evaluation; the best ones were selected
 on the test set, so they are optimistically biased."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("v", "turn('quantity')", "Quantity", id="plot-what", tooltip="Draw the next quantity"),
-        Binding(
-            "V",
-            "turn('quantity', -1)",
-            "Quantity before",
-            show=False,
-            id="plot-what-before",
-            tooltip="Draw the quantity before",
-        ),
-        Binding("x", "turn('axis')", "X axis", id="plot-axis", tooltip="X by epoch, step or hours"),
-        Binding("y", "turn('log_y')", "Log y", show=False, id="plot-log", tooltip="Logarithmic y, or linear"),
-        Binding(
-            "z",
-            "turn('recent')",
-            "Zoom",
-            show=False,
-            id="plot-zoom",
-            tooltip="The recent part: half, a fifth, a twentieth, all",
-        ),
-        Binding(
-            "a",
-            "turn('smoothing')",
-            "Smooth",
-            show=False,
-            id="plot-smooth",
-            tooltip="Smooth losses and speeds: more and more, not at all",
-        ),
-        Binding("t", "table", "Table", id="compare-table", tooltip="Results, options that differ, seeds"),
-        Binding("o", "choose", "Runs", id="compare-choose", tooltip="Choose which runs are compared"),
-        Binding(
-            "d,delete",
-            "drop",
-            "Drop",
-            key_display="d",
-            id="compare-drop",
-            tooltip="Drop the run at the cursor",
-        ),
-        Binding(
-            "enter", "open", "Monitor", show=False, id="compare-open", tooltip="Watch the run at the cursor"
-        ),
-        Binding("e", "export", "Export", id="compare-export", tooltip="Write CSV, JSON, Markdown or LaTeX"),
-    ]
+    BINDINGS = keys.COMPARE
 
     def __init__(self) -> None:
         super().__init__()

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from textual import on
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.message import Message
@@ -14,6 +13,7 @@ from textual.widgets import Static
 
 from wmse_tui.config.fields import group_of, groups
 from wmse_tui.runs.text.sanitize import safe
+from wmse_tui.tui import keys
 from wmse_tui.tui.widgets.configure import wording
 from wmse_tui.tui.widgets.configure.answers import AnsweredScreen
 from wmse_tui.tui.widgets.configure.cost import TITLE
@@ -51,42 +51,7 @@ enter to type or to choose. Nothing that you type is refused: what is wrong is s
 numbers digits are typed, so press escape before the number of another screen.
 • marks what differs from the preset, ! what is wrong or unwise.
 """
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("ctrl+r,f5", "launch", "Launch", id="configure-launch", tooltip="Start the run and watch it"),
-        Binding("D,f6", "launch('detached')", "Launch detached", show=False, id="configure-launch-detached",
-                tooltip="Start the run and stay here; leaving the app does not ask about it"),
-        Binding("Q", "launch('queued')", "Queue", show=False, id="configure-queue",
-                tooltip="Put the run into the queue: it starts when a slot is free, and you stay here"),
-        Binding("s", "save", "Save", id="configure-save", tooltip="Save as a preset of your own"),
-        Binding("o", "load", "Load", show=False, id="configure-load",
-                tooltip="Load a configuration file, or that of a run's folder"),
-        Binding("c", "command", "Command", id="configure-command",
-                tooltip="Copy and show the command line that starts the same run"),
-        Binding("n", "name", "Name the run", show=False, id="configure-name",
-                tooltip="Give the next run a name"),
-        Binding("x,delete", "reset", "Reset field", show=False, id="configure-reset",
-                tooltip="Let this field be as in the preset"),
-        Binding("X", "reset_all", "Reset all fields", show=False, id="configure-reset-all",
-                tooltip="Let every field be as in the preset"),
-        Binding("i", "describe", "Describe", id="configure-describe",
-                tooltip="Parameters, GFLOP and memory; loads torch in a process of its own"),
-        Binding("m", "measure", "Measure", id="configure-measure",
-                tooltip="Take a few real steps on this machine: time of an epoch and of the run"),
-        Binding("v", "views", "Views", id="configure-views",
-                tooltip="Draw augmented views; again: of other images"),
-        Binding("slash", "filter", "Filter presets", show=False, id="configure-filter",
-                tooltip="Filter the presets by words"),
-        Binding("p", "next_problem", "Next problem", show=False, id="configure-problem",
-                tooltip="Go to the next field that is wrong or unwise"),
-        Binding("pagedown,right_square_bracket", "section(1)", "Next section", show=False,
-                id="configure-next-section", tooltip="Show the next section"),
-        Binding("pageup,left_square_bracket", "section(-1)", "Previous section", show=False,
-                id="configure-previous-section", tooltip="Show the previous section"),
-        Binding("right,l", "part(1)", "Next part", show=False, id="configure-forward",
-                tooltip="Go on: presets, sections, fields, results"),
-        Binding("left,h,escape", "part(-1)", "Previous part", show=False, id="configure-back",
-                tooltip="Go back: results, fields, sections, presets"),
-    ]  # fmt: skip
+    BINDINGS = keys.CONFIGURE
 
     def __init__(self) -> None:
         super().__init__()

@@ -3,24 +3,17 @@
 from __future__ import annotations
 
 import re
-from typing import Any, ClassVar
+from typing import Any
 
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import Binding
 from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.screen import Screen
 from textual.widgets import Static
 
+from wmse_tui.tui import keys
 from wmse_tui.tui.screens.base import AppScreen, Dialog
-
-_KEYS = {
-    "question_mark": "?",
-    "left_square_bracket": "[",
-    "right_square_bracket": "]",
-    "slash": "/",
-    "full_stop": ".",
-}
 
 _WRAPPED = re.compile(r"(?<!\n)\n(?=[\w(`])")
 """A line that goes on: paragraphs are wrapped to the dialog, lists keep their lines."""
@@ -30,10 +23,9 @@ _TEXTUALS_OWN = frozenset({"app.focus_next", "app.focus_previous", "screen.copy_
 class HelpScreen(Dialog[None]):
     """The keys of a screen, with the ids by which the settings file can give them other ones."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,q,question_mark", "dismiss(None)", "Close", key_display="esc"),
-        Binding("j", "app.simulate_key('down')", show=False),
-        Binding("k", "app.simulate_key('up')", show=False),
+    BINDINGS = [  # noqa: RUF012 (Textual's type)
+        *keys.bindings(("escape,q,question_mark", "dismiss(None)", "Close")),
+        *keys.VI_ARROWS,
     ]
 
     def __init__(self, about: Screen[Any]) -> None:
@@ -61,14 +53,14 @@ def help_of(screen: Screen[Any]) -> Content:
         if not binding.description or binding.system or binding.action in _TEXTUALS_OWN:
             continue
         rows = groups["Everywhere" if active.node is screen.app else "Here"]
-        _, keys = rows.setdefault(binding.action, (binding, []))
-        keys.append(_KEYS.get(key, key))
+        _, names = rows.setdefault(binding.action, (binding, []))
+        names.append(keys.key_name(key))
     for title, rows in groups.items():
         if rows:
             parts.append(Content.styled(f"{title}\n", "bold $primary"))
-        for binding, keys in rows.values():
+        for binding, names in rows.values():
             parts += [
-                Content.styled(f"  {' '.join(keys):<14}", "$accent"),
+                Content.styled(f"  {' '.join(names):<14}", "$accent"),
                 Content(f" {binding.tooltip or binding.description}"),
                 Content.styled(f"  {binding.id}\n" if binding.id else "\n", "$foreground-muted"),
             ]

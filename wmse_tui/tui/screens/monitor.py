@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import time
 from functools import partial
-from typing import ClassVar
 
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.content import Content
 from textual.timer import Timer
@@ -18,6 +16,7 @@ from wmse_tui.runs.state.run import RunState
 from wmse_tui.runs.table.catalogue import list_runs
 from wmse_tui.runs.text.sanitize import safe
 from wmse_tui.runs.text.units import count
+from wmse_tui.tui import keys
 from wmse_tui.tui.feed import RunChanged, RunUnreadable
 from wmse_tui.tui.screens.monitor_actions import RunActions
 from wmse_tui.tui.widgets.monitor.charts import LabelledRun
@@ -26,7 +25,6 @@ from wmse_tui.tui.widgets.monitor.overlay import MOST, OverlayScreen
 from wmse_tui.tui.widgets.monitor.panels import Panels
 from wmse_tui.tui.widgets.monitor.readers import RunReaders
 from wmse_tui.tui.widgets.monitor.requests import words_on
-from wmse_tui.tui.widgets.monitor.strip import NAMES
 from wmse_tui.tui.widgets.monitor.tables import evaluation_head, evaluation_lines
 
 _LABEL = 24  # characters of a run's name in a legend
@@ -45,68 +43,7 @@ class MonitorScreen(RunActions):
         "show the panels, small ones act on the run and on the plots. What is asked of the trainer is shown "
         "under the head, first as asked, then as answered. Closing this app changes nothing for the trainer."
     )
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "newest", "Go on", id="watch-newest", tooltip="Watch the newest run"),
-        Binding("tab", "turn(1)", "Panel", id="pane-next", tooltip="The next panel"),
-        Binding(
-            "shift+tab",
-            "turn(-1)",
-            "Panel before",
-            show=False,
-            id="pane-previous",
-            tooltip="The panel before",
-        ),
-        *(
-            Binding(
-                name[0],
-                f"pane('{pane}')",
-                name,
-                show=False,
-                id=f"pane-{pane}",
-                tooltip=f"Panel {name}" + ("; again: the other embeddings" if pane == "whitening" else ""),
-            )
-            for pane, name in NAMES.items()
-        ),
-        Binding(
-            "m",
-            "maximise",
-            "Maximise",
-            id="maximise",
-            tooltip="All the room for one panel or plot, or as before",
-        ),
-        *(
-            Binding(key, f"plot('{change}')", title, show=False, id=f"plot-{name}", tooltip=tooltip)
-            for key, change, title, name, tooltip in (
-                ("v", "chart", "Show else", "what", "The selected plot shows something else"),
-                ("x", "axis", "X axis", "axis", "X by epoch, step or hours"),
-                ("y", "log", "Log y", "log", "Logarithmic y in the selected plot, or plain"),
-                ("z", "recent", "Zoom", "zoom", "The last half, fifth, twentieth of the way; all of it"),
-                (
-                    "a",
-                    "smoothing",
-                    "Smooth",
-                    "smooth",
-                    "Smooth losses and speeds: more and more, not at all",
-                ),
-            )
-        ),
-        Binding(
-            "o",
-            "overlay",
-            "Overlay",
-            show=False,
-            id="plot-overlay",
-            tooltip="Draw other runs beside this one",
-        ),
-        Binding(
-            "slash",
-            "search",
-            "Search",
-            key_display="/",
-            id="search-log",
-            tooltip="Search in the lines, or in the log",
-        ),
-    ]
+    BINDINGS = keys.MONITOR
 
     def __init__(self) -> None:
         super().__init__()

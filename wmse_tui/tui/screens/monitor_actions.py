@@ -7,9 +7,8 @@ from abc import abstractmethod
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import ClassVar, Literal, TypeVar
+from typing import Literal, TypeVar
 
-from textual.binding import Binding, BindingType
 from textual.message import Message
 
 from wmse_tui.config.atomic import publish
@@ -23,6 +22,7 @@ from wmse_tui.runs.state.run import RunState
 from wmse_tui.runs.state.status import IN_PROGRESS, WITHOUT_TRAINER
 from wmse_tui.runs.table.catalogue import list_runs
 from wmse_tui.runs.text.sanitize import safe
+from wmse_tui.tui import keys
 from wmse_tui.tui.screens.ask import ConfirmScreen
 from wmse_tui.tui.screens.base import AppScreen
 from wmse_tui.tui.widgets.monitor.requests import NAMES, Asked
@@ -42,81 +42,7 @@ class Fetched(Message):
 class RunActions(AppScreen):
     """The actions; the screen that inherits them says which run it shows, and how the run is."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("s", "stop", "Stop", id="run-stop", tooltip="Save a checkpoint and stop now (asks first)"),
-        Binding(
-            "t",
-            "ask('stop_after_epoch')",
-            "Stop after epoch",
-            show=False,
-            id="run-stop-after-epoch",
-            tooltip="Save and stop when this epoch is done",
-        ),
-        Binding("p", "pause", "Pause", id="run-pause", tooltip="Pause the training, or let it go on"),
-        Binding(
-            "c",
-            "ask('checkpoint')",
-            "Checkpoint",
-            show=False,
-            id="run-checkpoint",
-            tooltip="Save a checkpoint now",
-        ),
-        Binding(
-            "e",
-            "ask('evaluate')",
-            "Evaluate",
-            show=False,
-            id="run-evaluate",
-            tooltip="Evaluate the encoder now",
-        ),
-        Binding(
-            "r",
-            "resume",
-            "Resume",
-            id="run-resume",
-            tooltip="Start a stopped or crashed run again where it was",
-        ),
-        Binding(
-            "d",
-            "duplicate",
-            "Duplicate",
-            show=False,
-            id="run-duplicate",
-            tooltip="Take the run's configuration to Configure, for another run",
-        ),
-        Binding(
-            "f",
-            "folder",
-            "Folder",
-            show=False,
-            id="run-folder",
-            tooltip="Show and copy the path of the run's folder",
-        ),
-        Binding(
-            "i",
-            "screenshot",
-            "Screenshot",
-            show=False,
-            id="screenshot",
-            tooltip="Write what is on the screen to an SVG file",
-        ),
-        Binding(
-            "left_square_bracket",
-            "neighbour(-1)",
-            "Newer run",
-            show=False,
-            id="run-newer",
-            tooltip="Show the next newer run",
-        ),
-        Binding(
-            "right_square_bracket",
-            "neighbour(1)",
-            "Older run",
-            show=False,
-            id="run-older",
-            tooltip="Show the next older run",
-        ),
-    ]
+    BINDINGS = keys.RUN
 
     def __init__(self) -> None:
         super().__init__()

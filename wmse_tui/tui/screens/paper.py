@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-from typing import ClassVar
 
 from textual import work
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.events import Resize
@@ -24,6 +22,7 @@ from wmse_tui.runs.table.own_runs import OwnRuns
 from wmse_tui.runs.table.paper import Cell as PaperCell
 from wmse_tui.runs.table.paper import PublishedTable, Recipe, published_table, shipped_recipes
 from wmse_tui.runs.text.sanitize import safe
+from wmse_tui.tui import keys
 from wmse_tui.tui.feed import CatalogueChanged
 from wmse_tui.tui.screens.base import AppScreen
 from wmse_tui.tui.widgets.panel import Panel
@@ -41,21 +40,7 @@ The published table: linear / 5-NN accuracy in percent. Beneath each number is t
 runs of exactly that recipe, and how many there are. Runs that deviate in any option that matters are listed
 below as variants and are not counted. A number that could not be verified is left out."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding(
-            "enter",
-            "launch",
-            "Launch",
-            key_display="Enter",
-            id="paper-launch",
-            tooltip="Launch this recipe; asks first",
-        ),
-        Binding("c", "configure", "Configure", id="paper-configure", tooltip="Open this recipe in Configure"),
-        Binding("m", "monitor", "Own best", id="paper-monitor", tooltip="Show the best own run in Monitor"),
-        Binding(
-            "o", "compare", "Compare own", id="paper-compare", tooltip="Compare the own runs of this recipe"
-        ),
-    ]
+    BINDINGS = keys.PAPER
 
     def __init__(self) -> None:
         super().__init__()

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import ClassVar, Literal
+from typing import Literal
 
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
 from textual.message import Message
 
 from wmse_tui.config.loading import load_experiment
@@ -17,6 +16,7 @@ from wmse_tui.runs.state.config import read_configuration
 from wmse_tui.runs.table.index import RunRow
 from wmse_tui.runs.text.sanitize import safe
 from wmse_tui.runs.text.units import count, size
+from wmse_tui.tui import keys
 from wmse_tui.tui.feed import CatalogueChanged
 from wmse_tui.tui.screens.ask import AskScreen, ConfirmScreen
 from wmse_tui.tui.screens.base import AppScreen
@@ -43,78 +43,7 @@ The filter takes words and fields: state:running (also active, ended, done), tag
 preset:cifar10, data:stl10, host:gpu-a, title:"two words", note:x, verdict:collapsed. A leading minus turns
 a part round: -tag:old."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding(
-            "enter",
-            "open",
-            "Monitor",
-            key_display="Enter",
-            id="runs-open",
-            tooltip="Watch the run under the cursor",
-        ),
-        Binding("c", "compare", "Compare", id="runs-compare", tooltip="Compare the marked runs, up to eight"),
-        Binding(
-            "s",
-            "stop(False)",
-            "Stop",
-            id="runs-stop",
-            tooltip="Let runs save and stop; take queued ones out of the queue",
-        ),
-        Binding(
-            "e",
-            "stop(True)",
-            "Stop after epoch",
-            show=False,
-            id="runs-stop-after-epoch",
-            tooltip="Let runs end the running epoch, save and stop",
-        ),
-        Binding("r", "resume", "Resume", id="runs-resume", tooltip="Go on with runs that have not completed"),
-        Binding(
-            "Q",
-            "queue",
-            "Queue",
-            show=False,
-            id="runs-queue",
-            tooltip="Let runs go on when a slot is free; also those that lost their place",
-        ),
-        Binding(
-            "h",
-            "hold",
-            "Hold",
-            show=False,
-            id="runs-hold",
-            tooltip="Let queued runs wait on whatever is free, or held ones go on",
-        ),
-        Binding(
-            "f",
-            "first",
-            "First",
-            show=False,
-            id="runs-queue-first",
-            tooltip="Put queued runs before all others",
-        ),
-        Binding(
-            "d,delete",
-            "delete",
-            "Delete",
-            show=False,
-            id="runs-delete",
-            tooltip="Delete runs, after a question",
-        ),
-        Binding("t", "tag", "Tag", show=False, id="runs-tag", tooltip="Give runs tags, or take them away"),
-        Binding("n", "note", "Note", show=False, id="runs-note", tooltip="Write a note"),
-        Binding(
-            "N",
-            "duplicate",
-            "New from this",
-            show=False,
-            id="runs-duplicate",
-            tooltip="Open the run's configuration in Configure",
-        ),
-        Binding(
-            "y", "copy_path", "Copy path", show=False, id="runs-copy-path", tooltip="Copy the run's path"
-        ),
-    ]
+    BINDINGS = keys.RUNS
 
     class Weighed(Message):
         """The runs that are to be deleted, with the bytes of their files, and those that cannot be."""

@@ -11,12 +11,12 @@ from typing import ClassVar, Literal, get_args
 
 from rich.cells import cell_len
 from rich.style import Style
-from textual.binding import Binding, BindingType
 from textual.events import Click, MouseScrollDown, MouseScrollUp
 from textual.geometry import Size
 from textual.message import Message
 
 from wmse_tui.runs.state.status import Tone
+from wmse_tui.tui import keys
 from wmse_tui.tui.charts.canvas import Canvas, Drawing
 from wmse_tui.tui.charts.legend import shorten
 from wmse_tui.tui.charts.rows import RowsWidget
@@ -70,16 +70,7 @@ class CellTable(RowsWidget, can_focus=True):
     COMPONENT_CLASSES: ClassVar[set[str]] = {
         f"table--{name}" for name in ("heading", "cursor", *get_args(Tone))
     }
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("up,k", "move(-1)", "Up", show=False, id="table-up", tooltip="One row up"),
-        Binding("down,j", "move(1)", "Down", show=False, id="table-down", tooltip="One row down"),
-        Binding("left,h", "turn(-1)", "Left", show=False, id="table-left", tooltip="One column back"),
-        Binding("right,l", "turn(1)", "Right", show=False, id="table-right", tooltip="One column on"),
-        Binding("g,home", "first", "First", show=False, id="table-first", tooltip="The first row or cell"),
-        Binding("G,end", "last", "Last", show=False, id="table-last", tooltip="The last row or cell"),
-        Binding("pageup", "page(-1)", "Page up", show=False, id="table-page-up", tooltip="A page up"),
-        Binding("pagedown", "page(1)", "Page down", show=False, id="table-page-down", tooltip="A page down"),
-    ]
+    BINDINGS = keys.TABLE
 
     class Moved(Message):
         """The cursor is on another row or cell."""

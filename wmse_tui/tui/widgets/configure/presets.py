@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import ClassVar
 
 from textual import on
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
 from textual.content import Content
 from textual.message import Message
 from textual.widgets import Input, OptionList
 from textual.widgets.option_list import Option
 
 from wmse_tui.runs.text.sanitize import safe
+from wmse_tui.tui import keys
 from wmse_tui.tui.widgets.configure.preset_library import Entry, PresetLibrary
 from wmse_tui.tui.widgets.form.lists import KeyList
 from wmse_tui.tui.widgets.panel import Panel
@@ -22,10 +21,7 @@ from wmse_tui.tui.widgets.panel import Panel
 class FilterLine(Input):
     """Where the words of the filter are typed."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "give_up", "Show all", show=False, tooltip="Show all presets again"),
-        Binding("down", "leave", "To the list", show=False, tooltip="Go to the list"),
-    ]
+    BINDINGS = keys.PRESET_FILTER
 
     class Left(Message):
         """The person goes to the list; `kept`: with what the filter found only."""

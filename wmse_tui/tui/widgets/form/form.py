@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import ClassVar
 
 from textual import on
-from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.message import Message
@@ -18,6 +16,7 @@ from wmse_tui.config.draft import Draft
 from wmse_tui.config.fields import Group, leaves
 from wmse_tui.config.problems import Problem
 from wmse_tui.config.schema import Experiment
+from wmse_tui.tui import keys
 from wmse_tui.tui.widgets.form.choices import ChoiceScreen
 from wmse_tui.tui.widgets.form.row import FieldEditor, FieldRow, RowState
 
@@ -42,12 +41,7 @@ def sentence(problem: Problem) -> str:
 class Form(VerticalScroll, can_focus=False):
     """The rows of a group. Rows that stay the same are kept, with the focus and the line that is typed."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("up,k", "step(-1)", "Previous field", show=False, id="form-previous"),
-        Binding("down,j", "step(1)", "Next field", show=False, id="form-next"),
-        Binding("home,g", "jump(0)", "First field", show=False, id="form-first"),
-        Binding("end,G", "jump(-1)", "Last field", show=False, id="form-last"),
-    ]
+    BINDINGS = keys.FORM
 
     class Edited(Message):
         """A person gave an option a value; `value` is plain data, right or wrong."""

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 from textual import events
-from textual.binding import Binding, BindingType
 from textual.content import Content
 from textual.geometry import Size
 from textual.message import Message
@@ -15,6 +13,7 @@ from textual.widgets import Input
 
 from wmse_tui.config.fields import Field
 from wmse_tui.runs.text.sanitize import safe
+from wmse_tui.tui import keys
 
 MARKS = 3  # cells before the title: changed, wrong, and the cursor
 TITLE = 25  # cells of the title and the space behind it, where there is room
@@ -42,9 +41,7 @@ class RowState:
 class FieldEditor(Input):
     """The line in which a value is typed."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "cancel", "Give up", show=False, tooltip="Give up typing: the value is as before"),
-    ]
+    BINDINGS = keys.FIELD_EDITOR
 
     class Cancelled(Message):
         """The person does not want what was typed."""
@@ -60,26 +57,7 @@ class FieldEditor(Input):
 class FieldRow(Widget, can_focus=True):
     """A row. Typing, enter, and left and right change the value; nothing that is typed is ever refused."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding(
-            "enter",
-            "begin",
-            "Edit",
-            show=False,
-            id="field-edit",
-            tooltip="Type a value, or choose one from a list",
-        ),
-        Binding(
-            "left,h",
-            "turn(-1)",
-            "Previous value",
-            show=False,
-            id="field-previous",
-            tooltip="The previous choice",
-        ),
-        Binding("right,l", "turn(1)", "Next value", show=False, id="field-next", tooltip="The next choice"),
-        Binding("space", "turn(1)", "Next value", show=False, id="field-toggle", tooltip="The next choice"),
-    ]
+    BINDINGS = keys.FIELD
 
     class Edited(Message):
         """The value is now `text`, whether that is right or wrong."""

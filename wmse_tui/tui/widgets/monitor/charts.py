@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Literal
 
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
 from textual.content import Content
 from textual.events import Blur, Focus, Resize
 
 from wmse_tui.runs.state.curves import QUANTITIES, Curve, curve, reference
 from wmse_tui.runs.state.run import RunState
 from wmse_tui.runs.text.sanitize import safe
+from wmse_tui.tui import keys
 from wmse_tui.tui.charts.options import ChartOptions, in_percent, x_range
 from wmse_tui.tui.charts.plot import Plot
 from wmse_tui.tui.widgets.monitor.pane import Pane
@@ -69,10 +69,7 @@ class LabelledRun:
 class ChartsPane(Pane):
     """As many plots as fit, up to four; one of them is selected."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("left,h,up,k", "select(-1)", "Plot before", show=False, id="plot-previous"),
-        Binding("right,l,down,j", "select(1)", "Next plot", show=False, id="plot-next"),
-    ]
+    BINDINGS = keys.PLOTS
 
     def __init__(self) -> None:
         super().__init__(title="Plots", id="plots")

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar
 
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
 from textual.content import Content
 from textual.widget import Widget
 from textual.widgets import Input
 
 from wmse_tui.runs.text.sanitize import safe
+from wmse_tui.tui import keys
 from wmse_tui.tui.widgets.monitor.line import Line
 from wmse_tui.tui.widgets.monitor.textlines import TextLine, TextLines
 from wmse_tui.tui.widgets.panel import Panel
@@ -36,14 +35,7 @@ class TextPane(Pane, can_focus=False):
         indent: cells by which the rest of a long line is moved in.
     """
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("slash", "search", "Search", key_display="/", id="search", tooltip="Search in these lines"),
-        Binding("n", "step(1)", "Next match", show=False, id="search-next", tooltip="The next match"),
-        Binding(
-            "N", "step(-1)", "Previous match", show=False, id="search-previous", tooltip="The previous match"
-        ),
-        Binding("escape", "clear", "End search", show=False, id="search-end", tooltip="End the search"),
-    ]
+    BINDINGS = keys.TEXT_PANE
 
     def __init__(
         self,

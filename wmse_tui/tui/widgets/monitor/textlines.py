@@ -9,11 +9,12 @@ from typing import ClassVar, Protocol
 from rich.cells import cell_len, get_character_cell_size
 from rich.segment import Segment
 from rich.style import Style
-from textual.binding import Binding, BindingType
 from textual.events import Resize
 from textual.geometry import Region, Size
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
+
+from wmse_tui.tui import keys
 
 INDENT = 10  # cells by which the rest of a long line is moved in: what a time of day takes
 
@@ -47,21 +48,7 @@ class TextLines(ScrollView, can_focus=True):
         "current",
     )
     COMPONENT_CLASSES: ClassVar[set[str]] = {f"text-lines--{kind}" for kind in KINDS}
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("down,j", "scroll_down", "Down", show=False, id="lines-down", tooltip="One line down"),
-        Binding("up,k", "scroll_up", "Up", show=False, id="lines-up", tooltip="One line up"),
-        Binding("pagedown", "page_down", "Page down", show=False, id="lines-page-down"),
-        Binding("pageup", "page_up", "Page up", show=False, id="lines-page-up"),
-        Binding("home,g", "first", "First line", show=False, id="lines-first", tooltip="To the first line"),
-        Binding(
-            "end,G",
-            "last",
-            "Last line",
-            show=False,
-            id="lines-last",
-            tooltip="To the last line, and stay there",
-        ),
-    ]
+    BINDINGS = keys.TEXT_LINES
 
     def __init__(self, *, follow: bool = True, indent: int = INDENT, id: str | None = None) -> None:  # noqa: A002
         super().__init__(id=id)

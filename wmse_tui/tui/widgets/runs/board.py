@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import ClassVar
 
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.message import Message
 from textual.widgets import Static
@@ -15,6 +13,7 @@ from wmse_tui.runs.state.status import ACTIVE
 from wmse_tui.runs.table.index import RunRow
 from wmse_tui.runs.text.sanitize import safe
 from wmse_tui.runs.text.units import count
+from wmse_tui.tui import keys
 from wmse_tui.tui.widgets.runs.ages import now_minute
 from wmse_tui.tui.widgets.runs.columns import BY_NAME
 from wmse_tui.tui.widgets.runs.detail import RunDetail
@@ -26,26 +25,7 @@ from wmse_tui.tui.widgets.runs.table import RunTable
 class RunBoard(Vertical):
     """Shows a Listing and lets a person filter, sort and mark it; what is done to runs is not its affair."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("slash", "find", "Filter", key_display="/", id="runs-filter", tooltip="Filter the list"),
-        Binding("m,x", "mark", "Mark", key_display="m", id="runs-mark", tooltip="Mark the run, or unmark it"),
-        Binding("asterisk", "mark_all", "Mark all", show=False, id="runs-mark-all", tooltip="Mark all shown"),
-        Binding("i", "invert", "Invert", show=False, id="runs-invert", tooltip="Turn the marks round"),
-        Binding("u", "unmark", "Unmark all", show=False, id="runs-unmark", tooltip="Take all marks away"),
-        Binding(
-            "o,l,right", "sort(1)", "Sort", show=False, id="runs-sort", tooltip="Sort by the next column"
-        ),
-        Binding(
-            "h,left",
-            "sort(-1)",
-            "Sort back",
-            show=False,
-            id="runs-sort-back",
-            tooltip="Sort by the column before",
-        ),
-        Binding("O", "turn", "Other way", show=False, id="runs-turn", tooltip="Sort the other way round"),
-        Binding("escape", "show_all", "Show all", show=False, id="runs-show-all", tooltip="Drop the filter"),
-    ]
+    BINDINGS = keys.RUN_BOARD
 
     class Chosen(Message):
         """The run under the cursor was chosen with the mouse."""

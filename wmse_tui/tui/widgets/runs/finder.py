@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
 from textual.message import Message
 from textual.widgets import Input, Static
 
+from wmse_tui.tui import keys
 from wmse_tui.tui.widgets.runs.query import Query, parse_query
 
 
 class Finder(Horizontal):
     """Hidden until it is asked for; the filter stays when the line is left with Enter."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "clear", "Show all", show=False, id="runs-filter-clear", tooltip="Show every run"),
-        Binding("down", "accept", "To the list", show=False, id="runs-filter-accept", tooltip="To the list"),
-    ]
+    BINDINGS = keys.RUN_FINDER
 
     class Changed(Message):
         """The filter is another one."""

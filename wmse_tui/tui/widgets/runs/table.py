@@ -12,7 +12,6 @@ from typing import ClassVar, get_args
 from rich.cells import cell_len, set_cell_size
 from rich.segment import Segment
 from rich.style import Style
-from textual.binding import Binding, BindingType
 from textual.events import Click, Resize
 from textual.geometry import Region, Size
 from textual.message import Message
@@ -21,6 +20,7 @@ from textual.strip import Strip
 
 from wmse_tui.runs.state.status import Tone
 from wmse_tui.runs.table.index import RunRow
+from wmse_tui.tui import keys
 from wmse_tui.tui.widgets.runs.ages import now_minute
 from wmse_tui.tui.widgets.runs.columns import GAP, CellContext, Column, fit_columns
 from wmse_tui.tui.widgets.runs.listing import Listing, Order
@@ -44,21 +44,7 @@ class RunTable(ScrollView, can_focus=True, inherit_bindings=False):
     COMPONENT_CLASSES: ClassVar[set[str]] = {
         f"table--{name}" for name in ("heading", "cursor", "marked", "plain", *get_args(Tone))
     }
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("down,j", "move(1)", "Down", show=False, id="runs-down", tooltip="The next run"),
-        Binding("up,k", "move(-1)", "Up", show=False, id="runs-up", tooltip="The run before"),
-        Binding("g,home", "move_to(0)", "First", show=False, id="runs-first", tooltip="The first run"),
-        Binding("G,end", "move_to(-1)", "Last", show=False, id="runs-last", tooltip="The last run"),
-        Binding(
-            "pagedown,ctrl+d",
-            "page(1)",
-            "Page down",
-            show=False,
-            id="runs-page-down",
-            tooltip="A screen down",
-        ),
-        Binding("pageup,ctrl+u", "page(-1)", "Page up", show=False, id="runs-page-up", tooltip="A screen up"),
-    ]
+    BINDINGS = keys.RUN_TABLE
 
     class Moved(Message):
         """The cursor is on another run, or on the same one that has changed; None: there is none."""
