@@ -14,7 +14,7 @@ from typing import Literal, get_origin
 
 import pytest
 
-from wmse_tui.config.idle import idle
+from wmse_tui.config.ineffective import ineffective_options
 from wmse_tui.config.loading import load_experiment
 from wmse_tui.config.names import choices_of, unions
 
@@ -78,7 +78,8 @@ def test_every_word_that_a_row_or_its_needs_has_is_of_use(table: ModuleType) -> 
     assert {*table.NEEDS, *table.MORE, *table.COLLAPSE} <= names
     assert set(table.SIZES) <= set(unions()["method"].classes)
     for row in table.rows():
-        found = list(idle(load_experiment(preset=table.PRESET, overrides=table.fitted(row, ()).overrides)))
+        experiment = load_experiment(preset=table.PRESET, overrides=table.fitted(row, ()).overrides)
+        found = list(ineffective_options(experiment))
         assert all(path == "method.whitening_size" for path, _ in found), (row.name, found)
 
 

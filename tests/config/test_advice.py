@@ -8,12 +8,12 @@ import pytest
 from wmse_tui.config.advice import advise
 from wmse_tui.config.figures import (
     checkpoint_bytes,
-    checkpoints_kept,
     expected_condition_number,
+    retained_checkpoints,
     steps_per_epoch,
     total_steps,
     training_images,
-    whitening_outlook,
+    whitening_summary,
 )
 from wmse_tui.config.loading import load_experiment, preset_names
 
@@ -79,7 +79,7 @@ def test_the_others_deserve_none(operator: str) -> None:
 def test_without_a_covariance_its_condition_is_not_spoken_of() -> None:
     overrides = ("method.operator=standardise", "method.whitening_size=32")
     assert "method.whitening_size" not in remarks("cifar10", *overrides)
-    assert whitening_outlook(load_experiment(preset="cifar10", overrides=overrides)) == ""
+    assert whitening_summary(load_experiment(preset="cifar10", overrides=overrides)) == ""
 
 
 def test_shuffling_a_single_slice_is_remarked() -> None:
@@ -213,19 +213,19 @@ def test_a_checkpoint_holds_weights_and_what_the_optimizer_keeps(override: str, 
 
 
 def test_the_best_and_the_final_checkpoint_are_kept_beside_the_latest() -> None:
-    assert checkpoints_kept(load_experiment(preset="cifar10", overrides=["checkpoint.keep=3"])) == 5
+    assert retained_checkpoints(load_experiment(preset="cifar10", overrides=["checkpoint.keep=3"])) == 5
 
 
 def test_what_the_whitening_is_up_against_is_told_whether_wise_or_not() -> None:
-    assert whitening_outlook(load_experiment(preset="stl10")) == (
+    assert whitening_summary(load_experiment(preset="stl10")) == (
         "256 images whiten 128 dimensions, in 2 slices of each batch; of pure noise the covariance would "
         "have a condition number near 34"
     )
     narrow = ["method.whitening_size=65", "schedule.batch_size=65"]
-    text = whitening_outlook(load_experiment(preset="cifar10", overrides=narrow))
+    text = whitening_summary(load_experiment(preset="cifar10", overrides=narrow))
     assert "in 1 slice of each batch" in text
     assert text.endswith("a condition number without bound")
-    assert whitening_outlook(load_experiment(preset="cifar10-byol")) == ""
+    assert whitening_summary(load_experiment(preset="cifar10-byol")) == ""
 
 
 def test_channels_to_whiten_over_are_counted_per_group() -> None:
@@ -239,7 +239,7 @@ def test_channels_to_whiten_over_are_counted_per_group() -> None:
 
 
 def test_the_outlook_of_channel_whitening() -> None:
-    assert whitening_outlook(load_experiment(preset="cifar10-cwrgp2")) == (
+    assert whitening_summary(load_experiment(preset="cifar10-cwrgp2")) == (
         "64 images are whitened over 128 channels, in 4 groups and in 4 slices of each batch; "
         "of pure noise the covariance would have a condition number near 35"
     )

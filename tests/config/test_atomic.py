@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from wmse_tui.config.atomic import SHARED, append_private, publish, published
+from wmse_tui.config.atomic import SHARED, append_private, publish, replacing
 
 
 @pytest.fixture
@@ -56,7 +56,7 @@ def test_a_failure_leaves_the_old_file_alone(
 
 
 def test_a_block_that_is_interrupted_publishes_nothing(folder: Path) -> None:
-    with suppress(KeyboardInterrupt), published(folder / "a") as file:
+    with suppress(KeyboardInterrupt), replacing(folder / "a") as file:
         file.write(b"half")
         raise KeyboardInterrupt
     assert list(folder.iterdir()) == []

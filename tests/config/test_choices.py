@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from wmse_tui.config.draft import Draft
-from wmse_tui.config.fields import leaves
+from wmse_tui.config.fields import chosen_options
 from wmse_tui.config.loading import dump_experiment, find_preset, load_experiment
 from wmse_tui.config.names import choices_of, unions
 from wmse_tui.config.problems import ConfigError
@@ -37,7 +37,7 @@ def choices() -> Iterator[tuple[tuple[str, str], ...]]:
         for variant in union.classes:
             yield ((f"{section}.{union.tag}", variant),)
             chosen = EMPTY.with_value(f"{section}.{union.tag}", variant)
-            for path in leaves(chosen.merged, (section,)):
+            for path in chosen_options(chosen.merged, (section,)):
                 if path != f"{section}.{union.tag}":
                     yield from (((f"{section}.{union.tag}", variant), last) for last in words(chosen, path))
     for path in EMPTY.names:

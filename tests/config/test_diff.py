@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from wmse_tui.config.diff import Value, differing, flatten, option_names, value_text
+from wmse_tui.config.diff import Value, differing, flatten, value_text
 from wmse_tui.config.loading import load_experiment
+from wmse_tui.config.names import option_names
 
 
 def test_options_are_listed_in_the_order_of_the_schema_and_hold_no_lists() -> None:

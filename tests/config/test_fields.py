@@ -8,9 +8,9 @@ import pytest
 from pydantic import Field as Option
 
 from wmse_tui.config.draft import Draft, plain_values
-from wmse_tui.config.fields import describe, group_of, groups, leaves
+from wmse_tui.config.fields import chosen_options, form_field, group_of, groups
 from wmse_tui.config.loading import find_preset, preset_names
-from wmse_tui.config.names import dotted_names, sections, unions
+from wmse_tui.config.names import dotted_names, option_names, sections, unions
 from wmse_tui.config.schema import Experiment
 
 VARIANTS = [{}, *({name: {u.tag: v}} for name, u in unions().items() for v in u.classes)]
@@ -18,7 +18,7 @@ VARIANTS = [{}, *({name: {u.tag: v}} for name, u in unions().items() for v in u.
 
 def test_every_option_stands_in_exactly_one_group() -> None:
     for values in VARIANTS:
-        placed = [path for group in groups() for path in leaves(values, group.members)]
+        placed = [path for group in groups() for path in chosen_options(values, group.members)]
         assert sorted(placed) == sorted(set(dotted_names(values)) - set(sections()))
         assert all(group_of(path).name for path in placed)
 
@@ -36,7 +36,7 @@ def test_a_section_that_no_group_names_gets_one_of_its_own(monkeypatch: pytest.M
 
 def test_the_option_that_tells_the_variant_comes_first() -> None:
     members = ("optimizer", "schedule")
-    paths = leaves({"optimizer": {"name": "sgd"}, "schedule": {"kind": "cosine"}}, members)
+    paths = chosen_options({"optimizer": {"name": "sgd"}, "schedule": {"kind": "cosine"}}, members)
     assert paths[0] == "optimizer.name"
     assert paths[paths.index("schedule.kind") - 1] == "optimizer.nesterov"
     assert paths[-1] == "schedule.final_factor"
@@ -44,8 +44,8 @@ def test_the_option_that_tells_the_variant_comes_first() -> None:
 
 @pytest.mark.parametrize("values", VARIANTS, ids=str)
 def test_every_option_has_a_title_and_a_help(values: dict[str, Any]) -> None:
-    for path in leaves(values):
-        option = describe(path, values)
+    for path in option_names(values):
+        option = form_field(path, values)
         assert option.title
         assert option.description.endswith(".")
 
@@ -69,23 +69,23 @@ def test_every_option_has_a_title_and_a_help(values: dict[str, Any]) -> None:
     ],
 )
 def test_kind_bounds_and_unit_come_from_the_schema(path: str, kind: str, bounds: str, unit: str) -> None:
-    option = describe(path, {})
+    option = form_field(path, {})
     assert (option.kind, option.bounds, option.unit) == (kind, bounds, unit)
 
 
 def test_a_choice_knows_its_words() -> None:
-    assert describe("method.name", {}).choices == tuple(unions()["method"].classes)
-    assert describe("evaluation.knn", {}).choices == ("euclidean", "cosine", "off")
+    assert form_field("method.name", {}).choices == tuple(unions()["method"].classes)
+    assert form_field("evaluation.knn", {}).choices == ("euclidean", "cosine", "off")
 
 
 def test_what_nobody_need_give_is_optional() -> None:
-    assert describe("dataset.train_images", {}).optional
-    assert not describe("dataset.crop", {}).optional
+    assert form_field("dataset.train_images", {}).optional
+    assert not form_field("dataset.crop", {}).optional
 
 
 def test_an_option_of_another_variant_has_no_field() -> None:
     with pytest.raises(KeyError):
-        describe("method.whitening_size", {"method": {"name": "byol"}})
+        form_field("method.whitening_size", {"method": {"name": "byol"}})
 
 
 @pytest.mark.parametrize("name", preset_names())
@@ -125,13 +125,13 @@ def test_every_value_of_every_preset_survives_as_text(name: str) -> None:
     ],
 )
 def test_text_becomes_a_value_or_stays_text(path: str, text: str, value: object) -> None:
-    found = describe(path, {}).value(text)
+    found = form_field(path, {}).value(text)
     assert found == value
     assert type(found) is type(value)
 
 
 def test_numbers_are_written_as_people_write_them() -> None:
-    option = describe("checkpoint.every_minutes", {})
+    option = form_field("checkpoint.every_minutes", {})
     assert [option.text(value) for value in (5.0, 0.2, 1e-6, 3, None, "x")] == [
         "5",
         "0.2",

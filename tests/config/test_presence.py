@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from wmse_tui.config.loading import load_experiment
-from wmse_tui.config.presence import Presence, look_for, presence_advice
+from wmse_tui.config.presence import Presence, find_images, presence_advice
 from wmse_tui.config.sections.dataset import Dataset
 
 
@@ -24,33 +24,33 @@ def dataset(name: str, **options: object) -> Dataset:
 
 
 def test_patterns_are_drawn(data: Path) -> None:
-    assert look_for(dataset("patterns")) == Presence("drawn")
+    assert find_images(dataset("patterns")) == Presence("drawn")
 
 
 def test_a_published_set_is_here_or_packed_or_to_be_fetched_or_missing(data: Path) -> None:
     place = data / "cifar-10-batches-py"
-    assert look_for(dataset("cifar10")) == Presence("download", place, download=170_498_071)
-    assert look_for(dataset("cifar10", download=False)) == Presence("missing", place, (place,))
+    assert find_images(dataset("cifar10")) == Presence("download", place, download=170_498_071)
+    assert find_images(dataset("cifar10", download=False)) == Presence("missing", place, (place,))
     (data / "cifar-10-python.tar.gz").touch()
-    assert look_for(dataset("cifar10", download=False)).state == "archive"
+    assert find_images(dataset("cifar10", download=False)).state == "archive"
     place.mkdir()
-    assert look_for(dataset("cifar10")) == Presence("here", place)
-    assert look_for(dataset("cifar10", root=place)) == Presence("here", place)
+    assert find_images(dataset("cifar10")) == Presence("here", place)
+    assert find_images(dataset("cifar10", root=place)) == Presence("here", place)
 
 
 def test_own_images_are_looked_for_where_they_are_said_to_be(data: Path, tmp_path: Path) -> None:
     images = tmp_path / "images"
-    assert look_for(dataset("folder", root=images)) == Presence("missing", images, (images,))
+    assert find_images(dataset("folder", root=images)) == Presence("missing", images, (images,))
     images.mkdir()
-    assert look_for(dataset("folder", root=images)).state == "here"
-    assert look_for(dataset("imagenet", root=images)).lacking == (images / "train",)
+    assert find_images(dataset("folder", root=images)).state == "here"
+    assert find_images(dataset("imagenet", root=images)).lacking == (images / "train",)
     (images / "train").mkdir()
-    assert look_for(dataset("imagenet100", root=images)).state == "here"
-    assert look_for(dataset("imagenet100")).lacking == (data / "imagenet100" / "train",)
+    assert find_images(dataset("imagenet100", root=images)).state == "here"
+    assert find_images(dataset("imagenet100")).lacking == (data / "imagenet100" / "train",)
 
 
 def test_the_folders_of_the_probes_count(data: Path, tmp_path: Path) -> None:
-    found = look_for(dataset("patterns", probe_train=tmp_path, probe_test=tmp_path / "no"))
+    found = find_images(dataset("patterns", probe_train=tmp_path, probe_test=tmp_path / "no"))
     assert found == Presence("missing", None, (tmp_path / "no",))
     (advice,) = presence_advice(dataset("patterns"), found)
     assert (advice.path, advice.level) == ("dataset.probe_train", "warning")
@@ -59,20 +59,20 @@ def test_the_folders_of_the_probes_count(data: Path, tmp_path: Path) -> None:
 
 def test_missing_images_are_a_warning(data: Path) -> None:
     wanted = dataset("cifar10", download=False)
-    (advice,) = presence_advice(wanted, look_for(wanted))
+    (advice,) = presence_advice(wanted, find_images(wanted))
     assert advice.path == "dataset.root"
     assert advice.text == (
         f"CIFAR-10 is not on this machine ({data / 'cifar-10-batches-py'}), and dataset.download is false; "
         "the run would fail"
     )
     wanted = dataset("imagenet", root=data / "no")
-    (advice,) = presence_advice(wanted, look_for(wanted))
+    (advice,) = presence_advice(wanted, find_images(wanted))
     assert advice.text == f"no such folder: {data / 'no' / 'train'}; the run would fail"
 
 
 def test_images_that_can_be_had_are_not_remarked(data: Path) -> None:
     for name in ("patterns", "cifar10", "stl10"):
-        assert not presence_advice(dataset(name), look_for(dataset(name)))
+        assert not presence_advice(dataset(name), find_images(dataset(name)))
 
 
 def test_a_folder_that_cannot_be_looked_into_counts_as_missing(
@@ -84,5 +84,5 @@ def test_a_folder_that_cannot_be_looked_into_counts_as_missing(
     published, own = dataset("cifar10", download=False), dataset("folder", root=data)
     monkeypatch.setattr(Path, "is_dir", refuse)
     monkeypatch.setattr(Path, "is_file", refuse)
-    assert look_for(published).state == "missing"
-    assert look_for(own).state == "missing"
+    assert find_images(published).state == "missing"
+    assert find_images(own).state == "missing"

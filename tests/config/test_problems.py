@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from wmse_tui.config.problems import ConfigError, Problem, did_you_mean, nearest, shown
+from wmse_tui.config.problems import ConfigError, Problem, did_you_mean, nearest, quoted
 
 
 def test_text_is_place_then_option_then_message_then_fix() -> None:
@@ -42,8 +42,8 @@ def test_nearest_finds_a_slip_of_the_finger_and_nothing_far() -> None:
     [(None, "null"), (True, "true"), (False, "false"), (1, "1"), ("a\x1b", r"'a\x1b'"), ([1], "[1]")],
 )
 def test_values_are_shown_as_yaml_writes_them_and_escaped(value: object, text: str) -> None:
-    assert shown(value) == text
+    assert quoted(value) == text
 
 
 def test_a_long_value_is_cut() -> None:
-    assert shown("x" * 100, limit=10) == "'xxxxxxxx…"
+    assert quoted("x" * 100, limit=10) == "'xxxxxxxx…"

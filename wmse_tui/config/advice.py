@@ -15,7 +15,7 @@ from wmse_tui.config.figures import (
     total_steps,
     training_images,
 )
-from wmse_tui.config.idle import idle
+from wmse_tui.config.ineffective import ineffective_options
 from wmse_tui.config.methods import (
     BarlowTwins,
     Byol,
@@ -74,7 +74,7 @@ def advise(experiment: Experiment) -> tuple[Advice, ...]:
         *_data(experiment),
         *_schedule(experiment),
         *_machine(experiment),
-        *(Advice(path, "info", reason) for path, reason in idle(experiment)),
+        *(Advice(path, "info", reason) for path, reason in ineffective_options(experiment)),
     ]
     return tuple(sorted(found, key=lambda advice: advice.level != "warning"))
 

@@ -16,12 +16,12 @@ SHARED = 0o666
 
 def publish(path: Path, content: bytes, *, mode: int = PRIVATE) -> None:
     """Make `content` the content of `path`, in one step and in place of what is there. Raises OSError."""
-    with published(path, mode=mode) as file:
+    with replacing(path, mode=mode) as file:
         file.write(content)
 
 
 @contextmanager
-def published(path: Path, *, mode: int = PRIVATE) -> Iterator[BinaryIO]:
+def replacing(path: Path, *, mode: int = PRIVATE) -> Iterator[BinaryIO]:
     """A new file, renamed to `path` when the block ends; removed when it ends with an exception.
 
     Between two processes that publish the same path, the later one wins. A process that is killed leaves

@@ -3,20 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cache
 from typing import Any, TypeAlias
 
-from wmse_tui.config.names import dotted_names, sections
+from wmse_tui.config.names import option_names
 from wmse_tui.config.schema import Experiment
 
 Value: TypeAlias = str | int | float | bool | tuple["Value", ...] | None
 """The value of one option; hashable."""
-
-
-@cache
-def option_names() -> tuple[str, ...]:
-    """The dotted names of all options of all variants, in the order of the schema."""
-    return tuple(name for name in dotted_names() if name not in sections())
 
 
 def flatten(experiment: Experiment) -> dict[str, Value]:

@@ -17,7 +17,7 @@ from types import MappingProxyType
 from typing import Any
 
 from wmse_tui.config.atomic import SHARED, publish
-from wmse_tui.config.fields import Field, describe, leaves
+from wmse_tui.config.fields import FormField, form_field
 from wmse_tui.config.layers import RECIPE, Layer, build, merge, with_absolute_folders
 from wmse_tui.config.loading import (
     SUFFIX,
@@ -27,7 +27,7 @@ from wmse_tui.config.loading import (
     shipped_preset_names,
 )
 from wmse_tui.config.locations import user_presets_dir
-from wmse_tui.config.names import sections, unions
+from wmse_tui.config.names import option_names, sections, unions
 from wmse_tui.config.problems import ConfigError, Problem
 from wmse_tui.config.schema import Experiment
 from wmse_tui.config.yaml import read_yaml, write_yaml
@@ -76,7 +76,7 @@ class Draft:
     @cached_property
     def names(self) -> tuple[str, ...]:
         """The options of the chosen variants, in the order of the schema."""
-        return leaves(self.merged)
+        return option_names(self.merged)
 
     @cached_property
     def values(self) -> Mapping[str, Any]:
@@ -84,9 +84,9 @@ class Draft:
         return {name: _value_at(self.merged, name) for name in self.names}
 
     @cached_property
-    def fields(self) -> Mapping[str, Field]:
+    def fields(self) -> Mapping[str, FormField]:
         """What a form shows of each of them."""
-        return {name: describe(name, self.merged) for name in self.names}
+        return {name: form_field(name, self.merged) for name in self.names}
 
     @property
     def experiment(self) -> Experiment | None:
@@ -122,7 +122,7 @@ class Draft:
         """What base and changes say together, by section; defaults are not filled in."""
         # Only the variants that the changes choose tell which of the other changes count.
         chosen = {name: value for name, value in self.changes.items() if name in _TAGS}
-        there = {*leaves(merge((*self.base.layers, _layer(chosen)))), *sections()}
+        there = {*option_names(merge((*self.base.layers, _layer(chosen)))), *sections()}
         layer = _layer({name: value for name, value in self.changes.items() if name in there})
         return merge((*self.base.layers, layer))
 
@@ -159,7 +159,7 @@ def draft_of(experiment: Experiment, base: Base) -> Draft:
 def plain_values(experiment: Experiment) -> dict[str, Any]:
     """Every option of an experiment by its dotted name, as plain data; defaults where a section is None."""
     values = experiment.model_dump(mode="json")
-    return {name: _value_at(values, name) for name in leaves(values)}
+    return {name: _value_at(values, name) for name in option_names(values)}
 
 
 def command_line(draft: Draft, *, name: str | None = None, runs_dir: Path | None = None) -> str:
@@ -173,7 +173,7 @@ def command_line(draft: Draft, *, name: str | None = None, runs_dir: Path | None
     return shlex.join(words)
 
 
-def _override(path: str, value: Any, option: Field | None) -> str:
+def _override(path: str, value: Any, option: FormField | None) -> str:
     """A value as `--set` reads it back: text as it stands, unless it would be read as something else."""
     if value is None or option is None:
         return "null"
@@ -210,7 +210,7 @@ def _value_at(merged: Mapping[str, Any], path: str) -> Any:
     key = leaf or section
     if isinstance(entries, Mapping) and key in entries:
         return entries[key]
-    return describe(path, merged).default
+    return form_field(path, merged).default
 
 
 def _same(one: Any, other: Any) -> bool:

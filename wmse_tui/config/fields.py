@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
-from wmse_tui.config.names import choices_of, dotted_names, field_of, sections, unions
+from wmse_tui.config.names import choices_of, field_of, option_names, unions
 from wmse_tui.config.problems import ConfigError
 from wmse_tui.config.schema import Experiment
 from wmse_tui.config.yaml import read_value
@@ -23,7 +23,7 @@ Kind = Literal["choice", "flag", "whole", "number", "text", "folder", "list"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Field:
+class FormField:
     """One option as a form shows it.
 
     Args:
@@ -82,7 +82,7 @@ class Field:
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
+class FieldGroup:
     """Options that a form shows together: whole sections, and options that are in none."""
 
     name: str
@@ -91,55 +91,45 @@ class Group:
 
 
 _GROUPS = (
-    Group("run", "Title and seed", ("title", "seed", "paper")),
-    Group("dataset", "Data set", ("dataset",)),
-    Group("augmentation", "Augmentation", ("augmentation",)),
-    Group("backbone", "Backbone", ("backbone",)),
-    Group("projector", "Projector", ("projector",)),
-    Group("method", "Method, whitening", ("method",)),
-    Group("optimizer", "Optimizer, schedule", ("optimizer", "schedule")),
-    Group("evaluation", "Evaluation", ("evaluation",)),
-    Group("compute", "Compute, checkpoints", ("compute", "checkpoint")),
+    FieldGroup("run", "Title and seed", ("title", "seed", "paper")),
+    FieldGroup("dataset", "Data set", ("dataset",)),
+    FieldGroup("augmentation", "Augmentation", ("augmentation",)),
+    FieldGroup("backbone", "Backbone", ("backbone",)),
+    FieldGroup("projector", "Projector", ("projector",)),
+    FieldGroup("method", "Method, whitening", ("method",)),
+    FieldGroup("optimizer", "Optimizer, schedule", ("optimizer", "schedule")),
+    FieldGroup("evaluation", "Evaluation", ("evaluation",)),
+    FieldGroup("compute", "Compute, checkpoints", ("compute", "checkpoint")),
 )
 
 
 @cache
-def groups() -> tuple[Group, ...]:
+def groups() -> tuple[FieldGroup, ...]:
     """All groups; what the schema has and none of them names gets one of its own."""
     placed = {member for group in _GROUPS for member in group.members}
     rest = [name for name in Experiment.model_fields if name not in placed]
-    return (*_GROUPS, *(Group(name, Experiment.model_fields[name].title or name, (name,)) for name in rest))
+    return (
+        *_GROUPS,
+        *(FieldGroup(name, Experiment.model_fields[name].title or name, (name,)) for name in rest),
+    )
 
 
-def group_of(path: str) -> Group:
+def group_of(path: str) -> FieldGroup:
     """The group in which a dotted name stands; the first one for what is no option."""
     section = path.partition(".")[0]
     return next((group for group in groups() if section in group.members), groups()[0])
 
 
-def leaves(values: Mapping[str, Any], members: Iterable[str] | None = None) -> tuple[str, ...]:
-    """The options of the variants chosen in `values` by their dotted names, in the order of the schema.
+def chosen_options(values: Mapping[str, Any], members: Iterable[str]) -> tuple[str, ...]:
+    """The options of these sections, in the order of `members`, by their dotted names.
 
-    With `members`: of these sections only, in their order. The option that tells the variant comes first.
+    Of a section with variants, those of the variant chosen in `values`, beginning with the one that chooses.
     """
-    names = [name for name in dotted_names(values) if name not in sections()]
-    if members is None:
-        return tuple(sorted(names, key=_first_the_tag))
-    return tuple(
-        name
-        for member in members
-        for name in sorted(names, key=_first_the_tag)
-        if name.partition(".")[0] == member
-    )
+    names = option_names(values)
+    return tuple(name for member in members for name in names if name.partition(".")[0] == member)
 
 
-def _first_the_tag(path: str) -> tuple[int, bool]:
-    section, _, leaf = path.partition(".")
-    union = unions().get(section)
-    return list(Experiment.model_fields).index(section), union is None or leaf != union.tag
-
-
-def describe(path: str, values: Mapping[str, Any]) -> Field:
+def form_field(path: str, values: Mapping[str, Any]) -> FormField:
     """The field of an option that exists among the variants chosen in `values`.
 
     Raises:
@@ -153,7 +143,7 @@ def describe(path: str, values: Mapping[str, Any]) -> Field:
 
 
 @cache
-def _described(path: str, variant: str) -> Field:
+def _described(path: str, variant: str) -> FormField:
     section, _, leaf = path.partition(".")
     union = unions().get(section)
     info = field_of(path, {section: {union.tag: variant}} if union and variant else {})
@@ -164,7 +154,7 @@ def _described(path: str, variant: str) -> Field:
     kind = "choice" if tag else _kind(annotation)
     choices = choices_of(path) if kind == "choice" else ()
     extra = info.json_schema_extra
-    return Field(
+    return FormField(
         path=path,
         title=info.title or leaf or section,
         description=info.description or "",
@@ -173,16 +163,16 @@ def _described(path: str, variant: str) -> Field:
         optional=optional,
         choices=choices,
         bounds=_bounds(kind, annotation, metadata, info),
-        default=plain(info.get_default()),
+        default=plain_value(info.get_default()),
     )
 
 
-def plain(value: Any) -> Any:
+def plain_value(value: Any) -> Any:
     """A value of a model as YAML would give it: lists, texts, numbers."""
     if isinstance(value, Path):
         return str(value)
     if isinstance(value, (list, tuple)):
-        return [plain(item) for item in value]
+        return [plain_value(item) for item in value]
     return value
 
 

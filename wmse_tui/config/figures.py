@@ -39,7 +39,7 @@ def checkpoint_bytes(experiment: Experiment, *, learning: int, following: int = 
     return 4 * (learning * (1 + kept) + following)
 
 
-def checkpoints_kept(experiment: Experiment) -> int:
+def retained_checkpoints(experiment: Experiment) -> int:
     """Checkpoints that lie on the disk at most when a run has ended: the latest, the best, the final one."""
     return experiment.checkpoint.keep + 2
 
@@ -54,7 +54,7 @@ def expected_condition_number(dim: int, whitening_size: int) -> float:
     return ((1 + root) / (1 - root)) ** 2 if root < 1 else float("inf")
 
 
-def whitening_outlook(experiment: Experiment) -> str:
+def whitening_summary(experiment: Experiment) -> str:
     """What the whitening of an experiment is up against, in a sentence; "" where nothing is whitened."""
     method, dim = experiment.method, experiment.projector.dim
     if isinstance(method, CwRgp):

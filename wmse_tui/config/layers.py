@@ -18,11 +18,11 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from wmse_tui.config.explain import explain
 from wmse_tui.config.locations import expanded
 from wmse_tui.config.names import field_of, sections, unions
 from wmse_tui.config.problems import ConfigError, Problem
 from wmse_tui.config.schema import Experiment
+from wmse_tui.config.validation import validation_problems
 
 RECIPE = (
     "dataset.name",
@@ -62,7 +62,7 @@ def build(layers: Iterable[Layer]) -> Experiment:
     try:
         return Experiment.model_validate(stack.values)
     except ValidationError as error:
-        problems = explain(error, stack.values)
+        problems = validation_problems(error, stack.values)
     except ConfigError as error:
         problems = error.problems
     raise ConfigError(stack.placed(problem) for problem in problems)

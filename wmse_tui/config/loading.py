@@ -18,7 +18,7 @@ import wmse_tui
 from wmse_tui.config.layers import FOLDERS, Layer, build, with_absolute_folders
 from wmse_tui.config.locations import user_presets_dir
 from wmse_tui.config.names import field_of
-from wmse_tui.config.problems import ConfigError, Problem, did_you_mean, shown
+from wmse_tui.config.problems import ConfigError, Problem, did_you_mean, quoted
 from wmse_tui.config.schema import Experiment
 from wmse_tui.config.yaml import MAX_BYTES, read_value, read_yaml, write_yaml
 
@@ -92,7 +92,7 @@ def _override(override: str) -> Layer:
     path = path.strip()
     source = f"--set {path}"
     if not equals or not all(path.split(".")):
-        message = f"expected key=value (optimizer.lr=1e-3), got {shown(override)}"
+        message = f"expected key=value (optimizer.lr=1e-3), got {quoted(override)}"
         raise ConfigError([Problem("", message, source="--set")])
     field = field_of(path)
     if not text.strip() and (field is None or field.annotation is not str):
@@ -229,7 +229,7 @@ def read_config_file(path: Path, source: str) -> ConfigFile:
     values = with_absolute_folders(document.values, path.parent)
     extends = values.pop("extends", None)
     if extends is not None and not isinstance(extends, str):
-        message, line = f"expected the name of a preset, got {shown(extends)}", document.lines["extends"]
+        message, line = f"expected the name of a preset, got {quoted(extends)}", document.lines["extends"]
         raise ConfigError([Problem("extends", message, line=line, source=source)])
     return ConfigFile(path, Layer(values, source, document.lines), extends)
 
@@ -289,7 +289,7 @@ def _preset_file(name: str, chain: list[ConfigFile], extended_by: Layer | None) 
         message, fix = f"{names} is a circle", "let one of them extend nothing"
     else:
         guess = did_you_mean(name, [*shipped, *own])
-        message, fix = f"there is no preset {shown(name)}", f"{guess} `wmse-tui presets` lists them".strip()
+        message, fix = f"there is no preset {quoted(name)}", f"{guess} `wmse-tui presets` lists them".strip()
     upper = chain[-1].layer if chain else extended_by
     if upper is None:
         raise ConfigError([Problem("", message, fix)])

@@ -71,8 +71,17 @@ def field_of(path: str, values: Mapping[str, Any] | None = None) -> FieldInfo | 
 
 
 def dotted_names(values: Mapping[str, Any] | None = None) -> tuple[str, ...]:
-    """Every name that can be set (`seed`, `method.name`): of all variants, or of those in `values`."""
+    """Every name that can be set (`seed`, `method`, `method.name`), in the order of the schema.
+
+    Args:
+        values: the options of the variants chosen in it alone; None: those of all variants.
+    """
     return tuple(_walk(values))
+
+
+def option_names(values: Mapping[str, Any] | None = None) -> tuple[str, ...]:
+    """The same without the names of whole sections, in the order of the schema."""
+    return tuple(name for name in _walk(values) if name not in sections())
 
 
 def choices_of(path: str) -> tuple[str, ...]:

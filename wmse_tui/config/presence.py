@@ -22,25 +22,25 @@ class Presence:
     Args:
         state: drawn when needed; here; an archive that is here and will be unpacked; to be downloaded;
             missing, so that the run would fail.
-        place: the folder, or where it would be looked for; None where images are drawn.
+        path: the folder, or where it would be looked for; None where images are drawn.
         lacking: the folders that are missing.
         download: bytes that will be fetched.
     """
 
     state: Literal["drawn", "here", "archive", "download", "missing"]
-    place: Path | None = None
+    path: Path | None = None
     lacking: tuple[Path, ...] = ()
     download: int = 0
 
 
-def look_for(dataset: Dataset) -> Presence:
+def find_images(dataset: Dataset) -> Presence:
     """Look for the images; nothing is opened, and a folder that cannot be read counts as missing."""
     probes = [expanded(folder) for folder in (dataset.probe_train, dataset.probe_test) if folder is not None]
     lacking = tuple(folder for folder in probes if not _is_dir(folder))
     found = _images(dataset)
     if not lacking:
         return found
-    return Presence("missing", found.place, (*found.lacking, *lacking))
+    return Presence("missing", found.path, (*found.lacking, *lacking))
 
 
 def presence_advice(dataset: Dataset, presence: Presence) -> tuple[Advice, ...]:
@@ -49,11 +49,11 @@ def presence_advice(dataset: Dataset, presence: Presence) -> tuple[Advice, ...]:
         return ()
     title = DATASETS[dataset.name].title
     where = ", ".join(map(str, presence.lacking))
-    if dataset.name in OWN or (presence.lacking and presence.place not in presence.lacking):
+    if dataset.name in OWN or (presence.lacking and presence.path not in presence.lacking):
         text = f"no such folder: {where}; the run would fail"
     else:
         text = f"{title} is not on this machine ({where}), and dataset.download is false; the run would fail"
-    path = "dataset.root" if presence.place in presence.lacking else "dataset.probe_train"
+    path = "dataset.root" if presence.path in presence.lacking else "dataset.probe_train"
     return (Advice(path, "warning", text),)
 
 

@@ -58,7 +58,7 @@ def did_you_mean(name: str, valid: Iterable[str]) -> str:
 _WORDS = {None: "null", True: "true", False: "false"}
 
 
-def shown(value: object, limit: int = 60) -> str:
+def quoted(value: object, limit: int = 60) -> str:
     """A value from a file as it may stand in a message: quoted, escaped, and short."""
     text = _WORDS[value] if value is None or isinstance(value, bool) else repr(value)
     return text if len(text) <= limit else text[: limit - 1] + "…"

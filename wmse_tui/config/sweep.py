@@ -15,7 +15,7 @@ from itertools import product
 from pathlib import Path
 
 from wmse_tui.config.loading import load_experiment
-from wmse_tui.config.problems import ConfigError, Problem, shown
+from wmse_tui.config.problems import ConfigError, Problem, quoted
 from wmse_tui.config.schema import Experiment
 
 MOST_KEYS = 3
@@ -57,13 +57,13 @@ def read_axes(sweeps: Sequence[str], overrides: Sequence[str] = ()) -> tuple[Axi
         key, equals, rest = (part.strip() for part in text.partition("="))
         values = _split(rest)
         if not equals or not all(key.split(".")):
-            wrong("", f"expected KEY=V1,V2,... (seed=0,1,2), got {shown(text)}")
+            wrong("", f"expected KEY=V1,V2,... (seed=0,1,2), got {quoted(text)}")
             continue
         if not all(values):
-            wrong(key, f"expected values between the commas, got {shown(rest)}")
+            wrong(key, f"expected values between the commas, got {quoted(rest)}")
         elif len(set(values)) < len(values):
             twice = next(value for value in values if values.count(value) > 1)
-            wrong(key, f"the value {shown(twice)} is there twice", "give each value once")
+            wrong(key, f"the value {quoted(twice)} is there twice", "give each value once")
         if any(axis.key == key for axis in axes):
             wrong(key, "this option is swept twice", "give all its values in one --sweep")
         if key in fixed:

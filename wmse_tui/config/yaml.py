@@ -16,7 +16,7 @@ from typing import Any
 
 import yaml
 
-from wmse_tui.config.problems import ConfigError, Problem, shown
+from wmse_tui.config.problems import ConfigError, Problem, quoted
 
 MAX_BYTES = 64 * 1024
 MAX_DEPTH = 12
@@ -59,7 +59,7 @@ def read_yaml(text: str | bytes, source: str) -> Document:
     if value is None:
         value = {}
     if not isinstance(value, dict):
-        message = f"expected keys and values (`seed: 1`), got {shown(value)}"
+        message = f"expected keys and values (`seed: 1`), got {quoted(value)}"
         raise ConfigError([Problem("", message, line=1, source=source)])
     return Document(value, MappingProxyType(lines), source)
 
@@ -190,7 +190,7 @@ class _Reader:
         if _FLOAT.fullmatch(text) and math.isfinite(number := float(text)):
             return number
         if _FLOAT.fullmatch(text) or _NOT_FINITE.fullmatch(text):
-            message = f"expected a finite number, got {shown(text)}"
+            message = f"expected a finite number, got {quoted(text)}"
             raise self._error(path, message, node.start_mark.line + 1)
         return text
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from wmse_tui.config.figures import checkpoints_kept
+from wmse_tui.config.figures import retained_checkpoints
 from wmse_tui.config.schema import Experiment
 from wmse_tui.runs.state.run import RunState
 from wmse_tui.runs.table.paper import Cell, OwnRun
@@ -66,7 +66,7 @@ def forecast(view: RunState, experiment: Experiment) -> Forecast | None:
         host=view.setup.host,
         seconds=view.elapsed / view.epoch * experiment.schedule.epochs,
         checkpoint_bytes=size,
-        disk_bytes=None if size is None else checkpoints_kept(experiment) * size,
+        disk_bytes=None if size is None else retained_checkpoints(experiment) * size,
     )
 
 

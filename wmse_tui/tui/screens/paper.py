@@ -12,7 +12,7 @@ from textual.content import Content
 from textual.events import Resize
 from textual.widgets import Static
 
-from wmse_tui.config.presence import look_for, presence_advice
+from wmse_tui.config.presence import find_images, presence_advice
 from wmse_tui.config.problems import ConfigError
 from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.errors import RunsError
@@ -170,7 +170,7 @@ below as variants and are not counted. A number that could not be verified is le
 
     async def _launch(self, cell: PaperCell) -> None:
         dataset = cell.experiment.dataset
-        presence = await asyncio.to_thread(look_for, dataset)
+        presence = await asyncio.to_thread(find_images, dataset)
         if advice := presence_advice(dataset, presence):
             self.services.notify(
                 f"{advice[0].text}. Set {advice[0].path} in Configure (c).", severity="warning"

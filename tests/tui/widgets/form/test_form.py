@@ -10,9 +10,9 @@ from textual.pilot import Pilot
 
 from wmse_tui.config.advice import Advice
 from wmse_tui.config.draft import Draft, plain_values
-from wmse_tui.config.fields import group_of, groups, leaves
+from wmse_tui.config.fields import group_of, groups
 from wmse_tui.config.loading import find_preset, load_experiment
-from wmse_tui.config.names import choices_of, dotted_names, sections, unions
+from wmse_tui.config.names import choices_of, dotted_names, option_names, sections, unions
 from wmse_tui.config.problems import ConfigError
 from wmse_tui.tui.widgets.form.choices import ChoiceScreen
 from wmse_tui.tui.widgets.form.form import Form, row_state
@@ -86,7 +86,7 @@ async def test_every_option_of_every_variant_has_a_row() -> None:
             draft = base.with_value(f"{section}.{tag}", value)
             app.form.show(draft, group_of(f"{section}.{tag}"))
             await pilot.pause()
-            expected = [path for path in leaves(draft.merged) if path.startswith(f"{section}.")]
+            expected = [path for path in option_names(draft.merged) if path.startswith(f"{section}.")]
             shown = [row.path for row in app.query(FieldRow) if row.path.startswith(f"{section}.")]
             assert shown == expected
 

@@ -19,7 +19,7 @@ from typing import BinaryIO
 import torch
 from torch import Tensor
 
-from wmse_tui.config.atomic import published, sync_folder
+from wmse_tui.config.atomic import replacing, sync_folder
 from wmse_tui.config.locations import cache_dir
 from wmse_tui.engine.data.sources.progress import Progress, ProgressMeter
 
@@ -89,7 +89,7 @@ class PixelCache:
             self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             if shutil.disk_usage(self.path.parent).free < SPARE_SPACE * pixels.nbytes:
                 return
-            with published(self.path) as file:
+            with replacing(self.path) as file:
                 file.write(json.dumps(header).encode() + b"\n")
                 file.write(pixels.numpy().data)
             sync_folder(self.path.parent)

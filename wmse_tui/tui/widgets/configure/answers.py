@@ -13,7 +13,7 @@ from textual.message import Message
 from textual.timer import Timer
 
 from wmse_tui.config.advice import Advice, advise
-from wmse_tui.config.presence import Presence, look_for, presence_advice
+from wmse_tui.config.presence import Presence, find_images, presence_advice
 from wmse_tui.config.schema import Experiment
 from wmse_tui.config.sections.dataset import Dataset
 from wmse_tui.runs.preflight import nearest_existing
@@ -118,7 +118,7 @@ class AnsweredScreen(DraftActions):
         free = None
         with suppress(OSError):
             free = shutil.disk_usage(nearest_existing(root)).free or None
-        self.post_message(Looked(dataset, look_for(dataset), free))
+        self.post_message(Looked(dataset, find_images(dataset), free))
 
     @on(Looked)
     def _looked(self, event: Looked) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 from wmse_tui.config.datasets import DATASETS
 from wmse_tui.config.figures import (
     checkpoint_bytes,
-    checkpoints_kept,
+    retained_checkpoints,
     steps_per_epoch,
     total_steps,
     training_images,
@@ -103,7 +103,7 @@ class Cost:
 
     def _disk(self) -> Iterator[Paragraph]:
         free = "" if self.free is None else f"; {size(self.free)} free"
-        kept, asked = checkpoints_kept(self.experiment), self.described
+        kept, asked = retained_checkpoints(self.experiment), self.described
         parameters = asked.answer.get("parameters")
         if not isinstance(parameters, Mapping):
             yield _line("Disk", f"{kept} checkpoints, i tells their size{free}")

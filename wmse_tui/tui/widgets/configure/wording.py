@@ -8,8 +8,8 @@ from textual.content import Content
 
 from wmse_tui.config.advice import Advice
 from wmse_tui.config.draft import Draft
-from wmse_tui.config.fields import Group
-from wmse_tui.config.figures import whitening_outlook
+from wmse_tui.config.fields import FieldGroup
+from wmse_tui.config.figures import whitening_summary
 from wmse_tui.config.schema import Experiment
 from wmse_tui.runs.text.sanitize import safe
 from wmse_tui.runs.text.units import count
@@ -83,7 +83,7 @@ def about_option(draft: Draft, path: str, elsewhere: Paragraph | None = None) ->
     return Content("\n").join(lines)
 
 
-def about_group(group: Group) -> Content:
+def about_group(group: FieldGroup) -> Content:
     """What a section is about, in the words of the schema."""
     fields = Experiment.model_fields
     return Content("\n").join(
@@ -124,7 +124,7 @@ def findings(draft: Draft | None, advice: Iterable[Advice]) -> tuple[Paragraph, 
         found.append(Paragraph(mark[0], f"{one.path}: {one.text}", style, mark[1]))
     if not found:
         found.append(Paragraph("✓", "Nothing speaks against it.", "", "bold $success"))
-    outlook = whitening_outlook(draft.experiment) if draft.experiment is not None else ""
+    outlook = whitening_summary(draft.experiment) if draft.experiment is not None else ""
     if outlook and not any(one.text.startswith("method.whitening_size:") for one in found):
         found.append(Paragraph("·", outlook, "$text-muted"))
     return tuple(found)

@@ -11,7 +11,7 @@ from textual.content import Content
 from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
-from wmse_tui.config.fields import Field
+from wmse_tui.config.fields import FormField
 from wmse_tui.tui.screens.base import Dialog
 from wmse_tui.tui.widgets.form.lists import KeyList
 
@@ -23,7 +23,7 @@ class ChoiceScreen(Dialog[str]):
         Binding("escape,q", "dismiss(None)", "Cancel", key_display="esc"),
     ]
 
-    def __init__(self, option: Field, now: str) -> None:
+    def __init__(self, option: FormField, now: str) -> None:
         super().__init__()
         self._option, self._now = option, now
         self._choices = ("true", "false") if option.kind == "flag" else option.choices

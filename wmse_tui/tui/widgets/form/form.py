@@ -13,7 +13,7 @@ from textual.widgets import Static
 
 from wmse_tui.config.advice import Advice
 from wmse_tui.config.draft import Draft
-from wmse_tui.config.fields import Group, leaves
+from wmse_tui.config.fields import FieldGroup, chosen_options
 from wmse_tui.config.problems import Problem
 from wmse_tui.config.schema import Experiment
 from wmse_tui.tui import keys
@@ -63,9 +63,9 @@ class Form(VerticalScroll, can_focus=False):
         """The rows by the dotted names of their options, from top to bottom."""
         return self._rows
 
-    def show(self, draft: Draft, group: Group, advice: Sequence[Advice] = ()) -> None:
+    def show(self, draft: Draft, group: FieldGroup, advice: Sequence[Advice] = ()) -> None:
         """Show the options of `group` as they are in `draft`."""
-        paths = leaves(draft.merged, group.members)
+        paths = chosen_options(draft.merged, group.members)
         states = {path: row_state(draft, path, advice) for path in paths}
         if group.name != self._group or tuple(self._rows) != paths:
             self._arrange(group, states)
@@ -78,7 +78,7 @@ class Form(VerticalScroll, can_focus=False):
         self._group, self._rows, self._headings = "", {}, {}
         self.remove_children()
 
-    def _arrange(self, group: Group, states: Mapping[str, RowState]) -> None:
+    def _arrange(self, group: FieldGroup, states: Mapping[str, RowState]) -> None:
         if group.name != self._group:
             self.clear()
             self.scroll_home(animate=False)
@@ -115,7 +115,7 @@ class Form(VerticalScroll, can_focus=False):
         else:
             self.mount_all(fresh)
 
-    def _heading_for(self, path: str, group: Group) -> Static | None:
+    def _heading_for(self, path: str, group: FieldGroup) -> Static | None:
         """A title above the first row of a section, where the group has several."""
         section, _, leaf = path.partition(".")
         named = [member for member in group.members if member != path]

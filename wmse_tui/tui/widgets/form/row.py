@@ -11,7 +11,7 @@ from textual.message import Message
 from textual.widget import Widget
 from textual.widgets import Input
 
-from wmse_tui.config.fields import Field
+from wmse_tui.config.fields import FormField
 from wmse_tui.runs.text.sanitize import safe
 from wmse_tui.tui import keys
 
@@ -31,7 +31,7 @@ class RowState:
         problems, warnings: sentences.
     """
 
-    option: Field
+    option: FormField
     text: str
     changed: bool = False
     problems: tuple[str, ...] = ()

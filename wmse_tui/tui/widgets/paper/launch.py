@@ -10,7 +10,7 @@ from textual import work
 from textual.widgets import Static
 
 from wmse_tui.config.datasets import DATASETS
-from wmse_tui.config.figures import checkpoints_kept, steps_per_epoch, total_steps
+from wmse_tui.config.figures import retained_checkpoints, steps_per_epoch, total_steps
 from wmse_tui.config.presence import Presence
 from wmse_tui.config.schema import Experiment
 from wmse_tui.runs.directory import RunDirectory
@@ -70,7 +70,7 @@ class LaunchScreen(ConfirmScreen):
         return "\n".join(lines)
 
     def _disk(self, expected: Forecast | None) -> str:
-        checkpoints = count(checkpoints_kept(self._cell.experiment), "checkpoint")
+        checkpoints = count(retained_checkpoints(self._cell.experiment), "checkpoint")
         if expected is None or expected.disk_bytes is None or expected.checkpoint_bytes is None:
             needed = f"at most {checkpoints}; their size is known after the first"
         else:

@@ -16,7 +16,7 @@ from wmse_tui.config.sections.schedule import ConstantSchedule, StepSchedule
 STRENGTHS = ("brightness", "contrast", "saturation", "hue")
 
 
-def idle(experiment: Experiment) -> Iterator[tuple[str, str]]:
+def ineffective_options(experiment: Experiment) -> Iterator[tuple[str, str]]:
     """(dotted name, why it does nothing) of each option that has another value than its default, in vain."""
     for section, names, reason in _reasons(experiment):
         options = getattr(experiment, section)

@@ -9,12 +9,12 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from wmse_tui.config.names import choices_of, field_of, suggestion, unions
-from wmse_tui.config.problems import Problem, did_you_mean, shown
+from wmse_tui.config.problems import Problem, did_you_mean, quoted
 
 MOST = 100
 
 
-def explain(error: ValidationError, values: Mapping[str, Any]) -> tuple[Problem, ...]:
+def validation_problems(error: ValidationError, values: Mapping[str, Any]) -> tuple[Problem, ...]:
     """The problems in an error that was raised for `values`: the first `MOST`, and how many more."""
     details = error.errors(include_url=False)
     problems = [_problem(detail, values) for detail in details[:MOST]]
@@ -30,7 +30,7 @@ def _problem(detail: ErrorDetails, values: Mapping[str, Any]) -> Problem:
     if detail["type"] in ("literal_error", "union_tag_invalid", "union_tag_not_found"):
         return _no_choice(detail, path)
     describe = _MESSAGES.get(detail["type"])
-    message = f"{detail['msg']}, got {shown(detail['input'])}" if describe is None else describe(detail)
+    message = f"{detail['msg']}, got {quoted(detail['input'])}" if describe is None else describe(detail)
     return Problem(path, message, _hint(detail, path))
 
 
@@ -47,7 +47,7 @@ def _unknown(detail: ErrorDetails, path: str, values: Mapping[str, Any]) -> Prob
     if path == "extends":
         return Problem(path, "a complete configuration extends nothing", "remove it")
     if not key.isprintable():
-        return Problem(path, f"unknown key {shown(key)}")
+        return Problem(path, f"unknown key {quoted(key)}")
     if "." in key:
         outer, _, inner = key.partition(".")
         return Problem(
@@ -62,7 +62,7 @@ def _no_choice(detail: ErrorDetails, path: str) -> Problem:
         tag = unions()[path].tag
         path, found = f"{path}.{tag}", found.get(tag) if isinstance(found, Mapping) else found
     choices = choices_of(path)
-    message = f"expected one of {', '.join(choices)}, got {shown(found)}"
+    message = f"expected one of {', '.join(choices)}, got {quoted(found)}"
     return Problem(path, message, did_you_mean(found, choices) if isinstance(found, str) else "")
 
 
@@ -83,21 +83,21 @@ def _hint(detail: ErrorDetails, path: str) -> str:
 
 
 def _expected(what: str) -> Callable[[ErrorDetails], str]:
-    return lambda detail: f"expected {what}, got {shown(detail['input'])}"
+    return lambda detail: f"expected {what}, got {quoted(detail['input'])}"
 
 
 def _bound(words: str, key: str) -> Callable[[ErrorDetails], str]:
-    return lambda detail: f"must be {words} {detail['ctx'][key]:.10g}, got {shown(detail['input'])}"
+    return lambda detail: f"must be {words} {detail['ctx'][key]:.10g}, got {quoted(detail['input'])}"
 
 
 def _length(words: str, key: str, of: str) -> Callable[[ErrorDetails], str]:
-    return lambda detail: f"expected {words} {detail['ctx'][key]} {of}, got {shown(detail['input'])}"
+    return lambda detail: f"expected {words} {detail['ctx'][key]} {of}, got {quoted(detail['input'])}"
 
 
 def _pattern(detail: ErrorDetails) -> str:
     field = field_of(_dotted(detail["loc"]))
     examples = [] if field is None else field.examples or []
-    return f"expected something like {', '.join(map(str, examples))}, got {shown(detail['input'])}"
+    return f"expected something like {', '.join(map(str, examples))}, got {quoted(detail['input'])}"
 
 
 _SECTION = _expected("a section of keys and values")

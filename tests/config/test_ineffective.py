@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from wmse_tui.config.advice import advise
-from wmse_tui.config.idle import idle
+from wmse_tui.config.ineffective import ineffective_options
 from wmse_tui.config.loading import load_experiment, preset_names
 
 # what takes the effect away, what is set in vain then, and a part of the reason
@@ -52,7 +52,7 @@ def test_what_is_set_in_vain_is_told_with_the_reason(without: list[str], overrid
     assert found[path].level == "info"
     assert found[path].text.startswith("without effect: ")
     assert reason in found[path].text
-    assert path not in dict(idle(load_experiment(overrides=without))), "nobody set it"
+    assert path not in dict(ineffective_options(load_experiment(overrides=without))), "nobody set it"
 
 
 @pytest.mark.parametrize(
@@ -72,9 +72,9 @@ def test_what_is_set_in_vain_is_told_with_the_reason(without: list[str], overrid
     ids=lambda value: value[0],
 )
 def test_what_has_an_effect_is_not_remarked(overrides: list[str]) -> None:
-    assert not list(idle(load_experiment(overrides=overrides)))
+    assert not list(ineffective_options(load_experiment(overrides=overrides)))
 
 
 @pytest.mark.parametrize("name", preset_names())
 def test_no_shipped_preset_sets_anything_in_vain(name: str) -> None:
-    assert not list(idle(load_experiment(preset=name)))
+    assert not list(ineffective_options(load_experiment(preset=name)))

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from wmse_tui.config.explain import MOST
 from wmse_tui.config.loading import parse_experiment
 from wmse_tui.config.problems import ConfigError
+from wmse_tui.config.validation import MOST
 
 
 def complaint(text: str) -> str:
