@@ -24,9 +24,11 @@ from wmse_tui.engine.evaluation.interruption import no_progress
 from wmse_tui.engine.training.checkpoints import verify_checkpoint
 from wmse_tui.engine.training.requests import STOP_SIGNALS
 from wmse_tui.engine.training.session import run_session
-from wmse_tui.runs.directory import RunDirectory, remove_run
+from wmse_tui.runs.directory import RunDirectory
+from wmse_tui.runs.process.removal import remove_run
 from wmse_tui.runs.state.config import read_configuration
 from wmse_tui.runs.state.embedding import read_embedding
+from wmse_tui.runs.state.to_json import to_json
 from wmse_tui.runs.state.watch import view_run
 from wmse_tui.runs.table.catalogue import list_runs
 from wmse_tui.runs.table.index import digest
@@ -80,7 +82,7 @@ def test_they_are_listed_and_fold_to_what_they_were(golden: Path) -> None:
     assert set(runs) == {"completed", "interrupted"}
     for name, run in runs.items():
         told: dict[str, Any] = json.loads((golden / f"{name}.json").read_text())
-        now = view_run(run).to_dict()
+        now = to_json(view_run(run))
         assert {field: now[field] for field in told} == told
         short = digest(view_run(run))
         assert (short.status, short.step, short.loss) == (told["state"], told["step"], told["loss"])

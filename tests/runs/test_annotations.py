@@ -15,8 +15,9 @@ from wmse_tui.runs.annotations import (
     retagged,
     write_annotations,
 )
-from wmse_tui.runs.directory import RunDirectory, remove_run
+from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.errors import BadTag, StorageError
+from wmse_tui.runs.process.removal import remove_run
 
 
 def test_what_was_written_is_read_back(run: RunDirectory) -> None:

@@ -9,6 +9,7 @@ from wmse_tui.config.sections.paper import Paper
 from wmse_tui.runs.log.events import Diagnostics, Evaluation, Resources
 from wmse_tui.runs.state.run import RunState
 from wmse_tui.runs.state.status import RESUMABLE
+from wmse_tui.runs.state.verdict import judge
 from wmse_tui.runs.text.messages import error_sentence
 from wmse_tui.runs.text.sanitize import safe
 from wmse_tui.runs.text.units import MISSING, count, duration, moment, number, percent, rate, size
@@ -91,7 +92,7 @@ def _load(used: Resources) -> Iterator[str]:
 def _embeddings(state: RunState) -> Iterator[str]:
     if not state.diagnostics:
         return
-    verdict = state.verdict
+    verdict = judge(state)
     yield _row("embeddings", f"{verdict.name}: {verdict.evidence}")
     for step in verdict.advice:
         yield _row("", f"-> {step}")

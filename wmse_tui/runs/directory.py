@@ -1,4 +1,4 @@
-"""The directory of a run: what lies where, how one is made, how one is removed.
+"""The directory of a run: the paths in it, and how one is made.
 
 A directory is a run once its `config.yaml` is there. That file is put in place last, so that a run is
 whole or is not.
@@ -7,31 +7,19 @@ whole or is not.
 from __future__ import annotations
 
 import re
-import secrets
 import shutil
-from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 from wmse_tui.config.atomic import publish
-from wmse_tui.runs.errors import (
-    BadRunName,
-    LocksUnsupported,
-    NotARun,
-    RunBusy,
-    RunExists,
-    RunQueued,
-    StorageError,
-)
-from wmse_tui.runs.process.identity import is_alive, read_trainer
-from wmse_tui.runs.process.lock import RunLock, held
+from wmse_tui.runs.errors import BadRunName, RunExists, StorageError
 from wmse_tui.runs.text.sanitize import safe
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _RESERVED = ("last",)  # what the command line says for the newest run
-_FOLDERS = ("control", "checkpoints", "evaluations", "artifacts")
-_FILES = (
+FOLDERS = ("control", "checkpoints", "evaluations", "artifacts")
+FILES = (
     "config.yaml",
     "events.jsonl",
     "trainer.log",
@@ -45,7 +33,7 @@ _FILES = (
 
 @dataclass(frozen=True, slots=True)
 class RunDirectory:
-    """The places inside one run; the directory itself may not exist."""
+    """The paths inside one run; the directory itself may not exist."""
 
     path: Path
 
@@ -138,7 +126,7 @@ def create_run(
     run = RunDirectory(path.resolve())
     try:
         run.path.chmod(0o700)
-        for folder in _FOLDERS:
+        for folder in FOLDERS:
             (run.path / folder).mkdir(mode=0o700)
         publish(run.config, config_text.encode())
     except OSError as error:
@@ -159,37 +147,6 @@ def check_name(name: str) -> None:
         )
 
 
-def remove_run(run: RunDirectory) -> None:
-    """Delete a run that no trainer holds, with everything in it.
-
-    The directory first gets a hidden name, so that an interruption leaves no half of a run in the list.
-
-    Raises:
-        NotARun: it is a link, no run made it, or somebody put something of their own there.
-        RunBusy, RunQueued: a trainer holds it, or it waits for one.
-        StorageError: it cannot be deleted.
-    """
-    _refuse_foreign(run)
-    with suppress(LocksUnsupported):
-        if held(run.queue_lock):
-            raise RunQueued(run.id)
-    with ExitStack() as stack:
-        try:
-            stack.enter_context(RunLock(run))  # no trainer starts in a run that is going away
-        except LocksUnsupported:
-            trainer = read_trainer(run)
-            process = trainer.process if trainer is not None else None
-            if process is not None and is_alive(process) is not False:
-                detail = f"process {process.pid} on {safe(process.host, 64)}"
-                raise RunBusy(f"run {run.id} seems to be training", detail, run=run.id) from None
-        hidden = run.path.with_name(f".removed-{run.id}-{secrets.token_hex(4)}")
-        try:
-            run.path.rename(hidden)
-            shutil.rmtree(hidden)
-        except OSError as error:
-            raise StorageError.of("remove the run", run.path, error) from error
-
-
 def _exclusive(root: Path, name: str | None, preset_hint: str) -> Path:
     if name is not None:
         (root / name).mkdir(mode=0o700)
@@ -207,25 +164,3 @@ def _exclusive(root: Path, name: str | None, preset_hint: str) -> Path:
             number += 1
         else:
             return path
-
-
-def _refuse_foreign(run: RunDirectory) -> None:
-    where = safe(str(run.path), 200)
-    if run.path.is_symlink():
-        raise NotARun("this is a link to a directory, not a run", where, next=("name the directory itself",))
-    if not run.is_run():
-        raise NotARun(
-            "this directory is not a run", f"{where} has no config.yaml with control/ and checkpoints/"
-        )
-    known = {*_FILES, *_FOLDERS}
-    foreign = sorted(
-        safe(entry.name, 60)
-        for entry in run.path.iterdir()
-        if entry.name not in known and not entry.name.endswith(".tmp") and not entry.name.startswith(".nfs")
-    )
-    if foreign:
-        raise NotARun(
-            "the directory holds what no run made",
-            f"{where}: {', '.join(foreign[:5])}",
-            next=("move these elsewhere, then remove the run",),
-        )

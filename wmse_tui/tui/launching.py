@@ -9,12 +9,13 @@ from pathlib import Path
 
 from wmse_tui.config.loading import dump_experiment
 from wmse_tui.config.schema import Experiment
-from wmse_tui.runs.directory import RunDirectory, create_run, remove_run
+from wmse_tui.runs.directory import RunDirectory, create_run
 from wmse_tui.runs.errors import RunsError
 from wmse_tui.runs.preflight import check_runs_dir
 from wmse_tui.runs.process.control import request
 from wmse_tui.runs.process.launch import launch_trainer
 from wmse_tui.runs.process.lock import held
+from wmse_tui.runs.process.removal import remove_run
 from wmse_tui.runs.queue.enqueue import enqueue
 from wmse_tui.runs.queue.gpu_slots import device_request
 from wmse_tui.runs.queue.status import busy_reason, cancel

@@ -15,6 +15,7 @@ from wmse_tui.engine.training.checkpoints import read_checkpoint
 from wmse_tui.engine.training.session import run_session
 from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.log.events import Diagnostics, Evaluation
+from wmse_tui.runs.state.verdict import judge
 from wmse_tui.runs.state.watch import view_run
 
 MakeRun = Callable[..., RunDirectory]
@@ -77,5 +78,5 @@ def test_a_planted_collapse_is_called_one_and_a_run_that_is_well_is_not(
     monkeypatch.setattr("wmse_tui.engine.training.time_budget.TimeBudget.due", lambda self: True)
     assert run_session(run.path) == 0
     view = view_run(run)
-    assert view.verdict.name in names, view.verdict
+    assert judge(view).name in names, judge(view)
     assert view.latest("features") is not None

@@ -21,6 +21,7 @@ from wmse_tui.runs.state.config import read_configuration
 from wmse_tui.runs.state.embedding import read_embedding
 from wmse_tui.runs.state.fold import fold
 from wmse_tui.runs.state.run import RunState
+from wmse_tui.runs.state.to_json import to_json
 from wmse_tui.runs.state.watch import view_run
 from wmse_tui.runs.table.catalogue import list_runs, resolve_run
 from wmse_tui.runs.table.index import digest
@@ -109,7 +110,7 @@ def test_any_log_is_read_and_can_be_continued(content: bytes) -> None:
         run.events.write_bytes(content)
         view = view_run(run)
         assert view == view_run(run)
-        view.to_dict()
+        to_json(view)
         digest(view)
         assert fold(RunState(), EventReader(run.events).poll()).seq == view.seq
         for line in activity_of(run):

@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 from yard import CONFIG, HERE, Yard
 
-from wmse_tui.runs.directory import create_run, remove_run
+from wmse_tui.runs.directory import create_run
 from wmse_tui.runs.errors import NotQueued, RunQueued
 from wmse_tui.runs.process.launch import launch_trainer
+from wmse_tui.runs.process.removal import remove_run
 from wmse_tui.runs.queue import status, tickets
 from wmse_tui.runs.queue.enqueue import enqueue
 from wmse_tui.runs.queue.gpu_slots import DeviceRequest, use_of

@@ -41,6 +41,8 @@ from wmse_tui.runs.state.fold import (
     fold,
 )
 from wmse_tui.runs.state.run import RunState
+from wmse_tui.runs.state.to_json import to_json
+from wmse_tui.runs.state.verdict import judge
 
 GOLDEN = Path(__file__).parents[1] / "data" / "events-v1.jsonl"
 
@@ -149,7 +151,7 @@ def test_the_checked_in_log_of_version_1_folds_to_this() -> None:
     assert [(a.kind, a.file, a.step) for a in view.artifacts] == [("embedding", "embedding.npz", 8)]
     assert (view.elapsed_before, round(view.elapsed, 3)) == (7.5 + 5.5, 7.5 + 5.5 + 2.3)
     assert [view.clock.at(step) for step in (0, 2, 4, 6, 12)] == [2.0, 4.0, 5.0, 7.5 + 2.0, 7.5 + 5.5 + 2.0]
-    assert view.verdict.name == "diverging"
+    assert judge(view).name == "diverging"
 
 
 def test_an_attempt_takes_back_what_lies_beyond_its_step_and_keeps_what_does_not() -> None:
@@ -252,14 +254,14 @@ def test_an_evaluation_or_a_pause_between_two_reports_does_not_slow_the_pace() -
 
 def test_the_view_is_plain_json_all_the_way_down() -> None:
     view = fold(RunState(run_id="golden"), read_log(GOLDEN))
-    told = json.loads(json.dumps(view.to_dict(), allow_nan=False))
+    told = json.loads(json.dumps(to_json(view), allow_nan=False))
     assert told["run_id"] == "golden"
     assert told["best_knn"]["knn"] == {"top1": 0.7, "k": 5, "metric": "euclidean"}
     assert told["setup"]["versions"] == {"python": "3.11.7", "torch": "2.15.0"}
     assert told["loss"] == 0.3
     assert [bucket["last"] for bucket in told["loss_by_step"]["buckets"]][-1] == 0.3
     assert told["exit"]["status"] == "diverged"
-    assert json.dumps(RunState().to_dict(), allow_nan=False)
+    assert json.dumps(to_json(RunState()), allow_nan=False)
 
 
 def test_the_view_is_immutable_all_the_way_down() -> None:
@@ -425,7 +427,7 @@ def test_of_norm_weights_the_newest_is_known_until_a_resumption_takes_its_step_b
     for number, event in enumerate(events, 1):
         view = fold(view, [Record(1, number, float(number), 1, event)])
     assert view.norm_weights == weights(8)
-    assert view.to_dict()["norm_weights"]["layers"][0]["covariances"] == [0.4, 0.6]
+    assert to_json(view)["norm_weights"]["layers"][0]["covariances"] == [0.4, 0.6]
     assert fold(view, [Record(1, 4, 4.0, 2, attempt(8))]).norm_weights == weights(8)
     assert fold(view, [Record(1, 4, 4.0, 2, attempt(4))]).norm_weights is None
-    assert RunState().to_dict()["norm_weights"] is None
+    assert to_json(RunState())["norm_weights"] is None

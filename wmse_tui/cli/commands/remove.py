@@ -18,7 +18,7 @@ def remove(
     """Delete a run, its log and its checkpoints."""
     from wmse_tui.cli.console import UserError, print_message
     from wmse_tui.cli.locating import find_run
-    from wmse_tui.runs.directory import remove_run
+    from wmse_tui.runs.process.removal import remove_run
     from wmse_tui.runs.text.sanitize import safe
     from wmse_tui.runs.text.units import size
 

@@ -9,9 +9,10 @@ from wmse_tui.cli.console import print_data, print_message
 from wmse_tui.cli.exits import ExitCode
 from wmse_tui.cli.follow.jsonlines import summary, write_object
 from wmse_tui.cli.follow.signals import Signals, exit_for
-from wmse_tui.runs.directory import RunDirectory, remove_run
+from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.errors import NotQueued
 from wmse_tui.runs.process.lock import held
+from wmse_tui.runs.process.removal import remove_run
 from wmse_tui.runs.queue.status import cancel
 from wmse_tui.runs.queue.waiter import BUSY, CANCELLED, DROPPED
 from wmse_tui.runs.state.watch import RunWatcher, view_run

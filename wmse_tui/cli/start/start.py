@@ -21,11 +21,12 @@ from wmse_tui.cli.locating import find_run
 from wmse_tui.cli.start.queueing import await_turn, print_queued
 from wmse_tui.config.diff import Value, differing, flatten, value_text
 from wmse_tui.config.schema import Experiment
-from wmse_tui.runs.directory import RunDirectory, remove_run
+from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.errors import RunBusy
 from wmse_tui.runs.preflight import check_runs_dir
 from wmse_tui.runs.process import launch
 from wmse_tui.runs.process.liveness import patience
+from wmse_tui.runs.process.removal import remove_run
 from wmse_tui.runs.queue.dependencies import blocking_failure
 from wmse_tui.runs.queue.enqueue import enqueue
 from wmse_tui.runs.state.config import load_configuration

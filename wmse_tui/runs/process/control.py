@@ -12,16 +12,13 @@ import stat
 import time as clock
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from pydantic import TypeAdapter, ValidationError
 
 from wmse_tui.config.atomic import publish
+from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.errors import ControlError, StorageError
 from wmse_tui.runs.log.events import Number
-
-if TYPE_CHECKING:
-    from wmse_tui.runs.directory import RunDirectory
 
 COMMANDS = ("stop", "stop_after_epoch", "checkpoint", "evaluate", "pause", "resume")
 _LARGEST = 64 * 1024  # bytes of a request; a larger file is none of ours

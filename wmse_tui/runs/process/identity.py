@@ -15,15 +15,12 @@ import time
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from pydantic import TypeAdapter, ValidationError
 
 from wmse_tui.config.atomic import publish
+from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.errors import StorageError
-
-if TYPE_CHECKING:
-    from wmse_tui.runs.directory import RunDirectory
 
 _PROC = Path("/proc")
 

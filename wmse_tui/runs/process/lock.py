@@ -13,14 +13,11 @@ import os
 import struct
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING
 
+from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.errors import LocksUnsupported, RunBusy, StorageError
 from wmse_tui.runs.process.identity import read_trainer
 from wmse_tui.runs.text.sanitize import safe
-
-if TYPE_CHECKING:
-    from wmse_tui.runs.directory import RunDirectory
 
 # struct flock of the C library: type, whence, start, length (0: to the end), pid; padded to eight bytes.
 _FLOCK = struct.Struct("@hhqqi4x")

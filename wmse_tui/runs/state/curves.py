@@ -9,13 +9,11 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
+from wmse_tui.runs.state.run import RunState
+from wmse_tui.runs.state.sparse_series import SparseSeries
 from wmse_tui.runs.state.verdict import loss_without_structure, slice_floor
-
-if TYPE_CHECKING:
-    from wmse_tui.runs.state.run import RunState
-    from wmse_tui.runs.state.sparse_series import SparseSeries
 
 Axis: TypeAlias = Literal["epoch", "step", "hours"]
 _HOUR = 3600.0

@@ -7,10 +7,8 @@ lines that could not be read.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
-from wmse_tui.runs.log.encoding import as_dict
 from wmse_tui.runs.log.events import (
     Artifact,
     Attempt,
@@ -31,7 +29,6 @@ from wmse_tui.runs.state.series import Series
 from wmse_tui.runs.state.sparse_series import SparseSeries
 from wmse_tui.runs.state.status import ENDED, Status
 from wmse_tui.runs.state.throughput import Throughput
-from wmse_tui.runs.state.verdict import Verdict, judge
 
 LONGEST = 1e10  # seconds of an attempt: three hundred years
 
@@ -126,11 +123,6 @@ class RunState:
         return self.resource_rows[-1] if self.resource_rows else None
 
     @property
-    def verdict(self) -> Verdict:
-        """Whether the embeddings keep their dimensions."""
-        return judge(self)
-
-    @property
     def final(self) -> Evaluation | None:
         """The last evaluation of a trained encoder: that of the untrained one (step 0) is no result."""
         return next((one for one in reversed(self.evaluations) if one.step > 0), None)
@@ -161,58 +153,7 @@ class RunState:
         left = max(0, self.total_steps - self.step) * per_step
         return left + max(0, self.epochs - self.epoch) * evaluating
 
-    def to_dict(self, *, columns: int = 256) -> dict[str, Any]:
-        """The view as plain values for JSON; what goes by step in at most `columns` buckets or places."""
-        verdict = self.verdict
-        return {
-            "run_id": self.run_id,
-            "path": self.path,
-            **{name: value for name, value in asdict(self.summary).items() if name != "problem"},
-            "state": self.status,
-            "state_reason": self.status_reason,
-            "place": self.position,
-            "attempt": self.attempt,
-            "started": self.started,
-            "attempt_started": self.attempt_started,
-            "updated": self.updated,
-            "setup": _plain(self.setup),
-            "phase": _plain(self.phase),
-            "epoch": self.epoch,
-            "epochs": self.epochs,
-            "step": self.step,
-            "total_steps": self.total_steps,
-            "loss": self.loss.last,
-            "lr": self.lr,
-            "parts": dict(self.parts),
-            "images_per_second": self.images_per_second,
-            "seconds_left": self.seconds_left,
-            "elapsed": self.elapsed,
-            "best_knn": _plain(self.best_knn),
-            "best_linear": _plain(self.best_linear),
-            "evaluations": [as_dict(event) for event in self.evaluations],
-            "epoch_rows": [as_dict(event) for event in self.epoch_rows],
-            "loss_by_step": self.loss.to_dict(columns),
-            "lr_by_step": [list(knot) for knot in self.rates.picked(columns)],
-            "elapsed_by_step": [list(knot) for knot in self.clock.picked(columns)],
-            "diagnostics": [as_dict(event) for event in self.diagnostics],
-            "norm_weights": _plain(self.norm_weights),
-            "resources": _plain(self.resources),
-            "artifacts": [as_dict(event) for event in self.artifacts],
-            "checkpoints": [as_dict(event) for event in self.checkpoints],
-            "verdict": {"name": verdict.name, "evidence": verdict.evidence, "advice": list(verdict.advice)},
-            "notices": [as_dict(event) for event in self.notices],
-            "controls": [as_dict(event) for event in self.controls],
-            "error": _plain(self.error),
-            "exit": _plain(self.exit),
-            "unreadable": self.unreadable,
-            "missing": self.missing,
-        }
-
 
 def spent(since: float | None, until: float | None) -> float:
     """Seconds between two times of one attempt; 0 where its clock was set back, and bounded."""
     return 0.0 if since is None or until is None else min(max(0.0, until - since), LONGEST)
-
-
-def _plain(event: object) -> dict[str, Any] | None:
-    return None if event is None else as_dict(event)

@@ -14,14 +14,12 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from statistics import fmean, median
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
+from wmse_tui.runs.log.events import Diagnostics
+from wmse_tui.runs.state.config import ConfigSummary
+from wmse_tui.runs.state.run import RunState
 from wmse_tui.runs.text.units import number
-
-if TYPE_CHECKING:
-    from wmse_tui.runs.log.events import Diagnostics
-    from wmse_tui.runs.state.config import ConfigSummary
-    from wmse_tui.runs.state.run import RunState
 
 VerdictName: TypeAlias = Literal["unknown", "healthy", "rank falling", "collapsing", "collapsed", "diverging"]
 

@@ -25,7 +25,7 @@ from wmse_tui.runs.process.lock import held
 from wmse_tui.runs.state.config import summarise
 from wmse_tui.runs.state.run import RunState
 from wmse_tui.runs.state.status import EXITED, Status
-from wmse_tui.runs.state.verdict import VerdictName
+from wmse_tui.runs.state.verdict import VerdictName, judge
 from wmse_tui.runs.state.watch import RunWatcher
 from wmse_tui.runs.table.cache import DiskCache, Stamp
 
@@ -102,7 +102,7 @@ def digest(view: RunState, annotations: Annotations = _UNSAID) -> RunRow:
         best_linear=best_linear.linear_top1 if best_linear is not None else None,
         final_knn=final.knn_top1 if final is not None else None,
         final_linear=final.linear_top1 if final is not None else None,
-        verdict=view.verdict.name,
+        verdict=judge(view).name,
         started=view.started,
         updated=view.updated,
         ended=view.updated if view.ended else None,

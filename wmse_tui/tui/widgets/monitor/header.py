@@ -13,6 +13,7 @@ from textual.events import Resize
 from wmse_tui.runs.log.events import Evaluation
 from wmse_tui.runs.state.run import RunState
 from wmse_tui.runs.state.status import ENDED, RESUMABLE, TONES, Tone
+from wmse_tui.runs.state.verdict import judge
 from wmse_tui.runs.text.messages import knn_sentence, linear_sentence, phase_sentence
 from wmse_tui.runs.text.sanitize import safe
 from wmse_tui.runs.text.units import duration, number, percent, rate
@@ -178,7 +179,7 @@ def _trouble(view: RunState, headline: Headline, width: int) -> Content:
         parts.append(Content.styled("r resumes it", "dim"))
     elif view.status == "new":
         parts.append(Content.styled("it was never started; r starts it", "dim"))
-    verdict = view.verdict
+    verdict = judge(view)
     if verdict.name in _VERDICTS:
         parts.append(Content.styled(f"embeddings: {verdict.name} (W: why)", _VERDICTS[verdict.name]))
     if view.unreadable or view.missing:

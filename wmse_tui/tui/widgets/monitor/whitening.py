@@ -10,7 +10,7 @@ from textual.events import Resize
 from wmse_tui.runs.log.events import Diagnostics, NormWeights
 from wmse_tui.runs.state.curves import reference
 from wmse_tui.runs.state.run import RunState
-from wmse_tui.runs.state.verdict import Verdict
+from wmse_tui.runs.state.verdict import Verdict, judge
 from wmse_tui.runs.text.sanitize import safe
 from wmse_tui.runs.text.units import number
 from wmse_tui.tui.charts.bars import Bar, Bars, Spectrum
@@ -68,7 +68,7 @@ class WhiteningPane(Pane):
     def show(self, view: RunState) -> None:
         """Show what the run knows of its embeddings."""
         self._view = view
-        self._verdict.say(verdict_words(view.verdict))
+        self._verdict.say(verdict_words(judge(view)))
         weights = self._space == WEIGHTS and view.norm_weights is not None
         space = SPACES[0] if self._space == WEIGHTS else self._space
         told = view.latest(space)

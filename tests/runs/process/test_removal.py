@@ -1,0 +1,67 @@
+"""A run is removed with everything in it, and only when no process needs it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from subprocess import Popen
+
+import pytest
+
+from wmse_tui.runs.directory import RunDirectory
+from wmse_tui.runs.errors import LocksUnsupported, NotARun, RunBusy
+from wmse_tui.runs.process.control import request
+from wmse_tui.runs.process.identity import write_trainer
+from wmse_tui.runs.process.lock import RunLock
+from wmse_tui.runs.process.removal import remove_run
+
+
+def test_a_run_is_removed_with_all_that_is_in_it(run: RunDirectory) -> None:
+    (run.checkpoints / "final.pt").write_bytes(b"weights")
+    request(run, "stop")
+    remove_run(run)
+    assert list(run.path.parent.iterdir()) == []
+
+
+def test_a_run_that_is_being_trained_stays(run: RunDirectory, spawn: Callable[..., Popen[str]]) -> None:
+    with RunLock(run):
+        write_trainer(run, attempt=1)
+        with pytest.raises(RunBusy) as caught:
+            remove_run(run)
+    assert str(caught.value).startswith(f"run little is being trained already: by process {os.getpid()} on ")
+    assert run.is_run()
+
+
+def test_without_locks_a_living_trainer_protects_its_run(
+    run: RunDirectory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr("wmse_tui.runs.process.lock.fcntl.F_OFD_SETLK")
+    write_trainer(run, attempt=1)
+    with pytest.raises(RunBusy, match="run little seems to be training: process"):
+        remove_run(run)
+    run.trainer_json.unlink()
+    with pytest.raises(LocksUnsupported), RunLock(run):
+        pass
+    remove_run(run)
+    assert not run.path.exists()
+
+
+def test_what_no_run_made_is_never_removed(tmp_path: Path, run: RunDirectory) -> None:
+    project = tmp_path / "project"
+    project.mkdir()
+    (project / "config.yaml").write_text("mine")
+    with pytest.raises(
+        NotARun, match=r"this directory is not a run: .*/project has no config.yaml with control/"
+    ):
+        remove_run(RunDirectory(project))
+    (run.path / "notes.md").write_text("precious")
+    with pytest.raises(NotARun, match=r"the directory holds what no run made: .*/little: notes.md") as caught:
+        remove_run(run)
+    assert caught.value.next == ("move these elsewhere, then remove the run",)
+    link = tmp_path / "link"
+    link.symlink_to(run.path)
+    with pytest.raises(NotARun, match="this is a link to a directory, not a run"):
+        remove_run(RunDirectory(link))
+    assert (project / "config.yaml").read_text() == "mine"
+    assert (run.path / "notes.md").read_text() == "precious"
