@@ -1,4 +1,4 @@
-"""What each room loads: the command line stays light, the trainer needs no interface."""
+"""What each package loads and imports: a light command line, a trainer without an interface, no circles."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ import json
 import os
 import subprocess
 import sys
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
+import grimp
 import pytest
 
 HEAVY = ("torch", "torchvision", "textual", "plotext", "numpy", "PIL")
@@ -93,12 +95,22 @@ def test_the_apps_end_of_the_inspector_loads_no_torch(tmp_path: Path) -> None:
     assert not loaded & {"torch", "torchvision", "numpy", "PIL", "wmse_tui.engine"}
 
 
-@pytest.mark.parametrize("room", ["config", "runs"])
-def test_every_module_of_the_lower_rooms_stays_light(
-    room: str, tmp_path: Path, pytestconfig: pytest.Config
+@pytest.mark.parametrize("package", ["config", "runs"])
+def test_every_module_of_the_lower_packages_stays_light(
+    package: str, tmp_path: Path, pytestconfig: pytest.Config
 ) -> None:
-    package = pytestconfig.rootpath / "wmse_tui"
-    files = [path.relative_to(package.parent).with_suffix("") for path in (package / room).rglob("*.py")]
+    folder = pytestconfig.rootpath / "wmse_tui" / package
+    files = [path.relative_to(pytestconfig.rootpath).with_suffix("") for path in folder.rglob("*.py")]
     modules = [".".join(file.parts).removesuffix(".__init__") for file in sorted(files)]
     assert len(modules) > 10
     assert not imports_of(", ".join(modules), tmp_path) & {*HEAVY[:4], *INTERFACE}
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    """Imports under TYPE_CHECKING and in functions count: they are dependencies of a reader all the same."""
+    graph = grimp.build_graph("wmse_tui", cache_dir=None)
+    order = TopologicalSorter({name: graph.find_modules_directly_imported_by(name) for name in graph.modules})
+    try:
+        order.prepare()
+    except CycleError as error:
+        pytest.fail(" -> ".join(error.args[1]))
