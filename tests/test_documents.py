@@ -5,13 +5,19 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Iterator
+from importlib.machinery import SourceFileLoader
+from importlib.util import module_from_spec, spec_from_loader
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
+import pytest
 import typer.main
 
 from wmse_tui.cli.main import app
-from wmse_tui.config.presets import shipped_preset_names
+from wmse_tui.config import locations
+from wmse_tui.config.loading import shipped_preset_names
+from wmse_tui.tui.screen_names import SCREENS
 
 ROOT = Path(__file__).parents[1]
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
@@ -73,3 +79,47 @@ def test_the_python_of_the_readme_runs() -> None:
         values: dict[str, Any] = {}
         exec(program, values)
         assert values["embeddings"].grad.isfinite().all()
+
+
+@pytest.fixture(scope="module")
+def reference() -> ModuleType:
+    spec = spec_from_loader("reference", SourceFileLoader("reference", str(ROOT / "scripts" / "reference")))
+    assert spec is not None
+    assert spec.loader is not None
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_reference_is_that_of_the_code(reference: ModuleType) -> None:
+    assert (ROOT / "docs" / "reference.md").read_text() == reference.page(), "write it: scripts/reference"
+
+
+def test_the_reference_has_every_environment_variable(reference: ModuleType) -> None:
+    source = "".join(path.read_text() for path in (ROOT / "wmse_tui").rglob("*.py"))
+    names = set(re.findall(r"WMSE_TUI_[A-Z]+", source))
+    missing = [name for name in sorted(names) if f"`{name}`" not in reference.page()]
+    assert not missing, "\n".join(missing)
+
+
+def test_the_default_folders_are_those_without_xdg_variables(
+    reference: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", "/home/user")
+    paths = {
+        "WMSE_TUI_RUNS": locations.runs_dir,
+        "WMSE_TUI_DATA": locations.data_dir,
+        "WMSE_TUI_PRESETS": locations.user_presets_dir,
+        "WMSE_TUI_SETTINGS": locations.settings_file,
+        "WMSE_TUI_CACHE": locations.cache_dir,
+        "WMSE_TUI_QUEUE": locations.queue_dir,
+    }
+    for variable, _, xdg, default in reference.FOLDERS:
+        monkeypatch.delenv(variable, raising=False)
+        monkeypatch.delenv(xdg, raising=False)
+        assert str(paths[variable]()) == default.replace("~", "/home/user")
+
+
+def test_the_readme_has_the_keys_of_the_screens() -> None:
+    rows = re.findall(r"(?m)^\| `(.)` \| (\w+) \|", (ROOT / "README.md").read_text())
+    assert rows == [(key, title) for key, _, title in SCREENS]

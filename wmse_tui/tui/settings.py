@@ -1,12 +1,5 @@
 """The user's settings of the app: one small YAML file, and environment variables that win over it.
 
-    setting    variable              values
-    theme      WMSE_TUI_THEME        dark, light, terminal (the terminal's own 16 colours)
-    ascii      WMSE_TUI_ASCII        true, false; unset: true where the encoding is not UTF-8
-    profile    WMSE_TUI_PROFILE      auto, local, slow: how often the screen is redrawn
-    mouse      WMSE_TUI_MOUSE        true, false
-    keys       -                     binding id: keys, as in `quit: ctrl+x`; `?` in the app shows the ids
-
 A file that cannot be used never keeps the app from starting: the settings it does not give keep their
 defaults, and the app says what is wrong.
 """
@@ -47,11 +40,19 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
-    theme: Literal["dark", "light", "terminal"] = "dark"
-    ascii: bool | None = None
-    profile: Literal["auto", "local", "slow"] = "auto"
-    mouse: bool = True
-    keys: dict[str, str] = Field(default_factory=dict)
+    theme: Literal["dark", "light", "terminal"] = Field(
+        "dark", description="Colours; `terminal` uses the 16 colours of the terminal."
+    )
+    ascii: bool | None = Field(
+        None, description="Draw with ASCII only; without it, where the encoding is not UTF-8."
+    )
+    profile: Literal["auto", "local", "slow"] = Field(
+        "auto", description="How often the screen is redrawn; `auto` is `slow` over SSH, else `local`."
+    )
+    mouse: bool = Field(True, description="Whether the app receives mouse events.")
+    keys: dict[str, str] = Field(
+        default_factory=dict, description="Keys by binding id, as in `quit: ctrl+x`; see Keys."
+    )
 
 
 @dataclass(frozen=True, slots=True)
