@@ -22,14 +22,14 @@ LOOKS: dict[str, dict[str, Any]] = {
 }
 
 
-def digests() -> tuple[RunRow, ...]:
+def rows() -> tuple[RunRow, ...]:
     """A run of each state, with everything that a run can have."""
     return tuple(
         RunRow(
             run_id=f"cifar10-wmse4-20260301-{120000 - 100 * place}",
             path=f"/data/runs/cifar10-wmse4-20260301-{120000 - 100 * place}",
             status=state,
-            status_reason="process 77 is gone without a last word" if state == "crashed" else "",
+            status_reason="process 77 ended without an exit event" if state == "crashed" else "",
             title="W-MSE 4 on CIFAR-10, [bold]ResNet-18",
             preset="cifar10-wmse4",
             method="w_mse" if place % 3 else "barlow_twins",
@@ -42,8 +42,8 @@ def digests() -> tuple[RunRow, ...]:
             step=7800 * place,
             loss=None if state == "new" else 0.4 + 0.1 * place,
             sparkline=() if state == "new" else tuple(2 / (1 + step / 3) for step in range(2 * place)),
-            best_knn=0.7 + place / 100 if place > 1 else None,
-            best_linear=0.8 + place / 100 if place > 2 else None,
+            final_knn=0.7 + place / 100 if place > 1 else None,
+            final_linear=0.8 + place / 100 if place > 2 else None,
             verdict="rank falling" if state == "diverged" else "healthy",
             started=None if state == "new" else NOW - 7000.0 * place,
             tags=("baseline", "paper") if place % 4 == 0 else (),
@@ -71,7 +71,7 @@ def test_the_list_looks_as_it_did(
 
     async def fill(pilot: Pilot[Any]) -> None:
         await pilot.press("3")
-        app.screen.post_message(CatalogueChanged(digests(), 0))
+        app.screen.post_message(CatalogueChanged(rows(), 0))
         await pilot.pause()
         await pilot.press("j", "j", "m", "j")
         await pilot.pause()

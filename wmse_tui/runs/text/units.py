@@ -39,7 +39,14 @@ def size(count: float | None) -> str:
 
 def percent(fraction: float | None) -> str:
     """Return an accuracy in [0, 1] as "87.31 %"."""
-    return MISSING if fraction is None else f"{100 * fraction:.2f} %"
+    return MISSING if fraction is None else f"{percentage(fraction)} %"
+
+
+def percentage(fraction: float | None, std: float | None = None) -> str:
+    """Return an accuracy in [0, 1] without its unit: "87.31", or "87.31 ± 0.42" with its deviation."""
+    if fraction is None:
+        return MISSING
+    return f"{100 * fraction:.2f}" + ("" if std is None else f" ± {100 * std:.2f}")
 
 
 def number(value: float | None, digits: int = 4) -> str:

@@ -1,325 +1,260 @@
-"""The Runs screen: every run under the root, live; find, sort, mark, and act on what is marked."""
+"""The Runs screen: every run under the root, live; find, sort and mark them, and act on the marked ones."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Literal
+import asyncio
+from collections.abc import Callable, Iterable
+from functools import partial
 
+from textual import work
 from textual.app import ComposeResult
-from textual.message import Message
 
 from wmse_tui.config.loading import load_experiment
 from wmse_tui.config.problems import ConfigError
-from wmse_tui.config.schema import Experiment
 from wmse_tui.runs.queue.status import lost_places
-from wmse_tui.runs.state.config import read_configuration
+from wmse_tui.runs.table.compare import MOST
 from wmse_tui.runs.table.index import RunRow
+from wmse_tui.runs.state.config import read_configuration
 from wmse_tui.runs.text.sanitize import safe
 from wmse_tui.runs.text.units import count, size
 from wmse_tui.tui import keys
 from wmse_tui.tui.feed import CatalogueChanged
 from wmse_tui.tui.screens.ask import AskScreen, ConfirmScreen
 from wmse_tui.tui.screens.base import AppScreen
-from wmse_tui.tui.widgets.runs import acting
-from wmse_tui.tui.widgets.runs.acting import Outcome, directory, named, runs_named
+from wmse_tui.tui.services import Severity
+from wmse_tui.tui.widgets.runs import actions
+from wmse_tui.tui.widgets.runs.actions import count_and_name, directory_of, name_some
 from wmse_tui.tui.widgets.runs.board import RunBoard
 
-MOST_COMPARED = 8
-_CLOCK = 5.0  # seconds between two looks at the clock; what is shown changes by the minute
+_AGES_EVERY = 5.0  # seconds; ages change by the minute
 _LISTED = 8  # runs that a question lists
-
-Severity = Literal["information", "warning", "error"]
 
 
 class RunsScreen(AppScreen):
     """The list of runs, and what can be done to them."""
 
     HELP = """\
-Every run under the runs folder, newest first; "queued 2" is the second in the queue. Actions are about the
-marked runs or, where none is marked, about the run under the cursor. Marks stay on their runs whatever the
-list shows.
+Every run under the runs folder, newest first; "queued 2" is the second in the queue. Actions apply to the
+marked runs or, where none is marked, to the run under the cursor. Marks stay on their runs whatever the
+list shows. The accuracies are those of the final evaluation.
 
-The filter takes words and fields: state:running (also active, ended, done), tag:x, method:simclr,byol,
-preset:cifar10, data:stl10, host:gpu-a, title:"two words", note:x, verdict:collapsed. A leading minus turns
-a part round: -tag:old."""
+The filter matches words and fields: state:running (also active, ended, done), tag:x, method:simclr,byol,
+preset:cifar10, data:stl10, host:gpu-a, title:"two words", note:x, verdict:collapsed. A leading minus
+excludes: -tag:old."""
 
     BINDINGS = keys.RUNS
 
-    class Weighed(Message):
-        """The runs that are to be deleted, with the bytes of their files, and those that cannot be."""
-
-        def __init__(self, sizes: tuple[tuple[RunRow, int], ...], refused: tuple[str, ...]) -> None:
-            super().__init__()
-            self.sizes = sizes
-            self.refused = refused
-
-    class Acted(Message):
-        """Something was done: in which words, to which runs, and for the others why not."""
-
-        def __init__(self, words: str, outcome: Outcome) -> None:
-            super().__init__()
-            self.words = words
-            self.outcome = outcome
-
-    class Loaded(Message):
-        """A configuration to be shown in Configure; or why there is none."""
-
-        def __init__(self, experiment: Experiment | None, preset: str, problem: str) -> None:
-            super().__init__()
-            self.experiment = experiment
-            self.preset = preset
-            self.problem = problem
-
     def compose_body(self) -> ComposeResult:
-        yield RunBoard(place=str(self.services.runs_root), ascii_only=self.services.ascii, id="runs")
+        yield RunBoard(root=str(self.services.runs_root), ascii_only=self.services.ascii, id="runs")
 
     def on_mount(self) -> None:
         self._board = self.query_one(RunBoard)
         self._board.focus_list()
-        self._in_thread(self._look_for_lost)
-        self._clock = self.set_interval(_CLOCK, self._look_at_the_clock)
+        self._report_lost_places()
+        self._ages = self.set_interval(_AGES_EVERY, self.update_ages)
 
     def on_screen_resume(self) -> None:
         self.services.feed.watch_list(self)
-        self._clock.resume()
-        self._look_at_the_clock()
+        self._ages.resume()
+        self.update_ages()
 
     def on_screen_suspend(self) -> None:
-        self._clock.pause()
-        if self not in self.app.screen_stack:  # else a question is asked on top of the list
+        self._ages.pause()
+        if self not in self.app.screen_stack:  # else a dialog is open on top of the list
             self.services.feed.unwatch_list(self)
 
-    def _look_at_the_clock(self) -> None:
+    def update_ages(self) -> None:
+        """Show the ages as of now, unless the display is frozen."""
         if not self.frozen:
-            self._board.look_at_the_clock()
+            self._board.update_ages()
 
     def on_catalogue_changed(self, event: CatalogueChanged) -> None:
         self._board.show(event.digests, event.loading, event.problem)
 
+    @work
+    async def _report_lost_places(self) -> None:
+        lost = await asyncio.to_thread(lost_places)
+        if lost:
+            subject = "1 run has lost its place" if lost == 1 else f"{lost} runs have lost their places"
+            text = (
+                f"{subject} in the queue (a reboot, a kill). Mark them and press Q, or: wmse-tui queue again"
+            )
+            self.services.notify(text, severity="warning")
+
     # One run
 
     async def action_open(self) -> None:
-        """Watch the run under the cursor; where there are no runs, lead to the first one."""
+        """Watch the run under the cursor; where there are no runs, configure the quickstart."""
         if self._board.current is not None:
-            await self.services.open_run(directory(self._board.current))
+            await self.services.open_run(directory_of(self._board.current))
         elif self._board.empty:
-            self._in_thread(self._load_quickstart)
+            self._configure_quickstart()
 
     async def on_run_board_chosen(self) -> None:
         await self.action_open()
 
-    def action_duplicate(self) -> None:
-        """Open the run's configuration in Configure."""
-        digest = self._board.current
-        if digest is not None:
-            self._in_thread(lambda: self._load(digest))
-
-    def _load(self, digest: RunRow) -> None:
-        found = read_configuration(acting.directory(digest))
-        self.post_message(self.Loaded(found.experiment, digest.preset, safe(found.problem, 300)))
-
-    def _load_quickstart(self) -> None:
+    @work
+    async def _configure_quickstart(self) -> None:
         try:
-            self.post_message(self.Loaded(load_experiment(preset="quickstart"), "quickstart", ""))
+            experiment = await asyncio.to_thread(load_experiment, preset="quickstart")
         except ConfigError as error:
-            self.post_message(self.Loaded(None, "", error.problems[0].text()))
-
-    async def on_runs_screen_loaded(self, event: Loaded) -> None:
-        if event.experiment is not None:
-            await self.services.open_configure(event.experiment, event.preset)
+            self._refuse_configuration(error.problems[0].text())
         else:
-            self.services.notify(event.problem, severity="error", title="This configuration cannot be used")
+            await self.services.open_configure(experiment, "quickstart")
+
+    @work
+    async def action_duplicate(self) -> None:
+        """Open the run's configuration in Configure."""
+        row = self._board.current
+        if row is None:
+            return
+        configuration = await asyncio.to_thread(read_configuration, directory_of(row))
+        if configuration.experiment is None:
+            self._refuse_configuration(configuration.problem)
+        else:
+            await self.services.open_configure(configuration.experiment, row.preset)
+
+    def _refuse_configuration(self, problem: str) -> None:
+        self.services.notify(problem, severity="error", title="This configuration cannot be used")
 
     # Several runs
 
     def action_copy_path(self) -> None:
-        """Put the paths of the runs where the terminal keeps what was copied."""
-        paths = [digest.path for digest in self._board.meant]
+        """Copy the paths of the runs to the clipboard of the terminal."""
+        paths = [row.path for row in self._board.targets]
         if paths:
             self.app.copy_to_clipboard("\n".join(paths))
-            self.services.notify(
-                "\n".join(paths[:3]) if len(paths) < 4 else count(len(paths), "path"), title="Copied"
-            )
+            text = "\n".join(paths) if len(paths) <= 3 else count(len(paths), "path")
+            self.services.notify(text, title="Copied")
 
     async def action_compare(self) -> None:
         """Show the marked runs side by side."""
-        meant = self._board.meant
-        if len(meant) < 2:
+        rows = self._board.targets
+        if len(rows) < 2:
             self.services.notify("Mark the runs to compare with m, two at least, then press c.")
-        elif len(meant) > MOST_COMPARED:
-            self.services.notify(
-                f"{len(meant)} runs are marked; at most {MOST_COMPARED} can be compared.", severity="warning"
-            )
+        elif len(rows) > MOST:
+            text = f"{len(rows)} runs are marked; at most {MOST} can be compared."
+            self.services.notify(text, severity="warning")
         else:
-            await self.services.open_compare(directory(digest) for digest in meant)
+            await self.services.open_compare(map(directory_of, rows))
 
-    def action_stop(self, after_epoch: bool) -> None:
+    @work
+    async def action_stop(self, after_epoch: bool) -> None:
         """Ask trainers to save and stop, after a question."""
-        possible, refused = acting.sort_out("stop", self._board.meant)
-        self._say_refused("Not stopped", refused)
-        if not possible:
+        rows = self._possible("stop", "Not stopped")
+        if not rows:
             return
         when = "after the running epoch" if after_epoch else "now"
+        text = f"{_listed(rows)}\n\nA checkpoint is saved first, and a stopped run can be resumed."
+        title = f"Stop {count(len(rows), 'run')} {when}?"
+        if await self.app.push_screen_wait(ConfirmScreen(title, text, yes="Stop", no="Cancel")):
+            await self._apply(f"Asked to stop {when}", partial(actions.stop, after_epoch=after_epoch), rows)
 
-        def act(sure: bool | None) -> None:
-            if sure:
-                self._do(
-                    f"Asked to stop {when}",
-                    lambda: acting.each(possible, lambda d: acting.ask_stop(d, after_epoch=after_epoch)),
-                )
-
-        question = f"{_listed(possible)}\n\nA checkpoint is saved first, and a stopped run can be resumed."
-        title = f"Stop {count(len(possible), 'run')} {when}?"
-        self.app.push_screen(ConfirmScreen(title, question, yes="Stop", no="Cancel"), act)
-
-    def action_resume(self) -> None:
-        """Go on with runs; several at once only after a question, since they would share one machine."""
-        possible, refused = acting.sort_out("resume", self._board.meant)
-        self._say_refused("Not resumed", refused)
-        if not possible:
+    @work
+    async def action_resume(self) -> None:
+        """Continue runs; several at once only after a question, since they would share one machine."""
+        rows = self._possible("resume", "Not resumed")
+        if not rows:
             return
+        text = f"{_listed(rows)}\n\nThey will train at the same time and share this machine."
+        question = ConfirmScreen(f"Resume {len(rows)} runs?", text, yes="Resume", no="Cancel")
+        if len(rows) == 1 or await self.app.push_screen_wait(question):
+            await self._apply("Resumed", self._resume, rows)
 
-        def act(sure: bool | None) -> None:
-            if sure:
-                self._do("Resumed", lambda: acting.each(possible, self._resume))
-
-        if len(possible) == 1:
-            act(True)
-            return
-        question = f"{_listed(possible)}\n\nThey will train at the same time and share this machine."
-        self.app.push_screen(
-            ConfirmScreen(f"Resume {len(possible)} runs?", question, yes="Resume", no="Cancel"), act
-        )
-
-    def _resume(self, digest: RunRow) -> None:
-        if digest.status == "paused":
-            acting.ask_resume(digest)
+    def _resume(self, row: RunRow) -> None:
+        if row.status == "paused":
+            actions.resume_paused(row)
         else:
-            self.services.trainers.resume(directory(digest))
+            self.services.trainers.resume(directory_of(row))
 
-    def action_queue(self) -> None:
-        """Let runs go on when a slot is free."""
-        self._change(
-            "queue", "Not queued", "Queued", lambda d: self.services.trainers.queue(directory(d)), turn=True
-        )
+    @work
+    async def action_queue(self) -> None:
+        """Continue runs when a slot is free, the last of the list first."""
+        rows = self._possible("queue", "Not queued")
+        await self._apply("Queued", lambda row: self.services.trainers.queue(directory_of(row)), rows[::-1])
 
-    def action_hold(self) -> None:
+    @work
+    async def action_hold(self) -> None:
         """Hold queued runs, or release held ones."""
-        self._change("hold", "Not held", "Held or released", acting.hold_or_release)
+        await self._apply("Held or released", actions.hold_or_release, self._possible("hold", "Not held"))
 
-    def action_first(self) -> None:
+    @work
+    async def action_first(self) -> None:
         """Put queued runs before all others, in the order of the list."""
-        self._change("first", "Not put first", "Put first", acting.put_first, turn=True)
+        await self._apply("Put first", actions.put_first, self._possible("first", "Not put first")[::-1])
 
-    def _change(
-        self,
-        action: acting.Action,
-        refusal: str,
-        words: str,
-        act: Callable[[RunRow], object],
-        *,
-        turn: bool = False,
-    ) -> None:
-        """Do something to the meant runs that needs no question; `turn`: beginning with the last."""
-        possible, refused = acting.sort_out(action, self._board.meant)
-        self._say_refused(refusal, refused)
-        if possible:
-            ordered = tuple(reversed(possible)) if turn else possible
-            self._do(words, lambda: acting.each(ordered, act))
-
-    def _look_for_lost(self) -> None:
-        lost = lost_places()
-        if lost:
-            whom = "1 run has lost its place" if lost == 1 else f"{lost} runs have lost their places"
-            text = f"{whom} in the queue (a reboot, a kill). Mark them and press Q, or: wmse-tui queue again"
-            self.app.call_from_thread(self.services.notify, text, severity="warning")
-
-    def action_delete(self) -> None:
-        """Weigh the runs, ask, and delete them."""
-        possible, refused = acting.sort_out("delete", self._board.meant)
-        if possible:
-            self._in_thread(
-                lambda: self.post_message(
-                    self.Weighed(tuple((digest, acting.weigh(digest)) for digest in possible), refused)
-                )
-            )
-        else:
-            self._say_refused("Not deleted", refused)
-
-    def on_runs_screen_weighed(self, event: Weighed) -> None:
-        self._say_refused("Not deleted", event.refused)
-        doomed = [digest for digest, _ in event.sizes]
-
-        def act(sure: bool | None) -> None:
-            if sure:
-                self._do("Deleted", lambda: acting.each(doomed, acting.remove))
-
-        lines = [f"{safe(digest.run_id, 50)}  {size(weight)}" for digest, weight in event.sizes]
-        total = f"\n\n{size(sum(weight for _, weight in event.sizes))} in all." if len(lines) > 1 else ""
-        them = "it" if len(lines) == 1 else "them"
-        question = f"{_few(lines)}{total}\n\nLog, checkpoints and results go with {them}."
-        title = f"Delete {count(len(doomed), 'run')} for good?"
-        self.app.push_screen(ConfirmScreen(title, question, yes="Delete", no="Keep", danger=True), act)
-
-    def action_tag(self) -> None:
-        """Give tags and take tags away."""
-        meant = self._board.meant
-        if not meant:
+    @work(exclusive=True, group="delete")
+    async def action_delete(self) -> None:
+        """Delete runs, after a question that names their sizes."""
+        rows = self._possible("delete", "Not deleted")
+        if not rows:
             return
-        have = sorted({tag for digest in meant for tag in digest.tags})
+        sizes = await asyncio.to_thread(lambda: [actions.bytes_of(row) for row in rows])
+        if await self.app.push_screen_wait(_delete_question(rows, sizes)):
+            await self._apply("Deleted", actions.delete, rows)
 
-        def act(answer: str | None) -> None:
-            if answer is not None:
-                add, remove = acting.read_tags(answer)
-                self._do(
-                    "Tagged", lambda: acting.each(meant, lambda d: acting.tag(d, add=add, remove=remove))
-                )
+    @work
+    async def action_tag(self) -> None:
+        """Add and remove tags."""
+        rows = self._board.targets
+        if not rows:
+            return
+        tags = " ".join(sorted({tag for row in rows for tag in row.tags}))
+        text = f"{count_and_name(row.run_id for row in rows)}\nTags now: {safe(tags, 200) or 'none'}\n\n"
+        text += "Tags to add; with a minus in front, to remove."
+        ask = AskScreen("Tag", text, placeholder="baseline -old", check=actions.tag_problem)
+        answer = await self.app.push_screen_wait(ask)
+        if answer is not None:
+            add, remove = actions.parse_tags(answer)
+            await self._apply("Tagged", partial(actions.edit_tags, add=add, remove=remove), rows)
 
-        text = f"{runs_named(d.run_id for d in meant)}\nTags now: {safe(' '.join(have), 200) or 'none'}\n\n"
-        text += "Tags to give; with a minus in front, to take away."
-        ask = AskScreen("Tag", text, placeholder="baseline -old", check=acting.tag_problem)
-        self.app.push_screen(ask, act)
-
-    def action_note(self) -> None:
+    @work
+    async def action_note(self) -> None:
         """Write a note."""
-        meant = self._board.meant
-        if not meant:
+        rows = self._board.targets
+        if not rows:
             return
+        replaced = f"\nIt replaces {count(len(rows), 'note')}." if len(rows) > 1 else ""
+        text = f"{count_and_name(row.run_id for row in rows)}{replaced}"
+        value = safe(rows[0].note) if len(rows) == 1 else ""
+        answer = await self.app.push_screen_wait(AskScreen("Note", text, value=value))
+        if answer is not None:
+            await self._apply("Note saved", partial(actions.write_note, text=answer), rows)
 
-        def act(answer: str | None) -> None:
-            if answer is not None:
-                self._do("Noted for", lambda: acting.each(meant, lambda d: acting.note(d, answer)))
+    def _possible(self, action: actions.Action, refusal: str) -> tuple[RunRow, ...]:
+        """Those of the targets that the action makes sense for; the others are reported under `refusal`."""
+        possible, refused = actions.partition(action, self._board.targets)
+        self._report(refusal, refused)
+        return possible
 
-        several = f"\nIt takes the place of {count(len(meant), 'note')}." if len(meant) > 1 else ""
-        text = f"{runs_named(d.run_id for d in meant)}{several}"
-        value = safe(meant[0].note) if len(meant) == 1 else ""
-        self.app.push_screen(AskScreen("Note", text, value=value), act)
-
-    # In threads
-
-    def _in_thread(self, work: Callable[[], object]) -> None:
-        self.run_worker(work, thread=True, group="runs", exit_on_error=True)
-
-    def _do(self, words: str, act: Callable[[], Outcome]) -> None:
-        self._in_thread(lambda: self.post_message(self.Acted(words, act())))
-
-    def on_runs_screen_acted(self, event: Acted) -> None:
+    async def _apply(self, done: str, act: Callable[[RunRow], object], rows: tuple[RunRow, ...]) -> None:
+        """Do something to each run in a thread, and report the runs where it was done, and the errors."""
+        if not rows:
+            return
+        outcome = await asyncio.to_thread(actions.for_each, rows, act)
         self.services.feed.nudge()
-        if event.outcome.done:
-            self.services.notify(f"{event.words}: {named(event.outcome.done)}")
-        self._say_refused("That went wrong", event.outcome.refused, severity="error")
+        if outcome.done:
+            self.services.notify(f"{done}: {name_some(outcome.done)}")
+        self._report("Failed", outcome.refused, severity="error")
 
-    def _say_refused(self, title: str, refused: tuple[str, ...], *, severity: Severity = "warning") -> None:
-        for sentence in refused[:3]:
+    def _report(self, title: str, sentences: tuple[str, ...], *, severity: Severity = "warning") -> None:
+        for sentence in sentences[:3]:
             self.services.notify(sentence, title=title, severity=severity)
-        if len(refused) > 3:
-            self.services.notify(f"and {len(refused) - 3} more", title=title, severity=severity)
+        if len(sentences) > 3:
+            self.services.notify(f"and {len(sentences) - 3} more", title=title, severity=severity)
 
 
-def _listed(digests: tuple[RunRow, ...]) -> str:
-    return _few(
-        [f"{safe(digest.run_id, 50)}  epoch {digest.epoch}/{digest.epochs or '?'}" for digest in digests]
-    )
+def _delete_question(rows: tuple[RunRow, ...], sizes: list[int]) -> ConfirmScreen:
+    lines = [f"{safe(row.run_id, 50)}  {size(each)}" for row, each in zip(rows, sizes, strict=True)]
+    total = f"\n\n{size(sum(sizes))} in all." if len(rows) > 1 else ""
+    them = "it" if len(rows) == 1 else "them"
+    text = f"{_few(lines)}{total}\n\nLog, checkpoints and results are deleted with {them}."
+    title = f"Delete {count(len(rows), 'run')} for good?"
+    return ConfirmScreen(title, text, yes="Delete", no="Keep", danger=True)
+
+
+def _listed(rows: Iterable[RunRow]) -> str:
+    return _few([f"{safe(row.run_id, 50)}  epoch {row.epoch}/{row.epochs or '?'}" for row in rows])
 
 
 def _few(lines: list[str]) -> str:

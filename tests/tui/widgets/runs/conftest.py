@@ -1,4 +1,4 @@
-"""Digests made by hand."""
+"""Rows made by hand."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import pytest
 
 from wmse_tui.runs.table.index import RunRow
 
-Digest = Callable[..., RunRow]
+MakeRow = Callable[..., RunRow]
 
 
 @pytest.fixture
-def digest() -> Digest:
-    """A digest of a healthy, completed run, but for what is said: digest("a", status="running")."""
+def row() -> MakeRow:
+    """Makes the row of a healthy, completed run with some values replaced: row("a", status="running")."""
 
     def make(run_id: str = "a", **values: Any) -> RunRow:
         usual: dict[str, Any] = {
@@ -30,8 +30,8 @@ def digest() -> Digest:
             "step": 20,
             "loss": 0.5,
             "sparkline": (2.0, 1.0, 0.5),
-            "best_knn": 0.8,
-            "best_linear": 0.9,
+            "final_knn": 0.8,
+            "final_linear": 0.9,
             "started": 0.0,
         }
         return RunRow(run_id=run_id, **{**usual, **values})

@@ -28,5 +28,5 @@ def test_all_seconds_of_a_minute_give_one_age() -> None:
     assert {age(60.0 * 1000 + second, 1007) for second in range(60)} == {"7 min"}
 
 
-def test_who_has_not_begun_has_no_age() -> None:
+def test_a_run_that_has_not_started_has_no_age() -> None:
     assert age(None, 5) == ""

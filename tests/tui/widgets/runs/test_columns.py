@@ -1,4 +1,4 @@
-"""What the columns say, how wide they are, and which go first."""
+"""The content of the columns, their widths, and which are left out first."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from itertools import pairwise
 from wmse_tui.runs.table.index import RunRow
 from wmse_tui.tui.widgets.runs.columns import BY_NAME, COLUMNS, GAP, CellContext, fit_columns
 
-Digest = Callable[..., RunRow]
+MakeRow = Callable[..., RunRow]
 
 
-def said(name: str, digest: RunRow, width: int = 12, *, ascii_only: bool = False) -> str:
-    return BY_NAME[name].cell(digest, CellContext(width, minute=100, ascii=ascii_only)).text
+def text_of(name: str, row: RunRow, width: int = 12, *, ascii_only: bool = False) -> str:
+    return BY_NAME[name].cell(row, CellContext(width, minute=100, ascii=ascii_only)).text
 
 
 def test_columns_fill_the_width_and_never_exceed_it() -> None:
@@ -25,7 +25,7 @@ def test_columns_fill_the_width_and_never_exceed_it() -> None:
         assert total == width or grown
 
 
-def test_the_least_useful_columns_go_first() -> None:
+def test_the_least_useful_columns_are_left_out_first() -> None:
     names = [{column.name for column, _ in fit_columns(width)} for width in range(50, 200)]
     assert all(narrower <= wider for narrower, wider in pairwise(names))
     assert names[-1] == set(BY_NAME)
@@ -33,13 +33,13 @@ def test_the_least_useful_columns_go_first() -> None:
     assert {"run", "state", "epoch", "age"} <= names[0]
 
 
-def test_every_heading_has_room_for_the_arrow_of_the_order() -> None:
+def test_every_heading_has_space_for_the_arrow_of_the_order() -> None:
     assert all(len(column.title) < column.least for column in COLUMNS)
 
 
-def test_a_row_says_what_the_run_is(digest: Digest) -> None:
-    run = digest(tags=("x", "y"), started=60.0 * 95)
-    assert {name: said(name, run) for name in BY_NAME} == {
+def test_a_row_shows_each_column_of_its_run(row: MakeRow) -> None:
+    run = row(tags=("x", "y"), started=60.0 * 95)
+    assert {name: text_of(name, run) for name in BY_NAME} == {
         "run": "a",
         "state": "completed",
         "preset": "cifar10",
@@ -56,32 +56,32 @@ def test_a_row_says_what_the_run_is(digest: Digest) -> None:
     }
 
 
-def test_what_nobody_knows_is_empty(digest: Digest) -> None:
-    run = digest(
-        epoch=0, epochs=0, loss=None, sparkline=(), best_knn=None, best_linear=None, started=None, host=""
+def test_a_missing_value_is_empty(row: MakeRow) -> None:
+    run = row(
+        epoch=0, epochs=0, loss=None, sparkline=(), final_knn=None, final_linear=None, started=None, host=""
     )
-    assert said("epoch", run) == "0/?"
-    assert [said(name, run) for name in ("curve", "loss", "knn", "linear", "age", "host")] == [""] * 6
+    assert text_of("epoch", run) == "0/?"
+    assert [text_of(name, run) for name in ("curve", "loss", "knn", "linear", "age", "host")] == [""] * 6
 
 
-def test_a_long_epoch_drops_its_total(digest: Digest) -> None:
-    assert said("epoch", digest(epoch=12000, epochs=20000), 9) == "12000"
-    assert said("epoch", digest(epoch=999, epochs=1000), 9) == "999/1000"
+def test_a_long_epoch_drops_its_total(row: MakeRow) -> None:
+    assert text_of("epoch", row(epoch=12000, epochs=20000), 9) == "12000"
+    assert text_of("epoch", row(epoch=999, epochs=1000), 9) == "999/1000"
 
 
-def test_an_id_that_is_too_long_keeps_its_time(digest: Digest) -> None:
-    run = digest("cifar10-wmse4-20260301-120000")
-    assert said("run", run, 29) == run.run_id
-    assert said("run", run, 20) == "cifar10-…0301-120000"
-    assert [len(said("run", run, width)) for width in range(16, 35)] == [*range(16, 29), *[29] * 6]
+def test_an_id_that_is_too_long_keeps_its_time(row: MakeRow) -> None:
+    run = row("cifar10-wmse4-20260301-120000")
+    assert text_of("run", run, 29) == run.run_id
+    assert text_of("run", run, 20) == "cifar10-…0301-120000"
+    assert [len(text_of("run", run, width)) for width in range(16, 35)] == [*range(16, 29), *[29] * 6]
 
 
-def test_hostile_text_is_shown_harmlessly(digest: Digest) -> None:
-    run = digest("a\x1b]52;c;x\x07", preset="[/red]", tags=("\u202ex",))
-    assert said("run", run, 30) == "a\\x1b]52;c;x\\x07"
-    assert said("preset", run) == "[/red]"
-    assert said("tags", run) == "\\u202ex"
+def test_hostile_text_is_shown_harmlessly(row: MakeRow) -> None:
+    run = row("a\x1b]52;c;x\x07", preset="[/red]", tags=("\u202ex",))
+    assert text_of("run", run, 30) == "a\\x1b]52;c;x\\x07"
+    assert text_of("preset", run) == "[/red]"
+    assert text_of("tags", run) == "\\u202ex"
 
 
-def test_the_curve_is_ascii_where_it_must_be(digest: Digest) -> None:
-    assert said("curve", digest(), ascii_only=True).isascii()
+def test_the_curve_can_be_ascii(row: MakeRow) -> None:
+    assert text_of("curve", row(), ascii_only=True).isascii()

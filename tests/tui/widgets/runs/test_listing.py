@@ -8,10 +8,10 @@ import pytest
 
 from wmse_tui.runs.table.index import RunRow
 from wmse_tui.tui.widgets.runs.columns import COLUMNS
-from wmse_tui.tui.widgets.runs.listing import Listing, Order, by
+from wmse_tui.tui.widgets.runs.listing import Listing, Order, order_by
 from wmse_tui.tui.widgets.runs.query import parse_query
 
-Digest = Callable[..., RunRow]
+MakeRow = Callable[..., RunRow]
 
 
 def ids(listing: Listing) -> str:
@@ -19,30 +19,30 @@ def ids(listing: Listing) -> str:
 
 
 @pytest.fixture
-def listing(digest: Digest) -> Listing:
-    return Listing().with_digests(
+def listing(row: MakeRow) -> Listing:
+    return Listing().with_runs(
         (
-            digest("d", started=None, loss=None, best_knn=None, status="new"),
-            digest("c", started=300.0, loss=0.2, best_knn=0.7, status="running"),
-            digest("b", started=200.0, loss=0.9, best_knn=0.9),
-            digest("a", started=100.0, loss=0.4, best_knn=0.8),
+            row("d", started=None, loss=None, final_knn=None, status="new"),
+            row("c", started=300.0, loss=0.2, final_knn=0.7, status="running"),
+            row("b", started=200.0, loss=0.9, final_knn=0.9),
+            row("a", started=100.0, loss=0.4, final_knn=0.8),
         )
     )
 
 
-def test_by_default_the_list_stands_as_it_came(listing: Listing) -> None:
+def test_by_default_the_order_is_that_of_the_runs(listing: Listing) -> None:
     assert ids(listing) == "dcba"
 
 
 @pytest.mark.parametrize(
     ("order", "shown"),
     [
-        (by("run"), "abcd"),
-        (by("run").turned(), "dcba"),
-        (by("loss"), "cabd"),
-        (by("loss").turned(), "bacd"),
-        (by("knn"), "bacd"),
-        (by("knn").turned(), "cabd"),
+        (order_by("run"), "abcd"),
+        (order_by("run").turned(), "dcba"),
+        (order_by("loss"), "cabd"),
+        (order_by("loss").turned(), "bacd"),
+        (order_by("knn"), "bacd"),
+        (order_by("knn").turned(), "cabd"),
         (Order("age", falling=True), "abcd"),
     ],
 )
@@ -50,7 +50,7 @@ def test_runs_without_a_value_are_last_either_way(listing: Listing, order: Order
     assert ids(listing.with_order(order)) == shown
 
 
-def test_the_order_goes_through_every_column_and_back() -> None:
+def test_the_order_cycles_through_every_column_and_back() -> None:
     order, seen = Order(), []
     for _ in COLUMNS:
         seen.append(order.column)
@@ -60,19 +60,19 @@ def test_the_order_goes_through_every_column_and_back() -> None:
     assert Order().next().next(-1) == Order()
 
 
-def test_marks_stay_on_their_runs(listing: Listing, digest: Digest) -> None:
+def test_marks_stay_on_their_runs(listing: Listing, row: MakeRow) -> None:
     marked = listing.toggled("/runs/b").toggled("/runs/c")
-    later = marked.with_digests((digest("e"), *marked.digests)).with_order(by("run"))
-    assert [run.run_id for run in later.meant(None)] == ["b", "c"]
+    later = marked.with_runs((row("e"), *marked.runs)).with_order(order_by("run"))
+    assert [run.run_id for run in later.targets(None)] == ["b", "c"]
     assert later.toggled("/runs/b").marked == {"/runs/c"}
 
 
-def test_the_mark_of_a_run_that_is_gone_goes_with_it(listing: Listing) -> None:
+def test_the_mark_of_a_removed_run_is_removed(listing: Listing) -> None:
     marked = listing.toggled("/runs/b").toggled("/runs/c")
-    assert marked.with_digests(listing.digests[:2]).marked == {"/runs/c"}
+    assert marked.with_runs(listing.runs[:2]).marked == {"/runs/c"}
 
 
-def test_marking_all_and_inverting_are_about_the_shown_runs(listing: Listing) -> None:
+def test_marking_all_and_inverting_apply_to_the_shown_runs(listing: Listing) -> None:
     marked = listing.toggled("/runs/c").with_query(parse_query("state:done"))
     assert ids(marked) == "ba"
     assert marked.hidden_marks == 1
@@ -81,11 +81,11 @@ def test_marking_all_and_inverting_are_about_the_shown_runs(listing: Listing) ->
     assert marked.with_marks(()).marked == frozenset()
 
 
-def test_an_action_is_about_the_marked_also_where_they_are_hidden(listing: Listing) -> None:
+def test_an_action_applies_to_marked_runs_also_where_they_are_hidden(listing: Listing) -> None:
     marked = listing.toggled("/runs/c").toggled("/runs/a").with_query(parse_query("state:done"))
-    assert [run.run_id for run in marked.meant(marked.rows[0])] == ["a", "c"]
+    assert [run.run_id for run in marked.targets(marked.rows[0])] == ["a", "c"]
 
 
-def test_without_marks_an_action_is_about_the_current_run(listing: Listing) -> None:
-    assert listing.meant(listing.rows[1]) == (listing.rows[1],)
-    assert listing.meant(None) == ()
+def test_without_marks_an_action_applies_to_the_current_run(listing: Listing) -> None:
+    assert listing.targets(listing.rows[1]) == (listing.rows[1],)
+    assert listing.targets(None) == ()

@@ -1,4 +1,4 @@
-"""What a filter lets through."""
+"""Which runs match a filter."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from wmse_tui.runs.table.index import RunRow
 from wmse_tui.tui.widgets.runs.query import FIELDS, parse_query
 
-Digest = Callable[..., RunRow]
+MakeRow = Callable[..., RunRow]
 
 
 @pytest.mark.parametrize(
@@ -47,12 +47,12 @@ Digest = Callable[..., RunRow]
         ('title:"', "abcd"),
     ],
 )
-def test_every_part_must_hold(digest: Digest, text: str, shown: str) -> None:
+def test_every_part_must_match(row: MakeRow, text: str, shown: str) -> None:
     runs = (
-        digest("a", title="words, and two", tags=("baseline", "x"), note=""),
-        digest("b", title="two words", status="running", note="smaller eps"),
-        digest("c", preset="stl10", dataset="stl10", status="stalled", verdict="collapsing"),
-        digest(
+        row("a", title="words, and two", tags=("baseline", "x"), note=""),
+        row("b", title="two words", status="running", note="smaller eps"),
+        row("c", preset="stl10", dataset="stl10", status="stalled", verdict="collapsing"),
+        row(
             "d",
             preset="tiny",
             dataset="tiny_imagenet",
@@ -67,11 +67,11 @@ def test_every_part_must_hold(digest: Digest, text: str, shown: str) -> None:
     assert query.problem == ""
 
 
-def test_an_unknown_field_is_told_and_searched_as_a_word(digest: Digest) -> None:
+def test_an_unknown_field_is_reported_and_searched_as_a_word(row: MakeRow) -> None:
     query = parse_query("stat:running")
     assert query.problem == "no field is called stat; did you mean state?"
-    assert not query.matches(digest("a"))
-    assert query.matches(digest("a", note="he said stat:running"))
+    assert not query.matches(row("a"))
+    assert query.matches(row("a", note="he said stat:running"))
     assert parse_query("qqq:1").problem == f"no field is called qqq; there are {', '.join(FIELDS)}"
 
 

@@ -1,4 +1,4 @@
-"""How long ago, in words that change by the minute: a list that showed seconds would never stand still."""
+"""How long ago, to the minute: ages in seconds would redraw the whole list every second."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import time
 
 
 def now_minute() -> int:
-    """The minute it is, by the wall clock."""
+    """The current minute of the wall clock."""
     return int(time.time() // 60)
 
 
 def age(timestamp: float | None, minute: int) -> str:
-    """How long `timestamp` lies before the end of `minute`: "now", "5 min", "3 h", "12 d"; "" for None."""
+    """The time from `timestamp` to the end of `minute`: "now", "5 min", "3 h", "12 d"; "" for None."""
     if timestamp is None:
         return ""
     minutes = max(0, minute - int(timestamp // 60))

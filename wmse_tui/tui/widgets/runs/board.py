@@ -1,8 +1,7 @@
-"""The list of runs with what belongs to it: what is shown of it, the filter, and the run under the cursor."""
+"""The list of runs with its filter, its status line, and the details of the run under the cursor."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 
 from textual.app import ComposeResult
 from textual.containers import Vertical
@@ -18,12 +17,12 @@ from wmse_tui.tui.widgets.runs.ages import now_minute
 from wmse_tui.tui.widgets.runs.columns import BY_NAME
 from wmse_tui.tui.widgets.runs.detail import RunDetail
 from wmse_tui.tui.widgets.runs.finder import Finder
-from wmse_tui.tui.widgets.runs.listing import Listing, Order, by
+from wmse_tui.tui.widgets.runs.listing import Listing, Order, order_by
 from wmse_tui.tui.widgets.runs.table import RunTable
 
 
 class RunBoard(Vertical):
-    """Shows a Listing and lets a person filter, sort and mark it; what is done to runs is not its affair."""
+    """Shows runs, and filters, sorts and marks them; actions on runs are those of the screen."""
 
     BINDINGS = keys.RUN_BOARD
 
@@ -33,21 +32,19 @@ class RunBoard(Vertical):
     def __init__(
         self,
         *,
-        place: str,
+        root: str,
         ascii_only: bool = False,
-        clock: Callable[[], int] = now_minute,
         id: str | None = None,  # noqa: A002
     ) -> None:
         super().__init__(id=id)
-        self._place = place  # where runs are looked for
+        self._root = root  # of the runs
         self._ascii = ascii_only
-        self._clock = clock
         self._listing = Listing()
-        self._loading: int | None = None  # None: nobody has looked yet
+        self._loading: int | None = None  # None: nothing has been read yet
         self._problem = ""
 
     def compose(self) -> ComposeResult:
-        yield Static("looking for runs", markup=False, id="runs-status")
+        yield Static("reading runs", markup=False, id="runs-status")
         yield Finder(id="runs-finder")
         yield RunTable(ascii_only=self._ascii, id="runs-table")
         yield Static("", markup=False, id="runs-empty")
@@ -63,27 +60,27 @@ class RunBoard(Vertical):
         return self._table.current
 
     @property
-    def meant(self) -> tuple[RunRow, ...]:
-        """The marked runs, or else the one under the cursor."""
-        return self._listing.meant(self.current)
+    def targets(self) -> tuple[RunRow, ...]:
+        """The runs that an action applies to: the marked ones, or else the one under the cursor."""
+        return self._listing.targets(self.current)
 
     @property
     def empty(self) -> bool:
-        """There are no runs at all, and nothing keeps us from knowing it."""
-        return self._loading == 0 and not self._listing.digests and not self._problem
+        """Whether the folder was read and holds no runs."""
+        return self._loading == 0 and not self._listing.runs and not self._problem
 
     def focus_list(self) -> None:
         """Keys go to the list."""
         self._table.focus()
 
-    def show(self, digests: tuple[RunRow, ...], loading: int, problem: str) -> None:
+    def show(self, rows: tuple[RunRow, ...], loading: int, problem: str) -> None:
         """Show these runs; `loading` further ones have not been read yet."""
         self._loading, self._problem = loading, problem
-        self._arrange(self._listing.with_digests(digests))
+        self._arrange(self._listing.with_runs(rows))
 
-    def look_at_the_clock(self) -> None:
-        """Ages may have changed."""
-        self._table.show(self._listing, self._clock())
+    def update_ages(self) -> None:
+        """Show the ages as of now."""
+        self._table.show(self._listing, now_minute())
 
     # Finding, sorting, marking
 
@@ -104,22 +101,24 @@ class RunBoard(Vertical):
         self.focus_list()
 
     def action_sort(self, step: int) -> None:
-        """Sort by another of the columns."""
+        """Sort by another column."""
         self._arrange(self._listing.with_order(self._listing.order.next(step)))
 
     def action_turn(self) -> None:
-        """Sort the other way round."""
+        """Reverse the order."""
         self._arrange(self._listing.with_order(self._listing.order.turned()))
 
     def on_run_table_heading_clicked(self, event: RunTable.HeadingClicked) -> None:
         event.stop()
         order = self._listing.order
         self._arrange(
-            self._listing.with_order(order.turned() if event.column == order.column else by(event.column))
+            self._listing.with_order(
+                order.turned() if event.column == order.column else order_by(event.column)
+            )
         )
 
     def action_mark(self) -> None:
-        """Mark the run under the cursor, or take its mark away, and go on to the next."""
+        """Mark the run under the cursor, or remove its mark, and move to the next."""
         if self.current is not None:
             self._arrange(self._listing.toggled(self.current.path))
             self._table.action_move(1)
@@ -134,11 +133,11 @@ class RunBoard(Vertical):
         self._arrange(self._listing.all_marked())
 
     def action_invert(self) -> None:
-        """Turn the marks of the shown runs round."""
+        """Invert the marks of the shown runs."""
         self._arrange(self._listing.inverted())
 
     def action_unmark(self) -> None:
-        """Take all marks away."""
+        """Remove all marks."""
         self._arrange(self._listing.with_marks(()))
 
     def on_run_table_chosen(self, event: RunTable.Chosen) -> None:
@@ -153,17 +152,17 @@ class RunBoard(Vertical):
             self._show()
 
     def _show(self) -> None:
-        self._table.show(self._listing, self._clock())
-        self._say("#runs-status", status(self._listing, self._loading))
+        self._table.show(self._listing, now_minute())
+        self._set_text("#runs-status", status_line(self._listing, self._loading))
         hint = self._hint()
-        self._say("#runs-empty", hint)
+        self._set_text("#runs-empty", hint)
         self.set_class(bool(hint), "-empty")
 
     def on_run_table_moved(self, event: RunTable.Moved) -> None:
         event.stop()
-        self.query_one(RunDetail).show(event.digest)
+        self.query_one(RunDetail).show(event.row)
 
-    def _say(self, selector: str, text: str) -> None:
+    def _set_text(self, selector: str, text: str) -> None:
         line = self.query_one(selector, Static)
         if line.content != text:  # drawing the same again would send it again
             line.update(text)
@@ -173,23 +172,23 @@ class RunBoard(Vertical):
             return ""
         if self._problem:
             return safe(self._problem, 600)
-        if self._listing.digests:
+        if self._listing.runs:
             return f"No run matches {safe(self._listing.query.text, 100)!r}. Escape shows all."
         if self._loading == 0:
             return (
-                f"There are no runs yet.\nThey are looked for in {safe(self._place, 300)}\n\n"
+                f"There are no runs yet.\nRuns are read from {safe(self._root, 300)}\n\n"
                 "Enter opens Configure with quickstart: a small run that needs no download and no GPU."
             )
         return ""
 
 
-def status(listing: Listing, loading: int | None) -> str:
-    """How many runs there are, are shown, are marked, and how they are sorted."""
+def status_line(listing: Listing, loading: int | None) -> str:
+    """How many runs there are, are shown and are marked, and how they are sorted."""
     if loading is None:
-        return "looking for runs"
-    total = len(listing.digests)
+        return "reading runs"
+    total = len(listing.runs)
     parts = [f"reading {total} of {total + loading} runs" if loading else count(total, "run")]
-    active = sum(digest.status in ACTIVE for digest in listing.digests)
+    active = sum(row.status in ACTIVE for row in listing.runs)
     if active:
         parts.append(f"{active} being trained")
     if listing.query.parts:
@@ -198,6 +197,6 @@ def status(listing: Listing, loading: int | None) -> str:
         hidden = f" ({listing.hidden_marks} not shown)" if listing.hidden_marks else ""
         parts.append(f"{len(listing.marked)} marked{hidden}")
     if listing.order != Order():
-        way = "largest first" if listing.order.falling else "smallest first"
-        parts.append(f"by {BY_NAME[listing.order.column].title.lower()}, {way}")
+        direction = "largest first" if listing.order.falling else "smallest first"
+        parts.append(f"by {BY_NAME[listing.order.column].title.lower()}, {direction}")
     return " · ".join(parts)

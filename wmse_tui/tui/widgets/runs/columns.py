@@ -1,4 +1,4 @@
-"""The columns of the list of runs: what each says, how it sorts, and which goes first where room is short."""
+"""The columns of the list of runs: their content and order, and which are left out of a narrow list."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from wmse_tui.runs.state.status import TONES, Tone
 from wmse_tui.runs.table.index import RunRow
 from wmse_tui.runs.text.sanitize import safe, without_middle
-from wmse_tui.runs.text.units import number
+from wmse_tui.runs.text.units import number, percentage
 from wmse_tui.tui.charts.spark import spark
 from wmse_tui.tui.widgets.runs.ages import age
 from wmse_tui.tui.widgets.table import Cell
@@ -33,12 +33,12 @@ class Column:
     Args:
         name: in settings and messages.
         title: in the heading.
-        least, most: how wide it is.
-        rank: where room is short the highest goes first; 0 never goes.
+        least, most: its width, in cells.
+        rank: in a narrow list the highest is left out first; 0 never is.
         key: what the rows are sorted by; runs without (None) are last either way.
-        cell: what it says of a run.
-        falling: the way that is tried first when sorting.
-        right: numbers stand at the right.
+        cell: its content for a run.
+        falling: largest first is the usual order.
+        right: aligned to the right.
     """
 
     name: str
@@ -53,40 +53,40 @@ class Column:
 
 
 def _text(value: Callable[[RunRow], str], tone: Tone | None = None) -> Callable[[RunRow, CellContext], Cell]:
-    return lambda digest, context: Cell(safe(value(digest), context.width), tone)
+    return lambda row, context: Cell(safe(value(row), context.width), tone)
 
 
 def _lower(value: Callable[[RunRow], str]) -> Callable[[RunRow], Any]:
-    return lambda digest: value(digest).lower() or None
+    return lambda row: value(row).lower() or None
 
 
-def _percent(value: Callable[[RunRow], float | None]) -> Callable[[RunRow, CellContext], Cell]:
-    def cell(digest: RunRow, context: CellContext) -> Cell:  # noqa: ARG001
-        found = value(digest)
-        return Cell("" if found is None else f"{100 * found:.2f}")
+def _accuracy(value: Callable[[RunRow], float | None]) -> Callable[[RunRow, CellContext], Cell]:
+    def cell(row: RunRow, context: CellContext) -> Cell:  # noqa: ARG001
+        found = value(row)
+        return Cell("" if found is None else percentage(found))
 
     return cell
 
 
-def _epochs(digest: RunRow, context: CellContext) -> Cell:
-    whole = f"{digest.epoch}/{digest.epochs or '?'}"
-    return Cell(whole if len(whole) <= context.width else f"{digest.epoch}")
+def _epochs(row: RunRow, context: CellContext) -> Cell:
+    whole = f"{row.epoch}/{row.epochs or '?'}"
+    return Cell(whole if len(whole) <= context.width else f"{row.epoch}")
 
 
-def _curve(digest: RunRow, context: CellContext) -> Cell:
-    return Cell(spark(digest.sparkline, context.width, ascii=context.ascii), "good")
+def _curve(row: RunRow, context: CellContext) -> Cell:
+    return Cell(spark(row.sparkline, context.width, ascii=context.ascii), "good")
 
 
-def _loss(digest: RunRow, context: CellContext) -> Cell:  # noqa: ARG001
-    return Cell("" if digest.loss is None else number(digest.loss, 3))
+def _loss(row: RunRow, context: CellContext) -> Cell:  # noqa: ARG001
+    return Cell("" if row.loss is None else number(row.loss, 3))
 
 
-def _state(digest: RunRow) -> str:
-    return f"{digest.status} {digest.position}" if digest.position else digest.status
+def _status(row: RunRow) -> str:
+    return f"{row.status} {row.position}" if row.position else row.status
 
 
-def _tags(digest: RunRow) -> str:
-    return " ".join(digest.tags)
+def _tags(row: RunRow) -> str:
+    return " ".join(row.tags)
 
 
 COLUMNS: tuple[Column, ...] = (
@@ -96,8 +96,8 @@ COLUMNS: tuple[Column, ...] = (
         least=16,
         most=34,
         rank=0,
-        key=_lower(lambda d: d.run_id),
-        cell=lambda d, context: Cell(without_middle(safe(d.run_id), context.width)),
+        key=_lower(lambda row: row.run_id),
+        cell=lambda row, context: Cell(without_middle(safe(row.run_id), context.width)),
     ),
     Column(
         name="state",
@@ -105,8 +105,8 @@ COLUMNS: tuple[Column, ...] = (
         least=9,
         most=9,
         rank=0,
-        key=lambda d: (d.status, d.position),
-        cell=lambda d, _: Cell(_state(d), TONES[d.status]),
+        key=lambda row: (row.status, row.position),
+        cell=lambda row, _: Cell(_status(row), TONES[row.status]),
     ),
     Column(
         name="preset",
@@ -114,8 +114,8 @@ COLUMNS: tuple[Column, ...] = (
         least=10,
         most=18,
         rank=7,
-        key=_lower(lambda d: d.preset),
-        cell=_text(lambda d: d.preset),
+        key=_lower(lambda row: row.preset),
+        cell=_text(lambda row: row.preset),
     ),
     Column(
         name="method",
@@ -123,8 +123,8 @@ COLUMNS: tuple[Column, ...] = (
         least=7,
         most=12,
         rank=3,
-        key=_lower(lambda d: d.method),
-        cell=_text(lambda d: d.method),
+        key=_lower(lambda row: row.method),
+        cell=_text(lambda row: row.method),
     ),
     Column(
         name="data",
@@ -132,8 +132,8 @@ COLUMNS: tuple[Column, ...] = (
         least=9,
         most=13,
         rank=9,
-        key=_lower(lambda d: d.dataset),
-        cell=_text(lambda d: d.dataset),
+        key=_lower(lambda row: row.dataset),
+        cell=_text(lambda row: row.dataset),
     ),
     Column(
         name="epoch",
@@ -143,7 +143,7 @@ COLUMNS: tuple[Column, ...] = (
         rank=0,
         falling=True,
         right=True,
-        key=lambda d: d.epoch,
+        key=lambda row: row.epoch,
         cell=_epochs,
     ),
     Column(
@@ -152,7 +152,7 @@ COLUMNS: tuple[Column, ...] = (
         least=8,
         most=20,
         rank=4,
-        key=lambda d: d.loss,
+        key=lambda row: row.loss,
         cell=_curve,
     ),
     Column(
@@ -162,7 +162,7 @@ COLUMNS: tuple[Column, ...] = (
         most=7,
         rank=5,
         right=True,
-        key=lambda d: d.loss,
+        key=lambda row: row.loss,
         cell=_loss,
     ),
     Column(
@@ -173,8 +173,8 @@ COLUMNS: tuple[Column, ...] = (
         rank=2,
         falling=True,
         right=True,
-        key=lambda d: d.best_knn,
-        cell=_percent(lambda d: d.best_knn),
+        key=lambda row: row.final_knn,
+        cell=_accuracy(lambda row: row.final_knn),
     ),
     Column(
         name="linear",
@@ -184,8 +184,8 @@ COLUMNS: tuple[Column, ...] = (
         rank=1,
         falling=True,
         right=True,
-        key=lambda d: d.best_linear,
-        cell=_percent(lambda d: d.best_linear),
+        key=lambda row: row.final_linear,
+        cell=_accuracy(lambda row: row.final_linear),
     ),
     Column(
         name="age",
@@ -194,8 +194,8 @@ COLUMNS: tuple[Column, ...] = (
         most=6,
         rank=0,
         right=True,
-        key=lambda d: None if d.started is None else -d.started,
-        cell=lambda d, context: Cell(age(d.started, context.minute), "muted"),
+        key=lambda row: None if row.started is None else -row.started,
+        cell=lambda row, context: Cell(age(row.started, context.minute), "muted"),
     ),
     Column(
         name="tags",
@@ -212,17 +212,17 @@ COLUMNS: tuple[Column, ...] = (
         least=8,
         most=14,
         rank=8,
-        key=_lower(lambda d: d.host),
-        cell=_text(lambda d: d.host, "muted"),
+        key=_lower(lambda row: row.host),
+        cell=_text(lambda row: row.host, "muted"),
     ),
 )
 BY_NAME = {column.name: column for column in COLUMNS}
 
 
 def fit_columns(width: int) -> tuple[tuple[Column, int], ...]:
-    """The columns that `width` cells have room for, each with its own width; together they fill it.
+    """The columns that fit into `width` cells, each with its own width; together they fill it.
 
-    The least useful go first. What is left over goes to those that can grow, the run's id before all.
+    The least useful are left out first. Spare width goes to those that can grow, the run's id before all.
     """
     shown = list(COLUMNS)
     while sum(column.least + GAP for column in shown) - GAP > width:

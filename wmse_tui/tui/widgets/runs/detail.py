@@ -1,4 +1,4 @@
-"""What the list has no room for, of the run under the cursor."""
+"""The run under the cursor: what the columns of the list leave out."""
 
 from __future__ import annotations
 
@@ -14,62 +14,60 @@ from wmse_tui.runs.text.units import moment, number
 
 
 class RunDetail(Vertical):
-    """Some lines of text, each drawn again only where it says something else."""
+    """Some lines of text, each drawn again only where it has changed."""
 
     def compose(self) -> ComposeResult:
         for name in ("title", "facts", "path", "note"):
             yield _Line(name)
 
-    def show(self, digest: RunRow | None) -> None:
-        """Tell of this run."""
-        contents = [Content("")] * 4 if digest is None else describe(digest)
+    def show(self, row: RunRow | None) -> None:
+        """Show this run."""
+        contents = [Content("")] * 4 if row is None else detail_lines(row)
         for line, content in zip(self.query(_Line), contents, strict=True):
-            line.say(content)
+            line.show(content)
 
 
 class _Line(Static):
     def __init__(self, name: str) -> None:
         super().__init__("", markup=False, classes=f"runs-detail-{name}")
-        self._said = Content("")
+        self._shown = Content("")
 
-    def say(self, content: Content) -> None:
-        if (content.plain, content.spans) != (self._said.plain, self._said.spans):
-            self._said = content
+    def show(self, content: Content) -> None:
+        if (content.plain, content.spans) != (self._shown.plain, self._shown.spans):
+            self._shown = content
             self.update(content, layout=False)
 
 
-def describe(digest: RunRow) -> list[Content]:
-    """Title and state, what it is, where it is, and what a person said of it."""
-    return [_title(digest), _facts(digest), _path(digest), _said(digest)]
+def detail_lines(row: RunRow) -> list[Content]:
+    """Title and status, configuration, path, and the annotations of the user."""
+    return [_title(row), _facts(row), _path(row), _annotations(row)]
 
 
-def _title(digest: RunRow) -> Content:
-    style = "$error" if TONES[digest.status] == "bad" else "$foreground 70%"
-    state = digest.status if not digest.status_reason else f"{digest.status}: {digest.status_reason}"
-    return Content.assemble(
-        (safe(digest.title or digest.run_id, 100), "bold"), "  ", (safe(state, 160), style)
-    )
+def _title(row: RunRow) -> Content:
+    style = "$error" if TONES[row.status] == "bad" else "$foreground 70%"
+    status = row.status if not row.status_reason else f"{row.status}: {row.status_reason}"
+    return Content.assemble((safe(row.title or row.run_id, 100), "bold"), "  ", (safe(status, 160), style))
 
 
-def _facts(digest: RunRow) -> Content:
-    parts = [f"{digest.dataset}, {digest.method}, seed {digest.seed}"]
-    if digest.preset:
-        parts.append(f"preset {digest.preset}")
-    if digest.verdict != "unknown":
-        parts.append(f"whitening {digest.verdict}")
-    if digest.loss is not None:
-        parts.append(f"loss {number(digest.loss)} at step {digest.step}")
+def _facts(row: RunRow) -> Content:
+    parts = [f"{row.dataset}, {row.method}, seed {row.seed}"]
+    if row.preset:
+        parts.append(f"preset {row.preset}")
+    if row.verdict != "unknown":
+        parts.append(f"whitening {row.verdict}")
+    if row.loss is not None:
+        parts.append(f"loss {number(row.loss)} at step {row.step}")
     return Content(safe(" · ".join(parts), 240))
 
 
-def _path(digest: RunRow) -> Content:
-    began = f"begun {moment(digest.started)[:16]}" if digest.started is not None else "not begun"
-    where = "".join(f", {text}" for text in (digest.host, digest.device) if text)
-    return Content(safe(f"{digest.path}  {began}{where}", 400))
+def _path(row: RunRow) -> Content:
+    started = f"started {moment(row.started)[:16]}" if row.started is not None else "not started"
+    where = "".join(f", {text}" for text in (row.host, row.device) if text)
+    return Content(safe(f"{row.path}  {started}{where}", 400))
 
 
-def _said(digest: RunRow) -> Content:
-    said = [Content.styled(f"#{safe(tag, 40)}", "$accent") for tag in digest.tags]
-    if digest.note:
-        said.append(Content(safe(digest.note, 2000)))
-    return Content(" ").join(said) if said else Content.styled("no tags, no note", "$foreground 60%")
+def _annotations(row: RunRow) -> Content:
+    parts = [Content.styled(f"#{safe(tag, 40)}", "$accent") for tag in row.tags]
+    if row.note:
+        parts.append(Content(safe(row.note, 2000)))
+    return Content(" ").join(parts) if parts else Content.styled("no tags, no note", "$foreground 60%")

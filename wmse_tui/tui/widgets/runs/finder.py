@@ -1,4 +1,4 @@
-"""The line in which the list is filtered, live while one types."""
+"""The line in which the list is filtered while one types."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from wmse_tui.tui.widgets.runs.query import Query, parse_query
 
 
 class Finder(Horizontal):
-    """Hidden until it is asked for; the filter stays when the line is left with Enter."""
+    """Hidden until it is opened; Enter leaves the line and keeps the filter."""
 
     BINDINGS = keys.RUN_FINDER
 
     class Changed(Message):
-        """The filter is another one."""
+        """The filter has changed."""
 
         def __init__(self, query: Query) -> None:
             super().__init__()
@@ -38,7 +38,7 @@ class Finder(Horizontal):
     def open(self) -> None:
         """Show the line, ready to type into."""
         self.display = True
-        self.screen.set_focus(self.query_one(Input))  # now: what is typed ahead belongs to it
+        self.screen.set_focus(self.query_one(Input))  # at once: keys that are typed ahead belong to it
 
     def on_mount(self) -> None:
         self.display = False
@@ -54,7 +54,7 @@ class Finder(Horizontal):
         self.action_accept()
 
     def action_accept(self) -> None:
-        """Keep the filter and go back to the list; a filter that says nothing hides the line."""
+        """Keep the filter and go back to the list; an empty filter hides the line."""
         self.display = bool(self.query_one(Input).value.strip())
         self.post_message(self.Left())
 

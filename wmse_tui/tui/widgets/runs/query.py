@@ -1,10 +1,10 @@
-"""The filter of the list of runs: words, and fields with a value, all of which must hold.
+"""The filter of the list of runs: words, and fields with a value, all of which must match.
 
-word              somewhere in id, title, preset, method, data set, tags, note, host or state
-state:running     also `state:done` (completed), `state:active` (being trained), `state:ended`
-tag:x             a tag that begins so; likewise the other FIELDS
+word              somewhere in id, title, preset, method, data set, tags, note, host or status
+state:running     also `state:done` (completed), `state:active` (training), `state:ended`
+tag:x             a tag that begins with x; likewise the other FIELDS
 method:simclr,byol   one of several
--tag:x            what must not hold
+-tag:x            must not match
 title:"two words"
 """
 
@@ -30,70 +30,70 @@ def _begins(texts: tuple[str, ...], value: str) -> bool:
     return any(text.lower().startswith(value) for text in texts)
 
 
-def _state(digest: RunRow, value: str) -> bool:
+def _has_status(row: RunRow, value: str) -> bool:
     if value == "active":
-        return digest.status in ACTIVE
+        return row.status in ACTIVE
     if value == "ended":
-        return digest.status in ENDED
-    return digest.status.startswith("completed" if value == "done" else value)
+        return row.status in ENDED
+    return row.status.startswith("completed" if value == "done" else value)
 
 
 FIELDS: Mapping[str, Callable[[RunRow, str], bool]] = {
-    "state": _state,
-    "tag": lambda digest, value: _begins(digest.tags, value),
-    "method": lambda digest, value: _begins((digest.method,), value),
-    "preset": lambda digest, value: _contains((digest.preset,), value),
-    "data": lambda digest, value: _contains((digest.dataset,), value),
-    "title": lambda digest, value: _contains((digest.title,), value),
-    "note": lambda digest, value: _contains((digest.note,), value),
-    "host": lambda digest, value: _begins((digest.host,), value),
-    "verdict": lambda digest, value: _begins((digest.verdict,), value),
+    "state": _has_status,
+    "tag": lambda row, value: _begins(row.tags, value),
+    "method": lambda row, value: _begins((row.method,), value),
+    "preset": lambda row, value: _contains((row.preset,), value),
+    "data": lambda row, value: _contains((row.dataset,), value),
+    "title": lambda row, value: _contains((row.title,), value),
+    "note": lambda row, value: _contains((row.note,), value),
+    "host": lambda row, value: _begins((row.host,), value),
+    "verdict": lambda row, value: _begins((row.verdict,), value),
 }
 
 
 @dataclass(frozen=True, slots=True)
 class _Part:
     field: str  # "": a word
-    values: tuple[str, ...]  # lower case; one of them must hold
+    values: tuple[str, ...]  # lower case; one of them must match
     negative: bool
 
-    def holds(self, digest: RunRow) -> bool:
+    def matches(self, row: RunRow) -> bool:
         if self.field:
-            found = any(FIELDS[self.field](digest, value) for value in self.values)
+            found = any(FIELDS[self.field](row, value) for value in self.values)
         else:
-            found = _contains(_texts(digest), self.values[0])
+            found = _contains(_searched(row), self.values[0])
         return found is not self.negative
 
 
-def _texts(digest: RunRow) -> tuple[str, ...]:
+def _searched(row: RunRow) -> tuple[str, ...]:
     return (
-        digest.run_id,
-        digest.title,
-        digest.preset,
-        digest.method,
-        digest.dataset,
-        digest.note,
-        digest.host,
-        digest.status,
-        *digest.tags,
+        row.run_id,
+        row.title,
+        row.preset,
+        row.method,
+        row.dataset,
+        row.note,
+        row.host,
+        row.status,
+        *row.tags,
     )
 
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """A parsed filter; `problem` is a sentence on what in it cannot be meant, and is searched as a word."""
+    """A parsed filter; `problem` is a sentence on an unknown field, which is searched for as a word."""
 
     text: str = ""
     parts: tuple[_Part, ...] = ()
     problem: str = ""
 
-    def matches(self, digest: RunRow) -> bool:
-        """Whether every part of the filter holds for this run."""
-        return all(part.holds(digest) for part in self.parts)
+    def matches(self, row: RunRow) -> bool:
+        """Whether every part of the filter matches this run."""
+        return all(part.matches(row) for part in self.parts)
 
 
 def parse_query(text: str) -> Query:
-    """The filter that a person has typed so far; a field without a value yet is passed over."""
+    """The filter that has been typed so far; a field without a value yet is ignored."""
     parts: list[_Part] = []
     problem = ""
     for match in _PART.finditer(text.strip()):

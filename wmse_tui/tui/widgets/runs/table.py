@@ -1,13 +1,14 @@
-"""The list of runs on the screen: a row a run, drawn line by line, where only changed cells are sent.
+"""The list of runs on the screen: one row for each run, of which only changed cells are sent.
 
-Textual's DataTable takes seconds for a thousand rows and redraws all of itself; here a tick in which nothing
-changed sends nothing, and a key costs two rows.
+Textual's DataTable needs seconds for a thousand rows and redraws all of itself; here a refresh without a
+change sends nothing, and a key costs two rows. Unlike `CellTable` it is a viewport with a scrollbar, it
+formats only the rows in sight, and its columns share the width that there is.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, get_args
+from typing import ClassVar, Literal, get_args
 
 from rich.cells import cell_len, set_cell_size
 from rich.segment import Segment
@@ -31,15 +32,15 @@ _HEAD = 1  # rows
 
 
 @dataclass(frozen=True, slots=True)
-class _Row:
-    """What stands in a line of the screen: `role` heading, cursor, marked, plain or empty."""
+class _Line:
+    """A line of the screen: a heading, or a row that is at the cursor, marked, plain, or missing (empty)."""
 
-    role: str
+    kind: Literal["heading", "cursor", "marked", "plain", "empty"]
     cells: tuple[Cell, ...] = ()
 
 
 class RunTable(ScrollView, can_focus=True, inherit_bindings=False):
-    """The list. It is given a Listing and a minute, and keeps the cursor on the run it is on."""
+    """Shows a listing, with ages as of a minute; the cursor stays on its run."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {
         f"table--{name}" for name in ("heading", "cursor", "marked", "plain", *get_args(Tone))
@@ -47,14 +48,14 @@ class RunTable(ScrollView, can_focus=True, inherit_bindings=False):
     BINDINGS = keys.RUN_TABLE
 
     class Moved(Message):
-        """The cursor is on another run, or on the same one that has changed; None: there is none."""
+        """The cursor is on another run, or its run has changed; None: there is none."""
 
-        def __init__(self, digest: RunRow | None) -> None:
+        def __init__(self, row: RunRow | None) -> None:
             super().__init__()
-            self.digest = digest
+            self.row = row
 
     class Chosen(Message):
-        """A run was clicked twice."""
+        """A run was double-clicked."""
 
     class MarkClicked(Message):
         """The mark before the current run was clicked."""
@@ -72,32 +73,36 @@ class RunTable(ScrollView, can_focus=True, inherit_bindings=False):
         self._listing = Listing()
         self._minute = now_minute()
         self._columns: tuple[tuple[Column, int], ...] = ()
-        self._place = 0  # of the cursor, in the rows
-        self._moved = False  # by a person: before that the cursor stays at the top while runs come in
-        self._drawn: dict[int, _Row] = {}  # by line of the screen
+        self._cursor = 0  # its row
+        self._moved = False  # by a key or a click; until then the cursor stays at the top while runs appear
+        self._drawn: dict[int, _Line] = {}  # by line of the screen
+
+    @property
+    def rows(self) -> tuple[RunRow, ...]:
+        """The listed runs, in order."""
+        return self._listing.rows
 
     @property
     def current(self) -> RunRow | None:
         """The run under the cursor."""
-        rows = self._listing.rows
-        return rows[self._place] if rows else None
+        return self.rows[self._cursor] if self.rows else None
 
     def show(self, listing: Listing, minute: int) -> None:
-        """Show this list; the cursor stays on its run, or where it is if that run is gone."""
+        """Show this list; the cursor stays on its run, or on its row if that run is not listed any more."""
         before, rows = self.current, listing.rows
         if listing is self._listing and minute == self._minute:
             return
         resized = len(rows) != len(self._listing.rows)
         self._listing, self._minute = listing, minute
         if not rows or not self._moved:
-            self._place = 0
+            self._cursor = 0
         else:
             path = before.path if before is not None else ""
-            place = next((place for place, digest in enumerate(rows) if digest.path == path), self._place)
-            self._place = min(place, len(rows) - 1)
+            found = next((index for index, row in enumerate(rows) if row.path == path), self._cursor)
+            self._cursor = min(found, len(rows) - 1)
         if resized:
             self.virtual_size = Size(0, len(rows) + _HEAD)
-        self._follow()
+        self._scroll_to_cursor()
         self._redraw()
         if self.current is not before:
             self.post_message(self.Moved(self.current))
@@ -106,48 +111,47 @@ class RunTable(ScrollView, can_focus=True, inherit_bindings=False):
 
     def action_move(self, by: int) -> None:
         """Move the cursor by so many rows."""
-        self._move(self._place + by)
+        self._move(self._cursor + by)
 
     def action_page(self, by: int) -> None:
         """Move the cursor by a screen."""
-        self._move(self._place + by * max(1, self._height - 1))
+        self._move(self._cursor + by * max(1, self._height - 1))
 
-    def action_move_to(self, place: int) -> None:
+    def action_move_to(self, row: int) -> None:
         """Move the cursor to a row; -1 is the last."""
-        self._move(place if place >= 0 else len(self._listing.rows) + place)
+        self._move(row if row >= 0 else len(self.rows) + row)
 
-    def _move(self, place: int) -> None:
+    def _move(self, row: int) -> None:
         self._moved = True
-        place = max(0, min(place, len(self._listing.rows) - 1))
-        if place == self._place:
+        row = max(0, min(row, len(self.rows) - 1))
+        if row == self._cursor:
             return
-        self._place = place
-        self._follow()
+        self._cursor = row
+        self._scroll_to_cursor()
         self._redraw()
         self.post_message(self.Moved(self.current))
 
     @property
     def _height(self) -> int:
-        """Rows of runs that are to be seen at once."""
+        """Rows of runs that fit."""
         return max(0, self.size.height - _HEAD)
 
-    def _follow(self) -> None:
-        """Scroll so far that the cursor is to be seen."""
+    def _scroll_to_cursor(self) -> None:
         top = self.scroll_offset.y
-        if self._place < top:
-            self.scroll_to(y=self._place, animate=False, immediate=True)
-        elif self._place >= top + self._height > 0:
-            self.scroll_to(y=self._place - self._height + 1, animate=False, immediate=True)
+        if self._cursor < top:
+            self.scroll_to(y=self._cursor, animate=False, immediate=True)
+        elif self._cursor >= top + self._height > 0:
+            self.scroll_to(y=self._cursor - self._height + 1, animate=False, immediate=True)
 
     def on_click(self, event: Click) -> None:
         where = event.get_content_offset(self)
         if where is None:
             return
-        place = where.y - _HEAD + self.scroll_offset.y
+        row = where.y - _HEAD + self.scroll_offset.y
         if where.y < _HEAD:
             self._click_heading(where.x)
-        elif place < len(self._listing.rows):
-            self._move(place)
+        elif row < len(self.rows):
+            self._move(row)
             if where.x < MARK:
                 self.post_message(self.MarkClicked())
             elif event.chain == 2:
@@ -164,7 +168,7 @@ class RunTable(ScrollView, can_focus=True, inherit_bindings=False):
 
     def on_resize(self, event: Resize) -> None:  # noqa: ARG002
         self._columns = fit_columns(self.size.width - MARK)
-        self._follow()
+        self._scroll_to_cursor()
         self._drawn.clear()
         self.refresh()
 
@@ -178,32 +182,32 @@ class RunTable(ScrollView, can_focus=True, inherit_bindings=False):
         super().notify_style_update()
 
     def render_line(self, y: int) -> Strip:
-        row = self._drawn[y] = self._row(y)
+        line = self._drawn[y] = self._line(y)
         width = self.size.width
-        if row.role == "empty":
+        if line.kind == "empty":
             return Strip.blank(width, self.rich_style)
-        whole = self.get_component_rich_style(f"table--{row.role}")
-        segments = [Segment(f"{row.cells[0].text:<{MARK}}", whole)]
-        for cell in row.cells[1:]:
-            segments += [Segment(cell.text, self._style(row, cell, whole)), Segment(" " * GAP, whole)]
+        whole = self.get_component_rich_style(f"table--{line.kind}")
+        segments = [Segment(f"{line.cells[0].text:<{MARK}}", whole)]
+        for cell in line.cells[1:]:
+            segments += [Segment(cell.text, self._style(line, cell, whole)), Segment(" " * GAP, whole)]
         return Strip(segments).adjust_cell_length(width, whole)
 
-    def _style(self, row: _Row, cell: Cell, whole: Style) -> Style:
-        if cell.style is None or row.role in ("cursor", "heading"):
+    def _style(self, line: _Line, cell: Cell, whole: Style) -> Style:
+        if cell.style is None or line.kind in ("cursor", "heading"):
             return whole
         return self.get_component_rich_style(f"table--{cell.style}")
 
     def _redraw(self) -> None:
-        """Have those cells sent that are not as they were sent last."""
+        """Refresh the cells that differ from what was drawn last."""
         for y in range(self.size.height):
-            before, after = self._drawn.get(y), self._row(y)
+            before, after = self._drawn.get(y), self._line(y)
             if before == after:
                 continue
             for region in self._changed(y, before, after):
                 self.refresh(region)
 
-    def _changed(self, y: int, before: _Row | None, after: _Row) -> list[Region]:
-        if before is None or before.role != after.role or len(before.cells) != len(after.cells):
+    def _changed(self, y: int, before: _Line | None, after: _Line) -> list[Region]:
+        if before is None or before.kind != after.kind or len(before.cells) != len(after.cells):
             return [Region(0, y, self.size.width, 1)]
         regions = []
         left, widths = 0, (MARK, *(width for _, width in self._columns))
@@ -213,22 +217,20 @@ class RunTable(ScrollView, can_focus=True, inherit_bindings=False):
             left += width + (GAP if left else 0)
         return regions
 
-    def _row(self, y: int) -> _Row:
-        """What belongs in a line of the screen now."""
+    def _line(self, y: int) -> _Line:
+        """The current content of a line of the screen."""
         if y < _HEAD:
-            return _Row("heading", (Cell(""), *(self._heading(*pair) for pair in self._columns)))
-        place = y - _HEAD + self.scroll_offset.y
-        rows = self._listing.rows
-        if place >= len(rows):
-            return _Row("empty")
-        digest = rows[place]
-        marked = digest.path in self._listing.marked
-        role = "cursor" if place == self._place else "marked" if marked else "plain"
+            return _Line("heading", (Cell(""), *(self._heading(*pair) for pair in self._columns)))
+        index = y - _HEAD + self.scroll_offset.y
+        if index >= len(self.rows):
+            return _Line("empty")
+        row = self.rows[index]
+        marked = row.path in self._listing.marked
         cells = [Cell("●" if marked else "")]
         for column, width in self._columns:
-            cell = column.cell(digest, CellContext(width, self._minute, self._ascii))
+            cell = column.cell(row, CellContext(width, self._minute, self._ascii))
             cells.append(Cell(_fitted(cell.text, width, right=column.right), cell.style))
-        return _Row(role, tuple(cells))
+        return _Line("cursor" if index == self._cursor else "marked" if marked else "plain", tuple(cells))
 
     def _heading(self, column: Column, width: int) -> Cell:
         title = column.title
