@@ -12,9 +12,9 @@ from textual.app import ComposeResult
 from wmse_tui.config.loading import load_experiment
 from wmse_tui.config.problems import ConfigError
 from wmse_tui.runs.queue.status import lost_places
+from wmse_tui.runs.state.config import read_configuration
 from wmse_tui.runs.table.compare import MOST
 from wmse_tui.runs.table.index import RunRow
-from wmse_tui.runs.state.config import read_configuration
 from wmse_tui.runs.text.sanitize import safe
 from wmse_tui.runs.text.units import count, size
 from wmse_tui.tui import keys
