@@ -96,11 +96,22 @@ async def test_without_runs_it_says_how_to_mark_some(make_app: MakeApp, screen_t
     app = make_app()
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.pause()
-        assert "Mark up to 8 runs in Runs (3) with m and press c there" in screen_text(app)
+        assert "Mark up to 8 runs in Runs (3) with m and press c there,\n  or press o here" in screen_text(
+            app
+        )
         await pilot.press("e")
         assert "There is nothing to export" in told(app)
         await pilot.press("d", "enter", "t", "v")
         assert app.screen.query_one("#compare-empty").display
+
+
+async def test_the_empty_page_names_the_keys_of_the_users_settings(
+    make_app: MakeApp, screen_text: ScreenText
+) -> None:
+    app = make_app(first="compare", keys={"runs-mark": "ctrl+k", "compare-choose": "w"})
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.pause()
+        assert "with ctrl+k and press c there,\n  or press w here" in screen_text(app)
 
 
 async def test_runs_are_overlaid_with_a_marker_each(

@@ -39,7 +39,8 @@ _EXPORTED_POINTS = 4096  # of a curve, at most
 _EMPTY = f"""\
 No run is compared yet.
 
-Mark up to {MOST} runs in Runs (3) with m and press c there, or press o here to choose some."""
+Mark up to {MOST} runs in Runs ({{key:go-runs}}) with {{key:runs-mark}} and press {{key:runs-compare}} there,
+or press {{key:compare-choose}} here to choose some."""
 
 
 class CompareScreen(AppScreen):
@@ -65,7 +66,7 @@ on the test set, so they are optimistically biased."""
         self._due: dict[str, Timer] = {}
 
     def compose_body(self) -> ComposeResult:
-        yield Static(_EMPTY, markup=False, id="compare-empty")
+        yield Static(self.services.keys.fill(_EMPTY), markup=False, id="compare-empty")
         with Vertical(id="compare-runs"):
             yield OverlaidCurves(id="compare-chart")
             yield Static("", markup=False, id="compare-status")
@@ -242,7 +243,8 @@ on the test set, so they are optimistically biased."""
             self.services.notify(str(error), severity="error")
             return
         if not runs and not self._runs:
-            self.services.notify("There are no runs yet. Configure (1) launches one.")
+            text = "There are no runs yet. Configure ({key:go-configure}) launches one."
+            self.services.notify(self.services.keys.fill(text))
             return
         chosen = await self.app.push_screen_wait(ChooseScreen(runs, self._runs))
         if chosen is not None:

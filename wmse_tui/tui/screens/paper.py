@@ -172,9 +172,9 @@ below as variants and are not counted. A number that could not be verified is le
         dataset = cell.experiment.dataset
         presence = await asyncio.to_thread(find_images, dataset)
         if advice := presence_advice(dataset, presence):
-            self.services.notify(
-                f"{advice[0].text}. Set {advice[0].path} in Configure (c).", severity="warning"
-            )
+            key = self.services.keys.name("paper-configure")
+            text = f"{advice[0].text}. Set {advice[0].path} in Configure ({key})."
+            self.services.notify(text, severity="warning")
             return
         if not await self.app.push_screen_wait(LaunchScreen(cell, presence, self.services.feed.root)):
             return
@@ -205,7 +205,11 @@ below as variants and are not counted. A number that could not be verified is le
         if paths:
             await self.services.open_run(RunDirectory(Path(paths[0])))
         else:
-            self.services.notify("There is no run of this recipe yet. Enter launches one.")
+            self._notify_no_run()
+
+    def _notify_no_run(self) -> None:
+        key = self.services.keys.name("paper-launch")
+        self.services.notify(f"There is no run of this recipe yet. {key} launches one.")
 
     async def action_compare(self) -> None:
         """Compare the own runs of the recipe, completed ones first."""
@@ -214,7 +218,7 @@ below as variants and are not counted. A number that could not be verified is le
             return
         own = [RunDirectory(Path(run.path)) for run in (*cell.runs, *cell.partial)]
         if not own:
-            self.services.notify("There is no run of this recipe yet. Enter launches one.")
+            self._notify_no_run()
             return
         if len(own) > MOST:
             self.services.notify(f"{len(own)} runs; the first {MOST} are compared.")

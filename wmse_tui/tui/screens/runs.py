@@ -131,7 +131,10 @@ excludes: -tag:old."""
         """Show the marked runs side by side."""
         rows = self._board.targets
         if len(rows) < 2:
-            self.services.notify("Mark the runs to compare with m, two at least, then press c.")
+            text = (
+                "Mark the runs to compare with {key:runs-mark}, two at least, then press {key:runs-compare}."
+            )
+            self.services.notify(self.services.keys.fill(text))
         elif len(rows) > MOST:
             text = f"{len(rows)} runs are marked; at most {MOST} can be compared."
             self.services.notify(text, severity="warning")

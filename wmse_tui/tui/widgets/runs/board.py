@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.message import Message
@@ -13,6 +12,7 @@ from wmse_tui.runs.table.index import RunRow
 from wmse_tui.runs.text.sanitize import safe
 from wmse_tui.runs.text.units import count
 from wmse_tui.tui import keys
+from wmse_tui.tui.services import services_of
 from wmse_tui.tui.widgets.runs.ages import now_minute
 from wmse_tui.tui.widgets.runs.columns import BY_NAME
 from wmse_tui.tui.widgets.runs.detail import RunDetail
@@ -173,11 +173,13 @@ class RunBoard(Vertical):
         if self._problem:
             return safe(self._problem, 600)
         if self._listing.runs:
-            return f"No run matches {safe(self._listing.query.text, 100)!r}. Escape shows all."
+            escape = services_of(self).keys.name("runs-show-all")
+            return f"No run matches {safe(self._listing.query.text, 100)!r}. {escape} shows all."
         if self._loading == 0:
+            enter = services_of(self).keys.name("runs-open")
             return (
                 f"There are no runs yet.\nRuns are read from {safe(self._root, 300)}\n\n"
-                "Enter opens Configure with quickstart: a small run that needs no download and no GPU."
+                f"{enter} opens Configure with quickstart: a small run that needs no download and no GPU."
             )
         return ""
 
