@@ -108,7 +108,7 @@ async def test_without_runs_it_says_how_to_mark_some(make_app: MakeApp, screen_t
 async def test_the_empty_page_names_the_keys_of_the_users_settings(
     make_app: MakeApp, screen_text: ScreenText
 ) -> None:
-    app = make_app(first="compare", keys={"runs-mark": "ctrl+k", "compare-choose": "w"})
+    app = make_app(keys={"runs-mark": "ctrl+k", "compare-choose": "w"})
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.pause()
         assert "with ctrl+k and press c there,\n  or press w here" in screen_text(app)

@@ -76,9 +76,8 @@ excludes: -tag:old."""
         lost = await asyncio.to_thread(lost_places)
         if lost:
             subject = "1 run has lost its place" if lost == 1 else f"{lost} runs have lost their places"
-            text = (
-                f"{subject} in the queue (a reboot, a kill). Mark them and press Q, or: wmse-tui queue again"
-            )
+            steps = self.services.keys.fill("Mark them and press {key:runs-queue}, or: wmse-tui queue again")
+            text = f"{subject} in the queue (a reboot, a kill). {steps}"
             self.services.notify(text, severity="warning")
 
     # One run
