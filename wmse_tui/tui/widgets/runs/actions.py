@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import Literal
 
 from wmse_tui.runs.annotations import check_tag, read_annotations, retagged, write_annotations
-from wmse_tui.runs.directory import RunDirectory, remove_run
+from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.errors import BadTag, RunsError
 from wmse_tui.runs.process.control import request
+from wmse_tui.runs.process.removal import remove_run
 from wmse_tui.runs.queue.status import cancel, go_first, hold, release
 from wmse_tui.runs.state.status import ACTIVE, ENDED
 from wmse_tui.runs.table.index import RunRow
