@@ -294,7 +294,7 @@ def test_averages_that_a_short_run_does_not_fill_are_a_warning(layer: str, value
     short = ("backbone.arch=resnet18", "schedule.epochs=1", f"backbone.{layer}={value}", f"{path}=0.01")
     text = remarks("quickstart", *short)[path]
     assert text == (
-        "warning: in 19 steps the averages by which it is evaluated take up 17% of what they should: "
+        "warning: in 19 steps the averages by which it is evaluated reach 17% of their weight: "
         "take 0.2 or more"
     )
     assert path not in remarks("quickstart", *short[:3], f"{path}=0.2")

@@ -12,7 +12,7 @@ RULES = [
         ["method.whitening_size=64"],
         (
             "--set method.whitening_size: 64 images cannot whiten 64 dimensions; "
-            "take more than 64; the paper takes 128"
+            "take more than 64; the paper uses 128"
         ),
     ),
     (
@@ -32,7 +32,7 @@ RULES = [
     (
         ["method.steps=7"],
         (
-            "--set method.steps: the operator is cholesky, and only the iterative one takes steps; "
+            "--set method.steps: the operator is cholesky, and only the iterative one has steps; "
             "set method.operator=iterative, or remove it"
         ),
     ),
@@ -50,14 +50,14 @@ RULES = [
     (
         ["backbone.norm_width=8"],
         (
-            "--set backbone.norm_width: backbone.norm is batch, and only switchable whitening looks at it; "
+            "--set backbone.norm_width: backbone.norm is batch, and only switchable whitening uses it; "
             "set backbone.norm=sw2, or remove it"
         ),
     ),
     (
         ["backbone={arch: cifar_resnet8, norm: sw2}"],
         (
-            "backbone.norm: switchable whitening stands in torchvision's ResNets, not in cifar_resnet8; "
+            "backbone.norm: switchable whitening exists for torchvision's ResNets, not for cifar_resnet8; "
             "take batch, or backbone.arch=resnet18"
         ),
     ),
@@ -78,13 +78,13 @@ RULES = [
     (
         ["backbone.whitening_momentum=0.5"],
         (
-            "--set backbone.whitening_momentum: backbone.whitening is none, and only a whitening layer looks "
-            "at it; set backbone.whitening=iterative, or remove it"
+            "--set backbone.whitening_momentum: backbone.whitening is none, and only a whitening layer uses "
+            "it; set backbone.whitening=iterative, or remove it"
         ),
     ),
     (
         ["backbone={whitening: zca, whitening_steps: 7, whitening_groups: 8}"],
-        "backbone.whitening_steps: the layer is zca, and only the iterative one takes steps",
+        "backbone.whitening_steps: the layer is zca, and only the iterative one has steps",
     ),
     (
         ["backbone={whitening: standardise, whitening_groups: 2}"],
@@ -122,7 +122,7 @@ RULES = [
     ),
     (
         ["evaluation.lidar_images=1"],
-        "--set evaluation.lidar_images: one image cannot be told from others; take 2 or more",
+        "--set evaluation.lidar_images: one image cannot be distinguished from others; take 2 or more",
     ),
     (
         ["evaluation.lidar_images=60000"],
@@ -131,8 +131,8 @@ RULES = [
     (
         ["evaluation.lidar_views=4"],
         (
-            "--set evaluation.lidar_views: no images are looked at for LiDAR; "
-            "set evaluation.lidar_images (1000, say), or remove it"
+            "--set evaluation.lidar_views: LiDAR uses no images; "
+            "set evaluation.lidar_images (to 1000, for example), or remove it"
         ),
     ),
     (
@@ -166,7 +166,7 @@ RULES = [
     ),
     (
         ["method={name: cw_rgp, groups: 1, partition: fixed}", "projector.dim=512"],
-        "method.partition: there is one group (method.groups), and nothing to part; remove it",
+        "method.partition: there is one group (method.groups), and nothing to partition; remove it",
     ),
     (
         ["method={name: cw_rgp, axis: batch}", "projector.dim=512"],
@@ -256,13 +256,13 @@ RULES = [
     (
         ["schedule.epochs=20"],
         (
-            "--set schedule.epochs: schedule.milestones: 50 epochs before the end of 20 is no time "
-            "within the run; take less than 20, such as [1]; [] drops nowhere"
+            "--set schedule.epochs: schedule.milestones: 50 epochs before the end of 20 is not "
+            "within the run; take less than 20, such as [1]; [] for no drop"
         ),
     ),
     (
         ["schedule.milestones=[5, 5]"],
-        "schedule.milestones: the same milestone stands there twice; name each one once",
+        "schedule.milestones: the same milestone is listed twice; list each one once",
     ),
     (
         ["optimizer={name: sgd, momentum: 0, nesterov: true}"],
@@ -283,14 +283,14 @@ RULES = [
     (
         ["dataset.eval_crop=33"],
         (
-            "dataset.eval_crop: the 32 px test images of cifar10 hold no square of 33 px; "
+            "dataset.eval_crop: the 32 px test images of cifar10 are smaller than a square of 33 px; "
             "take at most 32, or set dataset.eval_resize to 33 or more"
         ),
     ),
     (
         ["dataset.crop=64"],
         (
-            "dataset.crop: the 32 px test images of cifar10 hold no square of 64 px; "
+            "dataset.crop: the 32 px test images of cifar10 are smaller than a square of 64 px; "
             "take at most 32, or set dataset.eval_resize to 64 or more"
         ),
     ),
@@ -301,22 +301,22 @@ RULES = [
     (["dataset.test_images=10001"], "dataset.test_images: cifar10 has 10000 of them, not 10001; take fewer"),
     (
         ["dataset.name=folder"],
-        "dataset.root: the data set `folder` needs the folder of your images; name it here",
+        "dataset.root: the data set `folder` needs the folder of your images; set it to that folder",
     ),
     (
         ["dataset.held_out=0.2"],
         (
             "dataset.held_out: cifar10 has a test set of its own, so nothing is held out; remove it; "
-            "only the data set `folder` knows it"
+            "only the data set `folder` has it"
         ),
     ),
     (
         ["dataset.probe_train=/a"],
-        "dataset.probe_train: a probe that learns must be tested; set dataset.probe_test",
+        "dataset.probe_train: a probe that is trained must be tested too; set dataset.probe_test",
     ),
     (
         ["dataset.probe_test=/a"],
-        "dataset.probe_test: a probe that is tested must learn too; set dataset.probe_train",
+        "dataset.probe_test: a probe that is tested must be trained too; set dataset.probe_train",
     ),
     (
         ["augmentation.crop_scale=[1, 0.2]"],
@@ -350,8 +350,8 @@ RULES = [
             "take auto or batched"
         ),
     ),
-    (["dataset.root=a\0b"], "--set dataset.root: no path holds the character NUL; name a folder"),
-    (["paper.linear=90"], "paper.source: a published number without its source; say where it stands"),
+    (["dataset.root=a\0b"], "--set dataset.root: a path cannot have the character NUL; name a folder"),
+    (["paper.linear=90"], "paper.source: a published number without its source; name its source"),
 ]
 
 

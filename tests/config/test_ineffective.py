@@ -20,14 +20,14 @@ CASES = [
     ),
     ([], "augmentation.blur_sigma=[0.1, 1]", "probability of a blur is 0"),
     (["schedule.milestones=[]"], "schedule.gamma=0.5", "no milestones"),
-    (["schedule.gamma=1"], "schedule.milestones=[9]", "the whole learning rate"),
+    (["schedule.gamma=1"], "schedule.milestones=[9]", "the full learning rate"),
     (["schedule.kind=cosine"], "evaluation.every_after_drop=9", "no milestones"),
     (["schedule.milestones=[]"], "evaluation.every_after_drop=9", "no milestones"),
     (["evaluation.knn=off"], "evaluation.neighbours=9", "k-NN is off"),
     (["evaluation.linear=off"], "evaluation.linear_epochs=9", "probe is off"),
     (["evaluation.linear=off"], "evaluation.linear_at=end", "probe is off"),
-    (["dataset.name=patterns"], "dataset.root=/images", "patterns are drawn"),
-    (["dataset.name=patterns"], "dataset.download=false", "patterns are drawn"),
+    (["dataset.name=patterns"], "dataset.root=/images", "patterns are generated"),
+    (["dataset.name=patterns"], "dataset.download=false", "patterns are generated"),
     (
         ["dataset={name: folder, root: /a, probe_train: /b, probe_test: /c}"],
         "dataset.held_out=0.3",
@@ -40,7 +40,7 @@ CASES = [
         "constant for all weights",
     ),
     ([], "compute.workers=3", "auto prefers"),
-    (["compute.device=cpu"], "compute.compile=graph", "for a GPU"),
+    (["compute.device=cpu"], "compute.compile=graph", "graphs need a GPU"),
 ]
 
 

@@ -100,7 +100,7 @@ def test_a_preset_is_blamed_by_file_and_line(own_presets: Path) -> None:
         load_experiment(preset="stl10")
     assert str(caught.value) == (
         f"{own_presets}/stl10.yaml:4: method.whitening_size: 128 images cannot whiten 128 dimensions; "
-        "take more than 128; the paper takes 256"
+        "take more than 128; the paper uses 256"
     )
 
 

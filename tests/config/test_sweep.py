@@ -36,11 +36,11 @@ def test_a_comma_in_brackets_or_quotes_is_the_values() -> None:
     [
         (["seed"], "expected KEY=V1,V2,... (seed=0,1,2), got 'seed'"),
         (["seed=0,,1"], "--sweep seed: seed: expected values between the commas, got '0,,1'"),
-        (["seed=1,1"], "the value '1' is there twice"),
+        (["seed=1,1"], "the value '1' is listed twice"),
         (["seed=1", "seed=2"], "this option is swept twice"),
         (["optimizer.lr=1,2"], "this option is both set and swept"),
         (["a=1", "b=1", "c=1", "d=1"], "at most 3 options can be swept at once, got 4"),
-        ([f"seed={','.join(map(str, range(65)))}"], "the sweep makes 65 runs, at most 64"),
+        ([f"seed={','.join(map(str, range(65)))}"], "the sweep has 65 runs, at most 64"),
     ],
 )
 def test_what_cannot_be_meant_is_told(sweeps: list[str], told: str) -> None:

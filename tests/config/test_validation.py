@@ -111,4 +111,4 @@ def test_all_wrong_options_are_told_at_once() -> None:
 def test_a_flood_of_problems_is_cut_and_counted() -> None:
     lines = complaint("\n".join(f"k{number}: 1" for number in range(5000))).splitlines()
     assert len(lines) == MOST + 1
-    assert lines[-1] == f"and {5000 - MOST} problems more"
+    assert lines[-1] == f"and {5000 - MOST} more problems"

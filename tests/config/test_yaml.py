@@ -72,8 +72,8 @@ def test_an_empty_file_says_nothing(text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("seed: 1\nseed: 2\n", "x.yaml:2: seed: stands here twice (first on line 1); keep one of them"),
-        ("a:\n  b: 1\n  b: 2\n", "x.yaml:3: a.b: stands here twice (first on line 2); keep one of them"),
+        ("seed: 1\nseed: 2\n", "x.yaml:2: seed: is here twice (first on line 1); remove one of them"),
+        ("a:\n  b: 1\n  b: 2\n", "x.yaml:3: a.b: is here twice (first on line 2); remove one of them"),
         ("a: &b 1\n", "x.yaml:1: anchors and aliases (& and *) are not allowed; write the value out"),
         ("\na: *b\n", "x.yaml:2: anchors and aliases (& and *) are not allowed; write the value out"),
         (

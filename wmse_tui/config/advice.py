@@ -35,7 +35,7 @@ from wmse_tui.config.sections.optimizer import Lars
 COLLAPSING = {
     "pca": "whitening onto principal axes is known to collapse (Weng et al. 2022), where cholesky and zca "
     "are not; of use for a comparison only",
-    "standardise": "variances alone are kept up: dimensions may come to repeat each other; "
+    "standardise": "only variances are normalised: dimensions may come to repeat each other; "
     "cholesky and zca keep them apart",
     "iterative": "it whitens only where there is variance: at the size of quickstart embeddings fell onto a "
     "line, with 5 steps as with 10, and not with 20; cholesky and zca keep them apart",
@@ -46,7 +46,7 @@ LARGE_RELATIVE_EPS = 0.01
 LARGE_MATRIX = 1024
 LARGE_RANKING = 4096  # views; their cosines take 67 MB
 MEMORIES = 3  # of a running average; until so many batches have passed, much of it is what it began with
-SHORT_STEP = 1e-5  # of a weight's length; the published recipes of LARS take 1e-4 and more
+SHORT_STEP = 1e-5  # of a weight's length; the published recipes of LARS use 1e-4 and more
 LARGE_FOR_CPU = ("resnet", "resnext", "wide_")
 
 
@@ -56,8 +56,8 @@ class Advice:
 
     Args:
         path: dotted name of the option.
-        level: `warning` where the result suffers, `info` where only time or attention does.
-        text: what to know, and what to do instead.
+        level: `warning` where the result suffers, `info` where only time does.
+        text: the remark, and what to do instead.
     """
 
     path: str
@@ -257,8 +257,8 @@ def _averages(experiment: Experiment) -> Iterator[Advice]:
             yield Advice(
                 f"backbone.{layer}_momentum",
                 "warning",
-                f"in {steps:,} steps the averages by which it is evaluated take up "
-                f"{1 - (1 - momentum) ** steps:.0%} of what they should: take {MEMORIES / steps:.1g} or more",
+                f"in {steps:,} steps the averages by which it is evaluated reach "
+                f"{1 - (1 - momentum) ** steps:.0%} of their weight: take {MEMORIES / steps:.1g} or more",
             )
 
 

@@ -1,8 +1,8 @@
-"""What is known of each data set before it is opened: sizes, splits, colours, weight.
+"""Facts about each data set before it is read: sizes, splits, colours, bytes.
 
 Normalisation constants are those of the W-MSE reference code, so that its numbers can be compared. Its
 standard deviation of CIFAR-10 (0.2023, 0.1994, 0.2010) is smaller than that of the pixels (0.2470, 0.2435,
-0.2616) and is kept on purpose.
+0.2616) and is used on purpose.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ class DatasetFacts:
 
     Args:
         name: as in `dataset.name`.
-        title: as people write it.
+        title: its usual name.
         train_images, probe_train_images, test_images: how many train the encoder, train the probes, test.
         classes: number of classes.
         size: side of the images, px; None: they differ.
         mean, std: normalisation of red, green, blue in 0 to 1.
         channels: colour channels.
-        train_split, probe_split, test_split: what the three sets are called by the data set itself.
-        archive_bytes: what is downloaded; 0: nothing (drawn here, or brought by the user).
-        archive, folder: what the download is called in the data folder, and what it becomes there; empty
+        train_split, probe_split, test_split: the data set's own names of the three.
+        archive_bytes: size of the download; 0: none (generated, or brought by the user).
+        archive, folder: names of the download in the data folder, and of the folder it is unpacked to; empty
             where nothing is downloaded.
-        class_names: in the order of the labels; empty: known once the files are.
+        class_names: in the order of the labels; empty where they depend on the files.
     """
 
     name: str

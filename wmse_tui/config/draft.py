@@ -1,7 +1,7 @@
-"""An experiment in the making: something that works, and what a person changed in it, right or wrong.
+"""An experiment being edited: a valid base, and the user's changes to it, valid or not.
 
-A change may be anything that was typed; the schema says what is wrong with it. The options of variants
-that are not chosen (`method.temperature` while the method is W-MSE) wait until their variant is chosen
+A change may be anything that was typed; the schema finds the problems. The options of variants that are
+not chosen (`method.temperature` while the method is W-MSE) are remembered until their variant is chosen
 again. Everything else follows the rules of layers: the changes are one layer above those of the base.
 """
 
@@ -38,19 +38,19 @@ _NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 @dataclass(frozen=True)
 class Draft:
-    """A base and the changes to it; every change makes another draft.
+    """A base and the changes to it; immutable, every change returns another draft.
 
     Args:
-        base: what it builds on.
-        changes: plain values by dotted name, those of variants that are not chosen among them; None gives
-            the default. A whole section may be None (`paper`).
+        base: the valid experiment that it builds on.
+        changes: plain values by dotted name, also of variants that are not chosen; None restores the
+            default. A whole section may be None (`paper`).
     """
 
     base: Base
     changes: Mapping[str, Any] = field(default_factory=lambda: _NOTHING)
 
     def with_value(self, path: str, value: Any) -> Draft:
-        """The draft with an option set; setting what would be there anyway takes the change back."""
+        """The draft with an option set; setting the value that it has anyway removes the change."""
         bare = self.without(path)
         if _same(bare.values.get(path), value):
             return bare
@@ -67,7 +67,7 @@ class Draft:
 
     @cached_property
     def active(self) -> Mapping[str, Any]:
-        """The changes that count, those that decide on others first."""
+        """The changes to chosen variants, those that decide on others first."""
         there = {*self.names, *sections()}
         order = {name: rank for rank, name in enumerate(dict.fromkeys((*_DECIDING, *self.names)))}
         names = sorted((name for name in self.changes if name in there), key=lambda n: order.get(n, -1))
@@ -80,30 +80,30 @@ class Draft:
 
     @cached_property
     def values(self) -> Mapping[str, Any]:
-        """The plain value of each of these options: as it was typed, or read, or the default."""
+        """The plain value of each of these options: typed, read from a file, or the default."""
         return {name: _value_at(self.merged, name) for name in self.names}
 
     @cached_property
     def fields(self) -> Mapping[str, FormField]:
-        """What a form shows of each of them."""
+        """The form field of each of them."""
         return {name: form_field(name, self.merged) for name in self.names}
 
     @property
     def experiment(self) -> Experiment | None:
-        """What can be run, or None while something is wrong."""
+        """The valid experiment, or None while there are problems."""
         return self._built[0]
 
     @property
     def problems(self) -> tuple[Problem, ...]:
-        """All that is wrong."""
+        """All problems of the draft."""
         return self._built[1]
 
     def problems_at(self, path: str) -> tuple[Problem, ...]:
-        """What is wrong with one option."""
+        """The problems of one option."""
         return tuple(p for p in self.problems if p.path == path or p.path.startswith(f"{path}."))
 
     def changed(self, path: str) -> bool:
-        """Whether a person changed this option."""
+        """Whether the user changed this option."""
         return path in self.active or path.partition(".")[0] in self.active
 
     def reference(self, path: str) -> Any:
@@ -119,8 +119,8 @@ class Draft:
 
     @cached_property
     def merged(self) -> Mapping[str, Any]:
-        """What base and changes say together, by section; defaults are not filled in."""
-        # Only the variants that the changes choose tell which of the other changes count.
+        """Base and changes merged by section, without defaults."""
+        # The variants that the changes choose determine which of the other changes apply.
         chosen = {name: value for name, value in self.changes.items() if name in _TAGS}
         there = {*option_names(merge((*self.base.layers, _layer(chosen)))), *sections()}
         layer = _layer({name: value for name, value in self.changes.items() if name in there})
@@ -136,7 +136,7 @@ class Draft:
 
 _TAGS = tuple(f"{section}.{union.tag}" for section, union in unions().items())
 _DECIDING = tuple(dict.fromkeys((*_TAGS, *RECIPE)))
-"""Options that drop others when they change: they go first wherever changes are put on one by one."""
+"""Options that drop others when they change: they come first wherever changes are applied one by one."""
 
 
 def draft_of(experiment: Experiment, base: Base) -> Draft:
@@ -174,7 +174,7 @@ def command_line(draft: Draft, *, name: str | None = None, runs_dir: Path | None
 
 
 def _override(path: str, value: Any, option: FormField | None) -> str:
-    """A value as `--set` reads it back: text as it stands, unless it would be read as something else."""
+    """A value as `--set` reads it back: text unquoted, unless it would be read as something else."""
     if value is None or option is None:
         return "null"
     if option.kind == "list":
@@ -222,29 +222,29 @@ def _same(one: Any, other: Any) -> bool:
 
 
 def name_fault(name: str) -> str:
-    """What is wrong with a name for a preset of the user, or "" if it is one."""
+    """Why a name cannot be that of a preset of the user, or "" if it can."""
     if not name:
         return "a preset needs a name"
     if not _PRESET_NAME.fullmatch(name):
         return "letters, digits, dots, dashes and underscores of ASCII, at most 64, a letter or digit first"
     if name in shipped_preset_names():
-        return f"{name} comes with the program; presets that extend it would change with yours"
+        return f"{name} is a shipped preset; the presets that extend it would change with yours"
     return ""
 
 
 def preset_file(name: str) -> Path:
-    """Where the user's preset of that name stands, or would."""
+    """The file of the user's preset of that name, existing or not."""
     return user_presets_dir() / f"{name}{SUFFIX}"
 
 
 def preset_text(draft: Draft, file: Path) -> str:
-    """The draft as the content of a preset `file`.
+    """The draft as the text of a preset `file`.
 
-    It extends what the draft is built on. Where that is, or extends, the very preset that `file` replaces,
-    it extends what that one extends.
+    It extends the draft's base. Where that is, or extends, the very preset that `file` replaces,
+    it extends that preset's own base.
 
     Raises:
-        ConfigError: the draft is not right yet.
+        ConfigError: the draft has problems.
     """
     if draft.experiment is None:
         raise ConfigError(draft.problems)
@@ -262,10 +262,10 @@ def preset_text(draft: Draft, file: Path) -> str:
 
 
 def save_preset(draft: Draft, name: str) -> Path:
-    """Write the draft into the folder of the user's presets, in the place of what is there by that name.
+    """Write the draft into the folder of the user's presets, replacing the one of that name.
 
     Raises:
-        ConfigError: the name names no preset, the draft is not right yet, or the file cannot be written.
+        ConfigError: the name is not allowed, the draft has problems, or the file cannot be written.
     """
     fault = name_fault(name)
     if fault:

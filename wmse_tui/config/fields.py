@@ -1,6 +1,6 @@
-"""How a person enters an option: what a form shows of it, and its value as text and back.
+"""Options as fields of a form: label, kind and bounds, and the value as text and back.
 
-Read off the models like everything else of the schema, so a new option is in every form by itself.
+Derived from the models, so that a new option appears in every form.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ class FormField:
         path: dotted name.
         title, description, unit: as in the schema; `unit` may be empty.
         kind: how it is entered.
-        optional: nothing is a value too, and means what the description says.
-        choices: the words of a choice.
-        bounds: what is allowed, in words ("2 to 16"); empty where everything is.
+        optional: it may be empty; the description says what that means.
+        choices: the values of a choice.
+        bounds: the allowed values as text ("2 to 16"); empty where there are no bounds.
         default: as plain data.
     """
 
@@ -48,11 +48,11 @@ class FormField:
 
     @property
     def fixed(self) -> bool:
-        """Whether the value is one of a few, and typing is not needed."""
+        """Whether the value is chosen, not typed."""
         return self.kind in ("choice", "flag")
 
     def text(self, value: object) -> str:
-        """A plain value, or what somebody typed in its place, as it stands in the field."""
+        """The text of a value in the field; text that was typed in its stead is returned as it is."""
         if value is None:
             return ""
         if isinstance(value, bool):
@@ -64,7 +64,7 @@ class FormField:
         return str(value)
 
     def value(self, text: str) -> Any:
-        """The plain value of a text; where it is none of this kind the text, which the schema will refuse."""
+        """The plain value of a text; one of another kind is returned as it is, for the schema to refuse."""
         if self.kind == "text":
             return text
         bare = text.strip()
@@ -83,7 +83,7 @@ class FormField:
 
 @dataclass(frozen=True, slots=True)
 class FieldGroup:
-    """Options that a form shows together: whole sections, and options that are in none."""
+    """Options that a form shows together: whole sections, and options outside sections."""
 
     name: str
     title: str
@@ -105,7 +105,7 @@ _GROUPS = (
 
 @cache
 def groups() -> tuple[FieldGroup, ...]:
-    """All groups; what the schema has and none of them names gets one of its own."""
+    """All groups; a section that none of them names gets its own."""
     placed = {member for group in _GROUPS for member in group.members}
     rest = [name for name in Experiment.model_fields if name not in placed]
     return (
@@ -115,7 +115,7 @@ def groups() -> tuple[FieldGroup, ...]:
 
 
 def group_of(path: str) -> FieldGroup:
-    """The group in which a dotted name stands; the first one for what is no option."""
+    """The group of a dotted name; the first one for an unknown name."""
     section = path.partition(".")[0]
     return next((group for group in groups() if section in group.members), groups()[0])
 
@@ -177,7 +177,7 @@ def plain_value(value: Any) -> Any:
 
 
 def _bare(info: FieldInfo) -> tuple[Any, tuple[Any, ...], bool]:
-    """The type without Optional and Annotated, what the annotations say, and whether it was optional."""
+    """The type without Optional and Annotated, the metadata of these, and whether it was optional."""
     annotation, metadata, optional = info.annotation, tuple(info.metadata), False
     while True:
         origin, arguments = get_origin(annotation), get_args(annotation)
@@ -202,7 +202,7 @@ def _kind(annotation: Any) -> Kind:
         return "list"
     kinds: dict[Any, Kind] = {bool: "flag", int: "whole", float: "number", str: "text", Path: "folder"}
     if annotation not in kinds:
-        raise TypeError(f"no form knows how to enter {annotation}: teach wmse_tui/config/fields.py")
+        raise TypeError(f"a form has no field for {annotation}: add its kind to wmse_tui/config/fields.py")
     return kinds[annotation]
 
 

@@ -1,4 +1,4 @@
-"""What a configuration alone tells of its run in numbers: steps, checkpoints, and what it whitens."""
+"""Numbers that follow from a configuration alone: steps, checkpoints, the sizes of the whitening."""
 
 from __future__ import annotations
 
@@ -10,37 +10,37 @@ from wmse_tui.config.sections.optimizer import Lars, Sgd
 
 
 def training_images(experiment: Experiment) -> int | None:
-    """Images that an epoch passes over; None where only the user's files tell."""
+    """Images that an epoch passes over; None where that depends on the user's files."""
     return experiment.sizes.train_images
 
 
 def steps_per_epoch(experiment: Experiment) -> int | None:
-    """Full batches in an epoch (a last incomplete one is left out); None where only the user's files tell."""
+    """Full batches in an epoch; None where that depends on the user's files."""
     images = training_images(experiment)
     return None if images is None else images // experiment.schedule.batch_size
 
 
 def total_steps(experiment: Experiment) -> int | None:
-    """Optimizer steps of the whole run; None where only the user's files tell."""
+    """Optimizer steps of the whole run; None where that depends on the user's files."""
     steps = steps_per_epoch(experiment)
     return None if steps is None else steps * experiment.schedule.epochs
 
 
 def checkpoint_bytes(experiment: Experiment, *, learning: int, following: int = 0) -> int:
-    """Bytes of a checkpoint: float32 weights, and what the optimizer keeps of each that learns.
+    """Bytes of a checkpoint: float32 weights, and the optimizer's state of each trained one.
 
     Args:
         experiment: its optimizer counts.
         learning: parameters that are trained.
-        following: parameters that follow them (BYOL's target).
+        following: parameters that are their moving average (BYOL's target).
     """
     optimizer = experiment.optimizer
-    kept = (1 if optimizer.momentum else 0) if isinstance(optimizer, Sgd | Lars) else 2
-    return 4 * (learning * (1 + kept) + following)
+    moments = (1 if optimizer.momentum else 0) if isinstance(optimizer, Sgd | Lars) else 2
+    return 4 * (learning * (1 + moments) + following)
 
 
 def retained_checkpoints(experiment: Experiment) -> int:
-    """Checkpoints that lie on the disk at most when a run has ended: the latest, the best, the final one."""
+    """The most checkpoints on disk after a run: the latest, the best, the final one."""
     return experiment.checkpoint.keep + 2
 
 
@@ -55,7 +55,7 @@ def expected_condition_number(dim: int, whitening_size: int) -> float:
 
 
 def whitening_summary(experiment: Experiment) -> str:
-    """What the whitening of an experiment is up against, in a sentence; "" where nothing is whitened."""
+    """Sizes and expected condition of the whitening, in a sentence; "" where nothing is whitened."""
     method, dim = experiment.method, experiment.projector.dim
     if isinstance(method, CwRgp):
         return _group_outlook(method, experiment)
@@ -89,7 +89,7 @@ def _group_outlook(method: CwRgp, experiment: Experiment) -> str:
 
 
 def group_sizes(method: CwRgp, experiment: Experiment) -> tuple[int, int, float]:
-    """What is whitened, over how many, and the condition number of noise of these sizes."""
+    """Rows that are whitened, columns they are whitened over, and the condition number of such noise."""
     width = experiment.projector.dim // method.groups
     channel = method.axis == "channel"
     few, many = (method.whitening_size, width) if channel else (width, method.whitening_size)

@@ -1,7 +1,7 @@
-"""Options that were changed and do nothing beside the others, each with the reason.
+"""Options that were changed but have no effect beside the others, each with the reason.
 
-What can never be meant is refused in `problems()`. Here stands what a recipe may bring along: a preset says
-how wide hidden layers are, and somebody takes them away.
+Combinations that are never intended are refused in `problems()`. These can be: a preset sets the width of
+hidden layers, and its user removes the layers.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ STRENGTHS = ("brightness", "contrast", "saturation", "hue")
 
 
 def ineffective_options(experiment: Experiment) -> Iterator[tuple[str, str]]:
-    """(dotted name, why it does nothing) of each option that has another value than its default, in vain."""
+    """(dotted name, reason) of each option without effect that has another value than its default."""
     for section, names, reason in _reasons(experiment):
         options = getattr(experiment, section)
         for name in names:
@@ -26,7 +26,7 @@ def ineffective_options(experiment: Experiment) -> Iterator[tuple[str, str]]:
 
 
 def _reasons(experiment: Experiment) -> Iterator[tuple[str, tuple[str, ...], str]]:
-    """(section, options, reason) of all that has no effect here, changed or not."""
+    """(section, options, reason) of all options without effect here, changed or not."""
     yield from _of_images(experiment)
     yield from _of_training(experiment)
     yield from _of_evaluation(experiment)
@@ -35,13 +35,13 @@ def _reasons(experiment: Experiment) -> Iterator[tuple[str, tuple[str, ...], str
         reason = "where the loader is batched or jpeg, which auto prefers; set compute.loader"
         yield "compute", ("workers",), reason
     if compute.device == "cpu" and compute.compile == "graph":
-        yield "compute", ("compile",), "graphs are for a GPU; on a CPU it is as auto"
+        yield "compute", ("compile",), "graphs need a GPU; on a CPU it equals auto"
 
 
 def _of_images(experiment: Experiment) -> Iterator[tuple[str, tuple[str, ...], str]]:
     augmentation, dataset = experiment.augmentation, experiment.dataset
     if dataset.name == "patterns":
-        yield "dataset", ("root", "download"), "patterns are drawn, and lie in no folder"
+        yield "dataset", ("root", "download"), "patterns are generated, not read from a folder"
     if dataset.probe_train is not None:
         yield "dataset", ("held_out",), "probes have folders of their own, so nothing is held out"
     if augmentation.jitter_p == 0:
@@ -64,13 +64,13 @@ def _of_training(experiment: Experiment) -> Iterator[tuple[str, tuple[str, ...],
         if not schedule.milestones:
             yield "schedule", ("gamma",), "there are no milestones at which the learning rate drops"
         elif schedule.gamma == 1:
-            yield "schedule", ("milestones", "gamma"), "a drop to the whole learning rate is none"
+            yield "schedule", ("milestones", "gamma"), "a drop to the full learning rate changes nothing"
 
 
 def _of_evaluation(experiment: Experiment) -> Iterator[tuple[str, tuple[str, ...], str]]:
     schedule, evaluation = experiment.schedule, experiment.evaluation
     if not isinstance(schedule, StepSchedule) or not schedule.milestones:
-        yield "evaluation", ("every_after_drop",), "the schedule has no milestones, after which it counts"
+        yield "evaluation", ("every_after_drop",), "the schedule has no milestones, after which it applies"
     if evaluation.knn == "off" and not evaluation.raw_pixels:
         yield "evaluation", ("neighbours",), "k-NN is off"
     if evaluation.linear == "off":

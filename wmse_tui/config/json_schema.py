@@ -16,7 +16,7 @@ def experiment_json_schema() -> dict[str, Any]:
     extends = {
         "type": "string",
         "title": "Extends",
-        "description": "Name of the preset that this file builds on; what stands here wins.",
+        "description": "Name of the preset that this file builds on; what this file sets overrides it.",
     }
     schema["properties"] = {"extends": extends, **schema["properties"]}
     return {
@@ -27,7 +27,7 @@ def experiment_json_schema() -> dict[str, Any]:
 
 
 def _open(option: dict[str, Any]) -> None:
-    """Let a section fit its union without a tag: then several variants fit, which `oneOf` would refuse."""
+    """Let a section match its union without a tag: several variants may match, which `oneOf` refuses."""
     if "oneOf" in option:
         option["anyOf"] = option.pop("oneOf")
         option.pop("discriminator", None)

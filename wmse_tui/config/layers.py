@@ -1,12 +1,12 @@
-"""Layers: presets, a file and `--set` lie on each other, and the place of each value is remembered.
+"""Layers: presets, a file and `--set` override each other, and each value remembers where it was set.
 
 The upper layer wins. Three rules go beyond that:
 
-- `null` clears: what lower layers said is forgotten, and the default holds again.
+- `null` clears: the values of lower layers are dropped, and the default applies again.
 - A layer that changes a tag (`method.name`, `optimizer.name`, `schedule.kind`) drops those options of the
   lower layers that the new variant does not have.
 - A layer that changes what a published number is about (`RECIPE`) drops the title and the number of the lower
-  layers: they would lie.
+  layers, which would be false.
 """
 
 from __future__ import annotations
@@ -38,11 +38,11 @@ FOLDERS = ("dataset.root", "dataset.probe_train", "dataset.probe_test")
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """What one source says.
+    """The values of one source.
 
     Args:
         values: plain nested data, never changed here.
-        source: the file as the person knows it, or the flag (`--set optimizer.lr`).
+        source: the file as the user named it, or the flag (`--set optimizer.lr`).
         lines: line of each dotted path; empty for a flag.
     """
 
@@ -65,11 +65,11 @@ def build(layers: Iterable[Layer]) -> Experiment:
         problems = validation_problems(error, stack.values)
     except ConfigError as error:
         problems = error.problems
-    raise ConfigError(stack.placed(problem) for problem in problems)
+    raise ConfigError(stack.located(problem) for problem in problems)
 
 
 def merge(layers: Iterable[Layer]) -> dict[str, Any]:
-    """What the layers, lowest first, say together, by section; nothing is checked, no default filled in."""
+    """The values of the layers, lowest first, merged by section; unchecked and without defaults."""
     return _stacked(layers).values
 
 
@@ -90,40 +90,40 @@ def with_absolute_folders(values: Mapping[str, Any], base: Path) -> dict[str, An
 def _stacked(layers: Iterable[Layer]) -> _Stack:
     stack = _Stack()
     for layer in layers:
-        stack.put(layer)
+        stack.push(layer)
     return stack
 
 
 class _Stack:
-    """The layers put so far: their values together, and where each was written."""
+    """The layers pushed so far: their merged values, and the layer that set each."""
 
     def __init__(self) -> None:
         self.values: dict[str, Any] = {name: {union.tag: union.default} for name, union in unions().items()}
         self.origins: dict[str, Layer] = {}
 
-    def put(self, layer: Layer) -> None:
+    def push(self, layer: Layer) -> None:
         before = self._recipe()
         for key in layer.values:
-            self._put_key(layer, key)
+            self._set_key(layer, key)
         if self._recipe() != before:
             for key in CLAIMS:
                 self._forget(key)
                 self.values.pop(key, None)
                 if key in layer.values:
-                    self._put_key(layer, key)
+                    self._set_key(layer, key)
 
-    def placed(self, problem: Problem) -> Problem:
-        """The problem with the place of its option, or of the nearest thing around it that somebody wrote."""
+    def located(self, problem: Problem) -> Problem:
+        """The problem with source and line of its option, or of the section around it that was written."""
         layer = next((self.origins[path] for path in _upwards(problem.path) if path in self.origins), None)
         if layer is None:
             return problem
         line = next((layer.lines[path] for path in _upwards(problem.path) if path in layer.lines), None)
         return replace(problem, source=layer.source, line=line)
 
-    def _put_key(self, layer: Layer, key: str) -> None:
+    def _set_key(self, layer: Layer, key: str) -> None:
         value = layer.values[key]
         if key in sections() and isinstance(value, Mapping):
-            self._put_section(layer, key, value)
+            self._set_section(layer, key, value)
             return
         self._forget(key)
         if value is not None or field_of(key) is None:
@@ -134,7 +134,7 @@ class _Stack:
         else:
             self.values.pop(key, None)
 
-    def _put_section(self, layer: Layer, section: str, entries: Mapping[str, Any]) -> None:
+    def _set_section(self, layer: Layer, section: str, entries: Mapping[str, Any]) -> None:
         lower = self.values.get(section)
         merged = dict(lower) if isinstance(lower, Mapping) else {}
         union = unions().get(section)

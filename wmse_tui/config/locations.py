@@ -1,4 +1,4 @@
-"""Where things lie on this machine: data, runs, presets of the user, the queue.
+"""Paths on this machine: data, runs, the user's presets and settings, cache, queue.
 
     what      environment variable   else
     data      WMSE_TUI_DATA          $XDG_DATA_HOME/wmse-tui/data      (~/.local/share/wmse-tui/data)
@@ -43,7 +43,7 @@ def settings_file() -> Path:
 
 
 def cache_dir() -> Path:
-    """The folder of what can be computed again, absolute."""
+    """The cache folder, whose files can be computed again; absolute."""
     return _own("WMSE_TUI_CACHE") or _xdg("XDG_CACHE_HOME", ".cache") / APP
 
 
@@ -54,7 +54,7 @@ def queue_dir() -> Path:
 
 def expanded(path: Path, base: Path | None = None) -> Path:
     """`path` made absolute: `~` is home, relative ones start at `base` or the working directory."""
-    with suppress(RuntimeError, ValueError):  # no such user: then it is a folder that is called so
+    with suppress(RuntimeError, ValueError):  # no such user: it is the name of a folder
         path = path.expanduser()
     return (Path.cwd() if base is None else base.absolute()) / path
 

@@ -1,4 +1,4 @@
-"""The dotted names that an experiment knows, read off the models: for overrides and for suggestions."""
+"""The dotted names of the options, derived from the models: for overrides and for suggestions."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ class Variants:
     """A section that is one of several classes.
 
     Args:
-        tag: the option that tells which (`name`, `kind`).
-        default: its value when nobody sets it.
+        tag: the option that chooses the class (`name`, `kind`).
+        default: its default value.
         classes: the classes by the value of the tag.
     """
 
@@ -85,7 +85,7 @@ def option_names(values: Mapping[str, Any] | None = None) -> tuple[str, ...]:
 
 
 def choices_of(path: str) -> tuple[str, ...]:
-    """The words that an option accepts; nothing where it takes other values."""
+    """The values of an option with fixed choices; empty for any other option."""
     section, _, leaf = path.partition(".")
     if section in unions() and leaf == unions()[section].tag:
         return tuple(unions()[section].classes)
@@ -96,7 +96,7 @@ def choices_of(path: str) -> tuple[str, ...]:
 
 
 def suggestion(path: str, values: Mapping[str, Any]) -> str:
-    """What to tell a person who wrote a `path` that does not exist in an experiment with these `values`."""
+    """The hint for a `path` that does not exist in an experiment with these `values`."""
     section, _, leaf = path.rpartition(".")
     union = unions().get(section)
     if union is not None:

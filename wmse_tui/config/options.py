@@ -1,4 +1,4 @@
-"""The base of every group of options: frozen, strict, closed to unknown keys, able to name its problems."""
+"""The base of every group of options: frozen, strict, closed to unknown keys, with rules between options."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from wmse_tui.config.problems import Problem
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sizes:
-    """What the rules of one section read of the others: all that sections know of each other.
+    """What the rules of one section read of the others: the only dependencies between sections.
 
     Args:
         dataset: `dataset.name`.
@@ -38,7 +38,7 @@ class Options(BaseModel):
     """A group of options.
 
     A bound of one option is on its field. A rule about two options is in `problems`. What is legal but unwise
-    is in `advice.py`. Types are strict (`"5"` and `true` are no numbers); 1 may stand for 1.0.
+    is in `advice.py`. Types are strict (`"5"` and `true` are no numbers); 1 is accepted for 1.0.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
@@ -56,14 +56,14 @@ def unit(name: str) -> dict[str, JsonValue]:
 Positive = Annotated[float, Field(gt=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
 
-# YAML knows lists only, and the options are tuples, so that frozen means frozen.
+# YAML has lists only, and the options are tuples, so that frozen means frozen.
 Pair = Annotated[tuple[Positive, Positive], Strict(False)]
 PositiveTriple = Annotated[tuple[Positive, Positive, Positive], Strict(False)]
 ShareTriple = Annotated[tuple[Share, Share, Share], Strict(False)]
 
 
 def rising(path: str, pair: tuple[float, float]) -> Iterator[Problem]:
-    """A problem if a (smallest, largest) pair is the wrong way round."""
+    """A problem if the ends of a (smallest, largest) pair are swapped."""
     if pair[0] > pair[1]:
         yield Problem(
             path, f"from {pair[0]:g} to {pair[1]:g} runs backwards", f"write [{pair[1]:g}, {pair[0]:g}]"

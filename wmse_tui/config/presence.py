@@ -1,4 +1,4 @@
-"""Whether the images of an experiment are on this machine. Looks at folders, so call it in a thread."""
+"""Whether the images of an experiment are on this machine. Reads folders, so call it in a thread."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from wmse_tui.config.locations import data_dir, expanded
 from wmse_tui.config.sections.dataset import Dataset
 
 OWN = ("folder", "imagenet", "imagenet100")
-"""Data sets that a person brings."""
+"""Data sets whose images the user brings."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,11 +20,11 @@ class Presence:
     """Where the images are.
 
     Args:
-        state: drawn when needed; here; an archive that is here and will be unpacked; to be downloaded;
-            missing, so that the run would fail.
-        path: the folder, or where it would be looked for; None where images are drawn.
+        state: generated when needed; here; an archive that is here and will be unpacked; to be
+            downloaded; missing, so that the run would fail.
+        path: the folder where the images are, or are expected; None where they are generated.
         lacking: the folders that are missing.
-        download: bytes that will be fetched.
+        download: bytes that will be downloaded.
     """
 
     state: Literal["drawn", "here", "archive", "download", "missing"]
@@ -34,7 +34,7 @@ class Presence:
 
 
 def find_images(dataset: Dataset) -> Presence:
-    """Look for the images; nothing is opened, and a folder that cannot be read counts as missing."""
+    """Find the images; no file is opened, and a folder that cannot be read counts as missing."""
     probes = [expanded(folder) for folder in (dataset.probe_train, dataset.probe_test) if folder is not None]
     lacking = tuple(folder for folder in probes if not _is_dir(folder))
     found = _images(dataset)
@@ -44,7 +44,7 @@ def find_images(dataset: Dataset) -> Presence:
 
 
 def presence_advice(dataset: Dataset, presence: Presence) -> tuple[Advice, ...]:
-    """What to know before a run that would fail for want of images."""
+    """A warning of a run that would fail because its images are missing."""
     if presence.state != "missing":
         return ()
     title = DATASETS[dataset.name].title
@@ -80,7 +80,7 @@ def _images(dataset: Dataset) -> Presence:
 def _is_dir(path: Path) -> bool:
     try:
         return path.is_dir()
-    except OSError:  # no permission to look
+    except OSError:  # no permission
         return False
 
 

@@ -1,4 +1,4 @@
-"""What is wrong with a configuration, as a person is told: where, what, and what to do."""
+"""The problems of a configuration as messages: where, what, and what to do next."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One fault of one configuration.
+    """One problem of one configuration.
 
     Args:
         path: dotted name of the option (`method.whitening_size`); empty for the whole file.
         message: what is wrong, with the value that was found.
         fix: what to do about it, or empty.
         line: line of the file, counted from 1.
-        source: the file as the person knows it, or the flag (`--set optimizer.lr`).
+        source: the file as the user named it, or the flag (`--set optimizer.lr`).
     """
 
     path: str
@@ -27,16 +27,16 @@ class Problem:
 
     def text(self) -> str:
         """One line: `stl10.yaml:14: method.whitening_size: 64 images cannot whiten 64 dimensions; ...`."""
-        place = "" if self.source is None else self.source
-        if place and self.line is not None:
-            place = f"{place}:{self.line}"
-        path = "" if place == f"--set {self.path}" else self.path
-        parts = [part for part in (place, path, self.message) if part]
+        where = "" if self.source is None else self.source
+        if where and self.line is not None:
+            where = f"{where}:{self.line}"
+        path = "" if where == f"--set {self.path}" else self.path
+        parts = [part for part in (where, path, self.message) if part]
         return ": ".join(parts) + (f"; {self.fix}" if self.fix else "")
 
 
 class ConfigError(Exception):
-    """A configuration that cannot be run; `problems` holds every fault that was found, not only the first."""
+    """A configuration that cannot be run; `problems` has all that were found, not only the first."""
 
     def __init__(self, problems: Iterable[Problem]) -> None:
         self.problems = tuple(problems)
@@ -44,7 +44,7 @@ class ConfigError(Exception):
 
 
 def nearest(name: str, valid: Iterable[str]) -> str | None:
-    """The valid name that looks most like `name`, or None when nothing does."""
+    """The valid name most similar to `name`, or None when none is similar."""
     close = difflib.get_close_matches(name, list(valid), n=1, cutoff=0.6)
     return close[0] if close else None
 
@@ -59,6 +59,6 @@ _WORDS = {None: "null", True: "true", False: "false"}
 
 
 def quoted(value: object, limit: int = 60) -> str:
-    """A value from a file as it may stand in a message: quoted, escaped, and short."""
+    """A value from a file as it appears in a message: quoted, escaped, and short."""
     text = _WORDS[value] if value is None or isinstance(value, bool) else repr(value)
     return text if len(text) <= limit else text[: limit - 1] + "…"

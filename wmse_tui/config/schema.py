@@ -1,4 +1,4 @@
-"""What an experiment is: its sections, in the order a person thinks of them."""
+"""The schema of an experiment: its sections, in the order in which one sets up a run."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ class Experiment(Options):
     """
 
     title: str = Field(
-        "", max_length=200, title="Title", description="What lists and screens call this experiment."
+        "", max_length=200, title="Title", description="Name of this experiment in lists and on screens."
     )
     seed: int = Field(
         0,
         ge=0,
         lt=2**32,
         title="Seed",
-        description="Start of every random choice; the data set's division ignores it.",
+        description="Seed of every random choice except the division of the data set.",
     )
     dataset: Dataset = Field(Dataset(), title="Data", description="Which images, from where, at which size.")
     augmentation: Augmentation = Field(
@@ -46,7 +46,7 @@ class Experiment(Options):
     projector: Projector = Field(
         Projector(), title="Projector", description="The head between encoder and loss."
     )
-    method: Method = Field(WMse(), title="Method", description="The loss, and what belongs to it.")
+    method: Method = Field(WMse(), title="Method", description="The loss and its options.")
     optimizer: Optimizer = Field(Adam(), title="Optimizer", description="How a gradient becomes a step.")
     schedule: Schedule = Field(
         StepSchedule(),
@@ -54,9 +54,9 @@ class Experiment(Options):
         description="How long, in which batches, and the course of the learning rate.",
     )
     evaluation: Evaluation = Field(
-        Evaluation(), title="Evaluation", description="When and how the encoder is judged."
+        Evaluation(), title="Evaluation", description="When and how the encoder is evaluated."
     )
-    compute: Compute = Field(Compute(), title="Compute", description="Device, precision and helpers.")
+    compute: Compute = Field(Compute(), title="Compute", description="Device, precision and data loading.")
     checkpoint: Checkpoint = Field(
         Checkpoint(), title="Checkpoints", description="How often the run is saved."
     )

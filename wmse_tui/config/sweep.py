@@ -3,7 +3,7 @@
     --sweep seed=0,1,2 --sweep method.whitening_size=64,128        six runs
     --sweep schedule.milestones=[50,25],[30]                       two: a comma inside brackets is the value's
 
-Everything that is wrong with any of them is told at once, before anything is made of the others.
+All problems of all combinations are reported at once, before any run is created.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _OPENING, _CLOSING = "[{", "]}"
 
 @dataclass(frozen=True, slots=True)
 class Axis:
-    """One option and the values that it takes, as they were typed."""
+    """One option and its values, as they were typed."""
 
     key: str
     values: tuple[str, ...]
@@ -43,7 +43,7 @@ def read_axes(sweeps: Sequence[str], overrides: Sequence[str] = ()) -> tuple[Axi
     """The axes of `KEY=V1,V2,...` texts.
 
     Raises:
-        ConfigError: all that cannot be meant: no values, one twice, a key twice or also among `overrides`,
+        ConfigError: every mistake: no values, one twice, a key twice or also among `overrides`,
             too many of either.
     """
     axes: list[Axis] = []
@@ -63,17 +63,17 @@ def read_axes(sweeps: Sequence[str], overrides: Sequence[str] = ()) -> tuple[Axi
             wrong(key, f"expected values between the commas, got {quoted(rest)}")
         elif len(set(values)) < len(values):
             twice = next(value for value in values if values.count(value) > 1)
-            wrong(key, f"the value {quoted(twice)} is there twice", "give each value once")
+            wrong(key, f"the value {quoted(twice)} is listed twice", "give each value once")
         if any(axis.key == key for axis in axes):
             wrong(key, "this option is swept twice", "give all its values in one --sweep")
         if key in fixed:
-            wrong(key, "this option is both set and swept", "leave the --set away")
+            wrong(key, "this option is both set and swept", "drop the --set")
         axes.append(Axis(key, values))
     if len(axes) > MOST_KEYS:
         wrong("", f"at most {MOST_KEYS} options can be swept at once, got {len(axes)}")
     size = math.prod(len(axis.values) for axis in axes)
     if size > MOST_RUNS and not problems:
-        wrong("", f"the sweep makes {size} runs, at most {MOST_RUNS} are made at once", "split it")
+        wrong("", f"the sweep has {size} runs, at most {MOST_RUNS} are created at once", "split it")
     if problems:
         raise ConfigError(problems)
     return tuple(axes)
@@ -95,8 +95,8 @@ def read_grid(
             experiment = load_experiment(preset=preset, file=file, overrides=(*overrides, *settings))
         except ConfigError as error:
             for problem in error.problems:
-                told = _placed(problem, settings)
-                problems.setdefault((told.path, told.message, told.source), told)
+                found = _located(problem, settings)
+                problems.setdefault((found.path, found.message, found.source), found)
             continue
         same = next((point for point in points if point.experiment == experiment), None)
         if same is not None:
@@ -108,8 +108,8 @@ def read_grid(
     return tuple(points)
 
 
-def _placed(problem: Problem, settings: Sequence[str]) -> Problem:
-    """The problem, placed at the value of the sweep that it comes from."""
+def _located(problem: Problem, settings: Sequence[str]) -> Problem:
+    """The problem with the value of the sweep that caused it as its source."""
     for setting in settings:
         if problem.source == f"--set {setting.partition('=')[0]}":
             return replace(problem, source=f"--sweep {setting}")
@@ -117,7 +117,7 @@ def _placed(problem: Problem, settings: Sequence[str]) -> Problem:
 
 
 def _split(text: str) -> tuple[str, ...]:
-    """The parts between commas that stand in no brackets and in no quotes."""
+    """The parts between commas outside brackets and quotes."""
     parts, depth, quote = [""], 0, ""
     for c in text:
         if quote:

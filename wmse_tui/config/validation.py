@@ -1,4 +1,4 @@
-"""The border to pydantic: each of its errors becomes a `Problem` that a person can act on."""
+"""Turns each error of pydantic into a `Problem` with its next step."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def validation_problems(error: ValidationError, values: Mapping[str, Any]) -> tu
     details = error.errors(include_url=False)
     problems = [_problem(detail, values) for detail in details[:MOST]]
     if len(details) > MOST:
-        problems.append(Problem("", f"and {len(details) - MOST} problems more"))
+        problems.append(Problem("", f"and {len(details) - MOST} more problems"))
     return tuple(problems)
 
 
@@ -35,7 +35,7 @@ def _problem(detail: ErrorDetails, values: Mapping[str, Any]) -> Problem:
 
 
 def _dotted(loc: tuple[int | str, ...]) -> str:
-    """pydantic's location as a dotted path; the tag that it puts behind the name of a union is left out."""
+    """pydantic's location as a dotted path; the tag that it inserts after the name of a union is left out."""
     parts = [str(part) for part in loc]
     if len(parts) > 1 and parts[0] in unions():
         del parts[1]
@@ -67,7 +67,7 @@ def _no_choice(detail: ErrorDetails, path: str) -> Problem:
 
 
 def _hint(detail: ErrorDetails, path: str) -> str:
-    """What to do about the usual slips: a number in quotes, `yes` for true, a bare word for a section."""
+    """The fix of a usual mistake: a number in quotes, `yes` for true, a bare name for a section."""
     found = detail["input"]
     if not isinstance(found, str):
         return ""

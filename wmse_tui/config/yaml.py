@@ -1,6 +1,6 @@
-"""Strict YAML: plain data with the lines it stands on, or an error that says where.
+"""Strict YAML: plain data with its line numbers, or an error with its line.
 
-Against what YAML usually allows: at most 64 KiB, no anchors, aliases or tags, no key twice, keys are text,
+Narrower than YAML: at most 64 KiB, no anchors, aliases or tags, no key twice, keys are text,
 no infinity and no NaN. Scalars are those of YAML 1.2's core schema: `1e-3` is a number, `no` and `12:30`
 are text, `017` is 17.
 """
@@ -33,12 +33,12 @@ _WORDS: Mapping[str, bool | None] = {
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """What a file says.
+    """The content of a file.
 
     Args:
         values: plain data: dict, list, str, int, float, bool, None.
         lines: the line (from 1) of each key and list item by its dotted path (`schedule.milestones.0`).
-        source: the file as the person knows it.
+        source: the file as the user named it.
     """
 
     values: dict[str, Any]
@@ -73,7 +73,7 @@ def _decoded(raw: bytes, source: str) -> str:
 
 
 def read_value(text: str, source: str) -> Any:
-    """Read one value as it stands behind `key=`, such as `0.1` or `[50, 25]`; `source` is for errors."""
+    """Read one value as written after `key=`, such as `0.1` or `[50, 25]`; `source` is for errors."""
     return _Reader(source).read(text, {})
 
 
@@ -126,7 +126,7 @@ class _Reader:
             message = f"{size} bytes are more than a configuration can have ({MAX_BYTES})"
             raise ConfigError([Problem("", message, source=self.source)])
         try:
-            loader = _Loader(text)  # looks at the first characters already
+            loader = _Loader(text)  # reads the first characters already
             try:
                 node = loader.get_single_node()
             finally:
@@ -171,9 +171,7 @@ class _Reader:
             inner = f"{path}.{key}" if path else key
             if key in values:
                 first = lines[inner]
-                raise self._error(
-                    inner, f"stands here twice (first on line {first})", line, "keep one of them"
-                )
+                raise self._error(inner, f"is here twice (first on line {first})", line, "remove one of them")
             lines[inner] = line
             values[key] = self._value(value_node, inner, lines)
         return values
@@ -181,7 +179,7 @@ class _Reader:
     def _scalar(self, node: yaml.Node, path: str) -> str | int | float | bool | None:
         assert isinstance(node, yaml.ScalarNode)
         text: str = node.value
-        if node.style is not None:  # quoted or a block: text, whatever it looks like
+        if node.style is not None:  # quoted or a block: text, even if it reads like a number
             return text
         if text in _WORDS:
             return _WORDS[text]

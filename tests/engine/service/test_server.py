@@ -80,7 +80,7 @@ def test_a_wrong_configuration_is_told_with_all_its_problems(inspector: Any, tin
         "method.whitening_size",
         "schedule.batch_size",
     ]
-    assert error["next"] == ["take more than 4; the paper takes 8", "take 15 or 18"]
+    assert error["next"] == ["take more than 4; the paper uses 8", "take 15 or 18"]
 
 
 def test_what_is_superseded_or_cancelled_says_only_that(inspector: Any, tiny: Tiny) -> None:

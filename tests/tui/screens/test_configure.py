@@ -480,7 +480,7 @@ async def test_a_draft_is_saved_as_a_preset_which_is_then_worked_on(
         app.screen.query_one(Input).value = "stl10"
         await pilot.press("enter")
         await pilot.pause()
-        assert "stl10 comes with the program" in words_in(app, DIALOG)
+        assert "stl10 is a shipped preset" in words_in(app, DIALOG)
         app.screen.query_one(Input).value = "fast"
         await pilot.press("enter")
         await until(pilot, lambda: screen.bench.key == "fast")

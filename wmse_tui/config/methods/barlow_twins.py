@@ -31,7 +31,7 @@ class BarlowTwins(Options):
         gt=0,
         le=1000,
         title="Scale",
-        description="Multiplies the loss: of effect beside weight decay, and on rates that are not adapted.",
+        description="Multiplies the loss; matters with weight decay and rates that are not adapted.",
     )
 
     def problems(self, sizes: Sizes) -> Iterator[Problem]:

@@ -28,5 +28,5 @@ class Byol(Options):
         ge=0,
         le=1,
         title="Target momentum",
-        description="Share of itself that the target keeps at each step; rises to 1 along a cosine.",
+        description="Weight of the old target in its moving average; rises to 1 along a cosine.",
     )

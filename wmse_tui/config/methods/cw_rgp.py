@@ -31,7 +31,7 @@ class CwRgp(Options):
         ge=1,
         le=16384,
         title="Groups",
-        description="The channels of an embedding are parted into so many groups, each whitened by itself.",
+        description="Number of groups of channels of an embedding, each whitened by itself.",
         json_schema_extra=unit("groups"),
     )
     partition: Literal["random", "fixed"] = Field(
@@ -72,7 +72,9 @@ class CwRgp(Options):
             yield from self._too_narrow(dim // self.groups, size)
         if self.partition == "fixed" and self.groups == 1:
             yield Problem(
-                "method.partition", "there is one group (method.groups), and nothing to part", "remove it"
+                "method.partition",
+                "there is one group (method.groups), and nothing to partition",
+                "remove it",
             )
         yield from slice_problems(size, sizes.batch)
 

@@ -24,7 +24,7 @@ class S2r2(Options):
         "quantised",
         title="Relaxation",
         description="What makes average precision differentiable. quantised: similarities fall into soft "
-        "bins; smooth: a sigmoid counts who ranks before whom.",
+        "bins; smooth: a sigmoid counts how many images rank higher.",
     )
     bins: int = Field(
         DEFAULT_BINS,

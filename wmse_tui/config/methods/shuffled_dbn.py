@@ -25,7 +25,7 @@ class ShuffledDbn(Options):
         ge=1,
         le=16384,
         title="Groups",
-        description="The channels are parted into so many groups, each whitened over the batch; empty: the "
+        description="Number of groups of channels, each whitened over the batch; empty: the "
         "fewest that leave a group at most half as wide as the batch.",
         json_schema_extra=unit("groups"),
     )

@@ -1,4 +1,4 @@
-"""What every method that whitens slices of a batch asks of its sizes."""
+"""Rules on sizes for the methods that whiten slices of a batch or groups of channels."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ class VibcReg(VicRegOptions):
         ge=1,
         le=16384,
         title="Groups",
-        description="The channels are parted into so many groups, each whitened by itself; empty: groups of "
+        description="Number of groups of channels, each whitened by itself; empty: groups of "
         "32 channels, or the next fewer that divide the embedding.",
         json_schema_extra=unit("groups"),
     )

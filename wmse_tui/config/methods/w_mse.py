@@ -54,7 +54,7 @@ class WMse(Options):
         ge=0,
         lt=1,
         title="Shrinkage",
-        description="Weight of the identity: (1 - eps) * covariance + eps * identity. The paper takes 0.",
+        description="Weight of the identity: (1 - eps) * covariance + eps * identity. The paper uses 0.",
     )
     relative_eps: bool = Field(
         False,
@@ -74,16 +74,16 @@ class WMse(Options):
             yield Problem(
                 "method.whitening_size",
                 f"{self.whitening_size} images cannot whiten {dim} dimensions",
-                f"take more than {dim}; the paper takes {2 * dim}",
+                f"take more than {dim}; the paper uses {2 * dim}",
             )
         yield from slice_problems(self.whitening_size, batch)
 
     def _without_effect(self) -> Iterator[Problem]:
-        """Options that the operator, or shrinkage by 0, does not look at."""
+        """Options that the operator, or shrinkage by 0, does not use."""
         if self.operator != "iterative" and self.steps != DEFAULT_STEPS:
             yield Problem(
                 "method.steps",
-                f"the operator is {self.operator}, and only the iterative one takes steps",
+                f"the operator is {self.operator}, and only the iterative one has steps",
                 "set method.operator=iterative, or remove it",
             )
         if self.operator == "none" and self.eps > 0:

@@ -50,7 +50,7 @@ class Augmentation(Options):
         ge=0,
         le=1,
         title="Inversion probability",
-        description="How often light and dark are exchanged; 0 in the paper.",
+        description="How often the image is inverted; 0 in the paper.",
     )
     grayscale_p: float = Field(
         0.1, ge=0, le=1, title="Grayscale probability", description="How often colour is removed."
@@ -58,13 +58,13 @@ class Augmentation(Options):
     crop_scale: Pair = Field(
         (0.2, 1.0),
         title="Crop area",
-        description="Smallest and largest share of the image's area that a crop takes.",
+        description="Smallest and largest share of the image's area that a crop covers.",
     )
     crop_ratio: Pair = Field(
         (0.75, 4 / 3), title="Crop shape", description="Narrowest and widest crop, as width over height."
     )
     flip_p: float = Field(
-        0.5, ge=0, le=1, title="Flip probability", description="How often left and right are exchanged."
+        0.5, ge=0, le=1, title="Flip probability", description="How often the image is mirrored."
     )
     blur_p: float = Field(
         0.0, ge=0, le=1, title="Blur probability", description="How often a Gaussian blur is applied."

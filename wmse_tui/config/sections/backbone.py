@@ -33,11 +33,11 @@ STEMS: tuple[Stem, ...] = ("imagenet", "small", "cifar")
 NORM_CHANNELS = 64
 """Channels of the first norm of every torchvision ResNet; those of the others are multiples of it."""
 NEED_RANK = ("zca", "cholesky")
-MOST_STEPS = 20
+MAX_STEPS = 20
 """More would raise the rounding of a direction without variance (1e-8 of the trace, times 1.5^steps squared)
 to the size of the others."""
-HELPS = 1e-3
-"""A shrinkage that lets these invert a covariance without full rank in float32."""
+SUFFICIENT_EPS = 1e-3
+"""A shrinkage with which these invert a covariance without full rank in float32."""
 
 
 class Backbone(Options):
@@ -53,13 +53,13 @@ class Backbone(Options):
         "auto",
         title="Stem",
         description="First layers: imagenet (7x7, max-pool), small (3x3, max-pool) or cifar (3x3 alone); "
-        "auto takes cifar up to 32 px, imagenet from 128 px, small between.",
+        "auto is cifar up to 32 px, imagenet from 128 px, small between.",
     )
     views: Literal["apart", "together"] = Field(
         "apart",
         title="Views",
         description="apart: the encoder is called for each view, as in the W-MSE paper's code; together: "
-        "once for all. That changes what is computed: BatchNorm then takes the statistics of all views.",
+        "once for all. That changes what is computed: BatchNorm then computes its statistics over all views.",
     )
     norm: Literal["batch", "sw2", "sw3", "sw5"] = Field(
         "batch",
@@ -78,7 +78,7 @@ class Backbone(Options):
     norm_steps: int = Field(
         5,
         ge=1,
-        le=MOST_STEPS,
+        le=MAX_STEPS,
         title="Norm Newton steps",
         description="Switchable whitening: steps towards the inverse root.",
         json_schema_extra=unit("steps"),
@@ -106,13 +106,13 @@ class Backbone(Options):
         ge=1,
         le=2048,
         title="Whitening groups",
-        description="Encoder whitening: the features are parted into so many groups of equal width.",
+        description="Encoder whitening: number of groups of equal width that the features are divided into.",
         json_schema_extra=unit("groups"),
     )
     whitening_steps: int = Field(
         5,
         ge=1,
-        le=MOST_STEPS,
+        le=MAX_STEPS,
         title="Whitening steps",
         description="Encoder whitening, iterative: Newton steps; more whiten small variances too.",
         json_schema_extra=unit("steps"),
@@ -134,13 +134,13 @@ class Backbone(Options):
 
     @property
     def features(self) -> int:
-        """Dimensions of what the encoder gives."""
+        """Dimensions of the encoder's features."""
         return (
             64 if self.arch.startswith("cifar_") else 512 if self.arch in ("resnet18", "resnet34") else 2048
         )
 
     def images_per_call(self, sizes: Sizes) -> int:
-        """Images that the encoder sees at once in a step: what its layers take their statistics of."""
+        """Images in one call of the encoder in training: those over which its layers compute statistics."""
         views = sizes.views if self.views == "together" else 1
         return views * sizes.batch
 
@@ -162,14 +162,14 @@ class Backbone(Options):
         if self.norm == "batch":
             yield from self._without_effect(
                 ("norm_width", "norm_steps", "norm_momentum", "norm_tied"),
-                "backbone.norm is batch, and only switchable whitening looks at it",
+                "backbone.norm is batch, and only switchable whitening uses it",
                 "set backbone.norm=sw2, or remove it",
             )
             return
         if self.arch.startswith("cifar_"):
             yield Problem(
                 "backbone.norm",
-                f"switchable whitening stands in torchvision's ResNets, not in {self.arch}",
+                f"switchable whitening exists for torchvision's ResNets, not for {self.arch}",
                 "take batch, or backbone.arch=resnet18",
             )
             return
@@ -192,14 +192,14 @@ class Backbone(Options):
         if self.whitening == "none":
             yield from self._without_effect(
                 ("whitening_groups", "whitening_steps", "whitening_eps", "whitening_momentum"),
-                "backbone.whitening is none, and only a whitening layer looks at it",
+                "backbone.whitening is none, and only a whitening layer uses it",
                 "set backbone.whitening=iterative, or remove it",
             )
             return
         if self.whitening != "iterative":
             yield from self._without_effect(
                 ("whitening_steps",),
-                f"the layer is {self.whitening}, and only the iterative one takes steps",
+                f"the layer is {self.whitening}, and only the iterative one has steps",
                 "set backbone.whitening=iterative, or remove it",
             )
         if self.whitening == "standardise":
@@ -220,16 +220,16 @@ class Backbone(Options):
                 f"take {near}, or another divisor of {self.features}",
             )
             return
-        if self.whitening in NEED_RANK and self.whitening_eps < HELPS:
+        if self.whitening in NEED_RANK and self.whitening_eps < SUFFICIENT_EPS:
             yield from self._too_few(sizes)
 
     def _too_few(self, sizes: Sizes) -> Iterator[Problem]:
-        """Batches that cannot whiten a group of features, where the shrinkage does not help."""
+        """Batches that cannot whiten a group of features, where the shrinkage is too small to compensate."""
         width = self.features // self.whitening_groups
         batch, evaluated = self.images_per_call(sizes), sizes.evaluation_batch
         fix = (
             f"take more than {width}, or set more backbone.whitening_groups, backbone.whitening_eps to "
-            f"{HELPS:g} or more, or backbone.whitening=iterative"
+            f"{SUFFICIENT_EPS:g} or more, or backbone.whitening=iterative"
         )
         if batch <= width:
             yield Problem("schedule.batch_size", f"{batch} images cannot whiten {width} features", fix)
@@ -247,13 +247,13 @@ class Backbone(Options):
 
 
 def resolve_stem(stem: str, arch: str, crop: int) -> Stem:
-    """The stem that `arch` gets for training images of `crop` x `crop` pixels.
+    """The stem of `arch` for training images of `crop` x `crop` pixels.
 
-    "auto" takes cifar up to 32 px, imagenet from 128 px, small between. The CIFAR ResNets always have their
+    "auto" is cifar up to 32 px, imagenet from 128 px, small between. The CIFAR ResNets always have their
     own, which is of the cifar kind (3x3, no max-pool).
 
     Raises:
-        ValueError: an unknown stem, or one asked of a CIFAR ResNet.
+        ValueError: an unknown stem, or one requested for a CIFAR ResNet.
     """
     if arch.startswith("cifar_"):
         if stem != "auto":

@@ -1,4 +1,4 @@
-"""The compute section: on what, how precisely, and with which helpers a run computes."""
+"""The compute section: the device, precision and data loading of a run."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Compute(Options):
         title="Compile",
         description="off: networks run as they are written; auto: torch.compile fuses their operations, "
         "which takes a minute or so at the start; graph: that, and a GPU replays whole steps as one CUDA "
-        "graph. What cannot be compiled or recorded runs as written, and the run says why.",
+        "graph. What cannot be compiled or recorded runs as written, and the run logs why.",
     )
     loader: Literal["auto", "workers", "batched", "jpeg"] = Field(
         "auto",

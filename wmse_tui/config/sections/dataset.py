@@ -21,17 +21,17 @@ DEFAULT_HELD_OUT = 0.1
 
 
 class Dataset(Options):
-    """The images that are trained on and those that judge the encoder."""
+    """The images for training and those for evaluation."""
 
     name: DatasetName = Field(
         "cifar10",
         title="Data set",
-        description="Which images; `folder` takes your own, `patterns` needs no download.",
+        description="Which images; `folder` reads your own, `patterns` needs no download.",
     )
     root: AnyPath | None = Field(
         None,
         title="Folder",
-        description="Where the images lie or are downloaded to; empty means the data folder of this machine. "
+        description="Where the images are or are downloaded to; empty: the data folder of this machine. "
         "Needed for folder, imagenet and imagenet100.",
     )
     download: bool = Field(
@@ -50,8 +50,8 @@ class Dataset(Options):
         ge=8,
         le=2048,
         title="Evaluation resize",
-        description="Shorter side before the evaluation crop; empty: images stay as they are, or take the "
-        "size of the crop if they are not all of one size.",
+        description="Shorter side before the evaluation crop; empty: images are not resized, or to the "
+        "size of the crop where their sizes differ.",
         json_schema_extra=unit("px"),
     )
     eval_crop: int | None = Field(
@@ -82,13 +82,13 @@ class Dataset(Options):
         gt=0,
         lt=1,
         title="Held-out share",
-        description="For `folder` without a test folder: the share of the labelled images that is kept "
-        "for the test.",
+        description="For `folder` without a test folder: the share of the labelled images that is held "
+        "out for the test.",
     )
     probe_train: AnyPath | None = Field(
         None,
         title="Probe training folder",
-        description="Class folders that the probes learn from, when they are not the training images.",
+        description="Class folders that the probes are trained on, when they are not the training images.",
     )
     probe_test: AnyPath | None = Field(
         None, title="Probe test folder", description="Class folders that the probes are tested on."
@@ -123,14 +123,14 @@ class Dataset(Options):
         if self.eval_resize is None and size is not None and crop > size:
             yield Problem(
                 path,
-                f"the {size} px test images of {self.name} hold no square of {crop} px",
+                f"the {size} px test images of {self.name} are smaller than a square of {crop} px",
                 f"take at most {size}, or set dataset.eval_resize to {crop} or more",
             )
 
     def _counts(self) -> Iterator[Problem]:
         facts = DATASETS[self.name]
         if self.name == "patterns":
-            return  # drawn, so there are as many as anybody asks for
+            return  # generated, in any number
         for field, wanted, there in (
             ("train_images", self.train_images, facts.train_images),
             ("test_images", self.test_images, facts.test_images),
@@ -143,24 +143,28 @@ class Dataset(Options):
     def _folders(self) -> Iterator[Problem]:
         if self.name == "folder" and self.root is None:
             yield Problem(
-                "dataset.root", "the data set `folder` needs the folder of your images", "name it here"
+                "dataset.root",
+                "the data set `folder` needs the folder of your images",
+                "set it to that folder",
             )
         if self.name != "folder" and self.held_out != DEFAULT_HELD_OUT:
             yield Problem(
                 "dataset.held_out",
                 f"{self.name} has a test set of its own, so nothing is held out",
-                "remove it; only the data set `folder` knows it",
+                "remove it; only the data set `folder` has it",
             )
         for field in ("root", "probe_train", "probe_test"):
             if "\0" in str(getattr(self, field)):
-                yield Problem(f"dataset.{field}", "no path holds the character NUL", "name a folder")
+                yield Problem(f"dataset.{field}", "a path cannot have the character NUL", "name a folder")
         if self.probe_train is None and self.probe_test is not None:
             yield Problem(
                 "dataset.probe_test",
-                "a probe that is tested must learn too",
+                "a probe that is tested must be trained too",
                 "set dataset.probe_train as well",
             )
         if self.probe_train is not None and self.probe_test is None:
             yield Problem(
-                "dataset.probe_train", "a probe that learns must be tested", "set dataset.probe_test as well"
+                "dataset.probe_train",
+                "a probe that is trained must be tested too",
+                "set dataset.probe_test as well",
             )

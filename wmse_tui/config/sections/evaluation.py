@@ -1,4 +1,4 @@
-"""The evaluation section: when and how the encoder is judged."""
+"""The evaluation section: when and how the encoder is evaluated."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ class Evaluation(Options):
         le=100_000,
         title="LiDAR images",
         description="At each evaluation, LiDAR (Thilak et al. 2023) of the features of so many training "
-        "images, each seen in many views, which takes a pass of its own; 0: none.",
+        "images, each in many views, which needs a separate pass; 0: none.",
         json_schema_extra=unit("images"),
     )
     lidar_views: int = Field(
@@ -109,7 +109,9 @@ class Evaluation(Options):
     def problems(self, sizes: Sizes) -> Iterator[Problem]:
         images = sizes.train_images
         if self.lidar_images == 1:
-            yield Problem("evaluation.lidar_images", "one image cannot be told from others", "take 2 or more")
+            yield Problem(
+                "evaluation.lidar_images", "one image cannot be distinguished from others", "take 2 or more"
+            )
         if images is not None and self.lidar_images > images:
             yield Problem(
                 "evaluation.lidar_images",
@@ -119,8 +121,8 @@ class Evaluation(Options):
         if self.lidar_images == 0 and self.lidar_views != DEFAULT_LIDAR_VIEWS:
             yield Problem(
                 "evaluation.lidar_views",
-                "no images are looked at for LiDAR",
-                "set evaluation.lidar_images (1000, say), or remove it",
+                "LiDAR uses no images",
+                "set evaluation.lidar_images (to 1000, for example), or remove it",
             )
         if self.knn != "cosine" and self.temperature != DEFAULT_TEMPERATURE:
             yield Problem(

@@ -11,13 +11,13 @@ from wmse_tui.config.options import Options, Sizes
 from wmse_tui.config.problems import Problem
 
 _NAME = "Optimizer"
-_NAME_HELP = "Which rule takes the steps."
+_NAME_HELP = "Which update rule is used."
 _RATE = "Learning rate"
 _RATE_HELP = "Learning rate after the warm-up."
 
 
 class _AdamOptions(Options):
-    """What Adam and AdamW share."""
+    """Options of Adam and AdamW."""
 
     name: str
     lr: float = Field(3e-3, gt=0, le=100, title=_RATE, description=_RATE_HELP)
@@ -28,18 +28,22 @@ class _AdamOptions(Options):
         title="Weight decay",
         description="Adam adds it to the gradient, AdamW shrinks the weights by it.",
     )
-    beta1: float = Field(0.9, ge=0, lt=1, title="Beta 1", description="Memory of the mean of the gradient.")
-    beta2: float = Field(0.999, ge=0, lt=1, title="Beta 2", description="Memory of its square.")
+    beta1: float = Field(
+        0.9, ge=0, lt=1, title="Beta 1", description="Decay of the running mean of the gradient."
+    )
+    beta2: float = Field(
+        0.999, ge=0, lt=1, title="Beta 2", description="Decay of the running mean of its square."
+    )
 
 
 class Adam(_AdamOptions):
-    """Adam with weight decay inside the gradient, as in the paper."""
+    """Adam with weight decay added to the gradient, as in the paper."""
 
     name: Literal["adam"] = Field("adam", title=_NAME, description=_NAME_HELP)
 
 
 class AdamW(_AdamOptions):
-    """Adam with weight decay beside the gradient."""
+    """Adam with weight decay apart from the gradient."""
 
     name: Literal["adamw"] = Field("adamw", title=_NAME, description=_NAME_HELP)
 
@@ -51,7 +55,7 @@ class Sgd(Options):
     lr: float = Field(0.05, gt=0, le=100, title=_RATE, description=_RATE_HELP)
     weight_decay: float = Field(1e-4, ge=0, le=1, title="Weight decay", description="Added to the gradient.")
     momentum: float = Field(
-        0.9, ge=0, lt=1, title="Momentum", description="Share of the last step that is kept."
+        0.9, ge=0, lt=1, title="Momentum", description="Share of the previous step in the next."
     )
     nesterov: bool = Field(False, title="Nesterov", description="Look ahead along the momentum.")
 
@@ -75,7 +79,7 @@ class Lars(Options):
         description="Added to the gradient; of biases and BatchNorm there is none.",
     )
     momentum: float = Field(
-        0.9, ge=0, lt=1, title="Momentum", description="Share of the last step that is kept."
+        0.9, ge=0, lt=1, title="Momentum", description="Share of the previous step in the next."
     )
     trust: float = Field(
         0.001,

@@ -11,7 +11,7 @@ from wmse_tui.config.problems import Problem
 
 
 class Paper(Options):
-    """A published result, where it stands, and what to know about it."""
+    """A published result, its source, and a note."""
 
     linear: float | None = Field(
         None,
@@ -24,9 +24,9 @@ class Paper(Options):
     knn: float | None = Field(
         None, ge=0, le=100, title="5-NN", description="Published 5-NN accuracy.", json_schema_extra=unit("%")
     )
-    source: str = Field("", max_length=400, title="Source", description="Where the number stands.")
-    note: str = Field("", max_length=400, title="Note", description="What to know about it.")
+    source: str = Field("", max_length=400, title="Source", description="Where the number is published.")
+    note: str = Field("", max_length=400, title="Note", description="Remark shown beside the number.")
 
     def problems(self, _sizes: Sizes) -> Iterator[Problem]:
         if (self.linear is not None or self.knn is not None) and not self.source:
-            yield Problem("paper.source", "a published number without its source", "say where it stands")
+            yield Problem("paper.source", "a published number without its source", "name its source")

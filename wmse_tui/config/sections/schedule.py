@@ -17,7 +17,7 @@ Milestones = Annotated[tuple[Annotated[int, Field(ge=1)], ...], Strict(False)]
 
 
 class _Course(Options):
-    """What every schedule has."""
+    """Options of every schedule."""
 
     kind: str
     epochs: int = Field(
@@ -76,13 +76,11 @@ class StepSchedule(_Course):
         if beyond:
             yield Problem(
                 "schedule.milestones",
-                f"{beyond[0]} epochs before the end of {self.epochs} is no time within the run",
-                f"take less than {self.epochs}, such as {scaled_milestones(self.epochs)}; [] drops nowhere",
+                f"{beyond[0]} epochs before the end of {self.epochs} is not within the run",
+                f"take less than {self.epochs}, such as {scaled_milestones(self.epochs)}; [] for no drop",
             )
         if len(set(self.milestones)) < len(self.milestones):
-            yield Problem(
-                "schedule.milestones", "the same milestone stands there twice", "name each one once"
-            )
+            yield Problem("schedule.milestones", "the same milestone is listed twice", "list each one once")
 
 
 class CosineSchedule(_Course):
@@ -99,7 +97,7 @@ class CosineSchedule(_Course):
 
 
 class ConstantSchedule(_Course):
-    """Keep the learning rate after the warm-up."""
+    """Constant learning rate after the warm-up."""
 
     kind: Literal["constant"] = Field("constant", title=_KIND, description=_KIND_HELP)
 
