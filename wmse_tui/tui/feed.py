@@ -118,6 +118,12 @@ class Feed:
         if self._thread.is_alive():
             self._thread.join(timeout=1.0)
 
+    @property
+    def watched(self) -> tuple[RunDirectory, ...]:
+        """The runs that a screen follows."""
+        with self._guard:
+            return tuple(watched.run for watched in self._watched.values())
+
     def watch(self, run: RunDirectory, listener: MessagePump) -> None:
         """Tell `listener` of this run: at once, and at every change."""
         with self._guard:

@@ -172,7 +172,7 @@ PLOTS = bindings(
     ("left,h,up,k", "select(-1)", "Plot before", "plot-previous"),
     ("right,l,down,j", "select(1)", "Next plot", "plot-next"),
 )
-TEXT_PANE = bindings(
+TEXT_PANEL = bindings(
     ("slash", "search", "Search", "search", "Search in these lines", FOOTER),
     ("n", "step(1)", "Next match", "search-next", "The next match"),
     ("N", "step(-1)", "Previous match", "search-previous", "The previous match"),
@@ -272,7 +272,7 @@ TABLE = bindings(
 KEYS_OF: Mapping[str, tuple[list[BindingType], ...]] = {
     "everywhere": (APP,),
     "configure": (CONFIGURE, PRESET_FILTER, FORM, FIELD, FIELD_EDITOR),
-    "monitor": (MONITOR, RUN, PLOTS, TEXT_PANE, TEXT_LINES),
+    "monitor": (MONITOR, RUN, PLOTS, TEXT_PANEL, TEXT_LINES),
     "runs": (RUNS, RUN_BOARD, RUN_FINDER, RUN_TABLE),
     "compare": (COMPARE, TABLE),
     "paper": (PAPER, TABLE),

@@ -1,62 +1,77 @@
-"""The Monitor screen: one run, live or after its end."""
+"""The Monitor screen: one run, live or after its end, and what can be asked of it."""
 
 from __future__ import annotations
 
+import asyncio
 import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from functools import partial
+from pathlib import Path
 
+from textual import work
 from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.content import Content
 from textual.timer import Timer
 from textual.widgets import Static
 
+from wmse_tui.config.atomic import publish
 from wmse_tui.runs.directory import RunDirectory
+from wmse_tui.runs.errors import RunsError
+from wmse_tui.runs.process.control import request
+from wmse_tui.runs.process.lock import held
+from wmse_tui.runs.queue.status import cancel
+from wmse_tui.runs.state.config import read_configuration, summarise
 from wmse_tui.runs.state.run import RunState
+from wmse_tui.runs.state.status import IN_PROGRESS, WITHOUT_TRAINER
 from wmse_tui.runs.table.catalogue import list_runs
 from wmse_tui.runs.text.sanitize import safe
 from wmse_tui.runs.text.units import count
 from wmse_tui.tui import keys
 from wmse_tui.tui.feed import RunChanged, RunUnreadable
-from wmse_tui.tui.screens.monitor_actions import RunActions
+from wmse_tui.tui.screens.ask import ConfirmScreen
+from wmse_tui.tui.screens.base import AppScreen
 from wmse_tui.tui.widgets.monitor.charts import LabelledRun
-from wmse_tui.tui.widgets.monitor.header import Headline, RunHeader
+from wmse_tui.tui.widgets.monitor.control_requests import COMMAND_NAMES, SentRequest, request_statuses
+from wmse_tui.tui.widgets.monitor.header import HeaderNotes, RunHeader
 from wmse_tui.tui.widgets.monitor.overlay import MOST, OverlayScreen
 from wmse_tui.tui.widgets.monitor.panels import Panels
-from wmse_tui.tui.widgets.monitor.readers import RunReaders
-from wmse_tui.tui.widgets.monitor.requests import words_on
+from wmse_tui.tui.widgets.monitor.run_files import RunFiles
 from wmse_tui.tui.widgets.monitor.tables import evaluation_head, evaluation_lines
 
 _LABEL = 24  # characters of a run's name in a legend
+_MOST_REQUESTS = 4  # sent requests that are remembered for each run
+_AT_ONCE = 0.01  # seconds that are not worth a timer
 _NEED_A_RUN = frozenset(
     {"stop", "ask", "pause", "resume", "duplicate", "folder", "turn", "pane", "maximise", "plot", "overlay"}
     | {"search"}
 )
-_AT_ONCE = 0.01  # seconds that are not worth a timer
 
 
-class MonitorScreen(RunActions):
-    """The head of the run, and panels below it as there is room."""
+class MonitorScreen(AppScreen):
+    """The header of the run, and as many panels below it as fit."""
 
     HELP = (
-        "One run: how far it is, how good, and whether its embeddings keep their dimensions. Capital letters "
-        "show the panels, small ones act on the run and on the plots. What is asked of the trainer is shown "
-        "under the head, first as asked, then as answered. Closing this app changes nothing for the trainer."
+        "One run: its progress, its accuracy, and whether its embeddings keep their dimensions. Capital "
+        "letters show the panels, small ones act on the run and on the plots. Requests to the trainer appear "
+        "under the header, first as sent, then as answered. The trainer continues when you close the app."
     )
-    BINDINGS = keys.MONITOR
+    BINDINGS = [*keys.RUN, *keys.MONITOR]  # noqa: RUF012 (textual's type)
 
     def __init__(self) -> None:
         super().__init__()
         self._run: RunDirectory | None = None
-        self._view: RunState | None = None
+        self._run_state: RunState | None = None
         self._behind: float | None = None
         self._unreadable = ""
-        self._beside: dict[RunDirectory, RunState | None] = {}  # the runs that are drawn beside it
-        self._readers: RunReaders | None = None
+        self._beside: dict[RunDirectory, RunState | None] = {}  # runs drawn in the same plots
+        self._sent: dict[Path, tuple[SentRequest, ...]] = {}  # the latest requests to each run
+        self._files: RunFiles | None = None
         self._text_at = self._charts_at = float("-inf")
         self._text_due = self._charts_due = False
         self._timer: Timer | None = None  # until something is due
-        self._ticker: Timer | None = None  # while what the trainer prints is seen
+        self._ticker: Timer | None = None  # while the trainer's output is in sight
         self._header = RunHeader()
         self._panels = Panels()
 
@@ -69,29 +84,26 @@ class MonitorScreen(RunActions):
     def on_mount(self) -> None:
         self._ticker = self.set_interval(2 * self.services.rates.text, self._tick, pause=True)
 
-    # Which run, and how it comes here
+    # The run
 
     @property
-    def shown_run(self) -> RunDirectory | None:
-        return self._run
-
-    @property
-    def shown_view(self) -> RunState | None:
-        return self._view
+    def run_state(self) -> RunState | None:
+        """The state of the run as far as its log has been read; None without a run."""
+        return self._run_state
 
     def on_screen_resume(self) -> None:
-        """Look again, at whatever run it is now."""
-        wanted = self.services.selection.monitored
-        if wanted is None:
-            self._tell_empty()
-        elif wanted != self._run:
-            self.show_run(wanted)
+        """Follow the run that is chosen now."""
+        chosen = self.services.selection.monitored
+        if chosen is None:
+            self._show_no_run()
+        elif chosen != self._run:
+            self.show_run(chosen)
         else:
             self._watch()
-            self._tell_ticker()
+            self._set_ticker()
 
     def on_screen_suspend(self) -> None:
-        """Hidden: look at nothing more, unless it is a question that lies over this screen."""
+        """Follow nothing while another screen is shown; a dialog over this one changes nothing."""
         if self.app.current_mode == "monitor":
             return
         for run in (self._run, *self._beside):
@@ -111,16 +123,15 @@ class MonitorScreen(RunActions):
         self.frozen = False
         self._beside.pop(run, None)
         self._behind, self._unreadable = None, ""
-        self._view = RunState(run_id=run.id, path=str(run.path))
-        if self._readers is not None:
-            self._readers.close()
-        activity = partial(self.services.feed.activity, run)
-        self._readers = RunReaders(run, self._panels, self.fetch, activity)
+        self._run_state = RunState(run_id=run.id, path=str(run.path))
+        if self._files is not None:
+            self._files.close()
+        self._files = RunFiles(run, self._panels, partial(self.services.feed.activity, run))
         self.query_one("#no-run").display = False
         self.query_one("#monitor").display = True
         self.refresh_bindings()
         self._watch()
-        self._tell_ticker()
+        self._set_ticker()
         self._draw()
         self._panels.focus_active()
 
@@ -130,19 +141,19 @@ class MonitorScreen(RunActions):
                 self.services.feed.watch(run, self)
 
     def on_run_changed(self, message: RunChanged) -> None:
-        """The run as it is now, or one that is drawn beside it."""
+        """The run, or one drawn beside it, has another state."""
         if message.run in self._beside:
             if self._beside[message.run] is None:
-                self._charts_at = float("-inf")  # somebody waits for it
+                self._charts_at = float("-inf")  # its first state is drawn at once
             self._beside[message.run] = message.view
             self._charts_due = True
-        elif message.run == self._run and self._view is not None:
-            before, view = self._view, message.view
-            if message.behind is not None and view.seq < before.seq:
-                return  # it is read once more from its beginning, and more of it is on the screen already
-            self._view, self._behind, self._unreadable = view, message.behind, ""
+        elif message.run == self._run and self._run_state is not None:
+            before, run_state = self._run_state, message.view
+            if message.behind is not None and run_state.seq < before.seq:
+                return  # the log is being read again, and the state on the screen is newer
+            self._run_state, self._behind, self._unreadable = run_state, message.behind, ""
             self._text_due = self._charts_due = True
-            if _urgent(before) != _urgent(view):
+            if _urgent(before) != _urgent(run_state):
                 self._text_at = float("-inf")
             if before.seq == 0:
                 self._charts_at = float("-inf")
@@ -154,43 +165,40 @@ class MonitorScreen(RunActions):
             self._unreadable = message.reason
             self._draw_text()
 
-    # Drawing, at most at the beats of the profile
+    # Drawing, at most at the refresh rates
 
     def _draw_due(self) -> None:
-        """Draw what has changed if it is time, and else when it is."""
-        now, beats = time.monotonic(), self.services.rates
-        if self._text_due and self._text_at + beats.text - now <= _AT_ONCE:
+        """Draw what has changed if its time has come, else set a timer."""
+        now, rates = time.monotonic(), self.services.rates
+        if self._text_due and self._text_at + rates.text - now <= _AT_ONCE:
             self._draw_text()
-        if self._charts_due and self._charts_at + beats.charts - now <= _AT_ONCE:
+        if self._charts_due and self._charts_at + rates.charts - now <= _AT_ONCE:
             self._draw_charts()
-        waits = [self._text_at + beats.text - now] if self._text_due else []
-        waits += [self._charts_at + beats.charts - now] if self._charts_due else []
+        waits = [self._text_at + rates.text - now] if self._text_due else []
+        waits += [self._charts_at + rates.charts - now] if self._charts_due else []
         if waits and self._timer is None:
-            self._timer = self.set_timer(max(_AT_ONCE, min(waits)), self._wake)
+            self._timer = self.set_timer(max(_AT_ONCE, min(waits)), self._on_timer)
 
-    def _wake(self) -> None:
+    def _on_timer(self) -> None:
         self._timer = None
         if not self.frozen:
             self._draw_due()
 
     def _tick(self) -> None:
-        """What a trainer prints is in no event, and some of it comes after the last one."""
-        if self._readers is not None and not self.frozen:
-            self._readers.read_lines()
+        """Read the trainer's output, which no event announces and which may follow the last event."""
+        if self._files is not None and not self.frozen:
+            self._files.read_lines()
 
-    def _tell_ticker(self) -> None:
+    def _set_ticker(self) -> None:
         if self._ticker is not None and "output" in self._panels.seen:
             self._ticker.resume()
         elif self._ticker is not None:
             self._ticker.pause()
 
     def on_panels_arranged(self) -> None:
-        """What has come into sight is drawn."""
-        self._tell_ticker()
+        """Draw the panels that have come into sight."""
+        self._set_ticker()
         self._draw()
-
-    def tell_requests(self) -> None:
-        self._draw_text()
 
     def _draw(self) -> None:
         self._draw_text()
@@ -198,47 +206,49 @@ class MonitorScreen(RunActions):
 
     def _draw_text(self) -> None:
         self._text_at, self._text_due = time.monotonic(), False
-        run, view, panels = self._run, self._view, self._panels
-        if run is None or view is None or self._readers is None:
+        run, run_state, panels = self._run, self._run_state, self._panels
+        if run is None or run_state is None or self._files is None:
             return
-        words = words_on(self.asked.get(run.path, ()), view)
-        self._header.show(view, Headline(behind=self._behind, words=words, unreadable=self._unreadable))
+        requests = request_statuses(self._sent.get(run.path, ()), run_state)
+        self._header.show(
+            run_state, HeaderNotes(behind=self._behind, requests=requests, unreadable=self._unreadable)
+        )
         if "whitening" in panels.seen:
-            panels.whitening.show(view)
+            panels.whitening.show(run_state)
         if "usage" in panels.seen:
-            panels.machine.show(view)
+            panels.usage.show(run_state)
         if "evaluations" in panels.seen:
-            head = evaluation_head() if view.evaluations else ""
-            panels.evaluations.show(evaluation_lines(view), head=head)
-        if self._behind is None:  # what the picture is made of is read first
-            self._readers.read_lines()
+            heading = evaluation_head() if run_state.evaluations else ""
+            panels.evaluations.show(evaluation_lines(run_state), heading=heading)
+        if self._behind is None:  # until then the feed needs the disk and the interpreter
+            self._files.read_lines()
 
     def _draw_charts(self) -> None:
         self._charts_at, self._charts_due = time.monotonic(), False
-        run, view = self._run, self._view
-        if run is None or view is None or self._readers is None:
+        if self._run is None or self._run_state is None or self._files is None:
             return
         if "plots" in self._panels.seen:
-            others = [(other, told) for other, told in self._beside.items() if told is not None]
-            shown = [(run, view), *others]
-            self._panels.charts.show([LabelledRun(safe(one.id, _LABEL), told) for one, told in shown])
+            runs = {self._run: self._run_state, **self._beside}
+            self._panels.charts.show(
+                [LabelledRun(safe(run.id, _LABEL), state) for run, state in runs.items() if state is not None]
+            )
         if self._behind is None:
-            self._readers.read_map(view)
+            self._files.read_map(self._run_state)
 
     # Panels and plots
 
     def action_pane(self, name: str) -> None:
-        """Give a panel the keys; the whitening panel that has them shows the other embeddings."""
+        """Activate a panel; if it is the whitening panel already, show its next embeddings."""
         if name == "whitening" and self._panels.active == "whitening":
             self._panels.whitening.other_space()
         self._panels.activate(name)
 
     def action_turn(self, by: int) -> None:
-        """The next panel."""
+        """Activate the next panel."""
         self._panels.turn(by)
 
     def action_maximise(self) -> None:
-        """All the room for the active panel, of the plots for one; or as before."""
+        """Maximise the active panel or plot, or restore the layout."""
         self._panels.maximise()
 
     def action_plot(self, change: str) -> None:
@@ -255,72 +265,246 @@ class MonitorScreen(RunActions):
                 charts.next_option(change)
 
     def action_search(self) -> None:
-        """Search in the log: the active panel has no lines of its own."""
+        """Search in the activity log: the active panel has no lines of its own."""
         self._panels.activate("log")
         self._panels.log_lines.action_search()
 
-    def action_overlay(self) -> None:
-        """Choose which runs are drawn beside this one."""
-        if self._chosen() is not None:
-            marked = tuple(run for run in self.services.selection.marked if run != self._run)[:MOST]
-            chosen = tuple(self._beside) or marked
-            self.attempt(
-                lambda: list_runs(self.services.runs_root), lambda runs: self._ask_beside(runs, chosen)
-            )
-
-    def _ask_beside(self, runs: tuple[RunDirectory, ...], chosen: tuple[RunDirectory, ...]) -> None:
-        others = [run for run in runs if run != self._run]
-        if others:
-            self.app.push_screen(OverlayScreen(others, chosen), self._draw_beside)
-        else:
-            self.services.notify("There is no other run to draw beside this one.", severity="warning")
-
-    def _draw_beside(self, chosen: tuple[RunDirectory, ...] | None) -> None:
-        if chosen is None:
+    @work
+    async def action_overlay(self) -> None:
+        """Choose the runs that are drawn beside this one."""
+        if self._chosen_run() is None:
             return
-        for run in set(self._beside) - set(chosen):
+        with self._errors_shown():
+            runs = await asyncio.to_thread(list_runs, self.services.runs_root)
+            others = [run for run in runs if run != self._run]
+            if not others:
+                self.services.notify("There is no other run to draw beside this one.", severity="warning")
+                return
+            marked = tuple(run for run in self.services.selection.marked if run != self._run)[:MOST]
+            chosen = await self.app.push_screen_wait(OverlayScreen(others, tuple(self._beside) or marked))
+            if chosen is not None:
+                self._draw_beside(chosen)
+
+    def _draw_beside(self, runs: Iterable[RunDirectory]) -> None:
+        for run in set(self._beside) - set(runs):
             self.services.feed.unwatch(run, self)
-        self._beside = {run: self._beside.get(run) for run in chosen}
+        self._beside = {run: self._beside.get(run) for run in runs}
         self._watch()
         self._draw_charts()
 
-    # No run
+    # Requests to the trainer
+
+    @work
+    async def action_stop(self) -> None:
+        """Stop the run, or take it out of the queue, after a question."""
+        if self._run is not None and self._run_state is not None and self._run_state.status == "queued":
+            run = self._run
+            text = f"Take {safe(run.id, 64)} out of the queue?\n\nIt stays as it is, and can be queued again."
+            if await self.app.push_screen_wait(ConfirmScreen("Queue", text, yes="Take out", no="Wait on")):
+                await self._cancel(run)
+            return
+        answering = self._run_with_trainer("stop")
+        if answering is not None:
+            text = f"Stop {safe(answering.id, 64)} now?\n\nIt saves a checkpoint first, and can be resumed."
+            if await self.app.push_screen_wait(ConfirmScreen("Stop", text, yes="Stop", no="Go on")):
+                await self._send(answering, "stop")
+
+    async def _cancel(self, run: RunDirectory) -> None:
+        with self._errors_shown():
+            cancelled = await asyncio.to_thread(cancel, run)
+            self.services.feed.nudge()
+            what = "is no longer in the queue" if cancelled else "has just started"
+            self.services.notify(f"{run.id} {what}.")
+
+    @work
+    async def action_ask(self, command: str) -> None:
+        """Send a request to the trainer."""
+        run = self._run_with_trainer(command)
+        if run is not None:
+            await self._send(run, command)
+
+    def action_pause(self) -> None:
+        """Pause the training, or continue it."""
+        paused = self._run_state is not None and self._run_state.status == "paused"
+        self.action_ask("resume" if paused else "pause")
+
+    def _run_with_trainer(self, command: str) -> RunDirectory | None:
+        """The run, if a trainer may answer `command`; else a message says why not."""
+        run, run_state = self._chosen_run(), self._run_state
+        if run is None or run_state is None:
+            return None
+        status = run_state.status
+        if status in WITHOUT_TRAINER:
+            what = "was never started" if status == "new" else f"is {status}"
+            again = "" if status == "completed" else " r starts it again."
+            self.services.notify(
+                f"Cannot {COMMAND_NAMES[command]}: the run {what}.{again}", severity="warning"
+            )
+            return None
+        return run
+
+    async def _send(self, run: RunDirectory, command: str) -> None:
+        run_state, now = self._run_state, time.time()
+        attempt = 0 if run_state is None else run_state.attempt + (run_state.status == "starting")
+        with self._errors_shown():
+            request_id = await asyncio.to_thread(request, run, command, by="app")
+            sent = (*self._sent.get(run.path, ()), SentRequest(request_id, command, now, attempt))
+            self._sent[run.path] = sent[-_MOST_REQUESTS:]
+            self.services.feed.nudge()
+            self._draw_text()
+
+    @work
+    async def action_resume(self) -> None:
+        """Start another attempt."""
+        run, run_state = self._chosen_run(), self._run_state
+        if run is None or run_state is None:
+            return
+        status = run_state.status
+        if status == "completed":
+            self.services.notify("The run has completed; there is nothing left to do.", severity="warning")
+            return
+        if status == "unknown":
+            reason = run_state.status_reason
+            self.services.notify(f"The run may be active on another machine: {reason}.", severity="warning")
+            return
+        with self._errors_shown():
+            # The status may be a moment old, the lock is not; a trainer that is starting acquires it later.
+            if status in IN_PROGRESS and (
+                await asyncio.to_thread(held, run.lock) or status in ("starting", "queued")
+            ):
+                more = " p continues it." if status == "paused" else ""
+                self.services.notify(f"The run is {status} already.{more}", severity="warning")
+                return
+            await asyncio.to_thread(self.services.trainers.resume, run)
+            self.services.feed.nudge()
+            self.services.notify(f"{run.id} is starting again.")
+
+    # Its configuration, its folder, the screen
+
+    @work
+    async def action_duplicate(self) -> None:
+        """Open the configuration of the run in Configure."""
+        run = self._chosen_run()
+        if run is None:
+            return
+        found = await asyncio.to_thread(read_configuration, run)
+        if found.experiment is None:
+            self.services.notify(found.problem, title="The configuration cannot be used", severity="error")
+            return
+        summary = await asyncio.to_thread(summarise, run.config)
+        await self.services.open_configure(found.experiment, summary.preset)
+
+    def action_folder(self) -> None:
+        """Show the path, and put it on the terminal's clipboard."""
+        run = self._chosen_run()
+        if run is not None:
+            self.app.copy_to_clipboard(str(run.path))
+            self.services.notify(
+                str(run.path), title="The run's folder (copied, where the terminal supports it)"
+            )
+
+    @work
+    async def action_screenshot(self) -> None:
+        """Write the screen to an SVG file in the run, or else in the current folder."""
+        run = self._run
+        image = self.app.export_screenshot(
+            title=safe(f"wmse-tui {run.id}" if run is not None else "wmse-tui")
+        )
+        name = time.strftime("screen-%Y%m%d-%H%M%S.svg")
+        folders = [*([run.artifacts] if run is not None else []), Path.cwd()]
+        try:
+            path = await asyncio.to_thread(_write_to_first, folders, name, image.encode())
+        except OSError as error:
+            reason = f"{Path(error.filename or '').parent}: {error.strerror or error}"
+            self.services.notify(f"The screen cannot be written: {reason}", severity="error")
+        else:
+            self.services.notify(f"The screen is in {path}")
+
+    # Other runs
+
+    @work
+    async def action_neighbour(self, by: int) -> None:
+        """Show the next run of the list."""
+        with self._errors_shown():
+            runs = await asyncio.to_thread(list_runs, self.services.runs_root)
+            here = self._run
+            if not runs:
+                self.services.notify("There are no runs yet.", severity="warning")
+            elif here is None or here not in runs:
+                self.show_run(runs[0])
+            elif 0 <= (index := runs.index(here) + by) < len(runs):
+                self.show_run(runs[index])
+            else:
+                self.services.notify("This is the oldest run." if by > 0 else "This is the newest run.")
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
-        """The way out of the empty screen is of use there only, and there most others are of none."""
+        """Without a run most actions are disabled; with one, watching the newest is."""
         if action == "newest":
             return self._run is None
         return self._run is not None or action not in _NEED_A_RUN
 
-    def _tell_empty(self) -> None:
+    @work
+    async def _show_no_run(self) -> None:
         self.query_one("#monitor").display = False
         self.query_one("#no-run").display = True
-        self.attempt(lambda: list_runs(self.services.runs_root), self._tell_ways)
-
-    def _tell_ways(self, runs: tuple[RunDirectory, ...]) -> None:
-        if runs:
-            words = (
-                f"No run is chosen.\n\nEnter watches the newest of {count(len(runs), 'run')}: "
-                f"{safe(runs[0].id, 64)}.\n3 lists them all."
-            )
-        else:
-            words = (
+        with self._errors_shown():
+            runs = await asyncio.to_thread(list_runs, self.services.runs_root)
+            text = (
                 "There are no runs yet.\n\nEnter opens Configure: choose the preset quickstart there.\n"
                 "It downloads nothing and needs no GPU."
             )
-        self.query_one("#no-run", Static).update(Content(words))
+            if runs:
+                text = (
+                    f"No run is chosen.\n\nEnter watches the newest of {count(len(runs), 'run')}: "
+                    f"{safe(runs[0].id, 64)}.\n3 lists them all."
+                )
+            self.query_one("#no-run", Static).update(Content(text))
 
-    def action_newest(self) -> None:
-        """Watch the newest run; where there is none, go where one is made."""
-        self.attempt(lambda: list_runs(self.services.runs_root), self._open_newest)
+    @work
+    async def action_newest(self) -> None:
+        """Watch the newest run; where there is none, open Configure."""
+        with self._errors_shown():
+            runs = await asyncio.to_thread(list_runs, self.services.runs_root)
+            if runs:
+                self.show_run(runs[0])
+            else:
+                await self.services.show("configure")
 
-    def _open_newest(self, runs: tuple[RunDirectory, ...]) -> None:
-        if runs:
-            self.show_run(runs[0])
+    def _chosen_run(self) -> RunDirectory | None:
+        """The run on the screen; without one, a message says so."""
+        if self._run is None:
+            self.services.notify("No run is chosen.", severity="warning")
+        return self._run
+
+    @contextmanager
+    def _errors_shown(self) -> Iterator[None]:
+        """Show the error that ends the block, and what to do about it."""
+        try:
+            yield
+        except RunsError as error:
+            text = "\n".join((error.detail, *error.next)).strip()
+            self.services.notify(text, title=error.title, severity="error")
+
+
+def _urgent(run_state: RunState) -> tuple[object, ...]:
+    """What is drawn at once when it changes."""
+    evaluations, first = len(run_state.evaluations), run_state.seq == 0
+    return run_state.status, run_state.attempt, run_state.controls, evaluations, first
+
+
+def _write_to_first(folders: list[Path], name: str, content: bytes) -> Path:
+    """Write the file into the first of `folders` that accepts it.
+
+    Raises:
+        OSError: none does; the error of the first one.
+    """
+    first_error: OSError | None = None
+    for folder in folders:
+        try:
+            publish(folder / name, content)
+        except OSError as error:
+            first_error = first_error or error
         else:
-            self.call_later(self.services.show, "configure")
-
-
-def _urgent(view: RunState) -> tuple[object, ...]:
-    """What is shown at once when it changes."""
-    return view.status, view.attempt, view.controls, len(view.evaluations), view.seq == 0
+            return folder / name
+    assert first_error is not None
+    raise first_error

@@ -1,4 +1,4 @@
-"""Evaluations and configuration as lines."""
+"""Evaluations and the configuration as lines of text."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ def test_each_evaluation_is_a_row_and_the_best_is_marked(make_run: MakeRun) -> N
     assert all(len(line.text) <= 78 for line in lines)
 
 
-def test_other_images_are_told_where_they_begin(make_run: MakeRun) -> None:
-    view = view_run(make_run("small", "completed"))
-    first, *others = view.evaluations
-    changed = replace(view, evaluations=(first, *(replace(one, test_split="\x1b[2J") for one in others)))
+def test_the_splits_are_named_where_they_change(make_run: MakeRun) -> None:
+    run_state = view_run(make_run("small", "completed"))
+    first, *others = run_state.evaluations
+    changed = replace(run_state, evaluations=(first, *(replace(one, test_split="\x1b[2J") for one in others)))
     assert [line.text for line in evaluation_lines(changed) if line.kind == "day"] == [
         "train -> test",
         "train -> \\x1b[2J",
@@ -36,9 +36,9 @@ def test_other_images_are_told_where_they_begin(make_run: MakeRun) -> None:
 
 
 def test_only_the_newest_rows_are_shown(make_run: MakeRun) -> None:
-    view = view_run(make_run("small", "completed"))
-    many = tuple(replace(view.evaluations[-1], epoch=epoch, step=epoch) for epoch in range(1, 3001))
-    lines = evaluation_lines(replace(view, evaluations=many))
+    run_state = view_run(make_run("small", "completed"))
+    many = tuple(replace(run_state.evaluations[-1], epoch=epoch, step=epoch) for epoch in range(1, 3001))
+    lines = evaluation_lines(replace(run_state, evaluations=many))
     assert len(lines) == MOST_ROWS + 1
     assert lines[-1].text.split()[0] == "3000"
 

@@ -1,4 +1,4 @@
-"""The whitening panel's words."""
+"""The text of the whitening panel."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from wmse_tui.runs.log.events import NormImportance, NormWeights
 from wmse_tui.runs.state.run import RunState
 from wmse_tui.runs.state.verdict import Verdict
 from wmse_tui.runs.state.watch import view_run
-from wmse_tui.tui.widgets.monitor.whitening import spread_rows, verdict_words, weight_bars
+from wmse_tui.tui.widgets.monitor.whitening import sample_rows, verdict_text, weight_bars
 
 MakeRun = Callable[..., RunDirectory]
 
 
-def rows(view: RunState, space: str) -> list[str]:
-    return [row.plain for row in spread_rows(view, view.latest(space), space)]
+def rows(state: RunState, space: str) -> list[str]:
+    return [row.plain for row in sample_rows(state, state.latest(space), space)]
 
 
-def test_the_numbers_of_the_projector_stand_beside_what_they_would_be_for_noise(make_run: MakeRun) -> None:
+def test_the_numbers_of_the_projector_are_beside_those_of_noise(make_run: MakeRun) -> None:
     assert rows(view_run(make_run("small", "completed")), "projector") == [
         "projector step 20, 256 images",
         "effective rank   26.4 of 32 (noise 30)",
@@ -36,54 +36,54 @@ def test_the_encoder_is_not_factorised(make_run: MakeRun) -> None:
     assert found[3] == "smallest pivot   no factorisation"
 
 
-def test_before_the_first_look_it_says_so() -> None:
-    assert rows(RunState(), "projector") == ["projector not looked at yet"]
+def test_before_the_first_sample_there_is_a_sentence() -> None:
+    assert rows(RunState(), "projector") == ["projector not sampled yet"]
 
 
-def test_numbers_that_cannot_be_told_are_dashes_and_large_ones_are_read_easily(make_run: MakeRun) -> None:
-    view = view_run(make_run("small", "completed"))
-    told = view.latest("projector")
-    assert told is not None
+def test_missing_numbers_are_dashes_and_large_ones_have_no_exponent(make_run: MakeRun) -> None:
+    state = view_run(make_run("small", "completed"))
+    sample = state.latest("projector")
+    assert sample is not None
     odd = replace(
-        told,
+        sample,
         effective_rank=None,
         effective_rank_null=None,
         condition_number=162_345.6,
         feature_std=None,
         mean_correlation=None,
     )
-    found = [row.plain for row in spread_rows(view, odd, "projector")]
+    found = [row.plain for row in sample_rows(state, odd, "projector")]
     assert found[1] == "effective rank   - of 32"
     assert found[2].startswith("condition number 162346 (")
     assert found[5] == "mean correlation -"
 
 
 def test_a_verdict_comes_with_its_evidence_and_what_to_try() -> None:
-    words = verdict_words(Verdict("collapsed", "the rank is 1.2 \x1b[2J", ("a larger batch", "[b]less[/b]")))
-    assert words.plain == "collapsed  the rank is 1.2 \\x1b[2J\ntry a larger batch\ntry [b]less[/b]"
-    assert words.spans[0].style == "bold $error"
+    text = verdict_text(Verdict("collapsed", "the rank is 1.2 \x1b[2J", ("a larger batch", "[b]less[/b]")))
+    assert text.plain == "collapsed  the rank is 1.2 \\x1b[2J\ntry a larger batch\ntry [b]less[/b]"
+    assert text.spans[0].style == "bold $error"
 
 
-def test_what_an_earlier_trainer_did_not_tell_has_no_row_and_the_rest_stands_beside_its_noise(
+def test_optional_numbers_have_a_row_where_the_sample_has_them(
     make_run: MakeRun,
 ) -> None:
-    view = view_run(make_run("small", "completed"))
-    told = view.latest("projector")
-    assert told is not None
+    state = view_run(make_run("small", "completed"))
+    sample = state.latest("projector")
+    assert sample is not None
     more = replace(
-        told,
+        sample,
         rankme=28.4,
         alignment=0.25,
         contrastive_accuracy=0.875,
         standard_deviation=0.5,
         nulls=(("rankme", 31.5), ("alignment", 2.0), ("contrastive_accuracy", 1 / 256)),
     )
-    found = [row.plain for row in spread_rows(view, more, "projector")]
+    found = [row.plain for row in sample_rows(state, more, "projector")]
     assert found[6:] == [
         "RankMe           28.4 (noise 31.5)",
         "deviation        0.5",
         "alignment        0.25 (unrelated 2)",
-        "finds its pair   0.875 (chance 0.00391)",
+        "contrastive acc. 0.875 (chance 0.00391)",
     ]
 
 

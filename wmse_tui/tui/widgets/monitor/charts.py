@@ -16,7 +16,7 @@ from wmse_tui.runs.text.sanitize import safe
 from wmse_tui.tui import keys
 from wmse_tui.tui.charts.options import ChartOptions, in_percent, x_range
 from wmse_tui.tui.charts.plot import Plot
-from wmse_tui.tui.widgets.monitor.pane import Pane
+from wmse_tui.tui.widgets.panel import Panel
 
 PLOTS = 4  # at once, at most
 _NARROWEST, _COMFORTABLE, _LOWEST = 36, 50, 9  # cells that a plot needs
@@ -66,7 +66,7 @@ class LabelledRun:
     state: RunState
 
 
-class ChartsPane(Pane):
+class ChartsPanel(Panel, can_focus=True):
     """As many plots as fit, up to four; one of them is selected."""
 
     BINDINGS = keys.PLOTS

@@ -1,28 +1,80 @@
-"""The panels of Monitor and how they stand: all that there is room for, one of them with the keys."""
+"""The panels of Monitor: as many as fit on the screen, one of them active."""
 
 from __future__ import annotations
 
+from typing import Literal, TypeAlias
+
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
+from textual.content import Content
 from textual.events import DescendantFocus, Resize
 from textual.message import Message
+from textual.widgets import Static
 
-from wmse_tui.tui.widgets.monitor.charts import ChartsPane
-from wmse_tui.tui.widgets.monitor.layout import LAYOUTS, SIDE, UPPER, layout_of, seen, takes_turns
-from wmse_tui.tui.widgets.monitor.machine import MachinePane
-from wmse_tui.tui.widgets.monitor.map import MapPane
-from wmse_tui.tui.widgets.monitor.pane import Pane, TextPane
-from wmse_tui.tui.widgets.monitor.strip import NAMES, PaneStrip
-from wmse_tui.tui.widgets.monitor.whitening import WhiteningPane
+from wmse_tui.runs.state.embedding import EmbeddingMap
+from wmse_tui.runs.text.sanitize import safe
+from wmse_tui.tui.charts.scatter import Scatter
+from wmse_tui.tui.widgets.monitor.charts import ChartsPanel
+from wmse_tui.tui.widgets.monitor.text_panel import TextPanel
+from wmse_tui.tui.widgets.monitor.usage import UsagePanel
+from wmse_tui.tui.widgets.monitor.whitening import WhiteningPanel
+from wmse_tui.tui.widgets.panel import Panel
+
+PANEL_NAMES = {
+    "plots": "Plots",
+    "whitening": "Whitening",
+    "map": "Map",
+    "usage": "Usage",
+    "log": "Log",
+    "output": "Output",
+    "evaluations": "Evaluations",
+    "config": "Config",
+}
+"""The panels in their order; the first letter of each activates it."""
+
+Layout: TypeAlias = Literal["tabs", "grid", "full"]
+LAYOUTS: tuple[Layout, ...] = ("tabs", "grid", "full")
+
+_SIDE = frozenset({"whitening", "usage"})
+_UPPER = _SIDE | {"plots"}
+_FIXED: dict[Layout, frozenset[str]] = {"tabs": frozenset(), "grid": _UPPER, "full": _UPPER | {"map"}}
+_METHODS = {"pca": "principal components", "tsne": "t-SNE"}
+_WIDE = 68  # columns from which the tabs have spaces between them
+
+
+def layout_of(width: int, height: int) -> Layout:
+    """The layout of a screen of so many cells: one panel at a time, a few, or nearly all."""
+    if width < 100 or height < 30:
+        return "tabs"
+    return "full" if width >= 160 and height >= 45 else "grid"
+
+
+def shares_space(layout: Layout, panel: str) -> bool:
+    """Whether a panel is shown in turn with others in the same space."""
+    return layout == "tabs" or panel not in _FIXED[layout]
+
+
+def visible_panels(layout: Layout, active: str, large: bool, shared: str) -> frozenset[str]:
+    """The panels in sight.
+
+    Args:
+        layout: of the screen.
+        active: the panel that has the focus.
+        large: it fills the screen.
+        shared: the one to show of the panels that share a space.
+    """
+    if large or layout == "tabs":
+        return frozenset({active})
+    return _FIXED[layout] | {shared}
 
 
 class Panels(Vertical):
-    """Eight panels and the strip of their names.
+    """Eight panels, and the tabs with their names.
 
     Attributes:
-        seen: those in sight.
-        active: the one with the keys.
-        large: it has all the room.
+        seen: the panels in sight.
+        active: the panel that has the focus.
+        large: it fills the screen.
     """
 
     class Arranged(Message):
@@ -33,90 +85,144 @@ class Panels(Vertical):
         self.active = "plots"
         self.large = False
         self.seen: frozenset[str] = frozenset()
-        self.charts = ChartsPane()
-        self.whitening = WhiteningPane()
-        self.machine = MachinePane()
-        self.map = MapPane()
-        self.log_lines = TextPane(title="Log", id="log", nothing="Nothing has happened yet.")
-        self.output = TextPane(
-            title="Output: trainer.log", id="output", nothing="The trainer has printed nothing.", indent=4
+        self.charts = ChartsPanel()
+        self.whitening = WhiteningPanel()
+        self.usage = UsagePanel()
+        self.map = MapPanel()
+        self.log_lines = TextPanel(title="Log", id="log", empty="Nothing has happened yet.")
+        self.output = TextPanel(
+            title="Output: trainer.log", id="output", empty="The trainer has printed nothing.", indent=4
         )
-        self.evaluations = TextPane(
-            title="Evaluations", id="evaluations", nothing="No evaluation yet.", indent=4
+        self.evaluations = TextPanel(
+            title="Evaluations", id="evaluations", empty="No evaluation yet.", indent=4
         )
-        self.config = TextPane(title="Config: config.yaml", id="config", follow=False, indent=4)
-        self._strip = PaneStrip()
-        self._turn = "log"  # of the panels that take turns, the one that was seen last
+        self.config = TextPanel(title="Config: config.yaml", id="config", follow=False, indent=4)
+        self._tabs = PanelTabs()
+        self._shared = "log"  # the one to show of the panels that share a space
 
     def compose(self) -> ComposeResult:
         with Horizontal(id="upper"):
             yield self.charts
             with Vertical(id="side"):
                 yield self.whitening
-                yield self.machine
+                yield self.usage
         with Horizontal(id="lower"):
             yield self.map
             yield self.log_lines
             yield self.output
             yield self.evaluations
             yield self.config
-        yield self._strip
+        yield self._tabs
 
     def on_mount(self) -> None:
-        self.stand()
+        self.show_fitting()
 
     def on_resize(self, event: Resize) -> None:  # noqa: ARG002
-        self.stand()
+        self.show_fitting()
 
-    def pane(self, name: str) -> Pane:
+    def panel(self, name: str) -> Panel:
         """The panel of that name."""
-        return self.query_one(f"#{name}", Pane)
+        return self.query_one(f"#{name}", Panel)
 
-    def stand(self) -> None:
-        """Show the panels that there is room for."""
+    def show_fitting(self) -> None:
+        """Show the panels that fit."""
         layout = layout_of(self.app.size.width, self.app.size.height)
-        if takes_turns(layout, self.active):
-            self._turn = self.active
-        elif not takes_turns(layout, self._turn):
-            self._turn = "log"
-        self.seen = seen(layout, self.active, self.large, self._turn)
+        if shares_space(layout, self.active):
+            self._shared = self.active
+        elif not shares_space(layout, self._shared):
+            self._shared = "log"
+        self.seen = visible_panels(layout, self.active, self.large, self._shared)
         for one in LAYOUTS:
             self.set_class(one == layout, f"-{one}")
         self.set_class(self.large, "-large")
-        for name in NAMES:
-            self.pane(name).display = name in self.seen
+        for name in PANEL_NAMES:
+            self.panel(name).display = name in self.seen
         self.charts.single = self.large and self.active == "plots"
-        self.query_one("#upper").display = bool(self.seen & UPPER)
-        self.query_one("#side").display = bool(self.seen & SIDE)
-        self.query_one("#lower").display = bool(self.seen - UPPER)
-        self._strip.tell(self.active, self.large)
+        self.query_one("#upper").display = bool(self.seen & _UPPER)
+        self.query_one("#side").display = bool(self.seen & _SIDE)
+        self.query_one("#lower").display = bool(self.seen - _UPPER)
+        self._tabs.show(self.active, self.large)
         self.call_after_refresh(self.post_message, self.Arranged())
 
     def activate(self, name: str) -> None:
-        """Give a panel the keys."""
+        """Give a panel the focus."""
         if name != self.active:
             self.active = name
-            self.stand()
+            self.show_fitting()
         self.focus_active()
 
     def turn(self, by: int) -> None:
-        """Give the next panel the keys."""
-        names = list(NAMES)
+        """Give the next panel the focus."""
+        names = list(PANEL_NAMES)
         self.activate(names[(names.index(self.active) + by) % len(names)])
 
     def maximise(self) -> None:
-        """All the room for the active panel, of the plots for one; or as before."""
+        """Let the active panel fill the screen (of the plots a single one), or show the others again."""
         self.large = not self.large
-        self.stand()
+        self.show_fitting()
         self.focus_active()
 
     def focus_active(self) -> None:
-        """Let the keys go to the active panel, the very next one included."""
-        self.screen.set_focus(self.pane(self.active).body, scroll_visible=False)
+        """Give the active panel the focus at once: the next key is for it."""
+        panel = self.panel(self.active)
+        self.screen.set_focus(panel.lines if isinstance(panel, TextPanel) else panel, scroll_visible=False)
 
     def on_descendant_focus(self, event: DescendantFocus) -> None:
-        """A click made a panel the active one."""
+        """A click has activated a panel."""
         for node in event.widget.ancestors_with_self:
-            if isinstance(node, Pane) and node.id in NAMES and node.id != self.active:
+            if node.id in PANEL_NAMES and node.id != self.active:
                 self.active = node.id
-                self.stand()
+                self.show_fitting()
+
+
+class PanelTabs(Static):
+    """The names of the panels, to be clicked."""
+
+    def __init__(self) -> None:
+        super().__init__("", id="panel-tabs", markup=False)
+        self._shown = "", False
+
+    def show(self, active: str, large: bool) -> None:
+        """Mark the active panel; `large`: it fills the screen."""
+        if self._shown != (active, large):
+            self._shown = active, large
+            self._draw()
+
+    def on_resize(self, event: Resize) -> None:  # noqa: ARG002
+        self._draw()
+
+    def _draw(self) -> None:
+        active, large = self._shown
+        pad = " " if self.size.width >= _WIDE else ""
+        parts = [Content(" ")]
+        for panel, name in PANEL_NAMES.items():
+            text = Content.from_markup(f"[@click=screen.pane('{panel}')]{pad}{name} [/]")
+            if panel == active:
+                parts.append(text.stylize("bold reverse"))
+            else:
+                parts.append(text.stylize("dim").stylize("bold $accent", len(pad), len(pad) + 1))
+        if large:
+            parts.append(Content.styled("  m: all panels", "dim"))
+        self.update(Content("").join(parts), layout=False)
+
+
+class MapPanel(Panel, can_focus=True):
+    """The newest map of test embeddings, two-dimensional and coloured by class, or why there is none."""
+
+    def __init__(self) -> None:
+        super().__init__(title="Map", id="map")
+        self._scatter = Scatter()
+
+    def compose(self) -> ComposeResult:
+        yield self._scatter
+
+    def show(self, found: EmbeddingMap) -> None:
+        """Show a map."""
+        method = _METHODS.get(found.method, safe(found.method, 20))
+        when = "untrained" if found.step == 0 else f"epoch {found.epoch}"
+        note = f"{len(found.points)} test images, {when}, {method}"
+        self._scatter.show(found.points, found.labels, found.classes, "Embeddings", note)
+
+    def show_reason(self, sentence: str) -> None:
+        """Show why there is no map."""
+        self._scatter.clear(empty=sentence)

@@ -11,22 +11,22 @@ from wmse_tui.runs.text.units import duration, percent
 
 MOST_ROWS = 1000
 _COLUMNS = (6, 9, 10, 10, 10, 10, 12)
-_HEADS = ("epoch", "step", "k-NN", "linear", "top-5", "pixels", "took")
+_HEADINGS = ("epoch", "step", "k-NN", "linear", "top-5", "pixels", "took")
 
 
 def evaluation_head() -> str:
     """The names of the columns."""
-    return _row(_HEADS)
+    return _row(_HEADINGS)
 
 
-def evaluation_lines(view: RunState) -> tuple[ActivityLine, ...]:
-    """The newest evaluations, a line each, the best ones marked; which images were used stands above them."""
-    best = {id(found) for found in (view.best_knn, view.best_linear) if found is not None}
+def evaluation_lines(run_state: RunState) -> tuple[ActivityLine, ...]:
+    """The newest evaluations, a line each, the best ones marked, under the names of the splits."""
+    best = {id(found) for found in (run_state.best_knn, run_state.best_linear) if found is not None}
     lines = []
-    images = ""
-    for one in view.evaluations[-MOST_ROWS:]:
-        if images != (images := f"{one.train_split} -> {one.test_split}"):
-            lines.append(ActivityLine(safe(images, 300), "day"))
+    splits = ""
+    for one in run_state.evaluations[-MOST_ROWS:]:
+        if splits != (splits := f"{one.train_split} -> {one.test_split}"):
+            lines.append(ActivityLine(safe(splits, 300), "day"))
         lines.append(ActivityLine(_evaluation(one), "good" if id(one) in best else "plain"))
     return tuple(lines)
 
@@ -49,7 +49,7 @@ def _row(cells: tuple[str, ...]) -> str:
 
 
 def config_lines(config: MarkedConfig) -> tuple[ActivityLine, ...]:
-    """The configuration, with a star and the preset's value where they differ."""
+    """The configuration; options that differ from the preset have a star and the preset's value."""
     return tuple(
         ActivityLine(f"* {line.text}   (preset: {line.preset})", "marked")
         if line.preset

@@ -1,4 +1,4 @@
-"""Many lines of text to scroll in and to search, of which only those in sight are drawn."""
+"""Scrollable, searchable lines of text, of which only those in sight are drawn."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from textual.strip import Strip
 
 from wmse_tui.tui import keys
 
-INDENT = 10  # cells by which the rest of a long line is moved in: what a time of day takes
+INDENT = 10  # cells before the continuation of a long line: the width of a time of day
 
 
 class TextLine(Protocol):
-    """A line, fit for a terminal, and what kind of line it is: a class of `TextLines` in the stylesheet."""
+    """A sanitised line and its kind, which is a component class of `TextLines`."""
 
     @property
     def text(self) -> str: ...
@@ -33,7 +33,7 @@ Span = tuple[int, int]
 
 
 class TextLines(ScrollView, can_focus=True):
-    """Lines, wrapped to the width. It stays at the end while more come, unless somebody scrolled up."""
+    """Lines, wrapped to the width. It follows the end while more come, unless the user has scrolled up."""
 
     KINDS: ClassVar[tuple[str, ...]] = (
         "plain",
@@ -53,19 +53,19 @@ class TextLines(ScrollView, can_focus=True):
     def __init__(self, *, follow: bool = True, indent: int = INDENT, id: str | None = None) -> None:  # noqa: A002
         super().__init__(id=id)
         self._lines: Sequence[TextLine] = ()
-        self._rows: list[tuple[int, Span]] = []  # a line's number, and the part of it
+        self._rows: list[tuple[int, Span]] = []  # the index of a line, and a span of its text
         self._width = 0
         self._follow = follow
-        self._indent = self._hang = indent
+        self._indent = self._hanging = indent
         self._was_at_end = True
         self._needle = ""
-        self._matches: list[int] = []  # numbers of lines
+        self._matches: list[int] = []  # indices of lines
         self._current = -1  # index in _matches
 
-    # What is shown
+    # Content
 
     def show(self, lines: Sequence[TextLine]) -> None:
-        """Show `lines` in place of those before; what looks the same is not drawn again."""
+        """Replace the lines; only rows that change are drawn."""
         if lines is self._lines:
             return
         at_end = self._at_end()
@@ -83,14 +83,14 @@ class TextLines(ScrollView, can_focus=True):
 
     def _wrap(self) -> None:
         width = self._width
-        self._hang = self._indent if width > 3 * self._indent else 0
+        self._hanging = self._indent if width > 3 * self._indent else 0
         if width <= 0:
             self._rows = []
             return
         self._rows = [
             (number, span)
             for number, line in enumerate(self._lines)
-            for span in wrapped(line.text, width, self._hang)
+            for span in wrapped(line.text, width, self._hanging)
         ]
         size = Size(width, len(self._rows))
         if size != self.virtual_size:
@@ -133,7 +133,7 @@ class TextLines(ScrollView, can_focus=True):
         super().watch_scroll_y(old_value, new_value)
         self._was_at_end = self._at_end()
 
-    # How it looks
+    # Rendering
 
     def render_line(self, y: int) -> Strip:
         row = self.scroll_offset.y + y
@@ -144,7 +144,7 @@ class TextLines(ScrollView, can_focus=True):
         number, (begin, end) = self._rows[row]
         line = self._lines[number]
         style = self._style(line.kind)
-        segments = [Segment(" " * self._hang, style)] if begin else []
+        segments = [Segment(" " * self._hanging, style)] if begin else []
         segments += self._highlighted(number, line.text, begin, end, style)
         return Strip(segments).adjust_cell_length(width, background)
 
@@ -166,7 +166,7 @@ class TextLines(ScrollView, can_focus=True):
         return segments
 
     def _marks(self, number: int) -> tuple[tuple[Span, ...], bool]:
-        """The parts of a line that were searched for, and whether it is the line one has jumped to."""
+        """The matches in a line, and whether it is the current one."""
         if not self._needle:
             return (), False
         return found_in(self._lines[number].text, self._needle), number == self._current_line()
@@ -174,17 +174,22 @@ class TextLines(ScrollView, can_focus=True):
     # Searching
 
     @property
+    def lines(self) -> Sequence[TextLine]:
+        """All lines."""
+        return self._lines
+
+    @property
     def needle(self) -> str:
-        """What is searched for."""
+        """The text that is searched for; "" without a search."""
         return self._needle
 
     @property
-    def place(self) -> tuple[int, int]:
-        """Which of how many lines with a match one has jumped to, from 1; (0, 0): there is none."""
+    def position(self) -> tuple[int, int]:
+        """The number of the current match, from 1, and of all; (0, 0) without a match."""
         return self._current + 1, len(self._matches)
 
     def search(self, needle: str) -> None:
-        """Mark `needle` wherever it stands, large letters or small, and go to the first from here on."""
+        """Mark `needle` in all lines, ignoring case, and go to the first match from here on."""
         self._needle = needle
         top = self._rows[self.scroll_offset.y][0] if self.scroll_offset.y < len(self._rows) else 0
         self._current = -1
@@ -192,7 +197,7 @@ class TextLines(ScrollView, can_focus=True):
         self._reveal()
 
     def step(self, by: int) -> None:
-        """Go to the next match (`by` 1) or the previous one (-1), around the ends."""
+        """Go to the next match (`by` 1) or the previous one (-1), cyclically."""
         if self._matches:
             self._current = (self._current + by) % len(self._matches)
             self._reveal()
@@ -218,24 +223,24 @@ class TextLines(ScrollView, can_focus=True):
             self.scroll_to(y=max(0, row - height // 2), animate=False, immediate=True)
 
     def action_first(self) -> None:
-        """To the first line."""
+        """Scroll to the first line."""
         self.scroll_to(y=0, animate=False, immediate=True)
 
     def action_last(self) -> None:
-        """To the last line, where one stays while more come."""
+        """Scroll to the last line, and follow the end."""
         self._to_end()
 
 
 @lru_cache(maxsize=8192)
 def wrapped(text: str, width: int, indent: int) -> tuple[Span, ...]:
-    """The parts of `text` that fit `width` cells, those after the first `indent` cells less; at least one."""
+    """The spans of `text` that fit `width` cells, `indent` less after the first; at least one."""
     if cell_len(text) <= width:
         return ((0, len(text)),)
     spans: list[Span] = []
-    begin, room = 0, width
+    begin, available = 0, width
     while begin < len(text):
         end, used = begin, 0
-        while end < len(text) and used + get_character_cell_size(text[end]) <= room:
+        while end < len(text) and used + get_character_cell_size(text[end]) <= available:
             used += get_character_cell_size(text[end])
             end += 1
         end = max(end, begin + 1)
@@ -245,15 +250,15 @@ def wrapped(text: str, width: int, indent: int) -> tuple[Span, ...]:
         else:
             spans.append((begin, end))
             begin = end
-        room = width - indent
+        available = width - indent
     return tuple(spans)
 
 
 @lru_cache(maxsize=8192)
 def found_in(text: str, needle: str) -> tuple[Span, ...]:
-    """Where `needle` stands in `text`, large letters or small."""
+    """The spans of `needle` in `text`, ignoring case."""
     lower, wanted = text.lower(), needle.lower()
-    if len(lower) != len(text):  # a letter whose small form is longer
+    if len(lower) != len(text):  # a letter whose lower case is longer
         lower, wanted = text, needle
     spans: list[Span] = []
     at = lower.find(wanted)

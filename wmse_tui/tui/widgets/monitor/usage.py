@@ -1,4 +1,4 @@
-"""What the trainer uses of the machine: its GPU, and the processor."""
+"""What the trainer uses of its machine: GPU, CPU and memory."""
 
 from __future__ import annotations
 
@@ -15,65 +15,64 @@ from wmse_tui.runs.state.run import RunState
 from wmse_tui.runs.text.sanitize import safe
 from wmse_tui.runs.text.units import number, percent, size
 from wmse_tui.tui.charts.spark import spark
-from wmse_tui.tui.widgets.monitor.header import bar
-from wmse_tui.tui.widgets.monitor.line import Line, fit
-from wmse_tui.tui.widgets.monitor.pane import Pane
+from wmse_tui.tui.widgets.monitor.text_row import EMPTY, TextRow, join_fitting, progress_bar
+from wmse_tui.tui.widgets.panel import Panel
 
 _ROWS = 6
 _NAME, _BAR = 7, 8  # cells
-_PAST = 40  # cells of a sparkline at most
+_SPARK, _SPARK_LEAST = 40, 8  # cells of a sparkline
 
 
 @dataclass(frozen=True, slots=True)
 class Gauge:
-    """Something measured: `now` of `most` (None: without a bound), in words, and how it was before."""
+    """A measured resource: `now` of `total` (None: unlimited), as text, and its earlier values."""
 
     name: str
-    words: str
+    text: str
     now: float | None
-    most: float | None
+    total: float | None
     past: tuple[float, ...]
 
 
-class MachinePane(Pane):
-    """A row for each thing that was measured."""
+class UsagePanel(Panel, can_focus=True):
+    """A row for each measured resource."""
 
     def __init__(self) -> None:
         super().__init__(title="Usage", id="usage")
-        self._rows = tuple(Line() for _ in range(_ROWS))
-        self._view: RunState | None = None
+        self._rows = tuple(TextRow() for _ in range(_ROWS))
+        self._run_state: RunState | None = None
 
     def compose(self) -> ComposeResult:
         yield from self._rows
 
-    def show(self, view: RunState) -> None:
-        """Show what the run last said of the machine."""
-        self._view = view
+    def show(self, run_state: RunState) -> None:
+        """Show the latest measurements of a run."""
+        self._run_state = run_state
         width = self.content_size.width
         if not width:
             return
         ascii_only = self.screen.has_class("-ascii")
-        texts = machine_rows(view.resource_rows, width, ascii_only=ascii_only)
-        for place, row in enumerate(self._rows):
-            row.display = place < len(texts)
-            row.say(texts[place] if place < len(texts) else Content(""))
+        texts = usage_rows(run_state.resource_rows, width, ascii_only=ascii_only)
+        for index, row in enumerate(self._rows):
+            row.display = index < len(texts)
+            row.show(texts[index] if index < len(texts) else EMPTY)
 
     def on_resize(self, event: Resize) -> None:  # noqa: ARG002
-        if self._view is not None:
-            self.show(self._view)
+        if self._run_state is not None:
+            self.show(self._run_state)
 
 
-def machine_rows(rows: Sequence[Resources], width: int, *, ascii_only: bool) -> list[Content]:
-    """What the newest of `rows` says, in rows of `width` cells, with what the earlier ones said."""
+def usage_rows(rows: Sequence[Resources], width: int, *, ascii_only: bool) -> list[Content]:
+    """The newest of `rows` as text of at most `width` cells, with sparklines of the earlier ones."""
     if not rows:
-        return [Content.styled("Nothing was measured yet.", "dim")]
+        return [Content.styled("No measurements yet.", "dim")]
     name = safe(rows[-1].gpu, 60) or "No GPU is used"
-    found = [fit([Content.styled(name, "bold" if rows[-1].gpu else "dim")], width)]
+    found = [join_fitting([Content.styled(name, "bold" if rows[-1].gpu else "dim")], width)]
     return found + [_row(gauge, width, ascii_only=ascii_only) for gauge in gauges(rows)]
 
 
 def gauges(rows: Sequence[Resources]) -> list[Gauge]:
-    """Those things that the newest of `rows` could tell."""
+    """The resources that the newest of `rows` has values of."""
     now = rows[-1]
     found = []
     if now.gpu:
@@ -84,7 +83,7 @@ def gauges(rows: Sequence[Resources]) -> list[Gauge]:
             Gauge(
                 "memory", _of(now.gpu_memory, now.gpu_memory_total), now.gpu_memory, now.gpu_memory_total, ()
             ),
-            _heat(rows) if now.gpu_power is None else _power(rows),
+            _temperature(rows) if now.gpu_power is None else _power(rows),
         ]
     cores = (
         f"{number(now.cpu, 2)} of {now.cpu_count} cores" if now.cpu_count else f"{number(now.cpu, 2)} cores"
@@ -97,12 +96,12 @@ def gauges(rows: Sequence[Resources]) -> list[Gauge]:
 
 
 def _row(gauge: Gauge, width: int, *, ascii_only: bool) -> Content:
-    level = bar(gauge.now or 0.0, gauge.most, _BAR) if gauge.most else Content(" " * _BAR)
-    text = Content.assemble((f"{gauge.name:<{_NAME}}", "dim"), level, f" {gauge.words}")
-    room = min(_PAST, width - cell_len(text.plain) - 2)
-    if room < 8 or len(gauge.past) < 2:
+    level = progress_bar(gauge.now or 0.0, gauge.total, _BAR) if gauge.total else Content(" " * _BAR)
+    text = Content.assemble((f"{gauge.name:<{_NAME}}", "dim"), level, f" {gauge.text}")
+    columns = min(_SPARK, width - cell_len(text.plain) - 2)
+    if columns < _SPARK_LEAST or len(gauge.past) < 2:
         return text.truncate(width, ellipsis=True)
-    past = spark(gauge.past[-room:], ascii=ascii_only, low=0.0, high=gauge.most)
+    past = spark(gauge.past[-columns:], ascii=ascii_only, low=0.0, high=gauge.total)
     return Content.assemble(text, "  ", (past, "$secondary"))
 
 
@@ -117,11 +116,13 @@ def _of(used: float | None, total: float | None) -> str:
 def _power(rows: Sequence[Resources]) -> Gauge:
     now = rows[-1]
     limit = "" if now.gpu_power_limit is None else f" of {now.gpu_power_limit:.0f}"
-    heat = "" if now.gpu_temperature is None else f", {now.gpu_temperature:.0f} °C"
-    words = f"{now.gpu_power or 0:.0f}{limit} W{heat}"
-    return Gauge("power", words, now.gpu_power, now.gpu_power_limit, _past(rows, "gpu_power"))
+    celsius = "" if now.gpu_temperature is None else f", {now.gpu_temperature:.0f} °C"
+    text = f"{now.gpu_power or 0:.0f}{limit} W{celsius}"
+    return Gauge("power", text, now.gpu_power, now.gpu_power_limit, _past(rows, "gpu_power"))
 
 
-def _heat(rows: Sequence[Resources]) -> Gauge:
-    heat = rows[-1].gpu_temperature
-    return Gauge("heat", "" if heat is None else f"{heat:.0f} °C", heat, None, _past(rows, "gpu_temperature"))
+def _temperature(rows: Sequence[Resources]) -> Gauge:
+    celsius = rows[-1].gpu_temperature
+    return Gauge(
+        "temp", "" if celsius is None else f"{celsius:.0f} °C", celsius, None, _past(rows, "gpu_temperature")
+    )

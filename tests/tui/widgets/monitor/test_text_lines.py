@@ -1,4 +1,4 @@
-"""Lines to scroll in and to search: wrapped, followed, and drawn only where they changed."""
+"""Text lines: wrapped, followed, searched, and drawn only where they changed."""
 
 from __future__ import annotations
 
@@ -10,17 +10,18 @@ import pytest
 from textual.app import App, ComposeResult
 from textual.geometry import Region
 from textual.pilot import Pilot
+from textual.widgets import Input
 
 from wmse_tui.runs.log.activity import ActivityLine
 from wmse_tui.tui.themes import THEMES
-from wmse_tui.tui.widgets.monitor.pane import TextPane
-from wmse_tui.tui.widgets.monitor.textlines import TextLines, found_in, wrapped
+from wmse_tui.tui.widgets.monitor.text_lines import TextLines, found_in, wrapped
+from wmse_tui.tui.widgets.monitor.text_panel import TextPanel
 
 pytestmark = pytest.mark.asyncio
 
 
 class Host(App[None]):
-    """A panel of lines alone."""
+    """An app with one panel of lines."""
 
     CSS = (
         "TextLines { height: 1fr; overflow-x: hidden; overflow-y: scroll; } .note, .search { dock: bottom; }"
@@ -30,10 +31,10 @@ class Host(App[None]):
         super().__init__()
         for theme in THEMES:
             self.register_theme(theme)
-        self.pane = TextPane(title="Log", id="log", nothing="Nothing yet.")
+        self.panel = TextPanel(title="Log", id="log", empty="Nothing yet.")
 
     def compose(self) -> ComposeResult:
-        yield self.pane
+        yield self.panel
 
     @property
     def lines(self) -> TextLines:
@@ -55,37 +56,37 @@ async def host(
 ) -> AsyncIterator[tuple[Host, Pilot[Any]]]:
     app = Host()
     async with app.run_test(size=size) as pilot:
-        app.pane.show(lines)
+        app.panel.show(lines)
         await pilot.pause()
         app.lines.focus()
         await pilot.pause()
         yield app, pilot
 
 
-async def test_without_lines_it_says_so() -> None:
+async def test_without_lines_there_is_a_sentence() -> None:
     async with host() as (app, _):
-        assert app.pane._head.said == "Nothing yet."
+        assert app.panel.heading == "Nothing yet."
 
 
-async def test_it_begins_at_the_end_and_stays_there() -> None:
+async def test_it_begins_at_the_end_and_follows_it() -> None:
     async with host(numbered(range(50))) as (app, pilot):
         assert app.drawn()[-1] == "line 49"
-        app.pane.show(numbered(range(60)))
+        app.panel.show(numbered(range(60)))
         await pilot.pause()
         assert app.drawn()[-1] == "line 59"
 
 
-async def test_somebody_who_scrolled_up_is_left_there() -> None:
+async def test_after_scrolling_up_new_lines_do_not_move_it() -> None:
     async with host(numbered(range(50))) as (app, pilot):
         await pilot.press("g")
         assert app.drawn()[0] == "line 0"
         await pilot.press("j", "j")
-        app.pane.show(numbered(range(60)))
+        app.panel.show(numbered(range(60)))
         await pilot.pause()
         assert app.drawn()[0] == "line 2"
         await pilot.press("G")
         assert app.drawn()[-1] == "line 59"
-        app.pane.show(numbered(range(70)))
+        app.panel.show(numbered(range(70)))
         await pilot.pause()
         assert app.drawn()[-1] == "line 69"
 
@@ -101,7 +102,7 @@ async def test_keys_scroll() -> None:
         assert app.drawn()[0] == f"line {height}"
 
 
-async def test_long_lines_are_wrapped_and_moved_in() -> None:
+async def test_long_lines_are_wrapped_and_indented() -> None:
     text = "12:00:00  one two three four five six seven eight nine ten"
     async with host((ActivityLine(text),)) as (app, pilot):
         assert app.drawn()[:3] == [
@@ -126,15 +127,15 @@ async def test_the_same_lines_again_are_not_drawn_and_of_others_only_the_changed
         regions: list[Region] = []
         refresh = app.lines.refresh
 
-        def note(*found: Region, **options: Any) -> Any:
+        def record(*found: Region, **options: Any) -> Any:
             regions.extend(found)
             return refresh(*found, **options)
 
-        monkeypatch.setattr(app.lines, "refresh", note)
-        app.pane.show(numbered(range(3)))
+        monkeypatch.setattr(app.lines, "refresh", record)
+        app.panel.show(numbered(range(3)))
         assert regions == []
         changed = (*numbered(range(2)), ActivityLine("line two"))
-        app.pane.show(changed)
+        app.panel.show(changed)
         assert [region.y for region in regions] == [2]
         await pilot.pause()
         assert app.drawn()[:3] == ["line 0", "line 1", "line two"]
@@ -146,47 +147,47 @@ async def test_a_search_marks_and_goes_from_match_to_match() -> None:
     )
     async with host(lines) as (app, pilot):
         await pilot.press("g", "slash", *"error", "enter")
-        assert app.pane._note.said.startswith("1 of 3: error")
+        assert app.panel.search_note.startswith("1 of 3: error")
         assert app.lines.has_focus
         await pilot.press("n")
         assert "line 25 Error here" in app.drawn()
         await pilot.press("n", "n")
-        assert app.pane._note.said.startswith("1 of 3")
+        assert app.panel.search_note.startswith("1 of 3")
         await pilot.press("N")
-        assert app.pane._note.said.startswith("3 of 3")
+        assert app.panel.search_note.startswith("3 of 3")
         assert "line 45 Error here" in app.drawn()
         await pilot.press("escape")
-        assert not app.pane._note.display
+        assert app.panel.search_note == ""
         assert app.lines.needle == ""
 
 
-async def test_a_search_without_a_match_says_so() -> None:
+async def test_a_search_without_a_match_reports_it() -> None:
     async with host(numbered(range(5))) as (app, pilot):
         await pilot.press("slash", *"[/x]", "enter")
-        assert app.pane._note.said == "nowhere here: [/x]"
+        assert app.panel.search_note == "not found: [/x]"
         await pilot.press("n")
-        assert app.pane._note.said == "nowhere here: [/x]"
+        assert app.panel.search_note == "not found: [/x]"
 
 
-async def test_without_a_search_n_asks_for_one_and_escape_leaves_it() -> None:
+async def test_without_a_search_n_begins_one_and_escape_ends_it() -> None:
     async with host(numbered(range(5))) as (app, pilot):
         await pilot.press("n")
-        assert app.pane._input.has_focus
+        assert isinstance(app.focused, Input)
         await pilot.press("escape")
         assert app.lines.has_focus
-        assert not app.pane._input.display
+        assert not app.query_one(Input).display
         await pilot.press("slash", "enter")
         assert app.lines.has_focus
-        assert not app.pane._note.display
+        assert app.panel.search_note == ""
 
 
 async def test_a_match_stays_the_current_one_while_lines_come_and_go() -> None:
     async with host(numbered(range(20))) as (app, pilot):
         await pilot.press("slash", *"line 1", "enter")
         await pilot.press("n", "n")
-        before = app.lines.place
-        app.pane.show((*numbered(range(20)), ActivityLine("line 100")))
-        assert app.lines.place == (before[0], before[1] + 1)
+        before = app.lines.position
+        app.panel.show((*numbered(range(20)), ActivityLine("line 100")))
+        assert app.lines.position == (before[0], before[1] + 1)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""What the panels of Monitor have in common, and those of them that hold lines of text."""
+"""A panel of text lines that can be searched."""
 
 from __future__ import annotations
 
@@ -6,36 +6,26 @@ from collections.abc import Sequence
 
 from textual.app import ComposeResult
 from textual.content import Content
-from textual.widget import Widget
 from textual.widgets import Input
 
 from wmse_tui.runs.text.sanitize import safe
 from wmse_tui.tui import keys
-from wmse_tui.tui.widgets.monitor.line import Line
-from wmse_tui.tui.widgets.monitor.textlines import TextLine, TextLines
+from wmse_tui.tui.widgets.monitor.text_lines import TextLine, TextLines
+from wmse_tui.tui.widgets.monitor.text_row import TextRow
 from wmse_tui.tui.widgets.panel import Panel
 
 
-class Pane(Panel, can_focus=True):
-    """A panel that can have the keys."""
-
-    @property
-    def body(self) -> Widget:
-        """What takes the keys while this panel is the active one."""
-        return self
-
-
-class TextPane(Pane, can_focus=False):
-    """Lines to scroll and to search.
+class TextPanel(Panel):
+    """Lines to scroll and to search, below a heading.
 
     Args:
         title: in the border.
-        follow: stay at the end while more lines come.
-        nothing: said while there are no lines.
-        indent: cells by which the rest of a long line is moved in.
+        follow: scroll to the end while more lines come.
+        empty: shown while there are no lines.
+        indent: cells before the continuation of a long line.
     """
 
-    BINDINGS = keys.TEXT_PANE
+    BINDINGS = keys.TEXT_PANEL
 
     def __init__(
         self,
@@ -43,42 +33,53 @@ class TextPane(Pane, can_focus=False):
         title: str,
         id: str,  # noqa: A002 (textual's name)
         follow: bool = True,
-        nothing: str = "",
+        empty: str = "",
         indent: int = 10,
     ) -> None:
-        super().__init__(title=title, id=id, classes="text-pane")
-        self._nothing = nothing
-        self._head = Line(classes="head")
+        super().__init__(title=title, id=id, classes="text-panel")
+        self._empty = empty
+        self._heading = TextRow(classes="heading")
         self._lines = TextLines(follow=follow, indent=indent)
-        self._note = Line(classes="note")
+        self._note = TextRow(classes="note")
         self._input = Input(placeholder="search for", compact=True, classes="search")
         self._input.cursor_blink = False
 
     def compose(self) -> ComposeResult:
-        self._head.display = self._note.display = self._input.display = False
-        yield self._head
+        self._heading.display = self._note.display = self._input.display = False
+        yield self._heading
         yield self._lines
         yield self._note
         yield self._input
 
     @property
-    def body(self) -> Widget:
+    def lines(self) -> TextLines:
+        """The lines, which have the focus while this panel is active."""
         return self._lines
 
-    def show(self, lines: Sequence[TextLine], *, head: str = "") -> None:
-        """Show `lines`; `head` is fit for a terminal and stays above them."""
+    @property
+    def heading(self) -> str:
+        """The text above the lines."""
+        return self._heading.text if self._heading.display else ""
+
+    @property
+    def search_note(self) -> str:
+        """The text on the search; "" without one."""
+        return self._note.text if self._note.display else ""
+
+    def show(self, lines: Sequence[TextLine], *, heading: str = "") -> None:
+        """Show `lines` below `heading`, which is sanitised."""
         self._lines.show(lines)
-        head = head or ("" if lines else self._nothing)
-        self._head.display = bool(head)
-        self._head.say(Content.styled(head, "dim"))
+        heading = heading or ("" if lines else self._empty)
+        self._heading.display = bool(heading)
+        self._heading.show(Content.styled(heading, "dim"))
         if self._lines.needle:
-            self._tell_place()
+            self._show_position()
 
     def action_search(self) -> None:
-        """Ask what to search for."""
+        """Show the input of the search."""
         self._input.display = True
         self._input.value = self._lines.needle
-        self.screen.set_focus(self._input)  # now: what is typed ahead belongs to it
+        self.screen.set_focus(self._input)  # at once: the next key is for it
 
     def action_step(self, by: int) -> None:
         """Go to the next or the previous match."""
@@ -86,7 +87,7 @@ class TextPane(Pane, can_focus=False):
             self.action_search()
             return
         self._lines.step(by)
-        self._tell_place()
+        self._show_position()
 
     def action_clear(self) -> None:
         """End the search."""
@@ -103,21 +104,17 @@ class TextPane(Pane, can_focus=False):
         self.screen.set_focus(self._lines, scroll_visible=False)
         self._lines.search(event.value)
         if event.value:
-            self._tell_place()
+            self._show_position()
         else:
             self.action_clear()
 
-    def on_input_changed(self, event: Input.Changed) -> None:
-        """Nobody else's business."""
-        event.stop()
-
-    def _tell_place(self) -> None:
+    def _show_position(self) -> None:
         needle = safe(self._lines.needle, 40)
-        place, many = self._lines.place
+        number, total = self._lines.position
         text = (
-            f"{place} of {many}: {needle}   n next, N previous, esc ends"
-            if many
-            else f"nowhere here: {needle}"
+            f"{number} of {total}: {needle}   n next, N previous, esc ends"
+            if total
+            else f"not found: {needle}"
         )
         self._note.display = True
-        self._note.say(Content.styled(text, "$accent"))
+        self._note.show(Content.styled(text, "$accent"))

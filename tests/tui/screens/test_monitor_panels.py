@@ -1,0 +1,343 @@
+"""The panels of Monitor: which are in sight, and what each shows."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+from typing import Any
+
+import numpy as np
+import pytest
+from monitor_screen import append, lines, messages, panels_in_sight, plots, screen_of, state_of
+from textual.pilot import Pilot
+
+from wmse_tui.runs.directory import RunDirectory
+from wmse_tui.runs.log.events import Artifact, Exit, NormImportance, NormWeights
+from wmse_tui.tui.app import WmseApp
+from wmse_tui.tui.charts.scatter import Scatter
+from wmse_tui.tui.widgets.monitor.charts import CHARTS
+from wmse_tui.tui.widgets.monitor.overlay import OverlayScreen
+from wmse_tui.tui.widgets.monitor.panels import PANEL_NAMES, Panels
+
+pytestmark = pytest.mark.asyncio
+
+MakeApp = Callable[..., WmseApp]
+MakeRun = Callable[..., RunDirectory]
+ScreenText = Callable[[WmseApp], str]
+Until = Callable[..., Awaitable[None]]
+OnRun = Callable[..., AbstractAsyncContextManager[tuple[WmseApp, Pilot[Any]]]]
+
+
+@pytest.mark.parametrize(
+    ("size", "expected"),
+    [
+        ((80, 24), {"plots"}),
+        ((120, 40), {"plots", "whitening", "usage", "log"}),
+        ((200, 60), {"plots", "whitening", "usage", "map", "log"}),
+    ],
+)
+async def test_as_many_panels_as_fit_are_shown(
+    on_run: OnRun,
+    make_run: MakeRun,
+    until: Until,
+    screen_text: ScreenText,
+    size: tuple[int, int],
+    expected: set[str],
+) -> None:
+    async with on_run(make_run("small", "completed"), size=size) as (app, pilot):
+        assert panels_in_sight(app) == expected
+        texts = {
+            "whitening": "effective rank   26.4 of 32",
+            "usage": "1.9 of 2 cores",
+            "log": "evaluation  epoch 4",
+        }
+        for panel in expected & set(texts):
+            await until(pilot, lambda text=texts[panel]: text in screen_text(app))
+
+
+@pytest.mark.parametrize("size", [(60, 18), (120, 40)])
+async def test_every_panel_is_activated_by_its_letter(
+    on_run: OnRun, make_run: MakeRun, until: Until, screen_text: ScreenText, size: tuple[int, int]
+) -> None:
+    texts = {
+        "plots": "no structure",
+        "whitening": "condition number",
+        "map": "no map yet",
+        "usage": "No GPU is used",
+        "log": "stopped",
+        "output": "The trainer has printed nothing.",
+        "evaluations": "train -> test",
+        "config": "differ from preset quickstart",
+    }
+    async with on_run(make_run("small", "stopped"), size=size) as (app, pilot):
+        for panel, name in PANEL_NAMES.items():
+            await pilot.press(name[0])
+            await until(pilot, lambda text=texts[panel]: text in screen_text(app))
+            focused = app.focused
+            assert focused is not None
+            assert panel in {node.id for node in focused.ancestors_with_self}
+
+
+async def test_tab_goes_around_the_panels(on_run: OnRun, make_run: MakeRun) -> None:
+    async with on_run(make_run("small", "completed")) as (app, pilot):
+        panels = screen_of(app).query_one(Panels)
+        for panel in [*list(PANEL_NAMES)[1:], "plots"]:
+            await pilot.press("tab")
+            assert panels.active == panel
+            assert panels.seen == {panel}
+        await pilot.press("shift+tab")
+        assert panels.active == "config"
+
+
+async def test_a_click_activates_a_panel(on_run: OnRun, make_run: MakeRun) -> None:
+    async with on_run(make_run("small", "completed"), size=(120, 40)) as (app, pilot):
+        await pilot.click("#whitening")
+        assert screen_of(app).query_one(Panels).active == "whitening"
+        await pilot.click("#panel-tabs", offset=(3, 0))
+        assert screen_of(app).query_one(Panels).active == "plots"
+
+
+async def test_the_panels_follow_the_size_of_the_terminal(
+    on_run: OnRun, make_run: MakeRun, until: Until
+) -> None:
+    async with on_run(make_run("small", "completed"), size=(120, 40)) as (app, pilot):
+        await pilot.press("L")
+        await pilot.resize_terminal(80, 24)
+        await until(pilot, lambda: panels_in_sight(app) == {"log"})
+        await pilot.resize_terminal(200, 60)
+        await until(pilot, lambda: panels_in_sight(app) == {"plots", "whitening", "usage", "map", "log"})
+        await pilot.press("C")
+        await until(pilot, lambda: "config" in panels_in_sight(app))
+        assert "log" not in panels_in_sight(app)
+
+
+async def test_one_panel_or_one_plot_can_be_maximised(on_run: OnRun, make_run: MakeRun, until: Until) -> None:
+    async with on_run(make_run("small", "completed"), size=(120, 40)) as (app, pilot):
+        assert len(plots(app)) == 2
+        await pilot.press("l", "m")
+        await until(pilot, lambda: len(plots(app)) == 1)
+        assert plots(app)[0].content.title == "Accuracy"
+        assert panels_in_sight(app) == {"plots"}
+        await pilot.press("right")
+        await until(pilot, lambda: plots(app)[0].content.title == "Learning rate")
+        await pilot.press("W")
+        assert panels_in_sight(app) == {"whitening"}
+        await pilot.press("m")
+        assert len(panels_in_sight(app)) == 4
+
+
+async def test_the_whitening_panel_shows_the_projector_or_the_encoder(
+    on_run: OnRun, make_run: MakeRun, until: Until, screen_text: ScreenText
+) -> None:
+    async with on_run(make_run("small", "completed")) as (app, pilot):
+        await pilot.press("W")
+        await until(pilot, lambda: "projector step 20, 256 images" in screen_text(app))
+        assert "healthy" in screen_text(app)
+        assert "Eigenvalues seen by the loss" in screen_text(app)
+        await pilot.press("W")
+        await until(pilot, lambda: "encoder step 20, 256 images" in screen_text(app))
+        assert "no factorisation" in screen_text(app)
+
+
+async def test_the_whitening_panel_cycles_through_the_embeddings_and_the_norm_weights(
+    on_run: OnRun, make_run: MakeRun, until: Until, screen_text: ScreenText
+) -> None:
+    run = make_run("small", "completed")
+    layer = NormImportance("bn1", ("BW", "IW"), (0.25, 0.75), (0.6, 0.4))
+    append(run, NormWeights(step=20, epoch=4, layers=(layer,)))
+    async with on_run(run) as (app, pilot):
+        await pilot.press("W")
+        await until(pilot, lambda: "projector step 20" in screen_text(app))
+        await pilot.press("W")
+        await until(pilot, lambda: "encoder step 20" in screen_text(app))
+        await pilot.press("W")
+        await until(pilot, lambda: "norm weights step 20" in screen_text(app))
+        text = screen_text(app)
+        assert "BW bn1" in text
+        assert "0.60 0.25" in text
+        assert "0.40 0.75" in text
+        assert "condition number" not in text
+        await pilot.press("W")
+        await until(pilot, lambda: "projector step 20" in screen_text(app))
+        assert "BW bn1" not in screen_text(app)
+
+
+async def test_keys_change_the_plots(on_run: OnRun, make_run: MakeRun, until: Until) -> None:
+    async with on_run(make_run("small", "completed")) as (app, pilot):
+        await until(pilot, lambda: plots(app)[0].content.curves)
+
+        def first() -> Any:
+            return plots(app)[0].content
+
+        assert (first().x_title, first().x_range, first().log_y) == ("epoch", (0.0, 4.0), False)
+        assert first().reference == ((2.0, "no structure"),)
+        await pilot.press("x")
+        assert (first().x_title, first().x_range) == ("step", (0.0, 20.0))
+        await pilot.press("x")
+        assert first().x_title == "hours"
+        await pilot.press("x", "y")
+        assert (first().x_title, first().log_y, first().y_title) == ("epoch", True, "log")
+        plain = first().curves[0].y
+        await pilot.press("y", "a")
+        assert not first().log_y
+        assert first().curves[0].y != plain
+        await pilot.press("z")
+        assert first().x_range == (2.0, 4.0)
+        panel = screen_of(app).query_one("#plots")
+        assert str(panel.border_title) == "Plots by epoch, last 50%, smoothing 0.6"
+        await pilot.press("a", "a", "a", "z", "z", "z")
+        assert str(panel.border_title) == "Plots by epoch"
+        titles = []
+        for _ in range(len(CHARTS) - 1):  # all but the other one in sight
+            await pilot.press("v")
+            titles.append(first().title.removeprefix("▸ "))
+        assert titles == [
+            "Learning rate",
+            "Effective rank",
+            "Condition number",
+            "Feature standard deviation",
+            "Smallest pivot",
+            "Throughput",
+            "RankMe",
+            "Participation ratio",
+            "Stable rank",
+            "Anisotropy",
+            "Alpha of the spectrum",
+            "Mean correlation",
+            "Whiteness error",
+            "Alignment",
+            "Uniformity",
+            "Contrastive accuracy",
+            "Loss",
+        ]
+
+
+async def test_accuracies_are_drawn_in_percent(on_run: OnRun, make_run: MakeRun, until: Until) -> None:
+    async with on_run(make_run("small", "completed")) as (app, pilot):
+        await until(pilot, lambda: plots(app)[1].content.curves)
+        knn, linear = plots(app)[1].content.curves
+        assert knn.y == pytest.approx((31.0, 43.5625, 56.125, 68.6875, 81.25))
+        assert linear.y[-1] == 87.5
+        assert plots(app)[1].content.y_title == "%"
+
+
+async def test_a_key_of_the_plots_shows_them(on_run: OnRun, make_run: MakeRun, until: Until) -> None:
+    async with on_run(make_run("small", "completed")) as (app, pilot):
+        await pilot.press("L", "y")
+        await until(pilot, lambda: panels_in_sight(app) == {"plots"} and plots(app)[0].content.log_y)
+
+
+async def test_other_runs_are_drawn_beside_it(on_run: OnRun, make_run: MakeRun, until: Until) -> None:
+    run = make_run("small", "completed")
+    make_run("other", "stopped")
+    make_run("third", "completed")
+    async with on_run(run) as (app, pilot):
+        await pilot.press("o")
+        await until(pilot, lambda: isinstance(app.screen, OverlayScreen))
+        await pilot.press("space", "j", "space", "enter")
+        await until(pilot, lambda: len(plots(app)[0].content.curves) == 3)
+        labels = [curve.label for curve in plots(app)[0].content.curves]
+        assert labels[0] == "small"
+        assert set(labels[1:]) == {"other", "third"}
+        assert {"small k-NN", "other Linear"} <= {curve.label for curve in plots(app)[1].content.curves}
+        await pilot.press("o")
+        await until(pilot, lambda: isinstance(app.screen, OverlayScreen))
+        await pilot.press("space", "escape")
+        await pilot.press("o")
+        await until(pilot, lambda: isinstance(app.screen, OverlayScreen))
+        await pilot.press("space", "j", "space", "enter")
+        await until(pilot, lambda: len(plots(app)[0].content.curves) == 1)
+
+
+async def test_the_marked_runs_are_chosen_at_first(on_run: OnRun, make_run: MakeRun, until: Until) -> None:
+    run, other = make_run("small"), make_run("other")
+    async with on_run(run) as (app, pilot):
+        app.services.selection.marked = (run, other)
+        await pilot.press("o")
+        await until(pilot, lambda: isinstance(app.screen, OverlayScreen))
+        await pilot.press("enter")
+        await until(pilot, lambda: len(plots(app)[0].content.curves) == 2)
+
+
+async def test_more_runs_than_can_be_distinguished_are_not_accepted(
+    on_run: OnRun, make_run: MakeRun, until: Until, screen_text: ScreenText
+) -> None:
+    run = make_run("small")
+    for number in range(8):
+        make_run(f"other-{number}")
+    async with on_run(run) as (app, pilot):
+        await pilot.press("o")
+        await until(pilot, lambda: isinstance(app.screen, OverlayScreen))
+        for _ in range(8):
+            await pilot.press("space", "down")
+        await pilot.press("enter")
+        assert isinstance(app.screen, OverlayScreen)
+        assert "8 are marked; 7 can be drawn at once." in screen_text(app)
+
+
+async def test_without_another_run_there_is_a_message(on_run: OnRun, make_run: MakeRun, until: Until) -> None:
+    async with on_run(make_run("small")) as (app, pilot):
+        await pilot.press("o")
+        await until(pilot, lambda: "There is no other run to draw beside this one." in messages(app))
+
+
+async def test_a_new_map_in_the_log_is_read(
+    on_run: OnRun, make_run: MakeRun, until: Until, screen_text: ScreenText
+) -> None:
+    run = make_run("small", "running")
+    async with on_run(run) as (app, pilot):
+        await pilot.press("M")
+        await until(pilot, lambda: "no map yet: one is drawn with each evaluation" in screen_text(app))
+        write_map(run, classes=("cat", "[/red]\x1b[2Jdog"))
+        append(
+            run, Artifact(kind="embedding", file="../artifacts/embedding.npz", step=10, epoch=2, seconds=0.1)
+        )
+        await until(pilot, lambda: "3 test images, epoch 2, principal components" in screen_text(app))
+        assert "● cat" in screen_text(app)
+        assert "[/red]\\x1b[2Jdog" in screen_text(app)
+        (run.artifacts / "embedding.npz").write_bytes(b"nonsense")
+        append(run, Artifact(kind="embedding", file="embedding.npz", step=15, epoch=3, seconds=0.1))
+        await until(pilot, lambda: "the map of embeddings cannot be used" in screen_text(app))
+        assert not app.screen.query_one(Scatter).points
+
+
+def write_map(run: RunDirectory, *, classes: tuple[str, ...]) -> None:
+    np.savez(
+        run.artifacts / "embedding.npz",
+        points=np.array([[0.0, 0.0], [1.0, 0.5], [0.2, 1.0]], np.float32),
+        labels=np.array([0, 1, 1]),
+        classes=np.array(classes),
+        step=10,
+        epoch=2,
+        method="pca",
+    )
+
+
+async def test_what_the_trainer_prints_is_followed_and_searched(
+    on_run: OnRun, make_run: MakeRun, until: Until, screen_text: ScreenText
+) -> None:
+    run = make_run("small", "running")
+    run.trainer_log.write_text("first \x1b[31mline\n")
+    async with on_run(run) as (app, pilot):
+        await pilot.press("O")
+        await until(pilot, lambda: "first \\x1b[31mline" in screen_text(app))
+        with run.trainer_log.open("a") as file:
+            file.write("a warning [/red]\n")
+        await until(pilot, lambda: lines(app, "output") == ["first \\x1b[31mline", "a warning [/red]"])
+        append(run, Exit(status="completed", step=20, epoch=4, seconds=9.0))
+        await until(pilot, lambda: state_of(app).status == "completed")
+        with run.trainer_log.open("a") as file:
+            file.write("the last line\n")
+        await until(pilot, lambda: lines(app, "output")[-1] == "the last line")
+        await pilot.press("slash", *"WARN", "enter")
+        await until(pilot, lambda: "1 of 1: WARN" in screen_text(app))
+
+
+async def test_from_any_other_panel_the_log_is_searched(
+    on_run: OnRun, make_run: MakeRun, until: Until, screen_text: ScreenText
+) -> None:
+    async with on_run(make_run("small", "completed")) as (app, pilot):
+        await pilot.press("W", "slash")
+        await until(pilot, lambda: panels_in_sight(app) == {"log"} and lines(app, "log"))
+        await pilot.press(*"checkpoint", "enter")
+        await until(pilot, lambda: "of 4: checkpoint" in screen_text(app))

@@ -1,0 +1,102 @@
+"""A control request as sent, and as answered."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+
+import pytest
+
+from wmse_tui.runs.log.events import Control
+from wmse_tui.runs.state.run import RunState
+from wmse_tui.runs.state.status import Status
+from wmse_tui.tui.widgets.monitor.control_requests import (
+    RequestStatus,
+    SentRequest,
+    request_status,
+    request_statuses,
+)
+
+SENT = SentRequest("7", "stop_after_epoch", 1_772_366_400.0, attempt=1)
+
+
+@pytest.fixture(autouse=True)
+def _utc(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "UTC")
+    time.tzset()
+
+
+def run_state(*controls: Control, status: Status = "running") -> RunState:
+    return RunState(status=status, controls=controls, attempt=1)
+
+
+def test_without_an_answer_it_waits() -> None:
+    other = Control("6", "stop_after_epoch", "done")
+    assert request_status(SENT, run_state(other)) == RequestStatus(
+        "stop after this epoch: requested 12:00:00, waiting", "info"
+    )
+
+
+def test_it_was_accepted_and_then_done() -> None:
+    accepted = Control("7", "stop_after_epoch", "accepted", "leaving after this epoch")
+    assert request_status(SENT, run_state(accepted)) == RequestStatus(
+        "stop after this epoch: accepted: leaving after this epoch", "info"
+    )
+    done = Control("7", "stop_after_epoch", "done", "step 10")
+    assert request_status(SENT, run_state(accepted, done)) == RequestStatus(
+        "stop after this epoch: done: step 10", "good"
+    )
+
+
+def test_it_was_accepted_and_the_run_has_stopped() -> None:
+    accepted = Control("7", "stop_after_epoch", "accepted", "leaving after this epoch")
+    assert request_status(SENT, run_state(accepted, status="stopped")) == RequestStatus(
+        "stop after this epoch: accepted, and the run is stopped", "good"
+    )
+
+
+def test_it_was_refused_with_a_reason_that_is_harmless() -> None:
+    refused = Control("7", "stop_after_epoch", "refused", "no \x1b[2J space")
+    assert request_status(SENT, run_state(refused)) == RequestStatus(
+        "stop after this epoch: refused: no \\x1b[2J space", "bad"
+    )
+
+
+@pytest.mark.parametrize("status", ["completed", "stopped", "failed", "diverged", "crashed"])
+def test_a_run_may_end_before_it_answers(status: Status) -> None:
+    assert request_status(SENT, run_state(status=status)) == RequestStatus(
+        "stop after this epoch: requested 12:00:00; the run ended before it answered", "bad"
+    )
+
+
+@pytest.mark.parametrize("status", ["starting", "running", "paused", "stalled", "unknown"])
+def test_while_a_trainer_may_answer_it_waits(status: Status) -> None:
+    assert request_status(SENT, run_state(status=status)).tone == "info"
+
+
+def test_a_pause_succeeds_once_the_run_is_paused() -> None:
+    sent = SentRequest("8", "pause", 1_772_366_400.0, attempt=1)
+    accepted = Control("8", "pause", "accepted", "pausing at the next step")
+    assert request_status(sent, run_state(accepted)).tone == "info"
+    assert request_status(sent, run_state(accepted, status="paused")) == RequestStatus(
+        "pause: accepted, and the run is paused", "good"
+    )
+
+
+def test_of_several_requests_the_newest_is_first() -> None:
+    other = SentRequest("8", "evaluate", 1_772_366_460.0, attempt=1)
+    assert [one.text for one in request_statuses((SENT, other), run_state())] == [
+        "evaluate: requested 12:01:00, waiting",
+        "stop after this epoch: requested 12:00:00, waiting",
+    ]
+
+
+def test_a_request_that_an_earlier_attempt_obeyed_is_no_longer_shown() -> None:
+    later = RunState(status="running", attempt=2)
+    answers = {
+        outcome: Control("7", "stop_after_epoch", outcome) for outcome in ("accepted", "done", "refused")
+    }
+    for outcome in ("accepted", "done"):
+        assert request_statuses((SENT,), replace(later, controls=(answers[outcome],))) == ()
+    assert request_statuses((SENT,), replace(later, controls=(answers["refused"],)))[0].tone == "bad"
+    assert request_statuses((SENT,), later)[0].tone == "info"
