@@ -1,6 +1,6 @@
-"""What the three tables of Compare say: pure functions of the comparison, in text that is safe to show.
+"""The three tables of Compare: pure functions of the comparison, in sanitised text.
 
-Runs are told apart by the markers of their curves, which stand before their names everywhere.
+The marker of its curve identifies a run: it is before the run's name everywhere.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from wmse_tui.runs.state.status import TONES
 from wmse_tui.runs.table.compare import Comparison, Difference, Group, Result, Spread
 from wmse_tui.runs.text.sanitize import safe, without_middle
-from wmse_tui.runs.text.units import duration, number
+from wmse_tui.runs.text.units import duration, number, percentage
 from wmse_tui.tui.widgets.table import Cell, Sheet
 
 Marker = Callable[[int], str]
@@ -36,17 +36,17 @@ def results_sheet(comparison: Comparison, marker: Marker, problems: Mapping[str,
     )
     rows = tuple(
         (
-            Cell(f"{marker(place)} {without_middle(safe(result.run_id), _NAME)}", place),
-            _state(result, problems.get(result.path, "")),
+            Cell(f"{marker(index)} {without_middle(safe(result.run_id), _NAME)}", index),
+            _status(result, problems.get(result.path, "")),
             Cell(f"{result.epoch}/{result.epochs or '?'}"),
-            *(Cell(_percent(value)) for value in _accuracies(result)),
+            *(Cell(percentage(value)) for value in _accuracies(result)),
             Cell(duration(result.elapsed_seconds)),
             Cell("-" if result.images_per_second is None else f"{result.images_per_second:.0f}"),
             Cell(number(result.loss)),
             Cell(str(result.seed)),
             Cell(safe(result.device, 40) or "-", "muted"),
         )
-        for place, result in enumerate(comparison.results)
+        for index, result in enumerate(comparison.results)
     )
     right = frozenset((*range(2, 7), 8, 9, 10))
     return Sheet(tuple(map(Cell, heading)), rows, right, empty="no run is compared")
@@ -55,8 +55,8 @@ def results_sheet(comparison: Comparison, marker: Marker, problems: Mapping[str,
 def differences_sheet(comparison: Comparison, marker: Marker) -> Sheet:
     """One row for each option that differs, one column for each run."""
     runs = tuple(
-        Cell(f"{marker(place)} {without_middle(safe(result.run_id), _VALUE)}", place)
-        for place, result in enumerate(comparison.results)
+        Cell(f"{marker(index)} {without_middle(safe(result.run_id), _VALUE)}", index)
+        for index, result in enumerate(comparison.results)
     )
     readable = sum(not result.problem for result in comparison.results)
     same = "All options are the same." if readable > 1 else "There is nothing to compare with yet."
@@ -80,7 +80,7 @@ def _accuracies(result: Result) -> tuple[float | None, ...]:
     return result.final_linear, result.final_knn, result.best_linear, result.best_knn
 
 
-def _state(result: Result, problem: str) -> Cell:
+def _status(result: Result, problem: str) -> Cell:
     if problem:
         return Cell("unreadable", "bad")
     return Cell(result.status, TONES[result.status])
@@ -107,11 +107,5 @@ def _repetition(group: Group, marker: Marker) -> tuple[Cell, ...]:
     )
 
 
-def _percent(fraction: float | None) -> str:
-    return "-" if fraction is None else f"{100 * fraction:.2f}"
-
-
 def _spread(spread: Spread | None) -> str:
-    if spread is None or spread.std is None:
-        return _percent(None if spread is None else spread.mean)
-    return f"{100 * spread.mean:.2f} ± {100 * spread.std:.2f}"
+    return percentage(None) if spread is None else percentage(spread.mean, spread.std)

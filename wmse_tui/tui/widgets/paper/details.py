@@ -1,4 +1,4 @@
-"""What there is to say of one cell of the published table, as text."""
+"""The details of one cell of the published table, as text."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from wmse_tui.config.presence import OWN
 from wmse_tui.runs.table.compare import Spread
 from wmse_tui.runs.table.paper import Best, Cell, OwnRun
 from wmse_tui.runs.text.sanitize import safe
-from wmse_tui.runs.text.units import count
+from wmse_tui.runs.text.units import count, percent, percentage
 
 _LABEL = 11
 _MUTED = "$foreground-muted"
-_MOST = 6  # runs named in a line
+_NAMED = 6  # runs named in a line
 
 
-def details(place: tuple[str, str], cell: Cell | None, width: int = 80) -> Content:
-    """The cell at `place` (its row and column): what was published, the recipe, and one's own runs.
+def details(position: tuple[str, str], cell: Cell | None, width: int = 80) -> Content:
+    """The cell at `position` (its row and column): published numbers, recipe, and the user's own runs.
 
-    Lines are broken at `width` cells, and what follows a break stands beneath what it belongs to.
+    Lines are wrapped at `width` cells and aligned with what they continue.
     """
-    row, column = place
+    row, column = position
     if cell is None:
         text = f"There is no recipe for {row} on {column}." if row else "The table is being read."
         return Content(safe(text))
@@ -45,14 +45,14 @@ def _published(cell: Cell) -> Iterator[tuple[str, str, str]]:
     numbers = cell.published
     if numbers.linear is None and numbers.knn is None:
         yield "published", f"no number: {numbers.note or 'none is known'}", "$warning"
-        yield "", f"it would stand in {numbers.source}", ""
+        yield "", f"it would be in {numbers.source}", ""
         return
-    said = [
+    accuracies = [
         f"{value:.2f} % {name}"
         for name, value in (("linear", numbers.linear), ("5-NN", numbers.knn))
         if value
     ]
-    yield "published", ", ".join(said), ""
+    yield "published", ", ".join(accuracies), ""
     yield "", numbers.source + (f"; {numbers.note}" if numbers.note else ""), ""
 
 
@@ -75,8 +75,8 @@ def _own(cell: Cell) -> Iterator[tuple[str, str, str]]:
         yield "own mean", f"{', '.join(text for text in mean if text)} (n = {cell.n})", ""
     yield "completed", _names(cell.runs) or "no run of this recipe yet", ""
     if cell.partial:
-        yield "unfinished", ", ".join(f"{run.run_id} ({run.state})" for run in cell.partial[:_MOST]), ""
-    for variant in cell.variants[:_MOST]:
+        yield "unfinished", ", ".join(f"{run.run_id} ({run.state})" for run in cell.partial[:_NAMED]), ""
+    for variant in cell.variants[:_NAMED]:
         yield (
             "variant",
             f"{variant.run.run_id}, not counted: other {_options(variant.deviations)}",
@@ -85,19 +85,16 @@ def _own(cell: Cell) -> Iterator[tuple[str, str, str]]:
 
 
 def _best(name: str, best: Best | None) -> str:
-    return "" if best is None else f"{100 * best.accuracy:.2f} % {name} ({best.run_id})"
+    return "" if best is None else f"{percent(best.accuracy)} {name} ({best.run_id})"
 
 
 def _mean(name: str, spread: Spread | None) -> str:
-    if spread is None:
-        return ""
-    deviation = "" if spread.std is None else f" ± {100 * spread.std:.2f}"
-    return f"{100 * spread.mean:.2f}{deviation} % {name}"
+    return "" if spread is None else f"{percentage(spread.mean, spread.std)} % {name}"
 
 
 def _names(runs: tuple[OwnRun, ...]) -> str:
-    more = f" and {len(runs) - _MOST} more" if len(runs) > _MOST else ""
-    return ", ".join(run.run_id for run in runs[:_MOST]) + more
+    more = f" and {len(runs) - _NAMED} more" if len(runs) > _NAMED else ""
+    return ", ".join(run.run_id for run in runs[:_NAMED]) + more
 
 
 def _options(names: tuple[str, ...]) -> str:
