@@ -10,7 +10,7 @@ from wmse_tui.config.loading import load_experiment
 from wmse_tui.runs.log.events import Attempt, Checkpoint
 from wmse_tui.runs.state.run import RunState
 from wmse_tui.runs.table.estimate import Forecast, forecast, model_run
-from wmse_tui.runs.table.paper import Cell, OwnRun, Recipe, published_table
+from wmse_tui.runs.table.paper import OwnRun, PaperCell, Recipe, published_table
 
 RECIPE = load_experiment(preset="cifar10")
 VIEW = RunState(
@@ -54,7 +54,7 @@ def run(name: str, *overrides: str, host: str = "here", epoch: int = 5, state: s
     )
 
 
-def cell(*runs: OwnRun) -> Cell:
+def cell(*runs: OwnRun) -> PaperCell:
     found = published_table((Recipe("cifar10", RECIPE),), runs).cells[0][0]
     assert found is not None
     return found

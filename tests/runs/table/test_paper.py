@@ -13,8 +13,8 @@ from wmse_tui.runs.state.status import Status
 from wmse_tui.runs.table.paper import (
     METHOD_TITLES,
     Best,
-    Cell,
     OwnRun,
+    PaperCell,
     PublishedTable,
     Recipe,
     published_table,
@@ -27,7 +27,7 @@ def _no_own_presets(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("WMSE_TUI_PRESETS", str(tmp_path))
 
 
-def cell(table: PublishedTable, row: str, column: str) -> Cell:
+def cell(table: PublishedTable, row: str, column: str) -> PaperCell:
     found = table.cells[table.rows.index(row)][table.columns.index(column)]
     assert found is not None
     return found

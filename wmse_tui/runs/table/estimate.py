@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from wmse_tui.config.figures import retained_checkpoints
 from wmse_tui.config.schema import Experiment
 from wmse_tui.runs.state.run import RunState
-from wmse_tui.runs.table.paper import Cell, OwnRun
+from wmse_tui.runs.table.paper import OwnRun, PaperCell
 from wmse_tui.runs.table.recipe import deviations, relation
 
 _PACE_NEUTRAL = ("schedule", "optimizer")  # sections whose options leave the time of an epoch as it is
@@ -33,7 +33,7 @@ class Forecast:
     disk_bytes: int | None
 
 
-def model_run(cell: Cell, host: str) -> OwnRun | None:
+def model_run(cell: PaperCell, host: str) -> OwnRun | None:
     """The run to tell from: of the recipe or of a variant with epochs as long, on `host` if there is one."""
     same = [*cell.runs, *cell.partial]
     alike = [variant.run for variant in cell.variants if all(map(_keeps_pace, variant.deviations))]

@@ -79,7 +79,7 @@ class Best:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Cell:
+class PaperCell:
     """A recipe with what was published and what was reached here."""
 
     preset: str
@@ -114,7 +114,7 @@ class PublishedTable:
 
     rows: tuple[str, ...]
     columns: tuple[str, ...]
-    cells: tuple[tuple[Cell | None, ...], ...]
+    cells: tuple[tuple[PaperCell | None, ...], ...]
 
 
 def shipped_recipes() -> tuple[Recipe, ...]:
@@ -179,7 +179,7 @@ def _row_title(row: Row) -> str:
     return f"{title}{number}" + (f", {arch}" if arch != _USUAL_BACKBONE else "")
 
 
-def _cell(recipe: Recipe, own: Sequence[OwnRun]) -> Cell:
+def _cell(recipe: Recipe, own: Sequence[OwnRun]) -> PaperCell:
     paper = recipe.experiment.paper
     assert paper is not None, "only recipes with a publication are in the table"
     same: list[OwnRun] = []
@@ -194,7 +194,7 @@ def _cell(recipe: Recipe, own: Sequence[OwnRun]) -> Cell:
     completed = [run for run in same if run.state == "completed"]
     linear = [(run, run.linear) for run in completed]
     knn = [(run, run.knn) for run in completed if _same_knn(recipe.experiment, run.experiment)]
-    return Cell(
+    return PaperCell(
         preset=recipe.name,
         experiment=recipe.experiment,
         published=Published(paper.linear, paper.knn, paper.source, paper.note),

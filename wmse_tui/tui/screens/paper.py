@@ -19,8 +19,7 @@ from wmse_tui.runs.errors import RunsError
 from wmse_tui.runs.table.compare import MOST
 from wmse_tui.runs.table.index import RunRow
 from wmse_tui.runs.table.own_runs import OwnRuns
-from wmse_tui.runs.table.paper import Cell as PaperCell
-from wmse_tui.runs.table.paper import PublishedTable, Recipe, published_table, shipped_recipes
+from wmse_tui.runs.table.paper import PaperCell, PublishedTable, Recipe, published_table, shipped_recipes
 from wmse_tui.runs.text.sanitize import safe
 from wmse_tui.tui import keys
 from wmse_tui.tui.feed import CatalogueChanged

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from wmse_tui.config.loading import load_experiment
 from wmse_tui.runs.state.status import Status
-from wmse_tui.runs.table.paper import Cell, OwnRun, published_table, shipped_recipes
+from wmse_tui.runs.table.paper import OwnRun, PaperCell, published_table, shipped_recipes
 from wmse_tui.tui.widgets.paper.details import details
 
 RECIPES = shipped_recipes()
@@ -22,7 +22,7 @@ def run(name: str, *overrides: str, linear: float | None = 0.9, state: Status = 
     )
 
 
-def cell(*runs: OwnRun) -> Cell:
+def cell(*runs: OwnRun) -> PaperCell:
     found = published_table(RECIPES, runs).cells[0][0]
     assert found is not None
     return found

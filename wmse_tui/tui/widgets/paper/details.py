@@ -11,7 +11,7 @@ from textual.content import Content
 from wmse_tui.config.figures import steps_per_epoch
 from wmse_tui.config.presence import OWN
 from wmse_tui.runs.table.compare import Spread
-from wmse_tui.runs.table.paper import Best, Cell, OwnRun
+from wmse_tui.runs.table.paper import Best, OwnRun, PaperCell
 from wmse_tui.runs.text.sanitize import safe
 from wmse_tui.runs.text.units import count, percent, percentage
 
@@ -20,7 +20,7 @@ _MUTED = "$foreground-muted"
 _NAMED = 6  # runs named in a line
 
 
-def details(position: tuple[str, str], cell: Cell | None, width: int = 80) -> Content:
+def details(position: tuple[str, str], cell: PaperCell | None, width: int = 80) -> Content:
     """The cell at `position` (its row and column): published numbers, recipe, and the user's own runs.
 
     Lines are wrapped at `width` cells and aligned with what they continue.
@@ -41,7 +41,7 @@ def details(position: tuple[str, str], cell: Cell | None, width: int = 80) -> Co
     return Content("").join(parts).rstrip()
 
 
-def _published(cell: Cell) -> Iterator[tuple[str, str, str]]:
+def _published(cell: PaperCell) -> Iterator[tuple[str, str, str]]:
     numbers = cell.published
     if numbers.linear is None and numbers.knn is None:
         yield "published", f"no number: {numbers.note or 'none is known'}", "$warning"
@@ -56,7 +56,7 @@ def _published(cell: Cell) -> Iterator[tuple[str, str, str]]:
     yield "", numbers.source + (f"; {numbers.note}" if numbers.note else ""), ""
 
 
-def _recipe(cell: Cell) -> Iterator[tuple[str, str, str]]:
+def _recipe(cell: PaperCell) -> Iterator[tuple[str, str, str]]:
     experiment = cell.experiment
     schedule, steps = experiment.schedule, steps_per_epoch(experiment)
     of = f" of {count(steps, 'step')}" if steps is not None else ""
@@ -66,7 +66,7 @@ def _recipe(cell: Cell) -> Iterator[tuple[str, str, str]]:
     yield "", f"{count(schedule.epochs, 'epoch')}{of}; {schedule.batch_size} images of {views} a step", ""
 
 
-def _own(cell: Cell) -> Iterator[tuple[str, str, str]]:
+def _own(cell: PaperCell) -> Iterator[tuple[str, str, str]]:
     if cell.n:
         best = [_best("linear", cell.best_linear), _best("5-NN", cell.best_knn)]
         yield "own best", ", ".join(text for text in best if text) or "not evaluated as published", "$success"

@@ -19,7 +19,7 @@ from wmse_tui.runs.preflight import nearest_existing
 from wmse_tui.runs.process.identity import host
 from wmse_tui.runs.state.watch import view_run
 from wmse_tui.runs.table.estimate import Forecast, forecast, model_run
-from wmse_tui.runs.table.paper import Cell
+from wmse_tui.runs.table.paper import PaperCell
 from wmse_tui.runs.text.sanitize import safe
 from wmse_tui.runs.text.units import count, duration, size
 from wmse_tui.tui.screens.ask import ConfirmScreen
@@ -28,7 +28,7 @@ from wmse_tui.tui.screens.ask import ConfirmScreen
 class LaunchScreen(ConfirmScreen):
     """Yes launches the recipe of `cell` with its next unused seed."""
 
-    def __init__(self, cell: Cell, presence: Presence, root: Path) -> None:
+    def __init__(self, cell: PaperCell, presence: Presence, root: Path) -> None:
         self._cell, self._presence, self._root = cell, presence, root
         self._reference = model_run(cell, host())
         super().__init__(

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from wmse_tui.runs.table.paper import Cell as PaperCell
-from wmse_tui.runs.table.paper import PublishedTable
+from wmse_tui.runs.table.paper import PaperCell, PublishedTable
 from wmse_tui.runs.text.sanitize import safe
 from wmse_tui.tui.widgets.table import Cell, Sheet
 
