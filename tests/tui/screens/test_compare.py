@@ -24,7 +24,7 @@ from wmse_tui.tui.screens.ask import ConfirmScreen
 from wmse_tui.tui.screens.compare import CompareScreen
 from wmse_tui.tui.widgets.compare.chart import OverlaidCurves
 from wmse_tui.tui.widgets.compare.choose import ChooseScreen
-from wmse_tui.tui.widgets.compare.export import ExportDialog
+from wmse_tui.tui.widgets.compare.export_dialog import ExportDialog
 from wmse_tui.tui.widgets.table import CellTable
 
 pytestmark = pytest.mark.asyncio

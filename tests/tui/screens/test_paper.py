@@ -19,7 +19,7 @@ from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.table.paper import published_table, shipped_recipes
 from wmse_tui.tui.app import WmseApp
 from wmse_tui.tui.screens.paper import PaperScreen
-from wmse_tui.tui.widgets.paper.launch import LaunchScreen
+from wmse_tui.tui.widgets.paper.launch_dialog import LaunchDialog
 from wmse_tui.tui.widgets.table import CellTable
 
 pytestmark = pytest.mark.asyncio
@@ -302,7 +302,7 @@ async def test_a_launch_asks_first_and_says_what_it_takes(
 ) -> None:
     async with on_paper(size=(80, 24)) as (app, pilot):
         await pilot.press("enter")
-        await until(pilot, lambda: isinstance(app.screen, LaunchScreen))
+        await until(pilot, lambda: isinstance(app.screen, LaunchDialog))
         text = screen_text(app)
         assert "Launch cifar10?" in text
         assert "steps   97,000: 1000 epochs of 97" in text
@@ -337,7 +337,7 @@ async def test_a_launched_recipe_is_that_of_the_preset_with_the_next_seed(
     recipe_run("one")
     async with on_paper(runs=1, trainer=standin) as (app, pilot):
         await pilot.press("enter")
-        await until(pilot, lambda: isinstance(app.screen, LaunchScreen))
+        await until(pilot, lambda: isinstance(app.screen, LaunchDialog))
         await pilot.press("y")
         await until(pilot, lambda: app.current_mode == "monitor")
         run = next(run for run in started(runs_root) if run.id != "one")
@@ -357,12 +357,12 @@ async def test_what_keeps_a_launch_from_starting_is_told(
         await until(pilot, lambda: position(app)[0])
         await until(pilot, lambda: app.screen.query_one("#paper-table").border_subtitle)
         await pilot.press("enter")
-        await until(pilot, lambda: isinstance(app.screen, LaunchScreen))
+        await until(pilot, lambda: isinstance(app.screen, LaunchDialog))
         await pilot.press("y")
         await until(pilot, lambda: "the folder for runs cannot be made" in told(app))
         assert app.current_mode == "paper"
         await pilot.press("enter")
-        await until(pilot, lambda: isinstance(app.screen, LaunchScreen))
+        await until(pilot, lambda: isinstance(app.screen, LaunchDialog))
 
 
 async def test_a_recipe_whose_images_are_missing_is_not_launched(on_paper: OnPaper, until: Until) -> None:

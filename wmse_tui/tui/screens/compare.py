@@ -29,7 +29,7 @@ from wmse_tui.tui.screens.ask import ConfirmScreen
 from wmse_tui.tui.screens.base import AppScreen
 from wmse_tui.tui.widgets.compare.chart import OverlaidCurves
 from wmse_tui.tui.widgets.compare.choose import ChooseScreen
-from wmse_tui.tui.widgets.compare.export import CURVES, ExportDialog
+from wmse_tui.tui.widgets.compare.export_dialog import CURVES, ExportDialog
 from wmse_tui.tui.widgets.compare.sheets import differences_sheet, repetitions_sheet, results_sheet
 from wmse_tui.tui.widgets.panel import Panel
 from wmse_tui.tui.widgets.table import CellTable

@@ -26,7 +26,7 @@ from wmse_tui.tui.feed import CatalogueChanged
 from wmse_tui.tui.screens.base import AppScreen
 from wmse_tui.tui.widgets.panel import Panel
 from wmse_tui.tui.widgets.paper.details import details
-from wmse_tui.tui.widgets.paper.launch import LaunchScreen
+from wmse_tui.tui.widgets.paper.launch_dialog import LaunchDialog
 from wmse_tui.tui.widgets.paper.sheet import paper_sheet
 from wmse_tui.tui.widgets.table import CellTable
 
@@ -175,7 +175,7 @@ below as variants and are not counted. A number that could not be verified is le
             text = f"{advice[0].text}. Set {advice[0].path} in Configure ({key})."
             self.services.notify(text, severity="warning")
             return
-        if not await self.app.push_screen_wait(LaunchScreen(cell, presence, self.services.feed.root)):
+        if not await self.app.push_screen_wait(LaunchDialog(cell, presence, self.services.feed.root)):
             return
         experiment = cell.experiment.model_copy(update={"seed": cell.next_seed})
         try:

@@ -32,7 +32,7 @@ _HEAD = 1  # rows
 
 
 @dataclass(frozen=True, slots=True)
-class _Line:
+class _ScreenLine:
     """A line of the screen: a heading, or a row that is at the cursor, marked, plain, or missing (empty)."""
 
     kind: Literal["heading", "cursor", "marked", "plain", "empty"]
@@ -75,7 +75,7 @@ class RunTable(ScrollView, can_focus=True, inherit_bindings=False):
         self._columns: tuple[tuple[Column, int], ...] = ()
         self._cursor = 0  # its row
         self._moved = False  # by a key or a click; until then the cursor stays at the top while runs appear
-        self._drawn: dict[int, _Line] = {}  # by line of the screen
+        self._drawn: dict[int, _ScreenLine] = {}  # by line of the screen
 
     @property
     def rows(self) -> tuple[RunRow, ...]:
@@ -192,7 +192,7 @@ class RunTable(ScrollView, can_focus=True, inherit_bindings=False):
             segments += [Segment(cell.text, self._style(line, cell, whole)), Segment(" " * GAP, whole)]
         return Strip(segments).adjust_cell_length(width, whole)
 
-    def _style(self, line: _Line, cell: Cell, whole: Style) -> Style:
+    def _style(self, line: _ScreenLine, cell: Cell, whole: Style) -> Style:
         if cell.style is None or line.kind in ("cursor", "heading"):
             return whole
         return self.get_component_rich_style(f"table--{cell.style}")
@@ -206,7 +206,7 @@ class RunTable(ScrollView, can_focus=True, inherit_bindings=False):
             for region in self._changed(y, before, after):
                 self.refresh(region)
 
-    def _changed(self, y: int, before: _Line | None, after: _Line) -> list[Region]:
+    def _changed(self, y: int, before: _ScreenLine | None, after: _ScreenLine) -> list[Region]:
         if before is None or before.kind != after.kind or len(before.cells) != len(after.cells):
             return [Region(0, y, self.size.width, 1)]
         regions = []
@@ -217,20 +217,22 @@ class RunTable(ScrollView, can_focus=True, inherit_bindings=False):
             left += width + (GAP if left else 0)
         return regions
 
-    def _line(self, y: int) -> _Line:
+    def _line(self, y: int) -> _ScreenLine:
         """The current content of a line of the screen."""
         if y < _HEAD:
-            return _Line("heading", (Cell(""), *(self._heading(*pair) for pair in self._columns)))
+            return _ScreenLine("heading", (Cell(""), *(self._heading(*pair) for pair in self._columns)))
         index = y - _HEAD + self.scroll_offset.y
         if index >= len(self.rows):
-            return _Line("empty")
+            return _ScreenLine("empty")
         row = self.rows[index]
         marked = row.path in self._listing.marked
         cells = [Cell("●" if marked else "")]
         for column, width in self._columns:
             cell = column.cell(row, CellContext(width, self._minute, self._ascii))
             cells.append(Cell(_fitted(cell.text, width, right=column.right), cell.style))
-        return _Line("cursor" if index == self._cursor else "marked" if marked else "plain", tuple(cells))
+        return _ScreenLine(
+            "cursor" if index == self._cursor else "marked" if marked else "plain", tuple(cells)
+        )
 
     def _heading(self, column: Column, width: int) -> Cell:
         title = column.title

@@ -25,7 +25,7 @@ from wmse_tui.runs.text.units import count, duration, size
 from wmse_tui.tui.screens.ask import ConfirmScreen
 
 
-class LaunchScreen(ConfirmScreen):
+class LaunchDialog(ConfirmScreen):
     """Yes launches the recipe of `cell` with its next unused seed."""
 
     def __init__(self, cell: PaperCell, presence: Presence, root: Path) -> None:
