@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
@@ -11,10 +13,11 @@ from torchvision.transforms import InterpolationMode
 from torchvision.transforms import functional as tv
 
 from wmse_tui.engine.data import batched
-from wmse_tui.engine.data.batched import augment, normalise_
-from wmse_tui.engine.data.colour import jitter_, jitter_in_runs_, jitter_together_, order_keys, shift_hue_
+from wmse_tui.engine.data.batched import make_views, normalise_
+from wmse_tui.engine.data.colour import jitter_, order_keys, shift_hue_
+from wmse_tui.engine.data.device_views import device_views, jitter, prepare_numbers
 from wmse_tui.engine.data.images import MemoryImages
-from wmse_tui.engine.data.parameters import View, ViewLaw, ViewParameters, draw_parameters
+from wmse_tui.engine.data.parameters import View, ViewLaw, ViewParameters, concatenate, draw_parameters
 from wmse_tui.engine.data.reference import augment_picture
 from wmse_tui.engine.data.resampling import blur_matrices, resample, resize_matrices
 
@@ -44,6 +47,7 @@ PAPER = ViewLaw(
 )
 ZERO, ONE = (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)
 GREY_LEVELS = 255
+Augment = Callable[..., Tensor]
 SIZES = [(32, 32, 32), (96, 96, 64), (37, 53, 29), (20, 31, 45)]
 
 
@@ -59,6 +63,15 @@ def draw(law: ViewLaw, images: Tensor) -> ViewParameters:
     height, width = images.shape[2:]
     indices = torch.arange(len(images))
     return draw_parameters(law, seed=7, epoch=0, indices=indices, view=0, heights=height, widths=width)
+
+
+def augment(images: Tensor, rows: Tensor, parameters: ViewParameters, **options: Any) -> Tensor:
+    """One view of each image, as a CPU makes it."""
+    return make_views(images, rows, (parameters,), **options)[0]
+
+
+BOTH = pytest.mark.parametrize("augment", [augment, device_views], ids=["cpu", "gpu"])
+"""Views as a CPU makes them, and as a GPU does; both computed by the CPU."""
 
 
 def one_by_one(image: Tensor, view: View, size: int) -> Tensor:
@@ -80,8 +93,11 @@ def one_by_one(image: Tensor, view: View, size: int) -> Tensor:
     return (tv.hflip(image) if view.flipped else image).clamp(0, 1)
 
 
+@BOTH
 @pytest.mark.parametrize(("height", "width", "size"), SIZES)
-def test_views_equal_torchvisions_float_operations(height: int, width: int, size: int) -> None:
+def test_views_equal_torchvisions_float_operations(
+    augment: Augment, height: int, width: int, size: int
+) -> None:
     images = photographs(60, height, width)
     parameters = draw(EVERYTHING, images)
     ours = augment(images, torch.arange(60), parameters, size=size, mean=ZERO, std=ONE)
@@ -90,6 +106,7 @@ def test_views_equal_torchvisions_float_operations(height: int, width: int, size
     assert GREY_LEVELS * (ours - torch.stack(theirs)).abs().max() < 0.01
 
 
+@BOTH
 @pytest.mark.parametrize(("height", "width", "size"), SIZES)
 @pytest.mark.parametrize(
     ("law", "bound"),
@@ -100,7 +117,7 @@ def test_views_equal_torchvisions_float_operations(height: int, width: int, size
     ids=["crop", "all"],
 )
 def test_views_are_near_pillows_8_bit_ones(
-    law: ViewLaw, bound: float, height: int, width: int, size: int
+    augment: Augment, law: ViewLaw, bound: float, height: int, width: int, size: int
 ) -> None:
     """What is left is Pillow's rounding after each step."""
     images = photographs(40, height, width)
@@ -118,7 +135,7 @@ def test_views_are_near_pillows_8_bit_ones(
     assert error.quantile(0.99) < 8
 
 
-def test_jitter_keeps_each_images_own_order() -> None:
+def test_each_image_is_jittered_in_its_own_order() -> None:
     """Brightness then contrast is not contrast then brightness; both happen in one batch."""
     images = photographs(200, 16, 16) / 255
     parameters = draw(ViewLaw(brightness=0.9, contrast=0.9, saturation=0.9, hue=0.4), images)
@@ -132,14 +149,15 @@ def test_jitter_keeps_each_images_own_order() -> None:
 
 
 @pytest.mark.parametrize("sorted_by_order", [True, False])
-def test_the_way_of_a_cpu_and_that_of_a_gpu_agree(sorted_by_order: bool) -> None:
+def test_a_cpu_and_a_gpu_jitter_alike(sorted_by_order: bool) -> None:
     images = photographs(200, 12, 10).float() / 255
     law = ViewLaw(brightness=0.4, contrast=0.4, saturation=0.4, hue=0.1, jitter_p=0.8)
     parameters = draw(law, images)
     if sorted_by_order:
         parameters = parameters[order_keys(parameters).argsort()]
-    together = jitter_together_(images.clone(), parameters)
-    assert torch.allclose(jitter_in_runs_(images.clone(), parameters), together, atol=2e-6)
+    numbers, needed = prepare_numbers(parameters, None, size=12)
+    together = jitter(images.flatten(2), numbers, needed).view_as(images)
+    assert torch.allclose(jitter_(images.clone(), parameters), together, atol=2e-6)
     untouched = order_keys(parameters) == -1
     assert 20 < untouched.sum() < 60  # a fifth of 200
     assert torch.equal(together[untouched], images[untouched])
@@ -172,7 +190,7 @@ def test_hue_turns_the_colour_circle() -> None:
     assert torch.equal(shift_hue_(grey, torch.tensor([0.3])), grey)
 
 
-def test_blur_is_a_gaussian_with_the_border_going_on() -> None:
+def test_blur_is_a_gaussian_with_the_border_repeated() -> None:
     torch.manual_seed(0)
     images = torch.rand(5, 3, 20, 20, dtype=torch.float64)
     sigmas = torch.tensor([0.1, 0.4, 1.0, 1.7, 2.0], dtype=torch.float64)
@@ -183,7 +201,8 @@ def test_blur_is_a_gaussian_with_the_border_going_on() -> None:
         assert torch.allclose(matrix @ image @ matrix.T, expected, atol=1e-7)
 
 
-def test_blurred_views_are_near_pillows() -> None:
+@BOTH
+def test_blurred_views_are_near_pillows(augment: Augment) -> None:
     images = photographs(40, 64, 64)
     law = ViewLaw(crop_scale=(0.2, 1.0), crop_ratio=(3 / 4, 4 / 3), flip_p=0.5, blur_p=0.5)
     parameters = draw(law, images)
@@ -200,13 +219,15 @@ def test_blurred_views_are_near_pillows() -> None:
     assert torch.equal(changed | (parameters.blur < 0.3), (parameters.blur > 0) | (parameters.blur < 0.3))
 
 
-def test_an_identity_law_returns_the_images() -> None:
+@BOTH
+def test_an_identity_law_returns_the_images(augment: Augment) -> None:
     images = photographs(10, 24, 24)
     views = augment(images, torch.arange(10), draw(ViewLaw(), images), size=24, mean=ZERO, std=ONE)
     assert torch.allclose(views * 255, images.float(), atol=1e-3)
 
 
-def test_views_of_inverted_grey_images_keep_their_range() -> None:
+@BOTH
+def test_views_of_inverted_grey_images_stay_in_their_range(augment: Augment) -> None:
     images = torch.tensor([0, 255], dtype=torch.uint8)[:, None, None, None].expand(2, 3, 8, 8).contiguous()
     law = ViewLaw(invert_p=1.0, grayscale_p=1.0)
     views = augment(images, torch.arange(2), draw(law, images), size=8, mean=ZERO, std=ONE)
@@ -216,7 +237,7 @@ def test_views_of_inverted_grey_images_keep_their_range() -> None:
     assert views[1].abs().max() < 1e-3
 
 
-def test_chunks_do_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_chunks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     images = photographs(70, 32, 32)
     parameters = draw(EVERYTHING, images)
     rows = torch.arange(70).flip(0)
@@ -229,3 +250,16 @@ def test_normalisation_is_per_channel() -> None:
     images = torch.ones(2, 3, 4, 4) * torch.tensor([0.2, 0.5, 0.9])[:, None, None]
     done = normalise_(images, (0.1, 0.5, 0.4), (0.1, 0.2, 0.25))
     assert torch.allclose(done.mean((0, 2, 3)), torch.tensor([1.0, 0.0, 2.0]))
+
+
+@pytest.mark.parametrize("chunk", [20, 10**6])
+def test_several_views_in_chunks_on_a_gpu_are_those_of_one_by_one(
+    chunk: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    images = photographs(50, 32, 24)
+    monkeypatch.setattr("wmse_tui.engine.data.device_views.CHUNK_PIXELS", chunk * 32 * 24)
+    drawn = [draw(EVERYTHING, images), draw(PAPER, images)]
+    options = {"size": 16, "mean": (0.1, 0.2, 0.3), "std": (0.3, 0.2, 0.5)}
+    together = device_views(images, torch.arange(50).repeat(2), concatenate(drawn), **options)  # type: ignore[arg-type]
+    expected = make_views(images, torch.arange(50), drawn, **options)  # type: ignore[arg-type]
+    assert GREY_LEVELS * (together.view_as(expected) - expected).abs().max() < 0.01

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -145,3 +146,20 @@ def test_a_torchvision_without_the_decoder_is_reported(monkeypatch: pytest.Monke
         )
     monkeypatch.delattr(torchvision.io, "decode_jpeg")
     assert "has no attribute 'decode_jpeg'" in str(decoder_fault(CPU))
+
+
+def test_a_gpus_decoder_waits_for_the_callers_stream(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It does not itself, and its output may be memory that queued kernels of that stream still read."""
+    calls: list[str] = []
+    stream = SimpleNamespace(synchronize=lambda: calls.append("synchronise"))
+    monkeypatch.setattr(torch.cuda, "current_stream", lambda device: stream)
+
+    def decode(files: list[Tensor], **_: Any) -> list[Tensor]:
+        calls.append(f"decode {len(files)}")
+        if len(files) > 1:
+            raise RuntimeError("one of them is damaged")
+        return [torch.zeros(3, 1, 1, dtype=torch.uint8)]
+
+    monkeypatch.setattr(torchvision.io, "decode_jpeg", decode)
+    decode_jpegs([bytearray(b"x"), bytearray(b"y")], torch.device("cuda:0"))
+    assert calls == ["synchronise", "decode 2", "synchronise", "decode 1", "synchronise", "decode 1"]

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,17 +16,20 @@ from torch import Tensor
 
 from wmse_tui.config.schema import Experiment
 from wmse_tui.engine.data import jpeg, jpeg_batches, loading, padded
-from wmse_tui.engine.data.batched import augment
-from wmse_tui.engine.data.colour import jitter_in_runs_, jitter_together_
+from wmse_tui.engine.data.batched import make_views
+from wmse_tui.engine.data.colour import jitter_
+from wmse_tui.engine.data.device_views import jitter, prepare_numbers
 from wmse_tui.engine.data.images import MemoryImages
+from wmse_tui.engine.data.jpeg import decode_jpegs
 from wmse_tui.engine.data.jpeg_batches import JpegBatches
 from wmse_tui.engine.data.loading import build_batches
 from wmse_tui.engine.data.padded import chunks, pad
-from wmse_tui.engine.data.parameters import ViewLaw, draw_parameters
+from wmse_tui.engine.data.parameters import ViewLaw, ViewParameters, draw_parameters
 from wmse_tui.engine.data.plan import ViewPlan
 from wmse_tui.engine.data.reference import to_pixels
 from wmse_tui.engine.data.resident import ResidentBatches
 from wmse_tui.engine.data.sources.files import FileImages
+from wmse_tui.engine.data.staging import SideStream
 from wmse_tui.engine.errors import DataError
 
 CPU, GPU = torch.device("cpu"), torch.device("cuda", 1)
@@ -86,28 +92,33 @@ def test_views_are_those_of_each_image_alone(
     assert len(made) == 3
     seen = set()
     for found, indices in zip(made, plan().batches(12, epoch=5), strict=True):
-        for place, index in enumerate(indices.tolist()):
+        for row, index in enumerate(indices.tolist()):
             seen.add(index)
             pixels = to_pixels(mixed.image(index))[None]
             drawn = plan().parameters(
                 epoch=5, indices=torch.tensor([index]), heights=pixels.shape[2], widths=pixels.shape[3]
             )
             for view, parameters in zip(found, drawn, strict=True):
-                alone = augment(
-                    pixels, torch.tensor([0]), parameters, size=20, mean=plan().mean, std=plan().std
-                )
-                assert GREY_LEVELS * (view[place] - alone[0]).abs().max() < 0.01, index
+                alone = make_views(
+                    pixels, torch.tensor([0]), (parameters,), size=20, mean=plan().mean, std=plan().std
+                )[0]
+                assert GREY_LEVELS * (view[row] - alone[0]).abs().max() < 0.01, index
     assert seen == set(range(12))
 
 
-@pytest.mark.parametrize("jitter", [jitter_in_runs_, jitter_together_])
-def test_padding_leaves_the_colours_of_the_image_alone(jitter: Callable[..., Tensor]) -> None:
+def jitter_on_gpu(images: Tensor, parameters: ViewParameters, covered: Tensor | None = None) -> Tensor:
+    numbers, needed = prepare_numbers(parameters, covered, size=9)
+    return jitter(images.flatten(2), numbers, needed).view_as(images)
+
+
+@pytest.mark.parametrize("changed", [jitter_, jitter_on_gpu])
+def test_padding_leaves_the_colours_of_the_image_alone(changed: Callable[..., Tensor]) -> None:
     images = torch.rand(60, 3, 9, 11, generator=torch.Generator().manual_seed(0))
     parameters = draw_parameters(ALL, seed=1, epoch=0, indices=torch.arange(60), view=0, heights=9, widths=11)
     around = torch.zeros(60, 3, 20, 30)
     around[:, :, :9, :11] = images
-    found = jitter(around, parameters, torch.full((60,), 9 * 11 / 600))[:, :, :9, :11]
-    assert GREY_LEVELS * (found - jitter(images, parameters)).abs().max() < 0.01
+    found = changed(around, parameters, torch.full((60,), 9 * 11 / 600))[:, :, :9, :11]
+    assert GREY_LEVELS * (found - changed(images, parameters)).abs().max() < 0.01
 
 
 def test_images_of_one_size_have_the_views_of_the_batched_pipeline(tmp_path: Path) -> None:
@@ -123,7 +134,7 @@ def test_images_of_one_size_have_the_views_of_the_batched_pipeline(tmp_path: Pat
 
 @pytest.mark.parametrize("start", [0, 1, 3, 5])
 def test_an_epoch_can_start_anywhere(mixed: FileImages, start: int) -> None:
-    """Bit for bit, as a run that goes on in mid-epoch needs it."""
+    """Bit for bit, as a run that is resumed in mid-epoch needs it."""
     batches = JpegBatches(mixed, plan(batch_size=2), CPU)
     next(batches.epoch(0))  # one that is broken off has files ahead
     whole, rest = list(batches.epoch(1)), list(batches.epoch(1, start))
@@ -255,8 +266,8 @@ def test_a_gpu_is_not_chosen_for_files_of_other_kinds(
     assert choice(files([*names[:9], names[9]]), "auto", GPU)[0] == "jpeg"
     kind, reason = choice(files([*names[:9], *names[9:11]]), "auto", GPU)
     assert kind == "workers"
-    assert "; not decoded on cuda:1: 9 of 11 names looked at are of JPEGs; " in reason
-    assert choice(files(names), "jpeg", GPU)[0] == "jpeg", "whoever asks has it"
+    assert "; not decoded on cuda:1: 9 of 11 names sampled are of JPEGs; " in reason
+    assert choice(files(names), "jpeg", GPU)[0] == "jpeg", "an explicit request is obeyed"
 
 
 def test_images_in_memory_have_nothing_to_decode() -> None:
@@ -298,3 +309,52 @@ def test_the_check_of_a_decoder_is_made_on_the_device_that_trains(
     monkeypatch.setattr(jpeg, "_decode", lambda data, device: asked.append(device) or decode(data, CPU))  # type: ignore[func-returns-value]
     assert choice(mixed, "auto", GPU)[0] == "jpeg"
     assert asked == [GPU]
+
+
+def test_a_batch_is_decoded_beside_the_steps_and_received_by_them(
+    mixed: FileImages, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a thread, inside a block of the side stream; each part passes through its hand-over, once."""
+    calls: list[tuple[str, bool]] = []
+    inside = False
+
+    class Stream(SideStream):
+        @contextmanager
+        def work(self) -> Iterator[None]:
+            nonlocal inside
+            inside = True
+            with super().work():
+                yield
+            inside = False
+
+        def receive(self, made: Tensor) -> Tensor:
+            calls.append(("receive", threading.current_thread() is threading.main_thread()))
+            return super().receive(made)
+
+    def decode(encoded: list[bytearray], device: torch.device) -> list[Tensor | None]:
+        assert inside
+        calls.append(("decode", threading.current_thread() is threading.main_thread()))
+        return decode_jpegs(encoded, device)
+
+    monkeypatch.setattr(jpeg_batches, "SideStream", Stream)
+    monkeypatch.setattr(jpeg_batches, "decode_jpegs", decode)
+    assert len(list(JpegBatches(mixed, plan(), CPU).epoch(0))) == 3
+    assert set(calls) == {("decode", False), ("receive", True)}
+    assert sum(name == "receive" for name, _ in calls) == sum(name == "decode" for name, _ in calls)
+
+
+def test_what_a_side_stream_made_is_recorded_on_the_stream_that_uses_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Else its memory would go to the next decoding while kernels of the steps still read it."""
+    calls: list[str] = []
+    own = SimpleNamespace(synchronize=lambda: calls.append("synchronise"))
+    monkeypatch.setattr(torch.cuda, "Stream", lambda device: own)
+    monkeypatch.setattr(torch.cuda, "stream", lambda stream: nullcontext())
+    monkeypatch.setattr(torch.cuda, "current_stream", lambda device: "the steps'")
+    side = SideStream(GPU)
+    with side.work():
+        calls.append("decode")
+    made = SimpleNamespace(device=GPU, record_stream=lambda stream: calls.append(f"record on {stream}"))
+    side.receive(made)  # type: ignore[arg-type]
+    assert calls == ["decode", "synchronise", "record on the steps'"]

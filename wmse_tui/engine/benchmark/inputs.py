@@ -14,7 +14,7 @@ from torch import Tensor
 from wmse_tui.config.schema import Experiment
 from wmse_tui.engine.benchmark.paper_reference import augment_one_by_one, batches_of_workers, view_transform
 from wmse_tui.engine.benchmark.rounds import Row, Stopwatch, processor_seconds, time_rounds
-from wmse_tui.engine.data.batched import augment
+from wmse_tui.engine.data.batched import make_views
 from wmse_tui.engine.data.loading import Batches, build_batches
 from wmse_tui.engine.data.plan import ViewPlan, plan_views
 from wmse_tui.engine.profiling.image_cache import ImageCache, Loaded
@@ -81,7 +81,7 @@ def augmentation(experiment: Experiment, loaded: Loaded, *, rounds: int, compare
 def _views(pixels: Tensor, rows: Tensor, plan: ViewPlan, *, epoch: int) -> Tensor:
     height, width = pixels.shape[2:]
     drawn = next(iter(plan.parameters(epoch=epoch, indices=rows, heights=height, widths=width)))
-    return augment(pixels, rows, drawn, size=plan.size, mean=plan.mean, std=plan.std)
+    return make_views(pixels, rows, (drawn,), size=plan.size, mean=plan.mean, std=plan.std)[0]
 
 
 def pipeline(

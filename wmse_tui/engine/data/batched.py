@@ -7,15 +7,18 @@ smaller image. The difference to the reference is that Pillow rounds to 8 bits a
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
-from wmse_tui.engine.data.colour import grayscale, jitter_, order_keys, to_device
-from wmse_tui.engine.data.parameters import ViewParameters
+from wmse_tui.engine.data.colour import grayscale, jitter_, order_keys
+from wmse_tui.engine.data.device_views import device_views
+from wmse_tui.engine.data.parameters import ViewParameters, concatenate
 from wmse_tui.engine.data.resampling import resample
+from wmse_tui.engine.transfer import to_device
 
 CPU_CHUNK_PIXELS = 2**18  # per chunk: what the cache holds; larger chunks are slower
-DEVICE_CHUNK_PIXELS = 2**26  # per chunk: bounds the temporary memory to a few GB
 
 
 def normalise_(images: Tensor, mean: tuple[float, ...], std: tuple[float, ...]) -> Tensor:
@@ -24,44 +27,66 @@ def normalise_(images: Tensor, mean: tuple[float, ...], std: tuple[float, ...]) 
     return images.sub_(shift).div_(scale)
 
 
-def augment(
+def make_views(
     pixels: Tensor,
     rows: Tensor,
-    parameters: ViewParameters,
+    drawn: Sequence[ViewParameters],
     *,
     size: int,
     mean: tuple[float, ...],
     std: tuple[float, ...],
     covered: Tensor | None = None,
-    out: Tensor | None = None,
 ) -> Tensor:
-    """Make one view of each of n images.
+    """Make some views of each of n images, on the device of their pixels.
 
     Args:
-        pixels: uint8 (images, 3, height, width), the whole set, on any device; the views are made there.
+        pixels: uint8 (images, 3, height, width), the whole set.
         rows: int64 (n,), which images, on the CPU.
-        parameters: of the n views, on the CPU.
+        drawn: for each view its parameters for the n images, on the CPU.
         size: height and width of the views in pixels.
         mean, std: per channel, for values in [0, 1].
         covered: float32 (n,), on the CPU: the share of its area that each image fills, from the top left on,
             where the rest is black padding that must not show in the views; None: all of it.
-        out: where to put the views, if not in a new tensor.
 
     Returns:
-        float32 (n, 3, size, size), (view - mean) / std with the view in [0, 1].
+        float32 (views, n, 3, size, size), (view - mean) / std with the view in [0, 1].
     """
-    views = torch.empty(len(rows), 3, size, size, device=pixels.device) if out is None else out
-    budget = CPU_CHUNK_PIXELS if pixels.device.type == "cpu" else DEVICE_CHUNK_PIXELS
-    chunk = max(16, budget // (pixels.shape[2] * pixels.shape[3]))
+    if pixels.device.type == "cpu":
+        views = torch.empty(len(drawn), len(rows), 3, size, size)
+        for out, parameters in zip(views, drawn, strict=True):
+            _augment(out, pixels, rows, parameters, mean=mean, std=std, covered=covered)
+        return views
+    count = len(drawn)
+    made: Tensor = device_views(
+        pixels,
+        rows.repeat(count),
+        concatenate(drawn),
+        size=size,
+        mean=mean,
+        std=std,
+        covered=None if covered is None else covered.repeat(count),
+    )
+    return made.view(count, len(rows), *made.shape[1:])
+
+
+def _augment(
+    out: Tensor,
+    pixels: Tensor,
+    rows: Tensor,
+    parameters: ViewParameters,
+    *,
+    mean: tuple[float, ...],
+    std: tuple[float, ...],
+    covered: Tensor | None,
+) -> None:
+    """Write one view of each of n images into `out` (n, 3, size, size); all on the CPU."""
+    chunk = max(16, CPU_CHUNK_PIXELS // (pixels.shape[2] * pixels.shape[3]))
     # Images that share the order of their colour operations come together.
     for part in order_keys(parameters).argsort(stable=True).split(chunk):
-        images = pixels.index_select(
-            0, to_device(rows[part], pixels.device)
-        )  # on a CPU 20 times as fast as [ ]
+        images = pixels.index_select(0, rows[part])  # 20 times as fast as pixels[rows[part]]
         share = None if covered is None else covered[part]
-        made = normalise_(_augment_chunk(images, parameters[part], size, share), mean, std)
-        views.index_copy_(0, to_device(part, pixels.device), made)
-    return views
+        made = normalise_(_augment_chunk(images, parameters[part], out.shape[-1], share), mean, std)
+        out.index_copy_(0, part, made)
 
 
 def _augment_chunk(images: Tensor, parameters: ViewParameters, size: int, covered: Tensor | None) -> Tensor:
@@ -69,10 +94,9 @@ def _augment_chunk(images: Tensor, parameters: ViewParameters, size: int, covere
     coloured = jitter_(images.to(torch.float32).div_(255), parameters, covered)
     views = resample(coloured, parameters, size=size)
     if parameters.inverted.any():
-        sign = to_device(1 - 2 * parameters.inverted[:, None, None, None].float(), views.device)
+        sign = 1 - 2 * parameters.inverted[:, None, None, None].float()
         views.mul_(sign).add_(0.5 - 0.5 * sign)
     grey = parameters.grayscale.nonzero()[:, 0]
     if len(grey):
-        at = to_device(grey, views.device)
-        views[at] = grayscale(views.index_select(0, at)).expand(-1, 3, -1, -1)
+        views[grey] = grayscale(views.index_select(0, grey)).expand(-1, 3, -1, -1)
     return views.clamp_(0, 1)

@@ -1,12 +1,8 @@
-"""Colour operations on whole batches, each image with its own factors and its own order.
+"""Colour operations of the CPU on whole batches, each image with its own factors and its own order.
 
-On a CPU images that have the operations in the same order, one after the other, are changed together, in
-pieces that stay in the cache. A GPU would spend more on launching so many small operations than on the
-arithmetic. There brightness, contrast and saturation are one formula with different numbers per image, so
-"the first operation of each image" is one tensor expression although it is brightness here and contrast
-there; hue is applied to the group of images that have it at this place of their order. All groups are formed
-on the CPU, where the parameters are drawn, so nothing waits for a device. Values as torchvision's operations
-on float images.
+Images that have the operations in the same order, one after the other, are changed together, in pieces that
+stay in the cache. Values as torchvision's operations on float images. A GPU does the same in fewer launches
+(`device_views.py`).
 """
 
 from __future__ import annotations
@@ -19,25 +15,10 @@ from wmse_tui.engine.data.parameters import BRIGHTNESS, CONTRAST, HUE, SATURATIO
 GRAY = (0.2989, 0.587, 0.114)  # ITU-R BT.601 luma, rounded as torchvision rounds it
 
 
-def jitter_(images: Tensor, parameters: ViewParameters, covered: Tensor | None = None) -> Tensor:
-    """Change brightness, contrast, saturation and hue in place.
-
-    Args:
-        images: float (n, 3, height, width) in [0, 1].
-        parameters: of n views, on the CPU. Operations that change no image of the batch cost nothing.
-        covered: float32 (n,), on the CPU: the share of the area that is the image, where the rest is black
-            and not of it: contrast is changed about the mean of the image alone. What becomes of the rest
-            means nothing. None: all of it.
-    """
-    if images.device.type == "cpu":
-        return jitter_in_runs_(images, parameters, covered)
-    return jitter_together_(images, parameters, covered)
-
-
 def order_keys(parameters: ViewParameters) -> Tensor:
-    """A number int64 (n,) for each order of operations; -1 where nothing is to be done."""
-    places = parameters.order.new_tensor((64, 16, 4, 1))
-    return torch.where(_jittered(parameters), (parameters.order * places).sum(1), -1)
+    """A number int64 (n,) for each order of operations; -1 for images without any."""
+    digits = parameters.order.new_tensor((64, 16, 4, 1))
+    return torch.where(_jittered(parameters), (parameters.order * digits).sum(1), -1)
 
 
 def _jittered(parameters: ViewParameters) -> Tensor:
@@ -45,8 +26,16 @@ def _jittered(parameters: ViewParameters) -> Tensor:
     return (torch.stack(factors) != 1).any(0) | (parameters.hue != 0)
 
 
-def jitter_in_runs_(images: Tensor, parameters: ViewParameters, covered: Tensor | None = None) -> Tensor:
-    """As `jitter_`: images of one order that stand side by side are changed together."""
+def jitter_(images: Tensor, parameters: ViewParameters, covered: Tensor | None = None) -> Tensor:
+    """Change brightness, contrast, saturation and hue in place; fastest where equal orders are side by side.
+
+    Args:
+        images: float (n, 3, height, width) in [0, 1].
+        parameters: of n views. Operations that change no image of the batch cost nothing.
+        covered: float32 (n,): the share of the area that is the image, where the rest is black padding:
+            contrast is changed about the mean of the image alone. The values of the padding are undefined.
+            None: all of it.
+    """
     by_operation = (parameters.brightness, parameters.contrast, parameters.saturation, parameters.hue)
     neutral = (1.0, 1.0, 1.0, 0.0)
     used = [bool((by != none).any()) for by, none in zip(by_operation, neutral, strict=True)]
@@ -82,44 +71,6 @@ def _saturate_(images: Tensor, factor: Tensor) -> None:
 
 def _mean_of_gray(images: Tensor) -> Tensor:
     return images.mean((2, 3)) @ images.new_tensor(GRAY)
-
-
-def jitter_together_(images: Tensor, parameters: ViewParameters, covered: Tensor | None = None) -> Tensor:
-    """As `jitter_`: few operations on all images, whatever their orders are."""
-    factors = torch.stack((parameters.brightness, parameters.contrast, parameters.saturation), dim=1)
-    used = torch.cat(((factors != 1).any(0), torch.tensor([False])))  # per operation; hue goes its own way
-    blends = used[parameters.order]  # (n, 4): is this place of the order a blend that somebody uses?
-    operations = parameters.order[blends].view(len(images), -1)
-    factors = factors.gather(1, operations)
-    hue_place = blends.cumsum(1)[parameters.order == HUE]  # how many blends come before hue
-    for place in range(operations.shape[1] + 1):
-        shifted = ((hue_place == place) & (parameters.hue != 0)).nonzero()[:, 0]
-        if len(shifted):
-            rows = to_device(shifted, images.device)
-            images[rows] = shift_hue_(images[rows], to_device(parameters.hue[shifted], images.device))
-        if place < operations.shape[1]:
-            _blend_(images, operations[:, place], factors[:, place], covered)
-    return images
-
-
-def _blend_(images: Tensor, operations: Tensor, factors: Tensor, covered: Tensor | None) -> None:
-    """f·x + (1-f)·other, where the other image is black, the mean of the grey image, or the grey image."""
-    to_mean = (1 - factors) * (operations == CONTRAST)
-    if covered is not None:
-        to_mean /= covered
-    to_gray = (1 - factors) * (operations == SATURATION)
-    factor, mean_weight, gray_weight = to_device(
-        torch.stack((factors, to_mean, to_gray))[..., None, None, None], images.device
-    )
-    others = []
-    if (to_mean != 0).any():
-        others.append(mean_weight * _mean_of_gray(images)[:, None, None, None])
-    if (to_gray != 0).any():
-        others.append(gray_weight * grayscale(images))
-    images.mul_(factor)
-    for other in others:
-        images.add_(other)
-    images.clamp_(0, 1)
 
 
 def grayscale(images: Tensor) -> Tensor:
@@ -158,10 +109,3 @@ def shift_hue_(images: Tensor, shift: Tensor) -> Tensor:
 
 
 _OPERATIONS = {BRIGHTNESS: _brighten_, SATURATION: _saturate_, HUE: shift_hue_}
-
-
-def to_device(tensor: Tensor, device: torch.device) -> Tensor:
-    """Move `tensor` from the CPU without waiting for the device."""
-    if device.type != "cuda":
-        return tensor.to(device)
-    return tensor.pin_memory().to(device, non_blocking=True)

@@ -62,6 +62,8 @@ def decode_jpegs(files: Sequence[bytearray], device: torch.device) -> list[Tenso
 
     Raises:
         OutOfMemoryError: on the device.
+
+    On a GPU this waits for the current stream: call it on a stream of its own (`staging.SideStream`).
     """
     if not files:
         return []
@@ -77,6 +79,10 @@ def decode_jpegs(files: Sequence[bytearray], device: torch.device) -> list[Tenso
 
 
 def _decode(files: Sequence[bytearray], device: torch.device) -> list[Tensor]:
+    if device.type == "cuda":
+        # nvJPEG writes into memory that the allocator gives to the current stream, and does not wait for
+        # that stream: kernels queued there may still read what was in it before.
+        torch.cuda.current_stream(device).synchronize()
     with warnings.catch_warnings():
         # torchvision 0.29 announces the removal of its decoders; `decoder_fault` finds them missing then.
         warnings.filterwarnings("ignore", message=".*TorchCodec", category=DeprecationWarning)

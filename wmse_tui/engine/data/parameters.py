@@ -8,7 +8,7 @@ drawn here, so they make the same views.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from itertools import permutations
 from typing import NamedTuple
@@ -116,6 +116,16 @@ class ViewParameters:
         """The rows one by one, as plain numbers."""
         columns = (getattr(self, name).tolist() for name in View._fields)
         return (View(*row) for row in zip(*columns, strict=True))
+
+
+def concatenate(several: Sequence[ViewParameters]) -> ViewParameters:
+    """The parameters of several groups of images, one group after the other."""
+    return ViewParameters(
+        **{
+            field.name: torch.cat([getattr(parameters, field.name) for parameters in several])
+            for field in fields(ViewParameters)
+        }
+    )
 
 
 def draw_parameters(

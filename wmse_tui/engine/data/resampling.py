@@ -14,7 +14,6 @@ import math
 import torch
 from torch import Tensor
 
-from wmse_tui.engine.data.colour import to_device
 from wmse_tui.engine.data.parameters import ViewParameters
 
 CUBIC_REACH = 2.0  # pixels after which the cubic filter is zero
@@ -25,8 +24,8 @@ def resample(images: Tensor, parameters: ViewParameters, *, size: int) -> Tensor
     """Crop, resize to `size` x `size`, flip and blur.
 
     Args:
-        images: float (n, 3, height, width).
-        parameters: of n views, on the CPU.
+        images: float (n, 3, height, width), on the CPU; a GPU has `device_views.py`.
+        parameters: of n views.
         size: of the views in pixels.
 
     Returns:
@@ -34,17 +33,15 @@ def resample(images: Tensor, parameters: ViewParameters, *, size: int) -> Tensor
     """
     n, channels, height, width = images.shape
     numbers = torch.cat((parameters.box, parameters.flipped[:, None]), dim=1).to(images.dtype)
-    top, left, box_height, box_width, flipped = to_device(numbers, images.device).unbind(1)
+    top, left, box_height, box_width, flipped = numbers.unbind(1)
     vertical = resize_matrices(top, box_height, source=height, size=size)
     horizontal = resize_matrices(left, box_width, source=width, size=size, flipped=flipped)
     blurred = parameters.blur.nonzero()[:, 0]
     if len(blurred):
-        rows, sigma = to_device(blurred, images.device), parameters.blur[blurred]
-        blur = blur_matrices(
-            to_device(sigma.to(images.dtype), images.device), size=size, largest=float(sigma.max())
-        )
-        vertical[rows] = blur @ vertical[rows]
-        horizontal[rows] = blur @ horizontal[rows]
+        sigma = parameters.blur[blurred].to(images.dtype)
+        blur = blur_matrices(sigma, size=size, largest=float(sigma.max()))
+        vertical[blurred] = blur @ vertical[blurred]
+        horizontal[blurred] = blur @ horizontal[blurred]
     narrow = torch.bmm(images.reshape(n, channels * height, width), horizontal.mT)
     narrow = narrow.view(n, channels, height, size)
     views = images.new_empty(n, channels, size, size)

@@ -7,19 +7,19 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from wmse_tui.engine.data.batched import augment
+from wmse_tui.engine.data.batched import make_views
 from wmse_tui.engine.data.plan import ViewPlan
 from wmse_tui.engine.data.staging import Staging, prefetched
 
 
 class ResidentBatches:
-    """Views made on `device`. Nothing but the copies of small numbers happens between two batches, and of
-    images where they stay with the host.
+    """Views made on `device`. Between two batches only small numbers are copied to it, and the images of a
+    batch where they stay in host memory.
 
     Args:
         pixels: uint8 (images, 3, height, width), on the CPU.
         plan: how batches are formed and views are made.
-        device: where the views are wanted.
+        device: of the views.
         on_device: keep the images there too; else each batch of them is sent.
     """
 
@@ -46,11 +46,8 @@ class ResidentBatches:
         """Views of the images `indices`, which are the `rows` of `pixels`."""
         plan = self._plan
         height, width = pixels.shape[2:]
-        views = torch.empty(plan.views, len(indices), 3, plan.size, plan.size, device=pixels.device)
-        drawn = plan.parameters(epoch=epoch, indices=indices, heights=height, widths=width)
-        for out, parameters in zip(views, drawn, strict=True):
-            augment(pixels, rows, parameters, size=plan.size, mean=plan.mean, std=plan.std, out=out)
-        return views
+        drawn = tuple(plan.parameters(epoch=epoch, indices=indices, heights=height, widths=width))
+        return make_views(pixels, rows, drawn, size=plan.size, mean=plan.mean, std=plan.std)
 
     def close(self) -> None:
-        """Nothing runs between batches, so there is nothing to end."""
+        """Do nothing: nothing runs between batches."""

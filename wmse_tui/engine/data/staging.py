@@ -1,23 +1,54 @@
-"""Rows of images in host memory on their way to a device, one batch ahead of its use."""
+"""Work for a batch to come, on a stream of its own beside the steps: copies from the host, and decoding."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 
+class SideStream:
+    """A stream for work of another thread, and the hand-over of what it makes; on a CPU there is none.
+
+    The allocator of torch gives memory back to the stream that asked for it, in the order of that stream
+    alone. So what is made here and used elsewhere is recorded on the stream that uses it: it is reused when
+    that stream has passed its use, and never before.
+    """
+
+    def __init__(self, device: torch.device) -> None:
+        self._device = device
+        self._stream: torch.cuda.Stream | None = None
+
+    @contextmanager
+    def work(self) -> Iterator[None]:
+        """Work of this block is queued on the stream, and is over when the block is left."""
+        if self._device.type != "cuda":
+            yield
+            return
+        if self._stream is None:
+            self._stream = torch.cuda.Stream(self._device)
+        with torch.cuda.stream(self._stream):
+            yield
+        self._stream.synchronize()
+
+    def receive(self, made: Tensor) -> Tensor:
+        """What was made in a block of `work` that is over, for the current stream to use."""
+        if made.device.type == "cuda":
+            made.record_stream(torch.cuda.current_stream(made.device))
+        return made
+
+
 @dataclass(frozen=True, slots=True)
 class Transfer:
-    """Images that are on their way, or there.
+    """Images whose copy to the device has begun.
 
     Args:
         rows: int64 (n,), which images they are.
         images: uint8 (n, 3, height, width) on the device; to be read once `arrive` has been called.
-        copied: what tells of the end of the copy; None where copies end before the next line of the program.
+        copied: the event at the end of the copy; None on a CPU, where it is over.
     """
 
     rows: Tensor
@@ -25,26 +56,26 @@ class Transfer:
     copied: torch.cuda.Event | None
 
     def arrive(self) -> Tensor:
-        """The images; what the current stream of the device does from now on waits for their copy."""
+        """The images; the current stream of the device waits for their copy before its next kernel."""
         if self.copied is not None:
             stream = torch.cuda.current_stream(self.images.device)
             stream.wait_event(self.copied)
-            self.images.record_stream(stream)  # their memory was taken for the stream of the copies
+            self.images.record_stream(stream)  # their memory belongs to the stream of the copies
         return self.images
 
 
 class Staging:
     """Gathers batches into two buffers that are used in turn, and copies them from there.
 
-    A GPU can copy from pinned memory while it computes, and the host does not wait for it. So the batch to
-    come is gathered and on its way, in a stream of its own, before the present one is used. A buffer is
+    A GPU can copy from pinned memory while it computes, without the host waiting. So the next batch is
+    gathered and its copy begun, on a stream of its own, before the present one is used. A buffer is
     written again only when the copy out of it is over.
 
     Args:
         pixels: uint8 (images, 3, height, width), on the CPU.
-        device: where the batches are wanted.
+        device: of the batches.
         batch: images in the largest of them.
-        pin: take pinned memory, as only a CUDA device can.
+        pin: use pinned memory, as only a CUDA device can.
     """
 
     def __init__(self, pixels: Tensor, device: torch.device, *, batch: int, pin: bool) -> None:

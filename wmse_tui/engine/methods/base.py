@@ -14,6 +14,7 @@ from typing_extensions import TypeVar
 from wmse_tui.config.options import Options
 from wmse_tui.engine.errors import EngineError
 from wmse_tui.engine.models import Backbone
+from wmse_tui.engine.transfer import pack_to_device
 from wmse_tui.engine.whitening import whiten
 from wmse_tui.engine.whitening.precision import at_least_float32, full_precision
 
@@ -83,8 +84,8 @@ class Method(nn.Module, ABC, Generic[MethodOptions]):
     def forward(self, views: Tensor, *, step_key: StepKey) -> Losses:
         """The losses of normalised `views` (views, batch, channels, height, width) at a step."""
         draws = self.draw(*views.shape[:2], step_key=step_key)
-        moved = {name: draw.to(views.device, non_blocking=True) for name, draw in draws.items()}
-        return self.losses(views, moved)
+        moved = pack_to_device(tuple(draws.values()), views.device)
+        return self.losses(views, dict(zip(draws, moved, strict=True)))
 
     def draw(self, views: int, batch: int, *, step_key: StepKey) -> Draws:  # noqa: ARG002
         """The random choices of a step, on the CPU, counted from `step_key`: the same key, the same choices.

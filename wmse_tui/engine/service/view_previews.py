@@ -32,7 +32,7 @@ from PIL import Image
 from torch import Tensor
 
 from wmse_tui.config.schema import Experiment
-from wmse_tui.engine.data.batched import augment
+from wmse_tui.engine.data.batched import make_views
 from wmse_tui.engine.data.images import UNLABELLED, ImageSet
 from wmse_tui.engine.data.loading import build_batches
 from wmse_tui.engine.data.padded import pad
@@ -114,15 +114,11 @@ def batched_views(
     pixels = train.pixels
     assert pixels is not None
     height, width = pixels.shape[2:]
-    made = [
-        augment(
-            pixels, torch.tensor(rows), parameters, size=plan.size, mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0)
-        )
-        for parameters in plan.parameters(
-            epoch=epoch, indices=torch.tensor(numbers), heights=height, widths=width
-        )
-    ]
-    return torch.stack(made).mul_(255).round_().to(torch.uint8)
+    drawn = plan.parameters(epoch=epoch, indices=torch.tensor(numbers), heights=height, widths=width)
+    views = make_views(
+        pixels, torch.tensor(rows), tuple(drawn), size=plan.size, mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0)
+    )
+    return views.mul_(255).round_().to(torch.uint8)
 
 
 def padded_views(
@@ -136,21 +132,17 @@ def padded_views(
     pictures = [to_pixels(train.image(row)) for row in rows]
     heights, widths = torch.tensor([picture.shape[1:] for picture in pictures]).unbind(1)
     pixels, covered = pad(pictures, torch.device("cpu"))
-    made = [
-        augment(
-            pixels,
-            torch.arange(len(rows)),
-            parameters,
-            covered=covered,
-            size=plan.size,
-            mean=(0.0, 0.0, 0.0),
-            std=(1.0, 1.0, 1.0),
-        )
-        for parameters in plan.parameters(
-            epoch=epoch, indices=torch.tensor(numbers), heights=heights, widths=widths
-        )
-    ]
-    return torch.stack(made).mul_(255).round_().to(torch.uint8)
+    drawn = plan.parameters(epoch=epoch, indices=torch.tensor(numbers), heights=heights, widths=widths)
+    views = make_views(
+        pixels,
+        torch.arange(len(rows)),
+        tuple(drawn),
+        covered=covered,
+        size=plan.size,
+        mean=(0.0, 0.0, 0.0),
+        std=(1.0, 1.0, 1.0),
+    )
+    return views.mul_(255).round_().to(torch.uint8)
 
 
 def reference_views(

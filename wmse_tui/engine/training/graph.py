@@ -10,7 +10,7 @@ the optimiser, and the mark of a loss that was not finite.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
@@ -20,9 +20,9 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from wmse_tui.engine.methods import Losses, Method, StepKey
-from wmse_tui.engine.methods.base import Draws
 from wmse_tui.engine.training.optimizers import set_rates, step_unless_nonfinite
 from wmse_tui.engine.training.stepping import Autocast, EagerStepper, Stepper
+from wmse_tui.engine.transfer import pack, unpack
 
 WARM_UP = 3
 """Steps before one is recorded: libraries choose their algorithms in them, optimisers make their state."""
@@ -123,12 +123,21 @@ class CudaGraphs:
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """What differs from step to step, in fixed tensors."""
+    """What differs from step to step, in fixed tensors; all but the views are parts of `numbers`."""
 
     views: Tensor
+    numbers: Tensor
     drawn: dict[str, Tensor]
     rates: list[Tensor]
     pace: Tensor
+
+
+def _fixed_inputs(views: Tensor, names: Sequence[str], numbers: Sequence[Tensor]) -> Inputs:
+    """Memory on the device for inputs like these: drawn tensors of these names, learning rates, the pace."""
+    buffer = pack(numbers, pin=False).to(views.device)
+    parts = unpack(buffer, numbers)
+    drawn = dict(zip(names, parts, strict=False))
+    return Inputs(torch.empty_like(views), buffer, drawn, list(parts[len(names) : -1]), parts[-1])
 
 
 class StepGraph:
@@ -166,29 +175,18 @@ class StepGraph:
     def __call__(self, views: Tensor, *, step_key: StepKey, lr: float, progress: float) -> Losses:
         set_rates(self._optimizer, lr)  # numbers, for the checkpoints
         drawn = self._method.draw(*views.shape[:2], step_key=step_key)
+        rates = [
+            torch.tensor(group["lr"], dtype=self._recorder.rate_dtype)
+            for group in self._optimizer.param_groups
+        ]
+        numbers = (*drawn.values(), *rates, torch.tensor(self._method.pace(progress)))
         with self._recorder.on_stream():
             if self._inputs is None:
-                self._inputs = self._allocate(views, drawn)
+                self._inputs = _fixed_inputs(views, tuple(drawn), numbers)
             self._inputs.views.copy_(views)
-            for name, choice in drawn.items():
-                target = self._inputs.drawn[name]
-                target.copy_(choice.pin_memory() if target.is_cuda else choice, non_blocking=True)
-            for rate, group in zip(self._inputs.rates, self._optimizer.param_groups, strict=True):
-                rate.fill_(group["lr"])
-            self._inputs.pace.fill_(self._method.pace(progress))
+            buffer = self._inputs.numbers
+            buffer.copy_(pack(numbers, pin=buffer.is_cuda), non_blocking=True)
             return self._next()()
-
-    def _allocate(self, views: Tensor, drawn: Draws) -> Inputs:
-        device = views.device
-        return Inputs(
-            views=torch.empty_like(views),
-            drawn={name: torch.empty_like(choice, device=device) for name, choice in drawn.items()},
-            rates=[
-                torch.empty((), dtype=self._recorder.rate_dtype, device=device)
-                for _ in self._optimizer.param_groups
-            ],
-            pace=torch.empty((), device=device),
-        )
 
     def _next(self) -> Compute:
         """The next step: as written or replayed."""

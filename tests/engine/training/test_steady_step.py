@@ -1,0 +1,222 @@
+"""A steady step on a GPU neither waits for it nor copies from pageable memory; gone through without a GPU.
+
+The tensors are torch's fake ones, which claim to be on a GPU and have no data. What would read a number back,
+or mix devices, fails or is found here. Gradients are not computed: for them torch wants the device itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+from torch._subclasses.fake_tensor import (
+    DataDependentOutputException,
+    FakeTensorMode,
+    unset_fake_temporarily,
+)
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from wmse_tui.config.loading import load_experiment
+from wmse_tui.engine import transfer
+from wmse_tui.engine.data import device_views as module
+from wmse_tui.engine.data.batched import normalise_
+from wmse_tui.engine.data.device_views import Needed, Numbers, device_views, prepare_numbers
+from wmse_tui.engine.data.parameters import concatenate
+from wmse_tui.engine.data.plan import plan_views
+from wmse_tui.engine.methods import Method, build_method
+from wmse_tui.engine.training.graph import CudaGraphs
+from wmse_tui.engine.training.optimizers import build_optimizer, set_rates, step_unless_nonfinite
+
+GPU = torch.device("cuda:0")
+SIZES = ("dataset.crop=16", "projector.hidden=16", "projector.dim=8", "schedule.batch_size=16")
+FACTORISATION = {"_linalg_eigh"}
+"""cuSOLVER reports whether it converged, and torch reads that at once."""
+
+METHODS = {
+    "{name: barlow_twins}": set(),
+    "{name: byol, predictor_hidden: 16}": set(),
+    "{name: cw_rgp, whitening_size: 2, groups: 2}": FACTORISATION,
+    "{name: intl}": set(),
+    "{name: s2r2}": set(),
+    "{name: shuffled_dbn, groups: 2}": FACTORISATION,
+    "{name: simclr}": set(),
+    "{name: simsiam}": set(),
+    "{name: vibcreg}": set(),
+    "{name: vicreg}": set(),
+    "{name: w_mse, whitening_size: 16}": set(),
+    "{name: w_mse, whitening_size: 16, operator: iterative}": set(),
+    "{name: w_mse, whitening_size: 16, operator: zca}": FACTORISATION,
+    "{name: w_mse, whitening_size: 16, operator: pca}": FACTORISATION,
+    "{name: zero_cl}": FACTORISATION,
+}
+VIEWS: dict[str, tuple[str, ...]] = {
+    "the paper's": (),
+    "four views": ("augmentation.views=4",),
+    "blurred and inverted": ("augmentation.blur_p=0.5", "augmentation.invert_p=0.2"),
+    "crops alone": ("augmentation.jitter_p=0.0", "augmentation.grayscale_p=0.0"),
+}
+OPTIMIZERS = ("adam", "adamw", "sgd", "lars")
+
+
+class Audit(TorchDispatchMode):
+    """What a GPU would make the host wait for.
+
+    Attributes:
+        copies: from the host, of memory that is not pinned; waits: reads of a result; sent: bytes of each
+            copy of pinned memory.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.copies: list[str] = []
+        self.waits: set[str] = set()
+        self.sent: list[int] = []
+        self._pinned: set[int] = set()
+
+    def host_buffer(self, size: int, *, pin: bool) -> Tensor:
+        """In place of `transfer.host_buffer`: pinning needs a GPU."""
+        assert pin
+        buffer = torch.empty(size, dtype=torch.uint8)
+        self._pinned.add(id(buffer))
+        self._alive = buffer
+        return buffer
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        # torch knows no fake result of its fused SGD, which writes into its arguments
+        result = None if func.name().startswith("aten::_fused_sgd_") else func(*args, **kwargs)
+        given = list(tensors((args, kwargs)))
+        devices = {tensor.device.type for tensor in (*given, *tensors(result)) if tensor.ndim}
+        if len(devices) > 1:
+            if kwargs.get("non_blocking") and id(given[0]) in self._pinned:
+                self.sent.append(given[0].numel())
+            else:
+                self.copies.append(func.name())
+        if func.name() in CudaGraphs.SYNCHRONISING and any(one.device.type == "cuda" for one in given):
+            self.waits.add(func.name().removeprefix("aten::"))
+        return result
+
+
+def tensors(value: Any) -> Iterator[Tensor]:
+    if isinstance(value, Tensor):
+        yield value
+    elif isinstance(value, list | tuple):
+        for one in value:
+            yield from tensors(one)
+    elif isinstance(value, dict):
+        yield from tensors(list(value.values()))
+
+
+@pytest.fixture
+def audit(monkeypatch: pytest.MonkeyPatch) -> Audit:
+    found = Audit()
+    monkeypatch.setattr(transfer, "host_buffer", found.host_buffer)
+    return found
+
+
+@pytest.fixture
+def on_the_host(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The numbers of views are prepared on the CPU, where they may be read: they are real tensors."""
+
+    def prepare(*arguments: Any, **options: Any) -> tuple[Numbers, Needed]:
+        with unset_fake_temporarily():
+            return prepare_numbers(*arguments, **options)
+
+    monkeypatch.setattr(module, "prepare_numbers", prepare)
+
+
+def fake_method(*overrides: str) -> Method:
+    experiment = load_experiment(preset="quickstart", overrides=(*SIZES, *overrides))
+    with torch.device("meta"):
+        return build_method(experiment)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_the_forward_pass_of_every_method(method: str, audit: Audit) -> None:
+    built = fake_method(f"method={method}")
+    with FakeTensorMode(allow_non_fake_inputs=True):
+        built.to_empty(device=GPU)
+        views = torch.empty(2, 16, 3, 16, 16, device=GPU)
+        with audit:
+            losses = built(views, step_key=(0, 1))
+            built.after_step(0.5)
+    assert losses.total.device == GPU
+    assert audit.copies == []
+    assert audit.waits == METHODS[method]
+    assert len(audit.sent) == bool(built.draw(2, 16, step_key=(0, 1)))
+
+
+@pytest.mark.usefixtures("on_the_host")
+@pytest.mark.parametrize("overrides", VIEWS.values(), ids=VIEWS)
+def test_the_making_of_views(overrides: tuple[str, ...], audit: Audit) -> None:
+    """One copy from the host for all of them, and nothing is read back."""
+    plan = plan_views(load_experiment(preset="cifar10", overrides=(*overrides, "schedule.batch_size=256")))
+    indices = torch.arange(256)
+    drawn = concatenate(tuple(plan.parameters(epoch=0, indices=indices, heights=32, widths=32)))
+    rows = indices.repeat(plan.views)
+    with FakeTensorMode(allow_non_fake_inputs=True):
+        pixels = torch.empty(300, 3, 32, 32, dtype=torch.uint8, device=GPU)
+        with audit:
+            views = device_views(pixels, rows, drawn, size=32, mean=plan.mean, std=plan.std)
+    assert (views.shape, views.device) == ((plan.views * 256, 3, 32, 32), GPU)
+    assert (audit.copies, audit.waits) == ([], set())
+    assert len(audit.sent) == 1
+
+
+@pytest.mark.usefixtures("on_the_host")
+def test_the_making_of_views_of_padded_images(audit: Audit) -> None:
+    plan = plan_views(load_experiment(preset="cifar10"))
+    sizes = torch.randint(20, 60, (8, 2), generator=torch.Generator().manual_seed(0))
+    heights, widths = sizes.unbind(1)
+    (drawn, _) = plan.parameters(epoch=0, indices=torch.arange(8), heights=heights, widths=widths)
+    options = {"size": 32, "mean": plan.mean, "std": plan.std, "covered": torch.full((8,), 0.5)}
+    rows = torch.arange(8)
+    with FakeTensorMode(allow_non_fake_inputs=True):
+        pixels = torch.empty(8, 3, 60, 60, dtype=torch.uint8, device=GPU)
+        with audit:
+            device_views(pixels, rows, drawn, **options)  # type: ignore[arg-type]
+    assert (audit.copies, audit.waits, len(audit.sent)) == ([], set(), 1)
+
+
+def test_the_normalisation_of_what_workers_made(audit: Audit) -> None:
+    with FakeTensorMode(allow_non_fake_inputs=True):
+        images = torch.empty(2, 4, 3, 8, 8, device=GPU)
+        with audit:
+            normalise_(images, (0.1, 0.2, 0.3), (0.4, 0.5, 0.6))
+    assert (audit.copies, audit.waits, len(audit.sent)) == ([], set(), 1)
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_the_step_of_every_optimizer(name: str, audit: Audit) -> None:
+    experiment = load_experiment(preset="quickstart", overrides=(f"optimizer.name={name}",))
+    built = fake_method("method.name=simclr")
+    with FakeTensorMode(allow_non_fake_inputs=True):
+        built.to_empty(device=GPU)
+        optimizer = build_optimizer(built.trainable_parameters(), experiment.optimizer)
+        loss = torch.empty((), device=GPU)
+        for group in optimizer.param_groups:
+            for parameter in group["params"]:
+                parameter.grad = torch.empty_like(parameter)
+        with Audit():
+            step_unless_nonfinite(optimizer, loss)  # makes the state
+        with audit:
+            set_rates(optimizer, 0.1)
+            step_unless_nonfinite(optimizer, loss)
+    assert (audit.copies, audit.waits, audit.sent) == ([], set(), [])
+
+
+def test_the_audit_finds_a_constant_that_is_sent_in_the_middle_of_a_step(audit: Audit) -> None:
+    """As `new_tensor` of numbers: a pageable copy, for which the host waits."""
+    with FakeTensorMode(allow_non_fake_inputs=True):
+        images = torch.empty(4, 3, 8, 8, device=GPU)
+        with audit:
+            images.mean((2, 3)) @ images.new_tensor((0.3, 0.6, 0.1))
+    assert audit.copies != []
+
+
+def test_the_audit_finds_a_number_that_is_read_back(audit: Audit) -> None:
+    with FakeTensorMode(allow_non_fake_inputs=True), audit, pytest.raises(DataDependentOutputException):
+        bool((torch.empty(4, device=GPU) > 0).any())
