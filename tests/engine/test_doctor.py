@@ -101,3 +101,20 @@ def test_the_command_prints_one_json_object_and_obeys_the_environment() -> None:
     assert report["devices"] == []
     assert report["torch"]
     assert report["torchvision"]
+
+
+@pytest.mark.parametrize(
+    ("supports", "needs", "remedy"),
+    [
+        (
+            "12.4",
+            "13.0",
+            "driver to 580 or newer, or install the torch build for CUDA 12.4: `pip ",
+        ),
+        ("12.4", "13.0", "install --force-reinstall torch torchvision --index-url .../whl/cu126`"),
+        ("11.4", "12.8", "update the NVIDIA driver to 525 or newer"),
+    ],
+)
+def test_the_remedy_for_an_old_driver_is_a_command(supports: str, needs: str, remedy: str) -> None:
+    evidence = replace(BROKEN, driver_supports=supports, built_for=needs)
+    assert remedy in explain(evidence).fix

@@ -19,6 +19,12 @@ import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+DRIVERS = {"12": 525, "13": 580}
+"""The oldest driver for each major release of CUDA."""
+
+BUILDS = {"12": "cu126", "13": "cu130"}
+"""A torch build that runs on every driver of a major release of CUDA."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
@@ -105,7 +111,7 @@ def explain(evidence: Evidence) -> Cuda:
                 f"the driver {evidence.driver or ''} serves CUDA {evidence.driver_supports},"
                 f" this torch needs CUDA {evidence.built_for}"
             ).replace("driver  ", "driver "),
-            fix="update the NVIDIA driver, or install a torch build for the CUDA version the driver serves",
+            fix=_newer_driver_or_older_torch(evidence),
         )
     if not evidence.cards:
         return Cuda(
@@ -121,6 +127,19 @@ def explain(evidence: Evidence) -> Cuda:
         reason="unknown",
         text=f"{_cards(evidence.cards)} and a driver found, but CUDA does not start{code}: {said}",
         fix="see whether `nvidia-smi` answers; a driver updated without a reboot needs one",
+    )
+
+
+def _newer_driver_or_older_torch(evidence: Evidence) -> str:
+    needed = DRIVERS.get(str(evidence.built_for).split(".")[0])
+    newer = f" to {needed} or newer" if needed else ""
+    build = BUILDS.get(str(evidence.driver_supports).split(".")[0])
+    if build is None:
+        return f"update the NVIDIA driver{newer}"
+    command = f"pip install --force-reinstall torch torchvision --index-url .../whl/{build}"
+    return (
+        f"update the NVIDIA driver{newer}, or install the torch build for CUDA {evidence.driver_supports}: "
+        f"`{command}` (the selector on pytorch.org names the whole address)"
     )
 
 

@@ -123,3 +123,13 @@ def test_images_of_every_split_stay_in_main_memory() -> None:
     experiment = load_experiment(preset="stl10", overrides=("backbone.arch=cifar_resnet8",))
     parts = bytes_of(memory_parts(experiment, rehearse(experiment, check=lambda: None), None, None))
     assert parts["images"] == (105_000 + 5_000 + 8_000) * 3 * 96 * 96
+
+
+def test_the_pool_of_a_recorded_step_is_part_of_its_memory() -> None:
+    experiment = load_experiment(preset="cifar10", overrides=("compute.compile=graph",))
+    step = rehearse(experiment, check=lambda: None)
+    parts = bytes_of(memory_parts(experiment, step, GPU, Memory(10**11, 10**11)))
+    assert parts["graph"] == pytest.approx(0.35 * parts["activations"], abs=1)
+    as_written = load_experiment(preset="cifar10")
+    assert "graph" not in bytes_of(memory_parts(as_written, step, GPU, Memory(10**11, 10**11)))
+    assert "graph" not in bytes_of(memory_parts(experiment, step, None, None)), "a CPU records nothing"

@@ -66,6 +66,27 @@ def test_workers_make_their_batches_ahead_and_end_afterwards(
     assert not alive
 
 
+def test_what_will_run_is_measured_compiled_and_recorded(
+    job: Callable[..., Any], shelf: ImageCache, tiny: Tiny, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The time that compiling takes is not that of the steps."""
+    shapes: list[torch.Size] = []
+
+    def compile_slowly(_: TimedSteps, views: torch.Tensor) -> str:
+        shapes.append(views.shape)
+        time.sleep(3)
+        return "the networks are compiled, in 3 s"
+
+    monkeypatch.setattr(TimedSteps, "compile", compile_slowly)
+    answer = measure(tiny("compute.compile=graph"), job("measure", seconds=2), shelf)
+    assert [shape[:2] for shape in shapes] == [(2, 16)]
+    assert answer["steps"] >= 1
+    notices = {notice["path"]: notice["text"] for notice in answer["notices"]}
+    assert notices["compute.compile"] == "the networks are compiled, in 3 s"
+    measure(tiny(), job("measure", seconds=2), shelf)
+    assert len(shapes) == 1, "nothing is compiled where the run compiles nothing"
+
+
 def test_a_step_without_end_is_given_up_and_told(
     job: Callable[..., Any], shelf: ImageCache, tiny: Tiny, monkeypatch: pytest.MonkeyPatch
 ) -> None:

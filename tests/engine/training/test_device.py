@@ -8,7 +8,7 @@ import torch
 from wmse_tui.engine.doctor import Cuda
 from wmse_tui.engine.errors import DeviceError
 from wmse_tui.engine.training import device as device_module
-from wmse_tui.engine.training.device import choose_device
+from wmse_tui.engine.training.device import choose_device, require_precision
 
 
 def with_verdict(monkeypatch: pytest.MonkeyPatch, verdict: Cuda) -> None:
@@ -54,3 +54,38 @@ def test_a_gpu_that_is_not_there_is_an_error_with_the_choice(monkeypatch: pytest
     with pytest.raises(DeviceError, match=r"compute.device=cuda:5 does not exist: 2 visible GPUs") as caught:
         choose_device("cuda:5")
     assert caught.value.next[0] == "use one of cuda:0, cuda:1"
+
+
+@pytest.mark.parametrize("reason", ["driver_too_old", "no_driver", "cpu_build", "unknown"])
+def test_a_gpu_that_auto_cannot_use_is_a_warning_with_the_remedy(
+    reason: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with_verdict(monkeypatch, Cuda(usable=False, reason=reason, text="it does not work", fix="Mend it."))
+    chosen = choose_device("auto")
+    assert chosen.torch.type == "cpu"
+    warning = "this machine has a GPU, and training uses the CPU: it does not work. Mend it."
+    assert chosen.warning == warning
+    assert choose_device("cpu").warning == ""
+
+
+@pytest.mark.parametrize("reason", ["no_card", "hidden"])
+def test_a_machine_without_a_gpu_for_us_is_no_warning(reason: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with_verdict(monkeypatch, Cuda(usable=False, reason=reason, text="none", fix="pass it in"))
+    assert choose_device("auto").warning == ""
+
+
+@pytest.mark.parametrize(("capability", "allowed"), [((7, 5), False), ((8, 0), True), ((9, 0), True)])
+def test_bfloat16_needs_a_gpu_that_has_it(
+    capability: tuple[int, int], allowed: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gpu = torch.device("cuda", 0)
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: capability)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: "Tesla T4")
+    require_precision("float32", gpu)
+    require_precision("bfloat16", torch.device("cpu"))
+    if allowed:
+        require_precision("bfloat16", gpu)
+        return
+    with pytest.raises(DeviceError, match=r"Tesla T4 has compute capability 7.5, bfloat16 begins") as caught:
+        require_precision("bfloat16", gpu)
+    assert caught.value.next[0] == "a new run with --set compute.precision=float32"

@@ -168,6 +168,23 @@ def test_what_cannot_be_recorded_runs_as_written_with_the_reason() -> None:
     assert both.phases == ["graph", "train"]
 
 
+def test_the_reason_is_the_first_error_of_a_recording() -> None:
+    """Ending a capture that has failed raises another error over the one that broke it."""
+    both = Both("method.name=simclr")
+
+    def refuse(compute: Callable[[], Losses]) -> Callable[[], Losses]:
+        try:
+            raise RuntimeError("cusolver error: CUSOLVER_STATUS_EXECUTION_FAILED")
+        finally:
+            raise RuntimeError("CUDA error: operation failed due to a previous error during capture")
+
+    both.recorder.record = refuse  # type: ignore[method-assign]
+    for number in range(1, WARM_UP + 2):
+        both.step(number, random_views(number))
+    ((text, _),) = both.notices
+    assert text == f"{UNRECORDED} RuntimeError: cusolver error: CUSOLVER_STATUS_EXECUTION_FAILED"
+
+
 def test_a_step_that_synchronises_is_not_recorded() -> None:
     both = Both(*CASES["cw_rgp"])
     both.recorder.synchronising = ("aten::_linalg_eigh", "aten::nonzero")

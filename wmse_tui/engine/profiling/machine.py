@@ -12,6 +12,7 @@ import psutil
 import torch
 
 from wmse_tui.engine.training.device import ChosenDevice, choose_device
+from wmse_tui.engine.training.resources import find_card
 
 TRAINER_THREADS = torch.get_num_threads()
 """What torch has chosen for this machine, as it does in a trainer."""
@@ -57,15 +58,19 @@ def device_of(wanted: str) -> ChosenDevice:
 
 
 def memory_of(device: torch.device) -> Memory:
-    """The memory of a device; asking leaves no context on a GPU."""
+    """The memory of a device; reading it leaves no context on a GPU, if NVML knows the device.
+
+    Of a part of a card (MIG) it is that of the part.
+    """
     if device.type != "cuda":
         return main_memory()
     total = torch.cuda.get_device_properties(device).total_memory
-    try:
-        used = int(torch.cuda.device_memory_used(device))
-    except Exception:  # noqa: BLE001  no NVML for this card, in one of many words: a context it is
+    card = find_card(device)
+    known = {} if card is None else card.read()
+    if "gpu_memory" not in known:
         return Memory(total, torch.cuda.mem_get_info(device)[0])
-    return Memory(total, max(0, total - used))
+    free = known["gpu_memory_total"] - known["gpu_memory"]
+    return Memory(total, int(min(total, max(0, free))))
 
 
 def main_memory(root: Path = CGROUPS, membership: Path = MEMBERSHIP) -> Memory:

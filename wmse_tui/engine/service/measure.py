@@ -48,7 +48,7 @@ from wmse_tui.engine.profiling.memory import Peak, give_back
 from wmse_tui.engine.profiling.timed_steps import TimedSteps, endless, interruptible, switches_kept
 from wmse_tui.engine.service.describe import memory_parts, notices_of
 from wmse_tui.engine.service.worker import Job
-from wmse_tui.engine.training.device import ChosenDevice, prepare
+from wmse_tui.engine.training.device import ChosenDevice, prepare, require_precision
 from wmse_tui.runs.process.cores import available_cores
 from wmse_tui.runs.text.units import duration, size
 
@@ -91,6 +91,7 @@ def measure(experiment: Experiment, job: Job, shelf: ImageCache) -> dict[str, An
     """
     allowed = job.request.number("seconds", SECONDS, low=2, high=600)
     device = device_of(experiment.compute.device)
+    require_precision(experiment.compute.precision, device.torch)
     with threads(QUIET_THREADS):
         estimate = _require_memory(experiment, device, job)
         batch = experiment.schedule.batch_size
@@ -115,13 +116,16 @@ def _measured(
     allowed: float,
     estimate: int,
 ) -> dict[str, Any]:
-    began = time.monotonic()
-    steps_end, end = began + STEP_SHARE * allowed, began + allowed
+    started = began = time.monotonic()
     per_epoch = None if loaded.whole is None else loaded.whole // experiment.schedule.batch_size
     peak = Peak(device.torch)
     batches = build_batches(loaded.train, experiment, device.torch)
     with closing(batches):
         steps = TimedSteps(experiment, device.torch, steps_per_epoch=per_epoch or 1)
+        before = time.monotonic()
+        compiled = _compile(steps, experiment, batches, job)
+        began += time.monotonic() - before  # it is no part of a step
+        steps_end, end = began + STEP_SHARE * allowed, began + allowed
         pace = time_steps(
             steps,
             batches,
@@ -139,7 +143,7 @@ def _measured(
     run = None
     if training is not None and evaluations.seconds is not None:
         run = training + evaluations.seconds
-    spent = time.monotonic() - began
+    spent = time.monotonic() - started
     return {
         "seconds_per_step": pace.seconds,
         "at_least": None if pace.seconds is not None else steps_end - began,
@@ -160,8 +164,19 @@ def _measured(
         "evaluation_text": evaluations.text,
         "run_seconds": run,
         "spent_seconds": spent,
-        "notices": notices_of(_notices(pace, batches.kind, loaded, evaluations, total, allowed)),
+        "notices": notices_of(_notices(pace, batches.kind, loaded, evaluations, total, allowed, compiled)),
     }
+
+
+def _compile(steps: TimedSteps, experiment: Experiment, batches: Batches, job: Job) -> str:
+    """Compile the networks and record a step as the run would; the outcome as text, empty if that is off."""
+    if experiment.compute.compile == "off":
+        return ""
+    job.progress("compiling", 0, 1, "networks")
+    with closing(endless(batches)) as source:
+        text = steps.compile(next(source))
+    job.check()
+    return text
 
 
 def time_steps(
@@ -254,8 +269,16 @@ def _prefetched(experiment: Experiment, kind: str) -> int:
 
 
 def _notices(
-    pace: Pace, kind: str, loaded: Loaded, evaluations: Evaluations, total: int | None, allowed: float
+    pace: Pace,
+    kind: str,
+    loaded: Loaded,
+    evaluations: Evaluations,
+    total: int | None,
+    allowed: float,
+    compiled: str,
 ) -> Iterator[Advice]:
+    if compiled:
+        yield Advice("compute.compile", "info", compiled)
     if pace.seconds is None:
         text = f"one step takes longer than the {duration(STEP_SHARE * allowed)} that were given to it"
         yield Advice("backbone.arch", "warning", text)

@@ -8,17 +8,30 @@ from dataclasses import dataclass
 import torch
 
 from wmse_tui.config.sections.compute import Compute
-from wmse_tui.engine.doctor import explain, gather
+from wmse_tui.engine.doctor import Cuda, explain, gather
 from wmse_tui.engine.errors import DeviceError
+
+BFLOAT16_CAPABILITY = 8
+"""The first compute capability, by its major number, whose matrix units know bfloat16."""
+
+NO_CARD = frozenset({"no_card", "hidden"})
+"""The reasons of `doctor.explain` under which no GPU is left unused by accident."""
 
 
 @dataclass(frozen=True, slots=True)
 class ChosenDevice:
-    """A usable device with its name and the reason it was chosen, both for people."""
+    """A usable device.
+
+    Args:
+        torch: as torch names it.
+        name, reason: what it is, and why it was chosen, for people.
+        warning: for people, where a GPU is there and cannot be used: why, and what to do; else empty.
+    """
 
     torch: torch.device
     name: str
     reason: str
+    warning: str = ""
 
 
 def choose_device(wanted: str) -> ChosenDevice:
@@ -33,7 +46,7 @@ def choose_device(wanted: str) -> ChosenDevice:
         return ChosenDevice(torch.device("cpu"), _cpu_name(), "asked for")
     cuda = explain(gather())
     if wanted == "auto" and not cuda.usable:
-        return ChosenDevice(torch.device("cpu"), _cpu_name(), cuda.text)
+        return ChosenDevice(torch.device("cpu"), _cpu_name(), cuda.text, unused_card_warning(cuda))
     if not cuda.usable:
         raise DeviceError(
             f"compute.device={wanted} cannot be used",
@@ -53,6 +66,31 @@ def choose_device(wanted: str) -> ChosenDevice:
         )
     why = "the first visible GPU" if wanted in ("auto", "cuda") else "asked for"
     return ChosenDevice(torch.device("cuda", index), torch.cuda.get_device_name(index), why)
+
+
+def unused_card_warning(cuda: Cuda) -> str:
+    """Why the GPU of this machine is not used and what to do; empty where there is none, or it is hidden."""
+    if cuda.usable or cuda.reason in NO_CARD:
+        return ""
+    return f"this machine has a GPU, and training uses the CPU: {cuda.text}. {cuda.fix}"
+
+
+def require_precision(precision: str, device: torch.device) -> None:
+    """Refuse bfloat16 on a GPU without it: cuDNN has no convolution for it, and fails without saying why.
+
+    Raises:
+        DeviceError: the GPU is older than compute capability 8.0.
+    """
+    if precision != "bfloat16" or device.type != "cuda" or torch.version.hip is not None:
+        return
+    major, minor = torch.cuda.get_device_capability(device)
+    if major < BFLOAT16_CAPABILITY:
+        raise DeviceError(
+            "compute.precision=bfloat16 needs a newer GPU",
+            f"{torch.cuda.get_device_name(device)} has compute capability {major}.{minor}, "
+            f"bfloat16 begins at {BFLOAT16_CAPABILITY}.0",
+            next=("a new run with --set compute.precision=float32", "or another GPU"),
+        )
 
 
 def _cpu_name() -> str:

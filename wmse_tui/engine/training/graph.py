@@ -202,7 +202,7 @@ class StepGraph:
             step = self._recorder.record(self._compute)
         except Exception as error:  # noqa: BLE001  whatever cannot be recorded still runs as written
             self._optimizer.zero_grad(set_to_none=True)
-            self._fall_back(first_lines(error))
+            self._fall_back(first_lines(first_cause(error)))
         else:
             self._step = step
             spent = time.monotonic() - began
@@ -253,9 +253,15 @@ class SyncDetector(TorchDispatchMode):
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
-        if self._recorder.synchronises(func.name(), args):
+        result = func(*args, **(kwargs or {}))
+        read_back = isinstance(result, Tensor) and result.device.type == "cpu" and _on_gpu(args)
+        if read_back or self._recorder.synchronises(func.name(), args):
             self.found.add(func.name().removeprefix("aten::"))
-        return func(*args, **(kwargs or {}))
+        return result
+
+
+def _on_gpu(arguments: Iterable[Any]) -> bool:
+    return any(isinstance(one, Tensor) and one.is_cuda for one in arguments)
 
 
 @contextmanager
@@ -274,7 +280,14 @@ def _rates_on_device(optimizer: torch.optim.Optimizer, rates: list[Tensor]) -> I
             group.update(old)
 
 
-def first_lines(error: Exception) -> str:
+def first_lines(error: BaseException) -> str:
     """The first lines of an error that are not empty, without the frames that compilers and drivers add."""
     text = " ".join(line.strip() for line in str(error).splitlines()[:8] if line.strip())
     return f"{type(error).__name__}: {text[:200]}".rstrip(" :")
+
+
+def first_cause(error: BaseException) -> BaseException:
+    """The error that was raised first: a capture that fails is ended by another error, raised over it."""
+    while (before := error.__cause__ or error.__context__) is not None:
+        error = before
+    return error

@@ -27,7 +27,7 @@ from wmse_tui.engine.methods import Method, build_method, place
 from wmse_tui.engine.training.checkpoint_manager import CheckpointManager
 from wmse_tui.engine.training.checkpoints import file_sha256, newest_checkpoint
 from wmse_tui.engine.training.compiled import Compiled, compile_networks
-from wmse_tui.engine.training.device import ChosenDevice, autocast, choose_device, prepare
+from wmse_tui.engine.training.device import ChosenDevice, autocast, choose_device, prepare, require_precision
 from wmse_tui.engine.training.diagnostics import TrainingDiagnostics
 from wmse_tui.engine.training.failures import error_event
 from wmse_tui.engine.training.graph import stepper
@@ -90,6 +90,9 @@ class Session:
         self.write(Phase(name="start"))
         experiment = load_configuration(self.run)
         device = choose_device(experiment.compute.device)
+        if device.warning:
+            self.write(Notice(level="warning", code="N_DEVICE", text=device.warning))
+        require_precision(experiment.compute.precision, device.torch)
         prepare(device.torch, deterministic=experiment.compute.deterministic)
         self.write(Phase(name="data"))
         data = load_data(experiment, progress=self.progress)

@@ -26,6 +26,9 @@ from torch import Tensor
 
 from wmse_tui.engine.whitening.cholesky import ROUNDINGS
 
+BATCHED_EIGH = tuple(int(part) for part in torch.__version__.split(".")[:2]) >= (2, 12)
+"""Whether torch decomposes many matrices on a GPU at once."""
+
 
 class Root(Protocol):
     """A root and its gradient, of covariances (..., dim, dim) all at once."""
@@ -116,8 +119,22 @@ def eigen(covariance: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """
     finite = covariance.isfinite().all(-1).all(-1)
     identity = torch.eye(covariance.shape[-1], dtype=covariance.dtype, device=covariance.device)
-    values, vectors = torch.linalg.eigh(torch.where(finite[..., None, None], covariance, identity))
+    values, vectors = eigh(torch.where(finite[..., None, None], covariance, identity))
     return values, vectors, finite & (values[..., 0] > rounding_of_eigenvalues(values))
+
+
+def eigh(symmetric: Tensor) -> tuple[Tensor, Tensor]:
+    """As `torch.linalg.eigh`, in batches whatever the version of torch.
+
+    On a GPU torch before 2.12 calls cuSOLVER once for each matrix, which takes 1.8 ms for one of 100 x 100;
+    the 128 matrices of 64 x 64 of a step of CW-RGP take 230 ms there, and 12 ms on one core of a CPU. Both
+    wait for the device.
+    """
+    if symmetric.is_cuda and not BATCHED_EIGH and symmetric.shape[:-2].numel() > 1:
+        values, vectors = torch.linalg.eigh(symmetric.cpu())
+        return values.to(symmetric.device), vectors.to(symmetric.device)
+    values, vectors = torch.linalg.eigh(symmetric)
+    return values, vectors
 
 
 def rounding_of_eigenvalues(values: Tensor) -> Tensor:
