@@ -102,7 +102,7 @@ def memory_parts(
     numbers = OPTIMIZER_NUMBERS[experiment.optimizer.name]
     resident, why = _images(experiment, kind, memory)
     views = experiment.augmentation.views * experiment.schedule.batch_size
-    parts = (
+    parts = [
         ("weights", step.weights, "parameters and buffers of all networks"),
         ("gradients", step.gradients, "one number for each parameter that learns"),
         ("optimizer", numbers * step.gradients, f"{experiment.optimizer.name} keeps {numbers} for each"),
@@ -111,10 +111,10 @@ def memory_parts(
         ("workspace", step.workspace, "copies that the largest convolution works on"),
         ("images", resident, why),
         ("libraries", LIBRARIES[kind], "the CUDA context" if kind == "cuda" else "of torch's libraries"),
-    )
+    ]
     if kind == "cuda" and experiment.compute.compile == "graph":
         pool = int(GRAPH_POOL * step.activations)
-        parts += (("graph", pool, "what the recorded step's own pool cannot share"),)
+        parts.append(("graph", pool, "what the recorded step's own pool cannot share"))
     return [{"name": name, "bytes": count, "text": text} for name, count, text in parts]
 
 
