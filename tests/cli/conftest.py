@@ -90,7 +90,7 @@ log.write(Phase("train"))
 log.write(Steps(first=1, loss=(1.5, 1.25, 1.0, 0.75), lr=(0.001,) * 4, images_per_second=100.0))
 log.write(Epoch(epoch=1, step=4, loss=1.125, seconds=1.0, images_per_second=100.0))
 if SCENARIO == "killed":
-    print("the last words \\x1b[31m", flush=True)
+    print("the last output \\x1b[31m", flush=True)
     os.kill(os.getpid(), signal.SIGKILL)
 if SCENARIO == "diverges":
     log.write(Error(code="E_NONFINITE", title="the loss is not finite", detail="step 5", saved="step-4.pt",
@@ -117,8 +117,8 @@ leave("completed", 0, 8, 2)
 
 
 @pytest.fixture(autouse=True)
-def _own_places(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
-    """Runs, data and caches of a test lie in its own folder; times are told in UTC."""
+def _own_folders(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+    """Runs, data and caches of a test are in its own folder; times are printed in UTC."""
     monkeypatch.setenv("WMSE_TUI_RUNS", str(tmp_path / "runs"))
     monkeypatch.setenv("WMSE_TUI_DATA", str(tmp_path / "data"))
     monkeypatch.setenv("WMSE_TUI_CACHE", str(tmp_path / "cache"))
@@ -276,7 +276,7 @@ MakeRun = Callable[..., RunDirectory]
 
 @pytest.fixture
 def make_run(tmp_path: Path, config_text: str, events: tuple[tuple[float, Event], ...]) -> MakeRun:
-    """Makes a run directory with a hand-made log: the first `upto` events (all, unless said)."""
+    """Makes a run directory with a hand-made log: the first `upto` events (by default all)."""
 
     def make(name: str = "small", *, upto: int | None = None, preset: str = "quickstart") -> RunDirectory:
         run = create_run(tmp_path / "runs", with_preset(config_text, preset), name=name)

@@ -1,4 +1,4 @@
-"""The ways from the command line into the app, whose place is taken by a note of how it was opened."""
+"""How the command line opens the app, which is replaced by a record of its arguments."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ QUICK = ("run", "--preset", "quickstart", "--set", "schedule.epochs=2", "--name"
 
 
 class Opened:
-    """The app's stand-in: keeps what it was opened with, waits for the run to end, and leaves."""
+    """Replaces the app: records its arguments, waits for the run to end, and returns."""
 
     def __init__(self) -> None:
         self.calls: list[dict[str, Any]] = []
@@ -35,7 +35,7 @@ class Opened:
 
 @pytest.fixture
 def app(monkeypatch: pytest.MonkeyPatch) -> Opened:
-    """A terminal, and an app that only notes how it was opened."""
+    """A terminal, and an app that only records its arguments."""
     opened = Opened()
     monkeypatch.setattr(wmse_tui.tui.start, "check_terminal", lambda: None)
     monkeypatch.setattr(wmse_tui.tui.start, "open_app", opened)
@@ -56,7 +56,7 @@ def test_a_folder_of_runs_before_a_command_is_refused(cli: Cli, app: Opened) -> 
     assert app.calls == []
 
 
-def test_without_a_terminal_the_app_is_refused_with_the_ways_out(
+def test_without_a_terminal_the_app_is_refused_with_the_alternatives(
     cli: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse() -> None:
@@ -70,7 +70,7 @@ def test_without_a_terminal_the_app_is_refused_with_the_ways_out(
     assert "--headless" in result.stderr
 
 
-def test_run_opens_the_run_it_started_as_its_own_and_returns_its_exit_status(
+def test_run_opens_the_run_it_started_as_its_own_and_returns_its_exit_code(
     cli: Cli, app: Opened, trainer: Trainer, tmp_path: Path
 ) -> None:
     trainer("completes")
@@ -81,7 +81,7 @@ def test_run_opens_the_run_it_started_as_its_own_and_returns_its_exit_status(
     assert result.stdout.startswith("result  5-NN 81.25 %")
 
 
-def test_a_run_that_diverged_while_the_app_showed_it_gives_its_exit_status(
+def test_a_run_that_diverged_while_the_app_showed_it_sets_the_exit_code(
     cli: Cli, app: Opened, trainer: Trainer
 ) -> None:
     trainer("diverges")
@@ -89,7 +89,7 @@ def test_a_run_that_diverged_while_the_app_showed_it_gives_its_exit_status(
 
 
 @pytest.mark.parametrize("status", [1, 129, 143])
-def test_an_app_that_failed_or_was_ended_gives_its_own_exit_status(
+def test_an_app_that_failed_or_was_ended_sets_the_exit_code(
     cli: Cli, app: Opened, trainer: Trainer, status: int
 ) -> None:
     trainer("completes")
@@ -98,7 +98,7 @@ def test_an_app_that_failed_or_was_ended_gives_its_own_exit_status(
 
 
 @pytest.mark.parametrize("flags", [("--headless",), ("--json",), ("--detach",)])
-def test_who_asks_for_another_way_gets_no_app(
+def test_headless_json_and_detach_do_not_open_the_app(
     cli: Cli, app: Opened, trainer: Trainer, flags: tuple[str, ...]
 ) -> None:
     trainer("completes")
@@ -106,9 +106,7 @@ def test_who_asks_for_another_way_gets_no_app(
     assert app.calls == []
 
 
-def test_attach_opens_monitor_and_counts_the_run_as_somebody_elses(
-    cli: Cli, app: Opened, trainer: Trainer
-) -> None:
+def test_attach_opens_monitor_and_does_not_own_the_run(cli: Cli, app: Opened, trainer: Trainer) -> None:
     trainer("completes")
     cli(*QUICK, "--headless")
     assert cli("attach", "mine").exit_code == 0

@@ -1,4 +1,4 @@
-"""`bench`: a real benchmark of a tiny recipe, in words and as JSON, and what is refused."""
+"""`bench`: a real benchmark of a tiny recipe, as text and as JSON, and what is refused."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ TINY = (
 
 
 def bench(*arguments: str) -> subprocess.CompletedProcess[str]:
-    sets = [word for key in TINY for word in ("--set", key)]
+    sets = [argument for key in TINY for argument in ("--set", key)]
     command = [sys.executable, "-m", "wmse_tui", "bench", *sets, "--rounds", "1", *arguments]
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
 
@@ -51,13 +51,13 @@ def test_each_stage_is_measured_beside_the_reference() -> None:
     assert rows["step"]["work"] == 2 * 16
     floor = result["floor"]
     assert floor["share"] == max(floor["arithmetic_seconds"], floor["memory_seconds"]) / floor["step_seconds"]
-    words = "\n".join(benchmark_lines(result))
-    assert "floor of a step" in words
-    assert "against Pillow and torchvision" in words
-    assert max(len(line) for line in words.splitlines() if line[:1].strip() and "x (" in line) <= 80
+    text = "\n".join(benchmark_lines(result))
+    assert "floor of a step" in text
+    assert "against Pillow and torchvision" in text
+    assert max(len(line) for line in text.splitlines() if line[:1].strip() and "x (" in line) <= 80
 
 
-def test_one_stage_alone_is_told_in_words() -> None:
+def test_one_stage_alone_is_printed_as_text() -> None:
     done = bench("--stage", "whitening")
     assert done.returncode == 0, done.stderr
     assert "W-MSE forward and backward, 2 views of 16 x 4, slices of 8, 1 iteration" in done.stdout

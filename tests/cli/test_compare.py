@@ -1,4 +1,4 @@
-"""`compare` and `tag`: several runs beside each other, and what is said of one."""
+"""`compare` and `tag`: several runs side by side, and the tags and note of one."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ def pair(make_run: MakeRun) -> tuple[RunDirectory, RunDirectory]:
 def test_runs_are_compared_in_a_table(cli: Cli, pair: tuple[RunDirectory, ...]) -> None:
     result = cli("compare", "one", "two")
     assert result.exit_code == 0
-    reached = (
+    results = (
         "completed  2/2    87.50 %  81.25 %  87.50 %      81.25 %    16 s  1822 images/s  CPU, 2 threads"
     )
     assert result.stdout.splitlines() == [
         "run  state      epoch  linear   k-NN     best linear  best k-NN  time  speed          device",
-        f"one  {reached}",
-        f"two  {reached}",
+        f"one  {results}",
+        f"two  {results}",
         "",
         "option  one  two",
         "seed    0    5",
@@ -86,7 +86,7 @@ def test_programs_get_fractions(cli: Cli, pair: tuple[RunDirectory, ...]) -> Non
     assert [row["final_knn_fraction"] for row in rows] == ["0.8125", "0.8125", "0.8125", "0"]
 
 
-def test_a_file_is_written_and_not_replaced_unasked(
+def test_a_file_is_written_and_replaced_only_with_force(
     cli: Cli, pair: tuple[RunDirectory, ...], tmp_path: Path
 ) -> None:
     path = tmp_path / "table.csv"
@@ -105,7 +105,7 @@ def test_a_file_is_written_and_not_replaced_unasked(
     assert path.read_text().startswith("run  state")
 
 
-def test_a_place_that_cannot_be_written_is_a_sentence(cli: Cli, make_run: MakeRun, tmp_path: Path) -> None:
+def test_a_path_that_cannot_be_written_is_an_error(cli: Cli, make_run: MakeRun, tmp_path: Path) -> None:
     make_run("one")
     nowhere = cli("compare", "one", "-o", str(tmp_path / "no" / "file"))
     assert nowhere.exit_code == 1
@@ -114,21 +114,21 @@ def test_a_place_that_cannot_be_written_is_a_sentence(cli: Cli, make_run: MakeRu
     assert folder.stderr == f"wmse-tui: cannot write the file\n  {tmp_path}: Is a directory\n"
 
 
-def test_an_unknown_run_is_told(cli: Cli, make_run: MakeRun) -> None:
+def test_an_unknown_run_is_an_error(cli: Cli, make_run: MakeRun) -> None:
     make_run("one")
     result = cli("compare", "one", "thre")
     assert result.exit_code == 2
     assert "there is no run 'thre'" in result.stderr
 
 
-def test_tags_and_a_note_are_kept_and_printed(cli: Cli, make_run: MakeRun) -> None:
+def test_tags_and_a_note_are_stored_and_printed(cli: Cli, make_run: MakeRun) -> None:
     run = make_run("one")
     assert cli("tag", "one").stdout == ""
     assert (
-        cli("tag", "one", "+paper", "seed/1", "--note", "looks\ngood").stdout == "paper seed/1\nlooks\ngood\n"
+        cli("tag", "one", "+paper", "seed/1", "--note", "two\nlines").stdout == "paper seed/1\ntwo\nlines\n"
     )
-    assert read_annotations(run) == Annotations(("paper", "seed/1"), "looks\ngood")
-    assert cli("tag", "one", "--remove", "paper").stdout == "seed/1\nlooks\ngood\n"
+    assert read_annotations(run) == Annotations(("paper", "seed/1"), "two\nlines")
+    assert cli("tag", "one", "--remove", "paper").stdout == "seed/1\ntwo\nlines\n"
     assert cli("tag", "one", "--remove", "seed/1", "--note", "").stdout == ""
     assert read_annotations(run) == Annotations()
 
@@ -157,7 +157,7 @@ def test_a_note_that_is_too_long_is_refused(cli: Cli, make_run: MakeRun) -> None
     assert not run.annotations.exists()
 
 
-def test_damaged_annotations_are_told_and_written_anew(cli: Cli, make_run: MakeRun) -> None:
+def test_damaged_annotations_are_reported_and_replaced(cli: Cli, make_run: MakeRun) -> None:
     run = make_run("one")
     run.annotations.write_text("{")
     assert cli("tag", "one").stderr == "note: annotations.json is damaged\n"

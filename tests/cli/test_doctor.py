@@ -1,4 +1,4 @@
-"""`doctor`: what each look at the machine finds, from prepared places, and how the whole is printed."""
+"""`doctor`: what each check finds in prepared folders, and how the findings are printed."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def printing(value: object) -> list[str]:
     return [sys.executable, "-c", "import sys; print('a warning'); print(sys.argv[1])", json.dumps(value)]
 
 
-def test_torch_and_its_devices_are_told() -> None:
+def test_torch_and_its_devices_are_reported() -> None:
     assert list(torch_findings(printing(REPORT))) == [
         Finding("torch", "ok", "2.11.0, torchvision 0.26.0, 4 CPU threads"),
         Finding("cuda", "ok", "CUDA 12.8, driver 570"),
@@ -83,7 +83,7 @@ def test_a_machine_without_a_card_is_well_and_one_with_an_unusable_card_is_not(
     assert findings[1:] == [Finding("cuda", status, "not usable: the text", "the fix")]  # type: ignore[arg-type]
 
 
-def test_a_torch_that_cannot_be_imported_is_a_failure_with_its_words() -> None:
+def test_a_torch_that_cannot_be_imported_is_a_failure_with_its_message() -> None:
     (finding,) = torch_findings([sys.executable, "-c", "import sys; sys.exit('No module named torch')"])
     assert finding.status == "fail"
     assert finding.text == "cannot be used (status 1): No module named torch"
@@ -131,7 +131,7 @@ def test_little_shared_memory_is_a_warning(
     assert ("--shm-size=8g" in finding.fix) == (status == "warn")
 
 
-def test_a_job_of_a_scheduler_and_a_logout_that_kills_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_job_of_a_scheduler_and_a_logout_that_kills_are_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("wmse_tui.cli.checks.system.kills_user_processes", lambda: True)
     monkeypatch.setattr("wmse_tui.cli.checks.system.container", lambda: "docker")
     monkeypatch.setenv("SLURM_JOB_ID", "77")
@@ -158,17 +158,17 @@ def test_before_every_start_the_cheap_questions_are_asked(
     assert names("compute.loader=workers", "compute.workers=0") == ["network disk", "logout"]
 
 
-@pytest.mark.parametrize(("version", "told"), [("2.9.1", True), ("2.10.0", False), ("2.11.0+cu128", False)])
-def test_a_torch_that_loads_weights_unsafely_is_a_failure(version: str, told: bool) -> None:
+@pytest.mark.parametrize(("version", "fails"), [("2.9.1", True), ("2.10.0", False), ("2.11.0+cu128", False)])
+def test_a_torch_that_loads_weights_unsafely_is_a_failure(version: str, fails: bool) -> None:
     cuda = {"usable": False, "reason": "no_card", "text": "no card", "fix": ""}
     report = {"torch": version, "torchvision": "0", "threads": 2, "cuda": cuda, "devices": []}
     argv = [sys.executable, "-c", f"print({json.dumps(json.dumps(report))})"]
     failed = [finding for finding in torch_findings(argv) if finding.status == "fail"]
-    assert [finding.name for finding in failed] == (["torch version"] if told else [])
+    assert [finding.name for finding in failed] == (["torch version"] if fails else [])
     assert all("torch>=2.10" in finding.fix for finding in failed)
 
 
-def test_places_that_are_well(tmp_path: Path) -> None:
+def test_usable_folders_are_ok(tmp_path: Path) -> None:
     (tmp_path / "data" / "stl10_binary").mkdir(parents=True)
     findings = {finding.name: finding for finding in storage_findings(tmp_path / "runs", tmp_path / "data")}
     assert {finding.status for finding in findings.values()} <= {"ok", "warn"}
@@ -176,10 +176,10 @@ def test_places_that_are_well(tmp_path: Path) -> None:
     assert findings["data stl10"].text == f"found in {tmp_path / 'data' / 'stl10_binary'}"
     assert findings["data cifar10"].text == "not downloaded yet; a run that needs it downloads 170 MB"
     assert "(will be created)" in findings["runs"].text
-    assert [path.name for path in tmp_path.iterdir()] == ["data"]  # looking leaves nothing behind
+    assert [path.name for path in tmp_path.iterdir()] == ["data"]  # the checks leave nothing behind
 
 
-def test_the_queue_tells_who_waits_and_who_lost_the_place(
+def test_the_queue_reports_how_many_runs_wait_and_how_many_lost_their_position(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = tmp_path / "queue"
@@ -190,7 +190,7 @@ def test_the_queue_tells_who_waits_and_who_lost_the_place(
         tickets.write_ticket(RunDirectory(tmp_path / name), DeviceRequest(("machine",)))[1] for name in "ab"
     ]
     assert queue_finding(folder).text == f"{folder}, 2 runs waiting"
-    os.close(held[0])  # as the death of who waited does
+    os.close(held[0])  # as the death of the waiting process does
     finding = queue_finding(folder)
     assert (finding.status, finding.fix) == ("warn", "wmse-tui queue again")
     assert finding.text == f"{folder}, 1 run waiting, 1 lost (after a reboot or a kill)"
@@ -222,9 +222,9 @@ def test_runs_on_a_network_disk_are_a_warning(tmp_path: Path, monkeypatch: pytes
     assert "runs are on nfs4" in finding.text
 
 
-def test_the_file_system_of_a_place_is_that_of_the_nearest_mount() -> None:
+def test_the_file_system_of_a_path_is_that_of_the_nearest_mount() -> None:
     assert filesystem(Path("/proc/self/not/there")) == "proc"
-    assert filesystem(Path("/no/such/place")) == filesystem(Path("/"))
+    assert filesystem(Path("/no/such/folder")) == filesystem(Path("/"))
 
 
 @pytest.fixture

@@ -68,7 +68,7 @@ def test_a_result_is_printed_for_programs(capsys: pytest.CaptureFixture[str]) ->
     ("code", "exit_"),
     [("E_DATA", ExitCode.FAILED), ("E_CONFIG", ExitCode.USAGE), ("E_USAGE", ExitCode.USAGE)],
 )
-def test_an_error_is_told_with_its_next_steps(
+def test_an_error_is_printed_with_its_next_steps(
     code: str, exit_: ExitCode, capsys: pytest.CaptureFixture[str]
 ) -> None:
     error = {
@@ -85,7 +85,9 @@ def test_an_error_is_told_with_its_next_steps(
     assert json.loads(capsys.readouterr().out) == {"error": error}
 
 
-def test_an_evaluator_that_dies_is_told_with_its_last_words(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_evaluation_that_dies_is_reported_with_its_last_output(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     argv = evaluator(status=7, stderr="first\nOutOfMemory \x1b[31m\n")
     assert run_evaluator(argv, as_json=False) is ExitCode.FAILED
     assert capsys.readouterr().err == (
@@ -96,10 +98,10 @@ def test_an_evaluator_that_dies_is_told_with_its_last_words(capsys: pytest.Captu
 def test_the_options_reach_the_evaluator(
     cli: Callable[..., Result], make_run: Callable[..., RunDirectory], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked: list[list[str]] = []
+    started: list[list[str]] = []
 
     def note(argv: list[str], **_: object) -> ExitCode:
-        asked.append(argv)
+        started.append(argv)
         return ExitCode.COMPLETED
 
     monkeypatch.setattr("wmse_tui.cli.commands.evaluate.run_engine_command", note)
@@ -109,7 +111,7 @@ def test_the_options_reach_the_evaluator(
     cli("eval", "small", "--knn", "cosine", "--linear", "lbfgs", "--device", "cuda:1")
     cli("eval", str(checkpoint))
     module = [sys.executable, "-m", "wmse_tui.engine.commands", "evaluate"]
-    assert asked == [
+    assert started == [
         [*module, str(run.path), "--knn", "cosine", "--linear", "lbfgs", "--device", "cuda:1"],
         [*module, str(checkpoint)],
     ]

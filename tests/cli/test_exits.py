@@ -20,7 +20,7 @@ def test_the_numbers_are_those_that_scripts_rely_on() -> None:
     }
 
 
-def test_every_number_has_one_sentence_and_stands_in_the_table() -> None:
+def test_every_number_has_one_sentence_in_the_table() -> None:
     lines = exit_code_table().splitlines()
     assert len(lines) == len(ExitCode)
     for member, line in zip(ExitCode, lines, strict=True):

@@ -1,4 +1,4 @@
-"""Whatever the files of a run say, no command sends a terminal anything but printable text."""
+"""Whatever the files of a run contain, no command sends a terminal anything but printable text."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ anything = st.text(st.characters(codec="utf-8"), max_size=40)
 @given(text=anything)
 @example(text=NASTY)
 def test_render_no_control_chars(text: str) -> None:
-    """`show`, the plain lines of `--headless` and error messages, with any text in every place of a log."""
+    """`show`, the plain lines of `--headless` and error messages, with any text in every field of a log."""
     records = [Record(1, n, 1e9 + n, 1, event) for n, event in enumerate(hostile_events(text), 1)]
-    view = fold(RunState(run_id=text, path=text, summary=ConfigSummary(title=text, preset=text)), records)
-    assert not acts(run_report(view))
+    state = fold(RunState(run_id=text, path=text, summary=ConfigSummary(title=text, preset=text)), records)
+    assert not acts(run_report(state))
     plain = PlainLines()
-    assert not any(acts(line) for record in records for line in plain.lines(record, view))
+    assert not any(acts(line) for record in records for line in plain.lines(record, state))
     assert not any(acts(line) for line in error_lines(text, text, (text,)))
 
 
@@ -78,7 +78,7 @@ def hostile() -> RunDirectory:
     ],
     ids=" ".join,
 )
-def test_no_command_sends_what_a_file_or_an_argument_says(
+def test_no_command_sends_control_characters_of_a_file_or_an_argument(
     cli: Cli, hostile: RunDirectory, command: tuple[str, ...]
 ) -> None:
     result = cli(*command)
@@ -88,7 +88,7 @@ def test_no_command_sends_what_a_file_or_an_argument_says(
 
 
 def test_the_live_display_sends_nothing_of_it(hostile: RunDirectory) -> None:
-    """Drawn without a terminal: whatever is left of control characters would come from the run."""
+    """Drawn without a terminal, so that control characters could only come from the run."""
     from wmse_tui.runs.state.watch import view_run
 
     console = Console(file=io.StringIO(), force_terminal=False, width=100)

@@ -1,4 +1,4 @@
-"""The plain lines of a followed run: golden text from a hand-made log, and how dense they are."""
+"""The plain lines of a followed run: golden text from a hand-made log, and how often they are printed."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ GOLDEN = """\
 
 
 def lines_of(records: tuple[Record, ...]) -> list[str]:
-    """All lines of a log, the view being folded along."""
-    plain, view, lines = PlainLines(), RunState(), []
+    """All lines of a log, each with the state after its record."""
+    plain, state, lines = PlainLines(), RunState(), []
     for record in records:
-        view = fold(view, [record])
-        lines += plain.lines(record, view)
+        state = fold(state, [record])
+        lines += plain.lines(record, state)
     return lines
 
 
@@ -82,7 +82,7 @@ def test_a_replayed_log_has_the_numbers_of_each_moment_and_not_those_of_its_end(
     ]
 
 
-def test_a_phase_that_is_told_again_without_a_number_is_not_news() -> None:
+def test_a_repeated_phase_without_a_number_gets_no_line() -> None:
     phases = tuple(at(60 * n, Phase("train"), n) for n in range(1, 10))
     assert lines_of(phases) == []
 
@@ -106,7 +106,7 @@ def test_a_run_of_hours_gets_a_line_a_minute() -> None:
     assert lines[-1][11:16] > "11:57"  # of the next day
 
 
-def test_whoever_comes_late_gets_the_newest_lines_and_their_number() -> None:
+def test_a_late_reader_gets_the_newest_lines_and_the_number_of_the_others() -> None:
     records = tuple(at(n, Notice("info", "N", f"notice {n}"), n) for n in range(100))
     printed: list[str] = []
     display = PlainDisplay(printed.append)
@@ -117,12 +117,12 @@ def test_whoever_comes_late_gets_the_newest_lines_and_their_number() -> None:
     assert len(printed) == 42
 
 
-def test_a_long_epoch_is_heard_of_once_a_minute() -> None:
+def test_a_long_epoch_gets_a_line_once_a_minute() -> None:
     steps = tuple(at(n, Steps(first=n, loss=(1.0,), lr=(0.1,)), n) for n in range(1, 182))
     assert len(lines_of(steps)) == 4
 
 
-def test_a_download_tells_how_far_it_is_every_ten_seconds_and_at_its_end() -> None:
+def test_a_download_gets_a_line_every_ten_seconds_and_at_its_end() -> None:
     parts = tuple(
         at(n, Phase("download", float(n) * 1e6, 30e6, "bytes", "stl10_binary.tar.gz"), n)
         for n in range(1, 31)
@@ -146,7 +146,7 @@ def test_a_download_tells_how_far_it_is_every_ten_seconds_and_at_its_end() -> No
         (Error(code="E", title="no memory", stage="training"), "error  no memory [E]"),
     ],
 )
-def test_what_matters_is_always_told(event: Event, text: str) -> None:
+def test_notices_requests_and_errors_always_get_a_line(event: Event, text: str) -> None:
     assert [line[21:] for line in lines_of((at(0, event),))] == [text]
 
 

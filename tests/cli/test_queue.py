@@ -1,4 +1,4 @@
-"""`--queue`, `--sweep` and `queue`, with the machine's slot taken by the test."""
+"""`--queue`, `--sweep` and `queue`, while the test occupies the slot of the machine."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ SWEEP = ("run", "--preset", "quickstart", "--set", "compute.device=cpu", "--swee
 
 
 @pytest.fixture(autouse=True)
-def _taken(tmp_path: Path) -> Iterator[None]:
-    """Nothing starts while the test lasts, and nobody is left waiting after it."""
+def _occupied_slot(tmp_path: Path) -> Iterator[None]:
+    """Nothing starts during the test, and no process waits after it."""
     make_folders()
     status.forget()
     slot = take(slot_lock("machine"))
@@ -79,19 +79,19 @@ def test_nothing_is_queued_after_what_will_not_complete(cli: Cli, tmp_path: Path
     assert len(list_runs(tmp_path / "runs")) == 2
 
 
-def test_a_sweep_tells_its_count_and_cost_and_asks(cli: Cli, tmp_path: Path) -> None:
-    asked = cli(*SWEEP, "--name", "s")
-    assert asked.exit_code == 2
-    assert "2 runs: seed = 3, 4" in asked.stderr
-    assert "time: unknown: no comparable run of this machine has completed an epoch" in asked.stderr
-    assert "queueing 2 runs needs a confirmation" in asked.stderr
+def test_a_sweep_prints_its_runs_and_cost_and_asks(cli: Cli, tmp_path: Path) -> None:
+    refused = cli(*SWEEP, "--name", "s")
+    assert refused.exit_code == 2
+    assert "2 runs: seed = 3, 4" in refused.stderr
+    assert "time: unknown: no comparable run of this machine has completed an epoch" in refused.stderr
+    assert "queueing 2 runs needs a confirmation" in refused.stderr
     assert list_runs(tmp_path / "runs") == ()
     made = cli(*SWEEP, "--name", "s", "--yes")
     assert made.stdout == "s-1\ns-2\n"
     run = next(run for run in list_runs(tmp_path / "runs") if run.id == "s-2")
-    said = read_annotations(run)
-    assert said.note == "seed=4"
-    assert said.tags[0].startswith("sweep-")
+    annotations = read_annotations(run)
+    assert annotations.note == "seed=4"
+    assert annotations.tags[0].startswith("sweep-")
     assert view_run(run).summary.seed == 4
     again = cli(*SWEEP, "--name", "s", "--yes")
     assert again.exit_code == 0

@@ -1,4 +1,4 @@
-"""`run` and `resume` with a stand-in for the trainer: what is said, what is kept, how they exit."""
+"""`run` and `resume` with a stand-in for the trainer: messages, remaining run directories, exit codes."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ QUICK = ("run", "--preset", "quickstart", "--headless", "--set", "schedule.epoch
 
 
 def runs_in(tmp_path: Path) -> list[str]:
-    """What lies in the folder of runs, hidden things included."""
+    """The names in the folder of runs, hidden ones included."""
     folder = tmp_path / "runs"
     return sorted(path.name for path in folder.iterdir()) if folder.exists() else []
 
 
-def test_a_run_is_followed_to_its_end_and_says_where_it_lies(
+def test_a_run_is_followed_to_its_end_and_its_path_is_printed(
     cli: Cli, trainer: Trainer, tmp_path: Path
 ) -> None:
     trainer("completes")
@@ -51,7 +51,7 @@ def test_a_run_is_followed_to_its_end_and_says_where_it_lies(
 
 def test_without_headless_and_without_a_terminal_the_run_is_followed_here(cli: Cli, trainer: Trainer) -> None:
     trainer("completes")
-    result = cli(*(word for word in QUICK if word != "--headless"))
+    result = cli(*(argument for argument in QUICK if argument != "--headless"))
     assert result.exit_code == 0
     assert "completed" in result.stdout
 
@@ -195,7 +195,7 @@ def test_a_resumed_run_stays_when_it_fails_at_its_start(
     assert runs_in(tmp_path) == ["mine"]
 
 
-def test_a_trainer_that_is_killed_is_told_with_its_last_words(cli: Cli, trainer: Trainer) -> None:
+def test_a_killed_trainer_is_reported_with_its_last_output(cli: Cli, trainer: Trainer) -> None:
     trainer("killed")
     result = cli(*QUICK, "--name", "mine")
     assert result.exit_code == 1
@@ -203,11 +203,11 @@ def test_a_trainer_that_is_killed_is_told_with_its_last_words(cli: Cli, trainer:
         "wmse-tui: the trainer ended without reporting why\n  Last event: epoch 1, step 4." in result.stderr
     )
     assert "Killed by SIGKILL (out of memory? see `dmesg`)." in result.stderr
-    assert "| the last words \\x1b[31m" in result.stderr
+    assert "| the last output \\x1b[31m" in result.stderr
     assert "Resume it: wmse-tui resume mine" in result.stderr
 
 
-def test_a_trainer_that_had_no_room_for_a_last_word_is_told_so(
+def test_a_full_disk_is_named_as_the_reason_of_a_missing_exit_event(
     cli: Cli, trainer: Trainer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import shutil
@@ -223,7 +223,7 @@ def test_a_trainer_that_had_no_room_for_a_last_word_is_told_so(
     assert "dmesg" not in result.stderr
 
 
-def test_a_trainer_that_cannot_start_is_told_with_its_last_words(cli: Cli, trainer: Trainer) -> None:
+def test_a_trainer_that_cannot_start_is_reported_with_its_last_output(cli: Cli, trainer: Trainer) -> None:
     trainer("import")
     result = cli(*QUICK)
     assert result.exit_code == 1
@@ -239,7 +239,7 @@ def test_a_run_that_another_process_trains_exits_with_73(cli: Cli, trainer: Trai
     assert "Another process is training mine. Watch it: wmse-tui attach mine" in result.stderr
 
 
-def test_the_same_name_and_configuration_say_that_the_run_has_completed(cli: Cli, trainer: Trainer) -> None:
+def test_the_same_name_and_configuration_report_a_completed_run(cli: Cli, trainer: Trainer) -> None:
     trainer("completes")
     cli(*QUICK, "--name", "mine")
     result = cli(*QUICK, "--name", "mine")
@@ -248,7 +248,7 @@ def test_the_same_name_and_configuration_say_that_the_run_has_completed(cli: Cli
     assert result.stdout.startswith("result  5-NN 81.25 %")
 
 
-def test_the_same_name_and_configuration_go_on_with_an_unfinished_run(
+def test_the_same_name_and_configuration_resume_an_unfinished_run(
     cli: Cli, trainer: Trainer, tmp_path: Path
 ) -> None:
     trainer("killed")
@@ -298,7 +298,7 @@ def test_resume_refuses_a_configuration(cli: Cli) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "words"),
+    ("arguments", "texts"),
     [
         (("run",), ["run needs a configuration", "wmse-tui run --preset quickstart --headless"]),
         (("run", "--preset", "quickstrat"), ["there is no preset 'quickstrat'", "did you mean quickstart?"]),
@@ -317,19 +317,19 @@ def test_resume_refuses_a_configuration(cli: Cli) -> None:
         (("resume", "/nowhere/at/all"), ["there is no such directory"]),
     ],
 )
-def test_what_a_person_gets_wrong_is_told_and_leaves_nothing(
-    cli: Cli, tmp_path: Path, arguments: tuple[str, ...], words: list[str]
+def test_wrong_arguments_are_errors_and_create_nothing(
+    cli: Cli, tmp_path: Path, arguments: tuple[str, ...], texts: list[str]
 ) -> None:
     result = cli(*arguments)
     assert result.exit_code == 2
-    for word in words:
-        assert word in result.stderr
+    for text in texts:
+        assert text in result.stderr
     assert "Traceback" not in result.stderr
     assert result.stdout == ""
     assert runs_in(tmp_path) == []
 
 
-def test_a_bad_file_is_told_with_its_line(cli: Cli, tmp_path: Path) -> None:
+def test_a_bad_file_is_an_error_with_its_line(cli: Cli, tmp_path: Path) -> None:
     file = tmp_path / "bad.yaml"
     file.write_text("extends: quickstart\noptimizer:\n  name: adam\n  lr: fast\n")
     result = cli("run", "--config", str(file))
@@ -337,7 +337,7 @@ def test_a_bad_file_is_told_with_its_line(cli: Cli, tmp_path: Path) -> None:
     assert f"{file}:4: optimizer.lr" in result.stderr
 
 
-def test_a_runs_folder_that_cannot_be_made_is_told_before_anything_is_created(
+def test_a_runs_folder_that_cannot_be_created_is_an_error_before_anything_is_created(
     cli: Cli, tmp_path: Path
 ) -> None:
     (tmp_path / "file").write_text("")
@@ -348,14 +348,14 @@ def test_a_runs_folder_that_cannot_be_made_is_told_before_anything_is_created(
 
 
 @pytest.mark.parametrize(
-    ("free", "code", "words"),
+    ("free", "code", "message"),
     [
         (50_000_000, 1, "the disk is full: 50.0 MB left for runs"),
         (700_000_000, 0, "note: only 700 MB are left"),
     ],
 )
-def test_little_room_is_noted_and_a_full_disk_refused(
-    cli: Cli, trainer: Trainer, monkeypatch: pytest.MonkeyPatch, free: int, code: int, words: str
+def test_little_disk_space_is_noted_and_a_full_disk_refused(
+    cli: Cli, trainer: Trainer, monkeypatch: pytest.MonkeyPatch, free: int, code: int, message: str
 ) -> None:
     import shutil
     from collections import namedtuple
@@ -365,10 +365,10 @@ def test_little_room_is_noted_and_a_full_disk_refused(
     trainer("completes")
     result = cli(*QUICK)
     assert result.exit_code == code
-    assert words in result.stderr
+    assert message in result.stderr
 
 
-def test_a_place_without_a_size_is_not_called_full(cli: Cli, tmp_path: Path) -> None:
+def test_a_file_system_without_a_size_is_not_called_full(cli: Cli, tmp_path: Path) -> None:
     result = cli(*QUICK, "--runs-dir", "/proc/no-runs-here")
     assert result.exit_code != 0
     assert "/proc/no-runs-here" in result.stderr

@@ -1,4 +1,4 @@
-"""One failure told by the app's log, by a followed run, by `show` and as JSON: the same words everywhere."""
+"""One failure in the app's log, a followed run, `show` and JSON: the same text everywhere."""
 
 from __future__ import annotations
 
@@ -35,15 +35,17 @@ def failed(make_run: Callable[..., RunDirectory]) -> RunDirectory:
     return run
 
 
-def test_every_place_says_what_where_what_is_saved_and_what_to_do(cli: Cli, failed: RunDirectory) -> None:
-    told = {
+def test_every_output_has_the_error_its_cause_what_is_saved_and_what_to_do(
+    cli: Cli, failed: RunDirectory
+) -> None:
+    outputs = {
         "the app's log": "\n".join(line.text for line in activity_of(failed)),
         "show": cli("show", "failed").stdout,
         "attach": (followed := cli("attach", "failed", "--headless")).stderr,
     }
-    for place, text in told.items():
+    for output, text in outputs.items():
         for piece in PIECES:
-            assert piece in text, (place, piece)
+            assert piece in text, (output, piece)
     assert "error  not enough GPU memory [E_GPU_OOM]" in followed.stdout
 
 

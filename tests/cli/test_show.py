@@ -60,16 +60,16 @@ def test_a_finished_run_on_one_screen(cli: Cli, make_run: MakeRun) -> None:
 
 
 def test_a_checkpoint_that_was_replaced_by_newer_ones_is_not_shown(cli: Cli, make_run: MakeRun) -> None:
-    make_run()  # its log tells of a checkpoint, its folder holds none
+    make_run()  # its log names a checkpoint that its folder does not have
     assert "final.pt" not in cli("show", "small").stdout
 
 
 def test_only_the_newest_best_checkpoint_is_called_the_best(make_run: MakeRun) -> None:
-    view = view_run(make_run())
-    saved = view.checkpoints[-1]
+    state = view_run(make_run())
+    saved = state.checkpoints[-1]
     older = replace(saved, file="step-4.pt", step=4, epoch=1, kinds=("best",))
     newer = replace(saved, kinds=("final", "best"))
-    text = run_report(replace(view, checkpoints=(older, newer)))
+    text = run_report(replace(state, checkpoints=(older, newer)))
     assert "step-4.pt (was best), epoch 1" in text
     assert "final.pt (final, best), epoch 2" in text
 
@@ -79,8 +79,8 @@ def test_json_is_the_view_itself(cli: Cli, make_run: MakeRun) -> None:
     assert json.loads(cli("show", "last", "--json").stdout) == to_json(view_run(run))
 
 
-def test_the_embeddings_verdict_is_told_with_what_to_try(make_run: MakeRun) -> None:
-    look = Diagnostics(
+def test_the_verdict_on_the_embeddings_is_shown_with_advice(make_run: MakeRun) -> None:
+    sample = Diagnostics(
         step=4,
         epoch=1,
         space="projector",
@@ -95,14 +95,14 @@ def test_the_embeddings_verdict_is_told_with_what_to_try(make_run: MakeRun) -> N
         mean_correlation=0.75,
         seconds=0.1,
     )
-    view = replace(view_run(make_run()), diagnostics=(look, look, look))
-    lines = run_report(view).splitlines()
-    said = "collapsed: the effective rank is 1.25, 4 % of that of noise: the embeddings lie on a line"
-    place = lines.index(f"embeddings  {said}")
-    assert lines[place + 1] == "            -> a lower optimizer.lr, or a longer schedule.warmup_steps"
+    state = replace(view_run(make_run()), diagnostics=(sample, sample, sample))
+    lines = run_report(state).splitlines()
+    verdict = "collapsed: the effective rank is 1.25, 4 % of that of noise: the embeddings lie on a line"
+    index = lines.index(f"embeddings  {verdict}")
+    assert lines[index + 1] == "            -> a lower optimizer.lr, or a longer schedule.warmup_steps"
 
 
-def test_the_load_of_the_machine_is_told_of_a_run_that_goes_on(make_run: MakeRun) -> None:
+def test_the_load_of_the_machine_is_shown_for_an_active_run(make_run: MakeRun) -> None:
     used = Resources(
         step=1,
         gpu="NVIDIA H100",
@@ -115,25 +115,25 @@ def test_the_load_of_the_machine_is_told_of_a_run_that_goes_on(make_run: MakeRun
         cpu_count=16,
         memory=6.5e8,
     )
-    view = replace(view_run(make_run(upto=9)), resource_rows=(used,), status="running")
-    told = "GPU 97 %, GPU memory 21.0 GB of 85.0 GB, 61 °C, 512 W, 1.2 of 16 cores, memory 650 MB"
-    assert f"load        {told}" in run_report(view).splitlines()
+    state = replace(view_run(make_run(upto=9)), resource_rows=(used,), status="running")
+    load = "GPU 97 %, GPU memory 21.0 GB of 85.0 GB, 61 °C, 512 W, 1.2 of 16 cores, memory 650 MB"
+    assert f"load        {load}" in run_report(state).splitlines()
     assert "load        memory 1.0 kB" in run_report(
-        replace(view, resource_rows=(Resources(step=1, memory=1000.0),))
+        replace(state, resource_rows=(Resources(step=1, memory=1000.0),))
     )
-    assert "\nload" not in run_report(replace(view, status="completed"))
+    assert "\nload" not in run_report(replace(state, status="completed"))
 
 
-def test_an_interrupted_run_says_how_to_go_on_and_that_its_number_is_not_comparable(
+def test_an_interrupted_run_shows_how_to_resume_it_and_that_its_number_is_not_comparable(
     make_run: MakeRun,
 ) -> None:
     run = make_run(upto=9)
-    view = view_run(run)
+    state = view_run(run)
     evaluation = Evaluation(
         epoch=1, step=4, knn=KnnResult(0.5, 5, "euclidean"), train_split="a", test_split="b", seconds=1.0
     )
-    view = replace(view, evaluations=(*view.evaluations, evaluation))
-    lines = run_report(view, Paper(linear=None, knn=89.69, source="Table 2")).splitlines()
+    state = replace(state, evaluations=(*state.evaluations, evaluation))
+    lines = run_report(state, Paper(linear=None, knn=89.69, source="Table 2")).splitlines()
     assert lines[1].startswith("state       crashed")
     assert "paper       linear - (here -), 5-NN 89.69 % (here 50.00 %)" in lines
     assert "            not comparable yet: epoch 1 of 2" in lines
@@ -149,8 +149,8 @@ def test_an_error_is_shown_with_what_is_saved_and_what_to_do(make_run: MakeRun) 
         next=("a larger whitening size", "a lower learning rate"),
         stage="training",
     )
-    view = replace(view_run(make_run()), error=error, status="diverged")
-    assert run_report(view).splitlines()[-7:] == [
+    state = replace(view_run(make_run()), error=error, status="diverged")
+    assert run_report(state).splitlines()[-7:] == [
         "error       a slice has no Cholesky factor [E_WHITENING]",
         "            128 samples",
         "            64 dimensions",
@@ -162,10 +162,10 @@ def test_an_error_is_shown_with_what_is_saved_and_what_to_do(make_run: MakeRun) 
 
 
 def test_of_many_evaluations_the_first_and_the_newest_are_shown(make_run: MakeRun) -> None:
-    view = view_run(make_run())
-    many = tuple(replace(view.evaluations[0], epoch=n) for n in range(40))
+    state = view_run(make_run())
+    many = tuple(replace(state.evaluations[0], epoch=n) for n in range(40))
     rows = [
-        line.split()[0] for line in run_report(replace(view, evaluations=many)).split("\n\n")[1].splitlines()
+        line.split()[0] for line in run_report(replace(state, evaluations=many)).split("\n\n")[1].splitlines()
     ]
     assert rows == ["epoch", "0", "...", *(str(n) for n in range(29, 40))]
 
@@ -176,7 +176,7 @@ def test_nothing_in_a_log_can_control_the_terminal(make_run: MakeRun) -> None:
     assert not {"\x1b", "\x07", "\x9b", "\u202e"} & set(text)
 
 
-def test_a_run_whose_configuration_is_damaged_can_still_be_looked_at(cli: Cli, make_run: MakeRun) -> None:
+def test_a_run_whose_configuration_is_damaged_can_still_be_shown(cli: Cli, make_run: MakeRun) -> None:
     run = make_run()
     run.config.write_text("optimizer: [")
     result = cli("show", "small")
@@ -188,9 +188,9 @@ def test_a_run_whose_configuration_is_damaged_can_still_be_looked_at(cli: Cli, m
 def test_the_list_shows_the_newest_first(cli: Cli, make_run: MakeRun) -> None:
     import os
 
-    for place, name in enumerate(("older", "newer")):
+    for index, name in enumerate(("older", "newer")):
         run = make_run(name, upto=None if name == "older" else 9)
-        os.utime(run.config, (1_772_000_000 + place, 1_772_000_000 + place))
+        os.utime(run.config, (1_772_000_000 + index, 1_772_000_000 + index))
     lines = cli("runs").stdout.splitlines()
     assert lines == [
         "run    state      epoch  best k-NN  best linear  last event        title",
@@ -217,7 +217,7 @@ def test_a_log_that_cannot_be_read_hides_no_other_run(cli: Cli, make_run: MakeRu
     assert [run["run_id"] for run in json.loads(cli("runs", "--json").stdout)] == ["good"]
 
 
-def test_an_empty_list_says_how_to_start(cli: Cli) -> None:
+def test_an_empty_list_names_the_command_that_starts_a_run(cli: Cli) -> None:
     result = cli("runs")
     assert (result.exit_code, result.stdout) == (0, "")
     assert "wmse-tui run --preset quickstart --headless" in result.stderr
@@ -225,9 +225,7 @@ def test_an_empty_list_says_how_to_start(cli: Cli) -> None:
 
 
 @pytest.mark.parametrize("command", ["show", "logs", "attach", "stop", "resume", "rm", "eval"])
-def test_a_run_that_is_not_there_is_told_with_the_nearest_name(
-    cli: Cli, make_run: MakeRun, command: str
-) -> None:
+def test_a_missing_run_is_an_error_with_the_nearest_name(cli: Cli, make_run: MakeRun, command: str) -> None:
     make_run("stl10-a")
     result = cli(command, "stl10-b")
     assert result.exit_code == 2
@@ -252,8 +250,8 @@ def test_a_run_may_be_a_path_or_lie_in_another_folder(cli: Cli, make_run: MakeRu
     assert cli("show", "small", "--runs-dir", str(elsewhere)).exit_code == 0
 
 
-def test_what_was_looked_at_is_told_beside_its_noise_and_the_weights_of_norms_too(make_run: MakeRun) -> None:
-    look = Diagnostics(
+def test_diagnostics_are_shown_beside_those_of_noise_and_the_weights_of_norms_too(make_run: MakeRun) -> None:
+    sample = Diagnostics(
         step=4,
         epoch=1,
         space="features",
@@ -272,8 +270,10 @@ def test_what_was_looked_at_is_told_beside_its_noise_and_the_weights_of_norms_to
         nulls=(("rankme", 31.0), ("mean_correlation", 0.1)),
     )
     layer = NormImportance("bn1", ("BW", "IW"), (0.25, 0.75), (0.6, 0.4))
-    told = NormWeights(step=4, epoch=1, layers=(layer,))
-    lines = run_report(replace(view_run(make_run()), diagnostics=(look,), norm_weights=told)).splitlines()
+    weights = NormWeights(step=4, epoch=1, layers=(layer,))
+    lines = run_report(
+        replace(view_run(make_run()), diagnostics=(sample,), norm_weights=weights)
+    ).splitlines()
     numbers = "RankMe 25.5 (noise 31), mean correlation 0.25 (noise 0.1), alignment 0.5"
     assert f"            features, step 4: {numbers}" in lines
     assert "norm        bn1: BW 0.25/0.60, IW 0.75/0.40 (weight of means/covariances)" in lines

@@ -1,4 +1,4 @@
-"""Signals of real commands: `run` saves and stops, a second Ctrl-C or hang-up leaves, `attach` only looks."""
+"""Signals of real commands: `run` saves and stops, a second one or a hang-up exits, `attach` only watches."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ DRIVER = """
 import functools, sys
 import wmse_tui.runs.process.launch as launch
 launch.launch_trainer = functools.partial(launch.launch_trainer, python=sys.argv.pop(1))
-import wmse_tui.cli.follow.stop_request as stopping
-stopping.ANSWER_SECONDS = 1.0
+import wmse_tui.cli.follow.stop_request as stop_request
+stop_request.ANSWER_SECONDS = 1.0
 from wmse_tui.cli.main import main
 main()
 """
@@ -34,7 +34,7 @@ Start = Callable[..., "subprocess.Popen[str]"]
 
 
 def until(condition: Callable[[], object]) -> None:
-    """Wait until the condition holds; fail the test if it does not in good time."""
+    """Wait until the condition holds; fail the test after PATIENCE seconds."""
     end = time.monotonic() + PATIENCE
     while not condition():
         assert time.monotonic() < end, "nothing happened"
@@ -84,13 +84,13 @@ def training(run: RunDirectory) -> bool:
 @pytest.mark.parametrize(
     ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGUSR1, 143)]
 )
-def test_the_first_signal_has_the_run_saved_and_stopped(
+def test_the_first_signal_saves_and_stops_the_run(
     start: Start, run: RunDirectory, number: signal.Signals, code: int
 ) -> None:
     process = start("waits", *RUN, saving=0.5)
     until(lambda: training(run))
     assert process.stdout is not None
-    process.stdout.readline()  # the command has seen the trainer's first words
+    process.stdout.readline()  # the command has read the trainer's first events
     process.send_signal(number)
     out, err = process.communicate(timeout=PATIENCE)
     assert process.returncode == code
@@ -101,7 +101,7 @@ def test_the_first_signal_has_the_run_saved_and_stopped(
     assert view_run(run).status == "stopped"
 
 
-def test_a_trainer_that_does_not_look_for_requests_gets_sigterm(start: Start, run: RunDirectory) -> None:
+def test_a_trainer_that_does_not_read_requests_gets_sigterm(start: Start, run: RunDirectory) -> None:
     process = start("deaf", *RUN)
     until(lambda: training(run))
     process.send_signal(signal.SIGTERM)
@@ -111,7 +111,7 @@ def test_a_trainer_that_does_not_look_for_requests_gets_sigterm(start: Start, ru
     assert view_run(run).status == "stopped"
 
 
-def test_the_second_ctrl_c_leaves_and_the_trainer_goes_on_saving(start: Start, run: RunDirectory) -> None:
+def test_the_second_ctrl_c_exits_and_the_trainer_still_saves(start: Start, run: RunDirectory) -> None:
     process = start("waits", *RUN, saving=3.0)
     until(lambda: training(run))
     process.send_signal(signal.SIGINT)
@@ -137,7 +137,7 @@ def test_one_key_press_that_arrives_twice_counts_once(start: Start, run: RunDire
     assert view_run(run).status == "stopped"
 
 
-def test_a_hang_up_leaves_at_once_and_the_run_goes_on(start: Start, run: RunDirectory) -> None:
+def test_a_hang_up_exits_at_once_and_the_run_continues(start: Start, run: RunDirectory) -> None:
     process = start("waits", *RUN)
     until(lambda: training(run))
     process.send_signal(signal.SIGHUP)
@@ -146,7 +146,7 @@ def test_a_hang_up_leaves_at_once_and_the_run_goes_on(start: Start, run: RunDire
     assert view_run(run).status == "running"
 
 
-def test_an_interruption_before_the_trainer_listens_keeps_nothing(start: Start, run: RunDirectory) -> None:
+def test_an_interruption_before_the_trainer_started_leaves_no_run(start: Start, run: RunDirectory) -> None:
     process = start("unborn", *RUN)
     until(run.trainer_json.exists)
     time.sleep(0.3)
@@ -157,7 +157,7 @@ def test_an_interruption_before_the_trainer_listens_keeps_nothing(start: Start, 
     assert not run.path.exists()
 
 
-def test_the_summary_of_an_interrupted_run_says_so(start: Start, run: RunDirectory) -> None:
+def test_the_summary_of_an_interrupted_run_has_its_exit_code(start: Start, run: RunDirectory) -> None:
     process = start("waits", *RUN, "--json")
     until(lambda: training(run))
     process.send_signal(signal.SIGTERM)
@@ -180,7 +180,7 @@ def test_ctrl_c_of_attach_leaves_the_run_alone(start: Start, run: RunDirectory) 
     assert view_run(run).controls == ()
 
 
-def test_attach_ends_with_the_run_and_its_status(start: Start, run: RunDirectory) -> None:
+def test_attach_ends_with_the_run_and_its_exit_code(start: Start, run: RunDirectory) -> None:
     start("waits", *RUN)
     until(lambda: training(run))
     attached = start("waits", "attach", "mine")
@@ -192,7 +192,7 @@ def test_attach_ends_with_the_run_and_its_status(start: Start, run: RunDirectory
     assert "stopped  epoch 1, step 4" in out
 
 
-def test_stop_asks_and_waits(start: Start, run: RunDirectory) -> None:
+def test_stop_requests_and_waits(start: Start, run: RunDirectory) -> None:
     followed = start("waits", *RUN, saving=0.5)
     until(lambda: training(run))
     stopping = start("waits", "stop", "mine")
@@ -208,14 +208,14 @@ def test_stop_asks_and_waits(start: Start, run: RunDirectory) -> None:
     assert followed.returncode == 4  # stopped, but not by this command's own signal
 
 
-def test_a_reader_that_goes_away_ends_the_command_quietly(start: Start, run: RunDirectory) -> None:
+def test_a_reader_that_closes_the_output_ends_the_command_quietly(start: Start, run: RunDirectory) -> None:
     process = start("waits", *RUN, "--json")
     until(lambda: training(run))
     assert process.stdout is not None
     process.stdout.readline()
     process.stdout.close()
     assert process.stderr is not None
-    request(run, "checkpoint")  # the answer is one more line, which nobody reads
+    request(run, "checkpoint")  # the answer is one more line for the closed output
     err = process.stderr.read()
     assert process.wait(PATIENCE) == 141
     assert "Traceback" not in err

@@ -1,4 +1,4 @@
-"""The commands that look or tidy: logs, rm, stop of what does not run, attach, presets, config, --version."""
+"""The small commands: logs, rm, stop of inactive runs, attach, presets, config, --version."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_following_the_logs_ends_with_the_run(cli: Cli, make_run: MakeRun) -> No
     assert cli("logs", "small", "-f").stdout == "the end\n"
 
 
-def test_a_run_without_a_log_prints_nothing_and_says_so(cli: Cli, make_run: MakeRun) -> None:
+def test_a_run_without_output_gets_a_message_on_stderr(cli: Cli, make_run: MakeRun) -> None:
     make_run()
     result = cli("logs", "small")
     assert (result.exit_code, result.stdout) == (0, "")
@@ -51,7 +51,7 @@ def test_rm_removes_a_run(cli: Cli, make_run: MakeRun) -> None:
     assert not run.path.exists()
 
 
-def test_rm_does_not_remove_without_being_sure(cli: Cli, make_run: MakeRun) -> None:
+def test_rm_needs_a_confirmation(cli: Cli, make_run: MakeRun) -> None:
     run = make_run()
     result = cli("rm", "small")
     assert result.exit_code == 2
@@ -68,14 +68,14 @@ def test_rm_refuses_a_run_that_is_being_trained(cli: Cli, make_run: MakeRun) -> 
     assert run.path.exists()
 
 
-def test_stop_of_a_run_that_does_not_run_says_so(cli: Cli, make_run: MakeRun) -> None:
+def test_stop_of_an_inactive_run_prints_its_status(cli: Cli, make_run: MakeRun) -> None:
     make_run()
     result = cli("stop", "small")
     assert result.exit_code == 0
     assert result.stderr == "small is not running: completed.\n"
 
 
-def test_stop_can_ask_and_leave(cli: Cli, make_run: MakeRun) -> None:
+def test_stop_can_return_without_waiting(cli: Cli, make_run: MakeRun) -> None:
     run = make_run(upto=9)
     with RunLock(run):
         result = cli("stop", "small", "--after-epoch", "--no-wait")
@@ -85,7 +85,7 @@ def test_stop_can_ask_and_leave(cli: Cli, make_run: MakeRun) -> None:
     assert json.loads(file.read_text())["command"] == "stop_after_epoch"
 
 
-def test_attach_to_an_ended_run_shows_it_and_exits_with_its_status(cli: Cli, make_run: MakeRun) -> None:
+def test_attach_to_an_ended_run_shows_it_and_exits_with_its_code(cli: Cli, make_run: MakeRun) -> None:
     make_run()
     result = cli("attach", "small")
     assert result.exit_code == 0
@@ -93,7 +93,7 @@ def test_attach_to_an_ended_run_shows_it_and_exits_with_its_status(cli: Cli, mak
     assert result.stdout.splitlines()[-2] == "untrained  5-NN 31.00 %, raw pixels 28.00 %"
 
 
-def test_attach_to_a_crashed_run_says_so_and_how_to_go_on(cli: Cli, make_run: MakeRun) -> None:
+def test_attach_to_a_crashed_run_reports_that_and_how_to_resume_it(cli: Cli, make_run: MakeRun) -> None:
     make_run(upto=9)
     result = cli("attach", "small")
     assert result.exit_code == 1
@@ -101,7 +101,7 @@ def test_attach_to_a_crashed_run_says_so_and_how_to_go_on(cli: Cli, make_run: Ma
     assert "Resume it: wmse-tui resume small" in result.stderr
 
 
-def test_attach_to_a_run_that_never_started_does_not_wait_for_ever(cli: Cli, make_run: MakeRun) -> None:
+def test_attach_to_a_run_that_never_started_is_an_error(cli: Cli, make_run: MakeRun) -> None:
     make_run(upto=0)
     result = cli("attach", "small")
     assert result.exit_code == 1
@@ -137,14 +137,14 @@ def test_a_broken_preset_of_the_user_is_listed_with_its_problem(cli: Cli, tmp_pa
     assert "optimizer.lrr" in row
 
 
-def test_a_preset_is_shown_whole(cli: Cli) -> None:
+def test_a_preset_is_shown_complete(cli: Cli) -> None:
     text = cli("presets", "show", "stl10-wmse4").stdout
     assert parse_experiment(text, "shown") == find_preset("stl10-wmse4").experiment
     as_json = json.loads(cli("presets", "show", "stl10-wmse4", "--json").stdout)
     assert as_json["augmentation"]["views"] == 4
 
 
-def test_an_unknown_preset_is_told_with_the_nearest(cli: Cli) -> None:
+def test_an_unknown_preset_is_an_error_with_the_nearest_name(cli: Cli) -> None:
     result = cli("presets", "show", "cifar01")
     assert result.exit_code == 2
     assert "did you mean cifar10?" in result.stderr
@@ -155,14 +155,14 @@ def test_the_schema_is_json_with_every_section(cli: Cli) -> None:
     assert {"dataset", "method", "optimizer", "schedule"} <= set(schema["properties"])
 
 
-def test_valid_files_are_said_to_be_valid(cli: Cli, tmp_path: Path) -> None:
+def test_valid_files_are_reported_as_valid(cli: Cli, tmp_path: Path) -> None:
     file = tmp_path / "good.yaml"
     file.write_text("extends: quickstart\nseed: 3\n")
     result = cli("config", "validate", str(file))
     assert (result.exit_code, result.stdout) == (0, f"{file}: valid\n")
 
 
-def test_all_problems_of_all_files_are_told(cli: Cli, tmp_path: Path) -> None:
+def test_all_problems_of_all_files_are_printed(cli: Cli, tmp_path: Path) -> None:
     files = []
     for name, text in (
         ("a.yaml", "extends: quickstart\nsed: 3\n"),
@@ -180,13 +180,13 @@ def test_all_problems_of_all_files_are_told(cli: Cli, tmp_path: Path) -> None:
 
 
 def test_no_description_in_a_list_of_commands_is_cut_off(cli: Cli) -> None:
-    for arguments in ((), ("config",), ("presets",)):
+    for arguments in ((), ("config",), ("presets",), ("queue",)):
         assert (
             "..." not in cli(*arguments, "--help").stdout.partition("Commands:")[2].partition("Exit codes")[0]
         )
 
 
-def test_help_tells_every_exit_status(cli: Cli) -> None:
+def test_help_lists_every_exit_code(cli: Cli) -> None:
     text = cli("--help").stdout
     for number in ("0", "1", "2", "3", "4", "73", "130", "143"):
         assert any(line.split()[:1] == [number] for line in text.splitlines())

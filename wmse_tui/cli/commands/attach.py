@@ -11,8 +11,9 @@ from wmse_tui.cli.parameters import Headless, JsonLines, Run, RunsDir
 def attach(run: Run, runs_dir: RunsDir = None, headless: Headless = False, json: JsonLines = False) -> None:
     """Watch a run that another command started.
 
-    Opens the app; with --headless or --json, or without a terminal, prints here until the run ends. Leaving,
-    also with Ctrl-C, does not stop the run. The exit code is the run's, as for `run`, or 130 after Ctrl-C.
+    Opens the app; with --headless or --json, or without a terminal, follows the run here until it ends.
+    Leaving, also with Ctrl-C, does not stop the run. The exit code is the run's, as for `run`, or 130 after
+    Ctrl-C.
     """
     from wmse_tui.cli.commands.app import can_show_app, show_in_app
     from wmse_tui.cli.console import UserError, print_message

@@ -52,7 +52,9 @@ def bench(
         list[Stage] | None,
         typer.Option("--stage", help="Measure only this stage; may be repeated.", show_default=False),
     ] = None,
-    rounds: Annotated[int, typer.Option("--rounds", min=1, max=1000, help="Measurements of each stage.")] = 7,
+    rounds: Annotated[
+        int, typer.Option("--rounds", metavar="N", min=1, max=1000, help="Measurements of each stage.")
+    ] = 7,
     json: Json = False,
 ) -> None:
     """Measure the speed of a recipe on this machine, stage by stage.

@@ -34,7 +34,7 @@ def schema() -> None:
 @app.command()
 def validate(
     files: Annotated[
-        list[Path], typer.Argument(metavar="FILE...", help="Configuration files.", show_default=False)
+        list[Path], typer.Argument(metavar="FILE", help="Configuration files.", show_default=False)
     ],
 ) -> None:
     """Check configuration files.

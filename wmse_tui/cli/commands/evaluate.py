@@ -48,12 +48,20 @@ def evaluate(
     ] = None,
     device: Annotated[
         str | None,
-        typer.Option("--device", help="auto, cpu, cuda or cuda:N (default: the run's).", show_default=False),
+        typer.Option(
+            "--device",
+            metavar="DEVICE",
+            help="auto, cpu, cuda or cuda:N (default: the run's).",
+            show_default=False,
+        ),
     ] = None,
     runs_dir: RunsDir = None,
     json: Json = False,
 ) -> None:
-    """Evaluate an encoder again, with other probes or on another device."""
+    """Evaluate a trained encoder again.
+
+    With the probes and the device of its run, or with others.
+    """
     arguments = [str(_find_target(target, runs_dir))]
     if knn is not None:
         arguments += ["--knn", knn.value]

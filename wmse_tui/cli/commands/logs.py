@@ -19,7 +19,7 @@ _LONGEST = 1 << 30  # bytes: a progress bar of days is one line
 
 def logs(
     run: Run,
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Print on until the run ends.")] = False,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Continue until the run ends.")] = False,
     runs_dir: RunsDir = None,
 ) -> None:
     """Print trainer.log: the raw output of every attempt at a run."""

@@ -28,7 +28,7 @@ app = typer.Typer(
 Runs = Annotated[
     list[str],
     typer.Argument(
-        metavar="RUN...",
+        metavar="RUN",
         help="Runs: ids, unique beginnings of ids, `last`, or paths.",
         autocompletion=complete_run,
         show_default=False,
@@ -48,7 +48,10 @@ def queue(context: typer.Context, json: Json = False) -> None:
 
 @app.command()
 def hold(runs: Runs, runs_dir: RunsDir = None) -> None:
-    """Keep runs waiting even when a slot is free; the runs behind them start first."""
+    """Keep runs waiting even when a slot is free.
+
+    The runs behind them start first.
+    """
     from wmse_tui.runs.queue.status import hold as change
 
     _each(runs, runs_dir, change, "held", "held already")
@@ -72,7 +75,10 @@ def first(runs: Runs, runs_dir: RunsDir = None) -> None:
 
 @app.command()
 def cancel(runs: Runs, runs_dir: RunsDir = None) -> None:
-    """Remove runs from the queue; they are unchanged and can be started or queued again."""
+    """Remove runs from the queue.
+
+    The runs are unchanged and can be started or queued again.
+    """
     from wmse_tui.runs.queue.status import cancel as change
 
     _each(runs, runs_dir, change, "removed from the queue", "has just started")
@@ -82,14 +88,15 @@ def cancel(runs: Runs, runs_dir: RunsDir = None) -> None:
 def again(
     runs: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[RUN...]", help="Runs (default: all lost ones).", show_default=False),
+        typer.Argument(metavar="RUN", help="Runs (default: all that lost theirs).", show_default=False),
     ] = None,
     runs_dir: RunsDir = None,
 ) -> None:
-    """Queue runs again that lost their position, or that were dropped because another run failed.
+    """Queue runs again that lost their position or were dropped.
 
-    A run loses its position by a reboot or a kill. The runs keep their order and are queued behind those that
-    wait. They still wait for the runs they were queued after, unless they were dropped because of them.
+    A run loses its position by a reboot or a kill, and is dropped when a run that it was queued after failed.
+    The runs keep their order and are queued behind those that wait. They still wait for the runs they were
+    queued after, unless they were dropped because of them.
     """
     from wmse_tui.cli.console import print_data, print_message
     from wmse_tui.cli.locating import find_run

@@ -36,6 +36,7 @@ def run(
         str | None,
         typer.Option(
             "--name",
+            metavar="NAME",
             help="Name of the run; a run of that name and configuration is resumed.",
             show_default=False,
         ),

@@ -13,7 +13,7 @@ from wmse_tui.cli.parameters import Run, RunsDir
 def tag(
     run: Run,
     tags: Annotated[
-        list[str] | None, typer.Argument(metavar="[TAG]...", help="Tags to add.", show_default=False)
+        list[str] | None, typer.Argument(metavar="TAG", help="Tags to add.", show_default=False)
     ] = None,
     remove: Annotated[
         list[str] | None,
