@@ -17,6 +17,7 @@ from wmse_tui.runs.state.run import RunState
 from wmse_tui.runs.state.status import STATUSES, TONES, Status, Tone
 from wmse_tui.runs.table.compare import Subject, compare
 from wmse_tui.runs.table.index import RunRow
+from wmse_tui.tui.keys import KeyNames
 from wmse_tui.tui.widgets.compare.sheets import results_sheet
 from wmse_tui.tui.widgets.monitor.header import HeaderNotes, header_rows
 from wmse_tui.tui.widgets.runs.columns import BY_NAME, CellContext
@@ -34,7 +35,7 @@ LIVE: dict[Tone, str] = {"muted": "dim", "info": "blue", "good": "green", "warni
 
 
 def in_monitor(status: Status) -> Tone:
-    identity = header_rows(RunState(run_id="a", status=status), HeaderNotes(), 78)[0]
+    identity = header_rows(RunState(run_id="a", status=status), HeaderNotes(), 78, KeyNames({}))[0]
     (style,) = {str(span.style) for span in identity.spans if status in identity.plain[span.start : span.end]}
     return next(tone for tone, shown in MONITOR.items() if shown == style)
 

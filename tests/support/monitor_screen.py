@@ -46,7 +46,7 @@ def header(app: WmseApp) -> str:
 
 def panels_in_sight(app: WmseApp) -> frozenset[str]:
     """The names of the panels in sight."""
-    return screen_of(app).query_one(Panels).seen
+    return screen_of(app).query_one(Panels).in_sight
 
 
 def messages(app: WmseApp) -> str:

@@ -84,7 +84,7 @@ async def test_tab_goes_around_the_panels(on_run: OnRun, make_run: MakeRun) -> N
         for panel in [*list(PANEL_NAMES)[1:], "plots"]:
             await pilot.press("tab")
             assert panels.active == panel
-            assert panels.seen == {panel}
+            assert panels.in_sight == {panel}
         await pilot.press("shift+tab")
         assert panels.active == "config"
 

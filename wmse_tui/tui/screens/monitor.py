@@ -36,9 +36,9 @@ from wmse_tui.tui.widgets.monitor.charts import LabelledRun
 from wmse_tui.tui.widgets.monitor.control_requests import COMMAND_NAMES, SentRequest, request_statuses
 from wmse_tui.tui.widgets.monitor.header import HeaderNotes, RunHeader
 from wmse_tui.tui.widgets.monitor.overlay import MOST, OverlayScreen
+from wmse_tui.tui.widgets.monitor.panel_lines import evaluation_heading, evaluations_as_lines
 from wmse_tui.tui.widgets.monitor.panels import Panels
 from wmse_tui.tui.widgets.monitor.run_files import RunFiles
-from wmse_tui.tui.widgets.monitor.tables import evaluation_head, evaluation_lines
 
 _LABEL = 24  # characters of a run's name in a legend
 _MOST_REQUESTS = 4  # sent requests that are remembered for each run
@@ -72,8 +72,8 @@ class MonitorScreen(AppScreen):
         self._text_due = self._charts_due = False
         self._timer: Timer | None = None  # until something is due
         self._ticker: Timer | None = None  # while the trainer's output is in sight
-        self._header = RunHeader()
-        self._panels = Panels()
+        self._header = RunHeader(self.services.keys)
+        self._panels = Panels(self.services.keys)
 
     def compose_body(self) -> ComposeResult:
         yield Static("", id="no-run", markup=False)
@@ -190,7 +190,7 @@ class MonitorScreen(AppScreen):
             self._files.read_lines()
 
     def _set_ticker(self) -> None:
-        if self._ticker is not None and "output" in self._panels.seen:
+        if self._ticker is not None and "output" in self._panels.in_sight:
             self._ticker.resume()
         elif self._ticker is not None:
             self._ticker.pause()
@@ -213,13 +213,13 @@ class MonitorScreen(AppScreen):
         self._header.show(
             run_state, HeaderNotes(behind=self._behind, requests=requests, unreadable=self._unreadable)
         )
-        if "whitening" in panels.seen:
+        if "whitening" in panels.in_sight:
             panels.whitening.show(run_state)
-        if "usage" in panels.seen:
+        if "usage" in panels.in_sight:
             panels.usage.show(run_state)
-        if "evaluations" in panels.seen:
-            heading = evaluation_head() if run_state.evaluations else ""
-            panels.evaluations.show(evaluation_lines(run_state), heading=heading)
+        if "evaluations" in panels.in_sight:
+            heading = evaluation_heading() if run_state.evaluations else ""
+            panels.evaluations.show(evaluations_as_lines(run_state), heading=heading)
         if self._behind is None:  # until then the feed needs the disk and the interpreter
             self._files.read_lines()
 
@@ -227,7 +227,7 @@ class MonitorScreen(AppScreen):
         self._charts_at, self._charts_due = time.monotonic(), False
         if self._run is None or self._run_state is None or self._files is None:
             return
-        if "plots" in self._panels.seen:
+        if "plots" in self._panels.in_sight:
             runs = {self._run: self._run_state, **self._beside}
             self._panels.charts.show(
                 [LabelledRun(safe(run.id, _LABEL), state) for run, state in runs.items() if state is not None]
@@ -253,7 +253,7 @@ class MonitorScreen(AppScreen):
 
     def action_plot(self, change: str) -> None:
         """Change what the plots show."""
-        if "plots" not in self._panels.seen:
+        if "plots" not in self._panels.in_sight:
             self._panels.activate("plots")
         charts = self._panels.charts
         match change:
@@ -336,7 +336,9 @@ class MonitorScreen(AppScreen):
         status = run_state.status
         if status in WITHOUT_TRAINER:
             what = "was never started" if status == "new" else f"is {status}"
-            again = "" if status == "completed" else " r starts it again."
+            again = (
+                "" if status == "completed" else self.services.keys.fill(" {key:run-resume} starts it again.")
+            )
             self.services.notify(
                 f"Cannot {COMMAND_NAMES[command]}: the run {what}.{again}", severity="warning"
             )
@@ -372,7 +374,7 @@ class MonitorScreen(AppScreen):
             if status in IN_PROGRESS and (
                 await asyncio.to_thread(held, run.lock) or status in ("starting", "queued")
             ):
-                more = " p continues it." if status == "paused" else ""
+                more = self.services.keys.fill(" {key:run-pause} continues it.") if status == "paused" else ""
                 self.services.notify(f"The run is {status} already.{more}", severity="warning")
                 return
             await asyncio.to_thread(self.services.trainers.resume, run)
@@ -449,14 +451,17 @@ class MonitorScreen(AppScreen):
         self.query_one("#no-run").display = True
         with self._errors_shown():
             runs = await asyncio.to_thread(list_runs, self.services.runs_root)
-            text = (
-                "There are no runs yet.\n\nEnter opens Configure: choose the preset quickstart there.\n"
+            fill = self.services.keys.fill
+            text = fill(
+                "There are no runs yet.\n\n"
+                "{key:watch-newest} opens Configure: choose the preset quickstart there.\n"
                 "It downloads nothing and needs no GPU."
             )
             if runs:
                 text = (
-                    f"No run is chosen.\n\nEnter watches the newest of {count(len(runs), 'run')}: "
-                    f"{safe(runs[0].id, 64)}.\n3 lists them all."
+                    fill("No run is chosen.\n\n{key:watch-newest} watches the newest of ")
+                    + f"{count(len(runs), 'run')}: {safe(runs[0].id, 64)}.\n"
+                    + fill("{key:go-runs} lists them all.")
                 )
             self.query_one("#no-run", Static).update(Content(text))
 

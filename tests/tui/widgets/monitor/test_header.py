@@ -14,6 +14,7 @@ from wmse_tui.runs.log.events import Diagnostics, Phase
 from wmse_tui.runs.state.run import RunState
 from wmse_tui.runs.state.status import STATUSES, Status
 from wmse_tui.runs.state.watch import view_run
+from wmse_tui.tui.keys import KeyNames
 from wmse_tui.tui.widgets.monitor.control_requests import RequestStatus
 from wmse_tui.tui.widgets.monitor.header import HeaderNotes, header_rows
 from wmse_tui.tui.widgets.monitor.text_row import join_fitting, progress_bar
@@ -23,7 +24,7 @@ NOTHING = HeaderNotes()
 
 
 def rows(state: RunState, notes: HeaderNotes = NOTHING, width: int = 78) -> list[str]:
-    return [row.plain for row in header_rows(state, notes, width)]
+    return [row.plain for row in header_rows(state, notes, width, KeyNames({}))]
 
 
 def test_a_running_run_shows_its_progress(make_run: MakeRun) -> None:
@@ -134,7 +135,7 @@ def test_text_of_a_run_is_sanitised(make_run: MakeRun) -> None:
     assert identity.endswith("[@click=app.quit]x[/] \\u202e")
     assert numbers.startswith("now \\x1b[2J[bold]")
     assert "@click" not in repr(
-        [span.style for row in header_rows(hostile, NOTHING, 118) for span in row.spans]
+        [span.style for row in header_rows(hostile, NOTHING, 118, KeyNames({})) for span in row.spans]
     )
 
 

@@ -13,6 +13,7 @@ from textual.pilot import Pilot
 from textual.widgets import Input
 
 from wmse_tui.runs.log.activity import ActivityLine
+from wmse_tui.tui.keys import KeyNames
 from wmse_tui.tui.themes import THEMES
 from wmse_tui.tui.widgets.monitor.text_lines import TextLines, found_in, wrapped
 from wmse_tui.tui.widgets.monitor.text_panel import TextPanel
@@ -31,7 +32,7 @@ class Host(App[None]):
         super().__init__()
         for theme in THEMES:
             self.register_theme(theme)
-        self.panel = TextPanel(title="Log", id="log", empty="Nothing yet.")
+        self.panel = TextPanel(title="Log", id="log", keys=KeyNames({}), empty="Nothing yet.")
 
     def compose(self) -> ComposeResult:
         yield self.panel

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from wmse_tui.runs.state.curves import QUANTITIES, Curve, curve, reference
 from wmse_tui.runs.state.run import RunState
 from wmse_tui.runs.text.sanitize import safe, without_middle
-from wmse_tui.tui.charts.options import ChartOptions, in_percent, next_of, x_range
+from wmse_tui.tui.charts.chart_options import ChartOptions, in_percent, next_of, x_range
 from wmse_tui.tui.charts.plot import Plot
 
 _PLAIN = ChartOptions()

@@ -14,7 +14,7 @@ from wmse_tui.runs.state.curves import QUANTITIES, Curve, curve, reference
 from wmse_tui.runs.state.run import RunState
 from wmse_tui.runs.text.sanitize import safe
 from wmse_tui.tui import keys
-from wmse_tui.tui.charts.options import ChartOptions, in_percent, x_range
+from wmse_tui.tui.charts.chart_options import ChartOptions, in_percent, x_range
 from wmse_tui.tui.charts.plot import Plot
 from wmse_tui.tui.widgets.panel import Panel
 

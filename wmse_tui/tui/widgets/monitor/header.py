@@ -16,6 +16,7 @@ from wmse_tui.runs.state.verdict import judge
 from wmse_tui.runs.text.messages import knn_sentence, linear_sentence, phase_sentence
 from wmse_tui.runs.text.sanitize import safe
 from wmse_tui.runs.text.units import duration, number, percent, rate
+from wmse_tui.tui.keys import KeyNames
 from wmse_tui.tui.widgets.monitor.control_requests import RequestStatus
 from wmse_tui.tui.widgets.monitor.text_row import EMPTY, GAP, TONE_STYLES, TextRow, join_fitting, progress_bar
 from wmse_tui.tui.widgets.monitor.whitening import VERDICT_TONES
@@ -39,8 +40,9 @@ class HeaderNotes:
 class RunHeader(Vertical):
     """Four rows, and up to two more with problems and requests."""
 
-    def __init__(self) -> None:
+    def __init__(self, keys: KeyNames) -> None:
         super().__init__(id="run-header")
+        self._keys = keys
         self._rows = tuple(TextRow() for _ in range(6))
         self._shown: tuple[RunState, HeaderNotes] | None = None
 
@@ -59,7 +61,7 @@ class RunHeader(Vertical):
         width = self.size.width - 2  # the stylesheet leaves a column on each side
         if self._shown is None or width <= 0:
             return
-        texts = header_rows(*self._shown, width)
+        texts = header_rows(*self._shown, width, self._keys)
         for row, text in zip(self._rows, [*texts, EMPTY], strict=False):
             shown = bool(text.plain) or row in self._rows[:4]
             if row.display != shown:
@@ -67,14 +69,14 @@ class RunHeader(Vertical):
             row.show(text)
 
 
-def header_rows(state: RunState, notes: HeaderNotes, width: int) -> tuple[Content, ...]:
+def header_rows(state: RunState, notes: HeaderNotes, width: int, keys: KeyNames) -> tuple[Content, ...]:
     """The rows of the header in `width` cells; the last two may be empty."""
     return (
         _identity(state, width),
         _progress(state, width),
         _numbers(state, width),
         _accuracies(state, width),
-        _problems(state, notes, width),
+        _problems(state, notes, width, keys),
         join_fitting([Content.styled(one.text, TONE_STYLES[one.tone]) for one in notes.requests], width),
     )
 
@@ -151,7 +153,7 @@ def _short(evaluation: Evaluation) -> str:
     return safe(", ".join(parts)) or "no accuracy"
 
 
-def _problems(state: RunState, notes: HeaderNotes, width: int) -> Content:
+def _problems(state: RunState, notes: HeaderNotes, width: int, keys: KeyNames) -> Content:
     if notes.unreadable:
         return Content.styled(safe(notes.unreadable, 300), "$error").truncate(width, ellipsis=True)
     if notes.behind is not None:
@@ -161,12 +163,13 @@ def _problems(state: RunState, notes: HeaderNotes, width: int) -> Content:
         style = TONE_STYLES[TONES[state.status]]
         parts.append(Content.styled(safe(state.status_reason, 200), style))
     if state.status in RESUMABLE:
-        parts.append(Content.styled("r resumes it", "dim"))
+        parts.append(Content.styled(keys.fill("{key:run-resume} resumes it"), "dim"))
     elif state.status == "new":
-        parts.append(Content.styled("never started; r starts it", "dim"))
+        parts.append(Content.styled(keys.fill("never started; {key:run-resume} starts it"), "dim"))
     verdict = judge(state)
     if (tone := VERDICT_TONES[verdict.name]) in ("warning", "bad"):
-        parts.append(Content.styled(f"embeddings: {verdict.name} (W: why)", TONE_STYLES[tone]))
+        key = keys.name("pane-whitening")
+        parts.append(Content.styled(f"embeddings: {verdict.name} ({key}: why)", TONE_STYLES[tone]))
     if state.unreadable or state.missing:
         damaged = state.unreadable + state.missing
         parts.append(Content.styled(f"{damaged} lines of the log are damaged or missing", "$warning"))

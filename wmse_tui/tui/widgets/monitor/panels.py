@@ -14,6 +14,7 @@ from textual.widgets import Static
 from wmse_tui.runs.state.embedding import EmbeddingMap
 from wmse_tui.runs.text.sanitize import safe
 from wmse_tui.tui.charts.scatter import Scatter
+from wmse_tui.tui.keys import KeyNames
 from wmse_tui.tui.widgets.monitor.charts import ChartsPanel
 from wmse_tui.tui.widgets.monitor.text_panel import TextPanel
 from wmse_tui.tui.widgets.monitor.usage import UsagePanel
@@ -71,8 +72,11 @@ def visible_panels(layout: Layout, active: str, large: bool, shared: str) -> fro
 class Panels(Vertical):
     """Eight panels, and the tabs with their names.
 
+    Args:
+        keys: the keys that texts name.
+
     Attributes:
-        seen: the panels in sight.
+        in_sight: the panels that are shown.
         active: the panel that has the focus.
         large: it fills the screen.
     """
@@ -80,24 +84,28 @@ class Panels(Vertical):
     class Arranged(Message):
         """Other panels are in sight now, and have their sizes."""
 
-    def __init__(self) -> None:
+    def __init__(self, keys: KeyNames) -> None:
         super().__init__(id="panels")
         self.active = "plots"
         self.large = False
-        self.seen: frozenset[str] = frozenset()
+        self.in_sight: frozenset[str] = frozenset()
         self.charts = ChartsPanel()
         self.whitening = WhiteningPanel()
         self.usage = UsagePanel()
         self.map = MapPanel()
-        self.log_lines = TextPanel(title="Log", id="log", empty="Nothing has happened yet.")
+        self.log_lines = TextPanel(title="Log", id="log", keys=keys, empty="Nothing has happened yet.")
         self.output = TextPanel(
-            title="Output: trainer.log", id="output", empty="The trainer has printed nothing.", indent=4
+            title="Output: trainer.log",
+            id="output",
+            keys=keys,
+            empty="The trainer has printed nothing.",
+            indent=4,
         )
         self.evaluations = TextPanel(
-            title="Evaluations", id="evaluations", empty="No evaluation yet.", indent=4
+            title="Evaluations", id="evaluations", keys=keys, empty="No evaluation yet.", indent=4
         )
-        self.config = TextPanel(title="Config: config.yaml", id="config", follow=False, indent=4)
-        self._tabs = PanelTabs()
+        self.config = TextPanel(title="Config: config.yaml", id="config", keys=keys, follow=False, indent=4)
+        self._tabs = PanelTabs(keys)
         self._shared = "log"  # the one to show of the panels that share a space
 
     def compose(self) -> ComposeResult:
@@ -131,16 +139,16 @@ class Panels(Vertical):
             self._shared = self.active
         elif not shares_space(layout, self._shared):
             self._shared = "log"
-        self.seen = visible_panels(layout, self.active, self.large, self._shared)
+        self.in_sight = visible_panels(layout, self.active, self.large, self._shared)
         for one in LAYOUTS:
             self.set_class(one == layout, f"-{one}")
         self.set_class(self.large, "-large")
         for name in PANEL_NAMES:
-            self.panel(name).display = name in self.seen
+            self.panel(name).display = name in self.in_sight
         self.charts.single = self.large and self.active == "plots"
-        self.query_one("#upper").display = bool(self.seen & _UPPER)
-        self.query_one("#side").display = bool(self.seen & _SIDE)
-        self.query_one("#lower").display = bool(self.seen - _UPPER)
+        self.query_one("#upper").display = bool(self.in_sight & _UPPER)
+        self.query_one("#side").display = bool(self.in_sight & _SIDE)
+        self.query_one("#lower").display = bool(self.in_sight - _UPPER)
         self._tabs.show(self.active, self.large)
         self.call_after_refresh(self.post_message, self.Arranged())
 
@@ -178,8 +186,9 @@ class Panels(Vertical):
 class PanelTabs(Static):
     """The names of the panels, to be clicked."""
 
-    def __init__(self) -> None:
+    def __init__(self, keys: KeyNames) -> None:
         super().__init__("", id="panel-tabs", markup=False)
+        self._keys = keys
         self._shown = "", False
 
     def show(self, active: str, large: bool) -> None:
@@ -202,7 +211,7 @@ class PanelTabs(Static):
             else:
                 parts.append(text.stylize("dim").stylize("bold $accent", len(pad), len(pad) + 1))
         if large:
-            parts.append(Content.styled("  m: all panels", "dim"))
+            parts.append(Content.styled(f"  {self._keys.name('maximise')}: all panels", "dim"))
         self.update(Content("").join(parts), layout=False)
 
 

@@ -16,8 +16,8 @@ from wmse_tui.runs.marked_config import read_marked_config
 from wmse_tui.runs.state.embedding import read_embedding
 from wmse_tui.runs.state.run import RunState
 from wmse_tui.runs.text.units import size
+from wmse_tui.tui.widgets.monitor.panel_lines import config_as_lines
 from wmse_tui.tui.widgets.monitor.panels import Panels
-from wmse_tui.tui.widgets.monitor.tables import config_lines
 
 Value = TypeVar("Value")
 
@@ -56,15 +56,15 @@ class RunFiles:
 
     def read_lines(self) -> None:
         """Read what is new in the activity log and the output, if those panels are in sight."""
-        if "log" in self._panels.seen:
+        if "log" in self._panels.in_sight:
             self._panels.run_worker(self._show_activity())
-        if "output" in self._panels.seen:
+        if "output" in self._panels.in_sight:
             self._panels.run_worker(self._show_output())
 
     def read_map(self, run_state: RunState) -> None:
         """Read the newest map, if that panel is in sight and shows another one."""
         newest = next((one for one in reversed(run_state.artifacts) if one.kind == "embedding"), None)
-        if newest is None or "map" not in self._panels.seen or "map" in self._reading:
+        if newest is None or "map" not in self._panels.in_sight or "map" in self._reading:
             return
         wanted = (newest.file, newest.step, newest.epoch)
         if wanted != self._shown_map:
@@ -90,7 +90,7 @@ class RunFiles:
         if isinstance(found, RunsError):
             self._panels.config.show((), heading=str(found))
         elif found is not None:
-            self._panels.config.show(config_lines(found), heading=found.note)
+            self._panels.config.show(config_as_lines(found), heading=found.note)
 
     async def _show_activity(self) -> None:
         found = await self._read("log", self._activity)

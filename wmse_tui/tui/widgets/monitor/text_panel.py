@@ -9,7 +9,7 @@ from textual.content import Content
 from textual.widgets import Input
 
 from wmse_tui.runs.text.sanitize import safe
-from wmse_tui.tui import keys
+from wmse_tui.tui.keys import TEXT_PANEL, KeyNames
 from wmse_tui.tui.widgets.monitor.text_lines import TextLine, TextLines
 from wmse_tui.tui.widgets.monitor.text_row import TextRow
 from wmse_tui.tui.widgets.panel import Panel
@@ -20,24 +20,27 @@ class TextPanel(Panel):
 
     Args:
         title: in the border.
+        keys: the keys that the text on a search names.
         follow: scroll to the end while more lines come.
         empty: shown while there are no lines.
         indent: cells before the continuation of a long line.
     """
 
-    BINDINGS = keys.TEXT_PANEL
+    BINDINGS = TEXT_PANEL
 
     def __init__(
         self,
         *,
         title: str,
         id: str,  # noqa: A002 (textual's name)
+        keys: KeyNames,
         follow: bool = True,
         empty: str = "",
         indent: int = 10,
     ) -> None:
         super().__init__(title=title, id=id, classes="text-panel")
         self._empty = empty
+        self._keys = keys
         self._heading = TextRow(classes="heading")
         self._lines = TextLines(follow=follow, indent=indent)
         self._note = TextRow(classes="note")
@@ -111,10 +114,9 @@ class TextPanel(Panel):
     def _show_position(self) -> None:
         needle = safe(self._lines.needle, 40)
         number, total = self._lines.position
-        text = (
-            f"{number} of {total}: {needle}   n next, N previous, esc ends"
-            if total
-            else f"not found: {needle}"
-        )
+        text = f"not found: {needle}"
+        if total:
+            keys = "{key:search-next} next, {key:search-previous} previous, {key:search-end} ends"
+            text = f"{number} of {total}: {needle}   {self._keys.fill(keys)}"
         self._note.display = True
         self._note.show(Content.styled(text, "$accent"))

@@ -14,12 +14,12 @@ _COLUMNS = (6, 9, 10, 10, 10, 10, 12)
 _HEADINGS = ("epoch", "step", "k-NN", "linear", "top-5", "pixels", "took")
 
 
-def evaluation_head() -> str:
+def evaluation_heading() -> str:
     """The names of the columns."""
     return _row(_HEADINGS)
 
 
-def evaluation_lines(run_state: RunState) -> tuple[ActivityLine, ...]:
+def evaluations_as_lines(run_state: RunState) -> tuple[ActivityLine, ...]:
     """The newest evaluations, a line each, the best ones marked, under the names of the splits."""
     best = {id(found) for found in (run_state.best_knn, run_state.best_linear) if found is not None}
     lines = []
@@ -48,7 +48,7 @@ def _row(cells: tuple[str, ...]) -> str:
     return "".join(f"{cell:>{width}}" for cell, width in zip(cells, _COLUMNS, strict=True))
 
 
-def config_lines(config: MarkedConfig) -> tuple[ActivityLine, ...]:
+def config_as_lines(config: MarkedConfig) -> tuple[ActivityLine, ...]:
     """The configuration; options that differ from the preset have a star and the preset's value."""
     return tuple(
         ActivityLine(f"* {line.text}   (preset: {line.preset})", "marked")
