@@ -6,6 +6,7 @@ from math import isfinite
 
 from wmse_tui.config.methods import CwRgp, WMse
 from wmse_tui.config.schema import Experiment
+from wmse_tui.config.sections.backbone import resolve_stem
 from wmse_tui.config.sections.optimizer import Lars, Sgd
 
 
@@ -24,6 +25,38 @@ def total_steps(experiment: Experiment) -> int | None:
     """Optimizer steps of the whole run; None where that depends on the user's files."""
     steps = steps_per_epoch(experiment)
     return None if steps is None else steps * experiment.schedule.epochs
+
+
+FORWARD_GFLOP = {
+    "resnet18": 1.11,
+    "resnet34": 2.32,
+    "resnet50": 2.60,
+    "resnet101": 5.03,
+    "resnet152": 7.46,
+    "cifar_resnet8": 0.025,
+    "cifar_resnet20": 0.082,
+}
+"""Of one view of 32 pixels through the CIFAR stem; a multiply-add counts as two."""
+
+OTHER_GFLOP = 2.5
+CORE_GFLOPS = 20.0
+"""Assumed of a core in a float32 training step: a rough figure for servers."""
+
+
+def cpu_seconds(experiment: Experiment, cores: int) -> float | None:
+    """About how long the steps of a run take on a CPU; None where that depends on the user's files.
+
+    Within a factor of two or three: enough to tell minutes from days.
+    """
+    steps = total_steps(experiment)
+    if steps is None:
+        return None
+    backbone, crop = experiment.backbone, experiment.dataset.crop
+    stem = resolve_stem(backbone.stem, backbone.arch, crop)
+    area = (crop / 32) ** 2 / {"imagenet": 16, "small": 4, "cifar": 1}[stem]
+    forward = FORWARD_GFLOP.get(backbone.arch, OTHER_GFLOP) * area
+    views = steps * experiment.schedule.batch_size * experiment.augmentation.views
+    return views * 3 * forward / (CORE_GFLOPS * max(1, cores))
 
 
 def checkpoint_bytes(experiment: Experiment, *, learning: int, following: int = 0) -> int:

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 from wmse_tui.cli.checks.finding import Finding
+from wmse_tui.cli.checks.software import torch_findings
 from wmse_tui.cli.checks.storage import network_findings
-from wmse_tui.cli.checks.system import CGROUP, SHM, memory_finding, session_findings, shm_finding
+from wmse_tui.cli.checks.system import (
+    CGROUP,
+    SHM,
+    has_nvidia_card,
+    memory_finding,
+    session_findings,
+    shm_finding,
+)
 from wmse_tui.config.schema import Experiment
 
 
@@ -20,3 +29,23 @@ def warnings_before_start(experiment: Experiment, runs: Path) -> Iterator[Findin
     if experiment.compute.loader == "workers" and experiment.compute.workers != 0:
         found.append(shm_finding(SHM))
     yield from (finding for finding in found if finding.status != "ok")
+
+
+HIDDEN = frozenset({"", "-1", "none", "void"})
+"""Values of CUDA_VISIBLE_DEVICES that hide every card: the user's own choice."""
+
+
+def unusable_card(experiment: Experiment, argv: list[str] | None = None) -> Finding | None:
+    """Return why the NVIDIA card of this machine would not be used by `compute.device=auto`, if so.
+
+    torch is asked in a process of its own, which takes seconds, and only where there is a card.
+
+    Args:
+        experiment: the complete configuration.
+        argv: as of `torch_findings`.
+    """
+    hidden = os.environ.get("CUDA_VISIBLE_DEVICES", "0").strip() in HIDDEN
+    if experiment.compute.device != "auto" or hidden or not has_nvidia_card():
+        return None
+    found = (finding for finding in torch_findings(argv) if finding.name == "cuda")
+    return next((finding for finding in found if finding.status == "warn"), None)

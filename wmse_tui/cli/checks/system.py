@@ -128,3 +128,15 @@ def container() -> str:
     with suppress(OSError):
         return Path("/run/systemd/container").read_text(encoding="utf-8", errors="replace").strip()
     return ""
+
+
+def has_nvidia_card(devices: Path = Path("/dev"), pci: Path = Path("/sys/bus/pci/devices")) -> bool:
+    """Return whether an NVIDIA card is in this machine, with or without its driver."""
+    if any(devices.glob("nvidia[0-9]*")):
+        return True
+    for device in pci.glob("*"):
+        with suppress(OSError):
+            vendor, kind = (device / "vendor").read_text(), (device / "class").read_text()
+            if vendor.strip() == "0x10de" and kind.startswith("0x03"):
+                return True
+    return False

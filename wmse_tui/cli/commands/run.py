@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
     from wmse_tui.cli.start.start import StartOptions
     from wmse_tui.config.schema import Experiment
     from wmse_tui.runs.directory import RunDirectory
+
+LONG_SECONDS = 3600.0
+"""A run on the CPU of a machine with a GPU that is expected to take longer is not started unasked."""
 
 
 def run(
@@ -209,8 +213,31 @@ def run_experiment(
     for finding in warnings_before_start(experiment, root):
         fix = f" -> {finding.fix}" if finding.fix else ""
         print_message(f"note: {finding.name}: {finding.text}{fix}")
+    warn_of_unused_card(experiment)
     run = create_run(root, with_preset(dump_experiment(experiment), preset), name=name, preset_hint=hint)
     return start(run, options, fresh=True)
+
+
+def warn_of_unused_card(experiment: Experiment) -> None:
+    """Warn before a start that leaves the machine's card unused, and ask if the CPU would take long.
+
+    Raises:
+        Abort: the answer was no.
+    """
+    from wmse_tui.cli.checks.before_start import unusable_card
+    from wmse_tui.config.figures import cpu_seconds
+    from wmse_tui.runs.process.cores import available_cores
+    from wmse_tui.runs.text.units import duration
+
+    finding = unusable_card(experiment)
+    if finding is None:
+        return
+    print_message(f"warning: compute.device: the GPU is {finding.text}")
+    print_message(f"  - {finding.fix}")
+    seconds = cpu_seconds(experiment, available_cores())
+    if sys.stdin.isatty() and (seconds is None or seconds > LONG_SECONDS):
+        took = "" if seconds is None else f", for about {duration(seconds)}"
+        typer.confirm(f"Train on the CPU all the same{took}?", abort=True, err=True)
 
 
 def _existing(root: Path, name: str | None) -> RunDirectory | None:

@@ -150,6 +150,8 @@ def _notices(
     if device is None or memory is None:
         yield Advice("compute.device", "warning", refusal)
         return
+    if device.warning:
+        yield Advice("compute.device", "warning", device.warning)
     if total <= memory.free:
         return
     compute = experiment.compute
