@@ -1,4 +1,4 @@
-"""Limits that stand still, and ticks at round numbers."""
+"""Limits that seldom change, and ticks at round numbers."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_limits_are_round_numbers_around_the_values(
     assert round_limits(low, high, log=log) == pytest.approx(limits)
 
 
-def test_limits_stay_while_they_hold_the_values_and_half_of_them_is_used() -> None:
+def test_limits_stay_while_they_contain_the_values_and_half_of_them_is_used() -> None:
     limits = round_limits(0.1, 2.0)
 
     assert round_limits(0.5, 1.9, before=limits) == limits
@@ -67,7 +67,7 @@ def test_limits_and_ticks_exist_for_any_values(
         ((1e-12, 10), True, "1e-12 1e-10 1e-8 1e-6 1e-4 0.01 1"),
     ],
 )
-def test_ticks_are_few_and_written_briefly(limits: tuple[float, float], log: bool, labels: str) -> None:
+def test_ticks_are_few_and_short(limits: tuple[float, float], log: bool, labels: str) -> None:
     assert " ".join(tick.label for tick in ticks(*limits, 7, log=log)) == labels
 
 
@@ -85,11 +85,11 @@ def test_ticks_of_hours_are_times(hours: float, labels: str) -> None:
     assert " ".join(tick.label for tick in ticks(0, hours, 6, hours=True)) == labels
 
 
-def test_steps_and_ranks_are_whole() -> None:
+def test_ticks_of_steps_and_ranks_are_integers() -> None:
     assert [tick.label for tick in ticks(0, 2, 6, whole=True)] == ["0", "1", "2"]
 
 
-def test_durations_are_said_as_people_say_them() -> None:
+def test_hours_are_labelled_in_hours_minutes_and_seconds() -> None:
     assert [hours_label(hours) for hours in (0, 1 / 80, 0.75, 1.5, -2, 2e6)] == [
         "0",
         "45s",

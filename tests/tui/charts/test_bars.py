@@ -53,13 +53,13 @@ def test_eigenvalues_without_a_logarithm_are_marked() -> None:
 
 
 @pytest.mark.parametrize(
-    ("values", "words"), [((), "no spectrum yet"), ((0.0, -1.0), "no eigenvalue is positive")]
+    ("values", "sentence"), [((), "no spectrum yet"), ((0.0, -1.0), "no eigenvalue is positive")]
 )
-def test_a_spectrum_that_cannot_be_drawn_says_so(values: Sequence[float], words: str) -> None:
-    assert words in draw_spectrum(values, width=40, height=6, style=PLAIN).text
+def test_a_spectrum_that_cannot_be_drawn_is_a_sentence(values: Sequence[float], sentence: str) -> None:
+    assert sentence in draw_spectrum(values, width=40, height=6, style=PLAIN).text
 
 
-def test_bars_lie_beside_their_labels() -> None:
+def test_bars_are_beside_their_labels() -> None:
     assert lines(draw_bars(LYING, width=30, height=4, style=PLAIN, maximum=100)) == [
         "GPU    ███████▌           50 %",
         "memory ▌                3.2 GB",
@@ -72,7 +72,7 @@ def test_bars_lie_beside_their_labels() -> None:
     ]
 
 
-def test_the_longest_bar_is_a_whole_one_without_a_maximum() -> None:
+def test_without_a_maximum_the_longest_bar_fills_the_width() -> None:
     drawn = draw_bars([Bar(label="a", value=2), Bar(label="b", value=4)], width=11, height=2, style=PLAIN)
 
     assert lines(drawn) == ["a ████", "b ████████"]
@@ -117,7 +117,7 @@ class Both(App[None]):
 
 
 @pytest.mark.asyncio
-async def test_the_widgets_show_what_they_are_given() -> None:
+async def test_the_widgets_show_their_values() -> None:
     app = Both()
     async with app.run_test(size=(40, 12)) as pilot:
         lying, spectrum = app.query_one(Bars), app.query_one(Spectrum)

@@ -27,7 +27,7 @@ def test_cells_of_one_style_are_one_segment_and_spaces_join_it() -> None:
     ]
 
 
-def test_what_is_written_beyond_the_edges_is_lost() -> None:
+def test_text_beyond_the_edges_is_cut() -> None:
     canvas = Canvas(3, 1)
     assert canvas.put(-1, 0, "abcde") == 4
     canvas.put(0, 1, "x")
@@ -37,7 +37,7 @@ def test_what_is_written_beyond_the_edges_is_lost() -> None:
     assert Canvas(-2, 4).drawing().text == "\n\n\n"
 
 
-def test_half_of_a_wide_character_does_not_stay() -> None:
+def test_half_of_a_wide_character_is_removed() -> None:
     canvas = Canvas(6, 1)
     canvas.put(0, 0, "損失字")
     canvas.put(1, 0, "a")

@@ -1,4 +1,4 @@
-"""What a chart looks like, in both alphabets, and that nothing can break it."""
+"""Charts as text, in Unicode and ASCII, for any arguments."""
 
 from __future__ import annotations
 
@@ -133,7 +133,7 @@ def test_few_values_are_marked_each_and_a_missing_one_below() -> None:
     ]
 
 
-def test_a_value_without_a_logarithm_is_marked_below_and_parts_the_line() -> None:
+def test_a_value_without_a_logarithm_is_marked_below_and_splits_the_line() -> None:
     curve = Curve(label="", x=(0, 25, 50, 75, 100), y=(10, 1, 0.0, 0.01, 0.001))
 
     assert lines([curve], title="Condition", log_y=True, x_title="hours") == [
@@ -166,7 +166,7 @@ def test_without_values_there_are_axes_and_a_sentence() -> None:
     assert "not started" in "\n".join(lines([], empty="not started"))
 
 
-def test_where_no_value_is_finite_the_places_are_marked() -> None:
+def test_where_no_value_is_finite_the_columns_are_marked() -> None:
     curve = Curve(label="loss", x=(0, 50), y=(math.nan, math.inf))
 
     assert lines([curve], title="Loss") == [
@@ -182,7 +182,7 @@ def test_where_no_value_is_finite_the_places_are_marked() -> None:
     ]
 
 
-def test_one_value_is_seen() -> None:
+def test_a_single_value_is_drawn() -> None:
     curve = Curve(label="loss", x=(50,), y=(1.0,))
 
     assert lines([curve], title="Loss") == [
@@ -215,7 +215,7 @@ def test_series_differ_in_colour_and_marker_and_their_bands_are_faint() -> None:
     assert styles(drawing, "⢕⠑⢅⢄") == {"#56b4e9", "#33607c", "#e69f00", "#745613"}
 
 
-def test_no_colour_is_no_colour() -> None:
+def test_without_colours_no_style_has_one() -> None:
     style = ChartStyle(color=False)
     drawing = draw_chart([falling(label="a"), accuracy("b")], width=60, height=16, style=style, log_y=True)
 
@@ -240,14 +240,14 @@ def test_a_legend_that_does_not_fit_beside_the_title_goes_where_the_least_is_hid
     assert drawn[5].endswith("○ a long name of run 4")
 
 
-def test_a_legend_of_more_curves_than_rows_says_how_many_more() -> None:
+def test_a_legend_of_more_curves_than_rows_counts_the_others() -> None:
     curves = [falling(200, f"a long name of run {index}", band=False) for index in range(12)]
     drawn = "\n".join(lines(curves, width=60, height=9))
 
     assert "+ 8 more" in drawn
 
 
-def test_names_from_files_are_shown_and_never_sent() -> None:
+def test_names_from_files_are_sanitised() -> None:
     curves = [falling(label="\x1b]52;c;Zm9v\x07"), falling(label="[/red]\u202e")]
     text = "\n".join(lines(curves, width=100))
 
@@ -346,7 +346,7 @@ ranges = st.none() | st.tuples(anything, anything)
     st.text(max_size=20),
     st.sampled_from(["", "epoch", "hours", "a title of twenty-four cells"]),
 )
-def test_nothing_that_is_given_breaks_a_drawing(
+def test_any_arguments_are_drawn(
     given: list[Curve],
     width: int,
     height: int,

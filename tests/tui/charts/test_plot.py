@@ -20,7 +20,7 @@ from wmse_tui.tui.themes import THEMES
 
 
 class Recorded(Plot):
-    """A plot that notes what it is asked to repaint, and what it draws."""
+    """A plot that records its repaints and drawings."""
 
     def __init__(self) -> None:
         super().__init__(title="Loss")
@@ -99,7 +99,7 @@ def test_a_change_is_one_region_of_the_cells_that_differ() -> None:
     assert changes(before, after) == [Region(2, 0, 3, 1), Region(0, 2, 8, 1)]  # type: ignore[arg-type]
 
 
-def test_spaces_that_look_alike_are_no_change() -> None:
+def test_invisible_differences_are_no_change() -> None:
     before, after = Canvas(6, 1), Canvas(6, 1)
     before.put(0, 0, "a", Style(color="red"))
     after.put(0, 0, "b", Style(color="blue"))
@@ -180,7 +180,7 @@ async def test_another_size_is_another_drawing() -> None:
 
 
 @pytest.mark.asyncio
-async def test_another_theme_brings_its_colours() -> None:
+async def test_another_theme_has_its_own_colours() -> None:
     app = Charts()
     async with app.run_test(size=(60, 12)) as pilot:
         app.plot.show([loss(200, "a"), loss(200, "b", 3.0)], x_range=(0, 100))
@@ -242,7 +242,7 @@ async def test_a_hidden_plot_draws_nothing_and_then_the_newest() -> None:
 
 
 @pytest.mark.asyncio
-async def test_a_plot_behind_a_dialog_goes_on() -> None:
+async def test_a_plot_under_a_dialog_is_updated() -> None:
     app = Charts()
     async with app.run_test(size=(80, 20)) as pilot:
         show(app.plot, 100)

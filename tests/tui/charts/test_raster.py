@@ -18,7 +18,7 @@ def text(layers: tuple[RasterLayer, ...], width: int, height: int) -> list[str]:
 
 @pytest.mark.parametrize("size", [(1, 1), (2, 1), (1, 2), (7, 3), (58, 10), (118, 30)])
 @pytest.mark.parametrize("marker", ["", "o"])
-def test_every_dot_lands_in_its_cell(size: tuple[int, int], marker: str) -> None:
+def test_every_dot_is_drawn_in_its_cell(size: tuple[int, int], marker: str) -> None:
     across, up = dots_of(*size, marker)
     each_across, each_up = across // size[0], up // size[1]
     for column in range(across):
@@ -27,7 +27,7 @@ def test_every_dot_lands_in_its_cell(size: tuple[int, int], marker: str) -> None
         assert (cell.x, cell.y) == (column // each_across, size[1] - 1 - row // each_up)
 
 
-def test_dots_are_joined_and_later_layers_lie_above() -> None:
+def test_dots_are_joined_and_later_layers_cover_earlier_ones() -> None:
     rising = RasterLayer((((0, 0), (19, 19)),))
     falling = RasterLayer((((0, 4), (9, 0)),), "o")
 
@@ -52,7 +52,7 @@ def test_lines_may_leave_the_box() -> None:
     assert raster((RasterLayer((((0, 100), (19, 100)),)),), 10, 5) == ()
 
 
-def test_nothing_to_draw_and_no_room_draw_nothing() -> None:
+def test_without_lines_or_cells_nothing_is_drawn() -> None:
     assert raster((), 10, 5) == ()
     assert raster((RasterLayer(()),), 10, 5) == ()
     assert raster((RasterLayer((((0, 0),),)),), 0, 5) == ()

@@ -65,7 +65,7 @@ def test_arrays_of_a_file_are_read_and_only_classes_that_occur_are_named() -> No
     ("points", "labels"),
     [(5, [0]), ([1, 2], [0, 1]), ([(1,)], [0]), ([("a", "b")], [0]), ([(1, 2)], [math.inf]), (None, None)],
 )
-def test_what_is_no_map_is_refused(points: Any, labels: Any) -> None:
+def test_values_that_are_no_map_are_refused(points: Any, labels: Any) -> None:
     with pytest.raises(ValueError, match="the points of this map cannot be read"):
         cloud(points, labels, ["a"])
 
@@ -81,7 +81,7 @@ def test_a_thousand_classes_are_listed_as_far_as_they_fit() -> None:
     assert "+99" in draw_scatter(many, width=40, height=10, style=PLAIN).text.split("\n")[-1]
 
 
-def test_names_of_classes_are_shown_and_never_sent() -> None:
+def test_names_of_classes_are_sanitised() -> None:
     hostile = cloud([(0, 0), (1, 1)], [0, 1], ["\x1b]52;c;Zm9v\x07", "[@click=app.quit]x\u202e"])
     text = draw_scatter(hostile, width=80, height=8, style=PLAIN).text
 
@@ -118,7 +118,7 @@ class Map(App[None]):
 
 
 @pytest.mark.asyncio
-async def test_the_widget_shows_a_map_or_says_why_not() -> None:
+async def test_the_widget_shows_a_map_or_a_reason() -> None:
     app = Map()
     async with app.run_test(size=(54, 6)) as pilot:
         scatter = app.query_one(Scatter)

@@ -22,7 +22,7 @@ from wmse_tui.tui.charts.spark import spark
         ([math.nan], " ", " "),
     ],
 )
-def test_each_value_is_as_high_as_it_is_great(values: list[float], shown: str, in_ascii: str) -> None:
+def test_the_height_of_a_character_is_the_value(values: list[float], shown: str, in_ascii: str) -> None:
     assert spark(values) == shown
     assert spark(values, ascii=True) == in_ascii
 

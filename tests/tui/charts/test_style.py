@@ -43,11 +43,11 @@ def test_every_colour_stands_out_from_the_background(palette: Palette) -> None:
 
 @pytest.mark.parametrize("in_ascii", [False, True])
 @pytest.mark.parametrize("palette", ["dark", "light", "terminal"])
-def test_a_hundred_series_look_different(palette: Palette, in_ascii: bool) -> None:
+def test_a_hundred_series_differ(palette: Palette, in_ascii: bool) -> None:
     style = ChartStyle(ascii=in_ascii, palette=palette)
-    looks = {(style.marker(index), str(style.series(index))) for index in range(104)}
+    styles = {(style.marker(index), str(style.series(index))) for index in range(104)}
 
-    assert len(looks) == 104
+    assert len(styles) == 104
 
 
 def test_markers_differ_and_are_one_cell_wide() -> None:
