@@ -238,7 +238,7 @@ async def test_choosing_without_runs_says_so(make_app: MakeApp, until: Until) ->
 
 async def test_keys_change_what_is_drawn(on_compare: OnCompare, three: tuple[RunDirectory, ...]) -> None:
     async with on_compare(three) as (app, pilot):
-        assert look(app) == "by epoch, linear y, not smoothed, all of the way"
+        assert look(app) == "by epoch, linear y, not smoothed, the whole run"
         assert chart(app).drawing.text.startswith("Loss")
         await pilot.press("v")
         assert chart(app).overlay.quantity == "knn"
@@ -247,14 +247,14 @@ async def test_keys_change_what_is_drawn(on_compare: OnCompare, three: tuple[Run
         await pilot.press("V", "V")
         assert chart(app).overlay.quantity == list(QUANTITIES)[-1]
         await pilot.press("v", "x", "y", "a", "z")
-        assert look(app) == "by step, log y, smoothing 0.6, last 50% of the way"
+        assert look(app) == "by step, log y, smoothing 0.6, the last 50% of the run"
         assert "step" in chart(app).drawing.text.splitlines()[-1]
         await pilot.press("x")
         assert "hours" in chart(app).drawing.text.splitlines()[-1]
         for _ in range(3):
             await pilot.press("a", "z")
         await pilot.press("x", "y")
-        assert look(app) == "by epoch, linear y, not smoothed, all of the way"
+        assert look(app) == "by epoch, linear y, not smoothed, the whole run"
 
 
 async def test_every_quantity_can_be_drawn(on_compare: OnCompare, three: tuple[RunDirectory, ...]) -> None:

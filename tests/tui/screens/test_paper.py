@@ -108,7 +108,7 @@ async def test_the_published_table_is_shown_whole_at_120_columns(
 ) -> None:
     async with on_paper() as (app, _):
         lines = screen_text(app).splitlines()
-        cells = [[cell.strip() for cell in split(line)] for line in (lines[2], lines[3], lines[12])]
+        cells = [[cell.strip() for cell in split(line)] for line in (lines[2], lines[3], lines[9])]
         assert cells == [
             ["", "CIFAR-10", "CIFAR-100", "STL-10", "Tiny ImageNet", "ImageNet-100"],
             ["W-MSE 2", "91.55 / 89.69", "66.10 / 56.69", "90.36 / 87.10", "48.20 / 34.16", "unverified"],
@@ -201,7 +201,7 @@ async def test_an_unfinished_run_has_no_number_in_the_grid(
 ) -> None:
     recipe_run("going", "running", preset="cifar10-byol")
     async with on_paper(runs=1) as (app, _):
-        assert "1 unfinished" in screen_text(app).splitlines()[13]
+        assert "1 unfinished" in screen_text(app).splitlines()[10]
 
 
 async def test_a_run_that_appears_is_shown_without_moving_the_cursor(

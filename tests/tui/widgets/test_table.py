@@ -179,21 +179,33 @@ async def test_a_cursor_on_cells_moves_both_ways_and_stays_inside() -> None:
         assert found == [(0, 1), (0, 2), (1, 2), *[(2, 3)] * 3, (2, 2), (1, 2), *[(0, 0)] * 3]
 
 
-async def test_rows_of_two_lines_are_set_apart_and_columns_follow_the_cursor() -> None:
+async def test_rows_of_two_lines_are_set_apart_where_all_fit() -> None:
     app = Tabled("cell")
-    async with app.run_test(size=(30, 9)) as pilot:
+    async with app.run_test(size=(60, 10)) as pilot:
+        await shown(app, grid(3, 4))
+        await pilot.pause()
+        assert [line.split()[0] for line in text(app) if line] == [
+            "head0",
+            *(name for row in range(3) for name in (f"row{row}", f"own{row}.0")),
+        ]
+        assert text(app)[3] == ""
+        await pilot.resize_terminal(60, 9)
+        await pilot.pause()
+        assert text(app)[3].split()[0] == "row1"
+
+
+async def test_columns_follow_a_cursor_on_cells() -> None:
+    app = Tabled("cell")
+    async with app.run_test(size=(30, 6)) as pilot:
         await shown(app, grid(3, 4))
         await pilot.pause()
         assert [line.split() for line in text(app)] == [
             ["head0", "head1", ">"],
             ["row0", "0.0", "0.1"],
             ["own0.0", "own0.1"],
-            [],
             ["row1", "1.0", "1.1"],
             ["own1.0", "own1.1"],
-            [],
             ["1", "to", "2", "of", "3"],
-            [],
         ]
         await pilot.press("l", "l", "G")
         assert [line.split() for line in text(app)][:3] == [

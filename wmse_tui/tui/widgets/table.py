@@ -132,7 +132,8 @@ class CellTable(RowsWidget, can_focus=True):
 
     def action_page(self, pages: int) -> None:
         """Move the cursor by the rows in sight."""
-        self.action_move(pages * max(1, (self.content_size.height - 2) // self._row_height))
+        height = self.content_size.height
+        self.action_move(pages * max(1, (height - 2) // self._row_height(height)))
 
     def action_first(self) -> None:
         """Go to the first row or cell."""
@@ -161,12 +162,12 @@ class CellTable(RowsWidget, can_focus=True):
     # Drawing
 
     def get_content_height(self, container: Size, viewport: Size, width: int) -> int:  # noqa: ARG002
-        return 1 + max(1, len(self._sheet.rows) * self._row_height)
+        return max(2, self._spaced_height())
 
     def draw_rows(self, width: int, height: int, style: ChartStyle) -> Drawing:
         """The heading, and the rows around the cursor."""
         canvas = Canvas(width, height)
-        sheet, per_row = self._sheet, self._row_height
+        sheet, per_row = self._sheet, self._row_height(height)
         if not sheet.rows:
             canvas.put(0, 0, shorten(sheet.empty, width, ascii=style.ascii), self._style("muted", style))
             return canvas.drawing()
@@ -194,7 +195,8 @@ class CellTable(RowsWidget, can_focus=True):
         columns = self._columns(self.content_size.width)
         under = [column.index for column in columns if column.index and column.x <= event.x]
         if under or not self._by_cell:
-            self.go(self._top + (event.y - 1) // self._row_height, max(under, default=1) - 1)
+            row = (event.y - 1) // self._row_height(self.content_size.height)
+            self.go(self._top + row, max(under, default=1) - 1)
 
     def on_mouse_scroll_down(self, event: MouseScrollDown) -> None:
         event.stop()
@@ -208,10 +210,12 @@ class CellTable(RowsWidget, can_focus=True):
     def _lines(self) -> int:
         return 2 if any(cell.below for row in self._sheet.rows for cell in row) else 1
 
-    @property
-    def _row_height(self) -> int:
-        """Lines from one row to the next: rows of two lines are set apart where the screen is tall enough."""
-        return self._lines + (self._lines > 1 and not self.screen.has_class("-short"))
+    def _row_height(self, height: int) -> int:
+        """Lines from one row to the next: rows of two lines are set apart where all of them fit like that."""
+        return self._lines + (self._lines > 1 and self._spaced_height() <= height)
+
+    def _spaced_height(self) -> int:
+        return 1 + len(self._sheet.rows) * (self._lines + (self._lines > 1))
 
     def _columns(self, width: int) -> list[_Shown]:
         """The columns in sight; that of the cursor is among them."""
@@ -283,7 +287,7 @@ class CellTable(RowsWidget, can_focus=True):
         total = len(self._sheet.rows)
         if total > fitting:
             text = f"{self._top + 1} to {self._top + fitting} of {total}"
-            canvas.put(0, 1 + fitting * self._row_height, text, muted)
+            canvas.put(0, 1 + fitting * self._row_height(canvas.height), text, muted)
 
     def _style(self, name: str | int | None, style: ChartStyle) -> Style:
         if name is None:

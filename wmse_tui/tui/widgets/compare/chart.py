@@ -37,7 +37,7 @@ class Overlay:
     def text(self) -> str:
         """The settings in a line."""
         recent, smoothing = self.options.recent, self.options.smoothing
-        shown = "all of the way" if recent is None else f"last {recent:.0%} of the way"
+        shown = "the whole run" if recent is None else f"the last {recent:.0%} of the run"
         smooth = f"smoothing {smoothing:g}" if smoothing else "not smoothed"
         return f"by {self.options.axis}, {'log' if self.log_y else 'linear'} y, {smooth}, {shown}"
 

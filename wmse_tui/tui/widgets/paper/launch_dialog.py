@@ -72,7 +72,7 @@ class LaunchDialog(ConfirmScreen):
     def _disk(self, expected: Forecast | None) -> str:
         checkpoints = count(retained_checkpoints(self._cell.experiment), "checkpoint")
         if expected is None or expected.disk_bytes is None or expected.checkpoint_bytes is None:
-            needed = f"at most {checkpoints}; their size is known after the first"
+            needed = f"at most {checkpoints}, of unknown size"
         else:
             each, run = size(expected.checkpoint_bytes), safe(expected.run_id, 40)
             needed = f"at most {size(expected.disk_bytes)} ({checkpoints} of {each}, as in {run})"
