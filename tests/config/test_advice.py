@@ -1,4 +1,4 @@
-"""What is legal but unwise, and what a configuration alone tells of its run."""
+"""Advice on what is legal but unwise, and numbers that follow from a configuration alone."""
 
 from __future__ import annotations
 
@@ -23,9 +23,14 @@ def remarks(preset: str, *overrides: str) -> dict[str, str]:
     return {advice.path: f"{advice.level}: {advice.text}" for advice in found}
 
 
-@pytest.mark.parametrize("name", preset_names())
-def test_no_shipped_preset_deserves_a_warning(name: str) -> None:
-    assert not [advice for advice in advise(load_experiment(preset=name)) if advice.level == "warning"]
+def test_no_shipped_preset_has_a_warning() -> None:
+    found = [
+        f"{name}: {advice.text}"
+        for name in preset_names()
+        for advice in advise(load_experiment(preset=name))
+        if advice.level == "warning"
+    ]
+    assert not found, "\n".join(found)
 
 
 @pytest.mark.parametrize(
@@ -57,7 +62,7 @@ def test_a_whitening_size_under_twice_the_embedding_size_is_a_warning() -> None:
 
 
 @pytest.mark.parametrize(
-    ("operator", "words"),
+    ("operator", "reason"),
     [
         ("pca", "is known to collapse (Weng et al. 2022)"),
         ("standardise", "dimensions may come to repeat each other"),
@@ -65,24 +70,26 @@ def test_a_whitening_size_under_twice_the_embedding_size_is_a_warning() -> None:
         ("none", "nothing keeps the embeddings apart"),
     ],
 )
-def test_an_operator_that_does_not_hold_the_dimensions_is_a_warning(operator: str, words: str) -> None:
+def test_an_operator_that_does_not_decorrelate_the_dimensions_is_a_warning(
+    operator: str, reason: str
+) -> None:
     text = remarks("cifar10", f"method.operator={operator}")["method.operator"]
     assert text.startswith("warning: ")
-    assert words in text
+    assert reason in text
 
 
 @pytest.mark.parametrize("operator", ["cholesky", "zca"])
-def test_the_others_deserve_none(operator: str) -> None:
+def test_the_other_operators_have_no_warning(operator: str) -> None:
     assert "method.operator" not in remarks("cifar10", f"method.operator={operator}")
 
 
-def test_without_a_covariance_its_condition_is_not_spoken_of() -> None:
+def test_without_a_covariance_its_condition_number_is_not_mentioned() -> None:
     overrides = ("method.operator=standardise", "method.whitening_size=32")
     assert "method.whitening_size" not in remarks("cifar10", *overrides)
     assert whitening_summary(load_experiment(preset="cifar10", overrides=overrides)) == ""
 
 
-def test_shuffling_a_single_slice_is_remarked() -> None:
+def test_shuffling_a_single_slice_has_advice() -> None:
     text = remarks("stl10", "schedule.batch_size=256")["method.iterations"]
     assert text == "info: the batch is one slice, so shuffling it 4 times changes nothing; 1 is enough"
 
@@ -100,7 +107,7 @@ def test_a_subset_cannot_reach_the_published_number() -> None:
     assert "dataset.train_images" not in remarks("quickstart", "dataset.train_images=2000")
 
 
-def test_a_test_that_sees_only_the_middle_of_the_images_is_a_warning() -> None:
+def test_an_evaluation_of_only_the_middle_of_the_images_is_a_warning() -> None:
     text = remarks("cifar10", "dataset.name=stl10")["dataset.eval_resize"]
     assert text == (
         "warning: the test sees only the middle 32 px of 96 px images; set dataset.eval_resize near 32"
@@ -108,7 +115,7 @@ def test_a_test_that_sees_only_the_middle_of_the_images_is_a_warning() -> None:
     assert "dataset.eval_resize" not in remarks("stl10")
 
 
-def test_a_batch_that_leaves_out_much_of_an_epoch_is_remarked() -> None:
+def test_a_batch_that_leaves_out_much_of_an_epoch_has_advice() -> None:
     text = remarks("cifar10", "dataset.train_images=1000")["schedule.batch_size"]
     assert text.startswith("info: each epoch leaves out 488 of 1,000 images")
 
@@ -154,13 +161,13 @@ def test_shrinkage_by_the_variance_that_hides_dimensions_is_a_warning() -> None:
         (False, ("backbone.whitening=zca", "backbone.whitening_eps=0.01")),
     ],
 )
-def test_a_graph_of_steps_that_wait_for_eigenvectors_is_told_to_be_none(
+def test_a_graph_of_steps_that_wait_for_eigenvectors_has_advice(
     recorded: bool, overrides: tuple[str, ...]
 ) -> None:
-    told = remarks("cifar10", "compute={device: cuda, compile: graph}", *overrides)
-    assert ("compute.compile" not in told) == recorded
+    text = remarks("cifar10", "compute={device: cuda, compile: graph}", *overrides)
+    assert ("compute.compile" not in text) == recorded
     if not recorded:
-        assert told["compute.compile"].startswith("info: eigenvectors wait for the device")
+        assert text["compute.compile"].startswith("info: eigenvectors wait for the device")
 
 
 def test_a_run_without_evaluation_is_a_warning() -> None:
@@ -207,16 +214,16 @@ def test_the_steps_of_the_users_own_images_are_not_known_before_they_are_counted
         ("optimizer.name=lars", 840),
     ],
 )
-def test_a_checkpoint_holds_weights_and_what_the_optimizer_keeps(override: str, expected: int) -> None:
+def test_a_checkpoint_holds_weights_and_the_optimizers_state(override: str, expected: int) -> None:
     experiment = load_experiment(preset="cifar10", overrides=[override])
     assert checkpoint_bytes(experiment, learning=100, following=10) == expected
 
 
-def test_the_best_and_the_final_checkpoint_are_kept_beside_the_latest() -> None:
+def test_the_best_and_the_final_checkpoint_are_retained_beside_the_latest() -> None:
     assert retained_checkpoints(load_experiment(preset="cifar10", overrides=["checkpoint.keep=3"])) == 5
 
 
-def test_what_the_whitening_is_up_against_is_told_whether_wise_or_not() -> None:
+def test_the_whitening_is_summarised_whether_wise_or_not() -> None:
     assert whitening_summary(load_experiment(preset="stl10")) == (
         "256 images whiten 128 dimensions, in 2 slices of each batch; of pure noise the covariance would "
         "have a condition number near 34"
@@ -238,7 +245,7 @@ def test_channels_to_whiten_over_are_counted_per_group() -> None:
     assert narrow["method.groups"].startswith("warning: 40 channels are whitened over 64 images")
 
 
-def test_the_outlook_of_channel_whitening() -> None:
+def test_the_summary_of_channel_whitening() -> None:
     assert whitening_summary(load_experiment(preset="cifar10-cwrgp2")) == (
         "64 images are whitened over 128 channels, in 4 groups and in 4 slices of each batch; "
         "of pure noise the covariance would have a condition number near 35"
@@ -273,7 +280,7 @@ def test_one_group_has_nothing_to_shuffle() -> None:
     assert "method.groups" not in remarks("cifar10", "method.name=shuffled_dbn", "projector.dim=512")
 
 
-def test_layers_that_get_too_little_to_whiten_are_warned_of() -> None:
+def test_layers_with_too_few_images_to_whiten_are_a_warning() -> None:
     few = remarks("cifar10", "backbone.whitening=iterative")["backbone.whitening_groups"]
     assert few.startswith("info: 512 images whiten 512 features, which leaves them in 511 directions at most")
     assert "; 2 groups, or a larger batch," in few
@@ -307,15 +314,15 @@ def test_a_target_that_never_moves_is_a_warning() -> None:
     assert "method.momentum" not in remarks("quickstart", "method.name=byol", "method.momentum=0.999")
 
 
-def test_small_maps_are_warned_of_where_their_covariance_is_wanted() -> None:
-    told = remarks("cifar10", "backbone.norm=sw2", "backbone.stem=small")["backbone.norm"]
-    assert told.startswith("warning: maps of 4 x 4 px in the third stage leave 16 channels of a group in 15")
+def test_small_maps_are_a_warning_where_their_covariance_is_used() -> None:
+    text = remarks("cifar10", "backbone.norm=sw2", "backbone.stem=small")["backbone.norm"]
+    assert text.startswith("warning: maps of 4 x 4 px in the third stage leave 16 channels of a group in 15")
     assert "backbone.norm" not in remarks("cifar10", "backbone.norm=sw2")
     assert "backbone.norm" not in remarks("stl10", "backbone.norm=sw2")
 
 
 @pytest.mark.parametrize(
-    ("method", "path", "words"),
+    ("method", "path", "reason"),
     [
         ("{name: vicreg, variance: 0}", "method.variance", "may collapse to a point"),
         ("{name: vibcreg, variance: 0}", "method.variance", "may collapse to a point"),
@@ -324,11 +331,11 @@ def test_small_maps_are_warned_of_where_their_covariance_is_wanted() -> None:
         ("{name: vibcreg, correlation: 0}", "method.correlation", "from repeating each other"),
     ],
 )
-def test_a_term_that_holds_embeddings_apart_is_missed(method: str, path: str, words: str) -> None:
+def test_a_missing_term_against_collapse_is_a_warning(method: str, path: str, reason: str) -> None:
     found = remarks("cifar10", f"method={method}")
     assert list(found) == [path]
     assert found[path].startswith("warning: without it")
-    assert words in found[path]
+    assert reason in found[path]
 
 
 def test_wide_groups_to_whiten_are_a_warning() -> None:
@@ -344,7 +351,7 @@ def test_a_ranking_of_very_many_views_is_a_warning() -> None:
     assert text.startswith("warning: each of 8,192 views ranks all others: 0.3 GB of cosines")
 
 
-def test_lars_at_a_rate_made_for_adam_is_a_warning() -> None:
+def test_lars_at_a_rate_for_adam_is_a_warning() -> None:
     text = remarks("cifar10", "optimizer.name=lars")["optimizer.lr"]
     assert text.startswith("warning: with optimizer.trust=0.001 LARS moves a weight by 3e-06 of its length")
     assert not remarks("cifar10", "optimizer={name: lars, lr: 0.3}")

@@ -1,6 +1,6 @@
-"""What is chosen in a form starts the same run as the same choices by `--set`, to the last letter.
+"""Choices in a form and the same choices by `--set` give the same experiment.
 
-Every method, operator, layer, norm, optimizer and schedule, and every other word or flag of the schema.
+Every method, operator, layer, norm, optimizer and schedule, and every other choice or flag of the schema.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from wmse_tui.config.problems import ConfigError
 
 PRESET = "quickstart"
 RESNET = (("backbone.arch", "resnet18"), ("backbone.stem", "small"), ("dataset.crop", "32"))
-NEEDS = {  # what a person sets besides, by what is chosen
+NEEDS = {  # what else must be set, by what is chosen
     "method.name=cw_rgp": (("projector.dim", "512"),),
     "method.axis=batch": (("projector.dim", "64"),),
     "method.relative_eps=true": (("method.eps", "0.1"),),
@@ -32,23 +32,25 @@ EMPTY = Draft(find_preset(PRESET))
 
 
 def choices() -> Iterator[tuple[tuple[str, str], ...]]:
-    """The texts that a person gives one after the other, the last of which is the choice."""
+    """The (path, text) pairs that are entered one after the other, the last of which is the choice."""
     for section, union in unions().items():
         for variant in union.classes:
             yield ((f"{section}.{union.tag}", variant),)
             chosen = EMPTY.with_value(f"{section}.{union.tag}", variant)
             for path in chosen_options(chosen.merged, (section,)):
                 if path != f"{section}.{union.tag}":
-                    yield from (((f"{section}.{union.tag}", variant), last) for last in words(chosen, path))
+                    yield from (
+                        ((f"{section}.{union.tag}", variant), last) for last in fixed_values(chosen, path)
+                    )
     for path in EMPTY.names:
         if path.partition(".")[0] not in unions():
-            yield from ((last,) for last in words(EMPTY, path))
+            yield from ((last,) for last in fixed_values(EMPTY, path))
 
 
-def words(draft: Draft, path: str) -> Iterator[tuple[str, str]]:
+def fixed_values(draft: Draft, path: str) -> Iterator[tuple[str, str]]:
     option = draft.fields[path]
     if option.fixed:
-        yield from ((path, word) for word in option.choices or ("true", "false"))
+        yield from ((path, value) for value in option.choices or ("true", "false"))
 
 
 def needs(texts: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
@@ -56,33 +58,35 @@ def needs(texts: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
     return tuple(dict.fromkeys(need for each in found for need in each))
 
 
-def said(texts: tuple[tuple[str, str], ...]) -> str:
+def command_of(texts: tuple[tuple[str, str], ...]) -> str:
     return " ".join(f"{path}={text}" for path, text in texts)
 
 
 CHOICES = list(dict.fromkeys(choices()))
 
 
-@pytest.mark.parametrize("texts", CHOICES, ids=said)
-def test_a_choice_of_a_form_is_that_of_the_command_line(texts: tuple[tuple[str, str], ...]) -> None:
-    both = (*texts[:-1], *needs(texts), texts[-1], *AFTER.get(said(texts), ()))
-    draft = EMPTY
-    for path, text in both:
-        option = draft.fields[path]
-        assert not option.choices or text in option.choices
-        draft = draft.with_value(path, option.value(text))
-    assert not draft.problems
-    assert draft.experiment is not None
-    overrides = [f"{path}={text}" for path, text in both]
-    assert dump_experiment(draft.experiment) == dump_experiment(
-        load_experiment(preset=PRESET, overrides=overrides)
-    )
+def test_a_choice_of_a_form_is_that_of_the_command_line() -> None:
+    different = []
+    for texts in CHOICES:
+        both = (*texts[:-1], *needs(texts), texts[-1], *AFTER.get(command_of(texts), ()))
+        draft = EMPTY
+        for path, text in both:
+            option = draft.fields[path]
+            if option.choices and text not in option.choices:
+                different.append(f"the form does not offer {path}={text}")
+            draft = draft.with_value(path, option.value(text))
+        different += [f"{command_of(texts)}: {problem.text()}" for problem in draft.problems]
+        overrides = [f"{path}={text}" for path, text in both]
+        wanted = dump_experiment(load_experiment(preset=PRESET, overrides=overrides))
+        if draft.experiment is None or dump_experiment(draft.experiment) != wanted:
+            different.append(command_of(texts))
+    assert not different, "\n".join(different)
 
 
-def test_all_that_the_family_is_made_of_is_chosen_above() -> None:
+def test_every_member_of_the_family_is_chosen_above() -> None:
     chosen = {last for *_, last in CHOICES}
     family = ("method.name", "method.operator", "backbone.whitening", "backbone.norm", "optimizer.name")
-    assert {(path, word) for path in family for word in choices_of(path)} <= chosen
+    assert {(path, value) for path in family for value in choices_of(path)} <= chosen
     assert len(choices_of("method.name")) >= 12
     assert len(choices_of("method.operator")) == 6
 
@@ -97,13 +101,15 @@ def test_all_that_the_family_is_made_of_is_chosen_above() -> None:
         (("method.operator", "none"), ("method.eps", "0.1")),
         (("optimizer.name", "sgd"), ("optimizer.momentum", "0"), ("optimizer.nesterov", "true")),
     ],
-    ids=said,
+    ids=command_of,
 )
-def test_what_is_refused_is_refused_in_both_with_one_reason(texts: tuple[tuple[str, str], ...]) -> None:
+def test_an_impossible_choice_is_refused_by_both_for_the_same_reason(
+    texts: tuple[tuple[str, str], ...],
+) -> None:
     draft = EMPTY
     for path, text in texts:
         draft = draft.with_value(path, draft.fields[path].value(text))
     with pytest.raises(ConfigError) as caught:
         load_experiment(preset=PRESET, overrides=[f"{path}={text}" for path, text in texts])
-    told = [(problem.path, problem.message, problem.fix) for problem in caught.value.problems]
-    assert [(problem.path, problem.message, problem.fix) for problem in draft.problems] == told
+    expected = [(problem.path, problem.message, problem.fix) for problem in caught.value.problems]
+    assert [(problem.path, problem.message, problem.fix) for problem in draft.problems] == expected

@@ -1,4 +1,4 @@
-"""Options that cannot work together: each rule, its words, and that all are told at once."""
+"""Options that cannot work together: each rule, its message, and that all are reported at once."""
 
 from __future__ import annotations
 
@@ -358,7 +358,9 @@ RULES = [
 @pytest.mark.parametrize(
     ("overrides", "text"), RULES, ids=lambda value: value[0] if isinstance(value, list) else ""
 )
-def test_what_cannot_work_is_refused_with_its_reason_and_a_way_out(overrides: list[str], text: str) -> None:
+def test_an_impossible_combination_is_refused_with_its_reason_and_a_fix(
+    overrides: list[str], text: str
+) -> None:
     with pytest.raises(ConfigError) as caught:
         load_experiment(overrides=overrides)
     assert len(caught.value.problems) == 1
@@ -424,7 +426,7 @@ def test_an_option_of_another_variant_is_refused(override: str, owner: str) -> N
         load_experiment(overrides=[override])
 
 
-def test_all_impossibilities_are_told_at_once_in_the_order_of_the_schema() -> None:
+def test_all_impossible_combinations_are_reported_at_once_in_the_order_of_the_schema() -> None:
     with pytest.raises(ConfigError) as caught:
         load_experiment(
             overrides=["dataset.held_out=.5", "projector.dim=256", "schedule={epochs: 3, batch_size: 100}"]

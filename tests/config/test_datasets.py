@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
-
 from wmse_tui.config.datasets import DATASETS
 from wmse_tui.config.names import choices_of
 
@@ -13,13 +11,12 @@ def test_every_data_set_that_can_be_named_has_facts() -> None:
     assert all(name == facts.name for name, facts in DATASETS.items())
 
 
-@pytest.mark.parametrize("name", DATASETS)
-def test_facts_are_consistent(name: str) -> None:
-    facts = DATASETS[name]
-    if facts.class_names:
-        assert len(facts.class_names) == len(set(facts.class_names)) == facts.classes
-    assert facts.channels == len(facts.mean) == len(facts.std) == 3
-    assert all(0 < value < 1 for value in (*facts.mean, *facts.std))
+def test_facts_are_consistent() -> None:
+    for name, facts in DATASETS.items():
+        if facts.class_names:
+            assert len(facts.class_names) == len(set(facts.class_names)) == facts.classes, name
+        assert facts.channels == len(facts.mean) == len(facts.std) == 3, name
+        assert all(0 < value < 1 for value in (*facts.mean, *facts.std)), name
 
 
 def test_normalisation_is_that_of_the_reference() -> None:

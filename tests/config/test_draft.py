@@ -1,4 +1,4 @@
-"""An experiment in the making: changes, what differs, what is wrong, and the command that says the same."""
+"""An experiment being edited: changes, differences, problems, and the equivalent command."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_without_changes_it_is_the_preset(stl10: Draft) -> None:
     assert not stl10.problems
 
 
-def test_a_change_is_marked_and_taken_back(stl10: Draft) -> None:
+def test_a_change_is_marked_and_removed(stl10: Draft) -> None:
     changed = stl10.with_value("optimizer.lr", 0.001)
     assert changed.changed("optimizer.lr")
     assert not changed.changed("optimizer.beta1")
@@ -68,13 +68,13 @@ def test_a_change_is_marked_and_taken_back(stl10: Draft) -> None:
     assert not stl10.active, "a draft never changes"
 
 
-def test_typing_what_stands_there_is_no_change(stl10: Draft) -> None:
+def test_typing_the_present_value_is_no_change(stl10: Draft) -> None:
     assert not stl10.with_value("optimizer.lr", 0.002).active
     assert not stl10.with_value("optimizer.lr", 1).with_value("optimizer.lr", 2e-3).active
     assert stl10.with_value("projector.layers", True).active, "true is not 1"
 
 
-def test_what_is_wrong_is_told_by_path_and_never_blocks(stl10: Draft) -> None:
+def test_problems_are_listed_by_path_and_never_block(stl10: Draft) -> None:
     wrong = stl10.with_value("optimizer.lr", "fast").with_value("seed", -1)
     assert wrong.experiment is None
     assert [p.message for p in wrong.problems_at("optimizer.lr")] == ["expected a number, got 'fast'"]
@@ -95,7 +95,7 @@ def test_a_rule_about_two_options_is_a_problem_of_the_one_to_change(stl10: Draft
     ]
 
 
-def test_switching_a_variant_keeps_what_both_know_and_remembers_the_rest() -> None:
+def test_switching_a_variant_keeps_shared_options_and_remembers_the_others() -> None:
     draft = Draft(find_preset("cifar10")).with_value("optimizer.lr", 0.01).with_value("optimizer.beta1", 0.8)
     sgd = draft.with_value("optimizer.name", "sgd")
     assert sgd.values["optimizer.lr"] == 0.01
@@ -129,7 +129,7 @@ def candidates(option: Any, now: object) -> list[Any]:
     """Values of an option other than the one it has."""
     match option.kind:
         case "choice":
-            return [word for word in option.choices if word != now]
+            return [choice for choice in option.choices if choice != now]
         case "flag":
             return [not now]
         case "whole":
@@ -141,7 +141,7 @@ def candidates(option: Any, now: object) -> list[Any]:
         case "folder":
             return ["/somewhere"]
         case _:
-            return ["cpu" if option.path == "compute.device" else "words"]
+            return ["cpu" if option.path == "compute.device" else "text"]
 
 
 def test_a_change_of_recipe_drops_title_and_published_number(stl10: Draft) -> None:
@@ -149,7 +149,7 @@ def test_a_change_of_recipe_drops_title_and_published_number(stl10: Draft) -> No
     assert byol.values["title"] == ""
     assert byol.experiment is not None
     assert byol.experiment.paper is None
-    assert not byol.changed("title"), "nobody changed it"
+    assert not byol.changed("title"), "the user did not change it"
     titled = byol.with_value("title", "mine")
     assert titled.experiment is not None
     assert titled.experiment.title == "mine"
@@ -184,7 +184,7 @@ def test_any_preset_is_any_other_with_some_changes(base: str) -> None:
         assert run_by(command_line(draft)) == wanted
 
 
-def test_a_run_without_the_number_of_its_preset_is_told_apart() -> None:
+def test_a_run_without_the_number_of_its_preset_differs_from_it() -> None:
     wanted = load_experiment(preset="cifar10", overrides=["paper=null"])
     draft = draft_of(wanted, find_preset("cifar10"))
     assert draft.experiment == wanted
@@ -221,7 +221,7 @@ def test_a_command_line_survives_the_shell(title: str, tmp_path: Path) -> None:
     assert run_by(command).title == title
 
 
-def test_the_command_says_what_decides_first() -> None:
+def test_the_command_sets_first_what_decides_on_other_options() -> None:
     draft = (
         Draft(find_preset("cifar10"))
         .with_value("title", "mine")
@@ -249,7 +249,7 @@ def test_a_file_is_a_base_with_what_it_extends(tmp_path: Path) -> None:
     assert base.preset == ""
 
 
-def test_the_folder_of_a_run_is_its_configuration(tmp_path: Path) -> None:
+def test_a_run_directory_stands_for_its_configuration(tmp_path: Path) -> None:
     experiment = load_experiment(preset="quickstart")
     (tmp_path / "config.yaml").write_text(dump_experiment(experiment))
     base = find_file(tmp_path)
@@ -279,7 +279,7 @@ def test_a_pipe_is_no_file(tmp_path: Path) -> None:
         find_file(tmp_path / "pipe")
 
 
-def test_a_base_knows_what_it_stands_on() -> None:
+def test_a_base_lists_the_files_that_it_extends() -> None:
     base: Base = find_preset("stl10")
     assert [(file.path.stem, file.extends) for file in base.chain] == [
         ("stl10", "cifar10"),
@@ -300,13 +300,13 @@ def test_only_what_differs_is_written(own_presets: Path) -> None:
     assert [path.name for path in own_presets.iterdir()] == ["mine.yaml"]
 
 
-def test_the_folder_is_made(own_presets: Path) -> None:
+def test_the_folder_is_created(own_presets: Path) -> None:
     own_presets.rmdir()
     save_preset(Draft(find_preset("stl10")), "same")
     assert (own_presets / "same.yaml").read_text() == "extends: stl10\n"
 
 
-def test_a_preset_that_is_saved_again_goes_on_extending_what_it_extended(own_presets: Path) -> None:
+def test_a_preset_that_is_saved_again_still_extends_the_same_preset(own_presets: Path) -> None:
     save_preset(Draft(find_preset("stl10")).with_value("seed", 3), "mine")
     again = Draft(find_preset("mine")).with_value("optimizer.lr", 0.5)
     save_preset(again, "mine")
@@ -356,7 +356,7 @@ def test_another_method_is_written_with_its_own_options(own_presets: Path) -> No
     )
 
 
-def test_what_is_wrong_is_not_saved(own_presets: Path) -> None:
+def test_a_draft_with_problems_is_not_saved(own_presets: Path) -> None:
     with pytest.raises(ConfigError, match="expected a whole number"):
         save_preset(Draft(find_preset("stl10")).with_value("seed", "x"), "mine")
     assert not list(own_presets.iterdir())
@@ -371,18 +371,20 @@ def test_some_names_are_refused(name: str, own_presets: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["a", "7", "my.preset_2-b", "last"])
-def test_other_names_are_not(name: str, own_presets: Path) -> None:
+def test_other_names_are_accepted(name: str, own_presets: Path) -> None:
     assert name_fault(name) == ""
 
 
-def test_a_folder_that_cannot_be_made_is_told(own_presets: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_folder_that_cannot_be_created_is_reported(
+    own_presets: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (own_presets / "file").write_text("")
     monkeypatch.setenv("WMSE_TUI_PRESETS", str(own_presets / "file"))
     with pytest.raises(ConfigError, match="cannot be written"):
         save_preset(Draft(find_preset("stl10")), "mine")
 
 
-def test_a_parent_that_cannot_stand_alone_is_no_hindrance(own_presets: Path) -> None:
+def test_a_parent_that_is_invalid_by_itself_can_be_extended(own_presets: Path) -> None:
     (own_presets / "half.yaml").write_text("extends: stl10\nprojector: {dim: 300}\n")
     (own_presets / "whole.yaml").write_text("extends: half\nmethod: {whitening_size: 512}\n")
     draft = Draft(find_preset("whole")).with_value("seed", 9)

@@ -1,4 +1,4 @@
-"""What a form shows of an option, and values as text and back."""
+"""Options as fields of a form, and values as text and back."""
 
 from __future__ import annotations
 
@@ -10,20 +10,23 @@ from pydantic import Field as Option
 from wmse_tui.config.draft import Draft, plain_values
 from wmse_tui.config.fields import chosen_options, form_field, group_of, groups
 from wmse_tui.config.loading import find_preset, preset_names
-from wmse_tui.config.names import dotted_names, option_names, sections, unions
+from wmse_tui.config.names import dotted_names, field_of, option_names, sections, unions
 from wmse_tui.config.schema import Experiment
 
-VARIANTS = [{}, *({name: {u.tag: v}} for name, u in unions().items() for v in u.classes)]
+VARIANTS: list[dict[str, Any]] = [
+    {},
+    *({name: {u.tag: v}} for name, u in unions().items() for v in u.classes),
+]
 
 
-def test_every_option_stands_in_exactly_one_group() -> None:
+def test_every_option_is_in_exactly_one_group() -> None:
     for values in VARIANTS:
         placed = [path for group in groups() for path in chosen_options(values, group.members)]
         assert sorted(placed) == sorted(set(dotted_names(values)) - set(sections()))
         assert all(group_of(path).name for path in placed)
 
 
-def test_a_section_that_no_group_names_gets_one_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_section_that_no_group_names_gets_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     fields = {**Experiment.model_fields, "logging": Option("", title="Logging", description="What for.")}
     monkeypatch.setattr("wmse_tui.config.fields.Experiment.model_fields", fields, raising=False)
     groups.cache_clear()
@@ -34,7 +37,7 @@ def test_a_section_that_no_group_names_gets_one_of_its_own(monkeypatch: pytest.M
         groups.cache_clear()
 
 
-def test_the_option_that_tells_the_variant_comes_first() -> None:
+def test_options_are_in_the_order_of_their_sections() -> None:
     members = ("optimizer", "schedule")
     paths = chosen_options({"optimizer": {"name": "sgd"}, "schedule": {"kind": "cosine"}}, members)
     assert paths[0] == "optimizer.name"
@@ -42,12 +45,16 @@ def test_the_option_that_tells_the_variant_comes_first() -> None:
     assert paths[-1] == "schedule.final_factor"
 
 
-@pytest.mark.parametrize("values", VARIANTS, ids=str)
-def test_every_option_has_a_title_and_a_help(values: dict[str, Any]) -> None:
-    for path in option_names(values):
-        option = form_field(path, values)
-        assert option.title
-        assert option.description.endswith(".")
+def test_title_and_description_are_those_of_the_schema() -> None:
+    lacking = [
+        f"{path} of {values}"
+        for values in VARIANTS
+        for path in option_names(values)
+        if (info := field_of(path, values)) is None
+        or (form_field(path, values).title, form_field(path, values).description)
+        != (info.title, info.description)
+    ]
+    assert not lacking, "\n".join(lacking)
 
 
 @pytest.mark.parametrize(
@@ -73,12 +80,12 @@ def test_kind_bounds_and_unit_come_from_the_schema(path: str, kind: str, bounds:
     assert (option.kind, option.bounds, option.unit) == (kind, bounds, unit)
 
 
-def test_a_choice_knows_its_words() -> None:
+def test_a_choice_has_its_values() -> None:
     assert form_field("method.name", {}).choices == tuple(unions()["method"].classes)
     assert form_field("evaluation.knn", {}).choices == ("euclidean", "cosine", "off")
 
 
-def test_what_nobody_need_give_is_optional() -> None:
+def test_an_option_that_may_be_empty_is_optional() -> None:
     assert form_field("dataset.train_images", {}).optional
     assert not form_field("dataset.crop", {}).optional
 
@@ -88,12 +95,15 @@ def test_an_option_of_another_variant_has_no_field() -> None:
         form_field("method.whitening_size", {"method": {"name": "byol"}})
 
 
-@pytest.mark.parametrize("name", preset_names())
-def test_every_value_of_every_preset_survives_as_text(name: str) -> None:
-    draft = Draft(find_preset(name))
-    for path, option in draft.fields.items():
-        value = draft.values[path]
-        assert option.value(option.text(value)) == value, path
+def test_every_value_of_every_preset_survives_as_text() -> None:
+    lost = []
+    for name in preset_names():
+        draft = Draft(find_preset(name))
+        for path, option in draft.fields.items():
+            value = draft.values[path]
+            if option.value(option.text(value)) != value:
+                lost.append(f"{name}: {path}: {value!r}")
+    assert not lost, "\n".join(lost)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Whatever text is given, an experiment or a ConfigError comes out, and nothing else."""
+"""Any text gives an experiment or a ConfigError, and nothing else."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ values: st.SearchStrategy[Any] = st.one_of(
 
 
 def check(make: Callable[[], Experiment]) -> None:
-    """Either outcome is right, but a refusal has reasons and an experiment survives being written."""
+    """Either outcome is correct, but a refusal has reasons and an experiment survives being written."""
     outcome: Experiment | ConfigError
     try:
         outcome = make()

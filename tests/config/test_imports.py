@@ -1,4 +1,4 @@
-"""The configuration room is light: it needs neither torch nor numpy, nor any other room."""
+"""The config package is light: it imports neither torch nor numpy, nor any other package of ours."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 
-def test_loading_a_preset_imports_nothing_heavy_and_no_other_room() -> None:
+def test_loading_a_preset_imports_nothing_heavy_and_no_other_package() -> None:
     program = (
         "import sys\n"
         "from wmse_tui.config.loading import load_experiment\n"

@@ -16,7 +16,7 @@ def test_it_is_json_closed_and_needs_nothing() -> None:
         assert "required" not in part, name
 
 
-def test_options_keep_their_words_units_bounds_and_choices() -> None:
+def test_options_have_their_titles_units_bounds_and_choices() -> None:
     definitions = experiment_json_schema()["$defs"]
     size = definitions["WMse"]["properties"]["whitening_size"]
     assert (size["title"], size["unit"], size["default"], size["exclusiveMinimum"]) == (
@@ -29,7 +29,7 @@ def test_options_keep_their_words_units_bounds_and_choices() -> None:
     assert "cifar_resnet8" in definitions["Backbone"]["properties"]["arch"]["enum"]
 
 
-def test_a_section_fits_its_union_without_a_tag() -> None:
+def test_a_section_matches_its_union_without_a_tag() -> None:
     method = experiment_json_schema()["properties"]["method"]
     assert "oneOf" not in method
     members = [f"#/$defs/{member.__name__}" for member in unions()["method"].classes.values()]

@@ -1,4 +1,4 @@
-"""How layers lie on each other: who wins, what is dropped, and whose place a problem has."""
+"""How layers override each other: which wins, what is dropped, and which line a problem has."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_a_list_is_replaced_as_a_whole() -> None:
     assert experiment.schedule.model_dump()["milestones"] == (5,)
 
 
-def test_a_new_method_drops_what_it_does_not_know_and_keeps_what_it_does() -> None:
+def test_a_new_method_drops_the_options_that_it_lacks_and_keeps_the_others() -> None:
     lower = "optimizer: {name: adam, lr: 0.1, beta1: 0.5}\nmethod: {whitening_size: 256}"
     experiment = built(lower, "optimizer: {name: sgd}\nmethod: {name: simclr}")
     assert experiment.optimizer.model_dump() == {
@@ -98,7 +98,7 @@ def test_an_option_of_the_old_method_in_the_same_layer_is_a_mistake() -> None:
         "paper: {linear: null, source: null}",
     ],
 )
-def test_null_clears_what_lower_layers_said(clearing: str) -> None:
+def test_null_clears_the_values_of_lower_layers(clearing: str) -> None:
     lower = {
         "optimizer": "optimizer: {lr: 0.5}",
         "dataset": "dataset: {eval_resize: 70, eval_crop: 64}",
@@ -111,7 +111,7 @@ def test_null_clears_what_lower_layers_said(clearing: str) -> None:
     assert built(lower, clearing) == Experiment(paper=Paper() if clearing.startswith("paper") else None)
 
 
-def test_null_does_not_make_an_unknown_key_known() -> None:
+def test_null_does_not_make_an_unknown_key_valid() -> None:
     assert complaint("optimizer: {lrr: null}") == (
         "0.yaml:1: optimizer.lrr: unknown key; did you mean optimizer.lr?"
     )
@@ -146,21 +146,21 @@ def test_any_other_change_keeps_them(change: str) -> None:
     assert experiment.paper is not None
 
 
-def test_each_problem_has_the_place_of_the_layer_that_said_it() -> None:
+def test_each_problem_has_the_line_of_the_layer_that_set_it() -> None:
     assert complaint("seed: x\noptimizer:\n  lr: x", "\nseed: y").splitlines() == [
         "1.yaml:2: seed: expected a whole number, got 'y'",
         "0.yaml:3: optimizer.lr: expected a number, got 'x'",
     ]
 
 
-def test_a_problem_of_a_default_has_the_place_of_its_section_or_none() -> None:
+def test_a_problem_of_a_default_has_the_line_of_its_section_or_none() -> None:
     assert complaint("seed: 1\nschedule:\n  epochs: 10").startswith(
         "0.yaml:2: schedule.milestones: 50 epochs"
     )
     assert complaint("projector: {dim: 128}").startswith("method.whitening_size: 128 images")
 
 
-def test_a_place_does_not_outlive_what_stood_there() -> None:
+def test_a_line_is_forgotten_with_its_value() -> None:
     text = complaint(
         "schedule:\n  milestones: [50, 25]\n",
         "schedule: null",
@@ -170,7 +170,7 @@ def test_a_place_does_not_outlive_what_stood_there() -> None:
     assert "3.yaml:1: schedule.milestones" in text
 
 
-def test_a_section_that_is_no_section_is_mended_by_an_upper_layer() -> None:
+def test_a_section_that_is_no_section_is_fixed_by_an_upper_layer() -> None:
     assert built("optimizer: 3", "optimizer: {lr: 0.5}").optimizer.lr == 0.5
     assert complaint("optimizer: {lr: 1}", "optimizer: 3") == (
         "1.yaml:1: optimizer: expected a section of keys and values, got 3"

@@ -26,7 +26,7 @@ def complaint(overrides: list[str]) -> str:
     return str(caught.value)
 
 
-def test_overrides_lie_on_a_preset_in_their_order() -> None:
+def test_overrides_apply_to_a_preset_in_their_order() -> None:
     experiment = load_experiment(preset="cifar10", overrides=["seed=3", "optimizer.lr=1e-2", "seed=4"])
     assert (experiment.seed, experiment.optimizer.lr) == (4, 0.01)
 
@@ -56,7 +56,7 @@ def test_an_override_is_a_yaml_value_and_for_text_the_text(override: str, path: 
     assert found == value
 
 
-def test_null_takes_an_option_back_to_its_default() -> None:
+def test_null_restores_the_default_of_an_option() -> None:
     experiment = load_experiment(
         preset="stl10", overrides=["dataset.eval_resize=null", "dataset.eval_crop=~"]
     )
@@ -64,12 +64,12 @@ def test_null_takes_an_option_back_to_its_default() -> None:
 
 
 @pytest.mark.parametrize("override", ["optimizer.lr=", "dataset.root=", "seed= "])
-def test_an_empty_value_is_refused_not_taken_for_the_default(override: str) -> None:
+def test_an_empty_value_is_refused_and_does_not_mean_the_default(override: str) -> None:
     flag = f"--set {override.partition('=')[0]}"
     assert complaint([override]) == f"{flag}: expected a value after `=`, got none; null restores the default"
 
 
-def test_overrides_are_blamed_by_their_flag() -> None:
+def test_problems_of_overrides_name_their_flag() -> None:
     overrides = ["optimizer.lr=fast", "optimiser.lr=1", "seed.x=1", "optimizer.lr.x=3"]
     assert complaint(overrides[:1]) == "--set optimizer.lr: expected a number, got 'fast'"
     assert complaint(overrides[1:2]) == "--set optimiser.lr: optimiser: unknown key; did you mean optimizer?"
@@ -82,7 +82,7 @@ def test_an_override_without_its_form_is_refused(override: str) -> None:
     assert complaint([override]) == f"--set: expected key=value (optimizer.lr=1e-3), got {override!r}"
 
 
-def test_all_malformed_overrides_are_told_at_once() -> None:
+def test_all_malformed_overrides_are_reported_at_once() -> None:
     assert complaint(["seed", "seed=[1", "seed=&a 1"]).splitlines() == [
         "--set: expected key=value (optimizer.lr=1e-3), got 'seed'",
         "--set seed:1: not YAML: while parsing a flow sequence, expected ',' or ']', but got '<stream end>'",
@@ -94,7 +94,7 @@ def test_override_layers_are_one_each() -> None:
     assert [layer.values for layer in override_layers(["a.b=1", "c=x"])] == [{"a": {"b": 1}}, {"c": "x"}]
 
 
-def test_a_preset_is_blamed_by_file_and_line(own_presets: Path) -> None:
+def test_problems_of_a_preset_name_file_and_line(own_presets: Path) -> None:
     (own_presets / "stl10.yaml").write_text("extends: stl10\n\nmethod:\n  whitening_size: 128\n")
     with pytest.raises(ConfigError) as caught:
         load_experiment(preset="stl10")
@@ -104,7 +104,7 @@ def test_a_preset_is_blamed_by_file_and_line(own_presets: Path) -> None:
     )
 
 
-def test_a_shipped_preset_is_blamed_by_its_name_even_when_another_extends_it() -> None:
+def test_problems_of_a_shipped_preset_name_it_even_when_another_extends_it() -> None:
     with pytest.raises(
         ConfigError, match=r"^stl10\.yaml:\d+: method\.whitening_size: 256 images cannot whiten 256"
     ):
@@ -120,7 +120,7 @@ def test_a_file_may_extend_a_preset(tmp_path: Path) -> None:
     assert load_experiment(file=file, preset="stl10-wmse4") == expected
 
 
-def test_a_file_that_extends_one_preset_cannot_lie_on_another(tmp_path: Path) -> None:
+def test_a_file_that_extends_one_preset_cannot_have_another_as_its_base(tmp_path: Path) -> None:
     file = tmp_path / "mine.yaml"
     file.write_text("seed: 1\nextends: stl10\n")
     with pytest.raises(ConfigError) as caught:
@@ -144,7 +144,7 @@ def test_a_file_that_extends_one_preset_cannot_lie_on_another(tmp_path: Path) ->
         ("seed: 1\nsead: 1\n", ":2: sead: unknown key; did you mean seed?"),
     ],
 )
-def test_a_wrong_file_is_told_with_its_path(tmp_path: Path, content: str | bytes, message: str) -> None:
+def test_problems_of_a_file_name_its_path(tmp_path: Path, content: str | bytes, message: str) -> None:
     file = tmp_path / "mine.yaml"
     file.write_bytes(content if isinstance(content, bytes) else content.encode())
     with pytest.raises(ConfigError) as caught:
@@ -152,7 +152,7 @@ def test_a_wrong_file_is_told_with_its_path(tmp_path: Path, content: str | bytes
     assert str(caught.value) == f"{file}{message}"
 
 
-def test_a_file_that_cannot_be_read_is_told_with_the_reason(tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_read_is_reported_with_the_reason(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"none\.yaml: cannot be read: No such file or directory"):
         load_experiment(file=tmp_path / "none.yaml")
     with pytest.raises(ConfigError, match="cannot be read: Is a directory"):
@@ -183,12 +183,15 @@ def test_relative_folders_in_overrides_start_in_the_working_directory(
     assert experiment.dataset.root == tmp_path / "images"
 
 
-@pytest.mark.parametrize("name", preset_names())
-def test_every_preset_survives_being_written_and_read(name: str) -> None:
-    experiment = load_experiment(preset=name, overrides=["seed=12345", "title=a: b # c"])
-    text = dump_experiment(experiment)
-    assert parse_experiment(text, "config.yaml") == experiment
-    assert dump_experiment(parse_experiment(text, "config.yaml")) == text
+def test_every_preset_survives_being_written_and_read() -> None:
+    lost = []
+    for name in preset_names():
+        experiment = load_experiment(preset=name, overrides=["seed=12345", "title=a: b # c"])
+        text = dump_experiment(experiment)
+        again = parse_experiment(text, "config.yaml")
+        if again != experiment or dump_experiment(again) != text:
+            lost.append(name)
+    assert not lost, "\n".join(lost)
 
 
 def test_a_written_experiment_is_complete_and_in_the_order_of_the_schema() -> None:
@@ -215,31 +218,31 @@ def complaint_of_preset(name: str) -> str:
     return str(caught.value)
 
 
-def test_in_a_checkout_the_presets_lie_beside_the_package(tmp_path: Path) -> None:
+def test_in_a_checkout_the_presets_are_beside_the_package(tmp_path: Path) -> None:
     package = tmp_path / "wmse_tui"
     package.mkdir()
     (tmp_path / "presets").mkdir()
     assert shipped_presets_dir(package) == tmp_path / "presets"
 
 
-def test_in_a_wheel_the_presets_lie_inside_the_package_and_no_other_folder_is_taken(tmp_path: Path) -> None:
+def test_in_a_wheel_the_presets_are_inside_the_package_and_no_other_folder_is_used(tmp_path: Path) -> None:
     package = tmp_path / "wmse_tui"
     (package / "presets").mkdir(parents=True)
-    (tmp_path / "presets").mkdir()  # of somebody else
+    (tmp_path / "presets").mkdir()  # of another project
     assert shipped_presets_dir(package) == package / "presets"
 
 
-def test_a_damaged_installation_is_told(tmp_path: Path) -> None:
+def test_a_damaged_installation_is_reported(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"the shipped presets are missing: .*; install wmse-tui again"):
         shipped_presets_dir(tmp_path / "wmse_tui")
 
 
-def test_the_wheel_is_told_to_carry_them() -> None:
+def test_the_build_puts_them_into_the_wheel() -> None:
     root = shipped_presets_dir().parent
     assert 'presets = "wmse_tui/presets"' in (root / "pyproject.toml").read_text()
 
 
-def test_a_shipped_preset_says_where_it_comes_from() -> None:
+def test_a_shipped_preset_has_its_origin_and_what_it_extends() -> None:
     preset = find_preset("stl10-wmse4")
     assert (preset.name, preset.extends, preset.origin) == ("stl10-wmse4", "stl10", "shipped")
     assert preset.file == shipped_presets_dir() / "stl10-wmse4.yaml"
@@ -272,7 +275,7 @@ def test_the_users_presets_are_found_in_the_xdg_config_folder(bare_machine: Path
     assert find_preset("mine").file == folder / "mine.yaml"
 
 
-def test_a_preset_of_the_user_is_taken_in_the_stead_of_a_shipped_one_and_may_extend_it(
+def test_a_preset_of_the_user_hides_a_shipped_one_and_may_extend_it(
     own_presets: Path,
 ) -> None:
     (own_presets / "stl10.yaml").write_text("extends: stl10\nseed: 3\n")
@@ -284,7 +287,7 @@ def test_a_preset_of_the_user_is_taken_in_the_stead_of_a_shipped_one_and_may_ext
     assert find_preset("stl10-wmse4").experiment.seed == 3
 
 
-def test_an_unknown_preset_is_told_with_the_nearest_name_and_how_to_list() -> None:
+def test_an_unknown_preset_is_reported_with_the_nearest_name_and_how_to_list() -> None:
     assert (
         complaint_of_preset("slt10")
         == "there is no preset 'slt10'; did you mean stl10? `wmse-tui presets` lists them"
@@ -307,7 +310,7 @@ def test_a_circle_is_refused_with_its_links(own_presets: Path) -> None:
     assert "extends: own -> own is a circle" in complaint_of_preset("own")
 
 
-def test_extending_an_unknown_preset_is_told_with_its_line(own_presets: Path) -> None:
+def test_extending_an_unknown_preset_is_reported_with_its_line(own_presets: Path) -> None:
     (own_presets / "a.yaml").write_text("\nextends: cifar\n")
     assert complaint_of_preset("a") == (
         f"{own_presets}/a.yaml:2: extends: there is no preset 'cifar'; did you mean cifar10? "

@@ -51,5 +51,5 @@ def test_an_empty_variable_counts_as_unset(bare_machine: Path, monkeypatch: pyte
     assert runs_dir() == bare_machine / ".local/share/wmse-tui/runs"
 
 
-def test_the_home_of_nobody_is_an_ordinary_folder(tmp_path: Path) -> None:
+def test_the_home_of_an_unknown_user_is_an_ordinary_folder(tmp_path: Path) -> None:
     assert expanded(Path("~nobody-of-that-name/a"), tmp_path) == tmp_path / "~nobody-of-that-name/a"

@@ -23,11 +23,11 @@ def dataset(name: str, **options: object) -> Dataset:
     return load_experiment(preset="cifar10").dataset.model_copy(update={"name": name, **options})
 
 
-def test_patterns_are_drawn(data: Path) -> None:
+def test_patterns_are_generated(data: Path) -> None:
     assert find_images(dataset("patterns")) == Presence("drawn")
 
 
-def test_a_published_set_is_here_or_packed_or_to_be_fetched_or_missing(data: Path) -> None:
+def test_a_published_set_is_here_or_packed_or_to_be_downloaded_or_missing(data: Path) -> None:
     place = data / "cifar-10-batches-py"
     assert find_images(dataset("cifar10")) == Presence("download", place, download=170_498_071)
     assert find_images(dataset("cifar10", download=False)) == Presence("missing", place, (place,))
@@ -38,7 +38,7 @@ def test_a_published_set_is_here_or_packed_or_to_be_fetched_or_missing(data: Pat
     assert find_images(dataset("cifar10", root=place)) == Presence("here", place)
 
 
-def test_own_images_are_looked_for_where_they_are_said_to_be(data: Path, tmp_path: Path) -> None:
+def test_own_images_are_expected_in_the_configured_folder(data: Path, tmp_path: Path) -> None:
     images = tmp_path / "images"
     assert find_images(dataset("folder", root=images)) == Presence("missing", images, (images,))
     images.mkdir()
@@ -70,14 +70,12 @@ def test_missing_images_are_a_warning(data: Path) -> None:
     assert advice.text == f"no such folder: {data / 'no' / 'train'}; the run would fail"
 
 
-def test_images_that_can_be_had_are_not_remarked(data: Path) -> None:
+def test_available_images_have_no_advice(data: Path) -> None:
     for name in ("patterns", "cifar10", "stl10"):
         assert not presence_advice(dataset(name), find_images(dataset(name)))
 
 
-def test_a_folder_that_cannot_be_looked_into_counts_as_missing(
-    data: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_folder_that_cannot_be_read_counts_as_missing(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(path: Path) -> bool:
         raise PermissionError(13, "Permission denied", str(path))
 

@@ -1,4 +1,4 @@
-"""How problems are worded and placed."""
+"""The text of problems, with source and line."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pytest
 from wmse_tui.config.problems import ConfigError, Problem, did_you_mean, nearest, quoted
 
 
-def test_text_is_place_then_option_then_message_then_fix() -> None:
+def test_text_is_source_then_option_then_message_then_fix() -> None:
     problem = Problem("method.whitening_size", "too small", "take more", line=14, source="stl10.yaml")
     assert problem.text() == "stl10.yaml:14: method.whitening_size: too small; take more"
 
@@ -30,7 +30,7 @@ def test_an_error_shows_all_its_problems_one_per_line() -> None:
     assert [problem.path for problem in error.problems] == ["seed", "title"]
 
 
-def test_nearest_finds_a_slip_of_the_finger_and_nothing_far() -> None:
+def test_nearest_finds_a_typing_error_and_nothing_far() -> None:
     assert nearest("slt10", ["cifar10", "stl10"]) == "stl10"
     assert nearest("xyz", ["cifar10", "stl10"]) is None
     assert did_you_mean("slt10", ["stl10"]) == "did you mean stl10?"
@@ -41,7 +41,7 @@ def test_nearest_finds_a_slip_of_the_finger_and_nothing_far() -> None:
     ("value", "text"),
     [(None, "null"), (True, "true"), (False, "false"), (1, "1"), ("a\x1b", r"'a\x1b'"), ([1], "[1]")],
 )
-def test_values_are_shown_as_yaml_writes_them_and_escaped(value: object, text: str) -> None:
+def test_values_are_quoted_as_yaml_writes_them_and_escaped(value: object, text: str) -> None:
     assert quoted(value) == text
 
 

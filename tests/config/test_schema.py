@@ -1,4 +1,4 @@
-"""What the models promise to all that is made from them: words, units, bounds, the paper's defaults."""
+"""What the models provide to forms, help and JSON Schema: titles, units, bounds, the paper's defaults."""
 
 from __future__ import annotations
 
@@ -25,16 +25,17 @@ def every_field() -> Iterator[tuple[str, FieldInfo]]:
 FIELDS = dict(every_field())
 
 
-@pytest.mark.parametrize("path", FIELDS)
-def test_every_option_has_a_title_and_a_sentence(path: str) -> None:
-    field = FIELDS[path]
-    assert field.title
-    assert field.description
-    assert field.description.endswith(".")
-    assert field.description[0].isupper() or re.match(r"[a-z]+(:| \()", field.description)
+def test_every_option_has_a_title_and_a_sentence() -> None:
+    lacking = []
+    for path, field in FIELDS.items():
+        if not field.title:
+            lacking.append(f"{path} has no title")
+        if not re.fullmatch(r"([A-Z]|[a-z]+(:| \()|LiDAR).*\.", field.description or "", flags=re.DOTALL):
+            lacking.append(f"{path} has no sentence as its description: {field.description!r}")
+    assert not lacking, "\n".join(lacking)
 
 
-def test_units_are_the_ones_a_person_expects() -> None:
+def test_options_have_their_units() -> None:
     units = {}
     for path, field in FIELDS.items():
         extra = field.json_schema_extra
@@ -79,13 +80,24 @@ def test_units_are_the_ones_a_person_expects() -> None:
     }
 
 
-@pytest.mark.parametrize(
-    "path",
-    [path for path, field in FIELDS.items() if field.annotation in (int, float, int | None, float | None)],
-)
-def test_every_number_has_a_lower_bound(path: str) -> None:
-    bounds = {name for rule in FIELDS[path].metadata for name in ("gt", "ge") if hasattr(rule, name)}
-    assert bounds
+def test_every_number_has_a_lower_bound() -> None:
+    lacking = [
+        path
+        for path, field in FIELDS.items()
+        if field.annotation in (int, float, int | None, float | None)
+        and not any(hasattr(rule, bound) for rule in field.metadata for bound in ("gt", "ge"))
+    ]
+    assert not lacking, "\n".join(lacking)
+
+
+def test_the_option_that_chooses_a_variant_comes_first() -> None:
+    lacking = [
+        f"{section}.{union.tag} of {cls.__name__}"
+        for section, union in unions().items()
+        for cls in union.classes.values()
+        if next(iter(cls.model_fields)) != union.tag
+    ]
+    assert not lacking, "\n".join(lacking)
 
 
 def test_without_any_setting_it_is_the_paper_on_cifar10() -> None:
@@ -102,12 +114,12 @@ def test_an_experiment_is_frozen_all_the_way_down() -> None:
     assert hash(experiment) == hash(parse_experiment(dump_experiment(experiment), "x"))
 
 
-def test_an_impossible_experiment_cannot_be_made_in_python_either() -> None:
+def test_an_impossible_experiment_cannot_be_constructed_in_python_either() -> None:
     with pytest.raises(ConfigError, match=r"method\.whitening_size: 128 images cannot whiten 128 dimensions"):
         Experiment.model_validate({"projector": {"dim": 128}})
 
 
-def test_the_unions_are_told_apart_by_their_tags() -> None:
+def test_the_tags_choose_the_classes_of_the_unions() -> None:
     assert {
         name: (union.tag, union.default, tuple(union.classes)[:3]) for name, union in unions().items()
     } == {

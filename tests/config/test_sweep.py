@@ -1,4 +1,4 @@
-"""Sweeps: what is made of them, and everything that is wrong with them at once."""
+"""Sweeps: the runs they give, and all their problems at once."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_a_comma_in_brackets_or_quotes_is_the_values() -> None:
 
 
 @pytest.mark.parametrize(
-    ("sweeps", "told"),
+    ("sweeps", "message"),
     [
         (["seed"], "expected KEY=V1,V2,... (seed=0,1,2), got 'seed'"),
         (["seed=0,,1"], "--sweep seed: seed: expected values between the commas, got '0,,1'"),
@@ -43,13 +43,13 @@ def test_a_comma_in_brackets_or_quotes_is_the_values() -> None:
         ([f"seed={','.join(map(str, range(65)))}"], "the sweep has 65 runs, at most 64"),
     ],
 )
-def test_what_cannot_be_meant_is_told(sweeps: list[str], told: str) -> None:
+def test_a_mistake_in_a_sweep_is_reported(sweeps: list[str], message: str) -> None:
     with pytest.raises(ConfigError) as caught:
         read_axes(sweeps, ["optimizer.lr=1e-3"])
-    assert told in str(caught.value)
+    assert message in str(caught.value)
 
 
-def test_every_bad_value_is_told_once_with_its_sweep() -> None:
+def test_every_bad_value_is_reported_once_with_its_sweep() -> None:
     axes = read_axes(["seed=0,x", "schedule.epochs=4,-1"])
     with pytest.raises(ConfigError) as caught:
         read_grid(axes, preset="quickstart", file=None, overrides=[])

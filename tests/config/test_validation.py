@@ -1,4 +1,4 @@
-"""Wrong options: what was expected, what was found, and the nearest right name."""
+"""Invalid options: what was expected, what was found, and the nearest valid name."""
 
 from __future__ import annotations
 
@@ -93,11 +93,11 @@ def complaint(text: str) -> str:
         ),
     ],
 )
-def test_a_wrong_option_is_told_with_place_expectation_and_finding(text: str, message: str) -> None:
+def test_an_invalid_option_is_reported_with_line_expectation_and_value(text: str, message: str) -> None:
     assert message in complaint(text)
 
 
-def test_all_wrong_options_are_told_at_once() -> None:
+def test_all_invalid_options_are_reported_at_once() -> None:
     text = "sead: 1\ntitle: 2\nmethod:\n  whitening_size: big\n  iteration: 2\noptimizer:\n  lr: '1e-3'\n"
     assert complaint(text).splitlines() == [
         "x.yaml:2: title: expected text, got 2",

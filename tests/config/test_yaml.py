@@ -1,4 +1,4 @@
-"""What strict YAML reads, what it refuses and with which words, and that writing is undone by reading."""
+"""What strict YAML reads, what it refuses with which message, and that reading undoes writing."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_every_key_and_list_item_has_its_line() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "# nothing\n", "---\n", "null\n"])
-def test_an_empty_file_says_nothing(text: str) -> None:
+def test_an_empty_file_has_no_values(text: str) -> None:
     assert read_yaml(text, "x.yaml").values == {}
 
 
@@ -107,7 +107,7 @@ def test_an_empty_file_says_nothing(text: str) -> None:
     ],
     ids=lambda value: value[:40],
 )
-def test_what_is_refused_is_told_with_its_line(text: str, message: str) -> None:
+def test_a_refusal_names_its_line(text: str, message: str) -> None:
     with pytest.raises(ConfigError) as caught:
         read_yaml(text, "x.yaml")
     assert message in str(caught.value)
@@ -165,7 +165,7 @@ def test_what_is_written_is_read_back_equal(values: dict[str, Any]) -> None:
 
 
 @given(st.text(alphabet="0123456789eE.+-_:xonfasetrul~", max_size=8))
-def test_text_that_looks_like_something_else_stays_text_for_every_reader(text: str) -> None:
+def test_text_that_reads_like_something_else_stays_text_for_every_reader(text: str) -> None:
     written = write_yaml({"a": text})
     assert read_yaml(written, "x.yaml").values == {"a": text}
     assert stock_yaml.safe_load(written) == {"a": text}
