@@ -321,7 +321,7 @@ def make_run(runs_root: Path, still: None) -> Iterator[MakeRun]:
         told = made if events is None else list(events)
         if started is None:  # a run that is at work spoke a moment ago; a stalled one half an hour ago
             length = told[-1][0] if told else 0
-            ago = {"running": 2, "paused": 2, "starting": 2, "stalled": 1800}.get(state)
+            ago = {"running": 2, "paused": 2, "starting": 2, "stalled": 1800, "unknown": 120}.get(state)
             started = START if ago is None else NOW - ago - length
         lines = [
             encode(Record(1, seq, started + t, 1, event)) + "\n" for seq, (t, event) in enumerate(told, 1)
@@ -363,7 +363,7 @@ def every_state(make_run: MakeRun) -> dict[str, RunDirectory]:
     """One run of each state but queued, named `run-STATE`; the first is the newest, an hour between two."""
     made: dict[str, RunDirectory] = {}
     for age, state in enumerate(state for state in STATUSES if state != "queued"):
-        at_work = state in ("starting", "running", "paused", "stalled")
+        at_work = state in ("starting", "running", "paused", "stalled", "unknown")
         made[state] = make_run(f"run-{state}", state, started=None if at_work else START - 3600 * age)
         os.utime(made[state].config, (START - 3600 * age,) * 2)
     return made

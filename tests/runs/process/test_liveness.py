@@ -22,6 +22,7 @@ BROKEN = replace(TRAINING, error=Error(code="E_DATA", title="no images", stage="
 NOBODY = Evidence(lock_held=False, trainer=None)
 HELD = Evidence(lock_held=True, trainer=TRAINER, alive=True)
 GONE = Evidence(lock_held=False, trainer=TRAINER, alive=False)
+ELSEWHERE = replace(GONE, alive=None, local=False)
 SLOW = Throughput(spans=((30.0, 1),))
 
 
@@ -77,14 +78,12 @@ SLOW = Throughput(spans=((30.0, 1),))
         (TRAINING, NOBODY, "crashed", "the trainer is gone without a last word"),
         # another machine, which the lock may not reach
         (ENDED, replace(GONE, alive=None, local=False), "stopped", ""),
-        (TRAINING, replace(GONE, alive=None, local=False, grew=True), "running", "on server"),
-        (TRAINING, replace(GONE, alive=None, local=False), "unknown", "it ran on server; wait and see"),
-        (
-            TRAINING,
-            replace(GONE, alive=None, local=False, since_growth=61),
-            "crashed",
-            "its log stands still",
-        ),
+        (TRAINING, replace(ELSEWHERE, since_growth=60), "running", "on server"),
+        (TRAINING, replace(ELSEWHERE, since_growth=121), "unknown", "nothing was logged for 2 min"),
+        (TRAINING, replace(ELSEWHERE, since_growth=360), "unknown", "nothing was logged for 6 min"),
+        (TRAINING, replace(ELSEWHERE, since_growth=361), "crashed", "it ran on server, and nothing more"),
+        (TRAINING, replace(HELD, local=False, since_growth=360), "running", ""),
+        (TRAINING, replace(HELD, local=False, since_growth=361), "stalled", "nothing was logged for 6 min"),
         # no locks
         (TRAINING, replace(HELD, lock_held=None), "running", ""),
         (TRAINING, replace(HELD, lock_held=None, since_growth=61), "stalled", "nothing was logged"),
@@ -92,9 +91,9 @@ SLOW = Throughput(spans=((30.0, 1),))
         (ENDED, replace(GONE, lock_held=None), "stopped", ""),
         (
             TRAINING,
-            replace(GONE, lock_held=None, alive=None, local=False, since_growth=61),
+            replace(ELSEWHERE, lock_held=None, since_growth=361),
             "unknown",
-            "it ran on server, and its log stands still",
+            "it ran on server, and nothing more was logged",
         ),
     ],
 )

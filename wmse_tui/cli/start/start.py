@@ -6,7 +6,7 @@ import os
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from subprocess import Popen
 
@@ -25,7 +25,7 @@ from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.errors import RunBusy
 from wmse_tui.runs.preflight import check_runs_dir
 from wmse_tui.runs.process import launch
-from wmse_tui.runs.process.liveness import patience
+from wmse_tui.runs.process.liveness import gather_evidence, judged_by_log, patience
 from wmse_tui.runs.process.removal import remove_run
 from wmse_tui.runs.queue.dependencies import blocking_failure
 from wmse_tui.runs.queue.enqueue import enqueue
@@ -180,8 +180,8 @@ def resume_run(run: RunDirectory, options: StartOptions) -> ExitCode:
             for line in result_lines(run, state):
                 print_data(line)
         return ExitCode.COMPLETED
-    if state.status == "unknown":
-        state = _wait_for_judgement(run, state)
+    if state.status in HAS_TRAINER and judged_by_log(run):
+        state = _watch_log(run, state)
     if state.status in HAS_TRAINER:
         host = f"its trainer runs on {state.setup.host}" if state.setup is not None else ""
         raise UserError(
@@ -196,18 +196,22 @@ def resume_run(run: RunDirectory, options: StartOptions) -> ExitCode:
     return start(run, options, fresh=False)
 
 
-def _wait_for_judgement(run: RunDirectory, state: RunState) -> RunState:
+def _watch_log(run: RunDirectory, state: RunState) -> RunState:
     """Watch the log of a run of another machine until it has grown, or for long enough to call it crashed.
 
     A scheduler that starts a job again elsewhere has no one to ask, and a node that went down wrote no exit
     event.
     """
-    if state.status_reason:
-        print_message(f"{run.id}: {state.status_reason} (about {duration(patience(state))})")
-    watcher, end = RunWatcher(run), time.monotonic() + patience(state) + SPARE_SECONDS
-    while (state := watcher.poll()).status == "unknown" and time.monotonic() < end:
+    seconds = patience(state)
+    reason = f"{state.status_reason}; " if state.status_reason else ""
+    print_message(f"{run.id}: {reason}checking for {duration(seconds)} whether its log grows")
+    watcher, end = RunWatcher(run), time.monotonic() + seconds + SPARE_SECONDS
+    while time.monotonic() < end:
+        watched = watcher.poll()
+        if watched.seq != state.seq or watched.status not in HAS_TRAINER:
+            return watched
         time.sleep(POLL_SECONDS)
-    return state
+    return watched if gather_evidence(run).lock_held is None else replace(watched, status="crashed")
 
 
 def refuse_other_config(run: RunDirectory, wanted: Experiment) -> None:

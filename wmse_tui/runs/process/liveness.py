@@ -1,15 +1,21 @@
-"""Is anybody training this run? The log's last word, the lock, and whether the log still grows.
+"""Is a trainer running this run? Judged from the log's exit event, the lock, and the age of the log.
 
-    last word   lock   growing               state
-    yes         free   -                     completed, stopped, diverged, failed
-    any         free   -                     queued, where somebody holds `queue.lock`
-    no          held   yes                   running (or paused)
-    no          held   no, for long          stalled
-    no          free   -                     crashed; starting for the first minute after a launch
-    no          unknown                      told from the process, or from the growth alone
+    exit event   lock      age of the log          status
+    yes          free      -                       completed, stopped, diverged, failed
+    any          free      -                       queued, where a process holds `queue.lock`
+    no           held      within patience         running (or paused)
+    no           held      beyond                  stalled
+    no           free      -                       crashed; starting for the first minute after a launch
+    no           free, of another machine: the lock may not reach this one
+                           within patience         running
+                           within CLOCK_TOLERANCE  unknown
+                           beyond                  crashed (unknown where the filesystem has no locks)
 
-"Growing" is measured by whoever looks, on a clock of their own, so that the clocks of two machines
-need not agree.
+The age of the log is measured by the time of its last record, so every viewer judges alike, also one that has
+only just come. The clocks of two machines may differ: those of machines that share files agree to a few
+minutes, and a run of another machine gets CLOCK_TOLERANCE more. A viewer that sees the log grow measures
+from then on by its own clock; so does one to which the last record is in the future.
+
 A process id is never the proof of life: a zombie has one, and so has its successor.
 """
 
@@ -28,6 +34,8 @@ from wmse_tui.runs.state.status import Status
 
 PATIENCE = 60.0  # seconds without growth, and from a launch to the trainer's own word
 PATIENCE_STEPS = 20  # without growth, where steps are slow
+CLOCK_TOLERANCE = 300.0
+"""Seconds by which the clocks of two machines may differ: what Kerberos tolerates, which clusters rely on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,12 +49,11 @@ class Evidence:
     local: bool = True  # the trainer is of this machine
     since_launch: float = 0.0  # seconds
     since_growth: float = 0.0  # seconds
-    grew: bool = False  # while somebody watched
     place: Place | None = None  # in the queue
 
 
-def gather_evidence(run: RunDirectory, *, since_growth: float = 0.0, grew: bool = False) -> Evidence:
-    """Look at lock and process now; takes and changes nothing."""
+def gather_evidence(run: RunDirectory, *, since_growth: float = 0.0) -> Evidence:
+    """Check lock and process now; takes and changes nothing."""
     try:
         lock_held: bool | None = held(run.lock)
     except (LocksUnsupported, StorageError):
@@ -61,9 +68,14 @@ def gather_evidence(run: RunDirectory, *, since_growth: float = 0.0, grew: bool 
         local=trainer is None or trainer.host == host(),
         since_launch=max(0.0, time.time() - trainer.time) if trainer is not None else 0.0,
         since_growth=since_growth,
-        grew=grew,
         place=place_of(run),
     )
+
+
+def judged_by_log(run: RunDirectory) -> bool:
+    """Whether nothing but the log can show that a trainer runs it: another machine's, and no lock is seen."""
+    evidence = gather_evidence(run)
+    return not evidence.local and not evidence.lock_held
 
 
 def status_of(view: RunState, evidence: Evidence) -> tuple[Status, str]:
@@ -102,6 +114,11 @@ def patience(view: RunState) -> float:
     return max(PATIENCE, PATIENCE_STEPS * (view.pace.median_seconds or 0.0))
 
 
+def _stands_still(view: RunState, evidence: Evidence) -> bool:
+    tolerance = 0.0 if evidence.local else CLOCK_TOLERANCE
+    return evidence.since_growth > patience(view) + tolerance
+
+
 def _with_trainer(view: RunState, evidence: Evidence) -> tuple[Status, str]:
     trainer = evidence.trainer
     process = trainer.process if trainer is not None else None
@@ -115,7 +132,7 @@ def _with_trainer(view: RunState, evidence: Evidence) -> tuple[Status, str]:
     busy = view.phase is not None and view.phase.name not in ("train", "start", "trial")
     if view.phase is not None and view.phase.name == "paused":
         return "paused", ""
-    if not busy and evidence.since_growth > patience(view):
+    if not busy and _stands_still(view, evidence):
         where = ""
         if process is not None and evidence.local:
             where = f"; `kill -QUIT {process.pid}` writes into trainer.log where it hangs"
@@ -127,14 +144,13 @@ def _without_trainer(view: RunState, evidence: Evidence) -> tuple[Status, str]:
     trainer = evidence.trainer
     process = trainer.process if trainer is not None else None
     if not evidence.local and process is not None:  # the lock may not reach this machine
-        place = f"on {process.host}"
-        if evidence.since_growth < patience(view):
-            if evidence.grew:
-                return "running", place
-            return "unknown", f"it ran {place}; wait and see whether its log grows"
-        return (
-            "unknown" if evidence.lock_held is None else "crashed"
-        ), f"it ran {place}, and its log stands still"
+        if evidence.since_growth <= patience(view):
+            return "running", f"on {process.host}"
+        if not _stands_still(view, evidence):
+            minutes = evidence.since_growth // 60
+            return "unknown", f"it ran on {process.host}, and nothing was logged for {minutes:.0f} min"
+        status: Status = "unknown" if evidence.lock_held is None else "crashed"
+        return status, f"it ran on {process.host}, and nothing more was logged"
     who = f"process {process.pid}" if process is not None else "the trainer"
     return "crashed", f"{who} is gone without a last word"
 

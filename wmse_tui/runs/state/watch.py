@@ -10,7 +10,6 @@ from typing import Protocol
 from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.log.events import Checkpoint, Record
 from wmse_tui.runs.log.reader import EventReader
-from wmse_tui.runs.process.identity import host
 from wmse_tui.runs.process.liveness import Evidence, gather_evidence, status_of
 from wmse_tui.runs.state.config import summarise
 from wmse_tui.runs.state.fold import fold
@@ -54,7 +53,6 @@ class RunWatcher:
         self._shown = self._empty
         self._generation = 0
         self._grown_at: float | None = None
-        self._grew = False
         self._found: tuple[RunState, tuple[Checkpoint, ...]] | None = None
 
     @property
@@ -122,15 +120,13 @@ class RunWatcher:
         if self._grown_at is None:
             self._grown_at = now - self._age()
         elif grown:
-            self._grown_at, self._grew = now, True
-        return gather_evidence(self.run, since_growth=now - self._grown_at, grew=self._grew)
+            self._grown_at = now
+        return gather_evidence(self.run, since_growth=now - self._grown_at)
 
     def _age(self) -> float:
-        """Seconds since the last record when the watching begins; 0 where the clocks may differ."""
-        view = self._folded
-        if view.updated is None or view.setup is None or view.setup.host != host():
-            return 0.0
-        return max(0.0, time.time() - view.updated)
+        """Seconds from the last record to the first poll, by the clocks of its writer and of this machine."""
+        updated = self._folded.updated
+        return 0.0 if updated is None else max(0.0, time.time() - updated)
 
 
 def view_run(run: RunDirectory) -> RunState:
