@@ -51,16 +51,22 @@ class LarsOptimizer(torch.optim.SGD):
         """Adapt the gradients, then step; never synchronises with the device."""
         assert closure is None, "the loss is computed by the loop"
         for group in self.param_groups:
-            if group["trust"] is not None:
-                for weight in group["params"]:
-                    if weight.grad is not None:
-                        self._adapt(weight, weight.grad, group["trust"], group["lr"])
+            weights = [weight for weight in group["params"] if weight.grad is not None]
+            if group["trust"] is not None and weights:
+                self._adapt(weights, group["trust"], group["lr"])
         return super().step()
 
-    def _adapt(self, weight: Tensor, gradient: Tensor, trust: float, lr: float | Tensor) -> None:
-        size, slope = torch.linalg.vector_norm(weight), torch.linalg.vector_norm(gradient)
+    def _adapt(self, weights: list[Tensor], trust: float, lr: float | Tensor) -> None:
+        """Scale the gradients of `weights`, all at once: a GPU computes less long than its launches last."""
+        gradients = [weight.grad for weight in weights if weight.grad is not None]
+        size, slope = _norms(weights), _norms(gradients)
         local = trust * size / (slope + self._decay * size)
         if self._clip:
             local = (local / (lr.to(local.dtype) if isinstance(lr, Tensor) else lr)).clamp(max=1)
         local = torch.where((size > 0) & (slope > 0), local, 1.0)
-        gradient.add_(weight, alpha=self._decay).mul_(local)
+        torch._foreach_add_(gradients, weights, alpha=self._decay)
+        torch._foreach_mul_(gradients, local.unbind())
+
+
+def _norms(tensors: list[Tensor]) -> Tensor:
+    return torch.stack(torch._foreach_norm(tensors))  # noqa: SLF001  as torch's clip_grad_norm_ uses it
