@@ -134,7 +134,7 @@ def draw_parameters(
     seed: int,
     epoch: int,
     indices: Tensor,
-    view: int,
+    view: int | Tensor,
     heights: int | Tensor,
     widths: int | Tensor,
 ) -> ViewParameters:
@@ -145,7 +145,7 @@ def draw_parameters(
         seed: of the run.
         epoch: from 0.
         indices: int64 (n,), the images' numbers in their set.
-        view: from 0. Views of one image are independent.
+        view: from 0, one for all or int64 (n,). Views of one image are independent.
         heights: of the images in pixels, one for all or int64 (n,).
         widths: likewise.
     """

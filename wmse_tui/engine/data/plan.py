@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 
+import torch
 from torch import Tensor
 
 from wmse_tui.config.datasets import DATASETS
@@ -43,17 +44,19 @@ class ViewPlan:
     def parameters(
         self, *, epoch: int, indices: Tensor, heights: int | Tensor, widths: int | Tensor
     ) -> Iterator[ViewParameters]:
-        """The parameters of each view of some images, whose sizes in pixels are given."""
-        for view in range(self.views):
-            yield draw_parameters(
-                self.law,
-                seed=self.seed,
-                epoch=epoch,
-                indices=indices,
-                view=view,
-                heights=heights,
-                widths=widths,
-            )
+        """The parameters of each view of some images, whose sizes in pixels are given; all drawn at once."""
+        count, views = len(indices), torch.arange(self.views)
+        drawn = draw_parameters(
+            self.law,
+            seed=self.seed,
+            epoch=epoch,
+            indices=indices.repeat(self.views),
+            view=views.to(indices.device).repeat_interleave(count),
+            heights=heights.repeat(self.views) if isinstance(heights, Tensor) else heights,
+            widths=widths.repeat(self.views) if isinstance(widths, Tensor) else widths,
+        )
+        for view in views.tolist():
+            yield drawn[view * count : (view + 1) * count]
 
 
 def plan_views(experiment: Experiment) -> ViewPlan:
