@@ -56,7 +56,7 @@ def test_a_whitening_size_under_twice_the_embedding_size_is_a_warning() -> None:
         "near 103, where the paper's 128 images have 35; expect a noisy loss"
     )
     assert (
-        "no bounded condition, where"
+        "a condition number without bound, where"
         in remarks("cifar10", "method.whitening_size=65", "schedule.batch_size=520")["method.whitening_size"]
     )
 
@@ -97,7 +97,7 @@ def test_shuffling_a_single_slice_has_advice() -> None:
 def test_stl10_without_its_unlabelled_part_is_a_warning() -> None:
     text = remarks("stl10", "dataset.train_images=5000")["dataset.train_images"]
     assert text.startswith(
-        "warning: STL-10 is made for learning from its 100,000 unlabelled images; 5,000 are few"
+        "warning: STL-10 is meant for learning from its 100,000 unlabelled images; 5,000 are few"
     )
 
 
@@ -110,7 +110,8 @@ def test_a_subset_cannot_reach_the_published_number() -> None:
 def test_an_evaluation_of_only_the_middle_of_the_images_is_a_warning() -> None:
     text = remarks("cifar10", "dataset.name=stl10")["dataset.eval_resize"]
     assert text == (
-        "warning: the test sees only the middle 32 px of 96 px images; set dataset.eval_resize near 32"
+        "warning: only the middle 32 px of the 96 px test images are evaluated; "
+        "set dataset.eval_resize near 32"
     )
     assert "dataset.eval_resize" not in remarks("stl10")
 
@@ -129,7 +130,7 @@ def test_a_run_inside_its_warm_up_is_a_warning() -> None:
     text = remarks("cifar10", "schedule={epochs: 5, milestones: []}")["schedule.warmup_steps"]
     assert text == (
         "warning: the run ends after 485 steps, inside its warm-up of 500: "
-        "the learning rate never gets to optimizer.lr"
+        "the learning rate never reaches optimizer.lr"
     )
 
 
@@ -167,7 +168,7 @@ def test_a_graph_of_steps_that_wait_for_eigenvectors_has_advice(
     text = remarks("cifar10", "compute={device: cuda, compile: graph}", *overrides)
     assert ("compute.compile" not in text) == recorded
     if not recorded:
-        assert text["compute.compile"].startswith("info: eigenvectors wait for the device")
+        assert text["compute.compile"].startswith("info: eigenvectors synchronise with the device")
 
 
 def test_a_run_without_evaluation_is_a_warning() -> None:
@@ -310,7 +311,7 @@ def test_averages_that_a_short_run_does_not_fill_are_a_warning(layer: str, value
 
 def test_a_target_that_never_moves_is_a_warning() -> None:
     text = remarks("quickstart", "method.name=byol", "method.momentum=1")["method.momentum"]
-    assert text == "warning: the target never moves: it stays the random network it began as"
+    assert text == "warning: the target is never updated: it stays a random network"
     assert "method.momentum" not in remarks("quickstart", "method.name=byol", "method.momentum=0.999")
 
 

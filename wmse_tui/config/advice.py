@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from math import isfinite
 from typing import Literal
 
 from wmse_tui.config.datasets import DATASETS
 from wmse_tui.config.figures import (
+    condition_text,
     expected_condition_number,
     group_sizes,
     steps_per_epoch,
@@ -70,7 +70,7 @@ def advise(experiment: Experiment) -> tuple[Advice, ...]:
     found = [
         *_whitening(experiment),
         *_layers(experiment),
-        *_apart(experiment),
+        *_without_whitening(experiment),
         *_data(experiment),
         *_schedule(experiment),
         *_machine(experiment),
@@ -117,26 +117,20 @@ def _whitening(experiment: Experiment) -> Iterator[Advice]:
         )
     if size < 2 * dim and method.operator not in ("standardise", "none"):
         condition = expected_condition_number(dim, size)
-        number = (
-            f"a condition number near {condition:,.0f}" if isfinite(condition) else "no bounded condition"
-        )
         papers = expected_condition_number(dim, 2 * dim)
         yield Advice(
             "method.whitening_size",
             "warning",
-            f"{size} images for {dim} dimensions: even of pure noise the covariance has {number}, "
-            f"where the paper's {2 * dim} images have {papers:,.0f}; expect a noisy loss",
+            f"{size} images for {dim} dimensions: even of pure noise the covariance has "
+            f"{condition_text(condition)}, where the paper's {2 * dim} images have {papers:,.0f}; "
+            "expect a noisy loss",
         )
     if method.iterations > 1 and size == experiment.schedule.batch_size:
-        yield Advice(
-            "method.iterations",
-            "info",
-            f"the batch is one slice, so shuffling it {method.iterations} times changes nothing; 1 is enough",
-        )
+        yield _one_slice(method.iterations)
 
 
-def _apart(experiment: Experiment) -> Iterator[Advice]:
-    """Losses without whitening: what holds their embeddings apart, and what they cost."""
+def _without_whitening(experiment: Experiment) -> Iterator[Advice]:
+    """Losses that do not whiten: missing terms against collapse, and the cost of a step."""
     method = experiment.method
     if isinstance(method, VicReg | VibcReg) and method.variance == 0:
         yield Advice(
@@ -146,7 +140,9 @@ def _apart(experiment: Experiment) -> Iterator[Advice]:
         )
     if isinstance(method, Byol) and method.momentum == 1:
         yield Advice(
-            "method.momentum", "warning", "the target never moves: it stays the random network it began as"
+            "method.momentum",
+            "warning",
+            "the target is never updated: it stays a random network",
         )
     weights = {
         "redundancy": isinstance(method, BarlowTwins) and method.redundancy == 0,
@@ -197,23 +193,21 @@ def _few_channels(method: Intl, experiment: Experiment) -> Iterator[Advice]:
 def _groups(method: CwRgp, experiment: Experiment) -> Iterator[Advice]:
     few, many, condition = group_sizes(method, experiment)
     if many < 2 * few:
-        number = (
-            f"a condition number near {condition:,.0f}" if isfinite(condition) else "no bounded condition"
-        )
         things, over = ("images", "channels") if method.axis == "channel" else ("channels", "images")
         yield Advice(
             "method.groups",
             "warning",
             f"{few} {things} are whitened over {many} {over}: even of pure noise the covariance has "
-            f"{number}; the published recipes whiten over {2 * few} or more",
+            f"{condition_text(condition)}; the published recipes whiten over {2 * few} or more",
         )
     one_slice = method.whitening_size == experiment.schedule.batch_size
     if method.iterations > 1 and one_slice and (method.groups == 1 or method.partition == "fixed"):
-        yield Advice(
-            "method.iterations",
-            "info",
-            f"the batch is one slice, so shuffling it {method.iterations} times changes nothing; 1 is enough",
-        )
+        yield _one_slice(method.iterations)
+
+
+def _one_slice(iterations: int) -> Advice:
+    text = f"the batch is one slice, so shuffling it {iterations} times changes nothing; 1 is enough"
+    return Advice("method.iterations", "info", text)
 
 
 def _layers(experiment: Experiment) -> Iterator[Advice]:
@@ -269,7 +263,7 @@ def _data(experiment: Experiment) -> Iterator[Advice]:
         yield Advice(
             "dataset.train_images",
             "warning",
-            "STL-10 is made for learning from its 100,000 unlabelled images; "
+            "STL-10 is meant for learning from its 100,000 unlabelled images; "
             f"{dataset.train_images:,} are few, and the published numbers do not apply",
         )
     elif dataset.train_images is not None and images is not None and experiment.paper is not None:
@@ -283,7 +277,7 @@ def _data(experiment: Experiment) -> Iterator[Advice]:
         yield Advice(
             "dataset.eval_resize",
             "warning",
-            f"the test sees only the middle {crop} px of {facts.size} px images; "
+            f"only the middle {crop} px of the {facts.size} px test images are evaluated; "
             f"set dataset.eval_resize near {crop}",
         )
     steps = steps_per_epoch(experiment)
@@ -301,7 +295,7 @@ def _data(experiment: Experiment) -> Iterator[Advice]:
             "dataset.download",
             "info",
             f"{facts.title} is a download of {facts.archive_bytes / 1e9:.1f} GB, unless it is there already; "
-            "unpacking it takes as much again",
+            "unpacking it needs as much again",
         )
 
 
@@ -312,7 +306,7 @@ def _schedule(experiment: Experiment) -> Iterator[Advice]:
             "schedule.warmup_steps",
             "warning",
             f"the run ends after {steps:,} steps, inside its warm-up of {schedule.warmup_steps:,}: "
-            "the learning rate never gets to optimizer.lr",
+            "the learning rate never reaches optimizer.lr",
         )
     optimizer = experiment.optimizer
     if isinstance(optimizer, Lars):
@@ -322,7 +316,7 @@ def _schedule(experiment: Experiment) -> Iterator[Advice]:
                 "optimizer.lr",
                 "warning",
                 f"with optimizer.trust={optimizer.trust:g} LARS moves a weight by {step:.0e} of its length "
-                "at a step, which teaches little; its usual rates are 0.2 and more",
+                "at a step, which trains slowly; its usual rates are 0.2 and more",
             )
     if experiment.evaluation.knn == "off" and experiment.evaluation.linear == "off":
         yield Advice("evaluation.knn", "warning", "nothing is evaluated, so the run will show no accuracy")
@@ -343,7 +337,8 @@ def _machine(experiment: Experiment) -> Iterator[Advice]:
         yield Advice(
             "compute.compile",
             "info",
-            "eigenvectors wait for the device, which no graph can: networks are compiled, steps not recorded",
+            "eigenvectors synchronise with the device, which a graph cannot: networks are compiled, "
+            "steps are not recorded",
         )
 
 

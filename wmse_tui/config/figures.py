@@ -87,6 +87,11 @@ def expected_condition_number(dim: int, whitening_size: int) -> float:
     return ((1 + root) / (1 - root)) ** 2 if root < 1 else float("inf")
 
 
+def condition_text(condition: float) -> str:
+    """ "a condition number near 34", or "... without bound" where it is infinite."""
+    return f"a condition number {f'near {condition:,.0f}' if isfinite(condition) else 'without bound'}"
+
+
 def whitening_summary(experiment: Experiment) -> str:
     """Sizes and expected condition of the whitening, in a sentence; "" where nothing is whitened."""
     method, dim = experiment.method, experiment.projector.dim
@@ -96,28 +101,23 @@ def whitening_summary(experiment: Experiment) -> str:
         return ""
     slices = experiment.schedule.batch_size // method.whitening_size
     condition = expected_condition_number(dim, method.whitening_size)
-    number = f"near {condition:,.0f}" if isfinite(condition) else "without bound"
-    shares = "1 slice" if slices == 1 else f"{slices} slices"
     return (
-        f"{method.whitening_size} images whiten {dim} dimensions, in {shares} of each batch; "
-        f"of pure noise the covariance would have a condition number {number}"
+        f"{method.whitening_size} images whiten {dim} dimensions, in {_count(slices, 'slice')} of each "
+        f"batch; of pure noise the covariance would have {condition_text(condition)}"
     )
 
 
 def _group_outlook(method: CwRgp, experiment: Experiment) -> str:
     few, many, condition = group_sizes(method, experiment)
     slices = experiment.schedule.batch_size // method.whitening_size
-    shares = "1 slice" if slices == 1 else f"{slices} slices"
     whitened = (
         f"{few} images are whitened over {many} channels"
         if method.axis == "channel"
         else f"{few} channels are whitened over {many} images"
     )
-    number = f"near {condition:,.0f}" if isfinite(condition) else "without bound"
-    groups = "1 group" if method.groups == 1 else f"{method.groups} groups"
     return (
-        f"{whitened}, in {groups} and in {shares} of each batch; "
-        f"of pure noise the covariance would have a condition number {number}"
+        f"{whitened}, in {_count(method.groups, 'group')} and in {_count(slices, 'slice')} of each batch; "
+        f"of pure noise the covariance would have {condition_text(condition)}"
     )
 
 
@@ -127,3 +127,7 @@ def group_sizes(method: CwRgp, experiment: Experiment) -> tuple[int, int, float]
     channel = method.axis == "channel"
     few, many = (method.whitening_size, width) if channel else (width, method.whitening_size)
     return few, many, expected_condition_number(few, many)
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

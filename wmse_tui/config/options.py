@@ -62,6 +62,12 @@ PositiveTriple = Annotated[tuple[Positive, Positive, Positive], Strict(False)]
 ShareTriple = Annotated[tuple[Share, Share, Share], Strict(False)]
 
 
+def nearest_divisor(of: int, near: int) -> int:
+    """The divisor of `of` that is nearest to `near`, the smaller one of two."""
+    divisors = (divisor for divisor in range(1, of + 1) if of % divisor == 0)
+    return min(divisors, key=lambda divisor: (abs(divisor - near), divisor))
+
+
 def rising(path: str, pair: tuple[float, float]) -> Iterator[Problem]:
     """A problem if the ends of a (smallest, largest) pair are swapped."""
     if pair[0] > pair[1]:

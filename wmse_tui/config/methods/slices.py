@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from wmse_tui.config.options import nearest_divisor
 from wmse_tui.config.problems import Problem
 
 
@@ -27,9 +28,8 @@ def slice_problems(whitening_size: int, batch: int) -> Iterator[Problem]:
 def group_problems(groups: int, dim: int) -> Iterator[Problem]:
     """Channels that cannot be parted into `groups` of equal width."""
     if dim % groups:
-        nearest = min((g for g in range(1, dim + 1) if dim % g == 0), key=lambda g: (abs(g - groups), g))
         yield Problem(
             "method.groups",
             f"{dim} dimensions cannot be parted into {groups} groups of equal width",
-            f"take {nearest}, or another divisor of {dim}",
+            f"take {nearest_divisor(dim, groups)}, or another divisor of {dim}",
         )

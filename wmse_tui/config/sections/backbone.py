@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from wmse_tui.config.options import Options, Sizes, unit
+from wmse_tui.config.options import Options, Sizes, nearest_divisor, unit
 from wmse_tui.config.problems import Problem
 
 Architecture = Literal[
@@ -209,10 +209,7 @@ class Backbone(Options):
                 "remove it",
             )
         if self.features % self.whitening_groups:
-            near = min(
-                (g for g in range(1, self.features + 1) if self.features % g == 0),
-                key=lambda g: (abs(g - self.whitening_groups), g),
-            )
+            near = nearest_divisor(self.features, self.whitening_groups)
             yield Problem(
                 "backbone.whitening_groups",
                 f"the {self.features} features of {self.arch} cannot be parted into {self.whitening_groups} "
