@@ -1,4 +1,4 @@
-"""The Compare screen: which runs, what is drawn and said of them, live, and what is exported."""
+"""The Compare screen: which runs, the chart and the tables, live, and the export."""
 
 from __future__ import annotations
 
@@ -81,18 +81,18 @@ def cells(app: WmseApp, table: str) -> list[list[str]]:
     return [[entry.text for entry in row] for row in app.screen.query_one(f"#{table}", CellTable).sheet.rows]
 
 
-def look(app: WmseApp) -> str:
+def status_line(app: WmseApp) -> str:
     return str(app.screen.query_one("#compare-status", Static).content)
 
 
-def told(app: WmseApp) -> str:
+def messages(app: WmseApp) -> str:
     return "\n".join(message.message for message in app.messages)
 
 
 # Which runs
 
 
-async def test_without_runs_it_says_how_to_mark_some(make_app: MakeApp, screen_text: ScreenText) -> None:
+async def test_the_empty_page_explains_how_to_mark_runs(make_app: MakeApp, screen_text: ScreenText) -> None:
     app = make_app()
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.pause()
@@ -100,7 +100,7 @@ async def test_without_runs_it_says_how_to_mark_some(make_app: MakeApp, screen_t
             app
         )
         await pilot.press("e")
-        assert "There is nothing to export" in told(app)
+        assert "There is nothing to export" in messages(app)
         await pilot.press("d", "enter", "t", "v")
         assert app.screen.query_one("#compare-empty").display
 
@@ -150,7 +150,7 @@ async def test_mean_and_deviation_are_over_the_seeds(
         assert row[:4] == ["● ▲", "2", "87.50 ± 0.00", "81.25 ± 0.00"]
 
 
-async def test_more_than_eight_are_not_compared_and_it_says_so(
+async def test_more_than_eight_are_not_compared_and_a_message_reports_it(
     make_app: MakeApp, make_run: MakeRun, until: Until
 ) -> None:
     runs = tuple(make_run(f"run-{n}", "new") for n in range(10))
@@ -159,7 +159,7 @@ async def test_more_than_eight_are_not_compared_and_it_says_so(
     async with app.run_test(size=(120, 40)) as pilot:
         await pilot.pause()
         await until(pilot, lambda: len(cells(app, "results")) == 8)
-        assert "10 runs are marked; the first 8 are compared." in told(app)
+        assert "10 runs are marked; the first 8 are compared." in messages(app)
         assert app.services.selection.marked == runs[:8]
 
 
@@ -175,7 +175,7 @@ async def test_a_run_is_dropped_and_stays_dropped(
         await until(pilot, lambda: app.screen.query_one("#compare-empty").display)
 
 
-async def test_dropping_from_another_table_first_shows_which_run_is_meant(
+async def test_dropping_from_another_table_first_focuses_the_results(
     on_compare: OnCompare, three: tuple[RunDirectory, ...]
 ) -> None:
     async with on_compare(three, size=(80, 24)) as (app, pilot):
@@ -226,11 +226,11 @@ async def test_choosing_can_be_cancelled(
         assert app.services.selection.marked == three
 
 
-async def test_choosing_without_runs_says_so(make_app: MakeApp, until: Until) -> None:
+async def test_choosing_without_runs_is_reported(make_app: MakeApp, until: Until) -> None:
     app = make_app()
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.press("o")
-        await until(pilot, lambda: "There are no runs yet" in told(app))
+        await until(pilot, lambda: "There are no runs yet" in messages(app))
 
 
 # What is drawn
@@ -238,7 +238,7 @@ async def test_choosing_without_runs_says_so(make_app: MakeApp, until: Until) ->
 
 async def test_keys_change_what_is_drawn(on_compare: OnCompare, three: tuple[RunDirectory, ...]) -> None:
     async with on_compare(three) as (app, pilot):
-        assert look(app) == "by epoch, linear y, not smoothed, the whole run"
+        assert status_line(app) == "by epoch, linear y, not smoothed, the whole run"
         assert chart(app).drawing.text.startswith("Loss")
         await pilot.press("v")
         assert chart(app).overlay.quantity == "knn"
@@ -247,14 +247,14 @@ async def test_keys_change_what_is_drawn(on_compare: OnCompare, three: tuple[Run
         await pilot.press("V", "V")
         assert chart(app).overlay.quantity == list(QUANTITIES)[-1]
         await pilot.press("v", "x", "y", "a", "z")
-        assert look(app) == "by step, log y, smoothing 0.6, the last 50% of the run"
+        assert status_line(app) == "by step, log y, smoothing 0.6, the last 50% of the run"
         assert "step" in chart(app).drawing.text.splitlines()[-1]
         await pilot.press("x")
         assert "hours" in chart(app).drawing.text.splitlines()[-1]
         for _ in range(3):
             await pilot.press("a", "z")
         await pilot.press("x", "y")
-        assert look(app) == "by epoch, linear y, not smoothed, the whole run"
+        assert status_line(app) == "by epoch, linear y, not smoothed, the whole run"
 
 
 async def test_every_quantity_can_be_drawn(on_compare: OnCompare, three: tuple[RunDirectory, ...]) -> None:
@@ -344,7 +344,7 @@ async def test_a_frozen_display_waits(on_compare: OnCompare, make_run: MakeRun, 
         await until(pilot, lambda: cells(app, "results")[0][4] == "99.00")
 
 
-async def test_a_screen_that_is_left_follows_nothing_and_goes_on_when_it_is_back(
+async def test_a_hidden_screen_follows_no_run_until_it_is_shown_again(
     on_compare: OnCompare, three: tuple[RunDirectory, ...], until: Until
 ) -> None:
     async with on_compare(three) as (app, pilot):
@@ -358,28 +358,26 @@ async def test_a_screen_that_is_left_follows_nothing_and_goes_on_when_it_is_back
 # Bad files
 
 
-async def test_a_broken_configuration_is_a_sentence_and_hides_nothing(
+async def test_a_broken_configuration_is_reported_and_hides_nothing(
     on_compare: OnCompare, three: tuple[RunDirectory, ...], screen_text: ScreenText
 ) -> None:
     three[1].config.write_text("seed: [/red] \x1b[31m\nmethod: [\n")
     async with on_compare(three) as (app, _):
-        assert "second: config.yaml" in look(app)
+        assert "second: config.yaml" in status_line(app)
         assert "\x1b" not in screen_text(app)
         assert [row[1] for row in cells(app, "results")] == ["completed", "completed", "stopped"]
         assert ["method.temperature", "-", "?", "0.5"] in cells(app, "options")
 
 
-async def test_a_log_that_cannot_be_read_is_a_sentence(
-    on_compare: OnCompare, three: tuple[RunDirectory, ...]
-) -> None:
+async def test_an_unreadable_log_is_reported(on_compare: OnCompare, three: tuple[RunDirectory, ...]) -> None:
     three[0].events.unlink()
     three[0].events.mkdir()
     async with on_compare(three) as (app, _):
         assert cells(app, "results")[0][1] == "unreadable"
-        assert "first: cannot" in look(app)
+        assert "first: cannot" in status_line(app)
 
 
-async def test_wicked_names_are_drawn_harmlessly(
+async def test_hostile_names_are_drawn_as_text(
     on_compare: OnCompare, make_run: MakeRun, screen_text: ScreenText
 ) -> None:
     run = make_run("plain")
@@ -430,7 +428,7 @@ async def test_every_format_is_written_under_its_usual_name(
         await pilot.press("e")
         await until(pilot, lambda: isinstance(app.screen, ExportDialog))
         await pilot.press(*["down"] * downs, "enter", "enter")
-        await until(pilot, lambda: f"written: {tmp_path / name}" in told(app))
+        await until(pilot, lambda: f"written: {tmp_path / name}" in messages(app))
         assert (tmp_path / name).read_bytes().decode().startswith(beginning)
 
 
@@ -439,7 +437,7 @@ async def test_the_exported_numbers_are_those_on_the_screen(
 ) -> None:
     async with on_compare(three) as (app, pilot):
         await export(pilot, until, 1, tmp_path / "a.json")
-        await until(pilot, lambda: "written" in told(app))
+        await until(pilot, lambda: "written" in messages(app))
         values = json.loads((tmp_path / "a.json").read_text())
         assert [run["final_knn"] for run in values["runs"]] == [0.8125, 0.8125, 0.8125]
         await pilot.press("v")
@@ -462,16 +460,16 @@ async def test_overwriting_is_asked_for(
         await export(pilot, until, 0, path)
         await until(pilot, lambda: isinstance(app.screen, ConfirmScreen))
         await pilot.press("y")
-        await until(pilot, lambda: "written" in told(app))
+        await until(pilot, lambda: "written" in messages(app))
         assert path.read_text().startswith("row,group")
 
 
-async def test_a_place_that_cannot_be_written_is_a_sentence(
+async def test_a_path_that_cannot_be_written_is_reported(
     on_compare: OnCompare, three: tuple[RunDirectory, ...], until: Until, tmp_path: Path
 ) -> None:
     async with on_compare(three) as (app, pilot):
         await export(pilot, until, 0, tmp_path / "no" / "file")
-        await until(pilot, lambda: "there is no folder" in told(app))
+        await until(pilot, lambda: "there is no folder" in messages(app))
         await export(pilot, until, 0, Path("~nobody-of-that-name/file"))
         await until(pilot, lambda: len(app.messages) == 2)
         assert app.is_running

@@ -87,7 +87,7 @@ def about(app: WmseApp) -> str:
     return str(app.screen.query_one("#paper-details", Static).content)
 
 
-def told(app: WmseApp) -> str:
+def messages(app: WmseApp) -> str:
     return "\n".join(message.message for message in app.messages)
 
 
@@ -120,9 +120,7 @@ async def test_the_published_table_is_shown_whole_at_120_columns(
         assert "no run of this recipe yet" in about(app)
 
 
-async def test_at_80_columns_the_grid_is_turned_a_column_at_a_time(
-    on_paper: OnPaper, screen_text: ScreenText
-) -> None:
+async def test_at_80_columns_the_grid_scrolls_by_columns(on_paper: OnPaper, screen_text: ScreenText) -> None:
     async with on_paper(size=(80, 24)) as (app, pilot):
         assert "ImageNet-100" not in screen_text(app)
         for key in ("right", "l", "right", "right"):
@@ -156,13 +154,13 @@ async def test_the_cursor_moves_with_arrows_and_letters_and_stays_inside(on_pape
         assert position(app) == ("W-MSE 2", "CIFAR-10")
 
 
-async def test_a_click_takes_the_cursor_there(on_paper: OnPaper) -> None:
+async def test_a_click_moves_the_cursor(on_paper: OnPaper) -> None:
     async with on_paper() as (app, pilot):
         await pilot.click(CellTable, offset=(11 + 19 + 3, 1 + 3))
         assert position(app) == ("W-MSE 4", "CIFAR-100")
 
 
-async def test_an_unverified_number_is_left_out_and_its_reason_is_told(on_paper: OnPaper) -> None:
+async def test_an_unverified_number_is_left_out_and_its_reason_shown(on_paper: OnPaper) -> None:
     async with on_paper() as (app, pilot):
         await pilot.press("j", "l", "l")
         assert position(app) == ("W-MSE 4", "STL-10")
@@ -170,19 +168,19 @@ async def test_an_unverified_number_is_left_out_and_its_reason_is_told(on_paper:
         assert "%" not in about(app)
 
 
-async def test_a_place_without_a_recipe_says_so_whatever_is_asked(on_paper: OnPaper) -> None:
+async def test_a_cell_without_a_recipe_refuses_every_action(on_paper: OnPaper) -> None:
     async with on_paper() as (app, pilot):
         await pilot.press("G")
         assert about(app) == f"There is no recipe for {LAST} on ImageNet-100."
         for key in ("enter", "c", "m", "o"):
             await pilot.press(key)
-        assert told(app).splitlines() == [f"There is no recipe for {LAST} on ImageNet-100."] * 4
+        assert messages(app).splitlines() == [f"There is no recipe for {LAST} on ImageNet-100."] * 4
 
 
 # Own runs
 
 
-async def test_own_runs_of_the_recipe_stand_beneath_with_their_number(
+async def test_own_runs_of_the_recipe_are_below_with_their_number(
     on_paper: OnPaper, recipe_run: Callable[..., RunDirectory], screen_text: ScreenText
 ) -> None:
     recipe_run("one")
@@ -224,7 +222,7 @@ async def test_a_broken_configuration_hides_no_other_run(
         assert "\x1b" not in screen_text(app)
 
 
-async def test_damaged_presets_are_a_sentence(
+async def test_damaged_presets_are_reported(
     make_app: MakeApp, until: Until, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def damaged() -> None:
@@ -235,7 +233,7 @@ async def test_damaged_presets_are_a_sentence(
     async with app.run_test(size=(80, 24)) as pilot:
         await until(pilot, lambda: "cannot be read. the shipped presets are missing" in about(app))
         await pilot.press("enter", "j", "G", "m")
-        assert "There is no table yet." in told(app)
+        assert "There is no table yet." in messages(app)
         await pilot.resize_terminal(100, 30)
         await pilot.pause()
         assert "cannot be read" in about(app)
@@ -264,10 +262,10 @@ async def test_without_a_completed_run_monitor_shows_the_unfinished_one(
         await until(pilot, lambda: app.services.selection.monitored == going)
 
 
-async def test_without_any_run_it_says_how_to_get_one(on_paper: OnPaper) -> None:
+async def test_without_any_run_a_message_names_the_key_that_launches_one(on_paper: OnPaper) -> None:
     async with on_paper() as (app, pilot):
         await pilot.press("m", "o")
-        assert told(app).splitlines() == ["There is no run of this recipe yet. Enter launches one."] * 2
+        assert messages(app).splitlines() == ["There is no run of this recipe yet. Enter launches one."] * 2
 
 
 async def test_own_runs_are_compared(
@@ -297,7 +295,7 @@ async def test_a_recipe_is_opened_in_configure(
     assert experiment.augmentation.views == 4
 
 
-async def test_a_launch_asks_first_and_says_what_it_takes(
+async def test_a_launch_asks_first_and_shows_its_cost(
     on_paper: OnPaper, until: Until, screen_text: ScreenText, runs_root: Path
 ) -> None:
     async with on_paper(size=(80, 24)) as (app, pilot):
@@ -314,7 +312,7 @@ async def test_a_launch_asks_first_and_says_what_it_takes(
         assert not started(runs_root)
 
 
-async def test_the_time_is_told_from_a_run_of_the_recipe(
+async def test_the_time_is_estimated_from_a_run_of_the_recipe(
     on_paper: OnPaper, recipe_run: Callable[..., RunDirectory], until: Until, screen_text: ScreenText
 ) -> None:
     recipe_run("one")
@@ -345,12 +343,10 @@ async def test_a_launched_recipe_is_that_of_the_preset_with_the_next_seed(
         text = run.config.read_text()
         assert text.startswith("# preset: cifar10\n")
         assert parse_experiment(text, "config.yaml").seed == 1
-        assert app.services.trainers._own.keys() == {run.path}
+        assert app.services.trainers.active() == (run,)
 
 
-async def test_what_keeps_a_launch_from_starting_is_told(
-    make_app: MakeApp, until: Until, runs_root: Path
-) -> None:
+async def test_an_error_of_a_launch_is_reported(make_app: MakeApp, until: Until, runs_root: Path) -> None:
     runs_root.write_text("a file where the folder should be")
     app = make_app()
     async with app.run_test(size=(80, 24)) as pilot:
@@ -359,7 +355,7 @@ async def test_what_keeps_a_launch_from_starting_is_told(
         await pilot.press("enter")
         await until(pilot, lambda: isinstance(app.screen, LaunchDialog))
         await pilot.press("y")
-        await until(pilot, lambda: "the folder for runs cannot be made" in told(app))
+        await until(pilot, lambda: "the folder for runs cannot be made" in messages(app))
         assert app.current_mode == "paper"
         await pilot.press("enter")
         await until(pilot, lambda: isinstance(app.screen, LaunchDialog))
@@ -371,11 +367,11 @@ async def test_a_recipe_whose_images_are_missing_is_not_launched(on_paper: OnPap
             await pilot.press("l")
         assert "wmse-tui run --preset imagenet100 --set dataset.root=FOLDER" in about(app)
         await pilot.press("enter")
-        await until(pilot, lambda: "the run would fail. Set dataset.root in Configure (c)." in told(app))
+        await until(pilot, lambda: "the run would fail. Set dataset.root in Configure (c)." in messages(app))
         assert isinstance(app.screen, PaperScreen)
 
 
-async def test_a_screen_that_is_left_hears_of_no_run(on_paper: OnPaper, until: Until) -> None:
+async def test_a_hidden_screen_receives_no_list(on_paper: OnPaper, until: Until) -> None:
     async with on_paper() as (app, pilot):
         assert len(app.services.feed._list_listeners) == 1
         await pilot.press("4")

@@ -124,9 +124,7 @@ async def test_the_list_does_not_change_under_a_dialog(
         assert app.services.feed._frozen
 
 
-async def test_a_list_that_is_not_shown_is_not_updated(
-    on_runs: OnRuns, dated: dict[str, RunDirectory]
-) -> None:
+async def test_a_hidden_list_is_not_updated(on_runs: OnRuns, dated: dict[str, RunDirectory]) -> None:
     async with on_runs("old") as (app, pilot):
         screen = app.screen
         assert screen in app.services.feed._list_listeners

@@ -9,7 +9,7 @@ from typing import Any
 from wmse_tui.runs.directory import RunDirectory
 
 
-def test_compare_and_paper_send_nothing_at_rest_and_little_for_a_key(
+def test_compare_and_paper_send_nothing_while_idle_and_little_for_a_key(
     open_app: Callable[..., Any], make_run: Callable[..., RunDirectory]
 ) -> None:
     for number in range(8):

@@ -20,7 +20,7 @@ def many(make_run: Callable[..., RunDirectory]) -> list[RunDirectory]:
 
 
 @pytest.mark.slow
-def test_three_hundred_runs_cost_nothing_at_rest_and_two_rows_for_a_key(
+def test_three_hundred_runs_cost_nothing_while_idle_and_two_rows_for_a_key(
     open_app: Callable[..., Any], many: list[RunDirectory]
 ) -> None:
     scene = open_app((), TEXTUAL_FPS="30")
@@ -29,14 +29,14 @@ def test_three_hundred_runs_cost_nothing_at_rest_and_two_rows_for_a_key(
     terminal.wait_quiet(0.5)
 
     terminal.forget()
-    beats_of_the_catalogue = 2
-    terminal.wait_quiet(2.0 * beats_of_the_catalogue + 0.5)
+    refreshes_of_the_list = 2
+    terminal.wait_quiet(2.0 * refreshes_of_the_list + 0.5)
     assert terminal.bytes == 0
 
     terminal.type("j")
     terminal.wait_for("run-001")
     terminal.wait_quiet(0.2)
-    assert terminal.bytes < 2500  # two rows and what the list has no room for
+    assert terminal.bytes < 2500  # two rows and the details of the run
 
     terminal.forget()
     terminal.type("G")

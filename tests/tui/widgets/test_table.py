@@ -95,7 +95,7 @@ async def test_the_cursor_stays_inside_when_rows_go() -> None:
         await pilot.press("j", "k", "l", "h", "G", "pagedown")
 
 
-async def test_numbers_stand_at_the_right_of_their_column() -> None:
+async def test_numbers_are_aligned_to_the_right() -> None:
     app = Tabled()
     async with app.run_test(size=(40, 5)) as pilot:
         await shown(
@@ -140,7 +140,7 @@ async def test_a_changed_cell_alone_is_drawn_again(monkeypatch: pytest.MonkeyPat
         assert [tuple(region) for region in regions] == [(8, 3, 3, 1)]
 
 
-async def test_a_click_takes_the_cursor_there() -> None:
+async def test_a_click_moves_the_cursor() -> None:
     app = Tabled()
     async with app.run_test(size=(40, 8)) as pilot:
         table = await shown(app, sheet(4))

@@ -172,7 +172,7 @@ class CellTable(RowsWidget, can_focus=True):
             canvas.put(0, 0, shorten(sheet.empty, width, ascii=style.ascii), self._style("muted", style))
             return canvas.drawing()
         fitting = max(1, (height - 1) // per_row)
-        if len(sheet.rows) > fitting:  # the last line says so
+        if len(sheet.rows) > fitting:  # the last line shows which rows these are
             fitting = max(1, (height - 2) // per_row)
         self._top = max(0, min(self._top, self._row, len(sheet.rows) - fitting))
         self._top = max(self._top, self._row - fitting + 1)
@@ -261,24 +261,24 @@ class CellTable(RowsWidget, can_focus=True):
             cell = self._sheet.rows[index][column.index]
             at_cursor = at_row and (column.index - 1 == self._column if self._by_cell else self.has_focus)
             for line, part in enumerate((cell, cell.below or Cell(""))[: self._lines]):
-                look = self._style(part.style, style)
+                cell_style = self._style(part.style, style)
                 if at_cursor and self.has_focus:
-                    look = self._style("cursor", style)
+                    cell_style = self._style("cursor", style)
                 elif at_cursor:
-                    look += Style(bold=True, underline=True)
+                    cell_style += Style(bold=True, underline=True)
                 if at_cursor and self._by_cell:
-                    canvas.put(column.x, y + line, " " * column.width, look)
-                self._draw_text(canvas, y + line, column, part, look, style)
+                    canvas.put(column.x, y + line, " " * column.width, cell_style)
+                self._draw_text(canvas, y + line, column, part, cell_style, style)
 
     def _draw_text(
-        self, canvas: Canvas, y: int, column: _Shown, cell: Cell, look: Style, style: ChartStyle
+        self, canvas: Canvas, y: int, column: _Shown, cell: Cell, cell_style: Style, style: ChartStyle
     ) -> None:
         text = shorten(cell.text, column.width, ascii=style.ascii)
         indent = column.width - cell_len(text) if column.index in self._sheet.right else 0
-        canvas.put(column.x + indent, y, text, look)
+        canvas.put(column.x + indent, y, text, cell_style)
 
     def _draw_hints(self, canvas: Canvas, columns: Sequence[_Shown], fitting: int, style: ChartStyle) -> None:
-        """Where there is more than fits: `<`, `>`, and beneath the rows which ones these are."""
+        """Where there is more than fits: `<`, `>`, and below the rows which ones these are."""
         muted = self._style("muted", style)
         if self._left:
             canvas.put(columns[0].width, 0, "<", muted)

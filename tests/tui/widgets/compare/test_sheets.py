@@ -54,12 +54,12 @@ def test_results_name_each_run_with_its_marker_and_colour() -> None:
     assert {len(row) for row in sheet.rows} == {len(sheet.heading)}
 
 
-def test_what_is_not_known_is_a_dash() -> None:
+def test_a_missing_value_is_a_dash() -> None:
     sheet = results_sheet(compare([Subject(RunState(run_id="new"), Configuration(None))]), marker, {})
     assert texts(sheet) == [["o new", "new", "0/?", "-", "-", "-", "-", "-", "-", "-", "0", "-"]]
 
 
-def test_a_log_that_cannot_be_read_is_told_in_place_of_the_state() -> None:
+def test_an_unreadable_log_replaces_the_status() -> None:
     sheet = results_sheet(compare([subject("a")]), marker, {"/runs/a": "cannot read the log"})
     assert sheet.rows[0][1] == Cell("unreadable", "bad")
 
@@ -72,7 +72,7 @@ def test_differences_have_a_column_for_each_run() -> None:
     assert row[1:] == (Cell("-", "muted"), Cell("0.5"))
 
 
-def test_equal_options_and_nothing_to_compare_with_are_said() -> None:
+def test_equal_options_and_a_single_run_are_reported() -> None:
     assert (
         differences_sheet(compare([subject("a"), subject("b")]), marker).empty == "All options are the same."
     )
@@ -80,7 +80,7 @@ def test_equal_options_and_nothing_to_compare_with_are_said() -> None:
     assert alone.empty == "There is nothing to compare with yet."
 
 
-def test_repetitions_have_mean_and_deviation_and_say_who_is_missing() -> None:
+def test_repetitions_have_mean_and_deviation_and_count_unfinished_runs() -> None:
     runs = [
         subject("a", knn=0.4),
         subject("b", "seed=1", knn=0.6),

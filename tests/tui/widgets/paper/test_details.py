@@ -1,4 +1,4 @@
-"""What is said of a cell of the published table."""
+"""The details of a cell of the published table."""
 
 from __future__ import annotations
 
@@ -43,14 +43,14 @@ def test_without_runs_it_is_the_publication_and_the_recipe() -> None:
     ]
 
 
-def test_own_runs_are_told_with_best_mean_and_variants() -> None:
-    told = lines(
+def test_own_runs_are_listed_with_best_mean_and_variants() -> None:
+    shown = lines(
         run("a", linear=0.91),
         run("b", "seed=1", linear=0.92),
         run("c", "seed=2", state="running"),
         run("d", "schedule.epochs=100", "optimizer.lr=1e-3"),
     )
-    assert told[5:] == [
+    assert shown[5:] == [
         "own best   92.00 % linear (b), 80.00 % 5-NN (a)",
         "own mean   91.50 ± 0.71 % linear, 80.00 ± 0.00 % 5-NN (n = 2)",
         "completed  a, b",
@@ -64,26 +64,26 @@ def test_a_run_that_was_never_evaluated_as_published_is_not_best() -> None:
 
 
 def test_many_runs_are_named_in_part() -> None:
-    told = lines(*(run(f"r{n}", f"seed={n}") for n in range(9)))
-    assert "completed  r0, r1, r2, r3, r4, r5 and 3 more" in told
+    shown = lines(*(run(f"r{n}", f"seed={n}") for n in range(9)))
+    assert "completed  r0, r1, r2, r3, r4, r5 and 3 more" in shown
 
 
-def test_long_lines_are_broken_beneath_what_they_belong_to() -> None:
-    told = lines(width=50)
-    assert told[2:4] == [
+def test_long_lines_are_wrapped_and_aligned() -> None:
+    shown = lines(width=50)
+    assert shown[2:4] == [
         "           Ermolov et al. 2021, Table 1, as",
         "           reprinted in the README of the ACT",
     ]
-    assert max(map(len, told)) <= 50
+    assert max(map(len, shown)) <= 50
 
 
 def test_text_from_files_is_made_harmless() -> None:
-    told = "\n".join(lines(run("[/red]\x1b[31m\u202e")))
-    assert "\x1b" not in told
-    assert "\u202e" not in told
-    assert "[/red]\\x1b[31m" in told
+    shown = "\n".join(lines(run("[/red]\x1b[31m\u202e")))
+    assert "\x1b" not in shown
+    assert "\u202e" not in shown
+    assert "[/red]\\x1b[31m" in shown
 
 
-def test_a_place_without_a_recipe_says_so() -> None:
+def test_a_cell_without_a_recipe_is_reported() -> None:
     assert str(details(("BYOL", "ImageNet-100"), None)) == "There is no recipe for BYOL on ImageNet-100."
     assert str(details(("", ""), None)) == "The table is being read."

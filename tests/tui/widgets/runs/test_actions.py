@@ -80,7 +80,7 @@ def test_the_size_of_a_run_is_that_of_its_files(make_run: MakeRun) -> None:
     run = make_run()
     before = actions.bytes_of(digest_of(view_run(run)))
     (run.checkpoints / "final.pt").write_bytes(b"0" * 5000)
-    (run.checkpoints / "gone.pt").symlink_to("nowhere")
+    (run.checkpoints / "missing.pt").symlink_to("nowhere")
     assert actions.bytes_of(digest_of(view_run(run))) == before + 5000 + len("nowhere")
 
 
@@ -93,10 +93,10 @@ def test_tags_and_notes_are_independent(make_run: MakeRun) -> None:
 
 
 def test_a_note_that_cannot_be_written_is_an_error(make_run: MakeRun, row: MakeRow) -> None:
-    gone = row("gone", path="/nowhere/gone")
-    outcome = actions.for_each((gone,), lambda run: actions.write_note(run, "x"))
+    missing = row("missing", path="/nowhere/missing")
+    outcome = actions.for_each((missing,), lambda run: actions.write_note(run, "x"))
     assert outcome.refused == (
-        "gone: cannot write the annotations: /nowhere/gone/annotations.json: No such file or directory",
+        "missing: cannot write the annotations: /nowhere/missing/annotations.json: No such file or directory",
     )
 
 

@@ -65,7 +65,7 @@ class LaunchDialog(ConfirmScreen):
             f"disk    {self._disk(expected)}",
             f"time    {_time(expected, self._reference.run_id if self._reference and reading else '')}",
             "",
-            "It is meant for a CUDA device; without one it takes very long.",
+            "It is meant for a CUDA device; without one it would be very slow.",
         ]
         return "\n".join(lines)
 

@@ -1,4 +1,4 @@
-"""The published table as a sheet: in each cell the published accuracies, and the user's own beneath them."""
+"""The published table as a sheet: in each cell the published accuracies, and the user's own below them."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""The list of runs, a row a run, and what stands around it."""
+"""The parts of the Runs screen."""

@@ -52,7 +52,7 @@ def refusal(action: Action, row: RunRow) -> str:
         case "resume" | "queue" if status == "completed":
             return "it has completed, there is nothing left to do"
         case "resume" if status == "queued":
-            return "it waits in the queue; put it first, or take it out with Stop"
+            return "it waits in the queue; put it first, or remove it with Stop"
         case "resume" if status in ACTIVE - {"paused"}:
             return f"it is {status} already"
         case "queue" if status in ACTIVE or status == "queued":
@@ -62,7 +62,7 @@ def refusal(action: Action, row: RunRow) -> str:
         case "resume" | "delete" | "queue" if status == "unknown" and not row.problem:
             return f"it may be running: {row.status_reason}" if row.status_reason else "it may be running"
         case "delete" if status == "queued":
-            return "it waits in the queue; take it out first, with Stop"
+            return "it waits in the queue; remove it first, with Stop"
         case "delete" if status in ACTIVE:
             return f"it is {status}; stop it first"
     return ""
@@ -100,7 +100,7 @@ def _sentence(error: RunsError) -> str:
 
 
 def stop(row: RunRow, *, after_epoch: bool) -> None:
-    """Ask the trainer to save and stop; take a queued run out of the queue. Raises RunsError."""
+    """Ask the trainer to save and stop; remove a queued run from the queue. Raises RunsError."""
     if row.status == "queued" and cancel(directory_of(row)):
         return
     request(directory_of(row), "stop_after_epoch" if after_epoch else "stop", by="app")
