@@ -26,7 +26,7 @@ class CellContext:
     ascii: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Column:
     """One column.
 
@@ -89,133 +89,33 @@ def _tags(row: RunRow) -> str:
     return " ".join(row.tags)
 
 
+# fmt: off
 COLUMNS: tuple[Column, ...] = (
-    Column(
-        name="run",
-        title="Run",
-        least=16,
-        most=34,
-        rank=0,
-        key=_lower(lambda row: row.run_id),
-        cell=lambda row, context: Cell(without_middle(safe(row.run_id), context.width)),
-    ),
-    Column(
-        name="state",
-        title="State",
-        least=9,
-        most=9,
-        rank=0,
-        key=lambda row: (row.status, row.position),
-        cell=lambda row, _: Cell(_status(row), TONES[row.status]),
-    ),
-    Column(
-        name="preset",
-        title="Preset",
-        least=10,
-        most=18,
-        rank=7,
-        key=_lower(lambda row: row.preset),
-        cell=_text(lambda row: row.preset),
-    ),
-    Column(
-        name="method",
-        title="Method",
-        least=7,
-        most=12,
-        rank=3,
-        key=_lower(lambda row: row.method),
-        cell=_text(lambda row: row.method),
-    ),
-    Column(
-        name="data",
-        title="Data set",
-        least=9,
-        most=13,
-        rank=9,
-        key=_lower(lambda row: row.dataset),
-        cell=_text(lambda row: row.dataset),
-    ),
-    Column(
-        name="epoch",
-        title="Epoch",
-        least=9,
-        most=9,
-        rank=0,
-        falling=True,
-        right=True,
-        key=lambda row: row.epoch,
-        cell=_epochs,
-    ),
-    Column(
-        name="curve",
-        title="Curve",
-        least=8,
-        most=20,
-        rank=4,
-        key=lambda row: row.loss,
-        cell=_curve,
-    ),
-    Column(
-        name="loss",
-        title="Loss",
-        least=6,
-        most=7,
-        rank=5,
-        right=True,
-        key=lambda row: row.loss,
-        cell=_loss,
-    ),
-    Column(
-        name="knn",
-        title="k-NN%",
-        least=6,
-        most=7,
-        rank=2,
-        falling=True,
-        right=True,
-        key=lambda row: row.final_knn,
-        cell=_accuracy(lambda row: row.final_knn),
-    ),
-    Column(
-        name="linear",
-        title="Lin.%",
-        least=6,
-        most=7,
-        rank=1,
-        falling=True,
-        right=True,
-        key=lambda row: row.final_linear,
-        cell=_accuracy(lambda row: row.final_linear),
-    ),
-    Column(
-        name="age",
-        title="Age",
-        least=6,
-        most=6,
-        rank=0,
-        right=True,
-        key=lambda row: None if row.started is None else -row.started,
-        cell=lambda row, context: Cell(age(row.started, context.minute), "muted"),
-    ),
-    Column(
-        name="tags",
-        title="Tags",
-        least=8,
-        most=24,
-        rank=6,
-        key=_lower(_tags),
-        cell=_text(_tags),
-    ),
-    Column(
-        name="host",
-        title="Host",
-        least=8,
-        most=14,
-        rank=8,
-        key=_lower(lambda row: row.host),
-        cell=_text(lambda row: row.host, "muted"),
-    ),
+    #      name      title      least most rank  key, cell
+    Column("run",    "Run",        16,  34,   0, _lower(lambda row: row.run_id),
+           lambda row, context: Cell(without_middle(safe(row.run_id), context.width))),
+    Column("state",  "State",       9,   9,   0, lambda row: (row.status, row.position),
+           lambda row, _: Cell(_status(row), TONES[row.status])),
+    Column("preset", "Preset",     10,  18,   7, _lower(lambda row: row.preset),
+           _text(lambda row: row.preset)),
+    Column("method", "Method",      7,  12,   3, _lower(lambda row: row.method),
+           _text(lambda row: row.method)),
+    Column("data",   "Data set",    9,  13,   9, _lower(lambda row: row.dataset),
+           _text(lambda row: row.dataset)),
+    Column("epoch",  "Epoch",       9,   9,   0, lambda row: row.epoch, _epochs, falling=True, right=True),
+    Column("curve",  "Curve",       8,  20,   4, lambda row: row.loss, _curve),
+    Column("loss",   "Loss",        6,   7,   5, lambda row: row.loss, _loss, right=True),
+    Column("knn",    "k-NN%",       6,   7,   2, lambda row: row.final_knn,
+           _accuracy(lambda row: row.final_knn), falling=True, right=True),
+    Column("linear", "Lin.%",       6,   7,   1, lambda row: row.final_linear,
+           _accuracy(lambda row: row.final_linear), falling=True, right=True),
+    Column("age",    "Age",         6,   6,   0, lambda row: None if row.started is None else -row.started,
+           lambda row, context: Cell(age(row.started, context.minute), "muted"), right=True),
+    Column("tags",   "Tags",        8,  24,   6, _lower(_tags), _text(_tags)),
+    Column("host",   "Host",        8,  14,   8, _lower(lambda row: row.host),
+           _text(lambda row: row.host, "muted")),
 )
+# fmt: on
 BY_NAME = {column.name: column for column in COLUMNS}
 
 
