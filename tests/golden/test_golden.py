@@ -31,8 +31,8 @@ from wmse_tui.runs.state.embedding import read_embedding
 from wmse_tui.runs.state.to_json import to_json
 from wmse_tui.runs.state.watch import view_run
 from wmse_tui.runs.table.catalogue import list_runs
-from wmse_tui.runs.table.index import digest
-from wmse_tui.runs.table.own_runs import OwnRuns
+from wmse_tui.runs.table.index import run_row
+from wmse_tui.runs.table.paper import load_own_runs
 
 HERE = Path(__file__).parent
 FORMATS = sorted(folder.name for folder in HERE.iterdir() if (folder / "completed.json").exists())
@@ -84,11 +84,11 @@ def test_they_are_listed_and_fold_to_what_they_were(golden: Path) -> None:
         told: dict[str, Any] = json.loads((golden / f"{name}.json").read_text())
         now = to_json(view_run(run))
         assert {field: now[field] for field in told} == told
-        short = digest(view_run(run))
+        short = run_row(view_run(run))
         assert (short.status, short.step, short.loss) == (told["state"], told["step"], told["loss"])
         assert view_run(run).checkpoints[-1].step == told["step"]
         assert len(activity_of(run)) > 5
-    own = OwnRuns().of(digest(view_run(run)) for run in runs.values())
+    own = load_own_runs((run_row(view_run(run)) for run in runs.values()), {})
     assert [run.experiment.seed if run.experiment else None for run in own] == [7, 7]
 
 

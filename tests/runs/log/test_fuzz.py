@@ -24,7 +24,7 @@ from wmse_tui.runs.state.run import RunState
 from wmse_tui.runs.state.to_json import to_json
 from wmse_tui.runs.state.watch import view_run
 from wmse_tui.runs.table.catalogue import list_runs, resolve_run
-from wmse_tui.runs.table.index import digest
+from wmse_tui.runs.table.index import run_row
 
 GOLDEN = Path(__file__).parents[1] / "data" / "events-v1.jsonl"
 LINES = GOLDEN.read_bytes().splitlines(keepends=True)
@@ -111,7 +111,7 @@ def test_any_log_is_read_and_can_be_continued(content: bytes) -> None:
         view = view_run(run)
         assert view == view_run(run)
         to_json(view)
-        digest(view)
+        run_row(view)
         assert fold(RunState(), EventReader(run.events).poll()).seq == view.seq
         for line in activity_of(run):
             assert line.text.isprintable()

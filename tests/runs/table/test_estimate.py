@@ -9,7 +9,9 @@ import pytest
 from wmse_tui.config.loading import load_experiment
 from wmse_tui.runs.log.events import Attempt, Checkpoint
 from wmse_tui.runs.state.run import RunState
+from wmse_tui.runs.state.status import Status
 from wmse_tui.runs.table.estimate import Forecast, forecast, model_run
+from wmse_tui.runs.table.index import RunRow
 from wmse_tui.runs.table.paper import OwnRun, PaperCell, Recipe, published_table
 
 RECIPE = load_experiment(preset="cifar10")
@@ -41,17 +43,11 @@ VIEW = RunState(
 )
 
 
-def run(name: str, *overrides: str, host: str = "here", epoch: int = 5, state: str = "completed") -> OwnRun:
-    return OwnRun(
-        run_id=name,
-        path=f"/{name}",
-        state=state,  # type: ignore[arg-type]
-        experiment=load_experiment(preset="cifar10", overrides=overrides),
-        linear=None,
-        knn=None,
-        epoch=epoch,
-        host=host,
-    )
+def run(
+    name: str, *overrides: str, host: str = "here", epoch: int = 5, state: Status = "completed"
+) -> OwnRun:
+    row = RunRow(run_id=name, path=f"/{name}", status=state, epoch=epoch, host=host)
+    return OwnRun(row, load_experiment(preset="cifar10", overrides=overrides))
 
 
 def cell(*runs: OwnRun) -> PaperCell:
@@ -62,7 +58,7 @@ def cell(*runs: OwnRun) -> PaperCell:
 
 def chosen(*runs: OwnRun) -> str:
     found = model_run(cell(*runs), "here")
-    return "" if found is None else found.run_id
+    return "" if found is None else found.row.run_id
 
 
 def test_time_and_disk_are_told_from_the_epochs_and_the_newest_checkpoint() -> None:

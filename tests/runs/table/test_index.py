@@ -22,7 +22,7 @@ from wmse_tui.runs.process.lock import RunLock
 from wmse_tui.runs.state.watch import RunWatcher, view_run
 from wmse_tui.runs.table import index as module
 from wmse_tui.runs.table.catalogue import list_runs
-from wmse_tui.runs.table.index import RunIndex, RunRow, digest
+from wmse_tui.runs.table.index import RunIndex, RunRow, run_row
 
 GOLDEN = Path(__file__).parents[1] / "data" / "events-v1.jsonl"
 CONFIG = (
@@ -67,7 +67,7 @@ COMPLETED = log_of(Steps(1, (1.0, 2.0)), Exit(status="completed", step=2, epoch=
 def test_a_run_is_told_in_a_few_words(root: Path) -> None:
     run = make(root, "mine")
     write_annotations(run, Annotations(("good",), "a note"))
-    told = digest(view_run(run), Annotations(("good",), "a note"))
+    told = run_row(view_run(run), Annotations(("good",), "a note"))
     assert told == RunRow(
         run_id="mine",
         path=str(run.path),
@@ -103,7 +103,7 @@ def test_a_run_is_told_in_a_few_words(root: Path) -> None:
 
 def test_a_long_loss_is_a_sparkline_of_few_means(root: Path) -> None:
     run = make(root, "long", log=log_of(Steps(1, tuple(float(n) for n in range(1000)))))
-    sparkline = digest(view_run(run)).sparkline
+    sparkline = run_row(view_run(run)).sparkline
     assert 16 <= len(sparkline) <= module.SPARKS
     assert sparkline[0] == 15.5
 

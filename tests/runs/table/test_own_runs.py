@@ -6,8 +6,9 @@ import pytest
 
 from wmse_tui.config.loading import dump_experiment, load_experiment
 from wmse_tui.runs.directory import RunDirectory
+from wmse_tui.runs.state.config import Configuration
 from wmse_tui.runs.table.index import RunRow
-from wmse_tui.runs.table.own_runs import OwnRuns
+from wmse_tui.runs.table.paper import load_own_runs
 
 
 @pytest.fixture
@@ -17,7 +18,7 @@ def run(run: RunDirectory) -> RunDirectory:
     return run
 
 
-def digest(run: RunDirectory) -> RunRow:
+def row(run: RunDirectory) -> RunRow:
     return RunRow(
         run_id=run.id,
         path=str(run.path),
@@ -30,21 +31,20 @@ def digest(run: RunDirectory) -> RunRow:
     )
 
 
-def test_a_run_has_the_accuracies_of_its_last_evaluation(run: RunDirectory) -> None:
-    (own,) = OwnRuns().of([digest(run)])
-    assert (own.run_id, own.path, own.state) == ("little", str(run.path), "completed")
-    assert (own.linear, own.knn, own.epoch, own.host) == (0.75, 0.5, 3, "gpu-a")
+def test_a_run_is_its_row_with_its_experiment(run: RunDirectory) -> None:
+    (own,) = load_own_runs([row(run)], {})
+    assert own.row == row(run)
     assert own.experiment is not None
     assert own.experiment.seed == 7
 
 
 def test_a_configuration_is_read_once(run: RunDirectory) -> None:
-    own = OwnRuns()
-    own.of([digest(run)])
+    known: dict[str, Configuration] = {}
+    load_own_runs([row(run)], known)
     run.config.unlink()
-    assert own.of([digest(run)])[0].experiment is not None
+    assert load_own_runs([row(run)], known)[0].experiment is not None
 
 
 def test_a_run_whose_configuration_cannot_be_read_has_no_experiment(run: RunDirectory) -> None:
     run.config.write_text("seed: [")
-    assert OwnRuns().of([digest(run)])[0].experiment is None
+    assert load_own_runs([row(run)], {})[0].experiment is None

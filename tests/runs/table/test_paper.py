@@ -10,6 +10,7 @@ from wmse_tui.config.loading import dump_experiment, load_experiment, parse_expe
 from wmse_tui.config.names import unions
 from wmse_tui.config.schema import Experiment
 from wmse_tui.runs.state.status import Status
+from wmse_tui.runs.table.index import RunRow
 from wmse_tui.runs.table.paper import (
     METHOD_TITLES,
     Best,
@@ -43,18 +44,12 @@ def own(
 ) -> OwnRun:
     """A run as it comes from its directory: launched from a preset, written down and read again."""
     text = dump_experiment(load_experiment(preset=preset, overrides=overrides))
-    return OwnRun(
-        run_id=name,
-        path=f"/runs/{name}",
-        state=state,
-        experiment=parse_experiment(text, "config.yaml"),
-        linear=linear,
-        knn=knn,
-    )
+    row = RunRow(run_id=name, path=f"/runs/{name}", status=state, final_linear=linear, final_knn=knn)
+    return OwnRun(row, parse_experiment(text, "config.yaml"))
 
 
 def names(runs: tuple[OwnRun, ...]) -> list[str]:
-    return [run.run_id for run in runs]
+    return [run.row.run_id for run in runs]
 
 
 def with_runs(*runs: OwnRun) -> PublishedTable:
@@ -132,7 +127,7 @@ def test_completed_runs_of_the_recipe_are_counted_and_the_best_stands_in_the_cel
 def test_a_run_with_other_epochs_is_a_variant_and_not_the_recipe() -> None:
     found = cell(with_runs(own("short", "schedule.epochs=200", linear=0.99)), "W-MSE 2", "CIFAR-10")
     assert (found.n, found.runs, found.partial) == (0, (), ())
-    assert [(v.run.run_id, v.deviations) for v in found.variants] == [("short", ("schedule.epochs",))]
+    assert [(v.run.row.run_id, v.deviations) for v in found.variants] == [("short", ("schedule.epochs",))]
     assert (found.best_linear, found.best_knn) == (None, None)
 
 
@@ -167,7 +162,7 @@ def test_another_kind_of_knn_is_not_the_published_one() -> None:
 
 
 def test_a_run_whose_configuration_cannot_be_read_belongs_nowhere() -> None:
-    broken = OwnRun(run_id="x", path="/x", state="completed", experiment=None, linear=0.9, knn=0.9)
+    broken = OwnRun(RunRow(run_id="x", path="/x", status="completed", final_linear=0.9, final_knn=0.9), None)
     assert with_runs(broken) == with_runs()
 
 

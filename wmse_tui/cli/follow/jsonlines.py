@@ -11,6 +11,7 @@ from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.log.encoding import encode
 from wmse_tui.runs.log.events import Record
 from wmse_tui.runs.state.run import RunState
+from wmse_tui.runs.table.index import run_row
 
 
 class JsonDisplay:
@@ -38,22 +39,21 @@ def summary(run: RunDirectory, state: RunState, code: ExitCode, *, removed: bool
 
     Accuracies are fractions in [0, 1]; `path` is null when the run was removed.
     """
-    final, best_knn, best_linear = state.final, state.best_knn, state.best_linear
-    error = state.error
+    row, final, error = run_row(state), state.final, state.error
     return {
         "type": "summary",
         "run": run.id,
         "path": None if removed else str(run.path),
-        "state": state.status,
+        "state": row.status,
         "exit_code": int(code),
-        "epoch": state.epoch,
-        "epochs": state.epochs,
-        "step": state.step,
-        "knn": final.knn_top1 if final is not None else None,
-        "linear": final.linear_top1 if final is not None else None,
+        "epoch": row.epoch,
+        "epochs": row.epochs,
+        "step": row.step,
+        "knn": row.final_knn,
+        "linear": row.final_linear,
         "linear_top5": final.linear_top5 if final is not None else None,
-        "best_knn": best_knn.knn_top1 if best_knn is not None else None,
-        "best_linear": best_linear.linear_top1 if best_linear is not None else None,
+        "best_knn": row.best_knn,
+        "best_linear": row.best_linear,
         "error": None
         if error is None
         else {

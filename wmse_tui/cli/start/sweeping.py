@@ -33,7 +33,7 @@ from wmse_tui.runs.state.watch import view_run
 from wmse_tui.runs.table.catalogue import list_runs
 from wmse_tui.runs.table.estimate import Forecast, forecast, pacemaker
 from wmse_tui.runs.table.index import RunIndex
-from wmse_tui.runs.table.own_runs import OwnRuns
+from wmse_tui.runs.table.paper import load_own_runs
 from wmse_tui.runs.text.sanitize import safe
 from wmse_tui.runs.text.units import count, duration
 
@@ -136,7 +136,7 @@ def _create(planned: PlannedRun, root: Path, *, preset: str, hint: str, tag: str
 
 def forecasts(points: Sequence[Point], root: Path) -> list[Forecast | None]:
     """Estimate the time of each point from a comparable run of this machine; None where there is none."""
-    known = OwnRuns().of(row for row in RunIndex(root).refresh() if not row.problem)
+    known = load_own_runs((row for row in RunIndex(root).refresh() if not row.problem), {})
     states: dict[str, RunState] = {}
     estimates: list[Forecast | None] = []
     for point in points:
@@ -144,9 +144,9 @@ def forecasts(points: Sequence[Point], root: Path) -> list[Forecast | None]:
         if reference is None:
             estimates.append(None)
             continue
-        if reference.path not in states:
-            states[reference.path] = view_run(RunDirectory(Path(reference.path)))
-        estimates.append(forecast(states[reference.path], point.experiment))
+        if reference.row.path not in states:
+            states[reference.row.path] = view_run(RunDirectory(Path(reference.row.path)))
+        estimates.append(forecast(states[reference.row.path], point.experiment))
     return estimates
 
 

@@ -42,7 +42,7 @@ def model_run(cell: PaperCell, host: str) -> OwnRun | None:
 
 def pacemaker(experiment: Experiment, runs: Iterable[OwnRun], host: str) -> OwnRun | None:
     """A run of `host` to tell `experiment` from: of its recipe if there is one, or with epochs as long."""
-    known = [run for run in runs if run.experiment is not None and run.epoch > 0 and run.host == host]
+    known = [run for run in runs if run.experiment is not None and run.row.epoch > 0 and run.row.host == host]
     alike = [run for run in known if run.experiment and _paces(experiment, run.experiment)]
     same = [run for run in alike if run.experiment and relation(experiment, run.experiment) == "same"]
     return next(iter([*same, *alike]), None)
@@ -75,4 +75,4 @@ def _keeps_pace(option: str) -> bool:
 
 
 def _first(runs: Iterable[OwnRun], host: str | None) -> OwnRun | None:
-    return next((run for run in runs if run.epoch > 0 and host in (None, run.host)), None)
+    return next((run for run in runs if run.row.epoch > 0 and host in (None, run.row.host)), None)

@@ -73,7 +73,7 @@ class RunRow:
     problem: str = ""  # why the log cannot be read
 
 
-def digest(view: RunState, annotations: Annotations = _UNSAID) -> RunRow:
+def run_row(view: RunState, annotations: Annotations = _UNSAID) -> RunRow:
     """What a list says of the run in `view`."""
     about, setup = view.summary, view.setup
     best_knn, best_linear = view.best_knn, view.best_linear
@@ -118,8 +118,8 @@ class _Run:
     run: RunDirectory
     made: int  # when its configuration was put in place
     watcher: RunWatcher | None = None
-    stamp: Stamp = ()  # of log, trainer.json and queue.lock before the digest was made of them
-    digest: RunRow | None = None
+    stamp: Stamp = ()  # of log, trainer.json and queue.lock before the row was made of them
+    row: RunRow | None = None
     annotations: Annotations = _UNSAID
     annotated: Stamp = ()
 
@@ -181,7 +181,7 @@ class RunIndex:
         self.loading = sum(known.started_over and not _is_broken(known) for known in stale)
         if self._unsaved >= (_SAVED_EVERY if self.loading else 1):
             self._save()
-        told = tuple(known.digest for known in runs if known.digest is not None)
+        told = tuple(known.row for known in runs if known.row is not None)
         if told != self._told:
             self._told = told
         return self._told
@@ -211,12 +211,12 @@ class RunIndex:
         annotated = _stamp(known.run.annotations)
         if annotated != known.annotated:
             known.annotated, known.annotations = annotated, read_annotations(known.run)
-            if known.digest is not None:
-                known.digest = _with_annotations(known.digest, known.annotations)
+            if known.row is not None:
+                known.row = _with_annotations(known.row, known.annotations)
         stamp = _run_stamp(known.run)
-        if known.digest is None:
+        if known.row is None:
             self._take_kept(known, stamp)
-        if known.digest is None or known.stamp != stamp or not _at_rest(known, known.digest):
+        if known.row is None or known.stamp != stamp or not _at_rest(known, known.row):
             return True
         known.watcher = None  # nothing will come, and what it folded may be large
         return False
@@ -227,7 +227,7 @@ class RunIndex:
         kept_stamp, kept = self._on_disk.get(known.run.id, ((), None))
         if kept is not None and kept_stamp == stamp and kept.status in EXITED:
             kept = replace(kept, run_id=known.run.id, path=str(known.run.path))
-            known.digest, known.stamp = _with_annotations(kept, known.annotations), stamp
+            known.row, known.stamp = _with_annotations(kept, known.annotations), stamp
 
     def _read(self, known: _Run, deadline: float | None) -> None:
         stamp = _run_stamp(known.run)
@@ -241,8 +241,8 @@ class RunIndex:
             view = RunState(run_id=known.run.id, path=str(known.run.path), summary=about, status="unknown")
             known.watcher = None
         if known.watcher is None or known.watcher.behind is None:
-            known.digest = replace(
-                digest(view, known.annotations), problem=problem, status_reason=view.status_reason or problem
+            known.row = replace(
+                run_row(view, known.annotations), problem=problem, status_reason=view.status_reason or problem
             )
             known.stamp = stamp
             self._unsaved += view.status in EXITED
@@ -251,9 +251,9 @@ class RunIndex:
         self._unsaved = 0
         self._kept.write(
             {
-                known.run.id: (known.stamp, replace(known.digest, run_id="", path="", tags=(), note=""))
+                known.run.id: (known.stamp, replace(known.row, run_id="", path="", tags=(), note=""))
                 for known in self._runs.values()
-                if known.digest is not None and known.digest.status in EXITED
+                if known.row is not None and known.row.status in EXITED
             }
         )
 
@@ -272,7 +272,7 @@ def _made(run: RunDirectory) -> int | None:
 
 
 def _is_broken(known: _Run) -> bool:
-    return known.digest is not None and known.digest.problem != ""
+    return known.row is not None and known.row.problem != ""
 
 
 def _at_rest(known: _Run, last: RunRow) -> bool:

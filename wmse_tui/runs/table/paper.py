@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from types import MappingProxyType
 from typing import TypeAlias
 
@@ -17,8 +18,10 @@ from wmse_tui.config.layers import Layer, build
 from wmse_tui.config.loading import SUFFIX, read_config_file, shipped_presets_dir
 from wmse_tui.config.names import unions
 from wmse_tui.config.schema import Experiment
-from wmse_tui.runs.state.status import Status
+from wmse_tui.runs.directory import RunDirectory
+from wmse_tui.runs.state.config import Configuration, read_configuration
 from wmse_tui.runs.table.compare import Spread, spread
+from wmse_tui.runs.table.index import RunRow
 from wmse_tui.runs.table.recipe import deviations, relation
 
 METHOD_TITLES: Mapping[str, str] = MappingProxyType(
@@ -47,18 +50,27 @@ class Published:
     note: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class OwnRun:
-    """A run as the table needs it; accuracies are fractions, of its last evaluation."""
+    """A run and its configuration, None where that cannot be read; accuracies are the final ones of `row`."""
 
-    run_id: str
-    path: str
-    state: Status
-    experiment: Experiment | None  # None: its configuration cannot be read
-    linear: float | None
-    knn: float | None
-    epoch: int = 0  # completed
-    host: str = ""
+    row: RunRow
+    experiment: Experiment | None
+
+
+def load_own_runs(rows: Iterable[RunRow], known: dict[str, Configuration]) -> tuple[OwnRun, ...]:
+    """The runs of `rows` with their configurations.
+
+    Args:
+        rows: of the list of runs.
+        known: configurations by path, which never change; those that are read are added.
+    """
+    found = []
+    for row in rows:
+        if row.path not in known:
+            known[row.path] = read_configuration(RunDirectory(Path(row.path)))
+        found.append(OwnRun(row, known[row.path].experiment))
+    return tuple(found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,15 +203,15 @@ def _cell(recipe: Recipe, own: Sequence[OwnRun]) -> PaperCell:
                 same.append(run)
             elif how == "variant":
                 variants.append(Variant(run, deviations(recipe.experiment, run.experiment)))
-    completed = [run for run in same if run.state == "completed"]
-    linear = [(run, run.linear) for run in completed]
-    knn = [(run, run.knn) for run in completed if _same_knn(recipe.experiment, run.experiment)]
+    completed = [run for run in same if run.row.status == "completed"]
+    linear = [(run, run.row.final_linear) for run in completed]
+    knn = [(run, run.row.final_knn) for run in completed if _same_knn(recipe.experiment, run.experiment)]
     return PaperCell(
         preset=recipe.name,
         experiment=recipe.experiment,
         published=Published(paper.linear, paper.knn, paper.source, paper.note),
         runs=tuple(completed),
-        partial=tuple(run for run in same if run.state != "completed"),
+        partial=tuple(run for run in same if run.row.status != "completed"),
         variants=tuple(variants),
         best_linear=_best(linear),
         best_knn=_best(knn),
@@ -213,7 +225,7 @@ def _best(candidates: Iterable[tuple[OwnRun, float | None]]) -> Best | None:
     best: Best | None = None
     for run, accuracy in candidates:
         if accuracy is not None and (best is None or accuracy > best.accuracy):
-            best = Best(run.run_id, run.path, accuracy)
+            best = Best(run.row.run_id, run.row.path, accuracy)
     return best
 
 

@@ -16,10 +16,17 @@ from wmse_tui.config.presence import find_images, presence_advice
 from wmse_tui.config.problems import ConfigError
 from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.errors import RunsError
+from wmse_tui.runs.state.config import Configuration
 from wmse_tui.runs.table.compare import MOST
 from wmse_tui.runs.table.index import RunRow
-from wmse_tui.runs.table.own_runs import OwnRuns
-from wmse_tui.runs.table.paper import PaperCell, PublishedTable, Recipe, published_table, shipped_recipes
+from wmse_tui.runs.table.paper import (
+    PaperCell,
+    PublishedTable,
+    Recipe,
+    load_own_runs,
+    published_table,
+    shipped_recipes,
+)
 from wmse_tui.runs.text.sanitize import safe
 from wmse_tui.tui import keys
 from wmse_tui.tui.feed import CatalogueChanged
@@ -44,7 +51,7 @@ below as variants and are not counted. A number that could not be verified is le
     def __init__(self) -> None:
         super().__init__()
         self._recipes: tuple[Recipe, ...] = ()
-        self._own = OwnRuns()
+        self._configurations: dict[str, Configuration] = {}
         self._rows: tuple[RunRow, ...] = ()
         self._table: PublishedTable | None = None
         self._made_from: int | None = None
@@ -123,8 +130,8 @@ below as variants and are not counted. A number that could not be verified is le
     def _read_table(self, rows: tuple[RunRow, ...]) -> PublishedTable:
         self._recipes = self._recipes or shipped_recipes()
         known = {(r.experiment.dataset.name, r.experiment.method.name) for r in self._recipes}
-        own = self._own.of(row for row in rows if (row.dataset, row.method) in known)
-        return published_table(self._recipes, own)
+        own = (row for row in rows if (row.dataset, row.method) in known)
+        return published_table(self._recipes, load_own_runs(own, self._configurations))
 
     def on_cell_table_moved(self) -> None:
         self._show_details()
@@ -200,7 +207,7 @@ below as variants and are not counted. A number that could not be verified is le
         if cell is None:
             return
         best = cell.best_linear or cell.best_knn
-        paths = [best.path] if best is not None else [run.path for run in (*cell.runs, *cell.partial)]
+        paths = [best.path] if best is not None else [run.row.path for run in (*cell.runs, *cell.partial)]
         if paths:
             await self.services.open_run(RunDirectory(Path(paths[0])))
         else:
@@ -215,7 +222,7 @@ below as variants and are not counted. A number that could not be verified is le
         cell = self._require_cell()
         if cell is None:
             return
-        own = [RunDirectory(Path(run.path)) for run in (*cell.runs, *cell.partial)]
+        own = [RunDirectory(Path(run.row.path)) for run in (*cell.runs, *cell.partial)]
         if not own:
             self._notify_no_run()
             return

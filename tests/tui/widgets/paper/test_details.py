@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from wmse_tui.config.loading import load_experiment
 from wmse_tui.runs.state.status import Status
+from wmse_tui.runs.table.index import RunRow
 from wmse_tui.runs.table.paper import OwnRun, PaperCell, published_table, shipped_recipes
 from wmse_tui.tui.widgets.paper.details import details
 
@@ -12,14 +13,9 @@ PLACE = ("W-MSE 2", "CIFAR-10")
 
 
 def run(name: str, *overrides: str, linear: float | None = 0.9, state: Status = "completed") -> OwnRun:
-    return OwnRun(
-        run_id=name,
-        path=f"/{name}",
-        state=state,
-        experiment=load_experiment(preset="cifar10", overrides=overrides),
-        linear=linear,
-        knn=None if linear is None else 0.8,
-    )
+    knn = None if linear is None else 0.8
+    row = RunRow(run_id=name, path=f"/{name}", status=state, final_linear=linear, final_knn=knn)
+    return OwnRun(row, load_experiment(preset="cifar10", overrides=overrides))
 
 
 def cell(*runs: OwnRun) -> PaperCell:

@@ -12,7 +12,7 @@ from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.process.control import pending
 from wmse_tui.runs.state.watch import view_run
 from wmse_tui.runs.table.index import RunRow
-from wmse_tui.runs.table.index import digest as digest_of
+from wmse_tui.runs.table.index import run_row as digest_of
 from wmse_tui.tui.widgets.runs import actions
 
 MakeRow = Callable[..., RunRow]

@@ -75,11 +75,15 @@ def _own(cell: PaperCell) -> Iterator[tuple[str, str, str]]:
         yield "own mean", f"{', '.join(text for text in mean if text)} (n = {cell.n})", ""
     yield "completed", _names(cell.runs) or "no run of this recipe yet", ""
     if cell.partial:
-        yield "unfinished", ", ".join(f"{run.run_id} ({run.state})" for run in cell.partial[:_NAMED]), ""
+        yield (
+            "unfinished",
+            ", ".join(f"{run.row.run_id} ({run.row.status})" for run in cell.partial[:_NAMED]),
+            "",
+        )
     for variant in cell.variants[:_NAMED]:
         yield (
             "variant",
-            f"{variant.run.run_id}, not counted: other {_options(variant.deviations)}",
+            f"{variant.run.row.run_id}, not counted: other {_options(variant.deviations)}",
             _MUTED,
         )
 
@@ -94,7 +98,7 @@ def _mean(name: str, spread: Spread | None) -> str:
 
 def _names(runs: tuple[OwnRun, ...]) -> str:
     more = f" and {len(runs) - _NAMED} more" if len(runs) > _NAMED else ""
-    return ", ".join(run.run_id for run in runs[:_NAMED]) + more
+    return ", ".join(run.row.run_id for run in runs[:_NAMED]) + more
 
 
 def _options(names: tuple[str, ...]) -> str:

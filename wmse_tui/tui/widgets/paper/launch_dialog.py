@@ -41,7 +41,7 @@ class LaunchDialog(ConfirmScreen):
     def on_mount(self) -> None:
         super().on_mount()
         if self._reference is not None:
-            self._estimate(RunDirectory(Path(self._reference.path)))
+            self._estimate(RunDirectory(Path(self._reference.row.path)))
 
     @work
     async def _estimate(self, reference: RunDirectory) -> None:
@@ -63,7 +63,7 @@ class LaunchDialog(ConfirmScreen):
             f"seed    {self._cell.next_seed}, which no run of this recipe has used yet",
             f"data    {_data(experiment, self._presence)}",
             f"disk    {self._disk(expected)}",
-            f"time    {_time(expected, self._reference.run_id if self._reference and reading else '')}",
+            f"time    {_time(expected, self._reference.row.run_id if self._reference and reading else '')}",
             "",
             "It is meant for a CUDA device; without one it would be very slow.",
         ]
