@@ -50,7 +50,7 @@ _NULL_NAMES = {"alignment": "unrelated", "uniformity": "even", "contrastive_accu
 
 
 class WhiteningPanel(Panel, can_focus=True):
-    """The newest diagnostics sample of projector or encoder, or the weights of switchable whitening."""
+    """The newest diagnostics sample of a space of embeddings, or the weights of switchable whitening."""
 
     def __init__(self) -> None:
         super().__init__(title="Whitening", id="whitening")
