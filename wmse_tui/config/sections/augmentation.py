@@ -58,7 +58,7 @@ class Augmentation(Options):
     crop_scale: Pair = Field(
         (0.2, 1.0),
         title="Crop area",
-        description="Smallest and largest share of the image's area that a crop covers.",
+        description="Smallest and largest share of the image's area that a crop takes.",
     )
     crop_ratio: Pair = Field(
         (0.75, 4 / 3), title="Crop shape", description="Narrowest and widest crop, as width over height."
