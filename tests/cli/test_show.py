@@ -22,7 +22,7 @@ from wmse_tui.runs.log.events import (
     Notice,
     Resources,
 )
-from wmse_tui.runs.state.to_json import to_json
+from wmse_tui.runs.state.to_json import state_to_json
 from wmse_tui.runs.state.watch import view_run
 
 Cli = Callable[..., Result]
@@ -76,7 +76,7 @@ def test_only_the_newest_best_checkpoint_is_called_the_best(make_run: MakeRun) -
 
 def test_json_is_the_view_itself(cli: Cli, make_run: MakeRun) -> None:
     run = make_run()
-    assert json.loads(cli("show", "last", "--json").stdout) == to_json(view_run(run))
+    assert json.loads(cli("show", "last", "--json").stdout) == state_to_json(view_run(run))
 
 
 def test_the_verdict_on_the_embeddings_is_shown_with_advice(make_run: MakeRun) -> None:

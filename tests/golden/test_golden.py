@@ -28,7 +28,7 @@ from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.process.removal import remove_run
 from wmse_tui.runs.state.config import read_configuration
 from wmse_tui.runs.state.embedding import read_embedding
-from wmse_tui.runs.state.to_json import to_json
+from wmse_tui.runs.state.to_json import state_to_json
 from wmse_tui.runs.state.watch import view_run
 from wmse_tui.runs.table.catalogue import list_runs
 from wmse_tui.runs.table.index import run_row
@@ -82,7 +82,7 @@ def test_they_are_listed_and_fold_to_what_they_were(golden: Path) -> None:
     assert set(runs) == {"completed", "interrupted"}
     for name, run in runs.items():
         told: dict[str, Any] = json.loads((golden / f"{name}.json").read_text())
-        now = to_json(view_run(run))
+        now = state_to_json(view_run(run))
         assert {field: now[field] for field in told} == told
         short = run_row(view_run(run))
         assert (short.status, short.step, short.loss) == (told["state"], told["step"], told["loss"])

@@ -21,7 +21,7 @@ from wmse_tui.runs.state.config import read_configuration
 from wmse_tui.runs.state.embedding import read_embedding
 from wmse_tui.runs.state.fold import fold
 from wmse_tui.runs.state.run import RunState
-from wmse_tui.runs.state.to_json import to_json
+from wmse_tui.runs.state.to_json import state_to_json
 from wmse_tui.runs.state.watch import view_run
 from wmse_tui.runs.table.catalogue import list_runs, resolve_run
 from wmse_tui.runs.table.index import run_row
@@ -108,11 +108,11 @@ def test_any_log_is_read_and_can_be_continued(content: bytes) -> None:
     with tempfile.TemporaryDirectory() as scratch:
         run = create_run(Path(scratch), "title: x\n", name="fuzz")
         run.events.write_bytes(content)
-        view = view_run(run)
-        assert view == view_run(run)
-        to_json(view)
-        run_row(view)
-        assert fold(RunState(), EventReader(run.events).poll()).seq == view.seq
+        state = view_run(run)
+        assert state == view_run(run)
+        state_to_json(state)
+        run_row(state)
+        assert fold(RunState(), EventReader(run.events).poll()).seq == state.seq
         for line in activity_of(run):
             assert line.text.isprintable()
         with contextlib.suppress(NewerVersion), EventWriter(run.events) as log:

@@ -169,8 +169,8 @@ def test_a_second_attempt_appends_to_both_logs(run: RunDirectory, stand_in: Path
     for _ in range(2):
         assert launch_trainer(run, python=stand_in).wait(60) == 0
     assert run.trainer_log.read_text().count("to stderr") == 2
-    view = view_run(run)
-    assert (view.attempt, view.status, view.missing) == (2, "completed", 0)
+    state = view_run(run)
+    assert (state.attempt, state.status, state.missing) == (2, "completed", 0)
 
 
 def test_a_trainer_that_never_speaks_is_starting_and_then_crashed(
@@ -183,9 +183,9 @@ def test_a_trainer_that_never_speaks_is_starting_and_then_crashed(
     assert view_run(run).status == "starting"
     later = time.time() + 61
     monkeypatch.setattr("wmse_tui.runs.process.liveness.time.time", lambda: later)
-    view = view_run(run)
-    assert view.status == "crashed"
-    assert view.status_reason == "the last start came to nothing; trainer.log may say why"
+    state = view_run(run)
+    assert state.status == "crashed"
+    assert state.status_reason == "the last start came to nothing; trainer.log may say why"
     assert run.trainer_log.read_text() == "no module\n"
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from wmse_tui.runs.log.events import Error, Exit, Phase
 from wmse_tui.runs.process.identity import Process, TrainerRecord
-from wmse_tui.runs.process.liveness import PATIENCE, Evidence, patience, status_of
+from wmse_tui.runs.process.liveness import PATIENCE, TrainerEvidence, patience, status_of
 from wmse_tui.runs.state.run import RunState
 from wmse_tui.runs.state.status import Status
 from wmse_tui.runs.state.throughput import Throughput
@@ -19,15 +19,15 @@ LAUNCH = TrainerRecord(process=None, time=100.0, host="server")
 TRAINING = RunState(seq=9, attempt=2, phase=Phase("train"))
 ENDED = replace(TRAINING, phase=None, exit=Exit(status="stopped", step=1, epoch=1, seconds=1.0))
 BROKEN = replace(TRAINING, error=Error(code="E_DATA", title="no images", stage="start"))
-NOBODY = Evidence(lock_held=False, trainer=None)
-HELD = Evidence(lock_held=True, trainer=TRAINER, alive=True)
-GONE = Evidence(lock_held=False, trainer=TRAINER, alive=False)
+NOBODY = TrainerEvidence(lock_held=False, trainer=None)
+HELD = TrainerEvidence(lock_held=True, trainer=TRAINER, alive=True)
+GONE = TrainerEvidence(lock_held=False, trainer=TRAINER, alive=False)
 ELSEWHERE = replace(GONE, alive=None, local=False)
 SLOW = Throughput(spans=((30.0, 1),))
 
 
 @pytest.mark.parametrize(
-    ("view", "evidence", "state", "reason"),
+    ("run_state", "evidence", "state", "reason"),
     [
         # nobody has ever started it
         (RunState(), NOBODY, "new", ""),
@@ -98,9 +98,9 @@ SLOW = Throughput(spans=((30.0, 1),))
     ],
 )
 def test_the_state_is_what_can_be_seen(
-    view: RunState, evidence: Evidence, state: Status, reason: str
+    run_state: RunState, evidence: TrainerEvidence, state: Status, reason: str
 ) -> None:
-    found, why = status_of(view, evidence)
+    found, why = status_of(run_state, evidence)
     assert found == state
     assert why.startswith(reason) or (reason and reason in why)
     assert bool(why) == bool(reason)
@@ -108,8 +108,8 @@ def test_the_state_is_what_can_be_seen(
 
 @pytest.mark.parametrize("status", ["completed", "stopped", "diverged", "failed"])
 def test_the_last_word_is_the_state(status: Status) -> None:
-    view = replace(TRAINING, exit=Exit(status=status, step=1, epoch=1, seconds=1.0))  # type: ignore[arg-type]
-    assert status_of(view, GONE) == (status, "")
+    run_state = replace(TRAINING, exit=Exit(status=status, step=1, epoch=1, seconds=1.0))  # type: ignore[arg-type]
+    assert status_of(run_state, GONE) == (status, "")
 
 
 def test_patience_is_a_minute_or_twenty_steps() -> None:

@@ -71,17 +71,17 @@ def test_a_killed_waiter_frees_its_place_and_is_offered_again(yard: Yard, eventu
     yard.processes["b"].kill()
     yard.processes["b"].wait()
     status.forget()
-    view = view_run(b)
-    assert (view.status, view.status_reason) == (
+    state = view_run(b)
+    assert (state.status, state.status_reason) == (
         "new",
         "its place in the queue was lost; `wmse-tui queue again b` queues it again",
     )
-    assert status.lost_places() == 1
+    assert status.lost_tickets() == 1
     yard.go()
     eventually(lambda: yard.diary == ["+a", "-a", "+c", "-c"])
     yard.processes["b"] = enqueue(b, wanted=HERE, python=yard.python)
     eventually(lambda: yard.diary[-1] == "-b")
-    assert status.lost_places() == 0
+    assert status.lost_tickets() == 0
 
 
 def test_a_killed_trainer_starts_the_next(yard: Yard, eventually: Eventually) -> None:
@@ -125,9 +125,9 @@ def test_after_waits_for_completion_and_a_failure_is_told(yard: Yard, eventually
     eventually(lambda: yard.diary == ["+bad", "-bad", "+good", "-good", "+then", "-then"])
     assert yard.processes["late"].wait(60) == 1
     status.forget()
-    view = view_run(late)
-    assert view.status == "new"
-    assert view.status_reason == (
+    state = view_run(late)
+    assert state.status == "new"
+    assert state.status_reason == (
         "not started: it was to come after bad, which has failed: there are no images; "
         "`wmse-tui queue again late` queues it again"
     )

@@ -79,11 +79,11 @@ def diagnostics(step: int, rank: float | None, space: str = "projector", **numbe
     )
 
 
-def view_of(*told: tuple[float, Event], number: int = 1, view: RunState | None = None) -> RunState:
+def view_of(*told: tuple[float, Event], number: int = 1, state: RunState | None = None) -> RunState:
     """The view after events, each at its time in hours."""
-    view = view or RunState()
-    records = [Record(1, view.seq + i, t * HOUR, number, event) for i, (t, event) in enumerate(told, 1)]
-    return fold(view, records)
+    state = state or RunState()
+    records = [Record(1, state.seq + i, t * HOUR, number, event) for i, (t, event) in enumerate(told, 1)]
+    return fold(state, records)
 
 
 def steps(first: int, *loss: float | None, lr: float = 0.1, speed: float | None = None) -> Steps:
@@ -122,14 +122,14 @@ def test_the_axis_counts_epochs_or_the_hours_of_the_trainer() -> None:
 
 
 def test_hours_leave_out_the_time_between_two_attempts() -> None:
-    resumed = view_of((100.0, attempt(8)), (101.0, steps(9, 1.0)), number=2, view=RUN)
+    resumed = view_of((100.0, attempt(8)), (101.0, steps(9, 1.0)), number=2, state=RUN)
     assert curve(resumed, "lr", axis="hours").x == pytest.approx((0.25, 1.0, 1.25, 2.0, 4.0))
     assert extent(resumed, "hours")[1] >= 4.0
 
 
 def test_many_steps_are_buckets_with_their_extremes() -> None:
-    view = replace(RUN, loss=Series.EMPTY.extended(1, [float(n % 2) for n in range(8)]), step=8)
-    drawn = curve(view, "loss", axis="step", columns=2)
+    state = replace(RUN, loss=Series.EMPTY.extended(1, [float(n % 2) for n in range(8)]), step=8)
+    drawn = curve(state, "loss", axis="step", columns=2)
     assert drawn.x == (2.5, 6.5)
     assert (drawn.y, drawn.low, drawn.high, drawn.marks) == ((0.5, 0.5), (0.0, 0.0), (1.0, 1.0), ())
 
@@ -148,10 +148,10 @@ def test_a_series_without_a_finite_value_is_all_marks() -> None:
 @pytest.mark.parametrize("axis", ["epoch", "step", "hours"])
 @pytest.mark.parametrize("quantity", QUANTITIES)
 def test_nothing_yet_is_an_empty_curve_and_an_extent(quantity: str, axis: Any) -> None:
-    for view in (RunState(), view_of((0.0, attempt()))):
-        drawn = curve(view, quantity, axis=axis, recent=0.5, smoothing=0.9)
+    for state in (RunState(), view_of((0.0, attempt()))):
+        drawn = curve(state, quantity, axis=axis, recent=0.5, smoothing=0.9)
         assert (drawn.x, drawn.y, drawn.marks) == ((), (), ())
-        low, high = extent(view, axis)
+        low, high = extent(state, axis)
         assert low == 0.0 < high
 
 
@@ -182,8 +182,8 @@ def test_smoothing_begins_without_a_past_and_leaves_the_extremes() -> None:
 
 @given(st.floats(0.01, 0.99), st.floats(-10, 10))
 def test_a_constant_loss_stays_constant_under_any_smoothing(weight: float, value: float) -> None:
-    view = replace(RUN, loss=Series.EMPTY.extended(1, [value] * 50), step=50)
-    assert curve(view, "loss", smoothing=weight).y == pytest.approx((value,) * 50)
+    state = replace(RUN, loss=Series.EMPTY.extended(1, [value] * 50), step=50)
+    assert curve(state, "loss", smoothing=weight).y == pytest.approx((value,) * 50)
 
 
 def test_accuracies_are_points_where_they_were_measured() -> None:
@@ -202,11 +202,11 @@ def test_rate_and_throughput_follow_the_reports() -> None:
 
 
 def test_what_the_embeddings_say_is_told_by_space_and_what_could_not_be_told_is_marked() -> None:
-    view = view_of((4.0, diagnostics(8, None)), view=RUN)
-    rank = curve(view, "effective_rank")
+    state = view_of((4.0, diagnostics(8, None)), state=RUN)
+    rank = curve(state, "effective_rank")
     assert (rank.x, rank.y, rank.marks, rank.points) == ((1.0,), (20.0,), (2.0,), True)
-    assert curve(view, "effective_rank", space="encoder").y == (5.0,)
-    pivot = curve(view, "smallest_pivot")
+    assert curve(state, "effective_rank", space="encoder").y == (5.0,)
+    pivot = curve(state, "smallest_pivot")
     assert (pivot.y, pivot.marks) == ((), ()), "a loss without factorisations misses none"
 
 
@@ -220,9 +220,9 @@ def test_hours_go_to_a_round_number_beyond_the_expected_end_and_stand_still() ->
     training = view_of((0.0, attempt()), (0.1, Phase("train")), (1.0, steps(1, 1.0)), (2.0, steps(2, 1.0)))
     assert training.seconds_left == 38 * HOUR
     assert extent(training, "hours") == (0.0, 40.0)
-    later = view_of((3.01, steps(3, 1.0)), view=training)
+    later = view_of((3.01, steps(3, 1.0)), state=training)
     assert extent(later, "hours") == (0.0, 50.0)
-    ended = view_of((3.2, Exit(status="stopped", step=3, epoch=0, seconds=1.0)), view=later)
+    ended = view_of((3.2, Exit(status="stopped", step=3, epoch=0, seconds=1.0)), state=later)
     assert extent(replace(ended, status="stopped"), "hours") == (0.0, 4.0)
 
 
@@ -252,8 +252,8 @@ def test_values_that_mean_something_are_told() -> None:
 def test_a_curve_rises_on_x_and_keeps_to_its_columns_and_extremes(
     losses: list[float | None], columns: int, recent: float | None, axis: Any
 ) -> None:
-    view = view_of((0.0, attempt()), *((n / 10, steps(1 + n, value)) for n, value in enumerate(losses)))
-    drawn = curve(view, "loss", axis=axis, columns=columns, recent=recent)
+    state = view_of((0.0, attempt()), *((n / 10, steps(1 + n, value)) for n, value in enumerate(losses)))
+    drawn = curve(state, "loss", axis=axis, columns=columns, recent=recent)
     assert len(drawn.x) == len(drawn.y) == len(drawn.low) == len(drawn.high) <= columns
     assert list(drawn.x) == sorted(drawn.x)
     for low, middle, high in zip(drawn.low, drawn.y, drawn.high, strict=True):
@@ -261,8 +261,10 @@ def test_a_curve_rises_on_x_and_keeps_to_its_columns_and_extremes(
 
 
 def test_more_points_than_columns_are_groups_with_their_extremes() -> None:
-    view = view_of((0.0, attempt()), *((step / 10, diagnostics(step, float(step % 2))) for step in range(40)))
-    drawn = curve(view, "effective_rank", axis="step", columns=4)
+    state = view_of(
+        (0.0, attempt()), *((step / 10, diagnostics(step, float(step % 2))) for step in range(40))
+    )
+    drawn = curve(state, "effective_rank", axis="step", columns=4)
     assert (drawn.x, drawn.points) == ((4.5, 14.5, 24.5, 34.5), False)
     assert (drawn.y, drawn.low, drawn.high) == ((0.5,) * 4, (0.0,) * 4, (1.0,) * 4)
-    assert len(curve(view, "effective_rank", axis="step", columns=40).x) == 40
+    assert len(curve(state, "effective_rank", axis="step", columns=40).x) == 40

@@ -34,14 +34,14 @@ from wmse_tui.runs.log.events import (
     Unknown,
 )
 from wmse_tui.runs.state.fold import (
-    KEPT_CONTROLS,
-    KEPT_DIAGNOSTICS,
-    KEPT_NOTICES,
-    KEPT_RESOURCES,
+    MAX_CONTROLS,
+    MAX_DIAGNOSTICS,
+    MAX_NOTICES,
+    MAX_RESOURCES,
     fold,
 )
 from wmse_tui.runs.state.run import RunState
-from wmse_tui.runs.state.to_json import to_json
+from wmse_tui.runs.state.to_json import state_to_json
 from wmse_tui.runs.state.verdict import judge
 
 GOLDEN = Path(__file__).parents[1] / "data" / "events-v1.jsonl"
@@ -109,53 +109,73 @@ def told(event: Diagnostics) -> Diagnostics:
     return dataclasses.replace(event, spectrum=())
 
 
-def folded(*events: Event, view: RunState | None = None, number: int = 1, t: float = 100.0) -> RunState:
+def folded(*events: Event, state: RunState | None = None, number: int = 1, t: float = 100.0) -> RunState:
     """The view after `events`, one a second from time `t` on, all of the attempt `number`."""
-    view = RunState() if view is None else view
-    records = (Record(1, view.seq + 1 + i, t + i, number, event) for i, event in enumerate(events))
-    return fold(view, records)
+    state = RunState() if state is None else state
+    records = (Record(1, state.seq + 1 + i, t + i, number, event) for i, event in enumerate(events))
+    return fold(state, records)
 
 
 def test_the_checked_in_log_of_version_1_folds_to_this() -> None:
-    view = fold(RunState(run_id="golden"), read_log(GOLDEN))
-    assert (view.attempt, view.epoch, view.epochs, view.step, view.total_steps) == (3, 3, 3, 12, 12)
-    assert view.loss.values() == (1.5, 1.25, 1.0, None, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, None)
-    assert [(e.epoch, e.knn.top1 if e.knn else None) for e in view.evaluations] == [
+    state = fold(RunState(run_id="golden"), read_log(GOLDEN))
+    assert (state.attempt, state.epoch, state.epochs, state.step, state.total_steps) == (
+        3,
+        3,
+        3,
+        12,
+        12,
+    )
+    assert state.loss.values() == (1.5, 1.25, 1.0, None, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, None)
+    assert [(e.epoch, e.knn.top1 if e.knn else None) for e in state.evaluations] == [
         (0, 0.31),
         (1, 0.55),
         (2, 0.7),
     ]
-    assert view.evaluations[0].raw_pixels == 0.28
-    assert view.best_knn == view.best_linear == view.evaluations[2]
-    assert [row.epoch for row in view.epoch_rows] == [1, 2, 3]
-    assert [saved.file for saved in view.checkpoints] == ["step-00000004.pt", "step-00000008.pt"]
-    assert [control.outcome for control in view.controls] == ["accepted"]
-    assert [notice.code for notice in view.notices] == ["W_DISK"]
-    assert view.error is not None
-    assert view.error.title == "the loss is not finite"
-    assert view.exit is not None
-    assert view.exit.status == "diverged"
-    assert view.setup is not None
-    assert (view.setup.host, view.setup.device, view.setup.pid) == ("server", "cpu", 300)
-    assert (view.lr, view.images_per_second, view.parts) == (0.001, 512.0, (("between", None),))
-    assert (view.started, view.updated) == (1760000000.0, 1760000203.3)
-    assert (view.phase, view.unreadable, view.seconds_left) == (None, 0, None)
-    assert [(d.space, d.step, d.spectrum) for d in view.diagnostics] == [
+    assert state.evaluations[0].raw_pixels == 0.28
+    assert state.best_knn == state.best_linear == state.evaluations[2]
+    assert [row.epoch for row in state.epoch_rows] == [1, 2, 3]
+    assert [saved.file for saved in state.checkpoints] == ["step-00000004.pt", "step-00000008.pt"]
+    assert [control.outcome for control in state.controls] == ["accepted"]
+    assert [notice.code for notice in state.notices] == ["W_DISK"]
+    assert state.error is not None
+    assert state.error.title == "the loss is not finite"
+    assert state.exit is not None
+    assert state.exit.status == "diverged"
+    assert state.setup is not None
+    assert (state.setup.host, state.setup.device, state.setup.pid) == ("server", "cpu", 300)
+    assert (state.lr, state.images_per_second, state.parts) == (
+        0.001,
+        512.0,
+        (("between", None),),
+    )
+    assert (state.started, state.updated) == (1760000000.0, 1760000203.3)
+    assert (state.phase, state.unreadable, state.seconds_left) == (None, 0, None)
+    assert [(d.space, d.step, d.spectrum) for d in state.diagnostics] == [
         ("projector", 4, ()),
         ("encoder", 4, (8.0, 2.0, 1.0, 0.25)),
         ("projector", 8, ()),
         ("projector", 12, ()),
     ]
-    assert view.resources is not None
-    assert (view.resources.step, view.resources.gpu, view.resources.gpu_power) == (12, "NVIDIA H100", 512.5)
-    assert [(a.kind, a.file, a.step) for a in view.artifacts] == [("embedding", "embedding.npz", 8)]
-    assert (view.elapsed_before, round(view.elapsed, 3)) == (7.5 + 5.5, 7.5 + 5.5 + 2.3)
-    assert [view.clock.at(step) for step in (0, 2, 4, 6, 12)] == [2.0, 4.0, 5.0, 7.5 + 2.0, 7.5 + 5.5 + 2.0]
-    assert judge(view).name == "diverging"
+    assert state.resources is not None
+    assert (state.resources.step, state.resources.gpu, state.resources.gpu_power) == (
+        12,
+        "NVIDIA H100",
+        512.5,
+    )
+    assert [(a.kind, a.file, a.step) for a in state.artifacts] == [("embedding", "embedding.npz", 8)]
+    assert (state.elapsed_before, round(state.elapsed, 3)) == (7.5 + 5.5, 7.5 + 5.5 + 2.3)
+    assert [state.clock.at(step) for step in (0, 2, 4, 6, 12)] == [
+        2.0,
+        4.0,
+        5.0,
+        7.5 + 2.0,
+        7.5 + 5.5 + 2.0,
+    ]
+    assert judge(state).name == "diverging"
 
 
 def test_an_attempt_takes_back_what_lies_beyond_its_step_and_keeps_what_does_not() -> None:
-    view = folded(
+    state = folded(
         attempt(),
         evaluation(0, 0, 0.1),
         Steps(1, (1.0, 2.0, 3.0, 4.0)),
@@ -169,103 +189,103 @@ def test_an_attempt_takes_back_what_lies_beyond_its_step_and_keeps_what_does_not
         Error(code="E", title="broken", stage="training"),
         Exit(status="failed", step=8, epoch=2, seconds=1.0),
     )
-    assert (view.error is not None, view.exit is not None, view.best_knn) == (
+    assert (state.error is not None, state.exit is not None, state.best_knn) == (
         True,
         True,
         evaluation(2, 8, 0.9),
     )
-    view = folded(attempt(4), view=view, number=2)
-    assert view.loss.values() == (1.0, 2.0, 3.0, 4.0)
-    assert view.epoch_rows == (epoch(1, 4),)
-    assert view.evaluations == (evaluation(0, 0, 0.1), evaluation(1, 4, 0.5))
-    assert view.checkpoints == (checkpoint(4, "a.pt"),)
-    assert (view.step, view.epoch, view.error, view.exit) == (4, 1, None, None)
+    state = folded(attempt(4), state=state, number=2)
+    assert state.loss.values() == (1.0, 2.0, 3.0, 4.0)
+    assert state.epoch_rows == (epoch(1, 4),)
+    assert state.evaluations == (evaluation(0, 0, 0.1), evaluation(1, 4, 0.5))
+    assert state.checkpoints == (checkpoint(4, "a.pt"),)
+    assert (state.step, state.epoch, state.error, state.exit) == (4, 1, None, None)
 
 
 def test_a_resumption_in_the_middle_of_an_epoch_knows_its_epoch() -> None:
-    view = folded(attempt(9, steps_per_epoch=4))
-    assert (view.step, view.epoch) == (9, 2)
+    state = folded(attempt(9, steps_per_epoch=4))
+    assert (state.step, state.epoch) == (9, 2)
 
 
 def test_any_event_of_a_later_attempt_clears_how_the_earlier_one_ended() -> None:
-    view = folded(
+    state = folded(
         Error(code="E", title="x", stage="start"), Exit(status="failed", step=0, epoch=0, seconds=1.0)
     )
-    view = folded(Phase("start"), view=view, number=2, t=900.0)
-    assert (view.error, view.exit, view.phase) == (None, None, Phase("start"))
-    assert (view.attempt, view.attempt_started, view.started) == (2, 900.0, 100.0)
+    state = folded(Phase("start"), state=state, number=2, t=900.0)
+    assert (state.error, state.exit, state.phase) == (None, None, Phase("start"))
+    assert (state.attempt, state.attempt_started, state.started) == (2, 900.0, 100.0)
 
 
 def test_an_evaluation_asked_for_within_an_epoch_stands_beside_that_of_its_beginning() -> None:
-    view = folded(evaluation(0, 0, 0.1), evaluation(0, 3, 0.3), evaluation(1, 4, 0.4), evaluation(1, 6, 0.6))
-    assert [(e.epoch, e.step) for e in view.evaluations] == [(0, 0), (0, 3), (1, 4), (1, 6)]
-    assert view.best_knn == evaluation(1, 6, 0.6)
+    state = folded(evaluation(0, 0, 0.1), evaluation(0, 3, 0.3), evaluation(1, 4, 0.4), evaluation(1, 6, 0.6))
+    assert [(e.epoch, e.step) for e in state.evaluations] == [(0, 0), (0, 3), (1, 4), (1, 6)]
+    assert state.best_knn == evaluation(1, 6, 0.6)
 
 
 def test_an_evaluation_of_the_same_step_replaces_the_earlier_one() -> None:
-    view = folded(evaluation(1, 4, 0.9), evaluation(2, 8, 0.5), evaluation(1, 4, 0.4))
-    assert view.evaluations == (evaluation(2, 8, 0.5), evaluation(1, 4, 0.4))
-    assert view.best_knn == evaluation(2, 8, 0.5)
+    state = folded(evaluation(1, 4, 0.9), evaluation(2, 8, 0.5), evaluation(1, 4, 0.4))
+    assert state.evaluations == (evaluation(2, 8, 0.5), evaluation(1, 4, 0.4))
+    assert state.best_knn == evaluation(2, 8, 0.5)
 
 
 def test_the_best_is_the_first_of_the_highest_and_never_the_untrained_encoder() -> None:
-    view = folded(evaluation(0, 0, 0.99, 0.99))
-    assert (view.best_knn, view.best_linear) == (None, None)
-    view = folded(evaluation(1, 4, 0.5), evaluation(2, 8, 0.7, 0.2), evaluation(3, 12, 0.7), view=view)
-    assert view.best_knn == evaluation(2, 8, 0.7, 0.2)
-    assert view.best_linear == evaluation(2, 8, 0.7, 0.2)
+    state = folded(evaluation(0, 0, 0.99, 0.99))
+    assert (state.best_knn, state.best_linear) == (None, None)
+    state = folded(evaluation(1, 4, 0.5), evaluation(2, 8, 0.7, 0.2), evaluation(3, 12, 0.7), state=state)
+    assert state.best_knn == evaluation(2, 8, 0.7, 0.2)
+    assert state.best_linear == evaluation(2, 8, 0.7, 0.2)
 
 
 def test_unknown_events_move_only_the_place_in_the_log() -> None:
     before = folded(attempt(), Steps(1, (1.0,)))
-    after = folded(Unknown("spectrum", '{"a":1}'), view=before, t=200.0)
+    after = folded(Unknown("spectrum", '{"a":1}'), state=before, t=200.0)
     assert (after.seq, after.updated) == (3, 200.0)
     assert dataclasses.replace(after, seq=before.seq, updated=before.updated) == before
 
 
 def test_a_step_from_nowhere_is_counted_and_changes_nothing_else() -> None:
-    view = folded(Steps(1, (1.0,)), Steps(10**12, (1.0,)))
-    assert (view.step, view.unreadable) == (1, 1)
+    state = folded(Steps(1, (1.0,)), Steps(10**12, (1.0,)))
+    assert (state.step, state.unreadable) == (1, 1)
 
 
 def test_notices_and_answers_are_kept_up_to_a_bound() -> None:
-    view = folded(*(Notice("info", "N", str(i)) for i in range(KEPT_NOTICES + 5)))
-    assert (len(view.notices), view.notices[-1].text) == (KEPT_NOTICES, str(KEPT_NOTICES + 4))
-    view = folded(*(Control(str(i), "stop", "done") for i in range(KEPT_CONTROLS + 5)))
-    assert (len(view.controls), view.controls[-1].id) == (KEPT_CONTROLS, str(KEPT_CONTROLS + 4))
+    state = folded(*(Notice("info", "N", str(i)) for i in range(MAX_NOTICES + 5)))
+    assert (len(state.notices), state.notices[-1].text) == (MAX_NOTICES, str(MAX_NOTICES + 4))
+    state = folded(*(Control(str(i), "stop", "done") for i in range(MAX_CONTROLS + 5)))
+    assert (len(state.controls), state.controls[-1].id) == (MAX_CONTROLS, str(MAX_CONTROLS + 4))
 
 
 def test_the_time_left_counts_steps_at_the_recent_pace_and_evaluations_at_their_share() -> None:
-    view = folded(attempt(epochs=10, steps_per_epoch=4), Phase("train"), Steps(1, (1.0,)))
-    assert view.seconds_left is None
-    view = folded(Steps(2, (1.0, 1.0)), epoch(1, 4), view=view, t=104.0)  # two steps in two seconds
-    assert view.pace.seconds_per_step == 1.0
-    assert view.seconds_left == 40 - 3
-    view = folded(evaluation(1, 4, 0.5), view=view, t=106.0)  # eight seconds an epoch from now on
-    assert view.seconds_left == 40 - 3 + 9 * 8.0
+    state = folded(attempt(epochs=10, steps_per_epoch=4), Phase("train"), Steps(1, (1.0,)))
+    assert state.seconds_left is None
+    state = folded(Steps(2, (1.0, 1.0)), epoch(1, 4), state=state, t=104.0)  # two steps in two seconds
+    assert state.pace.seconds_per_step == 1.0
+    assert state.seconds_left == 40 - 3
+    state = folded(evaluation(1, 4, 0.5), state=state, t=106.0)  # eight seconds an epoch from now on
+    assert state.seconds_left == 40 - 3 + 9 * 8.0
 
 
 def test_an_evaluation_or_a_pause_between_two_reports_does_not_slow_the_pace() -> None:
-    view = folded(attempt(), Phase("train"), Steps(1, (1.0,)), Steps(2, (1.0,)))
-    view = folded(Phase("paused"), view=view, t=104.0)
-    view = folded(Phase("train"), Steps(3, (1.0,)), Steps(4, (1.0,)), view=view, t=5000.0)
-    assert view.pace.seconds_per_step == view.pace.median_seconds == 1.0
+    state = folded(attempt(), Phase("train"), Steps(1, (1.0,)), Steps(2, (1.0,)))
+    state = folded(Phase("paused"), state=state, t=104.0)
+    state = folded(Phase("train"), Steps(3, (1.0,)), Steps(4, (1.0,)), state=state, t=5000.0)
+    assert state.pace.seconds_per_step == state.pace.median_seconds == 1.0
 
 
 def test_the_view_is_plain_json_all_the_way_down() -> None:
-    view = fold(RunState(run_id="golden"), read_log(GOLDEN))
-    told = json.loads(json.dumps(to_json(view), allow_nan=False))
+    state = fold(RunState(run_id="golden"), read_log(GOLDEN))
+    told = json.loads(json.dumps(state_to_json(state), allow_nan=False))
     assert told["run_id"] == "golden"
     assert told["best_knn"]["knn"] == {"top1": 0.7, "k": 5, "metric": "euclidean"}
     assert told["setup"]["versions"] == {"python": "3.11.7", "torch": "2.15.0"}
     assert told["loss"] == 0.3
     assert [bucket["last"] for bucket in told["loss_by_step"]["buckets"]][-1] == 0.3
     assert told["exit"]["status"] == "diverged"
-    assert json.dumps(to_json(RunState()), allow_nan=False)
+    assert json.dumps(state_to_json(RunState()), allow_nan=False)
 
 
 def test_the_view_is_immutable_all_the_way_down() -> None:
-    view = fold(RunState(), read_log(GOLDEN))
+    state = fold(RunState(), read_log(GOLDEN))
 
     def assert_frozen(value: object) -> None:
         if dataclasses.is_dataclass(value) and not isinstance(value, type):
@@ -279,7 +299,7 @@ def test_the_view_is_immutable_all_the_way_down() -> None:
         else:
             assert isinstance(value, (str, bytes, int, float, type(None))), type(value)
 
-    assert_frozen(view)
+    assert_frozen(state)
 
 
 @given(split=st.integers(0, 30))
@@ -291,85 +311,89 @@ def test_folding_in_two_goes_is_folding_in_one(split: int) -> None:
 
 
 def test_diagnostics_are_a_history_whose_newest_of_each_space_keeps_its_spectrum() -> None:
-    view = folded(
+    state = folded(
         diagnostics(1), diagnostics(1, "encoder"), diagnostics(2), diagnostics(3), diagnostics(3, rank=5.0)
     )
-    assert view.diagnostics == (
+    assert state.diagnostics == (
         told(diagnostics(1)),
         diagnostics(1, "encoder"),
         told(diagnostics(2)),
         diagnostics(3, rank=5.0),
     )
-    assert view.latest("projector") == diagnostics(3, rank=5.0)
-    assert view.latest("encoder") == diagnostics(1, "encoder")
-    assert view.latest("attic") is None
+    assert state.latest("projector") == diagnostics(3, rank=5.0)
+    assert state.latest("encoder") == diagnostics(1, "encoder")
+    assert state.latest("attic") is None
 
 
 def test_a_long_history_is_thinned_in_each_space_and_keeps_its_newest() -> None:
     events = [
-        diagnostics(step, space) for step in range(1, KEPT_DIAGNOSTICS) for space in ("projector", "encoder")
+        diagnostics(step, space) for step in range(1, MAX_DIAGNOSTICS) for space in ("projector", "encoder")
     ]
-    view = folded(*events)
-    assert KEPT_DIAGNOSTICS // 2 <= len(view.diagnostics) <= KEPT_DIAGNOSTICS
+    state = folded(*events)
+    assert MAX_DIAGNOSTICS // 2 <= len(state.diagnostics) <= MAX_DIAGNOSTICS
     for space in ("projector", "encoder"):
-        steps = [d.step for d in view.diagnostics if d.space == space]
+        steps = [d.step for d in state.diagnostics if d.space == space]
         assert steps == sorted(set(steps))
-        assert len(steps) > KEPT_DIAGNOSTICS // 5
-        assert view.latest(space) == diagnostics(KEPT_DIAGNOSTICS - 1, space)
+        assert len(steps) > MAX_DIAGNOSTICS // 5
+        assert state.latest(space) == diagnostics(MAX_DIAGNOSTICS - 1, space)
 
 
 def test_spaces_without_end_are_bounded_too() -> None:
-    view = folded(*(diagnostics(1, str(number)) for number in range(KEPT_DIAGNOSTICS + 50)))
-    assert len(view.diagnostics) <= KEPT_DIAGNOSTICS + 1
+    state = folded(*(diagnostics(1, str(number)) for number in range(MAX_DIAGNOSTICS + 50)))
+    assert len(state.diagnostics) <= MAX_DIAGNOSTICS + 1
 
 
 def test_resources_are_the_newest_of_this_attempt() -> None:
-    view = folded(*(Resources(step=step, cpu=1.0) for step in range(KEPT_RESOURCES + 5)))
-    assert len(view.resource_rows) == KEPT_RESOURCES
-    assert view.resources == Resources(step=KEPT_RESOURCES + 4, cpu=1.0)
-    assert folded(Phase("start"), view=view, number=2).resource_rows == ()
+    state = folded(*(Resources(step=step, cpu=1.0) for step in range(MAX_RESOURCES + 5)))
+    assert len(state.resource_rows) == MAX_RESOURCES
+    assert state.resources == Resources(step=MAX_RESOURCES + 4, cpu=1.0)
+    assert folded(Phase("start"), state=state, number=2).resource_rows == ()
 
 
 def test_of_each_artifact_the_newest_is_known_also_after_a_resumption_that_took_its_step_back() -> None:
     def artifact(file: str, step: int) -> Artifact:
         return Artifact(kind="embedding", file=file, step=step, epoch=1, seconds=0.5)
 
-    view = folded(attempt(), artifact("a.npz", 4), artifact("b.png", 4), artifact("a.npz", 8))
-    view = folded(attempt(4), view=view, number=2)
-    assert view.artifacts == (artifact("b.png", 4), artifact("a.npz", 8))
+    state = folded(attempt(), artifact("a.npz", 4), artifact("b.png", 4), artifact("a.npz", 8))
+    state = folded(attempt(4), state=state, number=2)
+    assert state.artifacts == (artifact("b.png", 4), artifact("a.npz", 8))
 
 
 def test_a_resumption_takes_back_rates_speeds_clock_and_diagnostics() -> None:
     steps = [
         Steps(first, (1.0,) * 4, lr=(first / 100,) * 4, images_per_second=float(first)) for first in (1, 5, 9)
     ]
-    view = folded(attempt(), *steps, diagnostics(4), diagnostics(10), t=100.0)
-    assert [knots.last_step for knots in (view.rates, view.speeds, view.clock)] == [12.0, 12.0, 12.0]
-    view = folded(attempt(8), view=view, number=2, t=900.0)
-    assert view.rates.picked(10) == ((1.0, 0.01), (4.0, 0.01), (5.0, 0.05), (8.0, 0.05))
-    assert view.speeds.picked(10) == ((4.0, 1.0), (8.0, 5.0))
-    assert view.clock.picked(10) == ((0.0, 0.0), (4.0, 1.0), (8.0, 2.0))
-    assert view.diagnostics == (told(diagnostics(4)),)
+    state = folded(attempt(), *steps, diagnostics(4), diagnostics(10), t=100.0)
+    assert [knots.last_step for knots in (state.rates, state.speeds, state.clock)] == [
+        12.0,
+        12.0,
+        12.0,
+    ]
+    state = folded(attempt(8), state=state, number=2, t=900.0)
+    assert state.rates.picked(10) == ((1.0, 0.01), (4.0, 0.01), (5.0, 0.05), (8.0, 0.05))
+    assert state.speeds.picked(10) == ((4.0, 1.0), (8.0, 5.0))
+    assert state.clock.picked(10) == ((0.0, 0.0), (4.0, 1.0), (8.0, 2.0))
+    assert state.diagnostics == (told(diagnostics(4)),)
 
 
 def test_the_clock_counts_attempts_with_their_lost_work_and_not_the_time_between() -> None:
-    view = folded(attempt(), Steps(1, (1.0,) * 4), Steps(5, (1.0,) * 4), t=100.0)
-    view = folded(attempt(4), Phase("train"), Steps(5, (1.0,) * 4), view=view, number=2, t=90_000.0)
-    assert view.clock.picked(10) == ((0.0, 0.0), (4.0, 1.0), (8.0, 2.0 + 2.0))
-    assert (view.elapsed_before, view.elapsed) == (2.0, 4.0)
+    state = folded(attempt(), Steps(1, (1.0,) * 4), Steps(5, (1.0,) * 4), t=100.0)
+    state = folded(attempt(4), Phase("train"), Steps(5, (1.0,) * 4), state=state, number=2, t=90_000.0)
+    assert state.clock.picked(10) == ((0.0, 0.0), (4.0, 1.0), (8.0, 2.0 + 2.0))
+    assert (state.elapsed_before, state.elapsed) == (2.0, 4.0)
 
 
 def test_a_clock_that_is_set_back_stands_still_and_one_of_nonsense_is_bounded() -> None:
-    view = folded(attempt(), Steps(1, (1.0,)), t=1000.0)
-    view = folded(Steps(2, (1.0,)), view=view, t=400.0)
-    assert (view.clock.picked(9), view.elapsed) == (((0.0, 0.0), (1.0, 1.0), (2.0, 1.0)), 0.0)
-    view = folded(Steps(3, (1.0,)), view=view, t=1.7e308)
-    assert view.elapsed == 1e10
+    state = folded(attempt(), Steps(1, (1.0,)), t=1000.0)
+    state = folded(Steps(2, (1.0,)), state=state, t=400.0)
+    assert (state.clock.picked(9), state.elapsed) == (((0.0, 0.0), (1.0, 1.0), (2.0, 1.0)), 0.0)
+    state = folded(Steps(3, (1.0,)), state=state, t=1.7e308)
+    assert state.elapsed == 1e10
 
 
 def test_a_drop_of_the_learning_rate_keeps_its_edge() -> None:
-    view = folded(Steps(1, (1.0,) * 4, lr=(0.1,) * 4), Steps(5, (1.0,) * 4, lr=(0.02,) * 4))
-    assert [view.rates.at(step) for step in (1, 4, 5, 8)] == [0.1, 0.1, 0.02, 0.02]
+    state = folded(Steps(1, (1.0,) * 4, lr=(0.1,) * 4), Steps(5, (1.0,) * 4, lr=(0.02,) * 4))
+    assert [state.rates.at(step) for step in (1, 4, 5, 8)] == [0.1, 0.1, 0.02, 0.02]
 
 
 EVENT = st.one_of(
@@ -407,12 +431,12 @@ def test_following_steps_with_resources_between_are_folded_together() -> None:
         Resources(step=3),
         Steps(4, (4.0, None)),
     ]
-    view = folded(*events)
+    state = folded(*events)
     one_by_one = RunState()
     for event in events:
-        one_by_one = folded(event, view=one_by_one, t=100.0 + one_by_one.seq)
-    assert view == one_by_one
-    assert (view.loss.values(), view.step, view.seq) == ((1.0, 2.0, 3.0, 4.0, None), 5, 5)
+        one_by_one = folded(event, state=one_by_one, t=100.0 + one_by_one.seq)
+    assert state == one_by_one
+    assert (state.loss.values(), state.step, state.seq) == ((1.0, 2.0, 3.0, 4.0, None), 5, 5)
 
 
 def weights(step: int) -> NormWeights:
@@ -422,12 +446,12 @@ def weights(step: int) -> NormWeights:
 
 
 def test_of_norm_weights_the_newest_is_known_until_a_resumption_takes_its_step_back() -> None:
-    view = RunState()
+    state = RunState()
     events: tuple[Event, ...] = (attempt(), weights(4), weights(8))
     for number, event in enumerate(events, 1):
-        view = fold(view, [Record(1, number, float(number), 1, event)])
-    assert view.norm_weights == weights(8)
-    assert to_json(view)["norm_weights"]["layers"][0]["covariances"] == [0.4, 0.6]
-    assert fold(view, [Record(1, 4, 4.0, 2, attempt(8))]).norm_weights == weights(8)
-    assert fold(view, [Record(1, 4, 4.0, 2, attempt(4))]).norm_weights is None
-    assert to_json(RunState())["norm_weights"] is None
+        state = fold(state, [Record(1, number, float(number), 1, event)])
+    assert state.norm_weights == weights(8)
+    assert state_to_json(state)["norm_weights"]["layers"][0]["covariances"] == [0.4, 0.6]
+    assert fold(state, [Record(1, 4, 4.0, 2, attempt(8))]).norm_weights == weights(8)
+    assert fold(state, [Record(1, 4, 4.0, 2, attempt(4))]).norm_weights is None
+    assert state_to_json(RunState())["norm_weights"] is None

@@ -38,10 +38,10 @@ def look(step: int, **numbers: float | None) -> Diagnostics:
 def history(
     *looks: dict[str, Any], about: ConfigSummary = W_MSE, loss: tuple[float | None, ...] = (1.5, 1.4, 1.3)
 ) -> RunState:
-    view = fold(RunState(summary=about), [Record(1, 1, 1.0, 1, Steps(1, loss))])
+    state = fold(RunState(summary=about), [Record(1, 1, 1.0, 1, Steps(1, loss))])
     for step, numbers in enumerate(looks, 1):
-        view = fold(view, [Record(1, 1 + step, 1.0 + step, 1, look(step, **numbers))])
-    return view
+        state = fold(state, [Record(1, 1 + step, 1.0 + step, 1, look(step, **numbers))])
+    return state
 
 
 def test_a_run_with_its_dimensions_and_a_falling_loss_is_healthy() -> None:
@@ -220,18 +220,18 @@ def test_recorded_runs_get_their_verdicts_and_never_a_false_alarm(name: str) -> 
     step 11 no number of it had reached a bound.
     """
     told = RECORDED[name]
-    view = RunState(summary=ConfigSummary(**told["summary"]))
+    state = RunState(summary=ConfigSummary(**told["summary"]))
     verdicts = []
     written = 0
     for row in told["looks"]:
         numbers = dict(zip(told["columns"], row, strict=True))
         losses = tuple(told["loss"][written : numbers["step"]])
         if losses:
-            view = fold(view, [Record(1, 1, 1.0, 1, Steps(written + 1, losses))])
+            state = fold(state, [Record(1, 1, 1.0, 1, Steps(written + 1, losses))])
             written = numbers["step"]
         event = Diagnostics(epoch=0, samples=256, spectrum=(), seconds=0.0, dim=told["dim"], **numbers)
-        view = fold(view, [Record(1, 1, 1.0, 1, event)])
-        verdicts.append(judge(view).name)
+        state = fold(state, [Record(1, 1, 1.0, 1, event)])
+        verdicts.append(judge(state).name)
     assert len(verdicts) >= 10
     if told["well"]:
         assert set(verdicts) <= {"unknown", "healthy"}

@@ -36,10 +36,10 @@ class Clock:
 
 
 def test_a_new_run_has_a_view(run: RunDirectory) -> None:
-    view = view_run(run)
-    assert (view.run_id, view.path, view.status) == ("little", str(run.path), "new")
-    assert (view.summary.title, view.epochs, view.total_steps) == ("A little run", 3, 0)
-    assert not view.ended
+    run_state = view_run(run)
+    assert (run_state.run_id, run_state.path, run_state.status) == ("little", str(run.path), "new")
+    assert (run_state.summary.title, run_state.epochs, run_state.total_steps) == ("A little run", 3, 0)
+    assert not run_state.ended
 
 
 def test_polls_follow_the_log_and_are_the_same_object_while_nothing_changes(run: RunDirectory) -> None:
@@ -98,8 +98,8 @@ def test_unreadable_lines_and_gaps_are_counted(run: RunDirectory) -> None:
     lines = [encode(Record(1, seq, 1.0, 1, Notice("info", "N", "x"))) for seq in (1, 2, 5)]
     far = encode(Record(1, 6, 1.0, 1, Steps(10**12, (1.0,))))
     run.events.write_text("\n".join([*lines[:2], "garbage", lines[2], far]) + "\n")
-    view = view_run(run)
-    assert (view.unreadable, view.missing, len(view.notices)) == (2, 2, 3)
+    run_state = view_run(run)
+    assert (run_state.unreadable, run_state.missing, len(run_state.notices)) == (2, 2, 3)
 
 
 def test_a_replaced_log_replaces_the_picture(run: RunDirectory) -> None:
@@ -107,8 +107,8 @@ def test_a_replaced_log_replaces_the_picture(run: RunDirectory) -> None:
     watcher = RunWatcher(run)
     assert watcher.poll().step == 12
     run.events.write_text(encode(Record(1, 1, 1.0, 1, Steps(1, (0.5,)))) + "\n")
-    view = watcher.poll()
-    assert (view.step, view.evaluations, view.run_id) == (1, (), "little")
+    run_state = watcher.poll()
+    assert (run_state.step, run_state.evaluations, run_state.run_id) == (1, (), "little")
 
 
 def test_a_log_of_many_blocks_is_read_in_one_poll(run: RunDirectory) -> None:
@@ -119,9 +119,9 @@ def test_a_log_of_many_blocks_is_read_in_one_poll(run: RunDirectory) -> None:
     assert [notice.code for notice in view_run(run).notices] == [str(number) for number in range(20)]
 
 
-def everything(view: RunState) -> dict[str, object]:
+def everything(run_state: RunState) -> dict[str, object]:
     """All that a picture holds, curves as their values."""
-    held = {field.name: getattr(view, field.name) for field in dataclasses.fields(view)}
+    held = {field.name: getattr(run_state, field.name) for field in dataclasses.fields(run_state)}
     for name, value in held.items():
         if isinstance(value, Series):
             held[name] = value.values()
@@ -173,8 +173,8 @@ def test_with_little_time_a_long_log_comes_as_pictures_of_its_beginning(run: Run
     assert watcher.behind is None
     pictures: list[tuple[int, str, float | None]] = []
     while not pictures or watcher.behind is not None:
-        view = watcher.poll(budget_seconds=0.0)
-        pictures.append((view.step, view.status, watcher.behind))
+        run_state = watcher.poll(budget_seconds=0.0)
+        pictures.append((run_state.step, run_state.status, watcher.behind))
     steps = [step for step, _, _ in pictures]
     assert steps == sorted(steps)
     assert (len(steps), steps[-1]) == (4, 7)
@@ -183,17 +183,17 @@ def test_with_little_time_a_long_log_comes_as_pictures_of_its_beginning(run: Run
     shares = [share for _, _, share in pictures if share is not None]
     assert shares == sorted(shares)
     assert all(0 < share < 1 for share in shares)
-    assert view == view_run(run)
+    assert run_state == view_run(run)
 
 
 def test_a_living_run_counts_as_running_while_its_log_is_read(run: RunDirectory) -> None:
     long_log(run)
     watcher = RunWatcher(run, clock=Clock())
     with RunLock(run):
-        view = watcher.poll(budget_seconds=0.0)
-        assert (view.status, view.status_reason, watcher.behind is None) == ("running", "", False)
-    view = watcher.poll(budget_seconds=0.0)
-    assert (view.status, view.status_reason) == ("unknown", "its log is being read")
+        run_state = watcher.poll(budget_seconds=0.0)
+        assert (run_state.status, run_state.status_reason, watcher.behind is None) == ("running", "", False)
+    run_state = watcher.poll(budget_seconds=0.0)
+    assert (run_state.status, run_state.status_reason) == ("unknown", "its log is being read")
     assert watcher.poll().status == "crashed"
 
 

@@ -48,7 +48,7 @@ def subject(
 ) -> Subject:
     """A run of two epochs that ends at `knn`, after having been better by 0.25."""
     experiment = load_experiment(preset="quickstart", overrides=overrides)
-    view = RunState(
+    run_state = RunState(
         run_id=name,
         path=f"/runs/{name}",
         summary=ConfigSummary(seed=experiment.seed, epochs=2, method=experiment.method.name),
@@ -66,7 +66,7 @@ def subject(
         ),
         evaluations=(evaluated(0, 0.99), evaluated(1, knn + 0.25), evaluated(2, knn, linear)),
     )
-    return Subject(view, Configuration(experiment))
+    return Subject(run_state, Configuration(experiment))
 
 
 def settings(comparison: Comparison) -> dict[str, list[str]]:

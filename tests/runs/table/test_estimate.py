@@ -10,7 +10,7 @@ from wmse_tui.config.loading import load_experiment
 from wmse_tui.runs.log.events import Attempt, Checkpoint
 from wmse_tui.runs.state.run import RunState
 from wmse_tui.runs.state.status import Status
-from wmse_tui.runs.table.estimate import Forecast, forecast, model_run
+from wmse_tui.runs.table.estimate import DurationEstimate, closest_run, estimate_duration
 from wmse_tui.runs.table.index import RunRow
 from wmse_tui.runs.table.paper import OwnRun, PaperCell, Recipe, published_table
 
@@ -57,25 +57,25 @@ def cell(*runs: OwnRun) -> PaperCell:
 
 
 def chosen(*runs: OwnRun) -> str:
-    found = model_run(cell(*runs), "here")
+    found = closest_run(cell(*runs), "here")
     return "" if found is None else found.row.run_id
 
 
 def test_time_and_disk_are_told_from_the_epochs_and_the_newest_checkpoint() -> None:
-    assert forecast(VIEW, RECIPE) == Forecast(
+    assert estimate_duration(VIEW, RECIPE) == DurationEstimate(
         run_id="a", device="GPU", host="here", seconds=10_000.0, checkpoint_bytes=100, disk_bytes=400
     )
 
 
 def test_without_a_checkpoint_the_disk_is_not_guessed() -> None:
-    told = forecast(replace(VIEW, checkpoints=()), RECIPE)
+    told = estimate_duration(replace(VIEW, checkpoints=()), RECIPE)
     assert told is not None
     assert (told.seconds, told.checkpoint_bytes, told.disk_bytes) == (10_000.0, None, None)
 
 
 def test_before_the_first_epoch_nothing_is_told() -> None:
-    assert forecast(replace(VIEW, epoch=0), RECIPE) is None
-    assert forecast(replace(VIEW, setup=None), RECIPE) is None
+    assert estimate_duration(replace(VIEW, epoch=0), RECIPE) is None
+    assert estimate_duration(replace(VIEW, setup=None), RECIPE) is None
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ import pytest
 
 from wmse_tui.runs.errors import OutputExists, StorageError
 from wmse_tui.runs.state.curves import Curve
-from wmse_tui.runs.table.compare import Comparison, Difference, Group, Result, Setting, Spread
+from wmse_tui.runs.table.compare import Comparison, Difference, RepetitionGroup, Result, Setting, Spread
 from wmse_tui.runs.table.export import curves_csv, to_csv, to_json, to_latex, to_markdown, write_output
 
 A = Result(
@@ -47,7 +47,7 @@ B = replace(A, run_id="b", seed=1, final_knn=0.81, final_linear=None, best_linea
 C = replace(A, run_id="c", status="running", epoch=1, final_linear=None, elapsed_seconds=None)
 
 
-def group(places: tuple[int, ...], *results: Result, **spreads: Spread) -> Group:
+def group(places: tuple[int, ...], *results: Result, **spreads: Spread) -> RepetitionGroup:
     none = dict.fromkeys(
         (
             "final_linear",
@@ -58,7 +58,7 @@ def group(places: tuple[int, ...], *results: Result, **spreads: Spread) -> Group
             "images_per_second",
         )
     )
-    return Group(
+    return RepetitionGroup(
         places=places,
         runs=tuple(result.run_id for result in results),
         seeds=tuple(result.seed for result in results),

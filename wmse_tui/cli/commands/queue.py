@@ -17,7 +17,7 @@ from wmse_tui.cli.table_text import aligned
 
 if TYPE_CHECKING:
     from wmse_tui.runs.directory import RunDirectory
-    from wmse_tui.runs.queue.tickets import Entry
+    from wmse_tui.runs.queue.tickets import TicketEntry
 
 app = typer.Typer(
     cls=CommandGroup,
@@ -166,9 +166,9 @@ def _list(*, as_json: bool) -> None:
     print_lost_positions()
 
 
-def ticket_row(entry: Entry, every: tuple[Entry, ...]) -> dict[str, Any]:
+def ticket_row(entry: TicketEntry, every: tuple[TicketEntry, ...]) -> dict[str, Any]:
     """The row of one ticket, for JSON; `state` is waiting, after, held, lost, dropped or unreadable."""
-    from wmse_tui.runs.queue.status import number_of, reason_of
+    from wmse_tui.runs.queue.status import number_of, waiting_reason
 
     ticket = entry.ticket
     if ticket is None:
@@ -176,7 +176,9 @@ def ticket_row(entry: Entry, every: tuple[Entry, ...]) -> dict[str, Any]:
             "after": [], "slots": [], "host": None, "time": None, "ticket": str(entry.path)
         }  # fmt: skip
     state = "lost" if entry.lost else entry.state
-    reason = reason_of(entry, every, ask_card=True) if entry.alive and state != "dropped" else entry.reason
+    reason = (
+        waiting_reason(entry, every, ask_card=True) if entry.alive and state != "dropped" else entry.reason
+    )
     return {
         "place": number_of(entry, every) if entry.alive and state != "dropped" else 0,
         "run_id": Path(ticket.run).name,
@@ -206,7 +208,7 @@ def _cells(values: dict[str, Any]) -> tuple[str, ...]:
     )
 
 
-def _slots(every: tuple[Entry, ...]) -> list[dict[str, str]]:
+def _slots(every: tuple[TicketEntry, ...]) -> list[dict[str, str]]:
     """The slots of this machine and those that runs wait for here, with what uses each."""
     from wmse_tui.runs.process.identity import host
     from wmse_tui.runs.queue.gpu_slots import device_request, label, use_of

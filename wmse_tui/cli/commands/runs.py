@@ -63,9 +63,9 @@ def runs(runs_dir: RunsDir = None, json: Json = False) -> None:
 def print_lost_positions() -> None:
     """Report runs that lost their position in the queue: nothing starts by itself after a reboot."""
     from wmse_tui.cli.console import print_message
-    from wmse_tui.runs.queue.status import lost_places
+    from wmse_tui.runs.queue.status import lost_tickets
 
-    lost = lost_places()
+    lost = lost_tickets()
     if lost:
         runs_lost = "1 run has lost its position" if lost == 1 else f"{lost} runs have lost their positions"
         print_message(

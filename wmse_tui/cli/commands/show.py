@@ -14,13 +14,13 @@ def show(run: Run, runs_dir: RunsDir = None, json: Json = False) -> None:
     from wmse_tui.cli.locating import find_run
     from wmse_tui.cli.run_report import run_report
     from wmse_tui.runs.state.config import read_configuration
-    from wmse_tui.runs.state.to_json import to_json
+    from wmse_tui.runs.state.to_json import state_to_json
     from wmse_tui.runs.state.watch import view_run
 
     directory = find_run(run, runs_dir)
     state = view_run(directory)
     if json:
-        sys.stdout.write(jsonlib.dumps(to_json(state), indent=2) + "\n")
+        sys.stdout.write(jsonlib.dumps(state_to_json(state), indent=2) + "\n")
         return
     experiment = read_configuration(directory).experiment  # None: damaged, or of another version
     paper = None if experiment is None else experiment.paper

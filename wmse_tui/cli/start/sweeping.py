@@ -31,7 +31,7 @@ from wmse_tui.runs.state.run import RunState
 from wmse_tui.runs.state.status import IN_PROGRESS, Status
 from wmse_tui.runs.state.watch import view_run
 from wmse_tui.runs.table.catalogue import list_runs
-from wmse_tui.runs.table.estimate import Forecast, forecast, pacemaker
+from wmse_tui.runs.table.estimate import DurationEstimate, estimate_duration, reference_run
 from wmse_tui.runs.table.index import RunIndex
 from wmse_tui.runs.table.paper import load_own_runs
 from wmse_tui.runs.text.sanitize import safe
@@ -134,24 +134,24 @@ def _create(planned: PlannedRun, root: Path, *, preset: str, hint: str, tag: str
     return run
 
 
-def forecasts(points: Sequence[Point], root: Path) -> list[Forecast | None]:
+def forecasts(points: Sequence[Point], root: Path) -> list[DurationEstimate | None]:
     """Estimate the time of each point from a comparable run of this machine; None where there is none."""
     known = load_own_runs((row for row in RunIndex(root).refresh() if not row.problem), {})
     states: dict[str, RunState] = {}
-    estimates: list[Forecast | None] = []
+    estimates: list[DurationEstimate | None] = []
     for point in points:
-        reference = pacemaker(point.experiment, known, host())
+        reference = reference_run(point.experiment, known, host())
         if reference is None:
             estimates.append(None)
             continue
         if reference.row.path not in states:
             states[reference.row.path] = view_run(RunDirectory(Path(reference.row.path)))
-        estimates.append(forecast(states[reference.row.path], point.experiment))
+        estimates.append(estimate_duration(states[reference.row.path], point.experiment))
     return estimates
 
 
 def preview(
-    axes: Sequence[Axis], plan: Sequence[PlannedRun], estimates: Sequence[Forecast | None]
+    axes: Sequence[Axis], plan: Sequence[PlannedRun], estimates: Sequence[DurationEstimate | None]
 ) -> list[str]:
     """Return the runs and the cost of the sweep as safe lines; `estimates` are of the runs to queue."""
     grid = " x ".join(f"{axis.key} = {', '.join(axis.values)}" for axis in axes)
@@ -174,7 +174,7 @@ def preview(
     return [safe(line, 300) for line in lines]
 
 
-def _time(estimates: Sequence[Forecast | None]) -> str:
+def _time(estimates: Sequence[DurationEstimate | None]) -> str:
     known = [estimate for estimate in estimates if estimate is not None]
     if not known:
         return "unknown: no comparable run of this machine has completed an epoch"

@@ -28,7 +28,7 @@ from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.errors import LocksUnsupported, StorageError
 from wmse_tui.runs.process.identity import TrainerRecord, host, is_alive, is_suspended, read_trainer
 from wmse_tui.runs.process.lock import held
-from wmse_tui.runs.queue.status import Place, place_of
+from wmse_tui.runs.queue.status import QueuePosition, position_of
 from wmse_tui.runs.state.run import RunState
 from wmse_tui.runs.state.status import Status
 
@@ -39,7 +39,7 @@ CLOCK_TOLERANCE = 300.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Evidence:
+class TrainerEvidence:
     """What can be seen of a run besides its log."""
 
     lock_held: bool | None  # None: this filesystem cannot say
@@ -49,10 +49,10 @@ class Evidence:
     local: bool = True  # the trainer is of this machine
     since_launch: float = 0.0  # seconds
     since_growth: float = 0.0  # seconds
-    place: Place | None = None  # in the queue
+    place: QueuePosition | None = None  # in the queue
 
 
-def gather_evidence(run: RunDirectory, *, since_growth: float = 0.0) -> Evidence:
+def gather_evidence(run: RunDirectory, *, since_growth: float = 0.0) -> TrainerEvidence:
     """Check lock and process now; takes and changes nothing."""
     try:
         lock_held: bool | None = held(run.lock)
@@ -60,7 +60,7 @@ def gather_evidence(run: RunDirectory, *, since_growth: float = 0.0) -> Evidence
         lock_held = None
     trainer = read_trainer(run)
     process = trainer.process if trainer is not None else None
-    return Evidence(
+    return TrainerEvidence(
         lock_held=lock_held,
         trainer=trainer,
         alive=is_alive(process) if process is not None else None,
@@ -68,7 +68,7 @@ def gather_evidence(run: RunDirectory, *, since_growth: float = 0.0) -> Evidence
         local=trainer is None or trainer.host == host(),
         since_launch=max(0.0, time.time() - trainer.time) if trainer is not None else 0.0,
         since_growth=since_growth,
-        place=place_of(run),
+        place=position_of(run),
     )
 
 
@@ -78,61 +78,61 @@ def judged_by_log(run: RunDirectory) -> bool:
     return not evidence.local and not evidence.lock_held
 
 
-def status_of(view: RunState, evidence: Evidence) -> tuple[Status, str]:
+def status_of(run_state: RunState, evidence: TrainerEvidence) -> tuple[Status, str]:
     """The state of the run, and a few words on why where that is not plain."""
     if evidence.lock_held or (evidence.lock_held is None and evidence.alive):
-        return _with_trainer(view, evidence)
+        return _with_trainer(run_state, evidence)
     place = evidence.place
     if place is None:
-        return _alone(view, evidence)
+        return _alone(run_state, evidence)
     if place.state == "queued":
         return "queued", place.reason
-    state, _ = _alone(view, evidence)
+    state, _ = _alone(run_state, evidence)
     return state, place.reason
 
 
-def _alone(view: RunState, evidence: Evidence) -> tuple[Status, str]:
+def _alone(run_state: RunState, evidence: TrainerEvidence) -> tuple[Status, str]:
     """The state of a run that nobody holds and that does not wait."""
     trainer = evidence.trainer
     if trainer is not None and trainer.process is None:
         if evidence.since_launch < PATIENCE:
             return "starting", ""
-        state, _ = _last_word(view) or ("crashed", "")
+        state, _ = _last_word(run_state) or ("crashed", "")
         return state, "the last start came to nothing; trainer.log may say why"
-    spoke = trainer is None or view.attempt >= trainer.attempt
-    if spoke and (word := _last_word(view)) is not None:
+    spoke = trainer is None or run_state.attempt >= trainer.attempt
+    if spoke and (word := _last_word(run_state)) is not None:
         return word
-    if trainer is None and view.seq == 0:
+    if trainer is None and run_state.seq == 0:
         return "new", ""
     if evidence.alive:
         return "starting", ""
-    return _without_trainer(view, evidence)
+    return _without_trainer(run_state, evidence)
 
 
-def patience(view: RunState) -> float:
+def patience(run_state: RunState) -> float:
     """Seconds without growth after which a training run counts as stalled."""
-    return max(PATIENCE, PATIENCE_STEPS * (view.pace.median_seconds or 0.0))
+    return max(PATIENCE, PATIENCE_STEPS * (run_state.pace.median_seconds or 0.0))
 
 
-def _stands_still(view: RunState, evidence: Evidence) -> bool:
+def _stands_still(run_state: RunState, evidence: TrainerEvidence) -> bool:
     tolerance = 0.0 if evidence.local else CLOCK_TOLERANCE
-    return evidence.since_growth > patience(view) + tolerance
+    return evidence.since_growth > patience(run_state) + tolerance
 
 
-def _with_trainer(view: RunState, evidence: Evidence) -> tuple[Status, str]:
+def _with_trainer(run_state: RunState, evidence: TrainerEvidence) -> tuple[Status, str]:
     trainer = evidence.trainer
     process = trainer.process if trainer is not None else None
     if process is not None and evidence.suspended:
         return "stalled", f"process {process.pid} is suspended; `kill -CONT {process.pid}` lets it go on"
-    if trainer is not None and (process is None or trainer.attempt > view.attempt):
+    if trainer is not None and (process is None or trainer.attempt > run_state.attempt):
         return "starting", ""
-    word = _last_word(view)
-    if word is not None and view.exit is not None:
+    word = _last_word(run_state)
+    if word is not None and run_state.exit is not None:
         return word  # the process is about to leave
-    busy = view.phase is not None and view.phase.name not in ("train", "start", "trial")
-    if view.phase is not None and view.phase.name == "paused":
+    busy = run_state.phase is not None and run_state.phase.name not in ("train", "start", "trial")
+    if run_state.phase is not None and run_state.phase.name == "paused":
         return "paused", ""
-    if not busy and _stands_still(view, evidence):
+    if not busy and _stands_still(run_state, evidence):
         where = ""
         if process is not None and evidence.local:
             where = f"; `kill -QUIT {process.pid}` writes into trainer.log where it hangs"
@@ -140,13 +140,13 @@ def _with_trainer(view: RunState, evidence: Evidence) -> tuple[Status, str]:
     return "running", ""
 
 
-def _without_trainer(view: RunState, evidence: Evidence) -> tuple[Status, str]:
+def _without_trainer(run_state: RunState, evidence: TrainerEvidence) -> tuple[Status, str]:
     trainer = evidence.trainer
     process = trainer.process if trainer is not None else None
     if not evidence.local and process is not None:  # the lock may not reach this machine
-        if evidence.since_growth <= patience(view):
+        if evidence.since_growth <= patience(run_state):
             return "running", f"on {process.host}"
-        if not _stands_still(view, evidence):
+        if not _stands_still(run_state, evidence):
             minutes = evidence.since_growth // 60
             return "unknown", f"it ran on {process.host}, and nothing was logged for {minutes:.0f} min"
         status: Status = "unknown" if evidence.lock_held is None else "crashed"
@@ -155,9 +155,9 @@ def _without_trainer(view: RunState, evidence: Evidence) -> tuple[Status, str]:
     return "crashed", f"{who} is gone without a last word"
 
 
-def _last_word(view: RunState) -> tuple[Status, str] | None:
-    if view.exit is not None:
-        return view.exit.status, view.error.title if view.error is not None else ""
-    if view.error is not None:
-        return "failed", view.error.title
+def _last_word(run_state: RunState) -> tuple[Status, str] | None:
+    if run_state.exit is not None:
+        return run_state.exit.status, run_state.error.title if run_state.error is not None else ""
+    if run_state.error is not None:
+        return "failed", run_state.error.title
     return None

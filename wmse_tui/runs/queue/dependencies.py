@@ -27,21 +27,21 @@ class Dependencies:
             if not watcher.run.is_run():
                 return False, f"it was to come after {safe(watcher.run.id, 64)}, which is gone"
             try:
-                view = watcher.poll()
+                state = watcher.poll()
             except RunsError:
                 continue  # perhaps the next look tells more
-            problem = blocking_failure(view)
+            problem = blocking_failure(state)
             if problem:
                 return False, f"it was to come after {problem}"
-            if view.status == "completed":
+            if state.status == "completed":
                 del self._watchers[path]
         return not self._watchers, ""
 
 
-def blocking_failure(view: RunState) -> str:
+def blocking_failure(state: RunState) -> str:
     """Why waiting for this run leads nowhere, as "a, which has failed: ..."; "" where it may complete."""
-    if view.status not in FAILURES:
+    if state.status not in FAILURES:
         return ""
-    has = "diverged" if view.status == "diverged" else f"has {view.status}"
-    why = f": {safe(view.status_reason, 200)}" if view.status_reason else ""
-    return f"{safe(view.run_id, 64)}, which {has}{why}"
+    has = "diverged" if state.status == "diverged" else f"has {state.status}"
+    why = f": {safe(state.status_reason, 200)}" if state.status_reason else ""
+    return f"{safe(state.run_id, 64)}, which {has}{why}"

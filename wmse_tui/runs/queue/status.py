@@ -18,7 +18,7 @@ from wmse_tui.runs.process.identity import host
 from wmse_tui.runs.process.lock import held
 from wmse_tui.runs.queue import tickets
 from wmse_tui.runs.queue.gpu_slots import DeviceRequest, label, use_of
-from wmse_tui.runs.queue.tickets import Entry
+from wmse_tui.runs.queue.tickets import TicketEntry
 from wmse_tui.runs.text.sanitize import safe
 from wmse_tui.runs.text.units import count
 
@@ -28,7 +28,7 @@ _NAMED = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class QueuePosition:
     """Where a run stands.
 
     Args:
@@ -42,7 +42,7 @@ class Place:
     reason: str = ""
 
 
-def place_of(run: RunDirectory) -> Place | None:
+def position_of(run: RunDirectory) -> QueuePosition | None:
     """The place of `run`; None where it never asked for one or got what it waited for. Never raises."""
     if not run.queue_lock.exists():
         return None
@@ -54,24 +54,26 @@ def place_of(run: RunDirectory) -> Place | None:
     entry = tickets.of_run(run, every)
     if waits:
         if entry is None or not entry.alive:  # on another machine, or written this very moment
-            return Place("queued")
-        return Place("queued", number_of(entry, every), reason_of(entry, every))
+            return QueuePosition("queued")
+        return QueuePosition("queued", number_of(entry, every), waiting_reason(entry, every))
     if entry is None:
         return None
     again = f"`wmse-tui queue again {safe(run.id, 64)}` queues it again"
     if entry.state == "dropped":
-        return Place("dropped", reason=f"not started: {entry.reason or 'a run before it failed'}; {again}")
-    return Place("lost", reason=f"its place in the queue was lost; {again}")
+        return QueuePosition(
+            "dropped", reason=f"not started: {entry.reason or 'a run before it failed'}; {again}"
+        )
+    return QueuePosition("lost", reason=f"its place in the queue was lost; {again}")
 
 
-def number_of(entry: Entry, every: tuple[Entry, ...]) -> int:
+def number_of(entry: TicketEntry, every: tuple[TicketEntry, ...]) -> int:
     """The place of a living ticket among those of its machine, from 1."""
     there = entry.ticket.host if entry.ticket is not None else ""
     line = [other for other in every if other.alive and other.ticket and other.ticket.host == there]
     return next((place for place, other in enumerate(line, 1) if other.inode == entry.inode), 0)
 
 
-def reason_of(entry: Entry, every: tuple[Entry, ...], *, ask_card: bool = False) -> str:
+def waiting_reason(entry: TicketEntry, every: tuple[TicketEntry, ...], *, ask_card: bool = False) -> str:
     """What a living ticket waits for."""
     ticket = entry.ticket
     assert ticket is not None
@@ -116,7 +118,7 @@ def busy_reason(wanted: DeviceRequest) -> str:
     return f"{text[:1].upper()}{text[1:]}."
 
 
-def lost_places() -> int:
+def lost_tickets() -> int:
     """How many runs have lost their place; 0 where that cannot be told."""
     try:
         return sum(entry.lost and entry.ticket is not None for entry in tickets.entries())
@@ -146,7 +148,7 @@ def go_first(run: RunDirectory) -> bool:
     """Put a run before all that wait; False where it stands there already. Raises as `hold`."""
     first = next((e for e in tickets.entries() if e.alive and e.run != run), None)
 
-    def change(entry: Entry) -> Entry | None:
+    def change(entry: TicketEntry) -> TicketEntry | None:
         if first is None or (entry.order, entry.path.name) < (first.order, first.path.name):
             return None
         return tickets.renamed(entry, order=max(0, first.order - 1))
@@ -186,7 +188,7 @@ def not_queued(run: RunDirectory) -> NotQueued:
     return NotQueued(f"run {run.id} is not in the queue", next=steps)
 
 
-def _changed(run: RunDirectory, change: Callable[[Entry], Entry | None]) -> bool:
+def _changed(run: RunDirectory, change: Callable[[TicketEntry], TicketEntry | None]) -> bool:
     for _ in range(10):
         entry = tickets.of_run(run)
         if entry is None or not entry.alive:
@@ -206,9 +208,9 @@ class _Glance:
 
     def __init__(self) -> None:
         self._guard = threading.Lock()
-        self._read: tuple[float, str, tuple[Entry, ...]] = (-_FRESH_SECONDS, "", ())
+        self._read: tuple[float, str, tuple[TicketEntry, ...]] = (-_FRESH_SECONDS, "", ())
 
-    def entries(self) -> tuple[Entry, ...]:
+    def entries(self) -> tuple[TicketEntry, ...]:
         with self._guard:
             now, folder = time.monotonic(), os.fspath(queue_dir())
             if folder != self._read[1] or now - self._read[0] >= _FRESH_SECONDS:

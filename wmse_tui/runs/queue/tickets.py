@@ -33,9 +33,9 @@ from wmse_tui.runs.process.identity import host
 from wmse_tui.runs.process.lock import held_open, take
 from wmse_tui.runs.queue.gpu_slots import DeviceRequest, make_folders
 
-State: TypeAlias = Literal["waiting", "after", "held", "dropped"]
+TicketState: TypeAlias = Literal["waiting", "after", "held", "dropped"]
 
-_NAME = re.compile(rf"(\d{{20}})-[0-9a-f]{{8}}\.({'|'.join(get_args(State))})")
+_NAME = re.compile(rf"(\d{{20}})-[0-9a-f]{{8}}\.({'|'.join(get_args(TicketState))})")
 _LARGEST = 64 * 1024  # bytes of a ticket; a larger file is none
 _NO_TICKET = "not a ticket: a JSON object with run, host, time and slots was expected"
 _MOVED = 5  # times that a ticket may change its name while the folder is read
@@ -59,13 +59,13 @@ class Ticket:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class TicketEntry:
     """A ticket as it lies in the folder now."""
 
     path: Path
     inode: int
     order: int
-    state: State
+    state: TicketState
     alive: bool  # somebody holds it
     ticket: Ticket | None  # None: it cannot be read, see `problem`
     reason: str = ""  # why it was dropped
@@ -84,7 +84,7 @@ class Entry:
 _TICKET: TypeAdapter[Ticket] = TypeAdapter(Ticket)
 
 
-def entries() -> tuple[Entry, ...]:
+def entries() -> tuple[TicketEntry, ...]:
     """All tickets, in their order; those of other machines that share the folder among them.
 
     Raises:
@@ -99,7 +99,7 @@ def entries() -> tuple[Entry, ...]:
             return ()
         except OSError as error:
             raise StorageError.of("read the queue", folder, error) from error
-        found: dict[int, Entry] = {}
+        found: dict[int, TicketEntry] = {}
         moved = False
         for name in names:
             match = _NAME.fullmatch(name)
@@ -117,7 +117,7 @@ def entries() -> tuple[Entry, ...]:
     return tuple(sorted(found.values(), key=lambda entry: (entry.order, entry.path.name)))
 
 
-def of_run(run: RunDirectory, every: tuple[Entry, ...] | None = None) -> Entry | None:
+def of_run(run: RunDirectory, every: tuple[TicketEntry, ...] | None = None) -> TicketEntry | None:
     """The ticket of `run`: one that is held before one that was lost or dropped; None where there is none."""
     mine = [e for e in (entries() if every is None else every) if e.ticket and e.ticket.run == str(run.path)]
     return next((entry for entry in mine if entry.alive), mine[-1] if mine else None)
@@ -133,7 +133,7 @@ def write_ticket(
     """
     folder = make_folders()
     order = max([time.time_ns(), *(entry.order + 1 for entry in entries())])
-    state: State = "after" if after else "waiting"
+    state: TicketState = "after" if after else "waiting"
     path = folder / f"{order:020d}-{secrets.token_hex(4)}.{state}"
     ticket = Ticket(
         run=str(run.path),
@@ -159,7 +159,9 @@ def write_ticket(
     return path, descriptor
 
 
-def renamed(entry: Entry, *, state: State | None = None, order: int | None = None) -> Entry | None:
+def renamed(
+    entry: TicketEntry, *, state: TicketState | None = None, order: int | None = None
+) -> TicketEntry | None:
     """The entry under its new name; None where the old one is gone: taken, moved or removed meanwhile.
 
     Raises:
@@ -177,7 +179,7 @@ def renamed(entry: Entry, *, state: State | None = None, order: int | None = Non
     return replace(entry, path=path, order=number, state=state or entry.state)
 
 
-def remove(entry: Entry) -> bool:
+def remove(entry: TicketEntry) -> bool:
     """Take a ticket away; False where it is gone already. Raises StorageError."""
     try:
         entry.path.unlink()
@@ -188,7 +190,7 @@ def remove(entry: Entry) -> bool:
     return True
 
 
-def _read(path: Path, order: int, state: State) -> Entry | None:
+def _read(path: Path, order: int, state: TicketState) -> TicketEntry | None:
     """The entry; None for what is no plain file. Raises FileNotFoundError, LocksUnsupported."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
@@ -207,7 +209,7 @@ def _read(path: Path, order: int, state: State) -> Entry | None:
     finally:
         os.close(descriptor)
     ticket, reason, problem = _parsed(text)
-    return Entry(
+    return TicketEntry(
         path=path,
         inode=status.st_ino,
         order=order,

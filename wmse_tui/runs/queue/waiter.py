@@ -27,7 +27,7 @@ from wmse_tui.runs.process.lock import held
 from wmse_tui.runs.queue import tickets
 from wmse_tui.runs.queue.dependencies import Dependencies
 from wmse_tui.runs.queue.gpu_slots import acquire_slot, environment
-from wmse_tui.runs.queue.tickets import Entry
+from wmse_tui.runs.queue.tickets import TicketEntry
 
 CANCELLED, DROPPED, BUSY = 4, 1, 73
 """Exit statuses, as `wmse-tui run` has them: stopped on request, failed, somebody trains the run."""
@@ -82,7 +82,7 @@ class Waiter:
                 if not os.fstat(self._ticket).st_nlink:  # cancelled: no need to wait for the next whole look
                     break
 
-    def _turn(self, mine: Entry, before: list[Entry]) -> int | None:
+    def _turn(self, mine: TicketEntry, before: list[TicketEntry]) -> int | None:
         ticket = mine.ticket
         assert ticket is not None
         if mine.state not in ("waiting", "after"):
@@ -92,7 +92,7 @@ class Waiter:
             ready, failed = self._afterwards.look()
             if failed:
                 return self._drop(mine, failed)
-            wanted: tickets.State = "waiting" if ready else "after"
+            wanted: tickets.TicketState = "waiting" if ready else "after"
             if mine.state != wanted:
                 tickets.renamed(mine, state=wanted)
                 return None
@@ -112,7 +112,7 @@ class Waiter:
                 return None
         return None
 
-    def _become_trainer(self, mine: Entry, slot: str, descriptor: int) -> None:
+    def _become_trainer(self, mine: TicketEntry, slot: str, descriptor: int) -> None:
         """Start; returns only where somebody was quicker to change the ticket."""
         assert mine.ticket is not None
         if not tickets.remove(mine):
@@ -129,7 +129,7 @@ class Waiter:
             self._say(f"the trainer cannot be started: {command[0]}: {error.strerror}")
             sys.exit(DROPPED)
 
-    def _drop(self, mine: Entry, reason: str) -> int | None:
+    def _drop(self, mine: TicketEntry, reason: str) -> int | None:
         """Leave the ticket, with the reason, to be seen and queued again."""
         if tickets.renamed(mine, state="dropped") is None:
             return None  # somebody held, moved or cancelled it: look again
@@ -149,11 +149,11 @@ class Waiter:
             print(text, flush=True)  # noqa: T201
 
 
-def _key(entry: Entry) -> tuple[int, str]:
+def _key(entry: TicketEntry) -> tuple[int, str]:
     return entry.order, entry.path.name[:29]
 
 
-def _wants(entry: Entry, slot: str) -> bool:
+def _wants(entry: TicketEntry, slot: str) -> bool:
     """Whether a ticket would take this slot now."""
     ticket = entry.ticket
     return entry.state == "waiting" and ticket is not None and ticket.host == host() and slot in ticket.slots

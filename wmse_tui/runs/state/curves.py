@@ -76,7 +76,7 @@ QUANTITIES: Mapping[str, Quantity] = {
 
 
 def curve(
-    view: RunState,
+    state: RunState,
     quantity: str,
     *,
     axis: Axis = "epoch",
@@ -89,7 +89,7 @@ def curve(
     """The values of `quantity` in the run so far.
 
     Args:
-        view: the run.
+        state: the run.
         quantity: a name in QUANTITIES.
         axis: what x is: epochs, steps, or hours of the trainers' time (`RunState.elapsed`).
         columns: buckets at most; more cannot be seen.
@@ -100,45 +100,45 @@ def curve(
         label: of the curve; the quantity's title where it is empty.
         space: whose embeddings, for the quantities of diagnostics: projector, features or encoder.
     """
-    ruler = _Ruler(view, axis)
+    ruler = _Ruler(state, axis)
     first = ruler.first_step(recent)
     label = label or QUANTITIES[quantity].title
     match quantity:
         case "loss":
-            return _loss(view, ruler, first, columns, smoothing, label)
+            return _loss(state, ruler, first, columns, smoothing, label)
         case "lr":
-            return _rate(view.rates, ruler, first, columns, label)
+            return _rate(state.rates, ruler, first, columns, label)
         case "images_per_second":
-            return _speed(view.speeds, ruler, first, columns, smoothing, label)
+            return _speed(state.speeds, ruler, first, columns, smoothing, label)
         case "knn":
-            found = [(e.step, e.knn_top1) for e in view.evaluations]
+            found = [(e.step, e.knn_top1) for e in state.evaluations]
         case "linear":
-            found = [(e.step, e.linear_top1) for e in view.evaluations]
+            found = [(e.step, e.linear_top1) for e in state.evaluations]
         case _:
-            told = [event for event in view.diagnostics if event.space == space]
+            told = [event for event in state.diagnostics if event.space == space]
             looks = [(event.step, getattr(event, quantity)) for event in told]
             return _points(ruler, first, looks, columns, label, marked=True)
     return _points(ruler, first, found, columns, label)
 
 
-def extent(view: RunState, axis: Axis, *, recent: float | None = None) -> tuple[float, float]:
+def extent(state: RunState, axis: Axis, *, recent: float | None = None) -> tuple[float, float]:
     """From where to where x goes: the whole run as planned, or the last part of the way so far.
 
     Hours go to a round number beyond what the run is expected to take, so that the axis stands still.
     """
-    ruler = _Ruler(view, axis)
-    now = ruler.x(view.step)
+    ruler = _Ruler(state, axis)
+    now = ruler.x(state.step)
     if recent is not None:
         return ruler.x(ruler.first_step(recent)), now
     if axis == "hours":
-        left = 0.0 if view.ended else view.seconds_left or 0.0
-        return 0.0, _round_up((view.elapsed + min(left, 1e12)) / _HOUR)
-    planned = view.total_steps if axis == "step" else view.epochs
+        left = 0.0 if state.ended else state.seconds_left or 0.0
+        return 0.0, _round_up((state.elapsed + min(left, 1e12)) / _HOUR)
+    planned = state.total_steps if axis == "step" else state.epochs
     return 0.0, float(max(planned, now)) or 1.0
 
 
 def reference(
-    view: RunState, quantity: str = "loss", *, space: str = "projector"
+    state: RunState, quantity: str = "loss", *, space: str = "projector"
 ) -> tuple[tuple[float, str], ...]:
     """Values of y that mean something by themselves, each with a few words.
 
@@ -147,16 +147,16 @@ def reference(
     diagnostics what the log says of isotropic noise, where it does.
     """
     if quantity == "loss":
-        nothing = loss_without_structure(view.summary)
+        nothing = loss_without_structure(state.summary)
         return () if nothing is None else ((nothing, "no structure"),)
-    told = view.latest(space)
+    told = state.latest(space)
     if told is None:
         return ()
     if quantity == "effective_rank" and told.effective_rank_null is not None:
         return ((told.effective_rank_null, "isotropic noise"),)
     if quantity == "feature_std":
         return ((1.0, "evenly spread"),)
-    floor = slice_floor(told, view.summary)
+    floor = slice_floor(told, state.summary)
     if quantity == "condition_number" and floor is not None:
         return ((floor, "isotropic noise"),)
     null = dict(told.nulls).get(quantity)
@@ -168,11 +168,11 @@ def reference(
 class _Ruler:
     """Steps on an axis, and back."""
 
-    def __init__(self, view: RunState, axis: Axis) -> None:
-        self.last = view.step
-        self.clock = view.clock
+    def __init__(self, state: RunState, axis: Axis) -> None:
+        self.last = state.step
+        self.clock = state.clock
         self.axis = axis
-        self.per_epoch = max(1, view.setup.steps_per_epoch) if view.setup is not None else 1
+        self.per_epoch = max(1, state.setup.steps_per_epoch) if state.setup is not None else 1
 
     def x(self, step: float) -> float:
         match self.axis:
@@ -193,8 +193,8 @@ class _Ruler:
         return self.clock.first_at((self.clock.at(self.last) or 0.0) * share)
 
 
-def _loss(view: RunState, ruler: _Ruler, first: int, columns: int, smoothing: float, label: str) -> Curve:
-    series = view.loss
+def _loss(state: RunState, ruler: _Ruler, first: int, columns: int, smoothing: float, label: str) -> Curve:
+    series = state.loss
     first, last = max(1, first), series.last_step
     level = series.level_for(columns, first)
     size = 1 << level

@@ -31,17 +31,17 @@ from wmse_tui.runs.log.events import (
 from wmse_tui.runs.state.run import RunState, spent
 from wmse_tui.runs.state.throughput import Throughput
 
-KEPT_NOTICES = 200
-KEPT_CONTROLS = 100
-KEPT_RESOURCES = 120
-KEPT_DIAGNOSTICS = 4096  # a longer history is thinned: every second one of each space is enough
+MAX_NOTICES = 200
+MAX_CONTROLS = 100
+MAX_RESOURCES = 120
+MAX_DIAGNOSTICS = 4096  # a longer history is thinned: every second one of each space is enough
 
 
-def fold(view: RunState, records: Iterable[Record]) -> RunState:
+def fold(state: RunState, records: Iterable[Record]) -> RunState:
     """The view after all of `records`."""
     for together in _grouped(records):
-        view = _folded(view, together)
-    return view
+        state = _folded(state, together)
+    return state
 
 
 def _grouped(records: Iterable[Record]) -> Iterator[list[Record]]:
@@ -62,31 +62,31 @@ def _grouped(records: Iterable[Record]) -> Iterator[list[Record]]:
         yield group
 
 
-def _folded(view: RunState, group: Sequence[Record]) -> RunState:
+def _folded(state: RunState, group: Sequence[Record]) -> RunState:
     """The view after one group of records."""
     first, last = group[0], group[-1]
-    if first.attempt > view.attempt:
-        view = _next_attempt(view, first)
+    if first.attempt > state.attempt:
+        state = _next_attempt(state, first)
     changes: dict[str, Any] = {}
     steps = [(record.t, record.event) for record in group if isinstance(record.event, Steps)]
     resources = [record.event for record in group if isinstance(record.event, Resources)]
     if steps:
-        changes |= _steps(view, steps)
+        changes |= _steps(state, steps)
     if resources:
-        changes["resource_rows"] = (*view.resource_rows, *resources)[-KEPT_RESOURCES:]
+        changes["resource_rows"] = (*state.resource_rows, *resources)[-MAX_RESOURCES:]
     if not changes:
-        changes = _changes(view, first)
-    started = first.t if view.started is None else view.started
-    return replace(view, seq=last.seq, updated=last.t, started=started, **changes)
+        changes = _changes(state, first)
+    started = first.t if state.started is None else state.started
+    return replace(state, seq=last.seq, updated=last.t, started=started, **changes)
 
 
-def _next_attempt(view: RunState, record: Record) -> RunState:
+def _next_attempt(state: RunState, record: Record) -> RunState:
     """Somebody trains the run again: how the earlier attempt ended no longer matters."""
     return replace(
-        view,
+        state,
         attempt=record.attempt,
         attempt_started=record.t,
-        elapsed_before=view.elapsed,
+        elapsed_before=state.elapsed,
         resource_rows=(),
         phase=None,
         error=None,
@@ -96,38 +96,38 @@ def _next_attempt(view: RunState, record: Record) -> RunState:
     )
 
 
-def _changes(view: RunState, record: Record) -> dict[str, Any]:
+def _changes(state: RunState, record: Record) -> dict[str, Any]:
     """What the event of `record` changes."""
     match record.event:
         case Attempt() as event:
-            return _attempt(view, event, record.t)
+            return _attempt(state, event, record.t)
         case Phase() as event:
-            same = view.phase is not None and view.phase.name == event.name
-            return {"phase": event} if same else {"phase": event, "pace": view.pace.interrupted()}
+            same = state.phase is not None and state.phase.name == event.name
+            return {"phase": event} if same else {"phase": event, "pace": state.pace.interrupted()}
         case Epoch() as event:
-            rows = view.epoch_rows
+            rows = state.epoch_rows
             if rows and rows[-1].epoch >= event.epoch:
                 rows = tuple(row for row in rows if row.epoch != event.epoch)
-            speed = event.images_per_second or view.images_per_second
+            speed = event.images_per_second or state.images_per_second
             return {"epoch_rows": (*rows, event), "epoch": event.epoch, "images_per_second": speed}
         case Evaluation() as event:
             # Several within an epoch count it alike; only that of the same step is the same one done again.
-            others = (other for other in view.evaluations if other.step != event.step)
-            return {"evaluations": (*others, event), "pace": view.pace.interrupted()}
+            others = (other for other in state.evaluations if other.step != event.step)
+            return {"evaluations": (*others, event), "pace": state.pace.interrupted()}
         case Diagnostics() as event:
-            return {"diagnostics": _history(view.diagnostics, event)}
+            return {"diagnostics": _history(state.diagnostics, event)}
         case NormWeights() as event:
             return {"norm_weights": event}
         case Artifact() as event:
-            others_there = (other for other in view.artifacts if other.file != event.file)
+            others_there = (other for other in state.artifacts if other.file != event.file)
             return {"artifacts": (*others_there, event)}
         case Checkpoint() as event:
-            others_saved = (other for other in view.checkpoints if other.file != event.file)
+            others_saved = (other for other in state.checkpoints if other.file != event.file)
             return {"checkpoints": (*others_saved, event)}
         case Notice() as event:
-            return {"notices": (*view.notices, event)[-KEPT_NOTICES:]}
+            return {"notices": (*state.notices, event)[-MAX_NOTICES:]}
         case Control() as event:
-            return {"controls": (*view.controls, event)[-KEPT_CONTROLS:]}
+            return {"controls": (*state.controls, event)[-MAX_CONTROLS:]}
         case Error() as event:
             return {"error": event}
         case Exit() as event:
@@ -136,22 +136,27 @@ def _changes(view: RunState, record: Record) -> dict[str, Any]:
             return {}
 
 
-def _steps(view: RunState, events: Sequence[tuple[float, Steps]]) -> dict[str, Any]:
+def _steps(state: RunState, events: Sequence[tuple[float, Steps]]) -> dict[str, Any]:
     first = events[0][1].first
     try:
-        loss = view.loss.extended(first, [value for _, event in events for value in event.loss])
+        loss = state.loss.extended(first, [value for _, event in events for value in event.loss])
     except ValueError:  # a step far beyond the last one: damage that is still valid JSON
-        return {"unreadable": view.unreadable + len(events)}
+        return {"unreadable": state.unreadable + len(events)}
     rates: list[float] = []
     speeds: list[float] = []
     clock: list[float] = []
     reports: list[tuple[float, int]] = []
-    lr, speed, parts, seconds = view.lr, view.images_per_second, view.parts, view.clock.last or 0.0
+    lr, speed, parts, seconds = (
+        state.lr,
+        state.images_per_second,
+        state.parts,
+        state.clock.last or 0.0,
+    )
     for t, event in events:
         if not event.loss:
             continue
         step = event.first + len(event.loss) - 1
-        seconds = max(seconds, view.elapsed_before + spent(view.attempt_started, t))
+        seconds = max(seconds, state.elapsed_before + spent(state.attempt_started, t))
         reports.append((t, step))
         clock += (step, seconds)
         if event.lr:
@@ -166,14 +171,14 @@ def _steps(view: RunState, events: Sequence[tuple[float, Steps]]) -> dict[str, A
             parts = tuple((name, values[-1]) for name, values in event.parts if values) or parts
     return {
         "loss": loss,
-        "step": reports[-1][1] if reports else view.step,
+        "step": reports[-1][1] if reports else state.step,
         "lr": lr,
-        "rates": view.rates.extended(first, rates),
-        "speeds": view.speeds.extended(first, speeds),
-        "clock": view.clock.extended(first, clock),
+        "rates": state.rates.extended(first, rates),
+        "speeds": state.speeds.extended(first, speeds),
+        "clock": state.clock.extended(first, clock),
         "parts": parts,
         "images_per_second": speed,
-        "pace": view.pace.reported(reports),
+        "pace": state.pace.reported(reports),
     }
 
 
@@ -184,7 +189,7 @@ def _history(told: tuple[Diagnostics, ...], event: Diagnostics) -> tuple[Diagnos
         before = told[place]
         stays = () if before.step == event.step else (replace(before, spectrum=()),)
         told = (*told[:place], *stays, *told[place + 1 :])
-    if len(told) >= KEPT_DIAGNOSTICS:
+    if len(told) >= MAX_DIAGNOSTICS:
         told = _thinned(told)
     return (*told, event)
 
@@ -193,33 +198,35 @@ def _thinned(told: tuple[Diagnostics, ...]) -> tuple[Diagnostics, ...]:
     """Every second one of each space, the newest among them."""
     seen: Counter[str] = Counter()
     kept = []
-    for event in reversed(told[-KEPT_DIAGNOSTICS:]):
+    for event in reversed(told[-MAX_DIAGNOSTICS:]):
         if seen[event.space] % 2 == 0:
             kept.append(event)
         seen[event.space] += 1
     return tuple(reversed(kept))
 
 
-def _attempt(view: RunState, event: Attempt, t: float) -> dict[str, Any]:
+def _attempt(state: RunState, event: Attempt, t: float) -> dict[str, Any]:
     """Training goes on after `resume_step`; what an earlier attempt did beyond it is done again."""
     last = event.resume_step
-    rows = tuple(row for row in view.epoch_rows if row.step <= last)
-    clock = view.clock.truncated(last)
+    rows = tuple(row for row in state.epoch_rows if row.step <= last)
+    clock = state.clock.truncated(last)
     if not clock or clock.last_step < last:
-        clock = clock.extended(last, (last, view.elapsed_before + spent(view.attempt_started, t)))
+        clock = clock.extended(last, (last, state.elapsed_before + spent(state.attempt_started, t)))
     return {
         "setup": event,
-        "loss": view.loss.truncated(last),
+        "loss": state.loss.truncated(last),
         "step": last,
-        "rates": view.rates.truncated(last),
-        "speeds": view.speeds.truncated(last),
+        "rates": state.rates.truncated(last),
+        "speeds": state.speeds.truncated(last),
         "clock": clock,
         "epoch": rows[-1].epoch if rows else last // max(1, event.steps_per_epoch),
         "epoch_rows": rows,
-        "evaluations": tuple(e for e in view.evaluations if e.step <= last),
-        "diagnostics": tuple(d for d in view.diagnostics if d.step <= last),
-        "norm_weights": view.norm_weights if view.norm_weights and view.norm_weights.step <= last else None,
-        "checkpoints": tuple(c for c in view.checkpoints if c.step <= last),
+        "evaluations": tuple(e for e in state.evaluations if e.step <= last),
+        "diagnostics": tuple(d for d in state.diagnostics if d.step <= last),
+        "norm_weights": state.norm_weights
+        if state.norm_weights and state.norm_weights.step <= last
+        else None,
+        "checkpoints": tuple(c for c in state.checkpoints if c.step <= last),
         "error": None,
         "exit": None,
         "pace": Throughput(),

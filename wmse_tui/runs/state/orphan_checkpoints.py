@@ -15,10 +15,10 @@ _STEP_FILE = re.compile(r"step-(\d{8,15})\.pt")
 _SUM = re.compile(r"[0-9a-f]{64}")
 
 
-def unlogged_checkpoints(run: RunDirectory, view: RunState) -> tuple[Checkpoint, ...]:
+def orphan_checkpoints(run: RunDirectory, state: RunState) -> tuple[Checkpoint, ...]:
     """Those beyond the last one in the log, oldest first; a trainer publishes before it tells."""
-    last = max((saved.step for saved in view.checkpoints), default=-1)
-    return tuple(sorted(_beyond(run, last, view.steps_per_epoch), key=lambda saved: saved.step))
+    last = max((saved.step for saved in state.checkpoints), default=-1)
+    return tuple(sorted(_beyond(run, last, state.steps_per_epoch), key=lambda saved: saved.step))
 
 
 def _beyond(run: RunDirectory, last: int, steps_per_epoch: int) -> Iterator[Checkpoint]:

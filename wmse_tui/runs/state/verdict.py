@@ -63,10 +63,10 @@ class _Look:
     correlation: float | None
 
 
-def judge(view: RunState) -> Verdict:
+def judge(state: RunState) -> Verdict:
     """What the embeddings that the loss sees say of the run so far."""
-    told = [event for event in view.diagnostics if event.space == "projector"]
-    broken = _diverging(view, told)
+    told = [event for event in state.diagnostics if event.space == "projector"]
+    broken = _diverging(state, told)
     if broken:
         return Verdict("diverging", broken, ("a lower optimizer.lr", "a longer schedule.warmup_steps"))
     if len(told) < LOOKS:
@@ -76,29 +76,29 @@ def judge(view: RunState) -> Verdict:
         return Verdict("unknown", "the effective rank of the embeddings cannot be told")
     rank = _rank_in_words(now)
     if now.rank <= ONE_DIMENSION and (now.null is None or now.null > 2 * ONE_DIMENSION):
-        return Verdict("collapsed", f"{rank}: the embeddings lie on a line", _advice(view, told[-1]))
+        return Verdict("collapsed", f"{rank}: the embeddings lie on a line", _advice(state, told[-1]))
     if now.spread is not None and now.spread < ONE_POINT:
         spread = f"the standard deviation of the features is {number(now.spread, 2)} of an even spread's"
-        return Verdict("collapsed", f"{spread}: the embeddings are one point", _advice(view, told[-1]))
-    features = _features_gone(view)
+        return Verdict("collapsed", f"{spread}: the embeddings are one point", _advice(state, told[-1]))
+    features = _features_gone(state)
     if features:
-        return Verdict("collapsed", features, _advice(view, told[-1]))
-    lost = _lost_for_nothing(view, told, now)
+        return Verdict("collapsed", features, _advice(state, told[-1]))
+    lost = _lost_for_nothing(state, told, now)
     if lost:
-        return Verdict("collapsed", f"{rank}, {lost}", _advice(view, told[-1]))
-    signs = list(_signs(view, told[-1], now))
-    tiny = now.pivot is not None and view.summary.eps == 0 and now.pivot < TINY_PIVOT
+        return Verdict("collapsed", f"{rank}, {lost}", _advice(state, told[-1]))
+    signs = list(_signs(state, told[-1], now))
+    tiny = now.pivot is not None and state.summary.eps == 0 and now.pivot < TINY_PIVOT
     losing, fallen = len(signs) > 1 or tiny, _fallen(told, now)
     if losing or fallen:
-        risen = _risen(view, told, now)
+        risen = _risen(state, told, now)
         if risen:
             return Verdict(
                 "unknown", f"{rank}, {risen}", ("more steps: methods that begin on a line may leave it",)
             )
         if losing:
-            return Verdict("collapsing", "; ".join(signs), _advice(view, told[-1]))
-        return Verdict("rank falling", f"{rank}, {fallen}", _advice(view, told[-1]))
-    return _learning(view, rank)
+            return Verdict("collapsing", "; ".join(signs), _advice(state, told[-1]))
+        return Verdict("rank falling", f"{rank}, {fallen}", _advice(state, told[-1]))
+    return _learning(state, rank)
 
 
 def slice_floor(told: Diagnostics, about: ConfigSummary) -> float | None:
@@ -124,11 +124,11 @@ def loss_without_structure(about: ConfigSummary) -> float | None:
     return None
 
 
-def _diverging(view: RunState, told: Sequence[Diagnostics]) -> str:
-    if view.loss.last_step and view.loss.values(view.loss.last_step) == (None,):
-        return f"the loss is not finite at step {view.loss.last_step}"
-    if view.exit is not None and view.exit.status == "diverged":
-        return f"the run diverged at step {view.exit.step}"
+def _diverging(state: RunState, told: Sequence[Diagnostics]) -> str:
+    if state.loss.last_step and state.loss.values(state.loss.last_step) == (None,):
+        return f"the loss is not finite at step {state.loss.last_step}"
+    if state.exit is not None and state.exit.status == "diverged":
+        return f"the run diverged at step {state.exit.step}"
     if told and told[-1].effective_rank is None:
         return f"the embeddings are not finite at step {told[-1].step}"
     return ""
@@ -153,23 +153,23 @@ def _look(events: Sequence[Diagnostics]) -> _Look | None:
     )
 
 
-def _signs(view: RunState, last: Diagnostics, now: _Look) -> Iterator[str]:
+def _signs(state: RunState, last: Diagnostics, now: _Look) -> Iterator[str]:
     """What speaks of lost dimensions, each in words with its number."""
     if now.ratio is not None and now.ratio < LOW_RANK:
         yield _rank_in_words(now)
-    floor = slice_floor(last, view.summary)
+    floor = slice_floor(last, state.summary)
     if floor is not None and now.condition is not None and now.condition > ILL_CONDITIONED * floor:
         yield f"the condition number is {number(now.condition, 2)}, that of noise {number(floor, 2)}"
-    whole = view.summary.method == "w_mse"  # random groups of channels have small pivots in their best runs
-    if whole and now.pivot is not None and view.summary.eps == 0 and now.pivot < SMALL_PIVOT:
+    whole = state.summary.method == "w_mse"  # random groups of channels have small pivots in their best runs
+    if whole and now.pivot is not None and state.summary.eps == 0 and now.pivot < SMALL_PIVOT:
         yield f"the smallest pivot of the whitening is {number(now.pivot, 2)} of the largest"
     if now.correlation is not None and now.correlation > CORRELATED:
         yield f"dimensions correlate by {number(now.correlation, 2)} on average"
 
 
-def _features_gone(view: RunState) -> str:
+def _features_gone(state: RunState) -> str:
     """Whether the encoder's features, of training, lie on a line or in a point; in words."""
-    told = [event for event in view.diagnostics if event.space == "features"]
+    told = [event for event in state.diagnostics if event.space == "features"]
     now = _look(told[-LOOKS:]) if len(told) >= LOOKS else None
     if now is None:
         return ""
@@ -182,19 +182,19 @@ def _features_gone(view: RunState) -> str:
     return ""
 
 
-def _lost_for_nothing(view: RunState, told: Sequence[Diagnostics], now: _Look) -> str:
+def _lost_for_nothing(state: RunState, told: Sequence[Diagnostics], now: _Look) -> str:
     """Whether dimensions went while the loss stayed where nothing is learned; in words.
 
     So ends whitening onto principal axes, whose loss is that of unrelated views: what is left of the rank is
     that of the start, shrunk. A healthy run that dips has a falling loss.
     """
-    nothing = loss_without_structure(view.summary)
+    nothing = loss_without_structure(state.summary)
     if nothing is None or now.ratio is None or now.ratio >= SUNK:
         return ""
-    if len(told) < STUCK_LOOKS or view.loss.last_step < STUCK_STEPS:
+    if len(told) < STUCK_LOOKS or state.loss.last_step < STUCK_STEPS:
         return ""
     best = max(event.effective_rank or 0.0 for event in told)
-    loss = _mean_loss(view, view.loss.last_step // 2)
+    loss = _mean_loss(state, state.loss.last_step // 2)
     if loss is None or loss < STUCK * nothing or now.rank >= LOST * best:
         return ""
     return (
@@ -213,7 +213,7 @@ def _fallen(told: Sequence[Diagnostics], now: _Look) -> str:
     return f"and {number(max(earlier), 3)} at its best"
 
 
-def _risen(view: RunState, told: Sequence[Diagnostics], now: _Look) -> str:
+def _risen(state: RunState, told: Sequence[Diagnostics], now: _Look) -> str:
     """How far the rank is above its lowest, where it comes back while the loss falls; in words.
 
     Not where the loss factorises covariances: there pivots tell what nears its end, whatever the rank does.
@@ -226,19 +226,19 @@ def _risen(view: RunState, told: Sequence[Diagnostics], now: _Look) -> str:
     since = windows[windows.index(lowest) :]
     if now.rank < RISEN * lowest or now.rank < STILL_RISING * max(since):
         return ""
-    last = view.loss.last_step
-    before, lately = _mean_loss(view, last // 2, 3 * last // 4), _mean_loss(view, 3 * last // 4 + 1)
+    last = state.loss.last_step
+    before, lately = _mean_loss(state, last // 2, 3 * last // 4), _mean_loss(state, 3 * last // 4 + 1)
     if before is None or lately is None or lately >= before:
         return ""
     return f"but rises, from {number(lowest, 3)} at its lowest, and the loss falls"
 
 
-def _learning(view: RunState, rank: str) -> Verdict:
+def _learning(state: RunState, rank: str) -> Verdict:
     """The dimensions are there; what of the loss?"""
-    loss, nothing = _recent_loss(view), loss_without_structure(view.summary)
+    loss, nothing = _recent_loss(state), loss_without_structure(state.summary)
     if loss is None:
         return Verdict("unknown", f"{rank}, but there is no loss yet")
-    if view.summary.method == "w_mse" and view.summary.normalize and loss < VIEWS_ALIKE:
+    if state.summary.method == "w_mse" and state.summary.normalize and loss < VIEWS_ALIKE:
         return Verdict(
             "unknown",
             f"{rank}, but the loss is {number(loss, 2)}: the views of an image are nearly the same, "
@@ -254,15 +254,15 @@ def _learning(view: RunState, rank: str) -> Verdict:
     return Verdict("healthy", rank)
 
 
-def _recent_loss(view: RunState) -> float | None:
+def _recent_loss(state: RunState) -> float | None:
     """The mean of the last twentieth of the steps, ten at least."""
-    last = view.loss.last_step
-    return _mean_loss(view, last - max(9, last // 20))
+    last = state.loss.last_step
+    return _mean_loss(state, last - max(9, last // 20))
 
 
-def _mean_loss(view: RunState, first: int, last: int | None = None) -> float | None:
+def _mean_loss(state: RunState, first: int, last: int | None = None) -> float | None:
     """The mean from step `first` on, or up to `last`; of whole buckets."""
-    buckets = view.loss.overview(64, max(1, first), last)
+    buckets = state.loss.overview(64, max(1, first), last)
     return fmean(bucket.mean for bucket in buckets) if buckets else None
 
 
@@ -271,8 +271,8 @@ def _rank_in_words(now: _Look) -> str:
     return f"the effective rank is {number(now.rank, 3)}{share}"
 
 
-def _advice(view: RunState, last: Diagnostics) -> tuple[str, ...]:
-    about = view.summary
+def _advice(state: RunState, last: Diagnostics) -> tuple[str, ...]:
+    about = state.summary
     found = []
     if about.method == "w_mse" and about.operator in COLLAPSING_OPERATORS:
         found.append(f"method.operator=cholesky or zca: {about.operator} is known to collapse")

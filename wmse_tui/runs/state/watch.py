@@ -10,10 +10,10 @@ from typing import Protocol
 from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.log.events import Checkpoint, Record
 from wmse_tui.runs.log.reader import EventReader
-from wmse_tui.runs.process.liveness import Evidence, gather_evidence, status_of
+from wmse_tui.runs.process.liveness import TrainerEvidence, gather_evidence, status_of
 from wmse_tui.runs.state.config import summarise
 from wmse_tui.runs.state.fold import fold
-from wmse_tui.runs.state.orphan_checkpoints import unlogged_checkpoints
+from wmse_tui.runs.state.orphan_checkpoints import orphan_checkpoints
 from wmse_tui.runs.state.run import RunState
 from wmse_tui.runs.state.status import Status
 
@@ -103,7 +103,7 @@ class RunWatcher:
     def _unlogged(self) -> tuple[Checkpoint, ...]:
         """Looked for once for what is folded: nobody makes any while the run has no trainer."""
         if self._found is None or self._found[0] is not self._folded:
-            self._found = self._folded, unlogged_checkpoints(self.run, self._folded)
+            self._found = self._folded, orphan_checkpoints(self.run, self._folded)
         return self._found[1]
 
     def _status(self, *, grown: bool) -> tuple[Status, str, int]:
@@ -115,7 +115,7 @@ class RunWatcher:
         number = evidence.place.number if evidence.place is not None and status == "queued" else 0
         return status, reason, number
 
-    def _look(self, *, grown: bool) -> Evidence:
+    def _look(self, *, grown: bool) -> TrainerEvidence:
         now = self._clock()
         if self._grown_at is None:
             self._grown_at = now - self._age()

@@ -98,7 +98,7 @@ class Spread:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Group:
+class RepetitionGroup:
     """Runs that repeat one experiment; a spread is over those of `completed` that have the number."""
 
     places: tuple[int, ...]  # of its runs in the comparison, from 0
@@ -120,7 +120,7 @@ class Comparison:
 
     results: tuple[Result, ...]
     differences: tuple[Difference, ...]
-    groups: tuple[Group, ...]
+    groups: tuple[RepetitionGroup, ...]
 
 
 def compare(subjects: Sequence[Subject]) -> Comparison:
@@ -206,7 +206,7 @@ def _unit(key: str) -> str:
     return found if isinstance(found, str) else ""
 
 
-def _groups(subjects: Sequence[Subject], results: Sequence[Result]) -> tuple[Group, ...]:
+def _groups(subjects: Sequence[Subject], results: Sequence[Result]) -> tuple[RepetitionGroup, ...]:
     """The runs by what they repeat; one whose configuration is unreadable is in no group."""
     members: dict[object, list[int]] = {}
     for place, subject in enumerate(subjects):
@@ -215,13 +215,13 @@ def _groups(subjects: Sequence[Subject], results: Sequence[Result]) -> tuple[Gro
     return tuple(_group(places, [results[place] for place in places]) for places in members.values())
 
 
-def _group(places: Sequence[int], results: Sequence[Result]) -> Group:
+def _group(places: Sequence[int], results: Sequence[Result]) -> RepetitionGroup:
     completed = [result for result in results if result.status == "completed"]
 
     def over(number: Callable[[Result], float | None]) -> Spread | None:
         return spread([value for value in map(number, completed) if value is not None])
 
-    return Group(
+    return RepetitionGroup(
         places=tuple(places),
         runs=tuple(result.run_id for result in results),
         seeds=tuple(result.seed for result in results),

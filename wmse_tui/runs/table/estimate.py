@@ -15,7 +15,7 @@ _PACE_NEUTRAL = ("schedule", "optimizer")  # sections whose options leave the ti
 
 
 @dataclass(frozen=True, slots=True)
-class Forecast:
+class DurationEstimate:
     """What another run lets one expect of a whole run.
 
     Args:
@@ -33,14 +33,14 @@ class Forecast:
     disk_bytes: int | None
 
 
-def model_run(cell: PaperCell, host: str) -> OwnRun | None:
+def closest_run(cell: PaperCell, host: str) -> OwnRun | None:
     """The run to tell from: of the recipe or of a variant with epochs as long, on `host` if there is one."""
     same = [*cell.runs, *cell.partial]
     alike = [variant.run for variant in cell.variants if all(map(_keeps_pace, variant.deviations))]
     return _first(same, host) or _first(alike, host) or _first([*same, *alike], None)
 
 
-def pacemaker(experiment: Experiment, runs: Iterable[OwnRun], host: str) -> OwnRun | None:
+def reference_run(experiment: Experiment, runs: Iterable[OwnRun], host: str) -> OwnRun | None:
     """A run of `host` to tell `experiment` from: of its recipe if there is one, or with epochs as long."""
     known = [run for run in runs if run.experiment is not None and run.row.epoch > 0 and run.row.host == host]
     alike = [run for run in known if run.experiment and _paces(experiment, run.experiment)]
@@ -55,16 +55,16 @@ def _paces(experiment: Experiment, other: Experiment) -> bool:
     return all(map(_keeps_pace, deviations(experiment, other)))
 
 
-def forecast(view: RunState, experiment: Experiment) -> Forecast | None:
-    """What the run of `view` lets one expect of `experiment`; None before its first epoch is completed."""
-    if view.epoch < 1 or view.setup is None:
+def estimate_duration(state: RunState, experiment: Experiment) -> DurationEstimate | None:
+    """What the run of `state` lets one expect of `experiment`; None before its first epoch is completed."""
+    if state.epoch < 1 or state.setup is None:
         return None
-    size = view.checkpoints[-1].bytes if view.checkpoints else None
-    return Forecast(
-        run_id=view.run_id,
-        device=view.setup.device,
-        host=view.setup.host,
-        seconds=view.elapsed / view.epoch * experiment.schedule.epochs,
+    size = state.checkpoints[-1].bytes if state.checkpoints else None
+    return DurationEstimate(
+        run_id=state.run_id,
+        device=state.setup.device,
+        host=state.setup.host,
+        seconds=state.elapsed / state.epoch * experiment.schedule.epochs,
         checkpoint_bytes=size,
         disk_bytes=None if size is None else retained_checkpoints(experiment) * size,
     )

@@ -20,7 +20,7 @@ from typing import Any, TypeAlias
 
 from wmse_tui.runs.errors import OutputExists, StorageError
 from wmse_tui.runs.state.curves import Curve
-from wmse_tui.runs.table.compare import Comparison, Group, Result, Setting, Spread
+from wmse_tui.runs.table.compare import Comparison, RepetitionGroup, Result, Setting, Spread
 from wmse_tui.runs.table.recipe import carries_out
 from wmse_tui.runs.text.sanitize import safe
 from wmse_tui.runs.text.units import duration
@@ -157,7 +157,7 @@ def curves_csv(curves: Sequence[Curve], *, quantity: str, axis: str) -> str:
     return _csv(["run", "quantity", "axis", "x", "y"], rows)
 
 
-def _group_rows(number: int, group: Group, width: int) -> list[list[Cell]]:
+def _group_rows(number: int, group: RepetitionGroup, width: int) -> list[list[Cell]]:
     """Mean and standard deviation of a group under the columns of `to_csv`."""
     spreads = [getattr(group, name) for name in _NUMBERS]
     before: list[Cell] = [""] * (1 + len(_FACTS))
@@ -210,7 +210,7 @@ def _result_row(result: Result) -> list[str]:
     ]
 
 
-def _group_row(group: Group) -> list[str]:
+def _group_row(group: RepetitionGroup) -> list[str]:
     return [
         ", ".join(group.runs),
         ", ".join(map(str, group.seeds)),
@@ -241,7 +241,7 @@ def _latex(text: str) -> str:
     return f"{{}}{escaped}" if escaped.startswith(("[", "*")) else escaped
 
 
-def _latex_number(result: Result, group: Group | None, name: str) -> str:
+def _latex_number(result: Result, group: RepetitionGroup | None, name: str) -> str:
     if group is not None:
         spread: Spread | None = getattr(group, name)
         return "--" if spread is None else f"${_plus_minus(spread, chr(92) + 'pm')}$"
@@ -250,10 +250,10 @@ def _latex_number(result: Result, group: Group | None, name: str) -> str:
     return "--" if value is None else f"${100 * value:.2f}{dagger}$"
 
 
-def _experiments(comparison: Comparison) -> Iterator[tuple[int, Group | None]]:
+def _experiments(comparison: Comparison) -> Iterator[tuple[int, RepetitionGroup | None]]:
     """A run that stands for each group of which some completed; the runs of other groups by themselves."""
     alone = set(range(len(comparison.results)))
-    stands: dict[int, Group] = {}
+    stands: dict[int, RepetitionGroup] = {}
     for group in comparison.groups:
         ended = [place for place in group.places if comparison.results[place].status == "completed"]
         if ended:

@@ -73,17 +73,17 @@ class RunRow:
     problem: str = ""  # why the log cannot be read
 
 
-def run_row(view: RunState, annotations: Annotations = _UNSAID) -> RunRow:
-    """What a list says of the run in `view`."""
-    about, setup = view.summary, view.setup
-    best_knn, best_linear = view.best_knn, view.best_linear
-    final = view.final
+def run_row(state: RunState, annotations: Annotations = _UNSAID) -> RunRow:
+    """The row of the run, with what people wrote about it."""
+    about, setup = state.summary, state.setup
+    best_knn, best_linear = state.best_knn, state.best_linear
+    final = state.final
     return RunRow(
-        run_id=view.run_id,
-        path=view.path,
-        status=view.status,
-        status_reason=view.status_reason,
-        position=view.position,
+        run_id=state.run_id,
+        path=state.path,
+        status=state.status,
+        status_reason=state.status_reason,
+        position=state.position,
         title=about.title,
         preset=about.preset,
         method=about.method,
@@ -92,20 +92,20 @@ def run_row(view: RunState, annotations: Annotations = _UNSAID) -> RunRow:
         seed=about.seed,
         host=setup.host if setup is not None else "",
         device=setup.device if setup is not None else "",
-        attempt=view.attempt,
-        epoch=view.epoch,
-        epochs=view.epochs,
-        step=view.step,
-        loss=view.loss.last,
-        sparkline=tuple(bucket.mean for bucket in view.loss.overview(SPARKS)),
+        attempt=state.attempt,
+        epoch=state.epoch,
+        epochs=state.epochs,
+        step=state.step,
+        loss=state.loss.last,
+        sparkline=tuple(bucket.mean for bucket in state.loss.overview(SPARKS)),
         best_knn=best_knn.knn_top1 if best_knn is not None else None,
         best_linear=best_linear.linear_top1 if best_linear is not None else None,
         final_knn=final.knn_top1 if final is not None else None,
         final_linear=final.linear_top1 if final is not None else None,
-        verdict=judge(view).name,
-        started=view.started,
-        updated=view.updated,
-        ended=view.updated if view.ended else None,
+        verdict=judge(state).name,
+        started=state.started,
+        updated=state.updated,
+        ended=state.updated if state.ended else None,
         tags=annotations.tags,
         note=annotations.note,
     )
@@ -234,18 +234,20 @@ class RunIndex:
         known.watcher = known.watcher or self._watch(known.run)
         left = None if deadline is None else max(0.0, deadline - time.monotonic())
         try:
-            view, problem = known.watcher.poll(budget_seconds=left), ""
+            state, problem = known.watcher.poll(budget_seconds=left), ""
         except StorageError as error:
             problem = f"{error.title}: {error.detail}"
             about = summarise(known.run.config)
-            view = RunState(run_id=known.run.id, path=str(known.run.path), summary=about, status="unknown")
+            state = RunState(run_id=known.run.id, path=str(known.run.path), summary=about, status="unknown")
             known.watcher = None
         if known.watcher is None or known.watcher.behind is None:
             known.row = replace(
-                run_row(view, known.annotations), problem=problem, status_reason=view.status_reason or problem
+                run_row(state, known.annotations),
+                problem=problem,
+                status_reason=state.status_reason or problem,
             )
             known.stamp = stamp
-            self._unsaved += view.status in EXITED
+            self._unsaved += state.status in EXITED
 
     def _save(self) -> None:
         self._unsaved = 0

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from wmse_tui.runs.state.status import TONES
-from wmse_tui.runs.table.compare import Comparison, Difference, Group, Result, Spread
+from wmse_tui.runs.table.compare import Comparison, Difference, RepetitionGroup, Result, Spread
 from wmse_tui.runs.text.sanitize import safe, without_middle
 from wmse_tui.runs.text.units import duration, number, percentage
 from wmse_tui.tui.widgets.table import Cell, Sheet
@@ -94,7 +94,7 @@ def _option(difference: Difference) -> tuple[Cell, ...]:
     return (Cell(difference.key), *values)
 
 
-def _repetition(group: Group, marker: Marker) -> tuple[Cell, ...]:
+def _repetition(group: RepetitionGroup, marker: Marker) -> tuple[Cell, ...]:
     waiting = len(group.runs) - len(group.completed)
     seconds = None if group.elapsed_seconds is None else group.elapsed_seconds.mean
     return (

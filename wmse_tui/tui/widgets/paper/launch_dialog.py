@@ -18,7 +18,7 @@ from wmse_tui.runs.errors import RunsError
 from wmse_tui.runs.preflight import nearest_existing
 from wmse_tui.runs.process.identity import host
 from wmse_tui.runs.state.watch import view_run
-from wmse_tui.runs.table.estimate import Forecast, forecast, model_run
+from wmse_tui.runs.table.estimate import DurationEstimate, closest_run, estimate_duration
 from wmse_tui.runs.table.paper import PaperCell
 from wmse_tui.runs.text.sanitize import safe
 from wmse_tui.runs.text.units import count, duration, size
@@ -30,7 +30,7 @@ class LaunchDialog(ConfirmScreen):
 
     def __init__(self, cell: PaperCell, presence: Presence, root: Path) -> None:
         self._cell, self._presence, self._root = cell, presence, root
-        self._reference = model_run(cell, host())
+        self._reference = closest_run(cell, host())
         super().__init__(
             f"Launch {safe(cell.preset, 40)}?",
             self._summary(None, reading=self._reference is not None),
@@ -51,10 +51,10 @@ class LaunchDialog(ConfirmScreen):
         except RunsError:
             expected = None
         else:
-            expected = forecast(state, self._cell.experiment)
+            expected = estimate_duration(state, self._cell.experiment)
         self.query_one(Static).update(self._summary(expected, reading=False))
 
-    def _summary(self, expected: Forecast | None, *, reading: bool) -> str:
+    def _summary(self, expected: DurationEstimate | None, *, reading: bool) -> str:
         experiment = self._cell.experiment
         lines = [
             safe(experiment.title, 200),
@@ -69,7 +69,7 @@ class LaunchDialog(ConfirmScreen):
         ]
         return "\n".join(lines)
 
-    def _disk(self, expected: Forecast | None) -> str:
+    def _disk(self, expected: DurationEstimate | None) -> str:
         checkpoints = count(retained_checkpoints(self._cell.experiment), "checkpoint")
         if expected is None or expected.disk_bytes is None or expected.checkpoint_bytes is None:
             needed = f"at most {checkpoints}, of unknown size"
@@ -102,7 +102,7 @@ def _data(experiment: Experiment, presence: Presence) -> str:
             return f"{title} is on this machine"
 
 
-def _time(expected: Forecast | None, reading: str) -> str:
+def _time(expected: DurationEstimate | None, reading: str) -> str:
     if reading:
         return f"reading {safe(reading, 60)} ..."
     if expected is None:
