@@ -7,6 +7,7 @@
     every_state  one run of each state, newest first: the dictionary state -> RunDirectory
     make_app     make_app(run=None, own=False, screen=None, trainer=None, rates=QUICK, **settings)
     standin      an executable that takes the interpreter's place in `launch_trainer`: trains nothing, obeys
+    act          await act(pilot, "runs-mark"): press the key of a binding id, which must be active now
     until        await until(pilot, condition): wait for what a thread brings; fails after twenty seconds
     screen_text  screen_text(app) -> str: what stands on the screen now, a line a row, without colours
 
@@ -428,6 +429,20 @@ def make_app(runs_root: Path) -> Iterator[MakeApp]:
 
 def _never(run: RunDirectory) -> subprocess.Popen[bytes]:
     raise AssertionError(f"nothing was to be launched, and {run.id} was")
+
+
+@pytest.fixture
+def act() -> Callable[..., Awaitable[None]]:
+    """Acts by binding id, so that no test presses a key that has come to do something else."""
+
+    async def press(pilot: Pilot[Any], *bindings: str) -> None:
+        for name in bindings:
+            active = pilot.app.screen.active_bindings.items()
+            found = [key for key, each in active if each.binding.id == name and each.enabled]
+            assert found, f"{name} is not active on {pilot.app.screen} with {pilot.app.focused}"
+            await pilot.press(found[0])
+
+    return press
 
 
 @pytest.fixture

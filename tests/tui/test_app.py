@@ -14,10 +14,10 @@ from textual.widgets import Button
 from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.process.control import pending
 from wmse_tui.tui.app import WmseApp
+from wmse_tui.tui.dialogs import Choose
 from wmse_tui.tui.feed import RunChanged
 from wmse_tui.tui.screen_names import SCREENS
 from wmse_tui.tui.screens.help import HelpScreen
-from wmse_tui.tui.screens.leave import LeaveScreen
 from wmse_tui.tui.themes import NAMES
 
 MakeApp = Callable[..., WmseApp]
@@ -244,10 +244,10 @@ async def test_leaving_with_an_own_run_at_work_asks_what_becomes_of_it(
         await pilot.pause()
         app.screen.set_focus(None)
         await pilot.press("ctrl+c")
-        assert isinstance(app.screen, LeaveScreen)
+        assert isinstance(app.screen, Choose)
         await pilot.press(key)
         await pilot.pause()
-        assert isinstance(app.screen, LeaveScreen) is False
+        assert isinstance(app.screen, Choose) is False
     assert (app.return_value == 0) is leaves
     assert [request.command for request in pending(run)] == (["stop"] if stops else [])
 
@@ -259,7 +259,7 @@ async def test_the_buttons_of_that_question_answer_too(make_app: MakeApp, make_r
         await pilot.pause()
         app.action_leave()
         await pilot.pause()
-        app.screen.query_one("#stop", Button).press()
+        app.screen.query_one("#answer-s", Button).press()
         await pilot.pause()
     assert app.return_value == 0
     assert [request.command for request in pending(run)] == ["stop"]

@@ -1,4 +1,4 @@
-"""The feed: who is told what, when, and when nothing is said."""
+"""The feed: who is posted what, when, and when nothing is said."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ QUICK = RefreshRates("local", poll=0.01, text=0.01, charts=0.01, catalogue=0.02)
 
 
 class Listener:
-    """Takes the place of a screen: keeps what it is told."""
+    """Takes the place of a screen: keeps what it is posted."""
 
     def __init__(self) -> None:
         self.heard: list[Any] = []
@@ -61,23 +61,28 @@ def append(run: RunDirectory, step: int) -> None:
         file.write(encode(Record(1, 10_000 + step, time.time(), 1, Steps(step, (0.5,)))) + "\n")
 
 
-def test_whoever_asks_is_told_at_once_and_then_only_of_changes(feed: Feed, make_run: MakeRun) -> None:
+def test_a_listener_gets_the_state_at_once_and_then_only_changes(feed: Feed, make_run: MakeRun) -> None:
     run = make_run("a", "stopped")
     first, second = listen(), listen()
     feed.watch(run, first)
-    told = first.wait()
-    assert isinstance(told, RunChanged)
-    assert (told.run, told.view.run_id, told.view.status, told.behind) == (run, "a", "stopped", None)
+    posted = first.wait()
+    assert isinstance(posted, RunChanged)
+    assert (posted.run, posted.state.run_id, posted.state.status, posted.behind) == (
+        run,
+        "a",
+        "stopped",
+        None,
+    )
     time.sleep(0.2)
     assert len(first.heard) == 1
     feed.watch(run, second)
-    assert second.wait().view is told.view
+    assert second.wait().state is posted.state
     append(run, 90)
-    assert first.wait(2).view.step == 90
-    assert second.wait(2).view.step == 90
+    assert first.wait(2).state.step == 90
+    assert second.wait(2).state.step == 90
 
 
-def test_whoever_asks_no_more_is_told_no_more(feed: Feed, make_run: MakeRun) -> None:
+def test_a_listener_that_stops_gets_nothing_more(feed: Feed, make_run: MakeRun) -> None:
     run = make_run("a", "stopped")
     gone, here = listen(), listen()
     feed.watch(run, gone)
@@ -92,7 +97,9 @@ def test_whoever_asks_no_more_is_told_no_more(feed: Feed, make_run: MakeRun) -> 
     assert feed._watched == {}
 
 
-def test_whoever_comes_back_does_not_wait_for_what_was_read_already(feed: Feed, make_run: MakeRun) -> None:
+def test_a_listener_that_comes_back_does_not_wait_for_what_was_read_already(
+    feed: Feed, make_run: MakeRun
+) -> None:
     run = make_run("a", "stopped")
     before, again = listen(), listen()
     feed.watch(run, before)
@@ -101,7 +108,7 @@ def test_whoever_comes_back_does_not_wait_for_what_was_read_already(feed: Feed, 
     feed.unwatch(run, before)
     append(run, 90)
     feed.watch(run, again)
-    while again.wait(max(1, len(again.heard))).view.step != 90:
+    while again.wait(max(1, len(again.heard))).state.step != 90:
         time.sleep(0.005)
     assert feed._watched[run.path].watcher is reader
     assert feed._parked == {}
@@ -151,22 +158,22 @@ def test_the_list_comes_at_once_and_again_when_a_run_appears(feed: Feed, make_ru
     make_run("a")
     listener = listen()
     feed.watch_list(listener)
-    while (told := listener.wait()).loading:
+    while (posted := listener.wait()).loading:
         listener.heard.clear()
-    assert isinstance(told, CatalogueChanged)
-    assert [digest.run_id for digest in told.digests] == ["a"]
+    assert isinstance(posted, CatalogueChanged)
+    assert [row.run_id for row in posted.rows] == ["a"]
     count = len(listener.heard)
     time.sleep(0.2)
     assert len(listener.heard) == count
     make_run("b", "stopped", started=1_772_366_500.0)
     feed.nudge()
-    while len((told := listener.heard[-1]).digests) < 2 or told.loading:
+    while len((posted := listener.heard[-1]).rows) < 2 or posted.loading:
         time.sleep(0.005)
-    assert [digest.run_id for digest in told.digests] == ["b", "a"]
+    assert [row.run_id for row in posted.rows] == ["b", "a"]
     feed.unwatch_list(listener)
 
 
-def test_while_many_logs_are_read_the_list_is_told_now_and_then(
+def test_while_many_logs_are_read_the_list_is_posted_now_and_then(
     feed: Feed, make_run: MakeRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for number in range(8):
@@ -177,10 +184,10 @@ def test_while_many_logs_are_read_the_list_is_told_now_and_then(
     feed.watch_list(listener)
     while listener.wait(max(1, len(listener.heard))).loading:
         time.sleep(0.005)
-    assert [(len(told.digests), told.loading) for told in listener.heard] == [(1, 7), (8, 0)]
+    assert [(len(posted.rows), posted.loading) for posted in listener.heard] == [(1, 7), (8, 0)]
 
 
-def test_what_came_while_frozen_is_told_once_afterwards(feed: Feed, make_run: MakeRun) -> None:
+def test_what_came_while_frozen_is_posted_once_afterwards(feed: Feed, make_run: MakeRun) -> None:
     run = make_run("a", "stopped")
     listener = listen()
     feed.watch(run, listener)
@@ -191,12 +198,12 @@ def test_what_came_while_frozen_is_told_once_afterwards(feed: Feed, make_run: Ma
         time.sleep(0.05)
     assert len(listener.heard) == 1
     feed.freeze(False)
-    assert listener.wait(2).view.step == 92
+    assert listener.wait(2).state.step == 92
     time.sleep(0.1)
     assert len(listener.heard) == 2
 
 
-def test_a_log_that_cannot_be_read_is_told_as_a_sentence_and_read_again_once_it_can(
+def test_a_log_that_cannot_be_read_is_reported_and_read_again_once_it_can(
     feed: Feed, make_run: MakeRun
 ) -> None:
     run = make_run("a", "stopped")
@@ -205,16 +212,16 @@ def test_a_log_that_cannot_be_read_is_told_as_a_sentence_and_read_again_once_it_
     run.events.mkdir()
     listener = listen()
     feed.watch(run, listener)
-    told = listener.wait()
-    assert isinstance(told, RunUnreadable)
-    assert "cannot read the run's log" in told.reason
-    assert "events.jsonl" in told.reason
+    posted = listener.wait()
+    assert isinstance(posted, RunUnreadable)
+    assert "cannot read the run's log" in posted.reason
+    assert "events.jsonl" in posted.reason
     run.events.rmdir()
     aside.rename(run.events)
     back = listener.wait(2)
-    if back.view.status == "new":  # it looked between the two, when there was no log at all
+    if back.state.status == "new":  # it looked between the two, when there was no log at all
         back = listener.wait(3)
-    assert back.view.status == "stopped"
+    assert back.state.status == "stopped"
 
 
 def test_a_long_log_is_shown_early_and_in_a_few_steps(feed: Feed, runs_root: Path) -> None:
@@ -224,19 +231,19 @@ def test_a_long_log_is_shown_early_and_in_a_few_steps(feed: Feed, runs_root: Pat
     feed.watch(run, listener)
     first = listener.wait()
     assert first.behind is not None
-    assert 0 < first.view.step < 95_000
+    assert 0 < first.state.step < 95_000
     while listener.heard[-1].behind is not None:
         time.sleep(0.005)
-    assert listener.heard[-1].view.step == 95_000
-    shares = [told.behind for told in listener.heard[:-1]]
+    assert listener.heard[-1].state.step == 95_000
+    shares = [posted.behind for posted in listener.heard[:-1]]
     assert shares == sorted(shares)
     assert len(listener.heard) <= 8
 
 
-def test_a_run_that_was_never_started_is_told_too(feed: Feed, make_run: MakeRun) -> None:
+def test_a_run_that_was_never_started_is_posted_too(feed: Feed, make_run: MakeRun) -> None:
     listener = listen()
     feed.watch(make_run("a", "new"), listener)
-    assert listener.wait().view.status == "new"
+    assert listener.wait().state.status == "new"
 
 
 def test_a_phase_alone_is_a_change(feed: Feed, make_run: MakeRun) -> None:
@@ -246,7 +253,7 @@ def test_a_phase_alone_is_a_change(feed: Feed, make_run: MakeRun) -> None:
     listener.wait()
     with run.events.open("a") as file:
         file.write(encode(Record(1, 9999, time.time(), 1, Phase("evaluate"))) + "\n")
-    phase = listener.wait(2).view.phase
+    phase = listener.wait(2).state.phase
     assert phase is not None
     assert phase.name == "evaluate"
 

@@ -1,4 +1,4 @@
-"""Whatever the files of a run say, the app draws it as text, and no part of it can be clicked into action."""
+"""Whatever the files of a run contain, the app draws it as text that cannot be clicked into action."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from hostile import NASTY, acts, hostile_events
 
 from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.tui.app import WmseApp
-from wmse_tui.tui.screens.monitor import MonitorScreen
 
 pytestmark = pytest.mark.asyncio
 
@@ -31,6 +30,7 @@ def drawn(app: WmseApp) -> tuple[str, list[str]]:
 async def test_every_screen_draws_a_hostile_run_as_text(
     make_app: Callable[..., WmseApp],
     make_run: Callable[..., RunDirectory],
+    act: Callable[..., Awaitable[None]],
     until: Callable[..., Awaitable[None]],
 ) -> None:
     events = [(float(second), event) for second, event in enumerate(hostile_events())]
@@ -43,34 +43,32 @@ async def test_every_screen_draws_a_hostile_run_as_text(
         each.trainer_log.write_text(NASTY + "\n")
         each.annotations.write_text(json.dumps({"v": 1, "tags": ["fine"], "note": NASTY}))
     app = make_app(run=run)
-    seen = ""
+    seen: dict[str, str] = {}
     async with app.run_test(size=(140, 50)) as pilot:
-        await until(pilot, lambda: isinstance(app.screen, MonitorScreen) and "failed" in drawn(app)[0])
-        for key in (
-            "",
-            *"lL",
-            "tab",
-            "tab",
-            "question_mark",
-            "escape",
-            "3",
-            "space",
-            "down",
-            "space",
-            "4",
-            "5",
-            "1",
-        ):
-            if key:
-                await pilot.press(key)
-            await pilot.pause()
-            text, actions = drawn(app)
-            seen += text
-            assert not acts(text), f"after {key!r}: {acts(text)}"
-            assert not any("quit" in action or "passwd" in action for action in actions), key
+
+        async def draws(what: str, *actions: str, shows: Callable[[str], bool]) -> None:
+            """Act; wait until the screen shows what this step is about; it must be harmless text."""
+            await act(pilot, *actions)
+            await until(pilot, lambda: shows(drawn(app)[0]))
+            seen[what], clicks = drawn(app)
+            assert not acts(seen[what]), f"{what}: {acts(seen[what])}"
+            assert not any("quit" in click or "passwd" in click for click in clicks), what
             assert app.return_code in (None, 0)
-        app.notify(NASTY[:60], markup=False)
-    assert "[/foo]" in seen, "shown as it is, not as markup"
+
+        await draws("Monitor", shows=lambda text: "failed" in text)
+        await draws("log", "pane-log", shows=lambda text: "Log" in text)
+        await draws("output", "pane-output", shows=lambda text: "\\x1b" in text)
+        await draws("help", "help", shows=lambda text: "run-stop" in text)
+        await pilot.press("escape")
+        await draws("Runs", "go-runs", shows=lambda text: "hostile" in text and "other" in text)
+        await act(pilot, "runs-mark", "runs-mark")
+        await draws("Compare", "runs-compare", shows=lambda text: "hostile" in text and "other" in text)
+        assert app.current_mode == "compare"
+        assert set(app.services.selection.marked) == {run, other}
+        await draws("Paper", "go-paper", shows=lambda text: "W-MSE" in text)
+        await draws("Configure", "go-configure", shows=lambda text: "Presets" in text)
+    shown = [what for what, text in seen.items() if "[/foo]" in text]
+    assert shown == ["Monitor", "log", "output", "Runs"], "shown as it is, not as markup"
 
 
 async def test_the_detector_detects() -> None:

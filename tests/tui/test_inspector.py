@@ -194,7 +194,7 @@ for number, ask, request in requests():
         assert (failed.id, failed.ask) == (number, "measure")
         assert failed.title == "the inspector ended: killed by SIGKILL (out of memory, perhaps)"
         assert failed.detail == "a library said: \\x1b[31msegmentation"
-        assert failed.next == ("`wmse-tui doctor` looks at the installation",)
+        assert failed.next == ("`wmse-tui doctor` checks the installation",)
         views = app.inspector.ask("views", "", app)  # and the next question finds a living one
         await until(pilot, lambda: ("Inspected", views) in told(app))
 

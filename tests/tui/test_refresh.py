@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from wmse_tui.tui.refresh import LOCAL, SLOW, RefreshRates, choose_beats
+from wmse_tui.tui.refresh import LOCAL, SLOW, RefreshRates, choose_rates
 
 
 @pytest.mark.parametrize(
-    ("profile", "environ", "beats"),
+    ("profile", "environ", "rates"),
     [
         ("auto", {}, LOCAL),
         ("auto", {"SSH_CONNECTION": "10.0.0.1 5 10.0.0.2 22"}, SLOW),
@@ -18,10 +18,10 @@ from wmse_tui.tui.refresh import LOCAL, SLOW, RefreshRates, choose_beats
         ("slow", {}, SLOW),
     ],
 )
-def test_a_remote_terminal_gets_the_slow_beats_unless_the_user_says_otherwise(
-    profile: str, environ: dict[str, str], beats: RefreshRates
+def test_a_remote_terminal_gets_the_slow_rates_unless_the_user_says_otherwise(
+    profile: str, environ: dict[str, str], rates: RefreshRates
 ) -> None:
-    assert choose_beats(profile, environ) is beats
+    assert choose_rates(profile, environ) is rates
 
 
 def test_a_step_is_on_the_screen_in_time_on_both_links() -> None:

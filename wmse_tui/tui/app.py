@@ -17,6 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from textual import work
 from textual.app import SystemCommand
 from textual.events import Event, Key
 from textual.filter import Monochrome, NoColor
@@ -31,7 +32,7 @@ from wmse_tui.tui.feed import Feed
 from wmse_tui.tui.glyphs import AsciiFilter, ascii_wanted
 from wmse_tui.tui.keystrokes import Keystrokes
 from wmse_tui.tui.launching import Trainers
-from wmse_tui.tui.refresh import RefreshRates, choose_beats
+from wmse_tui.tui.refresh import RefreshRates, choose_rates
 from wmse_tui.tui.screen_names import ScreenName
 from wmse_tui.tui.services import Selection, Services, ServicesApp, Severity
 from wmse_tui.tui.settings import Settings
@@ -137,7 +138,7 @@ class WmseApp(ServicesApp):
         self.messages: deque[Notification] = deque(maxlen=_MESSAGES)
         self.crash_file: Path | None = None
         self._inspector: Inspector | None = None
-        rates = rates or choose_beats(options.settings.profile, os.environ)
+        rates = rates or choose_rates(options.settings.profile, os.environ)
         self.services = Services(
             runs_root=options.runs_root,
             rates=rates,
@@ -278,21 +279,28 @@ class WmseApp(ServicesApp):
         if not isinstance(self.screen, HelpScreen):
             self.push_screen(HelpScreen(self.screen))
 
-    def action_leave(self) -> None:
-        """Leave; with trainers of this app at work, ask what becomes of them first."""
-        from wmse_tui.tui.screens.leave import LeaveScreen
+    @work
+    async def action_leave(self) -> None:
+        """Leave; with active trainers of this app, ask what becomes of them first."""
+        from wmse_tui.tui.dialogs import Answer, Choose
 
         active = self.services.trainers.active()
-        if not active:
-            self.exit(0)
-        elif not isinstance(self.screen, LeaveScreen):
-            self.push_screen(LeaveScreen(active), self._left)
-
-    def _left(self, answer: str | None) -> None:
+        answer: str | None = "leave"
+        if active:
+            if self.screen.is_modal:
+                return
+            question = Choose[str | None](
+                "Leave",
+                leave_text(active),
+                Answer("leave", "Leave running", "l", "primary"),
+                Answer("stop", "Stop", "s", "warning"),
+                Answer(None, "Cancel", "escape"),
+            )
+            answer = await self.push_screen_wait(question)
         if answer == "stop":
             for run in self.services.trainers.active():
                 self.services.trainers.ask_stop(run)
-        if answer in ("leave", "stop"):
+        if answer is not None:
             self.exit(0)
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
@@ -315,3 +323,17 @@ class WmseApp(ServicesApp):
             return
         self.crash_file = note_crash(error)
         self._close_messages_no_wait()
+
+
+def leave_text(active: tuple[RunDirectory, ...]) -> str:
+    """What becomes of the active runs of this app when it is left."""
+    names = ", ".join(safe(run.id, 60) for run in active[:6])
+    more = f" and {len(active) - 6} more" if len(active) > 6 else ""
+    runs, them = "Your runs are", "They continue"
+    if len(active) == 1:
+        runs, them = "A run of yours is", "It continues"
+    return (
+        f"{runs} active: {names}{more}.\n\n"
+        f"{them} without the app; `wmse-tui attach` shows a run again, from any terminal.\n"
+        "Stopping saves a checkpoint first, and a stopped run can be resumed."
+    )

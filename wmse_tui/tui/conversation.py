@@ -1,4 +1,4 @@
-"""Talking with a process in lines: one thread starts, hears and ends it, and waits for nothing else.
+"""A child process that exchanges lines with one thread, which starts it, serves its pipes and ends it.
 
 The process is tied to the thread that starts it: on Linux it may ask the kernel to end it with that thread.
 """
@@ -15,7 +15,7 @@ from typing import IO
 
 from wmse_tui.runs.text.sanitize import safe
 
-LAST_WORDS = 4096  # bytes of stderr that are kept
+STDERR_BYTES = 4096  # bytes of stderr that are stored
 LONGEST_LINE = 4 << 20
 GRACE_SECONDS = 0.5  # between asking the process to end and ending it
 
@@ -25,9 +25,9 @@ class Conversation:
 
     Args:
         command: what to start. Its group is its own: the terminal's Ctrl-C is not for it.
-        bell: a pipe's end from which a byte can be read when `outbox` or `closed` has news.
-        outbox: gives the lines that are to be written, once.
-        receive: takes each line that the process writes.
+        bell: a pipe's end from which a byte can be read when `outbox` or `closed` has something new.
+        outbox: returns the lines that are to be written, once.
+        receive: is called with each line that the process writes.
         closed: whether the process is to be ended.
 
     Raises:
@@ -54,10 +54,10 @@ class Conversation:
         self._selector = selectors.DefaultSelector()
         self._unsent = b""
         self._unread = b""
-        self._last_words = b""
+        self._stderr_tail = b""
 
-    def hold(self) -> tuple[int, str]:
-        """Talk until the process has ended; returns its status and its last words on stderr, in one line."""
+    def run(self) -> tuple[int, str]:
+        """Exchange lines until the process has ended; returns its status and the end of its stderr."""
         stdin, stdout, stderr = self._process.stdin, self._process.stdout, self._process.stderr
         assert stdin is not None
         assert stdout is not None
@@ -65,29 +65,29 @@ class Conversation:
         for stream in (stdin, stdout, stderr):
             os.set_blocking(stream.fileno(), False)
         with self._selector as selector, stdout, stderr:
-            selector.register(self._bell, selectors.EVENT_READ, self._hear_bell)
+            selector.register(self._bell, selectors.EVENT_READ, self._on_bell)
             selector.register(stdout, selectors.EVENT_READ, lambda: self._read_answers(stdout))
-            selector.register(stderr, selectors.EVENT_READ, lambda: self._read_last_words(stderr))
+            selector.register(stderr, selectors.EVENT_READ, lambda: self._read_stderr_tail(stderr))
             self._unsent = self._outbox()
-            going_on = True
-            while going_on and not self._closed():
-                self._want_to_write(stdin)
-                going_on = min(key.data() for key, _ in selector.select())
+            running = True
+            while running and not self._closed():
+                self._select_writing(stdin)
+                running = min(key.data() for key, _ in selector.select())
             with contextlib.suppress(OSError):
                 stdin.close()
             status = self._end()
-            self._read_last_words(stderr)
-        lines = self._last_words.decode("utf-8", "replace").strip().splitlines()
+            self._read_stderr_tail(stderr)
+        lines = self._stderr_tail.decode("utf-8", "replace").strip().splitlines()
         return status, safe(" / ".join(lines[-3:]), 400)
 
-    def _want_to_write(self, stdin: IO[bytes]) -> None:
+    def _select_writing(self, stdin: IO[bytes]) -> None:
         registered = stdin in self._selector.get_map()
         if self._unsent and not registered:
             self._selector.register(stdin, selectors.EVENT_WRITE, lambda: self._write(stdin))
         elif registered and not self._unsent:
             self._selector.unregister(stdin)
 
-    def _hear_bell(self) -> bool:
+    def _on_bell(self) -> bool:
         os.read(self._bell, 4096)
         self._unsent += self._outbox()
         return True
@@ -108,17 +108,17 @@ class Conversation:
             self._receive(line)
         return bool(block) and len(self._unread) < LONGEST_LINE
 
-    def _read_last_words(self, stderr: IO[bytes]) -> bool:
-        """Keep what there is to read; a process that has closed its stderr is listened to no more."""
+    def _read_stderr_tail(self, stderr: IO[bytes]) -> bool:
+        """Store what there is to read; a stderr that was closed is read no more."""
         with contextlib.suppress(BlockingIOError):
             block = os.read(stderr.fileno(), 65536)
-            self._last_words = (self._last_words + block)[-LAST_WORDS:]
+            self._stderr_tail = (self._stderr_tail + block)[-STDERR_BYTES:]
             if not block and stderr in self._selector.get_map():
                 self._selector.unregister(stderr)
         return True
 
     def _end(self) -> int:
-        """See to it that the process has ended or ends now; returns its status."""
+        """Wait for the process, or end it; returns its status."""
         if self._closed():
             self._process.terminate()
         try:
@@ -128,8 +128,8 @@ class Conversation:
             return self._process.wait()
 
 
-def how(status: int) -> str:
-    """A process's end in words: "exit code 1", "killed by SIGSEGV"."""
+def exit_text(status: int) -> str:
+    """How a process ended, as text: "exit code 1", "killed by SIGSEGV"."""
     if status >= 0:
         return f"exit code {status}"
     try:

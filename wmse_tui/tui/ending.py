@@ -1,8 +1,8 @@
-"""However the app ends, it ends soon, leaves the terminal in order, and says with its status what ended it.
+"""The end of the app: soon, with the terminal in order, and with an exit status that names the cause.
 
 Textual does nothing on SIGTERM and SIGHUP, and nothing when its own thread for output dies. And its event
-loop waits while the terminal takes no more bytes. So signals, a terminal that is gone and an error in any
-thread lead here: the app is asked to leave, and a watchdog ends the process if it has not.
+loop waits while the terminal takes no more bytes. So signals, a terminal that has hung up and an error in
+any thread lead here: the app is asked to leave, and a watchdog ends the process if it has not.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from textual.app import App
 
 GRACE = 1.2
 """Seconds from a signal to the end, however stuck the terminal is."""
-_LOOK = 0.4  # seconds between two looks at the terminal
-_DRAIN = 0.5  # seconds to free a stuck terminal from what is being written to it
+_POLL = 0.4  # seconds between two checks of the terminal
+_DRAIN = 0.5  # seconds to discard what is being written to a stuck terminal
 _PIECE = 0.02
 _ENDS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 
@@ -60,7 +60,7 @@ class Ending:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self.signal is None and gone(self._terminal):
+        if self.signal is None and hung_up(self._terminal):
             self.signal = signal.SIGHUP
         self._over.set()
         if self._freeing is not None:  # the terminal is being restored; the process ends with that
@@ -73,18 +73,18 @@ class Ending:
         self._begin(number)
 
     def _watch_terminal(self) -> None:
-        """Where nobody is told of a hang-up (a lost controlling terminal), the terminal is asked itself."""
-        while not self._over.wait(_LOOK):
-            if gone(self._terminal):
+        """A hang-up without a signal (a lost controlling terminal) is found by polling."""
+        while not self._over.wait(_POLL):
+            if hung_up(self._terminal):
                 self._begin(signal.SIGHUP)
                 return
 
-    def _on_thread_error(self, told: threading.ExceptHookArgs) -> None:
-        """An error that ended a thread: without the thread the app would stand still and look well."""
-        if isinstance(told.exc_value, OSError) and gone(self._terminal):
+    def _on_thread_error(self, error: threading.ExceptHookArgs) -> None:
+        """An error that ended a thread: without the thread the app would seem fine and never change."""
+        if isinstance(error.exc_value, OSError) and hung_up(self._terminal):
             self._begin(signal.SIGHUP)
-        elif isinstance(told.exc_value, Exception):
-            self._in_loop(self._app._handle_exception, told.exc_value)  # noqa: SLF001 (there is no public way)
+        elif isinstance(error.exc_value, Exception):
+            self._in_loop(self._app._handle_exception, error.exc_value)  # noqa: SLF001 (there is no public way)
 
     def _begin(self, number: int) -> None:
         if self.signal is not None:
@@ -110,13 +110,13 @@ class Ending:
         os._exit(128 + (self.signal or signal.SIGTERM))
 
     def _free_terminal(self) -> None:
-        """Restore a terminal that takes nothing more; what waits to be sent is thrown away."""
+        """Restore a terminal that accepts no more bytes; pending output is discarded."""
         # A background process may not touch its terminal; ours must not be stopped for it at the last moment.
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTTOU})
         # Opened anew: the description at hand is shared with the shell, which must not become non-blocking.
         terminal = os.open(os.ttyname(self._terminal), os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY)
-        _to_nowhere(self._terminal)
-        # Whoever is in the middle of a write keeps the terminal to itself; a signal takes it out of there.
+        _to_devnull(self._terminal)
+        # A thread in the middle of a write blocks the terminal; a signal interrupts the write.
         for thread in threading.enumerate():
             if thread is not self._freeing and thread.ident is not None:
                 signal.pthread_kill(thread.ident, signal.SIGTERM)
@@ -133,7 +133,7 @@ class Ending:
                 break
 
 
-def gone(descriptor: int) -> bool:
+def hung_up(descriptor: int) -> bool:
     """Whether `descriptor` is a terminal that has hung up."""
     try:
         termios.tcgetattr(descriptor)
@@ -142,14 +142,14 @@ def gone(descriptor: int) -> bool:
     return False
 
 
-def let_go_of_the_lost() -> None:
-    """Point the standard streams that have hung up to nowhere: flushing them would fail at the very end."""
+def detach_dead_streams() -> None:
+    """Redirect standard streams that have hung up to /dev/null: flushing them would fail at the end."""
     for descriptor in range(3):
-        if gone(descriptor):
-            _to_nowhere(descriptor)
+        if hung_up(descriptor):
+            _to_devnull(descriptor)
 
 
-def _to_nowhere(descriptor: int) -> None:
-    nowhere = os.open(os.devnull, os.O_RDWR)
-    os.dup2(nowhere, descriptor)
-    os.close(nowhere)
+def _to_devnull(descriptor: int) -> None:
+    devnull = os.open(os.devnull, os.O_RDWR)
+    os.dup2(devnull, descriptor)
+    os.close(devnull)

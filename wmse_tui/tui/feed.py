@@ -1,8 +1,8 @@
-"""One thread looks at run directories; screens get finished pictures as messages.
+"""One thread reads run directories; screens get the states of runs as messages.
 
-A screen asks for a run with `watch` and is told with `RunChanged` at once and whenever the picture changed.
-Whoever asks for the list gets `CatalogueChanged`. Nothing is posted while nothing changes, so an idle
-app sends nothing, and while the display is frozen the newest pictures wait here.
+A screen that watches a run with `watch` gets `RunChanged` at once and whenever its state changed; with
+`watch_list` it gets `CatalogueChanged`. Nothing is posted while nothing changes, so an idle
+app sends nothing, and while the display is frozen the newest states wait here.
 """
 
 from __future__ import annotations
@@ -27,18 +27,18 @@ from wmse_tui.tui.refresh import RefreshRates
 if TYPE_CHECKING:
     from wmse_tui.runs.table.index import RunIndex, RunRow
 
-_SLICE = 0.04  # seconds of folding at once; between two slices the interface gets the interpreter
-_BREATH = 0.005
+_SLICE = 0.04  # seconds of reading at once; between two slices the interface gets the interpreter
+_YIELD = 0.005  # seconds
 _PARKED = 4  # runs
 
 
 class RunChanged(Message):
     """The run as it is now. `behind` is the share of a long log that was read so far, None at its end."""
 
-    def __init__(self, run: RunDirectory, view: RunState, behind: float | None) -> None:
+    def __init__(self, run: RunDirectory, state: RunState, behind: float | None) -> None:
         super().__init__()
         self.run = run
-        self.view = view
+        self.state = state
         self.behind = behind
 
     def can_replace(self, message: Message) -> bool:
@@ -47,7 +47,7 @@ class RunChanged(Message):
 
 
 class RunUnreadable(Message):
-    """The run's log cannot be read (any more): a sentence why. The feed goes on trying."""
+    """The run's log cannot be read (any more): a sentence why. The feed keeps trying."""
 
     def __init__(self, run: RunDirectory, reason: str) -> None:
         super().__init__()
@@ -58,9 +58,9 @@ class RunUnreadable(Message):
 class CatalogueChanged(Message):
     """Every run under the root, newest first; `loading` runs have not been read yet."""
 
-    def __init__(self, digests: tuple[RunRow, ...], loading: int, problem: str = "") -> None:
+    def __init__(self, rows: tuple[RunRow, ...], loading: int, problem: str = "") -> None:
         super().__init__()
-        self.digests = digests
+        self.rows = rows
         self.loading = loading
         self.problem = problem
 
@@ -82,37 +82,37 @@ class _Watcher(RunWatcher):
 class _Watched:
     run: RunDirectory
     watcher: _Watcher
-    listeners: dict[MessagePump, object] = field(default_factory=dict)  # what each was told last
-    told: object = None
+    listeners: dict[MessagePump, object] = field(default_factory=dict)  # with the value posted last
+    value: object = None  # the state, or why the log cannot be read
     message: RunChanged | RunUnreadable | None = None
 
 
 class Feed:
-    """The thread and what it is asked to look at. Every method may be called from any thread."""
+    """The thread and what it watches. Every method may be called from any thread."""
 
     def __init__(self, root: Path, rates: RefreshRates) -> None:
         self.root = root
         self.rates = rates
-        self._digests: RunIndex | None = None  # made when a list is first asked for
+        self._index: RunIndex | None = None  # made when a list is first asked for
         self._guard = threading.Lock()
         self._watched: dict[Path, _Watched] = {}
         self._watchers: WeakValueDictionary[Path, _Watcher] = WeakValueDictionary()
-        self._parked: dict[Path, _Watched] = {}  # watched by nobody now, the latest last
+        self._parked: dict[Path, _Watched] = {}  # not watched now, the latest last
         self._list_listeners: dict[MessagePump, object] = {}
         self._list: CatalogueChanged | None = None
         self._list_age = 0.0
-        self._list_next = 0.0  # when a list that is still being read may be told again
+        self._list_next = 0.0  # when a list that is still being read may be posted again
         self._wake = threading.Event()
         self._closed = False
         self._frozen = False
         self._thread = threading.Thread(target=self._work, name="feed", daemon=True)
 
     def start(self) -> None:
-        """Begin to look."""
+        """Start the thread."""
         self._thread.start()
 
     def close(self) -> None:
-        """Stop looking; waits for the thread for a moment."""
+        """Stop the thread; waits for it for a moment."""
         self._closed = True
         self._wake.set()
         if self._thread.is_alive():
@@ -125,7 +125,7 @@ class Feed:
             return tuple(watched.run for watched in self._watched.values())
 
     def watch(self, run: RunDirectory, listener: MessagePump) -> None:
-        """Tell `listener` of this run: at once, and at every change."""
+        """Post the state of this run to `listener`: at once, and at every change."""
         with self._guard:
             watched = self._watched.get(run.path)
             if watched is None:
@@ -137,10 +137,10 @@ class Feed:
         self._wake.set()
 
     def unwatch(self, run: RunDirectory, listener: MessagePump) -> None:
-        """Tell `listener` of this run no more.
+        """Post nothing more of this run to `listener`.
 
-        A run that nobody watches is not looked at. What was read of the last few is kept: whoever comes back
-        need not wait for a long log once more.
+        A run without listeners is not read. What was read of the last few is cached, so that a screen that
+        comes back need not wait for a long log once more.
         """
         with self._guard:
             watched = self._watched.get(run.path)
@@ -170,111 +170,111 @@ class Feed:
             return self._watcher(run)
 
     def watch_list(self, listener: MessagePump) -> None:
-        """Tell `listener` of the list of runs: at once, and at every change."""
+        """Post the list of runs to `listener`: at once, and at every change."""
         with self._guard:
             self._list_listeners[listener] = None
             self._list_age = float("inf")
         self._wake.set()
 
     def unwatch_list(self, listener: MessagePump) -> None:
-        """Tell `listener` of the list no more."""
+        """Post the list to `listener` no more."""
         with self._guard:
             self._list_listeners.pop(listener, None)
 
     def nudge(self) -> None:
-        """Look again now: something was just asked or changed."""
+        """Poll now: something was just requested or changed."""
         with self._guard:
             self._list_age = float("inf")
         self._wake.set()
 
     def freeze(self, frozen: bool) -> None:
-        """Hold all messages back, or let the newest go."""
+        """Hold all messages back, or post the newest."""
         self._frozen = frozen
         self._wake.set()
 
     def _work(self) -> None:
         while not self._closed:
-            busy = self._look_at_runs()
-            busy = self._look_at_list() or busy
-            self._wake.wait(_BREATH if busy else self.rates.poll)
+            busy = self._poll_runs()
+            busy = self._poll_list() or busy
+            self._wake.wait(_YIELD if busy else self.rates.poll)
             self._wake.clear()
             self._list_age += self.rates.poll
 
-    def _look_at_runs(self) -> bool:
+    def _poll_runs(self) -> bool:
         with self._guard:
             every = tuple(self._watched.values())
         busy = False
         for watched in every:
             busy = self._poll(watched) or busy
             if not self._frozen and watched.message is not None:
-                self._post(watched.listeners, watched.told, watched.message)
+                self._post(watched.listeners, watched.value, watched.message)
         return busy
 
     def _poll(self, watched: _Watched) -> bool:
         try:
-            view = watched.watcher.poll(budget_seconds=_SLICE)
+            state = watched.watcher.poll(budget_seconds=_SLICE)
         except RunsError as error:
             reason = f"{error.title}: {error.detail}" if error.detail else error.title
-            if watched.told != reason:
-                watched.told, watched.message = reason, RunUnreadable(watched.run, reason)
+            if watched.value != reason:
+                watched.value, watched.message = reason, RunUnreadable(watched.run, reason)
             return False
         behind = watched.watcher.behind
         first = watched.message is None
-        # While a long log is read, a picture now and then is enough: drawing takes time from reading.
-        if view is not watched.told and (first or behind is None or _worth(watched.message, behind)):
-            watched.told, watched.message = view, RunChanged(watched.run, view, behind)
+        # While a long log is read, a state now and then is enough: drawing takes time from reading.
+        if state is not watched.value and (first or behind is None or _worth(watched.message, behind)):
+            watched.value, watched.message = state, RunChanged(watched.run, state, behind)
         return behind is not None
 
-    def _look_at_list(self) -> bool:
+    def _poll_list(self) -> bool:
         with self._guard:
             wanted = bool(self._list_listeners)
             due = self._list_age >= self.rates.catalogue
         if not wanted or not (due or (self._list is not None and self._list.loading)):
             return False
         self._list_age = 0.0
-        if self._digests is None:
+        if self._index is None:
             from wmse_tui.runs.table.index import RunIndex
 
-            self._digests = RunIndex(self.root, watch=self._watcher_of_list)
+            self._index = RunIndex(self.root, watch=self._watcher_of_list)
         try:
-            digests, problem = self._digests.refresh(budget_seconds=_SLICE), ""
+            rows, problem = self._index.refresh(budget_seconds=_SLICE), ""
         except RunsError as error:
-            digests, problem = (), f"{error.title}: {error.detail}" if error.detail else error.title
-        loading = 0 if problem else self._digests.loading
+            rows, problem = (), f"{error.title}: {error.detail}" if error.detail else error.title
+        loading = 0 if problem else self._index.loading
         known, now = self._list, time.monotonic()
         # While many logs are read, a list now and then is enough: drawing it takes time from reading.
         soon = known is not None and known.loading and loading and now < self._list_next
-        told = None if known is None else (known.digests, known.loading, known.problem)
-        if told != (digests, loading, problem) and not soon:
-            self._list = CatalogueChanged(digests, loading, problem)
+        posted = None if known is None else (known.rows, known.loading, known.problem)
+        if posted != (rows, loading, problem) and not soon:
+            self._list = CatalogueChanged(rows, loading, problem)
             self._list_next = now + self.rates.text
         if not self._frozen and self._list is not None:
             self._post(self._list_listeners, self._list, self._list)
         return loading > 0
 
-    def _post(self, listeners: dict[MessagePump, object], told: object, message: Message) -> None:
+    def _post(self, listeners: dict[MessagePump, object], value: object, message: Message) -> None:
         with self._guard:
-            late = [listener for listener, last in listeners.items() if last is not told]
+            late = [listener for listener, last in listeners.items() if last is not value]
             for listener in late:
-                listeners[listener] = told
+                listeners[listener] = value
         for listener in late:
             listener.post_message(_copy(message))
 
 
 def _worth(last: Any, behind: float) -> bool:
-    """Whether enough more of a long log was read for another picture."""
+    """Whether enough more of a long log was read for another message."""
     return not isinstance(last, RunChanged) or last.behind is None or behind - last.behind >= 0.2
 
 
 def _copy(message: Message) -> Message:
-    """A message of its own for each listener: Textual keeps its place in the queue in the object."""
+    """A message of its own for each listener: Textual stores queueing state in the object."""
     match message:
         case RunChanged():
-            return RunChanged(message.run, message.view, message.behind)
+            return RunChanged(message.run, message.state, message.behind)
         case RunUnreadable():
             return RunUnreadable(message.run, message.reason)
         case CatalogueChanged():
-            return CatalogueChanged(message.digests, message.loading, message.problem)
+            return CatalogueChanged(message.rows, message.loading, message.problem)
     return message
 
 

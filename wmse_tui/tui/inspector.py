@@ -1,4 +1,4 @@
-"""The app's end of the inspector: questions go out as lines, answers come back as messages.
+"""The client of the inspector process: questions are sent as lines, answers arrive as messages.
 
 The inspector is a process (`python -m wmse_tui.engine.inspect`) because only torch knows the answers and the
 app never loads torch. One thread starts it at the first question, writes, reads and waits; the event loop
@@ -27,12 +27,12 @@ from typing import Any, Literal
 from textual.message import Message
 from textual.message_pump import MessagePump
 
-from wmse_tui.tui.conversation import GRACE_SECONDS, Conversation, how
+from wmse_tui.tui.conversation import GRACE_SECONDS, Conversation, exit_text
 
 Ask = Literal["describe", "measure", "views"]
 
 ENDS = 2
-"""When the process has ended so often under a question, the question is given up: it may be the cause."""
+"""A question during which the process has ended so often is dropped: it may be the cause."""
 
 
 class Inspected(Message):
@@ -119,7 +119,7 @@ class Inspector:
         """Ask about a complete configuration; returns the question's number.
 
         `listener` gets `InspectionProgress` any number of times, then `Inspected` or `InspectionFailed`. A
-        newer question of the same kind takes the place of an older one, whose answer nobody gets; what had
+        newer question of the same kind replaces an older one, whose answer is dropped; what had
         been posted before that may still arrive, with the older number.
 
         Args:
@@ -138,7 +138,7 @@ class Inspector:
         return number
 
     def cancel(self, number: int) -> None:
-        """Let a question go unanswered: its listener hears no more of it."""
+        """Drop a question: its listener gets no further message of it."""
         with self._guard:
             for ask, question in self._questions.items():
                 if question.id == number:
@@ -148,7 +148,7 @@ class Inspector:
                     return
 
     def close(self) -> None:
-        """End the process; takes a second at most."""
+        """End the process, within a second."""
         with self._guard:
             self._closed = True
             self._questions.clear()
@@ -163,7 +163,7 @@ class Inspector:
             line = self._outbox.get(key, b"") + line
         self._outbox[key] = line
         if self._thread is None:
-            self._thread = threading.Thread(target=self._keep, name="inspector", daemon=True)
+            self._thread = threading.Thread(target=self._work, name="inspector", daemon=True)
             self._thread.start()
         self._ring()
 
@@ -174,8 +174,8 @@ class Inspector:
 
     # In the thread
 
-    def _keep(self) -> None:
-        """Start the process, talk with it until it ends, and again as long as there are questions."""
+    def _work(self) -> None:
+        """Start the process, serve it until it ends, and again while there are questions."""
         bell, wake = os.pipe()
         os.set_blocking(wake, False)
         try:
@@ -186,39 +186,39 @@ class Inspector:
                         return
                     self._wake = wake
                     self._outbox = {ask: question.line for ask, question in self._questions.items()}
-                self._converse(bell)
+                self._serve(bell)
         finally:
             os.close(bell)
             os.close(wake)
 
-    def _converse(self, bell: int) -> None:
+    def _serve(self, bell: int) -> None:
         """One process, from its start to its end."""
-        # -P: modules in the current folder are none of ours
-        ours = (sys.executable, "-P", "-m", "wmse_tui.engine.inspect", "--parent", str(os.getpid()))
+        # -P: modules in the current folder are not ours
+        own = (sys.executable, "-P", "-m", "wmse_tui.engine.inspect", "--parent", str(os.getpid()))
         try:
             conversation = Conversation(
-                self._command or ours,
+                self._command or own,
                 bell,
                 outbox=self._take_outbox,
                 receive=self._receive,
                 closed=lambda: self._closed,
             )
         except OSError as error:
-            self._give_up("the inspector cannot be started", error.strerror or str(error), ends=0)
+            self._count_end("the inspector cannot be started", error.strerror or str(error), ends=0)
             return
-        status, last_words = conversation.hold()
-        self._give_up(f"the inspector ended: {how(status)}", last_words, ends=ENDS)
+        status, stderr_tail = conversation.run()
+        self._count_end(f"the inspector ended: {exit_text(status)}", stderr_tail, ends=ENDS)
 
-    def _give_up(self, title: str, detail: str, *, ends: int) -> None:
-        """Count an end of the process; give up the questions that have seen so many."""
+    def _count_end(self, title: str, detail: str, *, ends: int) -> None:
+        """Count an end of the process; fail the questions that have seen `ends` of them."""
         with self._guard:
             for question in self._questions.values():
                 question.ends += 1
-            given_up = [each for each in self._questions.values() if each.ends >= ends]
-            for question in given_up:
+            failed = [each for each in self._questions.values() if each.ends >= ends]
+            for question in failed:
                 del self._questions[question.ask]
-        steps = ("`wmse-tui doctor` looks at the installation",)
-        for question in given_up:
+        steps = ("`wmse-tui doctor` checks the installation",)
+        for question in failed:
             _post(question, InspectionFailed(question.id, question.ask, title, detail, steps))
 
     def _take_outbox(self) -> bytes:
@@ -228,7 +228,7 @@ class Inspector:
         return lines
 
     def _receive(self, line: bytes) -> None:
-        """Post what a line says, if somebody still wants to know."""
+        """Post what a line contains, if its question is still open."""
         try:
             fields = json.loads(line)
             number = fields.pop("id")

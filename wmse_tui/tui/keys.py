@@ -23,7 +23,7 @@ from wmse_tui.config.problems import did_you_mean
 from wmse_tui.tui.screen_names import SCREENS
 
 FOOTER = "footer"
-_NAMES = {"enter": "Enter", "escape": "Escape", "space": "Space"}
+_NAMES = {"enter": "Enter", "escape": "Escape", "space": "Space", "slash": "/"}
 _IN_TEXT = re.compile(r"\{key:([a-z-]+)\}")
 
 
@@ -61,6 +61,11 @@ VI_ARROWS = bindings(("j", "app.simulate_key('down')"), ("k", "app.simulate_key(
 LIST = bindings(
     ("j", "cursor_down", "Down"), ("k", "cursor_up", "Up"), ("g", "first", "First"), ("G", "last", "Last")
 )
+# Before the list's own: there Enter and Space both toggle.
+PICKER: list[BindingType] = [
+    Binding("enter", "accept", priority=True, show=False),
+    Binding("space", "mark", priority=True, show=False),
+]
 SCROLL = bindings(
     ("j", "scroll_down", "Down"),
     ("k", "scroll_up", "Up"),
@@ -132,7 +137,7 @@ FIELD_EDITOR = bindings(
 # Monitor
 
 MONITOR = bindings(
-    ("enter", "newest", "Watch newest", "watch-newest", "Watch the newest run", FOOTER),
+    ("enter", "newest", "Continue", "watch-newest", "Watch the newest run, or configure the first", FOOTER),
     ("tab", "turn(1)", "Panel", "pane-next", "The next panel", FOOTER),
     ("shift+tab", "turn(-1)", "Panel before", "pane-previous", "The panel before"),
     ("P", "pane('plots')", "Plots", "pane-plots", "Panel Plots"),
@@ -305,6 +310,10 @@ class KeyNames:
     def fill(self, text: str) -> str:
         """`text` with each `{key:some-id}` replaced by the key of that id."""
         return _IN_TEXT.sub(lambda found: self.name(found[1]), text)
+
+
+USUAL_NAMES = KeyNames({})
+"""The keys where no settings change them."""
 
 
 def unknown_ids(keymap: Mapping[str, str]) -> tuple[str, ...]:

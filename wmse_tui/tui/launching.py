@@ -1,4 +1,4 @@
-"""From an experiment to a run with a trainer, and which of the trainers at work this app has started."""
+"""From an experiment to a run with a trainer, and which of the active trainers this app has started."""
 
 from __future__ import annotations
 
@@ -51,10 +51,11 @@ class Trainers:
             preset: the preset it was made from, or "".
             name: the run's id; None: one is made.
             own: leaving the app asks about this run; False: it was launched detached.
-            queue: put the run into the queue; whoever waits for it becomes the trainer.
+            queue: put the run into the queue; the process that waits for it becomes the trainer.
 
         Raises:
-            RunsError: there is no room, the name is taken, or the trainer cannot be started; no run is left.
+            RunsError: there is no disk space, the name is taken, or the trainer cannot be started; then the
+                new run is removed.
         """
         check_runs_dir(self.root)
         text = with_preset(dump_experiment(experiment), preset)
@@ -71,21 +72,21 @@ class Trainers:
         return run
 
     def resume(self, run: RunDirectory, *, own: bool = True) -> None:
-        """Start another attempt at a run that nobody is training.
+        """Start another attempt at a run that is not being trained.
 
         Raises:
-            RunsError: somebody is, or the trainer cannot be started.
+            RunsError: it is being trained, or the trainer cannot be started.
         """
         check_runs_dir(run.path)
         self._begin(run, own=own)
 
     def queue(self, run: RunDirectory) -> None:
-        """Have a run start, or go on, when a slot is free; it is nobody's own. Raises RunsError."""
+        """Have a run start, or resume, when a slot is free; it does not count as own. Raises RunsError."""
         check_runs_dir(run.path)
         self._processes.append(self._enqueue(run))
 
     def busy_reason(self, experiment: Experiment) -> str:
-        """Who keeps a run of `experiment` from a slot of its own, in a sentence; "" where nobody does."""
+        """Why a run of `experiment` would get no slot of its own now, in a sentence; "": it would get one."""
         try:
             return busy_reason(device_request(experiment.compute.device))
         except RunsError:
@@ -98,7 +99,7 @@ class Trainers:
     def ask_stop(self, run: RunDirectory) -> None:
         """Ask a trainer to save and stop; it answers in its log. An unreachable one is not an error here.
 
-        A run that still waits is taken out of the queue.
+        A run that still waits is removed from the queue.
         """
         with contextlib.suppress(RunsError):
             if held(run.queue_lock) and cancel(run):
@@ -106,8 +107,8 @@ class Trainers:
             request(run, "stop", by="app")
 
     def active(self) -> tuple[RunDirectory, ...]:
-        """This app's own runs that are being trained now, or whose trainer is on its way."""
-        # A trainer takes the lock seconds after its birth.
+        """This app's own runs that are being trained now, or whose trainer is starting."""
+        # A trainer acquires the lock seconds after its start.
         alive = {path for path, process in self._latest.items() if process.poll() is None}
         return tuple(run for run in self._own.values() if run.path in alive or _trained(run))
 
@@ -119,12 +120,12 @@ class Trainers:
             self.adopt(run)
 
     def reap(self) -> None:
-        """Take note of processes that have ended: until then the system keeps an entry of each."""
+        """Reap processes that have ended, which are zombies until then."""
         for process in self._processes:
             process.poll()
 
     def release(self) -> None:
-        """Forget the processes: they are meant to outlive this one, and nothing should warn of that."""
+        """Detach the processes: they are meant to outlive this one, without a warning at its end."""
         for process in self._processes:
             if process.poll() is None:
                 process.returncode = 0

@@ -1,4 +1,4 @@
-"""How often the screen may change: bytes cross a link, and a slow link gets a slower beat by itself."""
+"""How often the screen may change: over SSH, where every byte crosses a link, less often."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Literal
 
 @dataclass(frozen=True, slots=True)
 class RefreshRates:
-    """Seconds between two looks at a log, and between two redraws of numbers, charts and the list of runs."""
+    """Seconds between two polls of a log, and between two redraws of numbers, charts and the list of runs."""
 
     name: Literal["local", "slow"]
     poll: float
@@ -22,8 +22,8 @@ LOCAL = RefreshRates("local", poll=0.5, text=1.0, charts=2.0, catalogue=2.0)
 SLOW = RefreshRates("slow", poll=1.0, text=2.0, charts=6.0, catalogue=4.0)
 
 
-def choose_beats(profile: str, environ: Mapping[str, str]) -> RefreshRates:
-    """The beats of a profile; `auto` takes the slow ones where the terminal is at the end of an SSH link."""
+def choose_rates(profile: str, environ: Mapping[str, str]) -> RefreshRates:
+    """The rates of a profile; `auto` uses the slow ones where the terminal is connected by SSH."""
     if profile == "local":
         return LOCAL
     remote = environ.get("SSH_CONNECTION") or environ.get("SSH_TTY")

@@ -1,7 +1,7 @@
-"""The user's settings of the app: one small YAML file, and environment variables that win over it.
+"""The user's settings of the app: one small YAML file, and environment variables that override it.
 
 A file that cannot be used never keeps the app from starting: the settings it does not give keep their
-defaults, and the app says what is wrong.
+defaults, and the app shows what is wrong.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ VARIABLES = {
     "profile": "WMSE_TUI_PROFILE",
     "mouse": "WMSE_TUI_MOUSE",
 }
-_WORDS = {
+_BOOLEANS = {
     "1": True,
     "true": True,
     "yes": True,
@@ -56,30 +56,30 @@ class Settings(BaseModel):
 
 
 @dataclass(frozen=True, slots=True)
-class Loaded:
+class LoadedSettings:
     """The settings, and a sentence for each thing in file or environment that could not be used."""
 
     settings: Settings
     problems: tuple[str, ...] = ()
 
 
-def load_settings(file: Path, environ: Mapping[str, str] = os.environ) -> Loaded:
+def load_settings(file: Path, environ: Mapping[str, str] = os.environ) -> LoadedSettings:
     """The settings of `file` (which need not exist) with those of the environment on them."""
     values, problems = _read(file)
-    places = dict.fromkeys(values, str(file))
+    sources = dict.fromkeys(values, str(file))
     for name, variable in VARIABLES.items():
         text = environ.get(variable, "")
         if text:
-            values[name] = _WORDS.get(text.lower(), text) if name in ("ascii", "mouse") else text
-            places[name] = variable
+            values[name] = _BOOLEANS.get(text.lower(), text) if name in ("ascii", "mouse") else text
+            sources[name] = variable
     while True:
         try:
-            return Loaded(Settings.model_validate(values), tuple(problems))
+            return LoadedSettings(Settings.model_validate(values), tuple(problems))
         except ValidationError as error:
             for fault in error.errors(include_url=False):
                 name = str(fault["loc"][0])
                 if name in values:
-                    problems.append(_sentence(places[name], name, values.pop(name), fault["msg"]))
+                    problems.append(_sentence(sources[name], name, values.pop(name), fault["msg"]))
 
 
 def _read(file: Path) -> tuple[dict[str, Any], list[str]]:
@@ -96,8 +96,8 @@ def _read(file: Path) -> tuple[dict[str, Any], list[str]]:
         return {}, [f"settings are ignored: {file}: {error}"]
 
 
-def _sentence(place: str, name: str, value: object, complaint: str) -> str:
+def _sentence(source: str, name: str, value: object, complaint: str) -> str:
     if name not in Settings.model_fields:
         known = "known: " + ", ".join(Settings.model_fields)
-        return f"{place}: no such setting {name!r}; {did_you_mean(name, Settings.model_fields) or known}"
-    return f"{place}: {name}: {complaint[:1].lower()}{complaint[1:]}, got {value!r}; the default is used"
+        return f"{source}: no such setting {name!r}; {did_you_mean(name, Settings.model_fields) or known}"
+    return f"{source}: {name}: {complaint[:1].lower()}{complaint[1:]}, got {value!r}; the default is used"

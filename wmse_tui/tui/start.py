@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.tui.crash import note_crash
-from wmse_tui.tui.ending import Ending, let_go_of_the_lost
-from wmse_tui.tui.refresh import choose_beats
+from wmse_tui.tui.ending import Ending, detach_dead_streams
+from wmse_tui.tui.refresh import choose_rates
 from wmse_tui.tui.settings import load_settings
 
 if TYPE_CHECKING:
@@ -49,15 +49,15 @@ def open_app(
     """
     check_terminal()
     loaded = load_settings(settings_file)
-    beats = choose_beats(loaded.settings.profile, os.environ)
+    rates = choose_rates(loaded.settings.profile, os.environ)
     # Textual reads these when it is imported.
     os.environ.setdefault("TEXTUAL_ANIMATIONS", "none")
-    os.environ.setdefault("TEXTUAL_FPS", "10" if beats.name == "slow" else "30")
+    os.environ.setdefault("TEXTUAL_FPS", "10" if rates.name == "slow" else "30")
     if os.environ.get("NO_COLOR") and not os.environ.get("WMSE_TUI_THEME"):
         # Only the terminal's own theme sends no colours at all then.
         loaded = type(loaded)(loaded.settings.model_copy(update={"theme": "terminal"}), loaded.problems)
 
-    # What is imported stays. The collector need not go through it now, on the way to the first paint, nor
+    # What is imported remains. The collector need not go through it now, on the way to the first paint, nor
     # ever again. Full collections are the app's, in quiet moments: a key that met one waited 70 ms for it.
     gc.disable()
     from wmse_tui.tui.app import AppOptions, WmseApp
@@ -65,7 +65,7 @@ def open_app(
     gc.freeze()
     gc.set_threshold(*gc.get_threshold()[:2], 1_000_000)
     gc.enable()
-    # Threads read logs meanwhile; whoever draws should not wait 5 ms for each of them.
+    # Threads read logs meanwhile; drawing should not wait 5 ms for each of them.
     sys.setswitchinterval(0.001)
     app = WmseApp(
         AppOptions(runs_root=runs_root, run=run, own=own, settings=loaded.settings, problems=loaded.problems)
@@ -75,25 +75,25 @@ def open_app(
     try:
         with ending:
             result = app.run(mouse=loaded.settings.mouse)
-    except OSError:  # Textual's last words, to a terminal that is gone
+    except OSError:  # Textual's last output, to a terminal that has hung up
         if ending.signal is None:
             raise
     app.services.trainers.release()
     if ending.signal is not None:
-        let_go_of_the_lost()
+        detach_dead_streams()
         return 128 + ending.signal
-    if app.return_code or result is None:  # nobody left it: it broke
-        _tell_crash(app)
+    if app.return_code or result is None:  # it was not left: it crashed
+        _report_crash(app)
         return app.return_code or 1
     return result
 
 
-def _tell_crash(app: WmseApp) -> None:
+def _report_crash(app: WmseApp) -> None:
     from wmse_tui.runs.text.sanitize import safe
 
     error = app._exception  # noqa: SLF001 (Textual offers no other way to it)
-    what = safe(f"{type(error).__name__}: {error}", 300) if error is not None else "what, nobody said"
-    lines = [f"wmse-tui: something went wrong inside the app: {what}"]
+    error_text = safe(f"{type(error).__name__}: {error}", 300) if error is not None else "unknown"
+    lines = [f"wmse-tui: an error inside the app: {error_text}"]
     file = app.crash_file or (note_crash(error) if error is not None else None)
     if file is not None:
         lines.append(f"  -> the traceback is in {file}; please send it with a report")

@@ -1,4 +1,4 @@
-"""The method SimCLR: its temperature reaches the loss, and a BatchNorm closes its head where configured."""
+"""The method SimCLR: its temperature reaches the loss, and a BatchNorm closes its head where asked for."""
 
 from __future__ import annotations
 

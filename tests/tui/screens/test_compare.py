@@ -20,10 +20,9 @@ from wmse_tui.runs.log.encoding import encode
 from wmse_tui.runs.log.events import Epoch, Evaluation, Exit, KnnResult, Record, Steps
 from wmse_tui.runs.state.curves import QUANTITIES
 from wmse_tui.tui.app import WmseApp
-from wmse_tui.tui.screens.ask import ConfirmScreen
+from wmse_tui.tui.dialogs import Confirm, RunPicker
 from wmse_tui.tui.screens.compare import CompareScreen
 from wmse_tui.tui.widgets.compare.chart import OverlaidCurves
-from wmse_tui.tui.widgets.compare.choose import ChooseScreen
 from wmse_tui.tui.widgets.compare.export_dialog import ExportDialog
 from wmse_tui.tui.widgets.table import CellTable
 
@@ -205,12 +204,12 @@ async def test_runs_are_chosen_from_the_list_and_a_ninth_is_refused(
     app = make_app()
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.press("o")
-        await until(pilot, lambda: isinstance(app.screen, ChooseScreen))
+        await until(pilot, lambda: isinstance(app.screen, RunPicker))
         for _ in range(8):
             await pilot.press("space", "j")
         await pilot.press("space")
         await pilot.pause()
-        assert "8 runs can be compared at once; take a mark away first." in screen_text(app)
+        assert "8 runs are marked already; remove a mark first." in screen_text(app)
         await pilot.press("g", "space", "G", "space", "enter")
         await until(pilot, lambda: len(cells(app, "results")) == 8)
         assert app.services.selection.marked == (*runs[1:8], runs[9])
@@ -221,7 +220,7 @@ async def test_choosing_can_be_cancelled(
 ) -> None:
     async with on_compare(three) as (app, pilot):
         await pilot.press("o")
-        await until(pilot, lambda: isinstance(app.screen, ChooseScreen))
+        await until(pilot, lambda: isinstance(app.screen, RunPicker))
         await pilot.press("space", "escape")
         assert app.services.selection.marked == three
 
@@ -345,13 +344,13 @@ async def test_a_frozen_display_waits(on_compare: OnCompare, make_run: MakeRun, 
 
 
 async def test_a_hidden_screen_follows_no_run_until_it_is_shown_again(
-    on_compare: OnCompare, three: tuple[RunDirectory, ...], until: Until, subscriptions: Any
+    on_compare: OnCompare, three: tuple[RunDirectory, ...], until: Until
 ) -> None:
     async with on_compare(three) as (app, pilot):
         await pilot.press("1")
-        await until(pilot, lambda: not subscriptions.runs)
+        await until(pilot, lambda: not app.services.feed._watched)
         await pilot.press("4")
-        await until(pilot, lambda: len(subscriptions.runs) == 3)
+        await until(pilot, lambda: len(app.services.feed._watched) == 3)
         assert len(cells(app, "results")) == 3
 
 
@@ -454,11 +453,11 @@ async def test_overwriting_is_asked_for(
     path.write_text("precious")
     async with on_compare(three) as (app, pilot):
         await export(pilot, until, 0, path)
-        await until(pilot, lambda: isinstance(app.screen, ConfirmScreen))
+        await until(pilot, lambda: isinstance(app.screen, Confirm))
         await pilot.press("n")
         assert path.read_text() == "precious"
         await export(pilot, until, 0, path)
-        await until(pilot, lambda: isinstance(app.screen, ConfirmScreen))
+        await until(pilot, lambda: isinstance(app.screen, Confirm))
         await pilot.press("y")
         await until(pilot, lambda: "written" in messages(app))
         assert path.read_text().startswith("row,group")

@@ -28,16 +28,13 @@ from wmse_tui.runs.state.config import read_configuration, summarise
 from wmse_tui.runs.table.catalogue import list_runs
 from wmse_tui.tui.app import WmseApp
 from wmse_tui.tui.charts.picture import Picture
+from wmse_tui.tui.dialogs import Ask, Choose, Confirm, CopyText, Notice
 from wmse_tui.tui.inspector import Inspected, InspectionFailed, InspectionProgress
-from wmse_tui.tui.screens.ask import AskScreen, ConfirmScreen
 from wmse_tui.tui.screens.base import QuietFooter
 from wmse_tui.tui.screens.configure import ConfigureScreen
 from wmse_tui.tui.screens.monitor import MonitorScreen
-from wmse_tui.tui.screens.queue import BusyScreen
-from wmse_tui.tui.widgets.configure.command import CommandScreen
 from wmse_tui.tui.widgets.configure.presets import PresetPanel
 from wmse_tui.tui.widgets.configure.sections import SectionPanel
-from wmse_tui.tui.widgets.configure.trouble import TroubleScreen
 from wmse_tui.tui.widgets.configure.views import ViewsPanel
 from wmse_tui.tui.widgets.form.form import Form
 from wmse_tui.tui.widgets.form.row import FieldRow
@@ -104,14 +101,14 @@ def choose(screen: ConfigureScreen, preset: str) -> None:
 
 def value(screen: ConfigureScreen, path: str) -> object:
     """The plain value of an option of the draft."""
-    assert screen.bench.draft is not None
-    return screen.bench.draft.values[path]
+    assert screen.library.draft is not None
+    return screen.library.draft.values[path]
 
 
 def changes(screen: ConfigureScreen) -> dict[str, object]:
     """The changes of the draft."""
-    assert screen.bench.draft is not None
-    return dict(screen.bench.draft.active)
+    assert screen.library.draft is not None
+    return dict(screen.library.draft.active)
 
 
 async def settled(pilot: Pilot[Any]) -> None:
@@ -165,21 +162,21 @@ async def test_the_cursor_chooses_the_preset_and_its_number_is_told(make_app: Ma
     async with shown(app) as (pilot, screen):
         await pilot.press("down", "j")
         await pilot.pause()
-        assert screen.bench.key == "cifar10-barlow_twins"
+        assert screen.library.key == "cifar10-barlow_twins"
         await pilot.press("j")
         await pilot.pause()
-        assert screen.bench.key == "cifar10-byol"
+        assert screen.library.key == "cifar10-byol"
         assert "cifar10-byol · Title and seed" in words_in(app, FIELDS)
         assert "Published: linear 91.73 %, 5-NN 89.45 % (Ermolov et al. 2021" in words_in(app, ABOUT)
         await pilot.press("G")
         await pilot.pause()
-        assert screen.bench.key == "tiny_imagenet-wmse4"
+        assert screen.library.key == "tiny_imagenet-wmse4"
         choose(screen, "imagenet100")
         await pilot.pause()
         assert "Published number unverified" in words_in(app, ABOUT)
         await pilot.press("g")
         await pilot.pause()
-        assert screen.bench.key == "quickstart"
+        assert screen.library.key == "quickstart"
 
 
 async def test_words_filter_the_presets(make_app: MakeApp, screen_text: ScreenText) -> None:
@@ -189,17 +186,17 @@ async def test_words_filter_the_presets(make_app: MakeApp, screen_text: ScreenTe
         await pilot.press("slash", *"simclr 100", "enter")
         await pilot.pause()
         assert [option.id for option in panel.list.options] == ["cifar100-simclr"]
-        assert screen.bench.key == "cifar100-simclr"
+        assert screen.library.key == "cifar100-simclr"
         assert f"1 of {len(preset_names())}" in screen_text(app)
         await pilot.press("slash", "escape")
         await pilot.pause()
         assert len(panel.list.options) == len(preset_names())
-        assert screen.bench.key == "cifar100-simclr"
+        assert screen.library.key == "cifar100-simclr"
         assert panel.list.has_focus
         await pilot.press("slash", *"zz", "down")
         await pilot.pause()
         assert list(panel.list.options) == []
-        assert screen.bench.key == "cifar100-simclr", "what no preset has leaves the draft alone"
+        assert screen.library.key == "cifar100-simclr", "what no preset has leaves the draft alone"
 
 
 async def test_an_own_preset_is_marked_and_a_broken_one_tells_why(
@@ -213,13 +210,13 @@ async def test_an_own_preset_is_marked_and_a_broken_one_tells_why(
         assert "a-good yours" in screen_text(app)
         await pilot.press("down")
         await pilot.pause()
-        assert screen.bench.key == "a-bad"
+        assert screen.library.key == "a-bad"
         assert "! a-bad" in screen_text(app)
         assert "This preset cannot be used" in words_in(app, ABOUT)
         assert "\x1b" not in screen_text(app)
         await pilot.press("ctrl+r")
         await pilot.pause()
-        assert on_top(app, TroubleScreen)
+        assert on_top(app, Notice)
         for action in ("command", "save", "reset", "reset_all", "describe", "measure", "next_problem"):
             await screen.run_action(action)
         await pilot.pause()
@@ -305,7 +302,7 @@ async def test_a_wrong_value_is_told_below_it_and_everywhere_and_blocks_nothing(
         await pilot.pause()
         assert on_top(app, ConfigureScreen), "it is not launched"
         assert screen.query_one(Form).rows["schedule.batch_size"].has_focus
-        assert "with 1 problem it cannot be launched" in said(app)
+        assert "With 1 problem it cannot be launched" in said(app)
         await type_in(pilot, screen, "method.whitening_size", "64")
         assert "problem" not in screen_text(app).replace("Next problem", "")
         await type_in(pilot, screen, "projector.dim", "60")
@@ -334,7 +331,7 @@ async def test_a_field_is_reset_and_all_are_after_a_question(make_app: MakeApp) 
     async with shown(app) as (pilot, screen):
         await pilot.press("x")
         await pilot.pause()
-        assert "go to a field first" in said(app)
+        assert "Go to a field first." in said(app)
         await type_in(pilot, screen, "seed", "7")
         await type_in(pilot, screen, "projector.layers", "3")
         await pilot.press("x")
@@ -343,7 +340,7 @@ async def test_a_field_is_reset_and_all_are_after_a_question(make_app: MakeApp) 
         await type_in(pilot, screen, "projector.layers", "4")
         await pilot.press("X")
         await pilot.pause()
-        assert on_top(app, ConfirmScreen)
+        assert on_top(app, Confirm)
         assert "2 changes would be lost: seed, projector.layers" in words_in(app, DIALOG)
         await pilot.press("n")
         assert len(changes(screen)) == 2
@@ -353,7 +350,7 @@ async def test_a_field_is_reset_and_all_are_after_a_question(make_app: MakeApp) 
         await pilot.press("X")
         await pilot.pause()
         assert on_top(app, ConfigureScreen)
-        assert "nothing differs from the preset" in said(app)
+        assert "Nothing differs from the preset." in said(app)
 
 
 # Launch
@@ -406,16 +403,16 @@ async def test_a_launch_with_warnings_asks_once(
         await type_in(pilot, screen, "projector.dim", "60")
         await pilot.press("ctrl+r")
         await pilot.pause()
-        assert on_top(app, ConfirmScreen)
+        assert on_top(app, Confirm)
         assert "64 images for 60 dimensions" in words_in(app, DIALOG)
         await pilot.press("n")
         await pilot.pause()
         assert not list_runs(runs_root)
         await pilot.press("D", "y")
-        await until(pilot, lambda: len(list_runs(runs_root)) == 1 and "is on its way" in said(app))
+        await until(pilot, lambda: len(list_runs(runs_root)) == 1 and "is starting" in said(app))
         screen.run_name = "second"
         await pilot.press("f5")
-        await until(pilot, lambda: on_top(app, BusyScreen))  # the first one trains already
+        await until(pilot, lambda: on_top(app, Choose))  # the first one trains already
         await pilot.press("n")
         await until(pilot, lambda: on_top(app, MonitorScreen))
         wanted = load_experiment(preset="quickstart", overrides=["projector.dim=60"])
@@ -432,32 +429,32 @@ async def test_a_detached_launch_stays_here_and_leaving_does_not_ask(
     async with shown(app, MIDDLE) as (pilot, screen):
         await pilot.press("n", *"a b", "enter")
         await pilot.pause()
-        assert on_top(app, AskScreen)
+        assert on_top(app, Ask)
         assert "a name has 1 to 64 letters" in words_in(app, DIALOG)
         app.screen.query_one(Input).value = "mine"
         await pilot.press("enter")
         await pilot.pause()
         assert "Run mine" in words_in(app, COST)
         await pilot.press("D")
-        await until(pilot, lambda: "mine is on its way" in said(app))
+        await until(pilot, lambda: "mine is starting" in said(app))
         assert on_top(app, ConfigureScreen)
         assert [run.id for run in list_runs(runs_root)] == ["mine"]
         assert app.services.trainers.active() == ()
         assert screen.run_name == "", "the next run has another name"
         screen.run_name = "mine"
         await pilot.press("ctrl+r")
-        await until(pilot, lambda: on_top(app, BusyScreen))
+        await until(pilot, lambda: on_top(app, Choose))
         await pilot.press("n")
-        await until(pilot, lambda: on_top(app, TroubleScreen))
+        await until(pilot, lambda: on_top(app, Notice))
         text = words_in(app, DIALOG)
         assert "there is a run named mine already" in text
         assert "-> choose another --name" in text
         await pilot.press("escape")
         monkeypatch.setattr(app.services.trainers, "start", refuse)
         await pilot.press("ctrl+r")
-        await until(pilot, lambda: on_top(app, BusyScreen))
+        await until(pilot, lambda: on_top(app, Choose))
         await pilot.press("n")
-        await until(pilot, lambda: on_top(app, TroubleScreen))
+        await until(pilot, lambda: on_top(app, Notice))
         assert "/runs: Permission denied" in words_in(app, DIALOG)
         await pilot.press("escape")
         await pilot.pause()
@@ -483,20 +480,20 @@ async def test_a_draft_is_saved_as_a_preset_which_is_then_worked_on(
         assert "stl10 is a shipped preset" in words_in(app, DIALOG)
         app.screen.query_one(Input).value = "fast"
         await pilot.press("enter")
-        await until(pilot, lambda: screen.bench.key == "fast")
+        await until(pilot, lambda: screen.library.key == "fast")
         assert file.read_text() == "extends: quickstart\noptimizer:\n  lr: 0.5\n"
         assert find_preset("fast").experiment.optimizer.lr == 0.5
-        assert screen.bench.changes() == {}, "they are in the new preset now"
+        assert screen.library.changes() == {}, "they are in the new preset now"
         assert "fast yours" in screen_text(app)
         assert "fast · Optimizer, schedule" in screen_text(app)
         await type_in(pilot, screen, "seed", "3")
         for answer, text in (("n", ""), ("y", "seed: 3\n")):
             await pilot.press("s", "enter")
-            await until(pilot, lambda: on_top(app, ConfirmScreen))
+            await until(pilot, lambda: on_top(app, Confirm))
             await pilot.press(answer)
             await until(pilot, lambda text=text: on_top(app, ConfigureScreen) and text in file.read_text())
         assert file.read_text() == "extends: quickstart\nseed: 3\noptimizer:\n  lr: 0.5\n"
-        await until(pilot, lambda: not screen.bench.changes())
+        await until(pilot, lambda: not screen.library.changes())
 
 
 async def test_a_preset_that_cannot_be_written_is_told(
@@ -506,7 +503,7 @@ async def test_a_preset_that_cannot_be_written_is_told(
     app = make_app()
     async with shown(app) as (pilot, _):
         await pilot.press("s", "enter")
-        await until(pilot, lambda: on_top(app, TroubleScreen))
+        await until(pilot, lambda: on_top(app, Notice))
         assert "cannot be written" in words_in(app, DIALOG)
 
 
@@ -530,13 +527,13 @@ async def test_a_file_is_loaded_or_its_faults_are_told(
             if content is not None:
                 file.write_text(content)
             await load(pilot)
-            await until(pilot, lambda: on_top(app, TroubleScreen))
+            await until(pilot, lambda: on_top(app, Notice))
             assert words in words_in(app, DIALOG)
             await pilot.press("escape")
-        assert screen.bench.key == "quickstart"
+        assert screen.library.key == "quickstart"
         file.write_text("extends: stl10\nseed: 11\n")
         await load(pilot)
-        await until(pilot, lambda: screen.bench.key == f"file:{file}")
+        await until(pilot, lambda: screen.library.key == f"file:{file}")
         assert screen.experiment == load_experiment(file=file)
         assert "mine.yaml · Title and seed" in screen_text(app)
 
@@ -552,7 +549,7 @@ async def test_the_command_line_is_copied_and_shown(
         screen.run_name = "a-run"
         await pilot.press("c")
         await pilot.pause()
-        assert on_top(app, CommandScreen)
+        assert on_top(app, CopyText)
         options = ["--preset", "quickstart", "--set", "title=it's mine", "--name", "a-run"]
         assert shlex.split(copied[0]) == ["wmse-tui", "run", *options]
         assert app.screen.query_one(TextArea).text == copied[0]
@@ -729,7 +726,7 @@ async def test_any_size_shows_presets_fields_and_help(
         await focus_row(pilot, screen, "seed")
         assert "quickstart" in screen_text(app)
         assert "Seed" in words_in(app, FIELDS)
-        assert "Start of every random choice" in words_in(app, ABOUT)
+        assert "Seed of every random choice" in words_in(app, ABOUT)
         assert ("Nothing speaks against it." in screen_text(app)) == (size[0] >= 100)
 
 

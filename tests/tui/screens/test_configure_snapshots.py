@@ -78,8 +78,8 @@ def compare(snap_compare: Snap, make_app: MakeApp) -> Callable[..., bool]:
 
 async def narrow_whitening(pilot: Pilot[Any], screen: ConfigureScreen) -> None:
     """Two changes, of which one is unwise and one wrong, with the cursor on the first."""
-    screen.bench.edit("projector.dim", "60")
-    screen.bench.edit("schedule.batch_size", "100")
+    screen.library.edit("projector.dim", "60")
+    screen.library.edit("schedule.batch_size", "100")
     screen.redraw()
     screen.go_to("method.whitening_size")
     await pilot.pause()

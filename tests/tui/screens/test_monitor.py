@@ -16,8 +16,8 @@ from wmse_tui.runs.log.events import Notice, Steps
 from wmse_tui.runs.state.run import RunState
 from wmse_tui.tui.app import WmseApp
 from wmse_tui.tui.charts.plot import Plot
+from wmse_tui.tui.dialogs import RunPicker
 from wmse_tui.tui.feed import RunChanged
-from wmse_tui.tui.widgets.monitor.overlay import OverlayScreen
 from wmse_tui.tui.widgets.monitor.text_lines import TextLines
 from wmse_tui.tui.widgets.monitor.text_row import TextRow
 
@@ -121,7 +121,7 @@ async def test_a_hidden_screen_watches_nothing_until_it_is_shown_again(
     async with on_run(run) as (app, pilot):
         app.services.selection.marked = (other,)
         await pilot.press("o")
-        await until(pilot, lambda: isinstance(app.screen, OverlayScreen))
+        await until(pilot, lambda: isinstance(app.screen, RunPicker))
         await pilot.press("enter")
         await until(pilot, lambda: len(app.services.feed.watched) == 2)
         await pilot.press("3")

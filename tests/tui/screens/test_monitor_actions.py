@@ -17,8 +17,8 @@ from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.log.events import Exit
 from wmse_tui.runs.process.control import pending
 from wmse_tui.tui.app import WmseApp
+from wmse_tui.tui.dialogs import Confirm
 from wmse_tui.tui.feed import RunChanged
-from wmse_tui.tui.screens.ask import ConfirmScreen
 
 pytestmark = pytest.mark.asyncio
 
@@ -57,13 +57,13 @@ async def test_a_request_without_an_answer_waits_until_the_run_ends(
 async def test_stopping_asks_first(trained: OnRun, until: Until, screen_text: ScreenText) -> None:
     async with trained() as (app, pilot):
         await pilot.press("s")
-        await until(pilot, lambda: isinstance(app.screen, ConfirmScreen))
+        await until(pilot, lambda: isinstance(app.screen, Confirm))
         assert "Stop mine now?" in screen_text(app)
         await pilot.press("n")
         assert state_of(app).status == "running"
         assert pending(run_of(app)) == ()
         await pilot.press("s")
-        await until(pilot, lambda: isinstance(app.screen, ConfirmScreen))
+        await until(pilot, lambda: isinstance(app.screen, Confirm))
         await pilot.press("y")
         await until(pilot, lambda: state_of(app).status == "stopped")
         await until(pilot, lambda: "stop: accepted, and the run is stopped" in header(app))

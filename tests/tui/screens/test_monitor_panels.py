@@ -15,8 +15,8 @@ from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.log.events import Artifact, Exit, NormImportance, NormWeights
 from wmse_tui.tui.app import WmseApp
 from wmse_tui.tui.charts.scatter import Scatter
+from wmse_tui.tui.dialogs import RunPicker
 from wmse_tui.tui.widgets.monitor.charts import CHARTS
-from wmse_tui.tui.widgets.monitor.overlay import OverlayScreen
 from wmse_tui.tui.widgets.monitor.panels import PANEL_NAMES, Panels
 
 pytestmark = pytest.mark.asyncio
@@ -233,7 +233,7 @@ async def test_other_runs_are_drawn_beside_it(on_run: OnRun, make_run: MakeRun, 
     make_run("third", "completed")
     async with on_run(run) as (app, pilot):
         await pilot.press("o")
-        await until(pilot, lambda: isinstance(app.screen, OverlayScreen))
+        await until(pilot, lambda: isinstance(app.screen, RunPicker))
         await pilot.press("space", "j", "space", "enter")
         await until(pilot, lambda: len(plots(app)[0].content.curves) == 3)
         labels = [curve.label for curve in plots(app)[0].content.curves]
@@ -241,10 +241,10 @@ async def test_other_runs_are_drawn_beside_it(on_run: OnRun, make_run: MakeRun, 
         assert set(labels[1:]) == {"other", "third"}
         assert {"small k-NN", "other Linear"} <= {curve.label for curve in plots(app)[1].content.curves}
         await pilot.press("o")
-        await until(pilot, lambda: isinstance(app.screen, OverlayScreen))
+        await until(pilot, lambda: isinstance(app.screen, RunPicker))
         await pilot.press("space", "escape")
         await pilot.press("o")
-        await until(pilot, lambda: isinstance(app.screen, OverlayScreen))
+        await until(pilot, lambda: isinstance(app.screen, RunPicker))
         await pilot.press("space", "j", "space", "enter")
         await until(pilot, lambda: len(plots(app)[0].content.curves) == 1)
 
@@ -254,12 +254,12 @@ async def test_the_marked_runs_are_chosen_at_first(on_run: OnRun, make_run: Make
     async with on_run(run) as (app, pilot):
         app.services.selection.marked = (run, other)
         await pilot.press("o")
-        await until(pilot, lambda: isinstance(app.screen, OverlayScreen))
+        await until(pilot, lambda: isinstance(app.screen, RunPicker))
         await pilot.press("enter")
         await until(pilot, lambda: len(plots(app)[0].content.curves) == 2)
 
 
-async def test_more_runs_than_can_be_distinguished_are_not_accepted(
+async def test_more_runs_than_can_be_distinguished_cannot_be_marked(
     on_run: OnRun, make_run: MakeRun, until: Until, screen_text: ScreenText
 ) -> None:
     run = make_run("small")
@@ -267,12 +267,12 @@ async def test_more_runs_than_can_be_distinguished_are_not_accepted(
         make_run(f"other-{number}")
     async with on_run(run) as (app, pilot):
         await pilot.press("o")
-        await until(pilot, lambda: isinstance(app.screen, OverlayScreen))
+        await until(pilot, lambda: isinstance(app.screen, RunPicker))
         for _ in range(8):
             await pilot.press("space", "down")
+        assert "7 runs are marked already; remove a mark first." in screen_text(app)
         await pilot.press("enter")
-        assert isinstance(app.screen, OverlayScreen)
-        assert "8 are marked; 7 can be drawn at once." in screen_text(app)
+        await until(pilot, lambda: len(plots(app)[0].content.curves) == 8)
 
 
 async def test_without_another_run_there_is_a_message(on_run: OnRun, make_run: MakeRun, until: Until) -> None:

@@ -20,7 +20,7 @@ from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.process.control import pending
 from wmse_tui.runs.state.watch import view_run
 from wmse_tui.tui.app import WmseApp
-from wmse_tui.tui.screens.ask import AskScreen, ConfirmScreen
+from wmse_tui.tui.dialogs import Ask, Confirm
 from wmse_tui.tui.screens.runs import RunsScreen
 
 pytestmark = pytest.mark.asyncio
@@ -132,7 +132,7 @@ async def test_deleting_names_runs_and_sizes_and_removes_only_idle_ones(
     async with on_runs("old") as (app, pilot):
         await until(pilot, lambda: "busy" in listed(app))
         await pilot.press("asterisk", "j", "j", "m", "d")
-        await until(pilot, lambda: isinstance(app.screen, ConfirmScreen))
+        await until(pilot, lambda: isinstance(app.screen, Confirm))
         text = screen_text(app)
         assert "Delete 2 runs for good?" in text
         assert "new  5.0 MB" in text
@@ -142,7 +142,7 @@ async def test_deleting_names_runs_and_sizes_and_removes_only_idle_ones(
         await pilot.press("enter")  # the safe answer has the focus
         assert dated["new"].is_run()
         await pilot.press("d")
-        await until(pilot, lambda: isinstance(app.screen, ConfirmScreen))
+        await until(pilot, lambda: isinstance(app.screen, Confirm))
         await pilot.press("y")
         await until(pilot, lambda: listed(app) == ["busy", "middle"])
         assert "Deleted: new, old" in messages(app)
@@ -157,7 +157,7 @@ async def test_an_error_of_an_action_is_reported(
     (run.path / "thesis.tex").write_text("mine")
     async with on_runs("mine") as (app, pilot):
         await pilot.press("d")
-        await until(pilot, lambda: isinstance(app.screen, ConfirmScreen))
+        await until(pilot, lambda: isinstance(app.screen, Confirm))
         await pilot.press("y")
         await until(pilot, lambda: "the directory holds what no run made" in messages(app))
     assert run.is_run()
@@ -168,7 +168,7 @@ async def test_tags_and_notes_are_written_and_shown(
 ) -> None:
     async with on_runs("old", size=(160, 40)) as (app, pilot):
         await pilot.press("m", "m", "t", *"b@d")
-        assert isinstance(app.screen, AskScreen)
+        assert isinstance(app.screen, Ask)
         assert "'b@d' cannot be a tag" in screen_text(app)
         await pilot.press("backspace", "backspace", "backspace", *"base x", "enter")
         await until(pilot, lambda: screen_text(app).count("base x") == 2)

@@ -115,7 +115,7 @@ async def test_the_list_does_not_change_under_a_dialog(
         await pilot.press("question_mark")
         make_run("newest", "running")
         await until(
-            pilot, lambda: len(app.services.feed._list.digests) == 4 if app.services.feed._list else False
+            pilot, lambda: len(app.services.feed._list.rows) == 4 if app.services.feed._list else False
         )
         assert len(app.screen_stack[0].query_one(RunTable).rows) == 3
         await pilot.press("escape")
@@ -124,20 +124,18 @@ async def test_the_list_does_not_change_under_a_dialog(
         assert app.services.feed._frozen
 
 
-async def test_a_hidden_list_is_not_updated(
-    on_runs: OnRuns, dated: dict[str, RunDirectory], subscriptions: Any
-) -> None:
+async def test_a_hidden_list_is_not_updated(on_runs: OnRuns, dated: dict[str, RunDirectory]) -> None:
     async with on_runs("old") as (app, pilot):
         screen = app.screen
-        assert screen in subscriptions.lists
+        assert screen in app.services.feed._list_listeners
         await pilot.press("question_mark")
-        assert screen in subscriptions.lists
+        assert screen in app.services.feed._list_listeners
         await pilot.press("escape", "4")
         await pilot.pause()
-        assert screen not in subscriptions.lists
+        assert screen not in app.services.feed._list_listeners
         await pilot.press("3")
         await pilot.pause()
-        assert screen in subscriptions.lists
+        assert screen in app.services.feed._list_listeners
 
 
 async def test_a_thousand_runs_answer_a_key_with_two_rows(

@@ -1,4 +1,4 @@
-"""Timing in rounds: two implementations alternate in one process, and the result is their ratio."""
+"""Stopwatches: two ways of doing a thing take turns in one process, and what is told is how they differ."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Task = Callable[[], float]
 
 @dataclass(frozen=True, slots=True)
 class Quartiles:
-    """The median of some measurements, and the bounds of their middle half."""
+    """The median of some measurements, and the two between which the middle half of them lies."""
 
     median: float
     low: float
@@ -37,8 +37,8 @@ class Quartiles:
         low, high = sorted((factor(self.low), factor(self.high)))
         return Quartiles(factor(self.median), low, high)
 
-    def to_json(self) -> dict[str, float]:
-        """As a JSON object."""
+    def plain(self) -> dict[str, float]:
+        """As JSON can hold it."""
         return {"median": self.median, "low": self.low, "high": self.high}
 
 
@@ -48,7 +48,7 @@ class Row:
 
     Args:
         stage: its name.
-        what: what was measured, in short.
+        what: what was measured, in a few words.
         ours: seconds.
         work: how many units one measurement does; with `unit` (views, images) it gives a speed.
         reference: seconds of the paper's way, which did the same work.
@@ -69,27 +69,25 @@ class Row:
     against: str = ""
     note: str = ""
 
-    def to_json(self) -> dict[str, Any]:
-        """As a JSON object."""
+    def plain(self) -> dict[str, Any]:
+        """As JSON can hold it."""
         return {
             "stage": self.stage,
             "what": self.what,
             "n": self.n,
-            "seconds": self.ours.to_json(),
+            "seconds": self.ours.plain(),
             "work": self.work,
             "unit": self.unit,
             "per_second": self._speed(self.ours),
-            "reference_seconds": None if self.reference is None else self.reference.to_json(),
+            "reference_seconds": None if self.reference is None else self.reference.plain(),
             "reference_per_second": None if self.reference is None else self._speed(self.reference),
-            "ratio": None if self.ratio is None else self.ratio.to_json(),
+            "ratio": None if self.ratio is None else self.ratio.plain(),
             "against": self.against,
             "note": self.note,
         }
 
     def _speed(self, seconds: Quartiles) -> dict[str, float] | None:
-        return (
-            seconds.scaled(lambda spent: self.work / spent).to_json() if self.work and seconds.low else None
-        )
+        return seconds.scaled(lambda spent: self.work / spent).plain() if self.work and seconds.low else None
 
 
 def time_rounds(
@@ -105,7 +103,7 @@ def time_rounds(
     against: str = "",
     note: str = "",
 ) -> Row:
-    """Let the two alternate; the first `warm_up` rounds do not count."""
+    """Let the two take turns, the first `warm_up` rounds for nothing."""
     spent: list[float] = []
     theirs: list[float] = []
     for _ in range(rounds + warm_up):
@@ -147,7 +145,7 @@ class Stopwatch:
 
 
 def processor_seconds(work: Callable[[], object]) -> float:
-    """The processor time of `work`, without that of other processes on the same cores."""
+    """What `work` takes of the processor: other processes, who share the cores, are not in it."""
     began = time.process_time()
     work()
     return time.process_time() - began

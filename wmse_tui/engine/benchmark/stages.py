@@ -40,7 +40,6 @@ COMMAND = Command(
         "start the run again": "measure again",
         "in an evaluation": "",
         "or start a new run with": "or",
-        "a new run with --set": "--set",
         "a new run with compute": "--set compute",
         "start a new run": "",
     },
@@ -50,7 +49,7 @@ Report = Callable[[str], None]
 
 
 def benchmark_command(arguments: Sequence[str]) -> int:
-    """Measure according to the arguments; returns the exit code."""
+    """Measure as the arguments say; returns the exit code."""
     parser = ArgumentParser(prog="python -m wmse_tui.engine.commands benchmark", description=__doc__)
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--stage", action="append", choices=STAGES)
@@ -82,7 +81,7 @@ def benchmark(
         report: called with what is measured next.
 
     Returns:
-        The machine, the rows (see `rounds.Row`), and the floor of a step on this device.
+        The machine, the rows (see `rounds.Row`), and the least that a step could take here.
 
     Raises:
         EngineError: the device cannot be used, or the recipe cannot be trained.
@@ -98,7 +97,7 @@ def benchmark(
         "cores": available_cores(),
         "load": os.getloadavg()[0],
         "torch": torch.__version__,
-        "rows": [row.to_json() for row in rows],
+        "rows": [row.plain() for row in rows],
         "floor": _floor(experiment, rows),
     }
 
@@ -154,7 +153,7 @@ def _rows(
 
 
 def _floor(experiment: Experiment, rows: Sequence[Row]) -> dict[str, float] | None:
-    """The floor of a step: its arithmetic at the speed of a product, its memory at that of a copy.
+    """The least a step could take: its arithmetic at the speed of a product, its memory at that of a copy.
 
     `share` is the larger of the two in the measured time. Memory is counted operation by operation, as a
     trainer that fuses none would move it, so what stays in a cache or is fused may be faster than this floor.

@@ -14,11 +14,11 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.content import Content
 from textual.events import Resize, ScreenResume
-from textual.screen import ModalScreen, Screen
+from textual.screen import Screen
 from textual.widgets import Footer, Static
 
 from wmse_tui.tui.screen_names import SCREENS
-from wmse_tui.tui.services import Services, ServicesApp, app_of, services_of
+from wmse_tui.tui.services import Services, app_of, services_of
 
 SMALLEST = (60, 18)
 Answer = TypeVar("Answer")
@@ -121,7 +121,8 @@ class AppScreen(Screen[None]):
         if small:
             self.query_one("#too-small", Static).update(
                 f"{event.size.width} x {event.size.height} is too small.\n"
-                f"At least {SMALLEST[0]} x {SMALLEST[1]} is needed, 80 x 24 is comfortable.\nq leaves."
+                f"At least {SMALLEST[0]} x {SMALLEST[1]} is needed, 80 x 24 is comfortable.\n"
+                f"{self.services.keys.name('quit')} leaves."
             )
 
     async def action_copy_or_leave(self) -> None:
@@ -146,12 +147,3 @@ class AppScreen(Screen[None]):
             self in self.app.screen_stack
         ):  # under a question: every change beneath it would send the whole screen
             self.services.feed.freeze(True)
-
-
-class Dialog(ModalScreen[Answer]):
-    """A question in the middle of the screen; escape is no answer."""
-
-    BINDINGS = [("escape", "dismiss(None)", "Cancel")]  # noqa: RUF012 (textual's type)
-
-    def on_mount(self) -> None:
-        self.set_class(isinstance(self.app, ServicesApp) and self.app.ascii, "-ascii")

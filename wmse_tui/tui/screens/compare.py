@@ -24,11 +24,10 @@ from wmse_tui.runs.table.export import FORMATS, curves_csv, write_output
 from wmse_tui.runs.text.sanitize import safe
 from wmse_tui.tui import keys
 from wmse_tui.tui.charts.style import chart_style
+from wmse_tui.tui.dialogs import Confirm, RunPicker
 from wmse_tui.tui.feed import RunChanged, RunUnreadable
-from wmse_tui.tui.screens.ask import ConfirmScreen
 from wmse_tui.tui.screens.base import AppScreen
 from wmse_tui.tui.widgets.compare.chart import OverlaidCurves
-from wmse_tui.tui.widgets.compare.choose import ChooseScreen
 from wmse_tui.tui.widgets.compare.export_dialog import CURVES, ExportDialog
 from wmse_tui.tui.widgets.compare.sheets import differences_sheet, repetitions_sheet, results_sheet
 from wmse_tui.tui.widgets.panel import Panel
@@ -131,7 +130,7 @@ on the test set, so they are optimistically biased."""
         path, first = event.run.path, event.run.path not in self._states
         if event.run not in self._runs:
             return
-        self._states[path] = event.view
+        self._states[path] = event.state
         self._behind[path] = event.behind
         self._problems.pop(path, None)
         if first:
@@ -246,7 +245,8 @@ on the test set, so they are optimistically biased."""
             text = "There are no runs yet. Configure ({key:go-configure}) launches one."
             self.services.notify(self.services.keys.fill(text))
             return
-        chosen = await self.app.push_screen_wait(ChooseScreen(runs, self._runs))
+        picker = RunPicker("Compare which runs?", runs, self._runs, most=MOST, accept="compares")
+        chosen = await self.app.push_screen_wait(picker)
         if chosen is not None:
             self._compare(chosen)
 
@@ -275,7 +275,7 @@ async def _write(screen: AppScreen, path: str, text: str) -> None:
         try:
             await asyncio.to_thread(write_output, file, text)
         except OutputExists as error:
-            question = ConfirmScreen(
+            question = Confirm(
                 "Replace the file?",
                 safe(f"{error.title}: {error.detail}", 300),
                 yes="Replace",

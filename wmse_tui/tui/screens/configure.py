@@ -2,69 +2,111 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import asyncio
+import os
+import shutil
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
-from textual import on
+from textual import on, work
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
-from textual.message import Message
+from textual.timer import Timer
 from textual.widgets import Static
 
+from wmse_tui.config.advice import Advice, advise
+from wmse_tui.config.draft import Draft, command_line, name_fault, preset_file, save_preset
 from wmse_tui.config.fields import group_of, groups
+from wmse_tui.config.locations import expanded, runs_dir
+from wmse_tui.config.presence import Presence, find_images, presence_advice
+from wmse_tui.config.problems import ConfigError
+from wmse_tui.config.sections.dataset import Dataset
+from wmse_tui.runs.directory import check_name
+from wmse_tui.runs.errors import BadRunName, RunsError
+from wmse_tui.runs.preflight import nearest_existing
 from wmse_tui.runs.text.sanitize import safe
+from wmse_tui.runs.text.units import count
 from wmse_tui.tui import keys
+from wmse_tui.tui.dialogs import Answer, Ask, Choose, Confirm, CopyText, Notice
+from wmse_tui.tui.screens.base import AppScreen
 from wmse_tui.tui.widgets.configure import wording
-from wmse_tui.tui.widgets.configure.answers import AnsweredScreen
-from wmse_tui.tui.widgets.configure.cost import TITLE
+from wmse_tui.tui.widgets.configure.cost import TITLE, Cost
+from wmse_tui.tui.widgets.configure.inquiry import DESCRIBE, MEASURE, VIEWS, Inquiry, progress_text
 from wmse_tui.tui.widgets.configure.paragraphs import Paragraph, Paragraphs
-from wmse_tui.tui.widgets.configure.preset_library import Entry, copy_entry, read_entry
+from wmse_tui.tui.widgets.configure.preset_library import PresetLibrary, copy_entry, file_entry, read_entry
 from wmse_tui.tui.widgets.configure.presets import PresetPanel
-from wmse_tui.tui.widgets.configure.scroll import KeyScroll
-from wmse_tui.tui.widgets.configure.sections import CHECK, TITLES, VIEWS, SectionPanel
+from wmse_tui.tui.widgets.configure.sections import CHECK, TITLES, SectionPanel
+from wmse_tui.tui.widgets.configure.sections import VIEWS as VIEWS_PAGE
 from wmse_tui.tui.widgets.configure.views import ViewsPanel
 from wmse_tui.tui.widgets.form.form import Form
 from wmse_tui.tui.widgets.form.row import FieldRow
 from wmse_tui.tui.widgets.panel import Panel
+from wmse_tui.tui.widgets.vi import KeyScroll
 
 if TYPE_CHECKING:
     from wmse_tui.config.schema import Experiment
+    from wmse_tui.tui.inspector import Ask as Question
+    from wmse_tui.tui.inspector import Inspected, InspectionFailed, InspectionProgress
+
+VIEWS_DELAY = 0.4
+"""Seconds without a change before the views are drawn anew."""
+
+Launch = Literal["own", "detached", "queued"]
 
 
-class EntriesRead(Message):
-    """Presets were read."""
+class ConfigureScreen(AppScreen):
+    """Choose a preset, change what you want, see what it costs, launch.
 
-    def __init__(self, entries: tuple[Entry, ...]) -> None:
-        super().__init__()
-        self.entries = entries
-
-
-class ConfigureScreen(AnsweredScreen):
-    """Choose a preset, change what you want, see what it costs, launch."""
+    Attributes:
+        library: presets and drafts.
+        run_name: of the next run; "": the run is named after preset, date and time.
+        inquiry: what the inspector was asked.
+        views_wanted: the person asked for augmented views; they are drawn anew after changes from then on.
+    """
 
     HELP = """
 Configure: choose a preset on the left, change its options in the middle, and launch it. The cursor in the
 list of presets says which one is launched; changes to a preset stay with it while you look at others.
 
-Arrows or hjkl move; tab goes from part to part, escape one part back. In a field, type a number, or press
-enter to type or to choose. Nothing that you type is refused: what is wrong is said below it. In a field of
-numbers digits are typed, so press escape before the number of another screen.
+Arrows or hjkl move; tab goes from part to part, {key:configure-back} one part back. In a field, type a
+number, or press {key:field-edit} to type or to choose. Nothing that you type is refused: what is wrong is
+printed below it. In a field of numbers digits are typed, so press {key:field-cancel} before the number of
+another screen.
 • marks what differs from the preset, ! what is wrong or unwise.
 """
     BINDINGS = keys.CONFIGURE
 
     def __init__(self) -> None:
         super().__init__()
-        if self.bench.key:
-            self.bench.choose(self.bench.key)
+        self.library = PresetLibrary()
+        if self.library.key:
+            self.library.choose(self.library.key)
+        self.run_name = ""
+        self.inquiry = Inquiry()
+        self.views_wanted = False
+        self._starting = False
+        self._accepted: set[str] = set()  # warnings
         self._topic = ""  # what the details are about: an option, a section, or "" the preset
         self._heading = ("", "")
         self._problem = -1
+        self._first_view = 0  # which images the picture begins with
+        self._view_rows = 0
+        self._presence: Presence | None = None
+        self._dataset: Dataset | None = None  # whose images were looked for
+        self._free: int | None = None  # bytes of the disk of the runs folder
+        self._views_timer: Timer | None = None
+
+    @property
+    def experiment(self) -> Experiment | None:
+        """What would be run now; None while something is wrong."""
+        return self.library.draft.experiment if self.library.draft is not None else None
 
     def compose_body(self) -> ComposeResult:
         with Horizontal(id="configure"):
             with Vertical(id="configure-left"):
-                yield PresetPanel(self.bench)
+                yield PresetPanel(self.library)
                 yield SectionPanel()
             with Vertical(id="configure-middle"):
                 yield Panel(Form(id="configure-form"), id="configure-fields")
@@ -79,7 +121,7 @@ numbers digits are typed, so press escape before the number of another screen.
     def on_mount(self) -> None:
         super().on_mount()
         self.query_one(PresetPanel).list.focus()
-        self._tell("")
+        self._show_details("")
         self.call_after_refresh(self._fill)  # the lists are seen before the fields are made
 
     # Presets
@@ -87,30 +129,24 @@ numbers digits are typed, so press escape before the number of another screen.
     def show_experiment(self, experiment: Experiment, preset: str = "") -> None:
         """Work on a copy of `experiment`, which was made from `preset`."""
         entry = copy_entry(experiment, preset)
-        self.bench.take_in(entry)
-        self.bench.choose(entry.key)
+        self.library.add(entry)
+        self.library.choose(entry.key)
         self.redraw()
         self.query_one(SectionPanel).list.focus()
 
-    def _fill(self) -> None:
+    @work(group="presets")
+    async def _fill(self) -> None:
+        """Show the form, then read the other presets."""
         self.redraw()
-        unread = tuple(key for key in self.bench.names if key not in self.bench.entries)
-
-        def read() -> None:
-            self.post_message(EntriesRead(tuple(map(read_entry, unread))))
-
-        self.run_worker(read, thread=True, group="presets")
-
-    @on(EntriesRead)
-    def _entries_read(self, event: EntriesRead) -> None:
-        for entry in event.entries:
-            if entry.key not in self.bench.entries:
-                self.bench.take_in(entry)
+        unread = tuple(key for key in self.library.names if key not in self.library.entries)
+        for entry in await asyncio.to_thread(lambda: tuple(map(read_entry, unread))):
+            if entry.key not in self.library.entries:
+                self.library.add(entry)
         self.query_one(PresetPanel).draw()
 
     @on(PresetPanel.Chosen)
     def _preset_chosen(self, event: PresetPanel.Chosen) -> None:
-        self.bench.choose(event.key)
+        self.library.choose(event.key)
         self._topic = ""
         self.redraw()
 
@@ -121,15 +157,15 @@ numbers digits are typed, so press escape before the number of another screen.
     # Drawing
 
     def redraw(self) -> None:
-        """Show the bench as it is now; what stays the same is not drawn again."""
-        draft, remarks = self.bench.draft, self.remarks()
+        """Show the library as it is now; what stays the same is not drawn again."""
+        draft, remarks = self.library.draft, self.remarks()
         self.query_one(PresetPanel).draw()
         self.query_one(SectionPanel).draw(draft, remarks)
         self._draw_form()
         self.query_one("#configure-findings", Paragraphs).show(wording.findings(draft, remarks))
         self.draw_answers()
-        self._tell(self._topic)
-        self.look_closer()
+        self._show_details(self._topic)
+        self._refresh_answers()
 
     def draw_answers(self) -> None:
         """Show what is known of the cost, and the picture of the views."""
@@ -139,7 +175,7 @@ numbers digits are typed, so press escape before the number of another screen.
         self.query_one(ViewsPanel).show(self.inquiry["views"], current=self.views_are_current())
 
     def _draw_form(self) -> None:
-        draft, entry = self.bench.draft, self.bench.entry
+        draft, entry = self.library.draft, self.library.entry
         form, panel = self.query_one(Form), self.query_one("#configure-fields", Panel)
         page, remarks = self.query_one(SectionPanel).current, self.remarks()
         self.set_class(page == CHECK, "-check")
@@ -155,16 +191,16 @@ numbers digits are typed, so press escape before the number of another screen.
         elif group is not None:
             form.show(draft, group, remarks)
 
-    def _tell(self, topic: str) -> None:
-        """Say something of an option, a section, or else of the preset."""
+    def _show_details(self, topic: str) -> None:
+        """Describe an option, a section, or else the preset."""
         self._topic = topic
-        draft, entry = self.bench.draft, self.bench.entry
+        draft, entry = self.library.draft, self.library.entry
         group = next((group for group in groups() if group.name == topic), None)
         if draft is not None and topic in draft.fields:
             found = self.query_one("#configure-findings", Paragraphs)
             hidden = not self.query_one("#configure-side").display
             elsewhere = wording.first_elsewhere(found.paragraphs, topic) if hidden else None
-            content = wording.about_option(draft, topic, elsewhere)
+            content = wording.about_option(draft, topic, elsewhere, self.services.keys)
         elif draft is not None and group is not None:
             content = wording.about_group(group)
         else:
@@ -178,8 +214,8 @@ numbers digits are typed, so press escape before the number of another screen.
     @on(SectionPanel.Chosen)
     def _section_chosen(self, event: SectionPanel.Chosen) -> None:
         self._draw_form()
-        self._tell(event.section)
-        if event.section == VIEWS:  # with more room than beside the fields
+        self._show_details(event.section)
+        if event.section == VIEWS_PAGE:  # wider than beside the fields
             self.ask_views()
 
     @on(SectionPanel.Accepted)
@@ -188,11 +224,11 @@ numbers digits are typed, so press escape before the number of another screen.
 
     @on(FieldRow.Entered)
     def _field_entered(self, event: FieldRow.Entered) -> None:
-        self._tell(event.path)
+        self._show_details(event.path)
 
-    @on(Form.Edited)
-    def _edited(self, event: Form.Edited) -> None:
-        self.bench.edit(event.path, event.text)
+    @on(FieldRow.Edited)
+    def _edited(self, event: FieldRow.Edited) -> None:
+        self.library.edit(event.path, event.text)
         self.redraw()
 
     def action_reset(self) -> None:
@@ -200,10 +236,10 @@ numbers digits are typed, so press escape before the number of another screen.
         form = self.query_one(Form)
         row = form.rows.get(form.current)
         if row is None:
-            self.services.notify("go to a field first")
+            self.services.notify("Go to a field first.")
             return
         row.end_editing()
-        if self.bench.reset(form.current):
+        if self.library.reset(form.current):
             self.redraw()
 
     def action_filter(self) -> None:
@@ -216,24 +252,24 @@ numbers digits are typed, so press escape before the number of another screen.
         inside = form.has_focus_within
         sections.step(by)
         self._draw_form()
-        if inside and sections.current not in (CHECK, VIEWS):
+        if inside and sections.current not in (CHECK, VIEWS_PAGE):
             form.enter()
         else:
-            self._tell(sections.current)
+            self._show_details(sections.current)
             sections.list.focus()
 
     def action_next_problem(self) -> None:
         """Go to the next field that is wrong; where none is, to the next that is unwise."""
-        draft = self.bench.draft
+        draft = self.library.draft
         paths = [problem.path for problem in draft.problems] if draft is not None else []
         paths = paths or [advice.path for advice in self.remarks() if advice.level == "warning"]
         if not paths:
-            self.services.notify("nothing is wrong")
+            self.services.notify("Nothing is wrong.")
             return
         self._problem = (self._problem + 1) % len(paths)
         self.go_to(paths[self._problem])
 
-    def go_to_problem(self) -> None:
+    def _go_to_first_problem(self) -> None:
         self._problem = -1
         self.action_next_problem()
 
@@ -261,14 +297,348 @@ numbers digits are typed, so press escape before the number of another screen.
         match max(0, min(3, to)):
             case 0:
                 self.query_one(PresetPanel).list.focus()
-                self._tell("")
+                self._show_details("")
             case 1:
                 sections = self.query_one(SectionPanel)
                 sections.list.focus()
-                self._tell(sections.current)
+                self._show_details(sections.current)
             case 2:
                 self.query_one(Form).enter()
             case _:
                 shown = [scroll for scroll in side.query(KeyScroll) if scroll.is_on_screen]
                 if shown:
                     shown[0].focus()
+
+    # Advice and cost
+
+    def remarks(self) -> tuple[Advice, ...]:
+        """All advice on the draft, warnings first: on its configuration, of the disk, of the inspector."""
+        experiment = self.experiment
+        if experiment is None:
+            return ()
+        found = list(advise(experiment))
+        presence = self._presence_of(experiment)
+        if presence is not None:
+            if presence.state in ("here", "archive"):
+                found = [advice for advice in found if advice.path != "dataset.download"]
+            found += presence_advice(experiment.dataset, presence)
+        known = {(advice.path, advice.text) for advice in found}
+        found += [a for a in self.inquiry.notices(experiment) if (a.path, a.text) not in known]
+        return tuple(sorted(found, key=lambda advice: advice.level != "warning"))
+
+    def cost(self) -> Cost | None:
+        """What is known of the cost, or None while something is wrong."""
+        experiment = self.experiment
+        if experiment is None:
+            return None
+        return Cost(
+            experiment=experiment,
+            name=self.run_name,
+            presence=self._presence_of(experiment),
+            free=self._free,
+            keys=self.services.keys,
+            described=self.inquiry[DESCRIBE],
+            measured=self.inquiry[MEASURE],
+        )
+
+    def _refresh_answers(self) -> None:
+        """After a change: look for the images, and draw the views anew, if that may have changed them."""
+        experiment = self.experiment
+        if experiment is None:
+            return
+        if experiment.dataset != self._dataset:
+            self._dataset, self._presence = experiment.dataset, None
+            self._find_images(experiment.dataset)
+        if self.views_wanted and not self.views_are_current():
+            if self._views_timer is not None:
+                self._views_timer.stop()
+            self._views_timer = self.set_timer(VIEWS_DELAY, self._ask_views)
+
+    @work(exclusive=True, group="images")
+    async def _find_images(self, dataset: Dataset) -> None:
+        """Find out where the images of a data set are, and how much disk space there is for runs."""
+        self._free = await asyncio.to_thread(_free_space, self.services.runs_root)
+        self._presence = await asyncio.to_thread(find_images, dataset)
+        self.redraw()
+
+    def _presence_of(self, experiment: Experiment) -> Presence | None:
+        return self._presence if experiment.dataset == self._dataset else None
+
+    # The inspector
+
+    def action_describe(self) -> None:
+        """Ask for parameters, GFLOP and memory."""
+        self._ask(DESCRIBE)
+
+    def action_measure(self) -> None:
+        """Have a few steps taken on this machine."""
+        self._ask(MEASURE)
+
+    def action_views(self) -> None:
+        """Draw views; once they are drawn, of other images."""
+        if self.views_wanted and self.views_are_current():
+            self._first_view += self._view_rows
+        sections = self.query_one(SectionPanel)
+        if not self.query_one(ViewsPanel).is_on_screen and sections.current != VIEWS_PAGE:
+            sections.choose(VIEWS_PAGE)
+            self.redraw()
+        self.ask_views()
+
+    def ask_views(self) -> None:
+        """Draw as many views as fit once the screen has its new shape."""
+        self.views_wanted = True
+        self.call_after_refresh(self._ask_views)
+
+    def views_are_current(self) -> bool:
+        """Whether the last question about views would be asked in the same way now."""
+        about, now = self.inquiry.question(VIEWS), self.experiment
+        if about is None or now is None:
+            return False
+        return (about.dataset, about.augmentation, about.seed, about.compute) == (
+            now.dataset,
+            now.augmentation,
+            now.seed,
+            now.compute,
+        )
+
+    def _ask_views(self) -> None:
+        if self._views_timer is not None:
+            self._views_timer.stop()
+        experiment = self.experiment
+        if experiment is not None and self.views_wanted:
+            question = self.query_one(ViewsPanel).question(experiment)
+            self._view_rows = question["images"]
+            self._ask(VIEWS, first=self._first_view, **question)
+
+    def _ask(self, kind: Question, **more: int) -> None:
+        experiment = self.experiment
+        if experiment is None:
+            self._go_to_first_problem()
+            self.services.notify("While something is wrong, nothing can be computed.", severity="error")
+            return
+        self.inquiry.ask(self.services.inspector(), kind, experiment, self, **more)
+        self.draw_answers()
+
+    def _stop_inspector(self) -> None:
+        """End the inspector, which frees its memory; the next question starts another."""
+        self.inquiry.forget()
+        self.services.stop_inspector()
+
+    def on_screen_suspend(self) -> None:
+        """Another of the five screens is shown (a dialog over this one does not count)."""
+        if self.app.current_mode != "configure":
+            self._stop_inspector()
+
+    # Textual finds these by their names, so the inspector is not imported before it is needed.
+
+    def on_inspected(self, event: Inspected) -> None:
+        """An answer came."""
+        if self.inquiry.answered(event.id, event.ask, event.answer):
+            self.redraw()
+
+    def on_inspection_failed(self, event: InspectionFailed) -> None:
+        """There will be no answer, and here is why."""
+        text = ". ".join(part.rstrip(".") for part in (event.title, event.detail, *event.next) if part)
+        if self.inquiry.failed(event.id, event.ask, text):
+            self.redraw()
+
+    def on_inspection_progress(self, event: InspectionProgress) -> None:
+        """The inspector reports what it is doing."""
+        progress = progress_text(event.name, event.done, event.total, event.unit)
+        if self.inquiry.progressed(event.id, event.ask, progress):
+            self.draw_answers()
+
+    # Launch
+
+    @work(group="launch")
+    async def action_launch(self, how: Launch = "own") -> None:
+        """Start a trainer on the draft and show the run.
+
+        "detached": stay here, and leaving asks nothing; "queued": the same, when a slot is free. Where other
+        runs are active, a launch asks whether to queue instead.
+        """
+        draft = self._valid_draft("be launched")
+        if draft is None or draft.experiment is None or self._starting:
+            return
+        self._starting = True
+        try:
+            if not await self._warnings_accepted():
+                return
+            if how != "queued":
+                reason = await asyncio.to_thread(self.services.trainers.busy_reason, draft.experiment)
+                answer = await self.app.push_screen_wait(_queue_question(reason)) if reason else "now"
+                if answer is None:
+                    return
+                how = "queued" if answer == "queue" else how
+            self._stop_inspector()
+            run = await asyncio.to_thread(
+                self.services.trainers.start,
+                draft.experiment,
+                preset=draft.base.preset,
+                name=self.run_name or None,
+                own=how == "own",
+                queue=how == "queued",
+            )
+        except (RunsError, ConfigError, OSError) as error:
+            self.app.push_screen(Notice.of("the run cannot be started", error))
+            return
+        finally:
+            self._starting = False
+        self.run_name = ""
+        self.redraw()
+        if how == "own":
+            await self.services.open_run(run)
+            return
+        self.services.feed.nudge()
+        if how == "queued":
+            text = f"{run.id} starts when a slot is free; Runs shows its position"
+            self.services.notify(text, title="Queued")
+        else:
+            text = f"{run.id} is starting; wmse-tui attach {run.id} shows it"
+            self.services.notify(text, title="Launched")
+
+    async def _warnings_accepted(self) -> bool:
+        """Whether every warning was accepted, now or at an earlier launch."""
+        warnings = [f"{a.path}: {a.text}" for a in self.remarks() if a.level == "warning"]
+        fresh = [text for text in warnings if text not in self._accepted]
+        if fresh:
+            text = "\n".join(f"! {safe(warning, 500)}" for warning in fresh)
+            title = f"Launch with {count(len(fresh), 'warning')}?"
+            if not await self.app.push_screen_wait(Confirm(title, text, yes="Launch", no="Back")):
+                return False
+            self._accepted.update(fresh)
+        return True
+
+    # Save, load, name, reset
+
+    @work(group="save")
+    async def action_save(self) -> None:
+        """Ask for a name and write the draft into the folder of the user's presets."""
+        draft = self._valid_draft("be saved")
+        entry = self.library.entry
+        if draft is None or entry is None:
+            return
+        own = entry.key if entry.kind == "user" else f"{draft.base.name.partition('.')[0]}-mine"
+        text = "Name of the preset; its file names what it extends and lists the differences."
+        name = await self.app.push_screen_wait(Ask("Save as preset", text, value=own, check=name_fault))
+        if not name:
+            return
+        file = preset_file(name)
+        if await asyncio.to_thread(os.path.lexists, file):
+            text = f"You already have a preset {safe(name, 80)}:\n{safe(str(file), 300)}"
+            question = Confirm("Replace?", text, yes="Replace", no="Keep", danger=True)
+            if not await self.app.push_screen_wait(question):
+                return
+        try:
+            await asyncio.to_thread(save_preset, draft, name)
+        except ConfigError as error:
+            self.app.push_screen(Notice.of("the preset cannot be saved", error))
+            return
+        entry = self.library.entry
+        if entry is not None and entry.key != name and entry.kind != "copy":
+            self.library.reset_all()  # what was changed there is in the new preset now
+        self.library.reload(name)
+        self.library.choose(name)
+        self.redraw()
+        self.services.notify(str(file), title="Saved")
+
+    @work(group="load")
+    async def action_load(self) -> None:
+        """Ask for a file, or the folder of a run, and work on its configuration."""
+        question = Ask(
+            "Load",
+            "A configuration file, or the folder of a run. Relative paths start in\n"
+            f"{safe(str(Path.cwd()), 300)}",
+            placeholder="experiment.yaml",
+            check=lambda text: "" if text.isprintable() else "a path has no such characters",
+        )
+        text = (await self.app.push_screen_wait(question) or "").strip()
+        if not text:
+            return
+        try:
+            entry = await asyncio.to_thread(file_entry, expanded(Path(text)))
+        except (ConfigError, OSError) as error:
+            self.app.push_screen(Notice.of("the file cannot be used", error))
+            return
+        self.library.add(entry)
+        self.library.choose(entry.key)
+        self.redraw()
+
+    def action_command(self) -> None:
+        """Copy the command line that starts the same run, and show it."""
+        draft = self._valid_draft("be printed as a command")
+        if draft is None:
+            return
+        root = self.services.runs_root
+        line = command_line(
+            draft, name=self.run_name or None, runs_dir=None if root == runs_dir() else root.absolute()
+        )
+        self.app.copy_to_clipboard(line)
+        self.app.push_screen(CopyText("The same from a shell", line))
+
+    @work(group="name")
+    async def action_name(self) -> None:
+        """Ask for the name of the next run."""
+        text = "Name of the next run, which is also that of its folder. Empty: preset, date and time."
+        question = Ask("Name the run", text, value=self.run_name, check=_run_name_problem)
+        name = await self.app.push_screen_wait(question)
+        if name is not None:
+            self.run_name = name
+            self.redraw()
+
+    @work(group="reset")
+    async def action_reset_all(self) -> None:
+        """Undo all changes."""
+        draft = self.library.draft
+        if draft is None or not draft.active:
+            self.services.notify("Nothing differs from the preset.")
+            return
+        text = f"{count(len(draft.active), 'change')} would be lost: {safe(', '.join(draft.active), 400)}"
+        if await self.app.push_screen_wait(Confirm("Reset all?", text, yes="Reset", no="Keep")):
+            self.library.reset_all()
+            self.redraw()
+
+    def _valid_draft(self, purpose: str) -> Draft | None:
+        """The draft, if nothing is wrong with it; else the problem is shown."""
+        draft = self.library.draft
+        if draft is None:
+            entry = self.library.entry
+            problem = entry.problem if entry is not None else self.library.problem
+            self.app.push_screen(Notice("this preset cannot be used", problem))
+            return None
+        if draft.experiment is None:
+            self._go_to_first_problem()
+            problems = count(len(draft.problems), "problem")
+            self.services.notify(f"With {problems} it cannot {purpose}.", severity="error")
+            return None
+        return draft
+
+
+def _free_space(folder: Path) -> int | None:
+    """Free bytes of the disk that `folder` is or will be on; None where the system does not say."""
+    with suppress(OSError):
+        return shutil.disk_usage(nearest_existing(folder)).free or None
+    return None
+
+
+def _queue_question(reason: str) -> Choose[Literal["queue", "now"] | None]:
+    """The question where other runs are active; `reason` says which."""
+    return Choose(
+        "No slot is free",
+        f"{safe(reason, 400)}\n\n"
+        "A queued run starts by itself when a slot is free, with or without the app.\n"
+        "Launched now, it shares the device with the others, and all of them are slower.",
+        Answer("queue", "Queue", "u", "primary"),
+        Answer("now", "Launch now", "n", "warning"),
+        Answer(None, "Cancel", "escape"),
+    )
+
+
+def _run_name_problem(name: str) -> str:
+    if not name:
+        return ""
+    try:
+        check_name(name)
+    except BadRunName as error:
+        return error.detail
+    return ""

@@ -1,4 +1,4 @@
-"""`?`: what the screen one is in is for, and every key that works there."""
+"""The help: what the current screen is for, and every key that works there."""
 
 from __future__ import annotations
 
@@ -13,11 +13,24 @@ from textual.screen import Screen
 from textual.widgets import Static
 
 from wmse_tui.tui import keys
-from wmse_tui.tui.screens.base import AppScreen, Dialog
+from wmse_tui.tui.dialogs import Dialog
+from wmse_tui.tui.screens.base import AppScreen
+from wmse_tui.tui.services import services_of
 
 _WRAPPED = re.compile(r"(?<!\n)\n(?=[\w(`])")
-"""A line that goes on: paragraphs are wrapped to the dialog, lists keep their lines."""
-_TEXTUALS_OWN = frozenset({"app.focus_next", "app.focus_previous", "screen.copy_text"})
+"""A line that continues: paragraphs are wrapped to the dialog, lists keep their lines."""
+_TEXTUALS_OWN = frozenset(
+    {
+        "app.focus_next",
+        "app.focus_previous",
+        "screen.copy_text",
+        # Lists pass these on where there is nothing to scroll, which is always the case sideways.
+        "scroll_left",
+        "scroll_right",
+        "page_left",
+        "page_right",
+    }
+)
 
 
 class HelpScreen(Dialog[None]):
@@ -43,10 +56,11 @@ class HelpScreen(Dialog[None]):
 
 
 def help_of(screen: Screen[Any]) -> Content:
-    """What the screen says of itself, and its keys: first its own, then those of the whole app."""
+    """What the screen is for, and its keys: first its own, then those of the whole app."""
     parts: list[Content] = []
     if isinstance(screen, AppScreen) and screen.HELP:
-        parts += [Content(_WRAPPED.sub(" ", screen.HELP.strip())), Content("\n\n")]
+        text = services_of(screen).keys.fill(screen.HELP.strip())
+        parts += [Content(_WRAPPED.sub(" ", text)), Content("\n\n")]
     groups: dict[str, dict[str, tuple[Binding, list[str]]]] = {"Here": {}, "Everywhere": {}}
     for key, active in screen.active_bindings.items():
         binding = active.binding

@@ -29,17 +29,18 @@ from wmse_tui.runs.table.catalogue import list_runs
 from wmse_tui.runs.text.sanitize import safe
 from wmse_tui.runs.text.units import count
 from wmse_tui.tui import keys
+from wmse_tui.tui.dialogs import Confirm, RunPicker
 from wmse_tui.tui.feed import RunChanged, RunUnreadable
-from wmse_tui.tui.screens.ask import ConfirmScreen
 from wmse_tui.tui.screens.base import AppScreen
 from wmse_tui.tui.widgets.monitor.charts import LabelledRun
 from wmse_tui.tui.widgets.monitor.control_requests import COMMAND_NAMES, SentRequest, request_statuses
 from wmse_tui.tui.widgets.monitor.header import HeaderNotes, RunHeader
-from wmse_tui.tui.widgets.monitor.overlay import MOST, OverlayScreen
 from wmse_tui.tui.widgets.monitor.panel_lines import evaluation_heading, evaluations_as_lines
 from wmse_tui.tui.widgets.monitor.panels import Panels
 from wmse_tui.tui.widgets.monitor.run_files import RunFiles
 
+MOST_BESIDE = 7
+"""Runs beside the one that is watched."""
 _LABEL = 24  # characters of a run's name in a legend
 _MOST_REQUESTS = 4  # sent requests that are remembered for each run
 _AT_ONCE = 0.01  # seconds that are not worth a timer
@@ -145,10 +146,10 @@ class MonitorScreen(AppScreen):
         if message.run in self._beside:
             if self._beside[message.run] is None:
                 self._charts_at = float("-inf")  # its first state is drawn at once
-            self._beside[message.run] = message.view
+            self._beside[message.run] = message.state
             self._charts_due = True
         elif message.run == self._run and self._run_state is not None:
-            before, run_state = self._run_state, message.view
+            before, run_state = self._run_state, message.state
             if message.behind is not None and run_state.seq < before.seq:
                 return  # the log is being read again, and the state on the screen is newer
             self._run_state, self._behind, self._unreadable = run_state, message.behind, ""
@@ -280,8 +281,15 @@ class MonitorScreen(AppScreen):
             if not others:
                 self.services.notify("There is no other run to draw beside this one.", severity="warning")
                 return
-            marked = tuple(run for run in self.services.selection.marked if run != self._run)[:MOST]
-            chosen = await self.app.push_screen_wait(OverlayScreen(others, tuple(self._beside) or marked))
+            marked = tuple(run for run in self.services.selection.marked if run != self._run)[:MOST_BESIDE]
+            picker = RunPicker(
+                "Draw other runs beside this one",
+                others,
+                tuple(self._beside) or marked,
+                most=MOST_BESIDE,
+                accept="draws",
+            )
+            chosen = await self.app.push_screen_wait(picker)
             if chosen is not None:
                 self._draw_beside(chosen)
 
@@ -300,13 +308,13 @@ class MonitorScreen(AppScreen):
         if self._run is not None and self._run_state is not None and self._run_state.status == "queued":
             run = self._run
             text = f"Take {safe(run.id, 64)} out of the queue?\n\nIt stays as it is, and can be queued again."
-            if await self.app.push_screen_wait(ConfirmScreen("Queue", text, yes="Take out", no="Wait on")):
+            if await self.app.push_screen_wait(Confirm("Queue", text, yes="Take out", no="Wait on")):
                 await self._cancel(run)
             return
         answering = self._run_with_trainer("stop")
         if answering is not None:
             text = f"Stop {safe(answering.id, 64)} now?\n\nIt saves a checkpoint first, and can be resumed."
-            if await self.app.push_screen_wait(ConfirmScreen("Stop", text, yes="Stop", no="Go on")):
+            if await self.app.push_screen_wait(Confirm("Stop", text, yes="Stop", no="Go on")):
                 await self._send(answering, "stop")
 
     async def _cancel(self, run: RunDirectory) -> None:

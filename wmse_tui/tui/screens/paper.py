@@ -102,7 +102,7 @@ below as variants and are not counted. A number that could not be verified is le
     def on_catalogue_changed(self, event: CatalogueChanged) -> None:
         reading = f"reading {event.loading} more runs" if event.loading else ""
         self.query_one("#paper-table").border_subtitle = safe(event.problem or reading, 70)
-        self._rows = event.digests
+        self._rows = event.rows
         self._make_table()
 
     def _make_table(self) -> None:

@@ -18,8 +18,8 @@ from wmse_tui.runs.table.index import RunRow
 from wmse_tui.runs.text.sanitize import safe
 from wmse_tui.runs.text.units import count, size
 from wmse_tui.tui import keys
+from wmse_tui.tui.dialogs import Ask, Confirm
 from wmse_tui.tui.feed import CatalogueChanged
-from wmse_tui.tui.screens.ask import AskScreen, ConfirmScreen
 from wmse_tui.tui.screens.base import AppScreen
 from wmse_tui.tui.services import Severity
 from wmse_tui.tui.widgets.runs import actions
@@ -69,7 +69,7 @@ excludes: -tag:old."""
             self._board.update_ages()
 
     def on_catalogue_changed(self, event: CatalogueChanged) -> None:
-        self._board.show(event.digests, event.loading, event.problem)
+        self._board.show(event.rows, event.loading, event.problem)
 
     @work
     async def _report_lost_places(self) -> None:
@@ -149,7 +149,7 @@ excludes: -tag:old."""
         when = "after the running epoch" if after_epoch else "now"
         text = f"{_listed(rows)}\n\nA checkpoint is saved first, and a stopped run can be resumed."
         title = f"Stop {count(len(rows), 'run')} {when}?"
-        if await self.app.push_screen_wait(ConfirmScreen(title, text, yes="Stop", no="Cancel")):
+        if await self.app.push_screen_wait(Confirm(title, text, yes="Stop", no="Cancel")):
             await self._apply(f"Asked to stop {when}", partial(actions.stop, after_epoch=after_epoch), rows)
 
     @work
@@ -159,7 +159,7 @@ excludes: -tag:old."""
         if not rows:
             return
         text = f"{_listed(rows)}\n\nThey will train at the same time and share this machine."
-        question = ConfirmScreen(f"Resume {len(rows)} runs?", text, yes="Resume", no="Cancel")
+        question = Confirm(f"Resume {len(rows)} runs?", text, yes="Resume", no="Cancel")
         if len(rows) == 1 or await self.app.push_screen_wait(question):
             await self._apply("Resumed", self._resume, rows)
 
@@ -204,7 +204,7 @@ excludes: -tag:old."""
         tags = " ".join(sorted({tag for row in rows for tag in row.tags}))
         text = f"{count_and_name(row.run_id for row in rows)}\nTags now: {safe(tags, 200) or 'none'}\n\n"
         text += "Tags to add; with a minus in front, to remove."
-        ask = AskScreen("Tag", text, placeholder="baseline -old", check=actions.tag_problem)
+        ask = Ask("Tag", text, placeholder="baseline -old", check=actions.tag_problem)
         answer = await self.app.push_screen_wait(ask)
         if answer is not None:
             add, remove = actions.parse_tags(answer)
@@ -219,7 +219,7 @@ excludes: -tag:old."""
         replaced = f"\nIt replaces {count(len(rows), 'note')}." if len(rows) > 1 else ""
         text = f"{count_and_name(row.run_id for row in rows)}{replaced}"
         value = safe(rows[0].note) if len(rows) == 1 else ""
-        answer = await self.app.push_screen_wait(AskScreen("Note", text, value=value))
+        answer = await self.app.push_screen_wait(Ask("Note", text, value=value))
         if answer is not None:
             await self._apply("Note saved", partial(actions.write_note, text=answer), rows)
 
@@ -246,13 +246,13 @@ excludes: -tag:old."""
             self.services.notify(f"and {len(sentences) - 3} more", title=title, severity=severity)
 
 
-def _delete_question(rows: tuple[RunRow, ...], sizes: list[int]) -> ConfirmScreen:
+def _delete_question(rows: tuple[RunRow, ...], sizes: list[int]) -> Confirm:
     lines = [f"{safe(row.run_id, 50)}  {size(each)}" for row, each in zip(rows, sizes, strict=True)]
     total = f"\n\n{size(sum(sizes))} in all." if len(rows) > 1 else ""
     them = "it" if len(rows) == 1 else "them"
     text = f"{_few(lines)}{total}\n\nLog, checkpoints and results are deleted with {them}."
     title = f"Delete {count(len(rows), 'run')} for good?"
-    return ConfirmScreen(title, text, yes="Delete", no="Keep", danger=True)
+    return Confirm(title, text, yes="Delete", no="Keep", danger=True)
 
 
 def _listed(rows: Iterable[RunRow]) -> str:

@@ -10,7 +10,7 @@ import pytest
 from wmse_tui.config.loading import load_experiment
 from wmse_tui.config.presence import Presence
 from wmse_tui.config.schema import Experiment
-from wmse_tui.tui.widgets.configure.cost import NOBODY, Asked, Cost, same_cost
+from wmse_tui.tui.widgets.configure.cost import NOTHING, Cost, Inquired, same_cost
 
 DESCRIBED: dict[str, Any] = {
     "parameters": {"encoder": 11_168_832, "head": 591_936, "target": 0, "total": 11_760_768},
@@ -40,30 +40,30 @@ def said(experiment: Experiment | None = None, **known: Any) -> dict[str, str]:
         "name": "",
         "presence": None,
         "free": None,
-        "described": NOBODY,
-        "measured": NOBODY,
+        "described": NOTHING,
+        "measured": NOTHING,
     }
     lines = Cost(experiment=experiment, **{**facts, **known}).lines()
     return {line.head: line.text for line in lines}
 
 
-def asked(answer: dict[str, Any], about: Experiment | None = None, **more: str) -> Asked:
-    return Asked(answer, about or load_experiment(preset="cifar10"), **more)
+def asked(answer: dict[str, Any], about: Experiment | None = None, **more: str) -> Inquired:
+    return Inquired(answer, about or load_experiment(preset="cifar10"), **more)
 
 
 def test_steps_and_disk_are_told_at_once() -> None:
     found = said(free=312_000_000_000)
     assert found["Run"] == "named after preset and time"
     assert found["Steps"] == "97,000 (97 x 1,000 epochs)"
-    assert found["Disk"] == "4 checkpoints, i tells their size; 312 GB free"
-    assert found["Model"] == "i tells parameters, GFLOP, memory"
+    assert found["Disk"] == "4 checkpoints, i computes their size; 312 GB free"
+    assert found["Model"] == "i computes parameters, GFLOP, memory"
     assert found["Speed"] == "m measures a few steps on this machine"
     assert said(name="mine")["Run"] == "mine"
 
 
 def test_own_images_have_no_number_of_steps() -> None:
     experiment = load_experiment(preset="imagenet100", overrides=["dataset.root=/x"])
-    assert said(experiment)["Steps"] == "240 epochs; how many steps your files tell"
+    assert said(experiment)["Steps"] == "240 epochs; the number of steps depends on your files"
 
 
 @pytest.mark.parametrize(
@@ -133,7 +133,7 @@ def test_an_answer_about_another_configuration_is_marked_as_such() -> None:
         measured=asked(MEASURED),
     )
     lines = {line.head: line for line in cost.lines()}
-    assert lines["Model"].text == "as before the changes; i tells parameters, GFLOP, memory"
+    assert lines["Model"].text == "as before the changes; i computes parameters, GFLOP, memory"
     assert lines["Speed"].text == "as before the changes; m measures a few steps on this machine"
     assert {lines[head].style for head in ("Parameters", "Step", "Disk")} == {"$text-disabled"}
 

@@ -10,13 +10,13 @@ from textual.message_pump import MessagePump
 from wmse_tui.config.advice import Advice
 from wmse_tui.config.loading import load_experiment, parse_experiment
 from wmse_tui.tui.inspector import Inspector
-from wmse_tui.tui.widgets.configure.inquiry import Inquiry, progress_words
+from wmse_tui.tui.widgets.configure.inquiry import Inquiry, progress_text
 
 LISTENER = cast("MessagePump", object())
 EXPERIMENT = load_experiment(preset="quickstart")
 
 
-class Asked:
+class Inquired:
     """Takes the inspector's place: notes what was asked."""
 
     def __init__(self) -> None:
@@ -29,15 +29,15 @@ class Asked:
 
 
 @pytest.fixture
-def who() -> Asked:
-    return Asked()
+def who() -> Inquired:
+    return Inquired()
 
 
-def ask(inquiry: Inquiry, who: Asked, kind: Any = "describe", **more: int) -> None:
+def ask(inquiry: Inquiry, who: Inquired, kind: Any = "describe", **more: int) -> None:
     inquiry.ask(cast("Inspector", who), kind, EXPERIMENT, LISTENER, **more)
 
 
-def test_the_whole_configuration_is_asked_about(who: Asked) -> None:
+def test_the_whole_configuration_is_asked_about(who: Inquired) -> None:
     inquiry = Inquiry()
     ask(inquiry, who, "views", views=3)
     kind, text, more = who.asked[0]
@@ -48,7 +48,7 @@ def test_the_whole_configuration_is_asked_about(who: Asked) -> None:
     assert inquiry.question("measure") is None
 
 
-def test_only_the_newest_question_is_answered(who: Asked) -> None:
+def test_only_the_newest_question_is_answered(who: Inquired) -> None:
     inquiry = Inquiry()
     ask(inquiry, who)
     ask(inquiry, who)
@@ -62,7 +62,7 @@ def test_only_the_newest_question_is_answered(who: Asked) -> None:
     assert not inquiry.answered(2, "describe", {"again": True})
 
 
-def test_a_refusal_leaves_the_answer_before_it(who: Asked) -> None:
+def test_a_refusal_leaves_the_answer_before_it(who: Inquired) -> None:
     inquiry = Inquiry()
     ask(inquiry, who)
     inquiry.answered(1, "describe", {"a": 1})
@@ -75,7 +75,7 @@ def test_a_refusal_leaves_the_answer_before_it(who: Asked) -> None:
     assert inquiry["describe"].failure == ""
 
 
-def test_when_the_inspector_rests_nobody_waits(who: Asked) -> None:
+def test_when_the_inspector_rests_nobody_waits(who: Inquired) -> None:
     inquiry = Inquiry()
     ask(inquiry, who)
     inquiry.forget()
@@ -83,7 +83,7 @@ def test_when_the_inspector_rests_nobody_waits(who: Asked) -> None:
     assert not inquiry.answered(1, "describe", {"a": 1})
 
 
-def test_notices_hold_for_the_configuration_they_are_about(who: Asked) -> None:
+def test_notices_hold_for_the_configuration_they_are_about(who: Inquired) -> None:
     inquiry = Inquiry()
     ask(inquiry, who, "describe")
     ask(inquiry, who, "measure")
@@ -98,6 +98,6 @@ def test_notices_hold_for_the_configuration_they_are_about(who: Asked) -> None:
 
 
 def test_progress_in_words() -> None:
-    assert progress_words("loading torch", 0, 0, "") == "loading torch"
-    assert progress_words("reading", 1_200_000_000, 2_600_000_000, "bytes") == "reading, 1.2 GB of 2.6 GB"
-    assert progress_words("steps", 3, 20, "steps") == "steps, 3 of 20 steps"
+    assert progress_text("loading torch", 0, 0, "") == "loading torch"
+    assert progress_text("reading", 1_200_000_000, 2_600_000_000, "bytes") == "reading, 1.2 GB of 2.6 GB"
+    assert progress_text("steps", 3, 20, "steps") == "steps, 3 of 20 steps"

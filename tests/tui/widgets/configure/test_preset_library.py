@@ -26,9 +26,9 @@ def own(tmp_path: Path) -> Path:
     return folder
 
 
-def changed(bench: PresetLibrary) -> dict[str, object]:
-    assert bench.draft is not None
-    return dict(bench.draft.active)
+def changed(library: PresetLibrary) -> dict[str, object]:
+    assert library.draft is not None
+    return dict(library.draft.active)
 
 
 def test_quickstart_comes_first() -> None:
@@ -38,27 +38,27 @@ def test_quickstart_comes_first() -> None:
 
 
 def test_each_preset_keeps_its_changes() -> None:
-    bench = PresetLibrary()
-    bench.choose("stl10")
-    bench.edit("seed", "7")
-    bench.choose("cifar10")
-    assert changed(bench) == {}
-    bench.edit("optimizer.lr", "x")
-    bench.choose("stl10")
-    assert changed(bench) == {"seed": 7}
-    assert bench.changes() == {"stl10": 1, "cifar10": 1}
-    assert bench.reset("seed")
-    assert not bench.reset("seed"), "there is nothing left to take back"
-    bench.choose("cifar10")
-    bench.reset_all()
-    assert bench.changes() == {}
+    library = PresetLibrary()
+    library.choose("stl10")
+    library.edit("seed", "7")
+    library.choose("cifar10")
+    assert changed(library) == {}
+    library.edit("optimizer.lr", "x")
+    library.choose("stl10")
+    assert changed(library) == {"seed": 7}
+    assert library.changes() == {"stl10": 1, "cifar10": 1}
+    assert library.reset("seed")
+    assert not library.reset("seed"), "there is nothing left to take back"
+    library.choose("cifar10")
+    library.reset_all()
+    assert library.changes() == {}
 
 
 def test_an_option_that_is_not_there_is_not_edited() -> None:
-    bench = PresetLibrary()
-    bench.choose("cifar10")
-    bench.edit("method.temperature", "1")
-    assert changed(bench) == {}
+    library = PresetLibrary()
+    library.choose("cifar10")
+    library.edit("method.temperature", "1")
+    assert changed(library) == {}
 
 
 def test_an_own_preset_is_marked_and_may_hide_a_shipped_one(own: Path) -> None:
@@ -76,12 +76,12 @@ def test_a_broken_preset_is_an_entry_too(own: Path) -> None:
     assert entry.draft is None
     assert "expected a whole number" in entry.problem
     assert "(and 1 more)" in entry.problem
-    bench = PresetLibrary()
-    bench.choose("bad")
-    assert bench.draft is None
-    bench.edit("seed", "1")
-    bench.reset_all()
-    assert not bench.reset("seed")
+    library = PresetLibrary()
+    library.choose("bad")
+    assert library.draft is None
+    library.edit("seed", "1")
+    library.reset_all()
+    assert not library.reset("seed")
 
 
 def test_words_find_presets_by_name_and_by_what_they_are() -> None:
@@ -94,17 +94,17 @@ def test_words_find_presets_by_name_and_by_what_they_are() -> None:
 def test_a_file_comes_before_the_presets_and_is_read_once(tmp_path: Path) -> None:
     file = tmp_path / "mine.yaml"
     file.write_text("extends: stl10\nseed: 3\n")
-    bench = PresetLibrary()
-    bench.take_in(file_entry(file))
-    bench.choose(bench.extra[0])
-    assert bench.keys[0] == f"file:{file}"
-    bench.edit("optimizer.lr", "0.5")
+    library = PresetLibrary()
+    library.add(file_entry(file))
+    library.choose(library.extra[0])
+    assert library.keys[0] == f"file:{file}"
+    library.edit("optimizer.lr", "0.5")
     file.write_text("extends: stl10\nseed: 4\n")
-    bench.take_in(file_entry(file))
-    assert bench.keys.count(f"file:{file}") == 1
-    assert bench.draft is not None
-    assert bench.draft.values["seed"] == 4
-    assert changed(bench) == {"optimizer.lr": 0.5}
+    library.add(file_entry(file))
+    assert library.keys.count(f"file:{file}") == 1
+    assert library.draft is not None
+    assert library.draft.values["seed"] == 4
+    assert changed(library) == {"optimizer.lr": 0.5}
     with pytest.raises(ConfigError):
         file_entry(tmp_path / "none.yaml")
 
@@ -127,13 +127,13 @@ def test_a_copy_without_a_preset_builds_on_the_one_most_like_it(preset: str) -> 
 
 
 def test_a_saved_preset_is_read_again_without_its_changes(own: Path) -> None:
-    bench = PresetLibrary()
+    library = PresetLibrary()
     (own / "mine.yaml").write_text("extends: stl10\nseed: 5\n")
-    bench.read_again("mine")
-    bench.choose("mine")
-    bench.edit("seed", "9")
+    library.reload("mine")
+    library.choose("mine")
+    library.edit("seed", "9")
     (own / "mine.yaml").write_text("extends: stl10\nseed: 9\n")
-    bench.read_again("mine")
-    assert isinstance(bench.draft, Draft)
-    assert changed(bench) == {}
-    assert bench.draft.values["seed"] == 9
+    library.reload("mine")
+    assert isinstance(library.draft, Draft)
+    assert changed(library) == {}
+    assert library.draft.values["seed"] == 9

@@ -14,7 +14,7 @@ from wmse_tui.config.fields import group_of, groups
 from wmse_tui.config.loading import find_preset, load_experiment
 from wmse_tui.config.names import choices_of, dotted_names, option_names, sections, unions
 from wmse_tui.config.problems import ConfigError
-from wmse_tui.tui.widgets.form.choices import ChoiceScreen
+from wmse_tui.tui.dialogs import Pick
 from wmse_tui.tui.widgets.form.form import Form, row_state
 from wmse_tui.tui.widgets.form.row import FieldEditor, FieldRow
 
@@ -43,7 +43,7 @@ class Bare(App[None]):
     def form(self) -> Form:
         return self.query_one(Form)
 
-    def on_form_edited(self, event: Form.Edited) -> None:
+    def on_field_row_edited(self, event: FieldRow.Edited) -> None:
         self.draft = self.draft.with_value(event.path, self.draft.fields[event.path].value(event.text))
         self.form.show(self.draft, self.group, self.advice)
 
@@ -266,7 +266,7 @@ async def test_enter_lists_all_choices() -> None:
         await go_to(pilot, "backbone.arch")
         await pilot.press("enter")
         await pilot.pause()
-        assert isinstance(app.screen, ChoiceScreen)
+        assert isinstance(app.screen, Pick)
         await pilot.press("G", "enter")
         await pilot.pause()
         assert app.draft.values["backbone.arch"] == "cifar_resnet56"

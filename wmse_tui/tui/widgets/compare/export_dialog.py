@@ -11,7 +11,7 @@ from textual.containers import Vertical
 from textual.content import Content
 from textual.widgets import Input, Static
 
-from wmse_tui.tui.screens.base import Dialog
+from wmse_tui.tui.dialogs import Dialog
 from wmse_tui.tui.widgets.table import Cell, CellTable, Sheet
 
 CURVES = "curves"

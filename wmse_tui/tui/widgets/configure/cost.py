@@ -1,4 +1,4 @@
-"""What a run costs before one pays it: from the configuration at once, the rest from those who were asked."""
+"""What a run will cost: what follows from the configuration, the disk, and the inspector's answers."""
 
 from __future__ import annotations
 
@@ -17,19 +17,20 @@ from wmse_tui.config.figures import (
 from wmse_tui.config.presence import Presence
 from wmse_tui.config.schema import Experiment
 from wmse_tui.runs.text.units import duration, percent, rate, size
+from wmse_tui.tui.keys import USUAL_NAMES, KeyNames
 from wmse_tui.tui.widgets.configure.paragraphs import Paragraph
 
 TITLE = 13
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """What the inspector was asked.
+class Inquired:
+    """A question to the inspector and its state.
 
     Args:
         answer: its last one, empty before.
         about: the experiment that it is about.
-        waiting: what it is doing about a newer question; "" when nobody waits.
+        waiting: what it is doing about a newer question; "": nothing is awaited.
         failure: why there is no answer.
     """
 
@@ -39,11 +40,11 @@ class Asked:
     failure: str = ""
 
 
-NOBODY = Asked({})
+NOTHING = Inquired({})
 
 
 def same_cost(one: Experiment | None, other: Experiment | None) -> bool:
-    """Whether two experiments cost the same as far as the inspector can tell: names do not matter."""
+    """Whether two experiments cost the same as far as the inspector knows: names do not matter."""
     if one is None or other is None:
         return False
     names = {"title": "", "paper": None, "seed": 0}
@@ -52,22 +53,24 @@ def same_cost(one: Experiment | None, other: Experiment | None) -> bool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cost:
-    """All that is known; `lines` says it.
+    """All that is known; `lines` prints it.
 
     Args:
         experiment: what would be run.
         name: of the run, or "".
-        presence: where its images are; None: being looked for.
+        presence: where its images are; None: not known yet.
         free: bytes on the disk of the runs; None: not known.
         described, measured: what the inspector was asked.
+        keys: named where a key gives more.
     """
 
     experiment: Experiment
     name: str
     presence: Presence | None
     free: int | None
-    described: Asked
-    measured: Asked
+    described: Inquired
+    measured: Inquired
+    keys: KeyNames = USUAL_NAMES
 
     def lines(self) -> Iterator[Paragraph]:
         """A line for each thing to know, its title first."""
@@ -81,7 +84,7 @@ class Cost:
     def _steps(self) -> str:
         each, epochs = steps_per_epoch(self.experiment), self.experiment.schedule.epochs
         if each is None:
-            return f"{epochs:,} epochs; how many steps your files tell"
+            return f"{epochs:,} epochs; the number of steps depends on your files"
         return f"{total_steps(self.experiment):,} ({each:,} x {epochs:,} epochs)"
 
     def _images(self) -> str:
@@ -106,16 +109,21 @@ class Cost:
         kept, asked = retained_checkpoints(self.experiment), self.described
         parameters = asked.answer.get("parameters")
         if not isinstance(parameters, Mapping):
-            yield _line("Disk", f"{kept} checkpoints, i tells their size{free}")
+            yield _line("Disk", f"{kept} checkpoints, {self._describe} computes their size{free}")
             return
         learning, following = int(parameters["encoder"]) + int(parameters["head"]), int(parameters["target"])
         each = checkpoint_bytes(self.experiment, learning=learning, following=following)
         text = f"{kept} checkpoints of {size(each)}: {size(kept * each)}{free}"
         yield _line("Disk", text, old=not self._current(asked))
 
+    @property
+    def _describe(self) -> str:
+        return self.keys.name("configure-describe")
+
     def _description(self) -> Iterator[Paragraph]:
         asked = self.described
-        yield from _standing(asked, self._current(asked), "Model", "i tells parameters, GFLOP, memory")
+        offer = f"{self._describe} computes parameters, GFLOP, memory"
+        yield from _state(asked, self._current(asked), "Model", offer)
         answer = asked.answer
         if not answer:
             return
@@ -135,7 +143,8 @@ class Cost:
 
     def _measurement(self) -> Iterator[Paragraph]:
         asked = self.measured
-        yield from _standing(asked, self._current(asked), "Speed", "m measures a few steps on this machine")
+        offer = f"{self.keys.name('configure-measure')} measures a few steps on this machine"
+        yield from _state(asked, self._current(asked), "Speed", offer)
         answer = asked.answer
         if not answer:
             return
@@ -164,12 +173,12 @@ class Cost:
         if answer.get("why"):
             yield _line("", f"with {answer.get('source', '')}: {answer['why']}", old=old)
 
-    def _current(self, asked: Asked) -> bool:
+    def _current(self, asked: Inquired) -> bool:
         return same_cost(asked.about, self.experiment)
 
 
-def _standing(asked: Asked, current: bool, title: str, offer: str) -> Iterator[Paragraph]:
-    """Whether somebody is waiting, was refused, never asked, or asked about something else."""
+def _state(asked: Inquired, current: bool, title: str, offer: str) -> Iterator[Paragraph]:
+    """Whether an answer is awaited, failed, was never asked for, or is about something else."""
     if asked.waiting:
         yield _line(title, f"{asked.waiting} …")
     elif asked.failure:

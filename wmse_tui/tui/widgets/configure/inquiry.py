@@ -1,4 +1,4 @@
-"""What the inspector was asked, what it answered, and which of its answers still hold."""
+"""What the inspector was asked, what it answered, and which of its answers are current."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from wmse_tui.config.advice import Advice
 from wmse_tui.config.loading import dump_experiment
 from wmse_tui.config.schema import Experiment
 from wmse_tui.runs.text.units import size
-from wmse_tui.tui.widgets.configure.cost import NOBODY, Asked, same_cost
+from wmse_tui.tui.widgets.configure.cost import NOTHING, Inquired, same_cost
 
 if TYPE_CHECKING:
     from wmse_tui.tui.inspector import Ask, Inspector
@@ -23,14 +23,14 @@ VIEWS: Literal["views"] = "views"
 
 
 class Inquiry:
-    """The last question of each kind. An answer to an older one is not heard."""
+    """The last question of each kind; answers to older ones are ignored."""
 
     def __init__(self) -> None:
-        self._asked: dict[str, Asked] = dict.fromkeys((DESCRIBE, MEASURE, VIEWS), NOBODY)
+        self._asked: dict[str, Inquired] = dict.fromkeys((DESCRIBE, MEASURE, VIEWS), NOTHING)
         self._numbers: dict[str, int] = {}
         self._questions: dict[str, Experiment] = {}
 
-    def __getitem__(self, kind: str) -> Asked:
+    def __getitem__(self, kind: str) -> Inquired:
         return self._asked[kind]
 
     def question(self, kind: str) -> Experiment | None:
@@ -38,29 +38,29 @@ class Inquiry:
         return self._questions.get(kind)
 
     def ask(
-        self, who: Inspector, kind: Ask, experiment: Experiment, listener: MessagePump, **more: int
+        self, inspector: Inspector, kind: Ask, experiment: Experiment, listener: MessagePump, **more: int
     ) -> None:
         """Ask about an experiment; what was answered before stays until the new answer is there."""
         self._questions[kind] = experiment
         self._asked[kind] = replace(self._asked[kind], waiting="asking", failure="")
-        self._numbers[kind] = who.ask(kind, dump_experiment(experiment), listener, **more)
+        self._numbers[kind] = inspector.ask(kind, dump_experiment(experiment), listener, **more)
 
     def forget(self) -> None:
-        """Nobody waits any more: whoever was asked is gone."""
+        """The inspector has ended: no answer will come."""
         self._numbers.clear()
         for kind, asked in self._asked.items():
             self._asked[kind] = replace(asked, waiting="")
 
     def answered(self, number: int, kind: str, answer: Mapping[str, Any]) -> bool:
-        """Take an answer; whether anybody waits for it."""
+        """Store an answer; False: the question is not the last of its kind."""
         if self._numbers.get(kind) != number:
             return False
         del self._numbers[kind]
-        self._asked[kind] = Asked(dict(answer), self._questions[kind])
+        self._asked[kind] = Inquired(dict(answer), self._questions[kind])
         return True
 
     def failed(self, number: int, kind: str, text: str) -> bool:
-        """Take a refusal; whether anybody waits for an answer."""
+        """Store why there is no answer; False as in `answered`."""
         if self._numbers.get(kind) != number:
             return False
         del self._numbers[kind]
@@ -68,11 +68,11 @@ class Inquiry:
         self._asked[kind] = replace(before, waiting="", failure=text)
         return True
 
-    def progressed(self, number: int, kind: str, words: str) -> bool:
-        """Take note of what is being done; whether anybody waits for it."""
+    def progressed(self, number: int, kind: str, progress: str) -> bool:
+        """Store what is being done; False as in `answered`."""
         if self._numbers.get(kind) != number:
             return False
-        self._asked[kind] = replace(self._asked[kind], waiting=words)
+        self._asked[kind] = replace(self._asked[kind], waiting=progress)
         return True
 
     def notices(self, experiment: Experiment) -> tuple[Advice, ...]:
@@ -89,7 +89,7 @@ class Inquiry:
         return tuple(found)
 
 
-def progress_words(name: str, done: float, total: float, unit: str) -> str:
+def progress_text(name: str, done: float, total: float, unit: str) -> str:
     """What is being done, and how far it is: `loading images, 1.2 GB of 2.6 GB`."""
     if not total:
         return name

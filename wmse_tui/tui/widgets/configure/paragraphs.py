@@ -1,4 +1,4 @@
-"""Short paragraphs with something at their head, the text beside it and never below it."""
+"""Short paragraphs, each with a head at its left and the text beside it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from wmse_tui.runs.text.sanitize import safe
 
 @dataclass(frozen=True, slots=True)
 class Paragraph:
-    """A text and what stands at its head; styles are those of Textual's content."""
+    """A text and its head; styles are those of Textual's content."""
 
     head: str
     text: str
@@ -48,11 +48,11 @@ class Paragraphs(Widget):
         return Content("\n").join(self._lines(self.size.width))
 
     def _lines(self, width: int) -> list[Content]:
-        room = max(8, width - self._indent)
+        available = max(8, width - self._indent)
         lines = []
         for one in self.paragraphs:
             head = f"{one.head:<{self._indent}}"
-            for line in Content(safe(one.text, 800)).wrap(room):
+            for line in Content(safe(one.text, 800)).wrap(available):
                 text = Content.styled(line.plain.rstrip(), one.style)
                 lines.append(Content.styled(head, one.head_style) + text)
                 head = " " * self._indent

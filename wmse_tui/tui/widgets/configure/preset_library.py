@@ -1,4 +1,4 @@
-"""What lies on the bench: every preset, and a draft over each one that a person looked at.
+"""Every preset, and a draft over each one that a person opened.
 
 Nothing here draws. Going to another preset loses nothing: each keeps the changes that were made to it.
 """
@@ -22,15 +22,15 @@ Kind = Literal["shipped", "user", "file", "copy"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """Something to begin with.
+    """A configuration to start from.
 
     Args:
-        key: unique on the bench; the name of a preset.
+        key: unique in the library; for presets their name.
         label: what the list shows.
         kind: who made it.
-        draft: without changes but those that a copied run has; None where it is broken.
-        problem: why it is broken.
-        hides: a shipped preset of that name is not seen because of it.
+        draft: without changes but those that a copied run has; None where it is invalid.
+        problem: why it is invalid.
+        hides: it hides a shipped preset of the same name.
     """
 
     key: str
@@ -50,16 +50,16 @@ class Entry:
 
     @property
     def unverified(self) -> bool:
-        """Its published number was looked for and not found."""
+        """Its published accuracy was searched for and not found."""
         return self.paper is not None and self.paper.linear is None and self.paper.knn is None
 
-    def matches(self, words: str) -> bool:
-        """Whether each of the words is somewhere in its name or in what it is."""
+    def matches(self, query: str) -> bool:
+        """Whether each word of the query is in its name, title, data set, method, backbone or kind."""
         text = self.label
         if self.experiment is not None:
             e = self.experiment
             text += f" {e.title} {e.dataset.name} {e.method.name} {e.backbone.arch} {self.kind}"
-        return all(word in text.lower() for word in words.lower().split())
+        return all(word in text.lower() for word in query.lower().split())
 
 
 def names() -> tuple[str, ...]:
@@ -68,7 +68,7 @@ def names() -> tuple[str, ...]:
 
 
 def read_entry(name: str) -> Entry:
-    """The preset of that name, broken or not."""
+    """The preset of that name, valid or not."""
     try:
         base = find_preset(name)
     except ConfigError as error:
@@ -110,11 +110,11 @@ def _nearest(experiment: Experiment) -> Draft:
 
 
 class PresetLibrary:
-    """The entries that were read, the drafts over them, and the one that is worked on.
+    """The entries that were read, the drafts over them, and which of them is edited.
 
     Attributes:
-        key: of the entry that is worked on.
-        entries: by key, those that were read, in no order.
+        key: of the entry that is edited.
+        entries: by key, those that were read, in no particular order.
         extra: keys of files and copies, newest first: they come before the presets.
         names: of the presets.
         problem: why there are none.
@@ -139,7 +139,7 @@ class PresetLibrary:
 
     @property
     def draft(self) -> Draft | None:
-        """What is worked on; None where that preset is broken."""
+        """The edited draft; None where that preset is invalid."""
         return self._drafts.get(self.key)
 
     @property
@@ -147,14 +147,14 @@ class PresetLibrary:
         """Where it came from."""
         return self.entries.get(self.key)
 
-    def look_at(self, key: str) -> Entry:
-        """Read an entry if nobody did yet."""
+    def open(self, key: str) -> Entry:
+        """The entry of that key, read at its first use."""
         if key not in self.entries:
-            self.take_in(read_entry(key))
+            self.add(read_entry(key))
         return self.entries[key]
 
-    def take_in(self, entry: Entry) -> None:
-        """Put an entry on the bench; one that was read anew keeps the changes that were made to it."""
+    def add(self, entry: Entry) -> None:
+        """Add an entry; one that was read anew keeps the changes that were made to it."""
         before = self._drafts.get(entry.key)
         self.entries[entry.key] = entry
         if entry.draft is None:
@@ -166,15 +166,15 @@ class PresetLibrary:
         if entry.kind in ("file", "copy"):
             self.extra = (entry.key, *(key for key in self.extra if key != entry.key))
 
-    def read_again(self, name: str) -> None:
+    def reload(self, name: str) -> None:
         """A preset was written: read it, and forget what was changed in the one of that name."""
         self.names = names()
         self._drafts.pop(name, None)
-        self.take_in(read_entry(name))
+        self.add(read_entry(name))
 
     def choose(self, key: str) -> Entry:
-        """Work on another entry."""
-        entry = self.look_at(key)
+        """Edit another entry."""
+        entry = self.open(key)
         self.key = key
         return entry
 
@@ -185,7 +185,7 @@ class PresetLibrary:
             self._drafts[self.key] = draft.with_value(path, draft.fields[path].value(text))
 
     def reset(self, path: str) -> bool:
-        """Take the change of an option back; whether there was one."""
+        """Undo the change of an option; whether there was one."""
         draft = self.draft
         if draft is None or not draft.changed(path):
             return False
@@ -193,7 +193,7 @@ class PresetLibrary:
         return True
 
     def reset_all(self) -> None:
-        """Take all changes back."""
+        """Undo all changes."""
         if self.draft is not None:
             self._drafts[self.key] = self.draft.untouched()
 
@@ -204,5 +204,5 @@ class PresetLibrary:
 
 
 def plain_text(draft: Draft, path: str, value: Any) -> str:
-    """A value of an option in words; nothing is "(empty)"."""
+    """A value of an option as text; nothing is "(empty)"."""
     return draft.fields[path].text(value) or "(empty)"

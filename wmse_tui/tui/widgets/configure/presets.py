@@ -1,4 +1,4 @@
-"""The list of presets: which one is worked on is the one under the cursor. `/` filters."""
+"""The list of presets: the one under the cursor is edited; a line of words filters."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from textual.widgets.option_list import Option
 from wmse_tui.runs.text.sanitize import safe
 from wmse_tui.tui import keys
 from wmse_tui.tui.widgets.configure.preset_library import Entry, PresetLibrary
-from wmse_tui.tui.widgets.form.lists import KeyList
 from wmse_tui.tui.widgets.panel import Panel
+from wmse_tui.tui.widgets.vi import KeyList
 
 
 class FilterLine(Input):
@@ -24,17 +24,17 @@ class FilterLine(Input):
     BINDINGS = keys.PRESET_FILTER
 
     class Left(Message):
-        """The person goes to the list; `kept`: with what the filter found only."""
+        """The person goes to the list; `filtered`: with what the filter found only."""
 
-        def __init__(self, *, kept: bool) -> None:
+        def __init__(self, *, filtered: bool) -> None:
             super().__init__()
-            self.kept = kept
+            self.filtered = filtered
 
-    def action_give_up(self) -> None:
-        self.post_message(self.Left(kept=False))
+    def action_clear(self) -> None:
+        self.post_message(self.Left(filtered=False))
 
     def action_leave(self) -> None:
-        self.post_message(self.Left(kept=True))
+        self.post_message(self.Left(filtered=True))
 
 
 class PresetPanel(Panel):
@@ -48,11 +48,11 @@ class PresetPanel(Panel):
             self.key = key
 
     class Accepted(Message):
-        """The person wants to go on with the entry under the cursor."""
+        """The person wants to continue with the entry under the cursor."""
 
-    def __init__(self, bench: PresetLibrary) -> None:
+    def __init__(self, library: PresetLibrary) -> None:
         super().__init__(title="Presets", id="configure-presets")
-        self._bench = bench
+        self._library = library
         self._shown: tuple[str, ...] = ()
         self._prompts: dict[str, Content] = {}
         self._words = ""
@@ -73,24 +73,24 @@ class PresetPanel(Panel):
         return self.query_one(KeyList)
 
     def draw(self) -> None:
-        """Show the bench as it is now."""
-        changes = self._bench.changes()
-        keys = tuple(key for key in self._bench.keys if self._matches(key))
-        prompts = {key: _prompt(key, self._bench.entries.get(key), changes) for key in keys}
+        """Show the library as it is now."""
+        changes = self._library.changes()
+        keys = tuple(key for key in self._library.keys if self._matches(key))
+        prompts = {key: _prompt(key, self._library.entries.get(key), changes) for key in keys}
         options = self.list
         if keys != self._shown:
             with self.prevent(OptionList.OptionHighlighted):
                 options.set_options(Option(prompts[key], id=key) for key in keys)
-                options.highlighted = keys.index(self._bench.key) if self._bench.key in keys else None
+                options.highlighted = keys.index(self._library.key) if self._library.key in keys else None
         else:
             for index, key in enumerate(keys):
                 if not prompts[key].is_same(self._prompts[key]):
                     options.replace_option_prompt_at_index(index, prompts[key])
-            if self._bench.key in keys and options.highlighted != keys.index(self._bench.key):
+            if self._library.key in keys and options.highlighted != keys.index(self._library.key):
                 with self.prevent(OptionList.OptionHighlighted):
-                    options.highlighted = keys.index(self._bench.key)
+                    options.highlighted = keys.index(self._library.key)
         self._shown, self._prompts = keys, prompts
-        found = f"{len(keys)} of {len(self._bench.keys)}" if self._words else ""
+        found = f"{len(keys)} of {len(self._library.keys)}" if self._words else ""
         if self.border_subtitle != found:
             self.border_subtitle = found
 
@@ -101,7 +101,7 @@ class PresetPanel(Panel):
         self.screen.set_focus(line)  # now: what is typed ahead belongs to it
 
     def _matches(self, key: str) -> bool:
-        entry = self._bench.entries.get(key)
+        entry = self._library.entries.get(key)
         if entry is None:
             return self._words.lower() in key.lower()
         return entry.matches(self._words)
@@ -115,18 +115,18 @@ class PresetPanel(Panel):
     @on(Input.Submitted)
     def _submitted(self, event: Input.Submitted) -> None:
         event.stop()
-        self._leave(kept=True)
+        self._leave(filtered=True)
 
     @on(FilterLine.Left)
     def _left(self, event: FilterLine.Left) -> None:
         event.stop()
-        self._leave(kept=event.kept)
+        self._leave(filtered=event.filtered)
 
-    def _leave(self, *, kept: bool) -> None:
+    def _leave(self, *, filtered: bool) -> None:
         line = self.query_one(FilterLine)
-        if not kept:
+        if not filtered:
             line.value = ""
-        line.display = kept and bool(self._words)
+        line.display = filtered and bool(self._words)
         self.screen.set_focus(self.list)
         if self.list.highlighted is None and self._shown:
             self.list.highlighted = 0
@@ -134,7 +134,7 @@ class PresetPanel(Panel):
     @on(OptionList.OptionHighlighted)
     def _highlighted(self, event: OptionList.OptionHighlighted) -> None:
         event.stop()
-        if event.option_id is not None and event.option_id != self._bench.key:
+        if event.option_id is not None and event.option_id != self._library.key:
             self.post_message(self.Chosen(event.option_id))
 
     @on(OptionList.OptionSelected)

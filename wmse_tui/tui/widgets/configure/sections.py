@@ -1,4 +1,4 @@
-"""The list of what can be set, with marks where something differs or is wrong; then what comes of it."""
+"""The list of what can be set, with marks where something differs or is wrong; then the pages of results."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from textual.widgets.option_list import Option
 from wmse_tui.config.advice import Advice
 from wmse_tui.config.draft import Draft
 from wmse_tui.config.fields import group_of, groups
-from wmse_tui.tui.widgets.form.lists import KeyList
 from wmse_tui.tui.widgets.panel import Panel
+from wmse_tui.tui.widgets.vi import KeyList
 
 CHECK, VIEWS = "check", "views"
 TITLES = {group.name: group.title for group in groups()}
@@ -69,7 +69,7 @@ class SectionPanel(Panel):
                 self.list.replace_option_prompt_at_index(index, prompt)
 
     def choose(self, name: str) -> None:
-        """Put the cursor on a section; nobody is told."""
+        """Put the cursor on a section, without a message."""
         self.current = name
         self.list.highlighted = list(TITLES).index(name)
 

@@ -12,11 +12,15 @@ from textual.widgets import Static
 from wmse_tui.config.schema import Experiment
 from wmse_tui.runs.text.sanitize import safe
 from wmse_tui.tui.charts.picture import Picture
-from wmse_tui.tui.widgets.configure.cost import Asked
+from wmse_tui.tui.services import services_of
+from wmse_tui.tui.widgets.configure.cost import Inquired
 from wmse_tui.tui.widgets.panel import Panel
 
-OFFER = "v draws views of a few images, as training would make them; it takes a moment to load torch."
-_TILE = 10  # cells of a square at least, where there is room
+OFFER = (
+    "{key:configure-views} draws views of a few images, as training would make them; "
+    "it takes a moment to load torch."
+)
+_TILE = 10  # cells of a square at least, where the width allows
 _MOST = 6  # rows
 
 
@@ -34,7 +38,7 @@ class ViewsPanel(Panel):
 
     def on_mount(self) -> None:
         self.query_one(Picture).show(None, "")
-        self._say(OFFER)
+        self._show_caption(services_of(self).keys.fill(OFFER))
 
     def question(self, experiment: Experiment) -> dict[str, int]:
         """How many images and views fit: the fields of the question."""
@@ -44,22 +48,22 @@ class ViewsPanel(Panel):
         tile = width / (views + 1)
         return {"images": int(max(1, min(_MOST, 2 * height // tile))), "views": views}
 
-    def show(self, asked: Asked, *, current: bool) -> None:
-        """Show an answer, or say what is being done, or why there is none."""
+    def show(self, asked: Inquired, *, current: bool) -> None:
+        """Show an answer, or what is being done, or why there is none."""
         answer = asked.answer
         if answer and answer.get("path") != self._path:
             self._path = str(answer["path"])
             self.query_one(Picture).open(Path(self._path))
         if asked.failure:
-            self._say(asked.failure, "-failed")
+            self._show_caption(asked.failure, "-failed")
         elif asked.waiting:
-            self._say(f"{asked.waiting} …")
+            self._show_caption(f"{asked.waiting} …")
         elif answer:
-            self._say(("" if current else "before the changes: ") + caption(answer))
+            self._show_caption(("" if current else "before the changes: ") + caption(answer))
         else:
-            self._say(OFFER)
+            self._show_caption(services_of(self).keys.fill(OFFER))
 
-    def _say(self, text: str, mood: str = "") -> None:
+    def _show_caption(self, text: str, mood: str = "") -> None:
         line = self.query_one("#configure-caption", Static)
         line.set_class(mood == "-failed", "-failed")
         if text != self._caption:

@@ -1,4 +1,4 @@
-"""What the Configure screen says of presets, options, problems and advice."""
+"""The texts of the Configure screen on presets, options, problems and advice."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from wmse_tui.config.figures import whitening_summary
 from wmse_tui.config.schema import Experiment
 from wmse_tui.runs.text.sanitize import safe
 from wmse_tui.runs.text.units import count
+from wmse_tui.tui.keys import USUAL_NAMES, KeyNames
 from wmse_tui.tui.widgets.configure.paragraphs import Paragraph
 from wmse_tui.tui.widgets.configure.preset_library import Entry, plain_text
 
@@ -26,7 +27,7 @@ _KINDS = {
 
 
 def about_entry(entry: Entry) -> Content:
-    """What a preset is and which published number it reproduces, where that stands, or that nobody knows."""
+    """What a preset is and which published number it reproduces, with its source or unverified."""
     if entry.draft is None:
         broken = Content.styled("This preset cannot be used: ", "bold $error")
         return broken + Content(safe(entry.problem, 500))
@@ -54,22 +55,25 @@ def published(entry: Entry) -> Content:
         return Content.styled("Published number unverified", "$warning") + Content(
             f": {note}.{where}." if note else f".{where}."
         )
-    told = (("linear", paper.linear), ("5-NN", paper.knn))
-    numbers = [f"{name} {value:.2f} %" for name, value in told if value is not None]
+    accuracies = (("linear", paper.linear), ("5-NN", paper.knn))
+    numbers = [f"{name} {value:.2f} %" for name, value in accuracies if value is not None]
     tail = f" ({safe(paper.source, 400)})" if paper.source else ""
     note = f" Note: {safe(paper.note, 400)}." if paper.note else ""
     return Content(f"Published: {', '.join(numbers)}{tail}.{note}")
 
 
-def about_option(draft: Draft, path: str, elsewhere: Paragraph | None = None) -> Content:
+def about_option(
+    draft: Draft, path: str, elsewhere: Paragraph | None = None, keys: KeyNames = USUAL_NAMES
+) -> Content:
     """The help of an option: what it is, its bounds, and what it would be without the change.
 
-    `elsewhere` is something to know that is not about this option, for a screen that shows it nowhere else.
+    `elsewhere` is a problem or warning of another option, for a screen that shows it nowhere else.
     """
     option, text = draft.fields[path], draft.fields[path].text(draft.values[path])
     facts = []
     if draft.changed(path):
-        facts.append(f"it was {safe(plain_text(draft, path, draft.reference(path)), 60)}, x resets it")
+        before, reset = plain_text(draft, path, draft.reference(path)), keys.name("configure-reset")
+        facts.append(f"it was {safe(before, 60)}, {reset} resets it")
     facts += [option.bounds] if option.bounds else []
     facts += [option.unit] if option.unit else []
     facts += [", ".join(option.choices)] if option.kind == "choice" and len(option.choices) <= 5 else []
@@ -84,7 +88,7 @@ def about_option(draft: Draft, path: str, elsewhere: Paragraph | None = None) ->
 
 
 def about_group(group: FieldGroup) -> Content:
-    """What a section is about, in the words of the schema."""
+    """What a section is about, from the schema."""
     fields = Experiment.model_fields
     return Content("\n").join(
         Content.styled(f"{fields[name].title}: ", "bold") + Content(fields[name].description or "")

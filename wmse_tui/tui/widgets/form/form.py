@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from textual import on
+from textual import on, work
 from textual.containers import VerticalScroll
 from textual.content import Content
-from textual.message import Message
 from textual.widget import Widget
 from textual.widgets import Static
 
@@ -17,7 +16,7 @@ from wmse_tui.config.fields import FieldGroup, chosen_options
 from wmse_tui.config.problems import Problem
 from wmse_tui.config.schema import Experiment
 from wmse_tui.tui import keys
-from wmse_tui.tui.widgets.form.choices import ChoiceScreen
+from wmse_tui.tui.dialogs import Pick
 from wmse_tui.tui.widgets.form.row import FieldEditor, FieldRow, RowState
 
 
@@ -42,14 +41,6 @@ class Form(VerticalScroll, can_focus=False):
     """The rows of a group. Rows that stay the same are kept, with the focus and the line that is typed."""
 
     BINDINGS = keys.FORM
-
-    class Edited(Message):
-        """A person gave an option a value; `value` is plain data, right or wrong."""
-
-        def __init__(self, path: str, text: str) -> None:
-            super().__init__()
-            self.path = path
-            self.text = text
 
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002
         super().__init__(id=id)
@@ -152,18 +143,15 @@ class Form(VerticalScroll, can_focus=False):
     def on_field_row_entered(self, event: FieldRow.Entered) -> None:
         self.current = event.path
 
-    @on(FieldRow.Edited)
-    def _edited(self, event: FieldRow.Edited) -> None:
-        event.stop()
-        self.post_message(self.Edited(event.path, event.text))
-
     @on(FieldRow.Choosing)
-    def _choosing(self, event: FieldRow.Choosing) -> None:
-        event.stop()
-        row = event.row
+    @work
+    async def _choose(self, event: FieldRow.Choosing) -> None:
+        choice = await self.app.push_screen_wait(_choices_of(event.row.state))
+        if choice is not None:
+            event.row.post_message(FieldRow.Edited(event.row, choice))
 
-        def chosen(word: str | None) -> None:
-            if word is not None:
-                self.post_message(self.Edited(row.path, word))
 
-        self.app.push_screen(ChoiceScreen(row.state.option, row.state.text), chosen)
+def _choices_of(state: RowState) -> Pick:
+    option = state.option
+    choices = ("true", "false") if option.kind == "flag" else option.choices
+    return Pick(option.title, option.description, choices, state.text)

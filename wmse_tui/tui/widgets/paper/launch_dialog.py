@@ -22,10 +22,10 @@ from wmse_tui.runs.table.estimate import DurationEstimate, closest_run, estimate
 from wmse_tui.runs.table.paper import PaperCell
 from wmse_tui.runs.text.sanitize import safe
 from wmse_tui.runs.text.units import count, duration, size
-from wmse_tui.tui.screens.ask import ConfirmScreen
+from wmse_tui.tui.dialogs import Confirm
 
 
-class LaunchDialog(ConfirmScreen):
+class LaunchDialog(Confirm):
     """Yes launches the recipe of `cell` with its next unused seed."""
 
     def __init__(self, cell: PaperCell, presence: Presence, root: Path) -> None:

@@ -1,0 +1,224 @@
+"""The table of keys: all it declares can be reached, the palette lists it, and texts name it."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+from textual.binding import Binding
+from textual.pilot import Pilot
+from textual.screen import Screen
+
+from tests.tui.conftest import MakeApp, MakeRun
+from wmse_tui.config.fields import groups
+from wmse_tui.runs.directory import RunDirectory
+from wmse_tui.tui.app import WmseApp
+from wmse_tui.tui.keys import KEYS_OF, KeyNames, actions_of, key_name, unknown_ids
+from wmse_tui.tui.screen_names import ScreenName
+from wmse_tui.tui.widgets.configure.sections import SectionPanel
+from wmse_tui.tui.widgets.form.form import Form
+from wmse_tui.tui.widgets.runs.table import RunTable
+
+PACKAGE = Path(__file__).parents[2] / "wmse_tui" / "tui"
+Act = Callable[..., Awaitable[None]]
+Until = Callable[..., Awaitable[None]]
+SIZES = ((200, 60), (80, 24))
+
+_SKIPPED = "a list or part passes the key on where Textual's own scrolling has nothing to scroll"
+UNREACHABLE: dict[tuple[str, str, str], str] = {
+    ("configure", "configure-back", "left"): _SKIPPED,
+    ("configure", "configure-forward", "right"): _SKIPPED,
+    ("configure", "configure-next-section", "pagedown"): _SKIPPED,
+    ("configure", "configure-previous-section", "pageup"): _SKIPPED,
+    ("runs", "runs-filter-accept", "down"): _SKIPPED,
+    ("everywhere", "quit", "ctrl+c"): "every screen copies what is selected, and leaves where nothing is",
+}
+"""Keys that nothing focused on a screen leads to: screen, binding id, key, and why that is right."""
+
+
+def declared(screen: str) -> set[tuple[str, str]]:
+    """The pairs of binding id and key that the table declares for a screen."""
+    return {
+        (binding.id, key)
+        for table in KEYS_OF[screen]
+        for binding in table
+        if isinstance(binding, Binding) and binding.id
+        for key in binding.key.split(",")
+    }
+
+
+def reached(screen: Screen[Any]) -> set[tuple[str, str]]:
+    """The pairs that work on `screen` with the focus where it is."""
+    return {
+        (active.binding.id, key)
+        for key, active in screen.active_bindings.items()
+        if active.binding.id and active.enabled
+    }
+
+
+async def every_focus(pilot: Pilot[Any]) -> set[tuple[str, str]]:
+    """The pairs that work with some widget of the screen in focus, and the palette lists what works."""
+    screen = pilot.app.screen
+    before = screen.focused
+    found = reached(screen)
+    for widget in list(screen.query("*")):
+        if widget.focusable and widget.is_on_screen:
+            screen.set_focus(widget)
+            await pilot.pause()
+            found |= (here := reached(screen))
+            offered = {binding.id for _, binding in actions_of(screen)}
+            assert {name for name, _ in here} <= offered, f"with {widget} in focus the palette lacks actions"
+    screen.set_focus(before)
+    await pilot.pause()
+    return found
+
+
+async def configure(pilot: Pilot[Any], act: Act, until: Until) -> AsyncIterator[None]:
+    yield
+    sections = pilot.app.screen.query_one(SectionPanel)
+    for group in (groups()[0], next(group for group in groups() if group.name == "backbone")):
+        sections.choose(group.name)
+        sections.post_message(SectionPanel.Chosen(group.name))
+        await pilot.pause()
+        yield
+    await act(pilot, "configure-back", "configure-back", "configure-forward", "configure-forward")
+    pilot.app.screen.query_one(Form).enter("backbone.width")
+    await pilot.pause()
+    yield
+    await act(pilot, "field-edit")
+    yield
+    await act(pilot, "field-cancel")
+    pilot.app.screen.set_focus(sections.list)
+    await pilot.pause()
+    await act(pilot, "configure-filter")
+    yield
+
+
+async def monitor(pilot: Pilot[Any], act: Act, until: Until) -> AsyncIterator[None]:
+    yield
+    if cast("WmseApp", pilot.app).services.selection.monitored is None:
+        return
+    await until(pilot, lambda: any(name == "pane-log" for name, _ in reached(pilot.app.screen)))
+    yield
+    await act(pilot, "pane-log")
+    yield
+    await act(pilot, "search", "search-end")
+    yield
+
+
+async def runs(pilot: Pilot[Any], act: Act, until: Until) -> AsyncIterator[None]:
+    await until(pilot, lambda: pilot.app.screen.query_one(RunTable).current)
+    yield
+    await act(pilot, "runs-filter")
+    yield
+
+
+async def as_it_opens(pilot: Pilot[Any], act: Act, until: Until) -> AsyncIterator[None]:
+    yield
+
+
+STATES: dict[ScreenName, Callable[[Pilot[Any], Act, Until], AsyncIterator[None]]] = {
+    "configure": configure,
+    "monitor": monitor,
+    "runs": runs,
+    "compare": as_it_opens,
+    "paper": as_it_opens,
+}
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("screen", STATES)
+async def test_every_declared_key_is_reached_somewhere_on_its_screen(
+    make_app: MakeApp, every_state: dict[str, RunDirectory], act: Act, until: Until, screen: ScreenName
+) -> None:
+    found: set[tuple[str, str]] = set()
+    watched: tuple[RunDirectory | None, ...] = (None,)
+    if screen == "monitor":
+        watched = (None, every_state["running"], every_state["completed"])
+    for size in SIZES:
+        for run in watched:
+            app = make_app(screen=screen, run=run)
+            if screen == "compare":
+                app.services.selection.marked = (every_state["running"], every_state["completed"])
+            async with app.run_test(size=size) as pilot:
+                await pilot.pause()
+                async for _ in STATES[screen](pilot, act, until):
+                    found |= await every_focus(pilot)
+    lacking = {
+        (where, name, key) for where in ("everywhere", screen) for name, key in declared(where) - found
+    }
+    assert lacking == {row for row in UNREACHABLE if row[0] in ("everywhere", screen)}
+
+
+@pytest.mark.asyncio
+async def test_the_palette_lists_the_actions_of_the_whole_screen(
+    make_app: MakeApp, make_run: MakeRun
+) -> None:
+    make_run("small")
+    app = make_app(screen="runs")
+    async with app.run_test() as pilot:
+        await pilot.pause()
+        app.screen.set_focus(None)
+        await pilot.pause()
+        offered = {command.help for command in app.get_system_commands(app.screen)}
+        for table in (*KEYS_OF["runs"], *KEYS_OF["everywhere"]):
+            for binding in table:
+                assert isinstance(binding, Binding)
+                if binding.id and not binding.id.startswith("runs-filter-"):  # while the filter is typed
+                    assert any(text.endswith(f"({key_name(binding.key.split(',')[0])})") for text in offered)
+
+
+def test_no_two_actions_of_a_screen_share_an_id() -> None:
+    for screen, tables in KEYS_OF.items():
+        names = [b.id for table in tables for b in table if isinstance(b, Binding) and b.id]
+        assert len(names) == len(set(names)), screen
+
+
+def test_every_text_names_a_binding_there_is() -> None:
+    known = {name for screen in KEYS_OF for name, _ in declared(screen)}
+    texts = {path: path.read_text() for path in PACKAGE.rglob("*.py") if path.name != "keys.py"}
+    pattern = re.compile(r"""\{key:([\w-]+)\}|keys\.name\(["']([\w-]+)["']\)""")
+    named = {(path.name, a or b) for path, text in texts.items() for a, b in pattern.findall(text)}
+    assert named
+    assert not {(path, name) for path, name in named if name not in known}
+
+
+SPELLED = re.compile(r"\b(?:press|with) (?:[b-zA-Z?/]|space|enter)(?=[ .,;)]|$)|\b\w+ \([1-5a-zA-Z?]\)")
+
+
+def texts_of(path: Path) -> Iterator[ast.Constant]:
+    """The strings of a module but for its docstrings."""
+    tree = ast.parse(path.read_text())
+    docstrings = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docstrings:
+            yield node
+
+
+def test_no_text_spells_a_key() -> None:
+    found = [
+        f"{path.relative_to(PACKAGE)}:{text.lineno}: {SPELLED.findall(str(text.value))}"
+        for path in PACKAGE.rglob("*.py")
+        for text in texts_of(path)
+        if SPELLED.search(str(text.value))
+    ]
+    assert not found, "\n".join(found)
+
+
+def test_texts_fill_in_the_users_key() -> None:
+    names = KeyNames({"runs-mark": "ctrl+k,f9"})
+    assert names.fill("{key:runs-mark} marks, {key:runs-open} opens, {other} stays") == (
+        "ctrl+k marks, Enter opens, {other} stays"
+    )
+    assert (names.name("runs-filter"), names.name("help")) == ("/", "?")
+    with pytest.raises(KeyError):
+        names.name("no-such-binding")
+
+
+def test_ids_that_nothing_has_are_reported_with_the_nearest() -> None:
+    assert unknown_ids({"quit": "x"}) == ()
+    assert unknown_ids({"qit": "x"}) == ("keys: no binding is called 'qit'; did you mean quit?",)

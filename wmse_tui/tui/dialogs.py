@@ -1,0 +1,321 @@
+"""Every question and notice over a screen: a few answers, a line of text, one of a list, some runs.
+
+A dialog answers by its result, so a screen asks in one line: `await self.app.push_screen_wait(Confirm(...))`.
+Escape always gives the safe answer. Texts that are passed in must be sanitised, except where a class says
+that it does so itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Generic, Literal, TypeVar
+
+from textual.app import ComposeResult
+from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.content import Content
+from textual.events import Key
+from textual.screen import ModalScreen
+from textual.widgets import Button, Input, OptionList, Static, TextArea
+from textual.widgets.option_list import Option
+
+from wmse_tui.config.problems import ConfigError
+from wmse_tui.runs.directory import RunDirectory
+from wmse_tui.runs.errors import RunsError
+from wmse_tui.runs.text.sanitize import safe
+from wmse_tui.tui import keys
+from wmse_tui.tui.services import ServicesApp
+from wmse_tui.tui.widgets.vi import KeyList
+
+Result = TypeVar("Result")
+_PICKED_FROM = 200  # runs in a RunPicker: the newest
+
+
+class Dialog(ModalScreen[Result]):
+    """The base of all dialogs; Escape dismisses it without a result."""
+
+    BINDINGS = keys.bindings(("escape", "dismiss(None)", "Cancel"))
+
+    def on_mount(self) -> None:
+        self.set_class(isinstance(self.app, ServicesApp) and self.app.ascii, "-ascii")
+
+
+@dataclass(frozen=True, slots=True)
+class Answer(Generic[Result]):
+    """An answer of a Choose: its result, the label of its button, and the letter that chooses it."""
+
+    result: Result
+    label: str
+    key: str
+    variant: Literal["default", "primary", "warning", "error"] = "default"
+
+
+class Choose(Dialog[Result]):
+    """A question with a few answers, each a letter and a button; Escape gives the last one, which is safe.
+
+    Letters only answer; arrows and tab move the focus among the buttons. Without a letter of their own, `q`
+    and `c` give the safe answer too.
+
+    Args:
+        title: in the border.
+        text: the question.
+        answers: the safe one last.
+        focus: which answer has the focus at first.
+    """
+
+    BINDINGS = keys.bindings(("left", "app.focus_previous"), ("right", "app.focus_next"))
+
+    def __init__(self, title: str, text: str, *answers: Answer[Result], focus: int = 0) -> None:
+        super().__init__()
+        self._title, self._text, self._answers, self._focus = title, text, answers, focus
+        self._by_key = {answer.key: answer for answer in answers}
+        for key in ("escape", "q", "c"):
+            self._by_key.setdefault(key, answers[-1])
+
+    def compose(self) -> ComposeResult:
+        with Vertical(classes="dialog") as box:
+            box.border_title = Content(self._title)
+            yield Static(self._text, markup=False)
+            with Horizontal(classes="buttons"):
+                for answer in self._answers:
+                    shown = "esc" if answer.key == "escape" else answer.key
+                    label = Content(f"{answer.label} ({shown})")
+                    yield Button(label, id=f"answer-{answer.key}", variant=answer.variant)
+
+    def on_mount(self) -> None:
+        super().on_mount()
+        self.query_one(f"#answer-{self._answers[self._focus].key}").focus()
+
+    def on_key(self, event: Key) -> None:
+        answer = self._by_key.get(event.key)
+        if answer is not None:
+            event.stop()
+            self.dismiss(answer.result)
+
+    def on_button_pressed(self, event: Button.Pressed) -> None:
+        self.dismiss(self._by_key[str(event.button.id).removeprefix("answer-")].result)
+
+
+class Confirm(Choose[bool]):
+    """A question with yes and no; where yes does damage, no has the focus at first."""
+
+    def __init__(
+        self, title: str, text: str, *, yes: str = "Yes", no: str = "No", danger: bool = False
+    ) -> None:
+        super().__init__(
+            title,
+            text,
+            Answer(True, yes, "y", "error" if danger else "primary"),
+            Answer(False, no, "n"),
+            focus=1 if danger else 0,
+        )
+
+
+class Ask(Dialog[str]):
+    """A question with a line of text for an answer; Escape answers None.
+
+    Args:
+        title: in the border.
+        text: the question.
+        value: the line at first.
+        placeholder: shown while the line is empty.
+        check: a sentence on what is wrong with a value, or "".
+    """
+
+    def __init__(
+        self,
+        title: str,
+        text: str,
+        *,
+        value: str = "",
+        placeholder: str = "",
+        check: Callable[[str], str] = lambda _: "",
+    ) -> None:
+        super().__init__()
+        self._title, self._text, self._value, self._placeholder = title, text, value, placeholder
+        self._check = check
+
+    def compose(self) -> ComposeResult:
+        with Vertical(classes="dialog") as box:
+            box.border_title = Content(self._title)
+            yield Static(self._text, markup=False)
+            line = Input(self._value, placeholder=self._placeholder)
+            line.cursor_blink = False
+            yield line
+            yield Static("", markup=False, classes="problem")
+            yield Static("Enter accepts, escape cancels.", markup=False, classes="hint")
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        self.query_one(".problem", Static).update(self._check(event.value))
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        if not self._check(event.value):
+            self.dismiss(event.value)
+
+
+class Pick(Dialog[str]):
+    """One of a list of choices; `current` is under the cursor at first. Escape answers None."""
+
+    BINDINGS = keys.bindings(("q", "dismiss(None)"))
+
+    def __init__(self, title: str, text: str, choices: tuple[str, ...], current: str) -> None:
+        super().__init__()
+        self._title, self._text, self._choices, self._current = title, text, choices, current
+
+    def compose(self) -> ComposeResult:
+        with Vertical(classes="dialog") as box:
+            box.border_title = Content(self._title)
+            yield Static(self._text, markup=False)
+            yield KeyList(*(Option(Content(choice), id=choice) for choice in self._choices))
+
+    def on_mount(self) -> None:
+        super().on_mount()
+        choices = self.query_one(KeyList)
+        choices.highlighted = self._choices.index(self._current) if self._current in self._choices else 0
+        choices.focus()
+
+    def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
+        self.dismiss(event.option_id)
+
+
+class RunPicker(Dialog[tuple[RunDirectory, ...]]):
+    """Marks some runs of a list; answers the marked ones in the order of the list, or None.
+
+    Not Textual's SelectionList: its marks differ by colour alone, and some terminals have no colours.
+
+    Args:
+        title: in the border.
+        runs: to choose from, newest first; those that are marked at first come before them.
+        marked: at first, in their order.
+        most: how many can be marked.
+        accept: what Enter does with the marked ones, as in "compares".
+    """
+
+    BINDINGS = [  # noqa: RUF012 (Textual's type)
+        *keys.bindings(("q", "dismiss(None)")),
+        *keys.PICKER,
+    ]
+
+    def __init__(
+        self,
+        title: str,
+        runs: Iterable[RunDirectory],
+        marked: tuple[RunDirectory, ...],
+        *,
+        most: int,
+        accept: str,
+    ) -> None:
+        super().__init__()
+        self._title, self._most, self._accept = title, most, accept
+        others = [run for run in runs if run not in marked][:_PICKED_FROM]
+        self._runs = (*marked, *others)
+        self._marked = set(range(len(marked)))
+
+    def compose(self) -> ComposeResult:
+        with Vertical(classes="dialog", id="run-picker") as box:
+            box.border_title = Content(self._title)
+            yield KeyList(*(Option(self._prompt(index)) for index in range(len(self._runs))))
+            yield Static("", markup=False, classes="problem")
+            hint = f"Space marks a run, {self._most} at most; Enter {self._accept} the marked ones."
+            yield Static(hint, markup=False, classes="hint")
+
+    def on_mount(self) -> None:
+        super().on_mount()
+        listed = self.query_one(KeyList)
+        listed.highlighted = 0 if self._runs else None
+        listed.focus()
+
+    def _prompt(self, index: int) -> Content:
+        return Content(f"{'[x]' if index in self._marked else '[ ]'} {safe(self._runs[index].id, 58)}")
+
+    def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
+        """A click marks a run too."""
+        event.stop()
+        self._toggle(event.option_index)
+
+    def action_mark(self) -> None:
+        """Mark the run under the cursor, or remove its mark; one too many is refused."""
+        index = self.query_one(KeyList).highlighted
+        if index is not None:
+            self._toggle(index)
+
+    def _toggle(self, index: int) -> None:
+        problem = ""
+        if index in self._marked:
+            self._marked.remove(index)
+        elif len(self._marked) < self._most:
+            self._marked.add(index)
+        else:
+            problem = f"{self._most} runs are marked already; remove a mark first."
+        self.query_one(".problem", Static).update(problem)
+        self.query_one(KeyList).replace_option_prompt_at_index(index, self._prompt(index))
+
+    def action_accept(self) -> None:
+        """Answer the marked runs."""
+        self.dismiss(tuple(self._runs[index] for index in sorted(self._marked)))
+
+
+class Notice(Dialog[None]):
+    """A problem: what it is, the evidence, and what to do next. Sanitises its texts."""
+
+    BINDINGS = [  # noqa: RUF012 (Textual's type)
+        *keys.bindings(("q,enter", "dismiss(None)")),
+        *keys.VI_ARROWS,
+    ]
+
+    def __init__(self, title: str, detail: str = "", steps: tuple[str, ...] = ()) -> None:
+        super().__init__()
+        self._title, self._detail, self._steps = title, detail, steps
+
+    @classmethod
+    def of(cls, title: str, error: RunsError | ConfigError | OSError) -> Notice:
+        """The notice of an error; `title` says what it prevents, for errors that do not say so."""
+        if isinstance(error, RunsError):
+            return cls(error.title, error.detail, error.next)
+        if isinstance(error, OSError):
+            return cls(title, f"{error.filename or ''}: {error.strerror or error}".removeprefix(": "))
+        return cls(title, "\n".join(problem.text() for problem in error.problems))
+
+    def compose(self) -> ComposeResult:
+        with VerticalScroll(classes="dialog") as box:
+            box.border_title = Content(safe(self._title[:1].upper() + self._title[1:], 60))
+            lines = [Content.styled(safe(self._title, 400), "bold $error")]
+            lines += [Content(safe(line, 600)) for line in self._detail.splitlines()[:60]]
+            lines += [Content.styled("-> ", "$accent") + Content(safe(step, 400)) for step in self._steps]
+            yield Static(Content("\n").join(lines), markup=False)
+            yield Static("Escape closes.", markup=False, classes="hint")
+
+    def on_mount(self) -> None:
+        super().on_mount()
+        self.query_one(VerticalScroll).focus()
+
+
+class CopyText(Dialog[None]):
+    """A text that was sent to the clipboard and can be selected here. Sanitises it."""
+
+    BINDINGS = keys.bindings(("q", "dismiss(None)"), ("c", "copy", "Copy again"))
+
+    def __init__(self, title: str, text: str) -> None:
+        super().__init__()
+        self._title, self._text = title, safe(text)
+
+    def compose(self) -> ComposeResult:
+        with VerticalScroll(classes="dialog", can_focus=False) as box:
+            box.border_title = Content(self._title)
+            text = TextArea(self._text, read_only=True, compact=True, highlight_cursor_line=False)
+            text.cursor_blink = False
+            yield text
+            yield Static(
+                "It was sent to the clipboard. A terminal that forbids it (tmux without `set-clipboard on`) "
+                "lets you select it here: shift and arrows, ctrl+c, or the mouse with shift. Escape closes.",
+                markup=False,
+                classes="hint",
+            )
+
+    def on_mount(self) -> None:
+        super().on_mount()
+        self.query_one(TextArea).focus()
+
+    def action_copy(self) -> None:
+        """Copy the whole text again."""
+        self.app.copy_to_clipboard(self._text)
