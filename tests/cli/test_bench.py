@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from wmse_tui.cli.commands.bench import benchmark_lines
+from wmse_tui.cli.commands.bench import benchmark_text
 
 TINY = (
     "dataset.crop=16",
@@ -51,7 +51,7 @@ def test_each_stage_is_measured_beside_the_reference() -> None:
     assert rows["step"]["work"] == 2 * 16
     floor = result["floor"]
     assert floor["share"] == max(floor["arithmetic_seconds"], floor["memory_seconds"]) / floor["step_seconds"]
-    text = "\n".join(benchmark_lines(result))
+    text = "\n".join(benchmark_text(result))
     assert "floor of a step" in text
     assert "against Pillow and torchvision" in text
     assert max(len(line) for line in text.splitlines() if line[:1].strip() and "x (" in line) <= 80

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from typer.testing import Result
 
-from wmse_tui.cli.commands.evaluate import evaluation_lines
+from wmse_tui.cli.commands.evaluate import evaluation_text
 from wmse_tui.cli.engine_command import run_engine_command
 from wmse_tui.cli.exits import ExitCode
 from wmse_tui.runs.directory import RunDirectory
@@ -33,7 +33,7 @@ RESULT = {
 
 
 def run_evaluator(argv: list[str], *, as_json: bool) -> ExitCode:
-    return run_engine_command(argv, what="evaluator", as_json=as_json, lines=evaluation_lines)
+    return run_engine_command(argv, what="evaluator", as_json=as_json, lines=evaluation_text)
 
 
 def evaluator(*lines: object, status: int = 0, stderr: str = "") -> list[str]:

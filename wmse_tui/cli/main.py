@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from wmse_tui import __version__
+from wmse_tui.cli.arguments import RunsDir
 from wmse_tui.cli.commands import config, presets, queue
 from wmse_tui.cli.commands.attach import attach
 from wmse_tui.cli.commands.bench import bench
@@ -24,7 +25,6 @@ from wmse_tui.cli.commands.stop import stop
 from wmse_tui.cli.commands.tag import tag
 from wmse_tui.cli.exception_handler import CommandGroup
 from wmse_tui.cli.exits import exit_code_table
-from wmse_tui.cli.parameters import RunsDir
 
 app = typer.Typer(
     name="wmse-tui",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from wmse_tui.cli.tables import aligned
+from wmse_tui.cli.table_text import aligned
 from wmse_tui.config.sections.paper import Paper
 from wmse_tui.runs.log.events import Diagnostics, Evaluation, Resources
 from wmse_tui.runs.state.run import RunState

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import typer
 
+from wmse_tui.cli.arguments import Headless, JsonLines, Run, RunsDir
 from wmse_tui.cli.exits import ExitCode
-from wmse_tui.cli.parameters import Headless, JsonLines, Run, RunsDir
 
 
 def attach(run: Run, runs_dir: RunsDir = None, headless: Headless = False, json: JsonLines = False) -> None:

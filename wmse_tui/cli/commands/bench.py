@@ -9,9 +9,9 @@ from typing import Annotated, Any
 
 import typer
 
+from wmse_tui.cli.arguments import Json, Overrides, PresetName
 from wmse_tui.cli.engine_command import run_engine_command
-from wmse_tui.cli.parameters import Json, PresetName
-from wmse_tui.cli.tables import aligned
+from wmse_tui.cli.table_text import aligned
 
 
 class Against(StrEnum):
@@ -31,15 +31,7 @@ class Stage(StrEnum):
 
 def bench(
     preset: PresetName = "quickstart",
-    overrides: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set",
-            metavar="KEY=VALUE",
-            help="Change one option, as in schedule.batch_size=64; may be repeated.",
-            show_default=False,
-        ),
-    ] = None,
+    overrides: Overrides = None,
     against: Annotated[
         Against | None,
         typer.Option(
@@ -71,12 +63,12 @@ def bench(
         argv.append("--against-reference")
     raise typer.Exit(
         run_engine_command(
-            argv, what="benchmark", as_json=json, lines=benchmark_lines, stdin=dump_experiment(experiment)
+            argv, what="benchmark", as_json=json, lines=benchmark_text, stdin=dump_experiment(experiment)
         )
     )
 
 
-def benchmark_lines(result: dict[str, Any]) -> list[str]:
+def benchmark_text(result: dict[str, Any]) -> list[str]:
     """Return the result of a benchmark as text: a line of numbers and a description for each stage."""
     rows: list[dict[str, Any]] = result["rows"]
     machine = f"{result['device']}; {result['cores']} cores, load {result['load']:.1f} before"

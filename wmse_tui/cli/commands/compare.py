@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from wmse_tui.cli.parameters import RunsDir, complete_run
-from wmse_tui.cli.tables import aligned
+from wmse_tui.cli.arguments import Runs, RunsDir
+from wmse_tui.cli.table_text import aligned
 
 if TYPE_CHECKING:
     from wmse_tui.runs.table.compare import Comparison, Spread
@@ -18,15 +18,7 @@ Format = Literal["table", "csv", "json", "markdown", "latex"]
 
 
 def compare(
-    run: Annotated[
-        list[str],
-        typer.Argument(
-            metavar="RUN",
-            help="Runs: ids, unique beginnings of ids, `last`, or paths.",
-            autocompletion=complete_run,
-            show_default=False,
-        ),
-    ],
+    run: Runs,
     format: Annotated[  # noqa: A002 (the name of the option)
         Format,
         typer.Option("--format", "-f", help="Format; csv and json have fractions, the others percent."),

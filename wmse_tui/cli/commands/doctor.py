@@ -7,8 +7,8 @@ import sys
 
 import typer
 
+from wmse_tui.cli.arguments import Json, RunsDir
 from wmse_tui.cli.exits import ExitCode
-from wmse_tui.cli.parameters import Json, RunsDir
 
 
 def doctor(runs_dir: RunsDir = None, json: Json = False) -> None:

@@ -9,8 +9,8 @@ from typing import Annotated, Any
 
 import typer
 
+from wmse_tui.cli.arguments import Json, RunsDir
 from wmse_tui.cli.engine_command import run_engine_command
-from wmse_tui.cli.parameters import Json, RunsDir
 
 
 class Knn(StrEnum):
@@ -74,7 +74,7 @@ def evaluate(
             [sys.executable, "-m", "wmse_tui.engine.commands", "evaluate", *arguments],
             what="evaluation",
             as_json=json,
-            lines=evaluation_lines,
+            lines=evaluation_text,
         )
     )
 
@@ -97,7 +97,7 @@ def _find_target(text: str, runs_dir: Path | None) -> Path:
     return find_run(text, runs_dir).path
 
 
-def evaluation_lines(result: dict[str, Any]) -> list[str]:
+def evaluation_text(result: dict[str, Any]) -> list[str]:
     """Return the result of an evaluation as text: accuracies, which are fractions, in percent."""
     from wmse_tui.runs.text.units import duration, percent
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from wmse_tui.cli.parameters import Run, RunsDir
+from wmse_tui.cli.arguments import Run, RunsDir
 
 if TYPE_CHECKING:
     from wmse_tui.runs.log.follow import LineFollower

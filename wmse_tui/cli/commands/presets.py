@@ -8,9 +8,9 @@ from typing import Annotated
 
 import typer
 
+from wmse_tui.cli.arguments import Json
 from wmse_tui.cli.exception_handler import CommandGroup
-from wmse_tui.cli.parameters import Json
-from wmse_tui.cli.tables import aligned
+from wmse_tui.cli.table_text import aligned
 
 app = typer.Typer(
     cls=CommandGroup,

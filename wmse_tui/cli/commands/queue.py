@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from wmse_tui.cli.arguments import Json, Runs, RunsDir
 from wmse_tui.cli.exception_handler import CommandGroup
 from wmse_tui.cli.exits import ExitCode
-from wmse_tui.cli.parameters import Json, RunsDir, complete_run
-from wmse_tui.cli.tables import aligned
+from wmse_tui.cli.table_text import aligned
 
 if TYPE_CHECKING:
     from wmse_tui.runs.directory import RunDirectory
@@ -25,15 +25,6 @@ app = typer.Typer(
     rich_markup_mode=None,
     invoke_without_command=True,
 )
-Runs = Annotated[
-    list[str],
-    typer.Argument(
-        metavar="RUN",
-        help="Runs: ids, unique beginnings of ids, `last`, or paths.",
-        autocompletion=complete_run,
-        show_default=False,
-    ),
-]
 
 
 @app.callback()

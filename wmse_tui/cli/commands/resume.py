@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from wmse_tui.cli.parameters import After, Detach, Headless, JsonLines, Queue, Run, RunsDir
+from wmse_tui.cli.arguments import After, Detach, Headless, JsonLines, Queue, Run, RunsDir
 
 
 def resume(

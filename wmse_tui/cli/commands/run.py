@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from wmse_tui.cli.arguments import After, Detach, Headless, JsonLines, Overrides, PresetName, Queue, RunsDir
 from wmse_tui.cli.console import UserError, print_message
 from wmse_tui.cli.exits import ExitCode
-from wmse_tui.cli.parameters import After, Detach, Headless, JsonLines, PresetName, Queue, RunsDir
 
 if TYPE_CHECKING:
     from wmse_tui.cli.start.start import StartOptions
@@ -27,15 +27,7 @@ def run(
         Path | None,
         typer.Option("--config", metavar="FILE", help="A configuration file.", show_default=False),
     ] = None,
-    overrides: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set",
-            metavar="KEY=VALUE",
-            help="Change one option, as in optimizer.lr=1e-3; may be repeated.",
-            show_default=False,
-        ),
-    ] = None,
+    overrides: Overrides = None,
     name: Annotated[
         str | None,
         typer.Option(

@@ -7,8 +7,8 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from wmse_tui.cli.parameters import Json, RunsDir
-from wmse_tui.cli.tables import aligned
+from wmse_tui.cli.arguments import Json, RunsDir
+from wmse_tui.cli.table_text import aligned
 
 if TYPE_CHECKING:
     from wmse_tui.runs.table.index import RunRow

@@ -6,7 +6,7 @@ import json as jsonlib
 import sys
 from dataclasses import replace
 
-from wmse_tui.cli.parameters import Json, Run, RunsDir
+from wmse_tui.cli.arguments import Json, Run, RunsDir
 
 
 def show(run: Run, runs_dir: RunsDir = None, json: Json = False) -> None:

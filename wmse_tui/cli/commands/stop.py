@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
+from wmse_tui.cli.arguments import Run, RunsDir
 from wmse_tui.cli.exits import ExitCode
-from wmse_tui.cli.parameters import Run, RunsDir
 
 POLL_SECONDS = 0.2
 

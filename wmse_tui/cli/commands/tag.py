@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from wmse_tui.cli.parameters import Run, RunsDir
+from wmse_tui.cli.arguments import Run, RunsDir
 
 
 def tag(

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 
-def complete_run(incomplete: str) -> list[str]:
+def _complete_run(incomplete: str) -> list[str]:
     """Ids of the runs in the default folder, for the shell's completion."""
     from wmse_tui.config.locations import runs_dir
     from wmse_tui.runs.table.catalogue import list_runs
@@ -29,7 +29,16 @@ Run = Annotated[
     typer.Argument(
         metavar="RUN",
         help="A run: its id, a unique beginning of the id, `last`, or a path.",
-        autocompletion=complete_run,
+        autocompletion=_complete_run,
+        show_default=False,
+    ),
+]
+Runs = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="RUN",
+        help="Runs: ids, unique beginnings of ids, `last`, or paths.",
+        autocompletion=_complete_run,
         show_default=False,
     ),
 ]
@@ -57,11 +66,20 @@ After = Annotated[
         "--after",
         metavar="RUN",
         help="Queue the run behind that one, which must complete first; may be repeated.",
-        autocompletion=complete_run,
+        autocompletion=_complete_run,
         show_default=False,
     ),
 ]
 Detach = Annotated[bool, typer.Option("--detach", help="Start the run, print its id and return at once.")]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        help="Change one option, as in optimizer.lr=1e-3; may be repeated.",
+        show_default=False,
+    ),
+]
 PresetName = Annotated[
     str | None,
     typer.Option(
