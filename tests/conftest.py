@@ -1,4 +1,4 @@
-"""What every test has: one thread to compute with, signals that arrive, a queue that is nobody's real one."""
+"""For every test: one thread to compute with, signals that are not ignored, a queue of its own."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ import pytest
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
-# A shell's `&` and `nohup` have the tests ignore these, and all they start would inherit that. Who handles
-# them is not ended by them either, and has children that are as any other process.
+# Under a shell's `&` or `nohup` the tests ignore these signals, and their child processes would inherit that.
+# A process with a handler is not ended by them either, and its children have the default.
 for _number in (signal.SIGINT, signal.SIGHUP):
     if signal.getsignal(_number) is signal.SIG_IGN:
         signal.signal(_number, lambda _signal, _frame: None)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files with slow tests come first: a process that began one last would keep the others waiting."""
+    """Run files with slow tests first: a process that started one last would make the others wait."""
     slow = {item.path for item in items if item.get_closest_marker("slow") is not None}
     items.sort(key=lambda item: item.path not in slow)
 
 
 def pytest_collection_finish() -> None:
-    """Spare the collector what lives as long as the process: it took a third of the app tests' time."""
+    """Exempt what exists for the whole process from collection, which took a third of the app tests' time."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 20)
@@ -36,7 +36,7 @@ def pytest_collection_finish() -> None:
 
 @pytest.fixture(autouse=True, scope="session")
 def _own_queue(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Trainers of tests take their slots here; tests of the queue have one each."""
+    """Trainers of tests acquire their slots here; tests of the queue have a folder each."""
     before = os.environ.get("WMSE_TUI_QUEUE")
     os.environ["WMSE_TUI_QUEUE"] = str(tmp_path_factory.mktemp("queue", numbered=True))
     yield

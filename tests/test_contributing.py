@@ -1,4 +1,4 @@
-"""The worked example of docs/contributing.md stands in the files that it names, line by line."""
+"""The worked example of docs/contributing.md is in the files that it names, line by line."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ def test_the_example_shows_options_loss_and_method() -> None:
 
 @pytest.mark.parametrize(("name", "text"), STEPS, ids=[name for name, _ in STEPS])
 def test_every_line_of_an_excerpt_is_in_its_file_in_this_order(name: str, text: str) -> None:
-    rest = iter((ROOT / name).read_text(encoding="utf-8").splitlines())
+    remaining = iter((ROOT / name).read_text(encoding="utf-8").splitlines())
     for excerpt in re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL):
         for line in filter(None, excerpt.splitlines()):
-            assert any(there.startswith(line) for there in rest), f"{name} has no line `{line}` there"
+            assert any(found.startswith(line) for found in remaining), f"{name} has no line `{line}` there"
 
 
 def test_every_file_that_is_named_exists() -> None:
@@ -33,8 +33,8 @@ def test_every_file_that_is_named_exists() -> None:
 
 
 def test_the_method_of_the_example_is_in_no_other_file() -> None:
-    """So a new one needs no other either; what is unwise about it may stand among the advice."""
-    index = {f"wmse_tui/{room}/__init__.py" for room in ("config/methods", "engine/losses")}
+    """So a new method needs no other file; the advice may mention it."""
+    index = {f"wmse_tui/{package}/__init__.py" for package in ("config/methods", "engine/losses")}
     allowed = {name for name, _ in STEPS} | index | {"wmse_tui/config/advice.py"}
     found = {
         str(file.relative_to(ROOT))

@@ -35,7 +35,7 @@ def loaded_by(program: str, tmp_path: Path) -> set[str]:
 
 @pytest.fixture
 def a_run(tmp_path: Path) -> None:
-    """A run in the folder that the commands look into."""
+    """A run in the folder that the commands read."""
     from wmse_tui.config.loading import dump_experiment, load_experiment
     from wmse_tui.runs.directory import create_run
 
@@ -59,7 +59,7 @@ def a_run(tmp_path: Path) -> None:
     ],
     ids=lambda value: " ".join(value) if value and value[0] not in HEAVY else "",
 )
-def test_a_command_that_only_looks_loads_nothing_heavy(
+def test_a_command_that_only_reads_loads_nothing_heavy(
     arguments: tuple[str, ...], forbidden: tuple[str, ...], a_run: None, tmp_path: Path
 ) -> None:
     assert not loaded_by(RUN_AND_REPORT.format(arguments=arguments), tmp_path) & set(forbidden)
@@ -78,16 +78,16 @@ def test_the_trainer_and_the_evaluator_load_no_interface(tmp_path: Path) -> None
     assert not loaded & set(INTERFACE)
 
 
-def test_the_inspector_loads_no_interface_and_begins_without_torch(tmp_path: Path) -> None:
+def test_the_inspector_loads_no_interface_and_starts_without_torch(tmp_path: Path) -> None:
     service = "wmse_tui.engine.service"
-    begun = imports_of(f"wmse_tui.engine.inspect, {service}.server", tmp_path)
-    assert not begun & {*HEAVY, *INTERFACE}
+    started = imports_of(f"wmse_tui.engine.inspect, {service}.server", tmp_path)
+    assert not started & {*HEAVY, *INTERFACE}
     loaded = imports_of(f"{service}.describe, {service}.measure, {service}.view_previews", tmp_path)
     assert "torch" in loaded
     assert not loaded & set(INTERFACE)
 
 
-def test_the_apps_end_of_the_inspector_loads_no_torch(tmp_path: Path) -> None:
+def test_the_client_of_the_inspector_loads_no_torch(tmp_path: Path) -> None:
     loaded = imports_of("wmse_tui.tui.inspector", tmp_path)
     assert "textual" in loaded
     assert not loaded & {"torch", "torchvision", "numpy", "PIL", "wmse_tui.engine"}

@@ -1,4 +1,4 @@
-"""`scripts/reliability` has a row for every promise, and every row names tests that are there."""
+"""`scripts/reliability` has a row for every promise, and every row names tests that exist."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def test_every_promise_of_one_process_has_a_row(script: ModuleType) -> None:
     assert numbers == [f"P{number}" for number in range(1, 22) if number not in (13, 14)]
 
 
-def test_every_row_names_tests_that_are_there(script: ModuleType) -> None:
+def test_every_row_names_tests_that_exist(script: ModuleType) -> None:
     for number, *_, tests in script.PROMISES:
         for test in tests:
             path, _, name = test.partition("::")

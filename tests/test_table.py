@@ -72,7 +72,7 @@ def test_every_other_choice_of_a_method_is_a_row(table: ModuleType) -> None:
         )
 
 
-def test_every_word_that_a_row_or_its_needs_has_is_of_use(table: ModuleType) -> None:
+def test_every_setting_of_a_row_or_its_needs_has_an_effect(table: ModuleType) -> None:
     """What stands in a row is not what the preset has anyway, and nothing in it is set in vain."""
     names = {row.name for row in table.rows()}
     assert {*table.NEEDS, *table.MORE, *table.COLLAPSE} <= names
@@ -88,7 +88,7 @@ def test_no_row_is_refused(table: ModuleType) -> None:
     assert not {name: why for name, why in refused.items() if why}
 
 
-def test_a_row_that_wants_wider_embeddings_gets_the_least_that_will_do(table: ModuleType) -> None:
+def test_a_row_that_needs_wider_embeddings_gets_the_smallest_width(table: ModuleType) -> None:
     plain = table.Row("method-cw_rgp", ("method.name=cw_rgp",))
     assert "cannot whiten 64 images" in table.refusal(plain, ())
     assert table.fitted(plain, ()).overrides == ("method.name=cw_rgp", "projector.dim=512")
@@ -119,7 +119,7 @@ def test_rows_are_trained_recorded_and_not_repeated(tmp_path: Path) -> None:
     assert len(attempts) <= 1
 
 
-def test_a_row_that_the_schema_refuses_says_why_and_stops_nothing(tmp_path: Path) -> None:
+def test_a_row_that_the_schema_refuses_names_the_reason_and_stops_nothing(tmp_path: Path) -> None:
     command = [
         sys.executable,
         str(SCRIPT),
@@ -164,7 +164,7 @@ def test_a_row_is_held_to_what_it_must_do(
     assert table.markdown([result]).endswith(f"| {lacking or 'yes'} |")
 
 
-def test_words_without_a_row_are_refused(tmp_path: Path) -> None:
+def test_arguments_without_a_row_are_refused(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, str(SCRIPT), "nothing"], capture_output=True, text=True, check=False
     )

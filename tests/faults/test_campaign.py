@@ -37,11 +37,11 @@ def test_killed_at_any_operation(tmp_path: Path, record_property: Record) -> Non
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    told = json.loads(done.stdout.splitlines()[-1])
-    assert told["problems"] == []
-    assert told["kills"] >= TRIES
+    result = json.loads(done.stdout.splitlines()[-1])
+    assert result["problems"] == []
+    assert result["kills"] >= TRIES
     for name in ("tries", "kills"):
-        record_property(name, told[name])
+        record_property(name, result[name])
 
 
 def test_kill9_resume_bitwise(tmp_path: Path, record_property: Record) -> None:
@@ -80,9 +80,9 @@ def test_kill9_resume_bitwise(tmp_path: Path, record_property: Record) -> None:
     assert train(killed).wait() == 0
     ours, theirs = (read_checkpoint(run.checkpoints / "final.pt") for run in (killed, whole))
     assert campaign.same(ours, theirs)
-    view = view_run(killed)
-    assert view.loss.values() == view_run(whole).loss.values()
-    assert (view.missing, view.unreadable, view.status) == (0, 0, "completed")
+    state = view_run(killed)
+    assert state.loss.values() == view_run(whole).loss.values()
+    assert (state.missing, state.unreadable, state.status) == (0, 0, "completed")
     for name, value in (("tries", kills + terms), ("kills", kills), ("terminated", terms), ("torn", torn)):
         record_property(name, value)
 
@@ -103,7 +103,12 @@ def wait_for_a_step(run: RunDirectory, process: subprocess.Popen[bytes]) -> None
     """Wait until it trains; one that has nothing left to do ends instead."""
     attempt = view_run(run).attempt
     while process.poll() is None:
-        view = view_run(run)
-        if view.attempt > attempt and view.step > 0 and view.phase is not None and view.phase.name == "train":
+        state = view_run(run)
+        if (
+            state.attempt > attempt
+            and state.step > 0
+            and state.phase is not None
+            and state.phase.name == "train"
+        ):
             return
         time.sleep(0.02)

@@ -1,4 +1,4 @@
-"""Loader workers that cannot work: killed by the system, or without room in /dev/shm; only when asked for."""
+"""Loader workers killed by the system, or without space in /dev/shm; only when asked for."""
 
 from __future__ import annotations
 
@@ -44,15 +44,15 @@ def start(run: RunDirectory, *before: str) -> subprocess.Popen[bytes]:
 
 def failed(run: RunDirectory, process: subprocess.Popen[bytes]) -> RunState:
     assert process.wait(120) == 1, run.trainer_log.read_text()
-    view = view_run(run)
-    assert view.status == "failed"
-    return view
+    state = view_run(run)
+    assert state.status == "failed"
+    return state
 
 
-def test_a_worker_that_is_killed_is_named_and_the_run_goes_on_when_resumed(
+def test_a_killed_worker_is_named_and_the_run_continues_when_resumed(
     tmp_path: Path, record_property: Record
 ) -> None:
-    """As by the kernel when memory is used up: the trainer says so, and leaves nobody behind."""
+    """As by the kernel when memory is used up: the trainer reports it and leaves no process behind."""
     run = make(tmp_path, "schedule.epochs=300")
     process = start(run)
     try:
@@ -62,16 +62,16 @@ def test_a_worker_that_is_killed_is_named_and_the_run_goes_on_when_resumed(
         workers = psutil.Process(process.pid).children(recursive=True)
         assert workers
         workers[0].kill()
-        view = failed(run, process)
+        state = failed(run, process)
     finally:
         process.kill()
         process.wait()
-    assert view.error is not None
-    assert view.error.code == "E_WORKER"
-    assert "resumed from it" in view.error.saved
+    assert state.error is not None
+    assert state.error.code == "E_WORKER"
+    assert "resumed from it" in state.error.saved
     assert not [worker for worker in workers if worker.is_running()]
     config = run.config.read_text()
-    run.config.write_text(config.replace("epochs: 300", f"epochs: {view.epoch + 2}"))
+    run.config.write_text(config.replace("epochs: 300", f"epochs: {state.epoch + 2}"))
     assert start(run).wait(120) == 0
     after = view_run(run)
     assert after.setup is not None
@@ -80,14 +80,14 @@ def test_a_worker_that_is_killed_is_named_and_the_run_goes_on_when_resumed(
     record_property("tries", 1)
 
 
-if os.geteuid() == 0:  # who else may mount
+if os.geteuid() == 0:  # only root may mount
 
     def test_shm_small(tmp_path: Path, record_property: Record) -> None:
         """The system says "No space left on device"; it is not the disk."""
         run = make(tmp_path, "dataset.crop=96", "schedule.batch_size=48", "schedule.epochs=1")
         shell = ("unshare", "-m", "sh", "-c", SMALL_SHM, "sh")
-        view = failed(run, start(run, *shell))
-        assert view.error is not None
-        assert view.error.code == "E_SHM", view.error
-        assert "--shm-size=8g" in " ".join(view.error.next)
+        state = failed(run, start(run, *shell))
+        assert state.error is not None
+        assert state.error.code == "E_SHM", state.error
+        assert "--shm-size=8g" in " ".join(state.error.next)
         record_property("tries", 1)

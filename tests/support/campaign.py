@@ -1,4 +1,4 @@
-"""Training runs that die at chosen file operations, resumed, and compared to the bit with one that did not.
+"""Training runs killed at chosen file operations, resumed, and compared to the bit with one that was not.
 
     python tests/support/campaign.py FOLDER SEED TRIES      prints one JSON object
 
@@ -44,7 +44,7 @@ TINY = (
 
 
 def campaign(folder: Path, *, seed: int, tries: int) -> dict[str, Any]:
-    """Kill `tries` runs, each at an operation drawn by `seed`, some of them twice; tell what was lost."""
+    """Kill `tries` runs, each at an operation drawn by `seed`, some of them twice; return what was lost."""
     torch.set_num_threads(1)
     draw = random.Random(seed)
     experiment = load_experiment(preset="quickstart", overrides=TINY)
@@ -82,22 +82,22 @@ def campaign(folder: Path, *, seed: int, tries: int) -> dict[str, Any]:
         before = 0
         for point in at:
             kills += in_child(lambda point=point: died(point)) == -9  # type: ignore[misc]
-            there = standing(run, problems, f"{number}: {at}")
-            if there < before:
-                problems.append(f"{number}: {at}: from step {before} back to {there}")
-            before = there
+            reached = newest_step(run, problems, f"{number}: {at}")
+            if reached < before:
+                problems.append(f"{number}: {at}: from step {before} back to {reached}")
+            before = reached
         if in_child(lambda run=run: run_session(run.path)) != 0:  # type: ignore[misc]
-            problems.append(f"{number}: {at}: it does not go on: {view_run(run).error}")
+            problems.append(f"{number}: {at}: it does not continue: {view_run(run).error}")
             continue
-        view = view_run(run)
+        state = view_run(run)
         if not same(read_checkpoint(run.checkpoints / "final.pt"), expected):
             problems.append(f"{number}: {at}: other weights")
-        if view.loss.values() != losses or view.missing or view.unreadable:
+        if state.loss.values() != losses or state.missing or state.unreadable:
             problems.append(f"{number}: {at}: another series of losses")
     return {"seed": seed, "operations": operations, "tries": tries, "kills": kills, "problems": problems}
 
 
-def standing(run: RunDirectory, problems: list[str], where: str) -> int:
+def newest_step(run: RunDirectory, problems: list[str], where: str) -> int:
     """The step of the newest checkpoint; a damaged one under its name is a problem."""
     found = newest_checkpoint(run.checkpoints, damaged=lambda error: problems.append(f"{where}: {error}"))
     return 0 if found is None else int(found[1]["position"]["step"])

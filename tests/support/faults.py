@@ -1,12 +1,12 @@
-"""File operations that fail where a test wants it: the n-th, or the one of a name, by an error or by death.
+"""File operations that fail where a test chooses: the n-th, or one by name, with an error or a kill.
 
     with Faults(folder, Fault(3, "ENOSPC")) as faults:   # the third operation below `folder`
         save(...)
     faults.done                                          # ["open .x.tmp", "write .x.tmp", ...]
 
-The product carries nothing of this: `os` and `os.fdopen` are exchanged for the time of the block. Operations
-are counted while they are about to happen, so that death at the n-th is death after the one before; a write
-that dies or comes short leaves half of its bytes, as a real one may.
+The package contains none of this: functions of `os` are replaced during the block. Operations are counted
+before they happen, so that a kill at the n-th is one after the operation before; a write that is killed or
+cut short leaves half of its bytes, as a real one may.
 """
 
 from __future__ import annotations
@@ -26,18 +26,18 @@ from typing import Any
 from unittest import mock
 
 ERRORS = ("ENOSPC", "EDQUOT", "EIO", "EACCES", "EROFS")
-"""What a disk may say."""
+"""Errors of a disk."""
 DEATH = "death"
-"""The process ends here; in this process an exception that nothing catches, and no operation after it."""
+"""The process ends here: simulated by an exception that nothing catches, with no operation after it."""
 KILL = "kill"
-"""As `death`, by a real SIGKILL: for a process that was made to die."""
+"""As `death`, by a real SIGKILL: for a child process."""
 SHORT = "short"
-"""A write takes half of the bytes, and the disk is full."""
+"""A write stores half of the bytes, and the disk is full."""
 HOWS = (*ERRORS, SHORT, DEATH)
 
 
 class Died(BaseException):
-    """Stands for the death of the process."""
+    """Simulates the end of the process."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class Fault:
     Args:
         at: the number of the operation, from 1, or the beginning of its name ("replace best.pt").
         how: one of HOWS, or KILL.
-        lasting: every operation after it that needs room or permission fails likewise, as on a disk that
+        lasting: every operation after it that needs space or permission fails likewise, as on a disk that
             stays full.
     """
 
@@ -121,18 +121,18 @@ class Faults:
         raise OSError(code, os.strerror(code), path)
 
     def _open(self, real: Callable[..., int]) -> Callable[..., int]:
-        def opened(path: Any, flags: int, *rest: Any, **options: Any) -> int:
+        def opened(path: Any, flags: int, *arguments: Any, **options: Any) -> int:
             if flags & os.O_CREAT:
                 self.strike("open", os.path.abspath(os.fspath(path)))  # noqa: PTH100
-            return real(path, flags, *rest, **options)
+            return real(path, flags, *arguments, **options)
 
         return opened
 
     def _fdopen(self, real: Callable[..., Any]) -> Callable[..., Any]:
-        def opened(descriptor: int, mode: str = "r", *rest: Any, **options: Any) -> Any:
+        def opened(descriptor: int, mode: str = "r", *arguments: Any, **options: Any) -> Any:
             if "b" in mode and ("w" in mode or "a" in mode) and _path(descriptor).startswith(self._folder):
                 return _File(descriptor, self)
-            return real(descriptor, mode, *rest, **options)
+            return real(descriptor, mode, *arguments, **options)
 
         return opened
 
@@ -145,22 +145,22 @@ class Faults:
         return written
 
     def _on_descriptor(self, name: str, real: Callable[..., Any]) -> Callable[..., Any]:
-        def call(descriptor: int, *rest: Any) -> Any:
+        def call(descriptor: int, *arguments: Any) -> Any:
             self.strike(name, _path(descriptor))
-            return real(descriptor, *rest)
+            return real(descriptor, *arguments)
 
         return call
 
     def _on_paths(self, name: str, real: Callable[..., Any]) -> Callable[..., Any]:
-        def call(path: Any, *rest: Any, **options: Any) -> Any:
-            self.strike(name, os.path.abspath(os.fspath(rest[0] if rest else path)))  # noqa: PTH100
-            return real(path, *rest, **options)
+        def call(path: Any, *arguments: Any, **options: Any) -> Any:
+            self.strike(name, os.path.abspath(os.fspath(arguments[0] if arguments else path)))  # noqa: PTH100
+            return real(path, *arguments, **options)
 
         return call
 
 
 class _File(io.FileIO):
-    """A file that is written through `Faults`, without a buffer that could outlive a death."""
+    """A file that is written through `Faults`, without a buffer that could outlive the process."""
 
     def __init__(self, descriptor: int, faults: Faults) -> None:
         super().__init__(descriptor, "r+b")
@@ -180,7 +180,7 @@ def _path(descriptor: int) -> str:
 
 
 def every_operation(folder: Path, work: Callable[[], object]) -> list[str]:
-    """What `work` does to files below `folder` when nothing fails."""
+    """The operations of `work` on files below `folder` when nothing fails."""
     with Faults(folder) as faults:
         work()
     return faults.done
@@ -188,13 +188,13 @@ def every_operation(folder: Path, work: Callable[[], object]) -> list[str]:
 
 @contextmanager
 def survived() -> Iterator[None]:
-    """Let errors of the disk and deaths pass: what is left behind is looked at afterwards."""
+    """Suppress errors of the disk and simulated kills: the test checks the files afterwards."""
     with suppress(OSError, Died):
         yield
 
 
 def in_child(work: Callable[[], int]) -> int:
-    """Run `work` in a fork of this process and return how it ended, as `waitpid` tells: -9 where killed."""
+    """Run `work` in a fork of this process and return its exit status: -9 where killed."""
     child = os.fork()
     if child == 0:
         code = 70

@@ -26,7 +26,7 @@ NASTY = (
 
 
 def hostile_events(text: str = NASTY) -> list[Event]:
-    """A log that says `text` wherever a log can say something."""
+    """A log with `text` in every field that can have text."""
     return [
         Phase(name=text, done=1, total=2, unit=text, detail=text),
         Attempt(

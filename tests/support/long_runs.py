@@ -1,6 +1,6 @@
 """Runs like those of a GPU server, made without one: a log of a whole day, and one that grows as you watch.
 
-python tests/support/long_runs.py live RUN_DIR [SECONDS]    hold the run's lock and write like a trainer
+python tests/support/long_runs.py live RUN_DIR [SECONDS]    lock the run and write like a trainer
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def make_run(root: Path, name: str, *, epochs: int = 1000) -> RunDirectory:
 
 
 def begin(epochs: int) -> tuple[Event, ...]:
-    """What a trainer says first."""
+    """The first event of a trainer."""
     attempt = Attempt(
         resume_step=0,
         epochs=epochs,

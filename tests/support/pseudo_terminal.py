@@ -1,6 +1,6 @@
 """A program in a terminal of its own, watched from the outside: what it sends, when, and what it costs.
 
-The terminal counts bytes and keeps the last ones, types keys, can stop reading, and can hang up. It answers
+The terminal counts bytes and stores the last ones, types keys, can stop reading, and can hang up. It answers
 the question for synchronized output, so that the bytes are those of a modern terminal.
 """
 
@@ -25,7 +25,7 @@ import pyte
 _KEPT = 4_000_000
 _PRIVATE = re.compile(
     rb"\x1b\[[?>=<][0-9;]*(\$p|[uq])|\x1b\[[0-9;]*t"
-)  # what the picture's maker cannot read
+)  # what the screen emulator cannot read
 _SYNCHRONIZED = (b"\x1b[?2026$p", b"\x1b[?2026;2$y")
 
 
@@ -37,7 +37,7 @@ class PseudoTerminal:
         columns, rows: its size.
         environ: the program's environment, whole.
         ignore_hang_up: SIGHUP is ignored from the start, as under nohup.
-        draws: keep the picture too, for `screen`; costs the watcher time, so measurements leave it off.
+        draws: emulate the screen too, for `screen`; that costs time, so measurements leave it off.
     """
 
     def __init__(
@@ -58,10 +58,10 @@ class PseudoTerminal:
         self.started = time.monotonic()
         self.pid = os.fork()
         if self.pid == 0:
-            # The size of another terminal, which runners of tests hand on, would win over this one's.
+            # The size of another terminal, which test runners pass on, would override this one's.
             own = {name: value for name, value in environ.items() if name not in ("COLUMNS", "LINES")}
             _become(slave, command, own, ignore_hang_up=ignore_hang_up)
-        self._slave = slave  # kept open: the terminal's modes can be read after the program has left
+        self._slave = slave  # stays open: the terminal's modes can be read after the program has ended
         self.process = psutil.Process(self.pid)
         self.bytes = 0
         self.first_byte: float | None = None
@@ -92,7 +92,7 @@ class PseudoTerminal:
         os.write(self._master, keys.encode())
 
     def resize(self, columns: int, rows: int) -> None:
-        """Give the terminal another size; the program is told."""
+        """Resize the terminal; the program gets a signal."""
         fcntl.ioctl(self._master, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.pid, signal.SIGWINCH)
@@ -101,7 +101,7 @@ class PseudoTerminal:
                 self._picture.resize(rows, columns)
 
     def stop_reading(self) -> None:
-        """Let the terminal take nothing more, as behind a dead link."""
+        """Let the terminal read nothing more, as behind a dead link."""
         self._reading.clear()
 
     def go_on_reading(self) -> None:
@@ -126,14 +126,14 @@ class PseudoTerminal:
             return bytes(self._kept)
 
     def forget(self) -> None:
-        """Begin to count, and to keep, anew."""
+        """Reset the counter and the stored bytes."""
         with self._guard:
             self._kept.clear()
             self.bytes = 0
             self.chunks.clear()
 
     def screen(self) -> str:
-        """What stands on the screen, a line a row (only with `draws`)."""
+        """The text of the screen, a line a row (only with `draws`)."""
         assert self._picture is not None
         with self._guard:
             return "\n".join(line.rstrip() for line in self._picture.display)

@@ -1,9 +1,8 @@
-"""A CUDA graph without CUDA: the operations of a step are noted, and done again on the same tensors.
+"""A CUDA graph without CUDA: the operations of a step are recorded, and replayed on the same tensors.
 
-As of a graph, nothing of the program runs again at a replay: a number that Python took into an operation
-stays what it was, and results lie where they lay. What a graph could not record, a value that is asked of the
-device, must at least be the same at every replay. Recording takes a step, which a graph does not, so that is
-undone.
+As with a graph, no Python code runs at a replay: a number that Python passed to an operation is constant, and
+results are in the same memory. What a graph could not record, a value read from the device, must at least be
+the same at every replay. Recording performs a step, which a graph does not, so that is undone.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from wmse_tui.engine.methods import Losses, Method
 
 
 class Recording(TorchDispatchMode):
-    """Notes the operations of a block."""
+    """Records the operations of a block."""
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
@@ -38,23 +37,23 @@ class Recording(TorchDispatchMode):
             _put(func(*args, **kwargs), before)
 
 
-def _put(new: Any, place: Any) -> None:
-    """Move a result to where it was at first; what was changed in place or is a view lies there already."""
-    if isinstance(place, Tensor):
-        if new.untyped_storage().data_ptr() != place.untyped_storage().data_ptr():
-            place.copy_(new)
-    elif isinstance(place, list | tuple):
-        for one, other in zip(new, place, strict=True):
+def _put(new: Any, old: Any) -> None:
+    """Copy a result to the memory of the first one; a view, or a result in place, is there already."""
+    if isinstance(old, Tensor):
+        if new.untyped_storage().data_ptr() != old.untyped_storage().data_ptr():
+            old.copy_(new)
+    elif isinstance(old, list | tuple):
+        for one, other in zip(new, old, strict=True):
             _put(one, other)
     else:
-        assert new == place, f"the step depends on {new}, which was {place} when it was recorded"
+        assert new == old, f"the step depends on {new}, which was {old} when it was recorded"
 
 
 class Noted:
     """A `Recorder` for the CPU.
 
     Args:
-        method, optimizer: whose state is put back after the recording.
+        method, optimizer: whose state is restored after the recording.
     """
 
     rate_dtype = torch.float64

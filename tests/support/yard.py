@@ -1,4 +1,4 @@
-"""Runs that wait in a queue of their own, and a stand-in for the trainer that keeps a diary."""
+"""Runs that wait in a queue of their own, and a stand-in for the trainer that records starts and ends."""
 
 from __future__ import annotations
 
@@ -45,13 +45,13 @@ with RunLock(run), EventWriter(run.events) as log:
     log.write(Exit(status=status, step=1, epoch=1, seconds=1.0))
 os.write(diary, f"-{{run.id}}\\n".encode())
 """
-"""Notes when it begins and ends, and where somebody else trains on its slot (!); trains until it may end, and
-YARD_SECONDS longer; fails in a run called bad."""
+"""Records its start (+), its end (-), and another trainer on its slot (!); trains until `go` and
+YARD_SECONDS longer; fails in a run whose name begins with bad."""
 HERE = DeviceRequest(("machine",))
 
 
 class Yard:
-    """Runs, a trainer that waits for `go`, and what was begun and ended in which order."""
+    """Runs, a trainer that waits for `go`, and the order of starts and ends."""
 
     def __init__(self, root: Path, python: Path) -> None:
         self.root, self.python = root, python

@@ -36,7 +36,7 @@ def eventually(condition: Callable[[], object], seconds: float = 60) -> None:
     """Wait until `condition` holds; fails if it never does."""
     deadline = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < deadline, "the condition never came true"
+        assert time.monotonic() < deadline, "the condition never held"
         time.sleep(0.02)
 
 
@@ -48,7 +48,7 @@ class Scene:
     run: RunDirectory
     beat: Path
 
-    def begun(self) -> None:
+    def training(self) -> None:
         """Wait until the app is drawn, and the run it started trains."""
         self.terminal.wait_for("wmse-tui")
         eventually(lambda: self.run.is_run() and view_run(self.run).step > 0)
@@ -63,8 +63,8 @@ class Scene:
             self.terminal.type("?")  # the help opens and closes: everything is drawn again
             time.sleep(0.05)
 
-    def trains_on(self, steps: int = 20) -> bool:
-        """Whether the run is trained, and trains some further steps while we look."""
+    def keeps_training(self, steps: int = 20) -> bool:
+        """Whether the run is trained, and continues for some steps."""
         before = view_run(self.run).step
         eventually(lambda: view_run(self.run).step >= before + steps)
         return view_run(self.run).status == "running"
@@ -99,7 +99,7 @@ def environ(tmp_path: Path) -> dict[str, str]:
 def open_app(tmp_path: Path, standin: Path, environ: dict[str, str]) -> Iterator[Open]:
     """Opens the app: open_app(arguments=QUICK, plant="", real=False, ignore_hang_up=False, **environment).
 
-    `plant` is code that runs before the app, `real` lets the real trainer train in the stand-in's place.
+    `plant` is code that runs before the app, `real` lets the real trainer train in place of the stand-in.
     Neither the app nor its trainer outlives the test.
     """
     scenes: list[Scene] = []

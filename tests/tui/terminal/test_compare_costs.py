@@ -1,4 +1,4 @@
-"""What Compare and Paper send: nothing at rest, little for a key, and little while a run trains."""
+"""What Compare and Paper send: nothing when idle, little for a key, and little while a run trains."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_compare_and_paper_send_nothing_while_idle_and_little_for_a_key(
 
 def test_a_run_that_trains_costs_compare_little(open_app: Callable[..., Any]) -> None:
     scene = open_app(TEXTUAL_FPS="30", STANDIN_STEP="0.02")
-    scene.begun()
+    scene.training()
     terminal = scene.terminal
     terminal.type("4o")
     terminal.wait_for("Compare which runs?")

@@ -1,4 +1,4 @@
-"""However the app ends: the status says why, the terminal is as before, and the trainer never notices."""
+"""However the app ends: the exit code is right, the terminal is as before, and the trainer continues."""
 
 from __future__ import annotations
 
@@ -48,21 +48,21 @@ def test_a_signal_ends_the_app_and_not_the_trainer(
     open_app: Callable[..., Any], number: int, status: int
 ) -> None:
     scene = open_app()
-    scene.begun()
+    scene.training()
     os.kill(scene.terminal.pid, number)
     assert scene.terminal.wait(10) == status
     scene.terminal.wait_for(lambda seen: all(code in seen for code in LEFT))
     assert scene.terminal.modes() == scene.terminal.modes_before
-    assert scene.trains_on()
+    assert scene.keeps_training()
     assert scene.longest_gap() < 2
 
 
-@pytest.mark.parametrize("ignored", [False, True], ids=["as ever", "under nohup"])
+@pytest.mark.parametrize("ignored", [False, True], ids=["normal", "under nohup"])
 def test_a_terminal_that_hangs_up_ends_the_app_and_not_the_trainer(
     open_app: Callable[..., Any], ignored: bool
 ) -> None:
     scene = open_app(ignore_hang_up=ignored)
-    scene.begun()
+    scene.training()
     before = scene.terminal.cpu_seconds()
     after = [before]
 
@@ -75,27 +75,27 @@ def test_a_terminal_that_hangs_up_ends_the_app_and_not_the_trainer(
     while not over():
         time.sleep(0.02)
     assert scene.terminal.status == 129
-    assert after[-1] - before < 1.5  # it looks at a terminal that is always "readable" no longer than that
-    assert scene.trains_on()
+    assert after[-1] - before < 1.5  # it polls a terminal that is always "readable" no longer than that
+    assert scene.keeps_training()
     assert scene.longest_gap() < 2
 
 
 def test_the_app_that_is_killed_leaves_the_trainer_alone(open_app: Callable[..., Any]) -> None:
     scene = open_app()
-    scene.begun()
+    scene.training()
     os.kill(scene.terminal.pid, signal.SIGKILL)
     assert scene.terminal.wait(10) == -signal.SIGKILL
-    assert scene.trains_on()
+    assert scene.keeps_training()
     assert scene.longest_gap() < 2
 
 
 @pytest.mark.parametrize("plant", [FAILING_KEY, FAILING_THREAD], ids=["in a key", "in a thread"])
-def test_an_error_in_the_app_is_told_and_kept_and_the_trainer_goes_on(
+def test_an_error_in_the_app_is_reported_and_saved_and_the_trainer_continues(
     open_app: Callable[..., Any], tmp_path: Path, plant: str
 ) -> None:
     scene = open_app(plant=plant)
     if plant is FAILING_KEY:
-        scene.begun()
+        scene.training()
         scene.terminal.type("\x14")
     assert scene.terminal.wait(20) == 1
     scene.terminal.wait_for("trainers are not affected")
@@ -105,14 +105,14 @@ def test_an_error_in_the_app_is_told_and_kept_and_the_trainer_goes_on(
     assert f"an error inside the app: {PLANTED}" in told
     assert "Traceback" not in told
     (file,) = (tmp_path / "cache" / "crashes").iterdir()
-    assert str(file) in told.replace("\r\n", "")
+    assert str(file) in message.replace("\r\n", "")
     assert "planted [/red]" in file.read_text()
     assert file.stat().st_mode & 0o777 == 0o600
     assert scene.terminal.modes() == scene.terminal.modes_before
-    assert scene.trains_on()
+    assert scene.keeps_training()
 
 
-def test_an_error_before_the_first_picture_is_told_too(open_app: Callable[..., Any]) -> None:
+def test_an_error_before_the_first_frame_is_reported_too(open_app: Callable[..., Any]) -> None:
     scene = open_app(OPEN, plant=FAILING_START)
     assert scene.terminal.wait(20) == 1
     scene.terminal.wait_for(PLANTED)
@@ -129,11 +129,11 @@ def test_leaving_by_a_key_returns_zero_and_restores_the_terminal(open_app: Calla
     assert scene.terminal.modes() == scene.terminal.modes_before
 
 
-def test_a_terminal_that_takes_nothing_more_cannot_keep_the_app_and_is_restored_when_it_does(
+def test_a_terminal_that_stops_reading_cannot_hold_up_the_app_and_is_restored_later(
     open_app: Callable[..., Any],
 ) -> None:
     scene = open_app()
-    scene.begun()
+    scene.training()
     scene.starve()
     os.kill(scene.terminal.pid, signal.SIGTERM)
     assert scene.terminal.wait(10) == 143
@@ -141,25 +141,25 @@ def test_a_terminal_that_takes_nothing_more_cannot_keep_the_app_and_is_restored_
     scene.terminal.go_on_reading()
     scene.terminal.wait_for(lambda seen: all(code in seen for code in LEFT))
     assert scene.terminal.seen().endswith(ending._RESTORE.encode())
-    assert scene.trains_on()
+    assert scene.keeps_training()
     assert scene.longest_gap() < 2
 
 
-def test_a_hang_up_of_a_terminal_that_takes_nothing_more_ends_the_app(open_app: Callable[..., Any]) -> None:
+def test_a_hang_up_of_a_terminal_that_stopped_reading_ends_the_app(open_app: Callable[..., Any]) -> None:
     scene = open_app()
-    scene.begun()
+    scene.training()
     scene.starve()
     scene.terminal.hang_up()
     assert scene.terminal.wait(10) == 129
-    assert scene.trains_on()
+    assert scene.keeps_training()
 
 
 def test_a_terminal_that_was_not_read_for_a_while_is_answered_again(open_app: Callable[..., Any]) -> None:
     scene = open_app()
-    scene.begun()
+    scene.training()
     scene.starve()
     before = scene.terminal.cpu_seconds()
-    assert scene.trains_on()
+    assert scene.keeps_training()
     assert scene.terminal.cpu_seconds() - before < 0.5  # it waits, it does not spin
     scene.terminal.go_on_reading()
     scene.terminal.wait_for(lambda seen: len(seen) > 64 * 1024)  # more than the terminal itself holds
@@ -170,7 +170,7 @@ def test_a_terminal_that_was_not_read_for_a_while_is_answered_again(open_app: Ca
     assert scene.longest_gap() < 2
 
 
-def test_without_a_terminal_the_app_says_what_else_there_is(environ: dict[str, str]) -> None:
+def test_without_a_terminal_the_app_names_the_alternatives(environ: dict[str, str]) -> None:
     done = subprocess.run(
         [sys.executable, "-c", "from wmse_tui.cli.main import main; main()"],
         env=environ,
@@ -185,14 +185,14 @@ def test_without_a_terminal_the_app_says_what_else_there_is(environ: dict[str, s
     assert "\x1b" not in done.stderr + done.stdout
 
 
-def test_a_terminal_without_cursor_movement_is_none(open_app: Callable[..., Any]) -> None:
+def test_a_terminal_without_cursor_movement_is_refused(open_app: Callable[..., Any]) -> None:
     scene = open_app(OPEN, TERM="dumb")
     assert scene.terminal.wait(20) == 2
     scene.terminal.wait_for("TERM is dumb")
 
 
 @pytest.mark.slow
-def test_the_real_trainer_trains_on_after_the_hang_up(open_app: Callable[..., Any]) -> None:
+def test_the_real_trainer_continues_after_the_hang_up(open_app: Callable[..., Any]) -> None:
     small = (
         "dataset.train_images=512",
         "dataset.test_images=64",
@@ -203,7 +203,7 @@ def test_the_real_trainer_trains_on_after_the_hang_up(open_app: Callable[..., An
         ("run", "--preset", "quickstart", "--name", "mine", *(part for s in small for part in ("--set", s))),
         real=True,
     )
-    scene.begun()
+    scene.training()
     scene.terminal.hang_up()
     assert scene.terminal.wait(10) == 129
-    assert scene.trains_on(4)
+    assert scene.keeps_training(4)

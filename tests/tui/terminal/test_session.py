@@ -118,7 +118,7 @@ def test_a_session_from_the_first_screen_to_the_comparison_of_two_runs(
     assert sum(v or 0 for v in late) < sum(v or 0 for v in early)
     assert shown(app.screen(), r"loss (\d\.\d+)") < 2.0
 
-    # The terminal dies; the trainer goes on; another terminal shows the same run.
+    # The terminal hangs up; the trainer continues; another terminal shows the same run.
     app.hang_up()
     assert app.wait(5) == 129
     step = view_run(run).step
@@ -165,14 +165,14 @@ def test_a_session_from_the_first_screen_to_the_comparison_of_two_runs(
     for number, marker in zip(the_runs(), "●▲", strict=True):
         assert f"{marker} {number.id}"[:14] in app.screen()
 
-    # Leave; both were this app's to ask about.
+    # Leave; the app asks about both runs.
     app.type("q")
     app.wait_until(lambda s: "Leave running" in s)
     app.type("s")
     assert app.wait(10) in (
         ExitCode.COMPLETED,
         ExitCode.STOPPED,
-    )  # attach says how its run is: still at work, or stopped
+    )  # that of the run: still active, or stopped
     for each in the_runs():
         deadline = time.monotonic() + 90
         while view_run(each).status != "stopped":
