@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
 from monitor_screen import state_of
 from runs_screen import DAY
+from textual.message_pump import MessagePump
 from textual.pilot import Pilot
 
 from wmse_tui.config.loading import load_experiment
 from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.state.watch import view_run
 from wmse_tui.tui.app import WmseApp
+from wmse_tui.tui.feed import Feed
 from wmse_tui.tui.refresh import RefreshRates
 from wmse_tui.tui.screens.monitor import MonitorScreen
 
@@ -89,3 +92,44 @@ def trained(make_app: MakeApp, until: Until, standin: Path, monkeypatch: pytest.
             yield app, pilot
 
     return open_trained
+
+
+@dataclass
+class Subscriptions:
+    """The screens that follow the list, and the runs that are followed."""
+
+    lists: set[MessagePump] = field(default_factory=set)
+    runs: set[RunDirectory] = field(default_factory=set)
+
+
+@pytest.fixture
+def subscriptions(monkeypatch: pytest.MonkeyPatch) -> Subscriptions:
+    """The current subscriptions to the feed of the app, by the calls of its methods."""
+    current = Subscriptions()
+    watch, unwatch = Feed.watch, Feed.unwatch
+    watch_list, unwatch_list = Feed.watch_list, Feed.unwatch_list
+
+    def note_watch(feed: Feed, run: RunDirectory, listener: MessagePump) -> None:
+        current.runs.add(run)
+        watch(feed, run, listener)
+
+    def note_unwatch(feed: Feed, run: RunDirectory, listener: MessagePump) -> None:
+        current.runs.discard(run)
+        unwatch(feed, run, listener)
+
+    def note_watch_list(feed: Feed, listener: MessagePump) -> None:
+        current.lists.add(listener)
+        watch_list(feed, listener)
+
+    def note_unwatch_list(feed: Feed, listener: MessagePump) -> None:
+        current.lists.discard(listener)
+        unwatch_list(feed, listener)
+
+    for name, method in (
+        ("watch", note_watch),
+        ("unwatch", note_unwatch),
+        ("watch_list", note_watch_list),
+        ("unwatch_list", note_unwatch_list),
+    ):
+        monkeypatch.setattr(Feed, name, method)
+    return current

@@ -344,13 +344,13 @@ async def test_a_frozen_display_waits(on_compare: OnCompare, make_run: MakeRun, 
 
 
 async def test_a_hidden_screen_follows_no_run_until_it_is_shown_again(
-    on_compare: OnCompare, three: tuple[RunDirectory, ...], until: Until
+    on_compare: OnCompare, three: tuple[RunDirectory, ...], until: Until, subscriptions: Any
 ) -> None:
     async with on_compare(three) as (app, pilot):
         await pilot.press("1")
-        await until(pilot, lambda: not app.services.feed._watched)
+        await until(pilot, lambda: not subscriptions.runs)
         await pilot.press("4")
-        await until(pilot, lambda: len(app.services.feed._watched) == 3)
+        await until(pilot, lambda: len(subscriptions.runs) == 3)
         assert len(cells(app, "results")) == 3
 
 

@@ -371,10 +371,10 @@ async def test_a_recipe_whose_images_are_missing_is_not_launched(on_paper: OnPap
         assert isinstance(app.screen, PaperScreen)
 
 
-async def test_a_hidden_screen_receives_no_list(on_paper: OnPaper, until: Until) -> None:
-    async with on_paper() as (app, pilot):
-        assert len(app.services.feed._list_listeners) == 1
+async def test_a_hidden_screen_receives_no_list(on_paper: OnPaper, until: Until, subscriptions: Any) -> None:
+    async with on_paper() as (_, pilot):
+        assert len(subscriptions.lists) == 1
         await pilot.press("4")
-        await until(pilot, lambda: not app.services.feed._list_listeners)
+        await until(pilot, lambda: not subscriptions.lists)
         await pilot.press("5")
-        await until(pilot, lambda: len(app.services.feed._list_listeners) == 1)
+        await until(pilot, lambda: len(subscriptions.lists) == 1)

@@ -124,18 +124,20 @@ async def test_the_list_does_not_change_under_a_dialog(
         assert app.services.feed._frozen
 
 
-async def test_a_hidden_list_is_not_updated(on_runs: OnRuns, dated: dict[str, RunDirectory]) -> None:
+async def test_a_hidden_list_is_not_updated(
+    on_runs: OnRuns, dated: dict[str, RunDirectory], subscriptions: Any
+) -> None:
     async with on_runs("old") as (app, pilot):
         screen = app.screen
-        assert screen in app.services.feed._list_listeners
+        assert screen in subscriptions.lists
         await pilot.press("question_mark")
-        assert screen in app.services.feed._list_listeners
+        assert screen in subscriptions.lists
         await pilot.press("escape", "4")
         await pilot.pause()
-        assert screen not in app.services.feed._list_listeners
+        assert screen not in subscriptions.lists
         await pilot.press("3")
         await pilot.pause()
-        assert screen in app.services.feed._list_listeners
+        assert screen in subscriptions.lists
 
 
 async def test_a_thousand_runs_answer_a_key_with_two_rows(
