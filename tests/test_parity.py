@@ -81,7 +81,7 @@ def test_no_method_lacks_a_part(preset_methods: set[str]) -> None:
 
 @pytest.mark.parametrize("name", sorted(union()))
 def test_every_member_is_built_with_its_defaults(name: str) -> None:
-    dim = {"cw_rgp": 512}.get(name, 8)  # whitening over channels asks for more of them than images
+    dim = {"cw_rgp": 512}.get(name, 8)  # whitening over channels needs more of them than images
     experiment = Experiment(
         backbone=Backbone(arch="cifar_resnet8"), projector=Projector(dim=dim), method=union()[name]()
     )
@@ -113,7 +113,7 @@ def test_every_part_that_a_method_in_the_union_lacks_is_named(preset_methods: se
 
 def test_nothing_is_left_behind_by_a_method_that_went() -> None:
     """Files of losses, methods and their tests belong to a member of the union, or to none in particular."""
-    shared = {"__init__", "base", "shapes", "spread"}
+    shared = {"__init__", "base", "shapes", "distance"}
     for package in ("losses", "methods"):
         found = {file.stem for file in Path(str(losses.__path__[0])).parent.joinpath(package).glob("*.py")}
         assert found - shared == set(union()), package

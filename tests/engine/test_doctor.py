@@ -1,4 +1,4 @@
-"""The torch half of doctor: each reason why CUDA is not usable is told apart, from the evidence alone."""
+"""The torch half of doctor: each reason why CUDA is not usable is recognised from the facts alone."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from dataclasses import replace
 
 import pytest
 
-from wmse_tui.engine.doctor import Evidence, explain
+from wmse_tui.engine.doctor import CudaFacts, judge_cuda
 
-WORKING = Evidence(
+WORKING = CudaFacts(
     built_for="12.8",
     rocm=None,
     visible_devices=None,
@@ -25,14 +25,14 @@ WORKING = Evidence(
 BROKEN = replace(WORKING, available=False)
 
 
-def test_a_usable_card_is_told_with_its_driver() -> None:
-    cuda = explain(WORKING)
+def test_a_usable_card_is_reported_with_its_driver() -> None:
+    cuda = judge_cuda(WORKING)
     assert cuda.usable
     assert cuda.text == "CUDA 12.8, driver 570.124.06"
 
 
 @pytest.mark.parametrize(
-    ("evidence", "reason", "text"),
+    ("facts", "reason", "text"),
     [
         (
             replace(BROKEN, visible_devices=""),
@@ -66,7 +66,7 @@ def test_a_usable_card_is_told_with_its_driver() -> None:
             "driver_too_old",
             "the driver serves CUDA 11.4, this torch needs CUDA 12.8",
         ),
-        (replace(BROKEN, cards=0), "no_card", "no card is given to this process"),
+        (replace(BROKEN, cards=0), "no_card", "no card is visible to this process"),
         (
             replace(BROKEN, cards=2, driver_error=803, torch_error="driver mismatch"),
             "unknown",
@@ -74,8 +74,8 @@ def test_a_usable_card_is_told_with_its_driver() -> None:
         ),
     ],
 )
-def test_each_cause_has_its_reason_words_and_remedy(evidence: Evidence, reason: str, text: str) -> None:
-    cuda = explain(evidence)
+def test_each_cause_has_its_reason_text_and_remedy(facts: CudaFacts, reason: str, text: str) -> None:
+    cuda = judge_cuda(facts)
     assert not cuda.usable
     assert cuda.reason == reason
     assert text in cuda.text
@@ -83,7 +83,7 @@ def test_each_cause_has_its_reason_words_and_remedy(evidence: Evidence, reason: 
 
 
 def test_a_newer_minor_release_of_cuda_is_no_obstacle_to_an_older_driver_of_the_same_major_one() -> None:
-    assert explain(replace(BROKEN, driver_supports="12.2")).reason == "unknown"
+    assert judge_cuda(replace(BROKEN, driver_supports="12.2")).reason == "unknown"
 
 
 def test_the_command_prints_one_json_object_and_obeys_the_environment() -> None:
@@ -116,5 +116,5 @@ def test_the_command_prints_one_json_object_and_obeys_the_environment() -> None:
     ],
 )
 def test_the_remedy_for_an_old_driver_is_a_command(supports: str, needs: str, remedy: str) -> None:
-    evidence = replace(BROKEN, driver_supports=supports, built_for=needs)
-    assert remedy in explain(evidence).fix
+    facts = replace(BROKEN, driver_supports=supports, built_for=needs)
+    assert remedy in judge_cuda(facts).fix

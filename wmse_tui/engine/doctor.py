@@ -27,18 +27,18 @@ BUILDS = {"12": "cu126", "13": "cu130"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Evidence:
-    """What the machine says about CUDA, gathered without asking torch to use it."""
+class CudaFacts:
+    """What the machine reports about CUDA, gathered without using it."""
 
     built_for: str | None  # the CUDA version torch was built for: "12.8"; None: a CPU build
     rocm: str | None  # the ROCm version, when torch was built for AMD cards
     visible_devices: str | None  # the environment's CUDA_VISIBLE_DEVICES
-    cards: int  # NVIDIA cards on the PCI bus, or given to a container by the driver
+    cards: int  # NVIDIA cards on the PCI bus, or passed to a container by the driver
     driver: str | None  # the kernel driver's version: "570.124.06"
     driver_supports: str | None  # the newest CUDA version the driver library serves: "12.8"
     driver_error: int | None  # what cuInit returned when it failed
     available: bool  # torch.cuda.is_available()
-    torch_error: str = ""  # what torch said when asked to start CUDA
+    torch_error: str = ""  # torch's error when CUDA was started
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,8 +52,8 @@ class Cuda:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Device:
-    """One CUDA device as torch sees it; `kernel` is "ok" or what a small factorisation on it said."""
+class TestedDevice:
+    """One CUDA device as torch sees it; `kernel` is "ok" or the error of a small factorisation on it."""
 
     index: int
     name: str
@@ -63,12 +63,12 @@ class Device:
     kernel: str
 
 
-def explain(evidence: Evidence) -> Cuda:
-    """Say in words whether CUDA is usable; the first cause a person must mend comes first."""
-    if evidence.available:
-        built = f"ROCm {evidence.rocm}" if evidence.rocm else f"CUDA {evidence.built_for}"
-        return Cuda(usable=True, reason="ok", text=f"{built}, driver {evidence.driver or 'unknown'}")
-    hidden = evidence.visible_devices is not None and evidence.visible_devices.strip() in (
+def judge_cuda(facts: CudaFacts) -> Cuda:
+    """Whether CUDA is usable, and the first cause that a person must fix if it is not."""
+    if facts.available:
+        built = f"ROCm {facts.rocm}" if facts.rocm else f"CUDA {facts.built_for}"
+        return Cuda(usable=True, reason="ok", text=f"{built}, driver {facts.driver or 'unknown'}")
+    hidden = facts.visible_devices is not None and facts.visible_devices.strip() in (
         "",
         "-1",
         "none",
@@ -78,84 +78,84 @@ def explain(evidence: Evidence) -> Cuda:
         return Cuda(
             usable=False,
             reason="hidden",
-            text=f"CUDA_VISIBLE_DEVICES is set to {evidence.visible_devices!r}, which hides every card",
+            text=f"CUDA_VISIBLE_DEVICES is set to {facts.visible_devices!r}, which hides every card",
             fix="unset CUDA_VISIBLE_DEVICES, or set it to the number of a card, for example 0",
         )
-    if not evidence.cards and evidence.driver is None and evidence.driver_supports is None:
-        also = "; this torch is a CPU build too" if evidence.built_for is None else ""
+    if not facts.cards and facts.driver is None and facts.driver_supports is None:
+        also = "; this torch is a CPU build too" if facts.built_for is None else ""
         return Cuda(
             usable=False,
             reason="no_card",
             text=f"no NVIDIA card in this machine{also}",
             fix="in a container, pass the cards in (docker run --gpus all); under a scheduler, ask for one",
         )
-    if evidence.built_for is None and evidence.rocm is None:
+    if facts.built_for is None and facts.rocm is None:
         return Cuda(
             usable=False,
             reason="cpu_build",
             text="this torch was built for the CPU only, although the machine has an NVIDIA card",
             fix="install a torch build with CUDA (the selector on pytorch.org names the command)",
         )
-    if evidence.driver is None and evidence.driver_supports is None:
+    if facts.driver is None and facts.driver_supports is None:
         return Cuda(
             usable=False,
             reason="no_driver",
-            text=f"{_cards(evidence.cards)} found, but the NVIDIA driver is not loaded",
+            text=f"{_cards(facts.cards)} found, but the NVIDIA driver is not loaded",
             fix="install or load the NVIDIA driver; `nvidia-smi` must answer first",
         )
-    if _older(evidence.driver_supports, evidence.built_for):
+    if _older(facts.driver_supports, facts.built_for):
         return Cuda(
             usable=False,
             reason="driver_too_old",
             text=(
-                f"the driver {evidence.driver or ''} serves CUDA {evidence.driver_supports},"
-                f" this torch needs CUDA {evidence.built_for}"
+                f"the driver {facts.driver or ''} serves CUDA {facts.driver_supports},"
+                f" this torch needs CUDA {facts.built_for}"
             ).replace("driver  ", "driver "),
-            fix=_newer_driver_or_older_torch(evidence),
+            fix=_newer_driver_or_older_torch(facts),
         )
-    if not evidence.cards:
+    if not facts.cards:
         return Cuda(
             usable=False,
             reason="no_card",
-            text="the NVIDIA driver is there, but no card is given to this process",
+            text="the NVIDIA driver is loaded, but no card is visible to this process",
             fix="in a container, pass the cards in (docker run --gpus all); under a scheduler, ask for one",
         )
-    code = f" (cuInit returned {evidence.driver_error})" if evidence.driver_error else ""
-    said = evidence.torch_error or "torch gave no reason"
+    code = f" (cuInit returned {facts.driver_error})" if facts.driver_error else ""
+    reason = facts.torch_error or "torch gave no reason"
     return Cuda(
         usable=False,
         reason="unknown",
-        text=f"{_cards(evidence.cards)} and a driver found, but CUDA does not start{code}: {said}",
+        text=f"{_cards(facts.cards)} and a driver found, but CUDA does not start{code}: {reason}",
         fix="see whether `nvidia-smi` answers; a driver updated without a reboot needs one",
     )
 
 
-def _newer_driver_or_older_torch(evidence: Evidence) -> str:
-    needed = DRIVERS.get(str(evidence.built_for).split(".")[0])
+def _newer_driver_or_older_torch(facts: CudaFacts) -> str:
+    needed = DRIVERS.get(str(facts.built_for).split(".")[0])
     newer = f" to {needed} or newer" if needed else ""
-    build = BUILDS.get(str(evidence.driver_supports).split(".")[0])
+    build = BUILDS.get(str(facts.driver_supports).split(".")[0])
     if build is None:
         return f"update the NVIDIA driver{newer}"
     command = f"pip install --force-reinstall torch torchvision --index-url .../whl/{build}"
     return (
-        f"update the NVIDIA driver{newer}, or install the torch build for CUDA {evidence.driver_supports}: "
+        f"update the NVIDIA driver{newer}, or install the torch build for CUDA {facts.driver_supports}: "
         f"`{command}` (the selector on pytorch.org names the whole address)"
     )
 
 
-def gather() -> Evidence:
-    """Ask the machine and torch; never raises, never leaves a CUDA context behind unless CUDA works."""
+def gather_cuda_facts() -> CudaFacts:
+    """Query the machine and torch; never raises, and leaves no CUDA context behind unless CUDA works."""
     import torch
 
     supports, error = _driver_library()
     available = torch.cuda.is_available()
-    said = ""
+    error_text = ""
     if not available and torch.version.cuda is not None:
         try:
             torch.cuda.init()
         except (RuntimeError, AssertionError) as refusal:
-            said = str(refusal).strip().splitlines()[0]
-    return Evidence(
+            error_text = str(refusal).strip().splitlines()[0]
+    return CudaFacts(
         built_for=torch.version.cuda,
         rocm=getattr(torch.version, "hip", None),
         visible_devices=os.environ.get("CUDA_VISIBLE_DEVICES"),
@@ -164,11 +164,11 @@ def gather() -> Evidence:
         driver_supports=supports,
         driver_error=error,
         available=available,
-        torch_error=said,
+        torch_error=error_text,
     )
 
 
-def devices() -> tuple[Device, ...]:
+def devices() -> tuple[TestedDevice, ...]:
     """Return every visible CUDA device, each tried with one real kernel."""
     import torch
 
@@ -176,28 +176,28 @@ def devices() -> tuple[Device, ...]:
         return ()
     found = []
     for index in range(torch.cuda.device_count()):
-        facts = torch.cuda.get_device_properties(index)
+        properties = torch.cuda.get_device_properties(index)
         kernel = _try_kernel(index)
         free = torch.cuda.mem_get_info(index)[0] if kernel == "ok" else None
         found.append(
-            Device(
+            TestedDevice(
                 index=index,
-                name=facts.name,
-                memory_bytes=facts.total_memory,
+                name=properties.name,
+                memory_bytes=properties.total_memory,
                 free_bytes=free,
-                capability=f"{facts.major}.{facts.minor}",
+                capability=f"{properties.major}.{properties.minor}",
                 kernel=kernel,
             )
         )
     return tuple(found)
 
 
-def report() -> dict[str, object]:
+def doctor_report() -> dict[str, object]:
     """Return everything that `python -m wmse_tui.engine.doctor` prints."""
     import torch
     import torchvision
 
-    cuda = explain(gather())
+    cuda = judge_cuda(gather_cuda_facts())
     found = devices()
     broken = [device for device in found if device.kernel != "ok"]
     if cuda.usable and len(broken) == len(found):
@@ -206,7 +206,7 @@ def report() -> dict[str, object]:
             usable=False,
             reason="kernel_failed",
             text=f"torch sees {_cards(len(found))}, but no kernel runs: {why}",
-            fix="the card may be too old or too new for this torch build, or another process holds it alone",
+            fix="the card may be too old or too new for this torch build, or in exclusive use",
         )
     return {
         "torch": str(torch.__version__),
@@ -218,7 +218,7 @@ def report() -> dict[str, object]:
 
 
 def _try_kernel(index: int) -> str:
-    """Whiten-like work on one device: a product and a Cholesky factor, compared with the CPU's."""
+    """The operations of a whitening on a device, a product and a Cholesky factor, compared with the CPU's."""
     import torch
 
     try:
@@ -235,7 +235,7 @@ def _try_kernel(index: int) -> str:
 
 
 def _driver_library() -> tuple[str | None, int | None]:
-    """Ask libcuda itself: the CUDA version it serves, and cuInit's error if it has one."""
+    """Query libcuda: the CUDA version it serves, and cuInit's error if it has one."""
     try:
         library = ctypes.CDLL("libcuda.so.1")
         version = ctypes.c_int()
@@ -254,10 +254,10 @@ def _driver_version() -> str | None:
     except OSError:
         pass
     try:
-        words = Path("/proc/driver/nvidia/version").read_text().split()
+        fields = Path("/proc/driver/nvidia/version").read_text().split()
     except OSError:
         return None
-    return next((word for word in words if word[:1].isdigit() and "." in word), None)
+    return next((field for field in fields if field[:1].isdigit() and "." in field), None)
 
 
 def _count_cards() -> int:
@@ -282,11 +282,11 @@ def _cards(count: int) -> str:
 
 
 def _older(version: str | None, needed: str | None) -> bool:
-    """Tell whether the served CUDA version is of an older major release (minor releases are compatible)."""
+    """Whether the served CUDA version is of an older major release (minor releases are compatible)."""
     if version is None or needed is None:
         return False
     return int(version.split(".")[0]) < int(needed.split(".")[0])
 
 
 if __name__ == "__main__":
-    sys.stdout.write(json.dumps(report()) + "\n")
+    sys.stdout.write(json.dumps(doctor_report()) + "\n")

@@ -1,8 +1,8 @@
-"""The failures that the trainer tells a person about: a code, what happened, and what to do next.
+"""The failures that the trainer reports: a code, what happened, and what to do next.
 
 EngineError
 ├── DataError        the images or their labels cannot be had          E_DATA
-├── DeviceError      the asked-for device cannot be used               E_DEVICE
+├── DeviceError      the configured device cannot be used               E_DEVICE
 ├── CheckpointError  a checkpoint cannot be read, or does not fit      E_CHECKPOINT
 ├── WhiteningFailed  a covariance has no inverse root                  E_WHITENING
 └── Diverged         the loss is not finite                            E_NONFINITE
@@ -36,7 +36,7 @@ class DataError(EngineError):
 
 
 class DeviceError(EngineError):
-    """The asked-for device cannot be used; the detail says why."""
+    """The configured device cannot be used; the detail is the reason."""
 
     code = "E_DEVICE"
 

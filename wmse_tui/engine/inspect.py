@@ -1,8 +1,8 @@
 """The inspector process: `python -m wmse_tui.engine.inspect [--parent PID]`, JSON lines in and out.
 
-It is started by the app when a screen first asks what only torch can tell, stays warm while the app lives,
-never trains, downloads or unpacks anything, and is gone with the process that started it. The lines are
-described in `inspection/protocol.py`.
+The app starts it when a screen first needs what only torch can compute. It runs until the process that
+started it ends, and never trains, downloads or unpacks anything. The lines are described in
+`service/protocol.py`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from wmse_tui.engine.service import child_process
 def main(arguments: Sequence[str]) -> int:
     """Answer requests from stdin until it ends."""
     parser = argparse.ArgumentParser(prog="python -m wmse_tui.engine.inspect", description=__doc__)
-    parser.add_argument("--parent", type=int, metavar="PID", help="die with this process, which started it")
+    parser.add_argument("--parent", type=int, metavar="PID", help="end with this process, which started it")
     parent: int | None = parser.parse_args(arguments).parent
     faulthandler.enable()
     settle()  # as the trainer, whose speed it measures
@@ -28,10 +28,10 @@ def main(arguments: Sequence[str]) -> int:
         return 1
     child_process.lower_priority()
 
-    from wmse_tui.engine.service.server import serve
+    from wmse_tui.engine.service.server import serve_requests
 
     with child_process.ending_in_order():
-        serve(lines, answers)
+        serve_requests(lines, answers)
     return 0
 
 

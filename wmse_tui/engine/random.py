@@ -1,9 +1,9 @@
-"""Counted randomness: every random number is a hash of what it is for, so nothing has to be remembered.
+"""Counted randomness: every random number is a hash of what it is for, so nothing has to be stored.
 
 The hash is Philox4x32-10 (Salmon, Moraes, Dror, Shaw: "Parallel random numbers: as easy as 1, 2, 3", 2011).
 It turns a counter of four 32-bit words and a key of two into four random words. Here the key is (seed,
 `Stream`) and the counter names the use: image, epoch, view and block of four numbers. There is no state: a
-run stopped anywhere, resumed with any number of workers and on any device, meets the same numbers. The
+run stopped anywhere, resumed with any number of workers and on any device, draws the same numbers. The
 arithmetic is int64 (products wrap around, words are masked), so the bits are the same everywhere.
 """
 
@@ -100,7 +100,7 @@ def permutation(n: int, *, seed: int, step: int, purpose: int = 0) -> Tensor:
         n: how many things.
         seed: of the run, in [0, 2**32).
         step: in [0, 2**64).
-        purpose: a number in [0, 2**32) that tells apart several permutations of one step.
+        purpose: a number in [0, 2**32) that distinguishes several permutations of one step.
     """
     low, high = step & WORD, _word(step >> 32, "step")
     return _sorted_keys(n, (low, high, _word(purpose, "purpose")), (_word(seed, "seed"), Stream.PERMUTATION))
@@ -131,14 +131,14 @@ def epoch_order(n: int, *, seed: int, epoch: int) -> Tensor:
 
 
 def subset_order(n: int, *, seed: int = 0) -> Tensor:
-    """A random order of `n` images to take the first few from, int64 (n,), on the CPU."""
+    """A random order of `n` images whose first few are a subset, int64 (n,), on the CPU."""
     return _sorted_keys(n, (0, 0, 0), (_word(seed, "seed"), Stream.SUBSET))
 
 
 def _sorted_keys(n: int, counter: tuple[int, int, int | Tensor], key: tuple[int, int]) -> Tensor:
     """0..n-1 sorted by random 62-bit keys. Equal keys (chance n²/2**63) keep their order."""
-    rest = (torch.as_tensor(word) for word in counter)
-    first, second, *_ = philox((torch.arange(n), *rest), key)  # type: ignore[arg-type]
+    others = (torch.as_tensor(word) for word in counter)
+    first, second, *_ = philox((torch.arange(n), *others), key)  # type: ignore[arg-type]
     return torch.argsort((first << 30) | (second >> 2), stable=True)
 
 

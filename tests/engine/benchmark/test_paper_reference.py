@@ -63,17 +63,17 @@ def test_ratios_are_taken_round_by_round() -> None:
     row = time_rounds("x", "y", lambda: next(times), lambda: next(others), rounds=3, work=8, unit="views")
     assert row.ours == Quartiles(2.0, 1.5, 3.0)
     assert row.ratio == Quartiles(3.0, 2.5, 3.5)
-    speed = row.plain()["per_second"]
+    speed = row.to_json()["per_second"]
     assert (speed["median"], speed["low"], speed["high"]) == (4.0, 8 / 3.0, 8 / 1.5)
 
 
-def test_malloc_is_left_to_whoever_sets_it_up() -> None:
+def test_malloc_is_left_to_the_environment_that_configures_it() -> None:
     program = "from wmse_tui.engine.process import cache_large_blocks; print(cache_large_blocks())"
     plain = {name: value for name, value in os.environ.items() if "MALLOC" not in name}
 
-    def said(**more: str) -> str:
+    def printed(**more: str) -> str:
         command = [sys.executable, "-c", program]
         return subprocess.check_output(command, env={**plain, **more}, text=True).strip()
 
-    assert said(MALLOC_MMAP_MAX_="9") == "False"
-    assert said(GLIBC_TUNABLES="glibc.malloc.trim_threshold=9") == "False"
+    assert printed(MALLOC_MMAP_MAX_="9") == "False"
+    assert printed(GLIBC_TUNABLES="glibc.malloc.trim_threshold=9") == "False"

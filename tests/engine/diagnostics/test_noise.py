@@ -15,6 +15,7 @@ from wmse_tui.engine.diagnostics.noise import (
     noise_rankme,
     noise_stable_rank,
 )
+from wmse_tui.engine.diagnostics.quantities import mean_correlation
 from wmse_tui.engine.diagnostics.spectrum import (
     covariance_spectrum,
     effective_rank,
@@ -23,7 +24,6 @@ from wmse_tui.engine.diagnostics.spectrum import (
     rankme,
     stable_rank,
 )
-from wmse_tui.engine.diagnostics.spread import mean_correlation
 
 
 def drawn(samples: int, dim: int, draws: int) -> float:
@@ -68,7 +68,7 @@ def test_one_direction_is_rank_1(other: int) -> None:
     assert noise_effective_rank(other + 1, 1) == 1
 
 
-def test_fewer_than_two_samples_tell_nothing() -> None:
+def test_fewer_than_two_samples_have_no_expectation() -> None:
     assert noise_effective_rank(1, 8) is None
     assert noise_effective_rank(0, 8) is None
     assert noise_effective_rank(8, 0) is None
@@ -89,14 +89,14 @@ def test_the_other_numbers_are_what_draws_of_noise_show(samples: int, dim: int, 
     centred, raw = covariance_spectrum(x), covariance_spectrum(x, centred=False)
     assert centred is not None
     assert raw is not None
-    for told, drawn in (
+    for expected, drawn in (
         (noise_rankme(samples, dim), rankme(raw)),
         (noise_participation_ratio(samples, dim), participation_ratio(centred)),
         (noise_stable_rank(samples, dim), stable_rank(centred)),
         (noise_stable_rank(samples, dim, centred=False), stable_rank(raw)),
         (noise_correlation(samples), mean_correlation(x)),
     ):
-        assert told == pytest.approx(drawn.mean().item(), rel=within)
+        assert expected == pytest.approx(drawn.mean().item(), rel=within)
     assert noise_power_law(samples, dim) == pytest.approx(power_law(centred).mean().item(), rel=4 * within)
 
 
@@ -111,12 +111,12 @@ def test_the_other_numbers_are_what_draws_of_noise_show(samples: int, dim: int, 
 def test_they_agree_with_single_draws_of_the_sizes_of_the_papers(
     samples: int, dim: int, measured: tuple[float, ...]
 ) -> None:
-    told = (
+    expected = (
         noise_rankme(samples, dim),
         noise_participation_ratio(samples, dim),
         noise_stable_rank(samples, dim),
     )
-    assert told == pytest.approx(measured[:3], rel=0.02)
+    assert expected == pytest.approx(measured[:3], rel=0.02)
     assert noise_power_law(samples, dim) == pytest.approx(measured[3], abs=0.01)
 
 
@@ -125,7 +125,7 @@ def test_the_correlation_of_noise_tends_to_its_known_limit() -> None:
     assert noise_correlation(10_000) == pytest.approx(math.sqrt(2 / (math.pi * 10_000)), rel=1e-3)
 
 
-def test_the_smallest_sizes_tell_possible_numbers() -> None:
+def test_the_smallest_sizes_have_possible_values() -> None:
     for samples in range(3, 12):
         for dim in range(1, 12):
             ranks = min(samples, dim)

@@ -1,4 +1,4 @@
-"""One event of embeddings: views by themselves, slices where there are some, sizes kept in bounds."""
+"""One event of embeddings: views by themselves, slices where there are some, sizes within bounds."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ def noise(*shape: int, seed: int = 0) -> Tensor:
     return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
 
 
-def look(x: Tensor, **options: object) -> Diagnostics:
+def sampled(x: Tensor, **options: object) -> Diagnostics:
     return sample_diagnostics(x, space="projector", step=7, epoch=2, **options)  # type: ignore[arg-type]
 
 
-def test_noise_is_told_as_healthy_as_it_can_be() -> None:
-    event = look(noise(2, 256, 32))
+def test_noise_is_as_healthy_as_its_sizes_allow() -> None:
+    event = sampled(noise(2, 256, 32))
     assert (event.step, event.epoch, event.space, event.samples, event.dim) == (7, 2, "projector", 256, 32)
     assert len(event.spectrum) == 32
     assert list(event.spectrum) == sorted(event.spectrum, reverse=True)
@@ -45,9 +45,9 @@ def test_noise_is_told_as_healthy_as_it_can_be() -> None:
     assert event.seconds > 0
 
 
-def test_each_view_is_looked_at_by_itself_and_the_mean_is_told() -> None:
+def test_each_view_is_measured_by_itself_and_the_mean_is_reported() -> None:
     views = torch.stack([noise(100, 8), 5 + 3 * noise(100, 8, seed=1) @ noise(8, 8, seed=2)])
-    both, one, other = look(views), look(views[:1]), look(views[1:])
+    both, one, other = sampled(views), sampled(views[:1]), sampled(views[1:])
     for name in ("effective_rank", "feature_std", "mean_correlation"):
         mean = (getattr(one, name) + getattr(other, name)) / 2
         assert getattr(both, name) == pytest.approx(mean, rel=1e-6), name
@@ -60,7 +60,7 @@ def test_condition_and_pivot_are_those_of_the_slices_that_the_loss_whitens() -> 
     covariances = [torch.cov(x.double().T) for x in slices.flatten(0, 2)]
     conditions = sorted(float(torch.linalg.cond(covariance)) for covariance in covariances)
     pivots = [torch.linalg.cholesky(covariance).diagonal().square() for covariance in covariances]
-    event = look(views, slices=slices)
+    event = sampled(views, slices=slices)
     assert event.condition_number == pytest.approx(conditions[3], rel=1e-6)  # the lower median of 8
     assert event.smallest_pivot == pytest.approx(min(float(p.min() / p.max()) for p in pivots), rel=1e-3)
 
@@ -69,7 +69,7 @@ def test_of_many_slices_some_conditions_are_computed_and_all_pivots(monkeypatch:
     monkeypatch.setattr(sample, "SLICES", 4)
     slices = noise(1, 1, 10, 16, 4)
     slices[0, 0, 1, :, 3] *= 1e-3  # the second of ten is not among the four
-    event = look(slices.view(1, 160, 4), slices=slices)
+    event = sampled(slices.view(1, 160, 4), slices=slices)
     assert event.condition_number is not None
     assert event.condition_number < 1e3
     assert event.smallest_pivot is not None
@@ -77,7 +77,7 @@ def test_of_many_slices_some_conditions_are_computed_and_all_pivots(monkeypatch:
 
 
 def test_fewer_samples_than_dimensions_have_no_condition_and_a_short_spectrum() -> None:
-    event = look(noise(2, 20, 64))
+    event = sampled(noise(2, 20, 64))
     assert len(event.spectrum) == 19
     assert event.condition_number is None
     assert event.effective_rank == pytest.approx(event.effective_rank_null, rel=0.03)
@@ -85,7 +85,7 @@ def test_fewer_samples_than_dimensions_have_no_condition_and_a_short_spectrum() 
 
 def test_a_long_spectrum_is_thinned_from_the_largest_to_the_smallest() -> None:
     event, exact = (
-        look(noise(1, 600, 200)),
+        sampled(noise(1, 600, 200)),
         torch.linalg.eigvalsh(torch.cov(noise(1, 600, 200)[0].double().T)),
     )
     assert len(event.spectrum) == RANKS
@@ -93,10 +93,10 @@ def test_a_long_spectrum_is_thinned_from_the_largest_to_the_smallest() -> None:
     assert event.spectrum[-1] == pytest.approx(exact[0].item(), rel=1e-3)
 
 
-def test_many_samples_of_many_dimensions_are_cut_to_what_can_be_paid(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_of_many_samples_of_many_dimensions_some_are_used(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sample, "SAMPLES", 32)
-    assert look(noise(1, 50, 40)).samples == 32
-    assert look(noise(1, 50, 20)).samples == 50
+    assert sampled(noise(1, 50, 40)).samples == 32
+    assert sampled(noise(1, 50, 20)).samples == 50
     assert SAMPLES == 1024
 
 
@@ -110,25 +110,25 @@ def test_many_samples_of_many_dimensions_are_cut_to_what_can_be_paid(monkeypatch
     ],
     ids=["nan", "inf", "overflow", "one sample"],
 )
-def test_what_cannot_be_told_is_none_and_can_be_written(bad: Tensor) -> None:
-    event = look(bad)
+def test_what_cannot_be_measured_is_none_and_can_be_written(bad: Tensor) -> None:
+    event = sampled(bad)
     assert [getattr(event, name) for name in MEASURED] == [None] * len(MEASURED)
     assert event.spectrum == ()
     assert decode(encode(Record(VERSION, 1, 0.0, 1, event))).event is not None
     if not bad.isfinite().all():
-        assert look(bad, slices=bad.view(2, 1, 2, 8, 4)).smallest_pivot is None
+        assert sampled(bad, slices=bad.view(2, 1, 2, 8, 4)).smallest_pivot is None
 
 
-def test_a_collapsed_space_is_told_by_rank_0_and_no_spread() -> None:
+def test_a_collapsed_space_has_rank_0_and_no_spread() -> None:
     collapsed = torch.full((2, 64, 8), 0.25)
-    event = look(collapsed, slices=collapsed.view(2, 1, 4, 16, 8))
+    event = sampled(collapsed, slices=collapsed.view(2, 1, 4, 16, 8))
     assert (event.effective_rank, event.feature_std, event.smallest_pivot) == (0, 0, 0)
     assert (event.condition_number, event.mean_correlation) == (None, None)
     assert set(event.spectrum) == {0}
 
 
-def test_a_line_is_told_by_rank_1() -> None:
-    event = look(noise(1, 64, 1) * torch.tensor([1.0, 2.0, 3.0, 4.0]))
+def test_a_line_has_rank_1() -> None:
+    event = sampled(noise(1, 64, 1) * torch.tensor([1.0, 2.0, 3.0, 4.0]))
     assert event.effective_rank == pytest.approx(1, abs=1e-3)
     assert event.mean_correlation == pytest.approx(1)
     assert event.condition_number is not None
@@ -138,16 +138,16 @@ def test_a_line_is_told_by_rank_1() -> None:
 def test_it_leaves_embeddings_random_state_and_autocast_alone() -> None:
     x = noise(2, 64, 8).requires_grad_()
     state, before = torch.get_rng_state(), x.detach().clone()
-    plain = look(x)
+    plain = sampled(x)
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        inside = look(x)
+        inside = sampled(x)
     assert torch.equal(torch.get_rng_state(), state)
     assert torch.equal(x.detach(), before)
     assert replace(plain, seconds=0.0) == replace(inside, seconds=0.0)
 
 
-def test_noise_stands_beside_its_own_nulls() -> None:
-    event = look(noise(2, 256, 32))
+def test_noise_agrees_with_its_own_nulls() -> None:
+    event = sampled(noise(2, 256, 32))
     nulls = dict(event.nulls)
     for name, within in (
         ("rankme", 0.01),
@@ -169,33 +169,33 @@ def test_noise_stands_beside_its_own_nulls() -> None:
     assert {"lidar", "whiteness_error"}.isdisjoint(nulls)
 
 
-def test_a_mean_of_its_own_is_seen_by_what_is_not_centred() -> None:
+def test_a_mean_changes_the_quantities_that_are_not_centred() -> None:
     x = noise(1, 200, 16)
     far = x + 50
-    assert look(far).anisotropy == pytest.approx(1, abs=1e-2)
-    assert look(far).rankme == pytest.approx(1, abs=0.7)
-    assert look(far).stable_rank == pytest.approx(look(x).stable_rank, rel=1e-4)
+    assert sampled(far).anisotropy == pytest.approx(1, abs=1e-2)
+    assert sampled(far).rankme == pytest.approx(1, abs=0.7)
+    assert sampled(far).stable_rank == pytest.approx(sampled(x).stable_rank, rel=1e-4)
 
 
-def test_whiteness_is_told_of_what_was_whitened_with_the_null_of_how_it_was() -> None:
+def test_whiteness_has_the_null_of_its_kind_of_whitening() -> None:
     x = noise(2, 128, 8) @ noise(8, 8, seed=1)
-    own = look(x, whitened=whiten(x, operator="zca"))
+    own = sampled(x, whitened=whiten(x, operator="zca"))
     assert own.whiteness_error == pytest.approx(0, abs=1e-4)
     assert dict(own.nulls)["whiteness_error"] == 0
-    other = look(x, whitened=noise(2, 128, 8, seed=3), running=True)
+    other = sampled(x, whitened=noise(2, 128, 8, seed=3), running=True)
     assert other.whiteness_error == pytest.approx(dict(other.nulls)["whiteness_error"], rel=0.2)
     few = noise(1, 5, 8)
-    short = look(few, whitened=whiten(few, operator="iterative", steps=12))
+    short = sampled(few, whitened=whiten(few, operator="iterative", steps=12))
     assert short.whiteness_error == pytest.approx(dict(short.nulls)["whiteness_error"], rel=1e-2)
 
 
-def test_what_was_computed_elsewhere_is_told_with_its_null() -> None:
-    event = look(noise(1, 20, 4), lidar=(3.5, 3.9))
+def test_lidar_is_passed_on_with_its_null() -> None:
+    event = sampled(noise(1, 20, 4), lidar=(3.5, 3.9))
     assert (event.lidar, dict(event.nulls)["lidar"]) == (3.5, 3.9)
 
 
 def test_one_view_has_neither_pairs_nor_nulls_for_them() -> None:
-    event = look(noise(1, 64, 8))
+    event = sampled(noise(1, 64, 8))
     assert (event.alignment, event.contrastive_accuracy) == (None, None)
     assert event.uniformity is not None
     assert {"alignment", "contrastive_accuracy"}.isdisjoint(dict(event.nulls))

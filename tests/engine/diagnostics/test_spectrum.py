@@ -41,7 +41,7 @@ def test_it_is_the_squared_singular_values_of_the_centred_samples(shape: tuple[i
     torch.testing.assert_close(spectrum, expected[..., : spectrum.shape[-1]], rtol=1e-9, atol=1e-12)
 
 
-def test_half_precision_embeddings_are_looked_at_in_full() -> None:
+def test_half_precision_embeddings_are_measured_in_full() -> None:
     x = noise(64, 8, dtype=torch.bfloat16)
     assert torch.equal(spectrum_of(x), spectrum_of(x.double()))
 
@@ -77,7 +77,7 @@ def test_the_rounding_of_a_constant_is_no_rank() -> None:
     collapsed = 0.37 + 5e-8 * noise(256, 32)
     assert collapsed.std() > 0
     assert effective_rank(spectrum_of(collapsed)).item() == 0
-    assert effective_rank(spectrum_of(5e-8 * noise(256, 32))).item() > 25  # small, and alive
+    assert effective_rank(spectrum_of(5e-8 * noise(256, 32))).item() > 25  # small, and not collapsed
 
 
 def test_the_condition_number_is_the_ratio_of_the_extremes() -> None:

@@ -1,4 +1,4 @@
-"""The evaluator process: finds a checkpoint, measures it, keeps the result, tells failures as objects."""
+"""The evaluator process: finds a checkpoint, measures it, saves the result, reports failures as objects."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def lines_of(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
 
 
 def error_of(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
-    """The error object of a call that fails and says nothing else."""
+    """The error object of a call that fails and prints nothing else."""
     assert command(arguments) == 1
     (line,) = lines_of(capsys)
     assert set(line) == {"error"}
@@ -95,7 +95,7 @@ def test_a_checkpoint_is_measured_like_at_the_end_of_its_run(
     assert result["device"].startswith("CPU")
 
 
-def test_the_result_is_kept_in_the_run_and_for_its_owner_only(
+def test_the_result_is_saved_in_the_run_for_its_owner_only(
     run: RunDirectory, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for _ in range(2):
@@ -109,12 +109,12 @@ def test_the_result_is_kept_in_the_run_and_for_its_owner_only(
 
 
 @pytest.mark.parametrize(
-    ("wanted", "name", "step"), [("best", "best.pt", 3), ("last", "step-00000006.pt", 6)]
+    ("argument", "name", "step"), [("best", "best.pt", 3), ("last", "step-00000006.pt", 6)]
 )
 def test_a_run_offers_its_checkpoints_by_name(
-    run: RunDirectory, wanted: str, name: str, step: int, capsys: pytest.CaptureFixture[str]
+    run: RunDirectory, argument: str, name: str, step: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert command([str(run.path), "--checkpoint", wanted, "--linear", "off"]) == 0
+    assert command([str(run.path), "--checkpoint", argument, "--linear", "off"]) == 0
 
     result = lines_of(capsys)[-1]["result"]
     assert (result["checkpoint"], result["step"]) == (name, step)
@@ -130,7 +130,7 @@ def test_a_checkpoint_file_brings_its_run_with_it(
     assert (result["knn"]["metric"], result["linear"]["solver"]) == ("cosine", "lbfgs")
 
 
-def test_a_result_that_cannot_be_kept_is_told_all_the_same(
+def test_a_result_that_cannot_be_saved_is_printed_all_the_same(
     run: RunDirectory, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run.evaluations.rmdir()
@@ -199,7 +199,7 @@ def test_a_damaged_checkpoint_is_refused(run: RunDirectory, capsys: pytest.Captu
     assert error["next"][0].startswith("measure another one: wmse-tui eval FILE")  # no other one is taken
 
 
-def test_a_device_that_is_not_there_is_told_in_the_words_of_this_command(
+def test_a_missing_device_is_reported_with_the_options_of_this_command(
     run: RunDirectory, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
@@ -223,7 +223,7 @@ def test_a_checkpoint_of_another_network_is_refused(
     assert "projector.surprise" in error["detail"]
 
 
-def test_a_configuration_that_cannot_be_used_is_told(
+def test_a_configuration_that_cannot_be_used_is_reported(
     run: RunDirectory, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run.config.chmod(0o600)
@@ -252,7 +252,7 @@ def test_an_evaluation_without_any_probe_is_refused(
         (["RUN", "--device", "tpu"], "there is no device 'tpu'", "it is auto, cpu, cuda or cuda:N"),
     ],
 )
-def test_a_command_line_without_sense_is_told(
+def test_a_command_line_without_sense_is_refused(
     arguments: list[str], title: str, detail: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     error = error_of(arguments, capsys)
@@ -280,8 +280,8 @@ def test_an_unforeseen_failure_is_one_object_and_its_traceback_stays_on_stderr(
 
     assert command([str(run.path)]) == 1
 
-    said = capsys.readouterr()
-    error = json.loads(said.out)["error"]
+    captured = capsys.readouterr()
+    error = json.loads(captured.out)["error"]
     assert (error["title"], error["detail"]) == ("the evaluation failed: ZeroDivisionError", "by nothing")
-    assert "a library that prints" in said.err
-    assert "Traceback" in said.err
+    assert "a library that prints" in captured.err
+    assert "Traceback" in captured.err

@@ -65,16 +65,14 @@ def encoder_of(seed: int = 0) -> nn.Sequential:
 
 
 class Studio:
-    """A portrait with its folder and its events."""
+    """A writer of maps with its folder and its events."""
 
     def __init__(self, folder: Path, data: Data | None = None, **evaluation: Any) -> None:
         self.data = data or data_of()
         self.experiment = experiment_of(**evaluation)
         self.file = folder / "embedding.npz"
         self.events: list[Event] = []
-        self.portrait = EmbeddingMapWriter(
-            self.data, self.experiment, folder=folder, write=self.events.append
-        )
+        self.writer = EmbeddingMapWriter(self.data, self.experiment, folder=folder, write=self.events.append)
 
     def sit(
         self, encoder: nn.Module | None = None, *, epoch: int = 1, step: int = 10, **options: Any
@@ -88,11 +86,11 @@ class Studio:
             epoch=epoch,
             step=step,
             final=False,
-            look=self.portrait.look,
+            use_features=self.writer.use_features,
         )
-        self.portrait.draw(encoder, CPU, epoch=epoch, step=step, **options)
+        self.writer.write(encoder, CPU, epoch=epoch, step=step, **options)
 
-    def told(self, kind: type[Any]) -> list[Any]:
+    def written(self, kind: type[Any]) -> list[Any]:
         return [event for event in self.events if isinstance(event, kind)]
 
     def map(self) -> dict[str, Any]:
@@ -112,7 +110,7 @@ def test_the_features_are_those_of_the_test_images_whether_a_probe_needed_them_o
 ) -> None:
     studio = Studio(tmp_path, knn=knn)
     studio.sit(epoch=4, step=77)
-    (spectrum,) = studio.told(Diagnostics)
+    (spectrum,) = studio.written(Diagnostics)
     expected = covariance_spectrum(features_of_all(encoder_of(), studio.data))
     assert expected is not None
     assert spectrum.spectrum == pytest.approx(expected.tolist(), rel=1e-3)
@@ -127,7 +125,7 @@ def test_the_map_is_published_with_labels_and_class_names(tmp_path: Path) -> Non
     assert sorted(arrays["labels"].tolist()) == [0] * 10 + [1] * 10 + [2] * 10
     assert arrays["classes"].tolist() == list(CLASSES)
     assert (int(arrays["step"]), int(arrays["epoch"]), str(arrays["method"])) == (77, 4, "pca")
-    (artifact,) = studio.told(Artifact)
+    (artifact,) = studio.written(Artifact)
     assert (artifact.kind, artifact.file, artifact.step, artifact.epoch) == (
         "embedding",
         "embedding.npz",
@@ -138,7 +136,7 @@ def test_the_map_is_published_with_labels_and_class_names(tmp_path: Path) -> Non
     assert np.linalg.norm(middles[0] - middles[1]) > 3 * arrays["points"][arrays["labels"] == 0].std()
 
 
-def test_a_map_of_neighbourhoods_says_that_it_is_one(tmp_path: Path) -> None:
+def test_a_map_of_neighbourhoods_is_marked_as_one(tmp_path: Path) -> None:
     studio = Studio(tmp_path, map="tsne")
     studio.sit()
     assert str(studio.map()["method"]) == "tsne"
@@ -146,11 +144,11 @@ def test_a_map_of_neighbourhoods_says_that_it_is_one(tmp_path: Path) -> None:
         studio.sit(should_stop=lambda: True)
 
 
-def test_without_a_map_the_spectrum_is_told_all_the_same(tmp_path: Path) -> None:
+def test_without_a_map_the_spectrum_is_written_all_the_same(tmp_path: Path) -> None:
     studio = Studio(tmp_path, map="off")
     studio.sit()
-    assert len(studio.told(Diagnostics)) == 1
-    assert studio.told(Artifact) == []
+    assert len(studio.written(Diagnostics)) == 1
+    assert studio.written(Artifact) == []
     assert not studio.file.exists()
 
 
@@ -191,7 +189,7 @@ def test_the_untrained_encoder_is_shown_where_a_probe_looks_at_it(tmp_path: Path
     assert int(studio.map()["step"]) == 0
 
 
-def test_a_disk_that_refuses_is_told_once_and_ends_nothing(
+def test_a_disk_that_refuses_is_reported_once_and_ends_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     studio = Studio(tmp_path)
@@ -203,16 +201,16 @@ def test_a_disk_that_refuses_is_told_once_and_ends_nothing(
         patch.setattr(embedding_map, "publish", refuse)
         studio.sit(step=1)
         studio.sit(step=2)
-    (notice,) = studio.told(Notice)
+    (notice,) = studio.written(Notice)
     assert (notice.level, notice.code) == ("warning", "N_MAP_REFUSED")
     assert notice.text == "the embedding map of step 1 could not be saved: No space left on device"
-    assert studio.told(Artifact) == []
-    assert len(studio.told(Diagnostics)) == 2
+    assert studio.written(Artifact) == []
+    assert len(studio.written(Diagnostics)) == 2
     studio.sit(step=3)
-    assert [event.step for event in studio.told(Artifact)] == [3]
+    assert [event.step for event in studio.written(Artifact)] == [3]
 
 
-def test_features_that_are_not_finite_are_told_also_where_no_probe_looks(tmp_path: Path) -> None:
+def test_features_that_are_not_finite_are_reported_without_probes_too(tmp_path: Path) -> None:
     encoder = encoder_of()
     with torch.no_grad():
         next(encoder.parameters()).fill_(float("nan"))

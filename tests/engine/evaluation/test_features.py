@@ -97,7 +97,7 @@ def test_no_buffer_and_no_global_random_state_changes() -> None:
 
 
 def test_it_stops_between_batches_when_asked_and_puts_the_flags_back() -> None:
-    told: list[tuple[str, float, float, str]] = []
+    reported: list[tuple[str, float, float, str]] = []
     encoder = small_encoder().train()
 
     with pytest.raises(EvaluationInterrupted):
@@ -107,11 +107,11 @@ def test_it_stops_between_batches_when_asked_and_puts_the_flags_back() -> None:
             mean=MEAN,
             std=STD,
             batch_size=3,
-            progress=lambda *part: told.append(part),
-            should_stop=lambda: len(told) == 2,
+            progress=lambda *part: reported.append(part),
+            should_stop=lambda: len(reported) == 2,
         )
 
-    assert told == [("features", 3, 20, "images"), ("features", 6, 20, "images")]
+    assert reported == [("features", 3, 20, "images"), ("features", 6, 20, "images")]
     assert all(module.training for module in encoder.modules())
 
 

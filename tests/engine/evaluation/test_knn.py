@@ -75,7 +75,7 @@ def test_equal_distances_and_equal_votes_fall_as_in_the_reference(dtype: torch.d
     assert knn_predict(x_train, y_train, x_test, k=4, max_bytes=1).tolist() == expected
 
 
-def test_five_neighbours_vote_by_majority_and_a_tie_takes_the_smallest_label() -> None:
+def test_five_neighbours_vote_by_majority_and_of_a_tie_the_smallest_label_wins() -> None:
     x_train = torch.tensor([[0.0], [1.0], [2.0], [3.0], [4.0], [100.0]])
     y_train = torch.tensor([7, 7, 3, 3, 9, 9])
 
@@ -194,12 +194,12 @@ def test_accuracy_is_the_share_of_right_predictions() -> None:
 
 def test_progress_ends_at_the_number_of_test_images() -> None:
     x_train, y_train, x_test = random_set(7, 30, 25, 3, torch.float32)
-    told: list[tuple[str, float, float, str]] = []
+    reported: list[tuple[str, float, float, str]] = []
 
-    knn_predict(x_train, y_train, x_test, max_bytes=4000, progress=lambda *part: told.append(part))
+    knn_predict(x_train, y_train, x_test, max_bytes=4000, progress=lambda *part: reported.append(part))
 
-    assert len(told) > 1
-    assert told[-1] == ("knn", 25, 25, "images")
+    assert len(reported) > 1
+    assert reported[-1] == ("knn", 25, 25, "images")
 
 
 def test_it_stops_when_asked() -> None:
@@ -212,7 +212,7 @@ def test_it_stops_when_asked() -> None:
 @pytest.mark.parametrize(
     ("options", "text"),
     [
-        ({"k": 4}, "4 neighbours asked for, but there are only 3 training features"),
+        ({"k": 4}, "4 neighbours requested, but there are only 3 training features"),
         ({"k": 0}, "k must be at least 1, not 0"),
         ({"metric": "manhattan"}, "metric must be 'euclidean' or 'cosine', not 'manhattan'"),
         ({"metric": "cosine", "temperature": 0.0}, "temperature must be above 0, not 0.0"),

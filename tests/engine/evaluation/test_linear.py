@@ -198,7 +198,7 @@ def test_accuracy_counts_the_first_and_the_first_five_places() -> None:
     assert result.top5 == 0.6
 
 
-def test_top5_is_told_for_more_than_five_classes_only() -> None:
+def test_top5_is_reported_for_more_than_five_classes_only() -> None:
     def top5(classes: int) -> float | None:
         x, y = clusters(12, 60, 4, classes)
         return linear_accuracy(x, y, x, y, solver="lbfgs").top5
@@ -209,9 +209,9 @@ def test_top5_is_told_for_more_than_five_classes_only() -> None:
 
 
 @pytest.mark.parametrize("solver", ["adam", "lbfgs"])
-def test_it_tells_its_progress_and_stops_when_asked(solver: linear.Solver) -> None:
+def test_it_reports_its_progress_and_stops_on_request(solver: linear.Solver) -> None:
     x, y = clusters(13, 50, 4, 3)
-    told: list[tuple[str, float, float, str]] = []
+    reported: list[tuple[str, float, float, str]] = []
 
     with pytest.raises(EvaluationInterrupted):
         linear_accuracy(
@@ -221,12 +221,12 @@ def test_it_tells_its_progress_and_stops_when_asked(solver: linear.Solver) -> No
             y,
             solver=solver,
             epochs=100,
-            progress=lambda *part: told.append(part),
-            should_stop=lambda: len(told) == 3,
+            progress=lambda *part: reported.append(part),
+            should_stop=lambda: len(reported) == 3,
         )
 
-    assert len(told) == 3
-    assert {(name, total, unit) for name, _, total, unit in told} == {
+    assert len(reported) == 3
+    assert {(name, total, unit) for name, _, total, unit in reported} == {
         ("linear", 100, "epochs" if solver == "adam" else "iterations")
     }
 

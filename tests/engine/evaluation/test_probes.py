@@ -1,4 +1,4 @@
-"""One evaluation: what the configuration asks for, on the splits it names, leaving the encoder alone."""
+"""One evaluation: as configured, on the splits that are named, without a change of the encoder."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from wmse_tui.engine.data.images import MemoryImages
 from wmse_tui.engine.errors import DataError, Diverged
 from wmse_tui.engine.evaluation import evaluate as function
 from wmse_tui.engine.evaluation.interruption import EvaluationInterrupted
-from wmse_tui.engine.evaluation.pixels import Geometry
+from wmse_tui.engine.evaluation.pixel_batches import Geometry
 from wmse_tui.engine.evaluation.probes import RAW_PIXEL_BYTES, geometry_of, labelled
 from wmse_tui.runs.log.events import Evaluation
 
@@ -92,7 +92,7 @@ def evaluate(
     )
 
 
-def test_an_evaluation_tells_both_probes_their_splits_and_its_place_in_the_run() -> None:
+def test_an_evaluation_reports_both_probes_their_splits_and_its_step() -> None:
     result = evaluate(experiment_of(linear_epochs=100))
 
     assert result is not None
@@ -233,19 +233,23 @@ def test_the_crop_is_by_default_that_of_training_and_files_are_resized_to_it(
 
 
 def test_it_passes_progress_of_every_part_on_and_stops_when_asked() -> None:
-    told: list[str] = []
+    reported: list[str] = []
 
     def note(name: str, _done: float, _total: float, _unit: str) -> None:
-        told.append(name)
+        reported.append(name)
 
     evaluate(experiment_of(linear_epochs=2), epoch=0, step=0, progress=note)
-    assert list(dict.fromkeys(told)) == ["batch norm", "features", "knn", "linear"]
+    assert list(dict.fromkeys(reported)) == ["batch norm", "features", "knn", "linear"]
 
     for part in ("batch norm", "features", "knn"):
-        told.clear()
+        reported.clear()
         with pytest.raises(EvaluationInterrupted):
             evaluate(
-                experiment_of(), epoch=0, step=0, progress=note, should_stop=lambda part=part: part in told
+                experiment_of(),
+                epoch=0,
+                step=0,
+                progress=note,
+                should_stop=lambda part=part: part in reported,
             )
 
 
@@ -256,7 +260,7 @@ def test_fewer_labelled_images_than_neighbours_are_a_mistake_in_the_configuratio
     assert "evaluation.neighbours is 200, and train (140) is all there is" in str(caught.value)
 
 
-def test_features_that_are_not_finite_are_told() -> None:
+def test_features_that_are_not_finite_are_reported() -> None:
     linear = nn.Linear(432, 4)
     encoder = nn.Sequential(nn.Flatten(), linear)
     with torch.no_grad():

@@ -105,8 +105,8 @@ def test_equal_rows_share_a_place() -> None:
 
 
 def test_it_stops_when_asked() -> None:
-    asked = count()
+    calls = count()
     x, _ = clusters(6, 3)
     with pytest.raises(EvaluationInterrupted):
-        t_sne(x, start=x[:, :2], should_stop=lambda: next(asked) == 3)
-    assert next(asked) == 4
+        t_sne(x, start=x[:, :2], should_stop=lambda: next(calls) == 3)
+    assert next(calls) == 4

@@ -229,7 +229,7 @@ def test_groups_no_wider_than_the_slice_fail_with_both_numbers(golden_embeddings
         (
             (2, 16, 64),
             {"iterations": 3, "permutations": torch.arange(16)[None]},
-            "1 permutations were given for 3 iterations",
+            "1 permutations were passed for 3 iterations",
         ),
         ((2, 16, 64), {"partitions": torch.arange(32)}, r"partition must be \(2, 1, 2, 64\)"),
     ],

@@ -81,7 +81,7 @@ def test_the_trace_loss_grows_as_images_come_to_be_alike(golden_embeddings: Embe
     assert alike[2] > 3 * alike[0]
 
 
-def test_the_first_view_takes_part_in_every_pair(golden_embeddings: Embeddings) -> None:
+def test_the_first_view_is_in_every_pair(golden_embeddings: Embeddings) -> None:
     x = golden_embeddings(4, 8, 32)
     assert intl_loss(x[[0, 2, 3, 1]]).item() == pytest.approx(intl_loss(x).item(), abs=1e-12)
     assert intl_loss(x[[1, 0, 2, 3]]).item() != pytest.approx(intl_loss(x).item(), abs=1e-4)
@@ -114,7 +114,7 @@ def test_half_precision_is_promoted_before_anything_is_computed(golden_embedding
     assert torch.equal(found, expected)
 
 
-def test_complete_collapse_is_told_and_bad_shapes_are_named() -> None:
+def test_complete_collapse_is_diagnosed_and_bad_shapes_are_named() -> None:
     with pytest.raises(WhiteningFailed, match="no dimension of a slice varies"):
         intl_loss(torch.ones(2, 8, 16))
     with pytest.raises(ValueError, match="hold one view of each image"):

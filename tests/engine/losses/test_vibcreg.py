@@ -72,7 +72,7 @@ def test_without_whitening_and_covariance_it_is_vicreg(golden_embeddings: Embedd
     assert ours.item() == pytest.approx(vicreg_loss(x, covariance=0.0).item(), abs=1e-12)
 
 
-def test_the_covariance_term_knows_no_scale_and_whitening_takes_it_away(
+def test_the_covariance_term_is_scale_free_and_whitening_removes_it(
     golden_embeddings: Embeddings,
 ) -> None:
     x = golden_embeddings(2, 64, 6)

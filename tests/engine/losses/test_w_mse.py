@@ -106,7 +106,7 @@ def test_gradient_is_the_derivative(eps: float, normalize: bool, golden_embeddin
     assert torch.autograd.gradcheck(loss, (x,))
 
 
-# The checks that separate the paper's loss from what is often taken for it. Each takes a loss of one slice.
+# The checks that separate the paper's loss from what is often mistaken for it. Each needs a one-slice loss.
 
 Loss = Callable[[Tensor], Tensor]
 
@@ -167,7 +167,7 @@ def paper(x: Tensor) -> Tensor:
 
 
 def whitened(x: Tensor) -> Tensor:
-    """Right as long as nobody shortens the products: Cholesky whitening without care for precision."""
+    """Right as long as products are not shortened: Cholesky whitening without care for precision."""
     centred = x - x.mean(0)
     lower = torch.linalg.cholesky(centred.T @ centred / (len(x) - 1))
     z: Tensor = torch.linalg.solve_triangular(lower, centred.T.to(lower.dtype), upper=False).T
@@ -328,7 +328,7 @@ def test_a_slice_not_larger_than_the_embedding_fails_with_both_numbers(golden_em
         (
             (2, 32, 8),
             {"iterations": 3, "permutations": natural(32)},
-            "1 permutations were given for 3 iterations",
+            "1 permutations were passed for 3 iterations",
         ),
     ],
 )
@@ -345,7 +345,7 @@ def test_whole_numbers_are_refused() -> None:
 
 
 @pytest.mark.parametrize("operator", ["zca", "pca", "iterative", "standardise"])
-def test_another_operator_takes_the_place_of_the_factor(operator: str, golden_embeddings: Embeddings) -> None:
+def test_another_operator_replaces_the_factor(operator: str, golden_embeddings: Embeddings) -> None:
     x = golden_embeddings(3, 24, 4).requires_grad_()
     permutations = torch.stack([natural(24)[0], torch.arange(24).flip(0).roll(5)])
 
@@ -372,8 +372,8 @@ def test_another_operator_takes_the_place_of_the_factor(operator: str, golden_em
     loss = w_mse_loss(x, whitening_size=8, operator=operator, steps=3, permutations=permutations)  # type: ignore[arg-type]
     assert loss.item() == pytest.approx(expected.item(), abs=1e-12)
     (gradient,) = torch.autograd.grad(loss, x)
-    (wanted,) = torch.autograd.grad(expected, x)
-    torch.testing.assert_close(gradient, wanted, rtol=0, atol=1e-11)
+    (exact,) = torch.autograd.grad(expected, x)
+    torch.testing.assert_close(gradient, exact, rtol=0, atol=1e-11)
 
 
 def test_without_an_operator_the_views_are_compared_as_they_are(golden_embeddings: Embeddings) -> None:

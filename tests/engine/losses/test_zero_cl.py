@@ -93,7 +93,7 @@ def test_instances_are_features_of_the_transpose(golden_embeddings: Embeddings) 
     assert transposed == pytest.approx(zero_cl_loss(x, variant="feature").item(), abs=1e-10)
 
 
-def test_a_ridge_takes_more_features_than_images(golden_embeddings: Embeddings) -> None:
+def test_with_a_ridge_there_may_be_more_features_than_images(golden_embeddings: Embeddings) -> None:
     x = golden_embeddings(2, 8, 32).float().requires_grad_()
     (gradient,) = torch.autograd.grad(zero_cl_loss(x), x)
     assert gradient.isfinite().all()

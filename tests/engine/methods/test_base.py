@@ -1,4 +1,4 @@
-"""What holds for every method: weights of the seed, gradients everywhere, float32 heads, a whole state."""
+"""Properties of every method: weights of the seed, gradients everywhere, float32 heads, a whole state."""
 
 from __future__ import annotations
 
@@ -46,8 +46,8 @@ OPTIONS: list[Any] = [
     SimSiam(predictor_hidden=12),
     S2r2(),
 ]
-TOLD = {options.name for options in OPTIONS}
-OPTIONS += [options() for name, options in unions()["method"].classes.items() if name not in TOLD]
+LISTED = {options.name for options in OPTIONS}
+OPTIONS += [options() for name, options in unions()["method"].classes.items() if name not in LISTED]
 METHODS = pytest.mark.parametrize("options", OPTIONS, ids=lambda options: f"{options.name}")
 KEY = (0, 1)
 

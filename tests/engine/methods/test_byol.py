@@ -71,11 +71,11 @@ def test_the_target_starts_as_a_copy_and_is_not_trained(experiment: Build) -> No
 
 
 @pytest.mark.parametrize(
-    ("momentum", "progress", "kept"),
+    ("momentum", "progress", "share"),
     [(0.99, 0.0, 0.99), (0.99, 0.5, 0.995), (0.99, 1.0, 1.0), (0.9, 0.25, 1 - 0.1 * (2**0.5 / 2 + 1) / 2)],
 )
-def test_the_target_keeps_a_share_that_rises_to_one(
-    momentum: float, progress: float, kept: float, experiment: Build
+def test_the_target_retains_a_share_that_rises_to_one(
+    momentum: float, progress: float, share: float, experiment: Build
 ) -> None:
     method = shaken(build(experiment, momentum=momentum))
     before = [p.clone() for p in method.target_encoder.parameters()]
@@ -83,7 +83,7 @@ def test_the_target_keeps_a_share_that_rises_to_one(
     for was, now, online in zip(
         before, method.target_encoder.parameters(), method.encoder.parameters(), strict=True
     ):
-        torch.testing.assert_close(now, kept * was + (1 - kept) * online, rtol=1e-6, atol=1e-7)
+        torch.testing.assert_close(now, share * was + (1 - share) * online, rtol=1e-6, atol=1e-7)
 
 
 def test_the_targets_head_follows_too_and_the_predictor_has_no_target(experiment: Build) -> None:

@@ -85,7 +85,7 @@ def test_a_failure_of_the_slices_of_a_step_is_explained(experiment: Build, views
     assert failure.detail.endswith("2 of 12 slices failed")
 
 
-def test_what_it_whitened_at_a_step_can_be_looked_at_again(experiment: Build, views: Tensor) -> None:
+def test_the_whitening_input_of_a_step_can_be_computed_again(experiment: Build, views: Tensor) -> None:
     method = build(CwRgp(whitening_size=8, groups=2, eps=0.25), experiment)
     embeddings = method(views, step_key=(0, 5)).embeddings
     slices, eps = method.whitening_input(embeddings, step_key=(0, 5))

@@ -1,4 +1,4 @@
-"""The method INTL: options reach the loss, views are embedded one at a time, collapse is told."""
+"""The method INTL: options reach the loss, views are embedded one at a time, collapse is diagnosed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import Tensor
 
 from wmse_tui.config.methods import Intl
 from wmse_tui.config.schema import Experiment
-from wmse_tui.engine.diagnostics.whiteness import whiteness_error
+from wmse_tui.engine.diagnostics.quantities import whiteness_error
 from wmse_tui.engine.errors import WhiteningFailed
 from wmse_tui.engine.losses import intl_loss
 from wmse_tui.engine.methods import build_method, intl

@@ -1,7 +1,7 @@
-"""What a GPU could not replay: the losses of every method, gone through with tensors that claim to be on one.
+"""What a GPU could not replay: the losses of every method, run on tensors that claim to be on one.
 
 They are torch's fake tensors, which have a device and no data, so no GPU is needed. The gradients are not
-gone through: for them torch wants the device itself.
+run: for them torch needs the device itself.
 """
 
 from __future__ import annotations

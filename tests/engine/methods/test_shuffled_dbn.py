@@ -45,7 +45,7 @@ def test_shuffles_change_with_seed_step_and_view(experiment: Build) -> None:
     assert torch.equal(method.partitions((3, 16, 40), (0, 1)), drawn[0])
 
 
-def test_a_failure_is_explained_and_what_was_whitened_can_be_looked_at(
+def test_a_failure_is_explained_and_the_whitening_input_can_be_computed_again(
     experiment: Build, views: Tensor
 ) -> None:
     method = build(ShuffledDbn(groups=2), experiment)

@@ -1,4 +1,4 @@
-"""The method SimCLR: its temperature reaches the loss, and a BatchNorm closes its head where asked for."""
+"""The method SimCLR: its temperature reaches the loss, and a BatchNorm closes its head where configured."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ def test_the_loss_compares_predictions_with_the_embeddings_of_the_other_views(
     assert torch.equal(losses.embeddings, embeddings)
 
 
-def test_the_head_ends_in_a_batchnorm_without_scale_unless_told_otherwise(experiment: Build) -> None:
+def test_the_head_ends_in_a_batchnorm_without_scale_unless_configured_otherwise(experiment: Build) -> None:
     head = build(experiment).projector
     assert isinstance(head, nn.Sequential)
     assert isinstance(head[-1], nn.BatchNorm1d)

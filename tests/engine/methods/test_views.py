@@ -50,7 +50,7 @@ def test_here_is_every_method() -> None:
 
 
 @EVERY
-def test_where_batch_norm_takes_no_statistics_both_are_one(
+def test_without_batch_statistics_both_ways_agree(
     method: options.Method, experiment: Build, views: Tensor
 ) -> None:
     apart, together = (built(experiment(method), way).double().eval() for way in ("apart", "together"))
@@ -77,14 +77,14 @@ def test_every_encoder_of_a_method_is_called_once_for_all_views(
         assert all(torch.equal(*pair) for pair in zip(ours.buffers(), theirs.buffers(), strict=True))
 
 
-def test_batch_norm_takes_the_statistics_of_all_views(experiment: Build, views: Tensor) -> None:
+def test_batch_norm_uses_the_statistics_of_all_views(experiment: Build, views: Tensor) -> None:
     """Written out for the first norm; the three views have means of their own."""
     shifted = (views + torch.tensor([0.0, 2.0, -1.0])[:, None, None, None, None]).double()
     apart, together = (built(experiment(options.SimClr()), way).double() for way in ("apart", "together"))
     seen: dict[str, Tensor] = {}
     for name, method in (("apart", apart), ("together", together)):
         _, norm = first_norm(method)
-        norm.register_forward_hook(partial(keep, seen, name))
+        norm.register_forward_hook(partial(record, seen, name))
         method(shifted, step_key=(0, 1))
     convolution, norm = first_norm(together)
     maps = convolution(shifted.flatten(0, 1)).detach()
@@ -101,7 +101,7 @@ def test_batch_norm_takes_the_statistics_of_all_views(experiment: Build, views: 
     assert seen["together"][:16].mean((0, 2, 3)).abs().max() > 0.1
 
 
-def keep(seen: dict[str, Tensor], name: str, _norm: nn.Module, _inputs: Any, output: Tensor) -> None:
+def record(seen: dict[str, Tensor], name: str, _norm: nn.Module, _inputs: Any, output: Tensor) -> None:
     seen.setdefault(name, output.detach().clone())  # the ReLU after it works in place
 
 
@@ -112,7 +112,7 @@ def first_norm(method: Method) -> tuple[nn.Conv2d, nn.BatchNorm2d]:
 
 
 def test_the_papers_way_stays_apart(experiment: Build) -> None:
-    """What the benchmark puts beside ours is the paper's code, whatever ours is asked for."""
+    """The benchmark's reference is the paper's code, whatever ours is configured to do."""
     config = experiment(options.WMse(whitening_size=8))
     backbone = config.backbone.model_copy(update={"views": "together"})
     reference = ReferenceSteps(config.model_copy(update={"backbone": backbone}), torch.device("cpu"))

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from wmse_tui.config.methods import WMse
 from wmse_tui.config.schema import Experiment
-from wmse_tui.engine.diagnostics.whiteness import whiteness_error
+from wmse_tui.engine.diagnostics.quantities import whiteness_error
 from wmse_tui.engine.errors import WhiteningFailed
 from wmse_tui.engine.losses import w_mse_loss
 from wmse_tui.engine.methods import build_method, w_mse
@@ -89,7 +89,7 @@ def test_a_collapsed_network_stops_at_its_own_step(experiment: Build, views: Ten
         method(views, step_key=(0, 1))
 
 
-def test_a_broken_network_is_told_from_a_collapsed_one(experiment: Build, views: Tensor) -> None:
+def test_a_broken_network_is_distinguished_from_a_collapsed_one(experiment: Build, views: Tensor) -> None:
     method = build(WMse(whitening_size=8), experiment)
     with torch.no_grad():
         method.get_parameter("projector.3.bias")[1] = math.nan
@@ -97,7 +97,7 @@ def test_a_broken_network_is_told_from_a_collapsed_one(experiment: Build, views:
         method(views, step_key=(0, 1))
 
 
-def test_what_it_whitened_at_a_step_can_be_looked_at_again(experiment: Build, views: Tensor) -> None:
+def test_the_whitening_input_of_a_step_can_be_computed_again(experiment: Build, views: Tensor) -> None:
     method = build(WMse(whitening_size=8, iterations=2, eps=0.25), experiment)
     losses = method(views, step_key=(0, 5))
     found = method.whitening_input(losses.embeddings, step_key=(0, 5))
@@ -109,7 +109,7 @@ def test_what_it_whitened_at_a_step_can_be_looked_at_again(experiment: Build, vi
     torch.testing.assert_close(distances.mean(), losses.total.detach())
 
 
-def test_what_the_operator_inverts_is_looked_at_and_nothing_else(experiment: Build, views: Tensor) -> None:
+def test_only_what_the_operator_inverts_is_a_whitening_input(experiment: Build, views: Tensor) -> None:
     for operator in ("iterative", "standardise", "none"):
         method = build(WMse(whitening_size=8, operator=operator), experiment)
         embeddings = method(views, step_key=(0, 5)).embeddings
@@ -121,7 +121,7 @@ def test_what_the_operator_inverts_is_looked_at_and_nothing_else(experiment: Bui
     torch.testing.assert_close(found[0].var(-2).mean(-1), torch.ones(3, 1, 2))
 
 
-def test_a_failure_is_told_in_the_words_of_the_operator(experiment: Build, views: Tensor) -> None:
+def test_a_failure_is_explained_for_its_operator(experiment: Build, views: Tensor) -> None:
     method = build(WMse(whitening_size=8, operator="zca"), experiment)
     with torch.no_grad():
         method.get_parameter("projector.3.weight")[1] = 0
@@ -130,7 +130,7 @@ def test_a_failure_is_told_in_the_words_of_the_operator(experiment: Build, views
 
 
 @pytest.mark.parametrize("operator", ["cholesky", "zca", "pca", "iterative", "standardise"])
-def test_what_the_loss_made_white_can_be_looked_at(
+def test_the_whitening_output_is_that_of_the_loss(
     operator: Operator, experiment: Build, views: Tensor
 ) -> None:
     method = build(WMse(whitening_size=8, operator=operator), experiment)
@@ -146,6 +146,6 @@ def test_what_the_loss_made_white_can_be_looked_at(
     assert (error < 1e-4) == (operator in ("cholesky", "zca", "pca"))
 
 
-def test_where_nothing_is_whitened_there_is_nothing_to_look_at(experiment: Build, views: Tensor) -> None:
+def test_without_whitening_there_is_no_whitening_output(experiment: Build, views: Tensor) -> None:
     method = build(WMse(whitening_size=8, operator="none"), experiment)
     assert method.whitening_output(method(views, step_key=(0, 5)).embeddings, step_key=(0, 5)) is None

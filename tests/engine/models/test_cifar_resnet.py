@@ -47,7 +47,7 @@ def test_stages_halve_the_maps_and_double_the_channels() -> None:
 
 
 @pytest.mark.parametrize("size", [8, 9])
-def test_a_shortcut_takes_every_other_pixel_and_zeros_for_new_channels(size: int) -> None:
+def test_a_shortcut_has_every_other_pixel_and_zeros_for_new_channels(size: int) -> None:
     block = Block(16, 32, stride=2)
     last = block.residual[-1]
     assert isinstance(last, nn.BatchNorm2d)

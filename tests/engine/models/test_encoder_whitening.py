@@ -57,7 +57,7 @@ def test_value_and_gradient_in_training_are_those_of_the_definition(operator: En
 
 
 @pytest.mark.parametrize("operator", OPERATORS)
-def test_evaluation_takes_the_averages_of_mean_and_matrix(operator: EncoderOperator) -> None:
+def test_evaluation_uses_the_averages_of_mean_and_matrix(operator: EncoderOperator) -> None:
     layer = EncoderWhitening(4, operator=operator, eps=1e-3, momentum=0.25).double()
     mean, matrix = torch.zeros(4, dtype=torch.float64), torch.eye(4, dtype=torch.float64)
     for seed in range(3):

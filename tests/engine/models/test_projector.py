@@ -1,4 +1,4 @@
-"""The projector: the layers that were asked for, in order, and nothing behind the last."""
+"""The projector: the configured layers, in order, and nothing behind the last."""
 
 from __future__ import annotations
 

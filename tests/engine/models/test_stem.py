@@ -19,12 +19,12 @@ from wmse_tui.engine.models import resolve_stem
         (224, "imagenet"),
     ],
 )
-def test_auto_takes_the_stem_of_the_image_size(crop: int, stem: str) -> None:
+def test_auto_is_the_stem_of_the_image_size(crop: int, stem: str) -> None:
     assert resolve_stem("auto", "resnet18", crop) == stem
 
 
 @pytest.mark.parametrize("stem", ["imagenet", "small", "cifar"])
-def test_a_named_stem_is_taken_at_any_size(stem: str) -> None:
+def test_a_named_stem_is_used_at_any_size(stem: str) -> None:
     assert resolve_stem(stem, "resnet50", 32) == resolve_stem(stem, "resnet50", 224) == stem
 
 

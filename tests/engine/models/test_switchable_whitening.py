@@ -110,7 +110,7 @@ def test_all_weight_on_the_batch_whitens_it() -> None:
         torch.testing.assert_close(torch.cov(group, correction=0), torch.eye(4).double(), rtol=0, atol=1e-6)
 
 
-def test_evaluation_takes_the_averages_of_the_batches_and_the_image_itself() -> None:
+def test_evaluation_uses_the_averages_of_the_batches_and_the_image_itself() -> None:
     layer = layer_of("sw3", momentum=0.25)
     mean, covariance = torch.zeros(8).double(), torch.eye(4).double().repeat(2, 1, 1)
     for seed in range(3):
@@ -140,7 +140,7 @@ def test_gradients_stay_finite_on_degenerate_maps(kind: str, x: Tensor) -> None:
     assert all(p.grad is not None and p.grad.isfinite().all() for p in (x, *layer.parameters()))
 
 
-def test_dtype_and_memory_order_are_kept_and_statistics_are_float32() -> None:
+def test_dtype_and_memory_order_stay_and_statistics_are_float32() -> None:
     x = maps(4, 16).float().contiguous(memory_format=torch.channels_last)
     layer = SwitchableWhitening(16, "sw2")
     expected = copy.deepcopy(layer)(x.bfloat16().float())
@@ -169,13 +169,13 @@ def test_it_stands_at_the_published_places(arch: str) -> None:
         assert network.get_parameter(f"{place}.weight").shape == plain.get_parameter(f"{place}.weight").shape
 
 
-def test_importance_tells_each_layer_by_its_name() -> None:
+def test_importance_names_each_layer() -> None:
     network = build_backbone("resnet18", "cifar", 32, norm=SwitchableNorm(kind="sw3", tied=True))
-    told = importance_of(network)
-    assert [one.layer for one in told] == ["bn1", "layer1.1.bn1", "layer2.1.bn1", "layer3.1.bn1"]
-    assert told[0].statistics == ("BW", "IW", "LN")
-    assert told[0].means == pytest.approx((1 / 3, 1 / 3, 1 / 3))
-    assert told[0].covariances == told[0].means
+    importance = importance_of(network)
+    assert [one.layer for one in importance] == ["bn1", "layer1.1.bn1", "layer2.1.bn1", "layer3.1.bn1"]
+    assert importance[0].statistics == ("BW", "IW", "LN")
+    assert importance[0].means == pytest.approx((1 / 3, 1 / 3, 1 / 3))
+    assert importance[0].covariances == importance[0].means
     assert importance_of(build_backbone("cifar_resnet8")) == ()
 
 

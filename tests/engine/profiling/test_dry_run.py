@@ -1,4 +1,4 @@
-"""A step that is gone through without values has the operations and the memory of the real one."""
+"""A step that is simulated without values has the operations and the memory of the real one."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from wmse_tui.config.loading import load_experiment
 from wmse_tui.config.names import unions
 from wmse_tui.config.schema import Experiment
 from wmse_tui.engine.methods import build_method
-from wmse_tui.engine.profiling.dry_run import DryRun, dry_run, rehearse
+from wmse_tui.engine.profiling.dry_run import DryRun, dry_run, simulate_step
 
 Tiny = Callable[..., Experiment]
 
@@ -23,7 +23,7 @@ def nothing() -> None:
 
 def backbone(arch: str, crop: int, *more: str) -> DryRun:
     sizes = (f"dataset.crop={crop}", f"dataset.eval_resize={crop}", "schedule.batch_size=128")
-    return rehearse(load_experiment(overrides=(f"backbone.arch={arch}", *sizes, *more)), check=nothing)
+    return simulate_step(load_experiment(overrides=(f"backbone.arch={arch}", *sizes, *more)), check=nothing)
 
 
 @pytest.mark.parametrize(
@@ -59,13 +59,13 @@ def test_operations_are_those_counted_by_hand() -> None:
 @pytest.mark.parametrize(
     ("arch", "method"),
     [
-        ("resnet18", "byol"),  # the others differ from it by less than the smaller networks tell
+        ("resnet18", "byol"),  # the smaller networks cover the differences between methods
         *(("cifar_resnet8", method) for method in unions()["method"].classes if method != "cw_rgp"),
     ],
 )
 def test_parameters_are_those_of_the_built_method(arch: str, method: str, tiny: Tiny) -> None:
     experiment = tiny(f"method.name={method}", f"backbone.arch={arch}", "projector.layers=3")
-    found, built = rehearse(experiment, check=nothing), build_method(experiment)
+    found, built = simulate_step(experiment, check=nothing), build_method(experiment)
     assert found.encoder_parameters == sum(p.numel() for p in built.encoder.parameters())
     total = found.encoder_parameters + found.head_parameters + found.target_parameters
     assert total == sum(p.numel() for p in built.parameters())
@@ -77,17 +77,17 @@ def test_parameters_are_those_of_the_built_method(arch: str, method: str, tiny: 
 
 
 @pytest.mark.parametrize("overrides", [(), ("method.name=byol",), ("compute.precision=bfloat16",)])
-def test_the_step_holds_what_autograd_keeps_in_a_real_one(overrides: tuple[str, ...], tiny: Tiny) -> None:
+def test_the_step_holds_what_autograd_saves_in_a_real_one(overrides: tuple[str, ...], tiny: Tiny) -> None:
     experiment = tiny("schedule.batch_size=64", *overrides)
     method = build_method(experiment)
     views = torch.randn(2, 64, 3, 16, 16)
     known = {t.untyped_storage().data_ptr() for t in (*method.parameters(), *method.buffers(), views)}
-    kept: dict[int, int] = {}
+    saved: dict[int, int] = {}
 
     def pack(tensor: Tensor) -> Tensor:
         storage = tensor.untyped_storage()
         if storage.data_ptr() not in known:
-            kept[storage.data_ptr()] = storage.nbytes()
+            saved[storage.data_ptr()] = storage.nbytes()
         return tensor
 
     bfloat16 = experiment.compute.precision == "bfloat16"
@@ -97,15 +97,15 @@ def test_the_step_holds_what_autograd_keeps_in_a_real_one(overrides: tuple[str, 
     ):
         losses = method(views, step_key=(7, 1))
     assert losses.total.isfinite()
-    found = rehearse(experiment, check=nothing)
+    found = simulate_step(experiment, check=nothing)
     assert found.views == views.nbytes
-    # the backward pass makes the gradients of one layer before it lets go of the first of these
-    assert 1.0 <= found.activations / sum(kept.values()) < 1.35
+    # the backward pass makes the gradients of one layer before it frees the first of these
+    assert 1.0 <= found.activations / sum(saved.values()) < 1.35
 
 
 def test_memory_and_operations_grow_with_the_batch_and_the_views(tiny: Tiny) -> None:
     small, large, many = (
-        rehearse(tiny(f"schedule.batch_size={batch}", f"augmentation.views={views}"), check=nothing)
+        simulate_step(tiny(f"schedule.batch_size={batch}", f"augmentation.views={views}"), check=nothing)
         for batch, views in ((32, 2), (64, 2), (32, 4))
     )
     for more in (large, many):
@@ -122,21 +122,21 @@ def test_a_batch_that_no_machine_holds_costs_nothing() -> None:
 
 
 @pytest.mark.parametrize("after", [1, 3, 20])  # of fourteen convolutions forward, and as many backward
-def test_it_can_be_given_up(after: int, tiny: Tiny) -> None:
-    asked = 0
+def test_it_can_be_cancelled(after: int, tiny: Tiny) -> None:
+    calls = 0
 
     def enough() -> None:
-        nonlocal asked
-        asked += 1
-        if asked == after:
+        nonlocal calls
+        calls += 1
+        if calls == after:
             raise InterruptedError
 
     with pytest.raises(InterruptedError):
-        rehearse(tiny(), check=enough)
-    assert asked == after
+        simulate_step(tiny(), check=enough)
+    assert calls == after
 
 
-def test_what_does_not_matter_is_not_gone_through_again(tiny: Tiny) -> None:
+def test_an_irrelevant_change_is_not_simulated_again(tiny: Tiny) -> None:
     first = dry_run(tiny("optimizer.lr=1e-3"), check=nothing)
     assert dry_run(tiny("optimizer.lr=1e-2", "title=another"), check=nothing) is first
     assert dry_run(tiny("projector.dim=5"), check=nothing) is not first
@@ -150,10 +150,10 @@ def test_what_does_not_matter_is_not_gone_through_again(tiny: Tiny) -> None:
         ("backbone.arch=resnet18", "backbone.norm=sw5", "backbone.norm_width=8"),
     ],
 )
-def test_layers_of_the_encoder_are_gone_through_too(layers: tuple[str, ...], tiny: Tiny) -> None:
+def test_layers_of_the_encoder_are_simulated_too(layers: tuple[str, ...], tiny: Tiny) -> None:
     experiment = tiny(*layers)
-    found, built = rehearse(experiment, check=nothing), build_method(experiment)
+    found, built = simulate_step(experiment, check=nothing), build_method(experiment)
     assert found.weights == sum(t.nbytes for t in (*built.parameters(), *built.buffers()))
     assert found.encoder_parameters == sum(p.numel() for p in built.encoder.parameters())
     plain = [o for o in layers if "whitening" not in o and "norm" not in o]
-    assert found.activations > rehearse(tiny(*plain), check=nothing).activations
+    assert found.activations > simulate_step(tiny(*plain), check=nothing).activations

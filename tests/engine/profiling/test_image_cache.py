@@ -1,8 +1,7 @@
-"""The experiment's own images where they lie here, patterns of their size where not; no network."""
+"""The experiment's own images where they are on this machine, else patterns of their size; no network."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +17,7 @@ from wmse_tui.engine.data.patterns import TRAIN_SPLIT, draw_patterns
 from wmse_tui.engine.data.sources.choose import choose
 from wmse_tui.engine.data.sources.splits import DataSplits
 from wmse_tui.engine.profiling import image_cache as module
-from wmse_tui.engine.profiling.image_cache import PART, ImageCache, OneByOne
-from wmse_tui.engine.service.worker import Cancelled
+from wmse_tui.engine.profiling.image_cache import PART, ImageCache, RepeatedImages
 
 RNG = np.random.default_rng(0)
 
@@ -47,10 +45,8 @@ def _no_network(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(download, "fetch", refuse)
 
 
-def test_patterns_of_an_experiment_are_those_it_would_train_on(
-    shelf: ImageCache, job: Callable[..., Any]
-) -> None:
-    loaded = shelf.get(experiment_on(name="patterns"), job(), least=64)
+def test_patterns_of_an_experiment_are_those_it_would_train_on(images: ImageCache) -> None:
+    loaded = images.get(experiment_on(name="patterns"), least=64)
     assert (loaded.source, loaded.why, loaded.whole, loaded.probes) == ("patterns", "", 5000, (5000, 1000))
     assert loaded.train.pixels is not None
     expected, _ = draw_patterns(len(loaded.train), split_seed=TRAIN_SPLIT, size=32)
@@ -60,10 +56,10 @@ def test_patterns_of_an_experiment_are_those_it_would_train_on(
 
 
 @pytest.mark.parametrize(("name", "side"), [("cifar10", 32), ("stl10", 96), ("tiny_imagenet", 64)])
-def test_patterns_of_its_size_take_the_place_of_a_set_that_is_not_here(
-    name: str, side: int, shelf: ImageCache, job: Callable[..., Any], tmp_path: Path
+def test_patterns_of_its_size_replace_a_set_that_is_not_here(
+    name: str, side: int, images: ImageCache, tmp_path: Path
 ) -> None:
-    loaded = shelf.get(experiment_on(name=name), job(), least=100)
+    loaded = images.get(experiment_on(name=name), least=100)
     assert loaded.source == "patterns"
     assert f"is not in {tmp_path / 'data'}: a run fetches it" in loaded.why
     assert loaded.train.pixels is not None
@@ -72,14 +68,14 @@ def test_patterns_of_its_size_take_the_place_of_a_set_that_is_not_here(
     assert not (tmp_path / "data").exists()
 
 
-def test_photographs_that_are_not_here_are_made_one_by_one(
-    shelf: ImageCache, job: Callable[..., Any], tmp_path: Path
+def test_photographs_that_are_not_here_are_replaced_by_single_images(
+    images: ImageCache, tmp_path: Path
 ) -> None:
     experiment = experiment_on(name="imagenet100", root=tmp_path, crop=56, eval_resize=64)
-    loaded = shelf.get(experiment, job(), least=100)
+    loaded = images.get(experiment, least=100)
     assert loaded.why.startswith("ImageNet-100 is not there: dataset.root is")
     assert loaded.train.pixels is None
-    assert isinstance(loaded.train, OneByOne)
+    assert isinstance(loaded.train, RepeatedImages)
     assert loaded.train.image(0).size == (64, 64)
     later = loaded.train.image(5_000 + len(loaded.train.images))
     assert loaded.train.image(5_000).tobytes() == later.tobytes()
@@ -89,28 +85,26 @@ def test_photographs_that_are_not_here_are_made_one_by_one(
     assert loaded.probes is None
 
 
-def test_an_archive_is_left_packed(shelf: ImageCache, job: Callable[..., Any], tmp_path: Path) -> None:
+def test_an_archive_is_left_packed(images: ImageCache, tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
     archive = tmp_path / "data" / "cifar-10-python.tar.gz"
     archive.write_bytes(b"\x1f\x8b")
-    loaded = shelf.get(experiment_on(name="cifar10"), job(), least=64)
+    loaded = images.get(experiment_on(name="cifar10"), least=64)
     assert loaded.why.endswith("but in its archive: a run unpacks it")
     assert list((tmp_path / "data").iterdir()) == [archive]
 
 
-def test_a_damaged_set_is_not_believed(shelf: ImageCache, job: Callable[..., Any], tmp_path: Path) -> None:
+def test_a_damaged_set_is_replaced(images: ImageCache, tmp_path: Path) -> None:
     (tmp_path / "data" / "cifar-10-batches-py").mkdir(parents=True)
     (tmp_path / "data" / "cifar-10-batches-py" / "data_batch_1").write_bytes(b"no pickle")
-    loaded = shelf.get(experiment_on(name="cifar10"), job(), least=64)
+    loaded = images.get(experiment_on(name="cifar10"), least=64)
     assert loaded.source == "patterns"
     assert "is not whole: missing: data_batch_2" in loaded.why
 
 
-def test_a_folder_of_images_is_read_as_a_run_reads_it(
-    shelf: ImageCache, job: Callable[..., Any], tmp_path: Path
-) -> None:
+def test_a_folder_of_images_is_read_as_a_run_reads_it(images: ImageCache, tmp_path: Path) -> None:
     root = folder_of_classes(tmp_path / "mine", 10)
-    loaded = shelf.get(experiment_on(name="folder", root=root), job(), least=64)
+    loaded = images.get(experiment_on(name="folder", root=root), least=64)
     assert (loaded.source, loaded.why) == ("folder", "")
     assert (loaded.whole, loaded.probes) == (18, (18, 2))
     assert loaded.train.labels is not None
@@ -119,48 +113,48 @@ def test_a_folder_of_images_is_read_as_a_run_reads_it(
     assert sorted(loaded.shown) == list(range(18))
 
 
-def test_a_folder_that_is_empty_says_so(shelf: ImageCache, job: Callable[..., Any], tmp_path: Path) -> None:
-    loaded = shelf.get(experiment_on(name="folder", root=tmp_path), job(), least=64)
+def test_the_reason_names_an_empty_folder(images: ImageCache, tmp_path: Path) -> None:
+    loaded = images.get(experiment_on(name="folder", root=tmp_path), least=64)
     assert loaded.source == "patterns"
     assert loaded.why.startswith(f"no images in {tmp_path}: ")
 
 
-def test_what_is_loaded_stays_while_other_options_change(
-    shelf: ImageCache, job: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+def test_images_stay_cached_while_other_options_change(
+    images: ImageCache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    first = shelf.get(experiment_on(name="patterns"), job(), least=64)
+    first = images.get(experiment_on(name="patterns"), least=64)
     monkeypatch.setattr(module, "load_data", None)
     other = experiment_on(name="patterns", crop=8, eval_crop=8, mean=(0.5, 0.5, 0.5))
-    again = shelf.get(other, job(), least=64)
+    again = images.get(other, least=64)
     assert again.train is first.train
 
 
-def test_an_absence_is_believed_for_a_while_and_then_looked_at_again(
-    shelf: ImageCache, job: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_an_absence_is_assumed_for_a_while_and_then_checked_again(
+    images: ImageCache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     experiment = experiment_on(name="folder", root=tmp_path / "mine")
-    assert shelf.get(experiment, job(), least=16).source == "patterns"
+    assert images.get(experiment, least=16).source == "patterns"
     folder_of_classes(tmp_path / "mine", 10)
-    assert shelf.get(experiment, job(), least=16).source == "patterns"
+    assert images.get(experiment, least=16).source == "patterns"
     monkeypatch.setattr(module, "REFUSAL_SECONDS", 0.0)
-    assert shelf.get(experiment, job(), least=16).source == "folder"
+    assert images.get(experiment, least=16).source == "folder"
 
 
-def test_reading_ends_when_nobody_wants_the_images(shelf: ImageCache, job: Callable[..., Any]) -> None:
-    unwanted = job()
-    unwanted.cancelled.set()
-    with pytest.raises(Cancelled):
-        shelf.get(experiment_on(name="cifar10"), unwanted, least=64)
-    assert shelf.get(experiment_on(name="patterns"), job(), least=64).source == "patterns"
+def test_reading_ends_when_the_progress_is_refused(images: ImageCache) -> None:
+    def refuse(*_progress: object) -> None:
+        raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        images.get(experiment_on(name="cifar10"), least=64, progress=refuse)
+    assert images.get(experiment_on(name="patterns"), least=64).source == "patterns"
 
 
 @pytest.mark.parametrize("trained", [None, 60_000])
 @pytest.mark.parametrize("name", ["stl10", "tiny_imagenet"])
-def test_of_a_large_set_a_part_is_read_and_its_images_keep_their_numbers(
+def test_of_a_large_set_a_part_is_read_with_the_numbers_of_the_whole(
     name: str,
     trained: int | None,
-    shelf: ImageCache,
-    job: Callable[..., Any],
+    images: ImageCache,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -168,25 +162,25 @@ def test_of_a_large_set_a_part_is_read_and_its_images_keep_their_numbers(
     labels = None if name == "stl10" else torch.arange(200).repeat_interleave(500)
     everything = torch.arange(published)
 
-    def source(wanted: Any, _progress: Any) -> DataSplits:
-        """Images whose two first pixels are their place in the whole published set."""
-        chosen = choose(published, labels, wanted.train_images, option="dataset.train_images")
-        places = everything if chosen is None else chosen
-        pixels = torch.zeros(len(places), 3, 1, 2, dtype=torch.uint8)
+    def source(dataset: Any, _progress: Any) -> DataSplits:
+        """Images whose two first pixels are their number in the whole published set."""
+        chosen = choose(published, labels, dataset.train_images, option="dataset.train_images")
+        numbers = everything if chosen is None else chosen
+        pixels = torch.zeros(len(numbers), 3, 1, 2, dtype=torch.uint8)
         for channel in range(3):
-            pixels[:, channel, 0, 0] = (places >> (8 * channel)) & 255
+            pixels[:, channel, 0, 0] = (numbers >> (8 * channel)) & 255
         train: ImageSet = MemoryImages(name=name, split="train", pixels=pixels)
         return DataSplits(train=train, unlabelled="a test")
 
     monkeypatch.setattr(catalogue, "SOURCES", {name: source})
     monkeypatch.setattr(module, "_require_unpacked", lambda experiment: None)
     experiment = experiment_on(name=name, train_images=trained)
-    loaded = shelf.get(experiment, job(), least=64)
+    loaded = images.get(experiment, least=64)
     assert len(loaded.train) == PART
     assert loaded.whole == (trained or published)
     assert loaded.train.pixels is not None
     first, second, third = loaded.train.pixels[:, :, 0, 0].long().unbind(1)
-    place = first + (second << 8) + (third << 16)
+    number = first + (second << 8) + (third << 16)
     run = choose(published, labels, trained, option="dataset.train_images")
     assert loaded.numbers is not None
-    assert torch.equal(place, loaded.numbers if run is None else run[loaded.numbers])
+    assert torch.equal(number, loaded.numbers if run is None else run[loaded.numbers])

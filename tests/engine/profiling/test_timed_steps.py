@@ -1,4 +1,4 @@
-"""A step for the stopwatch is a step of training, and it can be given up within a layer."""
+"""A timed step is a step of training, and it can be cancelled within a layer."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from wmse_tui.config.loading import dump_experiment
 from wmse_tui.config.schema import Experiment
 from wmse_tui.engine.data.catalogue import load_data
 from wmse_tui.engine.data.loading import build_batches
-from wmse_tui.engine.profiling.timed_steps import TimedSteps, endless, interruptible, switches_kept
+from wmse_tui.engine.profiling.timed_steps import TimedSteps, endless, interruptible, restored_switches
 from wmse_tui.engine.training.checkpoints import read_checkpoint
 from wmse_tui.engine.training.device import prepare
 from wmse_tui.engine.training.requests import STOP_SIGNALS
@@ -25,7 +25,7 @@ Tiny = Callable[..., Experiment]
 
 
 @pytest.fixture
-def signals_kept() -> Iterator[None]:
+def restored_signals() -> Iterator[None]:
     """A session installs its signal handlers in this process."""
     before = {number: signal.getsignal(number) for number in (*STOP_SIGNALS, signal.SIGHUP)}
     yield
@@ -35,7 +35,7 @@ def signals_kept() -> Iterator[None]:
 
 @pytest.mark.parametrize("method", ["w_mse", "byol"])
 def test_the_same_batches_lead_to_the_weights_of_the_trainer(
-    method: str, tiny: Tiny, tmp_path: Path, signals_kept: None
+    method: str, tiny: Tiny, tmp_path: Path, restored_signals: None
 ) -> None:
     experiment = tiny(
         f"method.name={method}",
@@ -59,7 +59,7 @@ def test_the_same_batches_lead_to_the_weights_of_the_trainer(
     assert all(torch.equal(trained[name], stepped[name]) for name in trained)
 
 
-def test_a_step_can_be_given_up_on_the_way_forward_and_back(tiny: Tiny) -> None:
+def test_a_step_can_be_cancelled_forward_and_backward(tiny: Tiny) -> None:
     steps = TimedSteps(tiny(), CPU, steps_per_epoch=4)
     views = torch.randn(2, 16, 3, 16, 16)
     calls = 0
@@ -83,12 +83,12 @@ def test_a_step_can_be_given_up_on_the_way_forward_and_back(tiny: Tiny) -> None:
         assert calls == limit
     calls = 0
     steps.step(views)
-    assert calls == 0  # nothing is left behind
+    assert calls == 0  # no hook is left behind
 
 
-def test_the_switches_of_a_run_are_put_back() -> None:
+def test_the_switches_of_a_run_are_restored() -> None:
     before = torch.are_deterministic_algorithms_enabled()
-    with switches_kept():
+    with restored_switches():
         prepare(CPU, deterministic=True)
         assert torch.are_deterministic_algorithms_enabled()
     assert torch.are_deterministic_algorithms_enabled() == before

@@ -1,10 +1,9 @@
 """What the inspector's tests share.
 
 fixture     what it gives
-tiny        tiny("key=value", ...) -> Experiment: a CIFAR ResNet-8 on 96 patterns
-job         job(ask, **fields) -> Job that remembers in `lines` what was said of it
-shelf       a Shelf of this test's own; the temporary folder of the process is the test's too
-inspector   an inspector process, the same for the tests of a module: say(line), ask(...), last_line(id)
+previews    the temporary folder of this process, which is the test's
+job         job(ask, **fields) -> Job whose written lines are in `lines`
+inspector   an inspector process, the same for the tests of a module: write(line), ask(...), last_line(id)
 """
 
 from __future__ import annotations
@@ -21,32 +20,17 @@ from typing import Any
 
 import pytest
 
-from wmse_tui.config.loading import dump_experiment, load_experiment
+from wmse_tui.config.loading import dump_experiment
 from wmse_tui.config.schema import Experiment
-from wmse_tui.engine.profiling.image_cache import ImageCache
 from wmse_tui.engine.service import child_process
 from wmse_tui.engine.service.protocol import Request
 from wmse_tui.engine.service.worker import Job
 
-TINY = (
-    "seed=7",
-    "dataset.train_images=96",
-    "dataset.test_images=40",
-    "dataset.crop=16",
-    "projector.hidden=16",
-    "projector.dim=4",
-    "method.whitening_size=8",
-    "schedule.batch_size=16",
-    "schedule.epochs=3",
-    "schedule.kind=constant",
-    "schedule.warmup_steps=2",
-    "compute.device=cpu",
-)
 TIMEOUT = 120.0
 
 
-class Remembering:
-    """Takes the place of the way out."""
+class RecordingWriter:
+    """Replaces the writer of answers."""
 
     def __init__(self) -> None:
         self.lines: list[Mapping[str, Any]] = []
@@ -56,7 +40,7 @@ class Remembering:
 
 
 class Process:
-    """An inspector and what it has said so far."""
+    """An inspector and the lines it has written so far."""
 
     def __init__(self, environment: Mapping[str, str], *arguments: str) -> None:
         self.process = subprocess.Popen(
@@ -82,17 +66,17 @@ class Process:
         assert self.process.stderr is not None
         self.errors = self.process.stderr.read()
 
-    def say(self, line: bytes) -> None:
+    def write(self, line: bytes) -> None:
         assert self.process.stdin is not None
         self.process.stdin.write(line + b"\n")
         self.process.stdin.flush()
 
     def send(self, number: int, ask: str, config: Experiment | str, **fields: object) -> None:
         text = config if isinstance(config, str) else dump_experiment(config)
-        self.say(json.dumps({"id": number, "ask": ask, "config": text, **fields}).encode())
+        self.write(json.dumps({"id": number, "ask": ask, "config": text, **fields}).encode())
 
     def last_line(self) -> dict[str, Any]:
-        """The next line that ends a request; progress is put aside."""
+        """The next line that ends a request; the lines before it are added to `progress`."""
         while True:
             line: dict[str, Any] = json.loads(self._lines.get(timeout=TIMEOUT))
             if "progress" not in line:
@@ -119,44 +103,34 @@ class Process:
         return status
 
 
-@pytest.fixture(scope="session")
-def tiny() -> Callable[..., Experiment]:
-    def make(*overrides: str) -> Experiment:
-        other_method = any(o.startswith("method.name=") and o != "method.name=w_mse" for o in overrides)
-        base = [o for o in TINY if not (other_method and o.startswith("method."))]
-        return load_experiment(preset="quickstart", overrides=(*base, *overrides))
-
-    return make
+@pytest.fixture
+def previews(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The temporary folder of this process is the test's."""
+    folder = tmp_path / "previews"
+    folder.mkdir()
+    monkeypatch.setattr(child_process, "_folder", folder)
+    return folder
 
 
 @pytest.fixture
-def job() -> Callable[..., Any]:
+def job(previews: Path) -> Callable[..., Any]:
     def make(ask: str = "views", **fields: object) -> Any:
-        remembering: Any = Remembering()
-        made: Any = Job(Request(id=1, ask=ask, config="", fields=fields), remembering)
-        made.lines = remembering.lines
+        writer: Any = RecordingWriter()
+        made: Any = Job(Request(id=1, ask=ask, config="", fields=fields), writer)
+        made.lines = writer.lines
         return made
 
     return make
 
 
-@pytest.fixture
-def shelf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ImageCache:
-    monkeypatch.setenv("WMSE_TUI_DATA", str(tmp_path / "data"))
-    folder = tmp_path / "pictures"
-    folder.mkdir()
-    monkeypatch.setattr(child_process, "_folder", folder)
-    return ImageCache()
-
-
 @pytest.fixture(scope="module")
 def inspector(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
-    place = tmp_path_factory.mktemp("inspector")
-    (place / "data").mkdir()
-    (place / "tmp").mkdir()
+    folder = tmp_path_factory.mktemp("inspector")
+    (folder / "data").mkdir()
+    (folder / "tmp").mkdir()
     process = Process(
-        {"WMSE_TUI_DATA": str(place / "data"), "TMPDIR": str(place / "tmp"), "OMP_NUM_THREADS": "1"}
+        {"WMSE_TUI_DATA": str(folder / "data"), "TMPDIR": str(folder / "tmp"), "OMP_NUM_THREADS": "1"}
     )
     yield process
     assert process.end() == 0
-    assert not list((place / "tmp").iterdir())  # the pictures went with the process
+    assert not list((folder / "tmp").iterdir())  # the previews are removed with the process

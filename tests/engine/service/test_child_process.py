@@ -18,7 +18,7 @@ WAITING = """
 import sys, time
 from wmse_tui.engine.service import child_process
 with child_process.ending_in_order():
-    (child_process.folder() / "picture.png").write_bytes(b"x")
+    (child_process.folder() / "preview.png").write_bytes(b"x")
     print(child_process.folder(), flush=True)
     for line in sys.stdin:
         if line.startswith("fail"):
@@ -34,8 +34,8 @@ def start():
     )
     print(child.pid, flush=True)
     child.wait()
-other_end, kept = os.pipe()
-os.set_inheritable(kept, True)  # somebody else holds the pipe too: the end of stdin never comes
+other_end, inherited = os.pipe()
+os.set_inheritable(inherited, True)  # another process holds the pipe too: the end of stdin never comes
 holder = os.fork()
 if holder == 0:
     os.execvp("sleep", ["sleep", "60"])
@@ -61,18 +61,18 @@ def test_a_signal_ends_it_with_its_folder(number: signal.Signals, tmp_path: Path
         assert process.stdout is not None
         folder = Path(process.stdout.readline().strip())
         assert folder.stat().st_mode & 0o777 == 0o700
-        assert (folder / "picture.png").exists()
+        assert (folder / "preview.png").exists()
         process.send_signal(number)
         assert process.wait(60) == 128 + number
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize(("said", "status"), [("", 0), ("fail\n", 1)])
-def test_its_folder_goes_also_when_it_ends_by_itself_or_by_an_error(
-    said: str, status: int, tmp_path: Path
+@pytest.mark.parametrize(("line", "status"), [("", 0), ("fail\n", 1)])
+def test_its_folder_is_removed_also_when_it_ends_by_itself_or_by_an_error(
+    line: str, status: int, tmp_path: Path
 ) -> None:
     with waiting(tmp_path) as process:
-        _, errors = process.communicate(said, timeout=60)
+        _, errors = process.communicate(line, timeout=60)
         assert process.returncode == status
         assert ("ZeroDivisionError" in errors) == (status == 1)
     assert not list(tmp_path.iterdir())
@@ -86,7 +86,7 @@ def test_the_folders_of_killed_ones_are_removed_later(
         left = Path(killed.stdout.readline().strip())
         killed.kill()
     alive = tmp_path / f"{child_process.PREFIX}{os.getpid()}-mine"
-    strange = tmp_path / f"{child_process.PREFIX}nobody-knows"
+    strange = tmp_path / f"{child_process.PREFIX}not-a-pid"
     for folder in (alive, strange):
         folder.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
@@ -110,7 +110,7 @@ def test_it_dies_with_a_parent_that_is_killed_also_when_its_stdin_stays_open(tmp
         os.kill(holder, signal.SIGKILL)
 
 
-def test_it_does_not_begin_without_the_parent_it_was_told() -> None:
+def test_it_does_not_start_without_the_parent_that_was_named() -> None:
     done = subprocess.run(
         [sys.executable, "-P", "-m", "wmse_tui.engine.inspect", "--parent", "1073741824"],
         stdin=subprocess.DEVNULL,

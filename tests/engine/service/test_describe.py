@@ -11,11 +11,11 @@ import torch
 from wmse_tui.config.loading import load_experiment
 from wmse_tui.config.schema import Experiment
 from wmse_tui.engine.errors import DeviceError
-from wmse_tui.engine.profiling.dry_run import rehearse
+from wmse_tui.engine.profiling.dry_run import simulate_step
 from wmse_tui.engine.profiling.image_cache import ImageCache
-from wmse_tui.engine.profiling.machine import Memory
+from wmse_tui.engine.profiling.memory import Memory
 from wmse_tui.engine.service import describe as module
-from wmse_tui.engine.service.describe import describe, memory_parts
+from wmse_tui.engine.service.describe import describe_experiment, memory_parts
 from wmse_tui.engine.training.device import ChosenDevice
 
 Tiny = Callable[..., Experiment]
@@ -23,7 +23,7 @@ GPU = ChosenDevice(torch.device("cuda", 0), "A card", "asked for")
 
 
 def on(device: ChosenDevice, memory: Memory, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "device_of", lambda wanted: device)
+    monkeypatch.setattr(module, "trainer_device", lambda wanted: device)
     monkeypatch.setattr(module, "memory_of", lambda device: memory)
 
 
@@ -31,10 +31,8 @@ def bytes_of(parts: list[dict[str, Any]]) -> dict[str, int]:
     return {part["name"]: part["bytes"] for part in parts}
 
 
-def test_the_answer_says_what_the_networks_are(
-    job: Callable[..., Any], shelf: ImageCache, tiny: Tiny
-) -> None:
-    answer = describe(tiny("compute.device=cpu"), job("describe"), shelf)
+def test_the_answer_describes_the_networks(job: Callable[..., Any], images: ImageCache, tiny: Tiny) -> None:
+    answer = describe_experiment(tiny("compute.device=cpu"), job("describe"), images)
     encoder, head = 74_640, 64 * 16 + 16 + 2 * 16 + 16 * 4 + 4
     assert answer["parameters"] == {
         "encoder": encoder,
@@ -55,17 +53,17 @@ def test_the_answer_says_what_the_networks_are(
     assert answer["notices"] == []
 
 
-def test_momentum_keeps_one_number_for_each_parameter(tiny: Tiny) -> None:
+def test_momentum_stores_one_number_for_each_parameter(tiny: Tiny) -> None:
     sgd = tiny("optimizer={name: sgd}")
-    parts = bytes_of(memory_parts(sgd, rehearse(sgd, check=lambda: None), None, None))
+    parts = bytes_of(memory_parts(sgd, simulate_step(sgd, check=lambda: None), None, None))
     assert parts["optimizer"] == parts["gradients"]
 
 
 def test_a_step_that_is_larger_than_the_device_is_warned_of(
-    job: Callable[..., Any], shelf: ImageCache, tiny: Tiny, monkeypatch: pytest.MonkeyPatch
+    job: Callable[..., Any], images: ImageCache, tiny: Tiny, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     on(GPU, Memory(2**29, 2**29), monkeypatch)
-    answer = describe(tiny(), job("describe"), shelf)
+    answer = describe_experiment(tiny(), job("describe"), images)
     [notice] = answer["notices"]
     assert (notice["path"], notice["level"]) == ("schedule.batch_size", "warning")
     assert notice["text"].startswith("a step needs about 5")
@@ -73,23 +71,23 @@ def test_a_step_that_is_larger_than_the_device_is_warned_of(
     assert notice["text"].endswith("take a smaller schedule.batch_size, or compute.precision=bfloat16")
 
 
-def test_a_device_that_is_full_of_others_is_told_apart_from_one_that_is_too_small(
-    job: Callable[..., Any], shelf: ImageCache, tiny: Tiny, monkeypatch: pytest.MonkeyPatch
+def test_a_full_device_is_distinguished_from_one_that_is_too_small(
+    job: Callable[..., Any], images: ImageCache, tiny: Tiny, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     on(GPU, Memory(80 * 10**9, 2 * 10**8), monkeypatch)
-    [notice] = describe(tiny(), job("describe"), shelf)["notices"]
+    [notice] = describe_experiment(tiny(), job("describe"), images)["notices"]
     assert notice["path"] == "compute.device"
     assert notice["text"].endswith("A card has 80.0 GB, but only 200 MB are free now")
 
 
 def test_without_the_device_the_rest_is_answered(
-    job: Callable[..., Any], shelf: ImageCache, tiny: Tiny, monkeypatch: pytest.MonkeyPatch
+    job: Callable[..., Any], images: ImageCache, tiny: Tiny, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(wanted: str) -> ChosenDevice:
         raise DeviceError(f"compute.device={wanted} cannot be used", "no NVIDIA card in this machine")
 
-    monkeypatch.setattr(module, "device_of", refuse)
-    answer = describe(tiny("compute.device=cuda"), job("describe"), shelf)
+    monkeypatch.setattr(module, "trainer_device", refuse)
+    answer = describe_experiment(tiny("compute.device=cuda"), job("describe"), images)
     reason = "compute.device=cuda cannot be used: no NVIDIA card in this machine"
     assert answer["device"] == {"type": None, "name": "", "reason": reason, "memory": None, "free": None}
     assert answer["notices"] == [{"path": "compute.device", "level": "warning", "text": reason}]
@@ -114,20 +112,20 @@ def test_images_stay_on_a_gpu_where_the_trainer_would_put_them(
     overrides: tuple[str, ...], free: int, expected: int, why: str
 ) -> None:
     experiment = load_experiment(overrides=("backbone.arch=cifar_resnet8", *overrides))
-    step = rehearse(experiment, check=lambda: None)
+    step = simulate_step(experiment, check=lambda: None)
     parts = {part["name"]: part for part in memory_parts(experiment, step, GPU, Memory(10**10, free))}
     assert (parts["images"]["bytes"], parts["images"]["text"]) == (expected, why)
 
 
 def test_images_of_every_split_stay_in_main_memory() -> None:
     experiment = load_experiment(preset="stl10", overrides=("backbone.arch=cifar_resnet8",))
-    parts = bytes_of(memory_parts(experiment, rehearse(experiment, check=lambda: None), None, None))
+    parts = bytes_of(memory_parts(experiment, simulate_step(experiment, check=lambda: None), None, None))
     assert parts["images"] == (105_000 + 5_000 + 8_000) * 3 * 96 * 96
 
 
 def test_the_pool_of_a_recorded_step_is_part_of_its_memory() -> None:
     experiment = load_experiment(preset="cifar10", overrides=("compute.compile=graph",))
-    step = rehearse(experiment, check=lambda: None)
+    step = simulate_step(experiment, check=lambda: None)
     parts = bytes_of(memory_parts(experiment, step, GPU, Memory(10**11, 10**11)))
     assert parts["graph"] == pytest.approx(0.35 * parts["activations"], abs=1)
     as_written = load_experiment(preset="cifar10")

@@ -19,10 +19,10 @@ from wmse_tui.engine.methods import build_method
 from wmse_tui.engine.profiling import evaluation_times
 from wmse_tui.engine.profiling.evaluation_times import time_evaluations
 from wmse_tui.engine.profiling.image_cache import ImageCache
-from wmse_tui.engine.profiling.machine import Memory
+from wmse_tui.engine.profiling.memory import Memory
 from wmse_tui.engine.profiling.timed_steps import TimedSteps
 from wmse_tui.engine.service import measure as module
-from wmse_tui.engine.service.measure import measure
+from wmse_tui.engine.service.measure import measure_run
 from wmse_tui.engine.service.worker import Cancelled
 
 Tiny = Callable[..., Experiment]
@@ -31,10 +31,10 @@ PLENTY = 300  # seconds that may be used: far more than a measurement takes, how
 
 
 def test_the_run_is_its_steps_and_its_evaluations(
-    job: Callable[..., Any], shelf: ImageCache, tiny: Tiny
+    job: Callable[..., Any], images: ImageCache, tiny: Tiny
 ) -> None:
     experiment = tiny("evaluation.every=1", "evaluation.linear=lbfgs", "evaluation.linear_epochs=8")
-    answer = measure(experiment, job("measure", seconds=PLENTY), shelf)
+    answer = measure_run(experiment, job("measure", seconds=PLENTY), images)
     assert answer["steps"] >= 1
     assert answer["warm_up"] == 1
     assert answer["at_least"] is None
@@ -53,11 +53,11 @@ def test_the_run_is_its_steps_and_its_evaluations(
 
 
 def test_workers_make_their_batches_ahead_and_end_afterwards(
-    job: Callable[..., Any], shelf: ImageCache, tiny: Tiny
+    job: Callable[..., Any], images: ImageCache, tiny: Tiny
 ) -> None:
     before = set(psutil.Process().children(recursive=True))
     experiment = tiny("compute.loader=workers", "compute.workers=1")
-    answer = measure(experiment, job("measure", seconds=PLENTY), shelf)
+    answer = measure_run(experiment, job("measure", seconds=PLENTY), images)
     assert answer["loader"] == {"kind": "workers", "reason": "requested; 1 process"}
     assert answer["warm_up"] == 3
     assert answer["steps"] >= 1
@@ -67,7 +67,7 @@ def test_workers_make_their_batches_ahead_and_end_afterwards(
 
 
 def test_what_will_run_is_measured_compiled_and_recorded(
-    job: Callable[..., Any], shelf: ImageCache, tiny: Tiny, monkeypatch: pytest.MonkeyPatch
+    job: Callable[..., Any], images: ImageCache, tiny: Tiny, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The time that compiling takes is not that of the steps."""
     shapes: list[torch.Size] = []
@@ -78,37 +78,39 @@ def test_what_will_run_is_measured_compiled_and_recorded(
         return "the networks are compiled, in 3 s"
 
     monkeypatch.setattr(TimedSteps, "compile", compile_slowly)
-    answer = measure(tiny("compute.compile=graph"), job("measure", seconds=2), shelf)
+    answer = measure_run(tiny("compute.compile=graph"), job("measure", seconds=2), images)
     assert [shape[:2] for shape in shapes] == [(2, 16)]
     assert answer["steps"] >= 1
     notices = {notice["path"]: notice["text"] for notice in answer["notices"]}
     assert notices["compute.compile"] == "the networks are compiled, in 3 s"
-    measure(tiny(), job("measure", seconds=2), shelf)
+    measure_run(tiny(), job("measure", seconds=2), images)
     assert len(shapes) == 1, "nothing is compiled where the run compiles nothing"
 
 
-def test_a_step_without_end_is_given_up_and_told(
-    job: Callable[..., Any], shelf: ImageCache, tiny: Tiny, monkeypatch: pytest.MonkeyPatch
+def test_a_step_without_end_is_cancelled_and_reported(
+    job: Callable[..., Any], images: ImageCache, tiny: Tiny, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "STEP_SHARE", 0.0)
-    answer = measure(tiny("dataset.name=cifar10", "schedule.epochs=2"), job("measure", seconds=20), shelf)
+    answer = measure_run(
+        tiny("dataset.name=cifar10", "schedule.epochs=2"), job("measure", seconds=20), images
+    )
     assert answer["seconds_per_step"] is None
     assert answer["at_least"] == 0.0
     assert (answer["steps"], answer["warm_up"]) == (0, 0)
     assert answer["total_steps"] == 2 * 6
     assert answer["training_seconds"] is None
     assert answer["run_seconds"] is None
-    told = {notice["path"]: notice for notice in answer["notices"]}
-    assert told["backbone.arch"]["level"] == "warning"
-    assert told["backbone.arch"]["text"].startswith("one step takes longer than the ")
-    assert told["dataset.name"]["text"].startswith("measured with patterns: CIFAR-10 is not in ")
+    notices = {notice["path"]: notice for notice in answer["notices"]}
+    assert notices["backbone.arch"]["level"] == "warning"
+    assert notices["backbone.arch"]["text"].startswith("one step takes longer than the ")
+    assert notices["dataset.name"]["text"].startswith("measured with patterns: CIFAR-10 is not in ")
 
 
 def test_one_slow_step_is_better_than_none(
-    job: Callable[..., Any], shelf: ImageCache, tiny: Tiny, monkeypatch: pytest.MonkeyPatch
+    job: Callable[..., Any], images: ImageCache, tiny: Tiny, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     experiment = tiny()
-    loaded = shelf.get(experiment, job(), least=16)
+    loaded = images.get(experiment, least=16)
     batches = build_batches(loaded.train, experiment, torch.device("cpu"))
     steps = TimedSteps(experiment, torch.device("cpu"), steps_per_epoch=6)
     now = 0.0
@@ -119,42 +121,42 @@ def test_one_slow_step_is_better_than_none(
 
     monkeypatch.setattr(steps, "step", taken)
     monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: now))
-    pace = module.time_steps(steps, batches, job(), warm_up=1, prefetched=0, end=14.0)
-    assert (pace.seconds, pace.steps, pace.warm_up) == (15.0, 0, 1)
+    timing = module.time_steps(steps, batches, job(), warm_up=1, prefetched=0, end=14.0)
+    assert (timing.seconds, timing.steps, timing.warm_up) == (15.0, 0, 1)
     now = 0.0
-    pace = module.time_steps(steps, batches, job(), warm_up=1, prefetched=4, end=100.0)
-    assert (pace.seconds, pace.steps, pace.warm_up) == (15.0, 1, 4)  # half of the time was over
+    timing = module.time_steps(steps, batches, job(), warm_up=1, prefetched=4, end=100.0)
+    assert (timing.seconds, timing.steps, timing.warm_up) == (15.0, 1, 4)  # half of the time was over
 
 
 def test_what_does_not_fit_into_memory_is_not_tried(
-    job: Callable[..., Any], shelf: ImageCache, tiny: Tiny, monkeypatch: pytest.MonkeyPatch
+    job: Callable[..., Any], images: ImageCache, tiny: Tiny, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "memory_of", lambda device: Memory(10**9, 10**8))
     with pytest.raises(EngineError) as caught:
-        measure(tiny(), job("measure"), shelf)
+        measure_run(tiny(), job("measure"), images)
     assert caught.value.title == "one step does not fit into memory, so it is not tried"
     assert caught.value.detail.endswith(" has 100 MB free")
     assert caught.value.next[0] == "take a smaller schedule.batch_size"
 
 
-def test_a_measurement_ends_when_nobody_wants_it(
-    job: Callable[..., Any], shelf: ImageCache, tiny: Tiny, monkeypatch: pytest.MonkeyPatch
+def test_a_cancelled_measurement_ends(
+    job: Callable[..., Any], images: ImageCache, tiny: Tiny, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    unwanted = job("measure", seconds=600)
-    progress = unwanted.progress
+    cancelled_job = job("measure", seconds=600)
+    progress = cancelled_job.progress
 
     def enough(name: str, *more: Any) -> None:
         if name == "measuring":
-            unwanted.cancelled.set()
+            cancelled_job.cancelled.set()
         progress(name, *more)
 
-    monkeypatch.setattr(unwanted, "progress", enough)
+    monkeypatch.setattr(cancelled_job, "progress", enough)
     with pytest.raises(Cancelled):
-        measure(tiny(), unwanted, shelf)
+        measure_run(tiny(), cancelled_job, images)
 
 
-def test_what_the_run_needs_to_be_known_for_is_said(
-    job: Callable[..., Any], shelf: ImageCache, tiny: Tiny, tmp_path: Any
+def test_what_cannot_be_computed_yet_is_explained(
+    job: Callable[..., Any], images: ImageCache, tiny: Tiny, tmp_path: Any
 ) -> None:
     folder = (
         "dataset.name=folder",
@@ -163,7 +165,7 @@ def test_what_the_run_needs_to_be_known_for_is_said(
         "dataset.test_images=null",
         "compute.workers=0",
     )
-    answer = measure(tiny(*folder), job("measure", seconds=PLENTY), shelf)
+    answer = measure_run(tiny(*folder), job("measure", seconds=PLENTY), images)
     assert answer["total_steps"] is None
     assert answer["run_seconds"] is None
     texts = " / ".join(notice["text"] for notice in answer["notices"])
@@ -180,12 +182,12 @@ def test_what_the_run_needs_to_be_known_for_is_said(
     ],
 )
 def test_evaluations_are_counted_as_the_trainer_makes_them(
-    overrides: tuple[str, ...], count: int, job: Callable[..., Any], shelf: ImageCache, tiny: Tiny
+    overrides: tuple[str, ...], count: int, job: Callable[..., Any], images: ImageCache, tiny: Tiny
 ) -> None:
     experiment = tiny(*overrides)
-    loaded = shelf.get(experiment, job(), least=16)
+    loaded = images.get(experiment, least=16)
     encoder = build_method(experiment).encoder
-    found = time_evaluations(encoder, experiment, loaded, torch.device("cpu"), job(), end=math.inf)
+    found = time_evaluations(encoder, experiment, loaded, torch.device("cpu"), end=math.inf)
     assert found.count == count
     assert found.seconds is not None
     assert (found.seconds > 0) == (count > 0)
@@ -193,7 +195,7 @@ def test_evaluations_are_counted_as_the_trainer_makes_them(
 
 
 def test_evaluations_scale_with_their_work(
-    job: Callable[..., Any], shelf: ImageCache, tiny: Tiny, monkeypatch: pytest.MonkeyPatch
+    job: Callable[..., Any], images: ImageCache, tiny: Tiny, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(evaluation_times, "_seconds", lambda work, device: 1.0)
     experiment = tiny(
@@ -204,23 +206,23 @@ def test_evaluations_scale_with_their_work(
         "evaluation.linear_epochs=50",
         "evaluation.batch_size=10",
     )
-    loaded = shelf.get(experiment, job(), least=16)
+    loaded = images.get(experiment, least=16)
     assert (loaded.whole, loaded.probes) == (96, (96, 40))
     encoder = build_method(experiment).encoder
-    found = time_evaluations(encoder, experiment, loaded, torch.device("cpu"), job(), end=math.inf)
+    found = time_evaluations(encoder, experiment, loaded, torch.device("cpu"), end=math.inf)
     features, statistics = 3 * (96 + 40) / 10, 96 / 10
     neighbours, linear = 3 * 1.0, 50.0  # all images were in the piece that was timed
     assert found.seconds == pytest.approx(features + statistics + neighbours + linear)
 
 
 def test_evaluations_that_take_too_long_are_not_guessed(
-    job: Callable[..., Any], shelf: ImageCache, tiny: Tiny
+    job: Callable[..., Any], images: ImageCache, tiny: Tiny
 ) -> None:
     experiment = tiny()
-    loaded = shelf.get(experiment, job(), least=16)
+    loaded = images.get(experiment, least=16)
     encoder = build_method(experiment).encoder
     over = time.monotonic() - 1
-    found = time_evaluations(encoder, experiment, loaded, torch.device("cpu"), job(), end=over)
+    found = time_evaluations(encoder, experiment, loaded, torch.device("cpu"), end=over)
     assert found.seconds is None
     assert found.text.startswith("there was no time to measure an evaluation")
     assert encoder.training

@@ -10,7 +10,7 @@ import pytest
 
 from wmse_tui.engine.service.protocol import (
     MAX_LINE,
-    Answers,
+    AnswerWriter,
     BadRequest,
     Request,
     read_lines,
@@ -18,7 +18,7 @@ from wmse_tui.engine.service.protocol import (
 )
 
 
-def test_a_request_keeps_the_fields_it_brings() -> None:
+def test_a_request_has_the_fields_of_its_line() -> None:
     request = read_request(b'{"id": 3, "ask": "views", "config": "seed: 1\\n", "images": 2}\n')
     assert request == Request(id=3, ask="views", config="seed: 1\n", fields={"images": 2})
     assert request.number("images", 4, low=1, high=9) == 2
@@ -41,17 +41,19 @@ def test_a_number_that_is_none_or_out_of_range_is_refused(value: object) -> None
         (b"[1]", "a line is no JSON object", None),
         (b'{"ask": "views"}', "a request has no id", None),
         (b'{"id": true, "ask": "views"}', "a request has no id", None),
-        (b'{"id": 1, "ask": "train"}', "nobody answers 'train'", 1),
+        (b'{"id": 1, "ask": "train"}', "there is no request 'train'", 1),
         (b'{"id": 1, "ask": "views", "config": 7}', "the configuration is no text", 1),
     ],
 )
-def test_a_line_that_is_no_request_is_told_as_what_it_is(line: bytes, title: str, number: int | None) -> None:
+def test_a_line_that_is_no_request_is_refused_with_the_reason(
+    line: bytes, title: str, number: int | None
+) -> None:
     with pytest.raises(BadRequest) as caught:
         read_request(line)
     assert (caught.value.title, caught.value.id) == (title, number)
 
 
-def test_of_a_line_without_end_only_the_beginning_is_kept() -> None:
+def test_of_a_line_without_end_only_the_beginning_is_read() -> None:
     stream = io.BytesIO(b"x" * (3 * MAX_LINE) + b"\n\n  \nnext\nlast")
     assert list(read_lines(stream)) == [b"x" * MAX_LINE, b"next\n", b"last"]
 
@@ -59,7 +61,7 @@ def test_of_a_line_without_end_only_the_beginning_is_kept() -> None:
 def test_numbers_that_are_not_finite_leave_as_null() -> None:
     stream = io.BytesIO()
     values = {"values": (1.5, math.nan, [math.inf]), "map": {"a": -math.inf}}
-    Answers(stream).write(4, {"answer": "measure", **values})
+    AnswerWriter(stream).write(4, {"answer": "measure", **values})
     assert json.loads(stream.getvalue()) == {
         "id": 4,
         "answer": "measure",
@@ -68,9 +70,9 @@ def test_numbers_that_are_not_finite_leave_as_null() -> None:
     }
 
 
-def test_nobody_is_disturbed_when_nobody_listens() -> None:
-    class Gone(io.RawIOBase):
+def test_lines_are_dropped_once_the_reader_has_ended() -> None:
+    class Closed(io.RawIOBase):
         def write(self, _block: object) -> int:
             raise BrokenPipeError
 
-    Answers(Gone()).write(1, {"cancelled": True})  # type: ignore[arg-type]
+    AnswerWriter(Closed()).write(1, {"cancelled": True})  # type: ignore[arg-type]

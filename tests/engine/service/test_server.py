@@ -1,4 +1,4 @@
-"""The inspector as a process: what is asked is answered, whatever else comes."""
+"""The inspector as a process: every request is answered, whatever else its input is."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from wmse_tui.config.loading import dump_experiment
 from wmse_tui.config.schema import Experiment
 from wmse_tui.engine.errors import EngineError
 from wmse_tui.engine.service import server
-from wmse_tui.engine.service.protocol import Answers
-from wmse_tui.engine.service.server import Service, explain
+from wmse_tui.engine.service.protocol import AnswerWriter
+from wmse_tui.engine.service.server import Service, error_fields
 
 Tiny = Callable[..., Experiment]
 
 
-def test_it_says_that_torch_takes_its_time_and_then_answers(inspector: Any, tiny: Tiny) -> None:
+def test_loading_torch_is_reported_before_the_first_answer(inspector: Any, tiny: Tiny) -> None:
     answer = inspector.ask(1, "views", tiny(), images=2, views=3)
     assert inspector.progress[0] == {
         "id": 1,
@@ -39,7 +39,7 @@ def test_it_says_that_torch_takes_its_time_and_then_answers(inspector: Any, tiny
         assert picture.size == (4 * 16, 2 * 16)
 
 
-def test_each_kind_of_question_has_its_answer(inspector: Any, tiny: Tiny) -> None:
+def test_each_kind_of_request_has_its_answer(inspector: Any, tiny: Tiny) -> None:
     experiment = tiny()
     assert inspector.ask(11, "describe", experiment)["answer"] == "describe"
     assert inspector.ask(12, "views", experiment)["answer"] == "views"
@@ -53,7 +53,7 @@ def test_each_kind_of_question_has_its_answer(inspector: Any, tiny: Tiny) -> Non
 
 
 def test_a_line_that_is_no_request_is_answered_and_the_next_one_too(inspector: Any, tiny: Tiny) -> None:
-    inspector.say(b"garbage")
+    inspector.write(b"garbage")
     assert inspector.last_line() == {
         "id": None,
         "error": {
@@ -62,12 +62,12 @@ def test_a_line_that_is_no_request_is_answered_and_the_next_one_too(inspector: A
             "next": [],
         },
     }
-    inspector.say(b'{"id": 21, "ask": "train"}')
-    assert inspector.last_line()["error"]["title"] == "nobody answers 'train'"
+    inspector.write(b'{"id": 21, "ask": "train"}')
+    assert inspector.last_line()["error"]["title"] == "there is no request 'train'"
     assert inspector.ask(22, "views", tiny())["answer"] == "views"
 
 
-def test_a_wrong_configuration_is_told_with_all_its_problems(inspector: Any, tiny: Tiny) -> None:
+def test_all_problems_of_a_wrong_configuration_are_reported(inspector: Any, tiny: Tiny) -> None:
     text = dump_experiment(tiny()).replace("epochs: 3", "epochs: 0")
     error = inspector.ask(31, "describe", text)["error"]
     assert error["title"] == "this configuration cannot be run"
@@ -83,17 +83,17 @@ def test_a_wrong_configuration_is_told_with_all_its_problems(inspector: Any, tin
     assert error["next"] == ["take more than 4; the paper uses 8", "take 15 or 18"]
 
 
-def test_what_is_superseded_or_cancelled_says_only_that(inspector: Any, tiny: Tiny) -> None:
+def test_a_replaced_or_cancelled_request_is_reported_as_cancelled(inspector: Any, tiny: Tiny) -> None:
     slow = tiny("dataset.crop=32", "schedule.batch_size=96", "backbone.arch=cifar_resnet56")
     inspector.send(41, "measure", slow, seconds=600)
     inspector.send(42, "measure", slow, seconds=600)
     assert inspector.last_line() == {"id": 41, "cancelled": True}
     assert inspector.ask(43, "views", tiny())["answer"] == "views"  # beside the measurement
-    inspector.say(b'{"id": 42, "ask": "cancel"}')
+    inspector.write(b'{"id": 42, "ask": "cancel"}')
     assert inspector.last_line() == {"id": 42, "cancelled": True}
 
 
-def test_where_torch_is_broken_every_question_hears_why(tmp_path: Path, tiny: Tiny) -> None:
+def test_where_torch_is_broken_every_answer_is_the_reason(tmp_path: Path, tiny: Tiny) -> None:
     (tmp_path / "torch.py").write_text("print('noise')\nraise OSError('libtorch_cpu.so: cannot open')\n")
     program = (
         f"import sys; sys.path.insert(0, {str(tmp_path)!r}); sys.argv = ['inspect'];"
@@ -107,38 +107,38 @@ def test_where_torch_is_broken_every_question_hears_why(tmp_path: Path, tiny: Ti
         assert process.stdout is not None
         process.stdin.write(json.dumps(line).encode() + b"\n")
         process.stdin.flush()
-        said = [json.loads(process.stdout.readline()) for _ in range(2)]
+        lines = [json.loads(process.stdout.readline()) for _ in range(2)]
         _, errors = process.communicate()
-    assert said[0]["progress"]["name"] == "loading torch"
-    error = said[1]["error"]
+    assert lines[0]["progress"]["name"] == "loading torch"
+    error = lines[1]["error"]
     assert error["title"] == "torch cannot be loaded"
     assert error["detail"] == f"OSError: libtorch_cpu.so: cannot open ({sys.executable})"
     assert error["next"][1] == "`wmse-tui doctor` shows what is installed"
     assert b"noise" in errors  # what a library prints is no line of the protocol
 
 
-def test_it_is_modest(inspector: Any) -> None:
+def test_its_priority_is_low(inspector: Any) -> None:
     ours, its = (os.getpriority(os.PRIO_PROCESS, pid) for pid in (0, inspector.process.pid))
     assert its == min(19, ours + 10)
     assert Path(f"/proc/{inspector.process.pid}/oom_score_adj").read_text() == "800\n"
 
 
-def test_an_error_is_told_by_its_kind(capfd: pytest.CaptureFixture[str]) -> None:
-    told = explain(EngineError("no", "because", next=("do",)))
-    assert told == {"title": "no", "detail": "because", "next": ["do"]}
-    assert explain(MemoryError())["title"] == "not enough memory"
+def test_an_error_is_reported_by_its_kind(capfd: pytest.CaptureFixture[str]) -> None:
+    known = error_fields(EngineError("no", "because", next=("do",)))
+    assert known == {"title": "no", "detail": "because", "next": ["do"]}
+    assert error_fields(MemoryError())["title"] == "not enough memory"
     full = RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried")
-    assert explain(full)["title"] == "not enough memory"
+    assert error_fields(full)["title"] == "not enough memory"
     assert capfd.readouterr().err == ""
-    unforeseen = explain(KeyError("x"))
+    unforeseen = error_fields(KeyError("x"))
     assert unforeseen["title"] == "KeyError in the inspector"
     assert unforeseen["detail"] == "'x'"
     assert unforeseen["traceback"].endswith("KeyError: 'x'\n")
     assert capfd.readouterr().err == unforeseen["traceback"]
 
 
-def test_after_a_measurement_on_a_gpu_it_goes_once_it_is_idle(monkeypatch: pytest.MonkeyPatch) -> None:
-    told: list[tuple[int, int]] = []
+def test_after_a_measurement_on_a_gpu_it_ends_once_it_is_idle(monkeypatch: pytest.MonkeyPatch) -> None:
+    sent: list[tuple[int, int]] = []
     naps = 0
 
     class Measured(Service):
@@ -153,7 +153,7 @@ def test_after_a_measurement_on_a_gpu_it_goes_once_it_is_idle(monkeypatch: pytes
         naps += 1
 
     monkeypatch.setattr(server, "time", SimpleNamespace(sleep=nap, monotonic=lambda: 1000.0 * naps))
-    monkeypatch.setattr(server, "os", SimpleNamespace(kill=lambda *call: told.append(call), getpid=os.getpid))
-    server._free_the_gpu(Measured(Answers(io.BytesIO())))
-    assert told == [(os.getpid(), signal.SIGTERM)]
+    monkeypatch.setattr(server, "os", SimpleNamespace(kill=lambda *call: sent.append(call), getpid=os.getpid))
+    server.free_gpu(Measured(AnswerWriter(io.BytesIO())))
+    assert sent == [(os.getpid(), signal.SIGTERM)]
     assert naps == 3

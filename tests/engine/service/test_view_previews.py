@@ -20,14 +20,14 @@ from wmse_tui.engine.data.plan import plan_views
 from wmse_tui.engine.errors import DataError
 from wmse_tui.engine.profiling.image_cache import ImageCache
 from wmse_tui.engine.service.protocol import BadRequest
-from wmse_tui.engine.service.view_previews import KEPT, grid, views
+from wmse_tui.engine.service.view_previews import SAVED_FILES, grid, preview_views
 
 RNG = np.random.default_rng(1)
 EVERY_AUGMENTATION = ("augmentation.hue=0.2", "augmentation.saturation=0.5", "augmentation.blur_p=0.5")
 
 
 def squares(answer: dict[str, Any]) -> Tensor:
-    """The picture of an answer as (columns, rows, 3, tile, tile)."""
+    """The image of an answer as (columns, rows, 3, tile, tile)."""
     with Image.open(answer["path"]) as picture:
         pixels = torch.from_numpy(np.array(picture))
     rows, columns, tile = answer["rows"], answer["columns"], answer["tile"]
@@ -44,20 +44,20 @@ def trained_on(experiment: Experiment, epoch: int) -> dict[int, Tensor]:
     found = {}
     for indices, batch in zip(plan.batches(len(data.train), epoch=epoch), batches.epoch(epoch), strict=True):
         pixels = (batch * std + mean).mul(255).round().to(torch.uint8)
-        for place, index in enumerate(indices.tolist()):
-            found[index] = pixels[:, place]
+        for row, index in enumerate(indices.tolist()):
+            found[index] = pixels[:, row]
     batches.close()
     return found
 
 
 @pytest.mark.parametrize("epoch", [0, 5])
 @pytest.mark.parametrize("loader", ["batched", "workers"])
-def test_they_are_the_pixels_that_training_sees(
-    loader: str, epoch: int, job: Callable[..., Any], shelf: ImageCache, tiny: Callable[..., Experiment]
+def test_they_are_the_pixels_of_training(
+    loader: str, epoch: int, job: Callable[..., Any], images: ImageCache, tiny: Callable[..., Experiment]
 ) -> None:
     workers = ("compute.workers=0",) if loader == "workers" else ()
     experiment = tiny(f"compute.loader={loader}", *workers, *EVERY_AUGMENTATION, "augmentation.views=3")
-    answer = views(experiment, job(images=8, epoch=epoch), shelf)
+    answer = preview_views(experiment, job(images=8, epoch=epoch), images)
     assert (answer["pipeline"], answer["epoch"], answer["columns"]) == (loader, epoch, 4)
     training, shown = trained_on(experiment, epoch), squares(answer)
     for row, number in enumerate(answer["images"]):
@@ -70,7 +70,7 @@ def test_they_are_the_pixels_that_training_sees(
     ids=["workers", "jpeg"],
 )
 def test_of_photographs_too(
-    compute: str, pipeline: str, rounding: int, job: Callable[..., Any], shelf: ImageCache, tmp_path: Path
+    compute: str, pipeline: str, rounding: int, job: Callable[..., Any], images: ImageCache, tmp_path: Path
 ) -> None:
     for name in ("cats", "dogs"):
         (tmp_path / "mine" / name).mkdir(parents=True)
@@ -88,23 +88,23 @@ def test_of_photographs_too(
             "seed=3",
         )
     )
-    answer = views(experiment, job(images=4), shelf)
+    answer = preview_views(experiment, job(images=4), images)
     assert (answer["source"], answer["why"], answer["pipeline"]) == ("folder", "", pipeline)
     assert sorted(answer["classes"][:2]) == ["cats", "dogs"]
     training, shown = trained_on(experiment, 0), squares(answer)
     for row, number in enumerate(answer["images"]):
         assert (shown[1:, row].int() - training[number].int()).abs().max() <= rounding
-    # a photograph that is no square stands on black, as a whole
+    # a photograph that is no square is shown whole, on black
     original = shown[0, 0]
     assert not original[:, 0].any()
     assert original[:, 8].any()
 
 
 def test_the_first_column_is_the_image_itself(
-    job: Callable[..., Any], shelf: ImageCache, tiny: Callable[..., Experiment]
+    job: Callable[..., Any], images: ImageCache, tiny: Callable[..., Experiment]
 ) -> None:
     experiment = tiny("dataset.crop=32")
-    answer = views(experiment, job(images=3), shelf)
+    answer = preview_views(experiment, job(images=3), images)
     data = load_data(experiment, progress=lambda *_: None)
     assert data.train.pixels is not None
     assert torch.equal(squares(answer)[0], data.train.pixels[answer["images"]])
@@ -112,36 +112,36 @@ def test_the_first_column_is_the_image_itself(
 
 
 def test_a_change_of_the_augmentation_changes_the_views_and_not_the_images(
-    job: Callable[..., Any], shelf: ImageCache, tiny: Callable[..., Experiment]
+    job: Callable[..., Any], images: ImageCache, tiny: Callable[..., Experiment]
 ) -> None:
-    before = views(tiny("augmentation.brightness=0"), job(), shelf)
-    after = views(tiny("augmentation.brightness=1"), job(), shelf)
-    again = views(tiny("augmentation.brightness=0"), job(), shelf)
+    before = preview_views(tiny("augmentation.brightness=0"), job(), images)
+    after = preview_views(tiny("augmentation.brightness=1"), job(), images)
+    again = preview_views(tiny("augmentation.brightness=0"), job(), images)
     assert before["images"] == after["images"]
     assert torch.equal(squares(before), squares(again))
     assert torch.equal(squares(before)[0], squares(after)[0])
     assert not torch.equal(squares(before)[1:], squares(after)[1:])
 
 
-def test_more_views_than_the_experiment_has_go_on_where_it_ends(
-    job: Callable[..., Any], shelf: ImageCache, tiny: Callable[..., Experiment]
+def test_more_views_than_the_experiment_has_continue_its_views(
+    job: Callable[..., Any], images: ImageCache, tiny: Callable[..., Experiment]
 ) -> None:
-    few, many = (squares(views(tiny(), job(views=count), shelf)) for count in (2, 5))
+    few, many = (squares(preview_views(tiny(), job(views=count), images)) for count in (2, 5))
     assert many.shape[0] == 6
     assert torch.equal(many[:3], few)
 
 
-def test_other_images_come_around_again(
-    job: Callable[..., Any], shelf: ImageCache, tiny: Callable[..., Experiment]
+def test_the_first_images_follow_the_last_ones(
+    job: Callable[..., Any], images: ImageCache, tiny: Callable[..., Experiment]
 ) -> None:
-    assert views(tiny(), job(images=3, first=2), shelf)["images"] == [2, 3, 4]
-    assert views(tiny(), job(images=3, first=63), shelf)["images"] == [63, 0, 1]
+    assert preview_views(tiny(), job(images=3, first=2), images)["images"] == [2, 3, 4]
+    assert preview_views(tiny(), job(images=3, first=63), images)["images"] == [63, 0, 1]
 
 
 def test_pixels_are_repeated_where_asked(
-    job: Callable[..., Any], shelf: ImageCache, tiny: Callable[..., Experiment]
+    job: Callable[..., Any], images: ImageCache, tiny: Callable[..., Experiment]
 ) -> None:
-    small, large = (views(tiny(), job(scale=scale), shelf) for scale in (1, 3))
+    small, large = (preview_views(tiny(), job(scale=scale), images) for scale in (1, 3))
     assert (small["tile"], large["tile"]) == (16, 48)
     assert torch.equal(squares(large)[..., 1::3, 1::3], squares(small))
     assert torch.equal(squares(large)[..., ::3, 2::3], squares(small))
@@ -153,16 +153,16 @@ def test_a_grid_has_columns_beside_each_other() -> None:
     assert picture.tolist() == [[0, 0, 2, 2, 4, 4]] * 2 + [[1, 1, 3, 3, 5, 5]] * 2
 
 
-def test_only_the_latest_pictures_are_kept(
-    job: Callable[..., Any], shelf: ImageCache, tiny: Callable[..., Experiment], tmp_path: Path
+def test_only_the_latest_files_stay(
+    job: Callable[..., Any], images: ImageCache, tiny: Callable[..., Experiment], tmp_path: Path
 ) -> None:
-    paths = [Path(views(tiny(), job(), shelf)["path"]) for _ in range(KEPT + 3)]
-    assert [path.exists() for path in paths] == [False] * 3 + [True] * KEPT
+    paths = [Path(preview_views(tiny(), job(), images)["path"]) for _ in range(SAVED_FILES + 3)]
+    assert [path.exists() for path in paths] == [False] * 3 + [True] * SAVED_FILES
     assert {path.stat().st_mode & 0o777 for path in paths[3:]} == {0o600}
 
 
-def test_what_the_loader_cannot_do_is_said_as_in_a_run(
-    job: Callable[..., Any], shelf: ImageCache, tiny: Callable[..., Experiment], tmp_path: Path
+def test_what_the_loader_cannot_do_is_refused_as_in_a_run(
+    job: Callable[..., Any], images: ImageCache, tiny: Callable[..., Experiment], tmp_path: Path
 ) -> None:
     (tmp_path / "mine").mkdir()
     for number in range(4):
@@ -171,8 +171,8 @@ def test_what_the_loader_cannot_do_is_said_as_in_a_run(
     others = ("dataset.test_images=null", "method.name=simclr", "schedule.batch_size=4")
     experiment = tiny(*folder, *others, "compute.loader=batched")
     with pytest.raises(DataError, match=r"compute\.loader=batched needs images of one size in memory"):
-        views(experiment, job(), shelf)
+        preview_views(experiment, job(), images)
     with pytest.raises(DataError, match="too few images for one batch"):
-        views(tiny(*folder, *others, "schedule.batch_size=5"), job(), shelf)
+        preview_views(tiny(*folder, *others, "schedule.batch_size=5"), job(), images)
     with pytest.raises(BadRequest, match="images must be a whole number from 1 to 64"):
-        views(tiny(), job(images=65), shelf)
+        preview_views(tiny(), job(images=65), images)

@@ -1,4 +1,4 @@
-"""The newest request of a kind takes the place of the others, and every request gets one last line."""
+"""The newest request of a kind replaces the others, and every request gets one last line."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from wmse_tui.engine.service.worker import Cancelled, Job, RequestWorker
 SECONDS = 20.0
 
 
-class Said:
+class QueueWriter:
     """Collects lines; `next` waits for the next one that is no progress."""
 
     def __init__(self) -> None:
@@ -29,71 +29,71 @@ class Said:
         return self.lines.get(timeout=SECONDS)
 
 
-def job_of(number: int, said: Any) -> Job:
-    return Job(Request(id=number, ask="measure", config="", fields={}), said)
+def job_of(number: int, lines: Any) -> Job:
+    return Job(Request(id=number, ask="measure", config="", fields={}), lines)
 
 
-def test_a_newer_request_ends_the_one_at_work_and_the_one_that_waits() -> None:
-    said, started, go_on = Said(), threading.Event(), threading.Event()
+def test_a_newer_request_cancels_the_running_and_the_waiting_one() -> None:
+    lines, started, proceed = QueueWriter(), threading.Event(), threading.Event()
 
     def work(job: Job) -> dict[str, Any]:
         started.set()
-        assert go_on.wait(SECONDS)
+        assert proceed.wait(SECONDS)
         job.check()
         return {"answer": job.request.id}
 
-    lane = RequestWorker("lane", work)
-    lane.submit(job_of(1, said))
+    worker = RequestWorker("worker", work)
+    worker.submit(job_of(1, lines))
     assert started.wait(SECONDS)
-    lane.submit(job_of(2, said))
-    lane.submit(job_of(3, said))
-    assert said.next() == {"id": 2, "cancelled": True}
-    go_on.set()
-    assert said.next() == {"id": 1, "cancelled": True}
-    assert said.next() == {"id": 3, "answer": 3}
-    assert said.lines.empty()
+    worker.submit(job_of(2, lines))
+    worker.submit(job_of(3, lines))
+    assert lines.next() == {"id": 2, "cancelled": True}
+    proceed.set()
+    assert lines.next() == {"id": 1, "cancelled": True}
+    assert lines.next() == {"id": 3, "answer": 3}
+    assert lines.lines.empty()
 
 
-def test_an_answer_that_comes_too_late_is_not_given() -> None:
-    said, started, go_on = Said(), threading.Event(), threading.Event()
+def test_the_answer_of_a_cancelled_request_is_dropped() -> None:
+    lines, started, proceed = QueueWriter(), threading.Event(), threading.Event()
 
-    def deaf(job: Job) -> dict[str, Any]:
+    def uninterrupted(job: Job) -> dict[str, Any]:
         started.set()
-        assert go_on.wait(SECONDS)
+        assert proceed.wait(SECONDS)
         return {"answer": job.request.id}
 
-    lane = RequestWorker("lane", deaf)
-    lane.submit(job_of(1, said))
+    worker = RequestWorker("worker", uninterrupted)
+    worker.submit(job_of(1, lines))
     assert started.wait(SECONDS)
-    lane.cancel(99)
-    lane.cancel(1)
-    go_on.set()
-    assert said.next() == {"id": 1, "cancelled": True}
-    assert said.lines.empty()
+    worker.cancel(99)
+    worker.cancel(1)
+    proceed.set()
+    assert lines.next() == {"id": 1, "cancelled": True}
+    assert lines.lines.empty()
 
 
-def test_a_request_that_waits_can_be_cancelled() -> None:
-    said, started, go_on = Said(), threading.Event(), threading.Event()
+def test_a_waiting_request_can_be_cancelled() -> None:
+    lines, started, proceed = QueueWriter(), threading.Event(), threading.Event()
 
     def work(job: Job) -> dict[str, Any]:
         started.set()
-        assert go_on.wait(SECONDS)
+        assert proceed.wait(SECONDS)
         return {"answer": job.request.id}
 
-    lane = RequestWorker("lane", work)
-    lane.submit(job_of(1, said))
+    worker = RequestWorker("worker", work)
+    worker.submit(job_of(1, lines))
     assert started.wait(SECONDS)
-    later = job_of(2, said)
-    lane.submit(later)
-    lane.cancel(2)
-    assert said.next() == {"id": 2, "cancelled": True}
-    assert not lane.idle()
-    go_on.set()
-    assert said.next() == {"id": 1, "cancelled": True}
+    later = job_of(2, lines)
+    worker.submit(later)
+    worker.cancel(2)
+    assert lines.next() == {"id": 2, "cancelled": True}
+    assert not worker.idle()
+    proceed.set()
+    assert lines.next() == {"id": 1, "cancelled": True}
 
 
-def test_progress_ends_a_request_that_is_wanted_no_more() -> None:
-    job = job_of(1, Said())
+def test_progress_ends_a_cancelled_request() -> None:
+    job = job_of(1, QueueWriter())
     job.progress("reading", 1, 2, "images")
     job.cancelled.set()
     with pytest.raises(Cancelled):

@@ -15,9 +15,9 @@ from events import read_log
 
 from wmse_tui.config.loading import load_experiment
 from wmse_tui.engine.methods import Method, build_method
+from wmse_tui.engine.precision import autocast
 from wmse_tui.engine.training import compiled as module
 from wmse_tui.engine.training.compiled import Compiled, compile_networks
-from wmse_tui.engine.training.device import autocast
 from wmse_tui.engine.training.session import run_session
 from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.log.events import Evaluation, Notice, Phase, Steps
@@ -44,7 +44,7 @@ def method() -> Method:
 def compiled(method: Method, wanted: module.CompileMode = "auto") -> Compiled:
     compute = load_experiment(preset="quickstart").compute
     return compile_networks(
-        method, wanted, shape=SHAPE, autocast=partial(autocast, compute, torch.device("cpu"))
+        method, wanted, shape=SHAPE, autocast=partial(autocast, compute.precision, torch.device("cpu"))
     )
 
 

@@ -12,7 +12,7 @@ from wmse_tui.engine.training.device import choose_device, require_precision
 
 
 def with_verdict(monkeypatch: pytest.MonkeyPatch, verdict: Cuda) -> None:
-    monkeypatch.setattr(device_module, "explain", lambda evidence: verdict)
+    monkeypatch.setattr(device_module, "judge_cuda", lambda evidence: verdict)
 
 
 def without_cuda(monkeypatch: pytest.MonkeyPatch, reason: str) -> None:

@@ -16,7 +16,7 @@ from wmse_tui.config.schema import Experiment
 from wmse_tui.config.sections.backbone import Backbone
 from wmse_tui.config.sections.projector import Projector
 from wmse_tui.engine.diagnostics.noise import noise_lidar
-from wmse_tui.engine.diagnostics.pivots import smallest_pivot
+from wmse_tui.engine.diagnostics.quantities import smallest_pivot
 from wmse_tui.engine.diagnostics.sample import sample_diagnostics
 from wmse_tui.engine.methods import build_method
 from wmse_tui.engine.training import diagnostics as module

@@ -16,9 +16,9 @@ from torch import Tensor
 from wmse_tui.config.loading import load_experiment
 from wmse_tui.config.schema import Experiment
 from wmse_tui.engine.methods import Losses, Method, build_method
+from wmse_tui.engine.precision import autocast
 from wmse_tui.engine.training import session
 from wmse_tui.engine.training.checkpoints import read_checkpoint
-from wmse_tui.engine.training.device import autocast
 from wmse_tui.engine.training.graph import WARM_UP, StepGraph, stepper
 from wmse_tui.engine.training.loop import TrainingLoop
 from wmse_tui.engine.training.optimizers import build_optimizer
@@ -69,7 +69,7 @@ class Both:
                     unscheduled=method.unscheduled_parameters(),
                 )
             )
-        cast = partial(autocast, experiment.compute, CPU)
+        cast = partial(autocast, experiment.compute.precision, CPU)
         self.notices: list[tuple[str, bool]] = []
         self.phases: list[str] = []
         self.recorder = Noted(self.methods[1], self.optimizers[1])

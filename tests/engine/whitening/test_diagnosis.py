@@ -1,4 +1,4 @@
-"""The diagnosis tells apart: values that are not finite, too few samples, overflow, and collapse."""
+"""The diagnosis distinguishes values that are not finite, too few samples, overflow, and collapse."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_values_that_are_not_finite_are_counted() -> None:
     assert "optimizer.lr" in failure.next[0]
 
 
-def test_a_small_slice_is_told_with_what_would_do() -> None:
+def test_a_small_slice_is_diagnosed_with_sizes_that_suffice() -> None:
     failure = found(embeddings(2, 64, 32), whitening_size=32)
     assert failure.title == "a slice of 32 images cannot whiten 32 dimensions"
     assert failure.detail == "the covariance of 32 images has rank 31 at most"
@@ -52,7 +52,7 @@ def test_a_small_slice_is_told_with_what_would_do() -> None:
     assert diagnose(embeddings(2, 64, 32), whitening_size=32, eps=1e-3) is None
 
 
-def test_collapse_is_told_with_minor_rank_spread_and_slices() -> None:
+def test_collapse_is_diagnosed_with_minor_rank_spread_and_slices() -> None:
     x = embeddings(2, 64, 8)
     x[1, :16, 2] = 0.25  # constant in one of eight slices
     x[1, :16, 6] = -1.0

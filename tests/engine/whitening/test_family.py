@@ -10,7 +10,7 @@ from torch import Tensor
 
 from wmse_tui.engine.errors import WhiteningFailed
 from wmse_tui.engine.whitening import Layout, Operator, diagnose, random_partition, whiten
-from wmse_tui.engine.whitening.layout import Axis
+from wmse_tui.engine.whitening.slices import Axis
 
 OPERATORS: tuple[Operator, ...] = ("cholesky", "zca", "pca", "iterative", "standardise", "none")
 WHITE: tuple[Operator, ...] = ("cholesky", "zca", "pca")
@@ -82,8 +82,8 @@ def test_value_and_gradient_are_those_of_the_definition(operator: Operator, eps:
         expected = x - x.mean(-2, keepdim=True)  # torch's own derivative is NaN here
     torch.testing.assert_close(z, expected, rtol=0, atol=1e-11)
     (gradient,) = torch.autograd.grad((z * weights).sum(), x)
-    (wanted,) = torch.autograd.grad((expected * weights).sum(), x)
-    torch.testing.assert_close(gradient, wanted, rtol=1e-9, atol=1e-9)
+    (exact,) = torch.autograd.grad((expected * weights).sum(), x)
+    torch.testing.assert_close(gradient, exact, rtol=1e-9, atol=1e-9)
 
 
 @pytest.mark.parametrize("relative_eps", [False, True])
@@ -124,9 +124,9 @@ def test_groups_are_whitened_by_themselves_and_come_back_in_order(
             order = partition if shared else partition[i, j]
             expected = by_definition(x[i, j], operator, 0.0, axis, 3, order)
             torch.testing.assert_close(z[i, j], expected, rtol=0, atol=1e-11)
-    kept = whiten(x, operator=operator, axis=axis, groups=3, steps=STEPS)  # type: ignore[arg-type]
+    ordered = whiten(x, operator=operator, axis=axis, groups=3, steps=STEPS)  # type: ignore[arg-type]
     torch.testing.assert_close(
-        kept[1, 1], by_definition(x[1, 1], operator, 0.0, axis, 3, None), rtol=0, atol=1e-11
+        ordered[1, 1], by_definition(x[1, 1], operator, 0.0, axis, 3, None), rtol=0, atol=1e-11
     )
 
 
@@ -194,7 +194,7 @@ def test_the_gradient_is_finite_where_all_eigenvalues_are_equal(
 
 
 @pytest.mark.parametrize("operator", ["iterative", "standardise", "none"])
-def test_what_inverts_nothing_takes_a_deficient_covariance(operator: Operator) -> None:
+def test_an_operator_without_inverse_accepts_a_deficient_covariance(operator: Operator) -> None:
     x = correlated(8, 16, dtype=torch.float32)
     x[:, 5] = x[:, 3]
     x.requires_grad_()
@@ -234,7 +234,9 @@ def test_a_repeated_dimension_never_passes_as_rounding_noise(operator: Operator,
 )
 @pytest.mark.parametrize("relative_eps", [False, True])
 @pytest.mark.parametrize("value", [0.0, 0.7318])
-def test_complete_collapse_is_told(operator: Operator, text: str, value: float, relative_eps: bool) -> None:
+def test_complete_collapse_is_diagnosed(
+    operator: Operator, text: str, value: float, relative_eps: bool
+) -> None:
     x = torch.full((2, 32, 4), value)
     with pytest.raises(WhiteningFailed, match=text) as raised:
         whiten(x, operator=operator, relative_eps=relative_eps)
@@ -244,7 +246,7 @@ def test_complete_collapse_is_told(operator: Operator, text: str, value: float, 
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf])
 @pytest.mark.parametrize("operator", [*WHITE, "iterative", "standardise"])
-def test_a_value_that_is_not_finite_spoils_its_own_slice_and_is_told(operator: Operator, bad: float) -> None:
+def test_a_nonfinite_value_spoils_its_own_slice_and_is_diagnosed(operator: Operator, bad: float) -> None:
     x = correlated(2, 32, 4, dtype=torch.float32)
     x[1, 7, 2] = bad
     with pytest.raises(WhiteningFailed, match="the embeddings to be whitened are not all finite"):
@@ -252,7 +254,7 @@ def test_a_value_that_is_not_finite_spoils_its_own_slice_and_is_told(operator: O
     assert diagnose(x[0], operator=operator) is None
 
 
-def test_narrow_groups_are_told_with_both_numbers() -> None:
+def test_narrow_groups_are_diagnosed_with_both_numbers() -> None:
     x = correlated(2, 16, 32)
     with pytest.raises(WhiteningFailed, match="a group of 16 channels cannot whiten 16 images"):
         whiten(x, operator="zca", axis="channel", groups=2)

@@ -52,7 +52,7 @@ def test_the_inverse_root_is_the_published_recurrence() -> None:
     covariances = torch.stack([torch.cov(mixed(30, 4, seed).T) for seed in range(3)])
     trace = covariances.diagonal(dim1=-2, dim2=-1).sum(-1)[:, None, None]
     root = torch.eye(4, dtype=torch.float64).expand(3, 4, 4)
-    for _ in range(5):  # Huang et al. 2019, as it stands
+    for _ in range(5):  # Huang et al. 2019, as published
         root = 1.5 * root - 0.5 * root @ root @ root @ (covariances / trace)
     torch.testing.assert_close(inverse_root(covariances, steps=5), root / trace.sqrt(), rtol=1e-8, atol=1e-8)
 

@@ -166,7 +166,7 @@ def test_one_value_that_is_not_finite_fails_its_slice(bad: float) -> None:
     [
         (torch.ones(8), {}, ValueError, r"must be \(\.\.\., samples, dim\), not \(8,\)"),
         (torch.ones(8, 4, dtype=torch.int64), {}, TypeError, r"floating-point numbers, not torch\.int64"),
-        (torch.ones(8, 4), {"eps": -0.1}, ValueError, r"eps must lie in \[0, 1\], not -0\.1"),
+        (torch.ones(8, 4), {"eps": -0.1}, ValueError, r"eps must be in \[0, 1\], not -0\.1"),
         (torch.ones(8, 4), {"eps": math.nan}, ValueError, "not nan"),
         (
             torch.ones(8, 4),

@@ -1,12 +1,11 @@
-"""The stages before the first layer: views of images, by one core and by the pipeline as a whole."""
+"""The stages before the first layer: augmented views, by one core and by the pipeline as a whole."""
 
 from __future__ import annotations
 
-import io
+import itertools
 import math
 import time
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 
 import torch
 from torch import Tensor
@@ -17,35 +16,22 @@ from wmse_tui.engine.benchmark.rounds import Row, Stopwatch, processor_seconds, 
 from wmse_tui.engine.data.batched import make_views
 from wmse_tui.engine.data.loading import Batches, build_batches
 from wmse_tui.engine.data.plan import ViewPlan, plan_views
-from wmse_tui.engine.profiling.image_cache import ImageCache, Loaded
+from wmse_tui.engine.profiling.image_cache import CachedImages, ImageCache
+from wmse_tui.engine.profiling.threads import threads
 from wmse_tui.engine.profiling.timed_steps import endless
-from wmse_tui.engine.service.protocol import Answers, Request
-from wmse_tui.engine.service.worker import Job
 
-IMAGES = 2048  # that are worked on; a batch at least
+IMAGES = 2048  # used by the measurements; a batch at least
 AT_ONCE = {32: 1024, 64: 512, 96: 256}  # images in one measurement of augmentation, by their side
 REFERENCE_WORKERS = 2
 
 
-def load_images(experiment: Experiment) -> Loaded:
+def load_images(experiment: Experiment) -> CachedImages:
     """Images of the experiment's data set, or patterns of the same size where it is not on this machine."""
-    quiet = Job(Request(id=0, ask="measure", config="", fields={}), Answers(io.BytesIO()))
-    return ImageCache().get(experiment, quiet, least=max(IMAGES, experiment.schedule.batch_size))
+    return ImageCache().get(experiment, least=max(IMAGES, experiment.schedule.batch_size))
 
 
-@contextmanager
-def threads(count: int) -> Iterator[None]:
-    """So many threads of torch, for a while."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
-
-
-def augmentation(experiment: Experiment, loaded: Loaded, *, rounds: int, compare: bool) -> Row | None:
-    """One view of each of some images by one thread, in processor seconds; None: they are not in memory."""
+def augmentation(experiment: Experiment, loaded: CachedImages, *, rounds: int, compare: bool) -> Row | None:
+    """One view of each of some images by one thread, in processor seconds; None: images not in memory."""
     pixels, plan = loaded.train.pixels, plan_views(experiment)
     if pixels is None:
         return None
@@ -53,16 +39,16 @@ def augmentation(experiment: Experiment, loaded: Loaded, *, rounds: int, compare
     count = min(len(pixels), AT_ONCE.get(side, 64))
     rows = torch.arange(count)
     part = pixels[:count].contiguous()
-    pictures = [loaded.train.image(index) for index in range(count)]
+    pillow_images = [loaded.train.image(index) for index in range(count)]
     transform = view_transform(plan)
-    made = {"epoch": 0}
+    epochs = itertools.count(1)
 
     def ours() -> float:
-        made["epoch"] += 1
-        return processor_seconds(lambda: _views(part, rows, plan, epoch=made["epoch"]))
+        epoch = next(epochs)
+        return processor_seconds(lambda: _views(part, rows, plan, epoch=epoch))
 
     def theirs() -> float:
-        return processor_seconds(lambda: augment_one_by_one(pictures, transform))
+        return processor_seconds(lambda: augment_one_by_one(pillow_images, transform))
 
     with threads(1):
         return time_rounds(
@@ -73,7 +59,7 @@ def augmentation(experiment: Experiment, loaded: Loaded, *, rounds: int, compare
             rounds=rounds,
             work=count,
             unit="views",
-            against="Pillow and torchvision, one picture at a time",
+            against="Pillow and torchvision, one image at a time",
             note=_of_what(loaded),
         )
 
@@ -85,7 +71,7 @@ def _views(pixels: Tensor, rows: Tensor, plan: ViewPlan, *, epoch: int) -> Tenso
 
 
 def pipeline(
-    experiment: Experiment, loaded: Loaded, device: torch.device, *, rounds: int, compare: bool
+    experiment: Experiment, loaded: CachedImages, device: torch.device, *, rounds: int, compare: bool
 ) -> Row:
     """Whole batches, ready on the device; on a CPU by half of the cores, against two worker processes."""
     plan, watch = plan_views(experiment), Stopwatch(device)
@@ -93,15 +79,15 @@ def pipeline(
     with threads(cores), closing(build_batches(loaded.train, experiment, device)) as batches:
         source = endless(batches)
         theirs = batches_of_workers(loaded.train, plan, workers=REFERENCE_WORKERS) if compare else None
-        ahead = 2 * REFERENCE_WORKERS  # batches that workers have ready, unasked
+        ahead = 2 * REFERENCE_WORKERS  # batches that the workers prefetch
         taken = 2 * ahead if compare else 2
 
         def reference() -> float:
             assert theirs is not None
-            for _ in range(ahead):  # what lay ready would be had for nothing
+            for _ in range(ahead):  # prefetched batches would cost nothing
                 next(theirs)
             spent = watch(lambda: [torch.stack(next(theirs)).to(device) for _ in range(taken)])
-            time.sleep(1.5 * spent * ahead / taken)  # until they are ready again, and leave the cores to ours
+            time.sleep(1.5 * spent * ahead / taken)  # until they are prefetched again, and the cores idle
             return spent
 
         return time_rounds(
@@ -117,7 +103,9 @@ def pipeline(
         )
 
 
-def some_batches(experiment: Experiment, loaded: Loaded, device: torch.device, count: int) -> list[Tensor]:
+def some_batches(
+    experiment: Experiment, loaded: CachedImages, device: torch.device, count: int
+) -> list[Tensor]:
     """A few batches of views on the device."""
     batches: Batches
     with closing(build_batches(loaded.train, experiment, device)) as batches:
@@ -129,5 +117,5 @@ def _threads(count: int, device: torch.device) -> str:
     return f"{count} thread{'s' if count > 1 else ''}" if device.type == "cpu" else device.type
 
 
-def _of_what(loaded: Loaded) -> str:
+def _of_what(loaded: CachedImages) -> str:
     return f"images of {loaded.source}" + (f" ({loaded.why})" if loaded.why else "")

@@ -110,6 +110,6 @@ def diagnostics_row(
 
 
 def _share(cost: dict[str, float], span: float) -> float:
-    """The part of the first `span` seconds of a run that samples take which cost so much each."""
+    """The part of the first `span` seconds of a run that samples of this cost take."""
     spent = (seconds * times_within(span, cost=seconds, share=DIAGNOSTICS_SHARE) for seconds in cost.values())
     return sum(spent) / span

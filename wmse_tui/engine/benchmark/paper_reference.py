@@ -1,6 +1,6 @@
 """The paper's way of doing things, for comparison: what its code does, written with the same libraries.
 
-Pictures are changed one at a time by torchvision's transforms, which draw their parameters themselves, in the
+Images are changed one at a time by torchvision's transforms, which draw their parameters themselves, in the
 worker processes of a DataLoader; the loss whitens slice by slice and view by view; a step is taken in float32
 in torch's default memory layout, by an optimiser that works parameter by parameter, and waits for its loss.
 """
@@ -28,7 +28,7 @@ from wmse_tui.engine.methods import build_method
 
 
 def view_transform(plan: ViewPlan) -> transforms.Compose:
-    """One view of one picture: jitter, grayscale, crop, flip, blur, tensor, normalisation."""
+    """One view of one image: jitter, grayscale, crop, flip, blur, tensor, normalisation."""
     law = plan.law
     jitter = transforms.ColorJitter(law.brightness, law.contrast, law.saturation, law.hue)
     steps: list[Any] = [
@@ -45,8 +45,8 @@ def view_transform(plan: ViewPlan) -> transforms.Compose:
     return transforms.Compose([*steps, transforms.ToTensor(), transforms.Normalize(plan.mean, plan.std)])
 
 
-class Pictures(Dataset[list[Tensor]]):
-    """The views of one picture at a time."""
+class ViewDataset(Dataset[list[Tensor]]):
+    """The views of one image at a time."""
 
     def __init__(self, images: ImageSet, plan: ViewPlan) -> None:
         self._images, self._views, self._transform = images, plan.views, view_transform(plan)
@@ -55,19 +55,19 @@ class Pictures(Dataset[list[Tensor]]):
         return len(self._images)
 
     def __getitem__(self, index: int) -> list[Tensor]:
-        picture = self._images.image(index)
-        return [self._transform(picture) for _ in range(self._views)]
+        image = self._images.image(index)
+        return [self._transform(image) for _ in range(self._views)]
 
 
-def augment_one_by_one(pictures: list[Image.Image], transform: transforms.Compose) -> Tensor:
-    """One view of each picture, float32 (n, 3, size, size)."""
-    return torch.stack([transform(picture) for picture in pictures])
+def augment_one_by_one(images: list[Image.Image], transform: transforms.Compose) -> Tensor:
+    """One view of each image, float32 (n, 3, size, size)."""
+    return torch.stack([transform(image) for image in images])
 
 
 def batches_of_workers(images: ImageSet, plan: ViewPlan, *, workers: int) -> Iterator[list[Tensor]]:
     """Batches without end: for each, a list of the views (batch, 3, size, size)."""
     loader = DataLoader(
-        Pictures(images, plan),
+        ViewDataset(images, plan),
         batch_size=plan.batch_size,
         sampler=RandomSampler(range(len(images)), replacement=True, num_samples=10**9),
         num_workers=workers,
@@ -104,7 +104,7 @@ def loss_by_loops(
 
 
 class ReferenceSteps:
-    """Steps as the paper's code takes them. For other methods than W-MSE the loss is ours, and all else this.
+    """Steps as the paper's code takes them. For other methods than W-MSE the loss is ours.
 
     Args: as of `inspection.steps.Steps`.
     """

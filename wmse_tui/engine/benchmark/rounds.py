@@ -1,4 +1,4 @@
-"""Stopwatches: two ways of doing a thing take turns in one process, and what is told is how they differ."""
+"""Timing in rounds: two implementations alternate in one process, and the result is their ratio."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Task = Callable[[], float]
 
 @dataclass(frozen=True, slots=True)
 class Quartiles:
-    """The median of some measurements, and the two between which the middle half of them lies."""
+    """The median of some measurements, and the bounds of their middle half."""
 
     median: float
     low: float
@@ -37,8 +37,8 @@ class Quartiles:
         low, high = sorted((factor(self.low), factor(self.high)))
         return Quartiles(factor(self.median), low, high)
 
-    def plain(self) -> dict[str, float]:
-        """As JSON can hold it."""
+    def to_json(self) -> dict[str, float]:
+        """As a JSON object."""
         return {"median": self.median, "low": self.low, "high": self.high}
 
 
@@ -48,7 +48,7 @@ class Row:
 
     Args:
         stage: its name.
-        what: what was measured, in a few words.
+        what: what was measured, in short.
         ours: seconds.
         work: how many units one measurement does; with `unit` (views, images) it gives a speed.
         reference: seconds of the paper's way, which did the same work.
@@ -69,25 +69,27 @@ class Row:
     against: str = ""
     note: str = ""
 
-    def plain(self) -> dict[str, Any]:
-        """As JSON can hold it."""
+    def to_json(self) -> dict[str, Any]:
+        """As a JSON object."""
         return {
             "stage": self.stage,
             "what": self.what,
             "n": self.n,
-            "seconds": self.ours.plain(),
+            "seconds": self.ours.to_json(),
             "work": self.work,
             "unit": self.unit,
             "per_second": self._speed(self.ours),
-            "reference_seconds": None if self.reference is None else self.reference.plain(),
+            "reference_seconds": None if self.reference is None else self.reference.to_json(),
             "reference_per_second": None if self.reference is None else self._speed(self.reference),
-            "ratio": None if self.ratio is None else self.ratio.plain(),
+            "ratio": None if self.ratio is None else self.ratio.to_json(),
             "against": self.against,
             "note": self.note,
         }
 
     def _speed(self, seconds: Quartiles) -> dict[str, float] | None:
-        return seconds.scaled(lambda spent: self.work / spent).plain() if self.work and seconds.low else None
+        return (
+            seconds.scaled(lambda spent: self.work / spent).to_json() if self.work and seconds.low else None
+        )
 
 
 def time_rounds(
@@ -103,7 +105,7 @@ def time_rounds(
     against: str = "",
     note: str = "",
 ) -> Row:
-    """Let the two take turns, the first `warm_up` rounds for nothing."""
+    """Let the two alternate; the first `warm_up` rounds do not count."""
     spent: list[float] = []
     theirs: list[float] = []
     for _ in range(rounds + warm_up):
@@ -145,7 +147,7 @@ class Stopwatch:
 
 
 def processor_seconds(work: Callable[[], object]) -> float:
-    """What `work` takes of the processor: other processes, who share the cores, are not in it."""
+    """The processor time of `work`, without that of other processes on the same cores."""
     began = time.process_time()
     work()
     return time.process_time() - began

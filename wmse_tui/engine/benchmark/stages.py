@@ -49,7 +49,7 @@ Report = Callable[[str], None]
 
 
 def benchmark_command(arguments: Sequence[str]) -> int:
-    """Measure as the arguments say; returns the exit code."""
+    """Measure according to the arguments; returns the exit code."""
     parser = ArgumentParser(prog="python -m wmse_tui.engine.commands benchmark", description=__doc__)
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--stage", action="append", choices=STAGES)
@@ -81,7 +81,7 @@ def benchmark(
         report: called with what is measured next.
 
     Returns:
-        The machine, the rows (see `rounds.Row`), and the least that a step could take here.
+        The machine, the rows (see `rounds.Row`), and the floor of a step on this device.
 
     Raises:
         EngineError: the device cannot be used, or the recipe cannot be trained.
@@ -97,7 +97,7 @@ def benchmark(
         "cores": available_cores(),
         "load": os.getloadavg()[0],
         "torch": torch.__version__,
-        "rows": [row.plain() for row in rows],
+        "rows": [row.to_json() for row in rows],
         "floor": _floor(experiment, rows),
     }
 
@@ -153,7 +153,7 @@ def _rows(
 
 
 def _floor(experiment: Experiment, rows: Sequence[Row]) -> dict[str, float] | None:
-    """The least a step could take: its arithmetic at the speed of a product, its memory at that of a copy.
+    """The floor of a step: its arithmetic at the speed of a product, its memory at that of a copy.
 
     `share` is the larger of the two in the measured time. Memory is counted operation by operation, as a
     trainer that fuses none would move it, so what stays in a cache or is fused may be faster than this floor.

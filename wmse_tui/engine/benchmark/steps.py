@@ -33,11 +33,11 @@ def whole_step(
     compare: bool,
     note: str = "",
 ) -> Row:
-    """Forward, loss, backward and optimiser, on views that are there."""
+    """Forward, loss, backward and optimiser, on views in memory."""
     watch, turns = Stopwatch(device), itertools.cycle(batches)
     views = batches[0].shape[0] * batches[0].shape[1]
     together = ", encoded together" if experiment.backbone.views == "together" else ""
-    at_once = 1 if device.type == "cpu" else 10  # a GPU is waited for once in a while only
+    at_once = 1 if device.type == "cpu" else 10  # a GPU is synchronised only once in a while
 
     def ours() -> float:
         def work() -> None:
@@ -46,12 +46,12 @@ def whole_step(
 
         return watch(work) / at_once
 
-    with ReferenceProcess(experiment) if compare else nullcontext() as partner:
+    with ReferenceProcess(experiment) if compare else nullcontext() as reference:
         return time_rounds(
             "step",
             f"{views} views, {experiment.compute.precision}{together}",
             ours,
-            None if partner is None else partner.step,
+            None if reference is None else reference.step,
             rounds=rounds,
             warm_up=2,
             work=views,
@@ -64,7 +64,7 @@ def whole_step(
 def parts_of_a_step(
     steps: TimedSteps, batches: list[Tensor], device: torch.device, *, rounds: int
 ) -> list[Row]:
-    """Forward, loss, backward and optimiser by themselves; the device is waited for between them."""
+    """Forward, loss, backward and optimiser by themselves, with a synchronisation between them."""
     spent: dict[str, list[float]] = {"forward": [], "loss": [], "backward": [], "optimizer": []}
     watch = Stopwatch(device)
     for number in range(rounds + 1):
@@ -92,7 +92,7 @@ def parts_of_a_step(
 
 @contextmanager
 def _last_network(method: nn.Module, watch: Stopwatch) -> Iterator[dict[str, float]]:
-    """When the last of the method's networks had done its work."""
+    """Records when the last of the method's networks ended."""
     seen = {"last": time.perf_counter()}
 
     def note(*_: Any) -> None:

@@ -21,8 +21,8 @@ from torch import Tensor
 from wmse_tui.engine.data.colour import GRAY
 from wmse_tui.engine.data.parameters import CONTRAST, HUE, SATURATION, ViewParameters
 from wmse_tui.engine.data.resampling import BLUR_REACH, CUBIC_REACH
+from wmse_tui.engine.precision import full_precision
 from wmse_tui.engine.transfer import pack_to_device
-from wmse_tui.engine.whitening.precision import full_precision
 
 BLENDS = 6  # three before hue, three after it
 NO_BLUR = 1e9  # 1 / sigma of views that are not blurred

@@ -18,8 +18,8 @@ _GRID = 8192
 def noise_effective_rank(samples: int, dim: int) -> float | None:
     """The effective rank to expect of `samples` draws of isotropic Gaussian noise in `dim` dimensions.
 
-    A sample covariance is never flat, so an effective rank says little beside the dimension and much beside
-    this. Of its r = min(samples - 1, dim) eigenvalues λ, with s = max(samples - 1, dim) and g = r / s:
+    A sample covariance is never flat, so an effective rank is to be compared with this, not with the
+    dimension. Of its r = min(samples - 1, dim) eigenvalues λ, with s = max(samples - 1, dim) and g = r / s:
 
     - Σ λ log λ, in units of their mean, is r g / 2 to first order (the Marchenko-Pastur law; Page 1993), and
       c(g) = ((1 - √g)² log(1 - √g) + (1 + √g)² log(1 + √g)) / 2 - g more for real samples (Bai and
@@ -94,7 +94,7 @@ def noise_whiteness_error(samples: int, dim: int) -> float:
 def noise_lidar(images: int, views: int, dim: int) -> float | None:
     """LiDAR of noise: the effective rank of the images' means, less what the within covariance blurs.
 
-    To first order each of the two covariances takes half its ratio of dimensions to samples off the entropy.
+    To first order each of the two covariances lowers the entropy by half its ratio of dimensions to samples.
     """
     rank = noise_effective_rank(images, dim)
     return None if rank is None else max(1.0, rank * exp(-dim / (2 * images * (views - 1))))
@@ -104,7 +104,7 @@ def noise_lidar(images: int, views: int, dim: int) -> float | None:
 def _quantiles(freedom: int, dim: int) -> Tensor:
     """(min(freedom, dim),): the falling eigenvalues to expect, up to a factor, by the Marchenko-Pastur law.
 
-    Eigenvalue i of r stands at the quantile 1 - (i - 1/2) / r. With x = 1 + g - 2 √g cos θ the density of the
+    Eigenvalue i of r is at the quantile 1 - (i - 1/2) / r. With x = 1 + g - 2 √g cos θ the density of the
     law is proportional to sin² θ / x dθ.
     """
     ranks, other = sorted((freedom, dim))
@@ -112,9 +112,9 @@ def _quantiles(freedom: int, dim: int) -> Tensor:
     theta = (torch.arange(_GRID, dtype=torch.float64) + 0.5) * (pi / _GRID)
     x = 1 + g - 2 * sqrt(g) * theta.cos()
     mass = (theta.sin().square() / x).cumsum(0)
-    wanted = (torch.arange(ranks, dtype=torch.float64) + 0.5) / ranks * mass[-1]
-    place = torch.searchsorted(mass, wanted).clamp(max=_GRID - 1)
-    return x[place].flip(0)
+    targets = (torch.arange(ranks, dtype=torch.float64) + 0.5) / ranks * mass[-1]
+    index = torch.searchsorted(mass, targets).clamp(max=_GRID - 1)
+    return x[index].flip(0)
 
 
 def _correction(root: float) -> float:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from wmse_tui.config.figures import expected_condition_number
-from wmse_tui.engine.whitening.precision import full_precision
+from wmse_tui.engine.precision import full_precision
 from wmse_tui.runs.log.events import Diagnostics
 
 from .noise import (
@@ -23,7 +23,17 @@ from .noise import (
     noise_uniformity,
     noise_whiteness_error,
 )
-from .pivots import smallest_pivot
+from .quantities import (
+    alignment,
+    compared,
+    contrastive_accuracy,
+    feature_std,
+    mean_correlation,
+    smallest_pivot,
+    standard_deviation,
+    uniformity,
+    whiteness_error,
+)
 from .spectrum import (
     condition_number,
     covariance_spectrum,
@@ -34,9 +44,6 @@ from .spectrum import (
     rankme,
     stable_rank,
 )
-from .spread import feature_std, mean_correlation, standard_deviation
-from .views import alignment, compared, contrastive_accuracy, uniformity
-from .whiteness import whiteness_error
 
 RANKS = 128
 """Eigenvalues in the event, at most."""

@@ -9,8 +9,7 @@ import torch
 from torch import Tensor
 
 ROUNDINGS = 8
-"""Deviations below so many roundings of the mean are taken for none."""
-
+"""Deviations below so many roundings of the mean count as zero."""
 
 RANKME_EPS = 1e-7
 """Added to the shares of RankMe (Garrido et al. 2023)."""
@@ -24,7 +23,7 @@ def covariance_spectrum(x: Tensor, *, centred: bool = True) -> Tensor | None:
     Not `centred`: squares of the singular values of `x` as it is, over samples.
 
     Where there are fewer samples than dimensions they come from the samples' inner products instead, which
-    have the same eigenvalues but for zeros. What rounding in the dtype of `x` would give to constant
+    have the same eigenvalues but for zeros. What rounding in the dtype of `x` adds to constant
     embeddings counts as zero: the noise of a collapsed network has full rank otherwise.
 
     Returns:
@@ -57,7 +56,7 @@ def effective_rank(spectrum: Tensor) -> Tensor:
 
     The effective rank of the covariance by Roy and Vetterli (2007), for its singular values are its
     eigenvalues: the dimension if the embeddings spread alike in all directions, 1 on a line. (RankMe, Garrido
-    et al. 2023, takes the singular values of the embeddings, about √λ, without centring, and so comes out
+    et al. 2023, uses the singular values of the embeddings, about √λ, without centring, and so comes out
     higher.) 0 where the spectrum is zero: the embeddings are all the same.
     """
     total = spectrum.sum(-1, keepdim=True)
@@ -116,7 +115,7 @@ def power_law(spectrum: Tensor) -> Tensor:
 def condition_number(spectrum: Tensor) -> Tensor:
     """Largest to smallest eigenvalue of each `spectrum` (..., ranks).
 
-    At most 1 / the rounding of float64 (4.5e15), which stands for all that is singular; NaN where the
+    At most 1 / the rounding of float64 (4.5e15), which represents all that is singular; NaN where the
     spectrum is zero.
     """
     largest, smallest = spectrum[..., 0], spectrum[..., -1]

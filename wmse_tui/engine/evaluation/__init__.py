@@ -1,4 +1,4 @@
-"""How good an encoder is: features, nearest neighbours, linear probes."""
+"""The quality of an encoder: features, nearest neighbours, linear probes."""
 
 from .batch_norm import calibrated_batch_norm
 from .features import extract_features

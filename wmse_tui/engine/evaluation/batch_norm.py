@@ -1,8 +1,8 @@
-"""Statistics for the BatchNorms and whitening layers of an encoder that has not trained yet, on loan.
+"""Temporary statistics for the BatchNorms and whitening layers of an encoder that has not trained yet.
 
-An untrained BatchNorm assumes mean 0 and variance 1 of every layer (and a whitening layer assumes features
-that are white), which makes an untrained encoder look worse than it is. The fair starting point, epoch 0 of
-a run, takes the statistics of one pass over the training images.
+An untrained BatchNorm assumes mean 0 and variance 1 of every layer (and a whitening layer assumes white
+features), which makes an untrained encoder look worse than it is. The fair starting point, epoch 0 of a run,
+uses the statistics of one pass over the training images.
 """
 
 from __future__ import annotations
@@ -15,11 +15,12 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from wmse_tui.engine.data.images import ImageSet
+from wmse_tui.engine.evaluation.pixel_batches import Geometry, pixel_batches
 from wmse_tui.engine.models.running import RunningStatistics
+from wmse_tui.engine.precision import Precision, autocast
 
-from .features import Normalisation, Precision, autocast, modes_kept
+from .features import Normalisation, restored_modes
 from .interruption import Progress, ShouldStop, check, never, no_progress
-from .pixels import Geometry, pixel_batches
 
 
 @contextmanager
@@ -38,11 +39,23 @@ def calibrated_batch_norm(
     progress: Progress = no_progress,
     should_stop: ShouldStop = never,
 ) -> Iterator[None]:
-    """Within the block, BatchNorms and whitening layers of `encoder` hold the statistics of `images`.
+    """Within the block, BatchNorms and whitening layers of `encoder` have the statistics of `images`.
 
     Afterwards all is as before, to the bit. The statistics are the plain average over batches of (nearly)
     equal size, of images without augmentation, in one pass; other layers are in evaluation mode meanwhile.
     Arguments and errors are those of `extract_features`.
+
+    Example:
+        >>> import torch
+        >>> from wmse_tui.engine.data.images import MemoryImages
+        >>> pixels = torch.full((4, 3, 8, 8), 255, dtype=torch.uint8)
+        >>> images = MemoryImages(name="mine", split="train", pixels=pixels)
+        >>> encoder = torch.nn.Sequential(torch.nn.BatchNorm2d(3), torch.nn.Flatten())
+        >>> with calibrated_batch_norm(encoder, images, mean=[0.5] * 3, std=[0.5] * 3):
+        ...     encoder[0].running_mean.tolist()
+        [1.0, 1.0, 1.0]
+        >>> encoder[0].running_mean.tolist()
+        [0.0, 0.0, 0.0]
     """
     device = torch.device(device)
     kinds = (_BatchNorm, RunningStatistics)
@@ -51,16 +64,16 @@ def calibrated_batch_norm(
     momenta = [norm.momentum for norm in norms]
     batches = pixel_batches(images, Geometry(resize, crop), batch_size=batch_size, even=True, workers=workers)
     try:
-        with closing(batches), modes_kept(encoder), torch.no_grad():
+        with closing(batches), restored_modes(encoder), torch.no_grad():
             encoder.eval()
             for norm in norms:
                 norm.reset_running_stats()
-                norm.momentum = None  # PyTorch's word for the cumulative average
+                norm.momentum = None  # PyTorch's notation for the cumulative average
                 norm.train()
             normalised, done = Normalisation(mean, std, device), 0
             for pixels in batches:
                 check(should_stop)
-                with autocast(device, precision):
+                with autocast(precision, device):
                     encoder(normalised(pixels))
                 done += len(pixels)
                 progress("batch norm", done, len(images), "images")

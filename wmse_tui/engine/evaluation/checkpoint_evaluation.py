@@ -48,7 +48,7 @@ COMMAND = Command(
 
 @dataclass(frozen=True, slots=True)
 class EvaluationRequest:
-    """What is to be evaluated, and how; None means as the run's configuration says."""
+    """What to evaluate, and how; None: as in the run's configuration."""
 
     target: Path
     checkpoint: str | None = None
@@ -58,7 +58,7 @@ class EvaluationRequest:
 
 
 def evaluation_command(arguments: Sequence[str]) -> int:
-    """Evaluate as the arguments say; returns the exit code."""
+    """Evaluate according to the arguments; returns the exit code."""
     return run_command(
         COMMAND,
         lambda write: evaluate_checkpoint(parse_request(arguments), progress=progress_lines(write)),
@@ -90,7 +90,7 @@ def evaluate_checkpoint(request: EvaluationRequest, *, progress: Progress) -> di
 
     Returns:
         The fields of the `evaluation` event and where they come from: run, checkpoint, sha256, device,
-        versions, time. `file` is the result's file, or `unsaved` says why there is none.
+        versions, time. `file` is the result's file, or `unsaved` the reason why there is none.
 
     Raises:
         EngineError, ConfigError: the run, its checkpoint, its data or the device cannot be used.
@@ -108,7 +108,7 @@ def evaluate_checkpoint(request: EvaluationRequest, *, progress: Progress) -> di
         raise CheckpointError(
             f"{path} does not fit the run's configuration",
             _first_lines(error),
-            next=("take a checkpoint from this run's own checkpoints folder",),
+            next=("choose a checkpoint from this run's own checkpoints folder",),
         ) from error
     data = load_data(experiment, progress=progress)
     encoder = place(method.encoder, device.torch)
@@ -121,7 +121,7 @@ def evaluate_checkpoint(request: EvaluationRequest, *, progress: Progress) -> di
             "the data has no labelled images for training and testing a probe, or every probe is off",
             next=(
                 "name labelled folders: dataset.probe_train and dataset.probe_test",
-                "ask for a probe: --linear adam",
+                "add a probe: --linear adam",
             ),
         )
     result = {
@@ -177,20 +177,20 @@ def _read(path: Path) -> dict[str, Any]:
         raise
 
 
-def _of_run(run: RunDirectory, wanted: str | None) -> Path:
+def _of_run(run: RunDirectory, name: str | None) -> Path:
     steps = step_checkpoints(run.checkpoints)
-    named = {name: run.checkpoints / f"{name}.pt" for name in ("final", "best")}
-    if wanted is None:
+    named = {known: run.checkpoints / f"{known}.pt" for known in ("final", "best")}
+    if name is None:
         candidates = [*named.values(), *steps[-1:]]
-    elif wanted == "last":
+    elif name == "last":
         candidates = steps[-1:]
     else:
-        candidates = [named.get(wanted, run.checkpoints / wanted)]
+        candidates = [named.get(name, run.checkpoints / name)]
     found = next((path for path in candidates if path.is_file()), None)
     if found is None:
         there = ", ".join(sorted(path.name for path in run.checkpoints.glob("*.pt"))) or "none"
         raise CheckpointError(
-            f"run {run.id} has no {'checkpoint' if wanted is None else f'checkpoint {wanted!r}'}",
+            f"run {run.id} has no {'checkpoint' if name is None else f'checkpoint {name!r}'}",
             f"in its checkpoints folder: {there}",
             next=("wait for the trainer's first checkpoint, or `wmse-tui resume` the run",),
         )
@@ -211,7 +211,7 @@ def _with_probes(experiment: Experiment, request: EvaluationRequest) -> Experime
 
 
 def _save(run: RunDirectory, checkpoint: Path, result: dict[str, Any]) -> dict[str, str]:
-    """Write the result into the run; where that is not possible (another user's run) say why."""
+    """Write the result into the run; where that is not possible (another user's run) return the reason."""
     name = f"{checkpoint.stem}-{datetime.now(UTC):%Y%m%dT%H%M%S%fZ}.json"
     path = run.evaluations / name
     try:

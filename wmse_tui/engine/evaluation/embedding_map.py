@@ -1,4 +1,4 @@
-"""Images in two dimensions: which ones, where the encoder puts them, and the file that holds the map."""
+"""The embedding map: which images it has, their points in two dimensions, and its file."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ MapKind = Literal["pca", "tsne"]
 
 
 def choose_images(labels: Tensor, *, most: int = MAP_IMAGES) -> Tensor:
-    """Which images go on the map: the same ones each time, and of each class as many as there can be.
+    """Which images are on the map: the same ones each time, and of each class as many as possible.
 
     Args:
         labels: int64 (images,), on the CPU.
@@ -46,14 +46,14 @@ def choose_images(labels: Tensor, *, most: int = MAP_IMAGES) -> Tensor:
 def map_points(
     features: Tensor, kind: MapKind, *, previous: Tensor | None = None, should_stop: ShouldStop = never
 ) -> tuple[Tensor, MapKind]:
-    """The places of `features` (n, dim), float32 (n, 2) on the CPU, and how they were found.
+    """The points of `features` (n, dim), float32 (n, 2) on the CPU, and how they were computed.
 
     Args:
         kind: "tsne" becomes "pca" where there are too few images for neighbourhoods.
-        previous: (n, 2), the places of the same images on an earlier map, which this one is turned towards.
+        previous: (n, 2), the points of the same images on an earlier map, which this one is rotated towards.
 
     Raises:
-        EvaluationInterrupted: `should_stop` said so.
+        EvaluationInterrupted: `should_stop` returned true.
     """
     exact = features.detach().to("cpu", torch.float64)
     points = principal_plane(exact)
@@ -86,10 +86,10 @@ def principal_plane(x: Tensor) -> Tensor:
 
 
 def turned_towards(points: Tensor, previous: Tensor) -> Tensor:
-    """`points` (n, 2), of mean 0, rotated or reflected so as to lie nearest to `previous` (n, 2).
+    """`points` (n, 2), of mean 0, rotated or reflected so as to be nearest to `previous` (n, 2).
 
     The orthogonal Procrustes problem (Schönemann 1966). Without it a direction that gains on another would
-    turn the whole picture over between two evaluations.
+    flip the whole map between two evaluations.
     """
     left, _, right = torch.linalg.svd(points.mT @ (previous - previous.mean(0)))
     turned: Tensor = points @ left @ right

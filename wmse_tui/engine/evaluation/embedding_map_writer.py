@@ -1,4 +1,4 @@
-"""What an evaluation shows of the encoder beside accuracies: the spectrum of its features, and their map."""
+"""What an evaluation reports beside accuracies: the spectrum of the encoder's features, and their map."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ FILE = "embedding.npz"
 
 
 class EmbeddingMapWriter:
-    """The features of a few test images at each evaluation, always of the same ones.
+    """Maps the features of a few test images at each evaluation, always of the same ones.
 
     Args:
         data: its test images are shown; where it has none, training images.
-        experiment: `evaluation.map` says how they are mapped.
-        folder: where the map's file goes; it exists.
-        write: takes the events.
+        experiment: `evaluation.map` is how they are mapped.
+        folder: of the map's file; it exists.
+        write: writes an event.
     """
 
     def __init__(
@@ -40,21 +40,21 @@ class EmbeddingMapWriter:
         self._data = data
         self._experiment = experiment
         self._path = folder / FILE
-        self._write = write
+        self._write_event = write
         self._previous = read_points(self._path)
         self._refused = False
-        self._images = _shown(data)
+        self._images = _mapped_images(data)
         labels = self._images.labels
         self._labels = torch.full((len(self._images),), UNLABELLED) if labels is None else labels.cpu()
         self._chosen = choose_images(self._labels, most=MAP_IMAGES)
         self._features: Tensor | None = None
 
-    def look(self, features: Tensor, labels: Tensor) -> None:
-        """Take note of the features (images, dim) of all labelled test images, which the probes needed."""
+    def use_features(self, features: Tensor, labels: Tensor) -> None:
+        """Save those of the features (images, dim) of all labelled test images that are mapped next."""
         assert len(labels) == len(self._labels)
         self._features = features[self._chosen.to(features.device)].cpu()
 
-    def draw(
+    def write(
         self,
         encoder: torch.nn.Module,
         device: torch.device,
@@ -64,14 +64,14 @@ class EmbeddingMapWriter:
         progress: Progress = no_progress,
         should_stop: ShouldStop = never,
     ) -> None:
-        """Tell the spectrum of the features last looked at, and publish their map.
+        """Write the spectrum of the latest features to the log, and publish their map.
 
         Features that no probe has needed are computed now; but not those of an untrained encoder, which would
         need the statistics of the training images first. A disk that refuses the map stops nothing.
 
         Raises:
             DataError, Diverged: an image cannot be read, or its features are not finite.
-            EvaluationInterrupted: `should_stop` said so.
+            EvaluationInterrupted: `should_stop` returned true.
         """
         features, self._features = self._features, None
         if features is None:
@@ -82,7 +82,7 @@ class EmbeddingMapWriter:
                 encoder, images, self._data, self._experiment, device, progress, should_stop
             )
             features = features.cpu()
-        self._write(self._diagnosis(encoder, features, device, step, epoch, progress, should_stop))
+        self._write_event(self._sample(encoder, features, device, step, epoch, progress, should_stop))
         kind = self._experiment.evaluation.map
         if kind == "off":
             return
@@ -96,14 +96,14 @@ class EmbeddingMapWriter:
         except OSError as error:
             if not self._refused:
                 text = f"the embedding map of step {step} could not be saved: {error.strerror or error}"
-                self._write(Notice(level="warning", code="N_MAP_REFUSED", text=text))
+                self._write_event(Notice(level="warning", code="N_MAP_REFUSED", text=text))
             self._refused = True
             return
         self._refused = False
         seconds = time.perf_counter() - started
-        self._write(Artifact(kind="embedding", file=FILE, step=step, epoch=epoch, seconds=seconds))
+        self._write_event(Artifact(kind="embedding", file=FILE, step=step, epoch=epoch, seconds=seconds))
 
-    def _diagnosis(
+    def _sample(
         self,
         encoder: torch.nn.Module,
         features: Tensor,
@@ -113,7 +113,7 @@ class EmbeddingMapWriter:
         progress: Progress,
         should_stop: ShouldStop,
     ) -> Diagnostics:
-        """The spectrum of the features, and LiDAR where it is wanted, except of an untrained encoder."""
+        """The spectrum of the features, and LiDAR where it is configured, except of an untrained encoder."""
         lidar: tuple[float | None, float | None] = (None, None)
         if self._experiment.evaluation.lidar_images and step:
             lidar = encoder_lidar(
@@ -124,19 +124,19 @@ class EmbeddingMapWriter:
                 progress=progress,
                 should_stop=should_stop,
             )
-        white = any(isinstance(module, EncoderWhitening) for module in encoder.modules())
+        whitens = any(isinstance(module, EncoderWhitening) for module in encoder.modules())
         return sample_diagnostics(
             features[None],
             space="encoder",
             step=step,
             epoch=epoch,
-            whitened=features[None] if white else None,
+            whitened=features[None] if whitens else None,
             lidar=lidar,
             running=True,
         )
 
 
-def _shown(data: Data) -> ImageSet:
+def _mapped_images(data: Data) -> ImageSet:
     """The labelled test images; without labels all of them; without test images those of training."""
     if data.probe_test is None:
         return data.train

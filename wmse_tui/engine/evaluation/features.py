@@ -1,24 +1,22 @@
 """Features of a frozen encoder: each image once, without augmentation, in evaluation mode.
 
-Nothing outside the returned tensors changes: the modules' training flags are put back, and no global random
-state is used, so that a run trains on to the same bits whether or not it was evaluated.
+Nothing outside the returned tensors changes: the modules' training flags are restored, and no global random
+state is used, so that a run continues to the same bits whether or not it was evaluated.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, closing, contextmanager
-from typing import Literal
+from contextlib import closing, contextmanager
 
 import torch
 from torch import Tensor, nn
 
 from wmse_tui.engine.data.images import ImageSet
+from wmse_tui.engine.evaluation.pixel_batches import Geometry, pixel_batches
+from wmse_tui.engine.precision import Precision, autocast
 
 from .interruption import Progress, ShouldStop, check, never, no_progress
-from .pixels import Geometry, pixel_batches
-
-Precision = Literal["float32", "bfloat16"]
 
 
 def extract_features(
@@ -53,7 +51,17 @@ def extract_features(
     Raises:
         ValueError: the set is empty.
         DataError: sizes do not fit (see `pixel_batches`), or an image cannot be read.
-        EvaluationInterrupted: `should_stop` said so.
+        EvaluationInterrupted: `should_stop` returned true.
+
+    Example:
+        >>> import torch
+        >>> from wmse_tui.engine.data.images import MemoryImages
+        >>> pixels = torch.zeros(4, 3, 8, 8, dtype=torch.uint8)
+        >>> images = MemoryImages(name="mine", split="train", pixels=pixels, labels=torch.arange(4))
+        >>> encoder = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(3 * 8 * 8, 5))
+        >>> features, labels = extract_features(encoder, images, mean=[0.5] * 3, std=[0.5] * 3)
+        >>> features.shape, labels.tolist()
+        (torch.Size([4, 5]), [0, 1, 2, 3])
     """
     if len(images) == 0:
         raise ValueError("the image set is empty")
@@ -62,11 +70,11 @@ def extract_features(
     features: Tensor | None = None
     done = 0
     batches = pixel_batches(images, Geometry(resize, crop), batch_size=batch_size, workers=workers)
-    with closing(batches), modes_kept(encoder), torch.no_grad():
+    with closing(batches), restored_modes(encoder), torch.no_grad():
         encoder.eval()
         for pixels in batches:
             check(should_stop)
-            with autocast(device, precision):
+            with autocast(precision, device):
                 output = encoder(normalised(pixels))
             if features is None:  # the whole result at once: joining batches later would need it twice
                 features = torch.empty(len(images), output.shape[1], device=device)
@@ -89,18 +97,11 @@ class Normalisation:
 
 
 @contextmanager
-def modes_kept(module: nn.Module) -> Iterator[None]:
-    """Put the training flag of every submodule back at the end."""
+def restored_modes(module: nn.Module) -> Iterator[None]:
+    """Restore the training flag of every submodule at the end."""
     before = [(each, each.training) for each in module.modules()]
     try:
         yield
     finally:
         for each, training in before:
             each.training = training
-
-
-def autocast(device: torch.device, precision: Precision) -> AbstractContextManager[object]:
-    """Mixed precision where it is asked for; where not, float32 even inside a caller's autocast."""
-    if precision == "bfloat16":
-        return torch.autocast(device.type, dtype=torch.bfloat16)
-    return torch.autocast(device.type, enabled=False)

@@ -1,18 +1,18 @@
-"""How an evaluation tells of its progress and how it is asked to end early."""
+"""How an evaluation reports its progress, and how it is interrupted."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
 Progress = Callable[[str, float, float, str], None]
-"""Called with (name of the part, done, total, unit), often; the receiver decides how often it shows it."""
+"""Called with (name of the part, done, total, unit), often; the receiver decides how often to show it."""
 
 ShouldStop = Callable[[], bool]
-"""Asked between batches and between epochs of a probe; true ends the evaluation."""
+"""Called between batches and between epochs of a probe; true ends the evaluation."""
 
 
 class EvaluationInterrupted(Exception):
-    """The evaluation ended early because it was asked to; there is no result, and nothing was changed."""
+    """The evaluation was interrupted; there is no result, and nothing was changed."""
 
 
 def no_progress(_name: str, _done: float, _total: float, _unit: str) -> None:
@@ -25,6 +25,6 @@ def never() -> bool:
 
 
 def check(should_stop: ShouldStop) -> None:
-    """Raise `EvaluationInterrupted` when `should_stop` says so."""
+    """Raise `EvaluationInterrupted` if `should_stop` returns true."""
     if should_stop():
         raise EvaluationInterrupted

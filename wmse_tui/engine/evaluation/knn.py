@@ -49,6 +49,15 @@ def knn_accuracy(
 
     Args: as `knn_predict`; `y_test` is (tests,) int64.
     Raises: as `knn_predict`.
+
+    Example:
+        >>> import torch
+        >>> random = torch.Generator().manual_seed(0)
+        >>> centres = 4 * torch.randn(3, 16, generator=random)  # of three classes
+        >>> y = torch.arange(90) % 3
+        >>> x = centres[y] + torch.randn(90, 16, generator=random)
+        >>> knn_accuracy(x[:60], y[:60], x[60:], y[60:])
+        1.0
     """
     if len(y_test) != len(x_test):
         raise ValueError(f"{len(x_test)} test features have {len(y_test)} labels")
@@ -80,7 +89,7 @@ def knn_predict(
 ) -> Tensor:
     """Predict the label of each test feature from its k nearest training features.
 
-    Equally distant neighbours rank by their place in the training set (among as many as `SPARE` of them at
+    Equally distant neighbours rank by their index in the training set (among as many as `SPARE` of them at
     the edge of the neighbourhood); labels with equally many votes rank by their value, the smallest first, as
     in the paper's code.
 
@@ -99,7 +108,13 @@ def knn_predict(
     Raises:
         ValueError: k is below 1 or above the number of training features; shapes, metric or temperature make
             no sense.
-        EvaluationInterrupted: `should_stop` said so.
+        EvaluationInterrupted: `should_stop` returned true.
+
+    Example:
+        >>> import torch
+        >>> x_train, y_train = torch.tensor([[0.0], [1.0], [9.0]]), torch.tensor([0, 0, 1])
+        >>> knn_predict(x_train, y_train, torch.tensor([[0.4], [8.0]]), k=1)
+        tensor([0, 1])
     """
     _check_arguments(x_train, y_train, x_test, k, metric, temperature)
     y_train = y_train.to(x_train.device)
@@ -165,7 +180,7 @@ def _check_arguments(
     if k < 1:
         raise ValueError(f"k must be at least 1, not {k}")
     if k > len(x_train):
-        raise ValueError(f"{k} neighbours asked for, but there are only {len(x_train)} training features")
+        raise ValueError(f"{k} neighbours requested, but there are only {len(x_train)} training features")
     if metric not in ("euclidean", "cosine"):
         raise ValueError(f"metric must be 'euclidean' or 'cosine', not {metric!r}")
     if metric == "cosine" and not temperature > 0:
@@ -229,8 +244,8 @@ def _propose(
             here = slice(start, start + len(some))
             both = torch.cat([values[here], top.values], 1)
             which = torch.cat([indices[here], top.indices + first], 1)
-            kept = both.topk(proposed, dim=1)
-            values[here], indices[here] = kept.values, which.gather(1, kept.indices)
+            merged = both.topk(proposed, dim=1)
+            values[here], indices[here] = merged.values, which.gather(1, merged.indices)
             done += len(some)
             progress("knn", len(x_test) * done // total, len(x_test), "images")
     return indices

@@ -10,10 +10,11 @@ from torch import Tensor
 from wmse_tui.config.schema import Experiment
 from wmse_tui.engine.data.images import ImageSet
 from wmse_tui.engine.data.loading import build_batches
-from wmse_tui.engine.diagnostics.lidar import lidar
 from wmse_tui.engine.diagnostics.noise import noise_lidar
+from wmse_tui.engine.diagnostics.quantities import lidar
+from wmse_tui.engine.precision import autocast
 
-from .features import autocast, modes_kept
+from .features import restored_modes
 from .interruption import Progress, ShouldStop, check, never, no_progress
 
 VIEWS_AT_ONCE = 1024
@@ -30,15 +31,15 @@ def encoder_lidar(
 ) -> tuple[float | None, float | None]:
     """LiDAR of the features of `evaluation.lidar_views` views of `evaluation.lidar_images` images.
 
-    The images are evenly picked and always the same, and so are their views, which follow the law of the
+    The images are evenly sampled and always the same, and so are their views, which follow the law of the
     training. The encoder is in evaluation mode meanwhile; it and all random states are afterwards as before.
 
     Returns:
-        LiDAR, None where it cannot be told; and that of isotropic noise.
+        LiDAR, None where it cannot be computed; and that of isotropic noise.
 
     Raises:
         EngineError: an image cannot be read.
-        EvaluationInterrupted: `should_stop` said so.
+        EvaluationInterrupted: `should_stop` returned true.
     """
     options = experiment.evaluation
     count, views = min(options.lidar_images, len(images)), options.lidar_views
@@ -53,11 +54,11 @@ def encoder_lidar(
     )
     found: list[Tensor] = []
     batches = build_batches(images.take(chosen), plan, device)
-    with closing(batches), modes_kept(encoder), torch.no_grad():
+    with closing(batches), restored_modes(encoder), torch.no_grad():
         encoder.eval()
         for batch in batches.epoch(0):
             check(should_stop)
-            with autocast(device, experiment.compute.precision):
+            with autocast(experiment.compute.precision, device):
                 features = encoder(batch.flatten(0, 1))
             found.append(features.float().cpu().unflatten(0, (views, at_once)).transpose(0, 1))
             progress("lidar", len(found) * at_once, count, "images")

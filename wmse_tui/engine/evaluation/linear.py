@@ -70,7 +70,16 @@ def linear_accuracy(
 
     Raises:
         ValueError: shapes, labels or the solver's name make no sense.
-        EvaluationInterrupted: `should_stop` said so.
+        EvaluationInterrupted: `should_stop` returned true.
+
+    Example:
+        >>> import torch
+        >>> random = torch.Generator().manual_seed(0)
+        >>> centres = 4 * torch.randn(3, 16, generator=random)  # of three classes
+        >>> y = torch.arange(90) % 3
+        >>> x = centres[y] + torch.randn(90, 16, generator=random)
+        >>> linear_accuracy(x[:60], y[:60], x[60:], y[60:], solver="lbfgs")
+        LinearAccuracy(top1=1.0, top5=None)
     """
     _check_arguments(x_train, y_train, x_test, y_test)
     if solver == "adam":
@@ -205,7 +214,7 @@ def accuracy_of(classifier: LinearClassifier, x: Tensor, y: Tensor) -> LinearAcc
 
 
 def _residual(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-    """softmax(logits) - onehot(labels), in the place of the logits, and the cross-entropy of each row."""
+    """softmax(logits) - onehot(labels), written over the logits, and the cross-entropy of each row."""
     logits -= logits.logsumexp(1, keepdim=True)
     own = logits.gather(1, labels[:, None])
     return logits.exp_().scatter_(1, labels[:, None], torch.expm1(own)), -own[:, 0]

@@ -13,6 +13,7 @@ from wmse_tui.config.schema import Experiment
 from wmse_tui.engine.data.catalogue import Data, split_text
 from wmse_tui.engine.data.images import UNLABELLED, ImageSet
 from wmse_tui.engine.errors import DataError, Diverged
+from wmse_tui.engine.evaluation.pixel_batches import Geometry, pixel_batches
 from wmse_tui.runs.log.events import Evaluation, KnnResult, LinearResult
 
 from .batch_norm import calibrated_batch_norm
@@ -20,17 +21,16 @@ from .features import extract_features
 from .interruption import Progress, ShouldStop, check, never, no_progress
 from .knn import knn_accuracy
 from .linear import linear_accuracy
-from .pixels import Geometry, pixel_batches
 
 RAW_PIXEL_BYTES = 4 * 2**30
-"""The most that the raw pixels of the probe images may take in memory."""
+"""The most memory that the raw pixels of the probe images may use."""
 
-Look = Callable[[Tensor, Tensor], None]
-"""Is given the features (images, dim) of the labelled test images and their labels, in their order."""
+UseFeatures = Callable[[Tensor, Tensor], None]
+"""Called with the features (images, dim) of the labelled test images and their labels, in their order."""
 
 
-def look_away(_features: Tensor, _labels: Tensor) -> None:
-    """A `Look` that does nothing."""
+def ignore_features(_features: Tensor, _labels: Tensor) -> None:
+    """Does nothing with the features."""
 
 
 def evaluate(
@@ -44,19 +44,19 @@ def evaluate(
     final: bool,
     progress: Progress = no_progress,
     should_stop: ShouldStop = never,
-    look: Look = look_away,
+    use_features: UseFeatures = ignore_features,
 ) -> Evaluation | None:
     """Measure `encoder` on the labelled images of `data`.
 
-    At step 0 the encoder's BatchNorms borrow the statistics of the training images, and the raw pixels are
-    classified too where the configuration says so. The encoder, its modes and buffers, and every global
+    At step 0 the encoder's BatchNorms have the statistics of the training images, and the raw pixels are
+    classified too where that is configured. The encoder, its modes and buffers, and every global
     random state are afterwards what they were before.
 
     Args:
         encoder: (batch, 3, height, width) to (batch, dim), on `device`.
         epoch, step: completed epochs and optimiser steps, for the result.
         final: the run's last evaluation: a linear probe that waits for the end is done now.
-        look: may keep features of the test images for other uses, where a probe needs them.
+        use_features: may save features of the test images for other uses, where a probe needs them.
 
     Returns:
         Accuracies as fractions of 1; None where there is nothing to measure: no labels, or every probe off.
@@ -64,7 +64,20 @@ def evaluate(
     Raises:
         DataError: the labelled images do not suffice, or do not fit.
         Diverged: a feature is not finite.
-        EvaluationInterrupted: `should_stop` said so.
+        EvaluationInterrupted: `should_stop` returned true.
+
+    Example:
+        >>> import torch
+        >>> from wmse_tui.config.schema import Experiment
+        >>> from wmse_tui.engine.data.catalogue import load_data
+        >>> dataset = {"name": "patterns", "train_images": 600, "test_images": 100}
+        >>> experiment = Experiment.model_validate({"dataset": dataset, "evaluation": {"linear": "off"}})
+        >>> data = load_data(experiment, progress=lambda *_: None)
+        >>> encoder = torch.nn.Sequential(torch.nn.AvgPool2d(4), torch.nn.Flatten())
+        >>> cpu = torch.device("cpu")
+        >>> evaluation = evaluate(encoder, data, experiment, cpu, epoch=1, step=1, final=True)
+        >>> 0.1 < evaluation.knn.top1 < 0.3  # raw pixels, ten classes
+        True
     """
     options = experiment.evaluation
     linear_now = options.linear != "off" and (final or options.linear_at == "every")
@@ -87,7 +100,7 @@ def evaluate(
         with _fair_batch_norm(encoder, data, experiment, device, step, progress, should_stop):
             x_train, y_train = _features(encoder, train, data, experiment, device, progress, should_stop)
             x_test, y_test = _features(encoder, test, data, experiment, device, progress, should_stop)
-        look(x_test, y_test)
+        use_features(x_test, y_test)
         if options.knn != "off":
             top1 = knn_accuracy(
                 x_train,
@@ -201,7 +214,7 @@ def features_of(
     progress: Progress,
     should_stop: ShouldStop,
 ) -> tuple[Tensor, Tensor | None]:
-    """Features and labels of `images`, extracted as the configuration says.
+    """Features and labels of `images`, extracted as configured.
 
     Raises:
         DataError, EvaluationInterrupted: as `extract_features`.
@@ -242,7 +255,7 @@ def _raw_pixel_accuracy(
 ) -> float:
     """Nearest neighbours of the pixels themselves: what an encoder has to beat.
 
-    Their scale does not change who is near, so they stay bytes: exact, and a quarter of the memory.
+    Their scale does not change which are near, so they stay bytes: exact, and a quarter of the memory.
     """
     x_train, x_test = (_raw_pixels(images, experiment, device, should_stop) for images in (train, test))
     assert train.labels is not None

@@ -1,8 +1,8 @@
 """t-SNE: points in two dimensions whose neighbours are those of the features.
 
 After van der Maaten and Hinton (2008). Exact: all pairs, no trees, so for a few thousand points at most.
-Without randomness: it starts from places that the caller gives (the principal plane, as Kobak and Berens 2019
-advise), and the same input gives the same map.
+Without randomness: it starts from the caller's points (the principal plane, as Kobak and Berens 2019 advise),
+and the same input gives the same map.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def t_sne(x: Tensor, *, start: Tensor, should_stop: ShouldStop = never) -> Tenso
         start: (n, 2), the initial arrangement; only its shape matters, not its scale.
 
     Raises:
-        EvaluationInterrupted: `should_stop` said so.
+        EvaluationInterrupted: `should_stop` returned true.
     """
     attraction = affinities(x, min(PERPLEXITY, (len(x) - 1) / 3))
     y = _scaled(start)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from wmse_tui.engine.losses.shapes import check_embeddings, off_diagonal, unordered_pairs
-from wmse_tui.engine.whitening.precision import at_least_float32, full_precision
+from wmse_tui.engine.precision import at_least_float32, full_precision
 
 
 def barlow_twins_loss(
@@ -31,6 +31,12 @@ def barlow_twins_loss(
 
     Raises:
         ValueError, TypeError: shapes, weights or dtype do not fit.
+
+    Example:
+        >>> import torch
+        >>> views = torch.randn(2, 64, 8, generator=torch.Generator().manual_seed(0))
+        >>> round(barlow_twins_loss(views).item(), 1)  # unrelated views: about dim
+        9.1
     """
     if not (redundancy >= 0 and scale > 0):
         raise ValueError(f"redundancy must be 0 or more and scale positive, not {redundancy} and {scale}")

@@ -7,11 +7,11 @@ from typing import cast
 import torch
 from torch import Tensor
 
+from wmse_tui.engine.losses.distance import ViewDistance
 from wmse_tui.engine.losses.shapes import check_embeddings
-from wmse_tui.engine.losses.spread import Spread
-from wmse_tui.engine.losses.w_mse import draw_orders
+from wmse_tui.engine.losses.w_mse import slice_orders
 from wmse_tui.engine.whitening import random_partition, sliced, whiten
-from wmse_tui.engine.whitening.layout import Axis
+from wmse_tui.engine.whitening.slices import Axis
 
 
 def cw_rgp_loss(
@@ -45,7 +45,7 @@ def cw_rgp_loss(
         normalize: True: the distance of unit vectors, 2 - 2 cos. False: the squared difference, averaged over
             dimensions too.
         permutations: (iterations, batch) integers in place of random orders, each row a permutation of the
-            batch; its length then stands for `iterations`.
+            batch; its length then replaces `iterations`.
         partitions: (views, iterations, slices, dim) integers in place of random partitions, or what
             broadcasts to it; each row a permutation of the channels.
         generator: a CPU generator to draw orders and partitions from; None: torch's default one.
@@ -56,15 +56,20 @@ def cw_rgp_loss(
     Raises:
         WhiteningFailed: a slice cannot be whitened (see `whiten`; on a GPU the loss may be NaN instead).
         ValueError, TypeError: shapes, sizes or dtypes do not fit.
+
+    Example:
+        >>> import torch
+        >>> random = torch.Generator().manual_seed(0)
+        >>> views = torch.randn(2, 32, 64, generator=random)
+        >>> loss = cw_rgp_loss(views, whitening_size=16, groups=2, generator=random)
+        >>> round(loss.item(), 2)  # unrelated views: about 2
+        1.96
     """
     check_embeddings(embeddings)
-    if permutations is None:
-        permutations = draw_orders(iterations, embeddings.shape[1], generator)
-    elif iterations not in (1, len(permutations)):
-        raise ValueError(f"{len(permutations)} permutations were given for {iterations} iterations")
-    slices = sliced(embeddings, whitening_size=whitening_size, permutations=permutations)
+    orders = slice_orders(permutations, iterations, embeddings.shape[1], generator)
+    slices = sliced(embeddings, whitening_size=whitening_size, permutations=orders)
     if partitions is None and groups > 1:
         partitions = random_partition(*slices.shape[:-2], slices.shape[-1], generator=generator)
     z = whiten(slices, operator="zca", eps=eps, axis=axis, groups=groups, partition=partitions)
     with torch.autocast(z.device.type, enabled=False):
-        return cast("Tensor", Spread.apply(z, normalize))
+        return cast("Tensor", ViewDistance.apply(z, normalize))

@@ -10,7 +10,7 @@ from torch.nn.functional import normalize
 
 from wmse_tui.engine.losses.shapes import check_embeddings
 from wmse_tui.engine.whitening import whiten
-from wmse_tui.engine.whitening.layout import Axis
+from wmse_tui.engine.whitening.slices import Axis
 
 
 def intl_loss(
@@ -23,7 +23,7 @@ def intl_loss(
 
         2 - 2 mean cos(z_i, z_0) + trace_weight · (TL_i + TL_0).
 
-    The whole batch of a view is one slice. Gradients reach every view; the first takes part in all pairs.
+    The whole batch of a view is one slice. Gradients reach every view; the first is in all pairs.
 
     Args:
         embeddings: (views, batch, dim), two views or more.
@@ -37,6 +37,12 @@ def intl_loss(
     Raises:
         WhiteningFailed: on the CPU, embeddings without variance or not finite (see `whiten`).
         ValueError, TypeError: shapes, sizes or dtypes do not fit.
+
+    Example:
+        >>> import torch
+        >>> views = torch.randn(2, 64, 8, generator=torch.Generator().manual_seed(0))
+        >>> round(intl_loss(views, axis="batch").item(), 1)
+        2.1
     """
     check_embeddings(embeddings)
     z = whiten(embeddings, operator="iterative", steps=steps, axis=axis)

@@ -15,7 +15,7 @@ from torch.autograd.function import once_differentiable
 from torch.nn.functional import normalize
 
 from wmse_tui.engine.losses.shapes import check_embeddings
-from wmse_tui.engine.whitening.precision import at_least_float32, full_precision
+from wmse_tui.engine.precision import at_least_float32, full_precision
 
 Relaxation = Literal["quantised", "smooth"]
 _NOTHING = 1e-16  # what is added to an empty count before it divides
@@ -50,6 +50,12 @@ def ranking_loss(
 
     Raises:
         ValueError, TypeError: shapes, dtype, relaxation, bins or temperature do not fit.
+
+    Example:
+        >>> import torch
+        >>> views = torch.randn(2, 64, 8, generator=torch.Generator().manual_seed(0))
+        >>> round(ranking_loss(views).item(), 1)  # unrelated views: the precision is almost 0
+        1.0
     """
     check_embeddings(embeddings)
     views, batch, _ = embeddings.shape
@@ -76,7 +82,7 @@ def ranking_loss(
 
 
 def _quantised(everyone: Tensor, positives: Tensor, bins: int) -> Tensor:
-    """(queries,): average precision over soft bins; -inf in `everyone` is nobody."""
+    """(queries,): average precision over soft bins; -inf in `everyone` is no view."""
     width = 2 / (bins - 1)
     total = torch.full_like(positives[:, :1], everyone.shape[1] - 1)  # at the last bin everybody is counted
     found = torch.full_like(positives[:, :1], positives.shape[1])
@@ -87,7 +93,7 @@ def _quantised(everyone: Tensor, positives: Tensor, bins: int) -> Tensor:
 
 
 def _smooth(everyone: Tensor, positives: Tensor, temperature: float) -> Tensor:
-    """(queries,): average precision with sigmoids for steps; -inf in `everyone` is nobody."""
+    """(queries,): average precision with sigmoids for steps; -inf in `everyone` is no view."""
     # Against itself an entry counts 1/2; the rank of the first is 1, so 1/2 is added.
     rank = 0.5 + ((everyone[:, None] - positives[:, :, None]) / temperature).sigmoid().sum(-1)
     among = 0.5 + ((positives[:, None] - positives[:, :, None]) / temperature).sigmoid().sum(-1)
@@ -97,7 +103,7 @@ def _smooth(everyone: Tensor, positives: Tensor, temperature: float) -> Tensor:
 class Ramps(torch.autograd.Function):
     """(x (queries, n), count) -> (queries, count): entry m is Σ_j clamp(m + 1 - x_j, 0, 1).
 
-    How much of the x lies in the triangular bins 0 to m, whose centres are 0, 1, 2 ...: the bins up to m add
+    How much of the x is in the triangular bins 0 to m, whose centres are 0, 1, 2 ...: the bins up to m add
     up to a ramp between m and m + 1. Only one ramp moves with an x, so the backward pass looks that one up,
     and no (queries, n, count) array ever exists.
     """

@@ -1,4 +1,4 @@
-"""What every loss asks of its embeddings: (views, batch, dim), floating-point, two views or more."""
+"""What every loss requires of its embeddings: (views, batch, dim), floating-point, two views or more."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def check_embeddings(embeddings: Tensor, name: str = "embeddings") -> None:
 def ordered_pairs(views: int, device: torch.device) -> tuple[Tensor, Tensor]:
     """The indices (first, second) of all views * (views - 1) ordered pairs of different views.
 
-    Made on the device that will use them: nothing is copied to it, nothing is asked of it.
+    Made on the device that will use them: nothing is copied to it, and it is not synchronised with.
     """
     number = torch.arange(views * (views - 1), device=device)
     first, other = number // (views - 1), number % (views - 1)

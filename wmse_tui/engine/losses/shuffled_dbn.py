@@ -11,8 +11,8 @@ from typing import cast
 import torch
 from torch import Tensor
 
+from wmse_tui.engine.losses.distance import ViewDistance
 from wmse_tui.engine.losses.shapes import check_embeddings
-from wmse_tui.engine.losses.spread import Spread
 from wmse_tui.engine.whitening import random_partition, whiten
 
 
@@ -45,6 +45,13 @@ def shuffled_dbn_loss(
     Raises:
         WhiteningFailed: a group cannot be whitened (see `whiten`; on a GPU the loss may be NaN instead).
         ValueError, TypeError: shapes, sizes or dtypes do not fit.
+
+    Example:
+        >>> import torch
+        >>> views = torch.randn(2, 64, 8, generator=torch.Generator().manual_seed(0))
+        >>> loss = shuffled_dbn_loss(views, groups=2, generator=torch.Generator().manual_seed(0))
+        >>> round(loss.item(), 1)  # unrelated views: about 2 dim
+        16.7
     """
     check_embeddings(embeddings)
     views, batch, dim = embeddings.shape
@@ -53,7 +60,7 @@ def shuffled_dbn_loss(
         partitions = random_partition(views, dim, generator=generator)
     z = whiten(embeddings, operator="zca", eps=eps, groups=groups, partition=partitions)
     with torch.autocast(z.device.type, enabled=False):
-        return cast("Tensor", Spread.apply(z, False)) * (dim * batch / (batch - 1))
+        return cast("Tensor", ViewDistance.apply(z, False)) * (dim * batch / (batch - 1))
 
 
 def groups_for_batch(dim: int, batch: int) -> int:

@@ -6,7 +6,7 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from wmse_tui.engine.losses.shapes import check_embeddings, ordered_pairs
-from wmse_tui.engine.whitening.precision import at_least_float32, full_precision
+from wmse_tui.engine.precision import at_least_float32, full_precision
 
 
 def simsiam_loss(predictions: Tensor, embeddings: Tensor) -> Tensor:
@@ -23,6 +23,13 @@ def simsiam_loss(predictions: Tensor, embeddings: Tensor) -> Tensor:
 
     Raises:
         ValueError, TypeError: shapes or dtypes do not fit.
+
+    Example:
+        >>> import torch
+        >>> views = torch.randn(2, 64, 8, generator=torch.Generator().manual_seed(0))
+        >>> predictions, embeddings = views, views.flip(0)  # each view is predicted exactly
+        >>> round(simsiam_loss(predictions, embeddings).item(), 2)
+        -1.0
     """
     check_embeddings(predictions, "predictions")
     check_embeddings(embeddings)

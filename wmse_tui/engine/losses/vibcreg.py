@@ -11,14 +11,14 @@ from typing import cast
 import torch
 from torch import Tensor
 
+from wmse_tui.engine.losses.distance import ViewDistance
 from wmse_tui.engine.losses.shapes import check_embeddings, off_diagonal
-from wmse_tui.engine.losses.spread import Spread
 from wmse_tui.engine.losses.vicreg import check_batch, missing_spread
+from wmse_tui.engine.precision import full_precision
 from wmse_tui.engine.whitening import whiten
-from wmse_tui.engine.whitening.precision import full_precision
 
 WIDTH = 32
-"""Channels of a group where none are asked for: 64 groups of 2048, as published."""
+"""Channels of a group where their number is not configured: 64 groups of 2048, as published."""
 
 
 def vibcreg_loss(
@@ -34,7 +34,7 @@ def vibcreg_loss(
     """Whiten groups of channels by a few Newton steps, then as VICReg, with a scale-free covariance term.
 
     The first two terms are those of `vicreg_loss`. In the third, each dimension is centred over the batch and
-    divided by its length, so that correlations take the place of covariances; their squares are divided by
+    divided by its length, so that correlations replace covariances; their squares are divided by
     dim², the number of all entries. Each view is whitened by itself; gradients reach every view.
 
     Args:
@@ -42,7 +42,7 @@ def vibcreg_loss(
         invariance, variance, correlation: the weights of the terms.
         steps: of Newton's iteration (the "iterative" operator of `whiten`); 0: no whitening.
         groups: how many groups the channels form, each whitened by itself; None: `groups_for_width` dim.
-        eps: keeps the root of the variances differentiable.
+        eps: makes the root of the variances differentiable.
 
     Returns:
         A scalar, float32 or float64 for float64 embeddings, also under autocast.
@@ -50,6 +50,12 @@ def vibcreg_loss(
     Raises:
         WhiteningFailed: on the CPU, embeddings without variance or not finite (see `whiten`).
         ValueError, TypeError: shapes, weights, steps, groups or dtype do not fit.
+
+    Example:
+        >>> import torch
+        >>> views = torch.randn(2, 64, 8, generator=torch.Generator().manual_seed(0))
+        >>> round(vibcreg_loss(views).item(), 1)
+        50.8
     """
     if not min(invariance, variance, correlation) >= 0:
         raise ValueError(f"weights must be 0 or more, not {invariance}, {variance}, {correlation}")
@@ -77,7 +83,7 @@ def vibcreg_terms(
         centred = torch.nn.functional.normalize(z - z.mean(1, keepdim=True), dim=1)
         correlations = off_diagonal(centred.mT @ centred)  # (views, dim, dim)
         shared = correlations.square().sum((1, 2)) / dim**2
-        return cast("Tensor", Spread.apply(z, False)), missing_spread(z, eps), 2 * shared.mean()
+        return cast("Tensor", ViewDistance.apply(z, False)), missing_spread(z, eps), 2 * shared.mean()
 
 
 def groups_for_width(dim: int) -> int:

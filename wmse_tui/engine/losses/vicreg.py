@@ -6,9 +6,9 @@ from typing import cast
 
 from torch import Tensor
 
+from wmse_tui.engine.losses.distance import ViewDistance
 from wmse_tui.engine.losses.shapes import check_embeddings, off_diagonal
-from wmse_tui.engine.losses.spread import Spread
-from wmse_tui.engine.whitening.precision import at_least_float32, full_precision
+from wmse_tui.engine.precision import at_least_float32, full_precision
 
 
 def vicreg_loss(
@@ -19,7 +19,7 @@ def vicreg_loss(
     covariance: float = 1.0,
     eps: float = 1e-4,
 ) -> Tensor:
-    """Draw views together, hold the spread of each dimension up to 1, and dimensions apart.
+    """Pull views together, the spread of each dimension up to 1, and dimensions apart.
 
     Of a pair of views
 
@@ -32,7 +32,7 @@ def vicreg_loss(
     Args:
         embeddings: (views, batch, dim), two views and two images or more.
         invariance, variance, covariance: the weights of the terms.
-        eps: keeps the root differentiable.
+        eps: makes the root differentiable.
 
     Returns:
         A scalar, float32 or float64 for float64 embeddings, also under autocast. It is 0 only for equal views
@@ -40,6 +40,12 @@ def vicreg_loss(
 
     Raises:
         ValueError, TypeError: shapes, weights or dtype do not fit.
+
+    Example:
+        >>> import torch
+        >>> views = torch.randn(2, 64, 8, generator=torch.Generator().manual_seed(0))
+        >>> round(vicreg_loss(views).item(), 1)  # unrelated views of variance 1: about 2 invariance
+        58.7
     """
     if not min(invariance, variance, covariance) >= 0:
         raise ValueError(f"weights must be 0 or more, not {invariance}, {variance}, {covariance}")
@@ -56,7 +62,7 @@ def vicreg_terms(embeddings: Tensor, *, eps: float = 1e-4) -> tuple[Tensor, Tens
         centred = z - z.mean(1, keepdim=True)
         covariances = centred.mT @ centred / (z.shape[1] - 1)  # (views, dim, dim)
         shared = off_diagonal(covariances).square().sum((1, 2)) / z.shape[2]
-        return cast("Tensor", Spread.apply(z, False)), missing_spread(z, eps), 2 * shared.mean()
+        return cast("Tensor", ViewDistance.apply(z, False)), missing_spread(z, eps), 2 * shared.mean()
 
 
 def missing_spread(z: Tensor, eps: float) -> Tensor:

@@ -7,8 +7,8 @@ from typing import cast
 import torch
 from torch import Tensor
 
+from wmse_tui.engine.losses.distance import ViewDistance
 from wmse_tui.engine.losses.shapes import check_embeddings
-from wmse_tui.engine.losses.spread import Spread
 from wmse_tui.engine.whitening import Operator, sliced, whiten
 
 
@@ -40,7 +40,7 @@ def w_mse_loss(
         normalize: True: the distance of unit vectors, 2 - 2 cos, in [0, 4]. False: the squared difference,
             averaged over dimensions too. Either way views that have nothing in common cost about 2.
         permutations: (iterations, batch) integers in place of random orders, each row a permutation of the
-            batch; its length then stands for `iterations`.
+            batch; its length then replaces `iterations`.
         generator: a CPU generator to draw random orders from; None: torch's default one.
 
     Returns:
@@ -49,20 +49,30 @@ def w_mse_loss(
     Raises:
         WhiteningFailed: a slice cannot be whitened (see `whiten`; on a GPU the loss may be NaN instead).
         ValueError, TypeError: shapes, sizes or dtypes do not fit.
+
+    Example:
+        >>> import torch
+        >>> views = torch.randn(2, 64, 8, generator=torch.Generator().manual_seed(0))
+        >>> loss = w_mse_loss(views, whitening_size=16, generator=torch.Generator().manual_seed(0))
+        >>> round(loss.item(), 2)  # unrelated views: about 2
+        2.17
     """
     check_embeddings(embeddings)
-    if permutations is None:
-        permutations = draw_orders(iterations, embeddings.shape[1], generator)
-    elif iterations not in (1, len(permutations)):
-        raise ValueError(f"{len(permutations)} permutations were given for {iterations} iterations")
-    slices = sliced(embeddings, whitening_size=whitening_size, permutations=permutations)
+    orders = slice_orders(permutations, iterations, embeddings.shape[1], generator)
+    slices = sliced(embeddings, whitening_size=whitening_size, permutations=orders)
     z = whiten(slices, operator=operator, steps=steps, eps=eps, relative_eps=relative_eps)
     with torch.autocast(z.device.type, enabled=False):
-        return cast("Tensor", Spread.apply(z, normalize))
+        return cast("Tensor", ViewDistance.apply(z, normalize))
 
 
-def draw_orders(iterations: int, batch: int, generator: torch.Generator | None) -> Tensor:
-    """(iterations, batch): random orders of a batch, on the CPU."""
+def slice_orders(
+    permutations: Tensor | None, iterations: int, batch: int, generator: torch.Generator | None
+) -> Tensor:
+    """(iterations, batch): the `permutations`, or random orders of a batch, on the CPU."""
+    if permutations is not None:
+        if iterations not in (1, len(permutations)):
+            raise ValueError(f"{len(permutations)} permutations were passed for {iterations} iterations")
+        return permutations
     if iterations < 1:
         raise ValueError(f"iterations must be 1 or more, not {iterations}")
     return torch.stack([torch.randperm(batch, generator=generator) for _ in range(iterations)])

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from wmse_tui.engine.losses.shapes import check_embeddings, unordered_pairs
 from wmse_tui.engine.whitening import whiten
-from wmse_tui.engine.whitening.layout import Axis
+from wmse_tui.engine.whitening.slices import Axis
 
 
 def zero_cl_loss(
@@ -26,7 +26,7 @@ def zero_cl_loss(
     Args:
         embeddings: (views, batch, dim), two views or more.
         variant: "feature" (Zero-FCL) or "instance" (Zero-ICL).
-        ridge: added to the eigenvalues; 0.01 in the authors' code. 0 asks for full rank.
+        ridge: added to the eigenvalues; 0.01 in the authors' code. 0 requires full rank.
 
     Returns:
         A scalar, float32 or float64 for float64 embeddings, also under autocast. Unrelated views cost about
@@ -36,6 +36,12 @@ def zero_cl_loss(
         WhiteningFailed: a feature (image) does not vary, or there is no rank and no ridge (see `whiten`; on a
             GPU the loss may be NaN instead).
         ValueError, TypeError: shapes, variant, ridge or dtypes do not fit.
+
+    Example:
+        >>> import torch
+        >>> views = torch.randn(2, 64, 8, generator=torch.Generator().manual_seed(0))
+        >>> round(zero_cl_loss(views).item(), 1)  # unrelated views: about the number of features
+        8.7
     """
     check_embeddings(embeddings)
     if variant not in ("feature", "instance"):

@@ -13,10 +13,10 @@ from typing_extensions import TypeVar
 
 from wmse_tui.config.options import Options
 from wmse_tui.engine.errors import EngineError
-from wmse_tui.engine.models import Backbone
+from wmse_tui.engine.models import Encoder
+from wmse_tui.engine.precision import at_least_float32, full_precision
 from wmse_tui.engine.transfer import pack_to_device
 from wmse_tui.engine.whitening import whiten
-from wmse_tui.engine.whitening.precision import at_least_float32, full_precision
 
 StepKey = tuple[int, int]
 """(seed of the run, number of the step): what the randomness of a step is counted from."""
@@ -33,7 +33,7 @@ class Losses:
 
     Attributes:
         total: the scalar to minimise.
-        parts: named scalars for the log, without gradient; empty where the total says it all.
+        parts: named scalars for the log, without gradient; empty where there is nothing but the total.
         embeddings: (views, batch, dim), the projector's output, without gradient, for diagnostics.
     """
 
@@ -59,7 +59,7 @@ class Method(nn.Module, ABC, Generic[MethodOptions]):
 
     features: Tensor | None
 
-    def __init__(self, encoder: Backbone, projector: nn.Sequential, options: MethodOptions) -> None:
+    def __init__(self, encoder: Encoder, projector: nn.Sequential, options: MethodOptions) -> None:
         super().__init__()
         self.encoder = encoder
         self.projector = projector
@@ -175,7 +175,7 @@ class Method(nn.Module, ABC, Generic[MethodOptions]):
         return features
 
     def embed(self, views: Tensor) -> Tensor:
-        """(views, batch, dim): the encoder as `encode` says, then one projector call for all views.
+        """(views, batch, dim): the encoder as in `encode`, then one projector call for all views.
 
         So the BatchNorm of the encoder sees one view at a time and that of the projector all of them, as in
         the W-MSE paper's code.
@@ -186,7 +186,7 @@ class Method(nn.Module, ABC, Generic[MethodOptions]):
         return embeddings.view(*views.shape[:2], -1)
 
     def embed_apart(self, views: Tensor) -> Tensor:
-        """(views, batch, dim): the encoder as `encode` says, then one projector call per view."""
+        """(views, batch, dim): the encoder as in `encode`, then one projector call per view."""
         return project_apart(self.projector, self.encode(views))
 
 

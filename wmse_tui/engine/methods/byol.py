@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from wmse_tui.config import methods as config
 from wmse_tui.engine.losses import byol_loss
 from wmse_tui.engine.methods.base import Draws, Losses, Method, project_apart
-from wmse_tui.engine.models import Backbone, build_projector
-from wmse_tui.engine.whitening.precision import full_precision
+from wmse_tui.engine.models import Encoder, build_projector
+from wmse_tui.engine.precision import full_precision
 
 
 class Byol(Method[config.Byol]):
@@ -25,7 +25,7 @@ class Byol(Method[config.Byol]):
     layer: linear, BatchNorm, ReLU, linear.
     """
 
-    def __init__(self, encoder: Backbone, projector: nn.Sequential, options: config.Byol) -> None:
+    def __init__(self, encoder: Encoder, projector: nn.Sequential, options: config.Byol) -> None:
         super().__init__(encoder, projector, options)
         dim, hidden = self.embedding_dim, options.predictor_hidden
         self.predictor = build_projector(dim, layers=2, hidden=hidden, dim=dim, batch_norm=True)

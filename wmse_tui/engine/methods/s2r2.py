@@ -1,4 +1,4 @@
-"""Ranking in the style of S2R2: every view asks the batch for the other views of its image."""
+"""Ranking in the style of S2R2: every view retrieves the other views of its image from the batch."""
 
 from __future__ import annotations
 

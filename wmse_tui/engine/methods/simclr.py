@@ -1,4 +1,4 @@
-"""SimCLR: tell the other view of an image from other images (Chen et al., 2020), as in the W-MSE paper."""
+"""SimCLR: distinguish the other view of an image from other images (Chen et al., 2020)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from wmse_tui.config import methods as config
 from wmse_tui.engine.losses import contrastive_loss
 from wmse_tui.engine.methods.base import Draws, Losses, Method
-from wmse_tui.engine.models import Backbone
+from wmse_tui.engine.models import Encoder
 
 
 class SimClr(Method[config.SimClr]):
@@ -16,7 +16,7 @@ class SimClr(Method[config.SimClr]):
     `output_batch_norm` puts a BatchNorm behind the projector, as the W-MSE paper's baseline does.
     """
 
-    def __init__(self, encoder: Backbone, projector: nn.Sequential, options: config.SimClr) -> None:
+    def __init__(self, encoder: Encoder, projector: nn.Sequential, options: config.SimClr) -> None:
         super().__init__(encoder, projector, options)
         if options.output_batch_norm:
             projector.append(nn.BatchNorm1d(self.embedding_dim))

@@ -8,8 +8,8 @@ from torch import Tensor, nn
 from wmse_tui.config import methods as config
 from wmse_tui.engine.losses import simsiam_loss
 from wmse_tui.engine.methods.base import Draws, Losses, Method
-from wmse_tui.engine.models import Backbone, build_projector
-from wmse_tui.engine.whitening.precision import full_precision
+from wmse_tui.engine.models import Encoder, build_projector
+from wmse_tui.engine.precision import full_precision
 
 
 class SimSiam(Method[config.SimSiam]):
@@ -18,7 +18,7 @@ class SimSiam(Method[config.SimSiam]):
     The predictor, embeddings (n, dim) to predictions (n, dim), is linear, BatchNorm, ReLU, linear.
     """
 
-    def __init__(self, encoder: Backbone, projector: nn.Sequential, options: config.SimSiam) -> None:
+    def __init__(self, encoder: Encoder, projector: nn.Sequential, options: config.SimSiam) -> None:
         super().__init__(encoder, projector, options)
         dim, hidden = self.embedding_dim, options.predictor_hidden
         if options.output_batch_norm:

@@ -1,4 +1,4 @@
-"""VICReg: draw views together, keep variances up and covariances down (Bardes et al., ICLR 2022)."""
+"""VICReg: pull views together, variances up and covariances down (Bardes et al., ICLR 2022)."""
 
 from __future__ import annotations
 

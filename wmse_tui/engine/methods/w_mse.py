@@ -1,4 +1,4 @@
-"""W-MSE: draw whitened views together; the whitening keeps them apart (Ermolov et al., ICML 2021)."""
+"""W-MSE: pull whitened views together; the whitening spreads them (Ermolov et al., ICML 2021)."""
 
 from __future__ import annotations
 

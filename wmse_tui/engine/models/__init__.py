@@ -1,11 +1,11 @@
 """Networks: backbones, their stems, and the projector. Plain arguments only; nothing here sees a config."""
 
 from wmse_tui.config.sections.backbone import resolve_stem
-from wmse_tui.engine.models.backbone import Backbone, LastWhitening, SwitchableNorm, build_backbone
+from wmse_tui.engine.models.backbone import Encoder, LastWhitening, SwitchableNorm, build_backbone
 from wmse_tui.engine.models.projector import build_projector
 
 __all__ = [
-    "Backbone",
+    "Encoder",
     "LastWhitening",
     "SwitchableNorm",
     "build_backbone",

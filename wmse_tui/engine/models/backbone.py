@@ -18,8 +18,8 @@ CIFAR = {"cifar_resnet8": 8, "cifar_resnet20": 20, "cifar_resnet32": 32, "cifar_
 TORCHVISION = tuple(name for name in get_args(Architecture) if name not in CIFAR)
 
 
-class Backbone(nn.Module):
-    """What is asked of an encoder: images (batch, 3, height, width) to features (batch, `feature_dim`)."""
+class Encoder(nn.Module):
+    """The interface of an encoder: images (batch, 3, height, width) to features (batch, `feature_dim`)."""
 
     feature_dim: int
 
@@ -53,11 +53,11 @@ def build_backbone(
     *,
     norm: SwitchableNorm | None = None,
     whitening: LastWhitening | None = None,
-) -> Backbone:
+) -> Encoder:
     """A fresh encoder, in training mode, initialised from torch's default generator.
 
-    Features are the globally averaged last maps; the classifier is taken off, and a whitening layer may stand
-    in its place (`fc`). The names in the state_dict of a torchvision network are torchvision's own, so
+    Features are the globally averaged last maps; the classifier is removed, and a whitening layer may replace
+    it (`fc`). The names in the state_dict of a torchvision network are torchvision's own, so
     weights can be carried over.
 
     Args:
@@ -76,7 +76,7 @@ def build_backbone(
             raise ValueError(f"switchable whitening is for torchvision's ResNets, not for {arch}")
         small = CifarResNet(CIFAR[arch])
         small.fc = _last(whitening, small.feature_dim)
-        return cast("Backbone", small)
+        return cast("Encoder", small)
     if arch not in TORCHVISION:
         raise ValueError(f"unknown backbone {arch!r}; there are {', '.join((*TORCHVISION, *CIFAR))}")
     network = torchvision.models.get_model(arch, weights=None)
@@ -87,7 +87,7 @@ def build_backbone(
         set_norm(
             network, norm.kind, width=norm.width, steps=norm.steps, tied=norm.tied, momentum=norm.momentum
         )
-    return cast("Backbone", network)
+    return cast("Encoder", network)
 
 
 def _last(whitening: LastWhitening | None, dim: int) -> nn.Module:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from wmse_tui.config.sections.backbone import Backbone as Options
-from wmse_tui.engine.models.backbone import Backbone, LastWhitening, SwitchableNorm, build_backbone
+from wmse_tui.engine.models.backbone import Encoder, LastWhitening, SwitchableNorm, build_backbone
 
 
-def build_encoder(options: Options, crop: int) -> Backbone:
+def build_encoder(options: Options, crop: int) -> Encoder:
     """The encoder of `options` for images of `crop` px; see `build_backbone`. Plain numbers from here on."""
     norm = whitening = None
     if options.norm != "batch":

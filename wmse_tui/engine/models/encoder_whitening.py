@@ -18,7 +18,7 @@ from wmse_tui.engine.whitening import apply_matrix, whiten, whitening_matrix
 
 EncoderOperator = Literal["iterative", "zca", "cholesky", "standardise"]
 """Those whose matrix follows its batch smoothly, so that an average of matrices means something. The axes of
-"pca" change places and signs from one batch to the next."""
+"pca" change order and signs from one batch to the next."""
 
 
 class EncoderWhitening(RunningStatistics):

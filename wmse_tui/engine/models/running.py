@@ -1,4 +1,4 @@
-"""Running statistics: what a normalising layer keeps of its training batches for the evaluation."""
+"""Running statistics: what a normalising layer stores of its training batches for the evaluation."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from torch import Tensor, nn
 class RunningStatistics(nn.Module):
     """A layer with averages over training batches, under the names and rules of torch's BatchNorm.
 
-    So whoever lends BatchNorms other statistics (`calibrated_batch_norm`) lends them to these layers too.
+    So code that replaces the statistics of BatchNorms (`calibrated_batch_norm`) replaces these too.
 
     Args:
         momentum: the share of the newest batch in each average; None: the plain average of all batches.
@@ -36,7 +36,7 @@ class RunningStatistics(nn.Module):
 
     @torch.no_grad()
     def follow(self, **batch: Tensor) -> None:
-        """Take the statistics of one more batch into the averages of the same names."""
+        """Add the statistics of one more batch to the averages of the same names."""
         self.num_batches_tracked += 1
         for name, value in batch.items():
             average: Tensor = getattr(self, name)

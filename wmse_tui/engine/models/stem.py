@@ -10,9 +10,9 @@ from wmse_tui.config.sections.backbone import Stem
 def set_stem(network: nn.Module, stem: Stem) -> None:
     """Give a torchvision ResNet its stem.
 
-    imagenet leaves the 7x7 convolution of stride 2 and the max-pool; small takes 3x3 of stride 1 and keeps
-    the max-pool; cifar takes 3x3 of stride 1 and drops the max-pool. A new convolution
-    keeps torch's default initialisation, as in the reference.
+    imagenet leaves the 7x7 convolution of stride 2 and the max-pool; small has 3x3 of stride 1 and the
+    max-pool; cifar has 3x3 of stride 1 and no max-pool. A new convolution has torch's default initialisation,
+    as in the reference.
     """
     if stem != "imagenet":
         network.conv1 = nn.Conv2d(3, 64, kernel_size=3, stride=1, padding=1, bias=False)

@@ -10,7 +10,7 @@ pixels), instance whitening (over the pixels of one image), batch and instance s
 of the two), and layer normalisation (one mean and one variance of all channels and pixels of an image).
 
 The authors' code weighs the terms of batch and instance standardisation of `sw5` by the weights of the two
-whitenings once more, so that the weights do not sum to 1. Here the formula stands as published.
+whitenings once more, so that the weights do not sum to 1. Here the formula is as published.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ import torch
 from torch import Tensor, nn
 
 from wmse_tui.engine.models.running import RunningStatistics
+from wmse_tui.engine.precision import at_least_float32, full_precision
 from wmse_tui.engine.whitening.matrices import inverse_root
-from wmse_tui.engine.whitening.precision import at_least_float32, full_precision
 
 Norm = Literal["batch", "sw2", "sw3", "sw5"]
 STATISTICS: Mapping[str, tuple[str, ...]] = {
@@ -115,7 +115,7 @@ class SwitchableWhitening(RunningStatistics):
         centred = y - mean[..., None]
         covariance = centred @ centred.mT / y.shape[-1]
         if self.training:
-            # The total is what lies within the images and what lies between them: one pass over the pixels.
+            # The total is the variance within the images and that between them: one pass over the pixels.
             batch_mean = mean.mean(0)
             between = mean - batch_mean
             batch_covariance = covariance.mean(0) + torch.einsum("ngi,ngj->gij", between, between) / len(y)
@@ -161,7 +161,7 @@ def set_norm(
     tied: bool = False,
     momentum: float = 0.01,
 ) -> None:
-    """Give a torchvision ResNet switchable whitening at the published places (the authors' code).
+    """Give a torchvision ResNet switchable whitening at the published layers (the authors' code).
 
     In the stem, and in every second block of the first three stages: after the first convolution of a basic
     block, the second of a bottleneck. All other norms stay. The last stage is left out, where maps are small.

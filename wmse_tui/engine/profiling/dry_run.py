@@ -1,10 +1,10 @@
-"""One training step gone through without computing anything: its operations and its memory, exactly counted.
+"""A dry run of one training step: its operations and its memory, counted exactly without computing anything.
 
 The networks are built without values (on torch's "meta" device), then every tensor of the step is a fake
 one: it has a shape, a precision and a device, and no data. So a ResNet-50 on a batch of 512 photographs
-costs about a second and no memory; and loss, autocast and what autograd keeps for the backward pass are those
-of the trainer, because it is the same code. A value that the code asks for ("is any factorisation unusable?")
-is answered with zero: no.
+costs about a second and no memory; and loss, autocast and what autograd saves for the backward pass are those
+of the trainer, because it is the same code. A value that the code reads ("is any factorisation unusable?") is
+zero: no.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from wmse_tui.config.schema import Experiment
 from wmse_tui.engine.methods import Method, build_method
 
 aten = torch.ops.aten
-WHAT_MATTERS: Any = {
+RELEVANT_OPTIONS: Any = {
     "dataset": {"crop"},
     "augmentation": {"views"},
     "backbone": True,
@@ -36,13 +36,13 @@ WHAT_MATTERS: Any = {
 }
 """The options on which a step's operations and memory depend; an IncEx of pydantic."""
 
-LOOK_AT_VALUE = aten._local_scalar_dense.default  # noqa: SLF001  (the operator is called so)
+READ_VALUE = aten._local_scalar_dense.default  # noqa: SLF001  (the operator is called so)
 CONVOLUTIONS = (aten.convolution.default, aten.convolution_backward.default)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DryRun:
-    """What one step takes.
+    """The operations and the memory of one step.
 
     Args:
         feature_dim: dimensions of the encoder's features.
@@ -54,10 +54,10 @@ class DryRun:
         step_flops: of all views, forward and backward, targets and loss included.
         weights: bytes of all parameters and buffers.
         gradients: bytes of the gradients.
-        activations: bytes that the step holds at its fullest moment beyond weights and views.
+        activations: bytes that the step holds at its peak beyond weights and views.
         views: bytes of the batch of views.
         workspace: bytes of operands and results of the largest convolution, of which a library may make
-            copies in an order of its own.
+            copies in a layout of its own.
         traffic: bytes that the operations of a step read and write, each operand and each result once.
     """
 
@@ -76,32 +76,32 @@ class DryRun:
     traffic: int
 
 
-REMEMBERED = 32
-_known: OrderedDict[str, DryRun] = OrderedDict()
+CACHED = 32
+_cached: OrderedDict[str, DryRun] = OrderedDict()
 
 
 def dry_run(experiment: Experiment, *, check: Callable[[], None]) -> DryRun:
-    """As `rehearse`; an experiment that differs from an earlier one in nothing that matters is remembered."""
-    key = experiment.model_dump_json(include=WHAT_MATTERS)
-    if key not in _known:
-        _known[key] = rehearse(experiment, check=check)
-        while len(_known) > REMEMBERED:
-            _known.popitem(last=False)
-    return _known[key]
+    """As `simulate_step`, cached for experiments that differ in no relevant option."""
+    key = experiment.model_dump_json(include=RELEVANT_OPTIONS)
+    if key not in _cached:
+        _cached[key] = simulate_step(experiment, check=check)
+        while len(_cached) > CACHED:
+            _cached.popitem(last=False)
+    return _cached[key]
 
 
-def rehearse(experiment: Experiment, *, check: Callable[[], None]) -> DryRun:
-    """Go through one training step of an experiment; `check` is called at each convolution and may raise."""
+def simulate_step(experiment: Experiment, *, check: Callable[[], None]) -> DryRun:
+    """Count one training step of an experiment; `check` is called at each convolution and may raise."""
     with torch.device("meta"):
         method = build_method(experiment)
     crop, images = experiment.dataset.crop, experiment.schedule.batch_size
     with FakeTensorMode(allow_non_fake_inputs=True):  # the loss draws small real tensors of its own
         method.to_empty(device="cpu")
         views = torch.empty(experiment.augmentation.views, images, 3, crop, crop)
-    counter, ledger = FlopCounterMode(display=False, depth=2), Ledger(check)
-    with counter, ledger:
-        weights = ledger.enter(*method.parameters(), *method.buffers())
-        batch = ledger.enter(views)
+    counter, counted = FlopCounterMode(display=False, depth=2), ByteCounter(check)
+    with counter, counted:
+        weights = counted.add(*method.parameters(), *method.buffers())
+        batch = counted.add(views)
         bfloat16 = experiment.compute.precision == "bfloat16"
         with torch.autocast("cpu", dtype=torch.bfloat16, enabled=bfloat16):
             losses = method(views, step_key=(experiment.seed, 1))
@@ -122,52 +122,52 @@ def rehearse(experiment: Experiment, *, check: Callable[[], None]) -> DryRun:
         step_flops=float(counter.get_total_flops()),
         weights=weights,
         gradients=sum(parameter.nbytes for parameter in trained),
-        activations=ledger.fullest - weights - batch,
+        activations=counted.peak - weights - batch,
         views=batch,
-        workspace=ledger.largest,
-        traffic=ledger.traffic,
+        workspace=counted.largest,
+        traffic=counted.traffic,
     )
 
 
-class Ledger(TorchDispatchMode):
-    """Counts the bytes of the fake tensors that exist, and answers for their values.
+class ByteCounter(TorchDispatchMode):
+    """Counts the bytes of the fake tensors that exist, and returns zero for their values.
 
     Attributes:
         held: bytes now.
-        fullest: the most there ever were.
+        peak: the most so far.
         largest: bytes of operands and results of the largest convolution.
-        traffic: bytes of operands and results of all operations that are more than another look at a tensor.
+        traffic: bytes of operands and results of all operations but views of a tensor.
     """
 
     def __init__(self, check: Callable[[], None]) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self.held = self.fullest = self.largest = self.traffic = 0
+        self.held = self.peak = self.largest = self.traffic = 0
         self._check = check
-        self._known: dict[int, int] = {}
+        self._storages: dict[int, int] = {}
 
-    def enter(self, *tensors: Tensor) -> int:
+    def add(self, *tensors: Tensor) -> int:
         """Count tensors; returns the bytes that are new. Tensors that share their memory count once."""
         before = self.held
         for tensor in tensors:
             storage = tensor.untyped_storage()
             key = id(storage)  # the same as long as any tensor has it
-            if isinstance(tensor, FakeTensor) and key not in self._known:
-                self._known[key] = storage.nbytes()
+            if isinstance(tensor, FakeTensor) and key not in self._storages:
+                self._storages[key] = storage.nbytes()
                 self.held += storage.nbytes()
-                weakref.finalize(storage, self._leave, key)
-        self.fullest = max(self.fullest, self.held)
+                weakref.finalize(storage, self._remove, key)
+        self.peak = max(self.peak, self.held)
         return self.held - before
 
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
-        if func in CONVOLUTIONS:  # some others (the device of a tensor) are asked where nothing may be raised
+        if func in CONVOLUTIONS:  # others (the device of a tensor) may run where nothing must raise
             self._check()
-        if func is LOOK_AT_VALUE and isinstance(args[0], FakeTensor):
+        if func is READ_VALUE and isinstance(args[0], FakeTensor):
             return 0
         result = func(*args, **(kwargs or {}))
         tensors = _tensors(result)
-        self.enter(*tensors)
+        self.add(*tensors)
         if not func.is_view:
             moved = sum(tensor.nbytes for tensor in (*_tensors(args), *tensors))
             self.traffic += moved
@@ -175,8 +175,8 @@ class Ledger(TorchDispatchMode):
                 self.largest = max(self.largest, moved)
         return result
 
-    def _leave(self, key: int) -> None:
-        self.held -= self._known.pop(key, 0)
+    def _remove(self, key: int) -> None:
+        self.held -= self._storages.pop(key, 0)
 
 
 def _tensors(values: Any) -> tuple[Tensor, ...]:

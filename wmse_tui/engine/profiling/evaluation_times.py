@@ -1,8 +1,8 @@
-"""How long the evaluations of a run take: each part is timed on a small piece of its work and scaled up.
+"""The duration of a run's evaluations: each part is timed on a small piece of its work and scaled up.
 
 The work is that of `evaluation/probes.py`: features of the labelled images, nearest neighbours, the linear
 probe; before training a pass for the statistics of BatchNorm too. Reading images from files, raw pixels and
-the map of embeddings are left out.
+the embedding map are left out.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ import torch
 from torch import Tensor, nn
 
 from wmse_tui.config.schema import Experiment
-from wmse_tui.engine.evaluation.features import autocast, modes_kept
+from wmse_tui.engine.evaluation.features import restored_modes
 from wmse_tui.engine.evaluation.interruption import EvaluationInterrupted
 from wmse_tui.engine.evaluation.knn import knn_accuracy
 from wmse_tui.engine.evaluation.linear import fit_adam, fit_lbfgs
-from wmse_tui.engine.models import Backbone
-from wmse_tui.engine.profiling.image_cache import Loaded
+from wmse_tui.engine.models import Encoder
+from wmse_tui.engine.precision import autocast
+from wmse_tui.engine.profiling.image_cache import CachedImages
 from wmse_tui.engine.profiling.timed_steps import interruptible
-from wmse_tui.engine.service.worker import Job
 from wmse_tui.engine.training.schedule import evaluation_due
 
 FORWARD_IMAGES = {"cpu": 32, "cuda": 256}
@@ -32,8 +32,8 @@ CLASSES = 10  # where the number of classes is not known
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Evaluations:
-    """How many a run has, the seconds of all of them (None: not known), and what that rests on or why not."""
+class EvaluationTimes:
+    """How many a run has, the seconds of all of them (None: not known), and how that was measured."""
 
     count: int
     seconds: float | None
@@ -45,54 +45,56 @@ class _TimeUp(Exception):
 
 
 def time_evaluations(
-    encoder: Backbone, experiment: Experiment, loaded: Loaded, device: torch.device, job: Job, *, end: float
-) -> Evaluations:
+    encoder: Encoder,
+    experiment: Experiment,
+    images: CachedImages,
+    device: torch.device,
+    *,
+    end: float,
+    check: Callable[[], None] = lambda: None,
+) -> EvaluationTimes:
     """Time the evaluations of a run until `end` (of the monotonic clock).
 
     Args:
-        encoder: on `device`; its modes are afterwards what they were.
-        loaded: says how many images there are.
-
-    Raises:
-        Cancelled: the request is wanted no more.
+        encoder: on `device`; its modes are restored.
+        images: whose numbers are used, not their pixels.
+        check: called often; what it raises ends the measurement.
     """
     options, schedule = experiment.evaluation, experiment.schedule
-    if loaded.probes == (0, 0) or (options.knn == "off" and options.linear == "off"):
-        return Evaluations(count=0, seconds=0.0, text="nothing is evaluated")
+    if images.probes == (0, 0) or (options.knn == "off" and options.linear == "off"):
+        return EvaluationTimes(count=0, seconds=0.0, text="nothing is evaluated")
     count = 1 + sum(evaluation_due(epoch, schedule, options) for epoch in range(1, schedule.epochs + 1))
-    if loaded.probes is None:
+    if images.probes is None:
         text = "how long an evaluation takes is known once the labelled images are here"
-        return Evaluations(count=count, seconds=None, text=text)
-    train, test = loaded.probes
-
-    def check() -> None:
-        job.check()
-        if time.monotonic() > end:
-            raise _TimeUp
+        return EvaluationTimes(count=count, seconds=None, text=text)
+    train, test = images.probes
 
     def over() -> bool:
-        job.check()
+        check()
         return time.monotonic() > end
 
+    def check_time() -> None:
+        if over():
+            raise _TimeUp
+
     try:
-        job.progress("measuring an evaluation")
-        each = _seconds_per_image(encoder, experiment, device, check)
-        rows = Rows.draw(encoder.feature_dim, train, test, device)
+        each = _seconds_per_image(encoder, experiment, device, check_time)
+        rows = ProbeFeatures.draw(encoder.feature_dim, train, test, device)
         neighbours = 0.0 if options.knn == "off" else _knn_seconds(rows, experiment, over) * train * test
         linear = 0.0 if options.linear == "off" else _linear_seconds(rows, experiment, over) * train
     except (_TimeUp, EvaluationInterrupted):
         text = "there was no time to measure an evaluation, so the run's hours are those of its steps alone"
-        return Evaluations(count=count, seconds=None, text=text)
+        return EvaluationTimes(count=count, seconds=None, text=text)
     linear_count = 1 if options.linear_at == "end" else count
-    statistics = each * (loaded.whole or train)
+    statistics = each * (images.whole or train)
     seconds = count * (each * (train + test) + neighbours) + linear_count * linear + statistics
     text = f"{train:,} and {test:,} images, scaled up from a few of them"
-    return Evaluations(count=count, seconds=seconds, text=text)
+    return EvaluationTimes(count=count, seconds=seconds, text=text)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rows:
-    """Made-up features (rows, dim) and labels of both sides of a probe."""
+class ProbeFeatures:
+    """Random features (rows, dim) and labels of both sides of a probe."""
 
     x_train: Tensor
     y_train: Tensor
@@ -100,8 +102,8 @@ class Rows:
     y_test: Tensor
 
     @classmethod
-    def draw(cls, dim: int, train: int, test: int, device: torch.device) -> Rows:
-        """As many as there are images, up to a limit."""
+    def draw(cls, dim: int, train: int, test: int, device: torch.device) -> ProbeFeatures:
+        """One row for each image, up to a limit."""
         random = torch.Generator().manual_seed(0)
         x = [
             torch.randn(min(count, most), dim, generator=random).to(device)
@@ -122,15 +124,15 @@ def _seconds_per_image(
     )
 
     def forward() -> None:
-        with autocast(device, experiment.compute.precision):
+        with autocast(experiment.compute.precision, device):
             encoder(images)
 
-    with modes_kept(encoder), torch.no_grad(), interruptible(encoder, check):
+    with restored_modes(encoder), torch.no_grad(), interruptible(encoder, check):
         encoder.eval()
         return _seconds(forward, device) / len(images)
 
 
-def _knn_seconds(rows: Rows, experiment: Experiment, over: Callable[[], bool]) -> float:
+def _knn_seconds(rows: ProbeFeatures, experiment: Experiment, over: Callable[[], bool]) -> float:
     """For each pair of a training and a test image."""
     options = experiment.evaluation
     if options.knn == "off":
@@ -145,7 +147,7 @@ def _knn_seconds(rows: Rows, experiment: Experiment, over: Callable[[], bool]) -
     return _seconds(search, rows.x_train.device) / (len(rows.x_train) * len(rows.x_test))
 
 
-def _linear_seconds(rows: Rows, experiment: Experiment, over: Callable[[], bool]) -> float:
+def _linear_seconds(rows: ProbeFeatures, experiment: Experiment, over: Callable[[], bool]) -> float:
     """For each training image; of L-BFGS with all its iterations, though it may end sooner."""
     options = experiment.evaluation
 

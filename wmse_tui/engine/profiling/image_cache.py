@@ -1,8 +1,8 @@
-"""The images that measurements and previews are made of: the experiment's own where they lie on this machine.
+"""The images that measurements and previews use: the experiment's own where they are on this machine.
 
-Nothing is downloaded and nothing unpacked. Where the data set is not here, patterns of its size take its
-place, and the answer says so and why. Of sets that take long to read as a whole only a part is read; the
-numbers of its images in the whole set are kept, since randomness is counted by them.
+Nothing is downloaded and nothing unpacked. Where the data set is not here, patterns of its size replace it,
+and `CachedImages.why` is the reason. Of sets that take long to read as a whole only a part is read; the
+numbers of its images in the whole set are recorded, since randomness is counted by them.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ from wmse_tui.engine.data.sources.acquire import Publication
 from wmse_tui.engine.data.sources.choose import choose
 from wmse_tui.engine.data.sources.splits import TRAIN_OPTION
 from wmse_tui.engine.errors import DataError
+from wmse_tui.engine.evaluation.interruption import Progress, no_progress
 from wmse_tui.engine.random import subset_order
-from wmse_tui.engine.service.worker import Job
 
 PUBLICATIONS: dict[str, Callable[[], Publication]] = {
     "cifar10": lambda: cifar.cifar_publication("cifar10"),
@@ -42,19 +42,19 @@ FROM_FILES = frozenset({"imagenet", "imagenet100", "folder"})
 """Sets whose images are decoded as they are needed."""
 
 READ_IN_PART = frozenset({"stl10", "tiny_imagenet", "patterns"})
-"""Sets that are gigabytes, a hundred thousand files that would all be decoded, or as many as one likes."""
+"""Sets of gigabytes, of a hundred thousand files that would all be decoded, or of any size."""
 
 PART = 2048  # images of such a part; more where a batch is larger
-PATTERN_PIXELS, LEAST_PATTERNS = 2**22, 64  # of the patterns that are drawn, before they come again
-REPEATS = 64  # times as many images one by one as are asked for, so that epochs are not short
-PHOTOGRAPH = 8 / 7  # side of a stand-in for a photograph, in sides of the training crop
+PATTERN_PIXELS, LEAST_PATTERNS = 2**22, 64  # of the patterns that are drawn, before they repeat
+REPEATS = 64  # times the requested images replace image files, so that epochs are not short
+PHOTOGRAPH = 8 / 7  # side of a replacement for a photograph, in sides of the training crop
 SHOWN = 64  # images that a preview can choose from
-REFUSAL_SECONDS = 30.0  # how long the absence of a data set is believed without looking again
+REFUSAL_SECONDS = 30.0  # how long the absence of a data set is assumed without another check
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class OneByOne:
-    """`count` images as if they lay in files: those of a set, again and again."""
+class RepeatedImages:
+    """`count` images as if read from files one by one: those of a set, repeated."""
 
     images: MemoryImages
     count: int
@@ -85,7 +85,7 @@ class OneByOne:
         return self.count
 
     def image(self, index: int) -> Image.Image:
-        """Image `index` as an RGB picture."""
+        """Image `index`, RGB."""
         return self.images.image(index % len(self.images))
 
     def take(self, indices: Tensor) -> MemoryImages:
@@ -97,15 +97,15 @@ class OneByOne:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Loaded:
+class CachedImages:
     """Images to work with.
 
     Args:
         train: the set, or the part of it that was read.
         source: the data set's name, or "patterns".
         why: why it is not the experiment's own; empty if it is.
-        numbers: the number of each image in the whole set, int64 (images,); None: its place in `train`.
-        whole: how many images the whole training set has; None: not known.
+        numbers: the number of each image in the whole set, int64 (images,); None: its index in `train`.
+        whole: the size of the whole training set; None: not known.
         probes: how many labelled images train and test the probes; None: not known, (0, 0): there are none.
         shown: which of `train` a preview shows, in order: different classes first.
     """
@@ -120,63 +120,66 @@ class Loaded:
 
 
 class ImageCache:
-    """What was loaded last, for whoever asks again; for several threads.
-
-    Attributes:
-        gpu_used: somebody computed on a GPU, which holds memory for this process until it ends.
-    """
+    """The images that were loaded last; several threads may use it."""
 
     def __init__(self) -> None:
-        self.gpu_used = False
-        self._guard = threading.Lock()
-        self._kept: dict[str, Loaded] = {}
+        self._lock = threading.Lock()
+        self._cached: dict[str, CachedImages] = {}
         self._refusals: dict[str, tuple[float, str]] = {}
 
-    def get(self, experiment: Experiment, job: Job, *, least: int) -> Loaded:
-        """The images of an experiment, or what takes their place; `least` of them if there are so many.
+    def get(
+        self,
+        experiment: Experiment,
+        *,
+        least: int,
+        progress: Progress = no_progress,
+        check: Callable[[], None] = lambda: None,
+    ) -> CachedImages:
+        """The images of an experiment, or what replaces them; `least` of them if there are so many.
 
-        Raises:
-            Cancelled: the request is wanted no more.
+        Args:
+            progress: called while images are read or drawn; what it raises ends the reading.
+            check: called while another thread reads; what it raises ends the waiting.
         """
-        while not self._guard.acquire(timeout=0.1):  # another thread is reading
-            job.check()
+        while not self._lock.acquire(timeout=0.1):
+            check()
         try:
             why = self._refusal(experiment)
             if not why:
                 try:
-                    return self._own(experiment, job, least)
+                    return self._own(experiment, progress, least)
                 except DataError as error:
                     why = str(error)
                     self._refusals[_key(experiment)] = (time.monotonic(), why)
-            return replace(self._instead(experiment, job, least), why=why)
+            return replace(self._replacement(experiment, progress, least), why=why)
         finally:
-            self._guard.release()
+            self._lock.release()
 
     def _refusal(self, experiment: Experiment) -> str:
         when, why = self._refusals.get(_key(experiment), (0.0, ""))
         return why if why and time.monotonic() - when < REFUSAL_SECONDS else ""
 
-    def _own(self, experiment: Experiment, job: Job, least: int) -> Loaded:
+    def _own(self, experiment: Experiment, progress: Progress, least: int) -> CachedImages:
         key = _key(experiment)
-        kept = self._kept.get(key)
-        if kept is None or len(kept.train) < min(least, kept.whole or 0):
+        cached = self._cached.get(key)
+        if cached is None or len(cached.train) < min(least, cached.whole or 0):
             self._forget("own")
-            kept = self._kept[key] = _load(experiment, job, max(PART, least))
-        return kept
+            cached = self._cached[key] = _load(experiment, progress, max(PART, least))
+        return cached
 
-    def _instead(self, experiment: Experiment, job: Job, least: int) -> Loaded:
+    def _replacement(self, experiment: Experiment, progress: Progress, least: int) -> CachedImages:
         side, one_by_one = _side(experiment), _one_by_one(experiment)
-        key = f"instead {side} {one_by_one}"
-        kept = self._kept.get(key)
-        if kept is None or len(kept.train) < least:
-            self._forget("instead")
-            drawn = draw(least, side, job)
+        key = f"replacement {side} {one_by_one}"
+        cached = self._cached.get(key)
+        if cached is None or len(cached.train) < least:
+            self._forget("replacement")
+            drawn = drawn_patterns(least, side, progress)
             train: ImageSet
             if one_by_one:
-                train = OneByOne(drawn, REPEATS * least)
+                train = RepeatedImages(drawn, REPEATS * least)
             else:
                 train = drawn.take(torch.arange(least) % len(drawn))
-            kept = self._kept[key] = Loaded(
+            cached = self._cached[key] = CachedImages(
                 train=train,
                 source="patterns",
                 why="",
@@ -185,27 +188,27 @@ class ImageCache:
                 probes=None,
                 shown=_shown(train),
             )
-        return replace(kept, whole=training_images(experiment), probes=_published_probes(experiment))
+        return replace(cached, whole=training_images(experiment), probes=_published_probes(experiment))
 
     def _forget(self, kind: str) -> None:
-        """Let go of what was loaded before: one real set and one stand-in are enough memory."""
-        for key in [key for key in self._kept if key.startswith(kind)]:
-            del self._kept[key]
+        """Drop what was loaded before: one real set and one replacement are enough memory."""
+        for key in [key for key in self._cached if key.startswith(kind)]:
+            del self._cached[key]
 
 
-def draw(count: int, side: int, job: Job) -> MemoryImages:
+def drawn_patterns(count: int, side: int, progress: Progress) -> MemoryImages:
     """At most `count` patterns of `side` x `side` pixels; fewer where drawing them all would take long."""
     count = min(count, max(LEAST_PATTERNS, PATTERN_PIXELS // side**2))
     pieces = []
     for first in range(0, count, 64):
-        job.progress("drawing patterns", first, count, "images")
+        progress("drawing patterns", first, count, "images")
         numbers = torch.arange(first, min(first + 64, count))
         pieces.append(draw_patterns(numbers, split_seed=TRAIN_SPLIT, size=side))
     pixels, labels = (torch.cat(parts) for parts in zip(*pieces, strict=True))
     return MemoryImages(name="patterns", split="train", pixels=pixels, labels=labels, classes=CLASSES)
 
 
-def _load(experiment: Experiment, job: Job, part: int) -> Loaded:
+def _load(experiment: Experiment, progress: Progress, part: int) -> CachedImages:
     """Raises DataError: the data set is not here, or not whole."""
     dataset = experiment.dataset
     _require_unpacked(experiment)
@@ -215,14 +218,14 @@ def _load(experiment: Experiment, job: Job, part: int) -> Loaded:
     changes: dict[str, object] = {"download": False}
     if partly:
         changes["train_images"] = part
-    if probes is not None:  # the test images are not needed: one stands for all
+    if probes is not None:  # the test images are not needed: one is enough
         changes |= {"test_images": 1}
-    wanted = experiment.model_copy(update={"dataset": dataset.model_copy(update=changes)})
-    data = load_data(wanted, progress=job.progress)
+    reduced = experiment.model_copy(update={"dataset": dataset.model_copy(update=changes)})
+    data = load_data(reduced, progress=progress)
     if probes is None:
         found = (data.probe_train, data.probe_test)
         probes = (0, 0) if found[0] is None or found[1] is None else (len(found[0]), len(found[1]))
-    return Loaded(
+    return CachedImages(
         train=data.train,
         source=dataset.name,
         why="",
@@ -280,7 +283,7 @@ def _published_probes(experiment: Experiment) -> tuple[int, int] | None:
 
 def _shown(train: ImageSet) -> tuple[int, ...]:
     """Up to `SHOWN` images, the same ones each time: the first few are of different classes."""
-    if train.name == "patterns":  # they come in turns, and there may be more of them the next time
+    if train.name == "patterns":  # their classes alternate, and there may be more of them the next time
         return tuple(range(min(SHOWN, len(train))))
     order = subset_order(len(train))
     if train.labels is None:
@@ -301,7 +304,7 @@ def _one_by_one(experiment: Experiment) -> bool:
 
 
 def _side(experiment: Experiment) -> int:
-    """The side of a stand-in for an image of the data set, px."""
+    """The side of a replacement for an image of the data set, px."""
     side = DATASETS[experiment.dataset.name].size
     return round(PHOTOGRAPH * experiment.dataset.crop) if side is None else side
 

@@ -1,26 +1,82 @@
-"""The most memory that a piece of work took: of a GPU by torch's allocator, of the machine by the kernel."""
+"""Memory of a device: how much there is, how much is free, and the peak that a piece of work reached.
+
+Of a GPU by torch's allocator, of the machine by the kernel and its control groups.
+"""
 
 from __future__ import annotations
 
 import ctypes
 import gc
+from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
 import torch
+
+from wmse_tui.engine.training.resources import find_card
 
 STATUS = Path("/proc/self/status")
 CLEAR = Path("/proc/self/clear_refs")
 RESET_PEAK = "5"  # proc(5): resets the peak resident set size
+CGROUPS = Path("/sys/fs/cgroup")
+MEMBERSHIP = Path("/proc/self/cgroup")
+_VERSIONS = (
+    ("memory.max", "memory.current", "inactive_file"),
+    ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
+)
 
 
-class Peak:
-    """Begins to watch when it is made."""
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """Bytes of a device: all, and those that no process uses now."""
+
+    total: int
+    free: int
+
+
+def memory_of(device: torch.device) -> Memory:
+    """The memory of a device; reading it leaves no context on a GPU, if NVML knows the device.
+
+    Of a part of a card (MIG) it is that of the part.
+    """
+    if device.type != "cuda":
+        return main_memory()
+    total = torch.cuda.get_device_properties(device).total_memory
+    card = find_card(device)
+    known = {} if card is None else card.read()
+    if "gpu_memory" not in known:
+        return Memory(total, torch.cuda.mem_get_info(device)[0])
+    free = known["gpu_memory_total"] - known["gpu_memory"]
+    return Memory(total, int(min(total, max(0, free))))
+
+
+def main_memory(root: Path = CGROUPS, membership: Path = MEMBERSHIP) -> Memory:
+    """The memory of the machine, or of the container or batch job that confines this process.
+
+    Args:
+        root: where control groups are mounted.
+        membership: the file that names the groups of this process.
+    """
+    machine = psutil.virtual_memory()
+    total, free = machine.total, machine.available
+    for group in _groups(root, membership):
+        for limit_name, used_name, cache_name in _VERSIONS:
+            limit, used = _number(group / limit_name), _number(group / used_name)
+            if limit is not None and used is not None and limit < machine.total:
+                used -= _cached_files(group / "memory.stat", cache_name)
+                total, free = min(total, limit), min(free, max(0, limit - used))
+    return Memory(total, free)
+
+
+class PeakMemory:
+    """The peak memory since this object was made."""
 
     def __init__(self, device: torch.device) -> None:
         self._device = device
         self._before: int | None = None
-        give_back(device)
+        release_memory(device)
         if device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(device)
         else:
@@ -29,20 +85,52 @@ class Peak:
                 self._before = _status("VmRSS")
 
     def bytes(self) -> int | None:
-        """The most since then: what was reserved on the GPU, or what memory grew by; None: not known."""
+        """What was reserved on the GPU at most, or what resident memory grew by; None: not known."""
         if self._device.type == "cuda":
             return int(torch.cuda.max_memory_reserved(self._device))
         most = _status("VmHWM")
         return None if most is None or self._before is None else max(0, most - self._before)
 
 
-def give_back(device: torch.device) -> None:
+def release_memory(device: torch.device) -> None:
     """Return memory that is not used to the device or the machine."""
     gc.collect()
     if device.type == "cuda":
         torch.cuda.empty_cache()
     with suppress(OSError, AttributeError):  # other C libraries have no such call
         ctypes.CDLL(None).malloc_trim(0)
+
+
+def _groups(root: Path, membership: Path) -> Iterator[Path]:
+    """The folders of the control groups of this process, innermost first: versions 2 and 1."""
+    try:
+        lines = membership.read_text().splitlines()
+    except OSError:
+        return
+    for line in lines:
+        _, controllers, path, *_ = (*line.split(":", 2), "", "")
+        if controllers and "memory" not in controllers.split(","):
+            continue
+        base = root / "memory" if controllers else root
+        inner = base / path.lstrip("/")
+        yield from (group for group in (inner, *inner.parents) if group.is_relative_to(base))
+
+
+def _cached_files(stat: Path, name: str) -> int:
+    """Bytes of cached files, which are dropped when memory is needed."""
+    with suppress(OSError, ValueError):
+        for line in stat.read_text().splitlines():
+            key, _, value = line.partition(" ")
+            if key == name:
+                return int(value)
+    return 0
+
+
+def _number(path: Path) -> int | None:
+    try:
+        return int(path.read_text())
+    except (OSError, ValueError):  # not there, or "max"
+        return None
 
 
 def _status(name: str) -> int | None:

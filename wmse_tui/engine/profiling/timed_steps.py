@@ -1,7 +1,7 @@
-"""Training steps for the stopwatch: what the training loop does in a step, without its log and checkpoints.
+"""Training steps to be timed: what the training loop does in a step, without its log and checkpoints.
 
-The weights are thrown away afterwards. That a step here is a step there is shown by a test: the same batches
-lead to the same bits.
+The weights are discarded afterwards. A test shows that a step here is a step there: the same batches lead to
+the same bits.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ from torch import Tensor, nn
 from wmse_tui.config.schema import Experiment
 from wmse_tui.engine.data.loading import Batches
 from wmse_tui.engine.methods import Losses, StepKey, build_method, place
+from wmse_tui.engine.precision import autocast
 from wmse_tui.engine.training.compiled import compile_networks
-from wmse_tui.engine.training.device import autocast
 from wmse_tui.engine.training.graph import WARM_UP, StepGraph, stepper
 from wmse_tui.engine.training.optimizers import build_optimizer
 from wmse_tui.engine.training.schedule import learning_rate
 from wmse_tui.engine.training.stepping import EagerStepper, Stepper
 
 
-class Coming(TypedDict):
-    """What a step is told beside its views; see `Stepper`."""
+class StepInputs(TypedDict):
+    """The arguments of a step beside its views; see `Stepper`."""
 
     step_key: StepKey
     lr: float
@@ -40,7 +40,7 @@ class TimedSteps:
     Attributes:
         method: the networks and the loss.
         taken: steps so far.
-        runs_ahead: a step that was taken may still be at work on the device.
+        runs_ahead: a step that was taken may still be running on the device.
     """
 
     def __init__(self, experiment: Experiment, device: torch.device, *, steps_per_epoch: int) -> None:
@@ -55,21 +55,21 @@ class TimedSteps:
             experiment.optimizer,
             unscheduled=self.method.unscheduled_parameters(),
         )
-        self._autocast = partial(autocast, experiment.compute, device)
+        self._autocast = partial(autocast, experiment.compute.precision, device)
         self._as_written = EagerStepper(self.method, self._optimizer, self._autocast)
         self._take_step: Stepper = self._as_written
 
     def compile(self, views: Tensor) -> str:
-        """Compile the networks for batches like `views`, and record a step, if `compute.compile` says so.
+        """Compile the networks for batches like `views`, and record a step, as `compute.compile` configures.
 
         Returns:
-            What came of it; empty where nothing was asked for.
+            The outcome; empty where `compute.compile` is off.
         """
-        wanted = self._experiment.compute.compile
-        compiled = compile_networks(self.method, wanted, shape=views.shape, autocast=self._autocast)
+        mode = self._experiment.compute.compile
+        compiled = compile_networks(self.method, mode, shape=views.shape, autocast=self._autocast)
         texts = [compiled.text]
         self._take_step = stepper(
-            wanted,
+            mode,
             self.method,
             self._optimizer,
             self._autocast,
@@ -83,22 +83,22 @@ class TimedSteps:
         return "; ".join(filter(None, texts))
 
     def step(self, views: Tensor) -> None:
-        """One step on normalised `views` (views, batch, 3, height, width); on a GPU it is only begun."""
-        self._take_step(views, **self._coming())
+        """One step on normalised `views` (views, batch, 3, height, width); on a GPU it is only queued."""
+        self._take_step(views, **self._inputs())
         self.taken += 1
 
     def losses(self, views: Tensor) -> Losses:
-        """The first part of the step to come: the losses of `views`."""
-        return self._as_written.losses(views, step_key=self._coming()["step_key"])
+        """The first part of the next step: the losses of `views`."""
+        return self._as_written.losses(views, step_key=self._inputs()["step_key"])
 
     def update(self, losses: Losses) -> None:
-        """The last part of a step, when the gradients of its `losses` are there."""
-        coming = self._coming()
-        self._as_written.update(losses, lr=coming["lr"], progress=coming["progress"])
+        """The last part of a step, once the gradients of its `losses` are computed."""
+        inputs = self._inputs()
+        self._as_written.update(losses, lr=inputs["lr"], progress=inputs["progress"])
         self.taken += 1
 
-    def _coming(self) -> Coming:
-        """What the next step is told."""
+    def _inputs(self) -> StepInputs:
+        """The inputs of the next step."""
         config, step = self._experiment, self.taken + 1
         return {
             "step_key": (config.seed, step),
@@ -109,11 +109,11 @@ class TimedSteps:
         }
 
     def state(self) -> dict[str, Any]:
-        """What a checkpoint of these steps holds."""
+        """The state that a checkpoint of these steps holds."""
         return {"method": self.method.state_dict(), "optimizer": self._optimizer.state_dict()}
 
     def finish(self) -> None:
-        """Wait for the device."""
+        """Synchronise with the device."""
         if self.runs_ahead:
             torch.cuda.synchronize(self._device)
 
@@ -128,7 +128,7 @@ def endless(batches: Batches) -> Generator[Tensor, None, None]:
 def interruptible(module: nn.Module, check: Callable[[], None]) -> Iterator[None]:
     """Call `check` before each layer of a pass forward, and after each gradient of a pass backward.
 
-    So a step that takes minutes can be given up within one layer: whatever `check` raises ends the step. It
+    So a step that takes minutes can be cancelled within one layer: what `check` raises ends the step. It
     costs less than a microsecond a layer.
     """
     leaves = [each for each in module.modules() if not any(each.children())]
@@ -146,8 +146,8 @@ def interruptible(module: nn.Module, check: Callable[[], None]) -> Iterator[None
 
 
 @contextlib.contextmanager
-def switches_kept() -> Iterator[None]:
-    """Put torch's process-wide switches, which `prepare` sets for a run, back at the end."""
+def restored_switches() -> Iterator[None]:
+    """Restore torch's process-wide switches, which `prepare` sets for a run, at the end."""
     deterministic = torch.are_deterministic_algorithms_enabled()
     warn_only = torch.is_deterministic_algorithms_warn_only_enabled()
     benchmark = torch.backends.cudnn.benchmark

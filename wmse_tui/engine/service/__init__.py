@@ -1,1 +1,1 @@
-"""The process that answers, for the app, what only torch can tell: sizes, step times, pictures of views."""
+"""The process that computes for the app what needs torch: sizes, step times, previews of views."""

@@ -1,4 +1,4 @@
-"""A process that is a guest of another: it dies with it, stays out of its way and leaves nothing behind."""
+"""A child process of the app: it dies with its parent, has a low priority and leaves no files behind."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def private_streams() -> tuple[BinaryIO, BinaryIO]:
     """The stdin and stdout of this process for its own lines.
 
     The descriptors themselves are moved: what any library prints goes to stderr from now on, also where it is
-    not Python's; and `sys.stdin`, which forked workers close, is not the stream that a thread waits for (its
+    not Python's; and `sys.stdin`, which forked workers close, is not the stream that a thread reads from (its
     lock would be held for ever in the worker).
     """
     sys.stdout.flush()
@@ -42,9 +42,9 @@ def private_streams() -> tuple[BinaryIO, BinaryIO]:
 
 
 def die_with_parent(parent: int | None) -> bool:
-    """Ask the kernel to end this process with the thread that started it; false if that is gone already.
+    """Ask the kernel to end this process with the thread that started it; false if that has ended already.
 
-    Where there is no such request (not Linux), the end of stdin alone tells.
+    Where there is no such request (not Linux), only the end of stdin ends this process.
     """
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
@@ -52,14 +52,14 @@ def die_with_parent(parent: int | None) -> bool:
 
 
 def lower_priority() -> None:
-    """Leave processor and memory to those who train."""
+    """Leave processor and memory to the trainers."""
     os.nice(NICENESS)
-    with contextlib.suppress(OSError):  # not everywhere is it there, or allowed
+    with contextlib.suppress(OSError):  # not present or not allowed everywhere
         Path("/proc/self/oom_score_adj").write_text(str(OOM_SCORE))
 
 
 def folder() -> Path:
-    """The temporary folder of this process, 0700; made when first asked for, gone with the process."""
+    """The temporary folder of this process, 0700; created when first used, removed with the process."""
     global _folder
     if _folder is None:
         _remove_leftovers()
@@ -69,13 +69,13 @@ def folder() -> Path:
 
 @contextlib.contextmanager
 def ending_in_order() -> Iterator[None]:
-    """Whatever ends this block, a signal included, removes the folder and ends the process at once.
+    """However this block ends, by a signal too, remove the folder and end the process at once.
 
-    Threads that still compute are not waited for: nobody wants their answers any more.
+    Threads that still compute are not waited for: their answers are obsolete.
     """
     endings = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
     for number in endings:
-        signal.signal(number, _leave)
+        signal.signal(number, _exit)
     code = 1
     try:
         yield
@@ -93,7 +93,7 @@ def ending_in_order() -> Iterator[None]:
                 os._exit(code)
 
 
-def _leave(number: int, _frame: object) -> None:
+def _exit(number: int, _frame: object) -> None:
     raise SystemExit(128 + number)
 
 

@@ -8,7 +8,7 @@ feature_dim     of the encoder
 stem            that the encoder has
 memory          {"total", "parts": [{"name", "bytes", "text"}, ...]}: bytes of a training step on the device;
                 the total is the sum of the parts
-device          {"type", "name", "reason", "memory", "free"}; type null: it cannot be used, reason says why
+device          {"type", "name", "reason", "memory", "free"}; type null: it cannot be used, for this reason
 notices         [{"path", "level", "text"}, ...] as `config/advice.py` has them
 """
 
@@ -25,7 +25,8 @@ from wmse_tui.engine.data.placement import DEVICE_SHARE
 from wmse_tui.engine.errors import DeviceError
 from wmse_tui.engine.models import resolve_stem
 from wmse_tui.engine.profiling.dry_run import DryRun, dry_run
-from wmse_tui.engine.profiling.machine import QUIET_THREADS, Memory, device_of, memory_of, threads
+from wmse_tui.engine.profiling.memory import Memory, memory_of
+from wmse_tui.engine.profiling.threads import QUIET_THREADS, threads, trainer_device
 from wmse_tui.engine.service.worker import Job
 from wmse_tui.engine.training.device import ChosenDevice
 from wmse_tui.runs.text.units import size
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from wmse_tui.engine.profiling.image_cache import ImageCache
 
 LIBRARIES = {"cpu": 150 * 2**20, "cuda": 512 * 2**20}
-"""What the libraries keep for themselves beside the tensors of a step.
+"""What the libraries allocate beside the tensors of a step.
 
 On the CPU it was 130 to 175 MB in five configurations (W-MSE and BYOL; ResNet-18 at 32 and 224 px, CIFAR
 ResNets 8 and 20; torch 2.15, AMD EPYC, 2 threads). With it the total was within 6 % of the measured peak in
@@ -43,7 +44,7 @@ CUDA context with its kernels, not a measurement.
 """
 
 OPTIMIZER_NUMBERS = {"adam": 2, "adamw": 2, "sgd": 1, "lars": 1}
-"""How many numbers an optimiser keeps for each parameter."""
+"""How many numbers an optimiser stores for each parameter."""
 
 
 GRAPH_POOL = 0.35
@@ -53,8 +54,8 @@ The pool of a CUDA graph is its own for ever, and its blocks serve nothing else:
 cifar10 (13 %), imagenet100 (28 %) and stl10 (35 %), with bfloat16."""
 
 
-def describe(experiment: Experiment, job: Job, shelf: ImageCache) -> dict[str, Any]:  # noqa: ARG001
-    """The fields of the answer; no image is looked at, so the `shelf` is not needed."""
+def describe_experiment(experiment: Experiment, job: Job, images: ImageCache) -> dict[str, Any]:  # noqa: ARG001
+    """The fields of the answer; it needs no `images`."""
     with threads(QUIET_THREADS):
         step = dry_run(experiment, check=job.check)
     device, refusal = _device(experiment)
@@ -90,14 +91,14 @@ def describe(experiment: Experiment, job: Job, shelf: ImageCache) -> dict[str, A
 
 
 def notices_of(found: Iterator[Advice]) -> list[dict[str, str]]:
-    """Remarks as the lines hold them."""
+    """Advice as the answer's lines hold it."""
     return [{"path": notice.path, "level": notice.level, "text": notice.text} for notice in found]
 
 
 def memory_parts(
     experiment: Experiment, step: DryRun, device: ChosenDevice | None, memory: Memory | None
 ) -> list[dict[str, Any]]:
-    """What a training step holds on the device, each part at its own fullest moment."""
+    """What a training step holds on the device, each part at its own peak."""
     kind = "cpu" if device is None else device.torch.type
     numbers = OPTIMIZER_NUMBERS[experiment.optimizer.name]
     resident, why = _images(experiment, kind, memory)
@@ -105,7 +106,7 @@ def memory_parts(
     parts = [
         ("weights", step.weights, "parameters and buffers of all networks"),
         ("gradients", step.gradients, "one number for each parameter that learns"),
-        ("optimizer", numbers * step.gradients, f"{experiment.optimizer.name} keeps {numbers} for each"),
+        ("optimizer", numbers * step.gradients, f"{experiment.optimizer.name} stores {numbers} for each"),
         ("activations", step.activations, f"what the backward pass of {views:,} views needs"),
         ("views", step.views, "the batch itself"),
         ("workspace", step.workspace, "copies that the largest convolution works on"),
@@ -139,7 +140,7 @@ def _images(experiment: Experiment, kind: str, memory: Memory | None) -> tuple[i
 
 def _device(experiment: Experiment) -> tuple[ChosenDevice | None, str]:
     try:
-        return device_of(experiment.compute.device), ""
+        return trainer_device(experiment.compute.device), ""
     except DeviceError as error:
         return None, f"{error.title}: {error.detail}"
 

@@ -1,6 +1,6 @@
 """The answer to "measure": how fast this machine steps, and how long the run would take.
 
-asked with           seconds (20): about how long it may take, beside reading the images
+request              seconds (20): about how long it may take, beside reading the images
 seconds_per_step     of training, the making of views included; null: not even one step ended in time
 at_least             a lower bound of it where it is null
 images_per_second    images, not views
@@ -34,18 +34,17 @@ from wmse_tui.config.schema import Experiment
 from wmse_tui.engine.data.loading import MOST_WORKERS, Batches, build_batches
 from wmse_tui.engine.errors import EngineError
 from wmse_tui.engine.profiling.dry_run import dry_run
-from wmse_tui.engine.profiling.evaluation_times import Evaluations, time_evaluations
-from wmse_tui.engine.profiling.image_cache import ImageCache, Loaded, OneByOne
-from wmse_tui.engine.profiling.machine import (
+from wmse_tui.engine.profiling.evaluation_times import EvaluationTimes, time_evaluations
+from wmse_tui.engine.profiling.image_cache import CachedImages, ImageCache, RepeatedImages
+from wmse_tui.engine.profiling.memory import PeakMemory, memory_of, release_memory
+from wmse_tui.engine.profiling.threads import (
     QUIET_THREADS,
     TRAINER_THREADS,
-    device_of,
-    memory_of,
     threads,
+    trainer_device,
     waited_for_processor,
 )
-from wmse_tui.engine.profiling.memory import Peak, give_back
-from wmse_tui.engine.profiling.timed_steps import TimedSteps, endless, interruptible, switches_kept
+from wmse_tui.engine.profiling.timed_steps import TimedSteps, endless, interruptible, restored_switches
 from wmse_tui.engine.service.describe import memory_parts, notices_of
 from wmse_tui.engine.service.worker import Job
 from wmse_tui.engine.training.device import ChosenDevice, prepare, require_precision
@@ -66,8 +65,8 @@ class TimeUp(Exception):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pace:
-    """What the stopwatch said.
+class StepTiming:
+    """How long a step takes.
 
     Args:
         seconds: per step; None if none ended in time.
@@ -83,21 +82,22 @@ class Pace:
     warm_up: int
 
 
-def measure(experiment: Experiment, job: Job, shelf: ImageCache) -> dict[str, Any]:
+def measure_run(experiment: Experiment, job: Job, images: ImageCache) -> dict[str, Any]:
     """The fields of the answer.
 
     Raises:
         EngineError: the step does not fit into memory, the device cannot be used, or the loss fails.
     """
     allowed = job.request.number("seconds", SECONDS, low=2, high=600)
-    device = device_of(experiment.compute.device)
+    device = trainer_device(experiment.compute.device)
     require_precision(experiment.compute.precision, device.torch)
     with threads(QUIET_THREADS):
         estimate = _require_memory(experiment, device, job)
         batch = experiment.schedule.batch_size
-        loaded = shelf.get(experiment, job, least=max(batch, min(LEAST_BATCHES * batch, LEAST_IMAGES)))
-    with threads(TRAINER_THREADS), switches_kept():
-        shelf.gpu_used = shelf.gpu_used or device.torch.type == "cuda"
+        least = max(batch, min(LEAST_BATCHES * batch, LEAST_IMAGES))
+        loaded = images.get(experiment, least=least, progress=job.progress, check=job.check)
+    with threads(TRAINER_THREADS), restored_switches():
+        job.gpu_used = device.torch.type == "cuda"
         prepare(device.torch, deterministic=experiment.compute.deterministic)
         try:
             return _measured(experiment, job, loaded, device, allowed, estimate)
@@ -105,20 +105,20 @@ def measure(experiment: Experiment, job: Job, shelf: ImageCache) -> dict[str, An
             traceback.clear_frames(error.__traceback__)  # they hold the networks and a batch
             raise
         finally:
-            give_back(device.torch)
+            release_memory(device.torch)
 
 
 def _measured(
     experiment: Experiment,
     job: Job,
-    loaded: Loaded,
+    loaded: CachedImages,
     device: ChosenDevice,
     allowed: float,
     estimate: int,
 ) -> dict[str, Any]:
     started = began = time.monotonic()
     per_epoch = None if loaded.whole is None else loaded.whole // experiment.schedule.batch_size
-    peak = Peak(device.torch)
+    peak = PeakMemory(device.torch)
     batches = build_batches(loaded.train, experiment, device.torch)
     with closing(batches):
         steps = TimedSteps(experiment, device.torch, steps_per_epoch=per_epoch or 1)
@@ -126,7 +126,7 @@ def _measured(
         compiled = _compile(steps, experiment, batches, job)
         began += time.monotonic() - before  # it is no part of a step
         steps_end, end = began + STEP_SHARE * allowed, began + allowed
-        pace = time_steps(
+        timing = time_steps(
             steps,
             batches,
             job,
@@ -136,22 +136,27 @@ def _measured(
         )
     most = peak.bytes()
     if most is not None and device.torch.type == "cpu" and loaded.train.pixels is not None:
-        most += loaded.train.pixels.nbytes  # they were there before
-    evaluations = time_evaluations(steps.method.encoder, experiment, loaded, device.torch, job, end=end)
+        most += loaded.train.pixels.nbytes  # they were in memory before
+    job.progress("measuring an evaluation")
+    evaluations = time_evaluations(
+        steps.method.encoder, experiment, loaded, device.torch, end=end, check=job.check
+    )
     total = None if per_epoch is None else experiment.schedule.epochs * per_epoch
-    training = None if total is None or pace.seconds is None else total * pace.seconds
+    training = None if total is None or timing.seconds is None else total * timing.seconds
     run = None
     if training is not None and evaluations.seconds is not None:
         run = training + evaluations.seconds
     spent = time.monotonic() - started
     return {
-        "seconds_per_step": pace.seconds,
-        "at_least": None if pace.seconds is not None else steps_end - began,
-        "images_per_second": None if pace.seconds is None else experiment.schedule.batch_size / pace.seconds,
-        "waiting": pace.waiting,
-        "steps": pace.steps,
-        "warm_up": pace.warm_up,
-        "peak_memory": most if pace.seconds is not None else None,
+        "seconds_per_step": timing.seconds,
+        "at_least": None if timing.seconds is not None else steps_end - began,
+        "images_per_second": None
+        if timing.seconds is None
+        else experiment.schedule.batch_size / timing.seconds,
+        "waiting": timing.waiting,
+        "steps": timing.steps,
+        "warm_up": timing.warm_up,
+        "peak_memory": most if timing.seconds is not None else None,
         "estimated_memory": estimate + _images_found(experiment, loaded),
         "device": {"type": device.torch.type, "name": device.name, "reason": device.reason},
         "loader": {"kind": batches.kind, "reason": batches.reason},
@@ -164,7 +169,7 @@ def _measured(
         "evaluation_text": evaluations.text,
         "run_seconds": run,
         "spent_seconds": spent,
-        "notices": notices_of(_notices(pace, batches.kind, loaded, evaluations, total, allowed, compiled)),
+        "notices": notices_of(_notices(timing, batches.kind, loaded, evaluations, total, allowed, compiled)),
     }
 
 
@@ -181,16 +186,16 @@ def _compile(steps: TimedSteps, experiment: Experiment, batches: Batches, job: J
 
 def time_steps(
     steps: TimedSteps, batches: Batches, job: Job, *, warm_up: int, prefetched: int, end: float
-) -> Pace:
+) -> StepTiming:
     """Take steps until enough of them are timed, or until `end` (of the monotonic clock).
 
     Args:
         warm_up: the first steps, which are slower than the others.
         prefetched: batches that workers make ahead. As many steps come before the timed ones, as far as half
-            of the time allows, lest the stopwatch see batches that took no time.
+            of the time allows, so that no prefetched batch, which takes no time, is timed.
 
     Raises:
-        Cancelled: the request is wanted no more.
+        Cancelled: the request was cancelled.
         EngineError: an image cannot be read, or the loss cannot be computed.
     """
     began, delay = time.monotonic(), waited_for_processor()
@@ -211,23 +216,23 @@ def time_steps(
                 steps.finish()
                 taken, last = taken + 1, time.monotonic() - before
                 check()
-            wanted = max(1, min(ENOUGH_STEPS, int(min(ENOUGH_SECONDS, end - time.monotonic()) / last)))
+            planned = max(1, min(ENOUGH_STEPS, int(min(ENOUGH_SECONDS, end - time.monotonic()) / last)))
             marks = [time.monotonic()]
-            for number in range(wanted):
-                job.progress("measuring", number, wanted, "steps")
+            for number in range(planned):
+                job.progress("measuring", number, planned, "steps")
                 before = time.monotonic()
                 views = next(source)
                 waited += time.monotonic() - before
                 steps.step(views)
                 marks.append(time.monotonic())
-        steps.finish()  # on a GPU the steps are only begun; the stopwatch stops when they are done
+        steps.finish()  # on a GPU the steps are only queued
     now, after = time.monotonic(), waited_for_processor()
     disturbed = 0.0 if delay is None or after is None else (after - delay) / (now - began)
     timed = len(marks) - 1
     if not timed:
-        return Pace(seconds=last or None, waiting=0.0, disturbed=disturbed, steps=0, warm_up=taken)
+        return StepTiming(seconds=last or None, waiting=0.0, disturbed=disturbed, steps=0, warm_up=taken)
     elapsed = (now if steps.runs_ahead else marks[-1]) - marks[0]
-    return Pace(
+    return StepTiming(
         seconds=elapsed / timed,
         waiting=min(1.0, waited / elapsed),
         disturbed=disturbed,
@@ -237,7 +242,7 @@ def time_steps(
 
 
 def _require_memory(experiment: Experiment, device: ChosenDevice, job: Job) -> int:
-    """The bytes that a step is estimated to take.
+    """The bytes that a step is estimated to need.
 
     Raises:
         EngineError: they are more than the device has free.
@@ -250,13 +255,13 @@ def _require_memory(experiment: Experiment, device: ChosenDevice, job: Job) -> i
         raise EngineError(
             "one step does not fit into memory, so it is not tried",
             f"it needs about {size(needed)}, and {device.name} has {size(memory.free)} free",
-            next=("take a smaller schedule.batch_size", "end other processes that take memory"),
+            next=("take a smaller schedule.batch_size", "end other processes that use memory"),
         )
     return needed
 
 
-def _images_found(experiment: Experiment, loaded: Loaded) -> int:
-    """Bytes of images in memory that nobody could know of before they were read."""
+def _images_found(experiment: Experiment, loaded: CachedImages) -> int:
+    """Bytes of images in memory whose number is known only once they were read."""
     pixels = loaded.train.pixels
     return 0 if pixels is None or DATASETS[experiment.dataset.name].size is not None else pixels.nbytes
 
@@ -269,32 +274,32 @@ def _prefetched(experiment: Experiment, kind: str) -> int:
 
 
 def _notices(
-    pace: Pace,
+    timing: StepTiming,
     kind: str,
-    loaded: Loaded,
-    evaluations: Evaluations,
+    loaded: CachedImages,
+    evaluations: EvaluationTimes,
     total: int | None,
     allowed: float,
     compiled: str,
 ) -> Iterator[Advice]:
     if compiled:
         yield Advice("compute.compile", "info", compiled)
-    if pace.seconds is None:
-        text = f"one step takes longer than the {duration(STEP_SHARE * allowed)} that were given to it"
+    if timing.seconds is None:
+        text = f"one step takes longer than the {duration(STEP_SHARE * allowed)} that were allowed for it"
         yield Advice("backbone.arch", "warning", text)
-    elif not pace.steps:
+    elif not timing.steps:
         text = "measured on one of the first steps, which are slower: there was no time for more"
         yield Advice("schedule.batch_size", "info", text)
     if loaded.why:
-        decoding = " (decoding the files is not in it)" if isinstance(loaded.train, OneByOne) else ""
+        decoding = " (decoding the files is not in it)" if isinstance(loaded.train, RepeatedImages) else ""
         yield Advice("dataset.name", "info", f"measured with patterns{decoding}: {loaded.why}")
     if total is None:
         yield Advice("dataset.root", "info", "how many steps the run has is known once its images are here")
     if evaluations.seconds is None and evaluations.text:
         yield Advice("evaluation", "info", evaluations.text)
-    if kind == "workers" and pace.waiting > MUCH_WAITING:
-        text = f"{pace.waiting:.0%} of a step is waiting for views: more compute.workers or processor cores"
+    if kind == "workers" and timing.waiting > MUCH_WAITING:
+        text = f"{timing.waiting:.0%} of a step is waiting for views: more compute.workers or processor cores"
         yield Advice("compute.workers", "info", text)
-    if pace.disturbed > MUCH_DISTURBED:
-        text = f"other processes had the processor for {pace.disturbed:.0%} of the time; alone it is faster"
+    if timing.disturbed > MUCH_DISTURBED:
+        text = f"other processes had the processor for {timing.disturbed:.0%} of the time; alone it is faster"
         yield Advice("compute.device", "info", text)

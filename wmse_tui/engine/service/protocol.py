@@ -1,16 +1,16 @@
 r"""The lines between the app and the inspector: one JSON object each, UTF-8, ended by a line feed.
 
     to the inspector    {"id": 3, "ask": "views", "config": "<a complete YAML configuration>", ...}
-                        {"id": 3, "ask": "cancel"}                                 request 3 is wanted no more
+                        {"id": 3, "ask": "cancel"}                                 request 3 is obsolete
     from the inspector  {"id": 3, "progress": {"name", "done", "total", "unit"}}   any number; total 0 unknown
                         {"id": 3, "answer": "views", ...}                          one of these three ends
                         {"id": 3, "error": {"title", "detail", "next": [...]}}     every request
                         {"id": 3, "cancelled": true}
 
-A newer request of the same kind takes the place of an unanswered one, which is cancelled. Requests of
-different kinds run beside each other. An error of a configuration has `problems` too (objects of `path`,
-`message` and `fix`), one of the program itself `traceback`. A line that is no request is answered with id
-null. The fields of the answers are described in `describe.py`, `measure.py` and `view_previews.py`.
+A newer request of the same kind replaces an unanswered one, which is cancelled. Requests of different kinds
+run beside each other. An error of a configuration has `problems` too (objects of `path`, `message` and
+`fix`), one of the program itself `traceback`. A line that is no request is answered with id null. The fields
+of the answers are described in `describe.py`, `measure.py` and `view_previews.py`.
 """
 
 from __future__ import annotations
@@ -25,12 +25,18 @@ from typing import Any, BinaryIO
 
 from wmse_tui.engine.errors import EngineError
 
-ASKS = {"describe": "describe", "measure": "measure", "views": "view_previews"}  # and the module of each
+HANDLERS = {
+    "describe": ("describe", "describe_experiment"),
+    "measure": ("measure", "measure_run"),
+    "views": ("view_previews", "preview_views"),
+}
+"""The module and the function that answer each kind of request."""
+
 MAX_LINE = 1 << 20
 
 
 class BadRequest(EngineError):
-    """A line that asks for nothing we know; `id` is the request's, where it could be read."""
+    """A line that is no request; `id` is the request's, where it could be read."""
 
     code = "E_REQUEST"
 
@@ -41,13 +47,13 @@ class BadRequest(EngineError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """What is asked.
+    """A request of the app.
 
     Args:
-        id: the asker's number for it.
-        ask: one of `ASKS`, or "cancel".
+        id: its number, from the app.
+        ask: one of `HANDLERS`, or "cancel".
         config: the configuration's text; empty for "cancel".
-        fields: whatever else the line says.
+        fields: all other fields of the line.
     """
 
     id: int
@@ -70,8 +76,8 @@ class Request:
 def read_lines(stream: BinaryIO) -> Iterator[bytes]:
     """The lines of a stream until its end; of one that is too long only the beginning."""
     while line := stream.readline(MAX_LINE):
-        rest = line
-        while not rest.endswith(b"\n") and (rest := stream.readline(MAX_LINE)):
+        part = line
+        while not part.endswith(b"\n") and (part := stream.readline(MAX_LINE)):
             pass
         if line.strip():
             yield line
@@ -92,35 +98,37 @@ def read_request(line: bytes) -> Request:
     number, ask, config = value.pop("id", None), value.pop("ask", None), value.pop("config", "")
     if isinstance(number, bool) or not isinstance(number, int):
         raise BadRequest("a request has no id", "it is a whole number")
-    if ask not in (*ASKS, "cancel"):
-        raise BadRequest(f"nobody answers {ask!r:.60}", f"ask for one of {', '.join(ASKS)}", id=number)
+    if ask not in (*HANDLERS, "cancel"):
+        raise BadRequest(
+            f"there is no request {ask!r:.60}", f"ask for one of {', '.join(HANDLERS)}", id=number
+        )
     if not isinstance(config, str):
         raise BadRequest("the configuration is no text", id=number)
     return Request(id=number, ask=ask, config=config, fields=value)
 
 
-class Answers:
-    """The way out, for several threads. When nobody listens any more, lines are dropped: the end is near."""
+class AnswerWriter:
+    """Writes answers from several threads. Once the reader has ended, lines are dropped."""
 
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
-        self._guard = threading.Lock()
+        self._lock = threading.Lock()
 
     def write(self, number: int | None, fields: Mapping[str, Any]) -> None:
         """Write one line about request `number`."""
-        line = json.dumps({"id": number, **plain(fields)}, allow_nan=False) + "\n"
-        with self._guard, contextlib.suppress(OSError):
-            left = memoryview(line.encode())
-            while left:
-                left = left[self._stream.write(left) :]
+        line = json.dumps({"id": number, **json_value(fields)}, allow_nan=False) + "\n"
+        with self._lock, contextlib.suppress(OSError):
+            unwritten = memoryview(line.encode())
+            while unwritten:
+                unwritten = unwritten[self._stream.write(unwritten) :]
 
 
-def plain(value: Any) -> Any:
+def json_value(value: Any) -> Any:
     """`value` as JSON can hold it: a number that is not finite becomes null."""
     if isinstance(value, float) and not math.isfinite(value):
         return None
     if isinstance(value, Mapping):
-        return {str(key): plain(item) for key, item in value.items()}
+        return {str(key): json_value(item) for key, item in value.items()}
     if isinstance(value, tuple | list):
-        return [plain(item) for item in value]
+        return [json_value(item) for item in value]
     return value

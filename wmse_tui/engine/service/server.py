@@ -1,7 +1,7 @@
-"""From a line to its answer: which handler, and what is said when there is none to give.
+"""From a line to its answer: which handler, and the error where there is no answer.
 
 Nothing here imports torch before a request needs it: until then a wrong configuration is answered at once,
-and where torch cannot be loaded every request hears why.
+and where torch cannot be loaded every answer is the reason.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from wmse_tui.config.problems import ConfigError
 from wmse_tui.config.schema import Experiment
 from wmse_tui.engine.errors import EngineError
 from wmse_tui.engine.service.protocol import (
-    ASKS,
-    Answers,
+    HANDLERS,
+    AnswerWriter,
     BadRequest,
-    plain,
+    json_value,
     read_lines,
     read_request,
 )
@@ -34,9 +34,9 @@ if TYPE_CHECKING:
     from wmse_tui.engine.profiling.image_cache import ImageCache
 
 SOURCE = "configuration"
-"""What messages call the text that a request brings."""
+"""The name of a request's configuration in messages."""
 
-GPU_SECONDS, LOOK_SECONDS = 60.0, 5.0
+IDLE_GPU_SECONDS, POLL_SECONDS = 60.0, 5.0
 
 Handler = Callable[[Experiment, Job, "ImageCache"], dict[str, Any]]
 
@@ -48,51 +48,54 @@ class TorchMissing(EngineError):
 
 
 class Service:
-    """The lanes, and the images they share.
+    """The request workers, and the images they share.
 
     Attributes:
-        asked: when the latest line came, by the monotonic clock.
+        last_request: when the latest line came, by the monotonic clock.
     """
 
-    def __init__(self, answers: Answers) -> None:
+    def __init__(self, answers: AnswerWriter) -> None:
         self.answers = answers
-        self.asked = time.monotonic()
-        self.lanes = {ask: RequestWorker(ask, self._answer) for ask in ASKS}
-        self._shelf: ImageCache | None = None
+        self.last_request = time.monotonic()
+        self.workers = {ask: RequestWorker(ask, self._answer) for ask in HANDLERS}
+        self._images: ImageCache | None = None
+        self._gpu_used = False
         self._loading = threading.Lock()
 
     def idle(self) -> bool:
         """Whether every request is answered."""
-        return all(lane.idle() for lane in self.lanes.values())
+        return all(worker.idle() for worker in self.workers.values())
 
     def gpu_used(self) -> bool:
         """Whether this process holds memory of a GPU."""
-        return self._shelf is not None and self._shelf.gpu_used
+        return self._gpu_used
 
     def receive(self, line: bytes) -> None:
-        """Begin with the request of a line, or say why not."""
-        self.asked = time.monotonic()
+        """Start the request of a line, or answer why not."""
+        self.last_request = time.monotonic()
         try:
             request = read_request(line)
         except BadRequest as error:
-            self.answers.write(error.id, {"error": explain(error)})
+            self.answers.write(error.id, {"error": error_fields(error)})
             return
         if request.ask == "cancel":
-            for lane in self.lanes.values():
-                lane.cancel(request.id)
+            for worker in self.workers.values():
+                worker.cancel(request.id)
         else:
-            self.lanes[request.ask].submit(Job(request, self.answers))
+            self.workers[request.ask].submit(Job(request, self.answers))
 
     def _answer(self, job: Job) -> dict[str, Any]:
         ask = job.request.ask
         try:
             experiment = parse_experiment(job.request.config, SOURCE)
-            handler, shelf = self._load(ask, job)
-            return {"answer": ask, **plain(handler(experiment, job, shelf))}
+            handler, images = self._load(ask, job)
+            return {"answer": ask, **json_value(handler(experiment, job, images))}
         except Cancelled:
             raise
-        except Exception as error:  # noqa: BLE001  the border: every failure becomes one object
-            return {"error": explain(error)}
+        except Exception as error:  # noqa: BLE001  every failure becomes one object
+            return {"error": error_fields(error)}
+        finally:
+            self._gpu_used = self._gpu_used or job.gpu_used
 
     def _load(self, ask: str, job: Job) -> tuple[Handler, ImageCache]:
         if "torchvision" not in sys.modules:
@@ -100,39 +103,40 @@ class Service:
         with self._loading:
             try:
                 importlib.import_module("torchvision")
-            except Exception as error:  # a broken installation raises whatever it likes
+            except Exception as error:  # a broken installation may raise anything
                 raise _torch_missing(error) from error
             from wmse_tui.engine.profiling.image_cache import ImageCache
 
-            if self._shelf is None:
-                self._shelf = ImageCache()
-        handler: Handler = getattr(importlib.import_module(f"wmse_tui.engine.service.{ASKS[ask]}"), ask)
-        return handler, self._shelf
+            if self._images is None:
+                self._images = ImageCache()
+        module, function = HANDLERS[ask]
+        handler: Handler = getattr(importlib.import_module(f"wmse_tui.engine.service.{module}"), function)
+        return handler, self._images
 
 
-def serve(stdin: BinaryIO, stdout: BinaryIO) -> None:
-    """Answer the requests of a stream until it ends, or until the process had better go."""
-    service = Service(Answers(stdout))
-    threading.Thread(target=_free_the_gpu, args=(service,), name="free the GPU", daemon=True).start()
+def serve_requests(stdin: BinaryIO, stdout: BinaryIO) -> None:
+    """Answer the requests of a stream until it ends."""
+    service = Service(AnswerWriter(stdout))
+    threading.Thread(target=free_gpu, args=(service,), name="free the GPU", daemon=True).start()
     for line in read_lines(stdin):
         service.receive(line)
 
 
-def _free_the_gpu(service: Service) -> None:
+def free_gpu(service: Service) -> None:
     """End this process some time after a measurement on a GPU.
 
-    What CUDA holds there for a process (half a gigabyte) it gives back only when the process ends, and the
-    run that was measured may be about to start. The next request starts another inspector.
+    CUDA releases what it holds there for a process (half a gigabyte) only when the process ends, and the run
+    that was measured may be about to start. The next request starts another inspector.
     """
     while True:
-        time.sleep(LOOK_SECONDS)
-        quiet = time.monotonic() - service.asked
-        if service.gpu_used() and service.idle() and quiet > GPU_SECONDS:
+        time.sleep(POLL_SECONDS)
+        idle = time.monotonic() - service.last_request
+        if service.gpu_used() and service.idle() and idle > IDLE_GPU_SECONDS:
             os.kill(os.getpid(), signal.SIGTERM)
             return
 
 
-def explain(error: Exception) -> dict[str, Any]:
+def error_fields(error: Exception) -> dict[str, Any]:
     """The error object of an exception; of an unforeseen one with its traceback, also on stderr."""
     if isinstance(error, ConfigError):
         return {
@@ -150,20 +154,20 @@ def explain(error: Exception) -> dict[str, Any]:
         return {
             "title": "not enough memory",
             "detail": first_line(error),
-            "next": ["take a smaller schedule.batch_size", "look for other processes that take memory"],
+            "next": ["take a smaller schedule.batch_size", "check for other processes that use memory"],
         }
-    said = "".join(traceback.format_exception(error))
-    sys.stderr.write(said)
+    text = "".join(traceback.format_exception(error))
+    sys.stderr.write(text)
     return {
         "title": f"{type(error).__name__} in the inspector",
         "detail": first_line(error),
         "next": ["this is a fault of wmse-tui: please report it with the traceback"],
-        "traceback": said,
+        "traceback": text,
     }
 
 
 def first_line(error: BaseException) -> str:
-    """What an exception says, in one line."""
+    """The first line of an exception's text."""
     return next(iter(str(error).splitlines()), type(error).__name__)
 
 

@@ -1,59 +1,59 @@
-"""One thread for each kind of request, in which the newest request takes the place of the others."""
+"""One thread for each kind of request, in which the newest request replaces the others."""
 
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable
 from typing import Any
 
-from wmse_tui.engine.service.protocol import Answers, Request
-
-PROGRESS_SECONDS = 0.2
+from wmse_tui.engine.jsonl import Throttle
+from wmse_tui.engine.service.protocol import AnswerWriter, Request
 
 
 class Cancelled(Exception):
-    """The request is wanted no more."""
+    """The request was cancelled or replaced."""
 
 
 class Job:
-    """A request on its way to an answer."""
+    """A request that is being answered.
 
-    def __init__(self, request: Request, answers: Answers) -> None:
+    Attributes:
+        gpu_used: the work computed on a GPU, which holds memory for this process until it ends.
+    """
+
+    def __init__(self, request: Request, answers: AnswerWriter) -> None:
         self.request = request
+        self.gpu_used = False
         self.cancelled = threading.Event()
         self._answers = answers
-        self._told = ("", float("-inf"))
+        self._throttle = Throttle()
 
     def check(self) -> None:
-        """Go on? Raises `Cancelled` if not."""
+        """Raise `Cancelled` if the request was cancelled."""
         if self.cancelled.is_set():
             raise Cancelled
 
     def progress(self, name: str, done: float = 0, total: float = 0, unit: str = "") -> None:
-        """Tell how far it is: the first and the last of each part, and in between a few a second.
+        """Report progress: the first and the last of each part, and in between a few times a second.
 
         Raises:
-            Cancelled: the request is wanted no more.
+            Cancelled: the request was cancelled.
         """
         self.check()
-        now = time.monotonic()
-        last_name, last_time = self._told
-        if name != last_name or (total and done == total) or now - last_time >= PROGRESS_SECONDS:
-            self._told = (name, now)
-            self.say({"progress": {"name": name, "done": done, "total": total, "unit": unit}})
+        if self._throttle.due(name, done, total):
+            self.write({"progress": {"name": name, "done": done, "total": total, "unit": unit}})
 
-    def say(self, fields: dict[str, Any]) -> None:
+    def write(self, fields: dict[str, Any]) -> None:
         """Write a line about this request."""
         self._answers.write(self.request.id, fields)
 
     def end(self, fields: dict[str, Any]) -> None:
-        """Write the last line, which for a cancelled request says only that."""
-        self.say({"cancelled": True} if self.cancelled.is_set() else fields)
+        """Write the last line, which for a cancelled request reports only that."""
+        self.write({"cancelled": True} if self.cancelled.is_set() else fields)
 
 
 class RequestWorker:
-    """Works on one request at a time.
+    """A thread that answers one request at a time.
 
     Args:
         name: of the thread.
@@ -69,30 +69,30 @@ class RequestWorker:
         threading.Thread(target=self._run, name=name, daemon=True).start()
 
     def submit(self, job: Job) -> None:
-        """Work on `job` next, and on no earlier one."""
+        """Answer `job` next, and cancel the earlier ones."""
         with self._changed:
-            before, self._waiting = self._waiting, job
+            replaced, self._waiting = self._waiting, job
             if self._current is not None:
                 self._current.cancelled.set()
             self._changed.notify()
-        if before is not None:
-            before.cancelled.set()
-            before.end({})
+        if replaced is not None:
+            replaced.cancelled.set()
+            replaced.end({})
 
     def cancel(self, number: int) -> None:
-        """Work no more on request `number`, if it is still unanswered."""
-        before = None
+        """Cancel request `number`, if it is still unanswered."""
+        waiting = None
         with self._changed:
             if self._current is not None and self._current.request.id == number:
                 self._current.cancelled.set()
             if self._waiting is not None and self._waiting.request.id == number:
-                before, self._waiting = self._waiting, None
-        if before is not None:
-            before.cancelled.set()
-            before.end({})
+                waiting, self._waiting = self._waiting, None
+        if waiting is not None:
+            waiting.cancelled.set()
+            waiting.end({})
 
     def idle(self) -> bool:
-        """Whether there is nothing to do."""
+        """Whether no request is unanswered."""
         with self._changed:
             return self._current is None and self._waiting is None
 

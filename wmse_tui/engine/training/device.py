@@ -7,15 +7,14 @@ from dataclasses import dataclass
 
 import torch
 
-from wmse_tui.config.sections.compute import Compute
-from wmse_tui.engine.doctor import Cuda, explain, gather
+from wmse_tui.engine.doctor import Cuda, gather_cuda_facts, judge_cuda
 from wmse_tui.engine.errors import DeviceError
 
 BFLOAT16_CAPABILITY = 8
 """The first compute capability, by its major number, whose matrix units know bfloat16."""
 
 NO_CARD = frozenset({"no_card", "hidden"})
-"""The reasons of `doctor.explain` under which no GPU is left unused by accident."""
+"""The reasons of `doctor.judge_cuda` under which no GPU is left unused by accident."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +43,7 @@ def choose_device(wanted: str) -> ChosenDevice:
     """
     if wanted == "cpu":
         return ChosenDevice(torch.device("cpu"), _cpu_name(), "asked for")
-    cuda = explain(gather())
+    cuda = judge_cuda(gather_cuda_facts())
     if wanted == "auto" and not cuda.usable:
         return ChosenDevice(torch.device("cpu"), _cpu_name(), cuda.text, unused_card_warning(cuda))
     if not cuda.usable:
@@ -112,8 +111,3 @@ def prepare(device: torch.device, *, deterministic: bool) -> None:
         torch.backends.cudnn.benchmark = True
     if device.type == "cuda":
         torch.cuda.set_device(device)
-
-
-def autocast(compute: Compute, device: torch.device) -> torch.autocast:
-    """The arithmetic of a step: `compute.precision`."""
-    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=compute.precision == "bfloat16")

@@ -20,9 +20,9 @@ from wmse_tui.config.schema import Experiment
 from wmse_tui.engine.data.loading import Batches
 from wmse_tui.engine.errors import Diverged, EngineError, WhiteningFailed
 from wmse_tui.engine.methods import Method
+from wmse_tui.engine.precision import autocast
 from wmse_tui.engine.training.checkpoint_manager import CheckpointManager
 from wmse_tui.engine.training.compiled import Compiled
-from wmse_tui.engine.training.device import autocast
 from wmse_tui.engine.training.diagnostics import TrainingDiagnostics
 from wmse_tui.engine.training.requests import Requests, StopRequested
 from wmse_tui.engine.training.schedule import evaluation_due, learning_rate
@@ -152,7 +152,7 @@ class TrainingLoop:
         )
 
     def _autocast(self) -> torch.autocast:
-        return autocast(self.experiment.compute, self.device)
+        return autocast(self.experiment.compute.precision, self.device)
 
     def _at_boundary(self) -> None:
         """What may happen between two steps: a request, a pause, a checkpoint by the clock."""

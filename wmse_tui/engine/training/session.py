@@ -24,10 +24,11 @@ from wmse_tui.engine.errors import CheckpointError, Diverged, WhiteningFailed
 from wmse_tui.engine.evaluation import EvaluationInterrupted, evaluate
 from wmse_tui.engine.evaluation.embedding_map_writer import EmbeddingMapWriter
 from wmse_tui.engine.methods import Method, build_method, place
+from wmse_tui.engine.precision import autocast
 from wmse_tui.engine.training.checkpoint_manager import CheckpointManager
 from wmse_tui.engine.training.checkpoints import file_sha256, newest_checkpoint
 from wmse_tui.engine.training.compiled import Compiled, compile_networks
-from wmse_tui.engine.training.device import ChosenDevice, autocast, choose_device, prepare, require_precision
+from wmse_tui.engine.training.device import ChosenDevice, choose_device, prepare, require_precision
 from wmse_tui.engine.training.diagnostics import TrainingDiagnostics
 from wmse_tui.engine.training.failures import error_event
 from wmse_tui.engine.training.graph import stepper
@@ -155,7 +156,7 @@ class Session:
                 experiment.compute.compile,
                 method,
                 optimizer,
-                partial(autocast, experiment.compute, device.torch),
+                partial(autocast, experiment.compute.precision, device.torch),
                 device.torch,
                 phase=lambda name: self.write(Phase(name=name)),
                 notify=partial(self._report_optimisation, "N_GRAPH"),
@@ -195,9 +196,9 @@ class Session:
                     final=final,
                     progress=progress,
                     should_stop=self.requests.stop_requested,
-                    look=embedding_map.look,
+                    use_features=embedding_map.use_features,
                 )
-                embedding_map.draw(
+                embedding_map.write(
                     encoder,
                     device,
                     epoch=epoch,
@@ -218,7 +219,7 @@ class Session:
             method.train(),
             wanted,
             shape=(experiment.augmentation.views, experiment.schedule.batch_size, 3, size, size),
-            autocast=partial(autocast, experiment.compute, device),
+            autocast=partial(autocast, experiment.compute.precision, device),
         )
         self.write(
             Notice(level="warning" if compiled.fell_back else "info", code="N_COMPILE", text=compiled.text)

@@ -19,12 +19,12 @@ from wmse_tui.config.schema import Experiment
 from wmse_tui.engine.data.catalogue import Data
 from wmse_tui.engine.data.loading import Batches
 from wmse_tui.engine.errors import WhiteningFailed
-from wmse_tui.engine.evaluation.features import Normalisation, modes_kept
-from wmse_tui.engine.evaluation.pixels import pixel_batches
+from wmse_tui.engine.evaluation.features import Normalisation, restored_modes
+from wmse_tui.engine.evaluation.pixel_batches import pixel_batches
 from wmse_tui.engine.evaluation.probes import geometry_of
 from wmse_tui.engine.methods import Method
+from wmse_tui.engine.precision import autocast
 from wmse_tui.engine.training.compiled import Compiled
-from wmse_tui.engine.training.device import autocast
 from wmse_tui.engine.training.optimizers import build_optimizer
 from wmse_tui.engine.training.stepping import EagerStepper, restored
 
@@ -60,7 +60,7 @@ def _step(method: Method, batches: Batches, experiment: Experiment, device: torc
     )
     with closing(_generator(batches, batches.steps_per_epoch - 1)) as epoch:
         views = next(epoch)
-    take_step = EagerStepper(method, optimizer, partial(autocast, experiment.compute, device))
+    take_step = EagerStepper(method, optimizer, partial(autocast, experiment.compute.precision, device))
     with contextlib.suppress(WhiteningFailed):
         take_step(views, step_key=(experiment.seed, 1), lr=experiment.optimizer.lr, progress=0.0)
 
@@ -73,7 +73,7 @@ def _evaluation_batch(method: Method, data: Data, experiment: Experiment, device
     with closing(pixel_batches(images, geometry_of(images, experiment), batch_size=1, workers=1)) as one:
         pixels = next(one)
     many = min(options.batch_size, len(images))
-    with modes_kept(method.encoder), torch.no_grad(), autocast(experiment.compute, device):
+    with restored_modes(method.encoder), torch.no_grad(), autocast(experiment.compute.precision, device):
         method.encoder.eval()
         method.encoder(Normalisation(data.mean, data.std, device)(pixels).repeat(many, 1, 1, 1))
 

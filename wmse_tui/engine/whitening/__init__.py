@@ -1,10 +1,9 @@
 """Whitening: one family of operators, which every loss and layer that whitens calls."""
 
 from wmse_tui.engine.whitening.diagnosis import diagnose
-from wmse_tui.engine.whitening.layout import Layout, random_partition
 from wmse_tui.engine.whitening.matrices import apply_matrix, inverse_root, whitening_matrix
 from wmse_tui.engine.whitening.operator import Operator, whiten
-from wmse_tui.engine.whitening.slicing import sliced
+from wmse_tui.engine.whitening.slices import Layout, random_partition, sliced
 
 __all__ = [
     "Layout",

@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from wmse_tui.engine.whitening.precision import full_precision
+from wmse_tui.engine.precision import full_precision
 
 ROUNDINGS = 8
 """A variance of at most so many roundings of what it was computed from is none."""
@@ -31,7 +31,7 @@ def covariances(x: Tensor, eps: float, mean: Tensor | None = None) -> tuple[Tens
     """(centred slices (..., samples, dim), means (..., 1, dim), shrunk covariances (..., dim, dim)) of `x`.
 
     Args:
-        mean: what `x` has been freed of already (it broadcasts); then `x` is taken as it is.
+        mean: what `x` has been freed of already (it broadcasts); then `x` is used as it is.
     """
     samples, dim = x.shape[-2:]
     if mean is None:

@@ -6,12 +6,11 @@ import torch
 from torch import Tensor
 
 from wmse_tui.engine.errors import WhiteningFailed
+from wmse_tui.engine.precision import at_least_float32, full_precision
 from wmse_tui.engine.whitening.cholesky import ROUNDINGS, covariances, factorise
-from wmse_tui.engine.whitening.layout import Axis, Layout
-from wmse_tui.engine.whitening.precision import at_least_float32, full_precision
 from wmse_tui.engine.whitening.rooted import varies
 from wmse_tui.engine.whitening.roots import eigen, rounding_of_eigenvalues
-from wmse_tui.engine.whitening.slicing import sliced
+from wmse_tui.engine.whitening.slices import Axis, Layout, sliced
 
 _CALM = "lower optimizer.lr, or lengthen schedule.warmup_steps: the network itself has diverged"
 
@@ -31,11 +30,19 @@ def diagnose(
     Waits for the device and factorises again: meant for after a loss that is not finite, not for every step.
 
     Args:
-        embeddings: (..., samples, dim), as `whiten` or the loss was given them.
+        embeddings: (..., samples, dim), as passed to `whiten` or the loss.
         whitening_size: cut the samples into slices of so many first; None: they are one slice.
         permutations: (iterations, samples), the order of the samples before they are cut (see `sliced`).
-        eps, operator: as `whiten` was given them.
+        eps, operator: as passed to `whiten`.
         layout: the other arguments of `whiten`; its partition is one of the slices.
+
+    Example:
+        >>> import torch
+        >>> collapsed = torch.ones(8, 2)
+        >>> print(diagnose(collapsed).title)
+        the embeddings have collapsed: the covariance of a slice has no Cholesky factor
+        >>> diagnose(torch.randn(8, 2, generator=torch.Generator().manual_seed(0))) is None
+        True
     """
     if operator == "none":
         return _not_finite(embeddings)
@@ -89,7 +96,7 @@ def _not_finite(embeddings: Tensor) -> WhiteningFailed | None:
         "the embeddings to be whitened are not all finite",
         f"{nan} NaN and {infinite} infinite values of {embeddings.numel()}, "
         f"in {int(hit.sum())} of {hit.numel()} embeddings",
-        next=(_CALM, "if it happened at the first step: look at the images, dataset.mean and dataset.std"),
+        next=(_CALM, "if it happened at the first step: check the images, dataset.mean and dataset.std"),
     )
 
 
@@ -132,7 +139,7 @@ def _no_root(y: Tensor, mean: Tensor | None, eps: float, operator: str, axis: Ax
             "take more images to a slice (method.whitening_size) or fewer dimensions (projector.dim)"
             if axis == "batch"
             else "take fewer images to a slice (method.whitening_size) or more dimensions (projector.dim)",
-            "if many images are alike or repeated: look at dataset and augmentation",
+            "if many images are alike or repeated: check dataset and augmentation",
             "set method.eps (1e-4, say) only knowingly: it changes the loss, most so for small embeddings",
         ),
     )
@@ -141,7 +148,7 @@ def _no_root(y: Tensor, mean: Tensor | None, eps: float, operator: str, axis: Ax
 def _first_unusable(
     y: Tensor, mean: Tensor | None, eps: float, operator: str, covariance: Tensor, centre: Tensor
 ) -> Tensor:
-    """(...) integers: 0 for a slice that the operator can take, else a number for its message."""
+    """(...) integers: 0 for a slice that the operator can whiten, else a number for its message."""
     if operator == "cholesky":
         return factorise(y, eps, mean)[2]
     variances = covariance.diagonal(dim1=-2, dim2=-1)

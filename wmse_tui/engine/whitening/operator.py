@@ -8,16 +8,16 @@ import torch
 from torch import Tensor
 
 from wmse_tui.engine.errors import WhiteningFailed
+from wmse_tui.engine.precision import at_least_float32
 from wmse_tui.engine.whitening.cholesky import ROUNDINGS, CholeskyWhitening
 from wmse_tui.engine.whitening.diagnosis import diagnose, needs_rank, too_few_samples
-from wmse_tui.engine.whitening.layout import Axis, Layout
-from wmse_tui.engine.whitening.precision import at_least_float32
 from wmse_tui.engine.whitening.rooted import RootWhitening
 from wmse_tui.engine.whitening.roots import Iterative, Pca, Root, Zca
+from wmse_tui.engine.whitening.slices import Axis, Layout
 
 Operator = Literal["cholesky", "zca", "pca", "iterative", "standardise", "none"]
 STEPS = 5
-"""Newton steps where none are asked for (Huang et al., CVPR 2019)."""
+"""Newton steps where their number is not passed (Huang et al., CVPR 2019)."""
 
 
 def whiten(
@@ -40,17 +40,17 @@ def whiten(
 
     Args:
         x: (..., samples, dim) floating-point embeddings. Leading dimensions are independent slices.
-        operator: which root of the covariance is taken away.
+        operator: which root of the covariance is divided out.
             "cholesky": the inverse of its Cholesky factor, the whitening of W-MSE (Ermolov et al., ICML 2021,
             §3). The order of the dimensions counts: each is freed of those before it.
-            "zca": the symmetric inverse root; of all white embeddings the nearest to the given ones.
+            "zca": the symmetric inverse root; of all white embeddings the nearest to `x`.
             "pca": the principal axes, largest variance first, each scaled to 1.
             "iterative": "zca" approached by `steps` steps of Newton's iteration (Huang et al., CVPR 2019):
             white only where there is variance; needs no full rank.
             "standardise": each dimension to mean 0 and variance 1; correlations stay.
             "none": `x`, in float32.
-        eps: shrinkage in [0, 1]: `(1 - eps) * covariance + eps * identity` takes the place of the covariance
-            (over samples - 1). 0 in the papers. Absolute: the smaller the embeddings, the more it weighs.
+        eps: shrinkage in [0, 1]: `(1 - eps) * covariance + eps * identity` replaces the covariance (over
+            samples - 1). 0 in the papers. Absolute: the smaller the embeddings, the larger its weight.
         relative_eps: `eps` is relative: its identity is scaled by the mean variance of what is whitened.
         axis: "batch": dimensions are decorrelated over the samples. "channel": samples over the dimensions,
             each freed of its mean over all dimensions first (Weng et al., NeurIPS 2022).
@@ -67,10 +67,17 @@ def whiten(
         covariance 1; over the channel axis its transpose.
 
     Raises:
-        WhiteningFailed: too few samples; or, on the CPU, a covariance without a root, with the reason. To
-            know that at once of a GPU would mean to wait for it: there such slices come out as NaN, in value
-            and gradient, and `diagnose` tells the reason. Jitter is never added.
+        WhiteningFailed: too few samples; or, on the CPU, a covariance without a root, with the reason. On a
+            GPU that check would have to synchronise: there such slices are NaN, in value and gradient, and
+            `diagnose` returns the reason. Jitter is never added.
         ValueError, TypeError: wrong operator, shape, eps, groups, partition, steps, constant or dtype.
+
+    Example:
+        >>> import torch
+        >>> x = torch.randn(100, 3, generator=torch.Generator().manual_seed(0)) @ torch.ones(3, 3).tril()
+        >>> covariance = torch.cov(whiten(x).T)
+        >>> torch.allclose(covariance, torch.eye(3), atol=1e-5)
+        True
     """
     if operator not in get_args(Operator):
         *names, last = map(repr, get_args(Operator))
@@ -80,7 +87,7 @@ def whiten(
     if not x.is_floating_point():
         raise TypeError(f"embeddings must be floating-point numbers, not {x.dtype}")
     if not 0 <= eps <= 1:
-        raise ValueError(f"eps must lie in [0, 1], not {eps}")
+        raise ValueError(f"eps must be in [0, 1], not {eps}")
     if steps < 1:
         raise ValueError(f"steps must be 1 or more, not {steps}")
     if constant and operator not in ("zca", "pca", "iterative"):

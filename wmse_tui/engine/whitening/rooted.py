@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from wmse_tui.engine.precision import full_precision
 from wmse_tui.engine.whitening.cholesky import ROUNDINGS, covariances
-from wmse_tui.engine.whitening.precision import full_precision
 from wmse_tui.engine.whitening.roots import Root
 
 
@@ -31,13 +31,13 @@ class RootWhitening(torch.autograd.Function):
     ) -> tuple[Tensor, Tensor]:
         with full_precision(x.device.type):
             centred, centre, covariance = covariances(x, eps, mean)
-            matrix, usable, kept = root.matrix(covariance)
+            matrix, usable, saved = root.matrix(covariance)
             failed = ~usable
             if not eps:
                 failed |= ~varies(covariance, centre)
             matrix = matrix.masked_fill(failed[..., None, None], torch.nan)
             whitened = centred @ matrix.mT
-        ctx.save_for_backward(centred, matrix, *(() if constant else kept))
+        ctx.save_for_backward(centred, matrix, *(() if constant else saved))
         ctx.mark_non_differentiable(failed)
         ctx.root, ctx.scale, ctx.centres = root, 2 * (1 - eps) / (x.shape[-2] - 1), mean is None
         ctx.constant = constant
@@ -46,12 +46,12 @@ class RootWhitening(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None, None, None]:
-        centred, matrix, *kept = ctx.saved_tensors
+        centred, matrix, *saved = ctx.saved_tensors
         gradient = gradients[0]
         with full_precision(gradient.device.type):  # again: this runs later, in a thread of autograd
             of_x = gradient @ matrix
             if not ctx.constant:
-                of_covariance = ctx.root.gradient(gradient.mT @ centred, matrix, tuple(kept))
+                of_covariance = ctx.root.gradient(gradient.mT @ centred, matrix, tuple(saved))
                 of_x += centred @ of_covariance * ctx.scale
             if ctx.centres:
                 of_x -= of_x.mean(-2, keepdim=True)

@@ -10,8 +10,8 @@ which is what whitening makes them. Of the roots below only PCA's depends on sin
   1 / gap is replaced by gap / (gap² + δ²): within δ² / gap² of the derivative, never above 1 / (2 δ).
 - `Iterative`: `steps` steps of Newton's iteration towards S^(-1/2) (Huang et al., CVPR 2019, arXiv
   1904.03441): A = S / tr S, P ← (3 P - P³ A) / 2 from P = 1, W = P / √tr S. Few steps whiten the directions
-  of large variance only; those of none are multiplied by a finite number. Products alone, both ways. As it
-  stands that recurrence magnifies its roundings (in float64 it is lost after 20 steps where the eigenvalues
+  of large variance only; those of none are multiplied by a finite number. Products alone, both ways. As
+  written that recurrence magnifies its roundings (in float64 it is lost after 20 steps where the eigenvalues
   differ tenfold); here P is coupled to Y = A P, which is the same in exact arithmetic, and stable:
   T = (3 - P Y) / 2, Y ← Y T, P ← T P (Higham, Functions of Matrices, 2008, §6.3).
 """
@@ -36,7 +36,7 @@ class Root(Protocol):
     def matrix(self, covariance: Tensor) -> tuple[Tensor, Tensor, tuple[Tensor, ...]]:
         """W, whether (...) it can be used, and what its gradient needs."""
 
-    def gradient(self, along: Tensor, matrix: Tensor, kept: tuple[Tensor, ...]) -> Tensor:
+    def gradient(self, along: Tensor, matrix: Tensor, saved: tuple[Tensor, ...]) -> Tensor:
         """The gradient of the covariance from that of W, `along`; symmetric."""
 
 
@@ -49,8 +49,8 @@ class Zca:
         root = values.sqrt()
         return (vectors / root[..., None, :]) @ vectors.mT, usable, (root, vectors)
 
-    def gradient(self, along: Tensor, matrix: Tensor, kept: tuple[Tensor, ...]) -> Tensor:  # noqa: ARG002
-        root, vectors = kept
+    def gradient(self, along: Tensor, matrix: Tensor, saved: tuple[Tensor, ...]) -> Tensor:  # noqa: ARG002
+        root, vectors = saved
         row, column = root[..., :, None], root[..., None, :]
         inner = (vectors.mT @ _symmetric(along) @ vectors) / (row * column * (row + column))
         return -(vectors @ inner @ vectors.mT)
@@ -67,8 +67,8 @@ class Pca:
         vectors = vectors * torch.where(largest < 0, -1.0, 1.0).to(vectors.dtype)
         return vectors.mT / values.sqrt()[..., :, None], usable, (values, vectors)
 
-    def gradient(self, along: Tensor, matrix: Tensor, kept: tuple[Tensor, ...]) -> Tensor:  # noqa: ARG002
-        values, vectors = kept
+    def gradient(self, along: Tensor, matrix: Tensor, saved: tuple[Tensor, ...]) -> Tensor:  # noqa: ARG002
+        values, vectors = saved
         turned = along @ vectors / values.sqrt()[..., :, None]
         gap = values[..., :, None] - values[..., None, :]
         width = torch.finfo(values.dtype).eps ** 0.5 * values[..., :1, None]
@@ -88,16 +88,16 @@ class Iterative:
         other = covariance / trace
         identity = torch.eye(covariance.shape[-1], dtype=trace.dtype, device=trace.device)
         root = identity.expand_as(other)
-        kept = [trace, other]
+        saved = [trace, other]
         for _ in range(self.steps):
             step = 1.5 * identity - 0.5 * (root @ other)
-            kept += (other, root, step)
+            saved += (other, root, step)
             other, root = other @ step, step @ root
         usable = (trace.isfinite() & (trace > 0))[..., 0, 0]
-        return root / trace.sqrt(), usable, tuple(kept)
+        return root / trace.sqrt(), usable, tuple(saved)
 
-    def gradient(self, along: Tensor, matrix: Tensor, kept: tuple[Tensor, ...]) -> Tensor:
-        trace, scaled, *steps = kept
+    def gradient(self, along: Tensor, matrix: Tensor, saved: tuple[Tensor, ...]) -> Tensor:
+        trace, scaled, *steps = saved
         of_root, of_other = along / trace.sqrt(), torch.zeros_like(along)
         for i in range(len(steps) - 3, -1, -3):
             other, root, step = steps[i : i + 3]

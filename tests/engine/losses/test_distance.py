@@ -10,7 +10,7 @@ from torch import Tensor
 
 from wmse_tui.engine.benchmark.steps import count_operations
 from wmse_tui.engine.losses import w_mse_loss
-from wmse_tui.engine.losses.spread import Spread
+from wmse_tui.engine.losses.distance import ViewDistance
 
 
 def by_pairs(z: Tensor, *, normalize: bool) -> Tensor:
@@ -28,7 +28,7 @@ def by_pairs(z: Tensor, *, normalize: bool) -> Tensor:
 @pytest.mark.parametrize("shape", [(2, 5, 3), (3, 1, 2, 4, 2), (5, 7, 1)])
 def test_value_and_gradient_are_those_of_the_pairs(shape: tuple[int, ...], normalize: bool) -> None:
     z = torch.randn(shape, dtype=torch.float64, generator=torch.Generator().manual_seed(1)).requires_grad_()
-    value, expected = Spread.apply(z, normalize), by_pairs(z, normalize=normalize)
+    value, expected = ViewDistance.apply(z, normalize), by_pairs(z, normalize=normalize)
     (gradient,) = torch.autograd.grad(3 * value, z)
     (expected_gradient,) = torch.autograd.grad(3 * expected, z)
     torch.testing.assert_close(value, expected, rtol=0, atol=1e-13)
@@ -39,7 +39,7 @@ def test_a_vector_of_length_zero_has_a_finite_gradient() -> None:
     z = torch.randn(2, 4, 3)
     z[0, 1] = 0
     z.requires_grad_()
-    Spread.apply(z, True).backward()
+    ViewDistance.apply(z, True).backward()
     assert z.grad is not None
     assert z.grad.isfinite().all()
 

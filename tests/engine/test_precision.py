@@ -10,8 +10,8 @@ import pytest
 import torch
 from torch import Tensor
 
+from wmse_tui.engine.precision import at_least_float32, full_precision
 from wmse_tui.engine.whitening import cholesky, whiten
-from wmse_tui.engine.whitening.precision import at_least_float32, full_precision
 
 SWITCHES: tuple[Any, ...] = (torch.backends.cuda.matmul, torch.backends.mkldnn.matmul)  # type: ignore[attr-defined]
 
@@ -91,7 +91,7 @@ def test_the_backward_enters_full_precision_again(monkeypatch: pytest.MonkeyPatc
     assert entered == ["cpu", "cpu"]
 
 
-def test_half_is_promoted_and_double_kept() -> None:
+def test_half_is_promoted_and_double_stays() -> None:
     dtypes = (torch.bfloat16, torch.float16, torch.float32, torch.float64)
     promoted = [at_least_float32(torch.ones(1, dtype=dtype)).dtype for dtype in dtypes]
     assert promoted == [torch.float32, torch.float32, torch.float32, torch.float64]

@@ -13,28 +13,28 @@ from torchvision import transforms
 
 from wmse_tui.engine.data.images import MemoryImages
 from wmse_tui.engine.errors import DataError
-from wmse_tui.engine.evaluation.pixels import Geometry, pixel_batches
+from wmse_tui.engine.evaluation.pixel_batches import Geometry, pixel_batches
 
 
 class Files:
-    """Pictures of any sizes that are not in memory at once, as a folder has them; notes which were read."""
+    """Images of any sizes that are not in memory at once, as a folder has them; records which were read."""
 
     name, split, classes, pixels = "folder", "test", ("a", "b"), None
 
-    def __init__(self, pictures: list[Image.Image], labels: Tensor | None = None) -> None:
-        self.pictures = pictures
+    def __init__(self, images: list[Image.Image], labels: Tensor | None = None) -> None:
+        self.images = images
         self.labels = labels
         self.read: list[int] = []
 
     def __len__(self) -> int:
-        return len(self.pictures)
+        return len(self.images)
 
     def image(self, index: int) -> Image.Image:
         self.read.append(index)
-        return self.pictures[index]
+        return self.images[index]
 
     def take(self, indices: Tensor) -> Files:
-        return Files([self.pictures[i] for i in indices.tolist()])
+        return Files([self.images[i] for i in indices.tolist()])
 
 
 def random_pixels(count: int, height: int, width: int) -> Tensor:
@@ -43,7 +43,7 @@ def random_pixels(count: int, height: int, width: int) -> Tensor:
     )
 
 
-def pictures_of(pixels: Tensor) -> list[Image.Image]:
+def pillow_images_of(pixels: Tensor) -> list[Image.Image]:
     return [Image.fromarray(each.permute(1, 2, 0).contiguous().numpy()) for each in pixels]
 
 
@@ -51,7 +51,7 @@ def pictures_of(pixels: Tensor) -> list[Image.Image]:
 def test_every_image_comes_once_and_in_order_whatever_the_batch_size(batch_size: int) -> None:
     pixels = random_pixels(23, 6, 5)
 
-    for images in (MemoryImages(name="m", split="test", pixels=pixels), Files(pictures_of(pixels))):
+    for images in (MemoryImages(name="m", split="test", pixels=pixels), Files(pillow_images_of(pixels))):
         batches = list(pixel_batches(images, Geometry(), batch_size=batch_size))
         assert torch.equal(torch.cat(batches), pixels)
         assert [len(batch) for batch in batches[:-1]] == [batch_size] * (len(batches) - 1)
@@ -69,13 +69,13 @@ def test_even_batches_differ_by_one_image_at_most() -> None:
 @pytest.mark.parametrize(("height", "width"), [(96, 96), (60, 97), (201, 70), (33, 35)])
 def test_resize_and_crop_are_those_of_torchvision_on_pictures(height: int, width: int) -> None:
     pixels = random_pixels(3, height, width)
-    pictures = pictures_of(pixels)
+    single = pillow_images_of(pixels)
     paper = transforms.Compose(
         [transforms.Resize(70, transforms.InterpolationMode.BICUBIC), transforms.CenterCrop(64)]
     )
-    expected = torch.stack([torch.from_numpy(np.array(paper(each))).permute(2, 0, 1) for each in pictures])
+    expected = torch.stack([torch.from_numpy(np.array(paper(each))).permute(2, 0, 1) for each in single])
 
-    for images in (MemoryImages(name="m", split="test", pixels=pixels), Files(pictures)):
+    for images in (MemoryImages(name="m", split="test", pixels=pixels), Files(single)):
         (batch,) = pixel_batches(images, Geometry(resize=70, crop=64), batch_size=10)
         assert torch.equal(batch, expected)
 
@@ -90,7 +90,7 @@ def test_images_in_memory_that_have_the_size_already_are_not_decoded(monkeypatch
 
 
 def test_pictures_of_many_sizes_share_a_batch_once_they_are_resized_and_cropped() -> None:
-    images = Files([pictures_of(random_pixels(1, h, w))[0] for h, w in ((20, 30), (44, 16), (16, 16))])
+    images = Files([pillow_images_of(random_pixels(1, h, w))[0] for h, w in ((20, 30), (44, 16), (16, 16))])
 
     (batch,) = pixel_batches(images, Geometry(resize=16, crop=16), batch_size=10)
 
@@ -98,7 +98,7 @@ def test_pictures_of_many_sizes_share_a_batch_once_they_are_resized_and_cropped(
 
 
 def test_pictures_of_many_sizes_without_a_crop_are_refused() -> None:
-    images = Files([pictures_of(random_pixels(1, h, w))[0] for h, w in ((20, 30), (44, 16))])
+    images = Files([pillow_images_of(random_pixels(1, h, w))[0] for h, w in ((20, 30), (44, 16))])
 
     with pytest.raises(DataError) as caught:
         list(pixel_batches(images, Geometry(), batch_size=10))
@@ -112,18 +112,18 @@ def test_pictures_of_many_sizes_without_a_crop_are_refused() -> None:
 def test_a_crop_larger_than_the_image_is_refused() -> None:
     pixels = random_pixels(2, 30, 40)
 
-    for images in (MemoryImages(name="m", split="test", pixels=pixels), Files(pictures_of(pixels))):
+    for images in (MemoryImages(name="m", split="test", pixels=pixels), Files(pillow_images_of(pixels))):
         with pytest.raises(DataError) as caught:
             list(pixel_batches(images, Geometry(crop=32), batch_size=10))
         assert (
-            "an image is smaller than the evaluation's crop: 40 x 30 px, and the crop takes 32 x 32"
+            "an image is smaller than the evaluation's crop: 40 x 30 px, and the crop needs 32 x 32"
             in str(caught.value)
         )
         assert caught.value.next[0] == "set dataset.eval_resize to 32 or more"
 
 
 def test_a_consumer_that_leaves_early_leaves_no_thread_and_few_decoded_images() -> None:
-    images = Files(pictures_of(random_pixels(100, 4, 4)))
+    images = Files(pillow_images_of(random_pixels(100, 4, 4)))
 
     batches = pixel_batches(images, Geometry(), batch_size=5, workers=2)
     next(batches)
@@ -133,7 +133,7 @@ def test_a_consumer_that_leaves_early_leaves_no_thread_and_few_decoded_images() 
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("evaluation")]
 
 
-def test_an_image_that_cannot_be_read_says_so_itself() -> None:
+def test_the_error_of_an_unreadable_image_passes() -> None:
     class Broken(Files):
         def image(self, index: int) -> Image.Image:
             if index == 7:
@@ -141,7 +141,7 @@ def test_an_image_that_cannot_be_read_says_so_itself() -> None:
             return super().image(index)
 
     with pytest.raises(DataError, match=r"dog\.jpg is no image"):
-        list(pixel_batches(Broken(pictures_of(random_pixels(10, 4, 4))), Geometry(), batch_size=2))
+        list(pixel_batches(Broken(pillow_images_of(random_pixels(10, 4, 4))), Geometry(), batch_size=2))
 
 
 def test_a_batch_of_nothing_is_refused() -> None:

@@ -1,4 +1,4 @@
-"""Images as the evaluation sees them: not augmented, resized and cropped where asked, in batches of bytes.
+"""Images for an evaluation: not augmented, resized and cropped as configured, in batches of bytes.
 
 Resizing is Pillow's antialiased bicubic, as in the paper's code. Images that are in memory and need no
 resizing are sliced and never pass through Pillow; all others are decoded and resized by a few threads (Pillow
@@ -42,7 +42,7 @@ def pixel_batches(
     even: bool = False,
     workers: int | None = None,
 ) -> Generator[Tensor, None, None]:
-    """All images in order, as uint8 batches (batch, 3, height, width) on the CPU or where the set keeps them.
+    """All images in order, as uint8 batches (batch, 3, height, width) on the CPU or where the set has them.
 
     Args:
         even: make the batches as equal in size as can be (they differ by at most one image) instead of
@@ -83,7 +83,7 @@ def _check_crop(width: int, height: int, crop: int) -> None:
     if min(width, height) < crop:
         raise DataError(
             "an image is smaller than the evaluation's crop",
-            f"{width} x {height} px, and the crop takes {crop} x {crop}",
+            f"{width} x {height} px, and the crop needs {crop} x {crop}",
             next=(f"set dataset.eval_resize to {crop} or more", "take a smaller dataset.eval_crop"),
         )
 

@@ -1,4 +1,4 @@
-"""How far the views of an image lie apart, with the gradient in closed form."""
+"""The distance between the views of an image, with the gradient in closed form."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from torch.autograd.function import once_differentiable
 _SHORTEST = 1e-12  # a shorter vector is divided by this: as torch.nn.functional.normalize
 
 
-class Spread(torch.autograd.Function):
+class ViewDistance(torch.autograd.Function):
     """(z (views, ..., dim), normalize) -> the mean squared distance of all pairs of views, a scalar.
 
     Unit vectors u = z / |z| where `normalize`, else u = z. The pairs are never formed: with the mean view ū
 
         Σ_{i<j} |u_i - u_j|² = views · Σ_i |u_i - ū|²,
 
-    and there are views (views - 1) / 2 pairs. It is averaged over all that lies between the first axis and
+    and there are views (views - 1) / 2 pairs. It is averaged over all axes between the first axis and
     the last, and without `normalize` over the dimensions too.
 
     Backward: let k be twice the factor of Σ |u_i - ū|². As Σ_i (u_i - ū) = 0, nothing comes by way of ū: the

@@ -9,15 +9,9 @@ import psutil
 import pytest
 import torch
 
-from wmse_tui.engine.profiling import machine
-from wmse_tui.engine.profiling.machine import (
-    TRAINER_THREADS,
-    Memory,
-    device_of,
-    main_memory,
-    memory_of,
-    threads,
-)
+from wmse_tui.engine.profiling import memory
+from wmse_tui.engine.profiling.memory import Memory, main_memory, memory_of
+from wmse_tui.engine.profiling.threads import TRAINER_THREADS, threads, trainer_device
 
 
 def group(folder: Path, **files: object) -> None:
@@ -55,7 +49,7 @@ def test_the_cpu_is_named_with_a_trainers_threads() -> None:
     with threads(1):
         assert torch.get_num_threads() == 1
         plural = "" if TRAINER_THREADS == 1 else "s"
-        assert device_of("cpu").name == f"CPU, {TRAINER_THREADS} thread{plural}"
+        assert trainer_device("cpu").name == f"CPU, {TRAINER_THREADS} thread{plural}"
         assert torch.get_num_threads() == 1
     assert torch.get_num_threads() == TRAINER_THREADS
 
@@ -78,5 +72,5 @@ def test_the_free_memory_of_a_part_of_a_card_is_its_own(
     reader = None if card is None else SimpleNamespace(read=lambda: card)
     monkeypatch.setattr(torch.cuda, "get_device_properties", lambda device: properties)
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (7_000, 9_900))
-    monkeypatch.setattr(machine, "find_card", lambda device: reader)
+    monkeypatch.setattr(memory, "find_card", lambda device: reader)
     assert memory_of(torch.device("cuda", 0)) == Memory(9_900, free)
