@@ -5,7 +5,8 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Generic, cast
+from functools import reduce
+from typing import Any, Generic
 
 import torch
 from torch import Tensor, nn
@@ -109,9 +110,9 @@ class Method(nn.Module, ABC, Generic[MethodOptions]):
 
     def weighted(self, terms: Mapping[str, Tensor], embeddings: Tensor) -> Losses:
         """The sum of scalar `terms`, each times the option of its name; the log gets them without weights."""
-        total = sum(getattr(self.options, name) * term for name, term in terms.items())
+        total = reduce(torch.add, (getattr(self.options, name) * term for name, term in terms.items()))
         parts = {name: term.detach() for name, term in terms.items()}
-        return Losses(cast("Tensor", total), parts, embeddings.detach())
+        return Losses(total, parts, embeddings.detach())
 
     def after_step(self, progress: float) -> None:
         """Follow the optimizer's step; `progress` in [0, 1] is the share of the training that is done."""
