@@ -40,6 +40,7 @@ COMMAND = Command(
         "start the run again": "measure again",
         "in an evaluation": "",
         "or start a new run with": "or",
+        "a new run with --set": "--set",
         "a new run with compute": "--set compute",
         "start a new run": "",
     },
