@@ -28,7 +28,7 @@ WmseApp.action_next_theme = fail
 FAILING_THREAD = """
 from wmse_tui.tui.feed import Feed
 def fail(self): raise ValueError("planted [/red] \\x1b]0;title\\x07")
-Feed._look_at_runs = fail
+Feed._poll_runs = fail
 """
 FAILING_START = """
 from wmse_tui.tui.app import WmseApp
@@ -37,7 +37,7 @@ WmseApp.on_mount = fail
 """
 
 
-def test_what_may_take_a_while_leaves_room_for_being_gone_within_two_seconds() -> None:
+def test_every_grace_period_ends_within_two_seconds() -> None:
     assert ending.GRACE + max(ending._POLL, ending._DRAIN) < 2
 
 
@@ -101,9 +101,9 @@ def test_an_error_in_the_app_is_reported_and_saved_and_the_trainer_continues(
     scene.terminal.wait_for("trainers are not affected")
     seen = scene.terminal.seen()
     assert all(code in seen for code in LEFT)
-    told = seen.split(b"\x1b[?1049l")[-1].decode()
-    assert f"an error inside the app: {PLANTED}" in told
-    assert "Traceback" not in told
+    message = seen.split(b"\x1b[?1049l")[-1].decode()
+    assert f"an error inside the app: {PLANTED}" in message
+    assert "Traceback" not in message
     (file,) = (tmp_path / "cache" / "crashes").iterdir()
     assert str(file) in message.replace("\r\n", "")
     assert "planted [/red]" in file.read_text()
