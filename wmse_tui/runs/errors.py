@@ -149,7 +149,7 @@ class NotQueued(RunsError):
 
 
 class LocksUnsupported(RunsError):
-    """The filesystem cannot lock files, so two trainers could not be told apart."""
+    """The filesystem cannot lock files, so two trainers could not exclude each other."""
 
     code = "E_LOCKS"
 

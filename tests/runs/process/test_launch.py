@@ -131,7 +131,7 @@ def test_two_watchers_see_the_same_and_a_kill_is_a_crash_at_once(
     assert send_signal(process, signal.SIGSTOP)
     eventually(lambda: watchers[0].poll().status == "stalled")
     assert watchers[0].poll().status_reason == (
-        f"process {process.pid} is suspended; `kill -CONT {process.pid}` lets it go on"
+        f"process {process.pid} is suspended; `kill -CONT {process.pid}` lets it continue"
     )
     assert send_signal(process, signal.SIGCONT)
     eventually(lambda: watchers[0].poll().status == "running")
@@ -140,7 +140,7 @@ def test_two_watchers_see_the_same_and_a_kill_is_a_crash_at_once(
     views = [watcher.poll() for watcher in watchers]
     assert views[0] == views[1]
     assert views[0].status == "crashed"
-    assert views[0].status_reason == f"process {process.pid} is gone without a last word"
+    assert views[0].status_reason == f"process {process.pid} ended without an exit event"
     assert watchers[0].poll() is views[0], "nothing new, the very same view"
 
 

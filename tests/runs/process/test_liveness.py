@@ -73,9 +73,9 @@ SLOW = Throughput(spans=((30.0, 1),))
         (ENDED, GONE, "stopped", ""),
         (BROKEN, GONE, "failed", "no images"),
         (replace(ENDED, error=BROKEN.error), GONE, "stopped", "no images"),
-        (TRAINING, GONE, "crashed", "process 42 is gone without a last word"),
-        (replace(ENDED, attempt=1), GONE, "crashed", "process 42 is gone"),
-        (TRAINING, NOBODY, "crashed", "the trainer is gone without a last word"),
+        (TRAINING, GONE, "crashed", "process 42 ended without an exit event"),
+        (replace(ENDED, attempt=1), GONE, "crashed", "process 42 ended"),
+        (TRAINING, NOBODY, "crashed", "the trainer ended without an exit event"),
         # another machine, which the lock may not reach
         (ENDED, replace(GONE, alive=None, local=False), "stopped", ""),
         (TRAINING, replace(ELSEWHERE, since_growth=60), "running", "on server"),
@@ -87,7 +87,7 @@ SLOW = Throughput(spans=((30.0, 1),))
         # no locks
         (TRAINING, replace(HELD, lock_held=None), "running", ""),
         (TRAINING, replace(HELD, lock_held=None, since_growth=61), "stalled", "nothing was logged"),
-        (TRAINING, replace(GONE, lock_held=None), "crashed", "process 42 is gone"),
+        (TRAINING, replace(GONE, lock_held=None), "crashed", "process 42 ended"),
         (ENDED, replace(GONE, lock_held=None), "stopped", ""),
         (
             TRAINING,

@@ -151,7 +151,7 @@ def test_a_filesystem_without_locks_is_named_with_the_way_out(number: int) -> No
     told = failure(Path("/nfs/runs/a/trainer.lock"), OSError(number, os.strerror(number)))
     assert isinstance(told, LocksUnsupported)
     assert str(told) == (
-        "files cannot be locked in the runs folder, so two trainers could not be told apart: "
+        "files cannot be locked in the runs folder, so two trainers could not exclude each other: "
         f"/nfs/runs/a/trainer.lock: {os.strerror(number)}"
     )
     assert told.next[0] == "keep runs on a local disk: --runs-dir DIR, or WMSE_TUI_RUNS=DIR"

@@ -108,7 +108,7 @@ def test_hold_release_first_and_cancel(yard: Yard, eventually: Eventually) -> No
     assert view_run(c).status == "new"
     yard.go()
     eventually(lambda: yard.diary == ["+a", "-a", "+d", "-d", "+e", "-e"])
-    assert view_run(b).status_reason == "held; `wmse-tui queue release b` lets it go on"
+    assert view_run(b).status_reason == "held; `wmse-tui queue release b` lets it continue"
     assert status.release(b)
     eventually(lambda: yard.diary[-1] == "-b")
     assert view_run(e).status == "completed"

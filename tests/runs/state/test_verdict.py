@@ -13,7 +13,7 @@ from wmse_tui.runs.log.events import Diagnostics, Exit, Record, Steps
 from wmse_tui.runs.state.config import ConfigSummary
 from wmse_tui.runs.state.fold import fold
 from wmse_tui.runs.state.run import RunState
-from wmse_tui.runs.state.verdict import LOOKS, Verdict, judge, loss_without_structure, slice_floor
+from wmse_tui.runs.state.verdict import SAMPLES, Verdict, judge, loss_without_structure, slice_floor
 
 W_MSE = ConfigSummary(method="w_mse", batch_size=512, whitening_size=128, normalize=True)
 SIMCLR = ConfigSummary(method="simclr", batch_size=256)
@@ -50,11 +50,11 @@ def test_a_run_with_its_dimensions_and_a_falling_loss_is_healthy() -> None:
     )
 
 
-@pytest.mark.parametrize("looks", range(LOOKS))
+@pytest.mark.parametrize("looks", range(SAMPLES))
 def test_before_enough_looks_nothing_is_said(looks: int) -> None:
     verdict = judge(history(*[{"effective_rank": 1.0}] * looks))
     assert (verdict.name, verdict.advice) == ("unknown", ())
-    assert verdict.evidence == f"{looks} of 3 looks at the embeddings that a verdict needs"
+    assert verdict.evidence == f"{looks} of 3 diagnostics samples that a verdict needs"
     assert judge(RunState()).name == "unknown"
 
 

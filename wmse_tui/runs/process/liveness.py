@@ -123,7 +123,7 @@ def _with_trainer(run_state: RunState, evidence: TrainerEvidence) -> tuple[Statu
     trainer = evidence.trainer
     process = trainer.process if trainer is not None else None
     if process is not None and evidence.suspended:
-        return "stalled", f"process {process.pid} is suspended; `kill -CONT {process.pid}` lets it go on"
+        return "stalled", f"process {process.pid} is suspended; `kill -CONT {process.pid}` lets it continue"
     if trainer is not None and (process is None or trainer.attempt > run_state.attempt):
         return "starting", ""
     word = _last_word(run_state)
@@ -152,7 +152,7 @@ def _without_trainer(run_state: RunState, evidence: TrainerEvidence) -> tuple[St
         status: Status = "unknown" if evidence.lock_held is None else "crashed"
         return status, f"it ran on {process.host}, and nothing more was logged"
     who = f"process {process.pid}" if process is not None else "the trainer"
-    return "crashed", f"{who} is gone without a last word"
+    return "crashed", f"{who} ended without an exit event"
 
 
 def _last_word(run_state: RunState) -> tuple[Status, str] | None:

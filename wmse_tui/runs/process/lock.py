@@ -176,7 +176,7 @@ def failure(path: Path, error: OSError) -> LocksUnsupported | StorageError:
 
 def _unsupported(path: Path, why: str) -> LocksUnsupported:
     return LocksUnsupported(
-        "files cannot be locked in the runs folder, so two trainers could not be told apart",
+        "files cannot be locked in the runs folder, so two trainers could not exclude each other",
         f"{path}: {why}",
         next=(
             "keep runs on a local disk: --runs-dir DIR, or WMSE_TUI_RUNS=DIR",

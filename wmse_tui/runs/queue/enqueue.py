@@ -64,7 +64,9 @@ def enqueue(
         try:
             return start_detached([sys.executable, *words], log, keep=(ticket, mark))
         except OSError as error:
-            raise LaunchError("nobody can be left to wait", error.strerror or str(error)) from error
+            raise LaunchError(
+                "the waiting process cannot be started", error.strerror or str(error)
+            ) from error
     except RunsError:
         for made in (path, run.queue_lock):
             if made is not None:

@@ -80,7 +80,7 @@ def waiting_reason(entry: TicketEntry, every: tuple[TicketEntry, ...], *, ask_ca
     where = "" if ticket.host == host() else f" on {safe(ticket.host, 64)}"
     match entry.state:
         case "held":
-            return f"held{where}; `wmse-tui queue release {safe(Path(ticket.run).name, 64)}` lets it go on"
+            return f"held{where}; `wmse-tui queue release {safe(Path(ticket.run).name, 64)}` lets it continue"
         case "after":
             names = [safe(Path(path).name, 64) for path in ticket.after]
             more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""

@@ -33,7 +33,7 @@ CANCELLED, DROPPED, BUSY = 4, 1, 73
 """Exit statuses, as `wmse-tui run` has them: stopped on request, failed, somebody trains the run."""
 POLL_SECONDS = 0.4
 FARTHEST = 8
-"""Who is far behind looks more seldom, down to this many times the pause of the first."""
+"""Runs further back poll less often: the longest interval, as a multiple of the first's."""
 
 
 class Waiter:

@@ -1,4 +1,4 @@
-"""The map of test embeddings that a trainer leaves in `artifacts/embedding.npz`, read with mistrust.
+"""The map of test embeddings that a trainer leaves in `artifacts/embedding.npz`, validated on load.
 
 The file has `points` float32 (images, 2), `labels` int64 (images,), `classes` (names), `step`, `epoch` and
 `method` (pca or tsne).

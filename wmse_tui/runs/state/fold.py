@@ -1,6 +1,6 @@
-"""From the records of a log to the picture of a run, one record at a time and nothing else.
+"""The state of a run, reduced from the records of its log and from nothing else.
 
-The same records give the same view, whoever folds them and however they arrive. A record that this version
+The same records give the same state in every process, however they arrive. A record that this version
 does not know changes nothing but the place reached in the log.
 """
 
@@ -38,7 +38,7 @@ MAX_DIAGNOSTICS = 4096  # a longer history is thinned: every second one of each 
 
 
 def fold(state: RunState, records: Iterable[Record]) -> RunState:
-    """The view after all of `records`."""
+    """The state after all of `records`."""
     for together in _grouped(records):
         state = _folded(state, together)
     return state
@@ -63,7 +63,7 @@ def _grouped(records: Iterable[Record]) -> Iterator[list[Record]]:
 
 
 def _folded(state: RunState, group: Sequence[Record]) -> RunState:
-    """The view after one group of records."""
+    """The state after one group of records."""
     first, last = group[0], group[-1]
     if first.attempt > state.attempt:
         state = _next_attempt(state, first)
@@ -81,7 +81,7 @@ def _folded(state: RunState, group: Sequence[Record]) -> RunState:
 
 
 def _next_attempt(state: RunState, record: Record) -> RunState:
-    """Somebody trains the run again: how the earlier attempt ended no longer matters."""
+    """The run is trained again: how the earlier attempt ended no longer matters."""
     return replace(
         state,
         attempt=record.attempt,
@@ -182,23 +182,23 @@ def _steps(state: RunState, events: Sequence[tuple[float, Steps]]) -> dict[str, 
     }
 
 
-def _history(told: tuple[Diagnostics, ...], event: Diagnostics) -> tuple[Diagnostics, ...]:
+def _history(history: tuple[Diagnostics, ...], event: Diagnostics) -> tuple[Diagnostics, ...]:
     """With `event` last; the one before in its space loses its spectrum, or goes if of the same step."""
-    place = next((i for i in reversed(range(len(told))) if told[i].space == event.space), None)
+    place = next((i for i in reversed(range(len(history))) if history[i].space == event.space), None)
     if place is not None:
-        before = told[place]
+        before = history[place]
         stays = () if before.step == event.step else (replace(before, spectrum=()),)
-        told = (*told[:place], *stays, *told[place + 1 :])
-    if len(told) >= MAX_DIAGNOSTICS:
-        told = _thinned(told)
-    return (*told, event)
+        history = (*history[:place], *stays, *history[place + 1 :])
+    if len(history) >= MAX_DIAGNOSTICS:
+        history = _thinned(history)
+    return (*history, event)
 
 
-def _thinned(told: tuple[Diagnostics, ...]) -> tuple[Diagnostics, ...]:
+def _thinned(history: tuple[Diagnostics, ...]) -> tuple[Diagnostics, ...]:
     """Every second one of each space, the newest among them."""
     seen: Counter[str] = Counter()
     kept = []
-    for event in reversed(told[-MAX_DIAGNOSTICS:]):
+    for event in reversed(history[-MAX_DIAGNOSTICS:]):
         if seen[event.space] % 2 == 0:
             kept.append(event)
         seen[event.space] += 1

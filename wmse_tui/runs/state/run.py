@@ -1,4 +1,4 @@
-"""One run as everybody sees it: an immutable picture, folded from its log.
+"""Immutable snapshot of a run, reduced from its event log.
 
 The app, the headless output, `show --json` and the tests are given this object and nothing else. It is made
 by `fold` from the records and completed by `RunWatcher` with what the log cannot say: the state, and the

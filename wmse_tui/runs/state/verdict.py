@@ -23,7 +23,7 @@ from wmse_tui.runs.text.units import number
 
 VerdictName: TypeAlias = Literal["unknown", "healthy", "rank falling", "collapsing", "collapsed", "diverging"]
 
-LOOKS = 3  # a number is the median of so many; before that nothing is said
+SAMPLES = 3  # a number is the median of so many; before that there is no verdict
 ONE_DIMENSION = 1.5  # effective rank
 ONE_POINT = 0.05  # feature_std
 LOW_RANK = 0.08  # of that of noise; healthy runs dip to 0.096, broken ones stay below 0.07
@@ -37,7 +37,7 @@ VIEWS_ALIKE = 0.05  # the loss of W-MSE by cosine
 RISEN, STILL_RISING = 1.5, 0.97  # of its lowest, as Barlow Twins from 1.2 to 2.2; of the highest since
 LOST, SUNK = 0.7, 0.2  # of the best rank so far; of the rank of noise
 STUCK = 0.95  # of the loss's no-structure value, over the last half of the steps
-STUCK_LOOKS, STUCK_STEPS = 12, 100  # a run that has only begun is not stuck
+STUCK_SAMPLES, STUCK_STEPS = 12, 100  # a run that has only begun is not stuck
 COLLAPSING_OPERATORS = ("pca", "standardise", "none")
 
 
@@ -51,8 +51,8 @@ class Verdict:
 
 
 @dataclass(frozen=True, slots=True)
-class _Look:
-    """The medians of the newest diagnostics; None where one of the numbers could not be told."""
+class _Medians:
+    """The medians of the newest diagnostics; None where one of the numbers could not be samples."""
 
     rank: float
     ratio: float | None  # to the rank of isotropic noise, where that has dimensions enough
@@ -65,49 +65,49 @@ class _Look:
 
 def judge(state: RunState) -> Verdict:
     """What the embeddings that the loss sees say of the run so far."""
-    told = [event for event in state.diagnostics if event.space == "projector"]
-    broken = _diverging(state, told)
+    samples = [event for event in state.diagnostics if event.space == "projector"]
+    broken = _diverging(state, samples)
     if broken:
         return Verdict("diverging", broken, ("a lower optimizer.lr", "a longer schedule.warmup_steps"))
-    if len(told) < LOOKS:
-        return Verdict("unknown", f"{len(told)} of {LOOKS} looks at the embeddings that a verdict needs")
-    now = _look(told[-LOOKS:])
+    if len(samples) < SAMPLES:
+        return Verdict("unknown", f"{len(samples)} of {SAMPLES} diagnostics samples that a verdict needs")
+    now = _medians(samples[-SAMPLES:])
     if now is None:
-        return Verdict("unknown", "the effective rank of the embeddings cannot be told")
-    rank = _rank_in_words(now)
+        return Verdict("unknown", "the effective rank of the embeddings is unknown")
+    rank = _rank_text(now)
     if now.rank <= ONE_DIMENSION and (now.null is None or now.null > 2 * ONE_DIMENSION):
-        return Verdict("collapsed", f"{rank}: the embeddings lie on a line", _advice(state, told[-1]))
+        return Verdict("collapsed", f"{rank}: the embeddings lie on a line", _advice(state, samples[-1]))
     if now.spread is not None and now.spread < ONE_POINT:
         spread = f"the standard deviation of the features is {number(now.spread, 2)} of an even spread's"
-        return Verdict("collapsed", f"{spread}: the embeddings are one point", _advice(state, told[-1]))
-    features = _features_gone(state)
+        return Verdict("collapsed", f"{spread}: the embeddings are one point", _advice(state, samples[-1]))
+    features = _features_collapsed(state)
     if features:
-        return Verdict("collapsed", features, _advice(state, told[-1]))
-    lost = _lost_for_nothing(state, told, now)
+        return Verdict("collapsed", features, _advice(state, samples[-1]))
+    lost = _lost_for_nothing(state, samples, now)
     if lost:
-        return Verdict("collapsed", f"{rank}, {lost}", _advice(state, told[-1]))
-    signs = list(_signs(state, told[-1], now))
+        return Verdict("collapsed", f"{rank}, {lost}", _advice(state, samples[-1]))
+    signs = list(_signs(state, samples[-1], now))
     tiny = now.pivot is not None and state.summary.eps == 0 and now.pivot < TINY_PIVOT
-    losing, fallen = len(signs) > 1 or tiny, _fallen(told, now)
+    losing, fallen = len(signs) > 1 or tiny, _fallen(samples, now)
     if losing or fallen:
-        risen = _risen(state, told, now)
+        risen = _risen(state, samples, now)
         if risen:
             return Verdict(
                 "unknown", f"{rank}, {risen}", ("more steps: methods that begin on a line may leave it",)
             )
         if losing:
-            return Verdict("collapsing", "; ".join(signs), _advice(state, told[-1]))
-        return Verdict("rank falling", f"{rank}, {fallen}", _advice(state, told[-1]))
+            return Verdict("collapsing", "; ".join(signs), _advice(state, samples[-1]))
+        return Verdict("rank falling", f"{rank}, {fallen}", _advice(state, samples[-1]))
     return _learning(state, rank)
 
 
-def slice_floor(told: Diagnostics, about: ConfigSummary) -> float | None:
+def slice_floor(samples: Diagnostics, about: ConfigSummary) -> float | None:
     """The condition number of isotropic noise in a whitening slice; None where the loss whitens none."""
     from wmse_tui.config.figures import expected_condition_number  # a schema that few readers need
 
-    if told.space != "projector" or about.method != "w_mse" or about.whitening_size <= told.dim + 1:
+    if samples.space != "projector" or about.method != "w_mse" or about.whitening_size <= samples.dim + 1:
         return None
-    return expected_condition_number(told.dim, about.whitening_size)
+    return expected_condition_number(samples.dim, about.whitening_size)
 
 
 def loss_without_structure(about: ConfigSummary) -> float | None:
@@ -124,17 +124,17 @@ def loss_without_structure(about: ConfigSummary) -> float | None:
     return None
 
 
-def _diverging(state: RunState, told: Sequence[Diagnostics]) -> str:
+def _diverging(state: RunState, samples: Sequence[Diagnostics]) -> str:
     if state.loss.last_step and state.loss.values(state.loss.last_step) == (None,):
         return f"the loss is not finite at step {state.loss.last_step}"
     if state.exit is not None and state.exit.status == "diverged":
         return f"the run diverged at step {state.exit.step}"
-    if told and told[-1].effective_rank is None:
-        return f"the embeddings are not finite at step {told[-1].step}"
+    if samples and samples[-1].effective_rank is None:
+        return f"the embeddings are not finite at step {samples[-1].step}"
     return ""
 
 
-def _look(events: Sequence[Diagnostics]) -> _Look | None:
+def _medians(events: Sequence[Diagnostics]) -> _Medians | None:
     def middle(name: str) -> float | None:
         values = [getattr(event, name) for event in events]
         return None if None in values else float(median(values))
@@ -142,7 +142,7 @@ def _look(events: Sequence[Diagnostics]) -> _Look | None:
     rank, null = middle("effective_rank"), middle("effective_rank_null")
     if rank is None:
         return None
-    return _Look(
+    return _Medians(
         rank=rank,
         ratio=rank / null if null is not None and null >= SMALL_NULL else None,
         null=null,
@@ -153,10 +153,10 @@ def _look(events: Sequence[Diagnostics]) -> _Look | None:
     )
 
 
-def _signs(state: RunState, last: Diagnostics, now: _Look) -> Iterator[str]:
-    """What speaks of lost dimensions, each in words with its number."""
+def _signs(state: RunState, last: Diagnostics, now: _Medians) -> Iterator[str]:
+    """What speaks of lost dimensions, each as text with its number."""
     if now.ratio is not None and now.ratio < LOW_RANK:
-        yield _rank_in_words(now)
+        yield _rank_text(now)
     floor = slice_floor(last, state.summary)
     if floor is not None and now.condition is not None and now.condition > ILL_CONDITIONED * floor:
         yield f"the condition number is {number(now.condition, 2)}, that of noise {number(floor, 2)}"
@@ -167,10 +167,10 @@ def _signs(state: RunState, last: Diagnostics, now: _Look) -> Iterator[str]:
         yield f"dimensions correlate by {number(now.correlation, 2)} on average"
 
 
-def _features_gone(state: RunState) -> str:
-    """Whether the encoder's features, of training, lie on a line or in a point; in words."""
-    told = [event for event in state.diagnostics if event.space == "features"]
-    now = _look(told[-LOOKS:]) if len(told) >= LOOKS else None
+def _features_collapsed(state: RunState) -> str:
+    """Whether the encoder's features, of training, lie on a line or in a point, as text."""
+    samples = [event for event in state.diagnostics if event.space == "features"]
+    now = _medians(samples[-SAMPLES:]) if len(samples) >= SAMPLES else None
     if now is None:
         return ""
     if now.rank <= ONE_DIMENSION and (now.null is None or now.null > 2 * ONE_DIMENSION):
@@ -182,8 +182,8 @@ def _features_gone(state: RunState) -> str:
     return ""
 
 
-def _lost_for_nothing(state: RunState, told: Sequence[Diagnostics], now: _Look) -> str:
-    """Whether dimensions went while the loss stayed where nothing is learned; in words.
+def _lost_for_nothing(state: RunState, samples: Sequence[Diagnostics], now: _Medians) -> str:
+    """Whether dimensions went while the loss stayed where nothing is learned, as text.
 
     So ends whitening onto principal axes, whose loss is that of unrelated views: what is left of the rank is
     that of the start, shrunk. A healthy run that dips has a falling loss.
@@ -191,9 +191,9 @@ def _lost_for_nothing(state: RunState, told: Sequence[Diagnostics], now: _Look) 
     nothing = loss_without_structure(state.summary)
     if nothing is None or now.ratio is None or now.ratio >= SUNK:
         return ""
-    if len(told) < STUCK_LOOKS or state.loss.last_step < STUCK_STEPS:
+    if len(samples) < STUCK_SAMPLES or state.loss.last_step < STUCK_STEPS:
         return ""
-    best = max(event.effective_rank or 0.0 for event in told)
+    best = max(event.effective_rank or 0.0 for event in samples)
     loss = _mean_loss(state, state.loss.last_step // 2)
     if loss is None or loss < STUCK * nothing or now.rank >= LOST * best:
         return ""
@@ -203,23 +203,23 @@ def _lost_for_nothing(state: RunState, told: Sequence[Diagnostics], now: _Look) 
     )
 
 
-def _fallen(told: Sequence[Diagnostics], now: _Look) -> str:
+def _fallen(samples: Sequence[Diagnostics], now: _Medians) -> str:
     """How far the rank is below its best, where it is low and still falls."""
-    if len(told) < 2 * LOOKS or now.ratio is None or now.ratio >= STILL_LOW:
+    if len(samples) < 2 * SAMPLES or now.ratio is None or now.ratio >= STILL_LOW:
         return ""
-    earlier = [event.effective_rank for event in told[:-LOOKS] if event.effective_rank is not None]
-    if len(earlier) < LOOKS or now.rank >= FALLEN * max(earlier) or now.rank >= median(earlier[-LOOKS:]):
+    earlier = [event.effective_rank for event in samples[:-SAMPLES] if event.effective_rank is not None]
+    if len(earlier) < SAMPLES or now.rank >= FALLEN * max(earlier) or now.rank >= median(earlier[-SAMPLES:]):
         return ""
     return f"and {number(max(earlier), 3)} at its best"
 
 
-def _risen(state: RunState, told: Sequence[Diagnostics], now: _Look) -> str:
-    """How far the rank is above its lowest, where it comes back while the loss falls; in words.
+def _risen(state: RunState, samples: Sequence[Diagnostics], now: _Medians) -> str:
+    """How far the rank is above its lowest, where it comes back while the loss falls, as text.
 
     Not where the loss factorises covariances: there pivots tell what nears its end, whatever the rank does.
     """
-    ranks = [event.effective_rank for event in told[:-LOOKS] if event.effective_rank is not None]
-    windows = [median(ranks[at : at + LOOKS]) for at in range(len(ranks) - LOOKS + 1)]
+    ranks = [event.effective_rank for event in samples[:-SAMPLES] if event.effective_rank is not None]
+    windows = [median(ranks[at : at + SAMPLES]) for at in range(len(ranks) - SAMPLES + 1)]
     if now.pivot is not None or not windows:
         return ""
     lowest = min(windows)
@@ -266,7 +266,7 @@ def _mean_loss(state: RunState, first: int, last: int | None = None) -> float | 
     return fmean(bucket.mean for bucket in buckets) if buckets else None
 
 
-def _rank_in_words(now: _Look) -> str:
+def _rank_text(now: _Medians) -> str:
     share = f", {100 * now.rank / now.null:.0f} % of that of noise" if now.null else ""
     return f"the effective rank is {number(now.rank, 3)}{share}"
 

@@ -1,4 +1,4 @@
-"""A run, watched: the one way from a run directory to its current picture, for every viewer."""
+"""Watching a run: from its directory to its current RunState, for every viewer."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""Several runs beside each other: what they were told, what they reached, and how far luck goes.
+"""Several runs beside each other: configuration, results, and mean and deviation over seeds.
 
-Accuracies are fractions. The final one is that of the last evaluation; the best one was picked with an eye
-on the test images and flatters. Means and spreads are taken over repetitions: completed runs that differ in
-nothing that matters but the seed.
+Accuracies are fractions. The final one is that of the last evaluation; the best one was selected on the
+test set, so optimistically biased. Means and spreads are taken over repetitions: completed runs that
+differ in nothing that matters but the seed.
 """
 
 from __future__ import annotations

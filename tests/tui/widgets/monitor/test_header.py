@@ -61,7 +61,7 @@ def test_no_row_is_wider_than_the_terminal(make_run: MakeRun, status: Status) ->
 
 def test_the_reason_of_an_end_is_shown_with_the_next_step(make_run: MakeRun) -> None:
     assert rows(view_run(make_run("a", "crashed")))[4] == (
-        "process 77 is gone without a last word   r resumes it"
+        "process 77 ended without an exit event   r resumes it"
     )
     assert rows(view_run(make_run("b", "failed")))[4] == "an image cannot be read   r resumes it"
 
