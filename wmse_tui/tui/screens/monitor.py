@@ -308,13 +308,13 @@ class MonitorScreen(AppScreen):
         if self._run is not None and self._run_state is not None and self._run_state.status == "queued":
             run = self._run
             text = f"Take {safe(run.id, 64)} out of the queue?\n\nIt stays as it is, and can be queued again."
-            if await self.app.push_screen_wait(Confirm("Queue", text, yes="Take out", no="Wait on")):
+            if await self.app.push_screen_wait(Confirm("Queue", text, yes="Take out", no="Stay queued")):
                 await self._cancel(run)
             return
         answering = self._run_with_trainer("stop")
         if answering is not None:
             text = f"Stop {safe(answering.id, 64)} now?\n\nIt saves a checkpoint first, and can be resumed."
-            if await self.app.push_screen_wait(Confirm("Stop", text, yes="Stop", no="Go on")):
+            if await self.app.push_screen_wait(Confirm("Stop", text, yes="Stop", no="Continue")):
                 await self._send(answering, "stop")
 
     async def _cancel(self, run: RunDirectory) -> None:
