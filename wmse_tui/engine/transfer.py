@@ -24,18 +24,18 @@ def pack_to_device(tensors: Sequence[Tensor], device: torch.device) -> tuple[Ten
     """Copy tensors of the host to `device` in one piece, without waiting; on a CPU they stay as they are."""
     if device.type == "cpu" or not tensors:
         return tuple(tensors)
-    return unpack(pack(tensors, pin=device.type == "cuda").to(device, non_blocking=True), tensors)
+    return unpack_bytes(pack_bytes(tensors, pin=device.type == "cuda").to(device, non_blocking=True), tensors)
 
 
-def pack(tensors: Sequence[Tensor], *, pin: bool) -> Tensor:
+def pack_bytes(tensors: Sequence[Tensor], *, pin: bool) -> Tensor:
     """The bytes of tensors of the host in one buffer, uint8 (bytes,)."""
     buffer = host_buffer(sum(_padded_bytes(tensor) for tensor in tensors), pin=pin)
-    for part, tensor in zip(unpack(buffer, tensors), tensors, strict=True):
+    for part, tensor in zip(unpack_bytes(buffer, tensors), tensors, strict=True):
         part.copy_(tensor)
     return buffer
 
 
-def unpack(buffer: Tensor, like: Sequence[Tensor]) -> tuple[Tensor, ...]:
+def unpack_bytes(buffer: Tensor, like: Sequence[Tensor]) -> tuple[Tensor, ...]:
     """The tensors in a packed `buffer` on any device: parts of it, with the dtypes and shapes of `like`."""
 
     def parts() -> Iterator[Tensor]:

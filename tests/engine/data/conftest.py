@@ -24,7 +24,7 @@ class Page:
     ranges: bool = True
     cuts: list[int] = field(default_factory=list)
     """After how many bytes each coming answer breaks off; once empty, answers are whole."""
-    silent: bool = False
+    stalls: bool = False
     """Answers that break off are not ended: nothing more comes until the client gives up."""
     failures: list[int] = field(default_factory=list)
     """Statuses of the coming answers, before the usual ones."""
@@ -43,14 +43,14 @@ class Server:
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 page = pages.get(self.path)
-                wanted = self.headers.get("Range")
+                requested = self.headers.get("Range")
                 if page is not None:
-                    page.asked.append(wanted)
+                    page.asked.append(requested)
                 if page is None or page.failures or page.status != 200:
                     status = 404 if page is None else page.failures.pop(0) if page.failures else page.status
                     self.send_error(status)
                     return
-                start = int(wanted.removeprefix("bytes=").rstrip("-")) if wanted and page.ranges else 0
+                start = int(requested.removeprefix("bytes=").rstrip("-")) if requested and page.ranges else 0
                 if start > 0 and start >= len(page.body):
                     self.send_error(416)
                     return
@@ -63,7 +63,7 @@ class Server:
                 self.end_headers()
                 cut = page.cuts.pop(0) if page.cuts else None
                 self.wfile.write(body[:cut])
-                if cut is not None and page.silent:
+                if cut is not None and page.stalls:
                     self.connection.recv(1)
                 self.close_connection = True
 
@@ -104,7 +104,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
 
 @pytest.fixture
 def progress() -> Callable[[str, float, float, str], None]:
-    """Listens and says nothing."""
+    """Listens and prints nothing."""
     return lambda _name, _done, _total, _unit: None
 
 

@@ -17,9 +17,9 @@ from wmse_tui.engine.data.batched import make_views, normalise_
 from wmse_tui.engine.data.colour import jitter_, order_keys, shift_hue_
 from wmse_tui.engine.data.device_views import device_views, jitter, prepare_numbers
 from wmse_tui.engine.data.images import MemoryImages
-from wmse_tui.engine.data.parameters import View, ViewLaw, ViewParameters, concatenate, draw_parameters
 from wmse_tui.engine.data.reference import augment_picture
 from wmse_tui.engine.data.resampling import blur_matrices, resample, resize_matrices
+from wmse_tui.engine.data.view_parameters import View, ViewLaw, ViewParameters, concatenate, draw_parameters
 
 EVERYTHING = ViewLaw(
     brightness=0.8,

@@ -1,4 +1,4 @@
-"""Downloads against a server that cuts, forgets, refuses and lies."""
+"""Downloads against a server that cuts, forgets, refuses and sends something else."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ def quiet(_name: str, _done: float, _total: float, _unit: str) -> None:
 
 def test_a_whole_file_arrives_under_its_name_alone(server: Any, tmp_path: Path) -> None:
     remote, _ = server.publish("set.tar.gz", BODY)
-    told: list[tuple[str, float, float, str]] = []
-    path = fetch(remote, tmp_path, progress=lambda *event: told.append(event))
+    reports: list[tuple[str, float, float, str]] = []
+    path = fetch(remote, tmp_path, progress=lambda *event: reports.append(event))
     assert path.read_bytes() == BODY
     assert [entry.name for entry in tmp_path.iterdir()] == ["set.tar.gz"]
-    assert ("fetching set.tar.gz", len(BODY), len(BODY), "bytes") in told
-    assert [told[0], told[-1]] == [
+    assert ("fetching set.tar.gz", len(BODY), len(BODY), "bytes") in reports
+    assert [reports[0], reports[-1]] == [
         ("fetching set.tar.gz", 0, len(BODY), "bytes"),
         ("checking set.tar.gz", len(BODY), len(BODY), "bytes"),
     ]
@@ -43,11 +43,11 @@ def test_a_cut_connection_is_continued_where_it_broke(server: Any, tmp_path: Pat
 def test_a_server_without_ranges_begins_again(server: Any, tmp_path: Path) -> None:
     remote, page = server.publish("set.tar.gz", BODY)
     page.cuts, page.ranges = [300_000], False
-    told: list[float] = []
-    path = fetch(remote, tmp_path, progress=lambda _name, done, _total, _unit: told.append(done))
+    reports: list[float] = []
+    path = fetch(remote, tmp_path, progress=lambda _name, done, _total, _unit: reports.append(done))
     assert path.read_bytes() == BODY
     assert page.asked == [None, "bytes=300000-"]
-    assert 300_000 in told[: told.index(0, 1)]  # said before the pause, and before it began again
+    assert 300_000 in reports[: reports.index(0, 1)]  # reported before the pause, and before it began again
 
 
 def test_the_part_of_an_earlier_attempt_is_continued(server: Any, tmp_path: Path) -> None:
@@ -83,7 +83,7 @@ def test_a_range_that_the_server_does_not_have_means_begin_again(server: Any, tm
     assert page.asked == ["bytes=1234-", None]
 
 
-def test_another_range_than_asked_is_not_mixed_in(server: Any, tmp_path: Path) -> None:
+def test_another_range_than_requested_is_not_mixed_in(server: Any, tmp_path: Path) -> None:
     remote, page = server.publish("set.tar.gz", BODY)
     (tmp_path / "set.tar.gz.part").write_bytes(BODY[:1234])
     page.shift = 7
@@ -97,7 +97,7 @@ def test_a_busy_server_is_asked_again(server: Any, tmp_path: Path) -> None:
     assert fetch(remote, tmp_path, progress=quiet).read_bytes() == BODY
 
 
-def test_a_line_that_always_breaks_ends_with_the_part_kept(server: Any, tmp_path: Path) -> None:
+def test_a_line_that_always_breaks_leaves_the_part(server: Any, tmp_path: Path) -> None:
     remote, page = server.publish("set.tar.gz", BODY)
     page.ranges, page.cuts = False, [100_000] * 20
     with pytest.raises(DataError) as caught:
@@ -114,18 +114,18 @@ def test_a_line_that_falls_silent_is_given_up_and_continued(
 ) -> None:
     monkeypatch.setattr(download, "TIMEOUT_SECONDS", 1.0)
     remote, page = server.publish("set.tar.gz", BODY)
-    page.cuts, page.silent = [600_000], True
-    told: list[float] = []
-    path = fetch(remote, tmp_path, progress=lambda _name, done, _total, _unit: told.append(done))
+    page.cuts, page.stalls = [600_000], True
+    reports: list[float] = []
+    path = fetch(remote, tmp_path, progress=lambda _name, done, _total, _unit: reports.append(done))
     assert path.read_bytes() == BODY
     first, second = page.asked
     assert first is None
     reached = int(second.removeprefix("bytes=").rstrip("-"))
     assert 0 < reached <= 600_000  # what lay in a read that never ended is asked for again
-    assert told.count(reached) >= 2  # said before the pause, and where it goes on
+    assert reports.count(reached) >= 2  # reported before the pause, and where it continues
 
 
-def test_a_stop_request_during_a_download_keeps_the_part(server: Any, tmp_path: Path) -> None:
+def test_a_stop_request_during_a_download_leaves_the_part(server: Any, tmp_path: Path) -> None:
     remote, _ = server.publish("set.tar.gz", BODY)
     (tmp_path / "set.tar.gz.part").write_bytes(BODY[:1234])
 
@@ -193,9 +193,9 @@ def test_a_wrong_checksum_leaves_nothing_behind(server: Any, tmp_path: Path) -> 
     assert not list(tmp_path.iterdir())
 
 
-def test_without_network_the_error_says_which_file_to_put_where(tmp_path: Path, server: Any) -> None:
+def test_without_network_the_error_names_the_file_and_its_folder(tmp_path: Path, server: Any) -> None:
     remote, _ = server.publish("set.tar.gz", BODY)
-    with socket.socket() as taken:  # bound, and nobody listens
+    with socket.socket() as taken:  # bound, and no process listens
         taken.bind(("127.0.0.1", 0))
         port = taken.getsockname()[1]
         remote = dataclasses.replace(remote, url=f"http://127.0.0.1:{port}/set.tar.gz")

@@ -85,7 +85,7 @@ def of_another_kind(at: int, value: int) -> bytearray:
         *(pytest.param(encoded()[:-cut], id=f"{cut} bytes short") for cut in (1, 2, 100, 300, 550)),
     ],
 )
-def test_what_decoders_may_take_otherwise_is_left_to_pillow(data: bytearray) -> None:
+def test_what_decoders_may_read_differently_is_left_to_pillow(data: bytearray) -> None:
     assert ordinary(data) is None
 
 
@@ -94,7 +94,7 @@ def test_every_truncated_file_is_parsed_without_fault() -> None:
     assert {ordinary(data[:end]) for end in range(len(data))} == {None}
 
 
-def test_what_pillow_takes_for_a_bomb_is_left_to_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_pillow_calls_a_bomb_is_left_to_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 24 * 17)
     assert ordinary(encoded()) == (17, 24)
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 24 * 17 - 1)

@@ -15,21 +15,21 @@ from PIL import Image
 from torch import Tensor
 
 from wmse_tui.config.schema import Experiment
-from wmse_tui.engine.data import jpeg, jpeg_batches, loading, padded
+from wmse_tui.engine.data import jpeg, jpeg_batches, padded, pipelines
 from wmse_tui.engine.data.batched import make_views
 from wmse_tui.engine.data.colour import jitter_
 from wmse_tui.engine.data.device_views import jitter, prepare_numbers
 from wmse_tui.engine.data.images import MemoryImages
 from wmse_tui.engine.data.jpeg import decode_jpegs
 from wmse_tui.engine.data.jpeg_batches import JpegBatches
-from wmse_tui.engine.data.loading import build_batches
 from wmse_tui.engine.data.padded import chunks, pad
-from wmse_tui.engine.data.parameters import ViewLaw, ViewParameters, draw_parameters
+from wmse_tui.engine.data.pipelines import build_batches
 from wmse_tui.engine.data.plan import ViewPlan
 from wmse_tui.engine.data.reference import to_pixels
 from wmse_tui.engine.data.resident import ResidentBatches
 from wmse_tui.engine.data.sources.files import FileImages
 from wmse_tui.engine.data.staging import SideStream
+from wmse_tui.engine.data.view_parameters import ViewLaw, ViewParameters, draw_parameters
 from wmse_tui.engine.errors import DataError
 
 CPU, GPU = torch.device("cpu"), torch.device("cuda", 1)
@@ -205,7 +205,7 @@ def test_parts_hold_every_image_once_and_stay_in_the_budget(
     assert (len(parts) == 50) == (budget == 1)
 
 
-def test_padded_images_stand_at_the_top_left_on_black() -> None:
+def test_padded_images_are_at_the_top_left_on_black() -> None:
     images = [torch.full((3, *size), 9, dtype=torch.uint8) for size in ((2, 3), (4, 1))]
     found, covered = pad(images, CPU)
     assert found.shape == (2, 3, 4, 3)
@@ -232,7 +232,7 @@ def choice(images: FileImages | MemoryImages, loader: str, device: torch.device)
 
 
 def test_a_gpu_that_can_decodes_jpegs(mixed: FileImages, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(loading, "decoder_fault", lambda device: None)
+    monkeypatch.setattr(pipelines, "decoder_fault", lambda device: None)
     decoded = "files are decoded on cuda:1, for they differ in size"
     assert choice(mixed, "auto", GPU) == ("jpeg", decoded)
     assert choice(mixed, "jpeg", GPU) == ("jpeg", f"requested; {decoded}")
@@ -244,7 +244,7 @@ def test_a_gpu_that_can_decodes_jpegs(mixed: FileImages, monkeypatch: pytest.Mon
 def test_the_reason_why_a_gpu_does_not_decode_is_reported(
     mixed: FileImages, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(loading, "decoder_fault", lambda device: "it is not built for it")
+    monkeypatch.setattr(pipelines, "decoder_fault", lambda device: "it is not built for it")
     kind, reason = choice(mixed, "auto", GPU)
     assert kind == "workers"
     assert reason == (
@@ -261,7 +261,7 @@ def test_the_reason_why_a_gpu_does_not_decode_is_reported(
 def test_a_gpu_is_not_chosen_for_files_of_other_kinds(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(loading, "decoder_fault", lambda device: None)
+    monkeypatch.setattr(pipelines, "decoder_fault", lambda device: None)
     names = [tmp_path / f"{number}.{kind}" for kind in ("JPEG", "png") for number in range(9)]
     assert choice(files([*names[:9], names[9]]), "auto", GPU)[0] == "jpeg"
     kind, reason = choice(files([*names[:9], *names[9:11]]), "auto", GPU)

@@ -1,4 +1,4 @@
-"""The embedded data set: the same images always, ten kinds that raw pixels do not tell apart."""
+"""The embedded data set: the same images always, ten kinds that raw pixels do not separate."""
 
 from __future__ import annotations
 

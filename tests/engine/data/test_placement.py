@@ -12,7 +12,7 @@ from PIL import Image
 from torch import Tensor
 
 from wmse_tui.config.loading import load_experiment
-from wmse_tui.engine.data.loading import build_batches
+from wmse_tui.engine.data.pipelines import build_batches
 from wmse_tui.engine.data.placement import place_images
 from wmse_tui.engine.data.plan import plan_views
 from wmse_tui.engine.data.resident import ResidentBatches
@@ -33,7 +33,7 @@ def test_images_stay_where_half_of_the_free_memory_holds_them(
     assert place_images(nbytes, GPU, free=free).on_device == on_device
 
 
-def test_the_reason_tells_what_there_is_and_what_did_not_fit() -> None:
+def test_the_reason_names_what_there_is_and_what_did_not_fit() -> None:
     assert place_images(154 * 10**6, CPU, free=None).reason == "154 MB of images in memory (cpu)"
     fits = place_images(154 * 10**6, GPU, free=80 * 10**9).reason
     assert fits == "154 MB of images on cuda:1, of 80.0 GB free there"
@@ -59,7 +59,7 @@ def test_batches_that_are_sent_are_those_of_the_device(start: int) -> None:
 
 
 def test_what_was_sent_outlives_its_buffer() -> None:
-    """There are two buffers; the third batch is written over the first one, whose images are still wanted."""
+    """There are two buffers; the third batch is written over the first one, whose images are still in use."""
     pixels = torch.arange(60, dtype=torch.uint8).view(5, 3, 2, 2)
     staging = Staging(pixels, CPU, batch=2, pin=False)
     rows = [torch.tensor(pair) for pair in ((0, 1), (2, 3), (4, 0), (3, 2), (1,))]
@@ -85,15 +85,15 @@ def test_a_buffer_is_written_again_only_when_its_copy_is_over() -> None:
         staging._copied[number % 2] = Event(f"copy {number}")  # type: ignore[call-overload]
 
 
-def test_each_batch_is_used_when_the_next_one_is_under_way() -> None:
-    told: list[str] = []
+def test_each_batch_is_used_when_the_copy_of_the_next_has_begun() -> None:
+    order: list[str] = []
 
     def send(rows: Tensor) -> Transfer:
-        told.append(f"send {int(rows)}")
+        order.append(f"send {int(rows)}")
         return Transfer(rows, rows, None)
 
-    told.extend(f"use {int(sent.rows)}" for sent in prefetched(map(torch.tensor, range(3)), send))
-    assert told == ["send 0", "send 1", "use 0", "send 2", "use 1", "use 2"]
+    order.extend(f"use {int(sent.rows)}" for sent in prefetched(map(torch.tensor, range(3)), send))
+    assert order == ["send 0", "send 1", "use 0", "send 2", "use 1", "use 2"]
     assert list(itertools.islice(prefetched([], send), 1)) == []
 
 

@@ -15,7 +15,7 @@ import torch
 
 from wmse_tui.config.loading import dump_experiment
 from wmse_tui.config.schema import Experiment
-from wmse_tui.engine.data.catalogue import load_data
+from wmse_tui.engine.data.dataset_sources import load_data
 from wmse_tui.engine.evaluation import evaluate
 from wmse_tui.engine.evaluation.checkpoint_evaluation import evaluation_command as command
 from wmse_tui.engine.evaluation.interruption import no_progress

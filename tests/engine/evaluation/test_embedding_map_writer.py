@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from wmse_tui.config.schema import Experiment
-from wmse_tui.engine.data.catalogue import Data
+from wmse_tui.engine.data.dataset_sources import Data
 from wmse_tui.engine.data.images import MemoryImages
 from wmse_tui.engine.diagnostics.spectrum import covariance_spectrum
 from wmse_tui.engine.errors import Diverged

@@ -11,7 +11,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from wmse_tui.config.schema import Experiment
-from wmse_tui.engine.data.catalogue import Data
+from wmse_tui.engine.data.dataset_sources import Data
 from wmse_tui.engine.data.images import MemoryImages
 from wmse_tui.engine.errors import DataError, Diverged
 from wmse_tui.engine.evaluation import evaluate as function

@@ -11,11 +11,11 @@ import torch
 from PIL import Image
 
 from wmse_tui.config.schema import Experiment
-from wmse_tui.engine.data import catalogue, download
+from wmse_tui.engine.data import dataset_sources, download
 from wmse_tui.engine.data.images import ImageSet, MemoryImages
 from wmse_tui.engine.data.patterns import TRAIN_SPLIT, draw_patterns
-from wmse_tui.engine.data.sources.choose import choose
 from wmse_tui.engine.data.sources.splits import DataSplits
+from wmse_tui.engine.data.sources.subsets import choose
 from wmse_tui.engine.profiling import image_cache as module
 from wmse_tui.engine.profiling.image_cache import PART, ImageCache, RepeatedImages
 
@@ -172,7 +172,7 @@ def test_of_a_large_set_a_part_is_read_with_the_numbers_of_the_whole(
         train: ImageSet = MemoryImages(name=name, split="train", pixels=pixels)
         return DataSplits(train=train, unlabelled="a test")
 
-    monkeypatch.setattr(catalogue, "SOURCES", {name: source})
+    monkeypatch.setattr(dataset_sources, "SOURCES", {name: source})
     monkeypatch.setattr(module, "_require_unpacked", lambda experiment: None)
     experiment = experiment_on(name=name, train_images=trained)
     loaded = images.get(experiment, least=64)

@@ -11,8 +11,8 @@ import torch
 
 from wmse_tui.config.loading import dump_experiment
 from wmse_tui.config.schema import Experiment
-from wmse_tui.engine.data.catalogue import load_data
-from wmse_tui.engine.data.loading import build_batches
+from wmse_tui.engine.data.dataset_sources import load_data
+from wmse_tui.engine.data.pipelines import build_batches
 from wmse_tui.engine.profiling.timed_steps import TimedSteps, endless, interruptible, restored_switches
 from wmse_tui.engine.training.checkpoints import read_checkpoint
 from wmse_tui.engine.training.device import prepare

@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from wmse_tui.config.schema import Experiment
-from wmse_tui.engine.data.loading import build_batches
+from wmse_tui.engine.data.pipelines import build_batches
 from wmse_tui.engine.errors import EngineError
 from wmse_tui.engine.methods import build_method
 from wmse_tui.engine.profiling import evaluation_times

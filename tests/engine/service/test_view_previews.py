@@ -14,8 +14,8 @@ from torch import Tensor
 
 from wmse_tui.config.loading import load_experiment
 from wmse_tui.config.schema import Experiment
-from wmse_tui.engine.data.catalogue import load_data
-from wmse_tui.engine.data.loading import build_batches
+from wmse_tui.engine.data.dataset_sources import load_data
+from wmse_tui.engine.data.pipelines import build_batches
 from wmse_tui.engine.data.plan import plan_views
 from wmse_tui.engine.errors import DataError
 from wmse_tui.engine.profiling.image_cache import ImageCache

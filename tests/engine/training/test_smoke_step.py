@@ -10,8 +10,8 @@ import torch
 from events import read_log
 
 from wmse_tui.config.loading import parse_experiment
-from wmse_tui.engine.data.catalogue import load_data
-from wmse_tui.engine.data.loading import build_batches
+from wmse_tui.engine.data.dataset_sources import load_data
+from wmse_tui.engine.data.pipelines import build_batches
 from wmse_tui.engine.errors import WhiteningFailed
 from wmse_tui.engine.methods import Method, build_method, place
 from wmse_tui.engine.models.cifar_resnet import CifarResNet

@@ -24,8 +24,8 @@ from wmse_tui.engine import transfer
 from wmse_tui.engine.data import device_views as module
 from wmse_tui.engine.data.batched import normalise_
 from wmse_tui.engine.data.device_views import Needed, Numbers, device_views, prepare_numbers
-from wmse_tui.engine.data.parameters import concatenate
 from wmse_tui.engine.data.plan import plan_views
+from wmse_tui.engine.data.view_parameters import concatenate
 from wmse_tui.engine.methods import Method, build_method
 from wmse_tui.engine.training.graph import CudaGraphs
 from wmse_tui.engine.training.optimizers import build_optimizer, set_rates, step_unless_nonfinite

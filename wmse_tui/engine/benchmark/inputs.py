@@ -14,7 +14,7 @@ from wmse_tui.config.schema import Experiment
 from wmse_tui.engine.benchmark.paper_reference import augment_one_by_one, batches_of_workers, view_transform
 from wmse_tui.engine.benchmark.rounds import Row, Stopwatch, processor_seconds, time_rounds
 from wmse_tui.engine.data.batched import make_views
-from wmse_tui.engine.data.loading import Batches, build_batches
+from wmse_tui.engine.data.pipelines import Batches, build_batches
 from wmse_tui.engine.data.plan import ViewPlan, plan_views
 from wmse_tui.engine.profiling.image_cache import CachedImages, ImageCache
 from wmse_tui.engine.profiling.threads import threads

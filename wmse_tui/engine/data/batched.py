@@ -14,8 +14,8 @@ from torch import Tensor
 
 from wmse_tui.engine.data.colour import grayscale, jitter_, order_keys
 from wmse_tui.engine.data.device_views import device_views
-from wmse_tui.engine.data.parameters import ViewParameters, concatenate
 from wmse_tui.engine.data.resampling import resample
+from wmse_tui.engine.data.view_parameters import ViewParameters, concatenate
 from wmse_tui.engine.transfer import to_device
 
 CPU_CHUNK_PIXELS = 2**18  # per chunk: what the cache holds; larger chunks are slower

@@ -10,7 +10,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from wmse_tui.engine.data.parameters import BRIGHTNESS, CONTRAST, HUE, SATURATION, ViewParameters
+from wmse_tui.engine.data.view_parameters import BRIGHTNESS, CONTRAST, HUE, SATURATION, ViewParameters
 
 GRAY = (0.2989, 0.587, 0.114)  # ITU-R BT.601 luma, rounded as torchvision rounds it
 

@@ -19,8 +19,8 @@ import torch
 from torch import Tensor
 
 from wmse_tui.engine.data.colour import GRAY
-from wmse_tui.engine.data.parameters import CONTRAST, HUE, SATURATION, ViewParameters
 from wmse_tui.engine.data.resampling import BLUR_REACH, CUBIC_REACH
+from wmse_tui.engine.data.view_parameters import CONTRAST, HUE, SATURATION, ViewParameters
 from wmse_tui.engine.precision import full_precision
 from wmse_tui.engine.transfer import pack_to_device
 

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from wmse_tui.config.datasets import DATASETS
 from wmse_tui.config.schema import Experiment
-from wmse_tui.engine.data.parameters import ViewLaw, ViewParameters, draw_parameters
+from wmse_tui.engine.data.view_parameters import ViewLaw, ViewParameters, draw_parameters
 from wmse_tui.engine.random import epoch_order
 
 

@@ -18,8 +18,8 @@ from torchvision.transforms import InterpolationMode
 from torchvision.transforms import functional as tv
 
 from wmse_tui.engine.data.images import ImageSet
-from wmse_tui.engine.data.parameters import BRIGHTNESS, CONTRAST, HUE, SATURATION, View
 from wmse_tui.engine.data.plan import ViewPlan
+from wmse_tui.engine.data.view_parameters import BRIGHTNESS, CONTRAST, HUE, SATURATION, View
 from wmse_tui.engine.errors import EngineError
 
 Picture = Image.Image

@@ -14,7 +14,7 @@ import math
 import torch
 from torch import Tensor
 
-from wmse_tui.engine.data.parameters import ViewParameters
+from wmse_tui.engine.data.view_parameters import ViewParameters
 
 CUBIC_REACH = 2.0  # pixels after which the cubic filter is zero
 BLUR_REACH = 4.0  # standard deviations after which the Gaussian is taken as zero (6e-5 of its weight)

@@ -20,7 +20,7 @@ import torchvision
 from wmse_tui import __version__
 from wmse_tui.config.atomic import publish
 from wmse_tui.config.schema import Experiment
-from wmse_tui.engine.data.catalogue import load_data
+from wmse_tui.engine.data.dataset_sources import load_data
 from wmse_tui.engine.errors import CheckpointError, DataError
 from wmse_tui.engine.jsonl import ArgumentParser, Command, UsageError, progress_lines, run_command
 from wmse_tui.engine.methods import build_method, place

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from wmse_tui.config.schema import Experiment
-from wmse_tui.engine.data.catalogue import Data
+from wmse_tui.engine.data.dataset_sources import Data
 from wmse_tui.engine.data.images import UNLABELLED, ImageSet
 from wmse_tui.engine.diagnostics.sample import sample_diagnostics
 from wmse_tui.engine.models.encoder_whitening import EncoderWhitening

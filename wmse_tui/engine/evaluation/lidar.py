@@ -9,7 +9,7 @@ from torch import Tensor
 
 from wmse_tui.config.schema import Experiment
 from wmse_tui.engine.data.images import ImageSet
-from wmse_tui.engine.data.loading import build_batches
+from wmse_tui.engine.data.pipelines import build_batches
 from wmse_tui.engine.diagnostics.noise import noise_lidar
 from wmse_tui.engine.diagnostics.quantities import lidar
 from wmse_tui.engine.precision import autocast

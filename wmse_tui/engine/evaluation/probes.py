@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from wmse_tui.config.schema import Experiment
-from wmse_tui.engine.data.catalogue import Data, split_text
+from wmse_tui.engine.data.dataset_sources import Data, split_text
 from wmse_tui.engine.data.images import UNLABELLED, ImageSet
 from wmse_tui.engine.errors import DataError, Diverged
 from wmse_tui.engine.evaluation.pixel_batches import Geometry, pixel_batches
@@ -69,7 +69,7 @@ def evaluate(
     Example:
         >>> import torch
         >>> from wmse_tui.config.schema import Experiment
-        >>> from wmse_tui.engine.data.catalogue import load_data
+        >>> from wmse_tui.engine.data.dataset_sources import load_data
         >>> dataset = {"name": "patterns", "train_images": 600, "test_images": 100}
         >>> experiment = Experiment.model_validate({"dataset": dataset, "evaluation": {"linear": "off"}})
         >>> data = load_data(experiment, progress=lambda *_: None)

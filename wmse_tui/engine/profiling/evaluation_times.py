@@ -23,7 +23,7 @@ from wmse_tui.engine.models import Encoder
 from wmse_tui.engine.precision import autocast
 from wmse_tui.engine.profiling.image_cache import CachedImages
 from wmse_tui.engine.profiling.timed_steps import interruptible
-from wmse_tui.engine.training.schedule import evaluation_due
+from wmse_tui.engine.training.learning_rate import evaluation_due
 
 FORWARD_IMAGES = {"cpu": 32, "cuda": 256}
 TRAIN_ROWS, TEST_ROWS = 10_000, 200  # of features, for the probes

@@ -21,13 +21,13 @@ from wmse_tui.config.datasets import DATASETS
 from wmse_tui.config.figures import training_images
 from wmse_tui.config.locations import data_dir, expanded
 from wmse_tui.config.schema import Experiment
-from wmse_tui.engine.data.catalogue import load_data
+from wmse_tui.engine.data.dataset_sources import load_data
 from wmse_tui.engine.data.images import UNLABELLED, ImageSet, MemoryImages
 from wmse_tui.engine.data.patterns import CLASSES, TRAIN_SPLIT, draw_patterns
 from wmse_tui.engine.data.sources import cifar, stl10, tiny_imagenet
 from wmse_tui.engine.data.sources.acquire import Publication
-from wmse_tui.engine.data.sources.choose import choose
 from wmse_tui.engine.data.sources.splits import TRAIN_OPTION
+from wmse_tui.engine.data.sources.subsets import choose
 from wmse_tui.engine.errors import DataError
 from wmse_tui.engine.evaluation.interruption import Progress, no_progress
 from wmse_tui.engine.random import subset_order

@@ -16,13 +16,13 @@ import torch
 from torch import Tensor, nn
 
 from wmse_tui.config.schema import Experiment
-from wmse_tui.engine.data.loading import Batches
+from wmse_tui.engine.data.pipelines import Batches
 from wmse_tui.engine.methods import Losses, StepKey, build_method, place
 from wmse_tui.engine.precision import autocast
 from wmse_tui.engine.training.compiled import compile_networks
 from wmse_tui.engine.training.graph import WARM_UP, StepGraph, stepper
+from wmse_tui.engine.training.learning_rate import learning_rate
 from wmse_tui.engine.training.optimizers import build_optimizer
-from wmse_tui.engine.training.schedule import learning_rate
 from wmse_tui.engine.training.stepping import EagerStepper, Stepper
 
 

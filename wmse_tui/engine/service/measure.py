@@ -31,7 +31,7 @@ from typing import Any
 from wmse_tui.config.advice import Advice
 from wmse_tui.config.datasets import DATASETS
 from wmse_tui.config.schema import Experiment
-from wmse_tui.engine.data.loading import MOST_WORKERS, Batches, build_batches
+from wmse_tui.engine.data.pipelines import MOST_WORKERS, Batches, build_batches
 from wmse_tui.engine.errors import EngineError
 from wmse_tui.engine.profiling.dry_run import dry_run
 from wmse_tui.engine.profiling.evaluation_times import EvaluationTimes, time_evaluations

@@ -34,8 +34,8 @@ from torch import Tensor
 from wmse_tui.config.schema import Experiment
 from wmse_tui.engine.data.batched import make_views
 from wmse_tui.engine.data.images import UNLABELLED, ImageSet
-from wmse_tui.engine.data.loading import build_batches
 from wmse_tui.engine.data.padded import pad
+from wmse_tui.engine.data.pipelines import build_batches
 from wmse_tui.engine.data.plan import ViewPlan, plan_views
 from wmse_tui.engine.data.reference import augment_picture, to_pixels
 from wmse_tui.engine.errors import EngineError

@@ -22,7 +22,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from wmse_tui.engine.methods import Losses, Method, StepKey
 from wmse_tui.engine.training.optimizers import set_rates, step_unless_nonfinite
 from wmse_tui.engine.training.stepping import Autocast, EagerStepper, Stepper
-from wmse_tui.engine.transfer import pack, unpack
+from wmse_tui.engine.transfer import pack_bytes, unpack_bytes
 
 WARM_UP = 3
 """Steps before one is recorded: libraries choose their algorithms in them, optimisers make their state."""
@@ -134,8 +134,8 @@ class Inputs:
 
 def _fixed_inputs(views: Tensor, names: Sequence[str], numbers: Sequence[Tensor]) -> Inputs:
     """Memory on the device for inputs like these: drawn tensors of these names, learning rates, the pace."""
-    buffer = pack(numbers, pin=False).to(views.device)
-    parts = unpack(buffer, numbers)
+    buffer = pack_bytes(numbers, pin=False).to(views.device)
+    parts = unpack_bytes(buffer, numbers)
     drawn = dict(zip(names, parts, strict=False))
     return Inputs(torch.empty_like(views), buffer, drawn, list(parts[len(names) : -1]), parts[-1])
 
@@ -185,7 +185,7 @@ class StepGraph:
                 self._inputs = _fixed_inputs(views, tuple(drawn), numbers)
             self._inputs.views.copy_(views)
             buffer = self._inputs.numbers
-            buffer.copy_(pack(numbers, pin=buffer.is_cuda), non_blocking=True)
+            buffer.copy_(pack_bytes(numbers, pin=buffer.is_cuda), non_blocking=True)
             return self._next()()
 
     def _next(self) -> Compute:

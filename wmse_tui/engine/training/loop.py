@@ -17,15 +17,15 @@ import torch
 from torch import Tensor
 
 from wmse_tui.config.schema import Experiment
-from wmse_tui.engine.data.loading import Batches
+from wmse_tui.engine.data.pipelines import Batches
 from wmse_tui.engine.errors import Diverged, EngineError, WhiteningFailed
 from wmse_tui.engine.methods import Method
 from wmse_tui.engine.precision import autocast
 from wmse_tui.engine.training.checkpoint_manager import CheckpointManager
 from wmse_tui.engine.training.compiled import Compiled
 from wmse_tui.engine.training.diagnostics import TrainingDiagnostics
+from wmse_tui.engine.training.learning_rate import evaluation_due, learning_rate
 from wmse_tui.engine.training.requests import Requests, StopRequested
-from wmse_tui.engine.training.schedule import evaluation_due, learning_rate
 from wmse_tui.engine.training.stepping import Stepper
 from wmse_tui.engine.training.telemetry import NonFiniteLoss, Telemetry
 from wmse_tui.runs.log.events import Epoch, Evaluation, Event, Phase

@@ -18,8 +18,8 @@ import torchvision
 from wmse_tui import __version__
 from wmse_tui.config.problems import ConfigError
 from wmse_tui.config.schema import Experiment
-from wmse_tui.engine.data.catalogue import Data, load_data
-from wmse_tui.engine.data.loading import Batches, build_batches
+from wmse_tui.engine.data.dataset_sources import Data, load_data
+from wmse_tui.engine.data.pipelines import Batches, build_batches
 from wmse_tui.engine.errors import CheckpointError, Diverged, WhiteningFailed
 from wmse_tui.engine.evaluation import EvaluationInterrupted, evaluate
 from wmse_tui.engine.evaluation.embedding_map_writer import EmbeddingMapWriter

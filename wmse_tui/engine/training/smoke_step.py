@@ -16,8 +16,8 @@ import torch
 from torch import Tensor
 
 from wmse_tui.config.schema import Experiment
-from wmse_tui.engine.data.catalogue import Data
-from wmse_tui.engine.data.loading import Batches
+from wmse_tui.engine.data.dataset_sources import Data
+from wmse_tui.engine.data.pipelines import Batches
 from wmse_tui.engine.errors import WhiteningFailed
 from wmse_tui.engine.evaluation.features import Normalisation, restored_modes
 from wmse_tui.engine.evaluation.pixel_batches import pixel_batches

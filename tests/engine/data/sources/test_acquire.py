@@ -1,4 +1,4 @@
-"""Where a data set comes from: found, unpacked, fetched, waited for; what is said when it cannot be had."""
+"""Where a data set comes from: found, unpacked, fetched or waited for, and the errors if it is not."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def test_a_wrong_archive_put_there_by_hand_is_named_and_left_alone(
     assert page.asked == []
 
 
-def test_missing_data_without_download_tells_the_command(
+def test_missing_data_without_download_is_an_error_with_the_command(
     published: tuple[Publication, Any], tmp_path: Path, progress: Progress
 ) -> None:
     publication, page = published
@@ -140,7 +140,7 @@ def test_an_empty_folder_counts_as_missing(
     assert (acquire(publication, tmp_path, download=True, defect=defect, progress=progress) / "a").is_file()
 
 
-def test_a_second_process_waits_and_takes_what_the_first_has_fetched(
+def test_a_second_process_waits_and_uses_what_the_first_has_fetched(
     published: tuple[Publication, Any], tmp_path: Path, progress: Progress, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     publication, page = published
@@ -149,11 +149,11 @@ def test_a_second_process_waits_and_takes_what_the_first_has_fetched(
     descriptor = os.open(tmp_path / ".set.tar.gz.lock", os.O_RDWR | os.O_CREAT)
     fcntl.flock(descriptor, fcntl.LOCK_EX)
     waiting = threading.Event()
-    told: list[tuple[str, float, float, str]] = []
+    reports: list[tuple[str, float, float, str]] = []
     homes: list[Path] = []
 
     def listen(*event: Any) -> None:
-        told.append(event)
+        reports.append(event)
         waiting.set()
 
     second = threading.Thread(
@@ -169,7 +169,7 @@ def test_a_second_process_waits_and_takes_what_the_first_has_fetched(
     second.join(60)
     assert homes == [tmp_path / "set"]
     assert page.asked == []
-    assert told[0] == (
+    assert reports[0] == (
         "waiting for another download of set.tar.gz",
         100,
         publication.remote.size,

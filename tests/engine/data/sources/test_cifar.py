@@ -14,7 +14,7 @@ import pytest
 
 from wmse_tui.config.datasets import DATASETS
 from wmse_tui.config.schema import Experiment
-from wmse_tui.engine.data.catalogue import load_data
+from wmse_tui.engine.data.dataset_sources import load_data
 from wmse_tui.engine.data.sources import cifar
 from wmse_tui.engine.errors import DataError
 
@@ -107,7 +107,7 @@ def test_the_images_arrive_as_published(
     )
 
 
-def test_a_subset_is_balanced_and_says_so(
+def test_a_subset_is_balanced_and_named_so(
     publish: Publish, tmp_path: Path, progress: Progress, experiment_on: Callable[..., Experiment]
 ) -> None:
     publish("cifar10")

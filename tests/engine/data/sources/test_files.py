@@ -39,12 +39,12 @@ def test_images_of_one_size_are_in_memory(tmp_path: Path, picture: Picture, prog
 
 
 def test_a_thousand_images_keep_their_order(tmp_path: Path, picture: Picture) -> None:
-    told: list[tuple[str, float, float, str]] = []
+    reports: list[tuple[str, float, float, str]] = []
     paths = [picture(tmp_path / f"{i:04}.png", i % 256, (2, 2)) for i in range(1000)]
-    images = read(paths, lambda *event: told.append(event))
+    images = read(paths, lambda *event: reports.append(event))
     assert images.pixels is not None
     assert images.pixels[:, 1, 1, 1].tolist() == [i % 256 for i in range(1000)]
-    assert [told[0], told[-1]] == [
+    assert [reports[0], reports[-1]] == [
         ("checking train files", 0, 1000, "files"),
         ("decoding train images", 1000, 1000, "images"),
     ]

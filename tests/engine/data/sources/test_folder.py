@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from wmse_tui.config.schema import Experiment
-from wmse_tui.engine.data.catalogue import Data, load_data
+from wmse_tui.engine.data.dataset_sources import Data, load_data
 from wmse_tui.engine.data.images import ImageSet
 from wmse_tui.engine.errors import DataError
 
@@ -58,7 +58,7 @@ def test_a_test_folder_may_have_other_names(tmp_path: Path, picture: Picture, lo
     assert load().probe_split == f"train (4) -> {name} (2)"
 
 
-def test_the_labelled_one_of_test_and_val_is_taken(tmp_path: Path, picture: Picture, load: Load) -> None:
+def test_the_labelled_one_of_test_and_val_is_used(tmp_path: Path, picture: Picture, load: Load) -> None:
     fill(tmp_path, picture, {"train/ant": 2, "train/bee": 2, "test/images": 3, "val/ant": 1, "val/bee": 1})
     assert load().probe_split == "train (4) -> val (2)"
 
@@ -138,8 +138,8 @@ def test_images_without_class_folders_train_without_labels(
     assert data.probe_train is None
     assert data.probe_test is None
     assert data.probe_split == ""
-    told = [notice for notice in data.notices if notice.startswith("no labels")]
-    assert told == [f"no labels: no accuracies, loss only ({reason.format(root=tmp_path)})"]
+    notices = [notice for notice in data.notices if notice.startswith("no labels")]
+    assert notices == [f"no labels: no accuracies, loss only ({reason.format(root=tmp_path)})"]
 
 
 def test_one_image_per_class_leaves_nothing_to_test(tmp_path: Path, picture: Picture, load: Load) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from wmse_tui.config.schema import Experiment
-from wmse_tui.engine.data.catalogue import Data, load_data
+from wmse_tui.engine.data.dataset_sources import Data, load_data
 from wmse_tui.engine.data.sources.imagenet import imagenet100_classes
 from wmse_tui.engine.errors import DataError
 
@@ -68,7 +68,7 @@ def test_another_number_of_classes_is_reported(tmp_path: Path, picture: Picture,
     )
 
 
-def test_the_sorted_one_of_val_and_test_is_taken(tmp_path: Path, picture: Picture, load: Load) -> None:
+def test_the_sorted_one_of_val_and_test_is_used(tmp_path: Path, picture: Picture, load: Load) -> None:
     fill(tmp_path, picture, ("n00000001", "n00000002"), ("train", "test"))
     picture(tmp_path / "val" / "ILSVRC2012_val_00000001.JPEG")
     assert load("imagenet", tmp_path).probe_split == "train (2) -> test (2)"

@@ -45,14 +45,14 @@ class Opened:
 
     def __call__(self, paths: list[Path]) -> torch.Tensor | None:
         self.decoded = 0
-        self.told: list[str] = []
+        self.reports: list[str] = []
         images = images_from_files(
             list(map(str, paths)),
             name="folder",
             split="train",
             labels=None,
             classes=(),
-            progress=lambda name, *_: self.told.append(name),
+            progress=lambda name, *_: self.reports.append(name),
         )
         return images.pixels
 
@@ -75,7 +75,7 @@ def test_the_second_start_reads_what_the_first_has_decoded(
     assert read.decoded > 0
     again = read(paths)
     assert read.decoded == 0
-    assert set(read.told) == {"reading decoded train images"}
+    assert set(read.reports) == {"reading decoded train images"}
     assert first is not None
     assert again is not None
     assert torch.equal(first, again)
@@ -137,7 +137,7 @@ def test_a_damaged_entry_is_made_anew(
     assert entry.read_bytes() == whole
 
 
-def test_without_room_or_permission_all_goes_on_without_a_cache(
+def test_without_space_or_permission_there_is_no_cache_and_no_error(
     cache: Path, paths: list[Path], read: Opened, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pixel_cache, "SPARE_SPACE", 10**15)
@@ -159,7 +159,7 @@ def test_an_interrupted_writing_leaves_nothing(
     assert list(cache.iterdir()) == []
 
 
-def test_sets_that_stay_in_files_are_not_kept(
+def test_sets_that_stay_in_files_are_not_cached(
     cache: Path, paths: list[Path], picture: Picture, read: Opened
 ) -> None:
     picture(paths[8], 8, (6, 4))

@@ -66,7 +66,7 @@ def test_only_the_wanted_folders_are_entered(tmp_path: Path, picture: Picture) -
     assert scan(tmp_path, {"a", "c"}).names == ("a", "c")
 
 
-def test_a_place_that_is_no_folder_is_named(tmp_path: Path) -> None:
+def test_a_path_that_is_no_folder_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(DataError, match=r"no folder .*/absent: it does not exist"):
         scan(tmp_path / "absent")

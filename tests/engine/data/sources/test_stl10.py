@@ -14,7 +14,7 @@ from torchvision.datasets import STL10
 
 from wmse_tui.config.datasets import DATASETS
 from wmse_tui.config.schema import Experiment
-from wmse_tui.engine.data.catalogue import Data, load_data
+from wmse_tui.engine.data.dataset_sources import Data, load_data
 from wmse_tui.engine.data.sources import stl10
 from wmse_tui.engine.errors import DataError
 
@@ -54,14 +54,14 @@ def load(
     return lambda **options: load_data(experiment_on(name="stl10", root=root, **options), progress=progress)
 
 
-def test_training_takes_all_images_and_no_label(load: Load) -> None:
+def test_training_uses_all_images_and_no_label(load: Load) -> None:
     train = load().train
     assert train.labels is None
     assert train.pixels is not None
     assert train.pixels.numpy().tobytes() == np.concatenate((IMAGES["train"], IMAGES["unlabeled"])).tobytes()
 
 
-def test_probes_take_the_labelled_parts(load: Load) -> None:
+def test_probes_use_the_labelled_parts(load: Load) -> None:
     data = load()
     assert data.train_split == "train+unlabeled (35)"
     assert data.probe_split == "train (10) -> test (8)"

@@ -15,7 +15,7 @@ from PIL import Image
 
 from wmse_tui.config.datasets import DATASETS
 from wmse_tui.config.schema import Experiment
-from wmse_tui.engine.data.catalogue import Data, load_data
+from wmse_tui.engine.data.dataset_sources import Data, load_data
 from wmse_tui.engine.data.sources import tiny_imagenet
 from wmse_tui.engine.errors import DataError
 
@@ -74,7 +74,7 @@ def home(load: Load, tmp_path: Path) -> Path:
 
 
 def assert_labels_match_shades(data: Data, split: str) -> None:
-    """In these images the shade tells the class, so a shuffled label would show."""
+    """In these images the shade is the class, so a shuffled label would show."""
     assert data.probe_test is not None
     assert data.probe_test.split == split
     for images in (data.train, data.probe_test):

@@ -1,4 +1,4 @@
-"""Archives that are damaged, that want out of their folder, or whose unpacking is interrupted."""
+"""Archives that are damaged, that lead out of their folder, or whose unpacking is interrupted."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ def test_tar_and_zip_give_the_same_folder(
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ["set", "set.tar.gz", "zip"]
 
 
-def test_unpacking_tells_how_far_it_is(tmp_path: Path, tar: Pack) -> None:
+def test_unpacking_reports_its_progress(tmp_path: Path, tar: Pack) -> None:
     archive = tar(tmp_path / "set.tar.gz", ("set/a", b"a" * 100_000))
-    told: list[tuple[str, float, float, str]] = []
-    unpack(archive, "set", progress=lambda *event: told.append(event))
+    reports: list[tuple[str, float, float, str]] = []
+    unpack(archive, "set", progress=lambda *event: reports.append(event))
     size = archive.stat().st_size
-    assert [told[0], told[-1]] == [("unpacking set.tar.gz", done, size, "bytes") for done in (0, size)]
+    assert [reports[0], reports[-1]] == [("unpacking set.tar.gz", done, size, "bytes") for done in (0, size)]
 
 
 @pytest.mark.parametrize(
@@ -90,7 +90,9 @@ def test_a_damaged_archive_leaves_no_folder(tmp_path: Path, tar: Pack, progress:
     assert not [entry for entry in tmp_path.iterdir() if entry.is_dir()]
 
 
-def test_another_archive_is_not_taken_for_the_data_set(tmp_path: Path, tar: Pack, progress: Progress) -> None:
+def test_another_archive_does_not_pass_for_the_data_set(
+    tmp_path: Path, tar: Pack, progress: Progress
+) -> None:
     archive = tar(tmp_path / "set.tar.gz", ("other/a", b"x"))
     with pytest.raises(DataError, match="it holds no folder set"):
         unpack(archive, "set", progress=progress)

@@ -9,11 +9,11 @@ import torch
 from torch import Tensor
 
 from wmse_tui.engine.data.images import ImageSet
-from wmse_tui.engine.data.sources.choose import choose
 from wmse_tui.engine.data.sources.files import images_from_files
 from wmse_tui.engine.data.sources.progress import Progress
 from wmse_tui.engine.data.sources.scan import Tree, count_text, listing, scan
 from wmse_tui.engine.data.sources.splits import TEST_OPTION, subset
+from wmse_tui.engine.data.sources.subsets import choose
 from wmse_tui.engine.errors import DataError
 
 

@@ -16,7 +16,6 @@ from pathlib import Path
 
 import torch
 
-from wmse_tui.engine.data.sources.choose import hold_out
 from wmse_tui.engine.data.sources.class_folders import (
     files_and_labels,
     has_classes,
@@ -28,6 +27,7 @@ from wmse_tui.engine.data.sources.image_file import EXTENSIONS
 from wmse_tui.engine.data.sources.progress import Progress
 from wmse_tui.engine.data.sources.scan import Tree, count_text, listing, scan
 from wmse_tui.engine.data.sources.splits import TEST_OPTION, TRAIN_OPTION, DataSplits, SourceRequest
+from wmse_tui.engine.data.sources.subsets import hold_out
 from wmse_tui.engine.errors import DataError
 
 TEST_FOLDERS = ("test", "val", "valid", "validation")

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from wmse_tui.engine.data.images import ImageSet, MemoryImages
-from wmse_tui.engine.data.sources.choose import choose
+from wmse_tui.engine.data.sources.subsets import choose
 
 TRAIN_OPTION = "dataset.train_images"
 TEST_OPTION = "dataset.test_images"

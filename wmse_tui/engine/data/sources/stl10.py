@@ -18,7 +18,6 @@ from wmse_tui.config.datasets import DATASETS
 from wmse_tui.engine.data.download import RemoteFile
 from wmse_tui.engine.data.images import MemoryImages
 from wmse_tui.engine.data.sources.acquire import Publication, acquire, checksum_defect
-from wmse_tui.engine.data.sources.choose import choose
 from wmse_tui.engine.data.sources.progress import Progress, ProgressMeter
 from wmse_tui.engine.data.sources.splits import (
     TEST_OPTION,
@@ -28,6 +27,7 @@ from wmse_tui.engine.data.sources.splits import (
     limited,
     subset,
 )
+from wmse_tui.engine.data.sources.subsets import choose
 
 SIZE = 96
 _IMAGE_BYTES = 3 * SIZE * SIZE

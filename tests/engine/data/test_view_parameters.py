@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torchvision.transforms import ColorJitter, RandomResizedCrop
 
-from wmse_tui.engine.data.parameters import View, ViewLaw, ViewParameters, draw_parameters
+from wmse_tui.engine.data.view_parameters import View, ViewLaw, ViewParameters, draw_parameters
 
 PAPER = ViewLaw(
     brightness=0.4,
@@ -104,7 +104,7 @@ def test_every_order_of_the_four_operations_is_equally_likely() -> None:
     assert all(abs(count - 1000) < 160 for count in counts.values())
 
 
-def test_things_happen_as_often_as_asked() -> None:
+def test_augmentations_happen_with_their_probabilities() -> None:
     law = ViewLaw(
         brightness=0.4, hue=0.1, jitter_p=0.8, invert_p=0.3, grayscale_p=0.1, flip_p=0.5, blur_p=0.6
     )

@@ -7,7 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wmse_tui.engine.data.sources.choose import choose, hold_out
+from wmse_tui.engine.data.sources.subsets import choose, hold_out
 from wmse_tui.engine.errors import DataError
 
 LABELS = st.lists(st.integers(0, 4), min_size=1, max_size=60).map(torch.tensor)
@@ -69,8 +69,8 @@ def test_more_than_there_are_is_refused() -> None:
 
 @given(LABELS, st.floats(0.01, 0.99))
 def test_held_out_images_are_a_share_of_each_class(labels: torch.Tensor, share: float) -> None:
-    kept, held = hold_out(labels, share)
-    assert sorted([*kept.tolist(), *held.tolist()]) == list(range(len(labels)))
+    used, held = hold_out(labels, share)
+    assert sorted([*used.tolist(), *held.tolist()]) == list(range(len(labels)))
     for label in labels.unique():
         size = int((labels == label).sum())
         out = int((labels[held] == label).sum())

@@ -20,8 +20,8 @@ from torch import Tensor
 
 from wmse_tui.config.schema import Experiment
 from wmse_tui.engine.data.images import ImageSet, MemoryImages
-from wmse_tui.engine.data.loading import Batches, build_batches
 from wmse_tui.engine.data.patterns import draw_patterns
+from wmse_tui.engine.data.pipelines import Batches, build_batches
 from wmse_tui.engine.errors import DataError, EngineError
 
 CPU = torch.device("cpu")
@@ -72,7 +72,7 @@ def all_of(iterator: Iterator[Tensor]) -> Tensor:
     return torch.stack(list(iterator))
 
 
-def test_images_in_memory_take_the_batched_pipeline(patterns: MemoryImages) -> None:
+def test_images_in_memory_use_the_batched_pipeline(patterns: MemoryImages) -> None:
     made = batches(patterns)
     assert (made.kind, made.steps_per_epoch, made.images, made.split) == ("batched", 2, 20, "train")
     assert made.reason == "61.4 kB of images in memory (cpu)"
@@ -81,7 +81,7 @@ def test_images_in_memory_take_the_batched_pipeline(patterns: MemoryImages) -> N
     assert views.dtype == torch.float32
 
 
-def test_files_take_the_workers() -> None:
+def test_files_use_the_workers() -> None:
     made = batches(FromFiles(), workers=0)
     assert (made.kind, made.reason) == ("workers", "images are read from files; 0 processes")
     assert all_of(made.epoch(0)).shape == (2, 2, 8, 3, 32, 32)
@@ -183,7 +183,7 @@ def test_too_few_images_for_a_batch_are_refused(patterns: MemoryImages) -> None:
 
 
 @pytest.mark.parametrize("workers", [0, 1])
-def test_an_unreadable_image_keeps_its_explanation(workers: int) -> None:
+def test_an_unreadable_image_is_an_error_with_its_reason(workers: int) -> None:
     made = batches(FromFiles(broken=5), workers=workers)
     three_epochs = itertools.chain.from_iterable(
         made.epoch(epoch) for epoch in range(3)
@@ -205,7 +205,7 @@ def test_closed_batches_raise() -> None:
 TRAINER = """
     import multiprocessing, signal, sys, time, torch
     sys.path.insert(0, {folder!r})
-    from test_loading import FromFiles, batches
+    from test_data_pipelines import FromFiles, batches
     signal.signal(signal.SIGTERM, lambda *_: print("told to stop", flush=True))
     made = batches(FromFiles(), workers=2)
     views = made.epoch(0)

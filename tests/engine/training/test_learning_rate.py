@@ -9,7 +9,7 @@ import torch
 
 from wmse_tui.config.sections.evaluation import Evaluation
 from wmse_tui.config.sections.schedule import ConstantSchedule, CosineSchedule, StepSchedule
-from wmse_tui.engine.training.schedule import evaluation_due, learning_rate
+from wmse_tui.engine.training.learning_rate import evaluation_due, learning_rate
 
 STEPS = 97  # CIFAR-10: 50,000 // 512
 

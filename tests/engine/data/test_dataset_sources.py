@@ -12,7 +12,7 @@ import torch
 from wmse_tui.config.datasets import DATASETS
 from wmse_tui.config.schema import Experiment
 from wmse_tui.config.sections.dataset import Dataset, DatasetName
-from wmse_tui.engine.data.catalogue import SOURCES, _root, load_data
+from wmse_tui.engine.data.dataset_sources import SOURCES, _root, load_data
 from wmse_tui.engine.errors import DataError
 
 Progress = Callable[[str, float, float, str], None]
@@ -37,14 +37,14 @@ def test_patterns_need_no_disk_and_no_network(experiment_on: On, progress: Progr
     assert data.notices == ()
 
 
-def test_as_many_patterns_are_drawn_as_asked_for(experiment_on: On) -> None:
-    told: list[tuple[str, float, float, str]] = []
+def test_as_many_patterns_are_drawn_as_requested(experiment_on: On) -> None:
+    reports: list[tuple[str, float, float, str]] = []
     data = load_data(
         experiment_on(name="patterns", train_images=70, test_images=30),
-        progress=lambda *event: told.append(event),
+        progress=lambda *event: reports.append(event),
     )
     assert data.probe_split == "train (70) -> test (30)"
-    assert told[-1] == ("drawing test images", 30, 30, "images")
+    assert reports[-1] == ("drawing test images", 30, 30, "images")
 
 
 def test_the_seed_of_the_run_changes_no_image(experiment_on: On, progress: Progress) -> None:
