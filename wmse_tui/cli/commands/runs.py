@@ -63,14 +63,11 @@ def runs(runs_dir: RunsDir = None, json: Json = False) -> None:
 def print_lost_positions() -> None:
     """Report runs that lost their position in the queue: nothing starts by itself after a reboot."""
     from wmse_tui.cli.console import print_message
-    from wmse_tui.runs.queue.status import lost_tickets
+    from wmse_tui.runs.queue.status import lost_notice
 
-    lost = lost_tickets()
+    lost = lost_notice()
     if lost:
-        runs_lost = "1 run has lost its position" if lost == 1 else f"{lost} runs have lost their positions"
-        print_message(
-            f"{runs_lost} in the queue (after a reboot or a kill); queue again: wmse-tui queue again"
-        )
+        print_message(f"{lost}; queue again: wmse-tui queue again")
 
 
 def run_to_json(row: RunRow) -> dict[str, Any]:

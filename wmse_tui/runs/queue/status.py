@@ -118,12 +118,14 @@ def busy_reason(wanted: DeviceRequest) -> str:
     return f"{text[:1].upper()}{text[1:]}."
 
 
-def lost_tickets() -> int:
-    """How many runs have lost their place; 0 where that cannot be told."""
+def lost_notice() -> str:
+    """Begin a sentence on the runs that have lost their position; "" for none, or where that is unknown."""
     try:
-        return sum(entry.lost and entry.ticket is not None for entry in tickets.entries())
+        lost = sum(entry.lost and entry.ticket is not None for entry in tickets.entries())
     except RunsError:
-        return 0
+        return ""
+    runs = "1 run has lost its position" if lost == 1 else f"{lost} runs have lost their positions"
+    return f"{runs} in the queue (after a reboot or a kill)" if lost else ""
 
 
 def hold(run: RunDirectory) -> bool:

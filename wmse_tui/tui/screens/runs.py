@@ -11,7 +11,7 @@ from textual.app import ComposeResult
 
 from wmse_tui.config.loading import load_experiment
 from wmse_tui.config.problems import ConfigError
-from wmse_tui.runs.queue.status import lost_tickets
+from wmse_tui.runs.queue.status import lost_notice
 from wmse_tui.runs.state.config import read_configuration
 from wmse_tui.runs.table.compare import MOST
 from wmse_tui.runs.table.index import RunRow
@@ -73,12 +73,10 @@ excludes: -tag:old."""
 
     @work
     async def _report_lost_places(self) -> None:
-        lost = await asyncio.to_thread(lost_tickets)
+        lost = await asyncio.to_thread(lost_notice)
         if lost:
-            subject = "1 run has lost its place" if lost == 1 else f"{lost} runs have lost their places"
             steps = self.services.keys.fill("Mark them and press {key:runs-queue}, or: wmse-tui queue again")
-            text = f"{subject} in the queue (a reboot, a kill). {steps}"
-            self.services.notify(text, severity="warning")
+            self.services.notify(f"{lost}. {steps}", severity="warning")
 
     # One run
 
