@@ -21,7 +21,7 @@ from wmse_tui.tui.keys import KeyNames
 from wmse_tui.tui.widgets.compare.sheets import results_sheet
 from wmse_tui.tui.widgets.monitor.header import HeaderNotes, header_rows
 from wmse_tui.tui.widgets.runs.columns import BY_NAME, CellContext
-from wmse_tui.tui.widgets.runs.table import RunTable
+from wmse_tui.tui.widgets.runs.run_table import RunTable
 from wmse_tui.tui.widgets.table import CellTable
 
 MONITOR: dict[Tone, str] = {

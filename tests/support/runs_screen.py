@@ -9,7 +9,7 @@ from typing import Any
 from textual.pilot import Pilot
 
 from wmse_tui.tui.app import WmseApp
-from wmse_tui.tui.widgets.runs.table import RunTable
+from wmse_tui.tui.widgets.runs.run_table import RunTable
 
 DAY = 86400.0
 

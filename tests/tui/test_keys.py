@@ -21,7 +21,7 @@ from wmse_tui.tui.keys import KEYS_OF, KeyNames, actions_of, key_name, unknown_i
 from wmse_tui.tui.screen_names import ScreenName
 from wmse_tui.tui.widgets.configure.sections import SectionPanel
 from wmse_tui.tui.widgets.form.form import Form
-from wmse_tui.tui.widgets.runs.table import RunTable
+from wmse_tui.tui.widgets.runs.run_table import RunTable
 
 PACKAGE = Path(__file__).parents[2] / "wmse_tui" / "tui"
 Act = Callable[..., Awaitable[None]]

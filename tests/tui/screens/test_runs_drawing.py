@@ -20,7 +20,7 @@ from wmse_tui.tui.feed import CatalogueChanged
 from wmse_tui.tui.screens.runs import RunsScreen
 from wmse_tui.tui.widgets.runs.ages import now_minute
 from wmse_tui.tui.widgets.runs.board import RunBoard
-from wmse_tui.tui.widgets.runs.table import RunTable
+from wmse_tui.tui.widgets.runs.run_table import RunTable
 
 pytestmark = pytest.mark.asyncio
 

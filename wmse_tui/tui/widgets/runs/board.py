@@ -18,7 +18,7 @@ from wmse_tui.tui.widgets.runs.columns import BY_NAME
 from wmse_tui.tui.widgets.runs.detail import RunDetail
 from wmse_tui.tui.widgets.runs.finder import Finder
 from wmse_tui.tui.widgets.runs.listing import Listing, Order, order_by
-from wmse_tui.tui.widgets.runs.table import RunTable
+from wmse_tui.tui.widgets.runs.run_table import RunTable
 
 
 class RunBoard(Vertical):
