@@ -255,7 +255,7 @@ class RunPicker(Dialog[tuple[RunDirectory, ...]]):
         self.dismiss(tuple(self._runs[index] for index in sorted(self._marked)))
 
 
-class Notice(Dialog[None]):
+class ProblemDialog(Dialog[None]):
     """A problem: what it is, the evidence, and what to do next. Sanitises its texts."""
 
     BINDINGS = [  # noqa: RUF012 (Textual's type)
@@ -268,7 +268,7 @@ class Notice(Dialog[None]):
         self._title, self._detail, self._steps = title, detail, steps
 
     @classmethod
-    def of(cls, title: str, error: RunsError | ConfigError | OSError) -> Notice:
+    def of(cls, title: str, error: RunsError | ConfigError | OSError) -> ProblemDialog:
         """The notice of an error; `title` says what it prevents, for errors that do not say so."""
         if isinstance(error, RunsError):
             return cls(error.title, error.detail, error.next)

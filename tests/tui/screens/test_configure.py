@@ -28,14 +28,14 @@ from wmse_tui.runs.state.config import read_configuration, summarise
 from wmse_tui.runs.table.catalogue import list_runs
 from wmse_tui.tui.app import WmseApp
 from wmse_tui.tui.charts.picture import Picture
-from wmse_tui.tui.dialogs import Ask, Choose, Confirm, CopyText, Notice
+from wmse_tui.tui.dialogs import Ask, Choose, Confirm, CopyText, ProblemDialog
 from wmse_tui.tui.inspector import Inspected, InspectionFailed, InspectionProgress
-from wmse_tui.tui.screens.base import QuietFooter
+from wmse_tui.tui.screens.app_screen import QuietFooter
 from wmse_tui.tui.screens.configure import ConfigureScreen
 from wmse_tui.tui.screens.monitor import MonitorScreen
-from wmse_tui.tui.widgets.configure.presets import PresetPanel
+from wmse_tui.tui.widgets.configure.preset_panel import PresetPanel
 from wmse_tui.tui.widgets.configure.sections import SectionPanel
-from wmse_tui.tui.widgets.configure.views import ViewsPanel
+from wmse_tui.tui.widgets.configure.views_panel import ViewsPanel
 from wmse_tui.tui.widgets.form.form import Form
 from wmse_tui.tui.widgets.form.row import FieldRow
 
@@ -216,7 +216,7 @@ async def test_an_own_preset_is_marked_and_a_broken_one_tells_why(
         assert "\x1b" not in screen_text(app)
         await pilot.press("ctrl+r")
         await pilot.pause()
-        assert on_top(app, Notice)
+        assert on_top(app, ProblemDialog)
         for action in ("command", "save", "reset", "reset_all", "describe", "measure", "next_problem"):
             await screen.run_action(action)
         await pilot.pause()
@@ -445,7 +445,7 @@ async def test_a_detached_launch_stays_here_and_leaving_does_not_ask(
         await pilot.press("ctrl+r")
         await until(pilot, lambda: on_top(app, Choose))
         await pilot.press("n")
-        await until(pilot, lambda: on_top(app, Notice))
+        await until(pilot, lambda: on_top(app, ProblemDialog))
         text = words_in(app, DIALOG)
         assert "there is a run named mine already" in text
         assert "-> choose another --name" in text
@@ -454,7 +454,7 @@ async def test_a_detached_launch_stays_here_and_leaving_does_not_ask(
         await pilot.press("ctrl+r")
         await until(pilot, lambda: on_top(app, Choose))
         await pilot.press("n")
-        await until(pilot, lambda: on_top(app, Notice))
+        await until(pilot, lambda: on_top(app, ProblemDialog))
         assert "/runs: Permission denied" in words_in(app, DIALOG)
         await pilot.press("escape")
         await pilot.pause()
@@ -503,7 +503,7 @@ async def test_a_preset_that_cannot_be_written_is_told(
     app = make_app()
     async with shown(app) as (pilot, _):
         await pilot.press("s", "enter")
-        await until(pilot, lambda: on_top(app, Notice))
+        await until(pilot, lambda: on_top(app, ProblemDialog))
         assert "cannot be written" in words_in(app, DIALOG)
 
 
@@ -527,7 +527,7 @@ async def test_a_file_is_loaded_or_its_faults_are_told(
             if content is not None:
                 file.write_text(content)
             await load(pilot)
-            await until(pilot, lambda: on_top(app, Notice))
+            await until(pilot, lambda: on_top(app, ProblemDialog))
             assert words in words_in(app, DIALOG)
             await pilot.press("escape")
         assert screen.library.key == "quickstart"

@@ -26,7 +26,7 @@ from wmse_tui.tui import keys
 from wmse_tui.tui.charts.style import chart_style
 from wmse_tui.tui.dialogs import Confirm, RunPicker
 from wmse_tui.tui.feed import RunChanged, RunUnreadable
-from wmse_tui.tui.screens.base import AppScreen
+from wmse_tui.tui.screens.app_screen import AppScreen
 from wmse_tui.tui.widgets.compare.chart import OverlaidCurves
 from wmse_tui.tui.widgets.compare.export_dialog import CURVES, ExportDialog
 from wmse_tui.tui.widgets.compare.sheets import differences_sheet, repetitions_sheet, results_sheet

@@ -29,17 +29,17 @@ from wmse_tui.runs.preflight import nearest_existing
 from wmse_tui.runs.text.sanitize import safe
 from wmse_tui.runs.text.units import count
 from wmse_tui.tui import keys
-from wmse_tui.tui.dialogs import Answer, Ask, Choose, Confirm, CopyText, Notice
-from wmse_tui.tui.screens.base import AppScreen
+from wmse_tui.tui.dialogs import Answer, Ask, Choose, Confirm, CopyText, ProblemDialog
+from wmse_tui.tui.screens.app_screen import AppScreen
 from wmse_tui.tui.widgets.configure import wording
 from wmse_tui.tui.widgets.configure.cost import TITLE, Cost
 from wmse_tui.tui.widgets.configure.inquiry import DESCRIBE, MEASURE, VIEWS, Inquiry, progress_text
 from wmse_tui.tui.widgets.configure.paragraphs import Paragraph, Paragraphs
 from wmse_tui.tui.widgets.configure.preset_library import PresetLibrary, copy_entry, file_entry, read_entry
-from wmse_tui.tui.widgets.configure.presets import PresetPanel
+from wmse_tui.tui.widgets.configure.preset_panel import PresetPanel
 from wmse_tui.tui.widgets.configure.sections import CHECK, TITLES, SectionPanel
 from wmse_tui.tui.widgets.configure.sections import VIEWS as VIEWS_PAGE
-from wmse_tui.tui.widgets.configure.views import ViewsPanel
+from wmse_tui.tui.widgets.configure.views_panel import ViewsPanel
 from wmse_tui.tui.widgets.form.form import Form
 from wmse_tui.tui.widgets.form.row import FieldRow
 from wmse_tui.tui.widgets.panel import Panel
@@ -480,7 +480,7 @@ another screen.
                 queue=how == "queued",
             )
         except (RunsError, ConfigError, OSError) as error:
-            self.app.push_screen(Notice.of("the run cannot be started", error))
+            self.app.push_screen(ProblemDialog.of("the run cannot be started", error))
             return
         finally:
             self._starting = False
@@ -532,7 +532,7 @@ another screen.
         try:
             await asyncio.to_thread(save_preset, draft, name)
         except ConfigError as error:
-            self.app.push_screen(Notice.of("the preset cannot be saved", error))
+            self.app.push_screen(ProblemDialog.of("the preset cannot be saved", error))
             return
         entry = self.library.entry
         if entry is not None and entry.key != name and entry.kind != "copy":
@@ -558,7 +558,7 @@ another screen.
         try:
             entry = await asyncio.to_thread(file_entry, expanded(Path(text)))
         except (ConfigError, OSError) as error:
-            self.app.push_screen(Notice.of("the file cannot be used", error))
+            self.app.push_screen(ProblemDialog.of("the file cannot be used", error))
             return
         self.library.add(entry)
         self.library.choose(entry.key)
@@ -604,7 +604,7 @@ another screen.
         if draft is None:
             entry = self.library.entry
             problem = entry.problem if entry is not None else self.library.problem
-            self.app.push_screen(Notice("this preset cannot be used", problem))
+            self.app.push_screen(ProblemDialog("this preset cannot be used", problem))
             return None
         if draft.experiment is None:
             self._go_to_first_problem()

@@ -14,7 +14,7 @@ from textual.widgets import Static
 
 from wmse_tui.tui import keys
 from wmse_tui.tui.dialogs import Dialog
-from wmse_tui.tui.screens.base import AppScreen
+from wmse_tui.tui.screens.app_screen import AppScreen
 from wmse_tui.tui.services import services_of
 
 _WRAPPED = re.compile(r"(?<!\n)\n(?=[\w(`])")

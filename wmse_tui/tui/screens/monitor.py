@@ -31,7 +31,7 @@ from wmse_tui.runs.text.units import count
 from wmse_tui.tui import keys
 from wmse_tui.tui.dialogs import Confirm, RunPicker
 from wmse_tui.tui.feed import RunChanged, RunUnreadable
-from wmse_tui.tui.screens.base import AppScreen
+from wmse_tui.tui.screens.app_screen import AppScreen
 from wmse_tui.tui.widgets.monitor.charts import LabelledRun
 from wmse_tui.tui.widgets.monitor.control_requests import COMMAND_NAMES, SentRequest, request_statuses
 from wmse_tui.tui.widgets.monitor.header import HeaderNotes, RunHeader

@@ -30,7 +30,7 @@ from wmse_tui.runs.table.paper import (
 from wmse_tui.runs.text.sanitize import safe
 from wmse_tui.tui import keys
 from wmse_tui.tui.feed import CatalogueChanged
-from wmse_tui.tui.screens.base import AppScreen
+from wmse_tui.tui.screens.app_screen import AppScreen
 from wmse_tui.tui.widgets.panel import Panel
 from wmse_tui.tui.widgets.paper.details import details
 from wmse_tui.tui.widgets.paper.launch_dialog import LaunchDialog

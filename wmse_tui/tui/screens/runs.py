@@ -20,7 +20,7 @@ from wmse_tui.runs.text.units import count, size
 from wmse_tui.tui import keys
 from wmse_tui.tui.dialogs import Ask, Confirm
 from wmse_tui.tui.feed import CatalogueChanged
-from wmse_tui.tui.screens.base import AppScreen
+from wmse_tui.tui.screens.app_screen import AppScreen
 from wmse_tui.tui.services import Severity
 from wmse_tui.tui.widgets.runs import actions
 from wmse_tui.tui.widgets.runs.actions import count_and_name, directory_of, name_some
