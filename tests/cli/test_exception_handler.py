@@ -43,13 +43,13 @@ def test_every_problem_of_a_configuration_is_printed_with_its_place(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     problems = [
-        Problem("method.whitening_size", "64 is too small", "take 128", line=14, source="stl10.yaml"),
+        Problem("method.whitening_size", "64 is too small", "use 128", line=14, source="stl10.yaml"),
         Problem("optimizer.lr", "expected a number", source="--set optimizer.lr"),
     ]
     assert exit_code(ConfigError(problems)) == 2
     assert capsys.readouterr().err == (
         "wmse-tui: the configuration has 2 problems\n"
-        "  stl10.yaml:14: method.whitening_size: 64 is too small; take 128\n"
+        "  stl10.yaml:14: method.whitening_size: 64 is too small; use 128\n"
         "  --set optimizer.lr: expected a number\n"
     )
 

@@ -303,7 +303,7 @@ def test_averages_that_a_short_run_does_not_fill_are_a_warning(layer: str, value
     text = remarks("quickstart", *short)[path]
     assert text == (
         "warning: in 19 steps the averages by which it is evaluated reach 17% of their weight: "
-        "take 0.2 or more"
+        "use 0.2 or more"
     )
     assert path not in remarks("quickstart", *short[:3], f"{path}=0.2")
     assert path not in remarks("cifar10", f"backbone.{layer}={value}")

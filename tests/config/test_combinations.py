@@ -12,21 +12,21 @@ RULES = [
         ["method.whitening_size=64"],
         (
             "--set method.whitening_size: 64 images cannot whiten 64 dimensions; "
-            "take more than 64; the paper uses 128"
+            "use more than 64; the paper uses 128"
         ),
     ),
     (
         ["schedule.batch_size=500"],
         (
             "--set schedule.batch_size: 500 images cannot be cut into slices of 128 (method.whitening_size); "
-            "take 384 or 512"
+            "use 384 or 512"
         ),
     ),
     (
         ["schedule.batch_size=64"],
         (
-            "--set schedule.batch_size: a batch of 64 images holds no slice of 128 (method.whitening_size); "
-            "take a multiple of 128"
+            "--set schedule.batch_size: a batch of 64 images is smaller than a slice of 128 "
+            "(method.whitening_size); use a multiple of 128"
         ),
     ),
     (
@@ -58,21 +58,21 @@ RULES = [
         ["backbone={arch: cifar_resnet8, norm: sw2}"],
         (
             "backbone.norm: switchable whitening exists for torchvision's ResNets, not for cifar_resnet8; "
-            "take batch, or backbone.arch=resnet18"
+            "use batch, or backbone.arch=resnet18"
         ),
     ),
     (
         ["backbone={norm: sw3, norm_width: 12}"],
         (
-            "backbone.norm_width: 64 channels cannot be parted into groups of 12; "
-            "take 8 or 16; 16 as published"
+            "backbone.norm_width: 64 channels cannot be divided into groups of 12; "
+            "use 8 or 16; 16 as published"
         ),
     ),
     (
         ["backbone={norm: sw2, stem: imagenet}", "dataset={crop: 16, eval_resize: 16}"],
         (
             "backbone.norm: views of 16 px leave maps of one pixel in the third stage, which have no "
-            "covariance of their own; take a larger dataset.crop, or another backbone.stem"
+            "covariance of their own; use a larger dataset.crop, or another backbone.stem"
         ),
     ),
     (
@@ -93,14 +93,14 @@ RULES = [
     (
         ["backbone={whitening: iterative, whitening_groups: 7}"],
         (
-            "backbone.whitening_groups: the 512 features of resnet18 cannot be parted into 7 groups of equal "
-            "width; take 8, or another divisor of 512"
+            "backbone.whitening_groups: the 512 features of resnet18 cannot be divided into 7 groups of "
+            "equal width; use 8, or another divisor of 512"
         ),
     ),
     (
         ["backbone.whitening=cholesky"],
         (
-            "schedule.batch_size: 512 images cannot whiten 512 features; take more than 512, or set more "
+            "schedule.batch_size: 512 images cannot whiten 512 features; use more than 512, or set more "
             "backbone.whitening_groups, backbone.whitening_eps to 0.001 or more, or "
             "backbone.whitening=iterative"
         ),
@@ -108,7 +108,7 @@ RULES = [
     (
         ["backbone={whitening: cholesky, views: together}", "schedule.batch_size=256"],
         (
-            "schedule.batch_size: 512 images cannot whiten 512 features; take more than 512, or set more "
+            "schedule.batch_size: 512 images cannot whiten 512 features; use more than 512, or set more "
             "backbone.whitening_groups, backbone.whitening_eps to 0.001 or more, or "
             "backbone.whitening=iterative"
         ),
@@ -117,16 +117,16 @@ RULES = [
         ["backbone={whitening: zca, whitening_groups: 2}", "evaluation.batch_size=512"],
         (
             "--set evaluation.batch_size: batches of 512 images may leave too few in one to whiten 256 "
-            "features; take more than 512"
+            "features; use more than 512"
         ),
     ),
     (
         ["evaluation.lidar_images=1"],
-        "--set evaluation.lidar_images: one image cannot be distinguished from others; take 2 or more",
+        "--set evaluation.lidar_images: one image cannot be distinguished from others; use 2 or more",
     ),
     (
         ["evaluation.lidar_images=60000"],
-        "--set evaluation.lidar_images: there are 50000 training images, not 60000; take at most 50000",
+        "--set evaluation.lidar_images: there are 50000 training images, not 60000; use at most 50000",
     ),
     (
         ["evaluation.lidar_views=4"],
@@ -150,7 +150,7 @@ RULES = [
         ["method.name=cw_rgp"],
         (
             "method.groups: 4 groups of 16 channels cannot whiten 64 images (method.whitening_size); "
-            "set projector.dim above 256 (512, say), or take fewer groups, or fewer than 16 images"
+            "set projector.dim above 256 (512, say), or use fewer groups, or fewer than 16 images"
         ),
     ),
     (
@@ -160,8 +160,8 @@ RULES = [
     (
         ["method={name: cw_rgp, groups: 3}", "projector.dim=512"],
         (
-            "--set method: method.groups: 512 dimensions cannot be parted into 3 groups of equal width; "
-            "take 2, or another divisor of 512"
+            "--set method: method.groups: 512 dimensions cannot be divided into 3 groups of equal width; "
+            "use 2, or another divisor of 512"
         ),
     ),
     (
@@ -172,25 +172,25 @@ RULES = [
         ["method={name: cw_rgp, axis: batch}", "projector.dim=512"],
         (
             "method.whitening_size: 64 images cannot whiten 4 groups of 128 channels; "
-            "take more than 128 images, or more groups"
+            "use more than 128 images, or more groups"
         ),
     ),
     (
         ["method.name=cw_rgp", "projector.dim=512", "schedule.batch_size=500"],
         (
             "schedule.batch_size: 500 images cannot be cut into slices of 64 (method.whitening_size); "
-            "take 448 or 512"
+            "use 448 or 512"
         ),
     ),
     (
         ["method={name: shuffled_dbn, groups: 5}"],
-        "method.groups: 64 dimensions cannot be parted into 5 groups of equal width; take 4, or another",
+        "method.groups: 64 dimensions cannot be divided into 5 groups of equal width; use 4, or another",
     ),
     (
         ["method={name: shuffled_dbn, groups: 1}", "schedule.batch_size=64"],
         (
             "method.groups: a batch of 64 images cannot whiten groups of 64 channels; "
-            "take 2 groups or more, or a larger schedule.batch_size"
+            "use 2 groups or more, or a larger schedule.batch_size"
         ),
     ),
     (
@@ -201,7 +201,7 @@ RULES = [
         ["method={name: zero_cl, ridge: 0}", "projector.dim=512"],
         (
             "method.ridge: without it 512 features cannot be whitened over 512 images; "
-            "set it above 0 (0.01 as published), or take a smaller projector.dim"
+            "set it above 0 (0.01 as published), or use a smaller projector.dim"
         ),
     ),
     (
@@ -210,26 +210,26 @@ RULES = [
     ),
     (
         ["method={name: zero_cl}", "projector.dim=1"],
-        "projector.dim: one feature correlates with nothing; take 2 or more",
+        "projector.dim: one feature correlates with nothing; use 2 or more",
     ),
     (
         ["method={name: barlow_twins}", "projector.dim=1"],
-        "projector.dim: one dimension has no other to differ from; take 2 or more",
+        "projector.dim: one dimension has no other to differ from; use 2 or more",
     ),
     (
         ["method={name: vicreg}", "projector.dim=1"],
-        "projector.dim: one dimension varies with no other; take 2 or more",
+        "projector.dim: one dimension varies with no other; use 2 or more",
     ),
     (
         ["method={name: intl}", "projector.dim=1"],
         (
-            "projector.dim: an image of one channel, freed of its mean, is 0; take more (above "
-            "schedule.batch_size, best of all), or set method.axis=batch"
+            "projector.dim: an image of one channel is 0 once its mean is subtracted; use more (ideally "
+            "above schedule.batch_size), or set method.axis=batch"
         ),
     ),
     (
         ["method={name: vibcreg, groups: 5}"],
-        "method.groups: 64 dimensions cannot be parted into 5 groups of equal width; take 4, or another",
+        "method.groups: 64 dimensions cannot be divided into 5 groups of equal width; use 4, or another",
     ),
     (
         ["method={name: vibcreg, groups: 4, steps: 0}"],
@@ -251,13 +251,13 @@ RULES = [
     ),
     (
         ["dataset.train_images=300"],
-        "schedule.batch_size: 300 training images do not fill one batch of 512; take at most 300",
+        "schedule.batch_size: 300 training images do not fill one batch of 512; use at most 300",
     ),
     (
         ["schedule.epochs=20"],
         (
             "--set schedule.epochs: schedule.milestones: 50 epochs before the end of 20 is not "
-            "within the run; take less than 20, such as [1]; [] for no drop"
+            "within the run; use less than 20, such as [1]; [] for no drop"
         ),
     ),
     (
@@ -270,35 +270,35 @@ RULES = [
     ),
     (
         ["backbone={arch: cifar_resnet8, stem: small}"],
-        "backbone.stem: cifar_resnet8 has a stem of its own, not small; take auto",
+        "backbone.stem: cifar_resnet8 has a stem of its own, not small; use auto",
     ),
     (
         ["dataset={eval_resize: 64, eval_crop: 65}"],
-        "dataset.eval_crop: a square of 65 px does not fit into 64 px (dataset.eval_resize); take at most 64",
+        "dataset.eval_crop: a square of 65 px does not fit into 64 px (dataset.eval_resize); use at most 64",
     ),
     (
         ["dataset={eval_resize: 64, crop: 65}"],
-        "dataset.crop: a square of 65 px does not fit into 64 px (dataset.eval_resize); take at most 64",
+        "dataset.crop: a square of 65 px does not fit into 64 px (dataset.eval_resize); use at most 64",
     ),
     (
         ["dataset.eval_crop=33"],
         (
             "dataset.eval_crop: the 32 px test images of cifar10 are smaller than a square of 33 px; "
-            "take at most 32, or set dataset.eval_resize to 33 or more"
+            "use at most 32, or set dataset.eval_resize to 33 or more"
         ),
     ),
     (
         ["dataset.crop=64"],
         (
             "dataset.crop: the 32 px test images of cifar10 are smaller than a square of 64 px; "
-            "take at most 32, or set dataset.eval_resize to 64 or more"
+            "use at most 32, or set dataset.eval_resize to 64 or more"
         ),
     ),
     (
         ["dataset.train_images=50001"],
-        "dataset.train_images: cifar10 has 50000 of them, not 50001; take fewer",
+        "dataset.train_images: cifar10 has 50000 of them, not 50001; use fewer",
     ),
-    (["dataset.test_images=10001"], "dataset.test_images: cifar10 has 10000 of them, not 10001; take fewer"),
+    (["dataset.test_images=10001"], "dataset.test_images: cifar10 has 10000 of them, not 10001; use fewer"),
     (
         ["dataset.name=folder"],
         "dataset.root: the data set `folder` needs the folder of your images; set it to that folder",
@@ -326,7 +326,7 @@ RULES = [
     (["augmentation.blur_sigma=[2, 1]"], "augmentation.blur_sigma: from 2 to 1 runs backwards; write [1, 2]"),
     (
         ["augmentation.crop_scale=[0.5, 1.5]"],
-        "augmentation.crop_scale: a crop cannot be larger than its image; take at most 1.0",
+        "augmentation.crop_scale: a crop cannot be larger than its image; use at most 1.0",
     ),
     (
         ["evaluation.temperature=0.1"],
@@ -347,10 +347,10 @@ RULES = [
         ["compute.loader=jpeg", "dataset.name=cifar10"],
         (
             "compute.loader: the jpeg loader decodes files, and the images of cifar10 are in memory; "
-            "take auto or batched"
+            "use auto or batched"
         ),
     ),
-    (["dataset.root=a\0b"], "--set dataset.root: a path cannot have the character NUL; name a folder"),
+    (["dataset.root=a\0b"], "--set dataset.root: a path cannot contain the character NUL; name a folder"),
     (["paper.linear=90"], "paper.source: a published number without its source; name its source"),
 ]
 

@@ -91,7 +91,7 @@ def test_a_problem_inside_a_list_belongs_to_the_list(stl10: Draft) -> None:
 def test_a_rule_about_two_options_is_a_problem_of_the_one_to_change(stl10: Draft) -> None:
     wrong = stl10.with_value("method.whitening_size", 64)
     assert [p.fix for p in wrong.problems_at("method.whitening_size")] == [
-        "take more than 128; the paper uses 256"
+        "use more than 128; the paper uses 256"
     ]
 
 

@@ -100,7 +100,7 @@ def test_problems_of_a_preset_name_file_and_line(own_presets: Path) -> None:
         load_experiment(preset="stl10")
     assert str(caught.value) == (
         f"{own_presets}/stl10.yaml:4: method.whitening_size: 128 images cannot whiten 128 dimensions; "
-        "take more than 128; the paper uses 256"
+        "use more than 128; the paper uses 256"
     )
 
 
@@ -304,10 +304,10 @@ def test_a_circle_is_refused_with_its_links(own_presets: Path) -> None:
     (own_presets / "a.yaml").write_text("extends: b\n")
     (own_presets / "b.yaml").write_text("seed: 1\nextends: a\n")
     assert complaint_of_preset("a") == (
-        f"{own_presets}/b.yaml:2: extends: a -> b -> a is a circle; let one of them extend nothing"
+        f"{own_presets}/b.yaml:2: extends: a -> b -> a is a cycle; remove `extends` from one of them"
     )
     (own_presets / "own.yaml").write_text("extends: own\n")
-    assert "extends: own -> own is a circle" in complaint_of_preset("own")
+    assert "extends: own -> own is a cycle" in complaint_of_preset("own")
 
 
 def test_extending_an_unknown_preset_is_reported_with_its_line(own_presets: Path) -> None:

@@ -8,8 +8,8 @@ from wmse_tui.config.problems import ConfigError, Problem, did_you_mean, nearest
 
 
 def test_text_is_source_then_option_then_message_then_fix() -> None:
-    problem = Problem("method.whitening_size", "too small", "take more", line=14, source="stl10.yaml")
-    assert problem.text() == "stl10.yaml:14: method.whitening_size: too small; take more"
+    problem = Problem("method.whitening_size", "too small", "use more", line=14, source="stl10.yaml")
+    assert problem.text() == "stl10.yaml:14: method.whitening_size: too small; use more"
 
 
 def test_text_leaves_out_what_is_not_known() -> None:

@@ -32,7 +32,7 @@ def complaint(text: str) -> str:
             "optimizer: {momentum: 1}",
             "x.yaml:1: optimizer.momentum: unknown key; only optimizer.name=sgd or lars has it",
         ),
-        ("paper: {qqq: 1}", "x.yaml:1: paper.qqq: unknown key; known here: linear, knn, source, note"),
+        ("paper: {qqq: 1}", "x.yaml:1: paper.qqq: unknown key; known keys: linear, knn, source, note"),
         ("method.name: byol", "a key cannot have a dot; write `method:` and, indented below it, `name:`"),
         ('"\\e[31m": 1', r"unknown key '\x1b[31m'"),
         ("extends: stl10", "x.yaml:1: extends: a complete configuration extends nothing; remove it"),

@@ -218,7 +218,7 @@ for number, ask, request in requests():
         print(noise, flush=True)
     say(number, surprise=True) if ask == "views" else say(number, error={
         "title": "no", "detail": "because", "next": ["do"], "traceback": "Traceback",
-        "problems": [{"path": "seed", "message": "too large", "fix": "take less"}],
+        "problems": [{"path": "seed", "message": "too large", "fix": "use less"}],
     })
 """
     app = listening_to(erring)
@@ -228,7 +228,7 @@ for number, ask, request in requests():
     [failed] = app.heard
     assert isinstance(failed, InspectionFailed)
     assert (failed.title, failed.detail, failed.next) == ("no", "because", ("do",))
-    assert failed.problems == (("seed", "too large", "take less"),)
+    assert failed.problems == (("seed", "too large", "use less"),)
     assert failed.traceback == "Traceback"
 
 

@@ -113,7 +113,7 @@ def _whitening(experiment: Experiment) -> Iterator[Advice]:
             "method.eps",
             "warning",
             f"relative to the variance, {method.eps:g} hides small variances from the loss, and they vanish: "
-            "at the size of quickstart embeddings fell onto a line with 0.01; take 1e-4 or less",
+            "at the size of quickstart embeddings fell onto a line with 0.01; use 1e-4 or less",
         )
     if size < 2 * dim and method.operator not in ("standardise", "none"):
         condition = expected_condition_number(dim, size)
@@ -168,7 +168,7 @@ def _without_whitening(experiment: Experiment) -> Iterator[Advice]:
             "schedule.batch_size",
             "warning",
             f"each of {views:,} views ranks all others: {4e-9 * views**2:.1f} GB of cosines, several times "
-            "over; take a smaller batch, or fewer views",
+            "over; use a smaller batch, or fewer views",
         )
 
 
@@ -179,14 +179,14 @@ def _few_channels(method: Intl, experiment: Experiment) -> Iterator[Advice]:
             "projector.dim",
             "warning",
             f"{batch} images are whitened over {dim} channels, which leaves them in {dim - 1} directions at "
-            f"most: their variances cannot reach 1; take more than {batch} channels, or method.axis=batch",
+            f"most: their variances cannot reach 1; use more than {batch} channels, or method.axis=batch",
         )
     if method.axis == "batch" and batch <= dim:
         yield Advice(
             "method.axis",
             "warning",
             f"{dim} channels are whitened over {batch} images, which leaves them in {batch - 1} directions "
-            "at most: their variances cannot reach 1; take method.axis=channel",
+            "at most: their variances cannot reach 1; use method.axis=channel",
         )
 
 
@@ -220,7 +220,7 @@ def _layers(experiment: Experiment) -> Iterator[Advice]:
                 "backbone.norm",
                 "warning",
                 f"maps of {side} x {side} px in the third stage leave {backbone.norm_width} channels of a "
-                f"group in {side * side - 1} directions at most within an image: take larger views, or "
+                f"group in {side * side - 1} directions at most within an image: use larger views, or "
                 "a smaller backbone.norm_width",
             )
     yield from _averages(experiment)
@@ -252,7 +252,7 @@ def _averages(experiment: Experiment) -> Iterator[Advice]:
                 f"backbone.{layer}_momentum",
                 "warning",
                 f"in {steps:,} steps the averages by which it is evaluated reach "
-                f"{1 - (1 - momentum) ** steps:.0%} of their weight: take {MEMORIES / steps:.1g} or more",
+                f"{1 - (1 - momentum) ** steps:.0%} of their weight: use {MEMORIES / steps:.1g} or more",
             )
 
 

@@ -286,7 +286,7 @@ def _preset_file(name: str, chain: list[ConfigFile], extended_by: Layer | None) 
             return path, source
     if found:
         names = " -> ".join([*(file.path.stem for file in chain), name])
-        message, fix = f"{names} is a circle", "let one of them extend nothing"
+        message, fix = f"{names} is a cycle", "remove `extends` from one of them"
     else:
         guess = did_you_mean(name, [*shipped, *own])
         message, fix = f"there is no preset {quoted(name)}", f"{guess} `wmse-tui presets` lists them".strip()

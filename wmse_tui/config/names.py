@@ -111,7 +111,7 @@ def suggestion(path: str, values: Mapping[str, Any]) -> str:
     elsewhere = [name for name in known if name.rpartition(".")[2] == leaf]
     if elsewhere:
         return f"did you mean {elsewhere[0]}?"
-    return f"known here: {', '.join(siblings)}"
+    return f"known keys: {', '.join(siblings)}"
 
 
 def _walk(values: Mapping[str, Any] | None) -> Iterator[str]:

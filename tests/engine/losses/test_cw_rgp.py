@@ -224,7 +224,7 @@ def test_groups_no_wider_than_the_slice_fail_with_both_numbers(golden_embeddings
     [
         ((1, 16, 64), {}, "hold one view of each image"),
         ((2, 12, 64), {}, "a batch of 12 images cannot be cut into slices of 8"),
-        ((2, 16, 62), {}, "62 dimensions cannot be parted into 4 groups of equal width"),
+        ((2, 16, 62), {}, "62 dimensions cannot be divided into 4 groups of equal width"),
         ((2, 16, 64), {"iterations": 0}, "iterations must be 1 or more, not 0"),
         (
             (2, 16, 64),

@@ -115,7 +115,7 @@ def test_half_precision_is_promoted_before_anything_is_computed(golden_embedding
 def test_what_cannot_be_whitened_and_what_does_not_fit() -> None:
     with pytest.raises(WhiteningFailed, match="a slice of 8 images cannot whiten 8 dimensions"):
         shuffled_dbn_loss(torch.randn(2, 8, 16), groups=2)
-    with pytest.raises(ValueError, match="16 dimensions cannot be parted into 3 groups"):
+    with pytest.raises(ValueError, match="16 dimensions cannot be divided into 3 groups"):
         shuffled_dbn_loss(torch.randn(2, 8, 16), groups=3)
     with pytest.raises(ValueError, match="hold one view of each image"):
         shuffled_dbn_loss(torch.randn(1, 8, 16))

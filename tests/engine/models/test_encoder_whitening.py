@@ -128,7 +128,7 @@ def test_it_leaves_autocast_and_gives_float32() -> None:
 
 
 def test_bad_sizes_and_features_are_refused_with_what_to_do() -> None:
-    with pytest.raises(ValueError, match="6 features cannot be parted into 4 groups"):
+    with pytest.raises(ValueError, match="6 features cannot be divided into 4 groups"):
         EncoderWhitening(6, groups=4)
     with pytest.raises(ValueError, match="one image has no covariance"):
         EncoderWhitening(4)(torch.ones(1, 4))

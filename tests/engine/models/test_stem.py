@@ -30,7 +30,7 @@ def test_a_named_stem_is_used_at_any_size(stem: str) -> None:
 
 def test_a_cifar_resnet_has_its_own_at_any_size() -> None:
     assert resolve_stem("auto", "cifar_resnet20", 224) == "cifar"
-    with pytest.raises(ValueError, match="cifar_resnet20 has a stem of its own, not 'small'; take 'auto'"):
+    with pytest.raises(ValueError, match="cifar_resnet20 has a stem of its own, not 'small'; use 'auto'"):
         resolve_stem("small", "cifar_resnet20", 32)
 
 

@@ -191,7 +191,7 @@ def test_a_checkpoint_brings_everything_back() -> None:
 def test_what_does_not_fit_is_refused() -> None:
     with pytest.raises(ValueError, match=r"sw2, sw3, sw5, not 'sw4'"):
         SwitchableWhitening(16, "sw4")
-    with pytest.raises(ValueError, match="20 channels cannot be parted into groups of 16"):
+    with pytest.raises(ValueError, match="20 channels cannot be divided into groups of 16"):
         SwitchableWhitening(20, "sw2")
     with pytest.raises(ValueError, match="not for cifar_resnet8"):
         build_backbone("cifar_resnet8", norm=SwitchableNorm(kind="sw2"))

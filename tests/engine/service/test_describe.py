@@ -68,7 +68,7 @@ def test_a_step_that_is_larger_than_the_device_is_warned_of(
     assert (notice["path"], notice["level"]) == ("schedule.batch_size", "warning")
     assert notice["text"].startswith("a step needs about 5")
     assert "more than the 537 MB of A card" in notice["text"]
-    assert notice["text"].endswith("take a smaller schedule.batch_size, or compute.precision=bfloat16")
+    assert notice["text"].endswith("use a smaller schedule.batch_size, or compute.precision=bfloat16")
 
 
 def test_a_full_device_is_distinguished_from_one_that_is_too_small(

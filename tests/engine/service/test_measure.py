@@ -136,7 +136,7 @@ def test_what_does_not_fit_into_memory_is_not_tried(
         measure_run(tiny(), job("measure"), images)
     assert caught.value.title == "one step does not fit into memory, so it is not tried"
     assert caught.value.detail.endswith(" has 100 MB free")
-    assert caught.value.next[0] == "take a smaller schedule.batch_size"
+    assert caught.value.next[0] == "use a smaller schedule.batch_size"
 
 
 def test_a_cancelled_measurement_ends(

@@ -80,7 +80,7 @@ def test_all_problems_of_a_wrong_configuration_are_reported(inspector: Any, tiny
         "method.whitening_size",
         "schedule.batch_size",
     ]
-    assert error["next"] == ["take more than 4; the paper uses 8", "take 15 or 18"]
+    assert error["next"] == ["use more than 4; the paper uses 8", "use 15 or 18"]
 
 
 def test_a_replaced_or_cancelled_request_is_reported_as_cancelled(inspector: Any, tiny: Tiny) -> None:

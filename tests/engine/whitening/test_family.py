@@ -265,7 +265,7 @@ def test_narrow_groups_are_diagnosed_with_both_numbers() -> None:
     x[:, 1] = x[:, 0]
     found = diagnose(x, operator="zca", layout=Layout("channel", 1))
     assert found is not None
-    assert "take fewer images to a slice (method.whitening_size) or more dimensions" in found.next[1]
+    assert "use fewer images to a slice (method.whitening_size) or more dimensions" in found.next[1]
 
 
 @pytest.mark.parametrize("axis", ["batch", "channel"])

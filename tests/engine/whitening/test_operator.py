@@ -176,7 +176,7 @@ def test_one_value_that_is_not_finite_fails_its_slice(bad: float) -> None:
         ),
         (torch.ones(8, 4), {"steps": 0}, ValueError, "steps must be 1 or more, not 0"),
         (torch.ones(8, 4), {"axis": "rows"}, ValueError, "axis must be 'batch' or 'channel', not 'rows'"),
-        (torch.ones(8, 4), {"groups": 3}, ValueError, "4 dimensions cannot be parted into 3 groups"),
+        (torch.ones(8, 4), {"groups": 3}, ValueError, "4 dimensions cannot be divided into 3 groups"),
         (
             torch.ones(2, 8, 4),
             {"groups": 2, "partition": torch.arange(4).expand(3, 4)},

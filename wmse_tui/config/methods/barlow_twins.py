@@ -36,4 +36,4 @@ class BarlowTwins(Options):
 
     def problems(self, sizes: Sizes) -> Iterator[Problem]:
         if sizes.dim == 1:
-            yield Problem("projector.dim", "one dimension has no other to differ from", "take 2 or more")
+            yield Problem("projector.dim", "one dimension has no other to differ from", "use 2 or more")

@@ -84,12 +84,12 @@ class CwRgp(Options):
             yield Problem(
                 "method.groups",
                 f"{groups} of {width} channels cannot whiten {size} images (method.whitening_size)",
-                f"set projector.dim above {size * self.groups} ({2 * size * self.groups}, say), or take "
+                f"set projector.dim above {size * self.groups} ({2 * size * self.groups}, say), or use "
                 f"fewer groups, or fewer than {width} images",
             )
         if self.axis == "batch" and size <= width:
             yield Problem(
                 "method.whitening_size",
                 f"{size} images cannot whiten {groups} of {width} channels",
-                f"take more than {width} images, or more groups",
+                f"use more than {width} images, or more groups",
             )

@@ -42,6 +42,6 @@ class Intl(Options):
         if self.axis == "channel" and sizes.dim == 1:
             yield Problem(
                 "projector.dim",
-                "an image of one channel, freed of its mean, is 0",
-                "take more (above schedule.batch_size, best of all), or set method.axis=batch",
+                "an image of one channel is 0 once its mean is subtracted",
+                "use more (ideally above schedule.batch_size), or set method.axis=batch",
             )

@@ -53,7 +53,7 @@ class ShuffledDbn(Options):
             yield Problem(
                 "method.groups",
                 f"a batch of {batch} images cannot whiten groups of {width} channels",
-                f"take {-(-2 * dim // batch)} groups or more, or a larger schedule.batch_size",
+                f"use {-(-2 * dim // batch)} groups or more, or a larger schedule.batch_size",
             )
         if self.partition == "fixed" and self.groups == 1:
             yield Problem(

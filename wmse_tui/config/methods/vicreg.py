@@ -28,7 +28,7 @@ class VicRegOptions(Options):
 
     def problems(self, sizes: Sizes) -> Iterator[Problem]:
         if sizes.dim == 1:
-            yield Problem("projector.dim", "one dimension varies with no other", "take 2 or more")
+            yield Problem("projector.dim", "one dimension varies with no other", "use 2 or more")
 
 
 class VicReg(VicRegOptions):

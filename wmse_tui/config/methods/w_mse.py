@@ -74,7 +74,7 @@ class WMse(Options):
             yield Problem(
                 "method.whitening_size",
                 f"{self.whitening_size} images cannot whiten {dim} dimensions",
-                f"take more than {dim}; the paper uses {2 * dim}",
+                f"use more than {dim}; the paper uses {2 * dim}",
             )
         yield from slice_problems(self.whitening_size, batch)
 

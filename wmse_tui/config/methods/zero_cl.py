@@ -39,8 +39,8 @@ class ZeroCl(Options):
             yield Problem(
                 "method.ridge",
                 f"without it {few} {things} cannot be whitened over {many} {over}",
-                "set it above 0 (0.01 as published), or take "
+                "set it above 0 (0.01 as published), or use "
                 + ("a larger projector.dim" if instance else "a smaller projector.dim"),
             )
         if dim == 1:
-            yield Problem("projector.dim", "one feature correlates with nothing", "take 2 or more")
+            yield Problem("projector.dim", "one feature correlates with nothing", "use 2 or more")

@@ -82,5 +82,5 @@ class Augmentation(Options):
         yield from rising("augmentation.blur_sigma", self.blur_sigma)
         if max(self.crop_scale) > 1:
             yield Problem(
-                "augmentation.crop_scale", "a crop cannot be larger than its image", "take at most 1.0"
+                "augmentation.crop_scale", "a crop cannot be larger than its image", "use at most 1.0"
             )

@@ -154,7 +154,7 @@ class Backbone(Options):
 
     def problems(self, sizes: Sizes) -> Iterator[Problem]:
         if self.arch.startswith("cifar_") and self.stem != "auto":
-            yield Problem("backbone.stem", f"{self.arch} has a stem of its own, not {self.stem}", "take auto")
+            yield Problem("backbone.stem", f"{self.arch} has a stem of its own, not {self.stem}", "use auto")
         yield from self._norm_problems(sizes.crop)
         yield from self._whitening_problems(sizes)
 
@@ -170,22 +170,22 @@ class Backbone(Options):
             yield Problem(
                 "backbone.norm",
                 f"switchable whitening exists for torchvision's ResNets, not for {self.arch}",
-                "take batch, or backbone.arch=resnet18",
+                "use batch, or backbone.arch=resnet18",
             )
             return
         if NORM_CHANNELS % self.norm_width:
             below = max(w for w in (2, 4, 8, 16, 32, 64) if w < self.norm_width)
             yield Problem(
                 "backbone.norm_width",
-                f"{NORM_CHANNELS} channels cannot be parted into groups of {self.norm_width}",
-                f"take {below} or {2 * below}; 16 as published",
+                f"{NORM_CHANNELS} channels cannot be divided into groups of {self.norm_width}",
+                f"use {below} or {2 * below}; 16 as published",
             )
         if self.smallest_norm_map(crop) < 2:
             yield Problem(
                 "backbone.norm",
                 f"views of {crop} px leave maps of one pixel in the third stage, which have no covariance of "
                 "their own",
-                "take a larger dataset.crop, or another backbone.stem",
+                "use a larger dataset.crop, or another backbone.stem",
             )
 
     def _whitening_problems(self, sizes: Sizes) -> Iterator[Problem]:
@@ -212,9 +212,9 @@ class Backbone(Options):
             near = nearest_divisor(self.features, self.whitening_groups)
             yield Problem(
                 "backbone.whitening_groups",
-                f"the {self.features} features of {self.arch} cannot be parted into {self.whitening_groups} "
+                f"the {self.features} features of {self.arch} cannot be divided into {self.whitening_groups} "
                 "groups of equal width",
-                f"take {near}, or another divisor of {self.features}",
+                f"use {near}, or another divisor of {self.features}",
             )
             return
         if self.whitening in NEED_RANK and self.whitening_eps < SUFFICIENT_EPS:
@@ -225,7 +225,7 @@ class Backbone(Options):
         width = self.features // self.whitening_groups
         batch, evaluated = self.images_per_call(sizes), sizes.evaluation_batch
         fix = (
-            f"take more than {width}, or set more backbone.whitening_groups, backbone.whitening_eps to "
+            f"use more than {width}, or set more backbone.whitening_groups, backbone.whitening_eps to "
             f"{SUFFICIENT_EPS:g} or more, or backbone.whitening=iterative"
         )
         if batch <= width:
@@ -234,7 +234,7 @@ class Backbone(Options):
             yield Problem(
                 "evaluation.batch_size",
                 f"batches of {evaluated} images may leave too few in one to whiten {width} features",
-                f"take more than {2 * width}",
+                f"use more than {2 * width}",
             )
 
     def _without_effect(self, names: tuple[str, ...], message: str, fix: str) -> Iterator[Problem]:
@@ -254,7 +254,7 @@ def resolve_stem(stem: str, arch: str, crop: int) -> Stem:
     """
     if arch.startswith("cifar_"):
         if stem != "auto":
-            raise ValueError(f"{arch} has a stem of its own, not {stem!r}; take 'auto'")
+            raise ValueError(f"{arch} has a stem of its own, not {stem!r}; use 'auto'")
         return "cifar"
     if stem == "auto":
         return "cifar" if crop <= 32 else "imagenet" if crop >= 128 else "small"

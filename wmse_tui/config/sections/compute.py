@@ -68,5 +68,5 @@ class Compute(Options):
             yield Problem(
                 "compute.loader",
                 f"the jpeg loader decodes files, and the images of {name} are in memory",
-                "take auto or batched",
+                "use auto or batched",
             )

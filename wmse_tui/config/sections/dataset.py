@@ -117,14 +117,14 @@ class Dataset(Options):
             yield Problem(
                 path,
                 f"a square of {crop} px does not fit into {self.eval_resize} px (dataset.eval_resize)",
-                f"take at most {self.eval_resize}",
+                f"use at most {self.eval_resize}",
             )
         size = DATASETS[self.name].size
         if self.eval_resize is None and size is not None and crop > size:
             yield Problem(
                 path,
                 f"the {size} px test images of {self.name} are smaller than a square of {crop} px",
-                f"take at most {size}, or set dataset.eval_resize to {crop} or more",
+                f"use at most {size}, or set dataset.eval_resize to {crop} or more",
             )
 
     def _counts(self) -> Iterator[Problem]:
@@ -137,7 +137,7 @@ class Dataset(Options):
         ):
             if wanted is not None and there is not None and wanted > there:
                 yield Problem(
-                    f"dataset.{field}", f"{self.name} has {there} of them, not {wanted}", "take fewer"
+                    f"dataset.{field}", f"{self.name} has {there} of them, not {wanted}", "use fewer"
                 )
 
     def _folders(self) -> Iterator[Problem]:
@@ -155,7 +155,7 @@ class Dataset(Options):
             )
         for field in ("root", "probe_train", "probe_test"):
             if "\0" in str(getattr(self, field)):
-                yield Problem(f"dataset.{field}", "a path cannot have the character NUL", "name a folder")
+                yield Problem(f"dataset.{field}", "a path cannot contain the character NUL", "name a folder")
         if self.probe_train is None and self.probe_test is not None:
             yield Problem(
                 "dataset.probe_test",

@@ -110,13 +110,13 @@ class Evaluation(Options):
         images = sizes.train_images
         if self.lidar_images == 1:
             yield Problem(
-                "evaluation.lidar_images", "one image cannot be distinguished from others", "take 2 or more"
+                "evaluation.lidar_images", "one image cannot be distinguished from others", "use 2 or more"
             )
         if images is not None and self.lidar_images > images:
             yield Problem(
                 "evaluation.lidar_images",
                 f"there are {images} training images, not {self.lidar_images}",
-                f"take at most {images}",
+                f"use at most {images}",
             )
         if self.lidar_images == 0 and self.lidar_views != DEFAULT_LIDAR_VIEWS:
             yield Problem(

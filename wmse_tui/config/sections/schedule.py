@@ -51,7 +51,7 @@ class _Course(Options):
             yield Problem(
                 "schedule.batch_size",
                 f"{images} training images do not fill one batch of {self.batch_size}",
-                f"take at most {images}",
+                f"use at most {images}",
             )
 
 
@@ -77,7 +77,7 @@ class StepSchedule(_Course):
             yield Problem(
                 "schedule.milestones",
                 f"{beyond[0]} epochs before the end of {self.epochs} is not within the run",
-                f"take less than {self.epochs}, such as {scaled_milestones(self.epochs)}; [] for no drop",
+                f"use less than {self.epochs}, such as {scaled_milestones(self.epochs)}; [] for no drop",
             )
         if len(set(self.milestones)) < len(self.milestones):
             yield Problem("schedule.milestones", "the same milestone is listed twice", "list each one once")

@@ -69,7 +69,7 @@ class ReferenceProcess:
             raise EngineError(
                 "the reference could not take a step",
                 "its process ended; what it printed is above",
-                next=("leave --against out", "or take a smaller batch: --set schedule.batch_size=64"),
+                next=("leave --against out", "or use a smaller batch: --set schedule.batch_size=64"),
             )
         return answer
 

@@ -84,7 +84,7 @@ def _check_crop(width: int, height: int, crop: int) -> None:
         raise DataError(
             "an image is smaller than the evaluation's crop",
             f"{width} x {height} px, and the crop needs {crop} x {crop}",
-            next=(f"set dataset.eval_resize to {crop} or more", "take a smaller dataset.eval_crop"),
+            next=(f"set dataset.eval_resize to {crop} or more", "use a smaller dataset.eval_crop"),
         )
 
 

@@ -90,7 +90,7 @@ def evaluate(
         raise DataError(
             "too few labelled images for the nearest neighbours",
             f"evaluation.neighbours is {options.neighbours}, and {split_text(train)} is all there is",
-            next=("take fewer evaluation.neighbours", "set evaluation.knn=off"),
+            next=("use fewer evaluation.neighbours", "set evaluation.knn=off"),
         )
 
     raw = knn = linear = None

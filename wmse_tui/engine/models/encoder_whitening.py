@@ -33,7 +33,7 @@ class EncoderWhitening(RunningStatistics):
         momentum: see `RunningStatistics`.
 
     Raises:
-        ValueError: `dim` cannot be parted into `groups`; in training, a batch of one.
+        ValueError: `dim` cannot be divided into `groups`; in training, a batch of one.
         WhiteningFailed: in training on the CPU, features that cannot be whitened.
     """
 
@@ -51,7 +51,7 @@ class EncoderWhitening(RunningStatistics):
         momentum: float | None = 0.1,
     ) -> None:
         if groups < 1 or dim % groups:
-            raise ValueError(f"{dim} features cannot be parted into {groups} groups of equal width")
+            raise ValueError(f"{dim} features cannot be divided into {groups} groups of equal width")
         identity = torch.eye(dim // groups).repeat(groups, 1, 1)
         super().__init__(momentum, running_mean=torch.zeros(dim), running_matrix=identity)
         self.operator: EncoderOperator = operator

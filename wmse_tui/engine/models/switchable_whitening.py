@@ -51,7 +51,7 @@ class SwitchableWhitening(RunningStatistics):
         momentum: see `RunningStatistics`.
 
     Raises:
-        ValueError: an unknown kind, or channels that cannot be parted into groups of `width`.
+        ValueError: an unknown kind, or channels that cannot be divided into groups of `width`.
     """
 
     running_mean: Tensor
@@ -71,7 +71,7 @@ class SwitchableWhitening(RunningStatistics):
         if kind not in STATISTICS:
             raise ValueError(f"switchable whitening is {', '.join(STATISTICS)}, not {kind!r}")
         if width < 1 or channels % width:
-            raise ValueError(f"{channels} channels cannot be parted into groups of {width}")
+            raise ValueError(f"{channels} channels cannot be divided into groups of {width}")
         groups = channels // width
         super().__init__(
             momentum,

@@ -157,7 +157,7 @@ def _notices(
         return
     compute = experiment.compute
     half = device.torch.type == "cuda" and compute.precision == "float32"
-    remedy = "take a smaller schedule.batch_size" + (", or compute.precision=bfloat16" if half else "")
+    remedy = "use a smaller schedule.batch_size" + (", or compute.precision=bfloat16" if half else "")
     need = f"a step needs about {size(total)}"
     if total > memory.total:
         text = f"{need}, more than the {size(memory.total)} of {device.name}: {remedy}"

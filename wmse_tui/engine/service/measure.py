@@ -255,7 +255,7 @@ def _require_memory(experiment: Experiment, device: ChosenDevice, job: Job) -> i
         raise EngineError(
             "one step does not fit into memory, so it is not tried",
             f"it needs about {size(needed)}, and {device.name} has {size(memory.free)} free",
-            next=("take a smaller schedule.batch_size", "end other processes that use memory"),
+            next=("use a smaller schedule.batch_size", "end other processes that use memory"),
         )
     return needed
 

@@ -154,7 +154,7 @@ def error_fields(error: Exception) -> dict[str, Any]:
         return {
             "title": "not enough memory",
             "detail": first_line(error),
-            "next": ["take a smaller schedule.batch_size", "check for other processes that use memory"],
+            "next": ["use a smaller schedule.batch_size", "check for other processes that use memory"],
         }
     text = "".join(traceback.format_exception(error))
     sys.stderr.write(text)

@@ -136,9 +136,9 @@ def _no_root(y: Tensor, mean: Tensor | None, eps: float, operator: str, axis: Ax
         f"{evidence}; {_spread(slices[failed[0]], y)}; {share}",
         next=(
             "start a new run with a lower optimizer.lr or longer schedule.warmup_steps",
-            "take more images to a slice (method.whitening_size) or fewer dimensions (projector.dim)"
+            "use more images to a slice (method.whitening_size) or fewer dimensions (projector.dim)"
             if axis == "batch"
-            else "take fewer images to a slice (method.whitening_size) or more dimensions (projector.dim)",
+            else "use fewer images to a slice (method.whitening_size) or more dimensions (projector.dim)",
             "if many images are alike or repeated: check dataset and augmentation",
             "set method.eps (1e-4, say) only knowingly: it changes the loss, most so for small embeddings",
         ),

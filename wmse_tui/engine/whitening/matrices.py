@@ -28,7 +28,7 @@ def whitening_matrix(
         samples from the left. Not finite where `whiten` fails.
 
     Raises:
-        ValueError: `x` has another shape, or dimensions that cannot be parted into `groups`.
+        ValueError: `x` has another shape, or dimensions that cannot be divided into `groups`.
 
     Example:
         >>> import torch

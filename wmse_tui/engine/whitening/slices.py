@@ -2,8 +2,8 @@
 
 Over the batch axis the dimensions of a slice are whitened over its images. Over the channel axis (Weng et
 al., NeurIPS 2022, arXiv 2210.03586) the images of a slice are whitened over its channels, each image freed of
-its mean over *all* channels first. In groups the channels are parted into runs of equal width, and each group
-is whitened by itself.
+its mean over *all* channels first. In groups the channels are divided into runs of equal width, and each
+group is whitened by itself.
 
 Images and channels are reordered by permutations, whose gradient is the opposite permutation: automatic
 differentiation does not know that these are permutations, and would add value by value.
@@ -75,7 +75,7 @@ class Layout:
         if self.axis not in ("batch", "channel"):
             raise ValueError(f"axis must be 'batch' or 'channel', not {self.axis!r}")
         if self.groups < 1 or dim % self.groups:
-            raise ValueError(f"{dim} dimensions cannot be parted into {self.groups} groups of equal width")
+            raise ValueError(f"{dim} dimensions cannot be divided into {self.groups} groups of equal width")
         if self.partition is not None:
             full, shape = (*x.shape[:-2], dim), tuple(self.partition.shape)
             pairs = zip(reversed(shape), reversed(full), strict=False)

@@ -139,7 +139,7 @@ async def test_what_is_wrong_stands_below_the_value_as_it_is_typed() -> None:
         await go_to(pilot, "method.whitening_size")
         await pilot.press("6")
         await pilot.pause()
-        assert "6 images cannot whiten 64 dimensions; take more than 64;" in text(app)
+        assert "6 images cannot whiten 64 dimensions; use more than 64;" in text(app)
         await pilot.press("x")
         await pilot.pause()
         assert "expected a whole number, got '6x'" in text(app)
