@@ -40,7 +40,7 @@ from wmse_tui.engine.training.resuming import resume_from
 from wmse_tui.engine.training.smoke_step import smoke_step
 from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.errors import RunBusy, RunsError
-from wmse_tui.runs.log.events import Attempt, Evaluation, Event, Exit, Notice, Phase
+from wmse_tui.runs.log.events import Attempt, Evaluation, Exit, Notice, Phase
 from wmse_tui.runs.log.events import Checkpoint as CheckpointSaved
 from wmse_tui.runs.log.writer import EventWriter
 from wmse_tui.runs.process import disk_reserve
@@ -60,16 +60,13 @@ class Session:
     def __init__(self, run: RunDirectory, log: EventWriter) -> None:
         self.run = run
         self.log = log
+        self.write = log.write  # buffers on a disk error, which never ends the run
         self.requests = Requests(run, self.write)
         self.stage: Literal["start", "training"] = "start"
         self.position = Position()
         self.started = time.monotonic()
         self._phase_at = 0.0
         self._phase_name = ""
-
-    def write(self, event: Event) -> None:
-        """Append one event; the writer buffers it on a disk error, which never ends the run."""
-        self.log.write(event)
 
     def progress(
         self, name: str, done: float | None = None, total: float | None = None, unit: str = ""

@@ -10,9 +10,8 @@ import math
 from collections.abc import Sequence
 
 from wmse_tui.runs.state.curves import Curve
-from wmse_tui.tui.charts.axes import Limits, Scale, round_limits, usable
+from wmse_tui.tui.charts.axes import Limits, PlotArea, Scale, draw_axes, frame_for, round_limits, usable
 from wmse_tui.tui.charts.canvas import Canvas, Drawing
-from wmse_tui.tui.charts.frame import PlotArea, draw_axes, frame_for
 from wmse_tui.tui.charts.legend import LegendEntry, draw_legend, legend_width
 from wmse_tui.tui.charts.raster import DOTS_ACROSS, DOTS_UP, RasterLayer, dots_of, raster
 from wmse_tui.tui.charts.style import ChartStyle
