@@ -6,8 +6,10 @@ import json
 import os
 import subprocess
 import sys
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
+import grimp
 import pytest
 
 HEAVY = ("torch", "torchvision", "textual", "plotext", "numpy", "PIL")
@@ -102,3 +104,13 @@ def test_every_module_of_the_lower_packages_stays_light(
     modules = [".".join(file.parts).removesuffix(".__init__") for file in sorted(files)]
     assert len(modules) > 10
     assert not imports_of(", ".join(modules), tmp_path) & {*HEAVY[:4], *INTERFACE}
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    """Imports under TYPE_CHECKING and in functions count: they are dependencies of a reader all the same."""
+    graph = grimp.build_graph("wmse_tui", cache_dir=None)
+    order = TopologicalSorter({name: graph.find_modules_directly_imported_by(name) for name in graph.modules})
+    try:
+        order.prepare()
+    except CycleError as error:
+        pytest.fail(" -> ".join(error.args[1]))
