@@ -69,7 +69,7 @@ def leave(status, code, step=4, epoch=1):
 
 
 if SCENARIO == "no_data":
-    log.write(Error(code="E_DATA", title="there is no STL-10", detail="looked in /data\\nno network",
+    log.write(Error(code="E_DATA", title="there is no STL-10", detail="searched /data\\nno network",
                     next=("put stl10_binary.tar.gz there",), stage="start"))
     leave("failed", 1, 0, 0)
 if SCENARIO == "defect":

@@ -133,7 +133,7 @@ def test_tags_and_a_note_are_stored_and_printed(cli: Cli, make_run: MakeRun) -> 
     assert read_annotations(run) == Annotations()
 
 
-def test_what_is_no_tag_is_refused_with_the_rule(cli: Cli, make_run: MakeRun) -> None:
+def test_an_invalid_tag_is_refused_with_the_rule(cli: Cli, make_run: MakeRun) -> None:
     run = make_run("one")
     result = cli("tag", "one", "good", "two words")
     assert result.exit_code == 2

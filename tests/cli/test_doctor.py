@@ -83,9 +83,7 @@ def test_torch_and_its_devices_are_reported() -> None:
 @pytest.mark.parametrize(
     ("reason", "status"), [("no_card", "ok"), ("driver_too_old", "warn"), ("hidden", "warn")]
 )
-def test_a_machine_without_a_card_is_well_and_one_with_an_unusable_card_is_not(
-    reason: str, status: str
-) -> None:
+def test_no_gpu_is_ok_and_an_unusable_one_is_a_warning(reason: str, status: str) -> None:
     cuda = {"usable": False, "reason": reason, "text": "the text", "fix": "the fix"}
     findings = list(torch_findings(printing({**REPORT, "cuda": cuda, "devices": []})))
     assert findings[1:] == [Finding("cuda", status, "not usable: the text", "the fix")]  # type: ignore[arg-type]
@@ -150,9 +148,7 @@ def test_a_job_of_a_scheduler_and_a_logout_that_kills_are_reported(monkeypatch: 
     assert "inside SLURM job 77" in job.text
 
 
-def test_before_every_start_the_cheap_questions_are_asked(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_cheap_checks_run_before_every_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("wmse_tui.cli.checks.storage.filesystem", lambda path: "nfs4")
     monkeypatch.setattr("wmse_tui.cli.checks.system.kills_user_processes", lambda: True)
     monkeypatch.setattr(shutil, "disk_usage", lambda path: Usage(64_000_000, 0, 64_000_000))
@@ -205,7 +201,7 @@ def test_the_queue_reports_how_many_runs_wait_and_how_many_lost_their_position(
     os.close(held[1])
 
 
-def test_a_queue_that_cannot_be_locked_is_a_warning_with_the_way_out(
+def test_a_queue_that_cannot_be_locked_is_a_warning_with_its_fix(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refused(*arguments: object) -> None:
@@ -253,13 +249,13 @@ def test_findings_are_printed_as_they_come(cli: Callable[..., Result], quick_tor
     )
 
 
-def test_findings_as_json_are_a_list_of_the_same(cli: Callable[..., Result], quick_torch: None) -> None:
+def test_findings_as_json_have_the_same_fields(cli: Callable[..., Result], quick_torch: None) -> None:
     findings = json.loads(cli("doctor", "--json").stdout)
     assert {"name": "torch", "status": "ok", "text": "2.11.0", "fix": ""} in findings
     assert {tuple(finding) for finding in findings} == {("name", "status", "text", "fix")}
 
 
-def test_a_failure_makes_the_exit_status_1(
+def test_a_failure_makes_the_exit_code_1(
     cli: Callable[..., Result], quick_torch: None, tmp_path: Path
 ) -> None:
     (tmp_path / "file").write_text("")

@@ -39,7 +39,7 @@ def test_control_characters_never_reach_the_terminal(capsys: pytest.CaptureFixtu
     assert not {"\x1b", "\x07", "\x9b", "\u202e"} & set(capsys.readouterr().err)
 
 
-def test_every_problem_of_a_configuration_is_printed_with_its_place(
+def test_every_problem_of_a_configuration_is_printed_with_file_and_line(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     problems = [

@@ -28,6 +28,6 @@ def test_every_number_has_one_sentence_in_the_table() -> None:
         assert line.split(maxsplit=1) == [str(int(member)), member.sentence]
 
 
-def test_a_run_ends_with_the_number_of_its_status() -> None:
+def test_the_exit_code_follows_the_status_of_the_run() -> None:
     statuses = ("completed", "failed", "diverged", "stopped", "something of a later version")
     assert [ExitCode.of_status(status) for status in statuses] == [0, 1, 3, 4, 1]

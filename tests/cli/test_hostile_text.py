@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import pytest
 from events import read_log
-from hostile import NASTY, acts, hostile_events
+from hostile import HOSTILE, control_characters, hostile_events
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from rich.console import Console
@@ -33,15 +33,15 @@ anything = st.text(st.characters(codec="utf-8"), max_size=40)
 
 @settings(deadline=None, max_examples=60)
 @given(text=anything)
-@example(text=NASTY)
-def test_render_no_control_chars(text: str) -> None:
+@example(text=HOSTILE)
+def test_any_text_in_a_log_is_printed_without_control_characters(text: str) -> None:
     """`show`, the plain lines of `--headless` and error messages, with any text in every field of a log."""
     records = [Record(1, n, 1e9 + n, 1, event) for n, event in enumerate(hostile_events(text), 1)]
     state = fold(RunState(run_id=text, path=text, summary=ConfigSummary(title=text, preset=text)), records)
-    assert not acts(run_report(state))
+    assert not control_characters(run_report(state))
     plain = PlainLines()
-    assert not any(acts(line) for record in records for line in plain.lines(record, state))
-    assert not any(acts(line) for line in error_lines(text, text, (text,)))
+    assert not any(control_characters(line) for record in records for line in plain.lines(record, state))
+    assert not any(control_characters(line) for line in error_lines(text, text, (text,)))
 
 
 @pytest.fixture
@@ -51,8 +51,8 @@ def hostile() -> RunDirectory:
     for run in runs:
         lines = [encode(Record(1, n, 1e9 + n, 1, event)) for n, event in enumerate(hostile_events(), 1)]
         run.events.write_text("\n".join(lines) + "\n")
-        run.trainer_log.write_text(NASTY + "\n")
-        run.annotations.write_text(json.dumps({"v": 1, "tags": ["fine"], "note": NASTY}))
+        run.trainer_log.write_text(HOSTILE + "\n")
+        run.annotations.write_text(json.dumps({"v": 1, "tags": ["fine"], "note": HOSTILE}))
     return runs[0]
 
 
@@ -83,16 +83,16 @@ def test_no_command_sends_control_characters_of_a_file_or_an_argument(
 ) -> None:
     result = cli(*command)
     assert result.output
-    assert acts(result.output) <= {"\r"}, repr(result.output)  # \r: how csv ends its lines
+    assert control_characters(result.output) <= {"\r"}, repr(result.output)  # \r: how csv ends its lines
     assert len(read_log(hostile.events)) == len(hostile_events())
 
 
-def test_the_live_display_sends_nothing_of_it(hostile: RunDirectory) -> None:
+def test_the_live_display_sends_no_control_characters_of_a_run(hostile: RunDirectory) -> None:
     """Drawn without a terminal, so that control characters could only come from the run."""
     from wmse_tui.runs.state.watch import view_run
 
     console = Console(file=io.StringIO(), force_terminal=False, width=100)
-    console.print(render_frame(live_frame(view_run(hostile), NASTY), 100))
+    console.print(render_frame(live_frame(view_run(hostile), HOSTILE), 100))
     drawn = console.file.getvalue()  # type: ignore[attr-defined]
     assert "hostile" in drawn
-    assert not acts(drawn)
+    assert not control_characters(drawn)

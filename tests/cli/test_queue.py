@@ -99,7 +99,7 @@ def test_a_sweep_prints_its_runs_and_cost_and_asks(cli: Cli, tmp_path: Path) -> 
     assert "All of them are completed, active or queued already." in again.stderr
 
 
-def test_a_wrong_value_of_a_sweep_makes_nothing(cli: Cli, tmp_path: Path) -> None:
+def test_a_wrong_value_of_a_sweep_creates_no_run(cli: Cli, tmp_path: Path) -> None:
     result = cli(*SWEEP[:-1], "seed=1,x", "--yes")
     assert result.exit_code == 2
     assert "--sweep seed=x" in result.stderr

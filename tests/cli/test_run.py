@@ -141,7 +141,7 @@ def test_a_failure_before_training_leaves_no_run_behind(cli: Cli, trainer: Train
     assert result.exit_code == 1
     assert result.stderr.splitlines()[1:] == [
         "wmse-tui: there is no STL-10 [E_DATA]",
-        "  looked in /data",
+        "  searched /data",
         "  no network",
         "  -> put stl10_binary.tar.gz there",
         "Nothing was trained; the run's directory was removed. The same command starts it again.",

@@ -50,7 +50,7 @@ def test_every_output_has_the_error_its_cause_what_is_saved_and_what_to_do(
 
 
 @pytest.mark.parametrize("command", ["show", "attach"])
-def test_json_has_the_same_as_fields(cli: Cli, failed: RunDirectory, command: str) -> None:
+def test_json_has_the_same_error_as_fields(cli: Cli, failed: RunDirectory, command: str) -> None:
     answer = cli(command, "failed", "--json").stdout
     error = json.loads(answer if command == "show" else answer.splitlines()[-1])["error"]
     for name in ("code", "title", "detail", "saved"):

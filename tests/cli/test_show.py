@@ -74,7 +74,7 @@ def test_only_the_newest_best_checkpoint_is_called_the_best(make_run: MakeRun) -
     assert "final.pt (final, best), epoch 2" in text
 
 
-def test_json_is_the_view_itself(cli: Cli, make_run: MakeRun) -> None:
+def test_json_is_the_run_state(cli: Cli, make_run: MakeRun) -> None:
     run = make_run()
     assert json.loads(cli("show", "last", "--json").stdout) == state_to_json(view_run(run))
 
@@ -229,7 +229,7 @@ def test_a_missing_run_is_an_error_with_the_nearest_name(cli: Cli, make_run: Mak
     make_run("stl10-a")
     result = cli(command, "stl10-b")
     assert result.exit_code == 2
-    assert result.stderr.startswith("wmse-tui: there is no run 'stl10-b'\n  looked in ")
+    assert result.stderr.startswith("wmse-tui: there is no run 'stl10-b'\n  searched ")
     assert "  -> did you mean stl10-a?\n" in result.stderr
 
 
@@ -242,7 +242,7 @@ def test_an_ambiguous_beginning_lists_what_it_could_mean(cli: Cli, make_run: Mak
     assert "stl10-b" in result.stderr
 
 
-def test_a_run_may_be_a_path_or_lie_in_another_folder(cli: Cli, make_run: MakeRun, tmp_path: object) -> None:
+def test_a_run_may_be_a_path_or_in_another_folder(cli: Cli, make_run: MakeRun, tmp_path: object) -> None:
     run = make_run()
     elsewhere = run.path.parent.rename(run.path.parent.with_name("elsewhere"))
     assert cli("show", str(elsewhere / "small")).exit_code == 0

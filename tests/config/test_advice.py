@@ -18,17 +18,17 @@ from wmse_tui.config.figures import (
 from wmse_tui.config.loading import load_experiment, preset_names
 
 
-def remarks(preset: str, *overrides: str) -> dict[str, str]:
+def advice(preset: str, *overrides: str) -> dict[str, str]:
     found = advise(load_experiment(preset=preset, overrides=overrides))
-    return {advice.path: f"{advice.level}: {advice.text}" for advice in found}
+    return {item.path: f"{item.level}: {item.text}" for item in found}
 
 
 def test_no_shipped_preset_has_a_warning() -> None:
     found = [
-        f"{name}: {advice.text}"
+        f"{name}: {item.text}"
         for name in preset_names()
-        for advice in advise(load_experiment(preset=name))
-        if advice.level == "warning"
+        for item in advise(load_experiment(preset=name))
+        if item.level == "warning"
     ]
     assert not found, "\n".join(found)
 
@@ -44,20 +44,20 @@ def test_the_expected_condition_number_agrees_with_noise(
     assert expected_condition_number(dim, whitening_size) == pytest.approx(measured, rel=tolerance)
 
 
-def test_too_few_samples_have_no_condition_number() -> None:
+def test_too_few_samples_have_an_infinite_condition_number() -> None:
     assert expected_condition_number(64, 65) == float("inf")
     assert expected_condition_number(64, 66) > 10_000
 
 
 def test_a_whitening_size_under_twice_the_embedding_size_is_a_warning() -> None:
-    text = remarks("cifar10", "method.whitening_size=96", "schedule.batch_size=480")["method.whitening_size"]
+    text = advice("cifar10", "method.whitening_size=96", "schedule.batch_size=480")["method.whitening_size"]
     assert text == (
         "warning: 96 images for 64 dimensions: even of pure noise the covariance has a condition number "
         "near 103, where the paper's 128 images have 35; expect a noisy loss"
     )
     assert (
         "a condition number without bound, where"
-        in remarks("cifar10", "method.whitening_size=65", "schedule.batch_size=520")["method.whitening_size"]
+        in advice("cifar10", "method.whitening_size=65", "schedule.batch_size=520")["method.whitening_size"]
     )
 
 
@@ -73,61 +73,61 @@ def test_a_whitening_size_under_twice_the_embedding_size_is_a_warning() -> None:
 def test_an_operator_that_does_not_decorrelate_the_dimensions_is_a_warning(
     operator: str, reason: str
 ) -> None:
-    text = remarks("cifar10", f"method.operator={operator}")["method.operator"]
+    text = advice("cifar10", f"method.operator={operator}")["method.operator"]
     assert text.startswith("warning: ")
     assert reason in text
 
 
 @pytest.mark.parametrize("operator", ["cholesky", "zca"])
 def test_the_other_operators_have_no_warning(operator: str) -> None:
-    assert "method.operator" not in remarks("cifar10", f"method.operator={operator}")
+    assert "method.operator" not in advice("cifar10", f"method.operator={operator}")
 
 
 def test_without_a_covariance_its_condition_number_is_not_mentioned() -> None:
     overrides = ("method.operator=standardise", "method.whitening_size=32")
-    assert "method.whitening_size" not in remarks("cifar10", *overrides)
+    assert "method.whitening_size" not in advice("cifar10", *overrides)
     assert whitening_summary(load_experiment(preset="cifar10", overrides=overrides)) == ""
 
 
 def test_shuffling_a_single_slice_has_advice() -> None:
-    text = remarks("stl10", "schedule.batch_size=256")["method.iterations"]
+    text = advice("stl10", "schedule.batch_size=256")["method.iterations"]
     assert text == "info: the batch is one slice, so shuffling it 4 times changes nothing; 1 is enough"
 
 
 def test_stl10_without_its_unlabelled_part_is_a_warning() -> None:
-    text = remarks("stl10", "dataset.train_images=5000")["dataset.train_images"]
+    text = advice("stl10", "dataset.train_images=5000")["dataset.train_images"]
     assert text.startswith(
         "warning: STL-10 is meant for learning from its 100,000 unlabelled images; 5,000 are few"
     )
 
 
 def test_a_subset_cannot_reach_the_published_number() -> None:
-    text = remarks("cifar10", "dataset.train_images=10000")["dataset.train_images"]
+    text = advice("cifar10", "dataset.train_images=10000")["dataset.train_images"]
     assert text == "warning: the published number was reached with all images of CIFAR-10"
-    assert "dataset.train_images" not in remarks("quickstart", "dataset.train_images=2000")
+    assert "dataset.train_images" not in advice("quickstart", "dataset.train_images=2000")
 
 
 def test_an_evaluation_of_only_the_middle_of_the_images_is_a_warning() -> None:
-    text = remarks("cifar10", "dataset.name=stl10")["dataset.eval_resize"]
+    text = advice("cifar10", "dataset.name=stl10")["dataset.eval_resize"]
     assert text == (
         "warning: only the middle 32 px of the 96 px test images are evaluated; "
         "set dataset.eval_resize near 32"
     )
-    assert "dataset.eval_resize" not in remarks("stl10")
+    assert "dataset.eval_resize" not in advice("stl10")
 
 
 def test_a_batch_that_leaves_out_much_of_an_epoch_has_advice() -> None:
-    text = remarks("cifar10", "dataset.train_images=1000")["schedule.batch_size"]
+    text = advice("cifar10", "dataset.train_images=1000")["schedule.batch_size"]
     assert text.startswith("info: each epoch leaves out 488 of 1,000 images")
 
 
 def test_a_large_download_is_announced() -> None:
-    assert remarks("stl10")["dataset.download"].startswith("info: STL-10 is a download of 2.6 GB")
-    assert "dataset.download" not in remarks("stl10", "dataset.download=false")
+    assert advice("stl10")["dataset.download"].startswith("info: STL-10 is a download of 2.6 GB")
+    assert "dataset.download" not in advice("stl10", "dataset.download=false")
 
 
 def test_a_run_inside_its_warm_up_is_a_warning() -> None:
-    text = remarks("cifar10", "schedule={epochs: 5, milestones: []}")["schedule.warmup_steps"]
+    text = advice("cifar10", "schedule={epochs: 5, milestones: []}")["schedule.warmup_steps"]
     assert text == (
         "warning: the run ends after 485 steps, inside its warm-up of 500: "
         "the learning rate never reaches optimizer.lr"
@@ -135,19 +135,17 @@ def test_a_run_inside_its_warm_up_is_a_warning() -> None:
 
 
 def test_a_large_network_on_a_cpu_is_a_warning() -> None:
-    assert remarks("cifar10", "compute.device=cpu")["backbone.arch"].startswith("warning: resnet18 on a CPU")
-    assert "backbone.arch" not in remarks("quickstart", "compute.device=cpu")
-    assert "compute.precision" in remarks("quickstart", "compute={device: cpu, precision: bfloat16}")
+    assert advice("cifar10", "compute.device=cpu")["backbone.arch"].startswith("warning: resnet18 on a CPU")
+    assert "backbone.arch" not in advice("quickstart", "compute.device=cpu")
+    assert "compute.precision" in advice("quickstart", "compute={device: cpu, precision: bfloat16}")
 
 
 def test_shrinkage_by_the_variance_that_hides_dimensions_is_a_warning() -> None:
     large = ("method.eps=0.01", "method.relative_eps=true")
-    assert remarks("cifar10", *large)["method.eps"].startswith(
-        "warning: relative to the variance, 0.01 hides"
-    )
-    assert "method.eps" not in remarks("cifar10", "method.eps=1e-4", "method.relative_eps=true")
-    assert "method.eps" not in remarks("cifar10", "method.eps=0.01")
-    assert "method.eps" not in remarks("cifar10", *large, "method.operator=iterative")
+    assert advice("cifar10", *large)["method.eps"].startswith("warning: relative to the variance, 0.01 hides")
+    assert "method.eps" not in advice("cifar10", "method.eps=1e-4", "method.relative_eps=true")
+    assert "method.eps" not in advice("cifar10", "method.eps=0.01")
+    assert "method.eps" not in advice("cifar10", *large, "method.operator=iterative")
 
 
 @pytest.mark.parametrize(
@@ -165,19 +163,19 @@ def test_shrinkage_by_the_variance_that_hides_dimensions_is_a_warning() -> None:
 def test_a_graph_of_steps_that_wait_for_eigenvectors_has_advice(
     recorded: bool, overrides: tuple[str, ...]
 ) -> None:
-    text = remarks("cifar10", "compute={device: cuda, compile: graph}", *overrides)
+    text = advice("cifar10", "compute={device: cuda, compile: graph}", *overrides)
     assert ("compute.compile" not in text) == recorded
     if not recorded:
         assert text["compute.compile"].startswith("info: eigenvectors synchronise with the device")
 
 
 def test_a_run_without_evaluation_is_a_warning() -> None:
-    assert "evaluation.knn" in remarks("cifar10", "evaluation={knn: off, linear: off}")
+    assert "evaluation.knn" in advice("cifar10", "evaluation={knn: off, linear: off}")
 
 
 def test_warnings_come_first() -> None:
     levels = [
-        advice.level for advice in advise(load_experiment(preset="stl10", overrides=["compute.device=cpu"]))
+        item.level for item in advise(load_experiment(preset="stl10", overrides=["compute.device=cpu"]))
     ]
     assert levels == ["warning", "info"]
 
@@ -217,14 +215,14 @@ def test_the_steps_of_the_users_own_images_are_not_known_before_they_are_counted
 )
 def test_a_checkpoint_holds_weights_and_the_optimizers_state(override: str, expected: int) -> None:
     experiment = load_experiment(preset="cifar10", overrides=[override])
-    assert checkpoint_bytes(experiment, learning=100, following=10) == expected
+    assert checkpoint_bytes(experiment, trained=100, averaged=10) == expected
 
 
 def test_the_best_and_the_final_checkpoint_are_retained_beside_the_latest() -> None:
     assert retained_checkpoints(load_experiment(preset="cifar10", overrides=["checkpoint.keep=3"])) == 5
 
 
-def test_the_whitening_is_summarised_whether_wise_or_not() -> None:
+def test_the_summary_of_slice_whitening() -> None:
     assert whitening_summary(load_experiment(preset="stl10")) == (
         "256 images whiten 128 dimensions, in 2 slices of each batch; of pure noise the covariance would "
         "have a condition number near 34"
@@ -237,12 +235,12 @@ def test_the_whitening_is_summarised_whether_wise_or_not() -> None:
 
 
 def test_channels_to_whiten_over_are_counted_per_group() -> None:
-    text = remarks("cifar10-cwrgp2", "projector.dim=400")["method.groups"]
+    text = advice("cifar10-cwrgp2", "projector.dim=400")["method.groups"]
     assert text.startswith("warning: 64 images are whitened over 100 channels: even of pure noise")
     assert text.endswith("the published recipes whiten over 128 or more")
-    wide = remarks("cifar10-cwrgp2", "method.axis=batch", "method.groups=16")
+    wide = advice("cifar10-cwrgp2", "method.axis=batch", "method.groups=16")
     assert "method.groups" not in wide
-    narrow = remarks("cifar10-cwrgp2", "method.axis=batch", "method.groups=10", "projector.dim=400")
+    narrow = advice("cifar10-cwrgp2", "method.axis=batch", "method.groups=10", "projector.dim=400")
     assert narrow["method.groups"].startswith("warning: 40 channels are whitened over 64 images")
 
 
@@ -255,71 +253,71 @@ def test_the_summary_of_channel_whitening() -> None:
 
 def test_shuffling_one_slice_helps_only_where_partitions_are_drawn_again() -> None:
     one = ("schedule.batch_size=64", "method.iterations=2")
-    assert "method.iterations" not in remarks("cifar10-cwrgp2", *one)
-    assert "method.iterations" in remarks("cifar10-cwrgp2", *one, "method.partition=fixed")
+    assert "method.iterations" not in advice("cifar10-cwrgp2", *one)
+    assert "method.iterations" in advice("cifar10-cwrgp2", *one, "method.partition=fixed")
 
 
 def test_intl_over_too_few_channels_or_images_is_a_warning() -> None:
-    text = remarks("cifar10-intl", "projector.dim=256")["projector.dim"]
+    text = advice("cifar10-intl", "projector.dim=256")["projector.dim"]
     assert text.startswith("warning: 256 images are whitened over 256 channels, which leaves them in 255 dir")
-    text = remarks("cifar10-intl", "method.axis=batch")["method.axis"]
+    text = advice("cifar10-intl", "method.axis=batch")["method.axis"]
     assert text.startswith(
         "warning: 2048 channels are whitened over 256 images, which leaves them in 255 dir"
     )
-    assert "method.axis" not in remarks("cifar10-intl", "method.axis=batch", "projector.dim=64")
+    assert "method.axis" not in advice("cifar10-intl", "method.axis=batch", "projector.dim=64")
 
 
 def test_a_large_matrix_to_decompose_is_a_warning() -> None:
-    assert "method.variant" not in remarks("cifar10-zero_icl")
-    text = remarks("cifar10-zero_icl", "method.variant=feature")["method.variant"]
+    assert "method.variant" not in advice("cifar10-zero_icl")
+    text = advice("cifar10-zero_icl", "method.variant=feature")["method.variant"]
     assert text.startswith("warning: the matrix of 8192 features is decomposed at every step and view")
 
 
 def test_one_group_has_nothing_to_shuffle() -> None:
-    text = remarks("cifar10", "method.name=shuffled_dbn")["method.groups"]
+    text = advice("cifar10", "method.name=shuffled_dbn")["method.groups"]
     assert text == "info: a batch of 512 images whitens all 64 channels in one group, so nothing is shuffled"
-    assert "method.groups" not in remarks("cifar10", "method.name=shuffled_dbn", "projector.dim=512")
+    assert "method.groups" not in advice("cifar10", "method.name=shuffled_dbn", "projector.dim=512")
 
 
 def test_layers_with_too_few_images_to_whiten_are_a_warning() -> None:
-    few = remarks("cifar10", "backbone.whitening=iterative")["backbone.whitening_groups"]
+    few = advice("cifar10", "backbone.whitening=iterative")["backbone.whitening_groups"]
     assert few.startswith("info: 512 images whiten 512 features, which leaves them in 511 directions at most")
     assert "; 2 groups, or a larger batch," in few
-    assert "backbone.whitening_groups" not in remarks(
+    assert "backbone.whitening_groups" not in advice(
         "cifar10", "backbone.whitening=iterative", "backbone.views=together"
     )
-    noisy = remarks("cifar10", "backbone.whitening=zca", "backbone.whitening_eps=1e-2")
+    noisy = advice("cifar10", "backbone.whitening=zca", "backbone.whitening_eps=1e-2")
     assert noisy["backbone.whitening_groups"].startswith("warning: 512 images whiten 512 features")
-    assert "backbone.whitening_groups" not in remarks(
+    assert "backbone.whitening_groups" not in advice(
         "cifar10", "backbone.whitening=zca", "backbone.whitening_groups=2"
     )
-    assert "comparison" in remarks("cifar10", "backbone.whitening=standardise")["backbone.whitening"]
+    assert "comparison" in advice("cifar10", "backbone.whitening=standardise")["backbone.whitening"]
 
 
 @pytest.mark.parametrize(("layer", "value"), [("norm", "sw2"), ("whitening", "iterative")])
 def test_averages_that_a_short_run_does_not_fill_are_a_warning(layer: str, value: str) -> None:
     path = f"backbone.{layer}_momentum"
     short = ("backbone.arch=resnet18", "schedule.epochs=1", f"backbone.{layer}={value}", f"{path}=0.01")
-    text = remarks("quickstart", *short)[path]
+    text = advice("quickstart", *short)[path]
     assert text == (
         "warning: in 19 steps the averages by which it is evaluated reach 17% of their weight: "
         "use 0.2 or more"
     )
-    assert path not in remarks("quickstart", *short[:3], f"{path}=0.2")
-    assert path not in remarks("cifar10", f"backbone.{layer}={value}")
+    assert path not in advice("quickstart", *short[:3], f"{path}=0.2")
+    assert path not in advice("cifar10", f"backbone.{layer}={value}")
 
 
 def test_a_target_that_never_moves_is_a_warning() -> None:
-    text = remarks("quickstart", "method.name=byol", "method.momentum=1")["method.momentum"]
+    text = advice("quickstart", "method.name=byol", "method.momentum=1")["method.momentum"]
     assert text == "warning: the target is never updated: it stays a random network"
-    assert "method.momentum" not in remarks("quickstart", "method.name=byol", "method.momentum=0.999")
+    assert "method.momentum" not in advice("quickstart", "method.name=byol", "method.momentum=0.999")
 
 
 def test_small_maps_are_a_warning_where_their_covariance_is_used() -> None:
-    text = remarks("cifar10", "backbone.norm=sw2", "backbone.stem=small")["backbone.norm"]
+    text = advice("cifar10", "backbone.norm=sw2", "backbone.stem=small")["backbone.norm"]
     assert text.startswith("warning: maps of 4 x 4 px in the third stage leave 16 channels of a group in 15")
-    assert "backbone.norm" not in remarks("cifar10", "backbone.norm=sw2")
-    assert "backbone.norm" not in remarks("stl10", "backbone.norm=sw2")
+    assert "backbone.norm" not in advice("cifar10", "backbone.norm=sw2")
+    assert "backbone.norm" not in advice("stl10", "backbone.norm=sw2")
 
 
 @pytest.mark.parametrize(
@@ -333,27 +331,27 @@ def test_small_maps_are_a_warning_where_their_covariance_is_used() -> None:
     ],
 )
 def test_a_missing_term_against_collapse_is_a_warning(method: str, path: str, reason: str) -> None:
-    found = remarks("cifar10", f"method={method}")
+    found = advice("cifar10", f"method={method}")
     assert list(found) == [path]
     assert found[path].startswith("warning: without it")
     assert reason in found[path]
 
 
 def test_wide_groups_to_whiten_are_a_warning() -> None:
-    assert not remarks("cifar10-vibcreg", "method.groups=2")
-    text = remarks("cifar10-vibcreg", "method.groups=1")["method.groups"]
+    assert not advice("cifar10-vibcreg", "method.groups=2")
+    text = advice("cifar10-vibcreg", "method.groups=1")["method.groups"]
     assert text.startswith("warning: groups of 2048 channels take long to whiten at every step")
-    assert not remarks("cifar10-vibcreg", "method.groups=null", "method.steps=0")
+    assert not advice("cifar10-vibcreg", "method.groups=null", "method.steps=0")
 
 
 def test_a_ranking_of_very_many_views_is_a_warning() -> None:
-    assert not remarks("cifar10-s2r2", "schedule.batch_size=1024")
-    text = remarks("cifar10-s2r2", "schedule.batch_size=2048")["schedule.batch_size"]
+    assert not advice("cifar10-s2r2", "schedule.batch_size=1024")
+    text = advice("cifar10-s2r2", "schedule.batch_size=2048")["schedule.batch_size"]
     assert text.startswith("warning: each of 8,192 views ranks all others: 0.3 GB of cosines")
 
 
 def test_lars_at_a_rate_for_adam_is_a_warning() -> None:
-    text = remarks("cifar10", "optimizer.name=lars")["optimizer.lr"]
+    text = advice("cifar10", "optimizer.name=lars")["optimizer.lr"]
     assert text.startswith("warning: with optimizer.trust=0.001 LARS moves a weight by 3e-06 of its length")
-    assert not remarks("cifar10", "optimizer={name: lars, lr: 0.3}")
-    assert not remarks("cifar10", "optimizer={name: lars, clip: true}")
+    assert not advice("cifar10", "optimizer={name: lars, lr: 0.3}")
+    assert not advice("cifar10", "optimizer={name: lars, clip: true}")

@@ -65,7 +65,7 @@ def command_of(texts: tuple[tuple[str, str], ...]) -> str:
 CHOICES = list(dict.fromkeys(choices()))
 
 
-def test_a_choice_of_a_form_is_that_of_the_command_line() -> None:
+def test_a_form_and_the_command_line_give_the_same_experiment() -> None:
     different = []
     for texts in CHOICES:
         both = (*texts[:-1], *needs(texts), texts[-1], *AFTER.get(command_of(texts), ()))
@@ -83,7 +83,7 @@ def test_a_choice_of_a_form_is_that_of_the_command_line() -> None:
     assert not different, "\n".join(different)
 
 
-def test_every_member_of_the_family_is_chosen_above() -> None:
+def test_the_choices_include_every_method_operator_norm_and_optimizer() -> None:
     chosen = {last for *_, last in CHOICES}
     family = ("method.name", "method.operator", "backbone.whitening", "backbone.norm", "optimizer.name")
     assert {(path, value) for path in family for value in choices_of(path)} <= chosen
@@ -103,7 +103,7 @@ def test_every_member_of_the_family_is_chosen_above() -> None:
     ],
     ids=command_of,
 )
-def test_an_impossible_choice_is_refused_by_both_for_the_same_reason(
+def test_form_and_command_line_refuse_an_impossible_choice_for_the_same_reason(
     texts: tuple[tuple[str, str], ...],
 ) -> None:
     draft = EMPTY

@@ -249,7 +249,7 @@ def test_a_file_is_a_base_with_what_it_extends(tmp_path: Path) -> None:
     assert base.preset == ""
 
 
-def test_a_run_directory_stands_for_its_configuration(tmp_path: Path) -> None:
+def test_a_run_directory_is_opened_by_its_configuration(tmp_path: Path) -> None:
     experiment = load_experiment(preset="quickstart")
     (tmp_path / "config.yaml").write_text(dump_experiment(experiment))
     base = find_file(tmp_path)
@@ -265,7 +265,7 @@ def test_a_run_directory_stands_for_its_configuration(tmp_path: Path) -> None:
         ("nope: 1", "unknown"),
     ],
 )
-def test_a_file_that_describes_nothing_is_no_base(content: str | None, message: str, tmp_path: Path) -> None:
+def test_a_file_without_content_cannot_be_a_base(content: str | None, message: str, tmp_path: Path) -> None:
     file = tmp_path / "mine.yaml"
     if content is not None:
         file.write_text(content)
@@ -273,7 +273,7 @@ def test_a_file_that_describes_nothing_is_no_base(content: str | None, message: 
         find_file(file)
 
 
-def test_a_pipe_is_no_file(tmp_path: Path) -> None:
+def test_a_pipe_cannot_be_a_base(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(ConfigError, match="no such file"):
         find_file(tmp_path / "pipe")
@@ -314,7 +314,7 @@ def test_a_preset_that_is_saved_again_still_extends_the_same_preset(own_presets:
     assert find_preset("mine").experiment == again.experiment
 
 
-def test_a_preset_never_extends_itself_in_a_circle(own_presets: Path) -> None:
+def test_a_saved_preset_never_extends_itself_in_a_cycle(own_presets: Path) -> None:
     save_preset(Draft(find_preset("stl10")).with_value("seed", 3), "lower")
     save_preset(Draft(find_preset("lower")).with_value("projector.layers", 3), "upper")
     draft = Draft(find_preset("upper")).with_value("optimizer.lr", 0.5)
@@ -363,7 +363,7 @@ def test_a_draft_with_problems_is_not_saved(own_presets: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["", ".hidden", "a/b", "a b", "-x", "x" * 65, "ä", "stl10", "quickstart"])
-def test_some_names_are_refused(name: str, own_presets: Path) -> None:
+def test_invalid_names_are_refused(name: str, own_presets: Path) -> None:
     assert name_fault(name)
     with pytest.raises(ConfigError, match="cannot be the name of a preset"):
         save_preset(Draft(find_preset("stl10")), name)
@@ -371,7 +371,7 @@ def test_some_names_are_refused(name: str, own_presets: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["a", "7", "my.preset_2-b", "last"])
-def test_other_names_are_accepted(name: str, own_presets: Path) -> None:
+def test_valid_names_are_accepted(name: str, own_presets: Path) -> None:
     assert name_fault(name) == ""
 
 

@@ -46,7 +46,7 @@ def test_options_are_in_the_order_of_their_sections() -> None:
 
 
 def test_title_and_description_are_those_of_the_schema() -> None:
-    lacking = [
+    missing = [
         f"{path} of {values}"
         for values in VARIANTS
         for path in option_names(values)
@@ -54,7 +54,7 @@ def test_title_and_description_are_those_of_the_schema() -> None:
         or (form_field(path, values).title, form_field(path, values).description)
         != (info.title, info.description)
     ]
-    assert not lacking, "\n".join(lacking)
+    assert not missing, "\n".join(missing)
 
 
 @pytest.mark.parametrize(

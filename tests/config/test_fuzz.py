@@ -53,13 +53,13 @@ def check(make: Callable[[], Experiment]) -> None:
 @example("\ufeffseed: 1")
 @example("seed: 0x")
 @example("a: |\n\n b\n c")
-def test_any_text(text: str) -> None:
+def test_any_text_is_loaded_or_refused_with_a_config_error(text: str) -> None:
     check(lambda: parse_experiment(text, "fuzz.yaml"))
 
 
 @settings(deadline=None, max_examples=300)
 @given(st.dictionaries(st.sampled_from(NAMES), values, max_size=6))
-def test_any_values_in_right_places(chosen: dict[str, Any]) -> None:
+def test_any_values_are_loaded_or_refused_with_a_config_error(chosen: dict[str, Any]) -> None:
     nested: dict[str, Any] = {}
     for name, value in chosen.items():
         section, _, leaf = name.partition(".")
@@ -84,6 +84,6 @@ def test_a_preset_with_a_piece_replaced(text: str, data: st.DataObject) -> None:
 @example([("dataset.root", "\0"), ("dataset.root", "~\ud800")])
 @example([("optimizer", "{lr: {lr: {}}}")])
 @example([("method.name", "[w_mse]")])
-def test_any_overrides(pairs: list[tuple[str, str]]) -> None:
+def test_any_overrides_are_loaded_or_refused_with_a_config_error(pairs: list[tuple[str, str]]) -> None:
     overrides = [f"{name}={value}" for name, value in pairs]
     check(lambda: load_experiment(preset="cifar10", overrides=overrides))

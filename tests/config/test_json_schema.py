@@ -8,7 +8,7 @@ from wmse_tui.config.json_schema import experiment_json_schema
 from wmse_tui.config.names import unions
 
 
-def test_it_is_json_closed_and_needs_nothing() -> None:
+def test_the_schema_is_json_without_required_or_additional_keys() -> None:
     schema = experiment_json_schema()
     assert json.loads(json.dumps(schema)) == schema
     for name, part in {"": schema, **schema["$defs"]}.items():

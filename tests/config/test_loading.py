@@ -20,7 +20,7 @@ from wmse_tui.config.problems import ConfigError
 from wmse_tui.config.schema import Experiment
 
 
-def complaint(overrides: list[str]) -> str:
+def errors(overrides: list[str]) -> str:
     with pytest.raises(ConfigError) as caught:
         load_experiment(overrides=overrides)
     return str(caught.value)
@@ -49,7 +49,7 @@ def test_overrides_apply_to_a_preset_in_their_order() -> None:
         (" optimizer.lr =2e-3", "optimizer.lr", 2e-3),
     ],
 )
-def test_an_override_is_a_yaml_value_and_for_text_the_text(override: str, path: str, value: object) -> None:
+def test_an_override_is_yaml_unless_the_option_is_text(override: str, path: str, value: object) -> None:
     found: object = load_experiment(overrides=[override])
     for part in path.split("."):
         found = getattr(found, part)
@@ -66,24 +66,24 @@ def test_null_restores_the_default_of_an_option() -> None:
 @pytest.mark.parametrize("override", ["optimizer.lr=", "dataset.root=", "seed= "])
 def test_an_empty_value_is_refused_and_does_not_mean_the_default(override: str) -> None:
     flag = f"--set {override.partition('=')[0]}"
-    assert complaint([override]) == f"{flag}: expected a value after `=`, got none; null restores the default"
+    assert errors([override]) == f"{flag}: expected a value after `=`, got none; null restores the default"
 
 
 def test_problems_of_overrides_name_their_flag() -> None:
     overrides = ["optimizer.lr=fast", "optimiser.lr=1", "seed.x=1", "optimizer.lr.x=3"]
-    assert complaint(overrides[:1]) == "--set optimizer.lr: expected a number, got 'fast'"
-    assert complaint(overrides[1:2]) == "--set optimiser.lr: optimiser: unknown key; did you mean optimizer?"
-    assert complaint(overrides[2:3]) == "--set seed.x: seed: expected a whole number, got {'x': 1}"
-    assert complaint(overrides[3:]) == "--set optimizer.lr.x: optimizer.lr: expected a number, got {'x': 3}"
+    assert errors(overrides[:1]) == "--set optimizer.lr: expected a number, got 'fast'"
+    assert errors(overrides[1:2]) == "--set optimiser.lr: optimiser: unknown key; did you mean optimizer?"
+    assert errors(overrides[2:3]) == "--set seed.x: seed: expected a whole number, got {'x': 1}"
+    assert errors(overrides[3:]) == "--set optimizer.lr.x: optimizer.lr: expected a number, got {'x': 3}"
 
 
 @pytest.mark.parametrize("override", ["seed", "=3", "optimizer.=3", ".lr=3", "", "a..b=1"])
-def test_an_override_without_its_form_is_refused(override: str) -> None:
-    assert complaint([override]) == f"--set: expected key=value (optimizer.lr=1e-3), got {override!r}"
+def test_an_override_that_is_not_key_value_is_refused(override: str) -> None:
+    assert errors([override]) == f"--set: expected key=value (optimizer.lr=1e-3), got {override!r}"
 
 
 def test_all_malformed_overrides_are_reported_at_once() -> None:
-    assert complaint(["seed", "seed=[1", "seed=&a 1"]).splitlines() == [
+    assert errors(["seed", "seed=[1", "seed=&a 1"]).splitlines() == [
         "--set: expected key=value (optimizer.lr=1e-3), got 'seed'",
         "--set seed:1: not YAML: while parsing a flow sequence, expected ',' or ']', but got '<stream end>'",
         "--set seed:1: anchors and aliases (& and *) are not allowed; write the value out",
@@ -212,7 +212,7 @@ def test_folders_survive_being_written(tmp_path: Path) -> None:
 # Presets: where they are found, how they extend each other, and which one wins
 
 
-def complaint_of_preset(name: str) -> str:
+def preset_error(name: str) -> str:
     with pytest.raises(ConfigError) as caught:
         find_preset(name)
     return str(caught.value)
@@ -237,7 +237,7 @@ def test_a_damaged_installation_is_reported(tmp_path: Path) -> None:
         shipped_presets_dir(tmp_path / "wmse_tui")
 
 
-def test_the_build_puts_them_into_the_wheel() -> None:
+def test_the_build_puts_the_presets_into_the_wheel() -> None:
     root = shipped_presets_dir().parent
     assert 'presets = "wmse_tui/presets"' in (root / "pyproject.toml").read_text()
 
@@ -289,30 +289,30 @@ def test_a_preset_of_the_user_hides_a_shipped_one_and_may_extend_it(
 
 def test_an_unknown_preset_is_reported_with_the_nearest_name_and_how_to_list() -> None:
     assert (
-        complaint_of_preset("slt10")
+        preset_error("slt10")
         == "there is no preset 'slt10'; did you mean stl10? `wmse-tui presets` lists them"
     )
-    assert complaint_of_preset("qqqqq") == "there is no preset 'qqqqq'; `wmse-tui presets` lists them"
+    assert preset_error("qqqqq") == "there is no preset 'qqqqq'; `wmse-tui presets` lists them"
 
 
 @pytest.mark.parametrize("name", ["../pyproject", "/etc/passwd", "stl10.yaml", "", ".", "a\0b"])
 def test_a_name_never_leads_out_of_the_folder(name: str) -> None:
-    assert "there is no preset" in complaint_of_preset(name)
+    assert "there is no preset" in preset_error(name)
 
 
-def test_a_circle_is_refused_with_its_links(own_presets: Path) -> None:
+def test_a_cycle_of_presets_is_refused_with_its_links(own_presets: Path) -> None:
     (own_presets / "a.yaml").write_text("extends: b\n")
     (own_presets / "b.yaml").write_text("seed: 1\nextends: a\n")
-    assert complaint_of_preset("a") == (
+    assert preset_error("a") == (
         f"{own_presets}/b.yaml:2: extends: a -> b -> a is a cycle; remove `extends` from one of them"
     )
     (own_presets / "own.yaml").write_text("extends: own\n")
-    assert "extends: own -> own is a cycle" in complaint_of_preset("own")
+    assert "extends: own -> own is a cycle" in preset_error("own")
 
 
 def test_extending_an_unknown_preset_is_reported_with_its_line(own_presets: Path) -> None:
     (own_presets / "a.yaml").write_text("\nextends: cifar\n")
-    assert complaint_of_preset("a") == (
+    assert preset_error("a") == (
         f"{own_presets}/a.yaml:2: extends: there is no preset 'cifar'; did you mean cifar10? "
         "`wmse-tui presets` lists them"
     )
@@ -321,5 +321,5 @@ def test_extending_an_unknown_preset_is_reported_with_its_line(own_presets: Path
 def test_a_broken_preset_of_the_user_breaks_no_other(own_presets: Path) -> None:
     (own_presets / "a.yaml").write_text("a: [")
     assert "a" in preset_names()
-    assert "not YAML" in complaint_of_preset("a")
+    assert "not YAML" in preset_error("a")
     assert find_preset("stl10").name == "stl10"

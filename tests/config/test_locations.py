@@ -9,14 +9,14 @@ import pytest
 from wmse_tui.config.locations import cache_dir, data_dir, expanded, runs_dir, user_presets_dir
 
 
-def test_without_variables_everything_lies_in_the_xdg_defaults(bare_machine: Path) -> None:
+def test_without_variables_every_folder_is_the_xdg_default(bare_machine: Path) -> None:
     assert data_dir() == bare_machine / ".local/share/wmse-tui/data"
     assert runs_dir() == bare_machine / ".local/share/wmse-tui/runs"
     assert user_presets_dir() == bare_machine / ".config/wmse-tui/presets"
     assert cache_dir() == bare_machine / ".cache/wmse-tui"
 
 
-def test_xdg_variables_move_them(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_xdg_variables_move_the_folders(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_DATA_HOME", "/d")
     monkeypatch.setenv("XDG_CONFIG_HOME", "/c")
     monkeypatch.setenv("XDG_CACHE_HOME", "/k")
@@ -30,7 +30,7 @@ def test_a_relative_xdg_variable_is_ignored(bare_machine: Path, monkeypatch: pyt
     assert data_dir() == bare_machine / ".local/share/wmse-tui/data"
 
 
-def test_the_projects_own_variables_win(
+def test_the_projects_own_variables_override_xdg(
     bare_machine: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XDG_DATA_HOME", "/d")

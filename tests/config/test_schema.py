@@ -26,13 +26,13 @@ FIELDS = dict(every_field())
 
 
 def test_every_option_has_a_title_and_a_sentence() -> None:
-    lacking = []
+    missing = []
     for path, field in FIELDS.items():
         if not field.title:
-            lacking.append(f"{path} has no title")
+            missing.append(f"{path} has no title")
         if not re.fullmatch(r"([A-Z]|[a-z]+(:| \()|LiDAR).*\.", field.description or "", flags=re.DOTALL):
-            lacking.append(f"{path} has no sentence as its description: {field.description!r}")
-    assert not lacking, "\n".join(lacking)
+            missing.append(f"{path} has no sentence as its description: {field.description!r}")
+    assert not missing, "\n".join(missing)
 
 
 def test_options_have_their_units() -> None:
@@ -81,23 +81,23 @@ def test_options_have_their_units() -> None:
 
 
 def test_every_number_has_a_lower_bound() -> None:
-    lacking = [
+    missing = [
         path
         for path, field in FIELDS.items()
         if field.annotation in (int, float, int | None, float | None)
         and not any(hasattr(rule, bound) for rule in field.metadata for bound in ("gt", "ge"))
     ]
-    assert not lacking, "\n".join(lacking)
+    assert not missing, "\n".join(missing)
 
 
 def test_the_option_that_chooses_a_variant_comes_first() -> None:
-    lacking = [
+    missing = [
         f"{section}.{union.tag} of {cls.__name__}"
         for section, union in unions().items()
         for cls in union.classes.values()
         if next(iter(cls.model_fields)) != union.tag
     ]
-    assert not lacking, "\n".join(lacking)
+    assert not missing, "\n".join(missing)
 
 
 def test_without_any_setting_it_is_the_paper_on_cifar10() -> None:

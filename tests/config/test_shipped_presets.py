@@ -41,24 +41,24 @@ def names_published_in(source: str) -> set[str]:
 
 
 def test_a_file_opens_with_its_title_its_numbers_its_command_and_its_machine() -> None:
-    lacking = []
+    missing = []
     for name in preset_names():
         first, command, machine, *_ = (shipped_presets_dir() / f"{name}.yaml").read_text().splitlines()
         experiment = find_preset(name).experiment
         title = experiment.title.split(",")[0]
         if not first.startswith(f"# {title}"):
-            lacking.append(f"{name}: the first line does not begin with {title!r}")
+            missing.append(f"{name}: the first line does not begin with {title!r}")
         numbers = [] if experiment.paper is None else [experiment.paper.linear, experiment.paper.knn]
-        lacking += [
+        missing += [
             f"{name}: the first line lacks {number:.2f} %"
             for number in numbers
             if number is not None and f"{number:.2f} %" not in first
         ]
         if command.split()[1:5] != ["wmse-tui", "run", "--preset", name]:
-            lacking.append(f"{name}: the second line is not its command")
+            missing.append(f"{name}: the second line is not its command")
         if not machine.startswith("# Meant for "):
-            lacking.append(f"{name}: the third line does not name a machine")
-    assert not lacking, "\n".join(lacking)
+            missing.append(f"{name}: the third line does not name a machine")
+    assert not missing, "\n".join(missing)
 
 
 def test_no_two_presets_have_one_title() -> None:

@@ -9,7 +9,7 @@ from wmse_tui.config.problems import ConfigError
 from wmse_tui.config.validation import MOST
 
 
-def complaint(text: str) -> str:
+def errors(text: str) -> str:
     with pytest.raises(ConfigError) as caught:
         parse_experiment(text, "x.yaml")
     return str(caught.value)
@@ -94,12 +94,12 @@ def complaint(text: str) -> str:
     ],
 )
 def test_an_invalid_option_is_reported_with_line_expectation_and_value(text: str, message: str) -> None:
-    assert message in complaint(text)
+    assert message in errors(text)
 
 
 def test_all_invalid_options_are_reported_at_once() -> None:
     text = "sead: 1\ntitle: 2\nmethod:\n  whitening_size: big\n  iteration: 2\noptimizer:\n  lr: '1e-3'\n"
-    assert complaint(text).splitlines() == [
+    assert errors(text).splitlines() == [
         "x.yaml:2: title: expected text, got 2",
         "x.yaml:4: method.whitening_size: expected a whole number, got 'big'",
         "x.yaml:5: method.iteration: unknown key; did you mean method.iterations?",
@@ -109,6 +109,6 @@ def test_all_invalid_options_are_reported_at_once() -> None:
 
 
 def test_a_flood_of_problems_is_cut_and_counted() -> None:
-    lines = complaint("\n".join(f"k{number}: 1" for number in range(5000))).splitlines()
+    lines = errors("\n".join(f"k{number}: 1" for number in range(5000))).splitlines()
     assert len(lines) == MOST + 1
     assert lines[-1] == f"and {5000 - MOST} more problems"

@@ -18,14 +18,14 @@ from wmse_tui.runs.log.events import (
     Steps,
 )
 
-NASTY = (
+HOSTILE = (
     "\x1b]52;c;cHduZWQ=\x1b\\ \x1b[2J \x9b31m \x07 \x00 \x7f \u202e \u2066 \u200b [/foo] [red] "
     "[link=file:///etc/passwd]x[/link] [@click=app.quit]y[/] {0} %s \\x1b $(id)"
 )
 """One of each kind."""
 
 
-def hostile_events(text: str = NASTY) -> list[Event]:
+def hostile_events(text: str = HOSTILE) -> list[Event]:
     """A log with `text` in every field that can have text."""
     return [
         Phase(name=text, done=1, total=2, unit=text, detail=text),
@@ -67,6 +67,6 @@ def hostile_events(text: str = NASTY) -> list[Event]:
     ]
 
 
-def acts(text: str) -> set[str]:
+def control_characters(text: str) -> set[str]:
     """The characters of `text` that a terminal would act upon or that would not be seen; lines may end."""
     return {character for character in text if character != "\n" and not character.isprintable()}

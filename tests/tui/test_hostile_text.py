@@ -6,7 +6,7 @@ import json
 from collections.abc import Awaitable, Callable
 
 import pytest
-from hostile import NASTY, acts, hostile_events
+from hostile import HOSTILE, control_characters, hostile_events
 
 from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.tui.app import WmseApp
@@ -40,8 +40,8 @@ async def test_every_screen_draws_a_hostile_run_as_text(
         each.config.write_text(
             each.config.read_text().replace("title: ", "title: [/foo][@click=app.quit]x ", 1)
         )
-        each.trainer_log.write_text(NASTY + "\n")
-        each.annotations.write_text(json.dumps({"v": 1, "tags": ["fine"], "note": NASTY}))
+        each.trainer_log.write_text(HOSTILE + "\n")
+        each.annotations.write_text(json.dumps({"v": 1, "tags": ["fine"], "note": HOSTILE}))
     app = make_app(run=run)
     seen: dict[str, str] = {}
     async with app.run_test(size=(140, 50)) as pilot:
@@ -51,7 +51,7 @@ async def test_every_screen_draws_a_hostile_run_as_text(
             await act(pilot, *actions)
             await until(pilot, lambda: shows(drawn(app)[0]))
             seen[what], clicks = drawn(app)
-            assert not acts(seen[what]), f"{what}: {acts(seen[what])}"
+            assert not control_characters(seen[what]), f"{what}: {control_characters(seen[what])}"
             assert not any("quit" in click or "passwd" in click for click in clicks), what
             assert app.return_code in (None, 0)
 
@@ -72,4 +72,5 @@ async def test_every_screen_draws_a_hostile_run_as_text(
 
 
 async def test_the_detector_detects() -> None:
-    assert acts(NASTY) == {"\x1b", "\x9b", "\x07", "\x00", "\x7f", "\u202e", "\u2066", "\u200b"}
+    found = control_characters(HOSTILE)
+    assert found == {"\x1b", "\x9b", "\x07", "\x00", "\x7f", "\u202e", "\u2066", "\u200b"}

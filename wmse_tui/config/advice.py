@@ -84,14 +84,14 @@ def _whitening(experiment: Experiment) -> Iterator[Advice]:
     if isinstance(method, CwRgp):
         yield from _groups(method, experiment)
     if isinstance(method, ZeroCl):
-        few, things = (
+        width, things = (
             (dim, "features") if method.variant == "feature" else (experiment.schedule.batch_size, "images")
         )
-        if few > LARGE_MATRIX:
+        if width > LARGE_MATRIX:
             yield Advice(
                 "method.variant",
                 "warning",
-                f"the matrix of {few} {things} is decomposed at every step and view, which takes long",
+                f"the matrix of {width} {things} is decomposed at every step and view, which takes long",
             )
     if isinstance(method, ShuffledDbn) and method.groups is None:
         batch = experiment.schedule.batch_size
@@ -191,14 +191,14 @@ def _few_channels(method: Intl, experiment: Experiment) -> Iterator[Advice]:
 
 
 def _groups(method: CwRgp, experiment: Experiment) -> Iterator[Advice]:
-    few, many, condition = group_sizes(method, experiment)
-    if many < 2 * few:
+    rows, columns, condition = group_sizes(method, experiment)
+    if columns < 2 * rows:
         things, over = ("images", "channels") if method.axis == "channel" else ("channels", "images")
         yield Advice(
             "method.groups",
             "warning",
-            f"{few} {things} are whitened over {many} {over}: even of pure noise the covariance has "
-            f"{condition_text(condition)}; the published recipes whiten over {2 * few} or more",
+            f"{rows} {things} are whitened over {columns} {over}: even of pure noise the covariance has "
+            f"{condition_text(condition)}; the published recipes whiten over {2 * rows} or more",
         )
     one_slice = method.whitening_size == experiment.schedule.batch_size
     if method.iterations > 1 and one_slice and (method.groups == 1 or method.partition == "fixed"):
@@ -226,12 +226,12 @@ def _layers(experiment: Experiment) -> Iterator[Advice]:
     yield from _averages(experiment)
     width = backbone.features // backbone.whitening_groups
     if backbone.whitening in ("iterative", *NEED_RANK) and batch < 2 * width:
-        few = f"{batch} images whiten {width} features"
+        sizes = f"{batch} images whiten {width} features"
         rank = f"which leaves them in {batch - 1} directions at most" if batch <= width else "which is noisy"
         yield Advice(
             "backbone.whitening_groups",
             "info" if backbone.whitening == "iterative" else "warning",
-            f"{few}, {rank}; {max(1, 2 * width * backbone.whitening_groups // batch)} groups, or a larger "
+            f"{sizes}, {rank}; {max(1, 2 * width * backbone.whitening_groups // batch)} groups, or a larger "
             "batch, would have two images or more for each feature",
         )
     if backbone.whitening == "standardise":

@@ -38,7 +38,7 @@ FORWARD_GFLOP = {
 }
 """Of one view of 32 pixels through the CIFAR stem; a multiply-add counts as two."""
 
-OTHER_GFLOP = 2.5
+OTHER_GFLOP = 2.5  # of a backbone that is not listed
 CORE_GFLOPS = 20.0
 """Assumed of a core in a float32 training step: a rough figure for servers."""
 
@@ -59,17 +59,17 @@ def cpu_seconds(experiment: Experiment, cores: int) -> float | None:
     return views * 3 * forward / (CORE_GFLOPS * max(1, cores))
 
 
-def checkpoint_bytes(experiment: Experiment, *, learning: int, following: int = 0) -> int:
+def checkpoint_bytes(experiment: Experiment, *, trained: int, averaged: int = 0) -> int:
     """Bytes of a checkpoint: float32 weights, and the optimizer's state of each trained one.
 
     Args:
-        experiment: its optimizer counts.
-        learning: parameters that are trained.
-        following: parameters that are their moving average (BYOL's target).
+        experiment: its optimizer determines how many numbers are saved per trained parameter.
+        trained: parameters that are trained.
+        averaged: parameters that are their moving average (BYOL's target).
     """
     optimizer = experiment.optimizer
     moments = (1 if optimizer.momentum else 0) if isinstance(optimizer, Sgd | Lars) else 2
-    return 4 * (learning * (1 + moments) + following)
+    return 4 * (trained * (1 + moments) + averaged)
 
 
 def retained_checkpoints(experiment: Experiment) -> int:
@@ -96,7 +96,7 @@ def whitening_summary(experiment: Experiment) -> str:
     """Sizes and expected condition of the whitening, in a sentence; "" where nothing is whitened."""
     method, dim = experiment.method, experiment.projector.dim
     if isinstance(method, CwRgp):
-        return _group_outlook(method, experiment)
+        return _group_summary(method, experiment)
     if not isinstance(method, WMse) or method.operator in ("standardise", "none"):
         return ""
     slices = experiment.schedule.batch_size // method.whitening_size
@@ -107,13 +107,13 @@ def whitening_summary(experiment: Experiment) -> str:
     )
 
 
-def _group_outlook(method: CwRgp, experiment: Experiment) -> str:
-    few, many, condition = group_sizes(method, experiment)
+def _group_summary(method: CwRgp, experiment: Experiment) -> str:
+    rows, columns, condition = group_sizes(method, experiment)
     slices = experiment.schedule.batch_size // method.whitening_size
     whitened = (
-        f"{few} images are whitened over {many} channels"
+        f"{rows} images are whitened over {columns} channels"
         if method.axis == "channel"
-        else f"{few} channels are whitened over {many} images"
+        else f"{rows} channels are whitened over {columns} images"
     )
     return (
         f"{whitened}, in {_count(method.groups, 'group')} and in {_count(slices, 'slice')} of each batch; "
@@ -125,8 +125,8 @@ def group_sizes(method: CwRgp, experiment: Experiment) -> tuple[int, int, float]
     """Rows that are whitened, columns they are whitened over, and the condition number of such noise."""
     width = experiment.projector.dim // method.groups
     channel = method.axis == "channel"
-    few, many = (method.whitening_size, width) if channel else (width, method.whitening_size)
-    return few, many, expected_condition_number(few, many)
+    rows, columns = (method.whitening_size, width) if channel else (width, method.whitening_size)
+    return rows, columns, expected_condition_number(rows, columns)
 
 
 def _count(number: int, noun: str) -> str:

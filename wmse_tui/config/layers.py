@@ -1,4 +1,4 @@
-"""Layers: presets, a file and `--set` override each other, and each value remembers where it was set.
+"""Layers: presets, a file and `--set` override each other, and the origin of each value is recorded.
 
 The upper layer wins. Three rules go beyond that:
 
@@ -32,7 +32,7 @@ RECIPE = (
     "backbone.whitening",
     "method.name",
 )
-CLAIMS = ("title", "paper")
+PUBLISHED = ("title", "paper")
 FOLDERS = ("dataset.root", "dataset.probe_train", "dataset.probe_test")
 
 
@@ -106,7 +106,7 @@ class _Stack:
         for key in layer.values:
             self._set_key(layer, key)
         if self._recipe() != before:
-            for key in CLAIMS:
+            for key in PUBLISHED:
                 self._forget(key)
                 self.values.pop(key, None)
                 if key in layer.values:
@@ -114,10 +114,10 @@ class _Stack:
 
     def located(self, problem: Problem) -> Problem:
         """The problem with source and line of its option, or of the section around it that was written."""
-        layer = next((self.origins[path] for path in _upwards(problem.path) if path in self.origins), None)
+        layer = next((self.origins[path] for path in _ancestors(problem.path) if path in self.origins), None)
         if layer is None:
             return problem
-        line = next((layer.lines[path] for path in _upwards(problem.path) if path in layer.lines), None)
+        line = next((layer.lines[path] for path in _ancestors(problem.path) if path in layer.lines), None)
         return replace(problem, source=layer.source, line=line)
 
     def _set_key(self, layer: Layer, key: str) -> None:
@@ -173,8 +173,8 @@ class _Stack:
                 del self.origins[path]
 
 
-def _upwards(path: str) -> Iterator[str]:
-    """A dotted path, then those around it: `schedule.milestones.0`, `schedule.milestones`, `schedule`."""
+def _ancestors(path: str) -> Iterator[str]:
+    """A dotted path, then the paths around it: `schedule.milestones.0`, `schedule.milestones`, `schedule`."""
     while path:
         yield path
         path = path.rpartition(".")[0]

@@ -87,7 +87,7 @@ def judge_cuda(facts: CudaFacts) -> Cuda:
             usable=False,
             reason="no_card",
             text=f"no NVIDIA card in this machine{also}",
-            fix="in a container, pass the cards in (docker run --gpus all); under a scheduler, ask for one",
+            fix="in a container, pass the cards in (docker run --gpus all); under a scheduler, request one",
         )
     if facts.built_for is None and facts.rocm is None:
         return Cuda(
@@ -118,7 +118,7 @@ def judge_cuda(facts: CudaFacts) -> Cuda:
             usable=False,
             reason="no_card",
             text="the NVIDIA driver is loaded, but no card is visible to this process",
-            fix="in a container, pass the cards in (docker run --gpus all); under a scheduler, ask for one",
+            fix="in a container, pass the cards in (docker run --gpus all); under a scheduler, request one",
         )
     code = f" (cuInit returned {facts.driver_error})" if facts.driver_error else ""
     reason = facts.torch_error or "torch gave no reason"

@@ -29,12 +29,12 @@ def test_an_unfinished_line_is_the_rest_until_it_is_complete(path: Path) -> None
     assert follower.poll() == []
     assert not follower.exists
     append(path, b"one\ntw")
-    assert (follower.poll(), follower.rest) == ([b"one"], b"tw")
-    assert (follower.poll(), follower.rest) == ([], b"tw")
+    assert (follower.poll(), follower.partial) == ([b"one"], b"tw")
+    assert (follower.poll(), follower.partial) == ([], b"tw")
     append(path, b"o\nthree")
-    assert (follower.poll(), follower.rest) == ([b"two"], b"three")
+    assert (follower.poll(), follower.partial) == ([b"two"], b"three")
     append(path, b"\n")
-    assert (follower.poll(), follower.rest) == ([b"three"], b"")
+    assert (follower.poll(), follower.partial) == ([b"three"], b"")
     assert (follower.poll(), follower.offset, follower.size, follower.generation) == ([], 14, 14, 0)
 
 
@@ -84,7 +84,7 @@ def test_with_a_window_only_the_end_of_what_is_new_is_read(path: Path) -> None:
     assert follower.poll(window=20) == [b"line 8", b"line 9"]
     assert (follower.generation, follower.offset) == (1, follower.size)
     append(path, b"z" * 30)
-    assert (follower.poll(window=20), follower.rest) == ([], b"z" * 20)
+    assert (follower.poll(window=20), follower.partial) == ([], b"z" * 20)
 
 
 def test_a_file_that_cannot_be_read_is_an_error(tmp_path: Path) -> None:

@@ -172,7 +172,7 @@ def test_rubbish_and_tickets_of_dead_hosts_stand_in_nobodys_way(yard: Yard, even
     eventually(lambda: yard.diary == ["+a", "-a"])
     assert view_run(a).status == "completed"
     left = tickets.entries()
-    assert [(entry.order, entry.alive, bool(entry.problem)) for entry in left] == [
+    assert [(entry.order, entry.locked, bool(entry.problem)) for entry in left] == [
         (1, False, True),
         (2, False, True),
         (3, False, False),

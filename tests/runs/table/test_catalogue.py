@@ -80,7 +80,7 @@ def test_a_long_list_of_candidates_is_cut(root: Path) -> None:
 def test_an_unknown_id_names_the_nearest(root: Path, runs: dict[str, RunDirectory]) -> None:
     with pytest.raises(RunNotFound) as caught:
         resolve_run(root, "stl1O-wmse4")
-    assert str(caught.value) == f"there is no run 'stl1O-wmse4': looked in {root}"
+    assert str(caught.value) == f"there is no run 'stl1O-wmse4': searched {root}"
     assert caught.value.next[0].startswith("did you mean stl10-wmse4 or ")
     assert caught.value.next[1] == "list them: wmse-tui runs"
 
@@ -95,7 +95,7 @@ def test_what_resembles_nothing_is_not_guessed(root: Path, runs: dict[str, RunDi
 
 def test_where_there_are_no_runs_the_first_one_is_suggested(root: Path) -> None:
     for text in ("last", "stl10"):
-        with pytest.raises(RunNotFound, match=f"there are no runs yet: looked in {root}") as caught:
+        with pytest.raises(RunNotFound, match=f"there are no runs yet: searched {root}") as caught:
             resolve_run(root, text)
         assert caught.value.next[0] == "start one: wmse-tui run --preset quickstart"
 

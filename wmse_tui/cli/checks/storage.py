@@ -84,7 +84,7 @@ def queue_finding(folder: Path) -> Finding:
         tickets = entries()
     except RunsError as error:
         return Finding("queue", "warn", f"{error.title}: {error.detail}", "; ".join(error.next))
-    text = f"{folder}, {count(sum(entry.alive for entry in tickets), 'run')} waiting"
+    text = f"{folder}, {count(sum(entry.locked for entry in tickets), 'run')} waiting"
     lost = sum(entry.lost for entry in tickets)
     if lost:
         return Finding(

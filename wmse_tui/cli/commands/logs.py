@@ -53,6 +53,6 @@ def _new_lines(follower: LineFollower, *, last: bool) -> list[str]:
     lines = follower.poll()
     while follower.behind:
         lines += follower.poll()
-    if last and follower.rest:
-        lines.append(follower.rest)
+    if last and follower.partial:
+        lines.append(follower.partial)
     return [safe(overwritten(line)) for line in lines]

@@ -50,7 +50,7 @@ def hold(runs: Runs, runs_dir: RunsDir = None) -> None:
 
 @app.command()
 def release(runs: Runs, runs_dir: RunsDir = None) -> None:
-    """Let held runs start again; they have kept their positions."""
+    """Let held runs start again, from their old positions."""
     from wmse_tui.runs.queue.status import release as change
 
     _each(runs, runs_dir, change, "released", "not held")
@@ -83,11 +83,11 @@ def again(
     ] = None,
     runs_dir: RunsDir = None,
 ) -> None:
-    """Queue runs again that lost their position or were dropped.
+    """Queue again the runs that lost their position or were dropped.
 
-    A run loses its position by a reboot or a kill, and is dropped when a run that it was queued after failed.
-    The runs keep their order and are queued behind those that wait. They still wait for the runs they were
-    queued after, unless they were dropped because of them.
+    A run loses its position when its waiting process ends, as in a reboot, and is dropped when a run that it
+    was queued after failed. The runs keep their order and are queued behind those that wait. They still wait
+    for the runs they were queued after, unless they were dropped because of them.
     """
     from wmse_tui.cli.console import print_data, print_message
     from wmse_tui.cli.locating import find_run
@@ -177,10 +177,10 @@ def ticket_row(entry: TicketEntry, every: tuple[TicketEntry, ...]) -> dict[str, 
         }  # fmt: skip
     state = "lost" if entry.lost else entry.state
     reason = (
-        waiting_reason(entry, every, ask_card=True) if entry.alive and state != "dropped" else entry.reason
+        waiting_reason(entry, every, ask_card=True) if entry.locked and state != "dropped" else entry.reason
     )
     return {
-        "place": number_of(entry, every) if entry.alive and state != "dropped" else 0,
+        "place": number_of(entry, every) if entry.locked and state != "dropped" else 0,
         "run_id": Path(ticket.run).name,
         "path": ticket.run,
         "state": state,

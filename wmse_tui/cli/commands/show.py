@@ -10,7 +10,7 @@ from wmse_tui.cli.arguments import Json, Run, RunsDir
 
 
 def show(run: Run, runs_dir: RunsDir = None, json: Json = False) -> None:
-    """Show a run: its state, progress, accuracies and errors."""
+    """Show a run: its status, progress, accuracies and errors."""
     from wmse_tui.cli.locating import find_run
     from wmse_tui.cli.run_report import run_report
     from wmse_tui.runs.state.config import read_configuration

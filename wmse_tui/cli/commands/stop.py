@@ -23,7 +23,7 @@ def stop(
     ] = False,
     runs_dir: RunsDir = None,
 ) -> None:
-    """Save and stop a run, and wait until it has stopped. Ctrl-C ends the wait only."""
+    """Save and stop a run, and wait until it has stopped. Ctrl-C only ends the wait."""
     from wmse_tui.cli.console import print_message
     from wmse_tui.cli.follow.follower import SETTLE_SECONDS
     from wmse_tui.cli.follow.stop_request import StopRequest

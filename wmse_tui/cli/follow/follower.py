@@ -43,15 +43,16 @@ class Followed:
         code: the command's exit code.
         left: the run may still continue.
         stopping: with `left`: a stop was requested before.
-        died: the trainer ended without an exit event in the log.
-        process_status: with `died`, where the trainer is our own child: its exit status, -N for signal N.
+        without_exit_event: the trainer ended without an exit event in the log.
+        process_status: with `without_exit_event`, where the trainer is a child of this process: its exit
+            status, -N for signal N.
     """
 
     state: RunState
     code: ExitCode
     left: bool = False
     stopping: bool = False
-    died: bool = False
+    without_exit_event: bool = False
     process_status: int | None = None
 
 
@@ -99,7 +100,7 @@ class Follower:
         return self._watcher.poll()
 
     def follow(self, signals: Signals) -> Followed:
-        """Show the run until it ends, or until a signal, a pending one or a later one, says to leave."""
+        """Show the run until it ends, or until a signal, pending or later, ends the following."""
         try:
             return self._follow(signals)
         finally:
@@ -141,7 +142,7 @@ class Follower:
             return False
         if self._exit_event is not None:
             return True
-        # The lock is free without an exit event: give a trainer that is exiting, or starting, a moment.
+        # The lock is free without an exit event: a trainer may still be exiting, or starting.
         now = self._clock()
         if self._ended_at is None:
             self._ended_at = now
@@ -170,4 +171,4 @@ class Follower:
         if status == ExitCode.BUSY:
             return Followed(state=state, code=ExitCode.BUSY, left=True)
         code = exit_for(self._interrupted) if self._interrupted else ExitCode.FAILED
-        return Followed(state=state, code=code, died=True, process_status=status)
+        return Followed(state=state, code=code, without_exit_event=True, process_status=status)

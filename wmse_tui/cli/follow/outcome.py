@@ -36,8 +36,8 @@ def print_outcome(run: RunDirectory, followed: Followed, *, removed: bool, plain
     if plain and not removed:
         for line in result_lines(run, followed.state):
             print_data(line)
-    if followed.died:
-        _print_death(run, followed, removed=removed)
+    if followed.without_exit_event:
+        _print_unexplained_end(run, followed, removed=removed)
     elif followed.state.error is not None and followed.code is not ExitCode.COMPLETED:
         _print_error(followed.state, removed=removed)
     if removed:
@@ -85,14 +85,14 @@ def _print_error(state: RunState, *, removed: bool) -> None:
     print_message("wmse-tui: " + "\n".join(error_lines(error_sentence(error), detail, steps)))
 
 
-def _print_death(run: RunDirectory, followed: Followed, *, removed: bool) -> None:
+def _print_unexplained_end(run: RunDirectory, followed: Followed, *, removed: bool) -> None:
     if removed:
         print_message("wmse-tui: interrupted before the trainer had started")
         return
     state = followed.state
     where = f"epoch {state.epoch}, step {state.step}" if state.step else "before its first step"
     lines = last_lines(run.trainer_log)
-    cause, steps = _cause_of_death(run, followed)
+    cause, steps = _likely_cause(run, followed)
     detail = f"Last event: {where}. {cause}"
     if lines:
         detail += f"\nThe last {count(len(lines), 'line')} of {run.trainer_log}:\n" + "\n".join(
@@ -102,7 +102,7 @@ def _print_death(run: RunDirectory, followed: Followed, *, removed: bool) -> Non
     print_message("wmse-tui: " + "\n".join(lines))
 
 
-def _cause_of_death(run: RunDirectory, followed: Followed) -> tuple[str, tuple[str, ...]]:
+def _likely_cause(run: RunDirectory, followed: Followed) -> tuple[str, tuple[str, ...]]:
     """What may have ended the trainer, as far as this machine shows it, and what to do about it."""
     with suppress(OSError):
         disk = shutil.disk_usage(run.path)

@@ -38,12 +38,12 @@ from wmse_tui.runs.text.units import count, moment
 EPOCH_SECONDS = 5.0
 LONG_SECONDS = 60.0
 PHASE_SECONDS = 10.0
-CATCH_UP = 40
+MOST_LINES = 40
 """Lines printed at once; of more that are new since the last poll, only the newest are printed."""
 
 
 class PlainLines:
-    """Turns records into lines; remembers only when the last lines were, in the log's own time."""
+    """Turns records into lines, no more often than the log's own time allows."""
 
     def __init__(self) -> None:
         self._progress_at = float("-inf")
@@ -51,7 +51,7 @@ class PlainLines:
         self._phase = ""
 
     def lines(self, record: Record, state: RunState) -> list[str]:
-        """Return the lines that `record` deserves, dated and safe to print.
+        """Return the lines for `record`, each with its date, sanitised.
 
         Args:
             record: the next record of the log.
@@ -70,7 +70,7 @@ class PlainLines:
             case Steps() if t - self._progress_at >= LONG_SECONDS:
                 self._progress_at = t
                 return [_steps_text(event, t, state)]
-            case Epoch() if t - self._progress_at >= _pause(t, state) or event.epoch == state.epochs:
+            case Epoch() if t - self._progress_at >= _epoch_interval(t, state) or event.epoch == state.epochs:
                 self._progress_at = t
                 return [_epoch_text(event, t, state)]
             case Evaluation():
@@ -86,13 +86,13 @@ class PlainLines:
         return []
 
     def _phase_texts(self, event: Phase, t: float) -> list[str]:
-        """A phase gets a line when it takes long, and a first line only if it usually does."""
+        """A phase gets a line every ten seconds; one that usually takes long also gets one when it begins."""
         if event.name != self._phase:
             self._phase, self._phase_at = event.name, t
             return [phase_sentence(event)] if event.name in ("data", "download", "paused") else []
         if event.done is None:  # repeated, without a number that has grown
             return []
-        finished = event.done is not None and event.done == event.total
+        finished = event.done == event.total
         if t - self._phase_at < PHASE_SECONDS and not (finished and event.name == "download"):
             return []
         self._phase_at = t
@@ -109,9 +109,9 @@ class PlainDisplay:
     def show(self, state: RunState, records: tuple[Record, ...]) -> None:
         """Print the lines of the new records."""
         lines = [line for record in records for line in self._lines.lines(record, state)]
-        if len(lines) > CATCH_UP:
-            self._write(f"({count(len(lines) - CATCH_UP, 'earlier line')} left out)")
-        for line in lines[-CATCH_UP:]:
+        if len(lines) > MOST_LINES:
+            self._write(f"({count(len(lines) - MOST_LINES, 'earlier line')} left out)")
+        for line in lines[-MOST_LINES:]:
             self._write(line)
 
     def message(self, text: str) -> None:
@@ -129,16 +129,16 @@ def _to_stdout(line: str) -> None:
     sys.stdout.flush()
 
 
-def _pause(t: float, state: RunState) -> float:
+def _epoch_interval(t: float, state: RunState) -> float:
     """Return the seconds between lines about epochs: a hundredth of the time so far, five to sixty."""
-    so_far = t - (state.attempt_started if state.attempt_started is not None else t)
-    return max(EPOCH_SECONDS, min(LONG_SECONDS, so_far / 100))
+    elapsed = t - (state.attempt_started if state.attempt_started is not None else t)
+    return max(EPOCH_SECONDS, min(LONG_SECONDS, elapsed / 100))
 
 
 def _attempt_texts(event: Attempt) -> list[str]:
     start = f"resumed after step {event.resume_step}" if event.resume_step else "training"
     length = f"{count(event.epochs, 'epoch')} of {count(event.steps_per_epoch, 'step')}"
-    resumption = "exact resumption" if event.exact else "resumption close, not to the bit"
+    resumption = "exact resumption" if event.exact else "approximate resumption"
     loader = f"loader {event.loader} ({event.loader_reason})"
     return [
         f"device  {event.device} ({event.device_reason})",
@@ -168,7 +168,7 @@ def _epoch_text(event: Epoch, t: float, state: RunState) -> str:
         step=event.step,
         total_steps=state.total_steps,
         loss=event.loss,
-        lr=state.rates.at(event.step),  # of that epoch: a replayed log is folded to its end already
+        lr=state.rates.at(event.step),  # not `state.lr`: a replayed log is folded to its end already
         images_per_second=event.images_per_second,
         seconds_left=_seconds_left(t, state) if event.epoch != state.epochs else None,
     )

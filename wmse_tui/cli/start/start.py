@@ -256,7 +256,7 @@ def _never_trained(followed: Followed) -> bool:
         return False
     if state.error is not None:
         return state.error.stage == "start" or followed.code is ExitCode.FAILED
-    return followed.died and followed.code in (ExitCode.INTERRUPTED, ExitCode.TERMINATED)
+    return followed.without_exit_event and followed.code in (ExitCode.INTERRUPTED, ExitCode.TERMINATED)
 
 
 def _remove(run: RunDirectory) -> None:

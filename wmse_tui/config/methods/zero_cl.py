@@ -33,12 +33,12 @@ class ZeroCl(Options):
     def problems(self, sizes: Sizes) -> Iterator[Problem]:
         dim, batch = sizes.dim, sizes.batch
         instance = self.variant == "instance"
-        few, many = (batch, dim) if instance else (dim, batch)
-        if self.ridge == 0 and many <= few:
+        rows, columns = (batch, dim) if instance else (dim, batch)
+        if self.ridge == 0 and columns <= rows:
             things, over = ("images", "features") if instance else ("features", "images")
             yield Problem(
                 "method.ridge",
-                f"without it {few} {things} cannot be whitened over {many} {over}",
+                f"without it {rows} {things} cannot be whitened over {columns} {over}",
                 "set it above 0 (0.01 as published), or use "
                 + ("a larger projector.dim" if instance else "a smaller projector.dim"),
             )

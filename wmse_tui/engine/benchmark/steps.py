@@ -130,9 +130,9 @@ def whitening_loss(experiment: Experiment, device: torch.device, *, rounds: int,
         x = fresh()
         return watch(lambda: loss(x))
 
-    launched = f"{count_operations(lambda: batched(fresh()))} operations that are no views"
+    launched = f"{count_operations(lambda: batched(fresh()))} operations besides tensor views"
     if compare:
-        launched += f", of the loop {count_operations(lambda: loops(fresh()))}"
+        launched += f", {count_operations(lambda: loops(fresh()))} in the loop"
     return time_rounds(
         "whitening",
         f"W-MSE forward and backward, {views} views of {batch} x {experiment.projector.dim}, "

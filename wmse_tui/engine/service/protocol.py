@@ -100,7 +100,7 @@ def read_request(line: bytes) -> Request:
         raise BadRequest("a request has no id", "it is a whole number")
     if ask not in (*HANDLERS, "cancel"):
         raise BadRequest(
-            f"there is no request {ask!r:.60}", f"ask for one of {', '.join(HANDLERS)}", id=number
+            f"there is no request {ask!r:.60}", f"the requests are {', '.join(HANDLERS)}", id=number
         )
     if not isinstance(config, str):
         raise BadRequest("the configuration is no text", id=number)

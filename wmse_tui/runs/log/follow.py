@@ -29,7 +29,7 @@ class LineFollower:
         exists: whether the file was there at the last poll.
         behind: whether the last poll stopped before the end, so that the next one has more at once.
         offset, size: how far the file has been read, and how long it was at the last poll, in bytes.
-        rest: what followed the last complete line at the last poll.
+        partial: what followed the last complete line at the last poll.
         overlong: lines of this generation that were passed over for their length.
     """
 
@@ -45,7 +45,7 @@ class LineFollower:
     def _restart(self) -> None:
         self.offset = 0
         self.size = 0
-        self.rest = b""
+        self.partial = b""
         self.behind = False
         self.overlong = 0
         self._inside_overlong = False
@@ -68,7 +68,7 @@ class LineFollower:
                 if window is not None:
                     return self._newest(file.fileno(), window)
                 if self.size == self.offset:
-                    self.rest = b""
+                    self.partial = b""
                     return []
                 content = os.pread(file.fileno(), min(block, self._longest), self.offset)
                 if b"\n" not in content and len(content) >= block:
@@ -93,7 +93,7 @@ class LineFollower:
         end = content.rfind(b"\n") + 1
         overlong = end == 0 and len(content) >= self._longest
         self.behind = (end > 0 or overlong) and self.offset + len(content) < self.size
-        self.rest = b"" if overlong else content[end:]
+        self.partial = b"" if overlong else content[end:]
         if end == 0:
             if overlong:  # counted once, however many polls it lasts
                 self.overlong += not self._inside_overlong
@@ -118,6 +118,6 @@ class LineFollower:
             begin = content.find(b"\n") + 1
             self.offset += begin
             content = content[begin:]
-        *lines, self.rest = content.split(b"\n")
-        self.offset += len(content) - len(self.rest)
+        *lines, self.partial = content.split(b"\n")
+        self.offset += len(content) - len(self.partial)
         return lines

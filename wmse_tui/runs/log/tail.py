@@ -51,7 +51,7 @@ class LogTail:
             self._lines.clear()
             self._end = LogEnd() if self._end.lines else self._end
             return self._end
-        seen = (follower.generation, follower.rest)
+        seen = (follower.generation, follower.partial)
         if not new and seen == self._seen:
             return self._end
         if follower.generation != self._seen[0]:
@@ -61,7 +61,7 @@ class LogTail:
         self._lines.extend((_shown(line), len(line) + 1) for line in islice(new, skipped, None))
         while len(self._lines) > self._limit:
             self._lines.popleft()
-        unfinished = (_shown(follower.rest),) if follower.rest else ()
+        unfinished = (_shown(follower.partial),) if follower.partial else ()
         left_out = follower.offset - sum(length for _, length in self._lines)
         self._end = LogEnd((*(line for line, _ in self._lines), *unfinished), left_out)
         return self._end

@@ -53,7 +53,7 @@ def position_of(run: RunDirectory) -> QueuePosition | None:
         return None
     entry = tickets.of_run(run, every)
     if waits:
-        if entry is None or not entry.alive:  # on another machine, or written this very moment
+        if entry is None or not entry.locked:  # on another machine, or written this very moment
             return QueuePosition("queued")
         return QueuePosition("queued", number_of(entry, every), waiting_reason(entry, every))
     if entry is None:
@@ -69,7 +69,7 @@ def position_of(run: RunDirectory) -> QueuePosition | None:
 def number_of(entry: TicketEntry, every: tuple[TicketEntry, ...]) -> int:
     """The place of a living ticket among those of its machine, from 1."""
     there = entry.ticket.host if entry.ticket is not None else ""
-    line = [other for other in every if other.alive and other.ticket and other.ticket.host == there]
+    line = [other for other in every if other.locked and other.ticket and other.ticket.host == there]
     return next((place for place, other in enumerate(line, 1) if other.inode == entry.inode), 0)
 
 
@@ -102,7 +102,7 @@ def busy_reason(wanted: DeviceRequest) -> str:
     line = [
         entry
         for entry in tickets.entries()
-        if entry.alive
+        if entry.locked
         and entry.state == "waiting"
         and entry.ticket is not None
         and entry.ticket.host == here
@@ -148,7 +148,7 @@ def release(run: RunDirectory) -> bool:
 
 def go_first(run: RunDirectory) -> bool:
     """Put a run before all that wait; False where it stands there already. Raises as `hold`."""
-    first = next((e for e in tickets.entries() if e.alive and e.run != run), None)
+    first = next((e for e in tickets.entries() if e.locked and e.run != run), None)
 
     def change(entry: TicketEntry) -> TicketEntry | None:
         if first is None or (entry.order, entry.path.name) < (first.order, first.path.name):
@@ -171,7 +171,7 @@ def cancel(run: RunDirectory) -> bool:
     _glance.forget()
     deadline = time.monotonic() + _LEAVING_SECONDS
     with suppress(OSError, RunsError):
-        if entry is not None and entry.alive:  # who waited sees it and leaves, with the mark
+        if entry is not None and entry.locked:  # who waited sees it and leaves, with the mark
             while held(run.queue_lock) and time.monotonic() < deadline:
                 time.sleep(0.02)
         elif not held(run.queue_lock):
@@ -193,7 +193,7 @@ def not_queued(run: RunDirectory) -> NotQueued:
 def _changed(run: RunDirectory, change: Callable[[TicketEntry], TicketEntry | None]) -> bool:
     for _ in range(10):
         entry = tickets.of_run(run)
-        if entry is None or not entry.alive:
+        if entry is None or not entry.locked:
             raise not_queued(run)
         before = entry.path
         changed = change(entry)

@@ -66,7 +66,7 @@ class TicketEntry:
     inode: int
     order: int
     state: TicketState
-    alive: bool  # somebody holds it
+    locked: bool  # a waiting process holds its lock
     ticket: Ticket | None  # None: it cannot be read, see `problem`
     reason: str = ""  # why it was dropped
     problem: str = ""
@@ -78,7 +78,7 @@ class TicketEntry:
     @property
     def lost(self) -> bool:
         """Whether whoever waited is gone: a reboot, a kill."""
-        return not self.alive and self.state != "dropped"
+        return not self.locked and self.state != "dropped"
 
 
 _TICKET: TypeAdapter[Ticket] = TypeAdapter(Ticket)
@@ -89,7 +89,7 @@ def entries() -> tuple[TicketEntry, ...]:
 
     Raises:
         StorageError: the folder is there and cannot be read.
-        LocksUnsupported: its filesystem cannot say who is alive.
+        LocksUnsupported: its filesystem cannot report which tickets are locked.
     """
     folder = queue_dir()
     for _ in range(_MOVED):
@@ -120,7 +120,7 @@ def entries() -> tuple[TicketEntry, ...]:
 def of_run(run: RunDirectory, every: tuple[TicketEntry, ...] | None = None) -> TicketEntry | None:
     """The ticket of `run`: one that is held before one that was lost or dropped; None where there is none."""
     mine = [e for e in (entries() if every is None else every) if e.ticket and e.ticket.run == str(run.path)]
-    return next((entry for entry in mine if entry.alive), mine[-1] if mine else None)
+    return next((entry for entry in mine if entry.locked), mine[-1] if mine else None)
 
 
 def write_ticket(
@@ -202,7 +202,7 @@ def _read(path: Path, order: int, state: TicketState) -> TicketEntry | None:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
             return None
-        alive = held_open(descriptor, path)
+        locked = held_open(descriptor, path)
         text = os.pread(descriptor, _LARGEST + 1, 0)
     except OSError as error:
         raise StorageError.of("read a ticket of the queue", path, error) from error
@@ -214,7 +214,7 @@ def _read(path: Path, order: int, state: TicketState) -> TicketEntry | None:
         inode=status.st_ino,
         order=order,
         state=state,
-        alive=alive,
+        locked=locked,
         ticket=ticket,
         reason=reason,
         problem=problem,

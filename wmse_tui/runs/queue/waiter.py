@@ -67,7 +67,7 @@ class Waiter:
                 if mine is None or mine.ticket is None:
                     self._unmark()
                     return CANCELLED
-                before = [entry for entry in every if entry.alive and _key(entry) < _key(mine)]
+                before = [entry for entry in every if entry.locked and _key(entry) < _key(mine)]
                 place = len(before) + 1
                 code = self._turn(mine, before)
                 if code is not None:

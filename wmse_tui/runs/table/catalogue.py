@@ -54,7 +54,9 @@ def resolve_run(root: Path, text: str) -> RunDirectory:
     if not runs:
         first = "start one: wmse-tui run --preset quickstart"
         raise RunNotFound(
-            "there are no runs yet", f"looked in {where}", next=(first, "look elsewhere: --runs-dir DIR")
+            "there are no runs yet",
+            f"searched {where}",
+            next=(first, "name their folder: --runs-dir DIR"),
         )
     if text == "last":
         return runs[0]
@@ -70,7 +72,7 @@ def resolve_run(root: Path, text: str) -> RunDirectory:
     nearest = difflib.get_close_matches(text, [run.id for run in runs], n=3, cutoff=0.5)
     meant = (f"did you mean {' or '.join(nearest)}?",) if nearest else ()
     listing = "list them: wmse-tui runs"
-    raise RunNotFound(f"there is no run {safe(text, 80)!r}", f"looked in {where}", next=(*meant, listing))
+    raise RunNotFound(f"there is no run {safe(text, 80)!r}", f"searched {where}", next=(*meant, listing))
 
 
 def _at_path(text: str) -> RunDirectory:

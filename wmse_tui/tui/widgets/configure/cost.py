@@ -111,8 +111,8 @@ class Cost:
         if not isinstance(parameters, Mapping):
             yield _line("Disk", f"{kept} checkpoints, {self._describe} computes their size{free}")
             return
-        learning, following = int(parameters["encoder"]) + int(parameters["head"]), int(parameters["target"])
-        each = checkpoint_bytes(self.experiment, learning=learning, following=following)
+        trained, averaged = int(parameters["encoder"]) + int(parameters["head"]), int(parameters["target"])
+        each = checkpoint_bytes(self.experiment, trained=trained, averaged=averaged)
         text = f"{kept} checkpoints of {size(each)}: {size(kept * each)}{free}"
         yield _line("Disk", text, old=not self._current(asked))
 
