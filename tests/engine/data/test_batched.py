@@ -17,7 +17,7 @@ from wmse_tui.engine.data.batched import make_views, normalise_
 from wmse_tui.engine.data.colour import jitter_, order_keys, shift_hue_
 from wmse_tui.engine.data.device_views import device_views, jitter, prepare_numbers
 from wmse_tui.engine.data.images import MemoryImages
-from wmse_tui.engine.data.reference import augment_picture
+from wmse_tui.engine.data.reference import augment_image
 from wmse_tui.engine.data.resampling import blur_matrices, resample, resize_matrices
 from wmse_tui.engine.data.view_parameters import View, ViewLaw, ViewParameters, concatenate, draw_parameters
 
@@ -126,7 +126,7 @@ def test_views_are_near_pillows_8_bit_ones(
     ours = augment(images, torch.arange(40), parameters, size=size, mean=ZERO, std=ONE)
     theirs = torch.stack(
         [
-            tv.to_tensor(augment_picture(pictures.image(index), view, size))
+            tv.to_tensor(augment_image(pictures.image(index), view, size))
             for index, view in enumerate(parameters.views())
         ]
     )
@@ -209,7 +209,7 @@ def test_blurred_views_are_near_pillows(augment: Augment) -> None:
     pictures = MemoryImages(name="x", split="x", pixels=images)
     ours = augment(images, torch.arange(40), parameters, size=64, mean=ZERO, std=ONE)
     for index, view in enumerate(parameters.views()):
-        theirs = tv.to_tensor(augment_picture(pictures.image(index), view, 64))
+        theirs = tv.to_tensor(augment_image(pictures.image(index), view, 64))
         assert GREY_LEVELS * (ours[index] - theirs).abs().mean() < 1
     sharp = resample(images / 255, ViewParameters(
         **{name: getattr(parameters, name) for name in View._fields if name != "blur"},

@@ -129,9 +129,9 @@ def test_a_decoder_is_relied_on_when_it_shows_the_same_as_pillow(monkeypatch: py
     assert decoder_fault(CPU) is None
     decode = jpeg._decode
     monkeypatch.setattr(jpeg, "_decode", lambda files, device: [decode(files, device)[0].flip(0)])
-    assert decoder_fault(CPU) == "its decoder gives another picture than Pillow"
+    assert decoder_fault(CPU) == "its decoder does not agree with Pillow"
     monkeypatch.setattr(jpeg, "_decode", lambda files, device: [decode(files, device)[0].mT])
-    assert decoder_fault(CPU) == "its decoder gives another picture than Pillow"
+    assert decoder_fault(CPU) == "its decoder does not agree with Pillow"
 
 
 def test_a_torchvision_without_the_decoder_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:

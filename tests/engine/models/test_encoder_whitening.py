@@ -137,7 +137,7 @@ def test_bad_sizes_and_features_are_refused_with_what_to_do() -> None:
         layer(features(5, 8).float())
     assert "backbone.whitening=zca" in caught.value.title
     assert any("whitening_eps" in step for step in caught.value.next)
-    assert torch.equal(layer.running_matrix[0], torch.eye(8)), "a batch that failed is no part of the average"
+    assert torch.equal(layer.running_matrix[0], torch.eye(8)), "the averages exclude a batch that failed"
 
 
 @pytest.mark.parametrize("arch", ["cifar_resnet8", "resnet18"])
@@ -145,7 +145,8 @@ def test_it_is_the_last_layer_of_any_backbone(arch: str) -> None:
     torch.manual_seed(0)
     plain = build_backbone(arch, crop=16)
     torch.manual_seed(0)
-    whitened = build_backbone(arch, crop=16, whitening=LastWhitening(operator="zca", groups=16))
+    last = LastWhitening(operator="zca", eps=1e-5, groups=16, steps=5, momentum=0.1)
+    whitened = build_backbone(arch, crop=16, whitening=last)
     images = torch.randn(32, 3, 16, 16)
     expected = EncoderWhitening(plain.feature_dim, operator="zca", groups=16)(plain(images))
     torch.testing.assert_close(whitened(images), expected)

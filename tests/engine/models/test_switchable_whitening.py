@@ -20,6 +20,10 @@ from wmse_tui.engine.models.switchable_whitening import (
 KINDS = tuple(STATISTICS)
 
 
+def switchable_norm(kind: str, *, tied: bool = False) -> SwitchableNorm:
+    return SwitchableNorm(kind=kind, width=16, steps=5, tied=tied, momentum=0.01)
+
+
 def maps(batch: int = 3, channels: int = 8, side: int = 4, seed: int = 0) -> Tensor:
     random = torch.Generator().manual_seed(seed)
     x = torch.randn(batch, channels, side, side, generator=random, dtype=torch.float64)
@@ -153,9 +157,9 @@ def test_dtype_and_memory_order_stay_and_statistics_are_float32() -> None:
 
 
 @pytest.mark.parametrize("arch", TORCHVISION)
-def test_it_stands_at_the_published_places(arch: str) -> None:
+def test_the_published_layers_are_replaced(arch: str) -> None:
     with torch.device("meta"):
-        network = build_backbone(arch, "small", 64, norm=SwitchableNorm(kind="sw2"))
+        network = build_backbone(arch, "small", 64, norm=switchable_norm("sw2"))
         plain = torchvision.models.get_model(arch, weights=None)
     found = [name for name, m in network.named_modules() if isinstance(m, SwitchableWhitening)]
     norm = "bn1" if arch in ("resnet18", "resnet34") else "bn2"
@@ -165,12 +169,12 @@ def test_it_stands_at_the_published_places(arch: str) -> None:
     expected = [f"{stage}.{i}.{norm}" for stage, n in blocks.items() for i in range(1, n, 2)]
     assert found == ["bn1", *expected]
     assert {"resnet18": 4, "resnet50": 7}.get(arch, len(found)) == len(found)
-    for place in found:
-        assert network.get_parameter(f"{place}.weight").shape == plain.get_parameter(f"{place}.weight").shape
+    for layer in found:
+        assert network.get_parameter(f"{layer}.weight").shape == plain.get_parameter(f"{layer}.weight").shape
 
 
 def test_importance_names_each_layer() -> None:
-    network = build_backbone("resnet18", "cifar", 32, norm=SwitchableNorm(kind="sw3", tied=True))
+    network = build_backbone("resnet18", "cifar", 32, norm=switchable_norm("sw3", tied=True))
     importance = importance_of(network)
     assert [one.layer for one in importance] == ["bn1", "layer1.1.bn1", "layer2.1.bn1", "layer3.1.bn1"]
     assert importance[0].statistics == ("BW", "IW", "LN")
@@ -179,7 +183,7 @@ def test_importance_names_each_layer() -> None:
     assert importance_of(build_backbone("cifar_resnet8")) == ()
 
 
-def test_a_checkpoint_brings_everything_back() -> None:
+def test_a_checkpoint_restores_everything() -> None:
     one, other = layer_of("sw5"), layer_of("sw5", seed=2)
     one(maps())
     other.load_state_dict(one.state_dict())
@@ -188,10 +192,10 @@ def test_a_checkpoint_brings_everything_back() -> None:
     assert torch.equal(one.train()(x), other.train()(x))
 
 
-def test_what_does_not_fit_is_refused() -> None:
+def test_unsuitable_arguments_are_refused() -> None:
     with pytest.raises(ValueError, match=r"sw2, sw3, sw5, not 'sw4'"):
         SwitchableWhitening(16, "sw4")
     with pytest.raises(ValueError, match="20 channels cannot be divided into groups of 16"):
         SwitchableWhitening(20, "sw2")
     with pytest.raises(ValueError, match="not for cifar_resnet8"):
-        build_backbone("cifar_resnet8", norm=SwitchableNorm(kind="sw2"))
+        build_backbone("cifar_resnet8", norm=switchable_norm("sw2"))

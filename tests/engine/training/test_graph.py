@@ -141,8 +141,8 @@ def test_a_loss_that_is_not_finite_stops_a_replayed_step_too(bad: int) -> None:
 def test_a_number_that_python_reads_during_the_recording_is_noticed() -> None:
     """The stand-in for a graph can fail, and so can the tests above."""
     both = Both(*CASES["byol"])
-    follow = both.methods[1].follow
-    both.methods[1].follow = lambda pace: follow(float(pace))  # type: ignore[method-assign]
+    update = both.methods[1].update_target
+    both.methods[1].update_target = lambda rate: update(float(rate))  # type: ignore[method-assign]
     for number in range(1, WARM_UP + 2):
         both.step(number, random_views(number))
     with pytest.raises(AssertionError, match="the step depends on"):

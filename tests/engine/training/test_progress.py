@@ -16,13 +16,13 @@ def test_the_target_follows_once_a_step_by_the_share_of_all_steps_that_are_done(
     make_run: Callable[..., RunDirectory], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     weights: list[tuple[float, float, float]] = []  # of one target weight: before, after, the online one
-    follow = Byol.after_step
+    after_step = Byol.after_step
 
     def watched(method: Byol, progress: float) -> None:
         target = method.get_parameter("target_projector.0.weight")
         online = method.get_parameter("projector.0.weight")
         before = target[0, 0].item()
-        follow(method, progress)
+        after_step(method, progress)
         weights.append((before, target[0, 0].item(), online[0, 0].item()))
 
     monkeypatch.setattr(Byol, "after_step", watched)

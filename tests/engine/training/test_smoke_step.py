@@ -13,7 +13,7 @@ from wmse_tui.config.loading import parse_experiment
 from wmse_tui.engine.data.dataset_sources import load_data
 from wmse_tui.engine.data.pipelines import build_batches
 from wmse_tui.engine.errors import WhiteningFailed
-from wmse_tui.engine.methods import Method, build_method, place
+from wmse_tui.engine.methods import Method, build_method, move_to_device
 from wmse_tui.engine.models.cifar_resnet import CifarResNet
 from wmse_tui.engine.training import smoke_step as module
 from wmse_tui.engine.training.compiled import Compiled
@@ -35,7 +35,12 @@ METHODS = {
 def parts(run: RunDirectory) -> tuple[Method, Any, Any, Any]:
     experiment = parse_experiment(run.config.read_text(), "config.yaml")
     data = load_data(experiment, progress=lambda *_: None)
-    return place(build_method(experiment), CPU), build_batches(data.train, experiment, CPU), data, experiment
+    return (
+        move_to_device(build_method(experiment), CPU),
+        build_batches(data.train, experiment, CPU),
+        data,
+        experiment,
+    )
 
 
 @pytest.mark.parametrize("loader", [("batched",), ("workers", "compute.workers=1")], ids=lambda way: way[0])

@@ -176,10 +176,11 @@ def _blends(
     n, order = len(parameters), parameters.order
     ones = torch.ones(n)
     factors = torch.stack((parameters.brightness, parameters.contrast, parameters.saturation, ones), dim=1)
-    factors = factors.gather(1, order)  # as they come, 1 in the place of hue
-    place = torch.arange(4)
+    factors = factors.gather(1, order)  # in the order of the operations; 1 at the position of hue
+    position = torch.arange(4)
     hue = (order == HUE).long().argmax(1, keepdim=True)
-    slot = torch.where(place < hue, place, place - hue + 2).masked_fill(place == hue, BLENDS)
+    slot = torch.where(position < hue, position, position - hue + 2)
+    slot = slot.masked_fill(position == hue, BLENDS)
     to_mean = (1 - factors) * (order == CONTRAST)
     if covered is not None:
         to_mean /= covered[:, None]

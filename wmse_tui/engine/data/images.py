@@ -1,6 +1,6 @@
 """A set of images: what every source of data returns and every pipeline reads.
 
-An `ImageSet` returns single images as PIL pictures, whatever their sizes. A set that is uniform and in
+An `ImageSet` returns single images as PIL images of any size. A set that is uniform and in
 memory also has `pixels`, from which the batched pipeline reads whole batches at once. Labels are
 optional; -1 marks an image without one.
 """
@@ -43,7 +43,7 @@ class ImageSet(Protocol):
     def __len__(self) -> int: ...
 
     def image(self, index: int) -> Image.Image:
-        """Image `index` as an RGB picture."""
+        """Image `index` as an RGB PIL image."""
 
     def take(self, indices: Tensor) -> ImageSet:
         """The images at `indices` (int64, one dimension), in that order, as a set of their own."""
@@ -78,7 +78,7 @@ class MemoryImages:
         return len(self.pixels)
 
     def image(self, index: int) -> Image.Image:
-        """Image `index` as an RGB picture."""
+        """Image `index` as an RGB PIL image."""
         return Image.fromarray(self.pixels[index].permute(1, 2, 0).contiguous().numpy())
 
     def take(self, indices: Tensor) -> Self:

@@ -21,7 +21,7 @@ BASELINE, PROGRESSIVE = 0xC0, 0xC2
 FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # of all kinds of compression
 START, SCAN, ADOBE, END = 0xD8, 0xDA, 0xEE, b"\xff\xd9"
 BARE = frozenset({0x01, *range(0xD0, 0xD9)})  # markers without a length
-NEAR = 4.0  # mean difference in grey levels to Pillow that a decoder may have on a smooth picture
+NEAR = 4.0  # mean difference in grey levels to Pillow that a decoder may have on a smooth image
 
 
 def ordinary(data: bytes | bytearray) -> tuple[int, int] | None:
@@ -58,7 +58,7 @@ def _size(frame: bytes | bytearray) -> tuple[int, int] | None:
 
 
 def decode_jpegs(files: Sequence[bytearray], device: torch.device) -> list[Tensor | None]:
-    """The pictures in some files, uint8 (3, height, width) on `device`; None for those it cannot decode.
+    """The images in some files, uint8 (3, height, width) on `device`; None for those it cannot decode.
 
     Raises:
         OutOfMemoryError: on the device.
@@ -96,9 +96,9 @@ def decoder_fault(device: torch.device) -> str | None:
     """Why JPEGs cannot be decoded on `device`, found out by decoding one; None if they can."""
     ramp = np.linspace(0, 255, 64)
     red, green = np.broadcast_to(ramp, (48, 64)), np.broadcast_to(ramp[:48, None], (48, 64))
-    picture = Image.fromarray(np.stack((red, green, 255 - red), axis=2).astype(np.uint8))
+    image = Image.fromarray(np.stack((red, green, 255 - red), axis=2).astype(np.uint8))
     file = io.BytesIO()
-    picture.save(file, "JPEG", quality=90)
+    image.save(file, "JPEG", quality=90)
     try:
         (found,) = _decode([bytearray(file.getvalue())], device)
     except torch.OutOfMemoryError:
@@ -108,5 +108,5 @@ def decoder_fault(device: torch.device) -> str | None:
     with Image.open(file) as pillows:
         expected = torch.from_numpy(np.array(pillows)).permute(2, 0, 1).float()
     if found.shape != expected.shape or float((found.cpu().float() - expected).abs().mean()) > NEAR:
-        return "its decoder gives another picture than Pillow"
+        return "its decoder does not agree with Pillow"
     return None

@@ -1,4 +1,4 @@
-"""From a set of images to batches of views: which of the three pipelines serves a run, and why.
+"""From a set of images to batches of views: which of the three pipelines a run uses, and why.
 
 `auto` chooses the first that is possible: images that stay on the device; images in host memory, each batch
 of which is sent ahead of its use; JPEGs that a GPU decodes; worker processes that read files.
@@ -58,7 +58,7 @@ class Batches:
 
         Args:
             epoch: from 0.
-            start_batch: the first batch wanted; those before it are not loaded.
+            start_batch: the first batch; those before it are not loaded.
 
         Yields:
             Normalised views on the device, float32 (views, batch, 3, size, size).
@@ -79,22 +79,22 @@ def build_batches(train: ImageSet, experiment: Experiment, device: torch.device)
     Raises:
         DataError: there are too few images for a batch, or the requested pipeline cannot read them.
     """
-    plan, wanted, pixels = plan_views(experiment), experiment.compute.loader, train.pixels
+    plan, loader, pixels = plan_views(experiment), experiment.compute.loader, train.pixels
     _require(train, experiment, plan.batch_size)
 
     def batches(source: Pipeline, kind: str, reason: str) -> Batches:
         return Batches(source, train, plan.batch_size, kind=kind, reason=reason)
 
-    if pixels is not None and wanted != "workers":
+    if pixels is not None and loader != "workers":
         placement = place_images(pixels.nbytes, device, free=free_memory(device))
         resident = ResidentBatches(pixels, plan, device, on_device=placement.on_device)
         return batches(resident, "batched", placement.reason)
     of_set = f", for {train.why}" if isinstance(train, FileImages) else ""
-    fault = _why_not_decoded(train, wanted, device)
+    fault = _why_not_decoded(train, loader, device)
     if fault is None:
-        why = f"{'requested; ' if wanted == 'jpeg' else ''}files are decoded on {device}{of_set}"
+        why = f"{'requested; ' if loader == 'jpeg' else ''}files are decoded on {device}{of_set}"
         return batches(JpegBatches(train, plan, device), "jpeg", why)
-    if wanted == "jpeg":
+    if loader == "jpeg":
         raise DataError(
             f"compute.loader=jpeg needs a decoder of JPEGs on {device}",
             fault,
@@ -103,7 +103,7 @@ def build_batches(train: ImageSet, experiment: Experiment, device: torch.device)
     workers = experiment.compute.workers
     if workers is None:
         workers = min(MOST_WORKERS, available_cores())
-    why = "requested" if wanted == "workers" else f"images are read from files{of_set}"
+    why = "requested" if loader == "workers" else f"images are read from files{of_set}"
     if fault:
         why += f"; not decoded on {device}: {fault}"
     why += f"; {workers} {'process' if workers == 1 else 'processes'}"
@@ -116,7 +116,7 @@ def _require(train: ImageSet, experiment: Experiment, batch_size: int) -> None:
     Raises:
         DataError: with the alternatives.
     """
-    wanted = experiment.compute.loader
+    loader = experiment.compute.loader
     if len(train) < batch_size:
         least = getattr(experiment.method, "whitening_size", 1)
         smaller = (f"at most {len(train)}: --set schedule.batch_size=...",) if len(train) >= least else ()
@@ -126,14 +126,14 @@ def _require(train: ImageSet, experiment: Experiment, batch_size: int) -> None:
             + ("" if smaller else f" and method.whitening_size {least}"),
             next=(*smaller, "train on more images"),
         )
-    if wanted == "batched" and train.pixels is None:
+    if loader == "batched" and train.pixels is None:
         raise DataError(
             "compute.loader=batched needs images of one size in memory",
             f"the images of {train.name} {train.split} are read from files as they are needed"
             + (f": {train.why}" if isinstance(train, FileImages) else ""),
             next=("--set compute.loader=workers", AUTO),
         )
-    if wanted == "jpeg" and train.pixels is not None:
+    if loader == "jpeg" and train.pixels is not None:
         raise DataError(
             "compute.loader=jpeg is for images that stay in files",
             f"the images of {train.name} {train.split} are of one size and in memory",
@@ -141,10 +141,10 @@ def _require(train: ImageSet, experiment: Experiment, batch_size: int) -> None:
         )
 
 
-def _why_not_decoded(train: ImageSet, wanted: str, device: torch.device) -> str | None:
+def _why_not_decoded(train: ImageSet, loader: str, device: torch.device) -> str | None:
     """Why the images are not decoded on `device`; None if they are, "" where there is nothing to report."""
-    if wanted == "jpeg":
+    if loader == "jpeg":
         return decoder_fault(device)
-    if wanted == "workers" or device.type != "cuda" or not isinstance(train, FileImages):
+    if loader == "workers" or device.type != "cuda" or not isinstance(train, FileImages):
         return ""
     return not_jpegs(train) or decoder_fault(device)

@@ -1,4 +1,4 @@
-"""The reference pipeline: one PIL picture at a time, with torchvision's operations, as the paper's code.
+"""The reference pipeline: one PIL image at a time, with torchvision's operations, as the paper's code.
 
 It reads images of any sizes, from files as well as from memory, and runs in the worker processes of a
 DataLoader. Its randomness is counted, so the number of workers changes nothing.
@@ -22,9 +22,9 @@ from wmse_tui.engine.data.plan import ViewPlan
 from wmse_tui.engine.data.view_parameters import BRIGHTNESS, CONTRAST, HUE, SATURATION, View
 from wmse_tui.engine.errors import EngineError
 
-Picture = Image.Image
+PilImage = Image.Image
 NO_CHANGE = {BRIGHTNESS: 1.0, CONTRAST: 1.0, SATURATION: 1.0, HUE: 0.0}
-ADJUST: dict[int, Callable[[Picture, float], Picture]] = {
+ADJUST: dict[int, Callable[[PilImage, float], PilImage]] = {
     BRIGHTNESS: tv.adjust_brightness,
     CONTRAST: tv.adjust_contrast,
     SATURATION: tv.adjust_saturation,
@@ -59,39 +59,39 @@ class ReferenceViews(Dataset[Tensor]):
         An `EngineError` is returned, not raised: raised in a worker it would lose all but its text.
         """
         try:
-            pictures = [self.images.image(index) for index in key.indices.tolist()]
+            images = [self.images.image(index) for index in key.indices.tolist()]
         except EngineError as error:
             return error
         size = self.plan.size
-        sizes = torch.tensor([picture.size for picture in pictures])
-        batch = torch.empty(self.plan.views, len(pictures), 3, size, size, dtype=torch.uint8)
+        sizes = torch.tensor([image.size for image in images])
+        batch = torch.empty(self.plan.views, len(images), 3, size, size, dtype=torch.uint8)
         drawn = self.plan.parameters(
             epoch=key.epoch, indices=key.indices, heights=sizes[:, 1], widths=sizes[:, 0]
         )
         for views, parameters in zip(batch, drawn, strict=True):
-            for out, picture, view in zip(views, pictures, parameters.views(), strict=True):
-                out.copy_(to_pixels(augment_picture(picture, view, size)))
+            for out, image, view in zip(views, images, parameters.views(), strict=True):
+                out.copy_(to_pixels(augment_image(image, view, size)))
         return batch
 
 
-def augment_picture(picture: Picture, view: View, size: int) -> Picture:
-    """One view, `size` x `size`, of an RGB picture."""
+def augment_image(image: PilImage, view: View, size: int) -> PilImage:
+    """One view, `size` x `size`, of an RGB image."""
     for operation in view.order:
         factor = (view.brightness, view.contrast, view.saturation, view.hue)[operation]
         if factor != NO_CHANGE[operation]:
-            picture = ADJUST[operation](picture, factor)
+            image = ADJUST[operation](image, factor)
     if view.inverted:
-        picture = ImageOps.invert(picture)
+        image = ImageOps.invert(image)
     if view.grayscale:
-        picture = tv.to_grayscale(picture, num_output_channels=3)
-    picture = tv.resized_crop(picture, *view.box, [size, size], InterpolationMode.BICUBIC)
+        image = tv.to_grayscale(image, num_output_channels=3)
+    image = tv.resized_crop(image, *view.box, [size, size], InterpolationMode.BICUBIC)
     if view.flipped:
-        picture = tv.hflip(picture)
+        image = tv.hflip(image)
     if view.blur:
-        picture = picture.filter(ImageFilter.GaussianBlur(view.blur))
-    return picture
+        image = image.filter(ImageFilter.GaussianBlur(view.blur))
+    return image
 
 
-def to_pixels(picture: Picture) -> Tensor:
-    """An RGB picture as uint8 (3, height, width)."""
-    return torch.from_numpy(np.array(picture)).permute(2, 0, 1)
+def to_pixels(image: PilImage) -> Tensor:
+    """An RGB image as uint8 (3, height, width)."""
+    return torch.from_numpy(np.array(image)).permute(2, 0, 1)

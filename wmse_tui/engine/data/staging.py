@@ -11,11 +11,10 @@ from torch import Tensor
 
 
 class SideStream:
-    """A stream for work of another thread, and the hand-over of what it makes; on a CPU there is none.
+    """A CUDA stream for work of another thread, whose results other streams use; on a CPU a no-op.
 
-    The allocator of torch gives memory back to the stream that asked for it, in the order of that stream
-    alone. So what is made here and used elsewhere is recorded on the stream that uses it: it is reused when
-    that stream has passed its use, and never before.
+    Torch's allocator reuses memory in the order of the stream that allocated it. So a tensor made here is
+    also recorded on the stream that uses it, and its memory is reused only when that stream is done with it.
     """
 
     def __init__(self, device: torch.device) -> None:
@@ -24,7 +23,7 @@ class SideStream:
 
     @contextmanager
     def work(self) -> Iterator[None]:
-        """Work of this block is queued on the stream, and is over when the block is left."""
+        """Queue the work of this block on the stream, and wait for it at the end of the block."""
         if self._device.type != "cuda":
             yield
             return
@@ -35,7 +34,7 @@ class SideStream:
         self._stream.synchronize()
 
     def receive(self, made: Tensor) -> Tensor:
-        """What was made in a block of `work` that is over, for the current stream to use."""
+        """A tensor made in a finished block of `work`, for use on the current stream."""
         if made.device.type == "cuda":
             made.record_stream(torch.cuda.current_stream(made.device))
         return made

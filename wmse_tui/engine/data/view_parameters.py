@@ -2,7 +2,7 @@
 
 The numbers come from counted randomness. The laws are torchvision's (`ColorJitter`, `RandomGrayscale`,
 `RandomResizedCrop`, `RandomHorizontalFlip`) in the order of the paper's code: jitter, grayscale, crop,
-flip, blur. All pipelines, the one of single PIL pictures and those of whole batches, use the parameters
+flip, blur. All pipelines, the one of single PIL images and those of whole batches, use the parameters
 drawn here, so they make the same views.
 """
 

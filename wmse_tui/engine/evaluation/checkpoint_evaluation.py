@@ -23,7 +23,7 @@ from wmse_tui.config.schema import Experiment
 from wmse_tui.engine.data.dataset_sources import load_data
 from wmse_tui.engine.errors import CheckpointError, DataError
 from wmse_tui.engine.jsonl import ArgumentParser, Command, UsageError, progress_lines, run_command
-from wmse_tui.engine.methods import build_method, place
+from wmse_tui.engine.methods import build_method, move_to_device
 from wmse_tui.engine.training.checkpoints import file_sha256, read_checkpoint, step_checkpoints
 from wmse_tui.engine.training.device import choose_device, prepare
 from wmse_tui.runs.directory import RunDirectory
@@ -111,7 +111,7 @@ def evaluate_checkpoint(request: EvaluationRequest, *, progress: Progress) -> di
             next=("choose a checkpoint from this run's own checkpoints folder",),
         ) from error
     data = load_data(experiment, progress=progress)
-    encoder = place(method.encoder, device.torch)
+    encoder = move_to_device(method.encoder, device.torch)
     evaluation = evaluate(
         encoder, data, experiment, device.torch, epoch=epoch, step=step, final=True, progress=progress
     )

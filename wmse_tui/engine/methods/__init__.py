@@ -15,10 +15,10 @@ from wmse_tui.engine.models.encoder import build_encoder
 
 Network = TypeVar("Network", bound=nn.Module)
 
-__all__ = ["Losses", "Method", "StepKey", "build_method", "place"]
+__all__ = ["Losses", "Method", "StepKey", "build_method", "move_to_device"]
 
 
-def place(network: Network, device: torch.device) -> Network:
+def move_to_device(network: Network, device: torch.device) -> Network:
     """Put a network on the device that trains it, its convolutions in the layout that is fastest there.
 
     With weights in channels_last (a pixel's channels beside each other) every activation is too. It is the

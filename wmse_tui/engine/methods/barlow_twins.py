@@ -16,7 +16,7 @@ class BarlowTwins(Method[config.BarlowTwins]):
     """
 
     def losses(self, views: Tensor, draws: Draws) -> Losses:  # noqa: ARG002 - draws nothing
-        embeddings = self.embed_apart(views)
+        embeddings = self.embed_per_view(views)
         disagreement, repetition = barlow_twins_terms(embeddings)
         total = self.options.scale * (disagreement + self.options.redundancy * repetition)
         parts = {"disagreement": disagreement.detach(), "repetition": repetition.detach()}

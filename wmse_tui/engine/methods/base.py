@@ -1,4 +1,4 @@
-"""The interface of a method: its networks, its loss, what happens after a step. The loop knows no more."""
+"""The interface of a method: its networks, its loss, and what happens after a step."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from wmse_tui.engine.transfer import pack_to_device
 from wmse_tui.engine.whitening import whiten
 
 StepKey = tuple[int, int]
-"""(seed of the run, number of the step): what the randomness of a step is counted from."""
+"""(seed of the run, number of the step): the key of the step's counter-based random numbers."""
 
 Draws = Mapping[str, Tensor]
 """The random choices of a step, by name: integers, in tensors whose shapes are the same at every step."""
@@ -30,11 +30,11 @@ MethodOptions = TypeVar("MethodOptions", bound=Options, default=Options, covaria
 
 @dataclass(frozen=True, slots=True)
 class Losses:
-    """What a step yields.
+    """The results of a step.
 
     Attributes:
         total: the scalar to minimise.
-        parts: named scalars for the log, without gradient; empty where there is nothing but the total.
+        parts: named scalars for the log, without gradient; empty if the loss has one term.
         embeddings: (views, batch, dim), the projector's output, without gradient, for diagnostics.
     """
 
@@ -54,7 +54,7 @@ class Method(nn.Module, ABC, Generic[MethodOptions]):
     Attributes:
         views_together: the encoder sees all views in one call (`backbone.views`), so that the statistics of
             its BatchNorm are those of all; False: one call for each.
-        features: (views, batch, feature_dim), what the encoder gave in the latest step, without gradient, for
+        features: (views, batch, feature_dim), the encoder's output of the latest step, without gradient, for
             diagnostics.
     """
 
@@ -78,7 +78,7 @@ class Method(nn.Module, ABC, Generic[MethodOptions]):
         """The options as keyword arguments of the loss.
 
         Args:
-            without: the option that the loss has no argument for, if there is one.
+            without: an option that is not an argument of the loss.
         """
         return self.options.model_dump(exclude={"name", without})
 
@@ -89,7 +89,7 @@ class Method(nn.Module, ABC, Generic[MethodOptions]):
         return self.losses(views, dict(zip(draws, moved, strict=True)))
 
     def draw(self, views: int, batch: int, *, step_key: StepKey) -> Draws:  # noqa: ARG002
-        """The random choices of a step, on the CPU, counted from `step_key`: the same key, the same choices.
+        """The random choices of a step, on the CPU, a function of `step_key` and the arguments alone.
 
         Args:
             views: of each image.
@@ -109,21 +109,21 @@ class Method(nn.Module, ABC, Generic[MethodOptions]):
         """
 
     def weighted(self, terms: Mapping[str, Tensor], embeddings: Tensor) -> Losses:
-        """The sum of scalar `terms`, each times the option of its name; the log gets them without weights."""
+        """The sum of scalar `terms`, each times the option of its name; `parts` are without weights."""
         total = reduce(torch.add, (getattr(self.options, name) * term for name, term in terms.items()))
         parts = {name: term.detach() for name, term in terms.items()}
         return Losses(total, parts, embeddings.detach())
 
     def after_step(self, progress: float) -> None:
-        """Follow the optimizer's step; `progress` in [0, 1] is the share of the training that is done."""
-        self.follow(self.pace(progress))
+        """Update the target networks; `progress` in [0, 1] is the share of the training that is done."""
+        self.update_target(self.target_rate(progress))
 
-    def pace(self, progress: float) -> float:
-        """The one number that `follow` needs to know of the `progress`."""
+    def target_rate(self, progress: float) -> float:
+        """The number that `update_target` needs, computed from `progress` on the CPU."""
         return progress
 
-    def follow(self, pace: float | Tensor) -> None:
-        """What follows the optimizer's step; computed on the device alone, so that a GPU can replay it."""
+    def update_target(self, rate: float | Tensor) -> None:
+        """Move target networks, if there are any; on the device alone, so that a GPU can replay it."""
 
     def trainable_parameters(self) -> list[nn.Parameter]:
         """The parameters that the optimizer updates, in a fixed order."""
@@ -134,11 +134,11 @@ class Method(nn.Module, ABC, Generic[MethodOptions]):
         return []
 
     def diagnose(self, embeddings: Tensor, *, step_key: StepKey) -> EngineError | None:  # noqa: ARG002
-        """Why the loss of these `Losses.embeddings` is not finite, where the method knows; a slow check."""
+        """Why the loss of these `Losses.embeddings` is not finite; None if the method cannot tell. Slow."""
         return None
 
     def whitening_input(self, embeddings: Tensor, *, step_key: StepKey) -> tuple[Tensor, float] | None:  # noqa: ARG002
-        """What the loss of these `Losses.embeddings` factorised, for diagnostics; None: nothing.
+        """The input whose covariance the loss factorised, for diagnostics; None: it factorises nothing.
 
         Returns:
             The slices (..., samples, dim) on the device of `embeddings`, and the shrinkage `eps` of their
@@ -186,12 +186,12 @@ class Method(nn.Module, ABC, Generic[MethodOptions]):
             embeddings: Tensor = self.projector(at_least_float32(features).flatten(0, 1))
         return embeddings.view(*views.shape[:2], -1)
 
-    def embed_apart(self, views: Tensor) -> Tensor:
+    def embed_per_view(self, views: Tensor) -> Tensor:
         """(views, batch, dim): the encoder as in `encode`, then one projector call per view."""
-        return project_apart(self.projector, self.encode(views))
+        return project_per_view(self.projector, self.encode(views))
 
 
-def project_apart(projector: nn.Module, features: Tensor) -> Tensor:
+def project_per_view(projector: nn.Module, features: Tensor) -> Tensor:
     """(views, batch, dim) of `features` (views, batch, feature_dim): one call per view, in float32."""
     with full_precision(features.device.type):
         return torch.stack([projector(at_least_float32(one)) for one in features])

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from wmse_tui.config import methods as config
 from wmse_tui.engine.losses import byol_loss
-from wmse_tui.engine.methods.base import Draws, Losses, Method, project_apart
+from wmse_tui.engine.methods.base import Draws, Losses, Method, project_per_view
 from wmse_tui.engine.models import Encoder, build_projector
 from wmse_tui.engine.precision import full_precision
 
@@ -33,23 +33,22 @@ class Byol(Method[config.Byol]):
         self.target_projector = copy.deepcopy(projector).requires_grad_(False)
 
     def losses(self, views: Tensor, draws: Draws) -> Losses:  # noqa: ARG002 - draws nothing
-        embeddings = self.embed_apart(views)
+        embeddings = self.embed_per_view(views)
         with full_precision(views.device.type):
             predictions = torch.stack([self.predictor(embedding) for embedding in embeddings])
         with torch.no_grad():
-            targets = project_apart(self.target_projector, self.encode(views, self.target_encoder))
+            targets = project_per_view(self.target_projector, self.encode(views, self.target_encoder))
         return Losses(byol_loss(predictions, targets), {}, embeddings.detach())
 
-    def pace(self, progress: float) -> float:
-        """1 - τ: by what share the target moves towards the online networks, less and less.
+    def target_rate(self, progress: float) -> float:
+        """1 - τ: the share by which the target moves towards the online networks; it falls during training.
 
         τ rises from `momentum` to 1 along the cosine of Grill et al. (2020), step by step. The W-MSE paper's
-        code holds it still within an epoch, at the share of the epochs before it: over 1000 epochs τ differs
-        by 1.6e-5 at most.
+        code updates it once an epoch: over 1000 epochs τ differs by 1.6e-5 at most.
         """
         return (1 - self.options.momentum) * (math.cos(math.pi * progress) + 1) / 2
 
-    def follow(self, pace: float | Tensor) -> None:
+    def update_target(self, rate: float | Tensor) -> None:
         """Move the target's parameters towards the online ones."""
         with torch.no_grad():
             for target, online in zip(
@@ -57,4 +56,4 @@ class Byol(Method[config.Byol]):
                 chain(self.encoder.parameters(), self.projector.parameters()),
                 strict=True,
             ):
-                target.lerp_(online, pace)
+                target.lerp_(online, rate)

@@ -18,7 +18,7 @@ class Intl(Method[config.Intl]):
     """
 
     def losses(self, views: Tensor, draws: Draws) -> Losses:  # noqa: ARG002 - draws nothing
-        embeddings = self.embed_apart(views)
+        embeddings = self.embed_per_view(views)
         return Losses(intl_loss(embeddings, **self.loss_options()), {}, embeddings.detach())
 
     def diagnose(self, embeddings: Tensor, *, step_key: StepKey) -> WhiteningFailed | None:  # noqa: ARG002

@@ -24,7 +24,7 @@ class ShuffledDbn(Method[config.ShuffledDbn]):
         return {"partitions": self.partitions((views, batch, self.embedding_dim), step_key)}
 
     def losses(self, views: Tensor, draws: Draws) -> Losses:
-        embeddings = self.embed_apart(views)
+        embeddings = self.embed_per_view(views)
         options = self.loss_options(without="partition")
         total = shuffled_dbn_loss(embeddings, partitions=draws["partitions"], **options)
         return Losses(total, {}, embeddings.detach())

@@ -26,7 +26,7 @@ class SimSiam(Method[config.SimSiam]):
         self.predictor = build_projector(dim, layers=2, hidden=hidden, dim=dim, batch_norm=True)
 
     def losses(self, views: Tensor, draws: Draws) -> Losses:  # noqa: ARG002 - draws nothing
-        embeddings = self.embed_apart(views)
+        embeddings = self.embed_per_view(views)
         with full_precision(views.device.type):
             predictions = torch.stack([self.predictor(embedding) for embedding in embeddings])
         return Losses(simsiam_loss(predictions, embeddings), {}, embeddings.detach())

@@ -18,7 +18,7 @@ class VibcReg(Method[config.VibcReg]):
     """
 
     def losses(self, views: Tensor, draws: Draws) -> Losses:  # noqa: ARG002 - draws nothing
-        embeddings = self.embed_apart(views)
+        embeddings = self.embed_per_view(views)
         terms = vibcreg_terms(embeddings, steps=self.options.steps, groups=self.options.groups)
         names = ("invariance", "variance", "correlation")
         return self.weighted(dict(zip(names, terms, strict=True)), embeddings)

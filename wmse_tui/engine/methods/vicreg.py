@@ -16,6 +16,6 @@ class VicReg(Method[config.VicReg]):
     """
 
     def losses(self, views: Tensor, draws: Draws) -> Losses:  # noqa: ARG002 - draws nothing
-        embeddings = self.embed_apart(views)
+        embeddings = self.embed_per_view(views)
         names = ("invariance", "variance", "covariance")
         return self.weighted(dict(zip(names, vicreg_terms(embeddings), strict=True)), embeddings)

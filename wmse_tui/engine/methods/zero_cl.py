@@ -16,7 +16,7 @@ class ZeroCl(Method[config.ZeroCl]):
     """Encoder and projector under a Zero-CL loss."""
 
     def losses(self, views: Tensor, draws: Draws) -> Losses:  # noqa: ARG002 - draws nothing
-        embeddings = self.embed_apart(views)
+        embeddings = self.embed_per_view(views)
         return Losses(zero_cl_loss(embeddings, **self.loss_options()), {}, embeddings.detach())
 
     def diagnose(self, embeddings: Tensor, *, step_key: StepKey) -> WhiteningFailed | None:  # noqa: ARG002

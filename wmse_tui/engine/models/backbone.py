@@ -29,21 +29,21 @@ class SwitchableNorm:
     """The norms of a ResNet that are switchable whitening; see `set_norm`."""
 
     kind: str
-    width: int = 16
-    steps: int = 5
-    tied: bool = False
-    momentum: float = 0.01
+    width: int
+    steps: int
+    tied: bool
+    momentum: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LastWhitening:
     """The whitening layer at the end of an encoder; see `EncoderWhitening`."""
 
-    operator: EncoderOperator = "iterative"
-    eps: float = 1e-5
-    groups: int = 1
-    steps: int = 5
-    momentum: float = 0.1
+    operator: EncoderOperator
+    eps: float
+    groups: int
+    steps: int
+    momentum: float
 
 
 def build_backbone(

@@ -81,7 +81,7 @@ class EncoderWhitening(RunningStatistics):
         mean, matrix = whitening_matrix(
             features, operator=self.operator, eps=self.eps, groups=self.groups, steps=self.steps
         )
-        self.follow(running_mean=mean, running_matrix=matrix)
+        self.update_averages(running_mean=mean, running_matrix=matrix)
         return whitened
 
     def extra_repr(self) -> str:

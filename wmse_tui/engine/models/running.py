@@ -28,14 +28,14 @@ class RunningStatistics(nn.Module):
         self.register_buffer("num_batches_tracked", torch.tensor(0))
 
     def reset_running_stats(self) -> None:
-        """As before any batch."""
+        """Restore the averages before any batch."""
         with torch.no_grad():
             for name, value in self._first.items():
                 getattr(self, name).copy_(value)
             self.num_batches_tracked.zero_()
 
     @torch.no_grad()
-    def follow(self, **batch: Tensor) -> None:
+    def update_averages(self, **batch: Tensor) -> None:
         """Add the statistics of one more batch to the averages of the same names."""
         self.num_batches_tracked += 1
         for name, value in batch.items():

@@ -119,7 +119,7 @@ class SwitchableWhitening(RunningStatistics):
             batch_mean = mean.mean(0)
             between = mean - batch_mean
             batch_covariance = covariance.mean(0) + torch.einsum("ngi,ngj->gij", between, between) / len(y)
-            self.follow(running_mean=batch_mean, running_covariance=batch_covariance)
+            self.update_averages(running_mean=batch_mean, running_covariance=batch_covariance)
         else:
             batch_mean, batch_covariance = self.running_mean, self.running_covariance
         means = {"BW": batch_mean, "BN": batch_mean, "IW": mean, "IN": mean}
@@ -156,10 +156,10 @@ def set_norm(
     network: nn.Module,
     kind: str,
     *,
-    width: int = 16,
-    steps: int = 5,
-    tied: bool = False,
-    momentum: float = 0.01,
+    width: int,
+    steps: int,
+    tied: bool,
+    momentum: float,
 ) -> None:
     """Give a torchvision ResNet switchable whitening at the published layers (the authors' code).
 
@@ -169,13 +169,13 @@ def set_norm(
     Raises:
         ValueError: see `SwitchableWhitening`.
     """
-    for parent, name in _places(network):
+    for parent, name in _published_layers(network):
         channels = getattr(parent, name).num_features
         layer = SwitchableWhitening(channels, kind, width=width, steps=steps, tied=tied, momentum=momentum)
         setattr(parent, name, layer)
 
 
-def _places(network: nn.Module) -> Iterator[tuple[nn.Module, str]]:
+def _published_layers(network: nn.Module) -> Iterator[tuple[nn.Module, str]]:
     yield network, "bn1"
     for stage in ("layer1", "layer2", "layer3"):
         for block in list(network.get_submodule(stage).children())[1::2]:

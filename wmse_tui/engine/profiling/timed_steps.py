@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from wmse_tui.config.schema import Experiment
 from wmse_tui.engine.data.pipelines import Batches
-from wmse_tui.engine.methods import Losses, StepKey, build_method, place
+from wmse_tui.engine.methods import Losses, StepKey, build_method, move_to_device
 from wmse_tui.engine.precision import autocast
 from wmse_tui.engine.training.compiled import compile_networks
 from wmse_tui.engine.training.graph import WARM_UP, StepGraph, stepper
@@ -44,7 +44,7 @@ class TimedSteps:
     """
 
     def __init__(self, experiment: Experiment, device: torch.device, *, steps_per_epoch: int) -> None:
-        self.method = place(build_method(experiment), device).train()
+        self.method = move_to_device(build_method(experiment), device).train()
         self.taken = 0
         self.runs_ahead = device.type == "cuda"
         self._experiment = experiment

@@ -37,7 +37,7 @@ from wmse_tui.engine.data.images import UNLABELLED, ImageSet
 from wmse_tui.engine.data.padded import pad
 from wmse_tui.engine.data.pipelines import build_batches
 from wmse_tui.engine.data.plan import ViewPlan, plan_views
-from wmse_tui.engine.data.reference import augment_picture, to_pixels
+from wmse_tui.engine.data.reference import augment_image, to_pixels
 from wmse_tui.engine.errors import EngineError
 from wmse_tui.engine.profiling.image_cache import SHOWN, CachedImages, ImageCache
 from wmse_tui.engine.profiling.threads import QUIET_THREADS, threads
@@ -163,7 +163,7 @@ def reference_views(
         [
             torch.stack(
                 [
-                    to_pixels(augment_picture(image, view, plan.size))
+                    to_pixels(augment_image(image, view, plan.size))
                     for image, view in zip(images, parameters.views(), strict=True)
                 ]
             )

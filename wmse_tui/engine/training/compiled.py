@@ -42,18 +42,18 @@ class Compiled:
 
 
 def compile_networks(
-    method: Method, wanted: CompileMode, *, shape: Sequence[int], autocast: Callable[[], torch.autocast]
+    method: Method, mode: CompileMode, *, shape: Sequence[int], autocast: Callable[[], torch.autocast]
 ) -> Compiled:
     """Compile each network of a method, on its device, and try the result.
 
     The method is unchanged afterwards. Compiled code is cached on disk for the next start.
 
     Args:
-        wanted: `compute.compile`; "graph" (see `graph.py`) compiles as "auto" does.
+        mode: `compute.compile`; "graph" (see `graph.py`) compiles as "auto" does.
         shape: of a batch of views (views, batch, 3, height, width).
         autocast: as in a step.
     """
-    if wanted == "off":
+    if mode == "off":
         return Compiled()
     os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(cache_dir() / "inductor"))
     device = next(method.parameters()).device

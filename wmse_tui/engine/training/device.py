@@ -11,10 +11,10 @@ from wmse_tui.engine.doctor import Cuda, gather_cuda_facts, judge_cuda
 from wmse_tui.engine.errors import DeviceError
 
 BFLOAT16_CAPABILITY = 8
-"""The first compute capability, by its major number, whose matrix units know bfloat16."""
+"""The first compute capability, by its major number, with bfloat16 matrix units."""
 
 NO_CARD = frozenset({"no_card", "hidden"})
-"""The reasons of `doctor.judge_cuda` under which no GPU is left unused by accident."""
+"""The reasons of `doctor.judge_cuda` that need no warning: there is no GPU, or the user has hidden it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +22,7 @@ class ChosenDevice:
     """A usable device.
 
     Args:
-        torch: as torch names it.
+        torch: the torch device.
         name, reason: what it is, and why it was chosen, for people.
         warning: for people, where a GPU is there and cannot be used: why, and what to do; else empty.
     """
@@ -33,7 +33,7 @@ class ChosenDevice:
     warning: str = ""
 
 
-def choose_device(wanted: str) -> ChosenDevice:
+def choose_device(requested: str) -> ChosenDevice:
     """Resolve `auto`, `cpu`, `cuda` or `cuda:N`.
 
     `CUDA_VISIBLE_DEVICES` is respected: N counts the visible GPUs.
@@ -41,29 +41,29 @@ def choose_device(wanted: str) -> ChosenDevice:
     Raises:
         DeviceError: CUDA was requested and cannot be used, with the reason.
     """
-    if wanted == "cpu":
-        return ChosenDevice(torch.device("cpu"), _cpu_name(), "asked for")
+    if requested == "cpu":
+        return ChosenDevice(torch.device("cpu"), _cpu_name(), "requested")
     cuda = judge_cuda(gather_cuda_facts())
-    if wanted == "auto" and not cuda.usable:
+    if requested == "auto" and not cuda.usable:
         return ChosenDevice(torch.device("cpu"), _cpu_name(), cuda.text, unused_card_warning(cuda))
     if not cuda.usable:
         raise DeviceError(
-            f"compute.device={wanted} cannot be used",
+            f"compute.device={requested} cannot be used",
             cuda.text,
             next=(cuda.fix, "`wmse-tui doctor` shows more", "train on the CPU: --set compute.device=cpu"),
         )
     count = torch.cuda.device_count()
-    index = int(wanted.partition(":")[2] or 0) if wanted != "auto" else 0
+    index = int(requested.partition(":")[2] or 0) if requested != "auto" else 0
     if index >= count:
         raise DeviceError(
-            f"compute.device={wanted} does not exist",
+            f"compute.device={requested} does not exist",
             f"{count} visible GPU{'s' if count > 1 else ''}, counted from cuda:0",
             next=(
                 f"use one of {', '.join(f'cuda:{i}' for i in range(count))}",
                 "check CUDA_VISIBLE_DEVICES",
             ),
         )
-    why = "the first visible GPU" if wanted in ("auto", "cuda") else "asked for"
+    why = "the first visible GPU" if requested in ("auto", "cuda") else "requested"
     return ChosenDevice(torch.device("cuda", index), torch.cuda.get_device_name(index), why)
 
 

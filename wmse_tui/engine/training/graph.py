@@ -3,7 +3,7 @@
 Launching the thousand kernels of a small step costs the host more than they cost the device; a graph is
 launched at once. It repeats what it recorded, on the same memory. So all that differs from step to step is
 copied into fixed tensors before each replay: the views, the random choices, the learning
-rates, and the number that a method's `follow` needs. All else is on the device already: weights, the state of
+rates, and the `target_rate` of a method. All else is on the device already: weights, the state of
 the optimiser, and the mark of a loss that was not finite.
 """
 
@@ -48,7 +48,7 @@ class Recorder(Protocol):
 
 
 def stepper(
-    wanted: str,
+    mode: str,
     method: Method,
     optimizer: torch.optim.Optimizer,
     autocast: Autocast,
@@ -60,11 +60,11 @@ def stepper(
     """The stepper of a run: a `StepGraph` where that is requested and the device is a GPU.
 
     Args:
-        wanted: `compute.compile`.
+        mode: `compute.compile`.
         method, optimizer, autocast, phase, notify: as of `StepGraph`.
         device: that trains.
     """
-    if wanted == "graph":
+    if mode == "graph":
         if device.type == "cuda":
             return StepGraph(
                 method, optimizer, autocast, recorder=CudaGraphs(device), phase=phase, notify=notify
@@ -129,11 +129,11 @@ class Inputs:
     numbers: Tensor
     drawn: dict[str, Tensor]
     rates: list[Tensor]
-    pace: Tensor
+    target_rate: Tensor
 
 
 def _fixed_inputs(views: Tensor, names: Sequence[str], numbers: Sequence[Tensor]) -> Inputs:
-    """Memory on the device for inputs like these: drawn tensors of these names, learning rates, the pace."""
+    """Memory on the device for inputs like these: named draws, learning rates, the target rate."""
     buffer = pack_bytes(numbers, pin=False).to(views.device)
     parts = unpack_bytes(buffer, numbers)
     drawn = dict(zip(names, parts, strict=False))
@@ -179,7 +179,7 @@ class StepGraph:
             torch.tensor(group["lr"], dtype=self._recorder.rate_dtype)
             for group in self._optimizer.param_groups
         ]
-        numbers = (*drawn.values(), *rates, torch.tensor(self._method.pace(progress)))
+        numbers = (*drawn.values(), *rates, torch.tensor(self._method.target_rate(progress)))
         with self._recorder.on_stream():
             if self._inputs is None:
                 self._inputs = _fixed_inputs(views, tuple(drawn), numbers)
@@ -234,7 +234,7 @@ class StepGraph:
         with _rates_on_device(self._optimizer, inputs.rates):
             step_unless_nonfinite(self._optimizer, losses.total)
         self._optimizer.zero_grad(set_to_none=True)
-        self._method.follow(inputs.pace)
+        self._method.update_target(inputs.target_rate)
         return Losses(losses.total.detach(), losses.parts, losses.embeddings)
 
 

@@ -22,7 +22,7 @@ STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGUSR2)
 
 
 class StopRequested(Exception):
-    """The trainer was asked to save and exit."""
+    """A control request or a signal stops the trainer: it saves and exits."""
 
 
 class Requests:
@@ -95,10 +95,10 @@ class Requests:
         match request.command:
             case "stop":
                 self.stop = "requested"
-                return "accepted", "saving, then leaving"
+                return "accepted", "saving, then exiting"
             case "stop_after_epoch":
                 self.stop_after_epoch = True
-                return "accepted", "leaving after this epoch"
+                return "accepted", "exiting after this epoch"
             case "pause":
                 self.paused = True
                 return "accepted", "pausing at the next step"

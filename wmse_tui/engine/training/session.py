@@ -23,7 +23,7 @@ from wmse_tui.engine.data.pipelines import Batches, build_batches
 from wmse_tui.engine.errors import CheckpointError, Diverged, WhiteningFailed
 from wmse_tui.engine.evaluation import EvaluationInterrupted, evaluate
 from wmse_tui.engine.evaluation.embedding_map_writer import EmbeddingMapWriter
-from wmse_tui.engine.methods import Method, build_method, place
+from wmse_tui.engine.methods import Method, build_method, move_to_device
 from wmse_tui.engine.precision import autocast
 from wmse_tui.engine.training.checkpoint_manager import CheckpointManager
 from wmse_tui.engine.training.checkpoints import file_sha256, newest_checkpoint
@@ -101,7 +101,7 @@ class Session:
             self._train(experiment, device, data, batches)
 
     def _train(self, experiment: Experiment, device: ChosenDevice, data: Data, batches: Batches) -> None:
-        method = place(build_method(experiment), device.torch)
+        method = move_to_device(build_method(experiment), device.torch)
         compiled = self._compile(method, experiment, device.torch)
         self.write(Phase(name="trial"))
         smoke_step(method, batches, data, experiment, device.torch, compiled)
@@ -208,13 +208,13 @@ class Session:
         return result
 
     def _compile(self, method: Method, experiment: Experiment, device: torch.device) -> Compiled:
-        wanted, size = experiment.compute.compile, experiment.dataset.crop
-        if wanted == "off":
+        mode, size = experiment.compute.compile, experiment.dataset.crop
+        if mode == "off":
             return Compiled()
         self.write(Phase(name="compile"))
         compiled = compile_networks(
             method.train(),
-            wanted,
+            mode,
             shape=(experiment.augmentation.views, experiment.schedule.batch_size, 3, size, size),
             autocast=partial(autocast, experiment.compute.precision, device),
         )

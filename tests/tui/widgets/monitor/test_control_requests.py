@@ -38,9 +38,9 @@ def test_without_an_answer_it_waits() -> None:
 
 
 def test_it_was_accepted_and_then_done() -> None:
-    accepted = Control("7", "stop_after_epoch", "accepted", "leaving after this epoch")
+    accepted = Control("7", "stop_after_epoch", "accepted", "exiting after this epoch")
     assert request_status(SENT, run_state(accepted)) == RequestStatus(
-        "stop after this epoch: accepted: leaving after this epoch", "info"
+        "stop after this epoch: accepted: exiting after this epoch", "info"
     )
     done = Control("7", "stop_after_epoch", "done", "step 10")
     assert request_status(SENT, run_state(accepted, done)) == RequestStatus(
@@ -49,7 +49,7 @@ def test_it_was_accepted_and_then_done() -> None:
 
 
 def test_it_was_accepted_and_the_run_has_stopped() -> None:
-    accepted = Control("7", "stop_after_epoch", "accepted", "leaving after this epoch")
+    accepted = Control("7", "stop_after_epoch", "accepted", "exiting after this epoch")
     assert request_status(SENT, run_state(accepted, status="stopped")) == RequestStatus(
         "stop after this epoch: accepted, and the run is stopped", "good"
     )

@@ -63,7 +63,7 @@ class FileImages:
         return len(self.paths)
 
     def image(self, index: int) -> Image.Image:
-        """Image `index` as an RGB picture.
+        """Image `index` as an RGB PIL image.
 
         Raises:
             DataError: the file cannot be read or decoded.

@@ -1,4 +1,4 @@
-"""One image file of any kind as an RGB picture; errors name the file."""
+"""One image file of any kind as an RGB PIL image; errors name the file."""
 
 from __future__ import annotations
 
