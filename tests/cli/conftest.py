@@ -37,7 +37,7 @@ START = 1_772_366_400.0  # 2026-03-01 12:00:00 UTC
 TRAINER = """#!{python}
 import os, signal, sys, time
 from pathlib import Path
-from wmse_tui.runs.process.control import pending, take
+from wmse_tui.runs.process.control import claim, pending
 from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.log.events import *
 from wmse_tui.runs.process.lock import RunLock
@@ -101,7 +101,7 @@ if SCENARIO in ("waits", "deaf"):
     while time.monotonic() < end:
         for request in pending(run) if SCENARIO == "waits" else ():
             log.write(Control(request.id, request.command, "accepted", "saving, then leaving"))
-            take(run, request)
+            claim(run, request)
             time.sleep({saving})
             leave("stopped", 4)
         if signals:

@@ -11,8 +11,8 @@ import pytest
 from typer.testing import Result
 
 from wmse_tui.runs.annotations import read_annotations
-from wmse_tui.runs.process.lock import take
-from wmse_tui.runs.queue import status, tickets
+from wmse_tui.runs.process.lock import acquire_lock
+from wmse_tui.runs.queue import positions, tickets
 from wmse_tui.runs.queue.gpu_slots import make_folders, slot_lock
 from wmse_tui.runs.state.watch import view_run
 from wmse_tui.runs.table.catalogue import list_runs
@@ -26,13 +26,13 @@ SWEEP = ("run", "--preset", "quickstart", "--set", "compute.device=cpu", "--swee
 def _occupied_slot(tmp_path: Path) -> Iterator[None]:
     """Nothing starts during the test, and no process waits after it."""
     make_folders()
-    status.forget()
-    slot = take(slot_lock("machine"))
+    positions.forget()
+    slot = acquire_lock(slot_lock("machine"))
     assert slot is not None
     yield
     for run in list_runs(tmp_path / "runs"):
         if tickets.of_run(run) is not None:
-            status.cancel(run)
+            positions.cancel(run)
     os.close(slot)
 
 

@@ -27,7 +27,7 @@ from wmse_tui.runs.log.events import (
     Steps,
 )
 from wmse_tui.runs.log.writer import EventWriter
-from wmse_tui.runs.process.control import pending, take
+from wmse_tui.runs.process.control import claim, pending
 from wmse_tui.runs.process.identity import host, write_trainer
 from wmse_tui.runs.process.lock import RunLock
 from wmse_tui.runs.state.watch import view_run
@@ -95,7 +95,7 @@ def obey() -> None:
     paused = False
     while True:
         for request in pending(run):
-            take(run, request)
+            claim(run, request)
             name = request.command
             log.write(
                 Control(request.id, name, "accepted" if "stop" in name else "done", f"{name}: as asked")

@@ -18,7 +18,7 @@ from wmse_tui.runs.process.lock import held
 from wmse_tui.runs.process.removal import remove_run
 from wmse_tui.runs.queue.enqueue import enqueue
 from wmse_tui.runs.queue.gpu_slots import device_request
-from wmse_tui.runs.queue.status import busy_reason, cancel
+from wmse_tui.runs.queue.positions import busy_reason, cancel
 from wmse_tui.runs.state.config import with_preset
 
 Launch = Callable[[RunDirectory], "subprocess.Popen[bytes]"]

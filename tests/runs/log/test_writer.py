@@ -33,18 +33,18 @@ writer = EventWriter(path)
 writer.begin_attempt()
 soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
 resource.setrlimit(resource.RLIMIT_FSIZE, (room, hard))  # a write beyond `room` bytes is cut or refused
-troubles = []
+errors = []
 for step in range(1, 101):
     writer.write(Steps(step, (1 / step,)))
-    troubles.append(writer.trouble is not None)
+    errors.append(writer.error is not None)
 full = path.read_bytes()
 synced = writer.sync()
 resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 writer.write(Steps(101, (0.5,)))
 print(json.dumps({
-    "began": troubles.index(True), "recovered_early": False in troubles[troubles.index(True):],
+    "began": errors.index(True), "recovered_early": False in errors[errors.index(True):],
     "whole": full.endswith(b"\\n"), "size": len(full), "synced": synced,
-    "trouble": str(writer.trouble), "synced_after": writer.sync(),
+    "error": str(writer.error), "synced_after": writer.sync(),
 }))
 """
 
@@ -63,7 +63,7 @@ def test_events_are_numbered_without_a_gap_and_attempts_counted(tmp_path: Path) 
         assert log.begin_attempt() == 2
         log.write(Phase("start"))
         assert log.sync()
-        assert log.trouble is None
+        assert log.error is None
     assert [(line["seq"], line["attempt"]) for line in lines(path)] == [(1, 1), (2, 1), (3, 2)]
 
 
@@ -165,7 +165,7 @@ def test_a_full_disk_costs_nothing_once_there_is_room_again(
     assert told["whole"], "a line was left half on the file"
     assert told["size"] <= 2500
     assert not told["synced"]
-    assert told["trouble"] == "None"
+    assert told["error"] == "None"
     assert told["synced_after"]
     records = read_log(path)
     assert [record.seq for record in records] == list(range(1, 102))
@@ -222,8 +222,8 @@ def test_when_too_much_waits_progress_goes_first_and_is_counted(
         log.write(Notice("warning", "W", "kept"))
         for step in range(1, 6):
             log.write(Steps(step, (1.0,)))
-        assert log.trouble is not None
-        assert log.trouble.errno == errno.ENOSPC
+        assert log.error is not None
+        assert log.error.errno == errno.ENOSPC
     assert log.dropped == 3
     log.close()
     written = lines(tmp_path / "events.jsonl")

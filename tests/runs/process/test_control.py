@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.errors import ControlError, StorageError
-from wmse_tui.runs.process.control import COMMANDS, discard, pending, request, take
+from wmse_tui.runs.process.control import COMMANDS, claim, discard, pending, request
 
 
 def test_requests_arrive_in_the_order_they_were_made(run: RunDirectory) -> None:
@@ -35,8 +35,8 @@ def test_the_file_of_a_request_reads_as_documented(run: RunDirectory) -> None:
 def test_a_request_is_taken_once(run: RunDirectory) -> None:
     request(run, "stop")
     (asked,) = pending(run)
-    assert take(run, asked)
-    assert not take(run, asked)
+    assert claim(run, asked)
+    assert not claim(run, asked)
     assert pending(run) == ()
 
 
@@ -57,7 +57,7 @@ def test_a_command_of_a_later_version_is_a_request_to_refuse(run: RunDirectory) 
     (asked,) = pending(run)
     assert (asked.id, asked.command, asked.by, asked.time) == ("7", "anneal", "app", 5.5)
     assert asked.problem.startswith("no such command: 'anneal'; there are stop, ")
-    assert take(run, asked)
+    assert claim(run, asked)
 
 
 @pytest.mark.parametrize(
@@ -78,7 +78,7 @@ def test_an_unreadable_request_is_one_to_refuse(run: RunDirectory, content: byte
     (asked,) = pending(run)
     assert asked.id == "1"
     assert asked.problem.startswith("the request cannot be read (")
-    assert take(run, asked)
+    assert claim(run, asked)
     assert pending(run) == ()
 
 
@@ -91,7 +91,7 @@ def test_an_id_inside_a_file_cannot_lead_to_another_file(run: RunDirectory) -> N
     (run.control / "1.json").write_text('{"id": "../config", "command": "stop", "problem": "x"}')
     (asked,) = pending(run)
     assert (asked.id, asked.problem) == ("1", "")
-    assert take(run, asked)
+    assert claim(run, asked)
     assert run.config.exists()
 
 
@@ -106,7 +106,7 @@ def test_what_is_no_request_file_is_passed_over(run: RunDirectory) -> None:
 def test_without_the_folder_there_are_no_requests_and_none_can_be_made(run: RunDirectory) -> None:
     run.control.rmdir()
     assert pending(run) == ()
-    with pytest.raises(StorageError, match=r"cannot leave a request in the run: .*: No such file"):
+    with pytest.raises(StorageError, match=r"cannot write a request to the run: .*: No such file"):
         request(run, "stop")
 
 

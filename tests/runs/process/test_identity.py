@@ -17,7 +17,7 @@ from wmse_tui.runs.process.identity import (
     Process,
     TrainerRecord,
     identify,
-    is_alive,
+    is_running,
     is_suspended,
     read_trainer,
     send_signal,
@@ -46,10 +46,10 @@ def known(child: Popen[str]) -> Process:
 
 def test_a_process_is_itself_until_it_ends(child: Popen[str]) -> None:
     process = known(child)
-    assert is_alive(process)
+    assert is_running(process)
     child.kill()
     child.wait()
-    assert is_alive(process) is False
+    assert is_running(process) is False
     assert identify(child.pid) is None
 
 
@@ -58,7 +58,7 @@ def test_a_zombie_is_not_alive(child: Popen[str]) -> None:
     child.kill()
     os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)  # dead, and not yet reaped
     os.kill(child.pid, 0)  # which still seems to find it
-    assert is_alive(process) is False
+    assert is_running(process) is False
     assert not send_signal(process, signal.SIGTERM)
 
 
@@ -68,12 +68,12 @@ def test_no_signal_reaches_a_process_that_only_has_the_same_id(
 ) -> None:
     process = replace(known(child), **other)  # type: ignore[arg-type]
     assert not send_signal(process, signal.SIGKILL)
-    assert not is_alive(process)
+    assert not is_running(process)
     assert child.poll() is None
 
 
 def test_of_another_machine_nothing_is_known(child: Popen[str]) -> None:
-    assert is_alive(replace(known(child), host="elsewhere")) is None
+    assert is_running(replace(known(child), host="elsewhere")) is None
 
 
 def test_a_suspended_process_is_seen_and_goes_on(child: Popen[str], eventually: Eventually) -> None:
@@ -81,7 +81,7 @@ def test_a_suspended_process_is_seen_and_goes_on(child: Popen[str], eventually: 
     assert not is_suspended(process)
     assert send_signal(process, signal.SIGSTOP)
     eventually(lambda: is_suspended(process))
-    assert is_alive(process)
+    assert is_running(process)
     assert send_signal(process, signal.SIGCONT)
     eventually(lambda: not is_suspended(process))
     assert send_signal(process, signal.SIGTERM)
@@ -93,7 +93,7 @@ def test_a_name_with_blanks_and_parentheses_does_not_confuse(spawn: Spawn) -> No
     child = spawn(rename + WAIT)
     assert child.stdout is not None
     assert child.stdout.readline() == "here\n"
-    assert is_alive(known(child))
+    assert is_running(known(child))
 
 
 def test_a_trainer_says_who_it_is(run: RunDirectory) -> None:
@@ -132,6 +132,6 @@ def test_fields_of_later_versions_are_passed_over(run: RunDirectory) -> None:
 def test_trouble_with_the_file_is_told(run: RunDirectory) -> None:
     run.trainer_json.mkdir()
     (run.trainer_json / "x").touch()
-    with pytest.raises(StorageError, match=r"cannot say who trains the run: .*trainer.json: "):
+    with pytest.raises(StorageError, match=r"cannot record the trainer of the run: .*trainer.json: "):
         write_trainer(run, attempt=1)
     assert [path.name for path in run.path.glob(".*")] == []

@@ -185,7 +185,7 @@ def test_a_trainer_that_never_speaks_is_starting_and_then_crashed(
     monkeypatch.setattr("wmse_tui.runs.process.liveness.time.time", lambda: later)
     state = view_run(run)
     assert state.status == "crashed"
-    assert state.status_reason == "the last start came to nothing; trainer.log may say why"
+    assert state.status_reason == "the last start failed; trainer.log may show why"
     assert run.trainer_log.read_text() == "no module\n"
 
 

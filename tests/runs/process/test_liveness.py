@@ -20,9 +20,9 @@ TRAINING = RunState(seq=9, attempt=2, phase=Phase("train"))
 ENDED = replace(TRAINING, phase=None, exit=Exit(status="stopped", step=1, epoch=1, seconds=1.0))
 BROKEN = replace(TRAINING, error=Error(code="E_DATA", title="no images", stage="start"))
 NOBODY = TrainerEvidence(lock_held=False, trainer=None)
-HELD = TrainerEvidence(lock_held=True, trainer=TRAINER, alive=True)
-GONE = TrainerEvidence(lock_held=False, trainer=TRAINER, alive=False)
-ELSEWHERE = replace(GONE, alive=None, local=False)
+HELD = TrainerEvidence(lock_held=True, trainer=TRAINER, process_running=True)
+GONE = TrainerEvidence(lock_held=False, trainer=TRAINER, process_running=False)
+ELSEWHERE = replace(GONE, process_running=None, local=False)
 SLOW = Throughput(spans=((30.0, 1),))
 
 
@@ -37,14 +37,14 @@ SLOW = Throughput(spans=((30.0, 1),))
             RunState(),
             replace(NOBODY, trainer=LAUNCH, since_launch=61),
             "crashed",
-            "the last start came to nothing",
+            "the last start failed",
         ),
         (ENDED, replace(NOBODY, trainer=LAUNCH, since_launch=1), "starting", ""),
         (
             ENDED,
             replace(NOBODY, trainer=LAUNCH, since_launch=61),
             "stopped",
-            "the last start came to nothing",
+            "the last start failed",
         ),
         (RunState(), replace(HELD, trainer=LAUNCH), "starting", ""),
         (RunState(), replace(HELD, lock_held=False), "starting", ""),
@@ -68,7 +68,7 @@ SLOW = Throughput(spans=((30.0, 1),))
         (TRAINING, replace(HELD, suspended=True), "stalled", "process 42 is suspended; `kill -CONT 42`"),
         (ENDED, HELD, "stopped", ""),
         (BROKEN, HELD, "running", ""),
-        (TRAINING, replace(HELD, trainer=None, alive=None), "running", ""),
+        (TRAINING, replace(HELD, trainer=None, process_running=None), "running", ""),
         # free
         (ENDED, GONE, "stopped", ""),
         (BROKEN, GONE, "failed", "no images"),
@@ -77,7 +77,7 @@ SLOW = Throughput(spans=((30.0, 1),))
         (replace(ENDED, attempt=1), GONE, "crashed", "process 42 ended"),
         (TRAINING, NOBODY, "crashed", "the trainer ended without an exit event"),
         # another machine, which the lock may not reach
-        (ENDED, replace(GONE, alive=None, local=False), "stopped", ""),
+        (ENDED, replace(GONE, process_running=None, local=False), "stopped", ""),
         (TRAINING, replace(ELSEWHERE, since_growth=60), "running", "on server"),
         (TRAINING, replace(ELSEWHERE, since_growth=121), "unknown", "nothing was logged for 2 min"),
         (TRAINING, replace(ELSEWHERE, since_growth=360), "unknown", "nothing was logged for 6 min"),

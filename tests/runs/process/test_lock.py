@@ -154,7 +154,7 @@ def test_a_filesystem_without_locks_is_named_with_the_way_out(number: int) -> No
         "files cannot be locked in the runs folder, so two trainers could not exclude each other: "
         f"/nfs/runs/a/trainer.lock: {os.strerror(number)}"
     )
-    assert told.next[0] == "keep runs on a local disk: --runs-dir DIR, or WMSE_TUI_RUNS=DIR"
+    assert told.next[0] == "store runs on a local disk: --runs-dir DIR, or WMSE_TUI_RUNS=DIR"
 
 
 def test_a_system_without_such_locks_is_named(run: RunDirectory, monkeypatch: pytest.MonkeyPatch) -> None:

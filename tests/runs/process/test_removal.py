@@ -56,7 +56,9 @@ def test_what_no_run_made_is_never_removed(tmp_path: Path, run: RunDirectory) ->
     ):
         remove_run(RunDirectory(project))
     (run.path / "notes.md").write_text("precious")
-    with pytest.raises(NotARun, match=r"the directory holds what no run made: .*/little: notes.md") as caught:
+    with pytest.raises(
+        NotARun, match=r"the directory has files that no run made: .*/little: notes.md"
+    ) as caught:
         remove_run(run)
     assert caught.value.next == ("move these elsewhere, then remove the run",)
     link = tmp_path / "link"

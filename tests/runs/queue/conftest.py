@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 from yard import TRAINER, Yard
 
-from wmse_tui.runs.queue import status
+from wmse_tui.runs.queue import positions
 
 
 @pytest.fixture
 def yard(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Yard]:
     monkeypatch.setenv("WMSE_TUI_QUEUE", str(tmp_path / "queue"))
-    status.forget()
+    positions.forget()
     python = tmp_path / "trainer"
     python.write_text(TRAINER.format(python=sys.executable))
     python.chmod(0o700)

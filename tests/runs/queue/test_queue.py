@@ -15,7 +15,7 @@ from wmse_tui.runs.directory import create_run
 from wmse_tui.runs.errors import NotQueued, RunQueued
 from wmse_tui.runs.process.launch import launch_trainer
 from wmse_tui.runs.process.removal import remove_run
-from wmse_tui.runs.queue import status, tickets
+from wmse_tui.runs.queue import positions, tickets
 from wmse_tui.runs.queue.enqueue import enqueue
 from wmse_tui.runs.queue.gpu_slots import DeviceRequest, use_of
 from wmse_tui.runs.state.watch import view_run
@@ -27,7 +27,7 @@ def test_one_after_the_other_in_order_and_never_two(yard: Yard, eventually: Even
     runs = [yard.queue(name) for name in "abcd"]
     eventually(lambda: yard.diary == ["+a"])
     assert [view_run(run).status for run in runs[1:]] == ["queued"] * 3
-    status.forget()
+    positions.forget()
     assert [view_run(run).position for run in runs[1:]] == [1, 2, 3]
     assert use_of("machine") == "used by a"
     yard.go()
@@ -70,18 +70,18 @@ def test_a_killed_waiter_frees_its_place_and_is_offered_again(yard: Yard, eventu
     eventually(lambda: yard.diary == ["+a"])
     yard.processes["b"].kill()
     yard.processes["b"].wait()
-    status.forget()
+    positions.forget()
     state = view_run(b)
     assert (state.status, state.status_reason) == (
         "new",
-        "its place in the queue was lost; `wmse-tui queue again b` queues it again",
+        "its position in the queue was lost; `wmse-tui queue again b` queues it again",
     )
-    assert status.lost_notice() == "1 run has lost its position in the queue (after a reboot or a kill)"
+    assert positions.lost_notice() == "1 run has lost its position in the queue (after a reboot or a kill)"
     yard.go()
     eventually(lambda: yard.diary == ["+a", "-a", "+c", "-c"])
     yard.processes["b"] = enqueue(b, wanted=HERE, python=yard.python)
     eventually(lambda: yard.diary[-1] == "-b")
-    assert status.lost_notice() == ""
+    assert positions.lost_notice() == ""
 
 
 def test_a_killed_trainer_starts_the_next(yard: Yard, eventually: Eventually) -> None:
@@ -97,19 +97,19 @@ def test_hold_release_first_and_cancel(yard: Yard, eventually: Eventually) -> No
     yard.queue("a")
     eventually(lambda: yard.diary == ["+a"])
     b, c, d, e = (yard.queue(name) for name in "bcde")
-    assert status.hold(b)
-    assert not status.hold(b)
-    assert status.go_first(d)
-    assert not status.go_first(d)
-    assert status.cancel(c)
+    assert positions.hold(b)
+    assert not positions.hold(b)
+    assert positions.go_first(d)
+    assert not positions.go_first(d)
+    assert positions.cancel(c)
     with pytest.raises(NotQueued, match="run c is not in the queue"):
-        status.cancel(c)
+        positions.cancel(c)
     assert yard.processes["c"].wait(60) == 4
     assert view_run(c).status == "new"
     yard.go()
     eventually(lambda: yard.diary == ["+a", "-a", "+d", "-d", "+e", "-e"])
     assert view_run(b).status_reason == "held; `wmse-tui queue release b` lets it continue"
-    assert status.release(b)
+    assert positions.release(b)
     eventually(lambda: yard.diary[-1] == "-b")
     assert view_run(e).status == "completed"
 
@@ -124,7 +124,7 @@ def test_after_waits_for_completion_and_a_failure_is_told(yard: Yard, eventually
     yard.go()
     eventually(lambda: yard.diary == ["+bad", "-bad", "+good", "-good", "+then", "-then"])
     assert yard.processes["late"].wait(60) == 1
-    status.forget()
+    positions.forget()
     state = view_run(late)
     assert state.status == "new"
     assert state.status_reason == (
@@ -149,7 +149,7 @@ def test_the_queue_waits_for_a_run_that_was_started_past_it(yard: Yard, eventual
     a = yard.queue("a")
     eventually(lambda: yard.diary == ["+direct"])
     time.sleep(1.0)  # several looks of the waiting process
-    status.forget()
+    positions.forget()
     assert view_run(a).status_reason == "next: used by a run that was started past the queue"
     yard.go()
     eventually(lambda: yard.diary == ["+direct", "-direct", "+a", "-a"])

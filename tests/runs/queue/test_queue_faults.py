@@ -14,7 +14,7 @@ from yard import HERE, Yard
 
 from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.errors import NotQueued
-from wmse_tui.runs.queue import status, tickets
+from wmse_tui.runs.queue import positions, tickets
 from wmse_tui.runs.queue.enqueue import enqueue
 from wmse_tui.runs.queue.gpu_slots import use_of
 from wmse_tui.runs.state.watch import view_run
@@ -34,13 +34,13 @@ def test_after_a_reboot_nothing_starts_by_itself(yard: Yard, eventually: Eventua
     for process in yard.processes.values():
         assert process.wait() == -signal.SIGKILL
     yard.go()
-    status.forget()
+    positions.forget()
     assert [view_run(run).status for run in (a, b, c)] == ["crashed", "new", "new"]
-    assert status.lost_notice().startswith("2 runs have lost their positions in the queue")
+    assert positions.lost_notice().startswith("2 runs have lost their positions in the queue")
     yard.queue("d")
     eventually(lambda: yard.diary == ["+a", "+d", "-d"])
     assert yard.processes["d"].wait(60) == 0
-    assert status.lost_notice().startswith("2 runs have lost their positions in the queue")
+    assert positions.lost_notice().startswith("2 runs have lost their positions in the queue")
     for run in (b, c):
         yard.processes[run.id] = enqueue(run, wanted=HERE, python=yard.python)
     eventually(lambda: yard.diary == ["+a", "+d", "-d", "+b", "-b", "+c", "-c"])
@@ -64,11 +64,11 @@ def test_queue_race(yard: Yard, monkeypatch: pytest.MonkeyPatch, record_property
                 yard.processes[run.id] = enqueue(run, wanted=HERE, python=yard.python)
         did[disturb(draw, yard, draw.choice(runs))] += 1
     for run in runs:
-        status.forget()
+        positions.forget()
         if yard.processes[run.id].poll() is not None and view_run(run).status != "completed":
             yard.processes[run.id] = enqueue(run, wanted=HERE, python=yard.python)
         if tickets.of_run(run) is not None:
-            status.release(run)
+            positions.release(run)
     for run in runs:
         assert yard.processes[run.id].wait(120) == 0
     begun = Counter(line[1:] for line in yard.diary if line[0] == "+")
@@ -81,7 +81,9 @@ def test_queue_race(yard: Yard, monkeypatch: pytest.MonkeyPatch, record_property
 
 def disturb(draw: random.Random, yard: Yard, run: RunDirectory) -> str:
     """One disturbance of whoever waits or trains; what it was."""
-    change = draw.choice((None, None, status.hold, status.release, status.go_first, status.cancel))
+    change = draw.choice(
+        (None, None, positions.hold, positions.release, positions.go_first, positions.cancel)
+    )
     if change is None:
         yard.processes[run.id].kill()
         yard.processes[run.id].wait()

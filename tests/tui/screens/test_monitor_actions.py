@@ -146,7 +146,7 @@ async def test_a_request_that_cannot_be_written_is_reported(
         run.control.rmdir()
         run.control.write_text("no folder")
         await pilot.press("c")
-        await until(pilot, lambda: "cannot leave a request in the run" in messages(app))
+        await until(pilot, lambda: "cannot write a request to the run" in messages(app))
 
 
 async def test_the_configuration_is_opened_in_configure(

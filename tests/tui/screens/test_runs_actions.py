@@ -159,7 +159,7 @@ async def test_an_error_of_an_action_is_reported(
         await pilot.press("d")
         await until(pilot, lambda: isinstance(app.screen, Confirm))
         await pilot.press("y")
-        await until(pilot, lambda: "the directory holds what no run made" in messages(app))
+        await until(pilot, lambda: "the directory has files that no run made" in messages(app))
     assert run.is_run()
 
 

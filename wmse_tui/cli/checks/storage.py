@@ -63,7 +63,7 @@ def _lock_finding(folder: Path) -> Finding:
                 "locks",
                 "fail",
                 f"two processes can lock the same file in {folder}",
-                "keep runs on a local disk",
+                "store runs on a local disk",
             )
     except RunsError as error:
         return Finding("locks", "fail", f"{error.title}: {error.detail}", "; ".join(error.next))

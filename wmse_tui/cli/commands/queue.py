@@ -43,7 +43,7 @@ def hold(runs: Runs, runs_dir: RunsDir = None) -> None:
 
     The runs behind them start first.
     """
-    from wmse_tui.runs.queue.status import hold as change
+    from wmse_tui.runs.queue.positions import hold as change
 
     _each(runs, runs_dir, change, "held", "held already")
 
@@ -51,7 +51,7 @@ def hold(runs: Runs, runs_dir: RunsDir = None) -> None:
 @app.command()
 def release(runs: Runs, runs_dir: RunsDir = None) -> None:
     """Let held runs start again, from their old positions."""
-    from wmse_tui.runs.queue.status import release as change
+    from wmse_tui.runs.queue.positions import release as change
 
     _each(runs, runs_dir, change, "released", "not held")
 
@@ -59,7 +59,7 @@ def release(runs: Runs, runs_dir: RunsDir = None) -> None:
 @app.command()
 def first(runs: Runs, runs_dir: RunsDir = None) -> None:
     """Move runs to the front of the queue, in the order given."""
-    from wmse_tui.runs.queue.status import go_first as change
+    from wmse_tui.runs.queue.positions import go_first as change
 
     _each(list(reversed(runs)), runs_dir, change, "moved to the front", "at the front already")
 
@@ -70,7 +70,7 @@ def cancel(runs: Runs, runs_dir: RunsDir = None) -> None:
 
     The runs are unchanged and can be started or queued again.
     """
-    from wmse_tui.runs.queue.status import cancel as change
+    from wmse_tui.runs.queue.positions import cancel as change
 
     _each(runs, runs_dir, change, "removed from the queue", "has just started")
 
@@ -95,7 +95,7 @@ def again(
     from wmse_tui.runs.directory import RunDirectory
     from wmse_tui.runs.errors import RunsError
     from wmse_tui.runs.queue.enqueue import enqueue
-    from wmse_tui.runs.queue.status import not_queued
+    from wmse_tui.runs.queue.positions import not_queued
     from wmse_tui.runs.queue.tickets import entries, of_run
 
     every = entries()
@@ -168,7 +168,7 @@ def _list(*, as_json: bool) -> None:
 
 def ticket_row(entry: TicketEntry, every: tuple[TicketEntry, ...]) -> dict[str, Any]:
     """The row of one ticket, for JSON; `state` is waiting, after, held, lost, dropped or unreadable."""
-    from wmse_tui.runs.queue.status import number_of, waiting_reason
+    from wmse_tui.runs.queue.positions import number_of, waiting_reason
 
     ticket = entry.ticket
     if ticket is None:
@@ -177,7 +177,7 @@ def ticket_row(entry: TicketEntry, every: tuple[TicketEntry, ...]) -> dict[str, 
         }  # fmt: skip
     state = "lost" if entry.lost else entry.state
     reason = (
-        waiting_reason(entry, every, ask_card=True) if entry.locked and state != "dropped" else entry.reason
+        waiting_reason(entry, every, ask_gpu=True) if entry.locked and state != "dropped" else entry.reason
     )
     return {
         "place": number_of(entry, every) if entry.locked and state != "dropped" else 0,

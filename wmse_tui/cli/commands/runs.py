@@ -63,7 +63,7 @@ def runs(runs_dir: RunsDir = None, json: Json = False) -> None:
 def print_lost_positions() -> None:
     """Report runs that lost their position in the queue: nothing starts by itself after a reboot."""
     from wmse_tui.cli.console import print_message
-    from wmse_tui.runs.queue.status import lost_notice
+    from wmse_tui.runs.queue.positions import lost_notice
 
     lost = lost_notice()
     if lost:

@@ -29,7 +29,7 @@ def stop(
     from wmse_tui.cli.follow.stop_request import StopRequest
     from wmse_tui.cli.locating import find_run
     from wmse_tui.runs.process.control import request
-    from wmse_tui.runs.queue.status import cancel
+    from wmse_tui.runs.queue.positions import cancel
     from wmse_tui.runs.state.watch import RunWatcher
 
     directory = find_run(run, runs_dir)

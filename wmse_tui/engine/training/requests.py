@@ -10,7 +10,7 @@ from typing import Literal, TypeAlias
 
 from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.log.events import Control, Event, Phase
-from wmse_tui.runs.process.control import ControlRequest, pending, take
+from wmse_tui.runs.process.control import ControlRequest, claim, pending
 from wmse_tui.runs.process.identity import read_trainer
 
 Outcome: TypeAlias = Literal["done", "accepted", "refused"]
@@ -57,7 +57,7 @@ class Requests:
         for request in pending(self._run):
             if request.time < began:
                 self._answer(request.id, request.command, "refused", "came before this attempt began")
-                take(self._run, request)
+                claim(self._run, request)
 
     def _on_signal(self, number: int, _frame: FrameType | None) -> None:
         self._signal = number
@@ -84,7 +84,7 @@ class Requests:
             outcome, text = self._obey(request)
             # Answered first, removed second: a request may be answered twice after a crash, never lost.
             self._answer(request.id, request.command, outcome, text)
-            take(self._run, request)
+            claim(self._run, request)
 
     def _answer(self, request_id: str, command: str, outcome: Outcome, text: str) -> None:
         self._write(Control(id=request_id, command=command, outcome=outcome, text=text))

@@ -327,7 +327,7 @@ def _ended(session: Session, train: Callable[[], None]) -> int:
         status, code, failure = "failed", BAD_CONFIG, error
     except Exception as error:  # noqa: BLE001  top-level handler: every error is reported
         status, code, failure = "failed", FAILED, error
-    disk_reserve.release(session.run)  # on a full disk this is the space for what follows
+    disk_reserve.free(session.run)  # on a full disk this is the space for what follows
     if failure is not None:
         event = error_event(failure, saved=session.saved(), stage=session.stage)
         session.write(event)

@@ -1,7 +1,7 @@
-"""What happened in a run, one dated line after the other, with the times that the run's state leaves out.
+"""The activity log: what happened in a run, as dated lines for a person.
 
-Every attempt is shown, also where a later one repeated its steps. Steps, diagnostics and the load of the
-machine, most of a log, are no activity.
+Every attempt is shown, also where a later one repeated its steps. Steps, diagnostics and resources, most of a
+log, are left out.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ _LONGEST = 2000  # characters
 
 @dataclass(frozen=True, slots=True)
 class ActivityLine:
-    """One sanitised line; it begins with the time of day, or is the date of those that follow."""
+    """One sanitised line; it begins with the time of day, or is the date of the lines after it."""
 
     text: str
     kind: Kind = "plain"
@@ -55,10 +55,10 @@ class ActivityLine:
 class ActivityLog:
     """The last lines on a run, made from the records that a RunWatcher passes on; safe to share by threads.
 
-    Texts are made when they are asked for: a log that nothing displays costs next to nothing.
+    Texts are made on demand: a log that is not displayed costs next to nothing.
 
     Args:
-        lines: held at most.
+        lines: stored at most.
     """
 
     def __init__(self, *, lines: int = LINES) -> None:
@@ -67,7 +67,7 @@ class ActivityLog:
         self.clear()
 
     def clear(self) -> None:
-        """Forget everything: the log was begun anew."""
+        """Forget everything: the log was restarted."""
         with self._guard:
             self._pending: deque[tuple[float, Texts]] = deque(maxlen=self._limit)
             self._lines: deque[ActivityLine] = deque(maxlen=self._limit)
@@ -77,7 +77,7 @@ class ActivityLog:
             self._epochs = 0
 
     def extend(self, records: Iterable[Record]) -> None:
-        """Take the next records of the log."""
+        """Add the next records of the log."""
         with self._guard:
             for record in records:
                 texts = self._texts(record)
@@ -85,7 +85,7 @@ class ActivityLog:
                     self._pending.append((record.t, texts))
 
     def lines(self) -> tuple[ActivityLine, ...]:
-        """The lines so far; the very same tuple as before where there is nothing new."""
+        """The lines so far; the identical tuple where nothing is new."""
         with self._guard:
             if self._pending:
                 while self._pending:
@@ -102,7 +102,7 @@ class ActivityLog:
             self._lines.append(ActivityLine(safe(f"{time_of_day}  {text}", _LONGEST), kind))
 
     def _texts(self, record: Record) -> Texts | None:
-        """What makes the lines of a record; None where it has none."""
+        """The function that makes the lines of a record; None where it has none."""
         match record.event:
             case Attempt() as event:
                 self._epochs = event.epochs

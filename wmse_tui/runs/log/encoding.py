@@ -1,4 +1,4 @@
-"""An event of a run's log and the one line of JSON that it is: written, read, and refused with the reason."""
+"""Encoding an event of a run's log as one line of JSON, and decoding it with a reason for every refusal."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _NO_EVENT = "a line of the log is no event"
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """What every line has, whatever its type."""
+    """The fields of every line, whatever its type."""
 
     seq: Annotated[int, Field(ge=1, lt=2**53)]
     t: Number
@@ -42,12 +42,12 @@ def encode(record: Record) -> str:
 
 
 def encode_event(event: Event) -> str:
-    """The JSON object of an event alone, its type first. Raises EventError."""
+    """The JSON object of an event without its header, type first. Raises EventError."""
     return _json({"type": event.type, **as_dict(event)})
 
 
 def join(seq: int, t: float, attempt: int, event: str, *, version: int = VERSION) -> str:
-    """The line of an event that was encoded already."""
+    """The line of an event that is encoded already."""
     header = _json({"v": version, "seq": seq, "t": round(t, 3), "attempt": attempt})
     return f"{header[:-1]},{event[1:]}"
 
@@ -57,7 +57,7 @@ def decode(line: str | bytes) -> Record:
 
     Raises:
         NewerVersion: the line is of a later version.
-        EventError: it is no event, or a field is missing or of the wrong kind.
+        EventError: the line is no event, or a field is missing or of the wrong kind.
     """
     values = _values(line)
     record = plain_steps(values)
@@ -70,9 +70,9 @@ def decode(line: str | bytes) -> Record:
 
 
 def plain_steps(values: Mapping[str, Any]) -> Record | None:
-    """The record of a `steps` line as a writer makes it, checked by hand, for most of a log is this.
+    """The record of a `steps` line as a writer makes it, checked without pydantic: most lines are such.
 
-    None where anything is out of the ordinary, if only an integer among the floats: then pydantic is asked.
+    None where anything is unusual, such as an integer among the floats: then pydantic decides.
     """
     if values.get("type") != "steps":
         return None
@@ -106,7 +106,7 @@ def split(line: str | bytes) -> tuple[Header, dict[str, Any]]:
 
 
 def _values(line: str | bytes) -> dict[str, Any]:
-    """The object that the line is, from the quick reader of JSON or, where that balks, the thorough one."""
+    """The JSON object in the line, by pydantic's fast parser or, where that fails, by the standard one."""
     try:
         values = from_json(line, allow_inf_nan=False)
     except ValueError:
@@ -138,7 +138,7 @@ def _split(values: dict[str, Any]) -> tuple[Header, dict[str, Any]]:
 
 
 def as_dict(event: Any) -> dict[str, Any]:
-    """The fields of an event (or of a part of one) as they stand in JSON: plain, finite, clean text."""
+    """The fields of an event (or of a part of one) as in JSON: plain and finite, text without surrogates."""
     if isinstance(event, Unknown):
         return dict(json.loads(event.payload))
     kind: Any = type(event)
@@ -148,7 +148,7 @@ def as_dict(event: Any) -> dict[str, Any]:
 
 @cache
 def _shape(kind: Any) -> dict[str, tuple[bool, bool, str]]:
-    """For each field: is it an object in JSON, may it (or an item of it) be null, and its name for errors."""
+    """For each field: is it an object in JSON, may it (or an item) be null, and its name in errors."""
     hints = get_type_hints(kind)
     return {
         f.name: (f.metadata.get("json") == "object", _allows_none(hints[f.name]), f"{kind.__name__}.{f.name}")
@@ -188,9 +188,9 @@ def _checked(kind: Any, values: Mapping[str, Any]) -> Any:
         return _adapter(kind).validate_python(values)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
-        place = ".".join(str(part) for part in first["loc"])
+        path = ".".join(str(part) for part in first["loc"])
         name = "header" if kind is Header else kind.type
-        raise EventError(_NO_EVENT, f"{name}.{place}: {first['msg']}") from None
+        raise EventError(_NO_EVENT, f"{name}.{path}: {first['msg']}") from None
 
 
 def _refuse_constant(name: str) -> float:

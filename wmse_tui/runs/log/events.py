@@ -1,4 +1,4 @@
-"""The events of a run's log: their fields, and what they mean. `encoding.py` makes lines of them.
+"""The events of a run's log: their fields and meaning. `encoding.py` makes lines of them.
 
 Version 1. A line is one JSON object with the header `v`, `seq` (1, 2, 3 ... without a gap), `t` (unix
 seconds), `attempt` (1, 2, 3 ...) and `type`, followed by the fields of the type. Readers ignore fields and
@@ -52,7 +52,7 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class Phase:
-    """What the trainer is busy with; `done` of `total` in `unit` where that can be told."""
+    """What the trainer is doing; `done` of `total` in `unit` where that is known."""
 
     type: ClassVar[str] = "phase"
 
@@ -141,8 +141,8 @@ class Evaluation:
 class Diagnostics:
     """The spectrum of the embeddings of one step's batch, each view by itself, averaged over the views.
 
-    Embeddings are those the loss is given, before any normalisation. A number that cannot be told is None, as
-    are all that an earlier writer did not know: those from `rankme` on.
+    Embeddings are those the loss is given, before any normalisation. A number that is unknown is None, as are
+    all that an earlier writer did not know: those from `rankme` on.
     """
 
     type: ClassVar[str] = "diagnostics"
@@ -161,7 +161,7 @@ class Diagnostics:
         Number | None
     )  # mean over dimensions, of unit vectors, times √dim: 1 evenly spread, 0 a point
     mean_correlation: Number | None  # mean absolute correlation of two dimensions
-    seconds: Number  # what it cost
+    seconds: Number  # what the sample cost
     rankme: Number | None = None  # exp of the entropy of the singular values, not centred (Garrido 2023)
     stable_rank: Number | None = None  # trace of the covariance over its largest eigenvalue
     participation_ratio: Number | None = None  # squared trace over the trace of the square
@@ -173,7 +173,7 @@ class Diagnostics:
     alignment: Number | None = None  # mean squared distance of the directions of two views
     uniformity: Number | None = None  # log mean exp(-2 |x - y|²) of directions
     contrastive_accuracy: Number | None = None  # views whose nearest in another view is their own image
-    lidar: Number | None = None  # where it was asked for
+    lidar: Number | None = None  # where the configuration wants it
     nulls: Annotated[tuple[tuple[str, Number], ...], BeforeValidator(_pairs)] = field(
         default=(), metadata=_AS_OBJECT
     )  # by the name of a field: what as many samples of isotropic noise would show
@@ -202,19 +202,19 @@ class NormWeights:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resources:
-    """What the trainer and its loader workers use of the machine; None where it cannot be told."""
+    """What the trainer and its loader workers use of the machine; None where it is unknown."""
 
     type: ClassVar[str] = "resources"
 
     step: Count
     gpu: str = ""  # its name; empty where there is none
     gpu_utilisation: Number | None = None  # fraction
-    gpu_memory: Number | None = None  # bytes used on the card, by anybody
+    gpu_memory: Number | None = None  # bytes used on the GPU, by all processes
     gpu_memory_total: Number | None = None
     gpu_temperature: Number | None = None  # degrees Celsius
     gpu_power: Number | None = None  # watts
     gpu_power_limit: Number | None = None
-    cpu: Number | None = None  # cores kept busy since the last such event
+    cpu: Number | None = None  # cores in use on average since the last such event
     cpu_count: Count = 0
     memory: Number | None = None  # bytes resident, workers included
     memory_total: Number | None = None
@@ -250,7 +250,7 @@ class Checkpoint:
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """Something that a person should know and that stops nothing."""
+    """A message to the user about something that stops nothing."""
 
     type: ClassVar[str] = "notice"
 
@@ -273,7 +273,7 @@ class Control:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Error:
-    """Why the attempt fails; `saved` says what is safe and `next` what a person can do."""
+    """Why the attempt fails; `saved` names what is safe and `next` what the user can do."""
 
     type: ClassVar[str] = "error"
 
@@ -288,7 +288,7 @@ class Error:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exit:
-    """The last event of an attempt that ended in an orderly way; `seconds` since the attempt began."""
+    """The last event of an attempt that ended regularly; `seconds` since the attempt began."""
 
     type: ClassVar[str] = "exit"
 
@@ -347,7 +347,7 @@ TYPES: Mapping[str, type[Any]] = {
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """An event with its place in the log."""
+    """An event with its sequence number, time and attempt."""
 
     v: int
     seq: int

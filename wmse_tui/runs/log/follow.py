@@ -1,7 +1,7 @@
 """The complete lines of a file that another process appends to.
 
 Polling needs no notification from the system, which network filesystems do not deliver, and changes nothing.
-A poll always begins at the start of a line: a torn line that its writer takes back is never mixed with its
+A poll always begins at the start of a line: a torn line that its writer cuts off is never mixed with its
 replacement.
 """
 
@@ -20,17 +20,17 @@ class LineFollower:
     """The lines of the file at `path` as they become complete; the file need not exist yet.
 
     Args:
-        reading: what to say in an error: "cannot `reading`".
-        longest: bytes of a line at most; a longer one is passed over.
+        reading: the activity in errors: "cannot `reading`".
+        longest: bytes of a line at most; a longer one is skipped.
 
     Attributes:
-        generation: how often lines ceased to follow those before: the file was replaced, cut or removed, or a
-            `window` was exceeded.
+        generation: how often lines did not continue those before: the file was replaced, cut or removed, or
+            a `window` was exceeded.
         exists: whether the file was there at the last poll.
         behind: whether the last poll stopped before the end, so that the next one has more at once.
-        offset, size: how far the file has been read, and how long it was at the last poll, in bytes.
-        partial: what followed the last complete line at the last poll.
-        overlong: lines of this generation that were passed over for their length.
+        offset, size: bytes read so far, and the length of the file at the last poll.
+        partial: the bytes after the last complete line at the last poll.
+        overlong: lines of this generation that were skipped for their length.
     """
 
     def __init__(self, path: Path, *, reading: str, longest: int = LONGEST) -> None:
@@ -54,9 +54,9 @@ class LineFollower:
         """The lines of at most `block` further bytes, without their newlines; none where there is no file.
 
         Args:
-            block: a line that is longer is still given whole, up to `longest`.
-            window: where more bytes than this are new, only the last of them are read (in place of `block`),
-                from the start of a line on where one begins there.
+            block: a longer line is still returned whole, up to `longest`.
+            window: where more bytes than this are new, only the last of them are read (instead of `block`),
+                from the first start of a line in them.
 
         Raises:
             StorageError: the file exists and cannot be read.
@@ -81,9 +81,9 @@ class LineFollower:
         return self._split(content)
 
     def _identify(self, status: os.stat_result) -> None:
-        """Begin anew where this is not the file of the last poll, or no longer all of it."""
+        """Restart where this is not the file of the last poll, or is shorter than what was read."""
         file = (status.st_dev, status.st_ino)
-        removed = self._file is not None and not self.exists  # a new file may well get the old inode
+        removed = self._file is not None and not self.exists  # a new file may get the old inode
         if self._file is not None and (removed or self._file != file or status.st_size < self.offset):
             self.generation += 1
             self._restart()
@@ -108,7 +108,7 @@ class LineFollower:
         return lines
 
     def _newest(self, descriptor: int, window: int) -> list[bytes]:
-        """The lines of what is new, or of its last `window` bytes."""
+        """The lines of the new bytes, or of the last `window` of them."""
         skip = self.size - self.offset > window
         if skip:
             self.generation += 1

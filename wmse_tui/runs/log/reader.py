@@ -14,10 +14,10 @@ class EventReader:
     """The records of the log at `path`, in order, as they appear.
 
     Args:
-        longest: bytes of a line at most; a longer one is passed over.
+        longest: bytes of a line at most; a longer one is skipped.
 
     Attributes:
-        missing: records that the numbering says should be there and are not.
+        missing: records that are absent by the numbering.
         generation, behind, offset, size: as in LineFollower. Records of an earlier generation are obsolete.
     """
 

@@ -17,18 +17,18 @@ _LONGEST = 2000  # characters of a line that are shown
 
 @dataclass(frozen=True, slots=True)
 class LogEnd:
-    """The last lines, sanitised; `left_out` bytes before them were not read or not kept in memory."""
+    """The last lines, sanitised; `left_out` bytes before them were not read or not stored."""
 
     lines: tuple[str, ...] = ()
     left_out: int = 0
 
 
 class LogTail:
-    """Follows the file at `path`, which need not exist; a file that was begun again is read from its start.
+    """Follows the file at `path`, which need not exist; a file that was restarted is read from its start.
 
     Args:
-        lines: held at most.
-        window: bytes read at once at most; what is further back is only counted.
+        lines: stored at most.
+        window: bytes read at once at most; those before them are only counted.
     """
 
     def __init__(self, path: Path, *, lines: int = LINES, window: int = _WINDOW) -> None:
@@ -40,7 +40,7 @@ class LogTail:
         self._end = LogEnd()
 
     def poll(self) -> LogEnd:
-        """The end of the file as it is now; the very same object as before where nothing changed.
+        """The end of the file as it is now; the identical object where nothing changed.
 
         Raises:
             StorageError: the file exists and cannot be read.
@@ -68,7 +68,7 @@ class LogTail:
 
 
 def overwritten(line: bytes) -> str:
-    """The text of a line as a terminal leaves it: what precedes a carriage return was overwritten."""
+    """The text of a line as a terminal ends up showing it: a carriage return overwrites what precedes it."""
     return line.decode("utf-8", "replace").rstrip("\r").rpartition("\r")[2]
 
 

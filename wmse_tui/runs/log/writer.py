@@ -1,4 +1,4 @@
-"""The one writer of a run's log: it may lose the disk for a while, never an intact line and never the run.
+"""The only writer of a run's log: a failing disk costs neither an intact line nor the run.
 
 Opening repairs what an interrupted writer left (a last line without its newline) and raises where it cannot.
 After that a full or failing disk stops nothing: the file is cut back to the last whole line, events wait in
@@ -27,7 +27,7 @@ _BLOCK = 64 * 1024
 
 @dataclass(frozen=True, slots=True)
 class _Waiting:
-    """An encoded event that is not yet on the disk; `progress` is the first to be given up."""
+    """An encoded event that is not yet on the disk; those with `progress` are dropped first."""
 
     t: float
     attempt: int
@@ -39,8 +39,8 @@ class EventWriter:
     """Appends events to the log at `path`; safe to call from several threads of one process.
 
     Attributes:
-        trouble: the error of the last attempt to write, None while everything is on its way to the disk.
-        dropped: events given up because too many were waiting (progress and steps first).
+        error: that of the last attempt to write, None while writing succeeds.
+        dropped: events discarded because too many were waiting (progress and steps first).
 
     Raises:
         StorageError: the log cannot be opened or repaired.
@@ -49,7 +49,7 @@ class EventWriter:
 
     def __init__(self, path: Path, *, waiting: int = WAITING) -> None:
         self.path = path
-        self.trouble: OSError | None = None
+        self.error: OSError | None = None
         self.dropped = 0
         self._limit = waiting
         self._waiting: deque[_Waiting] = deque()
@@ -76,7 +76,7 @@ class EventWriter:
             return self.attempt
 
     def write(self, event: Event) -> None:
-        """Append one event, or keep it until the disk takes it; disk trouble shows in `trouble`.
+        """Append one event, or store it until the disk accepts it; a failing disk shows in `error`.
 
         Raises:
             EventError: the event itself cannot be written, whatever the disk.
@@ -84,7 +84,7 @@ class EventWriter:
         """
         if self._descriptor is None:
             raise StorageError("cannot write to the run's log", f"{self.path} was closed")
-        text = encode_event(event)  # refuses it here, where the culprit is on the stack
+        text = encode_event(event)  # refused here, where the caller is on the stack
         with self._mutex:
             progress = isinstance(event, (Phase, Steps))
             self._waiting.append(_Waiting(time.time(), self.attempt, text, progress))
@@ -93,7 +93,7 @@ class EventWriter:
                 self._drop()
 
     def sync(self) -> bool:
-        """Bring everything to the disk itself; False (see `trouble`) where that is not possible now."""
+        """Flush everything to the disk itself; False (see `error`) where that is not possible now."""
         with self._mutex:
             if self._descriptor is None:
                 return False
@@ -101,11 +101,11 @@ class EventWriter:
             try:
                 os.fsync(self._descriptor)
             except OSError as error:
-                self.trouble = error
-            return self.trouble is None
+                self.error = error
+            return self.error is None
 
     def close(self) -> None:
-        """Try once more to write what waits, and leave the file; twice is fine."""
+        """Try once more to write what waits, and close the file; a second call does nothing."""
         with self._mutex:
             if self._descriptor is None:
                 return
@@ -113,8 +113,8 @@ class EventWriter:
             descriptor, self._descriptor = self._descriptor, None
             try:
                 os.close(descriptor)
-            except OSError as error:  # network filesystems tell of a full disk here
-                self.trouble = error
+            except OSError as error:  # network filesystems report a full disk here
+                self.error = error
 
     def __enter__(self) -> EventWriter:
         return self
@@ -132,17 +132,17 @@ class EventWriter:
             try:
                 self._append(line)
             except OSError as error:
-                self.trouble = error
+                self.error = error
                 return
             self.seq += 1
             self._waiting.popleft()
-        self.trouble = None
+        self.error = None
 
     def _append(self, line: bytes) -> None:
         """One line by one write, whole or not at all."""
         assert self._descriptor is not None
-        if self.trouble is not None:
-            self._cut(self._descriptor)  # this may itself have failed after the last failure
+        if self.error is not None:
+            self._cut(self._descriptor)  # it may have failed after the last failure
         written, failure = 0, None
         try:
             written = os.write(self._descriptor, line)
@@ -151,8 +151,8 @@ class EventWriter:
         if written < len(line):
             with suppress(OSError):
                 self._cut(self._descriptor)
-            told = f"{written} of {len(line)} bytes were written"
-            raise failure or OSError(errno.ENOSPC, told, str(self.path))
+            message = f"{written} of {len(line)} bytes were written"
+            raise failure or OSError(errno.ENOSPC, message, str(self.path))
         self._end += len(line)
 
     def _cut(self, descriptor: int) -> None:
@@ -169,7 +169,7 @@ class EventWriter:
 
 
 def _repair(descriptor: int) -> int:
-    """Cut the file after its last newline; the size that is left."""
+    """Cut the file after its last newline; the size that remains."""
     size = os.fstat(descriptor).st_size
     end = size
     while end > 0:

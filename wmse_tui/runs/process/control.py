@@ -1,7 +1,7 @@
 """Requests to a trainer: small files in `control/`, each answered in the log and deleted.
 
-A file appears whole (by rename) under a name that sorts by time. Nothing waits, and nothing is lost when
-nobody listens: the trainer looks when it is between two steps.
+A file appears whole (by rename) under a name that sorts by time. The sender never waits, and no request is
+lost: the trainer reads them between two steps.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from wmse_tui.runs.errors import ControlError, StorageError
 from wmse_tui.runs.log.events import Number
 
 COMMANDS = ("stop", "stop_after_epoch", "checkpoint", "evaluate", "pause", "resume")
-_LARGEST = 64 * 1024  # bytes of a request; a larger file is none of ours
+_LARGEST = 64 * 1024  # bytes of a request; a larger file is refused
 
 
 @dataclass(frozen=True, slots=True)
 class ControlRequest:
-    """One wish. Where `problem` is not empty it cannot be obeyed: answer "refused", with that text."""
+    """One request. Where `problem` is not empty it cannot be obeyed: answer "refused", with that text."""
 
     id: str
     command: str
@@ -40,7 +40,7 @@ _REQUEST: TypeAdapter[ControlRequest] = TypeAdapter(ControlRequest)
 
 
 def request(run: RunDirectory, command: str, argument: str | None = None, by: str = "cli") -> str:
-    """Leave a request in the run; the id it will be answered under.
+    """Write a request; the id under which the log will answer it.
 
     Raises:
         ControlError: no trainer knows the command.
@@ -55,12 +55,12 @@ def request(run: RunDirectory, command: str, argument: str | None = None, by: st
     try:
         publish(path, json.dumps(values).encode())
     except OSError as error:
-        raise StorageError.of("leave a request in the run", path, error) from error
+        raise StorageError.of("write a request to the run", path, error) from error
     return name
 
 
 def pending(run: RunDirectory) -> tuple[ControlRequest, ...]:
-    """The requests that nobody has taken, oldest first. A file that is no request is one with a `problem`."""
+    """The requests that no trainer has claimed, oldest first. A file that is none has a `problem`."""
     try:
         names = sorted(path.name for path in run.control.glob("[!.]*.json"))
     except OSError:
@@ -69,8 +69,8 @@ def pending(run: RunDirectory) -> tuple[ControlRequest, ...]:
     return tuple(request for request in found if request is not None)
 
 
-def take(run: RunDirectory, request: ControlRequest) -> bool:
-    """Delete a request, before obeying it; False where it is gone already or cannot be deleted."""
+def claim(run: RunDirectory, request: ControlRequest) -> bool:
+    """Delete a request, before obeying it; False where it was deleted already or cannot be."""
     try:
         (run.control / f"{request.id}.json").unlink()
     except OSError:
@@ -80,11 +80,11 @@ def take(run: RunDirectory, request: ControlRequest) -> bool:
 
 def discard(run: RunDirectory) -> tuple[ControlRequest, ...]:
     """Delete the requests that an earlier attempt left unanswered; they do not concern the next one."""
-    return tuple(request for request in pending(run) if take(run, request))
+    return tuple(request for request in pending(run) if claim(run, request))
 
 
 def _read(path: Path) -> ControlRequest | None:
-    """The request in `path`; None where it is gone or no plain file. Its id is always the file's name."""
+    """The request in `path`; None where it was deleted or is no plain file. Its id is the file's name."""
     try:
         status = path.lstat()
         if not stat.S_ISREG(status.st_mode):

@@ -1,4 +1,4 @@
-"""Room on the disk that a running trainer holds, and gives up so that its last words can be written."""
+"""Disk space that a running trainer preallocates, and frees so that its last events can be written."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ RESERVE_BYTES = 4 * 2**20
 
 
 def preallocate(run: RunDirectory) -> None:
-    """Take the room, really allocated; a disk without it holds none, and the run goes on."""
+    """Allocate the space on the disk; where there is too little, allocate nothing and raise nothing."""
     try:
         descriptor = os.open(run.reserve, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
@@ -19,9 +19,9 @@ def preallocate(run: RunDirectory) -> None:
         finally:
             os.close(descriptor)
     except OSError:
-        release(run)
+        free(run)
 
 
-def release(run: RunDirectory) -> None:
-    """Let the room go; nothing happens where none is held."""
+def free(run: RunDirectory) -> None:
+    """Free the space; nothing happens where none was allocated."""
     run.reserve.unlink(missing_ok=True)

@@ -1,7 +1,7 @@
-"""Which process trains a run, told so exactly that no other process is ever taken for it.
+"""Which process trains a run, identified so exactly that no other process is mistaken for it.
 
-A process id alone comes back after a reboot or a wrap-around. With the host, the boot and the moment of the
-start it does not; a signal is sent only where all four match.
+A process id alone is used again after a reboot or a wrap-around. With the host, the boot and the time of the
+start it is unique; a signal is sent only where all four match.
 """
 
 from __future__ import annotations
@@ -30,17 +30,17 @@ class Process:
     """One process of one boot of one machine."""
 
     pid: int
-    start_ticks: int  # since the boot; 0 where the system does not tell (no /proc)
+    start_ticks: int  # since the boot; 0 where the system has no /proc
     boot_id: str
     host: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainerRecord:
-    """What `trainer.json` says: a launch (`process` None) or the trainer that came of it."""
+    """The content of `trainer.json`: a launch (`process` None) or the trainer that it started."""
 
     process: Process | None
-    time: float  # unix seconds of the launch, or of the trainer's taking the run
+    time: float  # unix seconds of the launch, or of when the trainer acquired the run
     host: str
     attempt: int = 0
     argv: tuple[str, ...] = ()
@@ -61,15 +61,15 @@ def host() -> str:
     return socket.gethostname()
 
 
-def is_alive(process: Process) -> bool | None:
-    """Whether exactly this process lives; None where that cannot be told from here (another machine)."""
+def is_running(process: Process) -> bool | None:
+    """Whether exactly this process is running; None where that is unknown here (another machine)."""
     if process.host != host() or not _PROC.joinpath("self").exists():
         return None
     return identify(process.pid) == process
 
 
 def is_suspended(process: Process) -> bool:
-    """Whether this process lives and is stopped (SIGSTOP, Ctrl-Z, a debugger)."""
+    """Whether this process exists and is stopped (SIGSTOP, Ctrl-Z, a debugger)."""
     if process.host != host() or identify(process.pid) != process:
         return False
     status = _status(process.pid)
@@ -79,7 +79,7 @@ def is_suspended(process: Process) -> bool:
 def send_signal(process: Process, number: signal.Signals) -> bool:
     """Signal exactly this process; False, and no signal sent, where it is not (or not surely) there.
 
-    The descriptor pins the process before its identity is looked at, so no other one can slip in between.
+    The descriptor pins the process before its identity is checked, so the signal reaches no other one.
     """
     if sys.platform != "linux":
         return False
@@ -88,7 +88,7 @@ def send_signal(process: Process, number: signal.Signals) -> bool:
     except OSError:
         return False
     try:
-        if is_alive(process) is not True:
+        if is_running(process) is not True:
             return False
         signal.pidfd_send_signal(descriptor, number)
     except ProcessLookupError:
@@ -99,7 +99,7 @@ def send_signal(process: Process, number: signal.Signals) -> bool:
 
 
 def write_trainer(run: RunDirectory, *, attempt: int) -> TrainerRecord:
-    """Say that this process trains the run; called by the trainer once it holds the lock.
+    """Record that this process trains the run; called by the trainer once it holds the lock.
 
     Raises:
         StorageError: the file cannot be written.
@@ -112,12 +112,12 @@ def write_trainer(run: RunDirectory, *, attempt: int) -> TrainerRecord:
 
 
 def write_launch(run: RunDirectory) -> None:
-    """Say that a trainer is being started, until it says so itself. Raises StorageError."""
+    """Record that a trainer is being started, until it writes its own record. Raises StorageError."""
     _write(run, TrainerRecord(process=None, time=time.time(), host=host()))
 
 
 def read_trainer(run: RunDirectory) -> TrainerRecord | None:
-    """What `trainer.json` says, None where there is none or it cannot be understood."""
+    """The content of `trainer.json`, None where it is missing or invalid."""
     try:
         values = json.loads(run.trainer_json.read_bytes())
         trainer: TrainerRecord = _adapter().validate_python(values)
@@ -130,7 +130,7 @@ def _write(run: RunDirectory, trainer: TrainerRecord) -> None:
     try:
         publish(run.trainer_json, _adapter().dump_json(trainer, indent=1))
     except OSError as error:
-        raise StorageError.of("say who trains the run", run.trainer_json, error) from error
+        raise StorageError.of("record the trainer of the run", run.trainer_json, error) from error
 
 
 @cache

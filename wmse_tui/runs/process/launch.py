@@ -1,4 +1,4 @@
-"""Starting a trainer that needs nobody: no terminal, no session, not the process that started it."""
+"""Starting a trainer that depends on no terminal, session or parent process."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from wmse_tui.runs.text.sanitize import safe
 def launch_trainer(run: RunDirectory, *, python: str | Path = sys.executable) -> subprocess.Popen[bytes]:
     """Start `python -m wmse_tui.engine RUN_DIR` in a session of its own, and return at once.
 
-    Input comes from nowhere and output goes to `trainer.log`, because a trainer that reads or writes a
-    terminal or a pipe dies or stops with whoever holds the other end. The folder it is started from is not
-    searched for modules. Requests left over from an earlier attempt are discarded.
+    Its input is empty and its output goes to `trainer.log`, because a trainer that reads or writes a terminal
+    or a pipe dies or stops with the process at the other end. The folder it is started from is not searched
+    for modules. Requests left over from an earlier attempt are discarded.
 
     Raises:
         NotARun, RunBusy, RunQueued, LocksUnsupported: it must not be started.
@@ -49,11 +49,9 @@ def launch_trainer(run: RunDirectory, *, python: str | Path = sys.executable) ->
         log = append_private(run.trainer_log)
     except OSError as error:
         raise StorageError.of("open the trainer's log", run.trainer_log, error) from error
-    slot = mark_slot_busy(
-        device_of(run)
-    )  # the trainer inherits it, so that the queue sees where somebody trains
+    slot = mark_slot_busy(device_of(run))  # the trainer inherits it, so that the queue sees the slot in use
     try:
-        return start_detached(trainer_command(run, python), log, keep=() if slot is None else (slot,))
+        return start_detached(trainer_command(run, python), log, inherit=() if slot is None else (slot,))
     except OSError as error:
         raise LaunchError("the trainer cannot be started", f"{python}: {error.strerror or error}") from error
     finally:
@@ -63,19 +61,19 @@ def launch_trainer(run: RunDirectory, *, python: str | Path = sys.executable) ->
 
 def trainer_command(run: RunDirectory, python: str | Path = sys.executable) -> list[str]:
     """The command line of a trainer."""
-    # -P: modules in the current folder are none of ours; -u and faulthandler: a killed trainer's last words.
+    # -P: do not import from the current folder; -u and faulthandler: what a killed trainer printed last.
     return [str(python), "-P", "-u", "-X", "faulthandler", "-m", "wmse_tui.engine", str(run.path)]
 
 
 def start_detached(
-    command: list[str], log: BinaryIO, *, keep: tuple[int, ...] = ()
+    command: list[str], log: BinaryIO, *, inherit: tuple[int, ...] = ()
 ) -> subprocess.Popen[bytes]:
     """Start a process that outlives us: its own session, no input, output to `log`, which is closed here.
 
     Args:
-        command: its words.
+        command: program and arguments.
         log: a file.
-        keep: descriptors that it inherits, under the same numbers.
+        inherit: descriptors that it gets, under the same numbers.
 
     Raises:
         OSError: it cannot be started.
@@ -88,7 +86,7 @@ def start_detached(
             stderr=log,
             start_new_session=True,
             umask=0o077,
-            pass_fds=keep,
+            pass_fds=inherit,
         )
 
 

@@ -14,9 +14,9 @@
 The age of the log is measured by the time of its last record, so every viewer judges alike, also one that has
 only just come. The clocks of two machines may differ: those of machines that share files agree to a few
 minutes, and a run of another machine gets CLOCK_TOLERANCE more. A viewer that sees the log grow measures
-from then on by its own clock; so does one to which the last record is in the future.
+from then on by its own clock; so does one for which the last record is in the future.
 
-A process id is never the proof of life: a zombie has one, and so has its successor.
+A process id proves nothing: a zombie has one, and so has a later process.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ from dataclasses import dataclass
 
 from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.errors import LocksUnsupported, StorageError
-from wmse_tui.runs.process.identity import TrainerRecord, host, is_alive, is_suspended, read_trainer
+from wmse_tui.runs.process.identity import TrainerRecord, host, is_running, is_suspended, read_trainer
 from wmse_tui.runs.process.lock import held
-from wmse_tui.runs.queue.status import QueuePosition, position_of
+from wmse_tui.runs.queue.positions import QueuePosition, position_of
 from wmse_tui.runs.state.run import RunState
 from wmse_tui.runs.state.status import Status
 
-PATIENCE = 60.0  # seconds without growth, and from a launch to the trainer's own word
+PATIENCE = 60.0  # seconds without growth, and from a launch to the trainer's own record
 PATIENCE_STEPS = 20  # without growth, where steps are slow
 CLOCK_TOLERANCE = 300.0
 """Seconds by which the clocks of two machines may differ: what Kerberos tolerates, which clusters rely on."""
@@ -40,16 +40,16 @@ CLOCK_TOLERANCE = 300.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainerEvidence:
-    """What can be seen of a run besides its log."""
+    """What is known of a run besides its log."""
 
-    lock_held: bool | None  # None: this filesystem cannot say
+    lock_held: bool | None  # None: this filesystem has no locks
     trainer: TrainerRecord | None
-    alive: bool | None = None  # the trainer's process; None: not to be told from this machine
+    process_running: bool | None = None  # None: unknown on this machine
     suspended: bool = False
     local: bool = True  # the trainer is of this machine
     since_launch: float = 0.0  # seconds
     since_growth: float = 0.0  # seconds
-    place: QueuePosition | None = None  # in the queue
+    position: QueuePosition | None = None  # in the queue
 
 
 def gather_evidence(run: RunDirectory, *, since_growth: float = 0.0) -> TrainerEvidence:
@@ -63,48 +63,48 @@ def gather_evidence(run: RunDirectory, *, since_growth: float = 0.0) -> TrainerE
     return TrainerEvidence(
         lock_held=lock_held,
         trainer=trainer,
-        alive=is_alive(process) if process is not None else None,
+        process_running=is_running(process) if process is not None else None,
         suspended=process is not None and is_suspended(process),
         local=trainer is None or trainer.host == host(),
         since_launch=max(0.0, time.time() - trainer.time) if trainer is not None else 0.0,
         since_growth=since_growth,
-        place=position_of(run),
+        position=position_of(run),
     )
 
 
 def judged_by_log(run: RunDirectory) -> bool:
-    """Whether nothing but the log can show that a trainer runs it: another machine's, and no lock is seen."""
+    """Whether only the log can show a trainer: it is of another machine, and its lock is not seen."""
     evidence = gather_evidence(run)
     return not evidence.local and not evidence.lock_held
 
 
 def status_of(run_state: RunState, evidence: TrainerEvidence) -> tuple[Status, str]:
-    """The state of the run, and a few words on why where that is not plain."""
-    if evidence.lock_held or (evidence.lock_held is None and evidence.alive):
+    """The status of the run, and its reason in short where that is not obvious."""
+    if evidence.lock_held or (evidence.lock_held is None and evidence.process_running):
         return _with_trainer(run_state, evidence)
-    place = evidence.place
-    if place is None:
-        return _alone(run_state, evidence)
-    if place.state == "queued":
-        return "queued", place.reason
-    state, _ = _alone(run_state, evidence)
-    return state, place.reason
+    position = evidence.position
+    if position is None:
+        return _without_lock(run_state, evidence)
+    if position.state == "queued":
+        return "queued", position.reason
+    status, _ = _without_lock(run_state, evidence)
+    return status, position.reason
 
 
-def _alone(run_state: RunState, evidence: TrainerEvidence) -> tuple[Status, str]:
-    """The state of a run that nobody holds and that does not wait."""
+def _without_lock(run_state: RunState, evidence: TrainerEvidence) -> tuple[Status, str]:
+    """The status of a run that no process holds and that is not queued."""
     trainer = evidence.trainer
     if trainer is not None and trainer.process is None:
         if evidence.since_launch < PATIENCE:
             return "starting", ""
-        state, _ = _last_word(run_state) or ("crashed", "")
-        return state, "the last start came to nothing; trainer.log may say why"
-    spoke = trainer is None or run_state.attempt >= trainer.attempt
-    if spoke and (word := _last_word(run_state)) is not None:
-        return word
+        status, _ = _reported_end(run_state) or ("crashed", "")
+        return status, "the last start failed; trainer.log may show why"
+    reported = trainer is None or run_state.attempt >= trainer.attempt
+    if reported and (end := _reported_end(run_state)) is not None:
+        return end
     if trainer is None and run_state.seq == 0:
         return "new", ""
-    if evidence.alive:
+    if evidence.process_running:
         return "starting", ""
     return _without_trainer(run_state, evidence)
 
@@ -114,7 +114,7 @@ def patience(run_state: RunState) -> float:
     return max(PATIENCE, PATIENCE_STEPS * (run_state.pace.median_seconds or 0.0))
 
 
-def _stands_still(run_state: RunState, evidence: TrainerEvidence) -> bool:
+def _has_stalled(run_state: RunState, evidence: TrainerEvidence) -> bool:
     tolerance = 0.0 if evidence.local else CLOCK_TOLERANCE
     return evidence.since_growth > patience(run_state) + tolerance
 
@@ -126,13 +126,13 @@ def _with_trainer(run_state: RunState, evidence: TrainerEvidence) -> tuple[Statu
         return "stalled", f"process {process.pid} is suspended; `kill -CONT {process.pid}` lets it continue"
     if trainer is not None and (process is None or trainer.attempt > run_state.attempt):
         return "starting", ""
-    word = _last_word(run_state)
-    if word is not None and run_state.exit is not None:
-        return word  # the process is about to leave
+    end = _reported_end(run_state)
+    if end is not None and run_state.exit is not None:
+        return end  # the process is about to exit
     busy = run_state.phase is not None and run_state.phase.name not in ("train", "start", "trial")
     if run_state.phase is not None and run_state.phase.name == "paused":
         return "paused", ""
-    if not busy and _stands_still(run_state, evidence):
+    if not busy and _has_stalled(run_state, evidence):
         where = ""
         if process is not None and evidence.local:
             where = f"; `kill -QUIT {process.pid}` writes into trainer.log where it hangs"
@@ -146,16 +146,16 @@ def _without_trainer(run_state: RunState, evidence: TrainerEvidence) -> tuple[St
     if not evidence.local and process is not None:  # the lock may not reach this machine
         if evidence.since_growth <= patience(run_state):
             return "running", f"on {process.host}"
-        if not _stands_still(run_state, evidence):
+        if not _has_stalled(run_state, evidence):
             minutes = evidence.since_growth // 60
             return "unknown", f"it ran on {process.host}, and nothing was logged for {minutes:.0f} min"
         status: Status = "unknown" if evidence.lock_held is None else "crashed"
         return status, f"it ran on {process.host}, and nothing more was logged"
-    who = f"process {process.pid}" if process is not None else "the trainer"
-    return "crashed", f"{who} ended without an exit event"
+    ended = f"process {process.pid}" if process is not None else "the trainer"
+    return "crashed", f"{ended} ended without an exit event"
 
 
-def _last_word(run_state: RunState) -> tuple[Status, str] | None:
+def _reported_end(run_state: RunState) -> tuple[Status, str] | None:
     if run_state.exit is not None:
         return run_state.exit.status, run_state.error.title if run_state.error is not None else ""
     if run_state.error is not None:

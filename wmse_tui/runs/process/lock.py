@@ -1,8 +1,8 @@
-"""The lock that says "a trainer is alive": held by the kernel for it, gone the moment it is.
+"""The lock that shows that a trainer is running: the kernel frees it the moment the process ends.
 
 It is an open-file-description lock on `trainer.lock`. Unlike a process's own record locks it survives a close
-of the same file elsewhere in the process, and unlike flock it can be looked at without being taken, so that a
-viewer can never make a trainer believe that the run is busy. Worker processes forked by the trainer share it.
+of the same file elsewhere in the process, and unlike flock it can be tested without being acquired, so that a
+viewer never makes the run look busy to a trainer. Worker processes forked by the trainer share it.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from wmse_tui.runs.text.sanitize import safe
 
 # struct flock of the C library: type, whence, start, length (0: to the end), pid; padded to eight bytes.
 _FLOCK = struct.Struct("@hhqqi4x")
-_TAKEN = (errno.EAGAIN, errno.EACCES)
+_HELD = (errno.EAGAIN, errno.EACCES)
 _UNSUPPORTED = (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS, errno.EINVAL)
 
 
@@ -33,11 +33,11 @@ class RunLock:
         self._descriptor: int | None = None
 
     def acquire(self) -> None:
-        """Take the run, without waiting.
+        """Acquire the run, without waiting.
 
         Raises:
-            RunBusy: somebody holds it; the text names pid and host where `trainer.json` tells them.
-            LocksUnsupported: the filesystem cannot say.
+            RunBusy: another process holds it; the text names pid and host where `trainer.json` has them.
+            LocksUnsupported: the filesystem has no locks.
             StorageError: the lock file cannot be opened.
         """
         if self._descriptor is not None:
@@ -51,7 +51,7 @@ class RunLock:
             fcntl.fcntl(descriptor, _command("F_OFD_SETLK", path), _request(fcntl.F_WRLCK))
         except OSError as error:
             os.close(descriptor)
-            if error.errno in _TAKEN:
+            if error.errno in _HELD:
                 raise self._busy() from None
             raise failure(path, error) from error
         except LocksUnsupported:
@@ -60,7 +60,7 @@ class RunLock:
         self._descriptor = descriptor
 
     def release(self) -> None:
-        """Give the run back; nothing happens where it is not held."""
+        """Release the run; nothing happens where it is not held."""
         if self._descriptor is None:
             return
         descriptor, self._descriptor = self._descriptor, None
@@ -92,19 +92,18 @@ class RunLock:
         )
 
 
-def take(path: Path, *, shared: bool = False) -> int | None:
-    """Take the lock file `path`, without waiting: its descriptor, None where it is taken.
+def acquire_lock(path: Path, *, shared: bool = False) -> int | None:
+    """Acquire the lock file `path`, without waiting: its descriptor, None where another process holds it.
 
-    The file is made where it is missing. The lock lasts until every copy of the descriptor is closed: with
-    whoever inherits it, it lives on. A file that was put in the place of the one that was opened is taken
-    instead.
+    The file is made where it is missing. The lock lasts until every copy of the descriptor is closed, also
+    those of child processes. Where the opened file has been replaced meanwhile, the new one is locked.
 
     Args:
         path: the file; a link is refused.
-        shared: any number may hold it together, and nobody alone meanwhile.
+        shared: any number of processes may hold it together, and none exclusively meanwhile.
 
     Raises:
-        LocksUnsupported: the filesystem cannot say.
+        LocksUnsupported: the filesystem has no locks.
         StorageError: the file cannot be opened.
     """
     kind = fcntl.F_RDLCK if shared else fcntl.F_WRLCK
@@ -121,7 +120,7 @@ def take(path: Path, *, shared: bool = False) -> int | None:
             os.close(descriptor)
         except OSError as error:
             os.close(descriptor)
-            if error.errno in _TAKEN:
+            if error.errno in _HELD:
                 return None
             raise failure(path, error) from error
         except LocksUnsupported:
@@ -130,7 +129,7 @@ def take(path: Path, *, shared: bool = False) -> int | None:
 
 
 def _is_still(path: Path, descriptor: int) -> bool:
-    """Whether `path` still names the open file: else its holder gave it up, with the name, just now."""
+    """Whether `path` still names the open file: else its holder has removed it just now."""
     try:
         there = path.stat()
     except FileNotFoundError:
@@ -140,10 +139,10 @@ def _is_still(path: Path, descriptor: int) -> bool:
 
 
 def held(path: Path) -> bool:
-    """Whether anybody holds the lock file `path`; looks only, and takes nothing.
+    """Whether any process holds the lock file `path`; a test that acquires nothing.
 
     Raises:
-        LocksUnsupported: the filesystem cannot say.
+        LocksUnsupported: the filesystem has no locks.
     """
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
@@ -158,7 +157,7 @@ def held(path: Path) -> bool:
 
 
 def held_open(descriptor: int, path: Path) -> bool:
-    """The same of a file that is open already, whatever its name may be by now. Raises LocksUnsupported."""
+    """The same for a file that is open already, whatever its name is by now. Raises LocksUnsupported."""
     try:
         answer = fcntl.fcntl(descriptor, _command("F_OFD_GETLK", path), _request(fcntl.F_WRLCK))
     except OSError as error:
@@ -168,10 +167,10 @@ def held_open(descriptor: int, path: Path) -> bool:
 
 
 def failure(path: Path, error: OSError) -> LocksUnsupported | StorageError:
-    """What to raise for an error that is not "taken"."""
+    """What to raise for an error other than "held by another process"."""
     if error.errno in _UNSUPPORTED:
         return _unsupported(path, error.strerror or str(error))
-    return StorageError.of("look at the run's lock", path, error)
+    return StorageError.of("test the run's lock", path, error)
 
 
 def _unsupported(path: Path, why: str) -> LocksUnsupported:
@@ -179,7 +178,7 @@ def _unsupported(path: Path, why: str) -> LocksUnsupported:
         "files cannot be locked in the runs folder, so two trainers could not exclude each other",
         f"{path}: {why}",
         next=(
-            "keep runs on a local disk: --runs-dir DIR, or WMSE_TUI_RUNS=DIR",
+            "store runs on a local disk: --runs-dir DIR, or WMSE_TUI_RUNS=DIR",
             "or have the file server's lock service turned on",
         ),
     )

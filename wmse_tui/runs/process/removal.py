@@ -1,4 +1,4 @@
-"""Removing a run: only what a run made, and only while no trainer has it."""
+"""Removing a run: only what a run made, and only while no trainer holds it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from contextlib import ExitStack, suppress
 
 from wmse_tui.runs.directory import FILES, FOLDERS, RunDirectory
 from wmse_tui.runs.errors import LocksUnsupported, NotARun, RunBusy, RunQueued, StorageError
-from wmse_tui.runs.process.identity import is_alive, read_trainer
+from wmse_tui.runs.process.identity import is_running, read_trainer
 from wmse_tui.runs.process.lock import RunLock, held
 from wmse_tui.runs.text.sanitize import safe
 
@@ -19,7 +19,7 @@ def remove_run(run: RunDirectory) -> None:
     The directory first gets a hidden name, so that an interruption leaves no half of a run in the list.
 
     Raises:
-        NotARun: it is a link, no run made it, or somebody put something of their own there.
+        NotARun: it is a link, no run made it, or there are files of other origin in it.
         RunBusy, RunQueued: a trainer holds it, or it waits for one.
         StorageError: it cannot be deleted.
     """
@@ -29,11 +29,11 @@ def remove_run(run: RunDirectory) -> None:
             raise RunQueued(run.id)
     with ExitStack() as stack:
         try:
-            stack.enter_context(RunLock(run))  # no trainer starts in a run that is going away
+            stack.enter_context(RunLock(run))  # no trainer starts in a run that is being removed
         except LocksUnsupported:
             trainer = read_trainer(run)
             process = trainer.process if trainer is not None else None
-            if process is not None and is_alive(process) is not False:
+            if process is not None and is_running(process) is not False:
                 detail = f"process {process.pid} on {safe(process.host, 64)}"
                 raise RunBusy(f"run {run.id} seems to be training", detail, run=run.id) from None
         hidden = run.path.with_name(f".removed-{run.id}-{secrets.token_hex(4)}")
@@ -60,7 +60,7 @@ def _refuse_foreign(run: RunDirectory) -> None:
     )
     if foreign:
         raise NotARun(
-            "the directory holds what no run made",
+            "the directory has files that no run made",
             f"{where}: {', '.join(foreign[:5])}",
             next=("move these elsewhere, then remove the run",),
         )

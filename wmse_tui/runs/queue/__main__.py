@@ -11,7 +11,7 @@ from wmse_tui.runs.queue.waiter import Waiter
 
 
 def main() -> int:
-    """Wait, then become the trainer; returns only where that does not come about."""
+    """Wait, then become the trainer; returns only where no trainer was started."""
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     run, ticket, mark, python = sys.argv[1:]
     return Waiter(RunDirectory(Path(run)), int(ticket), int(mark), python).wait()

@@ -1,4 +1,4 @@
-"""Waiting for other runs: what `--after` asks of them."""
+"""The runs that a queued run waits for (`--after`)."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from wmse_tui.runs.text.sanitize import safe
 
 
 class Dependencies:
-    """The runs that must complete first; each is folded once and then followed.
+    """The runs that must complete first; the log of each is read once and then followed.
 
-    A stopped run, or one that has not begun, may still complete: it is waited for.
+    A stopped run, or one that was never started, may still complete, so waiting continues.
     """
 
     def __init__(self, runs: tuple[str, ...]) -> None:
         self._watchers = {path: RunWatcher(RunDirectory(Path(path))) for path in runs}
 
-    def look(self) -> tuple[bool, str]:
-        """Whether all have completed, and else why that will not come about ("" while it may)."""
+    def poll(self) -> tuple[bool, str]:
+        """Whether all have completed, or else why they cannot ("" while they may)."""
         for path, watcher in list(self._watchers.items()):
             if not watcher.run.is_run():
-                return False, f"it was to come after {safe(watcher.run.id, 64)}, which is gone"
+                return False, f"it was to come after {safe(watcher.run.id, 64)}, which was removed"
             try:
                 state = watcher.poll()
             except RunsError:
-                continue  # perhaps the next look tells more
+                continue  # perhaps the next poll can read it
             problem = blocking_failure(state)
             if problem:
                 return False, f"it was to come after {problem}"
@@ -39,7 +39,7 @@ class Dependencies:
 
 
 def blocking_failure(state: RunState) -> str:
-    """Why waiting for this run leads nowhere, as "a, which has failed: ..."; "" where it may complete."""
+    """Why this run will not complete, as "a, which has failed: ..."; "" where it may."""
     if state.status not in FAILURES:
         return ""
     has = "diverged" if state.status == "diverged" else f"has {state.status}"

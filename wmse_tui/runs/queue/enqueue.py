@@ -12,8 +12,8 @@ from wmse_tui.config.atomic import append_private
 from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.errors import LaunchError, NotARun, RunBusy, RunQueued, RunsError, StorageError
 from wmse_tui.runs.process.launch import device_of, start_detached
-from wmse_tui.runs.process.lock import held, take
-from wmse_tui.runs.queue import status, tickets
+from wmse_tui.runs.process.lock import acquire_lock, held
+from wmse_tui.runs.queue import positions, tickets
 from wmse_tui.runs.queue.gpu_slots import DeviceRequest, device_request
 from wmse_tui.runs.text.sanitize import safe
 
@@ -25,15 +25,15 @@ def enqueue(
     wanted: DeviceRequest | None = None,
     python: str | Path = sys.executable,
 ) -> subprocess.Popen[bytes]:
-    """Have `run` start, or go on, as soon as a slot is free, after all that was queued before.
+    """Start or resume `run` as soon as a slot is free, after all runs that were queued before.
 
-    The process that waits needs nobody: no terminal, no session, not this process. It becomes the trainer.
-    A place of the same run that was lost is given up for the new one.
+    The waiting process depends on no terminal, session or parent process. It becomes the trainer. A lost
+    position of the same run is replaced by the new one.
 
     Args:
-        run: whole, and trained by nobody.
+        run: complete, without a trainer.
         after: runs that must complete first.
-        wanted: where it may train; None: what its configuration and CUDA_VISIBLE_DEVICES say.
+        wanted: where it may train; None: as its configuration and CUDA_VISIBLE_DEVICES allow.
         python: the trainer's interpreter.
 
     Raises:
@@ -44,25 +44,34 @@ def enqueue(
         raise NotARun("there is no run to train", safe(str(run.path), 200))
     if held(run.lock):
         raise RunBusy(f"run {run.id} is being trained already", run=run.id)
-    mark = take(run.queue_lock)
+    mark = acquire_lock(run.queue_lock)
     if mark is None:
         raise RunQueued(run.id)
     ticket: int | None = None
     path: Path | None = None
     try:
-        os.utime(mark)  # a list looks again at what has changed
+        os.utime(mark)  # a list of runs reads the run again
         for entry in tickets.entries():
             if entry.ticket is not None and entry.ticket.run == str(run.path):
-                tickets.remove(entry)
+                tickets.remove_ticket(entry)
         path, ticket = tickets.write_ticket(run, wanted or device_request(device_of(run)), after=after)
-        status.forget()
+        positions.forget()
         try:
             log = append_private(run.trainer_log)
         except OSError as error:
             raise StorageError.of("open the trainer's log", run.trainer_log, error) from error
-        words = ["-P", "-u", "-m", "wmse_tui.runs.queue", str(run.path), str(ticket), str(mark), str(python)]
+        arguments = [
+            "-P",
+            "-u",
+            "-m",
+            "wmse_tui.runs.queue",
+            str(run.path),
+            str(ticket),
+            str(mark),
+            str(python),
+        ]
         try:
-            return start_detached([sys.executable, *words], log, keep=(ticket, mark))
+            return start_detached([sys.executable, *arguments], log, inherit=(ticket, mark))
         except OSError as error:
             raise LaunchError(
                 "the waiting process cannot be started", error.strerror or str(error)
@@ -73,7 +82,7 @@ def enqueue(
                 with suppress(OSError):
                     made.unlink()
         raise
-    finally:  # who waits holds them from here on
+    finally:  # the waiting process holds them from here on
         for descriptor in (ticket, mark):
             if descriptor is not None:
                 os.close(descriptor)

@@ -30,7 +30,7 @@ from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.errors import StorageError
 from wmse_tui.runs.log.events import Number
 from wmse_tui.runs.process.identity import host
-from wmse_tui.runs.process.lock import held_open, take
+from wmse_tui.runs.process.lock import acquire_lock, held_open
 from wmse_tui.runs.queue.gpu_slots import DeviceRequest, make_folders
 
 TicketState: TypeAlias = Literal["waiting", "after", "held", "dropped"]
@@ -43,24 +43,24 @@ _MOVED = 5  # times that a ticket may change its name while the folder is read
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ticket:
-    """What stands in a ticket."""
+    """The content of a ticket."""
 
     run: str  # the run's directory, absolute
     host: str  # the machine whose slots it waits for
     time: Number  # unix seconds of when it was queued
     slots: tuple[str, ...]  # any of these will do
-    visible: tuple[str, ...] = ()  # see Wish
+    visible: tuple[str, ...] = ()  # see DeviceRequest
     pinned: bool = False
     after: tuple[str, ...] = ()  # directories of runs that must complete first
 
     @property
-    def wish(self) -> DeviceRequest:
+    def request(self) -> DeviceRequest:
         return DeviceRequest(self.slots, self.visible, self.pinned)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TicketEntry:
-    """A ticket as it lies in the folder now."""
+    """A ticket as it is in the folder now."""
 
     path: Path
     inode: int
@@ -77,7 +77,7 @@ class TicketEntry:
 
     @property
     def lost(self) -> bool:
-        """Whether whoever waited is gone: a reboot, a kill."""
+        """Whether the waiting process has ended without its ticket: a reboot, a kill."""
         return not self.locked and self.state != "dropped"
 
 
@@ -89,7 +89,7 @@ def entries() -> tuple[TicketEntry, ...]:
 
     Raises:
         StorageError: the folder is there and cannot be read.
-        LocksUnsupported: its filesystem cannot report which tickets are locked.
+        LocksUnsupported: its filesystem has no locks to test.
     """
     folder = queue_dir()
     for _ in range(_MOVED):
@@ -108,7 +108,7 @@ def entries() -> tuple[TicketEntry, ...]:
             try:
                 entry = _read(folder / name, int(match[1]), match[2])  # type: ignore[arg-type]
             except FileNotFoundError:
-                moved = True  # renamed or removed just now: a look at the whole again tells which
+                moved = True  # renamed or removed just now: read the whole folder again
                 continue
             if entry is not None:
                 found[entry.inode] = entry
@@ -126,7 +126,7 @@ def of_run(run: RunDirectory, every: tuple[TicketEntry, ...] | None = None) -> T
 def write_ticket(
     run: RunDirectory, wanted: DeviceRequest, *, after: tuple[RunDirectory, ...] = ()
 ) -> tuple[Path, int]:
-    """A ticket behind all others, and the descriptor that holds it: it never lies there unheld.
+    """A ticket behind all others, and the descriptor that holds it: it is held before it can be seen.
 
     Raises:
         StorageError, LocksUnsupported.
@@ -145,8 +145,8 @@ def write_ticket(
         after=tuple(str(other.path) for other in after),
     )
     aside = folder / f".{path.name}.tmp"
-    descriptor = take(aside)
-    assert descriptor is not None, "nobody knows the name yet"
+    descriptor = acquire_lock(aside)
+    assert descriptor is not None, "the name is new and random"
     try:
         os.write(descriptor, json.dumps(asdict(ticket)).encode() + b"\n")
         os.fsync(descriptor)
@@ -162,7 +162,7 @@ def write_ticket(
 def renamed(
     entry: TicketEntry, *, state: TicketState | None = None, order: int | None = None
 ) -> TicketEntry | None:
-    """The entry under its new name; None where the old one is gone: taken, moved or removed meanwhile.
+    """The entry under its new name; None where the old name no longer exists: it was moved or removed.
 
     Raises:
         StorageError: the folder cannot be written.
@@ -179,25 +179,25 @@ def renamed(
     return replace(entry, path=path, order=number, state=state or entry.state)
 
 
-def remove(entry: TicketEntry) -> bool:
-    """Take a ticket away; False where it is gone already. Raises StorageError."""
+def remove_ticket(entry: TicketEntry) -> bool:
+    """Remove a ticket; False where it was removed already. Raises StorageError."""
     try:
         entry.path.unlink()
     except FileNotFoundError:
         return False
     except OSError as error:
-        raise StorageError.of("take a ticket from the queue", entry.path, error) from error
+        raise StorageError.of("remove a ticket of the queue", entry.path, error) from error
     return True
 
 
 def _read(path: Path, order: int, state: TicketState) -> TicketEntry | None:
-    """The entry; None for what is no plain file. Raises FileNotFoundError, LocksUnsupported."""
+    """The entry; None for anything but a plain file. Raises FileNotFoundError, LocksUnsupported."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
     except FileNotFoundError:
         raise
     except OSError:
-        return None  # a link, or not ours to read
+        return None  # a link, or another user's
     try:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):

@@ -112,7 +112,7 @@ class RunWatcher:
             return ("running", "", 0) if running else ("unknown", "its log is being read", 0)
         evidence = self._look(grown=grown)
         status, reason = status_of(self._folded, evidence)
-        number = evidence.place.number if evidence.place is not None and status == "queued" else 0
+        number = evidence.position.number if evidence.position is not None and status == "queued" else 0
         return status, reason, number
 
     def _look(self, *, grown: bool) -> TrainerEvidence:

@@ -21,7 +21,7 @@ from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.errors import RunsError
 from wmse_tui.runs.process.control import request
 from wmse_tui.runs.process.lock import held
-from wmse_tui.runs.queue.status import cancel
+from wmse_tui.runs.queue.positions import cancel
 from wmse_tui.runs.state.config import read_configuration, summarise
 from wmse_tui.runs.state.run import RunState
 from wmse_tui.runs.state.status import IN_PROGRESS, WITHOUT_TRAINER

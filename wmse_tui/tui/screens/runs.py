@@ -11,7 +11,7 @@ from textual.app import ComposeResult
 
 from wmse_tui.config.loading import load_experiment
 from wmse_tui.config.problems import ConfigError
-from wmse_tui.runs.queue.status import lost_notice
+from wmse_tui.runs.queue.positions import lost_notice
 from wmse_tui.runs.state.config import read_configuration
 from wmse_tui.runs.table.compare import MOST
 from wmse_tui.runs.table.index import RunRow

@@ -18,7 +18,7 @@ from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.errors import BadTag, RunsError
 from wmse_tui.runs.process.control import request
 from wmse_tui.runs.process.removal import remove_run
-from wmse_tui.runs.queue.status import cancel, go_first, hold, release
+from wmse_tui.runs.queue.positions import cancel, go_first, hold, release
 from wmse_tui.runs.state.status import ACTIVE, ENDED
 from wmse_tui.runs.table.index import RunRow
 from wmse_tui.runs.text.sanitize import safe

@@ -1,4 +1,4 @@
-"""Where runs stand in the queue: for those who look, and for those who change it."""
+"""The positions of runs in the queue: read by displays, changed by hold, release, first and cancel."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ _NAMED = 3
 
 @dataclass(frozen=True, slots=True)
 class QueuePosition:
-    """Where a run stands.
+    """The position of a run in the queue.
 
     Args:
-        state: "queued", or its place was "lost", or "dropped" because of another run.
+        state: "queued", or its position was "lost", or "dropped" because of another run.
         number: from 1 among all that wait on its machine; 0 where it does not wait.
-        reason: what it waits for, or why it does not start, in a few words.
+        reason: what it waits for, or why it does not start, in short.
     """
 
     state: Literal["queued", "lost", "dropped"]
@@ -43,17 +43,17 @@ class QueuePosition:
 
 
 def position_of(run: RunDirectory) -> QueuePosition | None:
-    """The place of `run`; None where it never asked for one or got what it waited for. Never raises."""
+    """The position of `run`; None where it was never queued or has left the queue. Never raises."""
     if not run.queue_lock.exists():
         return None
     try:
         waits = held(run.queue_lock)
-        every = _glance.entries()
+        every = _cache.entries()
     except (LocksUnsupported, StorageError):
         return None
     entry = tickets.of_run(run, every)
     if waits:
-        if entry is None or not entry.locked:  # on another machine, or written this very moment
+        if entry is None or not entry.locked:  # on another machine, or being written now
             return QueuePosition("queued")
         return QueuePosition("queued", number_of(entry, every), waiting_reason(entry, every))
     if entry is None:
@@ -63,18 +63,18 @@ def position_of(run: RunDirectory) -> QueuePosition | None:
         return QueuePosition(
             "dropped", reason=f"not started: {entry.reason or 'a run before it failed'}; {again}"
         )
-    return QueuePosition("lost", reason=f"its place in the queue was lost; {again}")
+    return QueuePosition("lost", reason=f"its position in the queue was lost; {again}")
 
 
 def number_of(entry: TicketEntry, every: tuple[TicketEntry, ...]) -> int:
-    """The place of a living ticket among those of its machine, from 1."""
+    """The position of a locked ticket among those of its machine, from 1."""
     there = entry.ticket.host if entry.ticket is not None else ""
     line = [other for other in every if other.locked and other.ticket and other.ticket.host == there]
-    return next((place for place, other in enumerate(line, 1) if other.inode == entry.inode), 0)
+    return next((number for number, other in enumerate(line, 1) if other.inode == entry.inode), 0)
 
 
-def waiting_reason(entry: TicketEntry, every: tuple[TicketEntry, ...], *, ask_card: bool = False) -> str:
-    """What a living ticket waits for."""
+def waiting_reason(entry: TicketEntry, every: tuple[TicketEntry, ...], *, ask_gpu: bool = False) -> str:
+    """What a locked ticket waits for."""
     ticket = entry.ticket
     assert ticket is not None
     where = "" if ticket.host == host() else f" on {safe(ticket.host, 64)}"
@@ -87,13 +87,13 @@ def waiting_reason(entry: TicketEntry, every: tuple[TicketEntry, ...], *, ask_ca
             return f"after {', '.join(names[:_NAMED])}{more}{where}"
     number = number_of(entry, every)
     if number > 1 or where:
-        return f"place {number} in the queue{where}"
-    uses = dict.fromkeys(filter(None, (use_of(slot, ask_card=ask_card) for slot in ticket.slots)))
+        return f"position {number} in the queue{where}"
+    uses = dict.fromkeys(filter(None, (use_of(slot, ask_gpu=ask_gpu) for slot in ticket.slots)))
     return f"next: {'; '.join(uses)}" if uses else "next in the queue"
 
 
 def busy_reason(wanted: DeviceRequest) -> str:
-    """Who keeps a run from starting at once, in a sentence; "" where a slot is free and nobody waits for it.
+    """Why a run cannot start at once, in a sentence; "" where a slot is free and no run waits for it.
 
     Raises:
         StorageError, LocksUnsupported.
@@ -111,10 +111,10 @@ def busy_reason(wanted: DeviceRequest) -> str:
     uses = {slot: use_of(slot) for slot in wanted.slots}
     if sum(not use for use in uses.values()) > len(line):
         return ""
-    told = [f"{label(slot)} is {use}" for slot, use in uses.items() if use]
+    reasons = [f"{label(slot)} is {use}" for slot, use in uses.items() if use]
     if line:
-        told.append(f"{count(len(line), 'run')} {'waits' if len(line) == 1 else 'wait'} in the queue")
-    text = "; ".join(told)
+        reasons.append(f"{count(len(line), 'run')} {'waits' if len(line) == 1 else 'wait'} in the queue")
+    text = "; ".join(reasons)
     return f"{text[:1].upper()}{text[1:]}."
 
 
@@ -129,7 +129,7 @@ def lost_notice() -> str:
 
 
 def hold(run: RunDirectory) -> bool:
-    """Let a waiting run wait on, whatever is free; False where it is held already.
+    """Let a waiting run wait, whatever is free, until it is released; False where it is held already.
 
     Raises:
         NotQueued, StorageError, LocksUnsupported.
@@ -140,14 +140,14 @@ def hold(run: RunDirectory) -> bool:
 
 
 def release(run: RunDirectory) -> bool:
-    """Let a held run go on waiting where it stood; False where it is not held. Raises as `hold`."""
+    """Let a held run wait for a slot again, at its position; False where it is not held. Raises as `hold`."""
     return _changed(
         run, lambda entry: tickets.renamed(entry, state="waiting") if entry.state == "held" else None
     )
 
 
 def go_first(run: RunDirectory) -> bool:
-    """Put a run before all that wait; False where it stands there already. Raises as `hold`."""
+    """Put a run before all that wait; False where it is first already. Raises as `hold`."""
     first = next((e for e in tickets.entries() if e.locked and e.run != run), None)
 
     def change(entry: TicketEntry) -> TicketEntry | None:
@@ -159,19 +159,19 @@ def go_first(run: RunDirectory) -> bool:
 
 
 def cancel(run: RunDirectory) -> bool:
-    """Take a run out of the queue, or forget the place that it lost; the run stays as it is.
+    """Remove a run from the queue, or the position that it lost; the run itself does not change.
 
-    False where it got its slot at this very moment. Raises as `hold`.
+    False where it got its slot meanwhile. Raises as `hold`.
     """
     entry = tickets.of_run(run)
     if entry is None:
         raise not_queued(run)
-    while entry is not None and not tickets.remove(entry):
+    while entry is not None and not tickets.remove_ticket(entry):
         entry = tickets.of_run(run)  # it had just moved
-    _glance.forget()
+    _cache.forget()
     deadline = time.monotonic() + _LEAVING_SECONDS
     with suppress(OSError, RunsError):
-        if entry is not None and entry.locked:  # who waited sees it and leaves, with the mark
+        if entry is not None and entry.locked:  # its process notices, removes the mark and exits
             while held(run.queue_lock) and time.monotonic() < deadline:
                 time.sleep(0.02)
         elif not held(run.queue_lock):
@@ -180,12 +180,12 @@ def cancel(run: RunDirectory) -> bool:
 
 
 def forget() -> None:
-    """Something was changed: whoever asks next is told what lies there, not what lay there a moment ago."""
-    _glance.forget()
+    """Discard the cached tickets, after a change."""
+    _cache.forget()
 
 
 def not_queued(run: RunDirectory) -> NotQueued:
-    """The error of a run that has no place."""
+    """The error for a run that is not in the queue."""
     steps = (f"queue it: wmse-tui resume {run.id} --queue", "see the queue: wmse-tui queue")
     return NotQueued(f"run {run.id} is not in the queue", next=steps)
 
@@ -197,7 +197,7 @@ def _changed(run: RunDirectory, change: Callable[[TicketEntry], TicketEntry | No
             raise not_queued(run)
         before = entry.path
         changed = change(entry)
-        _glance.forget()
+        _cache.forget()
         if changed is not None:
             return True
         if before.exists():
@@ -205,8 +205,8 @@ def _changed(run: RunDirectory, change: Callable[[TicketEntry], TicketEntry | No
     return False
 
 
-class _Glance:
-    """The tickets, read at most twice a second: a list of many queued runs asks for each of them."""
+class _TicketCache:
+    """The tickets, read at most twice a second: a list of many queued runs needs them for each."""
 
     def __init__(self) -> None:
         self._guard = threading.Lock()
@@ -224,4 +224,4 @@ class _Glance:
             self._read = (-_FRESH_SECONDS, "", ())
 
 
-_glance = _Glance()
+_cache = _TicketCache()
