@@ -98,9 +98,8 @@ def test_a_bug_is_still_reported_where_the_traceback_cannot_be_saved(
 
 
 def test_a_terminal_that_hung_up_ends_the_command_quietly(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr("wmse_tui.cli.exception_handler._silence_stdout", lambda: None)
     assert exit_code(OSError(errno.EIO, "Input/output error")) == ExitCode.HUNG_UP
     assert exit_code(BrokenPipeError(errno.EPIPE, "Broken pipe")) == ExitCode.OUTPUT_CLOSED
     assert capsys.readouterr().err == ""

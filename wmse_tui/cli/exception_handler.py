@@ -152,6 +152,7 @@ def save_crash(text: str) -> Path:
 def _silence_stdout() -> None:
     """Keep the interpreter's last flush from failing too, now that stdout is closed."""
     with suppress(OSError, ValueError):
+        stdout = sys.stdout.fileno()
         null = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(null, sys.stdout.fileno())
+        os.dup2(null, stdout)
         os.close(null)

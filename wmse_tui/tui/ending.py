@@ -21,15 +21,15 @@ from typing import Any
 
 from textual.app import App
 
-GRACE = 1.2
+GRACE_SECONDS = 1.2
 """Seconds from a signal to the end, however stuck the terminal is."""
-_POLL = 0.4  # seconds between two checks of the terminal
-_DRAIN = 0.5  # seconds to discard what is being written to a stuck terminal
+POLL_SECONDS = 0.4  # seconds between two checks of the terminal
+DRAIN_SECONDS = 0.5  # seconds to discard what is being written to a stuck terminal
 _PIECE = 0.02
 _ENDS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 
 # First what ends a sequence that was cut off (a string, a frame), then what Textual turned on.
-_RESTORE = (
+RESTORE = (
     "\x1b\\\x1b[?2026l\x1b[?2004l\x1b[?7h\x1b[?2048l\x1b[?1000l\x1b[?1002l\x1b[?1003l\x1b[?1015l\x1b[?1006l"
     "\x1b[<u\x1b[?1049l\x1b[?25h\x1b[?1004l\x1b[0m"
 )
@@ -64,7 +64,7 @@ class Ending:
             self.signal = signal.SIGHUP
         self._over.set()
         if self._freeing is not None:  # the terminal is being restored; the process ends with that
-            self._freeing.join(timeout=_DRAIN)
+            self._freeing.join(timeout=DRAIN_SECONDS)
         threading.excepthook = self._thread_hook
         for number, handler in self._handlers.items():
             signal.signal(number, handler)
@@ -74,7 +74,7 @@ class Ending:
 
     def _watch_terminal(self) -> None:
         """A hang-up without a signal (a lost controlling terminal) is found by polling."""
-        while not self._over.wait(_POLL):
+        while not self._over.wait(POLL_SECONDS):
             if hung_up(self._terminal):
                 self._begin(signal.SIGHUP)
                 return
@@ -100,7 +100,7 @@ class Ending:
                 loop.call_soon_threadsafe(call, *arguments)
 
     def _watchdog(self) -> None:
-        if self._over.wait(GRACE):
+        if self._over.wait(GRACE_SECONDS):
             return
         self._freeing = threading.current_thread()
         if self._over.is_set():  # just now
@@ -122,11 +122,11 @@ class Ending:
                 signal.pthread_kill(thread.ident, signal.SIGTERM)
         if self._modes is not None:
             termios.tcsetattr(terminal, termios.TCSANOW, self._modes)
-        deadline = time.monotonic() + _DRAIN
+        deadline = time.monotonic() + DRAIN_SECONDS
         while time.monotonic() < deadline:
             termios.tcflush(terminal, termios.TCOFLUSH)
             try:
-                os.write(terminal, _RESTORE.encode())
+                os.write(terminal, RESTORE.encode())
             except BlockingIOError:
                 time.sleep(_PIECE)
             else:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import sys
 import time
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ from pseudo_terminal import PseudoTerminal
 from wmse_tui.cli.exits import ExitCode
 from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.process.control import request
+from wmse_tui.runs.process.identity import read_trainer, send_signal
 from wmse_tui.runs.process.lock import held
 from wmse_tui.runs.state.watch import view_run
 from wmse_tui.runs.table.catalogue import list_runs
@@ -168,11 +170,16 @@ def test_a_session_from_the_first_screen_to_the_comparison_of_two_runs(
     # Leave; the app asks about both runs.
     app.type("q")
     app.wait_until(lambda s: "Leave running" in s)
-    app.type("s")
-    assert app.wait(10) in (
-        ExitCode.COMPLETED,
-        ExitCode.STOPPED,
-    )  # that of the run: still active, or stopped
+    trainer = read_trainer(run)
+    assert trainer is not None
+    assert trainer.process is not None
+    # Suspended, so that the run has certainly not stopped when the app exits.
+    assert send_signal(trainer.process, signal.SIGSTOP)
+    try:
+        app.type("s")
+        assert app.wait(10) == ExitCode.COMPLETED
+    finally:
+        send_signal(trainer.process, signal.SIGCONT)
     for each in the_runs():
         deadline = time.monotonic() + 90
         while view_run(each).status != "stopped":
