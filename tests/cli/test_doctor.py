@@ -194,7 +194,7 @@ def test_the_queue_reports_how_many_runs_wait_and_how_many_lost_their_position(
         tickets.write_ticket(RunDirectory(tmp_path / name), DeviceRequest(("machine",)))[1] for name in "ab"
     ]
     assert queue_finding(folder).text == f"{folder}, 2 runs waiting"
-    os.close(held[0])  # as the death of the waiting process does
+    os.close(held[0])  # as happens when the waiting process ends
     finding = queue_finding(folder)
     assert (finding.status, finding.fix) == ("warn", "wmse-tui queue again")
     assert finding.text == f"{folder}, 1 run waiting, 1 lost (after a reboot or a kill)"
@@ -233,7 +233,7 @@ def test_the_file_system_of_a_path_is_that_of_the_nearest_mount() -> None:
 
 @pytest.fixture
 def quick_torch(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The torch half answers at once."""
+    """A fixed finding in place of the process that imports torch."""
     monkeypatch.setattr(
         "wmse_tui.cli.checks.software.torch_findings", lambda: iter([Finding("torch", "ok", "2.11.0")])
     )

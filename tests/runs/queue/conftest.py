@@ -7,19 +7,19 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from yard import TRAINER, Yard
+from queued_runs import TRAINER, QueuedRuns
 
 from wmse_tui.runs.queue import positions
 
 
 @pytest.fixture
-def yard(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Yard]:
+def queued(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[QueuedRuns]:
     monkeypatch.setenv("WMSE_TUI_QUEUE", str(tmp_path / "queue"))
     positions.forget()
     python = tmp_path / "trainer"
     python.write_text(TRAINER.format(python=sys.executable))
     python.chmod(0o700)
-    made = Yard(tmp_path / "runs", python)
+    made = QueuedRuns(tmp_path / "runs", python)
     yield made
     for process in made.processes.values():
         process.kill()

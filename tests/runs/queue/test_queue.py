@@ -1,4 +1,4 @@
-"""The queue with real waiting processes and a stand-in for the trainer (tests/support/yard.py)."""
+"""The queue with real waiting processes and a stand-in for the trainer (tests/support/queued_runs.py)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from yard import CONFIG, HERE, Yard
+from queued_runs import CONFIG, HERE, QueuedRuns
 
 from wmse_tui.runs.directory import create_run
 from wmse_tui.runs.errors import NotQueued, RunQueued
@@ -23,34 +23,36 @@ from wmse_tui.runs.state.watch import view_run
 Eventually = Callable[[Callable[[], object]], None]
 
 
-def test_one_after_the_other_in_order_and_never_two(yard: Yard, eventually: Eventually) -> None:
-    runs = [yard.queue(name) for name in "abcd"]
-    eventually(lambda: yard.diary == ["+a"])
+def test_one_after_the_other_in_order_and_never_two(queued: QueuedRuns, eventually: Eventually) -> None:
+    runs = [queued.queue(name) for name in "abcd"]
+    eventually(lambda: queued.starts_and_ends == ["+a"])
     assert [view_run(run).status for run in runs[1:]] == ["queued"] * 3
     positions.forget()
     assert [view_run(run).position for run in runs[1:]] == [1, 2, 3]
     assert use_of("machine") == "used by a"
-    yard.go()
-    eventually(lambda: len(yard.diary) == 8)
-    assert yard.diary == ["+a", "-a", "+b", "-b", "+c", "-c", "+d", "-d"]
-    assert [yard.processes[name].wait(60) for name in "abcd"] == [0] * 4
+    queued.go()
+    eventually(lambda: len(queued.starts_and_ends) == 8)
+    assert queued.starts_and_ends == ["+a", "-a", "+b", "-b", "+c", "-c", "+d", "-d"]
+    assert [queued.processes[name].wait(60) for name in "abcd"] == [0] * 4
     assert tickets.entries() == ()
     assert not any(run.queue_lock.exists() for run in runs)
     assert use_of("machine") == ""
 
 
 def test_two_slots_train_two_and_a_wish_for_one_of_them_waits_for_that(
-    yard: Yard, eventually: Eventually, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    queued: QueuedRuns, eventually: Eventually, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     (tmp_path / "pynvml.py").write_text(FREE_CARDS)
     monkeypatch.setenv("PYTHONPATH", f"{tmp_path}{os.pathsep}{os.environ.get('PYTHONPATH', '')}")
     both, one = DeviceRequest(("GPU-a", "GPU-b"), ("GPU-a", "GPU-b")), DeviceRequest(("GPU-a",), ("GPU-a",))
     for name, wanted in (("a", both), ("b", one), ("c", both)):
-        yard.queue(name, wanted=wanted)
-    eventually(lambda: len(yard.diary) == 2)
-    assert sorted(yard.diary) == ["+a", "+c"], "b wants the card of a, and c passes it by the other"
-    yard.go()
-    eventually(lambda: len(yard.diary) == 6)
+        queued.queue(name, wanted=wanted)
+    eventually(lambda: len(queued.starts_and_ends) == 2)
+    assert sorted(queued.starts_and_ends) == ["+a", "+c"], (
+        "b wants the card of a, and c passes it by the other"
+    )
+    queued.go()
+    eventually(lambda: len(queued.starts_and_ends) == 6)
 
 
 FREE_CARDS = """
@@ -63,13 +65,15 @@ def nvmlDeviceGetMemoryInfo(card): return SimpleNamespace(used=1, total=100)
 """
 
 
-def test_a_killed_waiter_frees_its_place_and_is_offered_again(yard: Yard, eventually: Eventually) -> None:
-    yard.queue("a")
-    b = yard.queue("b")
-    yard.queue("c")
-    eventually(lambda: yard.diary == ["+a"])
-    yard.processes["b"].kill()
-    yard.processes["b"].wait()
+def test_a_killed_waiter_frees_its_position_and_can_be_queued_again(
+    queued: QueuedRuns, eventually: Eventually
+) -> None:
+    queued.queue("a")
+    b = queued.queue("b")
+    queued.queue("c")
+    eventually(lambda: queued.starts_and_ends == ["+a"])
+    queued.processes["b"].kill()
+    queued.processes["b"].wait()
     positions.forget()
     state = view_run(b)
     assert (state.status, state.status_reason) == (
@@ -77,26 +81,26 @@ def test_a_killed_waiter_frees_its_place_and_is_offered_again(yard: Yard, eventu
         "its position in the queue was lost; `wmse-tui queue again b` queues it again",
     )
     assert positions.lost_notice() == "1 run has lost its position in the queue (after a reboot or a kill)"
-    yard.go()
-    eventually(lambda: yard.diary == ["+a", "-a", "+c", "-c"])
-    yard.processes["b"] = enqueue(b, wanted=HERE, python=yard.python)
-    eventually(lambda: yard.diary[-1] == "-b")
+    queued.go()
+    eventually(lambda: queued.starts_and_ends == ["+a", "-a", "+c", "-c"])
+    queued.processes["b"] = enqueue(b, wanted=HERE, python=queued.python)
+    eventually(lambda: queued.starts_and_ends[-1] == "-b")
     assert positions.lost_notice() == ""
 
 
-def test_a_killed_trainer_starts_the_next(yard: Yard, eventually: Eventually) -> None:
-    a, _ = yard.queue("a"), yard.queue("b")
+def test_a_killed_trainer_starts_the_next(queued: QueuedRuns, eventually: Eventually) -> None:
+    a, _ = queued.queue("a"), queued.queue("b")
     eventually(lambda: view_run(a).status == "running")
-    yard.processes["a"].send_signal(signal.SIGKILL)
-    eventually(lambda: yard.diary == ["+a", "+b"])
-    assert yard.processes["a"].wait() == -signal.SIGKILL
+    queued.processes["a"].send_signal(signal.SIGKILL)
+    eventually(lambda: queued.starts_and_ends == ["+a", "+b"])
+    assert queued.processes["a"].wait() == -signal.SIGKILL
     assert view_run(a).status == "crashed"
 
 
-def test_hold_release_first_and_cancel(yard: Yard, eventually: Eventually) -> None:
-    yard.queue("a")
-    eventually(lambda: yard.diary == ["+a"])
-    b, c, d, e = (yard.queue(name) for name in "bcde")
+def test_hold_release_first_and_cancel(queued: QueuedRuns, eventually: Eventually) -> None:
+    queued.queue("a")
+    eventually(lambda: queued.starts_and_ends == ["+a"])
+    b, c, d, e = (queued.queue(name) for name in "bcde")
     assert positions.hold(b)
     assert not positions.hold(b)
     assert positions.go_first(d)
@@ -104,26 +108,28 @@ def test_hold_release_first_and_cancel(yard: Yard, eventually: Eventually) -> No
     assert positions.cancel(c)
     with pytest.raises(NotQueued, match="run c is not in the queue"):
         positions.cancel(c)
-    assert yard.processes["c"].wait(60) == 4
+    assert queued.processes["c"].wait(60) == 4
     assert view_run(c).status == "new"
-    yard.go()
-    eventually(lambda: yard.diary == ["+a", "-a", "+d", "-d", "+e", "-e"])
+    queued.go()
+    eventually(lambda: queued.starts_and_ends == ["+a", "-a", "+d", "-d", "+e", "-e"])
     assert view_run(b).status_reason == "held; `wmse-tui queue release b` lets it continue"
     assert positions.release(b)
-    eventually(lambda: yard.diary[-1] == "-b")
+    eventually(lambda: queued.starts_and_ends[-1] == "-b")
     assert view_run(e).status == "completed"
 
 
-def test_after_waits_for_completion_and_a_failure_is_told(yard: Yard, eventually: Eventually) -> None:
-    bad = yard.queue("bad")
-    late = yard.queue("late", bad)
-    good = yard.queue("good")
-    then = yard.queue("then", good)
-    eventually(lambda: yard.diary == ["+bad"])
+def test_after_waits_for_completion_and_a_failure_is_reported(
+    queued: QueuedRuns, eventually: Eventually
+) -> None:
+    bad = queued.queue("bad")
+    late = queued.queue("late", bad)
+    good = queued.queue("good")
+    then = queued.queue("then", good)
+    eventually(lambda: queued.starts_and_ends == ["+bad"])
     assert view_run(late).status_reason == "after bad"
-    yard.go()
-    eventually(lambda: yard.diary == ["+bad", "-bad", "+good", "-good", "+then", "-then"])
-    assert yard.processes["late"].wait(60) == 1
+    queued.go()
+    eventually(lambda: queued.starts_and_ends == ["+bad", "-bad", "+good", "-good", "+then", "-then"])
+    assert queued.processes["late"].wait(60) == 1
     positions.forget()
     state = view_run(late)
     assert state.status == "new"
@@ -134,29 +140,33 @@ def test_after_waits_for_completion_and_a_failure_is_told(yard: Yard, eventually
     assert view_run(then).status == "completed"
 
 
-def test_a_queued_run_is_not_started_queued_or_removed(yard: Yard, eventually: Eventually) -> None:
-    yard.queue("a")
-    eventually(lambda: yard.diary == ["+a"])
-    b = yard.queue("b")
+def test_a_queued_run_is_not_started_queued_or_removed(queued: QueuedRuns, eventually: Eventually) -> None:
+    queued.queue("a")
+    eventually(lambda: queued.starts_and_ends == ["+a"])
+    b = queued.queue("b")
     for attempt in (lambda: launch_trainer(b), lambda: enqueue(b), lambda: remove_run(b)):
         with pytest.raises(RunQueued, match="run b waits in the queue"):
             attempt()
 
 
-def test_the_queue_waits_for_a_run_that_was_started_past_it(yard: Yard, eventually: Eventually) -> None:
-    direct = create_run(yard.root, CONFIG, name="direct")
-    yard.processes["direct"] = launch_trainer(direct, python=yard.python)
-    a = yard.queue("a")
-    eventually(lambda: yard.diary == ["+direct"])
+def test_the_queue_waits_for_a_run_that_was_started_past_it(
+    queued: QueuedRuns, eventually: Eventually
+) -> None:
+    direct = create_run(queued.root, CONFIG, name="direct")
+    queued.processes["direct"] = launch_trainer(direct, python=queued.python)
+    a = queued.queue("a")
+    eventually(lambda: queued.starts_and_ends == ["+direct"])
     time.sleep(1.0)  # several looks of the waiting process
     positions.forget()
     assert view_run(a).status_reason == "next: used by a run that was started past the queue"
-    yard.go()
-    eventually(lambda: yard.diary == ["+direct", "-direct", "+a", "-a"])
+    queued.go()
+    eventually(lambda: queued.starts_and_ends == ["+direct", "-direct", "+a", "-a"])
 
 
-def test_rubbish_and_tickets_of_dead_hosts_stand_in_nobodys_way(yard: Yard, eventually: Eventually) -> None:
-    a = yard.queue("a")
+def test_invalid_tickets_and_those_of_lost_hosts_block_no_run(
+    queued: QueuedRuns, eventually: Eventually
+) -> None:
+    a = queued.queue("a")
     folder = next(iter(tickets.entries())).path.parent
     name = "{:020d}-0000000{}.waiting"
     (folder / name.format(1, 1)).write_bytes(b"\xff{")
@@ -168,8 +178,8 @@ def test_rubbish_and_tickets_of_dead_hosts_stand_in_nobodys_way(yard: Yard, even
     os.mkfifo(folder / name.format(5, 5))
     (folder / name.format(6, 6)).symlink_to("/dev/zero")
     (folder / "notes.waiting").touch()
-    yard.go()
-    eventually(lambda: yard.diary == ["+a", "-a"])
+    queued.go()
+    eventually(lambda: queued.starts_and_ends == ["+a", "-a"])
     assert view_run(a).status == "completed"
     left = tickets.entries()
     assert [(entry.order, entry.locked, bool(entry.problem)) for entry in left] == [

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable
 
 import pytest
-from yard import HERE, Yard
+from queued_runs import HERE, QueuedRuns
 
 from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.errors import NotQueued
@@ -25,68 +25,70 @@ SEED = int(os.environ.get("FAULT_SEED", random.SystemRandom().randrange(2**32)))
 TRIES = int(os.environ.get("FAULT_TRIES", "40"))
 
 
-def test_after_a_reboot_nothing_starts_by_itself(yard: Yard, eventually: Eventually) -> None:
+def test_after_a_reboot_nothing_starts_by_itself(queued: QueuedRuns, eventually: Eventually) -> None:
     """All processes are gone at once; looking starts nothing, and neither does a run that is queued anew."""
-    a, b, c = (yard.queue(name) for name in "abc")
+    a, b, c = (queued.queue(name) for name in "abc")
     eventually(lambda: view_run(a).status == "running")
-    for process in yard.processes.values():
+    for process in queued.processes.values():
         process.send_signal(signal.SIGKILL)
-    for process in yard.processes.values():
+    for process in queued.processes.values():
         assert process.wait() == -signal.SIGKILL
-    yard.go()
+    queued.go()
     positions.forget()
     assert [view_run(run).status for run in (a, b, c)] == ["crashed", "new", "new"]
     assert positions.lost_notice().startswith("2 runs have lost their positions in the queue")
-    yard.queue("d")
-    eventually(lambda: yard.diary == ["+a", "+d", "-d"])
-    assert yard.processes["d"].wait(60) == 0
+    queued.queue("d")
+    eventually(lambda: queued.starts_and_ends == ["+a", "+d", "-d"])
+    assert queued.processes["d"].wait(60) == 0
     assert positions.lost_notice().startswith("2 runs have lost their positions in the queue")
     for run in (b, c):
-        yard.processes[run.id] = enqueue(run, wanted=HERE, python=yard.python)
-    eventually(lambda: yard.diary == ["+a", "+d", "-d", "+b", "-b", "+c", "-c"])
+        queued.processes[run.id] = enqueue(run, wanted=HERE, python=queued.python)
+    eventually(lambda: queued.starts_and_ends == ["+a", "+d", "-d", "+b", "-b", "+c", "-c"])
 
 
 @pytest.mark.slow_faults
 @pytest.mark.timeout(3600)
-def test_queue_race(yard: Yard, monkeypatch: pytest.MonkeyPatch, record_property: Record) -> None:
+def test_queue_race(queued: QueuedRuns, monkeypatch: pytest.MonkeyPatch, record_property: Record) -> None:
     """Six runs at a time; who waits or trains is killed, held, moved, taken out: never two on the slot."""
     print(f"again with FAULT_SEED={SEED} FAULT_TRIES={TRIES}")
-    monkeypatch.setenv("YARD_SECONDS", "0.3")
-    yard.go()
+    monkeypatch.setenv("EXTRA_SECONDS", "0.3")
+    queued.go()
     draw, did = random.Random(SEED), Counter[str]()
-    runs = [yard.queue(f"run-{number}") for number in range(6)]
+    runs = [queued.queue(f"run-{number}") for number in range(6)]
     while did.total() < TRIES:
         time.sleep(draw.uniform(0, 0.5))
         for place, run in enumerate(runs):
             if view_run(run).status == "completed":
-                runs[place] = yard.queue(f"run-{len(yard.processes)}")
-            elif yard.processes[run.id].poll() is not None:  # killed, or taken out
-                yard.processes[run.id] = enqueue(run, wanted=HERE, python=yard.python)
-        did[disturb(draw, yard, draw.choice(runs))] += 1
+                runs[place] = queued.queue(f"run-{len(queued.processes)}")
+            elif queued.processes[run.id].poll() is not None:  # killed, or taken out
+                queued.processes[run.id] = enqueue(run, wanted=HERE, python=queued.python)
+        did[disturb(draw, queued, draw.choice(runs))] += 1
     for run in runs:
         positions.forget()
-        if yard.processes[run.id].poll() is not None and view_run(run).status != "completed":
-            yard.processes[run.id] = enqueue(run, wanted=HERE, python=yard.python)
+        if queued.processes[run.id].poll() is not None and view_run(run).status != "completed":
+            queued.processes[run.id] = enqueue(run, wanted=HERE, python=queued.python)
         if tickets.of_run(run) is not None:
             positions.release(run)
     for run in runs:
-        assert yard.processes[run.id].wait(120) == 0
-    begun = Counter(line[1:] for line in yard.diary if line[0] == "+")
-    assert not [line for line in yard.diary if line[0] == "!"], "two on one slot"
-    assert {line[1:] for line in yard.diary if line[0] == "-"} == set(begun) == set(yard.processes)
+        assert queued.processes[run.id].wait(120) == 0
+    begun = Counter(line[1:] for line in queued.starts_and_ends if line[0] == "+")
+    assert not [line for line in queued.starts_and_ends if line[0] == "!"], "two on one slot"
+    assert (
+        {line[1:] for line in queued.starts_and_ends if line[0] == "-"} == set(begun) == set(queued.processes)
+    )
     assert (tickets.entries(), use_of("machine")) == ((), "")
     record_property("tries", did.total())
     record_property("faults", dict(did))
 
 
-def disturb(draw: random.Random, yard: Yard, run: RunDirectory) -> str:
+def disturb(draw: random.Random, queued: QueuedRuns, run: RunDirectory) -> str:
     """One disturbance of whoever waits or trains; what it was."""
     change = draw.choice(
         (None, None, positions.hold, positions.release, positions.go_first, positions.cancel)
     )
     if change is None:
-        yard.processes[run.id].kill()
-        yard.processes[run.id].wait()
+        queued.processes[run.id].kill()
+        queued.processes[run.id].wait()
         return "kill"
     try:
         change(run)

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from queued_runs import TRAINER, QueuedRuns
 from runs_screen import eventually, listed, messages, press, status, table
 from textual.pilot import Pilot
-from yard import TRAINER, Yard
 
 from wmse_tui.config.schema import Experiment
 from wmse_tui.runs.annotations import Annotations, read_annotations
@@ -214,12 +214,12 @@ async def test_queued_runs_are_held_released_put_first_and_queued_again(
     python = tmp_path / "trainer"
     python.write_text(TRAINER.format(python=sys.executable))
     python.chmod(0o700)
-    yard = Yard(runs_root, python)
+    queued = QueuedRuns(runs_root, python)
     try:
-        yard.queue("a")
-        await asyncio.to_thread(eventually, lambda: yard.diary == ["+a"])
-        yard.queue("b")
-        yard.queue("c")
+        queued.queue("a")
+        await asyncio.to_thread(eventually, lambda: queued.starts_and_ends == ["+a"])
+        queued.queue("b")
+        queued.queue("c")
         async with on_runs("queued 2") as (app, pilot):
 
             def queue() -> dict[str, tuple[int, str]]:
@@ -245,6 +245,6 @@ async def test_queued_runs_are_held_released_put_first_and_queued_again(
             await press(pilot, "runs-queue")
             await until(pilot, lambda: queue()["c"][0] == 2)
     finally:
-        for process in yard.processes.values():
+        for process in queued.processes.values():
             process.kill()
             process.wait()

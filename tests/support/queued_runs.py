@@ -25,32 +25,32 @@ from wmse_tui.runs.process.lock import RunLock
 from wmse_tui.runs.process.identity import write_trainer
 from wmse_tui.runs.log.writer import EventWriter
 run = RunDirectory(Path(sys.argv[-1]))
-diary = os.open(run.path.parent / "diary", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-os.write(diary, f"+{{run.id}}\\n".encode())
+starts_and_ends = os.open(run.path.parent / "starts_and_ends", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+os.write(starts_and_ends, f"+{{run.id}}\\n".encode())
 slot = "slot" + os.environ.get("CUDA_VISIBLE_DEVICES", "")
 inside = os.open(run.path.parent / slot, os.O_WRONLY | os.O_CREAT)
 try:
     fcntl.flock(inside, fcntl.LOCK_EX | fcntl.LOCK_NB)
 except OSError:
-    os.write(diary, f"!{{run.id}}\\n".encode())
+    os.write(starts_and_ends, f"!{{run.id}}\\n".encode())
 with RunLock(run), EventWriter(run.events) as log:
     write_trainer(run, attempt=log.begin_attempt())
     log.write(Phase("train"))
     while not (run.path.parent / "go").exists():
         time.sleep(0.02)
-    time.sleep(float(os.environ.get("YARD_SECONDS", "0")))
+    time.sleep(float(os.environ.get("EXTRA_SECONDS", "0")))
     if run.id.startswith("bad"):
         log.write(Error(code="E_DATA", title="there are no images", stage="training"))
     status = "failed" if run.id.startswith("bad") else "completed"
     log.write(Exit(status=status, step=1, epoch=1, seconds=1.0))
-os.write(diary, f"-{{run.id}}\\n".encode())
+os.write(starts_and_ends, f"-{{run.id}}\\n".encode())
 """
 """Records its start (+), its end (-), and another trainer on its slot (!); trains until `go` and
-YARD_SECONDS longer; fails in a run whose name begins with bad."""
+EXTRA_SECONDS longer; fails in a run whose name begins with bad."""
 HERE = DeviceRequest(("machine",))
 
 
-class Yard:
+class QueuedRuns:
     """Runs, a trainer that waits for `go`, and the order of starts and ends."""
 
     def __init__(self, root: Path, python: Path) -> None:
@@ -67,6 +67,6 @@ class Yard:
         (self.root / "go").touch()
 
     @property
-    def diary(self) -> list[str]:
-        path = self.root / "diary"
+    def starts_and_ends(self) -> list[str]:
+        path = self.root / "starts_and_ends"
         return path.read_text().split() if path.exists() else []
