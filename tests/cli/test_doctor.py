@@ -16,18 +16,18 @@ import pytest
 import typer
 from typer.testing import Result
 
-from wmse_tui.cli.checks.before_start import unusable_card, warnings_before_start
+from wmse_tui.cli.checks.before_start import unusable_gpu, warnings_before_start
 from wmse_tui.cli.checks.finding import Finding
 from wmse_tui.cli.checks.software import preset_findings, python_findings, torch_findings
 from wmse_tui.cli.checks.storage import filesystem, queue_finding, storage_findings
 from wmse_tui.cli.checks.system import (
     cpu_finding,
-    has_nvidia_card,
+    has_nvidia_gpu,
     memory_finding,
     session_findings,
     shm_finding,
 )
-from wmse_tui.cli.commands.run import warn_of_unused_card
+from wmse_tui.cli.commands.run import warn_of_unused_gpu
 from wmse_tui.config.loading import load_experiment
 from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.queue import tickets
@@ -266,7 +266,7 @@ def test_a_failure_makes_the_exit_code_1(
 
 
 def torch_report(reason: str) -> list[str]:
-    """A command that reports an unusable card."""
+    """A command that reports an unusable GPU."""
     cuda = {"usable": False, "reason": reason, "text": "the driver serves CUDA 12.4", "fix": "pip install x"}
     report = {"torch": "2.14.0", "torchvision": "0", "threads": 2, "cuda": cuda, "devices": []}
     return [sys.executable, "-c", f"print({json.dumps(json.dumps(report))})"]
@@ -284,15 +284,15 @@ def torch_report(reason: str) -> list[str]:
         ("cuda", True, None, "driver_too_old", False),
     ],
 )
-def test_a_card_that_auto_cannot_use_is_found_before_a_start(
+def test_a_gpu_that_auto_cannot_use_is_found_before_a_start(
     device: str, card: bool, visible: str | None, reason: str, found: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("wmse_tui.cli.checks.before_start.has_nvidia_card", lambda: card)
+    monkeypatch.setattr("wmse_tui.cli.checks.before_start.has_nvidia_gpu", lambda: card)
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     if visible is not None:
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
     experiment = load_experiment(preset="quickstart", overrides=(f"compute.device={device}",))
-    finding = unusable_card(experiment, torch_report(reason))
+    finding = unusable_gpu(experiment, torch_report(reason))
     expected = Finding("cuda", "warn", "not usable: the driver serves CUDA 12.4", "pip install x")
     assert finding == (expected if found else None)
 
@@ -300,23 +300,23 @@ def test_a_card_that_auto_cannot_use_is_found_before_a_start(
 @pytest.mark.parametrize(
     ("vendor", "kind", "found"), [("0x10de", "0x030200", True), ("0x1002", "0x030000", False)]
 )
-def test_a_card_is_found_with_and_without_its_driver(
+def test_a_gpu_is_found_with_and_without_its_driver(
     tmp_path: Path, vendor: str, kind: str, found: bool
 ) -> None:
     pci = tmp_path / "pci"
     (pci / "0000:01:00.0").mkdir(parents=True)
     (pci / "0000:01:00.0" / "vendor").write_text(f"{vendor}\n")
     (pci / "0000:01:00.0" / "class").write_text(f"{kind}\n")
-    assert has_nvidia_card(tmp_path / "dev", pci) == found
+    assert has_nvidia_gpu(tmp_path / "dev", pci) == found
     (tmp_path / "nvidia0").touch()
-    assert has_nvidia_card(tmp_path, tmp_path / "none")
+    assert has_nvidia_gpu(tmp_path, tmp_path / "none")
 
 
 @pytest.mark.parametrize(
     ("preset", "terminal", "question"),
     [("cifar10", True, True), ("cifar10", False, False), ("quickstart", True, False)],
 )
-def test_a_long_run_beside_an_unused_card_is_asked_about_on_a_terminal(
+def test_a_long_run_beside_an_unused_gpu_is_asked_about_on_a_terminal(
     preset: str,
     terminal: bool,
     question: bool,
@@ -324,11 +324,11 @@ def test_a_long_run_beside_an_unused_card_is_asked_about_on_a_terminal(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     finding = Finding("cuda", "warn", "not usable: the driver serves CUDA 12.4", "pip install x")
-    monkeypatch.setattr("wmse_tui.cli.checks.before_start.unusable_card", lambda experiment: finding)
+    monkeypatch.setattr("wmse_tui.cli.checks.before_start.unusable_gpu", lambda experiment: finding)
     monkeypatch.setattr(sys.stdin, "isatty", lambda: terminal, raising=False)
     asked: list[str] = []
     monkeypatch.setattr(typer, "confirm", lambda text, **_: asked.append(text))
-    warn_of_unused_card(load_experiment(preset=preset))
+    warn_of_unused_gpu(load_experiment(preset=preset))
     assert len(asked) == question
     assert all(text.startswith("Train on the CPU all the same, for about ") for text in asked)
     err = capsys.readouterr().err

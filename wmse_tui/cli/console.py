@@ -1,7 +1,7 @@
 """Messages on stderr, and the one form of every error that a user can cause.
 
-    wmse-tui: no run is called 'stl-a'
-      Runs are looked for in /home/me/.local/share/wmse-tui/runs.
+    wmse-tui: there is no run 'stl-a'
+      searched /home/me/.local/share/wmse-tui/runs
       -> did you mean stl10-a?
 
 stdout is for data: only `print_data` writes there.

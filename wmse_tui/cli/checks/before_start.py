@@ -12,7 +12,7 @@ from wmse_tui.cli.checks.storage import network_findings
 from wmse_tui.cli.checks.system import (
     CGROUP,
     SHM,
-    has_nvidia_card,
+    has_nvidia_gpu,
     memory_finding,
     session_findings,
     shm_finding,
@@ -32,20 +32,20 @@ def warnings_before_start(experiment: Experiment, runs: Path) -> Iterator[Findin
 
 
 HIDDEN = frozenset({"", "-1", "none", "void"})
-"""Values of CUDA_VISIBLE_DEVICES that hide every card: the user's own choice."""
+"""Values of CUDA_VISIBLE_DEVICES that hide every GPU: the user's own choice."""
 
 
-def unusable_card(experiment: Experiment, argv: list[str] | None = None) -> Finding | None:
-    """Return why the NVIDIA card of this machine would not be used by `compute.device=auto`, if so.
+def unusable_gpu(experiment: Experiment, argv: list[str] | None = None) -> Finding | None:
+    """Return why the GPU of this machine would not be used by `compute.device=auto`, if so.
 
-    torch is asked in a process of its own, which takes seconds, and only where there is a card.
+    A process of its own imports torch to find out, which takes seconds: only where there is a GPU.
 
     Args:
         experiment: the complete configuration.
         argv: as of `torch_findings`.
     """
     hidden = os.environ.get("CUDA_VISIBLE_DEVICES", "0").strip() in HIDDEN
-    if experiment.compute.device != "auto" or hidden or not has_nvidia_card():
+    if experiment.compute.device != "auto" or hidden or not has_nvidia_gpu():
         return None
     found = (finding for finding in torch_findings(argv) if finding.name == "cuda")
     return next((finding for finding in found if finding.status == "warn"), None)

@@ -113,7 +113,7 @@ def _report_findings(report: dict[str, Any]) -> Iterator[Finding]:
     if cuda["usable"]:
         yield Finding("cuda", "ok", cuda["text"])
     else:
-        # Without a card, training uses the CPU; with one, something prevents its use.
+        # Without a GPU, training uses the CPU; with one, something prevents its use.
         status: Status = "ok" if cuda["reason"] == "no_card" else "warn"
         yield Finding("cuda", status, f"not usable: {cuda['text']}", cuda["fix"])
     for device in report["devices"]:

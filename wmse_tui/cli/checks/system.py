@@ -130,8 +130,8 @@ def container() -> str:
     return ""
 
 
-def has_nvidia_card(devices: Path = Path("/dev"), pci: Path = Path("/sys/bus/pci/devices")) -> bool:
-    """Return whether an NVIDIA card is in this machine, with or without its driver."""
+def has_nvidia_gpu(devices: Path = Path("/dev"), pci: Path = Path("/sys/bus/pci/devices")) -> bool:
+    """Return whether an NVIDIA GPU is in this machine, with or without its driver."""
     if any(devices.glob("nvidia[0-9]*")):
         return True
     for device in pci.glob("*"):

@@ -205,23 +205,23 @@ def run_experiment(
     for finding in warnings_before_start(experiment, root):
         fix = f" -> {finding.fix}" if finding.fix else ""
         print_message(f"note: {finding.name}: {finding.text}{fix}")
-    warn_of_unused_card(experiment)
+    warn_of_unused_gpu(experiment)
     run = create_run(root, with_preset(dump_experiment(experiment), preset), name=name, preset_hint=hint)
     return start(run, options, fresh=True)
 
 
-def warn_of_unused_card(experiment: Experiment) -> None:
-    """Warn before a start that leaves the machine's card unused, and ask if the CPU would take long.
+def warn_of_unused_gpu(experiment: Experiment) -> None:
+    """Warn before a start that leaves the machine's GPU unused, and ask if the CPU would take long.
 
     Raises:
         Abort: the answer was no.
     """
-    from wmse_tui.cli.checks.before_start import unusable_card
+    from wmse_tui.cli.checks.before_start import unusable_gpu
     from wmse_tui.config.figures import cpu_seconds
     from wmse_tui.runs.process.cores import available_cores
     from wmse_tui.runs.text.units import duration
 
-    finding = unusable_card(experiment)
+    finding = unusable_gpu(experiment)
     if finding is None:
         return
     print_message(f"warning: compute.device: the GPU is {finding.text}")
