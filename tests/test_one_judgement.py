@@ -15,8 +15,10 @@ from wmse_tui.cli.main import app
 from wmse_tui.config.loading import dump_experiment, load_experiment
 from wmse_tui.runs.directory import RunDirectory, create_run
 from wmse_tui.runs.log.encoding import encode
-from wmse_tui.runs.log.events import Event, Phase, Record, Steps
+from wmse_tui.runs.log.events import Event, Exit, Phase, Record, Steps
+from wmse_tui.runs.process.control import claim, discard, pending
 from wmse_tui.runs.process.identity import Process, TrainerRecord
+from wmse_tui.runs.queue.dependencies import Dependencies
 from wmse_tui.runs.state.watch import RunWatcher
 from wmse_tui.runs.table.index import RunIndex
 from wmse_tui.tui.keys import KeyNames
@@ -86,15 +88,16 @@ def test_a_log_that_grows_is_alive_whatever_the_clock_of_its_machine(lost: RunDi
     assert watcher.poll().status == "running"
 
 
+@pytest.mark.parametrize(("age", "reason"), [(20, "on gpu-b"), (7200, "nothing more was logged")])
 def test_resuming_a_run_of_a_lost_node_waits_to_see_whether_its_log_grows(
-    lost: RunDirectory, monkeypatch: pytest.MonkeyPatch
+    lost: RunDirectory, monkeypatch: pytest.MonkeyPatch, age: float, reason: str
 ) -> None:
     from wmse_tui.cli.start import start as starting
 
     for name, value in (("patience", lambda _: 0.2), ("SPARE_SECONDS", 0.2), ("POLL_SECONDS", 0.05)):
         monkeypatch.setattr(starting, name, value)
     lost.config.write_text(dump_experiment(load_experiment(preset="quickstart")))
-    log(lost, age=20)
+    log(lost, age=age)
     started: list[RunDirectory] = []
 
     def start(run: RunDirectory, _: object, *, fresh: bool) -> ExitCode:
@@ -105,7 +108,7 @@ def test_resuming_a_run_of_a_lost_node_waits_to_see_whether_its_log_grows(
     monkeypatch.setattr(starting, "start", start)
     result = CliRunner().invoke(app, ["resume", "lost", "--headless"])
     assert (result.exit_code, started) == (0, [lost])
-    assert "lost: on gpu-b; checking for <1 s whether its log grows" in result.stderr
+    assert f"{reason}; checking for <1 s whether its log grows" in result.stderr
 
     def write_another(_: float) -> None:
         with lost.events.open("a") as file:
@@ -115,6 +118,64 @@ def test_resuming_a_run_of_a_lost_node_waits_to_see_whether_its_log_grows(
     result = CliRunner().invoke(app, ["resume", "lost", "--headless"])
     assert (result.exit_code, started) == (73, [lost])
     assert "lost is running already" in result.stderr
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A log that has not grown for 0.2 s does not grow any more."""
+    from wmse_tui.runs.process import liveness
+    from wmse_tui.runs.state import watch
+
+    for module in (liveness, watch):
+        monkeypatch.setattr(module, "patience", lambda _: 0.2)
+
+
+@pytest.mark.usefixtures("impatient")
+def test_stopping_a_run_whose_log_is_old_watches_the_log_first(
+    lost: RunDirectory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log(lost, age=7200)
+    result = CliRunner().invoke(app, ["stop", "lost"])
+    assert result.exit_code == ExitCode.FAILED
+    assert "nothing more was logged; checking for <1 s whether its log grows" in result.stderr
+    assert "lost: crashed at epoch 0, step 2." in result.stderr
+
+    def stopped(_: float) -> None:
+        (request,) = pending(lost)
+        claim(lost, request)
+        ending = Exit(status="stopped", step=2, epoch=0, seconds=1.0)
+        with lost.events.open("a") as file:
+            file.write(encode(Record(1, 3, time.time() - 7199, 1, ending)) + "\n")
+
+    discard(lost)
+    monkeypatch.setattr("time.sleep", stopped)
+    result = CliRunner().invoke(app, ["stop", "lost"])
+    assert result.exit_code == 0
+    assert "lost: stopped at epoch 0, step 2." in result.stderr
+
+
+@pytest.mark.usefixtures("impatient")
+def test_waiting_for_a_run_whose_log_is_old_watches_the_log_first(lost: RunDirectory) -> None:
+    log(lost, age=7200)
+    dependencies = Dependencies((str(lost.path),))
+    assert dependencies.poll() == (False, "")
+    time.sleep(0.25)
+    ready, reason = dependencies.poll()
+    assert (ready, "which has crashed" in reason) == (False, True)
+    with lost.events.open("a") as file:
+        file.write(encode(Record(1, 3, time.time() - 7199, 1, Steps(3, (0.4,)))) + "\n")
+    assert dependencies.poll() == (False, "")
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_run_may_be_queued_after_one_whose_log_is_old(lost: RunDirectory) -> None:
+    from wmse_tui.cli.start.start import start_options
+
+    log(lost, age=7200)
+    options = start_options(
+        headless=False, detach=False, as_json=False, queue=False, after=["lost"], runs_dir=lost.path.parent
+    )
+    assert options.after == (lost,)
 
 
 def test_to_a_viewer_whose_clock_is_behind_a_log_ages_from_its_first_poll_on(lost: RunDirectory) -> None:

@@ -29,8 +29,10 @@ def stop(
     from wmse_tui.cli.follow.stop_request import StopRequest
     from wmse_tui.cli.locating import find_run
     from wmse_tui.runs.process.control import request
+    from wmse_tui.runs.process.liveness import patience
     from wmse_tui.runs.queue.positions import cancel
     from wmse_tui.runs.state.watch import RunWatcher
+    from wmse_tui.runs.text.units import duration
 
     directory = find_run(run, runs_dir)
     watcher = RunWatcher(directory)
@@ -38,7 +40,7 @@ def stop(
     if state.status == "queued" and cancel(directory):
         print_message(f"{directory.id} was queued; it has been removed from the queue.")
         return
-    if state.ended or state.status == "new":
+    if (state.ended and not watcher.crash_unconfirmed) or state.status == "new":
         print_message(f"{directory.id} is not running: {state.status}.")
         return
     requested = "stop requested, after its current epoch" if after_epoch else "stop requested"
@@ -47,13 +49,16 @@ def stop(
         request(directory, command)
         print_message(f"{directory.id}: {requested}")
         return
+    if watcher.crash_unconfirmed:
+        wait = duration(patience(state))
+        print_message(f"{directory.id}: {state.status_reason}; checking for {wait} whether its log grows")
     stop_request = StopRequest(directory, command=command)
     print_message(f"{directory.id}: {requested}; waiting until it has stopped (Ctrl-C: do not wait)")
     ended_at: float | None = None
     while True:
         state = watcher.poll()
         now = time.monotonic()
-        if not state.ended:
+        if not state.ended or watcher.crash_unconfirmed:
             ended_at = None
         elif ended_at is None:
             ended_at = now

@@ -73,7 +73,8 @@ def start_options(
     """
     before = tuple(dict.fromkeys(find_run(text, runs_dir) for text in after))
     for run in before:
-        problem = blocking_failure(view_run(run))
+        watcher = RunWatcher(run)
+        problem = blocking_failure(watcher, watcher.poll())
         if problem:
             steps = (f"resume it first: wmse-tui resume {run.id} --queue", "omit that --after")
             raise UserError(f"nothing can come after {problem}", "", steps)
@@ -171,7 +172,8 @@ def resume_run(run: RunDirectory, options: StartOptions) -> ExitCode:
         UserError: it is being trained (exit code 73).
     """
     load_configuration(run)  # damage is reported here, not by a trainer that fails
-    state = view_run(run)
+    watcher = RunWatcher(run)
+    state = watcher.poll()
     if state.status == "completed":
         print_message(f"{run.id} has completed; there is nothing left to do.")
         if options.as_json:
@@ -180,8 +182,8 @@ def resume_run(run: RunDirectory, options: StartOptions) -> ExitCode:
             for line in result_lines(run, state):
                 print_data(line)
         return ExitCode.COMPLETED
-    if state.status in HAS_TRAINER and judged_by_log(run):
-        state = _watch_log(run, state)
+    if watcher.crash_unconfirmed or (state.status in HAS_TRAINER and judged_by_log(run)):
+        state = _watch_log(watcher, state)
     if state.status in HAS_TRAINER:
         host = f"its trainer runs on {state.setup.host}" if state.setup is not None else ""
         raise UserError(
@@ -196,22 +198,22 @@ def resume_run(run: RunDirectory, options: StartOptions) -> ExitCode:
     return start(run, options, fresh=False)
 
 
-def _watch_log(run: RunDirectory, state: RunState) -> RunState:
+def _watch_log(watcher: RunWatcher, state: RunState) -> RunState:
     """Watch the log of a run of another machine until it has grown, or for long enough to call it crashed.
 
-    A scheduler that starts a job again elsewhere has no one to ask, and a node that went down wrote no exit
+    A scheduler that starts a job again elsewhere cannot be asked, and a node that went down wrote no exit
     event.
     """
     seconds = patience(state)
     reason = f"{state.status_reason}; " if state.status_reason else ""
-    print_message(f"{run.id}: {reason}checking for {duration(seconds)} whether its log grows")
-    watcher, end = RunWatcher(run), time.monotonic() + seconds + SPARE_SECONDS
+    print_message(f"{state.run_id}: {reason}checking for {duration(seconds)} whether its log grows")
+    end = time.monotonic() + seconds + SPARE_SECONDS
     while time.monotonic() < end:
         watched = watcher.poll()
-        if watched.seq != state.seq or watched.status not in HAS_TRAINER:
+        if watched.seq != state.seq or watched.status not in HAS_TRAINER | {"crashed"}:
             return watched
         time.sleep(POLL_SECONDS)
-    return watched if gather_evidence(run).lock_held is None else replace(watched, status="crashed")
+    return watched if gather_evidence(watcher.run).lock_held is None else replace(watched, status="crashed")
 
 
 def refuse_other_config(run: RunDirectory, wanted: Experiment) -> None:

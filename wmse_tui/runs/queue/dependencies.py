@@ -30,7 +30,7 @@ class Dependencies:
                 state = watcher.poll()
             except RunsError:
                 continue  # perhaps the next poll can read it
-            problem = blocking_failure(state)
+            problem = blocking_failure(watcher, state)
             if problem:
                 return False, f"it was to come after {problem}"
             if state.status == "completed":
@@ -38,9 +38,14 @@ class Dependencies:
         return not self._watchers, ""
 
 
-def blocking_failure(state: RunState) -> str:
-    """Why this run will not complete, as "a, which has failed: ..."; "" where it may."""
-    if state.status not in FAILURES:
+def blocking_failure(watcher: RunWatcher, state: RunState) -> str:
+    """Why the run of the `watcher` will not complete, as "a, which has failed: ..."; "" where it may.
+
+    Args:
+        watcher: of the run.
+        state: what it returned last.
+    """
+    if state.status not in FAILURES or watcher.crash_unconfirmed:
         return ""
     has = "diverged" if state.status == "diverged" else f"has {state.status}"
     why = f": {safe(state.status_reason, 200)}" if state.status_reason else ""

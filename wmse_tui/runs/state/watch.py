@@ -10,7 +10,7 @@ from typing import Protocol
 from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.log.events import Checkpoint, Record
 from wmse_tui.runs.log.reader import EventReader
-from wmse_tui.runs.process.liveness import TrainerEvidence, gather_evidence, status_of
+from wmse_tui.runs.process.liveness import TrainerEvidence, gather_evidence, patience, status_of
 from wmse_tui.runs.state.config import summarise
 from wmse_tui.runs.state.fold import fold
 from wmse_tui.runs.state.orphan_checkpoints import orphan_checkpoints
@@ -19,22 +19,27 @@ from wmse_tui.runs.state.status import Status
 
 
 class RecordSink(Protocol):
-    """What is passed every record of a log as it is read: an ActivityLog, or a list."""
+    """Accepts every record of a log as it is read: an ActivityLog, or a list."""
 
     def extend(self, records: Iterable[Record], /) -> None:
-        """Take the next records."""
+        """Add the next records."""
 
     def clear(self) -> None:
-        """Forget all of them: the log was begun anew."""
+        """Forget all of them: the log was restarted."""
 
 
 class RunWatcher:
-    """Polls one run; four times a second is plenty and costs nearly nothing while nothing happens.
+    """Polls one run; four times a second is enough and costs nearly nothing while nothing happens.
 
     Args:
         run: the run.
         records: what the records are passed to, so that a log is read and parsed once.
         clock: seconds, for the time without growth.
+
+    Attributes:
+        crash_unconfirmed: whether the last poll found the run crashed by the times in its log alone, and this
+            watcher has not yet seen it unchanged for `patience`: on a machine whose clock is far behind, its
+            trainer may still be running.
     """
 
     def __init__(
@@ -52,7 +57,9 @@ class RunWatcher:
         self._folded = self._empty
         self._shown = self._empty
         self._generation = 0
-        self._grown_at: float | None = None
+        self._grown_at: float | None = None  # by this machine's clock, from the last record's time at first
+        self._seen_at = 0.0  # when this watcher began to see the log as it is
+        self.crash_unconfirmed = False
         self._found: tuple[RunState, tuple[Checkpoint, ...]] | None = None
 
     @property
@@ -61,11 +68,11 @@ class RunWatcher:
         return self._reader.offset / self._reader.size if self._reader.behind else None
 
     def poll(self, *, budget_seconds: float | None = None) -> RunState:
-        """The run as it is now; the very same object as before where nothing changed.
+        """The run as it is now; the identical object where nothing changed.
 
         Args:
-            budget_seconds: how long to read, though a block at least. A longer log then comes as pictures of
-                its beginning, one a poll, each with more of it (`behind`).
+            budget_seconds: how long to read, though a block at least. The states of a longer
+                log are then those of its beginning, each poll with more of it (`behind`).
 
         Raises:
             StorageError: the log is there and cannot be read.
@@ -94,33 +101,35 @@ class RunWatcher:
             unreadable=self._folded.unreadable + self._reader.unreadable,
             missing=self._reader.missing,
         )
-        if status == "crashed":  # it may have died between a checkpoint and the line that tells of it
+        if status == "crashed":  # it may have died between a checkpoint and its event
             shown = replace(shown, checkpoints=(*shown.checkpoints, *self._unlogged()))
         if shown != self._shown:
             self._shown = shown
         return self._shown
 
     def _unlogged(self) -> tuple[Checkpoint, ...]:
-        """Looked for once for what is folded: nobody makes any while the run has no trainer."""
+        """Searched once for each folded state: none is made while the run has no trainer."""
         if self._found is None or self._found[0] is not self._folded:
             self._found = self._folded, orphan_checkpoints(self.run, self._folded)
         return self._found[1]
 
     def _status(self, *, grown: bool) -> tuple[Status, str, int]:
-        if self._reader.behind:  # the last word may be in what is not read yet
+        if self._reader.behind:  # an exit event may be in what is not read yet
             running = gather_evidence(self.run).lock_held
             return ("running", "", 0) if running else ("unknown", "its log is being read", 0)
-        evidence = self._look(grown=grown)
+        evidence = self._evidence(grown=grown)
         status, reason = status_of(self._folded, evidence)
+        by_log = status == "crashed" and not evidence.local and not evidence.lock_held
+        self.crash_unconfirmed = by_log and self._clock() - self._seen_at <= patience(self._folded)
         number = evidence.position.number if evidence.position is not None and status == "queued" else 0
         return status, reason, number
 
-    def _look(self, *, grown: bool) -> TrainerEvidence:
+    def _evidence(self, *, grown: bool) -> TrainerEvidence:
         now = self._clock()
         if self._grown_at is None:
-            self._grown_at = now - self._age()
+            self._seen_at, self._grown_at = now, now - self._age()
         elif grown:
-            self._grown_at = now
+            self._seen_at = self._grown_at = now
         return gather_evidence(self.run, since_growth=now - self._grown_at)
 
     def _age(self) -> float:
@@ -130,5 +139,5 @@ class RunWatcher:
 
 
 def view_run(run: RunDirectory) -> RunState:
-    """The run as it is now, for those who look once. Raises StorageError."""
+    """The state of the run now, read once. Raises StorageError."""
     return RunWatcher(run).poll()
