@@ -67,7 +67,7 @@ def test_a_name_that_could_mislead_is_refused(root: Path, name: str) -> None:
 
 
 def test_last_is_no_name(root: Path) -> None:
-    with pytest.raises(BadRunName, match="a run cannot be named last: that word means the newest run"):
+    with pytest.raises(BadRunName, match="a run cannot be named last: that name means the newest run"):
         create_run(root, "", name="last")
 
 

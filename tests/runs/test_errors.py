@@ -1,4 +1,4 @@
-"""The errors of this room: a drawn tree that is the real one."""
+"""The errors of this package: a drawn tree that is the real one."""
 
 from __future__ import annotations
 

@@ -35,6 +35,24 @@ class Problem:
         return ": ".join(parts) + (f"; {self.fix}" if self.fix else "")
 
 
+class ExplainedError(Exception):
+    """A failure with its explanation, for a user.
+
+    Args:
+        title: what happened, in one line.
+        detail: the evidence: where, which value, what was expected.
+        next: what the user can do, most promising first.
+    """
+
+    code = "E_INTERNAL"
+
+    def __init__(self, title: str, detail: str = "", *, next: tuple[str, ...] = ()) -> None:  # noqa: A002
+        super().__init__(title if not detail else f"{title}: {detail}")
+        self.title = title
+        self.detail = detail
+        self.next = next
+
+
 class ConfigError(Exception):
     """A configuration that cannot be run; `problems` has all that were found, not only the first."""
 

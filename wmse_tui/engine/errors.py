@@ -10,23 +10,11 @@ EngineError
 
 from __future__ import annotations
 
+from wmse_tui.config.problems import ExplainedError
 
-class EngineError(Exception):
-    """A failure with its explanation.
 
-    Args:
-        title: what happened, in one line.
-        detail: the evidence: where, which numbers, what was expected.
-        next: what a person can do, most promising first.
-    """
-
-    code = "E_INTERNAL"
-
-    def __init__(self, title: str, detail: str = "", *, next: tuple[str, ...] = ()) -> None:  # noqa: A002
-        super().__init__(title if not detail else f"{title}: {detail}")
-        self.title = title
-        self.detail = detail
-        self.next = next
+class EngineError(ExplainedError):
+    """A failure of this package."""
 
 
 class DataError(EngineError):

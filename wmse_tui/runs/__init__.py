@@ -1,1 +1,1 @@
-"""What a run leaves: its directory, its log and the picture folded from it, and who is alive in it."""
+"""Runs on the disk: directories, event logs, the state reduced from them, processes, the queue, tables."""

@@ -1,7 +1,7 @@
-"""What a person says of a run: tags to find it by, and a note.
+"""Annotations of a run: tags to find it by, and a note.
 
-They lie beside the log and not in it, because the log has one writer, the trainer; two people who annotate
-one run at the same moment both get a whole file, the later one's.
+They are stored beside the log and not in it, because the log has one writer, the trainer. Where two processes
+annotate a run at the same moment, the file of the later one remains, whole.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _TAG = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/-]{0,31}")
 
 @dataclass(frozen=True, slots=True)
 class Annotations:
-    """Tags and a note; both empty where nobody said anything, or where `problem` says why they are lost."""
+    """Tags and a note; both empty where there are none, or where `problem` explains why they are lost."""
 
     tags: tuple[str, ...] = ()
     note: str = ""
@@ -34,7 +34,7 @@ class Annotations:
 
 
 def read_annotations(run: RunDirectory) -> Annotations:
-    """What was said of `run`; never raises for the file, whose absence or damage is no fault of the run."""
+    """The annotations of `run`; never raises, also where the file is missing or damaged."""
     try:
         with run.annotations.open("rb") as file:
             values = json.loads(file.read(_LARGEST).decode())
@@ -50,7 +50,7 @@ def read_annotations(run: RunDirectory) -> Annotations:
 
 
 def write_annotations(run: RunDirectory, annotations: Annotations) -> None:
-    """Keep `annotations` for `run` in place of what was said before.
+    """Store `annotations` for `run`, in place of the earlier ones.
 
     Raises:
         BadTag: one of the tags, or their number.
@@ -77,14 +77,14 @@ def check_tag(text: str) -> None:
 
 
 def retagged(annotations: Annotations, *, add: Iterable[str] = (), remove: Iterable[str] = ()) -> Annotations:
-    """With the tags of `add` behind the others and without those of `remove`; each stands once."""
-    gone = set(remove)
+    """With the tags of `add` behind the others and without those of `remove`; each appears once."""
+    removed = set(remove)
     tags = dict.fromkeys((*annotations.tags, *add))
-    return replace(annotations, tags=tuple(tag for tag in tags if tag not in gone))
+    return replace(annotations, tags=tuple(tag for tag in tags if tag not in removed))
 
 
 def _tags(values: dict[str, Any]) -> tuple[str, ...]:
-    """The tags that are tags; whoever edits the file by hand may err in one of them."""
+    """The valid tags; the file may have been edited by hand."""
     found = values.get("tags")
     texts = [tag for tag in found if isinstance(tag, str)] if isinstance(found, list) else []
     return tuple(dict.fromkeys(tag for tag in texts if _TAG.fullmatch(tag)))[:MAX_TAGS]

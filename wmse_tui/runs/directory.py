@@ -17,7 +17,7 @@ from wmse_tui.runs.errors import BadRunName, RunExists, StorageError
 from wmse_tui.runs.text.sanitize import safe
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-_RESERVED = ("last",)  # what the command line says for the newest run
+_RESERVED = ("last",)  # the name of the newest run on the command line
 FOLDERS = ("control", "checkpoints", "evaluations", "artifacts")
 FILES = (
     "config.yaml",
@@ -59,7 +59,7 @@ class RunDirectory:
 
     @property
     def queue_lock(self) -> Path:
-        """Held while the run waits in the queue; there, but free, where it lost its place."""
+        """Locked while the run waits in the queue; exists, but is free, where it lost its position."""
         return self.path / "queue.lock"
 
     @property
@@ -121,7 +121,7 @@ def create_run(
             ) from None
         raise StorageError("cannot make the run directory", f"{root} is no directory") from None
     except OSError as error:
-        fix = "choose another place: --runs-dir, or WMSE_TUI_RUNS"
+        fix = "choose another folder: --runs-dir, or WMSE_TUI_RUNS"
         raise StorageError.of("make the run directory", root, error, next=(fix,)) from error
     run = RunDirectory(path.resolve())
     try:
@@ -138,7 +138,7 @@ def create_run(
 def check_name(name: str) -> None:
     """Refuse what cannot name a run. Raises BadRunName."""
     if name in _RESERVED:
-        raise BadRunName(f"a run cannot be named {name}", "that word means the newest run")
+        raise BadRunName(f"a run cannot be named {name}", "that name means the newest run")
     if not _NAME.fullmatch(name):
         raise BadRunName(
             f"{safe(name, 80)!r} cannot name a run",

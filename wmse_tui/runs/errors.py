@@ -1,17 +1,17 @@
-"""The failures of this room, each with what happened, where, and what to do next.
+"""The errors of this package, each with what happened, where, and what to do next.
 
 RunsError
 ├── EventError         a line of a log is no event of ours
 │   └── NewerVersion   it was written by a later version of this program
 ├── StorageError       a file of a run cannot be made, opened or written
-│   └── OutputExists   something is there already, and nobody said to replace it
-├── BadPlace           runs cannot be written there, or there is no room
-│   └── NotAFolder     what should hold them is a file
+│   └── OutputExists   something exists already, and must not be replaced
+├── BadPlace           runs cannot be written there, or the disk is full
+│   └── NotAFolder     the folder for them is a file
 ├── BadRunName         a name that cannot name a run
 ├── RunExists          the name is taken
 ├── BadTag             a text that cannot tag a run
 ├── NotARun            a directory that no run made
-├── RunNotFound        nothing goes by that id, prefix or path
+├── RunNotFound        no run has that id, prefix or path
 │   └── RunAmbiguous   several runs do
 ├── RunBusy            a trainer holds the run
 ├── RunQueued          the run waits in the queue
@@ -25,23 +25,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from wmse_tui.config.problems import ExplainedError
 
-class RunsError(Exception):
-    """A failure with its explanation.
 
-    Args:
-        title: what happened, in one line.
-        detail: the evidence: which file, which value, what was expected.
-        next: what a person can do, most promising first.
-    """
+class RunsError(ExplainedError):
+    """A failure of this package."""
 
     code = "E_RUN"
-
-    def __init__(self, title: str, detail: str = "", *, next: tuple[str, ...] = ()) -> None:  # noqa: A002
-        super().__init__(title if not detail else f"{title}: {detail}")
-        self.title = title
-        self.detail = detail
-        self.next = next
 
 
 class EventError(RunsError):
@@ -66,19 +56,19 @@ class StorageError(RunsError):
 
 
 class OutputExists(StorageError):
-    """Something is there already, and nobody said that it may be replaced."""
+    """Something exists already, and must not be replaced."""
 
     code = "E_OUTPUT_EXISTS"
 
 
 class BadPlace(RunsError):
-    """Runs cannot be written to the folder for them, or there is no room."""
+    """Runs cannot be written to the folder for them, or the disk is full."""
 
     code = "E_PLACE"
 
 
 class NotAFolder(BadPlace):
-    """What should hold the runs is a file."""
+    """The folder for runs is a file."""
 
 
 class BadRunName(RunsError):
@@ -106,7 +96,7 @@ class NotARun(RunsError):
 
 
 class RunNotFound(RunsError):
-    """Nothing goes by that id, prefix or path."""
+    """No run has that id, prefix or path."""
 
     code = "E_RUN_NOT_FOUND"
 
@@ -116,7 +106,7 @@ class RunAmbiguous(RunNotFound):
 
 
 class RunBusy(RunsError):
-    """A trainer holds the run; `pid` and `host` are what it wrote of itself, where it did."""
+    """A trainer holds the run; `pid` and `host` are those it recorded, if any."""
 
     code = "E_RUN_BUSY"
 
@@ -143,7 +133,7 @@ class RunQueued(RunsError):
 
 
 class NotQueued(RunsError):
-    """The run has no place in the queue."""
+    """The run is not in the queue."""
 
     code = "E_NOT_QUEUED"
 
@@ -155,7 +145,7 @@ class LocksUnsupported(RunsError):
 
 
 class ControlError(RunsError):
-    """A request that no trainer understands, or that cannot be left in the run."""
+    """A request that no trainer understands, or that cannot be written."""
 
     code = "E_CONTROL"
 

@@ -1,4 +1,4 @@
-"""The configuration of a run as it stands in its file, with what sets it apart from its preset."""
+"""The configuration file of a run, marked where it differs from its preset."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from wmse_tui.runs.text.sanitize import safe
 
 @dataclass(frozen=True, slots=True)
 class ConfigLine:
-    """A line of the file, fit for a terminal, and what the preset says instead ("": the same)."""
+    """A sanitised line of the file, and the value in the preset ("": the same)."""
 
     text: str
     preset: str = ""
@@ -26,7 +26,7 @@ class MarkedConfig:
     """The lines of a `config.yaml`.
 
     Attributes:
-        note: one sentence: how many options differ from which preset, or why that cannot be told.
+        note: one sentence: how many options differ from which preset, or why that is unknown.
     """
 
     lines: tuple[ConfigLine, ...] = ()

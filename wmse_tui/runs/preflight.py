@@ -1,4 +1,4 @@
-"""The cheap questions before anything is created: may runs be written there, and does a checkpoint fit?"""
+"""Cheap checks before anything is created: may runs be written there, and does a checkpoint fit?"""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SCARCE = 1_000_000_000
 
 
 def check_runs_dir(root: Path) -> str:
-    """Check the folder for runs; returns a note for the person, or "".
+    """Check the folder for runs; returns a note for the user, or "".
 
     Raises:
         BadPlace: runs cannot be written there, or the disk is as good as full; NotAFolder where it is a file.
@@ -36,7 +36,7 @@ def check_runs_dir(root: Path) -> str:
             next=(elsewhere,),
         )
     disk = shutil.disk_usage(existing)
-    if not disk.total:  # no disk: /proc and its like, which say why themselves when written to
+    if not disk.total:  # no disk: /proc and its like, which report the reason when written to
         return ""
     free = disk.free
     if free < TOO_LITTLE:

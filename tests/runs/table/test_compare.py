@@ -101,7 +101,7 @@ def test_equal_runs_differ_in_nothing() -> None:
 
 
 def test_a_broken_configuration_is_a_column_with_the_problem() -> None:
-    broken = Subject(subject("b").view, Configuration(None, "config.yaml:3: seed: expected a number"))
+    broken = Subject(subject("b").state, Configuration(None, "config.yaml:3: seed: expected a number"))
     comparison = compare([subject("a"), broken, subject("c", "seed=2")])
     assert comparison.results[1].problem == "config.yaml:3: seed: expected a number"
     assert comparison.results[1].final_knn == 0.5
@@ -176,7 +176,7 @@ def test_spread_is_that_of_a_sample() -> None:
 
 def test_a_running_run_has_the_state_and_place_that_it_is_at() -> None:
     running = subject("a", state="running")
-    (result,) = compare([Subject(replace(running.view, epoch=1, step=5), running.configuration)]).results
+    (result,) = compare([Subject(replace(running.state, epoch=1, step=5), running.configuration)]).results
     assert (result.status, result.epoch, result.epochs, result.step, result.total_steps) == (
         "running",
         1,

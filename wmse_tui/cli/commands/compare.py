@@ -116,6 +116,4 @@ def _results(comparison: Comparison) -> list[str]:
 def _plus_minus(spread: Spread | None) -> str:
     from wmse_tui.runs.text.units import percent
 
-    if spread is None or spread.std is None:
-        return percent(None if spread is None else spread.mean)
-    return f"{100 * spread.mean:.2f} ± {100 * spread.std:.2f} %"
+    return percent(None) if spread is None else percent(spread.mean, spread.std)

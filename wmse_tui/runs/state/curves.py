@@ -1,7 +1,7 @@
-"""What a chart is given: values over an axis, and nothing of where they came from.
+"""Curves for charts: values over an axis.
 
 A curve costs a few milliseconds however long the run is: it is made of at most `columns` buckets of the
-series, or of the few values that there are.
+series, or of the few values that exist.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Quantity:
     name: str
     title: str
     unit: str
-    per_step: bool  # one value a step or a report; else one an evaluation or a look at the embeddings
+    per_step: bool  # one value per step or report; else one per evaluation or diagnostics sample
 
 
 QUANTITIES: Mapping[str, Quantity] = {
@@ -93,7 +93,7 @@ def curve(
         quantity: a name in QUANTITIES.
         axis: what x is: epochs, steps, or hours of the trainers' time (`RunState.elapsed`).
         columns: buckets at most; more cannot be seen.
-        recent: only the last part of the way so far, as a fraction of it on `axis`.
+        recent: only the last part of the run so far, as a fraction of it on `axis`.
         smoothing: weight in [0, 1) of what came before in an exponential moving average, corrected for its
             beginning. It runs over the buckets of loss and throughput, of those shown; the extremes of the
             buckets stay as they are. Quantities with a value now and then are never smoothed.
@@ -115,16 +115,16 @@ def curve(
         case "linear":
             found = [(e.step, e.linear_top1) for e in state.evaluations]
         case _:
-            told = [event for event in state.diagnostics if event.space == space]
-            looks = [(event.step, getattr(event, quantity)) for event in told]
-            return _points(ruler, first, looks, columns, label, marked=True)
+            samples = [event for event in state.diagnostics if event.space == space]
+            found = [(event.step, getattr(event, quantity)) for event in samples]
+            return _points(ruler, first, found, columns, label, marked=True)
     return _points(ruler, first, found, columns, label)
 
 
 def extent(state: RunState, axis: Axis, *, recent: float | None = None) -> tuple[float, float]:
-    """From where to where x goes: the whole run as planned, or the last part of the way so far.
+    """The range of x: the whole run as planned, or the last part of the run so far.
 
-    Hours go to a round number beyond what the run is expected to take, so that the axis stands still.
+    Hours end at a round number beyond what the run is expected to take, so that the axis does not change.
     """
     ruler = _Ruler(state, axis)
     now = ruler.x(state.step)
@@ -140,26 +140,26 @@ def extent(state: RunState, axis: Axis, *, recent: float | None = None) -> tuple
 def reference(
     state: RunState, quantity: str = "loss", *, space: str = "projector"
 ) -> tuple[tuple[float, str], ...]:
-    """Values of y that mean something by themselves, each with a few words.
+    """Values of y that mean something by themselves, each with a short label.
 
-    The loss that says nothing is learned; the effective rank and the slices' condition number of isotropic
+    The loss that means nothing is learned; the effective rank and the slices' condition number of isotropic
     noise in as many images; 1 for the `feature_std` of unit vectors that are evenly spread; for the other
-    diagnostics what the log says of isotropic noise, where it does.
+    diagnostics the value for isotropic noise, where the log has it.
     """
     if quantity == "loss":
         nothing = loss_without_structure(state.summary)
         return () if nothing is None else ((nothing, "no structure"),)
-    told = state.latest(space)
-    if told is None:
+    sample = state.latest(space)
+    if sample is None:
         return ()
-    if quantity == "effective_rank" and told.effective_rank_null is not None:
-        return ((told.effective_rank_null, "isotropic noise"),)
+    if quantity == "effective_rank" and sample.effective_rank_null is not None:
+        return ((sample.effective_rank_null, "isotropic noise"),)
     if quantity == "feature_std":
         return ((1.0, "evenly spread"),)
-    floor = slice_floor(told, state.summary)
+    floor = slice_floor(sample, state.summary)
     if quantity == "condition_number" and floor is not None:
         return ((floor, "isotropic noise"),)
-    null = dict(told.nulls).get(quantity)
+    null = dict(sample.nulls).get(quantity)
     if null is None or quantity == "condition_number":
         return ()
     return ((null, _NULL_NAMES.get(quantity, "isotropic noise")),)
@@ -184,7 +184,7 @@ class _Ruler:
                 return (self.clock.at(step) or 0.0) / _HOUR
 
     def first_step(self, recent: float | None) -> int:
-        """The first step of the last part of the way so far."""
+        """The first step of the last part of the run so far."""
         if recent is None:
             return 0
         share = 1 - min(max(recent, 0.0), 1.0)
@@ -242,13 +242,13 @@ def _points(
     *,
     marked: bool = False,
 ) -> Curve:
-    """The values that there are; where some are, those that could not be told are marked if `marked`."""
+    """The values that exist; if `marked`, those that are missing among them are marked."""
     shown = sorted((item for item in found if item[0] >= first), key=lambda item: item[0])
-    told = [(step, value) for step, value in shown if value is not None]
-    drawn = _grouped([step for step, _ in told], [value for _, value in told], ruler, columns, label)
+    known = [(step, value) for step, value in shown if value is not None]
+    drawn = _grouped([step for step, _ in known], [value for _, value in known], ruler, columns, label)
     missing = tuple(ruler.x(step) for step, value in shown if value is None)
-    marks = missing[:: max(1, len(missing) // columns)] if marked and told else ()
-    if len(told) > columns:
+    marks = missing[:: max(1, len(missing) // columns)] if marked and known else ()
+    if len(known) > columns:
         return replace(drawn, marks=marks)
     return replace(drawn, low=(), high=(), marks=marks, points=True)
 

@@ -1,4 +1,4 @@
-"""The map of test embeddings that a trainer leaves in `artifacts/embedding.npz`, validated on load.
+"""The map of test embeddings that a trainer writes to `artifacts/embedding.npz`, validated on load.
 
 The file has `points` float32 (images, 2), `labels` int64 (images,), `classes` (names), `step`, `epoch` and
 `method` (pca or tsne).
@@ -27,7 +27,7 @@ class EmbeddingMap:
     Attributes:
         points: x and y of each image.
         labels: the class of each image, an index into `classes`.
-        classes: their names, as they stand in the file: not fit for a terminal yet.
+        classes: their names, as in the file: not sanitised.
         method: how two dimensions were made of many: pca, tsne.
     """
 
@@ -77,7 +77,7 @@ def _checked(path: Path, arrays: dict[str, Any]) -> EmbeddingMap:
     if not np.isfinite(points).all():
         raise _bad(path, "a point is not finite")
     if len(labels) and not 0 <= labels.min() <= labels.max() < len(classes):
-        raise _bad(path, f"a label lies outside the {len(classes)} classes")
+        raise _bad(path, f"a label is outside the {len(classes)} classes")
     return EmbeddingMap(
         points=tuple((float(x), float(y)) for x, y in points.tolist()),
         labels=tuple(labels.tolist()),

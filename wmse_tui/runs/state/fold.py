@@ -1,7 +1,7 @@
 """The state of a run, reduced from the records of its log and from nothing else.
 
 The same records give the same state in every process, however they arrive. A record that this version
-does not know changes nothing but the place reached in the log.
+does not know changes nothing but the position reached in the log.
 """
 
 from __future__ import annotations
@@ -47,11 +47,11 @@ def fold(state: RunState, records: Iterable[Record]) -> RunState:
 def _grouped(records: Iterable[Record]) -> Iterator[list[Record]]:
     """Each record by itself, but together those of steps that follow each other and of resources."""
     group: list[Record] = []
-    following = 0  # the step that would go on the group; 0 where it has no steps
+    following = 0  # the step that would continue the group; 0 where it has no steps
     for record in records:
         event = record.event
-        goes_on = event.first == following if isinstance(event, Steps) else isinstance(event, Resources)
-        if not (following and goes_on and record.attempt == group[0].attempt):
+        continues = event.first == following if isinstance(event, Steps) else isinstance(event, Resources)
+        if not (following and continues and record.attempt == group[0].attempt):
             if group:
                 yield group
             group, following = [], 0
@@ -183,12 +183,12 @@ def _steps(state: RunState, events: Sequence[tuple[float, Steps]]) -> dict[str, 
 
 
 def _history(history: tuple[Diagnostics, ...], event: Diagnostics) -> tuple[Diagnostics, ...]:
-    """With `event` last; the one before in its space loses its spectrum, or goes if of the same step."""
-    place = next((i for i in reversed(range(len(history))) if history[i].space == event.space), None)
-    if place is not None:
-        before = history[place]
+    """With `event` last; the one before in its space loses its spectrum, or is dropped at the same step."""
+    index = next((i for i in reversed(range(len(history))) if history[i].space == event.space), None)
+    if index is not None:
+        before = history[index]
         stays = () if before.step == event.step else (replace(before, spectrum=()),)
-        history = (*history[:place], *stays, *history[place + 1 :])
+        history = (*history[:index], *stays, *history[index + 1 :])
     if len(history) >= MAX_DIAGNOSTICS:
         history = _thinned(history)
     return (*history, event)
@@ -197,16 +197,16 @@ def _history(history: tuple[Diagnostics, ...], event: Diagnostics) -> tuple[Diag
 def _thinned(history: tuple[Diagnostics, ...]) -> tuple[Diagnostics, ...]:
     """Every second one of each space, the newest among them."""
     seen: Counter[str] = Counter()
-    kept = []
+    retained = []
     for event in reversed(history[-MAX_DIAGNOSTICS:]):
         if seen[event.space] % 2 == 0:
-            kept.append(event)
+            retained.append(event)
         seen[event.space] += 1
-    return tuple(reversed(kept))
+    return tuple(reversed(retained))
 
 
 def _attempt(state: RunState, event: Attempt, t: float) -> dict[str, Any]:
-    """Training goes on after `resume_step`; what an earlier attempt did beyond it is done again."""
+    """Training continues after `resume_step`; what an earlier attempt did beyond it is done again."""
     last = event.resume_step
     rows = tuple(row for row in state.epoch_rows if row.step <= last)
     clock = state.clock.truncated(last)

@@ -10,13 +10,13 @@ from wmse_tui.runs.log.events import Checkpoint
 from wmse_tui.runs.state.run import RunState
 
 KIND = "unlogged"
-"""What such a checkpoint was saved for is in it, and nobody here reads it."""
+"""Why such a checkpoint was saved is recorded in it only, and not read here."""
 _STEP_FILE = re.compile(r"step-(\d{8,15})\.pt")
 _SUM = re.compile(r"[0-9a-f]{64}")
 
 
 def orphan_checkpoints(run: RunDirectory, state: RunState) -> tuple[Checkpoint, ...]:
-    """Those beyond the last one in the log, oldest first; a trainer publishes before it tells."""
+    """Those beyond the last one in the log, oldest first; a trainer publishes before it logs."""
     last = max((saved.step for saved in state.checkpoints), default=-1)
     return tuple(sorted(_beyond(run, last, state.steps_per_epoch), key=lambda saved: saved.step))
 
@@ -34,10 +34,10 @@ def _beyond(run: RunDirectory, last: int, steps_per_epoch: int) -> Iterator[Chec
         try:
             bytes_there = path.stat().st_size
             with path.with_name(f"{name}.sha256").open("rb") as file:
-                words = file.read(4096).decode("ascii", "replace").split()
+                fields = file.read(4096).decode("ascii", "replace").split()
         except OSError:
             continue  # without its checksum it is none
-        sums = [word for word in words if _SUM.fullmatch(word)]
+        sums = [field for field in fields if _SUM.fullmatch(field)]
         if sums:
             yield Checkpoint(
                 step=step,

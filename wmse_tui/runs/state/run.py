@@ -1,8 +1,8 @@
 """Immutable snapshot of a run, reduced from its event log.
 
-The app, the headless output, `show --json` and the tests are given this object and nothing else. It is made
-by `fold` from the records and completed by `RunWatcher` with what the log cannot say: the state, and the
-lines that could not be read.
+The app, the headless output, `show --json` and the tests read this object and nothing else. It is made
+by `fold` from the records and completed by `RunWatcher` with what the log does not have: the status, and the
+number of lines that could not be read.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class RunState:
     started: float | None = None  # the first record
     attempt_started: float | None = None
     updated: float | None = None  # the last record
-    setup: Attempt | None = None  # device, loader, splits, host: what the latest attempt said of itself
+    setup: Attempt | None = None  # device, loader, splits, host: as the latest attempt reported them
 
     phase: Phase | None = None
     step: int = 0
@@ -84,7 +84,7 @@ class RunState:
 
     @property
     def epochs(self) -> int:
-        """Epochs of the whole run; 0 where nobody has said yet."""
+        """Epochs of the whole run; 0 where they are unknown yet."""
         return self.setup.epochs if self.setup is not None else self.summary.epochs
 
     @property
@@ -110,16 +110,16 @@ class RunState:
 
     @property
     def elapsed(self) -> float:
-        """Seconds of the trainers' time: what lies between two attempts does not count, lost work does."""
+        """Seconds of the trainers' time: the time between two attempts does not count, lost work does."""
         return self.elapsed_before + spent(self.attempt_started, self.updated)
 
     def latest(self, space: str) -> Diagnostics | None:
         """The newest diagnostics of `space` (projector, features, encoder)."""
-        return next((told for told in reversed(self.diagnostics) if told.space == space), None)
+        return next((sample for sample in reversed(self.diagnostics) if sample.space == space), None)
 
     @property
     def resources(self) -> Resources | None:
-        """What the trainer used of the machine when it last said so."""
+        """The latest report of what the trainer uses of the machine."""
         return self.resource_rows[-1] if self.resource_rows else None
 
     @property
@@ -141,7 +141,7 @@ class RunState:
 
     @property
     def seconds_left(self) -> float | None:
-        """Seconds that training and evaluating will still take at the recent pace; None where untold."""
+        """Seconds that training and evaluating will still take at the recent pace; None where unknown."""
         if self.setup is None or self.exit is not None:
             return None
         per_step = self.pace.seconds_per_step

@@ -1,8 +1,8 @@
-"""A value at each step, kept so that a million steps are cheap to extend, to cut back and to draw.
+"""A value at each step, stored so that a million steps are cheap to extend, to truncate and to draw.
 
 A series is immutable. It is a tuple of full chunks, which successive versions share, and a short tail. Each
-chunk carries summaries at three grains, so any span can be told in a few hundred buckets (count, minimum,
-maximum, mean, last) without visiting every value. All values are kept, as doubles: a cut is exact at any
+chunk carries summaries at three grains, so any span can be shown in a few hundred buckets (count, minimum,
+maximum, mean, last) without visiting every value. All values are stored, as doubles: a cut is exact at any
 step, and a step costs 12 bytes with its share of the summaries.
 """
 
@@ -73,7 +73,7 @@ class Series:
         return next((chunk.whole[0].last for chunk in reversed(self.chunks) if chunk.whole), None)
 
     def extended(self, first: int, values: Sequence[float | None]) -> Series:
-        """With `values` of the steps `first`, `first` + 1, ...; what stood there or later is replaced.
+        """With `values` of the steps `first`, `first` + 1, ...; existing values there and later are replaced.
 
         Raises:
             ValueError: `first` is below 1, or more than LONGEST_GAP steps would be missing.
@@ -114,7 +114,7 @@ class Series:
     def buckets(self, level: int, first: int = 1, last: int | None = None) -> tuple[Bucket, ...]:
         """The buckets of 2**`level` steps that touch the steps `first` to `last`.
 
-        Borders lie at multiples of 2**`level`, whatever is asked. Buckets without a value are left out.
+        Borders are at multiples of 2**`level`, whatever is asked. Buckets without a value are left out.
         """
         begin = (max(1, first) - 1) >> level
         end = (self.last_step if last is None else min(last, self.last_step)) - 1 >> level
@@ -182,7 +182,7 @@ Series.EMPTY = Series()
 
 
 def _doubles(values: Sequence[float | None]) -> array[float]:
-    """With NaN for what is missing or not finite; nearly always there is nothing of the kind."""
+    """With NaN for what is missing or not finite; nearly always there is none."""
     if None not in values:
         found: array[float] = array("d", values)  # type: ignore[arg-type]  # none of them is None
         if math.isfinite(sum(found)):
@@ -210,7 +210,7 @@ def _summaries(values: memoryview[float], first: int, size: int) -> Iterator[Buc
 
 
 def _merged(units: Iterable[Bucket], level: int) -> Iterator[Bucket]:
-    """One bucket of 2**`level` steps for all of the `units` (in order, none larger) that lie in it."""
+    """One bucket of 2**`level` steps for all of the `units` (in order, none larger) within it."""
     group: list[Bucket] = []
     for unit in units:
         if group and (unit.first - 1) >> level != (group[0].first - 1) >> level:

@@ -1,6 +1,7 @@
-"""A value told at some steps, once a report: the learning rate, the speed, the clock.
+"""A value at some steps, one per report: the learning rate, the speed, the clock.
 
-A track is immutable and kept like a `Series`: full chunks, which successive versions share, and a short tail.
+A sparse series is immutable and stored like a `Series`: full chunks, which successive versions share, and a
+short tail.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ class SparseSeries:
         return memoryview(self.tail or self.chunks[-1]).cast("d")[-1]
 
     def extended(self, first: int, knots: Sequence[float]) -> SparseSeries:
-        """With `knots` (step, value, step, value, ...) in place of what stood at step `first` or later."""
+        """With `knots` (step, value, step, value, ...) in place of those at step `first` or later."""
         base = self.truncated(first - 1)
         content = base.tail + array("d", knots).tobytes()
         whole = len(content) // _CHUNK * _CHUNK
@@ -48,7 +49,7 @@ class SparseSeries:
         return SparseSeries(base.chunks + added, content[whole:])
 
     def truncated(self, after_step: float) -> SparseSeries:
-        """Without the knots beyond `after_step`; equal to a track that never had them."""
+        """Without the knots beyond `after_step`; equal to a series that never had them."""
         if self.last_step <= after_step:
             return self
         number = bisect_right(self.chunks, after_step, key=_first_step)
@@ -57,10 +58,10 @@ class SparseSeries:
         if number == 0:
             return SparseSeries.EMPTY
         content = self._part(number - 1)
-        kept = bisect_right(memoryview(content).cast("d")[::2], after_step) * _KNOT
-        if kept == _CHUNK:
+        length = bisect_right(memoryview(content).cast("d")[::2], after_step) * _KNOT
+        if length == _CHUNK:
             return SparseSeries(self.chunks[:number])
-        return SparseSeries(self.chunks[: number - 1], content[:kept])
+        return SparseSeries(self.chunks[: number - 1], content[:length])
 
     def at(self, step: float) -> float | None:
         """The value at `step`, on a straight line between its neighbours and level beyond the ends."""
@@ -69,20 +70,20 @@ class SparseSeries:
         if not content:
             return self.last
         knots = memoryview(content).cast("d")
-        place = bisect_left(knots[::2], step)
-        if place == len(knots) // 2:
+        index = bisect_left(knots[::2], step)
+        if index == len(knots) // 2:
             return self.last
-        after, later = knots[2 * place], knots[2 * place + 1]
-        if after == step or (place == 0 and number == 0):
+        after, later = knots[2 * index], knots[2 * index + 1]
+        if after == step or (index == 0 and number == 0):
             return later
         before = (
-            knots[2 * place - 2 : 2 * place] if place else memoryview(self._part(number - 1)).cast("d")[-2:]
+            knots[2 * index - 2 : 2 * index] if index else memoryview(self._part(number - 1)).cast("d")[-2:]
         )
         share = (step - before[0]) / (after - before[0])
         return before[1] + share * (later - before[1])
 
     def first_at(self, value: float) -> int:
-        """The first whole step at which a track that never falls has reached `value`."""
+        """The first whole step at which a series that never falls has reached `value`."""
         return bisect_left(range(int(self.last_step)), value, key=lambda step: self.at(step) or 0.0)
 
     def knots(self, first: float = 0.0) -> tuple[memoryview[float], memoryview[float]]:

@@ -27,7 +27,7 @@ TRAINING: frozenset[Status] = frozenset({"running", "paused", "stalled"})
 """A trainer has the run and has reported."""
 ACTIVE: frozenset[Status] = TRAINING | {"starting"}
 IN_PROGRESS: frozenset[Status] = ACTIVE | {"queued"}
-"""It trains, or will without anybody doing anything."""
+"""It trains, or will without further action."""
 FAILURES: frozenset[Status] = frozenset({"crashed", "diverged", "failed"})
 RESUMABLE: frozenset[Status] = FAILURES | {"stopped"}
 ENDED: frozenset[Status] = RESUMABLE | {"completed"}

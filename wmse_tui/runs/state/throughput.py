@@ -1,4 +1,4 @@
-"""How fast a run trains, told from the times at which its steps were logged."""
+"""How fast a run trains, measured by the times at which its steps were logged."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ _SPANS = 60  # about the last minute of fast steps, the last sixty of slow ones
 
 @dataclass(frozen=True, slots=True)
 class Throughput:
-    """Seconds and steps between successive reports of training; whatever lies between is left out."""
+    """Seconds and steps between successive reports of training; other activities between are left out."""
 
-    since: tuple[float, int] | None = None  # time and step of the last report, if training went on from it
+    since: tuple[float, int] | None = None  # time and step of the last report, if training continued from it
     spans: tuple[tuple[float, int], ...] = ()
 
     def reported(self, reports: Iterable[tuple[float, int]]) -> Throughput:
@@ -26,7 +26,7 @@ class Throughput:
         return Throughput(since, tuple(spans[-_SPANS:]))
 
     def interrupted(self) -> Throughput:
-        """After something other than training: the time until the next report says nothing of the pace."""
+        """After something other than training: the time until the next report does not measure the pace."""
         return self if self.since is None else Throughput(None, self.spans)
 
     @property

@@ -1,4 +1,4 @@
-"""Do the embeddings of a run keep their dimensions? One word, its evidence, and what to try.
+"""Do the embeddings of a run keep their dimensions? A verdict, its evidence, and what to try.
 
 The bounds come from runs on patterns and on photographs (6,000 of CIFAR-10), some of them broken on purpose:
 learning rates of 0.3 and 3, a shrinkage of 0.9, a target without momentum, a temperature of 50, slices hardly
@@ -43,7 +43,7 @@ COLLAPSING_OPERATORS = ("pca", "standardise", "none")
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """`evidence` is a sentence with numbers; `advice` says what to try, most promising first."""
+    """`evidence` is a sentence with numbers; `advice` is what to try, most promising first."""
 
     name: VerdictName
     evidence: str
@@ -52,7 +52,7 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class _Medians:
-    """The medians of the newest diagnostics; None where one of the numbers could not be samples."""
+    """The medians of the newest diagnostics; None where one of the numbers is missing."""
 
     rank: float
     ratio: float | None  # to the rank of isotropic noise, where that has dimensions enough
@@ -64,7 +64,7 @@ class _Medians:
 
 
 def judge(state: RunState) -> Verdict:
-    """What the embeddings that the loss sees say of the run so far."""
+    """The verdict on the run so far, from the embeddings that the loss sees."""
     samples = [event for event in state.diagnostics if event.space == "projector"]
     broken = _diverging(state, samples)
     if broken:
@@ -111,7 +111,7 @@ def slice_floor(samples: Diagnostics, about: ConfigSummary) -> float | None:
 
 
 def loss_without_structure(about: ConfigSummary) -> float | None:
-    """The loss that says nothing is learned; None where there is no such value.
+    """The loss that means nothing is learned; None where there is no such value.
 
     W-MSE and CW-RGP by cosine: 2, for whitened embeddings are centred, so unrelated ones have cosine 0.
     SimCLR: log(2 N - 1) at a batch of N; embeddings that are all alike leave a guess among 2 N - 1 images.
@@ -154,7 +154,7 @@ def _medians(events: Sequence[Diagnostics]) -> _Medians | None:
 
 
 def _signs(state: RunState, last: Diagnostics, now: _Medians) -> Iterator[str]:
-    """What speaks of lost dimensions, each as text with its number."""
+    """The signs of lost dimensions, each as text with its number."""
     if now.ratio is not None and now.ratio < LOW_RANK:
         yield _rank_text(now)
     floor = slice_floor(last, state.summary)
@@ -216,7 +216,7 @@ def _fallen(samples: Sequence[Diagnostics], now: _Medians) -> str:
 def _risen(state: RunState, samples: Sequence[Diagnostics], now: _Medians) -> str:
     """How far the rank is above its lowest, where it comes back while the loss falls, as text.
 
-    Not where the loss factorises covariances: there pivots tell what nears its end, whatever the rank does.
+    Not where the loss factorises covariances: there the pivots show a collapse, whatever the rank does.
     """
     ranks = [event.effective_rank for event in samples[:-SAMPLES] if event.effective_rank is not None]
     windows = [median(ranks[at : at + SAMPLES]) for at in range(len(ranks) - SAMPLES + 1)]

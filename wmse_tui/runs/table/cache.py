@@ -1,7 +1,7 @@
-"""Values that were made from files, kept in a private file together with what told the files' state then.
+"""Values that were made from files, cached in a private file with the sizes and times of those files.
 
-It is a cache: a file that is missing, damaged, too large, of another version or of somebody else's making
-holds nothing, and one that cannot be written does no harm.
+A cache file that is missing, damaged, too large, of another version or of another program counts as empty.
+A failure to write one is ignored.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class DiskCache(Generic[Value]):
         self._adapter: TypeAdapter[Any] = TypeAdapter(tuple[str, dict[str, tuple[Stamp, kind]]])  # type: ignore[valid-type]
 
     def read(self) -> dict[str, tuple[Stamp, Value]]:
-        """What was kept; each value is of its type, whoever wrote the file."""
+        """The cached values; each is checked to be of its type."""
         try:
             with self.path.open("rb") as file:
                 content = file.read(_LARGEST + 1)
@@ -43,7 +43,7 @@ class DiskCache(Generic[Value]):
         return found if version == self._version else {}
 
     def write(self, values: Mapping[str, tuple[Stamp, Value]]) -> None:
-        """Keep `values` and nothing else."""
+        """Store `values` in place of all others."""
         with suppress(OSError, ValueError):  # a lone surrogate in a name is no text
             content = self._adapter.dump_json((self._version, dict(values)))
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -80,7 +80,7 @@ def _at_path(text: str) -> RunDirectory:
         path = Path(text).expanduser()
         there = path.exists()
         run = RunDirectory(path.resolve())
-    # A zero byte, a name that is too long, a home of nobody: no file system has such a place.
+    # A zero byte, a name that is too long, the home of an unknown user: there can be no such path.
     except (ValueError, RuntimeError, OSError):
         there = False
     if not there:

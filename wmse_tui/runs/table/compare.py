@@ -19,20 +19,20 @@ from wmse_tui.runs.state.run import RunState
 from wmse_tui.runs.state.status import Status
 from wmse_tui.runs.table.recipe import repetition_key
 
-MOST = 8  # runs that can be told apart on one chart
+MOST = 8  # runs that can be distinguished on one chart
 
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """A run to compare: its picture, and its configuration (`read_configuration`)."""
+    """A run to compare: its state and its configuration (`read_configuration`)."""
 
-    view: RunState
+    state: RunState
     configuration: Configuration
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
-    """What one run reached.
+    """The results of one run.
 
     `elapsed_seconds` is all of the trainers' time (`RunState.elapsed`); `training_seconds` and
     `images_per_second` are of the completed epochs alone, without evaluations.
@@ -116,7 +116,7 @@ class RepetitionGroup:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Runs in the order in which they were given, how they differ, and which of them repeat each other."""
+    """Runs in the order of the arguments, how they differ, and which of them repeat each other."""
 
     results: tuple[Result, ...]
     differences: tuple[Difference, ...]
@@ -124,13 +124,13 @@ class Comparison:
 
 
 def compare(subjects: Sequence[Subject]) -> Comparison:
-    """The comparison of `subjects`; one whose configuration is unreadable takes part with what it reached."""
+    """The comparison of `subjects`; one with an unreadable configuration has results alone."""
     results = tuple(_result(subject) for subject in subjects)
     return Comparison(results, _differences(subjects), _groups(subjects, results))
 
 
 def spread(values: Sequence[float]) -> Spread | None:
-    """Mean and sample standard deviation; nothing of nothing."""
+    """Mean and sample standard deviation; None of no values."""
     n = len(values)
     if n == 0:
         return None
@@ -141,42 +141,42 @@ def spread(values: Sequence[float]) -> Spread | None:
 
 
 def _result(subject: Subject) -> Result:
-    view, about = subject.view, subject.view.summary
-    final, best_knn, best_linear = view.final, view.best_knn, view.best_linear
-    seconds = sum(row.seconds for row in view.epoch_rows)
+    state, about = subject.state, subject.state.summary
+    final, best_knn, best_linear = state.final, state.best_knn, state.best_linear
+    seconds = sum(row.seconds for row in state.epoch_rows)
     return Result(
-        run_id=view.run_id,
-        path=view.path,
+        run_id=state.run_id,
+        path=state.path,
         title=about.title,
         preset=about.preset,
         method=about.method,
         dataset=about.dataset,
         seed=about.seed,
-        status=view.status,
+        status=state.status,
         problem=subject.configuration.problem,
-        epoch=view.epoch,
-        epochs=view.epochs,
-        step=view.step,
-        total_steps=view.total_steps,
-        loss=view.loss.last,
+        epoch=state.epoch,
+        epochs=state.epochs,
+        step=state.step,
+        total_steps=state.total_steps,
+        loss=state.loss.last,
         final_knn=final.knn_top1 if final is not None else None,
         final_linear=final.linear_top1 if final is not None else None,
         final_epoch=final.epoch if final is not None else None,
         best_knn=best_knn.knn_top1 if best_knn is not None else None,
         best_linear=best_linear.linear_top1 if best_linear is not None else None,
-        elapsed_seconds=view.elapsed if view.started is not None else None,
-        training_seconds=seconds if view.epoch_rows else None,
-        images_per_second=_throughput(view),
-        device=view.setup.device if view.setup is not None else "",
-        host=view.setup.host if view.setup is not None else "",
+        elapsed_seconds=state.elapsed if state.started is not None else None,
+        training_seconds=seconds if state.epoch_rows else None,
+        images_per_second=_throughput(state),
+        device=state.setup.device if state.setup is not None else "",
+        host=state.setup.host if state.setup is not None else "",
     )
 
 
-def _throughput(view: RunState) -> float | None:
+def _throughput(state: RunState) -> float | None:
     """Images per second over all completed epochs, each weighing as long as it took."""
-    rows = [(row.images_per_second, row.seconds) for row in view.epoch_rows if row.images_per_second]
+    rows = [(row.images_per_second, row.seconds) for row in state.epoch_rows if row.images_per_second]
     seconds = sum(took for _, took in rows)
-    return sum(speed * took for speed, took in rows) / seconds if seconds > 0 else view.images_per_second
+    return sum(speed * took for speed, took in rows) / seconds if seconds > 0 else state.images_per_second
 
 
 def _differences(subjects: Sequence[Subject]) -> tuple[Difference, ...]:

@@ -1,4 +1,4 @@
-"""How long a recipe takes and how much it keeps, told from a run that did the like; nothing is guessed."""
+"""How long a recipe takes and how much disk it needs, estimated from a similar run."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ _PACE_NEUTRAL = ("schedule", "optimizer")  # sections whose options leave the ti
 
 @dataclass(frozen=True, slots=True)
 class DurationEstimate:
-    """What another run lets one expect of a whole run.
+    """The estimate for a whole run from another one.
 
     Args:
-        run_id, device, host: of the run that it is told from.
+        run_id, device, host: of the run that it is based on.
         seconds: of the trainer's time, evaluations included.
         checkpoint_bytes: of one checkpoint; None where that run saved none.
-        disk_bytes: of all checkpoints that are kept; None likewise.
+        disk_bytes: of all checkpoints that are retained; None likewise.
     """
 
     run_id: str
@@ -34,14 +34,14 @@ class DurationEstimate:
 
 
 def closest_run(cell: PaperCell, host: str) -> OwnRun | None:
-    """The run to tell from: of the recipe or of a variant with epochs as long, on `host` if there is one."""
+    """The run to estimate from: of the recipe or a variant with epochs as long, on `host` if there is one."""
     same = [*cell.runs, *cell.partial]
     alike = [variant.run for variant in cell.variants if all(map(_keeps_pace, variant.deviations))]
     return _first(same, host) or _first(alike, host) or _first([*same, *alike], None)
 
 
 def reference_run(experiment: Experiment, runs: Iterable[OwnRun], host: str) -> OwnRun | None:
-    """A run of `host` to tell `experiment` from: of its recipe if there is one, or with epochs as long."""
+    """A run of `host` to estimate `experiment` from: of its recipe, or else with epochs as long."""
     known = [run for run in runs if run.experiment is not None and run.row.epoch > 0 and run.row.host == host]
     alike = [run for run in known if run.experiment and _paces(experiment, run.experiment)]
     same = [run for run in alike if run.experiment and relation(experiment, run.experiment) == "same"]
@@ -56,7 +56,7 @@ def _paces(experiment: Experiment, other: Experiment) -> bool:
 
 
 def estimate_duration(state: RunState, experiment: Experiment) -> DurationEstimate | None:
-    """What the run of `state` lets one expect of `experiment`; None before its first epoch is completed."""
+    """The estimate for `experiment` from the run of `state`; None before its first epoch is completed."""
     if state.epoch < 1 or state.setup is None:
         return None
     size = state.checkpoints[-1].bytes if state.checkpoints else None

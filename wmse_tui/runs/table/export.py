@@ -1,8 +1,8 @@
 """A comparison as a file: CSV and JSON for programs, Markdown and LaTeX for people.
 
 Programs get fractions and seconds, and the headings say so; people get percent with two decimals, and
-durations in words beside the seconds. The text of a run is made harmless for the reader of each format: what
-a spreadsheet would take for a formula, what would end a cell of a table, what LaTeX would obey.
+durations as text beside the seconds. The text of a run is escaped for the reader of each format: what
+a spreadsheet would evaluate as a formula, what would end a cell of a table, LaTeX commands.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from wmse_tui.runs.text.units import duration
 Cell: TypeAlias = str | int | float | None
 
 _FORMULA = ("=", "+", "-", "@", "＝", "＋", "－", "＠")
-_NUMBERS = {  # of a result and of a group: how CSV calls them
+_NUMBERS = {  # of a result and of a group: their columns in CSV
     "final_linear": "final_linear_fraction",
     "final_knn": "final_knn_fraction",
     "best_linear": "best_linear_fraction",
@@ -114,8 +114,8 @@ def to_markdown(comparison: Comparison) -> str:
     if repeated:
         heading = ["repetitions", "seeds", "completed", "linear (%)", "k-NN (%)"]
         rows = [_group_row(group) for group in repeated]
-        said = "Mean and sample standard deviation over the completed runs that differ in the seed only:"
-        blocks.append(f"{said}\n\n{_markdown_table(heading, rows)}")
+        caption = "Mean and sample standard deviation over the completed runs that differ in the seed only:"
+        blocks.append(f"{caption}\n\n{_markdown_table(heading, rows)}")
     return "\n".join(blocks)
 
 
@@ -251,16 +251,16 @@ def _latex_number(result: Result, group: RepetitionGroup | None, name: str) -> s
 
 
 def _experiments(comparison: Comparison) -> Iterator[tuple[int, RepetitionGroup | None]]:
-    """A run that stands for each group of which some completed; the runs of other groups by themselves."""
+    """One run for each group of which some completed; the runs of other groups one by one."""
     alone = set(range(len(comparison.results)))
-    stands: dict[int, RepetitionGroup] = {}
+    representatives: dict[int, RepetitionGroup] = {}
     for group in comparison.groups:
         ended = [place for place in group.places if comparison.results[place].status == "completed"]
         if ended:
             alone -= set(group.places)
-            stands[ended[0]] = group
-    for place in sorted({*alone, *stands}):
-        yield place, stands.get(place)
+            representatives[ended[0]] = group
+    for place in sorted({*alone, *representatives}):
+        yield place, representatives.get(place)
 
 
 FORMATS: Mapping[str, Callable[[Comparison], str]] = MappingProxyType(

@@ -1,8 +1,8 @@
-"""All runs under one root, each in a few words and numbers: what a list needs, and cheap to ask for again.
+"""All runs under one root as rows of a list, cheap to refresh.
 
-A run is folded once. From then on its files are only looked at (log, trainer.json, queue.lock),
-and the lock of one whose log has no last word. What was made of runs with a last word is kept in the cache
-folder, so that the next program that lists them need not fold them either.
+A log is read once. After that only its size and time are checked (and those of trainer.json and queue.lock),
+and the run lock where the log has no exit event. The rows of runs with an exit event are stored in the cache
+folder, so that the next program that lists them need not read their logs either.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ from wmse_tui.runs.state.watch import RunWatcher
 from wmse_tui.runs.table.cache import DiskCache, Stamp
 
 SPARKS = 32
-_SILENT: tuple[Status, ...] = ("new", "crashed")  # nobody trains them, as long as nobody holds the lock
+_WITHOUT_EXIT_EVENT: tuple[Status, ...] = ("new", "crashed")  # not training as long as the lock is free
 _SAVED_EVERY = 50  # newly read runs
-_UNSAID = Annotations()
+_NO_ANNOTATIONS = Annotations()
 
 Number: TypeAlias = Annotated[float, Field(allow_inf_nan=False)]
 
@@ -73,8 +73,8 @@ class RunRow:
     problem: str = ""  # why the log cannot be read
 
 
-def run_row(state: RunState, annotations: Annotations = _UNSAID) -> RunRow:
-    """The row of the run, with what people wrote about it."""
+def run_row(state: RunState, annotations: Annotations = _NO_ANNOTATIONS) -> RunRow:
+    """The row of the run, with its annotations."""
     about, setup = state.summary, state.setup
     best_knn, best_linear = state.best_knn, state.best_linear
     final = state.final
@@ -120,7 +120,7 @@ class _Run:
     watcher: RunWatcher | None = None
     stamp: Stamp = ()  # of log, trainer.json and queue.lock before the row was made of them
     row: RunRow | None = None
-    annotations: Annotations = _UNSAID
+    annotations: Annotations = _NO_ANNOTATIONS
     annotated: Stamp = ()
 
     @property
@@ -134,8 +134,8 @@ class RunIndex:
 
     Args:
         root: the folder of run directories.
-        kept: where to keep what was made of ended runs; None: in the cache folder, by root.
-        watch: gives the watcher of a run, which may be shared.
+        cache: the file for the rows of ended runs; None: in the cache folder, by root.
+        watch: returns the watcher of a run, which may be shared.
 
     Attributes:
         loading: runs that have not been read to their end.
@@ -145,21 +145,21 @@ class RunIndex:
         self,
         root: Path,
         *,
-        kept: Path | None = None,
+        cache: Path | None = None,
         watch: Callable[[RunDirectory], RunWatcher] | None = None,
     ) -> None:
         self.root = root
         self._watch = watch or RunWatcher
         self.loading = 0
         name = hashlib.sha256(os.fsencode(root.absolute())).hexdigest()[:32]
-        self._kept = DiskCache(kept or cache_dir() / "digests" / f"{name}.json", RunRow)
+        self._cache = DiskCache(cache or cache_dir() / "digests" / f"{name}.json", RunRow)
         self._on_disk: dict[str, tuple[Stamp, RunRow]] | None = None
         self._runs: dict[tuple[str, int], _Run] = {}
         self._unsaved = 0
-        self._told: tuple[RunRow, ...] = ()
+        self._rows: tuple[RunRow, ...] = ()
 
     def refresh(self, budget_seconds: float | None = None) -> tuple[RunRow, ...]:
-        """The runs as they are now, newest first; the very same tuple where nothing changed.
+        """The runs as they are now, newest first; the identical tuple where nothing changed.
 
         Args:
             budget_seconds: how long to read logs. What was not read in that time is read by the next calls; a
@@ -181,13 +181,13 @@ class RunIndex:
         self.loading = sum(known.started_over and not _is_broken(known) for known in stale)
         if self._unsaved >= (_SAVED_EVERY if self.loading else 1):
             self._save()
-        told = tuple(known.row for known in runs if known.row is not None)
-        if told != self._told:
-            self._told = told
-        return self._told
+        rows = tuple(known.row for known in runs if known.row is not None)
+        if rows != self._rows:
+            self._rows = rows
+        return self._rows
 
     def _scan(self) -> None:
-        """Take note of the runs that have come and gone."""
+        """Find the runs that were added and removed."""
         try:
             with os.scandir(self.root) as entries:
                 found = [(entry.name, entry.inode()) for entry in entries if not entry.name.startswith(".")]
@@ -207,7 +207,7 @@ class RunIndex:
                 self._runs[key] = known
 
     def _is_stale(self, known: _Run) -> bool:
-        """Whether the log must be looked into; what else has changed is taken over here."""
+        """Whether the log must be read; changed annotations are read here."""
         annotated = _stamp(known.run.annotations)
         if annotated != known.annotated:
             known.annotated, known.annotations = annotated, read_annotations(known.run)
@@ -215,19 +215,19 @@ class RunIndex:
                 known.row = _with_annotations(known.row, known.annotations)
         stamp = _run_stamp(known.run)
         if known.row is None:
-            self._take_kept(known, stamp)
-        if known.row is None or known.stamp != stamp or not _at_rest(known, known.row):
+            self._load_cached(known, stamp)
+        if known.row is None or known.stamp != stamp or not _is_idle(known, known.row):
             return True
-        known.watcher = None  # nothing will come, and what it folded may be large
+        known.watcher = None  # nothing will be added, and its state may be large
         return False
 
-    def _take_kept(self, known: _Run, stamp: Stamp) -> None:
+    def _load_cached(self, known: _Run, stamp: Stamp) -> None:
         if self._on_disk is None:
-            self._on_disk = self._kept.read()
-        kept_stamp, kept = self._on_disk.get(known.run.id, ((), None))
-        if kept is not None and kept_stamp == stamp and kept.status in EXITED:
-            kept = replace(kept, run_id=known.run.id, path=str(known.run.path))
-            known.row, known.stamp = _with_annotations(kept, known.annotations), stamp
+            self._on_disk = self._cache.read()
+        cached_stamp, cached = self._on_disk.get(known.run.id, ((), None))
+        if cached is not None and cached_stamp == stamp and cached.status in EXITED:
+            cached = replace(cached, run_id=known.run.id, path=str(known.run.path))
+            known.row, known.stamp = _with_annotations(cached, known.annotations), stamp
 
     def _read(self, known: _Run, deadline: float | None) -> None:
         stamp = _run_stamp(known.run)
@@ -251,7 +251,7 @@ class RunIndex:
 
     def _save(self) -> None:
         self._unsaved = 0
-        self._kept.write(
+        self._cache.write(
             {
                 known.run.id: (known.stamp, replace(known.row, run_id="", path="", tags=(), note=""))
                 for known in self._runs.values()
@@ -277,22 +277,22 @@ def _is_broken(known: _Run) -> bool:
     return known.row is not None and known.row.problem != ""
 
 
-def _at_rest(known: _Run, last: RunRow) -> bool:
-    """Whether nobody trains the run, as far as its lock says; `last` is of the log as it is."""
+def _is_idle(known: _Run, last: RunRow) -> bool:
+    """Whether no process trains the run, judged by its lock; `last` is the row of the log as it is."""
     if last.status in EXITED:
-        return True  # whoever takes it up says so in trainer.json
+        return True  # a trainer that resumes it changes trainer.json
     try:
-        return last.status in _SILENT and not held(known.run.lock)
+        return last.status in _WITHOUT_EXIT_EVENT and not held(known.run.lock)
     except (LocksUnsupported, StorageError):
         return False
 
 
-def _with_annotations(said: RunRow, annotations: Annotations) -> RunRow:
-    return replace(said, tags=annotations.tags, note=annotations.note)
+def _with_annotations(row: RunRow, annotations: Annotations) -> RunRow:
+    return replace(row, tags=annotations.tags, note=annotations.note)
 
 
 def _run_stamp(run: RunDirectory) -> Stamp:
-    """What changes whenever the run has news that its locks alone do not tell."""
+    """Changes whenever the run has news that its locks alone do not show."""
     return _stamp(run.events, run.trainer_json, run.queue_lock)
 
 

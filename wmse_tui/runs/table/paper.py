@@ -1,7 +1,7 @@
 """The published table, and what runs of one's own put into it.
 
 Rows are methods, columns data sets, and every cell is a shipped preset: the recipe, and the published number
-with its source, or no number and the preset's own word on why. A run belongs to a cell if it was trained by
+with its source, or no number and the preset's note on why. A run belongs to a cell if it was trained by
 that recipe to the last option that matters; one that deviates is a variant, and its accuracy is not counted.
 """
 
@@ -75,7 +75,7 @@ def load_own_runs(rows: Iterable[RunRow], known: dict[str, Configuration]) -> tu
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """A run of a recipe's data set, method and backbone, and the options in which it left the recipe."""
+    """A run of a recipe's data set, method and backbone, and the options in which it deviates from it."""
 
     run: OwnRun
     deviations: tuple[str, ...]
@@ -132,7 +132,7 @@ class PublishedTable:
 def shipped_recipes() -> tuple[Recipe, ...]:
     """The shipped presets that reproduce something published, by name.
 
-    Only the shipped files are read: a preset of the user's own in the stead of one of them was not published.
+    Only the shipped files are read: a user's own preset of the same name was not published.
 
     Raises:
         ConfigError: the installation is damaged.

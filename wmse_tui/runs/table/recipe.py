@@ -1,9 +1,9 @@
-"""When two configurations are the same experiment, and what sets two of them apart.
+"""When two configurations are the same experiment, and in which options two of them differ.
 
-Some options say how a run is carried out and not what it is: the title, the device, where the images lie,
-how often it is saved. Runs that agree in all others and differ in the seed are repetitions of one
+Some options define how a run is carried out and not what it is: the title, the device, the folder of the
+images, how often it is saved. Runs that agree in all others and differ in the seed are repetitions of one
 experiment. Runs that differ in how they were evaluated besides followed the same training recipe. The
-precision of the arithmetic is part of what a run is, whatever section it stands in.
+precision of the arithmetic is part of what a run is, whatever its section.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def relation(recipe: Experiment, run: Experiment) -> Relation:
 
 
 def deviations(recipe: Experiment, run: Experiment) -> tuple[str, ...]:
-    """The options in which `run` leaves the training recipe, in the order of the schema."""
+    """The options in which `run` deviates from the training recipe, in the order of the schema."""
     return differing(dict(recipe_key(recipe)), dict(recipe_key(run)))
 
 
@@ -61,5 +61,5 @@ def _kind(experiment: Experiment) -> tuple[str, str, int, str]:
 
 
 def carries_out(name: str) -> bool:
-    """Whether an option says how a run is carried out (or is its seed), and not what it is."""
+    """Whether an option defines how a run is carried out (or is its seed), and not what it is."""
     return name in _CARRYING_OUT or name.partition(".")[0] in _CARRYING_OUT_SECTIONS

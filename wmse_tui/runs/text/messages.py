@@ -1,4 +1,4 @@
-"""What an event says, in one line each: the wording that every output shares."""
+"""The sentence for each kind of event, shared by every output."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ def accuracies(evaluation: Evaluation) -> str:
 
 
 def evaluation_sentence(evaluation: Evaluation) -> str:
-    """Return the line of one evaluation; epoch 0 is named for what it is."""
+    """Return the line of one evaluation; that of epoch 0 names the untrained encoder."""
     when = "untrained encoder" if evaluation.step == 0 else f"epoch {evaluation.epoch}"
     where = f"{evaluation.train_split} -> {evaluation.test_split}"
     return f"evaluation  {when}: {accuracies(evaluation)}  [{where}, {duration(evaluation.seconds)}]"
 
 
 def phase_sentence(phase: Phase) -> str:
-    """Return what the trainer is busy with, and how far it is where that is known."""
+    """Return what the trainer is doing, and how far it is where that is known."""
     text = PHASES.get(phase.name, phase.name)
     if phase.detail:
         text += f" {phase.detail}"
@@ -77,7 +77,7 @@ def notice_sentence(notice: Notice) -> str:
 
 
 def error_sentence(error: Error) -> str:
-    """Return what failed, with the code by which it can be looked up: the same words wherever it is told."""
+    """Return what failed, with the code by which it can be looked up."""
     return f"{error.title} [{error.code}]"
 
 

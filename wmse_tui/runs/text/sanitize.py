@@ -1,6 +1,6 @@
-r"""Text from files, configurations and data, made fit for a terminal.
+r"""Sanitised text of files, configurations and data, safe to print to a terminal.
 
-Whatever a run's files hold may come from somewhere else: a class name, a path, a message of a library. Escape
+A run's files may hold text of foreign origin: a class name, a path, a message of a library. Escape
 sequences in it could set the clipboard or move the cursor, and invisible or right-to-left marks could make
 one name look like another. They are shown instead (`\x1b`), never sent.
 """
@@ -12,7 +12,7 @@ import unicodedata
 # Letters and marks that count as printable and show nothing: joiners, fillers, selectors.
 _INVISIBLE = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u3164\uffa0")
 
-_TIME = 11  # characters of "0301-120000", the end of an id that was made
+_TIME = 11  # characters of "0301-120000", the end of a generated id
 
 
 def safe(text: str, limit: int | None = None) -> str:
@@ -27,7 +27,7 @@ def safe(text: str, limit: int | None = None) -> str:
 
 
 def without_middle(text: str, width: int) -> str:
-    """`text` in at most `width` characters, its end among them: made ids of one preset end with the time."""
+    """`text` in at most `width` characters, its end among them: generated ids end with the time."""
     if len(text) <= width:
         return text
     end = min(_TIME, width * 6 // 10)

@@ -1,4 +1,4 @@
-"""Numbers in words: durations, sizes, rates, percentages. Pure functions, the same for every output."""
+"""Numbers as text: durations, sizes, rates, percentages. Pure functions, the same for every output."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ def size(count: float | None) -> str:
     return f"{count:.0f} {unit}" if count >= 99.5 else f"{count:.1f} {unit}"
 
 
-def percent(fraction: float | None) -> str:
-    """Return an accuracy in [0, 1] as "87.31 %"."""
-    return MISSING if fraction is None else f"{percentage(fraction)} %"
+def percent(fraction: float | None, std: float | None = None) -> str:
+    """Return an accuracy in [0, 1] as "87.31 %", or "87.31 ± 0.42 %" with its deviation."""
+    return MISSING if fraction is None else f"{percentage(fraction, std)} %"
 
 
 def percentage(fraction: float | None, std: float | None = None) -> str:

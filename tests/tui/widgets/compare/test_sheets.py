@@ -94,7 +94,7 @@ def test_repetitions_have_mean_and_deviation_and_count_unfinished_runs() -> None
 
 def test_text_from_files_is_made_harmless() -> None:
     wicked = subject("x")
-    view = replace(wicked.view, run_id="[/red]\x1b[31m\u202e" + "y" * 99)
+    view = replace(wicked.state, run_id="[/red]\x1b[31m\u202e" + "y" * 99)
     comparison = compare([Subject(view, wicked.configuration), subject("b", "title=[/red] \u202e\u2066")])
     for sheet in (
         results_sheet(comparison, marker, {}),
