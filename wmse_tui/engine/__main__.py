@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import faulthandler
+import os
 import signal
 import sys
 
@@ -20,7 +21,13 @@ def main() -> int:
     faulthandler.register(signal.SIGQUIT, all_threads=True)
     from wmse_tui.engine.training.session import run_session
 
-    return run_session(sys.argv[1])
+    code = run_session(sys.argv[1])
+    from wmse_tui.engine.training.polled import work_is_left
+
+    if work_is_left():
+        sys.stdout.flush()
+        os._exit(code)
+    return code
 
 
 if __name__ == "__main__":

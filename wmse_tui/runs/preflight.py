@@ -60,8 +60,8 @@ def _why_not_writable(folder: Path) -> str:
 
 
 def nearest_existing(path: Path) -> Path:
-    """Return `path`, or the nearest folder above it that exists."""
+    """Return `path`, or the nearest folder above it that exists and can be seen by this user."""
     path = path.expanduser().absolute()
-    while not path.exists() and path != path.parent:
+    while not os.path.exists(path) and path != path.parent:  # noqa: PTH110 - Path.exists raises EACCES
         path = path.parent
     return path

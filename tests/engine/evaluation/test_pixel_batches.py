@@ -109,6 +109,31 @@ def test_pictures_of_many_sizes_without_a_crop_are_refused() -> None:
     assert "dataset.eval_resize" in caught.value.next[0]
 
 
+@pytest.mark.parametrize("size", [(60_000, 1), (1, 60_000), (40_000, 3)])
+def test_of_an_endless_strip_only_the_middle_is_resized(size: tuple[int, int]) -> None:
+    pixels = random_pixels(1, size[1], size[0])
+    (batch,) = pixel_batches(
+        Files(pillow_images_of(pixels)), Geometry(resize=256, crop=224), batch_size=1, workers=1
+    )
+    assert tuple(batch.shape) == (1, 3, 224, 224)
+
+
+def test_of_a_long_image_the_middle_is_that_of_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    waves = 127 + 100 * torch.sin(torch.arange(900) / 9).expand(1, 3, 20, 900)
+    images = Files(pillow_images_of(waves.to(torch.uint8)))
+    geometry = Geometry(resize=32, crop=24)
+    (whole,) = pixel_batches(images, geometry, batch_size=1)
+    monkeypatch.setattr("wmse_tui.engine.evaluation.pixel_batches.MOST_PIXELS", 32 * 32)
+    (cut,) = pixel_batches(images, geometry, batch_size=1)
+    assert (cut.float() - whole.float()).abs().max() <= 3
+
+
+def test_an_endless_strip_that_is_not_cropped_is_named() -> None:
+    images = Files(pillow_images_of(random_pixels(1, 1, 60_000)))
+    with pytest.raises(DataError, match="image 0 of test: 60000 x 1 px with a shorter side of 256 px"):
+        list(pixel_batches(images, Geometry(resize=256), batch_size=1))
+
+
 def test_a_crop_larger_than_the_image_is_refused() -> None:
     pixels = random_pixels(2, 30, 40)
 

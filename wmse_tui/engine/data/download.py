@@ -23,6 +23,7 @@ TIMEOUT_SECONDS = 30.0
 RETRY_SECONDS = (1.0, 2.0, 5.0, 10.0, 20.0)
 """Pauses between attempts that brought no new bytes; after the last one the download gives up."""
 
+_APPEND = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK  # never waits for a pipe
 _CHUNK = 1 << 18
 _BUSY = frozenset({408, 425, 429, 500, 502, 503, 504})
 
@@ -236,7 +237,7 @@ def _store(
     """Append what the server sends behind byte `start`; whatever happens, what arrived is on the disk."""
     meter = ProgressMeter(progress, f"fetching {remote.name}", total=remote.size, unit="bytes", done=start)
     try:
-        descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666)
+        descriptor = os.open(part, _APPEND, 0o666)
     except OSError as error:
         refuse_os(error, part, "store the download")
     with open(descriptor, "wb", buffering=0) as file:  # noqa: PTH123 - by descriptor: never through a link

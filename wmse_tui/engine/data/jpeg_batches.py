@@ -6,7 +6,6 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -18,6 +17,7 @@ from wmse_tui.engine.data.jpeg import decode_jpegs, ordinary
 from wmse_tui.engine.data.padded import chunks, pad
 from wmse_tui.engine.data.plan import ViewPlan
 from wmse_tui.engine.data.reference import to_pixels
+from wmse_tui.engine.data.sources.disk import open_regular
 from wmse_tui.engine.data.sources.files import FileImages
 from wmse_tui.engine.data.staging import SideStream
 from wmse_tui.engine.transfer import to_device
@@ -102,7 +102,8 @@ class JpegBatches:
         """A file for the device, or the picture in it, uint8 (3, height, width)."""
         if isinstance(self._images, FileImages):
             try:
-                data = bytearray(Path(self._images.path(index)).read_bytes())
+                with open_regular(self._images.path(index)) as file:
+                    data = bytearray(file.read())
             except OSError:
                 return self._picture(index)  # which raises with the reason
             size = ordinary(data)

@@ -7,6 +7,7 @@ leaves the interpreter lock while it works), in order, at most two batches ahead
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Generator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -20,10 +21,14 @@ from torchvision.transforms import InterpolationMode
 from torchvision.transforms import functional as pil
 
 from wmse_tui.engine.data.images import ImageSet
+from wmse_tui.engine.data.sources.files import where
 from wmse_tui.engine.errors import DataError
 from wmse_tui.runs.process.cores import available_cores
 
 MAX_WORKERS = 8
+MOST_PIXELS = 2**24
+"""Pixels of a resized image; a strip of the web, 60,000 x 1, would have 4 billion."""
+BORDER = 4  # pixels beyond the crop, of the larger of both sizes: more than a bicubic filter needs
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,16 +79,16 @@ def _cropped(pixels: Tensor, crop: int | None) -> Tensor:
     if crop is None:
         return pixels
     height, width = pixels.shape[-2:]
-    _check_crop(width, height, crop)
+    _check_crop(width, height, crop, "all of them")
     cropped: Tensor = pil.center_crop(pixels, [crop, crop])
     return cropped
 
 
-def _check_crop(width: int, height: int, crop: int) -> None:
+def _check_crop(width: int, height: int, crop: int, where: str) -> None:
     if min(width, height) < crop:
         raise DataError(
             "an image is smaller than the evaluation's crop",
-            f"{width} x {height} px, and the crop needs {crop} x {crop}",
+            f"{width} x {height} px, and the crop needs {crop} x {crop} ({where})",
             next=(f"set dataset.eval_resize to {crop} or more", "use a smaller dataset.eval_crop"),
         )
 
@@ -92,7 +97,7 @@ def _decoded(
     images: ImageSet, geometry: Geometry, bounds: list[tuple[int, int]], workers: int | None
 ) -> Generator[Tensor, None, None]:
     def load(index: int) -> Tensor:
-        return _image(images.image(index), geometry)
+        return _image(images.image(index), geometry, where(images, index))
 
     count = min(MAX_WORKERS, available_cores()) if workers is None else max(1, workers)
     ahead: deque[list[Future[Tensor]]] = deque()
@@ -108,13 +113,36 @@ def _decoded(
         pool.shutdown(cancel_futures=True)
 
 
-def _image(image: Image.Image, geometry: Geometry) -> Tensor:
+def _image(image: Image.Image, geometry: Geometry, where: str) -> Tensor:
     if geometry.resize is not None:
-        image = pil.resize(image, geometry.resize, InterpolationMode.BICUBIC)
+        image = _resized(image, geometry.resize, geometry.crop, where)
     if geometry.crop is not None:
-        _check_crop(*image.size, geometry.crop)
+        _check_crop(*image.size, geometry.crop, where)
         image = pil.center_crop(image, [geometry.crop, geometry.crop])
     return torch.from_numpy(np.array(image.convert("RGB"))).permute(2, 0, 1)
+
+
+def _resized(image: Image.Image, side: int, crop: int | None, where: str) -> Image.Image:
+    """An image with its shorter side `side`; of one that is then enormous only what the crop needs.
+
+    Raises:
+        DataError: it would be enormous, and nothing is cropped.
+    """
+    short, long = sorted(image.size)
+    if side * side * long > MOST_PIXELS * short:
+        if crop is None:
+            raise DataError(
+                "an image is too long to be resized",
+                f"{where}: {image.width} x {image.height} px with a shorter side of {side} px would have "
+                f"{side * side * long // short:,} pixels, {MOST_PIXELS:,} are the most",
+                next=("set dataset.eval_crop: then only its middle is resized", "or remove the image"),
+            )
+        keep = min(
+            long, max(short, math.ceil(crop * short / side)) + math.ceil(BORDER * max(1, short / side))
+        )
+        image = pil.center_crop(image, [min(image.height, keep), min(image.width, keep)])
+    resized: Image.Image = pil.resize(image, side, InterpolationMode.BICUBIC)
+    return resized
 
 
 def _stacked(futures: list[Future[Tensor]]) -> Tensor:

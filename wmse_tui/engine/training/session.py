@@ -34,6 +34,7 @@ from wmse_tui.engine.training.failures import error_event
 from wmse_tui.engine.training.graph import stepper
 from wmse_tui.engine.training.loop import Position, TrainingLoop
 from wmse_tui.engine.training.optimizers import build_optimizer
+from wmse_tui.engine.training.polled import run_polled
 from wmse_tui.engine.training.requests import Requests, StopRequested
 from wmse_tui.engine.training.resources import ResourceMonitor
 from wmse_tui.engine.training.resuming import resume_from
@@ -93,7 +94,11 @@ class Session:
         require_precision(experiment.compute.precision, device.torch)
         prepare(device.torch, deterministic=experiment.compute.deterministic)
         self.write(Phase(name="data"))
-        data = load_data(experiment, progress=self.progress)
+        data = run_polled(
+            lambda progress: load_data(experiment, progress=progress),
+            progress=self.progress,
+            poll=self.requests.raise_if_stopped,
+        )
         for text in data.notices:
             self.write(Notice(level="info", code="N_DATA", text=text))
         batches = build_batches(data.train, experiment, device.torch)

@@ -243,7 +243,7 @@ def test_a_folder_without_images_is_an_error_that_lists_its_content(tmp_path: Pa
     assert caught.value.title == f"no images in {tmp_path}"
     assert caught.value.detail == (
         f"{tmp_path}: files that are no images by their names are ignored: 1 .heic; known are "
-        ".bmp .gif .jpeg .jpg .pbm .pgm .png .pnm .ppm .tif .tiff .webp"
+        ".avif .bmp .gif .jp2 .jpeg .jpg .pgm .png .ppm .tif .tiff .webp and what else Pillow decodes"
     )
 
 

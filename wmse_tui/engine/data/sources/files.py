@@ -86,6 +86,11 @@ class FileImages:
         )
 
 
+def where(images: ImageSet, index: int) -> str:
+    """Image `index` of a set as text, for errors: its file, if it has one."""
+    return images.path(index) if isinstance(images, FileImages) else f"image {index} of {images.split}"
+
+
 def images_from_files(
     paths: Sequence[str],
     *,

@@ -23,7 +23,7 @@ from wmse_tui.engine.data.sources.class_folders import (
     read_files,
     require_known_classes,
 )
-from wmse_tui.engine.data.sources.image_file import EXTENSIONS
+from wmse_tui.engine.data.sources.image_file import USUAL_EXTENSIONS
 from wmse_tui.engine.data.sources.progress import Progress
 from wmse_tui.engine.data.sources.scan import Tree, count_text, listing, scan
 from wmse_tui.engine.data.sources.splits import TEST_OPTION, TRAIN_OPTION, DataSplits, SourceRequest
@@ -44,7 +44,8 @@ def load_folder(request: SourceRequest, progress: Progress) -> DataSplits:
     if not train.files:
         raise DataError(
             f"no images in {train.folder}",
-            f"{listing(train.notices()) or 'it is empty'}; known are {' '.join(sorted(EXTENSIONS))}",
+            f"{listing(train.notices()) or 'it is empty'}; "
+            f"known are {USUAL_EXTENSIONS} and what else Pillow decodes",
             next=("set dataset.root to a folder with images", "or convert them to PNG or JPEG"),
         )
     tests = _trees(request.root, TEST_FOLDERS) if has_train else ()

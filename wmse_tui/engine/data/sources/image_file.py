@@ -2,16 +2,36 @@
 
 from __future__ import annotations
 
+import os
+from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
+from wmse_tui.engine.data.sources.disk import open_regular
 from wmse_tui.engine.errors import DataError
 
-EXTENSIONS = frozenset(
-    {".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm", ".pbm", ".pnm"}
+_PICTURES = "apng avif avifs bmp dib gif j2c j2k jfif jp2 jpc jpe jpeg jpf jpg jpx png qoi webp"
+_MEASURED = "fit fits im iim pbm pcd pfm pgm pnm ppm tif tiff"
+_OLD = (
+    "blp bw cur dcx dds flc fli ftc ftu gbr icb icns ico msp pcx psd pxr ras rgb rgba sgi tga vda vst xbm xpm"
 )
+EXTENSIONS = frozenset(f".{name}" for names in (_PICTURES, _MEASURED, _OLD) for name in names.split())
+"""Names of image files end with one of these: all that Pillow decodes, but for `REFUSED`."""
+
+USUAL_EXTENSIONS = ".avif .bmp .gif .jp2 .jpeg .jpg .pgm .png .ppm .tif .tiff .webp"
+"""Those to name where there are no images."""
+
+REFUSED = frozenset({"BUFR", "EPS", "GRIB", "HDF5", "MPEG", "WMF"})
+"""Formats that Pillow recognises and decodes only with another program, or not at all."""
+
+NO_DATA = 1e30
+"""Values beyond this mark pixels without data: the largest float32 is 3.4e38."""
+NO_INTEGER = 2**31 - 1
+"""The largest 32-bit integer, which likewise marks them."""
 
 _MAGIC = (
     b"\xff\xd8\xff",  # JPEG
@@ -27,6 +47,13 @@ _MAGIC = (
 _BEGINNING = 16
 
 
+class DecodedImage(NamedTuple):
+    """A picture, and how many of its values are no numbers (NaN, infinite, marked as no data)."""
+
+    picture: Image.Image
+    cleaned: int
+
+
 def decode_image(path: str | Path) -> Image.Image:
     """The first frame of an image file as RGB.
 
@@ -36,10 +63,19 @@ def decode_image(path: str | Path) -> Image.Image:
     Raises:
         DataError: the file cannot be read or decoded.
     """
+    return decode_cleaned(path).picture
+
+
+def decode_cleaned(path: str | Path) -> DecodedImage:
+    """As `decode_image`, with the number of values that had to be replaced.
+
+    Raises:
+        DataError: the file cannot be read or decoded, whatever exception its decoder raised.
+    """
     try:
-        with Image.open(path) as image:
+        with open_regular(path) as file, Image.open(file, formats=_formats(path)) as image:
             return to_rgb(image)
-    except (OSError, ValueError, SyntaxError, EOFError, IndexError, Image.DecompressionBombError) as error:
+    except Exception as error:  # a decoder of foreign bytes may raise anything
         raise DataError(
             "an image cannot be read",
             f"{path}: {_cause(error)}",
@@ -47,43 +83,80 @@ def decode_image(path: str | Path) -> Image.Image:
         ) from error
 
 
-def to_rgb(image: Image.Image) -> Image.Image:
+def to_rgb(image: Image.Image) -> DecodedImage:
     """A PIL image of any mode as 8-bit RGB."""
     if image.mode.startswith(("I", "F")):
-        return Image.fromarray(_eight_bits(image)).convert("RGB")
+        grey, cleaned = _eight_bits(image)
+        return DecodedImage(Image.fromarray(grey).convert("RGB"), cleaned)
     if image.mode in {"P", "PA"} and "transparency" in image.info:
         image = image.convert("RGBA")  # else PIL warns that the transparency is lost
-    return image.convert("RGB")
+    return DecodedImage(image.convert("RGB"), 0)
 
 
 def unreadable(path: str) -> str | None:
-    """What is wrong with a file, judged by its first bytes; None if it may be an image."""
+    """What is wrong with a file, judged by its beginning; None if it may be an image."""
     try:
-        with open(path, "rb", buffering=0) as file:  # noqa: PTH123 - a Path per file costs seconds
+        with open_regular(path) as file:
             beginning = file.read(_BEGINNING)
-    except OSError as error:
-        return error.strerror or str(error)
-    if not beginning:
-        return "empty file"
-    if beginning.startswith(_MAGIC) or (beginning[:4] == b"RIFF" and beginning[8:12] == b"WEBP"):
-        return None
-    return "not an image"
+            if not beginning:
+                return "empty file"
+            if beginning.startswith(_MAGIC) or (beginning[:4] == b"RIFF" and beginning[8:12] == b"WEBP"):
+                return None
+            file.seek(0)
+            with Image.open(file, formats=_formats(path)):  # reads the header only
+                return None
+    except UnidentifiedImageError:
+        return "not an image"
+    except Exception as error:  # noqa: BLE001  a decoder of foreign bytes may raise anything
+        return _cause(error)
 
 
-def _eight_bits(image: Image.Image) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
-    """Grey levels of a 16-bit, 32-bit or floating point image, scaled to 0..255 by the range of its kind."""
+def may_hold_no_numbers(path: str) -> bool:
+    """Whether images with such a name may have values that are no numbers."""
+    return path.lower().endswith((".tif", ".tiff", ".pfm", ".fit", ".fits", ".im"))
+
+
+@cache
+def _signed_formats() -> tuple[str, ...]:
+    """Pillow's formats that are recognised by their first bytes, the usual ones first."""
+    Image.init()
+    return tuple(name for name in Image.ID if Image.OPEN[name][1] is not None and name not in REFUSED)
+
+
+@cache
+def _formats_of_extension(extension: str) -> tuple[str, ...]:
+    """Formats without a signature, such as TGA, count by the name: to them any bytes may be a picture."""
+    signed = _signed_formats()
+    name = Image.registered_extensions().get(extension)
+    return signed if name is None or name in signed or name in REFUSED else (*signed, name)
+
+
+def _formats(path: str | Path) -> tuple[str, ...]:
+    return _formats_of_extension(os.path.splitext(path)[1].lower())  # noqa: PTH122 - millions of files
+
+
+def _eight_bits(image: Image.Image) -> tuple[NDArray[np.uint8], int]:
+    """Grey levels of a 16-bit, 32-bit or floating point image, scaled to 0..255 by the range of its kind.
+
+    Values that are no numbers, are infinite or mark pixels without data become black and do not count for the
+    range. Their number is returned too.
+    """
     values = np.asarray(image, dtype=np.float64)
-    high = float(values.max(initial=0.0))
+    usable = np.abs(values) < (NO_DATA if image.mode == "F" else NO_INTEGER)  # false for NaN
+    high = float(values.max(initial=0.0, where=usable))
     if image.mode.startswith("I;16"):
         white = 65535.0
     elif image.mode == "F":
         white = 1.0 if high <= 1 else 255.0 if high <= 255 else high
     else:  # 32-bit integers, most often from 16-bit files
         white = 255.0 if high <= 255 else 65535.0 if high <= 65535 else high
-    return np.rint(np.clip(np.nan_to_num(values) / white, 0, 1) * 255).astype(np.uint8)
+    grey = np.rint(np.clip(np.where(usable, values, 0) / white, 0, 1) * 255).astype(np.uint8)
+    return grey, int(usable.size - np.count_nonzero(usable))
 
 
 def _cause(error: Exception) -> str:
     if isinstance(error, UnidentifiedImageError):
         return "not an image, or of a kind that Pillow does not know"
+    if isinstance(error, MemoryError):
+        return "not enough memory to decode it"
     return getattr(error, "strerror", None) or str(error) or type(error).__name__

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections import Counter
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
@@ -76,9 +77,7 @@ def scan(folder: Path, only: Collection[str] | None = None) -> Tree:
     Raises:
         DataError: `folder` is no readable folder.
     """
-    if not folder.is_dir():
-        state = "it is a file" if folder.is_file() else "it does not exist"
-        raise DataError(f"no folder {folder}", state, next=("correct the path in the configuration",))
+    require_folder(folder)
     ignored: Counter[str] = Counter()
     seen: set[tuple[int, int]] = set()
     groups, nested, empty = [], [], []
@@ -105,6 +104,26 @@ def scan(folder: Path, only: Collection[str] | None = None) -> Tree:
         empty=tuple(empty),
         ignored=tuple(sorted(ignored.items())),
     )
+
+
+def require_folder(folder: Path) -> None:
+    """Refuse what is no folder, or below one that this user may not enter.
+
+    Raises:
+        DataError: with the reason.
+    """
+    try:
+        kind = folder.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise _no_folder(folder, "it does not exist") from error
+    except OSError as error:
+        refuse_os(error, folder, "read the images")
+    if not stat.S_ISDIR(kind):
+        raise _no_folder(folder, "it is a file")
+
+
+def _no_folder(folder: Path, state: str) -> DataError:
+    return DataError(f"no folder {folder}", state, next=("correct the path in the configuration",))
 
 
 def listing(items: tuple[str, ...], limit: int = 5) -> str:

@@ -117,7 +117,7 @@ def _annotated(
 ) -> ImageSet:
     numbers = {name: number for number, name in enumerate(classes)}
     paths, labels = [], []
-    for line, text in enumerate(annotations.read_text(encoding="utf-8").splitlines(), 1):
+    for line, text in enumerate(annotations.read_text(encoding="utf-8", errors="replace").splitlines(), 1):
         name, _, rest = text.partition("\t")
         label = rest.partition("\t")[0]
         if label not in numbers or "/" in name:
