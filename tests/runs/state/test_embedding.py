@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -90,4 +92,18 @@ def test_a_file_that_is_not_there_is_an_error_with_its_path(path: Path) -> None:
     with pytest.raises(
         StorageError, match=r"cannot read the map of embeddings: .*embedding\.npz: No such file"
     ):
+        read_embedding(path)
+
+
+def test_a_file_that_claims_more_points_than_memory_holds_is_refused(path: Path) -> None:
+    def header(shape: tuple[int, ...], kind: str) -> bytes:
+        file = io.BytesIO()
+        np.lib.format.write_array_header_1_0(file, {"descr": kind, "fortran_order": False, "shape": shape})
+        return file.getvalue()
+
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("points.npy", header((10**13, 2), "<f4"))
+        for name in ("labels", "classes", "step", "epoch", "method"):
+            archive.writestr(f"{name}.npy", header((0,), "<i8"))
+    with pytest.raises(StorageError, match="the map of embeddings cannot be used"):
         read_embedding(path)

@@ -7,7 +7,6 @@ The file has `points` float32 (images, 2), `labels` int64 (images,), `classes` (
 from __future__ import annotations
 
 import zipfile
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -57,9 +56,10 @@ def read_embedding(path: Path) -> EmbeddingMap:
         raise StorageError.of("read the map of embeddings", path, error) from error
     except KeyError as error:
         raise _bad(path, str(error.args[0]) if error.args else "something is missing") from None
-    # What numpy and zipfile raise for damaged files is not documented as one family.
-    except (ValueError, EOFError, TypeError, RuntimeError, zlib.error, zipfile.BadZipFile) as error:
-        raise _bad(path, str(error)) from None
+    except StorageError:
+        raise
+    except Exception as error:  # numpy and zipfile raise anything for damaged files, MemoryError among it
+        raise _bad(path, str(error) or type(error).__name__) from None
 
 
 def _checked(path: Path, arrays: dict[str, Any]) -> EmbeddingMap:

@@ -99,3 +99,21 @@ def test_long_lists_are_cut_and_numbers_have_their_nouns() -> None:
     assert listing(("a", "b")) == "a, b"
     assert [count_text(n, "image") for n in (1, 12_000)] == ["1 image", "12,000 images"]
     assert count_text(2, "class", "classes") == "2 classes"
+
+
+def test_a_folder_that_may_not_be_entered_is_reported_as_such(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    honest = os.stat
+
+    def closed(path: str | os.PathLike[str], **options: bool) -> os.stat_result:
+        if str(path).startswith(f"{tmp_path}/closed/"):
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return honest(path, **options)
+
+    (tmp_path / "closed" / "images").mkdir(parents=True)
+    monkeypatch.setattr(os, "stat", closed)
+    with pytest.raises(DataError) as caught:
+        scan(tmp_path / "closed" / "images")
+    assert caught.value.title == "no permission to read the images"
+    assert f"{tmp_path / 'closed'} belongs to uid" in caught.value.detail
