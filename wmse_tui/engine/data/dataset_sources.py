@@ -7,14 +7,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
+import numpy as np
+
 from wmse_tui.config.datasets import DATASETS
 from wmse_tui.config.locations import data_dir, expanded
 from wmse_tui.config.schema import Experiment
 from wmse_tui.config.sections.dataset import Dataset
+from wmse_tui.engine.data.fingerprint import Fingerprint, fingerprint_of_images
 from wmse_tui.engine.data.images import ImageSet, MemoryImages
 from wmse_tui.engine.data.patterns import CLASSES, TEST_SPLIT, TRAIN_SPLIT, draw_patterns
 from wmse_tui.engine.data.sources.cifar import load_cifar
 from wmse_tui.engine.data.sources.class_folders import read_probe_folders
+from wmse_tui.engine.data.sources.files import FileImages
 from wmse_tui.engine.data.sources.folder import load_folder
 from wmse_tui.engine.data.sources.imagenet import layout_error, load_imagenet
 from wmse_tui.engine.data.sources.progress import Progress
@@ -45,6 +49,15 @@ class Data:
     std: Triple
     notices: tuple[str, ...]
 
+    def sets(self) -> dict[str, ImageSet]:
+        """The sets by what they are for, each once."""
+        named = {"train": self.train, "probe_train": self.probe_train, "probe_test": self.probe_test}
+        found: dict[str, ImageSet] = {}
+        for name, images in named.items():
+            if images is not None and all(images is not other for other in found.values()):
+                found[name] = images
+        return found
+
     @property
     def train_split(self) -> str:
         """The training images as text: `train+unlabeled (105,000)`."""
@@ -56,6 +69,18 @@ class Data:
         if self.probe_train is None or self.probe_test is None:
             return ""
         return f"{split_text(self.probe_train)} -> {split_text(self.probe_test)}"
+
+
+def fingerprint(images: ImageSet) -> Fingerprint:
+    """The fingerprint of a set; sets of files have it from the start."""
+    if isinstance(images, FileImages | MemoryImages) and images.fingerprint is not None:
+        return images.fingerprint
+    pixels = images.pixels
+
+    def read(index: int) -> bytes:
+        return (np.asarray(images.image(index)) if pixels is None else pixels[index].numpy()).tobytes()
+
+    return fingerprint_of_images(len(images), read, images.labels, images.classes)
 
 
 def split_text(images: ImageSet) -> str:
@@ -88,6 +113,10 @@ def load_data(experiment: Experiment, *, progress: Progress) -> Data:
         notices += passed_over
     elif probe_train is None or probe_test is None:
         notices += (f"no labels: no accuracies, loss only ({parts.unlabelled})",)
+    sets = dict.fromkeys(images for images in (parts.train, probe_train, probe_test) if images is not None)
+    for images in sets:
+        if isinstance(images, FileImages | MemoryImages):
+            notices += images.notices
     return Data(
         train=parts.train,
         probe_train=probe_train,

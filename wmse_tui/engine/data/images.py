@@ -14,6 +14,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from wmse_tui.engine.data.fingerprint import Fingerprint
+
 UNLABELLED = -1
 
 
@@ -59,6 +61,8 @@ class MemoryImages:
         pixels: uint8 (images, 3, height, width).
         labels: int64 (images,), `UNLABELLED` where an image has none; None if no image has one.
         classes: the names of the classes, by number.
+        fingerprint: the identity of the files that they were read from; None where it is that of the pixels.
+        notices: facts about the images for people, a sentence each.
     """
 
     name: str
@@ -66,6 +70,8 @@ class MemoryImages:
     pixels: Tensor
     labels: Tensor | None = None
     classes: tuple[str, ...] = ()
+    fingerprint: Fingerprint | None = None
+    notices: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.pixels.dtype != torch.uint8 or self.pixels.ndim != 4 or self.pixels.shape[1] != 3:

@@ -11,7 +11,7 @@ import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -58,7 +58,10 @@ class Evaluator(Protocol):
 
 
 class TrainingLoop:
-    """The training of one attempt, from `position` to the end or to a request to stop."""
+    """The training of one attempt, from `position` to the end or to a request to stop.
+
+    `identity` is what checkpoints record of the images.
+    """
 
     def __init__(
         self,
@@ -76,6 +79,7 @@ class TrainingLoop:
         compiled: Compiled,
         take_step: Stepper,
         write: Callable[[Event], None],
+        identity: Mapping[str, Any],
     ) -> None:
         self.experiment = experiment
         self.method = method
@@ -90,6 +94,7 @@ class TrainingLoop:
         self.compiled = compiled
         self.take_step = take_step
         self.write = write
+        self.identity = identity
         self.total_steps = experiment.schedule.epochs * batches.steps_per_epoch
         self.telemetry = Telemetry(write, images_per_step=experiment.schedule.batch_size)
         self.telemetry.epoch_loss_sum = position.epoch_loss_sum
@@ -274,6 +279,7 @@ class TrainingLoop:
                 "method": weights,
                 "optimizer": self.optimizer.state_dict(),
                 "images": self.batches.images,
+                "data": self.identity,
             },
             step=position.step,
             epoch=position.epoch,

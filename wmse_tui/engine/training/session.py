@@ -37,7 +37,7 @@ from wmse_tui.engine.training.optimizers import build_optimizer
 from wmse_tui.engine.training.polled import run_polled
 from wmse_tui.engine.training.requests import Requests, StopRequested
 from wmse_tui.engine.training.resources import ResourceMonitor
-from wmse_tui.engine.training.resuming import resume_from
+from wmse_tui.engine.training.resuming import DataIdentity, resume_from
 from wmse_tui.engine.training.smoke_step import smoke_step
 from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.errors import RunBusy, RunsError
@@ -101,11 +101,20 @@ class Session:
         )
         for text in data.notices:
             self.write(Notice(level="info", code="N_DATA", text=text))
+        identity = DataIdentity(data.sets())
+        self.write(Notice(level="info", code="N_IMAGES", text=identity.text()))
         batches = build_batches(data.train, experiment, device.torch)
         with contextlib.closing(batches):
-            self._train(experiment, device, data, batches)
+            self._train(experiment, device, data, identity, batches)
 
-    def _train(self, experiment: Experiment, device: ChosenDevice, data: Data, batches: Batches) -> None:
+    def _train(
+        self,
+        experiment: Experiment,
+        device: ChosenDevice,
+        data: Data,
+        identity: DataIdentity,
+        batches: Batches,
+    ) -> None:
         method = move_to_device(build_method(experiment), device.torch)
         compiled = self._compile(method, experiment, device.torch)
         self.write(Phase(name="trial"))
@@ -119,7 +128,9 @@ class Session:
         kinds: tuple[str, ...] = ()
         found = newest_checkpoint(self.run.checkpoints, damaged=self._warn_damaged)
         if found is not None:
-            resumed = resume_from(found[1], method, optimizer, images=batches.images, split=batches.split)
+            resumed = resume_from(
+                found[1], method, optimizer, images=batches.images, split=batches.split, data=identity
+            )
             self.position, best, kinds = resumed.position, resumed.best, resumed.kinds
         self._report_attempt(
             experiment, device, batches, parameters=sum(p.numel() for p in method.parameters())
@@ -165,6 +176,7 @@ class Session:
             ),
             diagnostics=diagnostics,
             write=self.write,
+            identity=identity.state(),
         )
         loop.train()
 

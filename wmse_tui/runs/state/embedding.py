@@ -7,6 +7,7 @@ The file has `points` float32 (images, 2), `labels` int64 (images,), `classes` (
 from __future__ import annotations
 
 import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,18 @@ MOST_POINTS = 5000
 MOST_CLASSES = 2000
 _LARGEST = 4 * 1024 * 1024  # bytes, packed and unpacked
 _NAMES = ("points", "labels", "classes", "step", "epoch", "method")
+# What numpy and zipfile raise for damaged files is not documented as one family. A size in the file may claim
+# more points than memory holds.
+_DAMAGE = (
+    ValueError,
+    EOFError,
+    TypeError,
+    RuntimeError,
+    ArithmeticError,
+    MemoryError,
+    zlib.error,
+    zipfile.BadZipFile,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,9 +69,7 @@ def read_embedding(path: Path) -> EmbeddingMap:
         raise StorageError.of("read the map of embeddings", path, error) from error
     except KeyError as error:
         raise _bad(path, str(error.args[0]) if error.args else "something is missing") from None
-    except StorageError:
-        raise
-    except Exception as error:  # numpy and zipfile raise anything for damaged files, MemoryError among it
+    except _DAMAGE as error:
         raise _bad(path, str(error) or type(error).__name__) from None
 
 

@@ -6,10 +6,12 @@ import pickle
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
-from wmse_tui.engine.data.images import ImageSet
+from wmse_tui.engine.data.images import ImageSet, MemoryImages
 from wmse_tui.engine.data.sources import files
 from wmse_tui.engine.data.sources.files import images_from_files
 from wmse_tui.engine.errors import DataError
@@ -108,3 +110,19 @@ def test_a_truncated_image_is_named_at_the_start_or_when_it_is_met(
     images = read(paths, progress)
     with pytest.raises(DataError, match=f"an image cannot be read: {paths[2]}"):
         images.image(2)
+
+
+def test_files_with_values_that_are_no_numbers_are_reported(tmp_path: Path, progress: Progress) -> None:
+    paths = [tmp_path / f"{index}.tif" for index in range(9)]
+    for index, path in enumerate(paths):
+        values = np.linspace(0, 1, 20, dtype=np.float32).reshape(4, 5)
+        values[0, 0] = np.nan if index in (2, 5) else 0
+        Image.fromarray(values).save(path)
+    named = f"(NaN, infinite or marked as no data), read as black: {paths[2]}, {paths[5]}"
+    images = read(paths, progress)
+    assert isinstance(images, MemoryImages)
+    assert images.notices == (f"2 of 9 files of train have values that are no numbers {named}",)
+    Image.new("F", (9, 9)).save(paths[0])
+    images = read(paths, progress)
+    assert isinstance(images, files.FileImages)
+    assert images.notices == (f"2 of 9 sampled files of train have values that are no numbers {named}",)

@@ -6,12 +6,15 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
+from wmse_tui.engine.data.images import MemoryImages
 from wmse_tui.engine.data.sources import files, pixel_cache
 from wmse_tui.engine.data.sources.files import images_from_files
-from wmse_tui.engine.data.sources.image_file import decode_image
+from wmse_tui.engine.data.sources.image_file import decode_cleaned
 from wmse_tui.engine.errors import DataError
 
 Picture = Callable[..., Path]
@@ -35,13 +38,13 @@ class Opened:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.decoded = 0
-        honest = decode_image
+        honest = decode_cleaned
 
         def counted(path: str | Path) -> object:
             self.decoded += 1
             return honest(path)
 
-        monkeypatch.setattr(files, "decode_image", counted)
+        monkeypatch.setattr(files, "decode_cleaned", counted)
 
     def __call__(self, paths: list[Path]) -> torch.Tensor | None:
         self.decoded = 0
@@ -103,6 +106,48 @@ def test_a_changed_file_is_decoded_again_over_the_old_entry(
     assert len(list(cache.iterdir())) == 1
 
 
+def test_files_replaced_under_the_same_names_sizes_and_times_are_decoded_again(
+    cache: Path, tmp_path: Path, picture: Picture, read: Opened
+) -> None:
+    names = [tmp_path / f"{index}.bmp" for index in range(9)]
+    for shade in (20, 200):
+        for path in names:  # replaced, as by unpacking another archive
+            path.unlink(missing_ok=True)
+            os.utime(picture(path, shade, (5, 4)), (0, 0))
+        assert shades(read(names)) == [shade] * 9
+
+
+def test_the_contents_count_where_all_times_are_one(
+    cache: Path, tmp_path: Path, picture: Picture, read: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    honest = os.stat
+
+    def of_an_image_file_system(path: str, **options: bool) -> os.stat_result:
+        status = honest(path, **options)
+        times = {"st_mtime_ns": 0, "st_ctime_ns": 0}
+        return os.stat_result(tuple(status), times) if str(path).endswith(".bmp") else status
+
+    monkeypatch.setattr(os, "stat", of_an_image_file_system)
+    names = [tmp_path / f"{index}.bmp" for index in range(9)]
+    for shade in (20, 200):
+        for path in names:
+            picture(path, shade, (5, 4))
+        assert shades(read(names)) == [shade] * 9
+
+
+def test_what_decoding_reports_is_reported_from_the_cache_too(
+    cache: Path, tmp_path: Path, read: Opened, progress: Callable[..., None]
+) -> None:
+    path = tmp_path / "a.tif"
+    Image.fromarray(np.array([[0, 1, np.nan]], np.float32)).save(path)
+    read([path])
+    decoded = images_from_files(
+        [str(path)], name="folder", split="train", labels=None, classes=(), progress=progress
+    )
+    assert isinstance(decoded, MemoryImages)
+    assert str(path) in decoded.notices[0]
+
+
 def test_other_files_or_another_order_are_another_set(cache: Path, paths: list[Path], read: Opened) -> None:
     read(paths)
     assert shades(read(paths[::-1])) == list(range(9))[::-1]
@@ -117,7 +162,7 @@ def test_other_files_or_another_order_are_another_set(cache: Path, paths: list[P
         lambda whole: whole[: len(whole) // 2],
         lambda whole: whole + b"\0",
         lambda whole: whole[:-1] + bytes([whole[-1] ^ 1]),
-        lambda whole: whole.replace(b'"format": 1', b'"format": 2'),
+        lambda whole: whole.replace(b'"format": 2', b'"format": 3'),
         lambda whole: whole.replace(b'"shape": [9, 3', b'"shape": [-9, 3'),
         lambda whole: whole.replace(b'"shape": [9, 3, 4, 5]', b'"shape": "9"'),
         lambda whole: b"[]\n" + whole,

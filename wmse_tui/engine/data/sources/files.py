@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Self
 
@@ -14,8 +15,14 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
+from wmse_tui.engine.data.fingerprint import Fingerprint, fingerprint_of_files
 from wmse_tui.engine.data.images import ImageSet, MemoryImages
-from wmse_tui.engine.data.sources.image_file import decode_image, unreadable
+from wmse_tui.engine.data.sources.image_file import (
+    decode_cleaned,
+    decode_image,
+    may_hold_no_numbers,
+    unreadable,
+)
 from wmse_tui.engine.data.sources.pixel_cache import cached_pixels
 from wmse_tui.engine.data.sources.progress import Progress, ProgressMeter
 from wmse_tui.engine.data.sources.scan import count_text, listing
@@ -27,6 +34,9 @@ MEMORY_BYTES = 2 * 10**9
 
 CHECKED_FILES = 250_000
 """Files of larger sets are not checked before training: on a network disk that needs minutes."""
+
+SAMPLED_FLOATS = 64
+"""So many files such as TIFFs are checked for values that are no numbers, where not all are decoded first."""
 
 _CHUNK = 256
 _THREADED_PIXELS = 128 * 128
@@ -45,6 +55,8 @@ class FileImages:
         labels: int64 (images,), or None.
         why: they are not decoded into memory, for people.
         classes: the names of the classes, by number.
+        fingerprint: the identity of the set; None for a part of it.
+        notices: facts about the images for people, a sentence each.
     """
 
     name: str
@@ -53,6 +65,8 @@ class FileImages:
     why: str
     labels: Tensor | None = None
     classes: tuple[str, ...] = ()
+    fingerprint: Fingerprint | None = None
+    notices: tuple[str, ...] = ()
 
     @property
     def pixels(self) -> Tensor | None:
@@ -108,16 +122,30 @@ def images_from_files(
         DataError: files that are no images (all of them are named before anything else), or one that cannot
             be decoded.
     """
-    cache = cached_pixels(paths, split) if len(paths) <= CHECKED_FILES else None
-    pixels: Tensor | str | None = None if cache is None else cache.read(progress)
-    if pixels is None:
+    if len(paths) > CHECKED_FILES:  # else it takes a moment
+        progress(f"sampling {split} files", 0, 0, "files")
+    identity = fingerprint_of_files(paths, labels, classes)
+    cache = cached_pixels(paths, split, identity) if len(paths) <= CHECKED_FILES else None
+    found = None if cache is None else cache.read(progress)
+    pixels: Tensor | str
+    if found is not None:
+        pixels, cleaned = found
+    else:
         if len(paths) <= CHECKED_FILES:
             _require_images(paths, split, progress)
-        pixels = _decode_all(paths, split, progress)
+        pixels, cleaned = _decode_all(paths, split, progress)
         if cache is not None and isinstance(pixels, Tensor):
-            cache.write(pixels)
+            cache.write(pixels, cleaned)
     if isinstance(pixels, Tensor):
-        return MemoryImages(name=name, split=split, pixels=pixels, labels=labels, classes=classes)
+        return MemoryImages(
+            name=name,
+            split=split,
+            pixels=pixels,
+            labels=labels,
+            classes=classes,
+            fingerprint=identity,
+            notices=_cleaned_notices(cleaned, len(paths), split),
+        )
     return FileImages(
         name=name,
         split=split,
@@ -125,7 +153,32 @@ def images_from_files(
         why=pixels,
         labels=labels,
         classes=classes,
+        fingerprint=identity,
+        notices=_sampled_notices(paths, split),
     )
+
+
+def _cleaned_notices(cleaned: Sequence[str], count: int, split: str, sampled: str = "") -> tuple[str, ...]:
+    """What people are told of files with values that are no numbers."""
+    if not cleaned:
+        return ()
+    text = (
+        f"{len(cleaned):,} of {count:,} {sampled}files of {split} have values that are no numbers "
+        f"(NaN, infinite or marked as no data), read as black: {listing(tuple(cleaned))}"
+    )
+    return (text,)
+
+
+def _sampled_notices(paths: Sequence[str], split: str) -> tuple[str, ...]:
+    """As `_cleaned_notices`, of a sample of the files that may be of that kind."""
+    suspects = [path for path in paths if may_hold_no_numbers(path)]
+    chosen = suspects[:: -(-len(suspects) // SAMPLED_FLOATS) or 1]
+    cleaned = []
+    for path in chosen:
+        with suppress(DataError):  # reported when the image is needed
+            if decode_cleaned(path).cleaned:
+                cleaned.append(path)
+    return _cleaned_notices(cleaned, len(chosen), split, "sampled ")
 
 
 def _require_images(paths: Sequence[str], split: str, progress: Progress) -> None:
@@ -148,22 +201,30 @@ def _require_images(paths: Sequence[str], split: str, progress: Progress) -> Non
         )
 
 
-def _decode_all(paths: Sequence[str], split: str, progress: Progress) -> Tensor | str:
-    """All images as uint8 (images, 3, height, width); why not, if they differ in size or are too many."""
-    width, height = decode_image(paths[0]).size
+def _decode_all(paths: Sequence[str], split: str, progress: Progress) -> tuple[Tensor | str, tuple[str, ...]]:
+    """All images as uint8 (images, 3, height, width); why not, if they differ in size or are too many.
+
+    Also the files with values that are no numbers.
+    """
+    width, height = decode_cleaned(paths[0]).picture.size
     needed = len(paths) * 3 * height * width
     if needed > MEMORY_BYTES:
-        return (
+        why = (
             f"{count_text(len(paths), 'image')} of the size of the first ({width} x {height}) would need "
             f"{size(needed)} of memory, and {size(MEMORY_BYTES)} is the most"
         )
+        return why, ()
     pixels = torch.empty(len(paths), 3, height, width, dtype=torch.uint8)
     rows = pixels.numpy()
     meter = ProgressMeter(progress, f"decoding {split} images", total=len(paths), unit="images")
 
+    cleaned: list[str] = []
+
     def fill(start: int) -> str:
         for index, path in enumerate(paths[start : start + _CHUNK], start):
-            image = decode_image(path)
+            image, replaced = decode_cleaned(path)
+            if replaced:
+                cleaned.append(path)
             if image.size != (width, height):
                 there = f"{image.width} x {image.height}"
                 return f"they differ in size ({width} x {height} and {there} pixels among others)"
@@ -177,8 +238,8 @@ def _decode_all(paths: Sequence[str], split: str, progress: Progress) -> Tensor 
             for part in parts:  # in order, so that the first fault in the set is the one reported
                 differ = part.result()
                 if differ:
-                    return differ
+                    return differ, ()
                 meter.advance(min(_CHUNK, len(paths) - meter.done))
         finally:
             pool.shutdown(cancel_futures=True)
-    return pixels
+    return pixels, tuple(sorted(cleaned))

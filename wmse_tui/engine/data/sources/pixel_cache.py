@@ -1,8 +1,9 @@
 """Decoded images on disk: a folder of equally sized pictures is decoded once, not at every start.
 
 The cache holds copies of what decoding gives, so it changes no number and may be deleted at any
-time. An entry is named after the files it was made of and holds, in a line before the pixels, their sizes and
-times of change: a set of which anything changed is decoded again, over its old entry.
+time. An entry is named after the files it was made of and holds, in a line before the pixels, their sizes,
+times of change and sampled contents (archives may give every file one time): a set of which anything changed
+is decoded again, over its old entry.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from torch import Tensor
 
 from wmse_tui.config.atomic import replacing, sync_folder
 from wmse_tui.config.locations import cache_dir
+from wmse_tui.engine.data.fingerprint import Fingerprint
 from wmse_tui.engine.data.sources.progress import Progress, ProgressMeter
 
 LEAST_IMAGES = 2000
@@ -29,19 +31,21 @@ LEAST_IMAGES = 2000
 SPARE_SPACE = 4
 """An entry is written where the disk has space for so many of its size."""
 
-_FORMAT = 1
+_FORMAT = 2
+_HEADER = 1 << 26  # bytes, most of them names of files with values that are no numbers
 _CHUNK = 1 << 24
 
 
-def cached_pixels(paths: Sequence[str], split: str) -> PixelCache | None:
+def cached_pixels(paths: Sequence[str], split: str, identity: Fingerprint) -> PixelCache | None:
     """The cache of some files' pixels; None for few files, and where one cannot be read.
 
     Args:
         paths: the files, in the order of the images.
         split: their name in progress reports.
+        identity: the fingerprint of the files.
     """
     with suppress(OSError):
-        return PixelCache(paths, split) if len(paths) >= LEAST_IMAGES else None
+        return PixelCache(paths, split, identity) if len(paths) >= LEAST_IMAGES else None
     return None
 
 
@@ -52,37 +56,42 @@ class PixelCache:
         OSError: the status of a file cannot be read.
     """
 
-    def __init__(self, paths: Sequence[str], split: str) -> None:
+    def __init__(self, paths: Sequence[str], split: str, identity: Fingerprint) -> None:
         self._split = split
-        self._state = hashlib.sha256()
+        self._state = hashlib.sha256(repr(identity.contents).encode())
         names = hashlib.sha256()
         for path in paths:
             status = os.stat(path)  # noqa: PTH116 - a Path per file costs seconds
             names.update(os.fsencode(os.path.abspath(path)) + b"\0")  # noqa: PTH100
-            self._state.update(b"%d %d\n" % (status.st_size, status.st_mtime_ns))
+            self._state.update(b"%d %d %d\n" % (status.st_size, status.st_mtime_ns, status.st_ctime_ns))
         self.path = cache_dir() / "decoded" / f"{names.hexdigest()[:32]}.pixels"
 
-    def read(self, progress: Progress) -> Tensor | None:
-        """The pixels, uint8 (images, 3, height, width); None if they are not there as they should be."""
+    def read(self, progress: Progress) -> tuple[Tensor, tuple[str, ...]] | None:
+        """The pixels, uint8 (images, 3, height, width), and the files with values that are no numbers.
+
+        None if they are not there as they should be.
+        """
         try:
             with self.path.open("rb") as file:
-                header = json.loads(file.readline(1024))
+                header = json.loads(file.readline(_HEADER))
                 if (header["format"], header["state"]) != (_FORMAT, self._state.hexdigest()):
                     return None
+                cleaned = tuple(map(str, header["cleaned"]))
                 pixels = torch.empty(header["shape"], dtype=torch.uint8)
                 whole = _filled(
                     pixels, file, header["crc32"], f"reading decoded {self._split} images", progress
                 )
         except (OSError, ValueError, KeyError, TypeError, RuntimeError):
             return None
-        return pixels if whole else None
+        return (pixels, cleaned) if whole else None
 
-    def write(self, pixels: Tensor) -> None:
+    def write(self, pixels: Tensor, cleaned: tuple[str, ...]) -> None:
         """Store the pixels for the next time, whole or not at all; errors of the disk are ignored."""
         header = {
             "format": _FORMAT,
             "state": self._state.hexdigest(),
             "shape": list(pixels.shape),
+            "cleaned": cleaned,
             "crc32": zlib.crc32(pixels.numpy().data),
         }
         with suppress(OSError):

@@ -1,0 +1,174 @@
+"""The identity of a set of images: cheap for a million files, the same wherever they are.
+
+Names and labels are compared whole. The sizes of all files are compared where asking for them is cheap, else
+those of a sample. The contents of a sample of images, spread evenly over the set, are compared by checksums
+of their beginning and end. Times of files and the folder that holds them do not count: a set that was copied
+or moved is the same set.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import zlib
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from wmse_tui.engine.data.sources.disk import open_regular
+
+SAMPLED = 1024
+"""Images whose contents are compared."""
+SIZED = 250_000
+"""Sets of at most so many files are compared by the sizes of all, larger ones by every hundredth or so."""
+
+_PART = 1 << 15
+_THREADS = 8
+_DIGITS = 16
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fingerprint:
+    """What identifies a set of images.
+
+    Args:
+        images: how many.
+        names: digest of the files' names in order, from the folder on that holds all; "" for sets in memory.
+        labels: digest of the classes and of each image's class; "" without labels.
+        sizes: digest of the files' sizes in bytes; "" for sets in memory.
+        contents: a checksum for each sampled image; -1 where it could not be read.
+    """
+
+    images: int
+    names: str
+    labels: str
+    sizes: str
+    contents: tuple[int, ...]
+
+    def text(self) -> str:
+        """All of it as one short number, for people to compare."""
+        return hashlib.sha256(repr(self.state()).encode()).hexdigest()[:_DIGITS]
+
+    def state(self) -> dict[str, Any]:
+        """As a checkpoint stores it."""
+        return {
+            "images": self.images,
+            "names": self.names,
+            "labels": self.labels,
+            "sizes": self.sizes,
+            "contents": list(self.contents),
+        }
+
+
+def fingerprint_of_files(
+    paths: Sequence[str], labels: Tensor | None, classes: tuple[str, ...]
+) -> Fingerprint:
+    """The fingerprint of a set of image files; a file that cannot be read is found when it is decoded."""
+    base = len(common_folder(paths))
+    names = hashlib.sha256()
+    for path in paths:
+        names.update(os.fsencode(path[base:]) + b"\0")
+    sized = paths if len(paths) <= SIZED else [paths[index] for index in _spread(len(paths), SIZED // 10)]
+    with ThreadPoolExecutor(_THREADS) as pool:  # threads hide the latency of network disks
+        sizes = hashlib.sha256(" ".join(map(str, pool.map(_size, sized, chunksize=256))).encode())
+        contents = tuple(pool.map(_content, [paths[index] for index in sampled(len(paths))]))
+    return Fingerprint(
+        images=len(paths),
+        names=names.hexdigest()[:_DIGITS],
+        labels=_labels(labels, classes),
+        sizes=sizes.hexdigest()[:_DIGITS],
+        contents=contents,
+    )
+
+
+def fingerprint_of_images(
+    count: int, read: Callable[[int], bytes], labels: Tensor | None, classes: tuple[str, ...]
+) -> Fingerprint:
+    """The fingerprint of a set that is in memory.
+
+    Args:
+        count: images.
+        read: returns the pixels of one of them.
+    """
+    return Fingerprint(
+        images=count,
+        names="",
+        labels=_labels(labels, classes),
+        sizes="",
+        contents=tuple(zlib.crc32(read(index)) for index in sampled(count)),
+    )
+
+
+def difference(saved: Mapping[str, Any], now: Fingerprint, where: Callable[[int], str]) -> str | None:
+    """What differs between a set as a checkpoint knows it and the set as it is; None: nothing.
+
+    Args:
+        saved: `Fingerprint.state`, then.
+        now: its fingerprint as it is.
+        where: an image as text: its file, if it has one.
+    """
+    state = now.state()
+    if saved["images"] != now.images:
+        return f"{saved['images']:,} images then, {now.images:,} now"
+    for part, text in (("names", "files or folders have other names"), ("labels", "other labels")):
+        if saved[part] != state[part]:
+            return text
+    changed = [
+        index
+        for index, then, there in zip(sampled(now.images), saved["contents"], now.contents, strict=True)
+        if then != there
+    ]
+    if changed:
+        return (
+            f"{len(changed):,} of {len(now.contents):,} sampled images have other contents, "
+            f"the first is {where(changed[0])}"
+        )
+    return "files have other sizes" if saved["sizes"] != now.sizes else None
+
+
+def sampled(count: int) -> list[int]:
+    """The numbers of the images whose contents are compared."""
+    return _spread(count, SAMPLED)
+
+
+def common_folder(paths: Sequence[str]) -> str:
+    """The folder that holds all files, with a slash at its end."""
+    outermost = [os.path.dirname(path) for path in (min(paths), max(paths))]  # noqa: PTH120
+    return os.path.join(os.path.commonpath(outermost), "")  # noqa: PTH118
+
+
+def _spread(count: int, most: int) -> list[int]:
+    found: list[int] = np.linspace(0, count - 1, min(count, most)).astype(int).tolist()
+    return found
+
+
+def _labels(labels: Tensor | None, classes: tuple[str, ...]) -> str:
+    if labels is None:
+        return ""
+    digest = hashlib.sha256("\0".join(classes).encode("utf-8", "surrogateescape"))
+    digest.update(labels.cpu().numpy().tobytes())
+    return digest.hexdigest()[:_DIGITS]
+
+
+def _size(path: str) -> int:
+    try:
+        return os.stat(path).st_size  # noqa: PTH116 - a Path per file costs seconds
+    except OSError:
+        return -1
+
+
+def _content(path: str) -> int:
+    try:
+        with open_regular(path) as file:
+            found = zlib.crc32(file.read(_PART))
+            rest = file.seek(0, os.SEEK_END) - _PART
+            if rest > 0:
+                file.seek(-min(rest, _PART), os.SEEK_END)
+                found = zlib.crc32(file.read(_PART), found)
+            return found
+    except OSError:
+        return -1
