@@ -124,7 +124,13 @@ def test_wrong_targets_and_options_are_refused_before_anything_starts(cli: Calla
     assert cli("eval", "last", "--knn", "manhattan").exit_code == 2
 
 
-def test_an_interrupted_evaluation_ends_its_process(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGUSR1, 143)]
+)
+@pytest.mark.parametrize("first", ["command", "engine"])
+def test_an_interrupted_evaluation_ends_its_process(
+    tmp_path: Path, number: signal.Signals, code: int, first: str
+) -> None:
     pid_file = tmp_path / "pid"
     sleep = f"import os, time; open({str(pid_file)!r}, 'w').write(str(os.getpid())); time.sleep(300)"
     sleeper = [sys.executable, "-c", sleep]
@@ -134,7 +140,8 @@ def test_an_interrupted_evaluation_ends_its_process(tmp_path: Path) -> None:
         "from wmse_tui.cli.engine_command import run_engine_command\n"
         "try:\n"
         "    with handle_exceptions():\n"
-        "        run_engine_command(sys.argv[1:], what='sleeper', as_json=False, lines=str.split)\n"
+        "        code = run_engine_command(sys.argv[1:], what='sleeper', as_json=False, lines=str.split)\n"
+        "        raise typer.Exit(code)\n"
         "except typer.Exit as leaving: sys.exit(leaving.exit_code)\n"
     )
     process = subprocess.Popen([sys.executable, "-c", program, *sleeper], start_new_session=True)
@@ -142,7 +149,7 @@ def test_an_interrupted_evaluation_ends_its_process(tmp_path: Path) -> None:
     while not (pid_file.exists() and pid_file.read_text()):
         assert time.monotonic() < end
         time.sleep(0.02)
-    process.send_signal(signal.SIGINT)
-    assert process.wait(60) == 130
+    os.kill(process.pid if first == "command" else int(pid_file.read_text()), number)
+    assert process.wait(60) == code
     with pytest.raises(ProcessLookupError):
         os.kill(int(pid_file.read_text()), 0)

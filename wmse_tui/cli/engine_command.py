@@ -15,6 +15,9 @@ from typing import IO, Any
 import typer
 
 from wmse_tui.cli.exits import ExitCode
+from wmse_tui.cli.follow.signals import RECORDED, exit_for
+
+TERMINATING = tuple(number for number in RECORDED if number != signal.SIGINT)
 
 
 def run_engine_command(
@@ -48,7 +51,7 @@ def run_engine_command(
             argv, stdin=source, stdout=subprocess.PIPE, stderr=log, start_new_session=True
         )
         assert process.stdout is not None
-        before = signal.signal(signal.SIGTERM, _raise_terminated)
+        before = {number: signal.signal(number, _raise_terminated) for number in TERMINATING}
         try:
             last = _read_messages(process.stdout)
             process.wait()
@@ -57,7 +60,8 @@ def run_engine_command(
                 process.terminate()
             raise
         finally:
-            signal.signal(signal.SIGTERM, before)
+            for number, handler in before.items():
+                signal.signal(number, handler)
             process.stdout.close()
             if process.returncode is None:
                 _end(process)
@@ -76,6 +80,8 @@ def run_engine_command(
                 UserError(str(error.get("title", f"the {what} failed")), str(error.get("detail", "")), steps)
             )
             return ExitCode.USAGE if error.get("code") in ("E_CONFIG", "E_USAGE") else ExitCode.FAILED
+        if -process.returncode in RECORDED:  # a signal to every process of a job reached that one first
+            return exit_for(-process.returncode)
         output = "\n".join(f"| {line}" for line in last_lines(Path(log.name)))
         print_error(UserError(f"the {what} ended with status {process.returncode} and no result", output))
         return ExitCode.FAILED

@@ -8,6 +8,7 @@ import signal
 import sys
 
 from wmse_tui.engine.process import settle
+from wmse_tui.engine.stop_signals import StopSignals
 
 
 def main() -> int:
@@ -15,13 +16,15 @@ def main() -> int:
     if len(sys.argv) != 2:
         print("usage: python -m wmse_tui.engine RUN_DIR", file=sys.stderr)  # noqa: T201
         return 2
+    signals = StopSignals()
+    signals.listen()  # before torch is imported, which takes seconds
     settle()
     # The stacks of a trainer that hangs: kill -QUIT writes them into trainer.log.
     faulthandler.enable()
     faulthandler.register(signal.SIGQUIT, all_threads=True)
     from wmse_tui.engine.training.session import run_session
 
-    code = run_session(sys.argv[1])
+    code = run_session(sys.argv[1], signals)
     from wmse_tui.engine.training.polled import work_is_left
 
     if work_is_left():

@@ -26,7 +26,8 @@ GRACE_SECONDS = 1.2
 POLL_SECONDS = 0.4  # seconds between two checks of the terminal
 DRAIN_SECONDS = 0.5  # seconds to discard what is being written to a stuck terminal
 _PIECE = 0.02
-_ENDS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
+_WARNINGS = (signal.SIGUSR1, signal.SIGUSR2)  # a scheduler's, to every process of a job: as SIGTERM
+_ENDS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT, *_WARNINGS)
 
 # First what ends a sequence that was cut off (a string, a frame), then what Textual turned on.
 RESTORE = (
@@ -70,7 +71,7 @@ class Ending:
             signal.signal(number, handler)
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002
-        self._begin(number)
+        self._begin(signal.SIGTERM if number in _WARNINGS else number)
 
     def _watch_terminal(self) -> None:
         """A hang-up without a signal (a lost controlling terminal) is found by polling."""

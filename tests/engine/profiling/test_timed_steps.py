@@ -14,9 +14,9 @@ from wmse_tui.config.schema import Experiment
 from wmse_tui.engine.data.dataset_sources import load_data
 from wmse_tui.engine.data.pipelines import build_batches
 from wmse_tui.engine.profiling.timed_steps import TimedSteps, endless, interruptible, restored_switches
+from wmse_tui.engine.stop_signals import STOP_SIGNALS
 from wmse_tui.engine.training.checkpoints import read_checkpoint
 from wmse_tui.engine.training.device import prepare
-from wmse_tui.engine.training.requests import STOP_SIGNALS
 from wmse_tui.engine.training.session import run_session
 from wmse_tui.runs.directory import create_run
 

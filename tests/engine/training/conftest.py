@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from wmse_tui.config.loading import dump_experiment, load_experiment
-from wmse_tui.engine.training.requests import STOP_SIGNALS
+from wmse_tui.engine.stop_signals import STOP_SIGNALS
 from wmse_tui.runs.directory import RunDirectory, create_run
 
 TINY = (

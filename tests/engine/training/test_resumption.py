@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 import pytest
 import torch
 from PIL import Image
@@ -290,6 +291,44 @@ def test_a_signal_saves_and_leaves(make_run: MakeRun, number: signal.Signals) ->
     process.send_signal(number)
     assert process.wait(60) == 4
     assert step_checkpoints(run.checkpoints)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2])
+def test_a_signal_to_every_process_saves_and_leaves(make_run: MakeRun, number: signal.Signals) -> None:
+    """As a scheduler sends it at a time limit: the loader's workers first, or as a process group."""
+    run = make_run("schedule.epochs=400", "compute.loader=workers", "compute.workers=2")
+    process = start(run)
+    wait_until(lambda: steps_seen(run) >= 1, process)
+    workers = psutil.Process(process.pid).children(recursive=True)
+    assert len(workers) == 2
+    for worker in workers:
+        worker.send_signal(number)
+    time.sleep(0.3)
+    os.killpg(process.pid, number)
+    assert process.wait(60) == 4, run.trainer_log.read_text()
+    assert events_of(run, Exit)[-1].status == "stopped"
+    assert step_checkpoints(run.checkpoints)
+    assert not [worker for worker in workers if worker.is_running()]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1])
+def test_a_signal_in_the_first_moment_of_a_trainer_stops_it_in_order(
+    make_run: MakeRun, number: signal.Signals
+) -> None:
+    run = make_run("schedule.epochs=400")
+    process = start(run)
+    wait_until(lambda: catches(process.pid, number), process)
+    assert not run.events.exists(), "torch is not imported yet"
+    process.send_signal(number)
+    assert process.wait(60) == 4, run.trainer_log.read_text()
+    assert events_of(run, Exit)[-1].status == "stopped"
+
+
+def catches(pid: int, number: signal.Signals) -> bool:
+    """Whether a process has a handler for a signal."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    caught = next(line for line in status.splitlines() if line.startswith("SigCgt"))
+    return bool(int(caught.split()[1], 16) & 1 << (number - 1))
 
 
 def test_a_second_trainer_is_refused_and_the_first_unharmed(make_run: MakeRun) -> None:

@@ -45,7 +45,8 @@ def test_every_grace_period_ends_within_two_seconds() -> None:
 
 
 @pytest.mark.parametrize(
-    ("number", "status"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGINT, 130)]
+    ("number", "status"),
+    [(signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGINT, 130), (signal.SIGUSR1, 143)],
 )
 def test_a_signal_ends_the_app_and_not_the_trainer(
     open_app: Callable[..., Any], number: int, status: int

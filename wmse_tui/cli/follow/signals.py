@@ -14,7 +14,7 @@ from typing import Any
 
 from wmse_tui.cli.exits import ExitCode
 
-_RECORDED = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
+RECORDED = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
 """A scheduler warns with one of the last two before it ends a job (SLURM: `--signal=B:USR1@120`)."""
 ECHO_SECONDS = 0.4
 """A wrapper may forward a Ctrl-C to a process that has received it already: one key press counts once."""
@@ -29,7 +29,7 @@ class Signals:
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> Signals:
-        for number in _RECORDED:
+        for number in RECORDED:
             self._before[number] = signal.signal(number, self._record)
         if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
             self._before[signal.SIGHUP] = signal.signal(signal.SIGHUP, _exit_hung_up)

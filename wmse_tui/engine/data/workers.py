@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import ctypes
 import multiprocessing
+import multiprocessing.context
 import os
 import signal
 import sys
 import warnings
 from collections.abc import Iterator
+from multiprocessing import popen_fork
 from typing import Any
 
 import torch
@@ -20,6 +22,7 @@ from wmse_tui.engine.data.images import ImageSet
 from wmse_tui.engine.data.plan import ViewPlan
 from wmse_tui.engine.data.reference import BatchKey, ReferenceViews
 from wmse_tui.engine.errors import EngineError
+from wmse_tui.engine.stop_signals import STOP_SIGNALS, ignore_stop_signals
 
 PR_SET_PDEATHSIG = 1  # prctl(2)
 
@@ -57,7 +60,7 @@ class WorkerBatches:
         options: dict[str, Any] = {}
         if workers:
             # Forked workers share the images in memory and start at once; elsewhere forking is unsafe.
-            context = "fork" if sys.platform == "linux" else None
+            context = _ForkContext() if sys.platform == "linux" else None
             options = {
                 "worker_init_fn": prepare_worker,
                 "persistent_workers": True,
@@ -87,7 +90,12 @@ class WorkerBatches:
             warnings.filterwarnings(
                 "ignore", message=".*multi-threaded, use of fork", category=DeprecationWarning
             )
-            batches = iter(self._loader)
+            # A new worker ignores the signals before it can receive one.
+            before = signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
+            try:
+                batches = iter(self._loader)
+            finally:
+                signal.pthread_sigmask(signal.SIG_SETMASK, before)
         for batch in batches:
             if isinstance(batch, EngineError):
                 raise batch
@@ -99,11 +107,26 @@ class WorkerBatches:
         self._loader = None
 
 
+class _Fork(popen_fork.Popen):
+    """A forked worker, which ignores SIGTERM: what ends one that does not leave by itself is SIGKILL."""
+
+    def terminate(self) -> None:
+        self.kill()
+
+
+class _Worker(multiprocessing.context.ForkProcess):
+    @staticmethod
+    def _Popen(process: Any) -> _Fork:  # noqa: N802 (the hook of multiprocessing)
+        return _Fork(process)
+
+
+class _ForkContext(multiprocessing.context.ForkContext):
+    Process = _Worker
+
+
 def prepare_worker(_number: int) -> None:
     """Make this process die with the trainer, and leave the trainer's signals to the trainer."""
-    for number in (signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2):
-        signal.signal(number, signal.SIG_DFL)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; the trainer decides
+    ignore_stop_signals()
     torch.set_num_threads(1)
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)

@@ -14,6 +14,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+from wmse_tui.engine.stop_signals import STOP_SIGNALS
+
 PR_SET_PDEATHSIG = 1  # prctl(2)
 PREFIX = "wmse-tui-inspect-"
 NICENESS = 10
@@ -73,7 +75,7 @@ def ending_in_order() -> Iterator[None]:
 
     Threads that still compute are not waited for: their answers are obsolete.
     """
-    endings = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
+    endings = (*STOP_SIGNALS, signal.SIGHUP)
     for number in endings:
         signal.signal(number, _exit)
     code = 1

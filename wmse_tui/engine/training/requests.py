@@ -5,9 +5,9 @@ from __future__ import annotations
 import signal
 import time
 from collections.abc import Callable
-from types import FrameType
 from typing import Literal, TypeAlias
 
+from wmse_tui.engine.stop_signals import StopSignals
 from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.log.events import Control, Event, Phase
 from wmse_tui.runs.process.control import ControlRequest, claim, pending
@@ -17,8 +17,6 @@ Outcome: TypeAlias = Literal["done", "accepted", "refused"]
 
 POLL_SECONDS = 0.5
 """Seconds between polls of the control folder; shorter would cost system calls in every step."""
-STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGUSR2)
-"""SLURM warns with SIGUSR1 or SIGTERM; all mean: save and exit."""
 
 
 class StopRequested(Exception):
@@ -28,26 +26,20 @@ class StopRequested(Exception):
 class Requests:
     """Signals and control requests of one attempt.
 
-    Signal handlers only set a flag. `poll` reads the control folder, answers every request with a
-    `control` event, and records what the loop has to do at its next boundary in plain attributes.
+    `poll` reads the control folder, answers every request with a `control` event, and records what the loop
+    has to do at its next boundary in plain attributes.
     """
 
-    def __init__(self, run: RunDirectory, write: Callable[[Event], None]) -> None:
+    def __init__(self, run: RunDirectory, write: Callable[[Event], None], signals: StopSignals) -> None:
         self._run = run
         self._write = write
-        self._signal: int | None = None
+        self._signals = signals
         self._polled = 0.0
         self.stop: str = ""
         self.stop_after_epoch = False
         self.paused = False
         self.checkpoint: list[str] = []
         self.evaluate: list[str] = []
-
-    def listen(self) -> None:
-        """Install the signal handlers; a hang-up of any terminal is ignored."""
-        for number in STOP_SIGNALS:
-            signal.signal(number, self._on_signal)
-        signal.signal(signal.SIGHUP, signal.SIG_IGN)
 
     def refuse_stale(self) -> None:
         """Refuse requests to an earlier attempt: an old `stop` must not end this one."""
@@ -58,9 +50,6 @@ class Requests:
             if request.time < began:
                 self._answer(request.id, request.command, "refused", "came before this attempt began")
                 claim(self._run, request)
-
-    def _on_signal(self, number: int, _frame: FrameType | None) -> None:
-        self._signal = number
 
     def stop_requested(self) -> bool:
         """Whether to save and exit; cheap enough for every step and every chunk of an evaluation."""
@@ -74,8 +63,8 @@ class Requests:
 
     def poll(self) -> None:
         """Read new requests, at most every `POLL_SECONDS`."""
-        if self._signal is not None and not self.stop:
-            self.stop = signal.Signals(self._signal).name
+        if self._signals.number is not None and not self.stop:
+            self.stop = signal.Signals(self._signals.number).name
         now = time.monotonic()
         if now - self._polled < POLL_SECONDS:
             return

@@ -25,6 +25,7 @@ from wmse_tui.engine.evaluation import EvaluationInterrupted, evaluate
 from wmse_tui.engine.evaluation.embedding_map_writer import EmbeddingMapWriter
 from wmse_tui.engine.methods import Method, build_method, move_to_device
 from wmse_tui.engine.precision import autocast
+from wmse_tui.engine.stop_signals import StopSignals
 from wmse_tui.engine.training.checkpoint_manager import CheckpointManager
 from wmse_tui.engine.training.checkpoints import file_sha256, newest_checkpoint
 from wmse_tui.engine.training.compiled import Compiled, compile_networks
@@ -58,11 +59,11 @@ Status: TypeAlias = Literal["completed", "stopped", "diverged", "failed"]
 class Session:
     """Holds the lock and the log of one attempt."""
 
-    def __init__(self, run: RunDirectory, log: EventWriter) -> None:
+    def __init__(self, run: RunDirectory, log: EventWriter, signals: StopSignals) -> None:
         self.run = run
         self.log = log
         self.write = log.write  # buffers on a disk error, which never ends the run
-        self.requests = Requests(run, self.write)
+        self.requests = Requests(run, self.write, signals)
         self.stage: Literal["start", "training"] = "start"
         self.position = Position()
         self.started = time.monotonic()
@@ -87,6 +88,7 @@ class Session:
     def train(self) -> None:
         """Everything from the configuration to the last epoch."""
         self.write(Phase(name="start"))
+        self.requests.raise_if_stopped()
         experiment = load_configuration(self.run)
         device = choose_device(experiment.compute.device)
         if device.warning:
@@ -313,13 +315,18 @@ class Session:
         self.log.sync()
 
 
-def run_session(path: os.PathLike[str] | str) -> int:
-    """Make one attempt at the run in directory `path`; returns the trainer's exit code."""
+def run_session(path: os.PathLike[str] | str, signals: StopSignals | None = None) -> int:
+    """Make one attempt at the run in directory `path`; returns the trainer's exit code.
+
+    `signals` has been listening since the process began; None: listen from here on.
+    """
+    if signals is None:
+        signals = StopSignals()
+        signals.listen()
     run = RunDirectory(Path(path).resolve())
     try:
         with RunLock(run), _opened_log(run) as log:
-            session = Session(run, log)
-            session.requests.listen()
+            session = Session(run, log, signals)
             session.requests.refuse_stale()
             write_trainer(run, attempt=log.attempt)
             disk_reserve.preallocate(run)
