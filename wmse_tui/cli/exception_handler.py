@@ -49,14 +49,9 @@ def handle_exceptions() -> Iterator[None]:
         raise typer.Exit(error.code) from None
     except KeyboardInterrupt:
         raise typer.Exit(ExitCode.INTERRUPTED) from None
-    except BrokenPipeError:
-        _silence_stdout()
-        raise typer.Exit(ExitCode.OUTPUT_CLOSED) from None
     except OSError as error:
-        if error.errno == errno.EIO and error.filename is None:  # the terminal hung up; SIGHUP was ignored
-            _silence_stdout()
-            raise typer.Exit(ExitCode.HUNG_UP) from None
-        raise typer.Exit(_print(error)) from None
+        code = output_closed(error)
+        raise typer.Exit(_print(error) if code is None else code) from None
     except Exception as error:  # noqa: BLE001 (top-level handler: every exception becomes a message)
         raise typer.Exit(_print(error)) from None
 
@@ -147,6 +142,21 @@ def save_crash(text: str) -> Path:
     path.write_text(f"{command}\n\n{text}", encoding="utf-8")
     path.chmod(0o600)
     return path
+
+
+def output_closed(error: OSError) -> ExitCode | None:
+    """Return the exit code if `error` is that the reader of the output has exited or its terminal hung up.
+
+    stdout is silenced then, so that the last flush does not fail too.
+    """
+    if isinstance(error, BrokenPipeError):
+        code = ExitCode.OUTPUT_CLOSED
+    elif error.errno == errno.EIO and error.filename is None:  # SIGHUP was ignored
+        code = ExitCode.HUNG_UP
+    else:
+        return None
+    _silence_stdout()
+    return code
 
 
 def _silence_stdout() -> None:

@@ -23,8 +23,10 @@ from wmse_tui.cli.commands.runs import runs
 from wmse_tui.cli.commands.show import show
 from wmse_tui.cli.commands.stop import stop
 from wmse_tui.cli.commands.tag import tag
-from wmse_tui.cli.exception_handler import CommandGroup
-from wmse_tui.cli.exits import exit_code_table
+from wmse_tui.cli.console import print_message
+from wmse_tui.cli.exception_handler import CommandGroup, output_closed
+from wmse_tui.cli.exits import ExitCode, exit_code_table
+from wmse_tui.cli.streams import Streams
 
 app = typer.Typer(
     name="wmse-tui",
@@ -84,6 +86,25 @@ app.command()(doctor)
 app.command()(bench)
 
 
+FOLLOWING = ("run", "resume", "attach")
+"""Commands whose exit code is the run's, whatever becomes of their own output."""
+
+
 def main() -> None:
     """Run the command line: the console script and `python -m wmse_tui` call this."""
-    app(prog_name="wmse-tui")
+    streams = Streams()
+    try:
+        app(prog_name="wmse-tui")
+    except SystemExit as leaving:
+        code = leaving.code
+    else:
+        code = ExitCode.COMPLETED
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        code = code or output_closed(error) or ExitCode.FAILED
+    if streams.lost is not None:
+        print_message(f"wmse-tui: some output was lost: stdout: {streams.lost.strerror}")
+        if sys.argv[1:2] not in ([name] for name in FOLLOWING):
+            code = code or ExitCode.FAILED
+    sys.exit(code)
