@@ -72,7 +72,9 @@ class Studio:
         self.experiment = experiment_of(**evaluation)
         self.file = folder / "embedding.npz"
         self.events: list[Event] = []
-        self.writer = EmbeddingMapWriter(self.data, self.experiment, folder=folder, write=self.events.append)
+        self.writer = EmbeddingMapWriter(
+            self.data, self.experiment, folder=lambda: folder, write=self.events.append
+        )
 
     def sit(
         self, encoder: nn.Module | None = None, *, epoch: int = 1, step: int = 10, **options: Any

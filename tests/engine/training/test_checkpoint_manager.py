@@ -44,7 +44,7 @@ def events() -> list[Event]:
 @pytest.fixture
 def manager(tmp_path: Path, events: list[Event]) -> CheckpointManager:
     return CheckpointManager(
-        tmp_path, CheckpointConfig(), write=events.append, sync_log=lambda: None, clock=Clock()
+        lambda: tmp_path, CheckpointConfig(), write=events.append, sync_log=lambda: None, clock=Clock()
     )
 
 
@@ -73,7 +73,11 @@ def test_the_last_two_the_best_and_the_final_stay(
 def test_a_checkpoint_is_due_by_the_minute(tmp_path: Path) -> None:
     clock = Clock()
     manager = CheckpointManager(
-        tmp_path, CheckpointConfig(every_minutes=5), write=lambda e: None, sync_log=lambda: None, clock=clock
+        lambda: tmp_path,
+        CheckpointConfig(every_minutes=5),
+        write=lambda e: None,
+        sync_log=lambda: None,
+        clock=clock,
     )
     clock.now = 299.0
     assert not manager.due()
@@ -114,7 +118,7 @@ def test_a_refused_save_is_tried_again_soon_so_that_less_than_five_minutes_are_a
 ) -> None:
     clock = Clock()
     manager = CheckpointManager(
-        tmp_path, CheckpointConfig(), write=lambda e: None, sync_log=lambda: None, clock=clock
+        lambda: tmp_path, CheckpointConfig(), write=lambda e: None, sync_log=lambda: None, clock=clock
     )
     refuse(monkeypatch)
     tried: list[float] = []
@@ -136,7 +140,7 @@ def test_after_a_successful_save_the_interval_is_as_before(
 ) -> None:
     clock = Clock()
     manager = CheckpointManager(
-        tmp_path, CheckpointConfig(), write=lambda e: None, sync_log=lambda: None, clock=clock
+        lambda: tmp_path, CheckpointConfig(), write=lambda e: None, sync_log=lambda: None, clock=clock
     )
     with monkeypatch.context() as patch:
         refuse(patch)

@@ -142,7 +142,9 @@ def test_log_and_checkpoint_agree_whichever_operation_fails(
     def work(folder: Path) -> None:
         with EventWriter(folder / "events.jsonl") as log:
             log.begin_attempt()
-            manager = CheckpointManager(folder, CheckpointConfig(), write=log.write, sync_log=log.sync)
+            manager = CheckpointManager(
+                lambda: folder, CheckpointConfig(), write=log.write, sync_log=log.sync
+            )
             for step in (2, 3):
                 state = {"weights": torch.full((100,), float(step)), "step": step}
                 manager.save(state, step=step, epoch=1, kinds=("periodic",))

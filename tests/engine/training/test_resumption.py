@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -329,6 +331,31 @@ def catches(pid: int, number: signal.Signals) -> bool:
     status = Path(f"/proc/{pid}/status").read_text()
     caught = next(line for line in status.splitlines() if line.startswith("SigCgt"))
     return bool(int(caught.split()[1], 16) & 1 << (number - 1))
+
+
+def test_a_run_that_is_moved_while_it_trains_is_found(make_run: MakeRun, tmp_path: Path) -> None:
+    run = make_run("schedule.epochs=400")
+    process = start(run)
+    wait_until(lambda: steps_seen(run) >= 1, process)
+    moved = RunDirectory(run.path.rename(tmp_path / "moved"))
+    wait_until(lambda: any(notice.code == "N_MOVED" for notice in events_of(moved, Notice)), process)
+    assert RunWatcher(moved).poll().status == "running"
+    request(moved, "stop")
+    assert process.wait(60) == 4
+    assert step_checkpoints(moved.checkpoints)
+    assert not run.path.exists()
+
+
+def test_nothing_is_claimed_of_checkpoints_that_cannot_be_read(make_run: MakeRun, tmp_path: Path) -> None:
+    """As when the directory is moved to another disk: the trainer's own is gone."""
+    run = make_run("schedule.epochs=400", "checkpoint.every_minutes=0.001")
+    process = start(run)
+    wait_until(lambda: steps_seen(run) >= 1, process)
+    log = run.events.open()
+    shutil.rmtree(run.path)
+    assert process.wait(60) == 1
+    saved = [json.loads(line)["saved"] for line in log if '"saved"' in line]
+    assert saved == [f"unknown: {run.checkpoints} cannot be read (No such file or directory)"]
 
 
 def test_a_second_trainer_is_refused_and_the_first_unharmed(make_run: MakeRun) -> None:

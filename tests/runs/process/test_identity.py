@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from subprocess import Popen
 
 import pytest
@@ -17,13 +19,18 @@ from wmse_tui.runs.process.identity import (
     Process,
     TrainerRecord,
     identify,
+    is_copied,
     is_running,
     is_suspended,
+    own_trainer,
     read_trainer,
     send_signal,
     write_launch,
     write_trainer,
 )
+from wmse_tui.runs.process.liveness import gather_evidence, status_of
+from wmse_tui.runs.process.lock import RunLock
+from wmse_tui.runs.state.run import RunState
 
 Spawn = Callable[..., "Popen[str]"]
 Eventually = Callable[[Callable[[], object]], None]
@@ -101,6 +108,34 @@ def test_a_trainer_says_who_it_is(run: RunDirectory) -> None:
     assert read_trainer(run) == written
     assert (written.process, written.attempt) == (identify(), 3)
     assert written.argv
+
+
+def test_a_copied_directory_has_no_trainer_and_a_renamed_one_keeps_it(
+    run: RunDirectory, tmp_path: Path
+) -> None:
+    """The process lives, but it trains the original: it must neither be signalled nor waited for."""
+    with RunLock(run):
+        write_trainer(run, attempt=1)
+        copy = RunDirectory(tmp_path / "copy")
+        shutil.copytree(run.path, copy.path)
+        assert own_trainer(copy) is None
+        assert own_trainer(run) == identify()
+        evidence = gather_evidence(copy)
+        assert (evidence.copied, evidence.process_running, evidence.lock_held) == (True, False, False)
+        reason = "a copy, made before the original had an exit event; no process trains it here"
+        assert status_of(RunState(seq=1, attempt=1), evidence) == ("crashed", reason)
+        moved = RunDirectory(run.path.rename(tmp_path / "moved"))
+        assert own_trainer(moved) == identify()
+        assert gather_evidence(moved).lock_held
+
+
+def test_nothing_is_claimed_of_a_record_that_cannot_be_compared(run: RunDirectory) -> None:
+    written = write_trainer(run, attempt=1)
+    other = replace(written, directory=(1, 2))
+    assert is_copied(run, other)
+    assert not is_copied(run, replace(other, host="elsewhere")), "its device numbers are its own"
+    assert not is_copied(run, replace(other, directory=None)), "of an earlier version"
+    assert not is_copied(RunDirectory(run.path / "missing"), other)
 
 
 def test_a_launch_is_said_until_the_trainer_speaks(run: RunDirectory) -> None:

@@ -14,7 +14,7 @@ from subprocess import Popen
 
 from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.process.control import request
-from wmse_tui.runs.process.identity import is_suspended, read_trainer, send_signal
+from wmse_tui.runs.process.identity import is_suspended, own_trainer, send_signal
 from wmse_tui.runs.state.run import RunState
 
 ANSWER_SECONDS = 6.0
@@ -75,11 +75,11 @@ class StopRequest:
 
 def terminate_trainer(run: RunDirectory) -> bool:
     """Send SIGTERM to the trainer of `run` where its identity is certain; resume a suspended one."""
-    trainer = read_trainer(run)
-    if trainer is None or trainer.process is None:
+    process = own_trainer(run)
+    if process is None:
         return False
-    suspended = is_suspended(trainer.process)
-    sent = send_signal(trainer.process, signal.SIGTERM)
+    suspended = is_suspended(process)
+    sent = send_signal(process, signal.SIGTERM)
     if sent and suspended:
-        send_signal(trainer.process, signal.SIGCONT)  # a suspended process handles no other signal
+        send_signal(process, signal.SIGCONT)  # a suspended process handles no other signal
     return sent

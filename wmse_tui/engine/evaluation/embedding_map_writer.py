@@ -30,18 +30,23 @@ class EmbeddingMapWriter:
     Args:
         data: its test images are shown; where it has none, training images.
         experiment: `evaluation.map` is how they are mapped.
-        folder: of the map's file; it exists.
+        folder: gives the folder of the map's file, which may be moved meanwhile; it exists.
         write: writes an event.
     """
 
     def __init__(
-        self, data: Data, experiment: Experiment, *, folder: Path, write: Callable[[Event], None]
+        self,
+        data: Data,
+        experiment: Experiment,
+        *,
+        folder: Callable[[], Path],
+        write: Callable[[Event], None],
     ) -> None:
         self._data = data
         self._experiment = experiment
-        self._path = folder / FILE
+        self._folder = folder
         self._write_event = write
-        self._previous = read_points(self._path)
+        self._previous = read_points(folder() / FILE)
         self._refused = False
         self._images = _mapped_images(data)
         labels = self._images.labels
@@ -92,7 +97,7 @@ class EmbeddingMapWriter:
         self._previous = points
         labels, classes = self._labels[self._chosen], self._images.classes
         try:
-            publish_map(self._path, points, labels, classes, step=step, epoch=epoch, kind=kind)
+            publish_map(self._folder() / FILE, points, labels, classes, step=step, epoch=epoch, kind=kind)
         except OSError as error:
             if not self._refused:
                 text = f"the embedding map of step {step} could not be saved: {error.strerror or error}"

@@ -33,7 +33,7 @@ class CheckpointManager:
     """Saves the states that the loop passes, under the rules of `config`.
 
     Args:
-        folder: the run's checkpoints folder.
+        folder: gives the run's checkpoints folder, which may be moved meanwhile.
         config: how often, how many.
         write: writes an event to the log.
         sync_log: makes the log durable; called before a checkpoint is published.
@@ -43,7 +43,7 @@ class CheckpointManager:
 
     def __init__(
         self,
-        folder: Path,
+        folder: Callable[[], Path],
         config: CheckpointConfig,
         *,
         write: Callable[[Event], None],
@@ -97,7 +97,7 @@ class CheckpointManager:
         before = self._clock()
         try:
             published = save_checkpoint(
-                self._folder,
+                self._folder(),
                 step,
                 {**state, "best": self.best, "kinds": kinds},
                 before_publishing=self._sync_log,
@@ -138,5 +138,5 @@ class CheckpointManager:
         # Removed only after the new one is published: at every instant a whole one exists.
         # One that cannot be removed uses space, and is tried again next time.
         with contextlib.suppress(OSError):
-            prune_checkpoints(self._folder, keep=self._config.keep)
+            prune_checkpoints(self._folder(), keep=self._config.keep)
         return published.path.name

@@ -30,8 +30,10 @@ class Requests:
     has to do at its next boundary in plain attributes.
     """
 
-    def __init__(self, run: RunDirectory, write: Callable[[Event], None], signals: StopSignals) -> None:
-        self._run = run
+    def __init__(
+        self, locate: Callable[[], RunDirectory], write: Callable[[Event], None], signals: StopSignals
+    ) -> None:
+        self._locate = locate
         self._write = write
         self._signals = signals
         self._polled = 0.0
@@ -43,13 +45,14 @@ class Requests:
 
     def refuse_stale(self) -> None:
         """Refuse requests to an earlier attempt: an old `stop` must not end this one."""
-        launch = read_trainer(self._run)
+        run = self._locate()
+        launch = read_trainer(run)
         # A launch without a trainer yet is ours: requests since then are meant for this attempt.
         began = launch.time if launch is not None and launch.process is None else time.time()
-        for request in pending(self._run):
+        for request in pending(run):
             if request.time < began:
                 self._answer(request.id, request.command, "refused", "came before this attempt began")
-                claim(self._run, request)
+                claim(run, request)
 
     def stop_requested(self) -> bool:
         """Whether to save and exit; cheap enough for every step and every chunk of an evaluation."""
@@ -69,11 +72,12 @@ class Requests:
         if now - self._polled < POLL_SECONDS:
             return
         self._polled = now
-        for request in pending(self._run):
+        run = self._locate()
+        for request in pending(run):
             outcome, text = self._obey(request)
             # Answered first, removed second: a request may be answered twice after a crash, never lost.
             self._answer(request.id, request.command, outcome, text)
-            claim(self._run, request)
+            claim(run, request)
 
     def _answer(self, request_id: str, command: str, outcome: Outcome, text: str) -> None:
         self._write(Control(id=request_id, command=command, outcome=outcome, text=text))

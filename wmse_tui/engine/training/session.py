@@ -33,6 +33,7 @@ from wmse_tui.engine.training.device import ChosenDevice, choose_device, prepare
 from wmse_tui.engine.training.diagnostics import TrainingDiagnostics
 from wmse_tui.engine.training.failures import error_event
 from wmse_tui.engine.training.graph import stepper
+from wmse_tui.engine.training.location import RunLocation
 from wmse_tui.engine.training.loop import Position, TrainingLoop
 from wmse_tui.engine.training.optimizers import build_optimizer
 from wmse_tui.engine.training.polled import run_polled
@@ -59,16 +60,29 @@ Status: TypeAlias = Literal["completed", "stopped", "diverged", "failed"]
 class Session:
     """Holds the lock and the log of one attempt."""
 
-    def __init__(self, run: RunDirectory, log: EventWriter, signals: StopSignals) -> None:
-        self.run = run
+    def __init__(self, location: RunLocation, log: EventWriter, signals: StopSignals) -> None:
+        self.location = location
         self.log = log
         self.write = log.write  # buffers on a disk error, which never ends the run
-        self.requests = Requests(run, self.write, signals)
+        self.requests = Requests(self.locate, self.write, signals)
         self.stage: Literal["start", "training"] = "start"
         self.position = Position()
         self.started = time.monotonic()
         self._phase_at = 0.0
         self._phase_name = ""
+
+    @property
+    def run(self) -> RunDirectory:
+        """The run's directory where it was last found."""
+        return self.location.run
+
+    def locate(self) -> RunDirectory:
+        """The run's directory where it is now; a move is reported in the log."""
+        before = self.run
+        found = self.location.find()
+        if found is not before:
+            self.write(Notice(level="info", code="N_MOVED", text=f"the run's directory is now {found.path}"))
+        return found
 
     def progress(
         self, name: str, done: float | None = None, total: float | None = None, unit: str = ""
@@ -138,7 +152,11 @@ class Session:
             experiment, device, batches, parameters=sum(p.numel() for p in method.parameters())
         )
         checkpoints = CheckpointManager(
-            self.run.checkpoints, experiment.checkpoint, write=self.write, sync_log=self.log.sync, best=best
+            lambda: self.locate().checkpoints,
+            experiment.checkpoint,
+            write=self.write,
+            sync_log=self.log.sync,
+            best=best,
         )
         if found is not None:
             checkpoints.finish(found[0], kinds)
@@ -146,7 +164,9 @@ class Session:
         diagnostics = TrainingDiagnostics(
             method, seed=experiment.seed, resources=ResourceMonitor(device.torch), write=self.write
         )
-        embedding_map = EmbeddingMapWriter(data, experiment, folder=self.run.artifacts, write=self.write)
+        embedding_map = EmbeddingMapWriter(
+            data, experiment, folder=lambda: self.locate().artifacts, write=self.write
+        )
         loop = TrainingLoop(
             experiment,
             method,
@@ -297,10 +317,14 @@ class Session:
 
     def saved(self) -> str:
         """What a person still has after a failure."""
-        found = sorted(self.run.checkpoints.glob("step-*.pt"))
+        folder = self.locate().checkpoints
+        try:
+            found = sorted(path.name for path in folder.iterdir() if path.match("step-*.pt"))
+        except OSError as error:
+            return f"unknown: {folder} cannot be read ({error.strerror})"
         if not found:
             return "nothing yet: the run had no checkpoint"
-        return f"checkpoint {found[-1].name}; the run can be resumed from it"
+        return f"checkpoint {found[-1]}; the run can be resumed from it"
 
     def exit(self, status: Status) -> None:
         """The last event of the attempt."""
@@ -325,14 +349,15 @@ def run_session(path: os.PathLike[str] | str, signals: StopSignals | None = None
         signals.listen()
     run = RunDirectory(Path(path).resolve())
     try:
-        with RunLock(run), _opened_log(run) as log:
-            session = Session(run, log, signals)
+        with RunLock(run), contextlib.closing(RunLocation(run)) as location, _opened_log(run) as log:
+            session = Session(location, log, signals)
             session.requests.refuse_stale()
             write_trainer(run, attempt=log.attempt)
             disk_reserve.preallocate(run)
             return _ended(session, session.train)
     except RunsError as error:  # without lock or log there is only trainer.log
-        print(error, *(f"  - {step}" for step in error.next), sep="\n", flush=True)  # noqa: T201
+        with contextlib.suppress(OSError):
+            print(error, *(f"  - {step}" for step in error.next), sep="\n", flush=True)  # noqa: T201
         return BUSY if isinstance(error, RunBusy) else FAILED
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 
 from wmse_tui.runs.directory import RunDirectory
 
@@ -24,4 +25,5 @@ def preallocate(run: RunDirectory) -> None:
 
 def free(run: RunDirectory) -> None:
     """Free the space; nothing happens where none was allocated."""
-    run.reserve.unlink(missing_ok=True)
+    with suppress(OSError):  # also where the directory was moved or removed
+        run.reserve.unlink()

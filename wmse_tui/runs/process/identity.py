@@ -1,7 +1,9 @@
 """Which process trains a run, identified so exactly that no other process is mistaken for it.
 
 A process id alone is used again after a reboot or a wrap-around. With the host, the boot and the time of the
-start it is unique; a signal is sent only where all four match.
+start it is unique; a signal is sent only where all four match. And a directory may be copied with its
+`trainer.json`: the record has the device and inode of the directory that its process trains, which a copy
+does not share and a renamed directory keeps.
 """
 
 from __future__ import annotations
@@ -44,6 +46,7 @@ class TrainerRecord:
     host: str
     attempt: int = 0
     argv: tuple[str, ...] = ()
+    directory: tuple[int, int] | None = None  # device and inode as its host sees them; None: not recorded
 
 
 def identify(pid: int | None = None) -> Process | None:
@@ -105,7 +108,12 @@ def write_trainer(run: RunDirectory, *, attempt: int) -> TrainerRecord:
         StorageError: the file cannot be written.
     """
     trainer = TrainerRecord(
-        process=identify(), time=time.time(), host=host(), attempt=attempt, argv=tuple(sys.argv)
+        process=identify(),
+        time=time.time(),
+        host=host(),
+        attempt=attempt,
+        argv=tuple(sys.argv),
+        directory=directory_identity(run.path),
     )
     _write(run, trainer)
     return trainer
@@ -113,7 +121,8 @@ def write_trainer(run: RunDirectory, *, attempt: int) -> TrainerRecord:
 
 def write_launch(run: RunDirectory) -> None:
     """Record that a trainer is being started, until it writes its own record. Raises StorageError."""
-    _write(run, TrainerRecord(process=None, time=time.time(), host=host()))
+    directory = directory_identity(run.path)
+    _write(run, TrainerRecord(process=None, time=time.time(), host=host(), directory=directory))
 
 
 def read_trainer(run: RunDirectory) -> TrainerRecord | None:
@@ -124,6 +133,33 @@ def read_trainer(run: RunDirectory) -> TrainerRecord | None:
     except (OSError, ValueError, RecursionError, ValidationError):
         return None
     return trainer
+
+
+def is_copied(run: RunDirectory, trainer: TrainerRecord) -> bool:
+    """Whether the record came with a copy of another directory, whose process does not train this one.
+
+    False where that cannot be told: a record without a directory, of another machine, whose device numbers
+    are its own, or a directory that cannot be looked at.
+    """
+    if trainer.directory is None or trainer.host != host():
+        return False
+    here = directory_identity(run.path)
+    return here is not None and here != trainer.directory
+
+
+def own_trainer(run: RunDirectory) -> Process | None:
+    """The process that `trainer.json` records for exactly this directory; None: none, or that of a copy."""
+    trainer = read_trainer(run)
+    return None if trainer is None or is_copied(run, trainer) else trainer.process
+
+
+def directory_identity(path: Path) -> tuple[int, int] | None:
+    """Device and inode of a directory; None where it cannot be looked at."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
 
 
 def _write(run: RunDirectory, trainer: TrainerRecord) -> None:

@@ -26,7 +26,14 @@ from dataclasses import dataclass
 
 from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.errors import LocksUnsupported, StorageError
-from wmse_tui.runs.process.identity import TrainerRecord, host, is_running, is_suspended, read_trainer
+from wmse_tui.runs.process.identity import (
+    TrainerRecord,
+    host,
+    is_copied,
+    is_running,
+    is_suspended,
+    read_trainer,
+)
 from wmse_tui.runs.process.lock import held
 from wmse_tui.runs.queue.positions import QueuePosition, position_of
 from wmse_tui.runs.state.run import RunState
@@ -47,6 +54,7 @@ class TrainerEvidence:
     process_running: bool | None = None  # None: unknown on this machine
     suspended: bool = False
     local: bool = True  # the trainer is of this machine
+    copied: bool = False  # the record came with a copy of another directory
     since_launch: float = 0.0  # seconds
     since_growth: float = 0.0  # seconds
     position: QueuePosition | None = None  # in the queue
@@ -60,11 +68,15 @@ def gather_evidence(run: RunDirectory, *, since_growth: float = 0.0) -> TrainerE
         lock_held = None
     trainer = read_trainer(run)
     process = trainer.process if trainer is not None else None
+    copied = trainer is not None and is_copied(run, trainer)
+    if copied:
+        process = None
     return TrainerEvidence(
         lock_held=lock_held,
         trainer=trainer,
-        process_running=is_running(process) if process is not None else None,
+        process_running=False if copied else is_running(process) if process is not None else None,
         suspended=process is not None and is_suspended(process),
+        copied=copied,
         local=trainer is None or trainer.host == host(),
         since_launch=max(0.0, time.time() - trainer.time) if trainer is not None else 0.0,
         since_growth=since_growth,
@@ -94,7 +106,7 @@ def status_of(run_state: RunState, evidence: TrainerEvidence) -> tuple[Status, s
 def _without_lock(run_state: RunState, evidence: TrainerEvidence) -> tuple[Status, str]:
     """The status of a run that no process holds and that is not queued."""
     trainer = evidence.trainer
-    if trainer is not None and trainer.process is None:
+    if trainer is not None and trainer.process is None and not evidence.copied:
         if evidence.since_launch < PATIENCE:
             return "starting", ""
         status, _ = _reported_end(run_state) or ("crashed", "")
@@ -151,6 +163,8 @@ def _without_trainer(run_state: RunState, evidence: TrainerEvidence) -> tuple[St
             return "unknown", f"it ran on {process.host}, and nothing was logged for {minutes:.0f} min"
         status: Status = "unknown" if evidence.lock_held is None else "crashed"
         return status, f"it ran on {process.host}, and nothing more was logged"
+    if evidence.copied:
+        return "crashed", "a copy, made before the original had an exit event; no process trains it here"
     ended = f"process {process.pid}" if process is not None else "the trainer"
     return "crashed", f"{ended} ended without an exit event"
 

@@ -8,7 +8,7 @@ from contextlib import ExitStack, suppress
 
 from wmse_tui.runs.directory import FILES, FOLDERS, RunDirectory
 from wmse_tui.runs.errors import LocksUnsupported, NotARun, RunBusy, RunQueued, StorageError
-from wmse_tui.runs.process.identity import is_running, read_trainer
+from wmse_tui.runs.process.identity import is_running, own_trainer
 from wmse_tui.runs.process.lock import RunLock, held
 from wmse_tui.runs.text.sanitize import safe
 
@@ -31,8 +31,7 @@ def remove_run(run: RunDirectory) -> None:
         try:
             stack.enter_context(RunLock(run))  # no trainer starts in a run that is being removed
         except LocksUnsupported:
-            trainer = read_trainer(run)
-            process = trainer.process if trainer is not None else None
+            process = own_trainer(run)
             if process is not None and is_running(process) is not False:
                 detail = f"process {process.pid} on {safe(process.host, 64)}"
                 raise RunBusy(f"run {run.id} seems to be training", detail, run=run.id) from None
