@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import shutil
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -91,8 +92,28 @@ class RunDirectory:
         return self.path / "artifacts"
 
     def is_run(self) -> bool:
-        """Whether this directory was made by `create_run`: the configuration and the folders are there."""
-        return self.config.is_file() and self.control.is_dir() and self.checkpoints.is_dir()
+        """Whether this directory was made by `create_run`: the configuration and the folders are there.
+
+        False for a directory that this process may not read, such as another user's run.
+        """
+        try:
+            return self.config.is_file() and self.control.is_dir() and self.checkpoints.is_dir()
+        except OSError:
+            return False
+
+    def unreadable(self) -> str:
+        """Why this process cannot look into the directory; "" where it can, or where there is none."""
+        try:
+            self.config.stat()
+        except (FileNotFoundError, NotADirectoryError):
+            return ""
+        except OSError as error:
+            with suppress(OSError):
+                about = self.path.stat()
+                mode = f"{about.st_mode & 0o777:03o}"
+                return f"{error.strerror}: it belongs to user {about.st_uid} with mode {mode}"
+            return error.strerror or str(error)
+        return ""
 
 
 def create_run(

@@ -12,7 +12,7 @@ import pytest
 from queued_runs import CONFIG, HERE, QueuedRuns
 
 from wmse_tui.runs.directory import create_run
-from wmse_tui.runs.errors import NotQueued, RunQueued
+from wmse_tui.runs.errors import NotQueued, RunQueued, StorageError
 from wmse_tui.runs.process.launch import launch_trainer
 from wmse_tui.runs.process.removal import remove_run
 from wmse_tui.runs.queue import positions, tickets
@@ -187,3 +187,32 @@ def test_invalid_tickets_and_those_of_lost_hosts_block_no_run(
         (2, False, True),
         (3, False, False),
     ]
+
+
+def test_a_folder_that_several_users_share_is_open_to_all(
+    tmp_path: Path, queued: QueuedRuns, eventually: Eventually
+) -> None:
+    queue = tmp_path / "queue"
+    queue.mkdir()
+    queue.chmod(0o1777)
+    queued.queue("a")
+    eventually(lambda: queued.starts_and_ends == ["+a"])
+    queued.queue("b")
+    modes = {path.suffix: path.stat().st_mode & 0o7777 for path in queue.rglob("*")}
+    assert modes == {"": 0o1777, ".lock": 0o666, ".waiting": 0o644}
+
+
+def test_a_folder_of_ones_own_is_private(tmp_path: Path, queued: QueuedRuns, eventually: Eventually) -> None:
+    queued.queue("a")
+    eventually(lambda: queued.starts_and_ends == ["+a"])
+    queued.queue("b")
+    modes = {path.suffix: path.stat().st_mode & 0o7777 for path in (tmp_path / "queue").rglob("*")}
+    assert modes == {"": 0o700, ".lock": 0o600, ".waiting": 0o600}
+
+
+def test_a_folder_that_another_user_closed_is_refused_at_once(
+    tmp_path: Path, queued: QueuedRuns, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "access", lambda path, _mode: Path(path).name != "slots")
+    with pytest.raises(StorageError, match="the queue's folder cannot be used: .*/slots belongs to user"):
+        queued.queue("a")

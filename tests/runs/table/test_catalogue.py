@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
@@ -9,7 +10,10 @@ import pytest
 
 from wmse_tui.runs.directory import RunDirectory, create_run
 from wmse_tui.runs.errors import NotARun, RunAmbiguous, RunNotFound, StorageError
-from wmse_tui.runs.table.catalogue import list_runs, resolve_run
+from wmse_tui.runs.queue.dependencies import Dependencies
+from wmse_tui.runs.queue.positions import position_of
+from wmse_tui.runs.table.catalogue import list_runs, resolve_run, unreadable_runs
+from wmse_tui.runs.table.index import RunIndex
 
 
 @pytest.fixture
@@ -105,3 +109,35 @@ def test_a_path_to_something_else_is_told_apart_from_no_path(root: Path, tmp_pat
         resolve_run(root, str(tmp_path / "nothing"))
     with pytest.raises(NotARun, match=r"this directory is not a run: .* has no config.yaml with control/"):
         resolve_run(root, str(tmp_path))
+
+
+@pytest.fixture
+def closed(runs: dict[str, RunDirectory], monkeypatch: pytest.MonkeyPatch) -> RunDirectory:
+    """A run that another user keeps private; root, who may read everything, is refused too."""
+    run, stat = runs["stl10"], os.stat
+
+    def refuse(path: object, **options: object) -> os.stat_result:
+        if str(path).startswith(f"{run.path}/"):
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return stat(path, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(os, "stat", refuse)
+    return run
+
+
+def test_a_run_that_cannot_be_read_does_not_hide_the_others(root: Path, closed: RunDirectory) -> None:
+    (root / "loop").symlink_to("loop")
+    assert [run.id for run in list_runs(root)] == ["cifar10-b", "cifar10-a", "stl10-wmse4"]
+    assert [row.run_id for row in RunIndex(root).refresh()] == ["cifar10-b", "cifar10-a", "stl10-wmse4"]
+    assert list(unreadable_runs(root)) == ["stl10"]
+    reason = f"Permission denied: it belongs to user {os.getuid()} with mode 700"
+    assert unreadable_runs(root)["stl10"] == reason
+    assert resolve_run(root, "cifar10-a").id == "cifar10-a"
+    for text in ("stl10", str(closed.path)):
+        with pytest.raises(StorageError, match="the run 'stl10' cannot be read: .*Permission denied"):
+            resolve_run(root, text)
+
+
+def test_a_run_that_cannot_be_read_is_not_called_removed(closed: RunDirectory) -> None:
+    assert Dependencies((str(closed.path),)).poll() == (False, "")
+    assert position_of(closed) is None

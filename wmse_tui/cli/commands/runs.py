@@ -39,6 +39,7 @@ def runs(runs_dir: RunsDir = None, json: Json = False) -> None:
     """List the runs, newest first."""
     from wmse_tui.cli.console import print_message
     from wmse_tui.cli.locating import runs_root
+    from wmse_tui.runs.table.catalogue import unreadable_runs
     from wmse_tui.runs.table.index import RunIndex
 
     root = runs_root(runs_dir)
@@ -48,6 +49,8 @@ def runs(runs_dir: RunsDir = None, json: Json = False) -> None:
             print_message(f"{row.run_id}: {row.problem}")
         else:
             rows.append(row)
+    for name, reason in unreadable_runs(root).items():
+        print_message(f"{name}: not listed: {reason}")
     if json:
         sys.stdout.write(jsonlib.dumps([run_to_json(row) for row in rows], indent=2) + "\n")
         return

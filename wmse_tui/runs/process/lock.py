@@ -109,8 +109,7 @@ def acquire_lock(path: Path, *, shared: bool = False) -> int | None:
     kind = fcntl.F_RDLCK if shared else fcntl.F_WRLCK
     while True:
         try:
-            flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
-            descriptor = os.open(path, flags, 0o600)
+            descriptor = _opened(path)
         except OSError as error:
             raise StorageError.of("open a lock", path, error) from error
         try:
@@ -126,6 +125,14 @@ def acquire_lock(path: Path, *, shared: bool = False) -> int | None:
         except LocksUnsupported:
             os.close(descriptor)
             raise
+
+
+def _opened(path: Path) -> int:
+    flags = os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+    try:  # O_CREAT on another user's file is refused in a sticky folder that all may write
+        return os.open(path, flags)
+    except FileNotFoundError:
+        return os.open(path, flags | os.O_CREAT, 0o600)
 
 
 def _is_still(path: Path, descriptor: int) -> bool:

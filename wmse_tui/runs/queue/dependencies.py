@@ -24,6 +24,8 @@ class Dependencies:
     def poll(self) -> tuple[bool, str]:
         """Whether all have completed, or else why they cannot ("" while they may)."""
         for path, watcher in list(self._watchers.items()):
+            if watcher.run.unreadable():
+                continue  # another user's, or a file server that comes back
             if not watcher.run.is_run():
                 return False, f"it was to come after {safe(watcher.run.id, 64)}, which was removed"
             try:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -111,19 +112,75 @@ def label(slot: str) -> str:
 
 def slot_lock(slot: str, suffix: str = "lock", *, of: str | None = None) -> Path:
     """The lock file of a slot of this machine (or of the machine `of`)."""
-    name = re.sub(r"[^A-Za-z0-9._-]", "-", f"{of or host()}.{slot}")
+    name = _file_name(f"{of or host()}.{slot}")
     return queue_dir() / "slots" / f"{name}.{suffix}"
+
+
+def _file_name(text: str) -> str:
+    return re.sub(r"[^A-Za-z0-9._-]", "-", text)
+
+
+def _acquire(path: Path, *, shared: bool = False) -> int | None:
+    """`acquire_lock`, of a file that all users of the queue may lock."""
+    made = not path.exists()
+    descriptor = acquire_lock(path, shared=shared)
+    if made:
+        share_like(path, queue_dir())
+    return descriptor
 
 
 def make_folders() -> Path:
     """The queue's folder, made where it is missing. Raises StorageError."""
     folder = queue_dir()
+    slots = folder / "slots"
     try:
-        (folder / "slots").mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with suppress(FileExistsError):
+            slots.mkdir(mode=0o700)
+            share_like(slots, folder)
     except OSError as error:
         fix = "choose another folder: WMSE_TUI_QUEUE=DIR"
         raise StorageError.of("make the queue's folder", folder, error, next=(fix,)) from error
+    for path in (folder, slots, *slots.glob(f"{_file_name(host())}.*")):
+        _require_access(path)
     return folder
+
+
+def share_like(path: Path, folder: Path, *, read_only: bool = False) -> None:
+    """Open `path` to the users who may write `folder`: a queue that several share; nothing for one's own.
+
+    Args:
+        path: a file or a folder, made by this process.
+        folder: the queue's folder; its mode says who shares it (1777, or 3770 of a group).
+        read_only: others may read it only.
+    """
+    about = folder.stat()
+    group, others = about.st_mode & stat.S_IWGRP, about.st_mode & stat.S_IWOTH
+    if not group and not others:
+        return
+    bits = 0o4 if read_only else 0o7 if path.is_dir() else 0o6
+    mode = stat.S_IMODE(path.stat().st_mode) | (bits << 3 if group else 0) | (bits if others else 0)
+    with suppress(OSError):  # not the owner, or a file system without modes
+        os.chown(path, -1, about.st_gid)
+    with suppress(OSError):
+        path.chmod(mode | (stat.S_ISVTX if path.is_dir() else 0))
+
+
+def _require_access(path: Path) -> None:
+    """Raise a StorageError where this user may not use a file or folder of the queue, which another made."""
+    needed = os.R_OK | os.W_OK | (os.X_OK if path.is_dir() else 0)
+    if os.access(path, needed):
+        return
+    about = path.stat()
+    owner, mode = about.st_uid, stat.S_IMODE(about.st_mode)
+    raise StorageError(
+        "the queue's folder cannot be used",
+        f"{path} belongs to user {owner} with mode {mode:03o}; you are user {os.getuid()}",
+        next=(
+            "use a folder of your own: WMSE_TUI_QUEUE=DIR",
+            f"or have it opened to all: chmod 1777 {queue_dir()}, and remove {queue_dir() / 'slots'}",
+        ),
+    )
 
 
 def acquire_slot(slot: str, run: RunDirectory) -> int | None:
@@ -132,7 +189,7 @@ def acquire_slot(slot: str, run: RunDirectory) -> int | None:
     Raises:
         LocksUnsupported, StorageError.
     """
-    descriptor = acquire_lock(slot_lock(slot))
+    descriptor = _acquire(slot_lock(slot))
     if descriptor is None:
         return None
     try:
@@ -156,7 +213,7 @@ def mark_slot_busy(device: str) -> int | None:
     """
     with suppress(RunsError, ValueError):
         make_folders()
-        return acquire_lock(slot_lock(device_request(device).slots[0], "direct"), shared=True)
+        return _acquire(slot_lock(device_request(device).slots[0], "direct"), shared=True)
     return None
 
 

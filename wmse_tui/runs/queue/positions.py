@@ -44,12 +44,12 @@ class QueuePosition:
 
 def position_of(run: RunDirectory) -> QueuePosition | None:
     """The position of `run`; None where it was never queued or has left the queue. Never raises."""
-    if not run.queue_lock.exists():
-        return None
     try:
+        if not run.queue_lock.exists():
+            return None
         waits = held(run.queue_lock)
         every = _cache.entries()
-    except (LocksUnsupported, StorageError):
+    except (LocksUnsupported, StorageError, OSError):
         return None
     entry = tickets.of_run(run, every)
     if waits:

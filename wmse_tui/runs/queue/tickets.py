@@ -31,7 +31,7 @@ from wmse_tui.runs.errors import StorageError
 from wmse_tui.runs.log.events import Number
 from wmse_tui.runs.process.identity import host
 from wmse_tui.runs.process.lock import acquire_lock, held_open
-from wmse_tui.runs.queue.gpu_slots import DeviceRequest, make_folders
+from wmse_tui.runs.queue.gpu_slots import DeviceRequest, make_folders, share_like
 
 TicketState: TypeAlias = Literal["waiting", "after", "held", "dropped"]
 
@@ -150,6 +150,7 @@ def write_ticket(
     try:
         os.write(descriptor, json.dumps(asdict(ticket)).encode() + b"\n")
         os.fsync(descriptor)
+        share_like(aside, folder, read_only=True)  # their order counts for all who share the queue
         aside.rename(path)
     except OSError as error:
         os.close(descriptor)

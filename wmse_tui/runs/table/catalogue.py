@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from wmse_tui.runs.directory import RunDirectory
@@ -14,7 +15,7 @@ _SHOWN = 8  # ids in an error text
 
 
 def list_runs(root: Path) -> tuple[RunDirectory, ...]:
-    """The runs under `root`, newest first; none where `root` does not exist.
+    """The runs under `root` that can be read, newest first; none where `root` does not exist.
 
     A run is as old as its `config.yaml`, which is never written again.
 
@@ -22,21 +23,31 @@ def list_runs(root: Path) -> tuple[RunDirectory, ...]:
         StorageError: `root` is there and cannot be read.
     """
     try:
-        entries = [
-            RunDirectory(entry.resolve()) for entry in root.iterdir() if not entry.name.startswith(".")
-        ]
+        entries = [entry for entry in root.iterdir() if not entry.name.startswith(".")]
     except FileNotFoundError:
         return ()
     except OSError as error:
         raise StorageError.of("list the runs", root, error) from error
     aged = []
-    for run in entries:
-        if run.is_run():
-            try:
+    for entry in entries:
+        try:
+            run = RunDirectory(entry.resolve())
+            if run.is_run():
                 aged.append((run.config.stat().st_mtime_ns, run.id, run))
-            except FileNotFoundError:
-                continue  # removed just now
+        except (OSError, RuntimeError):
+            continue  # removed just now, another user's, or a link to itself
     return tuple(run for _, _, run in sorted(aged, key=lambda item: item[:2], reverse=True))
+
+
+def unreadable_runs(root: Path) -> dict[str, str]:
+    """Directories under `root` that this process may not look into, with the reason. Never raises."""
+    reasons = {}
+    with suppress(OSError):
+        for entry in sorted(root.iterdir()):
+            reason = "" if entry.name.startswith(".") else RunDirectory(entry).unreadable()
+            if reason and not entry.is_symlink():
+                reasons[entry.name] = reason
+    return reasons
 
 
 def resolve_run(root: Path, text: str) -> RunDirectory:
@@ -46,9 +57,11 @@ def resolve_run(root: Path, text: str) -> RunDirectory:
         RunNotFound: no run; the text of the error names the nearest ids.
         RunAmbiguous: several; the text lists them.
         NotARun: a path to something else.
+        StorageError: it is there and cannot be read.
     """
     if os.sep in text or text in (".", "..") or text.startswith("~"):
         return _at_path(text)
+    _refuse_unreadable(root / text)
     runs = list_runs(root)
     where = safe(str(root), 200)
     if not runs:
@@ -80,16 +93,30 @@ def _at_path(text: str) -> RunDirectory:
         path = Path(text).expanduser()
         there = path.exists()
         run = RunDirectory(path.resolve())
+    except PermissionError:
+        there, run = True, RunDirectory(path)
     # A zero byte, a name that is too long, the home of an unknown user: there can be no such path.
     except (ValueError, RuntimeError, OSError):
         there = False
     if not there:
         raise RunNotFound("there is no such directory", safe(text, 200))
+    _refuse_unreadable(run.path)
     if not run.is_run():
         raise NotARun(
             "this directory is not a run", f"{safe(str(path), 200)} has no config.yaml with control/"
         )
     return run
+
+
+def _refuse_unreadable(path: Path) -> None:
+    try:
+        reason = RunDirectory(path).unreadable()
+    except ValueError:  # a zero byte
+        return
+    if reason:
+        raise StorageError(
+            f"the run {safe(path.name, 80)!r} cannot be read", f"{safe(str(path), 200)}: {reason}"
+        )
 
 
 def _names(ids: list[str]) -> str:

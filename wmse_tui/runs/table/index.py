@@ -261,7 +261,10 @@ class RunIndex:
 
 
 def _new(path: Path) -> _Run | None:
-    run = RunDirectory(path.resolve())
+    try:
+        run = RunDirectory(path.resolve())
+    except (OSError, RuntimeError):
+        return None  # a link to itself, or through a folder that is closed to this user
     made = _made(run) if run.is_run() else None
     return None if made is None else _Run(run, made)
 
