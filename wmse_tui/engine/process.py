@@ -6,6 +6,8 @@ import ctypes
 import os
 import sys
 
+from wmse_tui.runs.process.cores import available_cores, unlimited_cores
+
 M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_MAX = -1, -2, -4  # of glibc's malloc.h
 CACHED = 2**31 - 1  # bytes at the end of the heap that are not returned; the most that mallopt accepts
 GROWTH = 256 * 2**20  # bytes by which the heap grows at a time
@@ -24,6 +26,9 @@ def settle() -> None:
     # Idle OpenMP threads sleep instead of spinning. Where another process wants the cores too, spinning made
     # a step of quickstart five times as long (2 cores, one of them taken); read when torch is first loaded.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    # torch counts the machine's cores; threads beyond a container's quota would only wait for each other.
+    if available_cores() < unlimited_cores():
+        os.environ.setdefault("OMP_NUM_THREADS", str(available_cores()))
     cache_large_blocks()
 
 

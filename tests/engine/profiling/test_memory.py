@@ -1,4 +1,4 @@
-"""The memory of a container or a batch job is its limit, not the machine's."""
+"""The memory of a device, and of a container or a batch job."""
 
 from __future__ import annotations
 
@@ -12,37 +12,15 @@ import torch
 from wmse_tui.engine.profiling import memory
 from wmse_tui.engine.profiling.memory import Memory, main_memory, memory_of
 from wmse_tui.engine.profiling.threads import TRAINER_THREADS, threads, trainer_device
+from wmse_tui.runs.process import control_groups
 
 
-def group(folder: Path, **files: object) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, value in files.items():
-        (folder / name.replace("__", ".")).write_text(f"{value}\n")
-
-
-def test_without_a_limit_it_is_the_machines(tmp_path: Path) -> None:
-    group(tmp_path, memory__max="max", memory__current=5)
-    (tmp_path / "membership").write_text("0::/\n")
-    assert main_memory(tmp_path, tmp_path / "membership").total == psutil.virtual_memory().total
-    assert main_memory(tmp_path / "no", tmp_path / "none").total == psutil.virtual_memory().total
-
-
-def test_the_innermost_and_the_outer_groups_count_and_cached_files_do_not(tmp_path: Path) -> None:
-    (tmp_path / "membership").write_text("0::/job/step\n")
-    group(tmp_path / "job" / "step", memory__max=300_000_000, memory__current=120_000_000)
-    (tmp_path / "job" / "step" / "memory.stat").write_text("anon 5\ninactive_file 50000000\n")
-    group(tmp_path / "job", memory__max=310_000_000, memory__current=200_000_000)
-    found = main_memory(tmp_path, tmp_path / "membership")
-    assert (found.total, found.free) == (300_000_000, 110_000_000)
-
-
-def test_groups_of_the_first_version_count_too(tmp_path: Path) -> None:
-    (tmp_path / "membership").write_text("4:cpu,cpuacct:/x\n3:memory:/slurm/job\n")
-    job = tmp_path / "memory" / "slurm" / "job"
-    group(job, memory__limit_in_bytes=200_000_000, memory__usage_in_bytes=90_000_000)
-    group(tmp_path / "memory", memory__limit_in_bytes=2**63 - 4096, memory__usage_in_bytes=1)
-    found = main_memory(tmp_path, tmp_path / "membership")
-    assert (found.total, found.free) == (200_000_000, 110_000_000)
+def test_a_limit_is_the_memory_of_the_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(control_groups, "ROOT", tmp_path)
+    assert main_memory().total == psutil.virtual_memory().total
+    (tmp_path / "memory.max").write_text("300000000\n")
+    (tmp_path / "memory.current").write_text("120000000\n")
+    assert main_memory() == Memory(300_000_000, 180_000_000)
 
 
 def test_the_cpu_is_named_with_a_trainers_threads() -> None:

@@ -214,5 +214,5 @@ def test_a_folder_that_another_user_closed_is_refused_at_once(
     tmp_path: Path, queued: QueuedRuns, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(os, "access", lambda path, _mode: Path(path).name != "slots")
-    with pytest.raises(StorageError, match="the queue's folder cannot be used: .*/slots belongs to user"):
+    with pytest.raises(StorageError, match=r"the queue's folder cannot be used: .*/slots belongs to user"):
         queued.queue("a")

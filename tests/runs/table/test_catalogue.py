@@ -134,7 +134,7 @@ def test_a_run_that_cannot_be_read_does_not_hide_the_others(root: Path, closed: 
     assert unreadable_runs(root)["stl10"] == reason
     assert resolve_run(root, "cifar10-a").id == "cifar10-a"
     for text in ("stl10", str(closed.path)):
-        with pytest.raises(StorageError, match="the run 'stl10' cannot be read: .*Permission denied"):
+        with pytest.raises(StorageError, match=r"the run 'stl10' cannot be read: .*Permission denied"):
             resolve_run(root, text)
 
 

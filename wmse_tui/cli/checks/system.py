@@ -10,12 +10,13 @@ from contextlib import suppress
 from pathlib import Path
 
 from wmse_tui.cli.checks.finding import Finding
-from wmse_tui.runs.process.cores import available_cores
+from wmse_tui.runs.process.control_groups import ROOT, cpu_quota, memory_limit
+from wmse_tui.runs.process.cores import unlimited_cores
 from wmse_tui.runs.text.units import count, size
 
 LITTLE_MEMORY = 2_000_000_000
 LITTLE_SHM = 1_000_000_000
-CGROUP = Path("/sys/fs/cgroup")
+CGROUP = ROOT
 SHM = Path("/dev/shm")
 SHM_NAME = str(SHM)
 
@@ -30,13 +31,9 @@ def machine_findings() -> Iterator[Finding]:
 
 def cpu_finding(cgroup: Path) -> Finding:
     """Return how many cores this process may use."""
-    cores = available_cores()
-    with suppress(OSError, ValueError):
-        quota, period = (cgroup / "cpu.max").read_text().split()
-        if quota != "max" and int(quota) / int(period) < cores:
-            return Finding(
-                "cpu", "ok", f"{int(quota) / int(period):.1f} of {count(cores, 'core')} (a container's limit)"
-            )
+    cores, quota = unlimited_cores(), cpu_quota(cgroup)
+    if quota is not None and quota < cores:
+        return Finding("cpu", "ok", f"{quota:.1f} of {count(cores, 'core')} (a container's limit)")
     return Finding("cpu", "ok", count(cores, "core"))
 
 
@@ -51,11 +48,8 @@ def memory_finding(meminfo: Path, cgroup: Path) -> Finding:
     if total is None or free is None:
         return Finding("memory", "ok", "cannot be read on this system")
     limit = ""
-    with suppress(OSError, ValueError):
-        most = int((cgroup / "memory.max").read_text())
-        used = int((cgroup / "memory.current").read_text())
-        if most < total:
-            total, free, limit = most, min(free, max(0, most - used)), " (a container's limit)"
+    if (limited := memory_limit(total, cgroup)) is not None:
+        total, free, limit = limited.total, min(free, limited.free), " (a container's limit)"
     text = f"{size(free)} of {size(total)} free{limit}"
     if free < LITTLE_MEMORY:
         return Finding(

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import ctypes
 import gc
-from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,16 +15,11 @@ import psutil
 import torch
 
 from wmse_tui.engine.training.resources import find_card
+from wmse_tui.runs.process.control_groups import memory_limit
 
 STATUS = Path("/proc/self/status")
 CLEAR = Path("/proc/self/clear_refs")
 RESET_PEAK = "5"  # proc(5): resets the peak resident set size
-CGROUPS = Path("/sys/fs/cgroup")
-MEMBERSHIP = Path("/proc/self/cgroup")
-_VERSIONS = (
-    ("memory.max", "memory.current", "inactive_file"),
-    ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,22 +46,13 @@ def memory_of(device: torch.device) -> Memory:
     return Memory(total, int(min(total, max(0, free))))
 
 
-def main_memory(root: Path = CGROUPS, membership: Path = MEMBERSHIP) -> Memory:
-    """The memory of the machine, or of the container or batch job that confines this process.
-
-    Args:
-        root: where control groups are mounted.
-        membership: the file that names the groups of this process.
-    """
+def main_memory() -> Memory:
+    """The memory of the machine, or of the container or batch job that confines this process."""
     machine = psutil.virtual_memory()
-    total, free = machine.total, machine.available
-    for group in _groups(root, membership):
-        for limit_name, used_name, cache_name in _VERSIONS:
-            limit, used = _number(group / limit_name), _number(group / used_name)
-            if limit is not None and used is not None and limit < machine.total:
-                used -= _cached_files(group / "memory.stat", cache_name)
-                total, free = min(total, limit), min(free, max(0, limit - used))
-    return Memory(total, free)
+    limit = memory_limit(machine.total)
+    if limit is None:
+        return Memory(machine.total, machine.available)
+    return Memory(limit.total, min(machine.available, limit.free))
 
 
 class PeakMemory:
@@ -99,38 +84,6 @@ def release_memory(device: torch.device) -> None:
         torch.cuda.empty_cache()
     with suppress(OSError, AttributeError):  # other C libraries have no such call
         ctypes.CDLL(None).malloc_trim(0)
-
-
-def _groups(root: Path, membership: Path) -> Iterator[Path]:
-    """The folders of the control groups of this process, innermost first: versions 2 and 1."""
-    try:
-        lines = membership.read_text().splitlines()
-    except OSError:
-        return
-    for line in lines:
-        _, controllers, path, *_ = (*line.split(":", 2), "", "")
-        if controllers and "memory" not in controllers.split(","):
-            continue
-        base = root / "memory" if controllers else root
-        inner = base / path.lstrip("/")
-        yield from (group for group in (inner, *inner.parents) if group.is_relative_to(base))
-
-
-def _cached_files(stat: Path, name: str) -> int:
-    """Bytes of cached files, which are dropped when memory is needed."""
-    with suppress(OSError, ValueError):
-        for line in stat.read_text().splitlines():
-            key, _, value = line.partition(" ")
-            if key == name:
-                return int(value)
-    return 0
-
-
-def _number(path: Path) -> int | None:
-    try:
-        return int(path.read_text())
-    except (OSError, ValueError):  # not there, or "max"
-        return None
 
 
 def _status(name: str) -> int | None:

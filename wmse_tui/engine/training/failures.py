@@ -25,6 +25,7 @@ from wmse_tui.engine.errors import EngineError
 from wmse_tui.engine.training.gpu_users import gpu_users
 from wmse_tui.runs.log.events import Error
 from wmse_tui.runs.preflight import nearest_existing
+from wmse_tui.runs.process.control_groups import memory_limit
 from wmse_tui.runs.text.units import size
 
 SHM = "/dev/shm"
@@ -181,7 +182,10 @@ def _memory_left() -> str:
     try:
         lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
         values = {line.split(":")[0]: 1024 * int(line.split()[1]) for line in lines}
-        return f" (now {size(values['MemAvailable'])} of {size(values['MemTotal'])} free)"
+        total, free = values["MemTotal"], values["MemAvailable"]
+        if (limit := memory_limit(total)) is not None:
+            total, free = limit.total, min(free, limit.free)
+        return f" (now {size(free)} of {size(total)} free)"
     except (OSError, ValueError, KeyError, IndexError):
         return ""
 

@@ -16,6 +16,7 @@ from typing import Any, Protocol
 import torch
 
 from wmse_tui.runs.log.events import Resources
+from wmse_tui.runs.process.control_groups import memory_limit
 from wmse_tui.runs.process.cores import available_cores
 
 try:
@@ -47,7 +48,10 @@ class ResourceMonitor:
     def __init__(self, device: torch.device, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._card: Card | None = find_card(device)
-        self._tree = None if psutil is None else ProcessTree(os.getpid(), clock=clock)
+        self._tree = None
+        if psutil is not None:
+            with suppress(psutil.Error, OSError):  # no /proc
+                self._tree = ProcessTree(os.getpid(), clock=clock)
 
     def read(self, step: int) -> Resources | None:
         """The load since the last reading, for the event of `step`; None where nothing is known."""
@@ -77,7 +81,7 @@ class ProcessTree:
                 "cpu": used / elapsed if elapsed > 0 else None,
                 "cpu_count": available_cores(),
                 "memory": float(sum(_resident(process, alone=len(members) == 1) for process in members)),
-                "memory_total": float(psutil.virtual_memory().total),
+                "memory_total": float(_memory_total()),
             }
         return {}
 
@@ -93,6 +97,12 @@ class ProcessTree:
                 times = process.cpu_times()
                 spent[process] = times.user + times.system
         return spent
+
+
+def _memory_total() -> int:
+    machine: int = psutil.virtual_memory().total
+    limit = memory_limit(machine)
+    return machine if limit is None else limit.total
 
 
 def _resident(process: psutil.Process, *, alone: bool) -> int:

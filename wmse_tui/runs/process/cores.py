@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
+import math
 import os
+
+from wmse_tui.runs.process.control_groups import cpu_quota
 
 
 def available_cores() -> int:
-    """How many cores this process may use: those of its affinity mask where the system has one."""
+    """How many cores this process may use: of its affinity mask, and of a container's or a batch job's quota.
+
+    A quota of 1.5 cores counts as 2: threads are paused when it is used up, and one thread would leave a
+    third of it unused.
+    """
+    cores, quota = unlimited_cores(), cpu_quota()
+    return cores if quota is None else max(1, min(cores, math.ceil(quota)))
+
+
+def unlimited_cores() -> int:
+    """The cores of the affinity mask where the system has one; no quota counts."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

@@ -27,6 +27,7 @@ from wmse_tui.engine.data.sources.pixel_cache import cached_pixels
 from wmse_tui.engine.data.sources.progress import Progress, ProgressMeter
 from wmse_tui.engine.data.sources.scan import count_text, listing
 from wmse_tui.engine.errors import DataError
+from wmse_tui.runs.process.cores import available_cores
 from wmse_tui.runs.text.units import size
 
 MEMORY_BYTES = 2 * 10**9
@@ -40,7 +41,7 @@ SAMPLED_FLOATS = 64
 
 _CHUNK = 256
 _THREADED_PIXELS = 128 * 128
-_THREADS = min(8, os.cpu_count() or 1)
+_THREADS = min(8, available_cores())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -1,0 +1,30 @@
+"""The settings of a process that computes."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+QUOTA = """
+import sys
+from pathlib import Path
+from wmse_tui.runs.process import control_groups
+control_groups.ROOT = Path(sys.argv[1])
+from wmse_tui.engine.process import settle
+settle()
+import torch
+print(torch.get_num_threads())
+"""
+
+
+def test_torch_computes_with_as_many_threads_as_a_quota_pays_for(tmp_path: Path) -> None:
+    environ = {name: value for name, value in os.environ.items() if name != "OMP_NUM_THREADS"}
+    threads = []
+    for quota in ("50000", "max"):
+        (tmp_path / "cpu.max").write_text(f"{quota} 100000\n")
+        command = [sys.executable, "-c", QUOTA, str(tmp_path)]
+        threads.append(int(subprocess.check_output(command, env=environ)))
+    assert threads[0] == 1
+    assert threads[1] >= threads[0]
