@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from wmse_tui.config import locations
+from wmse_tui.config.loading import load_experiment
 from wmse_tui.config.locations import cache_dir, data_dir, expanded, runs_dir, user_presets_dir
 
 
@@ -53,3 +58,45 @@ def test_an_empty_variable_counts_as_unset(bare_machine: Path, monkeypatch: pyte
 
 def test_the_home_of_an_unknown_user_is_an_ordinary_folder(tmp_path: Path) -> None:
     assert expanded(Path("~nobody-of-that-name/a"), tmp_path) == tmp_path / "~nobody-of-that-name/a"
+
+
+NO_HOME = """
+import pwd
+def missing(number): raise KeyError(number)
+pwd.getpwuid = missing
+from wmse_tui.config import locations
+print(locations.has_home(), locations.home(), locations.runs_dir(), locations.cache_dir(), sep="\\n")
+"""
+
+
+def test_a_user_without_a_home_has_a_private_folder(tmp_path: Path) -> None:
+    environ = {"TMPDIR": str(tmp_path), "PATH": os.environ["PATH"]}
+
+    def ask() -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-c", NO_HOME], env=environ, text=True, capture_output=True, check=False
+        )
+
+    folder = tmp_path / f"wmse-tui-{os.getuid()}"
+    lines = ask().stdout.splitlines()
+    runs, cache = folder / ".local/share/wmse-tui/runs", folder / ".cache/wmse-tui"
+    assert lines == ["False", str(folder), str(runs), str(cache)]
+    assert folder.stat().st_mode & 0o777 == 0o700
+    folder.rmdir()
+    folder.symlink_to(tmp_path)
+    assert f"belongs to another user; set HOME: '{folder}'" in ask().stderr
+
+
+def test_a_deleted_working_directory_matters_only_to_relative_paths(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    assert locations.expanded(tmp_path) == tmp_path
+    assert locations.working_dir() == locations.home()
+    with pytest.raises(FileNotFoundError, match="is relative to a working directory"):
+        locations.expanded(Path("x"))
+    assert load_experiment(preset="quickstart", overrides=(f"dataset.root={tmp_path}",)).dataset.root
+    with pytest.raises(FileNotFoundError, match="relative to a working directory"):
+        load_experiment(preset="quickstart", overrides=("dataset.root=images",))

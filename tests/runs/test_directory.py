@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import re
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from unittest import mock
 
 import pytest
 from hypothesis import given
@@ -15,8 +19,10 @@ from wmse_tui.runs.directory import RunDirectory, check_name, create_run
 from wmse_tui.runs.errors import BadRunName, RunExists, StorageError
 from wmse_tui.runs.log.writer import EventWriter
 from wmse_tui.runs.process.control import request
-from wmse_tui.runs.process.identity import write_trainer
+from wmse_tui.runs.process.identity import read_trainer, write_trainer
 from wmse_tui.runs.process.lock import RunLock
+from wmse_tui.runs.queue.gpu_slots import DeviceRequest
+from wmse_tui.runs.queue.tickets import write_ticket
 
 
 def test_a_run_holds_its_configuration_and_its_folders(root: Path) -> None:
@@ -121,3 +127,31 @@ def test_a_run_that_cannot_be_finished_leaves_nothing(root: Path, monkeypatch: p
     with pytest.raises(StorageError, match=r"cannot fill the run directory: .*: No space left on device"):
         create_run(root, "title: x\n", name="half")
     assert list(root.iterdir()) == []
+
+
+@pytest.fixture
+def no_chmod(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file system that refuses modes: CIFS, exFAT, gcsfuse."""
+
+    def refuse(path: object, *_: object, **__: object) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted", str(path))
+
+    monkeypatch.setattr(os, "chmod", refuse)
+
+
+@pytest.mark.usefixtures("no_chmod")
+def test_a_file_system_that_refuses_modes_holds_runs(root: Path) -> None:
+    run = create_run(root, "title: x\n", name="a")
+    assert run.is_run()
+    assert run.path.stat().st_mode & 0o777 == 0o700, "mkdir has made it private"
+
+
+def test_a_folder_whose_name_is_not_utf8_holds_runs(tmp_path: Path) -> None:
+    run = create_run(Path(os.fsdecode(os.fsencode(tmp_path) + b"/r\xe9sultats")), "", name="a")
+    with mock.patch.object(sys, "argv", ["engine", str(run.path)]):
+        written = write_trainer(run, attempt=1)
+    assert read_trainer(run) == written
+    assert written.argv[1].endswith("r\\xe9sultats/a")
+    assert request(run, "stop")
+    with pytest.raises(StorageError, match="a run in a folder whose name is not UTF-8 cannot be queued"):
+        write_ticket(run, DeviceRequest(("machine",)))

@@ -102,6 +102,7 @@ _SYSTEM: dict[int, tuple[str, ...]] = {
     errno.EDQUOT: ("your quota is used up: free some space, or put runs elsewhere with --runs-dir",),
     errno.EACCES: ("check the owner and the permissions of that path",),
     errno.EPERM: ("check the owner and the permissions of that path",),
+    errno.ENOENT: ("give an absolute path, or change to a folder that exists",),
     errno.EROFS: ("that file system is read-only: put runs elsewhere with --runs-dir",),
 }
 
@@ -133,14 +134,15 @@ def save_crash(text: str) -> Path:
     Raises:
         OSError: the folder cannot be written.
     """
+    from wmse_tui.config.atomic import append_private
     from wmse_tui.config.locations import cache_dir
 
     folder = cache_dir() / "crashes"
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     path = folder / time.strftime(f"crash-%Y%m%d-%H%M%S-{os.getpid()}.txt")
     command = " ".join(sys.argv)
-    path.write_text(f"{command}\n\n{text}", encoding="utf-8")
-    path.chmod(0o600)
+    with append_private(path) as file:
+        file.write(f"{command}\n\n{text}".encode(errors="backslashreplace"))
     return path
 
 

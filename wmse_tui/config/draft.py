@@ -201,7 +201,7 @@ def nested(changes: Mapping[str, Any]) -> dict[str, Any]:
             values[section] = value
         elif values.setdefault(section, {}) is not None:
             values[section][leaf] = value
-    return with_absolute_folders(values, Path.cwd())
+    return with_absolute_folders(values)
 
 
 def _value_at(merged: Mapping[str, Any], path: str) -> Any:

@@ -73,8 +73,11 @@ def merge(layers: Iterable[Layer]) -> dict[str, Any]:
     return _stacked(layers).values
 
 
-def with_absolute_folders(values: Mapping[str, Any], base: Path) -> dict[str, Any]:
-    """The same values with the folders of the dataset section absolute; relative ones start at `base`."""
+def with_absolute_folders(values: Mapping[str, Any], base: Path | None = None) -> dict[str, Any]:
+    """The same values with the folders of the dataset section absolute.
+
+    Relative ones start at `base`, or at the working directory, which is asked for only then.
+    """
     dataset = values.get("dataset")
     if not isinstance(dataset, Mapping):
         return dict(values)

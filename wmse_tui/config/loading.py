@@ -101,7 +101,7 @@ def _override(override: str) -> Layer:
     values: Any = text if _is_literal(path, text) else read_value(text, source)
     for part in reversed(path.split(".")):
         values = {part: values}
-    return Layer(with_absolute_folders(values, Path.cwd()), source, {})
+    return Layer(with_absolute_folders(values), source, {})
 
 
 def _is_literal(path: str, text: str) -> bool:

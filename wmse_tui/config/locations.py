@@ -9,13 +9,17 @@
     queue     WMSE_TUI_QUEUE         $XDG_STATE_HOME/wmse-tui/queue    (~/.local/state/wmse-tui/queue)
 
 An empty variable counts as unset. XDG variables that are not absolute are ignored, as their specification
-asks. The project's own may be relative to the working directory and may start with `~`. Nothing is created
-here.
+asks. The project's own may be relative to the working directory and may start with `~`. A user without a home
+(no HOME and no entry in the password file) has a private folder among the temporary ones instead. Nothing
+else is created here.
 """
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
+import tempfile
 from contextlib import suppress
 from pathlib import Path
 
@@ -56,7 +60,23 @@ def expanded(path: Path, base: Path | None = None) -> Path:
     """`path` made absolute: `~` is home, relative ones start at `base` or the working directory."""
     with suppress(RuntimeError, ValueError):  # no such user: it is the name of a folder
         path = path.expanduser()
-    return (Path.cwd() if base is None else base.absolute()) / path
+    if path.is_absolute():
+        return path  # not asking for the working directory, which may have been deleted
+    if base is not None:
+        return base.absolute() / path
+    try:
+        return Path.cwd() / path
+    except FileNotFoundError:
+        reason = "is relative to a working directory that has been deleted"
+        raise FileNotFoundError(errno.ENOENT, reason, str(path)) from None
+
+
+def working_dir() -> Path:
+    """The working directory; the home where it has been deleted under the process."""
+    try:
+        return Path.cwd()
+    except FileNotFoundError:
+        return home()
 
 
 def _own(variable: str) -> Path | None:
@@ -66,4 +86,29 @@ def _own(variable: str) -> Path | None:
 
 def _xdg(variable: str, default: str) -> Path:
     value = Path(os.environ.get(variable, ""))
-    return value if value.is_absolute() else Path.home() / default
+    return value if value.is_absolute() else home() / default
+
+
+def has_home() -> bool:
+    """Whether the system knows a home of this user."""
+    try:
+        Path.home()
+    except RuntimeError:
+        return False
+    return True
+
+
+def home() -> Path:
+    """The user's home; without one, a private temporary folder, which is made.
+
+    Raises:
+        PermissionError: another user has made a folder of that name.
+    """
+    with suppress(RuntimeError):
+        return Path.home()
+    folder = Path(tempfile.gettempdir()) / f"{APP}-{os.getuid()}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    about = folder.lstat()
+    if not stat.S_ISDIR(about.st_mode) or about.st_uid != os.getuid():
+        raise PermissionError(errno.EPERM, "belongs to another user; set HOME", str(folder))
+    return folder

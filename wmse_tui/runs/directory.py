@@ -146,7 +146,8 @@ def create_run(
         raise StorageError.of("make the run directory", root, error, next=(fix,)) from error
     run = RunDirectory(path.resolve())
     try:
-        run.path.chmod(0o700)
+        with suppress(OSError):  # refused by CIFS, exFAT and others; mkdir has made it private already
+            run.path.chmod(0o700)
         for folder in FOLDERS:
             (run.path / folder).mkdir(mode=0o700)
         publish(run.config, config_text.encode())

@@ -351,10 +351,10 @@ def test_nothing_is_claimed_of_checkpoints_that_cannot_be_read(make_run: MakeRun
     run = make_run("schedule.epochs=400", "checkpoint.every_minutes=0.001")
     process = start(run)
     wait_until(lambda: steps_seen(run) >= 1, process)
-    log = run.events.open()
-    shutil.rmtree(run.path)
-    assert process.wait(60) == 1
-    saved = [json.loads(line)["saved"] for line in log if '"saved"' in line]
+    with run.events.open() as log:
+        shutil.rmtree(run.path)
+        assert process.wait(60) == 1
+        saved = [json.loads(line)["saved"] for line in log if '"saved"' in line]
     assert saved == [f"unknown: {run.checkpoints} cannot be read (No such file or directory)"]
 
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import shutil
 import signal
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from subprocess import Popen
+from unittest import mock
 
 import pytest
 
@@ -127,6 +130,14 @@ def test_a_copied_directory_has_no_trainer_and_a_renamed_one_keeps_it(
         moved = RunDirectory(run.path.rename(tmp_path / "moved"))
         assert own_trainer(moved) == identify()
         assert gather_evidence(moved).lock_held
+
+
+@pytest.mark.parametrize(("ahead", "since"), [(60.0, 0.0), (9e6, math.inf)])
+def test_a_launch_in_the_future_is_not_waited_for(run: RunDirectory, ahead: float, since: float) -> None:
+    with mock.patch.object(time, "time", return_value=1e9 + ahead):
+        write_launch(run)
+    with mock.patch.object(time, "time", return_value=1e9):
+        assert gather_evidence(run).since_launch == since
 
 
 def test_nothing_is_claimed_of_a_record_that_cannot_be_compared(run: RunDirectory) -> None:

@@ -45,14 +45,16 @@ def _runs_finding(runs: Path) -> Finding:
 
 
 def _lock_finding(folder: Path) -> Finding:
-    """Lock a file in a scratch folder twice: the second time must be refused, as a second trainer is."""
-    from wmse_tui.runs.directory import RunDirectory
+    """Make a run in a scratch folder and lock it twice: a second trainer must be refused."""
+    from wmse_tui.runs.directory import create_run
     from wmse_tui.runs.errors import RunBusy, RunsError
+    from wmse_tui.runs.process.identity import write_launch
     from wmse_tui.runs.process.lock import RunLock
 
     try:
         with tempfile.TemporaryDirectory(prefix=".wmse-tui-doctor-", dir=folder) as scratch:
-            run = RunDirectory(Path(scratch))
+            run = create_run(Path(scratch), "", name="doctor")
+            write_launch(run)
             with RunLock(run):
                 try:
                     with RunLock(run):

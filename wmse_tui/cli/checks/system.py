@@ -10,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from wmse_tui.cli.checks.finding import Finding
+from wmse_tui.config.locations import has_home, home
 from wmse_tui.runs.process.control_groups import ROOT, cpu_quota, memory_limit
 from wmse_tui.runs.process.cores import unlimited_cores
 from wmse_tui.runs.text.units import count, size
@@ -26,6 +27,13 @@ def machine_findings() -> Iterator[Finding]:
     yield cpu_finding(CGROUP)
     yield memory_finding(Path("/proc/meminfo"), CGROUP)
     yield shm_finding(SHM)
+    if not has_home():
+        yield Finding(
+            "home",
+            "warn",
+            f"this user has none: {home()} is used",
+            "set HOME, or WMSE_TUI_RUNS and WMSE_TUI_DATA",
+        )
     yield from session_findings()
 
 

@@ -16,6 +16,7 @@ import os
 import re
 import shutil
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -95,7 +96,8 @@ def name_checkpoint(published: SavedCheckpoint, name: str) -> None:
         aside.hardlink_to(published.path)
     except OSError:  # a file system without hard links
         shutil.copyfile(published.path, aside)
-        aside.chmod(0o600)
+        with suppress(OSError):  # refused by file systems without modes
+            aside.chmod(0o600)
     _publish(aside, target, published.sha256)
 
 

@@ -112,7 +112,7 @@ def write_trainer(run: RunDirectory, *, attempt: int) -> TrainerRecord:
         time=time.time(),
         host=host(),
         attempt=attempt,
-        argv=tuple(sys.argv),
+        argv=tuple(os.fsencode(word).decode(errors="backslashreplace") for word in sys.argv),
         directory=directory_identity(run.path),
     )
     _write(run, trainer)

@@ -21,6 +21,7 @@ A process id proves nothing: a zombie has one, and so has a later process.
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import dataclass
 
@@ -78,10 +79,16 @@ def gather_evidence(run: RunDirectory, *, since_growth: float = 0.0) -> TrainerE
         suspended=process is not None and is_suspended(process),
         copied=copied,
         local=trainer is None or trainer.host == host(),
-        since_launch=max(0.0, time.time() - trainer.time) if trainer is not None else 0.0,
+        since_launch=_since(trainer.time) if trainer is not None else 0.0,
         since_growth=since_growth,
         position=position_of(run),
     )
+
+
+def _since(moment: float) -> float:
+    """Seconds since a recorded time; one far in the future is of a clock that has been corrected."""
+    seconds = time.time() - moment
+    return max(0.0, seconds) if seconds > -CLOCK_TOLERANCE else math.inf
 
 
 def judged_by_log(run: RunDirectory) -> bool:

@@ -32,6 +32,7 @@ from wmse_tui.runs.log.events import Number
 from wmse_tui.runs.process.identity import host
 from wmse_tui.runs.process.lock import acquire_lock, held_open
 from wmse_tui.runs.queue.gpu_slots import DeviceRequest, make_folders, share_like
+from wmse_tui.runs.text.sanitize import safe
 
 TicketState: TypeAlias = Literal["waiting", "after", "held", "dropped"]
 
@@ -131,6 +132,12 @@ def write_ticket(
     Raises:
         StorageError, LocksUnsupported.
     """
+    if not _is_text(run.path):
+        raise StorageError(
+            "a run in a folder whose name is not UTF-8 cannot be queued",
+            safe(str(run.path), 200),
+            next=("rename that folder", "or start the run without the queue"),
+        )
     folder = make_folders()
     order = max([time.time_ns(), *(entry.order + 1 for entry in entries())])
     state: TicketState = "after" if after else "waiting"
@@ -158,6 +165,14 @@ def write_ticket(
             aside.unlink()
         raise StorageError.of("write a ticket for the queue", path, error) from error
     return path, descriptor
+
+
+def _is_text(path: Path) -> bool:
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:  # bytes of a file name that are no UTF-8
+        return False
+    return True
 
 
 def renamed(

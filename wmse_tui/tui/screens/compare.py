@@ -13,7 +13,7 @@ from textual.containers import Horizontal, Vertical
 from textual.timer import Timer
 from textual.widgets import Static
 
-from wmse_tui.config.locations import expanded
+from wmse_tui.config.locations import expanded, working_dir
 from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.errors import OutputExists, RunsError
 from wmse_tui.runs.state.config import Configuration, read_configuration
@@ -256,7 +256,7 @@ on the test set, so they are optimistically biased."""
         if not self._runs:
             self.services.notify("There is nothing to export: no run is compared.")
             return
-        choice = await self.app.push_screen_wait(ExportDialog(safe(str(Path.cwd()), 60)))
+        choice = await self.app.push_screen_wait(ExportDialog(safe(str(working_dir()), 60)))
         if choice is None:
             return
         if choice.format == CURVES:

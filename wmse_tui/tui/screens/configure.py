@@ -19,7 +19,7 @@ from textual.widgets import Static
 from wmse_tui.config.advice import Advice, advise
 from wmse_tui.config.draft import Draft, command_line, name_fault, preset_file, save_preset
 from wmse_tui.config.fields import group_of, groups
-from wmse_tui.config.locations import expanded, runs_dir
+from wmse_tui.config.locations import expanded, runs_dir, working_dir
 from wmse_tui.config.presence import Presence, find_images, presence_advice
 from wmse_tui.config.problems import ConfigError
 from wmse_tui.config.sections.dataset import Dataset
@@ -548,7 +548,7 @@ another screen.
         question = Ask(
             "Load",
             "A configuration file, or the folder of a run. Relative paths start in\n"
-            f"{safe(str(Path.cwd()), 300)}",
+            f"{safe(str(working_dir()), 300)}",
             placeholder="experiment.yaml",
             check=lambda text: "" if text.isprintable() else "a path has no such characters",
         )

@@ -17,6 +17,7 @@ from textual.timer import Timer
 from textual.widgets import Static
 
 from wmse_tui.config.atomic import publish
+from wmse_tui.config.locations import working_dir
 from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.errors import RunsError
 from wmse_tui.runs.process.control import request
@@ -421,7 +422,7 @@ class MonitorScreen(AppScreen):
             title=safe(f"wmse-tui {run.id}" if run is not None else "wmse-tui")
         )
         name = time.strftime("screen-%Y%m%d-%H%M%S.svg")
-        folders = [*([run.artifacts] if run is not None else []), Path.cwd()]
+        folders = [*([run.artifacts] if run is not None else []), working_dir()]
         try:
             path = await asyncio.to_thread(_write_to_first, folders, name, image.encode())
         except OSError as error:
