@@ -83,11 +83,11 @@ def counted(*, launches: bool = False) -> Iterator[Counts]:
     library.fake_gpu_launches.restype = ctypes.c_long
     counts = Counts()
 
-    @HOOK
-    def hook(kind: bytes, detail: bytes, stream: int) -> None:
+    def note(kind: bytes, detail: bytes, stream: int) -> None:
         if launches or kind != b"launch":
             counts.reports.append(Report(kind.decode(), detail.decode(), stream, _line_of_package()))
 
+    hook = HOOK(note)  # alive as long as the library may call it
     before = library.fake_gpu_launches()
     library.fake_gpu_hook(hook)
     try:

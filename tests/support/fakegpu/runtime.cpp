@@ -237,7 +237,7 @@ EXPORTED cudaError_t cudaGetDeviceProperties(cudaDeviceProp *properties, int) {
   for (int i = 0; i < 16; i++) card.uuid.bytes[i] = static_cast<char>(i);
   card.totalGlobalMem = capacity();
   card.sharedMemPerBlock = 49152, card.sharedMemPerBlockOptin = 232448, card.sharedMemPerMultiprocessor = 233472;
-  card.regsPerBlock = 65536, card.warpSize = 32, card.maxThreadsPerBlock = 1024, card.maxThreadsPerMultiProcessor = 2048;
+  card.regsPerBlock = card.regsPerMultiprocessor = 65536, card.warpSize = 32, card.maxThreadsPerBlock = 1024, card.maxThreadsPerMultiProcessor = 2048;
   card.maxThreadsDim[0] = card.maxThreadsDim[1] = 1024, card.maxThreadsDim[2] = 64;
   card.maxGridSize[0] = 2147483647, card.maxGridSize[1] = card.maxGridSize[2] = 65535;
   card.memPitch = 2147483647, card.totalConstMem = 65536, card.textureAlignment = 512;
