@@ -102,6 +102,13 @@ def test_a_previous_map_of_other_images_is_of_no_account() -> None:
     assert (points.dtype, kind) == (torch.float32, "pca")
 
 
+def test_a_previous_map_that_is_not_finite_is_of_no_account() -> None:
+    features = noise(30, 4)
+    previous = torch.full((30, 2), torch.nan)
+    points, _ = map_points(features, "pca", previous=previous)
+    assert torch.equal(points, map_points(features, "pca")[0])
+
+
 def test_too_few_images_for_neighbourhoods_are_put_on_the_plane() -> None:
     points, kind = map_points(noise(9, 4), "tsne")
     assert kind == "pca"

@@ -220,6 +220,14 @@ def test_features_that_are_not_finite_are_reported_without_probes_too(tmp_path: 
         Studio(tmp_path, knn="off").sit(encoder)
 
 
+def test_saved_features_that_are_not_finite_are_reported(tmp_path: Path) -> None:
+    studio = Studio(tmp_path)
+    studio.writer.use_features(torch.full((30, 4), torch.inf), torch.zeros(30, dtype=torch.int64))
+    with pytest.raises(Diverged, match="not finite"):
+        studio.writer.write(encoder_of(), CPU, epoch=1, step=10)
+    assert studio.written(Diagnostics) == []
+
+
 def test_modes_buffers_and_random_state_stay(tmp_path: Path) -> None:
     encoder = encoder_of().train()
     state = torch.get_rng_state()

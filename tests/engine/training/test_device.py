@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
+from typing import Any
+
 import pytest
 import torch
 
+from wmse_tui.config.sections.compute import Compute
 from wmse_tui.engine.doctor import Cuda
 from wmse_tui.engine.errors import DeviceError
 from wmse_tui.engine.training import device as device_module
-from wmse_tui.engine.training.device import choose_device, require_precision
+from wmse_tui.engine.training.device import choose_device, faster_options, require_precision
 
 
 def with_verdict(monkeypatch: pytest.MonkeyPatch, verdict: Cuda) -> None:
@@ -19,10 +23,11 @@ def without_cuda(monkeypatch: pytest.MonkeyPatch, reason: str) -> None:
     with_verdict(monkeypatch, Cuda(usable=False, reason="no_driver", text=reason, fix="load the driver"))
 
 
-def with_gpus(monkeypatch: pytest.MonkeyPatch, count: int) -> None:
+def with_gpus(monkeypatch: pytest.MonkeyPatch, count: int, capability: tuple[int, int] = (9, 0)) -> None:
     with_verdict(monkeypatch, Cuda(usable=True, reason="ok", text="CUDA"))
     monkeypatch.setattr(torch.cuda, "device_count", lambda: count)
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda index: f"GPU number {index}")
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: capability)
 
 
 def test_cpu_is_the_cpu() -> None:
@@ -89,3 +94,29 @@ def test_bfloat16_needs_a_gpu_that_has_it(
     with pytest.raises(DeviceError, match=r"Tesla T4 has compute capability 7.5, bfloat16 begins") as caught:
         require_precision("bfloat16", gpu)
     assert caught.value.next[0] == "a new run with --set compute.precision=float32"
+
+
+@pytest.mark.parametrize(
+    ("overrides", "capability", "settings"),
+    [
+        ({}, (9, 0), ["compute.precision=bfloat16", "compute.compile=graph"]),
+        ({"precision": "bfloat16"}, (8, 0), ["compute.compile=graph"]),
+        ({"compile": "graph"}, (8, 0), ["compute.precision=bfloat16"]),
+        ({"precision": "bfloat16", "compile": "graph"}, (9, 0), []),
+        ({}, (7, 5), []),
+    ],
+)
+def test_a_gpu_with_bfloat16_has_advice_on_faster_options(
+    overrides: dict[str, Any],
+    capability: tuple[int, int],
+    settings: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with_gpus(monkeypatch, 1, capability)
+    text = faster_options(Compute.model_validate(overrides), choose_device("auto"))
+    assert re.findall(r"--set (\S+?):? ", text) == settings
+    assert ("not yet run on a GPU" in text) == bool(settings)
+
+
+def test_a_cpu_has_no_advice_on_faster_options() -> None:
+    assert faster_options(Compute(), choose_device("cpu")) == ""

@@ -26,21 +26,23 @@ class Compute(Options):
     precision: Literal["float32", "bfloat16"] = Field(
         "float32",
         title="Precision",
-        description="Arithmetic of the encoder; bfloat16 is faster on recent GPUs. Projector, whitening and "
-        "loss stay in float32.",
+        description="Arithmetic of the encoder; bfloat16 is meant for recent GPUs (not yet run on a GPU). "
+        "Projector, whitening and loss stay in float32.",
     )
     compile: Literal["off", "auto", "graph"] = Field(
         "off",
         title="Compile",
         description="off: networks run as they are written; auto: torch.compile fuses their operations, "
         "which takes a minute or so at the start; graph: that, and a GPU replays whole steps as one CUDA "
-        "graph. What cannot be compiled or recorded runs as written, and the run logs why.",
+        "graph (not yet run on a GPU). What cannot be compiled or recorded runs as written, and the run logs "
+        "why.",
     )
     loader: Literal["auto", "workers", "batched", "jpeg"] = Field(
         "auto",
         title="Loader",
         description="workers: one image at a time in processes; batched: whole batches as tensors, for small "
-        "images that fit in memory; jpeg: the same for files, decoded by the device; auto chooses.",
+        "images that fit in memory; jpeg: the same for files, decoded by the device (not yet run on "
+        "a GPU); auto chooses.",
     )
     workers: int | None = Field(
         None,

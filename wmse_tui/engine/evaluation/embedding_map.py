@@ -50,7 +50,8 @@ def map_points(
 
     Args:
         kind: "tsne" becomes "pca" where there are too few images for neighbourhoods.
-        previous: (n, 2), the points of the same images on an earlier map, which this one is rotated towards.
+        previous: (n, 2), the points of the same images on an earlier map, which this one is rotated towards;
+            of no account if it is not finite, as one that was made by a damaged encoder.
 
     Raises:
         EvaluationInterrupted: `should_stop` returned true.
@@ -61,7 +62,7 @@ def map_points(
         kind = "pca"
     if kind == "tsne":
         points = t_sne(exact.float(), start=points.float(), should_stop=should_stop).double()
-    if previous is not None and previous.shape == points.shape:
+    if previous is not None and previous.shape == points.shape and previous.isfinite().all():
         points = turned_towards(points, previous.double())
     return points.float(), kind
 

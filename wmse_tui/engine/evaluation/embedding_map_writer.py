@@ -17,6 +17,7 @@ from wmse_tui.engine.models.encoder_whitening import EncoderWhitening
 from wmse_tui.runs.log.events import Artifact, Diagnostics, Event, Notice
 
 from .embedding_map import MAP_IMAGES, choose_images, map_points, publish_map, read_points
+from .features import require_finite
 from .interruption import Progress, ShouldStop, never, no_progress
 from .lidar import encoder_lidar
 from .probes import features_of, labelled
@@ -87,6 +88,7 @@ class EmbeddingMapWriter:
                 encoder, images, self._data, self._experiment, device, progress, should_stop
             )
             features = features.cpu()
+        require_finite(features, self._images.split)
         self._write_event(self._sample(encoder, features, device, step, epoch, progress, should_stop))
         kind = self._experiment.evaluation.map
         if kind == "off":

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from wmse_tui.engine.data.images import ImageSet
+from wmse_tui.engine.errors import Diverged
 from wmse_tui.engine.evaluation.pixel_batches import Geometry, pixel_batches
 from wmse_tui.engine.precision import Precision, autocast
 
@@ -105,3 +106,21 @@ def restored_modes(module: nn.Module) -> Iterator[None]:
     finally:
         for each, training in before:
             each.training = training
+
+
+def require_finite(features: Tensor, images: str) -> None:
+    """Refuse features (images, dim) that are not numbers, in which nothing is near and nothing is spread.
+
+    Args:
+        images: where they come from, for people.
+
+    Raises:
+        Diverged: a feature is not finite.
+    """
+    finite = features.isfinite()
+    if not finite.all():
+        raise Diverged(
+            "the encoder's features are not finite",
+            f"{int((~finite).any(1).sum()):,} of {len(features):,} images of {images}",
+            next=("lower optimizer.lr", "evaluate an earlier checkpoint"),
+        )

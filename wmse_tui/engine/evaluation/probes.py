@@ -12,12 +12,12 @@ from torch import Tensor, nn
 from wmse_tui.config.schema import Experiment
 from wmse_tui.engine.data.dataset_sources import Data, split_text
 from wmse_tui.engine.data.images import UNLABELLED, ImageSet
-from wmse_tui.engine.errors import DataError, Diverged
+from wmse_tui.engine.errors import DataError
 from wmse_tui.engine.evaluation.pixel_batches import Geometry, pixel_batches
 from wmse_tui.runs.log.events import Evaluation, KnnResult, LinearResult
 
 from .batch_norm import calibrated_batch_norm
-from .features import extract_features
+from .features import extract_features, require_finite
 from .interruption import Progress, ShouldStop, check, never, no_progress
 from .knn import knn_accuracy
 from .linear import linear_accuracy
@@ -235,13 +235,7 @@ def features_of(
         progress=progress,
         should_stop=should_stop,
     )
-    if not features.isfinite().all():
-        rows = int((~features.isfinite()).any(1).sum())
-        raise Diverged(
-            "the encoder's features are not finite",
-            f"{rows:,} of {len(features):,} images of {images.split}",
-            next=("lower optimizer.lr", "evaluate an earlier checkpoint"),
-        )
+    require_finite(features, images.split)
     return features, labels
 
 

@@ -28,7 +28,7 @@ from wmse_tui.engine.profiling.dry_run import DryRun, dry_run
 from wmse_tui.engine.profiling.memory import Memory, memory_of
 from wmse_tui.engine.profiling.threads import QUIET_THREADS, threads, trainer_device
 from wmse_tui.engine.service.worker import Job
-from wmse_tui.engine.training.device import ChosenDevice
+from wmse_tui.engine.training.device import ChosenDevice, faster_options
 from wmse_tui.runs.text.units import size
 
 if TYPE_CHECKING:
@@ -153,6 +153,9 @@ def _notices(
         return
     if device.warning:
         yield Advice("compute.device", "warning", device.warning)
+    faster = faster_options(experiment.compute, device)
+    if faster:
+        yield Advice("compute.precision", "info", faster)
     if total <= memory.free:
         return
     compute = experiment.compute

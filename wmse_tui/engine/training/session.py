@@ -29,7 +29,13 @@ from wmse_tui.engine.stop_signals import StopSignals
 from wmse_tui.engine.training.checkpoint_manager import CheckpointManager
 from wmse_tui.engine.training.checkpoints import file_sha256, newest_checkpoint
 from wmse_tui.engine.training.compiled import Compiled, compile_networks
-from wmse_tui.engine.training.device import ChosenDevice, choose_device, prepare, require_precision
+from wmse_tui.engine.training.device import (
+    ChosenDevice,
+    choose_device,
+    faster_options,
+    prepare,
+    require_precision,
+)
 from wmse_tui.engine.training.diagnostics import TrainingDiagnostics
 from wmse_tui.engine.training.failures import error_event
 from wmse_tui.engine.training.graph import stepper
@@ -108,6 +114,9 @@ class Session:
         if device.warning:
             self.write(Notice(level="warning", code="N_DEVICE", text=device.warning))
         require_precision(experiment.compute.precision, device.torch)
+        advice = faster_options(experiment.compute, device)
+        if advice:
+            self.write(Notice(level="info", code="N_DEVICE", text=advice))
         prepare(device.torch, deterministic=experiment.compute.deterministic)
         self.write(Phase(name="data"))
         data = run_polled(
