@@ -12,7 +12,7 @@ from wmse_tui.config.datasets import DATASETS
 from wmse_tui.config.schema import Experiment
 from wmse_tui.engine.data.images import MemoryImages
 from wmse_tui.engine.data.pipelines import build_batches
-from wmse_tui.engine.methods import Losses, build_method, place
+from wmse_tui.engine.methods import Losses, build_method, move_to_device
 from wmse_tui.engine.precision import autocast
 from wmse_tui.engine.training.device import prepare
 from wmse_tui.engine.training.graph import stepper
@@ -46,7 +46,7 @@ class TrainingSteps:
         pixels = smooth_noise(experiment, batches * experiment.schedule.batch_size)
         images = MemoryImages(name="noise", split="train", pixels=pixels)
         self.batches = build_batches(images, self.experiment, self.device)
-        self.method = place(build_method(self.experiment), self.device).train()
+        self.method = move_to_device(build_method(self.experiment), self.device).train()
         self.optimizer = build_optimizer(
             self.method.trainable_parameters(),
             self.experiment.optimizer,
