@@ -126,7 +126,7 @@ def judge_cuda(facts: CudaFacts) -> Cuda:
         usable=False,
         reason="unknown",
         text=f"{_cards(facts.cards)} and a driver found, but CUDA does not start{code}: {reason}",
-        fix="see whether `nvidia-smi` answers; a driver updated without a reboot needs one",
+        fix="check whether `nvidia-smi` works; a driver updated without a reboot needs one",
     )
 
 

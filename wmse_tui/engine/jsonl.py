@@ -43,7 +43,7 @@ class ArgumentParser(argparse.ArgumentParser):
     """A parser of arguments that raises UsageError."""
 
     def error(self, message: str) -> NoReturn:
-        raise UsageError("the command line makes no sense", message)
+        raise UsageError("invalid command line", message)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +53,7 @@ class Command:
     Args:
         name: what failed when the error is unforeseen, such as "evaluation".
         options: those of its own that a next step may name; a step that names another one is left out.
-        wording: parts of a trainer's next step, and what this command says instead; a step of which nothing
+        wording: parts of a trainer's next step, and the text of this command instead; a step of which nothing
             remains is left out.
     """
 

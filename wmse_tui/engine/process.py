@@ -35,7 +35,7 @@ def settle() -> None:
 def cache_large_blocks() -> bool:
     """Let malloc cache the memory of large tensors for the next step; returns whether it does.
 
-    glibc maps each large block anew and returns it at once, so every activation of every step would be filled
+    glibc maps and returns each large block at every use, so every activation of every step would be filled
     with zeros by the kernel, page by page: a fifth of a step on a CPU. Nothing is changed where the
     environment configures malloc, or brings another one, and without glibc.
     """

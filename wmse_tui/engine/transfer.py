@@ -1,7 +1,7 @@
-"""Small tensors from the host to a device: packed into one pinned buffer, copied once, never waited for.
+"""Small tensors from the host to a device, packed into one pinned buffer and copied asynchronously.
 
-A copy from pageable memory makes the host wait for the device, and each copy costs a GPU about 5 us. So what
-a step needs of the host travels together.
+A copy from pageable memory makes the host wait for the device, and each copy costs a GPU about 5 us. So all
+host tensors of a step are copied together.
 """
 
 from __future__ import annotations

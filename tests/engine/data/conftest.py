@@ -17,7 +17,7 @@ from wmse_tui.engine.data.download import RemoteFile
 
 @dataclass
 class Page:
-    """What the server answers for one path, and what it was asked."""
+    """What the server answers for one path, and which ranges were requested of it."""
 
     body: bytes = b""
     status: int = 200
@@ -29,8 +29,8 @@ class Page:
     failures: list[int] = field(default_factory=list)
     """Statuses of the coming answers, before the usual ones."""
     shift: int = 0
-    """By how much the ranges that are sent differ from those that were asked for."""
-    asked: list[str | None] = field(default_factory=list)
+    """By how much the ranges that are sent differ from those that were requested."""
+    requested: list[str | None] = field(default_factory=list)
 
 
 class Server:
@@ -45,7 +45,7 @@ class Server:
                 page = pages.get(self.path)
                 requested = self.headers.get("Range")
                 if page is not None:
-                    page.asked.append(requested)
+                    page.requested.append(requested)
                 if page is None or page.failures or page.status != 200:
                     status = 404 if page is None else page.failures.pop(0) if page.failures else page.status
                     self.send_error(status)

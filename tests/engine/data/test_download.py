@@ -37,7 +37,7 @@ def test_a_cut_connection_is_continued_where_it_broke(server: Any, tmp_path: Pat
     remote, page = server.publish("set.tar.gz", BODY)
     page.cuts = [300_000, 700_000, 5]
     assert fetch(remote, tmp_path, progress=quiet).read_bytes() == BODY
-    assert page.asked == [None, "bytes=300000-", "bytes=1000000-", "bytes=1000005-"]
+    assert page.requested == [None, "bytes=300000-", "bytes=1000000-", "bytes=1000005-"]
 
 
 def test_a_server_without_ranges_begins_again(server: Any, tmp_path: Path) -> None:
@@ -46,7 +46,7 @@ def test_a_server_without_ranges_begins_again(server: Any, tmp_path: Path) -> No
     reports: list[float] = []
     path = fetch(remote, tmp_path, progress=lambda _name, done, _total, _unit: reports.append(done))
     assert path.read_bytes() == BODY
-    assert page.asked == [None, "bytes=300000-"]
+    assert page.requested == [None, "bytes=300000-"]
     assert 300_000 in reports[: reports.index(0, 1)]  # reported before the pause, and before it began again
 
 
@@ -54,7 +54,7 @@ def test_the_part_of_an_earlier_attempt_is_continued(server: Any, tmp_path: Path
     remote, page = server.publish("set.tar.gz", BODY)
     (tmp_path / "set.tar.gz.part").write_bytes(BODY[:1234])
     assert fetch(remote, tmp_path, progress=quiet).read_bytes() == BODY
-    assert page.asked == ["bytes=1234-"]
+    assert page.requested == ["bytes=1234-"]
     assert not (tmp_path / "set.tar.gz.part").exists()
 
 
@@ -62,7 +62,7 @@ def test_a_complete_part_is_only_checked_and_renamed(server: Any, tmp_path: Path
     remote, page = server.publish("set.tar.gz", BODY)
     (tmp_path / "set.tar.gz.part").write_bytes(BODY)
     assert fetch(remote, tmp_path, progress=quiet).read_bytes() == BODY
-    assert page.asked == []
+    assert page.requested == []
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,7 @@ def test_a_wrong_part_of_an_earlier_attempt_is_thrown_away(server: Any, tmp_path
     remote, page = server.publish("set.tar.gz", BODY)
     (tmp_path / "set.tar.gz.part").write_bytes(left)
     assert fetch(remote, tmp_path, progress=quiet).read_bytes() == BODY
-    assert page.asked[-1] is None
+    assert page.requested[-1] is None
 
 
 def test_a_range_that_the_server_does_not_have_means_begin_again(server: Any, tmp_path: Path) -> None:
@@ -80,7 +80,7 @@ def test_a_range_that_the_server_does_not_have_means_begin_again(server: Any, tm
     (tmp_path / "set.tar.gz.part").write_bytes(BODY[:1234])
     page.failures = [416]
     assert fetch(remote, tmp_path, progress=quiet).read_bytes() == BODY
-    assert page.asked == ["bytes=1234-", None]
+    assert page.requested == ["bytes=1234-", None]
 
 
 def test_another_range_than_requested_is_not_mixed_in(server: Any, tmp_path: Path) -> None:
@@ -88,7 +88,7 @@ def test_another_range_than_requested_is_not_mixed_in(server: Any, tmp_path: Pat
     (tmp_path / "set.tar.gz.part").write_bytes(BODY[:1234])
     page.shift = 7
     assert fetch(remote, tmp_path, progress=quiet).read_bytes() == BODY
-    assert page.asked == ["bytes=1234-", None]
+    assert page.requested == ["bytes=1234-", None]
 
 
 def test_a_busy_server_is_asked_again(server: Any, tmp_path: Path) -> None:
@@ -106,7 +106,7 @@ def test_a_line_that_always_breaks_leaves_the_part(server: Any, tmp_path: Path) 
     assert caught.value.detail.endswith("the connection was closed after 100 kB of 2.0 MB")
     assert caught.value.next[0] == f"start again: it continues from {tmp_path}/set.tar.gz.part"
     assert (tmp_path / "set.tar.gz.part").read_bytes() == BODY[:100_000]
-    assert len(page.asked) == 4
+    assert len(page.requested) == 4
 
 
 def test_a_line_that_falls_silent_is_given_up_and_continued(
@@ -118,10 +118,10 @@ def test_a_line_that_falls_silent_is_given_up_and_continued(
     reports: list[float] = []
     path = fetch(remote, tmp_path, progress=lambda _name, done, _total, _unit: reports.append(done))
     assert path.read_bytes() == BODY
-    first, second = page.asked
+    first, second = page.requested
     assert first is None
     reached = int(second.removeprefix("bytes=").rstrip("-"))
-    assert 0 < reached <= 600_000  # what lay in a read that never ended is asked for again
+    assert 0 < reached <= 600_000  # the range of an unfinished read is requested again
     assert reports.count(reached) >= 2  # reported before the pause, and where it continues
 
 

@@ -162,16 +162,16 @@ def test_what_the_device_refuses_is_decoded_by_pillow(
     mixed: FileImages, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     expected = list(JpegBatches(mixed, plan(), CPU).epoch(0))
-    asked: list[int] = []
+    requested: list[int] = []
 
     def refuse(data: list[bytearray], device: torch.device) -> list[Tensor | None]:
-        asked.append(len(data))
-        wrong = torch.zeros(3, 5, 5, dtype=torch.uint8)  # neither is a picture of another size taken
+        requested.append(len(data))
+        wrong = torch.zeros(3, 5, 5, dtype=torch.uint8)  # an image of another size is not accepted either
         return [None if number % 2 else wrong for number, _ in enumerate(data)]
 
     monkeypatch.setattr(jpeg_batches, "decode_jpegs", refuse)
     found = list(JpegBatches(mixed, plan(), CPU).epoch(0))
-    assert sum(asked) == 9, "grey, CMYK and PNG are not offered to it"
+    assert sum(requested) == 9, "grey, CMYK and PNG are decoded by Pillow"
     assert all(GREY_LEVELS * (a - b).abs().max() < 0.01 for a, b in zip(found, expected, strict=True))
 
 
@@ -304,11 +304,11 @@ def test_images_that_are_in_no_files_come_as_pictures(mixed: FileImages) -> None
 def test_the_check_of_a_decoder_is_made_on_the_device_that_trains(
     mixed: FileImages, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked: list[torch.device] = []
+    requested: list[torch.device] = []
     decode = jpeg._decode
-    monkeypatch.setattr(jpeg, "_decode", lambda data, device: asked.append(device) or decode(data, CPU))  # type: ignore[func-returns-value]
+    monkeypatch.setattr(jpeg, "_decode", lambda data, device: requested.append(device) or decode(data, CPU))  # type: ignore[func-returns-value]
     assert choice(mixed, "auto", GPU)[0] == "jpeg"
-    assert asked == [GPU]
+    assert requested == [GPU]
 
 
 def test_a_batch_is_decoded_beside_the_steps_and_received_by_them(

@@ -1,4 +1,4 @@
-"""Where images stay, why, and that a batch sent ahead of its use is the batch that was asked for."""
+"""Where images stay, why, and that a batch sent ahead of its use is the batch that was requested."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The evaluator process: finds a checkpoint, measures it, saves the result, reports failures as objects."""
+"""The evaluator process: finds a checkpoint, evaluates it, saves the result, reports failures as JSON."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def error_of(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> dict[s
     return error
 
 
-def test_a_checkpoint_is_measured_like_at_the_end_of_its_run(
+def test_a_checkpoint_is_evaluated_as_at_the_end_of_its_run(
     run: RunDirectory, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert command([str(run.path)]) == 0
@@ -111,7 +111,7 @@ def test_the_result_is_saved_in_the_run_for_its_owner_only(
 @pytest.mark.parametrize(
     ("argument", "name", "step"), [("best", "best.pt", 3), ("last", "step-00000006.pt", 6)]
 )
-def test_a_run_offers_its_checkpoints_by_name(
+def test_a_checkpoint_is_chosen_by_its_name(
     run: RunDirectory, argument: str, name: str, step: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert command([str(run.path), "--checkpoint", argument, "--linear", "off"]) == 0
@@ -120,9 +120,7 @@ def test_a_run_offers_its_checkpoints_by_name(
     assert (result["checkpoint"], result["step"]) == (name, step)
 
 
-def test_a_checkpoint_file_brings_its_run_with_it(
-    run: RunDirectory, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_run_of_a_checkpoint_file_is_found(run: RunDirectory, capsys: pytest.CaptureFixture[str]) -> None:
     assert command([str(run.checkpoints / "step-00000006.pt"), "--linear", "lbfgs", "--knn", "cosine"]) == 0
 
     result = lines_of(capsys)[-1]["result"]
@@ -143,7 +141,7 @@ def test_a_result_that_cannot_be_saved_is_printed_all_the_same(
     assert result["unsaved"].startswith(f"{run.evaluations}: ")
 
 
-def test_the_module_runs_as_a_process_and_keeps_tracebacks_to_itself(tmp_path: Path) -> None:
+def test_the_command_runs_as_a_process_and_prints_no_traceback(tmp_path: Path) -> None:
     ended = subprocess.run(
         [sys.executable, "-m", "wmse_tui.engine.commands", "evaluate", str(tmp_path)],
         capture_output=True,
@@ -154,7 +152,7 @@ def test_the_module_runs_as_a_process_and_keeps_tracebacks_to_itself(tmp_path: P
 
     assert ended.returncode == 1
     error = json.loads(ended.stdout)["error"]
-    assert (error["code"], error["title"]) == ("E_CHECKPOINT", f"{tmp_path} is no run")
+    assert (error["code"], error["title"]) == ("E_CHECKPOINT", f"{tmp_path} is not a run")
     assert ended.stderr == ""
 
 
@@ -196,7 +194,7 @@ def test_a_damaged_checkpoint_is_refused(run: RunDirectory, capsys: pytest.Captu
     error = error_of([str(path)], capsys)
 
     assert (error["code"], error["title"]) == ("E_CHECKPOINT", f"{path} is damaged")
-    assert error["next"][0].startswith("measure another one: wmse-tui eval FILE")  # no other one is taken
+    assert error["next"][0].startswith("measure another one: wmse-tui eval FILE")  # no fallback
 
 
 def test_a_missing_device_is_reported_with_the_options_of_this_command(
@@ -247,12 +245,12 @@ def test_an_evaluation_without_any_probe_is_refused(
 @pytest.mark.parametrize(
     ("arguments", "title", "detail"),
     [
-        ([], "the command line makes no sense", "the following arguments are required: RUN|CHECKPOINT"),
-        (["RUN", "--linear", "sgd"], "the command line makes no sense", "invalid choice: 'sgd'"),
+        ([], "invalid command line", "the following arguments are required: RUN|CHECKPOINT"),
+        (["RUN", "--linear", "sgd"], "invalid command line", "invalid choice: 'sgd'"),
         (["RUN", "--device", "tpu"], "there is no device 'tpu'", "it is auto, cpu, cuda or cuda:N"),
     ],
 )
-def test_a_command_line_without_sense_is_refused(
+def test_an_invalid_command_line_is_refused(
     arguments: list[str], title: str, detail: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     error = error_of(arguments, capsys)
@@ -261,7 +259,7 @@ def test_a_command_line_without_sense_is_refused(
     assert detail in error["detail"]
 
 
-def test_a_checkpoint_of_a_checkpoint_makes_no_sense(
+def test_a_checkpoint_file_with_a_checkpoint_option_is_refused(
     run: RunDirectory, capsys: pytest.CaptureFixture[str]
 ) -> None:
     error = error_of([str(run.checkpoints / "best.pt"), "--checkpoint", "last"], capsys)

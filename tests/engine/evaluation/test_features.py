@@ -1,4 +1,4 @@
-"""Features: what the encoder gives for each image, with nothing changed behind."""
+"""Features: the encoder's output for each image, without side effects."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_unlabelled_images_have_features_and_no_labels() -> None:
     assert labels is None
 
 
-def test_images_are_resized_and_cropped_where_asked() -> None:
+def test_images_are_resized_and_cropped_on_request() -> None:
     shapes: list[torch.Size] = []
     images = memory_images(3, size=20)
 
@@ -74,7 +74,7 @@ def test_images_are_resized_and_cropped_where_asked() -> None:
     assert shapes == [torch.Size([3, 3, 12, 12])]
 
 
-def test_training_flags_are_as_they_were() -> None:
+def test_training_flags_are_restored() -> None:
     encoder = small_encoder().train()
     encoder[1].eval()  # a frozen BatchNorm amid a module in training
     before = [module.training for module in encoder.modules()]
@@ -96,7 +96,7 @@ def test_no_buffer_and_no_global_random_state_changes() -> None:
     assert random_states() == states
 
 
-def test_it_stops_between_batches_when_asked_and_puts_the_flags_back() -> None:
+def test_an_interruption_stops_between_batches_and_restores_the_flags() -> None:
     reported: list[tuple[str, float, float, str]] = []
     encoder = small_encoder().train()
 
@@ -116,12 +116,12 @@ def test_it_stops_between_batches_when_asked_and_puts_the_flags_back() -> None:
 
 
 @pytest.mark.parametrize(("precision", "dtype"), [("float32", torch.float32), ("bfloat16", torch.bfloat16)])
-def test_autocast_is_on_only_where_the_precision_asks_for_it(precision: str, dtype: torch.dtype) -> None:
+def test_autocast_is_on_only_for_bfloat16(precision: str, dtype: torch.dtype) -> None:
     seen: list[torch.dtype] = []
     encoder = small_encoder()
     encoder[0].register_forward_hook(lambda _module, _args, output: seen.append(output.dtype))
 
-    with torch.autocast("cpu", dtype=torch.bfloat16):  # a caller's own is none of the encoder's business
+    with torch.autocast("cpu", dtype=torch.bfloat16):  # a caller's autocast does not affect the encoder
         features, _ = extract_features(
             encoder,
             memory_images(4),
@@ -140,7 +140,7 @@ def test_an_empty_set_is_refused() -> None:
 
 
 class Recorder(nn.Module):
-    """Notes the shape of what it is shown."""
+    """Records the shapes of its inputs."""
 
     def __init__(self, shapes: list[torch.Size]) -> None:
         super().__init__()

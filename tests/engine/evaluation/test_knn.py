@@ -202,7 +202,7 @@ def test_progress_ends_at_the_number_of_test_images() -> None:
     assert reported[-1] == ("knn", 25, 25, "images")
 
 
-def test_it_stops_when_asked() -> None:
+def test_it_stops_on_request() -> None:
     x_train, y_train, x_test = random_set(8, 30, 25, 3, torch.float32)
 
     with pytest.raises(EvaluationInterrupted):

@@ -232,7 +232,7 @@ def test_the_crop_is_by_default_that_of_training_and_files_are_resized_to_it(
     assert geometry_of(images, experiment_of(dataset=dataset)) == expected
 
 
-def test_it_passes_progress_of_every_part_on_and_stops_when_asked() -> None:
+def test_it_reports_progress_of_every_part_and_stops_on_request() -> None:
     reported: list[str] = []
 
     def note(name: str, _done: float, _total: float, _unit: str) -> None:

@@ -104,7 +104,7 @@ def test_equal_rows_share_a_place() -> None:
     assert map_of(torch.ones(12, 3)).abs().max() == 0
 
 
-def test_it_stops_when_asked() -> None:
+def test_it_stops_on_request() -> None:
     calls = count()
     x, _ = clusters(6, 3)
     with pytest.raises(EvaluationInterrupted):

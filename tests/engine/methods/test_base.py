@@ -1,4 +1,4 @@
-"""Properties of every method: weights of the seed, gradients everywhere, float32 heads, a whole state."""
+"""Properties of every method: seeded weights, gradients for all parameters, float32 heads, the full state."""
 
 from __future__ import annotations
 
@@ -126,12 +126,12 @@ def test_under_autocast_the_encoder_runs_in_bfloat16_and_the_heads_in_float32(
     method = build_method(experiment(options))
     seen: dict[str, set[torch.dtype]] = {}
 
-    def note(name: str) -> Callable[[nn.Module, object, Tensor], None]:
+    def record(name: str) -> Callable[[nn.Module, object, Tensor], None]:
         return lambda module, inputs, output: seen.setdefault(name, set()).add(output.dtype)
 
     for name, module in method.named_modules():
         if isinstance(module, nn.Linear | nn.Conv2d):
-            module.register_forward_hook(note(name))
+            module.register_forward_hook(record(name))
     with torch.autocast("cpu", dtype=torch.bfloat16):
         losses = method(views, step_key=KEY)
     heads = {name for name in seen if "encoder" not in name}

@@ -86,7 +86,7 @@ def test_the_target_retains_a_share_that_rises_to_one(
         torch.testing.assert_close(now, share * was + (1 - share) * online, rtol=1e-6, atol=1e-7)
 
 
-def test_the_targets_head_follows_too_and_the_predictor_has_no_target(experiment: Build) -> None:
+def test_the_target_projector_is_updated_and_the_predictor_has_no_target(experiment: Build) -> None:
     method = shaken(build(experiment, momentum=0.0))
     method.after_step(0.0)
     for target, online in zip(

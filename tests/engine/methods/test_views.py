@@ -44,7 +44,7 @@ def encoders(method: Method) -> list[nn.Module]:
     return [module for name, module in method.named_children() if "encoder" in name]
 
 
-def test_here_is_every_method() -> None:
+def test_every_method_is_listed_here() -> None:
     mapping = Experiment.model_json_schema()["properties"]["method"]["discriminator"]["mapping"]
     assert [method.name for method in ALL] == sorted(mapping)
 
@@ -111,7 +111,7 @@ def first_norm(method: Method) -> tuple[nn.Conv2d, nn.BatchNorm2d]:
     return convolution, norm
 
 
-def test_the_papers_way_stays_apart(experiment: Build) -> None:
+def test_the_default_is_one_call_per_view(experiment: Build) -> None:
     """The benchmark's reference is the paper's code, whatever ours is configured to do."""
     config = experiment(options.WMse(whitening_size=8))
     backbone = config.backbone.model_copy(update={"views": "together"})

@@ -1,4 +1,4 @@
-"""The method W-MSE: options reach the loss, slices are counted from seed and step, failures are explained."""
+"""The method W-MSE: options reach the loss, slices depend on seed and step, failures are explained."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def build(options: WMse, experiment: Build) -> w_mse.WMse:
     ],
     ids=str,
 )
-def test_the_loss_is_that_of_the_embeddings_in_the_counted_order(
+def test_the_loss_slices_the_embeddings_in_the_order_of_the_step(
     options: WMse, experiment: Build, views: Tensor
 ) -> None:
     losses = build(options, experiment)(views, step_key=(5, 40))
@@ -60,7 +60,7 @@ def test_the_loss_is_that_of_the_embeddings_in_the_counted_order(
     assert losses.total.item() == expected.item()
 
 
-def test_slices_change_with_seed_step_and_iteration_and_with_nothing_else(experiment: Build) -> None:
+def test_slices_depend_on_seed_step_and_iteration_alone(experiment: Build) -> None:
     method = build(WMse(whitening_size=8, iterations=2), experiment)
     orders = [method.permutations(16, key) for key in ((0, 1), (0, 2), (1, 1))]
     rows = {tuple(row.tolist()) for order in orders for row in order}

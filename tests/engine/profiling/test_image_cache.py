@@ -40,7 +40,7 @@ def folder_of_classes(root: Path, count: int) -> Path:
 @pytest.fixture(autouse=True)
 def _no_network(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_arguments: object, **_options: object) -> None:
-        raise AssertionError("the inspector asked the network")
+        raise AssertionError("the service used the network")
 
     monkeypatch.setattr(download, "fetch", refuse)
 
@@ -99,7 +99,7 @@ def test_a_damaged_set_is_replaced(images: ImageCache, tmp_path: Path) -> None:
     (tmp_path / "data" / "cifar-10-batches-py" / "data_batch_1").write_bytes(b"no pickle")
     loaded = images.get(experiment_on(name="cifar10"), least=64)
     assert loaded.source == "patterns"
-    assert "is not whole: missing: data_batch_2" in loaded.why
+    assert "is incomplete: missing: data_batch_2" in loaded.why
 
 
 def test_a_folder_of_images_is_read_as_a_run_reads_it(images: ImageCache, tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from wmse_tui.engine.service.describe import describe_experiment, memory_parts
 from wmse_tui.engine.training.device import ChosenDevice
 
 Tiny = Callable[..., Experiment]
-GPU = ChosenDevice(torch.device("cuda", 0), "A card", "asked for")
+GPU = ChosenDevice(torch.device("cuda", 0), "A card", "requested")
 
 
 def on(device: ChosenDevice, memory: Memory, monkeypatch: pytest.MonkeyPatch) -> None:

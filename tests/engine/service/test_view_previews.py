@@ -138,7 +138,7 @@ def test_the_first_images_follow_the_last_ones(
     assert preview_views(tiny(), job(images=3, first=63), images)["images"] == [63, 0, 1]
 
 
-def test_pixels_are_repeated_where_asked(
+def test_pixels_are_repeated_on_request(
     job: Callable[..., Any], images: ImageCache, tiny: Callable[..., Experiment]
 ) -> None:
     small, large = (preview_views(tiny(), job(scale=scale), images) for scale in (1, 3))

@@ -53,7 +53,7 @@ CASES: list[tuple[BaseException, str, str]] = [
     (
         FileNotFoundError(errno.ENOENT, "No such file or directory", "/data/x.bin"),
         "E_MISSING",
-        "bring it back",
+        "restore it",
     ),
     (RuntimeError("CUDA error: out of memory"), "E_GPU_OOM", "compute.precision=bfloat16"),
     (
@@ -199,5 +199,5 @@ def test_an_out_of_memory_error_names_what_the_run_itself_used(monkeypatch: pyte
     detail = error_event(RuntimeError(FIND_ENGINE), saved="", stage="training").detail
     assert detail.splitlines() == [
         FIND_ENGINE,
-        "this run: its tensors took 8.0 GB at most, 9.0 GB are reserved",
+        "this run: peak 8.0 GB in tensors, 9.0 GB are reserved",
     ]

@@ -1,7 +1,7 @@
-"""The paper's way of doing things, for comparison: what its code does, written with the same libraries.
+"""A reference implementation for comparison: what the paper's code does, with the same libraries.
 
 Images are changed one at a time by torchvision's transforms, which draw their parameters themselves, in the
-worker processes of a DataLoader; the loss whitens slice by slice and view by view; a step is taken in float32
+worker processes of a DataLoader; the loss whitens slice by slice and view by view; a step is in float32 and
 in torch's default memory layout, by an optimiser that works parameter by parameter, and waits for its loss.
 """
 
@@ -104,7 +104,7 @@ def loss_by_loops(
 
 
 class ReferenceSteps:
-    """Steps as the paper's code takes them. For other methods than W-MSE the loss is ours.
+    """Steps as in the paper's code. For other methods than W-MSE the loss is ours.
 
     Args: as of `inspection.steps.Steps`.
     """

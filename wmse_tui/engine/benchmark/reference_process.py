@@ -1,4 +1,4 @@
-"""The reference's steps in a process of their own: how malloc caches memory is set for a whole process."""
+"""The reference steps in a process of their own, because malloc's settings apply to a whole process."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ MODULE = "wmse_tui.engine.benchmark.reference_process"
 
 
 class ReferenceProcess:
-    """Takes a step of the paper's way on request, and returns how long it took.
+    """Runs steps of the paper's implementation on request, and returns their times.
 
-    Torch's threads and malloc are there as torch and glibc set them up: without `engine.process.settle`.
+    That process has the default threads of torch and the default malloc of glibc: no `engine.process.settle`.
 
     Raises:
         EngineError: the process ended.
@@ -53,7 +53,7 @@ class ReferenceProcess:
     ) -> None:
         if kind is not None:
             self._process.kill()
-        self._process.communicate()  # the end of its stdin is its end
+        self._process.communicate()  # it exits at the end of its stdin
 
     def _request(self, line: str) -> str:
         assert self._process.stdin is not None
@@ -67,15 +67,15 @@ class ReferenceProcess:
             answer = self._process.stdout.readline()
         if not answer:
             raise EngineError(
-                "the reference could not take a step",
+                "the reference could not run a step",
                 "its process ended; what it printed is above",
-                next=("leave --against out", "or use a smaller batch: --set schedule.batch_size=64"),
+                next=("omit --against", "or use a smaller batch: --set schedule.batch_size=64"),
             )
         return answer
 
 
 def serve_steps() -> None:
-    """Read a configuration as the first line of stdin, and take a step for each further line."""
+    """Read a configuration as the first line of stdin, and run a step for each further line."""
     stdout = sys.stdout
     with redirect_stdout(sys.stderr):
         experiment = parse_experiment(json.loads(sys.stdin.readline()), "stdin")

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 Task = Callable[[], float]
-"""Does the work once; returns what it took, in seconds."""
+"""Does the work once; returns its seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ class Row:
         what: what was measured, in short.
         ours: seconds.
         work: how many units one measurement does; with `unit` (views, images) it gives a speed.
-        reference: seconds of the paper's way, which did the same work.
+        reference: seconds of the paper's implementation for the same work.
         ratio: the reference's seconds over ours, measurement by measurement.
         against: what the reference is.
         n: measurements of each.

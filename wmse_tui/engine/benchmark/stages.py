@@ -76,13 +76,13 @@ def benchmark(
 
     Args:
         experiment: which recipe.
-        rounds: measurements of each stage.
+        rounds: how often each stage is timed.
         stages: of `STAGES`.
-        compare: measure the paper's way of doing it beside ours, in turns.
-        report: called with what is measured next.
+        compare: also time the paper's implementation, alternating with ours.
+        report: called with the name of the next stage.
 
     Returns:
-        The machine, the rows (see `rounds.Row`), and the floor of a step on this device.
+        The machine, the rows (see `rounds.Row`), and the shortest possible step on this device (`_floor`).
 
     Raises:
         EngineError: the device cannot be used, or the recipe cannot be trained.
@@ -111,7 +111,7 @@ def _rows(
     compare: bool,
     report: Report,
 ) -> Iterator[Row]:
-    at = device.torch
+    target = device.torch
     loaded = None
     if "input" in stages or "step" in stages:
         report("images")
@@ -122,39 +122,39 @@ def _rows(
         if row is not None:
             yield row
         report("input")
-        yield pipeline(experiment, loaded, at, rounds=rounds, compare=compare)
+        yield pipeline(experiment, loaded, target, rounds=rounds, compare=compare)
     if "whitening" in stages:
         report("whitening")
-        row = whitening_loss(experiment, at, rounds=rounds, compare=compare)
+        row = whitening_loss(experiment, target, rounds=rounds, compare=compare)
         if row is not None:
             yield row
     if "step" in stages and loaded is not None:
         report("a training step")
-        batches = some_batches(experiment, loaded, at, BATCHES)
-        steps = TimedSteps(experiment, at, steps_per_epoch=100)
+        batches = some_batches(experiment, loaded, target, BATCHES)
+        steps = TimedSteps(experiment, target, steps_per_epoch=100)
         compiled = steps.compile(batches[0])
-        step = whole_step(steps, experiment, batches, at, rounds=rounds, compare=compare, note=compiled)
+        step = whole_step(steps, experiment, batches, target, rounds=rounds, compare=compare, note=compiled)
         yield step
-        if not compiled:  # hooks do not see into compiled networks
+        if not compiled:  # hooks do not run inside compiled networks
             report("the parts of a step")
-            yield from parts_of_a_step(steps, batches, at, rounds=rounds)
-        yield bookkeeping_row(steps, experiment, step.ours.median, at)
+            yield from parts_of_a_step(steps, batches, target, rounds=rounds)
+        yield bookkeeping_row(steps, experiment, step.ours.median, target)
         report("diagnostics")
-        yield diagnostics_row(steps, experiment, batches[0], at, n=min(5, rounds))
+        yield diagnostics_row(steps, experiment, batches[0], target, n=min(5, rounds))
         report("the device")
-        yield matrix_product(at, experiment.compute.precision, rounds=rounds)
-        yield memory_copy(at, rounds=rounds)
+        yield matrix_product(target, experiment.compute.precision, rounds=rounds)
+        yield memory_copy(target, rounds=rounds)
     if "evaluation" in stages:
         few = min(3, rounds)
         dim = dry_run(experiment, check=lambda: None).feature_dim
         report("nearest neighbours")
-        yield nearest_neighbours(dim, at, rounds=few)
+        yield nearest_neighbours(dim, target, rounds=few)
         report("linear probes")
-        yield from linear_probes(dim, at, rounds=few)
+        yield from linear_probes(dim, target, rounds=few)
 
 
 def _floor(experiment: Experiment, rows: Sequence[Row]) -> dict[str, float] | None:
-    """The floor of a step: its arithmetic at the speed of a product, its memory at that of a copy.
+    """A lower bound of a step's time, from the speeds of a matrix product and of a copy on this device.
 
     `share` is the larger of the two in the measured time. Memory is counted operation by operation, as a
     trainer that fuses none would move it, so what stays in a cache or is fused may be faster than this floor.

@@ -1,4 +1,4 @@
-"""From a configuration to images: the table of which source reads which data set."""
+"""From a configuration to its images, by a table of the source of each data set."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ Source = Callable[[SourceRequest, Progress], DataSplits]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Data:
-    """Everything a run sees.
+    """The images of a run.
 
     Args:
-        train: what the encoder learns from.
-        probe_train, probe_test: labelled images that judge it; both None where there are no labels.
+        train: images to train on.
+        probe_train, probe_test: labelled images for the probes; both None without labels.
         mean, std: normalisation of red, green and blue, in 0 to 1.
-        notices: facts about the images for people, a sentence each.
+        notices: sentences about the images for the user.
     """
 
     train: ImageSet
@@ -89,28 +89,28 @@ def split_text(images: ImageSet) -> str:
 
 
 def load_data(experiment: Experiment, *, progress: Progress) -> Data:
-    """Find, fetch or draw the images of an experiment.
+    """Find, download or generate the images of an experiment.
 
     Args:
-        experiment: its `dataset` section alone counts, never the seed.
+        experiment: only its `dataset` section is used.
         progress: called with what is being done, how far it is, the total (0: unknown) and the unit; if it
             raises, the disk is left in a state from which the next call continues.
 
     Raises:
-        DataError: the images cannot be had or are not what they should be.
+        DataError: the images are unavailable or invalid.
     """
     dataset = experiment.dataset
     facts = DATASETS[dataset.name]
     parts = SOURCES[dataset.name](_request(dataset), progress)
     probe_train, probe_test, notices = parts.probe_train, parts.probe_test, parts.notices
     if dataset.probe_train is not None and dataset.probe_test is not None:
-        probe_train, probe_test, passed_over = read_probe_folders(
+        probe_train, probe_test, skipped = read_probe_folders(
             expanded(dataset.probe_train),
             expanded(dataset.probe_test),
             progress,
             test_images=dataset.test_images,
         )
-        notices += passed_over
+        notices += skipped
     elif probe_train is None or probe_test is None:
         notices += (f"no labels: no accuracies, loss only ({parts.unlabelled})",)
     sets = dict.fromkeys(images for images in (parts.train, probe_train, probe_test) if images is not None)
@@ -157,7 +157,7 @@ def _root(dataset: Dataset) -> Path:
 
 
 def _draw(request: SourceRequest, progress: Progress) -> DataSplits:
-    """The embedded data set, with the requested number of images."""
+    """The generated data set `patterns`, with the requested number of images."""
     facts = DATASETS["patterns"]
     size = facts.size or 32
     sets = []

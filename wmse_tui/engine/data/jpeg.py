@@ -2,7 +2,7 @@
 
 Decoders agree on ordinary photographs: three components of 8 bits, luma and chroma, baseline or progressive.
 Grey, CMYK, colours stored as RGB, other kinds of compression, what has no end, and what Pillow would call a
-bomb are left to Pillow, so that they look, or fail, as everywhere else. Both ignore orientation tags.
+bomb are left to Pillow, so the result, or the error, is the usual one. Both ignore orientation tags.
 """
 
 from __future__ import annotations

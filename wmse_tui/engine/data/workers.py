@@ -28,7 +28,7 @@ PR_SET_PDEATHSIG = 1  # prctl(2)
 
 
 class Keys:
-    """The batches still to come, as the loader's sampler: set anew for each epoch."""
+    """The batches still to come, as the loader's sampler: set for each epoch."""
 
     def __init__(self) -> None:
         self.coming: tuple[BatchKey, ...] = ()
@@ -43,14 +43,14 @@ class Keys:
 class WorkerBatches:
     """Views made one by one on the CPU, ahead of their use, and copied to `device` as 8-bit numbers.
 
-    The position in an epoch is counted in batches that were taken, so what the workers have prepared beyond
-    it does not count. One epoch is iterated at a time. Create and use it in one thread, for the workers end
+    The position in an epoch is counted in consumed batches, so what the workers have prepared beyond it does
+    not count. One epoch is iterated at a time. Create and use it in one thread, for the workers end
     with it.
 
     Args:
         images: the set.
         plan: how batches are formed and views are made.
-        device: where the views are wanted.
+        device: of the views.
         workers: processes; 0 prepares the views in this one.
     """
 
@@ -125,7 +125,7 @@ class _ForkContext(multiprocessing.context.ForkContext):
 
 
 def prepare_worker(_number: int) -> None:
-    """Make this process die with the trainer, and leave the trainer's signals to the trainer."""
+    """Make this process die with the trainer, and ignore the signals that the trainer handles."""
     ignore_stop_signals()
     torch.set_num_threads(1)
     if sys.platform == "linux":

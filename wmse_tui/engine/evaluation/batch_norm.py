@@ -1,7 +1,7 @@
 """Temporary statistics for the BatchNorms and whitening layers of an encoder that has not trained yet.
 
 An untrained BatchNorm assumes mean 0 and variance 1 of every layer (and a whitening layer assumes white
-features), which makes an untrained encoder look worse than it is. The fair starting point, epoch 0 of a run,
+features), which underrates an untrained encoder. The fair starting point, epoch 0 of a run,
 uses the statistics of one pass over the training images.
 """
 

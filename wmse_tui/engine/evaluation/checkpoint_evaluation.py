@@ -148,12 +148,12 @@ def find_checkpoint(request: EvaluationRequest) -> tuple[RunDirectory, Path]:
         run = RunDirectory(target)
         if not run.config.is_file():
             raise CheckpointError(
-                f"{target} is no run", "it has no config.yaml", next=("`wmse-tui runs` lists the runs",)
+                f"{target} is not a run", "it has no config.yaml", next=("`wmse-tui runs` lists the runs",)
             )
         return run, _of_run(run, request.checkpoint)
     if request.checkpoint is not None:
         raise UsageError(
-            "--checkpoint chooses among the checkpoints of a run", f"{target} is no run's directory"
+            "--checkpoint chooses among the checkpoints of a run", f"{target} is not a run directory"
         )
     if not target.is_file():
         raise CheckpointError(f"there is no {target}", "neither a run nor a checkpoint has this path")

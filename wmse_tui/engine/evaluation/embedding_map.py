@@ -107,7 +107,7 @@ def publish_map(
     epoch: int,
     kind: MapKind,
 ) -> None:
-    """Put the map at `path`, whole or not at all. Raises OSError.
+    """Write the map to `path`, atomically. Raises OSError.
 
     An .npz file: `points` float32 (n, 2), `labels` int64 (n,) with -1 for none, `classes` text, `step`,
     `epoch`, `method`.

@@ -84,7 +84,7 @@ def ranking_loss(
 def _quantised(everyone: Tensor, positives: Tensor, bins: int) -> Tensor:
     """(queries,): average precision over soft bins; -inf in `everyone` is no view."""
     width = 2 / (bins - 1)
-    total = torch.full_like(positives[:, :1], everyone.shape[1] - 1)  # at the last bin everybody is counted
+    total = torch.full_like(positives[:, :1], everyone.shape[1] - 1)  # the last bin counts every other view
     found = torch.full_like(positives[:, :1], positives.shape[1])
     up_to = torch.cat([cast("Tensor", Ramps.apply((1 - everyone) / width, bins - 1)), total], 1)
     right = torch.cat([cast("Tensor", Ramps.apply((1 - positives) / width, bins - 1)), found], 1)
@@ -104,7 +104,7 @@ class Ramps(torch.autograd.Function):
     """(x (queries, n), count) -> (queries, count): entry m is Σ_j clamp(m + 1 - x_j, 0, 1).
 
     How much of the x is in the triangular bins 0 to m, whose centres are 0, 1, 2 ...: the bins up to m add
-    up to a ramp between m and m + 1. Only one ramp moves with an x, so the backward pass looks that one up,
+    up to a ramp between m and m + 1. Only one ramp moves with an x, so the backward pass indexes that one,
     and no (queries, n, count) array ever exists.
     """
 

@@ -12,8 +12,8 @@ from wmse_tui.engine.precision import at_least_float32, full_precision
 def simsiam_loss(predictions: Tensor, embeddings: Tensor) -> Tensor:
     """The negative cosine between each view's prediction and each other view's embedding.
 
-    Averaged over images and over both directions of all pairs of views. The stop-gradient is part of the
-    loss: no gradient reaches `embeddings`, though predictions are made of the same ones.
+    Averaged over images and ordered pairs of views. The stop-gradient is part of the loss: no gradient
+    reaches `embeddings`, although the predictions are computed from them.
 
     Args:
         predictions, embeddings: (views, batch, dim), two views or more.

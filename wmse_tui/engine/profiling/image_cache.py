@@ -209,7 +209,7 @@ def drawn_patterns(count: int, side: int, progress: Progress) -> MemoryImages:
 
 
 def _load(experiment: Experiment, progress: Progress, part: int) -> CachedImages:
-    """Raises DataError: the data set is not here, or not whole."""
+    """Raises DataError: the data set is missing or incomplete."""
     dataset = experiment.dataset
     _require_unpacked(experiment)
     whole = training_images(experiment)

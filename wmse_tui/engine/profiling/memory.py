@@ -1,6 +1,6 @@
-"""Memory of a device: how much there is, how much is free, and the peak that a piece of work reached.
+"""The memory of a device: total, free, and the peak of a piece of work.
 
-Of a GPU by torch's allocator, of the machine by the kernel and its control groups.
+For a GPU from torch's allocator and NVML, for the machine from the kernel and its control groups.
 """
 
 from __future__ import annotations
@@ -24,25 +24,25 @@ RESET_PEAK = "5"  # proc(5): resets the peak resident set size
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """Bytes of a device: all, and those that no process uses now."""
+    """Bytes of a device: total, and unused by any process."""
 
     total: int
     free: int
 
 
 def memory_of(device: torch.device) -> Memory:
-    """The memory of a device; reading it leaves no context on a GPU, if NVML knows the device.
+    """The memory of a device; no CUDA context is created if NVML knows the device.
 
-    Of a part of a card (MIG) it is that of the part.
+    For a MIG instance it is the memory of that instance.
     """
     if device.type != "cuda":
         return main_memory()
     total = torch.cuda.get_device_properties(device).total_memory
     card = find_card(device)
-    known = {} if card is None else card.read()
-    if "gpu_memory" not in known:
+    reading = {} if card is None else card.read()
+    if "gpu_memory" not in reading:
         return Memory(total, torch.cuda.mem_get_info(device)[0])
-    free = known["gpu_memory_total"] - known["gpu_memory"]
+    free = reading["gpu_memory_total"] - reading["gpu_memory"]
     return Memory(total, int(min(total, max(0, free))))
 
 
@@ -70,15 +70,15 @@ class PeakMemory:
                 self._before = _status("VmRSS")
 
     def bytes(self) -> int | None:
-        """What was reserved on the GPU at most, or what resident memory grew by; None: not known."""
+        """The most that was reserved on the GPU, or the growth of resident memory; None: not reading."""
         if self._device.type == "cuda":
             return int(torch.cuda.max_memory_reserved(self._device))
-        most = _status("VmHWM")
-        return None if most is None or self._before is None else max(0, most - self._before)
+        peak = _status("VmHWM")
+        return None if peak is None or self._before is None else max(0, peak - self._before)
 
 
 def release_memory(device: torch.device) -> None:
-    """Return memory that is not used to the device or the machine."""
+    """Return unused memory to the device or the machine."""
     gc.collect()
     if device.type == "cuda":
         torch.cuda.empty_cache()

@@ -176,7 +176,7 @@ def _torch_missing(error: Exception) -> TorchMissing:
         "torch cannot be loaded",
         f"{type(error).__name__}: {first_line(error)} ({sys.executable})",
         next=(
-            "install torch and torchvision anew in this environment, in versions that belong together",
+            "reinstall torch and torchvision in this environment, in matching versions",
             "`wmse-tui doctor` shows what is installed",
         ),
     )

@@ -1,7 +1,7 @@
-"""Every way a run can fail, explained: what happened, the evidence, what is saved, what to do next.
+"""Explanations of failed runs: what happened, the evidence, what is saved, what to do next.
 
-`FAILURES` is a table, and its first row that matches an exception explains it. The texts are those of torch
-2.10 to 2.14 and of the libraries below it; what matches no row is an internal error.
+The first row of the table `FAILURES` that matches an exception explains it; without a match it is an internal
+error. The patterns are error messages of torch 2.10 to 2.14 and of the libraries it uses.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Failure(NamedTuple):
         match: whether an exception is of this kind.
         code, title: of the `error` event.
         detail: the evidence, from the exception and from the machine as it is now.
-        steps: what a person can do, most promising first.
+        steps: what the user can do, most promising first.
     """
 
     match: Match
@@ -91,40 +91,40 @@ def _explain(error: BaseException) -> tuple[str, str, str, tuple[str, ...]]:
     )
 
 
-def _is(*kinds: type[BaseException]) -> Match:
+def _instance_of(*kinds: type[BaseException]) -> Match:
     return lambda error: isinstance(error, kinds)
 
 
-def _names(*texts: str, kinds: tuple[type[BaseException], ...] = (RuntimeError,)) -> Match:
-    """Exceptions of these kinds whose text holds one of `texts`."""
+def _message_has(*texts: str, kinds: tuple[type[BaseException], ...] = (RuntimeError,)) -> Match:
+    """Exceptions of these kinds whose message contains one of `texts`."""
     return lambda error: isinstance(error, kinds) and any(text in str(error) for text in texts)
 
 
-def _os(*numbers: int) -> Match:
+def _errno(*numbers: int) -> Match:
     return lambda error: isinstance(error, OSError) and error.errno in numbers
 
 
-def _any(*matches: Match) -> Match:
+def _any_of(*matches: Match) -> Match:
     return lambda error: any(match(error) for match in matches)
 
 
-def _first_line(error: BaseException, holding: str = "") -> str:
-    """The first line of its text, or that which holds the cause: a worker's comes with its traceback."""
+def _first_line(error: BaseException, containing: str = "") -> str:
+    """The first line of the message that has this text: a worker's message begins with a traceback."""
     lines = str(error).splitlines() or [type(error).__name__]
-    return next((line for line in lines if holding in line), lines[0])
+    return next((line for line in lines if containing in line), lines[0])
 
 
 def _gpu_memory(error: BaseException) -> str:
-    """What torch reports, and what uses the memory of the cards."""
+    """What torch reports, and which processes use the memory of the cards."""
     return "\n".join((_first_line(error), *_own_gpu_memory(), *gpu_users()))
 
 
 def _own_gpu_memory() -> tuple[str, ...]:
-    """What the tensors of this process took of its card; nothing where no card was used."""
+    """The GPU memory of this process; empty if it has used no GPU."""
     with suppress(RuntimeError, AssertionError):
         if torch.cuda.is_initialized() and torch.cuda.max_memory_reserved():
             peak, reserved = torch.cuda.max_memory_allocated(), torch.cuda.memory_reserved()
-            return (f"this run: its tensors took {size(peak)} at most, {size(reserved)} are reserved",)
+            return (f"this run: peak {size(peak)} in tensors, {size(reserved)} are reserved",)
     return ()
 
 
@@ -154,7 +154,7 @@ def _path_and_owner(error: BaseException) -> str:
 
 
 def _space(path: object) -> str:
-    """How much space is free at a path, as the end of a sentence."""
+    """The free space at a path, in brackets."""
     if not isinstance(path, (str, os.PathLike)):
         return ""
     try:
@@ -165,7 +165,7 @@ def _space(path: object) -> str:
 
 
 def _ownership(path: object) -> str:
-    """The owner of what cannot be used, and of this process."""
+    """The owner of an unusable path, and the user of this process, in brackets."""
     if not isinstance(path, (str, os.PathLike)):
         return ""
     existing = nearest_existing(Path(os.fspath(path)))
@@ -178,7 +178,7 @@ def _ownership(path: object) -> str:
 
 
 def _memory_left() -> str:
-    """The machine's memory as it is now: what was too much may have been freed already."""
+    """The memory of the machine now; the memory that was missing may have been freed already."""
     try:
         lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
         values = {line.split(":")[0]: 1024 * int(line.split()[1]) for line in lines}
@@ -198,16 +198,16 @@ _LESS_GPU_MEMORY = (
     "in an evaluation: a new run with a smaller evaluation.batch_size (it changes nothing)",
 )
 _UPDATE_DRIVER = (
-    "`wmse-tui doctor` tells which versions were found and which are needed",
+    "`wmse-tui doctor` shows which versions were found and which are needed",
     "update the NVIDIA driver, or install a torch build for the CUDA version it serves",
     "then resume the run",
 )
 
 FAILURES = (
     Failure(
-        _any(
-            _is(torch.OutOfMemoryError),
-            _names(
+        _any_of(
+            _instance_of(torch.OutOfMemoryError),
+            _message_has(
                 "CUDA error: out of memory",
                 "CUDA driver error: out of memory",
                 "CUBLAS_STATUS_ALLOC_FAILED",
@@ -228,15 +228,15 @@ FAILURES = (
     Failure(
         # cuDNN tries its algorithms for a convolution, and torch drops the error of each that needs more
         # memory than there is.
-        _names("was unable to find an engine to execute this computation"),
+        _message_has("was unable to find an engine to execute this computation"),
         "E_GPU_OOM",
         "not enough GPU memory for a convolution",
         _gpu_memory,
         (*_LESS_GPU_MEMORY, "where memory is free: `wmse-tui doctor`, and a run in the other precision"),
     ),
     Failure(
-        _any(
-            _is(MemoryError),
+        _any_of(
+            _instance_of(MemoryError),
             lambda error: not isinstance(error, EngineError) and "DefaultCPUAllocator" in str(error),
         ),
         "E_MEMORY",
@@ -249,38 +249,38 @@ FAILURES = (
         ),
     ),
     Failure(
-        _os(errno.ENOSPC, errno.EDQUOT),
+        _errno(errno.ENOSPC, errno.EDQUOT),
         "E_DISK_FULL",
         "no space left for the run's files",
         _path_and_space,
         ("free some space there (`wmse-tui rm RUN` removes old runs)", "then resume the run"),
     ),
     Failure(
-        _os(errno.EFBIG),
+        _errno(errno.EFBIG),
         "E_FILE_SIZE",
-        "the system does not let this process write files so large",
+        "the system does not allow this process to write files this large",
         _path,
         ("raise the limit of the shell or the job: ulimit -f unlimited", "then resume the run"),
     ),
     Failure(
-        _os(errno.EACCES, errno.EPERM, errno.EROFS),
+        _errno(errno.EACCES, errno.EPERM, errno.EROFS),
         "E_PERMISSION",
         "not allowed",
         _path_and_owner,
         ("check the owner and mode of that path", "then resume the run"),
     ),
     Failure(
-        _os(errno.EIO, errno.ESTALE),
+        _errno(errno.EIO, errno.ESTALE),
         "E_DISK",
-        "the disk does not answer as it should",
+        "the disk reports an error",
         _path,
-        ("see what `dmesg` reports of the disk or of the file server", "then resume the run"),
+        ("check `dmesg` for errors of the disk or the file server", "then resume the run"),
     ),
     Failure(
-        _os(errno.ENOENT), "E_MISSING", "a file is missing", _path, ("bring it back", "then resume the run")
+        _errno(errno.ENOENT), "E_MISSING", "a file is missing", _path, ("restore it", "then resume the run")
     ),
     Failure(
-        _names("</torch_", "Bus error"),
+        _message_has("</torch_", "Bus error"),
         "E_SHM",
         "/dev/shm is too small for the loader's workers",
         _shared_memory,
@@ -290,7 +290,7 @@ FAILURES = (
         ),
     ),
     Failure(
-        _names("DataLoader worker"),
+        _message_has("DataLoader worker"),
         "E_WORKER",
         "a loader's worker died",
         _worker,
@@ -300,7 +300,7 @@ FAILURES = (
         ),
     ),
     Failure(
-        _names(
+        _message_has(
             "NVIDIA driver on your system is too old",
             "CUDA driver version is insufficient",
             "no kernel image is available",
@@ -311,24 +311,24 @@ FAILURES = (
             kinds=(RuntimeError, AssertionError),
         ),
         "E_DRIVER",
-        "the GPU's driver and this torch do not fit together",
+        "the GPU driver and this torch build are incompatible",
         _first_line,
         _UPDATE_DRIVER,
     ),
     Failure(
-        _names("CUDA unknown error", "system not yet initialized", "system not ready"),
+        _message_has("CUDA unknown error", "system not yet initialized", "system not ready"),
         "E_DRIVER",
-        "the GPU's driver does not start CUDA",
+        "the GPU driver cannot start CUDA",
         _first_line,
         (
-            "see whether `nvidia-smi` answers; a driver updated without a reboot needs one",
+            "check whether `nvidia-smi` works; a driver updated without a reboot needs one",
             "on a machine with NVSwitch the service nvidia-fabricmanager must run (error 802)",
             "check CUDA_VISIBLE_DEVICES; `wmse-tui doctor` shows what was found",
             "then resume the run",
         ),
     ),
     Failure(
-        _names(
+        _message_has(
             "CUDA error",
             "CUDA driver error",
             "cuDNN error",
@@ -349,9 +349,9 @@ FAILURES = (
         ),
     ),
     Failure(
-        _any(
-            _is(tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError),
-            _names("not found or corrupted", "PytorchStreamReader", kinds=(Exception,)),
+        _any_of(
+            _instance_of(tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError),
+            _message_has("not found or corrupted", "PytorchStreamReader", kinds=(Exception,)),
         ),
         "E_DATA",
         "a file of the data is damaged",

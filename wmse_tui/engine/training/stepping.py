@@ -1,4 +1,4 @@
-"""A training step: loss, gradient, update. Here as written; `graph.py` replays it as one CUDA graph."""
+"""A training step: loss, gradient, update. Eager here; `graph.py` replays it as one CUDA graph."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ class Stepper(Protocol):
             The losses before the update, to be read before the next step.
 
         Raises:
-            WhiteningFailed: on a CPU, the loss cannot be computed; nothing has moved.
+            WhiteningFailed: on a CPU, the loss cannot be computed; nothing was updated.
         """
 
 
 class EagerStepper:
-    """Launches every operation as the program reaches it.
+    """Runs every operation as the program reaches it.
 
     Args:
         method: on the device that trains.

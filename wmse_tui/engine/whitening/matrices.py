@@ -63,7 +63,7 @@ def whitening_matrix(
 def apply_matrix(x: Tensor, mean: Tensor, matrix: Tensor) -> Tensor:
     """`x` (samples, dim) less `mean` (dim,), each group multiplied by its `matrix` (groups, width, width).
 
-    In float32, or float64 for float64 `x`, whatever autocast says.
+    In float32, or float64 for float64 `x`, regardless of autocast.
 
     Example:
         >>> import torch

@@ -34,8 +34,8 @@ def whiten(
 ) -> Tensor:
     """Whiten each slice of `x` by its own mean and covariance, all slices in one factorisation.
 
-    Computed in float32, or in float64 for float64 input, whatever autocast and the process's precision of
-    products say: half precision is promoted before anything is centred, and the result stays float32.
+    Computed in float32, or in float64 for float64 input, regardless of autocast and the process-wide matmul
+    precision: half precision is promoted before anything is centred, and the result stays float32.
     Gradients flow through mean, covariance and factor; there are no second derivatives.
 
     Args:

@@ -1,4 +1,4 @@
-"""Where a data set comes from: found, unpacked, fetched or waited for, and the errors if it is not."""
+"""How a data set is acquired: found, unpacked, fetched or awaited; and the errors."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_what_is_missing_is_fetched_once(
     for _ in range(2):
         home = acquire(publication, root, download=True, defect=defect, progress=progress)
         assert (home / "a").read_bytes() == bytes(range(256)) * 2000
-    assert page.asked == [None]
+    assert page.requested == [None]
 
 
 def test_the_folder_itself_may_be_named(
@@ -54,7 +54,7 @@ def test_the_folder_itself_may_be_named(
     (tmp_path / "set" / "a").touch()
     home = acquire(publication, tmp_path / "set", download=True, defect=defect, progress=progress)
     assert home == tmp_path / "set"
-    assert page.asked == []
+    assert page.requested == []
 
 
 def test_data_that_is_there_is_used_without_writing_anything(
@@ -69,7 +69,7 @@ def test_data_that_is_there_is_used_without_writing_anything(
     assert [entry.name for entry in root.iterdir()] == ["set"]
 
 
-def test_an_archive_put_there_by_hand_is_checked_and_unpacked(
+def test_an_archive_that_the_user_provides_is_checked_and_unpacked(
     published: tuple[Publication, Any], tmp_path: Path, progress: Progress
 ) -> None:
     publication, page = published
@@ -78,11 +78,11 @@ def test_an_archive_put_there_by_hand_is_checked_and_unpacked(
     (root / "set.tar.gz").write_bytes(page.body)
     home = acquire(publication, root, download=False, defect=defect, progress=progress)
     assert (home / "a").is_file()
-    assert page.asked == []
+    assert page.requested == []
     assert (root / "set.tar.gz").is_file()
 
 
-def test_a_wrong_archive_put_there_by_hand_is_named_and_left_alone(
+def test_a_wrong_archive_that_the_user_provides_is_named_and_left_alone(
     published: tuple[Publication, Any], tmp_path: Path, progress: Progress
 ) -> None:
     publication, page = published
@@ -97,7 +97,7 @@ def test_a_wrong_archive_put_there_by_hand_is_named_and_left_alone(
     )
     assert caught.value.next[0] == f"delete {tmp_path}/set.tar.gz and start again"
     assert (tmp_path / "set.tar.gz").read_bytes() == b"<html>sign in</html>"
-    assert page.asked == []
+    assert page.requested == []
 
 
 def test_missing_data_without_download_is_an_error_with_the_command(
@@ -112,10 +112,10 @@ def test_missing_data_without_download_is_an_error_with_the_command(
     assert caught.value.next[0] == ("let it be fetched: --set dataset.download=true")
     assert f"put it at {root}/set.tar.gz" in caught.value.next[1]
     assert not root.exists()
-    assert page.asked == []
+    assert page.requested == []
 
 
-def test_a_folder_that_is_not_whole_is_named_and_left_alone(
+def test_an_incomplete_folder_is_named_and_left_alone(
     published: tuple[Publication, Any], tmp_path: Path, progress: Progress
 ) -> None:
     publication, page = published
@@ -123,13 +123,13 @@ def test_a_folder_that_is_not_whole_is_named_and_left_alone(
     (tmp_path / "set" / "other").touch()
     with pytest.raises(DataError) as caught:
         acquire(publication, tmp_path, download=True, defect=defect, progress=progress)
-    assert caught.value.title == f"The Set in {tmp_path}/set is not whole"
+    assert caught.value.title == f"The Set in {tmp_path}/set is incomplete"
     assert caught.value.detail == "missing: a"
     assert caught.value.next == (
-        f"move {tmp_path}/set away and start again: it is then unpacked or fetched anew",
+        f"move {tmp_path}/set away and start again: it is then unpacked or fetched again",
     )
     assert (tmp_path / "set" / "other").exists()
-    assert page.asked == []
+    assert page.requested == []
 
 
 def test_an_empty_folder_counts_as_missing(
@@ -168,7 +168,7 @@ def test_a_second_process_waits_and_uses_what_the_first_has_fetched(
     os.close(descriptor)
     second.join(60)
     assert homes == [tmp_path / "set"]
-    assert page.asked == []
+    assert page.requested == []
     assert reports[0] == (
         "waiting for another download of set.tar.gz",
         100,
@@ -192,7 +192,7 @@ def test_a_disk_that_is_too_small_is_an_error_before_the_first_byte(
         "5.7 GB needed for The Set (2.6 GB to fetch, 3.1 GB unpacked), 1.1 GB free"
     )
     assert "dataset.root" in caught.value.next[0]
-    assert page.asked == []
+    assert page.requested == []
 
 
 def test_a_folder_that_may_not_be_written_to_is_named_with_its_owner(

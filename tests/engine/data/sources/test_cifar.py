@@ -137,7 +137,7 @@ def test_a_damaged_file_is_named_and_never_unpickled(
     found = hashlib.md5(batch.read_bytes()).hexdigest()
     with pytest.raises(DataError) as caught:
         load_data(experiment_on(name="cifar10", root=root), progress=progress)
-    assert caught.value.title == f"CIFAR-10 in {root}/cifar-10-batches-py is not whole"
+    assert caught.value.title == f"CIFAR-10 in {root}/cifar-10-batches-py is incomplete"
     assert caught.value.detail == f"damaged: data_batch_3 has md5 {found}, expected {expected}"
     batch.unlink()
     with pytest.raises(DataError, match="missing: data_batch_3"):

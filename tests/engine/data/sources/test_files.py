@@ -1,4 +1,4 @@
-"""Files as a set of images: in memory when alike and few, otherwise read when asked for."""
+"""Files as a set of images: in memory when alike and few, otherwise read when requested."""
 
 from __future__ import annotations
 

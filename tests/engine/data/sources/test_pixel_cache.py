@@ -24,7 +24,7 @@ Picture = Callable[..., Path]
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty cache, for sets of any size."""
     monkeypatch.setenv("WMSE_TUI_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(pixel_cache, "LEAST_IMAGES", 1)
+    monkeypatch.setattr(pixel_cache, "MIN_IMAGES", 1)
     return tmp_path / "cache/decoded"
 
 
@@ -185,7 +185,7 @@ def test_a_damaged_entry_is_made_anew(
 def test_without_space_or_permission_there_is_no_cache_and_no_error(
     cache: Path, paths: list[Path], read: Opened, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pixel_cache, "SPARE_SPACE", 10**15)
+    monkeypatch.setattr(pixel_cache, "FREE_SPACE_FACTOR", 10**15)
     assert shades(read(paths)) == list(range(9))
     assert list(cache.iterdir()) == []
     cache.rmdir()

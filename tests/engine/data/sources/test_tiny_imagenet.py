@@ -123,7 +123,7 @@ def test_training_folders_that_are_not_the_two_hundred_are_refused(load: Load, h
     shutil.rmtree(home / "train" / WNIDS[7])
     with pytest.raises(DataError) as caught:
         load()
-    assert caught.value.title == f"Tiny ImageNet in {home} is not whole"
+    assert caught.value.title == f"Tiny ImageNet in {home} is incomplete"
     assert f"{home}/train should hold 200 class folders, it holds 199 folders" in caught.value.detail
 
 

@@ -114,9 +114,9 @@ def _present(publication: Publication, root: Path, defect: Callable[[Path], str 
         refuse_os(error, home, f"read {publication.title}")
     if problem is not None:
         raise DataError(
-            f"{publication.title} in {home} is not whole",
+            f"{publication.title} in {home} is incomplete",
             problem,
-            next=(f"move {home} away and start again: it is then unpacked or fetched anew",),
+            next=(f"move {home} away and start again: it is then unpacked or fetched again",),
         )
     return home
 

@@ -1,9 +1,8 @@
-"""Decoded images on disk: a folder of equally sized pictures is decoded once, not at every start.
+"""A cache of decoded images on disk: images of one size are decoded once, not at every start of a run.
 
-The cache holds copies of what decoding gives, so it changes no number and may be deleted at any
-time. An entry is named after the files it was made of and holds, in a line before the pixels, their sizes,
-times of change and sampled contents (archives may give every file one time): a set of which anything changed
-is decoded again, over its old entry.
+It stores exactly the pixels that decoding gives, so it changes no result and may be deleted at any time. An
+entry is named after its image files; its header line has hashes of their sizes, times of change and sampled
+contents (archives may give every file one time). If any differs, the images are decoded again.
 """
 
 from __future__ import annotations
@@ -25,11 +24,11 @@ from wmse_tui.config.locations import cache_dir
 from wmse_tui.engine.data.fingerprint import Fingerprint
 from wmse_tui.engine.data.sources.progress import Progress, ProgressMeter
 
-LEAST_IMAGES = 2000
+MIN_IMAGES = 2000
 """Decoding fewer is as fast as checking the cache."""
 
-SPARE_SPACE = 4
-"""An entry is written where the disk has space for so many of its size."""
+FREE_SPACE_FACTOR = 4
+"""An entry is written only if the disk has this many times its size free."""
 
 _FORMAT = 2
 _HEADER = 1 << 26  # bytes, most of them names of files with values that are no numbers
@@ -41,11 +40,11 @@ def cached_pixels(paths: Sequence[str], split: str, identity: Fingerprint) -> Pi
 
     Args:
         paths: the files, in the order of the images.
-        split: their name in progress reports.
+        split: the name of the set in progress reports.
         identity: the fingerprint of the files.
     """
     with suppress(OSError):
-        return PixelCache(paths, split, identity) if len(paths) >= LEAST_IMAGES else None
+        return PixelCache(paths, split, identity) if len(paths) >= MIN_IMAGES else None
     return None
 
 
@@ -69,7 +68,7 @@ class PixelCache:
     def read(self, progress: Progress) -> tuple[Tensor, tuple[str, ...]] | None:
         """The pixels, uint8 (images, 3, height, width), and the files with values that are no numbers.
 
-        None if they are not there as they should be.
+        None if the entry is missing, stale or damaged.
         """
         try:
             with self.path.open("rb") as file:
@@ -86,7 +85,7 @@ class PixelCache:
         return (pixels, cleaned) if whole else None
 
     def write(self, pixels: Tensor, cleaned: tuple[str, ...]) -> None:
-        """Store the pixels for the next time, whole or not at all; errors of the disk are ignored."""
+        """Store the pixels for the next start, atomically; disk errors are ignored."""
         header = {
             "format": _FORMAT,
             "state": self._state.hexdigest(),
@@ -96,7 +95,7 @@ class PixelCache:
         }
         with suppress(OSError):
             self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            if shutil.disk_usage(self.path.parent).free < SPARE_SPACE * pixels.nbytes:
+            if shutil.disk_usage(self.path.parent).free < FREE_SPACE_FACTOR * pixels.nbytes:
                 return
             with replacing(self.path) as file:
                 file.write(json.dumps(header).encode() + b"\n")
@@ -105,7 +104,7 @@ class PixelCache:
 
 
 def _filled(pixels: Tensor, file: BinaryIO, crc32: int, name: str, progress: Progress) -> bool:
-    """Fill `pixels` from a file; whether it held exactly them."""
+    """Fill `pixels` from a file; returns whether its length and checksum are right."""
     rest = pixels.numpy().data.cast("B")
     meter = ProgressMeter(progress, name, total=len(rest), unit="bytes")
     found = 0

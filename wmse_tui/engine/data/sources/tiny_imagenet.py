@@ -108,7 +108,7 @@ def _test(home: Path, classes: tuple[str, ...], request: SourceRequest, progress
         "the labels of Tiny ImageNet's test images are missing",
         f"expected {annotations} with {images}, or {home / 'val'} or {home / 'test'} sorted into the "
         f"{len(classes)} class folders of train; {'; '.join(seen) or 'neither val nor test is there'}",
-        next=(f"move {home} away and start again: it is then unpacked or fetched anew",),
+        next=(f"move {home} away and start again: it is then unpacked or fetched again",),
     )
 
 
@@ -154,7 +154,7 @@ def _count_notices(split: str, found: int, published: int | None) -> tuple[str, 
 
 def _not_whole(home: Path, detail: str) -> DataError:
     return DataError(
-        f"Tiny ImageNet in {home} is not whole",
+        f"Tiny ImageNet in {home} is incomplete",
         detail,
-        next=(f"move {home} away and start again: it is then unpacked or fetched anew",),
+        next=(f"move {home} away and start again: it is then unpacked or fetched again",),
     )
