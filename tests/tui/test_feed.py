@@ -111,7 +111,7 @@ def test_a_listener_that_comes_back_does_not_wait_for_what_was_read_already(
     while again.wait(max(1, len(again.heard))).state.step != 90:
         time.sleep(0.005)
     assert feed._watched[run.path].watcher is reader
-    assert feed._parked == {}
+    assert feed._cached == {}
 
 
 def test_of_many_runs_the_last_few_are_remembered_and_a_new_one_of_the_name_is_read_anew(
@@ -122,8 +122,8 @@ def test_of_many_runs_the_last_few_are_remembered_and_a_new_one_of_the_name_is_r
     for run in runs:
         feed.watch(run, listener)
         feed.unwatch(run, listener)
-    assert [path.name for path in feed._parked] == ["run-2", "run-3", "run-4", "run-5"]
-    reader = feed._parked[runs[5].path].watcher
+    assert [path.name for path in feed._cached] == ["run-2", "run-3", "run-4", "run-5"]
+    reader = feed._cached[runs[5].path].watcher
     shutil.rmtree(runs[5].path)
     feed.watch(make_run("run-5", "completed", started=1.7e9), listener)
     assert feed._watched[runs[5].path].watcher is not reader

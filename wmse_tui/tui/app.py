@@ -56,7 +56,7 @@ class AppOptions:
         runs_root: the folder of run directories.
         run: opened in Monitor.
         screen: shown first where there is no `run`; None: Configure where there are no runs, else Runs.
-        own: `run` was started by the command that opened the app, so leaving asks what becomes of it.
+        own: `run` was started by the command that opened the app, so quitting asks about it.
         settings: the user's.
         problems: sentences about settings that could not be used.
     """
@@ -199,9 +199,9 @@ class WmseApp(ServicesApp):
             self.show_message(problem, severity="warning")
 
     def _tidy(self) -> None:
-        """Reap ended trainers, and collect what reference counts leave.
+        """Reap ended trainers, and collect garbage.
 
-        That while nobody types: a full collection keeps a key waiting.
+        Only while no key is pressed: a full collection would delay its handling.
         """
         self.services.trainers.reap()
         if time.monotonic() - self._last_key > _QUIET:
@@ -224,7 +224,7 @@ class WmseApp(ServicesApp):
             self._inspector.close()
 
     def show_message(self, text: str, *, severity: Severity = "information", title: str = "") -> None:
-        """Show a short message in the corner; `text` may come from anywhere."""
+        """Show a notification; `text` is sanitised."""
         self.notify(safe(text, 600), title=safe(title, 80), severity=severity, markup=False, timeout=8)
 
     def on_notify(self, event: Notify) -> None:
@@ -233,7 +233,7 @@ class WmseApp(ServicesApp):
     # Screens
 
     def delay_update(self, delay: float = _TRANSITION) -> None:
-        """Draw nothing while a screen takes another's place; Textual's 0.05 s are most of a key's cost."""
+        """Draw nothing while screens are switched; Textual's 0.05 s would be most of the response time."""
         super().delay_update(min(delay, _TRANSITION))
 
     async def action_go(self, name: ScreenName) -> None:
@@ -251,29 +251,29 @@ class WmseApp(ServicesApp):
         await self.switch_mode("compare")
 
     async def open_configure(self, experiment: Experiment, preset: str = "") -> None:
-        """Show an experiment in Configure, to be changed and launched; `preset` is where it came from."""
+        """Show an experiment in Configure, to edit and launch it; `preset` is its origin."""
         from wmse_tui.tui.screens.configure import ConfigureScreen
 
         await self.switch_mode("configure")
         if isinstance(self.screen, ConfigureScreen):
             self.screen.show_experiment(experiment, preset)
 
-    # What concerns every screen
+    # Actions of every screen
 
     def action_freeze(self) -> None:
-        """Let the display stand still, or go on."""
+        """Freeze or unfreeze the display."""
         self.frozen = not self.frozen
 
     def watch_frozen(self, frozen: bool) -> None:
         self.services.feed.freeze(frozen)
 
     def action_next_theme(self) -> None:
-        """Dark, light, the terminal's own colours, and around again."""
+        """Cycle through the themes."""
         names = list(NAMES.values())
         self.theme = names[(names.index(self.theme) + 1) % len(names)] if self.theme in names else names[0]
 
     def action_help(self) -> None:
-        """The keys of the screen one is in."""
+        """Show the keys of the current screen."""
         from wmse_tui.tui.screens.help import HelpScreen
 
         if not isinstance(self.screen, HelpScreen):
@@ -281,7 +281,7 @@ class WmseApp(ServicesApp):
 
     @work
     async def action_leave(self) -> None:
-        """Leave; with active trainers of this app, ask what becomes of them first."""
+        """Exit; if trainers of this app are active, a dialog first asks what to do with them."""
         from wmse_tui.tui.dialogs import Answer, Choose
 
         active = self.services.trainers.active()

@@ -1,8 +1,8 @@
-"""The end of the app: soon, with the terminal in order, and with an exit status that names the cause.
+"""Ends the app promptly, with the terminal restored and an exit status that names the cause.
 
-Textual does nothing on SIGTERM and SIGHUP, and nothing when its own thread for output dies. And its event
-loop waits while the terminal takes no more bytes. So signals, a terminal that has hung up and an error in
-any thread lead here: the app is asked to leave, and a watchdog ends the process if it has not.
+Textual ignores SIGTERM, SIGHUP and the death of its output thread, and its event loop blocks while the
+terminal accepts no bytes. So signals, a hang-up of the terminal and errors in threads are handled here: the
+app is requested to exit, and a watchdog ends the process if it does not.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from typing import Any
 from textual.app import App
 
 GRACE_SECONDS = 1.2
-"""Seconds from a signal to the end, however stuck the terminal is."""
+"""Seconds from a signal to the end of the process, also if the terminal blocks."""
 POLL_SECONDS = 0.4  # seconds between two checks of the terminal
 DRAIN_SECONDS = 0.5  # seconds to discard what is being written to a stuck terminal
 _PIECE = 0.02
@@ -114,7 +114,7 @@ class Ending:
         """Restore a terminal that accepts no more bytes; pending output is discarded."""
         # A background process may not touch its terminal; ours must not be stopped for it at the last moment.
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTTOU})
-        # Opened anew: the description at hand is shared with the shell, which must not become non-blocking.
+        # Reopened: the present file description is shared with the shell and must not become non-blocking.
         terminal = os.open(os.ttyname(self._terminal), os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY)
         _to_devnull(self._terminal)
         # A thread in the middle of a write blocks the terminal; a signal interrupts the write.

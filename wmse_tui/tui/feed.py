@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 _SLICE = 0.04  # seconds of reading at once; between two slices the interface gets the interpreter
 _YIELD = 0.005  # seconds
-_PARKED = 4  # runs
+_CACHED = 4  # runs
 
 
 class RunChanged(Message):
@@ -42,12 +42,12 @@ class RunChanged(Message):
         self.behind = behind
 
     def can_replace(self, message: Message) -> bool:
-        """Whether `message`, the next in the queue, makes this one needless: only the newest counts."""
+        """Whether `message`, the next in the queue, makes this one obsolete."""
         return isinstance(message, RunChanged) and message.run == self.run
 
 
 class RunUnreadable(Message):
-    """The run's log cannot be read (any more): a sentence why. The feed keeps trying."""
+    """The run's log cannot be read; `reason` is a sentence. The feed continues to try."""
 
     def __init__(self, run: RunDirectory, reason: str) -> None:
         super().__init__()
@@ -70,7 +70,7 @@ class CatalogueChanged(Message):
 
 
 class _Watcher(RunWatcher):
-    """What reads the log of one run, for the screens that watch it and for the list alike."""
+    """Reads the log of one run, for the screens that watch it and for the list."""
 
     def __init__(self, run: RunDirectory) -> None:
         self.identity = _identity(run)  # there may be another run of the same name later
@@ -88,16 +88,16 @@ class _Watched:
 
 
 class Feed:
-    """The thread and what it watches. Every method may be called from any thread."""
+    """A thread that reads logs and posts changes. Every method may be called from any thread."""
 
     def __init__(self, root: Path, rates: RefreshRates) -> None:
         self.root = root
         self.rates = rates
-        self._index: RunIndex | None = None  # made when a list is first asked for
+        self._index: RunIndex | None = None  # made when a list is first watched
         self._guard = threading.Lock()
         self._watched: dict[Path, _Watched] = {}
         self._watchers: WeakValueDictionary[Path, _Watcher] = WeakValueDictionary()
-        self._parked: dict[Path, _Watched] = {}  # not watched now, the latest last
+        self._cached: dict[Path, _Watched] = {}  # no longer watched, the latest last
         self._list_listeners: dict[MessagePump, object] = {}
         self._list: CatalogueChanged | None = None
         self._list_age = 0.0
@@ -112,11 +112,22 @@ class Feed:
         self._thread.start()
 
     def close(self) -> None:
-        """Stop the thread; waits for it for a moment."""
+        """Stop the thread, and wait for it briefly."""
         self._closed = True
         self._wake.set()
         if self._thread.is_alive():
             self._thread.join(timeout=1.0)
+
+    @property
+    def frozen(self) -> bool:
+        """Whether messages are held back."""
+        return self._frozen
+
+    @property
+    def rows(self) -> tuple[RunRow, ...]:
+        """The list as it was last read, also while messages are held back."""
+        known = self._list
+        return () if known is None else known.rows
 
     @property
     def watched(self) -> tuple[RunDirectory, ...]:
@@ -129,7 +140,7 @@ class Feed:
         with self._guard:
             watched = self._watched.get(run.path)
             if watched is None:
-                watched = self._parked.pop(run.path, None)
+                watched = self._cached.pop(run.path, None)
                 if watched is None or watched.watcher.identity != _identity(run):
                     watched = _Watched(run, self._watcher(run))
                 self._watched[run.path] = watched
@@ -148,9 +159,9 @@ class Feed:
                 return
             watched.listeners.pop(listener, None)
             if not watched.listeners:
-                self._parked[run.path] = self._watched.pop(run.path)
-                while len(self._parked) > _PARKED:
-                    del self._parked[next(iter(self._parked))]
+                self._cached[run.path] = self._watched.pop(run.path)
+                while len(self._cached) > _CACHED:
+                    del self._cached[next(iter(self._cached))]
 
     def activity(self, run: RunDirectory) -> tuple[ActivityLine, ...]:
         """The activity of a watched run as far as its log was read; the same tuple where nothing is new."""
@@ -227,9 +238,9 @@ class Feed:
 
     def _poll_list(self) -> bool:
         with self._guard:
-            wanted = bool(self._list_listeners)
+            watched = bool(self._list_listeners)
             due = self._list_age >= self.rates.catalogue
-        if not wanted or not (due or (self._list is not None and self._list.loading)):
+        if not watched or not (due or (self._list is not None and self._list.loading)):
             return False
         self._list_age = 0.0
         if self._index is None:

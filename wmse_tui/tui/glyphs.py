@@ -1,7 +1,7 @@
-"""ASCII mode: whatever a widget draws, only ASCII reaches a terminal that cannot show more.
+"""ASCII mode, for terminals that cannot show Unicode: all output is translated to ASCII.
 
-One filter at the end of the drawing does it for every widget, Textual's own included. Charts have an ASCII
-way of their own, which looks better than translated braille.
+One filter after drawing does it for every widget, also those of Textual. Charts are drawn in ASCII from the
+start, which is more legible than translated braille.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def ascii_wanted(setting: bool | None) -> bool:
 
 @lru_cache(maxsize=4096)
 def to_ascii(text: str) -> str:
-    """`text` in ASCII, as many cells wide as before; a character that nothing resembles becomes `?`."""
+    """`text` in ASCII, of the same width in cells; characters without a similar one become `?`."""
     if text.isascii():
         return text
     mapped = text.translate(_TABLE)
@@ -70,7 +70,7 @@ def to_ascii(text: str) -> str:
 
 
 class AsciiFilter(LineFilter):
-    """The last thing that touches a line before it is sent."""
+    """Translates a line just before it is written to the terminal."""
 
     def apply(self, segments: list[Segment], background: Color) -> list[Segment]:  # noqa: ARG002
         return [

@@ -1,13 +1,13 @@
-"""The client of the inspector process: questions are sent as lines, answers arrive as messages.
+"""The client of the inspector process: requests are sent as lines of JSON, answers arrive as messages.
 
 The inspector is a process (`python -m wmse_tui.engine.inspect`) because only torch knows the answers and the
-app never loads torch. One thread starts it at the first question, writes, reads and waits; the event loop
-never does. The process dies with that thread, so it cannot outlive the app.
+app never loads torch. One thread starts it at the first request, writes to it and reads from it; the event
+loop never waits. The process dies with that thread, so it cannot outlive the app.
 
-What may be asked, and the fields of the answers, are described at the engine's end, in `describe.py`,
-`measure.py` and `view_previews.py` of `engine/service`:
+The requests and the fields of their answers are documented in `describe.py`, `measure.py` and
+`view_previews.py` of `engine/service`:
 
-    describe    parameters, operations, memory of a step, the device; about a second, remembered
+    describe    parameters, operations, memory of a step, the device; about a second, cached
     measure     real steps on this machine: seconds per step, hours of the run; up to twenty seconds
     views       a PNG of augmented views; tens of milliseconds once it is warm
 """
@@ -29,28 +29,28 @@ from textual.message_pump import MessagePump
 
 from wmse_tui.tui.conversation import GRACE_SECONDS, Conversation, exit_text
 
-Ask = Literal["describe", "measure", "views"]
+RequestKind = Literal["describe", "measure", "views"]
 
 ENDS = 2
-"""A question during which the process has ended so often is dropped: it may be the cause."""
+"""A request during which the process has ended this often is dropped: it may be the cause."""
 
 
 class Inspected(Message):
-    """The answer to question `id`: the fields that `ask` has."""
+    """The answer to request `id`; its fields depend on `kind`."""
 
-    def __init__(self, id: int, ask: str, answer: dict[str, Any]) -> None:  # noqa: A002
+    def __init__(self, id: int, kind: str, answer: dict[str, Any]) -> None:  # noqa: A002
         super().__init__()
         self.id = id
-        self.ask = ask
+        self.kind = kind
         self.answer = answer
 
 
 class InspectionFailed(Message):
-    """There is no answer to question `id`.
+    """Request `id` failed.
 
     Args:
-        id, ask: the question.
-        title, detail, next: what happened, the evidence, what a person can do.
+        id, kind: of the request.
+        title, detail, next: what happened, the evidence, what the user can do.
         problems: of a configuration that cannot be run: path, message and fix of each.
         traceback: of a fault of this program, for a report; else empty.
     """
@@ -58,7 +58,7 @@ class InspectionFailed(Message):
     def __init__(
         self,
         id: int,  # noqa: A002
-        ask: str,
+        kind: str,
         title: str,
         detail: str = "",
         next: tuple[str, ...] = (),  # noqa: A002
@@ -68,7 +68,7 @@ class InspectionFailed(Message):
     ) -> None:
         super().__init__()
         self.id = id
-        self.ask = ask
+        self.kind = kind
         self.title = title
         self.detail = detail
         self.next = next
@@ -77,12 +77,12 @@ class InspectionFailed(Message):
 
 
 class InspectionProgress(Message):
-    """How far question `id` is: what is being done, done, total (0: not known) and the unit."""
+    """The progress of request `id`: the activity, done, total (0: not known) and the unit."""
 
-    def __init__(self, id: int, ask: str, name: str, done: float, total: float, unit: str) -> None:  # noqa: A002
+    def __init__(self, id: int, kind: str, name: str, done: float, total: float, unit: str) -> None:  # noqa: A002
         super().__init__()
         self.id = id
-        self.ask = ask
+        self.kind = kind
         self.name = name
         self.done = done
         self.total = total
@@ -90,16 +90,16 @@ class InspectionProgress(Message):
 
 
 @dataclass(slots=True)
-class _Question:
+class _Request:
     id: int
-    ask: str
+    kind: str
     line: bytes
     listener: MessagePump
     ends: int = 0
 
 
 class Inspector:
-    """Asks the inspector. Every method may be called from any thread and returns at once, but for `close`.
+    """Sends requests to the inspector. All methods may be called from any thread; only `close` blocks.
 
     Args:
         command: starts the process; None: the inspector of this installation.
@@ -109,41 +109,41 @@ class Inspector:
         self._command = command
         self._numbers = itertools.count(1)
         self._guard = threading.Lock()
-        self._questions: dict[str, _Question] = {}  # the newest of each kind, while unanswered
-        self._outbox: dict[str, bytes] = {}  # what the process has not been sent yet, the newest of each kind
+        self._requests: dict[str, _Request] = {}  # the newest of each kind, while unanswered
+        self._outbox: dict[str, bytes] = {}  # not sent yet, the newest of each kind
         self._thread: threading.Thread | None = None
         self._wake: int | None = None
         self._closed = False
 
-    def ask(self, ask: Ask, config_text: str, listener: MessagePump, **more: object) -> int:
-        """Ask about a complete configuration; returns the question's number.
+    def request(self, kind: RequestKind, config_text: str, listener: MessagePump, **more: object) -> int:
+        """Send a request about a complete configuration; returns its number.
 
         `listener` gets `InspectionProgress` any number of times, then `Inspected` or `InspectionFailed`. A
-        newer question of the same kind replaces an older one, whose answer is dropped; what had
-        been posted before that may still arrive, with the older number.
+        newer request of the same kind replaces an older one, whose answer is dropped; messages that were
+        posted before may still arrive, with the older number.
 
         Args:
-            ask: the kind of question.
+            kind: of the request.
             config_text: YAML as `dump_experiment` writes it.
             listener: is posted to.
-            more: further fields of the question, such as `views=6`.
+            more: further fields of the request, such as `views=6`.
         """
         number = next(self._numbers)
-        line = _line({"id": number, "ask": ask, "config": config_text, **more})
+        line = _line({"id": number, "ask": kind, "config": config_text, **more})
         with self._guard:
             if self._closed:
                 return number
-            self._questions[ask] = _Question(number, ask, line, listener)
-            self._send(ask, line)
+            self._requests[kind] = _Request(number, kind, line, listener)
+            self._send(kind, line)
         return number
 
     def cancel(self, number: int) -> None:
-        """Drop a question: its listener gets no further message of it."""
+        """Drop a request: its listener gets no further message of it."""
         with self._guard:
-            for ask, question in self._questions.items():
-                if question.id == number:
-                    del self._questions[ask]
-                    if self._outbox.pop(ask, None) is None:
+            for kind, request in self._requests.items():
+                if request.id == number:
+                    del self._requests[kind]
+                    if self._outbox.pop(kind, None) is None:
                         self._send("cancel", _line({"id": number, "ask": "cancel"}))
                     return
 
@@ -151,14 +151,14 @@ class Inspector:
         """End the process, within a second."""
         with self._guard:
             self._closed = True
-            self._questions.clear()
+            self._requests.clear()
             thread = self._thread
             self._ring()
         if thread is not None and thread is not threading.current_thread():
             thread.join(2 * GRACE_SECONDS)
 
     def _send(self, key: str, line: bytes) -> None:
-        """With the lock held: have a line written, by a new thread if there is none."""
+        """Queue a line, and start the thread if there is none; called with the lock held."""
         if key == "cancel":
             line = self._outbox.get(key, b"") + line
         self._outbox[key] = line
@@ -175,17 +175,17 @@ class Inspector:
     # In the thread
 
     def _work(self) -> None:
-        """Start the process, serve it until it ends, and again while there are questions."""
+        """Start the process, serve it until it ends, and repeat while there are requests."""
         bell, wake = os.pipe()
         os.set_blocking(wake, False)
         try:
             while True:
                 with self._guard:
-                    if self._closed or not self._questions:
+                    if self._closed or not self._requests:
                         self._thread = self._wake = None
                         return
                     self._wake = wake
-                    self._outbox = {ask: question.line for ask, question in self._questions.items()}
+                    self._outbox = {kind: request.line for kind, request in self._requests.items()}
                 self._serve(bell)
         finally:
             os.close(bell)
@@ -210,16 +210,16 @@ class Inspector:
         self._count_end(f"the inspector ended: {exit_text(status)}", stderr_tail, ends=ENDS)
 
     def _count_end(self, title: str, detail: str, *, ends: int) -> None:
-        """Count an end of the process; fail the questions that have seen `ends` of them."""
+        """Count an end of the process; fail the requests that have seen `ends` of them."""
         with self._guard:
-            for question in self._questions.values():
-                question.ends += 1
-            failed = [each for each in self._questions.values() if each.ends >= ends]
-            for question in failed:
-                del self._questions[question.ask]
+            for request in self._requests.values():
+                request.ends += 1
+            failed = [each for each in self._requests.values() if each.ends >= ends]
+            for request in failed:
+                del self._requests[request.kind]
         steps = ("`wmse-tui doctor` checks the installation",)
-        for question in failed:
-            _post(question, InspectionFailed(question.id, question.ask, title, detail, steps))
+        for request in failed:
+            _post(request, InspectionFailed(request.id, request.kind, title, detail, steps))
 
     def _take_outbox(self) -> bytes:
         with self._guard:
@@ -228,43 +228,43 @@ class Inspector:
         return lines
 
     def _receive(self, line: bytes) -> None:
-        """Post what a line contains, if its question is still open."""
+        """Post what a line contains, if its request is still open."""
         try:
             fields = json.loads(line)
             number = fields.pop("id")
         except (ValueError, KeyError, AttributeError, TypeError):
-            return  # no line of ours
+            return  # not a line of the protocol
         with self._guard:
-            found = [each for each in self._questions.values() if each.id == number]
+            found = [each for each in self._requests.values() if each.id == number]
             if not found:
                 return
-            question = found[0]
+            request = found[0]
             if "progress" not in fields:
-                del self._questions[question.ask]
-        message = _message(question, fields)
+                del self._requests[request.kind]
+        message = _message(request, fields)
         if message is not None:
-            _post(question, message)
+            _post(request, message)
 
 
 def _line(fields: Mapping[str, object]) -> bytes:
     return json.dumps(fields).encode() + b"\n"
 
 
-def _message(question: _Question, fields: Mapping[str, Any]) -> Message | None:
+def _message(request: _Request, fields: Mapping[str, Any]) -> Message | None:
     match fields:
         case {"progress": {"name": str(name), "done": done, "total": total, "unit": str(unit)}}:
-            return InspectionProgress(question.id, question.ask, name, done, total, unit)
+            return InspectionProgress(request.id, request.kind, name, done, total, unit)
         case {"answer": str(), **answer}:
-            return Inspected(question.id, question.ask, answer)
+            return Inspected(request.id, request.kind, answer)
         case {"error": dict(error)}:
-            return _failure(question, error)
+            return _failure(request, error)
     return None
 
 
-def _failure(question: _Question, error: Mapping[str, Any]) -> InspectionFailed:
+def _failure(request: _Request, error: Mapping[str, Any]) -> InspectionFailed:
     return InspectionFailed(
-        question.id,
-        question.ask,
+        request.id,
+        request.kind,
         str(error.get("title", "")),
         str(error.get("detail", "")),
         tuple(map(str, error.get("next", ()))),
@@ -275,6 +275,6 @@ def _failure(question: _Question, error: Mapping[str, Any]) -> InspectionFailed:
     )
 
 
-def _post(question: _Question, message: Message) -> None:
+def _post(request: _Request, message: Message) -> None:
     with contextlib.suppress(RuntimeError):  # the app has just ended
-        question.listener.post_message(message)
+        request.listener.post_message(message)

@@ -28,7 +28,7 @@ _IN_TEXT = re.compile(r"\{key:([a-z-]+)\}")
 
 
 def bindings(*rows: tuple[str, ...]) -> list[BindingType]:
-    """Textual's bindings of rows as described above; a row may end early, the rest is empty then."""
+    """Textual's bindings of rows as described above; missing fields at the end of a row are empty."""
     return [_binding(*row) for row in rows]
 
 
@@ -49,19 +49,19 @@ def _binding(
 
 
 def key_name(key: str) -> str:
-    """A key as it is printed for people: `slash` is /."""
+    """The printed name of a key: `slash` is /."""
     character = key_to_character(key)
     if character is not None and character.isprintable() and not character.isspace():
         return character
     return _NAMES.get(key, key)
 
 
-# Movement in lists and dialogs: the letters of vi beside the arrows; without an id, so they stay as they are.
+# Movement in lists and dialogs: the letters of vi beside the arrows; without an id, so not configurable.
 VI_ARROWS = bindings(("j", "app.simulate_key('down')"), ("k", "app.simulate_key('up')"))
 LIST = bindings(
     ("j", "cursor_down", "Down"), ("k", "cursor_up", "Up"), ("g", "first", "First"), ("G", "last", "Last")
 )
-# Before the list's own: there Enter and Space both toggle.
+# With priority over the list's own bindings, where both Enter and Space toggle.
 PICKER: list[BindingType] = [
     Binding("enter", "accept", priority=True, show=False),
     Binding("space", "mark", priority=True, show=False),
@@ -90,7 +90,7 @@ CONFIGURE = bindings(
     ("D,f6", "launch('detached')", "Launch detached", "configure-launch-detached",
      "Start the run and stay here; leaving the app does not ask about it"),
     ("Q", "launch('queued')", "Queue", "configure-queue",
-     "Put the run into the queue: it starts when a slot is free, and you stay here"),
+     "Queue the run and stay here; it starts when a slot is free"),
     ("s", "save", "Save", "configure-save", "Save as a preset of your own", FOOTER),
     ("o", "load", "Load", "configure-load", "Load a configuration file, or that of a run's folder"),
     ("c", "command", "Command", "configure-command",
@@ -101,11 +101,11 @@ CONFIGURE = bindings(
     ("i", "describe", "Describe", "configure-describe",
      "Parameters, GFLOP and memory; loads torch in a process of its own", FOOTER),
     ("m", "measure", "Measure", "configure-measure",
-     "Take a few real steps on this machine: time of an epoch and of the run", FOOTER),
+     "Time a few real steps on this machine; estimates an epoch and the run", FOOTER),
     ("v", "views", "Views", "configure-views", "Draw augmented views; again: of other images", FOOTER),
-    ("slash", "filter", "Filter presets", "configure-filter", "Filter the presets by words"),
+    ("slash", "filter", "Filter presets", "configure-filter", "Show the presets that match some words"),
     ("p", "next_problem", "Next problem", "configure-problem",
-     "Go to the next field that is wrong or unwise"),
+     "Go to the next field with a problem or a warning"),
     ("pagedown,right_square_bracket", "section(1)", "Next section", "configure-next-section",
      "Show the next section"),
     ("pageup,left_square_bracket", "section(-1)", "Previous section", "configure-previous-section",
@@ -126,20 +126,20 @@ FORM = bindings(
 )
 FIELD = bindings(
     ("enter", "begin", "Edit", "field-edit", "Type a value, or choose one from a list"),
-    ("left,h", "turn(-1)", "Previous value", "field-previous", "The previous choice"),
-    ("right,l", "turn(1)", "Next value", "field-next", "The next choice"),
-    ("space", "turn(1)", "Next value", "field-toggle", "The next choice"),
+    ("left,h", "cycle(-1)", "Previous value", "field-previous", "The previous choice"),
+    ("right,l", "cycle(1)", "Next value", "field-next", "The next choice"),
+    ("space", "cycle(1)", "Next value", "field-toggle", "The next choice"),
 )
 FIELD_EDITOR = bindings(
-    ("escape", "cancel", "Cancel", "field-cancel", "Stop typing: the value is as before"),
+    ("escape", "cancel", "Cancel", "field-cancel", "Stop typing; the value does not change"),
 )
 
 # Monitor
 
 MONITOR = bindings(
     ("enter", "newest", "Continue", "watch-newest", "Watch the newest run, or configure the first", FOOTER),
-    ("tab", "turn(1)", "Panel", "pane-next", "The next panel", FOOTER),
-    ("shift+tab", "turn(-1)", "Panel before", "pane-previous", "The panel before"),
+    ("tab", "cycle(1)", "Panel", "pane-next", "The next panel", FOOTER),
+    ("shift+tab", "cycle(-1)", "Previous panel", "pane-previous", "The previous panel"),
     ("P", "pane('plots')", "Plots", "pane-plots", "Panel Plots"),
     ("W", "pane('whitening')", "Whitening", "pane-whitening", "Panel Whitening; again: the other embeddings"),
     ("M", "pane('map')", "Map", "pane-map", "Panel Map"),
@@ -167,14 +167,14 @@ RUN = bindings(
     ("e", "ask('evaluate')", "Evaluate", "run-evaluate", "Evaluate the encoder now"),
     ("r", "resume", "Resume", "run-resume", "Resume a stopped or crashed run", FOOTER),
     ("d", "duplicate", "Duplicate", "run-duplicate",
-     "Take the run's configuration to Configure, for another run"),
+     "Open the run's configuration in Configure, for another run"),
     ("f", "folder", "Folder", "run-folder", "Show and copy the path of the run's folder"),
     ("i", "screenshot", "Screenshot", "screenshot", "Write what is on the screen to an SVG file"),
     ("left_square_bracket", "neighbour(-1)", "Newer run", "run-newer", "Show the next newer run"),
     ("right_square_bracket", "neighbour(1)", "Older run", "run-older", "Show the next older run"),
 )
 PLOTS = bindings(
-    ("left,h,up,k", "select(-1)", "Plot before", "plot-previous"),
+    ("left,h,up,k", "select(-1)", "Previous plot", "plot-previous"),
     ("right,l,down,j", "select(1)", "Next plot", "plot-next"),
 )
 TEXT_PANEL = bindings(
@@ -189,7 +189,7 @@ TEXT_LINES = bindings(
     ("pagedown", "page_down", "Page down", "lines-page-down"),
     ("pageup", "page_up", "Page up", "lines-page-up"),
     ("home,g", "first", "First line", "lines-first", "To the first line"),
-    ("end,G", "last", "Last line", "lines-last", "To the last line, and stay there"),
+    ("end,G", "last", "Last line", "lines-last", "To the last line, and follow new ones"),
 )
 
 # Runs
@@ -198,12 +198,12 @@ RUNS = bindings(
     ("enter", "open", "Monitor", "runs-open", "Watch the run under the cursor", FOOTER),
     ("c", "compare", "Compare", "runs-compare", "Compare the marked runs, up to eight", FOOTER),
     ("s", "stop(False)", "Stop", "runs-stop",
-     "Save and stop runs; take queued ones out of the queue", FOOTER),
+     "Save and stop runs; remove queued ones from the queue", FOOTER),
     ("e", "stop(True)", "Stop after epoch", "runs-stop-after-epoch", "Finish the epoch, save and stop"),
     ("r", "resume", "Resume", "runs-resume", "Resume runs that have not completed", FOOTER),
     ("Q", "queue", "Queue", "runs-queue",
      "Resume runs when a slot is free; also those that lost their position in the queue"),
-    ("p", "hold", "Hold", "runs-hold", "Hold queued runs, whatever is free, or release held ones"),
+    ("p", "hold", "Hold", "runs-hold", "Hold queued runs, or release held ones"),
     ("f", "first", "First", "runs-queue-first", "Put queued runs before all others"),
     ("d,delete", "delete", "Delete", "runs-delete", "Delete runs, after a question"),
     ("t", "tag", "Tag", "runs-tag", "Give runs tags, or remove them"),
@@ -218,8 +218,8 @@ RUN_BOARD = bindings(
     ("i", "invert", "Invert", "runs-invert", "Invert the marks"),
     ("u", "unmark", "Unmark all", "runs-unmark", "Remove all marks"),
     ("o,l,right", "sort(1)", "Sort", "runs-sort", "Sort by the next column"),
-    ("h,left", "sort(-1)", "Sort back", "runs-sort-back", "Sort by the column before"),
-    ("O", "turn", "Reverse", "runs-turn", "Sort in the other direction"),
+    ("h,left", "sort(-1)", "Sort back", "runs-sort-back", "Sort by the previous column"),
+    ("O", "reverse", "Reverse", "runs-turn", "Sort in the other direction"),
     ("escape", "show_all", "Show all", "runs-show-all", "Drop the filter"),
 )
 RUN_FINDER = bindings(
@@ -228,7 +228,7 @@ RUN_FINDER = bindings(
 )
 RUN_TABLE = bindings(
     ("down,j", "move(1)", "Down", "runs-down", "The next run"),
-    ("up,k", "move(-1)", "Up", "runs-up", "The run before"),
+    ("up,k", "move(-1)", "Up", "runs-up", "The previous run"),
     ("g,home", "move_to(0)", "First", "runs-first", "The first run"),
     ("G,end", "move_to(-1)", "Last", "runs-last", "The last run"),
     ("pagedown,ctrl+d", "page(1)", "Page down", "runs-page-down", "A screen down"),
@@ -238,12 +238,12 @@ RUN_TABLE = bindings(
 # Compare
 
 COMPARE = bindings(
-    ("v", "turn('quantity')", "Quantity", "plot-what", "Draw the next quantity", FOOTER),
-    ("V", "turn('quantity', -1)", "Quantity before", "plot-what-before", "Draw the quantity before"),
-    ("x", "turn('axis')", "X axis", "plot-axis", "X by epoch, step or hours", FOOTER),
-    ("y", "turn('log_y')", "Log y", "plot-log", "Logarithmic y, or linear"),
-    ("z", "turn('recent')", "Zoom", "plot-zoom", "The recent part: half, a fifth, a twentieth, all"),
-    ("a", "turn('smoothing')", "Smooth", "plot-smooth",
+    ("v", "cycle('quantity')", "Quantity", "plot-what", "Draw the next quantity", FOOTER),
+    ("V", "cycle('quantity', -1)", "Previous quantity", "plot-what-before", "Draw the previous quantity"),
+    ("x", "cycle('axis')", "X axis", "plot-axis", "X by epoch, step or hours", FOOTER),
+    ("y", "cycle('log_y')", "Log y", "plot-log", "Logarithmic y, or linear"),
+    ("z", "cycle('recent')", "Zoom", "plot-zoom", "The recent part: half, a fifth, a twentieth, all"),
+    ("a", "cycle('smoothing')", "Smooth", "plot-smooth",
      "Smooth losses and speeds: more and more, not at all"),
     ("t", "table", "Table", "compare-table", "Results, options that differ, seeds", FOOTER),
     ("o", "choose", "Runs", "compare-choose", "Choose which runs are compared", FOOTER),
@@ -265,8 +265,8 @@ PAPER = bindings(
 TABLE = bindings(
     ("up,k", "move(-1)", "Up", "table-up", "One row up"),
     ("down,j", "move(1)", "Down", "table-down", "One row down"),
-    ("left,h", "turn(-1)", "Left", "table-left", "The previous column"),
-    ("right,l", "turn(1)", "Right", "table-right", "The next column"),
+    ("left,h", "move_column(-1)", "Left", "table-left", "The previous column"),
+    ("right,l", "move_column(1)", "Right", "table-right", "The next column"),
     ("g,home", "first", "First", "table-first", "The first row or cell"),
     ("G,end", "last", "Last", "table-last", "The last row or cell"),
     ("pageup", "page(-1)", "Page up", "table-page-up", "A page up"),
@@ -294,7 +294,7 @@ _USUAL: dict[str, str] = {
 
 
 class KeyNames:
-    """The keys as the user's settings have them, printed for people.
+    """The names of the keys according to the user's settings.
 
     Args:
         keymap: binding ids and the keys that replace the usual ones.
@@ -313,7 +313,7 @@ class KeyNames:
 
 
 USUAL_NAMES = KeyNames({})
-"""The keys where no settings change them."""
+"""The keys without changes by the settings."""
 
 
 def unknown_ids(keymap: Mapping[str, str]) -> tuple[str, ...]:
@@ -327,10 +327,10 @@ def unknown_ids(keymap: Mapping[str, str]) -> tuple[str, ...]:
 
 
 def actions_of(screen: Screen[Any]) -> Iterator[tuple[DOMNode, Binding]]:
-    """What can be done on `screen` now, each action with the node that does it.
+    """The actions that `screen` offers now, each with the node that performs it.
 
-    First what the focus can do, then its parents up to the app, then the other widgets that are shown. Of
-    widgets of which there are several (the rows of a form) only the one with the focus can be meant.
+    First those of the focused widget, then of its parents up to the app, then of other visible widgets. If
+    several visible widgets have one type (the rows of a form), only those of the focused one are included.
     """
     chain = [*(screen.focused.ancestors_with_self if screen.focused is not None else (screen, screen.app))]
     if screen.is_modal:

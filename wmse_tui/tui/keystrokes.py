@@ -1,9 +1,9 @@
-"""Keys one at a time: what a key does is done before the next one is looked at.
+"""Delivers keys one at a time: a key is handled completely before the next one is delivered.
 
-Textual hands a key to whatever has the focus when it arrives, and a binding is obeyed some messages later.
-Over a slow link keys come in bunches, and the letters typed after `/` would be taken for keys of the list. So
-a key waits until the one before it has gone its way: through the widget that had the focus, its parents, and
-the app, where bindings are obeyed.
+Textual sends a key to the widget that has the focus when it arrives, and runs a binding some messages later.
+Over a slow link several keys arrive at once, and the letters typed after `/` would be treated as keys of the
+list. So a key waits until the previous one has passed through the focused widget, its parents and the app,
+where bindings are run.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from textual.events import Key
 from textual.message_pump import MessagePump
 
 LONGEST = 0.4
-"""Seconds that a key waits for the one before at most: something slow must not swallow the keyboard."""
+"""The longest wait for the previous key, in seconds: a slow action must not block the keyboard."""
 
 
 class Keystrokes:
-    """The queue of keys of an app; `deliver` is what Textual does with one."""
+    """The queue of keys of an app; `deliver` is Textual's handler of a key."""
 
     def __init__(self, app: App[Any], deliver: Callable[[Key], Awaitable[None]]) -> None:
         self._app = app
@@ -31,7 +31,7 @@ class Keystrokes:
         self._task: asyncio.Task[None] | None = None
 
     def put(self, key: Key) -> None:
-        """Take a key; it is delivered after those before it."""
+        """Queue a key."""
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._work())
         self._waiting.put_nowait(key)
@@ -45,17 +45,17 @@ class Keystrokes:
                 await asyncio.wait_for(self._settle(focused or screen), LONGEST)
 
     async def _settle(self, first: MessagePump) -> None:
-        """Wait until the key has gone up from `first` to the app, and a screen that it opened is there."""
+        """Wait until the key has bubbled from `first` to the app, and a screen that it opened is mounted."""
         for pump in _upwards(first):
             await _round_trip(pump)
-        opened: Any = self._app.screen  # textual does not say of what kind the event is
+        opened: Any = self._app.screen  # the type of the event is not declared
         await opened._mounted_event.wait()  # noqa: SLF001
         for pump in (opened, self._app):
             await _round_trip(pump)
 
 
 def _upwards(first: MessagePump) -> Iterator[MessagePump]:
-    """The way that a message bubbles."""
+    """The message pumps through which a message bubbles, in order."""
     pump: Any = first
     while pump is not None:
         yield pump
@@ -63,7 +63,7 @@ def _upwards(first: MessagePump) -> Iterator[MessagePump]:
 
 
 async def _round_trip(pump: MessagePump) -> None:
-    """Wait until the messages that wait in `pump` now have been dealt with."""
+    """Wait until all messages that are queued in `pump` now have been handled."""
     done = asyncio.Event()
     if pump.is_running and pump.call_later(done.set):
         await done.wait()

@@ -25,7 +25,7 @@ Launch = Callable[[RunDirectory], "subprocess.Popen[bytes]"]
 
 
 class Trainers:
-    """Starts trainers. The methods take a moment (files, a new process): call them in a thread."""
+    """Starts trainers. The methods block (files, a new process): call them in a thread."""
 
     def __init__(self, root: Path, launch: Launch = launch_trainer, enqueue: Launch = enqueue) -> None:
         self.root = root
@@ -50,7 +50,7 @@ class Trainers:
             experiment: complete and checked.
             preset: the preset it was made from, or "".
             name: the run's id; None: one is made.
-            own: leaving the app asks about this run; False: it was launched detached.
+            own: a dialog asks about this run when the app exits; False: it was launched detached.
             queue: put the run into the queue; the process that waits for it becomes the trainer.
 
         Raises:
@@ -93,11 +93,11 @@ class Trainers:
             return ""  # without a queue there is no choice
 
     def adopt(self, run: RunDirectory) -> None:
-        """Count a run as this app's own: leaving asks what becomes of it."""
+        """Count a run as this app's own: a dialog asks about it when the app exits."""
         self._own[run.path] = run
 
     def ask_stop(self, run: RunDirectory) -> None:
-        """Ask a trainer to save and stop; it answers in its log. An unreachable one is not an error here.
+        """Request that a trainer saves and stops; it answers in its log. An unreachable one is not an error.
 
         A run that still waits is removed from the queue.
         """
@@ -109,8 +109,8 @@ class Trainers:
     def active(self) -> tuple[RunDirectory, ...]:
         """This app's own runs that are being trained now, or whose trainer is starting."""
         # A trainer acquires the lock seconds after its start.
-        alive = {path for path, process in self._latest.items() if process.poll() is None}
-        return tuple(run for run in self._own.values() if run.path in alive or _trained(run))
+        running = {path for path, process in self._latest.items() if process.poll() is None}
+        return tuple(run for run in self._own.values() if run.path in running or _trained(run))
 
     def _begin(self, run: RunDirectory, *, own: bool) -> None:
         process = self._launch(run)
@@ -125,7 +125,7 @@ class Trainers:
             process.poll()
 
     def release(self) -> None:
-        """Detach the processes: they are meant to outlive this one, without a warning at its end."""
+        """Detach the processes: they outlive this one, without a warning at its exit."""
         for process in self._processes:
             if process.poll() is None:
                 process.returncode = 0

@@ -100,7 +100,7 @@ class ServicesApp(App[int]):
 
     @property
     def ascii(self) -> bool:
-        """Whether only ASCII may be drawn; charts, which work in any app, look for this attribute."""
+        """Whether only ASCII may be drawn; charts, which work in any app, read this attribute."""
         return self.services.ascii
 
 

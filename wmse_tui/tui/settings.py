@@ -36,7 +36,7 @@ _BOOLEANS = {
 
 
 class Settings(BaseModel):
-    """How the app looks and behaves for this user."""
+    """The appearance and behaviour of the app for this user."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 

@@ -1,4 +1,4 @@
-"""Opening the app on a terminal, and the exit status that says how it was left."""
+"""Opening the app on a terminal, and its exit status."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class NoTerminal(Exception):
-    """The app cannot be shown here; `reason` says why."""
+    """The app cannot be shown on this terminal, for `reason`."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)

@@ -1,4 +1,4 @@
-"""The three looks: dark, light, and one that leaves every colour to the terminal."""
+"""The three themes: dark, light, and one with the terminal's own colours."""
 
 from __future__ import annotations
 
@@ -69,8 +69,8 @@ _TERMINAL = Theme(
     dark=True,
     variables={
         **_ANSI.variables,
-        # Cursors are told by how they are written and not by colours: there may be none (NO_COLOR), and on a
-        # terminal with a light background white is no colour for a cursor.
+        # Cursors are marked by text styles instead of colours: there may be none (NO_COLOR), and white is
+        # invisible on a terminal with a light background.
         "block-cursor-foreground": "ansi_default",
         "block-cursor-background": "ansi_default",
         "block-cursor-text-style": "bold reverse",

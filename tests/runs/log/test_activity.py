@@ -140,7 +140,7 @@ def test_each_event_of_note_is_a_line_and_steps_are_none(run: RunDirectory) -> N
         "plain",
         "good",
         "plain",
-        "asked",
+        "control",
         "warning",
     ]
 

@@ -11,6 +11,7 @@ GROWING = """
 import math
 from textual.app import App
 from wmse_tui.runs.state.curves import Curve
+from wmse_tui.tui.charts.drawing import ChartContent
 from wmse_tui.tui.charts.plot import Plot
 
 class Growing(App):
@@ -28,9 +29,11 @@ class Growing(App):
         y = tuple(2 * math.exp(-at / 30) for at in x)
         low, high = tuple(v * 0.9 for v in y), tuple(v * 1.1 for v in y)
         curve = Curve(label="loss", x=x, y=y, low=low, high=high)
-        self.query_one(Plot).show(
-            [curve], x_range=(0, 100), title="Loss", x_title="epoch", reference=((2.0, "no structure"),)
+        reference = ((2.0, "no structure"),)
+        content = ChartContent(
+            curves=(curve,), x_range=(0, 100), title="Loss", x_title="epoch", reference=reference
         )
+        self.query_one(Plot).show(content)
 
     def action_grow(self):
         self.count += 4

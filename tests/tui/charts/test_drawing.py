@@ -13,7 +13,7 @@ from rich.cells import cell_len
 
 from wmse_tui.runs.state.curves import Curve
 from wmse_tui.tui.charts.canvas import Drawing
-from wmse_tui.tui.charts.drawing import draw_chart, y_extent
+from wmse_tui.tui.charts.drawing import ChartContent, draw_chart, y_extent
 from wmse_tui.tui.charts.style import ChartStyle
 
 PLAIN = ChartStyle()
@@ -32,13 +32,27 @@ def accuracy(label: str = "5-NN", values: Sequence[float] = (31, 60, 70, 73), **
     return Curve(label=label, x=tuple(range(0, 20 * len(values), 20)), y=tuple(values), points=True, **more)
 
 
+def draw(
+    curves: Sequence[Curve],
+    *,
+    width: int,
+    height: int,
+    style: ChartStyle,
+    reference: Any = (),
+    empty: str = "no values yet",
+    **content: Any,
+) -> Drawing:
+    chart = ChartContent(curves=tuple(curves), reference=tuple(reference), **content)
+    return draw_chart(chart, width=width, height=height, style=style, empty=empty)
+
+
 def lines(
     curves: Sequence[Curve], width: int = 46, height: int = 9, style: ChartStyle = PLAIN, **more: Any
 ) -> list[str]:
     given: dict[str, Any] = {"x_range": (0.0, 100.0), **more}
     return [
         line.rstrip()
-        for line in draw_chart(curves, width=width, height=height, style=style, **given).text.split("\n")
+        for line in draw(curves, width=width, height=height, style=style, **given).text.split("\n")
     ]
 
 
@@ -200,15 +214,13 @@ def test_a_single_value_is_drawn() -> None:
 
 def test_marks_are_in_the_colour_of_errors() -> None:
     curve = Curve(label="", x=(0, 50, 100), y=(1.0, 0.0, math.nan))
-    drawing = draw_chart([curve], width=40, height=8, style=PLAIN, log_y=True)
+    drawing = draw([curve], width=40, height=8, style=PLAIN, log_y=True)
 
     assert styles(drawing, "▾×") == {"#ff7a6b"}
 
 
 def test_series_differ_in_colour_and_marker_and_their_bands_are_faint() -> None:
-    drawing = draw_chart(
-        [falling(label="a"), falling(label="b", offset=1.0)], width=60, height=16, style=PLAIN
-    )
+    drawing = draw([falling(label="a"), falling(label="b", offset=1.0)], width=60, height=16, style=PLAIN)
 
     assert styles(drawing, "●") == {"#56b4e9"}
     assert styles(drawing, "▲") == {"#e69f00"}
@@ -217,7 +229,7 @@ def test_series_differ_in_colour_and_marker_and_their_bands_are_faint() -> None:
 
 def test_without_colours_no_style_has_one() -> None:
     style = ChartStyle(color=False)
-    drawing = draw_chart([falling(label="a"), accuracy("b")], width=60, height=16, style=style, log_y=True)
+    drawing = draw([falling(label="a"), accuracy("b")], width=60, height=16, style=style, log_y=True)
 
     assert all(not segment.style or segment.style.color is None for row in drawing.rows for segment in row)
 
@@ -226,9 +238,7 @@ def test_the_bands_of_many_curves_are_left_out() -> None:
     curves = [falling(label=name, offset=0.1) for name in "abc"]
     bare = [falling(label=name, offset=0.1, band=False) for name in "abc"]
 
-    assert draw_chart(curves, width=60, height=16, style=PLAIN) == draw_chart(
-        bare, width=60, height=16, style=PLAIN
-    )
+    assert draw(curves, width=60, height=16, style=PLAIN) == draw(bare, width=60, height=16, style=PLAIN)
 
 
 def test_a_legend_that_does_not_fit_beside_the_title_goes_where_the_least_is_hidden() -> None:
@@ -258,7 +268,7 @@ def test_names_from_files_are_sanitised() -> None:
 
 
 def test_characters_of_two_cells_keep_their_rows_in_line() -> None:
-    drawing = draw_chart(
+    drawing = draw(
         [falling(label="損失"), falling(label="二つ目")], width=44, height=9, style=PLAIN, title="損失"
     )
 
@@ -293,8 +303,8 @@ def test_a_million_points_are_drawn_with_their_spikes() -> None:
 
 
 def test_new_values_beyond_the_old_ones_change_only_cells_beyond_them() -> None:
-    before = draw_chart([falling(120)], width=60, height=12, style=PLAIN, x_range=(0, 100), y_range=(0, 2.5))
-    after = draw_chart([falling(124)], width=60, height=12, style=PLAIN, x_range=(0, 100), y_range=(0, 2.5))
+    before = draw([falling(120)], width=60, height=12, style=PLAIN, x_range=(0, 100), y_range=(0, 2.5))
+    after = draw([falling(124)], width=60, height=12, style=PLAIN, x_range=(0, 100), y_range=(0, 2.5))
     changed = [
         (x, y)
         for y, (old, new) in enumerate(zip(before.text.split("\n"), after.text.split("\n"), strict=True))
@@ -310,9 +320,7 @@ def test_new_values_beyond_the_old_ones_change_only_cells_beyond_them() -> None:
     "size", [(0, 0), (0, 9), (9, 0), (-3, 4), (1, 1), (5, 3), (1, 40), (300, 1), (20, 4)]
 )
 def test_any_size_is_filled_exactly(size: tuple[int, int]) -> None:
-    drawing = draw_chart(
-        [falling(label="a"), accuracy("b")], width=size[0], height=size[1], style=PLAIN, title="T"
-    )
+    drawing = draw([falling(label="a"), accuracy("b")], width=size[0], height=size[1], style=PLAIN, title="T")
 
     assert len(drawing.rows) == (size[1] if min(size) > 0 else 0)
     assert all(sum(len(segment.text) for segment in row) == size[0] for row in drawing.rows)
@@ -359,7 +367,7 @@ def test_any_arguments_are_drawn(
     x_title: str,
 ) -> None:
     def drawn() -> Drawing:
-        return draw_chart(
+        return draw(
             given,
             width=width,
             height=height,

@@ -14,6 +14,7 @@ from textual.widgets import Static
 
 from wmse_tui.runs.state.curves import Curve
 from wmse_tui.tui.charts.canvas import Canvas
+from wmse_tui.tui.charts.drawing import ChartContent
 from wmse_tui.tui.charts.plot import Plot
 from wmse_tui.tui.charts.rows import changes
 from wmse_tui.tui.themes import THEMES
@@ -81,7 +82,7 @@ def loss(count: int, label: str = "loss", top: float = 2.0) -> Curve:
 
 
 def show(plot: Plot, count: int, **more: object) -> None:
-    plot.show([loss(count)], x_range=(0, 100), title="Loss", x_title="epoch", **more)  # type: ignore[arg-type]
+    plot.show(ChartContent(curves=(loss(count),), x_range=(0, 100), title="Loss", x_title="epoch", **more))  # type: ignore[arg-type]
 
 
 def on_screen(app: App[None]) -> list[str]:
@@ -157,7 +158,7 @@ async def test_the_axis_moves_on_round_steps_only() -> None:
 
         assert len(distinct) <= 6
         assert distinct[-1] == (0.0, 2.0)
-        app.plot.show([loss(9, top=0.001)], x_range=(0, 100), title="Learning rate")
+        app.plot.show(ChartContent(curves=(loss(9, top=0.001),), x_range=(0, 100), title="Learning rate"))
         assert app.plot.y_range == pytest.approx((0.0008, 0.001), rel=0.2)
 
 
@@ -183,7 +184,15 @@ async def test_another_size_is_another_drawing() -> None:
 async def test_another_theme_has_its_own_colours() -> None:
     app = Charts()
     async with app.run_test(size=(60, 12)) as pilot:
-        app.plot.show([loss(200, "a"), loss(200, "b", 3.0)], x_range=(0, 100))
+        app.plot.show(
+            ChartContent(
+                curves=(
+                    loss(200, "a"),
+                    loss(200, "b", 3.0),
+                ),
+                x_range=(0, 100),
+            )
+        )
         colors = {}
         for theme in ("wmse-dark", "wmse-light", "wmse-terminal"):
             app.theme = theme
@@ -201,7 +210,15 @@ async def test_without_colours_markers_remain(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setenv("NO_COLOR", "1")
     app = Charts()
     async with app.run_test(size=(60, 12)) as pilot:
-        app.plot.show([loss(200, "a"), loss(200, "b", 3.0)], x_range=(0, 100))
+        app.plot.show(
+            ChartContent(
+                curves=(
+                    loss(200, "a"),
+                    loss(200, "b", 3.0),
+                ),
+                x_range=(0, 100),
+            )
+        )
         await pilot.pause()
 
         assert {"●", "▲"} <= set(app.plot.drawing.text)
@@ -212,7 +229,16 @@ async def test_without_colours_markers_remain(monkeypatch: pytest.MonkeyPatch) -
 async def test_in_ascii_only_ascii_is_drawn() -> None:
     app = Charts(ascii=True)
     async with app.run_test(size=(60, 12)) as pilot:
-        app.plot.show([loss(200, "a"), loss(200, "b…", 3.0)], x_range=(0, 100), title="Précision")
+        app.plot.show(
+            ChartContent(
+                curves=(
+                    loss(200, "a"),
+                    loss(200, "b…", 3.0),
+                ),
+                x_range=(0, 100),
+                title="Précision",
+            )
+        )
         await pilot.pause()
 
         assert app.plot.drawing.text.isascii()
@@ -291,6 +317,8 @@ async def test_without_values_there_is_a_title_and_a_sentence() -> None:
         await pilot.pause()
         assert app.plot.drawing.text.startswith("Loss ")
         assert "no values yet" in app.plot.drawing.text
-        app.plot.show([Curve(label="", x=(1.0,), y=(math.nan,))], x_range=(0, 100), log_y=True)
+        app.plot.show(
+            ChartContent(curves=(Curve(label="", x=(1.0,), y=(math.nan,)),), x_range=(0, 100), log_y=True)
+        )
         await pilot.pause()
         assert "no value can be drawn" in app.plot.drawing.text

@@ -1,4 +1,4 @@
-"""The Configure screen: choose, change, be warned, see the cost, launch, save, load."""
+"""The Configure screen: presets, fields, advice, cost, launch, save, load."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from wmse_tui.config.loading import (
 from wmse_tui.runs.state.config import read_configuration, summarise
 from wmse_tui.runs.table.catalogue import list_runs
 from wmse_tui.tui.app import WmseApp
-from wmse_tui.tui.charts.picture import Picture
+from wmse_tui.tui.charts.image_display import ImageDisplay
 from wmse_tui.tui.dialogs import Ask, Choose, Confirm, CopyText, ProblemDialog
 from wmse_tui.tui.inspector import Inspected, InspectionFailed, InspectionProgress
 from wmse_tui.tui.screens.app_screen import QuietFooter
@@ -46,34 +46,34 @@ ScreenText = Callable[[WmseApp], str]
 SMALL, MIDDLE = (80, 24), (120, 40)
 
 
-class Questions:
-    """Takes the inspector's place: notes what is asked, and answers when the test says so."""
+class FakeInspector:
+    """Records the requests; the test posts the answers."""
 
     def __init__(self) -> None:
-        self.asked: list[tuple[str, str, dict[str, Any]]] = []
+        self.requests: list[tuple[str, str, dict[str, Any]]] = []
         self.closed = False
 
-    def ask(self, ask: str, config_text: str, listener: MessagePump, **more: Any) -> int:
-        self.asked.append((ask, config_text, more))
-        return len(self.asked)
+    def request(self, kind: str, config_text: str, listener: MessagePump, **more: Any) -> int:
+        self.requests.append((kind, config_text, more))
+        return len(self.requests)
 
     def close(self) -> None:
         self.closed = True
 
     def kinds(self) -> list[str]:
-        return [kind for kind, _, _ in self.asked]
+        return [kind for kind, _, _ in self.requests]
 
 
 @pytest.fixture
-def questions() -> Questions:
-    return Questions()
+def inspector() -> FakeInspector:
+    return FakeInspector()
 
 
 @contextlib.asynccontextmanager
-async def shown(app: WmseApp, size: tuple[int, int] = SMALL, questions: Questions | None = None) -> Any:
+async def shown(app: WmseApp, size: tuple[int, int] = SMALL, inspector: FakeInspector | None = None) -> Any:
     """The app with its Configure screen ready, everything read."""
-    if questions is not None:
-        app._inspector = questions  # type: ignore[assignment]
+    if inspector is not None:
+        app._inspector = inspector  # type: ignore[assignment]
     async with app.run_test(size=size) as pilot:
         await pilot.pause()
         screen = app.screen
@@ -83,7 +83,7 @@ async def shown(app: WmseApp, size: tuple[int, int] = SMALL, questions: Question
 
 
 def on_top(app: WmseApp, kind: type[Screen[Any]]) -> bool:
-    """Whether the screen that has the keys is of that kind."""
+    """Whether the screen on top is of that kind."""
     return isinstance(app.screen, kind)
 
 
@@ -112,7 +112,7 @@ def changes(screen: ConfigureScreen) -> dict[str, object]:
 
 
 async def settled(pilot: Pilot[Any]) -> None:
-    """Messages are handled, and what threads had to look for was found."""
+    """Wait until messages are handled and workers are done."""
     await pilot.pause()
     await pilot.app.workers.wait_for_complete()
     await pilot.pause()
@@ -137,8 +137,8 @@ async def type_in(pilot: Pilot[Any], screen: ConfigureScreen, path: str, text: s
     await pilot.pause()
 
 
-def words_in(app: WmseApp, selector: str = "Screen > *") -> str:
-    """What stands in a part of the screen (of a dialog: in all of it), without line breaks."""
+def text_in(app: WmseApp, selector: str = "Screen > *") -> str:
+    """The text of a part of the screen (of a dialog: all of it), without line breaks."""
     rows = app.screen._compositor.render_strips()
     x, y, width, height = app.screen.query(selector).first().region
     lines = (strip.text[x : x + width] for strip in rows[y : y + height])
@@ -149,15 +149,15 @@ ADVICE, COST, VIEWS = "#configure-advice", "#configure-cost", "#configure-views"
 FIELDS, ABOUT, DIALOG = "#configure-fields", "#configure-about", ".dialog"
 
 
-def said(app: WmseApp) -> str:
-    """The short messages in the corner."""
+def notifications(app: WmseApp) -> str:
+    """The notifications."""
     return "\n".join(message.message for message in app.messages)
 
 
 # Presets
 
 
-async def test_the_cursor_chooses_the_preset_and_its_number_is_told(make_app: MakeApp) -> None:
+async def test_the_cursor_chooses_the_preset_and_its_published_number_is_shown(make_app: MakeApp) -> None:
     app = make_app()
     async with shown(app) as (pilot, screen):
         await pilot.press("down", "j")
@@ -166,14 +166,14 @@ async def test_the_cursor_chooses_the_preset_and_its_number_is_told(make_app: Ma
         await pilot.press("j")
         await pilot.pause()
         assert screen.library.key == "cifar10-byol"
-        assert "cifar10-byol · Title and seed" in words_in(app, FIELDS)
-        assert "Published: linear 91.73 %, 5-NN 89.45 % (Ermolov et al. 2021" in words_in(app, ABOUT)
+        assert "cifar10-byol · Title and seed" in text_in(app, FIELDS)
+        assert "Published: linear 91.73 %, 5-NN 89.45 % (Ermolov et al. 2021" in text_in(app, ABOUT)
         await pilot.press("G")
         await pilot.pause()
         assert screen.library.key == "tiny_imagenet-wmse4"
         choose(screen, "imagenet100")
         await pilot.pause()
-        assert "Published number unverified" in words_in(app, ABOUT)
+        assert "Published number unverified" in text_in(app, ABOUT)
         await pilot.press("g")
         await pilot.pause()
         assert screen.library.key == "quickstart"
@@ -196,10 +196,10 @@ async def test_words_filter_the_presets(make_app: MakeApp, screen_text: ScreenTe
         await pilot.press("slash", *"zz", "down")
         await pilot.pause()
         assert list(panel.list.options) == []
-        assert screen.library.key == "cifar100-simclr", "what no preset has leaves the draft alone"
+        assert screen.library.key == "cifar100-simclr", "a filter without a match does not change the draft"
 
 
-async def test_an_own_preset_is_marked_and_a_broken_one_tells_why(
+async def test_a_users_preset_is_marked_and_a_broken_one_shows_why(
     make_app: MakeApp, screen_text: ScreenText, tmp_path: Path
 ) -> None:
     (tmp_path / "presets").mkdir()
@@ -212,7 +212,7 @@ async def test_an_own_preset_is_marked_and_a_broken_one_tells_why(
         await pilot.pause()
         assert screen.library.key == "a-bad"
         assert "! a-bad" in screen_text(app)
-        assert "This preset cannot be used" in words_in(app, ABOUT)
+        assert "This preset cannot be used" in text_in(app, ABOUT)
         assert "\x1b" not in screen_text(app)
         await pilot.press("ctrl+r")
         await pilot.pause()
@@ -238,21 +238,21 @@ async def test_changes_stay_with_their_preset_and_are_marked(
         await pilot.pause()
         assert value(screen, "seed") == 7
         assert "1 changed" in screen_text(app)
-        wanted = load_experiment(preset="stl10", overrides=["optimizer.lr=0.5", "schedule.epochs=100"])
-        await app.open_configure(wanted, "stl10")
+        expected = load_experiment(preset="stl10", overrides=["optimizer.lr=0.5", "schedule.epochs=100"])
+        await app.open_configure(expected, "stl10")
         await pilot.pause()
-        assert screen.experiment == wanted
+        assert screen.experiment == expected
         assert "stl10 (copy)" in screen_text(app)
         assert "2 changed" in screen_text(app)
         choose(screen, "quickstart")
         await pilot.pause()
-        assert value(screen, "seed") == 7, "what was changed elsewhere is still there"
+        assert value(screen, "seed") == 7, "changes of other presets are still there"
 
 
 # Sections and fields
 
 
-async def test_keys_lead_from_part_to_part(make_app: MakeApp) -> None:
+async def test_keys_move_between_the_parts_of_the_screen(make_app: MakeApp) -> None:
     app = make_app()
     async with shown(app, MIDDLE) as (pilot, screen):
         presets, sections = screen.query_one(PresetPanel).list, screen.query_one(SectionPanel).list
@@ -267,7 +267,7 @@ async def test_keys_lead_from_part_to_part(make_app: MakeApp) -> None:
         assert screen.query_one("#configure-side").has_focus_within
         await pilot.press("h")
         await pilot.pause()
-        assert screen.query_one(Form).rows["dataset.root"].has_focus, "where one was"
+        assert screen.query_one(Form).rows["dataset.root"].has_focus, "the last field"
         await pilot.press("right_square_bracket")
         await pilot.pause()
         assert screen.query_one(Form).rows["augmentation.views"].has_focus
@@ -279,51 +279,51 @@ async def test_keys_lead_from_part_to_part(make_app: MakeApp) -> None:
         assert presets.has_focus
 
 
-async def test_a_wrong_value_is_told_below_it_and_everywhere_and_blocks_nothing(
+async def test_a_problem_is_shown_at_its_field_and_in_the_summaries_and_prevents_a_launch(
     make_app: MakeApp, screen_text: ScreenText
 ) -> None:
     app = make_app()
     async with shown(app, MIDDLE) as (pilot, screen):
         await focus_row(pilot, screen, "method.whitening_size")
-        about = words_in(app, ABOUT)
+        about = text_in(app, ABOUT)
         assert "Images whose embeddings are whitened together" in about
         assert "above 1, at most 65,536 · images" in about
         await type_in(pilot, screen, "method.whitening_size", "48")
         assert "1 changed · 1 problem" in screen_text(app)
-        assert "schedule.batch_size: 256 images cannot be cut into slices of 48" in words_in(app, ADVICE)
+        assert "schedule.batch_size: 256 images cannot be cut into slices of 48" in text_in(app, ADVICE)
         assert " !Optimizer, schedule" in screen_text(app)
-        assert "Unknown until nothing is wrong any more" in words_in(app, COST)
+        assert "Unknown until the problems are fixed" in text_in(app, COST)
         await pilot.press("p")
         await pilot.pause()
         assert screen.query_one(Form).rows["schedule.batch_size"].has_focus
-        assert "256 images cannot be cut into slices of 48" in words_in(app, FIELDS)
+        assert "256 images cannot be cut into slices of 48" in text_in(app, FIELDS)
         screen.query_one(PresetPanel).list.focus()
         await pilot.press("ctrl+r")
         await pilot.pause()
         assert on_top(app, ConfigureScreen), "it is not launched"
         assert screen.query_one(Form).rows["schedule.batch_size"].has_focus
-        assert "With 1 problem it cannot be launched" in said(app)
+        assert "With 1 problem it cannot be launched" in notifications(app)
         await type_in(pilot, screen, "method.whitening_size", "64")
         assert "problem" not in screen_text(app).replace("Next problem", "")
         await type_in(pilot, screen, "projector.dim", "60")
-        text = words_in(app, ADVICE)
+        text = text_in(app, ADVICE)
         assert "method.whitening_size: 64 images for 60 dimensions" in text
         assert "a condition number near" in text
         assert "1 warning" in screen_text(app)
 
 
-async def test_where_the_advice_is_hidden_the_help_tells_what_is_wrong_elsewhere(make_app: MakeApp) -> None:
+async def test_on_a_small_screen_the_help_names_problems_of_other_fields(make_app: MakeApp) -> None:
     app = make_app()
     async with shown(app) as (pilot, screen):
         await type_in(pilot, screen, "method.whitening_size", "48")
-        assert "! schedule.batch_size: 256 images cannot be cut" in words_in(app, ABOUT)
+        assert "! schedule.batch_size: 256 images cannot be cut" in text_in(app, ABOUT)
         await pilot.press("x")
         await focus_row(pilot, screen, "method.name")
         await pilot.press("right")
         await pilot.pause()
-        text = words_in(app, FIELDS)
+        text = text_in(app, FIELDS)
         assert "Temperature" in text
-        assert "Whitening size" not in text, "another method has other fields"
+        assert "Whitening size" not in text, "fields depend on the method"
 
 
 async def test_a_field_is_reset_and_all_are_after_a_question(make_app: MakeApp) -> None:
@@ -331,7 +331,7 @@ async def test_a_field_is_reset_and_all_are_after_a_question(make_app: MakeApp) 
     async with shown(app) as (pilot, screen):
         await pilot.press("x")
         await pilot.pause()
-        assert "Go to a field first." in said(app)
+        assert "Go to a field first." in notifications(app)
         await type_in(pilot, screen, "seed", "7")
         await type_in(pilot, screen, "projector.layers", "3")
         await pilot.press("x")
@@ -341,7 +341,7 @@ async def test_a_field_is_reset_and_all_are_after_a_question(make_app: MakeApp) 
         await pilot.press("X")
         await pilot.pause()
         assert on_top(app, Confirm)
-        assert "2 changes would be lost: seed, projector.layers" in words_in(app, DIALOG)
+        assert "2 changes would be lost: seed, projector.layers" in text_in(app, DIALOG)
         await pilot.press("n")
         assert len(changes(screen)) == 2
         await pilot.press("X", "y")
@@ -350,7 +350,7 @@ async def test_a_field_is_reset_and_all_are_after_a_question(make_app: MakeApp) 
         await pilot.press("X")
         await pilot.pause()
         assert on_top(app, ConfigureScreen)
-        assert "Nothing differs from the preset." in said(app)
+        assert "Nothing differs from the preset." in notifications(app)
 
 
 # Launch
@@ -390,9 +390,9 @@ async def test_another_method_with_a_layer_is_launched_as_the_command_line_would
         await until(pilot, lambda: on_top(app, MonitorScreen))
         (run,) = list_runs(runs_root)
         overrides = ["method.name=byol", "backbone.whitening=iterative"]
-        wanted = load_experiment(preset="quickstart", overrides=overrides)
-        assert read_configuration(run).experiment == wanted
-        assert dump_experiment(wanted).strip() in run.config.read_text(encoding="utf-8")
+        expected = load_experiment(preset="quickstart", overrides=overrides)
+        assert read_configuration(run).experiment == expected
+        assert dump_experiment(expected).strip() in run.config.read_text(encoding="utf-8")
 
 
 async def test_a_launch_with_warnings_asks_once(
@@ -404,19 +404,19 @@ async def test_a_launch_with_warnings_asks_once(
         await pilot.press("ctrl+r")
         await pilot.pause()
         assert on_top(app, Confirm)
-        assert "64 images for 60 dimensions" in words_in(app, DIALOG)
+        assert "64 images for 60 dimensions" in text_in(app, DIALOG)
         await pilot.press("n")
         await pilot.pause()
         assert not list_runs(runs_root)
         await pilot.press("D", "y")
-        await until(pilot, lambda: len(list_runs(runs_root)) == 1 and "is starting" in said(app))
+        await until(pilot, lambda: len(list_runs(runs_root)) == 1 and "is starting" in notifications(app))
         screen.run_name = "second"
         await pilot.press("f5")
         await until(pilot, lambda: on_top(app, Choose))  # the first one trains already
         await pilot.press("n")
         await until(pilot, lambda: on_top(app, MonitorScreen))
-        wanted = load_experiment(preset="quickstart", overrides=["projector.dim=60"])
-        assert {read_configuration(run).experiment for run in list_runs(runs_root)} == {wanted}
+        expected = load_experiment(preset="quickstart", overrides=["projector.dim=60"])
+        assert {read_configuration(run).experiment for run in list_runs(runs_root)} == {expected}
 
 
 async def test_a_detached_launch_stays_here_and_leaving_does_not_ask(
@@ -430,13 +430,13 @@ async def test_a_detached_launch_stays_here_and_leaving_does_not_ask(
         await pilot.press("n", *"a b", "enter")
         await pilot.pause()
         assert on_top(app, Ask)
-        assert "a name has 1 to 64 letters" in words_in(app, DIALOG)
+        assert "a name has 1 to 64 letters" in text_in(app, DIALOG)
         app.screen.query_one(Input).value = "mine"
         await pilot.press("enter")
         await pilot.pause()
-        assert "Run mine" in words_in(app, COST)
+        assert "Run mine" in text_in(app, COST)
         await pilot.press("D")
-        await until(pilot, lambda: "mine is starting" in said(app))
+        await until(pilot, lambda: "mine is starting" in notifications(app))
         assert on_top(app, ConfigureScreen)
         assert [run.id for run in list_runs(runs_root)] == ["mine"]
         assert app.services.trainers.active() == ()
@@ -446,7 +446,7 @@ async def test_a_detached_launch_stays_here_and_leaving_does_not_ask(
         await until(pilot, lambda: on_top(app, Choose))
         await pilot.press("n")
         await until(pilot, lambda: on_top(app, ProblemDialog))
-        text = words_in(app, DIALOG)
+        text = text_in(app, DIALOG)
         assert "there is a run named mine already" in text
         assert "-> choose another --name" in text
         await pilot.press("escape")
@@ -455,16 +455,16 @@ async def test_a_detached_launch_stays_here_and_leaving_does_not_ask(
         await until(pilot, lambda: on_top(app, Choose))
         await pilot.press("n")
         await until(pilot, lambda: on_top(app, ProblemDialog))
-        assert "/runs: Permission denied" in words_in(app, DIALOG)
+        assert "/runs: Permission denied" in text_in(app, DIALOG)
         await pilot.press("escape")
         await pilot.pause()
         assert on_top(app, ConfigureScreen)
 
 
-# Save, load, say
+# Save, load, copy
 
 
-async def test_a_draft_is_saved_as_a_preset_which_is_then_worked_on(
+async def test_a_draft_is_saved_as_a_preset_which_is_then_edited(
     make_app: MakeApp, until: Until, tmp_path: Path, screen_text: ScreenText
 ) -> None:
     file = tmp_path / "presets" / "fast.yaml"
@@ -477,13 +477,13 @@ async def test_a_draft_is_saved_as_a_preset_which_is_then_worked_on(
         app.screen.query_one(Input).value = "stl10"
         await pilot.press("enter")
         await pilot.pause()
-        assert "stl10 is a shipped preset" in words_in(app, DIALOG)
+        assert "stl10 is a shipped preset" in text_in(app, DIALOG)
         app.screen.query_one(Input).value = "fast"
         await pilot.press("enter")
         await until(pilot, lambda: screen.library.key == "fast")
         assert file.read_text() == "extends: quickstart\noptimizer:\n  lr: 0.5\n"
         assert find_preset("fast").experiment.optimizer.lr == 0.5
-        assert screen.library.changes() == {}, "they are in the new preset now"
+        assert screen.library.changes() == {}, "the changes are in the new preset"
         assert "fast yours" in screen_text(app)
         assert "fast · Optimizer, schedule" in screen_text(app)
         await type_in(pilot, screen, "seed", "3")
@@ -496,7 +496,7 @@ async def test_a_draft_is_saved_as_a_preset_which_is_then_worked_on(
         await until(pilot, lambda: not screen.library.changes())
 
 
-async def test_a_preset_that_cannot_be_written_is_told(
+async def test_a_preset_that_cannot_be_written_is_reported(
     make_app: MakeApp, until: Until, tmp_path: Path
 ) -> None:
     (tmp_path / "presets").write_text("a file")
@@ -504,10 +504,10 @@ async def test_a_preset_that_cannot_be_written_is_told(
     async with shown(app) as (pilot, _):
         await pilot.press("s", "enter")
         await until(pilot, lambda: on_top(app, ProblemDialog))
-        assert "cannot be written" in words_in(app, DIALOG)
+        assert "cannot be written" in text_in(app, DIALOG)
 
 
-async def test_a_file_is_loaded_or_its_faults_are_told(
+async def test_a_file_is_loaded_or_its_errors_are_shown(
     make_app: MakeApp, until: Until, tmp_path: Path, screen_text: ScreenText
 ) -> None:
     file = tmp_path / "mine.yaml"
@@ -520,7 +520,7 @@ async def test_a_file_is_loaded_or_its_faults_are_told(
         await pilot.press("enter")
 
     async with shown(app, MIDDLE) as (pilot, screen):
-        for content, words in (
+        for content, message in (
             (None, "there is no such file"),
             ("seed: x", "seed: expected a whole number, got"),
         ):
@@ -528,7 +528,7 @@ async def test_a_file_is_loaded_or_its_faults_are_told(
                 file.write_text(content)
             await load(pilot)
             await until(pilot, lambda: on_top(app, ProblemDialog))
-            assert words in words_in(app, DIALOG)
+            assert message in text_in(app, DIALOG)
             await pilot.press("escape")
         assert screen.library.key == "quickstart"
         file.write_text("extends: stl10\nseed: 11\n")
@@ -558,33 +558,33 @@ async def test_the_command_line_is_copied_and_shown(
         await pilot.press("escape")
         monkeypatch.setenv("WMSE_TUI_RUNS", str(tmp_path / "elsewhere"))
         await pilot.press("c")
-        assert copied[-1].endswith(f"--runs-dir {tmp_path / 'runs'}"), "these runs are not in the usual place"
+        assert copied[-1].endswith(f"--runs-dir {tmp_path / 'runs'}"), "not the default folder"
 
 
 # The disk and the inspector
 
 
-async def test_the_disk_is_looked_at(make_app: MakeApp, tmp_path: Path) -> None:
+async def test_the_images_on_disk_are_found(make_app: MakeApp, tmp_path: Path) -> None:
     (tmp_path / "data" / "cifar-10-batches-py").mkdir(parents=True)
     app = make_app()
     async with shown(app, MIDDLE) as (pilot, screen):
         choose(screen, "cifar10")
         await settled(pilot)
-        assert "CIFAR-10 is here" in words_in(app, COST)
+        assert "CIFAR-10 is here" in text_in(app, COST)
         choose(screen, "stl10")
         await settled(pilot)
-        assert "2.6 GB to download" in words_in(app, COST)
-        assert "dataset.download: STL-10 is a download of 2.6 GB" in words_in(app, ADVICE)
+        assert "2.6 GB to download" in text_in(app, COST)
+        assert "dataset.download: STL-10 is a download of 2.6 GB" in text_in(app, ADVICE)
         await focus_row(pilot, screen, "dataset.download")
         await pilot.press("space")
         await settled(pilot)
-        assert "STL-10 is not on this machine" in words_in(app, ADVICE)
-        assert "STL-10 is missing" in words_in(app, COST)
+        assert "STL-10 is not on this machine" in text_in(app, ADVICE)
+        assert "STL-10 is missing" in text_in(app, COST)
         (tmp_path / "data" / "stl10_binary").mkdir()
         await pilot.press("x")
         await settled(pilot)
-        assert "STL-10 is here" in words_in(app, COST)
-        assert "dataset.download" not in words_in(app, ADVICE), "it need not be fetched any more"
+        assert "STL-10 is here" in text_in(app, COST)
+        assert "dataset.download" not in text_in(app, ADVICE), "a download is no longer needed"
 
 
 DESCRIBED = {
@@ -596,47 +596,47 @@ DESCRIBED = {
 }
 
 
-async def test_describe_and_measure_ask_and_show_what_is_answered(
-    make_app: MakeApp, questions: Questions, screen_text: ScreenText
+async def test_describe_and_measure_show_the_answers_of_the_inspector(
+    make_app: MakeApp, inspector: FakeInspector, screen_text: ScreenText
 ) -> None:
     app = make_app()
-    async with shown(app, MIDDLE, questions) as (pilot, screen):
-        assert questions.asked == [], "nothing is asked unasked"
+    async with shown(app, MIDDLE, inspector) as (pilot, screen):
+        assert inspector.requests == [], "nothing is requested at first"
         await pilot.press("i", "m")
         await pilot.pause()
-        assert questions.kinds() == ["describe", "measure"]
-        assert parse_experiment(questions.asked[0][1], "") == load_experiment(preset="quickstart")
+        assert inspector.kinds() == ["describe", "measure"]
+        assert parse_experiment(inspector.requests[0][1], "") == load_experiment(preset="quickstart")
         screen.post_message(InspectionProgress(1, "describe", "loading torch", 0, 0, ""))
         await pilot.pause()
-        assert "loading torch …" in words_in(app, COST)
+        assert "loading torch …" in text_in(app, COST)
         screen.post_message(Inspected(1, "describe", DESCRIBED))
-        screen.post_message(InspectionFailed(2, "measure", "no room", "it is full", ("free some",)))
+        screen.post_message(InspectionFailed(2, "measure", "no space", "it is full", ("free some",)))
         await pilot.pause()
-        assert "74,640 encoder, 25,376 head" in words_in(app, COST)
-        assert "no room. it is full. free some" in words_in(app, COST)
-        assert "compute.device: it is too small" in words_in(app, ADVICE)
+        assert "74,640 encoder, 25,376 head" in text_in(app, COST)
+        assert "no space. it is full. free some" in text_in(app, COST)
+        assert "compute.device: it is too small" in text_in(app, ADVICE)
         assert "1 warning" in screen_text(app)
         await type_in(pilot, screen, "projector.dim", "16")
-        assert "as before the changes" in words_in(app, COST)
-        assert "it is too small" not in words_in(app, ADVICE)
+        assert "as before the changes" in text_in(app, COST)
+        assert "it is too small" not in text_in(app, ADVICE)
         await type_in(pilot, screen, "seed", "x")
         screen.query_one(SectionPanel).list.focus()
         await pilot.press("m")
         await pilot.pause()
-        assert len(questions.asked) == 2, "nothing is asked about what is wrong"
+        assert len(inspector.requests) == 2, "an invalid configuration is not sent"
         assert screen.query_one(Form).rows["seed"].has_focus
         await pilot.press("question_mark")
         await pilot.pause()
-        assert not questions.closed, "a dialog over this screen is no other screen"
+        assert not inspector.closed, "a dialog over this screen is not another screen"
         await pilot.press("escape", "escape", "3")
         await pilot.pause()
         assert app.current_mode == "runs"
-        assert app._inspector is None, "the inspector rests while another screen is shown"
+        assert app._inspector is None, "the inspector ends when another screen is shown"
 
 
 @pytest.fixture
 def grid(tmp_path: Path) -> Path:
-    """A picture of two images with two views each."""
+    """An image of a grid: two images with two views each."""
     image = Image.new("RGB", (72, 48))
     for row in range(2):
         for column in range(3):
@@ -646,54 +646,54 @@ def grid(tmp_path: Path) -> Path:
     return tmp_path / "grid.png"
 
 
-async def test_views_are_drawn_and_drawn_anew_after_a_change(
-    make_app: MakeApp, questions: Questions, grid: Path, until: Until
+async def test_views_are_drawn_and_redrawn_after_a_change(
+    make_app: MakeApp, inspector: FakeInspector, grid: Path, until: Until
 ) -> None:
     answer = {"path": str(grid), "rows": 2, "columns": 3, "tile": 24, "source": "patterns", "why": ""}
     app = make_app()
-    async with shown(app, MIDDLE, questions) as (pilot, screen):
-        assert "v draws views of a few images" in words_in(app, VIEWS)
+    async with shown(app, MIDDLE, inspector) as (pilot, screen):
+        assert "v draws views of a few images" in text_in(app, VIEWS)
         await pilot.press("v")
-        await until(pilot, lambda: questions.asked)
-        kind, _, more = questions.asked[0]
+        await until(pilot, lambda: inspector.requests)
+        kind, _, more = inspector.requests[0]
         assert kind == "views"
         assert more["views"] == 2
         assert more["first"] == 0
         screen.post_message(Inspected(1, "views", answer))
-        await until(pilot, lambda: "▀" in screen.query_one(Picture).drawing.text)
-        assert "each row: an image of patterns, then 2 of its views" in words_in(app, VIEWS)
+        await until(pilot, lambda: "▀" in screen.query_one(ImageDisplay).drawing.text)
+        assert "each row: an image of patterns, then 2 of its views" in text_in(app, VIEWS)
         await type_in(pilot, screen, "projector.layers", "3")
         await type_in(pilot, screen, "augmentation.brightness", "0.9")
-        await until(pilot, lambda: len(questions.asked) == 2)
-        assert parse_experiment(questions.asked[1][1], "").augmentation.brightness == 0.9
+        await until(pilot, lambda: len(inspector.requests) == 2)
+        assert parse_experiment(inspector.requests[1][1], "").augmentation.brightness == 0.9
         screen.post_message(Inspected(2, "views", {**answer, "why": "the folder is empty"}))
         await pilot.pause()
-        assert "(the folder is empty)" in words_in(app, VIEWS)
+        assert "(the folder is empty)" in text_in(app, VIEWS)
         screen.query_one(SectionPanel).list.focus()
         await pilot.press("v")
-        await until(pilot, lambda: len(questions.asked) == 3)
-        assert questions.asked[2][2]["first"] == more["images"], "again: other images"
+        await until(pilot, lambda: len(inspector.requests) == 3)
+        assert inspector.requests[2][2]["first"] == more["images"], "again: other images"
 
 
-async def test_where_there_is_no_room_beside_results_have_pages_of_their_own(
-    make_app: MakeApp, questions: Questions, until: Until, screen_text: ScreenText
+async def test_on_a_small_screen_results_have_pages_of_their_own(
+    make_app: MakeApp, inspector: FakeInspector, until: Until, screen_text: ScreenText
 ) -> None:
     app = make_app()
-    async with shown(app, SMALL, questions) as (pilot, screen):
+    async with shown(app, SMALL, inspector) as (pilot, screen):
         await pilot.press("v")
-        await until(pilot, lambda: questions.kinds() == ["views"])
+        await until(pilot, lambda: inspector.kinds() == ["views"])
         assert screen.query_one(SectionPanel).current == "views"
         assert screen.query_one(ViewsPanel).is_on_screen
         screen.post_message(InspectionFailed(1, "views", "the inspector cannot be started", "no such file"))
         await pilot.pause()
-        assert "the inspector cannot be started. no such file" in words_in(app, VIEWS)
+        assert "the inspector cannot be started. no such file" in text_in(app, VIEWS)
         section(screen, "check")
         await pilot.pause()
-        assert "Steps 228 (19 x 12 epochs)" in words_in(app, COST)
+        assert "Steps 228 (19 x 12 epochs)" in text_in(app, COST)
         assert not screen.query_one(ViewsPanel).is_on_screen
         section(screen, "run")
         await pilot.pause()
-        assert "Seed" in words_in(app, FIELDS)
+        assert "Seed" in text_in(app, FIELDS)
 
 
 @pytest.mark.slow
@@ -702,19 +702,21 @@ async def test_the_real_inspector_describes_and_draws(make_app: MakeApp, until: 
     async with shown(app, MIDDLE) as (pilot, screen):
         await pilot.press("i", "v")
         await until(
-            pilot, lambda: screen.inquiry["describe"].answer or screen.inquiry["describe"].failure, 120
+            pilot,
+            lambda: screen.inspections["describe"].answer or screen.inspections["describe"].failure,
+            120,
         )
-        assert "74,640 encoder, 25,376 head" in words_in(app, COST)
-        assert "GFLOP a view, forward" in words_in(app, COST)
-        assert "4 checkpoints of 1.2 MB: 4.8 MB" in words_in(app, COST)
-        await until(pilot, lambda: "▀" in screen.query_one(Picture).drawing.text, 120)
-        assert "each row: an image of patterns, then 2 of its views" in words_in(app, VIEWS)
+        assert "74,640 encoder, 25,376 head" in text_in(app, COST)
+        assert "GFLOP a view, forward" in text_in(app, COST)
+        assert "4 checkpoints of 1.2 MB: 4.8 MB" in text_in(app, COST)
+        await until(pilot, lambda: "▀" in screen.query_one(ImageDisplay).drawing.text, 120)
+        assert "each row: an image of patterns, then 2 of its views" in text_in(app, VIEWS)
         inspector = app.services.inspector()
         await pilot.press("3")
         await until(pilot, lambda: inspector._thread is None or not inspector._thread.is_alive())
 
 
-# Looks
+# Appearance
 
 
 @pytest.mark.parametrize("size", [(60, 18), (80, 24), (100, 30), (200, 60)])
@@ -725,9 +727,9 @@ async def test_any_size_shows_presets_fields_and_help(
     async with shown(app, size) as (pilot, screen):
         await focus_row(pilot, screen, "seed")
         assert "quickstart" in screen_text(app)
-        assert "Seed" in words_in(app, FIELDS)
-        assert "Seed of every random choice" in words_in(app, ABOUT)
-        assert ("Nothing speaks against it." in screen_text(app)) == (size[0] >= 100)
+        assert "Seed" in text_in(app, FIELDS)
+        assert "Start of every random choice" in text_in(app, ABOUT)
+        assert ("Ready to launch." in screen_text(app)) == (size[0] >= 100)
 
 
 async def test_nothing_but_ascii_is_drawn_in_ascii_mode(make_app: MakeApp, screen_text: ScreenText) -> None:
@@ -737,7 +739,7 @@ async def test_nothing_but_ascii_is_drawn_in_ascii_mode(make_app: MakeApp, scree
         assert screen_text(app).isascii()
 
 
-async def test_what_stays_the_same_is_not_drawn_again(
+async def test_without_a_change_nothing_is_redrawn(
     make_app: MakeApp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     app = make_app()
@@ -748,14 +750,14 @@ async def test_what_stays_the_same_is_not_drawn_again(
         assert drawn == []
 
 
-async def test_every_action_has_a_name_a_help_and_something_that_does_it() -> None:
+async def test_every_action_has_an_id_a_tooltip_and_a_method() -> None:
     for binding in ConfigureScreen.__dict__["BINDINGS"]:
         assert binding.id.startswith("configure-")
         assert binding.tooltip
         assert callable(getattr(ConfigureScreen, f"action_{binding.action.partition('(')[0]}"))
 
 
-async def test_the_keys_at_the_bottom_are_made_anew_only_when_they_change(make_app: MakeApp) -> None:
+async def test_the_footer_is_rebuilt_only_when_its_keys_change(make_app: MakeApp) -> None:
     app = make_app()
     async with shown(app) as (pilot, screen):
         footer = screen.query_one(QuietFooter)

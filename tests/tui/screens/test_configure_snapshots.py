@@ -1,4 +1,4 @@
-"""How Configure looks: sizes, looks, what is wrong, what it costs, and views as pictures."""
+"""Snapshots of Configure: sizes, themes, problems, cost, and views."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from PIL import Image
 from textual.pilot import Pilot
 
 from wmse_tui.tui.app import WmseApp
-from wmse_tui.tui.charts.picture import Picture
+from wmse_tui.tui.charts.image_display import ImageDisplay
 from wmse_tui.tui.inspector import Inspected
 from wmse_tui.tui.screens.configure import ConfigureScreen
 from wmse_tui.tui.widgets.configure import preset_library
@@ -45,7 +45,7 @@ PRESETS = """
 
 @pytest.fixture(autouse=True)
 def _same_presets(monkeypatch: pytest.MonkeyPatch) -> None:
-    """These presets, whatever others are shipped: a new one changes no picture."""
+    """A fixed set of presets, so that a new one changes no snapshot."""
     monkeypatch.setattr(preset_library, "preset_names", PRESETS.split)
 
 
@@ -58,7 +58,7 @@ def _same_disk(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def compare(snap_compare: Snap, make_app: MakeApp) -> Callable[..., bool]:
-    """Compares the screen, ready and as `then` leaves it, with the picture of it."""
+    """Compares the screen, after `then`, with its snapshot."""
 
     def run(size: tuple[int, int], then: Then | None = None, **settings: Any) -> bool:
         async def ready(pilot: Pilot[Any]) -> None:
@@ -135,18 +135,18 @@ def test_cost_and_views(
     drawn = {"path": str(tmp_path / "grid.png"), "rows": 3, "columns": 3, "source": "patterns", "why": ""}
 
     async def answered(pilot: Pilot[Any], screen: ConfigureScreen) -> None:
-        asked: list[str] = []
+        requested: list[str] = []
 
-        def ask(kind: str, *_: Any, **__: Any) -> int:
-            asked.append(kind)
-            return len(asked)
+        def request(kind: str, *_: Any, **__: Any) -> int:
+            requested.append(kind)
+            return len(requested)
 
-        asks = SimpleNamespace(ask=ask, close=lambda: None)
-        screen.app._inspector = asks  # type: ignore[attr-defined]
+        inspector = SimpleNamespace(request=request, close=lambda: None)
+        screen.app._inspector = inspector  # type: ignore[attr-defined]
         await pilot.press("v")
-        await until(pilot, lambda: asked)
+        await until(pilot, lambda: requested)
         screen.post_message(Inspected(1, "views", drawn))
-        await until(pilot, lambda: "▀" in screen.query_one(Picture).drawing.text)
+        await until(pilot, lambda: "▀" in screen.query_one(ImageDisplay).drawing.text)
         screen.query_one(SectionPanel).list.focus()
         await pilot.press("i")
         await pilot.pause()

@@ -114,14 +114,12 @@ async def test_the_list_does_not_change_under_a_dialog(
     async with on_runs("old") as (app, pilot):
         await pilot.press("question_mark")
         make_run("newest", "running")
-        await until(
-            pilot, lambda: len(app.services.feed._list.rows) == 4 if app.services.feed._list else False
-        )
+        await until(pilot, lambda: len(app.services.feed.rows) == 4)
         assert len(app.screen_stack[0].query_one(RunTable).rows) == 3
         await pilot.press("escape")
         await until(pilot, lambda: len(listed(app)) == 4)
         await pilot.press("space", "question_mark", "escape")
-        assert app.services.feed._frozen
+        assert app.services.feed.frozen
 
 
 async def test_a_hidden_list_is_not_updated(

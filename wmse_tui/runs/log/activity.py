@@ -36,7 +36,7 @@ from wmse_tui.runs.text.messages import (
 from wmse_tui.runs.text.sanitize import safe
 from wmse_tui.runs.text.units import count, duration, moment, number, rate, size
 
-Kind: TypeAlias = Literal["day", "plain", "good", "warning", "error", "asked", "marked"]
+Kind: TypeAlias = Literal["day", "plain", "good", "warning", "error", "control", "marked"]
 Texts: TypeAlias = Callable[[], list[tuple[str, Kind]]]
 
 LINES = 4000
@@ -121,7 +121,7 @@ class ActivityLog:
             case Notice() as event:
                 return _line("warning" if event.level == "warning" else "plain", notice_sentence, event)
             case Control() as event:
-                return _line("asked", control_sentence, event)
+                return _line("control", control_sentence, event)
             case Error() as event:
                 return partial(_error_texts, event)
             case Exit() as event:

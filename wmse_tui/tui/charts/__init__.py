@@ -1,1 +1,1 @@
-"""Pictures made of cells: curves, bars, maps, photographs."""
+"""Drawings made of cells: curves, bars, maps, images."""

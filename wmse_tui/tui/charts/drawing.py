@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from wmse_tui.runs.state.curves import Curve
 from wmse_tui.tui.charts.axes import Limits, PlotArea, Scale, draw_axes, frame_for, round_limits, usable
@@ -23,40 +24,47 @@ _MOST_BANDS = 2  # curves that have bands: more bands would hide each other
 _PATTERN = (0x01, 0x10, 0x04, 0x80)  # one dot in each row of a braille cell, alternately left and right
 
 
-def draw_chart(
-    curves: Sequence[Curve],
-    *,
-    width: int,
-    height: int,
-    style: ChartStyle,
-    x_range: Limits | None = None,
-    y_range: Limits | None = None,
-    log_y: bool = False,
-    reference: Sequence[Reference] = (),
-    title: str = "",
-    x_title: str = "",
-    y_title: str = "",
-    empty: str = "no values yet",
-) -> Drawing:
-    """Draw curves that share an x axis.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChartContent:
+    """Curves that share an x axis, and what surrounds them.
 
-    Args:
-        curves: drawn in the colours and markers of their order; a label of two or more is in the legend.
-        width, height: in cells. Small drawings lose the axis line first, then the ticks and the title.
-        style: characters and colours.
+    Attributes:
+        curves: drawn in the colours and markers of their order; labels of two or more are in the legend.
         x_range, y_range: the ends of the axes; None, or unusable ends: those of the values.
-        log_y: the y axis is logarithmic.
         reference: values of y with a label each, drawn as lines where they are near the values.
+        log_y: the y axis is logarithmic.
         title, y_title: the row above, for instance the quantity and its unit.
         x_title: the name of x; `hours` gives ticks in hours, minutes and seconds, `step` integers.
-        empty: shown where there is no value to draw.
+    """
+
+    curves: tuple[Curve, ...] = ()
+    x_range: Limits | None = None
+    y_range: Limits | None = None
+    reference: tuple[Reference, ...] = ()
+    log_y: bool = False
+    title: str = ""
+    x_title: str = ""
+    y_title: str = ""
+
+
+def draw_chart(
+    content: ChartContent, *, width: int, height: int, style: ChartStyle, empty: str = "no values yet"
+) -> Drawing:
+    """Draw a chart.
+
+    Args:
+        content: the curves and their axes.
+        width, height: in cells. Small drawings lose the axis line first, then the ticks and the title.
+        style: characters and colours.
+        empty: shown if there is no value to draw.
     """
     if width < 1 or height < 1:
         return Drawing()
     canvas = Canvas(width, height)
-    y_limits = _y_limits(curves, reference, y_range, log_y=log_y)
-    x_limits = _x_limits(curves, x_range)
-    title, y_title, x_title, empty = map(style.text, (title, y_title, x_title, empty))
+    curves, log_y = content.curves, content.log_y
+    y_limits = _y_limits(content)
+    x_limits = _x_limits(content)
+    title, y_title, x_title, empty = map(style.text, (content.title, content.y_title, content.x_title, empty))
     entries = _entries(curves, style)
     frame, y_ticks = frame_for(width, height, y_limits, log_y=log_y, titled=bool(title or y_title or entries))
     dots = dots_of(frame.width, frame.height, "o" if style.ascii else "")
@@ -64,7 +72,7 @@ def draw_chart(
     banded = len(curves) <= _MOST_BANDS
     traces = [trace(curve, area.x_scale, area.y_scale, band=banded) for curve in curves]
 
-    lines = _reference_lines(area, reference)
+    lines = _reference_lines(area, content.reference)
     for index, one in enumerate(traces):
         _band(area, one, style, index)
     _lines(area, curves, traces)
@@ -106,19 +114,17 @@ def y_extent(
     return min([low, *near]), max([high, *near])
 
 
-def _y_limits(
-    curves: Sequence[Curve], reference: Sequence[Reference], y_range: Limits | None, *, log_y: bool
-) -> Limits:
-    if y_range is not None and usable(y_range, log=log_y):
-        return y_range
-    found = y_extent(curves, reference, log_y=log_y)
-    return round_limits(*(found or (1.0 if log_y else 0.0, 1.0)), log=log_y)
+def _y_limits(content: ChartContent) -> Limits:
+    if content.y_range is not None and usable(content.y_range, log=content.log_y):
+        return content.y_range
+    found = y_extent(content.curves, content.reference, log_y=content.log_y)
+    return round_limits(*(found or (1.0 if content.log_y else 0.0, 1.0)), log=content.log_y)
 
 
-def _x_limits(curves: Sequence[Curve], x_range: Limits | None) -> Limits:
-    if x_range is not None and usable(x_range):
-        return x_range
-    found = x_range_of(curves)
+def _x_limits(content: ChartContent) -> Limits:
+    if content.x_range is not None and usable(content.x_range):
+        return content.x_range
+    found = x_range_of(content.curves)
     if found is None:
         return 0.0, 1.0
     return found if usable(found) else round_limits(*found)
@@ -134,7 +140,7 @@ def _entries(curves: Sequence[Curve], style: ChartStyle) -> tuple[LegendEntry, .
 
 
 def _reference_lines(area: PlotArea, reference: Sequence[Reference]) -> list[tuple[int, str]]:
-    """Draw the lines; returns their rows on the canvas and their labels."""
+    """Draw the reference lines; returns their rows on the canvas and their labels."""
     rows = []
     frame = area.frame
     for level, label in reference:
@@ -204,20 +210,20 @@ def _markers(area: PlotArea, curve: Curve, one: Trace, index: int, count: int) -
         if count < 2:
             return
         gap = max(16, area.x_scale.dots // 8)
-        wanted = range((index + 1) * gap // (count + 1), area.x_scale.dots, gap)
+        columns = range((index + 1) * gap // (count + 1), area.x_scale.dots, gap)
         found = dict(points)
-        points = tuple((column, found[column]) for column in _nearest(sorted(found), wanted))
+        points = tuple((column, found[column]) for column in _nearest(sorted(found), columns))
     for column, row in points:
         area.canvas.put(*area.cell(column, row), area.style.marker(index), area.style.series(index))
 
 
-def _nearest(columns: Sequence[int], wanted: range) -> list[int]:
-    """The first of `columns` in each step of `wanted`: they do not move while a curve grows."""
+def _nearest(columns: Sequence[int], steps: range) -> list[int]:
+    """The first of `columns` in each step of `steps`: they do not move while a curve grows."""
     chosen, at = [], 0
-    for start in wanted:
+    for start in steps:
         while at < len(columns) and columns[at] < start:
             at += 1
-        if at < len(columns) and columns[at] < start + wanted.step:
+        if at < len(columns) and columns[at] < start + steps.step:
             chosen.append(columns[at])
     return chosen
 

@@ -32,7 +32,7 @@ SERIES: dict[Palette, tuple[str, ...]] = {
 MARKERS = "●▲■◆○△□◇▼▽+×*"
 ASCII_MARKERS = "ox+*#@%&=vsz$"
 
-# Parts that are no series. None: the colour of the surrounding text.
+# Parts other than series. None: the colour of the surrounding text.
 MUTED: dict[Palette, str | None] = {"dark": "#8b95a3", "light": "#5f6670", "terminal": None}
 AXIS: dict[Palette, str | None] = {"dark": "#6b7684", "light": "#7a7a72", "terminal": None}
 ERROR: dict[Palette, str] = {"dark": "#ff7a6b", "light": "#b3261e", "terminal": "red"}
@@ -64,7 +64,7 @@ class ChartStyle:
         return _faint(self, index)
 
     def part(self, part: Part) -> Style:
-        """The style of a part that is no series."""
+        """The style of a part other than a series."""
         return _part(self, part)
 
     def marker(self, index: int) -> str:

@@ -1,7 +1,7 @@
-"""What the five screens share: the bar at the top, the keys at the bottom, sizes, and a way to move around.
+"""The base of the five screens: the bar at the top, the keys at the bottom, and classes for sizes.
 
-A screen adds its widgets in `compose_body`. Its `HELP` is shown above the keys when a person asks. Sizes
-are told to the stylesheet as classes: `-narrow` under 100 columns, `-wide` from 160; `-short` under 30 rows,
+A screen adds its widgets in `compose_body`. Its `HELP` is shown above the keys in the help. Sizes
+are classes in the stylesheet: `-narrow` under 100 columns, `-wide` from 160; `-short` under 30 rows,
 `-tall` from 45; `-ascii` where only ASCII may be drawn.
 """
 
@@ -25,7 +25,7 @@ Answer = TypeVar("Answer")
 
 
 class TopBar(Static):
-    """The five screens, which one this is, and what everybody should know: frozen, trainers at work."""
+    """The names of the five screens, the current one marked, and whether the display is frozen."""
 
     def on_mount(self) -> None:
         self.refresh_bar()
@@ -50,15 +50,15 @@ class TopBar(Static):
 
 
 class QuietFooter(Footer):
-    """The keys at the bottom, made anew only when other keys are to be shown.
+    """The keys at the bottom, rebuilt only when they change.
 
-    Textual's footer makes all of its widgets anew whenever the focus moves: half of what a key costs.
+    Textual's footer rebuilds all of its widgets whenever the focus moves: half of a key's response time.
     """
 
     _shown: tuple[object, ...] | None = None
 
     def bindings_changed(self, screen: Screen[object]) -> None:
-        """Some binding may be another one now."""
+        """Rebuild the footer if a visible binding has changed."""
         if self.is_attached and screen is self.screen and screen.app.app_focus:
             active = [each for each in screen.active_bindings.values() if each.binding.show]
             shown = tuple(
@@ -77,13 +77,13 @@ class AppScreen(Screen[None]):
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-medium"), (160, "-wide")]  # noqa: RUF012 (textual's type)
     VERTICAL_BREAKPOINTS = [(0, "-short"), (30, "-middling"), (45, "-tall")]  # noqa: RUF012
     HELP: ClassVar[str] = ""
-    # Textual's screens take ctrl+c for copying; here it leaves, unless something is selected.
+    # Textual's screens copy on ctrl+c; here it exits the app, unless text is selected.
     BINDINGS: ClassVar[list[BindingType]] = [Binding("ctrl+c", "copy_or_leave", show=False)]
 
     def __init__(self) -> None:
         super().__init__()
-        # A new screen takes the stylesheet as it is. Textual would parse all of it again, twice, before it
-        # shows the screen: a fifth of what the first visit costs.
+        # A new screen uses the parsed stylesheet. Textual would parse all of it again, twice, before it shows
+        # the screen: a fifth of the time of the first visit.
         self._css_update_count = self.app._css_update_count  # noqa: SLF001 (Textual offers no other way)
         self._styled_for: frozenset[str] | None = None
 
@@ -126,16 +126,16 @@ class AppScreen(Screen[None]):
             )
 
     async def action_copy_or_leave(self) -> None:
-        """Copy what is selected; leave the app where nothing is."""
+        """Copy the selected text; without a selection, exit the app."""
         if self.get_selected_text():
             self.action_copy_text()
         else:
             await self.run_action("app.leave")
 
     def _on_screen_resume(self, event: ScreenResume) -> None:
-        # Textual works out every style of a screen anew each time it is shown: most of what going to another
-        # screen costs. A new theme reaches a screen before it resumes; what else a rule can ask of the app
-        # are its classes and states.
+        # Textual computes every style of a screen each time it is shown: most of the cost of switching.
+        # A new theme reaches a screen before it resumes; other than that, rules depend on the classes and
+        # states of the app.
         states = frozenset((*self.app.classes, *(f":{state}" for state in self.app.get_pseudo_classes())))
         event.refresh_styles = event.refresh_styles and states != self._styled_for
         self._styled_for = states
@@ -145,5 +145,5 @@ class AppScreen(Screen[None]):
     def on_screen_suspend(self) -> None:
         if (
             self in self.app.screen_stack
-        ):  # under a question: every change beneath it would send the whole screen
+        ):  # under a dialog: every change beneath it would redraw the whole screen
             self.services.feed.freeze(True)

@@ -194,13 +194,13 @@ on the test set, so they are optimistically biased."""
 
     # Actions
 
-    def action_turn(self, part: str, by: int = 1) -> None:
+    def action_cycle(self, part: str, by: int = 1) -> None:
         """Draw with the next value of a part of the overlay."""
-        self.query_one(OverlaidCurves).turn(part, by)
+        self.query_one(OverlaidCurves).cycle(part, by)
         self._draw_status()
 
     def action_table(self) -> None:
-        """Go to the next table; on a small screen it takes the place of the one before."""
+        """Go to the next table; on a small screen it replaces the previous one."""
         focused = self.focused
         here = TABLES.index(str(focused.id)) if isinstance(focused, CellTable) else self._table
         self._show_table((here + 1) % len(TABLES))
@@ -252,7 +252,7 @@ on the test set, so they are optimistically biased."""
 
     @work(exclusive=True, group="dialog")
     async def action_export(self) -> None:
-        """Ask for format and file, and write what is compared."""
+        """Export the comparison to a file that a dialog asks for."""
         if not self._runs:
             self.services.notify("There is nothing to export: no run is compared.")
             return

@@ -33,7 +33,7 @@ from wmse_tui.tui.dialogs import Answer, Ask, Choose, Confirm, CopyText, Problem
 from wmse_tui.tui.screens.app_screen import AppScreen
 from wmse_tui.tui.widgets.configure import wording
 from wmse_tui.tui.widgets.configure.cost import TITLE, Cost
-from wmse_tui.tui.widgets.configure.inquiry import DESCRIBE, MEASURE, VIEWS, Inquiry, progress_text
+from wmse_tui.tui.widgets.configure.inspections import DESCRIBE, MEASURE, VIEWS, Inspections, progress_text
 from wmse_tui.tui.widgets.configure.paragraphs import Paragraph, Paragraphs
 from wmse_tui.tui.widgets.configure.preset_library import PresetLibrary, copy_entry, file_entry, read_entry
 from wmse_tui.tui.widgets.configure.preset_panel import PresetPanel
@@ -47,11 +47,10 @@ from wmse_tui.tui.widgets.vi import KeyScroll
 
 if TYPE_CHECKING:
     from wmse_tui.config.schema import Experiment
-    from wmse_tui.tui.inspector import Ask as Question
-    from wmse_tui.tui.inspector import Inspected, InspectionFailed, InspectionProgress
+    from wmse_tui.tui.inspector import Inspected, InspectionFailed, InspectionProgress, RequestKind
 
 VIEWS_DELAY = 0.4
-"""Seconds without a change before the views are drawn anew."""
+"""Seconds without a change before the views are redrawn."""
 
 Launch = Literal["own", "detached", "queued"]
 
@@ -62,13 +61,13 @@ class ConfigureScreen(AppScreen):
     Attributes:
         library: presets and drafts.
         run_name: of the next run; "": the run is named after preset, date and time.
-        inquiry: what the inspector was asked.
-        views_wanted: the person asked for augmented views; they are drawn anew after changes from then on.
+        inspections: the requests to the inspector and its answers.
+        views_requested: the user has requested augmented views; they are redrawn after changes.
     """
 
     HELP = """
 Configure: choose a preset on the left, change its options in the middle, and launch it. The cursor in the
-list of presets says which one is launched; changes to a preset stay with it while you look at others.
+list of presets says which one is launched; changes to a preset stay with it while you view others.
 
 Arrows or hjkl move; tab goes from part to part, {key:configure-back} one part back. In a field, type a
 number, or press {key:field-edit} to type or to choose. Nothing that you type is refused: what is wrong is
@@ -84,17 +83,17 @@ another screen.
         if self.library.key:
             self.library.choose(self.library.key)
         self.run_name = ""
-        self.inquiry = Inquiry()
-        self.views_wanted = False
+        self.inspections = Inspections()
+        self.views_requested = False
         self._starting = False
         self._accepted: set[str] = set()  # warnings
         self._topic = ""  # what the details are about: an option, a section, or "" the preset
         self._heading = ("", "")
         self._problem = -1
-        self._first_view = 0  # which images the picture begins with
+        self._first_view = 0  # the index of the first image in the grid
         self._view_rows = 0
         self._presence: Presence | None = None
-        self._dataset: Dataset | None = None  # whose images were looked for
+        self._dataset: Dataset | None = None  # whose images were searched for
         self._free: int | None = None  # bytes of the disk of the runs folder
         self._views_timer: Timer | None = None
 
@@ -168,11 +167,11 @@ another screen.
         self._refresh_answers()
 
     def draw_answers(self) -> None:
-        """Show what is known of the cost, and the picture of the views."""
+        """Show what is known of the cost, and the views."""
         cost = self.cost()
-        nothing = (Paragraph("Unknown", "until nothing is wrong any more", "$text-muted"),)
+        nothing = (Paragraph("Unknown", "until the problems are fixed", "$text-muted"),)
         self.query_one("#configure-numbers", Paragraphs).show(tuple(cost.lines()) if cost else nothing)
-        self.query_one(ViewsPanel).show(self.inquiry["views"], current=self.views_are_current())
+        self.query_one(ViewsPanel).show(self.inspections["views"], current=self.views_are_current())
 
     def _draw_form(self) -> None:
         draft, entry = self.library.draft, self.library.entry
@@ -216,7 +215,7 @@ another screen.
         self._draw_form()
         self._show_details(event.section)
         if event.section == VIEWS_PAGE:  # wider than beside the fields
-            self.ask_views()
+            self.request_views()
 
     @on(SectionPanel.Accepted)
     def _section_accepted(self) -> None:
@@ -232,7 +231,7 @@ another screen.
         self.redraw()
 
     def action_reset(self) -> None:
-        """Take the change of the field with the focus back."""
+        """Reset the focused field."""
         form = self.query_one(Form)
         row = form.rows.get(form.current)
         if row is None:
@@ -243,7 +242,7 @@ another screen.
             self.redraw()
 
     def action_filter(self) -> None:
-        """Type words that presets must have."""
+        """Filter the presets by words."""
         self.query_one(PresetPanel).open_filter()
 
     def action_section(self, by: int) -> None:
@@ -323,7 +322,7 @@ another screen.
                 found = [advice for advice in found if advice.path != "dataset.download"]
             found += presence_advice(experiment.dataset, presence)
         known = {(advice.path, advice.text) for advice in found}
-        found += [a for a in self.inquiry.notices(experiment) if (a.path, a.text) not in known]
+        found += [a for a in self.inspections.notices(experiment) if (a.path, a.text) not in known]
         return tuple(sorted(found, key=lambda advice: advice.level != "warning"))
 
     def cost(self) -> Cost | None:
@@ -337,26 +336,26 @@ another screen.
             presence=self._presence_of(experiment),
             free=self._free,
             keys=self.services.keys,
-            described=self.inquiry[DESCRIBE],
-            measured=self.inquiry[MEASURE],
+            described=self.inspections[DESCRIBE],
+            measured=self.inspections[MEASURE],
         )
 
     def _refresh_answers(self) -> None:
-        """After a change: look for the images, and draw the views anew, if that may have changed them."""
+        """After a change: find the images and redraw the views, if the change may affect them."""
         experiment = self.experiment
         if experiment is None:
             return
         if experiment.dataset != self._dataset:
             self._dataset, self._presence = experiment.dataset, None
             self._find_images(experiment.dataset)
-        if self.views_wanted and not self.views_are_current():
+        if self.views_requested and not self.views_are_current():
             if self._views_timer is not None:
                 self._views_timer.stop()
-            self._views_timer = self.set_timer(VIEWS_DELAY, self._ask_views)
+            self._views_timer = self.set_timer(VIEWS_DELAY, self._inspect_views)
 
     @work(exclusive=True, group="images")
     async def _find_images(self, dataset: Dataset) -> None:
-        """Find out where the images of a data set are, and how much disk space there is for runs."""
+        """Find the images of a data set and the free disk space for runs."""
         self._free = await asyncio.to_thread(_free_space, self.services.runs_root)
         self._presence = await asyncio.to_thread(find_images, dataset)
         self.redraw()
@@ -367,31 +366,31 @@ another screen.
     # The inspector
 
     def action_describe(self) -> None:
-        """Ask for parameters, GFLOP and memory."""
-        self._ask(DESCRIBE)
+        """Compute parameters, GFLOP and memory."""
+        self._inspect(DESCRIBE)
 
     def action_measure(self) -> None:
-        """Have a few steps taken on this machine."""
-        self._ask(MEASURE)
+        """Time a few steps on this machine."""
+        self._inspect(MEASURE)
 
     def action_views(self) -> None:
         """Draw views; once they are drawn, of other images."""
-        if self.views_wanted and self.views_are_current():
+        if self.views_requested and self.views_are_current():
             self._first_view += self._view_rows
         sections = self.query_one(SectionPanel)
         if not self.query_one(ViewsPanel).is_on_screen and sections.current != VIEWS_PAGE:
             sections.choose(VIEWS_PAGE)
             self.redraw()
-        self.ask_views()
+        self.request_views()
 
-    def ask_views(self) -> None:
+    def request_views(self) -> None:
         """Draw as many views as fit once the screen has its new shape."""
-        self.views_wanted = True
-        self.call_after_refresh(self._ask_views)
+        self.views_requested = True
+        self.call_after_refresh(self._inspect_views)
 
     def views_are_current(self) -> bool:
-        """Whether the last question about views would be asked in the same way now."""
-        about, now = self.inquiry.question(VIEWS), self.experiment
+        """Whether the last request for views fits the current experiment."""
+        about, now = self.inspections.experiment_of(VIEWS), self.experiment
         if about is None or now is None:
             return False
         return (about.dataset, about.augmentation, about.seed, about.compute) == (
@@ -401,27 +400,27 @@ another screen.
             now.compute,
         )
 
-    def _ask_views(self) -> None:
+    def _inspect_views(self) -> None:
         if self._views_timer is not None:
             self._views_timer.stop()
         experiment = self.experiment
-        if experiment is not None and self.views_wanted:
-            question = self.query_one(ViewsPanel).question(experiment)
-            self._view_rows = question["images"]
-            self._ask(VIEWS, first=self._first_view, **question)
+        if experiment is not None and self.views_requested:
+            fields = self.query_one(ViewsPanel).request_fields(experiment)
+            self._view_rows = fields["images"]
+            self._inspect(VIEWS, first=self._first_view, **fields)
 
-    def _ask(self, kind: Question, **more: int) -> None:
+    def _inspect(self, kind: RequestKind, **more: int) -> None:
         experiment = self.experiment
         if experiment is None:
             self._go_to_first_problem()
-            self.services.notify("While something is wrong, nothing can be computed.", severity="error")
+            self.services.notify("Nothing can be computed until the problems are fixed.", severity="error")
             return
-        self.inquiry.ask(self.services.inspector(), kind, experiment, self, **more)
+        self.inspections.request(self.services.inspector(), kind, experiment, self, **more)
         self.draw_answers()
 
     def _stop_inspector(self) -> None:
-        """End the inspector, which frees its memory; the next question starts another."""
-        self.inquiry.forget()
+        """End the inspector, which frees its memory; the next request starts another."""
+        self.inspections.forget()
         self.services.stop_inspector()
 
     def on_screen_suspend(self) -> None:
@@ -432,20 +431,20 @@ another screen.
     # Textual finds these by their names, so the inspector is not imported before it is needed.
 
     def on_inspected(self, event: Inspected) -> None:
-        """An answer came."""
-        if self.inquiry.answered(event.id, event.ask, event.answer):
+        """Show an answer."""
+        if self.inspections.answered(event.id, event.kind, event.answer):
             self.redraw()
 
     def on_inspection_failed(self, event: InspectionFailed) -> None:
-        """There will be no answer, and here is why."""
+        """Show why a request failed."""
         text = ". ".join(part.rstrip(".") for part in (event.title, event.detail, *event.next) if part)
-        if self.inquiry.failed(event.id, event.ask, text):
+        if self.inspections.failed(event.id, event.kind, text):
             self.redraw()
 
     def on_inspection_progress(self, event: InspectionProgress) -> None:
-        """The inspector reports what it is doing."""
+        """Show the progress of a request."""
         progress = progress_text(event.name, event.done, event.total, event.unit)
-        if self.inquiry.progressed(event.id, event.ask, progress):
+        if self.inspections.progressed(event.id, event.kind, progress):
             self.draw_answers()
 
     # Launch
@@ -454,8 +453,8 @@ another screen.
     async def action_launch(self, how: Launch = "own") -> None:
         """Start a trainer on the draft and show the run.
 
-        "detached": stay here, and leaving asks nothing; "queued": the same, when a slot is free. Where other
-        runs are active, a launch asks whether to queue instead.
+        "detached": stay here; leaving the app does not ask about the run. "queued": when a slot
+        is free. If other runs are active, a dialog offers to queue instead.
         """
         draft = self._valid_draft("be launched")
         if draft is None or draft.experiment is None or self._starting:

@@ -1,4 +1,4 @@
-"""The Monitor screen: one run, live or after its end, and what can be asked of it."""
+"""The Monitor screen: one run, live or after its end, and the requests to its trainer."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ _LABEL = 24  # characters of a run's name in a legend
 _MOST_REQUESTS = 4  # sent requests that are remembered for each run
 _AT_ONCE = 0.01  # seconds that are not worth a timer
 _NEED_A_RUN = frozenset(
-    {"stop", "ask", "pause", "resume", "duplicate", "folder", "turn", "pane", "maximise", "plot", "overlay"}
+    {"stop", "ask", "pause", "resume", "duplicate", "folder", "cycle", "pane", "maximise", "plot", "overlay"}
     | {"search"}
 )
 
@@ -245,9 +245,9 @@ class MonitorScreen(AppScreen):
             self._panels.whitening.other_space()
         self._panels.activate(name)
 
-    def action_turn(self, by: int) -> None:
+    def action_cycle(self, by: int) -> None:
         """Activate the next panel."""
-        self._panels.turn(by)
+        self._panels.cycle(by)
 
     def action_maximise(self) -> None:
         """Maximise the active panel or plot, or restore the layout."""
@@ -305,7 +305,7 @@ class MonitorScreen(AppScreen):
 
     @work
     async def action_stop(self) -> None:
-        """Stop the run, or take it out of the queue, after a question."""
+        """Stop the run, or remove it from the queue, after a dialog."""
         if self._run is not None and self._run_state is not None and self._run_state.status == "queued":
             run = self._run
             text = f"Take {safe(run.id, 64)} out of the queue?\n\nIt stays as it is, and can be queued again."
@@ -338,7 +338,7 @@ class MonitorScreen(AppScreen):
         self.action_ask("resume" if paused else "pause")
 
     def _run_with_trainer(self, command: str) -> RunDirectory | None:
-        """The run, if a trainer may answer `command`; else a message says why not."""
+        """The run, if a trainer may answer `command`; otherwise a notification explains why not."""
         run, run_state = self._chosen_run(), self._run_state
         if run is None or run_state is None:
             return None
@@ -485,7 +485,7 @@ class MonitorScreen(AppScreen):
                 await self.services.show("configure")
 
     def _chosen_run(self) -> RunDirectory | None:
-        """The run on the screen; without one, a message says so."""
+        """The run on the screen; without one, a notification."""
         if self._run is None:
             self.services.notify("No run is chosen.", severity="warning")
         return self._run

@@ -154,7 +154,7 @@ below as variants and are not counted. A number that could not be verified is le
     # Actions
 
     def _require_cell(self) -> PaperCell | None:
-        """The cell under the cursor; where there is no recipe, say so."""
+        """The cell under the cursor; if it has no recipe, a notification."""
         row, column = self.position
         if self.cell is None:
             self.services.notify(
@@ -164,7 +164,7 @@ below as variants and are not counted. A number that could not be verified is le
 
     @work
     async def action_launch(self) -> None:
-        """Check that the images are there, ask, and launch the recipe."""
+        """Check that the images exist, confirm, and launch the recipe."""
         cell = self._require_cell()
         if cell is None or self._launching:
             return

@@ -1,4 +1,4 @@
-"""A table with a cursor on a row or on a cell; the first column stays while the others scroll one by one.
+"""A table with a cursor on a row or on a cell; the first column stays in place when the others scroll.
 
 Only the cells that changed are sent. Texts must be safe for a terminal.
 """
@@ -89,7 +89,7 @@ class CellTable(RowsWidget, can_focus=True):
         self._by_cell = cursor == "cell"
         self._sheet = Sheet()
         self._row = self._column = 0
-        self._top = self._left = 0  # rows and columns (but the first) that are scrolled out of sight
+        self._top = self._left = 0  # rows and columns (but the first) scrolled out of view
 
     @property
     def sheet(self) -> Sheet:
@@ -119,7 +119,7 @@ class CellTable(RowsWidget, can_focus=True):
         self.redraw()
 
     def go(self, row: int, column: int) -> None:
-        """Put the cursor on a cell, or the nearest one that there is."""
+        """Put the cursor on a cell, or on the nearest one that exists."""
         row, column = self._clamped(row, column)
         if (row, column) != (self._row, self._column):
             self._row, self._column = row, column
@@ -131,7 +131,7 @@ class CellTable(RowsWidget, can_focus=True):
         self.go(self._row + rows, self._column)
 
     def action_page(self, pages: int) -> None:
-        """Move the cursor by the rows in sight."""
+        """Move the cursor by the number of visible rows."""
         height = self.content_size.height
         self.action_move(pages * max(1, (height - 2) // self._row_height(height)))
 
@@ -143,8 +143,8 @@ class CellTable(RowsWidget, can_focus=True):
         """Go to the last row or cell."""
         self.go(_LAST, _LAST)
 
-    def action_turn(self, columns: int) -> None:
-        """Move a cursor on cells by columns; with one on rows scroll the columns, while there are more."""
+    def action_move_column(self, columns: int) -> None:
+        """Move a cell cursor by columns; with a row cursor, scroll the columns."""
         if self._by_cell:
             self.go(self._row, self._column + columns)
             return
@@ -211,7 +211,7 @@ class CellTable(RowsWidget, can_focus=True):
         return 2 if any(cell.below for row in self._sheet.rows for cell in row) else 1
 
     def _row_height(self, height: int) -> int:
-        """Lines from one row to the next: rows of two lines are set apart where all of them fit like that."""
+        """Lines from one row to the next, with a blank line between rows of two lines if all rows fit."""
         return self._lines + (self._lines > 1 and self._spaced_height() <= height)
 
     def _spaced_height(self) -> int:
@@ -278,7 +278,7 @@ class CellTable(RowsWidget, can_focus=True):
         canvas.put(column.x + indent, y, text, cell_style)
 
     def _draw_hints(self, canvas: Canvas, columns: Sequence[_Shown], fitting: int, style: ChartStyle) -> None:
-        """Where there is more than fits: `<`, `>`, and below the rows which ones these are."""
+        """Mark hidden columns with `<` and `>`; below, the range of visible rows."""
         muted = self._style("muted", style)
         if self._left:
             canvas.put(columns[0].width, 0, "<", muted)

@@ -10,7 +10,7 @@ import pytest
 from wmse_tui.config.loading import load_experiment
 from wmse_tui.config.presence import Presence
 from wmse_tui.config.schema import Experiment
-from wmse_tui.tui.widgets.configure.cost import NOTHING, Cost, Inquired, same_cost
+from wmse_tui.tui.widgets.configure.cost import NOTHING, Cost, Inspection, same_cost
 
 DESCRIBED: dict[str, Any] = {
     "parameters": {"encoder": 11_168_832, "head": 591_936, "target": 0, "total": 11_760_768},
@@ -33,7 +33,7 @@ MEASURED: dict[str, Any] = {
 }
 
 
-def said(experiment: Experiment | None = None, **known: Any) -> dict[str, str]:
+def lines_of(experiment: Experiment | None = None, **known: Any) -> dict[str, str]:
     """The lines by their titles."""
     experiment = experiment or load_experiment(preset="cifar10")
     facts: dict[str, Any] = {
@@ -47,23 +47,23 @@ def said(experiment: Experiment | None = None, **known: Any) -> dict[str, str]:
     return {line.head: line.text for line in lines}
 
 
-def asked(answer: dict[str, Any], about: Experiment | None = None, **more: str) -> Inquired:
-    return Inquired(answer, about or load_experiment(preset="cifar10"), **more)
+def inspection(answer: dict[str, Any], about: Experiment | None = None, **more: str) -> Inspection:
+    return Inspection(answer, about or load_experiment(preset="cifar10"), **more)
 
 
 def test_steps_and_disk_are_told_at_once() -> None:
-    found = said(free=312_000_000_000)
+    found = lines_of(free=312_000_000_000)
     assert found["Run"] == "named after preset and time"
     assert found["Steps"] == "97,000 (97 x 1,000 epochs)"
     assert found["Disk"] == "4 checkpoints, i computes their size; 312 GB free"
     assert found["Model"] == "i computes parameters, GFLOP, memory"
     assert found["Speed"] == "m measures a few steps on this machine"
-    assert said(name="mine")["Run"] == "mine"
+    assert lines_of(name="mine")["Run"] == "mine"
 
 
 def test_own_images_have_no_number_of_steps() -> None:
     experiment = load_experiment(preset="imagenet100", overrides=["dataset.root=/x"])
-    assert said(experiment)["Steps"] == "240 epochs; the number of steps depends on your files"
+    assert lines_of(experiment)["Steps"] == "240 epochs; the number of steps depends on your files"
 
 
 @pytest.mark.parametrize(
@@ -78,11 +78,11 @@ def test_own_images_have_no_number_of_steps() -> None:
     ],
 )
 def test_where_the_images_are(presence: Presence | None, words: str) -> None:
-    assert said(presence=presence)["Images"] == words
+    assert lines_of(presence=presence)["Images"] == words
 
 
 def test_a_description_tells_parameters_work_memory_and_checkpoints() -> None:
-    found = said(described=asked(DESCRIBED), free=312_000_000_000)
+    found = lines_of(described=inspection(DESCRIBED), free=312_000_000_000)
     assert found["Parameters"] == "11.2 M encoder, 0.592 M head"
     assert found["Compute"] == "1.11 GFLOP a view, forward"
     assert found["Memory"] == "about 3.4 GB of 80.0 GB a step"
@@ -94,14 +94,14 @@ def test_a_description_tells_parameters_work_memory_and_checkpoints() -> None:
 def test_a_target_and_a_missing_device_are_told() -> None:
     parameters = {"encoder": 74_640, "head": 25_376, "target": 100_016, "total": 200_032}
     device = {"type": None, "name": "", "reason": "no CUDA device 3", "memory": None, "free": None}
-    found = said(described=asked({**DESCRIBED, "parameters": parameters, "device": device}))
+    found = lines_of(described=inspection({**DESCRIBED, "parameters": parameters, "device": device}))
     assert found["Parameters"] == "74,640 encoder, 25,376 head, 0.1 M target"
     assert found["Device"] == "no CUDA device 3"
     assert found["Memory"] == "about 3.4 GB a step"
 
 
 def test_a_measurement_tells_step_epoch_and_run() -> None:
-    found = said(measured=asked(MEASURED))
+    found = lines_of(measured=inspection(MEASURED))
     assert found["Step"] == "250 ms a step, 2048 images/s, 10.00 % of it waiting for views"
     assert found["Epoch"] == "24 s"
     assert found["Whole run"] == "6 h 50 min, 5 min 50 s of it evaluations"
@@ -112,14 +112,14 @@ def test_a_measurement_tells_step_epoch_and_run() -> None:
 def test_a_measurement_that_saw_no_step_says_how_long_one_takes_at_least() -> None:
     nothing = dict.fromkeys(MEASURED)
     answer = {**nothing, "at_least": 20.0, "source": "patterns", "why": "STL-10 is not here"}
-    found = said(measured=asked(answer))
+    found = lines_of(measured=inspection(answer))
     assert found["Step"] == "not one step ended in time: over 20 s each"
     assert found[""] == "with patterns: STL-10 is not here"
     assert "Epoch" not in found
     assert "Whole run" not in found
-    assert said(measured=asked({**nothing, "seconds_per_step": 1.5}))["Step"] == "1.5 s a step, -"
+    assert lines_of(measured=inspection({**nothing, "seconds_per_step": 1.5}))["Step"] == "1.5 s a step, -"
     unknown = {**MEASURED, "run_seconds": None}
-    assert said(measured=asked(unknown))["Training"] == "6 h 44 min without evaluations"
+    assert lines_of(measured=inspection(unknown))["Training"] == "6 h 44 min without evaluations"
 
 
 def test_an_answer_about_another_configuration_is_marked_as_such() -> None:
@@ -129,8 +129,8 @@ def test_an_answer_about_another_configuration_is_marked_as_such() -> None:
         name="",
         presence=None,
         free=None,
-        described=asked(DESCRIBED),
-        measured=asked(MEASURED),
+        described=inspection(DESCRIBED),
+        measured=inspection(MEASURED),
     )
     lines = {line.head: line for line in cost.lines()}
     assert lines["Model"].text == "as before the changes; i computes parameters, GFLOP, memory"
@@ -147,5 +147,5 @@ def test_names_and_seeds_cost_nothing() -> None:
 
 
 def test_waiting_and_refusals_are_told() -> None:
-    assert said(described=asked({}, waiting="loading torch"))["Model"] == "loading torch …"
-    assert said(measured=asked({}, failure="no torch here"))["Speed"] == "no torch here"
+    assert lines_of(described=inspection({}, waiting="loading torch"))["Model"] == "loading torch …"
+    assert lines_of(measured=inspection({}, failure="no torch here"))["Speed"] == "no torch here"

@@ -95,7 +95,7 @@ def test_problems_come_before_advice() -> None:
 
 def test_nothing_to_say_is_said() -> None:
     draft = Draft(find_preset("stl10-byol"))
-    assert [one.text for one in findings(draft, ())] == ["Nothing speaks against it."]
+    assert [one.text for one in findings(draft, ())] == ["Ready to launch."]
     assert [one.text for one in findings(None, ())] == ["Nothing to check."]
     assert state_of(draft, ()) == state_of(None, ()) == ""
     assert state_of(draft, (), "mine") == "run mine"

@@ -100,7 +100,7 @@ async def test_typing_into_every_row_changes_the_experiment(group: str) -> None:
             row = app.form.rows[path]
             option = row.state.option
             if option.fixed:
-                row.action_turn(1)
+                row.action_cycle(1)
                 expected = None
             else:
                 new = {"folder": "/x", "text": "cuda:1", "list": "0.5, 0.6, 0.7"}.get(option.kind, "3")

@@ -1,4 +1,4 @@
-"""One quantity of several runs, overlaid: a colour and a marker for each run, whatever is drawn."""
+"""One quantity of several runs, overlaid: each run has the same colour and marker for every quantity."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from wmse_tui.runs.state.curves import QUANTITIES, Curve, curve, reference
 from wmse_tui.runs.state.run import RunState
 from wmse_tui.runs.text.sanitize import safe, without_middle
 from wmse_tui.tui.charts.chart_options import ChartOptions, in_percent, next_of, x_range
+from wmse_tui.tui.charts.drawing import ChartContent
 from wmse_tui.tui.charts.plot import Plot
 
 _PLAIN = ChartOptions()
@@ -51,27 +52,30 @@ class OverlaidCurves(Plot):
         self._runs: tuple[tuple[str, RunState], ...] = ()
 
     def show_runs(self, runs: Sequence[tuple[str, RunState]]) -> None:
-        """Draw `runs`: labels and views, in the order of their colours."""
+        """Draw `runs`: labels and states, in the order of their colours."""
         self._runs = tuple(runs)
         self.draw()
 
-    def turn(self, part: str, by: int = 1) -> None:
+    def cycle(self, part: str, by: int = 1) -> None:
         """Draw with the next value of one part of the overlay."""
         self.overlay = self.overlay.next(part, by)
         self.draw()
 
     def draw(self) -> None:
-        """Draw what there is now."""
+        """Draw the current curves."""
         overlay, quantity = self.overlay, QUANTITIES[self.overlay.quantity]
         unit = "%" if quantity.unit == "fraction" else quantity.unit
+        curves = self.curves(2 * max(1, self.size.width))
         self.show(
-            [in_percent(one) if unit == "%" else one for one in self.curves(2 * max(1, self.size.width))],
-            x_range=x_range((view for _, view in self._runs), overlay.options),
-            reference=self._reference(),
-            log_y=overlay.log_y,
-            title=quantity.title,
-            x_title=overlay.options.axis,
-            y_title=", ".join(filter(None, (unit, "log" if overlay.log_y else ""))),
+            ChartContent(
+                curves=tuple(in_percent(one) if unit == "%" else one for one in curves),
+                x_range=x_range((state for _, state in self._runs), overlay.options),
+                reference=self._reference(),
+                log_y=overlay.log_y,
+                title=quantity.title,
+                x_title=overlay.options.axis,
+                y_title=", ".join(filter(None, (unit, "log" if overlay.log_y else ""))),
+            )
         )
 
     def curves(self, columns: int) -> list[Curve]:
@@ -79,7 +83,7 @@ class OverlaidCurves(Plot):
         options = self.overlay.options
         return [
             curve(
-                view,
+                state,
                 self.overlay.quantity,
                 axis=options.axis,
                 columns=columns,
@@ -87,13 +91,13 @@ class OverlaidCurves(Plot):
                 smoothing=options.smoothing,
                 label=without_middle(safe(label), _NAME),
             )
-            for label, view in self._runs
+            for label, state in self._runs
         ]
 
     def on_resize(self) -> None:
         self.draw()
 
     def _reference(self) -> tuple[tuple[float, str], ...]:
-        """Values that mean something by themselves, where they mean it for every run."""
-        found = {reference(view, self.overlay.quantity) for _, view in self._runs}
+        """The reference values of the quantity, if they are the same for all runs."""
+        found = {reference(state, self.overlay.quantity) for _, state in self._runs}
         return found.pop() if len(found) == 1 else ()

@@ -56,7 +56,7 @@ class ExportDialog(Dialog[ExportChoice | None]):
             yield line
             yield Static("", markup=False, classes="problem")
             yield Static(
-                f"Up and Down choose a format; Enter continues to the name, and writes. In {self._folder}.",
+                f"Up and Down choose a format; Enter: the file name, then write to {self._folder}.",
                 markup=False,
                 classes="hint",
             )
@@ -82,7 +82,7 @@ class ExportDialog(Dialog[ExportChoice | None]):
             line.value = _FORMATS[self._chosen][-1]
 
     def action_name(self) -> None:
-        """Continue to the name."""
+        """Continue to the file name."""
         self.query_one(Input).focus()
 
     def on_input_submitted(self, event: Input.Submitted) -> None:

@@ -24,13 +24,13 @@ TITLE = 13
 
 
 @dataclass(frozen=True, slots=True)
-class Inquired:
-    """A question to the inspector and its state.
+class Inspection:
+    """A request to the inspector and its answer.
 
     Args:
-        answer: its last one, empty before.
+        answer: the last one; empty before there is one.
         about: the experiment that it is about.
-        waiting: what it is doing about a newer question; "": nothing is awaited.
+        waiting: the progress of a newer request; "": there is none.
         failure: why there is no answer.
     """
 
@@ -40,7 +40,7 @@ class Inquired:
     failure: str = ""
 
 
-NOTHING = Inquired({})
+NOTHING = Inspection({})
 
 
 def same_cost(one: Experiment | None, other: Experiment | None) -> bool:
@@ -53,27 +53,27 @@ def same_cost(one: Experiment | None, other: Experiment | None) -> bool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cost:
-    """All that is known; `lines` prints it.
+    """All that is known of the cost of a run; `lines` formats it.
 
     Args:
         experiment: what would be run.
         name: of the run, or "".
         presence: where its images are; None: not known yet.
         free: bytes on the disk of the runs; None: not known.
-        described, measured: what the inspector was asked.
-        keys: named where a key gives more.
+        described, measured: the inspector's answers.
+        keys: the names of keys for hints.
     """
 
     experiment: Experiment
     name: str
     presence: Presence | None
     free: int | None
-    described: Inquired
-    measured: Inquired
+    described: Inspection
+    measured: Inspection
     keys: KeyNames = USUAL_NAMES
 
     def lines(self) -> Iterator[Paragraph]:
-        """A line for each thing to know, its title first."""
+        """A paragraph for each aspect, its title first."""
         yield _line("Run", self.name or "named after preset and time")
         yield _line("Steps", self._steps())
         yield _line("Images", self._images())
@@ -106,28 +106,28 @@ class Cost:
 
     def _disk(self) -> Iterator[Paragraph]:
         free = "" if self.free is None else f"; {size(self.free)} free"
-        kept, asked = retained_checkpoints(self.experiment), self.described
-        parameters = asked.answer.get("parameters")
+        count, inspection = retained_checkpoints(self.experiment), self.described
+        parameters = inspection.answer.get("parameters")
         if not isinstance(parameters, Mapping):
-            yield _line("Disk", f"{kept} checkpoints, {self._describe} computes their size{free}")
+            yield _line("Disk", f"{count} checkpoints, {self._describe} computes their size{free}")
             return
         trained, averaged = int(parameters["encoder"]) + int(parameters["head"]), int(parameters["target"])
         each = checkpoint_bytes(self.experiment, trained=trained, averaged=averaged)
-        text = f"{kept} checkpoints of {size(each)}: {size(kept * each)}{free}"
-        yield _line("Disk", text, old=not self._current(asked))
+        text = f"{count} checkpoints of {size(each)}: {size(count * each)}{free}"
+        yield _line("Disk", text, old=not self._current(inspection))
 
     @property
     def _describe(self) -> str:
         return self.keys.name("configure-describe")
 
     def _description(self) -> Iterator[Paragraph]:
-        asked = self.described
+        inspection = self.described
         offer = f"{self._describe} computes parameters, GFLOP, memory"
-        yield from _state(asked, self._current(asked), "Model", offer)
-        answer = asked.answer
+        yield from _state(inspection, self._current(inspection), "Model", offer)
+        answer = inspection.answer
         if not answer:
             return
-        old = not self._current(asked)
+        old = not self._current(inspection)
         parameters = answer["parameters"]
         text = f"{_millions(parameters['encoder'])} encoder, {_millions(parameters['head'])} head"
         if parameters.get("target"):
@@ -142,13 +142,13 @@ class Cost:
         yield _line("Device", str(name), old=old)
 
     def _measurement(self) -> Iterator[Paragraph]:
-        asked = self.measured
+        inspection = self.measured
         offer = f"{self.keys.name('configure-measure')} measures a few steps on this machine"
-        yield from _state(asked, self._current(asked), "Speed", offer)
-        answer = asked.answer
+        yield from _state(inspection, self._current(inspection), "Speed", offer)
+        answer = inspection.answer
         if not answer:
             return
-        old = not self._current(asked)
+        old = not self._current(inspection)
         seconds = answer.get("seconds_per_step")
         if seconds is None:
             least = answer.get("at_least")
@@ -173,17 +173,17 @@ class Cost:
         if answer.get("why"):
             yield _line("", f"with {answer.get('source', '')}: {answer['why']}", old=old)
 
-    def _current(self, asked: Inquired) -> bool:
-        return same_cost(asked.about, self.experiment)
+    def _current(self, inspection: Inspection) -> bool:
+        return same_cost(inspection.about, self.experiment)
 
 
-def _state(asked: Inquired, current: bool, title: str, offer: str) -> Iterator[Paragraph]:
-    """Whether an answer is awaited, failed, was never asked for, or is about something else."""
-    if asked.waiting:
-        yield _line(title, f"{asked.waiting} …")
-    elif asked.failure:
-        yield _line(title, asked.failure, style="$error")
-    elif not asked.answer:
+def _state(inspection: Inspection, current: bool, title: str, offer: str) -> Iterator[Paragraph]:
+    """The line that an inspection needs if it is running, failed, missing or outdated."""
+    if inspection.waiting:
+        yield _line(title, f"{inspection.waiting} …")
+    elif inspection.failure:
+        yield _line(title, inspection.failure, style="$error")
+    elif not inspection.answer:
         yield _line(title, offer, style="$text-muted")
     elif not current:
         yield _line(title, f"as before the changes; {offer}", style="$warning")

@@ -154,7 +154,7 @@ class PresetLibrary:
         return self.entries[key]
 
     def add(self, entry: Entry) -> None:
-        """Add an entry; one that was read anew keeps the changes that were made to it."""
+        """Add an entry; one that was read again keeps its changes."""
         before = self._drafts.get(entry.key)
         self.entries[entry.key] = entry
         if entry.draft is None:

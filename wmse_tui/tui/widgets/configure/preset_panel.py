@@ -19,12 +19,12 @@ from wmse_tui.tui.widgets.vi import KeyList
 
 
 class FilterLine(Input):
-    """Where the words of the filter are typed."""
+    """The input of the filter."""
 
     BINDINGS = keys.PRESET_FILTER
 
     class Left(Message):
-        """The person goes to the list; `filtered`: with what the filter found only."""
+        """The focus moves to the list; `filtered`: with the matches only."""
 
         def __init__(self, *, filtered: bool) -> None:
             super().__init__()
@@ -48,7 +48,7 @@ class PresetPanel(Panel):
             self.key = key
 
     class Accepted(Message):
-        """The person wants to continue with the entry under the cursor."""
+        """The user continues with the entry under the cursor."""
 
     def __init__(self, library: PresetLibrary) -> None:
         super().__init__(title="Presets", id="configure-presets")
@@ -95,7 +95,7 @@ class PresetPanel(Panel):
             self.border_subtitle = found
 
     def open_filter(self) -> None:
-        """Let the person type words."""
+        """Focus the input of the filter."""
         line = self.query_one(FilterLine)
         line.display = True
         self.screen.set_focus(line)  # now: what is typed ahead belongs to it
@@ -144,7 +144,7 @@ class PresetPanel(Panel):
 
 
 def _prompt(key: str, entry: Entry | None, changes: Mapping[str, int]) -> Content:
-    """A line of the list: how many changes, the name, whose it is."""
+    """A line of the list: the number of changes, the name, and whether it is the user's."""
     count = changes.get(key, 0)
     mark = Content.styled("• ", "bold $accent") if count else Content("  ")
     if entry is None:

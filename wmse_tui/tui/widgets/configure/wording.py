@@ -127,7 +127,7 @@ def findings(draft: Draft | None, advice: Iterable[Advice]) -> tuple[Paragraph, 
         mark = ("!", "bold $warning") if style else ("·", "$text-muted")
         found.append(Paragraph(mark[0], f"{one.path}: {one.text}", style, mark[1]))
     if not found:
-        found.append(Paragraph("✓", "Nothing speaks against it.", "", "bold $success"))
+        found.append(Paragraph("✓", "Ready to launch.", "", "bold $success"))
     outlook = whitening_summary(draft.experiment) if draft.experiment is not None else ""
     if outlook and not any(one.text.startswith("method.whitening_size:") for one in found):
         found.append(Paragraph("·", outlook, "$text-muted"))

@@ -33,12 +33,12 @@ def row_state(draft: Draft, path: str, advice: Sequence[Advice] = ()) -> RowStat
 
 
 def sentence(problem: Problem) -> str:
-    """A problem without its place."""
+    """A problem without its path."""
     return f"{problem.message}; {problem.fix}" if problem.fix else problem.message
 
 
 class Form(VerticalScroll, can_focus=False):
-    """The rows of a group. Rows that stay the same are kept, with the focus and the line that is typed."""
+    """The rows of a group. Rows of both groups are reused, with the focus and an open editor."""
 
     BINDINGS = keys.FORM
 

@@ -1,4 +1,4 @@
-"""One option in a form: its title, its value, its unit, and what is wrong or unwise about it."""
+"""One option in a form: its title, value and unit, its problems and warnings."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from wmse_tui.config.fields import FormField
 from wmse_tui.runs.text.sanitize import safe
 from wmse_tui.tui import keys
 
-MARKS = 3  # cells before the title: changed, wrong, and the cursor
-TITLE = 25  # cells of the title and the space behind it, where there is room
+MARKS = 3  # cells before the title: changed, problem, and the cursor
+TITLE = 25  # cells of the title and the space after it, if the form is wide enough
 _EMPTY = "(empty)"
 
 
@@ -44,7 +44,7 @@ class FieldEditor(Input):
     BINDINGS = keys.FIELD_EDITOR
 
     class Cancelled(Message):
-        """The person does not want what was typed."""
+        """Editing was cancelled."""
 
     def __init__(self, text: str) -> None:
         super().__init__(text, compact=True)
@@ -55,12 +55,12 @@ class FieldEditor(Input):
 
 
 class FieldRow(Widget, can_focus=True):
-    """A row. Typing, enter, and left and right change the value; nothing that is typed is ever refused."""
+    """A row. Typing, Enter, Left and Right change the value; invalid values are accepted and marked."""
 
     BINDINGS = keys.FIELD
 
     class Edited(Message):
-        """The value is now `text`, whether that is right or wrong."""
+        """The value is now `text`, valid or not."""
 
         def __init__(self, row: FieldRow, text: str) -> None:
             super().__init__()
@@ -68,7 +68,7 @@ class FieldRow(Widget, can_focus=True):
             self.text = text
 
     class Choosing(Message):
-        """The person wants to see all choices."""
+        """The user opens the list of choices."""
 
         def __init__(self, row: FieldRow) -> None:
             super().__init__()
@@ -85,7 +85,7 @@ class FieldRow(Widget, can_focus=True):
         super().__init__()
         self.state = state
         self._before = ""
-        self._fresh = False  # the click that brings the focus does nothing more
+        self._fresh = False  # the click that moves the focus here does not edit
 
     @property
     def path(self) -> str:
@@ -98,11 +98,11 @@ class FieldRow(Widget, can_focus=True):
 
     @property
     def editor(self) -> FieldEditor | None:
-        """The line in which the value is being typed, if it is."""
+        """The editor of the value while it is open."""
         return next(iter(self.query(FieldEditor)), None)
 
     def show(self, state: RowState) -> None:
-        """Show something else; what looks the same is not drawn again."""
+        """Show a state; an equal one is not redrawn."""
         if state == self.state:
             return
         height = len(self._notes(self.size.width))
@@ -125,37 +125,37 @@ class FieldRow(Widget, can_focus=True):
         changed = Content.styled("•", "bold $accent") if state.changed else Content(" ")
         wrong = "$error" if state.problems else "$warning"
         mark = Content.styled("!", f"bold {wrong}") if state.problems or state.warnings else Content(" ")
-        room = self._title_width
-        short = option.title if len(option.title) < room else f"{option.title[: room - 2]}…"
+        width = self._title_width
+        short = option.title if len(option.title) < width else f"{option.title[: width - 2]}…"
         cursor = Content.styled("▸", "$accent") if self.has_focus else Content(" ")
-        title = cursor + Content(f"{short:<{room}}")
+        title = cursor + Content(f"{short:<{width}}")
         line = Content("").join([changed, mark, title, self._value()])
         return line.truncate(max(1, self.size.width), ellipsis=True)
 
     def _value(self) -> Content:
         state, option = self.state, self.state.option
         unit = f" {option.unit}" if option.unit else ""
-        room = max(4, self.size.width - MARKS - self._title_width - len(unit))
+        width = max(4, self.size.width - MARKS - self._title_width - len(unit))
         if not state.text and self.editor is None:
             return Content.styled(_EMPTY, "$text-disabled")
         style = "bold $error" if state.problems else "bold $accent" if state.changed else "bold"
         text = safe(state.text)
         if self.editor is not None:
-            return Content(" " * room) + Content.styled(unit, "$text-muted")
+            return Content(" " * width) + Content.styled(unit, "$text-muted")
         if option.fixed and self.has_focus:
             text = f"‹ {text} ›"
-        if len(text) > room:
-            text = f"…{text[1 - room :]}" if option.kind == "folder" else f"{text[: room - 1]}…"
+        if len(text) > width:
+            text = f"…{text[1 - width :]}" if option.kind == "folder" else f"{text[: width - 1]}…"
         return Content.styled(text, style) + Content.styled(unit, "$text-muted")
 
     def _notes(self, width: int) -> list[Content]:
-        """What is wrong and what is unwise, below the value."""
-        room = max(10, width - MARKS - 2)
+        """The problems and warnings, below the value."""
+        width = max(10, width - MARKS - 2)
         notes = [(text, "$error") for text in self.state.problems]
         notes += [(text, "$warning") for text in self.state.warnings]
         lines = []
         for text, style in notes:
-            for line in Content(safe(text, 600)).wrap(room):
+            for line in Content(safe(text, 600)).wrap(width):
                 lines.append(Content.styled(f"{'':{MARKS + 1}}{line.plain.rstrip()}", style))  # noqa: PERF401
         return lines
 
@@ -170,7 +170,7 @@ class FieldRow(Widget, can_focus=True):
         self.refresh()
 
     def on_key(self, event: events.Key) -> None:
-        """A character that a number begins with begins it; words begin with enter, their letters are keys."""
+        """A digit, sign or point begins a number; texts begin with Enter, as letters are bindings."""
         if self.editor is None and self.state.option.kind in ("whole", "number", "list"):
             character = event.character or ""
             if character and character in "0123456789.-":
@@ -193,8 +193,8 @@ class FieldRow(Widget, can_focus=True):
         elif self.editor is None:
             self._begin(None)
 
-    def action_turn(self, by: int) -> None:
-        """Take the next choice, or the previous one."""
+    def action_cycle(self, by: int) -> None:
+        """Choose the next value, or the previous one."""
         option = self.state.option
         choices = ("true", "false") if option.kind == "flag" else option.choices
         if not option.fixed or not choices:
@@ -203,25 +203,25 @@ class FieldRow(Widget, can_focus=True):
         self.post_message(self.Edited(self, choices[(at + by) % len(choices)]))
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
-        return not (action == "turn" and not self.state.option.fixed)
+        return not (action == "cycle" and not self.state.option.fixed)
 
     def _begin(self, typed: str | None) -> None:
-        """Put a line over the value; `typed` replaces it, None selects it."""
+        """Open an editor over the value; `typed` replaces the value, None selects it."""
         self._before = self.state.text
         editor = FieldEditor(self._before if typed is None else typed)
         editor.select_on_focus = typed is None
         editor.styles.offset = (MARKS + self._title_width, 0)
         unit = len(self.state.option.unit)
-        room = self.size.width - MARKS - self._title_width - (unit + 1 if unit else 0)
-        editor.styles.width = max(6, room)
+        width = self.size.width - MARKS - self._title_width - (unit + 1 if unit else 0)
+        editor.styles.width = max(6, width)
         self.mount(editor)
-        self.screen.set_focus(editor)  # now: what is typed ahead belongs to it
+        self.screen.set_focus(editor)  # now: it gets keys that are already typed
         if typed is not None:
             self.call_after_refresh(editor.action_end)
             self.post_message(self.Edited(self, typed))
 
     def end_editing(self) -> None:
-        """Take the line away; the value is what was typed."""
+        """Remove the editor; the typed value stays."""
         editor = self.editor
         if editor is not None:
             had_focus = editor.has_focus

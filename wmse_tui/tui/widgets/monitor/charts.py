@@ -15,6 +15,7 @@ from wmse_tui.runs.state.run import RunState
 from wmse_tui.runs.text.sanitize import safe
 from wmse_tui.tui import keys
 from wmse_tui.tui.charts.chart_options import ChartOptions, in_percent, x_range
+from wmse_tui.tui.charts.drawing import ChartContent
 from wmse_tui.tui.charts.plot import Plot
 from wmse_tui.tui.widgets.panel import Panel
 
@@ -111,14 +112,17 @@ class ChartsPanel(Panel, can_focus=True):
         options, width = self._options, plot.size.width
         if not width:
             return
+        curves = [one for run in self._runs for one in _curves(run, chart, options, width, len(self._runs))]
         plot.show(
-            [one for run in self._runs for one in _curves(run, chart, options, width, len(self._runs))],
-            x_range=x_range((run.state for run in self._runs), options),
-            reference=reference(self._runs[0].state, chart.quantities[0]),
-            log_y=log,
-            title=self._title(index, chart),
-            x_title=options.axis,
-            y_title="%" if chart.percent else "log" if log else "",
+            ChartContent(
+                curves=tuple(curves),
+                x_range=x_range((run.state for run in self._runs), options),
+                reference=reference(self._runs[0].state, chart.quantities[0]),
+                log_y=log,
+                title=self._title(index, chart),
+                x_title=options.axis,
+                y_title="%" if chart.percent else "log" if log else "",
+            )
         )
 
     def _title(self, index: int, chart: Chart) -> str:
@@ -168,10 +172,10 @@ class ChartsPanel(Panel, can_focus=True):
     def next_chart(self) -> None:
         """Show the next chart in the selected plot that no other plot in sight shows."""
         others = {self._charts[index] for index in self._in_sight if index != self._selected}
-        wanted = (self._charts[self._selected] + 1) % len(CHARTS)
-        while wanted in others:
-            wanted = (wanted + 1) % len(CHARTS)
-        self._charts[self._selected] = wanted
+        following = (self._charts[self._selected] + 1) % len(CHARTS)
+        while following in others:
+            following = (following + 1) % len(CHARTS)
+        self._charts[self._selected] = following
         self.redraw()
 
     def toggle_log(self) -> None:

@@ -159,8 +159,8 @@ class Panels(Vertical):
             self.show_fitting()
         self.focus_active()
 
-    def turn(self, by: int) -> None:
-        """Give the next panel the focus."""
+    def cycle(self, by: int) -> None:
+        """Activate another panel, `by` positions after the active one, cyclically."""
         names = list(PANEL_NAMES)
         self.activate(names[(names.index(self.active) + by) % len(names)])
 

@@ -41,7 +41,7 @@ class TextLines(ScrollView, can_focus=True):
         "good",
         "warning",
         "error",
-        "asked",
+        "control",
         "marked",
         "muted",
         "match",
@@ -257,12 +257,12 @@ def wrapped(text: str, width: int, indent: int) -> tuple[Span, ...]:
 @lru_cache(maxsize=8192)
 def found_in(text: str, needle: str) -> tuple[Span, ...]:
     """The spans of `needle` in `text`, ignoring case."""
-    lower, wanted = text.lower(), needle.lower()
+    lower, sought = text.lower(), needle.lower()
     if len(lower) != len(text):  # a letter whose lower case is longer
-        lower, wanted = text, needle
+        lower, sought = text, needle
     spans: list[Span] = []
-    at = lower.find(wanted)
-    while wanted and at >= 0:
-        spans.append((at, at + len(wanted)))
-        at = lower.find(wanted, at + len(wanted))
+    at = lower.find(sought)
+    while sought and at >= 0:
+        spans.append((at, at + len(sought)))
+        at = lower.find(sought, at + len(sought))
     return tuple(spans)

@@ -1,4 +1,4 @@
-"""The question before a recipe is launched: its steps, the disk space it needs, and how long it may take."""
+"""The dialog before a recipe is launched: its steps, the disk space it needs, and its expected duration."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class LaunchDialog(Confirm):
 
     @work
     async def _estimate(self, reference: RunDirectory) -> None:
-        """Show what the log of another run, which may be long, lets one expect."""
+        """Estimate from the log of a comparable run, read in a thread because it may be long."""
         try:
             state = await asyncio.to_thread(view_run, reference)
         except RunsError:

@@ -42,7 +42,7 @@ def directory_of(row: RunRow) -> RunDirectory:
 
 
 def refusal(action: Action, row: RunRow) -> str:
-    """Why an action makes no sense for a run of this status; "" where it does."""
+    """Why an action does not apply to a run of this status; "" if it does."""
     status = row.status
     match action:
         case "stop" if status in ENDED:
@@ -81,7 +81,7 @@ def partition(action: Action, rows: Iterable[RunRow]) -> tuple[tuple[RunRow, ...
 
 
 def for_each(rows: Iterable[RunRow], act: Callable[[RunRow], object]) -> Outcome:
-    """Do something to each run; an error with one does not keep the others from it."""
+    """Apply an action to each run; an error with one does not stop the others."""
     done, refused = [], []
     for row in rows:
         try:

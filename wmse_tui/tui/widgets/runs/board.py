@@ -104,7 +104,7 @@ class RunBoard(Vertical):
         """Sort by another column."""
         self._arrange(self._listing.with_order(self._listing.order.next(step)))
 
-    def action_turn(self) -> None:
+    def action_reverse(self) -> None:
         """Reverse the order."""
         self._arrange(self._listing.with_order(self._listing.order.turned()))
 

@@ -1,4 +1,4 @@
-"""The columns of the list of runs: their content and order, and which are left out of a narrow list."""
+"""The columns of the list of runs: content, order, and which a narrow list omits."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ GAP = 1
 
 @dataclass(frozen=True, slots=True)
 class CellContext:
-    """What a cell depends on besides its run: its width, the current minute, and ASCII."""
+    """The context of a cell: its width, the current minute, and ASCII mode."""
 
     width: int
     minute: int
@@ -34,10 +34,10 @@ class Column:
         name: in settings and messages.
         title: in the heading.
         least, most: its width, in cells.
-        rank: in a narrow list the highest is left out first; 0 never is.
+        rank: in a narrow list the highest is omitted first; 0 never is.
         key: what the rows are sorted by; runs without (None) are last either way.
         cell: its content for a run.
-        falling: largest first is the usual order.
+        falling: sorted from the largest first by default.
         right: aligned to the right.
     """
 
@@ -122,7 +122,7 @@ BY_NAME = {column.name: column for column in COLUMNS}
 def fit_columns(width: int) -> tuple[tuple[Column, int], ...]:
     """The columns that fit into `width` cells, each with its own width; together they fill it.
 
-    The least useful are left out first. Spare width goes to those that can grow, the run's id before all.
+    The least useful are omitted first. Spare width goes to the columns that can grow, first to the run's id.
     """
     shown = list(COLUMNS)
     while sum(column.least + GAP for column in shown) - GAP > width:

@@ -1,14 +1,14 @@
-"""A picture from a PNG file, the preview of augmented views for instance: two pixels a cell, by half-blocks.
+"""Shows a PNG file, for instance the preview of augmented views: two pixels a cell, by half-blocks.
 
 Sixel and kitty graphics would be finer, and textual-image (0.12 was tried) draws them in Textual. It is not
 used here:
 
 - Its import queries the terminal and waits for the answer: 150 to 360 ms before anything is shown. A terminal
-  that takes longer than 100 ms, as over a slow link, counts as one that cannot, and its late answer is then
+  that takes longer than 100 ms, as over a slow link, is taken to have none, and its late answer is then
   read as keys.
 - In tmux 3.3 it falls back to half-blocks as well; a tmux built with sixel claims support whether or not the
   terminal behind it has it.
-- A sixel picture of 60 by 20 cells is about 160 kB, sent again with every repaint.
+- A sixel image of 60 by 20 cells is about 160 kB, sent again with every repaint.
 - Kitty graphics bypass Textual's writer: a terminal that stops reading would block the app.
 """
 
@@ -36,13 +36,13 @@ if TYPE_CHECKING:
 
 _MOST = 40_000_000  # pixels
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
-_NOTHING = "no picture yet"
+_NOTHING = "no image yet"
 _ASCII_SHADES = " .:-=+*#%@"
 _SHADES = " ░▒▓█"
 
 
-class PictureError(Exception):
-    """A picture cannot be shown; the text is a sentence for the user."""
+class ImageError(Exception):
+    """The image cannot be shown; the text is a sentence for the user."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +54,11 @@ class Pixels:
     data: bytes
 
 
-def read_picture(path: Path) -> Pixels:
+def read_image(path: Path) -> Pixels:
     """The pixels of a PNG file. Reads from disk: call it in a thread.
 
     Raises:
-        PictureError: the file is missing, no PNG, damaged, or too large.
+        ImageError: the file is missing, no PNG, damaged, or too large.
     """
     from PIL import Image
 
@@ -69,14 +69,14 @@ def read_picture(path: Path) -> Pixels:
             with Image.open(file, formats=("PNG",)) as image:
                 rgb = image.convert("RGB")
     except OSError as error:
-        raise PictureError(f"{path.name} cannot be read: {error.strerror or 'it is damaged'}") from error
+        raise ImageError(f"{path.name} cannot be read: {error.strerror or 'it is damaged'}") from error
     except (ValueError, SyntaxError, EOFError, MemoryError) as error:  # what Pillow raises on damaged files
-        raise PictureError(f"{path.name} cannot be read: it is damaged") from error
+        raise ImageError(f"{path.name} cannot be read: it is damaged") from error
     return Pixels(rgb.width, rgb.height, rgb.tobytes())
 
 
-def draw_picture(pixels: Pixels, *, width: int, height: int, style: ChartStyle) -> Drawing:
-    """The picture as large as it fits in proportion, centred.
+def draw_image(pixels: Pixels, *, width: int, height: int, style: ChartStyle) -> Drawing:
+    """The image as large as fits, in proportion and centred.
 
     Its colours are reduced to those of the terminal when the rows are written. In ASCII, and without colours,
     the character of a cell gives its brightness; on a light background denser characters are darker.
@@ -95,51 +95,51 @@ def draw_picture(pixels: Pixels, *, width: int, height: int, style: ChartStyle) 
     return canvas.drawing()
 
 
-class Picture(RowsWidget):
-    """A picture as large as it fits, or a sentence instead."""
+class ImageDisplay(RowsWidget):
+    """An image as large as fits, or a sentence instead."""
 
-    DEFAULT_CSS = "Picture { height: 1fr; min-height: 2; }"
+    DEFAULT_CSS = "ImageDisplay { height: 1fr; min-height: 2; }"
 
     class Read(Message):
         """A file was read or could not be; the widget has shown the result."""
 
-        def __init__(self, picture: Picture, path: Path, pixels: Pixels | None, problem: str) -> None:
+        def __init__(self, display: ImageDisplay, path: Path, pixels: Pixels | None, problem: str) -> None:
             super().__init__()
-            self.picture = picture
+            self.image_display = display
             self.path = path
             self.pixels = pixels
             self.problem = problem
 
         @property
-        def control(self) -> Picture:
+        def control(self) -> ImageDisplay:
             """The widget."""
-            return self.picture
+            return self.image_display
 
     _pixels: Pixels | None = None
     _message: str = _NOTHING
     _path: Path | None = None
 
     def show(self, pixels: Pixels | None, message: str = _NOTHING) -> None:
-        """Show a picture; None: show `message`, sanitised."""
+        """Show an image; None: show `message`, sanitised."""
         self._path = None
         self._accept(pixels, message)
 
     def open(self, path: Path) -> None:
-        """Read a PNG file in a thread and show it; the earlier picture stays until then."""
+        """Read a PNG file in a thread and show it; the earlier image stays until then."""
         self._path = path
-        self.run_worker(lambda: self._read(path), thread=True, exclusive=True, group="picture")
+        self.run_worker(lambda: self._read(path), thread=True, exclusive=True, group="image")
 
     def draw_rows(self, width: int, height: int, style: ChartStyle) -> Drawing:
-        """The picture at that size."""
+        """The image at that size."""
         if self._pixels is not None:
-            return draw_picture(self._pixels, width=width, height=height, style=style)
+            return draw_image(self._pixels, width=width, height=height, style=style)
         canvas = Canvas(width, height)
         message = safe(self._message, 400)
         message = shorten(to_ascii(message) if style.ascii else message, width, ascii=style.ascii)
         canvas.put(0, max(0, (height - 1) // 2), message.center(width), style.part("muted"))
         return canvas.drawing()
 
-    def on_picture_read(self, event: Read) -> None:
+    def on_image_display_read(self, event: Read) -> None:
         """Show what was read, unless another file was opened since."""
         if event.path == self._path:
             self._accept(event.pixels, event.problem)
@@ -147,8 +147,8 @@ class Picture(RowsWidget):
     def _read(self, path: Path) -> None:
         pixels, problem = None, ""
         try:
-            pixels = read_picture(path)
-        except PictureError as error:
+            pixels = read_image(path)
+        except ImageError as error:
             problem = str(error)
         if not get_current_worker().is_cancelled:
             self.post_message(self.Read(self, path, pixels, problem))
@@ -161,14 +161,14 @@ class Picture(RowsWidget):
 
 def _check(head: bytes, name: str) -> None:
     if head[:8] != _SIGNATURE:
-        raise PictureError(f"{name} is not a PNG picture")
+        raise ImageError(f"{name} is not a PNG image")
     width, height = (int.from_bytes(head[start : start + 4]) for start in (16, 20))
     if not 0 < width * height <= _MOST:
-        raise PictureError(f"{name} has {width} x {height} pixels, which cannot be shown")
+        raise ImageError(f"{name} has {width} x {height} pixels, which cannot be shown")
 
 
 def _fitted(pixels: Pixels, width: int, height: int) -> tuple[int, int]:
-    """Columns and half rows, which are about square. Small pictures grow by integer factors."""
+    """Columns and half rows, which are about square. Small images grow by integer factors."""
     scale = min(width / pixels.width, 2 * height / pixels.height)
     if scale >= 2:
         scale = float(int(scale))

@@ -16,7 +16,7 @@ from rich.segment import Segment
 from textual.app import App, ComposeResult
 from textual.strip import Strip
 
-from wmse_tui.tui.charts.picture import Picture, PictureError, Pixels, draw_picture, read_picture
+from wmse_tui.tui.charts.image_display import ImageDisplay, ImageError, Pixels, draw_image, read_image
 from wmse_tui.tui.charts.style import ChartStyle
 
 PLAIN = ChartStyle()
@@ -31,7 +31,7 @@ def pixels(*rows: tuple[tuple[int, int, int], ...]) -> Pixels:
 
 
 def test_two_pixels_are_a_cell() -> None:
-    drawing = draw_picture(pixels((RED, WHITE), (BLUE, WHITE)), width=2, height=1, style=PLAIN)
+    drawing = draw_image(pixels((RED, WHITE), (BLUE, WHITE)), width=2, height=1, style=PLAIN)
     first, second = drawing.rows[0]
 
     assert (first.text, second.text) == ("▀", "█")
@@ -59,7 +59,7 @@ def test_a_picture_fits_in_proportion(
     size: tuple[int, int], space: tuple[int, int], cells: tuple[int, int]
 ) -> None:
     picture = Pixels(*size, b"\xff" * (3 * size[0] * size[1]))
-    drawn = draw_picture(picture, width=space[0], height=space[1], style=PLAIN).text.split("\n")
+    drawn = draw_image(picture, width=space[0], height=space[1], style=PLAIN).text.split("\n")
     filled = [row.strip() for row in drawn if row.strip()]
 
     assert (max(map(len, filled)), len(filled)) == cells
@@ -69,7 +69,7 @@ def test_in_ascii_and_without_colours_characters_give_the_brightness() -> None:
     picture = pixels((BLACK, (128, 128, 128), WHITE), (BLACK, (128, 128, 128), WHITE))
 
     def text(style: ChartStyle) -> str:
-        return draw_picture(picture, width=3, height=1, style=style).text
+        return draw_image(picture, width=3, height=1, style=style).text
 
     assert text(ASCII) == " +@"
     assert text(ChartStyle(ascii=True, palette="light")) == "@=" + " "
@@ -81,7 +81,7 @@ def test_in_ascii_and_without_colours_characters_give_the_brightness() -> None:
     [("truecolor", "38;2;255;0;0"), ("256", "38;5;196"), ("standard", "31")],
 )
 def test_the_nearest_colour_of_the_terminal_is_sent(system: str, sequence: str) -> None:
-    (segment,) = draw_picture(pixels((RED,), (RED,)), width=1, height=1, style=PLAIN).rows[0]
+    (segment,) = draw_image(pixels((RED,), (RED,)), width=1, height=1, style=PLAIN).rows[0]
     assert segment.style is not None
     row = [Segment(segment.text, segment.style.copy())]  # a style caches the sequence it was sent as
     console = Console(file=io.StringIO(), color_system=system, force_terminal=True)  # type: ignore[arg-type]
@@ -93,7 +93,7 @@ def test_the_nearest_colour_of_the_terminal_is_sent(system: str, sequence: str) 
 @given(st.integers(1, 40), st.integers(1, 40), st.integers(-1, 50), st.integers(-1, 20), st.booleans())
 def test_any_picture_fits_any_size(columns: int, rows: int, width: int, height: int, in_ascii: bool) -> None:
     picture = Pixels(columns, rows, bytes(3 * columns * rows))
-    drawing = draw_picture(picture, width=width, height=height, style=ChartStyle(ascii=in_ascii))
+    drawing = draw_image(picture, width=width, height=height, style=ChartStyle(ascii=in_ascii))
 
     assert len(drawing.rows) == (height if min(width, height) > 0 else 0)
     assert all(sum(len(segment.text) for segment in row) == width for row in drawing.rows)
@@ -103,9 +103,9 @@ def test_a_png_file_is_read(tmp_path: Path) -> None:
     path = tmp_path / "views.png"
     for mode in ("RGB", "RGBA", "L", "P", "1"):
         Image.new("RGB", (3, 2), RED if mode != "1" else WHITE).convert(mode).save(path)
-        assert read_picture(path).width == 3
+        assert read_image(path).width == 3
     Image.new("RGB", (3, 2), RED).save(path)
-    assert read_picture(path) == Pixels(3, 2, bytes(RED) * 6)
+    assert read_image(path) == Pixels(3, 2, bytes(RED) * 6)
 
 
 def damaged(path: Path) -> None:
@@ -141,9 +141,9 @@ BROKEN = {
     damaged: "p.png cannot be read: it is damaged",
     garbage: "p.png cannot be read: it is damaged",
     enormous: "p.png has 100000 x 100000 pixels, which cannot be shown",
-    text_file: "p.png is not a PNG picture",
-    jpeg: "p.png is not a PNG picture",
-    Path.touch: "p.png is not a PNG picture",
+    text_file: "p.png is not a PNG image",
+    jpeg: "p.png is not a PNG image",
+    Path.touch: "p.png is not a PNG image",
     Path.mkdir: "p.png cannot be read: Is a directory",
     (lambda path: None): "p.png cannot be read: No such file or directory",
 }
@@ -154,14 +154,14 @@ def test_a_file_that_is_no_picture_is_an_error(make: object, message: str, tmp_p
     assert callable(make)
     make(tmp_path / "p.png")
 
-    with pytest.raises(PictureError) as caught:
-        read_picture(tmp_path / "p.png")
+    with pytest.raises(ImageError) as caught:
+        read_image(tmp_path / "p.png")
     assert str(caught.value) == message
 
 
 class Host(App[None]):
     def compose(self) -> ComposeResult:
-        yield Picture()
+        yield ImageDisplay()
 
 
 @pytest.mark.asyncio
@@ -170,9 +170,9 @@ async def test_the_widget_reads_a_file_in_a_thread(tmp_path: Path) -> None:
     Image.new("RGB", (4, 4), RED).save(path)
     app = Host()
     async with app.run_test(size=(40, 6)) as pilot:
-        picture = app.query_one(Picture)
+        picture = app.query_one(ImageDisplay)
         await pilot.pause()
-        assert "no picture yet" in picture.drawing.text
+        assert "no image yet" in picture.drawing.text
         picture.open(path)
         await app.workers.wait_for_complete()
         await pilot.pause()
@@ -189,7 +189,7 @@ async def test_the_latest_request_is_shown(tmp_path: Path) -> None:
     Image.new("RGB", (4, 4), RED).save(path)
     app = Host()
     async with app.run_test(size=(40, 6)) as pilot:
-        picture = app.query_one(Picture)
+        picture = app.query_one(ImageDisplay)
         picture.open(path)
         picture.show(None, "the preview is off")
         await app.workers.wait_for_complete()
