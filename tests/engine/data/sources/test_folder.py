@@ -252,3 +252,50 @@ def test_an_absent_folder_is_an_error(
 ) -> None:
     with pytest.raises(DataError, match=f"no folder {tmp_path}/absent: it does not exist"):
         load_data(experiment_on(name="folder", root=tmp_path / "absent"), progress=lambda *_: None)
+
+
+@pytest.mark.parametrize(
+    ("train", "test"),
+    [
+        ("train", "Test"),
+        ("Training", "Testing"),
+        ("TRAIN", "VAL"),
+        ("train", "eval"),
+        ("Train", "Evaluation"),
+    ],
+)
+def test_the_parts_are_understood_in_other_spellings(
+    tmp_path: Path, picture: Picture, load: Load, train: str, test: str
+) -> None:
+    fill(tmp_path, picture, {f"{name}/{kind}": 2 for name in (train, test) for kind in ("ant", "bee")})
+    data = load()
+    assert data.probe_split == f"train (4) -> {test} (4)"
+    assert data.notices[0] == f"{tmp_path / train} is trained on, {tmp_path / test} is the test"
+
+
+def test_every_folder_beside_those_used_is_reported_with_its_images(
+    tmp_path: Path, picture: Picture, load: Load
+) -> None:
+    parts = {f"{part}/{kind}": 2 for part in ("train", "test", "val", "extra") for kind in ("ant", "bee")}
+    fill(tmp_path, picture, parts)
+    (tmp_path / "notes").mkdir()
+    picture(tmp_path / "cover.png")
+    (tmp_path / "latest").symlink_to("train")
+    assert load().notices[1:] == (
+        f"{tmp_path}/extra is not used: it holds 4 images",
+        f"{tmp_path}/val is not used: it holds 4 images",
+        f"not used: 1 image directly in {tmp_path}",
+        f"{tmp_path}: folders without images are ignored: notes",
+    )
+
+
+def test_folders_beside_a_train_folder_without_a_test_are_reported(
+    tmp_path: Path, picture: Picture, load: Load
+) -> None:
+    fill(tmp_path, picture, {"train/ant": 10, "train/bee": 10, "holdout/ant": 3, "holdout/bee": 4})
+    assert f"{tmp_path}/holdout is not used: it holds 7 images" in load().notices
+
+
+def test_a_test_folder_among_classes_is_reported(tmp_path: Path, picture: Picture, load: Load) -> None:
+    fill(tmp_path, picture, {"ant": 10, "bee": 10, "Test": 4})
+    assert f"{tmp_path}/Test is trained on too, as there is no {tmp_path}/train" in load().notices

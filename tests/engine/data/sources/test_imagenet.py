@@ -53,6 +53,16 @@ def test_the_hundred_classes_are_picked_from_a_full_imagenet(
     assert data.notices == ()
 
 
+def test_other_spellings_are_understood_and_what_is_beside_is_reported(
+    tmp_path: Path, picture: Picture, load: Load
+) -> None:
+    fill(tmp_path, picture, imagenet100_classes(), ("Train", "VAL"))
+    picture(tmp_path / "test" / "a.JPEG")
+    data = load("imagenet100", tmp_path)
+    assert data.probe_split == "train (100) -> VAL (100)"
+    assert data.notices == (f"{tmp_path}/test is not used: it holds 1 image",)
+
+
 def test_a_missing_class_of_the_hundred_is_named(tmp_path: Path, picture: Picture, load: Load) -> None:
     fill(tmp_path, picture, imagenet100_classes()[1:], ("train", "val"))
     with pytest.raises(DataError) as caught:

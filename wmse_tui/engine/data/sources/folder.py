@@ -1,18 +1,19 @@
 """The user's own images: which layout a folder has, what is labelled, and what is held out for the test.
 
     layout                                    trains on        classes       test
-    root/train/CLASS/.. root/test/CLASS/..    train            folder names  test (or val, valid, validation)
+    root/train/CLASS/.. root/test/CLASS/..    train            folder names  test (or val, eval, ...)
     root/train/CLASS/IMAGE                    part of train    folder names  held out from train
     root/CLASS/IMAGE                          part             folder names  held out
     anything else below root (or root/train)  all images       none          none
 
 Folders count as classes only if there are at least two and no image is beside them. Without a test folder
 of the same classes, each must also hold images directly: albums by year and month are no classes.
+
+`TRAIN_FOLDERS` and `TEST_FOLDERS` are understood in any case. What is beside the folders that are used is
+reported with its number of images.
 """
 
 from __future__ import annotations
-
-from pathlib import Path
 
 import torch
 
@@ -25,12 +26,15 @@ from wmse_tui.engine.data.sources.class_folders import (
 )
 from wmse_tui.engine.data.sources.image_file import USUAL_EXTENSIONS
 from wmse_tui.engine.data.sources.progress import Progress
-from wmse_tui.engine.data.sources.scan import Tree, count_text, listing, scan
+from wmse_tui.engine.data.sources.scan import Tree, beside, count_text, listing, scan, spelt
 from wmse_tui.engine.data.sources.splits import TEST_OPTION, TRAIN_OPTION, DataSplits, SourceRequest
 from wmse_tui.engine.data.sources.subsets import hold_out
 from wmse_tui.engine.errors import DataError
 
-TEST_FOLDERS = ("test", "val", "valid", "validation")
+TRAIN_FOLDERS = ("train", "training")
+TEST_FOLDERS = ("test", "testing", "tests", "val", "valid", "validation", "eval", "evaluation")
+USUAL_FOLDERS = frozenset({"train", "test", "val", "valid", "validation"})
+"""Of other spellings a notice reports how they were understood."""
 
 
 def load_folder(request: SourceRequest, progress: Progress) -> DataSplits:
@@ -39,8 +43,9 @@ def load_folder(request: SourceRequest, progress: Progress) -> DataSplits:
     Raises:
         DataError: no images, files that cannot be read, or a test with classes that the training lacks.
     """
-    has_train = (request.root / "train").is_dir()
-    train = scan(request.root / "train" if has_train else request.root)
+    root = request.root
+    folder = next(iter(spelt(root, TRAIN_FOLDERS)), root)
+    train = scan(folder)
     if not train.files:
         raise DataError(
             f"no images in {train.folder}",
@@ -48,11 +53,29 @@ def load_folder(request: SourceRequest, progress: Progress) -> DataSplits:
             f"known are {USUAL_EXTENSIONS} and what else Pillow decodes",
             next=("set dataset.root to a folder with images", "or convert them to PNG or JPEG"),
         )
-    tests = _trees(request.root, TEST_FOLDERS) if has_train else ()
+    if folder == root:
+        return _without_test(train, request, _possible_tests(train), progress)
+    tests = tuple(scan(test) for test in spelt(root, TEST_FOLDERS))
     test = next(filter(has_classes, tests), None)
     if test is not None and has_classes(train):
         return _with_test(train, test, request, progress)
     unused = tuple(f"{tree.folder} is not used: it holds {tree.shape()}, no class folders" for tree in tests)
+    others = beside(root, (folder, *(tree.folder for tree in tests)))
+    return _without_test(train, request, unused + others, progress)
+
+
+def _possible_tests(train: Tree) -> tuple[str, ...]:
+    """Notices of folders that look like a test, where there is no folder to train on beside them."""
+    return tuple(
+        f"{train.folder / name} is trained on too, as there is no {train.folder / TRAIN_FOLDERS[0]}"
+        for name in train.names
+        if name.lower() in TEST_FOLDERS
+    )
+
+
+def _without_test(
+    train: Tree, request: SourceRequest, unused: tuple[str, ...], progress: Progress
+) -> DataSplits:
     notices = train.notices() + unused
     if not has_classes(train) or train.nested:
         return DataSplits(
@@ -92,7 +115,10 @@ def _with_test(train: Tree, test: Tree, request: SourceRequest, progress: Progre
         option=TEST_OPTION,
         progress=progress,
     )
-    notices = (_classes_notice(train), *train.notices(), *test.notices())
+    used = train.folder, test.folder
+    notices = (_classes_notice(train), *train.notices(), *test.notices(), *beside(request.root, used))
+    if any(folder.name not in USUAL_FOLDERS for folder in used):
+        notices = (f"{train.folder} is trained on, {test.folder} is the test", *notices)
     return DataSplits(train=images, probe_train=images, probe_test=probe_test, notices=notices)
 
 
@@ -128,10 +154,6 @@ def _with_held_out(
     count = count_text(len(held), "image")
     notice = f"{count} ({request.held_out:.0%} of each class) held out for the test"
     return DataSplits(train=images, probe_train=images, probe_test=test, notices=(*notices, notice))
-
-
-def _trees(root: Path, names: tuple[str, ...]) -> tuple[Tree, ...]:
-    return tuple(scan(root / name) for name in names if (root / name).is_dir())
 
 
 def _split(train: Tree, request: SourceRequest) -> str:

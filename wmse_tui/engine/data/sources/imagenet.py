@@ -9,11 +9,12 @@ from pathlib import Path
 from wmse_tui.config.datasets import DATASETS
 from wmse_tui.engine.data.sources.class_folders import has_classes, read_classes, require_known_classes
 from wmse_tui.engine.data.sources.progress import Progress
-from wmse_tui.engine.data.sources.scan import Tree, count_text, listing, scan
+from wmse_tui.engine.data.sources.scan import Tree, beside, count_text, listing, scan, spelt
 from wmse_tui.engine.data.sources.splits import TEST_OPTION, TRAIN_OPTION, DataSplits, SourceRequest
 from wmse_tui.engine.errors import DataError
 
-TEST_FOLDERS = ("val", "test")
+TRAIN_FOLDERS = ("train", "training")
+TEST_FOLDERS = ("val", "validation", "valid", "test", "testing")
 
 
 @cache
@@ -31,17 +32,18 @@ def load_imagenet(request: SourceRequest, progress: Progress) -> DataSplits:
     """
     facts = DATASETS[request.name]
     only = imagenet100_classes() if request.name == "imagenet100" else None
-    present = [split for split in TEST_FOLDERS if (request.root / split).is_dir()]
-    if not (request.root / "train").is_dir() or not present:
-        raise layout_error(
-            request.name, f"dataset.root is {request.root}: " + _lacking(request, bool(present))
-        )
-    train = scan(request.root / "train", only)
-    test = _first_with_classes(request.root, present, only)
+    if not request.root.is_dir():
+        raise layout_error(request.name, f"dataset.root is {request.root}: it is no folder")
+    trains, tests = spelt(request.root, TRAIN_FOLDERS), spelt(request.root, TEST_FOLDERS)
+    if not trains or not tests:
+        lacking = ([] if trains else ["train"]) + ([] if tests else ["val"])
+        raise layout_error(request.name, f"dataset.root is {request.root}: it lacks " + " and ".join(lacking))
+    train = scan(trains[0], only)
+    test = _first_with_classes(tests, only)
     for tree in (train, test):
         _require_classes(request.name, tree, only)
     require_known_classes(test, train)
-    notices = train.notices() + test.notices()
+    notices = train.notices() + test.notices() + beside(request.root, (train.folder, test.folder))
     if len(train.groups) != facts.classes:
         notices += (
             f"{train.folder} has {len(train.groups):,} class folders; {facts.title} has {facts.classes:,}",
@@ -80,16 +82,9 @@ def layout_error(name: str, detail: str) -> DataError:
     )
 
 
-def _lacking(request: SourceRequest, has_test: bool) -> str:
-    if not request.root.is_dir():
-        return "it is no folder"
-    lacking = [] if (request.root / "train").is_dir() else ["train"]
-    return "it lacks " + " and ".join(lacking if has_test else [*lacking, "val"])
-
-
-def _first_with_classes(root: Path, splits: list[str], only: tuple[str, ...] | None) -> Tree:
+def _first_with_classes(folders: tuple[Path, ...], only: tuple[str, ...] | None) -> Tree:
     """The first test folder that is sorted into classes (the published `test` is not), else the first."""
-    trees = [scan(root / split, only) for split in splits]
+    trees = [scan(folder, only) for folder in folders]
     return next(filter(has_classes, trees), trees[0])
 
 

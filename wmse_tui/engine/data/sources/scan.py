@@ -106,6 +106,49 @@ def scan(folder: Path, only: Collection[str] | None = None) -> Tree:
     )
 
 
+def spelt(root: Path, names: Collection[str]) -> tuple[Path, ...]:
+    """The folders in `root` that are named so, in capitals or not: by the order of `names`, exact ones first.
+
+    Raises:
+        DataError: `root` is no readable folder.
+    """
+    order = {name: position for position, name in enumerate(names)}
+    found = [name for name in _folders(root) if name.lower() in order]
+    found.sort(key=lambda name: (order[name.lower()], name != name.lower(), name))
+    return tuple(root / name for name in found)
+
+
+def beside(root: Path, used: Collection[Path]) -> tuple[str, ...]:
+    """Notices of what is in `root` beside the folders that are used: each with its images.
+
+    Raises:
+        DataError: `root` is no readable folder.
+    """
+    others = [
+        name
+        for name in _folders(root)
+        if not any(os.path.samefile(root / name, folder) for folder in used)  # noqa: PTH121
+    ]
+    tree = scan(root, others)
+    notices = [
+        f"{root / name} is not used: it holds {count_text(len(paths), 'image')}"
+        for name, paths in tree.groups
+    ]
+    if tree.top:
+        notices.append(f"not used: {count_text(len(tree.top), 'image')} directly in {root}")
+    if tree.empty:
+        notices.append(f"{root}: folders without images are ignored: {listing(tree.empty)}")
+    return tuple(notices)
+
+
+def _folders(root: Path) -> list[str]:
+    require_folder(root)
+    try:
+        return _entries(str(root), Counter())[0]
+    except OSError as error:
+        refuse_os(error, root, "read the images")
+
+
 def require_folder(folder: Path) -> None:
     """Refuse what is no folder, or below one that this user may not enter.
 
