@@ -104,7 +104,7 @@ class PseudoTerminal:
         """Let the terminal read nothing more, as behind a dead link."""
         self._reading.clear()
 
-    def go_on_reading(self) -> None:
+    def resume_reading(self) -> None:
         """Take again what is sent."""
         self._reading.set()
 

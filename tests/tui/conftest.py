@@ -2,7 +2,7 @@
 
     fixture      what it gives
     runs_root    the folder of runs of this test (not made yet)
-    still        the time stands at NOW and this machine is called gpu-a, for whatever tells states and ages
+    still        the time stands at NOW and this machine is called gpu-a, for states and ages
     make_run     make_run(name, state, ...) -> RunDirectory: a hand-made run with fixed times
     every_state  one run of each state, newest first: the dictionary state -> RunDirectory
     make_app     make_app(run=None, own=False, screen=None, trainer=None, rates=QUICK, **settings)
@@ -63,11 +63,11 @@ from wmse_tui.tui.screen_names import ScreenName
 from wmse_tui.tui.settings import Settings
 
 START = 1_772_366_400.0
-"""2026-03-01 12:00:00 UTC: when a hand-made run begins, unless said."""
+"""2026-03-01 12:00:00 UTC: the default start of a hand-made run."""
 NOW = START + 3 * 3600
 """What `still` takes the time to be."""
 HERE = "gpu-a"
-"""What `still` calls this machine; hand-made runs are of it unless said."""
+"""The name of this machine under `still`, and the default host of hand-made runs."""
 QUICK = RefreshRates("local", poll=0.02, text=0.02, charts=0.02, catalogue=0.04)
 """Refresh rates with which a test need not wait."""
 
@@ -95,7 +95,7 @@ def _own_places(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Non
 
 @pytest.fixture
 def runs_root(tmp_path: Path) -> Path:
-    """The folder of this test's runs; nobody has made it yet."""
+    """The folder of this test's runs; it does not exist yet."""
     return tmp_path / "runs"
 
 
@@ -111,7 +111,7 @@ class _Clock(SimpleNamespace):
 
 @pytest.fixture
 def still(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Time stands at NOW and this machine is HERE, wherever states and ages are told."""
+    """The time is NOW and this machine is HERE wherever states and ages are computed."""
     for module in ("runs.process.liveness", "runs.state.watch", "tui.widgets.runs.ages"):
         monkeypatch.setattr(f"wmse_tui.{module}.time", _Clock())
     monkeypatch.setattr("socket.gethostname", lambda: HERE)
@@ -319,13 +319,13 @@ def make_run(runs_root: Path, still: None) -> Iterator[MakeRun]:
         assert state in STATUSES
         run = create_run(runs_root, _config(preset, ("schedule.epochs=4", *overrides)), name=name)
         made, _ = _ending(state, "gpu-b" if state == "unknown" else host)
-        told = made if events is None else list(events)
+        timed = made if events is None else list(events)
         if started is None:  # a run that is at work spoke a moment ago; a stalled one half an hour ago
-            length = told[-1][0] if told else 0
+            length = timed[-1][0] if timed else 0
             ago = {"running": 2, "paused": 2, "starting": 2, "stalled": 1800, "unknown": 120}.get(state)
             started = START if ago is None else NOW - ago - length
         lines = [
-            encode(Record(1, seq, started + t, 1, event)) + "\n" for seq, (t, event) in enumerate(told, 1)
+            encode(Record(1, seq, started + t, 1, event)) + "\n" for seq, (t, event) in enumerate(timed, 1)
         ]
         if lines:
             run.events.write_text("".join(lines))

@@ -65,7 +65,7 @@ async def test_number_keys_show_the_five_screens(
             assert title in screen_text(app).splitlines()[0]
 
 
-async def test_help_tells_the_keys_and_their_ids_and_closes_again(
+async def test_help_lists_the_keys_and_their_ids_and_closes_again(
     make_app: MakeApp, screen_text: Callable[[WmseApp], str]
 ) -> None:
     app = make_app()
@@ -92,7 +92,7 @@ async def test_the_palette_offers_every_key_that_has_an_id_and_runs_it(make_app:
         assert app.current_mode == "paper"
 
 
-async def test_a_frozen_display_is_told_nothing_until_it_goes_on(
+async def test_a_frozen_display_gets_no_message_until_it_is_unfrozen(
     make_app: MakeApp, make_run: MakeRun, until: Until, screen_text: Callable[[WmseApp], str]
 ) -> None:
     run = make_run("a", "running")
@@ -128,7 +128,7 @@ async def test_the_theme_key_goes_through_all_three(make_app: MakeApp) -> None:
         assert sorted(seen) == sorted(NAMES.values())
 
 
-async def test_a_screen_that_was_away_when_the_theme_changed_comes_back_in_the_new_one(
+async def test_a_hidden_screen_has_a_new_theme_when_it_is_shown_again(
     make_app: MakeApp,
 ) -> None:
     app = make_app()
@@ -170,7 +170,7 @@ async def test_a_screen_that_comes_back_is_not_styled_anew(
         assert app.screen not in styled
 
 
-async def test_full_collections_wait_until_nobody_types(
+async def test_full_collections_wait_until_no_key_is_pressed(
     make_app: MakeApp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     collected: list[float] = []
@@ -193,7 +193,7 @@ async def test_the_setting_chooses_the_theme(make_app: MakeApp, theme: str) -> N
         assert app.theme == NAMES[theme]
 
 
-async def test_a_key_from_the_settings_takes_the_place_of_the_usual_one(make_app: MakeApp) -> None:
+async def test_a_key_from_the_settings_replaces_the_default(make_app: MakeApp) -> None:
     app = make_app(keys={"go-paper": "ctrl+y"})
     async with app.run_test() as pilot:
         app.screen.set_focus(None)
@@ -204,7 +204,7 @@ async def test_a_key_from_the_settings_takes_the_place_of_the_usual_one(make_app
         assert app.current_mode == "paper"
 
 
-async def test_a_key_for_an_id_that_nothing_has_is_told_with_the_nearest(
+async def test_a_key_for_an_unknown_id_is_reported_with_the_nearest_id(
     make_app: MakeApp, until: Until
 ) -> None:
     app = make_app(keys={"go-papre": "ctrl+y"})
@@ -213,16 +213,14 @@ async def test_a_key_for_an_id_that_nothing_has_is_told_with_the_nearest(
         assert toasts(app) == ["keys: no binding is called 'go-papre'; did you mean go-paper?"]
 
 
-async def test_problems_of_the_settings_are_told_harmlessly(make_app: MakeApp) -> None:
+async def test_problems_of_the_settings_are_shown_sanitised(make_app: MakeApp) -> None:
     app = make_app(problems=("theme: got '[@click=app.quit]\x1b[31m'",))
     async with app.run_test() as pilot:
         await pilot.pause()
         assert toasts(app) == ["theme: got '[@click=app.quit]\\x1b[31m'"]
 
 
-async def test_with_nothing_of_its_own_at_work_the_app_just_leaves(
-    make_app: MakeApp, make_run: MakeRun
-) -> None:
+async def test_without_active_own_runs_the_app_exits_at_once(make_app: MakeApp, make_run: MakeRun) -> None:
     make_run("somebody-elses", "running")
     app = make_app()
     async with app.run_test() as pilot:
@@ -235,7 +233,7 @@ async def test_with_nothing_of_its_own_at_work_the_app_just_leaves(
 @pytest.mark.parametrize(
     ("key", "leaves", "stops"), [("l", True, False), ("s", True, True), ("escape", False, False)]
 )
-async def test_leaving_with_an_own_run_at_work_asks_what_becomes_of_it(
+async def test_quitting_with_an_active_own_run_opens_a_dialog(
     make_app: MakeApp, make_run: MakeRun, key: str, leaves: bool, stops: bool
 ) -> None:
     run = make_run("mine", "running")

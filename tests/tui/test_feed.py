@@ -1,4 +1,4 @@
-"""The feed: who is posted what, when, and when nothing is said."""
+"""The feed: which messages listeners get, when, and when none."""
 
 from __future__ import annotations
 

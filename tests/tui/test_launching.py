@@ -51,7 +51,7 @@ def test_a_run_is_made_with_its_configuration_and_its_trainer_is_our_own(trainer
     assert trainers.active() == ()
 
 
-def test_a_trainer_on_its_way_counts_as_at_work_and_hears_a_stop(trainers: Trainers) -> None:
+def test_a_starting_trainer_is_active_and_can_be_stopped(trainers: Trainers) -> None:
     run = trainers.start(EXPERIMENT, name="mine")
     assert trainers.active() == (run,)
     trainers.ask_stop(run)
@@ -60,7 +60,7 @@ def test_a_trainer_on_its_way_counts_as_at_work_and_hears_a_stop(trainers: Train
     assert trainers.active() == ()
 
 
-def test_an_ended_trainer_is_reaped_and_a_living_one_left_alone(trainers: Trainers) -> None:
+def test_an_ended_trainer_is_reaped_and_a_running_one_is_not(trainers: Trainers) -> None:
     ended, living = trainers.start(EXPERIMENT, name="ended"), trainers.start(EXPERIMENT, name="living")
     wait_for(ended, "running")
     wait_for(living, "running")
@@ -74,13 +74,13 @@ def test_an_ended_trainer_is_reaped_and_a_living_one_left_alone(trainers: Traine
     assert trainers.active() == (living,)
 
 
-def test_a_run_launched_detached_is_nobodys_own(trainers: Trainers) -> None:
+def test_a_run_launched_detached_is_not_an_own_run(trainers: Trainers) -> None:
     run = trainers.start(EXPERIMENT, name="mine", own=False)
     wait_for(run, "running")
     assert trainers.active() == ()
 
 
-def test_a_stopped_run_goes_on(trainers: Trainers) -> None:
+def test_a_stopped_run_continues(trainers: Trainers) -> None:
     run = trainers.start(EXPERIMENT, name="mine")
     wait_for(run, "running")
     trainers.ask_stop(run)
@@ -91,7 +91,7 @@ def test_a_stopped_run_goes_on(trainers: Trainers) -> None:
     assert view_run(run).attempt == 2
 
 
-def test_a_taken_name_is_refused_and_the_other_run_left_alone(trainers: Trainers, runs_root: Path) -> None:
+def test_an_existing_name_is_refused_and_its_run_is_unchanged(trainers: Trainers, runs_root: Path) -> None:
     run = trainers.start(EXPERIMENT, name="mine")
     with pytest.raises(RunExists):
         trainers.start(EXPERIMENT, name="mine")
@@ -107,7 +107,7 @@ def test_a_trainer_that_cannot_be_started_leaves_no_run(runs_root: Path) -> None
     assert list(runs_root.iterdir()) == []
 
 
-def test_a_place_that_cannot_hold_runs_is_refused_before_anything_is_made(
+def test_an_unusable_runs_folder_is_refused_before_anything_is_created(
     tmp_path: Path, trainers: Trainers
 ) -> None:
     file = tmp_path / "file"
@@ -117,7 +117,7 @@ def test_a_place_that_cannot_hold_runs_is_refused_before_anything_is_made(
         trainers.start(EXPERIMENT)
 
 
-def test_a_stop_that_cannot_be_asked_is_no_error(
+def test_a_stop_request_that_cannot_be_sent_is_no_error(
     trainers: Trainers, make_run: Callable[..., RunDirectory]
 ) -> None:
     run = make_run("gone", "completed")

@@ -18,7 +18,7 @@ from wmse_tui.tui.refresh import LOCAL, SLOW, RefreshRates, choose_rates
         ("slow", {}, SLOW),
     ],
 )
-def test_a_remote_terminal_gets_the_slow_rates_unless_the_user_says_otherwise(
+def test_a_remote_terminal_has_slow_rates_unless_the_settings_differ(
     profile: str, environ: dict[str, str], rates: RefreshRates
 ) -> None:
     assert choose_rates(profile, environ) is rates

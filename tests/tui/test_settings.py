@@ -59,7 +59,7 @@ def test_an_empty_file_and_an_empty_variable_count_as_nothing(tmp_path: Path) ->
         ),
     ],
 )
-def test_what_cannot_be_used_is_told_and_the_rest_is_kept(
+def test_unusable_settings_are_reported_and_the_others_are_used(
     tmp_path: Path, text: str, environ: dict[str, str], sentence: str
 ) -> None:
     settings, problems = loaded(tmp_path, text, **environ)

@@ -118,7 +118,7 @@ def test_an_epoch_can_start_anywhere(patterns: MemoryImages, compute: dict[str, 
     assert list(batches(patterns, **compute).epoch(3, start_batch=2)) == []
 
 
-def test_a_broken_off_epoch_does_not_reach_into_the_next(patterns: MemoryImages) -> None:
+def test_an_interrupted_epoch_does_not_affect_the_next(patterns: MemoryImages) -> None:
     made = batches(patterns, loader="workers", workers=1)
     next(made.epoch(0))
     again = all_of(made.epoch(1))
@@ -135,7 +135,7 @@ def test_epochs_seeds_and_views_differ(patterns: MemoryImages) -> None:
     assert (first[:, 0] != first[:, 1]).double().mean() > 0.9
 
 
-def test_an_epoch_meets_each_image_at_most_once(patterns: MemoryImages) -> None:
+def test_an_epoch_has_each_image_at_most_once(patterns: MemoryImages) -> None:
     plain: dict[str, object] = {
         "brightness": 0,
         "contrast": 0,

@@ -68,7 +68,7 @@ def test_a_complete_part_is_only_checked_and_renamed(server: Any, tmp_path: Path
 @pytest.mark.parametrize(
     "left", [BODY[:10] + b"x" * 1000, b"x" * len(BODY), BODY + b"tail"], ids=["short", "full", "long"]
 )
-def test_a_wrong_part_of_an_earlier_attempt_is_thrown_away(server: Any, tmp_path: Path, left: bytes) -> None:
+def test_a_wrong_partial_file_is_discarded(server: Any, tmp_path: Path, left: bytes) -> None:
     remote, page = server.publish("set.tar.gz", BODY)
     (tmp_path / "set.tar.gz.part").write_bytes(left)
     assert fetch(remote, tmp_path, progress=quiet).read_bytes() == BODY
@@ -91,13 +91,13 @@ def test_another_range_than_requested_is_not_mixed_in(server: Any, tmp_path: Pat
     assert page.requested == ["bytes=1234-", None]
 
 
-def test_a_busy_server_is_asked_again(server: Any, tmp_path: Path) -> None:
+def test_a_busy_server_is_retried(server: Any, tmp_path: Path) -> None:
     remote, page = server.publish("set.tar.gz", BODY)
     page.failures = [503, 429]
     assert fetch(remote, tmp_path, progress=quiet).read_bytes() == BODY
 
 
-def test_a_line_that_always_breaks_leaves_the_part(server: Any, tmp_path: Path) -> None:
+def test_a_connection_that_always_breaks_leaves_the_partial_file(server: Any, tmp_path: Path) -> None:
     remote, page = server.publish("set.tar.gz", BODY)
     page.ranges, page.cuts = False, [100_000] * 20
     with pytest.raises(DataError) as caught:
@@ -109,7 +109,7 @@ def test_a_line_that_always_breaks_leaves_the_part(server: Any, tmp_path: Path) 
     assert len(page.requested) == 4
 
 
-def test_a_line_that_falls_silent_is_given_up_and_continued(
+def test_a_stalled_connection_is_closed_and_resumed(
     server: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(download, "TIMEOUT_SECONDS", 1.0)

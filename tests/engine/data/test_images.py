@@ -10,7 +10,7 @@ from wmse_tui.engine.data.images import ImageSet, MemoryImages
 PIXELS = torch.arange(4 * 3 * 5 * 6).remainder(256).to(torch.uint8).reshape(4, 3, 5, 6)
 
 
-def test_a_picture_shows_its_pixels() -> None:
+def test_an_image_shows_its_pixels() -> None:
     images: ImageSet = MemoryImages(name="x", split="train", pixels=PIXELS)
     picture = images.image(2)
     assert (picture.mode, picture.size) == ("RGB", (6, 5))

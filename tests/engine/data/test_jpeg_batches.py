@@ -280,7 +280,7 @@ def test_images_in_memory_have_nothing_to_decode() -> None:
     assert refusal.value.next[0] == "--set compute.loader=batched"
 
 
-def test_images_that_are_in_no_files_come_as_pictures(mixed: FileImages) -> None:
+def test_images_that_are_not_in_files_are_decoded_already(mixed: FileImages) -> None:
     class Pictures:
         name, split, classes, labels, pixels = "folder", "train", (), None, None
 

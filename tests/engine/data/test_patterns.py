@@ -63,7 +63,7 @@ def test_raw_pixels_separate_few_classes() -> None:
 
 
 @pytest.mark.parametrize("size", [16, 48])
-def test_other_sizes_show_the_same_pictures(size: int) -> None:
+def test_other_sizes_show_the_same_patterns(size: int) -> None:
     pixels, labels = draw_patterns(40, split_seed=TRAIN_SPLIT, size=size)
     assert pixels.shape == (40, 3, size, size)
     usual, _ = draw_patterns(40, split_seed=TRAIN_SPLIT)

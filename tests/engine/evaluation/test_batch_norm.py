@@ -114,7 +114,7 @@ def test_an_error_inside_the_block_does_not_keep_the_loan() -> None:
     assert all(torch.equal(value, state[key]) for key, value in encoder.state_dict().items())
 
 
-def test_training_goes_on_to_the_same_bits_as_without_an_evaluation() -> None:
+def test_training_reaches_the_same_bits_as_without_an_evaluation() -> None:
     def trained(evaluated: bool) -> dict[str, Tensor]:
         images, encoder = images_of(16), encoder_with_history().train()
         optimizer = torch.optim.Adam(encoder.parameters(), lr=1e-2)

@@ -85,7 +85,7 @@ def test_a_map_that_came_out_turned_or_mirrored_is_turned_back(degrees: float, m
     torch.testing.assert_close(turned_towards(3 * turned, before), 3 * before)
 
 
-def test_a_direction_that_overtakes_another_does_not_turn_the_picture_over() -> None:
+def test_a_direction_that_overtakes_another_does_not_flip_the_map() -> None:
     x = noise(80, 6)
     before, _ = map_points(x * torch.tensor([3.4, 3.0, 1, 1, 1, 1]), "pca")
     later = x * torch.tensor([3.0, 3.4, 1, 1, 1, 1])

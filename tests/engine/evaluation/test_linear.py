@@ -186,7 +186,7 @@ def test_features_are_used_as_they_are() -> None:
     assert not torch.allclose(small.logits(x), large.logits(x * 100), atol=0.1)
 
 
-def test_accuracy_counts_the_first_and_the_first_five_places() -> None:
+def test_accuracy_counts_the_first_and_the_first_five_ranks() -> None:
     ranks = LinearClassifier(
         torch.zeros(7, 1), torch.arange(7, 0, -1).float()
     )  # class 0 first, class 6 last, always

@@ -67,7 +67,7 @@ def test_even_batches_differ_by_one_image_at_most() -> None:
 
 
 @pytest.mark.parametrize(("height", "width"), [(96, 96), (60, 97), (201, 70), (33, 35)])
-def test_resize_and_crop_are_those_of_torchvision_on_pictures(height: int, width: int) -> None:
+def test_resize_and_crop_are_those_of_torchvision_on_pil_images(height: int, width: int) -> None:
     pixels = random_pixels(3, height, width)
     single = pillow_images_of(pixels)
     paper = transforms.Compose(
@@ -89,7 +89,7 @@ def test_images_in_memory_that_have_the_size_already_are_not_decoded(monkeypatch
     assert torch.equal(batch, images.pixels[:, :, 2:10, 0:8])
 
 
-def test_pictures_of_many_sizes_share_a_batch_once_they_are_resized_and_cropped() -> None:
+def test_images_of_many_sizes_share_a_batch_once_they_are_resized_and_cropped() -> None:
     images = Files([pillow_images_of(random_pixels(1, h, w))[0] for h, w in ((20, 30), (44, 16), (16, 16))])
 
     (batch,) = pixel_batches(images, Geometry(resize=16, crop=16), batch_size=10)
@@ -97,7 +97,7 @@ def test_pictures_of_many_sizes_share_a_batch_once_they_are_resized_and_cropped(
     assert batch.shape == (3, 3, 16, 16)
 
 
-def test_pictures_of_many_sizes_without_a_crop_are_refused() -> None:
+def test_images_of_many_sizes_without_a_crop_are_refused() -> None:
     images = Files([pillow_images_of(random_pixels(1, h, w))[0] for h, w in ((20, 30), (44, 16))])
 
     with pytest.raises(DataError) as caught:

@@ -34,7 +34,7 @@ def map_of(x: Tensor) -> Tensor:
     return t_sne(x, start=principal_plane(x.double()).to(x.dtype))
 
 
-def test_the_affinities_have_the_perplexity_that_was_asked_for() -> None:
+def test_the_affinities_have_the_requested_perplexity() -> None:
     """By the definition: each row's Gaussian is found anew here, one width at a time."""
     x, perplexity = noise(24, 3), 7.0
     distances = torch.cdist(x, x).square()
@@ -95,7 +95,7 @@ def test_it_is_the_same_each_time_and_draws_nothing() -> None:
     assert torch.equal(torch.get_rng_state(), state)
 
 
-def test_equal_rows_share_a_place() -> None:
+def test_equal_rows_have_one_position() -> None:
     x, _ = clusters(6, 3)
     x[1] = x[0]
     points = map_of(x)

@@ -76,7 +76,9 @@ def test_scale_and_mean_of_each_dimension_are_free(golden_embeddings: Embeddings
     assert barlow_twins_loss(flipped).item() > barlow_twins_loss(x).item() + 1
 
 
-def test_views_images_and_dimensions_may_change_places(golden_embeddings: Embeddings) -> None:
+def test_it_is_invariant_to_the_order_of_views_images_and_dimensions(
+    golden_embeddings: Embeddings,
+) -> None:
     x = golden_embeddings(3, 16, 6)
     order = torch.randperm(16, generator=torch.Generator().manual_seed(0))
     for other in (x.flip(0), x[:, order], x.flip(2)):

@@ -60,7 +60,7 @@ def test_it_is_the_byol_loss_in_another_scale(golden_embeddings: Embeddings) -> 
     assert byol_loss(p, z).item() == pytest.approx(4 + 4 * simsiam_loss(p, z).item(), abs=1e-12)
 
 
-def test_it_lies_between_minus_one_and_one_and_knows_no_scale(golden_embeddings: Embeddings) -> None:
+def test_it_is_between_minus_one_and_one_and_independent_of_scale(golden_embeddings: Embeddings) -> None:
     z = golden_embeddings(2, 8, 5)
     same = z[[0, 0]]
     assert simsiam_loss(3 * same, 0.1 * same).item() == pytest.approx(-1, abs=1e-12)

@@ -109,7 +109,7 @@ def test_too_few_samples_always_fail_whatever_the_rounding(samples: int) -> None
             whiten(correlated(samples, 16, dtype=torch.float32, seed=seed))
 
 
-def test_shrinkage_asked_for_whitens_what_has_too_few_samples() -> None:
+def test_requested_shrinkage_whitens_too_few_samples() -> None:
     z = whiten(correlated(8, 16, dtype=torch.float32), eps=1e-3)
     assert z.isfinite().all()
     with pytest.raises(WhiteningFailed, match="a slice of 1 images"):
@@ -137,7 +137,7 @@ def test_dimensions_of_very_different_scale_are_no_collapse() -> None:
     assert (whiten(x).var(0) - 1).abs().max() < 1e-3
 
 
-def test_where_nobody_waits_a_failed_slice_is_nan_and_its_neighbours_are_whole() -> None:
+def test_without_a_check_a_failed_slice_is_nan_and_the_others_are_correct() -> None:
     x = correlated(3, 32, 4, dtype=torch.float32)
     good = x.clone()
     x[1, :, 2] = x[1, :, 0]

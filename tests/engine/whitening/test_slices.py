@@ -36,7 +36,7 @@ def test_permutations_of_another_batch_are_refused() -> None:
         sliced(X, whitening_size=3, permutations=torch.arange(5))
 
 
-def test_the_gradient_finds_its_way_back_to_each_image() -> None:
+def test_the_gradient_reaches_each_image() -> None:
     x = torch.randn(3, 6, 2, dtype=torch.float64, requires_grad=True)
     permutations = torch.tensor([[5, 0, 1, 4, 3, 2], [0, 2, 4, 1, 3, 5]])
     weights = torch.randn(3, 2, 3, 2, 2, dtype=torch.float64)

@@ -55,7 +55,7 @@ def test_two_pixels_are_a_cell() -> None:
         ((1000, 1), (10, 4), (10, 1)),
     ],
 )
-def test_a_picture_fits_in_proportion(
+def test_an_image_fits_in_proportion(
     size: tuple[int, int], space: tuple[int, int], cells: tuple[int, int]
 ) -> None:
     picture = Pixels(*size, b"\xff" * (3 * size[0] * size[1]))
@@ -91,7 +91,7 @@ def test_the_nearest_colour_of_the_terminal_is_sent(system: str, sequence: str) 
 
 @settings(deadline=None)
 @given(st.integers(1, 40), st.integers(1, 40), st.integers(-1, 50), st.integers(-1, 20), st.booleans())
-def test_any_picture_fits_any_size(columns: int, rows: int, width: int, height: int, in_ascii: bool) -> None:
+def test_any_image_fits_any_size(columns: int, rows: int, width: int, height: int, in_ascii: bool) -> None:
     picture = Pixels(columns, rows, bytes(3 * columns * rows))
     drawing = draw_image(picture, width=width, height=height, style=ChartStyle(ascii=in_ascii))
 
@@ -150,7 +150,7 @@ BROKEN = {
 
 
 @pytest.mark.parametrize(("make", "message"), BROKEN.items())
-def test_a_file_that_is_no_picture_is_an_error(make: object, message: str, tmp_path: Path) -> None:
+def test_a_file_that_is_no_image_is_an_error(make: object, message: str, tmp_path: Path) -> None:
     assert callable(make)
     make(tmp_path / "p.png")
 

@@ -133,7 +133,7 @@ async def test_new_values_repaint_only_the_cells_that_changed() -> None:
 
 
 @pytest.mark.asyncio
-async def test_what_is_shown_already_is_not_drawn_again() -> None:
+async def test_unchanged_content_is_not_redrawn() -> None:
     app = Charts()
     async with app.run_test(size=(80, 20)) as pilot:
         show(app.plot, 120)

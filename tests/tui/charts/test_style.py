@@ -30,7 +30,7 @@ def contrast(one: str, other: str) -> float:
 
 
 @pytest.mark.parametrize("palette", ["dark", "light"])
-def test_every_colour_stands_out_from_the_background(palette: Palette) -> None:
+def test_every_colour_contrasts_with_the_background(palette: Palette) -> None:
     muted, axis = MUTED[palette], AXIS[palette]
     assert muted is not None
     assert axis is not None

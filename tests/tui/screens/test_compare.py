@@ -446,7 +446,7 @@ async def test_the_exported_numbers_are_those_on_the_screen(
         assert rows[0] == {"run": "first", "quantity": "knn", "axis": "epoch", "x": "0", "y": "0.31"}
 
 
-async def test_overwriting_is_asked_for(
+async def test_overwriting_needs_a_confirmation(
     on_compare: OnCompare, three: tuple[RunDirectory, ...], until: Until, tmp_path: Path
 ) -> None:
     path = tmp_path / "precious"

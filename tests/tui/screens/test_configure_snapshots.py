@@ -96,7 +96,7 @@ def test_the_first_look_on_a_small_terminal(compare: Callable[..., bool], look: 
 
 
 @pytest.mark.parametrize("size", [(80, 24), (120, 40)], ids=["80x24", "120x40"])
-def test_what_is_changed_and_what_is_wrong(compare: Callable[..., bool], size: tuple[int, int]) -> None:
+def test_changes_and_problems(compare: Callable[..., bool], size: tuple[int, int]) -> None:
     assert compare(size, narrow_whitening)
 
 

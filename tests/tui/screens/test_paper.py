@@ -91,8 +91,8 @@ def messages(app: WmseApp) -> str:
     return "\n".join(message.message for message in app.messages)
 
 
-def asked(app: WmseApp) -> str:
-    """The text of the question that is asked."""
+def dialog(app: WmseApp) -> str:
+    """The text of the open dialog."""
     return str(app.screen.query_one(Static).content)
 
 
@@ -318,10 +318,10 @@ async def test_the_time_is_estimated_from_a_run_of_the_recipe(
     recipe_run("one")
     async with on_paper(runs=1, size=(80, 24)) as (app, pilot):
         await pilot.press("enter")
-        await until(pilot, lambda: "by the epochs of one" in asked(app))
-        assert "seed    1, which no run of this recipe has used yet\n" in asked(app)
-        assert "time    about 1 h 56 min, by the epochs of one (CPU, 2 threads of gpu-a)\n" in asked(app)
-        assert "disk    at most 39.2 MB (4 checkpoints of 9.8 MB, as in one); " in asked(app)
+        await until(pilot, lambda: "by the epochs of one" in dialog(app))
+        assert "seed    1, which no run of this recipe has used yet\n" in dialog(app)
+        assert "time    about 1 h 56 min, by the epochs of one (CPU, 2 threads of gpu-a)\n" in dialog(app)
+        assert "disk    at most 39.2 MB (4 checkpoints of 9.8 MB, as in one); " in dialog(app)
         assert "Cancel (n)" in screen_text(app)
 
 

@@ -26,7 +26,7 @@ WHOLE = ("schedule.epochs=1000",)
     [*(((120, 40), look) for look in LOOKS), ((80, 24), "dark")],
     ids=lambda value: value if isinstance(value, str) else "{}x{}".format(*value),
 )
-def test_the_table_looks_as_it_did(
+def test_the_table_matches_its_snapshot(
     snap_compare: Callable[..., bool],
     make_app: Callable[..., WmseApp],
     make_run: Callable[..., RunDirectory],

@@ -58,7 +58,7 @@ def rows() -> tuple[RunRow, ...]:
     [*(((120, 40), look) for look in LOOKS), ((80, 24), "dark")],
     ids=lambda value: value if isinstance(value, str) else "{}x{}".format(*value),
 )
-def test_the_list_looks_as_it_did(
+def test_the_list_matches_its_snapshot(
     snap_compare: Callable[..., bool],
     make_app: Callable[..., WmseApp],
     still: None,

@@ -1,4 +1,4 @@
-"""An app on a terminal of its own: a real process, which a test may kill, starve or hang up on."""
+"""An app on a terminal of its own: a real process, which a test may kill, stop reading or hang up on."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class Scene:
         self.terminal.wait_for("wmse-tui")
         eventually(lambda: self.run.is_run() and view_run(self.run).step > 0)
 
-    def starve(self) -> None:
+    def stop_reading(self) -> None:
         """Stop reading, and let the app draw more than the terminal holds."""
         self.terminal.resize(250, 80)  # a screen of many bytes
         self.terminal.wait_quiet(0.2)

@@ -1,4 +1,4 @@
-"""However the app ends: the exit code is right, the terminal is as before, and the trainer continues."""
+"""Every end of the app has the right exit code, restores the terminal and does not stop the trainer."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import pytest
 from wmse_tui.tui import ending
 
 LEFT = (b"\x1b[?1049l", b"\x1b[?1003l", b"\x1b[?25h")
-"""What leaves the alternate screen, stops reports of the mouse, and shows the cursor again."""
+"""Codes that leave the alternate screen, stop mouse reports and show the cursor."""
 OPEN = ()
 PLANTED = "ValueError: planted [/red] \\x1b]0;title\\x07"
 
@@ -123,7 +123,7 @@ def test_an_error_before_the_first_frame_is_reported_too(open_app: Callable[...,
     assert scene.terminal.modes() == scene.terminal.modes_before
 
 
-def test_leaving_by_a_key_returns_zero_and_restores_the_terminal(open_app: Callable[..., Any]) -> None:
+def test_quitting_by_a_key_returns_zero_and_restores_the_terminal(open_app: Callable[..., Any]) -> None:
     scene = open_app(OPEN)
     scene.terminal.wait_for("wmse-tui")
     scene.terminal.wait_quiet()
@@ -138,11 +138,11 @@ def test_a_terminal_that_stops_reading_cannot_hold_up_the_app_and_is_restored_la
 ) -> None:
     scene = open_app()
     scene.training()
-    scene.starve()
+    scene.stop_reading()
     os.kill(scene.terminal.pid, signal.SIGTERM)
     assert scene.terminal.wait(10) == 143
     assert scene.terminal.modes() == scene.terminal.modes_before
-    scene.terminal.go_on_reading()
+    scene.terminal.resume_reading()
     scene.terminal.wait_for(lambda seen: all(code in seen for code in LEFT))
     assert scene.terminal.seen().endswith(ending.RESTORE.encode())
     assert scene.keeps_training()
@@ -152,20 +152,20 @@ def test_a_terminal_that_stops_reading_cannot_hold_up_the_app_and_is_restored_la
 def test_a_hang_up_of_a_terminal_that_stopped_reading_ends_the_app(open_app: Callable[..., Any]) -> None:
     scene = open_app()
     scene.training()
-    scene.starve()
+    scene.stop_reading()
     scene.terminal.hang_up()
     assert scene.terminal.wait(10) == 129
     assert scene.keeps_training()
 
 
-def test_a_terminal_that_was_not_read_for_a_while_is_answered_again(open_app: Callable[..., Any]) -> None:
+def test_a_terminal_that_is_read_again_after_a_while_is_served(open_app: Callable[..., Any]) -> None:
     scene = open_app()
     scene.training()
-    scene.starve()
+    scene.stop_reading()
     before = scene.terminal.cpu_seconds()
     assert scene.keeps_training()
     assert scene.terminal.cpu_seconds() - before < 0.5  # it waits, it does not spin
-    scene.terminal.go_on_reading()
+    scene.terminal.resume_reading()
     scene.terminal.wait_for(lambda seen: len(seen) > 64 * 1024)  # more than the terminal itself holds
     scene.terminal.wait_quiet(0.2)
     scene.terminal.forget()

@@ -80,7 +80,7 @@ async def test_columns_beyond_the_edge_are_reached_and_the_first_stays() -> None
         assert text(app)[1].split() == ["0.0", "0.1", "0.2"]
 
 
-async def test_the_cursor_stays_inside_when_rows_go() -> None:
+async def test_the_cursor_stays_inside_when_rows_are_removed() -> None:
     app = Tabled()
     async with app.run_test(size=(40, 8)) as pilot:
         table = await shown(app, sheet(5))
@@ -217,7 +217,7 @@ async def test_columns_follow_a_cursor_on_cells() -> None:
         assert text(app)[1].split() == ["row0", "0.0", "0.1"]
 
 
-async def test_a_click_takes_a_cursor_on_cells_to_the_cell() -> None:
+async def test_a_click_moves_a_cell_cursor() -> None:
     app = Tabled("cell")
     async with app.run_test(size=(60, 20)) as pilot:
         table = await shown(app, grid(3, 4))

@@ -75,7 +75,7 @@ def test_too_many_bytes_stay_in_their_files(
     assert read(paths, progress).pixels is not None
 
 
-def test_a_set_of_files_can_be_taken_apart_and_sent_to_a_worker(
+def test_a_set_of_files_can_be_pickled_for_a_worker(
     tmp_path: Path, picture: Picture, progress: Progress
 ) -> None:
     images = read([picture(tmp_path / f"ä {i}.png", i, (4 + i, 4)) for i in range(4)], progress)

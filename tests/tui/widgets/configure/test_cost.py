@@ -51,7 +51,7 @@ def inspection(answer: dict[str, Any], about: Experiment | None = None, **more: 
     return Inspection(answer, about or load_experiment(preset="cifar10"), **more)
 
 
-def test_steps_and_disk_are_told_at_once() -> None:
+def test_steps_and_disk_are_shown_at_once() -> None:
     found = lines_of(free=312_000_000_000)
     assert found["Run"] == "named after preset and time"
     assert found["Steps"] == "97,000 (97 x 1,000 epochs)"
@@ -81,7 +81,7 @@ def test_where_the_images_are(presence: Presence | None, words: str) -> None:
     assert lines_of(presence=presence)["Images"] == words
 
 
-def test_a_description_tells_parameters_work_memory_and_checkpoints() -> None:
+def test_a_description_has_parameters_work_memory_and_checkpoints() -> None:
     found = lines_of(described=inspection(DESCRIBED), free=312_000_000_000)
     assert found["Parameters"] == "11.2 M encoder, 0.592 M head"
     assert found["Compute"] == "1.11 GFLOP a view, forward"
@@ -91,7 +91,7 @@ def test_a_description_tells_parameters_work_memory_and_checkpoints() -> None:
     assert "Model" not in found
 
 
-def test_a_target_and_a_missing_device_are_told() -> None:
+def test_a_target_and_a_missing_device_are_shown() -> None:
     parameters = {"encoder": 74_640, "head": 25_376, "target": 100_016, "total": 200_032}
     device = {"type": None, "name": "", "reason": "no CUDA device 3", "memory": None, "free": None}
     found = lines_of(described=inspection({**DESCRIBED, "parameters": parameters, "device": device}))
@@ -100,7 +100,7 @@ def test_a_target_and_a_missing_device_are_told() -> None:
     assert found["Memory"] == "about 3.4 GB a step"
 
 
-def test_a_measurement_tells_step_epoch_and_run() -> None:
+def test_a_measurement_has_step_epoch_and_run() -> None:
     found = lines_of(measured=inspection(MEASURED))
     assert found["Step"] == "250 ms a step, 2048 images/s, 10.00 % of it waiting for views"
     assert found["Epoch"] == "24 s"
@@ -109,7 +109,7 @@ def test_a_measurement_tells_step_epoch_and_run() -> None:
     assert "Speed" not in found
 
 
-def test_a_measurement_that_saw_no_step_says_how_long_one_takes_at_least() -> None:
+def test_a_measurement_without_a_step_has_a_lower_bound() -> None:
     nothing = dict.fromkeys(MEASURED)
     answer = {**nothing, "at_least": 20.0, "source": "patterns", "why": "STL-10 is not here"}
     found = lines_of(measured=inspection(answer))
@@ -146,6 +146,6 @@ def test_names_and_seeds_cost_nothing() -> None:
     assert not same_cost(None, one)
 
 
-def test_waiting_and_refusals_are_told() -> None:
+def test_waiting_and_failures_are_shown() -> None:
     assert lines_of(described=inspection({}, waiting="loading torch"))["Model"] == "loading torch …"
     assert lines_of(measured=inspection({}, failure="no torch here"))["Speed"] == "no torch here"

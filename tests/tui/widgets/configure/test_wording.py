@@ -1,4 +1,4 @@
-"""What is said of presets, options, problems and advice."""
+"""The texts on presets, options, problems and advice."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from wmse_tui.tui.widgets.configure.wording import (
 )
 
 
-def test_a_preset_says_what_it_reproduces_and_where_that_stands() -> None:
+def test_a_preset_names_what_it_reproduces_and_the_source() -> None:
     assert about_entry(read_entry("stl10")).plain == (
         "W-MSE 2 on STL-10, ResNet-18\n"
         "Published: linear 90.36 %, 5-NN 87.10 % (Ermolov et al. 2021, Table 1, as reprinted "
@@ -28,18 +28,18 @@ def test_a_preset_says_what_it_reproduces_and_where_that_stands() -> None:
     assert "Note: the authors' own run of the baseline." in about_entry(read_entry("cifar10-byol")).plain
 
 
-def test_an_unverified_number_says_so() -> None:
+def test_an_unverified_number_is_marked() -> None:
     assert about_entry(read_entry("imagenet100")).plain == (
         "W-MSE 2 on ImageNet-100, ResNet-18\nPublished number unverified: the number was not found in any "
         "text that could be read. Ermolov et al. 2021, Table 2."
     )
 
 
-def test_a_preset_without_a_number_says_so() -> None:
+def test_a_preset_without_a_number_is_marked() -> None:
     assert "It reproduces no published number." in about_entry(read_entry("quickstart")).plain
 
 
-def test_an_own_preset_a_file_and_a_copy_say_so(tmp_path: Path) -> None:
+def test_a_users_preset_a_file_and_a_copy_are_marked(tmp_path: Path) -> None:
     own = tmp_path / "presets"
     own.mkdir()
     (own / "mine.yaml").write_text("extends: stl10\ntitle: '[b]x[/b]\\x1b[2J'\n")
@@ -54,7 +54,7 @@ def test_an_own_preset_a_file_and_a_copy_say_so(tmp_path: Path) -> None:
     assert about_entry(read_entry("bad")).plain.startswith("This preset cannot be used: ")
 
 
-def test_the_help_of_an_option_says_bounds_unit_and_what_it_was() -> None:
+def test_the_help_of_an_option_has_bounds_unit_and_the_old_value() -> None:
     draft = Draft(find_preset("stl10"))
     assert about_option(draft, "method.whitening_size").plain == (
         "Images whose embeddings are whitened together; in the paper twice the embedding size.\n"
@@ -93,7 +93,7 @@ def test_problems_come_before_advice() -> None:
     assert state_of(draft, advice) == "2 changed · 2 problems · 1 warning"
 
 
-def test_nothing_to_say_is_said() -> None:
+def test_without_findings_the_experiment_is_ready() -> None:
     draft = Draft(find_preset("stl10-byol"))
     assert [one.text for one in findings(draft, ())] == ["Ready to launch."]
     assert [one.text for one in findings(None, ())] == ["Nothing to check."]
@@ -101,10 +101,10 @@ def test_nothing_to_say_is_said() -> None:
     assert state_of(draft, (), "mine") == "run mine"
 
 
-def test_the_whitening_is_told_of_unless_advice_does_it() -> None:
+def test_the_whitening_is_described_unless_advice_does_it() -> None:
     draft = Draft(find_preset("stl10"))
-    told = findings(draft, ())
-    assert [one.head for one in told] == ["✓", "·"]
-    assert told[1].text.startswith("256 images whiten 128 dimensions, in 2 slices")
+    found = findings(draft, ())
+    assert [one.head for one in found] == ["✓", "·"]
+    assert found[1].text.startswith("256 images whiten 128 dimensions, in 2 slices")
     warned = findings(draft, (Advice("method.whitening_size", "warning", "too few"),))
     assert [one.text for one in warned] == ["method.whitening_size: too few"]

@@ -133,7 +133,7 @@ async def test_a_row_shows_title_value_unit_and_marks() -> None:
         assert lines[2] == "   Slicings per step        1"
 
 
-async def test_what_is_wrong_stands_below_the_value_as_it_is_typed() -> None:
+async def test_problems_are_shown_below_the_value_while_it_is_typed() -> None:
     app = bare()
     async with app.run_test(size=(70, 20)) as pilot:
         await go_to(pilot, "method.whitening_size")
@@ -149,7 +149,7 @@ async def test_what_is_wrong_stands_below_the_value_as_it_is_typed() -> None:
         assert text(app).splitlines()[2].startswith("   Slicings"), "the message is gone"
 
 
-async def test_a_warning_stands_below_its_option() -> None:
+async def test_a_warning_is_shown_below_its_option() -> None:
     app = bare()
     app.advice = (Advice("method.eps", "warning", "be careful"), Advice("method.eps", "info", "not this"))
     state = row_state(app.draft, "method.eps", app.advice)
@@ -252,8 +252,8 @@ async def test_each_method_operator_layer_norm_and_optimizer_is_reached_by_turni
             if app.draft.experiment is None:
                 with pytest.raises(ConfigError) as caught:
                     load_experiment(preset="cifar10", overrides=[f"{path}={chosen}"])
-                told = [problem.message for problem in caught.value.problems]
-                assert [problem.message for problem in app.draft.problems] == told
+                expected = [problem.message for problem in caught.value.problems]
+                assert [problem.message for problem in app.draft.problems] == expected
             else:
                 wanted = load_experiment(preset="cifar10", overrides=[f"{path}={chosen}"])
                 assert app.draft.experiment == wanted

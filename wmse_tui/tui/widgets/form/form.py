@@ -107,7 +107,7 @@ class Form(VerticalScroll, can_focus=False):
             self.mount_all(fresh)
 
     def _heading_for(self, path: str, group: FieldGroup) -> Static | None:
-        """A title above the first row of a section, where the group has several."""
+        """A title above the first row of a section, if the group has several."""
         section, _, leaf = path.partition(".")
         named = [member for member in group.members if member != path]
         if not leaf or len(named) < 2 or section in self._headings:
