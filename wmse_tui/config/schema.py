@@ -10,10 +10,10 @@ from wmse_tui.config.options import Options, Sizes
 from wmse_tui.config.problems import ConfigError
 from wmse_tui.config.sections.augmentation import Augmentation
 from wmse_tui.config.sections.backbone import Backbone
-from wmse_tui.config.sections.checkpoint import Checkpoint
+from wmse_tui.config.sections.checkpoint import CheckpointOptions
 from wmse_tui.config.sections.compute import Compute
 from wmse_tui.config.sections.dataset import Dataset
-from wmse_tui.config.sections.evaluation import Evaluation
+from wmse_tui.config.sections.evaluation import EvaluationOptions
 from wmse_tui.config.sections.optimizer import Adam, Optimizer
 from wmse_tui.config.sections.paper import Paper
 from wmse_tui.config.sections.projector import Projector
@@ -53,12 +53,12 @@ class Experiment(Options):
         title="Schedule",
         description="How long, in which batches, and the course of the learning rate.",
     )
-    evaluation: Evaluation = Field(
-        Evaluation(), title="Evaluation", description="When and how the encoder is evaluated."
+    evaluation: EvaluationOptions = Field(
+        EvaluationOptions(), title="Evaluation", description="When and how the encoder is evaluated."
     )
     compute: Compute = Field(Compute(), title="Compute", description="Device, precision and data loading.")
-    checkpoint: Checkpoint = Field(
-        Checkpoint(), title="Checkpoints", description="How often the run is saved."
+    checkpoint: CheckpointOptions = Field(
+        CheckpointOptions(), title="Checkpoints", description="How often the run is saved."
     )
     paper: Paper | None = Field(
         None, title="Published", description="The published number that this reproduces."

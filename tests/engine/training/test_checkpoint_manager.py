@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 
-from wmse_tui.config.sections.checkpoint import Checkpoint as CheckpointConfig
+from wmse_tui.config.sections.checkpoint import CheckpointOptions
 from wmse_tui.engine.training import checkpoint_manager as keeper_module
 from wmse_tui.engine.training.checkpoint_manager import CheckpointManager
 from wmse_tui.engine.training.checkpoints import read_checkpoint
@@ -44,7 +44,7 @@ def events() -> list[Event]:
 @pytest.fixture
 def manager(tmp_path: Path, events: list[Event]) -> CheckpointManager:
     return CheckpointManager(
-        lambda: tmp_path, CheckpointConfig(), write=events.append, sync_log=lambda: None, clock=Clock()
+        lambda: tmp_path, CheckpointOptions(), write=events.append, sync_log=lambda: None, clock=Clock()
     )
 
 
@@ -74,7 +74,7 @@ def test_a_checkpoint_is_due_by_the_minute(tmp_path: Path) -> None:
     clock = Clock()
     manager = CheckpointManager(
         lambda: tmp_path,
-        CheckpointConfig(every_minutes=5),
+        CheckpointOptions(every_minutes=5),
         write=lambda e: None,
         sync_log=lambda: None,
         clock=clock,
@@ -118,7 +118,7 @@ def test_a_refused_save_is_tried_again_soon_so_that_less_than_five_minutes_are_a
 ) -> None:
     clock = Clock()
     manager = CheckpointManager(
-        lambda: tmp_path, CheckpointConfig(), write=lambda e: None, sync_log=lambda: None, clock=clock
+        lambda: tmp_path, CheckpointOptions(), write=lambda e: None, sync_log=lambda: None, clock=clock
     )
     refuse(monkeypatch)
     tried: list[float] = []
@@ -140,7 +140,7 @@ def test_after_a_successful_save_the_interval_is_as_before(
 ) -> None:
     clock = Clock()
     manager = CheckpointManager(
-        lambda: tmp_path, CheckpointConfig(), write=lambda e: None, sync_log=lambda: None, clock=clock
+        lambda: tmp_path, CheckpointOptions(), write=lambda e: None, sync_log=lambda: None, clock=clock
     )
     with monkeypatch.context() as patch:
         refuse(patch)

@@ -17,7 +17,7 @@ import torch
 from events import read_log
 from faults import DEATH, HOWS, SHORT, Fault, Faults, every_operation, survived
 
-from wmse_tui.config.sections.checkpoint import Checkpoint as CheckpointConfig
+from wmse_tui.config.sections.checkpoint import CheckpointOptions
 from wmse_tui.engine.errors import CheckpointError
 from wmse_tui.engine.training.checkpoint_manager import CheckpointManager
 from wmse_tui.engine.training.checkpoints import (
@@ -143,7 +143,7 @@ def test_log_and_checkpoint_agree_whichever_operation_fails(
         with EventWriter(folder / "events.jsonl") as log:
             log.begin_attempt()
             manager = CheckpointManager(
-                lambda: folder, CheckpointConfig(), write=log.write, sync_log=log.sync
+                lambda: folder, CheckpointOptions(), write=log.write, sync_log=log.sync
             )
             for step in (2, 3):
                 state = {"weights": torch.full((100,), float(step)), "step": step}

@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from wmse_tui.config.sections.evaluation import Evaluation
+from wmse_tui.config.sections.evaluation import EvaluationOptions
 from wmse_tui.config.sections.schedule import ConstantSchedule, CosineSchedule, StepSchedule
 from wmse_tui.engine.training.learning_rate import evaluation_due, learning_rate
 
@@ -46,7 +46,7 @@ def test_constant_stays() -> None:
 
 def test_evaluations_come_every_20_epochs_and_every_5_after_the_first_drop() -> None:
     schedule = StepSchedule(epochs=1000, batch_size=512, milestones=(50, 25))
-    evaluation = Evaluation(every=20, every_after_drop=5)
+    evaluation = EvaluationOptions(every=20, every_after_drop=5)
     due = [epoch for epoch in range(1, 1001) if evaluation_due(epoch, schedule, evaluation)]
     assert due[:3] == [20, 40, 60]
     assert due[-11:] == list(range(950, 1001, 5))
@@ -54,4 +54,4 @@ def test_evaluations_come_every_20_epochs_and_every_5_after_the_first_drop() -> 
 
 def test_the_last_epoch_is_always_evaluated() -> None:
     schedule = ConstantSchedule(epochs=7, batch_size=512)
-    assert evaluation_due(7, schedule, Evaluation(every=20))
+    assert evaluation_due(7, schedule, EvaluationOptions(every=20))

@@ -7,7 +7,7 @@ from pydantic import Field
 from wmse_tui.config.options import Options, unit
 
 
-class Checkpoint(Options):
+class CheckpointOptions(Options):
     """How often the run is saved; the best and the final checkpoint are retained besides."""
 
     every_minutes: float = Field(

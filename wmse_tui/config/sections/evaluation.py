@@ -14,7 +14,7 @@ DEFAULT_TEMPERATURE = 0.07
 DEFAULT_LIDAR_VIEWS = 10
 
 
-class Evaluation(Options):
+class EvaluationOptions(Options):
     """k-NN and linear probes on the features of the encoder, without augmentation."""
 
     every: int = Field(

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from wmse_tui.config.sections.checkpoint import Checkpoint as CheckpointConfig
+from wmse_tui.config.sections.checkpoint import CheckpointOptions
 from wmse_tui.engine.training.checkpoints import (
     SavedCheckpoint,
     file_sha256,
@@ -44,7 +44,7 @@ class CheckpointManager:
     def __init__(
         self,
         folder: Callable[[], Path],
-        config: CheckpointConfig,
+        config: CheckpointOptions,
         *,
         write: Callable[[Event], None],
         sync_log: Callable[[], object],

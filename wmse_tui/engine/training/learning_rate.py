@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from wmse_tui.config.sections.evaluation import Evaluation
+from wmse_tui.config.sections.evaluation import EvaluationOptions
 from wmse_tui.config.sections.schedule import Schedule
 
 
@@ -35,7 +35,7 @@ def learning_rate(schedule: Schedule, base: float, *, step: int, steps_per_epoch
     return base * warmup
 
 
-def evaluation_due(epoch: int, schedule: Schedule, evaluation: Evaluation) -> bool:
+def evaluation_due(epoch: int, schedule: Schedule, evaluation: EvaluationOptions) -> bool:
     """Whether the encoder is evaluated after `epoch` completed epochs (the last epoch always is)."""
     if epoch >= schedule.epochs:
         return True

@@ -49,8 +49,7 @@ from wmse_tui.engine.training.resuming import DataIdentity, resume_from
 from wmse_tui.engine.training.smoke_step import smoke_step
 from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.errors import RunBusy, RunsError
-from wmse_tui.runs.log.events import Attempt, Evaluation, Exit, Notice, Phase
-from wmse_tui.runs.log.events import Checkpoint as CheckpointSaved
+from wmse_tui.runs.log.events import Attempt, Checkpoint, Evaluation, Exit, Notice, Phase
 from wmse_tui.runs.log.writer import EventWriter
 from wmse_tui.runs.process import disk_reserve
 from wmse_tui.runs.process.identity import write_trainer
@@ -313,7 +312,7 @@ class Session:
         """Report the checkpoint that is resumed, if the attempt that made it died before it could."""
         if all(saved.file != path.name for saved in view_run(self.run).checkpoints):
             self.write(
-                CheckpointSaved(
+                Checkpoint(
                     step=self.position.step,
                     epoch=self.position.epoch,
                     file=path.name,
