@@ -123,3 +123,16 @@ def test_the_default_folders_are_those_without_xdg_variables(
 def test_the_readme_has_the_keys_of_the_screens() -> None:
     rows = re.findall(r"(?m)^\| `(.)` \| (\w+) \|", (ROOT / "README.md").read_text())
     assert rows == [(key, title) for key, _, title in SCREENS]
+
+
+def test_every_file_of_the_source_that_is_named_exists() -> None:
+    missing = [
+        f"{page.name}: {name}"
+        for page in PAGES
+        for name in re.findall(r"`((?:\w+/)+\w+\.(?:py|yaml|json))`", page.read_text())
+        if not any(
+            (base / name).exists()
+            for base in (ROOT, ROOT / "wmse_tui", ROOT / "wmse_tui/tui", ROOT / "tests")
+        )
+    ]
+    assert not missing, "\n".join(missing)
