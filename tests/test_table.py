@@ -132,7 +132,7 @@ def test_a_row_that_the_schema_refuses_names_the_reason_and_stops_nothing(tmp_pa
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     (result,) = json.loads((tmp_path / "table.json").read_text())
-    assert "cannot be parted" in result["problem"]
+    assert "cannot be divided" in result["problem"]
     assert "refused" in done.stdout
 
 

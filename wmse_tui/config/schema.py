@@ -36,7 +36,7 @@ class Experiment(Options):
         ge=0,
         lt=2**32,
         title="Seed",
-        description="Start of every random choice except the division of the data set.",
+        description="Seed of every random choice except the division of the data set.",
     )
     dataset: Dataset = Field(Dataset(), title="Data", description="Which images, from where, at which size.")
     augmentation: Augmentation = Field(

@@ -118,6 +118,8 @@ def test_where_torch_is_broken_every_answer_is_the_reason(tmp_path: Path, tiny: 
 
 
 def test_its_priority_is_low(inspector: Any) -> None:
+    inspector.write(b"garbage")
+    inspector.last_line()  # it has started
     ours, its = (os.getpriority(os.PRIO_PROCESS, pid) for pid in (0, inspector.process.pid))
     assert its == min(19, ours + 10)
     assert Path(f"/proc/{inspector.process.pid}/oom_score_adj").read_text() == "800\n"

@@ -40,7 +40,7 @@ subprocess.run(["mount", "-t", "tmpfs", "-o", "size=6m", "none", str(small)], ch
 run = RunDirectory(Path(shutil.copytree(made, small / "run")))
 first = run_session(run.path)
 full = view_run(run)
-on_full_disk = [os.statvfs(small).f_bavail * os.statvfs(small).f_frsize, first, full.state, full.error.code]
+on_full_disk = [os.statvfs(small).f_bavail * os.statvfs(small).f_frsize, first, full.status, full.error.code]
 subprocess.run(["mount", "-o", "remount,size=64m", str(small)], check=True)
 second = run_session(run.path)
 shutil.copytree(run.path, made, dirs_exist_ok=True)
