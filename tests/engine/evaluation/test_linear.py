@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
 import pytest
 import torch
+from recording import Recording
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -56,6 +61,52 @@ def test_adam_arrives_at_the_weights_of_the_recipe_written_down(dtype: torch.dty
 
     torch.testing.assert_close(ours.weight, reference.weight.detach(), rtol=0, atol=tolerance)
     torch.testing.assert_close(ours.bias, reference.bias.detach(), rtol=0, atol=tolerance)
+
+
+class FirstAsRecorded:
+    """A `Recorder` for the CPU, on which recording is the first run."""
+
+    rate_dtype = torch.float64
+
+    def __init__(self, *, refuses: bool = False) -> None:
+        self.replays = 0
+        self.refuses = refuses
+
+    def on_stream(self) -> AbstractContextManager[None]:
+        return nullcontext()
+
+    def synchronises(self, operation: str, tensors: Iterable[Any]) -> bool:
+        return False
+
+    def record(self, compute: Callable[[], None]) -> Callable[[], None]:
+        if self.refuses:
+            raise RuntimeError("CUDA error: operation not permitted when stream is capturing")
+        with Recording() as recording:
+            compute()
+
+        def replay() -> None:
+            if self.replays:
+                recording.replay()
+            self.replays += 1
+
+        return replay
+
+
+def test_a_recorded_epoch_gives_the_same_weights() -> None:
+    x, y = clusters(0, 250, 6, 7, dtype=torch.float32)
+    recorder = FirstAsRecorded()
+    recorded = fit_adam(x, y, epochs=20, batch_size=100, seed=3, recorder=recorder)
+    written = fit_adam(x, y, epochs=20, batch_size=100, seed=3)
+    assert recorder.replays == 19
+    assert torch.equal(recorded.weight, written.weight)
+    assert torch.equal(recorded.bias, written.bias)
+
+
+def test_an_epoch_that_cannot_be_recorded_runs_as_written() -> None:
+    x, y = clusters(0, 250, 6, 7, dtype=torch.float32)
+    recorder = FirstAsRecorded(refuses=True)
+    found = fit_adam(x, y, epochs=4, batch_size=100, recorder=recorder)
+    assert torch.equal(found.weight, fit_adam(x, y, epochs=4, batch_size=100).weight)
 
 
 def test_fewer_images_than_a_batch_make_one_batch() -> None:

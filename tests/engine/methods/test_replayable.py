@@ -17,7 +17,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from wmse_tui.config.loading import load_experiment
 from wmse_tui.engine.methods import build_method
-from wmse_tui.engine.training.graph import CudaGraphs
+from wmse_tui.engine.recording import CudaGraphs
 
 OPTIONS = {
     "{name: barlow_twins}": set(),

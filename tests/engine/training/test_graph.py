@@ -249,7 +249,12 @@ def test_a_recorded_run_that_is_stopped_and_resumed_equals_one_as_written(
         exactly(ours[part], theirs[part])
     first, second = ([each.event for each in read_log(run.events)] for run in (plain, recorded))
     assert losses_of(second) == losses_of(first)
-    assert [event.code for event in second if isinstance(event, Notice)] == ["N_GRAPH", "N_GRAPH"]
+    assert [event.code for event in second if isinstance(event, Notice)] == [
+        "N_IMAGES",
+        "N_GRAPH",
+        "N_IMAGES",
+        "N_GRAPH",
+    ]
     assert "graph" in {event.name for event in second if isinstance(event, Phase)}
     spaces = {event.space for event in second if isinstance(event, Diagnostics)}
     assert {"projector", "features"} <= spaces

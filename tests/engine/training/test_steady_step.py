@@ -27,7 +27,7 @@ from wmse_tui.engine.data.device_views import Needed, Numbers, device_views, pre
 from wmse_tui.engine.data.plan import plan_views
 from wmse_tui.engine.data.view_parameters import concatenate
 from wmse_tui.engine.methods import Method, build_method
-from wmse_tui.engine.training.graph import CudaGraphs
+from wmse_tui.engine.recording import CudaGraphs
 from wmse_tui.engine.training.optimizers import build_optimizer, set_rates, step_unless_nonfinite
 
 GPU = torch.device("cuda:0")

@@ -9,11 +9,15 @@ gradient; neither scales or normalises the features.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
 from typing import Literal
 
 import torch
 from torch import Tensor
+
+from wmse_tui.engine.recording import CudaGraphs, Recorder
 
 from .interruption import Progress, ShouldStop, check, never, no_progress
 
@@ -105,6 +109,7 @@ def fit_adam(
     lr: float = 1e-2,
     final_lr: float = 1e-6,
     weight_decay: float = 5e-6,
+    recorder: Recorder[None] | None = None,
     progress: Progress = no_progress,
     should_stop: ShouldStop = never,
 ) -> LinearClassifier:
@@ -113,27 +118,82 @@ def fit_adam(
     The learning rate of epoch e is lr * (final_lr / lr) ** (e / epochs), e = 0 ... epochs - 1. Each epoch
     takes full batches from a fresh permutation and leaves the remainder out; fewer images than a batch make
     one batch. The first weights are those of `torch.nn.Linear`: uniform within 1 / sqrt(dim).
+
+    A GPU computes a step in less time than its 23 launches take, so the second epoch is recorded there, and
+    it and all later ones are replayed. The learning rate is a float32 number on the device then.
+
+    Args:
+        recorder: of the device of `x`; None: on a GPU its own, else every epoch runs as written.
     """
     random = torch.Generator().manual_seed(seed)  # on the CPU: the same draws on every device
     classifier = _initial_classifier(x, y, random)
-    weight, bias = classifier.weight, classifier.bias
-    # fused: one kernel a step for both parameters; the loop waits for the device nowhere
-    adam = torch.optim.Adam([weight, bias], lr=lr, weight_decay=weight_decay, fused=True)
+    if recorder is None and x.is_cuda:
+        recorder = CudaGraphs(x.device)
     size = min(batch_size, len(x))
-    y = y.to(x.device)
-    with torch.no_grad(), torch.autocast(x.device.type, enabled=False):
+    probe = _AdamProbe(x, y, classifier, size=size, lr=lr, weight_decay=weight_decay, recorder=recorder)
+    with torch.no_grad(), torch.autocast(x.device.type, enabled=False), probe.on_stream():
         for epoch in range(epochs):
             check(should_stop)
-            adam.param_groups[0]["lr"] = lr * (final_lr / lr) ** (epoch / epochs)
-            order = torch.randperm(len(x), generator=random).to(x.device)
-            for batch in torch.split(order[: len(x) // size * size], size):
-                features = x.index_select(0, batch)  # on a CPU several times as fast as x[batch]
-                residual, _ = _residual(classifier.logits(features), y[batch])
-                residual /= size
-                weight.grad, bias.grad = residual.mT @ features, residual.sum(0)
-                adam.step()
+            probe.epoch(torch.randperm(len(x), generator=random), lr * (final_lr / lr) ** (epoch / epochs))
             progress("linear", epoch + 1, epochs, "epochs")
-    return LinearClassifier(weight.detach(), bias.detach())
+    return LinearClassifier(classifier.weight.detach(), classifier.bias.detach())
+
+
+class _AdamProbe:
+    """Epochs of the paper's probe: as written, or the first as written and the others as one recording."""
+
+    def __init__(
+        self,
+        x: Tensor,
+        y: Tensor,
+        classifier: LinearClassifier,
+        *,
+        size: int,
+        lr: float,
+        weight_decay: float,
+        recorder: Recorder[None] | None,
+    ) -> None:
+        self._x, self._y, self._classifier, self._size = x, y.to(x.device), classifier, size
+        self._order = torch.empty(len(x) // size * size, dtype=torch.int64, device=x.device)
+        self._recorder = recorder
+        rate = None if recorder is None else torch.tensor(lr, dtype=recorder.rate_dtype, device=x.device)
+        self._rate = rate
+        # fused: one kernel a step for both parameters
+        self._adam = torch.optim.Adam(
+            [classifier.weight, classifier.bias],
+            lr=lr if rate is None else rate,
+            weight_decay=weight_decay,
+            fused=True,
+            capturable=x.is_cuda,
+        )
+        self._compute: Callable[[], None] = self._steps
+        self._done = 0
+
+    def on_stream(self) -> AbstractContextManager[None]:
+        """The context of `epoch`."""
+        return nullcontext() if self._recorder is None else self._recorder.on_stream()
+
+    def epoch(self, order: Tensor, lr: float) -> None:
+        """Full batches in this order, int64 (images,), at this learning rate."""
+        self._order.copy_(order[: len(self._order)])
+        if self._rate is None:
+            self._adam.param_groups[0]["lr"] = lr
+        else:
+            self._rate.fill_(lr)
+        if self._done == 1 and self._recorder is not None:
+            with suppress(RuntimeError):  # what cannot be recorded still runs as written
+                self._compute = self._recorder.record(self._steps)
+        self._compute()
+        self._done += 1
+
+    def _steps(self) -> None:
+        weight, bias = self._classifier.weight, self._classifier.bias
+        for batch in torch.split(self._order, self._size):
+            features = self._x.index_select(0, batch)  # on a CPU several times as fast as x[batch]
+            residual, _ = _residual(self._classifier.logits(features), self._y[batch])
+            residual /= self._size
+            weight.grad, bias.grad = residual.mT @ features, residual.sum(0)
+            self._adam.step()
 
 
 def fit_lbfgs(

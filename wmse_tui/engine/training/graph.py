@@ -11,15 +11,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeAlias
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from wmse_tui.engine.methods import Losses, Method, StepKey
+from wmse_tui.engine.recording import CudaGraphs, Recorder
 from wmse_tui.engine.training.optimizers import set_rates, step_unless_nonfinite
 from wmse_tui.engine.training.stepping import Autocast, EagerStepper, Stepper
 from wmse_tui.engine.transfer import pack_bytes, unpack_bytes
@@ -28,23 +29,6 @@ WARM_UP = 3
 """Steps before one is recorded: libraries choose their algorithms in them, optimisers make their state."""
 
 Compute: TypeAlias = Callable[[], Losses]
-
-
-class Recorder(Protocol):
-    """Records and replays."""
-
-    rate_dtype: torch.dtype
-    """Of a learning rate on the device: what the kernels of the optimisers read."""
-
-    def on_stream(self) -> AbstractContextManager[None]:
-        """The context in which steps run, are recorded and replayed; later work sees their results."""
-
-    def synchronises(self, operation: str, tensors: Iterable[Any]) -> bool:
-        """Whether an operation ("aten::nonzero") on these arguments reads a result of the device, which no
-        graph can do: recording is not even tried."""
-
-    def record(self, compute: Compute) -> Compute:
-        """Record `compute`, without running it; the result repeats it and always returns the same tensors."""
 
 
 def stepper(
@@ -71,54 +55,6 @@ def stepper(
             )
         notify(f"steps run as written: CUDA graphs need a GPU, and this is the {device.type.upper()}", True)
     return EagerStepper(method, optimizer, autocast)
-
-
-class CudaGraphs:
-    """Graphs of a CUDA device, on a stream of their own: a graph is replayed on the one that recorded it."""
-
-    rate_dtype = torch.float32
-    SYNCHRONISING = frozenset(
-        f"aten::{name}"
-        for name in (
-            "_local_scalar_dense",
-            "nonzero",
-            "masked_select",
-            "_linalg_eigh",
-            "_linalg_svd",
-        )
-    )
-
-    def __init__(self, device: torch.device) -> None:
-        self._device = device
-        self._stream = torch.cuda.Stream(device)
-
-    @contextmanager
-    def on_stream(self) -> Iterator[None]:
-        """On the stream of the graphs: after all work queued before, and before all work queued later."""
-        present = torch.cuda.current_stream(self._device)
-        self._stream.wait_stream(present)
-        with torch.cuda.stream(self._stream):
-            yield
-        present.wait_stream(self._stream)
-
-    def synchronises(self, operation: str, tensors: Iterable[Any]) -> bool:
-        """Factorisations by cuSOLVER report whether they converged, and torch reads that at once."""
-        return operation in self.SYNCHRONISING and any(
-            isinstance(one, Tensor) and one.is_cuda for one in tensors
-        )
-
-    def record(self, compute: Compute) -> Compute:
-        """Raises whatever cannot be recorded raises; nothing has been computed then either."""
-        graph = torch.cuda.CUDAGraph()
-        # Threads that pin the memory of loaders run meanwhile; they are no part of the capture.
-        with torch.cuda.graph(graph, stream=self._stream, capture_error_mode="thread_local"):
-            losses = compute()
-
-        def replay() -> Losses:
-            graph.replay()
-            return losses
-
-        return replay
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +94,7 @@ class StepGraph:
         optimizer: torch.optim.Optimizer,
         autocast: Autocast,
         *,
-        recorder: Recorder,
+        recorder: Recorder[Losses],
         phase: Callable[[str], None],
         notify: Callable[[str, bool], None],
     ) -> None:
@@ -245,7 +181,7 @@ class SyncDetector(TorchDispatchMode):
         found: their names.
     """
 
-    def __init__(self, recorder: Recorder) -> None:
+    def __init__(self, recorder: Recorder[Losses]) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.found: set[str] = set()
         self._recorder = recorder
