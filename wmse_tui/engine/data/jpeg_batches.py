@@ -34,7 +34,7 @@ class EncodedJpeg:
 
     Args:
         data: the file.
-        height, width: of its picture, px.
+        height, width: of its image, px.
     """
 
     data: bytearray
@@ -47,7 +47,7 @@ class DecodedPart:
     """Some images of a batch, decoded.
 
     Args:
-        rows: int64 (n,), their places in the batch, on the CPU.
+        rows: int64 (n,), their indices in the batch, on the CPU.
         pixels: uint8 (n, 3, height, width), each at the top left and black beside it.
         covered: float32 (n,), on the CPU: the share of the area that each image fills.
     """
@@ -63,11 +63,11 @@ class JpegBatches:
     A few threads read the files of the batches to come. What is no ordinary JPEG (`jpeg.py`) they decode with
     Pillow, and likewise what the device cannot decode. A batch is decoded and augmented in parts of bounded
     size, as photographs may be large. On a GPU one more thread decodes, on a stream of its own that it waits
-    for: the decoder writes its pictures without waiting for the stream of the caller, so memory that queued
+    for: the decoder writes its images without waiting for the stream of the caller, so memory that queued
     kernels still use must never get to it (`SideStream`).
 
     Args:
-        images: the set; images that are not in files come as its pictures.
+        images: the set; images that are not in files come decoded.
         plan: how batches are formed and views are made.
         device: of the views.
     """
@@ -99,19 +99,19 @@ class JpegBatches:
             decoder.shutdown(cancel_futures=True)
 
     def _read(self, index: int) -> EncodedJpeg | Tensor:
-        """A file for the device, or the picture in it, uint8 (3, height, width)."""
+        """A file for the device, or the image in it, uint8 (3, height, width)."""
         if isinstance(self._images, FileImages):
             try:
                 with open_regular(self._images.path(index)) as file:
                     data = bytearray(file.read())
             except OSError:
-                return self._picture(index)  # which raises with the reason
+                return self._decode_on_cpu(index)  # which raises with the reason
             size = ordinary(data)
             if size is not None:
                 return EncodedJpeg(data, *size)
-        return self._picture(index)
+        return self._decode_on_cpu(index)
 
-    def _picture(self, index: int) -> Tensor:
+    def _decode_on_cpu(self, index: int) -> Tensor:
         return to_pixels(self._images.image(index))
 
     def _decode_batch(
@@ -125,8 +125,8 @@ class JpegBatches:
         parts = []
         with self._stream.work():
             for rows in chunks(sizes[:, 0], sizes[:, 1], self._device):
-                pictures = self._decode([found[row] for row in rows], indices[rows])
-                parts.append(DecodedPart(rows, *pad(pictures, self._device)))
+                images = self._decode([found[row] for row in rows], indices[rows])
+                parts.append(DecodedPart(rows, *pad(images, self._device)))
         return sizes, parts
 
     def _views(
@@ -151,19 +151,19 @@ class JpegBatches:
         return views
 
     def _decode(self, found: Sequence[EncodedJpeg | Tensor], indices: Tensor) -> list[Tensor]:
-        """The pictures, uint8 (3, height, width), of what was read for the images `indices`."""
+        """The decoded images `indices`, uint8 (3, height, width), from what was read of them."""
         files = [file for file in found if isinstance(file, EncodedJpeg)]
         decoded = iter(decode_jpegs([file.data for file in files], self._device))
-        pictures: list[Tensor] = []
+        images: list[Tensor] = []
         for file, index in zip(found, indices.tolist(), strict=True):
-            picture = next(decoded) if isinstance(file, EncodedJpeg) else file
+            image = next(decoded) if isinstance(file, EncodedJpeg) else file
             if isinstance(file, EncodedJpeg) and (
-                picture is None or picture.shape != (3, file.height, file.width)
+                image is None or image.shape != (3, file.height, file.width)
             ):
-                picture = self._picture(index)
-            assert picture is not None
-            pictures.append(picture)
-        return pictures
+                image = self._decode_on_cpu(index)
+            assert image is not None
+            images.append(image)
+        return images
 
     def close(self) -> None:
         """Do nothing: nothing runs between epochs."""
