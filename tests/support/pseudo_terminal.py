@@ -88,8 +88,8 @@ class PseudoTerminal:
     # What a person does
 
     def type(self, keys: str) -> None:
-        """Type characters, escape sequences included."""
-        os.write(self._master, keys.encode())
+        """Type characters, escape sequences included; a lone surrogate is the byte that is not UTF-8."""
+        os.write(self._master, os.fsencode(keys))
 
     def resize(self, columns: int, rows: int) -> None:
         """Resize the terminal; the program gets a signal."""

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 from textual import work
 from textual.app import SystemCommand
+from textual.driver import Driver
 from textual.events import Event, Key
 from textual.filter import Monochrome, NoColor
 from textual.notifications import Notification, Notify
@@ -169,6 +170,15 @@ class WmseApp(ServicesApp):
             self._filters.append(AsciiFilter())
         self.set_keymap(self.settings.keys)
 
+    def get_driver_class(self) -> type[Driver]:
+        """Textual's choice, with a safe input thread where that is a terminal of Linux."""
+        chosen = super().get_driver_class()
+        if chosen.__name__ != "LinuxDriver":
+            return chosen
+        from wmse_tui.tui.terminal_driver import TerminalDriver
+
+        return TerminalDriver
+
     def start_inspector(self) -> Inspector:
         """The process that answers what needs torch; started by the first call."""
         if self._inspector is None:
@@ -194,6 +204,7 @@ class WmseApp(ServicesApp):
     async def on_mount(self) -> None:
         self.set_interval(_TIDY_EVERY, self._tidy)
         self.services.feed.start()
+        self.app_resume_signal.subscribe(self, lambda _: self.refresh(layout=True))  # after ctrl+z and fg
         await self.switch_mode(self._first_screen())
         for problem in (*self.options.problems, *keys.unknown_ids(self.settings.keys)):
             self.show_message(problem, severity="warning")

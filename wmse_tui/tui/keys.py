@@ -80,6 +80,7 @@ APP = bindings(
     ("question_mark,f1", "help", "Help", "help", "The keys of this screen", FOOTER),
     ("space", "freeze", "Freeze", "freeze", "Freeze the display, or resume it"),
     ("ctrl+t", "next_theme", "Theme", "theme", "Next theme: dark, light, terminal"),
+    ("ctrl+z", "suspend_process", "Suspend", "suspend", "Suspend the app; the shell's `fg` shows it again"),
     ("q,ctrl+q,ctrl+c", "leave", "Quit", "quit", "Leave the app; trainers continue", FOOTER),
 )
 

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from wmse_tui.tui import ending
@@ -59,6 +60,38 @@ def test_a_signal_ends_the_app_and_not_the_trainer(
     assert scene.terminal.modes() == scene.terminal.modes_before
     assert scene.keeps_training()
     assert scene.longest_gap() < 2
+
+
+def test_a_byte_that_is_not_utf8_is_passed_over(open_app: Callable[..., Any]) -> None:
+    """An accented letter of Latin-1, Meta of eight bits, and a mouse report in the old encoding."""
+    scene = open_app()
+    scene.training()
+    for keys in ("\udce9", "a\udcffb", "\x1b[M \udca2(", "\x1b[200~\udce9\x1b[201~"):
+        scene.terminal.type(keys)
+        time.sleep(0.2)
+    scene.terminal.forget()
+    scene.terminal.type("?")
+    scene.terminal.wait_for("One run:")
+    assert scene.terminal.poll() is None
+
+
+def test_ctrl_z_suspends_the_app_and_a_continued_one_is_drawn_again(open_app: Callable[..., Any]) -> None:
+    scene = open_app()
+    scene.training()
+    scene.terminal.type("\x1a")
+    deadline = time.monotonic() + 60
+    while scene.terminal.process.status() != psutil.STATUS_STOPPED:
+        assert time.monotonic() < deadline, "the app was never suspended"
+        time.sleep(0.02)
+    assert scene.terminal.modes() == scene.terminal.modes_before
+    assert scene.keeps_training()
+    scene.terminal.forget()
+    os.kill(scene.terminal.pid, signal.SIGCONT)
+    scene.terminal.wait_for("wmse-tui")
+    assert scene.terminal.modes() != scene.terminal.modes_before
+    os.kill(scene.terminal.pid, signal.SIGTERM)
+    assert scene.terminal.wait(10) == 143
+    assert scene.terminal.modes() == scene.terminal.modes_before
 
 
 @pytest.mark.parametrize("ignored", [False, True], ids=["normal", "under nohup"])
