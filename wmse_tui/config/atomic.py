@@ -21,6 +21,17 @@ def publish(path: Path, content: bytes, *, mode: int = PRIVATE) -> None:
 
 
 @contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """An OSError of this block that names no file, as one of a descriptor, names `path`."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None:
+            error.filename = os.fspath(path)
+        raise
+
+
+@contextmanager
 def replacing(path: Path, *, mode: int = PRIVATE) -> Iterator[BinaryIO]:
     """A new file, renamed to `path` when the block ends; removed when it ends with an exception.
 
@@ -33,7 +44,7 @@ def replacing(path: Path, *, mode: int = PRIVATE) -> Iterator[BinaryIO]:
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
     try:
-        with os.fdopen(descriptor, "wb") as file:
+        with naming(path), os.fdopen(descriptor, "wb") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())

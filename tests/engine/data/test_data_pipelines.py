@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import itertools
 import multiprocessing
 import os
@@ -19,6 +20,7 @@ from PIL import Image
 from torch import Tensor
 
 from wmse_tui.config.schema import Experiment
+from wmse_tui.engine.data import workers as loader_workers
 from wmse_tui.engine.data.images import ImageSet, MemoryImages
 from wmse_tui.engine.data.patterns import draw_patterns
 from wmse_tui.engine.data.pipelines import Batches, build_batches
@@ -201,6 +203,22 @@ def test_closed_batches_raise() -> None:
     made.close()
     with pytest.raises(ValueError, match="these batches are closed"):
         next(made.epoch(0))
+
+
+@pytest.mark.parametrize("usable", [True, False])
+def test_a_missing_shm_travels_with_the_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, usable: bool
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise FileNotFoundError(errno.ENOENT, "No such file or directory")
+
+    monkeypatch.setattr("multiprocessing.synchronize.SemLock.__init__", refuse)
+    monkeypatch.setattr(loader_workers, "SHM", str(tmp_path if usable else tmp_path / "missing"))
+    made = batches(FromFiles(), workers=1)
+    with pytest.raises(FileNotFoundError) as caught:
+        next(made.epoch(0))
+    made.close()
+    assert caught.value.filename == (None if usable else str(tmp_path / "missing"))
 
 
 TRAINER = """

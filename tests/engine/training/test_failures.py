@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import resource
 import tarfile
 import zipfile
 from pathlib import Path
@@ -15,6 +16,7 @@ import torch
 from wmse_tui.config.problems import ConfigError, Problem
 from wmse_tui.engine.errors import CheckpointError, DataError, DeviceError, Diverged, WhiteningFailed
 from wmse_tui.engine.training import gpu_users
+from wmse_tui.engine.training.checkpoints import save_checkpoint
 from wmse_tui.engine.training.failures import error_event
 
 SHM = "unable to allocate shared memory(shm) for file </torch_12_34>: No space left on device (28)"
@@ -139,6 +141,34 @@ def test_the_evidence_of_a_refused_path_is_its_owner(tmp_path: Path) -> None:
     )
     assert str(tmp_path) in event.detail
     assert f"mode 0750; this is uid {os.geteuid()}" in event.detail
+
+
+@pytest.mark.parametrize("number", [errno.ENOENT, errno.EROFS, errno.EACCES])
+def test_a_dev_shm_that_workers_cannot_use_is_no_error_of_the_run_directory(number: int) -> None:
+    error = OSError(number, os.strerror(number), "/dev/shm")
+    event = error_event(error, saved="", stage="training")
+    assert (event.code, event.detail) == ("E_SHM", f"{os.strerror(number)}: /dev/shm")
+    assert "--shm-size=8g" in event.next[0]
+
+
+@pytest.mark.parametrize("number", [errno.ENOENT, errno.EFBIG, errno.EACCES, errno.ENOSPC])
+def test_an_error_without_a_path_claims_none(number: int) -> None:
+    event = error_event(OSError(number, os.strerror(number)), saved="", stage="training")
+    assert event.detail == os.strerror(number)
+
+
+def test_a_limit_of_the_size_of_files_names_the_checkpoint(tmp_path: Path) -> None:
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))
+    try:
+        with pytest.raises(OSError, match="File too large") as caught:
+            save_checkpoint(tmp_path, 7, {"weights": torch.zeros(100_000)})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    event = error_event(caught.value, saved="", stage="training")
+    assert event.code == "E_FILE_SIZE"
+    assert event.detail == f"File too large: {tmp_path / 'step-00000007.pt'}"
+    assert not list(tmp_path.iterdir())
 
 
 def test_the_evidence_of_a_full_disk_is_the_space_on_it(tmp_path: Path) -> None:

@@ -72,6 +72,8 @@ def shm_finding(path: Path) -> Finding:
         usage = shutil.disk_usage(path)
     except OSError:
         return Finding(SHM_NAME, "warn", "does not exist", "set compute.workers=0: loader workers need it")
+    if not os.access(path, os.W_OK | os.X_OK):
+        return Finding(SHM_NAME, "warn", "cannot be written", "set compute.workers=0: loader workers need it")
     text = f"{size(usage.free)} of {size(usage.total)} free"
     if usage.free < LITTLE_SHM:
         return Finding(

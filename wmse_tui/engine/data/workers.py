@@ -25,6 +25,7 @@ from wmse_tui.engine.errors import EngineError
 from wmse_tui.engine.stop_signals import STOP_SIGNALS, ignore_stop_signals
 
 PR_SET_PDEATHSIG = 1  # prctl(2)
+SHM = "/dev/shm"
 
 
 class Keys:
@@ -94,6 +95,11 @@ class WorkerBatches:
             before = signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
             try:
                 batches = iter(self._loader)
+            except OSError as error:
+                # Semaphores of workers are made there, and their errors name no file.
+                if error.filename is None and not os.access(SHM, os.W_OK | os.X_OK):
+                    error.filename = SHM
+                raise
             finally:
                 signal.pthread_sigmask(signal.SIG_SETMASK, before)
         for batch in batches:

@@ -23,7 +23,7 @@ from typing import Any, BinaryIO
 
 import torch
 
-from wmse_tui.config.atomic import publish, sync_folder
+from wmse_tui.config.atomic import naming, publish, sync_folder
 from wmse_tui.engine.errors import CheckpointError
 
 FORMAT = 1
@@ -73,7 +73,7 @@ def save_checkpoint(
     path = folder / f"step-{step:08d}.pt"
     aside = path.with_name(f".{path.name}.tmp")
     try:
-        with _private(aside) as file:
+        with naming(path), _private(aside) as file:
             _save({"format": FORMAT, **state}, file)
             file.flush()
             os.fsync(file.fileno())

@@ -142,7 +142,8 @@ def _worker(error: BaseException) -> str:
 
 def _path(error: BaseException) -> str:
     assert isinstance(error, OSError)
-    return f"{error.strerror}: {error.filename or 'the run directory'}"
+    reason = error.strerror or _first_line(error)
+    return reason if error.filename is None else f"{reason}: {error.filename}"
 
 
 def _path_and_space(error: BaseException) -> str:
@@ -246,6 +247,16 @@ FAILURES = (
             "resume the run when more memory is free, or on another machine",
             "a new run with compute.loader=workers, which reads images as they are needed",
             "or with a smaller schedule.batch_size (it changes the recipe)",
+        ),
+    ),
+    Failure(
+        lambda error: isinstance(error, OSError) and error.filename == SHM,
+        "E_SHM",
+        "the loader's workers cannot use /dev/shm",
+        _path,
+        (
+            "a container needs --shm-size=8g or --ipc=host; then resume the run",
+            "or start a new run with --set compute.workers=0",
         ),
     ),
     Failure(
