@@ -96,14 +96,14 @@ if SCENARIO == "diverges":
     log.write(Error(code="E_NONFINITE", title="the loss is not finite", detail="step 5", saved="step-4.pt",
                     next=("a lower learning rate",), stage="training"))
     leave("diverged", 3)
-if SCENARIO in ("waits", "deaf"):
+if SCENARIO in ("waits", "deaf", "ahead"):
     end = time.monotonic() + 300
     while time.monotonic() < end:
-        for request in pending(run) if SCENARIO == "waits" else ():
+        for request in pending(run) if SCENARIO != "deaf" else ():
             log.write(Control(request.id, request.command, "accepted", "saving, then leaving"))
             claim(run, request)
             time.sleep({saving})
-            leave("stopped", 4)
+            leave("stopped", 4, 6 if SCENARIO == "ahead" else 4)
         if signals:
             leave("stopped", 4)
         time.sleep(0.02)

@@ -208,6 +208,14 @@ def test_stop_requests_and_waits(start: Start, run: RunDirectory) -> None:
     assert followed.returncode == 4  # stopped, but not by this command's own signal
 
 
+def test_stop_reports_the_step_of_the_exit_event(start: Start, run: RunDirectory) -> None:
+    """The last steps may not have been reported one by one."""
+    start("ahead", *RUN)
+    until(lambda: training(run))
+    _, err = start("ahead", "stop", "mine").communicate(timeout=PATIENCE)
+    assert "mine: stopped at epoch 1, step 6." in err
+
+
 def test_a_reader_that_closes_the_output_ends_the_command_quietly(start: Start, run: RunDirectory) -> None:
     process = start("waits", *RUN, "--json")
     until(lambda: training(run))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -190,3 +192,14 @@ def test_help_lists_every_exit_code(cli: Cli) -> None:
     text = cli("--help").stdout
     for number in ("0", "1", "2", "3", "4", "73", "130", "143"):
         assert any(line.split()[:1] == [number] for line in text.splitlines())
+
+
+@pytest.mark.parametrize("words", [[], ["run"], ["queue"], ["queue", "again"]])
+def test_help_survives_an_interpreter_that_drops_docstrings(words: list[str]) -> None:
+    plain, stripped = (
+        subprocess.check_output(
+            [sys.executable, *options, "-m", "wmse_tui", *words, "--help"], text=True, timeout=60
+        )
+        for options in ([], ["-OO"])
+    )
+    assert stripped == plain

@@ -27,8 +27,9 @@ from wmse_tui.cli.console import print_message
 from wmse_tui.cli.exception_handler import CommandGroup, output_closed
 from wmse_tui.cli.exits import ExitCode, exit_code_table
 from wmse_tui.cli.streams import Streams
+from wmse_tui.cli.typer_app import TyperApp
 
-app = typer.Typer(
+app = TyperApp(
     name="wmse-tui",
     cls=CommandGroup,
     epilog="\b\nExit codes:\n" + exit_code_table(),

@@ -11,8 +11,9 @@ import typer
 
 from wmse_tui.cli.exception_handler import CommandGroup
 from wmse_tui.cli.exits import ExitCode
+from wmse_tui.cli.typer_app import TyperApp
 
-app = typer.Typer(
+app = TyperApp(
     cls=CommandGroup,
     help="Print the schema of configurations, or check files.",
     rich_markup_mode=None,

@@ -11,8 +11,9 @@ import typer
 from wmse_tui.cli.arguments import Json
 from wmse_tui.cli.exception_handler import CommandGroup
 from wmse_tui.cli.table_text import aligned
+from wmse_tui.cli.typer_app import TyperApp
 
-app = typer.Typer(
+app = TyperApp(
     cls=CommandGroup,
     help="List the presets, or show one.",
     rich_markup_mode=None,

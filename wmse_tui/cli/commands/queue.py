@@ -14,12 +14,13 @@ from wmse_tui.cli.arguments import Json, Runs, RunsDir
 from wmse_tui.cli.exception_handler import CommandGroup
 from wmse_tui.cli.exits import ExitCode
 from wmse_tui.cli.table_text import aligned
+from wmse_tui.cli.typer_app import TyperApp
 
 if TYPE_CHECKING:
     from wmse_tui.runs.directory import RunDirectory
     from wmse_tui.runs.queue.tickets import TicketEntry
 
-app = typer.Typer(
+app = TyperApp(
     cls=CommandGroup,
     help="Show the runs that wait for a slot, and change their order.",
     rich_markup_mode=None,

@@ -68,7 +68,8 @@ def stop(
         if message:
             print_message(message)
         time.sleep(POLL_SECONDS)
-    print_message(f"{directory.id}: {state.status} at epoch {state.epoch}, step {state.step}.")
+    last = state if state.exit is None else state.exit  # which counts steps that were not reported one by one
+    print_message(f"{directory.id}: {state.status} at epoch {last.epoch}, step {last.step}.")
     if state.status not in ("completed", "stopped"):
         raise typer.Exit(ExitCode.FAILED)
     if state.status == "stopped":
