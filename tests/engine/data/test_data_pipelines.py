@@ -209,10 +209,10 @@ def test_closed_batches_raise() -> None:
 def test_a_missing_shm_travels_with_the_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, usable: bool
 ) -> None:
-    def refuse(*_: object, **__: object) -> None:
+    def refuse(*_: object) -> None:
         raise FileNotFoundError(errno.ENOENT, "No such file or directory")
 
-    monkeypatch.setattr("multiprocessing.synchronize.SemLock.__init__", refuse)
+    monkeypatch.setattr("torch.utils.data.DataLoader.__iter__", refuse)
     monkeypatch.setattr(loader_workers, "SHM", str(tmp_path if usable else tmp_path / "missing"))
     made = batches(FromFiles(), workers=1)
     with pytest.raises(FileNotFoundError) as caught:
