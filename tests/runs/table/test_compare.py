@@ -103,8 +103,8 @@ def test_equal_runs_differ_in_nothing() -> None:
 def test_a_broken_configuration_is_a_column_with_the_problem() -> None:
     broken = Subject(subject("b").state, Configuration(None, "config.yaml:3: seed: expected a number"))
     comparison = compare([subject("a"), broken, subject("c", "seed=2")])
-    assert comparison.results[1].problem == "config.yaml:3: seed: expected a number"
-    assert comparison.results[1].final_knn == 0.5
+    assert comparison.results[1].config_problem == "config.yaml:3: seed: expected a number"
+    assert comparison.results[1].row.final_knn == 0.5
     assert settings(comparison) == {"seed": ["0", "?", "2"]}
     assert [group.runs for group in comparison.groups] == [("a", "c")]
     assert compare([broken, subject("a")]).differences == ()
@@ -112,8 +112,8 @@ def test_a_broken_configuration_is_a_column_with_the_problem() -> None:
 
 def test_the_final_accuracy_is_the_last_and_the_best_is_of_a_trained_encoder() -> None:
     (result,) = compare([subject("a", knn=0.5, linear=0.625)]).results
-    assert (result.final_knn, result.final_linear, result.final_epoch) == (0.5, 0.625, 2)
-    assert (result.best_knn, result.best_linear) == (0.75, 0.625)
+    assert (result.row.final_knn, result.row.final_linear, result.final_epoch) == (0.5, 0.625, 2)
+    assert (result.row.best_knn, result.row.best_linear) == (0.75, 0.625)
 
 
 def test_times_are_those_of_the_epochs_and_of_the_trainer() -> None:
@@ -121,18 +121,18 @@ def test_times_are_those_of_the_epochs_and_of_the_trainer() -> None:
     assert result.elapsed_seconds == 90.0
     assert result.training_seconds == 4.0
     assert result.images_per_second == pytest.approx((64 * 1 + 32 * 3) / 4)
-    assert (result.device, result.host) == ("CPU, 2 threads", "gpu-a")
+    assert (result.row.device, result.row.host) == ("CPU, 2 threads", "gpu-a")
 
 
 def test_a_run_that_never_started_has_no_numbers() -> None:
     (result,) = compare([Subject(RunState(run_id="a"), Configuration(None, "x"))]).results
     assert {
-        result.final_knn,
-        result.best_linear,
+        result.row.final_knn,
+        result.row.best_linear,
         result.elapsed_seconds,
         result.training_seconds,
         result.images_per_second,
-        result.loss,
+        result.row.loss,
     } == {None}
 
 
@@ -177,7 +177,7 @@ def test_spread_is_that_of_a_sample() -> None:
 def test_a_running_run_has_the_state_and_place_that_it_is_at() -> None:
     running = subject("a", state="running")
     (result,) = compare([Subject(replace(running.state, epoch=1, step=5), running.configuration)]).results
-    assert (result.status, result.epoch, result.epochs, result.step, result.total_steps) == (
+    assert (result.row.status, result.row.epoch, result.row.epochs, result.row.step, result.total_steps) == (
         "running",
         1,
         2,

@@ -16,35 +16,44 @@ from wmse_tui.runs.errors import OutputExists, StorageError
 from wmse_tui.runs.state.curves import Curve
 from wmse_tui.runs.table.compare import Comparison, Difference, RepetitionGroup, Result, Setting, Spread
 from wmse_tui.runs.table.export import curves_csv, to_csv, to_json, to_latex, to_markdown, write_output
+from wmse_tui.runs.table.index import RunRow
 
 A = Result(
-    run_id="a_1",
-    path="/runs/a_1",
-    title="W-MSE 2",
-    preset="cifar10",
-    method="w_mse",
-    dataset="cifar10",
-    seed=0,
-    status="completed",
-    problem="",
-    epoch=2,
-    epochs=2,
-    step=8,
+    row=RunRow(
+        run_id="a_1",
+        path="/runs/a_1",
+        title="W-MSE 2",
+        preset="cifar10",
+        method="w_mse",
+        dataset="cifar10",
+        seed=0,
+        status="completed",
+        epoch=2,
+        epochs=2,
+        step=8,
+        loss=0.25,
+        final_knn=0.8,
+        final_linear=0.9,
+        best_knn=0.85,
+        best_linear=0.9,
+        device="CPU",
+        host="gpu-a",
+    ),
+    config_problem="",
     total_steps=8,
-    loss=0.25,
-    final_knn=0.8,
-    final_linear=0.9,
     final_epoch=2,
-    best_knn=0.85,
-    best_linear=0.9,
     elapsed_seconds=4523.4,
     training_seconds=4000.0,
     images_per_second=1840.4,
-    device="CPU",
-    host="gpu-a",
 )
-B = replace(A, run_id="b", seed=1, final_knn=0.81, final_linear=None, best_linear=None)
-C = replace(A, run_id="c", status="running", epoch=1, final_linear=None, elapsed_seconds=None)
+
+
+def like_a(*, elapsed_seconds: float | None = A.elapsed_seconds, **row: Any) -> Result:
+    return replace(A, row=replace(A.row, **row), elapsed_seconds=elapsed_seconds)
+
+
+B = like_a(run_id="b", seed=1, final_knn=0.81, final_linear=None, best_linear=None)
+C = like_a(run_id="c", status="running", epoch=1, final_linear=None, elapsed_seconds=None)
 
 
 def group(places: tuple[int, ...], *results: Result, **spreads: Spread) -> RepetitionGroup:
@@ -60,9 +69,9 @@ def group(places: tuple[int, ...], *results: Result, **spreads: Spread) -> Repet
     )
     return RepetitionGroup(
         places=places,
-        runs=tuple(result.run_id for result in results),
-        seeds=tuple(result.seed for result in results),
-        completed=tuple(result.run_id for result in results if result.status == "completed"),
+        runs=tuple(result.row.run_id for result in results),
+        seeds=tuple(result.row.seed for result in results),
+        completed=tuple(result.row.run_id for result in results if result.row.status == "completed"),
         **{"final_knn": None, **none, **spreads},
     )
 
@@ -86,7 +95,9 @@ WICKED = '=HYPERLINK("x")|`a`\n\x1b[31m\u202e $1_{\\#%&~^<b>}'
 
 
 def only(result: Result) -> Comparison:
-    return Comparison((result,), (), (group((0,), result, final_knn=Spread(1, result.final_knn or 0, None)),))
+    return Comparison(
+        (result,), (), (group((0,), result, final_knn=Spread(1, result.row.final_knn or 0, None)),)
+    )
 
 
 def rows(text: str) -> list[dict[str, str]]:
@@ -124,15 +135,13 @@ def test_csv_has_the_options_that_differ() -> None:
 
 @pytest.mark.parametrize("start", ["=1+1", "+1", "-1", "@SUM(A1)", " =1", "\t=1", "\n-2", "＝1"])
 def test_what_a_spreadsheet_would_compute_gets_an_apostrophe(start: str) -> None:
-    (row,) = rows(to_csv(only(replace(A, title=start))))
+    (row,) = rows(to_csv(only(like_a(title=start))))
     assert row["title"].startswith("'")
 
 
 def test_numbers_stay_numbers_and_text_in_csv_is_quoted() -> None:
     settings = (Setting("set", -0.5),)
-    shown = Comparison(
-        (replace(A, title='a "b", c', loss=-2.5e-7),), (Difference("x", "", "", settings),), ()
-    )
+    shown = Comparison((like_a(title='a "b", c', loss=-2.5e-7),), (Difference("x", "", "", settings),), ())
     text = to_csv(shown)
     assert '"a ""b"", c"' in text
     (row,) = rows(text)
@@ -140,7 +149,7 @@ def test_numbers_stay_numbers_and_text_in_csv_is_quoted() -> None:
 
 
 def test_text_in_csv_keeps_to_its_line_and_holds_no_control_characters() -> None:
-    text = to_csv(only(replace(A, title=WICKED)))
+    text = to_csv(only(like_a(title=WICKED)))
     assert text.count("\r\n") == 2
     assert text.replace("\r\n", "").isprintable()
 
@@ -161,7 +170,7 @@ def test_json_is_everything_as_plain_values() -> None:
         ],
     }
     assert values["groups"][0]["final_knn"] == {"n": 2, "mean": 0.805, "std": 0.00707}
-    assert to_json(only(replace(A, title=WICKED))).replace("\n", "").isprintable()
+    assert to_json(only(like_a(title=WICKED))).replace("\n", "").isprintable()
 
 
 def test_markdown_is_three_tables_in_percent() -> None:
@@ -190,7 +199,7 @@ def test_markdown_is_three_tables_in_percent() -> None:
 
 
 def test_markdown_cells_hold_no_markup() -> None:
-    line = to_markdown(only(replace(A, device=WICKED))).splitlines()[2]
+    line = to_markdown(only(like_a(device=WICKED))).splitlines()[2]
     cell = line.split("1840 | ")[1]
     assert cell == r'=HYPERLINK("x")\|\`a\` \\x1b\[31m\\u202e \$1\_{\\#%\&\~^\<b\>} |'
 
@@ -212,7 +221,7 @@ def test_latex_has_a_row_for_each_experiment_with_mean_and_deviation() -> None:
 
 
 def test_latex_text_is_escaped() -> None:
-    row = to_latex(only(replace(A, title=WICKED))).splitlines()[6]
+    row = to_latex(only(like_a(title=WICKED))).splitlines()[6]
     assert row == (
         r'=HYPERLINK("x")\textbar{}`a` \textbackslash{}x1b[31m\textbackslash{}u202e '
         r"\$1\_\{\textbackslash{}\#\%\&\textasciitilde{}\textasciicircum{}\textless{}b\textgreater{}\}"
@@ -224,11 +233,11 @@ def test_latex_text_is_escaped() -> None:
     ("title", "cell"), [("a---b", "a-{}-{}-b"), ("[1] x", "{}[1] x"), ("*", "{}*"), ("x [1]*", "x [1]*")]
 )
 def test_latex_text_is_no_dash_and_no_argument(title: str, cell: str) -> None:
-    assert to_latex(only(replace(A, title=title))).splitlines()[6].partition(" & ")[0] == cell
+    assert to_latex(only(like_a(title=title))).splitlines()[6].partition(" & ")[0] == cell
 
 
 def test_latex_keeps_a_run_whose_configuration_cannot_be_read() -> None:
-    broken = replace(A, run_id="broken", title="")
+    broken = like_a(run_id="broken", title="")
     lines = to_latex(
         Comparison((broken,), (Difference("optimizer.lr", "", "", (Setting("unreadable"),)),), ())
     )

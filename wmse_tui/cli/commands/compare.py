@@ -64,10 +64,12 @@ def comparison_table(comparison: Comparison) -> list[str]:
     """Return the comparison as sanitised lines: results, options that differ, repetitions."""
     lines = _results(comparison)
     for result in comparison.results:
-        if result.problem:
-            lines.append(f"{result.run_id}: its configuration cannot be compared: {result.problem}")
+        if result.config_problem:
+            lines.append(
+                f"{result.row.run_id}: its configuration cannot be compared: {result.config_problem}"
+            )
     if comparison.differences:
-        rows = [["option", *(result.run_id for result in comparison.results)]]
+        rows = [["option", *(result.row.run_id for result in comparison.results)]]
         rows += [[d.key, *(setting.text() or "-" for setting in d.settings)] for d in comparison.differences]
         lines += ["", *aligned(rows)]
     repeated = [group for group in comparison.groups if len(group.runs) > 1]
@@ -97,16 +99,16 @@ def _results(comparison: Comparison) -> list[str]:
     ]
     rows += [
         [
-            result.run_id,
-            result.status,
-            f"{result.epoch}/{result.epochs or '?'}",
-            percent(result.final_linear),
-            percent(result.final_knn),
-            percent(result.best_linear),
-            percent(result.best_knn),
+            result.row.run_id,
+            result.row.status,
+            f"{result.row.epoch}/{result.row.epochs or '?'}",
+            percent(result.row.final_linear),
+            percent(result.row.final_knn),
+            percent(result.row.best_linear),
+            percent(result.row.best_knn),
             duration(result.elapsed_seconds),
             rate(result.images_per_second),
-            result.device or "-",
+            result.row.device or "-",
         ]
         for result in comparison.results
     ]

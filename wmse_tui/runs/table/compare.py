@@ -16,7 +16,7 @@ from wmse_tui.config.diff import Value, differing, flatten, value_text
 from wmse_tui.config.names import field_of
 from wmse_tui.runs.state.config import Configuration
 from wmse_tui.runs.state.run import RunState
-from wmse_tui.runs.state.status import Status
+from wmse_tui.runs.table.index import RunRow, run_row
 from wmse_tui.runs.table.recipe import repetition_key
 
 MOST = 8  # runs that can be distinguished on one chart
@@ -32,36 +32,19 @@ class Subject:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
-    """The results of one run.
+    """The row of one run, and what a comparison shows besides.
 
     `elapsed_seconds` is all of the trainers' time (`RunState.elapsed`); `training_seconds` and
     `images_per_second` are of the completed epochs alone, without evaluations.
     """
 
-    run_id: str
-    path: str
-    title: str
-    preset: str
-    method: str
-    dataset: str
-    seed: int
-    status: Status
-    problem: str  # with its configuration
-    epoch: int
-    epochs: int
-    step: int
+    row: RunRow
+    config_problem: str  # why its configuration cannot be compared
     total_steps: int
-    loss: float | None
-    final_knn: float | None
-    final_linear: float | None
     final_epoch: int | None  # of the last evaluation
-    best_knn: float | None
-    best_linear: float | None
     elapsed_seconds: float | None
     training_seconds: float | None
     images_per_second: float | None
-    device: str
-    host: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,34 +124,15 @@ def spread(values: Sequence[float]) -> Spread | None:
 
 
 def _result(subject: Subject) -> Result:
-    state, about = subject.state, subject.state.summary
-    final, best_knn, best_linear = state.final, state.best_knn, state.best_linear
-    seconds = sum(row.seconds for row in state.epoch_rows)
+    state = subject.state
     return Result(
-        run_id=state.run_id,
-        path=state.path,
-        title=about.title,
-        preset=about.preset,
-        method=about.method,
-        dataset=about.dataset,
-        seed=about.seed,
-        status=state.status,
-        problem=subject.configuration.problem,
-        epoch=state.epoch,
-        epochs=state.epochs,
-        step=state.step,
+        row=run_row(state),
+        config_problem=subject.configuration.problem,
         total_steps=state.total_steps,
-        loss=state.loss.last,
-        final_knn=final.knn_top1 if final is not None else None,
-        final_linear=final.linear_top1 if final is not None else None,
-        final_epoch=final.epoch if final is not None else None,
-        best_knn=best_knn.knn_top1 if best_knn is not None else None,
-        best_linear=best_linear.linear_top1 if best_linear is not None else None,
+        final_epoch=state.final.epoch if state.final is not None else None,
         elapsed_seconds=state.elapsed if state.started is not None else None,
-        training_seconds=seconds if state.epoch_rows else None,
+        training_seconds=sum(epoch.seconds for epoch in state.epoch_rows) if state.epoch_rows else None,
         images_per_second=_throughput(state),
-        device=state.setup.device if state.setup is not None else "",
-        host=state.setup.host if state.setup is not None else "",
     )
 
 
@@ -216,20 +180,20 @@ def _groups(subjects: Sequence[Subject], results: Sequence[Result]) -> tuple[Rep
 
 
 def _group(places: Sequence[int], results: Sequence[Result]) -> RepetitionGroup:
-    completed = [result for result in results if result.status == "completed"]
+    completed = [result for result in results if result.row.status == "completed"]
 
     def over(number: Callable[[Result], float | None]) -> Spread | None:
         return spread([value for value in map(number, completed) if value is not None])
 
     return RepetitionGroup(
         places=tuple(places),
-        runs=tuple(result.run_id for result in results),
-        seeds=tuple(result.seed for result in results),
-        completed=tuple(result.run_id for result in completed),
-        final_knn=over(lambda result: result.final_knn),
-        final_linear=over(lambda result: result.final_linear),
-        best_knn=over(lambda result: result.best_knn),
-        best_linear=over(lambda result: result.best_linear),
+        runs=tuple(result.row.run_id for result in results),
+        seeds=tuple(result.row.seed for result in results),
+        completed=tuple(result.row.run_id for result in completed),
+        final_knn=over(lambda result: result.row.final_knn),
+        final_linear=over(lambda result: result.row.final_linear),
+        best_knn=over(lambda result: result.row.best_knn),
+        best_linear=over(lambda result: result.row.best_linear),
         elapsed_seconds=over(lambda result: result.elapsed_seconds),
         training_seconds=over(lambda result: result.training_seconds),
         images_per_second=over(lambda result: result.images_per_second),

@@ -16,7 +16,7 @@ from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from wmse_tui.runs.errors import OutputExists, StorageError
 from wmse_tui.runs.state.curves import Curve
@@ -75,12 +75,10 @@ def to_csv(comparison: Comparison) -> str:
     group_of = {place: number for number, group in enumerate(comparison.groups, 1) for place in group.places}
     rows: list[list[Cell]] = []
     for place, result in enumerate(comparison.results):
-        facts = [
-            getattr(result, "status" if name == "state" else name)
-            for name in (*_FACTS, *_NUMBERS, *_MORE_FACTS)
-        ]
+        values = _result_values(result)
+        facts = [values[name] for name in (*_FACTS, *_NUMBERS, *_MORE_FACTS)]
         settings = [_setting_cell(difference.settings[place]) for difference in comparison.differences]
-        rows.append(["run", group_of.get(place), None, result.run_id, *facts, *settings])
+        rows.append(["run", group_of.get(place), None, result.row.run_id, *facts, *settings])
     for number, group in enumerate(comparison.groups, 1):
         if len(group.completed) > 1:
             rows += _group_rows(number, group, len(heading))
@@ -92,22 +90,49 @@ def to_json(comparison: Comparison) -> str:
     values = {
         "v": 1,
         "units": {"accuracies": "fractions in [0, 1]", "times": "seconds"},
-        "runs": [_run_json(result) for result in comparison.results],
+        "runs": [_result_values(result) for result in comparison.results],
         "differences": [asdict(difference) for difference in comparison.differences],
         "groups": [asdict(group) for group in comparison.groups],
     }
     return json.dumps(values, indent=2, allow_nan=False) + "\n"
 
 
-def _run_json(result: Result) -> dict[str, Any]:
-    return {"state" if name == "status" else name: value for name, value in asdict(result).items()}
+def _result_values(result: Result) -> dict[str, Cell]:
+    """The values of one run by their JSON keys, in the order of the file."""
+    row = result.row
+    return {
+        "run_id": row.run_id,
+        "path": row.path,
+        "title": row.title,
+        "preset": row.preset,
+        "method": row.method,
+        "dataset": row.dataset,
+        "seed": row.seed,
+        "state": row.status,
+        "problem": result.config_problem,
+        "epoch": row.epoch,
+        "epochs": row.epochs,
+        "step": row.step,
+        "total_steps": result.total_steps,
+        "loss": row.loss,
+        "final_knn": row.final_knn,
+        "final_linear": row.final_linear,
+        "final_epoch": result.final_epoch,
+        "best_knn": row.best_knn,
+        "best_linear": row.best_linear,
+        "elapsed_seconds": result.elapsed_seconds,
+        "training_seconds": result.training_seconds,
+        "images_per_second": result.images_per_second,
+        "device": row.device,
+        "host": row.host,
+    }
 
 
 def to_markdown(comparison: Comparison) -> str:
     """Tables in GitHub's Markdown: results, options that differ, repetitions; accuracies in percent."""
     blocks = [_markdown_table(_RESULT_HEADING, [_result_row(result) for result in comparison.results])]
     if comparison.differences:
-        heading = ["option", *(result.run_id for result in comparison.results)]
+        heading = ["option", *(result.row.run_id for result in comparison.results)]
         rows = [[d.key, *(setting.text() or "-" for setting in d.settings)] for d in comparison.differences]
         blocks.append("Options that differ:\n\n" + _markdown_table(heading, rows))
     repeated = [group for group in comparison.groups if len(group.runs) > 1]
@@ -127,11 +152,11 @@ def to_latex(comparison: Comparison) -> str:
     for first, group in _experiments(comparison):
         result = comparison.results[first]
         settings = [_latex(comparison.differences[place].settings[first].text()) for place in shown]
-        incomplete = result.status != "completed"
+        incomplete = result.row.status != "completed"
         unfinished = unfinished or incomplete
         numbers = [_latex_number(result, group, name) for name in ("final_linear", "final_knn")]
         n = "--" if incomplete else str(len(group.completed) if group is not None else 1)
-        rows.append([_latex(result.title or result.run_id), *settings, *numbers, n])
+        rows.append([_latex(result.row.title or result.row.run_id), *settings, *numbers, n])
     heading = ["", *keys, r"linear (\%)", r"$k$-NN (\%)", "$n$"]
     lines = [
         r"% \usepackage{booktabs}",
@@ -196,17 +221,18 @@ def _setting_cell(setting: Setting) -> Cell:
 
 
 def _result_row(result: Result) -> list[str]:
-    accuracies = (result.final_linear, result.final_knn, result.best_linear, result.best_knn)
+    row = result.row
+    accuracies = (row.final_linear, row.final_knn, row.best_linear, row.best_knn)
     seconds, speed = result.elapsed_seconds, result.images_per_second
     return [
-        result.run_id,
-        result.status,
-        str(result.seed),
-        f"{result.epoch}/{result.epochs or '?'}",
+        row.run_id,
+        row.status,
+        str(row.seed),
+        f"{row.epoch}/{row.epochs or '?'}",
         *("-" if accuracy is None else f"{100 * accuracy:.2f}" for accuracy in accuracies),
         "-" if seconds is None else f"{seconds:.0f} s ({duration(seconds)})",
         "-" if speed is None else f"{speed:.0f}",
-        result.device or "-",
+        row.device or "-",
     ]
 
 
@@ -245,8 +271,8 @@ def _latex_number(result: Result, group: RepetitionGroup | None, name: str) -> s
     if group is not None:
         spread: Spread | None = getattr(group, name)
         return "--" if spread is None else f"${_plus_minus(spread, chr(92) + 'pm')}$"
-    value: float | None = getattr(result, name)
-    dagger = "" if result.status == "completed" else r"^{\dagger}"
+    value: float | None = getattr(result.row, name)
+    dagger = "" if result.row.status == "completed" else r"^{\dagger}"
     return "--" if value is None else f"${100 * value:.2f}{dagger}$"
 
 
@@ -255,7 +281,7 @@ def _experiments(comparison: Comparison) -> Iterator[tuple[int, RepetitionGroup 
     alone = set(range(len(comparison.results)))
     representatives: dict[int, RepetitionGroup] = {}
     for group in comparison.groups:
-        ended = [place for place in group.places if comparison.results[place].status == "completed"]
+        ended = [place for place in group.places if comparison.results[place].row.status == "completed"]
         if ended:
             alone -= set(group.places)
             representatives[ended[0]] = group

@@ -185,9 +185,9 @@ on the test set, so they are optimistically biased."""
         if shares:
             parts.append(f"reading long logs: {min(shares):.0%}")
         for result in self._comparison.results:
-            problem = self._problems.get(Path(result.path)) or result.problem
+            problem = self._problems.get(Path(result.row.path)) or result.config_problem
             if problem:
-                parts.append(safe(f"{result.run_id}: {problem}", 160))
+                parts.append(safe(f"{result.row.run_id}: {problem}", 160))
         line, text = self.query_one("#compare-status", Static), " | ".join(parts)
         if line.content != text:
             line.update(text)

@@ -36,15 +36,15 @@ def results_sheet(comparison: Comparison, marker: Marker, problems: Mapping[str,
     )
     rows = tuple(
         (
-            Cell(f"{marker(index)} {without_middle(safe(result.run_id), _NAME)}", index),
-            _status(result, problems.get(result.path, "")),
-            Cell(f"{result.epoch}/{result.epochs or '?'}"),
+            Cell(f"{marker(index)} {without_middle(safe(result.row.run_id), _NAME)}", index),
+            _status(result, problems.get(result.row.path, "")),
+            Cell(f"{result.row.epoch}/{result.row.epochs or '?'}"),
             *(Cell(percentage(value)) for value in _accuracies(result)),
             Cell(duration(result.elapsed_seconds)),
             Cell("-" if result.images_per_second is None else f"{result.images_per_second:.0f}"),
-            Cell(number(result.loss)),
-            Cell(str(result.seed)),
-            Cell(safe(result.device, 40) or "-", "muted"),
+            Cell(number(result.row.loss)),
+            Cell(str(result.row.seed)),
+            Cell(safe(result.row.device, 40) or "-", "muted"),
         )
         for index, result in enumerate(comparison.results)
     )
@@ -55,10 +55,10 @@ def results_sheet(comparison: Comparison, marker: Marker, problems: Mapping[str,
 def differences_sheet(comparison: Comparison, marker: Marker) -> Sheet:
     """One row for each option that differs, one column for each run."""
     runs = tuple(
-        Cell(f"{marker(index)} {without_middle(safe(result.run_id), _VALUE)}", index)
+        Cell(f"{marker(index)} {without_middle(safe(result.row.run_id), _VALUE)}", index)
         for index, result in enumerate(comparison.results)
     )
-    readable = sum(not result.problem for result in comparison.results)
+    readable = sum(not result.config_problem for result in comparison.results)
     same = "All options are the same." if readable > 1 else "There is nothing to compare with yet."
     rows = tuple(_option(difference) for difference in comparison.differences)
     return Sheet((Cell("option"), *runs), rows, empty=same)
@@ -77,13 +77,14 @@ def repetitions_sheet(comparison: Comparison, marker: Marker) -> Sheet:
 
 
 def _accuracies(result: Result) -> tuple[float | None, ...]:
-    return result.final_linear, result.final_knn, result.best_linear, result.best_knn
+    row = result.row
+    return row.final_linear, row.final_knn, row.best_linear, row.best_knn
 
 
 def _status(result: Result, problem: str) -> Cell:
     if problem:
         return Cell("unreadable", "bad")
-    return Cell(result.status, TONES[result.status])
+    return Cell(result.row.status, TONES[result.row.status])
 
 
 def _option(difference: Difference) -> tuple[Cell, ...]:
