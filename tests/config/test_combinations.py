@@ -447,3 +447,59 @@ def test_the_milestones_that_are_proposed_are_accepted(epochs: int, milestones: 
         load_experiment(overrides=[f"schedule={{epochs: {epochs}, milestones: [2000]}}"])
     assert f"such as {milestones};" in str(caught.value)
     load_experiment(overrides=[f"schedule={{epochs: {epochs}, milestones: {milestones}}}"])
+
+
+CHAIN = "and cannot be whitened: 64 features of cifar_resnet8"
+FEWER = "method.groups so that one has 8 channels or fewer"
+NARROW_HEAD = ("projector.hidden=8", "projector.dim=32")
+NARROW = {
+    ("projector.hidden=16", "projector.dim=32"): (
+        f"32 dimensions have rank 16 at most {CHAIN} -> 16 (projector.hidden) -> 32 (projector.dim); "
+        "set projector.hidden to 32 or more, or projector.dim to 16 or less"
+    ),
+    ("projector.layers=1", "projector.dim=100", "method.whitening_size=256"): (
+        f"100 dimensions have rank 64 at most {CHAIN} -> 100 (projector.dim); set projector.layers to 2 or "
+        "more, with projector.hidden at least 100, or projector.dim to 64 or less"
+    ),
+    ("method={name: cw_rgp, groups: 4, whitening_size: 64}", "projector.hidden=30", "projector.dim=512"): (
+        f"64 images of a slice have rank 31 at most {CHAIN} -> 30 (projector.hidden) -> 512 (projector.dim); "
+        "set projector.hidden to 63 or more, or method.whitening_size to 31 or less"
+    ),
+    ("method={name: cw_rgp, axis: batch, groups: 2, whitening_size: 64}", *NARROW_HEAD): (
+        f"16 channels of a group have rank 8 at most {CHAIN} -> 8 (projector.hidden) -> 32 (projector.dim); "
+        f"set projector.hidden to 16 or more, or {FEWER}"
+    ),
+    ("method.name=shuffled_dbn", *NARROW_HEAD): (
+        f"32 channels of a group have rank 8 at most {CHAIN} -> 8 (projector.hidden) -> 32 (projector.dim); "
+        f"set projector.hidden to 32 or more, or {FEWER}"
+    ),
+    ("method={name: zero_cl, ridge: 0.0}", *NARROW_HEAD): (
+        f"32 features have rank 8 at most {CHAIN} -> 8 (projector.hidden) -> 32 (projector.dim); "
+        "set projector.hidden to 32 or more, or method.ridge above 0 (0.01 as published)"
+    ),
+}
+
+
+@pytest.mark.parametrize(("overrides", "message"), NARROW.items())
+def test_a_projector_too_narrow_for_its_covariance_is_refused(
+    overrides: tuple[str, ...], message: str
+) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load_experiment(preset="quickstart", overrides=overrides)
+    assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "method",
+    [
+        "eps: 1e-4",
+        "operator: iterative",
+        "operator: standardise",
+        "name: simclr",
+        "name: intl",
+        "name: vicreg",
+    ],
+)
+def test_what_inverts_no_covariance_may_be_narrow(method: str) -> None:
+    overrides = (f"method={{{method}}}", "projector.hidden=16", "projector.dim=32")
+    assert load_experiment(preset="quickstart", overrides=overrides).projector.hidden == 16

@@ -10,7 +10,7 @@ from wmse_tui.config.loading import load_experiment
 
 # overrides that remove the effect, the option without effect, and a part of the reason
 CASES = [
-    (["projector.layers=1"], "projector.hidden=7", "one layer"),
+    (["projector.layers=1"], "projector.hidden=77", "one layer"),
     (["projector.layers=1"], "projector.batch_norm=false", "one layer"),
     (["augmentation.jitter_p=0"], "augmentation.hue=0.2", "probability of jitter is 0"),
     (
@@ -60,7 +60,7 @@ def test_an_option_without_effect_is_listed_with_the_reason(
 @pytest.mark.parametrize(
     "overrides",
     [
-        ["projector.hidden=7", "projector.layers=2"],
+        ["projector.hidden=77", "projector.layers=2"],
         ["augmentation.blur_sigma=[0.1, 1]", "augmentation.blur_p=0.1"],
         ["augmentation.jitter_p=0.5", "augmentation={brightness: 0, contrast: 0, saturation: 0}"],
         ["schedule.gamma=0.5", "evaluation.every_after_drop=9"],

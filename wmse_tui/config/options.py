@@ -21,6 +21,9 @@ class Sizes:
         crop: `dataset.crop`, px.
         views: `augmentation.views`.
         dim: `projector.dim`.
+        inner: channels that the projector's last layer maps to `dim` dimensions.
+        chain: the sizes from the features to the embedding, as text.
+        inner_option: the option that sets `inner`, or the one to change instead.
         batch: `schedule.batch_size`, images.
         evaluation_batch: `evaluation.batch_size`, images.
     """
@@ -30,6 +33,9 @@ class Sizes:
     crop: int
     views: int
     dim: int
+    inner: int
+    chain: str
+    inner_option: str
     batch: int
     evaluation_batch: int
 

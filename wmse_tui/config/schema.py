@@ -77,12 +77,18 @@ class Experiment(Options):
         """What the rules of one section read of the others."""
         dataset = self.dataset
         published = DATASETS[dataset.name].train_images
+        projector, features = self.projector, self.backbone.features
+        hidden = (f"{projector.hidden} (projector.hidden)",) * (projector.layers - 1)
+        chain = (f"{features} features of {self.backbone.arch}", *hidden, f"{projector.dim} (projector.dim)")
         return Sizes(
             dataset=dataset.name,
             train_images=published if dataset.train_images is None else dataset.train_images,
             crop=dataset.crop,
             views=self.augmentation.views,
-            dim=self.projector.dim,
+            dim=projector.dim,
+            inner=projector.hidden if hidden else features,
+            chain=" -> ".join(chain),
+            inner_option="projector.hidden" if hidden else "projector.layers",
             batch=self.schedule.batch_size,
             evaluation_batch=self.evaluation.batch_size,
         )

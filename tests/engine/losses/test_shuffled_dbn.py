@@ -10,9 +10,9 @@ import pytest
 import torch
 from torch import Tensor
 
+from wmse_tui.config.methods.slices import groups_for_batch
 from wmse_tui.engine.errors import WhiteningFailed
 from wmse_tui.engine.losses import shuffled_dbn_loss
-from wmse_tui.engine.losses.shuffled_dbn import groups_for_batch
 from wmse_tui.engine.whitening import random_partition
 
 Embeddings = Callable[[int, int, int], Tensor]

@@ -52,6 +52,16 @@ def test_a_small_slice_is_diagnosed_with_sizes_that_suffice() -> None:
     assert diagnose(embeddings(2, 64, 32), whitening_size=32, eps=1e-3) is None
 
 
+@pytest.mark.parametrize("operator", ["cholesky", "zca", "pca"])
+def test_a_narrow_layer_before_the_embeddings_is_recognised_by_their_rank(operator: str) -> None:
+    narrow = embeddings(2, 256, 6) @ embeddings(6, 20, seed=1) + 3
+    failure = found(narrow, whitening_size=64, operator=operator)
+    assert "all embeddings together have rank 6 of 20" in failure.detail
+    assert failure.next[0] == (
+        "the layer before them may be too narrow: projector.hidden or the features below 20"
+    )
+
+
 def test_collapse_is_diagnosed_with_minor_rank_spread_and_slices() -> None:
     x = embeddings(2, 64, 8)
     x[1, :16, 2] = 0.25  # constant in one of eight slices

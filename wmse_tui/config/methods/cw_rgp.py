@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import ConfigDict, Field
 
-from wmse_tui.config.methods.slices import group_problems, slice_problems
+from wmse_tui.config.methods.slices import MORE_GROUPS, group_problems, rank_problems, slice_problems
 from wmse_tui.config.options import Options, Sizes, unit
 from wmse_tui.config.problems import Problem
 
@@ -70,6 +70,8 @@ class CwRgp(Options):
         yield from uneven
         if not uneven:
             yield from self._too_narrow(dim // self.groups, size)
+            if self.eps == 0:
+                yield from self._rank_problems(sizes)
         if self.partition == "fixed" and self.groups == 1:
             yield Problem(
                 "method.partition",
@@ -77,6 +79,13 @@ class CwRgp(Options):
                 "remove it",
             )
         yield from slice_problems(size, sizes.batch)
+
+    def _rank_problems(self, sizes: Sizes) -> Iterator[Problem]:
+        if self.axis == "channel":
+            fewer = "method.whitening_size to {rank} or less"
+            yield from rank_problems(self.whitening_size, "images of a slice", sizes, fewer, centred=False)
+        else:
+            yield from rank_problems(sizes.dim // self.groups, "channels of a group", sizes, MORE_GROUPS)
 
     def _too_narrow(self, width: int, size: int) -> Iterator[Problem]:
         groups = "1 group" if self.groups == 1 else f"{self.groups} groups"

@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import ConfigDict, Field
 
-from wmse_tui.config.methods.slices import group_problems
+from wmse_tui.config.methods.slices import MORE_GROUPS, group_problems, groups_for_batch, rank_problems
 from wmse_tui.config.options import Options, Sizes, unit
 from wmse_tui.config.problems import Problem
 
@@ -43,12 +43,14 @@ class ShuffledDbn(Options):
     )
 
     def problems(self, sizes: Sizes) -> Iterator[Problem]:
+        dim, batch = sizes.dim, sizes.batch
+        width = dim // (groups_for_batch(dim, batch) if self.groups is None else self.groups)
+        if self.eps == 0:
+            yield from rank_problems(width, "channels of a group", sizes, MORE_GROUPS)
         if self.groups is None:
             return
-        dim, batch = sizes.dim, sizes.batch
         uneven = list(group_problems(self.groups, dim))
         yield from uneven
-        width = dim // self.groups
         if not uneven and batch <= width:
             yield Problem(
                 "method.groups",

@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import ConfigDict, Field
 
-from wmse_tui.config.methods.slices import slice_problems
+from wmse_tui.config.methods.slices import rank_problems, slice_problems
 from wmse_tui.config.options import Options, Sizes, unit
 from wmse_tui.config.problems import Problem
 
@@ -76,6 +76,8 @@ class WMse(Options):
                 f"{self.whitening_size} images cannot whiten {dim} dimensions",
                 f"use more than {dim}; the paper uses {2 * dim}",
             )
+        if self.operator in ("cholesky", "zca", "pca") and self.eps == 0:
+            yield from rank_problems(dim, "dimensions", sizes, "projector.dim to {rank} or less")
         yield from slice_problems(self.whitening_size, batch)
 
     def _without_effect(self) -> Iterator[Problem]:

@@ -7,6 +7,7 @@ from typing import Literal
 
 from pydantic import ConfigDict, Field
 
+from wmse_tui.config.methods.slices import rank_problems
 from wmse_tui.config.options import Options, Sizes
 from wmse_tui.config.problems import Problem
 
@@ -41,6 +42,11 @@ class ZeroCl(Options):
                 f"without it {rows} {things} cannot be whitened over {columns} {over}",
                 "set it above 0 (0.01 as published), or use "
                 + ("a larger projector.dim" if instance else "a smaller projector.dim"),
+            )
+        elif self.ridge == 0:
+            order, what = (batch, "images of a batch") if instance else (dim, "features")
+            yield from rank_problems(
+                order, what, sizes, "method.ridge above 0 (0.01 as published)", centred=not instance
             )
         if dim == 1:
             yield Problem("projector.dim", "one feature correlates with nothing", "use 2 or more")

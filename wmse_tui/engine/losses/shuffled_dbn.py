@@ -11,6 +11,7 @@ from typing import cast
 import torch
 from torch import Tensor
 
+from wmse_tui.config.methods.slices import groups_for_batch
 from wmse_tui.engine.losses.distance import ViewDistance
 from wmse_tui.engine.losses.shapes import check_embeddings
 from wmse_tui.engine.whitening import random_partition, whiten
@@ -61,9 +62,3 @@ def shuffled_dbn_loss(
     z = whiten(embeddings, operator="zca", eps=eps, groups=groups, partition=partitions)
     with torch.autocast(z.device.type, enabled=False):
         return cast("Tensor", ViewDistance.apply(z, False)) * (dim * batch / (batch - 1))
-
-
-def groups_for_batch(dim: int, batch: int) -> int:
-    """The fewest groups of equal width of `dim` channels that are at most half as wide as the batch."""
-    even = (groups for groups in range(1, dim + 1) if dim % groups == 0)
-    return next((groups for groups in even if 2 * dim <= groups * batch), dim)

@@ -6,9 +6,9 @@ import torch
 from torch import Tensor
 
 from wmse_tui.config import methods as config
+from wmse_tui.config.methods.slices import groups_for_batch
 from wmse_tui.engine.errors import WhiteningFailed
 from wmse_tui.engine.losses import shuffled_dbn_loss
-from wmse_tui.engine.losses.shuffled_dbn import groups_for_batch
 from wmse_tui.engine.methods.base import Draws, Losses, Method, StepKey
 from wmse_tui.engine.random import partitions
 from wmse_tui.engine.whitening import Layout, diagnose

@@ -131,10 +131,16 @@ def _no_root(y: Tensor, mean: Tensor | None, eps: float, operator: str, axis: Ax
             f"its {minor} smallest eigenvalues are 0 or rounding",
         ),
     )
+    rank, dim = _rank(centred), centred.shape[-1]
+    narrow: tuple[str, ...] = ()
+    if axis == "batch" and needs_rank(operator) and 1 < rank < min(dim, centred[..., 0].numel() - 1):
+        evidence += f"; all embeddings together have rank {rank} of {dim}"
+        narrow = (f"the layer before them may be too narrow: projector.hidden or the features below {dim}",)
     return WhiteningFailed(
         f"the embeddings have collapsed: {title}",
         f"{evidence}; {_spread(slices[failed[0]], y)}; {share}",
         next=(
+            *narrow,
             "start a new run with a lower optimizer.lr or longer schedule.warmup_steps",
             "use more images to a slice (method.whitening_size) or fewer dimensions (projector.dim)"
             if axis == "batch"
@@ -163,6 +169,12 @@ def _first_unusable(
     values, _, usable = eigen(covariance)
     small = (values <= rounding_of_eigenvalues(values)[..., None]).sum(-1).clamp(min=1)
     return torch.where(usable & vary, 0, small)
+
+
+def _rank(centred: Tensor) -> int:
+    """The rank of all embeddings (..., samples, dim) together, up to the rounding of their kind."""
+    together = centred.double().cpu().flatten(0, -2)
+    return int(torch.linalg.matrix_rank(together, rtol=torch.finfo(centred.dtype).eps * max(together.shape)))
 
 
 def _spread(centred: Tensor, x: Tensor) -> str:
