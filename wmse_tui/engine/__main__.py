@@ -6,6 +6,7 @@ import faulthandler
 import os
 import signal
 import sys
+from contextlib import suppress
 
 from wmse_tui.engine.process import settle
 from wmse_tui.engine.stop_signals import StopSignals
@@ -28,7 +29,8 @@ def main() -> int:
     from wmse_tui.engine.training.polled import work_is_left
 
     if work_is_left():
-        sys.stdout.flush()
+        with suppress(OSError):  # trainer.log on a full disk
+            sys.stdout.flush()
         os._exit(code)
     return code
 

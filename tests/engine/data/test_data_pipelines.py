@@ -257,6 +257,30 @@ def test_workers_die_with_a_killed_trainer() -> None:
         time.sleep(0.05)
 
 
+HANGING = """
+    import sys, time
+    sys.path.insert(0, {folder!r})
+    from test_data_pipelines import FromFiles, batches
+    from wmse_tui.engine.data.reference import ReferenceViews
+    read, calls = ReferenceViews.__getitem__, []
+    def hang(self, key):
+        calls.append(key)
+        if len(calls) > 1:
+            time.sleep(600)
+        return read(self, key)
+    ReferenceViews.__getitem__ = hang
+    made = batches(FromFiles(), workers=1)
+    views = made.epoch(0)
+    next(views)
+"""
+
+
+def test_a_worker_that_hangs_does_not_keep_the_trainer_from_its_end() -> None:
+    """It ignores SIGTERM, so it is killed."""
+    code = textwrap.dedent(HANGING).format(folder=str(Path(__file__).parent))
+    assert subprocess.run([sys.executable, "-c", code], timeout=60, check=False).returncode == 0
+
+
 def _alive(pid: int) -> bool:
     try:
         os.kill(pid, 0)

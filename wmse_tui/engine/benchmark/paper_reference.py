@@ -23,7 +23,7 @@ from wmse_tui.config.methods import WMse
 from wmse_tui.config.schema import Experiment
 from wmse_tui.engine.data.images import ImageSet
 from wmse_tui.engine.data.plan import ViewPlan
-from wmse_tui.engine.data.workers import prepare_worker
+from wmse_tui.engine.data.workers import prepare_worker, worker_context
 from wmse_tui.engine.methods import build_method
 
 
@@ -72,6 +72,7 @@ def batches_of_workers(images: ImageSet, plan: ViewPlan, *, workers: int) -> Ite
         sampler=RandomSampler(range(len(images)), replacement=True, num_samples=10**9),
         num_workers=workers,
         worker_init_fn=prepare_worker if workers else None,
+        multiprocessing_context=worker_context() if workers else None,
         drop_last=True,
     )
     return iter(loader)

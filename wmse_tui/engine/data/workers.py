@@ -60,12 +60,10 @@ class WorkerBatches:
         self._keys = Keys()
         options: dict[str, Any] = {}
         if workers:
-            # Forked workers share the images in memory and start at once; elsewhere forking is unsafe.
-            context = _ForkContext() if sys.platform == "linux" else None
             options = {
                 "worker_init_fn": prepare_worker,
                 "persistent_workers": True,
-                "multiprocessing_context": context,
+                "multiprocessing_context": worker_context(),
             }
         self._loader: DataLoader[Tensor] | None = DataLoader(
             ReferenceViews(images, plan),
@@ -128,6 +126,14 @@ class _Worker(multiprocessing.context.ForkProcess):
 
 class _ForkContext(multiprocessing.context.ForkContext):
     Process = _Worker
+
+
+def worker_context() -> multiprocessing.context.ForkContext | None:
+    """How workers with `prepare_worker` are started; None: as torch starts them.
+
+    Forked workers share the images in memory and start at once; elsewhere than on Linux forking is unsafe.
+    """
+    return _ForkContext() if sys.platform == "linux" else None
 
 
 def prepare_worker(_number: int) -> None:
