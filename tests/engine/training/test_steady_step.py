@@ -6,7 +6,8 @@ or mix devices, fails or is found here. Gradients are not computed: for them tor
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import pytest
@@ -26,14 +27,24 @@ from wmse_tui.engine.data.batched import normalise_
 from wmse_tui.engine.data.device_views import Needed, Numbers, device_views, prepare_numbers
 from wmse_tui.engine.data.plan import plan_views
 from wmse_tui.engine.data.view_parameters import concatenate
+from wmse_tui.engine.evaluation.knn import Metric, knn_predict
+from wmse_tui.engine.evaluation.linear import LinearClassifier, accuracy_of, fit_adam, loss_and_gradient
 from wmse_tui.engine.methods import Method, build_method
 from wmse_tui.engine.recording import CudaGraphs
+from wmse_tui.engine.training.diagnostics import TrainingDiagnostics
 from wmse_tui.engine.training.optimizers import build_optimizer, set_rates, step_unless_nonfinite
+from wmse_tui.engine.training.resources import ResourceMonitor
 
+CPU = torch.device("cpu")
 GPU = torch.device("cuda:0")
 SIZES = ("dataset.crop=16", "projector.hidden=16", "projector.dim=8", "schedule.batch_size=16")
 FACTORISATION = {"_linalg_eigh"}
 """cuSOLVER reports whether it converged, and torch reads that at once."""
+
+WITHOUT_FAKE = ("aten::_fused_sgd_", "aten::_fused_adam_.tensor_lr")
+"""Optimisers that write into their arguments, and of which torch knows no fake result."""
+
+READ = "aten::_local_scalar_dense"
 
 METHODS = {
     "{name: barlow_twins}": set(),
@@ -66,7 +77,7 @@ class Audit(TorchDispatchMode):
 
     Attributes:
         copies: from the host, of memory that is not pinned; waits: reads of a result; sent: bytes of each
-            copy of pinned memory.
+            copy of pinned memory; reads: numbers that were answered, see `answer`.
     """
 
     def __init__(self) -> None:
@@ -74,7 +85,13 @@ class Audit(TorchDispatchMode):
         self.copies: list[str] = []
         self.waits: set[str] = set()
         self.sent: list[int] = []
+        self.reads = 0
+        self._number: int | None = None
         self._pinned: set[int] = set()
+
+    def answer(self, number: int) -> None:
+        """Give every read of a number this answer: the tensors have no data. Otherwise it is an error."""
+        self._number = number
 
     def host_buffer(self, size: int, *, pin: bool) -> Tensor:
         """In place of `transfer.host_buffer`: pinning needs a GPU."""
@@ -86,8 +103,10 @@ class Audit(TorchDispatchMode):
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
-        # torch knows no fake result of its fused SGD, which writes into its arguments
-        result = None if func.name().startswith("aten::_fused_sgd_") else func(*args, **kwargs)
+        if self._number is not None and func.name() == READ:
+            self.reads += 1
+            return self._number
+        result = None if func.name().startswith(WITHOUT_FAKE) else func(*args, **kwargs)
         given = list(tensors((args, kwargs)))
         devices = {tensor.device.type for tensor in (*given, *tensors(result)) if tensor.ndim}
         if len(devices) > 1:
@@ -206,6 +225,82 @@ def test_the_step_of_every_optimizer(name: str, audit: Audit) -> None:
             set_rates(optimizer, 0.1)
             step_unless_nonfinite(optimizer, loss)
     assert (audit.copies, audit.waits, audit.sent) == ([], set(), [])
+
+
+@pytest.mark.parametrize("metric", ["euclidean", "cosine"])
+def test_nearest_neighbours(metric: Metric, audit: Audit) -> None:
+    """Two blocks of tests and of training features; nothing is read back or sent."""
+    with FakeTensorMode(allow_non_fake_inputs=True):
+        train, tests = torch.empty(6000, 32, device=GPU), torch.empty(1500, 32, device=GPU)
+        labels = torch.empty(6000, dtype=torch.int64, device=GPU)
+        with audit:
+            found = knn_predict(train, labels, tests, metric=metric)
+    assert (found.shape, found.device) == ((1500,), GPU)
+    assert (audit.copies, audit.waits) == ([], set())
+
+
+class AsWritten:
+    """A `Recorder` that records nothing: a recording needs a GPU."""
+
+    rate_dtype = torch.float32
+
+    def on_stream(self) -> AbstractContextManager[None]:
+        return nullcontext()
+
+    def synchronises(self, operation: str, tensors: Iterable[Any]) -> bool:
+        return False
+
+    def record(self, compute: Callable[[], None]) -> Callable[[], None]:
+        return compute
+
+
+@pytest.mark.parametrize("epochs", [2, 5])
+def test_the_papers_linear_probe(epochs: int, audit: Audit) -> None:
+    """The number of classes is read once; two tensors of weights are sent, and the order of each epoch."""
+    audit.answer(9)
+    with FakeTensorMode(allow_non_fake_inputs=True):
+        features = torch.empty(3000, 32, device=GPU)
+        labels = torch.empty(3000, dtype=torch.int64, device=GPU)
+        with audit:
+            found = fit_adam(features, labels, epochs=epochs, recorder=AsWritten())
+    assert (found.weight.shape, found.weight.device) == ((10, 32), GPU)
+    assert audit.reads == 1
+    assert audit.copies == ["aten::_to_copy"] * 2 + ["aten::copy_"] * epochs
+
+
+def test_a_pass_of_the_other_probe_reads_its_loss_alone(audit: Audit) -> None:
+    audit.answer(1)
+    with FakeTensorMode(allow_non_fake_inputs=True):
+        features, weight = torch.empty(3000, 32, device=GPU), torch.empty(10, 32, device=GPU)
+        labels, bias = torch.empty(3000, dtype=torch.int64, device=GPU), torch.empty(10, device=GPU)
+        with audit:
+            loss_and_gradient(features, labels, weight, bias)
+    assert (audit.copies, audit.reads) == ([], 1)
+
+
+def test_the_accuracy_of_a_probe_is_read_at_the_end(audit: Audit) -> None:
+    with FakeTensorMode(allow_non_fake_inputs=True):
+        classifier = LinearClassifier(torch.empty(10, 32, device=GPU), torch.empty(10, device=GPU))
+        features = torch.empty(3000, 32, device=GPU)
+        labels = torch.empty(3000, dtype=torch.int64, device=GPU)
+        with audit, pytest.raises(DataDependentOutputException):
+            accuracy_of(classifier, features, labels)
+    assert (audit.copies, audit.waits) == ([], set())
+
+
+def test_a_sample_of_the_diagnostics_copies_its_tensor_once(audit: Audit) -> None:
+    """All that is computed of it is computed on the CPU: a copy, and no operation on the GPU after it."""
+    method = fake_method("method={name: simclr}")
+    with FakeTensorMode(allow_non_fake_inputs=True):
+        method.to_empty(device=GPU)
+        diagnostics = TrainingDiagnostics(
+            method, seed=0, resources=ResourceMonitor(CPU), write=lambda event: None
+        )
+        embeddings = torch.empty(2, 16, 8, device=GPU)
+        with audit, pytest.raises(DataDependentOutputException):
+            diagnostics.after_step(embeddings, step=1, epoch=0, flush=lambda: None)
+    assert audit.copies == ["aten::_to_copy"]
+    assert audit.waits <= {"_local_scalar_dense"}
 
 
 def test_the_audit_finds_a_constant_that_is_sent_in_the_middle_of_a_step(audit: Audit) -> None:

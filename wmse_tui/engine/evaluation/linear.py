@@ -161,11 +161,13 @@ class _AdamProbe:
         # fused: one kernel a step for both parameters
         self._adam = torch.optim.Adam(
             [classifier.weight, classifier.bias],
-            lr=lr if rate is None else rate,
+            lr=lr,
             weight_decay=weight_decay,
             fused=True,
             capturable=x.is_cuda,
         )
+        if rate is not None:  # not given to Adam, which would read it to check it
+            self._adam.param_groups[0]["lr"] = rate
         self._compute: Callable[[], None] = self._steps
         self._done = 0
 
