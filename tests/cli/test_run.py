@@ -291,6 +291,18 @@ def test_resume_of_a_running_run_is_refused_with_73(
         assert "  -> watch it: wmse-tui attach mine\n" in result.stderr
 
 
+def test_resume_gives_anew_what_binds_a_run_to_a_machine(cli: Cli, trainer: Trainer, tmp_path: Path) -> None:
+    trainer("killed")
+    cli(*QUICK, "--name", "mine")
+    trainer("completes")
+    refused = cli("resume", "mine", "--headless", "--set", "optimizer.lr=0.5")
+    assert refused.exit_code == 2
+    assert "optimizer.lr: is part of the run" in refused.stderr
+    result = cli("resume", "mine", "--headless", "--set", f"dataset.root={tmp_path}")
+    assert result.exit_code == 0
+    assert f"root: {tmp_path}" in (tmp_path / "runs/mine/config.yaml").read_text(encoding="utf-8")
+
+
 def test_resume_refuses_a_configuration(cli: Cli) -> None:
     result = cli("run", "--resume", "last", "--preset", "quickstart")
     assert result.exit_code == 2

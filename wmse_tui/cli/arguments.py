@@ -80,6 +80,16 @@ Overrides = Annotated[
         show_default=False,
     ),
 ]
+MachineOverrides = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        help="Give anew what changes no number: dataset.root and other folders, compute.device, "
+        "compute.workers; may be repeated.",
+        show_default=False,
+    ),
+]
 PresetName = Annotated[
     str | None,
     typer.Option(

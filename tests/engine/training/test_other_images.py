@@ -12,9 +12,11 @@ import pytest
 from events import read_log
 from PIL import Image
 
+from wmse_tui.config.problems import ConfigError
 from wmse_tui.engine.training.session import run_session
 from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.log.events import Error, Notice
+from wmse_tui.runs.process.rebind import rebind_run
 
 MakeRun = Callable[..., RunDirectory]
 
@@ -89,3 +91,21 @@ def test_the_same_images_are_resumed_and_their_fingerprint_is_logged(run: RunDir
     first, second = (event.text for event in events(run, Notice) if event.code == "N_IMAGES")
     assert first == second
     assert first.startswith("images by names, sizes and samples: all without held-out (33) ")
+
+
+def test_moved_images_are_found_by_the_advice_of_the_error(run: RunDirectory, images: Path) -> None:
+    moved = images.rename(images.with_name("elsewhere"))
+    assert run_session(run.path) == 1
+    (error,) = events(run, Error)
+    assert error.next[1] == "if the images were moved: wmse-tui resume RUN --set dataset.root=/where/they/are"
+    age = run.config.stat().st_mtime_ns
+    rebind_run(run, [f"dataset.root={moved}", "compute.workers=0"])
+    assert run.config.stat().st_mtime_ns == age
+    assert run_session(run.path) == 0
+
+
+def test_what_changes_numbers_is_not_given_anew(run: RunDirectory) -> None:
+    before = run.config.read_bytes()
+    with pytest.raises(ConfigError, match=r"optimizer\.lr: is part of the run, whose numbers it changes"):
+        rebind_run(run, ["optimizer.lr=0.5", "compute.device=auto"])
+    assert run.config.read_bytes() == before

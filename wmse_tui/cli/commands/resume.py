@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from wmse_tui.cli.arguments import After, Detach, Headless, JsonLines, Queue, Run, RunsDir
+from wmse_tui.cli.arguments import After, Detach, Headless, JsonLines, MachineOverrides, Queue, Run, RunsDir
 
 
 def resume(
@@ -15,6 +15,7 @@ def resume(
     json: JsonLines = False,
     queue: Queue = False,
     after: After = None,
+    overrides: MachineOverrides = None,
 ) -> None:
     """Resume a run that has not completed.
 
@@ -27,4 +28,4 @@ def resume(
     options = start_options(
         headless=headless, detach=detach, as_json=json, queue=queue, after=after or [], runs_dir=runs_dir
     )
-    raise typer.Exit(resume_run(find_run(run, runs_dir), options))
+    raise typer.Exit(resume_run(find_run(run, runs_dir), options, overrides or ()))

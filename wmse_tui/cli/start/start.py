@@ -26,6 +26,7 @@ from wmse_tui.runs.errors import RunBusy
 from wmse_tui.runs.preflight import check_runs_dir
 from wmse_tui.runs.process import launch
 from wmse_tui.runs.process.liveness import gather_evidence, judged_by_log, patience
+from wmse_tui.runs.process.rebind import rebind_run
 from wmse_tui.runs.process.removal import remove_run
 from wmse_tui.runs.queue.dependencies import blocking_failure
 from wmse_tui.runs.queue.enqueue import enqueue
@@ -164,11 +165,16 @@ def resume_named(run: RunDirectory, wanted: Experiment, options: StartOptions) -
     return resume_run(run, options)
 
 
-def resume_run(run: RunDirectory, options: StartOptions) -> ExitCode:
+def resume_run(run: RunDirectory, options: StartOptions, overrides: Sequence[str] = ()) -> ExitCode:
     """Start another attempt at `run` unless it is completed or being trained.
 
+    Args:
+        run: a run.
+        options: how it is started and shown.
+        overrides: what binds it to a machine, given anew (`rebind_run`).
+
     Raises:
-        ConfigError: its configuration is damaged.
+        ConfigError: its configuration is damaged, or `overrides` change more than the machine.
         UserError: it is being trained (exit code 73).
     """
     load_configuration(run)  # damage is reported here, not by a trainer that fails
@@ -195,6 +201,8 @@ def resume_run(run: RunDirectory, options: StartOptions) -> ExitCode:
     note = check_runs_dir(run.path)
     if note:
         print_message(f"note: {note}")
+    if overrides:
+        rebind_run(run, overrides)
     return start(run, options, fresh=False)
 
 

@@ -166,7 +166,14 @@ def require_folder(folder: Path) -> None:
 
 
 def _no_folder(folder: Path, state: str) -> DataError:
-    return DataError(f"no folder {folder}", state, next=("correct the path in the configuration",))
+    return DataError(
+        f"no folder {folder}",
+        state,
+        next=(
+            "check the path: --set dataset.root=/path/to/images",
+            "if the images were moved: wmse-tui resume RUN --set dataset.root=/where/they/are",
+        ),
+    )
 
 
 def listing(items: tuple[str, ...], limit: int = 5) -> str:

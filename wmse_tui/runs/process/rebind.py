@@ -1,0 +1,58 @@
+"""What binds a run to a machine and changes no number of it can be given anew: folders, device, workers."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+from wmse_tui.config.atomic import publish
+from wmse_tui.config.diff import differing, flatten
+from wmse_tui.config.layers import Layer, build
+from wmse_tui.config.loading import dump_experiment, override_layers
+from wmse_tui.config.problems import ConfigError, Problem
+from wmse_tui.runs.directory import RunDirectory
+from wmse_tui.runs.errors import StorageError
+from wmse_tui.runs.process.lock import RunLock
+from wmse_tui.runs.state.config import load_configuration
+
+MACHINE = (
+    "dataset.root",
+    "dataset.probe_train",
+    "dataset.probe_test",
+    "dataset.download",
+    "compute.device",
+    "compute.workers",
+)
+
+
+def rebind_run(run: RunDirectory, overrides: Sequence[str]) -> None:
+    """Write `overrides`, such as `dataset.root=/new/path`, into the configuration of an idle run.
+
+    The comments at the head of the file stay, and its time: a run is as old as its configuration.
+
+    Raises:
+        ConfigError: an option is wrong, or changes more than where and by what the run is trained.
+        RunBusy: the run is being trained.
+        StorageError: the configuration cannot be written.
+    """
+    with RunLock(run):
+        before = load_configuration(run)
+        values = before.model_dump(mode="json")
+        after = build([Layer(values, str(run.config), {}), *override_layers(overrides)])
+        changed = differing(flatten(before), flatten(after))
+        frozen = [name for name in changed if name not in MACHINE]
+        if frozen:
+            fix = f"start a new run; a run that is resumed can be given {', '.join(MACHINE)}"
+            raise ConfigError(
+                Problem(name, "is part of the run, whose numbers it changes", fix) for name in frozen
+            )
+        if not changed:
+            return
+        try:
+            status = run.config.stat()
+            lines = run.config.read_text(encoding="utf-8").splitlines(keepends=True)
+            head = "".join(lines[: next((n for n, line in enumerate(lines) if not line.startswith("#")), 0)])
+            publish(run.config, (head + dump_experiment(after)).encode())
+            os.utime(run.config, ns=(status.st_atime_ns, status.st_mtime_ns))
+        except OSError as error:
+            raise StorageError.of("write the run's configuration", run.config, error) from error
