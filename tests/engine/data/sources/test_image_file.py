@@ -123,7 +123,7 @@ def test_a_file_that_cannot_be_decoded_is_named(tmp_path: Path) -> None:
             decode_image(path)
         assert caught.value.title == "an image cannot be read"
         assert caught.value.detail.startswith(f"{path}: {cause}")
-        assert caught.value.next == (f"replace or remove {path} and start again",)
+        assert caught.value.next == (f"replace or remove {path} and start a new run",)
 
 
 def test_the_first_bytes_distinguish_images_from_other_files(tmp_path: Path) -> None:

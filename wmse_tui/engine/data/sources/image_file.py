@@ -79,7 +79,7 @@ def decode_cleaned(path: str | Path) -> DecodedImage:
         raise DataError(
             "an image cannot be read",
             f"{path}: {_cause(error)}",
-            next=(f"replace or remove {path} and start again",),
+            next=(f"replace or remove {path} and start a new run",),
         ) from error
 
 
