@@ -10,20 +10,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from events import attempt, checkpoint, epoch, evaluation
 from typer.testing import CliRunner, Result
 
 from wmse_tui.config.loading import dump_experiment, load_experiment
 from wmse_tui.runs.directory import RunDirectory, create_run
 from wmse_tui.runs.log.encoding import encode
 from wmse_tui.runs.log.events import (
-    Attempt,
-    Checkpoint,
-    Epoch,
-    Evaluation,
     Event,
     Exit,
-    KnnResult,
-    LinearResult,
     Notice,
     Phase,
     Record,
@@ -195,67 +190,16 @@ def events() -> tuple[tuple[float, Event], ...]:
         (0, Phase("start")),
         (1, Phase("data")),
         (2, Notice("info", "N_DATA", "5000 of 50000 images are used")),
-        (
-            3,
-            Attempt(
-                resume_step=0,
-                epochs=2,
-                steps_per_epoch=4,
-                device="CPU, 2 threads",
-                device_reason="no CUDA: no card",
-                loader="batched",
-                loader_reason="the set fits in memory",
-                train_images=5000,
-                train_split="train",
-                parameters=1_234_567,
-                deterministic=False,
-                exact=True,
-                pid=77,
-                host="gpu-a",
-            ),
-        ),
-        (
-            5,
-            Evaluation(
-                epoch=0,
-                step=0,
-                knn=KnnResult(0.31, 5, "euclidean"),
-                raw_pixels=0.28,
-                train_split="train",
-                test_split="test",
-                seconds=1.5,
-            ),
-        ),
+        (3, attempt(epochs=2)),
+        (5, evaluation(0, 0, 0.31, raw_pixels=0.28, seconds=1.5)),
         (6, Phase("train")),
         (7, Steps(first=1, loss=(1.5, 1.25), lr=(0.001, 0.002), images_per_second=1840.0)),
         (8, Steps(first=3, loss=(1.0, 0.75), lr=(0.003, 0.003), images_per_second=1850.0)),
-        (9, Epoch(epoch=1, step=4, loss=1.125, seconds=2.0, images_per_second=1845.0)),
+        (9, epoch(1, 4, loss=1.125, seconds=2.0, images_per_second=1845.0)),
         (10, Steps(first=5, loss=(0.5, 0.5, 0.5, 0.25), lr=(0.003,) * 4, images_per_second=1800.0)),
-        (11, Epoch(epoch=2, step=8, loss=0.4375, seconds=2.0, images_per_second=1800.0)),
-        (
-            14,
-            Evaluation(
-                epoch=2,
-                step=8,
-                knn=KnnResult(0.8125, 5, "euclidean"),
-                linear=LinearResult(0.875, 0.99, "adam"),
-                train_split="train",
-                test_split="test",
-                seconds=3.0,
-            ),
-        ),
-        (
-            15,
-            Checkpoint(
-                step=8,
-                epoch=2,
-                file="final.pt",
-                sha256="0" * 64,
-                bytes=9_800_000,
-                kinds=("final",),
-                seconds=0.1,
-            ),
-        ),
+        (11, epoch(2, 8, loss=0.4375, seconds=2.0, images_per_second=1800.0)),
+        (14, evaluation(2, 8, 0.8125, 0.875, top5=0.99, seconds=3.0)),
+        (15, checkpoint(8, "final.pt", epoch=2, kinds=("final",))),
         (16, Exit(status="completed", step=8, epoch=2, seconds=16.0)),
     )
 

@@ -12,18 +12,16 @@ import sys
 import time
 from pathlib import Path
 
+from events import attempt, evaluation
+
 from wmse_tui.config.loading import dump_experiment, load_experiment
 from wmse_tui.runs.directory import RunDirectory, create_run
 from wmse_tui.runs.log.encoding import encode
 from wmse_tui.runs.log.events import (
-    Attempt,
     Diagnostics,
     Epoch,
-    Evaluation,
     Event,
     Exit,
-    KnnResult,
-    LinearResult,
     Phase,
     Record,
     Resources,
@@ -46,23 +44,18 @@ def make_run(root: Path, name: str, *, epochs: int = 1000) -> RunDirectory:
 
 def begin(epochs: int) -> tuple[Event, ...]:
     """The first event of a trainer."""
-    attempt = Attempt(
-        resume_step=0,
+    ready = attempt(
         epochs=epochs,
         steps_per_epoch=STEPS_PER_EPOCH,
         device="NVIDIA H100",
         device_reason="the first CUDA device",
-        loader="batched",
         loader_reason="the set fits on the device",
         train_images=50_000,
-        train_split="train",
         parameters=11_500_000,
-        deterministic=False,
-        exact=True,
         pid=os.getpid(),
         host=host(),
     )
-    return Phase("start"), attempt, Phase("train")
+    return Phase("start"), ready, Phase("train")
 
 
 def loss_at(step: int) -> float:
@@ -127,13 +120,12 @@ def second(first: int, count: int, at: int) -> list[Event]:
         )
         if epoch % 20 == 0:
             events.append(
-                Evaluation(
-                    epoch=epoch,
-                    step=epoch * STEPS_PER_EPOCH,
-                    knn=KnnResult(0.9 - 0.4 / (1 + epoch / 50), 5, "euclidean"),
-                    linear=LinearResult(0.92 - 0.4 / (1 + epoch / 50), 0.99, "adam"),
-                    train_split="train",
-                    test_split="test",
+                evaluation(
+                    epoch,
+                    epoch * STEPS_PER_EPOCH,
+                    0.9 - 0.4 / (1 + epoch / 50),
+                    0.92 - 0.4 / (1 + epoch / 50),
+                    top5=0.99,
                     seconds=3.0,
                 )
             )

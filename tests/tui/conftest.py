@@ -28,6 +28,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from events import attempt, checkpoint, diagnostics, epoch, evaluation
 from textual.pilot import Pilot
 
 from wmse_tui.config.loading import dump_experiment, load_experiment
@@ -35,16 +36,10 @@ from wmse_tui.runs.annotations import Annotations, write_annotations
 from wmse_tui.runs.directory import RunDirectory, create_run
 from wmse_tui.runs.log.encoding import encode
 from wmse_tui.runs.log.events import (
-    Attempt,
-    Checkpoint,
     Diagnostics,
-    Epoch,
     Error,
-    Evaluation,
     Event,
     Exit,
-    KnnResult,
-    LinearResult,
     Notice,
     Phase,
     Record,
@@ -146,107 +141,46 @@ def history(
     events: list[tuple[float, Event]] = [
         (0, Phase("start")),
         (1, Notice("info", "N_DATA", "5000 of 50000 images are used")),
-        (
-            2,
-            Attempt(
-                resume_step=0,
-                epochs=epochs,
-                steps_per_epoch=per_epoch,
-                device="CPU, 2 threads",
-                device_reason="no CUDA: no card",
-                loader="batched",
-                loader_reason="the set fits in memory",
-                train_images=5000,
-                train_split="train",
-                parameters=1_234_567,
-                deterministic=False,
-                exact=True,
-                pid=77,
-                host=host,
-            ),
-        ),
-        (3, _evaluation(0, 0, knn=0.31, linear=None, raw_pixels=0.28)),
+        (2, attempt(epochs=epochs, steps_per_epoch=per_epoch, host=host)),
+        (3, evaluation(0, 0, 0.31, raw_pixels=0.28)),
         (3, Phase("train")),
     ]
     t = 3.0
-    for epoch in range(1, done + 1):
-        first = (epoch - 1) * per_epoch + 1
+    for number in range(1, done + 1):
+        first, step = (number - 1) * per_epoch + 1, number * per_epoch
         losses = tuple(2 + (loss - 2) * (first + i) / total for i in range(per_epoch))
         rates = tuple(0.003 * (1 - (first + i - 1) / total) for i in range(per_epoch))
         t += per_epoch
-        share = epoch / max(1, done)
+        share = number / max(1, done)
+        accuracies = (round(0.31 + (knn - 0.31) * share, 6), round(linear * (0.8 + 0.2 * share), 6))
+        mean, speed = sum(losses) / per_epoch, 1800.0 + number
         events += [
-            (t, Steps(first=first, loss=losses, lr=rates, images_per_second=1800.0 + epoch)),
-            (t, _diagnostics(epoch, epoch * per_epoch, "projector", 32)),
-            (t, _diagnostics(epoch, epoch * per_epoch, "encoder", 64)),
-            (t, Resources(step=epoch * per_epoch, cpu=1.9, cpu_count=2, memory=6e8, memory_total=16e9)),
-            (
-                t,
-                Epoch(
-                    epoch=epoch,
-                    step=epoch * per_epoch,
-                    loss=sum(losses) / per_epoch,
-                    seconds=float(per_epoch),
-                    images_per_second=1800.0 + epoch,
-                ),
-            ),
-            (
-                t + 1,
-                _evaluation(
-                    epoch,
-                    epoch * per_epoch,
-                    knn=0.31 + (knn - 0.31) * share,
-                    linear=linear * (0.8 + 0.2 * share),
-                ),
-            ),
-            (
-                t + 1,
-                Checkpoint(
-                    step=epoch * per_epoch,
-                    epoch=epoch,
-                    file=f"step-{epoch * per_epoch:08d}.pt",
-                    sha256="0" * 64,
-                    bytes=9_800_000,
-                    kinds=("last",),
-                    seconds=0.1,
-                ),
-            ),
+            (t, Steps(first=first, loss=losses, lr=rates, images_per_second=speed)),
+            (t, _diagnostics(number, step, "projector", 32)),
+            (t, _diagnostics(number, step, "encoder", 64)),
+            (t, Resources(step=step, cpu=1.9, cpu_count=2, memory=6e8, memory_total=16e9)),
+            (t, epoch(number, step, loss=mean, seconds=float(per_epoch), images_per_second=speed)),
+            (t + 1, evaluation(number, step, *accuracies, top5=0.99)),
+            (t + 1, checkpoint(step, f"step-{step:08d}.pt", epoch=number)),
             (t + 1, Phase("train")),
         ]
         t += 1
     return events
 
 
-def _evaluation(
-    epoch: int, step: int, *, knn: float, linear: float | None, raw_pixels: float | None = None
-) -> Evaluation:
-    return Evaluation(
-        epoch=epoch,
-        step=step,
-        knn=KnnResult(round(knn, 6), 5, "euclidean"),
-        linear=None if linear is None else LinearResult(round(linear, 6), 0.99, "adam"),
-        raw_pixels=raw_pixels,
-        train_split="train",
-        test_split="test",
-        seconds=1.0,
-    )
-
-
-def _diagnostics(epoch: int, step: int, space: str, dim: int) -> Diagnostics:
-    return Diagnostics(
-        step=step,
-        epoch=epoch,
-        space=space,
-        samples=256,
+def _diagnostics(number: int, step: int, space: str, dim: int) -> Diagnostics:
+    return diagnostics(
+        step,
+        space,
+        epoch=number,
         dim=dim,
         spectrum=tuple(4.0 / (rank + 1) for rank in range(dim)),
-        effective_rank=dim * 0.7 + epoch,
+        effective_rank=dim * 0.7 + number,
         effective_rank_null=dim * 0.93,
-        condition_number=40.0 + epoch,
+        condition_number=40.0 + number,
         smallest_pivot=0.05 if space == "projector" else None,
         feature_std=0.9 / dim**0.5,
         mean_correlation=0.1,
-        seconds=0.01,
     )
 
 

@@ -5,21 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import pytest
+from events import attempt, checkpoint, epoch, evaluation
 
 from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.errors import StorageError
 from wmse_tui.runs.log.activity import ActivityLine, ActivityLog
 from wmse_tui.runs.log.encoding import encode
 from wmse_tui.runs.log.events import (
-    Attempt,
-    Checkpoint,
     Control,
-    Epoch,
     Error,
-    Evaluation,
     Event,
     Exit,
-    KnnResult,
     Notice,
     Phase,
     Record,
@@ -29,23 +25,8 @@ from wmse_tui.runs.state.watch import RunWatcher
 
 START = 1_772_366_400.0  # 2026-03-01 12:00:00 UTC
 
-ATTEMPT = Attempt(
-    resume_step=0,
-    epochs=3,
-    steps_per_epoch=10,
-    device="CPU, 2 threads",
-    device_reason="no CUDA",
-    loader="batched",
-    loader_reason="it fits",
-    train_images=5000,
-    train_split="train",
-    parameters=1_230_000,
-    deterministic=False,
-    exact=True,
-    pid=7,
-    host="a",
-)
-EPOCH = Epoch(epoch=1, step=10, loss=1.25, seconds=12.0, images_per_second=1800.0)
+ATTEMPT = attempt(epochs=3, steps_per_epoch=10, device_reason="no CUDA")
+EPOCH = epoch(1, 10, loss=1.25, seconds=12.0, images_per_second=1800.0)
 
 
 @pytest.fixture(autouse=True)
@@ -91,29 +72,8 @@ def test_each_event_of_note_is_a_line_and_steps_are_none(run: RunDirectory) -> N
         (3, ATTEMPT),
         (4, Steps(first=1, loss=(1.5,))),
         (15, EPOCH),
-        (
-            16,
-            Evaluation(
-                epoch=1,
-                step=10,
-                knn=KnnResult(0.8125, 5, "euclidean"),
-                train_split="train",
-                test_split="test",
-                seconds=1.0,
-            ),
-        ),
-        (
-            17,
-            Checkpoint(
-                step=10,
-                epoch=1,
-                file="a.pt",
-                sha256="0",
-                bytes=9_800_000,
-                kinds=("last", "best"),
-                seconds=0.1,
-            ),
-        ),
+        (16, evaluation(1, 10, 0.8125)),
+        (17, checkpoint(10, "a.pt", epoch=1, kinds=("last", "best"))),
         (18, Control("1", "checkpoint", "done", "a.pt")),
         (19, Exit(status="stopped", step=10, epoch=1, seconds=19.0)),
     )

@@ -7,17 +7,14 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from events import attempt, diagnostics, evaluation
 from hypothesis import given
 from hypothesis import strategies as st
 
 from wmse_tui.runs.log.events import (
-    Attempt,
     Diagnostics,
-    Evaluation,
     Event,
     Exit,
-    KnnResult,
-    LinearResult,
     Phase,
     Record,
     Steps,
@@ -31,52 +28,9 @@ from wmse_tui.runs.state.series import Series
 HOUR = 3600.0
 
 
-def attempt(resume_step: int = 0) -> Attempt:
-    return Attempt(
-        resume_step=resume_step,
-        epochs=10,
-        steps_per_epoch=4,
-        device="cpu",
-        device_reason="",
-        loader="batched",
-        loader_reason="",
-        train_images=100,
-        train_split="train",
-        parameters=1,
-        deterministic=True,
-        exact=True,
-        pid=1,
-        host="server",
-    )
-
-
-def evaluation(step: int, knn: float | None = None, linear: float | None = None) -> Evaluation:
-    return Evaluation(
-        epoch=step // 4,
-        step=step,
-        knn=None if knn is None else KnnResult(knn, 5, "euclidean"),
-        linear=None if linear is None else LinearResult(linear, None, "adam"),
-        train_split="train",
-        test_split="test",
-        seconds=8.0,
-    )
-
-
-def diagnostics(step: int, rank: float | None, space: str = "projector", **numbers: float) -> Diagnostics:
+def sample(step: int, rank: float | None, space: str = "projector", **numbers: float) -> Diagnostics:
     fields: dict[str, Any] = {"condition_number": None, "smallest_pivot": None, "feature_std": 0.5} | numbers
-    return Diagnostics(
-        step=step,
-        epoch=step // 4,
-        space=space,
-        samples=256,
-        dim=64,
-        spectrum=(1.0,),
-        effective_rank=rank,
-        effective_rank_null=56.0,
-        mean_correlation=0.1,
-        seconds=0.1,
-        **fields,
-    )
+    return diagnostics(step, space, epoch=step // 4, effective_rank=rank, **fields)
 
 
 def view_of(*told: tuple[float, Event], number: int = 1, state: RunState | None = None) -> RunState:
@@ -92,12 +46,12 @@ def steps(first: int, *loss: float | None, lr: float = 0.1, speed: float | None 
 
 RUN = view_of(
     (0.0, attempt()),
-    (0.5, evaluation(0, knn=0.1)),
+    (0.5, evaluation(0, 0, knn=0.1)),
     (1.0, steps(1, 4.0, 3.0, None, 2.0, speed=50.0)),
-    (1.5, diagnostics(4, 20.0, condition_number=100.0)),
-    (1.5, diagnostics(4, 5.0, "encoder")),
+    (1.5, sample(4, 20.0, condition_number=100.0)),
+    (1.5, sample(4, 5.0, "encoder")),
     (2.0, steps(5, 1.0, 2.0, 3.0, 4.0, lr=0.01, speed=150.0)),
-    (3.0, evaluation(8, knn=0.5, linear=0.6)),
+    (3.0, evaluation(2, 8, knn=0.5, linear=0.6)),
 )
 
 
@@ -202,7 +156,7 @@ def test_rate_and_throughput_follow_the_reports() -> None:
 
 
 def test_what_the_embeddings_say_is_told_by_space_and_what_could_not_be_told_is_marked() -> None:
-    state = view_of((4.0, diagnostics(8, None)), state=RUN)
+    state = view_of((4.0, sample(8, None)), state=RUN)
     rank = curve(state, "effective_rank")
     assert (rank.x, rank.y, rank.marks, rank.points) == ((1.0,), (20.0,), (2.0,), True)
     assert curve(state, "effective_rank", space="encoder").y == (5.0,)
@@ -261,9 +215,7 @@ def test_a_curve_rises_on_x_and_keeps_to_its_columns_and_extremes(
 
 
 def test_more_points_than_columns_are_groups_with_their_extremes() -> None:
-    state = view_of(
-        (0.0, attempt()), *((step / 10, diagnostics(step, float(step % 2))) for step in range(40))
-    )
+    state = view_of((0.0, attempt()), *((step / 10, sample(step, float(step % 2))) for step in range(40)))
     drawn = curve(state, "effective_rank", axis="step", columns=4)
     assert (drawn.x, drawn.points) == ((4.5, 14.5, 24.5, 34.5), False)
     assert (drawn.y, drawn.low, drawn.high) == ((0.5,) * 4, (0.0,) * 4, (1.0,) * 4)

@@ -7,23 +7,17 @@ import json
 from pathlib import Path
 
 import pytest
-from events import read_log
+from events import attempt, checkpoint, diagnostics, epoch, evaluation, read_log
 from hypothesis import given
 from hypothesis import strategies as st
 
 from wmse_tui.runs.log.events import (
     Artifact,
-    Attempt,
-    Checkpoint,
     Control,
     Diagnostics,
-    Epoch,
     Error,
-    Evaluation,
     Event,
     Exit,
-    KnnResult,
-    LinearResult,
     NormImportance,
     NormWeights,
     Notice,
@@ -45,63 +39,6 @@ from wmse_tui.runs.state.to_json import state_to_json
 from wmse_tui.runs.state.verdict import judge
 
 GOLDEN = Path(__file__).parents[1] / "data" / "events-v1.jsonl"
-
-
-def attempt(resume_step: int = 0, *, epochs: int = 10, steps_per_epoch: int = 4) -> Attempt:
-    return Attempt(
-        resume_step=resume_step,
-        epochs=epochs,
-        steps_per_epoch=steps_per_epoch,
-        device="cpu",
-        device_reason="",
-        loader="batched",
-        loader_reason="",
-        train_images=100,
-        train_split="train",
-        parameters=1,
-        deterministic=True,
-        exact=True,
-        pid=1,
-        host="server",
-    )
-
-
-def evaluation(epoch: int, step: int, knn: float | None = None, linear: float | None = None) -> Evaluation:
-    return Evaluation(
-        epoch=epoch,
-        step=step,
-        knn=None if knn is None else KnnResult(knn, 5, "euclidean"),
-        linear=None if linear is None else LinearResult(linear, None, "adam"),
-        train_split="train",
-        test_split="test",
-        seconds=8.0,
-    )
-
-
-def epoch(number: int, step: int) -> Epoch:
-    return Epoch(epoch=number, step=step, loss=1.0, seconds=4.0, images_per_second=64.0)
-
-
-def checkpoint(step: int, file: str) -> Checkpoint:
-    return Checkpoint(step=step, epoch=0, file=file, sha256="", bytes=1, kinds=("last",), seconds=0.1)
-
-
-def diagnostics(step: int, space: str = "projector", rank: float | None = 20.0) -> Diagnostics:
-    return Diagnostics(
-        step=step,
-        epoch=0,
-        space=space,
-        samples=256,
-        dim=64,
-        spectrum=(2.0, 1.0),
-        effective_rank=rank,
-        effective_rank_null=56.0,
-        condition_number=100.0,
-        smallest_pivot=0.01,
-        feature_std=0.9,
-        mean_correlation=0.2,
-        seconds=0.01,
-    )
 
 
 def told(event: Diagnostics) -> Diagnostics:
@@ -261,7 +198,9 @@ def test_the_time_left_counts_steps_at_the_recent_pace_and_evaluations_at_their_
     state = folded(Steps(2, (1.0, 1.0)), epoch(1, 4), state=state, t=104.0)  # two steps in two seconds
     assert state.pace.seconds_per_step == 1.0
     assert state.seconds_left == 40 - 3
-    state = folded(evaluation(1, 4, 0.5), state=state, t=106.0)  # eight seconds an epoch from now on
+    state = folded(
+        evaluation(1, 4, 0.5, seconds=8.0), state=state, t=106.0
+    )  # eight seconds an epoch from now on
     assert state.seconds_left == 40 - 3 + 9 * 8.0
 
 
@@ -312,15 +251,19 @@ def test_folding_in_two_goes_is_folding_in_one(split: int) -> None:
 
 def test_diagnostics_are_a_history_whose_newest_of_each_space_keeps_its_spectrum() -> None:
     state = folded(
-        diagnostics(1), diagnostics(1, "encoder"), diagnostics(2), diagnostics(3), diagnostics(3, rank=5.0)
+        diagnostics(1),
+        diagnostics(1, "encoder"),
+        diagnostics(2),
+        diagnostics(3),
+        diagnostics(3, effective_rank=5.0),
     )
     assert state.diagnostics == (
         told(diagnostics(1)),
         diagnostics(1, "encoder"),
         told(diagnostics(2)),
-        diagnostics(3, rank=5.0),
+        diagnostics(3, effective_rank=5.0),
     )
-    assert state.latest("projector") == diagnostics(3, rank=5.0)
+    assert state.latest("projector") == diagnostics(3, effective_rank=5.0)
     assert state.latest("encoder") == diagnostics(1, "encoder")
     assert state.latest("attic") is None
 
