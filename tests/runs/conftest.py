@@ -1,4 +1,4 @@
-"""What the tests of this room share: a run in a temporary folder, and children that are gone afterwards."""
+"""Shared fixtures: a run in a temporary folder, and child processes that end with the test."""
 
 from __future__ import annotations
 

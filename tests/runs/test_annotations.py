@@ -1,4 +1,4 @@
-"""Tags and notes: kept whole, read whatever the file holds, and no reason to refuse a removal."""
+"""Tags and notes: stored whole, read whatever the file holds, and no reason to refuse a removal."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def test_what_was_written_is_read_back(run: RunDirectory) -> None:
     assert [path.name for path in run.path.iterdir() if path.name.endswith(".tmp")] == []
 
 
-def test_a_run_of_which_nobody_said_anything_has_none(run: RunDirectory) -> None:
+def test_a_run_without_annotations_has_none(run: RunDirectory) -> None:
     assert read_annotations(run) == Annotations()
 
 

@@ -111,7 +111,7 @@ def test_everything_in_a_run_is_private_whatever_the_umask(root: Path) -> None:
     } == {}
 
 
-def test_a_root_that_is_a_file_is_told(tmp_path: Path) -> None:
+def test_a_root_that_is_a_file_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(StorageError, match=r"cannot make the run directory: .*/file is no directory"):
         create_run(tmp_path / "file", "")

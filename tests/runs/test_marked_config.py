@@ -44,18 +44,18 @@ def test_what_differs_is_marked_with_what_the_preset_says(root: Path) -> None:
     assert found.note == "3 of its options differ from preset quickstart."
 
 
-def test_options_of_another_method_are_told_at_its_section(root: Path) -> None:
+def test_options_of_another_method_are_listed_at_its_section(root: Path) -> None:
     found = marked(read_marked_config(run_of(root, "method={name: byol}")))
     assert found["name: byol"] == "w_mse"
     assert found["momentum: 0.99"] == "momentum is not in the preset"
     assert "whitening_size: 64" in found["method:"]
 
 
-def test_a_run_without_a_preset_says_so(root: Path) -> None:
+def test_a_run_without_a_preset_is_noted(root: Path) -> None:
     assert read_marked_config(run_of(root, named="")).note == "It was not made from a preset."
 
 
-def test_a_preset_that_is_gone_says_so(root: Path) -> None:
+def test_a_removed_preset_is_noted(root: Path) -> None:
     note = read_marked_config(run_of(root, named="my [/red]\x1b recipe")).note
     assert note.startswith("Preset my [/red] recipe cannot be read now: ")
 

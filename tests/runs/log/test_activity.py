@@ -1,4 +1,4 @@
-"""The activity of a run: dated lines of what is worth telling, bounded, read in pieces."""
+"""The activity of a run: dated lines of the events that matter to a reader, bounded, read in pieces."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ def test_an_error_says_what_is_saved_and_what_to_do(run: RunDirectory) -> None:
     ]
 
 
-def test_a_pause_and_its_end_are_told(run: RunDirectory) -> None:
+def test_a_pause_and_its_end_are_lines(run: RunDirectory) -> None:
     write(run, (0, Phase("train")), (1, Phase("paused")), (9, Phase("train")), (10, Phase("knn")))
     assert texts(Followed(run).poll()) == ["2026-03-01", "12:00:01  paused", "12:00:09  training continues"]
 
@@ -135,13 +135,13 @@ def test_a_new_day_has_its_date(run: RunDirectory) -> None:
     ]
 
 
-def test_what_was_done_again_is_told_again(run: RunDirectory) -> None:
+def test_what_was_done_again_is_listed_again(run: RunDirectory) -> None:
     write(run, (0, ATTEMPT), (1, EPOCH))
     write(run, (60, ATTEMPT), (61, EPOCH), seq=3, attempt=2)
     assert sum("epoch 1/3" in text for text in texts(Followed(run).poll())) == 2
 
 
-def test_it_goes_on_where_it_was_and_gives_the_same_tuple_where_nothing_is_new(run: RunDirectory) -> None:
+def test_it_continues_where_it_was_and_gives_the_same_tuple_where_nothing_is_new(run: RunDirectory) -> None:
     activity = Followed(run)
     write(run, (0, EPOCH))
     first = activity.poll()
@@ -161,7 +161,7 @@ def test_a_line_without_its_end_waits(run: RunDirectory) -> None:
     assert len(activity.poll()) == 2
 
 
-def test_only_the_newest_lines_are_kept(run: RunDirectory) -> None:
+def test_only_the_newest_lines_are_retained(run: RunDirectory) -> None:
     write(run, *((number, EPOCH) for number in range(50)))
     activity = Followed(run, lines=5)
     assert texts(activity.poll())[-1].startswith("12:00:49")
@@ -181,7 +181,7 @@ def test_a_long_log_is_read_in_pieces(run: RunDirectory) -> None:
     assert 0 < len(first) < len(lines) == 4001
 
 
-def test_a_log_that_was_replaced_is_told_from_its_beginning(run: RunDirectory) -> None:
+def test_a_log_that_was_replaced_is_read_from_its_beginning(run: RunDirectory) -> None:
     activity = Followed(run)
     write(run, (0, EPOCH), (1, EPOCH))
     activity.poll()

@@ -1,4 +1,4 @@
-"""Events and their lines: what goes in comes out, and nothing else does."""
+"""Events and their lines: what is encoded is decoded again, and nothing else."""
 
 from __future__ import annotations
 
@@ -137,9 +137,9 @@ def test_the_events_of_these_tests_are_all_there_are() -> None:
     assert {event.type for event in EVENTS} == set(TYPES)
 
 
-def test_a_look_of_an_earlier_writer_lacks_what_it_did_not_know() -> None:
+def test_a_sample_of_an_earlier_writer_lacks_what_it_did_not_know() -> None:
     """A line as version 0.1 wrote it before RankMe and the others were there."""
-    told = decode(
+    event = decode(
         line(
             type="diagnostics",
             step=10,
@@ -157,8 +157,8 @@ def test_a_look_of_an_earlier_writer_lacks_what_it_did_not_know() -> None:
             seconds=0.25,
         )
     ).event
-    assert isinstance(told, Diagnostics)
-    assert (told.effective_rank, told.rankme, told.alpha_ranks, told.nulls) == (41.5, None, (), ())
+    assert isinstance(event, Diagnostics)
+    assert (event.effective_rank, event.rankme, event.alpha_ranks, event.nulls) == (41.5, None, (), ())
 
 
 def test_what_an_earlier_reader_is_given_is_named_in_plain_json() -> None:
@@ -202,7 +202,7 @@ def test_a_lone_surrogate_of_a_file_name_is_written_as_text() -> None:
     assert record.event == Notice("info", "N_FILE", "caf\\udce9.png")
 
 
-def test_unknown_fields_are_passed_over_and_unknown_types_kept() -> None:
+def test_unknown_fields_are_passed_over_and_unknown_types_retained() -> None:
     assert decode(line(type="phase", name="knn", mood="good")).event == Phase("knn")
     unknown = decode(line(type="spectrum", values=[1, 2]))
     assert unknown.event == Unknown("spectrum", '{"values":[1,2]}')
@@ -216,7 +216,7 @@ def test_a_later_version_is_refused_with_what_to_do() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "reason"),
     [
         ("", "not JSON"),
         ("[1]", "a JSON list, expected an object"),
@@ -235,10 +235,10 @@ def test_a_later_version_is_refused_with_what_to_do() -> None:
         (line(type="exit", status="gone", step=1, epoch=1, seconds=1.0), "exit.status"),
     ],
 )
-def test_what_is_no_event_is_told(text: str, told: str) -> None:
+def test_what_is_no_event_is_refused_with_the_reason(text: str, reason: str) -> None:
     with pytest.raises(EventError) as caught:
         decode(text)
-    assert told in str(caught.value)
+    assert reason in str(caught.value)
 
 
 def test_bytes_that_are_no_utf8_are_no_event() -> None:
@@ -350,10 +350,10 @@ def refused(content: bytes, *, allow_inf_nan: bool) -> object:
 
 
 def test_the_checked_in_log_of_the_layers_is_read_whole() -> None:
-    """Written by a run with switchable whitening, when diagnostics beyond the spectrum were first told."""
+    """Written by a run with switchable whitening, when diagnostics beyond the spectrum were new."""
     lines = (Path(__file__).parents[1] / "data" / "events-v1-layers.jsonl").read_bytes().splitlines()
     records = [decode(content) for content in lines]
     assert {type(record.event) for record in records} == {Diagnostics, NormWeights}
-    told = [record.event for record in records if isinstance(record.event, Diagnostics)]
-    assert {event.space for event in told} == {"projector", "features", "encoder"}
-    assert all(event.rankme is not None and dict(event.nulls)["rankme"] > 1 for event in told)
+    samples = [record.event for record in records if isinstance(record.event, Diagnostics)]
+    assert {event.space for event in samples} == {"projector", "features", "encoder"}
+    assert all(event.rankme is not None and dict(event.nulls)["rankme"] > 1 for event in samples)

@@ -38,7 +38,7 @@ def test_nothing_new_gives_the_same_object(path: Path) -> None:
     assert tail.poll() is tail.poll()
 
 
-def test_only_the_newest_lines_are_kept_and_what_is_left_out_is_counted(path: Path) -> None:
+def test_only_the_newest_lines_are_retained_and_what_is_left_out_is_counted(path: Path) -> None:
     tail = LogTail(path, lines=3)
     append(path, "".join(f"line {number}\n" for number in range(10)))
     assert tail.poll() == LogEnd(("line 7", "line 8", "line 9"), left_out=7 * len("line 0\n"))

@@ -159,14 +159,14 @@ def test_a_full_disk_costs_nothing_once_there_is_room_again(
 ) -> None:
     path = tmp_path / "events.jsonl"
     output, _ = spawn(FULL_DISK, path, 2500).communicate(timeout=60)
-    told = json.loads(output)
-    assert 0 < told["began"] < 40
-    assert not told["recovered_early"]
-    assert told["whole"], "a line was left half on the file"
-    assert told["size"] <= 2500
-    assert not told["synced"]
-    assert told["error"] == "None"
-    assert told["synced_after"]
+    report = json.loads(output)
+    assert 0 < report["began"] < 40
+    assert not report["recovered_early"]
+    assert report["whole"], "a line was left half on the file"
+    assert report["size"] <= 2500
+    assert not report["synced"]
+    assert report["error"] == "None"
+    assert report["synced_after"]
     records = read_log(path)
     assert [record.seq for record in records] == list(range(1, 102))
     firsts = [record.event.first for record in records if isinstance(record.event, Steps)]
@@ -210,7 +210,7 @@ def test_whatever_writes_fail_the_log_is_whole_and_in_order(
     assert reader.unreadable == 0
 
 
-def test_when_too_much_waits_progress_goes_first_and_is_counted(
+def test_when_too_much_waits_progress_is_dropped_first_and_counted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(descriptor: int, content: bytes) -> int:
@@ -219,7 +219,7 @@ def test_when_too_much_waits_progress_goes_first_and_is_counted(
     log = EventWriter(tmp_path / "events.jsonl", waiting=3)
     with monkeypatch.context() as patch:
         patch.setattr("wmse_tui.runs.log.writer.os.write", refuse)
-        log.write(Notice("warning", "W", "kept"))
+        log.write(Notice("warning", "W", "retained"))
         for step in range(1, 6):
             log.write(Steps(step, (1.0,)))
         assert log.error is not None

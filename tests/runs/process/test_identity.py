@@ -1,4 +1,4 @@
-"""Process identity, with real processes: a signal reaches exactly the process that is meant, or nobody."""
+"""Process identity, with real processes: a signal reaches exactly the process that is meant, or none."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def test_of_another_machine_nothing_is_known(child: Popen[str]) -> None:
     assert is_running(replace(known(child), host="elsewhere")) is None
 
 
-def test_a_suspended_process_is_seen_and_goes_on(child: Popen[str], eventually: Eventually) -> None:
+def test_a_suspended_process_is_recognised_and_continues(child: Popen[str], eventually: Eventually) -> None:
     process = known(child)
     assert not is_suspended(process)
     assert send_signal(process, signal.SIGSTOP)
@@ -149,7 +149,7 @@ def test_nothing_is_claimed_of_a_record_that_cannot_be_compared(run: RunDirector
     assert not is_copied(RunDirectory(run.path / "missing"), other)
 
 
-def test_a_launch_is_said_until_the_trainer_speaks(run: RunDirectory) -> None:
+def test_a_launch_is_recorded_until_the_trainer_writes_its_own_record(run: RunDirectory) -> None:
     write_launch(run)
     launch = read_trainer(run)
     assert launch is not None
@@ -162,7 +162,7 @@ def test_a_launch_is_said_until_the_trainer_speaks(run: RunDirectory) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"process": {"pid": "x"}}', b"\xff", b"[" * 100_000])
-def test_a_file_that_says_nothing_is_nobody(run: RunDirectory, content: bytes) -> None:
+def test_a_file_without_a_record_names_no_trainer(run: RunDirectory, content: bytes) -> None:
     run.trainer_json.write_bytes(content)
     assert read_trainer(run) is None
 
@@ -175,7 +175,7 @@ def test_fields_of_later_versions_are_passed_over(run: RunDirectory) -> None:
     assert isinstance(written, TrainerRecord)
 
 
-def test_trouble_with_the_file_is_told(run: RunDirectory) -> None:
+def test_a_file_that_cannot_be_written_is_an_error(run: RunDirectory) -> None:
     run.trainer_json.mkdir()
     (run.trainer_json / "x").touch()
     with pytest.raises(StorageError, match=r"cannot record the trainer of the run: .*trainer.json: "):

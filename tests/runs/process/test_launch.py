@@ -1,4 +1,4 @@
-"""Starting trainers, with stand-ins that are real processes: they need nobody afterwards."""
+"""Starting trainers, with stand-ins that are real processes: they need no other process afterwards."""
 
 from __future__ import annotations
 
@@ -88,13 +88,13 @@ def test_a_trainer_has_a_session_of_its_own_and_files_for_input_and_output(
     assert trainer.wait(60) == 0
     lines = run.trainer_log.read_text().splitlines()
     assert lines[1] == "to stderr"
-    told = json.loads(lines[0])
-    assert told["argv"] == ["-P", "-u", "-X", "faulthandler", "-m", "wmse_tui.engine", str(run.path)]
-    assert told["leads_session"]
-    assert told["umask"] == 0o077
-    assert told["open"][:3] == [0, 1, 2]
-    assert len(told["open"]) == 5, "besides them, the slot that it trains on, and the listing itself"
-    assert told["stdin"] == "/dev/null"
+    report = json.loads(lines[0])
+    assert report["argv"] == ["-P", "-u", "-X", "faulthandler", "-m", "wmse_tui.engine", str(run.path)]
+    assert report["leads_session"]
+    assert report["umask"] == 0o077
+    assert report["open"][:3] == [0, 1, 2]
+    assert len(report["open"]) == 5, "besides them, the slot that it trains on, and the listing itself"
+    assert report["stdin"] == "/dev/null"
     assert run.trainer_log.stat().st_mode & 0o777 == 0o600
     assert view_run(run).status == "completed"
 
@@ -108,8 +108,8 @@ def test_a_trainer_survives_the_hang_up_of_the_terminal_it_was_started_from(
     eventually(lambda: view_run(run).step >= 3)
     os.close(ours)  # as sshd does when the connection drops
     assert starter.wait(60) == -signal.SIGHUP, "the hang-up reached whoever started the trainer"
-    told = json.loads(run.trainer_log.read_text().splitlines()[0])
-    assert told["stdin"] == "/dev/null", "not what the starter reads from"
+    report = json.loads(run.trainer_log.read_text().splitlines()[0])
+    assert report["stdin"] == "/dev/null", "not what the starter reads from"
     reached = view_run(run).step
     eventually(lambda: view_run(run).step >= reached + 5)
     assert view_run(run).status == "running"
@@ -189,7 +189,7 @@ def test_a_trainer_that_never_speaks_is_starting_and_then_crashed(
     assert run.trainer_log.read_text() == "no module\n"
 
 
-def test_an_interpreter_that_is_not_there_is_told(run: RunDirectory, tmp_path: Path) -> None:
+def test_a_missing_interpreter_is_an_error(run: RunDirectory, tmp_path: Path) -> None:
     with pytest.raises(
         LaunchError, match=r"the trainer cannot be started: .*/none: No such file or directory"
     ):

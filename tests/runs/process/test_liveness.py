@@ -19,30 +19,30 @@ LAUNCH = TrainerRecord(process=None, time=100.0, host="server")
 TRAINING = RunState(seq=9, attempt=2, phase=Phase("train"))
 ENDED = replace(TRAINING, phase=None, exit=Exit(status="stopped", step=1, epoch=1, seconds=1.0))
 BROKEN = replace(TRAINING, error=Error(code="E_DATA", title="no images", stage="start"))
-NOBODY = TrainerEvidence(lock_held=False, trainer=None)
+NO_TRAINER = TrainerEvidence(lock_held=False, trainer=None)
 HELD = TrainerEvidence(lock_held=True, trainer=TRAINER, process_running=True)
-GONE = TrainerEvidence(lock_held=False, trainer=TRAINER, process_running=False)
-ELSEWHERE = replace(GONE, process_running=None, local=False)
+EXITED_TRAINER = TrainerEvidence(lock_held=False, trainer=TRAINER, process_running=False)
+ELSEWHERE = replace(EXITED_TRAINER, process_running=None, local=False)
 SLOW = Throughput(spans=((30.0, 1),))
 
 
 @pytest.mark.parametrize(
     ("run_state", "evidence", "state", "reason"),
     [
-        # nobody has ever started it
-        (RunState(), NOBODY, "new", ""),
-        # a launch, before the trainer has spoken
-        (RunState(), replace(NOBODY, trainer=LAUNCH, since_launch=59), "starting", ""),
+        # never started
+        (RunState(), NO_TRAINER, "new", ""),
+        # a launch, before the trainer has written an event
+        (RunState(), replace(NO_TRAINER, trainer=LAUNCH, since_launch=59), "starting", ""),
         (
             RunState(),
-            replace(NOBODY, trainer=LAUNCH, since_launch=61),
+            replace(NO_TRAINER, trainer=LAUNCH, since_launch=61),
             "crashed",
             "the last start failed",
         ),
-        (ENDED, replace(NOBODY, trainer=LAUNCH, since_launch=1), "starting", ""),
+        (ENDED, replace(NO_TRAINER, trainer=LAUNCH, since_launch=1), "starting", ""),
         (
             ENDED,
-            replace(NOBODY, trainer=LAUNCH, since_launch=61),
+            replace(NO_TRAINER, trainer=LAUNCH, since_launch=61),
             "stopped",
             "the last start failed",
         ),
@@ -70,14 +70,14 @@ SLOW = Throughput(spans=((30.0, 1),))
         (BROKEN, HELD, "running", ""),
         (TRAINING, replace(HELD, trainer=None, process_running=None), "running", ""),
         # free
-        (ENDED, GONE, "stopped", ""),
-        (BROKEN, GONE, "failed", "no images"),
-        (replace(ENDED, error=BROKEN.error), GONE, "stopped", "no images"),
-        (TRAINING, GONE, "crashed", "process 42 ended without an exit event"),
-        (replace(ENDED, attempt=1), GONE, "crashed", "process 42 ended"),
-        (TRAINING, NOBODY, "crashed", "the trainer ended without an exit event"),
+        (ENDED, EXITED_TRAINER, "stopped", ""),
+        (BROKEN, EXITED_TRAINER, "failed", "no images"),
+        (replace(ENDED, error=BROKEN.error), EXITED_TRAINER, "stopped", "no images"),
+        (TRAINING, EXITED_TRAINER, "crashed", "process 42 ended without an exit event"),
+        (replace(ENDED, attempt=1), EXITED_TRAINER, "crashed", "process 42 ended"),
+        (TRAINING, NO_TRAINER, "crashed", "the trainer ended without an exit event"),
         # another machine, which the lock may not reach
-        (ENDED, replace(GONE, process_running=None, local=False), "stopped", ""),
+        (ENDED, replace(EXITED_TRAINER, process_running=None, local=False), "stopped", ""),
         (TRAINING, replace(ELSEWHERE, since_growth=60), "running", "on server"),
         (TRAINING, replace(ELSEWHERE, since_growth=121), "unknown", "nothing was logged for 2 min"),
         (TRAINING, replace(ELSEWHERE, since_growth=360), "unknown", "nothing was logged for 6 min"),
@@ -87,8 +87,8 @@ SLOW = Throughput(spans=((30.0, 1),))
         # no locks
         (TRAINING, replace(HELD, lock_held=None), "running", ""),
         (TRAINING, replace(HELD, lock_held=None, since_growth=61), "stalled", "nothing was logged"),
-        (TRAINING, replace(GONE, lock_held=None), "crashed", "process 42 ended"),
-        (ENDED, replace(GONE, lock_held=None), "stopped", ""),
+        (TRAINING, replace(EXITED_TRAINER, lock_held=None), "crashed", "process 42 ended"),
+        (ENDED, replace(EXITED_TRAINER, lock_held=None), "stopped", ""),
         (
             TRAINING,
             replace(ELSEWHERE, lock_held=None, since_growth=361),
@@ -109,7 +109,7 @@ def test_the_state_is_what_can_be_seen(
 @pytest.mark.parametrize("status", ["completed", "stopped", "diverged", "failed"])
 def test_the_last_word_is_the_state(status: Status) -> None:
     run_state = replace(TRAINING, exit=Exit(status=status, step=1, epoch=1, seconds=1.0))  # type: ignore[arg-type]
-    assert status_of(run_state, GONE) == (status, "")
+    assert status_of(run_state, EXITED_TRAINER) == (status, "")
 
 
 def test_patience_is_a_minute_or_twenty_steps() -> None:

@@ -1,4 +1,4 @@
-"""The lock, with real processes: one holder, gone with it, looked at without being taken."""
+"""The lock, with real processes: one holder, released when it ends, inspected without being acquired."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def tell(child: Popen[str]) -> None:
     child.stdin.flush()
 
 
-def test_a_second_trainer_is_refused_and_told_who_the_first_is(run: RunDirectory, spawn: Spawn) -> None:
+def test_a_second_trainer_is_refused_and_the_error_names_the_first(run: RunDirectory, spawn: Spawn) -> None:
     child = spawn(HOLD, run.path)
     assert said(child) == "held"
     with pytest.raises(RunBusy) as caught:
@@ -148,13 +148,13 @@ def test_the_name_of_a_foreign_host_cannot_control_the_terminal(run: RunDirector
 
 @pytest.mark.parametrize("number", [errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS])
 def test_a_filesystem_without_locks_is_named_with_the_way_out(number: int) -> None:
-    told = failure(Path("/nfs/runs/a/trainer.lock"), OSError(number, os.strerror(number)))
-    assert isinstance(told, LocksUnsupported)
-    assert str(told) == (
+    error = failure(Path("/nfs/runs/a/trainer.lock"), OSError(number, os.strerror(number)))
+    assert isinstance(error, LocksUnsupported)
+    assert str(error) == (
         "files cannot be locked in the runs folder, so two trainers could not exclude each other: "
         f"/nfs/runs/a/trainer.lock: {os.strerror(number)}"
     )
-    assert told.next[0] == "store runs on a local disk: --runs-dir DIR, or WMSE_TUI_RUNS=DIR"
+    assert error.next[0] == "store runs on a local disk: --runs-dir DIR, or WMSE_TUI_RUNS=DIR"
 
 
 def test_a_system_without_such_locks_is_named(run: RunDirectory, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -163,7 +163,7 @@ def test_a_system_without_such_locks_is_named(run: RunDirectory, monkeypatch: py
         RunLock(run).acquire()
 
 
-def test_a_lock_file_that_cannot_be_opened_is_told(run: RunDirectory) -> None:
+def test_a_lock_file_that_cannot_be_opened_is_an_error(run: RunDirectory) -> None:
     run.lock.mkdir()
     with pytest.raises(StorageError, match=r"cannot open the run's lock: .*trainer.lock: Is a directory"):
         RunLock(run).acquire()

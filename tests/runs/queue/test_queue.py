@@ -156,7 +156,7 @@ def test_the_queue_waits_for_a_run_that_was_started_past_it(
     queued.processes["direct"] = launch_trainer(direct, python=queued.python)
     a = queued.queue("a")
     eventually(lambda: queued.starts_and_ends == ["+direct"])
-    time.sleep(1.0)  # several looks of the waiting process
+    time.sleep(1.0)  # the waiting process polls several times
     positions.forget()
     assert view_run(a).status_reason == "next: used by a run that was started past the queue"
     queued.go()

@@ -26,7 +26,7 @@ TRIES = int(os.environ.get("FAULT_TRIES", "40"))
 
 
 def test_after_a_reboot_nothing_starts_by_itself(queued: QueuedRuns, eventually: Eventually) -> None:
-    """All processes are gone at once; looking starts nothing, and neither does a run that is queued anew."""
+    """All processes end at once; reading the queue starts nothing, nor does a run that is queued anew."""
     a, b, c = (queued.queue(name) for name in "abc")
     eventually(lambda: view_run(a).status == "running")
     for process in queued.processes.values():

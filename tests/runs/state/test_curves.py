@@ -33,10 +33,10 @@ def sample(step: int, rank: float | None, space: str = "projector", **numbers: f
     return diagnostics(step, space, epoch=step // 4, effective_rank=rank, **fields)
 
 
-def view_of(*told: tuple[float, Event], number: int = 1, state: RunState | None = None) -> RunState:
-    """The view after events, each at its time in hours."""
+def state_after(*events: tuple[float, Event], number: int = 1, state: RunState | None = None) -> RunState:
+    """The state after events, each at its time in hours."""
     state = state or RunState()
-    records = [Record(1, state.seq + i, t * HOUR, number, event) for i, (t, event) in enumerate(told, 1)]
+    records = [Record(1, state.seq + i, t * HOUR, number, event) for i, (t, event) in enumerate(events, 1)]
     return fold(state, records)
 
 
@@ -44,7 +44,7 @@ def steps(first: int, *loss: float | None, lr: float = 0.1, speed: float | None 
     return Steps(first, loss, (lr,) * len(loss), images_per_second=speed)
 
 
-RUN = view_of(
+RUN = state_after(
     (0.0, attempt()),
     (0.5, evaluation(0, 0, knn=0.1)),
     (1.0, steps(1, 4.0, 3.0, None, 2.0, speed=50.0)),
@@ -76,7 +76,7 @@ def test_the_axis_counts_epochs_or_the_hours_of_the_trainer() -> None:
 
 
 def test_hours_leave_out_the_time_between_two_attempts() -> None:
-    resumed = view_of((100.0, attempt(8)), (101.0, steps(9, 1.0)), number=2, state=RUN)
+    resumed = state_after((100.0, attempt(8)), (101.0, steps(9, 1.0)), number=2, state=RUN)
     assert curve(resumed, "lr", axis="hours").x == pytest.approx((0.25, 1.0, 1.25, 2.0, 4.0))
     assert extent(resumed, "hours")[1] >= 4.0
 
@@ -102,7 +102,7 @@ def test_a_series_without_a_finite_value_is_all_marks() -> None:
 @pytest.mark.parametrize("axis", ["epoch", "step", "hours"])
 @pytest.mark.parametrize("quantity", QUANTITIES)
 def test_nothing_yet_is_an_empty_curve_and_an_extent(quantity: str, axis: Any) -> None:
-    for state in (RunState(), view_of((0.0, attempt()))):
+    for state in (RunState(), state_after((0.0, attempt()))):
         drawn = curve(state, quantity, axis=axis, recent=0.5, smoothing=0.9)
         assert (drawn.x, drawn.y, drawn.marks) == ((), (), ())
         low, high = extent(state, axis)
@@ -155,8 +155,8 @@ def test_rate_and_throughput_follow_the_reports() -> None:
     assert (few.x, few.y) == ((6.0,), (100.0,))
 
 
-def test_what_the_embeddings_say_is_told_by_space_and_what_could_not_be_told_is_marked() -> None:
-    state = view_of((4.0, sample(8, None)), state=RUN)
+def test_diagnostics_are_curves_by_space_and_unknown_numbers_are_marked() -> None:
+    state = state_after((4.0, sample(8, None)), state=RUN)
     rank = curve(state, "effective_rank")
     assert (rank.x, rank.y, rank.marks, rank.points) == ((1.0,), (20.0,), (2.0,), True)
     assert curve(state, "effective_rank", space="encoder").y == (5.0,)
@@ -164,23 +164,25 @@ def test_what_the_embeddings_say_is_told_by_space_and_what_could_not_be_told_is_
     assert (pivot.y, pivot.marks) == ((), ()), "a loss without factorisations misses none"
 
 
-def test_the_axis_goes_to_the_planned_end() -> None:
+def test_the_axis_extends_to_the_planned_end() -> None:
     assert extent(RUN, "epoch") == (0.0, 10.0)
     assert extent(RUN, "step") == (0.0, 40.0)
     assert extent(RunState(summary=ConfigSummary(epochs=7)), "epoch") == (0.0, 7.0)
 
 
-def test_hours_go_to_a_round_number_beyond_the_expected_end_and_stand_still() -> None:
-    training = view_of((0.0, attempt()), (0.1, Phase("train")), (1.0, steps(1, 1.0)), (2.0, steps(2, 1.0)))
+def test_hours_extend_to_a_round_number_beyond_the_expected_end_and_stand_still() -> None:
+    training = state_after(
+        (0.0, attempt()), (0.1, Phase("train")), (1.0, steps(1, 1.0)), (2.0, steps(2, 1.0))
+    )
     assert training.seconds_left == 38 * HOUR
     assert extent(training, "hours") == (0.0, 40.0)
-    later = view_of((3.01, steps(3, 1.0)), state=training)
+    later = state_after((3.01, steps(3, 1.0)), state=training)
     assert extent(later, "hours") == (0.0, 50.0)
-    ended = view_of((3.2, Exit(status="stopped", step=3, epoch=0, seconds=1.0)), state=later)
+    ended = state_after((3.2, Exit(status="stopped", step=3, epoch=0, seconds=1.0)), state=later)
     assert extent(replace(ended, status="stopped"), "hours") == (0.0, 4.0)
 
 
-def test_values_that_mean_something_are_told() -> None:
+def test_values_that_mean_something_are_reference_lines() -> None:
     about = ConfigSummary(method="w_mse", normalize=True, whitening_size=128, batch_size=512)
     assert reference(replace(RUN, summary=about)) == ((2.0, "no structure"),)
     assert reference(replace(RUN, summary=replace(about, normalize=False))) == ()
@@ -206,7 +208,7 @@ def test_values_that_mean_something_are_told() -> None:
 def test_a_curve_rises_on_x_and_keeps_to_its_columns_and_extremes(
     losses: list[float | None], columns: int, recent: float | None, axis: Any
 ) -> None:
-    state = view_of((0.0, attempt()), *((n / 10, steps(1 + n, value)) for n, value in enumerate(losses)))
+    state = state_after((0.0, attempt()), *((n / 10, steps(1 + n, value)) for n, value in enumerate(losses)))
     drawn = curve(state, "loss", axis=axis, columns=columns, recent=recent)
     assert len(drawn.x) == len(drawn.y) == len(drawn.low) == len(drawn.high) <= columns
     assert list(drawn.x) == sorted(drawn.x)
@@ -215,7 +217,7 @@ def test_a_curve_rises_on_x_and_keeps_to_its_columns_and_extremes(
 
 
 def test_more_points_than_columns_are_groups_with_their_extremes() -> None:
-    state = view_of((0.0, attempt()), *((step / 10, sample(step, float(step % 2))) for step in range(40)))
+    state = state_after((0.0, attempt()), *((step / 10, sample(step, float(step % 2))) for step in range(40)))
     drawn = curve(state, "effective_rank", axis="step", columns=4)
     assert (drawn.x, drawn.points) == ((4.5, 14.5, 24.5, 34.5), False)
     assert (drawn.y, drawn.low, drawn.high) == ((0.5,) * 4, (0.0,) * 4, (1.0,) * 4)

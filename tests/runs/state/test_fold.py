@@ -1,4 +1,4 @@
-"""The fold: what each event means for the picture of a run, and what a resumption takes back."""
+"""The fold: what each event means for the state of a run, and what a resumption takes back."""
 
 from __future__ import annotations
 
@@ -41,13 +41,13 @@ from wmse_tui.runs.state.verdict import judge
 GOLDEN = Path(__file__).parents[1] / "data" / "events-v1.jsonl"
 
 
-def told(event: Diagnostics) -> Diagnostics:
-    """As the history keeps it once there is a newer one."""
+def as_stored(event: Diagnostics) -> Diagnostics:
+    """As the history stores it once there is a newer one."""
     return dataclasses.replace(event, spectrum=())
 
 
 def folded(*events: Event, state: RunState | None = None, number: int = 1, t: float = 100.0) -> RunState:
-    """The view after `events`, one a second from time `t` on, all of the attempt `number`."""
+    """The state after `events`, one a second from time `t` on, all of the attempt `number`."""
     state = RunState() if state is None else state
     records = (Record(1, state.seq + 1 + i, t + i, number, event) for i, event in enumerate(events))
     return fold(state, records)
@@ -185,7 +185,7 @@ def test_a_step_from_nowhere_is_counted_and_changes_nothing_else() -> None:
     assert (state.step, state.unreadable) == (1, 1)
 
 
-def test_notices_and_answers_are_kept_up_to_a_bound() -> None:
+def test_notices_and_answers_are_retained_up_to_a_bound() -> None:
     state = folded(*(Notice("info", "N", str(i)) for i in range(MAX_NOTICES + 5)))
     assert (len(state.notices), state.notices[-1].text) == (MAX_NOTICES, str(MAX_NOTICES + 4))
     state = folded(*(Control(str(i), "stop", "done") for i in range(MAX_CONTROLS + 5)))
@@ -213,13 +213,13 @@ def test_an_evaluation_or_a_pause_between_two_reports_does_not_slow_the_pace() -
 
 def test_the_view_is_plain_json_all_the_way_down() -> None:
     state = fold(RunState(run_id="golden"), read_log(GOLDEN))
-    told = json.loads(json.dumps(state_to_json(state), allow_nan=False))
-    assert told["run_id"] == "golden"
-    assert told["best_knn"]["knn"] == {"top1": 0.7, "k": 5, "metric": "euclidean"}
-    assert told["setup"]["versions"] == {"python": "3.11.7", "torch": "2.15.0"}
-    assert told["loss"] == 0.3
-    assert [bucket["last"] for bucket in told["loss_by_step"]["buckets"]][-1] == 0.3
-    assert told["exit"]["status"] == "diverged"
+    values = json.loads(json.dumps(state_to_json(state), allow_nan=False))
+    assert values["run_id"] == "golden"
+    assert values["best_knn"]["knn"] == {"top1": 0.7, "k": 5, "metric": "euclidean"}
+    assert values["setup"]["versions"] == {"python": "3.11.7", "torch": "2.15.0"}
+    assert values["loss"] == 0.3
+    assert [bucket["last"] for bucket in values["loss_by_step"]["buckets"]][-1] == 0.3
+    assert values["exit"]["status"] == "diverged"
     assert json.dumps(state_to_json(RunState()), allow_nan=False)
 
 
@@ -242,7 +242,7 @@ def test_the_view_is_immutable_all_the_way_down() -> None:
 
 
 @given(split=st.integers(0, 30))
-def test_folding_in_two_goes_is_folding_in_one(split: int) -> None:
+def test_folding_in_two_parts_is_folding_at_once(split: int) -> None:
     records = read_log(GOLDEN)
     whole = fold(RunState(), records)
     assert fold(fold(RunState(), records[:split]), records[split:]) == whole
@@ -258,9 +258,9 @@ def test_diagnostics_are_a_history_whose_newest_of_each_space_keeps_its_spectrum
         diagnostics(3, effective_rank=5.0),
     )
     assert state.diagnostics == (
-        told(diagnostics(1)),
+        as_stored(diagnostics(1)),
         diagnostics(1, "encoder"),
-        told(diagnostics(2)),
+        as_stored(diagnostics(2)),
         diagnostics(3, effective_rank=5.0),
     )
     assert state.latest("projector") == diagnostics(3, effective_rank=5.0)
@@ -316,7 +316,7 @@ def test_a_resumption_takes_back_rates_speeds_clock_and_diagnostics() -> None:
     assert state.rates.picked(10) == ((1.0, 0.01), (4.0, 0.01), (5.0, 0.05), (8.0, 0.05))
     assert state.speeds.picked(10) == ((4.0, 1.0), (8.0, 5.0))
     assert state.clock.picked(10) == ((0.0, 0.0), (4.0, 1.0), (8.0, 2.0))
-    assert state.diagnostics == (told(diagnostics(4)),)
+    assert state.diagnostics == (as_stored(diagnostics(4)),)
 
 
 def test_the_clock_counts_attempts_with_their_lost_work_and_not_the_time_between() -> None:

@@ -145,9 +145,9 @@ def test_the_empty_series_answers_everything() -> None:
 
 
 def test_to_dict_says_how_many_steps_a_bucket_spans() -> None:
-    told = Series.EMPTY.extended(1, [1.0, 2.0, None, 4.0]).to_dict(columns=2)
-    assert told["bucket_steps"] == 2
-    assert told["buckets"][1] == {"first": 3, "count": 1, "min": 4.0, "mean": 4.0, "max": 4.0, "last": 4.0}
+    values = Series.EMPTY.extended(1, [1.0, 2.0, None, 4.0]).to_dict(columns=2)
+    assert values["bucket_steps"] == 2
+    assert values["buckets"][1] == {"first": 3, "count": 1, "min": 4.0, "mean": 4.0, "max": 4.0, "last": 4.0}
 
 
 def test_the_mean_of_values_whose_sum_no_double_holds_is_finite() -> None:

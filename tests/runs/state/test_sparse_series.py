@@ -1,4 +1,4 @@
-"""A track: what was told is found again, at any step, and a cut leaves no trace."""
+"""A sparse series: what was recorded is found again, at any step, and a cut leaves no trace."""
 
 from __future__ import annotations
 
@@ -38,9 +38,9 @@ def test_an_empty_track_tells_nothing() -> None:
 
 
 def test_a_value_lies_on_the_line_between_its_neighbours_and_is_level_beyond_the_ends() -> None:
-    told = track(((10, 1.0), (20, 3.0), (40, 3.0)))
-    assert [told.at(step) for step in (0, 10, 15, 20, 30, 40, 1000)] == [1.0, 1.0, 2.0, 3.0, 3.0, 3.0, 3.0]
-    assert (told.last, told.last_step, len(told)) == (3.0, 40, 3)
+    series = track(((10, 1.0), (20, 3.0), (40, 3.0)))
+    assert [series.at(step) for step in (0, 10, 15, 20, 30, 40, 1000)] == [1.0, 1.0, 2.0, 3.0, 3.0, 3.0, 3.0]
+    assert (series.last, series.last_step, len(series)) == (3.0, 40, 3)
 
 
 @pytest.mark.parametrize("step", [10, 15, 5_119, 5_120, 5_125, 5_130, 5_135, 20_000.5, 39_990])

@@ -30,17 +30,17 @@ HEALTHY: dict[str, Any] = {
 }
 
 
-def look(step: int, **numbers: float | None) -> Diagnostics:
+def sample(step: int, **numbers: float | None) -> Diagnostics:
     fields = HEALTHY | {"space": "projector", "dim": 64} | numbers
     return Diagnostics(step=step, epoch=0, samples=512, spectrum=(), seconds=0.1, **fields)
 
 
 def history(
-    *looks: dict[str, Any], about: ConfigSummary = W_MSE, loss: tuple[float | None, ...] = (1.5, 1.4, 1.3)
+    *samples: dict[str, Any], about: ConfigSummary = W_MSE, loss: tuple[float | None, ...] = (1.5, 1.4, 1.3)
 ) -> RunState:
     state = fold(RunState(summary=about), [Record(1, 1, 1.0, 1, Steps(1, loss))])
-    for step, numbers in enumerate(looks, 1):
-        state = fold(state, [Record(1, 1 + step, 1.0 + step, 1, look(step, **numbers))])
+    for step, numbers in enumerate(samples, 1):
+        state = fold(state, [Record(1, 1 + step, 1.0 + step, 1, sample(step, **numbers))])
     return state
 
 
@@ -50,11 +50,11 @@ def test_a_run_with_its_dimensions_and_a_falling_loss_is_healthy() -> None:
     )
 
 
-@pytest.mark.parametrize("looks", range(SAMPLES))
-def test_before_enough_looks_nothing_is_said(looks: int) -> None:
-    verdict = judge(history(*[{"effective_rank": 1.0}] * looks))
+@pytest.mark.parametrize("samples", range(SAMPLES))
+def test_too_few_samples_are_no_verdict(samples: int) -> None:
+    verdict = judge(history(*[{"effective_rank": 1.0}] * samples))
     assert (verdict.name, verdict.advice) == ("unknown", ())
-    assert verdict.evidence == f"{looks} of 3 diagnostics samples that a verdict needs"
+    assert verdict.evidence == f"{samples} of 3 diagnostics samples that a verdict needs"
     assert judge(RunState()).name == "unknown"
 
 
@@ -90,7 +90,7 @@ def test_two_embedding_dimensions_are_not_called_collapsed_for_being_two() -> No
 
 
 @pytest.mark.parametrize(
-    ("signs", "told"),
+    ("signs", "evidence"),
     [
         ({"effective_rank": 3.0, "mean_correlation": 0.6}, "dimensions correlate by 0.6 on average"),
         ({"effective_rank": 3.0, "condition_number": 1e6}, "the condition number is 1e+06, that of noise 35"),
@@ -102,11 +102,11 @@ def test_two_embedding_dimensions_are_not_called_collapsed_for_being_two() -> No
     ],
 )
 def test_two_signs_or_a_factor_about_to_fail_are_a_collapse_on_its_way(
-    signs: dict[str, float], told: str
+    signs: dict[str, float], evidence: str
 ) -> None:
     verdict = judge(history(*[signs] * 3))
     assert verdict.name == "collapsing"
-    assert told in verdict.evidence
+    assert evidence in verdict.evidence
     assert verdict.advice
 
 
@@ -129,11 +129,11 @@ def test_pivots_say_nothing_where_a_shrinkage_holds_them_up() -> None:
 
 
 def test_whole_views_have_no_condition_number_to_compare_with() -> None:
-    looks = [{"effective_rank": 3.0, "condition_number": 1e9, "smallest_pivot": None}] * 3
-    assert judge(history(*looks, about=SIMCLR, loss=(5.0,))).name == "healthy"
+    samples = [{"effective_rank": 3.0, "condition_number": 1e9, "smallest_pivot": None}] * 3
+    assert judge(history(*samples, about=SIMCLR, loss=(5.0,))).name == "healthy"
 
 
-def test_a_rank_that_falls_far_below_its_best_is_told_before_it_is_gone() -> None:
+def test_a_rank_that_falls_far_below_its_best_is_a_verdict_before_it_is_lost() -> None:
     falling = [{"effective_rank": rank} for rank in (25.0, 24.0, 22.0, 15.0, 10.0, 8.0, 7.0, 6.0, 5.5)]
     verdict = judge(history(*falling))
     assert verdict.name == "rank falling"
@@ -183,16 +183,16 @@ def test_numbers_that_are_not_finite_are_a_divergence() -> None:
 
 
 def test_advice_fits_the_method_and_its_options() -> None:
-    gone = [{"effective_rank": 1.1}] * 3
-    small = judge(history(*gone, about=replace(W_MSE, whitening_size=70, eps=0.2)))
+    collapsed = [{"effective_rank": 1.1}] * 3
+    small = judge(history(*collapsed, about=replace(W_MSE, whitening_size=70, eps=0.2)))
     assert small.advice[:2] == (
         "a smaller method.eps (0.2 now, 0 in the paper)",
         "method.whitening_size 128, twice the embedding size, or a smaller projector.dim",
     )
-    assert judge(history(*gone, about=SIMCLR)).advice[0] == "a lower method.temperature"
+    assert judge(history(*collapsed, about=SIMCLR)).advice[0] == "a lower method.temperature"
 
 
-def test_numbers_that_could_not_be_told_are_no_signs() -> None:
+def test_unknown_numbers_are_no_signs() -> None:
     blank = {name: None for name in HEALTHY if name != "effective_rank"}
     verdict = judge(history(*[blank] * 3))
     assert (verdict.name, verdict.evidence) == ("healthy", "the effective rank is 20")
@@ -203,9 +203,9 @@ def test_without_a_loss_nothing_is_healthy_yet() -> None:
 
 
 def test_the_floor_of_slices_is_that_of_noise_and_there_only_where_slices_are() -> None:
-    assert slice_floor(look(1), W_MSE) == pytest.approx(34.7, abs=0.1)
-    assert slice_floor(look(1), replace(W_MSE, whitening_size=64)) is None
-    assert slice_floor(look(1), SIMCLR) is None
+    assert slice_floor(sample(1), W_MSE) == pytest.approx(34.7, abs=0.1)
+    assert slice_floor(sample(1), replace(W_MSE, whitening_size=64)) is None
+    assert slice_floor(sample(1), SIMCLR) is None
 
 
 RECORDED = json.loads((Path(__file__).parents[1] / "data" / "histories.json").read_text())
@@ -216,42 +216,46 @@ def test_recorded_runs_get_their_verdicts_and_never_a_false_alarm(name: str) -> 
     """Photographs: 6,000 of CIFAR-10, a small ResNet, 64 embedding dimensions. Patterns: `quickstart`.
 
     The ResNet-18 on patterns learns at a rate of 3e-4. At 0.003 its loss falls too, and the covariance of a
-    slice loses its Cholesky factor at step 71, 56 steps after the first word of a collapse; before
+    slice loses its Cholesky factor at step 71, 56 steps after the first verdict of a collapse; before
     step 11 no number of it had reached a bound.
     """
-    told = RECORDED[name]
-    state = RunState(summary=ConfigSummary(**told["summary"]))
+    recorded = RECORDED[name]
+    state = RunState(summary=ConfigSummary(**recorded["summary"]))
     verdicts = []
     written = 0
-    for row in told["looks"]:
-        numbers = dict(zip(told["columns"], row, strict=True))
-        losses = tuple(told["loss"][written : numbers["step"]])
+    for row in recorded["looks"]:
+        numbers = dict(zip(recorded["columns"], row, strict=True))
+        losses = tuple(recorded["loss"][written : numbers["step"]])
         if losses:
             state = fold(state, [Record(1, 1, 1.0, 1, Steps(written + 1, losses))])
             written = numbers["step"]
-        event = Diagnostics(epoch=0, samples=256, spectrum=(), seconds=0.0, dim=told["dim"], **numbers)
+        event = Diagnostics(epoch=0, samples=256, spectrum=(), seconds=0.0, dim=recorded["dim"], **numbers)
         state = fold(state, [Record(1, 1, 1.0, 1, event)])
         verdicts.append(judge(state).name)
     assert len(verdicts) >= 10
-    if told["well"]:
+    if recorded["well"]:
         assert set(verdicts) <= {"unknown", "healthy"}
         assert verdicts[-1] == "healthy"
     else:
         assert set(verdicts[-5:]) <= {"collapsing", "collapsed"}
-        steps = [row[0] for row in told["looks"]]
-        late = [word for step, word in zip(steps, verdicts, strict=True) if step >= told.get("first_sign", 0)]
+        steps = [row[0] for row in recorded["looks"]]
+        late = [
+            verdict
+            for step, verdict in zip(steps, verdicts, strict=True)
+            if step >= recorded.get("first_sign", 0)
+        ]
         assert "healthy" not in late[5:]
 
 
 def test_small_pivots_of_random_groups_are_no_sign_and_tiny_ones_are() -> None:
     """CW-RGP at the size of quickstart, at 5-NN 73.8 (52.8 untrained): a low share of many dimensions."""
-    looks = [
+    samples = [
         {"effective_rank": 9.4, "effective_rank_null": 198.6, "smallest_pivot": pivot}
         for pivot in (9e-5, 1e-5)
     ]
-    assert judge(history(*looks[:1] * 3, about=CW_RGP)).name == "healthy"
-    assert judge(history(*looks[:1] * 3)).name == "collapsing"
-    assert judge(history(*looks[1:] * 3, about=CW_RGP)).name == "collapsing"
+    assert judge(history(*samples[:1] * 3, about=CW_RGP)).name == "healthy"
+    assert judge(history(*samples[:1] * 3)).name == "collapsing"
+    assert judge(history(*samples[1:] * 3, about=CW_RGP)).name == "collapsing"
 
 
 BARLOW = ConfigSummary(method="barlow_twins", batch_size=256)
@@ -286,35 +290,35 @@ def test_a_low_rank_that_rises_while_the_loss_falls_is_no_collapse(
 def test_dimensions_that_go_while_nothing_is_learned_are_a_collapse() -> None:
     """Whitening onto principal axes ends so: the loss of unrelated views, on ever fewer dimensions."""
     ranks = [10.0, 9.0, 8.5, 8.0, 7.5, 7.0, 6.5, 6.0, 5.5, 5.2, 5.1, 5.0]
-    looks = [{"effective_rank": rank} for rank in ranks]
+    samples = [{"effective_rank": rank} for rank in ranks]
     pca, stays = replace(W_MSE, operator="pca"), (1.95,) * 100
-    stuck = judge(history(*looks, about=pca, loss=stays))
+    stuck = judge(history(*samples, about=pca, loss=stays))
     assert stuck.name == "collapsed"
     assert stuck.evidence == (
         "the effective rank is 5.1, 9 % of that of noise, and 10 at its best, while the loss stays at 1.95, "
         "and 2 means nothing is learned: the embeddings lost dimensions for nothing"
     )
     assert stuck.advice[0] == "method.operator=cholesky or zca: pca is known to collapse"
-    learning = judge(history(*looks, about=pca, loss=(*stays, *[1.6] * 100)))
+    learning = judge(history(*samples, about=pca, loss=(*stays, *[1.6] * 100)))
     assert learning.name != "collapsed"
-    assert judge(history(*looks[:-1], about=pca, loss=stays)).name != "collapsed", "too few looks"
-    assert judge(history(*looks, about=pca, loss=stays[1:])).name != "collapsed", "too few steps"
+    assert judge(history(*samples[:-1], about=pca, loss=stays)).name != "collapsed", "too few samples"
+    assert judge(history(*samples, about=pca, loss=stays[1:])).name != "collapsed", "too few steps"
     high = [{"effective_rank": 3 * rank} for rank in ranks]
     assert judge(history(*high, about=pca, loss=stays)).name == "unknown", "dimensions enough"
     low = [{"effective_rank": 6.0}] * 12
     assert judge(history(*low, about=pca, loss=stays)).name == "unknown", "nothing was lost"
 
 
-def test_newton_steps_that_did_not_hold_the_dimensions_are_told_apart_from_roots_that_do() -> None:
-    gone = judge(history(*[{"effective_rank": 1.1}] * 3, about=replace(W_MSE, operator="iterative")))
+def test_newton_steps_that_did_not_hold_the_dimensions_are_distinguished_from_roots_that_do() -> None:
+    collapsed = judge(history(*[{"effective_rank": 1.1}] * 3, about=replace(W_MSE, operator="iterative")))
     assert (
-        gone.advice[0]
+        collapsed.advice[0]
         == "method.operator=cholesky or zca: iterative whitens only where there is variance left"
     )
 
 
 @pytest.mark.parametrize(
-    ("numbers", "words"),
+    ("numbers", "evidence"),
     [
         ({"effective_rank": 1.2}, "the effective rank of the encoder's features is 1.2: they lie on a line"),
         (
@@ -323,10 +327,10 @@ def test_newton_steps_that_did_not_hold_the_dimensions_are_told_apart_from_roots
         ),
     ],
 )
-def test_an_encoder_that_has_collapsed_under_a_head_that_has_not_is_told(
-    numbers: dict[str, Any], words: str
+def test_an_encoder_that_has_collapsed_under_a_head_that_has_not_is_a_verdict(
+    numbers: dict[str, Any], evidence: str
 ) -> None:
-    looks = [item for _ in range(3) for item in ({}, {"space": "features", **numbers})]
-    verdict = judge(history(*looks))
-    assert (verdict.name, verdict.evidence) == ("collapsed", words)
-    assert judge(history(*looks[:4], {})).name == "healthy", "two looks at the features are too few"
+    samples = [item for _ in range(3) for item in ({}, {"space": "features", **numbers})]
+    verdict = judge(history(*samples))
+    assert (verdict.name, verdict.evidence) == ("collapsed", evidence)
+    assert judge(history(*samples[:4], {})).name == "healthy", "two samples of the features are too few"

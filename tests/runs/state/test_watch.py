@@ -26,7 +26,7 @@ GOLDEN = Path(__file__).parents[1] / "data" / "events-v1.jsonl"
 
 
 class Clock:
-    """A monotonic clock that stands until it is told to go on."""
+    """A monotonic clock that stands until a test moves it."""
 
     def __init__(self) -> None:
         self.now = 1000.0
@@ -138,8 +138,8 @@ def files_of(run: RunDirectory) -> dict[str, tuple[int, int, int]]:
     }
 
 
-def test_two_viewers_see_the_same_whenever_they_look_and_write_nothing(run: RunDirectory) -> None:
-    """One looks after every few bytes, torn lines among them; another comes when all is over."""
+def test_two_viewers_see_the_same_whenever_they_poll_and_write_nothing(run: RunDirectory) -> None:
+    """One polls after every few bytes, partial lines among them; another when all is over."""
     log = GOLDEN.read_bytes()
     early = RunWatcher(run, clock=Clock())
     steps = []
@@ -203,7 +203,7 @@ def test_time_enough_reads_all_at_once(run: RunDirectory) -> None:
     assert (watcher.poll(budget_seconds=0.001).step, watcher.behind) == (7, None)
 
 
-def test_a_log_that_cannot_be_read_is_told(run: RunDirectory) -> None:
+def test_a_log_that_cannot_be_read_is_an_error(run: RunDirectory) -> None:
     run.events.mkdir()
     with pytest.raises(StorageError, match=r"cannot read the run's log: .*: Is a directory"):
         view_run(run)

@@ -1,4 +1,4 @@
-"""Kept values: they come back as they were, and nothing that stands in the file can do harm."""
+"""Cached values: they are read as they were written, and no content of the file can do harm."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "folder" / "things.json"
 
 
-def test_what_was_kept_comes_back_and_is_private(path: Path) -> None:
-    kept = DiskCache(path, Thing)
-    assert kept.read() == {}
-    kept.write(THINGS)
+def test_what_was_written_is_read_back_and_is_private(path: Path) -> None:
+    cache = DiskCache(path, Thing)
+    assert cache.read() == {}
+    cache.write(THINGS)
     assert DiskCache(path, Thing).read() == THINGS
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
-    kept.write({})
-    assert kept.read() == {}
+    cache.write({})
+    assert cache.read() == {}
     assert list(path.parent.iterdir()) == [path]
 
 
@@ -65,41 +65,41 @@ def test_another_version_holds_nothing(path: Path) -> None:
 def test_a_damaged_file_holds_nothing_and_is_written_anew(path: Path, content: bytes) -> None:
     path.parent.mkdir()
     path.write_bytes(content)
-    kept = DiskCache(path, Thing, version="1")
-    assert kept.read() == {}
-    kept.write(THINGS)
-    assert kept.read() == THINGS
+    cache = DiskCache(path, Thing, version="1")
+    assert cache.read() == {}
+    cache.write(THINGS)
+    assert cache.read() == THINGS
 
 
 @given(data=st.data())
 def test_any_cut_or_changed_byte_is_values_of_the_type_or_nothing(
     data: Any, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    path = tmp_path_factory.mktemp("kept") / "things.json"
-    kept = DiskCache(path, Thing)
-    kept.write(THINGS)
+    path = tmp_path_factory.mktemp("cache") / "things.json"
+    cache = DiskCache(path, Thing)
+    cache.write(THINGS)
     content = bytearray(path.read_bytes())
-    place = data.draw(st.integers(0, len(content) - 1))
-    content[place] = data.draw(st.integers(0, 255))
-    path.write_bytes(content[: data.draw(st.integers(place, len(content)))])
-    for stamp, thing in kept.read().values():
+    index = data.draw(st.integers(0, len(content) - 1))
+    content[index] = data.draw(st.integers(0, 255))
+    path.write_bytes(content[: data.draw(st.integers(index, len(content)))])
+    for stamp, thing in cache.read().values():
         assert all(type(number) is int for number in stamp)
         assert type(thing) is Thing
         assert type(thing.name) is str
 
 
-def test_a_place_that_cannot_be_read_or_written_does_no_harm(tmp_path: Path) -> None:
+def test_a_path_that_cannot_be_read_or_written_does_no_harm(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    kept = DiskCache(tmp_path / "file" / "things.json", Thing)
-    kept.write(THINGS)
-    assert kept.read() == {}
+    cache = DiskCache(tmp_path / "file" / "things.json", Thing)
+    cache.write(THINGS)
+    assert cache.read() == {}
     (tmp_path / "things.json").mkdir()
     assert DiskCache(tmp_path / "things.json", Thing).read() == {}
 
 
 def test_a_value_that_is_no_text_leaves_the_file_as_it_was(path: Path) -> None:
-    kept = DiskCache(path, Thing)
-    kept.write(THINGS)
-    kept.write({"c": ((1,), Thing(name="caf\udce9"))})
-    assert kept.read() == THINGS
+    cache = DiskCache(path, Thing)
+    cache.write(THINGS)
+    cache.write({"c": ((1,), Thing(name="caf\udce9"))})
+    assert cache.read() == THINGS
     assert json.loads(path.read_bytes())

@@ -38,7 +38,7 @@ def test_a_new_event_does_not_make_a_run_newer(root: Path, runs: dict[str, RunDi
     assert list_runs(root)[0].id == "cifar10-b"
 
 
-def test_without_a_root_there_are_no_runs_and_a_bad_root_is_told(root: Path, tmp_path: Path) -> None:
+def test_without_a_root_there_are_no_runs_and_a_bad_root_is_an_error(root: Path, tmp_path: Path) -> None:
     assert list_runs(root) == ()
     (tmp_path / "file").write_text("")
     with pytest.raises(StorageError, match=r"cannot list the runs: .*/file: Not a directory"):
@@ -104,7 +104,7 @@ def test_where_there_are_no_runs_the_first_one_is_suggested(root: Path) -> None:
         assert caught.value.next[0] == "start one: wmse-tui run --preset quickstart"
 
 
-def test_a_path_to_something_else_is_told_apart_from_no_path(root: Path, tmp_path: Path) -> None:
+def test_a_path_to_something_else_is_distinguished_from_no_path(root: Path, tmp_path: Path) -> None:
     with pytest.raises(RunNotFound, match=r"there is no such directory: .*/nothing"):
         resolve_run(root, str(tmp_path / "nothing"))
     with pytest.raises(NotARun, match=r"this directory is not a run: .* has no config.yaml with control/"):

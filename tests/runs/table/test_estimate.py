@@ -1,4 +1,4 @@
-"""What one run lets another expect: told from a log, and only from one that did the like."""
+"""What one run lets another expect: estimated from a log, and only from that of a similar run."""
 
 from __future__ import annotations
 
@@ -61,19 +61,19 @@ def chosen(*runs: OwnRun) -> str:
     return "" if found is None else found.row.run_id
 
 
-def test_time_and_disk_are_told_from_the_epochs_and_the_newest_checkpoint() -> None:
+def test_time_and_disk_are_estimated_from_the_epochs_and_the_newest_checkpoint() -> None:
     assert estimate_duration(VIEW, RECIPE) == DurationEstimate(
         run_id="a", device="GPU", host="here", seconds=10_000.0, checkpoint_bytes=100, disk_bytes=400
     )
 
 
 def test_without_a_checkpoint_the_disk_is_not_guessed() -> None:
-    told = estimate_duration(replace(VIEW, checkpoints=()), RECIPE)
-    assert told is not None
-    assert (told.seconds, told.checkpoint_bytes, told.disk_bytes) == (10_000.0, None, None)
+    estimate = estimate_duration(replace(VIEW, checkpoints=()), RECIPE)
+    assert estimate is not None
+    assert (estimate.seconds, estimate.checkpoint_bytes, estimate.disk_bytes) == (10_000.0, None, None)
 
 
-def test_before_the_first_epoch_nothing_is_told() -> None:
+def test_before_the_first_epoch_nothing_is_estimated() -> None:
     assert estimate_duration(replace(VIEW, epoch=0), RECIPE) is None
     assert estimate_duration(replace(VIEW, setup=None), RECIPE) is None
 

@@ -1,4 +1,4 @@
-"""The list of runs: what it says of each, what it costs to ask again, and what is kept on disk."""
+"""The list of runs: the row of each, what a refresh costs, and what is stored on disk."""
 
 from __future__ import annotations
 
@@ -63,11 +63,11 @@ def log_of(*events: Phase | Steps | Exit | Notice) -> bytes:
 COMPLETED = log_of(Steps(1, (1.0, 2.0)), Exit(status="completed", step=2, epoch=1, seconds=1.0))
 
 
-def test_a_run_is_told_in_a_few_words(root: Path) -> None:
+def test_a_run_is_a_row(root: Path) -> None:
     run = make(root, "mine")
     write_annotations(run, Annotations(("good",), "a note"))
-    told = run_row(view_run(run), Annotations(("good",), "a note"))
-    assert told == RunRow(
+    row = run_row(view_run(run), Annotations(("good",), "a note"))
+    assert row == RunRow(
         run_id="mine",
         path=str(run.path),
         status="diverged",
@@ -97,7 +97,7 @@ def test_a_run_is_told_in_a_few_words(root: Path) -> None:
         tags=("good",),
         note="a note",
     )
-    assert RunIndex(root).refresh() == (told,)
+    assert RunIndex(root).refresh() == (row,)
 
 
 def test_a_long_loss_is_a_sparkline_of_few_means(root: Path) -> None:
@@ -114,93 +114,93 @@ def test_the_newest_run_is_first_and_the_order_is_that_of_the_catalogue(root: Pa
     (root / "no-run").mkdir()
     (root / "file").write_text("")
     (root / ".hidden").mkdir()
-    told = RunIndex(root).refresh()
-    assert [run.run_id for run in told] == [run.id for run in list_runs(root)] == ["c", "twin", "a", "b"]
+    rows = RunIndex(root).refresh()
+    assert [row.run_id for row in rows] == [run.id for run in list_runs(root)] == ["c", "twin", "a", "b"]
 
 
 def test_a_run_that_was_given_its_age_after_it_was_seen_takes_its_place(root: Path) -> None:
     old, new = make(root, "old"), make(root, "new")
     for run, time in ((old, 2e9), (new, 1e9)):
         os.utime(run.config, (time, time))
-    digests = RunIndex(root)
-    assert [told.run_id for told in digests.refresh()] == ["old", "new"]
+    index = RunIndex(root)
+    assert [row.run_id for row in index.refresh()] == ["old", "new"]
     os.utime(old.config, (5e8, 5e8))  # as a copy does last
-    assert [told.run_id for told in digests.refresh()] == ["new", "old"] == [r.id for r in list_runs(root)]
+    assert [row.run_id for row in index.refresh()] == ["new", "old"] == [r.id for r in list_runs(root)]
 
 
 def test_nothing_new_is_the_very_same_and_reads_nothing(root: Path, read_anew: list[str]) -> None:
     make(root, "ended")
     make(root, "crashed", log=log_of(Phase("train")))
     make(root, "new", log=b"")
-    digests = RunIndex(root)
-    first = digests.refresh()
+    index = RunIndex(root)
+    first = index.refresh()
     assert [run.status for run in first] == ["new", "diverged", "crashed"]
     assert sorted(read_anew) == ["crashed", "ended", "new"]
-    assert digests.refresh() is first
-    assert digests.refresh(0.0) is first
-    assert (digests.loading, len(read_anew)) == (0, 3)
+    assert index.refresh() is first
+    assert index.refresh(0.0) is first
+    assert (index.loading, len(read_anew)) == (0, 3)
 
 
 def test_runs_come_and_go(root: Path) -> None:
-    digests = RunIndex(root)
-    assert digests.refresh() == ()
+    index = RunIndex(root)
+    assert index.refresh() == ()
     make(root, "a", age=1)
-    assert [run.run_id for run in digests.refresh()] == ["a"]
+    assert [run.run_id for run in index.refresh()] == ["a"]
     first = make(root, "b")
-    assert [run.run_id for run in digests.refresh()] == ["b", "a"]
+    assert [run.run_id for run in index.refresh()] == ["b", "a"]
     first.config.unlink()
-    assert [run.run_id for run in digests.refresh()] == ["a"]
+    assert [run.run_id for run in index.refresh()] == ["a"]
     (root / "a").rename(root / ".removed")
-    assert digests.refresh() == ()
+    assert index.refresh() == ()
 
 
 def test_a_directory_that_becomes_a_run_later_is_seen(root: Path) -> None:
     half = make(root, "half")
     text = half.config.read_text()
     half.config.unlink()
-    digests = RunIndex(root)
-    assert digests.refresh() == ()
+    index = RunIndex(root)
+    assert index.refresh() == ()
     half.config.write_text(text)
-    assert [run.run_id for run in digests.refresh()] == ["half"]
+    assert [run.run_id for run in index.refresh()] == ["half"]
 
 
 def test_a_run_that_was_made_anew_under_its_name_is_another(root: Path) -> None:
     make(root, "a")
-    digests = RunIndex(root)
-    assert digests.refresh()[0].step == 12
+    index = RunIndex(root)
+    assert index.refresh()[0].step == 12
     (root / "a").rename(root.parent / "elsewhere")
     make(root, "a", log=COMPLETED)
-    assert [(run.step, run.status) for run in digests.refresh()] == [(2, "completed")]
+    assert [(run.step, run.status) for run in index.refresh()] == [(2, "completed")]
 
 
 def test_a_living_run_is_followed_and_read_only_once(
     run: RunDirectory, root: Path, read_anew: list[str]
 ) -> None:
-    digests = RunIndex(root)
-    assert digests.refresh()[0].status == "new"
+    index = RunIndex(root)
+    assert index.refresh()[0].status == "new"
     with RunLock(run), EventWriter(run.events) as log:
         write_trainer(run, attempt=log.begin_attempt())
         log.write(Phase("train"))
-        assert digests.refresh()[0].status == "running"
+        assert index.refresh()[0].status == "running"
         log.write(Steps(1, (0.5,)))
-        assert [(d.status, d.step, d.loss) for d in digests.refresh(0.0)] == [("running", 1, 0.5)]
+        assert [(d.status, d.step, d.loss) for d in index.refresh(0.0)] == [("running", 1, 0.5)]
         log.write(Phase("paused"))
-        assert digests.refresh()[0].status == "paused"
+        assert index.refresh()[0].status == "paused"
         log.write(Exit(status="stopped", step=1, epoch=0, seconds=1.0))
-    assert digests.refresh()[0].status == "stopped"
-    assert digests.refresh() is digests.refresh()
+    assert index.refresh()[0].status == "stopped"
+    assert index.refresh() is index.refresh()
     assert read_anew == [run.id]
 
 
 def test_a_crash_is_seen_although_the_log_says_nothing(run: RunDirectory, root: Path) -> None:
-    digests = RunIndex(root)
+    index = RunIndex(root)
     with RunLock(run), EventWriter(run.events) as log:
         log.begin_attempt()
         log.write(Phase("train"))
-        assert digests.refresh()[0].status == "running"
-    assert digests.refresh()[0].status == "crashed"
+        assert index.refresh()[0].status == "running"
+    assert index.refresh()[0].status == "crashed"
     with RunLock(run):
-        assert digests.refresh()[0].status == "running"
+        assert index.refresh()[0].status == "running"
 
 
 def test_a_resumption_is_seen_before_its_log_grows(root: Path) -> None:
@@ -214,14 +214,14 @@ def test_a_resumption_is_seen_before_its_log_grows(root: Path) -> None:
 
 def test_tags_and_notes_are_fresh_and_cost_no_reading(root: Path, read_anew: list[str]) -> None:
     run = make(root, "a")
-    digests = RunIndex(root)
-    digests.refresh()
+    index = RunIndex(root)
+    index.refresh()
     write_annotations(run, Annotations(("good",), "later"))
-    assert [(d.tags, d.note) for d in digests.refresh()] == [(("good",), "later")]
+    assert [(d.tags, d.note) for d in index.refresh()] == [(("good",), "later")]
     assert [(d.tags, d.note) for d in RunIndex(root).refresh()] == [(("good",), "later")]
     assert read_anew == ["a"]
-    kept = "".join(path.read_text() for path in (cache_dir() / "digests").iterdir())
-    assert "later" not in kept
+    stored = "".join(path.read_text() for path in (cache_dir() / "digests").iterdir())
+    assert "later" not in stored
 
 
 def test_an_ended_run_is_read_once_by_all_programs_and_a_crashed_one_by_each(
@@ -247,18 +247,18 @@ def test_a_log_that_changed_meanwhile_is_read_again(root: Path, read_anew: list[
     assert len(read_anew) == 3
 
 
-def test_a_kept_file_of_lies_cannot_move_a_run(root: Path) -> None:
+def test_a_cache_with_false_rows_cannot_move_a_run(root: Path) -> None:
     run = make(root, "a", log=COMPLETED)
     RunIndex(root).refresh()
     (file,) = (cache_dir() / "digests").iterdir()
-    version, kept = json.loads(file.read_text())
-    stamp, said = kept["a"]
-    said |= {"path": "/etc", "run_id": "other", "tags": ["x"], "note": "x", "title": "\x1b[2J"}
-    file.write_text(json.dumps([version, {"a": [stamp, said]}]))
-    (told,) = RunIndex(root).refresh()
-    assert (told.path, told.run_id, told.tags, told.note) == (str(run.path), "a", (), "")
-    said["status"] = "running"  # a living run is never taken from the file
-    file.write_text(json.dumps([version, {"a": [stamp, said]}]))
+    version, cached = json.loads(file.read_text())
+    stamp, values = cached["a"]
+    values |= {"path": "/etc", "run_id": "other", "tags": ["x"], "note": "x", "title": "\x1b[2J"}
+    file.write_text(json.dumps([version, {"a": [stamp, values]}]))
+    (row,) = RunIndex(root).refresh()
+    assert (row.path, row.run_id, row.tags, row.note) == (str(run.path), "a", (), "")
+    values["status"] = "running"  # an active run is never taken from the file
+    file.write_text(json.dumps([version, {"a": [stamp, values]}]))
     assert RunIndex(root).refresh()[0].status == "completed"
     file.write_text("[")
     assert RunIndex(root).refresh()[0].title == "Mine"
@@ -267,8 +267,8 @@ def test_a_kept_file_of_lies_cannot_move_a_run(root: Path) -> None:
 def test_a_little_time_reads_one_run_after_the_other_newest_first(root: Path) -> None:
     for age, name in enumerate(("newest", "middle", "oldest")):
         make(root, name, age=age)
-    digests = RunIndex(root)
-    seen = [([run.run_id for run in digests.refresh(0.0)], digests.loading) for _ in range(3)]
+    index = RunIndex(root)
+    seen = [([run.run_id for run in index.refresh(0.0)], index.loading) for _ in range(3)]
     assert seen == [
         (["newest"], 2),
         (["newest", "middle"], 1),
@@ -287,22 +287,22 @@ def test_a_long_log_is_read_in_pieces_and_shown_when_it_is_whole(
     make(root, "short", age=1, log=COMPLETED)
     poll = EventReader.poll
     monkeypatch.setattr(EventReader, "poll", lambda reader: poll(reader, block=20_000))
-    digests = RunIndex(root)
-    loading = [(len(digests.refresh(0.0)), digests.loading) for _ in range(4)]
+    index = RunIndex(root)
+    loading = [(len(index.refresh(0.0)), index.loading) for _ in range(4)]
     assert loading == [(0, 2), (0, 2), (1, 1), (2, 0)]
 
 
-def test_a_run_that_is_known_is_kept_in_sight_while_its_log_is_read_anew(
+def test_a_known_run_remains_listed_while_its_log_is_read_anew(
     root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = make(root, "a", log=COMPLETED)
-    digests = RunIndex(root)
-    digests.refresh()
-    digests.refresh()  # only now it is let go: its log stood still
+    index = RunIndex(root)
+    index.refresh()
+    index.refresh()  # only now its watcher is released: its log stood still
     run.events.write_bytes(log_of(*(Notice("info", "N", "x" * 1000) for _ in range(50))))
     poll = EventReader.poll
     monkeypatch.setattr(EventReader, "poll", lambda reader: poll(reader, block=20_000))
-    states = [(digests.refresh(0.0)[0].status, digests.loading) for _ in range(3)]
+    states = [(index.refresh(0.0)[0].status, index.loading) for _ in range(3)]
     assert states == [("completed", 1), ("completed", 1), ("crashed", 0)]
 
 
@@ -311,17 +311,17 @@ def test_a_log_that_cannot_be_read_is_a_problem_of_its_run_alone(root: Path) -> 
     make(root, "b")
     run.events.unlink()
     run.events.mkdir()
-    digests = RunIndex(root)
-    good, bad = digests.refresh()
+    index = RunIndex(root)
+    good, bad = index.refresh()
     assert (good.status, bad.status, bad.title) == ("diverged", "unknown", "Mine")
     assert bad.problem == bad.status_reason == f"cannot read the run's log: {run.events}: Is a directory"
-    assert digests.loading == 0
+    assert index.loading == 0
     run.events.rmdir()
     run.events.write_bytes(COMPLETED)
-    assert [(d.status, d.problem) for d in digests.refresh()] == [("diverged", ""), ("completed", "")]
+    assert [(d.status, d.problem) for d in index.refresh()] == [("diverged", ""), ("completed", "")]
 
 
-def test_a_root_that_is_not_there_has_no_runs_and_one_that_cannot_be_read_is_told(tmp_path: Path) -> None:
+def test_a_missing_root_has_no_runs_and_an_unreadable_one_is_an_error(tmp_path: Path) -> None:
     assert RunIndex(tmp_path / "none").refresh() == ()
     (tmp_path / "file").write_text("")
     with pytest.raises(StorageError, match="cannot list the runs"):

@@ -63,7 +63,7 @@ def test_a_text_without_its_middle_fits_and_is_whole_where_it_can_be(text: str, 
     assert shown == text or len(text) > width
 
 
-def test_ids_of_one_preset_are_told_apart_by_their_end() -> None:
+def test_ids_of_one_preset_are_distinguished_by_their_end() -> None:
     assert without_middle("cifar10-wmse4-20260301-120000", 20) == "cifar10-…0301-120000"
     assert without_middle("cifar10-wmse4-20260301-120000", 12) == "cifa…-120000"
     assert without_middle("short", 5) == "short"
