@@ -21,6 +21,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from wmse_tui.engine.methods import Losses, Method, StepKey
 from wmse_tui.engine.recording import CudaGraphs, Recorder
+from wmse_tui.engine.training.batch_counters import BatchCounters
 from wmse_tui.engine.training.optimizers import set_rates, step_unless_nonfinite
 from wmse_tui.engine.training.stepping import Autocast, EagerStepper, Stepper
 from wmse_tui.engine.transfer import pack_bytes, unpack_bytes
@@ -101,6 +102,7 @@ class StepGraph:
         self._method = method
         self._optimizer = optimizer
         self._autocast = autocast
+        self._counters = BatchCounters(method)
         self._recorder = recorder
         self._phase = phase
         self._notify = notify
@@ -164,7 +166,7 @@ class StepGraph:
         """A step on the fixed inputs, by operations of the device alone."""
         inputs = self._inputs
         assert inputs is not None
-        with self._autocast():
+        with self._autocast(), self._counters.counted():
             losses = self._method.losses(inputs.views, inputs.drawn)
         losses.total.backward()
         with _rates_on_device(self._optimizer, inputs.rates):

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from wmse_tui.engine.methods import Losses, Method, StepKey
+from wmse_tui.engine.training.batch_counters import BatchCounters
 from wmse_tui.engine.training.optimizers import set_rates, step_unless_nonfinite
 
 Autocast: TypeAlias = Callable[[], torch.autocast]
@@ -48,6 +49,7 @@ class EagerStepper:
         self._method = method
         self._optimizer = optimizer
         self._autocast = autocast
+        self._counters = BatchCounters(method)
 
     def __call__(self, views: Tensor, *, step_key: StepKey, lr: float, progress: float) -> Losses:
         losses = self.losses(views, step_key=step_key)
@@ -57,7 +59,7 @@ class EagerStepper:
 
     def losses(self, views: Tensor, *, step_key: StepKey) -> Losses:
         """The first part of a step."""
-        with self._autocast():
+        with self._autocast(), self._counters.counted():
             losses: Losses = self._method(views, step_key=step_key)
         return losses
 
