@@ -1,4 +1,4 @@
-"""The methods that can be trained: one class of options per file, and their union, told apart by `name`."""
+"""The methods that can be trained: one class of options per file, and their union by `name`."""
 
 from __future__ import annotations
 

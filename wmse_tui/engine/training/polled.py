@@ -14,7 +14,7 @@ Result = TypeVar("Result")
 THREAD = "polled work"
 INTERVAL_SECONDS = 0.25
 GRACE_SECONDS = 5.0
-"""How long work that is told to end may take to leave the disk in order, before it is left alone."""
+"""How long work that is asked to end may need to leave the disk in order, before it is left alone."""
 
 
 class _Ended(BaseException):

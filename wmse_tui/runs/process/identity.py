@@ -138,7 +138,7 @@ def read_trainer(run: RunDirectory) -> TrainerRecord | None:
 def is_copied(run: RunDirectory, trainer: TrainerRecord) -> bool:
     """Whether the record came with a copy of another directory, whose process does not train this one.
 
-    False where that cannot be told: a record without a directory, of another machine, whose device numbers
+    False where that is unknown: a record without a directory, of another machine, whose device numbers
     are its own, or a directory that cannot be looked at.
     """
     if trainer.directory is None or trainer.host != host():

@@ -25,7 +25,7 @@ _SPECIAL = {
 
 
 def open_regular(path: str | Path) -> BinaryIO:
-    """A file of somebody's data folder, to read; opening a named pipe or a device there could wait for ever.
+    """A file of a data folder, to read; opening a named pipe or a device there could wait for ever.
 
     Raises:
         OSError: it cannot be opened, or is no regular file.

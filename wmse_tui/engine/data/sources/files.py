@@ -160,7 +160,7 @@ def images_from_files(
 
 
 def _cleaned_notices(cleaned: Sequence[str], count: int, split: str, sampled: str = "") -> tuple[str, ...]:
-    """What people are told of files with values that are no numbers."""
+    """The notice on files with values that are not finite numbers."""
     if not cleaned:
         return ()
     text = (
