@@ -282,13 +282,13 @@ def _say_who(run: RunDirectory, state: str, started: float) -> None:
     from wmse_tui.runs.process import identity
 
     if state == "starting":
-        identity._write(run, TrainerRecord(process=None, time=NOW - 5, host=HERE))
+        identity.write_record(run, TrainerRecord(process=None, time=NOW - 5, host=HERE))
     elif state == "crashed":
-        identity._write(
+        identity.write_record(
             run, TrainerRecord(process=Process(77, 1, "b", HERE), time=started, host=HERE, attempt=1)
         )
     elif state == "unknown":
-        identity._write(
+        identity.write_record(
             run, TrainerRecord(process=Process(77, 1, "b", "gpu-b"), time=started, host="gpu-b", attempt=1)
         )
 
@@ -356,7 +356,7 @@ def make_app(runs_root: Path) -> Iterator[MakeApp]:
 
     yield make
     for app in apps:
-        for identity in app.services.trainers._processes:
+        for identity in app.services.trainers.processes:
             identity.kill()
             identity.wait()
 

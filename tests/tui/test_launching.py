@@ -28,7 +28,7 @@ def trainers(runs_root: Path, standin: Path) -> Iterator[Trainers]:
     """Starts the stand-in; whatever was started is gone after the test."""
     made = Trainers(runs_root, functools.partial(launch_trainer, python=standin))
     yield made
-    for process in made._processes:
+    for process in made.processes:
         process.kill()
         process.wait()
 
@@ -47,7 +47,7 @@ def test_a_run_is_made_with_its_configuration_and_its_trainer_is_our_own(trainer
     assert trainers.active() == (run,)
     trainers.ask_stop(run)
     wait_for(run, "stopped")
-    trainers._processes[0].wait()
+    trainers.processes[0].wait()
     assert trainers.active() == ()
 
 
@@ -56,7 +56,7 @@ def test_a_starting_trainer_is_active_and_can_be_stopped(trainers: Trainers) -> 
     assert trainers.active() == (run,)
     trainers.ask_stop(run)
     wait_for(run, "stopped")
-    trainers._processes[0].wait()
+    trainers.processes[0].wait()
     assert trainers.active() == ()
 
 
@@ -64,7 +64,7 @@ def test_an_ended_trainer_is_reaped_and_a_running_one_is_not(trainers: Trainers)
     ended, living = trainers.start(EXPERIMENT, name="ended"), trainers.start(EXPERIMENT, name="living")
     wait_for(ended, "running")
     wait_for(living, "running")
-    first, second = trainers._processes
+    first, second = trainers.processes
     trainers.ask_stop(ended)
     os.waitid(os.P_PID, first.pid, os.WEXITED | os.WNOWAIT)
     assert psutil.Process(first.pid).status() == psutil.STATUS_ZOMBIE
@@ -85,7 +85,7 @@ def test_a_stopped_run_continues(trainers: Trainers) -> None:
     wait_for(run, "running")
     trainers.ask_stop(run)
     wait_for(run, "stopped")
-    trainers._processes[0].wait()
+    trainers.processes[0].wait()
     trainers.resume(run)
     wait_for(run, "running")
     assert view_run(run).attempt == 2

@@ -25,14 +25,18 @@ Launch = Callable[[RunDirectory], "subprocess.Popen[bytes]"]
 
 
 class Trainers:
-    """Starts trainers. The methods block (files, a new process): call them in a thread."""
+    """Starts trainers. The methods block (files, a new process): call them in a thread.
+
+    Attributes:
+        processes: those that this app started, trainers and waiting processes of the queue.
+    """
 
     def __init__(self, root: Path, launch: Launch = launch_trainer, enqueue: Launch = enqueue) -> None:
         self.root = root
         self._launch = launch
         self._enqueue = enqueue
         self._own: dict[Path, RunDirectory] = {}
-        self._processes: list[subprocess.Popen[bytes]] = []
+        self.processes: list[subprocess.Popen[bytes]] = []
         self._latest: dict[Path, subprocess.Popen[bytes]] = {}
 
     def start(
@@ -83,7 +87,7 @@ class Trainers:
     def queue(self, run: RunDirectory) -> None:
         """Have a run start, or resume, when a slot is free; it does not count as own. Raises RunsError."""
         check_runs_dir(run.path)
-        self._processes.append(self._enqueue(run))
+        self.processes.append(self._enqueue(run))
 
     def busy_reason(self, experiment: Experiment) -> str:
         """Why a run of `experiment` would get no slot of its own now, in a sentence; "": it would get one."""
@@ -114,19 +118,19 @@ class Trainers:
 
     def _begin(self, run: RunDirectory, *, own: bool) -> None:
         process = self._launch(run)
-        self._processes.append(process)
+        self.processes.append(process)
         self._latest[run.path] = process
         if own:
             self.adopt(run)
 
     def reap(self) -> None:
         """Reap processes that have ended, which are zombies until then."""
-        for process in self._processes:
+        for process in self.processes:
             process.poll()
 
     def release(self) -> None:
         """Detach the processes: they outlive this one, without a warning at its exit."""
-        for process in self._processes:
+        for process in self.processes:
             if process.poll() is None:
                 process.returncode = 0
 

@@ -13,6 +13,8 @@ from textual.drivers import linux_driver
 from textual.events import Key, Paste
 from textual.message import Message
 
+from wmse_tui.tui.ending import hung_up
+
 UNKNOWN = "\N{REPLACEMENT CHARACTER}"
 
 
@@ -32,6 +34,19 @@ class TerminalDriver(linux_driver.LinuxDriver):
                 super().run_input_thread()
             except ValueError:
                 continue
+
+    def _sigcont_application(self, *arguments: object) -> None:
+        """Draw again after a stop; a terminal that hangs up sends SIGCONT too.
+
+        Textual starts the application mode here even where it was never left: a second input thread, which
+        does not end with the first and keeps the process alive.
+        """
+        if hung_up(self.fileno):
+            return
+        if not self._must_signal_resume:  # SIGSTOP, which cannot be handled
+            self.suspend_application_mode()
+            self._must_signal_resume = True
+        super()._sigcont_application(*arguments)
 
     def process_message(self, message: Message) -> None:
         """Pass on what was typed, without the characters that could not be decoded."""

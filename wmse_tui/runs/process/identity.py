@@ -115,14 +115,14 @@ def write_trainer(run: RunDirectory, *, attempt: int) -> TrainerRecord:
         argv=tuple(os.fsencode(word).decode(errors="backslashreplace") for word in sys.argv),
         directory=directory_identity(run.path),
     )
-    _write(run, trainer)
+    write_record(run, trainer)
     return trainer
 
 
 def write_launch(run: RunDirectory) -> None:
     """Record that a trainer is being started, until it writes its own record. Raises StorageError."""
     directory = directory_identity(run.path)
-    _write(run, TrainerRecord(process=None, time=time.time(), host=host(), directory=directory))
+    write_record(run, TrainerRecord(process=None, time=time.time(), host=host(), directory=directory))
 
 
 def read_trainer(run: RunDirectory) -> TrainerRecord | None:
@@ -162,7 +162,8 @@ def directory_identity(path: Path) -> tuple[int, int] | None:
     return status.st_dev, status.st_ino
 
 
-def _write(run: RunDirectory, trainer: TrainerRecord) -> None:
+def write_record(run: RunDirectory, trainer: TrainerRecord) -> None:
+    """Write `trainer.json`. Raises StorageError."""
     try:
         publish(run.trainer_json, _adapter().dump_json(trainer, indent=1))
     except OSError as error:
