@@ -728,7 +728,7 @@ async def test_any_size_shows_presets_fields_and_help(
         await focus_row(pilot, screen, "seed")
         assert "quickstart" in screen_text(app)
         assert "Seed" in text_in(app, FIELDS)
-        assert "Start of every random choice" in text_in(app, ABOUT)
+        assert "Seed of every random choice" in text_in(app, ABOUT)
         assert ("Ready to launch." in screen_text(app)) == (size[0] >= 100)
 
 
