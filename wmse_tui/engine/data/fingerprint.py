@@ -24,7 +24,7 @@ from wmse_tui.engine.data.sources.disk import open_regular
 SAMPLED = 1024
 """Images whose contents are compared."""
 SIZED = 250_000
-"""Sets of at most so many files are compared by the sizes of all, larger ones by every hundredth or so."""
+"""Sets up to this number of files are compared by the sizes of all, larger ones by a sample."""
 
 _PART = 1 << 15
 _THREADS = 8

@@ -142,7 +142,7 @@ def contrastive_accuracy(views: Tensor) -> Tensor | None:
 
 
 def compared(images: int) -> int:
-    """How many of so many images are compared."""
+    """How many images of a set of this size are compared."""
     return min(images, COMPARED_IMAGES)
 
 

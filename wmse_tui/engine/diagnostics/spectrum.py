@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 ROUNDINGS = 8
-"""Deviations below so many roundings of the mean count as zero."""
+"""Deviations below this number of roundings of the mean count as zero."""
 
 RANKME_EPS = 1e-7
 """Added to the shares of RankMe (Garrido et al. 2023)."""

@@ -20,7 +20,7 @@ from wmse_tui.engine.training.checkpoints import (
 from wmse_tui.runs.log.events import Checkpoint, Evaluation, Event, Notice
 
 PATIENCE = 3
-"""So many failed saves in a row end the run: more would risk ever more work."""
+"""Failed saves in a row that end the run: more would risk ever more work."""
 RETRY_SHARE = 0.1
 """After a failed save the next is tried this share of `every_minutes` later: by the last failure the work at
 risk is a fifth more than what `every_minutes` promises, and not three times as much."""

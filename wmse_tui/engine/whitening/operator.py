@@ -54,7 +54,7 @@ def whiten(
         relative_eps: `eps` is relative: its identity is scaled by the mean variance of what is whitened.
         axis: "batch": dimensions are decorrelated over the samples. "channel": samples over the dimensions,
             each freed of its mean over all dimensions first (Weng et al., NeurIPS 2022).
-        groups: the dimensions are divided into so many groups of equal width, each whitened by itself.
+        groups: the dimensions are divided into groups of equal width, each whitened by itself.
         partition: which dimensions form the groups: integers (..., dim) that broadcast to the slices, each
             row a permutation (`random_partition` draws some) whose consecutive runs are the groups. None:
             their own order. The result is in the order of `x` either way.

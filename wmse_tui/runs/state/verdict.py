@@ -23,7 +23,7 @@ from wmse_tui.runs.text.units import number
 
 VerdictName: TypeAlias = Literal["unknown", "healthy", "rank falling", "collapsing", "collapsed", "diverging"]
 
-SAMPLES = 3  # a number is the median of so many; before that there is no verdict
+SAMPLES = 3  # a number is the median of these; before that there is no verdict
 ONE_DIMENSION = 1.5  # effective rank
 ONE_POINT = 0.05  # feature_std
 LOW_RANK = 0.08  # of that of noise; healthy runs dip to 0.096, broken ones stay below 0.07

@@ -148,7 +148,7 @@ on the test set, so they are optimistically biased."""
     # Drawing
 
     def _soon(self, part: str, seconds: float, draw: Callable[[], None]) -> None:
-        """Draw within so many seconds: many changes at once cost as much as one."""
+        """Draw within `seconds`: many changes at once cost as much as one."""
         if part not in self._due:
             self._due[part] = self.set_timer(seconds, partial(self._draw_due, part, draw))
 

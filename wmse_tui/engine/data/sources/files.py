@@ -37,7 +37,7 @@ CHECKED_FILES = 250_000
 """Files of larger sets are not checked before training: on a network disk that needs minutes."""
 
 SAMPLED_FLOATS = 64
-"""So many files such as TIFFs are checked for values that are no numbers, where not all are decoded first."""
+"""Files such as TIFFs that are checked for values that are not finite, where not all are decoded first."""
 
 _CHUNK = 256
 _THREADED_PIXELS = 128 * 128

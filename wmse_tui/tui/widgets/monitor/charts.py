@@ -204,7 +204,7 @@ class ChartsPanel(Panel, can_focus=True):
 
 
 def grid_of(width: int, height: int) -> tuple[int, int]:
-    """Columns and rows of plots that fit so many cells."""
+    """Columns and rows of plots that fit the cells."""
     rows = 2 if height >= 2 * _LOWEST else 1
     # Two rows of plots should be wide; in a single row two narrow plots are better than one.
     return 2 if width >= 2 * (_COMFORTABLE if rows == 2 else _NARROWEST) else 1, rows
