@@ -21,16 +21,16 @@ from wmse_tui import __version__
 from wmse_tui.config.atomic import publish
 from wmse_tui.config.schema import Experiment
 from wmse_tui.engine.data.dataset_sources import load_data
-from wmse_tui.engine.errors import CheckpointError, DataError
+from wmse_tui.engine.errors import DataError
 from wmse_tui.engine.jsonl import ArgumentParser, Command, UsageError, progress_lines, run_command
-from wmse_tui.engine.methods import build_method, move_to_device
-from wmse_tui.engine.training.checkpoints import file_sha256, read_checkpoint, step_checkpoints
+from wmse_tui.engine.methods import move_to_device
+from wmse_tui.engine.training.checkpoints import file_sha256
 from wmse_tui.engine.training.device import choose_device, prepare
 from wmse_tui.runs.directory import RunDirectory
-from wmse_tui.runs.state.config import load_configuration
 
 from .interruption import Progress
 from .probes import evaluate
+from .trained_checkpoint import find_checkpoint, read_trained, run_experiment
 
 FORMAT = 1
 
@@ -95,25 +95,22 @@ def evaluate_checkpoint(request: EvaluationRequest, *, progress: Progress) -> di
     Raises:
         EngineError, ConfigError: the run, its checkpoint, its data or the device cannot be used.
     """
-    run, path = find_checkpoint(request)
-    experiment = _with_probes(_configuration(run), request)
+    run, path = find_checkpoint(request.target, request.checkpoint)
+    experiment = _with_probes(run_experiment(run), request)
     device = choose_device(request.device or experiment.compute.device)
     prepare(device.torch, deterministic=experiment.compute.deterministic)
-    state = _read(path)
-    method = build_method(experiment)
-    try:
-        method.load_state_dict(state["method"])
-        epoch, step = int(state["position"]["epoch"]), int(state["position"]["step"])
-    except (KeyError, TypeError, ValueError, RuntimeError) as error:
-        raise CheckpointError(
-            f"{path} does not fit the run's configuration",
-            _first_lines(error),
-            next=("choose a checkpoint from this run's own checkpoints folder",),
-        ) from error
+    trained = read_trained(run, path, experiment)
     data = load_data(experiment, progress=progress)
-    encoder = move_to_device(method.encoder, device.torch)
+    encoder = move_to_device(trained.method.encoder, device.torch)
     evaluation = evaluate(
-        encoder, data, experiment, device.torch, epoch=epoch, step=step, final=True, progress=progress
+        encoder,
+        data,
+        experiment,
+        device.torch,
+        epoch=trained.epoch,
+        step=trained.step,
+        final=True,
+        progress=progress,
     )
     if evaluation is None:
         raise DataError(
@@ -141,69 +138,6 @@ def evaluate_checkpoint(request: EvaluationRequest, *, progress: Progress) -> di
     return result | _save(run, path, result)
 
 
-def find_checkpoint(request: EvaluationRequest) -> tuple[RunDirectory, Path]:
-    """The run and the checkpoint file that a request means. Raises CheckpointError, UsageError."""
-    target = request.target.expanduser().absolute()
-    if target.is_dir():
-        run = RunDirectory(target)
-        if not run.config.is_file():
-            raise CheckpointError(
-                f"{target} is not a run", "it has no config.yaml", next=("`wmse-tui runs` lists the runs",)
-            )
-        return run, _of_run(run, request.checkpoint)
-    if request.checkpoint is not None:
-        raise UsageError(
-            "--checkpoint chooses among the checkpoints of a run", f"{target} is not a run directory"
-        )
-    if not target.is_file():
-        raise CheckpointError(f"there is no {target}", "neither a run nor a checkpoint has this path")
-    run = RunDirectory(target.parent.parent)
-    if not run.config.is_file():
-        raise CheckpointError(
-            f"{target} belongs to no run",
-            f"a checkpoint is read with its run's configuration, and {run.config} does not exist",
-            next=("leave it in the run's checkpoints folder",),
-        )
-    return run, target
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        return read_checkpoint(path)
-    except CheckpointError as error:
-        if error.title.endswith("is damaged"):  # a trainer falls back to an older one, an evaluation does not
-            listed = "`wmse-tui show RUN` lists the run's checkpoints"
-            error.next = (f"measure another one: wmse-tui eval FILE ({listed})",)
-        raise
-
-
-def _of_run(run: RunDirectory, name: str | None) -> Path:
-    steps = step_checkpoints(run.checkpoints)
-    named = {known: run.checkpoints / f"{known}.pt" for known in ("final", "best")}
-    if name is None:
-        candidates = [*named.values(), *steps[-1:]]
-    elif name == "last":
-        candidates = steps[-1:]
-    else:
-        candidates = [named.get(name, run.checkpoints / name)]
-    found = next((path for path in candidates if path.is_file()), None)
-    if found is None:
-        there = ", ".join(sorted(path.name for path in run.checkpoints.glob("*.pt"))) or "none"
-        raise CheckpointError(
-            f"run {run.id} has no {'checkpoint' if name is None else f'checkpoint {name!r}'}",
-            f"in its checkpoints folder: {there}",
-            next=("wait for the trainer's first checkpoint, or `wmse-tui resume` the run",),
-        )
-    return found
-
-
-def _configuration(run: RunDirectory) -> Experiment:
-    try:
-        return load_configuration(run)
-    except OSError as error:
-        raise CheckpointError(f"{run.config} cannot be read", str(error)) from error
-
-
 def _with_probes(experiment: Experiment, request: EvaluationRequest) -> Experiment:
     chosen = {"knn": request.knn, "linear": request.linear}
     changes = {name: value for name, value in chosen.items() if value is not None}
@@ -220,7 +154,3 @@ def _save(run: RunDirectory, checkpoint: Path, result: dict[str, Any]) -> dict[s
     except OSError as error:
         return {"unsaved": f"{run.evaluations}: {error.strerror or error}"}
     return {"file": str(path)}
-
-
-def _first_lines(error: BaseException) -> str:
-    return " ".join(str(error).split())[:400] or type(error).__name__
