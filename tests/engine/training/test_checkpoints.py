@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import pickle
 import stat
@@ -10,10 +11,12 @@ from typing import Any
 
 import pytest
 import torch
+from opened_files import opened_files
 
 from wmse_tui.engine.errors import CheckpointError
 from wmse_tui.engine.training import checkpoints
 from wmse_tui.engine.training.checkpoints import (
+    THREADED_BYTES,
     checksum_path,
     name_checkpoint,
     newest_checkpoint,
@@ -47,6 +50,27 @@ def test_what_was_saved_is_read_back(tmp_path: Path) -> None:
 def test_the_checksum_file_is_what_sha256sum_reads(tmp_path: Path) -> None:
     published = save(tmp_path, 12)
     assert checksum_path(published.path).read_text() == f"{published.sha256}  step-00000012.pt\n"
+
+
+@pytest.mark.parametrize(
+    "numbers",
+    [0, 1, THREADED_BYTES // 4 - 1, THREADED_BYTES // 4, THREADED_BYTES // 4 + 1, 3 * THREADED_BYTES],
+)
+def test_the_checksum_of_what_was_written_is_that_of_the_file(tmp_path: Path, numbers: int) -> None:
+    """Pieces that a thread hashes, pieces around that size, none, and tensors that share their memory."""
+    weights = torch.arange(numbers, dtype=torch.float32)
+    state = {"weights": weights, "view": weights[: numbers // 2], "small": [torch.ones(3)] * 50, "step": 1}
+    published = save_checkpoint(tmp_path, 1, state)
+    assert published.sha256 == hashlib.sha256(published.path.read_bytes()).hexdigest()
+    assert published.bytes == published.path.stat().st_size
+    assert torch.equal(read_checkpoint(published.path)["view"], weights[: numbers // 2])
+
+
+def test_a_checkpoint_is_opened_once_and_only_to_be_written(tmp_path: Path) -> None:
+    with opened_files() as opened:
+        published = save(tmp_path, 7)
+    own = [flags for path, flags in opened if path.name.endswith((published.path.name, ".pt.tmp"))]
+    assert [flags & os.O_ACCMODE for flags in own] == [os.O_WRONLY]
 
 
 @pytest.mark.parametrize("damage", ["flip", "truncate", "empty", "no checksum"])

@@ -5,8 +5,8 @@ A checkpoint is `step-00000123.pt` with `step-00000123.pt.sha256` beside it, in 
 one: a flipped byte in tensor data would load silently otherwise. `best.pt` and `final.pt` are links to
 (or copies of) the step they name.
 
-Saving goes through a file object: errors of the disk then stay OSErrors; to a path, `torch.save` raises its
-own.
+Saving goes through a file object: errors of the disk then stay OSErrors, where to a path `torch.save` raises
+its own, and the checksum is that of the bytes on their way to the disk, so that no checkpoint is read again.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import os
 import re
 import shutil
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +28,8 @@ from wmse_tui.config.atomic import naming, publish, sync_folder
 from wmse_tui.engine.errors import CheckpointError
 
 FORMAT = 1
+THREADED_BYTES = 1 << 20
+"""Smaller pieces are hashed in less time than a thread needs to begin."""
 _STEP_FILE = re.compile(r"step-(\d{8,})\.pt")
 
 
@@ -73,12 +76,12 @@ def save_checkpoint(
     path = folder / f"step-{step:08d}.pt"
     aside = path.with_name(f".{path.name}.tmp")
     try:
-        with naming(path), _private(aside) as file:
-            _save({"format": FORMAT, **state}, file)
+        with naming(path), _private(aside) as file, HashingWriter(file) as hashing:
+            _save({"format": FORMAT, **state}, hashing)
             file.flush()
             os.fsync(file.fileno())
             size = file.tell()
-        digest = file_sha256(aside)
+        digest = hashing.hexdigest()
         before_publishing()
         _publish(aside, path, digest)
     except BaseException:
@@ -197,14 +200,56 @@ def file_sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _save(state: dict[str, Any], file: BinaryIO) -> None:
+class HashingWriter:
+    """What `torch.save` needs of a file: all that is written to `file`, from front to back, is hashed too.
+
+    torch never goes back: it refuses a file whose position is not the one it expects. It writes each tensor
+    in one piece, from the tensor's own memory. A thread hashes a large piece while the file accepts it, and
+    the piece is not copied.
+
+    Args:
+        file: at its beginning.
+    """
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._hash = hashlib.sha256()
+        self._thread = ThreadPoolExecutor(1, "checksum")
+
+    def __enter__(self) -> HashingWriter:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._thread.shutdown()
+
+    def write(self, piece: memoryview) -> int:
+        """Write a piece, whose memory may change afterwards. Raises OSError."""
+        if len(piece) < THREADED_BYTES:
+            self._hash.update(piece)
+            return self._file.write(piece)
+        hashed = self._thread.submit(self._hash.update, piece)
+        try:
+            return self._file.write(piece)
+        finally:
+            hashed.result()
+
+    def flush(self) -> None:
+        """Pass what is buffered to the system. Raises OSError."""
+        self._file.flush()
+
+    def hexdigest(self) -> str:
+        """The SHA-256 of all that was written."""
+        return self._hash.hexdigest()
+
+
+def _save(state: dict[str, Any], file: HashingWriter) -> None:
     """As `torch.save`, but an error of the disk is an OSError.
 
     Closing its archive after a failed write, torch finds it too short and raises a RuntimeError over the
     error of the disk ("unexpected pos 768 vs 662", as seen with torch 2.15).
     """
     try:
-        torch.save(state, file)
+        torch.save(state, file)  # type: ignore[arg-type]  # it needs no more of a file than these two methods
     except RuntimeError as error:
         cause: BaseException | None = error
         while cause is not None and not isinstance(cause, OSError):
@@ -215,8 +260,8 @@ def _save(state: dict[str, Any], file: BinaryIO) -> None:
 
 
 def _private(path: Path) -> Any:
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-    return os.fdopen(descriptor, "w+b")
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    return os.fdopen(descriptor, "wb")
 
 
 def _publish(aside: Path, target: Path, sha256: str) -> None:
