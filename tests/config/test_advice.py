@@ -355,3 +355,25 @@ def test_lars_at_a_rate_for_adam_is_a_warning() -> None:
     assert text.startswith("warning: with optimizer.trust=0.001 LARS moves a weight by 3e-06 of its length")
     assert not advice("cifar10", "optimizer={name: lars, lr: 0.3}")
     assert not advice("cifar10", "optimizer={name: lars, clip: true}")
+
+
+FIXABLE = (
+    ("cifar10", "method.whitening_size=64", "projector.dim=48", "schedule.batch_size=192"),
+    ("quickstart", "method.operator=pca"),
+    ("quickstart", "method.eps=0.1", "method.relative_eps=true"),
+    ("quickstart", "method.whitening_size=256", "method.iterations=4"),
+    ("stl10", "dataset.train_images=5000"),
+    ("cifar10", "dataset.train_images=5000"),
+    ("stl10", "dataset.eval_resize=null", "dataset.crop=32"),
+    ("quickstart", "evaluation.knn=off", "evaluation.linear=off"),
+)
+
+
+@pytest.mark.parametrize("case", FIXABLE, ids=lambda case: case[1])
+def test_what_advice_proposes_can_be_set_and_ends_the_advice(case: tuple[str, ...]) -> None:
+    preset, *overrides = case
+    fixable = [one for one in advise(load_experiment(preset=preset, overrides=overrides)) if one.fix]
+    assert fixable
+    for one in fixable:
+        fix = [f"{path}={value or 'null'}" for path, value in one.fix]
+        assert one.path not in advice(preset, *overrides, *fix)

@@ -7,7 +7,14 @@ from pathlib import Path
 import pytest
 
 from wmse_tui.config.loading import load_experiment
-from wmse_tui.config.presence import Presence, find_images, presence_advice
+from wmse_tui.config.presence import (
+    OwnImages,
+    Presence,
+    count_own_images,
+    find_images,
+    own_images_advice,
+    presence_advice,
+)
 from wmse_tui.config.sections.dataset import Dataset
 
 
@@ -84,3 +91,44 @@ def test_a_folder_that_cannot_be_read_counts_as_missing(data: Path, monkeypatch:
     monkeypatch.setattr(Path, "is_file", refuse)
     assert find_images(published).state == "missing"
     assert find_images(own).state == "missing"
+
+
+def own_images(folder: Path, *names: str) -> Path:
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).touch()
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("names", "found"),
+    [
+        (("a.png", "b.JPG", "notes.txt"), OwnImages(2, 0)),
+        (("cat/1.png", "dog/2.png", "dog/deep/3.png", ".hidden/4.png"), OwnImages(3, 2)),
+        (("Train/cat/1.png", "test/cat/2.png"), OwnImages(1, 1)),
+        ((), OwnImages(0, 0)),
+    ],
+)
+def test_the_images_to_train_on_are_counted(tmp_path: Path, names: tuple[str, ...], found: OwnImages) -> None:
+    assert count_own_images(dataset("folder", root=own_images(tmp_path, *names))) == found
+
+
+def test_counting_ends_in_time_and_is_only_for_a_users_own_folder(tmp_path: Path) -> None:
+    (tmp_path / "loop").symlink_to(tmp_path)
+    assert count_own_images(dataset("folder", root=tmp_path), seconds=0) is None
+    assert count_own_images(dataset("folder", root=tmp_path / "none")) is None
+    assert count_own_images(dataset("cifar10")) is None
+
+
+def test_too_few_images_for_a_batch_are_a_warning_with_a_batch_that_fits(tmp_path: Path) -> None:
+    overrides = ["dataset.name=folder", f"dataset.root={tmp_path}"]
+    experiment = load_experiment(preset="quickstart", overrides=overrides)  # slices of 64 in a batch of 256
+    (found,) = own_images_advice(experiment, OwnImages(200, 4))
+    assert (found.path, found.level) == ("schedule.batch_size", "warning")
+    assert "the folder has 200 images to train on" in found.text
+    assert found.fix == (("schedule.batch_size", "192"),)
+    fixed = load_experiment(preset="quickstart", overrides=[*overrides, "schedule.batch_size=192"])
+    assert not own_images_advice(fixed, OwnImages(200, 4))
+    assert own_images_advice(experiment, OwnImages(40, 4))[0].fix == ()
+    assert own_images_advice(experiment, OwnImages(0, 0))[0].path == "dataset.root"
+    assert not own_images_advice(experiment, None)

@@ -26,12 +26,18 @@ def test_any_text_becomes_ascii_of_the_same_width(text: str) -> None:
         ("╭─ Loss ─╮", "+- Loss -+"),
         ("│█▌▁│", "|##_|"),
         ("▲▼▶◀", "^v><"),
-        ("12 °C ± 3 µs…", "12 oC ~ 3 us."),
+        ("12 °C ± 3 µs…", "12 oC+/-3 us."),
+        ("x ≤ 5, y ≥ 6", "x <=5, y >=6"),
         ("漢字", "????"),
     ],
 )
 def test_what_resembles_is_taken(text: str, expected: str) -> None:
     assert to_ascii(text) == expected
+
+
+@pytest.mark.parametrize(("good", "bad"), [("✓", "✗"), ("≤", "<"), ("≥", ">"), ("●", "○")])
+def test_symbols_of_another_meaning_differ(good: str, bad: str) -> None:
+    assert to_ascii(f"a {good} b") != to_ascii(f"a {bad} b")
 
 
 def test_the_filter_keeps_styles_and_leaves_control_codes_alone() -> None:

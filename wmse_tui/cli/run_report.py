@@ -176,7 +176,7 @@ def _tail(state: RunState, paper: Paper | None) -> Iterator[str]:
             yield _row("saved", error.saved)
         for step in error.next:
             yield _row("", f"-> {step}")
-    if state.status in RESUMABLE:
+    if state.status in RESUMABLE and not state.needs_other_configuration:
         yield _row("resume", f"wmse-tui resume {state.run_id}")
 
 

@@ -58,11 +58,13 @@ class Advice:
         path: dotted name of the option.
         level: `warning` where the result suffers, `info` where only time does.
         text: the remark, and what to do instead.
+        fix: options and the values, as text, that follow it; empty where a person must decide.
     """
 
     path: str
     level: Literal["info", "warning"]
     text: str
+    fix: tuple[tuple[str, str], ...] = ()
 
 
 def advise(experiment: Experiment) -> tuple[Advice, ...]:
@@ -107,13 +109,16 @@ def _whitening(experiment: Experiment) -> Iterator[Advice]:
         return
     size = method.whitening_size
     if method.operator in COLLAPSING:
-        yield Advice("method.operator", "warning", COLLAPSING[method.operator])
+        yield Advice(
+            "method.operator", "warning", COLLAPSING[method.operator], (("method.operator", "cholesky"),)
+        )
     if method.relative_eps and method.eps >= LARGE_RELATIVE_EPS and method.operator in ("cholesky", "zca"):
         yield Advice(
             "method.eps",
             "warning",
             f"relative to the variance, {method.eps:g} hides small variances from the loss, and they vanish: "
             "at the size of quickstart embeddings fell onto a line with 0.01; use 1e-4 or less",
+            (("method.eps", "1e-4"),),
         )
     if size < 2 * dim and method.operator not in ("standardise", "none"):
         condition = expected_condition_number(dim, size)
@@ -124,6 +129,7 @@ def _whitening(experiment: Experiment) -> Iterator[Advice]:
             f"{size} images for {dim} dimensions: even of pure noise the covariance has "
             f"{condition_text(condition)}, where the paper's {2 * dim} images have {papers:,.0f}; "
             "expect a noisy loss",
+            () if experiment.schedule.batch_size % (2 * dim) else (("method.whitening_size", str(2 * dim)),),
         )
     if method.iterations > 1 and size == experiment.schedule.batch_size:
         yield _one_slice(method.iterations)
@@ -207,7 +213,7 @@ def _groups(method: CwRgp, experiment: Experiment) -> Iterator[Advice]:
 
 def _one_slice(iterations: int) -> Advice:
     text = f"the batch is one slice, so shuffling it {iterations} times changes nothing; 1 is enough"
-    return Advice("method.iterations", "info", text)
+    return Advice("method.iterations", "info", text, (("method.iterations", "1"),))
 
 
 def _layers(experiment: Experiment) -> Iterator[Advice]:
@@ -253,6 +259,7 @@ def _averages(experiment: Experiment) -> Iterator[Advice]:
                 "warning",
                 f"in {steps:,} steps the averages by which it is evaluated reach "
                 f"{1 - (1 - momentum) ** steps:.0%} of their weight: use {MEMORIES / steps:.1g} or more",
+                ((f"backbone.{layer}_momentum", f"{MEMORIES / steps:.1g}"),) if steps >= MEMORIES else (),
             )
 
 
@@ -265,12 +272,14 @@ def _data(experiment: Experiment) -> Iterator[Advice]:
             "warning",
             "STL-10 is meant for learning from its 100,000 unlabelled images; "
             f"{dataset.train_images:,} are few, and the published numbers do not apply",
+            (("dataset.train_images", ""),),
         )
     elif dataset.train_images is not None and images is not None and experiment.paper is not None:
         yield Advice(
             "dataset.train_images",
             "warning",
             f"the published number was reached with all images of {facts.title}",
+            (("dataset.train_images", ""),),
         )
     crop = dataset.crop if dataset.eval_crop is None else dataset.eval_crop
     if dataset.eval_resize is None and facts.size is not None and crop < 0.75 * facts.size:
@@ -279,6 +288,7 @@ def _data(experiment: Experiment) -> Iterator[Advice]:
             "warning",
             f"only the middle {crop} px of the {facts.size} px test images are evaluated; "
             f"set dataset.eval_resize near {crop}",
+            (("dataset.eval_resize", str(crop)),),
         )
     steps = steps_per_epoch(experiment)
     if images is not None and steps is not None:
@@ -319,7 +329,12 @@ def _schedule(experiment: Experiment) -> Iterator[Advice]:
                 "at a step, which trains slowly; its usual rates are 0.2 and more",
             )
     if experiment.evaluation.knn == "off" and experiment.evaluation.linear == "off":
-        yield Advice("evaluation.knn", "warning", "nothing is evaluated, so the run will show no accuracy")
+        yield Advice(
+            "evaluation.knn",
+            "warning",
+            "nothing is evaluated, so the run will show no accuracy",
+            (("evaluation.knn", "euclidean"),),
+        )
 
 
 def _machine(experiment: Experiment) -> Iterator[Advice]:

@@ -13,6 +13,16 @@ from types import MappingProxyType
 
 Triple = tuple[float, float, float]
 
+_PICTURES = "apng avif avifs bmp dib gif j2c j2k jfif jp2 jpc jpe jpeg jpf jpg jpx png qoi webp"
+_MEASURED = "fit fits im iim pbm pcd pfm pgm pnm ppm tif tiff"
+_OLD = (
+    "blp bw cur dcx dds flc fli ftc ftu gbr icb icns ico msp pcx psd pxr ras rgb rgba sgi tga vda vst xbm xpm"
+)
+IMAGE_EXTENSIONS = frozenset(f".{name}" for names in (_PICTURES, _MEASURED, _OLD) for name in names.split())
+"""Names of image files end with one of these: all that Pillow decodes, but for those that are refused."""
+TRAIN_FOLDERS = ("train", "training")
+"""Names, in any case, of the folder of a user's images that holds those to train on."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DatasetFacts:

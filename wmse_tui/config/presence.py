@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from wmse_tui.config.advice import Advice
-from wmse_tui.config.datasets import DATASETS
+from wmse_tui.config.datasets import DATASETS, IMAGE_EXTENSIONS, TRAIN_FOLDERS
 from wmse_tui.config.locations import data_dir, expanded
+from wmse_tui.config.schema import Experiment
 from wmse_tui.config.sections.dataset import Dataset
 
 OWN = ("folder", "imagenet", "imagenet100")
@@ -55,6 +58,72 @@ def presence_advice(dataset: Dataset, presence: Presence) -> tuple[Advice, ...]:
         text = f"{title} is not on this machine ({where}), and dataset.download is false; the run would fail"
     path = "dataset.root" if presence.path in presence.lacking else "dataset.probe_train"
     return (Advice(path, "warning", text),)
+
+
+@dataclass(frozen=True, slots=True)
+class OwnImages:
+    """What a user's folder holds to train on: images, and folders directly in it that hold some."""
+
+    images: int
+    folders: int
+
+
+def count_own_images(dataset: Dataset, *, seconds: float = 1.0) -> OwnImages | None:
+    """Count the images of `dataset.root` by their names: those below `train` where there is such a folder.
+
+    None: the data set is not the user's own, its folder cannot be read, or counting took over `seconds`.
+    """
+    if dataset.name != "folder" or dataset.root is None:
+        return None
+    deadline, root = time.monotonic() + seconds, expanded(dataset.root)
+    try:
+        folders = [entry.name for entry in os.scandir(root) if entry.is_dir()]
+    except OSError:
+        return None
+    train = next((name for wanted in TRAIN_FOLDERS for name in folders if name.lower() == wanted), None)
+    below = root if train is None else root / train
+    images, holding = 0, set()
+    for folder, inner, names in os.walk(below, followlinks=True):
+        if time.monotonic() > deadline:  # millions, or a link to a folder above
+            return None
+        inner[:] = [name for name in inner if not name.startswith(".")]
+        here = sum(os.path.splitext(name)[1].lower() in IMAGE_EXTENSIONS for name in names)  # noqa: PTH122
+        images += here
+        if here and folder != str(below):
+            holding.add(Path(folder).relative_to(below).parts[0])
+    return OwnImages(images, len(holding))
+
+
+def with_own_images(experiment: Experiment, own: OwnImages | None) -> Experiment:
+    """`experiment` with the number of its images where they have been counted: for estimates only."""
+    if own is None or own.images < 2:
+        return experiment
+    images = min(own.images, experiment.dataset.train_images or own.images)
+    return experiment.model_copy(
+        update={"dataset": experiment.dataset.model_copy(update={"train_images": images})}
+    )
+
+
+def own_images_advice(experiment: Experiment, own: OwnImages | None) -> tuple[Advice, ...]:
+    """A warning of a run that would fail for too few images in a batch, with a batch that fits."""
+    batch = experiment.schedule.batch_size
+    if own is None or own.images >= batch:
+        return ()
+    if not own.images:
+        return (Advice("dataset.root", "warning", "this folder holds no images; the run would fail"),)
+    text = f"the folder has {own.images:,} images to train on, a batch {batch}; the run would fail"
+    size = getattr(experiment.method, "whitening_size", 1)
+    fitting = own.images // size * size
+    if not fitting:
+        return (Advice("schedule.batch_size", "warning", f"{text}; a slice of {size} is too large, too"),)
+    return (
+        Advice(
+            "schedule.batch_size",
+            "warning",
+            f"{text}: use {fitting} or fewer",
+            (("schedule.batch_size", str(fitting)),),
+        ),
+    )
 
 
 def _images(dataset: Dataset) -> Presence:

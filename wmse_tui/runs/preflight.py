@@ -1,4 +1,4 @@
-"""Cheap checks before anything is created: may runs be written there, and does a checkpoint fit?"""
+"""Cheap checks before anything is created: can runs be written, do checkpoints fit, how long will it take?"""
 
 from __future__ import annotations
 
@@ -6,13 +6,39 @@ import os
 import shutil
 from pathlib import Path
 
+from wmse_tui.config.advice import Advice
+from wmse_tui.config.figures import cpu_seconds
+from wmse_tui.config.schema import Experiment
 from wmse_tui.runs.errors import BadPlace, NotAFolder
-from wmse_tui.runs.text.units import size
+from wmse_tui.runs.process.cores import available_cores
+from wmse_tui.runs.queue.gpu_slots import device_request
+from wmse_tui.runs.text.units import count, duration, size
 
 TOO_LITTLE = 200_000_000
 """Bytes: under this, the first checkpoints of a ResNet-18 with Adam (about 150 MB each) do not fit."""
 SCARCE = 1_000_000_000
 """Bytes: under this, the two newest checkpoints, the best and the final one may not fit together."""
+
+LONG_SECONDS = 3600.0
+"""A run on the CPU that is expected to take longer is not started unasked."""
+
+
+def has_gpu() -> bool:
+    """Whether a GPU is visible to a run that is started here. Asks NVML: call it in a thread."""
+    return bool(device_request("auto").visible)
+
+
+def cpu_advice(experiment: Experiment, *, gpu: bool) -> tuple[Advice, ...]:
+    """A warning of a run that would train for hours on the CPU; `gpu`: whether a GPU is visible."""
+    if gpu and experiment.compute.device != "cpu":
+        return ()
+    cores = available_cores()
+    seconds = cpu_seconds(experiment, cores)
+    if seconds is None or seconds <= LONG_SECONDS:
+        return ()
+    why = "on the CPU" if experiment.compute.device == "cpu" else "no GPU is visible, and on the CPU"
+    text = f"{why} ({count(cores, 'core')}) the run would take about {duration(seconds)}"
+    return (Advice("compute.device", "warning", text),)
 
 
 def check_runs_dir(root: Path) -> str:

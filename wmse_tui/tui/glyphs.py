@@ -14,6 +14,8 @@ from rich.segment import Segment
 from textual.color import Color
 from textual.filter import LineFilter
 
+# Two characters of ASCII in place of one, and of one space beside it: the width stays the same.
+_WITH_SPACES = ((" ± ", "+/-"), (" ≤ ", " <="), (" ≥ ", " >="))
 _TABLE = str.maketrans(
     {
         **dict.fromkeys("─━═╌╍┄┅┈┉╴╶╸╺╼╾▔", "-"),
@@ -32,11 +34,10 @@ _TABLE = str.maketrans(
         **dict.fromkeys("‘’ʼ", "'"),
         **dict.fromkeys("“”", '"'),
         **dict.fromkeys("–—−", "-"),
-        "✓": "x",
-        "✔": "x",
+        "✓": "+",
+        "✔": "+",
         "✗": "x",
         "×": "x",
-        "±": "~",
         "µ": "u",
         "λ": "l",
         "²": "2",
@@ -44,8 +45,6 @@ _TABLE = str.maketrans(
         "°": "o",
         "⭘": "o",
         "≈": "~",
-        "≤": "<",
-        "≥": ">",
     }
 )
 
@@ -63,6 +62,8 @@ def to_ascii(text: str) -> str:
     """`text` in ASCII, of the same width in cells; characters without a similar one become `?`."""
     if text.isascii():
         return text
+    for symbol, spelled in _WITH_SPACES:
+        text = text.replace(symbol, spelled)
     mapped = text.translate(_TABLE)
     if mapped.isascii():
         return mapped

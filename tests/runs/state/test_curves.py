@@ -103,25 +103,33 @@ def test_a_series_without_a_finite_value_is_all_marks() -> None:
 @pytest.mark.parametrize("quantity", QUANTITIES)
 def test_nothing_yet_is_an_empty_curve_and_an_extent(quantity: str, axis: Any) -> None:
     for state in (RunState(), state_after((0.0, attempt()))):
-        drawn = curve(state, quantity, axis=axis, recent=0.5, smoothing=0.9)
+        drawn = curve(state, quantity, axis=axis, window=extent(state, axis, recent=0.5), smoothing=0.9)
         assert (drawn.x, drawn.y, drawn.marks) == ((), (), ())
         low, high = extent(state, axis)
         assert low == 0.0 < high
 
 
 def test_the_recent_part_is_a_share_of_the_way_on_the_axis() -> None:
-    assert curve(RUN, "loss", axis="step", recent=0.5).x == (4.0, 5.0, 6.0, 7.0, 8.0)
+    assert curve(RUN, "loss", axis="step", window=extent(RUN, "step", recent=0.5)).x == (
+        4.0,
+        5.0,
+        6.0,
+        7.0,
+        8.0,
+    )
     assert extent(RUN, "step", recent=0.5) == (4.0, 8.0)
-    assert curve(RUN, "loss", axis="hours", recent=0.25).x == pytest.approx((1.5, 1.75, 2.0))
+    assert curve(RUN, "loss", axis="hours", window=extent(RUN, "hours", recent=0.25)).x == pytest.approx(
+        (1.5, 1.75, 2.0)
+    )
     assert extent(RUN, "hours", recent=0.25) == pytest.approx((1.5, 2.0))
-    assert curve(RUN, "knn", recent=0.5).y == (0.5,)
-    assert curve(RUN, "lr", axis="step", recent=0.2).x == (8.0,)
-    assert curve(RUN, "images_per_second", axis="step", recent=0.2).y == (150.0,)
+    assert curve(RUN, "knn", window=extent(RUN, "epoch", recent=0.5)).y == (0.5,)
+    assert curve(RUN, "lr", axis="step", window=extent(RUN, "step", recent=0.2)).x == (8.0,)
+    assert curve(RUN, "images_per_second", axis="step", window=extent(RUN, "step", recent=0.2)).y == (150.0,)
 
 
 def test_the_whole_way_is_the_recent_part_of_one() -> None:
     for quantity in QUANTITIES:
-        assert curve(RUN, quantity, recent=1.0) == curve(RUN, quantity)
+        assert curve(RUN, quantity, window=extent(RUN, "epoch", recent=1.0)) == curve(RUN, quantity)
 
 
 def test_smoothing_begins_without_a_past_and_leaves_the_extremes() -> None:
@@ -209,7 +217,7 @@ def test_a_curve_rises_on_x_and_keeps_to_its_columns_and_extremes(
     losses: list[float | None], columns: int, recent: float | None, axis: Any
 ) -> None:
     state = state_after((0.0, attempt()), *((n / 10, steps(1 + n, value)) for n, value in enumerate(losses)))
-    drawn = curve(state, "loss", axis=axis, columns=columns, recent=recent)
+    drawn = curve(state, "loss", axis=axis, columns=columns, window=extent(state, axis, recent=recent))
     assert len(drawn.x) == len(drawn.y) == len(drawn.low) == len(drawn.high) <= columns
     assert list(drawn.x) == sorted(drawn.x)
     for low, middle, high in zip(drawn.low, drawn.y, drawn.high, strict=True):
@@ -222,3 +230,20 @@ def test_more_points_than_columns_are_groups_with_their_extremes() -> None:
     assert (drawn.x, drawn.points) == ((4.5, 14.5, 24.5, 34.5), False)
     assert (drawn.y, drawn.low, drawn.high) == ((0.5,) * 4, (0.0,) * 4, (1.0,) * 4)
     assert len(curve(state, "effective_rank", axis="step", columns=40).x) == 40
+
+
+@pytest.mark.parametrize("quantity", QUANTITIES)
+def test_a_window_holds_what_is_between_its_ends_and_no_more(quantity: str) -> None:
+    for axis in ("epoch", "step", "hours"):
+        whole = curve(RUN, quantity, axis=axis)
+        low, high = extent(RUN, axis)
+        part = low + 0.25 * (high - low), low + 0.75 * (high - low)
+        drawn = curve(RUN, quantity, axis=axis, window=part)
+        assert len(drawn.x) <= len(whole.x)
+        assert all(part[0] - 0.26 * high <= x <= part[1] + 0.26 * high for x in drawn.x)
+
+
+def test_a_window_in_the_middle_is_drawn_as_finely_as_there_are_columns() -> None:
+    state = state_after((0.0, attempt()), *((n / 10, steps(1 + n, float(n))) for n in range(300)))
+    assert len(curve(state, "loss", axis="step", columns=20).x) < 20
+    assert len(curve(state, "loss", axis="step", columns=20, window=(100.0, 115.0)).x) == 16

@@ -387,3 +387,10 @@ def test_any_arguments_are_drawn(
         assert cell_len(text) == width
         assert text.isascii() or style is PLAIN
     assert drawn() == drawing
+
+
+@pytest.mark.parametrize("width", [24, 37, 38, 46, 80])
+def test_an_empty_chart_says_so_and_no_label_runs_into_it(width: int) -> None:
+    drawn = lines([], width=width, title="Loss", reference=((2.0, "no structure"),), empty="no values yet")
+    (said,) = [line for line in drawn if "no values yet" in line]
+    assert "structure" not in said

@@ -31,7 +31,7 @@ from wmse_tui.tui.charts.image_display import ImageDisplay
 from wmse_tui.tui.dialogs import Ask, Choose, Confirm, CopyText, ProblemDialog
 from wmse_tui.tui.inspector import Inspected, InspectionFailed, InspectionProgress
 from wmse_tui.tui.screens.app_screen import QuietFooter
-from wmse_tui.tui.screens.configure import ConfigureScreen
+from wmse_tui.tui.screens.configure import ConfigureScreen, without_full_stop
 from wmse_tui.tui.screens.monitor import MonitorScreen
 from wmse_tui.tui.widgets.configure.preset_panel import PresetPanel
 from wmse_tui.tui.widgets.configure.sections import SectionPanel
@@ -787,3 +787,69 @@ async def test_a_screen_that_is_visited_first_after_a_change_of_theme_has_its_co
         await pilot.press("3", "ctrl+t", "ctrl+t", "1")
         await pilot.pause()
         assert app.screen.styles.background.hex == "#0F1318", "and that of the dark one, on a later visit"
+
+
+# What is known before a start
+
+
+async def test_a_run_of_months_on_this_device_is_never_said_to_be_ready(
+    make_app: MakeApp, standin: Path, until: Until, runs_root: Path
+) -> None:
+    app = make_app(trainer=standin)
+    async with shown(app, MIDDLE) as (pilot, screen):
+        assert "Ready to launch." in text_in(app, ADVICE)
+        choose(screen, "cifar10")
+        await settled(pilot)
+        assert "no GPU is visible" in text_in(app, ADVICE)
+        assert "Ready to launch." not in text_in(app, ADVICE)
+        await pilot.press("ctrl+r")
+        await pilot.pause()
+        assert on_top(app, Confirm)
+        assert "the run would take about" in text_in(app, DIALOG)
+        assert not list_runs(runs_root)
+
+
+async def test_a_folder_with_too_few_images_for_a_batch_is_found_before_the_start(
+    make_app: MakeApp, tmp_path: Path
+) -> None:
+    for number in range(100):
+        (tmp_path / "images" / "ab"[number % 2]).mkdir(parents=True, exist_ok=True)
+        (tmp_path / "images" / "ab"[number % 2] / f"{number}.png").touch()
+    app = make_app()
+    async with shown(app, MIDDLE) as (pilot, screen):
+        screen.library.edit("dataset.name", "folder")
+        screen.library.edit("dataset.root", str(tmp_path / "images"))
+        screen.redraw()
+        await settled(pilot)
+        assert "the folder has 100 images to train on" in text_in(app, ADVICE)
+        assert "100 in 2 folders: your own images are here" in text_in(app, COST)
+
+
+async def test_another_preset_has_no_numbers_of_the_last_one(
+    make_app: MakeApp, inspector: FakeInspector
+) -> None:
+    app = make_app()
+    async with shown(app, MIDDLE, inspector) as (pilot, screen):
+        await act_describe(pilot)
+        screen.post_message(Inspected(1, "describe", DESCRIBED))
+        await pilot.pause()
+        assert "74,640 encoder" in text_in(app, COST)
+        choose(screen, "stl10")
+        await settled(pilot)
+        assert "74,640" not in text_in(app, COST)
+        choose(screen, "quickstart")
+        await settled(pilot)
+        assert "74,640 encoder" in text_in(app, COST)
+
+
+async def act_describe(pilot: Pilot[Any]) -> None:
+    await pilot.app.screen.run_action("describe")
+    await pilot.pause()
+
+
+@pytest.mark.parametrize(
+    ("sentence", "shown_as"),
+    [("a batch: --set schedule.batch_size=...", "a batch: --set schedule.batch_size=..."), ("Ends.", "Ends")],
+)
+async def test_a_sentence_loses_its_full_stop_and_nothing_else(sentence: str, shown_as: str) -> None:
+    assert without_full_stop(sentence) == shown_as

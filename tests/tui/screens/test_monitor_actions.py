@@ -207,3 +207,18 @@ async def test_where_the_run_cannot_be_written_the_screenshot_goes_to_the_curren
         monkeypatch.setattr("pathlib.Path.cwd", lambda: tmp_path / "gone")
         await pilot.press("i")
         await until(pilot, lambda: "The screen cannot be written: " in messages(app))
+
+
+async def test_the_key_of_pause_takes_back_a_request_that_waits(
+    on_run: OnRun, make_run: MakeRun, until: Until
+) -> None:
+    run = make_run("small", "running")
+    async with on_run(run) as (app, pilot):
+        await pilot.press("p")
+        await until(pilot, lambda: "pause: requested" in header(app))
+        await pilot.press("p")
+        await until(pilot, lambda: "continue: requested" in header(app))
+        assert [request.command for request in pending(run)] == ["pause", "resume"]
+        await pilot.press("p")
+        await until(pilot, lambda: len(pending(run)) == 3)
+        assert pending(run)[-1].command == "pause"

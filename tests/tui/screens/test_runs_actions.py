@@ -248,3 +248,21 @@ async def test_queued_runs_are_held_released_put_first_and_queued_again(
         for process in queued.processes.values():
             process.kill()
             process.wait()
+
+
+async def test_the_question_for_a_note_counts_the_notes_that_it_replaces(
+    on_runs: OnRuns, make_run: MakeRun, screen_text: ScreenText
+) -> None:
+    for name, note in (("a", ""), ("b", "one"), ("c", "")):
+        make_run(name, note=note)
+    async with on_runs("c") as (app, pilot):
+        await press(pilot, "runs-mark-all")
+        await press(pilot, "runs-note")
+        await pilot.pause()
+        assert "It replaces 1 note." in screen_text(app)
+        await pilot.press("escape")
+        await press(pilot, "runs-unmark")
+        await pilot.press("g")
+        await press(pilot, "runs-note")
+        await pilot.pause()
+        assert "It replaces" not in screen_text(app)

@@ -17,9 +17,6 @@ if TYPE_CHECKING:
     from wmse_tui.config.schema import Experiment
     from wmse_tui.runs.directory import RunDirectory
 
-LONG_SECONDS = 3600.0
-"""A run on the CPU of a machine with a GPU that is expected to take longer is not started unasked."""
-
 
 def run(
     preset: PresetName = None,
@@ -190,7 +187,7 @@ def run_experiment(
     from wmse_tui.config.advice import advise
     from wmse_tui.config.loading import dump_experiment
     from wmse_tui.runs.directory import create_run
-    from wmse_tui.runs.preflight import check_runs_dir
+    from wmse_tui.runs.preflight import check_runs_dir, cpu_advice, has_gpu
     from wmse_tui.runs.state.config import with_preset
 
     root = runs_root(runs_dir)
@@ -200,7 +197,7 @@ def run_experiment(
     existing = _existing(root, name)
     if existing is not None:
         return resume_named(existing, experiment, options)
-    for advice in advise(experiment):
+    for advice in (*advise(experiment), *cpu_advice(experiment, gpu=has_gpu())):
         print_message(f"{advice.level}: {advice.path}: {advice.text}")
     for finding in warnings_before_start(experiment, root):
         fix = f" -> {finding.fix}" if finding.fix else ""
@@ -218,6 +215,7 @@ def warn_of_unused_gpu(experiment: Experiment) -> None:
     """
     from wmse_tui.cli.checks.before_start import unusable_gpu
     from wmse_tui.config.figures import cpu_seconds
+    from wmse_tui.runs.preflight import LONG_SECONDS
     from wmse_tui.runs.process.cores import available_cores
     from wmse_tui.runs.text.units import duration
 

@@ -81,7 +81,7 @@ def curve(
     *,
     axis: Axis = "epoch",
     columns: int = 240,
-    recent: float | None = None,
+    window: tuple[float, float] | None = None,
     smoothing: float = 0.0,
     label: str = "",
     space: str = "projector",
@@ -93,7 +93,7 @@ def curve(
         quantity: a name in QUANTITIES.
         axis: what x is: epochs, steps, or hours of the trainers' time (`RunState.elapsed`).
         columns: buckets at most; more cannot be seen.
-        recent: only the last part of the run so far, as a fraction of it on `axis`.
+        window: only from this x to that one, in as many buckets; None: the whole run.
         smoothing: weight in [0, 1) of what came before in an exponential moving average, corrected for its
             beginning. It runs over the buckets of loss and throughput, of those shown; the extremes of the
             buckets stay as they are. Quantities with a value now and then are never smoothed.
@@ -101,15 +101,15 @@ def curve(
         space: whose embeddings, for the quantities of diagnostics: projector, features or encoder.
     """
     ruler = _Ruler(state, axis)
-    first = ruler.first_step(recent)
+    first, last = (0, None) if window is None else ruler.steps_between(*window)
     label = label or QUANTITIES[quantity].title
     match quantity:
         case "loss":
-            return _loss(state, ruler, first, columns, smoothing, label)
+            return _loss(state, ruler, first, last, columns, smoothing, label)
         case "lr":
-            return _rate(state.rates, ruler, first, columns, label)
+            return _rate(_until(state.rates, last), ruler, first, columns, label)
         case "images_per_second":
-            return _speed(state.speeds, ruler, first, columns, smoothing, label)
+            return _speed(_until(state.speeds, last), ruler, first, columns, smoothing, label)
         case "knn":
             found = [(e.step, e.knn_top1) for e in state.evaluations]
         case "linear":
@@ -117,8 +117,12 @@ def curve(
         case _:
             samples = [event for event in state.diagnostics if event.space == space]
             found = [(event.step, getattr(event, quantity)) for event in samples]
-            return _points(ruler, first, found, columns, label, marked=True)
-    return _points(ruler, first, found, columns, label)
+            return _points(ruler, (first, last), found, columns, label, marked=True)
+    return _points(ruler, (first, last), found, columns, label)
+
+
+def _until(series: SparseSeries, last: int | None) -> SparseSeries:
+    return series if last is None else series.truncated(last)
 
 
 def extent(state: RunState, axis: Axis, *, recent: float | None = None) -> tuple[float, float]:
@@ -183,6 +187,15 @@ class _Ruler:
             case "hours":
                 return (self.clock.at(step) or 0.0) / _HOUR
 
+    def steps_between(self, low: float, high: float) -> tuple[int, int]:
+        """The first and the last step between two values of x."""
+        if self.axis == "hours":
+            first, last = self.clock.first_at(low * _HOUR), self.clock.first_at(high * _HOUR)
+            ended = (self.clock.at(first) or 0.0) < low * _HOUR - 1e-6
+            return first + ended, last
+        scale = self.per_epoch if self.axis == "epoch" else 1
+        return math.ceil(low * scale - 1e-6), math.floor(high * scale + 1e-6)
+
     def first_step(self, recent: float | None) -> int:
         """The first step of the last part of the run so far."""
         if recent is None:
@@ -193,12 +206,20 @@ class _Ruler:
         return self.clock.first_at((self.clock.at(self.last) or 0.0) * share)
 
 
-def _loss(state: RunState, ruler: _Ruler, first: int, columns: int, smoothing: float, label: str) -> Curve:
+def _loss(
+    state: RunState,
+    ruler: _Ruler,
+    first: int,
+    last: int | None,
+    columns: int,
+    smoothing: float,
+    label: str,
+) -> Curve:
     series = state.loss
-    first, last = max(1, first), series.last_step
-    level = series.level_for(columns, first)
+    first, last = max(1, first), series.last_step if last is None else min(last, series.last_step)
+    level = series.level_for(columns, first, last)
     size = 1 << level
-    buckets = series.buckets(level, first) if first <= last else ()
+    buckets = series.buckets(level, first, last) if first <= last else ()
 
     def middle(begin: int) -> float:
         return ruler.x((max(begin, first) + min(begin + size - 1, last)) / 2)
@@ -235,7 +256,7 @@ def _speed(
 
 def _points(
     ruler: _Ruler,
-    first: int,
+    between: tuple[int, int | None],
     found: Iterable[tuple[int, float | None]],
     columns: int,
     label: str,
@@ -243,7 +264,9 @@ def _points(
     marked: bool = False,
 ) -> Curve:
     """The values that exist; if `marked`, those that are missing among them are marked."""
-    shown = sorted((item for item in found if item[0] >= first), key=lambda item: item[0])
+    first, last = between
+    within = (item for item in found if item[0] >= first and (last is None or item[0] <= last))
+    shown = sorted(within, key=lambda item: item[0])
     known = [(step, value) for step, value in shown if value is not None]
     drawn = _grouped([step for step, _ in known], [value for _, value in known], ruler, columns, label)
     missing = tuple(ruler.x(step) for step, value in shown if value is None)

@@ -7,6 +7,7 @@ number of lines that could not be read.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from wmse_tui.runs.log.events import (
@@ -32,6 +33,10 @@ from wmse_tui.runs.state.throughput import Throughput
 
 LONGEST = 1e10  # seconds of an attempt: three hundred years
 
+# A next step of an error that changes the experiment; folders, device and workers can be given at resumption.
+_OTHER_CONFIGURATION = re.compile(
+    r"new run|--set (?!dataset\.(root|probe_train|probe_test)\b|compute\.(device|workers)\b)"
+)
 _NO_SUMMARY = ConfigSummary()
 _NO_PACE = Throughput()
 
@@ -99,8 +104,8 @@ class RunState:
 
     @property
     def step_in_epoch(self) -> int:
-        """Steps done of the epoch at hand; all of the last one once the run has completed."""
-        if self.status == "completed" and self.steps_per_epoch:
+        """Steps done of the epoch at hand; all of the last one once it is done."""
+        if self.steps_per_epoch and self.epochs and self.epoch >= self.epochs:
             return self.steps_per_epoch
         return max(0, self.step - self.epoch * self.steps_per_epoch)
 
@@ -138,6 +143,15 @@ class RunState:
         """The evaluation of the best linear accuracy of a trained encoder; the first, if equal."""
         found = [e for e in self.evaluations if e.step > 0 and e.linear is not None]
         return max(found, key=lambda e: e.linear_top1 or 0.0, default=None)
+
+    @property
+    def needs_other_configuration(self) -> bool:
+        """Whether the run ended by an error that its frozen configuration would cause again."""
+        if self.error is None or self.status not in ("failed", "crashed"):
+            return False
+        steps = self.error.next
+        again = any(word in step for step in steps for word in ("resume the run", "again", "restore"))
+        return not again and any(_OTHER_CONFIGURATION.search(step) for step in steps)
 
     @property
     def seconds_left(self) -> float | None:

@@ -31,6 +31,11 @@ class ChartOptions:
     recent: float | None = None
     smoothing: float = 0.0
 
+    @property
+    def zoomed(self) -> bool:
+        """Whether only a part of x is drawn."""
+        return self.recent is not None
+
     def next(self, option: Literal["axis", "recent", "smoothing"], by: int = 1) -> ChartOptions:
         """These options with the next value of one of them."""
         match option:
@@ -48,9 +53,13 @@ def next_of(values: Sequence[Item], value: Item, by: int = 1) -> Item:
 
 
 def x_range(runs: Iterable[RunState], options: ChartOptions) -> Limits | None:
-    """The x axis that holds all of `runs`; None without any."""
+    """The x axis of all of `runs`, one for them all also where it is zoomed; None without any."""
     ranges = [extent(run_state, options.axis, recent=options.recent) for run_state in runs]
-    return (min(low for low, _ in ranges), max(high for _, high in ranges)) if ranges else None
+    if not ranges:
+        return None
+    if options.recent is not None:  # of the run that is farthest
+        return max(ranges, key=lambda ends: ends[1])
+    return min(low for low, _ in ranges), max(high for _, high in ranges)
 
 
 def in_percent(curve: Curve) -> Curve:

@@ -79,8 +79,9 @@ def draw_chart(
     for index, (curve, one) in enumerate(zip(curves, traces, strict=True)):
         _markers(area, curve, one, index, len(curves))
     _marks(area, traces)
-    _reference_labels(area, lines)
-    if not any(one.points for one in traces):
+    if any(one.points for one in traces):
+        _reference_labels(area, lines)
+    else:
         undrawable = any(one.missing or one.nonpositive for one in traces)
         _center(area, "no value can be drawn" if undrawable else empty)
     draw_axes(area, y_ticks, x_limits, x_title)

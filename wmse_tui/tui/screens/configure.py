@@ -20,12 +20,20 @@ from wmse_tui.config.advice import Advice, advise
 from wmse_tui.config.draft import Draft, command_line, name_fault, preset_file, save_preset
 from wmse_tui.config.fields import group_of, groups
 from wmse_tui.config.locations import expanded, runs_dir, working_dir
-from wmse_tui.config.presence import Presence, find_images, presence_advice
+from wmse_tui.config.presence import (
+    OwnImages,
+    Presence,
+    count_own_images,
+    find_images,
+    own_images_advice,
+    presence_advice,
+    with_own_images,
+)
 from wmse_tui.config.problems import ConfigError
 from wmse_tui.config.sections.dataset import Dataset
 from wmse_tui.runs.directory import check_name
 from wmse_tui.runs.errors import BadRunName, RunsError
-from wmse_tui.runs.preflight import nearest_existing
+from wmse_tui.runs.preflight import cpu_advice, has_gpu, nearest_existing
 from wmse_tui.runs.text.sanitize import safe
 from wmse_tui.runs.text.units import count
 from wmse_tui.tui import keys
@@ -61,7 +69,6 @@ class ConfigureScreen(AppScreen):
     Attributes:
         library: presets and drafts.
         run_name: of the next run; "": the run is named after preset, date and time.
-        inspections: the requests to the inspector and its answers.
         views_requested: the user has requested augmented views; they are redrawn after changes.
     """
 
@@ -83,7 +90,7 @@ another screen.
         if self.library.key:
             self.library.choose(self.library.key)
         self.run_name = ""
-        self.inspections = Inspections()
+        self._inspections: dict[str, Inspections] = {}  # by the key of the preset
         self.views_requested = False
         self._starting = False
         self._accepted: set[str] = set()  # warnings
@@ -93,6 +100,8 @@ another screen.
         self._first_view = 0  # the index of the first image in the grid
         self._view_rows = 0
         self._presence: Presence | None = None
+        self._own_images: OwnImages | None = None
+        self._has_gpu = True  # until that is known
         self._dataset: Dataset | None = None  # whose images were searched for
         self._free: int | None = None  # bytes of the disk of the runs folder
         self._views_timer: Timer | None = None
@@ -101,6 +110,11 @@ another screen.
     def experiment(self) -> Experiment | None:
         """What would be run now; None while something is wrong."""
         return self.library.draft.experiment if self.library.draft is not None else None
+
+    @property
+    def inspections(self) -> Inspections:
+        """The requests about the edited preset, and their answers."""
+        return self._inspections.setdefault(self.library.key, Inspections())
 
     def compose_body(self) -> ComposeResult:
         with Horizontal(id="configure"):
@@ -321,6 +335,8 @@ another screen.
             if presence.state in ("here", "archive"):
                 found = [advice for advice in found if advice.path != "dataset.download"]
             found += presence_advice(experiment.dataset, presence)
+            found += own_images_advice(experiment, self._own_images)
+            found += cpu_advice(with_own_images(experiment, self._own_images), gpu=self._has_gpu)
         known = {(advice.path, advice.text) for advice in found}
         found += [a for a in self.inspections.notices(experiment) if (a.path, a.text) not in known]
         return tuple(sorted(found, key=lambda advice: advice.level != "warning"))
@@ -334,6 +350,7 @@ another screen.
             experiment=experiment,
             name=self.run_name,
             presence=self._presence_of(experiment),
+            own_images=self._own_images if self._presence_of(experiment) is not None else None,
             free=self._free,
             keys=self.services.keys,
             described=self.inspections[DESCRIBE],
@@ -346,7 +363,7 @@ another screen.
         if experiment is None:
             return
         if experiment.dataset != self._dataset:
-            self._dataset, self._presence = experiment.dataset, None
+            self._dataset, self._presence, self._own_images = experiment.dataset, None, None
             self._find_images(experiment.dataset)
         if self.views_requested and not self.views_are_current():
             if self._views_timer is not None:
@@ -357,7 +374,9 @@ another screen.
     async def _find_images(self, dataset: Dataset) -> None:
         """Find the images of a data set and the free disk space for runs."""
         self._free = await asyncio.to_thread(_free_space, self.services.runs_root)
+        self._has_gpu = await asyncio.to_thread(has_gpu)
         self._presence = await asyncio.to_thread(find_images, dataset)
+        self._own_images = await asyncio.to_thread(count_own_images, dataset)
         self.redraw()
 
     def _presence_of(self, experiment: Experiment) -> Presence | None:
@@ -420,7 +439,8 @@ another screen.
 
     def _stop_inspector(self) -> None:
         """End the inspector, which frees its memory; the next request starts another."""
-        self.inspections.forget()
+        for inspections in self._inspections.values():
+            inspections.forget()
         self.services.stop_inspector()
 
     def on_screen_suspend(self) -> None:
@@ -432,19 +452,19 @@ another screen.
 
     def on_inspected(self, event: Inspected) -> None:
         """Show an answer."""
-        if self.inspections.answered(event.id, event.kind, event.answer):
+        if any(each.answered(event.id, event.kind, event.answer) for each in self._inspections.values()):
             self.redraw()
 
     def on_inspection_failed(self, event: InspectionFailed) -> None:
         """Show why a request failed."""
-        text = ". ".join(part.rstrip(".") for part in (event.title, event.detail, *event.next) if part)
-        if self.inspections.failed(event.id, event.kind, text):
+        text = ". ".join(map(without_full_stop, filter(None, (event.title, event.detail, *event.next))))
+        if any(each.failed(event.id, event.kind, text) for each in self._inspections.values()):
             self.redraw()
 
     def on_inspection_progress(self, event: InspectionProgress) -> None:
         """Show the progress of a request."""
         progress = progress_text(event.name, event.done, event.total, event.unit)
-        if self.inspections.progressed(event.id, event.kind, progress):
+        if any(each.progressed(event.id, event.kind, progress) for each in self._inspections.values()):
             self.draw_answers()
 
     # Launch
@@ -618,6 +638,11 @@ def _free_space(folder: Path) -> int | None:
     with suppress(OSError):
         return shutil.disk_usage(nearest_existing(folder)).free or None
     return None
+
+
+def without_full_stop(sentence: str) -> str:
+    """A sentence without its full stop; three dots, which stand for what is to be filled in, stay."""
+    return sentence if sentence.endswith("...") else sentence.removesuffix(".")
 
 
 def _queue_question(reason: str) -> Choose[Literal["queue", "now"] | None]:

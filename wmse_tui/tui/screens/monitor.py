@@ -69,6 +69,7 @@ class MonitorScreen(AppScreen):
         self._unreadable = ""
         self._beside: dict[RunDirectory, RunState | None] = {}  # runs drawn in the same plots
         self._sent: dict[Path, tuple[SentRequest, ...]] = {}  # the latest requests to each run
+        self._pausing: set[Path] = set()  # runs with a request to pause that has had no effect yet
         self._files: RunFiles | None = None
         self._text_at = self._charts_at = float("-inf")
         self._text_due = self._charts_due = False
@@ -151,6 +152,8 @@ class MonitorScreen(AppScreen):
             self._charts_due = True
         elif message.run == self._run and self._run_state is not None:
             before, run_state = self._run_state, message.state
+            if run_state.status == "paused" or run_state.ended:
+                self._pausing.discard(message.run.path)
             if message.behind is not None and run_state.seq < before.seq:
                 return  # the log is being read again, and the state on the screen is newer
             self._run_state, self._behind, self._unreadable = run_state, message.behind, ""
@@ -333,9 +336,10 @@ class MonitorScreen(AppScreen):
             await self._send(run, command)
 
     def action_pause(self) -> None:
-        """Pause the training, or continue it."""
+        """Pause the training, or continue it; before it has paused, take the request back."""
         paused = self._run_state is not None and self._run_state.status == "paused"
-        self.action_ask("resume" if paused else "pause")
+        pausing = self._run is not None and self._run.path in self._pausing
+        self.action_ask("resume" if paused or pausing else "pause")
 
     def _run_with_trainer(self, command: str) -> RunDirectory | None:
         """The run, if a trainer may answer `command`; otherwise a notification explains why not."""
@@ -361,6 +365,10 @@ class MonitorScreen(AppScreen):
             request_id = await asyncio.to_thread(request, run, command, by="app")
             sent = (*self._sent.get(run.path, ()), SentRequest(request_id, command, now, attempt))
             self._sent[run.path] = sent[-_MOST_REQUESTS:]
+            if command == "pause":
+                self._pausing.add(run.path)
+            elif command == "resume":
+                self._pausing.discard(run.path)
             self.services.feed.nudge()
             self._draw_text()
 

@@ -214,7 +214,8 @@ excludes: -tag:old."""
         rows = self._board.targets
         if not rows:
             return
-        replaced = f"\nIt replaces {count(len(rows), 'note')}." if len(rows) > 1 else ""
+        notes = sum(bool(row.note) for row in rows)
+        replaced = f"\nIt replaces {count(notes, 'note')}." if len(rows) > 1 and notes else ""
         text = f"{count_and_name(row.run_id for row in rows)}{replaced}"
         value = safe(rows[0].note) if len(rows) == 1 else ""
         answer = await self.app.push_screen_wait(Ask("Note", text, value=value))

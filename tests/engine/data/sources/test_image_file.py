@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from wmse_tui.config.datasets import IMAGE_EXTENSIONS
 from wmse_tui.engine.data.sources.image_file import (
-    EXTENSIONS,
     REFUSED,
     decode_cleaned,
     decode_image,
@@ -142,8 +142,8 @@ def test_whatever_pillow_opens_is_an_image_here_too() -> None:
     Image.init()
     known = {name for name, kind in Image.registered_extensions().items() if kind in Image.OPEN}
     refused = {name for name, kind in Image.registered_extensions().items() if kind in REFUSED}
-    assert known - refused <= EXTENSIONS
-    assert not refused & EXTENSIONS
+    assert known - refused <= IMAGE_EXTENSIONS
+    assert not refused & IMAGE_EXTENSIONS
 
 
 @pytest.mark.parametrize("kind", ["AVIF", "JPEG2000", "WEBP", "QOI", "TIFF"])

@@ -100,3 +100,11 @@ def test_a_request_that_an_earlier_attempt_obeyed_is_no_longer_shown() -> None:
         assert request_statuses((SENT,), replace(later, controls=(answers[outcome],))) == ()
     assert request_statuses((SENT,), replace(later, controls=(answers["refused"],)))[0].tone == "bad"
     assert request_statuses((SENT,), later)[0].tone == "info"
+
+
+@pytest.mark.parametrize("command", ["checkpoint", "evaluate", "stop_after_epoch"])
+def test_what_a_paused_run_accepts_is_for_later(command: str) -> None:
+    accepted = Control("7", command, "accepted", "saving at the next step")
+    sent = SentRequest("7", command, SENT.time, attempt=1)
+    found = request_status(sent, run_state(accepted, status="paused"))
+    assert found.text.endswith("accepted, for when the training continues")

@@ -23,7 +23,7 @@ MakeRun = Callable[..., RunDirectory]
 NOTHING = HeaderNotes()
 
 
-def rows(state: RunState, notes: HeaderNotes = NOTHING, width: int = 78) -> list[str]:
+def rows(state: RunState, notes: HeaderNotes = NOTHING, width: int = 98) -> list[str]:
     return [row.plain for row in header_rows(state, notes, width, KeyNames({}))]
 
 
@@ -31,11 +31,15 @@ def test_a_running_run_shows_its_progress(make_run: MakeRun) -> None:
     state = view_run(make_run("small", "running", overrides=["title=A title"]))
     identity, progress, numbers, accuracies, problems, requests = rows(state)
     assert identity == "small   ● running   attempt 1   CPU, 2 threads   A title"
-    assert "epoch ███████████░░░░░░░░░░░ 2/4" in progress
-    assert "step ░░░░░░░░░░░░░░░░░░░░░░ 0/5" in progress
+    assert "█░" in progress
+    assert "░ 2/4" in progress
+    assert "step ░" in progress
+    assert "░ 0/5" in progress
     assert progress.endswith("s left")
     assert numbers == "now training   loss 1.2   lr 0.00165   1802 images/s"
-    assert accuracies == "epoch 2 5-NN 81.25 %, linear 87.50 %   best 81.25 % at 2, 87.50 % at 2"
+    assert accuracies == (
+        "epoch 2 5-NN 81.25 %, linear 87.50 %   best 81.25 % at 2, 87.50 % at 2   untrained 31.00 %"
+    )
     assert (problems, requests) == ("", "")
 
 
@@ -71,7 +75,7 @@ def test_a_run_that_was_never_started(make_run: MakeRun) -> None:
     assert identity.startswith("small   ○ new")
     assert "0/4" in progress
     assert "0/?" in progress
-    assert numbers == "now new   loss -   lr -"
+    assert numbers == "loss -   lr -"
     assert accuracies == "not evaluated yet"
     assert problems == "never started; r starts it"
 
@@ -79,6 +83,51 @@ def test_a_run_that_was_never_started(make_run: MakeRun) -> None:
 def test_the_untrained_encoder_is_not_the_best_one(make_run: MakeRun) -> None:
     state = view_run(make_run("small", "completed"))
     assert rows(replace(state, evaluations=state.evaluations[:1]))[3] == "untrained 5-NN 31.00 %"
+
+
+def test_an_evaluation_between_two_epochs_has_its_step_and_is_compared_with_the_untrained(
+    make_run: MakeRun,
+) -> None:
+    state = view_run(make_run("small", "running"))
+    knn = state.evaluations[1].knn
+    assert knn is not None
+    early = replace(state.evaluations[1], epoch=0, step=3, knn=replace(knn, top1=0.2))
+    found = rows(replace(state, evaluations=(state.evaluations[0], early)), width=140)[3]
+    assert found.startswith("step 3 5-NN 20.00 %")
+    assert "best 20.00 % at step 3" in found
+    assert found.endswith("untrained 31.00 %, above the trained one")
+
+
+def test_an_ended_run_shows_no_number_of_the_moment(make_run: MakeRun) -> None:
+    for status in ("completed", "stopped", "failed", "crashed", "diverged"):
+        numbers = rows(view_run(make_run(status, status)))[2]
+        assert numbers.startswith("loss ")
+        assert "lr" not in numbers
+        assert "images/s" not in numbers
+
+
+def test_a_paused_run_has_no_time_left_and_no_speed(make_run: MakeRun) -> None:
+    _, progress, numbers, *_ = rows(view_run(make_run("small", "paused")))
+    assert "left" not in progress
+    assert "images/s" not in numbers
+
+
+def test_the_last_evaluation_is_no_step_of_another_epoch(make_run: MakeRun) -> None:
+    state = view_run(make_run("small", "running"))
+    progress = rows(replace(state, epoch=4, step=20))[1]
+    assert "5/5" in progress
+    assert progress.endswith("last evaluation")
+
+
+def test_a_run_whose_configuration_must_change_is_not_to_be_resumed(make_run: MakeRun) -> None:
+    state = view_run(make_run("b", "failed"))
+    assert state.error is not None
+    batch = replace(state.error, next=("at most 400: --set schedule.batch_size=...", "train on more images"))
+    assert rows(replace(state, error=batch))[4] == (
+        "an image cannot be read   d opens its configuration, to change it for a new run"
+    )
+    for step in ("restore it", "--set dataset.root=/x", "then resume the run"):
+        assert "r resumes it" in rows(replace(state, error=replace(state.error, next=(step,))))[4]
 
 
 def test_a_phase_has_its_progress() -> None:

@@ -14,14 +14,6 @@ from PIL import Image, UnidentifiedImageError
 from wmse_tui.engine.data.sources.disk import open_regular
 from wmse_tui.engine.errors import DataError
 
-_PICTURES = "apng avif avifs bmp dib gif j2c j2k jfif jp2 jpc jpe jpeg jpf jpg jpx png qoi webp"
-_MEASURED = "fit fits im iim pbm pcd pfm pgm pnm ppm tif tiff"
-_OLD = (
-    "blp bw cur dcx dds flc fli ftc ftu gbr icb icns ico msp pcx psd pxr ras rgb rgba sgi tga vda vst xbm xpm"
-)
-EXTENSIONS = frozenset(f".{name}" for names in (_PICTURES, _MEASURED, _OLD) for name in names.split())
-"""Names of image files end with one of these: all that Pillow decodes, but for `REFUSED`."""
-
 USUAL_EXTENSIONS = ".avif .bmp .gif .jp2 .jpeg .jpg .pgm .png .ppm .tif .tiff .webp"
 """Those to name where there are no images."""
 

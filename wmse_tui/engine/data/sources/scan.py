@@ -9,8 +9,8 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from wmse_tui.config.datasets import IMAGE_EXTENSIONS
 from wmse_tui.engine.data.sources.disk import refuse_os
-from wmse_tui.engine.data.sources.image_file import EXTENSIONS
 from wmse_tui.engine.errors import DataError
 
 
@@ -207,7 +207,7 @@ def _entries(folder: str, ignored: Counter[str]) -> tuple[list[str], list[str]]:
             extension = os.path.splitext(entry.name)[1].lower()  # noqa: PTH122 - millions of files
             if entry.is_dir():
                 folders.append(entry.name)
-            elif extension in EXTENSIONS:
+            elif extension in IMAGE_EXTENSIONS:
                 files.append(entry.name)
             else:
                 ignored[extension] += 1

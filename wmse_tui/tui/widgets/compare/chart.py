@@ -81,13 +81,14 @@ class OverlaidCurves(Plot):
     def curves(self, columns: int) -> list[Curve]:
         """The curves, with at most so many points each; accuracies are fractions."""
         options = self.overlay.options
+        limits = x_range((state for _, state in self._runs), options)
         return [
             curve(
                 state,
                 self.overlay.quantity,
                 axis=options.axis,
                 columns=columns,
-                recent=options.recent,
+                window=limits if options.zoomed else None,
                 smoothing=options.smoothing,
                 label=without_middle(safe(label), _NAME),
             )

@@ -14,8 +14,9 @@ from wmse_tui.config.figures import (
     total_steps,
     training_images,
 )
-from wmse_tui.config.presence import Presence
+from wmse_tui.config.presence import OwnImages, Presence, with_own_images
 from wmse_tui.config.schema import Experiment
+from wmse_tui.runs.text.units import count as _count
 from wmse_tui.runs.text.units import duration, percent, rate, size
 from wmse_tui.tui.keys import USUAL_NAMES, KeyNames
 from wmse_tui.tui.widgets.configure.paragraphs import Paragraph
@@ -60,6 +61,7 @@ class Cost:
         name: of the run, or "".
         presence: where its images are; None: not known yet.
         free: bytes on the disk of the runs; None: not known.
+        own_images: how many there are in the user's folder; None: not known, or no such folder.
         described, measured: the inspector's answers.
         keys: the names of keys for hints.
     """
@@ -70,6 +72,7 @@ class Cost:
     free: int | None
     described: Inspection
     measured: Inspection
+    own_images: OwnImages | None = None
     keys: KeyNames = USUAL_NAMES
 
     def lines(self) -> Iterator[Paragraph]:
@@ -82,27 +85,34 @@ class Cost:
         yield from self._measurement()
 
     def _steps(self) -> str:
-        each, epochs = steps_per_epoch(self.experiment), self.experiment.schedule.epochs
+        counted = with_own_images(self.experiment, self.own_images)
+        each, epochs = steps_per_epoch(counted), counted.schedule.epochs
         if each is None:
             return f"{epochs:,} epochs; the number of steps depends on your files"
-        return f"{total_steps(self.experiment):,} ({each:,} x {epochs:,} epochs)"
+        about = "at most " if self.own_images is not None else ""  # some are held out for the test
+        return f"{about}{total_steps(counted):,} ({each:,} x {epochs:,} epochs)"
 
     def _images(self) -> str:
         images = training_images(self.experiment)
         count = "" if images is None else f"{images:,}, "
         presence, title = self.presence, DATASETS[self.experiment.dataset.name].title
+        be = "are" if self.experiment.dataset.name == "folder" else "is"
         if presence is None:
             return f"{count}looking for {title}"
         match presence.state:
             case "drawn":
                 return f"{count}drawn here, no download"
             case "here":
-                return f"{count}{title} is here"
+                if self.own_images is not None:
+                    own = self.own_images
+                    folders = f" in {_count(own.folders, 'folder')}" if own.folders else ""
+                    return f"{own.images:,}{folders}: {title.lower()} {be} here"
+                return f"{count}{title} {be} here"
             case "archive":
                 return f"{count}{title} is here and will be unpacked"
             case "download":
                 return f"{count}{size(presence.download)} to download, as much again unpacked"
-        return f"{count}{title} is missing"
+        return f"{count}{title} {be} missing"
 
     def _disk(self) -> Iterator[Paragraph]:
         free = "" if self.free is None else f"; {size(self.free)} free"

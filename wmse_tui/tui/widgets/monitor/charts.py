@@ -14,6 +14,7 @@ from wmse_tui.runs.state.curves import QUANTITIES, Curve, curve, reference
 from wmse_tui.runs.state.run import RunState
 from wmse_tui.runs.text.sanitize import safe
 from wmse_tui.tui import keys
+from wmse_tui.tui.charts.axes import Limits
 from wmse_tui.tui.charts.chart_options import ChartOptions, in_percent, x_range
 from wmse_tui.tui.charts.drawing import ChartContent
 from wmse_tui.tui.charts.plot import Plot
@@ -112,11 +113,14 @@ class ChartsPanel(Panel, can_focus=True):
         options, width = self._options, plot.size.width
         if not width:
             return
-        curves = [one for run in self._runs for one in _curves(run, chart, options, width, len(self._runs))]
+        limits = x_range((run.state for run in self._runs), options)
+        curves = [
+            one for run in self._runs for one in _curves(run, chart, options, limits, width, len(self._runs))
+        ]
         plot.show(
             ChartContent(
                 curves=tuple(curves),
-                x_range=x_range((run.state for run in self._runs), options),
+                x_range=limits,
                 reference=reference(self._runs[0].state, chart.quantities[0]),
                 log_y=log,
                 title=self._title(index, chart),
@@ -210,7 +214,9 @@ def grid_of(width: int, height: int) -> tuple[int, int]:
     return 2 if width >= 2 * (_COMFORTABLE if rows == 2 else _NARROWEST) else 1, rows
 
 
-def _curves(run: LabelledRun, chart: Chart, options: ChartOptions, width: int, runs: int) -> list[Curve]:
+def _curves(
+    run: LabelledRun, chart: Chart, options: ChartOptions, limits: Limits | None, width: int, runs: int
+) -> list[Curve]:
     found = []
     for quantity in chart.quantities:
         name = QUANTITIES[quantity].title.replace(" accuracy", "") if len(chart.quantities) > 1 else ""
@@ -220,7 +226,7 @@ def _curves(run: LabelledRun, chart: Chart, options: ChartOptions, width: int, r
             quantity,
             axis=options.axis,
             columns=2 * width,
-            recent=options.recent,
+            window=limits if options.zoomed else None,
             smoothing=options.smoothing,
             label=label or safe(chart.title),
         )

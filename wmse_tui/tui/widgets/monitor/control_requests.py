@@ -64,6 +64,8 @@ def request_status(request: SentRequest, run_state: RunState) -> RequestStatus:
     paused = request.command == "pause" and run_state.status == "paused"
     if answer.outcome == "accepted" and (paused or run_state.status in WITHOUT_TRAINER):
         return RequestStatus(f"{name}: accepted, and the run is {run_state.status}", "good")
+    if answer.outcome == "accepted" and run_state.status == "paused":
+        return RequestStatus(f"{name}: accepted, for when the training continues", "info")
     tones: dict[str, Tone] = {"done": "good", "accepted": "info"}
     return RequestStatus(f"{name}: {answer.outcome}{reason}", tones.get(answer.outcome, "bad"))
 

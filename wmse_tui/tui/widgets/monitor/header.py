@@ -98,7 +98,9 @@ def _progress(state: RunState, width: int) -> Content:
     remaining = ""
     if state.ended:
         remaining = f"took {duration(state.elapsed)}" if state.elapsed else ""
-    elif state.seconds_left is not None:
+    elif state.epochs and state.epoch >= state.epochs:
+        remaining = "last evaluation"
+    elif state.seconds_left is not None and state.status != "paused":
         remaining = f"{duration(state.seconds_left)} left"
     epochs = f"{state.epoch}/{state.epochs or '?'}"
     steps = f"{state.step_in_epoch}/{state.steps_per_epoch or '?'}"
@@ -119,12 +121,12 @@ def _progress(state: RunState, width: int) -> Content:
 
 
 def _numbers(state: RunState, width: int) -> Content:
-    parts = [
-        _named("loss", number(state.loss.last)),
-        _named("lr", number(state.lr, 3)),
-        Content(rate(state.images_per_second)) if state.images_per_second is not None else Content(""),
-    ]
+    parts = [_named("loss", number(state.loss.last))]
     if not state.ended:
+        parts.append(_named("lr", number(state.lr, 3)))
+        if state.images_per_second is not None and state.status != "paused":
+            parts.append(Content(rate(state.images_per_second)))
+    if not state.ended and state.status != "new":
         now = safe(phase_sentence(state.phase), 120) if state.phase is not None else ""
         parts.insert(0, _named("now", now or ("starting" if state.status == "starting" else state.status)))
     return join_fitting(parts, width)
@@ -133,15 +135,25 @@ def _numbers(state: RunState, width: int) -> Content:
 def _accuracies(state: RunState, width: int) -> Content:
     if not state.evaluations:
         return Content.styled("not evaluated yet", "dim")
-    last = state.evaluations[-1]
-    when = "untrained" if last.step == 0 else f"epoch {last.epoch}"
+    last, untrained = state.evaluations[-1], next((e for e in state.evaluations if e.step == 0), None)
+    when = "untrained" if last.step == 0 else _when(last, state, "epoch ")
     best = []
     if state.best_knn is not None:
-        best.append(f"{percent(state.best_knn.knn_top1)} at {state.best_knn.epoch}")
+        best.append(f"{percent(state.best_knn.knn_top1)} at {_when(state.best_knn, state)}")
     if state.best_linear is not None:
-        best.append(f"{percent(state.best_linear.linear_top1)} at {state.best_linear.epoch}")
+        best.append(f"{percent(state.best_linear.linear_top1)} at {_when(state.best_linear, state)}")
     parts = [_named(when, _short(last)), _named("best", ", ".join(best)) if best else Content("")]
+    if untrained is not None and last.step > 0 and untrained.knn_top1 is not None:
+        below = last.knn_top1 is not None and last.knn_top1 < untrained.knn_top1
+        text = f"{percent(untrained.knn_top1)}{', above the trained one' if below else ''}"
+        parts.append(Content.assemble(("untrained ", "dim"), (text, "$warning" if below else "")))
     return join_fitting(parts, width)
+
+
+def _when(evaluation: Evaluation, state: RunState, epoch: str = "") -> str:
+    """The epoch of an evaluation; the step of one between two epochs."""
+    between = state.steps_per_epoch and evaluation.step % state.steps_per_epoch
+    return f"step {evaluation.step}" if between else f"{epoch}{evaluation.epoch}"
 
 
 def _short(evaluation: Evaluation) -> str:
@@ -162,7 +174,10 @@ def _problems(state: RunState, notes: HeaderNotes, width: int, keys: KeyNames) -
     if state.status_reason:
         style = TONE_STYLES[TONES[state.status]]
         parts.append(Content.styled(safe(state.status_reason, 200), style))
-    if state.status in RESUMABLE:
+    if state.needs_other_configuration:
+        text = "{key:run-duplicate} opens its configuration, to change it for a new run"
+        parts.append(Content.styled(keys.fill(text), "dim"))
+    elif state.status in RESUMABLE:
         parts.append(Content.styled(keys.fill("{key:run-resume} resumes it"), "dim"))
     elif state.status == "new":
         parts.append(Content.styled(keys.fill("never started; {key:run-resume} starts it"), "dim"))

@@ -45,7 +45,7 @@ _WIDE = 68  # columns from which the tabs have spaces between them
 
 def layout_of(width: int, height: int) -> Layout:
     """The layout of a screen by its size in cells: one panel at a time, a few, or nearly all."""
-    if width < 100 or height < 30:
+    if width < 100 or height < 30 or (width < 120 and height < 36):  # beside the panel Whitening: one plot
         return "tabs"
     return "full" if width >= 160 and height >= 45 else "grid"
 

@@ -48,6 +48,9 @@ class UsagePanel(Panel, can_focus=True):
     def show(self, run_state: RunState) -> None:
         """Show the latest measurements of a run."""
         self._run_state = run_state
+        title = "Usage, when it ended" if run_state.ended else "Usage"
+        if str(self.border_title) != title:
+            self.border_title = Content(title)
         width = self.content_size.width
         if not width:
             return
