@@ -18,6 +18,7 @@ from wmse_tui.cli.commands.evaluate import evaluation_text
 from wmse_tui.cli.engine_command import run_engine_command
 from wmse_tui.cli.exits import ExitCode
 from wmse_tui.runs.directory import RunDirectory
+from wmse_tui.runs.process.interpreter import interpreter_command
 
 RESULT = {
     "checkpoint": "final.pt",
@@ -110,7 +111,7 @@ def test_the_options_reach_the_evaluator(
     checkpoint.write_bytes(b"")
     cli("eval", "small", "--knn", "cosine", "--linear", "lbfgs", "--device", "cuda:1")
     cli("eval", str(checkpoint))
-    module = [sys.executable, "-m", "wmse_tui.engine.commands", "evaluate"]
+    module = interpreter_command("wmse_tui.engine.commands", "evaluate")
     assert started == [
         [*module, str(run.path), "--knn", "cosine", "--linear", "lbfgs", "--device", "cuda:1"],
         [*module, str(checkpoint)],

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from wmse_tui.runs.process.interpreter import isolate
+
+isolate()  # first: the modules below must not come from the current folder
+
 import sys
 from typing import Annotated
 

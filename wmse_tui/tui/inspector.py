@@ -1,6 +1,6 @@
 """The client of the inspector process: requests are sent as lines of JSON, answers arrive as messages.
 
-The inspector is a process (`python -m wmse_tui.engine.inspect`) because only torch knows the answers and the
+The inspector is a process (`wmse_tui.engine.inspect`) because only torch knows the answers and the
 app never loads torch. One thread starts it at the first request, writes to it and reads from it; the event
 loop never waits. The process dies with that thread, so it cannot outlive the app.
 
@@ -18,7 +18,6 @@ import contextlib
 import itertools
 import json
 import os
-import sys
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -27,6 +26,7 @@ from typing import Any, Literal
 from textual.message import Message
 from textual.message_pump import MessagePump
 
+from wmse_tui.runs.process.interpreter import interpreter_command
 from wmse_tui.tui.conversation import GRACE_SECONDS, Conversation, exit_text
 
 RequestKind = Literal["describe", "measure", "views"]
@@ -193,8 +193,7 @@ class Inspector:
 
     def _serve(self, bell: int) -> None:
         """One process, from its start to its end."""
-        # -P: modules in the current folder are not ours
-        own = (sys.executable, "-P", "-m", "wmse_tui.engine.inspect", "--parent", str(os.getpid()))
+        own = interpreter_command("wmse_tui.engine.inspect", "--parent", str(os.getpid()))
         try:
             conversation = Conversation(
                 self._command or own,

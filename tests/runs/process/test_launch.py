@@ -17,13 +17,14 @@ from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.errors import LaunchError, NotARun, RunBusy
 from wmse_tui.runs.process.control import pending, request
 from wmse_tui.runs.process.identity import Process, read_trainer, send_signal, write_trainer
+from wmse_tui.runs.process.interpreter import FILE
 from wmse_tui.runs.process.launch import launch_trainer
 from wmse_tui.runs.process.lock import RunLock
 from wmse_tui.runs.state.watch import RunWatcher, view_run
 
 Eventually = Callable[[Callable[[], object]], None]
 
-# Stands in for the interpreter: it is called as `STAND_IN -P -u ... -m wmse_tui.engine RUN_DIR`.
+# Stands in for the interpreter: it is called as `STAND_IN -P -u ... wmse_tui.engine RUN_DIR`.
 TRAINER = """#!{python}
 import json, os, sys, time
 from pathlib import Path
@@ -89,7 +90,7 @@ def test_a_trainer_has_a_session_of_its_own_and_files_for_input_and_output(
     lines = run.trainer_log.read_text().splitlines()
     assert lines[1] == "to stderr"
     report = json.loads(lines[0])
-    assert report["argv"] == ["-P", "-u", "-X", "faulthandler", "-m", "wmse_tui.engine", str(run.path)]
+    assert report["argv"] == ["-P", "-u", "-X", "faulthandler", FILE, "wmse_tui.engine", str(run.path)]
     assert report["leads_session"]
     assert report["umask"] == 0o077
     assert report["open"][:3] == [0, 1, 2]

@@ -13,6 +13,7 @@ from typing import Any
 
 from wmse_tui import __version__
 from wmse_tui.cli.checks.finding import Finding, Status
+from wmse_tui.runs.process.interpreter import interpreter_command
 from wmse_tui.runs.text.units import count, size
 
 TORCH_SECONDS = 180.0
@@ -72,7 +73,7 @@ def torch_findings(argv: list[str] | None = None) -> Iterator[Finding]:
     Args:
         argv: a command that prints the report of `wmse_tui.engine.doctor`; None: that module itself.
     """
-    argv = argv or [sys.executable, "-m", "wmse_tui.engine.doctor"]
+    argv = argv or interpreter_command("wmse_tui.engine.doctor")
     try:
         done = subprocess.run(argv, capture_output=True, text=True, timeout=TORCH_SECONDS, check=False)
     except subprocess.TimeoutExpired:

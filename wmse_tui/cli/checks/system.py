@@ -13,6 +13,7 @@ from wmse_tui.cli.checks.finding import Finding
 from wmse_tui.config.locations import has_home, home
 from wmse_tui.runs.process.control_groups import ROOT, cpu_quota, memory_limit
 from wmse_tui.runs.process.cores import unlimited_cores
+from wmse_tui.runs.process.interpreter import find_program
 from wmse_tui.runs.text.units import count, size
 
 LITTLE_MEMORY = 2_000_000_000
@@ -106,7 +107,7 @@ def session_findings() -> Iterator[Finding]:
 
 def kills_user_processes() -> bool:
     """Whether logind ends a user's processes at logout; False when that cannot be read cheaply."""
-    busctl = shutil.which("busctl")
+    busctl = find_program("busctl")
     if busctl is None or not Path("/run/systemd/seats").is_dir():
         return False
     manager = ("org.freedesktop.login1", "/org/freedesktop/login1", "org.freedesktop.login1.Manager")

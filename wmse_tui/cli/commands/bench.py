@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from enum import StrEnum
 from typing import Annotated, Any
@@ -12,6 +11,7 @@ import typer
 from wmse_tui.cli.arguments import Json, Overrides, PresetName
 from wmse_tui.cli.engine_command import run_engine_command
 from wmse_tui.cli.table_text import aligned
+from wmse_tui.runs.process.interpreter import interpreter_command
 
 
 class Against(StrEnum):
@@ -56,7 +56,7 @@ def bench(
     from wmse_tui.config.loading import dump_experiment, load_experiment
 
     experiment = load_experiment(preset=preset, overrides=overrides or [])
-    argv = [sys.executable, "-m", "wmse_tui.engine.commands", "benchmark", "--rounds", str(rounds)]
+    argv = interpreter_command("wmse_tui.engine.commands", "benchmark", "--rounds", str(rounds))
     for one in stage or ():
         argv += ["--stage", one.value]
     if against is not None:

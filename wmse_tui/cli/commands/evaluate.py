@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,6 +10,7 @@ import typer
 
 from wmse_tui.cli.arguments import Json, RunsDir
 from wmse_tui.cli.engine_command import run_engine_command
+from wmse_tui.runs.process.interpreter import interpreter_command
 
 
 class Knn(StrEnum):
@@ -71,7 +71,7 @@ def evaluate(
         arguments += ["--device", device]
     raise typer.Exit(
         run_engine_command(
-            [sys.executable, "-m", "wmse_tui.engine.commands", "evaluate", *arguments],
+            interpreter_command("wmse_tui.engine.commands", "evaluate", *arguments),
             what="evaluation",
             as_json=json,
             lines=evaluation_text,

@@ -17,6 +17,7 @@ from wmse_tui.engine.benchmark.paper_reference import ReferenceSteps
 from wmse_tui.engine.benchmark.rounds import Stopwatch
 from wmse_tui.engine.errors import EngineError
 from wmse_tui.engine.training.device import choose_device, prepare
+from wmse_tui.runs.process.interpreter import interpreter_command
 
 MODULE = "wmse_tui.engine.benchmark.reference_process"
 
@@ -33,7 +34,7 @@ class ReferenceProcess:
     def __init__(self, experiment: Experiment) -> None:
         environment = {name: value for name, value in os.environ.items() if name != "OMP_WAIT_POLICY"}
         self._process = subprocess.Popen(
-            [sys.executable, "-m", MODULE],
+            interpreter_command(MODULE),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env=environment,

@@ -13,6 +13,7 @@ from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.errors import LaunchError, NotARun, RunBusy, RunQueued, StorageError
 from wmse_tui.runs.process.control import discard
 from wmse_tui.runs.process.identity import read_trainer, write_launch
+from wmse_tui.runs.process.interpreter import interpreter_command
 from wmse_tui.runs.process.lock import held
 from wmse_tui.runs.queue.gpu_slots import mark_slot_busy
 from wmse_tui.runs.state.config import read_configuration
@@ -20,7 +21,7 @@ from wmse_tui.runs.text.sanitize import safe
 
 
 def launch_trainer(run: RunDirectory, *, python: str | Path = sys.executable) -> subprocess.Popen[bytes]:
-    """Start `python -m wmse_tui.engine RUN_DIR` in a session of its own, and return at once.
+    """Start the trainer, `wmse_tui.engine RUN_DIR`, in a session of its own, and return at once.
 
     Its input is empty and its output goes to `trainer.log`, because a trainer that reads or writes a terminal
     or a pipe dies or stops with the process at the other end. The folder it is started from is not searched
@@ -61,8 +62,9 @@ def launch_trainer(run: RunDirectory, *, python: str | Path = sys.executable) ->
 
 def trainer_command(run: RunDirectory, python: str | Path = sys.executable) -> list[str]:
     """The command line of a trainer."""
-    # -P: do not import from the current folder; -u and faulthandler: what a killed trainer printed last.
-    return [str(python), "-P", "-u", "-X", "faulthandler", "-m", "wmse_tui.engine", str(run.path)]
+    # -u and faulthandler: what a killed trainer printed last.
+    options = ("-u", "-X", "faulthandler")
+    return interpreter_command("wmse_tui.engine", str(run.path), python=python, options=options)
 
 
 def start_detached(

@@ -11,6 +11,7 @@ from pathlib import Path
 from wmse_tui.config.atomic import append_private
 from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.errors import LaunchError, NotARun, RunBusy, RunQueued, RunsError, StorageError
+from wmse_tui.runs.process.interpreter import interpreter_command
 from wmse_tui.runs.process.launch import device_of, start_detached
 from wmse_tui.runs.process.lock import acquire_lock, held
 from wmse_tui.runs.queue import positions, tickets
@@ -60,18 +61,10 @@ def enqueue(
             log = append_private(run.trainer_log)
         except OSError as error:
             raise StorageError.of("open the trainer's log", run.trainer_log, error) from error
-        arguments = [
-            "-P",
-            "-u",
-            "-m",
-            "wmse_tui.runs.queue",
-            str(run.path),
-            str(ticket),
-            str(mark),
-            str(python),
-        ]
+        arguments = (str(run.path), str(ticket), str(mark), str(python))
+        command = interpreter_command("wmse_tui.runs.queue", *arguments, options=("-u",))
         try:
-            return start_detached([sys.executable, *arguments], log, inherit=(ticket, mark))
+            return start_detached(command, log, inherit=(ticket, mark))
         except OSError as error:
             raise LaunchError(
                 "the waiting process cannot be started", error.strerror or str(error)
