@@ -358,8 +358,5 @@ def _machine(experiment: Experiment) -> Iterator[Advice]:
 
 
 def _takes_eigenvectors(experiment: Experiment) -> bool:
-    """Whether a step decomposes a matrix, by its loss or by a layer of its encoder."""
-    method = experiment.method
-    if isinstance(method, WMse) and method.operator in ("zca", "pca"):
-        return True
-    return isinstance(method, CwRgp | ShuffledDbn | ZeroCl) or experiment.backbone.whitening == "zca"
+    """Whether a step on a GPU needs the eigenvectors of a matrix."""
+    return isinstance(experiment.method, WMse) and experiment.method.operator == "pca"

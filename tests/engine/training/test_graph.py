@@ -17,6 +17,7 @@ from wmse_tui.config.loading import load_experiment
 from wmse_tui.config.schema import Experiment
 from wmse_tui.engine.methods import Losses, Method, build_method
 from wmse_tui.engine.precision import autocast
+from wmse_tui.engine.recording import CudaGraphs
 from wmse_tui.engine.training import session
 from wmse_tui.engine.training.checkpoints import read_checkpoint
 from wmse_tui.engine.training.graph import WARM_UP, StepGraph, stepper
@@ -25,6 +26,8 @@ from wmse_tui.engine.training.optimizers import build_optimizer
 from wmse_tui.engine.training.requests import StopRequested
 from wmse_tui.engine.training.session import run_session
 from wmse_tui.engine.training.stepping import EagerStepper, Stepper
+from wmse_tui.engine.whitening import matrices, operator
+from wmse_tui.engine.whitening.polar import PolarZca
 from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.log.events import Diagnostics, Notice, Phase, Steps
 
@@ -32,6 +35,7 @@ CPU = torch.device("cpu")
 STEPS = WARM_UP + 3
 LARS = "optimizer={name: lars, lr: 0.3, bias_lr: 0.01, trust: 0.02, clip: true}"
 SGD = "optimizer={name: sgd, lr: 0.1, nesterov: true}"
+READ = "aten::_local_scalar_dense"  # as a CPU may: it raises where a slice cannot be whitened
 UNRECORDED = "steps run as written, because one cannot be recorded as a CUDA graph:"
 CASES: dict[str, tuple[str, ...]] = {
     "w_mse, adam": ("method={name: w_mse, whitening_size: 8, iterations: 2}",),
@@ -121,6 +125,30 @@ def test_replayed_steps_are_those_as_written(case: str) -> None:
     assert text.startswith("a step was recorded in ")
     assert text.endswith(" s, and is replayed as one CUDA graph")
     assert not less
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        CASES["cw_rgp"],
+        CASES["shuffled_dbn"],
+        ("method={name: zero_cl}",),
+        ("method={name: w_mse, whitening_size: 8, operator: zca}",),
+        ("method.name=simclr", "backbone={whitening: zca, whitening_groups: 8}"),
+    ],
+    ids=str,
+)
+def test_steps_are_replayed_with_the_root_that_a_gpu_computes(
+    overrides: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (operator, matrices):
+        monkeypatch.setattr(module, "root_of", lambda *_, **__: PolarZca())
+    both = Both(*overrides)
+    both.recorder.synchronising = tuple(CudaGraphs.SYNCHRONISING - {READ})
+    for number in range(1, STEPS + 1):
+        both.step(number, random_views(number))
+    both.assert_same_state()
+    assert both.recorder.replays == STEPS - WARM_UP
 
 
 @pytest.mark.parametrize("bad", [2, WARM_UP + 1, WARM_UP + 2], ids=["as written", "recorded", "replayed"])

@@ -49,19 +49,19 @@ READ = "aten::_local_scalar_dense"
 METHODS = {
     "{name: barlow_twins}": set(),
     "{name: byol, predictor_hidden: 16}": set(),
-    "{name: cw_rgp, whitening_size: 2, groups: 2}": FACTORISATION,
+    "{name: cw_rgp, whitening_size: 2, groups: 2}": set(),
     "{name: intl}": set(),
     "{name: s2r2}": set(),
-    "{name: shuffled_dbn, groups: 2}": FACTORISATION,
+    "{name: shuffled_dbn, groups: 2}": set(),
     "{name: simclr}": set(),
     "{name: simsiam}": set(),
     "{name: vibcreg}": set(),
     "{name: vicreg}": set(),
     "{name: w_mse, whitening_size: 16}": set(),
     "{name: w_mse, whitening_size: 16, operator: iterative}": set(),
-    "{name: w_mse, whitening_size: 16, operator: zca}": FACTORISATION,
+    "{name: w_mse, whitening_size: 16, operator: zca}": set(),
     "{name: w_mse, whitening_size: 16, operator: pca}": FACTORISATION,
-    "{name: zero_cl}": FACTORISATION,
+    "{name: zero_cl}": set(),
 }
 VIEWS: dict[str, tuple[str, ...]] = {
     "the paper's": (),

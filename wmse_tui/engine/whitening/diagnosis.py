@@ -8,7 +8,7 @@ from torch import Tensor
 from wmse_tui.engine.errors import WhiteningFailed
 from wmse_tui.engine.precision import at_least_float32, full_precision
 from wmse_tui.engine.whitening.cholesky import ROUNDINGS, covariances, factorise
-from wmse_tui.engine.whitening.rooted import varies
+from wmse_tui.engine.whitening.rooted import root_of, varies
 from wmse_tui.engine.whitening.roots import eigen, rounding_of_eigenvalues
 from wmse_tui.engine.whitening.slices import Axis, Layout, sliced
 
@@ -166,7 +166,8 @@ def _first_unusable(
     if operator == "iterative":
         total = variances.sum(-1)
         return (~(vary & total.isfinite() & (total > 0))).int()
-    values, _, usable = eigen(covariance)
+    values = eigen(covariance)[0]
+    usable = root_of(operator, steps=1, device=y.device).matrix(covariance)[1]  # as it decided
     small = (values <= rounding_of_eigenvalues(values)[..., None]).sum(-1).clamp(min=1)
     return torch.where(usable & vary, 0, small)
 

@@ -11,7 +11,8 @@ from torch.autograd.function import once_differentiable
 from wmse_tui.engine.precision import at_least_float32, full_precision
 from wmse_tui.engine.whitening.cholesky import covariances, factorise
 from wmse_tui.engine.whitening.operator import STEPS, Operator
-from wmse_tui.engine.whitening.roots import Iterative, Pca, Root, Zca
+from wmse_tui.engine.whitening.rooted import root_of
+from wmse_tui.engine.whitening.roots import Iterative, Root
 from wmse_tui.engine.whitening.slices import Layout
 
 
@@ -56,8 +57,7 @@ def whitening_matrix(
         covariance = covariances(y, eps)[2]
         if operator == "standardise":
             return x.mean(0), covariance.diagonal(dim1=-2, dim2=-1).rsqrt().diag_embed()
-        roots: dict[str, Root] = {"zca": Zca(), "pca": Pca(), "iterative": Iterative(steps)}
-        return x.mean(0), roots[operator].matrix(covariance)[0]
+        return x.mean(0), root_of(operator, steps=steps, device=x.device).matrix(covariance)[0]
 
 
 def apply_matrix(x: Tensor, mean: Tensor, matrix: Tensor) -> Tensor:

@@ -11,8 +11,7 @@ from wmse_tui.engine.errors import WhiteningFailed
 from wmse_tui.engine.precision import at_least_float32
 from wmse_tui.engine.whitening.cholesky import ROUNDINGS, CholeskyWhitening
 from wmse_tui.engine.whitening.diagnosis import diagnose, needs_rank, too_few_samples
-from wmse_tui.engine.whitening.rooted import RootWhitening
-from wmse_tui.engine.whitening.roots import Iterative, Pca, Root, Zca
+from wmse_tui.engine.whitening.rooted import RootWhitening, root_of
 from wmse_tui.engine.whitening.slices import Axis, Layout
 
 Operator = Literal["cholesky", "zca", "pca", "iterative", "standardise", "none"]
@@ -116,8 +115,8 @@ def _whitened(
         return cast("tuple[Tensor, Tensor]", CholeskyWhitening.apply(*arguments))
     if operator == "standardise":
         return _standardised(y, mean, eps)
-    roots: dict[str, Root] = {"zca": Zca(), "pca": Pca(), "iterative": Iterative(steps)}
-    return cast("tuple[Tensor, Tensor]", RootWhitening.apply(y, roots[operator], eps, mean, constant))
+    root = root_of(operator, steps=steps, device=y.device)
+    return cast("tuple[Tensor, Tensor]", RootWhitening.apply(y, root, eps, mean, constant))
 
 
 def _standardised(y: Tensor, mean: Tensor | None, eps: float) -> tuple[Tensor, Tensor]:

@@ -15,7 +15,23 @@ from torch.autograd.function import once_differentiable
 
 from wmse_tui.engine.precision import full_precision
 from wmse_tui.engine.whitening.cholesky import ROUNDINGS, covariances
-from wmse_tui.engine.whitening.roots import Root
+from wmse_tui.engine.whitening.polar import PolarZca
+from wmse_tui.engine.whitening.roots import Iterative, Pca, Root, Zca
+
+
+def root_of(operator: str, *, steps: int, device: torch.device) -> Root:
+    """The root that divides the covariances of "zca", "pca" or "iterative" out, on a device.
+
+    A GPU computes the symmetric root without eigenvectors: they would wait for it, and for one another.
+
+    Args:
+        steps: of "iterative".
+    """
+    if operator == "iterative":
+        return Iterative(steps)
+    if operator == "pca":
+        return Pca()
+    return PolarZca() if device.type == "cuda" else Zca()
 
 
 class RootWhitening(torch.autograd.Function):

@@ -139,8 +139,12 @@ def eigh(symmetric: Tensor) -> tuple[Tensor, Tensor]:
 
 def rounding_of_eigenvalues(values: Tensor) -> Tensor:
     """(...): what an eigenvalue among the rising `values` (..., dim) must exceed to be one."""
-    roundings = ROUNDINGS * max(1.0, values.shape[-1] / 128)
-    return roundings * torch.finfo(values.dtype).eps * values[..., -1]
+    return rounding_share(values.shape[-1], values.dtype) * values[..., -1]
+
+
+def rounding_share(dim: int, dtype: torch.dtype) -> float:
+    """The share of the largest of `dim` eigenvalues that rounding makes of none."""
+    return ROUNDINGS * max(1.0, dim / 128) * torch.finfo(dtype).eps
 
 
 def _symmetric(matrix: Tensor) -> Tensor:
