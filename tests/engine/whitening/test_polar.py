@@ -26,7 +26,7 @@ def covariances(dim: int, condition: float, spectrum: str, *, seed: int = 0) -> 
         "one large": (position > 0).double(),
         "two clusters": (position > 0.5).double(),
     }[spectrum]
-    matrices = (axes * condition**-small) @ axes.mT
+    matrices: Tensor = (axes * condition**-small) @ axes.mT
     return (matrices + matrices.mT) / 2
 
 
@@ -42,7 +42,7 @@ def by_eigenvectors(covariance: Tensor, along: Tensor) -> tuple[Tensor, Tensor]:
 def distance(found: Tensor, expected: Tensor) -> float:
     """The largest relative distance of three matrices."""
     difference = torch.linalg.matrix_norm(found.double() - expected) / torch.linalg.matrix_norm(expected)
-    return difference.max().item()
+    return float(difference.max())
 
 
 @pytest.mark.parametrize("condition", [1.0, 10.0, 1e3, 1e5, 2e5])

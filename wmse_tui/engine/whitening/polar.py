@@ -125,8 +125,8 @@ def bound_of_eigenvalues(matrices: Tensor) -> Tensor:
     largest = torch.linalg.vector_norm(diagonal, math.inf, -1)[..., None, None]  # and of all elements
     power = matrices / largest
     power = power @ power
-    norm: Tensor = torch.linalg.matrix_norm(power @ power, keepdim=True)
-    return largest * norm**0.25
+    bound: Tensor = largest * torch.linalg.matrix_norm(power @ power, keepdim=True) ** 0.25
+    return bound
 
 
 @cache
