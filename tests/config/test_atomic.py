@@ -43,7 +43,7 @@ def test_a_shared_file_follows_the_umask(folder: Path) -> None:
 def test_a_failure_leaves_the_old_file_alone(
     folder: Path, monkeypatch: pytest.MonkeyPatch, operation: str
 ) -> None:
-    def full(*_: object) -> None:
+    def full(*_: object, **__: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
     path = folder / "a"

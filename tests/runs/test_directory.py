@@ -14,7 +14,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wmse_tui.config.atomic import append_private
 from wmse_tui.runs.directory import RunDirectory, check_name, create_run
 from wmse_tui.runs.errors import BadRunName, RunExists, StorageError
 from wmse_tui.runs.log.writer import EventWriter
@@ -23,6 +22,7 @@ from wmse_tui.runs.process.identity import read_trainer, write_trainer
 from wmse_tui.runs.process.lock import RunLock
 from wmse_tui.runs.queue.gpu_slots import DeviceRequest
 from wmse_tui.runs.queue.tickets import write_ticket
+from wmse_tui.runs.run_folder import append_to_file
 
 
 def test_a_run_holds_its_configuration_and_its_folders(root: Path) -> None:
@@ -95,7 +95,7 @@ def test_everything_in_a_run_is_private_whatever_the_umask(root: Path) -> None:
         EventWriter(run.events).close()
         write_trainer(run, attempt=1)
         request(run, "stop")
-        append_private(run.trainer_log).close()
+        append_to_file(run.trainer_log).close()
     modes = {
         path.relative_to(root).as_posix(): path.stat().st_mode & 0o777 for path in [root, *root.rglob("*")]
     }

@@ -123,7 +123,7 @@ class Faults:
     def _open(self, real: Callable[..., int]) -> Callable[..., int]:
         def opened(path: Any, flags: int, *arguments: Any, **options: Any) -> int:
             if flags & os.O_CREAT:
-                self.strike("open", os.path.abspath(os.fspath(path)))  # noqa: PTH100
+                self.strike("open", _absolute(path, options.get("dir_fd")))
             return real(path, flags, *arguments, **options)
 
         return opened
@@ -153,7 +153,8 @@ class Faults:
 
     def _on_paths(self, name: str, real: Callable[..., Any]) -> Callable[..., Any]:
         def call(path: Any, *arguments: Any, **options: Any) -> Any:
-            self.strike(name, os.path.abspath(os.fspath(arguments[0] if arguments else path)))  # noqa: PTH100
+            folder = options.get("dst_dir_fd", options.get("dir_fd"))
+            self.strike(name, _absolute(arguments[0] if arguments else path, folder))
             return real(path, *arguments, **options)
 
         return call
@@ -170,6 +171,11 @@ class _File(io.FileIO):
         half = bytes(content)[: len(content) // 2]
         self._faults.strike("write", _path(self.fileno()), lambda: io.FileIO.write(self, half))
         return super().write(content)
+
+
+def _absolute(path: Any, folder: int | None) -> str:
+    """`path`, relative to an open folder or to the working directory, as an absolute one."""
+    return os.path.abspath(os.path.join("" if folder is None else _path(folder), os.fspath(path)))  # noqa: PTH100, PTH118
 
 
 def _path(descriptor: int) -> str:

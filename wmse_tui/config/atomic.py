@@ -32,26 +32,32 @@ def naming(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def replacing(path: Path, *, mode: int = PRIVATE) -> Iterator[BinaryIO]:
+def replacing(path: Path, *, mode: int = PRIVATE, dir_fd: int | None = None) -> Iterator[BinaryIO]:
     """A new file, renamed to `path` when the block ends; removed when it ends with an exception.
 
     Between two processes that publish the same path, the later one wins. A process that is killed leaves
     `.NAME.<8 hex digits>.tmp` behind.
 
+    Args:
+        path: the file.
+        mode: of the file, before the umask.
+        dir_fd: an open folder, to which `path` is relative.
+
     Raises:
         OSError: the file cannot be created, written, synced or renamed.
     """
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    descriptor = os.open(temporary, flags, mode, dir_fd=dir_fd)
     try:
         with naming(path), os.fdopen(descriptor, "wb") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        temporary.replace(path)
+        os.replace(temporary, path, src_dir_fd=dir_fd, dst_dir_fd=dir_fd)
     except BaseException:
         with suppress(OSError):
-            temporary.unlink()
+            os.unlink(temporary, dir_fd=dir_fd)
         raise
 
 

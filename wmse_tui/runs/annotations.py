@@ -12,15 +12,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from wmse_tui.config.atomic import publish
 from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.errors import BadTag, StorageError
+from wmse_tui.runs.run_folder import publish_file, read_file
 from wmse_tui.runs.text.sanitize import safe
 
 MAX_TAGS = 16
 MAX_NOTE = 2000  # characters
 
-_LARGEST = 64 * 1024  # bytes of a file that is read at all
 _TAG = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/-]{0,31}")
 
 
@@ -36,8 +35,7 @@ class Annotations:
 def read_annotations(run: RunDirectory) -> Annotations:
     """The annotations of `run`; never raises, also where the file is missing or damaged."""
     try:
-        with run.annotations.open("rb") as file:
-            values = json.loads(file.read(_LARGEST).decode())
+        values = json.loads(read_file(run.annotations).decode())
     except FileNotFoundError:
         return Annotations()
     except OSError as error:
@@ -62,7 +60,7 @@ def write_annotations(run: RunDirectory, annotations: Annotations) -> None:
         raise BadTag("these are too many tags", f"{len(annotations.tags)}; a run has at most {MAX_TAGS}")
     values = {"v": 1, "tags": list(annotations.tags), "note": annotations.note[:MAX_NOTE]}
     try:
-        publish(run.annotations, json.dumps(values, indent=1).encode())
+        publish_file(run.annotations, json.dumps(values, indent=1).encode())
     except OSError as error:
         raise StorageError.of("write the annotations", run.annotations, error) from error
 

@@ -10,7 +10,8 @@ RunsError
 ├── BadRunName         a name that cannot name a run
 ├── RunExists          the name is taken
 ├── BadTag             a text that cannot tag a run
-├── NotARun            a directory that no run made
+├── NotARun            a directory that no run made, or a link to one
+├── ForeignRun         the run belongs to another user
 ├── RunNotFound        no run has that id, prefix or path
 │   └── RunAmbiguous   several runs do
 ├── RunBusy            a trainer holds the run
@@ -52,7 +53,8 @@ class StorageError(RunsError):
     @classmethod
     def of(cls, doing: str, path: Path, error: OSError, *, next: tuple[str, ...] = ()) -> StorageError:  # noqa: A002
         """The error of the operating system, met while `doing` something to `path`."""
-        return cls(f"cannot {doing}", f"{path}: {error.strerror or error}", next=next)
+        steps = (*next, *getattr(error, "next", ()))  # of a RefusedFile
+        return cls(f"cannot {doing}", f"{path}: {error.strerror or error}", next=steps)
 
 
 class OutputExists(StorageError):
@@ -93,6 +95,12 @@ class NotARun(RunsError):
     """A directory that no run made."""
 
     code = "E_NOT_A_RUN"
+
+
+class ForeignRun(RunsError):
+    """The run belongs to another user: it is read, and not changed."""
+
+    code = "E_FOREIGN_RUN"
 
 
 class RunNotFound(RunsError):

@@ -88,5 +88,5 @@ def test_with_a_window_only_the_end_of_what_is_new_is_read(path: Path) -> None:
 
 
 def test_a_file_that_cannot_be_read_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(StorageError, match=r"cannot read the log: .*: Is a directory"):
+    with pytest.raises(StorageError, match=r"cannot read the log: .*: a folder, not a regular file"):
         follow(tmp_path).poll()

@@ -134,5 +134,7 @@ def test_a_log_that_is_replaced_or_cut_is_read_anew(tmp_path: Path) -> None:
 def test_no_log_yet_is_no_records_and_an_unreadable_one_is_an_error(tmp_path: Path) -> None:
     assert EventReader(tmp_path / "none.jsonl").poll() == ()
     (tmp_path / "folder").mkdir()
-    with pytest.raises(StorageError, match=r"cannot read the run's log: .*folder: Is a directory"):
+    with pytest.raises(
+        StorageError, match=r"cannot read the run's log: .*folder: a folder, not a regular file"
+    ):
         EventReader(tmp_path / "folder").poll()

@@ -165,5 +165,7 @@ def test_a_system_without_such_locks_is_named(run: RunDirectory, monkeypatch: py
 
 def test_a_lock_file_that_cannot_be_opened_is_an_error(run: RunDirectory) -> None:
     run.lock.mkdir()
-    with pytest.raises(StorageError, match=r"cannot open the run's lock: .*trainer.lock: Is a directory"):
+    with pytest.raises(
+        StorageError, match=r"cannot open the run's lock: .*trainer.lock: a folder, not a regular file"
+    ):
         RunLock(run).acquire()

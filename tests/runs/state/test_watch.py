@@ -205,5 +205,5 @@ def test_time_enough_reads_all_at_once(run: RunDirectory) -> None:
 
 def test_a_log_that_cannot_be_read_is_an_error(run: RunDirectory) -> None:
     run.events.mkdir()
-    with pytest.raises(StorageError, match=r"cannot read the run's log: .*: Is a directory"):
+    with pytest.raises(StorageError, match=r"cannot read the run's log: .*: a folder, not a regular file"):
         view_run(run)

@@ -314,7 +314,11 @@ def test_a_log_that_cannot_be_read_is_a_problem_of_its_run_alone(root: Path) -> 
     index = RunIndex(root)
     good, bad = index.refresh()
     assert (good.status, bad.status, bad.title) == ("diverged", "unknown", "Mine")
-    assert bad.problem == bad.status_reason == f"cannot read the run's log: {run.events}: Is a directory"
+    assert (
+        bad.problem
+        == bad.status_reason
+        == f"cannot read the run's log: {run.events}: a folder, not a regular file"
+    )
     assert index.loading == 0
     run.events.rmdir()
     run.events.write_bytes(COMPLETED)

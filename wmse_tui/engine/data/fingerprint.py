@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from wmse_tui.engine.data.sources.disk import open_regular
+from wmse_tui.config.regular_files import open_regular
 
 SAMPLED = 1024
 """Images whose contents are compared."""

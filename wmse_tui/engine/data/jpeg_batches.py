@@ -11,13 +11,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from wmse_tui.config.regular_files import open_regular
 from wmse_tui.engine.data.batched import make_views
 from wmse_tui.engine.data.images import ImageSet
 from wmse_tui.engine.data.jpeg import decode_jpegs, ordinary
 from wmse_tui.engine.data.padded import chunks, pad
 from wmse_tui.engine.data.plan import ViewPlan
 from wmse_tui.engine.data.reference import to_pixels
-from wmse_tui.engine.data.sources.disk import open_regular
 from wmse_tui.engine.data.sources.files import FileImages
 from wmse_tui.engine.data.staging import SideStream
 from wmse_tui.engine.transfer import to_device

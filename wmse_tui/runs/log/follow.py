@@ -11,6 +11,7 @@ import os
 from pathlib import Path
 
 from wmse_tui.runs.errors import StorageError
+from wmse_tui.runs.run_folder import file_descriptor
 
 BLOCK = 256 * 1024  # bytes read at once: a hundredth of a second's work for a log
 LONGEST = 8 * 1024 * 1024  # bytes of a line
@@ -63,16 +64,19 @@ class LineFollower:
         """
         self.behind = False
         try:
-            with self.path.open("rb", buffering=0) as file:
-                self._identify(os.fstat(file.fileno()))
+            descriptor = file_descriptor(self.path)
+            try:
+                self._identify(os.fstat(descriptor))
                 if window is not None:
-                    return self._newest(file.fileno(), window)
+                    return self._newest(descriptor, window)
                 if self.size == self.offset:
                     self.partial = b""
                     return []
-                content = os.pread(file.fileno(), min(block, self._longest), self.offset)
+                content = os.pread(descriptor, min(block, self._longest), self.offset)
                 if b"\n" not in content and len(content) >= block:
-                    content = os.pread(file.fileno(), self._longest, self.offset)
+                    content = os.pread(descriptor, self._longest, self.offset)
+            finally:
+                os.close(descriptor)
         except FileNotFoundError:
             self.exists = False
             return []

@@ -20,6 +20,7 @@ from types import TracebackType
 from wmse_tui.runs.errors import EventError, NewerVersion, StorageError
 from wmse_tui.runs.log.encoding import encode_event, join, split
 from wmse_tui.runs.log.events import Event, Phase, Steps
+from wmse_tui.runs.run_folder import update_file
 
 WAITING = 10_000  # events that may wait for the disk; at a few a second that is an hour or more
 _BLOCK = 64 * 1024
@@ -55,8 +56,7 @@ class EventWriter:
         self._waiting: deque[_Waiting] = deque()
         self._mutex = threading.Lock()
         try:
-            flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
-            self._descriptor: int | None = os.open(path, flags, 0o600)
+            self._descriptor: int | None = update_file(path, os.O_RDWR | os.O_APPEND)
         except OSError as error:
             raise StorageError.of("open the run's log", path, error) from error
         try:

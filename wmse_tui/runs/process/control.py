@@ -11,17 +11,15 @@ import secrets
 import stat
 import time as clock
 from dataclasses import dataclass
-from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
-from wmse_tui.config.atomic import publish
 from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.errors import ControlError, StorageError
 from wmse_tui.runs.log.events import Number
+from wmse_tui.runs.run_folder import SMALL, RunFolder, publish_file, remove_file
 
 COMMANDS = ("stop", "stop_after_epoch", "checkpoint", "evaluate", "pause", "resume")
-_LARGEST = 64 * 1024  # bytes of a request; a larger file is refused
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +51,7 @@ def request(run: RunDirectory, command: str, argument: str | None = None, by: st
     values = {"id": name, "command": command, "argument": argument, "by": by, "time": now / 1e9}
     path = run.control / f"{name}.json"
     try:
-        publish(path, json.dumps(values).encode())
+        publish_file(path, json.dumps(values).encode())
     except OSError as error:
         raise StorageError.of("write a request to the run", path, error) from error
     return name
@@ -62,20 +60,20 @@ def request(run: RunDirectory, command: str, argument: str | None = None, by: st
 def pending(run: RunDirectory) -> tuple[ControlRequest, ...]:
     """The requests that no trainer has claimed, oldest first. A file that is none has a `problem`."""
     try:
-        names = sorted(path.name for path in run.control.glob("[!.]*.json"))
+        with RunFolder(run.control) as folder:
+            names = sorted(name for name in folder.names() if name.endswith(".json") and name[0] != ".")
+            found = [_read(folder, name) for name in names]
     except OSError:
         return ()
-    found = (_read(run.control / name) for name in names)
     return tuple(request for request in found if request is not None)
 
 
 def claim(run: RunDirectory, request: ControlRequest) -> bool:
     """Delete a request, before obeying it; False where it was deleted already or cannot be."""
     try:
-        (run.control / f"{request.id}.json").unlink()
+        return remove_file(run.control / f"{request.id}.json")
     except OSError:
         return False
-    return True
 
 
 def discard(run: RunDirectory) -> tuple[ControlRequest, ...]:
@@ -83,26 +81,26 @@ def discard(run: RunDirectory) -> tuple[ControlRequest, ...]:
     return tuple(request for request in pending(run) if claim(run, request))
 
 
-def _read(path: Path) -> ControlRequest | None:
-    """The request in `path`; None where it was deleted or is no plain file. Its id is the file's name."""
+def _read(folder: RunFolder, name: str) -> ControlRequest | None:
+    """The request in a file; None where it was deleted or is no plain file. Its id is the file's name."""
+    request_id = name.removesuffix(".json")
     try:
-        status = path.lstat()
-        if not stat.S_ISREG(status.st_mode):
+        if not stat.S_ISREG((about := folder.status(name)).st_mode):
             return None
-        if status.st_size > _LARGEST:
+        if about.st_size > SMALL:
             return ControlRequest(
-                path.stem, "", problem=f"the file of the request is larger than {_LARGEST} bytes"
+                request_id, "", problem=f"the file of the request is larger than {SMALL} bytes"
             )
-        values = json.loads(path.read_bytes())
+        values = json.loads(folder.read(name))
         if isinstance(values, dict):
-            values = {**values, "id": path.stem, "problem": ""}
+            values = {**values, "id": request_id, "problem": ""}
         request = _REQUEST.validate_python(values)
     except FileNotFoundError:
         return None
     except (OSError, ValueError, RecursionError, ValidationError) as error:
         reason = "JSON object with id, command, argument, by and time"
         return ControlRequest(
-            path.stem, "", problem=f"the request cannot be read ({type(error).__name__}): {reason} expected"
+            request_id, "", problem=f"the request cannot be read ({type(error).__name__}): {reason} expected"
         )
     if request.command not in COMMANDS:
         known = ", ".join(COMMANDS)

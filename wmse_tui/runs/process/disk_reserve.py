@@ -6,6 +6,7 @@ import os
 from contextlib import suppress
 
 from wmse_tui.runs.directory import RunDirectory
+from wmse_tui.runs.run_folder import remove_file, update_file
 
 RESERVE_BYTES = 4 * 2**20
 """Enough for the events that wait while three checkpoints in a row are refused, and for the error itself."""
@@ -14,7 +15,7 @@ RESERVE_BYTES = 4 * 2**20
 def preallocate(run: RunDirectory) -> None:
     """Allocate the space on the disk; where there is too little, allocate nothing and raise nothing."""
     try:
-        descriptor = os.open(run.reserve, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        descriptor = update_file(run.reserve, os.O_WRONLY)
         try:
             os.posix_fallocate(descriptor, 0, RESERVE_BYTES)
         finally:
@@ -26,4 +27,4 @@ def preallocate(run: RunDirectory) -> None:
 def free(run: RunDirectory) -> None:
     """Free the space; nothing happens where none was allocated."""
     with suppress(OSError):  # also where the directory was moved or removed
-        run.reserve.unlink()
+        remove_file(run.reserve)

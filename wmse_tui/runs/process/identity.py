@@ -20,9 +20,9 @@ from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
-from wmse_tui.config.atomic import publish
 from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.errors import StorageError
+from wmse_tui.runs.run_folder import publish_file, read_file
 
 _PROC = Path("/proc")
 
@@ -128,7 +128,7 @@ def write_launch(run: RunDirectory) -> None:
 def read_trainer(run: RunDirectory) -> TrainerRecord | None:
     """The content of `trainer.json`, None where it is missing or invalid."""
     try:
-        values = json.loads(run.trainer_json.read_bytes())
+        values = json.loads(read_file(run.trainer_json))
         trainer: TrainerRecord = _adapter().validate_python(values)
     except (OSError, ValueError, RecursionError, ValidationError):
         return None
@@ -165,7 +165,7 @@ def directory_identity(path: Path) -> tuple[int, int] | None:
 def write_record(run: RunDirectory, trainer: TrainerRecord) -> None:
     """Write `trainer.json`. Raises StorageError."""
     try:
-        publish(run.trainer_json, _adapter().dump_json(trainer, indent=1))
+        publish_file(run.trainer_json, _adapter().dump_json(trainer, indent=1))
     except OSError as error:
         raise StorageError.of("record the trainer of the run", run.trainer_json, error) from error
 

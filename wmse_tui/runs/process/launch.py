@@ -8,7 +8,6 @@ import sys
 from pathlib import Path
 from typing import BinaryIO
 
-from wmse_tui.config.atomic import append_private
 from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.errors import LaunchError, NotARun, RunBusy, RunQueued, StorageError
 from wmse_tui.runs.process.control import discard
@@ -16,6 +15,7 @@ from wmse_tui.runs.process.identity import read_trainer, write_launch
 from wmse_tui.runs.process.interpreter import interpreter_command
 from wmse_tui.runs.process.lock import held
 from wmse_tui.runs.queue.gpu_slots import mark_slot_busy
+from wmse_tui.runs.run_folder import append_to_file
 from wmse_tui.runs.state.config import read_configuration
 from wmse_tui.runs.text.sanitize import safe
 
@@ -47,7 +47,7 @@ def launch_trainer(run: RunDirectory, *, python: str | Path = sys.executable) ->
     discard(run)
     write_launch(run)
     try:
-        log = append_private(run.trainer_log)
+        log = append_to_file(run.trainer_log)
     except OSError as error:
         raise StorageError.of("open the trainer's log", run.trainer_log, error) from error
     slot = mark_slot_busy(device_of(run))  # the trainer inherits it, so that the queue sees the slot in use

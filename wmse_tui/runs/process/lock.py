@@ -14,9 +14,11 @@ import struct
 from pathlib import Path
 from types import TracebackType
 
+from wmse_tui.config.regular_files import RefusedFile
 from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.errors import LocksUnsupported, RunBusy, StorageError
 from wmse_tui.runs.process.identity import read_trainer
+from wmse_tui.runs.run_folder import RunFolder, file_descriptor, update_file
 from wmse_tui.runs.text.sanitize import safe
 
 # struct flock of the C library: type, whence, start, length (0: to the end), pid; padded to eight bytes.
@@ -44,7 +46,7 @@ class RunLock:
             return
         path = self.run.lock
         try:
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            descriptor = update_file(path)
         except OSError as error:
             raise StorageError.of("open the run's lock", path, error) from error
         try:
@@ -99,7 +101,7 @@ def acquire_lock(path: Path, *, shared: bool = False) -> int | None:
     those of child processes. Where the opened file has been replaced meanwhile, the new one is locked.
 
     Args:
-        path: the file; a link is refused.
+        path: the file, which may be another user's in a folder that several share.
         shared: any number of processes may hold it together, and none exclusively meanwhile.
 
     Raises:
@@ -109,7 +111,8 @@ def acquire_lock(path: Path, *, shared: bool = False) -> int | None:
     kind = fcntl.F_RDLCK if shared else fcntl.F_WRLCK
     while True:
         try:
-            descriptor = _opened(path)
+            with RunFolder(path.parent) as folder:
+                descriptor = folder.update(path.name)
         except OSError as error:
             raise StorageError.of("open a lock", path, error) from error
         try:
@@ -127,18 +130,10 @@ def acquire_lock(path: Path, *, shared: bool = False) -> int | None:
             raise
 
 
-def _opened(path: Path) -> int:
-    flags = os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
-    try:  # O_CREAT on another user's file is refused in a sticky folder that all may write
-        return os.open(path, flags)
-    except FileNotFoundError:
-        return os.open(path, flags | os.O_CREAT, 0o600)
-
-
 def _is_still(path: Path, descriptor: int) -> bool:
     """Whether `path` still names the open file: else its holder has removed it just now."""
     try:
-        there = path.stat()
+        there = path.lstat()
     except FileNotFoundError:
         return False
     opened = os.fstat(descriptor)
@@ -152,7 +147,7 @@ def held(path: Path) -> bool:
         LocksUnsupported: the filesystem has no locks.
     """
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        descriptor = file_descriptor(path)
     except FileNotFoundError:
         return False
     except OSError as error:
@@ -175,7 +170,7 @@ def held_open(descriptor: int, path: Path) -> bool:
 
 def failure(path: Path, error: OSError) -> LocksUnsupported | StorageError:
     """What to raise for an error other than "held by another process"."""
-    if error.errno in _UNSUPPORTED:
+    if error.errno in _UNSUPPORTED and not isinstance(error, RefusedFile):
         return _unsupported(path, error.strerror or str(error))
     return StorageError.of("test the run's lock", path, error)
 

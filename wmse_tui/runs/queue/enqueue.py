@@ -8,7 +8,6 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
-from wmse_tui.config.atomic import append_private
 from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.errors import LaunchError, NotARun, RunBusy, RunQueued, RunsError, StorageError
 from wmse_tui.runs.process.interpreter import interpreter_command
@@ -16,6 +15,7 @@ from wmse_tui.runs.process.launch import device_of, start_detached
 from wmse_tui.runs.process.lock import acquire_lock, held
 from wmse_tui.runs.queue import positions, tickets
 from wmse_tui.runs.queue.gpu_slots import DeviceRequest, device_request
+from wmse_tui.runs.run_folder import append_to_file
 from wmse_tui.runs.text.sanitize import safe
 
 
@@ -58,7 +58,7 @@ def enqueue(
         path, ticket = tickets.write_ticket(run, wanted or device_request(device_of(run)), after=after)
         positions.forget()
         try:
-            log = append_private(run.trainer_log)
+            log = append_to_file(run.trainer_log)
         except OSError as error:
             raise StorageError.of("open the trainer's log", run.trainer_log, error) from error
         arguments = (str(run.path), str(ticket), str(mark), str(python))

@@ -5,38 +5,13 @@ from __future__ import annotations
 import errno
 import os
 import shutil
-import stat
 from pathlib import Path
-from typing import BinaryIO, NoReturn
+from typing import NoReturn
 
 from wmse_tui.engine.errors import DataError
 from wmse_tui.runs.preflight import nearest_existing
 
 _FREE_SPACE = ("free some space, or set dataset.root (or WMSE_TUI_DATA) to a larger disk, and start again",)
-
-
-_SPECIAL = {
-    stat.S_IFIFO: "a named pipe",
-    stat.S_IFSOCK: "a socket",
-    stat.S_IFCHR: "a device",
-    stat.S_IFBLK: "a device",
-    stat.S_IFDIR: "a folder",
-}
-
-
-def open_regular(path: str | Path) -> BinaryIO:
-    """A file of a data folder, to read; opening a named pipe or a device there could wait for ever.
-
-    Raises:
-        OSError: it cannot be opened, or is no regular file.
-    """
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
-    kind = stat.S_IFMT(os.fstat(descriptor).st_mode)
-    if kind != stat.S_IFREG:
-        os.close(descriptor)
-        what = _SPECIAL.get(kind, "something else")
-        raise OSError(errno.EINVAL, f"{what}, not a regular file", str(path))
-    return os.fdopen(descriptor, "rb")
 
 
 def require_space(folder: Path, needed: int, purpose: str) -> None:

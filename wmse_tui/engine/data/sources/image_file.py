@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
-from wmse_tui.engine.data.sources.disk import open_regular
+from wmse_tui.config.regular_files import open_regular
 from wmse_tui.engine.errors import DataError
 
 USUAL_EXTENSIONS = ".avif .bmp .gif .jp2 .jpeg .jpg .pgm .png .ppm .tif .tiff .webp"

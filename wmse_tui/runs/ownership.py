@@ -1,0 +1,36 @@
+"""Whether a run may be changed by this user: trained, stopped, removed, tagged, queued."""
+
+from __future__ import annotations
+
+from wmse_tui.runs.directory import FOLDERS, RunDirectory
+from wmse_tui.runs.errors import ForeignRun, StorageError
+from wmse_tui.runs.run_folder import NotOwned, require_own_folder
+from wmse_tui.runs.text.sanitize import safe
+
+
+def require_own(run: RunDirectory) -> None:
+    """Refuse a run that is not this user's, also to root, and one whose folders are links.
+
+    Raises:
+        ForeignRun: the directory, or a folder in it, belongs to another user.
+        StorageError: it is a link or no folder, or cannot be opened.
+    """
+    for path in (run.path, *(run.path / name for name in FOLDERS)):
+        try:
+            require_own_folder(path)
+        except NotOwned as error:
+            raise ForeignRun(
+                f"the run {safe(run.id, 64)} is not yours to change",
+                f"{safe(str(path), 200)}: {error.strerror}",
+                next=(
+                    f"read it: wmse-tui show {safe(run.id, 64)}",
+                    "to continue it, copy its directory into your folder of runs, and resume the copy",
+                ),
+            ) from None
+        except FileNotFoundError:
+            if path == run.path:
+                raise StorageError(
+                    "the run cannot be changed", f"there is no {safe(str(path), 200)}"
+                ) from None
+        except OSError as error:
+            raise StorageError.of("change the run", path, error) from error
