@@ -382,6 +382,38 @@ def test_following_steps_with_resources_between_are_folded_together() -> None:
     assert (state.loss.values(), state.step, state.seq) == ((1.0, 2.0, 3.0, 4.0, None), 5, 5)
 
 
+def test_a_state_shares_what_it_has_in_common_with_the_one_before() -> None:
+    """What a record costs does not grow with the records before it."""
+    many = 10_000
+    events: list[Event] = []
+    for number in range(1, many + 1):
+        events += [
+            Steps(number, (0.5,), lr=(0.1,), images_per_second=9.0),
+            epoch(number, number),
+            evaluation(number, number, 0.5),
+            checkpoint(number, f"step-{number:08}.pt"),
+        ]
+    before = folded(*events)
+    step = many + 1
+    more = (
+        Steps(step, (0.4,)),
+        epoch(step, step),
+        evaluation(step, step, 0.6),
+        checkpoint(step, "step-x.pt"),
+    )
+    after = folded(*more, state=before)
+    assert (after.step, len(after.evaluations), len(after.epoch_rows)) == (step, step, step)
+    for name in ("loss", "rates", "speeds", "clock", "epoch_rows", "evaluations", "checkpoints"):
+        old, new = getattr(before, name), getattr(after, name)
+        assert old.chunks, name
+        assert all(mine is theirs for mine, theirs in zip(old.chunks, new.chunks, strict=False)), name
+
+
+def test_a_report_of_no_steps_changes_nothing() -> None:
+    state = folded(Steps(1, (1.0, 2.0)), Steps(1, ()), Steps(3, (3.0,)))
+    assert state.loss.values() == (1.0, 2.0, 3.0)
+
+
 def weights(step: int) -> NormWeights:
     return NormWeights(
         step=step, epoch=0, layers=(NormImportance("bn1", ("BW", "IW"), (0.5, 0.5), (0.4, 0.6)),)

@@ -7,7 +7,6 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from functools import cache
-from itertools import chain
 from types import NoneType
 from typing import Annotated, Any, get_args, get_type_hints
 
@@ -18,7 +17,6 @@ from wmse_tui.runs.errors import EventError, NewerVersion
 from wmse_tui.runs.log.events import TYPES, VERSION, Count, Event, Number, Record, Steps, Unknown
 
 _HEADER = ("seq", "t", "attempt", "type")
-_OF_STEPS = ("v", "seq", "t", "attempt", "first", "loss", "images_per_second")
 _NO_EVENT = "a line of the log is no event"
 
 
@@ -74,20 +72,24 @@ def plain_steps(values: Mapping[str, Any]) -> Record | None:
 
     None where anything is unusual, such as an integer among the floats: then pydantic decides.
     """
-    if values.get("type") != "steps":
-        return None
     get: Any = values.get
-    v, seq, t, attempt, first, loss, speed = map(get, _OF_STEPS)
-    lr, parts = get("lr", []), get("parts", {})
-    if set(map(type, (v, seq, attempt, first))) != {int} or type(parts) is not dict:
+    if get("type") != "steps":
         return None
-    columns = (loss, lr, *parts.values())
-    if set(map(type, columns)) != {list} or not all(map(str.isascii, parts)):
+    v, seq, attempt, first = get("v"), get("seq"), get("attempt"), get("first")
+    if not (type(v) is type(seq) is type(attempt) is type(first) is int):
         return None
-    floats = [t, 0.0 if speed is None else speed, *chain.from_iterable(columns)]
+    if not (v == VERSION and 1 <= seq < 2**53 and 0 <= attempt < 2**53 and 1 <= first < 2**53):
+        return None
+    t, loss, lr, parts = get("t"), get("loss"), get("lr", []), get("parts", {})
+    speed = get("images_per_second")
+    if not (type(loss) is type(lr) is list and type(parts) is dict):
+        return None
+    floats = [t, 0.0 if speed is None else speed, *loss, *lr]
+    for name, part in parts.items():
+        if type(part) is not list or not name.isascii():
+            return None
+        floats += part
     if set(map(type, floats)) != {float} or not math.isfinite(sum(floats)):  # a finite sum has finite parts
-        return None
-    if v != VERSION or not (1 <= seq < 2**53 and 0 <= attempt < 2**53 and 1 <= first < 2**53):
         return None
     pairs = tuple((name, tuple(part)) for name, part in parts.items())
     return Record(VERSION, seq, t, attempt, Steps(first, tuple(loss), tuple(lr), pairs, speed))

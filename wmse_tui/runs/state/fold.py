@@ -2,14 +2,17 @@
 
 The same records give the same state in every process, however they arrive. A record that this version
 does not know changes nothing but the position reached in the log.
+
+A record costs the same after ten million steps as after ten: what is by step or by event is stored in
+chunks that successive states share (`Series`, `SparseSeries`, `History`), and a state is made once for all
+records that are folded together (`_Draft`).
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable
 from dataclasses import replace
-from typing import Any
 
 from wmse_tui.runs.log.events import (
     Artifact,
@@ -28,6 +31,7 @@ from wmse_tui.runs.log.events import (
     Resources,
     Steps,
 )
+from wmse_tui.runs.state.history import History
 from wmse_tui.runs.state.run import RunState, spent
 from wmse_tui.runs.state.throughput import Throughput
 
@@ -38,163 +42,220 @@ MAX_DIAGNOSTICS = 4096  # a longer history is thinned: every second one of each 
 
 
 def fold(state: RunState, records: Iterable[Record]) -> RunState:
-    """The state after all of `records`."""
-    for together in _grouped(records):
-        state = _folded(state, together)
-    return state
-
-
-def _grouped(records: Iterable[Record]) -> Iterator[list[Record]]:
-    """Each record by itself, but together those of steps that follow each other and of resources."""
-    group: list[Record] = []
-    following = 0  # the step that would continue the group; 0 where it has no steps
+    """The state after all of `records`; `state` itself where there is none."""
+    draft = None
     for record in records:
-        event = record.event
-        continues = event.first == following if isinstance(event, Steps) else isinstance(event, Resources)
-        if not (following and continues and record.attempt == group[0].attempt):
-            if group:
-                yield group
-            group, following = [], 0
-        group.append(record)
-        if isinstance(event, Steps):
-            following = event.first + len(event.loss)
-    if group:
-        yield group
+        if draft is None:
+            draft = _Draft(state)
+        draft.add(record)
+    return state if draft is None else draft.state(state)
 
 
-def _folded(state: RunState, group: Sequence[Record]) -> RunState:
-    """The state after one group of records."""
-    first, last = group[0], group[-1]
-    if first.attempt > state.attempt:
-        state = _next_attempt(state, first)
-    changes: dict[str, Any] = {}
-    steps = [(record.t, record.event) for record in group if isinstance(record.event, Steps)]
-    resources = [record.event for record in group if isinstance(record.event, Resources)]
-    if steps:
-        changes |= _steps(state, steps)
-    if resources:
-        changes["resource_rows"] = (*state.resource_rows, *resources)[-MAX_RESOURCES:]
-    if not changes:
-        changes = _changes(state, first)
-    started = first.t if state.started is None else state.started
-    return replace(state, seq=last.seq, updated=last.t, started=started, **changes)
+class _Draft:
+    """The fields of a state that records change, while they are being changed."""
 
+    def __init__(self, state: RunState) -> None:
+        self.seq = state.seq
+        self.attempt = state.attempt
+        self.started = state.started
+        self.attempt_started = state.attempt_started
+        self.updated = state.updated
+        self.setup = state.setup
+        self.phase = state.phase
+        self.step = state.step
+        self.epoch = state.epoch
+        self.loss = state.loss
+        self.lr = state.lr
+        self.parts = state.parts
+        self.images_per_second = state.images_per_second
+        self.pace = state.pace
+        self.rates = state.rates
+        self.speeds = state.speeds
+        self.clock = state.clock
+        self.elapsed_before = state.elapsed_before
+        self.epoch_rows = History.of(state.epoch_rows)
+        self.evaluations = History.of(state.evaluations)
+        self.diagnostics = History.of(state.diagnostics)
+        self.norm_weights = state.norm_weights
+        self.resource_rows = state.resource_rows
+        self.artifacts = History.of(state.artifacts)
+        self.checkpoints = History.of(state.checkpoints)
+        self.notices = state.notices
+        self.controls = state.controls
+        self.error = state.error
+        self.exit = state.exit
+        self.unreadable = state.unreadable
+        # Consecutive steps that are not in the series yet, and when each report of them came.
+        self._first = self._following = state.loss.last_step + 1
+        self._losses: list[float | None] = []
+        self._rates: list[float] = []
+        self._speeds: list[float] = []
+        self._clock: list[float] = []
+        self._reports: list[tuple[float, int]] = []
+        self._seconds = state.clock.last or 0.0
 
-def _next_attempt(state: RunState, record: Record) -> RunState:
-    """The run is trained again: how the earlier attempt ended no longer matters."""
-    return replace(
-        state,
-        attempt=record.attempt,
-        attempt_started=record.t,
-        elapsed_before=state.elapsed,
-        resource_rows=(),
-        phase=None,
-        error=None,
-        exit=None,
-        images_per_second=None,
-        pace=Throughput(),
-    )
+    def state(self, before: RunState) -> RunState:
+        """The state as drafted; what no record changes is that of `before`."""
+        self._settle()
+        values = {name: value for name, value in vars(self).items() if not name.startswith("_")}
+        return replace(before, **values)
 
+    def add(self, record: Record) -> None:
+        """Change what the event of `record` changes."""
+        if record.attempt > self.attempt:
+            self._begin_attempt(record)
+        match record.event:
+            case Steps() as event:
+                self._add_steps(event, record.t)
+            case Resources() as event:
+                self.resource_rows = (*self.resource_rows, event)[-MAX_RESOURCES:]
+            case Phase() as event:
+                if self.phase is None or self.phase.name != event.name:
+                    self._interrupt()
+                self.phase = event
+            case Epoch() as event:
+                self.epoch_rows = self.epoch_rows.superseding(event, _epoch_of)
+                self.epoch = event.epoch
+                self.images_per_second = event.images_per_second or self.images_per_second
+            case Evaluation() as event:
+                # Several within an epoch count it alike; one of the same step is the same one done again.
+                self.evaluations = self.evaluations.superseding(event, _step_of)
+                self._interrupt()
+            case Diagnostics() as event:
+                self.diagnostics = _with_sample(self.diagnostics, event)
+            case NormWeights() as event:
+                self.norm_weights = event
+            case Artifact() as event:
+                self.artifacts = self.artifacts.superseding(event, _file_of)
+            case Checkpoint() as event:
+                self.checkpoints = self.checkpoints.superseding(event, _file_of)
+            case Notice() as event:
+                self.notices = (*self.notices, event)[-MAX_NOTICES:]
+            case Control() as event:
+                self.controls = (*self.controls, event)[-MAX_CONTROLS:]
+            case Error() as event:
+                self.error = event
+            case Exit() as event:
+                self.exit, self.phase = event, None
+            case Attempt() as event:
+                self._resume(event, record.t)
+        self.seq, self.updated = record.seq, record.t
+        if self.started is None:
+            self.started = record.t
 
-def _changes(state: RunState, record: Record) -> dict[str, Any]:
-    """What the event of `record` changes."""
-    match record.event:
-        case Attempt() as event:
-            return _attempt(state, event, record.t)
-        case Phase() as event:
-            same = state.phase is not None and state.phase.name == event.name
-            return {"phase": event} if same else {"phase": event, "pace": state.pace.interrupted()}
-        case Epoch() as event:
-            rows = state.epoch_rows
-            if rows and rows[-1].epoch >= event.epoch:
-                rows = tuple(row for row in rows if row.epoch != event.epoch)
-            speed = event.images_per_second or state.images_per_second
-            return {"epoch_rows": (*rows, event), "epoch": event.epoch, "images_per_second": speed}
-        case Evaluation() as event:
-            # Several within an epoch count it alike; only that of the same step is the same one done again.
-            others = (other for other in state.evaluations if other.step != event.step)
-            return {"evaluations": (*others, event), "pace": state.pace.interrupted()}
-        case Diagnostics() as event:
-            return {"diagnostics": _history(state.diagnostics, event)}
-        case NormWeights() as event:
-            return {"norm_weights": event}
-        case Artifact() as event:
-            others_there = (other for other in state.artifacts if other.file != event.file)
-            return {"artifacts": (*others_there, event)}
-        case Checkpoint() as event:
-            others_saved = (other for other in state.checkpoints if other.file != event.file)
-            return {"checkpoints": (*others_saved, event)}
-        case Notice() as event:
-            return {"notices": (*state.notices, event)[-MAX_NOTICES:]}
-        case Control() as event:
-            return {"controls": (*state.controls, event)[-MAX_CONTROLS:]}
-        case Error() as event:
-            return {"error": event}
-        case Exit() as event:
-            return {"exit": event, "phase": None}
-        case _:
-            return {}
+    def _begin_attempt(self, record: Record) -> None:
+        """The run is trained again: how the earlier attempt ended no longer matters."""
+        self.elapsed_before += spent(self.attempt_started, self.updated)
+        self.attempt, self.attempt_started = record.attempt, record.t
+        self.resource_rows = ()
+        self.phase = self.error = self.exit = self.images_per_second = None
+        self._restart_pace()
 
-
-def _steps(state: RunState, events: Sequence[tuple[float, Steps]]) -> dict[str, Any]:
-    first = events[0][1].first
-    try:
-        loss = state.loss.extended(first, [value for _, event in events for value in event.loss])
-    except ValueError:  # a step far beyond the last one: damage that is still valid JSON
-        return {"unreadable": state.unreadable + len(events)}
-    rates: list[float] = []
-    speeds: list[float] = []
-    clock: list[float] = []
-    reports: list[tuple[float, int]] = []
-    lr, speed, parts, seconds = (
-        state.lr,
-        state.images_per_second,
-        state.parts,
-        state.clock.last or 0.0,
-    )
-    for t, event in events:
+    def _add_steps(self, event: Steps, t: float) -> None:
+        if event.first != self._following:
+            self._settle()
+            if not self.loss.can_continue(event.first):  # damage that is still valid JSON
+                self.unreadable += 1
+                return
+            self._first = self._following = event.first
         if not event.loss:
-            continue
+            return
         step = event.first + len(event.loss) - 1
-        seconds = max(seconds, state.elapsed_before + spent(state.attempt_started, t))
-        reports.append((t, step))
-        clock += (step, seconds)
+        self._losses += event.loss
+        self._seconds = max(self._seconds, self.elapsed_before + spent(self.attempt_started, t))
+        self._clock += (step, self._seconds)
+        self._reports.append((t, step))
         if event.lr:
-            if event.lr[0] != lr and event.first < step:  # what drops at once is drawn so
-                rates += (event.first, event.lr[0])
-            lr = event.lr[-1]
-            rates += (step, lr)
+            if event.lr[0] != self.lr and event.first < step:  # what drops at once is drawn so
+                self._rates += (event.first, event.lr[0])
+            self.lr = event.lr[-1]
+            self._rates += (step, self.lr)
         if event.images_per_second:
-            speed = event.images_per_second
-            speeds += (step, speed)
+            self.images_per_second = event.images_per_second
+            self._speeds += (step, event.images_per_second)
         if event.parts:
-            parts = tuple((name, values[-1]) for name, values in event.parts if values) or parts
-    return {
-        "loss": loss,
-        "step": reports[-1][1] if reports else state.step,
-        "lr": lr,
-        "rates": state.rates.extended(first, rates),
-        "speeds": state.speeds.extended(first, speeds),
-        "clock": state.clock.extended(first, clock),
-        "parts": parts,
-        "images_per_second": speed,
-        "pace": state.pace.reported(reports),
-    }
+            self.parts = tuple((name, values[-1]) for name, values in event.parts if values) or self.parts
+        self.step, self._following = step, step + 1
+
+    def _settle(self) -> None:
+        """Let the series have the steps that were added."""
+        if self._losses:
+            first = self._first
+            self.loss = self.loss.extended(first, self._losses)
+            self.rates = self.rates.extended(first, self._rates)
+            self.speeds = self.speeds.extended(first, self._speeds)
+            self.clock = self.clock.extended(first, self._clock)
+            for pending in (self._losses, self._rates, self._speeds, self._clock):
+                pending.clear()
+        self._first = self._following
+        self._settle_pace()
+
+    def _settle_pace(self) -> None:
+        if self._reports:
+            self.pace = self.pace.reported(self._reports)
+            self._reports.clear()
+
+    def _interrupt(self) -> None:
+        self._settle_pace()
+        self.pace = self.pace.interrupted()
+
+    def _restart_pace(self) -> None:
+        self._reports.clear()
+        self.pace = Throughput()
+
+    def _resume(self, event: Attempt, t: float) -> None:
+        """Training continues after `resume_step`; what an earlier attempt did beyond it is done again."""
+        self._settle()
+        last = event.resume_step
+        self.setup, self.step = event, last
+        self.loss = self.loss.truncated(last)
+        self.rates = self.rates.truncated(last)
+        self.speeds = self.speeds.truncated(last)
+        self.clock = self.clock.truncated(last)
+        if not self.clock or self.clock.last_step < last:
+            seconds = self.elapsed_before + spent(self.attempt_started, t)
+            self.clock = self.clock.extended(last, (last, seconds))
+        self._first = self._following = self.loss.last_step + 1
+        self._seconds = self.clock.last or 0.0
+        self.epoch_rows = self.epoch_rows.where(lambda row: row.step <= last)
+        rows = self.epoch_rows
+        self.epoch = rows[-1].epoch if rows else last // max(1, event.steps_per_epoch)
+        self.evaluations = self.evaluations.where(lambda one: one.step <= last)
+        self.diagnostics = self.diagnostics.where(lambda sample: sample.step <= last)
+        self.checkpoints = self.checkpoints.where(lambda saved: saved.step <= last)
+        if self.norm_weights is not None and self.norm_weights.step > last:
+            self.norm_weights = None
+        self.error = self.exit = None
+        self._restart_pace()
 
 
-def _history(history: tuple[Diagnostics, ...], event: Diagnostics) -> tuple[Diagnostics, ...]:
+def _epoch_of(row: Epoch) -> int:
+    return row.epoch
+
+
+def _step_of(one: Evaluation) -> int:
+    return one.step
+
+
+def _file_of(event: Artifact | Checkpoint) -> str:
+    return event.file
+
+
+def _with_sample(history: History[Diagnostics], event: Diagnostics) -> History[Diagnostics]:
     """With `event` last; the one before in its space loses its spectrum, or is dropped at the same step."""
-    index = next((i for i in reversed(range(len(history))) if history[i].space == event.space), None)
+    index = history.last_index(lambda sample: sample.space == event.space)
     if index is not None:
         before = history[index]
-        stays = () if before.step == event.step else (replace(before, spectrum=()),)
-        history = (*history[:index], *stays, *history[index + 1 :])
+        if before.step == event.step:
+            history = history.without(index)
+        elif before.spectrum:
+            history = history.replaced(index, replace(before, spectrum=()))
     if len(history) >= MAX_DIAGNOSTICS:
         history = _thinned(history)
-    return (*history, event)
+    return history.appended(event)
 
 
-def _thinned(history: tuple[Diagnostics, ...]) -> tuple[Diagnostics, ...]:
+def _thinned(history: History[Diagnostics]) -> History[Diagnostics]:
     """Every second one of each space, the newest among them."""
     seen: Counter[str] = Counter()
     retained = []
@@ -202,32 +263,4 @@ def _thinned(history: tuple[Diagnostics, ...]) -> tuple[Diagnostics, ...]:
         if seen[event.space] % 2 == 0:
             retained.append(event)
         seen[event.space] += 1
-    return tuple(reversed(retained))
-
-
-def _attempt(state: RunState, event: Attempt, t: float) -> dict[str, Any]:
-    """Training continues after `resume_step`; what an earlier attempt did beyond it is done again."""
-    last = event.resume_step
-    rows = tuple(row for row in state.epoch_rows if row.step <= last)
-    clock = state.clock.truncated(last)
-    if not clock or clock.last_step < last:
-        clock = clock.extended(last, (last, state.elapsed_before + spent(state.attempt_started, t)))
-    return {
-        "setup": event,
-        "loss": state.loss.truncated(last),
-        "step": last,
-        "rates": state.rates.truncated(last),
-        "speeds": state.speeds.truncated(last),
-        "clock": clock,
-        "epoch": rows[-1].epoch if rows else last // max(1, event.steps_per_epoch),
-        "epoch_rows": rows,
-        "evaluations": tuple(e for e in state.evaluations if e.step <= last),
-        "diagnostics": tuple(d for d in state.diagnostics if d.step <= last),
-        "norm_weights": state.norm_weights
-        if state.norm_weights and state.norm_weights.step <= last
-        else None,
-        "checkpoints": tuple(c for c in state.checkpoints if c.step <= last),
-        "error": None,
-        "exit": None,
-        "pace": Throughput(),
-    }
+    return History.of(reversed(retained))

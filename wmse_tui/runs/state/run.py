@@ -8,6 +8,7 @@ number of lines that could not be read.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from wmse_tui.runs.log.events import (
@@ -43,7 +44,7 @@ _NO_PACE = Throughput()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunState:
-    """A snapshot of a run; times are unix seconds, accuracies fractions, and all collections tuples."""
+    """A snapshot of a run; times are unix seconds, accuracies fractions, and all collections immutable."""
 
     run_id: str = ""
     path: str = ""
@@ -72,13 +73,13 @@ class RunState:
     clock: SparseSeries = SparseSeries.EMPTY  # seconds of the trainers' time by step, see `elapsed`
     elapsed_before: float = 0.0  # seconds of the earlier attempts
 
-    epoch_rows: tuple[Epoch, ...] = ()
-    evaluations: tuple[Evaluation, ...] = ()
-    diagnostics: tuple[Diagnostics, ...] = ()  # the spectrum only in the newest of each space
+    epoch_rows: Sequence[Epoch] = ()
+    evaluations: Sequence[Evaluation] = ()
+    diagnostics: Sequence[Diagnostics] = ()  # the spectrum only in the newest of each space
     norm_weights: NormWeights | None = None  # the newest of switchable whitening
     resource_rows: tuple[Resources, ...] = ()  # the newest of this attempt
-    artifacts: tuple[Artifact, ...] = ()  # the newest of each file
-    checkpoints: tuple[Checkpoint, ...] = ()
+    artifacts: Sequence[Artifact] = ()  # the newest of each file
+    checkpoints: Sequence[Checkpoint] = ()
     notices: tuple[Notice, ...] = ()
     controls: tuple[Control, ...] = ()
     error: Error | None = None

@@ -72,13 +72,17 @@ class Series:
                 return value
         return next((chunk.whole[0].last for chunk in reversed(self.chunks) if chunk.whole), None)
 
+    def can_continue(self, first: int) -> bool:
+        """Whether values may follow from step `first` on: at most LONGEST_GAP steps would be missing."""
+        return first >= 1 and first - self.last_step <= LONGEST_GAP
+
     def extended(self, first: int, values: Sequence[float | None]) -> Series:
         """With `values` of the steps `first`, `first` + 1, ...; existing values there and later are replaced.
 
         Raises:
             ValueError: `first` is below 1, or more than LONGEST_GAP steps would be missing.
         """
-        if first < 1 or first - self.last_step > LONGEST_GAP:
+        if not self.can_continue(first):
             raise ValueError(f"step {first} does not follow step {self.last_step}")
         if not values:
             return self
