@@ -21,6 +21,7 @@ NOT_OURS = {"sitecustomize", "usercustomize", "cuda"}
 """The user's own; a namespace package, which a module anywhere in the path replaces."""
 STARTS = {
     # file: what it starts, and by which function its command line is made
+    "scripts/bench-growth": {"subprocess.Popen", "os.fork"},
     "scripts/bench-terminal": {"subprocess.Popen"},
     "scripts/golden": {"subprocess.Popen", "subprocess.run"},
     "scripts/gpu-visit": {"subprocess.run"},
@@ -122,7 +123,8 @@ def console_script(tmp_path: Path) -> Path:
 
 def execute(command: list[str], folder: Path, **variables: str) -> subprocess.CompletedProcess[str]:
     environment = {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")}
-    environment |= {"HOME": str(folder.parent), "WMSE_TUI_RUNS": str(folder.parent / "runs"), **variables}
+    home = str(folder.parent)
+    environment |= {"HOME": home, "WMSE_TUI_RUNS": f"{home}/runs", **variables}
     return subprocess.run(
         command, cwd=folder, env=environment, capture_output=True, text=True, timeout=120, check=False,
         stdin=subprocess.DEVNULL,
@@ -171,7 +173,7 @@ def without(folder: Path, names: frozenset[str]) -> None:
 
 @pytest.mark.parametrize("entry", ["", ".", "../hostile", "{folder}"])
 @pytest.mark.parametrize("words", [["runs"], ["presets"], ["doctor", "--json"]], ids=" ".join)
-def test_pythonpath_replaces_no_installed_package(
+def test_pythonpath_does_not_mean_the_current_folder(
     words: list[str], entry: str, hostile_folder: Path, console_script: Path, tmp_path: Path
 ) -> None:
     without(hostile_folder, sys.stdlib_module_names | {"wmse_tui"})  # Python and the script have loaded those
@@ -192,9 +194,9 @@ def test_python_m_imports_nothing_but_the_package_from_the_current_folder(
     assert "torch" in done.stdout
 
 
-REPORT = """
+REPORT = f"""
 import os, sys
-sys.path.insert(0, {root!r})
+sys.path.insert(0, {str(PROJECT)!r})
 from wmse_tui.runs.process.interpreter import isolate
 del sys.path[0]
 isolate()
@@ -202,22 +204,27 @@ try:
     import only_here
 except ImportError:
     print("not found")
-print(os.environ.get("PYTHONPATH"), sys.path[-1])
+print(os.environ.get("PYTHONPATH"))
 """
 
 
-@pytest.mark.parametrize("relative", [False, True])
-def test_a_package_that_is_only_in_pythonpath_is_found(relative: bool, tmp_path: Path) -> None:
-    folder = tmp_path / "own"
-    folder.mkdir()
-    (folder / "only_here.py").write_text("print('found')")
-    script = tmp_path / "report.py"
-    script.write_text(REPORT.format(root=str(PROJECT)))
-    entry = "own" if relative else str(folder)
-    done = execute([sys.executable, "-P", str(script)], tmp_path, PYTHONPATH=f"{entry}:")
-    last = done.stdout.splitlines()
-    assert last[0] == ("not found" if relative else "found")
-    assert last[1].startswith("None " if relative else f"{folder} ")
+@pytest.mark.parametrize(
+    ("entry", "found"),
+    [("{own}", True), ("own", False), ("{here}", False), ("{here}/own/..", False), ("", False)],
+)
+def test_a_package_in_an_absolute_folder_of_pythonpath_is_found(
+    entry: str, found: bool, tmp_path: Path
+) -> None:
+    own = tmp_path / "own"
+    own.mkdir()
+    for folder in (own, tmp_path):
+        (folder / "only_here.py").write_text("print('found')")
+    script = tmp_path / "bin" / "report.py"
+    script.parent.mkdir()
+    script.write_text(REPORT)
+    entry = entry.format(own=own, here=tmp_path)
+    done = execute([sys.executable, str(script)], tmp_path, PYTHONPATH=f"{entry}:")
+    assert done.stdout.splitlines() == (["found", str(own)] if found else ["not found", "None"])
 
 
 def test_modules_come_from_the_package_that_starts_them(tmp_path: Path) -> None:

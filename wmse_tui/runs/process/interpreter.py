@@ -9,10 +9,10 @@ it. So nothing is imported or started from there:
 - `find_program` searches only absolute folders of PATH.
 
 What the user installed is found as ever: in the environment, in an editable checkout, in the user's
-site-packages. PYTHONPATH is the user's too, but usually meant for other programs. Its folders are searched
-last: a package that is only there is found, and none replaces an installed one. Its entries that mean the
-current folder (empty or relative ones) are dropped. Python itself adds the current folder for `-m` and `-c`;
-`-P` prevents that.
+site-packages, in the folders of PYTHONPATH. Entries of PYTHONPATH that are relative, empty (a colon too
+many) or the current folder itself are dropped. The others are the user's own choice, but a `wmse_tui` in them
+is not taken for the one that is running. Python itself adds the current folder for `-m` and `-c`; `-P`
+prevents that.
 """
 
 from __future__ import annotations
@@ -43,19 +43,20 @@ def interpreter_command(
 
 
 def isolate() -> None:
-    """Search for modules neither in the current folder nor, before what is installed, in those of PYTHONPATH.
+    """Search for modules anywhere but in the current folder.
 
     PYTHONPATH loses the entries that mean the current folder, for the processes that this one starts.
     """
-    entries = os.environ.pop("PYTHONPATH", "").split(os.pathsep)
-    named = [os.path.normpath(entry) for entry in entries if os.path.isabs(entry)]
+    here = _current_folder()
+    value = os.environ.pop("PYTHONPATH", "")
+    entries = value.split(os.pathsep) if value else []
+    named = [entry for entry in entries if os.path.isabs(entry) and os.path.realpath(entry) != here]
     if named:
         os.environ["PYTHONPATH"] = os.pathsep.join(named)
-    last = {*named, *_in_current_folder(entries)} if entries != [""] else set()
-    sys.path[:] = [entry for entry in sys.path if os.path.isabs(entry) and entry not in last]
-    for entry in (ROOT, *named):
-        if entry not in sys.path:
-            sys.path.append(entry)
+    dropped = {os.path.normpath(os.path.join(here, entry)) for entry in entries if entry not in named}
+    sys.path[:] = [entry for entry in sys.path if os.path.isabs(entry) and entry not in dropped]
+    if ROOT not in sys.path:
+        sys.path.append(ROOT)
 
 
 def find_program(name: str) -> str | None:
@@ -66,12 +67,12 @@ def find_program(name: str) -> str | None:
     return shutil.which(name, path=os.pathsep.join(filter(os.path.isabs, folders)))
 
 
-def _in_current_folder(entries: list[str]) -> list[str]:
-    """What Python made of the relative `entries` of PYTHONPATH."""
+def _current_folder() -> str:
+    """The current folder without links; "" where it was deleted."""
     try:
-        return [os.path.abspath(entry) for entry in entries if not os.path.isabs(entry)]
-    except FileNotFoundError:  # the current folder was deleted; Python left them relative
-        return []
+        return os.getcwd()
+    except FileNotFoundError:
+        return ""
 
 
 def _run_module() -> None:
