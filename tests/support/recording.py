@@ -9,13 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from wmse_tui.engine.methods import Losses, Method
+
+Result = TypeVar("Result")
 
 
 class Recording(TorchDispatchMode):
@@ -49,18 +51,17 @@ def _put(new: Any, old: Any) -> None:
         assert new == old, f"the step depends on {new}, which was {old} when it was recorded"
 
 
-class Noted:
-    """A `Recorder` for the CPU.
+class Repeated(Generic[Result]):
+    """A `Recorder` for the CPU, of work that changes nothing but its results.
 
-    Args:
-        method, optimizer: whose state is restored after the recording.
+    Attributes:
+        replays: how often something was replayed.
+        synchronising: operations that are to count as such.
     """
 
     rate_dtype = torch.float64
 
-    def __init__(self, method: Method, optimizer: torch.optim.Optimizer) -> None:
-        self._method = method
-        self._optimizer = optimizer
+    def __init__(self) -> None:
         self.replays = 0
         self.synchronising: tuple[str, ...] = ()
 
@@ -70,19 +71,36 @@ class Noted:
     def synchronises(self, operation: str, tensors: Iterable[Any]) -> bool:
         return operation in self.synchronising
 
+    def record(self, compute: Callable[[], Result]) -> Callable[[], Result]:
+        with Recording() as recording:
+            result = compute()
+
+        def replay() -> Result:
+            self.replays += 1
+            recording.replay()
+            return result
+
+        return replay
+
+
+class Noted(Repeated[Losses]):
+    """A `Recorder` for the CPU, of training steps.
+
+    Args:
+        method, optimizer: whose state is restored after the recording.
+    """
+
+    def __init__(self, method: Method, optimizer: torch.optim.Optimizer) -> None:
+        super().__init__()
+        self._method = method
+        self._optimizer = optimizer
+
     def record(self, compute: Callable[[], Losses]) -> Callable[[], Losses]:
         state = [value for each in self._optimizer.state.values() for value in each.values()]
         tensors = [*self._method.state_dict().values(), *filter(torch.is_tensor, state)]
         tensors.append(self._optimizer.found_inf)  # type: ignore[attr-defined]
         before = [tensor.clone() for tensor in tensors]
-        with Recording() as recording:
-            losses = compute()
+        replay = super().record(compute)
         for tensor, was in zip(tensors, before, strict=True):
             tensor.copy_(was)
-
-        def replay() -> Losses:
-            self.replays += 1
-            recording.replay()
-            return losses
-
         return replay

@@ -45,20 +45,16 @@ def philox(counter: tuple[Tensor, Tensor, Tensor, Tensor], key: tuple[int, int])
     k0, k1 = key
     for _ in range(ROUNDS):
         p0, p1 = c0 * MULTIPLIERS[0], c2 * MULTIPLIERS[1]  # 64-bit products; a set top bit is only a bit
-        c0, c1, c2, c3 = (
-            ((p1 >> 32) & WORD) ^ c1 ^ k0,
-            p1 & WORD,
-            ((p0 >> 32) & WORD) ^ c3 ^ k1,
-            p0 & WORD,
-        )
+        c0, c2 = ((p1 >> 32) ^ (c1 ^ k0)) & WORD, ((p0 >> 32) ^ (c3 ^ k1)) & WORD
+        c1, c3 = p1, p0  # their upper halves are masked where they are used
         k0, k1 = (k0 + KEY_STEPS[0]) & WORD, (k1 + KEY_STEPS[1]) & WORD
-    return c0, c1, c2, c3
+    return c0, c1 & WORD, c2, c3 & WORD
 
 
 def uniforms(
     *,
     seed: int,
-    epoch: int,
+    epoch: int | Tensor,
     indices: Tensor,
     view: int | Tensor,
     slots: int,
@@ -68,7 +64,7 @@ def uniforms(
 
     Args:
         seed: of the run, in [0, 2**32).
-        epoch: in [0, 2**32).
+        epoch: in [0, 2**32); a number, or int64 () on the device of the indices.
         indices: int64 (images,), numbers in [0, 2**32); the result is on their device.
         view: one number for all images, or int64 (images,).
         slots: how many numbers each image gets. More slots never change the earlier ones.
@@ -80,13 +76,10 @@ def uniforms(
     blocks = -(-slots // 4)
     block = torch.arange(blocks, device=indices.device)
     views = view if isinstance(view, Tensor) else torch.tensor(view, device=indices.device)
+    if not isinstance(epoch, Tensor):
+        epoch = torch.tensor(_word(epoch, "epoch"), device=indices.device)
     words = philox(
-        (
-            indices[:, None],
-            torch.tensor(_word(epoch, "epoch"), device=indices.device),
-            views.to(indices.device).reshape(-1, 1),
-            block,
-        ),
+        (indices[:, None], epoch, views.to(indices.device).reshape(-1, 1), block),
         (_word(seed, "seed"), stream),
     )
     flat = torch.stack(words, dim=-1).flatten(1)[:, :slots]

@@ -12,6 +12,10 @@ from torch import Tensor
 Result = TypeVar("Result")
 
 
+class RecordingFailed(Exception):
+    """Work cannot be recorded; the text says why."""
+
+
 class Recorder(Protocol[Result]):
     """Records and replays."""
 
@@ -75,3 +79,16 @@ class CudaGraphs:
             return result
 
         return replay
+
+
+def first_lines(error: BaseException) -> str:
+    """The first lines of an error that are not empty, without the frames that compilers and drivers add."""
+    text = " ".join(line.strip() for line in str(error).splitlines()[:8] if line.strip())
+    return f"{type(error).__name__}: {text[:200]}".rstrip(" :")
+
+
+def first_cause(error: BaseException) -> BaseException:
+    """The error that was raised first: a capture that fails is ended by another error, raised over it."""
+    while (before := error.__cause__ or error.__context__) is not None:
+        error = before
+    return error

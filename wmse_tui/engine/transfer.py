@@ -27,6 +27,26 @@ def pack_to_device(tensors: Sequence[Tensor], device: torch.device) -> tuple[Ten
     return unpack_bytes(pack_bytes(tensors, pin=device.type == "cuda").to(device, non_blocking=True), tensors)
 
 
+class FixedTensors:
+    """Tensors whose memory on a device never changes, so that recorded work can read it; filled in one copy.
+
+    Args:
+        tensors: of the host, with the dtypes and shapes of all that will be copied; the first contents.
+        device: of the memory.
+
+    Attributes:
+        parts: the tensors on the device.
+    """
+
+    def __init__(self, tensors: Sequence[Tensor], device: torch.device) -> None:
+        self._buffer = pack_bytes(tensors, pin=device.type == "cuda").to(device)
+        self.parts = unpack_bytes(self._buffer, tensors)
+
+    def fill(self, tensors: Sequence[Tensor]) -> None:
+        """Copy tensors of the host, without waiting: the current stream has them before its next kernel."""
+        self._buffer.copy_(pack_bytes(tensors, pin=self._buffer.is_cuda), non_blocking=True)
+
+
 def pack_bytes(tensors: Sequence[Tensor], *, pin: bool) -> Tensor:
     """The bytes of tensors of the host in one buffer, uint8 (bytes,)."""
     buffer = host_buffer(sum(_padded_bytes(tensor) for tensor in tensors), pin=pin)

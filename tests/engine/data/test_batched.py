@@ -15,7 +15,7 @@ from torchvision.transforms import functional as tv
 from wmse_tui.engine.data import batched
 from wmse_tui.engine.data.batched import make_views, normalise_
 from wmse_tui.engine.data.colour import jitter_, order_keys, shift_hue_
-from wmse_tui.engine.data.device_views import device_views, jitter, prepare_numbers
+from wmse_tui.engine.data.device_views import device_views, geometry_of, jitter, prepare, with_ones
 from wmse_tui.engine.data.images import MemoryImages
 from wmse_tui.engine.data.reference import augment_image
 from wmse_tui.engine.data.resampling import blur_matrices, resample, resize_matrices
@@ -45,6 +45,9 @@ PAPER = ViewLaw(
     crop_ratio=(3 / 4, 4 / 3),
     flip_p=0.5,
 )
+TINY = ViewLaw(crop_scale=(0.0005, 0.02), crop_ratio=(0.2, 5.0), flip_p=0.5)
+"""Boxes that are smaller than the filter."""
+
 ZERO, ONE = (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)
 GREY_LEVELS = 255
 Augment = Callable[..., Tensor]
@@ -95,11 +98,12 @@ def one_by_one(image: Tensor, view: View, size: int) -> Tensor:
 
 @BOTH
 @pytest.mark.parametrize(("height", "width", "size"), SIZES)
+@pytest.mark.parametrize("law", [EVERYTHING, TINY], ids=["everything", "tiny boxes"])
 def test_views_equal_torchvisions_float_operations(
-    augment: Augment, height: int, width: int, size: int
+    augment: Augment, law: ViewLaw, height: int, width: int, size: int
 ) -> None:
     images = photographs(60, height, width)
-    parameters = draw(EVERYTHING, images)
+    parameters = draw(law, images)
     ours = augment(images, torch.arange(60), parameters, size=size, mean=ZERO, std=ONE)
     floats = images / GREY_LEVELS
     theirs = [one_by_one(image, view, size) for image, view in zip(floats, parameters.views(), strict=True)]
@@ -150,13 +154,14 @@ def test_each_image_is_jittered_in_its_own_order() -> None:
 
 @pytest.mark.parametrize("sorted_by_order", [True, False])
 def test_a_cpu_and_a_gpu_jitter_alike(sorted_by_order: bool) -> None:
-    images = photographs(200, 12, 10).float() / 255
+    pixels = photographs(200, 12, 10)
+    images = pixels.float() / 255
     law = ViewLaw(brightness=0.4, contrast=0.4, saturation=0.4, hue=0.1, jitter_p=0.8)
     parameters = draw(law, images)
     if sorted_by_order:
         parameters = parameters[order_keys(parameters).argsort()]
-    numbers, needed = prepare_numbers(parameters, None, size=12)
-    together = jitter(images.flatten(2), numbers, needed).view_as(images)
+    constants, numbers, needed, _ = prepare(parameters, None, geometry_of(12, 10, 12), mean=ZERO, std=ONE)
+    together = jitter(with_ones(pixels.flatten(2)), numbers, needed, constants)[:, :3].reshape(images.shape)
     assert torch.allclose(jitter_(images.clone(), parameters), together, atol=2e-6)
     untouched = order_keys(parameters) == -1
     assert 20 < untouched.sum() < 60  # a fifth of 200

@@ -18,7 +18,7 @@ from wmse_tui.config.schema import Experiment
 from wmse_tui.engine.data import jpeg, jpeg_batches, padded, pipelines
 from wmse_tui.engine.data.batched import make_views
 from wmse_tui.engine.data.colour import jitter_
-from wmse_tui.engine.data.device_views import jitter, prepare_numbers
+from wmse_tui.engine.data.device_views import geometry_of, jitter, prepare, with_ones
 from wmse_tui.engine.data.images import MemoryImages
 from wmse_tui.engine.data.jpeg import decode_jpegs
 from wmse_tui.engine.data.jpeg_batches import JpegBatches
@@ -107,8 +107,11 @@ def test_views_are_those_of_each_image_alone(
 
 
 def jitter_on_gpu(images: Tensor, parameters: ViewParameters, covered: Tensor | None = None) -> Tensor:
-    numbers, needed = prepare_numbers(parameters, covered, size=9)
-    return jitter(images.flatten(2), numbers, needed).view_as(images)
+    height, width = images.shape[2:]
+    geometry = geometry_of(height, width, 9)
+    constants, numbers, needed, _ = prepare(parameters, covered, geometry, mean=(0, 0, 0), std=(1, 1, 1))
+    canvas = with_ones(255 * images.flatten(2))
+    return jitter(canvas, numbers, needed, constants)[:, :3].reshape(images.shape)
 
 
 @pytest.mark.parametrize("changed", [jitter_, jitter_on_gpu])

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import pytest
 import torch
@@ -24,8 +24,9 @@ from wmse_tui.config.loading import load_experiment
 from wmse_tui.engine import transfer
 from wmse_tui.engine.data import device_views as module
 from wmse_tui.engine.data.batched import normalise_
-from wmse_tui.engine.data.device_views import Needed, Numbers, device_views, prepare_numbers
+from wmse_tui.engine.data.device_views import device_views, prepare
 from wmse_tui.engine.data.plan import plan_views
+from wmse_tui.engine.data.recorded_views import RecordedViews
 from wmse_tui.engine.data.view_parameters import concatenate
 from wmse_tui.engine.evaluation.knn import Metric, knn_predict
 from wmse_tui.engine.evaluation.linear import LinearClassifier, accuracy_of, fit_adam, loss_and_gradient
@@ -34,6 +35,8 @@ from wmse_tui.engine.recording import CudaGraphs
 from wmse_tui.engine.training.diagnostics import TrainingDiagnostics
 from wmse_tui.engine.training.optimizers import build_optimizer, set_rates, step_unless_nonfinite
 from wmse_tui.engine.training.resources import ResourceMonitor
+
+Result = TypeVar("Result")
 
 CPU = torch.device("cpu")
 GPU = torch.device("cuda:0")
@@ -110,8 +113,9 @@ class Audit(TorchDispatchMode):
         given = list(tensors((args, kwargs)))
         devices = {tensor.device.type for tensor in (*given, *tensors(result)) if tensor.ndim}
         if len(devices) > 1:
-            if kwargs.get("non_blocking") and id(given[0]) in self._pinned:
-                self.sent.append(given[0].numel())
+            pinned = [tensor for tensor in given if id(tensor) in self._pinned]
+            if pinned and (kwargs.get("non_blocking") or args[-1] is True):
+                self.sent.append(pinned[0].numel())
             else:
                 self.copies.append(func.name())
         if func.name() in CudaGraphs.SYNCHRONISING and any(one.device.type == "cuda" for one in given):
@@ -140,11 +144,11 @@ def audit(monkeypatch: pytest.MonkeyPatch) -> Audit:
 def on_the_host(monkeypatch: pytest.MonkeyPatch) -> None:
     """The numbers of views are prepared on the CPU, where they may be read: they are real tensors."""
 
-    def prepare(*arguments: Any, **options: Any) -> tuple[Numbers, Needed]:
+    def prepare_really(*arguments: Any, **options: Any) -> Any:
         with unset_fake_temporarily():
-            return prepare_numbers(*arguments, **options)
+            return prepare(*arguments, **options)
 
-    monkeypatch.setattr(module, "prepare_numbers", prepare)
+    monkeypatch.setattr(module, "prepare", prepare_really)
 
 
 def fake_method(*overrides: str) -> Method:
@@ -183,6 +187,22 @@ def test_the_making_of_views(overrides: tuple[str, ...], audit: Audit) -> None:
     assert (views.shape, views.device) == ((plan.views * 256, 3, 32, 32), GPU)
     assert (audit.copies, audit.waits) == ([], set())
     assert len(audit.sent) == 1
+
+
+@pytest.mark.parametrize("overrides", VIEWS.values(), ids=VIEWS)
+def test_views_that_are_recorded_are_drawn_on_the_device(overrides: tuple[str, ...], audit: Audit) -> None:
+    """Nothing but the numbers of the images is sent, and nothing is read back."""
+    plan = plan_views(load_experiment(preset="cifar10", overrides=(*overrides, "schedule.batch_size=128")))
+    with FakeTensorMode(allow_non_fake_inputs=True):
+        pixels = torch.empty(300, 3, 32, 32, dtype=torch.uint8, device=GPU)
+        recorded = RecordedViews(plan, pixels, AsWritten())
+        rows = torch.arange(128)
+        with audit:
+            for epoch in range(4):
+                views = recorded(epoch=epoch, indices=rows, rows=rows)
+    assert (views.shape, views.device) == ((plan.views, 128, 3, 32, 32), GPU)
+    assert (audit.copies, audit.waits) == ([], set())
+    assert len(audit.sent) == 4
 
 
 @pytest.mark.usefixtures("on_the_host")
@@ -239,7 +259,7 @@ def test_nearest_neighbours(metric: Metric, audit: Audit) -> None:
     assert (audit.copies, audit.waits) == ([], set())
 
 
-class AsWritten:
+class AsWritten(Generic[Result]):
     """A `Recorder` that records nothing: a recording needs a GPU."""
 
     rate_dtype = torch.float32
@@ -250,7 +270,7 @@ class AsWritten:
     def synchronises(self, operation: str, tensors: Iterable[Any]) -> bool:
         return False
 
-    def record(self, compute: Callable[[], None]) -> Callable[[], None]:
+    def record(self, compute: Callable[[], Result]) -> Callable[[], Result]:
         return compute
 
 

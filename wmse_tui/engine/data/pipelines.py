@@ -6,7 +6,7 @@ of which is sent ahead of its use; JPEGs that a GPU decodes; worker processes th
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Protocol
 
 import torch
@@ -22,6 +22,7 @@ from wmse_tui.engine.data.resident import ResidentBatches
 from wmse_tui.engine.data.sources.files import FileImages
 from wmse_tui.engine.data.workers import WorkerBatches
 from wmse_tui.engine.errors import DataError
+from wmse_tui.engine.recording import CudaGraphs
 from wmse_tui.runs.process.cores import available_cores
 
 MOST_WORKERS = 8
@@ -73,8 +74,17 @@ class Batches:
         self._source.close()
 
 
-def build_batches(train: ImageSet, experiment: Experiment, device: torch.device) -> Batches:
+def build_batches(
+    train: ImageSet,
+    experiment: Experiment,
+    device: torch.device,
+    *,
+    notify: Callable[[str], None] = lambda _: None,
+) -> Batches:
     """Choose the pipeline that `compute.loader` asks for, or the fastest of those that can read the images.
+
+    Args:
+        notify: called with a text where less is done than `compute.compile=graph` asks for.
 
     Raises:
         DataError: there are too few images for a batch, or the requested pipeline cannot read them.
@@ -87,7 +97,15 @@ def build_batches(train: ImageSet, experiment: Experiment, device: torch.device)
 
     if pixels is not None and loader != "workers":
         placement = place_images(pixels.nbytes, device, free=free_memory(device))
-        resident = ResidentBatches(pixels, plan, device, on_device=placement.on_device)
+        recorded = experiment.compute.compile == "graph" and device.type == "cuda"
+        resident = ResidentBatches(
+            pixels,
+            plan,
+            device,
+            on_device=placement.on_device,
+            recorder=CudaGraphs(device) if recorded else None,
+            notify=lambda why: notify(f"views are made as written, because that cannot be recorded: {why}"),
+        )
         return batches(resident, "batched", placement.reason)
     of_set = f", for {train.why}" if isinstance(train, FileImages) else ""
     fault = _why_not_decoded(train, loader, device)

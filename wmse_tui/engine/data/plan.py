@@ -10,7 +10,7 @@ from torch import Tensor
 
 from wmse_tui.config.datasets import DATASETS
 from wmse_tui.config.schema import Experiment
-from wmse_tui.engine.data.view_parameters import ViewLaw, ViewParameters, draw_parameters
+from wmse_tui.engine.data.view_parameters import ORDERS, ViewLaw, ViewParameters, draw_parameters
 from wmse_tui.engine.random import epoch_order
 
 
@@ -45,18 +45,41 @@ class ViewPlan:
         self, *, epoch: int, indices: Tensor, heights: int | Tensor, widths: int | Tensor
     ) -> Iterator[ViewParameters]:
         """The parameters of each view of some images, whose sizes in pixels are given; all drawn at once."""
-        count, views = len(indices), torch.arange(self.views)
-        drawn = draw_parameters(
+        count, views = len(indices), torch.arange(self.views, device=indices.device)
+        view = views.repeat_interleave(count)
+        drawn = self.draw(epoch=epoch, indices=indices, heights=heights, widths=widths, view=view)
+        for first in range(0, self.views * count, count):
+            yield drawn[first : first + count]
+
+    def draw(
+        self,
+        *,
+        epoch: int | Tensor,
+        indices: Tensor,
+        heights: int | Tensor,
+        widths: int | Tensor,
+        view: Tensor,
+        orders: Tensor = ORDERS,
+    ) -> ViewParameters:
+        """The parameters of all views of some images, one view after the other.
+
+        Args:
+            epoch: from 0; a number, or int64 () on the device of the indices.
+            indices: int64 (n,), on the device that draws.
+            heights, widths: of the images in pixels.
+            view: int64 (views * n,), the number of each view.
+            orders: as of `draw_parameters`.
+        """
+        return draw_parameters(
             self.law,
             seed=self.seed,
             epoch=epoch,
             indices=indices.repeat(self.views),
-            view=views.to(indices.device).repeat_interleave(count),
+            view=view,
             heights=heights.repeat(self.views) if isinstance(heights, Tensor) else heights,
             widths=widths.repeat(self.views) if isinstance(widths, Tensor) else widths,
+            orders=orders,
         )
-        for view in views.tolist():
-            yield drawn[view * count : (view + 1) * count]
 
 
 def plan_views(experiment: Experiment) -> ViewPlan:

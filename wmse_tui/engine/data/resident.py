@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor
 
 from wmse_tui.engine.data.batched import make_views
 from wmse_tui.engine.data.plan import ViewPlan
+from wmse_tui.engine.data.recorded_views import RecordedViews
 from wmse_tui.engine.data.staging import Staging, prefetched
+from wmse_tui.engine.recording import Recorder, RecordingFailed
 
 
 class ResidentBatches:
@@ -21,15 +23,37 @@ class ResidentBatches:
         plan: how batches are formed and views are made.
         device: of the views.
         on_device: keep the images there too; else each batch of them is sent.
+        recorder: of the device, where the making of views is to be recorded and replayed.
+        notify: called with the reason where it cannot be recorded; views are made as written then.
     """
 
-    def __init__(self, pixels: Tensor, plan: ViewPlan, device: torch.device, *, on_device: bool) -> None:
+    def __init__(
+        self,
+        pixels: Tensor,
+        plan: ViewPlan,
+        device: torch.device,
+        *,
+        on_device: bool,
+        recorder: Recorder[Tensor] | None = None,
+        notify: Callable[[str], None] = lambda _: None,
+    ) -> None:
         self._images = len(pixels)
         self._plan = plan
+        self._notify = notify
         self._pixels = pixels.to(device) if on_device else None
         self._staging = (
             None if on_device else Staging(pixels, device, batch=plan.batch_size, pin=device.type == "cuda")
         )
+        self._arrived: Tensor | None = None
+        self._recorded: RecordedViews | None = None
+        if recorder is not None:
+            if self._pixels is None:
+                self._arrived = torch.empty(
+                    (plan.batch_size, *pixels.shape[1:]), dtype=pixels.dtype, device=device
+                )
+            fixed = self._pixels if self._arrived is None else self._arrived
+            assert fixed is not None
+            self._recorded = RecordedViews(plan, fixed, recorder)
 
     def epoch(self, epoch: int, start_batch: int = 0) -> Iterator[Tensor]:
         """Normalised views, float32 (views, batch, 3, size, size), of each batch from `start_batch` on."""
@@ -44,6 +68,14 @@ class ResidentBatches:
 
     def _views(self, epoch: int, indices: Tensor, pixels: Tensor, rows: Tensor) -> Tensor:
         """Views of the images `indices`, which are the `rows` of `pixels`."""
+        if self._recorded is not None:
+            if self._arrived is not None:
+                self._arrived.copy_(pixels)
+            try:
+                return self._recorded(epoch=epoch, indices=indices, rows=rows)
+            except RecordingFailed as error:
+                self._recorded = self._arrived = None
+                self._notify(str(error))
         plan = self._plan
         height, width = pixels.shape[2:]
         drawn = tuple(plan.parameters(epoch=epoch, indices=indices, heights=height, widths=width))

@@ -132,22 +132,28 @@ def draw_parameters(
     law: ViewLaw,
     *,
     seed: int,
-    epoch: int,
+    epoch: int | Tensor,
     indices: Tensor,
     view: int | Tensor,
     heights: int | Tensor,
     widths: int | Tensor,
+    orders: Tensor = ORDERS,
 ) -> ViewParameters:
     """Draw view number `view` of the images `indices` in an epoch, on the device of `indices`.
+
+    Nothing is copied from the host if the tensors are there too, so that a GPU can record it. All numbers
+    have the bits of a CPU's. But a box comes from an exponential in float64, whose last bit a GPU may round
+    otherwise: a side within 1e-13 px of a half may become a pixel longer or shorter.
 
     Args:
         law: the distribution.
         seed: of the run.
-        epoch: from 0.
+        epoch: from 0; a number, or int64 ().
         indices: int64 (n,), the images' numbers in their set.
         view: from 0, one for all or int64 (n,). Views of one image are independent.
         heights: of the images in pixels, one for all or int64 (n,).
         widths: likewise.
+        orders: `ORDERS`, which is fastest on the device of the indices.
     """
     u = uniforms(seed=seed, epoch=epoch, indices=indices, view=view, slots=SLOTS)
     jittered = u[:, JITTER_P] < law.jitter_p
@@ -163,7 +169,7 @@ def draw_parameters(
         contrast=factor(CONTRAST, law.contrast),
         saturation=factor(SATURATION, law.saturation),
         hue=torch.where(jittered, law.hue * (2 * factors[:, HUE] - 1), 0.0),
-        order=ORDERS.to(indices.device)[(u[:, ORDER] * len(ORDERS)).long()],
+        order=orders.to(indices.device)[(u[:, ORDER] * len(orders)).long()],
         inverted=u[:, INVERT_P] < law.invert_p,
         grayscale=u[:, GRAYSCALE_P] < law.grayscale_p,
         box=_draw_boxes(law, u.double(), heights, widths),
@@ -174,8 +180,10 @@ def draw_parameters(
 
 def _draw_boxes(law: ViewLaw, u: Tensor, heights: int | Tensor, widths: int | Tensor) -> Tensor:
     """Boxes (n, 4) by the law of RandomResizedCrop: the first candidate that fits, else the central one."""
-    image_h = torch.as_tensor(heights, device=u.device).expand(len(u))
-    image_w = torch.as_tensor(widths, device=u.device).expand(len(u))
+    image_h, image_w = (
+        side.to(u.device) if isinstance(side, Tensor) else torch.full((len(u),), side, device=u.device)
+        for side in (heights, widths)
+    )
     (scale_low, scale_high), (ratio_low, ratio_high) = (
         law.crop_scale,
         torch.tensor(law.crop_ratio).double().log(),

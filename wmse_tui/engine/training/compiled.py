@@ -13,7 +13,7 @@ import torch
 
 from wmse_tui.config.locations import cache_dir
 from wmse_tui.engine.methods import Method
-from wmse_tui.engine.training.graph import first_lines
+from wmse_tui.engine.recording import first_lines
 from wmse_tui.engine.training.stepping import restored
 
 BACKEND = "inductor"

@@ -20,11 +20,11 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from wmse_tui.engine.methods import Losses, Method, StepKey
-from wmse_tui.engine.recording import CudaGraphs, Recorder
+from wmse_tui.engine.recording import CudaGraphs, Recorder, first_cause, first_lines
 from wmse_tui.engine.training.batch_counters import BatchCounters
 from wmse_tui.engine.training.optimizers import set_rates, step_unless_nonfinite
 from wmse_tui.engine.training.stepping import Autocast, EagerStepper, Stepper
-from wmse_tui.engine.transfer import pack_bytes, unpack_bytes
+from wmse_tui.engine.transfer import FixedTensors
 
 WARM_UP = 3
 """Steps before one is recorded: libraries choose their algorithms in them, optimisers make their state."""
@@ -63,7 +63,7 @@ class Inputs:
     """What differs from step to step, in fixed tensors; all but the views are parts of `numbers`."""
 
     views: Tensor
-    numbers: Tensor
+    numbers: FixedTensors
     drawn: dict[str, Tensor]
     rates: list[Tensor]
     target_rate: Tensor
@@ -71,10 +71,10 @@ class Inputs:
 
 def _fixed_inputs(views: Tensor, names: Sequence[str], numbers: Sequence[Tensor]) -> Inputs:
     """Memory on the device for inputs like these: named draws, learning rates, the target rate."""
-    buffer = pack_bytes(numbers, pin=False).to(views.device)
-    parts = unpack_bytes(buffer, numbers)
+    fixed = FixedTensors(numbers, views.device)
+    parts = fixed.parts
     drawn = dict(zip(names, parts, strict=False))
-    return Inputs(torch.empty_like(views), buffer, drawn, list(parts[len(names) : -1]), parts[-1])
+    return Inputs(torch.empty_like(views), fixed, drawn, list(parts[len(names) : -1]), parts[-1])
 
 
 class StepGraph:
@@ -122,8 +122,7 @@ class StepGraph:
             if self._inputs is None:
                 self._inputs = _fixed_inputs(views, tuple(drawn), numbers)
             self._inputs.views.copy_(views)
-            buffer = self._inputs.numbers
-            buffer.copy_(pack_bytes(numbers, pin=buffer.is_cuda), non_blocking=True)
+            self._inputs.numbers.fill(numbers)
             return self._next()()
 
     def _next(self) -> Compute:
@@ -216,16 +215,3 @@ def _rates_on_device(optimizer: torch.optim.Optimizer, rates: list[Tensor]) -> I
     finally:
         for group, old in zip(optimizer.param_groups, before, strict=True):
             group.update(old)
-
-
-def first_lines(error: BaseException) -> str:
-    """The first lines of an error that are not empty, without the frames that compilers and drivers add."""
-    text = " ".join(line.strip() for line in str(error).splitlines()[:8] if line.strip())
-    return f"{type(error).__name__}: {text[:200]}".rstrip(" :")
-
-
-def first_cause(error: BaseException) -> BaseException:
-    """The error that was raised first: a capture that fails is ended by another error, raised over it."""
-    while (before := error.__cause__ or error.__context__) is not None:
-        error = before
-    return error

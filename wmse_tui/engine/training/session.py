@@ -127,7 +127,12 @@ class Session:
             self.write(Notice(level="info", code="N_DATA", text=text))
         identity = DataIdentity(data.sets())
         self.write(Notice(level="info", code="N_IMAGES", text=identity.text()))
-        batches = build_batches(data.train, experiment, device.torch)
+        batches = build_batches(
+            data.train,
+            experiment,
+            device.torch,
+            notify=lambda text: self._report_optimisation("N_GRAPH", text, True),
+        )
         with contextlib.closing(batches):
             self._train(experiment, device, data, identity, batches)
 
