@@ -34,7 +34,7 @@ CHUNK_PIXELS = 2**26  # images times their pixels at once: bounds the temporary 
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Geometry:
+class ViewGeometry:
     """Sizes that all views of a batch share, in pixels.
 
     source: the longer side of the images. size: of the views. taps: the most weights that are not zero in a
@@ -46,10 +46,10 @@ class Geometry:
     taps: int
 
 
-def geometry_of(height: int, width: int, size: int) -> Geometry:
+def geometry_of(height: int, width: int, size: int) -> ViewGeometry:
     """That of images of one size and their views."""
     source = max(height, width)
-    return Geometry(source, size, min(source, math.ceil(2 * CUBIC_REACH * max(1.0, source / size))))
+    return ViewGeometry(source, size, min(source, math.ceil(2 * CUBIC_REACH * max(1.0, source / size))))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -81,7 +81,7 @@ class Constants:
     cube: Tensor
 
 
-def constants_of(geometry: Geometry, mean: tuple[float, ...], std: tuple[float, ...]) -> Constants:
+def constants_of(geometry: ViewGeometry, mean: tuple[float, ...], std: tuple[float, ...]) -> Constants:
     """The constants, on the CPU."""
     luma, unit = torch.tensor(GRAY).expand(3, 3), torch.eye(3)
     shift, scale = torch.tensor(mean, dtype=torch.float32), 1 / torch.tensor(std, dtype=torch.float32)
@@ -149,7 +149,7 @@ class Needed:
     largest_blur: float
 
 
-def needed_by_law(law: ViewLaw, geometry: Geometry, *, height: int, width: int) -> Needed:
+def needed_by_law(law: ViewLaw, geometry: ViewGeometry, *, height: int, width: int) -> Needed:
     """What any views of images of one size may need, whatever is drawn for them."""
     jittered = law.jitter_p > 0
     used = jittered and max(law.brightness, law.contrast, law.saturation) > 0
@@ -192,7 +192,7 @@ def device_views(
 def prepare(
     parameters: ViewParameters,
     covered: Tensor | None,
-    geometry: Geometry,
+    geometry: ViewGeometry,
     *,
     mean: tuple[float, ...],
     std: tuple[float, ...],
@@ -217,7 +217,7 @@ def make_device_views(
     numbers: Numbers,
     needed: Needed,
     blur: tuple[Tensor, ...],
-    geometry: Geometry,
+    geometry: ViewGeometry,
 ) -> Tensor:
     """The views float32 (n, 3, size, size) by prepared numbers, everything on the device of the `pixels`.
 
@@ -243,7 +243,7 @@ def make_device_views(
     return views
 
 
-def needed_by_parameters(parameters: ViewParameters, geometry: Geometry) -> Needed:
+def needed_by_parameters(parameters: ViewParameters, geometry: ViewGeometry) -> Needed:
     """What the views of some parameters on the CPU need."""
     factors = parameters.brightness, parameters.contrast, parameters.saturation
     position = parameters.order.argsort(1)  # of each operation
@@ -261,7 +261,7 @@ def needed_by_parameters(parameters: ViewParameters, geometry: Geometry) -> Need
 
 
 def prepare_numbers(
-    parameters: ViewParameters, covered: Tensor | None, constants: Constants, geometry: Geometry
+    parameters: ViewParameters, covered: Tensor | None, constants: Constants, geometry: ViewGeometry
 ) -> Numbers:
     """The numbers of n views.
 
@@ -364,7 +364,7 @@ def turn_hue_(images: Tensor, numbers: Numbers, constants: Constants) -> None:
     torch.where(numbers.turned, turned, colours, out=colours)
 
 
-def resize_both(numbers: Numbers, constants: Constants, needed: Needed, geometry: Geometry) -> Tensor:
+def resize_both(numbers: Numbers, constants: Constants, needed: Needed, geometry: ViewGeometry) -> Tensor:
     """The matrices (n, size, 2, source) of both axes; as `resampling.resize_matrices`, flip included.
 
     The kernel is that of Keys, a = -0.5, at t >= 0: u²(1 - 2u) + ½v²(v - 1), u = (1 - t)₊ and v = (2 - t)₊.
