@@ -15,6 +15,7 @@ from typing_extensions import TypeVar
 from wmse_tui.config.options import Options
 from wmse_tui.engine.errors import EngineError
 from wmse_tui.engine.models import Encoder
+from wmse_tui.engine.models.shared_weights import call_each
 from wmse_tui.engine.precision import at_least_float32, full_precision
 from wmse_tui.engine.transfer import pack_to_device
 from wmse_tui.engine.whitening import whiten
@@ -168,9 +169,9 @@ class Method(nn.Module, ABC, Generic[MethodOptions]):
         network = self.encoder if encoder is None else encoder
         features: Tensor
         if self.views_together:
-            features = network(views.flatten(0, 1)).unflatten(0, views.shape[:2])
+            features = call_each(network, views.flatten(0, 1)[None])[0].unflatten(0, views.shape[:2])
         else:
-            features = torch.stack([network(view) for view in views])
+            features = torch.stack(call_each(network, views))
         if encoder is None:
             self.features = features.detach()
         return features

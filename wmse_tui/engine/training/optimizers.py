@@ -93,11 +93,11 @@ def step_unless_nonfinite(optimizer: torch.optim.Optimizer, loss: Tensor) -> Non
     host learns of a bad step some steps later; the next batch may well have a finite loss until then, so the
     flag stays set: the weights are those before the bad step, for the diagnosis and the checkpoint.
     """
-    bad = (~torch.isfinite(loss.detach())).float()
     flag = getattr(optimizer, "found_inf", None)
     if flag is None:
-        optimizer.found_inf = bad  # type: ignore[attr-defined]
+        flag = torch.zeros_like(loss, dtype=torch.float32)
+        optimizer.found_inf = flag  # type: ignore[attr-defined]
         optimizer.grad_scale = None  # type: ignore[attr-defined]
-    else:
-        torch.maximum(flag, bad, out=flag)  # in place: a CUDA graph reads this memory
+    nothing = loss.detach() * 0  # NaN, and nothing else, differs from itself
+    flag.masked_fill_(nothing != nothing, 1.0)  # in place: a CUDA graph reads this memory
     optimizer.step()

@@ -60,7 +60,9 @@ def factorise(x: Tensor, eps: float, mean: Tensor | None = None) -> tuple[Tensor
     rounding = ROUNDINGS * torch.finfo(x.dtype).eps
     pivots = lower.diagonal(dim1=-2, dim2=-1).square()
     variances = covariance.diagonal(dim1=-2, dim2=-1)
-    usable = (pivots > rounding * variances) & (variances > (rounding * mean.squeeze(-2)).square())  # NaN: no
+    centre = mean.squeeze(-2)
+    spread = torch.addcmul(variances, centre, centre, value=-(rounding**2))
+    usable = torch.minimum(pivots.sub(variances, alpha=rounding), spread) > 0  # NaN: no
     first_unusable = torch.where(usable.all(-1), 0, usable.int().argmin(-1) + 1)
     return centred, lower, torch.where(order > 0, order, first_unusable)
 

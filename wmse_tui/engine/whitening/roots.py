@@ -18,6 +18,7 @@ which is what whitening makes them. Of the roots below only PCA's depends on sin
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -93,7 +94,7 @@ class Iterative:
             step = 1.5 * identity - 0.5 * (root @ other)
             saved += (other, root, step)
             other, root = other @ step, step @ root
-        usable = (trace.isfinite() & (trace > 0))[..., 0, 0]
+        usable = ((trace > 0) & (trace < math.inf))[..., 0, 0]
         return root / trace.sqrt(), usable, tuple(saved)
 
     def gradient(self, along: Tensor, matrix: Tensor, saved: tuple[Tensor, ...]) -> Tensor:
