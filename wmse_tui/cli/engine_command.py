@@ -124,10 +124,14 @@ class ProgressLine:
         from wmse_tui.runs.text.messages import phase_sentence
         from wmse_tui.runs.text.sanitize import safe
 
+        unit = str(values.get("unit", ""))
         numbers = [values.get(key) for key in ("done", "total")]
         done, total = (float(n) if isinstance(n, (int, float)) else None for n in numbers)
+        total = total or None  # 0: not known
+        if total is None and not unit:  # one step, which is not counted
+            done = None
         name = str(values.get("name", "evaluate"))
-        text = safe(phase_sentence(Phase(name, done, total, str(values.get("unit", "")))), 78)
+        text = safe(phase_sentence(Phase(name, done, total, unit)), 78)
         if self._terminal:
             sys.stderr.write(f"\r\x1b[K{text}")
             self._open = True

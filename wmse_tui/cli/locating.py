@@ -21,3 +21,24 @@ def find_run(text: str, given_root: Path | None) -> RunDirectory:
         RunNotFound: there is none, or more than one.
     """
     return resolve_run(runs_root(given_root), text)
+
+
+def find_checkpoint_target(text: str, given_root: Path | None) -> Path:
+    """Return the absolute path of the checkpoint file or of the run's directory that `text` names.
+
+    Raises:
+        UserError: there is no such checkpoint.
+        RunNotFound: there is no such run.
+    """
+    path = Path(text).expanduser()
+    if path.is_file():
+        return path.absolute()
+    if path.suffix == ".pt":
+        from wmse_tui.cli.console import UserError
+
+        raise UserError(
+            f"there is no checkpoint {text}",
+            f"searched for {path.absolute()}",
+            ("wmse-tui show RUN lists the checkpoints",),
+        )
+    return find_run(text, given_root).path

@@ -19,6 +19,8 @@ from wmse_tui.cli.commands.bench import bench
 from wmse_tui.cli.commands.compare import compare
 from wmse_tui.cli.commands.doctor import doctor
 from wmse_tui.cli.commands.evaluate import evaluate
+from wmse_tui.cli.commands.export import export
+from wmse_tui.cli.commands.import_run import import_run
 from wmse_tui.cli.commands.logs import logs
 from wmse_tui.cli.commands.remove import remove
 from wmse_tui.cli.commands.resume import resume
@@ -83,6 +85,8 @@ app.command()(attach)
 app.command()(stop)
 app.command()(resume)
 app.command("eval")(evaluate)
+app.command()(export)
+app.command("import")(import_run)
 app.command("rm")(remove)
 app.add_typer(queue.app, name="queue")
 app.add_typer(presets.app, name="presets")

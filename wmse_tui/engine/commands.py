@@ -1,4 +1,4 @@
-"""The commands of the engine, a process each: `python -m wmse_tui.engine.commands evaluate|benchmark ...`."""
+"""The commands of the engine, a process each: `python -m wmse_tui.engine.commands evaluate ...`."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ def main(name: str, *arguments: str) -> int:
     settle()
     if name == "evaluate":
         from wmse_tui.engine.evaluation.checkpoint_evaluation import evaluation_command as command
+    elif name == "export":
+        from wmse_tui.engine.export.command import export_command as command
     else:
         from wmse_tui.engine.benchmark.stages import benchmark_command as command
     return command(arguments)

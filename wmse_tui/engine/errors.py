@@ -4,6 +4,7 @@ EngineError
 ├── DataError        the images or their labels cannot be had          E_DATA
 ├── DeviceError      the configured device cannot be used               E_DEVICE
 ├── CheckpointError  a checkpoint cannot be read, or does not fit      E_CHECKPOINT
+├── ExportError      an encoder has no form in a format, or its file fails   E_EXPORT
 ├── WhiteningFailed  a covariance has no inverse root                  E_WHITENING
 └── Diverged         the loss is not finite                            E_NONFINITE
 """
@@ -33,6 +34,12 @@ class CheckpointError(EngineError):
     """A checkpoint is damaged, foreign or does not fit the configuration."""
 
     code = "E_CHECKPOINT"
+
+
+class ExportError(EngineError):
+    """An encoder has no form in a format, or an exported file does not give its features."""
+
+    code = "E_EXPORT"
 
 
 class WhiteningFailed(EngineError):

@@ -11,6 +11,7 @@ RunsError
 ├── RunExists          the name is taken
 ├── BadTag             a text that cannot tag a run
 ├── NotARun            a directory that no run made, or a link to one
+├── NotAnArchive       a file that is no archive of a run, or a damaged one
 ├── ForeignRun         the run belongs to another user
 ├── RunNotFound        no run has that id, prefix or path
 │   └── RunAmbiguous   several runs do
@@ -95,6 +96,12 @@ class NotARun(RunsError):
     """A directory that no run made."""
 
     code = "E_NOT_A_RUN"
+
+
+class NotAnArchive(RunsError):
+    """A file that is no archive of a run, or a damaged one."""
+
+    code = "E_ARCHIVE"
 
 
 class ForeignRun(RunsError):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -62,7 +61,9 @@ def evaluate(
 
     With the probes and the device of its run, or with others.
     """
-    arguments = [str(_find_target(target, runs_dir))]
+    from wmse_tui.cli.locating import find_checkpoint_target
+
+    arguments = [str(find_checkpoint_target(target, runs_dir))]
     if knn is not None:
         arguments += ["--knn", knn.value]
     if linear is not None:
@@ -77,24 +78,6 @@ def evaluate(
             lines=evaluation_text,
         )
     )
-
-
-def _find_target(text: str, runs_dir: Path | None) -> Path:
-    """Return the absolute path of a checkpoint file or of a run's directory."""
-    from wmse_tui.cli.locating import find_run
-
-    path = Path(text).expanduser()
-    if path.is_file():
-        return path.absolute()
-    if path.suffix == ".pt":
-        from wmse_tui.cli.console import UserError
-
-        raise UserError(
-            f"there is no checkpoint {text}",
-            f"searched for {path.absolute()}",
-            ("wmse-tui show RUN lists the checkpoints",),
-        )
-    return find_run(text, runs_dir).path
 
 
 def evaluation_text(result: dict[str, Any]) -> list[str]:

@@ -20,7 +20,7 @@ from typing import Literal, NamedTuple, TypeAlias
 
 import torch
 
-from wmse_tui.config.problems import ConfigError
+from wmse_tui.config.problems import ConfigError, ExplainedError
 from wmse_tui.engine.errors import EngineError
 from wmse_tui.engine.training.gpu_users import gpu_users
 from wmse_tui.runs.log.events import Error
@@ -76,7 +76,7 @@ def error_event(error: BaseException, *, saved: str, stage: Literal["start", "tr
 
 def _explain(error: BaseException) -> tuple[str, str, str, tuple[str, ...]]:
     """Code, title, detail and next steps."""
-    if isinstance(error, EngineError):
+    if isinstance(error, ExplainedError):
         return error.code, error.title, error.detail, error.next
     if isinstance(error, ConfigError):
         return "E_CONFIG", "the run's configuration cannot be used", str(error), ("start a new run",)

@@ -67,6 +67,9 @@ PHASES = {
     "linear": "evaluating: linear probe",
     "lidar": "evaluating: LiDAR",
     "checkpoint": "saving a checkpoint",
+    "read": "reading the checkpoint",
+    "write": "writing the file",
+    "check": "loading the file and comparing its features",
     "paused": "paused",
 }
 
