@@ -13,6 +13,7 @@ import json
 import os
 import re
 import shutil
+import stat
 import tarfile
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -21,9 +22,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
+from wmse_tui.config.regular_files import open_regular
 from wmse_tui.runs.directory import FOLDERS, RunDirectory, check_name
 from wmse_tui.runs.errors import NotAnArchive, RunExists, StorageError
 from wmse_tui.runs.output import folder_aside, put_in_place, refuse_existing
+from wmse_tui.runs.run_folder import RunFolder, open_file
 from wmse_tui.runs.text.sanitize import safe
 
 FORMAT = 1
@@ -99,7 +102,7 @@ def _members(
     for path in _paths(run, every_checkpoint):
         name = path.relative_to(run.path).as_posix()
         try:
-            file = opened.enter_context(path.open("rb"))
+            file = opened.enter_context(open_file(path))
         except FileNotFoundError:  # pruned just now, or never written
             continue
         about = os.fstat(file.fileno())
@@ -124,7 +127,13 @@ def _paths(run: RunDirectory, every_checkpoint: bool) -> Iterator[Path]:
 
 
 def _files(folder: Path) -> list[Path]:
-    return [path for path in folder.iterdir() if path.is_file()] if folder.is_dir() else []
+    """The regular files in a folder of the run; none where there is no such folder."""
+    try:
+        with RunFolder(folder) as opened:
+            names = [name for name in opened.names() if stat.S_ISREG(opened.status(name).st_mode)]
+    except FileNotFoundError:
+        return []
+    return [folder / name for name in names]
 
 
 def _step(path: Path) -> int:
@@ -176,7 +185,7 @@ def import_archive(path: Path, root: Path, *, name: str | None = None) -> RunDir
     """
     try:
         root.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with path.open("rb") as file, _unpacking(root) as aside:
+        with open_regular(path) as file, _unpacking(root) as aside:
             wanted = _unpack(file, path, aside)
             chosen = name if name is not None else wanted
             check_name(chosen)

@@ -133,7 +133,7 @@ def test_timm_loads_the_folder(kind: str, tmp_path: Path) -> None:
     folder = write(trained, "hf", tmp_path / "folder")
     network = timm.create_model(f"local-dir:{folder}", pretrained=True)
     assert_equal(features_of(network, trained, images), wanted, 1e-5)
-    settings = timm.data.resolve_model_data_config(network)
+    settings: Any = network.pretrained_cfg
     assert tuple(settings["mean"]) == trained.mean
     assert tuple(settings["std"]) == trained.std
     assert settings["input_size"] == (3, 32, 32)

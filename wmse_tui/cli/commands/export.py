@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,6 +11,7 @@ import typer
 from wmse_tui.cli.arguments import Json, RunsDir
 from wmse_tui.cli.engine_command import run_engine_command
 from wmse_tui.runs.export_formats import EXPORT_FORMATS, FormatName
+from wmse_tui.runs.process.interpreter import interpreter_command
 
 if TYPE_CHECKING:
     from wmse_tui.runs.directory import RunDirectory
@@ -138,7 +138,7 @@ def export(
         arguments.append("--force")
     raise typer.Exit(
         run_engine_command(
-            [sys.executable, "-m", "wmse_tui.engine.commands", "export", *arguments],
+            interpreter_command("wmse_tui.engine.commands", "export", *arguments),
             what="export",
             as_json=json,
             lines=export_text,
