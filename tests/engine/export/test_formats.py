@@ -20,8 +20,8 @@ from torch import Tensor, nn
 from wmse_tui.config.sections.backbone import Backbone
 from wmse_tui.engine.errors import ExportError
 from wmse_tui.engine.export.check import check_features, reference, run_recipe
-from wmse_tui.engine.export.encoder import TrainedEncoder
 from wmse_tui.engine.export.recipes import RECIPES
+from wmse_tui.engine.export.trained_encoder import TrainedEncoder
 from wmse_tui.engine.export.writers import WRITERS
 from wmse_tui.engine.models.encoder import build_encoder
 
@@ -136,7 +136,7 @@ def test_timm_loads_the_folder(kind: str, tmp_path: Path) -> None:
     settings: Any = network.pretrained_cfg
     assert tuple(settings["mean"]) == trained.mean
     assert tuple(settings["std"]) == trained.std
-    assert settings["input_size"] == (3, 32, 32)
+    assert tuple(settings["input_size"]) == (3, 32, 32)
     assert settings["crop_pct"] == 0.8
     card = (folder / "README.md").read_text()
     assert "license" not in card

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from wmse_tui.engine.errors import ExportError
-from wmse_tui.engine.export.encoder import NormalisedEncoder, TrainedEncoder
+from wmse_tui.engine.export.trained_encoder import NormalisedEncoder, TrainedEncoder
 
 IMAGES = 7
 """Compared; not the size of the batch by which a graph is traced."""

@@ -32,9 +32,9 @@ from wmse_tui.engine.evaluation.trained_checkpoint import (
     run_experiment,
 )
 from wmse_tui.engine.export.check import GRAPH_TOLERANCE, TOLERANCE, check_features, reference, run_recipe
-from wmse_tui.engine.export.encoder import TrainedEncoder, no_counterpart
 from wmse_tui.engine.export.features_table import TABLE_WRITERS, FeaturesTable
 from wmse_tui.engine.export.recipes import RECIPES
+from wmse_tui.engine.export.trained_encoder import TrainedEncoder, no_counterpart
 from wmse_tui.engine.export.writers import WRITERS
 from wmse_tui.engine.jsonl import ArgumentParser, Command, progress_lines, run_command
 from wmse_tui.engine.methods import move_to_device

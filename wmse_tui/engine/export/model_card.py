@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from wmse_tui.engine.export.encoder import TrainedEncoder
+from wmse_tui.engine.export.trained_encoder import TrainedEncoder
 from wmse_tui.runs.text.sanitize import safe
 
 

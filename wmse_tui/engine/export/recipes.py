@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
-from wmse_tui.engine.export.encoder import TrainedEncoder, no_counterpart
+from wmse_tui.engine.export.trained_encoder import TrainedEncoder, no_counterpart
 
 STEM_LINES = MappingProxyType(
     {

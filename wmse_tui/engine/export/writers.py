@@ -11,14 +11,14 @@ from typing import Any
 import torch
 
 from wmse_tui.engine.errors import ExportError
-from wmse_tui.engine.export.encoder import (
+from wmse_tui.engine.export.model_card import model_card
+from wmse_tui.engine.export.trained_encoder import (
     NormalisedEncoder,
     TrainedEncoder,
     no_counterpart,
     own_weights,
     torchvision_weights,
 )
-from wmse_tui.engine.export.model_card import model_card
 
 OPSET = 20
 INTERPOLATION = "bicubic"  # of the evaluation's resizing (`pixel_batches`)

@@ -20,7 +20,7 @@ from wmse_tui.runs.state.config import Configuration, read_configuration
 from wmse_tui.runs.state.run import RunState
 from wmse_tui.runs.table.catalogue import list_runs
 from wmse_tui.runs.table.compare import MOST, Comparison, Subject, compare
-from wmse_tui.runs.table.export import FORMATS, curves_csv, write_output
+from wmse_tui.runs.table.comparison_file import FORMATS, curves_csv, write_output
 from wmse_tui.runs.text.sanitize import safe
 from wmse_tui.tui import keys
 from wmse_tui.tui.charts.style import chart_style

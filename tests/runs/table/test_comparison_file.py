@@ -15,7 +15,14 @@ import pytest
 from wmse_tui.runs.errors import OutputExists, StorageError
 from wmse_tui.runs.state.curves import Curve
 from wmse_tui.runs.table.compare import Comparison, Difference, RepetitionGroup, Result, Setting, Spread
-from wmse_tui.runs.table.export import curves_csv, to_csv, to_json, to_latex, to_markdown, write_output
+from wmse_tui.runs.table.comparison_file import (
+    curves_csv,
+    to_csv,
+    to_json,
+    to_latex,
+    to_markdown,
+    write_output,
+)
 from wmse_tui.runs.table.index import RunRow
 
 A = Result(
