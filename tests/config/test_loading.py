@@ -155,7 +155,7 @@ def test_problems_of_a_file_name_its_path(tmp_path: Path, content: str | bytes, 
 def test_a_file_that_cannot_be_read_is_reported_with_the_reason(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"none\.yaml: cannot be read: No such file or directory"):
         load_experiment(file=tmp_path / "none.yaml")
-    with pytest.raises(ConfigError, match="cannot be read: Is a directory"):
+    with pytest.raises(ConfigError, match="cannot be read: a folder, not a regular file"):
         load_experiment(file=tmp_path)
 
 

@@ -19,6 +19,7 @@ from wmse_tui.config.layers import FOLDERS, Layer, build, with_absolute_folders
 from wmse_tui.config.locations import user_presets_dir
 from wmse_tui.config.names import field_of
 from wmse_tui.config.problems import ConfigError, Problem, did_you_mean, quoted
+from wmse_tui.config.regular_files import open_regular
 from wmse_tui.config.schema import Experiment
 from wmse_tui.config.yaml import MAX_BYTES, read_value, read_yaml, write_yaml
 
@@ -220,7 +221,7 @@ def read_config_file(path: Path, source: str) -> ConfigFile:
         ConfigError: the file cannot be read, is not text, or is not a configuration.
     """
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             document = read_yaml(file.read(MAX_BYTES + 1), source)
     except OSError as error:
         raise ConfigError(

@@ -15,7 +15,8 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from wmse_tui.config.problems import ConfigError, did_you_mean
-from wmse_tui.config.yaml import read_yaml
+from wmse_tui.config.regular_files import open_regular
+from wmse_tui.config.yaml import MAX_BYTES, read_yaml
 
 VARIABLES = {
     "theme": "WMSE_TUI_THEME",
@@ -84,7 +85,8 @@ def load_settings(file: Path, environ: Mapping[str, str] = os.environ) -> Loaded
 
 def _read(file: Path) -> tuple[dict[str, Any], list[str]]:
     try:
-        text = file.read_text(encoding="utf-8")
+        with open_regular(file) as opened:
+            text = opened.read(MAX_BYTES + 1).decode()
         if not text.strip():
             return {}, []
         return dict(read_yaml(text, str(file)).values), []

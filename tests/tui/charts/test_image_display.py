@@ -144,7 +144,7 @@ BROKEN = {
     text_file: "p.png is not a PNG image",
     jpeg: "p.png is not a PNG image",
     Path.touch: "p.png is not a PNG image",
-    Path.mkdir: "p.png cannot be read: Is a directory",
+    Path.mkdir: "p.png cannot be read: a folder, not a regular file",
     (lambda path: None): "p.png cannot be read: No such file or directory",
 }
 

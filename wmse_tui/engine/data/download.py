@@ -15,6 +15,7 @@ from urllib.request import Request, urlopen
 
 from wmse_tui import __version__
 from wmse_tui.config.atomic import sync_folder
+from wmse_tui.config.regular_files import open_descriptor, open_regular
 from wmse_tui.engine.data.sources.disk import bytes_text, refuse_os
 from wmse_tui.engine.data.sources.progress import Progress, ProgressMeter
 from wmse_tui.engine.errors import DataError
@@ -23,7 +24,6 @@ TIMEOUT_SECONDS = 30.0
 RETRY_SECONDS = (1.0, 2.0, 5.0, 10.0, 20.0)
 """Pauses between attempts that brought no new bytes; after the last one the download gives up."""
 
-_APPEND = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK  # never waits for a pipe
 _CHUNK = 1 << 18
 _BUSY = frozenset({408, 425, 429, 500, 502, 503, 504})
 
@@ -94,7 +94,7 @@ def fetch(remote: RemoteFile, folder: Path, *, progress: Progress) -> Path:
 def damage(path: Path, remote: RemoteFile, progress: Progress) -> str | None:
     """Compare a local file with what was published: None if they agree, otherwise what was found instead."""
     size = path.stat().st_size
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         beginning = file.read(max(len(remote.magic), 64))
         if not beginning.startswith(remote.magic):
             return f"got {_unlike(size, beginning)}"
@@ -237,7 +237,7 @@ def _store(
     """Append what the server sends behind byte `start`; whatever happens, what arrived is on the disk."""
     meter = ProgressMeter(progress, f"fetching {remote.name}", total=remote.size, unit="bytes", done=start)
     try:
-        descriptor = os.open(part, _APPEND, 0o666)
+        descriptor = open_descriptor(part, os.O_WRONLY | os.O_CREAT, 0o666, follow=False)
     except OSError as error:
         refuse_os(error, part, "store the download")
     with open(descriptor, "wb", buffering=0) as file:  # noqa: PTH123 - by descriptor: never through a link

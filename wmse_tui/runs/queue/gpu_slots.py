@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from wmse_tui.config.locations import queue_dir
+from wmse_tui.config.regular_files import open_regular
 from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.errors import RunsError, StorageError
 from wmse_tui.runs.process.identity import host
@@ -231,7 +232,7 @@ def use_of(slot: str, *, ask_gpu: bool = True) -> str:
 
 def _holder(slot: str) -> str:
     try:
-        with slot_lock(slot).open("rb") as file:
+        with open_regular(slot_lock(slot)) as file:
             path = Path(os.fsdecode(file.read(4096)))
     except (OSError, ValueError):
         return "a run"

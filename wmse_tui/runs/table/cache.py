@@ -15,6 +15,7 @@ from pydantic import TypeAdapter
 
 from wmse_tui import __version__
 from wmse_tui.config.atomic import publish
+from wmse_tui.config.regular_files import open_regular
 
 Value = TypeVar("Value")
 Stamp: TypeAlias = tuple[int, ...]  # sizes and times of the files that a value was made from
@@ -33,7 +34,7 @@ class DiskCache(Generic[Value]):
     def read(self) -> dict[str, tuple[Stamp, Value]]:
         """The cached values; each is checked to be of its type."""
         try:
-            with self.path.open("rb") as file:
+            with open_regular(self.path) as file:
                 content = file.read(_LARGEST + 1)
             if len(content) > _LARGEST:
                 return {}

@@ -24,6 +24,7 @@ from rich.style import Style
 from textual.message import Message
 from textual.worker import get_current_worker
 
+from wmse_tui.config.regular_files import open_regular
 from wmse_tui.runs.text.sanitize import safe
 from wmse_tui.tui.charts.canvas import Canvas, Drawing, blank
 from wmse_tui.tui.charts.legend import shorten
@@ -63,7 +64,7 @@ def read_image(path: Path) -> Pixels:
     from PIL import Image
 
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             _check(file.read(24), path.name)  # before Pillow allocates memory for it, or warns
             file.seek(0)
             with Image.open(file, formats=("PNG",)) as image:

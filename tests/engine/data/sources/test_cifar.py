@@ -144,6 +144,42 @@ def test_a_damaged_file_is_named_and_never_unpickled(
         load_data(experiment_on(name="cifar10", root=root), progress=progress)
 
 
+class Trap:
+    """Calls a function when it is unpickled."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (pytest.fail, ("unpickled",))
+
+
+def test_a_file_that_is_replaced_after_the_check_is_not_unpickled(
+    publish: Publish,
+    tmp_path: Path,
+    progress: Progress,
+    experiment_on: Callable[..., Experiment],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    publish("cifar10")
+    root = tmp_path / "data"
+    load_data(experiment_on(name="cifar10", root=root), progress=progress)
+    monkeypatch.setattr(cifar, "checksum_defect", lambda *_: None)
+    (root / "cifar-10-batches-py" / "test_batch").write_bytes(pickle.dumps(Trap()))
+    with pytest.raises(DataError, match="test_batch is not what was published"):
+        load_data(experiment_on(name="cifar10", root=root), progress=progress)
+
+
+@pytest.mark.parametrize("protocol", range(2, pickle.HIGHEST_PROTOCOL + 1))
+def test_unpickling_makes_arrays_and_calls_nothing_else(protocol: int, tmp_path: Path) -> None:
+    for content, refused in (({"data": IMAGES, "labels": [1]}, False), ({"data": Trap()}, True)):
+        path = tmp_path / "batch"
+        path.write_bytes(pickle.dumps(content, protocol))
+        md5 = hashlib.md5(path.read_bytes()).hexdigest()
+        if refused:
+            with pytest.raises(DataError, match="batch is not what was published"):
+                cifar.read_batch(path, md5)
+        else:
+            assert np.array_equal(cifar.read_batch(path, md5)["data"], IMAGES)
+
+
 def test_the_published_archives_are_torchvisions() -> None:
     assert (
         cifar.cifar_publication("cifar10").remote.url

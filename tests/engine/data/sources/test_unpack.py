@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import tarfile
 import zipfile
 from collections.abc import Callable
@@ -123,3 +124,16 @@ def test_a_folder_that_holds_something_is_not_overwritten(
     with pytest.raises(DataError, match="cannot unpack"):
         unpack(archive, "set", progress=progress)
     assert [entry.name for entry in (tmp_path / "set").iterdir()] == ["mine"]
+
+
+def test_an_archive_unpacks_to_no_more_than_was_published(
+    zipped: Pack, tar: Pack, tmp_path: Path, progress: Progress
+) -> None:
+    members = [("set/a", bytes(70_000)), ("set/b", bytes(70_000))]
+    for archive in (zipped(tmp_path / "set.zip", *members), tar(tmp_path / "set.tar.gz", *members)):
+        with pytest.raises(DataError, match="unpacks to more than 100,000 bytes"):
+            unpack(archive, "set", progress=progress, largest=100_000)
+        assert not (tmp_path / "set").exists()
+        assert not list(tmp_path.glob(".set.*"))
+        assert unpack(archive, "set", progress=progress, largest=140_000).is_dir()
+        shutil.rmtree(tmp_path / "set")

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import hashlib
 import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from torchvision.datasets.utils import calculate_md5
-
+from wmse_tui.config.regular_files import open_descriptor, open_regular
 from wmse_tui.engine.data.download import RemoteFile, by_hand, damage, expectation, fetch
 from wmse_tui.engine.data.sources.disk import bytes_text, refuse_os, require_space
 from wmse_tui.engine.data.sources.progress import Progress, ProgressMeter
@@ -93,7 +94,7 @@ def acquire(
             shares = f"{bytes_text(rest)} to fetch, {bytes_text(publication.unpacked)} unpacked"
             require_space(root, rest + publication.unpacked, f"for {publication.title} ({shares})")
             fetch(publication.remote, root, progress=progress)
-        unpack(archive, publication.folder, progress=progress)
+        unpack(archive, publication.folder, progress=progress, largest=publication.unpacked)
         home = _present(publication, root, defect)
         if home is None:
             raise DataError(
@@ -145,7 +146,7 @@ def _alone(publication: Publication, root: Path, progress: Progress) -> Iterator
     """Hold the data set's lock in `root`; wait, and report that, while another process has it."""
     path = root / f".{publication.remote.name}.lock"
     try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666)
+        descriptor = open_descriptor(path, os.O_RDWR | os.O_CREAT, 0o666, follow=False)
     except OSError as error:
         refuse_os(error, path, f"put {publication.title} there")
     try:
@@ -177,8 +178,34 @@ def checksum_defect(folder: Path, files: tuple[tuple[str, str], ...], progress: 
         return f"missing: {', '.join(missing)}"
     meter = ProgressMeter(progress, f"checking {folder.name}", total=len(files), unit="files")
     for name, md5 in files:
-        found = calculate_md5(str(folder / name))
+        with open_regular(folder / name) as file:
+            found = hashlib.file_digest(file, _md5).hexdigest()  # type: ignore[arg-type]
         if found != md5:
             return f"damaged: {name} has md5 {found}, expected {md5}"
         meter.advance(1)
     return None
+
+
+def read_published(path: Path, md5: str, largest: int) -> bytes:
+    """The content of a published file: exactly the bytes that its checksum was computed of.
+
+    Raises:
+        DataError: the file is not what was published, or cannot be read.
+    """
+    try:
+        with open_regular(path) as file:
+            content = file.read(largest + 1)
+    except OSError as error:
+        refuse_os(error, path, "read the data set")
+    found = _md5(content).hexdigest()
+    if found != md5:
+        raise DataError(
+            f"{path.name} is not what was published",
+            f"{path}: md5 {found}, expected {md5}",
+            next=(f"move {path.parent} away and start again: it is then unpacked or fetched again",),
+        )
+    return content
+
+
+def _md5(content: bytes = b"") -> Any:
+    return hashlib.md5(content, usedforsecurity=False)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import shutil
 import zlib
@@ -21,6 +22,7 @@ from torch import Tensor
 
 from wmse_tui.config.atomic import replacing, sync_folder
 from wmse_tui.config.locations import cache_dir
+from wmse_tui.config.regular_files import open_regular
 from wmse_tui.engine.data.fingerprint import Fingerprint
 from wmse_tui.engine.data.sources.progress import Progress, ProgressMeter
 
@@ -71,12 +73,15 @@ class PixelCache:
         None if the entry is missing, stale or damaged.
         """
         try:
-            with self.path.open("rb") as file:
+            with open_regular(self.path) as file:
                 header = json.loads(file.readline(_HEADER))
                 if (header["format"], header["state"]) != (_FORMAT, self._state.hexdigest()):
                     return None
                 cleaned = tuple(map(str, header["cleaned"]))
-                pixels = torch.empty(header["shape"], dtype=torch.uint8)
+                shape = [int(length) for length in header["shape"]]
+                if min(shape) < 1 or math.prod(shape) > os.fstat(file.fileno()).st_size:
+                    return None
+                pixels = torch.empty(shape, dtype=torch.uint8)
                 whole = _filled(
                     pixels, file, header["crc32"], f"reading decoded {self._split} images", progress
                 )

@@ -15,6 +15,7 @@ from torch import Tensor
 from torchvision.datasets import STL10
 
 from wmse_tui.config.datasets import DATASETS
+from wmse_tui.config.regular_files import open_regular
 from wmse_tui.engine.data.download import RemoteFile
 from wmse_tui.engine.data.images import MemoryImages
 from wmse_tui.engine.data.sources.acquire import Publication, acquire, checksum_defect
@@ -103,11 +104,13 @@ def _checksums() -> tuple[tuple[str, str], ...]:
 
 def _open(path: Path) -> np.memmap[tuple[int, ...], np.dtype[np.uint8]]:
     """The images of a file in its own layout: (images, 3, columns, rows)."""
-    return np.memmap(path, np.uint8, "r").reshape(-1, 3, SIZE, SIZE)  # type: ignore[return-value]
+    with open_regular(path) as file:
+        return np.memmap(file, np.uint8, "r").reshape(-1, 3, SIZE, SIZE)  # type: ignore[return-value]
 
 
 def _labels(path: Path) -> Tensor:
-    return torch.from_numpy(np.fromfile(path, np.uint8).astype(np.int64) - 1)  # the file counts from 1
+    with open_regular(path) as file:
+        return torch.from_numpy(np.fromfile(file, np.uint8).astype(np.int64) - 1)  # the file counts from 1
 
 
 def _pixels(

@@ -12,6 +12,7 @@ from pathlib import Path
 import torch
 
 from wmse_tui.config.datasets import DATASETS
+from wmse_tui.config.regular_files import open_regular
 from wmse_tui.engine.data.download import RemoteFile
 from wmse_tui.engine.data.images import ImageSet
 from wmse_tui.engine.data.sources.acquire import Publication, acquire
@@ -25,6 +26,7 @@ URL = "http://cs231n.stanford.edu/tiny-imagenet-200.zip"
 MD5 = "90528d7ca1a48142e341f4ef8d21d0de"
 ANNOTATIONS = "val_annotations.txt"
 _UNPACKED_BYTES = 120_000 * 4096
+_LARGEST_ANNOTATIONS = 16 * 2**20  # published: 0.4 MB
 
 
 def load_tiny_imagenet(request: SourceRequest, progress: Progress) -> DataSplits:
@@ -117,7 +119,9 @@ def _annotated(
 ) -> ImageSet:
     numbers = {name: number for number, name in enumerate(classes)}
     paths, labels = [], []
-    for line, text in enumerate(annotations.read_text(encoding="utf-8", errors="replace").splitlines(), 1):
+    with open_regular(annotations) as file:
+        content = file.read(_LARGEST_ANNOTATIONS).decode("utf-8", "replace")
+    for line, text in enumerate(content.splitlines(), 1):
         name, _, rest = text.partition("\t")
         label = rest.partition("\t")[0]
         if label not in numbers or "/" in name:

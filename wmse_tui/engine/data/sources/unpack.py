@@ -15,6 +15,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO
 
 from wmse_tui.config.atomic import sync_folder
+from wmse_tui.config.regular_files import open_regular
 from wmse_tui.engine.data.sources.disk import refuse_os
 from wmse_tui.engine.data.sources.progress import Progress, ProgressMeter
 from wmse_tui.engine.errors import DataError
@@ -24,18 +25,27 @@ _SYNCED_BYTES = 1 << 20
 
 _CHUNK = 1 << 18
 
+LARGEST = 4 * 10**9
+"""Bytes that any of the published data sets unpacks to, at most."""
+
 _Entry = tuple[str, Callable[[], IO[bytes]] | None]
 """A name and an opener; folders have no opener."""
 
 
-def unpack(archive: Path, folder: str, *, progress: Progress) -> Path:
+def unpack(archive: Path, folder: str, *, progress: Progress, largest: int = LARGEST) -> Path:
     """Unpack a .tar.gz or .zip beside itself and return its top folder, which must be called `folder`.
 
     Only regular files and folders are unpacked; links, devices and names that lead elsewhere are refused. The
     caller holds the lock: what an interrupted earlier call left behind is removed first.
 
+    Args:
+        archive: the file.
+        folder: the name of its top folder.
+        progress: called with the progress; may raise to stop.
+        largest: bytes of all files in it, at most: a small archive can fill a disk.
+
     Raises:
-        DataError: the archive is damaged, unsafe or has no such folder; no space or permission.
+        DataError: the archive is damaged, unsafe, too large or has no such folder; no space or permission.
     """
     root = archive.parent
     target = root / folder
@@ -46,7 +56,7 @@ def unpack(archive: Path, folder: str, *, progress: Progress) -> Path:
     except OSError as error:
         refuse_os(error, root, f"unpack {archive.name}")
     try:
-        _extract(archive, aside, progress)
+        _extract(archive, aside, largest, progress)
         if not (aside / folder).is_dir():
             raise _damaged(archive, f"it holds no folder {folder}")
         try:
@@ -59,11 +69,12 @@ def unpack(archive: Path, folder: str, *, progress: Progress) -> Path:
     return target
 
 
-def _extract(archive: Path, aside: Path, progress: Progress) -> None:
+def _extract(archive: Path, aside: Path, largest: int, progress: Progress) -> None:
     total = archive.stat().st_size
+    left = largest
     meter = ProgressMeter(progress, f"unpacking {archive.name}", total=total, unit="bytes")
     try:
-        with archive.open("rb") as packed, _entries(archive, packed) as entries:
+        with open_regular(archive) as packed, _entries(archive, packed) as entries:
             for name, opener in entries:
                 target = aside / _inside(archive, name)
                 try:
@@ -76,6 +87,9 @@ def _extract(archive: Path, aside: Path, progress: Progress) -> None:
                     refuse_os(error, target, f"unpack {archive.name}")
                 with opener() as source, sink:
                     while chunk := source.read(_CHUNK):
+                        left -= len(chunk)
+                        if left < 0:
+                            raise _damaged(archive, f"it unpacks to more than {largest:,} bytes")
                         try:
                             sink.write(chunk)
                         except OSError as error:
