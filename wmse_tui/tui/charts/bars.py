@@ -10,7 +10,8 @@ from rich.cells import cell_len
 from rich.style import Style
 from textual.geometry import Size
 
-from wmse_tui.tui.charts.axes import PlotArea, Scale, draw_axes, frame_for, round_limits
+from wmse_tui.runs.text.axis import Scale, round_limits
+from wmse_tui.tui.charts.axes import PlotArea, draw_axes, frame_for
 from wmse_tui.tui.charts.canvas import Canvas, Drawing
 from wmse_tui.tui.charts.legend import shorten
 from wmse_tui.tui.charts.rows import RowsWidget

@@ -8,7 +8,7 @@ from typing import Literal, TypeVar
 
 from wmse_tui.runs.state.curves import Axis, Curve, extent
 from wmse_tui.runs.state.run import RunState
-from wmse_tui.tui.charts.axes import Limits
+from wmse_tui.runs.text.axis import Limits
 
 Item = TypeVar("Item")
 

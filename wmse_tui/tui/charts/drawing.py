@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from wmse_tui.runs.state.curves import Curve
-from wmse_tui.tui.charts.axes import Limits, PlotArea, Scale, draw_axes, frame_for, round_limits, usable
+from wmse_tui.runs.text.axis import Limits, Scale, round_limits, usable
+from wmse_tui.tui.charts.axes import PlotArea, draw_axes, frame_for
 from wmse_tui.tui.charts.canvas import Canvas, Drawing
 from wmse_tui.tui.charts.legend import LegendEntry, draw_legend, legend_width
 from wmse_tui.tui.charts.raster import DOTS_ACROSS, DOTS_UP, RasterLayer, dots_of, raster

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from wmse_tui.tui.charts.axes import Limits, round_limits
+from wmse_tui.runs.text.axis import Limits, round_limits
 from wmse_tui.tui.charts.canvas import Drawing
 from wmse_tui.tui.charts.drawing import ChartContent, draw_chart, y_extent
 from wmse_tui.tui.charts.rows import RowsWidget

@@ -14,7 +14,7 @@ from typing import Any
 
 from rich.cells import cell_len
 
-from wmse_tui.tui.charts.axes import Scale, round_limits, usable
+from wmse_tui.runs.text.axis import Scale, round_limits, usable
 from wmse_tui.tui.charts.canvas import Canvas, Drawing
 from wmse_tui.tui.charts.legend import shorten
 from wmse_tui.tui.charts.rows import RowsWidget

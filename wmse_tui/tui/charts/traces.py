@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import groupby, pairwise
 
 from wmse_tui.runs.state.curves import Curve
-from wmse_tui.tui.charts.axes import Limits, Scale
+from wmse_tui.runs.text.axis import Limits, Scale
 from wmse_tui.tui.charts.raster import Dot
 
 _MANY = 4096  # points from which on importing numpy pays

@@ -27,7 +27,7 @@ _DEFAULT_NAMES = frozenset(name for *_, name in _FORMATS)
 
 @dataclass(frozen=True, slots=True)
 class ExportChoice:
-    """A format (of `runs.table.export.FORMATS`, or CURVES) and a path as it was typed."""
+    """A format (of `runs.table.comparison_file.FORMATS`, or CURVES) and a path as it was typed."""
 
     format: str
     path: str

@@ -12,9 +12,9 @@ from textual.events import Blur, Focus, Resize
 
 from wmse_tui.runs.state.curves import QUANTITIES, Curve, curve, reference
 from wmse_tui.runs.state.run import RunState
+from wmse_tui.runs.text.axis import Limits
 from wmse_tui.runs.text.sanitize import safe
 from wmse_tui.tui import keys
-from wmse_tui.tui.charts.axes import Limits
 from wmse_tui.tui.charts.chart_options import ChartOptions, in_percent, x_range
 from wmse_tui.tui.charts.drawing import ChartContent
 from wmse_tui.tui.charts.plot import Plot

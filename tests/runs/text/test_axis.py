@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wmse_tui.tui.charts.axes import Scale, hours_label, round_limits, ticks, usable
+from wmse_tui.runs.text.axis import Scale, hours_label, round_limits, ticks, usable
 
 finite = st.floats(allow_nan=False, allow_infinity=False)
 
