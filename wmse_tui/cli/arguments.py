@@ -85,8 +85,8 @@ MachineOverrides = Annotated[
     typer.Option(
         "--set",
         metavar="KEY=VALUE",
-        help="Give anew what changes no number: dataset.root and other folders, compute.device, "
-        "compute.workers; may be repeated.",
+        help="Give anew what changes no number: dataset.root and other folders, dataset.on_damaged, "
+        "compute.device, compute.workers; may be repeated.",
         show_default=False,
     ),
 ]

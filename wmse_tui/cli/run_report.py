@@ -6,11 +6,11 @@ from collections.abc import Iterator, Sequence
 
 from wmse_tui.cli.table_text import aligned
 from wmse_tui.config.sections.paper import Paper
-from wmse_tui.runs.log.events import Diagnostics, Evaluation, Resources
+from wmse_tui.runs.log.events import DAMAGED_LISTING, Diagnostics, Evaluation, Resources
 from wmse_tui.runs.state.run import RunState
 from wmse_tui.runs.state.status import RESUMABLE
 from wmse_tui.runs.state.verdict import judge
-from wmse_tui.runs.text.messages import error_sentence
+from wmse_tui.runs.text.messages import damaged_text, error_sentence
 from wmse_tui.runs.text.sanitize import safe
 from wmse_tui.runs.text.units import MISSING, count, duration, moment, number, percent, rate, size
 
@@ -49,6 +49,9 @@ def _head(state: RunState) -> Iterator[str]:
     if setup is not None:
         yield _row("device", f"{setup.device} ({setup.device_reason}) on {setup.host}")
         yield _row("data", f"{setup.train_images} images ({setup.train_split}), loader {setup.loader}")
+    if state.damaged is not None:
+        yield _row("damaged", damaged_text(state.damaged, state.damaged_files))
+        yield _row("", f"all: {state.path}/artifacts/{DAMAGED_LISTING}")
     yield _row("progress", ", ".join(_progress(state)))
     if state.resources is not None and not state.ended:
         yield _row("load", ", ".join(_load(state.resources)))

@@ -13,6 +13,7 @@ from wmse_tui.config.options import Options
 from wmse_tui.config.schema import Experiment
 from wmse_tui.config.sections.schedule import ConstantSchedule, StepSchedule
 
+IN_ONE_FILE = frozenset({"patterns", "cifar10", "cifar100", "stl10"})
 STRENGTHS = ("brightness", "contrast", "saturation", "hue")
 
 
@@ -42,6 +43,10 @@ def _of_images(experiment: Experiment) -> Iterator[tuple[str, tuple[str, ...], s
     augmentation, dataset = experiment.augmentation, experiment.dataset
     if dataset.name == "patterns":
         yield "dataset", ("root", "download"), "patterns are generated, not read from a folder"
+    if dataset.name in IN_ONE_FILE and dataset.probe_train is None:
+        yield "dataset", ("on_damaged", "damaged_limit"), f"{dataset.name} has no image files"
+    elif dataset.on_damaged == "stop":
+        yield "dataset", ("damaged_limit",), "the first damaged image ends the run"
     if dataset.probe_train is not None:
         yield "dataset", ("held_out",), "probes have folders of their own, so nothing is held out"
     if augmentation.jitter_p == 0:

@@ -19,9 +19,20 @@ class EngineError(ExplainedError):
 
 
 class DataError(EngineError):
-    """The images or their labels cannot be had."""
+    """The images or their labels cannot be had; `files` are those that cannot be read, if that is why."""
 
     code = "E_DATA"
+
+    def __init__(
+        self,
+        title: str,
+        detail: str = "",
+        *,
+        next: tuple[str, ...] = (),  # noqa: A002
+        files: tuple[str, ...] = (),
+    ) -> None:
+        super().__init__(title, detail, next=next)
+        self.files = files
 
 
 class DeviceError(EngineError):

@@ -76,13 +76,42 @@ def grow_the_middle(root: Path) -> None:
             lambda root: flip(root / "ant/0.bin", -5),
             "1 of 10 sampled images have other contents, the first is 0",
         ),
-        (grow_the_middle, "files have other sizes"),
+        (grow_the_middle, "1 of 10 files have other sizes, the first is 8"),
     ],
 )
 def test_every_change_is_reported(root: Path, change: Callable[[Path], object], text: str) -> None:
     saved = of(root).state()
     change(root)
     assert difference(saved, of(root), str) == text
+
+
+def test_sizes_of_an_earlier_version_are_compared_by_their_digest(root: Path) -> None:
+    saved = of(root).state()
+    del saved["each_size"]
+    assert difference(saved, of(root), str) is None
+    grow_the_middle(root)
+    assert difference(saved, of(root), str) == "files have other sizes"
+
+
+def test_of_files_named_as_damaged_only_names_and_labels_are_compared(root: Path) -> None:
+    saved = of(root).state()
+    paths = files(root)
+    named = str(root / "bee/3.bin")
+
+    def now(listed: list[str] = paths) -> module.Fingerprint:
+        return fingerprint_of_files(listed, labels(listed), CLASSES, named={named})
+
+    (root / "bee/3.bin").write_bytes(b"repaired")
+    assert difference(saved, now(), str) is None
+    (root / "bee/3.bin").unlink()
+    assert difference(saved, now(), str) is None
+    assert difference(saved, now(files(root)), str) == "10 images then, 9 now"
+    flip(root / "bee/2.bin", 5)
+    assert difference(saved, now(), str) == "1 of 10 sampled images have other contents, the first is 7"
+    flip(root / "bee/2.bin", 5)
+    data = (root / "bee/2.bin").read_bytes()
+    (root / "bee/2.bin").write_bytes(data[:40_000] + b"x" + data[40_000:])
+    assert difference(saved, now(), str) == "1 of 10 files have other sizes, the first is 7"
 
 
 def test_other_labels_of_the_same_files_are_reported(root: Path) -> None:

@@ -27,6 +27,7 @@ from wmse_tui.engine.data.pipelines import build_batches
 from wmse_tui.engine.data.plan import ViewPlan
 from wmse_tui.engine.data.reference import to_pixels
 from wmse_tui.engine.data.resident import ResidentBatches
+from wmse_tui.engine.data.sources.damaged import STOP, DamagedImages, DamagedPolicy
 from wmse_tui.engine.data.sources.files import FileImages
 from wmse_tui.engine.data.staging import SideStream
 from wmse_tui.engine.data.view_parameters import ViewLaw, ViewParameters, draw_parameters
@@ -60,9 +61,10 @@ def photograph(width: int, height: int, seed: int) -> Image.Image:
     return coarse.resize((width, height), Image.Resampling.BICUBIC)
 
 
-def files(paths: list[Path]) -> FileImages:
+def files(paths: list[Path], policy: DamagedPolicy = STOP) -> FileImages:
     names = np.array([str(path).encode() for path in paths])
-    return FileImages(name="folder", split="train", paths=names, why="they differ in size")
+    passed = DamagedImages("train", len(paths), policy)
+    return FileImages(name="folder", split="train", paths=names, why="they differ in size", damaged=passed)
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@ from wmse_tui.engine.data.placement import place_images
 from wmse_tui.engine.data.plan import plan_views
 from wmse_tui.engine.data.resident import ResidentBatches
 from wmse_tui.engine.data.sources import files
+from wmse_tui.engine.data.sources.damaged import STOP
 from wmse_tui.engine.data.sources.files import images_from_files
 from wmse_tui.engine.data.staging import Staging, Transfer, prefetched
 
@@ -113,7 +114,7 @@ def test_the_reason_for_workers_names_what_did_not_fit(
         for path, shape in zip(paths, sizes, strict=True):
             Image.new("RGB", shape).save(path)
         images = images_from_files(
-            paths, name="folder", split="train", labels=None, classes=(), progress=progress
+            paths, name="folder", split="train", labels=None, classes=(), damaged=STOP, progress=progress
         )
         return build_batches(images, experiment, CPU).reason
 

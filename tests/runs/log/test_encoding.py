@@ -20,6 +20,8 @@ from wmse_tui.runs.log.events import (
     Attempt,
     Checkpoint,
     Control,
+    Damaged,
+    DamagedFile,
     Diagnostics,
     Epoch,
     Error,
@@ -108,6 +110,7 @@ EVENTS: tuple[Event, ...] = (
         step=10, epoch=1, file="step-00000010.pt", sha256="ab", bytes=123, kinds=("last", "best"), seconds=0.5
     ),
     Notice("warning", "W_SLICE", "the last slice is small"),
+    Damaged(count=3, images=60000, files=(DamagedFile("root/ant/1.jpg", "Truncated File Read"),)),
     Control("0001-ab", "stop", "accepted", "saving"),
     Error(
         code="E_NONFINITE",
@@ -117,6 +120,7 @@ EVENTS: tuple[Event, ...] = (
         next=("lower the learning rate",),
         stage="training",
         traceback="Traceback",
+        files=("root/ant/1.jpg",),
     ),
     Exit(status="completed", step=30, epoch=3, seconds=12.5),
 )
@@ -276,7 +280,7 @@ def test_the_checked_in_log_of_version_1_is_read_whole() -> None:
     lines = (Path(__file__).parents[1] / "data" / "events-v1.jsonl").read_bytes().splitlines()
     records = [decode(content) for content in lines]
     assert [record.seq for record in records] == list(range(1, len(lines) + 1))
-    assert {type(record.event) for record in records} == {*TYPES.values(), Unknown} - {NormWeights}
+    assert {type(record.event) for record in records} == {*TYPES.values(), Unknown} - {NormWeights, Damaged}
 
 
 NUMBERS = st.floats() | st.integers() | st.none() | st.booleans() | st.text(max_size=3)

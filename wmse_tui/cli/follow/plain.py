@@ -12,6 +12,7 @@ from collections.abc import Callable
 from wmse_tui.runs.log.events import (
     Attempt,
     Control,
+    Damaged,
     Epoch,
     Error,
     Evaluation,
@@ -25,6 +26,7 @@ from wmse_tui.runs.log.events import (
 from wmse_tui.runs.state.run import RunState
 from wmse_tui.runs.text.messages import (
     control_sentence,
+    damaged_sentence,
     error_sentence,
     evaluation_sentence,
     exit_sentence,
@@ -77,6 +79,8 @@ class PlainLines:
                 return [evaluation_sentence(event)]
             case Notice():
                 return [notice_sentence(event)]
+            case Damaged():
+                return [damaged_sentence(event)]
             case Control():
                 return [control_sentence(event)]
             case Error():

@@ -93,6 +93,19 @@ class Dataset(Options):
     probe_test: AnyPath | None = Field(
         None, title="Probe test folder", description="Class folders that the probes are tested on."
     )
+    on_damaged: Literal["stop", "skip"] = Field(
+        "stop",
+        title="Damaged images",
+        description="stop: the first image file that cannot be read ends the run, and is named; skip: "
+        "another image takes the position of each, evaluations leave it out, and all are counted and named.",
+    )
+    damaged_limit: float = Field(
+        0.05,
+        ge=0,
+        le=1,
+        title="Limit of damaged images",
+        description="The share of a set of images above which a run stops that passes over damaged ones.",
+    )
     mean: ShareTriple | None = Field(
         None,
         title="Mean",

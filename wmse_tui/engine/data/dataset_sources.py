@@ -18,10 +18,12 @@ from wmse_tui.engine.data.images import ImageSet, MemoryImages
 from wmse_tui.engine.data.patterns import CLASSES, TEST_SPLIT, TRAIN_SPLIT, draw_patterns
 from wmse_tui.engine.data.sources.cifar import load_cifar
 from wmse_tui.engine.data.sources.class_folders import read_probe_folders
+from wmse_tui.engine.data.sources.damaged import DamagedImages, name_of, path_of, policy_of
 from wmse_tui.engine.data.sources.files import FileImages
 from wmse_tui.engine.data.sources.folder import load_folder
 from wmse_tui.engine.data.sources.imagenet import layout_error, load_imagenet
 from wmse_tui.engine.data.sources.progress import Progress
+from wmse_tui.engine.data.sources.scan import listing
 from wmse_tui.engine.data.sources.splits import DataSplits, SourceRequest
 from wmse_tui.engine.data.sources.stl10 import load_stl10
 from wmse_tui.engine.data.sources.tiny_imagenet import load_tiny_imagenet
@@ -58,6 +60,11 @@ class Data:
                 found[name] = images
         return found
 
+    def damaged(self) -> list[DamagedImages]:
+        """What was passed over of each set of files."""
+        sets = [images for images in self.sets().values() if isinstance(images, FileImages | MemoryImages)]
+        return [images.damaged for images in sets if images.damaged is not None]
+
     @property
     def train_split(self) -> str:
         """The training images as text: `train+unlabeled (105,000)`."""
@@ -88,26 +95,29 @@ def split_text(images: ImageSet) -> str:
     return f"{images.split} ({len(images):,})"
 
 
-def load_data(experiment: Experiment, *, progress: Progress) -> Data:
+def load_data(experiment: Experiment, *, progress: Progress, named: frozenset[str] = frozenset()) -> Data:
     """Find, download or generate the images of an experiment.
 
     Args:
         experiment: only its `dataset` section is used.
         progress: called with what is being done, how far it is, the total (0: unknown) and the unit; if it
             raises, the disk is left in a state from which the next call continues.
+        named: image files that earlier attempts at the run named as damaged, by `image_name`.
 
     Raises:
         DataError: the images are unavailable or invalid.
     """
     dataset = experiment.dataset
     facts = DATASETS[dataset.name]
-    parts = SOURCES[dataset.name](_request(dataset), progress)
+    request = _request(dataset, named)
+    parts = SOURCES[dataset.name](request, progress)
     probe_train, probe_test, notices = parts.probe_train, parts.probe_test, parts.notices
     if dataset.probe_train is not None and dataset.probe_test is not None:
         probe_train, probe_test, skipped = read_probe_folders(
             expanded(dataset.probe_train),
             expanded(dataset.probe_test),
             progress,
+            damaged=request.damaged,
             test_images=dataset.test_images,
         )
         notices += skipped
@@ -117,6 +127,9 @@ def load_data(experiment: Experiment, *, progress: Progress) -> Data:
     for images in sets:
         if isinstance(images, FileImages | MemoryImages):
             notices += images.notices
+    there = tuple(sorted(path for path in request.damaged.named if not request.damaged.removed(path)))
+    if there:
+        notices += (f"named as damaged by an earlier attempt, and read as they are now: {listing(there)}",)
     return Data(
         train=parts.train,
         probe_train=probe_train,
@@ -127,10 +140,22 @@ def load_data(experiment: Experiment, *, progress: Progress) -> Data:
     )
 
 
-def _request(dataset: Dataset) -> SourceRequest:
+def image_name(dataset: Dataset, path: str) -> str:
+    """The name of an image file that stays the same when its folder is moved: `root/train/a/0001.jpg`."""
+    return name_of(path, dataset, _root(dataset))
+
+
+def image_path(dataset: Dataset, name: str) -> str:
+    """The path of the image file of a name."""
+    return path_of(name, dataset, _root(dataset))
+
+
+def _request(dataset: Dataset, named: frozenset[str]) -> SourceRequest:
+    root = _root(dataset)
     return SourceRequest(
         name=dataset.name,
-        root=_root(dataset),
+        root=root,
+        damaged=policy_of(dataset, root, named),
         download=dataset.download,
         train_images=dataset.train_images,
         test_images=None if dataset.probe_train is not None else dataset.test_images,

@@ -3,7 +3,8 @@
 Names and labels are compared whole. The sizes of all files are compared where asking for them is cheap, else
 those of a sample. The contents of a sample of images, spread evenly over the set, are compared by checksums
 of their beginning and end. Times of files and the folder that holds them do not count: a set that was copied
-or moved is the same set.
+or moved is the same set. Files that earlier attempts at a run named as damaged may have been repaired or
+removed: only their names and labels are compared.
 """
 
 from __future__ import annotations
@@ -11,12 +12,13 @@ from __future__ import annotations
 import hashlib
 import os
 import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from wmse_tui.config.regular_files import open_regular
@@ -41,6 +43,8 @@ class Fingerprint:
         labels: digest of the classes and of each image's class; "" without labels.
         sizes: digest of the files' sizes in bytes; "" for sets in memory.
         contents: a checksum for each sampled image; -1 where it could not be read.
+        each_size: the sizes that `sizes` is the digest of, -1 where one could not be asked for.
+        named: the numbers of the images that earlier attempts named as damaged.
     """
 
     images: int
@@ -48,13 +52,18 @@ class Fingerprint:
     labels: str
     sizes: str
     contents: tuple[int, ...]
+    each_size: tuple[int, ...] = ()
+    named: frozenset[int] = frozenset()
 
     def text(self) -> str:
         """All of it as one short number, for people to compare."""
-        return hashlib.sha256(repr(self.state()).encode()).hexdigest()[:_DIGITS]
+        return hashlib.sha256(repr(self._summary()).encode()).hexdigest()[:_DIGITS]
 
     def state(self) -> dict[str, Any]:
         """As a checkpoint stores it."""
+        return {**self._summary(), "each_size": torch.tensor(self.each_size, dtype=torch.int64)}
+
+    def _summary(self) -> dict[str, Any]:
         return {
             "images": self.images,
             "names": self.names,
@@ -65,23 +74,33 @@ class Fingerprint:
 
 
 def fingerprint_of_files(
-    paths: Sequence[str], labels: Tensor | None, classes: tuple[str, ...]
+    paths: Sequence[str],
+    labels: Tensor | None,
+    classes: tuple[str, ...],
+    *,
+    named: Collection[str] = (),
 ) -> Fingerprint:
-    """The fingerprint of a set of image files; a file that cannot be read is found when it is decoded."""
+    """The fingerprint of a set of image files; a file that cannot be read is found when it is decoded.
+
+    Args:
+        named: files that earlier attempts named as damaged.
+    """
     base = len(common_folder(paths))
     names = hashlib.sha256()
     for path in paths:
         names.update(os.fsencode(path[base:]) + b"\0")
-    sized = paths if len(paths) <= SIZED else [paths[index] for index in _spread(len(paths), SIZED // 10)]
+    sized = [paths[index] for index in _sized(len(paths))]
     with ThreadPoolExecutor(_THREADS) as pool:  # threads hide the latency of network disks
-        sizes = hashlib.sha256(" ".join(map(str, pool.map(_size, sized, chunksize=256))).encode())
+        each_size = tuple(pool.map(_size, sized, chunksize=256))
         contents = tuple(pool.map(_content, [paths[index] for index in sampled(len(paths))]))
     return Fingerprint(
         images=len(paths),
         names=names.hexdigest()[:_DIGITS],
         labels=_labels(labels, classes),
-        sizes=sizes.hexdigest()[:_DIGITS],
+        sizes=hashlib.sha256(" ".join(map(str, each_size)).encode()).hexdigest()[:_DIGITS],
         contents=contents,
+        each_size=each_size,
+        named=frozenset(index for index, path in enumerate(paths) if path in named) if named else frozenset(),
     )
 
 
@@ -111,28 +130,50 @@ def difference(saved: Mapping[str, Any], now: Fingerprint, where: Callable[[int]
         now: its fingerprint as it is.
         where: an image as text: its file, if it has one.
     """
-    state = now.state()
     if saved["images"] != now.images:
         return f"{saved['images']:,} images then, {now.images:,} now"
-    for part, text in (("names", "files or folders have other names"), ("labels", "other labels")):
-        if saved[part] != state[part]:
+    for then, there, text in (
+        (saved["names"], now.names, "files or folders have other names"),
+        (saved["labels"], now.labels, "other labels"),
+    ):
+        if then != there:
             return text
-    changed = [
-        index
-        for index, then, there in zip(sampled(now.images), saved["contents"], now.contents, strict=True)
-        if then != there
-    ]
+    changed = _changed(sampled(now.images), saved["contents"], now.contents, now.named)
     if changed:
         return (
             f"{len(changed):,} of {len(now.contents):,} sampled images have other contents, "
             f"the first is {where(changed[0])}"
         )
-    return "files have other sizes" if saved["sizes"] != now.sizes else None
+    if not now.each_size or "each_size" not in saved:  # in memory, or saved by an earlier version
+        return "files have other sizes" if saved["sizes"] != now.sizes else None
+    changed = _changed(_sized(now.images), saved["each_size"].tolist(), now.each_size, now.named)
+    if changed:
+        return (
+            f"{len(changed):,} of {len(now.each_size):,} files have other sizes, "
+            f"the first is {where(changed[0])}"
+        )
+    return None
+
+
+def _changed(
+    indices: Sequence[int], then: Sequence[int], now: Sequence[int], named: Collection[int]
+) -> list[int]:
+    """The indices whose values differ, but for those of `named`."""
+    return [
+        index
+        for index, before, there in zip(indices, then, now, strict=True)
+        if before != there and index not in named
+    ]
 
 
 def sampled(count: int) -> list[int]:
     """The numbers of the images whose contents are compared."""
     return _spread(count, SAMPLED)
+
+
+def _sized(count: int) -> Sequence[int]:
+    """The numbers of the images whose sizes are compared."""
+    return range(count) if count <= SIZED else _spread(count, SIZED // 10)
 
 
 def common_folder(paths: Sequence[str]) -> str:

@@ -15,6 +15,7 @@ from PIL import Image
 from torch import Tensor
 
 from wmse_tui.engine.data.fingerprint import Fingerprint
+from wmse_tui.engine.data.sources.damaged import DamagedImages
 
 UNLABELLED = -1
 
@@ -63,6 +64,8 @@ class MemoryImages:
         classes: the names of the classes, by number.
         fingerprint: the identity of the files that they were read from; None where it is that of the pixels.
         notices: facts about the images for people, a sentence each.
+        damaged: the files that were passed over, if any were read; other pixels are in their positions, and
+            they have no label.
     """
 
     name: str
@@ -72,6 +75,7 @@ class MemoryImages:
     classes: tuple[str, ...] = ()
     fingerprint: Fingerprint | None = None
     notices: tuple[str, ...] = ()
+    damaged: DamagedImages | None = None
 
     def __post_init__(self) -> None:
         if self.pixels.dtype != torch.uint8 or self.pixels.ndim != 4 or self.pixels.shape[1] != 3:

@@ -19,6 +19,7 @@ from torchvision.transforms import functional as tv
 
 from wmse_tui.engine.data.images import ImageSet
 from wmse_tui.engine.data.plan import ViewPlan
+from wmse_tui.engine.data.sources.files import FileImages
 from wmse_tui.engine.data.view_parameters import BRIGHTNESS, CONTRAST, HUE, SATURATION, View
 from wmse_tui.engine.errors import EngineError
 
@@ -39,6 +40,18 @@ class BatchKey(NamedTuple):
     indices: Tensor
 
 
+class PreparedBatch(NamedTuple):
+    """What a worker makes of a `BatchKey`.
+
+    Attributes:
+        views: uint8 (views, batch, 3, size, size).
+        damaged: image files that were found to be damaged meanwhile, with the reasons.
+    """
+
+    views: Tensor
+    damaged: dict[str, str]
+
+
 class ReferenceViews(Dataset[Tensor]):
     """Batches of views for a DataLoader whose `batch_sampler` gives `BatchKey`s.
 
@@ -53,11 +66,12 @@ class ReferenceViews(Dataset[Tensor]):
     def __len__(self) -> int:
         return len(self.images)
 
-    def __getitems__(self, key: BatchKey) -> Tensor | EngineError:
-        """The views of a batch, uint8 (views, batch, 3, size, size).
+    def __getitems__(self, key: BatchKey) -> PreparedBatch | EngineError:
+        """The views of a batch.
 
         An `EngineError` is returned, not raised: raised in a worker it would lose all but its text.
         """
+        known = self._passed_over()
         try:
             images = [self.images.image(index) for index in key.indices.tolist()]
         except EngineError as error:
@@ -71,7 +85,11 @@ class ReferenceViews(Dataset[Tensor]):
         for views, parameters in zip(batch, drawn, strict=True):
             for out, image, view in zip(views, images, parameters.views(), strict=True):
                 out.copy_(to_pixels(augment_image(image, view, size)))
-        return batch
+        new = {path: reason for path, reason in self._passed_over().items() if path not in known}
+        return PreparedBatch(batch, new)
+
+    def _passed_over(self) -> dict[str, str]:
+        return dict(self.images.damaged.files) if isinstance(self.images, FileImages) else {}
 
 
 def augment_image(image: PilImage, view: View, size: int) -> PilImage:

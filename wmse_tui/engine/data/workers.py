@@ -20,7 +20,8 @@ from torch.utils.data import DataLoader, get_worker_info
 from wmse_tui.engine.data.batched import normalise_
 from wmse_tui.engine.data.images import ImageSet
 from wmse_tui.engine.data.plan import ViewPlan
-from wmse_tui.engine.data.reference import BatchKey, ReferenceViews
+from wmse_tui.engine.data.reference import BatchKey, PreparedBatch, ReferenceViews
+from wmse_tui.engine.data.sources.files import FileImages
 from wmse_tui.engine.errors import EngineError
 from wmse_tui.engine.stop_signals import STOP_SIGNALS, ignore_stop_signals
 
@@ -56,7 +57,7 @@ class WorkerBatches:
     """
 
     def __init__(self, images: ImageSet, plan: ViewPlan, device: torch.device, *, workers: int) -> None:
-        self._images, self._plan, self._device = len(images), plan, device
+        self._images, self._plan, self._device = images, plan, device
         self._keys = Keys()
         options: dict[str, Any] = {}
         if workers:
@@ -82,7 +83,7 @@ class WorkerBatches:
         """
         if self._loader is None:
             raise ValueError("these batches are closed")
-        coming = self._plan.batches(self._images, epoch=epoch, start_batch=start_batch)
+        coming = self._plan.batches(len(self._images), epoch=epoch, start_batch=start_batch)
         self._keys.coming = tuple(BatchKey(epoch, indices) for indices in coming)
         with warnings.catch_warnings():
             # Python 3.12 warns of forking beside other threads. The workers run none of their locks.
@@ -103,7 +104,9 @@ class WorkerBatches:
         for batch in batches:
             if isinstance(batch, EngineError):
                 raise batch
-            pixels = batch.to(self._device, non_blocking=True)
+            if isinstance(self._images, FileImages):
+                self._images.damaged.merge(batch.damaged)
+            pixels = batch.views.to(self._device, non_blocking=True)
             yield normalise_(pixels.to(torch.float32).div_(255), self._plan.mean, self._plan.std)
 
     def close(self) -> None:
@@ -153,6 +156,6 @@ def _shared(batch: Any) -> Any:
     The loader's queue would move it there in a thread whose errors are lost: where /dev/shm is too small the
     trainer would wait for ever.
     """
-    if isinstance(batch, Tensor) and get_worker_info() is not None:
-        batch.share_memory_()
+    if isinstance(batch, PreparedBatch) and get_worker_info() is not None:
+        batch.views.share_memory_()
     return batch

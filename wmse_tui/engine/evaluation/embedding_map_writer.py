@@ -12,6 +12,7 @@ from torch import Tensor
 from wmse_tui.config.schema import Experiment
 from wmse_tui.engine.data.dataset_sources import Data
 from wmse_tui.engine.data.images import UNLABELLED, ImageSet
+from wmse_tui.engine.data.sources.files import readable
 from wmse_tui.engine.diagnostics.sample import sample_diagnostics
 from wmse_tui.engine.models.encoder_whitening import EncoderWhitening
 from wmse_tui.runs.log.events import Artifact, Diagnostics, Event, Notice
@@ -97,7 +98,9 @@ class EmbeddingMapWriter:
         started = time.perf_counter()
         points, kind = map_points(features, kind, previous=self._previous, should_stop=should_stop)
         self._previous = points
-        labels, classes = self._labels[self._chosen], self._images.classes
+        known = readable(self._images)
+        labels = self._labels if known is None else torch.where(known, self._labels, UNLABELLED)
+        labels, classes = labels[self._chosen], self._images.classes
         try:
             publish_map(self._folder() / FILE, points, labels, classes, step=step, epoch=epoch, kind=kind)
         except OSError as error:

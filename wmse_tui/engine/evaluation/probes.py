@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from wmse_tui.config.schema import Experiment
 from wmse_tui.engine.data.dataset_sources import Data, split_text
 from wmse_tui.engine.data.images import UNLABELLED, ImageSet
+from wmse_tui.engine.data.sources.files import readable
 from wmse_tui.engine.errors import DataError
 from wmse_tui.engine.evaluation.pixel_batches import Geometry, pixel_batches
 from wmse_tui.runs.log.events import Evaluation, KnnResult, LinearResult
@@ -101,6 +102,8 @@ def evaluate(
             x_train, y_train = _features(encoder, train, data, experiment, device, progress, should_stop)
             x_test, y_test = _features(encoder, test, data, experiment, device, progress, should_stop)
         use_features(x_test, y_test)
+        x_train, y_train = _of_readable(train, x_train, y_train)
+        x_test, y_test = _of_readable(test, x_test, y_test)
         if options.knn != "off":
             top1 = knn_accuracy(
                 x_train,
@@ -134,10 +137,25 @@ def evaluate(
         knn=knn,
         linear=linear,
         raw_pixels=raw,
-        train_split=split_text(train),
-        test_split=split_text(test),
+        train_split=_readable_text(train),
+        test_split=_readable_text(test),
         seconds=time.monotonic() - started,
     )
+
+
+def _of_readable(images: ImageSet, rows: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    """Features or pixels (images, dim) and labels without those of images that are passed over."""
+    known = readable(images)
+    if known is None:
+        return rows, labels
+    known = known.to(rows.device)
+    return rows[known], labels.to(rows.device)[known]
+
+
+def _readable_text(images: ImageSet) -> str:
+    """A set as text, with the number of its images that can be read."""
+    known = readable(images)
+    return split_text(images) if known is None else f"{images.split} ({int(known.sum()):,})"
 
 
 def labelled(images: ImageSet | None) -> ImageSet | None:
@@ -251,14 +269,13 @@ def _raw_pixel_accuracy(
 
     Their scale does not change which are near, so they stay bytes: exact, and a quarter of the memory.
     """
-    x_train, x_test = (_raw_pixels(images, experiment, device, should_stop) for images in (train, test))
-    assert train.labels is not None
-    assert test.labels is not None
+    x_train, y_train = _raw_pixels(train, experiment, device, should_stop)
+    x_test, y_test = _raw_pixels(test, experiment, device, should_stop)
     return knn_accuracy(
         x_train,
-        train.labels,
+        y_train,
         x_test,
-        test.labels,
+        y_test,
         k=experiment.evaluation.neighbours,
         progress=progress,
         should_stop=should_stop,
@@ -267,7 +284,8 @@ def _raw_pixel_accuracy(
 
 def _raw_pixels(
     images: ImageSet, experiment: Experiment, device: torch.device, should_stop: ShouldStop
-) -> Tensor:
+) -> tuple[Tensor, Tensor]:
+    """The pixels of labelled images as rows, uint8 (images, dim), and their labels."""
     rows: Tensor | None = None
     done = 0
     batches = pixel_batches(
@@ -286,7 +304,8 @@ def _raw_pixels(
             rows[done : done + len(flat)] = flat
             done += len(flat)
     assert rows is not None
-    return rows
+    assert images.labels is not None
+    return _of_readable(images, rows, images.labels)
 
 
 def _check_raw_size(size: int, images: ImageSet) -> None:

@@ -51,13 +51,20 @@ class Failure(NamedTuple):
     steps: tuple[str, ...]
 
 
-def error_event(error: BaseException, *, saved: str, stage: Literal["start", "training"]) -> Error:
+def error_event(
+    error: BaseException,
+    *,
+    saved: str,
+    stage: Literal["start", "training"],
+    files: tuple[str, ...] = (),
+) -> Error:
     """The `error` event for an exception.
 
     Args:
         error: what ended the run.
         saved: the last good checkpoint as text, or what there is instead.
         stage: "start" before the first attempt event, "training" after it.
+        files: names of the image files that cannot be read, if that is why.
     """
     code, title, detail, steps = _explain(error)
     if stage == "start":  # a new run may have been removed by the time this is read
@@ -71,6 +78,7 @@ def error_event(error: BaseException, *, saved: str, stage: Literal["start", "tr
         next=steps,
         stage=stage,
         traceback="".join(traceback.format_exception(error)) if unknown else "",
+        files=files,
     )
 
 

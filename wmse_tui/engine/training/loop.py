@@ -60,7 +60,8 @@ class Evaluator(Protocol):
 class TrainingLoop:
     """The training of one attempt, from `position` to the end or to a request to stop.
 
-    `identity` is what checkpoints record of the images.
+    `identity` is what checkpoints record of the images, and `report_damaged` reports those that have been
+    passed over.
     """
 
     def __init__(
@@ -79,6 +80,7 @@ class TrainingLoop:
         compiled: Compiled,
         take_step: Stepper,
         write: Callable[[Event], None],
+        report_damaged: Callable[[], None],
         identity: Mapping[str, Any],
     ) -> None:
         self.experiment = experiment
@@ -94,6 +96,7 @@ class TrainingLoop:
         self.compiled = compiled
         self.take_step = take_step
         self.write = write
+        self.report_damaged = report_damaged
         self.identity = identity
         self.total_steps = experiment.schedule.epochs * batches.steps_per_epoch
         self.telemetry = Telemetry(write, images_per_step=experiment.schedule.batch_size)
@@ -162,6 +165,7 @@ class TrainingLoop:
     def _at_boundary(self) -> None:
         """What may happen between two steps: a request, a pause, a checkpoint by the clock."""
         requests = self.requests
+        self.report_damaged()
         requests.raise_if_stopped()
         if requests.paused:
             self._save("pause")

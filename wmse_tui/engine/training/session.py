@@ -18,9 +18,10 @@ import torchvision
 from wmse_tui import __version__
 from wmse_tui.config.problems import ConfigError
 from wmse_tui.config.schema import Experiment
-from wmse_tui.engine.data.dataset_sources import Data, load_data
+from wmse_tui.config.sections.dataset import Dataset
+from wmse_tui.engine.data.dataset_sources import Data, image_name, load_data
 from wmse_tui.engine.data.pipelines import Batches, build_batches
-from wmse_tui.engine.errors import CheckpointError, Diverged, WhiteningFailed
+from wmse_tui.engine.errors import CheckpointError, DataError, Diverged, WhiteningFailed
 from wmse_tui.engine.evaluation import EvaluationInterrupted, evaluate
 from wmse_tui.engine.evaluation.embedding_map_writer import EmbeddingMapWriter
 from wmse_tui.engine.methods import Method, build_method, move_to_device
@@ -29,6 +30,7 @@ from wmse_tui.engine.stop_signals import StopSignals
 from wmse_tui.engine.training.checkpoint_manager import CheckpointManager
 from wmse_tui.engine.training.checkpoints import file_sha256, newest_checkpoint
 from wmse_tui.engine.training.compiled import Compiled, compile_networks
+from wmse_tui.engine.training.damaged_report import DamagedReport
 from wmse_tui.engine.training.device import (
     ChosenDevice,
     choose_device,
@@ -72,6 +74,7 @@ class Session:
         self.requests = Requests(self.locate, self.write, signals)
         self.stage: Literal["start", "training"] = "start"
         self.position = Position()
+        self._dataset: Dataset | None = None
         self.started = time.monotonic()
         self._phase_at = 0.0
         self._phase_name = ""
@@ -118,8 +121,11 @@ class Session:
             self.write(Notice(level="info", code="N_DEVICE", text=advice))
         prepare(device.torch, deterministic=experiment.compute.deterministic)
         self.write(Phase(name="data"))
+        self._dataset = experiment.dataset
+        damaged = view_run(self.run).damaged_files
+        named = frozenset(file.name for file in damaged)
         data = run_polled(
-            lambda progress: load_data(experiment, progress=progress),
+            lambda progress: load_data(experiment, progress=progress, named=named),
             progress=self.progress,
             poll=self.requests.raise_if_stopped,
         )
@@ -127,14 +133,25 @@ class Session:
             self.write(Notice(level="info", code="N_DATA", text=text))
         identity = DataIdentity(data.sets())
         self.write(Notice(level="info", code="N_IMAGES", text=identity.text()))
+        report = DamagedReport(
+            data,
+            experiment.dataset,
+            damaged,
+            folder=lambda: self.locate().artifacts,
+            write=self.write,
+        )
+        report.update()
         batches = build_batches(
             data.train,
             experiment,
             device.torch,
             notify=lambda text: self._report_optimisation("N_GRAPH", text, True),
         )
-        with contextlib.closing(batches):
-            self._train(experiment, device, data, identity, batches)
+        try:
+            with contextlib.closing(batches):
+                self._train(experiment, device, data, identity, batches, report)
+        finally:
+            report.update(at_once=True)
 
     def _train(
         self,
@@ -143,6 +160,7 @@ class Session:
         data: Data,
         identity: DataIdentity,
         batches: Batches,
+        report: DamagedReport,
     ) -> None:
         method = move_to_device(build_method(experiment), device.torch)
         compiled = self._compile(method, experiment, device.torch)
@@ -198,6 +216,7 @@ class Session:
                 embedding_map,
                 diagnostics,
                 compiled,
+                report,
             ),
             compiled=compiled,
             take_step=stepper(
@@ -211,6 +230,7 @@ class Session:
             ),
             diagnostics=diagnostics,
             write=self.write,
+            report_damaged=report.update,
             identity=identity.state(),
         )
         loop.train()
@@ -224,6 +244,7 @@ class Session:
         embedding_map: EmbeddingMapWriter,
         diagnostics: TrainingDiagnostics,
         compiled: Compiled,
+        report: DamagedReport,
         *,
         epoch: int,
         step: int,
@@ -232,6 +253,7 @@ class Session:
         def progress(name: str, done: float, total: float, unit: str) -> None:
             self.progress(name, done, total, unit)
             diagnostics.measure(step)
+            report.update()
 
         try:
             with compiled.as_written():
@@ -339,6 +361,11 @@ class Session:
             return "nothing yet: the run had no checkpoint"
         return f"checkpoint {found[-1]}; the run can be resumed from it"
 
+    def image_names(self, error: Exception) -> tuple[str, ...]:
+        """The image files that an error is about, as later attempts know them."""
+        files = error.files if isinstance(error, DataError) else ()
+        return tuple(image_name(self._dataset, path) for path in files) if self._dataset is not None else ()
+
     def exit(self, status: Status) -> None:
         """The last event of the attempt."""
         self.write(
@@ -391,7 +418,9 @@ def _ended(session: Session, train: Callable[[], None]) -> int:
         status, code, failure = "failed", FAILED, error
     disk_reserve.free(session.run)  # on a full disk this is the space for what follows
     if failure is not None:
-        event = error_event(failure, saved=session.saved(), stage=session.stage)
+        event = error_event(
+            failure, saved=session.saved(), stage=session.stage, files=session.image_names(failure)
+        )
         session.write(event)
         with contextlib.suppress(OSError):
             print(event.traceback, end="", flush=True)  # noqa: T201  into trainer.log

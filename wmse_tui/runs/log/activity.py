@@ -17,6 +17,7 @@ from wmse_tui.runs.log.events import (
     Attempt,
     Checkpoint,
     Control,
+    Damaged,
     Epoch,
     Error,
     Evaluation,
@@ -27,6 +28,7 @@ from wmse_tui.runs.log.events import (
 )
 from wmse_tui.runs.text.messages import (
     control_sentence,
+    damaged_sentence,
     error_sentence,
     evaluation_sentence,
     exit_sentence,
@@ -120,6 +122,8 @@ class ActivityLog:
                 return _line("plain", _checkpoint_sentence, event)
             case Notice() as event:
                 return _line("warning" if event.level == "warning" else "plain", notice_sentence, event)
+            case Damaged() as event:
+                return _line("warning", damaged_sentence, event)
             case Control() as event:
                 return _line("control", control_sentence, event)
             case Error() as event:

@@ -18,6 +18,9 @@ VERSION = 1
 Count = Annotated[int, Field(ge=0, lt=2**53)]
 Number = Annotated[float, Field(allow_inf_nan=False)]
 
+DAMAGED_LISTING = "damaged-images.txt"
+"""In `artifacts/`: the path of each file that `damaged` events have named, a tab, and the reason."""
+
 _AS_OBJECT = {"json": "object"}  # pairs in Python, where events are immutable; an object in JSON
 
 
@@ -260,6 +263,25 @@ class Notice:
 
 
 @dataclass(frozen=True, slots=True)
+class DamagedFile:
+    """An image file that cannot be read, and the reason; the name begins with the option of its folder."""
+
+    name: str
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Damaged:
+    """Image files are passed over: how many so far in this attempt, of how many, and those that are new."""
+
+    type: ClassVar[str] = "damaged"
+
+    count: Count
+    images: Count
+    files: tuple[DamagedFile, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Control:
     """The answer to the request `id`: done, accepted (the effect follows) or refused, with a sentence."""
 
@@ -273,7 +295,10 @@ class Control:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Error:
-    """Why the attempt fails; `saved` names what is safe and `next` what the user can do."""
+    """Why the attempt fails; `saved` names what is safe and `next` what the user can do.
+
+    `files` are names as of a `DamagedFile`: the images that cannot be read, if that is why.
+    """
 
     type: ClassVar[str] = "error"
 
@@ -284,6 +309,7 @@ class Error:
     next: tuple[str, ...] = ()
     stage: Literal["start", "training"]
     traceback: str = ""
+    files: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -318,6 +344,7 @@ Event: TypeAlias = (
     | Artifact
     | Checkpoint
     | Notice
+    | Damaged
     | Control
     | Error
     | Exit
@@ -338,6 +365,7 @@ TYPES: Mapping[str, type[Any]] = {
         Artifact,
         Checkpoint,
         Notice,
+        Damaged,
         Control,
         Error,
         Exit,

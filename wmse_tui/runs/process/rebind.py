@@ -20,6 +20,8 @@ MACHINE = (
     "dataset.probe_train",
     "dataset.probe_test",
     "dataset.download",
+    "dataset.on_damaged",
+    "dataset.damaged_limit",
     "compute.device",
     "compute.workers",
 )

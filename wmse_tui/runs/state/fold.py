@@ -19,6 +19,8 @@ from wmse_tui.runs.log.events import (
     Attempt,
     Checkpoint,
     Control,
+    Damaged,
+    DamagedFile,
     Diagnostics,
     Epoch,
     Error,
@@ -81,6 +83,8 @@ class _Draft:
         self.artifacts = History.of(state.artifacts)
         self.checkpoints = History.of(state.checkpoints)
         self.notices = state.notices
+        self.damaged = state.damaged
+        self.damaged_files = state.damaged_files
         self.controls = state.controls
         self.error = state.error
         self.exit = state.exit
@@ -131,10 +135,14 @@ class _Draft:
                 self.checkpoints = self.checkpoints.superseding(event, _file_of)
             case Notice() as event:
                 self.notices = (*self.notices, event)[-MAX_NOTICES:]
+            case Damaged() as event:
+                self.damaged = event
+                self._add_damaged(event.files)
             case Control() as event:
                 self.controls = (*self.controls, event)[-MAX_CONTROLS:]
             case Error() as event:
                 self.error = event
+                self._add_damaged(map(DamagedFile, event.files))
             case Exit() as event:
                 self.exit, self.phase = event, None
             case Attempt() as event:
@@ -148,8 +156,13 @@ class _Draft:
         self.elapsed_before += spent(self.attempt_started, self.updated)
         self.attempt, self.attempt_started = record.attempt, record.t
         self.resource_rows = ()
+        self.damaged = None
         self.phase = self.error = self.exit = self.images_per_second = None
         self._restart_pace()
+
+    def _add_damaged(self, files: Iterable[DamagedFile]) -> None:
+        """Each file of the run once, with its latest reason."""
+        self.damaged_files = tuple({file.name: file for file in (*self.damaged_files, *files)}.values())
 
     def _add_steps(self, event: Steps, t: float) -> None:
         if event.first != self._following:

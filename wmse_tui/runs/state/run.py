@@ -16,6 +16,8 @@ from wmse_tui.runs.log.events import (
     Attempt,
     Checkpoint,
     Control,
+    Damaged,
+    DamagedFile,
     Diagnostics,
     Epoch,
     Error,
@@ -81,6 +83,8 @@ class RunState:
     artifacts: Sequence[Artifact] = ()  # the newest of each file
     checkpoints: Sequence[Checkpoint] = ()
     notices: tuple[Notice, ...] = ()
+    damaged: Damaged | None = None  # the newest of this attempt
+    damaged_files: tuple[DamagedFile, ...] = ()  # all that the run has named, in errors too
     controls: tuple[Control, ...] = ()
     error: Error | None = None
     exit: Exit | None = None

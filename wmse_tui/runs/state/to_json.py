@@ -50,6 +50,13 @@ def state_to_json(state: RunState, *, columns: int = 256) -> dict[str, Any]:
         "checkpoints": [as_dict(event) for event in state.checkpoints],
         "verdict": {"name": verdict.name, "evidence": verdict.evidence, "advice": list(verdict.advice)},
         "notices": [as_dict(event) for event in state.notices],
+        "damaged": None
+        if state.damaged is None
+        else {
+            "count": state.damaged.count,
+            "images": state.damaged.images,
+            "files": [as_dict(file) for file in state.damaged_files],
+        },
         "controls": [as_dict(event) for event in state.controls],
         "error": _plain(state.error),
         "exit": _plain(state.exit),

@@ -2,8 +2,24 @@
 
 from __future__ import annotations
 
-from wmse_tui.runs.log.events import Control, Error, Evaluation, Exit, KnnResult, LinearResult, Notice, Phase
-from wmse_tui.runs.text.units import duration, number, percent, rate, size
+from collections.abc import Sequence
+
+from wmse_tui.runs.log.events import (
+    Control,
+    Damaged,
+    DamagedFile,
+    Error,
+    Evaluation,
+    Exit,
+    KnnResult,
+    LinearResult,
+    Notice,
+    Phase,
+)
+from wmse_tui.runs.text.units import count, duration, number, percent, rate, size
+
+_FILES = 3
+"""Damaged files that a sentence names."""
 
 
 def knn_sentence(result: KnnResult) -> str:
@@ -77,6 +93,18 @@ PHASES = {
 def notice_sentence(notice: Notice) -> str:
     """Return a notice with its level in front unless it is plain information."""
     return f"{'note' if notice.level == 'info' else notice.level}  {notice.text}"
+
+
+def damaged_sentence(damaged: Damaged) -> str:
+    """Return how many images are passed over, and the first of those that are new."""
+    return f"damaged  {damaged_text(damaged, damaged.files)}"
+
+
+def damaged_text(damaged: Damaged, files: Sequence[DamagedFile]) -> str:
+    """Return how many images are passed over, and the first of `files`."""
+    shown = ", ".join(f"{file.name} ({file.reason})" if file.reason else file.name for file in files[:_FILES])
+    more = f" and {len(files) - _FILES:,} more" if len(files) > _FILES else ""
+    return f"{damaged.count:,} of {count(damaged.images, 'image')} passed over: {shown}{more}"
 
 
 def error_sentence(error: Error) -> str:

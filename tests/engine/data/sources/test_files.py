@@ -13,14 +13,16 @@ from PIL import Image
 
 from wmse_tui.engine.data.images import ImageSet, MemoryImages
 from wmse_tui.engine.data.sources import files
+from wmse_tui.engine.data.sources.damaged import STOP, DamagedPolicy
 from wmse_tui.engine.data.sources.files import images_from_files
+from wmse_tui.engine.data.sources.image_file import repairs
 from wmse_tui.engine.errors import DataError
 
 Progress = Callable[[str, float, float, str], None]
 Picture = Callable[..., Path]
 
 
-def read(paths: list[Path], progress: Progress) -> ImageSet:
+def read(paths: list[Path], progress: Progress, policy: DamagedPolicy = STOP) -> ImageSet:
     labels = torch.arange(len(paths)) % 2
     return images_from_files(
         list(map(str, paths)),
@@ -28,6 +30,7 @@ def read(paths: list[Path], progress: Progress) -> ImageSet:
         split="train",
         labels=labels,
         classes=("a", "b"),
+        damaged=policy,
         progress=progress,
     )
 
@@ -96,7 +99,8 @@ def test_all_files_that_are_no_images_are_named_before_anything_is_decoded(
         read(paths, progress)
     assert caught.value.title == "2 files of 300 cannot be read as images"
     assert caught.value.detail == f"{paths[3]} (empty file), {paths[290]} (not an image)"
-    assert caught.value.next == ("replace them or move them out of the folder, and start again",)
+    assert caught.value.next == repairs("each")
+    assert caught.value.files == (str(paths[3]), str(paths[290]))
 
 
 def test_a_truncated_image_is_named_at_the_start_or_when_it_is_met(

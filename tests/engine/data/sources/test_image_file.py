@@ -16,6 +16,7 @@ from wmse_tui.engine.data.sources.image_file import (
     REFUSED,
     decode_cleaned,
     decode_image,
+    repairs,
     unreadable,
 )
 from wmse_tui.engine.errors import DataError
@@ -123,7 +124,7 @@ def test_a_file_that_cannot_be_decoded_is_named(tmp_path: Path) -> None:
             decode_image(path)
         assert caught.value.title == "an image cannot be read"
         assert caught.value.detail.startswith(f"{path}: {cause}")
-        assert caught.value.next == (f"replace or remove {path} and start a new run",)
+        assert caught.value.next == repairs(str(path))
 
 
 def test_the_first_bytes_distinguish_images_from_other_files(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from PIL import Image
 
 from wmse_tui.engine.data.images import MemoryImages
 from wmse_tui.engine.data.sources import files, pixel_cache
+from wmse_tui.engine.data.sources.damaged import STOP
 from wmse_tui.engine.data.sources.files import images_from_files
 from wmse_tui.engine.data.sources.image_file import decode_cleaned
 from wmse_tui.engine.errors import DataError
@@ -38,6 +39,7 @@ class Opened:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.decoded = 0
+        self.policy = STOP
         honest = decode_cleaned
 
         def counted(path: str | Path) -> object:
@@ -55,6 +57,7 @@ class Opened:
             split="train",
             labels=None,
             classes=(),
+            damaged=self.policy,
             progress=lambda name, *_: self.reports.append(name),
         )
         return images.pixels
@@ -142,7 +145,7 @@ def test_what_decoding_reports_is_reported_from_the_cache_too(
     Image.fromarray(np.array([[0, 1, np.nan]], np.float32)).save(path)
     read([path])
     decoded = images_from_files(
-        [str(path)], name="folder", split="train", labels=None, classes=(), progress=progress
+        [str(path)], name="folder", split="train", labels=None, classes=(), damaged=STOP, progress=progress
     )
     assert isinstance(decoded, MemoryImages)
     assert str(path) in decoded.notices[0]
@@ -162,7 +165,7 @@ def test_other_files_or_another_order_are_another_set(cache: Path, paths: list[P
         lambda whole: whole[: len(whole) // 2],
         lambda whole: whole + b"\0",
         lambda whole: whole[:-1] + bytes([whole[-1] ^ 1]),
-        lambda whole: whole.replace(b'"format": 2', b'"format": 3'),
+        lambda whole: whole.replace(b'"format": 3', b'"format": 4'),
         lambda whole: whole.replace(b'"shape": [9, 3', b'"shape": [-9, 3'),
         lambda whole: whole.replace(b'"shape": [9, 3, 4, 5]', b'"shape": "9"'),
         lambda whole: b"[]\n" + whole,

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from wmse_tui.engine.data.images import ImageSet
+from wmse_tui.engine.data.sources.damaged import DamagedPolicy
 from wmse_tui.engine.data.sources.files import images_from_files
 from wmse_tui.engine.data.sources.progress import Progress
 from wmse_tui.engine.data.sources.scan import Tree, count_text, listing, scan
@@ -30,6 +31,7 @@ def read_classes(
     split: str,
     limit: int | None,
     option: str,
+    damaged: DamagedPolicy,
     progress: Progress,
 ) -> ImageSet:
     """The images of class folders; each folder's name must be among `classes`.
@@ -39,7 +41,15 @@ def read_classes(
     """
     paths, labels = files_and_labels(tree, classes)
     return read_files(
-        paths, labels, tuple(classes), name=name, split=split, limit=limit, option=option, progress=progress
+        paths,
+        labels,
+        tuple(classes),
+        name=name,
+        split=split,
+        limit=limit,
+        option=option,
+        damaged=damaged,
+        progress=progress,
     )
 
 
@@ -59,6 +69,7 @@ def read_files(
     split: str,
     limit: int | None,
     option: str,
+    damaged: DamagedPolicy,
     progress: Progress,
 ) -> ImageSet:
     """The images of files, at most `limit` of them; only these are opened.
@@ -71,11 +82,13 @@ def read_files(
         paths = [paths[index] for index in chosen.tolist()]
         labels = None if labels is None else labels[chosen]
         split = subset(split)
-    return images_from_files(paths, name=name, split=split, labels=labels, classes=classes, progress=progress)
+    return images_from_files(
+        paths, name=name, split=split, labels=labels, classes=classes, damaged=damaged, progress=progress
+    )
 
 
 def read_probe_folders(
-    train: Path, test: Path, progress: Progress, *, test_images: int | None = None
+    train: Path, test: Path, progress: Progress, *, damaged: DamagedPolicy, test_images: int | None = None
 ) -> tuple[ImageSet, ImageSet, tuple[str, ...]]:
     """The labelled images of the probes: to learn from, to test with, and notices of what was skipped.
 
@@ -86,7 +99,7 @@ def read_probe_folders(
     """
     trees = []
     for option, folder in (("dataset.probe_train", train), ("dataset.probe_test", test)):
-        tree = scan(folder)
+        tree = scan(folder, named=damaged.named)
         if not has_classes(tree):
             raise DataError(
                 f"the probes need labelled images, and {folder} has no class folders",
@@ -103,6 +116,7 @@ def read_probe_folders(
             split=str(tree.folder),
             limit=limit,
             option=TEST_OPTION,
+            damaged=damaged,
             progress=progress,
         )
         for tree, limit in zip(trees, (None, test_images), strict=True)

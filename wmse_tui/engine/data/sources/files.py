@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -16,11 +16,15 @@ from PIL import Image
 from torch import Tensor
 
 from wmse_tui.engine.data.fingerprint import Fingerprint, fingerprint_of_files
-from wmse_tui.engine.data.images import ImageSet, MemoryImages
+from wmse_tui.engine.data.images import UNLABELLED, ImageSet, MemoryImages
+from wmse_tui.engine.data.sources.damaged import DamagedImages, DamagedPolicy
 from wmse_tui.engine.data.sources.image_file import (
+    DamagedImage,
+    DecodedImage,
     decode_cleaned,
     decode_image,
     may_hold_no_numbers,
+    repairs,
     unreadable,
 )
 from wmse_tui.engine.data.sources.pixel_cache import cached_pixels
@@ -35,6 +39,9 @@ MEMORY_BYTES = 2 * 10**9
 
 CHECKED_FILES = 250_000
 """Files of larger sets are not checked before training: on a network disk that needs minutes."""
+
+MOST_NAMED = 1000
+"""Damaged files of an error that the next attempt knows: more of them are beyond repair one by one."""
 
 SAMPLED_FLOATS = 64
 """Files such as TIFFs that are checked for values that are not finite, where not all are decoded first."""
@@ -55,6 +62,7 @@ class FileImages:
             copied.
         labels: int64 (images,), or None.
         why: they are not decoded into memory, for people.
+        damaged: those that are passed over, found so far by this process.
         classes: the names of the classes, by number.
         fingerprint: the identity of the set; None for a part of it.
         notices: facts about the images for people, a sentence each.
@@ -64,6 +72,7 @@ class FileImages:
     split: str
     paths: NDArray[np.bytes_]
     why: str
+    damaged: DamagedImages
     labels: Tensor | None = None
     classes: tuple[str, ...] = ()
     fingerprint: Fingerprint | None = None
@@ -78,12 +87,18 @@ class FileImages:
         return len(self.paths)
 
     def image(self, index: int) -> Image.Image:
-        """Image `index` as an RGB PIL image.
+        """Image `index` as an RGB PIL image; the next readable one where it is passed over.
 
         Raises:
-            DataError: the file cannot be read or decoded.
+            DataError: the file cannot be read or decoded, and is not passed over.
         """
-        return decode_image(self.path(index))
+        for path in (self.path((index + offset) % len(self)) for offset in range(len(self))):
+            if path not in self.damaged.files:
+                try:
+                    return decode_image(path)
+                except DamagedImage as error:
+                    self.damaged.pass_over({path: error.reason}, error)
+        raise _none_readable(self.split)
 
     def path(self, index: int) -> str:
         """The file of image `index`."""
@@ -96,6 +111,7 @@ class FileImages:
             split=self.split,
             paths=self.paths[indices.numpy()],
             why=self.why,
+            damaged=self.damaged,
             labels=None if self.labels is None else self.labels[indices],
             classes=self.classes,
         )
@@ -106,6 +122,18 @@ def where(images: ImageSet, index: int) -> str:
     return images.path(index) if isinstance(images, FileImages) else f"image {index} of {images.split}"
 
 
+def readable(images: ImageSet) -> Tensor | None:
+    """Which images of a set are not passed over, as far as is known: bool (images,); None: all."""
+    if not isinstance(images, FileImages) or not images.damaged.files:
+        return None  # those in memory that were passed over have no label
+    damaged = np.array([os.fsencode(path) for path in images.damaged.files])
+    return torch.from_numpy(~np.isin(images.paths, damaged))
+
+
+def _none_readable(split: str) -> DataError:
+    return DataError(f"no image of {split} can be read", "", next=repairs("each"))
+
+
 def images_from_files(
     paths: Sequence[str],
     *,
@@ -113,6 +141,7 @@ def images_from_files(
     split: str,
     labels: Tensor | None,
     classes: tuple[str, ...],
+    damaged: DamagedPolicy,
     progress: Progress,
 ) -> ImageSet:
     """An `ImageSet` of these files, in memory if all are of one size and together at most `MEMORY_BYTES`.
@@ -121,37 +150,42 @@ def images_from_files(
 
     Raises:
         DataError: files that are no images (all of them are named before anything else), or one that cannot
-            be decoded.
+            be decoded, and they are not passed over.
     """
+    passed = DamagedImages(split, len(paths), damaged)
     if len(paths) > CHECKED_FILES:  # else it takes a moment
         progress(f"sampling {split} files", 0, 0, "files")
-    identity = fingerprint_of_files(paths, labels, classes)
+    identity = fingerprint_of_files(paths, labels, classes, named=damaged.named)
     cache = cached_pixels(paths, split, identity) if len(paths) <= CHECKED_FILES else None
     found = None if cache is None else cache.read(progress)
     pixels: Tensor | str
     if found is not None:
-        pixels, cleaned = found
+        pixels, cleaned, damaged_then = found
+        for path, reason in damaged_then.items():
+            passed.pass_over({path: reason}, DamagedImage(path, reason))
     else:
         if len(paths) <= CHECKED_FILES:
-            _require_images(paths, split, progress)
-        pixels, cleaned = _decode_all(paths, split, progress)
+            _check_images(paths, passed, progress)
+        pixels, cleaned = _decode_all(paths, passed, progress)
         if cache is not None and isinstance(pixels, Tensor):
-            cache.write(pixels, cleaned)
+            cache.write(pixels, cleaned, passed.files)
     if isinstance(pixels, Tensor):
         return MemoryImages(
             name=name,
             split=split,
             pixels=pixels,
-            labels=labels,
+            labels=_labels_without(passed.files, paths, labels),
             classes=classes,
             fingerprint=identity,
             notices=_cleaned_notices(cleaned, len(paths), split),
+            damaged=passed,
         )
     return FileImages(
         name=name,
         split=split,
         paths=np.array([os.fsencode(path) for path in paths]),
         why=pixels,
+        damaged=passed,
         labels=labels,
         classes=classes,
         fingerprint=identity,
@@ -176,38 +210,61 @@ def _sampled_notices(paths: Sequence[str], split: str) -> tuple[str, ...]:
     chosen = suspects[:: -(-len(suspects) // SAMPLED_FLOATS) or 1]
     cleaned = []
     for path in chosen:
-        with suppress(DataError):  # reported when the image is needed
+        with suppress(DamagedImage):  # reported when the image is needed
             if decode_cleaned(path).cleaned:
                 cleaned.append(path)
     return _cleaned_notices(cleaned, len(chosen), split, "sampled ")
 
 
-def _require_images(paths: Sequence[str], split: str, progress: Progress) -> None:
-    meter = ProgressMeter(progress, f"checking {split} files", total=len(paths), unit="files")
+def _labels_without(damaged: Mapping[str, str], paths: Sequence[str], labels: Tensor | None) -> Tensor | None:
+    if labels is None or not damaged:
+        return labels
+    return torch.where(torch.tensor([path in damaged for path in paths]), UNLABELLED, labels)
 
-    def check(start: int) -> list[str]:
+
+def _check_images(paths: Sequence[str], passed: DamagedImages, progress: Progress) -> None:
+    meter = ProgressMeter(progress, f"checking {passed.split} files", total=len(paths), unit="files")
+
+    def check(start: int) -> list[tuple[str, str]]:
         chunk = paths[start : start + _CHUNK]
-        return [f"{path} ({what})" for path in chunk if (what := unreadable(path)) is not None]
+        return [(path, what) for path in chunk if (what := unreadable(path)) is not None]
 
-    damaged: list[str] = []
+    damaged: dict[str, str] = {}
     with ThreadPoolExecutor(_THREADS) as pool:  # threads hide the latency of network disks
         for found in pool.map(check, range(0, len(paths), _CHUNK)):
-            damaged += found
+            damaged.update(found)
             meter.advance(min(_CHUNK, len(paths) - meter.done))
-    if damaged:
-        raise DataError(
-            f"{count_text(len(damaged), 'file')} of {len(paths):,} cannot be read as images",
-            listing(tuple(damaged), 10),
-            next=("replace them or move them out of the folder, and start again",),
-        )
+    named = tuple(path for path in damaged if not passed.policy.removed(path))
+    error = DataError(
+        f"{count_text(len(named), 'file')} of {len(paths):,} cannot be read as images",
+        listing(tuple(f"{path} ({damaged[path]})" for path in named), 10),
+        next=repairs("each"),
+        files=named[:MOST_NAMED],
+    )
+    passed.pass_over(damaged, error)
 
 
-def _decode_all(paths: Sequence[str], split: str, progress: Progress) -> tuple[Tensor | str, tuple[str, ...]]:
+def _decode_all(
+    paths: Sequence[str], passed: DamagedImages, progress: Progress
+) -> tuple[Tensor | str, tuple[str, ...]]:
     """All images as uint8 (images, 3, height, width); why not, if they differ in size or are too many.
 
-    Also the files with values that are no numbers.
+    Also the files with values that are no numbers. An image that is passed over is a copy of the next one.
     """
-    width, height = decode_cleaned(paths[0]).picture.size
+
+    def decoded(path: str) -> DecodedImage | None:
+        if path in passed.files:
+            return None
+        try:
+            return decode_cleaned(path)
+        except DamagedImage as error:
+            passed.pass_over({path: error.reason}, error)
+            return None
+
+    first = next(filter(None, map(decoded, paths)), None)
+    if first is None:
+        raise _none_readable(passed.split)
+    width, height = first.picture.size
     needed = len(paths) * 3 * height * width
     if needed > MEMORY_BYTES:
         why = (
@@ -217,13 +274,16 @@ def _decode_all(paths: Sequence[str], split: str, progress: Progress) -> tuple[T
         return why, ()
     pixels = torch.empty(len(paths), 3, height, width, dtype=torch.uint8)
     rows = pixels.numpy()
-    meter = ProgressMeter(progress, f"decoding {split} images", total=len(paths), unit="images")
+    meter = ProgressMeter(progress, f"decoding {passed.split} images", total=len(paths), unit="images")
 
     cleaned: list[str] = []
 
     def fill(start: int) -> str:
         for index, path in enumerate(paths[start : start + _CHUNK], start):
-            image, replaced = decode_cleaned(path)
+            content = decoded(path)
+            if content is None:
+                continue
+            image, replaced = content
             if replaced:
                 cleaned.append(path)
             if image.size != (width, height):
@@ -243,4 +303,12 @@ def _decode_all(paths: Sequence[str], split: str, progress: Progress) -> tuple[T
                 meter.advance(min(_CHUNK, len(paths) - meter.done))
         finally:
             pool.shutdown(cancel_futures=True)
+    if passed.files:
+        usable = [path not in passed.files for path in paths]
+        following = next(index for index, is_usable in enumerate(usable) if is_usable)
+        for index in reversed(range(len(paths))):
+            if usable[index]:
+                following = index
+            else:
+                pixels[index] = pixels[following]
     return pixels, tuple(sorted(cleaned))

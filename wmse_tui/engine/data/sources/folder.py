@@ -45,7 +45,7 @@ def load_folder(request: SourceRequest, progress: Progress) -> DataSplits:
     """
     root = request.root
     folder = next(iter(spelt(root, TRAIN_FOLDERS)), root)
-    train = scan(folder)
+    train = scan(folder, named=request.damaged.named)
     if not train.files:
         raise DataError(
             f"no images in {train.folder}",
@@ -55,7 +55,7 @@ def load_folder(request: SourceRequest, progress: Progress) -> DataSplits:
         )
     if folder == root:
         return _without_test(train, request, _possible_tests(train), progress)
-    tests = tuple(scan(test) for test in spelt(root, TEST_FOLDERS))
+    tests = tuple(scan(test, named=request.damaged.named) for test in spelt(root, TEST_FOLDERS))
     test = next(filter(has_classes, tests), None)
     if test is not None and has_classes(train):
         return _with_test(train, test, request, progress)
@@ -87,6 +87,7 @@ def _without_test(
                 split=_split(train, request),
                 limit=request.train_images,
                 option=TRAIN_OPTION,
+                damaged=request.damaged,
                 progress=progress,
             ),
             unlabelled=_why_unlabelled(train),
@@ -104,6 +105,7 @@ def _with_test(train: Tree, test: Tree, request: SourceRequest, progress: Progre
         split="train",
         limit=request.train_images,
         option=TRAIN_OPTION,
+        damaged=request.damaged,
         progress=progress,
     )
     probe_test = read_classes(
@@ -113,6 +115,7 @@ def _with_test(train: Tree, test: Tree, request: SourceRequest, progress: Progre
         split=test.folder.name,
         limit=request.test_images,
         option=TEST_OPTION,
+        damaged=request.damaged,
         progress=progress,
     )
     used = train.folder, test.folder
@@ -136,6 +139,7 @@ def _with_held_out(
         split=split if held is None else f"{split} without held-out",
         limit=request.train_images,
         option=TRAIN_OPTION,
+        damaged=request.damaged,
         progress=progress,
     )
     notices = (_classes_notice(train), *notices)
@@ -149,6 +153,7 @@ def _with_held_out(
         split="held-out",
         limit=request.test_images,
         option=TEST_OPTION,
+        damaged=request.damaged,
         progress=progress,
     )
     count = count_text(len(held), "image")

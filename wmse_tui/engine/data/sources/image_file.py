@@ -46,6 +46,25 @@ class DecodedImage(NamedTuple):
     cleaned: int
 
 
+def repairs(what: str) -> tuple[str, ...]:
+    """What to do about images that cannot be read."""
+    return (
+        f"put an intact copy in the place of {what}, or remove it, then resume the run",
+        "or pass over such images: --set dataset.on_damaged=skip",
+    )
+
+
+class DamagedImage(DataError):
+    """An image file that cannot be read, and the reason."""
+
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__("an image cannot be read", f"{path}: {reason}", next=repairs(path), files=(path,))
+        self.reason = reason
+
+    def __reduce__(self) -> tuple[type[DamagedImage], tuple[str, str]]:
+        return DamagedImage, (self.files[0], self.reason)  # from a worker process
+
+
 def decode_image(path: str | Path) -> Image.Image:
     """The first frame of an image file as RGB.
 
@@ -53,7 +72,7 @@ def decode_image(path: str | Path) -> Image.Image:
     bits are scaled to eight instead of being cut off at 255. Orientation tags are ignored, as there.
 
     Raises:
-        DataError: the file cannot be read or decoded.
+        DamagedImage: the file cannot be read or decoded.
     """
     return decode_cleaned(path).picture
 
@@ -62,17 +81,13 @@ def decode_cleaned(path: str | Path) -> DecodedImage:
     """As `decode_image`, with the number of values that had to be replaced.
 
     Raises:
-        DataError: the file cannot be read or decoded, whatever exception its decoder raised.
+        DamagedImage: the file cannot be read or decoded, whatever exception its decoder raised.
     """
     try:
         with open_regular(path) as file, Image.open(file, formats=_formats(path)) as image:
             return to_rgb(image)
     except Exception as error:  # a decoder of foreign bytes may raise anything
-        raise DataError(
-            "an image cannot be read",
-            f"{path}: {_cause(error)}",
-            next=(f"replace or remove {path} and start a new run",),
-        ) from error
+        raise DamagedImage(str(path), _cause(error)) from error
 
 
 def to_rgb(image: Image.Image) -> DecodedImage:

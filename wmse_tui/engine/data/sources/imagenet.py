@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 from importlib.resources import files
-from pathlib import Path
 
 from wmse_tui.config.datasets import DATASETS
 from wmse_tui.engine.data.sources.class_folders import has_classes, read_classes, require_known_classes
@@ -38,8 +38,8 @@ def load_imagenet(request: SourceRequest, progress: Progress) -> DataSplits:
     if not trains or not tests:
         lacking = ([] if trains else ["train"]) + ([] if tests else ["val"])
         raise layout_error(request.name, f"dataset.root is {request.root}: it lacks " + " and ".join(lacking))
-    train = scan(trains[0], only)
-    test = _first_with_classes(tests, only)
+    train = scan(trains[0], only, named=request.damaged.named)
+    test = _first_with_classes([scan(folder, only, named=request.damaged.named) for folder in tests])
     for tree in (train, test):
         _require_classes(request.name, tree, only)
     require_known_classes(test, train)
@@ -55,6 +55,7 @@ def load_imagenet(request: SourceRequest, progress: Progress) -> DataSplits:
         split="train",
         limit=request.train_images,
         option=TRAIN_OPTION,
+        damaged=request.damaged,
         progress=progress,
     )
     test_images = read_classes(
@@ -64,6 +65,7 @@ def load_imagenet(request: SourceRequest, progress: Progress) -> DataSplits:
         split=test.folder.name,
         limit=request.test_images,
         option=TEST_OPTION,
+        damaged=request.damaged,
         progress=progress,
     )
     return DataSplits(train=train_images, probe_train=train_images, probe_test=test_images, notices=notices)
@@ -82,9 +84,8 @@ def layout_error(name: str, detail: str) -> DataError:
     )
 
 
-def _first_with_classes(folders: tuple[Path, ...], only: tuple[str, ...] | None) -> Tree:
+def _first_with_classes(trees: Sequence[Tree]) -> Tree:
     """The first test folder that is sorted into classes (the published `test` is not), else the first."""
-    trees = [scan(folder, only) for folder in folders]
     return next(filter(has_classes, trees), trees[0])
 
 

@@ -13,9 +13,9 @@ import math
 import os
 import shutil
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 import torch
 from torch import Tensor
@@ -32,7 +32,7 @@ MIN_IMAGES = 2000
 FREE_SPACE_FACTOR = 4
 """An entry is written only if the disk has this many times its size free."""
 
-_FORMAT = 2
+_FORMAT = 3
 _HEADER = 1 << 26  # bytes, most of them names of files with values that are no numbers
 _CHUNK = 1 << 24
 
@@ -50,8 +50,24 @@ def cached_pixels(paths: Sequence[str], split: str, identity: Fingerprint) -> Pi
     return None
 
 
+class CachedImages(NamedTuple):
+    """An entry of the cache.
+
+    Attributes:
+        pixels: uint8 (images, 3, height, width).
+        cleaned: the files with values that are no numbers.
+        damaged: the files that cannot be read, with the reasons; their pixels are those of other images.
+    """
+
+    pixels: Tensor
+    cleaned: tuple[str, ...]
+    damaged: Mapping[str, str]
+
+
 class PixelCache:
     """The cache of some files' pixels; the arguments are those of `cached_pixels`.
+
+    A file that is not there has no status, which is a state like another.
 
     Raises:
         OSError: the status of a file cannot be read.
@@ -62,22 +78,24 @@ class PixelCache:
         self._state = hashlib.sha256(repr(identity.contents).encode())
         names = hashlib.sha256()
         for path in paths:
-            status = os.stat(path)  # noqa: PTH116 - a Path per file costs seconds
             names.update(os.fsencode(os.path.abspath(path)) + b"\0")  # noqa: PTH100
+            try:
+                status = os.stat(path)  # noqa: PTH116 - a Path per file costs seconds
+            except FileNotFoundError:
+                self._state.update(b"-\n")
+                continue
             self._state.update(b"%d %d %d\n" % (status.st_size, status.st_mtime_ns, status.st_ctime_ns))
         self.path = cache_dir() / "decoded" / f"{names.hexdigest()[:32]}.pixels"
 
-    def read(self, progress: Progress) -> tuple[Tensor, tuple[str, ...]] | None:
-        """The pixels, uint8 (images, 3, height, width), and the files with values that are no numbers.
-
-        None if the entry is missing, stale or damaged.
-        """
+    def read(self, progress: Progress) -> CachedImages | None:
+        """The entry; None if it is missing, stale or damaged."""
         try:
             with open_regular(self.path) as file:
                 header = json.loads(file.readline(_HEADER))
                 if (header["format"], header["state"]) != (_FORMAT, self._state.hexdigest()):
                     return None
                 cleaned = tuple(map(str, header["cleaned"]))
+                damaged = {str(path): str(reason) for path, reason in header["damaged"].items()}
                 shape = [int(length) for length in header["shape"]]
                 if min(shape) < 1 or math.prod(shape) > os.fstat(file.fileno()).st_size:
                     return None
@@ -85,17 +103,18 @@ class PixelCache:
                 whole = _filled(
                     pixels, file, header["crc32"], f"reading decoded {self._split} images", progress
                 )
-        except (OSError, ValueError, KeyError, TypeError, RuntimeError):
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError):
             return None
-        return (pixels, cleaned) if whole else None
+        return CachedImages(pixels, cleaned, damaged) if whole else None
 
-    def write(self, pixels: Tensor, cleaned: tuple[str, ...]) -> None:
+    def write(self, pixels: Tensor, cleaned: tuple[str, ...], damaged: Mapping[str, str]) -> None:
         """Store the pixels for the next start, atomically; disk errors are ignored."""
         header = {
             "format": _FORMAT,
             "state": self._state.hexdigest(),
             "shape": list(pixels.shape),
             "cleaned": cleaned,
+            "damaged": dict(damaged),
             "crc32": zlib.crc32(pixels.numpy().data),
         }
         with suppress(OSError):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -67,12 +67,13 @@ class Tree:
         return tuple(notices)
 
 
-def scan(folder: Path, only: Collection[str] | None = None) -> Tree:
+def scan(folder: Path, only: Collection[str] | None = None, *, named: Collection[str] = ()) -> Tree:
     """List the images below `folder`, following links but no folder twice; hidden names are skipped.
 
     Args:
         folder: to scan.
         only: names of the folders directly in it to include; None: all.
+        named: files that are listed also where they have been removed, so that the others keep their indices.
 
     Raises:
         DataError: `folder` is no readable folder.
@@ -80,14 +81,18 @@ def scan(folder: Path, only: Collection[str] | None = None) -> Tree:
     require_folder(folder)
     ignored: Counter[str] = Counter()
     seen: set[tuple[int, int]] = set()
+    by_folder: dict[str, set[str]] = {}
+    for path in named:
+        parent, _, name = path.rpartition("/")
+        by_folder.setdefault(parent, set()).add(name)
     groups, nested, empty = [], [], []
     try:
         _first_visit(str(folder), seen)
-        folders, names = _entries(str(folder), ignored)
+        folders, names = _entries(str(folder), ignored, by_folder)
         for name in folders:
             if (only is not None and name not in only) or not _first_visit(f"{folder}/{name}", seen):
                 continue
-            files = tuple(_walk(f"{folder}/{name}", seen, ignored))
+            files = tuple(_walk(f"{folder}/{name}", seen, ignored, by_folder))
             if not files:
                 empty.append(name)
                 continue
@@ -144,7 +149,7 @@ def beside(root: Path, used: Collection[Path]) -> tuple[str, ...]:
 def _folders(root: Path) -> list[str]:
     require_folder(root)
     try:
-        return _entries(str(root), Counter())[0]
+        return _entries(str(root), Counter(), {})[0]
     except OSError as error:
         refuse_os(error, root, "read the images")
 
@@ -187,18 +192,25 @@ def count_text(count: int, noun: str, plural: str = "") -> str:
     return f"{count:,} {noun if count == 1 else plural or f'{noun}s'}"
 
 
-def _walk(folder: str, seen: set[tuple[int, int]], ignored: Counter[str]) -> Iterator[str]:
+def _walk(
+    folder: str, seen: set[tuple[int, int]], ignored: Counter[str], named: Mapping[str, set[str]]
+) -> Iterator[str]:
     """All images below `folder`: its own first, then folder by folder."""
-    folders, files = _entries(folder, ignored)
+    folders, files = _entries(folder, ignored, named)
     for name in files:
         yield f"{folder}/{name}"
     for name in folders:
         if _first_visit(f"{folder}/{name}", seen):
-            yield from _walk(f"{folder}/{name}", seen, ignored)
+            yield from _walk(f"{folder}/{name}", seen, ignored, named)
 
 
-def _entries(folder: str, ignored: Counter[str]) -> tuple[list[str], list[str]]:
-    """The names of the folders and of the image files directly in `folder`, sorted."""
+def _entries(
+    folder: str, ignored: Counter[str], named: Mapping[str, set[str]]
+) -> tuple[list[str], list[str]]:
+    """The names of the folders and of the image files directly in `folder`, sorted.
+
+    `named` are names by folder that count as files in it.
+    """
     folders, files = [], []
     with os.scandir(folder) as entries:
         for entry in entries:
@@ -211,7 +223,7 @@ def _entries(folder: str, ignored: Counter[str]) -> tuple[list[str], list[str]]:
                 files.append(entry.name)
             else:
                 ignored[extension] += 1
-    return sorted(folders), sorted(files)
+    return sorted(folders), sorted({*files, *named.get(folder, ())})
 
 
 def _first_visit(folder: str, seen: set[tuple[int, int]]) -> bool:

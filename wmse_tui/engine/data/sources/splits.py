@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from wmse_tui.engine.data.images import ImageSet, MemoryImages
+from wmse_tui.engine.data.sources.damaged import STOP, DamagedPolicy
 from wmse_tui.engine.data.sources.subsets import choose
 
 TRAIN_OPTION = "dataset.train_images"
@@ -22,6 +23,7 @@ class SourceRequest:
         download: whether the network may be used.
         train_images, test_images: how many to use; None: all.
         held_out: the share of the labelled images held out for the test where there is no test set; 0: none.
+        damaged: what becomes of image files that cannot be read.
     """
 
     name: str
@@ -30,6 +32,7 @@ class SourceRequest:
     train_images: int | None = None
     test_images: int | None = None
     held_out: float = 0.0
+    damaged: DamagedPolicy = STOP
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

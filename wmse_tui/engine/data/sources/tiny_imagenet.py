@@ -43,7 +43,7 @@ def load_tiny_imagenet(request: SourceRequest, progress: Progress) -> DataSplits
         progress=progress,
     )
     facts = DATASETS["tiny_imagenet"]
-    tree = scan(home / "train")
+    tree = scan(home / "train", named=request.damaged.named)
     if len(tree.groups) != facts.classes or tree.top:
         raise _not_whole(
             home, f"{home / 'train'} should hold {facts.classes} class folders, it holds {tree.shape()}"
@@ -55,6 +55,7 @@ def load_tiny_imagenet(request: SourceRequest, progress: Progress) -> DataSplits
         split="train",
         limit=request.train_images,
         option=TRAIN_OPTION,
+        damaged=request.damaged,
         progress=progress,
     )
     test = _test(home, tree.names, request, progress)
@@ -94,7 +95,7 @@ def _test(home: Path, classes: tuple[str, ...], request: SourceRequest, progress
     for split in ("val", "test"):
         if not (home / split).is_dir():
             continue
-        tree = scan(home / split)
+        tree = scan(home / split, named=request.damaged.named)
         if not tree.top and set(tree.names) == set(classes):
             return read_classes(
                 tree,
@@ -103,6 +104,7 @@ def _test(home: Path, classes: tuple[str, ...], request: SourceRequest, progress
                 split=split,
                 limit=request.test_images,
                 option=TEST_OPTION,
+                damaged=request.damaged,
                 progress=progress,
             )
         seen.append(f"{tree.folder} holds {tree.shape()}")
@@ -130,7 +132,7 @@ def _annotated(
             )
         paths.append(f"{images}/{name}")
         labels.append(numbers[label])
-    absent = tuple(path for path in paths if not Path(path).is_file())
+    absent = tuple(path for path in paths if not Path(path).is_file() and not request.damaged.removed(path))
     if absent or len(set(labels)) != len(classes):
         raise _not_whole(
             images.parent.parent,
@@ -146,6 +148,7 @@ def _annotated(
         split="val",
         limit=request.test_images,
         option=TEST_OPTION,
+        damaged=request.damaged,
         progress=progress,
     )
 

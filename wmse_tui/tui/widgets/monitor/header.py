@@ -185,6 +185,9 @@ def _problems(state: RunState, notes: HeaderNotes, width: int, keys: KeyNames) -
     if (tone := VERDICT_TONES[verdict.name]) in ("warning", "bad"):
         key = keys.name("pane-whitening")
         parts.append(Content.styled(f"embeddings: {verdict.name} ({key}: why)", TONE_STYLES[tone]))
+    if state.damaged is not None:
+        text = f"{state.damaged.count:,} of {state.damaged.images:,} images cannot be read"
+        parts.append(Content.styled(text, "$warning"))
     if state.unreadable or state.missing:
         damaged = state.unreadable + state.missing
         parts.append(Content.styled(f"{damaged} lines of the log are damaged or missing", "$warning"))
