@@ -50,7 +50,7 @@ def cached_pixels(paths: Sequence[str], split: str, identity: Fingerprint) -> Pi
     return None
 
 
-class CachedImages(NamedTuple):
+class CachedPixels(NamedTuple):
     """An entry of the cache.
 
     Attributes:
@@ -87,7 +87,7 @@ class PixelCache:
             self._state.update(b"%d %d %d\n" % (status.st_size, status.st_mtime_ns, status.st_ctime_ns))
         self.path = cache_dir() / "decoded" / f"{names.hexdigest()[:32]}.pixels"
 
-    def read(self, progress: Progress) -> CachedImages | None:
+    def read(self, progress: Progress) -> CachedPixels | None:
         """The entry; None if it is missing, stale or damaged."""
         try:
             with open_regular(self.path) as file:
@@ -105,7 +105,7 @@ class PixelCache:
                 )
         except (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError):
             return None
-        return CachedImages(pixels, cleaned, damaged) if whole else None
+        return CachedPixels(pixels, cleaned, damaged) if whole else None
 
     def write(self, pixels: Tensor, cleaned: tuple[str, ...], damaged: Mapping[str, str]) -> None:
         """Store the pixels for the next start, atomically; disk errors are ignored."""
