@@ -36,6 +36,7 @@ STARTS = {
     "wmse_tui/engine/benchmark/reference_process.py": {"subprocess.Popen"},
     "wmse_tui/engine/data/workers.py": {"DataLoader"},  # forked
     "wmse_tui/runs/process/launch.py": {"subprocess.Popen"},
+    "wmse_tui/runs/queue/standby.py": {"os.execv"},
     "wmse_tui/runs/queue/waiter.py": {"os.execv"},
     "wmse_tui/tui/conversation.py": {"subprocess.Popen"},
 }
@@ -53,6 +54,7 @@ OUR_MODULES = {
     "wmse_tui.engine.inspect": ["--help"],
     "wmse_tui.engine.benchmark.reference_process": [],
     "wmse_tui.runs.queue": [],
+    "wmse_tui.runs.queue.standby": [],
 }
 """What `interpreter_command` runs, with arguments that end it soon."""
 

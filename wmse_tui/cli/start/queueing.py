@@ -14,7 +14,8 @@ from wmse_tui.runs.errors import NotQueued
 from wmse_tui.runs.process.lock import held
 from wmse_tui.runs.process.removal import remove_run
 from wmse_tui.runs.queue.positions import cancel
-from wmse_tui.runs.queue.waiter import BUSY, CANCELLED, DROPPED
+from wmse_tui.runs.queue.standby import CANCELLED
+from wmse_tui.runs.queue.waiter import BUSY, DROPPED
 from wmse_tui.runs.state.watch import RunWatcher, view_run
 
 POLL_SECONDS = 0.2

@@ -11,13 +11,15 @@ import secrets
 import stat
 import time as clock
 from dataclasses import dataclass
-
-from pydantic import TypeAdapter, ValidationError
+from functools import cache
+from typing import TYPE_CHECKING, ClassVar
 
 from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.errors import ControlError, StorageError
-from wmse_tui.runs.log.events import Number
 from wmse_tui.runs.run_folder import SMALL, RunFolder, publish_file, remove_file
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
 
 COMMANDS = ("stop", "stop_after_epoch", "checkpoint", "evaluate", "pause", "resume")
 
@@ -30,11 +32,17 @@ class ControlRequest:
     command: str
     argument: str | None = None
     by: str = ""
-    time: Number = 0.0  # unix seconds
+    time: float = 0.0  # unix seconds
     problem: str = ""
 
+    __pydantic_config__: ClassVar = {"allow_inf_nan": False}
 
-_REQUEST: TypeAdapter[ControlRequest] = TypeAdapter(ControlRequest)
+
+@cache
+def _adapter() -> TypeAdapter[ControlRequest]:
+    from pydantic import TypeAdapter  # half of the start of a waiting process, which discards requests
+
+    return TypeAdapter(ControlRequest)
 
 
 def request(run: RunDirectory, command: str, argument: str | None = None, by: str = "cli") -> str:
@@ -94,10 +102,10 @@ def _read(folder: RunFolder, name: str) -> ControlRequest | None:
         values = json.loads(folder.read(name))
         if isinstance(values, dict):
             values = {**values, "id": request_id, "problem": ""}
-        request = _REQUEST.validate_python(values)
+        request = _adapter().validate_python(values)
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, RecursionError, ValidationError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         reason = "JSON object with id, command, argument, by and time"
         return ControlRequest(
             request_id, "", problem=f"the request cannot be read ({type(error).__name__}): {reason} expected"

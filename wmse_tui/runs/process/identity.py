@@ -14,15 +14,17 @@ import signal
 import socket
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
-
-from pydantic import TypeAdapter, ValidationError
+from typing import TYPE_CHECKING
 
 from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.errors import StorageError
 from wmse_tui.runs.run_folder import publish_file, read_file
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
 
 _PROC = Path("/proc")
 
@@ -130,7 +132,7 @@ def read_trainer(run: RunDirectory) -> TrainerRecord | None:
     try:
         values = json.loads(read_file(run.trainer_json))
         trainer: TrainerRecord = _adapter().validate_python(values)
-    except (OSError, ValueError, RecursionError, ValidationError):
+    except (OSError, ValueError, RecursionError):
         return None
     return trainer
 
@@ -165,13 +167,15 @@ def directory_identity(path: Path) -> tuple[int, int] | None:
 def write_record(run: RunDirectory, trainer: TrainerRecord) -> None:
     """Write `trainer.json`. Raises StorageError."""
     try:
-        publish_file(run.trainer_json, _adapter().dump_json(trainer, indent=1))
+        publish_file(run.trainer_json, json.dumps(asdict(trainer), ensure_ascii=False, indent=1).encode())
     except OSError as error:
         raise StorageError.of("record the trainer of the run", run.trainer_json, error) from error
 
 
 @cache
 def _adapter() -> TypeAdapter[TrainerRecord]:
+    from pydantic import TypeAdapter  # half of the start of a waiting process, which reads no record
+
     return TypeAdapter(TrainerRecord)
 
 

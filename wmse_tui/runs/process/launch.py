@@ -16,7 +16,6 @@ from wmse_tui.runs.process.interpreter import interpreter_command
 from wmse_tui.runs.process.lock import held
 from wmse_tui.runs.queue.gpu_slots import mark_slot_busy
 from wmse_tui.runs.run_folder import append_to_file
-from wmse_tui.runs.state.config import read_configuration
 from wmse_tui.runs.text.sanitize import safe
 
 
@@ -94,5 +93,7 @@ def start_detached(
 
 def device_of(run: RunDirectory) -> str:
     """The `compute.device` of a run; "auto" where its configuration cannot be read."""
+    from wmse_tui.runs.state.config import read_configuration  # a third of a waiting process's start
+
     experiment = read_configuration(run).experiment
     return "auto" if experiment is None else experiment.compute.device

@@ -10,19 +10,17 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
-import struct
 from pathlib import Path
 from types import TracebackType
 
 from wmse_tui.config.regular_files import RefusedFile
 from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.errors import LocksUnsupported, RunBusy, StorageError
+from wmse_tui.runs.process.file_locks import is_locked, lock_request
 from wmse_tui.runs.process.identity import read_trainer
 from wmse_tui.runs.run_folder import RunFolder, file_descriptor, update_file
 from wmse_tui.runs.text.sanitize import safe
 
-# struct flock of the C library: type, whence, start, length (0: to the end), pid; padded to eight bytes.
-_FLOCK = struct.Struct("@hhqqi4x")
 _HELD = (errno.EAGAIN, errno.EACCES)
 _UNSUPPORTED = (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS, errno.EINVAL)
 
@@ -50,7 +48,7 @@ class RunLock:
         except OSError as error:
             raise StorageError.of("open the run's lock", path, error) from error
         try:
-            fcntl.fcntl(descriptor, _command("F_OFD_SETLK", path), _request(fcntl.F_WRLCK))
+            fcntl.fcntl(descriptor, _command("F_OFD_SETLK", path), lock_request(fcntl.F_WRLCK))
         except OSError as error:
             os.close(descriptor)
             if error.errno in _HELD:
@@ -67,7 +65,7 @@ class RunLock:
             return
         descriptor, self._descriptor = self._descriptor, None
         try:  # closing alone would leave the lock with workers that share it
-            fcntl.fcntl(descriptor, _command("F_OFD_SETLK", self.run.lock), _request(fcntl.F_UNLCK))
+            fcntl.fcntl(descriptor, _command("F_OFD_SETLK", self.run.lock), lock_request(fcntl.F_UNLCK))
         finally:
             os.close(descriptor)
 
@@ -116,7 +114,7 @@ def acquire_lock(path: Path, *, shared: bool = False) -> int | None:
         except OSError as error:
             raise StorageError.of("open a lock", path, error) from error
         try:
-            fcntl.fcntl(descriptor, _command("F_OFD_SETLK", path), _request(kind))
+            fcntl.fcntl(descriptor, _command("F_OFD_SETLK", path), lock_request(kind))
             if _is_still(path, descriptor):
                 return descriptor
             os.close(descriptor)
@@ -160,12 +158,11 @@ def held(path: Path) -> bool:
 
 def held_open(descriptor: int, path: Path) -> bool:
     """The same for a file that is open already, whatever its name is by now. Raises LocksUnsupported."""
+    _command("F_OFD_GETLK", path)
     try:
-        answer = fcntl.fcntl(descriptor, _command("F_OFD_GETLK", path), _request(fcntl.F_WRLCK))
+        return is_locked(descriptor)
     except OSError as error:
         raise failure(path, error) from error
-    kind: int = _FLOCK.unpack(answer)[0]
-    return kind != fcntl.F_UNLCK
 
 
 def failure(path: Path, error: OSError) -> LocksUnsupported | StorageError:
@@ -191,7 +188,3 @@ def _command(name: str, path: Path) -> int:
     if number is None:
         raise _unsupported(path, "this system has no open-file-description locks (Linux has them)")
     return number
-
-
-def _request(kind: int) -> bytes:
-    return _FLOCK.pack(kind, os.SEEK_SET, 0, 0, 0)

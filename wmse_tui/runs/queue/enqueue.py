@@ -10,11 +10,11 @@ from pathlib import Path
 
 from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.errors import LaunchError, NotARun, RunBusy, RunQueued, RunsError, StorageError
-from wmse_tui.runs.process.interpreter import interpreter_command
 from wmse_tui.runs.process.launch import device_of, start_detached
 from wmse_tui.runs.process.lock import acquire_lock, held
 from wmse_tui.runs.queue import positions, tickets
 from wmse_tui.runs.queue.gpu_slots import DeviceRequest, device_request
+from wmse_tui.runs.queue.waiter import first_command
 from wmse_tui.runs.run_folder import append_to_file
 from wmse_tui.runs.text.sanitize import safe
 
@@ -57,12 +57,11 @@ def enqueue(
                 tickets.remove_ticket(entry)
         path, ticket = tickets.write_ticket(run, wanted or device_request(device_of(run)), after=after)
         positions.forget()
+        command = first_command(run, ticket, mark, python)
         try:
             log = append_to_file(run.trainer_log)
         except OSError as error:
             raise StorageError.of("open the trainer's log", run.trainer_log, error) from error
-        arguments = (str(run.path), str(ticket), str(mark), str(python))
-        command = interpreter_command("wmse_tui.runs.queue", *arguments, options=("-u",))
         try:
             return start_detached(command, log, inherit=(ticket, mark))
         except OSError as error:
