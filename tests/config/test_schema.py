@@ -35,6 +35,23 @@ def test_every_option_has_a_title_and_a_sentence() -> None:
     assert not missing, "\n".join(missing)
 
 
+def test_what_no_gpu_has_run_says_so() -> None:
+    """An option leaves the set, and its sentence the line, when a GPU has run what it does there."""
+    words = ("GPU", "CUDA", "cuda", "decoded by the device", "torch.compile")
+    about = {
+        path for path, field in FIELDS.items() if any(word in (field.description or "") for word in words)
+    }
+    unrun = {path for path, field in FIELDS.items() if "not yet run on a GPU" in (field.description or "")}
+    assert unrun == {
+        "compute.device",
+        "compute.precision",
+        "compute.compile",
+        "compute.loader",
+        "compute.deterministic",
+    }
+    assert about == unrun
+
+
 def test_options_have_their_units() -> None:
     units = {}
     for path, field in FIELDS.items():

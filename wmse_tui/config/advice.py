@@ -348,7 +348,7 @@ def _machine(experiment: Experiment) -> Iterator[Advice]:
         )
     if device == "cpu" and experiment.compute.precision == "bfloat16":
         yield Advice("compute.precision", "info", "bfloat16 is slow on most CPUs; float32 is the safe choice")
-    if device != "cpu" and experiment.compute.compile == "graph" and _takes_eigenvectors(experiment):
+    if device != "cpu" and experiment.compute.compile == "graph" and needs_eigenvectors(experiment):
         yield Advice(
             "compute.compile",
             "info",
@@ -357,6 +357,6 @@ def _machine(experiment: Experiment) -> Iterator[Advice]:
         )
 
 
-def _takes_eigenvectors(experiment: Experiment) -> bool:
-    """Whether a step on a GPU needs the eigenvectors of a matrix."""
+def needs_eigenvectors(experiment: Experiment) -> bool:
+    """Whether a step on a GPU needs the eigenvectors of a matrix, so that it cannot be recorded."""
     return isinstance(experiment.method, WMse) and experiment.method.operator == "pca"

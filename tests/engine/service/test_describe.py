@@ -53,6 +53,18 @@ def test_the_answer_describes_the_networks(job: Callable[..., Any], images: Imag
     assert answer["notices"] == []
 
 
+def test_a_card_with_bfloat16_has_advice_on_faster_options(
+    job: Callable[..., Any], images: ImageCache, tiny: Tiny, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    card = ChosenDevice(torch.device("cuda", 0), "A card", "requested", bfloat16=True)
+    on(card, Memory(2**36, 2**36), monkeypatch)
+    (notice,) = describe_experiment(tiny(), job("describe"), images)["notices"]
+    assert (notice["path"], notice["level"]) == ("compute.precision", "info")
+    assert notice["text"].startswith(
+        "A card is expected to train faster with --set compute.precision=bfloat16"
+    )
+
+
 def test_momentum_stores_one_number_for_each_parameter(tiny: Tiny) -> None:
     sgd = tiny("optimizer={name: sgd}")
     parts = bytes_of(memory_parts(sgd, simulate_step(sgd, check=lambda: None), None, None))

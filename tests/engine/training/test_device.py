@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-from typing import Any
 
 import pytest
 import torch
 
-from wmse_tui.config.sections.compute import Compute
+from wmse_tui.config.loading import load_experiment
 from wmse_tui.engine.doctor import Cuda
 from wmse_tui.engine.errors import DeviceError
 from wmse_tui.engine.training import device as device_module
@@ -99,24 +98,28 @@ def test_bfloat16_needs_a_gpu_that_has_it(
 @pytest.mark.parametrize(
     ("overrides", "capability", "settings"),
     [
-        ({}, (9, 0), ["compute.precision=bfloat16", "compute.compile=graph"]),
-        ({"precision": "bfloat16"}, (8, 0), ["compute.compile=graph"]),
-        ({"compile": "graph"}, (8, 0), ["compute.precision=bfloat16"]),
-        ({"precision": "bfloat16", "compile": "graph"}, (9, 0), []),
-        ({}, (7, 5), []),
+        ((), (9, 0), ["compute.precision=bfloat16", "compute.compile=graph"]),
+        (("compute.precision=bfloat16",), (8, 0), ["compute.compile=graph"]),
+        (("compute.compile=graph",), (8, 0), ["compute.precision=bfloat16"]),
+        (("compute={precision: bfloat16, compile: graph}",), (9, 0), []),
+        (("method.operator=pca",), (9, 0), ["compute.precision=bfloat16"]),  # its steps cannot be recorded
+        (("method.operator=zca",), (9, 0), ["compute.precision=bfloat16", "compute.compile=graph"]),
+        ((), (7, 5), []),
     ],
 )
 def test_a_gpu_with_bfloat16_has_advice_on_faster_options(
-    overrides: dict[str, Any],
+    overrides: tuple[str, ...],
     capability: tuple[int, int],
     settings: list[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     with_gpus(monkeypatch, 1, capability)
-    text = faster_options(Compute.model_validate(overrides), choose_device("auto"))
+    text = faster_options(load_experiment(preset="cifar10", overrides=overrides), choose_device("auto"))
     assert re.findall(r"--set (\S+?):? ", text) == settings
     assert ("not yet run on a GPU" in text) == bool(settings)
+    assert ("at twice the rate of TF32" in text) == ("compute.precision=bfloat16" in settings)
+    assert ("one launch instead of hundreds" in text) == ("compute.compile=graph" in settings)
 
 
 def test_a_cpu_has_no_advice_on_faster_options() -> None:
-    assert faster_options(Compute(), choose_device("cpu")) == ""
+    assert faster_options(load_experiment(preset="cifar10"), choose_device("cpu")) == ""

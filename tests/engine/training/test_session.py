@@ -17,18 +17,19 @@ import torch
 from events import read_log
 
 from wmse_tui.engine.evaluation import EvaluationInterrupted
-from wmse_tui.engine.training import checkpoint_manager, checkpoints
+from wmse_tui.engine.training import checkpoint_manager, checkpoints, session
 from wmse_tui.engine.training.checkpoints import (
     SavedCheckpoint,
     read_checkpoint,
     save_checkpoint,
     step_checkpoints,
 )
+from wmse_tui.engine.training.device import ChosenDevice
 from wmse_tui.engine.training.loop import TrainingLoop
 from wmse_tui.engine.training.requests import Requests, StopRequested
 from wmse_tui.engine.training.session import run_session
 from wmse_tui.runs.directory import RunDirectory
-from wmse_tui.runs.log.events import Attempt, Epoch, Error, Exit, Steps
+from wmse_tui.runs.log.events import Attempt, Epoch, Error, Exit, Notice, Steps
 from wmse_tui.runs.process import disk_reserve
 from wmse_tui.runs.state.watch import view_run
 
@@ -70,6 +71,18 @@ def test_the_trainer_needs_no_interface_library(make_run: MakeRun) -> None:
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert view_run(run).status == "completed"
+
+
+def test_a_card_with_bfloat16_has_advice_on_faster_options_in_the_log(
+    make_run: MakeRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    card = ChosenDevice(torch.device("cpu"), "A card", "requested", bfloat16=True)
+    monkeypatch.setattr(session, "choose_device", lambda wanted: card)
+    run = make_run("schedule.epochs=1")
+    assert run_session(run.path) == 0
+    (notice,) = (one for one in events_of(run, Notice) if one.code == "N_DEVICE")
+    assert notice.level == "info"
+    assert notice.text.startswith("A card is expected to train faster with --set compute.precision=bfloat16")
 
 
 def test_however_quick_the_epochs_few_events_are_written_and_every_loss(make_run: MakeRun) -> None:

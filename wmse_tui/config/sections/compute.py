@@ -20,7 +20,7 @@ class Compute(Options):
         pattern=r"^(auto|cpu|cuda(:\d{1,3})?)$",
         title="Device",
         description="auto (a CUDA device that works, else the CPU), cpu, cuda, or one of several by its "
-        "number (cuda:1).",
+        "number (cuda:1). CUDA: not yet run on a GPU.",
         examples=["auto", "cpu", "cuda", "cuda:1"],
     )
     precision: Literal["float32", "bfloat16"] = Field(
@@ -34,8 +34,8 @@ class Compute(Options):
         title="Compile",
         description="off: networks run as they are written; auto: torch.compile fuses their operations, "
         "which takes a minute or so at the start; graph: that, and a GPU replays whole steps as one CUDA "
-        "graph (not yet run on a GPU). What cannot be compiled or recorded runs as written, and the run logs "
-        "why.",
+        "graph (both not yet run on a GPU). What cannot be compiled or recorded runs as written, and the run "
+        "logs why.",
     )
     loader: Literal["auto", "workers", "batched", "jpeg"] = Field(
         "auto",
@@ -55,7 +55,8 @@ class Compute(Options):
     deterministic: bool = Field(
         False,
         title="Deterministic",
-        description="Only algorithms that give the same bits each time; slower on a GPU.",
+        description="Only algorithms that give the same bits each time; slower on CUDA (not yet run on a "
+        "GPU).",
     )
 
     def problems(self, sizes: Sizes) -> Iterator[Problem]:

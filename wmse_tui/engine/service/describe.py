@@ -153,7 +153,7 @@ def _notices(
         return
     if device.warning:
         yield Advice("compute.device", "warning", device.warning)
-    faster = faster_options(experiment.compute, device)
+    faster = faster_options(experiment, device)
     if faster:
         yield Advice("compute.precision", "info", faster)
     if total <= memory.free:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import torch
 
-from wmse_tui.config.sections.compute import Compute
+from wmse_tui.config.advice import needs_eigenvectors
+from wmse_tui.config.schema import Experiment
 from wmse_tui.engine.doctor import Cuda, gather_cuda_facts, judge_cuda
 from wmse_tui.engine.errors import DeviceError
 
@@ -78,14 +79,18 @@ def unused_card_warning(cuda: Cuda) -> str:
     return f"this machine has a GPU, and training uses the CPU: {cuda.text}. {cuda.fix}"
 
 
-def faster_options(compute: Compute, device: ChosenDevice) -> str:
+def faster_options(experiment: Experiment, device: ChosenDevice) -> str:
     """Which options train faster on this GPU and why, for people; empty where there are none.
 
     The options are not set by themselves: bfloat16 changes the numbers of a training.
     """
     if not device.bfloat16:
         return ""
-    slower = {"precision": compute.precision != "bfloat16", "compile": compute.compile != "graph"}
+    compute = experiment.compute
+    slower = {
+        "precision": compute.precision != "bfloat16",
+        "compile": compute.compile != "graph" and not needs_eigenvectors(experiment),
+    }
     fast = {"precision": "bfloat16", "compile": "graph"}
     reasons = {
         "precision": "its matrix units compute the encoder in bfloat16 at twice the rate of TF32",

@@ -116,7 +116,7 @@ class Session:
         if device.warning:
             self.write(Notice(level="warning", code="N_DEVICE", text=device.warning))
         require_precision(experiment.compute.precision, device.torch)
-        advice = faster_options(experiment.compute, device)
+        advice = faster_options(experiment, device)
         if advice:
             self.write(Notice(level="info", code="N_DEVICE", text=advice))
         prepare(device.torch, deterministic=experiment.compute.deterministic)
