@@ -174,6 +174,13 @@ def test_a_run_without_evaluation_is_a_warning() -> None:
     assert "evaluation.knn" in advice("cifar10", "evaluation={knn: off, linear: off}")
 
 
+def test_a_run_without_an_accuracy_before_its_end_is_named() -> None:
+    found = advice("cifar10", "evaluation.knn=off")
+    assert found["evaluation.linear_at"].startswith("info: without k-NN the run shows no accuracy before")
+    assert "evaluation.linear_at" not in advice("cifar10", "evaluation={knn: off, linear_at: every}")
+    assert "evaluation.linear_at" not in advice("cifar10")
+
+
 def test_warnings_come_first() -> None:
     levels = [
         item.level for item in advise(load_experiment(preset="stl10", overrides=["compute.device=cpu"]))

@@ -37,6 +37,12 @@ def names_published_in(source: str) -> set[str]:
     return {name for name, paper in papers.items() if paper and source in paper.source}
 
 
+def names_with(number: str) -> list[str]:
+    """The presets whose publication has a number of this kind."""
+    papers = {name: find_preset(name).experiment.paper for name in preset_names()}
+    return [name for name, paper in papers.items() if paper and getattr(paper, number) is not None]
+
+
 # All presets
 
 
@@ -154,7 +160,7 @@ def test_a_preset_follows_the_wmse_paper(name: str) -> None:
     }
     assert (evaluation.every, evaluation.every_after_drop) == (20, 5)
     assert (evaluation.knn, evaluation.neighbours) == ("euclidean", 5)
-    assert (evaluation.linear, evaluation.linear_epochs, evaluation.linear_at) == ("adam", 500, "every")
+    assert (evaluation.linear, evaluation.linear_epochs, evaluation.linear_at) == ("adam", 500, "end")
 
     paper = published(experiment)
     assert (paper.linear, paper.knn) == WMSE_RESULTS[name]
@@ -164,6 +170,16 @@ def test_a_preset_follows_the_wmse_paper(name: str) -> None:
     else:
         assert "as reprinted in" in paper.source
         assert "unverified" not in paper.note
+
+
+@pytest.mark.parametrize("name", names_with("linear"))
+def test_the_end_of_a_run_reports_the_published_probe(name: str) -> None:
+    """And the published neighbours: the evaluation at the end has both, whatever `linear_at` is."""
+    experiment = find_preset(name).experiment
+    evaluation = experiment.evaluation
+    assert (evaluation.linear, evaluation.linear_epochs) == ("adam", 500)
+    if published(experiment).knn is not None:
+        assert (evaluation.knn, evaluation.neighbours) == ("euclidean", 5)
 
 
 def test_the_length_of_the_papers_run_on_cifar10() -> None:

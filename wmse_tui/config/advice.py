@@ -335,6 +335,13 @@ def _schedule(experiment: Experiment) -> Iterator[Advice]:
             "nothing is evaluated, so the run will show no accuracy",
             (("evaluation.knn", "euclidean"),),
         )
+    elif experiment.evaluation.knn == "off" and experiment.evaluation.linear_at == "end":
+        yield Advice(
+            "evaluation.linear_at",
+            "info",
+            "without k-NN the run shows no accuracy before its end, and its best checkpoint is the last",
+            (("evaluation.knn", "euclidean"), ("evaluation.linear_at", "every")),
+        )
 
 
 def _machine(experiment: Experiment) -> Iterator[Advice]:

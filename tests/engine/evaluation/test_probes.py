@@ -58,7 +58,10 @@ def data_of(
 
 def experiment_of(*, dataset: dict[str, Any] | None = None, **evaluation: Any) -> Experiment:
     return Experiment.model_validate(
-        {"dataset": {"name": "patterns", "crop": 12, **(dataset or {})}, "evaluation": evaluation}
+        {
+            "dataset": {"name": "patterns", "crop": 12, **(dataset or {})},
+            "evaluation": {"linear_at": "every", **evaluation},
+        }
     )
 
 

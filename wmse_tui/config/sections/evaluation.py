@@ -74,7 +74,9 @@ class EvaluationOptions(Options):
         json_schema_extra=unit("epochs"),
     )
     linear_at: Literal["every", "end"] = Field(
-        "every", title="Linear probe at", description="At every evaluation, or at the end of the run only."
+        "end",
+        title="Linear probe at",
+        description="At the end of the run, where published numbers are from, or at every evaluation.",
     )
     raw_pixels: bool = Field(
         False,
