@@ -110,11 +110,11 @@ def test_the_options_reach_the_evaluator(
     checkpoint = run.checkpoints / "best.pt"
     checkpoint.write_bytes(b"")
     cli("eval", "small", "--knn", "cosine", "--linear", "lbfgs", "--device", "cuda:1")
-    cli("eval", str(checkpoint))
+    cli("eval", str(checkpoint), "--set", "dataset.root=/moved", "--set", "compute.workers=1")
     module = interpreter_command("wmse_tui.engine.commands", "evaluate")
     assert started == [
         [*module, str(run.path), "--knn", "cosine", "--linear", "lbfgs", "--device", "cuda:1"],
-        [*module, str(checkpoint)],
+        [*module, str(checkpoint), "--set", "dataset.root=/moved", "--set", "compute.workers=1"],
     ]
 
 

@@ -26,6 +26,7 @@ from wmse_tui.engine.jsonl import (
     Command,
     Write,
     error_object,
+    keys_in,
     options_in,
     progress_lines,
     run_command,
@@ -94,6 +95,20 @@ def test_no_error_of_a_command_advises_an_option_that_it_does_not_have(name: str
         if not options_in(step) <= options_of(name)
     ]
     assert wrong == []
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_no_error_of_a_command_advises_a_set_that_it_refuses(name: str) -> None:
+    """`eval --set` is for what changes no number."""
+    keys = COMMANDS[name].keys
+    advised = {
+        key
+        for error in failures()
+        for step in error_object(error, COMMANDS[name])["next"]
+        for key in keys_in(step)
+    }
+    assert "dataset.root" in advised
+    assert keys is None or advised <= set(keys)
 
 
 @pytest.mark.parametrize("name", COMMANDS)

@@ -17,7 +17,7 @@ import re
 import sys
 import time
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import redirect_stdout
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
@@ -27,6 +27,7 @@ from wmse_tui.engine.errors import EngineError
 PROGRESS_SECONDS = 0.2
 CONTAINER_OPTIONS = frozenset({"--shm-size", "--ipc"})
 """Options in a next step that are the container engine's, not a command's."""
+_KEY = re.compile(r"--set ([a-z_]+(?:\.[a-z_]+)*)=")
 _OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]*")
 
 Write = Callable[[Mapping[str, Any]], None]
@@ -55,11 +56,14 @@ class Command:
         options: those of its own that a next step may name; a step that names another one is left out.
         wording: parts of a trainer's next step, and the text of this command instead; a step of which nothing
             remains is left out.
+        keys: options of the configuration that its --set accepts; a step that sets another one is left out.
+            None: all.
     """
 
     name: str
     options: frozenset[str]
     wording: Mapping[str, str] = field(default_factory=dict)
+    keys: Collection[str] | None = None
 
 
 def run_command(command: Command, work: Callable[[Write], Mapping[str, Any]]) -> int:
@@ -115,11 +119,17 @@ def options_in(text: str) -> set[str]:
     return set(_OPTION.findall(text)) - CONTAINER_OPTIONS
 
 
+def keys_in(text: str) -> set[str]:
+    """The options of the configuration that a text sets: `--set dataset.root=...`."""
+    return set(_KEY.findall(text))
+
+
 def _next_step(step: str, command: Command) -> str:
     for trained, own in command.wording.items():
         if trained in step:
             step = step.replace(trained, own) if own else ""
-    return step if options_in(step) <= command.options else ""
+    settable = command.keys is None or keys_in(step) <= set(command.keys)
+    return step if settable and options_in(step) <= command.options else ""
 
 
 class Throttle:

@@ -229,6 +229,21 @@ def test_names_that_are_not_utf8_are_known_again(make_run: MakeRun, images: Path
     assert events(run, Damaged)[-1].files[0].reason == "removed after an earlier attempt named it"
 
 
+def test_a_file_that_was_damaged_between_two_attempts_is_no_other_image(
+    images: Path, late: list[Path], make_run: MakeRun
+) -> None:
+    """It is named as any damaged image is, and its advice holds; a file that can be read is another image."""
+    run = make_run(*options(images, "compute.workers=0"))
+    assert run_session(run.path) == 0
+    train_longer(run)
+    damage(late[0])
+    assert run_session(run.path) == 1
+    (error,) = events(run, Error)
+    assert (error.title, error.files) == ("an image cannot be read", (f"root/all/{late[0].name}",))
+    late[0].unlink()
+    assert run_session(run.path) == 0
+
+
 @pytest.mark.parametrize("loader", LOADERS)
 def test_above_the_limit_the_run_stops(make_run: MakeRun, tmp_path: Path, loader: str) -> None:
     images = tmp_path / "images"

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from wmse_tui.cli.arguments import Json, RunsDir
+from wmse_tui.cli.arguments import Json, MachineOverrides, RunsDir
 from wmse_tui.cli.engine_command import run_engine_command
 from wmse_tui.runs.process.interpreter import interpreter_command
 
@@ -54,6 +54,7 @@ def evaluate(
             show_default=False,
         ),
     ] = None,
+    overrides: MachineOverrides = None,
     runs_dir: RunsDir = None,
     json: Json = False,
 ) -> None:
@@ -70,6 +71,8 @@ def evaluate(
         arguments += ["--linear", linear.value]
     if device is not None:
         arguments += ["--device", device]
+    for override in overrides or ():
+        arguments += ["--set", override]
     raise typer.Exit(
         run_engine_command(
             interpreter_command("wmse_tui.engine.commands", "evaluate", *arguments),
@@ -96,5 +99,7 @@ def evaluation_text(result: dict[str, Any]) -> list[str]:
             + (f"  top-5 {percent(top5)}" if top5 is not None else "")
         )
     rows.append(f"{splits}, {duration(result.get('seconds'))}")
+    if result.get("damaged"):
+        rows.append(f"damaged  {result['damaged']} images cannot be read and are left out")
     rows += [f"{name}  {result[name]}" for name in ("checkpoint", "device", "file") if name in result]
     return rows

@@ -130,29 +130,47 @@ def difference(saved: Mapping[str, Any], now: Fingerprint, where: Callable[[int]
         now: its fingerprint as it is.
         where: an image as text: its file, if it has one.
     """
-    if saved["images"] != now.images:
-        return f"{saved['images']:,} images then, {now.images:,} now"
-    for then, there, text in (
-        (saved["names"], now.names, "files or folders have other names"),
-        (saved["labels"], now.labels, "other labels"),
-    ):
-        if then != there:
-            return text
-    changed = _changed(sampled(now.images), saved["contents"], now.contents, now.named)
-    if changed:
+    if found := _other_set(saved, now):
+        return found
+    if changed := _other_contents(saved, now):
         return (
             f"{len(changed):,} of {len(now.contents):,} sampled images have other contents, "
             f"the first is {where(changed[0])}"
         )
-    if not now.each_size or "each_size" not in saved:  # in memory, or saved by an earlier version
-        return "files have other sizes" if saved["sizes"] != now.sizes else None
-    changed = _changed(_sized(now.images), saved["each_size"].tolist(), now.each_size, now.named)
-    if changed:
+    if changed := _other_sizes(saved, now):
         return (
             f"{len(changed):,} of {len(now.each_size):,} files have other sizes, "
             f"the first is {where(changed[0])}"
         )
+    if "each_size" not in saved and saved["sizes"] != now.sizes:  # saved by an earlier version
+        return "files have other sizes"
     return None
+
+
+def changed_images(saved: Mapping[str, Any], now: Fingerprint) -> list[int]:
+    """The numbers of the images that differ, as far as is known; none where more than files differs."""
+    if _other_set(saved, now):
+        return []
+    return sorted({*_other_contents(saved, now), *_other_sizes(saved, now)})
+
+
+def _other_set(saved: Mapping[str, Any], now: Fingerprint) -> str:
+    """How another set differs; "" where it has the same names and labels."""
+    if saved["images"] != now.images:
+        return f"{saved['images']:,} images then, {now.images:,} now"
+    if saved["names"] != now.names:
+        return "files or folders have other names"
+    return "other labels" if saved["labels"] != now.labels else ""
+
+
+def _other_contents(saved: Mapping[str, Any], now: Fingerprint) -> list[int]:
+    return _changed(sampled(now.images), saved["contents"], now.contents, now.named)
+
+
+def _other_sizes(saved: Mapping[str, Any], now: Fingerprint) -> list[int]:
+    if not now.each_size or "each_size" not in saved:  # in memory, or saved by an earlier version
+        return []
+    return _changed(_sized(now.images), saved["each_size"].tolist(), now.each_size, now.named)
 
 
 def _changed(

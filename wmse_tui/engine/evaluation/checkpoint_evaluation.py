@@ -21,12 +21,15 @@ from wmse_tui import __version__
 from wmse_tui.config.atomic import publish
 from wmse_tui.config.schema import Experiment
 from wmse_tui.engine.data.dataset_sources import load_data
+from wmse_tui.engine.data.identity import DataIdentity
 from wmse_tui.engine.errors import DataError
 from wmse_tui.engine.jsonl import ArgumentParser, Command, UsageError, progress_lines, run_command
 from wmse_tui.engine.methods import move_to_device
 from wmse_tui.engine.training.checkpoints import file_sha256
 from wmse_tui.engine.training.device import choose_device, prepare
 from wmse_tui.runs.directory import RunDirectory
+from wmse_tui.runs.process.rebind import MACHINE, rebound
+from wmse_tui.runs.state.watch import view_run
 
 from .interruption import Progress
 from .probes import evaluate
@@ -36,13 +39,17 @@ FORMAT = 1
 
 COMMAND = Command(
     name="evaluation",
-    options=frozenset({"--knn", "--linear", "--device"}),
+    options=frozenset({"--knn", "--linear", "--device", "--set"}),
     wording={
+        ", or remove it, then start the run again": " and evaluate again",  # only a trainer records its name
+        "wmse-tui resume RUN --set": "wmse-tui eval RUN --set",
+        "start a new run": "",
         "train on the CPU: --set compute.device=cpu": "--device cpu",
         "start the run again": "evaluate again",
         "new run with": "",  # another configuration is another encoder
         "or with a smaller schedule.batch_size": "",
     },
+    keys=MACHINE,
 )
 
 
@@ -55,6 +62,7 @@ class EvaluationRequest:
     knn: str | None = None
     linear: str | None = None
     device: str | None = None
+    overrides: Sequence[str] = ()
 
 
 def evaluation_command(arguments: Sequence[str]) -> int:
@@ -79,6 +87,14 @@ def parse_request(arguments: Sequence[str]) -> EvaluationRequest:
     parser.add_argument("--knn", choices=("euclidean", "cosine", "off"))
     parser.add_argument("--linear", choices=("adam", "lbfgs", "off"))
     parser.add_argument("--device", help="auto, cpu, cuda or cuda:N")
+    parser.add_argument(
+        "--set",
+        dest="overrides",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="where the images are, and what else changes no number",
+    )
     request = EvaluationRequest(**vars(parser.parse_args(arguments)))
     if request.device is not None and not re.fullmatch(r"auto|cpu|cuda(:\d+)?", request.device):
         raise UsageError(f"there is no device {request.device!r}", "it is auto, cpu, cuda or cuda:N")
@@ -90,17 +106,22 @@ def evaluate_checkpoint(request: EvaluationRequest, *, progress: Progress) -> di
 
     Returns:
         The fields of the `evaluation` event and where they come from: run, checkpoint, sha256, device,
-        versions, time. `file` is the result's file, or `unsaved` the reason why there is none.
+        versions, time. `damaged` counts images that cannot be read and are left out. `file` is the result's
+        file, or `unsaved` the reason why there is none.
 
     Raises:
         EngineError, ConfigError: the run, its checkpoint, its data or the device cannot be used.
     """
     run, path = find_checkpoint(request.target, request.checkpoint)
-    experiment = _with_probes(run_experiment(run), request)
+    experiment = rebound(run_experiment(run), request.overrides, source=str(run.config))
+    experiment = _with_probes(experiment, request)
     device = choose_device(request.device or experiment.compute.device)
     prepare(device.torch, deterministic=experiment.compute.deterministic)
     trained = read_trained(run, path, experiment)
-    data = load_data(experiment, progress=progress)
+    named = frozenset(file.name for file in view_run(run).damaged_files)
+    data = load_data(experiment, progress=progress, named=named)
+    if trained.data is not None:
+        DataIdentity(data.sets()).require_same(trained.data, more=True)
     encoder = move_to_device(trained.method.encoder, device.torch)
     evaluation = evaluate(
         encoder,
@@ -117,7 +138,7 @@ def evaluate_checkpoint(request: EvaluationRequest, *, progress: Progress) -> di
             "nothing can be measured",
             "the data has no labelled images for training and testing a probe, or every probe is off",
             next=(
-                "name labelled folders: dataset.probe_train and dataset.probe_test",
+                "name labelled folders: --set dataset.probe_train=DIR --set dataset.probe_test=DIR",
                 "add a probe: --linear adam",
             ),
         )
@@ -134,6 +155,7 @@ def evaluate_checkpoint(request: EvaluationRequest, *, progress: Progress) -> di
             "torchvision": torchvision.__version__,
         },
         **asdict(evaluation),
+        "damaged": sum(len(images.files) for images in data.damaged()),
     }
     return result | _save(run, path, result)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,13 +18,17 @@ from wmse_tui.runs.state.config import load_configuration
 
 @dataclass(frozen=True, slots=True)
 class TrainedCheckpoint:
-    """The networks of a run as a checkpoint has them, on the CPU, and the epochs and steps behind them."""
+    """The networks of a run as a checkpoint has them, on the CPU, and the epochs and steps behind them.
+
+    `data` is its record of the images (`DataIdentity.state`); None in one of an early version.
+    """
 
     run: RunDirectory
     path: Path
     method: Method
     epoch: int
     step: int
+    data: Mapping[str, Any] | None
 
 
 def find_checkpoint(target: Path, name: str | None) -> tuple[RunDirectory, Path]:
@@ -87,7 +92,7 @@ def read_trained(run: RunDirectory, path: Path, experiment: Experiment) -> Train
             _first_lines(error),
             next=("choose a checkpoint from this run's own checkpoints folder",),
         ) from error
-    return TrainedCheckpoint(run, path, method, epoch, step)
+    return TrainedCheckpoint(run, path, method, epoch, step, state.get("data"))
 
 
 def _read(path: Path) -> dict[str, Any]:

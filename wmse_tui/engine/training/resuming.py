@@ -8,15 +8,11 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import torch
 
-from wmse_tui.engine.data.dataset_sources import fingerprint, split_text
-from wmse_tui.engine.data.fingerprint import difference
-from wmse_tui.engine.data.images import ImageSet
-from wmse_tui.engine.data.sources.files import where
+from wmse_tui.engine.data.identity import DataIdentity
 from wmse_tui.engine.errors import CheckpointError
 from wmse_tui.engine.methods import Method
 from wmse_tui.engine.training.loop import Position
@@ -29,57 +25,6 @@ class Resumed:
     position: Position
     best: float | None
     kinds: tuple[str, ...]
-
-
-class DataIdentity:
-    """The fingerprints of all images of a run.
-
-    Args:
-        sets: by what they are for.
-    """
-
-    def __init__(self, sets: Mapping[str, ImageSet]) -> None:
-        self._sets = sets
-        self._found = {name: fingerprint(images) for name, images in sets.items()}
-
-    def text(self) -> str:
-        """For people to compare runs by."""
-        return "images by names, sizes and samples: " + ", ".join(
-            f"{split_text(images)} {self._found[name].text()}" for name, images in self._sets.items()
-        )
-
-    def state(self) -> dict[str, dict[str, Any]]:
-        """As a checkpoint stores it."""
-        return {name: found.state() for name, found in self._found.items()}
-
-    def require_same(self, saved: Mapping[str, Any]) -> None:
-        """Refuse other images than those of a checkpoint, with the difference.
-
-        Raises:
-            CheckpointError: a set differs, is new or is not there any more.
-        """
-        try:
-            found = self._difference(saved)
-        except (KeyError, TypeError, ValueError) as error:
-            raise CheckpointError(
-                "the checkpoint's record of its images cannot be read", str(error), next=("start a new run",)
-            ) from error
-        if found is not None:
-            raise CheckpointError(
-                "the images are not those of the checkpoint",
-                found,
-                next=("restore the images as they were, then resume the run", "start a new run"),
-            )
-
-    def _difference(self, saved: Mapping[str, Any]) -> str | None:
-        for name, images in self._sets.items():
-            if name not in saved:
-                return f"{split_text(images)} was not there then"
-            found = difference(saved[name], self._found[name], partial(where, images))
-            if found is not None:
-                return f"{split_text(images)}: {found}"
-        absent = sorted(set(saved) - set(self._sets))
-        return f"there was a set for {', '.join(absent)} then" if absent else None
 
 
 def resume_from(

@@ -20,6 +20,7 @@ from wmse_tui.config.problems import ConfigError
 from wmse_tui.config.schema import Experiment
 from wmse_tui.config.sections.dataset import Dataset
 from wmse_tui.engine.data.dataset_sources import Data, image_name, load_data
+from wmse_tui.engine.data.identity import DataIdentity
 from wmse_tui.engine.data.pipelines import Batches, build_batches
 from wmse_tui.engine.errors import CheckpointError, DataError, Diverged, WhiteningFailed
 from wmse_tui.engine.evaluation import EvaluationInterrupted, evaluate
@@ -47,7 +48,7 @@ from wmse_tui.engine.training.optimizers import build_optimizer
 from wmse_tui.engine.training.polled import run_polled
 from wmse_tui.engine.training.requests import Requests, StopRequested
 from wmse_tui.engine.training.resources import ResourceMonitor
-from wmse_tui.engine.training.resuming import DataIdentity, resume_from
+from wmse_tui.engine.training.resuming import resume_from
 from wmse_tui.engine.training.smoke_step import smoke_step
 from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.errors import RunBusy, RunsError

@@ -5,14 +5,15 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 
-from wmse_tui.config.atomic import publish
 from wmse_tui.config.diff import differing, flatten
 from wmse_tui.config.layers import Layer, build
 from wmse_tui.config.loading import dump_experiment, override_layers
 from wmse_tui.config.problems import ConfigError, Problem
+from wmse_tui.config.schema import Experiment
 from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.errors import StorageError
 from wmse_tui.runs.process.lock import RunLock
+from wmse_tui.runs.run_folder import publish_file
 from wmse_tui.runs.state.config import load_configuration
 
 MACHINE = (
@@ -27,6 +28,23 @@ MACHINE = (
 )
 
 
+def rebound(experiment: Experiment, overrides: Sequence[str], *, source: str) -> Experiment:
+    """The experiment of a run with `overrides`, such as `dataset.root=/new/path`.
+
+    Raises:
+        ConfigError: an option is wrong, or changes more than where and by what the run is trained.
+    """
+    values = experiment.model_dump(mode="json")
+    after = build([Layer(values, source, {}), *override_layers(overrides)])
+    frozen = [name for name in differing(flatten(experiment), flatten(after)) if name not in MACHINE]
+    if frozen:
+        fix = f"start a new run; this one can be given {', '.join(MACHINE)}"
+        raise ConfigError(
+            Problem(name, "is part of the run, whose numbers it changes", fix) for name in frozen
+        )
+    return after
+
+
 def rebind_run(run: RunDirectory, overrides: Sequence[str]) -> None:
     """Write `overrides`, such as `dataset.root=/new/path`, into the configuration of an idle run.
 
@@ -39,22 +57,14 @@ def rebind_run(run: RunDirectory, overrides: Sequence[str]) -> None:
     """
     with RunLock(run):
         before = load_configuration(run)
-        values = before.model_dump(mode="json")
-        after = build([Layer(values, str(run.config), {}), *override_layers(overrides)])
-        changed = differing(flatten(before), flatten(after))
-        frozen = [name for name in changed if name not in MACHINE]
-        if frozen:
-            fix = f"start a new run; a run that is resumed can be given {', '.join(MACHINE)}"
-            raise ConfigError(
-                Problem(name, "is part of the run, whose numbers it changes", fix) for name in frozen
-            )
-        if not changed:
+        after = rebound(before, overrides, source=str(run.config))
+        if after == before:
             return
         try:
             status = run.config.stat()
             lines = run.config.read_text(encoding="utf-8").splitlines(keepends=True)
             head = "".join(lines[: next((n for n, line in enumerate(lines) if not line.startswith("#")), 0)])
-            publish(run.config, (head + dump_experiment(after)).encode())
+            publish_file(run.config, (head + dump_experiment(after)).encode())
             os.utime(run.config, ns=(status.st_atime_ns, status.st_mtime_ns))
         except OSError as error:
             raise StorageError.of("write the run's configuration", run.config, error) from error

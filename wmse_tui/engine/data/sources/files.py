@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
@@ -92,13 +92,26 @@ class FileImages:
         Raises:
             DataError: the file cannot be read or decoded, and is not passed over.
         """
-        for path in (self.path((index + offset) % len(self)) for offset in range(len(self))):
-            if path not in self.damaged.files:
-                try:
-                    return decode_image(path)
-                except DamagedImage as error:
-                    self.damaged.pass_over({path: error.reason}, error)
+        for offset in range(len(self)):
+            image = self.readable_file((index + offset) % len(self))
+            if image is not None:
+                return image
         raise _none_readable(self.split)
+
+    def readable_file(self, index: int) -> Image.Image | None:
+        """What the file of image `index` holds, as an RGB PIL image; None where it is passed over.
+
+        Raises:
+            DataError: it cannot be read or decoded, and is not passed over.
+        """
+        path = self.path(index)
+        if path in self.damaged.files:
+            return None
+        try:
+            return decode_image(path)
+        except DamagedImage as error:
+            self.damaged.pass_over({path: error.reason}, error)
+            return None
 
     def path(self, index: int) -> str:
         """The file of image `index`."""
@@ -176,7 +189,7 @@ def images_from_files(
             pixels=pixels,
             labels=_labels_without(passed.files, paths, labels),
             classes=classes,
-            fingerprint=identity,
+            fingerprint=_without_damaged(identity, passed.files, paths),
             notices=_cleaned_notices(cleaned, len(paths), split),
             damaged=passed,
         )
@@ -214,6 +227,14 @@ def _sampled_notices(paths: Sequence[str], split: str) -> tuple[str, ...]:
             if decode_cleaned(path).cleaned:
                 cleaned.append(path)
     return _cleaned_notices(cleaned, len(chosen), split, "sampled ")
+
+
+def _without_damaged(identity: Fingerprint, damaged: Mapping[str, str], paths: Sequence[str]) -> Fingerprint:
+    """A fingerprint in which files that are passed over do not count, as those named by earlier attempts."""
+    if not damaged:
+        return identity
+    indices = {index for index, path in enumerate(paths) if path in damaged}
+    return replace(identity, named=identity.named | indices)
 
 
 def _labels_without(damaged: Mapping[str, str], paths: Sequence[str], labels: Tensor | None) -> Tensor | None:
