@@ -20,8 +20,8 @@ import torchvision
 from wmse_tui import __version__
 from wmse_tui.config.atomic import publish
 from wmse_tui.config.schema import Experiment
+from wmse_tui.engine.data.data_identity import DataIdentity
 from wmse_tui.engine.data.dataset_sources import load_data
-from wmse_tui.engine.data.identity import DataIdentity
 from wmse_tui.engine.errors import DataError
 from wmse_tui.engine.jsonl import ArgumentParser, Command, UsageError, progress_lines, run_command
 from wmse_tui.engine.methods import move_to_device

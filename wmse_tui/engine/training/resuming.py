@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from wmse_tui.engine.data.identity import DataIdentity
+from wmse_tui.engine.data.data_identity import DataIdentity
 from wmse_tui.engine.errors import CheckpointError
 from wmse_tui.engine.methods import Method
 from wmse_tui.engine.training.loop import Position

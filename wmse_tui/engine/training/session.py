@@ -19,8 +19,8 @@ from wmse_tui import __version__
 from wmse_tui.config.problems import ConfigError
 from wmse_tui.config.schema import Experiment
 from wmse_tui.config.sections.dataset import Dataset
+from wmse_tui.engine.data.data_identity import DataIdentity
 from wmse_tui.engine.data.dataset_sources import Data, image_name, load_data
-from wmse_tui.engine.data.identity import DataIdentity
 from wmse_tui.engine.data.pipelines import Batches, build_batches
 from wmse_tui.engine.errors import CheckpointError, DataError, Diverged, WhiteningFailed
 from wmse_tui.engine.evaluation import EvaluationInterrupted, evaluate
