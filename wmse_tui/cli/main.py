@@ -23,6 +23,7 @@ from wmse_tui.cli.commands.export import export
 from wmse_tui.cli.commands.import_run import import_run
 from wmse_tui.cli.commands.logs import logs
 from wmse_tui.cli.commands.remove import remove
+from wmse_tui.cli.commands.report import report
 from wmse_tui.cli.commands.resume import resume
 from wmse_tui.cli.commands.run import run
 from wmse_tui.cli.commands.runs import runs
@@ -79,6 +80,7 @@ app.command()(run)
 app.command()(runs)
 app.command()(show)
 app.command()(compare)
+app.command()(report)
 app.command()(tag)
 app.command()(logs)
 app.command()(attach)

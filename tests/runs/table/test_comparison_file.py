@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from wmse_tui.runs.errors import OutputExists, StorageError
+from wmse_tui.runs.output import write_output
 from wmse_tui.runs.state.curves import Curve
 from wmse_tui.runs.table.compare import Comparison, Difference, RepetitionGroup, Result, Setting, Spread
 from wmse_tui.runs.table.comparison_file import (
@@ -21,7 +22,6 @@ from wmse_tui.runs.table.comparison_file import (
     to_json,
     to_latex,
     to_markdown,
-    write_output,
 )
 from wmse_tui.runs.table.index import RunRow
 

@@ -37,11 +37,12 @@ def compare(
     from wmse_tui.cli.locating import find_run
     from wmse_tui.config.locations import expanded
     from wmse_tui.runs.errors import OutputExists
+    from wmse_tui.runs.output import write_output
     from wmse_tui.runs.state.config import read_configuration
     from wmse_tui.runs.state.watch import view_run
     from wmse_tui.runs.table.compare import Subject
     from wmse_tui.runs.table.compare import compare as comparison_of
-    from wmse_tui.runs.table.comparison_file import FORMATS, write_output
+    from wmse_tui.runs.table.comparison_file import FORMATS
 
     found = {directory.path: directory for directory in (find_run(text, runs_dir) for text in run)}
     subjects = [Subject(view_run(directory), read_configuration(directory)) for directory in found.values()]

@@ -12,16 +12,14 @@ import io
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import asdict
-from pathlib import Path
 from types import MappingProxyType
 from typing import TypeAlias
 
-from wmse_tui.runs.errors import OutputExists, StorageError
 from wmse_tui.runs.state.curves import Curve
 from wmse_tui.runs.table.compare import Comparison, RepetitionGroup, Result, Setting, Spread
 from wmse_tui.runs.table.recipe import carries_out
+from wmse_tui.runs.text.markdown import markdown_table
 from wmse_tui.runs.text.sanitize import safe
 from wmse_tui.runs.text.units import duration
 
@@ -52,7 +50,6 @@ _RESULT_HEADING = (
     "images/s",
     "device",
 )
-_MARKDOWN = re.compile(r"[\\`*_\[\]<>|~$&]")
 _LATEX = {
     "\\": r"\textbackslash{}",
     "~": r"\textasciitilde{}",
@@ -130,17 +127,17 @@ def _result_values(result: Result) -> dict[str, Cell]:
 
 def to_markdown(comparison: Comparison) -> str:
     """Tables in GitHub's Markdown: results, options that differ, repetitions; accuracies in percent."""
-    blocks = [_markdown_table(_RESULT_HEADING, [_result_row(result) for result in comparison.results])]
+    blocks = [markdown_table(_RESULT_HEADING, [_result_row(result) for result in comparison.results])]
     if comparison.differences:
         heading = ["option", *(result.row.run_id for result in comparison.results)]
         rows = [[d.key, *(setting.text() or "-" for setting in d.settings)] for d in comparison.differences]
-        blocks.append("Options that differ:\n\n" + _markdown_table(heading, rows))
+        blocks.append("Options that differ:\n\n" + markdown_table(heading, rows))
     repeated = [group for group in comparison.groups if len(group.runs) > 1]
     if repeated:
         heading = ["repetitions", "seeds", "completed", "linear (%)", "k-NN (%)"]
         rows = [_group_row(group) for group in repeated]
         caption = "Mean and sample standard deviation over the completed runs that differ in the seed only:"
-        blocks.append(f"{caption}\n\n{_markdown_table(heading, rows)}")
+        blocks.append(f"{caption}\n\n{markdown_table(heading, rows)}")
     return "\n".join(blocks)
 
 
@@ -251,15 +248,6 @@ def _plus_minus(spread: Spread, sign: str) -> str:
     return mean if spread.std is None else f"{mean} {sign} {100 * spread.std:.2f}"
 
 
-def _markdown_table(heading: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [heading, ["---"] * len(heading), *rows]
-    return "".join(f"| {' | '.join(map(_markdown, line))} |\n" for line in lines)
-
-
-def _markdown(text: str) -> str:
-    return _MARKDOWN.sub(r"\\\g<0>", safe(text))
-
-
 def _latex(text: str) -> str:
     """Two hyphens would become a dash; a bracket or an asterisk behind the end of a row, its argument."""
     escaped = "".join(_LATEX.get(character, character) for character in safe(text))
@@ -292,34 +280,3 @@ def _experiments(comparison: Comparison) -> Iterator[tuple[int, RepetitionGroup 
 FORMATS: Mapping[str, Callable[[Comparison], str]] = MappingProxyType(
     {"csv": to_csv, "json": to_json, "markdown": to_markdown, "latex": to_latex}
 )
-
-
-def write_output(path: Path, text: str, *, overwrite: bool = False) -> None:
-    """Write `text` to `path` as UTF-8, its line ends as they are.
-
-    Raises:
-        OutputExists: there is a file already, and `overwrite` is not set.
-        StorageError: the folder is missing, it is a directory, the disk is full ...
-    """
-    try:
-        file = path.open("wb" if overwrite else "xb")
-    except FileExistsError:
-        raise OutputExists("there is a file of that name already", safe(str(path), 300)) from None
-    except FileNotFoundError:
-        folder = safe(str(path.parent), 300)
-        raise StorageError("cannot write the file", f"there is no folder {folder}") from None
-    except (OSError, ValueError) as error:  # ValueError: a null byte
-        raise _failed(path, error) from error
-    try:
-        with file:
-            file.write(text.encode("utf-8", "backslashreplace"))
-    except OSError as error:
-        if not overwrite:
-            with suppress(OSError):
-                path.unlink()
-        raise _failed(path, error) from error
-
-
-def _failed(path: Path, error: OSError | ValueError) -> StorageError:
-    why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    return StorageError("cannot write the file", f"{safe(str(path), 300)}: {why}")

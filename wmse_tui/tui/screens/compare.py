@@ -16,11 +16,12 @@ from textual.widgets import Static
 from wmse_tui.config.locations import expanded, working_dir
 from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.errors import OutputExists, RunsError
+from wmse_tui.runs.output import write_output
 from wmse_tui.runs.state.config import Configuration, read_configuration
 from wmse_tui.runs.state.run import RunState
 from wmse_tui.runs.table.catalogue import list_runs
 from wmse_tui.runs.table.compare import MOST, Comparison, Subject, compare
-from wmse_tui.runs.table.comparison_file import FORMATS, curves_csv, write_output
+from wmse_tui.runs.table.comparison_file import FORMATS, curves_csv
 from wmse_tui.runs.text.sanitize import safe
 from wmse_tui.tui import keys
 from wmse_tui.tui.charts.style import chart_style
