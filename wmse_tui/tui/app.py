@@ -17,7 +17,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rich.console import RenderableType
 from textual import work
+from textual._compositor import ChopsUpdate, LayoutUpdate
 from textual.app import SystemCommand
 from textual.driver import Driver
 from textual.events import Event, Key
@@ -30,6 +32,7 @@ from wmse_tui.runs.text.sanitize import safe
 from wmse_tui.tui import keys
 from wmse_tui.tui.crash import note_crash
 from wmse_tui.tui.feed import Feed
+from wmse_tui.tui.frame import Frame
 from wmse_tui.tui.glyphs import AsciiFilter, ascii_wanted
 from wmse_tui.tui.keystrokes import Keystrokes
 from wmse_tui.tui.launching import Trainers
@@ -38,6 +41,7 @@ from wmse_tui.tui.screen_names import ScreenName
 from wmse_tui.tui.services import Selection, Services, ServicesApp, Severity
 from wmse_tui.tui.settings import Settings
 from wmse_tui.tui.themes import NAMES, THEMES
+from wmse_tui.tui.xterm_colours import XtermFilter
 
 if TYPE_CHECKING:
     from wmse_tui.config.schema import Experiment
@@ -158,17 +162,25 @@ class WmseApp(ServicesApp):
         )
         if options.own and options.run is not None:
             self.services.trainers.adopt(options.run)
+        self._frame = Frame()
         self._keystrokes = Keystrokes(self, super().on_event)
         self._last_key = 0.0
         for theme in THEMES:
             self.register_theme(theme)
-        self.theme = NAMES[self.settings.theme]
+        self.theme = NAMES[self._theme_name()]
         if self.no_color and self.native_ansi_color:
             # Textual has chosen greys, which are colours to a terminal, before it knew of the theme.
             self._filters = [NoColor() if isinstance(f, Monochrome) else f for f in self._filters]
+        if self.console.color_system == "256":
+            self._filters.append(XtermFilter())
         if self.services.ascii:
             self._filters.append(AsciiFilter())
         self.set_keymap(self.settings.keys)
+
+    def _theme_name(self) -> str:
+        """The theme of the settings; where there is none, and of 16 colours, that of the terminal."""
+        few = self.console.color_system == "standard" and "theme" not in self.settings.model_fields_set
+        return "terminal" if few else self.settings.theme
 
     def get_driver_class(self) -> type[Driver]:
         """Textual's choice, with a safe input thread where that is a terminal of Linux."""
@@ -204,7 +216,7 @@ class WmseApp(ServicesApp):
     async def on_mount(self) -> None:
         self.set_interval(_TIDY_EVERY, self._tidy)
         self.services.feed.start()
-        self.app_resume_signal.subscribe(self, lambda _: self.refresh(layout=True))  # after ctrl+z and fg
+        self.app_resume_signal.subscribe(self, lambda _: self.action_redraw())  # after ctrl+z and fg
         await self.switch_mode(self._first_screen())
         for problem in (*self.options.problems, *keys.unknown_ids(self.settings.keys)):
             self.show_message(problem, severity="warning")
@@ -240,6 +252,20 @@ class WmseApp(ServicesApp):
 
     def on_notify(self, event: Notify) -> None:
         self.messages.append(event.notification)
+
+    # Output
+
+    def _display(self, screen: Screen[object], renderable: RenderableType | None) -> None:
+        """Send what differs from what the terminal shows."""
+        shown = self._running and not self._closed and not self.is_headless and not self._batch_count
+        if shown and isinstance(renderable, (LayoutUpdate, ChopsUpdate)):
+            renderable = self._frame.difference(renderable, *self.size)
+        super()._display(screen, renderable)
+
+    def action_redraw(self) -> None:
+        """Draw everything again: another program has written to the terminal, or it was suspended."""
+        self._frame.forget()
+        self.refresh(layout=True)
 
     # Screens
 

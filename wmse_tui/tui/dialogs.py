@@ -25,7 +25,7 @@ from wmse_tui.runs.errors import RunsError
 from wmse_tui.runs.text.sanitize import safe
 from wmse_tui.tui import keys
 from wmse_tui.tui.services import ServicesApp
-from wmse_tui.tui.widgets.vi import KeyList
+from wmse_tui.tui.widgets.vi import AnswerButton, KeyList
 
 Result = TypeVar("Result")
 _PICKED_FROM = 200  # runs in a RunPicker: the newest
@@ -80,7 +80,7 @@ class Choose(Dialog[Result]):
                 for answer in self._answers:
                     shown = "esc" if answer.key == "escape" else answer.key
                     label = Content(f"{answer.label} ({shown})")
-                    yield Button(label, id=f"answer-{answer.key}", variant=answer.variant)
+                    yield AnswerButton(label, id=f"answer-{answer.key}", variant=answer.variant)
 
     def on_mount(self) -> None:
         super().on_mount()

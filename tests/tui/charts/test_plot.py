@@ -202,7 +202,7 @@ async def test_another_theme_has_its_own_colours() -> None:
                 s.style.color.name for s in first if s.style and s.style.color and "●" in s.text
             )
 
-        assert colors == {"wmse-dark": "#56b4e9", "wmse-light": "#0072b2", "wmse-terminal": "cyan"}
+        assert colors == {"wmse-dark": "#5fafff", "wmse-light": "#005faf", "wmse-terminal": "cyan"}
 
 
 @pytest.mark.asyncio

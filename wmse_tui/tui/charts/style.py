@@ -1,9 +1,9 @@
 """The characters and colours of charts.
 
 No two of the first 104 series share both colour and marker. The colours are those of Okabe and Ito ("Color
-Universal Design", 2008), distinguishable with each kind of colour blindness. On a dark background only blue
-is lightened; on a light one all but blue are darkened to a contrast of 3 to 1 (WCAG 2.2, 1.4.11). Markers
-distinguish the series where colours do not.
+Universal Design", 2008), distinguishable with each kind of colour blindness, as near as the 256 of xterm come
+to them. On a dark background blue is lightened; on a light one all but blue are darkened to a contrast of 3
+to 1 (WCAG 2.2, 1.4.11). Markers distinguish the series where colours do not.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ Palette: TypeAlias = Literal["dark", "light", "terminal"]
 Part: TypeAlias = Literal["text", "title", "muted", "axis", "error"]
 
 SERIES: dict[Palette, tuple[str, ...]] = {
-    "dark": ("#56b4e9", "#e69f00", "#009e73", "#cc79a7", "#d55e00", "#f0e442", "#3f8fd6", "#c8ccd2"),
-    "light": ("#0072b2", "#c04f00", "#007a59", "#a8487a", "#8a5a00", "#6e6400", "#1f86c4", "#4d4d4d"),
+    "dark": ("#5fafff", "#ffaf00", "#00af87", "#d787af", "#d75f00", "#ffff5f", "#5f87d7", "#d0d0d0"),
+    "light": ("#005faf", "#d75f00", "#00875f", "#af5f87", "#875f00", "#5f5f00", "#0087af", "#4e4e4e"),
     "terminal": ("cyan", "yellow", "green", "magenta", "red", "bright_blue", "bright_cyan", "bright_magenta"),
 }
 
@@ -33,11 +33,11 @@ MARKERS = "●▲■◆○△□◇▼▽+×*"
 ASCII_MARKERS = "ox+*#@%&=vsz$"
 
 # Parts other than series. None: the colour of the surrounding text.
-MUTED: dict[Palette, str | None] = {"dark": "#8b95a3", "light": "#5f6670", "terminal": None}
-AXIS: dict[Palette, str | None] = {"dark": "#6b7684", "light": "#7a7a72", "terminal": None}
-ERROR: dict[Palette, str] = {"dark": "#ff7a6b", "light": "#b3261e", "terminal": "red"}
+MUTED: dict[Palette, str | None] = {"dark": "#a8a8a8", "light": "#585858", "terminal": None}
+AXIS: dict[Palette, str | None] = {"dark": "#808080", "light": "#767676", "terminal": None}
+ERROR: dict[Palette, str] = {"dark": "#ff8787", "light": "#af0000", "terminal": "red"}
 
-_BACKGROUND: dict[Palette, str] = {"dark": "#161b22", "light": "#f2f2ed", "terminal": "#000000"}
+_BACKGROUND: dict[Palette, str] = {"dark": "#121212", "light": "#ffffff", "terminal": "#000000"}
 _FAINT = 0.45  # share of the series colour in that of its band
 
 
