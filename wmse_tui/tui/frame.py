@@ -87,10 +87,10 @@ def _strips(update: LayoutUpdate | ChopsUpdate) -> Iterator[tuple[int, int, Stri
                 x += strip.cell_length
         return
     for y, x1, x2 in update.spans:
-        for end, (x, strip) in zip(update.chop_ends[y], update.chops[y].items(), strict=False):
-            if strip is not None and x < x2 and end > x1:  # beyond the span a strip may be out of date
+        for end, (x, part) in zip(update.chop_ends[y], update.chops[y].items(), strict=False):
+            if part is not None and x < x2 and end > x1:  # beyond the span a strip may be out of date
                 first = max(x, x1)
-                yield first, y, strip.crop(first - x, min(end, x2) - x)
+                yield first, y, part.crop(first - x, min(end, x2) - x)
 
 
 def _cells(strip: Strip) -> list[Cell]:
