@@ -23,7 +23,7 @@ _UNKNOWN: Cell = ("\0", None)
 _JOINED = 6  # equal cells between two differences: to send them is shorter than to move the cursor
 
 
-class Difference(CompositorUpdate):
+class FrameDifference(CompositorUpdate):
     """Pieces of rows, each with its column and row."""
 
     def __init__(self, pieces: Sequence[tuple[int, int, Strip]]) -> None:
@@ -51,7 +51,9 @@ class Frame:
         """The terminal may show anything: send all of the next update."""
         self._rows = []
 
-    def difference(self, update: LayoutUpdate | ChopsUpdate, width: int, height: int) -> Difference | None:
+    def difference(
+        self, update: LayoutUpdate | ChopsUpdate, width: int, height: int
+    ) -> FrameDifference | None:
         """What of `update` differs from the terminal, which shows it from now on; None: nothing does."""
         if len(self._rows) != height or (self._rows and len(self._rows[0]) != width):
             self._rows = [[_UNKNOWN] * width for _ in range(height)]
@@ -59,7 +61,7 @@ class Frame:
         for x, y, strip in _strips(update):
             if 0 <= y < height:
                 pieces += ((column, y, piece) for column, piece in self._changed(self._rows[y], x, strip))
-        return Difference(pieces) if pieces else None
+        return FrameDifference(pieces) if pieces else None
 
     @staticmethod
     def _changed(row: list[Cell], x: int, strip: Strip) -> Iterator[tuple[int, Strip]]:
