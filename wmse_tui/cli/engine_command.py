@@ -9,7 +9,6 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from pathlib import Path
 from typing import IO, Any
 
 import typer
@@ -82,7 +81,7 @@ def run_engine_command(
             return ExitCode.USAGE if error.get("code") in ("E_CONFIG", "E_USAGE") else ExitCode.FAILED
         if -process.returncode in RECORDED:  # a signal to every process of a job reached that one first
             return exit_for(-process.returncode)
-        output = "\n".join(f"| {line}" for line in last_lines(Path(log.name)))
+        output = "\n".join(f"| {line}" for line in last_lines(log))
         print_error(UserError(f"the {what} ended with status {process.returncode} and no result", output))
         return ExitCode.FAILED
 

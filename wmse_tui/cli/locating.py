@@ -6,12 +6,25 @@ from pathlib import Path
 
 from wmse_tui.config.locations import expanded, runs_dir
 from wmse_tui.runs.directory import RunDirectory
+from wmse_tui.runs.ownership import require_own
 from wmse_tui.runs.table.catalogue import resolve_run
 
 
 def runs_root(given: Path | None) -> Path:
     """Return the folder of runs: `--runs-dir` where it was given, else the default one."""
     return expanded(given) if given is not None else runs_dir()
+
+
+def find_own_run(text: str, given_root: Path | None) -> RunDirectory:
+    """As `find_run`, for a command that changes the run.
+
+    Raises:
+        NotARun, ForeignRun: `text` names a link, or the run is another user's.
+        StorageError: a folder of the run is a link.
+    """
+    run = find_run(text, given_root)
+    require_own(run)
+    return run
 
 
 def find_run(text: str, given_root: Path | None) -> RunDirectory:

@@ -61,6 +61,15 @@ def replacing(path: Path, *, mode: int = PRIVATE, dir_fd: int | None = None) -> 
         raise
 
 
+def make_private_folder(folder: Path) -> None:
+    """Make `folder` and the missing ones above it, for this user alone whatever the umask. Raises OSError."""
+    missing = [path for path in (folder, *folder.parents) if not path.exists()]
+    for path in reversed(missing):
+        with suppress(FileExistsError):  # made just now by another process
+            path.mkdir(mode=0o700)
+    folder.mkdir(exist_ok=True)  # refuse a file in its place
+
+
 def sync_folder(folder: Path) -> None:
     """Let the renames in `folder` survive a power cut, where the file system can sync a folder."""
     with suppress(OSError):

@@ -14,6 +14,7 @@ from typing import Any
 
 from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.errors import BadTag, StorageError
+from wmse_tui.runs.ownership import require_own
 from wmse_tui.runs.run_folder import publish_file, read_file
 from wmse_tui.runs.text.sanitize import safe
 
@@ -52,12 +53,14 @@ def write_annotations(run: RunDirectory, annotations: Annotations) -> None:
 
     Raises:
         BadTag: one of the tags, or their number.
+        NotARun, ForeignRun: the run is not this user's.
         StorageError: the file cannot be written.
     """
     for tag in annotations.tags:
         check_tag(tag)
     if len(annotations.tags) > MAX_TAGS:
         raise BadTag("these are too many tags", f"{len(annotations.tags)}; a run has at most {MAX_TAGS}")
+    require_own(run)
     values = {"v": 1, "tags": list(annotations.tags), "note": annotations.note[:MAX_NOTE]}
     try:
         publish_file(run.annotations, json.dumps(values, indent=1).encode())

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import re
 import shutil
+import stat
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-from wmse_tui.config.atomic import publish
+from wmse_tui.config.atomic import make_private_folder
 from wmse_tui.runs.errors import BadRunName, RunExists, StorageError
+from wmse_tui.runs.run_folder import RunFolder
 from wmse_tui.runs.text.sanitize import safe
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -34,9 +36,15 @@ FILES = (
 
 @dataclass(frozen=True, slots=True)
 class RunDirectory:
-    """The paths inside one run; the directory itself may not exist."""
+    """The paths inside one run; the directory itself may not exist.
+
+    Args:
+        path: the directory.
+        link: the link through which it was named or listed; such a run is read, and not changed.
+    """
 
     path: Path
+    link: Path | None = field(default=None, compare=False)
 
     @property
     def id(self) -> str:
@@ -94,17 +102,22 @@ class RunDirectory:
     def is_run(self) -> bool:
         """Whether this directory was made by `create_run`: the configuration and the folders are there.
 
+        Links in their places count, though none is ever opened: the run is listed, with what is wrong.
         False for a directory that this process may not read, such as another user's run.
         """
         try:
-            return self.config.is_file() and self.control.is_dir() and self.checkpoints.is_dir()
+            return (
+                _is(self.config, stat.S_IFREG)
+                and _is(self.control, stat.S_IFDIR)
+                and _is(self.checkpoints, stat.S_IFDIR)
+            )
         except OSError:
             return False
 
     def unreadable(self) -> str:
         """Why this process cannot look into the directory; "" where it can, or where there is none."""
         try:
-            self.config.stat()
+            self.config.lstat()
         except (FileNotFoundError, NotADirectoryError):
             return ""
         except OSError as error:
@@ -131,7 +144,7 @@ def create_run(
     if name is not None:
         check_name(name)
     try:
-        root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private_folder(root)
         path = _exclusive(root, name, preset_hint)
     except FileExistsError:
         if name is not None and (root / name).exists():
@@ -146,15 +159,20 @@ def create_run(
         raise StorageError.of("make the run directory", root, error, next=(fix,)) from error
     run = RunDirectory(path.resolve())
     try:
-        with suppress(OSError):  # refused by CIFS, exFAT and others; mkdir has made it private already
-            run.path.chmod(0o700)
-        for folder in FOLDERS:
-            (run.path / folder).mkdir(mode=0o700)
-        publish(run.config, config_text.encode())
+        with RunFolder(run.path, own=True) as folder:
+            with suppress(OSError):  # refused by CIFS, exFAT and others; mkdir has made it private already
+                folder.make_private()
+            for name in FOLDERS:
+                folder.make_folder(name)
+            folder.publish(run.config.name, config_text.encode())
     except OSError as error:
         shutil.rmtree(run.path, ignore_errors=True)
         raise StorageError.of("fill the run directory", run.path, error) from error
     return run
+
+
+def _is(path: Path, kind: int) -> bool:
+    return stat.S_IFMT(path.lstat().st_mode) in (kind, stat.S_IFLNK)
 
 
 def check_name(name: str) -> None:

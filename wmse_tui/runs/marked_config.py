@@ -9,6 +9,7 @@ from wmse_tui.config.loading import find_preset
 from wmse_tui.config.problems import ConfigError
 from wmse_tui.config.yaml import MAX_BYTES, read_yaml, write_yaml
 from wmse_tui.runs.directory import RunDirectory
+from wmse_tui.runs.run_folder import open_file
 from wmse_tui.runs.state.config import read_configuration, summarise
 from wmse_tui.runs.text.sanitize import safe
 
@@ -36,7 +37,7 @@ class MarkedConfig:
 def read_marked_config(run: RunDirectory) -> MarkedConfig:
     """The configuration of `run`; never raises for what is in the file, or for its absence."""
     try:
-        with run.config.open("rb") as file:
+        with open_file(run.config) as file:
             content = file.read(MAX_BYTES).decode("utf-8", "replace")
     except OSError as error:
         return MarkedConfig(note=f"config.yaml cannot be read: {error.strerror or error}")

@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 from wmse_tui.runs.directory import FOLDERS, RunDirectory
-from wmse_tui.runs.errors import ForeignRun, StorageError
+from wmse_tui.runs.errors import ForeignRun, NotARun, StorageError
 from wmse_tui.runs.run_folder import NotOwned, require_own_folder
 from wmse_tui.runs.text.sanitize import safe
 
 
-def require_own(run: RunDirectory) -> None:
-    """Refuse a run that is not this user's, also to root, and one whose folders are links.
+def require_own(run: RunDirectory, *, folders: tuple[str, ...] = FOLDERS) -> None:
+    """Refuse a run that is not this user's, also to root, and one whose `folders` are links.
 
     Raises:
+        NotARun: it was named or listed by a link.
         ForeignRun: the directory, or a folder in it, belongs to another user.
         StorageError: it is a link or no folder, or cannot be opened.
     """
-    for path in (run.path, *(run.path / name for name in FOLDERS)):
+    link = run.path if run.path.is_symlink() else run.link
+    if link is not None:
+        raise NotARun(
+            "this is a link to a directory, not a run",
+            safe(str(link), 200),
+            next=(f"name the directory itself: {safe(str(run.path.resolve()), 200)}",),
+        )
+    for path in (run.path, *(run.path / name for name in folders)):
         try:
             require_own_folder(path)
         except NotOwned as error:
@@ -28,9 +36,6 @@ def require_own(run: RunDirectory) -> None:
                 ),
             ) from None
         except FileNotFoundError:
-            if path == run.path:
-                raise StorageError(
-                    "the run cannot be changed", f"there is no {safe(str(path), 200)}"
-                ) from None
+            continue  # what is not there is not changed
         except OSError as error:
             raise StorageError.of("change the run", path, error) from error

@@ -76,6 +76,11 @@ class RunFolder:
 
     # Reading
 
+    def identity(self) -> tuple[int, int]:
+        """Device and inode of the folder."""
+        about = os.fstat(self._descriptor)
+        return about.st_dev, about.st_ino
+
     def names(self) -> list[str]:
         """The names of all entries. Raises OSError."""
         with self._listed() as descriptor:
@@ -180,6 +185,11 @@ class RunFolder:
         """Make a private folder, where there is nothing of that name yet. Raises OSError."""
         with self._named(name), suppress(FileExistsError):
             os.mkdir(name, 0o700, dir_fd=self._descriptor)
+
+    def make_private(self) -> None:
+        """Close the folder to all other users. Raises OSError."""
+        with self._named(""):
+            os.chmod(".", 0o700, dir_fd=self._descriptor)
 
     def set_times(self, name: str, times: tuple[int, int]) -> None:
         """Set the times (nanoseconds) of access and modification of a file. Raises OSError."""

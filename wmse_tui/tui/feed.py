@@ -291,7 +291,7 @@ def _copy(message: Message) -> Message:
 
 def _identity(run: RunDirectory) -> object:
     try:
-        status = run.config.stat()
+        status = run.config.lstat()
     except OSError:
         return None
     return status.st_dev, status.st_ino, status.st_mtime_ns

@@ -14,7 +14,7 @@ from wmse_tui.runs.errors import LocksUnsupported, NotARun, RunBusy
 from wmse_tui.runs.process.control import request
 from wmse_tui.runs.process.identity import write_trainer
 from wmse_tui.runs.process.lock import RunLock
-from wmse_tui.runs.process.removal import remove_run
+from wmse_tui.runs.process.removal import bytes_of, remove_run
 
 
 def test_a_run_is_removed_with_all_that_is_in_it(run: RunDirectory) -> None:
@@ -67,3 +67,10 @@ def test_what_no_run_made_is_never_removed(tmp_path: Path, run: RunDirectory) ->
         remove_run(RunDirectory(link))
     assert (project / "config.yaml").read_text() == "mine"
     assert (run.path / "notes.md").read_text() == "precious"
+
+
+def test_the_size_of_a_run_is_that_of_its_files(run: RunDirectory) -> None:
+    before = bytes_of(run)
+    (run.checkpoints / "final.pt").write_bytes(b"0" * 5000)
+    (run.checkpoints / "missing.pt").symlink_to("nowhere")
+    assert bytes_of(run) == before + 5000 + len("nowhere")

@@ -140,9 +140,9 @@ def _each(
 ) -> None:
     """Change every run that is named; all names are resolved before the first run is changed."""
     from wmse_tui.cli.console import print_message
-    from wmse_tui.cli.locating import find_run
+    from wmse_tui.cli.locating import find_own_run
 
-    for run in [find_run(text, runs_dir) for text in texts]:
+    for run in [find_own_run(text, runs_dir) for text in texts]:
         print_message(f"{run.id}: {done if change(run) else already}")
 
 

@@ -18,13 +18,13 @@ def remove(
     """Delete a run, its log and its checkpoints."""
     from wmse_tui.cli.console import UserError, print_message
     from wmse_tui.cli.locating import find_run
-    from wmse_tui.runs.process.removal import remove_run
+    from wmse_tui.runs.process.removal import bytes_of, remove_run, require_removable
     from wmse_tui.runs.text.sanitize import safe
     from wmse_tui.runs.text.units import size
 
     directory = find_run(run, runs_dir)
-    used = sum(path.lstat().st_size for path in directory.path.rglob("*") if path.is_file())
-    what = f"{safe(directory.id)} ({size(used)} in {safe(str(directory.path))})"
+    require_removable(directory)
+    what = f"{safe(directory.id)} ({size(bytes_of(directory))} in {safe(str(directory.path))})"
     if not yes:
         if not sys.stdin.isatty():
             raise UserError(f"removing {what} needs a confirmation", "", ("confirm it: --yes",))

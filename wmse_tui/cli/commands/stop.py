@@ -27,14 +27,14 @@ def stop(
     from wmse_tui.cli.console import print_message
     from wmse_tui.cli.follow.follower import SETTLE_SECONDS
     from wmse_tui.cli.follow.stop_request import StopRequest
-    from wmse_tui.cli.locating import find_run
+    from wmse_tui.cli.locating import find_own_run
     from wmse_tui.runs.process.control import request
     from wmse_tui.runs.process.liveness import patience
     from wmse_tui.runs.queue.positions import cancel
     from wmse_tui.runs.state.watch import RunWatcher
     from wmse_tui.runs.text.units import duration
 
-    directory = find_run(run, runs_dir)
+    directory = find_own_run(run, runs_dir)
     watcher = RunWatcher(directory)
     state = watcher.poll()
     if state.status == "queued" and cancel(directory):

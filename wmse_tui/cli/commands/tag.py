@@ -28,11 +28,12 @@ def tag(
     from dataclasses import replace
 
     from wmse_tui.cli.console import UserError, print_message
-    from wmse_tui.cli.locating import find_run
+    from wmse_tui.cli.locating import find_own_run, find_run
     from wmse_tui.runs.annotations import MAX_NOTE, read_annotations, retagged, write_annotations
     from wmse_tui.runs.text.sanitize import safe
 
-    directory = find_run(run, runs_dir)
+    changes = bool(tags or remove or note is not None)
+    directory = find_own_run(run, runs_dir) if changes else find_run(run, runs_dir)
     before = read_annotations(directory)
     added = [text.removeprefix("+") for text in tags or ()]
     unknown = [text for text in remove or () if text not in before.tags]

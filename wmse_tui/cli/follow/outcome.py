@@ -5,12 +5,13 @@ from __future__ import annotations
 import shutil
 import signal
 from contextlib import suppress
-from pathlib import Path
+from typing import IO
 
 from wmse_tui.cli.console import error_lines, print_data, print_message
 from wmse_tui.cli.exits import ExitCode
 from wmse_tui.cli.follow.follower import Followed
 from wmse_tui.runs.directory import RunDirectory
+from wmse_tui.runs.run_folder import open_file
 from wmse_tui.runs.state.run import RunState
 from wmse_tui.runs.text.messages import accuracies, error_sentence
 from wmse_tui.runs.text.sanitize import safe
@@ -91,7 +92,7 @@ def _print_unexplained_end(run: RunDirectory, followed: Followed, *, removed: bo
         return
     state = followed.state
     where = f"epoch {state.epoch}, step {state.step}" if state.step else "before its first step"
-    lines = last_lines(run.trainer_log)
+    lines = _log_end(run)
     cause, steps = _likely_cause(run, followed)
     detail = f"Last event: {where}. {cause}"
     if lines:
@@ -125,13 +126,18 @@ def _signal_name(number: int) -> str:
         return f"signal {number}"
 
 
-def last_lines(path: Path, wanted: int = LOG_LINES) -> list[str]:
-    """Return the last lines of a text file of any size; nothing when it cannot be read."""
+def _log_end(run: RunDirectory) -> list[str]:
+    """The last lines of the trainer's output; none where it cannot be read."""
     try:
-        with path.open("rb") as file:
-            file.seek(0, 2)
-            file.seek(max(0, file.tell() - 64 * 1024))
-            text = file.read().decode("utf-8", "replace")
+        with open_file(run.trainer_log) as file:
+            return last_lines(file)
     except OSError:
         return []
+
+
+def last_lines(file: IO[bytes], wanted: int = LOG_LINES) -> list[str]:
+    """Return the last lines of a text file of any size. Raises OSError."""
+    file.seek(0, 2)
+    file.seek(max(0, file.tell() - 64 * 1024))
+    text = file.read().decode("utf-8", "replace")
     return [line for line in text.splitlines() if line.strip()][-wanted:]

@@ -23,6 +23,7 @@ from wmse_tui.config.diff import Value, differing, flatten, value_text
 from wmse_tui.config.schema import Experiment
 from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.errors import RunBusy
+from wmse_tui.runs.ownership import require_own
 from wmse_tui.runs.preflight import check_runs_dir
 from wmse_tui.runs.process import launch
 from wmse_tui.runs.process.liveness import gather_evidence, judged_by_log, patience
@@ -174,9 +175,11 @@ def resume_run(run: RunDirectory, options: StartOptions, overrides: Sequence[str
         overrides: what binds it to a machine, given anew (`rebind_run`).
 
     Raises:
+        NotARun, ForeignRun: it is a link, or another user's.
         ConfigError: its configuration is damaged, or `overrides` change more than the machine.
         UserError: it is being trained (exit code 73).
     """
+    require_own(run)
     load_configuration(run)  # damage is reported here, not by a trainer that fails
     watcher = RunWatcher(run)
     state = watcher.poll()

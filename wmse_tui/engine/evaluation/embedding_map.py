@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
@@ -13,8 +12,10 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize, pad
 
-from wmse_tui.config.atomic import publish
 from wmse_tui.engine.random import subset_order
+from wmse_tui.runs.errors import StorageError
+from wmse_tui.runs.run_folder import publish_file
+from wmse_tui.runs.state.embedding import read_arrays
 
 from .interruption import ShouldStop, never
 from .t_sne import FEWEST, t_sne
@@ -122,13 +123,12 @@ def publish_map(
         epoch=np.int64(epoch),
         method=np.str_(kind),
     )
-    publish(path, buffer.getvalue())
+    publish_file(path, buffer.getvalue())
 
 
 def read_points(path: Path) -> Tensor | None:
     """The points of the map at `path`; None where there is none that can be read."""
     try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-            return torch.from_numpy(arrays["points"].astype(np.float32))
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+        return torch.from_numpy(read_arrays(path)["points"].astype(np.float32))
+    except (StorageError, ValueError):
         return None

@@ -54,11 +54,13 @@ from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.errors import RunBusy, RunsError
 from wmse_tui.runs.log.events import Attempt, Checkpoint, Evaluation, Exit, Notice, Phase
 from wmse_tui.runs.log.writer import EventWriter
+from wmse_tui.runs.ownership import require_own
 from wmse_tui.runs.process import disk_reserve
 from wmse_tui.runs.process.identity import write_trainer
 from wmse_tui.runs.process.lock import RunLock
 from wmse_tui.runs.state.config import load_configuration
 from wmse_tui.runs.state.watch import view_run
+from wmse_tui.runs.text.sanitize import safe
 
 COMPLETED, FAILED, BAD_CONFIG, DIVERGED, STOPPED, BUSY = 0, 1, 2, 3, 4, 73
 PHASE_SECONDS = 0.5
@@ -390,6 +392,7 @@ def run_session(path: os.PathLike[str] | str, signals: StopSignals | None = None
         signals.listen()
     run = RunDirectory(Path(path).resolve())
     try:
+        require_own(run)
         with RunLock(run), contextlib.closing(RunLocation(run)) as location, _opened_log(run) as log:
             session = Session(location, log, signals)
             session.requests.refuse_stale()
@@ -398,7 +401,7 @@ def run_session(path: os.PathLike[str] | str, signals: StopSignals | None = None
             return _ended(session, session.train)
     except RunsError as error:  # without lock or log there is only trainer.log
         with contextlib.suppress(OSError):
-            print(error, *(f"  - {step}" for step in error.next), sep="\n", flush=True)  # noqa: T201
+            print(safe(str(error)), *(f"  - {safe(step)}" for step in error.next), sep="\n", flush=True)  # noqa: T201
         return BUSY if isinstance(error, RunBusy) else FAILED
 
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.errors import ControlError, StorageError
+from wmse_tui.runs.ownership import require_own
 from wmse_tui.runs.run_folder import SMALL, RunFolder, publish_file, remove_file
 
 if TYPE_CHECKING:
@@ -50,10 +51,12 @@ def request(run: RunDirectory, command: str, argument: str | None = None, by: st
 
     Raises:
         ControlError: no trainer knows the command.
+        NotARun, ForeignRun: the run is not this user's.
         StorageError: it cannot be written.
     """
     if command not in COMMANDS:
         raise ControlError(f"a trainer knows no command {command!r}", f"it knows {', '.join(COMMANDS)}")
+    require_own(run)
     now = clock.time_ns()
     name = f"{now:020d}-{secrets.token_hex(4)}"
     values = {"id": name, "command": command, "argument": argument, "by": by, "time": now / 1e9}

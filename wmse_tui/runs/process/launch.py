@@ -10,6 +10,7 @@ from typing import BinaryIO
 
 from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.errors import LaunchError, NotARun, RunBusy, RunQueued, StorageError
+from wmse_tui.runs.ownership import require_own
 from wmse_tui.runs.process.control import discard
 from wmse_tui.runs.process.identity import read_trainer, write_launch
 from wmse_tui.runs.process.interpreter import interpreter_command
@@ -27,11 +28,12 @@ def launch_trainer(run: RunDirectory, *, python: str | Path = sys.executable) ->
     for modules. Requests left over from an earlier attempt are discarded.
 
     Raises:
-        NotARun, RunBusy, RunQueued, LocksUnsupported: it must not be started.
+        NotARun, ForeignRun, RunBusy, RunQueued, LocksUnsupported: it must not be started.
         LaunchError, StorageError: it cannot be started.
     """
     if not run.is_run():
         raise NotARun("there is no run to train", safe(str(run.path), 200))
+    require_own(run)
     if held(run.queue_lock):
         raise RunQueued(run.id)
     if held(run.lock):

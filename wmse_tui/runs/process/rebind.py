@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 
 from wmse_tui.config.diff import differing, flatten
@@ -12,8 +11,9 @@ from wmse_tui.config.problems import ConfigError, Problem
 from wmse_tui.config.schema import Experiment
 from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.errors import StorageError
+from wmse_tui.runs.ownership import require_own
 from wmse_tui.runs.process.lock import RunLock
-from wmse_tui.runs.run_folder import publish_file
+from wmse_tui.runs.run_folder import RunFolder
 from wmse_tui.runs.state.config import load_configuration
 
 MACHINE = (
@@ -53,18 +53,22 @@ def rebind_run(run: RunDirectory, overrides: Sequence[str]) -> None:
     Raises:
         ConfigError: an option is wrong, or changes more than where and by what the run is trained.
         RunBusy: the run is being trained.
+        NotARun, ForeignRun: it is not this user's.
         StorageError: the configuration cannot be written.
     """
+    require_own(run)
     with RunLock(run):
         before = load_configuration(run)
         after = rebound(before, overrides, source=str(run.config))
         if after == before:
             return
         try:
-            status = run.config.stat()
-            lines = run.config.read_text(encoding="utf-8").splitlines(keepends=True)
-            head = "".join(lines[: next((n for n, line in enumerate(lines) if not line.startswith("#")), 0)])
-            publish_file(run.config, (head + dump_experiment(after)).encode())
-            os.utime(run.config, ns=(status.st_atime_ns, status.st_mtime_ns))
+            with RunFolder(run.path, own=True) as folder:
+                name = run.config.name
+                status = folder.status(name)
+                lines = folder.read(name).decode().splitlines(keepends=True)
+                first = next((n for n, line in enumerate(lines) if not line.startswith("#")), 0)
+                folder.publish(name, ("".join(lines[:first]) + dump_experiment(after)).encode())
+                folder.set_times(name, (status.st_atime_ns, status.st_mtime_ns))
         except OSError as error:
             raise StorageError.of("write the run's configuration", run.config, error) from error

@@ -10,12 +10,13 @@ from pathlib import Path
 
 from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.errors import LaunchError, NotARun, RunBusy, RunQueued, RunsError, StorageError
+from wmse_tui.runs.ownership import require_own
 from wmse_tui.runs.process.launch import device_of, start_detached
 from wmse_tui.runs.process.lock import acquire_lock, held
 from wmse_tui.runs.queue import positions, tickets
 from wmse_tui.runs.queue.gpu_slots import DeviceRequest, device_request
 from wmse_tui.runs.queue.waiter import first_command
-from wmse_tui.runs.run_folder import append_to_file
+from wmse_tui.runs.run_folder import append_to_file, remove_file
 from wmse_tui.runs.text.sanitize import safe
 
 
@@ -38,11 +39,12 @@ def enqueue(
         python: the trainer's interpreter.
 
     Raises:
-        NotARun, RunBusy, RunQueued, LocksUnsupported: it must not be queued.
+        NotARun, ForeignRun, RunBusy, RunQueued, LocksUnsupported: it must not be queued.
         LaunchError, StorageError: it cannot be.
     """
     if not run.is_run():
         raise NotARun("there is no run to train", safe(str(run.path), 200))
+    require_own(run)
     if held(run.lock):
         raise RunBusy(f"run {run.id} is being trained already", run=run.id)
     mark = acquire_lock(run.queue_lock)
@@ -69,10 +71,11 @@ def enqueue(
                 "the waiting process cannot be started", error.strerror or str(error)
             ) from error
     except RunsError:
-        for made in (path, run.queue_lock):
-            if made is not None:
-                with suppress(OSError):
-                    made.unlink()
+        with suppress(OSError):
+            remove_file(run.queue_lock)
+        if path is not None:
+            with suppress(OSError):
+                path.unlink()
         raise
     finally:  # the waiting process holds them from here on
         for descriptor in (ticket, mark):

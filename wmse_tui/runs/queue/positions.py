@@ -14,11 +14,13 @@ from typing import Literal
 from wmse_tui.config.locations import queue_dir
 from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.errors import LocksUnsupported, NotQueued, RunsError, StorageError
+from wmse_tui.runs.ownership import require_own
 from wmse_tui.runs.process.identity import host
 from wmse_tui.runs.process.lock import held
 from wmse_tui.runs.queue import tickets
 from wmse_tui.runs.queue.gpu_slots import DeviceRequest, label, use_of
 from wmse_tui.runs.queue.tickets import TicketEntry
+from wmse_tui.runs.run_folder import remove_file
 from wmse_tui.runs.text.sanitize import safe
 from wmse_tui.runs.text.units import count
 
@@ -45,11 +47,10 @@ class QueuePosition:
 def position_of(run: RunDirectory) -> QueuePosition | None:
     """The position of `run`; None where it was never queued or has left the queue. Never raises."""
     try:
-        if not run.queue_lock.exists():
-            return None
+        run.queue_lock.lstat()
         waits = held(run.queue_lock)
         every = _cache.entries()
-    except (LocksUnsupported, StorageError, OSError):
+    except (LocksUnsupported, StorageError, OSError):  # also where there is none
         return None
     entry = tickets.of_run(run, every)
     if waits:
@@ -132,7 +133,7 @@ def hold(run: RunDirectory) -> bool:
     """Let a waiting run wait, whatever is free, until it is released; False where it is held already.
 
     Raises:
-        NotQueued, StorageError, LocksUnsupported.
+        NotQueued, NotARun, ForeignRun, StorageError, LocksUnsupported.
     """
     return _changed(
         run, lambda entry: None if entry.state == "held" else tickets.renamed(entry, state="held")
@@ -163,6 +164,7 @@ def cancel(run: RunDirectory) -> bool:
 
     False where it got its slot meanwhile. Raises as `hold`.
     """
+    require_own(run)
     entry = tickets.of_run(run)
     if entry is None:
         raise not_queued(run)
@@ -175,7 +177,7 @@ def cancel(run: RunDirectory) -> bool:
             while held(run.queue_lock) and time.monotonic() < deadline:
                 time.sleep(0.02)
         elif not held(run.queue_lock):
-            run.queue_lock.unlink()
+            remove_file(run.queue_lock)
     return entry is not None
 
 
@@ -191,6 +193,7 @@ def not_queued(run: RunDirectory) -> NotQueued:
 
 
 def _changed(run: RunDirectory, change: Callable[[TicketEntry], TicketEntry | None]) -> bool:
+    require_own(run)
     for _ in range(10):
         entry = tickets.of_run(run)
         if entry is None or not entry.locked:

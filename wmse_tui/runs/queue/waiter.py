@@ -33,6 +33,8 @@ from wmse_tui.runs.queue import standby, tickets
 from wmse_tui.runs.queue.gpu_slots import acquire_slot, environment, slot_lock
 from wmse_tui.runs.queue.standby import CANCELLED, Condition, Free, Held
 from wmse_tui.runs.queue.tickets import TicketEntry
+from wmse_tui.runs.run_folder import remove_file
+from wmse_tui.runs.text.sanitize import safe
 
 if TYPE_CHECKING:
     from wmse_tui.runs.queue.dependencies import Dependencies
@@ -173,11 +175,11 @@ class Waiter:
 
     def _unmark(self) -> None:
         with suppress(OSError):
-            self._run.queue_lock.unlink()
+            remove_file(self._run.queue_lock)
 
     def _print(self, text: str) -> None:
         with suppress(OSError):  # into trainer.log
-            print(text, flush=True)  # noqa: T201
+            print(safe(text), flush=True)  # noqa: T201
 
 
 def first_command(run: RunDirectory, ticket: int, mark: int, python: str | Path) -> list[str]:

@@ -18,6 +18,7 @@ from wmse_tui.config.problems import ConfigError
 from wmse_tui.config.schema import Experiment
 from wmse_tui.config.yaml import MAX_BYTES
 from wmse_tui.runs.directory import RunDirectory
+from wmse_tui.runs.run_folder import open_file
 
 _DEEPEST = 20
 _PRESET = "# preset: "
@@ -39,7 +40,7 @@ def load_configuration(run: RunDirectory, source: str | None = None) -> Experime
         ConfigError: it is damaged, or of a version that this one does not know.
         OSError: it cannot be read.
     """
-    with run.config.open("rb") as file:
+    with open_file(run.config) as file:
         text = file.read(MAX_BYTES + 1)
     return parse_experiment(text, str(run.config) if source is None else source)
 
@@ -83,10 +84,12 @@ def with_preset(config_text: str, preset: str) -> str:
 def summarise(config: Path) -> ConfigSummary:
     """The summary of a `config.yaml`; never raises for what is in it, or for its absence."""
     try:
-        with config.open("rb") as file:
+        with open_file(config) as file:
             text = file.read(MAX_BYTES).decode()
         values = _load(text)
-    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
+    except OSError as error:
+        return ConfigSummary(problem=f"config.yaml cannot be read: {error.strerror or error}")
+    except (ValueError, RecursionError, yaml.YAMLError) as error:
         return ConfigSummary(
             problem=f"config.yaml cannot be read: {str(error).splitlines()[0] if str(error) else error!r}"
         )

@@ -6,13 +6,18 @@ The file has `points` float32 (images, 2), `labels` int64 (images,), `classes` (
 
 from __future__ import annotations
 
+import io
 import zipfile
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from wmse_tui.config.regular_files import RefusedFile
 from wmse_tui.runs.errors import StorageError
+from wmse_tui.runs.run_folder import read_file
 
 MOST_POINTS = 5000
 MOST_CLASSES = 2000
@@ -57,16 +62,37 @@ def read_embedding(path: Path) -> EmbeddingMap:
     Raises:
         StorageError: it cannot be read, or is no map.
     """
+    arrays = read_arrays(path)
+    with _damage_refused(path):
+        return _checked(path, arrays)
+
+
+def read_arrays(path: Path) -> dict[str, Any]:
+    """The arrays of the map in `path`, by name; their shapes and values are not checked.
+
+    Raises:
+        StorageError: it cannot be read, is too large, or one is missing.
+    """
     import numpy as np
 
     try:
-        with zipfile.ZipFile(path) as archive:
-            if sum(member.file_size for member in archive.infolist()) > _LARGEST:
-                raise _bad(path, f"it holds more than {_LARGEST} bytes")
-        with np.load(path, allow_pickle=False) as file:
-            return _checked(path, {name: file[name] for name in _NAMES})
+        content = read_file(path, _LARGEST)
+    except RefusedFile as error:
+        raise _bad(path, error.strerror or "") from None
     except OSError as error:
         raise StorageError.of("read the map of embeddings", path, error) from error
+    with _damage_refused(path):
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            if sum(member.file_size for member in archive.infolist()) > _LARGEST:
+                raise _bad(path, f"it holds more than {_LARGEST} bytes")
+        with np.load(io.BytesIO(content), allow_pickle=False) as file:
+            return {name: file[name] for name in _NAMES}
+
+
+@contextmanager
+def _damage_refused(path: Path) -> Iterator[None]:
+    try:
+        yield
     except KeyError as error:
         raise _bad(path, str(error.args[0]) if error.args else "something is missing") from None
     except _DAMAGE as error:

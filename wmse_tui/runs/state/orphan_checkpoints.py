@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.log.events import Checkpoint
+from wmse_tui.runs.run_folder import RunFolder
 from wmse_tui.runs.state.run import RunState
 
 KIND = "unlogged"
@@ -23,18 +24,21 @@ def orphan_checkpoints(run: RunDirectory, state: RunState) -> tuple[Checkpoint, 
 
 def _beyond(run: RunDirectory, last: int, steps_per_epoch: int) -> Iterator[Checkpoint]:
     try:
-        names = [path.name for path in run.checkpoints.iterdir()]
+        folder = RunFolder(run.checkpoints)
     except OSError:
         return
-    for name in names:
+    with folder:
+        yield from _unlogged(folder, last, steps_per_epoch)
+
+
+def _unlogged(folder: RunFolder, last: int, steps_per_epoch: int) -> Iterator[Checkpoint]:
+    for name in _names(folder):
         match = _STEP_FILE.fullmatch(name)
         if match is None or (step := int(match[1])) <= last:
             continue
-        path = run.checkpoints / name
         try:
-            bytes_there = path.stat().st_size
-            with path.with_name(f"{name}.sha256").open("rb") as file:
-                fields = file.read(4096).decode("ascii", "replace").split()
+            bytes_there = folder.status(name).st_size
+            fields = folder.read(f"{name}.sha256").decode("ascii", "replace").split()
         except OSError:
             continue  # without its checksum it is none
         sums = [field for field in fields if _SUM.fullmatch(field)]
@@ -48,3 +52,10 @@ def _beyond(run: RunDirectory, last: int, steps_per_epoch: int) -> Iterator[Chec
                 kinds=(KIND,),
                 seconds=0.0,
             )
+
+
+def _names(folder: RunFolder) -> list[str]:
+    try:
+        return folder.names()
+    except OSError:
+        return []

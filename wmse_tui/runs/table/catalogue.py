@@ -28,15 +28,22 @@ def list_runs(root: Path) -> tuple[RunDirectory, ...]:
         return ()
     except OSError as error:
         raise StorageError.of("list the runs", root, error) from error
-    aged = []
+    aged: dict[Path, tuple[int, str, RunDirectory]] = {}
     for entry in entries:
         try:
-            run = RunDirectory(entry.resolve())
+            run = directory_at(entry)
             if run.is_run():
-                aged.append((run.config.stat().st_mtime_ns, run.id, run))
+                found = (run.config.lstat().st_mtime_ns, run.id, run)
+                if run.link is None or run.path not in aged:  # a run and a link to it are one
+                    aged[run.path] = found
         except (OSError, RuntimeError):
             continue  # removed just now, another user's, or a link to itself
-    return tuple(run for _, _, run in sorted(aged, key=lambda item: item[:2], reverse=True))
+    return tuple(run for _, _, run in sorted(aged.values(), key=lambda item: item[:2], reverse=True))
+
+
+def directory_at(path: Path) -> RunDirectory:
+    """The directory at `path`, or that to which a link there leads. Raises OSError, RuntimeError."""
+    return RunDirectory(path.resolve(), link=path if path.is_symlink() else None)
 
 
 def unreadable_runs(root: Path) -> dict[str, str]:
@@ -73,9 +80,8 @@ def resolve_run(root: Path, text: str) -> RunDirectory:
         )
     if text == "last":
         return runs[0]
-    candidates = [run for run in runs if run.id == text] or [
-        run for run in runs if text and run.id.startswith(text)
-    ]
+    named = [run for run in runs if text == run.id or (run.link is not None and text == run.link.name)]
+    candidates = named or [run for run in runs if text and run.id.startswith(text)]
     if len(candidates) == 1:
         return candidates[0]
     if candidates:
@@ -92,7 +98,7 @@ def _at_path(text: str) -> RunDirectory:
     try:
         path = Path(text).expanduser()
         there = path.exists()
-        run = RunDirectory(path.resolve())
+        run = directory_at(path)
     except PermissionError:
         there, run = True, RunDirectory(path)
     # A zero byte, a name that is too long, the home of an unknown user: there can be no such path.

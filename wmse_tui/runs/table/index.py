@@ -28,6 +28,7 @@ from wmse_tui.runs.state.status import EXITED, Status
 from wmse_tui.runs.state.verdict import VerdictName, judge
 from wmse_tui.runs.state.watch import RunWatcher
 from wmse_tui.runs.table.cache import DiskCache, Stamp
+from wmse_tui.runs.table.catalogue import directory_at
 
 SPARKS = 32
 _WITHOUT_EXIT_EVENT: tuple[Status, ...] = ("new", "crashed")  # not training as long as the lock is free
@@ -71,6 +72,7 @@ class RunRow:
     tags: tuple[str, ...] = ()
     note: str = ""
     problem: str = ""  # why the log cannot be read
+    link: str = ""  # through which the run is listed
 
 
 def run_row(state: RunState, annotations: Annotations = _NO_ANNOTATIONS) -> RunRow:
@@ -205,6 +207,12 @@ class RunIndex:
                 known.made = made  # a run that is being copied here gets its times last
             if known is not None:
                 self._runs[key] = known
+        real = {known.run.path for known in self._runs.values() if known.run.link is None}
+        self._runs = {
+            key: known
+            for key, known in self._runs.items()
+            if known.run.link is None or known.run.path not in real
+        }
 
     def _is_stale(self, known: _Run) -> bool:
         """Whether the log must be read; changed annotations are read here."""
@@ -226,7 +234,9 @@ class RunIndex:
             self._on_disk = self._cache.read()
         cached_stamp, cached = self._on_disk.get(known.run.id, ((), None))
         if cached is not None and cached_stamp == stamp and cached.status in EXITED:
-            cached = replace(cached, run_id=known.run.id, path=str(known.run.path))
+            cached = replace(
+                cached, run_id=known.run.id, path=str(known.run.path), link=_text(known.run.link)
+            )
             known.row, known.stamp = _with_annotations(cached, known.annotations), stamp
 
     def _read(self, known: _Run, deadline: float | None) -> None:
@@ -245,6 +255,7 @@ class RunIndex:
                 run_row(state, known.annotations),
                 problem=problem,
                 status_reason=state.status_reason or problem,
+                link=_text(known.run.link),
             )
             known.stamp = stamp
             self._unsaved += state.status in EXITED
@@ -253,7 +264,7 @@ class RunIndex:
         self._unsaved = 0
         self._cache.write(
             {
-                known.run.id: (known.stamp, replace(known.row, run_id="", path="", tags=(), note=""))
+                known.run.id: (known.stamp, replace(known.row, run_id="", path="", link="", tags=(), note=""))
                 for known in self._runs.values()
                 if known.row is not None and known.row.status in EXITED
             }
@@ -262,16 +273,20 @@ class RunIndex:
 
 def _new(path: Path) -> _Run | None:
     try:
-        run = RunDirectory(path.resolve())
+        run = directory_at(path)
     except (OSError, RuntimeError):
         return None  # a link to itself, or through a folder that is closed to this user
     made = _made(run) if run.is_run() else None
     return None if made is None else _Run(run, made)
 
 
+def _text(link: Path | None) -> str:
+    return "" if link is None else str(link)
+
+
 def _made(run: RunDirectory) -> int | None:
     try:
-        return run.config.stat().st_mtime_ns
+        return run.config.lstat().st_mtime_ns
     except OSError:
         return None  # removed just now
 
@@ -304,7 +319,7 @@ def _stamp(*paths: Path) -> Stamp:
     found: list[int] = []
     for path in paths:
         try:
-            status = path.stat()
+            status = path.lstat()
             found += (status.st_size, status.st_mtime_ns)
         except OSError:
             found += (-1, -1)

@@ -11,6 +11,7 @@ from textual.app import ComposeResult
 
 from wmse_tui.config.loading import load_experiment
 from wmse_tui.config.problems import ConfigError
+from wmse_tui.runs.process.removal import bytes_of
 from wmse_tui.runs.queue.positions import lost_notice
 from wmse_tui.runs.state.config import read_configuration
 from wmse_tui.runs.table.compare import MOST
@@ -189,7 +190,7 @@ excludes: -tag:old."""
         rows = self._possible("delete", "Not deleted")
         if not rows:
             return
-        sizes = await asyncio.to_thread(lambda: [actions.bytes_of(row) for row in rows])
+        sizes = await asyncio.to_thread(lambda: [bytes_of(directory_of(row)) for row in rows])
         if await self.app.push_screen_wait(_delete_question(rows, sizes)):
             await self._apply("Deleted", actions.delete, rows)
 

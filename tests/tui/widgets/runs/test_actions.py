@@ -76,14 +76,6 @@ def test_deleting_removes_every_file_and_refuses_a_locked_run(make_run: MakeRun)
     assert held.is_run()
 
 
-def test_the_size_of_a_run_is_that_of_its_files(make_run: MakeRun) -> None:
-    run = make_run()
-    before = actions.bytes_of(digest_of(view_run(run)))
-    (run.checkpoints / "final.pt").write_bytes(b"0" * 5000)
-    (run.checkpoints / "missing.pt").symlink_to("nowhere")
-    assert actions.bytes_of(digest_of(view_run(run))) == before + 5000 + len("nowhere")
-
-
 def test_tags_and_notes_are_independent(make_run: MakeRun) -> None:
     run = make_run(tags=("old", "x"), note="before")
     seen = digest_of(view_run(run))

@@ -6,9 +6,7 @@ carried out. Everything that touches files is meant for a thread.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -38,7 +36,7 @@ class Outcome:
 
 def directory_of(row: RunRow) -> RunDirectory:
     """The run's directory."""
-    return RunDirectory(Path(row.path))
+    return RunDirectory(Path(row.path), link=Path(row.link) if row.link else None)
 
 
 def refusal(action: Action, row: RunRow) -> str:
@@ -126,16 +124,6 @@ def put_first(row: RunRow) -> None:
 def delete(row: RunRow) -> None:
     """Delete the run with all of its files. Raises RunsError."""
     remove_run(directory_of(row))
-
-
-def bytes_of(row: RunRow) -> int:
-    """The size of a run's files; those that cannot be read count nothing."""
-    total = 0
-    for folder, _, names in os.walk(row.path):  # does not follow links
-        for name in names:
-            with suppress(OSError):
-                total += os.lstat(os.path.join(folder, name)).st_size  # noqa: PTH118 (thousands of files)
-    return total
 
 
 def edit_tags(row: RunRow, *, add: Iterable[str], remove: Iterable[str]) -> None:
