@@ -36,6 +36,7 @@ from wmse_tui.runs.annotations import Annotations, write_annotations
 from wmse_tui.runs.directory import RunDirectory, create_run
 from wmse_tui.runs.log.encoding import encode
 from wmse_tui.runs.log.events import (
+    Checkpoint,
     Diagnostics,
     Error,
     Event,
@@ -263,6 +264,9 @@ def make_run(runs_root: Path, still: None) -> Iterator[MakeRun]:
         ]
         if lines:
             run.events.write_text("".join(lines))
+        for _, event in timed:
+            if isinstance(event, Checkpoint):
+                (run.checkpoints / event.file).touch()
         _say_who(run, state, started)
         if state in ("running", "paused", "stalled"):
             lock = RunLock(run)

@@ -70,6 +70,12 @@ After = Annotated[
         show_default=False,
     ),
 ]
+Yes = Annotated[
+    bool,
+    typer.Option(
+        "--yes", "-y", help="Do not ask before a run whose checkpoints are gone is trained again from step 0."
+    ),
+]
 Detach = Annotated[bool, typer.Option("--detach", help="Start the run, print its id and return at once.")]
 Overrides = Annotated[
     list[str] | None,

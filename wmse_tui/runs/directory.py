@@ -20,6 +20,7 @@ from wmse_tui.runs.run_folder import RunFolder
 from wmse_tui.runs.text.sanitize import safe
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_CHECKPOINT = re.compile(r"step-(\d{8,15})\.pt")
 _RESERVED = ("last",)  # the name of the newest run on the command line
 FOLDERS = ("control", "checkpoints", "evaluations", "artifacts")
 FILES = (
@@ -173,6 +174,12 @@ def create_run(
 
 def _is(path: Path, kind: int) -> bool:
     return stat.S_IFMT(path.lstat().st_mode) in (kind, stat.S_IFLNK)
+
+
+def checkpoint_step(name: str) -> int | None:
+    """The step of the checkpoint whose file has this name; None: it is no checkpoint of a step."""
+    match = _CHECKPOINT.fullmatch(name)
+    return None if match is None else int(match[1])
 
 
 def check_name(name: str) -> None:

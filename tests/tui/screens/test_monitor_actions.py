@@ -16,6 +16,7 @@ from wmse_tui.config.schema import Experiment
 from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.log.events import Exit
 from wmse_tui.runs.process.control import pending
+from wmse_tui.runs.state.watch import view_run
 from wmse_tui.tui.app import WmseApp
 from wmse_tui.tui.dialogs import Confirm
 from wmse_tui.tui.feed import RunChanged
@@ -97,6 +98,22 @@ async def test_a_resumed_run_belongs_to_this_app(
         await until(pilot, lambda: state_of(app).status == "running" and state_of(app).attempt == 2)
         assert "small is starting again." in messages(app)
         assert app.services.trainers.active() == (run,)
+
+
+async def test_a_run_without_its_checkpoints_is_trained_again_after_a_question(
+    on_run: OnRun, make_run: MakeRun, until: Until, standin: Path, screen_text: Callable[[WmseApp], str]
+) -> None:
+    run = make_run("small", "stopped")
+    for path in run.checkpoints.iterdir():
+        path.unlink()
+    async with on_run(run, trainer=standin) as (app, pilot):
+        await pilot.press("r")
+        await until(pilot, lambda: "Train it again from step 0?" in screen_text(app))
+        await pilot.press("n", "r")
+        await until(pilot, lambda: "Train it again from step 0?" in screen_text(app))
+        assert view_run(run).attempt == 1
+        await pilot.press("y")
+        await until(pilot, lambda: state_of(app).status == "running" and state_of(app).attempt == 2)
 
 
 async def test_a_run_whose_end_is_not_shown_yet_is_resumed(

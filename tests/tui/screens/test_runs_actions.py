@@ -101,6 +101,23 @@ async def test_a_stopped_run_is_resumed_and_stopped_again(
         await until(pilot, lambda: status(app) == "stopped")
 
 
+@pytest.mark.parametrize("key", ["r", "Q"])
+async def test_runs_without_their_checkpoints_are_continued_after_a_question(
+    on_runs: OnRuns, make_run: MakeRun, standin: Path, screen_text: ScreenText, until: Until, key: str
+) -> None:
+    run = make_run("mine", "stopped")
+    for path in run.checkpoints.iterdir():
+        path.unlink()
+    async with on_runs("stopped", trainer=standin) as (app, pilot):
+        await pilot.press(key)
+        await until(pilot, lambda: "Train 1 run again from step 0?" in screen_text(app))
+        assert "mine: the log has" in screen_text(app)
+        await pilot.press("enter")
+        await pilot.pause()
+        assert view_run(run).attempt == 1
+        assert messages(app) == ""
+
+
 async def test_resuming_a_paused_run_asks_its_trainer(
     on_runs: OnRuns, make_run: MakeRun, until: Until
 ) -> None:

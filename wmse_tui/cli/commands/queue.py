@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from wmse_tui.cli.arguments import Json, Runs, RunsDir
+from wmse_tui.cli.arguments import Json, Runs, RunsDir, Yes
 from wmse_tui.cli.exception_handler import CommandGroup
 from wmse_tui.cli.exits import ExitCode
 from wmse_tui.cli.table_text import aligned
@@ -83,6 +83,7 @@ def again(
         typer.Argument(metavar="RUN", help="Runs (default: all that lost theirs).", show_default=False),
     ] = None,
     runs_dir: RunsDir = None,
+    yes: Yes = False,
 ) -> None:
     """Queue again the runs that lost their position or were dropped.
 
@@ -90,14 +91,15 @@ def again(
     was queued after failed. The runs keep their order and are queued behind those that wait. They still wait
     for the runs they were queued after, unless they were dropped because of them.
     """
-    from wmse_tui.cli.console import print_data, print_message
+    from wmse_tui.cli.console import UserError, print_data, print_message
     from wmse_tui.cli.locating import find_run
-    from wmse_tui.cli.start.start import disown
+    from wmse_tui.cli.start.start import confirm_lost_work, disown
     from wmse_tui.runs.directory import RunDirectory
     from wmse_tui.runs.errors import RunsError
     from wmse_tui.runs.queue.enqueue import enqueue
     from wmse_tui.runs.queue.positions import not_queued
     from wmse_tui.runs.queue.tickets import entries, of_run
+    from wmse_tui.runs.state.watch import view_run
 
     every = entries()
     if runs:
@@ -120,8 +122,10 @@ def again(
             continue
         after = () if entry.state == "dropped" else tuple(RunDirectory(Path(p)) for p in entry.ticket.after)
         try:
+            if run.is_run():
+                confirm_lost_work(run, view_run(run), yes=yes)
             waiting = enqueue(run, after=after)
-        except RunsError as error:
+        except (RunsError, UserError) as error:
             print_message(f"{run.id}: {error}")
             failed = True
         else:

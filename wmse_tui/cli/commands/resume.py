@@ -4,7 +4,17 @@ from __future__ import annotations
 
 import typer
 
-from wmse_tui.cli.arguments import After, Detach, Headless, JsonLines, MachineOverrides, Queue, Run, RunsDir
+from wmse_tui.cli.arguments import (
+    After,
+    Detach,
+    Headless,
+    JsonLines,
+    MachineOverrides,
+    Queue,
+    Run,
+    RunsDir,
+    Yes,
+)
 
 
 def resume(
@@ -16,16 +26,24 @@ def resume(
     queue: Queue = False,
     after: After = None,
     overrides: MachineOverrides = None,
+    yes: Yes = False,
 ) -> None:
     """Resume a run that has not completed.
 
     It continues from the newest good checkpoint, whatever ended the last attempt, and is followed until it
-    ends.
+    ends. Without any checkpoint it is trained again from step 0, after a question if there were some; a
+    script confirms that by --yes.
     """
     from wmse_tui.cli.locating import find_run
     from wmse_tui.cli.start.start import resume_run, start_options
 
     options = start_options(
-        headless=headless, detach=detach, as_json=json, queue=queue, after=after or [], runs_dir=runs_dir
+        headless=headless,
+        detach=detach,
+        as_json=json,
+        queue=queue,
+        after=after or [],
+        yes=yes,
+        runs_dir=runs_dir,
     )
     raise typer.Exit(resume_run(find_run(run, runs_dir), options, overrides or ()))

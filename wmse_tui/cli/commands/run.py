@@ -49,7 +49,14 @@ def run(
             show_default=False,
         ),
     ] = None,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before a sweep is queued.")] = False,
+    yes: Annotated[
+        bool,
+        typer.Option(
+            "--yes",
+            "-y",
+            help="Do not ask before a sweep is queued, or a run whose checkpoints are gone is trained again.",
+        ),
+    ] = False,
     resume: Annotated[
         str | None,
         typer.Option(
@@ -69,7 +76,13 @@ def run(
     from wmse_tui.config.loading import load_experiment
 
     options = start_options(
-        headless=headless, detach=detach, as_json=json, queue=queue, after=after or [], runs_dir=runs_dir
+        headless=headless,
+        detach=detach,
+        as_json=json,
+        queue=queue,
+        after=after or [],
+        yes=yes,
+        runs_dir=runs_dir,
     )
     if resume is not None:
         from wmse_tui.cli.locating import find_run
@@ -101,11 +114,10 @@ def run(
                 hint=hint,
                 name=name,
                 runs_dir=runs_dir,
-                yes=yes,
             )
         )
-    if yes:
-        raise UserError("--yes needs --sweep", "Nothing is asked before a single run.")
+    if yes and name is None:
+        raise UserError("--yes needs --sweep, --name or --resume", "Nothing is asked before a new run.")
     experiment = load_experiment(preset=preset, file=config, overrides=overrides or [])
     raise typer.Exit(
         run_experiment(experiment, options, preset=preset or "", hint=hint, name=name, runs_dir=runs_dir)
@@ -122,7 +134,6 @@ def _sweep(
     hint: str,
     name: str | None,
     runs_dir: Path | None,
-    yes: bool,
 ) -> ExitCode:
     from wmse_tui.cli.locating import runs_root
     from wmse_tui.cli.start.sweeping import run_sweep
@@ -138,7 +149,7 @@ def _sweep(
         hint=hint,
         name=name,
         after=options.after,
-        yes=yes,
+        yes=options.yes,
         as_json=options.as_json,
     )
 

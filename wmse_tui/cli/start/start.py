@@ -10,6 +10,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from subprocess import Popen
 
+import typer
+
 from wmse_tui.cli.commands.app import can_show_app, show_in_app
 from wmse_tui.cli.console import UserError, print_data, print_message
 from wmse_tui.cli.exits import ExitCode
@@ -32,6 +34,7 @@ from wmse_tui.runs.process.removal import remove_run
 from wmse_tui.runs.queue.dependencies import blocking_failure
 from wmse_tui.runs.queue.enqueue import enqueue
 from wmse_tui.runs.state.config import load_configuration
+from wmse_tui.runs.state.lost_work import work_lost_by_resuming
 from wmse_tui.runs.state.run import RunState
 from wmse_tui.runs.state.status import TRAINING
 from wmse_tui.runs.state.watch import RunWatcher, view_run
@@ -55,6 +58,7 @@ class StartOptions:
         as_json: print JSON lines.
         queue: start when a slot is free.
         after: runs that must complete first.
+        yes: do not ask.
     """
 
     headless: bool = False
@@ -62,10 +66,18 @@ class StartOptions:
     as_json: bool = False
     queue: bool = False
     after: tuple[RunDirectory, ...] = ()
+    yes: bool = False
 
 
 def start_options(
-    *, headless: bool, detach: bool, as_json: bool, queue: bool, after: Sequence[str], runs_dir: Path | None
+    *,
+    headless: bool,
+    detach: bool,
+    as_json: bool,
+    queue: bool,
+    after: Sequence[str],
+    runs_dir: Path | None,
+    yes: bool = False,
 ) -> StartOptions:
     """Return the options of a command line; `--after` alone implies the queue.
 
@@ -81,7 +93,12 @@ def start_options(
             steps = (f"resume it first: wmse-tui resume {run.id} --queue", "omit that --after")
             raise UserError(f"nothing can come after {problem}", "", steps)
     return StartOptions(
-        headless=headless, detach=detach, as_json=as_json, queue=queue or bool(before), after=before
+        headless=headless,
+        detach=detach,
+        as_json=as_json,
+        queue=queue or bool(before),
+        after=before,
+        yes=yes,
     )
 
 
@@ -204,9 +221,41 @@ def resume_run(run: RunDirectory, options: StartOptions, overrides: Sequence[str
     note = check_runs_dir(run.path)
     if note:
         print_message(f"note: {note}")
+    confirm_lost_work(run, state, yes=options.yes)
     if overrides:
         rebind_run(run, overrides)
     return start(run, options, fresh=False)
+
+
+def confirm_lost_work(run: RunDirectory, state: RunState, *, yes: bool) -> None:
+    """Print what a run does again because its checkpoints are not there; ask before all of it is.
+
+    A script is not asked. One whose run had saved no checkpoint yet continues, so that a scheduler may start
+    a killed job again at any time.
+
+    Args:
+        run: is not being trained.
+        state: its state.
+        yes: do not ask.
+
+    Raises:
+        Abort: the answer was no.
+        UserError: there is no terminal to ask on, and checkpoints that were saved are gone.
+    """
+    lost = work_lost_by_resuming(run, state)
+    if lost is None:
+        return
+    print_message(f"warning: {run.id}: {lost.text()}")
+    if yes or not lost.restarts:
+        return
+    if sys.stdin.isatty():
+        typer.confirm(f"Train {run.id} again from step 0?", abort=True, err=True)
+    elif lost.saved_step is not None:
+        raise UserError(
+            f"training {run.id} again from step 0 needs a confirmation",
+            f"its checkpoints are not in {run.checkpoints}",
+            ("put them back there", "or confirm it: --yes"),
+        )
 
 
 def _watch_log(watcher: RunWatcher, state: RunState) -> RunState:

@@ -27,6 +27,7 @@ from wmse_tui.runs.process.identity import host
 from wmse_tui.runs.queue.enqueue import enqueue
 from wmse_tui.runs.queue.gpu_slots import device_request
 from wmse_tui.runs.state.config import with_preset
+from wmse_tui.runs.state.lost_work import work_lost_by_resuming
 from wmse_tui.runs.state.run import RunState
 from wmse_tui.runs.state.status import IN_PROGRESS, Status
 from wmse_tui.runs.state.watch import view_run
@@ -48,6 +49,7 @@ class PlannedRun:
     name: str | None = None
     existing: RunDirectory | None = None
     status: Status = "new"
+    lost: str = ""  # what it does again because its checkpoints are not there
 
     @property
     def to_queue(self) -> bool:
@@ -120,9 +122,17 @@ def _plan(points: Sequence[Point], root: Path, name: str | None) -> list[Planned
         existing = runs.get(run_name)
         if existing is not None:
             refuse_other_config(existing, point.experiment)
-        status = view_run(existing).status if existing is not None else "new"
-        plan.append(PlannedRun(point, run_name, existing, status))
+        plan.append(_planned(point, run_name, existing))
     return plan
+
+
+def _planned(point: Point, name: str, existing: RunDirectory | None) -> PlannedRun:
+    if existing is None:
+        return PlannedRun(point, name)
+    state = view_run(existing)
+    planned = PlannedRun(point, name, existing, state.status)
+    lost = work_lost_by_resuming(existing, state) if planned.to_queue else None
+    return planned if lost is None else replace(planned, lost=lost.text())
 
 
 def _create(planned: PlannedRun, root: Path, *, preset: str, hint: str, tag: str) -> RunDirectory:
@@ -161,6 +171,7 @@ def preview(
         lines.append(f"  {planned.name or number}  {'  '.join(planned.point.settings)}{status}")
     if len(plan) > LISTED:
         lines.append(f"  and {len(plan) - LISTED} more")
+    lines += [f"warning: {planned.name}: {planned.lost}" for planned in plan if planned.lost]
     to_queue = [planned.point.experiment for planned in plan if planned.to_queue]
     if not to_queue:
         return [safe(line, 300) for line in [*lines, "All of them are completed, active or queued already."]]

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
 import shutil
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -26,11 +25,11 @@ import torch
 
 from wmse_tui.config.atomic import naming, publish, sync_folder
 from wmse_tui.engine.errors import CheckpointError
+from wmse_tui.runs.directory import checkpoint_step
 
 FORMAT = 1
 THREADED_BYTES = 1 << 20
 """Smaller pieces are hashed in less time than a thread needs to begin."""
-_STEP_FILE = re.compile(r"step-(\d{8,})\.pt")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +49,7 @@ def checksum_path(checkpoint: Path) -> Path:
 def step_checkpoints(folder: Path) -> list[Path]:
     """All checkpoints by step, oldest first; unfinished files and links are not among them."""
     found = [
-        (int(match[1]), path)
-        for path in folder.glob("step-*.pt")
-        if (match := _STEP_FILE.fullmatch(path.name))
+        (step, path) for path in folder.glob("step-*.pt") if (step := checkpoint_step(path.name)) is not None
     ]
     return [path for _, path in sorted(found)]
 

@@ -59,6 +59,8 @@ from wmse_tui.runs.process import disk_reserve
 from wmse_tui.runs.process.identity import write_trainer
 from wmse_tui.runs.process.lock import RunLock
 from wmse_tui.runs.state.config import load_configuration
+from wmse_tui.runs.state.lost_work import lost_work
+from wmse_tui.runs.state.run import RunState
 from wmse_tui.runs.state.watch import view_run
 from wmse_tui.runs.text.sanitize import safe
 
@@ -177,11 +179,14 @@ class Session:
         best: float | None = None
         kinds: tuple[str, ...] = ()
         found = newest_checkpoint(self.run.checkpoints, damaged=self._warn_damaged)
+        logged = view_run(self.run) if self.log.attempt > 1 else None
         if found is not None:
             resumed = resume_from(
                 found[1], method, optimizer, images=batches.images, split=batches.split, data=identity
             )
             self.position, best, kinds = resumed.position, resumed.best, resumed.kinds
+        if logged is not None:
+            self._report_lost_work(logged)
         self._report_attempt(
             experiment, device, batches, parameters=sum(p.numel() for p in method.parameters())
         )
@@ -194,7 +199,7 @@ class Session:
         )
         if found is not None:
             checkpoints.finish(found[0], kinds)
-            self._report_orphan_checkpoint(found[0], kinds)
+            self._report_orphan_checkpoint(found[0], kinds, logged)
         diagnostics = TrainingDiagnostics(
             method, seed=experiment.seed, resources=ResourceMonitor(device.torch), write=self.write
         )
@@ -338,9 +343,15 @@ class Session:
         )
         self.log.sync()
 
-    def _report_orphan_checkpoint(self, path: Path, kinds: tuple[str, ...]) -> None:
+    def _report_lost_work(self, logged: RunState) -> None:
+        """Report that a checkpoint of the log is not there, or none was saved: more than usual is lost."""
+        lost = lost_work(logged, self.position.step or None)
+        if lost is not None:
+            self.write(Notice(level="warning", code="N_LOST_WORK", text=lost.text()))
+
+    def _report_orphan_checkpoint(self, path: Path, kinds: tuple[str, ...], logged: RunState | None) -> None:
         """Report the checkpoint that is resumed, if the attempt that made it died before it could."""
-        if all(saved.file != path.name for saved in view_run(self.run).checkpoints):
+        if logged is None or all(saved.file != path.name for saved in logged.checkpoints):
             self.write(
                 Checkpoint(
                     step=self.position.step,

@@ -5,14 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from wmse_tui.runs.directory import RunDirectory
+from wmse_tui.runs.directory import RunDirectory, checkpoint_step
 from wmse_tui.runs.log.events import Checkpoint
 from wmse_tui.runs.run_folder import RunFolder
 from wmse_tui.runs.state.run import RunState
 
 KIND = "unlogged"
 """Why such a checkpoint was saved is recorded in it only, and not read here."""
-_STEP_FILE = re.compile(r"step-(\d{8,15})\.pt")
 _SUM = re.compile(r"[0-9a-f]{64}")
 
 
@@ -33,8 +32,8 @@ def _beyond(run: RunDirectory, last: int, steps_per_epoch: int) -> Iterator[Chec
 
 def _unlogged(folder: RunFolder, last: int, steps_per_epoch: int) -> Iterator[Checkpoint]:
     for name in _names(folder):
-        match = _STEP_FILE.fullmatch(name)
-        if match is None or (step := int(match[1])) <= last:
+        step = checkpoint_step(name)
+        if step is None or step <= last:
             continue
         try:
             bytes_there = folder.status(name).st_size

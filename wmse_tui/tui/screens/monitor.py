@@ -24,6 +24,7 @@ from wmse_tui.runs.process.control import request
 from wmse_tui.runs.process.lock import held
 from wmse_tui.runs.queue.positions import cancel
 from wmse_tui.runs.state.config import read_configuration, summarise
+from wmse_tui.runs.state.lost_work import work_lost_by_resuming
 from wmse_tui.runs.state.run import RunState
 from wmse_tui.runs.state.status import IN_PROGRESS, WITHOUT_TRAINER
 from wmse_tui.runs.table.catalogue import list_runs
@@ -394,6 +395,17 @@ class MonitorScreen(AppScreen):
                 more = self.services.keys.fill(" {key:run-pause} continues it.") if status == "paused" else ""
                 self.services.notify(f"The run is {status} already.{more}", severity="warning")
                 return
+            lost = await asyncio.to_thread(work_lost_by_resuming, run, run_state)
+            if lost is not None and lost.restarts:
+                question = Confirm(
+                    "Train it again from step 0?",
+                    f"{safe(run.id, 64)}: {lost.text()}.",
+                    yes="Train again",
+                    no="Cancel",
+                    danger=True,
+                )
+                if not await self.app.push_screen_wait(question):
+                    return
             await asyncio.to_thread(self.services.trainers.resume, run)
             self.services.feed.nudge()
             self.services.notify(f"{run.id} is starting again.")

@@ -159,8 +159,18 @@ excludes: -tag:old."""
             return
         text = f"{_listed(rows)}\n\nThey will train at the same time and share this machine."
         question = Confirm(f"Resume {len(rows)} runs?", text, yes="Resume", no="Cancel")
-        if len(rows) == 1 or await self.app.push_screen_wait(question):
+        if (len(rows) == 1 or await self.app.push_screen_wait(question)) and await self._may_restart(rows):
             await self._apply("Resumed", self._resume, rows)
+
+    async def _may_restart(self, rows: tuple[RunRow, ...]) -> bool:
+        """Ask before runs train again from step 0 because they have no checkpoint."""
+        lines = await asyncio.to_thread(actions.restarts, rows)
+        if not lines:
+            return True
+        title = f"Train {count(len(lines), 'run')} again from step 0?"
+        question = Confirm(title, _few(list(lines)), yes="Train again", no="Cancel", danger=True)
+        agreed: bool = await self.app.push_screen_wait(question)
+        return agreed
 
     def _resume(self, row: RunRow) -> None:
         if row.status == "paused":
@@ -172,6 +182,8 @@ excludes: -tag:old."""
     async def action_queue(self) -> None:
         """Continue runs when a slot is free, the last of the list first."""
         rows = self._possible("queue", "Not queued")
+        if not await self._may_restart(rows):
+            return
         await self._apply("Queued", lambda row: self.services.trainers.queue(directory_of(row)), rows[::-1])
 
     @work

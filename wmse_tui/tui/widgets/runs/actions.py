@@ -7,6 +7,7 @@ carried out. Everything that touches files is meant for a thread.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -17,7 +18,9 @@ from wmse_tui.runs.errors import BadTag, RunsError
 from wmse_tui.runs.process.control import request
 from wmse_tui.runs.process.removal import remove_run
 from wmse_tui.runs.queue.positions import cancel, go_first, hold, release
+from wmse_tui.runs.state.lost_work import work_lost_by_resuming
 from wmse_tui.runs.state.status import ACTIVE, ENDED
+from wmse_tui.runs.state.watch import view_run
 from wmse_tui.runs.table.index import RunRow
 from wmse_tui.runs.text.sanitize import safe
 from wmse_tui.runs.text.units import count
@@ -107,6 +110,18 @@ def stop(row: RunRow, *, after_epoch: bool) -> None:
 def resume_paused(row: RunRow) -> None:
     """Ask the trainer of a paused run to continue. Raises RunsError."""
     request(directory_of(row), "resume", by="app")
+
+
+def restarts(rows: Iterable[RunRow]) -> tuple[str, ...]:
+    """For each run that would train again from step 0 if it were resumed, a line that says what is lost."""
+    lines = []
+    for row in rows:
+        with suppress(RunsError):  # reported when it is resumed
+            run = directory_of(row)
+            lost = None if row.status == "paused" else work_lost_by_resuming(run, view_run(run))
+            if lost is not None and lost.restarts:
+                lines.append(f"{safe(row.run_id, 50)}: {lost.text()}.")
+    return tuple(lines)
 
 
 def hold_or_release(row: RunRow) -> None:
