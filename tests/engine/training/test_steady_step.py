@@ -1,7 +1,8 @@
 """A steady step on a GPU neither waits for it nor copies from pageable memory; gone through without a GPU.
 
 The tensors are torch's fake ones, which claim to be on a GPU and have no data. What would read a number back,
-or mix devices, fails or is found here. Gradients are not computed: for them torch wants the device itself.
+or mix devices, fails or is found here. Automatic differentiation looks for the device itself if its name is
+"cuda"; so gradients are computed on a device of another name, whose tensors claim to be CUDA's.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import torch
 from torch import Tensor
 from torch._subclasses.fake_tensor import (
     DataDependentOutputException,
+    FakeTensor,
     FakeTensorMode,
     unset_fake_temporarily,
 )
@@ -40,6 +42,7 @@ Result = TypeVar("Result")
 
 CPU = torch.device("cpu")
 GPU = torch.device("cuda:0")
+OTHER_NAME = torch.device("lazy:0")
 SIZES = ("dataset.crop=16", "projector.hidden=16", "projector.dim=8", "schedule.batch_size=16")
 FACTORISATION = {"_linalg_eigh"}
 """cuSOLVER reports whether it converged, and torch reads that at once."""
@@ -66,6 +69,12 @@ METHODS = {
     "{name: w_mse, whitening_size: 16, operator: pca}": FACTORISATION,
     "{name: zero_cl}": set(),
 }
+ENCODERS = (
+    "backbone.whitening=iterative",
+    "backbone.whitening=zca backbone.whitening_eps=0.001",
+    "backbone.norm=sw2",
+    "backbone.views=together",
+)
 VIEWS: dict[str, tuple[str, ...]] = {
     "the paper's": (),
     "four views": ("augmentation.views=4",),
@@ -118,7 +127,7 @@ class Audit(TorchDispatchMode):
                 self.sent.append(pinned[0].numel())
             else:
                 self.copies.append(func.name())
-        if func.name() in CudaGraphs.SYNCHRONISING and any(one.device.type == "cuda" for one in given):
+        if func.name() in CudaGraphs.SYNCHRONISING and any(one.device.type != "cpu" for one in given):
             self.waits.add(func.name().removeprefix("aten::"))
         return result
 
@@ -170,6 +179,64 @@ def test_the_forward_pass_of_every_method(method: str, audit: Audit) -> None:
     assert audit.copies == []
     assert audit.waits == METHODS[method]
     assert len(audit.sent) == bool(built.draw(2, 16, step_key=(0, 1)))
+
+
+@pytest.fixture
+def another_name(monkeypatch: pytest.MonkeyPatch) -> torch.device:
+    """A device with gradients; autocast does not know it, so everything is float32."""
+    monkeypatch.setattr(FakeTensor, "is_cuda", property(lambda tensor: tensor.device == OTHER_NAME))
+    monkeypatch.setattr(torch, "autocast", lambda *_, **__: nullcontext())
+    monkeypatch.setattr(torch, "is_autocast_enabled", lambda _: False)
+    return OTHER_NAME
+
+
+@pytest.mark.parametrize("views", [2, 4])
+@pytest.mark.parametrize("method", METHODS)
+def test_the_gradients_of_every_method(
+    method: str, views: int, audit: Audit, another_name: torch.device
+) -> None:
+    """Losses and gradients are functions of tensors of the device alone."""
+    built = fake_method(f"method={method}")
+    drawn = built.draw(views, 16, step_key=(0, 1))
+    with FakeTensorMode(allow_non_fake_inputs=True):
+        built.to_empty(device=another_name)
+        batch = torch.empty(views, 16, 3, 16, 16, device=another_name)
+        draws = {name: torch.empty_like(tensor, device=another_name) for name, tensor in drawn.items()}
+        with audit:
+            built.losses(batch, draws).total.backward()
+    gradients = [parameter.grad for parameter in built.trainable_parameters()]
+    assert {None if gradient is None else gradient.device for gradient in gradients} == {another_name}
+    assert (audit.copies, audit.sent) == ([], [])
+    assert audit.waits == METHODS[method]
+
+
+@pytest.mark.parametrize("overrides", ENCODERS)
+def test_the_gradients_of_every_encoder(overrides: str, audit: Audit, another_name: torch.device) -> None:
+    built = fake_method("method.name=simclr", "backbone.arch=resnet18", *overrides.split())
+    with FakeTensorMode(allow_non_fake_inputs=True):
+        built.to_empty(device=another_name)
+        batch = torch.empty(2, 16, 3, 16, 16, device=another_name)
+        with audit:
+            built.losses(batch, {}).total.backward()
+    assert (audit.copies, audit.waits, audit.sent) == ([], set(), [])
+
+
+def test_the_audit_finds_what_a_gradient_reads(audit: Audit, another_name: torch.device) -> None:
+    class Reading(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx: Any, x: Tensor) -> Tensor:
+            ctx.save_for_backward(x)
+            return x.clone()
+
+        @staticmethod
+        def backward(ctx: Any, gradient: Tensor) -> Tensor:
+            (x,) = ctx.saved_tensors
+            return gradient * float(x.sum())
+
+    with FakeTensorMode(allow_non_fake_inputs=True), audit:
+        x = torch.empty(4, device=another_name, requires_grad=True)
+        with pytest.raises(DataDependentOutputException):
+            Reading.apply(x).sum().backward()
 
 
 @pytest.mark.usefixtures("on_the_host")

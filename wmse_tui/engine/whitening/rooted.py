@@ -31,7 +31,7 @@ def root_of(operator: str, *, steps: int, device: torch.device) -> Root:
         return Iterative(steps)
     if operator == "pca":
         return Pca()
-    return PolarZca() if device.type == "cuda" else Zca()
+    return Zca() if device.type == "cpu" else PolarZca()
 
 
 class RootWhitening(torch.autograd.Function):
