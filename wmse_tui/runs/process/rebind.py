@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
+from pathlib import Path
 
+from wmse_tui.config.datasets import DATASETS
 from wmse_tui.config.diff import differing, flatten
 from wmse_tui.config.layers import Layer, build
 from wmse_tui.config.loading import dump_experiment, override_layers
+from wmse_tui.config.locations import expanded
 from wmse_tui.config.problems import ConfigError, Problem
 from wmse_tui.config.schema import Experiment
 from wmse_tui.runs.directory import RunDirectory
@@ -14,7 +18,7 @@ from wmse_tui.runs.errors import StorageError
 from wmse_tui.runs.ownership import require_own
 from wmse_tui.runs.process.lock import RunLock
 from wmse_tui.runs.run_folder import RunFolder
-from wmse_tui.runs.state.config import load_configuration
+from wmse_tui.runs.state.config import load_configuration, read_configuration
 
 MACHINE = (
     "dataset.root",
@@ -43,6 +47,23 @@ def rebound(experiment: Experiment, overrides: Sequence[str], *, source: str) ->
             Problem(name, "is part of the run, whose numbers it changes", fix) for name in frozen
         )
     return after
+
+
+def missing_folders(run: RunDirectory) -> dict[str, Path]:
+    """The folders of images that the run's configuration names and that do not exist, by option.
+
+    A folder that a data set is downloaded to is made when it is needed. An unreadable configuration names
+    none: the trainer reports it.
+    """
+    experiment = read_configuration(run).experiment
+    if experiment is None:
+        return {}
+    dataset = experiment.dataset
+    named = {"probe_train": dataset.probe_train, "probe_test": dataset.probe_test}
+    if not DATASETS[dataset.name].archive_bytes and dataset.name != "patterns":
+        named["root"] = dataset.root
+    folders = {f"dataset.{name}": expanded(folder) for name, folder in named.items() if folder is not None}
+    return {option: folder for option, folder in folders.items() if not os.path.isdir(folder)}  # noqa: PTH112
 
 
 def rebind_run(run: RunDirectory, overrides: Sequence[str]) -> None:

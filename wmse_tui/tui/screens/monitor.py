@@ -33,6 +33,7 @@ from wmse_tui.runs.text.units import count
 from wmse_tui.tui import keys
 from wmse_tui.tui.dialogs import Confirm, RunPicker
 from wmse_tui.tui.feed import RunChanged, RunUnreadable
+from wmse_tui.tui.moved_images import locate_images
 from wmse_tui.tui.screens.app_screen import AppScreen
 from wmse_tui.tui.widgets.monitor.charts import LabelledRun
 from wmse_tui.tui.widgets.monitor.control_requests import COMMAND_NAMES, SentRequest, request_statuses
@@ -406,6 +407,8 @@ class MonitorScreen(AppScreen):
                 )
                 if not await self.app.push_screen_wait(question):
                     return
+            if not await locate_images(self.app, [run]):
+                return
             await asyncio.to_thread(self.services.trainers.resume, run)
             self.services.feed.nudge()
             self.services.notify(f"{run.id} is starting again.")

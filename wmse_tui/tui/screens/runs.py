@@ -11,6 +11,7 @@ from textual.app import ComposeResult
 
 from wmse_tui.config.loading import load_experiment
 from wmse_tui.config.problems import ConfigError
+from wmse_tui.runs.errors import RunsError
 from wmse_tui.runs.process.removal import bytes_of
 from wmse_tui.runs.queue.positions import lost_notice
 from wmse_tui.runs.state.config import read_configuration
@@ -21,6 +22,7 @@ from wmse_tui.runs.text.units import count, size
 from wmse_tui.tui import keys
 from wmse_tui.tui.dialogs import Ask, Confirm
 from wmse_tui.tui.feed import CatalogueChanged
+from wmse_tui.tui.moved_images import locate_images
 from wmse_tui.tui.screens.app_screen import AppScreen
 from wmse_tui.tui.services import Severity
 from wmse_tui.tui.widgets.runs import actions
@@ -160,7 +162,7 @@ excludes: -tag:old."""
         text = f"{_listed(rows)}\n\nThey will train at the same time and share this machine."
         question = Confirm(f"Resume {len(rows)} runs?", text, yes="Resume", no="Cancel")
         if (len(rows) == 1 or await self.app.push_screen_wait(question)) and await self._may_restart(rows):
-            await self._apply("Resumed", self._resume, rows)
+            await self._apply("Resumed", self._resume, await self._with_images(rows))
 
     async def _may_restart(self, rows: tuple[RunRow, ...]) -> bool:
         """Ask before runs train again from step 0 because they have no checkpoint."""
@@ -184,6 +186,7 @@ excludes: -tag:old."""
         rows = self._possible("queue", "Not queued")
         if not await self._may_restart(rows):
             return
+        rows = await self._with_images(rows)
         await self._apply("Queued", lambda row: self.services.trainers.queue(directory_of(row)), rows[::-1])
 
     @work
@@ -234,6 +237,15 @@ excludes: -tag:old."""
         answer = await self.app.push_screen_wait(Ask("Note", text, value=value))
         if answer is not None:
             await self._apply("Note saved", partial(actions.write_note, text=answer), rows)
+
+    async def _with_images(self, rows: tuple[RunRow, ...]) -> tuple[RunRow, ...]:
+        """The runs, once the user has said where their images are; none where that was cancelled."""
+        stopped = [directory_of(row) for row in rows if row.status != "paused"]
+        try:
+            return rows if await locate_images(self.app, stopped) else ()
+        except RunsError as error:
+            self._report("Failed", (safe(str(error), 300),), severity="error")
+            return ()
 
     def _possible(self, action: actions.Action, refusal: str) -> tuple[RunRow, ...]:
         """Those of the targets that the action makes sense for; the others are reported under `refusal`."""
