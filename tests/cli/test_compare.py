@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -26,9 +28,17 @@ def change(run: RunDirectory, before: str, after: str) -> RunDirectory:
     return run
 
 
+def begun_later(run: RunDirectory) -> RunDirectory:
+    """The run as if it had been trained an hour later: with an equal log it would be a copy."""
+    run.events.write_text(
+        re.sub(r'"t":([\d.]+)', lambda found: f'"t":{float(found[1]) + 3600}', run.events.read_text())
+    )
+    return run
+
+
 @pytest.fixture
 def pair(make_run: MakeRun) -> tuple[RunDirectory, RunDirectory]:
-    return make_run("one"), change(make_run("two"), "seed: 0", "seed: 5")
+    return make_run("one"), begun_later(change(make_run("two"), "seed: 0", "seed: 5"))
 
 
 def test_runs_are_compared_in_a_table(cli: Cli, pair: tuple[RunDirectory, ...]) -> None:
@@ -49,6 +59,22 @@ def test_runs_are_compared_in_a_table(cli: Cli, pair: tuple[RunDirectory, ...]) 
         "one, two     0, 5   2 of 2     87.50 ± 0.00 %  81.25 ± 0.00 %",
     ]
     assert result.stderr == ""
+
+
+def test_copies_of_a_run_are_not_repetitions(
+    cli: Cli, pair: tuple[RunDirectory, ...], tmp_path: Path
+) -> None:
+    root = pair[0].path.parent
+    shutil.copytree(pair[0].path, root / "copy")
+    change(RunDirectory(shutil.copytree(pair[0].path, root / "renamed")), "seed: 0", "seed: 9")
+    lines = cli("compare", "one", "copy", "renamed").stdout.splitlines()
+    assert lines[-2].split()[-7:] == ["1", "of", "3", "87.50", "%", "81.25", "%"]
+    assert lines[-1] == "not counted, because they are copies of others: copy, renamed"
+    assert "2 of 4     87.50 ± 0.00 %" in cli("compare", "one", "copy", "two", "renamed").stdout
+    groups = json.loads(cli("compare", "one", "copy", "--format", "json").stdout)["groups"]
+    assert [(group["completed"], group["copies"], group["final_knn"]["n"]) for group in groups] == [
+        (["one"], ["copy"], 1)
+    ]
 
 
 def test_a_run_named_twice_is_compared_once(cli: Cli, make_run: MakeRun) -> None:

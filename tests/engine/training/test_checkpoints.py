@@ -6,11 +6,13 @@ import hashlib
 import os
 import pickle
 import stat
+import zipfile
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from events import attempt
 from opened_files import opened_files
 
 from wmse_tui.engine.errors import CheckpointError
@@ -25,6 +27,9 @@ from wmse_tui.engine.training.checkpoints import (
     save_checkpoint,
     step_checkpoints,
 )
+from wmse_tui.runs.directory import RunDirectory
+from wmse_tui.runs.log.events import Checkpoint
+from wmse_tui.runs.log.writer import EventWriter
 
 
 def save(folder: Path, step: int) -> checkpoints.SavedCheckpoint:
@@ -144,4 +149,86 @@ def test_a_foreign_format_is_named(tmp_path: Path) -> None:
     torch.save({"format": 99}, path)
     checksum_path(path).write_text(f"{checkpoints.file_sha256(path)}  {path.name}\n")
     with pytest.raises(CheckpointError, match=r"has format 99: this version reads format 1"):
+        read_checkpoint(path)
+
+
+@pytest.fixture
+def logged_run(tmp_path: Path) -> RunDirectory:
+    """A run with the checkpoints of steps 10 and 20, the later one also the best, and a log that has both."""
+    run = RunDirectory(tmp_path / "run")
+    run.checkpoints.mkdir(parents=True)
+    with EventWriter(run.events) as log:
+        log.begin_attempt()
+        log.write(attempt(epochs=10, steps_per_epoch=4))
+        for step, kinds in ((10, ("last",)), (20, ("last", "best"))):
+            saved = save(run.checkpoints, step)
+            if "best" in kinds:
+                name_checkpoint(saved, "best")
+            log.write(
+                Checkpoint(step=step, epoch=1, file=saved.path.name, sha256=saved.sha256, bytes=saved.bytes,
+                           kinds=kinds, seconds=0.1)
+            )  # fmt: skip
+    return run
+
+
+def remade(path: Path) -> None:
+    """Replace a checkpoint and the checksum beside it."""
+    other = save(path.parent, 99)
+    other.path.replace(path)
+    checksum_path(other.path).unlink()
+    checksum_path(path).write_text(f"{other.sha256}  {path.name}\n")
+
+
+@pytest.mark.parametrize("name", ["step-00000010.pt", "step-00000020.pt", "best.pt"])
+def test_the_checksum_of_the_log_wins_over_the_one_beside_the_file(
+    logged_run: RunDirectory, name: str
+) -> None:
+    path = logged_run.checkpoints / name
+    assert read_checkpoint(path)["step"] in (10, 20)
+    remade(path)
+    with pytest.raises(CheckpointError, match="is not the checkpoint that the run has saved"):
+        read_checkpoint(path)
+    assert newest(logged_run.checkpoints)[0] == (10 if name == "step-00000020.pt" else 20)
+
+
+def test_checkpoints_that_the_log_does_not_know_yet_are_read(logged_run: RunDirectory) -> None:
+    """Their trainer was killed after publishing them: a later step, named the best, and the file of a step
+    from which training had gone back."""
+    name_checkpoint(save(logged_run.checkpoints, 30), "best")
+    assert read_checkpoint(logged_run.checkpoints / "best.pt")["step"] == 30
+    assert newest(logged_run.checkpoints)[0] == 30
+    with EventWriter(logged_run.events) as log:
+        log.begin_attempt()
+        log.write(attempt(resume_step=10, epochs=10, steps_per_epoch=4))
+    remade(logged_run.checkpoints / "step-00000020.pt")
+    assert read_checkpoint(logged_run.checkpoints / "step-00000020.pt")["step"] == 99
+
+
+def compressed(path: Path, *, kind: int, repeated: int = 1) -> None:
+    """Store a checkpoint's archive again, compressed, its tensors `repeated` times as long."""
+    with zipfile.ZipFile(path) as archive:
+        members = [(info.filename, archive.read(info)) for info in archive.infolist()]
+    with zipfile.ZipFile(path, "w", kind) as archive:
+        for name, content in members:
+            archive.writestr(name, content * (repeated if "/data/" in name else 1))
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    checksum_path(path).write_text(f"{digest}  {path.name}\n")
+
+
+@pytest.mark.parametrize("kind", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_a_compressed_checkpoint_is_refused_before_it_is_unpacked(tmp_path: Path, kind: int) -> None:
+    path = save(tmp_path, 12).path
+    compressed(path, kind=kind, repeated=10_000)
+    assert path.stat().st_size < 1_000_000
+    with pytest.raises(CheckpointError, match="not a checkpoint of ours") as caught:
+        read_checkpoint(path)
+    assert "it is compressed" in caught.value.detail
+
+
+def test_other_formats_of_torch_are_refused(tmp_path: Path) -> None:
+    """They name sizes that are allocated before they are compared with the file."""
+    path = tmp_path / "step-00000001.pt"
+    torch.save({"format": checkpoints.FORMAT}, path, _use_new_zipfile_serialization=False)
+    checksum_path(path).write_text(f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.name}\n")
+    with pytest.raises(CheckpointError, match="not a checkpoint of ours"):
         read_checkpoint(path)

@@ -53,7 +53,7 @@ def subject(
         path=f"/runs/{name}",
         summary=ConfigSummary(seed=experiment.seed, epochs=2, method=experiment.method.name),
         status=state,
-        started=100.0,
+        started=100.0 + ord(name[0]),  # with an equal beginning they would be copies
         attempt_started=100.0,
         updated=130.0,
         elapsed_before=60.0,

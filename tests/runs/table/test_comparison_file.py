@@ -79,6 +79,7 @@ def group(places: tuple[int, ...], *results: Result, **spreads: Spread) -> Repet
         runs=tuple(result.row.run_id for result in results),
         seeds=tuple(result.row.seed for result in results),
         completed=tuple(result.row.run_id for result in results if result.row.status == "completed"),
+        copies=(),
         **{"final_knn": None, **none, **spreads},
     )
 

@@ -87,6 +87,9 @@ def comparison_table(comparison: Comparison) -> list[str]:
                 ]
             )
         lines += ["", *aligned(rows)]
+        copies = [run for group in repeated for run in group.copies]
+        if copies:
+            lines.append(f"not counted, because they are copies of others: {', '.join(copies)}")
     from wmse_tui.runs.text.sanitize import safe
 
     return [safe(line) for line in lines]

@@ -14,9 +14,10 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-from collections.abc import Callable, Mapping
+import zipfile
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -25,7 +26,10 @@ import torch
 
 from wmse_tui.config.atomic import naming, publish, sync_folder
 from wmse_tui.engine.errors import CheckpointError
-from wmse_tui.runs.directory import checkpoint_step
+from wmse_tui.runs.directory import RunDirectory, checkpoint_step
+from wmse_tui.runs.errors import StorageError
+from wmse_tui.runs.log.checksums import LoggedChecksums, logged_checksums
+from wmse_tui.runs.run_folder import open_file, read_file
 
 FORMAT = 1
 THREADED_BYTES = 1 << 20
@@ -123,15 +127,9 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     Raises:
         CheckpointError: it is missing, has no checksum, is damaged, or is not one of ours.
     """
-    verify_checkpoint(path)
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:
-        raise CheckpointError(
-            f"{path} is not a checkpoint of ours",
-            str(error).splitlines()[0] if str(error) else type(error).__name__,
-            next=("use another file of the run's checkpoints folder",),
-        ) from error
+    with _verified(path) as file:
+        _require_unpacked(path, file)
+        state = _loaded(path, file)
     if not isinstance(state, dict) or state.get("format") != FORMAT:
         got = state.get("format") if isinstance(state, dict) else type(state).__name__
         raise CheckpointError(
@@ -144,22 +142,104 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
 
 def verify_checkpoint(path: Path) -> None:
     """Raise CheckpointError unless `path` has exactly the bytes that were published."""
+    with _verified(path):
+        pass
+
+
+@contextmanager
+def _verified(path: Path) -> Iterator[BinaryIO]:
+    """The checkpoint, open, once its bytes were found to be those that were published."""
     try:
-        wanted = checksum_path(path).read_text(encoding="ascii").split()[::2]
-        got = file_sha256(path)
+        file = open_file(path)
     except FileNotFoundError as error:
+        raise _missing(path, error) from error
+    except OSError as error:
+        raise CheckpointError(f"{path} cannot be read", error.strerror or str(error)) from error
+    with file:
+        _verify(path, hashlib.file_digest(file, "sha256").hexdigest())  # type: ignore[arg-type]
+        yield file
+
+
+def _loaded(path: Path, file: BinaryIO) -> Any:
+    file.seek(0)
+    try:
+        return torch.load(file, map_location="cpu", weights_only=True)
+    except Exception as error:
         raise CheckpointError(
-            f"{Path(error.filename).name} is missing",
-            f"a checkpoint needs its checksum beside it: {path}, {checksum_path(path).name}",
-            next=("use another checkpoint of the run", "`wmse-tui show RUN` lists them"),
+            f"{path} is not a checkpoint of ours",
+            str(error).splitlines()[0] if str(error) else type(error).__name__,
+            next=("use another file of the run's checkpoints folder",),
         ) from error
+
+
+def _verify(path: Path, got: str) -> None:
+    """Raise CheckpointError unless `got` is the SHA-256 that was published for `path`.
+
+    The log of the run decides where it knows the checkpoint: who can replace a file can replace the sum
+    beside it too.
+    """
+    try:
+        beside = read_file(checksum_path(path)).decode("ascii").split()[::2]
+        logged = logged_checksums(RunDirectory(path.parent.parent))
+    except FileNotFoundError as error:
+        raise _missing(path, error) from error
     except (OSError, UnicodeDecodeError) as error:
         raise CheckpointError(f"{path} cannot be read", str(error)) from error
-    if got not in wanted:
+    except StorageError as error:
+        raise CheckpointError(f"{path} cannot be verified", f"{error.title}: {error.detail}") from error
+    if got not in beside:
         raise CheckpointError(
             f"{path} is damaged",
-            f"its SHA-256 is {got[:16]}..., published was {wanted[-1][:16] if wanted else 'nothing'}...",
+            f"its SHA-256 is {got[:16]}..., published was {beside[-1][:16] if beside else 'nothing'}...",
             next=("an older checkpoint of the run is used where there is one",),
+        )
+    known = logged.of(path.name)
+    if known and got not in known and got not in _unlogged(path.parent, logged):
+        raise CheckpointError(
+            f"{path} is not the checkpoint that the run has saved",
+            f"its SHA-256 is {got[:16]}..., as the file beside it has it, and the run's log has "
+            f"{min(known)[:16]}... for {path.name}",
+            next=(
+                "use another checkpoint of the run (`wmse-tui show RUN` lists them)",
+                "or ask the owner of the run what was changed",
+            ),
+        )
+
+
+def _unlogged(folder: Path, logged: LoggedChecksums) -> set[str]:
+    """The sums of step checkpoints that were published just before their trainer was killed."""
+    found = set()
+    for path in step_checkpoints(folder):
+        if path.name not in logged.files:
+            with suppress(OSError, UnicodeDecodeError):
+                found.update(read_file(checksum_path(path)).decode("ascii").split()[::2])
+    return found
+
+
+def _missing(path: Path, error: FileNotFoundError) -> CheckpointError:
+    return CheckpointError(
+        f"{Path(error.filename).name} is missing",
+        f"a checkpoint needs its checksum beside it: {path}, {checksum_path(path).name}",
+        next=("use another checkpoint of the run", "`wmse-tui show RUN` lists them"),
+    )
+
+
+def _require_unpacked(path: Path, file: BinaryIO) -> None:
+    """Refuse an archive whose content needs more memory than the file has bytes: torch packs nothing."""
+    try:
+        with zipfile.ZipFile(file) as archive:
+            members = archive.infolist()
+    except Exception as error:  # what zipfile raises for damaged archives is no one family
+        raise CheckpointError(
+            f"{path} is not a checkpoint of ours", str(error) or type(error).__name__
+        ) from error
+    needed = sum(member.file_size for member in members)
+    size = file.seek(0, os.SEEK_END)
+    if needed > size or any(member.compress_type != zipfile.ZIP_STORED for member in members):
+        raise CheckpointError(
+            f"{path} is not a checkpoint of ours",
+            f"it is compressed, to {size:,} bytes from {needed:,}; checkpoints never are",
+            next=("use another file of the run's checkpoints folder",),
         )
 
 

@@ -17,6 +17,7 @@ VERSION = 1
 
 Count = Annotated[int, Field(ge=0, lt=2**53)]
 Number = Annotated[float, Field(allow_inf_nan=False)]
+Fraction = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False, strict=True)]
 
 DAMAGED_LISTING = "damaged-images.txt"
 """In `artifacts/`: the path of each file that `damaged` events have named, a tab, and the reason."""
@@ -96,19 +97,19 @@ class Epoch:
 
 @dataclass(frozen=True, slots=True)
 class KnnResult:
-    """Accuracy of k nearest neighbours, a fraction in [0, 1]."""
+    """Accuracy of k nearest neighbours."""
 
-    top1: Number
+    top1: Fraction
     k: Count
     metric: str
 
 
 @dataclass(frozen=True, slots=True)
 class LinearResult:
-    """Accuracy of the linear probe, fractions in [0, 1]; no top-5 where there are fewer than six classes."""
+    """Accuracy of the linear probe; no top-5 where there are fewer than six classes."""
 
-    top1: Number
-    top5: Number | None
+    top1: Fraction
+    top5: Fraction | None
     solver: str
 
 
@@ -122,7 +123,7 @@ class Evaluation:
     step: Count
     knn: KnnResult | None = None
     linear: LinearResult | None = None
-    raw_pixels: Number | None = None
+    raw_pixels: Fraction | None = None
     train_split: str
     test_split: str
     seconds: Number
@@ -175,7 +176,7 @@ class Diagnostics:
     whiteness_error: Number | None = None  # of what was whitened: |covariance - 1| / √dim
     alignment: Number | None = None  # mean squared distance of the directions of two views
     uniformity: Number | None = None  # log mean exp(-2 |x - y|²) of directions
-    contrastive_accuracy: Number | None = None  # views whose nearest in another view is their own image
+    contrastive_accuracy: Fraction | None = None  # views whose nearest in another view is their own image
     lidar: Number | None = None  # where the configuration wants it
     nulls: Annotated[tuple[tuple[str, Number], ...], BeforeValidator(_pairs)] = field(
         default=(), metadata=_AS_OBJECT

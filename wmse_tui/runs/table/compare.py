@@ -2,7 +2,7 @@
 
 Accuracies are fractions. The final one is that of the last evaluation; the best one was selected on the
 test set, so optimistically biased. Means and spreads are taken over repetitions: completed runs that
-differ in nothing that matters but the seed.
+differ in nothing that matters but the seed, each counted once however often it was copied.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from wmse_tui.config.diff import Value, differing, flatten, value_text
 from wmse_tui.config.names import field_of
 from wmse_tui.runs.state.config import Configuration
 from wmse_tui.runs.state.run import RunState
+from wmse_tui.runs.table.copies import without_copies
 from wmse_tui.runs.table.index import RunRow, run_row
 from wmse_tui.runs.table.recipe import repetition_key
 
@@ -87,7 +88,7 @@ class RepetitionGroup:
     places: tuple[int, ...]  # of its runs in the comparison, from 0
     runs: tuple[str, ...]
     seeds: tuple[int, ...]
-    completed: tuple[str, ...]
+    completed: tuple[str, ...]  # without copies
     final_knn: Spread | None
     final_linear: Spread | None
     best_knn: Spread | None
@@ -95,6 +96,7 @@ class RepetitionGroup:
     elapsed_seconds: Spread | None
     training_seconds: Spread | None
     images_per_second: Spread | None
+    copies: tuple[str, ...] = ()  # completed runs that are copies of others of the group, and not counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +182,8 @@ def _groups(subjects: Sequence[Subject], results: Sequence[Result]) -> tuple[Rep
 
 
 def _group(places: Sequence[int], results: Sequence[Result]) -> RepetitionGroup:
-    completed = [result for result in results if result.row.status == "completed"]
+    ended = [result for result in results if result.row.status == "completed"]
+    completed = without_copies(ended, lambda result: result.row.origin)
 
     def over(number: Callable[[Result], float | None]) -> Spread | None:
         return spread([value for value in map(number, completed) if value is not None])
@@ -190,6 +193,7 @@ def _group(places: Sequence[int], results: Sequence[Result]) -> RepetitionGroup:
         runs=tuple(result.row.run_id for result in results),
         seeds=tuple(result.row.seed for result in results),
         completed=tuple(result.row.run_id for result in completed),
+        copies=tuple(result.row.run_id for result in ended if result not in completed),
         final_knn=over(lambda result: result.row.final_knn),
         final_linear=over(lambda result: result.row.final_linear),
         best_knn=over(lambda result: result.row.best_knn),

@@ -11,16 +11,14 @@ import hashlib
 import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Annotated, TypeAlias
-
-from pydantic import Field
 
 from wmse_tui.config.locations import cache_dir
 from wmse_tui.runs.annotations import Annotations, read_annotations
 from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.errors import LocksUnsupported, StorageError
+from wmse_tui.runs.log.events import Fraction, Number
 from wmse_tui.runs.process.lock import held
 from wmse_tui.runs.state.config import summarise
 from wmse_tui.runs.state.run import RunState
@@ -29,13 +27,12 @@ from wmse_tui.runs.state.verdict import VerdictName, judge
 from wmse_tui.runs.state.watch import RunWatcher
 from wmse_tui.runs.table.cache import DiskCache, Stamp
 from wmse_tui.runs.table.catalogue import directory_at
+from wmse_tui.runs.table.copies import origin_of
 
 SPARKS = 32
 _WITHOUT_EXIT_EVENT: tuple[Status, ...] = ("new", "crashed")  # not training as long as the lock is free
 _SAVED_EVERY = 50  # newly read runs
 _NO_ANNOTATIONS = Annotations()
-
-Number: TypeAlias = Annotated[float, Field(allow_inf_nan=False)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,10 +58,11 @@ class RunRow:
     step: int = 0
     loss: Number | None = None
     sparkline: tuple[Number, ...] = ()  # the loss of the whole run in at most SPARKS buckets
-    best_knn: Number | None = None
-    best_linear: Number | None = None
-    final_knn: Number | None = None  # of the last evaluation
-    final_linear: Number | None = None
+    best_knn: Fraction | None = None
+    best_linear: Fraction | None = None
+    final_knn: Fraction | None = None  # of the last evaluation
+    final_linear: Fraction | None = None
+    origin: str = field(default="", compare=False)  # equal for copies of one run, see `origin_of`
     verdict: VerdictName = "unknown"
     started: Number | None = None
     updated: Number | None = None
@@ -104,6 +102,7 @@ def run_row(state: RunState, annotations: Annotations = _NO_ANNOTATIONS) -> RunR
         best_linear=best_linear.linear_top1 if best_linear is not None else None,
         final_knn=final.knn_top1 if final is not None else None,
         final_linear=final.linear_top1 if final is not None else None,
+        origin=origin_of(state),
         verdict=judge(state).name,
         started=state.started,
         updated=state.updated,

@@ -21,6 +21,7 @@ from wmse_tui.config.schema import Experiment
 from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.state.config import Configuration, read_configuration
 from wmse_tui.runs.table.compare import Spread, spread
+from wmse_tui.runs.table.copies import without_copies
 from wmse_tui.runs.table.index import RunRow
 from wmse_tui.runs.table.recipe import deviations, relation
 
@@ -97,7 +98,7 @@ class PaperCell:
     preset: str
     experiment: Experiment
     published: Published
-    runs: tuple[OwnRun, ...]  # the completed ones of this recipe
+    runs: tuple[OwnRun, ...]  # the completed ones of this recipe, without copies
     partial: tuple[OwnRun, ...]  # those that are not completed: running, stopped, failed ...
     variants: tuple[Variant, ...]
     best_linear: Best | None  # of the completed ones
@@ -203,14 +204,16 @@ def _cell(recipe: Recipe, own: Sequence[OwnRun]) -> PaperCell:
                 same.append(run)
             elif how == "variant":
                 variants.append(Variant(run, deviations(recipe.experiment, run.experiment)))
-    completed = [run for run in same if run.row.status == "completed"]
+    completed = without_copies(
+        [run for run in same if run.row.status == "completed"], lambda run: run.row.origin
+    )
     linear = [(run, run.row.final_linear) for run in completed]
     knn = [(run, run.row.final_knn) for run in completed if _same_knn(recipe.experiment, run.experiment)]
     return PaperCell(
         preset=recipe.name,
         experiment=recipe.experiment,
         published=Published(paper.linear, paper.knn, paper.source, paper.note),
-        runs=tuple(completed),
+        runs=completed,
         partial=tuple(run for run in same if run.row.status != "completed"),
         variants=tuple(variants),
         best_linear=_best(linear),

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from wmse_tui.runs.state.status import TONES
 from wmse_tui.runs.table.compare import Comparison, Difference, RepetitionGroup, Result, Spread
 from wmse_tui.runs.text.sanitize import safe, without_middle
-from wmse_tui.runs.text.units import duration, number, percentage
+from wmse_tui.runs.text.units import count, duration, number, percentage
 from wmse_tui.tui.widgets.table import Cell, Sheet
 
 Marker = Callable[[int], str]
@@ -96,10 +96,12 @@ def _option(difference: Difference) -> tuple[Cell, ...]:
 
 
 def _repetition(group: RepetitionGroup, marker: Marker) -> tuple[Cell, ...]:
-    waiting = len(group.runs) - len(group.completed)
+    waiting = len(group.runs) - len(group.completed) - len(group.copies)
+    notes = [f"{waiting} not completed"] * (waiting > 0)
+    notes += [count(len(group.copies), "copy", "copies")] * bool(group.copies)
     seconds = None if group.elapsed_seconds is None else group.elapsed_seconds.mean
     return (
-        Cell(" ".join(map(marker, group.places)) + (f" ({waiting} not completed)" if waiting else "")),
+        Cell(" ".join(map(marker, group.places)) + (f" ({', '.join(notes)})" if notes else "")),
         Cell(str(len(group.completed))),
         Cell(_spread(group.final_linear)),
         Cell(_spread(group.final_knn)),
