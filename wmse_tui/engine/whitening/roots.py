@@ -85,30 +85,49 @@ class Iterative:
     steps: int
 
     def matrix(self, covariance: Tensor) -> tuple[Tensor, Tensor, tuple[Tensor, ...]]:
-        trace = covariance.diagonal(dim1=-2, dim2=-1).sum(-1)[..., None, None]
-        other = covariance / trace
-        identity = torch.eye(covariance.shape[-1], dtype=trace.dtype, device=trace.device)
-        root = identity.expand_as(other)
-        saved = [trace, other]
-        for _ in range(self.steps):
-            step = 1.5 * identity - 0.5 * (root @ other)
-            saved += (other, root, step)
-            other, root = other @ step, step @ root
-        usable = ((trace > 0) & (trace < math.inf))[..., 0, 0]
-        return root / trace.sqrt(), usable, tuple(saved)
+        shape, dim = covariance.shape, covariance.shape[-1]
+        stack = covariance.reshape(-1, dim, dim)
+        trace = stack.diagonal(dim1=-2, dim2=-1).sum(-1)[:, None, None]
+        identity = torch.eye(dim, dtype=trace.dtype, device=trace.device)
+        factors = identity.repeat(self.steps, len(stack), 1, 1).unbind()  # T, from the ones that are in it
+        others, roots = [stack / trace], [identity]
+        for i, factor in enumerate(factors):
+            if i == 0:  # P is 1
+                torch.lerp(others[0], identity, 1.5, out=factor)
+                roots.append(factor)
+            else:
+                factor.baddbmm_(roots[-1], others[-1], beta=1.5, alpha=-0.5)
+                roots.append(torch.bmm(factor, roots[-1]))
+            if i + 1 < self.steps:
+                others.append(torch.bmm(others[-1], factor))
+        root = (roots[-1] / trace.sqrt()).view(shape)
+        usable = ((trace > 0) & (trace < math.inf)).view(shape[:-2])
+        return root, usable, (trace, *others, *roots[1:-1], *factors)
 
     def gradient(self, along: Tensor, matrix: Tensor, saved: tuple[Tensor, ...]) -> Tensor:
-        trace, scaled, *steps = saved
-        of_root, of_other = along / trace.sqrt(), torch.zeros_like(along)
-        for i in range(len(steps) - 3, -1, -3):
-            other, root, step = steps[i : i + 3]
-            of_step = other.mT @ of_other + of_root @ root.mT
-            of_other = of_other @ step.mT - 0.5 * (root.mT @ of_step)
-            of_root = step.mT @ of_root - 0.5 * (of_step @ other.mT)
-        of_trace = -0.5 * (along * matrix).sum((-2, -1), keepdim=True)
-        of_trace = (of_trace - (of_other * scaled).sum((-2, -1), keepdim=True)) / trace
-        identity = torch.eye(scaled.shape[-1], dtype=scaled.dtype, device=scaled.device)
-        return _symmetric(of_other) / trace + of_trace * identity
+        trace, scaled = saved[:2]
+        others, roots = saved[1 : 1 + self.steps], (None, *saved[1 + self.steps : 2 * self.steps])
+        factors = saved[2 * self.steps :]
+        along, matrix, shape = along.reshape(scaled.shape), matrix.view(scaled.shape), along.shape
+        of_root = along / trace.sqrt()
+        of_other: Tensor | None = None  # the last one is not used
+        for other, root, factor in zip(reversed(others), reversed(roots), reversed(factors), strict=True):
+            if root is None:  # it was 1
+                of_factor = of_root if of_other is None else of_root.baddbmm_(other.mT, of_other)
+                of_other = -0.5 * of_factor if of_other is None else of_other @ factor.mT - 0.5 * of_factor
+                break
+            of_factor = torch.bmm(of_root, root.mT)
+            if of_other is None:
+                of_other = torch.baddbmm(of_factor, root.mT, of_factor, beta=0, alpha=-0.5)
+            else:
+                of_factor.baddbmm_(other.mT, of_other)
+                of_other = torch.bmm(of_other, factor.mT).baddbmm_(root.mT, of_factor, alpha=-0.5)
+            of_root = torch.bmm(factor.mT, of_root).baddbmm_(of_factor, other.mT, alpha=-0.5)
+        assert of_other is not None
+        of_trace = (of_other * scaled).addcmul_(along, matrix, value=0.5).sum((-2, -1), keepdim=True)
+        gradient = _symmetric(of_other) / trace
+        gradient.diagonal(dim1=-2, dim2=-1).sub_((of_trace / trace)[..., 0])
+        return gradient.view(shape)
 
 
 def eigen(covariance: Tensor) -> tuple[Tensor, Tensor, Tensor]:
