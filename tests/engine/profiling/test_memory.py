@@ -2,25 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from types import SimpleNamespace
 
-import psutil
 import pytest
 import torch
 
+from wmse_tui.engine.main_memory import Memory
 from wmse_tui.engine.profiling import memory
-from wmse_tui.engine.profiling.memory import Memory, main_memory, memory_of
+from wmse_tui.engine.profiling.memory import memory_of
 from wmse_tui.engine.profiling.threads import TRAINER_THREADS, threads, trainer_device
-from wmse_tui.runs.process import control_groups
-
-
-def test_a_limit_is_the_memory_of_the_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(control_groups, "ROOT", tmp_path)
-    assert main_memory().total == psutil.virtual_memory().total
-    (tmp_path / "memory.max").write_text("300000000\n")
-    (tmp_path / "memory.current").write_text("120000000\n")
-    assert main_memory() == Memory(300_000_000, 180_000_000)
 
 
 def test_the_cpu_is_named_with_a_trainers_threads() -> None:

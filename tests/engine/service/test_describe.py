@@ -11,9 +11,9 @@ import torch
 from wmse_tui.config.loading import load_experiment
 from wmse_tui.config.schema import Experiment
 from wmse_tui.engine.errors import DeviceError
+from wmse_tui.engine.main_memory import Memory
 from wmse_tui.engine.profiling.dry_run import simulate_step
 from wmse_tui.engine.profiling.image_cache import ImageCache
-from wmse_tui.engine.profiling.memory import Memory
 from wmse_tui.engine.service import describe as module
 from wmse_tui.engine.service.describe import describe_experiment, memory_parts
 from wmse_tui.engine.training.device import ChosenDevice

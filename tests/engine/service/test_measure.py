@@ -15,11 +15,11 @@ import torch
 from wmse_tui.config.schema import Experiment
 from wmse_tui.engine.data.pipelines import build_batches
 from wmse_tui.engine.errors import EngineError
+from wmse_tui.engine.main_memory import Memory
 from wmse_tui.engine.methods import build_method
 from wmse_tui.engine.profiling import evaluation_times
 from wmse_tui.engine.profiling.evaluation_times import time_evaluations
 from wmse_tui.engine.profiling.image_cache import ImageCache
-from wmse_tui.engine.profiling.memory import Memory
 from wmse_tui.engine.profiling.timed_steps import TimedSteps
 from wmse_tui.engine.service import measure as module
 from wmse_tui.engine.service.measure import measure_run

@@ -16,6 +16,9 @@ from torch import Tensor
 
 from wmse_tui.engine.data.fingerprint import Fingerprint
 from wmse_tui.engine.data.sources.damaged import DamagedImages
+from wmse_tui.engine.errors import DataError
+from wmse_tui.engine.main_memory import main_memory
+from wmse_tui.runs.text.units import size
 
 UNLABELLED = -1
 
@@ -100,6 +103,25 @@ class MemoryImages:
             labels=None if self.labels is None else self.labels[indices],
             classes=self.classes,
         )
+
+
+def empty_pixels(count: int, height: int, width: int, split: str) -> Tensor:
+    """Memory for images, uint8 (count, 3, height, width), of which the content is undefined.
+
+    Raises:
+        DataError: there is too little: a container or a batch job would be killed without a message.
+    """
+    needed, memory = 3 * count * height * width, main_memory()
+    if needed > memory.free:
+        raise DataError(
+            "the images do not fit into the memory",
+            f"{count:,} images of {split} need {size(needed)}, and {memory.text()}",
+            next=(
+                "start the run where more is free: a container or a batch job has a limit of its own",
+                "or use fewer images: --set dataset.train_images=10000",
+            ),
+        )
+    return torch.empty(count, 3, height, width, dtype=torch.uint8)
 
 
 def _kind(tensor: Tensor) -> str:

@@ -15,6 +15,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from wmse_tui.engine.data.images import empty_pixels
 from wmse_tui.engine.random import Stream, uniforms
 
 TRAIN_SPLIT, TEST_SPLIT = 0, 1
@@ -163,7 +164,7 @@ def draw_patterns(indices: int | Tensor, *, split_seed: int, size: int = 32) -> 
     """
     chosen = torch.arange(indices) if isinstance(indices, int) else indices
     labels = chosen % len(KINDS)
-    pixels = torch.empty(len(chosen), 3, size, size, dtype=torch.uint8)
+    pixels = empty_pixels(len(chosen), size, size, "patterns")
     chunk = max(1, CHUNK_PIXELS // size**2)
     for label, (_, kind) in enumerate(KINDS):
         for part in (labels == label).nonzero()[:, 0].split(chunk):

@@ -1,33 +1,20 @@
-"""The memory of a device: total, free, and the peak of a piece of work.
-
-For a GPU from torch's allocator and NVML, for the machine from the kernel and its control groups.
-"""
+"""The memory of a device, by torch's allocator and NVML or by the kernel, and the peak of a piece of work."""
 
 from __future__ import annotations
 
 import ctypes
 import gc
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
-import psutil
 import torch
 
+from wmse_tui.engine.main_memory import Memory, main_memory
 from wmse_tui.engine.training.resources import find_card
-from wmse_tui.runs.process.control_groups import memory_limit
 
 STATUS = Path("/proc/self/status")
 CLEAR = Path("/proc/self/clear_refs")
 RESET_PEAK = "5"  # proc(5): resets the peak resident set size
-
-
-@dataclass(frozen=True, slots=True)
-class Memory:
-    """Bytes of a device: total, and unused by any process."""
-
-    total: int
-    free: int
 
 
 def memory_of(device: torch.device) -> Memory:
@@ -44,15 +31,6 @@ def memory_of(device: torch.device) -> Memory:
         return Memory(total, torch.cuda.mem_get_info(device)[0])
     free = reading["gpu_memory_total"] - reading["gpu_memory"]
     return Memory(total, int(min(total, max(0, free))))
-
-
-def main_memory() -> Memory:
-    """The memory of the machine, or of the container or batch job that confines this process."""
-    machine = psutil.virtual_memory()
-    limit = memory_limit(machine.total)
-    if limit is None:
-        return Memory(machine.total, machine.available)
-    return Memory(limit.total, min(machine.available, limit.free))
 
 
 class PeakMemory:

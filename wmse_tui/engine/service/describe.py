@@ -23,9 +23,10 @@ from wmse_tui.config.figures import training_images
 from wmse_tui.config.schema import Experiment
 from wmse_tui.engine.data.placement import DEVICE_SHARE
 from wmse_tui.engine.errors import DeviceError
+from wmse_tui.engine.main_memory import Memory
 from wmse_tui.engine.models import resolve_stem
 from wmse_tui.engine.profiling.dry_run import DryRun, dry_run
-from wmse_tui.engine.profiling.memory import Memory, memory_of
+from wmse_tui.engine.profiling.memory import memory_of
 from wmse_tui.engine.profiling.threads import QUIET_THREADS, threads, trainer_device
 from wmse_tui.engine.service.worker import Job
 from wmse_tui.engine.training.device import ChosenDevice, faster_options

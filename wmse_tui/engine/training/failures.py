@@ -22,10 +22,10 @@ import torch
 
 from wmse_tui.config.problems import ConfigError, ExplainedError
 from wmse_tui.engine.errors import EngineError
+from wmse_tui.engine.main_memory import main_memory
 from wmse_tui.engine.training.gpu_users import gpu_users
 from wmse_tui.runs.log.events import Error
 from wmse_tui.runs.preflight import nearest_existing
-from wmse_tui.runs.process.control_groups import memory_limit
 from wmse_tui.runs.text.units import size
 
 SHM = "/dev/shm"
@@ -188,15 +188,7 @@ def _ownership(path: object) -> str:
 
 def _memory_left() -> str:
     """The memory of the machine now; the memory that was missing may have been freed already."""
-    try:
-        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
-        values = {line.split(":")[0]: 1024 * int(line.split()[1]) for line in lines}
-        total, free = values["MemTotal"], values["MemAvailable"]
-        if (limit := memory_limit(total)) is not None:
-            total, free = limit.total, min(free, limit.free)
-        return f" (now {size(free)} of {size(total)} free)"
-    except (OSError, ValueError, KeyError, IndexError):
-        return ""
+    return f" (now {main_memory().text()})"
 
 
 _LESS_GPU_MEMORY = (

@@ -15,8 +15,8 @@ from typing import Any, Protocol
 
 import torch
 
+from wmse_tui.engine.main_memory import main_memory
 from wmse_tui.runs.log.events import Resources
-from wmse_tui.runs.process.control_groups import memory_limit
 from wmse_tui.runs.process.cores import available_cores
 
 try:
@@ -81,7 +81,7 @@ class ProcessTree:
                 "cpu": used / elapsed if elapsed > 0 else None,
                 "cpu_count": available_cores(),
                 "memory": float(sum(_resident(process, alone=len(members) == 1) for process in members)),
-                "memory_total": float(_memory_total()),
+                "memory_total": float(main_memory().total),
             }
         return {}
 
@@ -97,12 +97,6 @@ class ProcessTree:
                 times = process.cpu_times()
                 spent[process] = times.user + times.system
         return spent
-
-
-def _memory_total() -> int:
-    machine: int = psutil.virtual_memory().total
-    limit = memory_limit(machine)
-    return machine if limit is None else limit.total
 
 
 def _resident(process: psutil.Process, *, alone: bool) -> int:

@@ -16,7 +16,7 @@ from PIL import Image
 from torch import Tensor
 
 from wmse_tui.engine.data.fingerprint import Fingerprint, fingerprint_of_files
-from wmse_tui.engine.data.images import UNLABELLED, ImageSet, MemoryImages
+from wmse_tui.engine.data.images import UNLABELLED, ImageSet, MemoryImages, empty_pixels
 from wmse_tui.engine.data.sources.damaged import DamagedImages, DamagedPolicy
 from wmse_tui.engine.data.sources.image_file import (
     DamagedImage,
@@ -31,11 +31,15 @@ from wmse_tui.engine.data.sources.pixel_cache import cached_pixels
 from wmse_tui.engine.data.sources.progress import Progress, ProgressMeter
 from wmse_tui.engine.data.sources.scan import count_text, listing
 from wmse_tui.engine.errors import DataError
+from wmse_tui.engine.main_memory import main_memory
 from wmse_tui.runs.process.cores import available_cores
 from wmse_tui.runs.text.units import size
 
 MEMORY_BYTES = 2 * 10**9
 """Sets of equally sized images up to this many bytes are decoded once, at the start."""
+
+MEMORY_SHARE = 0.5
+"""The share of the memory that this process may use, of which that must not be more."""
 
 CHECKED_FILES = 250_000
 """Files of larger sets are not checked before training: on a network disk that needs minutes."""
@@ -170,7 +174,7 @@ def images_from_files(
         progress(f"sampling {split} files", 0, 0, "files")
     identity = fingerprint_of_files(paths, labels, classes, named=damaged.named)
     cache = cached_pixels(paths, split, identity) if len(paths) <= CHECKED_FILES else None
-    found = None if cache is None else cache.read(progress)
+    found = None if cache is None else cache.read(_most_bytes()[0], progress)
     pixels: Tensor | str
     if found is not None:
         pixels, cleaned, damaged_then = found
@@ -265,6 +269,17 @@ def _check_images(paths: Sequence[str], passed: DamagedImages, progress: Progres
     passed.pass_over(damaged, error)
 
 
+def _most_bytes() -> tuple[int, str]:
+    """The most bytes of images that are decoded into memory; why so few, where the machine limits them.
+
+    The total counts, not what is free: a run that is resumed should read its images as it did before.
+    """
+    share = int(MEMORY_SHARE * main_memory().total)
+    if share >= MEMORY_BYTES:
+        return MEMORY_BYTES, ""
+    return share, f": {MEMORY_SHARE:.0%} of the memory that this process may use"
+
+
 def _decode_all(
     paths: Sequence[str], passed: DamagedImages, progress: Progress
 ) -> tuple[Tensor | str, tuple[str, ...]]:
@@ -287,13 +302,14 @@ def _decode_all(
         raise _none_readable(passed.split)
     width, height = first.picture.size
     needed = len(paths) * 3 * height * width
-    if needed > MEMORY_BYTES:
+    most, reason = _most_bytes()
+    if needed > most:
         why = (
             f"{count_text(len(paths), 'image')} of the size of the first ({width} x {height}) would need "
-            f"{size(needed)} of memory, and {size(MEMORY_BYTES)} is the most"
+            f"{size(needed)} of memory, and {size(most)} is the most{reason}"
         )
         return why, ()
-    pixels = torch.empty(len(paths), 3, height, width, dtype=torch.uint8)
+    pixels = empty_pixels(len(paths), height, width, passed.split)
     rows = pixels.numpy()
     meter = ProgressMeter(progress, f"decoding {passed.split} images", total=len(paths), unit="images")
 

@@ -87,8 +87,8 @@ class PixelCache:
             self._state.update(b"%d %d %d\n" % (status.st_size, status.st_mtime_ns, status.st_ctime_ns))
         self.path = cache_dir() / "decoded" / f"{names.hexdigest()[:32]}.pixels"
 
-    def read(self, progress: Progress) -> CachedPixels | None:
-        """The entry; None if it is missing, stale or damaged."""
+    def read(self, most: int, progress: Progress) -> CachedPixels | None:
+        """The entry; None if it is missing, stale, damaged or has more than `most` bytes."""
         try:
             with open_regular(self.path) as file:
                 header = json.loads(file.readline(_HEADER))
@@ -97,7 +97,7 @@ class PixelCache:
                 cleaned = tuple(map(str, header["cleaned"]))
                 damaged = {str(path): str(reason) for path, reason in header["damaged"].items()}
                 shape = [int(length) for length in header["shape"]]
-                if min(shape) < 1 or math.prod(shape) > os.fstat(file.fileno()).st_size:
+                if min(shape) < 1 or math.prod(shape) > min(most, os.fstat(file.fileno()).st_size):
                     return None
                 pixels = torch.empty(shape, dtype=torch.uint8)
                 whole = _filled(

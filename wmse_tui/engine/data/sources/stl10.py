@@ -17,7 +17,7 @@ from torchvision.datasets import STL10
 from wmse_tui.config.datasets import DATASETS
 from wmse_tui.config.regular_files import open_regular
 from wmse_tui.engine.data.download import RemoteFile
-from wmse_tui.engine.data.images import MemoryImages
+from wmse_tui.engine.data.images import MemoryImages, empty_pixels
 from wmse_tui.engine.data.sources.acquire import Publication, acquire, checksum_defect
 from wmse_tui.engine.data.sources.progress import Progress, ProgressMeter
 from wmse_tui.engine.data.sources.splits import (
@@ -122,7 +122,7 @@ def _pixels(
     """Images `chosen` of the files, one file after the other, as uint8 (images, 3, rows, columns)."""
     total = sum(map(len, files))
     rows_wanted = np.arange(total) if chosen is None else chosen.numpy()
-    pixels = torch.empty(len(rows_wanted), 3, SIZE, SIZE, dtype=torch.uint8)
+    pixels = empty_pixels(len(rows_wanted), SIZE, SIZE, split)
     rows = pixels.numpy()
     meter = ProgressMeter(progress, f"reading {split} images", total=len(rows_wanted), unit="images")
     start = first = 0
