@@ -32,7 +32,9 @@ def naming(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def replacing(path: Path, *, mode: int = PRIVATE, dir_fd: int | None = None) -> Iterator[BinaryIO]:
+def replacing(
+    path: Path, *, mode: int = PRIVATE, dir_fd: int | None = None, sync: bool = True
+) -> Iterator[BinaryIO]:
     """A new file, renamed to `path` when the block ends; removed when it ends with an exception.
 
     Between two processes that publish the same path, the later one wins. A process that is killed leaves
@@ -42,6 +44,7 @@ def replacing(path: Path, *, mode: int = PRIVATE, dir_fd: int | None = None) -> 
         path: the file.
         mode: of the file, before the umask.
         dir_fd: an open folder, to which `path` is relative.
+        sync: let the content survive a power cut; without, the file may be empty or damaged after one.
 
     Raises:
         OSError: the file cannot be created, written, synced or renamed.
@@ -53,7 +56,8 @@ def replacing(path: Path, *, mode: int = PRIVATE, dir_fd: int | None = None) -> 
         with naming(path), os.fdopen(descriptor, "wb") as file:
             yield file
             file.flush()
-            os.fsync(file.fileno())
+            if sync:
+                os.fsync(file.fileno())
         os.replace(temporary, path, src_dir_fd=dir_fd, dst_dir_fd=dir_fd)
     except BaseException:
         with suppress(OSError):

@@ -26,6 +26,7 @@ FOLDERS = ("control", "checkpoints", "evaluations", "artifacts")
 FILES = (
     "config.yaml",
     "events.jsonl",
+    "events.digest",
     "trainer.log",
     "trainer.lock",
     "queue.lock",
@@ -58,6 +59,11 @@ class RunDirectory:
     @property
     def events(self) -> Path:
         return self.path / "events.jsonl"
+
+    @property
+    def digest(self) -> Path:
+        """What the log folds to (`runs/state/digest.py`); safe to remove."""
+        return self.path / "events.digest"
 
     @property
     def trainer_log(self) -> Path:
@@ -106,12 +112,20 @@ class RunDirectory:
         Links in their places count, though none is ever opened: the run is listed, with what is wrong.
         False for a directory that this process may not read, such as another user's run.
         """
+        return self.made() is not None and self.has_folders()
+
+    def made(self) -> int | None:
+        """When the configuration was put in place, in nanoseconds; None where there is none to read."""
         try:
-            return (
-                _is(self.config, stat.S_IFREG)
-                and _is(self.control, stat.S_IFDIR)
-                and _is(self.checkpoints, stat.S_IFDIR)
-            )
+            status = self.config.lstat()
+        except (OSError, ValueError):
+            return None
+        return status.st_mtime_ns if stat.S_IFMT(status.st_mode) in (stat.S_IFREG, stat.S_IFLNK) else None
+
+    def has_folders(self) -> bool:
+        """Whether the folders are there by which a run differs from any folder with a `config.yaml`."""
+        try:
+            return _is(self.control, stat.S_IFDIR) and _is(self.checkpoints, stat.S_IFDIR)
         except OSError:
             return False
 

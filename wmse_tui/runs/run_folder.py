@@ -147,10 +147,19 @@ class RunFolder:
                 raise
             return descriptor
 
-    def publish(self, name: str, content: bytes) -> None:
-        """Make `content` the content of a file, in one step and in place of what is there. Raises OSError."""
-        with self._named(name), replacing(Path(name), dir_fd=self._descriptor) as file:
-            file.write(content)
+    def publish(self, name: str, *content: bytes, sync: bool = True) -> None:
+        """Make `content` the content of a file, in one step and in place of what is there.
+
+        Args:
+            name: of the file.
+            content: its parts, in order.
+            sync: as of `config.atomic.replacing`.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        with self._named(name), replacing(Path(name), dir_fd=self._descriptor, sync=sync) as file:
+            file.writelines(content)
 
     def remove(self, name: str) -> bool:
         """Remove an entry that is no folder: a link, not what it leads to; False where there is none.

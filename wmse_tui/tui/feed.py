@@ -177,8 +177,11 @@ class Feed:
         return watcher
 
     def _watcher_of_list(self, run: RunDirectory) -> RunWatcher:
+        """That of the screens, which reads the whole log for the activity; or from a digest on."""
         with self._guard:
-            return self._watcher(run)
+            if run.path in self._watchers or not run.digest.exists():
+                return self._watcher(run)
+        return RunWatcher(run)
 
     def watch_list(self, listener: MessagePump) -> None:
         """Post the list of runs to `listener`: at once, and at every change."""

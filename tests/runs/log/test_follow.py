@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -90,3 +91,64 @@ def test_with_a_window_only_the_end_of_what_is_new_is_read(path: Path) -> None:
 def test_a_file_that_cannot_be_read_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(StorageError, match=r"cannot read the log: .*: a folder, not a regular file"):
         follow(tmp_path).poll()
+
+
+def test_a_file_that_was_cut_and_has_grown_beyond_is_read_from_its_start(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    path.write_bytes(b"one\ntwo\n")
+    follower = follow(path)
+    assert follower.poll() == [b"one", b"two"]
+    os.truncate(path, 4)
+    with path.open("ab") as file:
+        file.write(b"TWO\nthree\n")
+    assert (follower.poll(), follower.generation) == ([b"one", b"TWO", b"three"], 1)
+
+
+def test_a_follower_resumes_at_a_point_of_the_same_file_alone(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    lines = b"".join(b"line %d\n" % number for number in range(2000))
+    path.write_bytes(lines)
+    first = follow(path)
+    while first.poll() or first.behind:
+        pass
+    point = first.point()
+    assert point is not None
+    assert point.is_end_of(path)
+    with path.open("ab") as file:
+        file.write(b"more\n")
+    assert not point.is_end_of(path)
+
+    def resumed() -> tuple[int, int]:
+        follower = follow(path)
+        follower.resume(point)
+        found = follower.poll()
+        while follower.behind:
+            found += follower.poll()
+        return len(found), follower.generation
+
+    assert resumed() == (1, 0)
+    path.write_bytes(b"X" + lines[1:] + b"more\n")  # another beginning
+    assert resumed() == (2001, 1)
+    path.write_bytes(lines[:-2] + b"X\nmore\n")  # another end
+    assert resumed() == (2001, 1)
+    path.write_bytes(lines[:100])  # cut
+    assert resumed()[1] == 1
+    path.unlink()
+    assert resumed() == (0, 1)
+
+
+def test_there_is_no_point_within_a_line_that_is_too_long_nor_in_another_file(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    path.write_bytes(b"short\n" + b"x" * 100)
+    follower = follow(path, longest=20)
+    follower.poll()
+    assert follower.point() is not None
+    follower.poll()
+    assert follower.point() is None
+    path.write_bytes(b"short\n")
+    follower = follow(path)
+    follower.poll()
+    path.write_bytes(b"SHORT\n")
+    assert follower.point() is None
+    path.unlink()
+    assert follower.point() is None

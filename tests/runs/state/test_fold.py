@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 
 import pytest
+from event_strategies import EVENT
 from events import attempt, checkpoint, diagnostics, epoch, evaluation, read_log
 from hypothesis import given
 from hypothesis import strategies as st
@@ -337,24 +338,6 @@ def test_a_clock_that_is_set_back_stands_still_and_one_of_nonsense_is_bounded() 
 def test_a_drop_of_the_learning_rate_keeps_its_edge() -> None:
     state = folded(Steps(1, (1.0,) * 4, lr=(0.1,) * 4), Steps(5, (1.0,) * 4, lr=(0.02,) * 4))
     assert [state.rates.at(step) for step in (1, 4, 5, 8)] == [0.1, 0.1, 0.02, 0.02]
-
-
-EVENT = st.one_of(
-    st.builds(
-        Steps,
-        st.integers(1, 12),
-        st.lists(st.none() | st.floats(0, 9), max_size=3).map(tuple),
-        st.lists(st.floats(0, 1), max_size=3).map(tuple),
-        st.just((("a", (1.0,)),)) | st.just(()),
-        st.none() | st.floats(0, 100),
-    ),
-    st.builds(attempt, st.integers(0, 12)),
-    st.builds(epoch, st.integers(0, 4), st.integers(0, 12)),
-    st.builds(evaluation, st.integers(0, 3), st.integers(0, 12), st.floats(0, 1)),
-    st.builds(diagnostics, st.integers(0, 12), st.sampled_from(["projector", "encoder"])),
-    st.builds(lambda step: Resources(step=step), st.integers(0, 12)),
-    st.sampled_from([Phase("train"), Phase("knn"), Notice("info", "N", "x"), Unknown("spectrum")]),
-)
 
 
 @given(st.lists(st.tuples(EVENT, st.integers(0, 2), st.floats(0, 1000)), max_size=30))

@@ -126,7 +126,7 @@ def test_a_million_steps_share_memory_and_stay_small() -> None:
     chunks = {id(chunk): chunk for version in versions for chunk in version.chunks}
     assert len(chunks) == len(series.chunks) == 1_000_000 // CHUNK
     assert sum(len(chunk.values) for chunk in chunks.values()) <= 8_000_000
-    assert sum(len(chunk.grains) for chunk in chunks.values()) <= 1_000_000 / 64
+    assert sum(len(list(chunk.grains())) for chunk in chunks.values()) <= 1_000_000 / 64
 
 
 def test_a_step_that_cannot_follow_is_refused() -> None:

@@ -30,10 +30,10 @@ def path(tmp_path: Path) -> Path:
 
 
 def test_what_was_written_is_read_back_and_is_private(path: Path) -> None:
-    cache = DiskCache(path, Thing)
+    cache = DiskCache(path, Thing, version="1")
     assert cache.read() == {}
     cache.write(THINGS)
-    assert DiskCache(path, Thing).read() == THINGS
+    assert DiskCache(path, Thing, version="1").read() == THINGS
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
     cache.write({})
@@ -76,7 +76,7 @@ def test_any_cut_or_changed_byte_is_values_of_the_type_or_nothing(
     data: Any, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     path = tmp_path_factory.mktemp("cache") / "things.json"
-    cache = DiskCache(path, Thing)
+    cache = DiskCache(path, Thing, version="1")
     cache.write(THINGS)
     content = bytearray(path.read_bytes())
     index = data.draw(st.integers(0, len(content) - 1))
@@ -90,15 +90,15 @@ def test_any_cut_or_changed_byte_is_values_of_the_type_or_nothing(
 
 def test_a_path_that_cannot_be_read_or_written_does_no_harm(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    cache = DiskCache(tmp_path / "file" / "things.json", Thing)
+    cache = DiskCache(tmp_path / "file" / "things.json", Thing, version="1")
     cache.write(THINGS)
     assert cache.read() == {}
     (tmp_path / "things.json").mkdir()
-    assert DiskCache(tmp_path / "things.json", Thing).read() == {}
+    assert DiskCache(tmp_path / "things.json", Thing, version="1").read() == {}
 
 
 def test_a_value_that_is_no_text_leaves_the_file_as_it_was(path: Path) -> None:
-    cache = DiskCache(path, Thing)
+    cache = DiskCache(path, Thing, version="1")
     cache.write(THINGS)
     cache.write({"c": ((1,), Thing(name="caf\udce9"))})
     assert cache.read() == THINGS

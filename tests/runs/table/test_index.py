@@ -18,6 +18,7 @@ from wmse_tui.runs.log.reader import EventReader
 from wmse_tui.runs.log.writer import EventWriter
 from wmse_tui.runs.process.identity import write_launch, write_trainer
 from wmse_tui.runs.process.lock import RunLock
+from wmse_tui.runs.state.highlights import SPARKS
 from wmse_tui.runs.state.watch import RunWatcher, view_run
 from wmse_tui.runs.table import index as module
 from wmse_tui.runs.table.catalogue import list_runs
@@ -103,7 +104,7 @@ def test_a_run_is_a_row(root: Path) -> None:
 def test_a_long_loss_is_a_sparkline_of_few_means(root: Path) -> None:
     run = make(root, "long", log=log_of(Steps(1, tuple(float(n) for n in range(1000)))))
     sparkline = run_row(view_run(run)).sparkline
-    assert 16 <= len(sparkline) <= module.SPARKS
+    assert 16 <= len(sparkline) <= SPARKS
     assert sparkline[0] == 15.5
 
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json as jsonlib
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
 from wmse_tui.cli.arguments import Json, RunsDir
 from wmse_tui.cli.table_text import aligned
 
 if TYPE_CHECKING:
-    from wmse_tui.runs.table.index import RunRow
+    from wmse_tui.runs.table.index import RunIndex, RunRow
 
 JSON_KEYS = {
     "run_id": "run_id",
@@ -33,6 +34,11 @@ JSON_KEYS = {
     "updated": "updated",
 }
 """Keys of `--json`, each with the field of a `RunRow` that it is."""
+HEADING = ("run", "state", "epoch", "best k-NN", "best linear", "last event", "title")
+WIDTHS = (9, 9, 9, 11, 16, 0)
+"""Of the columns after the first, where rows are printed before all of them are known."""
+SOON_SECONDS = 0.1
+"""Of reading logs between two groups of rows."""
 
 
 def runs(runs_dir: RunsDir = None, json: Json = False) -> None:
@@ -43,24 +49,62 @@ def runs(runs_dir: RunsDir = None, json: Json = False) -> None:
     from wmse_tui.runs.table.index import RunIndex
 
     root = runs_root(runs_dir)
-    rows = []
-    for row in RunIndex(root).refresh():
-        if row.problem:  # one unreadable log must not hide the other runs
-            print_message(f"{row.run_id}: {row.problem}")
-        else:
-            rows.append(row)
+    index = RunIndex(root)
+    if json:
+        rows = _readable(index.refresh())
+        sys.stdout.write(jsonlib.dumps([run_to_json(row) for row in rows], indent=2) + "\n")
+    else:
+        count = _print_table(index)
     for name, reason in unreadable_runs(root).items():
         print_message(f"{name}: not listed: {reason}")
     if json:
-        sys.stdout.write(jsonlib.dumps([run_to_json(row) for row in rows], indent=2) + "\n")
         return
-    if not rows:
+    if count:
+        print_lost_positions()
+    else:
         start = "wmse-tui run --preset quickstart --headless"
         print_message(f"There are no runs in {root} yet. Start one: {start}")
-        return
-    for line in run_table(rows):
-        sys.stdout.write(line + "\n")
-    print_lost_positions()
+
+
+def _print_table(index: RunIndex) -> int:
+    """Print the runs as their logs are read, and return their number."""
+    count, widths = 0, tuple[int, ...]()
+    for group in _as_read(index):
+        rows = _readable(group)
+        if rows and not count and index.loading:  # what the others need is not known yet
+            longest = max(len(run.id) for run in index.runs)
+            widths = (longest, *WIDTHS)
+        for line in run_table(rows, heading=not count, widths=widths) if rows else ():
+            sys.stdout.write(line + "\n")
+        sys.stdout.flush()
+        count += len(rows)
+    return count
+
+
+def _as_read(index: RunIndex) -> Iterator[list[RunRow]]:
+    """The rows of the runs, newest first: each as soon as those of all newer ones are known."""
+    printed: set[str] = set()
+    while True:
+        found = {row.path: row for row in index.refresh(SOON_SECONDS)}
+        known = takewhile(found.__contains__, (str(run.path) for run in index.runs))
+        group = [found[path] for path in (known if index.loading else found) if path not in printed]
+        printed.update(row.path for row in group)
+        yield group
+        if not index.loading:
+            return
+
+
+def _readable(rows: Iterable[RunRow]) -> list[RunRow]:
+    """The rows of logs that can be read; one that cannot must not hide the other runs."""
+    from wmse_tui.cli.console import print_message
+
+    readable = []
+    for row in rows:
+        if row.problem:
+            print_message(f"{row.run_id}: {row.problem}")
+        else:
+            readable.append(row)
+    return readable
 
 
 def print_lost_positions() -> None:
@@ -78,11 +122,11 @@ def run_to_json(row: RunRow) -> dict[str, Any]:
     return {key: getattr(row, field) for key, field in JSON_KEYS.items()}
 
 
-def run_table(rows: Sequence[RunRow]) -> list[str]:
-    """Return the runs as aligned, sanitised lines under a heading."""
+def run_table(rows: Sequence[RunRow], *, heading: bool = True, widths: Sequence[int] = ()) -> list[str]:
+    """Return the runs as aligned, sanitised lines, under a heading unless the table continues one."""
     from wmse_tui.runs.text.units import moment, percent
 
-    table = [("run", "state", "epoch", "best k-NN", "best linear", "last event", "title")]
+    table = [HEADING] if heading else []
     table += [
         (
             row.run_id,
@@ -95,4 +139,4 @@ def run_table(rows: Sequence[RunRow]) -> list[str]:
         )
         for row in rows
     ]
-    return aligned(table, right=(2, 3, 4))
+    return aligned(table, right=(2, 3, 4), widths=widths)

@@ -52,13 +52,14 @@ from wmse_tui.engine.training.resuming import resume_from
 from wmse_tui.engine.training.smoke_step import smoke_step
 from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.errors import RunBusy, RunsError
-from wmse_tui.runs.log.events import Attempt, Checkpoint, Evaluation, Exit, Notice, Phase
+from wmse_tui.runs.log.events import Attempt, Checkpoint, Evaluation, Event, Exit, Notice, Phase
 from wmse_tui.runs.log.writer import EventWriter
 from wmse_tui.runs.ownership import require_own
 from wmse_tui.runs.process import disk_reserve
 from wmse_tui.runs.process.identity import write_trainer
 from wmse_tui.runs.process.lock import RunLock
 from wmse_tui.runs.state.config import load_configuration
+from wmse_tui.runs.state.folded_log import DigestWriter
 from wmse_tui.runs.state.lost_work import lost_work
 from wmse_tui.runs.state.run import RunState
 from wmse_tui.runs.state.watch import view_run
@@ -75,7 +76,7 @@ class Session:
     def __init__(self, location: RunLocation, log: EventWriter, signals: StopSignals) -> None:
         self.location = location
         self.log = log
-        self.write = log.write  # buffers on a disk error, which never ends the run
+        self.digest = DigestWriter(self.locate)
         self.requests = Requests(self.locate, self.write, signals)
         self.stage: Literal["start", "training"] = "start"
         self.position = Position()
@@ -83,6 +84,12 @@ class Session:
         self.started = time.monotonic()
         self._phase_at = 0.0
         self._phase_name = ""
+
+    def write(self, event: Event) -> None:
+        """Append an event to the log, which buffers on a disk error: that never ends the run."""
+        self.log.write(event)
+        if isinstance(event, (Evaluation, Checkpoint)):  # both are rare, and cost more than a digest
+            self.digest.update()
 
     @property
     def run(self) -> RunDirectory:
@@ -391,6 +398,7 @@ class Session:
             )
         )
         self.log.sync()
+        self.digest.update(last=True)
 
 
 def run_session(path: os.PathLike[str] | str, signals: StopSignals | None = None) -> int:

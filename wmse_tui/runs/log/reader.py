@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 from wmse_tui.runs.errors import EventError
 from wmse_tui.runs.log.encoding import decode
-from wmse_tui.runs.log.events import Record
-from wmse_tui.runs.log.follow import BLOCK, LONGEST, LineFollower
+from wmse_tui.runs.log.events import Count, Record
+from wmse_tui.runs.log.follow import BLOCK, LONGEST, LineFollower, LogPoint
+
+
+@dataclass(frozen=True, slots=True)
+class LogPosition:
+    """How far a log was read, and what was found so far: a reader of another process continues from there."""
+
+    point: LogPoint
+    next_seq: Count  # expected of the next record
+    missing: Count
+    unreadable: Count
 
 
 class EventReader:
@@ -47,6 +58,21 @@ class EventReader:
     def unreadable(self) -> int:
         """Lines that were no event of this version."""
         return self._damaged + self._lines.overlong
+
+    def resume(self, position: LogPosition) -> None:
+        """Continue from `position` with the next poll, the first one; see `LineFollower.resume`."""
+        self._lines.resume(position.point)
+        self._expected = position.next_seq
+        self.missing, self._damaged = position.missing, position.unreadable
+
+    def position(self) -> LogPosition | None:
+        """How far the log was read; None where that cannot be recorded (`LineFollower.point`).
+
+        Raises:
+            StorageError: the log exists and cannot be read.
+        """
+        point = self._lines.point()
+        return None if point is None else LogPosition(point, self._expected, self.missing, self.unreadable)
 
     def poll(self, *, block: int = BLOCK) -> tuple[Record, ...]:
         """The records of at most `block` further bytes; none where the log does not exist yet.

@@ -22,6 +22,9 @@ LONGEST_GAP = 1 << 22  # steps that may be missing before an append; a larger ga
 _CHUNK = 1 << CHUNK_LEVEL
 _GRAIN = 1 << GRAIN_LEVEL
 _DOUBLE = 8  # bytes
+_SUMMARY = 5  # doubles of a packed bucket: count, minimum, maximum, total, last
+_GRAINS, _MIDDLES = _CHUNK >> GRAIN_LEVEL, _CHUNK >> MIDDLE_LEVEL
+_SUMMARIES = (_GRAINS + _MIDDLES + 1) * _SUMMARY * _DOUBLE  # bytes of those of a chunk
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +47,30 @@ class Bucket:
 
 @dataclass(frozen=True, slots=True)
 class _Chunk:
+    """Values, and their buckets: packed, so that a million steps are a few hundred objects."""
+
     values: bytes
-    grains: tuple[Bucket, ...]  # those with a finite value
-    middle: tuple[Bucket, ...]
-    whole: tuple[Bucket, ...]  # one, or none
+    summaries: bytes  # the grains, then the middle ones, then the whole; zeros where no value is finite
+
+    def grains(self, first: int = 1) -> Iterator[Bucket]:
+        """The finest buckets that have a finite value; `first` is the first step of the chunk."""
+        return self._buckets(0, _GRAINS, first)
+
+    def middle(self, first: int = 1) -> Iterator[Bucket]:
+        return self._buckets(_GRAINS, _MIDDLES, first)
+
+    def whole(self, first: int = 1) -> Iterator[Bucket]:
+        """One bucket, or none."""
+        return self._buckets(_GRAINS + _MIDDLES, 1, first)
+
+    def _buckets(self, begin: int, number: int, first: int) -> Iterator[Bucket]:
+        packed = memoryview(self.summaries).cast("d")[begin * _SUMMARY : (begin + number) * _SUMMARY]
+        size = _CHUNK // number
+        for index in range(number):
+            count, *summary = packed[index * _SUMMARY : (index + 1) * _SUMMARY].tolist()
+            if count:
+                start = first + index * size
+                yield Bucket(start, start + size, int(count), *summary)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +93,7 @@ class Series:
         for value in reversed(memoryview(self.tail).cast("d")):
             if not math.isnan(value):
                 return value
-        return next((chunk.whole[0].last for chunk in reversed(self.chunks) if chunk.whole), None)
+        return next((bucket.last for chunk in reversed(self.chunks) for bucket in chunk.whole()), None)
 
     def can_continue(self, first: int) -> bool:
         """Whether values may follow from step `first` on: at most LONGEST_GAP steps would be missing."""
@@ -155,17 +178,49 @@ class Series:
             ],
         }
 
+    def parts(self) -> Iterator[bytes]:
+        """The series as bytes, in the order in which `restored` reads them."""
+        yield from (chunk.values for chunk in self.chunks)
+        yield from (chunk.summaries for chunk in self.chunks)
+        yield self.tail
+
+    @classmethod
+    def restored(cls, content: memoryview, last_step: int) -> Series:
+        """The series that `parts` wrote, the steps 1 to `last_step`.
+
+        Raises:
+            ValueError: the bytes are not those of a series.
+        """
+        number, left = divmod(last_step, _CHUNK)
+        size, summaries = _CHUNK * _DOUBLE, number * _CHUNK * _DOUBLE
+        end = summaries + number * _SUMMARIES
+        if len(content) != end + left * _DOUBLE:
+            raise ValueError(f"{len(content)} bytes are no series of {last_step} steps")
+        doubles = content.cast("d")
+        _require_values(doubles[: summaries // _DOUBLE], doubles[end // _DOUBLE :])
+        _require_summaries(doubles[summaries // _DOUBLE : end // _DOUBLE])
+        chunks = tuple(
+            _Chunk(
+                bytes(content[i * size : (i + 1) * size]),
+                bytes(content[summaries + i * _SUMMARIES : summaries + (i + 1) * _SUMMARIES]),
+            )
+            for i in range(number)
+        )
+        return cls(chunks, bytes(content[end:]))
+
     def _units(self, level: int, first: int, last: int) -> Iterator[Bucket]:
         """Summaries of the steps `first` to `last`, as coarse as `level` allows, in order."""
         if level < GRAIN_LEVEL:
             for start, part in self._raw(first, min(last, self.last_step)):
                 yield from _summaries(part, start, 1 << level)
             return
-        for chunk in self.chunks[(first - 1) >> CHUNK_LEVEL : (last + _CHUNK - 1) >> CHUNK_LEVEL]:
+        end = min(len(self.chunks), (last + _CHUNK - 1) >> CHUNK_LEVEL)
+        for number in range((first - 1) >> CHUNK_LEVEL, end):
+            chunk, start = self.chunks[number], number * _CHUNK + 1
             if level >= CHUNK_LEVEL:
-                yield from chunk.whole
+                yield from chunk.whole(start)
             else:
-                units = chunk.middle if level >= MIDDLE_LEVEL else chunk.grains
+                units = chunk.middle(start) if level >= MIDDLE_LEVEL else chunk.grains(start)
                 yield from (unit for unit in units if first <= unit.first <= last)
         if last > len(self.chunks) * _CHUNK:
             yield from (grain for grain in self._summaries_of_tail() if first <= grain.first <= last)
@@ -185,6 +240,24 @@ class Series:
 Series.EMPTY = Series()
 
 
+def _require_values(*parts: memoryview[float]) -> None:
+    """Raise ValueError where a value is infinite."""
+    for part in parts:
+        for start in range(0, len(part), _CHUNK):
+            values = part[start : start + _CHUNK].tolist()
+            if not math.isfinite(sum(values)) and any(map(math.isinf, values)):
+                raise ValueError("a value of a series is infinite")
+
+
+def _require_summaries(packed: memoryview[float]) -> None:
+    """Raise ValueError where numbers of buckets are no such numbers."""
+    counts, lowest, highest, _, last = (packed[column::_SUMMARY].tolist() for column in range(_SUMMARY))
+    if not all(map(math.isfinite, (*lowest, *highest, *last))):  # the sum of many may be infinite
+        raise ValueError("a bucket of a series is not finite")
+    if not all(0 <= count <= _CHUNK and count % 1 == 0 for count in counts):
+        raise ValueError("a bucket of a series has no number of values")
+
+
 def _doubles(values: Sequence[float | None]) -> array[float]:
     """With NaN for what is missing or not finite; nearly always there is none."""
     if None not in values:
@@ -197,7 +270,19 @@ def _doubles(values: Sequence[float | None]) -> array[float]:
 def _chunk(content: bytes, first: int) -> _Chunk:
     grains = tuple(_summaries(memoryview(content).cast("d"), first, _GRAIN))
     middle = tuple(_merged(grains, MIDDLE_LEVEL))
-    return _Chunk(content, grains, middle, tuple(_merged(middle, CHUNK_LEVEL)))
+    packed = array("d", bytes(_SUMMARIES))
+    begin = 0
+    for level, units in (
+        (GRAIN_LEVEL, grains),
+        (MIDDLE_LEVEL, middle),
+        (CHUNK_LEVEL, tuple(_merged(middle, CHUNK_LEVEL))),
+    ):
+        for unit in units:
+            index = (begin + ((unit.first - first) >> level)) * _SUMMARY
+            summary = (unit.count, unit.minimum, unit.maximum, unit.total, unit.last)
+            packed[index : index + _SUMMARY] = array("d", summary)
+        begin += _CHUNK >> level
+    return _Chunk(content, packed.tobytes())
 
 
 def _summaries(values: memoryview[float], first: int, size: int) -> Iterator[Bucket]:

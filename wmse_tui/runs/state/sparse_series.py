@@ -6,9 +6,10 @@ short tail.
 
 from __future__ import annotations
 
+import math
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -98,6 +99,28 @@ class SparseSeries:
         steps, values = self.knots(first)
         stride = max(1, -(-len(steps) // max(1, count)))
         return tuple((steps[i], values[i]) for i in range((len(steps) - 1) % stride, len(steps), stride))
+
+    def parts(self) -> Iterator[bytes]:
+        """The series as bytes, in the order in which `restored` reads them."""
+        yield from self.chunks
+        yield self.tail
+
+    @classmethod
+    def restored(cls, content: memoryview) -> SparseSeries:
+        """The series that `parts` wrote.
+
+        Raises:
+            ValueError: the bytes are not those of a series.
+        """
+        if len(content) % _KNOT:
+            raise ValueError(f"{len(content)} bytes are no knots")
+        knots = content.cast("d").tolist()
+        steps = knots[::2]
+        if not all(map(math.isfinite, knots)) or steps != sorted(steps):
+            raise ValueError("the steps of a series fall, or a number is not finite")
+        whole = len(content) // _CHUNK * _CHUNK
+        chunks = tuple(bytes(content[start : start + _CHUNK]) for start in range(0, whole, _CHUNK))
+        return cls(chunks, bytes(content[whole:]))
 
     def _part(self, number: int) -> bytes:
         return self.chunks[number] if number < len(self.chunks) else self.tail

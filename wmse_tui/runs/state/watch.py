@@ -3,29 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import replace
-from typing import Protocol
 
 from wmse_tui.runs.directory import RunDirectory
-from wmse_tui.runs.log.events import Checkpoint, Record
-from wmse_tui.runs.log.reader import EventReader
+from wmse_tui.runs.log.events import Checkpoint
 from wmse_tui.runs.process.liveness import TrainerEvidence, gather_evidence, patience, status_of
-from wmse_tui.runs.state.config import summarise
-from wmse_tui.runs.state.fold import fold
+from wmse_tui.runs.state.folded_log import FoldedLog, RecordSink
 from wmse_tui.runs.state.orphan_checkpoints import orphan_checkpoints
 from wmse_tui.runs.state.run import RunState
 from wmse_tui.runs.state.status import Status
-
-
-class RecordSink(Protocol):
-    """Accepts every record of a log as it is read: an ActivityLog, or a list."""
-
-    def extend(self, records: Iterable[Record], /) -> None:
-        """Add the next records."""
-
-    def clear(self) -> None:
-        """Forget all of them: the log was restarted."""
 
 
 class RunWatcher:
@@ -50,13 +37,9 @@ class RunWatcher:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.run = run
-        self._records = records
         self._clock = clock
-        self._reader = EventReader(run.events)
-        self._empty = RunState(run_id=run.id, path=str(run.path), summary=summarise(run.config))
-        self._folded = self._empty
-        self._shown = self._empty
-        self._generation = 0
+        self._log = FoldedLog(run, records=records)
+        self._shown = self._log.state
         self._grown_at: float | None = None  # by this machine's clock, from the last record's time at first
         self._seen_at = 0.0  # when this watcher began to see the log as it is
         self.crash_unconfirmed = False
@@ -65,7 +48,7 @@ class RunWatcher:
     @property
     def behind(self) -> float | None:
         """The share of the log that has been read where the last poll ran out of time, else None."""
-        return self._reader.offset / self._reader.size if self._reader.behind else None
+        return self._log.share if self._log.behind else None
 
     def poll(self, *, budget_seconds: float | None = None) -> RunState:
         """The run as it is now; the identical object where nothing changed.
@@ -77,29 +60,19 @@ class RunWatcher:
         Raises:
             StorageError: the log is there and cannot be read.
         """
-        before, begun = self._folded, self._clock()
-        while True:
-            records = self._reader.poll()
-            if self._reader.generation != self._generation:
-                self._generation = self._reader.generation
-                self._folded = self._empty
-                if self._records is not None:
-                    self._records.clear()
-            self._folded = fold(self._folded, records)
-            if self._records is not None:
-                self._records.extend(records)
-            if not self._reader.behind:
-                break
-            if budget_seconds is not None and self._clock() - begun >= budget_seconds:
-                break
-        status, reason, position = self._status(grown=self._folded is not before)
+        before, begun = self._log.state, self._clock()
+        self._log.read_block()
+        while self._log.behind and (budget_seconds is None or self._clock() - begun < budget_seconds):
+            self._log.read_block()
+        folded = self._log.state
+        status, reason, position = self._status(grown=folded is not before)
         shown = replace(
-            self._folded,
+            folded,
             status=status,
             status_reason=reason,
             position=position,
-            unreadable=self._folded.unreadable + self._reader.unreadable,
-            missing=self._reader.missing,
+            unreadable=self._log.unreadable,
+            missing=self._log.missing,
         )
         if status == "crashed":  # it may have died between a checkpoint and its event
             shown = replace(shown, checkpoints=(*shown.checkpoints, *self._unlogged()))
@@ -109,18 +82,18 @@ class RunWatcher:
 
     def _unlogged(self) -> tuple[Checkpoint, ...]:
         """Searched once for each folded state: none is made while the run has no trainer."""
-        if self._found is None or self._found[0] is not self._folded:
-            self._found = self._folded, orphan_checkpoints(self.run, self._folded)
+        if self._found is None or self._found[0] is not self._log.state:
+            self._found = self._log.state, orphan_checkpoints(self.run, self._log.state)
         return self._found[1]
 
     def _status(self, *, grown: bool) -> tuple[Status, str, int]:
-        if self._reader.behind:  # an exit event may be in what is not read yet
+        if self._log.behind:  # an exit event may be in what is not read yet
             running = gather_evidence(self.run).lock_held
             return ("running", "", 0) if running else ("unknown", "its log is being read", 0)
         evidence = self._evidence(grown=grown)
-        status, reason = status_of(self._folded, evidence)
+        status, reason = status_of(self._log.state, evidence)
         by_log = status == "crashed" and not evidence.local and not evidence.lock_held
-        self.crash_unconfirmed = by_log and self._clock() - self._seen_at <= patience(self._folded)
+        self.crash_unconfirmed = by_log and self._clock() - self._seen_at <= patience(self._log.state)
         number = evidence.position.number if evidence.position is not None and status == "queued" else 0
         return status, reason, number
 
@@ -134,7 +107,7 @@ class RunWatcher:
 
     def _age(self) -> float:
         """Seconds from the last record to the first poll, by the clocks of its writer and of this machine."""
-        updated = self._folded.updated
+        updated = self._log.state.updated
         return 0.0 if updated is None else max(0.0, time.time() - updated)
 
 

@@ -13,7 +13,6 @@ from typing import Any, Generic, TypeAlias, TypeVar
 
 from pydantic import TypeAdapter
 
-from wmse_tui import __version__
 from wmse_tui.config.atomic import publish
 from wmse_tui.config.regular_files import open_regular
 
@@ -24,9 +23,16 @@ _LARGEST = 64 * 1024 * 1024  # bytes
 
 
 class DiskCache(Generic[Value]):
-    """The file at `path`, which holds values of the type `kind` by name."""
+    """The file at `path`, which holds values of the type `kind` by name.
 
-    def __init__(self, path: Path, kind: type[Value], *, version: str = __version__) -> None:
+    Args:
+        path: the file.
+        kind: the type of the values.
+        version: of what the values mean; another one's file counts as empty. It is not that of the program,
+            which would make every new program begin with an empty cache.
+    """
+
+    def __init__(self, path: Path, kind: type[Value], *, version: str) -> None:
         self.path = path
         self._version = version
         self._adapter: TypeAdapter[Any] = TypeAdapter(tuple[str, dict[str, tuple[Stamp, kind]]])  # type: ignore[valid-type]

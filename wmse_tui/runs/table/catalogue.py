@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -22,23 +23,39 @@ def list_runs(root: Path) -> tuple[RunDirectory, ...]:
     Raises:
         StorageError: `root` is there and cannot be read.
     """
+    return tuple(_newest_first(root))
+
+
+def _newest_first(root: Path, beginning: str = "") -> Iterator[RunDirectory]:
+    """The runs under `root` whose names begin so, at one status call each and two for those that are used.
+
+    Raises:
+        StorageError: `root` is there and cannot be read.
+    """
     try:
-        entries = [entry for entry in root.iterdir() if not entry.name.startswith(".")]
+        with os.scandir(root) as entries:
+            found = [(entry.name, entry.is_symlink()) for entry in entries if not entry.name.startswith(".")]
     except FileNotFoundError:
-        return ()
+        return
     except OSError as error:
         raise StorageError.of("list the runs", root, error) from error
+    here = root.resolve()
     aged: dict[Path, tuple[int, str, RunDirectory]] = {}
-    for entry in entries:
+    for name, linked in found:
+        if not linked and not name.startswith(beginning):
+            continue
         try:
-            run = directory_at(entry)
-            if run.is_run():
-                found = (run.config.lstat().st_mtime_ns, run.id, run)
-                if run.link is None or run.path not in aged:  # a run and a link to it are one
-                    aged[run.path] = found
+            run = directory_at(root / name) if linked else RunDirectory(here / name)
         except (OSError, RuntimeError):
-            continue  # removed just now, another user's, or a link to itself
-    return tuple(run for _, _, run in sorted(aged.values(), key=lambda item: item[:2], reverse=True))
+            continue  # a link to itself, or through a folder that is closed to this user
+        if linked and not (run.id.startswith(beginning) or name == beginning):
+            continue
+        made = run.made()
+        if made is not None and not (linked and run.path in aged):  # a run and a link to it are one
+            aged[run.path] = made, run.id, run
+    for _, _, run in sorted(aged.values(), key=lambda item: item[:2], reverse=True):
+        if run.has_folders():
+            yield run
 
 
 def directory_at(path: Path) -> RunDirectory:
@@ -69,6 +86,19 @@ def resolve_run(root: Path, text: str) -> RunDirectory:
     if os.sep in text or text in (".", "..") or text.startswith("~"):
         return _at_path(text)
     _refuse_unreadable(root / text)
+    if text == "last":
+        newest = next(_newest_first(root), None)
+        if newest is not None:
+            return newest
+    elif text and not text.startswith("."):
+        beginning = list(_newest_first(root, text))
+        named = [run for run in beginning if text == run.id or (run.link and text == run.link.name)]
+        candidates = named or beginning
+        if len(candidates) == 1:
+            return candidates[0]
+        if candidates:
+            names = _names([run.id for run in candidates])
+            raise RunAmbiguous(f"several runs begin with {safe(text, 80)!r}", names)
     runs = list_runs(root)
     where = safe(str(root), 200)
     if not runs:
@@ -77,16 +107,6 @@ def resolve_run(root: Path, text: str) -> RunDirectory:
             "there are no runs yet",
             f"searched {where}",
             next=(first, "name their folder: --runs-dir DIR"),
-        )
-    if text == "last":
-        return runs[0]
-    named = [run for run in runs if text == run.id or (run.link is not None and text == run.link.name)]
-    candidates = named or [run for run in runs if text and run.id.startswith(text)]
-    if len(candidates) == 1:
-        return candidates[0]
-    if candidates:
-        raise RunAmbiguous(
-            f"several runs begin with {safe(text, 80)!r}", _names([run.id for run in candidates])
         )
     nearest = difflib.get_close_matches(text, [run.id for run in runs], n=3, cutoff=0.5)
     meant = (f"did you mean {' or '.join(nearest)}?",) if nearest else ()

@@ -1,8 +1,10 @@
 """All runs under one root as rows of a list, cheap to refresh.
 
-A log is read once. After that only its size and time are checked (and those of trainer.json and queue.lock),
-and the run lock where the log has no exit event. The rows of runs with an exit event are stored in the cache
-folder, so that the next program that lists them need not read their logs either.
+The row of a run that has ended is in the digest beside its log; of other logs what follows the digest is
+read, and all of one without. After that only its size and time are checked (and those of trainer.json and
+queue.lock), and the run lock where the log has no exit event; and of a directory in which no file was made or
+replaced for a while, only the time of its last change. The rows of runs with an exit event are stored in the
+cache folder, for the next program that lists them.
 """
 
 from __future__ import annotations
@@ -10,8 +12,8 @@ from __future__ import annotations
 import hashlib
 import os
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 
 from wmse_tui.config.locations import cache_dir
@@ -19,19 +21,21 @@ from wmse_tui.runs.annotations import Annotations, read_annotations
 from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.errors import LocksUnsupported, StorageError
 from wmse_tui.runs.log.events import Fraction, Number
+from wmse_tui.runs.process.liveness import gather_evidence, status_of
 from wmse_tui.runs.process.lock import held
 from wmse_tui.runs.state.config import summarise
+from wmse_tui.runs.state.digest import read_digest
+from wmse_tui.runs.state.highlights import Highlights, highlights_of
 from wmse_tui.runs.state.run import RunState
 from wmse_tui.runs.state.status import EXITED, Status
-from wmse_tui.runs.state.verdict import VerdictName, judge
+from wmse_tui.runs.state.verdict import VerdictName
 from wmse_tui.runs.state.watch import RunWatcher
 from wmse_tui.runs.table.cache import DiskCache, Stamp
 from wmse_tui.runs.table.catalogue import directory_at
-from wmse_tui.runs.table.copies import origin_of
 
-SPARKS = 32
 _WITHOUT_EXIT_EVENT: tuple[Status, ...] = ("new", "crashed")  # not training as long as the lock is free
 _SAVED_EVERY = 50  # newly read runs
+_SETTLED_SECONDS = 2.0  # since the last change of a directory: a later one has another time
 _NO_ANNOTATIONS = Annotations()
 
 
@@ -57,7 +61,7 @@ class RunRow:
     epochs: int = 0
     step: int = 0
     loss: Number | None = None
-    sparkline: tuple[Number, ...] = ()  # the loss of the whole run in at most SPARKS buckets
+    sparkline: tuple[Number, ...] = ()  # the loss of the whole run, in a few buckets
     best_knn: Fraction | None = None
     best_linear: Fraction | None = None
     final_knn: Fraction | None = None  # of the last evaluation
@@ -73,11 +77,16 @@ class RunRow:
     link: str = ""  # through which the run is listed
 
 
-def run_row(state: RunState, annotations: Annotations = _NO_ANNOTATIONS) -> RunRow:
-    """The row of the run, with its annotations."""
+_FORMAT = " ".join(("1", *(field.name for field in fields(RunRow))))
+"""The format of the cached rows: a number, raised when a field means something else, and the fields."""
+
+
+def run_row(
+    state: RunState, annotations: Annotations = _NO_ANNOTATIONS, highlights: Highlights | None = None
+) -> RunRow:
+    """The row of the run, with its annotations; `highlights` where they are known already."""
     about, setup = state.summary, state.setup
-    best_knn, best_linear = state.best_knn, state.best_linear
-    final = state.final
+    found = highlights_of(state) if highlights is None else highlights
     return RunRow(
         run_id=state.run_id,
         path=state.path,
@@ -96,14 +105,14 @@ def run_row(state: RunState, annotations: Annotations = _NO_ANNOTATIONS) -> RunR
         epoch=state.epoch,
         epochs=state.epochs,
         step=state.step,
-        loss=state.loss.last,
-        sparkline=tuple(bucket.mean for bucket in state.loss.overview(SPARKS)),
-        best_knn=best_knn.knn_top1 if best_knn is not None else None,
-        best_linear=best_linear.linear_top1 if best_linear is not None else None,
-        final_knn=final.knn_top1 if final is not None else None,
-        final_linear=final.linear_top1 if final is not None else None,
-        origin=origin_of(state),
-        verdict=judge(state).name,
+        loss=found.loss,
+        sparkline=found.sparkline,
+        best_knn=found.best_knn,
+        best_linear=found.best_linear,
+        final_knn=found.final_knn,
+        final_linear=found.final_linear,
+        origin=found.origin,
+        verdict=found.verdict,
         started=state.started,
         updated=state.updated,
         ended=state.updated if state.ended else None,
@@ -118,6 +127,10 @@ class _Run:
 
     run: RunDirectory
     made: int  # when its configuration was put in place
+    changed: int  # when a file in its directory was last made, replaced or removed
+    settled: Stamp | None = (
+        None  # of the directory, and the log where it has no exit event, if nothing else can change
+    )
     watcher: RunWatcher | None = None
     stamp: Stamp = ()  # of log, trainer.json and queue.lock before the row was made of them
     row: RunRow | None = None
@@ -153,11 +166,17 @@ class RunIndex:
         self._watch = watch or RunWatcher
         self.loading = 0
         name = hashlib.sha256(os.fsencode(root.absolute())).hexdigest()[:32]
-        self._cache = DiskCache(cache or cache_dir() / "digests" / f"{name}.json", RunRow)
+        self._cache = DiskCache(cache or cache_dir() / "digests" / f"{name}.json", RunRow, version=_FORMAT)
         self._on_disk: dict[str, tuple[Stamp, RunRow]] | None = None
         self._runs: dict[tuple[str, int], _Run] = {}
+        self._newest_first: list[_Run] = []
         self._unsaved = 0
         self._rows: tuple[RunRow, ...] = ()
+
+    @property
+    def runs(self) -> tuple[RunDirectory, ...]:
+        """The runs of the last refresh, newest first, those without a row included."""
+        return tuple(known.run for known in self._newest_first)
 
     def refresh(self, budget_seconds: float | None = None) -> tuple[RunRow, ...]:
         """The runs as they are now, newest first; the identical tuple where nothing changed.
@@ -171,7 +190,7 @@ class RunIndex:
         """
         deadline = None if budget_seconds is None else time.monotonic() + budget_seconds
         self._scan()
-        runs = sorted(self._runs.values(), key=lambda known: (known.made, known.run.id), reverse=True)
+        runs = self._newest_first
         stale = [known for known in runs if self._is_stale(known)]
         begun = False
         for known in sorted(stale, key=lambda known: known.started_over):  # what is quick comes first
@@ -188,33 +207,37 @@ class RunIndex:
         return self._rows
 
     def _scan(self) -> None:
-        """Find the runs that were added and removed."""
+        """Find the runs that were added, changed and removed: one listing, one status call for each."""
         try:
             with os.scandir(self.root) as entries:
-                found = [(entry.name, entry.inode()) for entry in entries if not entry.name.startswith(".")]
+                found = [(e.name, e.inode(), _changed(e)) for e in entries if not e.name.startswith(".")]
         except FileNotFoundError:
             found = []
         except OSError as error:
             raise StorageError.of("list the runs", self.root, error) from error
         before, self._runs = self._runs, {}
-        for key in found:
-            known = before.get(key)
-            made = None if known is None else _made(known.run)
-            if known is None or made is None:
-                known = _new(self.root / key[0])
-            else:
-                known.made = made  # a run that is being copied here gets its times last
+        reordered = False
+        for name, inode, changed in found:
+            known = before.get((name, inode))
+            if known is None or known.settled is None or known.changed != changed:
+                made = None if known is None else known.run.made()
+                if known is None or made is None:
+                    known, replaced = _new(self.root / name, changed), known
+                    reordered = reordered or replaced is not known
+                else:
+                    reordered = reordered or known.made != made
+                    known.made, known.changed = made, changed  # one that is copied here gets its times last
+                    known.settled = None
             if known is not None:
-                self._runs[key] = known
-        real = {known.run.path for known in self._runs.values() if known.run.link is None}
-        self._runs = {
-            key: known
-            for key, known in self._runs.items()
-            if known.run.link is None or known.run.path not in real
-        }
+                self._runs[name, inode] = known
+        if reordered or self._runs.keys() != before.keys():
+            self._newest_first = _ordered(self._runs.values())
 
     def _is_stale(self, known: _Run) -> bool:
         """Whether the log must be read; changed annotations are read here."""
+        if known.settled is not None and known.settled == _settled_stamp(known):
+            return False
+        known.settled = None
         annotated = _stamp(known.run.annotations)
         if annotated != known.annotated:
             known.annotated, known.annotations = annotated, read_annotations(known.run)
@@ -226,6 +249,8 @@ class RunIndex:
         if known.row is None or known.stamp != stamp or not _is_idle(known, known.row):
             return True
         known.watcher = None  # nothing will be added, and its state may be large
+        if time.time() - known.changed / 1e9 > _SETTLED_SECONDS:
+            known.settled = _settled_stamp(known)
         return False
 
     def _load_cached(self, known: _Run, stamp: Stamp) -> None:
@@ -240,6 +265,11 @@ class RunIndex:
 
     def _read(self, known: _Run, deadline: float | None) -> None:
         stamp = _run_stamp(known.run)
+        row = _row_of_digest(known) if known.watcher is None else None
+        if row is not None:
+            known.row, known.stamp = row, stamp
+            self._unsaved += 1
+            return
         known.watcher = known.watcher or self._watch(known.run)
         left = None if deadline is None else max(0.0, deadline - time.monotonic())
         try:
@@ -270,24 +300,57 @@ class RunIndex:
         )
 
 
-def _new(path: Path) -> _Run | None:
+def _row_of_digest(known: _Run) -> RunRow | None:
+    """The row of a run whose digest is of the whole log and whose last attempt has ended; else None."""
+    digest = read_digest(known.run, brief=True)
+    if digest is None or digest.highlights is None or digest.state.exit is None:
+        return None
+    if not digest.position.point.is_end_of(known.run.events):
+        return None
+    status, reason = status_of(digest.state, gather_evidence(known.run))
+    if status not in EXITED:
+        return None
+    state = replace(digest.state, status=status, status_reason=reason)
+    row = run_row(state, known.annotations, digest.highlights)
+    return replace(row, link=_text(known.run.link))
+
+
+def _new(path: Path, changed: int) -> _Run | None:
     try:
         run = directory_at(path)
     except (OSError, RuntimeError):
         return None  # a link to itself, or through a folder that is closed to this user
-    made = _made(run) if run.is_run() else None
-    return None if made is None else _Run(run, made)
+    made = run.made() if run.has_folders() else None
+    return None if made is None else _Run(run, made, changed)
+
+
+def _ordered(every: Collection[_Run]) -> list[_Run]:
+    """Newest first; a run and a link to it are one."""
+    real = {known.run.path for known in every if known.run.link is None}
+    listed = (known for known in every if known.run.link is None or known.run.path not in real)
+    return sorted(listed, key=lambda known: (known.made, known.run.id), reverse=True)
 
 
 def _text(link: Path | None) -> str:
     return "" if link is None else str(link)
 
 
-def _made(run: RunDirectory) -> int | None:
+def _changed(entry: os.DirEntry[str]) -> int:
+    """When the content of a directory last changed, in nanoseconds; -1 where that is unknown."""
     try:
-        return run.config.lstat().st_mtime_ns
+        return entry.stat().st_mtime_ns
     except OSError:
-        return None  # removed just now
+        return -1
+
+
+def _settled_stamp(known: _Run) -> Stamp:
+    """Stays the same as long as nothing happens to a run that no process trains.
+
+    To resume, queue or annotate it makes or replaces a file. Only a log without an exit event may still grow,
+    by a trainer on another machine.
+    """
+    ended = known.row is not None and known.row.status in EXITED
+    return (known.changed,) if ended else (known.changed, *_stamp(known.run.events))
 
 
 def _is_broken(known: _Run) -> bool:
