@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -141,3 +142,26 @@ def test_a_run_that_cannot_be_read_does_not_hide_the_others(root: Path, closed: 
 def test_a_run_that_cannot_be_read_is_not_called_removed(closed: RunDirectory) -> None:
     assert Dependencies((str(closed.path),)).poll() == (False, "")
     assert position_of(closed) is None
+
+
+def test_the_newest_run_costs_a_status_call_for_each_and_one_by_its_name_few(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    many = 50
+    for number in range(many):
+        run = create_run(root, "title: x\n", name=f"run-{number:02}")
+        os.utime(run.config, (number, number))
+    calls: list[str] = []
+    for name in ("stat", "lstat"):
+        plain = getattr(os, name)
+
+        def counted(*arguments: Any, plain: Any = plain, **options: Any) -> Any:
+            calls.append(str(arguments[0]))
+            return plain(*arguments, **options)
+
+        monkeypatch.setattr(os, name, counted)
+    assert resolve_run(root, "last").id == f"run-{many - 1}"
+    assert len(calls) < many + 20
+    calls.clear()
+    assert resolve_run(root, "run-17").id == "run-17"
+    assert len(calls) < 20

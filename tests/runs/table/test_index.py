@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,6 +20,7 @@ from wmse_tui.runs.log.reader import EventReader
 from wmse_tui.runs.log.writer import EventWriter
 from wmse_tui.runs.process.identity import write_launch, write_trainer
 from wmse_tui.runs.process.lock import RunLock
+from wmse_tui.runs.state.folded_log import DigestWriter
 from wmse_tui.runs.state.highlights import SPARKS
 from wmse_tui.runs.state.watch import RunWatcher, view_run
 from wmse_tui.runs.table import index as module
@@ -121,8 +124,8 @@ def test_the_newest_run_is_first_and_the_order_is_that_of_the_catalogue(root: Pa
 
 def test_a_run_that_was_given_its_age_after_it_was_seen_takes_its_place(root: Path) -> None:
     old, new = make(root, "old"), make(root, "new")
-    for run, time in ((old, 2e9), (new, 1e9)):
-        os.utime(run.config, (time, time))
+    for run, seconds in ((old, 2e9), (new, 1e9)):
+        os.utime(run.config, (seconds, seconds))
     index = RunIndex(root)
     assert [row.run_id for row in index.refresh()] == ["old", "new"]
     os.utime(old.config, (5e8, 5e8))  # as a copy does last
@@ -233,6 +236,87 @@ def test_an_ended_run_is_read_once_by_all_programs_and_a_crashed_one_by_each(
     first = RunIndex(root).refresh()
     assert RunIndex(root).refresh() == first
     assert sorted(read_anew) == ["crashed", "crashed", "ended"]
+
+
+def digested(run: RunDirectory) -> RunDirectory:
+    DigestWriter(lambda: run).update(last=True)
+    return run
+
+
+def test_the_row_of_an_ended_run_with_a_digest_needs_no_reading(root: Path, read_anew: list[str]) -> None:
+    for name, log in (("golden", None), ("completed", COMPLETED)):
+        run = make(root, name, log=log)
+        row = run_row(view_run(run))
+        digested(run)
+        assert row in RunIndex(root, cache=root.parent / f"cache-{name}.json").refresh()
+    assert "completed" not in read_anew
+    run.config.write_text(CONFIG.replace("Mine", "Yours"))
+    index = RunIndex(root, cache=root.parent / "none.json")
+    assert {found.title for found in index.refresh()} == {"Mine", "Yours"}
+
+
+def test_a_run_that_was_resumed_after_its_digest_is_as_its_log_says(root: Path) -> None:
+    run = digested(make(root, "a", log=COMPLETED))
+    with RunLock(run), EventWriter(run.events) as log:
+        write_trainer(run, attempt=log.begin_attempt())
+        assert RunIndex(root).refresh()[0].status == "starting"
+        log.write(Phase("train"))
+        assert RunIndex(root).refresh()[0].status == "running"
+    (row,) = RunIndex(root).refresh()
+    assert (row.ended, row.attempt, row.step) == (None, 2, 2)
+
+
+def test_a_refresh_of_runs_at_rest_is_one_listing(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The entries are asked for their time by the listing; nothing else is touched."""
+    for number in range(5):
+        at_rest(digested(make(root, f"ended-{number}", age=number)))
+    for name, log in (("new", b""), ("killed", log_of(Phase("train")))):
+        at_rest(make(root, name, age=9, log=log))
+    index = RunIndex(root)
+    first = index.refresh()
+    index.refresh()
+    touched: list[str] = []
+    for name in ("stat", "lstat", "open", "scandir"):
+        plain = getattr(os, name)
+
+        def counted(*arguments: Any, name: str = name, plain: Any = plain, **options: Any) -> Any:
+            touched.append(f"{name} {Path(arguments[0]).name}")
+            return plain(*arguments, **options)
+
+        monkeypatch.setattr(os, name, counted)
+    assert index.refresh() is first
+    monkeypatch.undo()
+    assert sorted(touched) == [f"scandir {root.name}", *["stat events.jsonl"] * 2]
+
+
+def at_rest(run: RunDirectory, seconds: int = 1000) -> None:
+    """As if nothing had happened in the directory for a while."""
+    then = time.time() - seconds
+    os.utime(run.path, (then, then))
+
+
+@pytest.mark.parametrize("change", ["annotated", "launched", "removed", "log grown"])
+def test_what_happens_to_a_run_at_rest_is_seen(root: Path, change: str) -> None:
+    run = make(root, "a", log=log_of(Phase("train")) if change == "log grown" else COMPLETED)
+    at_rest(run)
+    index = RunIndex(root)
+    index.refresh()
+    index.refresh()
+    before = index.refresh()
+    match change:
+        case "annotated":
+            write_annotations(run, Annotations(("good",)))
+            assert index.refresh()[0].tags == ("good",)
+        case "launched":
+            write_launch(run)
+            assert index.refresh()[0].status == "starting"
+        case "removed":
+            run.config.unlink()
+            assert index.refresh() == ()
+        case "log grown":
+            with run.events.open("ab") as file:
+                file.write(encode(Record(1, 2, 2.0, 1, Steps(1, (5.0,)))).encode() + b"\n")
+            assert (before[0].step, index.refresh()[0].step) == (0, 1)
 
 
 def test_a_log_that_changed_meanwhile_is_read_again(root: Path, read_anew: list[str]) -> None:
