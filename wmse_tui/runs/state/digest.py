@@ -19,10 +19,10 @@ import hashlib
 import math
 import sys
 from contextlib import suppress
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, is_dataclass
 from functools import cache
 from itertools import chain
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, get_args, get_type_hints
 
 from pydantic import TypeAdapter
 from pydantic_core import from_json
@@ -38,13 +38,9 @@ from wmse_tui.runs.log.events import (
     Diagnostics,
     Epoch,
     Evaluation,
-    KnnResult,
-    LinearResult,
-    NormImportance,
     Notice,
     Resources,
 )
-from wmse_tui.runs.log.follow import LogPoint
 from wmse_tui.runs.log.reader import LogPosition
 from wmse_tui.runs.run_folder import RunFolder, read_file
 from wmse_tui.runs.state.config import ConfigSummary, summarise
@@ -53,7 +49,6 @@ from wmse_tui.runs.state.history import History
 from wmse_tui.runs.state.run import RunState
 from wmse_tui.runs.state.series import Series
 from wmse_tui.runs.state.sparse_series import SparseSeries
-from wmse_tui.runs.state.throughput import Throughput
 
 FORMAT = 1
 
@@ -76,12 +71,6 @@ class _Histories:
     notices: tuple[Notice, ...]
     controls: tuple[Control, ...]
 
-
-CONTENT = (
-    *(*TYPES.values(), KnnResult, LinearResult, NormImportance),
-    *(RunState, ConfigSummary, Highlights, Throughput, LogPosition, LogPoint, _Histories),
-)
-"""The classes in a digest, whose fields are part of its format."""
 
 _HISTORIES = tuple(field.name for field in fields(_Histories))
 _BOUNDED = ("resource_rows", "notices", "controls")  # which are tuples in a state
@@ -242,9 +231,27 @@ def _config_sha256(run: RunDirectory) -> str:
 @cache
 def _format() -> str:
     """The format: number, checksum of all fields, byte order."""
-    named = ((kind.__name__, field) for kind in CONTENT for field in fields(kind))
+    kinds = sorted(dataclasses_in(*TYPES.values(), _Head, _Histories), key=lambda kind: kind.__qualname__)
+    named = ((kind.__qualname__, field) for kind in kinds for field in fields(kind))
     text = "\n".join(f"{name}.{field.name}: {field.type}" for name, field in named)
     return f"{FORMAT}-{hashlib.sha256(text.encode()).hexdigest()[:16]}-{sys.byteorder}"
+
+
+def dataclasses_in(*hints: Any) -> set[Any]:
+    """The dataclasses that values of these types can hold, at any depth."""
+    found: set[Any] = set()
+    waiting = list(hints)
+    while waiting:
+        hint = waiting.pop()
+        if hint in found:
+            continue
+        if isinstance(hint, type) and is_dataclass(hint):
+            found.add(hint)
+            known = get_type_hints(hint)
+            waiting += [known[field.name] for field in fields(hint)]
+        else:
+            waiting += get_args(hint)
+    return found
 
 
 @cache
