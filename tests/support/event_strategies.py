@@ -8,6 +8,8 @@ from hypothesis import strategies as st
 from wmse_tui.runs.log.events import (
     Artifact,
     Control,
+    Damaged,
+    DamagedFile,
     Error,
     Event,
     Exit,
@@ -60,6 +62,9 @@ EVENT: st.SearchStrategy[Event] = st.one_of(
             Phase("knn", 1, 10.5, "images", "half"),
             Notice("info", "N", "x\u202e"),
             Control("1", "stop", "accepted", "soon"),
+            Damaged(
+                count=2, images=9, files=(DamagedFile("train/a.png", "torn"), DamagedFile("train/b.png"))
+            ),
             Error(code="E", title="broken", next=("fix it",), stage="training", traceback="x\ny"),
             Unknown("spectrum"),
         ]

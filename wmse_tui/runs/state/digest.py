@@ -35,6 +35,7 @@ from wmse_tui.runs.log.events import (
     Checkpoint,
     Control,
     Count,
+    DamagedFile,
     Diagnostics,
     Epoch,
     Evaluation,
@@ -69,11 +70,12 @@ class _Histories:
     artifacts: tuple[Artifact, ...]
     checkpoints: tuple[Checkpoint, ...]
     notices: tuple[Notice, ...]
+    damaged_files: tuple[DamagedFile, ...]
     controls: tuple[Control, ...]
 
 
 _HISTORIES = tuple(field.name for field in fields(_Histories))
-_BOUNDED = ("resource_rows", "notices", "controls")  # which are tuples in a state
+_PLAIN = ("resource_rows", "notices", "damaged_files", "controls")  # which are tuples in a state
 _BULK = frozenset({"loss", *_SPARSE, *_HISTORIES})
 _SCALARS = tuple(field.name for field in fields(RunState) if field.name not in {*_BULK, *_OF_VIEWER})
 
@@ -197,7 +199,7 @@ def _read_body(file: BinaryIO, head: _Head, largest: int) -> dict[str, Any]:
     histories = _histories().validate_json(content[end:])
     for name in _HISTORIES:
         events = getattr(histories, name)
-        found[name] = events if name in _BOUNDED else History.of(events)
+        found[name] = events if name in _PLAIN else History.of(events)
     return found
 
 
