@@ -7,14 +7,13 @@ SIGTERM is sent, but only to a process that is proven to be this run's trainer.
 
 from __future__ import annotations
 
-import signal
 import time
 from collections.abc import Callable
 from subprocess import Popen
 
 from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.process.control import request
-from wmse_tui.runs.process.identity import is_suspended, own_trainer, send_signal
+from wmse_tui.runs.process.signalling import terminate_trainer
 from wmse_tui.runs.state.run import RunState
 
 ANSWER_SECONDS = 6.0
@@ -71,15 +70,3 @@ class StopRequest:
         if terminate_trainer(self._run):
             return "no answer yet: SIGTERM sent to the trainer"
         return "no answer, and the trainer's process cannot be identified from here: still waiting"
-
-
-def terminate_trainer(run: RunDirectory) -> bool:
-    """Send SIGTERM to the trainer of `run` where its identity is certain; resume a suspended one."""
-    process = own_trainer(run)
-    if process is None:
-        return False
-    suspended = is_suspended(process)
-    sent = send_signal(process, signal.SIGTERM)
-    if sent and suspended:
-        send_signal(process, signal.SIGCONT)  # a suspended process handles no other signal
-    return sent

@@ -35,7 +35,7 @@ from wmse_tui.runs.process.identity import (
     is_suspended,
     read_trainer,
 )
-from wmse_tui.runs.process.lock import held
+from wmse_tui.runs.process.lock import held, held_by
 from wmse_tui.runs.queue.positions import QueuePosition, position_of
 from wmse_tui.runs.state.run import RunState
 from wmse_tui.runs.state.status import Status
@@ -53,6 +53,7 @@ class TrainerEvidence:
     lock_held: bool | None  # None: this filesystem has no locks
     trainer: TrainerRecord | None
     process_running: bool | None = None  # None: unknown on this machine
+    identified: bool = False  # the recorded process holds the lock; checked where a text is to name it
     suspended: bool = False
     local: bool = True  # the trainer is of this machine
     copied: bool = False  # the record came with a copy of another directory
@@ -72,11 +73,19 @@ def gather_evidence(run: RunDirectory, *, since_growth: float = 0.0) -> TrainerE
     copied = trainer is not None and is_copied(run, trainer)
     if copied:
         process = None
+    suspended = process is not None and is_suspended(process)
+    identified = bool(
+        process is not None
+        and lock_held
+        and (suspended or since_growth > PATIENCE)
+        and held_by(run.lock, process.pid)
+    )
     return TrainerEvidence(
         lock_held=lock_held,
         trainer=trainer,
         process_running=False if copied else is_running(process) if process is not None else None,
-        suspended=process is not None and is_suspended(process),
+        identified=identified,
+        suspended=suspended and identified,
         copied=copied,
         local=trainer is None or trainer.host == host(),
         since_launch=_since(trainer.time) if trainer is not None else 0.0,
@@ -153,7 +162,7 @@ def _with_trainer(run_state: RunState, evidence: TrainerEvidence) -> tuple[Statu
         return "paused", ""
     if not busy and _has_stalled(run_state, evidence):
         where = ""
-        if process is not None and evidence.local:
+        if process is not None and evidence.identified:
             where = f"; `kill -QUIT {process.pid}` writes into trainer.log where it hangs"
         return "stalled", f"nothing was logged for {evidence.since_growth // 60:.0f} min{where}"
     return "running", ""

@@ -165,6 +165,32 @@ def held_open(descriptor: int, path: Path) -> bool:
         raise failure(path, error) from error
 
 
+def held_by(path: Path, pid: int) -> bool:
+    """Whether process `pid` of this machine holds the lock file `path`, alone or together with its workers.
+
+    The kernel names no process for such a lock, but lists the locks of each open file of a process. False
+    where that cannot be read: another user's process, a system without /proc.
+    """
+    try:
+        lock = path.lstat()
+        descriptors = os.listdir(f"/proc/{pid}/fd")  # noqa: PTH208 (names only)
+    except OSError:
+        return False
+    return any(_locks(pid, descriptor, lock) for descriptor in descriptors)
+
+
+def _locks(pid: int, descriptor: str, lock: os.stat_result) -> bool:
+    """Whether a descriptor of a process is the open file that holds `lock`."""
+    try:
+        about = os.stat(f"/proc/{pid}/fd/{descriptor}")  # noqa: PTH116 (of an open file, not of a path)
+        if (about.st_dev, about.st_ino) != (lock.st_dev, lock.st_ino):
+            return False
+        lines = Path(f"/proc/{pid}/fdinfo/{descriptor}").read_text(encoding="ascii").splitlines()
+    except OSError:  # closed meanwhile
+        return False
+    return any(line.startswith("lock:") and {"OFDLCK", "WRITE"} <= set(line.split()) for line in lines)
+
+
 def failure(path: Path, error: OSError) -> LocksUnsupported | StorageError:
     """What to raise for an error other than "held by another process"."""
     if error.errno in _UNSUPPORTED and not isinstance(error, RefusedFile):
