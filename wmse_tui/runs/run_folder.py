@@ -15,6 +15,7 @@ import secrets
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from io import BufferedReader
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO
@@ -91,7 +92,7 @@ class RunFolder:
         with self._named(name):
             return os.stat(name, dir_fd=self._descriptor, follow_symlinks=False)
 
-    def open(self, name: str) -> BinaryIO:
+    def open(self, name: str) -> BufferedReader:
         """A file, to read. Raises RefusedFile, OSError."""
         return os.fdopen(self.descriptor(name), "rb")
 
@@ -117,9 +118,9 @@ class RunFolder:
     # Changing
 
     def create(self, name: str) -> BinaryIO:
-        """A new private file, to write and read; one of that name is removed first. Raises OSError."""
+        """A new private file, to write; one of that name is removed first. Raises OSError."""
         self.remove(name)
-        return os.fdopen(self.descriptor(name, os.O_RDWR | os.O_CREAT | os.O_EXCL), "w+b")
+        return os.fdopen(self.descriptor(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL), "wb")
 
     def update(self, name: str, flags: int = os.O_RDWR) -> int:
         """The descriptor of a file that is changed in place, created (0600) where it is missing.
@@ -248,7 +249,7 @@ def read_file(path: Path, largest: int = SMALL) -> bytes:
         return folder.read(path.name, largest)
 
 
-def open_file(path: Path) -> BinaryIO:
+def open_file(path: Path) -> BufferedReader:
     """A file of a run, to read. Raises RefusedFile, OSError."""
     return os.fdopen(file_descriptor(path), "rb")
 

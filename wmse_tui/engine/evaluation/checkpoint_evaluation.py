@@ -18,7 +18,6 @@ import torch
 import torchvision
 
 from wmse_tui import __version__
-from wmse_tui.config.atomic import publish
 from wmse_tui.config.schema import Experiment
 from wmse_tui.engine.data.data_identity import DataIdentity
 from wmse_tui.engine.data.dataset_sources import load_data
@@ -29,6 +28,7 @@ from wmse_tui.engine.training.checkpoints import file_sha256
 from wmse_tui.engine.training.device import choose_device, prepare
 from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.process.rebind import MACHINE, rebound
+from wmse_tui.runs.run_folder import RunFolder, publish_file
 from wmse_tui.runs.state.watch import view_run
 
 from .interruption import Progress
@@ -171,8 +171,9 @@ def _save(run: RunDirectory, checkpoint: Path, result: dict[str, Any]) -> dict[s
     name = f"{checkpoint.stem}-{datetime.now(UTC):%Y%m%dT%H%M%S%fZ}.json"
     path = run.evaluations / name
     try:
-        run.evaluations.mkdir(mode=0o700, exist_ok=True)
-        publish(path, (json.dumps(result, indent=2) + "\n").encode())
+        with RunFolder(run.path, own=True) as folder:
+            folder.make_folder(run.evaluations.name)
+        publish_file(path, (json.dumps(result, indent=2) + "\n").encode())
     except OSError as error:
         return {"unsaved": f"{run.evaluations}: {error.strerror or error}"}
     return {"file": str(path)}

@@ -13,6 +13,7 @@ from wmse_tui.engine.jsonl import UsageError
 from wmse_tui.engine.methods import Method, build_method
 from wmse_tui.engine.training.checkpoints import read_checkpoint, step_checkpoints
 from wmse_tui.runs.directory import RunDirectory
+from wmse_tui.runs.run_folder import RunFolder
 from wmse_tui.runs.state.config import load_configuration
 
 
@@ -45,10 +46,12 @@ def find_checkpoint(target: Path, name: str | None) -> tuple[RunDirectory, Path]
     """
     target = target.expanduser().absolute()
     if target.is_dir():
-        run = RunDirectory(target)
+        run = RunDirectory(target.resolve())
         if not run.config.is_file():
             raise CheckpointError(
-                f"{target} is not a run", "it has no config.yaml", next=("`wmse-tui runs` lists the runs",)
+                f"{target} is not a run",
+                "it has no config.yaml",
+                next=("`wmse-tui runs` lists the runs",),
             )
         return run, _of_run(run, name)
     if name is not None:
@@ -57,7 +60,8 @@ def find_checkpoint(target: Path, name: str | None) -> tuple[RunDirectory, Path]
         )
     if not target.is_file():
         raise CheckpointError(f"there is no {target}", "neither a run nor a checkpoint has this path")
-    run = RunDirectory(target.parent.parent)
+    run = RunDirectory(target.parent.parent.resolve())
+    target = run.path / target.parent.name / target.name
     if not run.config.is_file():
         raise CheckpointError(
             f"{target} belongs to no run",
@@ -106,6 +110,18 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _of_run(run: RunDirectory, name: str | None) -> Path:
+    try:
+        return _named_checkpoint(run, name)
+    except OSError as error:
+        steps = getattr(error, "next", ())
+        raise CheckpointError(
+            f"the checkpoints of run {run.id} cannot be read",
+            f"{error.filename}: {error.strerror}",
+            next=steps,
+        ) from error
+
+
+def _named_checkpoint(run: RunDirectory, name: str | None) -> Path:
     steps = step_checkpoints(run.checkpoints)
     named = {known: run.checkpoints / f"{known}.pt" for known in ("final", "best")}
     if name is None:
@@ -116,13 +132,18 @@ def _of_run(run: RunDirectory, name: str | None) -> Path:
         candidates = [named.get(name, run.checkpoints / name)]
     found = next((path for path in candidates if path.is_file()), None)
     if found is None:
-        there = ", ".join(sorted(path.name for path in run.checkpoints.glob("*.pt"))) or "none"
+        there = ", ".join(sorted(_checkpoint_names(run))) or "none"
         raise CheckpointError(
             f"run {run.id} has no {'checkpoint' if name is None else f'checkpoint {name!r}'}",
             f"in its checkpoints folder: {there}",
             next=("wait for the trainer's first checkpoint, or `wmse-tui resume` the run",),
         )
     return found
+
+
+def _checkpoint_names(run: RunDirectory) -> list[str]:
+    with RunFolder(run.checkpoints) as folder:
+        return [name for name in folder.names() if name.endswith(".pt")]
 
 
 def _first_lines(error: BaseException) -> str:

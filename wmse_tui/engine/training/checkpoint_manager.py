@@ -10,12 +10,11 @@ from typing import Any
 
 from wmse_tui.config.sections.checkpoint import CheckpointOptions
 from wmse_tui.engine.training.checkpoints import (
-    SavedCheckpoint,
-    file_sha256,
     has_name,
     name_checkpoint,
     prune_checkpoints,
     save_checkpoint,
+    saved_checkpoint,
 )
 from wmse_tui.runs.log.events import Checkpoint, Evaluation, Event, Notice
 
@@ -82,7 +81,7 @@ class CheckpointManager:
         """
         names = [name for name in NAMES if name in kinds]
         if names:
-            published = SavedCheckpoint(path, file_sha256(path), path.stat().st_size)
+            published = saved_checkpoint(path)
             for name in names:
                 if not has_name(published, name):
                     name_checkpoint(published, name)

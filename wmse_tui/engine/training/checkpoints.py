@@ -19,17 +19,19 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from io import BufferedReader
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import torch
 
-from wmse_tui.config.atomic import naming, publish, sync_folder
+from wmse_tui.config.atomic import naming
+from wmse_tui.config.regular_files import RefusedFile
 from wmse_tui.engine.errors import CheckpointError
 from wmse_tui.runs.directory import RunDirectory, checkpoint_step
 from wmse_tui.runs.errors import StorageError
 from wmse_tui.runs.log.checksums import LoggedChecksums, logged_checksums
-from wmse_tui.runs.run_folder import open_file, read_file
+from wmse_tui.runs.run_folder import RunFolder, open_file, read_file
 
 FORMAT = 1
 THREADED_BYTES = 1 << 20
@@ -51,11 +53,21 @@ def checksum_path(checkpoint: Path) -> Path:
 
 
 def step_checkpoints(folder: Path) -> list[Path]:
-    """All checkpoints by step, oldest first; unfinished files and links are not among them."""
-    found = [
-        (step, path) for path in folder.glob("step-*.pt") if (step := checkpoint_step(path.name)) is not None
-    ]
-    return [path for _, path in sorted(found)]
+    """All checkpoints by step, oldest first; unfinished files and other names are not among them.
+
+    Raises:
+        OSError: the folder is there and cannot be read.
+    """
+    try:
+        with RunFolder(folder) as opened:
+            return [folder / name for name in _step_names(opened)]
+    except FileNotFoundError:
+        return []
+
+
+def _step_names(folder: RunFolder) -> list[str]:
+    found = [(step, name) for name in folder.names() if (step := checkpoint_step(name)) is not None]
+    return [name for _, name in sorted(found)]
 
 
 def save_checkpoint(
@@ -75,50 +87,53 @@ def save_checkpoint(
             here, so that it never lacks steps that a checkpoint contains.
     """
     path = folder / f"step-{step:08d}.pt"
-    aside = path.with_name(f".{path.name}.tmp")
-    try:
-        with naming(path), _private(aside) as file, HashingWriter(file) as hashing:
-            _save({"format": FORMAT, **state}, hashing)
-            file.flush()
-            os.fsync(file.fileno())
-            size = file.tell()
-        digest = hashing.hexdigest()
-        before_publishing()
-        _publish(aside, path, digest)
-    except BaseException:
-        aside.unlink(missing_ok=True)
-        raise
+    aside = f".{path.name}.tmp"
+    with RunFolder(folder, own=True) as opened:
+        try:
+            with naming(path), opened.create(aside) as file, HashingWriter(file) as hashing:
+                _save({"format": FORMAT, **state}, hashing)
+                file.flush()
+                os.fsync(file.fileno())
+                size = file.tell()
+            digest = hashing.hexdigest()
+            before_publishing()
+            _publish(opened, aside, path.name, digest)
+        except BaseException:
+            opened.remove(aside)
+            raise
     return SavedCheckpoint(path, digest, size)
 
 
 def name_checkpoint(published: SavedCheckpoint, name: str) -> None:
     """Let `name` ("best" or "final") name a published checkpoint, atomically."""
-    target = published.path.with_name(f"{name}.pt")
-    aside = target.with_name(f".{target.name}.tmp")
-    aside.unlink(missing_ok=True)
-    try:
-        aside.hardlink_to(published.path)
-    except OSError:  # a file system without hard links
-        shutil.copyfile(published.path, aside)
-        with suppress(OSError):  # refused by file systems without modes
-            aside.chmod(0o600)
-    _publish(aside, target, published.sha256)
+    target = f"{name}.pt"
+    aside = f".{target}.tmp"
+    with RunFolder(published.path.parent, own=True) as folder:
+        folder.remove(aside)
+        try:
+            folder.link(published.path.name, aside)
+        except OSError:  # a file system without hard links
+            with folder.open(published.path.name) as source, folder.create(aside) as copy:
+                shutil.copyfileobj(source, copy)
+        _publish(folder, aside, target, published.sha256)
 
 
 def has_name(published: SavedCheckpoint, name: str) -> bool:
     """Whether `name` names this checkpoint already."""
-    target = published.path.with_name(f"{name}.pt")
-    sums = checksum_path(target)
-    return target.exists() and sums.exists() and sums.read_bytes() == _sum_line(published.sha256, target)
+    target = f"{name}.pt"
+    with RunFolder(published.path.parent) as folder:
+        return _checksum_file(folder, target) == _sum_line(published.sha256, target)
 
 
 def prune_checkpoints(folder: Path, *, keep: int) -> None:
     """Remove all but the newest `keep` step checkpoints; named ones keep their bytes."""
-    for path in step_checkpoints(folder)[:-keep]:
-        path.unlink()
-        checksum_path(path).unlink(missing_ok=True)
-    for leftover in folder.glob(".*.tmp"):
-        leftover.unlink(missing_ok=True)
+    with RunFolder(folder, own=True) as opened:
+        for name in _step_names(opened)[:-keep]:
+            opened.remove(name)
+            opened.remove(f"{name}.sha256")
+        for name in opened.names():
+            if name.startswith(".") and name.endswith(".tmp"):
+                opened.remove(name)
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
@@ -146,17 +161,23 @@ def verify_checkpoint(path: Path) -> None:
         pass
 
 
+def saved_checkpoint(path: Path) -> SavedCheckpoint:
+    """The checkpoint at `path`, which is read to compute its checksum. Raises OSError."""
+    with open_file(path) as file:
+        return SavedCheckpoint(path, hashlib.file_digest(file, "sha256").hexdigest(), file.tell())
+
+
 @contextmanager
-def _verified(path: Path) -> Iterator[BinaryIO]:
+def _verified(path: Path) -> Iterator[BufferedReader]:
     """The checkpoint, open, once its bytes were found to be those that were published."""
     try:
         file = open_file(path)
     except FileNotFoundError as error:
         raise _missing(path, error) from error
     except OSError as error:
-        raise CheckpointError(f"{path} cannot be read", error.strerror or str(error)) from error
+        raise _unreadable(path, error) from error
     with file:
-        _verify(path, hashlib.file_digest(file, "sha256").hexdigest())  # type: ignore[arg-type]
+        _verify(path, hashlib.file_digest(file, "sha256").hexdigest())
         yield file
 
 
@@ -183,8 +204,10 @@ def _verify(path: Path, got: str) -> None:
         logged = logged_checksums(RunDirectory(path.parent.parent))
     except FileNotFoundError as error:
         raise _missing(path, error) from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise CheckpointError(f"{path} cannot be read", str(error)) from error
+    except OSError as error:
+        raise _unreadable(checksum_path(path), error) from error
+    except UnicodeDecodeError as error:
+        raise CheckpointError(f"{checksum_path(path)} cannot be read", str(error)) from error
     except StorageError as error:
         raise CheckpointError(f"{path} cannot be verified", f"{error.title}: {error.detail}") from error
     if got not in beside:
@@ -214,6 +237,11 @@ def _unlogged(folder: Path, logged: LoggedChecksums) -> set[str]:
             with suppress(OSError, UnicodeDecodeError):
                 found.update(read_file(checksum_path(path)).decode("ascii").split()[::2])
     return found
+
+
+def _unreadable(path: Path, error: OSError) -> CheckpointError:
+    steps = getattr(error, "next", ())
+    return CheckpointError(f"{path} cannot be read", error.strerror or str(error), next=steps)
 
 
 def _missing(path: Path, error: FileNotFoundError) -> CheckpointError:
@@ -272,9 +300,8 @@ def newest_checkpoint(
 
 
 def file_sha256(path: Path) -> str:
-    """The SHA-256 of a file, read in pieces."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    """The SHA-256 of a checkpoint, read in pieces. Raises OSError."""
+    return saved_checkpoint(path).sha256
 
 
 class HashingWriter:
@@ -336,26 +363,30 @@ def _save(state: dict[str, Any], file: HashingWriter) -> None:
         raise OSError(cause.errno, cause.strerror or str(cause), cause.filename) from error
 
 
-def _private(path: Path) -> Any:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-    return os.fdopen(descriptor, "wb")
-
-
-def _publish(aside: Path, target: Path, sha256: str) -> None:
+def _publish(folder: RunFolder, aside: str, target: str, sha256: str) -> None:
     """Rename `aside` to `target`, which may exist already, with its checksum beside it.
 
     File and checksum cannot change in one step: in between, the checksum file holds both sums, so that a
     process that dies here leaves the old or the new checkpoint, never neither.
     """
-    sums = checksum_path(target)
-    old = sums.read_bytes() if target.exists() and sums.exists() else b""
+    sums = f"{target}.sha256"
+    old = _checksum_file(folder, target)
     new = _sum_line(sha256, target)
-    publish(sums, old + new)
-    aside.replace(target)
+    folder.publish(sums, old + new)
+    folder.rename(aside, target)
     if old:
-        publish(sums, new)
-    sync_folder(target.parent)
+        folder.publish(sums, new)
+    folder.sync()
 
 
-def _sum_line(sha256: str, target: Path) -> bytes:
-    return f"{sha256}  {target.name}\n".encode()
+def _checksum_file(folder: RunFolder, name: str) -> bytes:
+    """The checksum file of a checkpoint; empty where one of the two is missing or no file."""
+    try:
+        folder.status(name)
+        return folder.read(f"{name}.sha256")
+    except (FileNotFoundError, RefusedFile):
+        return b""
+
+
+def _sum_line(sha256: str, name: str) -> bytes:
+    return f"{sha256}  {name}\n".encode()

@@ -29,7 +29,7 @@ from wmse_tui.engine.methods import Method, build_method, move_to_device
 from wmse_tui.engine.precision import autocast
 from wmse_tui.engine.stop_signals import StopSignals
 from wmse_tui.engine.training.checkpoint_manager import CheckpointManager
-from wmse_tui.engine.training.checkpoints import file_sha256, newest_checkpoint
+from wmse_tui.engine.training.checkpoints import newest_checkpoint, saved_checkpoint, step_checkpoints
 from wmse_tui.engine.training.compiled import Compiled, compile_networks
 from wmse_tui.engine.training.damaged_report import DamagedReport
 from wmse_tui.engine.training.device import (
@@ -358,14 +358,15 @@ class Session:
 
     def _report_orphan_checkpoint(self, path: Path, kinds: tuple[str, ...], logged: RunState | None) -> None:
         """Report the checkpoint that is resumed, if the attempt that made it died before it could."""
-        if logged is None or all(saved.file != path.name for saved in logged.checkpoints):
+        if logged is None or all(known.file != path.name for known in logged.checkpoints):
+            saved = saved_checkpoint(path)
             self.write(
                 Checkpoint(
                     step=self.position.step,
                     epoch=self.position.epoch,
                     file=path.name,
-                    sha256=file_sha256(path),
-                    bytes=path.stat().st_size,
+                    sha256=saved.sha256,
+                    bytes=saved.bytes,
                     kinds=kinds,
                     seconds=0.0,
                 )
@@ -375,7 +376,7 @@ class Session:
         """What a person still has after a failure."""
         folder = self.locate().checkpoints
         try:
-            found = sorted(path.name for path in folder.iterdir() if path.match("step-*.pt"))
+            found = [path.name for path in step_checkpoints(folder)]
         except OSError as error:
             return f"unknown: {folder} cannot be read ({error.strerror})"
         if not found:
