@@ -10,6 +10,7 @@ stdout is for data: only `print_data` writes there.
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from wmse_tui.cli.exits import ExitCode
@@ -38,15 +39,24 @@ class UserError(Exception):
 
 def error_lines(title: str, detail: str = "", next: tuple[str, ...] = ()) -> list[str]:  # noqa: A002
     """Return the lines of an error: the title, the detail indented, one arrow for each thing to do."""
-    lines = [_safe(title)]
-    lines += [f"  {_safe(line)}" for line in detail.splitlines() if line.strip()]
-    lines += [f"  -> {_safe(step)}" for step in next]
+    from wmse_tui.runs.text.sanitize import safe
+
+    lines = [safe(title)]
+    lines += [f"  {_no_arrow(safe(line))}" for line in detail.splitlines() if line.strip()]
+    lines += [f"  -> {safe(step)}" for step in next]
     return lines
 
 
 def print_message(text: str = "") -> None:
-    """Print a message on stderr."""
-    sys.stderr.write(_safe(text) + "\n")
+    """Print a message on stderr, in one line: a name in it may have line breaks."""
+    print_lines([text])
+
+
+def print_lines(lines: Iterable[str]) -> None:
+    """Print lines on stderr."""
+    from wmse_tui.runs.text.sanitize import safe
+
+    sys.stderr.write("".join(f"{safe(line)}\n" for line in lines))
     sys.stderr.flush()
 
 
@@ -57,12 +67,13 @@ def print_error(error: UserError) -> None:
 
 
 def print_data(text: str) -> None:
-    """Print data on stdout; the text must be sanitised already."""
-    sys.stdout.write(text + "\n")
+    """Print a line of data on stdout: one name is one line for a script."""
+    from wmse_tui.runs.text.sanitize import safe
+
+    sys.stdout.write(safe(text) + "\n")
     sys.stdout.flush()
 
 
-def _safe(text: str) -> str:
-    from wmse_tui.runs.text.sanitize import safe
-
-    return "\n".join(safe(line) for line in text.split("\n"))
+def _no_arrow(line: str) -> str:
+    """A line of a detail, which may hold text of files: what to do is named by this program alone."""
+    return f"| {line}" if line.lstrip().startswith("->") else line

@@ -19,7 +19,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from wmse_tui.cli.console import UserError, print_error, print_message
+from wmse_tui.cli.console import UserError, print_error, print_lines, print_message
 from wmse_tui.cli.exits import ExitCode
 
 # typer prints usage errors itself. Their base class is click's, or typer's own copy of it, by version.
@@ -115,7 +115,7 @@ def _report_bug(error: Exception) -> ExitCode:
         print_message(f"  -> the traceback is in {save_traceback(error)}; please attach it to a bug report")
     except OSError as refusal:
         print_message(f"  the traceback could not be saved ({refusal.strerror}):")
-        print_message("".join(traceback.format_exception(error)))
+        print_lines("".join(traceback.format_exception(error)).splitlines())
     return ExitCode.FAILED
 
 

@@ -28,6 +28,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from wmse_tui.config.problems import ExplainedError
+from wmse_tui.runs.text.sanitize import safe
 
 
 class RunsError(ExplainedError):
@@ -55,7 +56,7 @@ class StorageError(RunsError):
     def of(cls, doing: str, path: Path, error: OSError, *, next: tuple[str, ...] = ()) -> StorageError:  # noqa: A002
         """The error of the operating system, met while `doing` something to `path`."""
         steps = (*next, *getattr(error, "next", ()))  # of a RefusedFile
-        return cls(f"cannot {doing}", f"{path}: {error.strerror or error}", next=steps)
+        return cls(f"cannot {doing}", f"{safe(str(path))}: {error.strerror or error}", next=steps)
 
 
 class OutputExists(StorageError):

@@ -7,7 +7,7 @@ import signal
 from contextlib import suppress
 from typing import IO
 
-from wmse_tui.cli.console import error_lines, print_data, print_message
+from wmse_tui.cli.console import error_lines, print_data, print_lines, print_message
 from wmse_tui.cli.exits import ExitCode
 from wmse_tui.cli.follow.follower import Followed
 from wmse_tui.runs.directory import RunDirectory
@@ -83,7 +83,7 @@ def _print_error(state: RunState, *, removed: bool) -> None:
             path = save_crash(error.traceback)
             steps = (f"the traceback is in {path}; please attach it to a bug report",)
     detail = error.detail + (f"\nSaved: {error.saved}" if error.saved and not removed else "")
-    print_message("wmse-tui: " + "\n".join(error_lines(error_sentence(error), detail, steps)))
+    print_lines(error_lines(f"wmse-tui: {error_sentence(error)}", detail, steps))
 
 
 def _print_unexplained_end(run: RunDirectory, followed: Followed, *, removed: bool) -> None:
@@ -99,8 +99,7 @@ def _print_unexplained_end(run: RunDirectory, followed: Followed, *, removed: bo
         detail += f"\nThe last {count(len(lines), 'line')} of {run.trainer_log}:\n" + "\n".join(
             f"  | {safe(line, 300)}" for line in lines
         )
-    lines = error_lines("the trainer ended without reporting why", detail, steps)
-    print_message("wmse-tui: " + "\n".join(lines))
+    print_lines(error_lines("wmse-tui: the trainer ended without reporting why", detail, steps))
 
 
 def _likely_cause(run: RunDirectory, followed: Followed) -> tuple[str, tuple[str, ...]]:

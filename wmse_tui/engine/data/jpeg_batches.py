@@ -11,7 +11,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from wmse_tui.config.regular_files import open_regular
 from wmse_tui.engine.data.batched import make_views
 from wmse_tui.engine.data.images import ImageSet
 from wmse_tui.engine.data.jpeg import decode_jpegs, ordinary
@@ -19,6 +18,7 @@ from wmse_tui.engine.data.padded import chunks, pad
 from wmse_tui.engine.data.plan import ViewPlan
 from wmse_tui.engine.data.reference import to_pixels
 from wmse_tui.engine.data.sources.files import FileImages
+from wmse_tui.engine.data.sources.image_file import open_image
 from wmse_tui.engine.data.staging import SideStream
 from wmse_tui.engine.transfer import to_device
 
@@ -102,7 +102,7 @@ class JpegBatches:
         """A file for the device, or the image in it, uint8 (3, height, width)."""
         if isinstance(self._images, FileImages):
             try:
-                with open_regular(self._images.path(index)) as file:
+                with open_image(self._images.path(index)) as file:
                     data = bytearray(file.read())
             except OSError:
                 return self._decode_on_cpu(index)  # which raises with the reason

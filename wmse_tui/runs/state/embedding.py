@@ -7,6 +7,7 @@ The file has `points` float32 (images, 2), `labels` int64 (images,), `classes` (
 from __future__ import annotations
 
 import io
+import math
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -85,6 +86,8 @@ def read_arrays(path: Path) -> dict[str, Any]:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             if sum(member.file_size for member in archive.infolist()) > _LARGEST:
                 raise _bad(path, f"it holds more than {_LARGEST} bytes")
+            for name in _NAMES:
+                _require_values(path, archive, name)
         with np.load(io.BytesIO(content), allow_pickle=False) as file:
             return {name: file[name] for name in _NAMES}
 
@@ -123,6 +126,19 @@ def _checked(path: Path, arrays: dict[str, Any]) -> EmbeddingMap:
         epoch=int(arrays["epoch"]),
         method=str(arrays["method"]),
     )
+
+
+def _require_values(path: Path, archive: zipfile.ZipFile, name: str) -> None:
+    """Refuse an array whose header claims more than the archive has, before memory is allocated for it."""
+    from numpy.lib import format as npy
+
+    with archive.open(f"{name}.npy") as member:
+        version = npy.read_magic(member)
+        read_header = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
+        shape, _, dtype = read_header(member)
+        values = math.prod(shape)
+        if values * max(1, dtype.itemsize) > archive.getinfo(f"{name}.npy").file_size:
+            raise _bad(path, f"{name} claims {values:,} values, which the file does not have")
 
 
 def _bad(path: Path, why: str) -> StorageError:

@@ -147,4 +147,4 @@ def _refuse_unreadable(path: Path) -> None:
 
 def _names(ids: list[str]) -> str:
     more = len(ids) - _SHOWN
-    return ", ".join(ids[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
+    return ", ".join(safe(each, 80) for each in ids[:_SHOWN]) + (f" and {more} more" if more > 0 else "")

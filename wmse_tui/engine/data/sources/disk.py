@@ -10,6 +10,7 @@ from typing import NoReturn
 
 from wmse_tui.engine.errors import DataError
 from wmse_tui.runs.preflight import nearest_existing
+from wmse_tui.runs.text.sanitize import safe
 
 _FREE_SPACE = ("free some space, or set dataset.root (or WMSE_TUI_DATA) to a larger disk, and start again",)
 
@@ -37,12 +38,12 @@ def refuse_os(error: OSError, path: Path, purpose: str) -> NoReturn:
     """
     if error.errno in {errno.ENOSPC, errno.EDQUOT}:
         raise DataError(
-            f"no space left to {purpose}", f"{path}: {error.strerror}", next=_FREE_SPACE
+            f"no space left to {purpose}", f"{safe(str(path))}: {error.strerror}", next=_FREE_SPACE
         ) from error
     if error.errno in {errno.EACCES, errno.EPERM, errno.EROFS}:
         raise DataError(
             f"no permission to {purpose}",
-            f"{path}: {error.strerror}; {_ownership(path)}",
+            f"{safe(str(path))}: {error.strerror}; {_ownership(path)}",
             next=(
                 "set dataset.root (or WMSE_TUI_DATA) to a folder you may write to",
                 "or ask the owner for the data",

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from functools import cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,7 @@ from PIL import Image, UnidentifiedImageError
 
 from wmse_tui.config.regular_files import open_regular
 from wmse_tui.engine.errors import DataError
+from wmse_tui.runs.text.sanitize import safe
 
 USUAL_EXTENSIONS = ".avif .bmp .gif .jp2 .jpeg .jpg .pgm .png .ppm .tif .tiff .webp"
 """Those to name where there are no images."""
@@ -38,6 +40,11 @@ _MAGIC = (
 )
 _BEGINNING = 16
 
+LARGEST_FILE = 2**30
+"""Bytes of an image file; the largest picture that is decoded needs less, unpacked."""
+_BAND_PIXELS = 2**20
+"""Values that are converted at once: each needs eight bytes, several times."""
+
 
 class DecodedImage(NamedTuple):
     """A picture, and how many of its values are no numbers (NaN, infinite, marked as no data)."""
@@ -58,7 +65,8 @@ class DamagedImage(DataError):
     """An image file that cannot be read, and the reason."""
 
     def __init__(self, path: str, reason: str) -> None:
-        super().__init__("an image cannot be read", f"{path}: {reason}", next=repairs(path), files=(path,))
+        name = safe(path)  # of a file that another user named
+        super().__init__("an image cannot be read", f"{name}: {reason}", next=repairs(name), files=(path,))
         self.reason = reason
 
     def __reduce__(self) -> tuple[type[DamagedImage], tuple[str, str]]:
@@ -84,10 +92,32 @@ def decode_cleaned(path: str | Path) -> DecodedImage:
         DamagedImage: the file cannot be read or decoded, whatever exception its decoder raised.
     """
     try:
-        with open_regular(path) as file, Image.open(file, formats=_formats(path)) as image:
+        with open_image(path) as file, Image.open(file, formats=_formats(path)) as image:
+            _require_size(image.width, image.height)
             return to_rgb(image)
     except Exception as error:  # a decoder of foreign bytes may raise anything
         raise DamagedImage(str(path), _cause(error)) from error
+
+
+def open_image(path: str | Path) -> BinaryIO:
+    """An image file, to read.
+
+    Raises:
+        OSError: it is no regular file, cannot be opened, or is larger than any image: decoders read it whole.
+    """
+    file = open_regular(path)
+    size = os.fstat(file.fileno()).st_size
+    if size > LARGEST_FILE:
+        file.close()
+        raise OSError(errno.EFBIG, f"it has {size:,} bytes, and {LARGEST_FILE:,} is the most", str(path))
+    return file
+
+
+def _require_size(width: int, height: int) -> None:
+    """Refuse what a small file may claim, before memory is allocated for it."""
+    most = Image.MAX_IMAGE_PIXELS
+    if most is not None and width * height > most:
+        raise ValueError(f"it has {width} x {height} pixels, and {most:,} is the most")
 
 
 def to_rgb(image: Image.Image) -> DecodedImage:
@@ -103,7 +133,7 @@ def to_rgb(image: Image.Image) -> DecodedImage:
 def unreadable(path: str) -> str | None:
     """What is wrong with a file, judged by its beginning; None if it may be an image."""
     try:
-        with open_regular(path) as file:
+        with open_image(path) as file:
             beginning = file.read(_BEGINNING)
             if not beginning:
                 return "empty file"
@@ -148,17 +178,30 @@ def _eight_bits(image: Image.Image) -> tuple[NDArray[np.uint8], int]:
     Values that are no numbers, are infinite or mark pixels without data become black and do not count for the
     range. Their number is returned too.
     """
-    values = np.asarray(image, dtype=np.float64)
-    usable = np.abs(values) < (NO_DATA if image.mode == "F" else NO_INTEGER)  # false for NaN
-    high = float(values.max(initial=0.0, where=usable))
+    rows = max(1, _BAND_PIXELS // max(1, image.width))
+    bands = [(0, top, image.width, min(top + rows, image.height)) for top in range(0, image.height, rows)]
+    high = max((_values(image, band)[1] for band in bands), default=0.0)
     if image.mode.startswith("I;16"):
         white = 65535.0
     elif image.mode == "F":
         white = 1.0 if high <= 1 else 255.0 if high <= 255 else high
     else:  # 32-bit integers, most often from 16-bit files
         white = 255.0 if high <= 255 else 65535.0 if high <= 65535 else high
-    grey = np.rint(np.clip(np.where(usable, values, 0) / white, 0, 1) * 255).astype(np.uint8)
-    return grey, int(usable.size - np.count_nonzero(usable))
+    grey = np.empty((image.height, image.width), np.uint8)
+    cleaned = 0
+    for band in bands:
+        values, _, unusable = _values(image, band)
+        grey[band[1] : band[3]] = np.rint(np.clip(values / white, 0, 1) * 255)
+        cleaned += unusable
+    return grey, cleaned
+
+
+def _values(image: Image.Image, band: tuple[int, int, int, int]) -> tuple[NDArray[np.float64], float, int]:
+    """The values of some rows, unusable ones as 0; the largest, at least 0; and how many are unusable."""
+    values = np.asarray(image.crop(band), dtype=np.float64)
+    usable = np.abs(values) < (NO_DATA if image.mode == "F" else NO_INTEGER)  # false for NaN
+    high = float(values.max(initial=0.0, where=usable))
+    return np.where(usable, values, 0), high, int(usable.size - np.count_nonzero(usable))
 
 
 def _cause(error: Exception) -> str:

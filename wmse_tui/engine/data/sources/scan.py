@@ -12,6 +12,7 @@ from pathlib import Path
 from wmse_tui.config.datasets import IMAGE_EXTENSIONS
 from wmse_tui.engine.data.sources.disk import refuse_os
 from wmse_tui.engine.errors import DataError
+from wmse_tui.runs.text.sanitize import safe
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -184,7 +185,7 @@ def _no_folder(folder: Path, state: str) -> DataError:
 def listing(items: tuple[str, ...], limit: int = 5) -> str:
     """The first few of many names, and how many more there are."""
     more = f" and {len(items) - limit:,} more" if len(items) > limit else ""
-    return ", ".join(items[:limit]) + more
+    return ", ".join(map(safe, items[:limit])) + more
 
 
 def count_text(count: int, noun: str, plural: str = "") -> str:
