@@ -12,15 +12,24 @@ import pytest
 from textual.binding import Binding
 from textual.pilot import Pilot
 from textual.screen import Screen
+from textual.widgets._footer import FooterKey
 
 from tests.tui.conftest import MakeApp, MakeRun
 from wmse_tui.config.fields import groups
 from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.tui.app import WmseApp
-from wmse_tui.tui.keys import KEYS_OF, KeyNames, actions_of, key_name, unknown_ids
+from wmse_tui.tui.keys import (
+    GROUPS,
+    KEYS_OF,
+    MOVING,
+    KeyNames,
+    actions_of,
+    group_of,
+    key_name,
+    unknown_ids,
+)
 from wmse_tui.tui.screen_names import ScreenName
 from wmse_tui.tui.widgets.configure.sections import SectionPanel
-from wmse_tui.tui.widgets.form.form import Form
 from wmse_tui.tui.widgets.runs.run_table import RunTable
 
 PACKAGE = Path(__file__).parents[2] / "wmse_tui" / "tui"
@@ -85,8 +94,8 @@ async def configure(pilot: Pilot[Any], act: Act, until: Until) -> AsyncIterator[
         sections.post_message(SectionPanel.Chosen(group.name))
         await pilot.pause()
         yield
-    await act(pilot, "configure-back", "configure-back", "configure-forward", "configure-forward")
-    pilot.app.screen.query_one(Form).enter("backbone.width")
+    await act(pilot, "configure-forward", "configure-forward", "configure-back")
+    pilot.app.screen.go_to("schedule.epochs")  # type: ignore[attr-defined]
     await pilot.pause()
     yield
     await act(pilot, "field-edit")
@@ -106,7 +115,9 @@ async def monitor(pilot: Pilot[Any], act: Act, until: Until) -> AsyncIterator[No
     yield
     await act(pilot, "pane-log")
     yield
-    await act(pilot, "search", "search-end")
+    await act(pilot, "search")
+    yield
+    await act(pilot, "search-end", "pane-plots", "plot-cursor-left")
     yield
 
 
@@ -222,3 +233,73 @@ def test_texts_fill_in_the_users_key() -> None:
 def test_ids_that_nothing_has_are_reported_with_the_nearest() -> None:
     assert unknown_ids({"quit": "x"}) == ()
     assert unknown_ids({"qit": "x"}) == ("keys: no binding is called 'qit'; did you mean quit?",)
+
+
+def labels() -> dict[str, set[str]]:
+    """The labels of each key that does not move, over all screens."""
+    found: dict[str, set[str]] = {}
+    for tables in KEYS_OF.values():
+        for binding in (each for table in tables for each in table):
+            assert isinstance(binding, Binding)
+            for key in set(binding.key.split(",")) - MOVING:
+                found.setdefault(key, set()).add(binding.description)
+    return found
+
+
+def test_a_key_means_the_same_on_every_screen() -> None:
+    assert {key: names for key, names in labels().items() if len(names) > 1} == {}
+
+
+DESTRUCTIVE = ("Stop", "Stop after epoch", "Delete")
+
+
+def test_what_destroys_is_on_a_capital() -> None:
+    found = labels()
+    keys = [key for key, names in found.items() if names & set(DESTRUCTIVE) and len(key) == 1]
+    assert len(keys) == len(DESTRUCTIVE)
+    assert all(key.isupper() for key in keys)
+
+
+def test_every_id_is_in_one_group_of_the_help() -> None:
+    for screen in KEYS_OF:
+        for name, _ in declared(screen):
+            assert group_of(name) in GROUPS.values()
+
+
+@pytest.mark.asyncio
+async def test_escape_goes_back_through_the_screens(make_app: MakeApp, make_run: MakeRun) -> None:
+    make_run("small")
+    app = make_app(screen="paper")
+    async with app.run_test() as pilot:
+        await pilot.pause()
+        await pilot.press("3", "4", "3")
+        for before in ("compare", "runs", "paper", "paper"):
+            await pilot.press("escape")
+            await pilot.pause()
+            assert app.current_mode == before
+
+
+WATCHED = {"Stop", "Pause", "Resume", "Duplicate"}
+
+
+def in_footer(app: WmseApp) -> set[str]:
+    return {key.description for key in app.screen.query(FooterKey)}
+
+
+@pytest.mark.asyncio
+async def test_the_footer_offers_what_the_state_of_the_run_allows(
+    make_app: MakeApp, every_state: dict[str, RunDirectory], until: Until
+) -> None:
+    wanted: dict[str, set[str]] = {
+        "completed": set(),
+        "failed": {"Resume"},
+        "stopped": {"Resume"},
+        "running": {"Stop", "Pause"},
+        "paused": {"Stop", "Pause"},
+        "new": {"Resume"},
+    }
+    for state, offered in wanted.items():
+        app = make_app(run=every_state[state])
+        async with app.run_test(size=(160, 40)) as pilot:
+            everything = {"Duplicate", *offered}
+            await until(pilot, lambda app=app, shown=everything: in_footer(app) & WATCHED == shown)

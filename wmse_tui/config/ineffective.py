@@ -26,6 +26,36 @@ def ineffective_options(experiment: Experiment) -> Iterator[tuple[str, str]]:
                 yield f"{section}.{name}", f"without effect: {reason}"
 
 
+def options_without_effect(experiment: Experiment) -> frozenset[str]:
+    """Dotted names of all options that do nothing beside the others, whatever their values."""
+    found = {f"{section}.{name}" for section, names, _ in _reasons(experiment) for name in names}
+    return frozenset(found | set(_unused(experiment)))
+
+
+def _unused(experiment: Experiment) -> Iterator[str]:
+    """Options whose changes `problems()` refuses beside the others."""
+    backbone, method, evaluation = experiment.backbone, experiment.method, experiment.evaluation
+    fields = type(backbone).model_fields
+    for layer, absent in (("norm", "batch"), ("whitening", "none")):
+        if getattr(backbone, layer) == absent:
+            yield from (f"backbone.{name}" for name in fields if name.startswith(f"{layer}_"))
+    if backbone.arch.startswith("cifar_"):
+        yield "backbone.stem"
+    if backbone.whitening != "iterative":
+        yield "backbone.whitening_steps"
+    if isinstance(method, WMse):
+        if method.operator != "iterative":
+            yield "method.steps"
+        if method.operator == "none":
+            yield from ("method.eps", "method.iterations")
+        if method.eps == 0:
+            yield "method.relative_eps"
+    if evaluation.knn != "cosine":
+        yield "evaluation.temperature"
+    if evaluation.lidar_images == 0:
+        yield "evaluation.lidar_views"
+
+
 def _reasons(experiment: Experiment) -> Iterator[tuple[str, tuple[str, ...], str]]:
     """(section, options, reason) of all options without effect here, changed or not."""
     yield from _of_images(experiment)

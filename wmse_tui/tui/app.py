@@ -6,6 +6,7 @@ from run directories.
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import os
 import threading
@@ -14,8 +15,9 @@ from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
+from inspect import isawaitable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from rich.console import RenderableType
 from textual import work
@@ -28,6 +30,7 @@ from textual.notifications import Notification, Notify
 from textual.screen import Screen
 
 from wmse_tui.runs.directory import RunDirectory
+from wmse_tui.runs.errors import RunsError
 from wmse_tui.runs.text.sanitize import safe
 from wmse_tui.tui import keys
 from wmse_tui.tui.crash import note_crash
@@ -46,6 +49,7 @@ from wmse_tui.tui.xterm_colours import XtermFilter
 if TYPE_CHECKING:
     from wmse_tui.config.schema import Experiment
     from wmse_tui.tui.inspector import Inspector
+    from wmse_tui.tui.palette import Palette, PaletteEntry
     from wmse_tui.tui.screens.compare import CompareScreen
     from wmse_tui.tui.screens.configure import ConfigureScreen
     from wmse_tui.tui.screens.monitor import MonitorScreen
@@ -75,6 +79,7 @@ class AppOptions:
 
 
 _MESSAGES = 50
+_VISITS = 20  # screens that `escape` goes back through
 _TRANSITION = 0.01  # seconds
 _TIDY_EVERY, _QUIET = 60.0, 5.0  # seconds
 
@@ -163,6 +168,7 @@ class WmseApp(ServicesApp):
         if options.own and options.run is not None:
             self.services.trainers.adopt(options.run)
         self._frame = Frame()
+        self._history: list[ScreenName] = []  # the screens before the current one
         self._keystrokes = Keystrokes(self, super().on_event)
         self._last_key = 0.0
         for theme in THEMES:
@@ -275,23 +281,36 @@ class WmseApp(ServicesApp):
 
     async def action_go(self, name: ScreenName) -> None:
         """Show one of the five screens."""
+        await self._visit(name)
+
+    async def _visit(self, name: ScreenName) -> None:
+        here = self.current_mode
+        if here in self.MODES and here != name:
+            self._history = [*self._history[1 - _VISITS :], cast("ScreenName", here)]
         await self.switch_mode(name)
+
+    async def action_back(self) -> None:
+        """Show the screen before; where Monitor came first, the list of runs."""
+        if self._history:
+            await self.switch_mode(self._history.pop())
+        elif self.current_mode == "monitor":
+            await self.switch_mode("runs")
 
     async def open_run(self, run: RunDirectory) -> None:
         """Show a run in Monitor."""
         self.services.selection.monitored = run
-        await self.switch_mode("monitor")
+        await self._visit("monitor")
 
     async def open_compare(self, runs: Iterable[RunDirectory]) -> None:
         """Show runs side by side."""
         self.services.selection.marked = tuple(runs)
-        await self.switch_mode("compare")
+        await self._visit("compare")
 
     async def open_configure(self, experiment: Experiment, preset: str = "") -> None:
         """Show an experiment in Configure, to edit and launch it; `preset` is its origin."""
         from wmse_tui.tui.screens.configure import ConfigureScreen
 
-        await self.switch_mode("configure")
+        await self._visit("configure")
         if isinstance(self.screen, ConfigureScreen):
             self.screen.show_experiment(experiment, preset)
 
@@ -352,6 +371,59 @@ class WmseApp(ServicesApp):
                     binding.description, f"{binding.tooltip or binding.description} ({key})", call
                 )
 
+    def action_command_palette(self) -> None:
+        """Open the palette."""
+        if not self.screen.is_modal:
+            self._open_palette()
+
+    @work(exclusive=True, group="palette")
+    async def _open_palette(self) -> None:
+        from wmse_tui.tui.palette import Palette
+
+        palette = Palette(self._palette_actions(self.screen))
+        self._fill_palette(palette)
+        entry = await self.push_screen_wait(palette)
+        if entry is not None:
+            result = entry.act()
+            if isawaitable(result):
+                await result
+
+    def _palette_actions(self, screen: Screen[object]) -> list[PaletteEntry]:
+        from wmse_tui.tui.palette import PaletteEntry
+
+        found = self.get_system_commands(screen)
+        return [PaletteEntry(command.title, command.help, "action", command.callback) for command in found]
+
+    @work
+    async def _fill_palette(self, palette: Palette) -> None:
+        """Add the runs, presets and options, which are read in a thread."""
+        from wmse_tui.config.titles import option_titles, preset_titles
+        from wmse_tui.tui.palette import PaletteEntry
+
+        runs = await asyncio.to_thread(_runs_or_none, self.options.runs_root)
+        entries = [PaletteEntry(run.id, "", "run", partial(self.open_run, run)) for run in runs]
+        for name, title in await asyncio.to_thread(preset_titles):
+            entries.append(PaletteEntry(name, title, "preset", partial(self._open_preset, name)))
+        for path, title, description in await asyncio.to_thread(option_titles):
+            about = f"{title}: {description}"
+            entries.append(PaletteEntry(path, about, "option", partial(self._open_option, path)))
+        if palette.is_attached:
+            palette.add(entries)
+
+    async def _open_preset(self, name: str) -> None:
+        from wmse_tui.tui.screens.configure import ConfigureScreen
+
+        await self._visit("configure")
+        if isinstance(self.screen, ConfigureScreen):
+            self.screen.show_preset(name)
+
+    async def _open_option(self, path: str) -> None:
+        from wmse_tui.tui.screens.configure import ConfigureScreen
+
+        await self._visit("configure")
+        if isinstance(self.screen, ConfigureScreen):
+            self.screen.reveal(path)
+
     def _fatal_error(self) -> None:
         """An unhandled error: its traceback goes into a file, one sentence to the terminal."""
         error = self._exception
@@ -360,6 +432,15 @@ class WmseApp(ServicesApp):
             return
         self.crash_file = note_crash(error)
         self._close_messages_no_wait()
+
+
+def _runs_or_none(root: Path) -> tuple[RunDirectory, ...]:
+    from wmse_tui.runs.table.catalogue import list_runs
+
+    try:
+        return list_runs(root)
+    except RunsError:
+        return ()
 
 
 def leave_text(active: tuple[RunDirectory, ...]) -> str:

@@ -23,6 +23,9 @@ from wmse_tui.config.problems import did_you_mean
 from wmse_tui.tui.screen_names import SCREENS
 
 FOOTER = "footer"
+_CURSOR_KEYS = ("up", "down", "left", "right", "home", "end", "pageup", "pagedown")
+MOVING = frozenset((*"hjklgG", "enter", "escape", "space", "tab", "delete", *_CURSOR_KEYS))
+"""Keys that move, or act on what is under the cursor; every other one has the same label on all screens."""
 _NAMES = {"enter": "Enter", "escape": "Escape", "space": "Space", "slash": "/"}
 _IN_TEXT = re.compile(r"\{key:([a-z-]+)\}")
 
@@ -78,9 +81,11 @@ APP = bindings(
     *((key, f"go('{name}')", title, f"go-{name}", f"Show the {title} screen")
       for key, name, title in SCREENS),
     ("question_mark,f1", "help", "Help", "help", "The keys of this screen", FOOTER),
-    ("space", "freeze", "Freeze", "freeze", "Freeze the display, or resume it"),
+    ("F", "freeze", "Freeze", "freeze", "Freeze the display, or resume it"),
     ("ctrl+t", "next_theme", "Theme", "theme", "Next theme: dark, light, terminal"),
-    ("ctrl+z", "suspend_process", "Suspend", "suspend", "Suspend the app; the shell's `fg` shows it again"),
+    ("ctrl+l", "redraw", "Redraw", "redraw", "Draw the whole screen again"),
+    ("Z", "suspend_process", "Suspend", "suspend", "Suspend the app; the shell's `fg` shows it again"),
+    ("escape", "back", "Back", "back", "Back to the screen before"),
     ("q,ctrl+q,ctrl+c", "leave", "Quit", "quit", "Leave the app; trainers continue", FOOTER),
 )
 
@@ -88,28 +93,32 @@ APP = bindings(
 
 CONFIGURE = bindings(
     ("ctrl+r,f5", "launch", "Launch", "configure-launch", "Start the run and watch it", FOOTER),
-    ("D,f6", "launch('detached')", "Launch detached", "configure-launch-detached",
+    ("B,f6", "launch('detached')", "Launch detached", "configure-launch-detached",
      "Start the run and stay here; leaving the app does not ask about it"),
     ("Q", "launch('queued')", "Queue", "configure-queue",
      "Queue the run and stay here; it starts when a slot is free"),
     ("s", "save", "Save", "configure-save", "Save as a preset of your own", FOOTER),
-    ("o", "load", "Load", "configure-load", "Load a configuration file, or that of a run's folder"),
-    ("c", "command", "Command", "configure-command",
+    ("o", "load", "Open", "configure-load", "Load a configuration file, or that of a run's folder"),
+    ("dollar_sign", "command", "Command", "configure-command",
      "Copy and show the command line that starts the same run", FOOTER),
-    ("n", "name", "Name the run", "configure-name", "Give the next run a name"),
-    ("x,delete", "reset", "Reset field", "configure-reset", "Reset this field to the preset's value"),
+    ("I", "name", "Name", "configure-name", "Give the next run a name"),
+    ("equals_sign,delete", "reset", "Reset", "configure-reset", "Reset this field to the preset's value"),
     ("X", "reset_all", "Reset all fields", "configure-reset-all", "Reset every field to the preset's value"),
     ("i", "describe", "Describe", "configure-describe",
      "Parameters, GFLOP and memory; loads torch in a process of its own", FOOTER),
-    ("m", "measure", "Measure", "configure-measure",
+    ("b", "measure", "Measure", "configure-measure",
      "Time a few real steps on this machine; estimates an epoch and the run", FOOTER),
-    ("v", "views", "Views", "configure-views", "Draw augmented views; again: of other images", FOOTER),
-    ("slash", "filter", "Filter presets", "configure-filter", "Show the presets that match some words"),
-    ("p", "next_problem", "Next problem", "configure-problem",
+    ("V", "views", "Views", "configure-views", "Draw augmented views; again: of other images", FOOTER),
+    ("slash", "filter", "Find", "configure-filter", "Show the presets that match some words", FOOTER),
+    ("u,ctrl+z", "undo", "Undo", "configure-undo", "Take back the last change of this preset"),
+    ("Y", "apply", "Apply", "configure-apply", "Set what advice proposes: on this field, or the first"),
+    ("asterisk", "show_all", "All", "configure-all",
+     "Show also the options that have no effect here, or hide them again"),
+    ("exclamation_mark", "next_problem", "Next problem", "configure-problem",
      "Go to the next field with a problem or a warning"),
-    ("pagedown,right_square_bracket", "section(1)", "Next section", "configure-next-section",
+    ("pagedown,right_square_bracket", "section(1)", "Next", "configure-next-section",
      "Show the next section"),
-    ("pageup,left_square_bracket", "section(-1)", "Previous section", "configure-previous-section",
+    ("pageup,left_square_bracket", "section(-1)", "Previous", "configure-previous-section",
      "Show the previous section"),
     ("right,l", "part(1)", "Next part", "configure-forward", "Forward: presets, sections, fields, results"),
     ("left,h,escape", "part(-1)", "Previous part", "configure-back",
@@ -127,8 +136,8 @@ FORM = bindings(
 )
 FIELD = bindings(
     ("enter", "begin", "Edit", "field-edit", "Type a value, or choose one from a list"),
-    ("left,h", "cycle(-1)", "Previous value", "field-previous", "The previous choice"),
-    ("right,l", "cycle(1)", "Next value", "field-next", "The next choice"),
+    ("less_than_sign", "cycle(-1)", "Previous value", "field-previous", "The previous choice"),
+    ("greater_than_sign", "cycle(1)", "Next value", "field-next", "The next choice"),
     ("space", "cycle(1)", "Next value", "field-toggle", "The next choice"),
 )
 FIELD_EDITOR = bindings(
@@ -150,36 +159,43 @@ MONITOR = bindings(
     ("E", "pane('evaluations')", "Evaluations", "pane-evaluations", "Panel Evaluations"),
     ("C", "pane('config')", "Config", "pane-config", "Panel Config"),
     ("m", "maximise", "Maximise", "maximise", "Maximise a panel or plot, or restore the layout", FOOTER),
-    ("v", "plot('chart')", "Quantity", "plot-what", "Draw another quantity in the selected plot"),
+    ("v", "quantity", "Quantity", "plot-what", "Choose what the selected plot draws", FOOTER),
     ("x", "plot('axis')", "X axis", "plot-axis", "X by epoch, step or hours"),
     ("y", "plot('log')", "Log y", "plot-log", "Logarithmic y in the selected plot, or linear"),
     ("z", "plot('recent')", "Zoom", "plot-zoom", "The recent part: half, a fifth, a twentieth, all"),
     ("a", "plot('smoothing')", "Smooth", "plot-smooth",
      "Smooth losses and speeds: more and more, not at all"),
-    ("o", "overlay", "Overlay", "plot-overlay", "Draw other runs beside this one"),
-    ("slash", "search", "Search", "search-log", "Search in the lines, or in the log", FOOTER),
+    ("c", "overlay", "Compare", "plot-overlay", "Draw other runs beside this one"),
+    ("slash", "search", "Find", "search-log", "Search in the lines, or in the log", FOOTER),
 )
 RUN = bindings(
-    ("s", "stop", "Stop", "run-stop", "Save a checkpoint and stop now (asks first)", FOOTER),
-    ("t", "ask('stop_after_epoch')", "Stop after epoch", "run-stop-after-epoch",
+    ("S", "stop", "Stop", "run-stop", "Save a checkpoint and stop now (asks first)", FOOTER),
+    ("T", "ask('stop_after_epoch')", "Stop after epoch", "run-stop-after-epoch",
      "Save and stop when this epoch is done"),
     ("p", "pause", "Pause", "run-pause", "Pause the training, or continue it", FOOTER),
-    ("c", "ask('checkpoint')", "Checkpoint", "run-checkpoint", "Save a checkpoint now"),
+    ("s", "ask('checkpoint')", "Save", "run-checkpoint", "Save a checkpoint now"),
     ("e", "ask('evaluate')", "Evaluate", "run-evaluate", "Evaluate the encoder now"),
     ("r", "resume", "Resume", "run-resume", "Resume a stopped or crashed run", FOOTER),
     ("d", "duplicate", "Duplicate", "run-duplicate",
-     "Open the run's configuration in Configure, for another run"),
+     "Open the run's configuration in Configure, for another run", FOOTER),
     ("f", "folder", "Folder", "run-folder", "Show and copy the path of the run's folder"),
-    ("i", "screenshot", "Screenshot", "screenshot", "Write what is on the screen to an SVG file"),
-    ("left_square_bracket", "neighbour(-1)", "Newer run", "run-newer", "Show the next newer run"),
-    ("right_square_bracket", "neighbour(1)", "Older run", "run-older", "Show the next older run"),
+    ("w", "screenshot", "Write", "screenshot", "Write what is on the screen to an SVG file"),
+    ("left_square_bracket", "neighbour(-1)", "Previous", "run-newer", "Show the next newer run"),
+    ("right_square_bracket", "neighbour(1)", "Next", "run-older", "Show the next older run"),
 )
 PLOTS = bindings(
-    ("left,h,up,k", "select(-1)", "Previous plot", "plot-previous"),
-    ("right,l,down,j", "select(1)", "Next plot", "plot-next"),
+    ("up,k", "select(-1)", "Previous plot", "plot-previous"),
+    ("down,j", "select(1)", "Next plot", "plot-next"),
+    ("left,h", "cursor(-1)", "Cursor left", "plot-cursor-left", "Show the values further left"),
+    ("right,l", "cursor(1)", "Cursor right", "plot-cursor-right", "Show the values further right"),
+    ("plus", "magnify(0.5)", "Zoom in", "plot-zoom-in", "Half of x, around the cursor"),
+    ("minus", "magnify(2)", "Zoom out", "plot-zoom-out", "Twice as much of x"),
+    ("shift+left", "pan(-1)", "Pan left", "plot-pan-left", "An earlier part of x"),
+    ("shift+right", "pan(1)", "Pan right", "plot-pan-right", "A later part of x"),
+    ("escape", "whole", "Whole run", "plot-whole", "Show all of x again, without a cursor"),
 )
 TEXT_PANEL = bindings(
-    ("slash", "search", "Search", "search", "Search in these lines", FOOTER),
+    ("slash", "search", "Find", "search", "Search in these lines", FOOTER),
     ("n", "step(1)", "Next match", "search-next", "The next match"),
     ("N", "step(-1)", "Previous match", "search-previous", "The previous match"),
     ("escape", "clear", "End search", "search-end", "End the search"),
@@ -198,29 +214,30 @@ TEXT_LINES = bindings(
 RUNS = bindings(
     ("enter", "open", "Monitor", "runs-open", "Watch the run under the cursor", FOOTER),
     ("c", "compare", "Compare", "runs-compare", "Compare the marked runs, up to eight", FOOTER),
-    ("s", "stop(False)", "Stop", "runs-stop",
+    ("S", "stop(False)", "Stop", "runs-stop",
      "Save and stop runs; remove queued ones from the queue", FOOTER),
-    ("e", "stop(True)", "Stop after epoch", "runs-stop-after-epoch", "Finish the epoch, save and stop"),
+    ("T", "stop(True)", "Stop after epoch", "runs-stop-after-epoch", "Finish the epoch, save and stop"),
     ("r", "resume", "Resume", "runs-resume", "Resume runs that have not completed", FOOTER),
     ("Q", "queue", "Queue", "runs-queue",
      "Resume runs when a slot is free; also those that lost their position in the queue"),
-    ("p", "hold", "Hold", "runs-hold", "Hold queued runs, or release held ones"),
-    ("f", "first", "First", "runs-queue-first", "Put queued runs before all others"),
-    ("d,delete", "delete", "Delete", "runs-delete", "Delete runs, after a question"),
+    ("p", "hold", "Pause", "runs-hold", "Hold queued runs, or release held ones"),
+    ("circumflex_accent", "first", "First", "runs-queue-first", "Put queued runs before all others"),
+    ("D,delete", "delete", "Delete", "runs-delete", "Delete runs, after a question"),
     ("t", "tag", "Tag", "runs-tag", "Give runs tags, or remove them"),
-    ("n", "note", "Note", "runs-note", "Write a note"),
-    ("N", "duplicate", "New from this", "runs-duplicate", "Open the run's configuration in Configure"),
-    ("y", "copy_path", "Copy path", "runs-copy-path", "Copy the run's path"),
+    ("A", "note", "Note", "runs-note", "Write a note"),
+    ("u,ctrl+z", "undo", "Undo", "runs-undo", "Take back the last change of tags or notes"),
+    ("d", "duplicate", "Duplicate", "runs-duplicate", "Open the run's configuration in Configure"),
+    ("f", "copy_path", "Folder", "runs-copy-path", "Copy the run's path"),
 )
 RUN_BOARD = bindings(
-    ("slash", "find", "Filter", "runs-filter", "Filter the list", FOOTER),
-    ("m,x", "mark", "Mark", "runs-mark", "Mark the run, or unmark it", FOOTER),
-    ("asterisk", "mark_all", "Mark all", "runs-mark-all", "Mark all shown"),
-    ("i", "invert", "Invert", "runs-invert", "Invert the marks"),
-    ("u", "unmark", "Unmark all", "runs-unmark", "Remove all marks"),
-    ("o,l,right", "sort(1)", "Sort", "runs-sort", "Sort by the next column"),
-    ("h,left", "sort(-1)", "Sort back", "runs-sort-back", "Sort by the previous column"),
-    ("O", "reverse", "Reverse", "runs-turn", "Sort in the other direction"),
+    ("slash", "find", "Find", "runs-filter", "Filter the list", FOOTER),
+    ("space", "mark", "Mark", "runs-mark", "Mark the run, or unmark it", FOOTER),
+    ("asterisk", "mark_all", "All", "runs-mark-all", "Mark all shown"),
+    ("tilde", "invert", "Invert", "runs-invert", "Invert the marks"),
+    ("underscore", "unmark", "Unmark all", "runs-unmark", "Remove all marks"),
+    ("full_stop,l,right", "sort(1)", "Sort", "runs-sort", "Sort by the next column"),
+    ("comma,h,left", "sort(-1)", "Sort back", "runs-sort-back", "Sort by the previous column"),
+    ("R", "reverse", "Reverse", "runs-turn", "Sort in the other direction"),
     ("escape", "show_all", "Show all", "runs-show-all", "Drop the filter"),
 )
 RUN_FINDER = bindings(
@@ -239,26 +256,25 @@ RUN_TABLE = bindings(
 # Compare
 
 COMPARE = bindings(
-    ("v", "cycle('quantity')", "Quantity", "plot-what", "Draw the next quantity", FOOTER),
-    ("V", "cycle('quantity', -1)", "Previous quantity", "plot-what-before", "Draw the previous quantity"),
+    ("v", "quantity", "Quantity", "plot-what", "Choose what is drawn", FOOTER),
     ("x", "cycle('axis')", "X axis", "plot-axis", "X by epoch, step or hours", FOOTER),
     ("y", "cycle('log_y')", "Log y", "plot-log", "Logarithmic y, or linear"),
     ("z", "cycle('recent')", "Zoom", "plot-zoom", "The recent part: half, a fifth, a twentieth, all"),
     ("a", "cycle('smoothing')", "Smooth", "plot-smooth",
      "Smooth losses and speeds: more and more, not at all"),
-    ("t", "table", "Table", "compare-table", "Results, options that differ, seeds", FOOTER),
-    ("o", "choose", "Runs", "compare-choose", "Choose which runs are compared", FOOTER),
-    ("d,delete", "drop", "Drop", "compare-drop", "Drop the run at the cursor", FOOTER),
+    ("tab", "table", "Table", "compare-table", "Results, options that differ, seeds", FOOTER),
+    ("c", "choose", "Compare", "compare-choose", "Choose which runs are compared", FOOTER),
+    ("delete", "drop", "Drop", "compare-drop", "Drop the run at the cursor", FOOTER),
     ("enter", "open", "Monitor", "compare-open", "Watch the run at the cursor"),
-    ("e", "export", "Export", "compare-export", "Write CSV, JSON, Markdown or LaTeX", FOOTER),
+    ("w", "export", "Write", "compare-export", "Write CSV, JSON, Markdown or LaTeX", FOOTER),
 )
 # Paper
 
 PAPER = bindings(
     ("enter", "launch", "Launch", "paper-launch", "Launch this recipe; asks first", FOOTER),
-    ("c", "configure", "Configure", "paper-configure", "Open this recipe in Configure", FOOTER),
-    ("m", "monitor", "Own best", "paper-monitor", "Show the best own run in Monitor", FOOTER),
-    ("o", "compare", "Compare own", "paper-compare", "Compare the own runs of this recipe", FOOTER),
+    ("d", "configure", "Duplicate", "paper-configure", "Open this recipe in Configure", FOOTER),
+    ("o", "monitor", "Open", "paper-monitor", "Show the best own run in Monitor", FOOTER),
+    ("c", "compare", "Compare", "paper-compare", "Compare the own runs of this recipe", FOOTER),
 )
 
 # Tables, of Compare and Paper
@@ -274,6 +290,35 @@ TABLE = bindings(
     ("pagedown", "page(1)", "Page down", "table-page-down", "A page down"),
 )
 # fmt: on
+
+GROUPS: Mapping[str, str] = {
+    "run-": "This run",
+    "runs-": "Runs",
+    "paper-": "This recipe",
+    "compare-": "Comparison",
+    "configure-": "Configuration",
+    "field-": "Fields",
+    "plot-": "Plots",
+    "watch-": "This run",
+    "pane-": "Panels",
+    "search": "Search",
+    "presets-": "Presets",
+    "form-": "Move",
+    "lines-": "Move",
+    "table-": "Move",
+    "go-": "Screens",
+    "": "Everywhere",
+}
+"""Titles of the groups of the help, by the beginnings of binding ids."""
+_MOVES = frozenset(f"runs-{name}" for name in ("up", "down", "first", "last", "page-up", "page-down"))
+
+
+def group_of(binding: str) -> str:
+    """The title of the group of a binding id."""
+    if binding in _MOVES:
+        return "Move"
+    return next(title for beginning, title in GROUPS.items() if binding.startswith(beginning))
+
 
 KEYS_OF: Mapping[str, tuple[list[BindingType], ...]] = {
     "everywhere": (APP,),

@@ -95,12 +95,13 @@ async def test_the_empty_page_explains_how_to_mark_runs(make_app: MakeApp, scree
     app = make_app()
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.pause()
-        assert "Mark up to 8 runs in Runs (3) with m and press c there,\n  or press o here" in screen_text(
-            app
+        assert (
+            "Mark up to 8 runs in Runs (3) with Space and press c there,\n  or press c here"
+            in screen_text(app)
         )
-        await pilot.press("e")
+        await pilot.press("w")
         assert "There is nothing to export" in messages(app)
-        await pilot.press("d", "enter", "t", "v")
+        await pilot.press("delete", "enter", "tab", "v")
         assert app.screen.query_one("#compare-empty").display
 
 
@@ -166,11 +167,11 @@ async def test_a_run_is_dropped_and_stays_dropped(
     on_compare: OnCompare, three: tuple[RunDirectory, ...], until: Until
 ) -> None:
     async with on_compare(three) as (app, pilot):
-        await pilot.press("j", "d")
+        await pilot.press("j", "delete")
         await until(pilot, lambda: len(cells(app, "results")) == 2)
         assert [row[0] for row in cells(app, "results")] == ["● first", "▲ other"]
         assert app.services.selection.marked == (three[0], three[2])
-        await pilot.press("d", "d")
+        await pilot.press("delete", "delete")
         await until(pilot, lambda: app.screen.query_one("#compare-empty").display)
 
 
@@ -178,13 +179,13 @@ async def test_dropping_from_another_table_first_focuses_the_results(
     on_compare: OnCompare, three: tuple[RunDirectory, ...]
 ) -> None:
     async with on_compare(three, size=(80, 24)) as (app, pilot):
-        await pilot.press("t")
+        await pilot.press("tab")
         assert app.focused is not None
         assert app.focused.id == "options"
-        await pilot.press("d")
+        await pilot.press("delete")
         assert app.focused.id == "results"
         assert len(app.services.selection.marked) == 3
-        await pilot.press("d")
+        await pilot.press("delete")
         assert len(app.services.selection.marked) == 2
 
 
@@ -203,7 +204,7 @@ async def test_runs_are_chosen_from_the_list_and_a_ninth_is_refused(
     runs = [make_run(f"run-{n}", "new", started=1.7e9 - n) for n in range(10)]
     app = make_app()
     async with app.run_test(size=(80, 24)) as pilot:
-        await pilot.press("o")
+        await pilot.press("c")
         await until(pilot, lambda: isinstance(app.screen, RunPicker))
         for _ in range(8):
             await pilot.press("space", "j")
@@ -219,7 +220,7 @@ async def test_choosing_can_be_cancelled(
     on_compare: OnCompare, three: tuple[RunDirectory, ...], until: Until
 ) -> None:
     async with on_compare(three) as (app, pilot):
-        await pilot.press("o")
+        await pilot.press("c")
         await until(pilot, lambda: isinstance(app.screen, RunPicker))
         await pilot.press("space", "escape")
         assert app.services.selection.marked == three
@@ -228,7 +229,7 @@ async def test_choosing_can_be_cancelled(
 async def test_choosing_without_runs_is_reported(make_app: MakeApp, until: Until) -> None:
     app = make_app()
     async with app.run_test(size=(80, 24)) as pilot:
-        await pilot.press("o")
+        await pilot.press("c")
         await until(pilot, lambda: "There are no runs yet" in messages(app))
 
 
@@ -239,13 +240,13 @@ async def test_keys_change_what_is_drawn(on_compare: OnCompare, three: tuple[Run
     async with on_compare(three) as (app, pilot):
         assert status_line(app) == "by epoch, linear y, not smoothed, the whole run"
         assert chart(app).drawing.text.startswith("Loss")
-        await pilot.press("v")
+        await pilot.press("v", "down", "enter")
         assert chart(app).overlay.quantity == "knn"
         assert chart(app).drawing.text.startswith("k-NN accuracy %")
         assert chart(app).content.curves[0].y[-1] == pytest.approx(81.25)
-        await pilot.press("V", "V")
+        await pilot.press("v", "G", "enter")
         assert chart(app).overlay.quantity == list(QUANTITIES)[-1]
-        await pilot.press("v", "x", "y", "a", "z")
+        await pilot.press("v", "g", "enter", "x", "y", "a", "z")
         assert status_line(app) == "by step, log y, smoothing 0.6, the last 50% of the run"
         assert "step" in chart(app).drawing.text.splitlines()[-1]
         await pilot.press("x")
@@ -261,7 +262,7 @@ async def test_every_quantity_can_be_drawn(on_compare: OnCompare, three: tuple[R
         titles = set()
         for _ in QUANTITIES:
             titles.add(chart(app).drawing.text.splitlines()[0][:14])
-            await pilot.press("v")
+            await pilot.press("v", "down", "enter")
         assert len(titles) == len(QUANTITIES)
         assert chart(app).overlay.quantity == "loss"
 
@@ -274,7 +275,7 @@ async def test_at_80_by_24_one_table_is_seen_at_a_time(
         for title in (*titles, titles[0]):
             text = screen_text(app)
             assert [other for other in titles if other in text] == [title]
-            await pilot.press("t")
+            await pilot.press("tab")
 
 
 async def test_columns_beyond_the_edge_are_reached(
@@ -320,7 +321,7 @@ async def test_a_frozen_display_waits(on_compare: OnCompare, make_run: MakeRun, 
     run = make_run("live", "running")
     lines = len(run.events.read_text().splitlines())
     async with on_compare((run,)) as (app, pilot):
-        await pilot.press("space")
+        await pilot.press("F")
         assert app.frozen
         append(
             run,
@@ -339,7 +340,7 @@ async def test_a_frozen_display_waits(on_compare: OnCompare, make_run: MakeRun, 
         for _ in range(20):
             await pilot.pause(0.01)
         assert cells(app, "results")[0][4] == "81.25"
-        await pilot.press("space")
+        await pilot.press("F")
         await until(pilot, lambda: cells(app, "results")[0][4] == "99.00")
 
 
@@ -386,7 +387,7 @@ async def test_hostile_names_are_drawn_as_text(
         assert "\x1b" not in screen_text(app)
         assert "\u202e" not in screen_text(app)
         assert "[@click=app" in screen_text(app)
-        await pilot.press("o")
+        await pilot.press("c")
         await pilot.pause()
         assert app.is_running
 
@@ -395,7 +396,7 @@ async def test_hostile_names_are_drawn_as_text(
 
 
 async def export(pilot: Pilot[Any], until: Until, downs: int, path: Path) -> None:
-    await pilot.press("e")
+    await pilot.press("w")
     await until(pilot, lambda: isinstance(pilot.app.screen, ExportDialog))
     await pilot.press(*["down"] * downs, "enter")
     pilot.app.screen.query_one(Input).value = str(path)
@@ -424,7 +425,7 @@ async def test_every_format_is_written_under_its_usual_name(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     async with on_compare(three) as (app, pilot):
-        await pilot.press("e")
+        await pilot.press("w")
         await until(pilot, lambda: isinstance(app.screen, ExportDialog))
         await pilot.press(*["down"] * downs, "enter", "enter")
         await until(pilot, lambda: f"written: {tmp_path / name}" in messages(app))
@@ -439,7 +440,7 @@ async def test_the_exported_numbers_are_those_on_the_screen(
         await until(pilot, lambda: "written" in messages(app))
         values = json.loads((tmp_path / "a.json").read_text())
         assert [run["final_knn"] for run in values["runs"]] == [0.8125, 0.8125, 0.8125]
-        await pilot.press("v")
+        await pilot.press("v", "down", "enter")
         await export(pilot, until, 4, tmp_path / "curves")
         await until(pilot, lambda: (tmp_path / "curves").exists())
         rows = list(csv.DictReader(io.StringIO((tmp_path / "curves").read_text())))
@@ -478,7 +479,7 @@ async def test_a_typed_name_stays_when_the_format_changes(
     on_compare: OnCompare, three: tuple[RunDirectory, ...], until: Until
 ) -> None:
     async with on_compare(three) as (app, pilot):
-        await pilot.press("e")
+        await pilot.press("w")
         await until(pilot, lambda: isinstance(app.screen, ExportDialog))
         line = app.screen.query_one(Input)
         await pilot.press("down")

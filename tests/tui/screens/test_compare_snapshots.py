@@ -47,7 +47,7 @@ def test_the_comparison_matches_its_snapshot(
         screen = app.screen
         assert isinstance(screen, CompareScreen)
         await until(pilot, lambda: screen.loaded)
-        await pilot.press("v", "j")
+        await pilot.press("v", "down", "enter", "j")
         await pilot.pause()
 
     assert snap_compare(app, terminal_size=size, run_before=fill)

@@ -267,7 +267,7 @@ async def test_keys_move_between_the_parts_of_the_screen(make_app: MakeApp) -> N
         assert screen.query_one("#configure-side").has_focus_within
         await pilot.press("h")
         await pilot.pause()
-        assert screen.query_one(Form).rows["dataset.root"].has_focus, "the last field"
+        assert list(screen.query_one(Form).rows.values())[1].has_focus, "the last field"
         await pilot.press("right_square_bracket")
         await pilot.pause()
         assert screen.query_one(Form).rows["augmentation.views"].has_focus
@@ -293,7 +293,7 @@ async def test_a_problem_is_shown_at_its_field_and_in_the_summaries_and_prevents
         assert "schedule.batch_size: 256 images cannot be cut into slices of 48" in text_in(app, ADVICE)
         assert " !Optimizer, schedule" in screen_text(app)
         assert "Unknown until the problems are fixed" in text_in(app, COST)
-        await pilot.press("p")
+        await pilot.press("exclamation_mark")
         await pilot.pause()
         assert screen.query_one(Form).rows["schedule.batch_size"].has_focus
         assert "256 images cannot be cut into slices of 48" in text_in(app, FIELDS)
@@ -317,9 +317,9 @@ async def test_on_a_small_screen_the_help_names_problems_of_other_fields(make_ap
     async with shown(app) as (pilot, screen):
         await type_in(pilot, screen, "method.whitening_size", "48")
         assert "! schedule.batch_size: 256 images cannot be cut" in text_in(app, ABOUT)
-        await pilot.press("x")
+        await pilot.press("equals_sign")
         await focus_row(pilot, screen, "method.name")
-        await pilot.press("right")
+        await pilot.press("greater_than_sign")
         await pilot.pause()
         text = text_in(app, FIELDS)
         assert "Temperature" in text
@@ -329,12 +329,12 @@ async def test_on_a_small_screen_the_help_names_problems_of_other_fields(make_ap
 async def test_a_field_is_reset_and_all_are_after_a_question(make_app: MakeApp) -> None:
     app = make_app()
     async with shown(app) as (pilot, screen):
-        await pilot.press("x")
+        await pilot.press("equals_sign")
         await pilot.pause()
         assert "Go to a field first." in notifications(app)
         await type_in(pilot, screen, "seed", "7")
         await type_in(pilot, screen, "projector.layers", "3")
-        await pilot.press("x")
+        await pilot.press("equals_sign")
         await pilot.pause()
         assert changes(screen) == {"seed": 7}
         await type_in(pilot, screen, "projector.layers", "4")
@@ -383,7 +383,7 @@ async def test_another_method_with_a_layer_is_launched_as_the_command_line_would
         await pilot.pause()
         assert value(screen, "method.name") == "byol"
         await focus_row(pilot, screen, "backbone.whitening")
-        await pilot.press("l")
+        await pilot.press("greater_than_sign")
         await pilot.pause()
         assert value(screen, "backbone.whitening") == "iterative"
         await pilot.press("ctrl+r")
@@ -408,7 +408,7 @@ async def test_a_launch_with_warnings_asks_once(
         await pilot.press("n")
         await pilot.pause()
         assert not list_runs(runs_root)
-        await pilot.press("D", "y")
+        await pilot.press("B", "y")
         await until(pilot, lambda: len(list_runs(runs_root)) == 1 and "is starting" in notifications(app))
         screen.run_name = "second"
         await pilot.press("f5")
@@ -427,7 +427,7 @@ async def test_a_detached_launch_stays_here_and_leaving_does_not_ask(
 
     app = make_app(trainer=standin)
     async with shown(app, MIDDLE) as (pilot, screen):
-        await pilot.press("n", *"a b", "enter")
+        await pilot.press("I", *"a b", "enter")
         await pilot.pause()
         assert on_top(app, Ask)
         assert "a name has 1 to 64 letters" in text_in(app, DIALOG)
@@ -435,7 +435,7 @@ async def test_a_detached_launch_stays_here_and_leaving_does_not_ask(
         await pilot.press("enter")
         await pilot.pause()
         assert "Run mine" in text_in(app, COST)
-        await pilot.press("D")
+        await pilot.press("B")
         await until(pilot, lambda: "mine is starting" in notifications(app))
         assert on_top(app, ConfigureScreen)
         assert [run.id for run in list_runs(runs_root)] == ["mine"]
@@ -547,7 +547,7 @@ async def test_the_command_line_is_copied_and_shown(
     async with shown(app) as (pilot, screen):
         await type_in(pilot, screen, "title", "it's mine")
         screen.run_name = "a-run"
-        await pilot.press("c")
+        await pilot.press("dollar_sign")
         await pilot.pause()
         assert on_top(app, CopyText)
         options = ["--preset", "quickstart", "--set", "title=it's mine", "--name", "a-run"]
@@ -557,7 +557,7 @@ async def test_the_command_line_is_copied_and_shown(
         assert len(copied) == 2
         await pilot.press("escape")
         monkeypatch.setenv("WMSE_TUI_RUNS", str(tmp_path / "elsewhere"))
-        await pilot.press("c")
+        await pilot.press("dollar_sign")
         assert copied[-1].endswith(f"--runs-dir {tmp_path / 'runs'}"), "not the default folder"
 
 
@@ -581,7 +581,7 @@ async def test_the_images_on_disk_are_found(make_app: MakeApp, tmp_path: Path) -
         assert "STL-10 is not on this machine" in text_in(app, ADVICE)
         assert "STL-10 is missing" in text_in(app, COST)
         (tmp_path / "data" / "stl10_binary").mkdir()
-        await pilot.press("x")
+        await pilot.press("equals_sign")
         await settled(pilot)
         assert "STL-10 is here" in text_in(app, COST)
         assert "dataset.download" not in text_in(app, ADVICE), "a download is no longer needed"
@@ -602,7 +602,7 @@ async def test_describe_and_measure_show_the_answers_of_the_inspector(
     app = make_app()
     async with shown(app, MIDDLE, inspector) as (pilot, screen):
         assert inspector.requests == [], "nothing is requested at first"
-        await pilot.press("i", "m")
+        await pilot.press("i", "b")
         await pilot.pause()
         assert inspector.kinds() == ["describe", "measure"]
         assert parse_experiment(inspector.requests[0][1], "") == load_experiment(preset="quickstart")
@@ -621,7 +621,7 @@ async def test_describe_and_measure_show_the_answers_of_the_inspector(
         assert "it is too small" not in text_in(app, ADVICE)
         await type_in(pilot, screen, "seed", "x")
         screen.query_one(SectionPanel).list.focus()
-        await pilot.press("m")
+        await pilot.press("b")
         await pilot.pause()
         assert len(inspector.requests) == 2, "an invalid configuration is not sent"
         assert screen.query_one(Form).rows["seed"].has_focus
@@ -652,8 +652,8 @@ async def test_views_are_drawn_and_redrawn_after_a_change(
     answer = {"path": str(grid), "rows": 2, "columns": 3, "tile": 24, "source": "patterns", "why": ""}
     app = make_app()
     async with shown(app, MIDDLE, inspector) as (pilot, screen):
-        assert "v draws views of a few images" in text_in(app, VIEWS)
-        await pilot.press("v")
+        assert "V draws views of a few images" in text_in(app, VIEWS)
+        await pilot.press("V")
         await until(pilot, lambda: inspector.requests)
         kind, _, more = inspector.requests[0]
         assert kind == "views"
@@ -670,7 +670,7 @@ async def test_views_are_drawn_and_redrawn_after_a_change(
         await pilot.pause()
         assert "(the folder is empty)" in text_in(app, VIEWS)
         screen.query_one(SectionPanel).list.focus()
-        await pilot.press("v")
+        await pilot.press("V")
         await until(pilot, lambda: len(inspector.requests) == 3)
         assert inspector.requests[2][2]["first"] == more["images"], "again: other images"
 
@@ -680,7 +680,7 @@ async def test_on_a_small_screen_results_have_pages_of_their_own(
 ) -> None:
     app = make_app()
     async with shown(app, SMALL, inspector) as (pilot, screen):
-        await pilot.press("v")
+        await pilot.press("V")
         await until(pilot, lambda: inspector.kinds() == ["views"])
         assert screen.query_one(SectionPanel).current == "views"
         assert screen.query_one(ViewsPanel).is_on_screen
@@ -700,7 +700,7 @@ async def test_on_a_small_screen_results_have_pages_of_their_own(
 async def test_the_real_inspector_describes_and_draws(make_app: MakeApp, until: Until) -> None:
     app = make_app()
     async with shown(app, MIDDLE) as (pilot, screen):
-        await pilot.press("i", "v")
+        await pilot.press("i", "V")
         await until(
             pilot,
             lambda: screen.inspections["describe"].answer or screen.inspections["describe"].failure,
@@ -783,10 +783,10 @@ async def test_a_screen_that_is_visited_first_after_a_change_of_theme_has_its_co
         await pilot.pause()
         assert isinstance(app.screen, ConfigureScreen)
         shown = {str(widget.styles.background.hex) for widget in (app.screen, *app.screen.query("KeyList"))}
-        assert shown == {"#FBFBF8"}, "the background of the light theme"
+        assert shown == {"#FFFFFF"}, "the background of the light theme"
         await pilot.press("3", "ctrl+t", "ctrl+t", "1")
         await pilot.pause()
-        assert app.screen.styles.background.hex == "#0F1318", "and that of the dark one, on a later visit"
+        assert app.screen.styles.background.hex == "#121212", "and that of the dark one, on a later visit"
 
 
 # What is known before a start
@@ -853,3 +853,53 @@ async def act_describe(pilot: Pilot[Any]) -> None:
 )
 async def test_a_sentence_loses_its_full_stop_and_nothing_else(sentence: str, shown_as: str) -> None:
     assert without_full_stop(sentence) == shown_as
+
+
+async def test_changes_are_taken_back_one_by_one(make_app: MakeApp) -> None:
+    app = make_app()
+    async with shown(app, MIDDLE) as (pilot, screen):
+        await type_in(pilot, screen, "seed", "123")
+        await type_in(pilot, screen, "projector.dim", "16")
+        await pilot.press("X", "y")
+        await pilot.pause()
+        assert changes(screen) == {}
+        for expected in ({"seed": 123, "projector.dim": 16}, {"seed": 123}, {}, {}):
+            await pilot.press("ctrl+z")
+            await pilot.pause()
+            assert changes(screen) == expected
+        assert "Nothing has been changed here." in notifications(app)
+
+
+async def test_a_key_sets_what_advice_proposes(make_app: MakeApp) -> None:
+    app = make_app()
+    async with shown(app, MIDDLE) as (pilot, screen):
+        await type_in(pilot, screen, "method.whitening_size", "48")
+        await type_in(pilot, screen, "schedule.batch_size", "192")
+        assert "48 images for 32 dimensions" in text_in(app, ADVICE)
+        await focus_row(pilot, screen, "method.whitening_size")
+        await pilot.press("Y")
+        await pilot.pause()
+        assert value(screen, "method.whitening_size") == 64
+        assert "48 images" not in text_in(app, ADVICE)
+        await pilot.press("u")
+        await pilot.pause()
+        assert value(screen, "method.whitening_size") == 48
+
+
+async def test_only_options_with_an_effect_are_in_the_form(make_app: MakeApp) -> None:
+    app = make_app()
+    async with shown(app, MIDDLE) as (pilot, screen):
+        section(screen, "backbone")
+        await pilot.pause()
+        few = set(screen.query_one(Form).rows)
+        assert "backbone.arch" in few
+        assert not {"backbone.norm_steps", "backbone.whitening_eps", "backbone.whitening_groups"} & few
+        await pilot.press("asterisk")
+        await pilot.pause()
+        assert {"backbone.norm_steps", "backbone.whitening_eps"} <= set(screen.query_one(Form).rows)
+        await pilot.press("asterisk")
+        screen.library.edit("backbone.whitening", "cholesky")
+        screen.redraw()
+        await pilot.pause()
+        assert "backbone.whitening_eps" in screen.query_one(Form).rows
+        assert "backbone.whitening_steps" not in screen.query_one(Form).rows

@@ -143,7 +143,7 @@ def test_cost_and_views(
 
         inspector = SimpleNamespace(request=request, close=lambda: None)
         screen.app._inspector = inspector  # type: ignore[attr-defined]
-        await pilot.press("v")
+        await pilot.press("V")
         await until(pilot, lambda: requested)
         screen.post_message(Inspected(1, "views", drawn))
         await until(pilot, lambda: "▀" in screen.query_one(ImageDisplay).drawing.text)

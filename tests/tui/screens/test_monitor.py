@@ -106,11 +106,11 @@ async def test_a_frozen_display_does_not_change_until_it_is_released(
 ) -> None:
     run = make_run("small", "running")
     async with on_run(run) as (app, pilot):
-        await pilot.press("space")
+        await pilot.press("F")
         append(run, Steps(first=11, loss=(0.125,), lr=(0.001,)))
         await pilot.pause(0.2)
         assert "loss 1.2 " in header(app)
-        await pilot.press("space")
+        await pilot.press("F")
         await until(pilot, lambda: "loss 0.125" in header(app))
 
 
@@ -120,7 +120,7 @@ async def test_a_hidden_screen_watches_nothing_until_it_is_shown_again(
     run, other = make_run("small", "running"), make_run("other", "running")
     async with on_run(run) as (app, pilot):
         app.services.selection.marked = (other,)
-        await pilot.press("o")
+        await pilot.press("c")
         await until(pilot, lambda: isinstance(app.screen, RunPicker))
         await pilot.press("enter")
         await until(pilot, lambda: len(app.services.feed.watched) == 2)
@@ -171,7 +171,7 @@ async def test_without_runs_it_opens_configure(on_run: OnRun, until: Until, scre
     async with on_run(None) as (app, pilot):
         await until(pilot, lambda: "There are no runs yet." in screen_text(app))
         assert "quickstart" in screen_text(app)
-        await pilot.press("s", "W", "m")
+        await pilot.press("S", "W", "m")
         assert app.current_mode == "monitor"
         await pilot.press("enter")
         await until(pilot, lambda: app.current_mode == "configure")

@@ -33,7 +33,7 @@ OnRun = Callable[..., AbstractAsyncContextManager[tuple[WmseApp, Pilot[Any]]]]
 async def test_a_request_is_shown_as_sent_and_then_as_answered(trained: OnRun, until: Until) -> None:
     async with trained() as (app, pilot):
         for key, answer in (
-            ("c", "checkpoint: done: checkpoint: as asked"),
+            ("s", "checkpoint: done: checkpoint: as asked"),
             ("e", "evaluate: done: evaluate: as asked"),
         ):
             await pilot.press(key)
@@ -46,7 +46,7 @@ async def test_a_request_without_an_answer_waits_until_the_run_ends(
 ) -> None:
     run = make_run("small", "running")
     async with on_run(run) as (app, pilot):
-        await pilot.press("t")
+        await pilot.press("T")
         await until(pilot, lambda: "stop after this epoch: requested " in header(app))
         assert header(app).endswith(", waiting")
         (request,) = pending(run)
@@ -57,13 +57,13 @@ async def test_a_request_without_an_answer_waits_until_the_run_ends(
 
 async def test_stopping_asks_first(trained: OnRun, until: Until, screen_text: ScreenText) -> None:
     async with trained() as (app, pilot):
-        await pilot.press("s")
+        await pilot.press("S")
         await until(pilot, lambda: isinstance(app.screen, Confirm))
         assert "Stop mine now?" in screen_text(app)
         await pilot.press("n")
         assert state_of(app).status == "running"
         assert pending(run_of(app)) == ()
-        await pilot.press("s")
+        await pilot.press("S")
         await until(pilot, lambda: isinstance(app.screen, Confirm))
         await pilot.press("y")
         await until(pilot, lambda: state_of(app).status == "stopped")
@@ -73,7 +73,7 @@ async def test_stopping_asks_first(trained: OnRun, until: Until, screen_text: Sc
 
 async def test_a_run_stops_after_the_epoch(trained: OnRun, until: Until) -> None:
     async with trained() as (app, pilot):
-        await pilot.press("t")
+        await pilot.press("T")
         await until(pilot, lambda: state_of(app).status == "stopped")
         assert state_of(app).step % 10 == 0
 
@@ -140,10 +140,10 @@ async def test_an_impossible_request_is_refused_with_a_reason(
 ) -> None:
     async with on_run(every_state["completed"]) as (app, pilot):
         for state, key, sentence in (
-            ("completed", "c", "Cannot checkpoint: the run is completed."),
+            ("completed", "s", "Cannot checkpoint: the run is completed."),
             ("stopped", "p", "Cannot pause: the run is stopped. r starts it again."),
             ("new", "e", "Cannot evaluate: the run was never started. r starts it again."),
-            ("failed", "s", "Cannot stop: the run is failed. r starts it again."),
+            ("failed", "S", "Cannot stop: the run is failed. r starts it again."),
             ("completed", "r", "The run has completed; there is nothing left to do."),
             ("running", "r", "The run is running already."),
             ("unknown", "r", "The run may be active on another machine: it ran on gpu-b"),
@@ -162,7 +162,7 @@ async def test_a_request_that_cannot_be_written_is_reported(
     async with on_run(run) as (app, pilot):
         run.control.rmdir()
         run.control.write_text("no folder")
-        await pilot.press("c")
+        await pilot.press("s")
         await until(pilot, lambda: "cannot write a request to the run" in messages(app))
 
 
@@ -201,7 +201,7 @@ async def test_the_folders_path_is_shown_and_copied(on_run: OnRun, make_run: Mak
 async def test_a_screenshot_is_written_into_the_run(on_run: OnRun, make_run: MakeRun, until: Until) -> None:
     run = make_run("small")
     async with on_run(run) as (app, pilot):
-        await pilot.press("i")
+        await pilot.press("w")
         await until(pilot, lambda: "The screen is in" in messages(app))
         (image,) = run.artifacts.glob("screen-*.svg")
         assert image.read_text().startswith("<svg")
@@ -217,12 +217,12 @@ async def test_where_the_run_cannot_be_written_the_screenshot_goes_to_the_curren
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
     async with on_run(run) as (app, pilot):
-        await pilot.press("i")
+        await pilot.press("w")
         await until(pilot, lambda: list((tmp_path / "here").glob("screen-*.svg")))
         (tmp_path / "here").rename(tmp_path / "there")
         (tmp_path / "there" / "x").touch()
         monkeypatch.setattr("pathlib.Path.cwd", lambda: tmp_path / "gone")
-        await pilot.press("i")
+        await pilot.press("w")
         await until(pilot, lambda: "The screen cannot be written: " in messages(app))
 
 

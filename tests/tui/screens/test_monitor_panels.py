@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from monitor_screen import append, lines, messages, panels_in_sight, plots, screen_of, state_of
+from textual.events import MouseScrollUp
 from textual.pilot import Pilot
 
 from wmse_tui.runs.directory import RunDirectory
@@ -114,11 +115,11 @@ async def test_the_panels_follow_the_size_of_the_terminal(
 async def test_one_panel_or_one_plot_can_be_maximised(on_run: OnRun, make_run: MakeRun, until: Until) -> None:
     async with on_run(make_run("small", "completed"), size=(120, 40)) as (app, pilot):
         assert len(plots(app)) == 2
-        await pilot.press("l", "m")
+        await pilot.press("j", "m")
         await until(pilot, lambda: len(plots(app)) == 1)
         assert plots(app)[0].content.title == "Accuracy"
         assert panels_in_sight(app) == {"plots"}
-        await pilot.press("right")
+        await pilot.press("down")
         await until(pilot, lambda: plots(app)[0].content.title == "Learning rate")
         await pilot.press("W")
         assert panels_in_sight(app) == {"whitening"}
@@ -188,10 +189,12 @@ async def test_keys_change_the_plots(on_run: OnRun, make_run: MakeRun, until: Un
         await pilot.press("a", "a", "a", "z", "z", "z")
         assert str(panel.border_title) == "Plots by epoch"
         titles = []
-        for _ in range(len(CHARTS) - 1):  # all but the other one in sight
-            await pilot.press("v")
+        for _ in range(len(CHARTS)):
+            await pilot.press("v", "down", "enter")
+            await pilot.pause()
             titles.append(first().title.removeprefix("▸ "))
         assert titles == [
+            "Accuracy",
             "Learning rate",
             "Effective rank",
             "Condition number",
@@ -232,7 +235,7 @@ async def test_other_runs_are_drawn_beside_it(on_run: OnRun, make_run: MakeRun, 
     make_run("other", "stopped")
     make_run("third", "completed")
     async with on_run(run) as (app, pilot):
-        await pilot.press("o")
+        await pilot.press("c")
         await until(pilot, lambda: isinstance(app.screen, RunPicker))
         await pilot.press("space", "j", "space", "enter")
         await until(pilot, lambda: len(plots(app)[0].content.curves) == 3)
@@ -240,10 +243,10 @@ async def test_other_runs_are_drawn_beside_it(on_run: OnRun, make_run: MakeRun, 
         assert labels[0] == "small"
         assert set(labels[1:]) == {"other", "third"}
         assert {"small k-NN", "other Linear"} <= {curve.label for curve in plots(app)[1].content.curves}
-        await pilot.press("o")
+        await pilot.press("c")
         await until(pilot, lambda: isinstance(app.screen, RunPicker))
         await pilot.press("space", "escape")
-        await pilot.press("o")
+        await pilot.press("c")
         await until(pilot, lambda: isinstance(app.screen, RunPicker))
         await pilot.press("space", "j", "space", "enter")
         await until(pilot, lambda: len(plots(app)[0].content.curves) == 1)
@@ -253,7 +256,7 @@ async def test_the_marked_runs_are_chosen_at_first(on_run: OnRun, make_run: Make
     run, other = make_run("small"), make_run("other")
     async with on_run(run) as (app, pilot):
         app.services.selection.marked = (run, other)
-        await pilot.press("o")
+        await pilot.press("c")
         await until(pilot, lambda: isinstance(app.screen, RunPicker))
         await pilot.press("enter")
         await until(pilot, lambda: len(plots(app)[0].content.curves) == 2)
@@ -266,7 +269,7 @@ async def test_more_runs_than_can_be_distinguished_cannot_be_marked(
     for number in range(8):
         make_run(f"other-{number}")
     async with on_run(run) as (app, pilot):
-        await pilot.press("o")
+        await pilot.press("c")
         await until(pilot, lambda: isinstance(app.screen, RunPicker))
         for _ in range(8):
             await pilot.press("space", "down")
@@ -277,7 +280,7 @@ async def test_more_runs_than_can_be_distinguished_cannot_be_marked(
 
 async def test_without_another_run_there_is_a_message(on_run: OnRun, make_run: MakeRun, until: Until) -> None:
     async with on_run(make_run("small")) as (app, pilot):
-        await pilot.press("o")
+        await pilot.press("c")
         await until(pilot, lambda: "There is no other run to draw beside this one." in messages(app))
 
 
@@ -341,3 +344,43 @@ async def test_from_any_other_panel_the_log_is_searched(
         await until(pilot, lambda: panels_in_sight(app) == {"log"} and lines(app, "log"))
         await pilot.press(*"checkpoint", "enter")
         await until(pilot, lambda: "of 4: checkpoint" in screen_text(app))
+
+
+async def test_one_cursor_shows_the_values_of_all_plots_and_zooms_them(
+    on_run: OnRun, make_run: MakeRun, until: Until
+) -> None:
+    async with on_run(make_run("small", "completed"), size=(120, 40)) as (app, pilot):
+        await until(pilot, lambda: plots(app)[0].content.curves)
+        await pilot.press("h")
+        loss, accuracy = plots(app)
+        assert loss.content.cursor == accuracy.content.cursor == 4.0
+        assert loss.content.title == "▸ Loss 0.4 at 4"
+        assert accuracy.content.title == "Accuracy 81.25, 87.5 at 4"
+        assert "┆" in loss.drawing.text
+        await pilot.press("h")
+        assert 3.8 < (loss.content.cursor or 0) < 4.0
+        await pilot.press("plus")
+        low, high = loss.content.x_range or (0, 0)
+        assert loss.content.x_range == accuracy.content.x_range
+        assert high - low == pytest.approx(2.0)
+        assert low <= (loss.content.cursor or 0) <= high
+        await pilot.press("shift+left")
+        assert loss.content.x_range == pytest.approx((low - 0.5, high - 0.5))
+        await pilot.press("minus", "escape")
+        after = plots(app)[0].content
+        assert after.x_range == (0.0, 4.0)
+        assert after.cursor is None
+        await pilot.press("escape")
+        await until(pilot, lambda: app.current_mode == "runs")
+
+
+async def test_the_mouse_points_at_values_and_its_wheel_zooms(
+    on_run: OnRun, make_run: MakeRun, until: Until
+) -> None:
+    async with on_run(make_run("small", "completed"), size=(120, 40)) as (app, pilot):
+        await until(pilot, lambda: plots(app)[0].content.curves)
+        plot = plots(app)[1]
+        await pilot.click(plot, offset=(plot.size.width - 1, 4))
+        assert plots(app)[0].content.cursor == plot.content.cursor == pytest.approx(4.0)
+        await pilot._post_mouse_events([MouseScrollUp], plot, offset=(plot.size.width - 1, 4))
+        assert plots(app)[0].content.x_range == pytest.approx((2.0, 4.0))

@@ -172,7 +172,7 @@ async def test_a_cell_without_a_recipe_refuses_every_action(on_paper: OnPaper) -
     async with on_paper() as (app, pilot):
         await pilot.press("G")
         assert about(app) == f"There is no recipe for {LAST} on ImageNet-100."
-        for key in ("enter", "c", "m", "o"):
+        for key in ("enter", "d", "o", "c"):
             await pilot.press(key)
         assert messages(app).splitlines() == [f"There is no recipe for {LAST} on ImageNet-100."] * 4
 
@@ -232,7 +232,7 @@ async def test_damaged_presets_are_reported(
     app = make_app()
     async with app.run_test(size=(80, 24)) as pilot:
         await until(pilot, lambda: "cannot be read. the shipped presets are missing" in about(app))
-        await pilot.press("enter", "j", "G", "m")
+        await pilot.press("enter", "j", "G", "o")
         assert "There is no table yet." in messages(app)
         await pilot.resize_terminal(100, 30)
         await pilot.pause()
@@ -248,7 +248,7 @@ async def test_the_best_own_run_is_shown_in_monitor(
     recipe_run("going", "stopped", "seed=1")
     best = recipe_run("best")
     async with on_paper(runs=2) as (app, pilot):
-        await pilot.press("m")
+        await pilot.press("o")
         await until(pilot, lambda: app.current_mode == "monitor")
         assert app.services.selection.monitored == best
 
@@ -258,13 +258,13 @@ async def test_without_a_completed_run_monitor_shows_the_unfinished_one(
 ) -> None:
     going = recipe_run("going", "stopped")
     async with on_paper(runs=1) as (app, pilot):
-        await pilot.press("m")
+        await pilot.press("o")
         await until(pilot, lambda: app.services.selection.monitored == going)
 
 
 async def test_without_any_run_a_message_names_the_key_that_launches_one(on_paper: OnPaper) -> None:
     async with on_paper() as (app, pilot):
-        await pilot.press("m", "o")
+        await pilot.press("o", "c")
         assert messages(app).splitlines() == ["There is no run of this recipe yet. Enter launches one."] * 2
 
 
@@ -273,7 +273,7 @@ async def test_own_runs_are_compared(
 ) -> None:
     runs = {recipe_run("one"), recipe_run("two", "stopped", "seed=1")}
     async with on_paper(runs=2) as (app, pilot):
-        await pilot.press("o")
+        await pilot.press("c")
         await until(pilot, lambda: app.current_mode == "compare")
         assert set(app.services.selection.marked) == runs
 
@@ -288,7 +288,7 @@ async def test_a_recipe_is_opened_in_configure(
 
     monkeypatch.setattr(WmseApp, "open_configure", open_configure)
     async with on_paper() as (_, pilot):
-        await pilot.press("j", "c")
+        await pilot.press("j", "d")
         await until(pilot, lambda: opened)
     ((experiment, preset),) = opened
     assert preset == "cifar10-wmse4"
@@ -367,7 +367,7 @@ async def test_a_recipe_whose_images_are_missing_is_not_launched(on_paper: OnPap
             await pilot.press("l")
         assert "wmse-tui run --preset imagenet100 --set dataset.root=FOLDER" in about(app)
         await pilot.press("enter")
-        await until(pilot, lambda: "the run would fail. Set dataset.root in Configure (c)." in messages(app))
+        await until(pilot, lambda: "the run would fail. Set dataset.root in Configure (d)." in messages(app))
         assert isinstance(app.screen, PaperScreen)
 
 

@@ -57,12 +57,12 @@ async def test_two_to_eight_marked_runs_are_compared(
     for number in range(9):
         make_run(f"run-{number}", started=1.7e9 - number)
     async with on_runs("run-8") as (app, pilot):
-        await pilot.press("m", "c")
+        await pilot.press("space", "c")
         assert "two at least" in messages(app)
-        await pilot.press("j", "m", "c")
+        await pilot.press("j", "space", "c")
         await pilot.press("asterisk", "c")
         assert "9 runs are marked; at most 8 can be compared." in messages(app)
-        await pilot.press("g", "m", "c")
+        await pilot.press("g", "space", "c")
     assert compared == [["run-0", "run-2"], [f"run-{number}" for number in range(1, 9)]]
 
 
@@ -72,15 +72,15 @@ async def test_stopping_asks_first_and_leaves_a_request(
     run = make_run("mine", "running")
     make_run("done")
     async with on_runs("done") as (app, pilot):
-        await pilot.press("asterisk", "s")
+        await pilot.press("asterisk", "S")
         assert "Stop 1 run now?" in screen_text(app)
         assert "mine  epoch 2/4" in screen_text(app)
         assert "Not stopped|done: it is not running: it is completed" in messages(app)
         await pilot.press("n")
         assert pending(run) == ()
-        await pilot.press("u", "g", "s", "y")
+        await pilot.press("underscore", "g", "S", "y")
         await until(pilot, lambda: "Asked to stop now: mine" in messages(app))
-        await pilot.press("e", "y")
+        await pilot.press("T", "y")
         await until(pilot, lambda: "Asked to stop after the running epoch: mine" in messages(app))
     assert [request.command for request in pending(run)] == ["stop", "stop_after_epoch"]
 
@@ -97,7 +97,7 @@ async def test_a_stopped_run_is_resumed_and_stopped_again(
         await until(pilot, lambda: status(app) == "running")
         await pilot.press("r")
         assert "Not resumed|mine: it is running already" in messages(app)
-        await pilot.press("s", "y")
+        await pilot.press("S", "y")
         await until(pilot, lambda: status(app) == "stopped")
 
 
@@ -148,7 +148,7 @@ async def test_deleting_names_runs_and_sizes_and_removes_only_idle_ones(
     busy = make_run("busy", "running")
     async with on_runs("old") as (app, pilot):
         await until(pilot, lambda: "busy" in listed(app))
-        await pilot.press("asterisk", "j", "j", "m", "d")
+        await pilot.press("asterisk", "j", "j", "space", "D")
         await until(pilot, lambda: isinstance(app.screen, Confirm))
         text = screen_text(app)
         assert "Delete 2 runs for good?" in text
@@ -158,7 +158,7 @@ async def test_deleting_names_runs_and_sizes_and_removes_only_idle_ones(
         assert "Not deleted|busy: it is running; stop it first" in messages(app)
         await pilot.press("enter")  # the safe answer has the focus
         assert dated["new"].is_run()
-        await pilot.press("d")
+        await pilot.press("D")
         await until(pilot, lambda: isinstance(app.screen, Confirm))
         await pilot.press("y")
         await until(pilot, lambda: listed(app) == ["busy", "middle"])
@@ -173,7 +173,7 @@ async def test_an_error_of_an_action_is_reported(
     run = make_run("mine")
     (run.path / "thesis.tex").write_text("mine")
     async with on_runs("mine") as (app, pilot):
-        await pilot.press("d")
+        await pilot.press("D")
         await until(pilot, lambda: isinstance(app.screen, Confirm))
         await pilot.press("y")
         await until(pilot, lambda: "the directory has files that no run made" in messages(app))
@@ -184,14 +184,14 @@ async def test_tags_and_notes_are_written_and_shown(
     on_runs: OnRuns, dated: dict[str, RunDirectory], screen_text: ScreenText, until: Until
 ) -> None:
     async with on_runs("old", size=(160, 40)) as (app, pilot):
-        await pilot.press("m", "m", "t", *"b@d")
+        await pilot.press("space", "space", "t", *"b@d")
         assert isinstance(app.screen, Ask)
         assert "'b@d' cannot be a tag" in screen_text(app)
         await pilot.press("backspace", "backspace", "backspace", *"base x", "enter")
         await until(pilot, lambda: screen_text(app).count("base x") == 2)
-        await pilot.press("u", "g", "t", *"-x", "enter")
+        await pilot.press("underscore", "g", "t", *"-x", "enter")
         await until(pilot, lambda: screen_text(app).count("base x") == 1)
-        await pilot.press("n", *"keep this", "enter")
+        await pilot.press("A", *"keep this", "enter")
         await until(pilot, lambda: "#base keep this" in screen_text(app))
     assert read_annotations(dated["new"]) == Annotations(("base",), "keep this")
     assert read_annotations(dated["middle"]) == Annotations(("base", "x"))
@@ -208,10 +208,10 @@ async def test_a_configuration_is_opened_in_configure(
     monkeypatch.setattr(WmseApp, "open_configure", open_configure)
     run = make_run("mine", overrides=("seed=7",))
     async with on_runs("mine", size=(120, 40)) as (app, pilot):
-        await pilot.press("N")
+        await pilot.press("d")
         await until(pilot, lambda: opened)
         run.config.write_text("nonsense: 1\n")
-        await pilot.press("N")
+        await pilot.press("d")
         await until(pilot, lambda: "This configuration cannot be used|" in messages(app))
         assert "nonsense" in messages(app)
     assert (opened[0][0].seed, opened[0][1]) == (7, "quickstart")
@@ -219,9 +219,9 @@ async def test_a_configuration_is_opened_in_configure(
 
 async def test_paths_are_copied(on_runs: OnRuns, dated: dict[str, RunDirectory]) -> None:
     async with on_runs("old") as (app, pilot):
-        await pilot.press("y")
+        await pilot.press("f")
         assert app.clipboard == str(dated["new"].path)
-        await pilot.press("asterisk", "y")
+        await pilot.press("asterisk", "f")
         assert app.clipboard.splitlines() == [str(run.path) for run in dated.values()]
 
 
@@ -283,3 +283,20 @@ async def test_the_question_for_a_note_counts_the_notes_that_it_replaces(
         await press(pilot, "runs-note")
         await pilot.pause()
         assert "It replaces" not in screen_text(app)
+
+
+async def test_tags_and_notes_are_given_back(on_runs: OnRuns, make_run: MakeRun, until: Until) -> None:
+    runs = [make_run("a", tags=("old",), note="first"), make_run("b")]
+    async with on_runs("b") as (app, pilot):
+        await pilot.press("asterisk", "t", *"new -old", "enter")
+        await until(pilot, lambda: read_annotations(runs[0]).tags == ("new",))
+        await pilot.press("A", *"other", "enter")
+        await until(pilot, lambda: read_annotations(runs[1]).note == "other")
+        await pilot.press("ctrl+z")
+        await until(pilot, lambda: read_annotations(runs[0]).note == "first")
+        assert read_annotations(runs[0]).tags == ("new",)
+        await pilot.press("u")
+        await until(pilot, lambda: read_annotations(runs[0]).tags == ("old",))
+        assert read_annotations(runs[1]) == Annotations()
+        await pilot.press("u")
+        await until(pilot, lambda: "No tag and no note has been changed here." in messages(app))

@@ -159,7 +159,7 @@ async def test_actions_without_runs_do_nothing(on_runs: OnRuns) -> None:
             "m", "i", "asterisk", "c", "s", "e", "r", "d", "t", "n", "N", "y", "j", "G", "o", "O"
         )
         assert isinstance(app.screen, RunsScreen)
-        assert messages(app) == "|Mark the runs to compare with m, two at least, then press c."
+        assert messages(app) == "|Mark the runs to compare with Space, two at least, then press c."
 
 
 async def test_a_folder_that_cannot_be_listed_is_reported(on_runs: OnRuns, runs_root: Path) -> None:

@@ -57,10 +57,10 @@ async def test_the_order_changes_by_key_and_is_shown(
     make_run("a", started=1.7e9 - DAY, overrides=("method={name: byol}",))
     async with on_runs("byol", size=(160, 30)) as (app, pilot):
         assert "Age▲" in screen_text(app)
-        await pilot.press("o", "o", "o")  # tags, host, run
+        await pilot.press("full_stop", "full_stop", "full_stop")  # tags, host, run
         assert "Run▲" in screen_text(app)
         assert listed(app) == ["a", "b"]
-        await pilot.press("O")
+        await pilot.press("R")
         assert "Run▼" in screen_text(app)
         assert listed(app) == ["b", "a"]
         await pilot.press("l", "l", "l", "h", "right")
@@ -72,15 +72,15 @@ async def test_marks_are_counted_and_stay(
     on_runs: OnRuns, dated: dict[str, RunDirectory], screen_text: ScreenText
 ) -> None:
     async with on_runs("old") as (app, pilot):
-        await pilot.press("m", "x")
+        await pilot.press("space", "space")
         assert current(app) == "old"
         assert "3 runs · 2 marked" in screen_text(app)
         assert [row[1] for row in screen_text(app).split("\n")[3:6] if row] == ["●", "●", " "]
         await pilot.press("slash", *"old", "enter")
         assert "2 marked (2 not shown)" in screen_text(app)
-        await pilot.press("asterisk", "escape", "i")
+        await pilot.press("asterisk", "escape", "tilde")
         assert "marked" not in screen_text(app).split("\n")[1]
-        await pilot.press("asterisk", "u")
+        await pilot.press("asterisk", "underscore")
         assert "marked" not in screen_text(app).split("\n")[1]
 
 

@@ -73,7 +73,7 @@ def test_the_list_matches_its_snapshot(
         await pilot.press("3")
         app.screen.post_message(CatalogueChanged(rows(), 0))
         await pilot.pause()
-        await pilot.press("j", "j", "m", "j")
+        await pilot.press("j", "j", "space", "j")
         await pilot.pause()
 
     assert snap_compare(app, terminal_size=size, run_before=fill)

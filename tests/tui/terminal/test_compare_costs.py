@@ -16,7 +16,7 @@ def test_compare_and_paper_send_nothing_while_idle_and_little_for_a_key(
         make_run(f"run-{number}", overrides=(f"seed={number}", f"optimizer.lr={1e-3 * (number + 1)}"))
     terminal = open_app((), TEXTUAL_FPS="30").terminal
     terminal.wait_for("run-7", 60)
-    terminal.type("4o")
+    terminal.type("4c")
     terminal.wait_for("Compare which runs?")
     for _ in range(8):
         terminal.type(" j")
@@ -47,7 +47,7 @@ def test_a_run_that_trains_costs_compare_little(open_app: Callable[..., Any]) ->
     scene = open_app(TEXTUAL_FPS="30", STANDIN_STEP="0.02")
     scene.training()
     terminal = scene.terminal
-    terminal.type("4o")
+    terminal.type("4c")
     terminal.wait_for("Compare which runs?")
     terminal.type(" \r")
     terminal.wait_for("by epoch, linear y")

@@ -78,7 +78,7 @@ def test_a_byte_that_is_not_utf8_is_passed_over(open_app: Callable[..., Any]) ->
 def test_ctrl_z_suspends_the_app_and_a_continued_one_is_drawn_again(open_app: Callable[..., Any]) -> None:
     scene = open_app()
     scene.training()
-    scene.terminal.type("\x1a")
+    scene.terminal.type("Z")
     deadline = time.monotonic() + 60
     while scene.terminal.process.status() != psutil.STATUS_STOPPED:
         assert time.monotonic() < deadline, "the app was never suspended"

@@ -99,7 +99,7 @@ def test_a_session_from_the_first_screen_to_the_comparison_of_two_runs(
     app.wait_until(lambda s: "‹ w_mse ›" in s)
     app.type("j")
     app.wait_until(lambda s: "method.whitening_size" in s)
-    app.type("20" + ENTER)
+    app.type(ENTER + "20" + ENTER)
     app.wait_until(lambda s: "20 images" in s and "20 images for 16" in re.sub(r"[\s│]+", " ", s))
 
     # Launch in spite of it; the loss falls and the accuracy rises.
@@ -132,7 +132,7 @@ def test_a_session_from_the_first_screen_to_the_comparison_of_two_runs(
     )
 
     # Stop, resume.
-    app.type("s")
+    app.type("S")
     app.wait_until(lambda s: "(y)" in s)
     app.type("y")
     app.wait_until(lambda s: "■ stopped" in s, 90)
@@ -159,9 +159,9 @@ def test_a_session_from_the_first_screen_to_the_comparison_of_two_runs(
     assert len(the_runs()) == 2
     app.type("3")
     app.wait_until(lambda s: "2 runs" in s and s.count("teeny") >= 2)
-    app.type("m")
+    app.type(" ")
     app.type("j")
-    app.type("m")
+    app.type(" ")
     app.type("c")
     app.wait_until(lambda s: "Results" in s and "Options that differ" in s)
     for number, marker in zip(the_runs(), "●▲", strict=True):
@@ -176,7 +176,7 @@ def test_a_session_from_the_first_screen_to_the_comparison_of_two_runs(
     # Suspended, so that the run has certainly not stopped when the app exits.
     assert send_signal(trainer.process, signal.SIGSTOP)
     try:
-        app.type("s")
+        app.type("S")
         assert app.wait(10) == ExitCode.COMPLETED
     finally:
         send_signal(trainer.process, signal.SIGCONT)

@@ -35,6 +35,7 @@ class ChartContent:
         reference: values of y with a label each, drawn as lines where they are near the values.
         log_y: the y axis is logarithmic.
         title, y_title: the row above, for instance the quantity and its unit.
+        cursor: an x that a line across the chart marks.
         x_title: the name of x; `hours` gives ticks in hours, minutes and seconds, `step` integers.
     """
 
@@ -46,6 +47,7 @@ class ChartContent:
     title: str = ""
     x_title: str = ""
     y_title: str = ""
+    cursor: float | None = None
 
 
 def draw_chart(
@@ -76,6 +78,7 @@ def draw_chart(
     lines = _reference_lines(area, content.reference)
     for index, one in enumerate(traces):
         _band(area, one, style, index)
+    _cursor(area, content.cursor)
     _lines(area, curves, traces)
     for index, (curve, one) in enumerate(zip(curves, traces, strict=True)):
         _markers(area, curve, one, index, len(curves))
@@ -114,6 +117,32 @@ def y_extent(
     margin = max(measure(high) - measure(low), 0.1 * abs(measure(high)))
     near = [y for y in levels if measure(low) - margin <= measure(y) <= measure(high) + margin]
     return min([low, *near]), max([high, *near])
+
+
+def x_at(content: ChartContent, column: int, *, width: int, height: int, style: ChartStyle) -> float | None:
+    """The x at a column of the drawing of that size; None beside the curves."""
+    titled = bool(content.title or content.y_title or _entries(content.curves, style))
+    frame, _ = frame_for(width, height, _y_limits(content), log_y=content.log_y, titled=titled)
+    share = (column - frame.left) / max(1, frame.width - 1)
+    low, high = _x_limits(content)
+    return low + share * (high - low) if 0 <= share <= 1 else None
+
+
+def values_at(curves: Sequence[Curve], x: float) -> tuple[tuple[float, float], ...]:
+    """Of each curve with values the point (x, y) that is nearest to `x`."""
+    points = (zip(curve.x, curve.y, strict=False) for curve in curves if curve.x)
+    return tuple(min(each, key=lambda point: abs(point[0] - x)) for each in points)
+
+
+def _cursor(area: PlotArea, x: float | None) -> None:
+    column = None if x is None else area.x_scale.dot_inside(x)
+    if column is None:
+        return
+    frame = area.frame
+    for y in range(frame.top, frame.top + frame.height):
+        area.canvas.put(
+            area.cell(column, 0)[0], y, "|" if area.style.ascii else "┆", area.style.part("title")
+        )
 
 
 def _y_limits(content: ChartContent) -> Limits:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from textual.events import Click, MouseScrollDown, MouseScrollUp
+from textual.message import Message
+
 from wmse_tui.runs.text.axis import Limits, round_limits
 from wmse_tui.tui.charts.canvas import Drawing
-from wmse_tui.tui.charts.drawing import ChartContent, draw_chart, y_extent
+from wmse_tui.tui.charts.drawing import ChartContent, draw_chart, x_at, y_extent
 from wmse_tui.tui.charts.rows import RowsWidget
-from wmse_tui.tui.charts.style import ChartStyle
+from wmse_tui.tui.charts.style import ChartStyle, chart_style
 
 
 class Plot(RowsWidget):
@@ -58,6 +61,35 @@ class Plot(RowsWidget):
         if content != before:
             self._content = content
             self.redraw()
+
+    class Pointed(Message):
+        """The user clicked at an x, or turned the wheel there by a `factor` of how much of x is shown."""
+
+        def __init__(self, plot: Plot, x: float, factor: float = 1.0) -> None:
+            super().__init__()
+            self.plot = plot
+            self.x = x
+            self.factor = factor
+
+    def on_click(self, event: Click) -> None:
+        """Report the x under the mouse."""
+        self._point(event.x)
+
+    def on_mouse_scroll_up(self, event: MouseScrollUp) -> None:
+        """Zoom in around the mouse."""
+        event.stop()
+        self._point(event.x, 0.5)
+
+    def on_mouse_scroll_down(self, event: MouseScrollDown) -> None:
+        """Zoom out around the mouse."""
+        event.stop()
+        self._point(event.x, 2.0)
+
+    def _point(self, column: int, factor: float = 1.0) -> None:
+        width, height = self.size
+        x = x_at(self._content, column, width=width, height=height, style=chart_style(self.app))
+        if x is not None:
+            self.post_message(self.Pointed(self, x, factor))
 
     def draw_rows(self, width: int, height: int, style: ChartStyle) -> Drawing:
         """The chart at that size."""

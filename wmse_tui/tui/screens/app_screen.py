@@ -10,13 +10,15 @@ from __future__ import annotations
 from typing import ClassVar, TypeVar
 
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import ActiveBinding, Binding, BindingType
 from textual.containers import Vertical
 from textual.content import Content
 from textual.events import Resize, ScreenResume
 from textual.screen import Screen
-from textual.widgets import Footer, Static
+from textual.widgets import Footer, Input, Static
+from textual.widgets._footer import FooterKey
 
+from wmse_tui.tui.keys import key_name
 from wmse_tui.tui.screen_names import SCREENS
 from wmse_tui.tui.services import Services, app_of, services_of
 
@@ -57,10 +59,39 @@ class QuietFooter(Footer):
 
     _shown: tuple[object, ...] | None = None
 
+    @staticmethod
+    def _possible(screen: Screen[object]) -> list[ActiveBinding]:
+        """The shown bindings, each action once, without those that the state of the screen rules out."""
+        typing = isinstance(screen.focused, Input)  # letters are its own
+        found = {each.binding.action: each for each in reversed(screen.active_bindings.values())}
+        return [
+            each
+            for each in reversed(found.values())
+            if each.binding.show
+            and not (typing and len(key_name(each.binding.key)) == 1)
+            and (not isinstance(screen, AppScreen) or screen.is_possible(each.binding.id or ""))
+        ]
+
+    def compose(self) -> ComposeResult:
+        """A key for each action that is possible now."""
+        if not self._bindings_ready:
+            return
+        possible = self._possible(self.screen)
+        self.styles.grid_size_columns = len(possible)
+        for _, binding, enabled, tooltip in possible:
+            yield FooterKey(
+                binding.key,
+                self.app.get_key_display(binding),
+                binding.description,
+                binding.action,
+                disabled=not enabled,
+                tooltip=tooltip,
+            ).data_bind(compact=Footer.compact)
+
     def bindings_changed(self, screen: Screen[object]) -> None:
         """Rebuild the footer if a visible binding has changed."""
         if self.is_attached and screen is self.screen and screen.app.app_focus:
-            active = [each for each in screen.active_bindings.values() if each.binding.show]
+            active = self._possible(screen)
             shown = tuple(
                 (self.app.get_key_display(each.binding), each.binding.description, each.enabled)
                 for each in active
@@ -91,6 +122,10 @@ class AppScreen(Screen[None]):
     def services(self) -> Services:
         """What the app provides."""
         return services_of(self)
+
+    def is_possible(self, name: str) -> bool:  # noqa: ARG002
+        """Whether the footer offers the action of a binding id now; its key works in any case."""
+        return True
 
     @property
     def frozen(self) -> bool:

@@ -18,6 +18,7 @@ from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.errors import OutputExists, RunsError
 from wmse_tui.runs.output import write_output
 from wmse_tui.runs.state.config import Configuration, read_configuration
+from wmse_tui.runs.state.curves import QUANTITIES
 from wmse_tui.runs.state.run import RunState
 from wmse_tui.runs.table.catalogue import list_runs
 from wmse_tui.runs.table.compare import MOST, Comparison, Subject, compare
@@ -25,7 +26,7 @@ from wmse_tui.runs.table.comparison_file import FORMATS, curves_csv
 from wmse_tui.runs.text.sanitize import safe
 from wmse_tui.tui import keys
 from wmse_tui.tui.charts.style import chart_style
-from wmse_tui.tui.dialogs import Confirm, RunPicker
+from wmse_tui.tui.dialogs import Confirm, Pick, RunPicker
 from wmse_tui.tui.feed import RunChanged, RunUnreadable
 from wmse_tui.tui.screens.app_screen import AppScreen
 from wmse_tui.tui.widgets.compare.chart import OverlaidCurves
@@ -199,6 +200,20 @@ on the test set, so they are optimistically biased."""
         """Draw with the next value of a part of the overlay."""
         self.query_one(OverlaidCurves).cycle(part, by)
         self._draw_status()
+
+    @work(exclusive=True, group="dialog")
+    async def action_quantity(self) -> None:
+        """Choose what is drawn."""
+        if not self._runs:
+            return
+        chart = self.query_one(OverlaidCurves)
+        titles = tuple(quantity.title for quantity in QUANTITIES.values())
+        now = QUANTITIES[chart.overlay.quantity].title
+        chosen = await self.app.push_screen_wait(Pick("Quantity", "Draw of each run:", titles, now))
+        if chosen is not None:
+            name = next(name for name, quantity in QUANTITIES.items() if quantity.title == chosen)
+            chart.show_quantity(name)
+            self._draw_status()
 
     def action_table(self) -> None:
         """Go to the next table; on a small screen it replaces the previous one."""

@@ -19,6 +19,7 @@ from textual.widgets import Static
 from wmse_tui.config.advice import Advice, advise
 from wmse_tui.config.draft import Draft, command_line, name_fault, preset_file, save_preset
 from wmse_tui.config.fields import group_of, groups
+from wmse_tui.config.ineffective import options_without_effect
 from wmse_tui.config.locations import expanded, runs_dir, working_dir
 from wmse_tui.config.presence import (
     OwnImages,
@@ -76,10 +77,11 @@ class ConfigureScreen(AppScreen):
 Configure: choose a preset on the left, change its options in the middle, and launch it. The cursor in the
 list of presets says which one is launched; changes to a preset stay with it while you view others.
 
-Arrows or hjkl move; tab goes from part to part, {key:configure-back} one part back. In a field, type a
-number, or press {key:field-edit} to type or to choose. Nothing that you type is refused: what is wrong is
-printed below it. In a field of numbers digits are typed, so press {key:field-cancel} before the number of
-another screen.
+Arrows or hjkl move, and change nothing; tab goes from part to part, {key:configure-back} one part back. In a
+field, press {key:field-edit} to type or to choose from a list; {key:field-next} is the next choice. Nothing
+that you type is refused: what is wrong is printed below it. {key:configure-undo} takes back a change, and
+{key:configure-apply} sets what advice proposes. Options that do nothing beside the others are hidden;
+{key:configure-all} shows all.
 • marks what differs from the preset, ! what is wrong or unwise.
 """
     BINDINGS = keys.CONFIGURE
@@ -94,6 +96,8 @@ another screen.
         self.views_requested = False
         self._starting = False
         self._accepted: set[str] = set()  # warnings
+        self._last_hidden: frozenset[str] = frozenset()
+        self._every_option = False  # also those without effect are shown
         self._topic = ""  # what the details are about: an option, a section, or "" the preset
         self._heading = ("", "")
         self._problem = -1
@@ -202,7 +206,15 @@ another screen.
         if draft is None:
             form.clear()
         elif group is not None:
-            form.show(draft, group, remarks)
+            form.show(draft, group, remarks, hidden=self._hidden())
+
+    def _hidden(self) -> frozenset[str]:
+        """The options that do nothing now, unless the user wants to see them."""
+        experiment = self.experiment
+        if self._every_option or experiment is None:
+            return frozenset() if self._every_option else self._last_hidden
+        self._last_hidden = options_without_effect(experiment)
+        return self._last_hidden
 
     def _show_details(self, topic: str) -> None:
         """Describe an option, a section, or else the preset."""
@@ -237,12 +249,62 @@ another screen.
 
     @on(FieldRow.Entered)
     def _field_entered(self, event: FieldRow.Entered) -> None:
+        self.library.end_typing()
         self._show_details(event.path)
 
     @on(FieldRow.Edited)
     def _edited(self, event: FieldRow.Edited) -> None:
         self.library.edit(event.path, event.text)
         self.redraw()
+
+    def show_preset(self, name: str) -> None:
+        """Edit a preset, with the focus on the list of presets."""
+        self.library.choose(name)
+        self._topic = ""
+        self.redraw()
+        self.query_one(PresetPanel).list.focus()
+
+    def reveal(self, path: str) -> None:
+        """Go to the field of an option, also of one that has no effect now; else say why there is none."""
+        draft = self.library.draft
+        if draft is None or path not in draft.fields:
+            self.services.notify(f"{path} is no option of the variants that are chosen now.")
+            return
+        if path in self._hidden():
+            self._every_option = True
+        self.go_to(path)
+
+    def action_show_all(self) -> None:
+        """Show all options, or only those with an effect."""
+        self._every_option = not self._every_option
+        shown = "all options" if self._every_option else "only the options that have an effect"
+        self.services.notify(f"The form shows {shown}.")
+        self.redraw()
+
+    def action_undo(self) -> None:
+        """Take back the last change."""
+        row = self.query_one(Form).rows.get(self.query_one(Form).current)
+        if row is not None:
+            row.end_editing()
+        if self.library.undo():
+            self.redraw()
+        else:
+            self.services.notify("Nothing has been changed here.")
+
+    def action_apply(self) -> None:
+        """Set what advice proposes: that on the focused field, or else the first that proposes something."""
+        fixable = [advice for advice in self.remarks() if advice.fix]
+        current = self.query_one(Form).current
+        chosen = next((advice for advice in fixable if advice.path == current), next(iter(fixable), None))
+        if chosen is None:
+            self.services.notify("No advice proposes a value.")
+            return
+        for path, text in chosen.fix:
+            self.library.end_typing()
+            self.library.edit(path, text)
+        self.redraw()
+        values = ", ".join(f"{path}={text or 'empty'}" for path, text in chosen.fix)
+        self.services.notify(self.services.keys.fill(f"{values}. {{key:configure-undo}} takes it back."))
 
     def action_reset(self) -> None:
         """Reset the focused field."""
@@ -296,6 +358,10 @@ another screen.
         form.enter(next((name for name in names if name in form.rows), ""))
 
     # From part to part
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """In the list of presets there is no part before: `escape` goes back to another screen."""
+        return (action, parameters) != ("part", (-1,)) or not self.query_one(PresetPanel).has_focus_within
 
     def action_part(self, by: int) -> None:
         """Move the focus from presets to sections, fields, results, or back."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from itertools import zip_longest
+from textwrap import wrap
 from typing import Any
 
 from textual.app import ComposeResult
@@ -19,22 +21,11 @@ from wmse_tui.tui.services import services_of
 
 _WRAPPED = re.compile(r"(?<!\n)\n(?=[\w(`])")
 """A line that continues: paragraphs are wrapped to the dialog, lists keep their lines."""
-_TEXTUALS_OWN = frozenset(
-    {
-        "app.focus_next",
-        "app.focus_previous",
-        "screen.copy_text",
-        # Lists pass these on where there is nothing to scroll, which is always the case sideways.
-        "scroll_left",
-        "scroll_right",
-        "page_left",
-        "page_right",
-    }
-)
+_WIDTH = 58  # cells of a sentence beside its keys
 
 
 class HelpScreen(Dialog[None]):
-    """The keys of a screen, with the ids by which the settings file can give them other ones."""
+    """What a screen is for, and its keys in groups."""
 
     BINDINGS = [  # noqa: RUF012 (Textual's type)
         *keys.bindings(("escape,q,question_mark", "dismiss(None)", "Close")),
@@ -56,28 +47,26 @@ class HelpScreen(Dialog[None]):
 
 
 def help_of(screen: Screen[Any]) -> Content:
-    """What the screen is for, and its keys: first its own, then those of the whole app."""
+    """What the screen is for, and its keys in groups: those that do something first, those that move last."""
     parts: list[Content] = []
     if isinstance(screen, AppScreen) and screen.HELP:
         text = services_of(screen).keys.fill(screen.HELP.strip())
         parts += [Content(_WRAPPED.sub(" ", text)), Content("\n\n")]
-    groups: dict[str, dict[str, tuple[Binding, list[str]]]] = {"Here": {}, "Everywhere": {}}
+    groups: dict[str, dict[str, tuple[Binding, list[str]]]] = {title: {} for title in keys.GROUPS.values()}
     for key, active in screen.active_bindings.items():
         binding = active.binding
-        if not binding.description or binding.system or binding.action in _TEXTUALS_OWN:
+        if not binding.id or not binding.description or binding.system:
             continue
-        rows = groups["Everywhere" if active.node is screen.app else "Here"]
-        _, names = rows.setdefault(binding.action, (binding, []))
+        _, names = groups[keys.group_of(binding.id)].setdefault(binding.action, (binding, []))
         names.append(keys.key_name(key))
     for title, rows in groups.items():
         if rows:
             parts.append(Content.styled(f"{title}\n", "bold $primary"))
         for binding, names in rows.values():
-            parts += [
-                Content.styled(f"  {' '.join(names):<14}", "$accent"),
-                Content(f" {binding.tooltip or binding.description}"),
-                Content.styled(f"  {binding.id}\n" if binding.id else "\n", "$foreground-muted"),
-            ]
-        parts.append(Content("\n"))
-    note = "The grey names are what `keys:` in the settings file calls them, as in `keys: {quit: ctrl+x}`."
+            text = str(binding.tooltip or binding.description)
+            for heading, line in zip_longest((" ".join(names),), wrap(text, _WIDTH), fillvalue=""):
+                parts += [Content.styled(f"  {heading:<15}", "$accent"), Content(f" {line}\n")]
+        if rows:
+            parts.append(Content("\n"))
+    note = "Other keys: `keys:` in the settings file, by the ids that docs/reference.md lists."
     return Content("").join([*parts, Content.styled(note, "$foreground-muted")])

@@ -26,16 +26,16 @@ from wmse_tui.runs.queue.positions import cancel
 from wmse_tui.runs.state.config import read_configuration, summarise
 from wmse_tui.runs.state.lost_work import work_lost_by_resuming
 from wmse_tui.runs.state.run import RunState
-from wmse_tui.runs.state.status import IN_PROGRESS, WITHOUT_TRAINER
+from wmse_tui.runs.state.status import IN_PROGRESS, RESUMABLE, WITHOUT_TRAINER
 from wmse_tui.runs.table.catalogue import list_runs
 from wmse_tui.runs.text.sanitize import safe
 from wmse_tui.runs.text.units import count
 from wmse_tui.tui import keys
-from wmse_tui.tui.dialogs import Confirm, RunPicker
+from wmse_tui.tui.dialogs import Confirm, Pick, RunPicker
 from wmse_tui.tui.feed import RunChanged, RunUnreadable
 from wmse_tui.tui.moved_images import locate_images
 from wmse_tui.tui.screens.app_screen import AppScreen
-from wmse_tui.tui.widgets.monitor.charts import LabelledRun
+from wmse_tui.tui.widgets.monitor.charts import CHARTS, LabelledRun
 from wmse_tui.tui.widgets.monitor.control_requests import COMMAND_NAMES, SentRequest, request_statuses
 from wmse_tui.tui.widgets.monitor.header import HeaderNotes, RunHeader
 from wmse_tui.tui.widgets.monitor.panel_lines import evaluation_heading, evaluations_as_lines
@@ -49,7 +49,7 @@ _MOST_REQUESTS = 4  # sent requests that are remembered for each run
 _AT_ONCE = 0.01  # seconds that are not worth a timer
 _NEED_A_RUN = frozenset(
     {"stop", "ask", "pause", "resume", "duplicate", "folder", "cycle", "pane", "maximise", "plot", "overlay"}
-    | {"search"}
+    | {"search", "quantity"}
 )
 
 
@@ -154,6 +154,8 @@ class MonitorScreen(AppScreen):
             self._charts_due = True
         elif message.run == self._run and self._run_state is not None:
             before, run_state = self._run_state, message.state
+            if run_state.status != before.status:
+                self.refresh_bindings()
             if run_state.status == "paused" or run_state.ended:
                 self._pausing.discard(message.run.path)
             if message.behind is not None and run_state.seq < before.seq:
@@ -264,12 +266,20 @@ class MonitorScreen(AppScreen):
             self._panels.activate("plots")
         charts = self._panels.charts
         match change:
-            case "chart":
-                charts.next_chart()
             case "log":
                 charts.toggle_log()
             case "axis" | "recent" | "smoothing":
                 charts.next_option(change)
+
+    @work
+    async def action_quantity(self) -> None:
+        """Choose what the selected plot draws."""
+        if "plots" not in self._panels.in_sight:
+            self._panels.activate("plots")
+        charts, titles = self._panels.charts, tuple(chart.title for chart in CHARTS)
+        chosen = await self.app.push_screen_wait(Pick("Quantity", "Of this plot:", titles, charts.chart))
+        if chosen is not None:
+            charts.show_chart(chosen)
 
     def action_search(self) -> None:
         """Search in the activity log: the active panel has no lines of its own."""
@@ -476,6 +486,21 @@ class MonitorScreen(AppScreen):
         if action == "newest":
             return self._run is None
         return self._run is not None or action not in _NEED_A_RUN
+
+    def is_possible(self, name: str) -> bool:
+        """Requests only where a trainer would answer, resumption only where there is something to resume."""
+        state = self._run_state
+        if state is None or not name.startswith("run-"):
+            return True
+        if name == "run-resume":
+            return state.status == "new" or (
+                state.status in RESUMABLE and not state.needs_other_configuration
+            )
+        if name == "run-stop":
+            return state.status == "queued" or state.status not in WITHOUT_TRAINER
+        if name in ("run-pause", "run-stop-after-epoch", "run-checkpoint", "run-evaluate"):
+            return state.status not in WITHOUT_TRAINER
+        return True
 
     @work
     async def _show_no_run(self) -> None:

@@ -30,6 +30,7 @@ from wmse_tui.tui.widgets.runs.actions import count_and_name, directory_of, name
 from wmse_tui.tui.widgets.runs.board import RunBoard
 
 _AGES_EVERY = 5.0  # seconds; ages change by the minute
+_UNDONE = 20  # changes of tags and notes that can be taken back
 _LISTED = 8  # runs that a question lists
 
 
@@ -51,6 +52,7 @@ excludes: -tag:old."""
         yield RunBoard(root=str(self.services.runs_root), ascii_only=self.services.ascii, id="runs")
 
     def on_mount(self) -> None:
+        self._annotated: list[tuple[RunRow, ...]] = []  # rows before each change of tags or notes
         self._board = self.query_one(RunBoard)
         self._board.focus_list()
         self._report_lost_places()
@@ -222,6 +224,7 @@ excludes: -tag:old."""
         answer = await self.app.push_screen_wait(ask)
         if answer is not None:
             add, remove = actions.parse_tags(answer)
+            self._remember(rows)
             await self._apply("Tagged", partial(actions.edit_tags, add=add, remove=remove), rows)
 
     @work
@@ -236,6 +239,7 @@ excludes: -tag:old."""
         value = safe(rows[0].note) if len(rows) == 1 else ""
         answer = await self.app.push_screen_wait(Ask("Note", text, value=value))
         if answer is not None:
+            self._remember(rows)
             await self._apply("Note saved", partial(actions.write_note, text=answer), rows)
 
     async def _with_images(self, rows: tuple[RunRow, ...]) -> tuple[RunRow, ...]:
@@ -246,6 +250,17 @@ excludes: -tag:old."""
         except RunsError as error:
             self._report("Failed", (safe(str(error), 300),), severity="error")
             return ()
+
+    def _remember(self, rows: tuple[RunRow, ...]) -> None:
+        self._annotated = [*self._annotated[1 - _UNDONE :], rows]
+
+    @work
+    async def action_undo(self) -> None:
+        """Give the runs of the last change the tags and the note that they had before."""
+        if not self._annotated:
+            self.services.notify("No tag and no note has been changed here.")
+            return
+        await self._apply("Tags and note as before", actions.restore_annotations, self._annotated.pop())
 
     def _possible(self, action: actions.Action, refusal: str) -> tuple[RunRow, ...]:
         """Those of the targets that the action makes sense for; the others are reported under `refusal`."""

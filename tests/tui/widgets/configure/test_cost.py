@@ -57,7 +57,7 @@ def test_steps_and_disk_are_shown_at_once() -> None:
     assert found["Steps"] == "97,000 (97 x 1,000 epochs)"
     assert found["Disk"] == "4 checkpoints, i computes their size; 312 GB free"
     assert found["Model"] == "i computes parameters, GFLOP, memory"
-    assert found["Speed"] == "m measures a few steps on this machine"
+    assert found["Speed"] == "b measures a few steps on this machine"
     assert lines_of(name="mine")["Run"] == "mine"
 
 
@@ -134,7 +134,7 @@ def test_an_answer_about_another_configuration_is_marked_as_such() -> None:
     )
     lines = {line.head: line for line in cost.lines()}
     assert lines["Model"].text == "as before the changes; i computes parameters, GFLOP, memory"
-    assert lines["Speed"].text == "as before the changes; m measures a few steps on this machine"
+    assert lines["Speed"].text == "as before the changes; b measures a few steps on this machine"
     assert {lines[head].style for head in ("Parameters", "Step", "Disk")} == {"$text-disabled"}
 
 

@@ -61,6 +61,11 @@ class OverlaidCurves(Plot):
         self.overlay = self.overlay.next(part, by)
         self.draw()
 
+    def show_quantity(self, quantity: str) -> None:
+        """Draw another quantity, by its name."""
+        self.overlay = replace(self.overlay, quantity=quantity)
+        self.draw()
+
     def draw(self) -> None:
         """Draw the current curves."""
         overlay, quantity = self.overlay, QUANTITIES[self.overlay.quantity]

@@ -131,6 +131,8 @@ class PresetLibrary:
         self.entries: dict[str, Entry] = {}
         self.extra: tuple[str, ...] = ()
         self._drafts: dict[str, Draft] = {}
+        self._typed_into = ""  # the field of the last change, while it is being typed
+        self._before: dict[str, list[Draft]] = {}  # by key, the drafts before each change, the last one last
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -182,20 +184,42 @@ class PresetLibrary:
         """Give an option the value of a text; what is there already stays without being marked."""
         draft = self.draft
         if draft is not None and path in draft.fields:
-            self._drafts[self.key] = draft.with_value(path, draft.fields[path].value(text))
+            self._change(draft, draft.with_value(path, draft.fields[path].value(text)), path)
+
+    def undo(self) -> bool:
+        """Take back the last change of the edited entry; whether there was one."""
+        before = self._before.get(self.key)
+        if not before:
+            return False
+        self._drafts[self.key] = before.pop()
+        return True
+
+    def _change(self, before: Draft, after: Draft, path: str = "") -> None:
+        """Store a changed draft; the characters that are typed into one field are one change."""
+        if after == before:
+            return
+        earlier = self._before.setdefault(self.key, [])
+        if not (path and earlier and path == self._typed_into):
+            earlier.append(before)
+        self._typed_into = path
+        self._drafts[self.key] = after
+
+    def end_typing(self) -> None:
+        """The next change is one of its own, also of the same field."""
+        self._typed_into = ""
 
     def reset(self, path: str) -> bool:
         """Undo the change of an option; whether there was one."""
         draft = self.draft
         if draft is None or not draft.changed(path):
             return False
-        self._drafts[self.key] = draft.without(path)
+        self._change(draft, draft.without(path))
         return True
 
     def reset_all(self) -> None:
         """Undo all changes."""
         if self.draft is not None:
-            self._drafts[self.key] = self.draft.untouched()
+            self._change(self.draft, self.draft.untouched())
 
     def changes(self) -> Mapping[str, int]:
         """How many changes the entries have, by key; those without any are left out."""

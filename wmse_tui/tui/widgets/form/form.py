@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from textual import on, work
 from textual.containers import VerticalScroll
@@ -54,9 +54,20 @@ class Form(VerticalScroll, can_focus=False):
         """The rows by the dotted names of their options, from top to bottom."""
         return self._rows
 
-    def show(self, draft: Draft, group: FieldGroup, advice: Sequence[Advice] = ()) -> None:
-        """Show the options of `group` as they are in `draft`."""
-        paths = chosen_options(draft.merged, group.members)
+    def show(
+        self,
+        draft: Draft,
+        group: FieldGroup,
+        advice: Sequence[Advice] = (),
+        *,
+        hidden: Collection[str] = (),
+    ) -> None:
+        """Show the options of `group` as they are in `draft`; of the `hidden` ones the changed ones."""
+        paths = tuple(
+            path
+            for path in chosen_options(draft.merged, group.members)
+            if path not in hidden or draft.changed(path) or draft.problems_at(path)
+        )
         states = {path: row_state(draft, path, advice) for path in paths}
         if group.name != self._group or tuple(self._rows) != paths:
             self._arrange(group, states)

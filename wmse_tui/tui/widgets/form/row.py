@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from textual import events
 from textual.content import Content
 from textual.geometry import Size
 from textual.message import Message
@@ -55,7 +54,7 @@ class FieldEditor(Input):
 
 
 class FieldRow(Widget, can_focus=True):
-    """A row. Typing, Enter, Left and Right change the value; invalid values are accepted and marked."""
+    """A row. No key that moves changes the value; invalid values are accepted and marked."""
 
     BINDINGS = keys.FIELD
 
@@ -169,19 +168,6 @@ class FieldRow(Widget, can_focus=True):
     def on_blur(self) -> None:
         self.refresh()
 
-    def on_key(self, event: events.Key) -> None:
-        """A digit, sign or point begins a number; texts begin with Enter, as letters are bindings."""
-        if self.editor is None and self.state.option.kind in ("whole", "number", "list"):
-            character = event.character or ""
-            if character and character in "0123456789.-":
-                event.stop()
-                event.prevent_default()
-                self._begin(character)
-            elif event.key == "backspace":
-                event.stop()
-                event.prevent_default()
-                self._begin("")
-
     def on_click(self) -> None:
         if not self._fresh:
             self.action_begin()
@@ -191,7 +177,7 @@ class FieldRow(Widget, can_focus=True):
         if self.state.option.fixed:
             self.post_message(self.Choosing(self))
         elif self.editor is None:
-            self._begin(None)
+            self._begin()
 
     def action_cycle(self, by: int) -> None:
         """Choose the next value, or the previous one."""
@@ -205,20 +191,17 @@ class FieldRow(Widget, can_focus=True):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
         return not (action == "cycle" and not self.state.option.fixed)
 
-    def _begin(self, typed: str | None) -> None:
-        """Open an editor over the value; `typed` replaces the value, None selects it."""
+    def _begin(self) -> None:
+        """Open an editor over the value; a number is selected, to be replaced, a text is to be changed."""
         self._before = self.state.text
-        editor = FieldEditor(self._before if typed is None else typed)
-        editor.select_on_focus = typed is None
+        editor = FieldEditor(self._before)
+        editor.select_on_focus = self.state.option.kind in ("whole", "number")
         editor.styles.offset = (MARKS + self._title_width, 0)
         unit = len(self.state.option.unit)
         width = self.size.width - MARKS - self._title_width - (unit + 1 if unit else 0)
         editor.styles.width = max(6, width)
         self.mount(editor)
         self.screen.set_focus(editor)  # now: it gets keys that are already typed
-        if typed is not None:
-            self.call_after_refresh(editor.action_end)
-            self.post_message(self.Edited(self, typed))
 
     def end_editing(self) -> None:
         """Remove the editor; the typed value stays."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from textual.app import ComposeResult
@@ -14,9 +14,17 @@ from wmse_tui.runs.state.curves import QUANTITIES, Curve, curve, reference
 from wmse_tui.runs.state.run import RunState
 from wmse_tui.runs.text.axis import Limits
 from wmse_tui.runs.text.sanitize import safe
+from wmse_tui.runs.text.units import number
 from wmse_tui.tui import keys
-from wmse_tui.tui.charts.chart_options import ChartOptions, in_percent, x_range
-from wmse_tui.tui.charts.drawing import ChartContent
+from wmse_tui.tui.charts.chart_options import (
+    ChartOptions,
+    in_percent,
+    magnified,
+    moved_cursor,
+    panned,
+    x_range,
+)
+from wmse_tui.tui.charts.drawing import ChartContent, values_at
 from wmse_tui.tui.charts.plot import Plot
 from wmse_tui.tui.widgets.panel import Panel
 
@@ -123,15 +131,21 @@ class ChartsPanel(Panel, can_focus=True):
                 x_range=limits,
                 reference=reference(self._runs[0].state, chart.quantities[0]),
                 log_y=log,
-                title=self._title(index, chart),
+                title=self._title(index, chart, curves),
+                cursor=options.cursor,
                 x_title=options.axis,
                 y_title="%" if chart.percent else "log" if log else "",
             )
         )
 
-    def _title(self, index: int, chart: Chart) -> str:
+    def _title(self, index: int, chart: Chart, curves: Sequence[Curve]) -> str:
         selected = len(self._in_sight) > 1 and index == self._selected and self.has_focus
-        return f"▸ {chart.title}" if selected else chart.title
+        title = f"▸ {chart.title}" if selected else chart.title
+        points = () if self._options.cursor is None else values_at(curves, self._options.cursor)
+        if not points:
+            return title
+        values = ", ".join(number(y) for _, y in points)
+        return f"{title} {values} at {number(points[0][0])}"
 
     # Arrangement
 
@@ -173,14 +187,60 @@ class ChartsPanel(Panel, can_focus=True):
             self._selected = (self._selected + by) % PLOTS
             self._arrange(self.size.width, self.size.height)
 
-    def next_chart(self) -> None:
-        """Show the next chart in the selected plot that no other plot in sight shows."""
-        others = {self._charts[index] for index in self._in_sight if index != self._selected}
-        following = (self._charts[self._selected] + 1) % len(CHARTS)
-        while following in others:
-            following = (following + 1) % len(CHARTS)
-        self._charts[self._selected] = following
+    @property
+    def chart(self) -> str:
+        """The title of what the selected plot shows."""
+        return CHARTS[self._charts[self._selected]].title
+
+    def show_chart(self, title: str) -> None:
+        """Show the chart of that title in the selected plot."""
+        self._charts[self._selected] = [chart.title for chart in CHARTS].index(title)
         self.redraw()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
+        """Without a zoom and a cursor `escape` is the screen's."""
+        return action != "whole" or self._options.zoomed or self._options.cursor is not None
+
+    def action_cursor(self, by: int) -> None:
+        """Move the cursor of all plots by a column."""
+        limits, width = self._limits(), self._plots[self._selected].size.width
+        if limits is not None and width:
+            self._change(moved_cursor(self._options, limits, by / width))
+
+    def action_magnify(self, factor: float, around: float | None = None) -> None:
+        """Show `factor` times as much of x in all plots."""
+        limits, whole = self._limits(), self._limits(whole=True)
+        if limits is not None and whole is not None:
+            self._change(magnified(self._options, limits, whole, factor, around))
+
+    def action_pan(self, by: int) -> None:
+        """Show an earlier (-1) or a later part (1) of x, where it is zoomed."""
+        limits, whole = self._limits(), self._limits(whole=True)
+        if limits is not None and whole is not None and self._options.zoomed:
+            self._change(panned(self._options, limits, whole, by / 4))
+
+    def action_whole(self) -> None:
+        """Show all of x, without a cursor."""
+        self._change(replace(self._options, window=None, recent=None, cursor=None))
+
+    def on_plot_pointed(self, event: Plot.Pointed) -> None:
+        """Put the cursor where the user clicked, or zoom there."""
+        event.stop()
+        if event.factor == 1:
+            self._selected = self._plots.index(event.plot)
+            self._change(replace(self._options, cursor=event.x))
+        else:
+            self.action_magnify(event.factor, event.x)
+
+    def _limits(self, *, whole: bool = False) -> Limits | None:
+        options = replace(self._options, window=None, recent=None) if whole else self._options
+        return x_range((run.state for run in self._runs), options)
+
+    def _change(self, options: ChartOptions) -> None:
+        self._options = options
+        self._show_options()
+        self.redraw()
+        self.refresh_bindings()
 
     def toggle_log(self) -> None:
         """Toggle the logarithmic y axis of the selected plot."""
@@ -196,6 +256,8 @@ class ChartsPanel(Panel, can_focus=True):
     def _show_options(self) -> None:
         options, others = self._options, len(self._runs) - 1
         recent = "" if options.recent is None else f", last {options.recent:.0%}"
+        if options.window is not None:
+            recent = f", {number(options.window[0], 3)} to {number(options.window[1], 3)}"
         smooth = f", smoothing {options.smoothing:g}" if options.smoothing else ""
         beside = f", beside {others} more" if others > 0 else ""
         self.border_title = Content(f"Plots by {options.axis}{recent}{smooth}{beside}")

@@ -78,6 +78,10 @@ class TextPanel(Panel):
         if self._lines.needle:
             self._show_position()
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
+        """Without a search `escape` is the screen's."""
+        return action != "clear" or bool(self._lines.needle) or self._input.display
+
     def action_search(self) -> None:
         """Show the input of the search."""
         self._input.display = True

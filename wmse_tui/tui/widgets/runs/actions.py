@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from wmse_tui.runs.annotations import check_tag, read_annotations, retagged, write_annotations
+from wmse_tui.runs.annotations import Annotations, check_tag, read_annotations, retagged, write_annotations
 from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.errors import BadTag, RunsError
 from wmse_tui.runs.process.control import request
@@ -151,6 +151,11 @@ def write_note(row: RunRow, text: str) -> None:
     """Replace the note of a run. Raises RunsError."""
     run = directory_of(row)
     write_annotations(run, replace(read_annotations(run), note=text.strip()))
+
+
+def restore_annotations(row: RunRow) -> None:
+    """Give a run the tags and the note of `row`, which is from before a change. Raises RunsError."""
+    write_annotations(directory_of(row), Annotations(row.tags, row.note))
 
 
 def parse_tags(text: str) -> tuple[tuple[str, ...], tuple[str, ...]]:

@@ -82,6 +82,10 @@ class RunBoard(Vertical):
         """Show the ages as of now."""
         self._table.show(self._listing, now_minute())
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
+        """Without a filter `escape` is the screen's."""
+        return action != "show_all" or bool(self._listing.query.text) or self.query_one(Finder).display
+
     # Finding, sorting, marking
 
     def action_find(self) -> None:

@@ -1,0 +1,117 @@
+"""The palette: one line of text that finds actions, runs, presets and options, the best match first."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from textual.app import ComposeResult
+from textual.containers import Vertical
+from textual.content import Content
+from textual.widgets import Input, OptionList
+from textual.widgets.option_list import Option
+
+from wmse_tui.runs.text.sanitize import safe
+from wmse_tui.tui import keys
+from wmse_tui.tui.dialogs import Dialog
+from wmse_tui.tui.widgets.vi import KeyList
+
+_SHOWN = 14  # entries
+
+
+@dataclass(frozen=True, slots=True)
+class PaletteEntry:
+    """Something to do: a title, what it is, its kind, and the call that does it."""
+
+    title: str
+    about: str
+    kind: str
+    act: Callable[[], Awaitable[Any] | Any]
+
+
+def rank(entry: PaletteEntry, words: Sequence[str]) -> tuple[int, int] | None:
+    """How well an entry matches, small is good; None: a word is nowhere in it."""
+    title, text = entry.title.lower(), f"{entry.title} {entry.about} {entry.kind}".lower()
+    if not all(word in text for word in words):
+        return None
+    whole = " ".join(words)
+    if title == whole:
+        return 0, len(title)
+    if title.startswith(whole):
+        return 1, len(title)
+    begins = all(any(part.startswith(word) for part in title.replace("-", " ").split()) for word in words)
+    inside = all(word in title for word in words)
+    return (2 if begins else 3 if inside else 4), len(title)
+
+
+def best(entries: Iterable[PaletteEntry], query: str, most: int = _SHOWN) -> list[PaletteEntry]:
+    """The entries that match, the best first, in their own order where equal; without a query the actions."""
+    words = query.lower().split()
+    if not words:
+        return [entry for entry in entries if entry.kind == "action"][:most]
+    found = [(rank(entry, words), number, entry) for number, entry in enumerate(entries)]
+    ranked = sorted((score, number, entry) for score, number, entry in found if score is not None)
+    return [entry for _, _, entry in ranked[:most]]
+
+
+class Palette(Dialog[PaletteEntry]):
+    """Answers the chosen entry, or None. Sanitises its texts."""
+
+    BINDINGS = keys.bindings(("down", "step(1)"), ("up", "step(-1)"))
+
+    def __init__(self, entries: Sequence[PaletteEntry]) -> None:
+        super().__init__()
+        self._entries = list(entries)
+        self._found: list[PaletteEntry] = []
+
+    def compose(self) -> ComposeResult:
+        with Vertical(classes="dialog", id="palette") as box:
+            box.border_title = Content("Find an action, a run, a preset or an option")
+            line = Input(placeholder="what to do, or a name", compact=True)
+            line.cursor_blink = False
+            yield line
+            found = KeyList()
+            found.can_focus = False
+            yield found
+
+    def on_mount(self) -> None:
+        super().on_mount()
+        self._show("")
+
+    def add(self, entries: Iterable[PaletteEntry]) -> None:
+        """Add entries that were found meanwhile."""
+        self._entries += entries
+        self._show(self.query_one(Input).value)
+
+    def _show(self, query: str) -> None:
+        self._found = best(self._entries, query)
+        found = self.query_one(KeyList)
+        found.set_options(Option(_prompt(entry)) for entry in self._found)
+        found.highlighted = 0 if self._found else None
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        event.stop()
+        self._show(event.value)
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        event.stop()
+        at = self.query_one(KeyList).highlighted
+        if at is not None:
+            self.dismiss(self._found[at])
+
+    def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
+        event.stop()
+        self.dismiss(self._found[event.option_index])
+
+    def action_step(self, by: int) -> None:
+        """Move the cursor; the focus stays in the line."""
+        found = self.query_one(KeyList)
+        if found.highlighted is not None:
+            found.highlighted = (found.highlighted + by) % len(self._found)
+
+
+def _prompt(entry: PaletteEntry) -> Content:
+    kind = "" if entry.kind == "action" else f"{entry.kind}  "
+    title = Content.styled(safe(entry.title, 44), "bold")
+    return Content.assemble(title, "  ", (kind, "$accent"), (safe(entry.about, 90), "$text-muted"))
