@@ -15,6 +15,7 @@ import zlib
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -30,6 +31,7 @@ SIZED = 250_000
 
 _PART = 1 << 15
 _THREADS = 8
+_CHUNK = 256
 _DIGITS = 16
 
 
@@ -91,7 +93,8 @@ def fingerprint_of_files(
         names.update(os.fsencode(path[base:]) + b"\0")
     sized = [paths[index] for index in _sized(len(paths))]
     with ThreadPoolExecutor(_THREADS) as pool:  # threads hide the latency of network disks
-        each_size = tuple(pool.map(_size, sized, chunksize=256))
+        parts = [sized[start : start + _CHUNK] for start in range(0, len(sized), _CHUNK)]
+        each_size = tuple(chain.from_iterable(pool.map(_each_size, parts)))
         contents = tuple(pool.map(_content, [paths[index] for index in sampled(len(paths))]))
     return Fingerprint(
         images=len(paths),
@@ -211,6 +214,10 @@ def _labels(labels: Tensor | None, classes: tuple[str, ...]) -> str:
     digest = hashlib.sha256("\0".join(classes).encode("utf-8", "surrogateescape"))
     digest.update(labels.cpu().numpy().tobytes())
     return digest.hexdigest()[:_DIGITS]
+
+
+def _each_size(paths: Sequence[str]) -> list[int]:
+    return [_size(path) for path in paths]
 
 
 def _size(path: str) -> int:

@@ -9,12 +9,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from opened_files import opened_files
 from PIL import Image
 
+from wmse_tui.engine.data.fingerprint import sampled
 from wmse_tui.engine.data.images import MemoryImages
 from wmse_tui.engine.data.sources import files, pixel_cache
-from wmse_tui.engine.data.sources.damaged import STOP
-from wmse_tui.engine.data.sources.files import images_from_files
+from wmse_tui.engine.data.sources.damaged import STOP, DamagedPolicy
+from wmse_tui.engine.data.sources.files import FileImages, images_from_files
 from wmse_tui.engine.data.sources.image_file import decode_cleaned
 from wmse_tui.engine.errors import DataError
 
@@ -165,7 +167,7 @@ def test_other_files_or_another_order_are_another_set(cache: Path, paths: list[P
         lambda whole: whole[: len(whole) // 2],
         lambda whole: whole + b"\0",
         lambda whole: whole[:-1] + bytes([whole[-1] ^ 1]),
-        lambda whole: whole.replace(b'"format": 3', b'"format": 4'),
+        lambda whole: whole.replace(b'"format": 4', b'"format": 5'),
         lambda whole: whole.replace(b'"shape": [9, 3', b'"shape": [-9, 3'),
         lambda whole: whole.replace(b'"shape": [9, 3, 4, 5]', b'"shape": "9"'),
         lambda whole: b"[]\n" + whole,
@@ -207,12 +209,160 @@ def test_an_interrupted_writing_leaves_nothing(
     assert list(cache.iterdir()) == []
 
 
-def test_sets_that_stay_in_files_are_not_cached(
-    cache: Path, paths: list[Path], picture: Picture, read: Opened
+def test_pixels_of_few_images_are_not_stored(
+    cache: Path, paths: list[Path], read: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pixel_cache, "MIN_IMAGES", 10)
+    assert shades(read(paths)) == list(range(9))
+    assert not cache.exists()
+
+
+# Sets that stay in their files
+
+
+def in_files(paths: list[Path]) -> FileImages:
+    images = images_from_files(
+        list(map(str, paths)),
+        name="folder",
+        split="train",
+        labels=None,
+        classes=(),
+        damaged=STOP,
+        progress=lambda *_: None,
+    )
+    assert isinstance(images, FileImages)
+    return images
+
+
+@pytest.mark.parametrize("kind", ["they differ in size", "would need"])
+def test_the_second_start_opens_only_the_files_that_are_compared(
+    cache: Path, tmp_path: Path, picture: Picture, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    """Of 1,100 files, 1,024 are compared by their contents; none is decoded."""
+    monkeypatch.setattr(pixel_cache, "MIN_IMAGES", 2000)
+    if kind == "would need":
+        monkeypatch.setattr(files, "MEMORY_BYTES", 1000)
+    folder = tmp_path / "images"
+    folder.mkdir()
+    contents = [picture(tmp_path / f"{width}.png", 7, (width, 4)).read_bytes() for width in (5, 6)]
+    paths = [folder / f"{index:04}.png" for index in range(1100)]
+    for index, path in enumerate(paths):
+        path.write_bytes(contents[index % 2 if kind == "they differ in size" else 0])
+    with opened_files() as opened:
+        first = in_files(paths)
+    assert set(opened.of(folder)) == set(paths)
+    monkeypatch.setattr(files, "decode_cleaned", None)
+    with opened_files() as opened:
+        second = in_files(paths)
+    assert sorted(opened.of(folder)) == [paths[index] for index in sampled(len(paths))]
+    assert kind in second.why
+    assert (second.why, second.notices, second.fingerprint) == (first.why, first.notices, first.fingerprint)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda path: path.write_bytes(path.read_bytes() + b"\0"),
+        lambda path: os.utime(path, ns=(1, 1)),
+        lambda path: path.chmod(0o640),
+        lambda path: path.write_bytes(path.read_bytes()[:-9] + b"\0" + path.read_bytes()[-8:]),
+    ],
+    ids=["size", "time", "status", "contents"],
+)
+def test_any_change_lets_all_files_be_checked_again(
+    cache: Path, paths: list[Path], picture: Picture, read: Opened, change: Callable[[Path], object]
 ) -> None:
     picture(paths[8], 8, (6, 4))
     assert read(paths) is None
-    assert not cache.exists()
+    assert read.decoded > 0
+    assert read(paths) is None
+    assert (read.decoded, read.reports) == (0, [])
+    change(paths[4])
+    assert read(paths) is None
+    assert read.decoded > 0
+
+
+def test_a_damaged_file_is_named_at_the_second_start_too(
+    cache: Path, paths: list[Path], picture: Picture, read: Opened
+) -> None:
+    """One that is passed over is stored as such, and refused where it is not to be passed over."""
+    picture(paths[8], 8, (6, 4))
+    paths[3].write_bytes(b"")
+    read.policy = DamagedPolicy(skip=True)
+    assert read(paths) is None
+    assert read(paths) is None
+    assert read.decoded == 0
+    read.policy = STOP
+    with pytest.raises(DataError) as refused:
+        read(paths)
+    assert str(paths[3]) in str(refused.value) + refused.value.detail
+
+
+def test_the_sample_of_values_that_are_no_numbers_is_reported_from_the_cache_too(
+    cache: Path, tmp_path: Path, paths: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tif = tmp_path / "a.tif"
+    Image.fromarray(np.array([[0, 1, np.nan]], np.float32)).save(tif)
+    first = in_files([*paths, tif])
+    monkeypatch.setattr(files, "decode_cleaned", None)
+    assert in_files([*paths, tif]).notices == first.notices
+    assert "1 of 1 sampled files of train have values that are no numbers" in first.notices[0]
+
+
+# Entries that are not this user's
+
+
+def link(entry: Path, elsewhere: Path) -> None:
+    entry.rename(elsewhere)
+    entry.symlink_to(elsewhere)
+
+
+def link_folder(entry: Path, elsewhere: Path) -> None:
+    link(entry.parent, elsewhere)
+
+
+def make_fifo(entry: Path, elsewhere: Path) -> None:
+    entry.unlink()
+    os.mkfifo(entry)
+
+
+def make_folder(entry: Path, elsewhere: Path) -> None:
+    entry.unlink()
+    entry.mkdir()
+
+
+def give_away(entry: Path, elsewhere: Path) -> None:
+    os.chown(entry, 12345, -1)
+
+
+def give_away_folder(entry: Path, elsewhere: Path) -> None:
+    os.chown(entry.parent, 12345, -1)
+
+
+FOREIGN = [link, link_folder, make_fifo, make_folder]
+"""What another user may have put in the place of an entry."""
+if os.geteuid() == 0:  # only root may give files away
+    FOREIGN += [give_away, give_away_folder]
+
+
+@pytest.mark.parametrize("in_memory", [True, False])
+@pytest.mark.parametrize("replace", FOREIGN)
+def test_an_entry_of_another_user_or_kind_is_not_used(
+    cache: Path,
+    tmp_path: Path,
+    paths: list[Path],
+    picture: Picture,
+    read: Opened,
+    replace: Callable[[Path, Path], None],
+    in_memory: bool,
+) -> None:
+    if not in_memory:
+        picture(paths[8], 8, (6, 4))
+    read(paths)
+    (entry,) = cache.iterdir()
+    replace(entry, tmp_path / "elsewhere")
+    assert (read(paths) is not None) == in_memory
+    assert read.decoded > 0
 
 
 def test_a_missing_file_is_reported_as_such(cache: Path, paths: list[Path], read: Opened) -> None:

@@ -27,7 +27,7 @@ from wmse_tui.engine.data.sources.image_file import (
     repairs,
     unreadable,
 )
-from wmse_tui.engine.data.sources.pixel_cache import cached_pixels
+from wmse_tui.engine.data.sources.pixel_cache import CachedPixels, cached_pixels
 from wmse_tui.engine.data.sources.progress import Progress, ProgressMeter
 from wmse_tui.engine.data.sources.scan import count_text, listing
 from wmse_tui.engine.errors import DataError
@@ -163,7 +163,8 @@ def images_from_files(
 ) -> ImageSet:
     """An `ImageSet` of these files, in memory if all are of one size and together at most `MEMORY_BYTES`.
 
-    The pixels of many files are cached on disk for the next time (`pixel_cache.py`).
+    What is found is cached on disk for the next time (`pixel_cache.py`), which opens only a sample of the
+    files, to compare them.
 
     Raises:
         DataError: files that are no images (all of them are named before anything else), or one that cannot
@@ -174,55 +175,59 @@ def images_from_files(
         progress(f"sampling {split} files", 0, 0, "files")
     identity = fingerprint_of_files(paths, labels, classes, named=damaged.named)
     cache = cached_pixels(paths, split, identity) if len(paths) <= CHECKED_FILES else None
-    found = None if cache is None else cache.read(_most_bytes()[0], progress)
-    pixels: Tensor | str
+    most = _most_bytes()[0]
+    found = None if cache is None else cache.read(most, progress)
     if found is not None:
-        pixels, cleaned, damaged_then = found
-        for path, reason in damaged_then.items():
+        for path, reason in found.damaged.items():
             passed.pass_over({path: reason}, DamagedImage(path, reason))
     else:
         if len(paths) <= CHECKED_FILES:
             _check_images(paths, passed, progress)
         pixels, cleaned = _decode_all(paths, passed, progress)
-        if cache is not None and isinstance(pixels, Tensor):
-            cache.write(pixels, cleaned, passed.files)
-    if isinstance(pixels, Tensor):
+        examined = len(paths)
+        if isinstance(pixels, str):
+            examined, cleaned = _sampled_for_no_numbers(paths)
+        found = CachedPixels(pixels, examined, cleaned, passed.files)
+        if cache is not None:
+            cache.write(found, most)
+    if isinstance(found.pixels, Tensor):
         return MemoryImages(
             name=name,
             split=split,
-            pixels=pixels,
+            pixels=found.pixels,
             labels=_labels_without(passed.files, paths, labels),
             classes=classes,
             fingerprint=_without_damaged(identity, passed.files, paths),
-            notices=_cleaned_notices(cleaned, len(paths), split),
+            notices=_cleaned_notices(found, split),
             damaged=passed,
         )
     return FileImages(
         name=name,
         split=split,
         paths=np.array([os.fsencode(path) for path in paths]),
-        why=pixels,
+        why=found.pixels,
         damaged=passed,
         labels=labels,
         classes=classes,
         fingerprint=identity,
-        notices=_sampled_notices(paths, split),
+        notices=_cleaned_notices(found, split),
     )
 
 
-def _cleaned_notices(cleaned: Sequence[str], count: int, split: str, sampled: str = "") -> tuple[str, ...]:
+def _cleaned_notices(found: CachedPixels, split: str) -> tuple[str, ...]:
     """The notice on files with values that are not finite numbers."""
-    if not cleaned:
+    if not found.cleaned:
         return ()
+    sampled = "sampled " if isinstance(found.pixels, str) else ""
     text = (
-        f"{len(cleaned):,} of {count:,} {sampled}files of {split} have values that are no numbers "
-        f"(NaN, infinite or marked as no data), read as black: {listing(tuple(cleaned))}"
+        f"{len(found.cleaned):,} of {found.examined:,} {sampled}files of {split} have values that are no "
+        f"numbers (NaN, infinite or marked as no data), read as black: {listing(found.cleaned)}"
     )
     return (text,)
 
 
-def _sampled_notices(paths: Sequence[str], split: str) -> tuple[str, ...]:
-    """As `_cleaned_notices`, of a sample of the files that may be of that kind."""
+def _sampled_for_no_numbers(paths: Sequence[str]) -> tuple[int, tuple[str, ...]]:
+    """The number of files sampled, of those that may have values that are no numbers; those that have."""
     suspects = [path for path in paths if may_hold_no_numbers(path)]
     chosen = suspects[:: -(-len(suspects) // SAMPLED_FLOATS) or 1]
     cleaned = []
@@ -230,7 +235,7 @@ def _sampled_notices(paths: Sequence[str], split: str) -> tuple[str, ...]:
         with suppress(DamagedImage):  # reported when the image is needed
             if decode_cleaned(path).cleaned:
                 cleaned.append(path)
-    return _cleaned_notices(cleaned, len(chosen), split, "sampled ")
+    return len(chosen), tuple(cleaned)
 
 
 def _without_damaged(identity: Fingerprint, damaged: Mapping[str, str], paths: Sequence[str]) -> Fingerprint:

@@ -1,8 +1,9 @@
-"""A cache of decoded images on disk: images of one size are decoded once, not at every start of a run.
+"""A cache of what a start finds in image files: images of one size are decoded once, others are opened once.
 
-It stores exactly the pixels that decoding gives, so it changes no result and may be deleted at any time. An
-entry is named after its image files; its header line has hashes of their sizes, times of change and sampled
-contents (archives may give every file one time). If any differs, the images are decoded again.
+An entry has exactly the pixels that decoding gives, or why the images stay in their files, so it changes no
+result and may be deleted at any time. It is named after its image files; its header line has a hash of their
+sizes, times of change and sampled contents (archives may give every file one time). If any differs, the files
+are read again. An entry that another user made is not used.
 """
 
 from __future__ import annotations
@@ -22,23 +23,24 @@ from torch import Tensor
 
 from wmse_tui.config.atomic import replacing, sync_folder
 from wmse_tui.config.locations import cache_dir
-from wmse_tui.config.regular_files import open_regular
+from wmse_tui.config.regular_files import RefusedFile, open_descriptor
 from wmse_tui.engine.data.fingerprint import Fingerprint
 from wmse_tui.engine.data.sources.progress import Progress, ProgressMeter
+from wmse_tui.runs.run_folder import require_own_folder
 
-MIN_IMAGES = 2000
-"""Decoding fewer is as fast as checking the cache."""
+MIN_IMAGES = 256
+"""Pixels of fewer images are not stored: they are decoded in a moment."""
 
 FREE_SPACE_FACTOR = 4
 """An entry is written only if the disk has this many times its size free."""
 
-_FORMAT = 3
+_FORMAT = 4
 _HEADER = 1 << 26  # bytes, most of them names of files with values that are no numbers
 _CHUNK = 1 << 24
 
 
 def cached_pixels(paths: Sequence[str], split: str, identity: Fingerprint) -> PixelCache | None:
-    """The cache of some files' pixels; None for few files, and where one cannot be read.
+    """The cache of some files' pixels; None where a file cannot be read.
 
     Args:
         paths: the files, in the order of the images.
@@ -46,7 +48,7 @@ def cached_pixels(paths: Sequence[str], split: str, identity: Fingerprint) -> Pi
         identity: the fingerprint of the files.
     """
     with suppress(OSError):
-        return PixelCache(paths, split, identity) if len(paths) >= MIN_IMAGES else None
+        return PixelCache(paths, split, identity)
     return None
 
 
@@ -54,12 +56,14 @@ class CachedPixels(NamedTuple):
     """An entry of the cache.
 
     Attributes:
-        pixels: uint8 (images, 3, height, width).
-        cleaned: the files with values that are no numbers.
+        pixels: uint8 (images, 3, height, width); or why the images stay in their files.
+        examined: the number of files whose values were read.
+        cleaned: those of them with values that are no numbers.
         damaged: the files that cannot be read, with the reasons; their pixels are those of other images.
     """
 
-    pixels: Tensor
+    pixels: Tensor | str
+    examined: int
     cleaned: tuple[str, ...]
     damaged: Mapping[str, str]
 
@@ -74,7 +78,7 @@ class PixelCache:
     """
 
     def __init__(self, paths: Sequence[str], split: str, identity: Fingerprint) -> None:
-        self._split = split
+        self._split, self._images = split, len(paths)
         self._state = hashlib.sha256(repr(identity.contents).encode())
         names = hashlib.sha256()
         for path in paths:
@@ -88,14 +92,18 @@ class PixelCache:
         self.path = cache_dir() / "decoded" / f"{names.hexdigest()[:32]}.pixels"
 
     def read(self, most: int, progress: Progress) -> CachedPixels | None:
-        """The entry; None if it is missing, stale, damaged or has more than `most` bytes."""
+        """The entry; None if it is missing, stale, damaged, another user's, or has over `most` bytes."""
         try:
-            with open_regular(self.path) as file:
+            with self._opened() as file:
                 header = json.loads(file.readline(_HEADER))
                 if (header["format"], header["state"]) != (_FORMAT, self._state.hexdigest()):
                     return None
                 cleaned = tuple(map(str, header["cleaned"]))
                 damaged = {str(path): str(reason) for path, reason in header["damaged"].items()}
+                examined, why = int(header["examined"]), header.get("why")
+                if isinstance(why, str):
+                    stale = header["most"] != most or file.read(1)
+                    return None if stale else CachedPixels(why, examined, cleaned, damaged)
                 shape = [int(length) for length in header["shape"]]
                 if min(shape) < 1 or math.prod(shape) > min(most, os.fstat(file.fileno()).st_size):
                     return None
@@ -105,26 +113,53 @@ class PixelCache:
                 )
         except (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError):
             return None
-        return CachedPixels(pixels, cleaned, damaged) if whole else None
+        return CachedPixels(pixels, examined, cleaned, damaged) if whole else None
 
-    def write(self, pixels: Tensor, cleaned: tuple[str, ...], damaged: Mapping[str, str]) -> None:
-        """Store the pixels for the next start, atomically; disk errors are ignored."""
+    def write(self, entry: CachedPixels, most: int) -> None:
+        """Store what was found for the next start, atomically; disk errors are ignored.
+
+        Args:
+            entry: what was found.
+            most: bytes of pixels that would have been decoded into memory.
+        """
         header = {
             "format": _FORMAT,
             "state": self._state.hexdigest(),
-            "shape": list(pixels.shape),
-            "cleaned": cleaned,
-            "damaged": dict(damaged),
-            "crc32": zlib.crc32(pixels.numpy().data),
+            "examined": entry.examined,
+            "cleaned": entry.cleaned,
+            "damaged": dict(entry.damaged),
         }
+        content = memoryview(b"")
+        if isinstance(entry.pixels, str):
+            header |= {"why": entry.pixels, "most": most}
+        elif self._images < MIN_IMAGES:
+            return
+        else:
+            content = entry.pixels.numpy().data
+            header |= {"shape": list(entry.pixels.shape), "crc32": zlib.crc32(content)}
         with suppress(OSError):
             self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            if shutil.disk_usage(self.path.parent).free < FREE_SPACE_FACTOR * pixels.nbytes:
+            require_own_folder(self.path.parent)
+            if shutil.disk_usage(self.path.parent).free < FREE_SPACE_FACTOR * len(content):
                 return
             with replacing(self.path) as file:
                 file.write(json.dumps(header).encode() + b"\n")
-                file.write(pixels.numpy().data)
+                file.write(content)
             sync_folder(self.path.parent)
+
+    def _opened(self) -> BinaryIO:
+        """The entry's file; a link, a device or another user's file is refused.
+
+        Raises:
+            OSError: it is missing or refused.
+        """
+        require_own_folder(self.path.parent)
+        file = os.fdopen(open_descriptor(self.path, follow=False), "rb")
+        owner = os.fstat(file.fileno()).st_uid
+        if owner != self.path.parent.stat().st_uid:
+            file.close()
+            raise RefusedFile(f"it belongs to user {owner}", self.path)
+        return file
 
 
 def _filled(pixels: Tensor, file: BinaryIO, crc32: int, name: str, progress: Progress) -> bool:
