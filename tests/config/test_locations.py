@@ -100,3 +100,26 @@ def test_a_deleted_working_directory_matters_only_to_relative_paths(
     assert load_experiment(preset="quickstart", overrides=(f"dataset.root={tmp_path}",)).dataset.root
     with pytest.raises(FileNotFoundError, match="relative to a working directory"):
         load_experiment(preset="quickstart", overrides=("dataset.root=images",))
+
+
+def test_compiled_code_is_in_a_private_folder(
+    bare_machine: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is executed: a cache that several users share holds none, nor a folder that others may write."""
+    monkeypatch.setenv("WMSE_TUI_CACHE", str(tmp_path / "shared"))
+    before = os.umask(0)
+    try:
+        folder = locations.compiled_dir()
+    finally:
+        os.umask(before)
+    assert folder == bare_machine / ".cache/wmse-tui/compiled"
+    assert [path.stat().st_mode & 0o777 for path in (folder, folder.parent, folder.parent.parent)] == [
+        0o700
+    ] * 3
+    folder.chmod(0o770)
+    first, second = locations.compiled_dir(), locations.compiled_dir()
+    assert len({folder, first, second}) == 3
+    assert first.stat().st_mode & 0o777 == 0o700
+    folder.rmdir()
+    folder.symlink_to(tmp_path)
+    assert locations.compiled_dir() != folder

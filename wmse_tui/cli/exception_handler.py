@@ -68,11 +68,12 @@ def _print(error: Exception) -> ExitCode:
 def _translate(error: Exception) -> UserError | None:
     """Return the message for an error of the other packages and for common system errors."""
     from wmse_tui.config.problems import ConfigError
+    from wmse_tui.runs.text.sanitize import safe
 
     if isinstance(error, ConfigError):
         count = len(error.problems)
         title = "the configuration has a problem" if count == 1 else f"the configuration has {count} problems"
-        return UserError(title, str(error))
+        return UserError(title, "\n".join(safe(problem.text()) for problem in error.problems))
     from wmse_tui.runs.errors import (
         BadRunName,
         BadTag,

@@ -6,6 +6,7 @@
     presets   WMSE_TUI_PRESETS       $XDG_CONFIG_HOME/wmse-tui/presets (~/.config/wmse-tui/presets)
     settings  WMSE_TUI_SETTINGS      $XDG_CONFIG_HOME/wmse-tui/settings.yaml
     cache     WMSE_TUI_CACHE         $XDG_CACHE_HOME/wmse-tui          (~/.cache/wmse-tui)
+    compiled  TORCHINDUCTOR_CACHE_DIR $XDG_CACHE_HOME/wmse-tui/compiled, always private
     queue     WMSE_TUI_QUEUE         $XDG_STATE_HOME/wmse-tui/queue    (~/.local/state/wmse-tui/queue)
 
 An empty variable counts as unset. XDG variables that are not absolute are ignored, as their specification
@@ -22,6 +23,8 @@ import stat
 import tempfile
 from contextlib import suppress
 from pathlib import Path
+
+from wmse_tui.config.atomic import make_private_folder
 
 APP = "wmse-tui"
 
@@ -49,6 +52,20 @@ def settings_file() -> Path:
 def cache_dir() -> Path:
     """The cache folder, whose files can be computed again; absolute."""
     return _own("WMSE_TUI_CACHE") or _xdg("XDG_CACHE_HOME", ".cache") / APP
+
+
+def compiled_dir() -> Path:
+    """The folder of compiled code, absolute: it is executed, so nobody else may have written it.
+
+    WMSE_TUI_CACHE, which several users may share, does not move it. Where it cannot be made, or is not
+    this user's alone, it is a new temporary folder, and nothing is compiled for the next start.
+    """
+    folder = _xdg("XDG_CACHE_HOME", ".cache") / APP / "compiled"
+    with suppress(OSError):
+        make_private_folder(folder)
+        _require_private(folder)
+        return folder
+    return Path(tempfile.mkdtemp(prefix=f"{APP}-compiled-"))
 
 
 def queue_dir() -> Path:
@@ -108,7 +125,14 @@ def home() -> Path:
         return Path.home()
     folder = Path(tempfile.gettempdir()) / f"{APP}-{os.getuid()}"
     folder.mkdir(mode=0o700, exist_ok=True)
+    _require_private(folder)
+    return folder
+
+
+def _require_private(folder: Path) -> None:
+    """Raise PermissionError unless `folder` is a real one that only this user may write."""
     about = folder.lstat()
     if not stat.S_ISDIR(about.st_mode) or about.st_uid != os.getuid():
         raise PermissionError(errno.EPERM, "belongs to another user; set HOME", str(folder))
-    return folder
+    if about.st_mode & 0o022:
+        raise PermissionError(errno.EPERM, "other users may write it", str(folder))

@@ -11,7 +11,7 @@ from typing import Literal
 
 import torch
 
-from wmse_tui.config.locations import cache_dir
+from wmse_tui.config.locations import compiled_dir
 from wmse_tui.engine.methods import Method
 from wmse_tui.engine.recording import first_lines
 from wmse_tui.engine.training.stepping import restored
@@ -55,7 +55,8 @@ def compile_networks(
     """
     if mode == "off":
         return Compiled()
-    os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(cache_dir() / "inductor"))
+    if not os.environ.get("TORCHINDUCTOR_CACHE_DIR"):
+        os.environ["TORCHINDUCTOR_CACHE_DIR"] = str(compiled_dir())
     device = next(method.parameters()).device
     networks = [child for child in method.children() if any(True for _ in child.parameters())]
     before = time.monotonic()
