@@ -26,7 +26,7 @@ def script() -> ModuleType:
 
 def test_every_promise_of_one_process_has_a_row(script: ModuleType) -> None:
     numbers = [number for number, *_ in script.PROMISES]
-    assert numbers == [f"P{number}" for number in range(1, 23) if number not in (13, 14)]
+    assert numbers == [f"P{number}" for number in range(1, 26) if number not in (13, 14)]
 
 
 def test_every_row_names_tests_that_exist(script: ModuleType) -> None:
@@ -60,6 +60,20 @@ def test_a_test_that_failed_or_did_not_run_is_written_and_counted(script: Module
     rows, failures = script.table({name: cases for name, cases in found.items() if name != missing})
     assert failures == 1
     assert f"**not run: {missing}**" in rows[2]
+
+
+def test_some_promises_alone_renew_their_rows(script: ModuleType) -> None:
+    page = "# Page\n\n| | promise |\n|---|---|\n| P1 | one | 1 |\n| P22 | old | 2 |\n\nFailed: none.\n"
+    page = script.renewed(page, ["| P22 | new | 3 |", "| P3 | three | **1 failed** |"], 5, 7)
+    assert page == (
+        "# Page\n\n| | promise |\n|---|---|\n"
+        "| P1 | one | 1 |\n| P3 | three | **1 failed** |\n| P22 | new | 3 |\n\n"
+        "Rows P22, P3: `scripts/reliability --only P22 P3 --tries 5 --seed 7`. 1 of them failed.\n\n"
+        "Failed: none.\n"
+    )
+    again = script.renewed(page, ["| P22 | newer | 3 |", "| P3 | three | 1 |"], 5, 8)
+    assert again.count("Rows P22, P3:") == 1
+    assert "| P22 | newer | 3 |" in again
 
 
 def test_the_section_of_the_soak_is_preserved(script: ModuleType, tmp_path: Path) -> None:

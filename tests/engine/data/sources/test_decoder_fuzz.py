@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -81,7 +81,11 @@ def outcome(path: Path) -> str:
 @pytest.mark.parametrize("kind", formats())
 @pytest.mark.filterwarnings("ignore")
 def test_every_damaged_file_is_decoded_or_named(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, count: int
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    record_property: Callable[[str, object], None],
+    kind: str,
+    count: int,
 ) -> None:
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10_000)  # damaged sizes would only cost time
     suffixes = [name for name, known in Image.registered_extensions().items() if known == kind]
@@ -95,3 +99,4 @@ def test_every_damaged_file_is_decoded_or_named(
         ordinary(data)
         unreadable(str(path))
         assert outcome(path) == "decoded or named"
+    record_property("tries", count)
