@@ -62,6 +62,9 @@ class QueuedRuns:
         self.processes[name] = enqueue(run, after=after, wanted=wanted, python=self.python)
         return run
 
+    def run(self, name: str) -> RunDirectory:
+        return RunDirectory(self.root / name)
+
     def go(self) -> None:
         self.root.mkdir(exist_ok=True)
         (self.root / "go").touch()

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import random
 import signal
 import time
 from collections import Counter
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from queued_runs import HERE, QueuedRuns
 
 from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.errors import NotQueued
-from wmse_tui.runs.queue import positions, tickets
+from wmse_tui.runs.process.lock import acquire_lock
+from wmse_tui.runs.queue import positions, standby, tickets
 from wmse_tui.runs.queue.enqueue import enqueue
 from wmse_tui.runs.queue.gpu_slots import use_of
 from wmse_tui.runs.state.watch import view_run
@@ -44,6 +47,73 @@ def test_after_a_reboot_nothing_starts_by_itself(queued: QueuedRuns, eventually:
     for run in (b, c):
         queued.processes[run.id] = enqueue(run, wanted=HERE, python=queued.python)
     eventually(lambda: queued.starts_and_ends == ["+a", "+d", "-d", "+b", "-b", "+c", "-c"])
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM], ids=["kill", "terminate"])
+@pytest.mark.parametrize("victim", "bcde")
+def test_a_waiting_process_that_ends_harms_no_other(
+    queued: QueuedRuns, eventually: Eventually, victim: str, number: signal.Signals
+) -> None:
+    """The first in line, one between two others, one that is held, and the run that another comes after."""
+    queued.queue("a")
+    eventually(lambda: queued.starts_and_ends == ["+a"])
+    _, c, d = (queued.queue(name) for name in "bcd")
+    positions.hold(d)
+    queued.queue("e", c)
+    queued.processes[victim].send_signal(number)
+    assert queued.processes[victim].wait() == -number
+    lost = [entry.run.id for entry in tickets.entries() if entry.lost and entry.run is not None]
+    assert lost == [victim]
+    queued.go()
+    expected = [name for name in "abce" if name != victim and not (victim == "c" and name == "e")]
+    eventually(lambda: queued.starts_and_ends == [f"{sign}{name}" for name in expected for sign in "+-"])
+    if victim == "c":
+        assert view_run(queued.run("e")).status == "queued", "a run that was never started may still complete"
+        queued.processes["c"] = enqueue(c, wanted=HERE, python=queued.python)
+        eventually(lambda: queued.starts_and_ends[-1] == "-e")
+    if victim != "d":
+        assert positions.release(d)
+        eventually(lambda: queued.starts_and_ends[-1] == "-d")
+
+
+def test_a_waiting_process_survives_a_file_system_whose_locks_are_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """As of a file server that is started again: reported once, and the position is not lost."""
+
+    class Started(Exception):
+        pass
+
+    def execv(*_: object) -> None:
+        raise Started
+
+    answers: list[OSError | bool] = [OSError(errno.ENOLCK, "No locks available")] * 3 + [True, False]
+
+    def is_locked(_: int) -> bool:
+        answer = answers.pop(0)
+        if isinstance(answer, OSError):
+            raise answer
+        return answer
+
+    monkeypatch.setattr(standby, "is_locked", is_locked)
+    monkeypatch.setattr(os, "execv", execv)
+    ticket = acquire_lock(tmp_path / "ticket")
+    assert ticket is not None
+    (tmp_path / "slot.lock").touch()
+    words = standby.arguments(
+        ticket,
+        str(tmp_path / "ticket"),
+        str(tmp_path / "queue.lock"),
+        seconds=0.0,
+        polls=1,
+        conditions=[standby.Free(str(tmp_path / "slot.lock"))],
+        command=["/python"],
+    )
+    with pytest.raises(Started):
+        standby.main(words)
+    os.close(ticket)
+    assert answers == []
+    assert capfd.readouterr().out == "waiting in the queue: [Errno 37] No locks available\n"
 
 
 @pytest.mark.slow_faults
