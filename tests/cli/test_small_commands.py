@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -12,6 +13,8 @@ import pytest
 from typer.testing import Result
 
 from wmse_tui import __version__
+from wmse_tui.cli.arguments import Overrides, PresetArgument
+from wmse_tui.cli.table_text import aligned, fitted
 from wmse_tui.config.loading import find_preset, parse_experiment, preset_names
 from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.process.lock import RunLock
@@ -27,7 +30,7 @@ def test_version(cli: Cli) -> None:
 def test_logs_are_printed_without_what_could_control_the_terminal(cli: Cli, make_run: MakeRun) -> None:
     run = make_run()
     run.trainer_log.write_bytes(b"one\n\x1b[31mred\x1b[0m \xff\n 10%\r 20%\r100%\nno newline")
-    result = cli("logs", "small")
+    result = cli("logs", "--raw", "small")
     assert result.exit_code == 0
     assert result.stdout == "one\n\\x1b[31mred\\x1b[0m \ufffd\n100%\nno newline\n"
 
@@ -35,12 +38,12 @@ def test_logs_are_printed_without_what_could_control_the_terminal(cli: Cli, make
 def test_following_the_logs_ends_with_the_run(cli: Cli, make_run: MakeRun) -> None:
     run = make_run()
     run.trainer_log.write_text("the end\n")
-    assert cli("logs", "small", "-f").stdout == "the end\n"
+    assert cli("logs", "--raw", "small", "-f").stdout == "the end\n"
 
 
 def test_a_run_without_output_gets_a_message_on_stderr(cli: Cli, make_run: MakeRun) -> None:
     make_run()
-    result = cli("logs", "small")
+    result = cli("logs", "--raw", "small")
     assert (result.exit_code, result.stdout) == (0, "")
     assert result.stderr == "The trainer has printed nothing. See the run: wmse-tui show small\n"
 
@@ -203,3 +206,89 @@ def test_help_survives_an_interpreter_that_drops_docstrings(words: list[str]) ->
         for options in ([], ["-OO"])
     )
     assert stripped == plain
+
+
+def test_logs_print_what_happened(cli: Cli, make_run: MakeRun) -> None:
+    make_run()
+    lines = cli("logs", "small").stdout.splitlines()
+    assert any("  epoch " in line for line in lines)
+    assert any("  evaluation " in line for line in lines)
+    assert "  completed  " in lines[-1]
+    assert cli("logs", "small", "--follow").stdout.splitlines() == lines
+
+
+def test_several_runs_are_removed_or_none(cli: Cli, make_run: MakeRun) -> None:
+    first, second = make_run("first"), make_run("second")
+    with RunLock(second):
+        assert cli("rm", "first", "second", "--yes").exit_code == 73
+    assert first.path.exists()
+    result = cli("rm", "first", "second", "first", "--yes")
+    assert result.exit_code == 0
+    assert result.stderr.count("removed ") == 2
+    assert not first.path.exists()
+    assert not second.path.exists()
+
+
+def test_several_runs_are_stopped_and_tagged(cli: Cli, make_run: MakeRun) -> None:
+    make_run("first")
+    make_run("second")
+    result = cli("stop", "first", "second")
+    assert result.exit_code == 0
+    assert result.stderr == "first is not running: completed.\nsecond is not running: completed.\n"
+    assert cli("tag", "first,second", "base").stdout == "base\nbase\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "ids"),
+    [
+        (("--state", "done"), ["b", "a"]),
+        (("--state", "active"), []),
+        (("--tag", "base"), ["a"]),
+        (("--sort", "run"), ["a", "b"]),
+        (("--sort", "-run", "--limit", "1"), ["b"]),
+    ],
+)
+def test_runs_are_filtered_sorted_and_limited(
+    cli: Cli, make_run: MakeRun, arguments: tuple[str, ...], ids: list[str]
+) -> None:
+    for number, name in enumerate("ab"):
+        run = make_run(name)
+        os.utime(run.config, (1000 + number, 1000 + number))
+    cli("tag", "a", "base")
+    assert [run["run_id"] for run in json.loads(cli("runs", "--json", *arguments).stdout)] == ids
+    lines = cli("runs", *arguments, "--columns", "run,knn,seed").stdout.splitlines()
+    assert [line.split()[0] for line in lines] == (["run", *ids] if ids else [])
+    if ids:
+        assert lines[0].split() == ["run", "k-NN", "seed"]
+
+
+@pytest.mark.parametrize("arguments", [("--state", "rnning"), ("--columns", "runn"), ("--sort", "-knnn")])
+def test_a_state_or_column_that_there_is_not_is_named(
+    cli: Cli, make_run: MakeRun, arguments: tuple[str, ...]
+) -> None:
+    make_run()
+    result = cli("runs", *arguments)
+    assert result.exit_code == 2
+    assert "known: " in result.stderr
+    assert "did you mean" in result.stderr
+
+
+def test_a_table_fits_the_terminal_and_one_long_name_moves_no_column() -> None:
+    rows = [("run", "state", "title"), ("n" * 150, "running", "t" * 80), ("b", "new", "short")]
+    for width in (60, 80, 100):
+        lines = fitted(rows, most=width)
+        assert max(map(len, lines)) <= width
+        assert (
+            len({line.find(word) for line, word in zip(lines, ("state", "running", "new"), strict=True)}) == 1
+        )
+        assert "n…n" in lines[1]
+    assert fitted(rows) == aligned(rows)
+
+
+def test_options_and_their_choices_are_completed() -> None:
+    complete = Overrides.__metadata__[0].autocompletion  # type: ignore[attr-defined]
+    assert "optimizer.lr=" in complete("opt")
+    assert "method.name=byol" in complete("method.name=b")
+    assert complete("method.normalize=") == ["method.normalize=true", "method.normalize=false"]
+    assert complete("no.such") == []
+    assert "stl10" in PresetArgument.__metadata__[0].autocompletion("stl")  # type: ignore[attr-defined]

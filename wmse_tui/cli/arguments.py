@@ -24,6 +24,19 @@ def _complete_preset(incomplete: str) -> list[str]:
     return [name for name in preset_names() if name.startswith(incomplete)]
 
 
+def _complete_override(incomplete: str) -> list[str]:
+    """Options, and after the equals sign the values of a choice, for the shell's completion."""
+    from wmse_tui.config.titles import choices, option_titles
+
+    key, equals, _ = incomplete.partition("=")
+    found = (
+        [f"{key}={value}" for value in choices(key)]
+        if equals
+        else [f"{name}=" for name, *_ in option_titles()]
+    )
+    return [text for text in found if text.startswith(incomplete)]
+
+
 Run = Annotated[
     str,
     typer.Argument(
@@ -83,6 +96,7 @@ Overrides = Annotated[
         "--set",
         metavar="KEY=VALUE",
         help="Change one option, as in optimizer.lr=1e-3; may be repeated.",
+        autocompletion=_complete_override,
         show_default=False,
     ),
 ]
@@ -95,6 +109,10 @@ MachineOverrides = Annotated[
         "compute.device, compute.workers; may be repeated.",
         show_default=False,
     ),
+]
+PresetArgument = Annotated[
+    str,
+    typer.Argument(metavar="NAME", help="A preset.", autocompletion=_complete_preset, show_default=False),
 ]
 PresetName = Annotated[
     str | None,

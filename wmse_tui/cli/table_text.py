@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
 from collections.abc import Collection, Sequence
+
+_SHORTEST = 16  # characters of a first column, at least
 
 
 def aligned(
@@ -27,3 +31,32 @@ def aligned(
         ).rstrip()
         for row in cells
     ]
+
+
+def terminal_width() -> int | None:
+    """The columns of the terminal that stdout is; None where it is none: files and pipes get whole lines."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+
+
+def fitted(
+    rows: Sequence[Sequence[str]],
+    *,
+    right: Collection[int] = (),
+    widths: Sequence[int] = (),
+    most: int | None = None,
+) -> list[str]:
+    """Return rows as `aligned` does, none longer than `most` characters; None: as long as they are.
+
+    The first column gives way down to 16 characters, without its middle; what is still too long is cut.
+    """
+    from wmse_tui.runs.text.sanitize import safe, without_middle
+
+    if most is None:
+        return aligned(rows, right=right, widths=widths)
+    cells = [[safe(cell) for cell in row] for row in rows]
+    needed = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    others = sum(max(pair) + 2 for pair in zip(needed[1:-1], (widths or needed)[1:-1], strict=True))
+    first = max(_SHORTEST, most - others - min(needed[-1], _SHORTEST) - 2)
+    cut = [[without_middle(row[0], first), *row[1:]] for row in cells]
+    capped = [min(width, first) if index == 0 else width for index, width in enumerate(widths)]
+    return [safe(line, most) for line in aligned(cut, right=right, widths=capped)]

@@ -19,6 +19,17 @@ def preset_titles() -> tuple[tuple[str, str], ...]:
     return tuple(found)
 
 
+def choices(path: str) -> tuple[str, ...]:
+    """The values of an option with fixed choices, true and false of a flag; empty for any other option."""
+    for section, union in unions().items():
+        for variant in union.classes:
+            values = {section: {union.tag: variant}}
+            if path in option_names(values):
+                field = form_field(path, values)
+                return ("true", "false") if field.kind == "flag" else field.choices
+    return ()
+
+
 def option_titles() -> tuple[tuple[str, str, str], ...]:
     """Dotted name, title and description of every option, also of variants that are not chosen."""
     found: dict[str, tuple[str, str, str]] = {}

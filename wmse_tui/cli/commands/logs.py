@@ -1,4 +1,4 @@
-"""`wmse-tui logs`: the output of a trainer and its libraries, sanitised."""
+"""`wmse-tui logs`: what happened in a run, as dated lines; with --raw the output of its trainers."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import typer
 from wmse_tui.cli.arguments import Run, RunsDir
 
 if TYPE_CHECKING:
+    from wmse_tui.runs.directory import RunDirectory
     from wmse_tui.runs.log.follow import LineFollower
 
 POLL_SECONDS = 0.25
@@ -20,15 +21,54 @@ _LONGEST = 1 << 30  # bytes: a progress bar of days is one line
 def logs(
     run: Run,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Continue until the run ends.")] = False,
+    raw: Annotated[
+        bool, typer.Option("--raw", help="Print trainer.log, the output of every attempt, instead.")
+    ] = False,
     runs_dir: RunsDir = None,
 ) -> None:
-    """Print trainer.log: the raw output of every attempt at a run."""
-    from wmse_tui.cli.console import print_message
+    """Print what happened in a run, line by line.
+
+    Epochs, evaluations, notices and the end, each with its date.
+    """
     from wmse_tui.cli.locating import find_run
+
+    directory = find_run(run, runs_dir)
+    if raw:
+        _print_output(directory, follow=follow)
+    else:
+        _print_events(directory, follow=follow)
+
+
+def _print_events(directory: RunDirectory, *, follow: bool) -> None:
+    from wmse_tui.cli.console import print_message
+    from wmse_tui.cli.follow.plain import PlainLines
+    from wmse_tui.runs.log.events import Record
+    from wmse_tui.runs.state.watch import RunWatcher
+
+    records: list[Record] = []
+    watcher, lines, printed = RunWatcher(directory, records=records), PlainLines(), False
+    while True:
+        state = watcher.poll()
+        for record in records:
+            for line in lines.lines(record, state):
+                sys.stdout.write(line + "\n")
+                printed = True
+        records.clear()
+        sys.stdout.flush()
+        if state.ended or not follow:
+            if not printed:
+                print_message(
+                    f"Nothing has been logged. The trainer's output: wmse-tui logs --raw {directory.id}"
+                )
+            return
+        time.sleep(POLL_SECONDS)
+
+
+def _print_output(directory: RunDirectory, *, follow: bool) -> None:
+    from wmse_tui.cli.console import print_message
     from wmse_tui.runs.log.follow import LineFollower
     from wmse_tui.runs.state.watch import RunWatcher
 
-    directory = find_run(run, runs_dir)
     follower = LineFollower(directory.trainer_log, reading="read the trainer's output", longest=_LONGEST)
     watcher = RunWatcher(directory) if follow else None
     printed = False

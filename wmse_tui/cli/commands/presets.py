@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json as jsonlib
 import sys
-from typing import Annotated
 
 import typer
 
-from wmse_tui.cli.arguments import Json
+from wmse_tui.cli.arguments import Json, PresetArgument
 from wmse_tui.cli.exception_handler import CommandGroup
-from wmse_tui.cli.table_text import aligned
+from wmse_tui.cli.table_text import fitted, terminal_width
 from wmse_tui.cli.typer_app import TyperApp
 
 app = TyperApp(
@@ -36,7 +35,7 @@ def list_presets(json: Json = False) -> None:
 
 @app.command("show")
 def show_preset(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="A preset.", show_default=False)],
+    name: PresetArgument,
     json: Json = False,
 ) -> None:
     """Print the complete configuration of a preset.
@@ -60,7 +59,7 @@ def _list(*, as_json: bool) -> None:
         sys.stdout.write(jsonlib.dumps(rows, indent=2) + "\n")
         return
     table = [("name", "linear", "5-NN", "title"), *map(_cells, rows)]
-    for line in aligned(table, right=(1, 2)):
+    for line in fitted(table, right=(1, 2), most=terminal_width()):
         sys.stdout.write(line + "\n")
 
 

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import json as jsonlib
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import takewhile
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
 
 from wmse_tui.cli.arguments import Json, RunsDir
-from wmse_tui.cli.table_text import aligned
+from wmse_tui.cli.table_text import fitted, terminal_width
 
 if TYPE_CHECKING:
     from wmse_tui.runs.table.index import RunIndex, RunRow
+    from wmse_tui.runs.table.query import Query
 
 JSON_KEYS = {
     "run_id": "run_id",
@@ -34,15 +38,102 @@ JSON_KEYS = {
     "updated": "updated",
 }
 """Keys of `--json`, each with the field of a `RunRow` that it is."""
-HEADING = ("run", "state", "epoch", "best k-NN", "best linear", "last event", "title")
-WIDTHS = (9, 9, 9, 11, 16, 0)
-"""Of the columns after the first, where rows are printed before all of them are known."""
+
+
+@dataclass(frozen=True, slots=True)
+class TableColumn:
+    """A column: heading, what it is sorted by, text, usual width, and whether it is right-aligned."""
+
+    title: str
+    key: Callable[[RunRow], Any]
+    text: Callable[[RunRow], str]
+    width: int = 0
+    right: bool = False
+
+
+def _percent(fraction: float | None) -> str:
+    from wmse_tui.runs.text.units import percent
+
+    return percent(fraction)
+
+
+def _number(value: float | None) -> str:
+    from wmse_tui.runs.text.units import number
+
+    return number(value)
+
+
+def _moment(timestamp: float | None) -> str:
+    from wmse_tui.runs.text.units import moment
+
+    return moment(timestamp)[:16]
+
+
+def _state(row: RunRow) -> str:
+    return f"{row.status} {row.position}" if row.position else row.status
+
+
+COLUMNS: dict[str, TableColumn] = {
+    "run": TableColumn("run", lambda row: row.run_id, lambda row: row.run_id),
+    "state": TableColumn("state", _state, _state, 9),
+    "epoch": TableColumn(
+        "epoch", lambda row: row.epoch, lambda row: f"{row.epoch}/{row.epochs or '?'}", 9, True
+    ),
+    "knn": TableColumn("k-NN", lambda row: row.final_knn, lambda row: _percent(row.final_knn), 7, True),
+    "linear": TableColumn(
+        "linear", lambda row: row.final_linear, lambda row: _percent(row.final_linear), 7, True
+    ),
+    "bestknn": TableColumn(
+        "best k-NN", lambda row: row.best_knn, lambda row: _percent(row.best_knn), 9, True
+    ),
+    "bestlinear": TableColumn(
+        "best linear", lambda row: row.best_linear, lambda row: _percent(row.best_linear), 11, True
+    ),
+    "loss": TableColumn("loss", lambda row: row.loss, lambda row: _number(row.loss), 6, True),
+    "lr": TableColumn("lr", lambda row: row.lr or None, lambda row: _number(row.lr or None), 6, True),
+    "seed": TableColumn("seed", lambda row: row.seed, lambda row: str(row.seed), 4, True),
+    "method": TableColumn("method", lambda row: row.method, lambda row: row.method, 8),
+    "data": TableColumn("data set", lambda row: row.dataset, lambda row: row.dataset, 8),
+    "preset": TableColumn("preset", lambda row: row.preset, lambda row: row.preset, 10),
+    "tags": TableColumn("tags", lambda row: " ".join(row.tags), lambda row: " ".join(row.tags), 8),
+    "host": TableColumn("host", lambda row: row.host, lambda row: row.host, 8),
+    "age": TableColumn("started", lambda row: row.started, lambda row: _moment(row.started), 16),
+    "last": TableColumn("last event", lambda row: row.updated, lambda row: _moment(row.updated), 16),
+    "title": TableColumn("title", lambda row: row.title or row.dataset, lambda row: row.title or row.dataset),
+}
+"""What `--columns` and `--sort` can name; accuracies are final ones unless they are called best."""
+USUAL = ("run", "state", "epoch", "bestknn", "bestlinear", "last", "title")
 SOON_SECONDS = 0.1
 """Of reading logs between two groups of rows."""
 
 
-def runs(runs_dir: RunsDir = None, json: Json = False) -> None:
-    """List the runs, newest first."""
+def runs(
+    runs_dir: RunsDir = None,
+    state: Annotated[
+        str | None,
+        typer.Option("--state", metavar="STATE", help="Only runs of this state; `active`, `ended`, `done`."),
+    ] = None,
+    tag: Annotated[
+        list[str] | None,
+        typer.Option("--tag", metavar="TAG", help="Only runs with this tag; may be repeated."),
+    ] = None,
+    sort: Annotated[
+        str | None,
+        typer.Option("--sort", metavar="COLUMN", help="Sort by a column; with a minus in front, downwards."),
+    ] = None,
+    limit: Annotated[
+        int | None, typer.Option("--limit", metavar="N", min=1, help="The first N only.")
+    ] = None,
+    columns: Annotated[
+        str | None,
+        typer.Option("--columns", metavar="A,B", help=f"Which columns: {', '.join(COLUMNS)}."),
+    ] = None,
+    json: Json = False,
+) -> None:
+    """List the runs, newest first.
+
+    On a terminal long names and titles are cut to its width.
+    """
     from wmse_tui.cli.console import print_message
     from wmse_tui.cli.locating import runs_root
     from wmse_tui.runs.table.catalogue import unreadable_runs
@@ -50,31 +141,86 @@ def runs(runs_dir: RunsDir = None, json: Json = False) -> None:
 
     root = runs_root(runs_dir)
     index = RunIndex(root)
-    if json:
-        rows = _readable(index.refresh())
-        sys.stdout.write(jsonlib.dumps([run_to_json(row) for row in rows], indent=2) + "\n")
+    query, shown = _query(state, tag or ()), _columns(columns)
+    if json or sort or limit is not None:
+        rows = [row for row in _readable(index.refresh()) if query.matches(row)]
+        rows = _sorted(rows, sort)[:limit]
+        count = len(rows)
+        if json:
+            sys.stdout.write(jsonlib.dumps([run_to_json(row) for row in rows], indent=2) + "\n")
+        elif rows:
+            sys.stdout.write("".join(f"{line}\n" for line in run_table(rows, columns=shown)))
     else:
-        count = _print_table(index)
+        count = _print_table(index, query, shown)
     for name, reason in unreadable_runs(root).items():
         print_message(f"{name}: not listed: {reason}")
     if json:
         return
     if count:
         print_lost_positions()
+    elif state or tag:
+        print_message(f"No run in {root} matches.")
     else:
         start = "wmse-tui run --preset quickstart --headless"
         print_message(f"There are no runs in {root} yet. Start one: {start}")
 
 
-def _print_table(index: RunIndex) -> int:
+def _query(state: str | None, tags: Sequence[str]) -> Query:
+    """The filter of the options. Raises UserError for a state that no run has."""
+    from wmse_tui.cli.console import UserError
+    from wmse_tui.config.problems import did_you_mean
+    from wmse_tui.runs.state.status import STATUSES
+    from wmse_tui.runs.table.query import parse_query
+
+    known = (*STATUSES, "active", "ended", "done")
+    if state is not None and state not in known:
+        hint = did_you_mean(state, known)
+        raise UserError(f"there is no state {state!r}", f"known: {', '.join(known)}", (hint,) if hint else ())
+    words = [f"state:{state}"] if state else []
+    return parse_query(" ".join([*words, *(f'tag:"{tag}"' for tag in tags)]))
+
+
+def _columns(text: str | None) -> tuple[str, ...]:
+    return tuple(map(_column, text.split(","))) if text else USUAL
+
+
+def _column(text: str) -> str:
+    """The name of a column. Raises UserError for one that there is not."""
+    from wmse_tui.cli.console import UserError
+    from wmse_tui.config.problems import did_you_mean
+
+    name = text.strip().lower()
+    if name not in COLUMNS:
+        hint = did_you_mean(name, COLUMNS)
+        raise UserError(
+            f"there is no column {name!r}", f"known: {', '.join(COLUMNS)}", (hint,) if hint else ()
+        )
+    return name
+
+
+def _sorted(rows: list[RunRow], by: str | None) -> list[RunRow]:
+    """The rows by a column; those without a value last."""
+    if by is None:
+        return rows
+    falling = by.startswith("-")
+    name = _column(by.removeprefix("-"))
+    if name == "age":
+        key: Callable[[RunRow], Any] = lambda row: None if row.started is None else -row.started  # noqa: E731
+    else:
+        key = COLUMNS[name].key
+    known = [row for row in rows if key(row) not in (None, "")]
+    return sorted(known, key=key, reverse=falling) + [row for row in rows if key(row) in (None, "")]
+
+
+def _print_table(index: RunIndex, query: Query, columns: Sequence[str]) -> int:
     """Print the runs as their logs are read, and return their number."""
     count, widths = 0, tuple[int, ...]()
     for group in _as_read(index):
-        rows = _readable(group)
+        rows = [row for row in _readable(group) if query.matches(row)]
         if rows and not count and index.loading:  # what the others need is not known yet
             longest = max(len(run.id) for run in index.runs)
-            widths = (longest, *WIDTHS)
-        for line in run_table(rows, heading=not count, widths=widths) if rows else ():
+            widths = tuple(longest if name == "run" else COLUMNS[name].width for name in columns)
+        for line in run_table(rows, heading=not count, widths=widths, columns=columns) if rows else ():
             sys.stdout.write(line + "\n")
         sys.stdout.flush()
         count += len(rows)
@@ -122,21 +268,16 @@ def run_to_json(row: RunRow) -> dict[str, Any]:
     return {key: getattr(row, field) for key, field in JSON_KEYS.items()}
 
 
-def run_table(rows: Sequence[RunRow], *, heading: bool = True, widths: Sequence[int] = ()) -> list[str]:
+def run_table(
+    rows: Sequence[RunRow],
+    *,
+    heading: bool = True,
+    widths: Sequence[int] = (),
+    columns: Sequence[str] = USUAL,
+) -> list[str]:
     """Return the runs as aligned, sanitised lines, under a heading unless the table continues one."""
-    from wmse_tui.runs.text.units import moment, percent
-
-    table = [HEADING] if heading else []
-    table += [
-        (
-            row.run_id,
-            f"{row.status} {row.position}" if row.position else row.status,
-            f"{row.epoch}/{row.epochs or '?'}",
-            percent(row.best_knn),
-            percent(row.best_linear),
-            moment(row.updated)[:16],
-            row.title or row.dataset,
-        )
-        for row in rows
-    ]
-    return aligned(table, right=(2, 3, 4), widths=widths)
+    shown = [COLUMNS[name] for name in columns]
+    table = [tuple(column.title for column in shown)] if heading else []
+    table += [tuple(column.text(row) for column in shown) for row in rows]
+    right = [index for index, column in enumerate(shown) if column.right]
+    return fitted(table, right=right, widths=widths, most=terminal_width())

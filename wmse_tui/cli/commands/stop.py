@@ -1,20 +1,24 @@
-"""`wmse-tui stop`: request a trainer to save and exit, and wait until it has."""
+"""`wmse-tui stop`: request trainers to save and exit, and wait until they have."""
 
 from __future__ import annotations
 
 import time
-from typing import Annotated
+from collections.abc import Generator
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from wmse_tui.cli.arguments import Run, RunsDir
+from wmse_tui.cli.arguments import Runs, RunsDir
 from wmse_tui.cli.exits import ExitCode
+
+if TYPE_CHECKING:
+    from wmse_tui.runs.directory import RunDirectory
 
 POLL_SECONDS = 0.2
 
 
 def stop(
-    run: Run,
+    runs: Runs,
     after_epoch: Annotated[
         bool, typer.Option("--after-epoch", help="Let the current epoch finish first.")
     ] = False,
@@ -23,35 +27,57 @@ def stop(
     ] = False,
     runs_dir: RunsDir = None,
 ) -> None:
-    """Save and stop a run, and wait until it has stopped. Ctrl-C only ends the wait."""
+    """Save and stop runs.
+
+    Waits until they have stopped; Ctrl-C only ends the wait.
+    """
+    from wmse_tui.cli.locating import find_own_run
+
+    found = list(dict.fromkeys(find_own_run(run, runs_dir) for run in runs))
+    command = "stop_after_epoch" if after_epoch else "stop"
+    waiting = [_stop(directory, command, wait=not no_wait) for directory in found]
+    failed = False
+    while waiting:
+        for stopping in tuple(waiting):
+            try:
+                next(stopping)
+            except StopIteration as end:
+                waiting.remove(stopping)
+                failed = failed or not end.value
+        if waiting:
+            time.sleep(POLL_SECONDS)
+    if failed:
+        raise typer.Exit(ExitCode.FAILED)
+
+
+def _stop(directory: RunDirectory, command: str, *, wait: bool) -> Generator[None, None, bool]:
+    """Request the stop of one run, yield while it continues, and return whether it ended well."""
     from wmse_tui.cli.console import print_message
     from wmse_tui.cli.follow.follower import SETTLE_SECONDS
     from wmse_tui.cli.follow.stop_request import StopRequest
-    from wmse_tui.cli.locating import find_own_run
     from wmse_tui.runs.process.control import request
     from wmse_tui.runs.process.liveness import patience
     from wmse_tui.runs.queue.positions import cancel
     from wmse_tui.runs.state.watch import RunWatcher
     from wmse_tui.runs.text.units import duration
 
-    directory = find_own_run(run, runs_dir)
     watcher = RunWatcher(directory)
     state = watcher.poll()
     if state.status == "queued" and cancel(directory):
         print_message(f"{directory.id} was queued; it has been removed from the queue.")
-        return
+        return True
     if (state.ended and not watcher.crash_unconfirmed) or state.status == "new":
         print_message(f"{directory.id} is not running: {state.status}.")
-        return
-    requested = "stop requested, after its current epoch" if after_epoch else "stop requested"
-    command = "stop_after_epoch" if after_epoch else "stop"
-    if no_wait:
+        return True
+    later = ", after its current epoch" if command == "stop_after_epoch" else ""
+    requested = f"stop requested{later}"
+    if not wait:
         request(directory, command)
         print_message(f"{directory.id}: {requested}")
-        return
+        return True
     if watcher.crash_unconfirmed:
-        wait = duration(patience(state))
-        print_message(f"{directory.id}: {state.status_reason}; checking for {wait} whether its log grows")
+        seconds = duration(patience(state))
+        print_message(f"{directory.id}: {state.status_reason}; checking for {seconds} whether its log grows")
     stop_request = StopRequest(directory, command=command)
     print_message(f"{directory.id}: {requested}; waiting until it has stopped (Ctrl-C: do not wait)")
     ended_at: float | None = None
@@ -67,10 +93,9 @@ def stop(
         message = stop_request.advance(state)
         if message:
             print_message(message)
-        time.sleep(POLL_SECONDS)
+        yield
     last = state if state.exit is None else state.exit  # which counts steps that were not reported one by one
     print_message(f"{directory.id}: {state.status} at epoch {last.epoch}, step {last.step}.")
-    if state.status not in ("completed", "stopped"):
-        raise typer.Exit(ExitCode.FAILED)
     if state.status == "stopped":
         print_message(f"Resume it: wmse-tui resume {directory.id}")
+    return state.status in ("completed", "stopped")

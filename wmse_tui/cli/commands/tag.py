@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from wmse_tui.cli.arguments import Run, RunsDir
+
+if TYPE_CHECKING:
+    from wmse_tui.runs.directory import RunDirectory
 
 
 def tag(
@@ -24,25 +28,33 @@ def tag(
     ] = None,
     runs_dir: RunsDir = None,
 ) -> None:
-    """Tag a run or write a note about it, and print its tags and note."""
+    """Tag runs, or write a note about them.
+
+    RUN may be several, separated by commas. Their tags and notes are printed.
+    """
+    from wmse_tui.cli.locating import find_own_run, find_run
+
+    find = find_own_run if tags or remove or note is not None else find_run
+    for directory in dict.fromkeys(find(one, runs_dir) for one in run.split(",")):
+        _tag(directory, tags or (), remove or (), note)
+
+
+def _tag(directory: RunDirectory, tags: Sequence[str], remove: Sequence[str], note: str | None) -> None:
     from dataclasses import replace
 
     from wmse_tui.cli.console import UserError, print_message
-    from wmse_tui.cli.locating import find_own_run, find_run
     from wmse_tui.runs.annotations import MAX_NOTE, read_annotations, retagged, write_annotations
     from wmse_tui.runs.text.sanitize import safe
 
-    changes = bool(tags or remove or note is not None)
-    directory = find_own_run(run, runs_dir) if changes else find_run(run, runs_dir)
     before = read_annotations(directory)
-    added = [text.removeprefix("+") for text in tags or ()]
-    unknown = [text for text in remove or () if text not in before.tags]
+    added = [text.removeprefix("+") for text in tags]
+    unknown = [text for text in remove if text not in before.tags]
     if unknown:
         known = ", ".join(before.tags) or "none"
         raise UserError(f"{directory.id} has no tag {safe(unknown[0], 80)!r}", f"It has: {known}.")
     if note is not None and len(note) > MAX_NOTE:
         raise UserError("the note is too long", f"{len(note)} characters; at most {MAX_NOTE} are allowed.")
-    after = retagged(before, add=added, remove=remove or ())
+    after = retagged(before, add=added, remove=remove)
     if note is not None:
         after = replace(after, note=note.strip())
     if before.problem:

@@ -95,7 +95,10 @@ def _explain(error: BaseException) -> tuple[str, str, str, tuple[str, ...]]:
         "E_INTERNAL",
         f"{type(error).__name__} in the trainer",
         _first_line(error),
-        ("the traceback is in trainer.log (`wmse-tui logs RUN`)", "resume the run once the cause is fixed"),
+        (
+            "the traceback is in trainer.log (`wmse-tui logs --raw RUN`)",
+            "resume the run once the cause is fixed",
+        ),
     )
 
 

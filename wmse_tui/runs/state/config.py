@@ -68,6 +68,7 @@ class ConfigSummary:
     epochs: int = 0
     batch_size: int = 0
     seed: int = 0
+    lr: float = 0.0  # 0: unknown
     whitening_size: int = 0  # of W-MSE, as are the next two
     eps: float = 0.0
     operator: str = ""  # how W-MSE whitens
@@ -105,6 +106,7 @@ def summarise(config: Path) -> ConfigSummary:
         epochs=_number(values, "schedule", "epochs"),
         batch_size=_number(values, "schedule", "batch_size"),
         seed=_number(values, "seed"),
+        lr=_positive(values, "optimizer", "lr"),
         whitening_size=_number(values, "method", "whitening_size"),
         eps=_share(values, "method", "eps"),
         operator=_text(values, "method", "operator"),
@@ -131,6 +133,12 @@ def _find(values: Any, path: tuple[str, ...]) -> Any:
 def _text(values: Any, *path: str) -> str:
     found = _find(values, path)
     return found if isinstance(found, str) else ""
+
+
+def _positive(values: Any, *path: str) -> float:
+    found = _find(values, path)
+    number = isinstance(found, (int, float)) and not isinstance(found, bool)
+    return float(found) if number and 0 < found < 1e300 else 0.0
 
 
 def _number(values: Any, *path: str) -> int:

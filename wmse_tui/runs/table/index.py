@@ -54,6 +54,7 @@ class RunRow:
     dataset: str = ""
     arch: str = ""
     seed: int = 0
+    lr: Number = 0.0  # 0: unknown
     host: str = ""  # these two of the latest attempt
     device: str = ""
     attempt: int = 0
@@ -99,6 +100,7 @@ def run_row(
         dataset=about.dataset,
         arch=about.arch,
         seed=about.seed,
+        lr=about.lr,
         host=setup.host if setup is not None else "",
         device=setup.device if setup is not None else "",
         attempt=state.attempt,

@@ -43,7 +43,8 @@ marked runs or, where none is marked, to the run under the cursor. Marks stay on
 list shows. The accuracies are those of the final evaluation.
 
 The filter matches words and fields: state:running (also active, ended, done), tag:x, method:simclr,byol,
-preset:cifar10, data:stl10, host:gpu-a, title:"two words", note:x, verdict:collapsed. A leading minus
+preset:cifar10, data:stl10, host:gpu-a, title:"two words", note:x, verdict:collapsed. Numbers are compared:
+knn:>80, linear:<=90, bestknn:>85, loss:<1.5, lr:<1e-3, seed:3, epoch:>=100, age:<1d. A leading minus
 excludes: -tag:old."""
 
     BINDINGS = keys.RUNS

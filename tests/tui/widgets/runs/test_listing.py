@@ -7,9 +7,9 @@ from collections.abc import Callable
 import pytest
 
 from wmse_tui.runs.table.index import RunRow
+from wmse_tui.runs.table.query import parse_query
 from wmse_tui.tui.widgets.runs.columns import COLUMNS
 from wmse_tui.tui.widgets.runs.listing import Listing, Order, order_by
-from wmse_tui.tui.widgets.runs.query import parse_query
 
 MakeRow = Callable[..., RunRow]
 

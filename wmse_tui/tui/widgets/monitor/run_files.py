@@ -103,7 +103,9 @@ class RunFiles:
             self._panels.output.show((), heading=str(found))
         elif found is not None and found is not self._shown_tail:
             self._shown_tail = found
-            heading = f"{size(found.left_out)} before these lines are left out; `wmse-tui logs` prints them"
+            heading = (
+                f"{size(found.left_out)} before these lines are left out; `wmse-tui logs --raw` prints them"
+            )
             lines = tuple(map(ActivityLine, found.lines))
             self._panels.output.show(lines, heading=heading if found.left_out else "")
 

@@ -7,8 +7,8 @@ from textual.containers import Horizontal
 from textual.message import Message
 from textual.widgets import Input, Static
 
+from wmse_tui.runs.table.query import Query, parse_query
 from wmse_tui.tui import keys
-from wmse_tui.tui.widgets.runs.query import Query, parse_query
 
 
 class Finder(Horizontal):
@@ -29,7 +29,7 @@ class Finder(Horizontal):
     def compose(self) -> ComposeResult:
         yield Static("/", markup=False, id="finder-slash")
         line = Input(
-            placeholder="words, state:running, tag:x, method:simclr, preset:cifar10, -tag:old", compact=True
+            placeholder="words, state:running, knn:>80, lr:<1e-3, age:<1d, tag:x, -tag:old", compact=True
         )
         line.cursor_blink = False
         yield line

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from wmse_tui.runs.table.index import RunRow
+from wmse_tui.runs.table.query import Query
 from wmse_tui.tui.widgets.runs.columns import BY_NAME, COLUMNS
-from wmse_tui.tui.widgets.runs.query import Query
 
 
 @dataclass(frozen=True, slots=True)

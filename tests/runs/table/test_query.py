@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wmse_tui.runs.table.index import RunRow
-from wmse_tui.tui.widgets.runs.query import FIELDS, parse_query
+from wmse_tui.runs.table.query import FIELDS, NUMBERS, parse_query
 
 MakeRow = Callable[..., RunRow]
 
@@ -72,7 +73,9 @@ def test_an_unknown_field_is_reported_and_searched_as_a_word(row: MakeRow) -> No
     assert query.problem == "no field is called stat; did you mean state?"
     assert not query.matches(row("a"))
     assert query.matches(row("a", note="he said stat:running"))
-    assert parse_query("qqq:1").problem == f"no field is called qqq; there are {', '.join(FIELDS)}"
+    assert (
+        parse_query("qqq:1").problem == f"no field is called qqq; there are {', '.join((*FIELDS, *NUMBERS))}"
+    )
 
 
 @given(st.text(max_size=40))
@@ -81,3 +84,38 @@ def test_whatever_is_typed_is_a_filter(text: str) -> None:
     run = RunRow(run_id="a", path="/a", status="new")
     assert query.matches(run) in (True, False)
     assert query.problem.isprintable()
+
+
+@pytest.mark.parametrize(
+    ("text", "matches"),
+    [
+        ("knn:>79.9", True),
+        ("knn:>80", False),
+        ("knn:>=80%", True),
+        ("-knn:>80", True),
+        ("linear:<95 knn:=80", True),
+        ("lr:<1e-3", True),
+        ("lr:<1e-4", False),
+        ("seed:3", True),
+        ("loss:>0.4", True),
+        ("bestknn:>1", False),
+        ("age:<2h", True),
+        ("age:<30m", False),
+        ("age:>1w", False),
+    ],
+)
+def test_numbers_are_compared(row: MakeRow, text: str, matches: bool) -> None:
+    query = parse_query(text)
+    assert not query.problem
+    assert query.matches(row(lr=5e-4, seed=3, started=time.time() - 3600)) == matches
+
+
+@pytest.mark.parametrize("text", ["knn:>x", "age:>5", "lr:<1d", "seed:1.2.3"])
+def test_what_is_no_number_is_reported(text: str) -> None:
+    assert "is compared with a number, as in" in parse_query(text).problem
+
+
+def test_a_comparison_that_is_still_being_typed_hides_nothing(row: MakeRow) -> None:
+    for text in ("knn:", "knn:>", "age:<="):
+        assert parse_query(text).matches(row())
+        assert not parse_query(text).problem
