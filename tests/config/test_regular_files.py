@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import os
+import re
 import socket
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +16,67 @@ from wmse_tui.config.problems import ConfigError
 from wmse_tui.config.regular_files import RefusedFile, open_regular
 from wmse_tui.tui.charts.image_display import ImageError, read_image
 from wmse_tui.tui.settings import Settings, load_settings
+
+PACKAGE = Path(__file__).parents[2] / "wmse_tui"
+OPENING = re.compile(
+    r"open|os\.open|.*\.open|.*\.(read_text|read_bytes)|np\.(load|fromfile|memmap)|torch\.load|.*ZipFile"
+)
+BY_DESIGN = {
+    "config/regular_files.py: os.open": "the one way",
+    "runs/run_folder.py: os.open": "the one way inside a run",
+    "runs/archive.py: folder.open": "inside a run",
+    "runs/archive.py: os.open": "checks the kind of the open file itself, and creates files",
+    "runs/archive.py: source.open": "inside a run",
+    "runs/archive.py: tarfile.open": "of an open file",
+    "runs/state/digest.py: folder.open": "inside a run",
+    "engine/training/checkpoints.py: folder.open": "inside a run",
+    "engine/training/location.py: os.open": "the folder of the own run",
+    "runs/state/embedding.py: archive.open": "of bytes",
+    "runs/state/embedding.py: np.load": "of bytes",
+    "runs/state/embedding.py: zipfile.ZipFile": "of bytes",
+    "config/atomic.py: os.open": "creates files, and syncs folders",
+    "cli/streams.py: open": "the program's own input, by its descriptor",
+    "tui/ending.py: os.open": "the program's own terminal",
+    "engine/service/view_previews.py: os.open": "creates a file",
+    "engine/data/download.py: open": "by a descriptor of the one way",
+    "engine/data/sources/unpack.py: opened.open": "a member of an open archive",
+    "engine/data/sources/unpack.py: tarfile.open": "of an open file",
+    "engine/data/sources/unpack.py: target.open": "creates files in a private folder",
+    "engine/export/features_table.py: path.open": "the output that the user named",
+    "engine/export/writers.py: path.open": "the output that the user named",
+    "runs/output.py: os.open": "the output that the user named",
+    "runs/output.py: path.open": "the output that the user named",
+    "runs/queue/standby.py: os.open": "checks the kind of the open file itself",
+    "runs/queue/tickets.py: os.open": "checks the kind of the open file itself",
+}
+"""Calls that open files, and why they may do it by themselves."""
+OPEN_ALREADY = {"file", "opened", "packed"}
+KERNEL = re.compile(
+    r"/proc|/sys|/dev|devnull|PROC|stat\b|meminfo|MEMINFO|device|group|membership|STATUS|path\.read_text"
+)
+"""What opens files of the kernel, or of the package itself."""
+
+
+def openings() -> set[str]:
+    """Calls of the package that open a file by its path."""
+    found = set()
+    for path in PACKAGE.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if not isinstance(node, ast.Call) or not OPENING.fullmatch(name := ast.unparse(node.func)):
+                continue
+            if node.args and ast.unparse(node.args[0]) in OPEN_ALREADY and name != "os.open":
+                continue
+            if not KERNEL.search(ast.unparse(node)) and "__package__" not in name and name not in OURS:
+                found.add(f"{path.relative_to(PACKAGE)}: {name}")
+    return found
+
+
+OURS = {"self.open", "self.query_one(Finder).open", "self.query_one(ImageDisplay).open"}
+"""Methods of that name that open no file."""
+
+
+def test_every_file_is_opened_in_one_way() -> None:
+    assert openings() <= set(BY_DESIGN)
 
 
 def fifo(path: Path) -> None:

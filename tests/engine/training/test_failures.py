@@ -15,7 +15,7 @@ import torch
 
 from wmse_tui.config.problems import ConfigError, Problem
 from wmse_tui.engine.errors import CheckpointError, DataError, DeviceError, Diverged, WhiteningFailed
-from wmse_tui.engine.training import gpu_users
+from wmse_tui.engine.training import failures, gpu_users
 from wmse_tui.engine.training.checkpoints import save_checkpoint
 from wmse_tui.engine.training.failures import error_event
 
@@ -231,3 +231,18 @@ def test_an_out_of_memory_error_names_what_the_run_itself_used(monkeypatch: pyte
         FIND_ENGINE,
         "this run: peak 8.0 GB in tensors, 9.0 GB are reserved",
     ]
+
+
+def test_an_explanation_that_fails_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The evidence is asked of a machine on which something has just failed."""
+
+    def refuse(*_: object) -> str:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    failing = [failure._replace(detail=refuse) for failure in failures.FAILURES]
+    monkeypatch.setattr(failures, "FAILURES", failing)
+    event = error_event(torch.OutOfMemoryError("CUDA out of memory."), saved="", stage="training")
+    assert event.code == "E_GPU_OOM"
+    assert event.detail.startswith("CUDA out of memory. (nothing more is known: PermissionError")
+    for number in sorted(errno.errorcode):
+        assert error_event(OSError(number, "no", "/x"), saved="", stage="start").detail

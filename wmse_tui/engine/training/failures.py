@@ -90,7 +90,7 @@ def _explain(error: BaseException) -> tuple[str, str, str, tuple[str, ...]]:
         return "E_CONFIG", "the run's configuration cannot be used", str(error), ("start a new run",)
     for failure in FAILURES:
         if failure.match(error):
-            return failure.code, failure.title, failure.detail(error), failure.steps
+            return failure.code, failure.title, _evidence(failure, error), failure.steps
     return (
         "E_INTERNAL",
         f"{type(error).__name__} in the trainer",
@@ -100,6 +100,14 @@ def _explain(error: BaseException) -> tuple[str, str, str, tuple[str, ...]]:
             "resume the run once the cause is fixed",
         ),
     )
+
+
+def _evidence(failure: Failure, error: BaseException) -> str:
+    """The detail; the bare message where it cannot be had: what is explained is the first error."""
+    try:
+        return failure.detail(error)
+    except Exception as second:  # noqa: BLE001  a folder that may not be entered, a driver that is gone ...
+        return f"{_first_line(error)} (nothing more is known: {type(second).__name__}: {_first_line(second)})"
 
 
 def _instance_of(*kinds: type[BaseException]) -> Match:
