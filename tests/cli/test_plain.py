@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from events import attempt, epoch
 
 from wmse_tui.cli.follow.plain import PlainDisplay, PlainLines
-from wmse_tui.runs.log.events import Attempt, Control, Epoch, Error, Event, Notice, Phase, Record, Steps
+from wmse_tui.runs.log.events import Control, Error, Event, Notice, Phase, Record, Steps
 from wmse_tui.runs.state.fold import fold
 from wmse_tui.runs.state.run import RunState
 
@@ -44,29 +45,13 @@ def test_a_finished_run_reads_as_expected(records: tuple[Record, ...]) -> None:
 
 
 def test_a_replayed_log_has_the_numbers_of_each_moment_and_not_those_of_its_end() -> None:
-    setup = Attempt(
-        resume_step=0,
-        epochs=3,
-        steps_per_epoch=70,
-        device="CPU",
-        device_reason="",
-        loader="batched",
-        loader_reason="",
-        train_images=10,
-        train_split="train",
-        parameters=1,
-        deterministic=False,
-        exact=True,
-        pid=1,
-        host="a",
-    )
-    events: list[tuple[float, Event]] = [(0, setup)]
-    for epoch, rate in ((1, 0.3), (2, 0.2), (3, 0.1)):
-        first = 70 * (epoch - 1) + 1
+    events: list[tuple[float, Event]] = [(0, attempt(epochs=3, steps_per_epoch=70))]
+    for number, rate in ((1, 0.3), (2, 0.2), (3, 0.1)):
+        first = 70 * (number - 1) + 1
         events += [
-            (70 * epoch - 10, Steps(first=first, loss=(1.0,) * 65, lr=(rate,) * 65)),
-            (70 * epoch, Steps(first=first + 65, loss=(1.0,) * 5, lr=(rate,) * 5)),
-            (70 * epoch, Epoch(epoch=epoch, step=70 * epoch, loss=1.0, seconds=70.0, images_per_second=10.0)),
+            (70 * number - 10, Steps(first=first, loss=(1.0,) * 65, lr=(rate,) * 65)),
+            (70 * number, Steps(first=first + 65, loss=(1.0,) * 5, lr=(rate,) * 5)),
+            (70 * number, epoch(number, 70 * number, seconds=70.0, images_per_second=10.0)),
         ]
     records = tuple(at(seconds, event, seq) for seq, (seconds, event) in enumerate(events, 1))
     end = fold(RunState(), records)
@@ -88,19 +73,13 @@ def test_a_repeated_phase_without_a_number_gets_no_line() -> None:
 
 
 def test_fast_epochs_get_a_line_every_few_seconds_only() -> None:
-    epochs = tuple(
-        at(0.5 * n, Epoch(epoch=n, step=4 * n, loss=1.0, seconds=0.5, images_per_second=10.0), n)
-        for n in range(1, 101)
-    )
+    epochs = tuple(at(0.5 * n, epoch(n, 4 * n, seconds=0.5), n) for n in range(1, 101))
     assert len(lines_of(epochs)) == 10  # fifty seconds
 
 
 def test_a_run_of_hours_gets_a_line_a_minute() -> None:
     day = 86_400
-    epochs = tuple(
-        at(n, Epoch(epoch=n, step=4 * n, loss=1.0, seconds=1.0, images_per_second=10.0), n)
-        for n in range(1, day, 10)
-    )
+    epochs = tuple(at(n, epoch(n, 4 * n, seconds=1.0), n) for n in range(1, day, 10))
     lines = lines_of(epochs)
     assert len(lines) < 24 * 60 + 200
     assert lines[-1][11:16] > "11:57"  # of the next day
@@ -115,6 +94,19 @@ def test_a_late_reader_gets_the_newest_lines_and_the_number_of_the_others() -> N
     assert [line.split()[-1] for line in printed[1:]] == [str(n) for n in range(60, 100)]
     display.show(RunState(), records[:1])
     assert len(printed) == 42
+
+
+def test_what_is_read_in_parts_is_printed_as_what_is_read_at_once() -> None:
+    records = tuple(at(n, Notice("info", "N", f"notice {n}"), n) for n in range(100))
+    whole: list[str] = []
+    PlainDisplay(whole.append).show(RunState(), records)
+    parts: list[str] = []
+    display = PlainDisplay(parts.append)
+    for begin in range(0, 90, 30):
+        display.show(RunState(), records[begin : begin + 30], more=True)
+    assert parts == []
+    display.show(RunState(), records[90:])
+    assert parts == whole
 
 
 def test_a_long_epoch_gets_a_line_once_a_minute() -> None:

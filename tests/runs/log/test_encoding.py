@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from events import attempt, checkpoint, epoch, evaluation
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -17,19 +18,13 @@ from wmse_tui.runs.log.encoding import decode, encode, plain_steps
 from wmse_tui.runs.log.events import (
     TYPES,
     Artifact,
-    Attempt,
-    Checkpoint,
     Control,
     Damaged,
     DamagedFile,
     Diagnostics,
-    Epoch,
     Error,
-    Evaluation,
     Event,
     Exit,
-    KnnResult,
-    LinearResult,
     NormImportance,
     NormWeights,
     Notice,
@@ -41,36 +36,11 @@ from wmse_tui.runs.log.events import (
 )
 
 EVENTS: tuple[Event, ...] = (
-    Attempt(
-        resume_step=0,
-        epochs=3,
-        steps_per_epoch=10,
-        device="cpu",
-        device_reason="no CUDA device",
-        loader="batched",
-        loader_reason="a small set in memory",
-        train_images=5000,
-        train_split="train",
-        parameters=78042,
-        deterministic=True,
-        exact=True,
-        pid=12,
-        host="server",
-        versions=(("python", "3.11"), ("torch", "2.15")),
-    ),
+    attempt(epochs=3, steps_per_epoch=10, versions=(("python", "3.11"), ("torch", "2.15"))),
     Phase("download", 1.5, 3.0, "MB", "stl10_binary.tar.gz"),
     Steps(1, (0.5, None), (1e-6, 2e-6), (("loss_01", (0.25, None)),), 812.5),
-    Epoch(epoch=1, step=10, loss=None, seconds=2.5, images_per_second=812.0),
-    Evaluation(
-        epoch=1,
-        step=10,
-        knn=KnnResult(0.8125, 5, "euclidean"),
-        linear=LinearResult(0.84, None, "adam"),
-        raw_pixels=0.31,
-        train_split="train",
-        test_split="test",
-        seconds=1.5,
-    ),
+    epoch(1, 10, loss=None, seconds=2.5, images_per_second=812.0),
+    evaluation(1, 10, 0.8125, 0.84, raw_pixels=0.31, seconds=1.5),
     Diagnostics(
         step=10,
         epoch=1,
@@ -106,9 +76,7 @@ EVENTS: tuple[Event, ...] = (
     ),
     Resources(step=10, gpu="NVIDIA H100", gpu_utilisation=0.5, cpu=1.5, cpu_count=2, memory=6.5e8),
     Artifact(kind="embedding", file="embedding.npz", step=10, epoch=1, seconds=0.5),
-    Checkpoint(
-        step=10, epoch=1, file="step-00000010.pt", sha256="ab", bytes=123, kinds=("last", "best"), seconds=0.5
-    ),
+    checkpoint(10, "step-00000010.pt", epoch=1, kinds=("last", "best"), seconds=0.5),
     Notice("warning", "W_SLICE", "the last slice is small"),
     Damaged(count=3, images=60000, files=(DamagedFile("root/ant/1.jpg", "Truncated File Read"),)),
     Control("0001-ab", "stop", "accepted", "saving"),

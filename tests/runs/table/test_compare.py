@@ -5,42 +5,20 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from events import attempt, epoch, evaluation
 
 from wmse_tui.config.loading import load_experiment
-from wmse_tui.runs.log.events import Attempt, Epoch, Evaluation, KnnResult, LinearResult
+from wmse_tui.runs.log.events import Evaluation
 from wmse_tui.runs.state.config import ConfigSummary, Configuration
 from wmse_tui.runs.state.run import RunState
 from wmse_tui.runs.state.status import Status
 from wmse_tui.runs.table.compare import Comparison, Setting, Spread, Subject, compare, spread
 
-SETUP = Attempt(
-    resume_step=0,
-    epochs=2,
-    steps_per_epoch=4,
-    device="CPU, 2 threads",
-    device_reason="",
-    loader="batched",
-    loader_reason="",
-    train_images=64,
-    train_split="train",
-    parameters=1,
-    deterministic=False,
-    exact=True,
-    pid=1,
-    host="gpu-a",
-)
+SETUP = attempt(epochs=2, steps_per_epoch=4)
 
 
-def evaluated(epoch: int, knn: float | None, linear: float | None = None) -> Evaluation:
-    return Evaluation(
-        epoch=epoch,
-        step=4 * epoch,
-        knn=None if knn is None else KnnResult(knn, 5, "euclidean"),
-        linear=None if linear is None else LinearResult(linear, None, "adam"),
-        train_split="train",
-        test_split="test",
-        seconds=1.0,
-    )
+def evaluated(number: int, knn: float | None, linear: float | None = None) -> Evaluation:
+    return evaluation(number, 4 * number, knn, linear)
 
 
 def subject(
@@ -61,8 +39,8 @@ def subject(
         epoch=2,
         step=8,
         epoch_rows=(
-            Epoch(epoch=1, step=4, loss=1.0, seconds=1.0, images_per_second=64.0),
-            Epoch(epoch=2, step=8, loss=1.0, seconds=3.0, images_per_second=32.0),
+            epoch(1, 4, seconds=1.0, images_per_second=64.0),
+            epoch(2, 8, seconds=3.0, images_per_second=32.0),
         ),
         evaluations=(evaluated(0, 0.99), evaluated(1, knn + 0.25), evaluated(2, knn, linear)),
     )

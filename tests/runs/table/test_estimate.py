@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from events import attempt, checkpoint
 
 from wmse_tui.config.loading import load_experiment
-from wmse_tui.runs.log.events import Attempt, Checkpoint
 from wmse_tui.runs.state.run import RunState
 from wmse_tui.runs.state.status import Status
 from wmse_tui.runs.table.estimate import DurationEstimate, closest_run, estimate_duration
@@ -20,26 +20,8 @@ VIEW = RunState(
     epoch=10,
     attempt_started=1000.0,
     updated=1100.0,
-    setup=Attempt(
-        resume_step=0,
-        epochs=10,
-        steps_per_epoch=4,
-        device="GPU",
-        device_reason="",
-        loader="batched",
-        loader_reason="",
-        train_images=64,
-        train_split="train",
-        parameters=1,
-        deterministic=False,
-        exact=True,
-        pid=1,
-        host="here",
-    ),
-    checkpoints=(
-        Checkpoint(step=4, epoch=1, file="a", sha256="", bytes=7, kinds=(), seconds=1.0),
-        Checkpoint(step=8, epoch=2, file="b", sha256="", bytes=100, kinds=(), seconds=1.0),
-    ),
+    setup=attempt(epochs=10, steps_per_epoch=4, device="GPU", host="here"),
+    checkpoints=(checkpoint(4, "a", bytes=7), checkpoint(8, "b", bytes=100)),
 )
 
 

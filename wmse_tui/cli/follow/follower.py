@@ -24,8 +24,14 @@ SETTLE_SECONDS = 1.0
 class Display(Protocol):
     """Shows a followed run."""
 
-    def show(self, state: RunState, records: tuple[Record, ...]) -> None:
-        """Show the newest state and the records that are new since the last call."""
+    def show(self, state: RunState, records: tuple[Record, ...], *, more: bool = False) -> None:
+        """Show the newest state and the records that are new since the last call.
+
+        Args:
+            state: of the log as far as it was read.
+            records: the new ones.
+            more: a long log is being read, and further records follow at once.
+        """
 
     def message(self, text: str) -> None:
         """Show a message of the command itself."""
@@ -96,8 +102,8 @@ class Follower:
         self._interrupted = 0
 
     def poll(self) -> RunState:
-        """Return the run's state; `follow` shows the records that are read here."""
-        return self._watcher.poll()
+        """Return the run's state, of a long log that of its beginning; `follow` shows what is read here."""
+        return self._watcher.poll(budget_seconds=0.0)
 
     def follow(self, signals: Signals) -> Followed:
         """Show the run until it ends, or until a signal, pending or later, ends the following."""
@@ -123,15 +129,22 @@ class Follower:
             self._wait(POLL_SECONDS)
 
     def _show(self) -> RunState:
-        state = self.poll()
+        """Read and show the log to its end, a part at a time: a long one need not fit in memory."""
+        while True:
+            state = self.poll()
+            more = self._watcher.behind is not None
+            self._show_new(state, more=more)
+            if not more:
+                return state
+
+    def _show_new(self, state: RunState, *, more: bool) -> None:
         records = tuple(record for record in self._records if record.attempt > self._since)
         self._records.clear()
         for record in records:
             self._started = True
             # A later attempt, started by another process, cancels an earlier exit event.
             self._exit_event = record.event if isinstance(record.event, ExitEvent) else None
-        self._display.show(state, records)
-        return state
+        self._display.show(state, records, more=more)
 
     def _over(self, state: RunState, *, exited: bool) -> bool:
         """Whether no more records will come."""

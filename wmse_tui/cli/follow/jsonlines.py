@@ -17,7 +17,7 @@ from wmse_tui.runs.table.index import run_row
 class JsonDisplay:
     """Writes one JSON object a line to stdout; messages go to stderr like everywhere else."""
 
-    def show(self, state: RunState, records: tuple[Record, ...]) -> None:  # noqa: ARG002
+    def show(self, state: RunState, records: tuple[Record, ...], *, more: bool = False) -> None:  # noqa: ARG002
         """Print the new records as they are in the log."""
         for record in records:
             sys.stdout.write(encode(record).rstrip("\n") + "\n")

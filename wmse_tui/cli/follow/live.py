@@ -138,10 +138,10 @@ class LiveDisplay:
         self._message = ""
         self._state: RunState | None = None
 
-    def show(self, state: RunState, records: tuple[Record, ...]) -> None:  # noqa: ARG002
+    def show(self, state: RunState, records: tuple[Record, ...], *, more: bool = False) -> None:  # noqa: ARG002
         """Draw the state if its frame has changed and the last drawing is old enough."""
         self._state = state
-        if self._clock() - self._drawn_at >= FRAME_SECONDS:
+        if not more and self._clock() - self._drawn_at >= FRAME_SECONDS:
             self._draw(state)
 
     def message(self, text: str) -> None:

@@ -7,6 +7,7 @@ the last one, a long epoch one a minute; evaluations, notices and the end always
 from __future__ import annotations
 
 import sys
+from collections import deque
 from collections.abc import Callable
 
 from wmse_tui.runs.log.events import (
@@ -109,14 +110,23 @@ class PlainDisplay:
     def __init__(self, write: Callable[[str], object] | None = None) -> None:
         self._lines = PlainLines()
         self._write = write if write is not None else _to_stdout
+        self._newest: deque[str] = deque(maxlen=MOST_LINES)  # not printed yet
+        self._new = 0  # lines since the last were printed
 
-    def show(self, state: RunState, records: tuple[Record, ...]) -> None:
-        """Print the lines of the new records."""
-        lines = [line for record in records for line in self._lines.lines(record, state)]
-        if len(lines) > MOST_LINES:
-            self._write(f"({count(len(lines) - MOST_LINES, 'earlier line')} left out)")
-        for line in lines[-MOST_LINES:]:
+    def show(self, state: RunState, records: tuple[Record, ...], *, more: bool = False) -> None:
+        """Print the lines of the new records, once no more follow."""
+        for record in records:
+            lines = self._lines.lines(record, state)
+            self._newest.extend(lines)
+            self._new += len(lines)
+        if more:
+            return
+        if self._new > MOST_LINES:
+            self._write(f"({count(self._new - MOST_LINES, 'earlier line')} left out)")
+        for line in self._newest:
             self._write(line)
+        self._newest.clear()
+        self._new = 0
 
     def message(self, text: str) -> None:
         """Print on stderr; the lines on stdout are of the run alone."""
