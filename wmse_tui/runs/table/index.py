@@ -195,7 +195,7 @@ class RunIndex:
         runs = self._newest_first
         stale = [known for known in runs if self._is_stale(known)]
         begun = False
-        for known in sorted(stale, key=lambda known: known.started_over):  # what is quick comes first
+        for known in sorted(stale, key=_urgency):
             if known.started_over and begun and deadline is not None and time.monotonic() >= deadline:
                 break
             begun = begun or known.started_over
@@ -353,6 +353,11 @@ def _settled_stamp(known: _Run) -> Stamp:
     """
     ended = known.row is not None and known.row.status in EXITED
     return (known.changed,) if ended else (known.changed, *_stamp(known.run.events))
+
+
+def _urgency(known: _Run) -> tuple[bool, bool]:
+    """What is quick comes first, and what could not be read last: it must not keep others from their turn."""
+    return known.started_over, _is_broken(known)
 
 
 def _is_broken(known: _Run) -> bool:
