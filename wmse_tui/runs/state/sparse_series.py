@@ -116,7 +116,8 @@ class SparseSeries:
             raise ValueError(f"{len(content)} bytes are no knots")
         knots = content.cast("d").tolist()
         steps = knots[::2]
-        if not all(map(math.isfinite, knots)) or steps != sorted(steps):
+        finite = math.isfinite(sum(knots)) or all(map(math.isfinite, knots))  # a finite sum has finite parts
+        if not finite or steps != sorted(steps):
             raise ValueError("the steps of a series fall, or a number is not finite")
         whole = len(content) // _CHUNK * _CHUNK
         chunks = tuple(bytes(content[start : start + _CHUNK]) for start in range(0, whole, _CHUNK))
