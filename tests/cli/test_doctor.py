@@ -23,6 +23,7 @@ from wmse_tui.cli.checks.storage import filesystem, queue_finding, storage_findi
 from wmse_tui.cli.checks.system import (
     cpu_finding,
     has_nvidia_gpu,
+    machine_findings,
     memory_finding,
     session_findings,
     shm_finding,
@@ -125,6 +126,18 @@ def test_a_container_s_limits_count(tmp_path: Path) -> None:
     assert cpu_finding(tmp_path).text.startswith("0.1 of ")
     (tmp_path / "memory.max").write_text("max\n")
     assert memory_finding(meminfo, tmp_path).status == "ok"
+
+
+def test_a_user_without_a_home_is_warned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its folder ends with the container, and the advice names what to set."""
+    monkeypatch.setattr("wmse_tui.cli.checks.system.has_home", lambda: False)
+    monkeypatch.setattr("wmse_tui.cli.checks.system.home", lambda: tmp_path)
+    found = {finding.name: finding for finding in machine_findings()}
+    assert found["home"].status == "warn"
+    assert str(tmp_path) in found["home"].text
+    assert "HOME" in found["home"].fix
+    monkeypatch.setattr("wmse_tui.cli.checks.system.has_home", lambda: True)
+    assert "home" not in {finding.name for finding in machine_findings()}
 
 
 @pytest.mark.parametrize(("free", "status"), [(64_000_000, "warn"), (8_000_000_000, "ok")])
