@@ -71,6 +71,19 @@ def test_the_order_is_changed_by_commands(cli: Cli) -> None:
     assert "run b is not in the queue" in refused.stderr
 
 
+def test_several_are_cancelled_and_can_be_queued_again_at_once(cli: Cli, tmp_path: Path) -> None:
+    names = ("a", "b", "c", "d")
+    for name in names:
+        cli(*QUEUE, "--name", name)
+    refused = cli("queue", "cancel", *names, "a")
+    assert refused.exit_code == 1
+    assert refused.stderr.startswith("".join(f"{name}: removed from the queue\n" for name in names))
+    assert "run a is not in the queue" in refused.stderr
+    assert not any(run.queue_lock.exists() for run in list_runs(tmp_path / "runs"))
+    for name in names:
+        assert cli("resume", name, "--queue").exit_code == 0
+
+
 def test_nothing_is_queued_after_what_will_not_complete(cli: Cli, tmp_path: Path) -> None:
     cli(*QUEUE, "--name", "a")
     assert cli(*QUEUE, "--name", "b", "--after", "a").exit_code == 0

@@ -39,7 +39,7 @@ def test_one_after_the_other_in_order_and_never_two(queued: QueuedRuns, eventual
     assert use_of("machine") == ""
 
 
-def test_two_slots_train_two_and_a_wish_for_one_of_them_waits_for_that(
+def test_two_slots_train_two_and_a_request_for_one_of_them_waits_for_that(
     queued: QueuedRuns, eventually: Eventually, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     (tmp_path / "pynvml.py").write_text(FREE_CARDS)

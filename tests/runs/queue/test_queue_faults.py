@@ -119,7 +119,7 @@ def test_a_waiting_process_survives_a_file_system_whose_locks_are_away(
 @pytest.mark.slow_faults
 @pytest.mark.timeout(3600)
 def test_queue_race(queued: QueuedRuns, monkeypatch: pytest.MonkeyPatch, record_property: Record) -> None:
-    """Six runs at a time; who waits or trains is killed, held, moved, taken out: never two on the slot."""
+    """Six runs at a time; what waits or trains is killed, held, moved, taken out: never two on the slot."""
     print(f"again with FAULT_SEED={SEED} FAULT_TRIES={TRIES}")
     monkeypatch.setenv("EXTRA_SECONDS", "0.3")
     queued.go()
@@ -152,7 +152,7 @@ def test_queue_race(queued: QueuedRuns, monkeypatch: pytest.MonkeyPatch, record_
 
 
 def disturb(draw: random.Random, queued: QueuedRuns, run: RunDirectory) -> str:
-    """One disturbance of whoever waits or trains; what it was."""
+    """One disturbance of a process that waits or trains; what it was."""
     change = draw.choice(
         (None, None, positions.hold, positions.release, positions.go_first, positions.cancel)
     )

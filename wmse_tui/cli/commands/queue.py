@@ -5,6 +5,7 @@ from __future__ import annotations
 import json as jsonlib
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -71,9 +72,14 @@ def cancel(runs: Runs, runs_dir: RunsDir = None) -> None:
 
     The runs are unchanged and can be started or queued again.
     """
+    from wmse_tui.cli.locating import find_run
+    from wmse_tui.runs.queue.positions import await_exits
     from wmse_tui.runs.queue.positions import cancel as change
 
-    _each(runs, runs_dir, change, "removed from the queue", "has just started")
+    try:
+        _each(runs, runs_dir, partial(change, wait=False), "removed from the queue", "has just started")
+    finally:  # also of those that were removed before one that could not be
+        await_exits(find_run(text, runs_dir) for text in runs)
 
 
 @app.command()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -159,10 +159,18 @@ def go_first(run: RunDirectory) -> bool:
     return _changed(run, change)
 
 
-def cancel(run: RunDirectory) -> bool:
+def cancel(run: RunDirectory, *, wait: bool = True) -> bool:
     """Remove a run from the queue, or the position that it lost; the run itself does not change.
 
-    False where it got its slot meanwhile. Raises as `hold`.
+    Args:
+        run: a queued run.
+        wait: until its process has noticed, less than a second; see `await_exits`.
+
+    Returns:
+        False where it got its slot meanwhile.
+
+    Raises:
+        NotQueued, StorageError, LocksUnsupported.
     """
     require_own(run)
     entry = tickets.of_run(run)
@@ -171,14 +179,23 @@ def cancel(run: RunDirectory) -> bool:
     while entry is not None and not tickets.remove_ticket(entry):
         entry = tickets.of_run(run)  # it had just moved
     _cache.forget()
+    if entry is not None and entry.locked:
+        if wait:
+            await_exits((run,))
+    else:
+        with suppress(OSError, RunsError):
+            if not held(run.queue_lock):
+                remove_file(run.queue_lock)
+    return entry is not None
+
+
+def await_exits(runs: Iterable[RunDirectory]) -> None:
+    """Wait until the processes of cancelled runs have removed their marks, but not for ever."""
     deadline = time.monotonic() + _LEAVING_SECONDS
-    with suppress(OSError, RunsError):
-        if entry is not None and entry.locked:  # its process notices, removes the mark and exits
+    for run in runs:
+        with suppress(RunsError):
             while held(run.queue_lock) and time.monotonic() < deadline:
                 time.sleep(0.02)
-        elif not held(run.queue_lock):
-            remove_file(run.queue_lock)
-    return entry is not None
 
 
 def forget() -> None:

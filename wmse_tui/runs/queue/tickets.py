@@ -2,12 +2,12 @@
 
     <order, 20 digits>-<8 hex digits>.waiting   in the line for a slot
                                      .after     waits for other runs to complete first
-                                     .held      a person said to wait
+                                     .held      waits until it is released
                                      .dropped   will not start: a run that it came after failed; not locked
 
 What may change is in the name, and a name changes in one step: holding, releasing and going first are a
 rename, cancelling is a removal, and the waiting process finds its own ticket by its inode. What is written
-in a ticket never changes, but that a dropped one gets a second line, which says why.
+in a ticket never changes, but that a dropped one gets a second line with the reason.
 """
 
 from __future__ import annotations
