@@ -20,6 +20,7 @@ from wmse_tui.cli.commands.compare import compare
 from wmse_tui.cli.commands.doctor import doctor
 from wmse_tui.cli.commands.evaluate import evaluate
 from wmse_tui.cli.commands.export import export
+from wmse_tui.cli.commands.follow import follow
 from wmse_tui.cli.commands.import_run import import_run
 from wmse_tui.cli.commands.logs import logs
 from wmse_tui.cli.commands.remove import remove
@@ -84,6 +85,7 @@ app.command()(report)
 app.command()(tag)
 app.command()(logs)
 app.command()(attach)
+app.command()(follow)
 app.command()(stop)
 app.command()(resume)
 app.command("eval")(evaluate)

@@ -23,6 +23,8 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _CHECKPOINT = re.compile(r"step-(\d{8,15})\.pt")
 _RESERVED = ("last",)  # the name of the newest run on the command line
 FOLDERS = ("control", "checkpoints", "evaluations", "artifacts")
+OTHER_FOLDERS = ("followers",)
+"""Those that not every run has."""
 FILES = (
     "config.yaml",
     "events.jsonl",
@@ -105,6 +107,11 @@ class RunDirectory:
     @property
     def artifacts(self) -> Path:
         return self.path / "artifacts"
+
+    @property
+    def followers(self) -> Path:
+        """What was published elsewhere, and how far; made by the first follower."""
+        return self.path / "followers"
 
     def is_run(self) -> bool:
         """Whether this directory was made by `create_run`: the configuration and the folders are there.

@@ -99,9 +99,10 @@ def again(
     """
     from wmse_tui.cli.console import UserError, print_data, print_message
     from wmse_tui.cli.locating import find_run
-    from wmse_tui.cli.start.start import confirm_lost_work, disown
+    from wmse_tui.cli.start.start import confirm_lost_work
     from wmse_tui.runs.directory import RunDirectory
     from wmse_tui.runs.errors import RunsError
+    from wmse_tui.runs.process.launch import disown
     from wmse_tui.runs.queue.enqueue import enqueue
     from wmse_tui.runs.queue.positions import not_queued
     from wmse_tui.runs.queue.tickets import entries, of_run

@@ -57,6 +57,16 @@ def run(
             help="Do not ask before a sweep is queued, or a run whose checkpoints are gone is trained again.",
         ),
     ] = False,
+    log: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--log",
+            metavar="TARGET",
+            help="Publish the numbers: tensorboard, csv, wandb or mlflow, with options as in "
+            "wandb:project=ssl; may be repeated.",
+            show_default=False,
+        ),
+    ] = None,
     resume: Annotated[
         str | None,
         typer.Option(
@@ -83,6 +93,7 @@ def run(
         after=after or [],
         yes=yes,
         runs_dir=runs_dir,
+        publish=log or [],
     )
     if resume is not None:
         from wmse_tui.cli.locating import find_run
@@ -149,6 +160,7 @@ def _sweep(
         hint=hint,
         name=name,
         after=options.after,
+        publish=options.publish,
         yes=options.yes,
         as_json=options.as_json,
     )

@@ -25,9 +25,11 @@ from wmse_tui.config.diff import Value, differing, flatten, value_text
 from wmse_tui.config.schema import Experiment
 from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.errors import RunBusy
+from wmse_tui.runs.followers import Target, note_follower, require_package
 from wmse_tui.runs.ownership import require_own
 from wmse_tui.runs.preflight import check_runs_dir
 from wmse_tui.runs.process import launch
+from wmse_tui.runs.process.launch import disown
 from wmse_tui.runs.process.liveness import gather_evidence, judged_by_log, patience
 from wmse_tui.runs.process.rebind import rebind_run
 from wmse_tui.runs.process.removal import remove_run
@@ -59,6 +61,7 @@ class StartOptions:
         queue: start when a slot is free.
         after: runs that must complete first.
         yes: do not ask.
+        publish: where the run's numbers are sent.
     """
 
     headless: bool = False
@@ -67,6 +70,7 @@ class StartOptions:
     queue: bool = False
     after: tuple[RunDirectory, ...] = ()
     yes: bool = False
+    publish: tuple[Target, ...] = ()
 
 
 def start_options(
@@ -78,13 +82,18 @@ def start_options(
     after: Sequence[str],
     runs_dir: Path | None,
     yes: bool = False,
+    publish: Sequence[str] = (),
 ) -> StartOptions:
     """Return the options of a command line; `--after` alone implies the queue.
 
     Raises:
+        PublishError: a target makes no sense, or its package is missing.
         RunNotFound: one of the runs that must complete first does not exist.
         UserError: one of them cannot complete any more.
     """
+    targets = tuple(map(Target.parse, publish))
+    for target in targets:
+        require_package(target)
     before = tuple(dict.fromkeys(find_run(text, runs_dir) for text in after))
     for run in before:
         watcher = RunWatcher(run)
@@ -99,6 +108,7 @@ def start_options(
         queue=queue or bool(before),
         after=before,
         yes=yes,
+        publish=targets,
     )
 
 
@@ -113,6 +123,8 @@ def start(run: RunDirectory, options: StartOptions, *, fresh: bool) -> ExitCode:
     since = view_run(run).attempt
     with Signals() as signals:  # installed before there is a trainer, so that a signal cannot orphan it
         try:
+            for target in options.publish:
+                note_follower(run, target)
             trainer = enqueue(run, after=options.after) if options.queue else launch.launch_trainer(run)
         except Exception:
             if fresh:
@@ -147,12 +159,6 @@ def _detach(run: RunDirectory, trainer: Popen[bytes], *, as_json: bool) -> ExitC
         print_message(f"watch it: wmse-tui attach {run.id}")
     disown(trainer)
     return ExitCode.COMPLETED
-
-
-def disown(trainer: Popen[bytes]) -> None:
-    """Let a process outlive this one: it is not waited for, and Popen does not warn of that."""
-    if trainer.poll() is None:
-        trainer.returncode = 0
 
 
 def choose_display(*, as_json: bool) -> Display:

@@ -14,7 +14,7 @@ import typer
 from wmse_tui.cli.console import UserError, print_data, print_message
 from wmse_tui.cli.exits import ExitCode
 from wmse_tui.cli.follow.jsonlines import write_object
-from wmse_tui.cli.start.start import disown, refuse_other_config
+from wmse_tui.cli.start.start import refuse_other_config
 from wmse_tui.config.advice import advise
 from wmse_tui.config.figures import total_steps
 from wmse_tui.config.loading import dump_experiment
@@ -22,8 +22,10 @@ from wmse_tui.config.sweep import Axis, Point
 from wmse_tui.runs.annotations import read_annotations, retagged, write_annotations
 from wmse_tui.runs.directory import RunDirectory, check_name, create_run
 from wmse_tui.runs.errors import RunsError
+from wmse_tui.runs.followers import Target, note_follower
 from wmse_tui.runs.preflight import check_runs_dir
 from wmse_tui.runs.process.identity import host
+from wmse_tui.runs.process.launch import disown
 from wmse_tui.runs.queue.enqueue import enqueue
 from wmse_tui.runs.queue.gpu_slots import device_request
 from wmse_tui.runs.state.config import with_preset
@@ -66,6 +68,7 @@ def run_sweep(
     hint: str,
     name: str | None,
     after: tuple[RunDirectory, ...],
+    publish: tuple[Target, ...] = (),
     yes: bool,
     as_json: bool,
 ) -> ExitCode:
@@ -77,6 +80,7 @@ def run_sweep(
         preset, hint: as for a single run.
         name: runs are called NAME-1, NAME-2 and so on; the same command resumes them later.
         after: runs that must complete before any of these.
+        publish: where the numbers of each are sent.
         yes: do not ask.
         as_json: print one object per queued run instead of its id.
     """
@@ -100,6 +104,8 @@ def run_sweep(
     tag = time.strftime("sweep-%Y%m%d-%H%M%S")
     for planned in to_queue:
         run = planned.existing or _create(planned, root, preset=preset, hint=hint, tag=tag)
+        for target in publish:
+            note_follower(run, target)
         waiting = enqueue(run, after=after)
         if as_json:
             write_object({"type": "queued", "run": run.id, "path": str(run.path), "pid": waiting.pid})

@@ -52,6 +52,7 @@ from wmse_tui.engine.training.resuming import resume_from
 from wmse_tui.engine.training.smoke_step import smoke_step
 from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.errors import RunBusy, RunsError
+from wmse_tui.runs.followers import start_followers
 from wmse_tui.runs.log.events import Attempt, Checkpoint, Evaluation, Event, Exit, Notice, Phase
 from wmse_tui.runs.log.writer import EventWriter
 from wmse_tui.runs.ownership import require_own
@@ -418,6 +419,8 @@ def run_session(path: os.PathLike[str] | str, signals: StopSignals | None = None
             session.requests.refuse_stale()
             write_trainer(run, attempt=log.attempt)
             disk_reserve.preallocate(run)
+            for problem in start_followers(run):
+                log.write(Notice(level="warning", code="N_FOLLOWER", text=f"not published: {problem}"))
             return _ended(session, session.train)
     except RunsError as error:  # without lock or log there is only trainer.log
         with contextlib.suppress(OSError):

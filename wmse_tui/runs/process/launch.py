@@ -99,3 +99,9 @@ def device_of(run: RunDirectory) -> str:
 
     experiment = read_configuration(run).experiment
     return "auto" if experiment is None else experiment.compute.device
+
+
+def disown(process: subprocess.Popen[bytes]) -> None:
+    """Let a process outlive this one: it is not waited for, and Popen does not warn of that."""
+    if process.poll() is None:
+        process.returncode = 0

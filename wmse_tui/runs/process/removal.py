@@ -9,7 +9,7 @@ import stat
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 
-from wmse_tui.runs.directory import FILES, FOLDERS, RunDirectory
+from wmse_tui.runs.directory import FILES, FOLDERS, OTHER_FOLDERS, RunDirectory
 from wmse_tui.runs.errors import LocksUnsupported, NotARun, RunBusy, RunQueued, StorageError
 from wmse_tui.runs.ownership import require_own
 from wmse_tui.runs.process.identity import is_running, own_trainer
@@ -110,6 +110,8 @@ def _foreign(run: RunDirectory) -> Iterator[str]:
                         for entry in inner.names()
                         if stat.S_ISDIR(inner.status(entry).st_mode)
                     )
+            elif is_folder and name in OTHER_FOLDERS:  # with folders of other programs in it
+                continue
             elif is_folder or not (
                 name in (*FILES, *FOLDERS) or name.endswith(".tmp") or name.startswith(".nfs")
             ):
