@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from wmse_tui.config.problems import ExplainedError
-from wmse_tui.publish.follower import follow
+from wmse_tui.publish.publisher import follow
 from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.followers import Target
 from wmse_tui.runs.text.sanitize import safe

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from wmse_tui.config.atomic import SHARED, replacing
-from wmse_tui.publish.streams import Batch
+from wmse_tui.publish.batches import Batch
 from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.followers import SentPosition
 from wmse_tui.runs.state.run import RunState

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from wmse_tui.publish.rows import MetricRow
+from wmse_tui.publish.batches import Batch
+from wmse_tui.publish.metric_rows import MetricRow
 from wmse_tui.publish.service import summary_of
-from wmse_tui.publish.streams import Batch
 from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.followers import SentPosition, Target
 from wmse_tui.runs.state.config import read_configuration

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any, Literal, Protocol
 
-from wmse_tui.publish.streams import Batch, DurableStream, LiveStream
+from wmse_tui.publish.batches import Batch, DurableStream, LiveStream
 from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.followers import SentPosition
 from wmse_tui.runs.state.run import RunState
 
 
-class Service(Protocol):
+class MetricService(Protocol):
     """A connection to a target; every method may raise any exception, and is then called again later.
 
     Attributes:
@@ -39,7 +39,7 @@ class Service(Protocol):
         """Disconnect."""
 
 
-def stream_for(service: Service) -> LiveStream | DurableStream:
+def stream_for(service: MetricService) -> LiveStream | DurableStream:
     """The stream of batches that suits the service."""
     return DurableStream() if service.receives == "durable" else LiveStream()
 

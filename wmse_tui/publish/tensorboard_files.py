@@ -6,9 +6,9 @@ import time
 from pathlib import Path
 from typing import Literal
 
-from wmse_tui.publish.rows import MetricRow
+from wmse_tui.publish.batches import Batch
+from wmse_tui.publish.metric_rows import MetricRow
 from wmse_tui.publish.service import summary_of
-from wmse_tui.publish.streams import Batch
 from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.followers import SentPosition
 from wmse_tui.runs.state.run import RunState

@@ -31,10 +31,12 @@ STARTS = {
     "scripts/table": {"subprocess.run"},
     "wmse_tui/cli/checks/software.py": {"subprocess.run"},
     "wmse_tui/cli/checks/system.py": {"subprocess.run"},  # find_program
+    "wmse_tui/cli/commands/follow_run.py": {"os.execv"},  # follower_command
     "wmse_tui/cli/engine_command.py": {"subprocess.Popen"},
     "wmse_tui/engine/benchmark/paper_reference.py": {"DataLoader"},  # forked
     "wmse_tui/engine/benchmark/reference_process.py": {"subprocess.Popen"},
     "wmse_tui/engine/data/workers.py": {"DataLoader"},  # forked
+    "wmse_tui/engine/export/check.py": {"exec"},  # of a recipe: no process
     "wmse_tui/runs/process/launch.py": {"subprocess.Popen"},
     "wmse_tui/runs/queue/standby.py": {"os.execv"},
     "wmse_tui/runs/queue/waiter.py": {"os.execv"},
@@ -53,6 +55,7 @@ OUR_MODULES = {
     "wmse_tui.engine.doctor": [],
     "wmse_tui.engine.inspect": ["--help"],
     "wmse_tui.engine.benchmark.reference_process": [],
+    "wmse_tui.publish": ["no-such-run", "no-such-target"],
     "wmse_tui.runs.queue": [],
     "wmse_tui.runs.queue.standby": [],
 }

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from wmse_tui.publish.rows import MetricRow, rows_of
+from wmse_tui.publish.metric_rows import MetricRow, rows_of
 from wmse_tui.runs.log.events import Attempt, Checkpoint, Exit, Record
 
 

@@ -9,8 +9,8 @@ from events import attempt, checkpoint, diagnostics, epoch, evaluation
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wmse_tui.publish.rows import MetricRow, rows_of
-from wmse_tui.publish.streams import Batch, DurableStream, LiveStream
+from wmse_tui.publish.batches import Batch, DurableStream, LiveStream
+from wmse_tui.publish.metric_rows import MetricRow, rows_of
 from wmse_tui.runs.log.events import Event, Exit, Record, Resources, Steps
 
 

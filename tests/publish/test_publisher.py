@@ -19,9 +19,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from wmse_tui.publish.batches import Batch
 from wmse_tui.publish.csv_tables import CsvTables
-from wmse_tui.publish.follower import Follower, connect, follow
-from wmse_tui.publish.streams import Batch
+from wmse_tui.publish.publisher import Publisher, connect, follow
 from wmse_tui.runs.directory import RunDirectory, create_run
 from wmse_tui.runs.followers import (
     PositionFile,
@@ -126,7 +126,7 @@ def test_the_log_of_three_attempts_ends_as_the_run_has_it(run: RunDirectory) -> 
     for receives in ("durable", "live"):
         service = Recording(receives)
         note_follower(run, Target("csv", {"dir": receives}))
-        Follower(run, Target("csv", {"dir": receives}), service).follow()
+        Publisher(run, Target("csv", {"dir": receives}), service).follow()
         assert service.curve("train/loss") == LOSSES
         assert service.curve("eval/knn_top1") == KNN
         assert service.finished == 1
@@ -173,7 +173,7 @@ def test_a_follower_that_is_killed_and_started_again_sends_each_durable_point_on
         done = max(done, cut)
         for _ in range(len(kills) + 1):
             try:
-                Follower(run, CSV, service, once=True).follow()
+                Publisher(run, CSV, service, once=True).follow()
                 break
             except Killed:
                 continue
@@ -186,7 +186,7 @@ def test_a_service_that_fails_is_tried_again_with_growing_pauses(call: str, run:
     log(run, THREE_ATTEMPTS)
     note_follower(run, CSV)
     service, pauses, texts = Recording(fails=[call] * 3), list[float](), list[str]()
-    Follower(run, CSV, service, report=texts.append, sleep=pauses.append).follow()
+    Publisher(run, CSV, service, report=texts.append, sleep=pauses.append).follow()
     assert pauses == [1.0, 2.0, 4.0]
     assert texts[0] == f"csv: {call} refused; next try in 1 s"
     assert service.curve("train/loss") == LOSSES
@@ -198,7 +198,7 @@ def test_sending_once_gives_up(run: RunDirectory) -> None:
     note_follower(run, CSV)
     service, pauses = Recording(fails=["open"] * 9), list[float]()
     with pytest.raises(PublishError, match="could not be reached in 5 tries: open refused"):
-        Follower(run, CSV, service, once=True, sleep=pauses.append).follow()
+        Publisher(run, CSV, service, once=True, sleep=pauses.append).follow()
     assert len(pauses) == 4
 
 
@@ -206,7 +206,7 @@ def test_a_failed_run_sends_what_its_checkpoints_have(run: RunDirectory) -> None
     log(run, [*THREE_ATTEMPTS[:5], Exit(status="diverged", step=5, epoch=1, seconds=1.0)])
     note_follower(run, CSV)
     service = Recording()
-    Follower(run, CSV, service).follow()
+    Publisher(run, CSV, service).follow()
     assert service.curve("train/loss") == LOSSES[:3]
     assert service.finished == 1
 
@@ -377,6 +377,6 @@ def test_tables_follow_a_rewind(tmp_path: Path, run: RunDirectory) -> None:
     assert tables.receives == "rebuilt"
     log(run, THREE_ATTEMPTS[:8])
     note_follower(run, CSV)
-    Follower(run, CSV, tables, once=True).follow()
+    Publisher(run, CSV, tables, once=True).follow()
     losses = [row.split(",")[:2] for row in (tmp_path / "train.csv").read_text().split()[1:]]
     assert [(int(step), float(loss)) for step, loss in losses] == LOSSES[:5]

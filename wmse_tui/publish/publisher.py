@@ -10,8 +10,8 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from wmse_tui.publish.service import Service, stream_for
-from wmse_tui.publish.streams import Batch
+from wmse_tui.publish.batches import Batch
+from wmse_tui.publish.service import MetricService, stream_for
 from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.followers import (
     PositionFile,
@@ -31,7 +31,7 @@ FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0
 TRIES = 5  # of a follower that sends once; others never give up
 
 
-def connect(target: Target, run: RunDirectory) -> Service:
+def connect(target: Target, run: RunDirectory) -> MetricService:
     """The service of a target; imports what it needs. Raises PublishError."""
     require_package(target)
     folder = Path(target.options.get("dir", run.path / "followers" / target.service)).expanduser().absolute()
@@ -76,7 +76,7 @@ class Records:
         return found
 
 
-class Follower:
+class Publisher:
     """Follows one run for one target.
 
     Args:
@@ -92,7 +92,7 @@ class Follower:
         self,
         run: RunDirectory,
         target: Target,
-        service: Service,
+        service: MetricService,
         *,
         once: bool = False,
         report: Callable[[str], None] = lambda _: None,
@@ -226,7 +226,7 @@ def follow(run: RunDirectory, target: Target, *, once: bool = False) -> int:
     service = connect(target, run)
     lock = lock_target(run, target)
     try:
-        Follower(run, target, service, once=once, report=_to_stderr).follow()
+        Publisher(run, target, service, once=once, report=_to_stderr).follow()
     finally:
         os.close(lock)
     return 0
