@@ -338,6 +338,7 @@ def make_app(runs_root: Path) -> Iterator[MakeApp]:
         screen: ScreenName | None = None,
         rates: RefreshRates = QUICK,
         problems: tuple[str, ...] = (),
+        news: bool = False,
         **settings: Any,
     ) -> WmseApp:
         values = {"ascii": False, "profile": "local", **settings}
@@ -349,6 +350,7 @@ def make_app(runs_root: Path) -> Iterator[MakeApp]:
                 screen=screen,
                 settings=Settings.model_validate(values),
                 problems=problems,
+                news=news,
             ),
             rates=rates,
             trainers=Trainers(

@@ -34,7 +34,7 @@ from wmse_tui.runs.errors import RunsError
 from wmse_tui.runs.text.sanitize import safe
 from wmse_tui.tui import keys
 from wmse_tui.tui.crash import note_crash
-from wmse_tui.tui.feed import Feed
+from wmse_tui.tui.feed import CatalogueChanged, Feed
 from wmse_tui.tui.frame import Frame
 from wmse_tui.tui.glyphs import AsciiFilter, ascii_wanted
 from wmse_tui.tui.keystrokes import Keystrokes
@@ -48,8 +48,10 @@ from wmse_tui.tui.xterm_colours import XtermFilter
 
 if TYPE_CHECKING:
     from wmse_tui.config.schema import Experiment
+    from wmse_tui.runs.state.status import Status
     from wmse_tui.tui.inspector import Inspector
     from wmse_tui.tui.palette import Palette, PaletteEntry
+    from wmse_tui.tui.run_news import News
     from wmse_tui.tui.screens.compare import CompareScreen
     from wmse_tui.tui.screens.configure import ConfigureScreen
     from wmse_tui.tui.screens.monitor import MonitorScreen
@@ -68,6 +70,7 @@ class AppOptions:
         own: `run` was started by the command that opened the app, so quitting asks about it.
         settings: the user's.
         problems: sentences about settings that could not be used.
+        news: the header shows active runs, and their ends are reported.
     """
 
     runs_root: Path
@@ -76,9 +79,11 @@ class AppOptions:
     own: bool = False
     settings: Settings = Settings()  # noqa: RUF009 (frozen)
     problems: tuple[str, ...] = ()
+    news: bool = True
 
 
 _MESSAGES = 50
+_NEWS_AFTER = 1.5  # seconds; the first screen comes first
 _VISITS = 20  # screens that `escape` goes back through
 _TRANSITION = 0.01  # seconds
 _TIDY_EVERY, _QUIET = 60.0, 5.0  # seconds
@@ -168,6 +173,7 @@ class WmseApp(ServicesApp):
         if options.own and options.run is not None:
             self.services.trainers.adopt(options.run)
         self._frame = Frame()
+        self._statuses: dict[str, Status] = {}  # of the runs, by path, as the list had them last
         self._history: list[ScreenName] = []  # the screens before the current one
         self._keystrokes = Keystrokes(self, super().on_event)
         self._last_key = 0.0
@@ -224,6 +230,8 @@ class WmseApp(ServicesApp):
         self.services.feed.start()
         self.app_resume_signal.subscribe(self, lambda _: self.action_redraw())  # after ctrl+z and fg
         await self.switch_mode(self._first_screen())
+        if self.options.news:
+            self.set_timer(_NEWS_AFTER, partial(self.services.feed.watch_list, self, seldom=True))
         for problem in (*self.options.problems, *keys.unknown_ids(self.settings.keys)):
             self.show_message(problem, severity="warning")
 
@@ -251,6 +259,28 @@ class WmseApp(ServicesApp):
         self.services.feed.close()
         if self._inspector is not None:
             self._inspector.close()
+
+    def on_catalogue_changed(self, event: CatalogueChanged) -> None:
+        """Show in the header what runs, and report what has ended since."""
+        from wmse_tui.tui.run_news import news, running_parts
+
+        self.running = running_parts(event.rows, self.services.feed.last_state)
+        monitored = self.services.selection.monitored
+        watched = str(monitored.path) if monitored is not None and self.current_mode == "monitor" else ""
+        for each in news(self._statuses, event.rows):
+            self._report(each, in_sight=each.path == watched)
+        self._statuses = {row.path: row.status for row in event.rows}
+
+    def _report(self, news: News, *, in_sight: bool) -> None:
+        from wmse_tui.tui.run_news import terminal_notification
+
+        settings = self.settings
+        if settings.notices and not in_sight:
+            self.show_message(news.text, severity=news.severity)
+        if settings.bell:
+            self.bell()
+        if settings.notifications != "off" and self._driver is not None and not self.is_headless:
+            self._driver.write(terminal_notification(news.text, settings.notifications))
 
     def show_message(self, text: str, *, severity: Severity = "information", title: str = "") -> None:
         """Show a notification; `text` is sanitised."""

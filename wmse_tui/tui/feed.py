@@ -12,7 +12,7 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from weakref import WeakValueDictionary
+from weakref import WeakSet, WeakValueDictionary
 
 from textual.message import Message
 from textual.message_pump import MessagePump
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 _SLICE = 0.04  # seconds of reading at once; between two slices the interface gets the interpreter
 _YIELD = 0.005  # seconds
 _CACHED = 4  # runs
+_SELDOM = 5  # times the usual interval
 
 
 class RunChanged(Message):
@@ -75,7 +76,13 @@ class _Watcher(RunWatcher):
     def __init__(self, run: RunDirectory) -> None:
         self.identity = _identity(run)  # there may be another run of the same name later
         self.activity = ActivityLog()
+        self.state: RunState | None = None  # of the last poll
         super().__init__(run, records=self.activity)
+
+    def poll(self, *, budget_seconds: float | None = None) -> RunState:
+        """As of RunWatcher."""
+        self.state = super().poll(budget_seconds=budget_seconds)
+        return self.state
 
 
 @dataclass(slots=True)
@@ -99,6 +106,7 @@ class Feed:
         self._watchers: WeakValueDictionary[Path, _Watcher] = WeakValueDictionary()
         self._cached: dict[Path, _Watched] = {}  # no longer watched, the latest last
         self._list_listeners: dict[MessagePump, object] = {}
+        self._seldom: WeakSet[MessagePump] = WeakSet()  # those of the listeners that can wait
         self._list: CatalogueChanged | None = None
         self._list_age = 0.0
         self._list_next = 0.0  # when a list that is still being read may be posted again
@@ -183,10 +191,21 @@ class Feed:
                 return self._watcher(run)
         return RunWatcher(run)
 
-    def watch_list(self, listener: MessagePump) -> None:
-        """Post the list of runs to `listener`: at once, and at every change."""
+    def last_state(self, path: str) -> RunState | None:
+        """The state of a run when it was last read; None for a run that is not followed."""
+        with self._guard:
+            watcher = self._watchers.get(Path(path))
+        return None if watcher is None else watcher.state
+
+    def watch_list(self, listener: MessagePump, *, seldom: bool = False) -> None:
+        """Post the list of runs to `listener`: at once, and at every change.
+
+        `seldom`: while no other listener needs it, the list is read five times less often.
+        """
         with self._guard:
             self._list_listeners[listener] = None
+            if seldom:
+                self._seldom.add(listener)
             self._list_age = float("inf")
         self._wake.set()
 
@@ -242,7 +261,8 @@ class Feed:
     def _poll_list(self) -> bool:
         with self._guard:
             watched = bool(self._list_listeners)
-            due = self._list_age >= self.rates.catalogue
+            patient = all(listener in self._seldom for listener in self._list_listeners)
+            due = self._list_age >= self.rates.catalogue * (_SELDOM if patient else 1)
         if not watched or not (due or (self._list is not None and self._list.loading)):
             return False
         self._list_age = 0.0

@@ -93,10 +93,12 @@ class ServicesApp(App[int]):
     Attributes:
         services: what screens may use.
         frozen: the display is frozen; newer states wait in the feed.
+        running: what the header says of the runs that train, the most important first.
     """
 
     services: Services
     frozen: reactive[bool] = reactive(False)
+    running: reactive[tuple[str, ...]] = reactive(())
 
     @property
     def ascii(self) -> bool:

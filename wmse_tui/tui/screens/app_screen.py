@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import ClassVar, TypeVar
 
+from rich.cells import cell_len
 from textual.app import ComposeResult
 from textual.binding import ActiveBinding, Binding, BindingType
 from textual.containers import Vertical
@@ -27,11 +28,12 @@ Answer = TypeVar("Answer")
 
 
 class TopBar(Static):
-    """The names of the five screens, the current one marked, and whether the display is frozen."""
+    """The five screens, the current one marked; whether the display is frozen; the run that trains."""
 
     def on_mount(self) -> None:
         self.refresh_bar()
         self.watch(self.app, "frozen", self.refresh_bar, init=False)
+        self.watch(self.app, "running", self.refresh_bar, init=False)
 
     def refresh_bar(self) -> None:
         """Draw again."""
@@ -45,7 +47,16 @@ class TopBar(Static):
             parts.append(Content.from_markup(f"[@click=app.go('{name}')]{shown}[/]").stylize(style))
         if app.frozen:
             parts.append(Content.styled(" FROZEN ", "bold reverse $warning"))
-        self.update(Content("").join(parts))
+        bar = Content("").join(parts)
+        left = app.size.width - bar.cell_length - 1
+        running = ""
+        for part in app.running:
+            longer = f"{running}  {part}" if running else f"● {part}"
+            if cell_len(longer) > left:
+                break
+            running = longer
+        gap = " " * max(0, left - cell_len(running))
+        self.update(bar + Content(gap) + Content.styled(running, "$success"))
 
     def on_resize(self, event: Resize) -> None:  # noqa: ARG002
         self.refresh_bar()

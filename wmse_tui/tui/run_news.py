@@ -1,0 +1,75 @@
+"""What the header of every screen says of active runs, and what is reported when one of them ends."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from wmse_tui.runs.state.run import RunState
+from wmse_tui.runs.state.status import ENDED, FAILURES, TRAINING, Status
+from wmse_tui.runs.table.index import RunRow
+from wmse_tui.runs.text.sanitize import safe, without_middle
+from wmse_tui.runs.text.units import duration, percent
+
+_NAME = 24  # cells
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """A run that ended, failed or stalls: a sanitised sentence, and how bad that is."""
+
+    path: str
+    text: str
+    severity: Literal["information", "warning", "error"]
+
+
+def running_parts(rows: Sequence[RunRow], state_of: Callable[[str], RunState | None]) -> tuple[str, ...]:
+    """The newest run that trains: name, progress, time left, k-NN, GPU load; then how many others do."""
+    training = [row for row in rows if row.status in TRAINING]
+    if not training:
+        return ()
+    row = training[0]
+    state = state_of(row.path)
+    parts = [without_middle(safe(row.run_id), _NAME)]
+    parts += [f"{100 * row.epoch // row.epochs} %"] if row.epochs else []
+    parts += [row.status] if row.status != "running" else []
+    if state is not None and state.seconds_left is not None and row.status == "running":
+        parts.append(f"{duration(state.seconds_left)} left")
+    parts += [f"k-NN {percent(row.final_knn)}"] if row.final_knn is not None else []
+    used = None if state is None or state.resources is None else state.resources.gpu_utilisation
+    parts += [f"GPU {100 * used:.0f} %"] if used is not None else []
+    parts += [f"+{len(training) - 1}"] if len(training) > 1 else []
+    return tuple(parts)
+
+
+def news(before: Mapping[str, Status], rows: Sequence[RunRow]) -> list[News]:
+    """What became of the runs that were active before, by their paths."""
+    found = []
+    for row in rows:
+        earlier = before.get(row.path)
+        if earlier not in TRAINING or earlier == row.status:
+            continue
+        if row.status in ENDED or row.status == "stalled":
+            found.append(News(row.path, _sentence(row), _severity(row.status)))
+    return found
+
+
+def _sentence(row: RunRow) -> str:
+    reason = f": {row.status_reason}" if row.status_reason else ""
+    accuracy = f", k-NN {percent(row.final_knn)}" if row.final_knn is not None else ""
+    return safe(
+        f"{row.run_id} {'is' if row.status == 'stalled' else 'has'} {row.status}{reason}{accuracy}", 300
+    )
+
+
+def _severity(status: Status) -> Literal["information", "warning", "error"]:
+    if status in FAILURES:
+        return "error"
+    return "information" if status == "completed" else "warning"
+
+
+def terminal_notification(text: str, kind: Literal["osc9", "osc777"]) -> str:
+    """The escape sequence by which a terminal shows a notification outside of itself."""
+    plain = safe(text, 200).replace(";", ",")
+    return f"\x1b]9;{plain}\x07" if kind == "osc9" else f"\x1b]777;notify;wmse-tui;{plain}\x07"
