@@ -50,7 +50,7 @@ def test_an_empty_file_and_an_empty_variable_count_as_nothing(tmp_path: Path) ->
             "theme: input should be 'dark', 'light' or 'terminal', got 'blue'",
         ),
         ("them: dark\nmouse: false\n", {}, "no such setting 'them'; did you mean theme?"),
-        ("zzz: 1\nmouse: false\n", {}, "known: theme, ascii, profile, mouse, notices, bell, notifications, keys"),
+        ("zzz: 1\nmouse: false\n", {}, "known: theme, ascii, profile, mouse, notices, bell"),
         ("keys: [a]\nmouse: false\n", {}, "keys: input should be a valid dictionary, got ['a']"),
         (
             "mouse: false\n",
