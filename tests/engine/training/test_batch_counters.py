@@ -16,11 +16,18 @@ SIZES = ("dataset.crop=16", "projector.hidden=16", "projector.dim=8", "schedule.
 
 
 @pytest.mark.parametrize(
-    "method", ["{name: w_mse, whitening_size: 16}", "{name: byol, predictor_hidden: 16}"]
+    ("method", "backbone", "norm"),
+    [
+        ("{name: w_mse, whitening_size: 16}", "{}", "stem.1"),
+        ("{name: byol, predictor_hidden: 16}", "{}", "stem.1"),
+        ("{name: simclr}", "{arch: resnet18, norm: sw2}", "layer1.1.bn1"),
+        ("{name: simclr}", "{whitening: iterative}", "fc"),
+    ],
 )
-def test_every_buffer_is_what_torch_makes_it(method: str) -> None:
+def test_every_buffer_is_what_torch_makes_it(method: str, backbone: str, norm: str) -> None:
     views = torch.randn(2, 16, 3, 16, 16, generator=torch.Generator().manual_seed(0))
-    experiment = load_experiment(preset="quickstart", overrides=(*SIZES, f"method={method}"))
+    overrides = (*SIZES, f"method={method}", f"backbone={backbone}")
+    experiment = load_experiment(preset="quickstart", overrides=overrides)
     ours, theirs = build_method(experiment), build_method(experiment)
     counters = BatchCounters(ours)
     for step in range(4):
@@ -29,7 +36,7 @@ def test_every_buffer_is_what_torch_makes_it(method: str) -> None:
         theirs(views, step_key=(0, step))
     expected = theirs.state_dict()
     assert all(torch.equal(value, expected[name]) for name, value in ours.state_dict().items())
-    assert int(expected["encoder.stem.1.num_batches_tracked"]) == 8
+    assert int(expected[f"encoder.{norm}.num_batches_tracked"]) == 8
 
 
 def test_a_failed_step_has_counted_and_leaves_the_counters_in_place() -> None:

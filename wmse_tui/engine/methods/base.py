@@ -171,7 +171,7 @@ class Method(nn.Module, ABC, Generic[MethodOptions]):
         if self.views_together:
             features = call_each(network, views.flatten(0, 1)[None])[0].unflatten(0, views.shape[:2])
         else:
-            features = torch.stack(call_each(network, views))
+            features = call_each(network, views)
         if encoder is None:
             self.features = features.detach()
         return features

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from wmse_tui.engine.errors import WhiteningFailed
+from wmse_tui.engine.models.joint_calls import each_by_itself
 from wmse_tui.engine.models.running import RunningStatistics
 from wmse_tui.engine.whitening import apply_matrix, whiten, whitening_matrix
 
@@ -31,6 +32,9 @@ class EncoderWhitening(RunningStatistics):
         dim: of the features.
         operator, eps, groups, steps: see `whiten`.
         momentum: see `RunningStatistics`.
+
+    Attributes:
+        calls: see `JointlyCalled`.
 
     Raises:
         ValueError: `dim` cannot be divided into `groups`; in training, a batch of one.
@@ -58,10 +62,14 @@ class EncoderWhitening(RunningStatistics):
         self.eps = eps
         self.groups = groups
         self.steps = steps
+        self.calls = 1
 
     def forward(self, features: Tensor) -> Tensor:
         if not self.training:
             return apply_matrix(features, self.running_mean, self.running_matrix)
+        return each_by_itself(self._whitened, features, self.calls)
+
+    def _whitened(self, features: Tensor) -> Tensor:
         if len(features) < 2:
             raise ValueError("one image has no covariance: encoder whitening trains on two or more")
         try:

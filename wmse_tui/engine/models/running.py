@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -16,7 +18,9 @@ class RunningStatistics(nn.Module):
         first: the averages before any batch, by name. They become buffers, and so part of every checkpoint.
     """
 
-    num_batches_tracked: Tensor
+    num_batches_tracked: Any
+    """A tensor; None within a step whose batches are counted elsewhere."""
+
     track_running_stats = True
 
     def __init__(self, momentum: float | None, **first: Tensor) -> None:
@@ -32,15 +36,19 @@ class RunningStatistics(nn.Module):
         with torch.no_grad():
             for name, value in self._first.items():
                 getattr(self, name).copy_(value)
-            self.num_batches_tracked.zero_()
+            if self.num_batches_tracked is not None:
+                self.num_batches_tracked.zero_()
 
     @torch.no_grad()
     def update_averages(self, **batch: Tensor) -> None:
         """Add the statistics of one more batch to the averages of the same names."""
-        self.num_batches_tracked += 1
-        for name, value in batch.items():
-            average: Tensor = getattr(self, name)
-            if self.momentum is None:
-                average += (value.to(average.dtype) - average) / self.num_batches_tracked
-            else:
-                average.lerp_(value.to(average.dtype), self.momentum)
+        averages: list[Tensor] = [getattr(self, name) for name in batch]
+        values = [value.to(average.dtype) for value, average in zip(batch.values(), averages, strict=True)]
+        if self.num_batches_tracked is not None:
+            self.num_batches_tracked += 1
+        if self.momentum is not None:
+            torch._foreach_lerp_(averages, values, self.momentum)
+            return
+        assert self.num_batches_tracked is not None, "the plain average divides by it"
+        for average, value in zip(averages, values, strict=True):
+            average += (value - average) / self.num_batches_tracked

@@ -16,28 +16,57 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.func import functional_call
 
+from wmse_tui.engine.models.joint_calls import BatchNormOfCalls, joint_calls
+from wmse_tui.engine.models.switchable_whitening import SwitchableWhitening
 
-def call_each(network: nn.Module, views: Tensor) -> list[Tensor]:
-    """`network` of each of `views` (views, batch, 3, height, width): [network(view) for view in views].
+
+def call_each(network: nn.Module, views: Tensor) -> Tensor:
+    """`network` of each of `views` (views, batch, 3, height, width), stacked: (views, batch, features).
 
     As written on a CPU, where launches cost nothing, and for compiled networks, which cast by themselves.
+    Switchable whitening costs more launches than all else, so a network that has it is called once.
     """
     if not views.is_cuda or network._compiled_call_impl is not None:  # noqa: SLF001  what `compile` sets
-        return [network(view) for view in views]
+        return torch.stack([network(view) for view in views])
+    if any(isinstance(module, SwitchableWhitening) for module in network.modules()):
+        return call_jointly(network, views)
     return call_with_shared_weights(network, views)
 
 
-def call_with_shared_weights(network: nn.Module, views: Tensor) -> list[Tensor]:
+def call_jointly(network: nn.Module, views: Tensor) -> Tensor:
+    """As `call_each`, on any device, for a network all of whose norms are `JointlyCalled`."""
+    weights, images = _shared(network, views)
+    norms = [(name, norm) for name, norm in network.named_modules() if isinstance(norm, BatchNormOfCalls)]
+    with joint_calls(network, len(views)):
+        for name, norm in norms:
+            norm.parameters_of_calls = [(own[f"{name}.weight"], own[f"{name}.bias"]) for own in weights]
+        try:
+            features: Tensor = functional_call(network, weights[0], (images,))
+        finally:
+            for _, norm in norms:
+                norm.parameters_of_calls = None
+    return features.view(*views.shape[:2], -1)
+
+
+def call_with_shared_weights(network: nn.Module, views: Tensor) -> Tensor:
     """As `call_each`, on any device. The first layer is a convolution, with weights in channels_last."""
+    weights, images = _shared(network, views)
+    each = zip(weights, images.chunk(len(views)), strict=True)
+    return torch.stack([functional_call(network, own, (view,)) for own, view in each])
+
+
+def _shared(network: nn.Module, views: Tensor) -> tuple[list[dict[str, Tensor]], Tensor]:
+    """The parameters for each of `views`, by name, see `SharedWeights`; and all views (views * batch, ...).
+
+    The views are made what the first convolution reads in one copy.
+    """
     names, weights = zip(*network.named_parameters(), strict=True)
     dtypes = _dtypes_under_autocast(network, views.device.type)
     shared = SharedWeights.apply(len(views), [dtypes.get(name) for name in names], *weights)
     dtype = next(iter(dtypes.values()), views.dtype)
     images = views.flatten(0, 1).to(dtype, memory_format=torch.channels_last)
-    return [
-        functional_call(network, dict(zip(names, shared[i * len(names) :], strict=False)), (view,))
-        for i, view in enumerate(images.unflatten(0, views.shape[:2]))
-    ]
+    count = len(names)
+    return [dict(zip(names, shared[i * count :], strict=False)) for i in range(len(views))], images
 
 
 def _dtypes_under_autocast(network: nn.Module, device_type: str) -> dict[str, torch.dtype]:

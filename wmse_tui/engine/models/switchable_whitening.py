@@ -17,13 +17,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal, cast
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 
+from wmse_tui.engine.models.joint_calls import use_norms_of_calls
 from wmse_tui.engine.models.running import RunningStatistics
-from wmse_tui.engine.precision import at_least_float32, full_precision
+from wmse_tui.engine.precision import full_precision
 from wmse_tui.engine.whitening.matrices import inverse_root
 
 Norm = Literal["batch", "sw2", "sw3", "sw5"]
@@ -49,6 +51,9 @@ class SwitchableWhitening(RunningStatistics):
         tied: one set of weights for means and covariances.
         eps: added to the diagonal.
         momentum: see `RunningStatistics`.
+
+    Attributes:
+        calls: see `JointlyCalled`.
 
     Raises:
         ValueError: an unknown kind, or channels that cannot be divided into groups of `width`.
@@ -89,59 +94,49 @@ class SwitchableWhitening(RunningStatistics):
         if not tied:
             self.covariance_logits = nn.Parameter(torch.ones(len(self.statistics)))
         self.tied = tied
+        self.calls = 1
 
     def forward(self, x: Tensor) -> Tensor:
         with full_precision(x.device.type):
-            y = (
-                at_least_float32(x).unflatten(1, (-1, self.width)).flatten(3)
-            )  # (batch, groups, width, pixels)
-            mean, covariance = self._mixture(y)
-            matrix = inverse_root(covariance, steps=self.steps)
-            matrix = self.weight.view(-1, self.width, 1) * matrix
-            whitened = matrix @ (y - mean[..., None]) + self.bias.view(-1, self.width, 1)
-        result: Tensor = whitened.view(x.shape).to(x.dtype)
-        if x.is_contiguous(memory_format=torch.channels_last):
-            return result.contiguous(memory_format=torch.channels_last)
-        return result
+            y = cast("Tensor", Pixels.apply(x, self.calls, self.width))
+            own_mean, own_covariance, centred = ImageStatistics.apply(y)
+            mean, covariance = self._mixture(own_mean, own_covariance)
+            matrix = self.weight.view(-1, 1, self.width, 1) * inverse_root(covariance, steps=self.steps)
+            bias = self.bias.view(-1, 1, self.width)
+            return cast("Tensor", Whitened.apply(x, y, centred, own_mean.detach(), matrix, mean, bias))
 
     def weights(self) -> tuple[Tensor, Tensor]:
         """The importance of each statistic for means and for covariances: two (statistics,), of sum 1."""
         logits = self.mean_logits if self.tied else self.covariance_logits
         return self.mean_logits.softmax(0), logits.softmax(0)
 
-    def _mixture(self, y: Tensor) -> tuple[Tensor, Tensor]:
-        """Means (batch, groups, width) and covariances (batch, groups, width, width) of `y`, mixed."""
-        mean = y.mean(-1)  # of each image
-        centred = y - mean[..., None]
-        covariance = centred @ centred.mT / y.shape[-1]
+    def _mixture(self, mean: Tensor, covariance: Tensor) -> tuple[Tensor, Tensor]:
+        """Mix the means (calls, groups, batch, width) and covariances (..., width, width) of the images."""
         if self.training:
-            # The total is the variance within the images and that between them: one pass over the pixels.
-            batch_mean = mean.mean(0)
-            between = mean - batch_mean
-            batch_covariance = covariance.mean(0) + torch.einsum("ngi,ngj->gij", between, between) / len(y)
-            self.update_averages(running_mean=batch_mean, running_covariance=batch_covariance)
+            batch_mean, batch_covariance = BatchStatistics.apply(mean, covariance)
+            for of_mean, of_covariance in zip(
+                batch_mean.squeeze(2), batch_covariance.squeeze(2), strict=True
+            ):
+                self.update_averages(running_mean=of_mean, running_covariance=of_covariance)
         else:
-            batch_mean, batch_covariance = self.running_mean, self.running_covariance
+            batch_mean, batch_covariance = self.running_mean[:, None], self.running_covariance[:, None]
         means = {"BW": batch_mean, "BN": batch_mean, "IW": mean, "IN": mean}
-        covariances = {
-            "BW": batch_covariance,
-            "BN": _diagonal(batch_covariance),
-            "IW": covariance,
-            "IN": _diagonal(covariance),
-        }
-        identity = torch.eye(self.width, dtype=y.dtype, device=y.device)
+        covariances = {"BW": batch_covariance, "IW": covariance}
+        if "BN" in self.statistics:
+            covariances |= {"BN": _diagonal(batch_covariance), "IN": _diagonal(covariance)}
         if "LN" in self.statistics:
-            layer_mean = mean.mean((1, 2), keepdim=True)  # (batch, 1, 1)
+            layer_mean = mean.mean((1, 3), keepdim=True)  # (calls, 1, batch, 1)
             variances = covariance.diagonal(dim1=-2, dim2=-1)
-            layer_variance = (variances + (mean - layer_mean).square()).mean((1, 2), keepdim=True)
+            layer_variance = (variances + (mean - layer_mean).square()).mean((1, 3), keepdim=True)
+            identity = torch.eye(self.width, dtype=mean.dtype, device=mean.device)
             means["LN"] = layer_mean
             covariances["LN"] = layer_variance[..., None] * identity
-        of_means, of_covariances = (each.to(y.dtype).unbind() for each in self.weights())
-        mixed_mean = torch.zeros_like(mean)
-        mixed = (self.eps * identity).expand_as(covariance)
-        for name, a, b in zip(self.statistics, of_means, of_covariances, strict=True):
-            mixed_mean = mixed_mean + a * means[name]
-            mixed = mixed + b * covariances[name]
+        of_means, of_covariances = (each.to(mean.dtype) for each in self.weights())
+        statistics = self.statistics
+        mixed_mean = Mixture.apply(of_means, 0.0, mean.shape, *(means[name] for name in statistics))
+        mixed = Mixture.apply(
+            of_covariances, self.eps, covariance.shape, *(covariances[name] for name in statistics)
+        )
         return mixed_mean, mixed
 
     def extra_repr(self) -> str:
@@ -150,6 +145,187 @@ class SwitchableWhitening(RunningStatistics):
 
 def _diagonal(matrices: Tensor) -> Tensor:
     return matrices.diagonal(dim1=-2, dim2=-1).diag_embed()
+
+
+def _grouped(maps: Tensor, calls: int, width: int) -> Tensor:
+    """Maps (calls * batch, channels, height, width) seen as (calls, groups, batch, width, height, width)."""
+    return maps.view(calls, -1, maps.shape[1] // width, width, *maps.shape[2:]).transpose(1, 2)
+
+
+def _pixels(maps: Tensor, calls: int, width: int) -> Tensor:
+    """Maps in float32 or better, contiguous (calls, groups, batch, width, pixels), in one copy."""
+    grouped = _grouped(maps, calls, width)
+    dtype = torch.promote_types(maps.dtype, torch.float32)
+    return grouped.to(dtype, memory_format=torch.contiguous_format, copy=True).flatten(-2)
+
+
+class Pixels(torch.autograd.Function):
+    """(maps, calls, width) -> as `_pixels`."""
+
+    @staticmethod
+    def forward(ctx: Any, maps: Tensor, calls: int, width: int) -> Tensor:
+        ctx.like = torch.empty_like(maps, device="meta")
+        ctx.calls, ctx.width = calls, width
+        return _pixels(maps, calls, width)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
+        result = torch.empty_like(ctx.like, device=gradients[0].device)
+        place = _grouped(result, ctx.calls, ctx.width)
+        place.copy_(gradients[0].view(place.shape))
+        return result, None, None
+
+
+class ImageStatistics(torch.autograd.Function):
+    """y (..., width, pixels) -> means (..., width), covariances (..., width, width), and y less its means.
+
+    The last has no gradient of its own: `Whitened` returns that of y.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, y: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        mean = y.mean(-1)
+        centred = y - mean[..., None]
+        rows = centred.flatten(0, -3)
+        covariance = torch.baddbmm(y.new_empty(1, 1, 1), rows, rows.mT, beta=0, alpha=1 / y.shape[-1]).view(
+            *mean.shape, -1
+        )
+        ctx.save_for_backward(centred)
+        ctx.mark_non_differentiable(centred)
+        ctx.set_materialize_grads(False)
+        return mean, covariance, centred
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+        (centred,) = ctx.saved_tensors
+        of_mean, of_covariance, _ = gradients  # both are there: all statistics are in the mixtures
+        share = 1 / centred.shape[-1]
+        with full_precision(centred.device.type):
+            result = torch.baddbmm(
+                of_mean.reshape(-1, of_mean.shape[-1], 1),
+                (of_covariance + of_covariance.mT).flatten(0, -3),
+                centred.flatten(0, -3),
+                beta=share,
+                alpha=share,
+            )
+        return result.view(centred.shape)
+
+
+class BatchStatistics(torch.autograd.Function):
+    """Means and covariances (calls, groups, batch, ...) of images -> (calls, groups, 1, ...) of the batches.
+
+    The covariance of a batch is the mean of those within the images, and that between their means.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, mean: Tensor, covariance: Tensor) -> tuple[Tensor, Tensor]:
+        batch_mean = mean.mean(2, keepdim=True)
+        between = (mean - batch_mean).flatten(0, 1)
+        total = covariance.mean(2).flatten(0, 1)
+        total.baddbmm_(between.mT, between, alpha=1 / mean.shape[2])
+        ctx.save_for_backward(between)
+        return batch_mean, total.view(*batch_mean.shape, -1)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor]:
+        (between,) = ctx.saved_tensors
+        of_mean, of_covariance = gradients
+        share = 1 / between.shape[1]
+        with full_precision(between.device.type):
+            result = torch.baddbmm(
+                of_mean.flatten(0, 1),
+                between,
+                (of_covariance + of_covariance.mT).flatten(0, 2),
+                beta=share,
+                alpha=share,
+            )
+        spread = (of_covariance * share).expand(-1, -1, between.shape[1], -1, -1)
+        return result.view(*of_mean.shape[:2], -1, of_mean.shape[-1]), spread
+
+
+class Mixture(torch.autograd.Function):
+    """(weights (n,), eps, shape, *statistics) -> Σ weight · statistic, of `shape`, with eps on the diagonal.
+
+    Each of the n statistics has the last axes of the `shape`, and 1 or the same for each before them.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, weights: Tensor, eps: float, shape: torch.Size, *statistics: Tensor) -> Tensor:
+        mixed = statistics[0] * weights[0]
+        for weight, statistic in zip(weights[1:], statistics[1:], strict=True):
+            mixed = torch.addcmul(mixed, statistic, weight)
+        mixed = mixed.expand(shape).contiguous()
+        if eps:
+            mixed.diagonal(dim1=-2, dim2=-1).add_(eps)
+        ctx.save_for_backward(weights, *statistics)
+        return mixed
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        weights, *statistics = ctx.saved_tensors
+        of_weights, of_statistics = torch.empty_like(weights), []
+        for weight, statistic, of_weight in zip(weights, statistics, of_weights, strict=True):
+            along = gradients[0].sum_to_size(statistic.shape)
+            torch.dot(along.flatten(), statistic.flatten(), out=of_weight)
+            of_statistics.append(along * weight)
+        return of_weights, None, None, *of_statistics
+
+
+class Whitened(torch.autograd.Function):
+    """(maps x, pixels y, y less `own`, own, matrix, mean, bias) -> matrix (y - mean) + bias, as maps like x.
+
+    Computed of the centred pixels, to which matrix (own - mean) + bias is added; x gives the layout, and y
+    receives the gradient.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        x: Tensor,
+        y: Tensor,
+        centred: Tensor,
+        own: Tensor,
+        matrix: Tensor,
+        mean: Tensor,
+        bias: Tensor,
+    ) -> Tensor:
+        size, width = x.shape, y.shape[-2]
+        away = (own - mean).view(-1, width, 1)
+        matrices = matrix.view(-1, width, width)
+        shift = torch.baddbmm(bias.expand(mean.shape).reshape(-1, width, 1), matrices, away)
+        product = torch.bmm(matrices, centred.view(len(matrices), width, -1))
+        result = torch.empty_like(x)
+        place = _grouped(result, len(y), width)
+        torch.add(product.view(place.shape), shift.view(*mean.shape, 1, 1), out=place)
+        ctx.save_for_backward(centred, away, matrices)
+        ctx.shapes = (size, matrix.shape, mean.shape)
+        return result
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        centred, away, matrices = ctx.saved_tensors
+        _, of_matrix, of_mean = ctx.shapes
+        width = centred.shape[-2]
+        with full_precision(centred.device.type):
+            along = _pixels(gradients[0], len(centred), width).flatten(0, 2)
+            summed = along.sum(-1, keepdim=True)
+            gradient = torch.bmm(along, centred.flatten(0, 2).mT).baddbmm_(summed, away.mT)
+            back = matrices.mT
+            lost = torch.baddbmm(summed, back, summed, beta=0, alpha=-1)
+            return (
+                None,
+                torch.bmm(back, along).view(centred.shape),
+                None,
+                None,
+                gradient.view(of_matrix),
+                lost.view(of_mean),
+                summed.view(of_mean).sum((0, 2))[:, None],
+            )
 
 
 def set_norm(
@@ -169,6 +345,7 @@ def set_norm(
     Raises:
         ValueError: see `SwitchableWhitening`.
     """
+    use_norms_of_calls(network)
     for parent, name in _published_layers(network):
         channels = getattr(parent, name).num_features
         layer = SwitchableWhitening(channels, kind, width=width, steps=steps, tied=tied, momentum=momentum)

@@ -1,4 +1,4 @@
-"""How many batches each BatchNorm has seen: counted for all layers at once.
+"""How many batches each BatchNorm, or layer like it, has seen: counted for all layers at once.
 
 torch increments the counter of a layer in each of its calls, one launch each, and nothing reads it while the
 momentum is a number. A checkpoint stores it, so its value stays what it would be.
@@ -13,9 +13,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from wmse_tui.engine.models.running import RunningStatistics
+
 
 class BatchCounters:
-    """The counters of a method's BatchNorms.
+    """The counters of a method's BatchNorms, and of its other layers with `RunningStatistics`.
 
     The first step runs as torch has it, and shows how often a step calls each layer; that is always the same.
     Compiled networks are left alone: the counters are part of their code.
@@ -26,7 +28,7 @@ class BatchCounters:
 
     def __init__(self, method: nn.Module) -> None:
         self._method = method
-        self._norms: list[_BatchNorm] = []
+        self._norms: list[_BatchNorm | RunningStatistics] = []
         self._calls: list[int] | None = None
 
     @contextmanager
@@ -59,15 +61,15 @@ class BatchCounters:
         ]
 
 
-def _counting(method: nn.Module) -> Iterator[_BatchNorm]:
-    """The BatchNorms, of networks that run as written, whose counter nothing reads."""
+def _counting(method: nn.Module) -> Iterator[_BatchNorm | RunningStatistics]:
+    """The layers, of networks that run as written, whose counter nothing reads."""
     for network in method.children():
         if network._compiled_call_impl is not None:  # noqa: SLF001  what `compile` sets
             continue
         for module in network.modules():
-            if isinstance(module, _BatchNorm) and _is_unread(module):
+            if isinstance(module, _BatchNorm | RunningStatistics) and _is_unread(module):
                 yield module
 
 
-def _is_unread(norm: _BatchNorm) -> bool:
+def _is_unread(norm: _BatchNorm | RunningStatistics) -> bool:
     return norm.momentum is not None and norm.num_batches_tracked is not None

@@ -63,7 +63,7 @@ def factorise(x: Tensor, eps: float, mean: Tensor | None = None) -> tuple[Tensor
     centre = mean.squeeze(-2)
     spread = torch.addcmul(variances, centre, centre, value=-(rounding**2))
     usable = torch.minimum(pivots.sub(variances, alpha=rounding), spread) > 0  # NaN: no
-    first_unusable = torch.where(usable.all(-1), 0, usable.int().argmin(-1) + 1)
+    first_unusable = (usable.view(torch.uint8).argmin(-1) + 1).masked_fill_(usable.all(-1), 0)
     return centred, lower, torch.where(order > 0, order, first_unusable)
 
 

@@ -12,7 +12,7 @@ from wmse_tui.engine.precision import at_least_float32, full_precision
 from wmse_tui.engine.whitening.cholesky import covariances, factorise
 from wmse_tui.engine.whitening.operator import STEPS, Operator
 from wmse_tui.engine.whitening.rooted import root_of
-from wmse_tui.engine.whitening.roots import Iterative, Root
+from wmse_tui.engine.whitening.roots import Iterative
 from wmse_tui.engine.whitening.slices import Layout
 
 
@@ -96,12 +96,12 @@ def inverse_root(covariance: Tensor, *, steps: int = STEPS) -> Tensor:
 
 
 class _InverseRoot(torch.autograd.Function):
-    """(covariances (..., dim, dim), root) -> their inverse roots; the gradient is symmetric."""
+    """(covariances (..., dim, dim), iteration) -> their inverse roots; the gradient is symmetric."""
 
     @staticmethod
-    def forward(ctx: Any, covariance: Tensor, root: Root) -> Tensor:
+    def forward(ctx: Any, covariance: Tensor, root: Iterative) -> Tensor:
         with full_precision(covariance.device.type):
-            matrix, _, saved = root.matrix(covariance)
+            matrix, saved = root.approach(covariance)
         ctx.save_for_backward(matrix, *saved)
         ctx.root = root
         return matrix

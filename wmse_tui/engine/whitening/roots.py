@@ -85,36 +85,42 @@ class Iterative:
     steps: int
 
     def matrix(self, covariance: Tensor) -> tuple[Tensor, Tensor, tuple[Tensor, ...]]:
+        root, saved = self.approach(covariance)
+        trace = saved[1]
+        usable = ((trace > 0) & (trace < math.inf)).view(covariance.shape[:-2])
+        return root, usable, saved
+
+    def approach(self, covariance: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """W, and what its gradient needs."""
         shape, dim = covariance.shape, covariance.shape[-1]
         stack = covariance.reshape(-1, dim, dim)
         trace = stack.diagonal(dim1=-2, dim2=-1).sum(-1)[:, None, None]
-        identity = torch.eye(dim, dtype=trace.dtype, device=trace.device)
-        factors = identity.repeat(self.steps, len(stack), 1, 1).unbind()  # T, from the ones that are in it
-        others, roots = [stack / trace], [identity]
-        for i, factor in enumerate(factors):
-            if i == 0:  # P is 1
-                torch.lerp(others[0], identity, 1.5, out=factor)
-                roots.append(factor)
-            else:
-                factor.baddbmm_(roots[-1], others[-1], beta=1.5, alpha=-0.5)
-                roots.append(torch.bmm(factor, roots[-1]))
-            if i + 1 < self.steps:
-                others.append(torch.bmm(others[-1], factor))
-        root = (roots[-1] / trace.sqrt()).view(shape)
-        usable = ((trace > 0) & (trace < math.inf)).view(shape[:-2])
-        return root, usable, (trace, *others, *roots[1:-1], *factors)
+        factors = stack.new_zeros(self.steps, len(stack), dim, dim)
+        factors.diagonal(dim1=-2, dim2=-1).fill_(1)  # T, from the ones that are in it
+        others = [stack / trace]
+        roots = [factors[0].lerp_(others[0], -0.5)]  # the first P is 1
+        for factor in factors[1:]:
+            others.append(torch.bmm(others[-1], factors[len(others) - 1]))
+            factor.baddbmm_(roots[-1], others[-1], beta=1.5, alpha=-0.5)
+            roots.append(torch.bmm(factor, roots[-1]))
+        size = trace.sqrt()
+        root = (roots[-1] / size).view(shape)
+        return root, (size, trace, *others, *roots[:-1], *factors)
 
     def gradient(self, along: Tensor, matrix: Tensor, saved: tuple[Tensor, ...]) -> Tensor:
-        trace, scaled = saved[:2]
-        others, roots = saved[1 : 1 + self.steps], (None, *saved[1 + self.steps : 2 * self.steps])
-        factors = saved[2 * self.steps :]
+        size, trace, scaled = saved[:3]
+        others, roots = saved[2 : 2 + self.steps], (None, *saved[2 + self.steps : 1 + 2 * self.steps])
+        factors = saved[1 + 2 * self.steps :]
         along, matrix, shape = along.reshape(scaled.shape), matrix.view(scaled.shape), along.shape
-        of_root = along / trace.sqrt()
+        of_root = along / size
         of_other: Tensor | None = None  # the last one is not used
         for other, root, factor in zip(reversed(others), reversed(roots), reversed(factors), strict=True):
             if root is None:  # it was 1
                 of_factor = of_root if of_other is None else of_root.baddbmm_(other.mT, of_other)
-                of_other = -0.5 * of_factor if of_other is None else of_other @ factor.mT - 0.5 * of_factor
+                if of_other is None:
+                    of_other = -0.5 * of_factor
+                else:
+                    of_other = torch.bmm(of_other, factor.mT).sub_(of_factor, alpha=0.5)
                 break
             of_factor = torch.bmm(of_root, root.mT)
             if of_other is None:
@@ -126,7 +132,7 @@ class Iterative:
         assert of_other is not None
         of_trace = (of_other * scaled).addcmul_(along, matrix, value=0.5).sum((-2, -1), keepdim=True)
         gradient = _symmetric(of_other) / trace
-        gradient.diagonal(dim1=-2, dim2=-1).sub_((of_trace / trace)[..., 0])
+        gradient.diagonal(dim1=-2, dim2=-1).addcdiv_(of_trace[..., 0], trace[..., 0], value=-1)
         return gradient.view(shape)
 
 
