@@ -164,14 +164,16 @@ class Pixels(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, maps: Tensor, calls: int, width: int) -> Tensor:
-        ctx.like = torch.empty_like(maps, device="meta")
-        ctx.calls, ctx.width = calls, width
+        last = maps.is_contiguous(memory_format=torch.channels_last)
+        ctx.layout = torch.channels_last if last else torch.contiguous_format
+        ctx.shape, ctx.dtype, ctx.calls, ctx.width = maps.shape, maps.dtype, calls, width
         return _pixels(maps, calls, width)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
-        result = torch.empty_like(ctx.like, device=gradients[0].device)
+        device = gradients[0].device
+        result = torch.empty(ctx.shape, dtype=ctx.dtype, device=device, memory_format=ctx.layout)
         place = _grouped(result, ctx.calls, ctx.width)
         place.copy_(gradients[0].view(place.shape))
         return result, None, None
