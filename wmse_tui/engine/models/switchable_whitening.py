@@ -98,7 +98,7 @@ class SwitchableWhitening(RunningStatistics):
 
     def forward(self, x: Tensor) -> Tensor:
         with full_precision(x.device.type):
-            y = cast("Tensor", Pixels.apply(x, self.calls, self.width))
+            y = cast("Tensor", PixelsOfMaps.apply(x, self.calls, self.width))
             own_mean, own_covariance, centred = ImageStatistics.apply(y)
             mean, covariance = self._mixture(own_mean, own_covariance)
             matrix = self.weight.view(-1, 1, self.width, 1) * inverse_root(covariance, steps=self.steps)
@@ -159,7 +159,7 @@ def _pixels(maps: Tensor, calls: int, width: int) -> Tensor:
     return grouped.to(dtype, memory_format=torch.contiguous_format, copy=True).flatten(-2)
 
 
-class Pixels(torch.autograd.Function):
+class PixelsOfMaps(torch.autograd.Function):
     """(maps, calls, width) -> as `_pixels`."""
 
     @staticmethod
