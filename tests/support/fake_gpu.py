@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.util import find_spec
@@ -83,21 +83,32 @@ def counted(*, launches: bool = False) -> Iterator[Counts]:
     library.fake_gpu_launches.restype = ctypes.c_long
     counts = Counts()
 
-    def note(kind: bytes, detail: bytes, stream: int) -> None:
-        if launches or kind != b"launch":
-            counts.reports.append(Report(kind.decode(), detail.decode(), stream, _line_of_package()))
+    def note(kind: str, detail: str, stream: int) -> None:
+        if launches or kind != "launch":
+            counts.reports.append(Report(kind, detail, stream, line_of_package()))
 
-    hook = HOOK(note)  # alive as long as the library may call it
     before = library.fake_gpu_launches()
-    library.fake_gpu_hook(hook)
+    with reported(note):
+        try:
+            yield counts
+        finally:
+            counts.launches = library.fake_gpu_launches() - before
+
+
+@contextmanager
+def reported(note: Callable[[str, str, int], None]) -> Iterator[None]:
+    """Call `note` with kind, detail and stream of each report in this block, in the thread that caused it."""
+    library = ctypes.CDLL(None)
+    hook = HOOK(lambda kind, detail, stream: note(kind.decode(), detail.decode(), stream))
+    library.fake_gpu_hook(hook)  # alive as long as the library may call it
     try:
-        yield counts
+        yield
     finally:
         library.fake_gpu_hook(HOOK())
-        counts.launches = library.fake_gpu_launches() - before
 
 
-def _line_of_package() -> str:
+def line_of_package() -> str:
+    """The line of the package that is running; empty where there is none."""
     frame = sys._getframe(1)
     while frame is not None:
         _, found, module = frame.f_code.co_filename.partition("/wmse_tui/")

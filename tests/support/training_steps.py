@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from functools import partial
 
 import torch
@@ -11,7 +11,7 @@ from torch import Tensor
 from wmse_tui.config.datasets import DATASETS
 from wmse_tui.config.schema import Experiment
 from wmse_tui.engine.data.images import MemoryImages
-from wmse_tui.engine.data.pipelines import build_batches
+from wmse_tui.engine.data.pipelines import Pipeline, build_batches
 from wmse_tui.engine.methods import Losses, build_method, move_to_device
 from wmse_tui.engine.precision import autocast
 from wmse_tui.engine.training.device import prepare
@@ -34,18 +34,28 @@ class TrainingSteps:
     Args:
         experiment: `compute.device` is ignored.
         batches: images, in batches; smooth noise of the data set's size.
+        make: makes the batches of an experiment on a device, if not of these.
 
     Attributes:
         notices: of the stepper.
     """
 
-    def __init__(self, experiment: Experiment, *, batches: int = 4) -> None:
+    def __init__(
+        self,
+        experiment: Experiment,
+        *,
+        batches: int = 4,
+        make: Callable[[Experiment, torch.device], Pipeline] | None = None,
+    ) -> None:
         self.experiment = experiment
         self.device = torch.device("cuda", 0)
         prepare(self.device, deterministic=experiment.compute.deterministic)
-        pixels = smooth_noise(experiment, batches * experiment.schedule.batch_size)
-        images = MemoryImages(name="noise", split="train", pixels=pixels)
-        self.batches = build_batches(images, self.experiment, self.device)
+        if make is None:
+            pixels = smooth_noise(experiment, batches * experiment.schedule.batch_size)
+            images = MemoryImages(name="noise", split="train", pixels=pixels)
+            self.batches: Pipeline = build_batches(images, self.experiment, self.device)
+        else:
+            self.batches = make(experiment, self.device)
         self.method = move_to_device(build_method(self.experiment), self.device).train()
         self.optimizer = build_optimizer(
             self.method.trainable_parameters(),

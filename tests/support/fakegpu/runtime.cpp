@@ -134,9 +134,11 @@ cudaError_t copy(void *target, const void *source, size_t size, bool waits, void
   if (is_captured(stream)) {
     captured_nodes++;
     if (across && !within) report(COPY, detail, stream);
+    if (within) report(ORDER, "copies within the device", stream);
     return cudaSuccess;
   }
   if (across && !within) report(COPY, detail, stream);
+  if (within) report(ORDER, "copies within the device", stream);
   if (waits && across) report(WAIT, "cudaMemcpy", stream);
   if (within) return cudaSuccess;
   memcpy(target, source, size);
@@ -382,16 +384,20 @@ EXPORTED cudaError_t cudaEventQuery(cudaEvent_t event) {
     report(FORBIDDEN, "cudaEventQuery of a captured event");
     return failed(cudaErrorCapturedEvent);
   }
-  return forbidden("cudaEventQuery") ? failed(cudaErrorStreamCaptureUnsupported) : cudaSuccess;
+  if (forbidden("cudaEventQuery")) return failed(cudaErrorStreamCaptureUnsupported);
+  report(ORDER, ("finds over event " + std::to_string(as_event(event)->number)).c_str());
+  return cudaSuccess;
 }
-EXPORTED cudaError_t cudaEventSynchronize(cudaEvent_t) {
+EXPORTED cudaError_t cudaEventSynchronize(cudaEvent_t event) {
   if (forbidden("cudaEventSynchronize")) return failed(cudaErrorStreamCaptureUnsupported);
   report(WAIT, "cudaEventSynchronize");
+  report(ORDER, ("finds over event " + std::to_string(as_event(event)->number)).c_str());
   return cudaSuccess;
 }
 EXPORTED cudaError_t cudaEventElapsedTime(float *milliseconds, cudaEvent_t, cudaEvent_t) { *milliseconds = 0.1f; return cudaSuccess; }
 
-// ---- captures and graphs: a graph is the number of its nodes
+// ---- captures and graphs: a graph is the number of its nodes, and that of its capture
+struct Graph { long nodes; unsigned long long capture; };
 EXPORTED cudaError_t cudaThreadExchangeStreamCaptureMode(cudaStreamCaptureMode *mode) {
   int before = thread_mode;
   thread_mode = *mode;
@@ -417,7 +423,7 @@ EXPORTED cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptu
   capture = reinterpret_cast<Stream *>(stream);
   capture->captured = thread_captures = true;
   capture_invalid = false, captured_nodes = 0, capture_mode = mode, captures++;
-  report(CAPTURE, "begins", stream);
+  report(CAPTURE, ("begins, number " + std::to_string(captures)).c_str(), stream);
   return cudaSuccess;
 }
 EXPORTED cudaError_t cudaStreamBeginCaptureToGraph(cudaStream_t stream, cudaGraph_t, const cudaGraphNode_t *, const cudaGraphEdgeData *, size_t, cudaStreamCaptureMode mode) { return cudaStreamBeginCapture(stream, mode); }
@@ -426,11 +432,14 @@ EXPORTED cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t *grap
   capture = nullptr, thread_captures = false, *graph = nullptr;
   report(CAPTURE, ("ends with " + std::to_string(captured_nodes) + " nodes").c_str(), stream);
   if (capture_invalid) return failed(cudaErrorStreamCaptureInvalidated);
-  *graph = reinterpret_cast<cudaGraph_t>(new long(captured_nodes));
+  *graph = reinterpret_cast<cudaGraph_t>(new Graph{captured_nodes, captures});
   return cudaSuccess;
 }
 EXPORTED cudaError_t cudaGraphInstantiate(cudaGraphExec_t *executable, cudaGraph_t graph, unsigned long long) { *executable = reinterpret_cast<cudaGraphExec_t>(graph); return cudaSuccess; }
 EXPORTED cudaError_t cudaGraphInstantiateWithFlags(cudaGraphExec_t *executable, cudaGraph_t graph, unsigned long long flags) { return cudaGraphInstantiate(executable, graph, flags); }
-EXPORTED cudaError_t cudaGraphGetNodes(cudaGraph_t graph, cudaGraphNode_t *, size_t *count) { *count = *reinterpret_cast<long *>(graph); return cudaSuccess; }
-EXPORTED cudaError_t cudaGraphLaunch(cudaGraphExec_t, cudaStream_t stream) { launched("graph", stream); return cudaSuccess; }
+EXPORTED cudaError_t cudaGraphGetNodes(cudaGraph_t graph, cudaGraphNode_t *, size_t *count) { *count = reinterpret_cast<Graph *>(graph)->nodes; return cudaSuccess; }
+EXPORTED cudaError_t cudaGraphLaunch(cudaGraphExec_t graph, cudaStream_t stream) {
+  launched(("graph of capture " + std::to_string(reinterpret_cast<Graph *>(graph)->capture)).c_str(), stream);
+  return cudaSuccess;
+}
 EXPORTED cudaError_t cudaUserObjectCreate(cudaUserObject_t *object, void *, cudaHostFn_t, unsigned, unsigned) { *object = reinterpret_cast<cudaUserObject_t>(1); return cudaSuccess; }
