@@ -26,16 +26,16 @@ def test_work_that_waited_is_no_race(order: str, use: str) -> None:
     elif order != "same stream":
         made.synchronise(1 if order == "host stream" else None)
     stream = 1 if order == "same stream" else 2
-    pages = {"reads": MEMORY, "writes": ()} if use == "read" else {"reads": (), "writes": MEMORY}
-    made.queue("kernel", stream, **pages)
+    reads, writes = (MEMORY, ()) if use == "read" else ((), MEMORY)
+    made.queue("kernel", stream, reads=reads, writes=writes)
     assert made.races == []
 
 
 @pytest.mark.parametrize("use", ["read", "write"])
 def test_work_that_did_not_wait_is_one(use: str) -> None:
     made = written_on(stream=1)
-    pages = {"reads": MEMORY, "writes": ()} if use == "read" else {"reads": (), "writes": MEMORY}
-    made.queue("kernel", 2, **pages)
+    reads, writes = (MEMORY, ()) if use == "read" else ((), MEMORY)
+    made.queue("kernel", 2, reads=reads, writes=writes)
     assert made.races == ["kernel uses what copy wrote on stream 1, without waiting for it"]
 
 
