@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import socket
 import stat
 import threading
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from prepared_runs import put
 
 from wmse_tui.config.regular_files import RefusedFile
 from wmse_tui.runs import run_folder
@@ -27,29 +27,6 @@ KINDS = (
     pytest.param("device", marks=needs_root),
     "folder",
 )
-
-
-def put(kind: str, path: Path, victim: Path) -> None:
-    """Put something of this kind at `path`."""
-    match kind:
-        case "link":
-            path.symlink_to(victim)
-        case "dangling link":
-            path.symlink_to(victim.with_name("not-there"))
-        case "named pipe":
-            os.mkfifo(path)
-        case "socket":
-            with socket.socket(socket.AF_UNIX) as listening:
-                here = Path.cwd()
-                os.chdir(path.parent)  # the names of sockets are short
-                listening.bind(path.name)
-                os.chdir(here)
-        case "device":
-            os.mknod(path, stat.S_IFCHR | 0o600, os.makedev(1, 5))
-        case "folder":
-            path.mkdir()
-        case "hard link":
-            path.hardlink_to(victim)
 
 
 @pytest.fixture

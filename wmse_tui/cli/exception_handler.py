@@ -135,11 +135,11 @@ def save_crash(text: str) -> Path:
     Raises:
         OSError: the folder cannot be written.
     """
-    from wmse_tui.config.atomic import append_private
+    from wmse_tui.config.atomic import append_private, make_private_folder
     from wmse_tui.config.locations import cache_dir
 
     folder = cache_dir() / "crashes"
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_private_folder(folder)
     path = folder / time.strftime(f"crash-%Y%m%d-%H%M%S-{os.getpid()}.txt")
     command = " ".join(sys.argv)
     with append_private(path) as file:

@@ -86,5 +86,5 @@ def sync_folder(folder: Path) -> None:
 
 def append_private(path: Path) -> BinaryIO:
     """`path` opened for appending, created with mode 0600 where it is missing. Raises OSError."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, PRIVATE)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC, PRIVATE)
     return os.fdopen(descriptor, "ab")

@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
+from wmse_tui.config.atomic import make_private_folder
 from wmse_tui.config.regular_files import open_regular
 from wmse_tui.runs.directory import FOLDERS, RunDirectory, check_name
 from wmse_tui.runs.errors import NotAnArchive, RunExists, StorageError
@@ -184,7 +185,7 @@ def import_archive(path: Path, root: Path, *, name: str | None = None) -> RunDir
         StorageError: the archive cannot be read, or the run cannot be written.
     """
     try:
-        root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private_folder(root)
         with open_regular(path) as file, _unpacking(root) as aside:
             wanted = _unpack(file, path, aside)
             chosen = name if name is not None else wanted

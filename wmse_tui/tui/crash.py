@@ -7,6 +7,7 @@ import time
 import traceback
 from pathlib import Path
 
+from wmse_tui.config.atomic import append_private, make_private_folder
 from wmse_tui.config.locations import cache_dir
 
 
@@ -15,11 +16,9 @@ def note_crash(error: BaseException) -> Path | None:
     folder = cache_dir() / "crashes"
     path = folder / time.strftime(f"app-%Y%m%d-%H%M%S-{os.getpid()}.txt")
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        path.touch(mode=0o600)
-        path.write_text(
-            "".join(traceback.format_exception(error)), encoding="utf-8", errors="backslashreplace"
-        )
+        make_private_folder(folder)
+        with append_private(path) as file:
+            file.write("".join(traceback.format_exception(error)).encode(errors="backslashreplace"))
     except OSError:
         return None
     return path

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from wmse_tui.runs.log.follow import LineFollower
 
 POLL_SECONDS = 0.25
-_LONGEST = 1 << 30  # bytes: a progress bar of days is one line
+_LONGEST = 1 << 26  # bytes: a progress bar of hours is one line
 
 
 def logs(
@@ -79,6 +79,9 @@ def _print_output(directory: RunDirectory, *, follow: bool) -> None:
             printed = True
         sys.stdout.flush()
         if ended:
+            if follower.overlong:
+                left_out = f"{follower.overlong} of more than {_LONGEST:,} bytes"
+                print_message(f"Lines that are too long are left out: {left_out}")
             if not printed:
                 print_message(f"The trainer has printed nothing. See the run: wmse-tui show {directory.id}")
             return

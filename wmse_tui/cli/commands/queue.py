@@ -98,7 +98,7 @@ def again(
     for the runs they were queued after, unless they were dropped because of them.
     """
     from wmse_tui.cli.console import UserError, print_data, print_message
-    from wmse_tui.cli.locating import find_run
+    from wmse_tui.cli.locating import find_own_run
     from wmse_tui.cli.start.start import confirm_lost_work
     from wmse_tui.runs.directory import RunDirectory
     from wmse_tui.runs.errors import RunsError
@@ -111,13 +111,13 @@ def again(
     every = entries()
     if runs:
         chosen = []
-        for found in (find_run(text, runs_dir) for text in runs):
-            entry = of_run(found, every)
+        for found in (find_own_run(text, runs_dir) for text in runs):
+            entry = of_run(found, every, own=True)
             if entry is None:
                 raise not_queued(found)
             chosen.append(entry)
     else:
-        chosen = [entry for entry in every if entry.lost]
+        chosen = [entry for entry in every if entry.lost and entry.own]
         if not chosen:
             print_message("No run has lost its position in the queue.")
     failed = False

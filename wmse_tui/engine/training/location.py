@@ -19,7 +19,7 @@ class RunLocation:
 
     def __init__(self, run: RunDirectory) -> None:
         self.run = run
-        self._descriptor = os.open(run.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        self._descriptor = os.open(run.path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
         status = os.fstat(self._descriptor)
         self._identity = status.st_dev, status.st_ino
 

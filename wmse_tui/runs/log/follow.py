@@ -12,10 +12,13 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from wmse_tui.config.regular_files import RefusedFile
 from wmse_tui.runs.errors import StorageError
 from wmse_tui.runs.run_folder import file_descriptor
 
 BLOCK = 256 * 1024  # bytes read at once: a hundredth of a second's work for a log
+MOST_SKIPPED = 32 * 1024 * 1024
+"""Bytes of a line that is skipped; a longer one is no line: a file may seem to have any size."""
 LONGEST = 8 * 1024 * 1024  # bytes of a line
 _EDGE = 4096  # bytes that a checksum of a LogPoint covers
 
@@ -82,6 +85,7 @@ class LineFollower:
         self.behind = False
         self.overlong = 0
         self._inside_overlong = False
+        self._skipped = 0  # bytes of a line that is too long
         self._edge = b""  # the bytes before `offset`, `_EDGE` at most
 
     def resume(self, point: LogPoint) -> None:
@@ -132,6 +136,10 @@ class LineFollower:
                 self._identify(descriptor)
                 if window is not None:
                     return self._newest(descriptor, window)
+                if self._skipped > max(MOST_SKIPPED, self._longest):
+                    raise RefusedFile(
+                        f"a line of more than {self._skipped} bytes, which no run writes", self.path
+                    )
                 if self.size == self.offset:
                     self.partial = b""
                     return []
@@ -193,6 +201,7 @@ class LineFollower:
             if overlong:  # counted once, however many polls it lasts
                 self.overlong += not self._inside_overlong
                 self._inside_overlong = True
+                self._skipped += len(content)
                 self._advance(content)
             return []
         self._advance(content[:end])
@@ -200,6 +209,7 @@ class LineFollower:
         if self._inside_overlong:
             del lines[0]
             self._inside_overlong = False
+            self._skipped = 0
         return lines
 
     def _newest(self, descriptor: int, window: int) -> list[bytes]:

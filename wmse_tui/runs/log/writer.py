@@ -17,9 +17,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
+from wmse_tui.config.regular_files import RefusedFile
 from wmse_tui.runs.errors import EventError, NewerVersion, StorageError
 from wmse_tui.runs.log.encoding import encode_event, join, split
 from wmse_tui.runs.log.events import Event, Phase, Steps
+from wmse_tui.runs.log.follow import LONGEST
 from wmse_tui.runs.run_folder import update_file
 
 WAITING = 10_000  # events that may wait for the disk; at a few a second that is an hour or more
@@ -60,8 +62,8 @@ class EventWriter:
         except OSError as error:
             raise StorageError.of("open the run's log", path, error) from error
         try:
-            self._end = _repair(self._descriptor)
-            self.seq, self.attempt = _last(self._descriptor, self._end)
+            self._end = _repair(self._descriptor, path)
+            self.seq, self.attempt = _last(self._descriptor, self._end, path)
         except OSError as error:
             self.close()
             raise StorageError.of("repair the run's log", path, error) from error
@@ -168,11 +170,12 @@ class EventWriter:
         self._waiting.popleft()
 
 
-def _repair(descriptor: int) -> int:
-    """Cut the file after its last newline; the size that remains."""
+def _repair(descriptor: int, path: Path) -> int:
+    """Cut the file after its last newline; the size that remains. Raises RefusedFile for what is no log."""
     size = os.fstat(descriptor).st_size
     end = size
     while end > 0:
+        _require_line(size - end, path)
         start = max(0, end - _BLOCK)
         newline = os.pread(descriptor, end - start, start).rfind(b"\n")
         if newline >= 0:
@@ -184,10 +187,17 @@ def _repair(descriptor: int) -> int:
     return end
 
 
-def _last(descriptor: int, size: int) -> tuple[int, int]:
+def _require_line(length: int, path: Path) -> None:
+    if length > LONGEST:
+        step = f"restore the log, or cut it after its last event: {path.name}"
+        raise RefusedFile(f"a line of more than {LONGEST} bytes, which no run writes", path, next=(step,))
+
+
+def _last(descriptor: int, size: int, path: Path) -> tuple[int, int]:
     """Sequence and attempt of the last line that is an event; (0, 0) where there is none."""
     end, rest = size, b""
     while end > 0:
+        _require_line(len(rest), path)
         start = max(0, end - _BLOCK)
         lines = (os.pread(descriptor, end - start, start) + rest).split(b"\n")
         rest = lines.pop(0) if start > 0 else b""  # its beginning is in the block before

@@ -55,7 +55,7 @@ def enqueue(
     try:
         os.utime(mark)  # a list of runs reads the run again
         for entry in tickets.entries():
-            if entry.ticket is not None and entry.ticket.run == str(run.path):
+            if entry.own and entry.ticket is not None and entry.ticket.run == str(run.path):
                 tickets.remove_ticket(entry)
         path, ticket = tickets.write_ticket(run, wanted or device_request(device_of(run)), after=after)
         positions.forget()

@@ -20,16 +20,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from wmse_tui.config.atomic import make_private_folder
 from wmse_tui.config.locations import queue_dir
-from wmse_tui.config.regular_files import open_regular
 from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.errors import RunsError, StorageError
 from wmse_tui.runs.process.identity import host
 from wmse_tui.runs.process.lock import acquire_lock, held
+from wmse_tui.runs.run_folder import read_file
 from wmse_tui.runs.text.sanitize import safe
 from wmse_tui.runs.text.units import count, size
 
 MACHINE = "machine"
+_LONGEST_PATH = 4096  # bytes
 UNSEEN_SHARE = 0.1
 """Of a GPU's memory: more than this in use, and no visible process, means a process that NVML cannot see."""
 
@@ -114,7 +116,7 @@ def label(slot: str) -> str:
 def slot_lock(slot: str, suffix: str = "lock", *, of: str | None = None) -> Path:
     """The lock file of a slot of this machine (or of the machine `of`)."""
     name = _file_name(f"{of or host()}.{slot}")
-    return queue_dir() / "slots" / f"{name}.{suffix}"
+    return queue_dir().resolve() / "slots" / f"{name}.{suffix}"
 
 
 def _file_name(text: str) -> str:
@@ -133,9 +135,10 @@ def _acquire(path: Path, *, shared: bool = False) -> int | None:
 def make_folders() -> Path:
     """The queue's folder, made where it is missing. Raises StorageError."""
     folder = queue_dir()
-    slots = folder / "slots"
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private_folder(folder)
+        folder = folder.resolve()  # it may be a link, which nothing in it may be
+        slots = folder / "slots"
         with suppress(FileExistsError):
             slots.mkdir(mode=0o700)
             share_like(slots, folder)
@@ -160,11 +163,19 @@ def share_like(path: Path, folder: Path, *, read_only: bool = False) -> None:
     if not group and not others:
         return
     bits = 0o4 if read_only else 0o7 if path.is_dir() else 0o6
-    mode = stat.S_IMODE(path.stat().st_mode) | (bits << 3 if group else 0) | (bits if others else 0)
-    with suppress(OSError):  # not the owner, or a file system without modes
-        os.chown(path, -1, about.st_gid)
-    with suppress(OSError):
-        path.chmod(mode | (stat.S_ISVTX if path.is_dir() else 0))
+    try:  # never what another user has put there: a link would lead elsewhere
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return
+    try:
+        made = os.fstat(descriptor)
+        mode = stat.S_IMODE(made.st_mode) | (bits << 3 if group else 0) | (bits if others else 0)
+        with suppress(OSError):  # not the owner, or a file system without modes
+            os.fchown(descriptor, -1, about.st_gid)
+        with suppress(OSError):
+            os.fchmod(descriptor, mode | (stat.S_ISVTX if stat.S_ISDIR(made.st_mode) else 0))
+    finally:
+        os.close(descriptor)
 
 
 def _require_access(path: Path) -> None:
@@ -232,8 +243,7 @@ def use_of(slot: str, *, ask_gpu: bool = True) -> str:
 
 def _holder(slot: str) -> str:
     try:
-        with open_regular(slot_lock(slot)) as file:
-            path = Path(os.fsdecode(file.read(4096)))
+        path = Path(os.fsdecode(read_file(slot_lock(slot), _LONGEST_PATH)))
     except (OSError, ValueError):
         return "a run"
     return safe(path.name, 64) or "a run"

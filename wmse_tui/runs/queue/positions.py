@@ -173,11 +173,11 @@ def cancel(run: RunDirectory, *, wait: bool = True) -> bool:
         NotQueued, StorageError, LocksUnsupported.
     """
     require_own(run)
-    entry = tickets.of_run(run)
+    entry = tickets.of_run(run, own=True)
     if entry is None:
         raise not_queued(run)
     while entry is not None and not tickets.remove_ticket(entry):
-        entry = tickets.of_run(run)  # it had just moved
+        entry = tickets.of_run(run, own=True)  # it had just moved
     _cache.forget()
     if entry is not None and entry.locked:
         if wait:
@@ -212,7 +212,7 @@ def not_queued(run: RunDirectory) -> NotQueued:
 def _changed(run: RunDirectory, change: Callable[[TicketEntry], TicketEntry | None]) -> bool:
     require_own(run)
     for _ in range(10):
-        entry = tickets.of_run(run)
+        entry = tickets.of_run(run, own=True)
         if entry is None or not entry.locked:
             raise not_queued(run)
         before = entry.path

@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Literal, TypeAlias, get_args
 
 from wmse_tui.config.locations import queue_dir
+from wmse_tui.config.regular_files import open_descriptor
 from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.errors import StorageError
 from wmse_tui.runs.process.identity import host
@@ -67,6 +68,7 @@ class TicketEntry:
     state: TicketState
     locked: bool  # a waiting process holds its lock
     ticket: Ticket | None  # None: it cannot be read, see `problem`
+    own: bool = True  # this user has written it: in a shared folder others may name any run in theirs
     reason: str = ""  # why it was dropped
     problem: str = ""
 
@@ -95,6 +97,7 @@ def entries() -> tuple[TicketEntry, ...]:
             return ()
         except OSError as error:
             raise StorageError.of("read the queue", folder, error) from error
+        private_owner = _private_owner(folder)
         found: dict[int, TicketEntry] = {}
         moved = False
         for name in names:
@@ -102,7 +105,7 @@ def entries() -> tuple[TicketEntry, ...]:
             if match is None:
                 continue
             try:
-                entry = _read(folder / name, int(match[1]), match[2])  # type: ignore[arg-type]
+                entry = _read(folder / name, int(match[1]), match[2], private_owner)  # type: ignore[arg-type]
             except FileNotFoundError:
                 moved = True  # renamed or removed just now: read the whole folder again
                 continue
@@ -113,9 +116,21 @@ def entries() -> tuple[TicketEntry, ...]:
     return tuple(sorted(found.values(), key=lambda entry: (entry.order, entry.path.name)))
 
 
-def of_run(run: RunDirectory, every: tuple[TicketEntry, ...] | None = None) -> TicketEntry | None:
-    """The ticket of `run`: one that is held before one that was lost or dropped; None where there is none."""
-    mine = [e for e in (entries() if every is None else every) if e.ticket and e.ticket.run == str(run.path)]
+def of_run(
+    run: RunDirectory, every: tuple[TicketEntry, ...] | None = None, *, own: bool = False
+) -> TicketEntry | None:
+    """The ticket of `run`: one that is held before one that was lost or dropped; None where there is none.
+
+    Args:
+        run: the run.
+        every: all tickets, where they have been read.
+        own: only what this user has written counts: the ticket is to be changed.
+    """
+    mine = [
+        entry
+        for entry in (entries() if every is None else every)
+        if entry.ticket and entry.ticket.run == str(run.path) and (entry.own or not own)
+    ]
     return next((entry for entry in mine if entry.locked), mine[-1] if mine else None)
 
 
@@ -201,18 +216,28 @@ def remove_ticket(entry: TicketEntry) -> bool:
     return True
 
 
-def _read(path: Path, order: int, state: TicketState) -> TicketEntry | None:
+def _private_owner(folder: Path) -> int:
+    """The owner of a folder that no other user may write, -1 of a shared one.
+
+    Everything in it is of this user, also where the file system reports another owner for it.
+    """
+    try:
+        about = folder.stat()
+    except OSError:
+        return -1
+    return -1 if about.st_mode & (stat.S_IWGRP | stat.S_IWOTH) else about.st_uid
+
+
+def _read(path: Path, order: int, state: TicketState, private_owner: int) -> TicketEntry | None:
     """The entry; None for anything but a plain file. Raises FileNotFoundError, LocksUnsupported."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+        descriptor = open_descriptor(path, follow=False)
     except FileNotFoundError:
         raise
     except OSError:
         return None  # a link, or another user's
     try:
         status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            return None
         locked = held_open(descriptor, path)
         text = os.pread(descriptor, _LARGEST + 1, 0)
     except OSError as error:
@@ -226,6 +251,7 @@ def _read(path: Path, order: int, state: TicketState) -> TicketEntry | None:
         order=order,
         state=state,
         locked=locked,
+        own=status.st_uid in (os.geteuid(), private_owner),
         ticket=ticket,
         reason=reason,
         problem=problem,

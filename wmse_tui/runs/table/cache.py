@@ -1,6 +1,6 @@
 """Values that were made from files, cached in a private file with the sizes and times of those files.
 
-A cache file that is missing, damaged, too large, of another version or of another program counts as empty.
+A cache file that is missing, damaged, too large, of another version, program or user counts as empty.
 A failure to write one is ignored.
 """
 
@@ -13,8 +13,8 @@ from typing import Any, Generic, TypeAlias, TypeVar
 
 from pydantic import TypeAdapter
 
-from wmse_tui.config.atomic import publish
-from wmse_tui.config.regular_files import open_regular
+from wmse_tui.config.atomic import make_private_folder
+from wmse_tui.runs.run_folder import RunFolder, publish_file
 
 Value = TypeVar("Value")
 Stamp: TypeAlias = tuple[int, ...]  # sizes and times of the files that a value was made from
@@ -40,10 +40,8 @@ class DiskCache(Generic[Value]):
     def read(self) -> dict[str, tuple[Stamp, Value]]:
         """The cached values; each is checked to be of its type."""
         try:
-            with open_regular(self.path) as file:
-                content = file.read(_LARGEST + 1)
-            if len(content) > _LARGEST:
-                return {}
+            with RunFolder(self.path.parent, own=True) as folder:  # others could claim any result
+                content = folder.read(self.path.name, _LARGEST)
             version, found = self._adapter.validate_json(content, strict=True)
         except (OSError, ValueError):  # ValidationError is a ValueError
             return {}
@@ -53,5 +51,5 @@ class DiskCache(Generic[Value]):
         """Store `values` in place of all others."""
         with suppress(OSError, ValueError):  # a lone surrogate in a name is no text
             content = self._adapter.dump_json((self._version, dict(values)))
-            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            publish(self.path, content)
+            make_private_folder(self.path.parent)
+            publish_file(self.path, content)

@@ -23,6 +23,7 @@ from wmse_tui.runs.errors import RunsError
 from wmse_tui.runs.process.control import request
 from wmse_tui.runs.process.lock import held
 from wmse_tui.runs.queue.positions import cancel
+from wmse_tui.runs.run_folder import publish_file
 from wmse_tui.runs.state.config import read_configuration, summarise
 from wmse_tui.runs.state.lost_work import work_lost_by_resuming
 from wmse_tui.runs.state.run import RunState
@@ -455,9 +456,8 @@ class MonitorScreen(AppScreen):
             title=safe(f"wmse-tui {run.id}" if run is not None else "wmse-tui")
         )
         name = time.strftime("screen-%Y%m%d-%H%M%S.svg")
-        folders = [*([run.artifacts] if run is not None else []), working_dir()]
         try:
-            path = await asyncio.to_thread(_write_to_first, folders, name, image.encode())
+            path = await asyncio.to_thread(_write_screenshot, run, name, image.encode())
         except OSError as error:
             reason = f"{Path(error.filename or '').parent}: {error.strerror or error}"
             self.services.notify(f"The screen cannot be written: {reason}", severity="error")
@@ -554,19 +554,23 @@ def _urgent(run_state: RunState) -> tuple[object, ...]:
     return run_state.status, run_state.attempt, run_state.controls, evaluations, first
 
 
-def _write_to_first(folders: list[Path], name: str, content: bytes) -> Path:
-    """Write the file into the first of `folders` that accepts it.
+def _write_screenshot(run: RunDirectory | None, name: str, content: bytes) -> Path:
+    """Write the file into the run; where there is none or it cannot be written, into the current folder.
 
     Raises:
-        OSError: none does; the error of the first one.
+        OSError: neither accepts it; the error of the first one.
     """
     first_error: OSError | None = None
-    for folder in folders:
+    if run is not None:
         try:
-            publish(folder / name, content)
+            publish_file(run.artifacts / name, content)
         except OSError as error:
-            first_error = first_error or error
+            first_error = error
         else:
-            return folder / name
-    assert first_error is not None
-    raise first_error
+            return run.artifacts / name
+    path = working_dir() / name
+    try:
+        publish(path, content)
+    except OSError as error:
+        raise first_error or error from None
+    return path

@@ -21,7 +21,7 @@ from typing import BinaryIO, NamedTuple
 import torch
 from torch import Tensor
 
-from wmse_tui.config.atomic import replacing, sync_folder
+from wmse_tui.config.atomic import make_private_folder, replacing, sync_folder
 from wmse_tui.config.locations import cache_dir
 from wmse_tui.config.regular_files import RefusedFile, open_descriptor
 from wmse_tui.engine.data.fingerprint import Fingerprint
@@ -138,7 +138,7 @@ class PixelCache:
             content = entry.pixels.numpy().data
             header |= {"shape": list(entry.pixels.shape), "crc32": zlib.crc32(content)}
         with suppress(OSError):
-            self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            make_private_folder(self.path.parent)
             require_own_folder(self.path.parent)
             if shutil.disk_usage(self.path.parent).free < FREE_SPACE_FACTOR * len(content):
                 return

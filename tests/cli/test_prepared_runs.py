@@ -1,0 +1,207 @@
+"""Run directories that somebody has prepared: every name in one, as every kind of file, for every command.
+
+Whatever a directory holds, a command ends in time and in little memory, reports an error as text, and changes
+nothing outside.
+"""
+
+from __future__ import annotations
+
+import functools
+import gc
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import pytest
+from prepared_runs import KINDS, NAMES, OF_ROOT, bounded, put, snapshot
+from typer.main import get_command
+from typer.testing import Result
+
+from wmse_tui.config.problems import ExplainedError
+from wmse_tui.runs.directory import FOLDERS, RunDirectory
+from wmse_tui.runs.process.launch import launch_trainer
+from wmse_tui.runs.queue.enqueue import enqueue
+from wmse_tui.runs.table.index import RunIndex
+
+Cli = Callable[..., Result]
+MakeRun = Callable[..., RunDirectory]
+Prepare = Callable[..., RunDirectory]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _put_together_once() -> Iterator[None]:
+    """The command line is put together once: these are hundreds of commands."""
+    with mock.patch("typer.testing._get_command", functools.cache(get_command)):
+        yield
+
+
+@pytest.fixture
+def outside(tmp_path: Path) -> Path:
+    """A folder of the user's, with what a run might have in its folders."""
+    folder = tmp_path / "outside"
+    (folder / "project").mkdir(parents=True)
+    for name in ("notes.json", ".notes.tmp", "step-00000001.pt", "embedding.npz", "victim"):
+        (folder / "project" / name).write_text('{"precious": 1}\n')
+    return folder
+
+
+@pytest.fixture
+def prepare(make_run: MakeRun, outside: Path) -> Prepare:
+    """Makes a run that has something of a kind in the place of a name; `upto` as for `make_run`."""
+
+    def prepared(kind: str, name: str, *, upto: int | None = None) -> RunDirectory:
+        run = make_run(f"{kind}-{Path(name).name.strip('.')}".replace(" ", "-"), upto=upto)
+        run.trainer_log.write_text("output\n")
+        run.lock.touch()
+        project = outside / "project"
+        put(kind, run.path / name, project if name in FOLDERS else project / "victim")
+        return run
+
+    return prepared
+
+
+def reading(run: RunDirectory) -> list[tuple[str, ...]]:
+    return [
+        ("runs",),
+        ("show", run.id),
+        ("show", run.id, "--json"),
+        ("logs", run.id),
+        ("compare", run.id, run.id),
+        ("tag", run.id),
+        ("attach", run.id, "--headless"),
+        ("queue",),
+    ]
+
+
+def changing(run: RunDirectory) -> list[tuple[str, ...]]:
+    return [
+        ("tag", run.id, "seen", "--note", "a note"),
+        ("queue", "hold", run.id),
+        ("queue", "cancel", run.id),
+        ("queue", "again", run.id),
+        ("stop", run.id),
+        ("stop", run.id, "--no-wait"),
+        ("resume", run.id, "--detach"),
+        ("resume", run.id, "--queue"),
+        ("eval", run.id, "--device", "cpu"),
+        ("rm", run.id, "--yes"),
+    ]
+
+
+def ended_as_text(cli: Cli, arguments: tuple[str, ...]) -> str:
+    """Run a command within its bounds; the error of one that refused."""
+    with bounded():
+        result = cli(*arguments)
+    assert result.exit_code in (0, 1, 2, 4, 73), (arguments, result.output)
+    assert "Traceback" not in result.output, (arguments, result.output)
+    if result.exit_code in (1, 2):
+        assert result.output.strip(), arguments
+    return result.output
+
+
+@pytest.fixture
+def no_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a command starts ends at once; evaluations are tried where they are computed."""
+    import wmse_tui.cli.commands.evaluate
+    import wmse_tui.cli.start.start
+
+    def queued(run: RunDirectory, **options: Any) -> Any:
+        return enqueue(run, python="/bin/true", **options)
+
+    monkeypatch.setattr(wmse_tui.cli.commands.evaluate, "run_engine_command", lambda *_, **__: 0)
+    monkeypatch.setattr(
+        "wmse_tui.runs.process.launch.launch_trainer", lambda run: launch_trainer(run, python="/bin/true")
+    )
+    monkeypatch.setattr(wmse_tui.cli.start.start, "enqueue", queued)
+
+
+def skip_unless_root(kind: str) -> None:
+    if kind in OF_ROOT and os.geteuid() != 0:
+        pytest.skip("only root makes devices and files of other users")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_reading_ends_in_time_and_touches_nothing(
+    cli: Cli, prepare: Prepare, outside: Path, kind: str
+) -> None:
+    skip_unless_root(kind)
+    runs = [prepare(kind, name) for name in NAMES]
+    before = snapshot(outside)
+    with bounded():
+        RunIndex(runs[0].path.parent).refresh()
+    for run in runs:
+        for arguments in reading(run)[1:]:
+            ended_as_text(cli, arguments)
+    ended_as_text(cli, reading(runs[0])[0])
+    assert snapshot(outside) == before
+
+
+@pytest.mark.usefixtures("no_processes")
+@pytest.mark.parametrize("kind", KINDS)
+def test_changing_ends_in_time_and_touches_nothing_outside(
+    cli: Cli, prepare: Prepare, outside: Path, kind: str
+) -> None:
+    skip_unless_root(kind)
+    runs = [prepare(kind, name, upto=10) for name in NAMES]
+    before = snapshot(outside)
+    for run in runs:
+        for arguments in changing(run):
+            ended_as_text(cli, arguments)
+            gc.collect()
+            assert snapshot(outside) == before, (run.id, arguments)
+    if kind != "hard link":
+        assert not (outside / "project" / "not-there").exists()
+
+
+@pytest.mark.usefixtures("no_processes")
+def test_no_command_changes_a_run_through_a_link(cli: Cli, make_run: MakeRun, tmp_path: Path) -> None:
+    run = make_run("real", upto=10)
+    elsewhere = tmp_path / "elsewhere" / "far"
+    elsewhere.parent.mkdir()
+    run.path.rename(elsewhere)
+    link = run.path.parent / "near"
+    link.symlink_to(elsewhere)
+    before = snapshot(elsewhere)
+    for name in ("near", "far", "last", str(link)):
+        shown = cli("show", name)
+        assert (shown.exit_code, "far" in shown.stdout) == (0, True)
+        for command in (
+            ("rm", name, "--yes"),
+            ("tag", name, "x"),
+            ("stop", name),
+            ("resume", name, "--detach"),
+        ):
+            result = cli(*command)
+            assert result.exit_code == 1, command
+            assert "this is a link to a directory, not a run" in result.stderr
+            assert f"name the directory itself: {elsewhere}" in result.stderr
+    assert snapshot(elsewhere) == before
+    assert link.is_symlink()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root makes files of other users")
+@pytest.mark.usefixtures("no_processes")
+def test_no_command_changes_a_run_of_another_user(cli: Cli, make_run: MakeRun) -> None:
+    run = make_run("theirs", upto=10)
+    for path in (run.path, *run.path.rglob("*")):
+        os.chown(path, 1234, 1234)
+    before = snapshot(run.path)
+    for arguments in changing(run):
+        result = cli(*arguments)
+        if arguments[0] != "eval":
+            assert result.exit_code == 1, arguments
+            assert "the run theirs is not yours to change" in result.stderr, arguments
+            assert "it belongs to user 1234; you are user root (0)" in result.stderr
+    for arguments in reading(run):
+        assert cli(*arguments).exit_code in (0, 1, 4), arguments
+    assert snapshot(run.path) == before
+
+
+def test_what_is_refused_is_explained(prepare: Prepare) -> None:
+    for name in FOLDERS:
+        with pytest.raises(ExplainedError) as caught:
+            launch_trainer(prepare("link", name))
+        assert caught.value.detail.endswith(f"{name}: a link, not a folder")
+        assert caught.value.next
