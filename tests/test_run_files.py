@@ -69,6 +69,7 @@ NOT_OF_RUNS = {
     "engine/profiling": "figures of the system; published archives of images",
     "engine/service": "its own temporary folder",
     "engine/benchmark": "its own temporary folder",
+    "publish": "tables and event files in the folder that the user named",
     "engine/export": "the file or folder that the user named",
     "cli/checks": "figures of the system; a temporary folder",
 }

@@ -28,3 +28,10 @@ def test_torch_computes_with_as_many_threads_as_a_quota_pays_for(tmp_path: Path)
         threads.append(int(subprocess.check_output(command, env=environ)))
     assert threads[0] == 1
     assert threads[1] >= threads[0]
+
+
+def test_what_it_makes_is_not_for_others_to_write() -> None:
+    program = (
+        "import os; from wmse_tui.engine.process import settle; os.umask(0); settle(); print(os.umask(0))"
+    )
+    assert int(subprocess.check_output([sys.executable, "-c", program])) == 0o022

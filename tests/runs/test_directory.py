@@ -20,7 +20,7 @@ from wmse_tui.runs.log.writer import EventWriter
 from wmse_tui.runs.process.control import request
 from wmse_tui.runs.process.identity import read_trainer, write_trainer
 from wmse_tui.runs.process.lock import RunLock
-from wmse_tui.runs.queue.gpu_slots import DeviceRequest
+from wmse_tui.runs.queue.gpu_slots import DeviceRequest, make_folders
 from wmse_tui.runs.queue.tickets import write_ticket
 from wmse_tui.runs.run_folder import append_to_file
 
@@ -109,6 +109,17 @@ def test_everything_in_a_run_is_private_whatever_the_umask(root: Path) -> None:
     assert {
         name: oct(mode) for name, mode in modes.items() if mode != (0o600 if name in files else 0o700)
     } == {}
+
+
+@pytest.mark.usefixtures("no_umask")
+def test_the_queue_and_the_folders_above_it_are_private_whatever_the_umask(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WMSE_TUI_QUEUE", str(tmp_path / "data" / "wmse-tui" / "queue"))
+    make_folders()
+    made = [path for path in (tmp_path / "data").rglob("*") if path.is_dir()]
+    assert sorted(path.name for path in made) == ["queue", "slots", "wmse-tui"]
+    assert {oct(path.stat().st_mode & 0o777) for path in (tmp_path / "data", *made)} == {oct(0o700)}
 
 
 def test_a_root_that_is_a_file_is_an_error(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What a process that computes sets before torch is loaded: how threads wait and how memory is cached."""
+"""What a process that computes sets before torch is loaded: threads, memory, the modes of its files."""
 
 from __future__ import annotations
 
@@ -30,6 +30,8 @@ def settle() -> None:
     if available_cores() < unlimited_cores():
         os.environ.setdefault("OMP_NUM_THREADS", str(available_cores()))
     cache_large_blocks()
+    # Images that others may change are not those that were checked: what is made is this user's to write.
+    os.umask(os.umask(0o077) | 0o022)
 
 
 def cache_large_blocks() -> bool:
