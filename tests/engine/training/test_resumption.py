@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import random
@@ -18,16 +19,20 @@ import numpy as np
 import psutil
 import pytest
 import torch
+from events import checkpoint
 from PIL import Image
 
 from wmse_tui.config import methods
+from wmse_tui.engine.stop_signals import StopSignals
 from wmse_tui.engine.training.checkpoints import read_checkpoint, step_checkpoints
+from wmse_tui.engine.training.location import RunLocation
 from wmse_tui.engine.training.loop import TrainingLoop
 from wmse_tui.engine.training.requests import StopRequested
-from wmse_tui.engine.training.session import run_session
+from wmse_tui.engine.training.session import Session, run_session
 from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.log.events import Attempt, Control, Epoch, Exit, Notice, Steps
 from wmse_tui.runs.log.reader import EventReader
+from wmse_tui.runs.log.writer import EventWriter
 from wmse_tui.runs.process.control import request
 from wmse_tui.runs.state.watch import RunWatcher
 
@@ -352,10 +357,23 @@ def test_nothing_is_claimed_of_checkpoints_that_cannot_be_read(make_run: MakeRun
     process = start(run)
     wait_until(lambda: steps_seen(run) >= 1, process)
     with run.events.open() as log:
+        process.send_signal(signal.SIGSTOP)  # so that it meets no half of a removal
         shutil.rmtree(run.path)
+        process.send_signal(signal.SIGCONT)
         assert process.wait(60) == 1
         saved = [json.loads(line)["saved"] for line in log if '"saved"' in line]
     assert saved == [f"unknown: {run.checkpoints} cannot be read (No such file or directory)"]
+
+
+def test_a_folder_that_lost_its_checkpoints_is_not_called_a_run_without(make_run: MakeRun) -> None:
+    """As in the middle of a removal, or of a move to another disk."""
+    run = make_run()
+    with contextlib.closing(RunLocation(run)) as location, contextlib.closing(EventWriter(run.events)) as log:
+        log.begin_attempt()
+        session = Session(location, log, StopSignals())
+        assert session.saved() == "nothing yet: the run had no checkpoint"
+        session.write(checkpoint(4, "step-00000004.pt"))
+        assert session.saved() == f"unknown: {run.checkpoints} has none of the checkpoints that were saved"
 
 
 def test_a_second_trainer_is_refused_and_the_first_unharmed(make_run: MakeRun) -> None:

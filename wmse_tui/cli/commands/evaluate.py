@@ -85,7 +85,7 @@ def evaluate(
 
 def evaluation_text(result: dict[str, Any]) -> list[str]:
     """Return the result of an evaluation as text: accuracies, which are fractions, in percent."""
-    from wmse_tui.runs.text.units import duration, percent
+    from wmse_tui.runs.text.units import count, duration, percent
 
     knn, linear = result.get("knn"), result.get("linear")
     splits = f"{result.get('train_split', '-')} -> {result.get('test_split', '-')}"
@@ -100,6 +100,6 @@ def evaluation_text(result: dict[str, Any]) -> list[str]:
         )
     rows.append(f"{splits}, {duration(result.get('seconds'))}")
     if result.get("damaged"):
-        rows.append(f"damaged  {result['damaged']} images cannot be read and are left out")
+        rows.append(f"damaged  {count(result['damaged'], 'image')} left out: unreadable")
     rows += [f"{name}  {result[name]}" for name in ("checkpoint", "device", "file") if name in result]
     return rows

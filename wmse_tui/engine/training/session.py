@@ -81,6 +81,7 @@ class Session:
         self.requests = Requests(self.locate, self.write, signals)
         self.stage: Literal["start", "training"] = "start"
         self.position = Position()
+        self.checkpoints_seen = False
         self._dataset: Dataset | None = None
         self.started = time.monotonic()
         self._phase_at = 0.0
@@ -89,6 +90,7 @@ class Session:
     def write(self, event: Event) -> None:
         """Append an event to the log, which buffers on a disk error: that never ends the run."""
         self.log.write(event)
+        self.checkpoints_seen = self.checkpoints_seen or isinstance(event, Checkpoint)
         if isinstance(event, (Evaluation, Checkpoint)):  # both are rare, and cost more than a digest
             self.digest.update()
 
@@ -189,6 +191,7 @@ class Session:
         found = newest_checkpoint(self.run.checkpoints, damaged=self._warn_damaged)
         logged = view_run(self.run) if self.log.attempt > 1 else None
         if found is not None:
+            self.checkpoints_seen = True
             resumed = resume_from(
                 found[1], method, optimizer, images=batches.images, split=batches.split, data=identity
             )
@@ -377,9 +380,12 @@ class Session:
         """What a person still has after a failure."""
         folder = self.locate().checkpoints
         try:
+            os.scandir(folder).close()  # raises where it is not there: `step_checkpoints` lists none then
             found = [path.name for path in step_checkpoints(folder)]
         except OSError as error:
             return f"unknown: {folder} cannot be read ({error.strerror})"
+        if not found and self.checkpoints_seen:  # the directory is being removed, or moved to another disk
+            return f"unknown: {folder} has none of the checkpoints that were saved"
         if not found:
             return "nothing yet: the run had no checkpoint"
         return f"checkpoint {found[-1]}; the run can be resumed from it"
