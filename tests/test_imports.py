@@ -53,7 +53,7 @@ def a_run(tmp_path: Path) -> None:
         (("presets",), (*HEAVY, RICH)),
         (("presets", "show", "stl10"), (*HEAVY, RICH)),
         (("config", "schema"), (*HEAVY, RICH)),
-        (("runs",), (*HEAVY, RICH)),
+        (("runs",), (*HEAVY, RICH, "wmse_tui.config.schema")),
         (("show", "a"), (*HEAVY, RICH)),
         (("logs", "a"), (*HEAVY, RICH)),
         (("compare", "a", "a", "--format", "latex"), (*HEAVY, RICH)),

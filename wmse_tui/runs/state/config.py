@@ -9,16 +9,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from wmse_tui.config.loading import parse_experiment
 from wmse_tui.config.problems import ConfigError
-from wmse_tui.config.schema import Experiment
 from wmse_tui.config.yaml import MAX_BYTES
 from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.run_folder import open_file
+
+if TYPE_CHECKING:
+    from wmse_tui.config.schema import Experiment
 
 _DEEPEST = 20
 _PRESET = "# preset: "
@@ -40,6 +41,8 @@ def load_configuration(run: RunDirectory, source: str | None = None) -> Experime
         ConfigError: it is damaged, or of a version that this one does not know.
         OSError: it cannot be read.
     """
+    from wmse_tui.config.loading import parse_experiment  # the schema, which a list of runs need not build
+
     with open_file(run.config) as file:
         text = file.read(MAX_BYTES + 1)
     return parse_experiment(text, str(run.config) if source is None else source)
