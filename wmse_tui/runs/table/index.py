@@ -35,6 +35,7 @@ from wmse_tui.runs.table.catalogue import directory_at
 
 _WITHOUT_EXIT_EVENT: tuple[Status, ...] = ("new", "crashed")  # not training as long as the lock is free
 _SAVED_EVERY = 50  # newly read runs
+_SCAN_SECONDS = 1.0  # between two listings while logs are being read
 _SETTLED_SECONDS = 2.0  # since the last change of a directory: a later one has another time
 _NO_ANNOTATIONS = Annotations()
 
@@ -136,6 +137,7 @@ class _Run:
     watcher: RunWatcher | None = None
     stamp: Stamp = ()  # of log, trainer.json and queue.lock before the row was made of them
     row: RunRow | None = None
+    uncached: bool = False  # no row of it is in the cache folder
     annotations: Annotations = _NO_ANNOTATIONS
     annotated: Stamp = ()
 
@@ -172,6 +174,7 @@ class RunIndex:
         self._on_disk: dict[str, tuple[Stamp, RunRow]] | None = None
         self._runs: dict[tuple[str, int], _Run] = {}
         self._newest_first: list[_Run] = []
+        self._scanned = 0.0
         self._unsaved = 0
         self._rows: tuple[RunRow, ...] = ()
 
@@ -191,7 +194,9 @@ class RunIndex:
             StorageError: the root is there and cannot be read.
         """
         deadline = None if budget_seconds is None else time.monotonic() + budget_seconds
-        self._scan()
+        if not self.loading or time.monotonic() - self._scanned >= _SCAN_SECONDS:
+            self._scan()
+            self._scanned = time.monotonic()
         runs = self._newest_first
         stale = [known for known in runs if self._is_stale(known)]
         begun = False
@@ -201,7 +206,8 @@ class RunIndex:
             begun = begun or known.started_over
             self._read(known, deadline)
         self.loading = sum(known.started_over and not _is_broken(known) for known in stale)
-        if self._unsaved >= (_SAVED_EVERY if self.loading else 1):
+        # All rows are written at once: while many are read, each time after as many more as there were.
+        if self._unsaved >= (max(_SAVED_EVERY, len(self._rows) // 2) if self.loading else 1):
             self._save()
         rows = tuple(known.row for known in runs if known.row is not None)
         if rows != self._rows:
@@ -221,7 +227,8 @@ class RunIndex:
         reordered = False
         for name, inode, changed in found:
             known = before.get((name, inode))
-            if known is None or known.settled is None or known.changed != changed:
+            unread = known is not None and known.row is None and known.uncached
+            if known is None or known.changed != changed or (known.settled is None and not unread):
                 made = None if known is None else known.run.made()
                 if known is None or made is None:
                     known, replaced = _new(self.root / name, changed), known
@@ -240,6 +247,8 @@ class RunIndex:
         if known.settled is not None and known.settled == _settled_stamp(known):
             return False
         known.settled = None
+        if known.row is None and known.uncached:  # its turn to be read has not come
+            return True
         annotated = _stamp(known.run.annotations)
         if annotated != known.annotated:
             known.annotated, known.annotations = annotated, read_annotations(known.run)
@@ -248,6 +257,7 @@ class RunIndex:
         stamp = _run_stamp(known.run)
         if known.row is None:
             self._load_cached(known, stamp)
+            known.uncached = known.row is None
         if known.row is None or known.stamp != stamp or not _is_idle(known, known.row):
             return True
         known.watcher = None  # nothing will be added, and its state may be large
