@@ -179,20 +179,20 @@ class WmseApp(ServicesApp):
         self._last_key = 0.0
         for theme in THEMES:
             self.register_theme(theme)
-        self.theme = NAMES[self._theme_name()]
+        self.theme = NAMES[self.settings.theme]
         if self.no_color and self.native_ansi_color:
             # Textual has chosen greys, which are colours to a terminal, before it knew of the theme.
             self._filters = [NoColor() if isinstance(f, Monochrome) else f for f in self._filters]
-        if self.console.color_system == "256":
-            self._filters.append(XtermFilter())
         if self.services.ascii:
             self._filters.append(AsciiFilter())
         self.set_keymap(self.settings.keys)
 
-    def _theme_name(self) -> str:
-        """The theme of the settings; where there is none, and of 16 colours, that of the terminal."""
-        few = self.console.color_system == "standard" and "theme" not in self.settings.model_fields_set
-        return "terminal" if few else self.settings.theme
+    def adapt_to_terminal(self) -> None:
+        """Use the colours that the terminal has: the nearest of 256; of 16 its own, unless a theme is set."""
+        if self.console.color_system == "256":
+            self._filters.append(XtermFilter())
+        elif self.console.color_system == "standard" and "theme" not in self.settings.model_fields_set:
+            self.theme = NAMES["terminal"]
 
     def get_driver_class(self) -> type[Driver]:
         """Textual's choice, with a safe input thread where that is a terminal of Linux."""

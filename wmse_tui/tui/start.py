@@ -70,6 +70,7 @@ def open_app(
     app = WmseApp(
         AppOptions(runs_root=runs_root, run=run, own=own, settings=loaded.settings, problems=loaded.problems)
     )
+    app.adapt_to_terminal()
     result = None
     ending = Ending(app)
     try:
