@@ -71,6 +71,11 @@ def test_copies_of_a_run_are_not_repetitions(
     assert lines[-2].split()[-7:] == ["1", "of", "3", "87.50", "%", "81.25", "%"]
     assert lines[-1] == "not counted, because they are copies of others: copy, renamed"
     assert "2 of 4     87.50 ± 0.00 %" in cli("compare", "one", "copy", "two", "renamed").stdout
+    changed = RunDirectory(shutil.copytree(pair[0].path, root / "changed"))
+    for accuracy in ("0.9", "7.3"):
+        text = re.sub(r'"top1":[\d.]+', f'"top1":{accuracy}', changed.events.read_text())
+        changed.events.write_text(text)
+        assert "copies of others: changed" in cli("compare", "one", "changed").stdout
     groups = json.loads(cli("compare", "one", "copy", "--format", "json").stdout)["groups"]
     assert [(group["completed"], group["copies"], group["final_knn"]["n"]) for group in groups] == [
         (["one"], ["copy"], 1)

@@ -45,12 +45,13 @@ def highlights_of(state: RunState) -> Highlights:
 def origin_of(state: RunState) -> str:
     """Equal for a run and its copies, else different; "" for a run that has not trained an epoch.
 
-    Of the begin of the first attempt, to the millisecond, and what was measured first: the losses, accuracies
-    and times of the first epoch and of the first evaluation after it.
+    Of the begin of the first attempt, to the millisecond, and what was measured first: loss and times of the
+    first epoch, or else the first evaluation of a trained encoder. Accuracies that were changed in a copy,
+    or refused there, do not make it another run.
     """
-    epoch = next(iter(state.epoch_rows), None)
-    evaluation = next((each for each in state.evaluations if each.step > 0), None)
-    if epoch is None and evaluation is None:
+    first: object = next(iter(state.epoch_rows), None)
+    first = first or next((each for each in state.evaluations if each.step > 0), None)
+    if first is None:
         return ""
-    beginning = repr((state.started, epoch, evaluation))
+    beginning = repr((state.started, first))
     return hashlib.sha256(beginning.encode("utf-8", "surrogateescape")).hexdigest()[:_DIGITS]
