@@ -97,6 +97,7 @@ LISTED = {
     "engine/jsonl.py": "/dev/null",
     "engine/training/location.py": "the run's directory itself, to follow it when it is moved",
     "engine/training/resources.py": "/proc",
+    "engine/training/session.py": "whether the folder of checkpoints is there",
     "engine/training/gpu_users.py": "/proc",
     "engine/training/checkpoints.py": "files that `run_folder` has opened",
     "engine/evaluation/embedding_map.py": "bytes in memory",

@@ -13,7 +13,7 @@ from prepared_runs import put
 
 from wmse_tui.config.regular_files import RefusedFile
 from wmse_tui.runs import run_folder
-from wmse_tui.runs.directory import FOLDERS, RunDirectory
+from wmse_tui.runs.directory import FOLDERS, OTHER_FOLDERS, RunDirectory
 from wmse_tui.runs.errors import ForeignRun, StorageError
 from wmse_tui.runs.ownership import require_own
 from wmse_tui.runs.run_folder import NotOwned, RunFolder
@@ -113,6 +113,16 @@ def test_no_more_is_read_than_a_run_writes(run: RunDirectory) -> None:
     os.truncate(run.trainer_json, 2**40)
     with pytest.raises(RefusedFile, match="it has more than 65536 bytes, which no run writes there"):
         run_folder.read_file(run.trainer_json)
+
+
+@pytest.mark.parametrize("name", OTHER_FOLDERS)
+def test_a_folder_that_not_every_run_has_is_no_link_either(
+    run: RunDirectory, tmp_path: Path, name: str
+) -> None:
+    require_own(run)
+    (run.path / name).symlink_to(tmp_path)
+    with pytest.raises(StorageError, match=f"cannot change the run: .*{name}: a link, not a folder"):
+        require_own(run)
 
 
 def test_a_file_that_several_create_is_one(run: RunDirectory) -> None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from wmse_tui.runs.directory import FOLDERS, RunDirectory
+from wmse_tui.runs.directory import FOLDERS, OTHER_FOLDERS, RunDirectory
 from wmse_tui.runs.errors import ForeignRun, NotARun, StorageError
 from wmse_tui.runs.run_folder import NotOwned, require_own_folder
 from wmse_tui.runs.text.sanitize import safe
 
 
-def require_own(run: RunDirectory, *, folders: tuple[str, ...] = FOLDERS) -> None:
+def require_own(run: RunDirectory, *, folders: tuple[str, ...] = (*FOLDERS, *OTHER_FOLDERS)) -> None:
     """Refuse a run that is not this user's, also to root, and one whose `folders` are links.
 
     Raises:
