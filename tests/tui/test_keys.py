@@ -49,6 +49,10 @@ UNREACHABLE: dict[tuple[str, str, str], str] = {
 """Keys that nothing focused on a screen leads to: screen, binding id, key, and why that is right."""
 
 
+UNDOES = {"configure", "runs"}
+"""Screens on which ctrl+z takes back the last change first, and suspends where there is none."""
+
+
 def declared(screen: str) -> set[tuple[str, str]]:
     """The pairs of binding id and key that the table declares for a screen."""
     return {
@@ -162,7 +166,8 @@ async def test_every_declared_key_is_reached_somewhere_on_its_screen(
     lacking = {
         (where, name, key) for where in ("everywhere", screen) for name, key in declared(where) - found
     }
-    assert lacking == {row for row in UNREACHABLE if row[0] in ("everywhere", screen)}
+    taken = {("everywhere", "suspend", "ctrl+z")} if screen in UNDOES else set()
+    assert lacking == taken | {row for row in UNREACHABLE if row[0] in ("everywhere", screen)}
 
 
 @pytest.mark.asyncio
@@ -247,7 +252,8 @@ def labels() -> dict[str, set[str]]:
 
 
 def test_a_key_means_the_same_on_every_screen() -> None:
-    assert {key: names for key, names in labels().items() if len(names) > 1} == {}
+    several = {key: names for key, names in labels().items() if len(names) > 1}
+    assert several == {"ctrl+z": {"Undo", "Suspend"}}  # undo first, and suspend where nothing is left
 
 
 DESTRUCTIVE = ("Stop", "Stop after epoch", "Delete")

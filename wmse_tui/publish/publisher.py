@@ -13,6 +13,7 @@ from pathlib import Path
 from wmse_tui.publish.batches import Batch
 from wmse_tui.publish.service import MetricService, stream_for
 from wmse_tui.runs.directory import RunDirectory
+from wmse_tui.runs.errors import StorageError
 from wmse_tui.runs.followers import (
     PositionFile,
     PublishError,
@@ -22,6 +23,7 @@ from wmse_tui.runs.followers import (
     require_package,
 )
 from wmse_tui.runs.log.events import Record
+from wmse_tui.runs.run_folder import RunFolder, require_own_folder
 from wmse_tui.runs.state.run import RunState
 from wmse_tui.runs.state.watch import RunWatcher
 from wmse_tui.runs.text.sanitize import safe
@@ -34,7 +36,7 @@ TRIES = 5  # of a follower that sends once; others never give up
 def connect(target: Target, run: RunDirectory) -> MetricService:
     """The service of a target; imports what it needs. Raises PublishError."""
     require_package(target)
-    folder = Path(target.options.get("dir", run.path / "followers" / target.service)).expanduser().absolute()
+    folder = _folder(target, run)
     match target.service:
         case "tensorboard":
             from wmse_tui.publish.tensorboard_files import TensorBoardFiles
@@ -52,6 +54,20 @@ def connect(target: Target, run: RunDirectory) -> MetricService:
             from wmse_tui.publish.mlflow_run import MlflowRun
 
             return MlflowRun(target)
+
+
+def _folder(target: Target, run: RunDirectory) -> Path:
+    """The folder of a target's files: the one that its options name, or one in the run."""
+    if "dir" in target.options:
+        return Path(target.options["dir"]).expanduser().absolute()
+    folder = run.followers / target.service
+    try:
+        with RunFolder(run.followers, own=True) as followers:
+            followers.make_folder(target.service)
+        require_own_folder(folder)
+    except OSError as error:
+        raise StorageError.of("write the target's files", folder, error) from error
+    return folder
 
 
 class Records:
@@ -223,9 +239,10 @@ def follow(run: RunDirectory, target: Target, *, once: bool = False) -> int:
         PublishError: the target cannot be used, or another follower of this run has it.
         StorageError: the run cannot be read, or its folder of followers not be written.
     """
-    service = connect(target, run)
+    require_package(target)
     lock = lock_target(run, target)
     try:
+        service = connect(target, run)
         Publisher(run, target, service, once=once, report=_to_stderr).follow()
     finally:
         os.close(lock)

@@ -21,6 +21,7 @@ from wmse_tui.runs.process.lock import acquire_lock
 from wmse_tui.runs.run_folder import RunFolder, append_to_file, publish_file, read_file
 
 FORMAT = 1
+ADD = "add it: wmse-tui follow {} --to {}"
 
 
 class PublishError(RunsError):
@@ -99,6 +100,7 @@ class PositionFile:
 
     def __init__(self, run: RunDirectory, target: Target) -> None:
         self.target = target
+        self._run = run
         name = re.sub(r"[^A-Za-z0-9._=-]+", "-", target.text())[:80]
         self.path = run.followers / f"{name}.json"
 
@@ -115,7 +117,12 @@ class PositionFile:
 
     def write(self, position: SentPosition) -> None:
         """Publish the position. Raises OSError."""
-        values = {"v": FORMAT, "target": self.target.text(), **asdict(position)}
+        values = {
+            "v": FORMAT,
+            "target": self.target.text(),
+            "directory": _identity(self._run),
+            **asdict(position),
+        }
         publish_file(self.path, (json.dumps(values) + "\n").encode())
 
 
@@ -132,7 +139,11 @@ def note_follower(run: RunDirectory, target: Target) -> None:
 
 
 def start_followers(run: RunDirectory) -> Iterator[str]:
-    """Start a follower for each target noted in the run; yields what could not be started, and why."""
+    """Start a follower for each target noted in the run; yields what could not be started, and why.
+
+    A note is of one directory (device and inode): a copy of a run, which may be another user's, starts
+    nothing and sends nothing until a target is added to it.
+    """
     try:
         with RunFolder(run.followers) as folder:
             names = sorted(name for name in folder.names() if name.endswith(".json"))
@@ -140,7 +151,11 @@ def start_followers(run: RunDirectory) -> Iterator[str]:
         return
     for name in names:
         try:
-            target = Target.parse(str(json.loads(read_file(run.followers / name))["target"]))
+            noted = json.loads(read_file(run.followers / name))
+            target = Target.parse(str(noted["target"]))
+            if noted["directory"] != _identity(run):
+                yield f"{name}: it was noted in another directory; {ADD.format(run.id, target.text())}"
+                continue
             require_package(target)
             log = append_to_file(PositionFile(run, target).path.with_suffix(".log"))
             disown(start_detached(follower_command(run, target), log))
@@ -148,6 +163,11 @@ def start_followers(run: RunDirectory) -> Iterator[str]:
             yield f"{name}: {error.title}" + (f" ({error.next[0]})" if error.next else "")
         except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
             yield f"{name}: {error}"
+
+
+def _identity(run: RunDirectory) -> list[int]:
+    about = run.path.stat()
+    return [about.st_dev, about.st_ino]
 
 
 def follower_command(run: RunDirectory, target: Target, *options: str) -> list[str]:

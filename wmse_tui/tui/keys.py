@@ -84,7 +84,7 @@ APP = bindings(
     ("F", "freeze", "Freeze", "freeze", "Freeze the display, or resume it"),
     ("ctrl+t", "next_theme", "Theme", "theme", "Next theme: dark, light, terminal"),
     ("ctrl+l", "redraw", "Redraw", "redraw", "Draw the whole screen again"),
-    ("Z", "suspend_process", "Suspend", "suspend", "Suspend the app; the shell's `fg` shows it again"),
+    ("Z,ctrl+z", "suspend_process", "Suspend", "suspend", "Suspend the app; the shell's `fg` shows it again"),
     ("escape", "back", "Back", "back", "Back to the screen before"),
     ("q,ctrl+q,ctrl+c", "leave", "Quit", "quit", "Leave the app; trainers continue", FOOTER),
 )
@@ -110,7 +110,8 @@ CONFIGURE = bindings(
      "Time a few real steps on this machine; estimates an epoch and the run", FOOTER),
     ("V", "views", "Views", "configure-views", "Draw augmented views; again: of other images", FOOTER),
     ("slash", "filter", "Find", "configure-filter", "Show the presets that match some words", FOOTER),
-    ("u,ctrl+z", "undo", "Undo", "configure-undo", "Take back the last change of this preset"),
+    ("u", "undo", "Undo", "configure-undo", "Take back the last change of this preset"),
+    ("ctrl+z", "undo_or_suspend", "Undo", "configure-undo-or-suspend", "Undo; suspend if nothing is left"),
     ("Y", "apply", "Apply", "configure-apply", "Set what advice proposes: on this field, or the first"),
     ("asterisk", "show_all", "All", "configure-all",
      "Show also the options that have no effect here, or hide them again"),
@@ -225,7 +226,8 @@ RUNS = bindings(
     ("D,delete", "delete", "Delete", "runs-delete", "Delete runs, after a question"),
     ("t", "tag", "Tag", "runs-tag", "Give runs tags, or remove them"),
     ("A", "note", "Note", "runs-note", "Write a note"),
-    ("u,ctrl+z", "undo", "Undo", "runs-undo", "Take back the last change of tags or notes"),
+    ("u", "undo", "Undo", "runs-undo", "Take back the last change of tags or notes"),
+    ("ctrl+z", "undo_or_suspend", "Undo", "runs-undo-or-suspend", "Undo; suspend if nothing is left"),
     ("d", "duplicate", "Duplicate", "runs-duplicate", "Open the run's configuration in Configure"),
     ("f", "copy_path", "Folder", "runs-copy-path", "Copy the run's path"),
 )

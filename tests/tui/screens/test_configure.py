@@ -855,7 +855,7 @@ async def test_a_sentence_loses_its_full_stop_and_nothing_else(sentence: str, sh
     assert without_full_stop(sentence) == shown_as
 
 
-async def test_changes_are_taken_back_one_by_one(make_app: MakeApp) -> None:
+async def test_changes_are_taken_back_one_by_one(make_app: MakeApp, monkeypatch: pytest.MonkeyPatch) -> None:
     app = make_app()
     async with shown(app, MIDDLE) as (pilot, screen):
         await type_in(pilot, screen, "seed", "123")
@@ -863,11 +863,20 @@ async def test_changes_are_taken_back_one_by_one(make_app: MakeApp) -> None:
         await pilot.press("X", "y")
         await pilot.pause()
         assert changes(screen) == {}
-        for expected in ({"seed": 123, "projector.dim": 16}, {"seed": 123}, {}, {}):
-            await pilot.press("ctrl+z")
+        for key, expected in (
+            ("ctrl+z", {"seed": 123, "projector.dim": 16}),
+            ("u", {"seed": 123}),
+            ("ctrl+z", {}),
+            ("u", {}),
+        ):
+            await pilot.press(key)
             await pilot.pause()
             assert changes(screen) == expected
         assert "Nothing has been changed here." in notifications(app)
+        suspended: list[int] = []
+        monkeypatch.setattr(app, "action_suspend_process", lambda: suspended.append(1))
+        await pilot.press("ctrl+z")
+        assert suspended == [1]
 
 
 async def test_a_key_sets_what_advice_proposes(make_app: MakeApp) -> None:

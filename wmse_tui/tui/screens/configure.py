@@ -283,13 +283,23 @@ that you type is refused: what is wrong is printed below it. {key:configure-undo
 
     def action_undo(self) -> None:
         """Take back the last change."""
+        if not self._undo():
+            self.services.notify("Nothing has been changed here.")
+
+    def action_undo_or_suspend(self) -> None:
+        """Take back the last change; suspend the app where there is none, as on other screens."""
+        if not self._undo():
+            self.app.action_suspend_process()
+
+    def _undo(self) -> bool:
+        """Take back the last change; whether there was one."""
         row = self.query_one(Form).rows.get(self.query_one(Form).current)
         if row is not None:
             row.end_editing()
-        if self.library.undo():
+        undone = self.library.undo()
+        if undone:
             self.redraw()
-        else:
-            self.services.notify("Nothing has been changed here.")
+        return undone
 
     def action_apply(self) -> None:
         """Set what advice proposes: that on the focused field, or else the first that proposes something."""

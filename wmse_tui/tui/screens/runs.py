@@ -263,6 +263,13 @@ excludes: -tag:old."""
             return
         await self._apply("Tags and note as before", actions.restore_annotations, self._annotated.pop())
 
+    def action_undo_or_suspend(self) -> None:
+        """As `action_undo`; suspend the app where nothing was changed, as on other screens."""
+        if self._annotated:
+            self.action_undo()
+        else:
+            self.app.action_suspend_process()
+
     def _possible(self, action: actions.Action, refusal: str) -> tuple[RunRow, ...]:
         """Those of the targets that the action makes sense for; the others are reported under `refusal`."""
         possible, refused = actions.partition(action, self._board.targets)
