@@ -25,7 +25,7 @@ CASES = [
     (["schedule.milestones=[]"], "evaluation.every_after_drop=9", "no milestones"),
     (["evaluation.knn=off"], "evaluation.neighbours=9", "k-NN is off"),
     (["evaluation.linear=off"], "evaluation.linear_epochs=9", "probe is off"),
-    (["evaluation.linear=off"], "evaluation.linear_at=end", "probe is off"),
+    (["evaluation.linear=off"], "evaluation.linear_at=every", "probe is off"),
     (["dataset.name=patterns"], "dataset.root=/images", "patterns are generated"),
     (["dataset.name=patterns"], "dataset.download=false", "patterns are generated"),
     (

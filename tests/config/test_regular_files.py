@@ -46,6 +46,8 @@ BY_DESIGN = {
     "engine/export/writers.py: path.open": "the output that the user named",
     "runs/output.py: os.open": "the output that the user named",
     "runs/output.py: path.open": "the output that the user named",
+    "publish/publisher.py: self._service.open": "a connection, no file",
+    "runs/queue/gpu_slots.py: os.open": "only to share it, and checks the owner of the open file",
     "runs/queue/standby.py: os.open": "checks the kind of the open file itself",
     "runs/queue/tickets.py: os.open": "checks the kind of the open file itself",
 }

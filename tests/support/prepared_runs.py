@@ -23,8 +23,8 @@ INSIDE = (
     "artifacts/embedding.npz",
 )
 NAMES = (*FILES, *FOLDERS, *INSIDE)
-KINDS = ("link", "dangling link", "hard link", "named pipe", "socket", "device", "folder", "huge", "foreign")
-OF_ROOT = ("device", "foreign")
+OF_ROOT = ("device", "foreign") if os.geteuid() == 0 else ()  # no other user can make them
+KINDS = ("link", "dangling link", "hard link", "named pipe", "socket", "folder", "huge", *OF_ROOT)
 SECONDS = 20  # a limit against waiting for ever, on a machine that does much else
 MEMORY = 300 * 2**20  # bytes that one command may need
 HUGE = 2**42  # bytes that a file claims to have, and has not

@@ -265,7 +265,7 @@ def make_run(runs_root: Path, still: None) -> Iterator[MakeRun]:
         if lines:
             run.events.write_text("".join(lines))
         for _, event in timed:
-            if isinstance(event, Checkpoint):
+            if isinstance(event, Checkpoint) and event.file.isprintable() and "/" not in event.file:
                 (run.checkpoints / event.file).touch()
         _say_who(run, state, started)
         if state in ("running", "paused", "stalled"):

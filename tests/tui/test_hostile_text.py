@@ -58,7 +58,7 @@ async def test_every_screen_draws_a_hostile_run_as_text(
         await draws("Monitor", shows=lambda text: "failed" in text)
         await draws("log", "pane-log", shows=lambda text: "Log" in text)
         await draws("output", "pane-output", shows=lambda text: "\\x1b" in text)
-        await draws("help", "help", shows=lambda text: "run-stop" in text)
+        await draws("help", "help", shows=lambda text: "Help" in text)
         await pilot.press("escape")
         await draws("Runs", "go-runs", shows=lambda text: "hostile" in text and "other" in text)
         await act(pilot, "runs-mark", "runs-mark")

@@ -170,7 +170,7 @@ def test_each_map_is_turned_towards_the_one_before_also_by_a_later_attempt(tmp_p
     studio.sit(Turned(-1), step=20)
     assert int(studio.map()["step"]) == 20
     np.testing.assert_allclose(studio.map()["points"], first, rtol=1e-3, atol=1e-4)
-    np.savez(studio.file, points=-first)
+    np.savez(studio.file, **{**studio.map(), "points": -first})
     Studio(tmp_path).sit(Turned(1), step=30)
     np.testing.assert_allclose(studio.map()["points"], -first, rtol=1e-3, atol=1e-4)
 
@@ -200,7 +200,7 @@ def test_a_disk_that_refuses_is_reported_once_and_ends_nothing(
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(embedding_map, "publish", refuse)
+        patch.setattr(embedding_map, "publish_file", refuse)
         studio.sit(step=1)
         studio.sit(step=2)
     (notice,) = studio.written(Notice)

@@ -24,7 +24,7 @@ import sys, threading
 from concurrent.futures import ThreadPoolExecutor
 from wmse_tui.engine import __main__
 from wmse_tui.engine.training import session
-def load(experiment, *, progress):
+def load(experiment, *, progress, named):
     with ThreadPoolExecutor(1) as pool:
         pool.submit(threading.Event().wait).result()
 session.load_data = load

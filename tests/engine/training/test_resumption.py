@@ -404,7 +404,10 @@ def test_a_damaged_newest_checkpoint_is_reported_and_skipped(make_run: MakeRun) 
     newest.write_bytes(content)
 
     assert run_session(damaged.path) == 0
-    assert [n.code for n in events_of(damaged, Notice) if n.level == "warning"] == ["E_CHECKPOINT"]
+    assert [n.code for n in events_of(damaged, Notice) if n.level == "warning"] == [
+        "E_CHECKPOINT",
+        "N_LOST_WORK",
+    ]
     assert events_of(damaged, Attempt)[-1].resume_step == int(older.stem.removeprefix("step-"))
     assert_same_bits(final_state(damaged)["method"], final_state(undisturbed)["method"])
 

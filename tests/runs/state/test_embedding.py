@@ -47,7 +47,7 @@ def test_a_map_is_read(path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
-        ({"points": None}, "points is not a file in the archive"),
+        ({"points": None}, "There is no item named 'points.npy' in the archive"),
         ({"points": np.zeros((3, 3), np.float32)}, r"points are float32 \(3, 3\), not \(images, 2\)"),
         ({"points": np.array([["a", "b"]] * 3)}, r"points are <U1 \(3, 2\)"),
         ({"points": np.full((3, 2), np.nan, np.float32)}, "a point is not finite"),

@@ -216,15 +216,15 @@ def test_marks_are_in_the_colour_of_errors() -> None:
     curve = Curve(label="", x=(0, 50, 100), y=(1.0, 0.0, math.nan))
     drawing = draw([curve], width=40, height=8, style=PLAIN, log_y=True)
 
-    assert styles(drawing, "▾×") == {"#ff7a6b"}
+    assert styles(drawing, "▾×") == {"#ff8787"}
 
 
 def test_series_differ_in_colour_and_marker_and_their_bands_are_faint() -> None:
     drawing = draw([falling(label="a"), falling(label="b", offset=1.0)], width=60, height=16, style=PLAIN)
 
-    assert styles(drawing, "●") == {"#56b4e9"}
-    assert styles(drawing, "▲") == {"#e69f00"}
-    assert styles(drawing, "⢕⠑⢅⢄") == {"#56b4e9", "#33607c", "#e69f00", "#745613"}
+    assert styles(drawing, "●") == {"#5fafff"}
+    assert styles(drawing, "▲") == {"#ffaf00"}
+    assert styles(drawing, "⢕⠑⢅⢄") == {"#5fafff", "#35597d", "#ffaf00", "#7d590a"}
 
 
 def test_without_colours_no_style_has_one() -> None:

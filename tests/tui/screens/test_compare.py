@@ -34,6 +34,8 @@ ScreenText = Callable[[WmseApp], str]
 Until = Callable[..., Awaitable[None]]
 OnCompare = Callable[..., AbstractAsyncContextManager[tuple[WmseApp, Pilot[Any]]]]
 
+BEGAN = 1_772_366_400.0  # as runs begin that are made for a test
+
 
 @pytest.fixture
 def make_app(make_app: MakeApp) -> MakeApp:
@@ -46,7 +48,7 @@ def three(make_run: MakeRun) -> tuple[RunDirectory, ...]:
     """Two runs that differ in the seed, and one with another method that was stopped."""
     return (
         make_run("first"),
-        make_run("second", overrides=("seed=1",)),
+        make_run("second", overrides=("seed=1",), started=BEGAN + 1),
         make_run("other", "stopped", overrides=("method={name: simclr}",)),
     )
 

@@ -162,8 +162,8 @@ async def test_a_request_that_cannot_be_written_is_reported(
     async with on_run(run) as (app, pilot):
         run.control.rmdir()
         run.control.write_text("no folder")
-        await pilot.press("s")
-        await until(pilot, lambda: "cannot write a request to the run" in messages(app))
+        await pilot.press("S", "y")
+        await until(pilot, lambda: "cannot change the run" in messages(app))
 
 
 async def test_the_configuration_is_opened_in_configure(

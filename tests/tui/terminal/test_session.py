@@ -176,7 +176,7 @@ def test_a_session_from_the_first_screen_to_the_comparison_of_two_runs(
     # Suspended, so that the run has certainly not stopped when the app exits.
     assert send_signal(trainer.process, signal.SIGSTOP)
     try:
-        app.type("S")
+        app.type("s")
         assert app.wait(10) == ExitCode.COMPLETED
     finally:
         send_signal(trainer.process, signal.SIGCONT)

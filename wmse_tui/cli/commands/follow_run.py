@@ -24,7 +24,7 @@ def follow(
     once: Annotated[bool, typer.Option("--once", help="Send what there is, and end.")] = False,
     runs_dir: RunsDir = None,
 ) -> None:
-    """Publish the numbers of a run to TensorBoard, CSV tables, W&B or MLflow.
+    """Publish a run to TensorBoard, CSV, W&B or MLflow.
 
     Follows the run's log until the run ends; the trainer knows nothing of it. Services that cannot take
     numbers back get those that a checkpoint has. Started again, it continues where it was.

@@ -25,7 +25,7 @@ from torch.autograd.function import once_differentiable
 
 from wmse_tui.engine.models.joint_calls import use_norms_of_calls
 from wmse_tui.engine.models.running import RunningStatistics
-from wmse_tui.engine.precision import full_precision
+from wmse_tui.engine.precision import at_least_float32, full_precision
 from wmse_tui.engine.whitening.matrices import inverse_root
 
 Norm = Literal["batch", "sw2", "sw3", "sw5"]
@@ -97,6 +97,8 @@ class SwitchableWhitening(RunningStatistics):
         self.calls = 1
 
     def forward(self, x: Tensor) -> Tensor:
+        if torch.compiler.is_exporting():
+            return self._formula(x)
         with full_precision(x.device.type):
             y = cast("Tensor", PixelsOfMaps.apply(x, self.calls, self.width))
             own_mean, own_covariance, centred = ImageStatistics.apply(y)
@@ -105,6 +107,33 @@ class SwitchableWhitening(RunningStatistics):
             bias = self.bias.view(-1, 1, self.width)
             return cast("Tensor", Whitened.apply(x, y, centred, own_mean.detach(), matrix, mean, bias))
 
+    def _formula(self, x: Tensor) -> Tensor:
+        """The evaluation as the formula reads, in the operations that exported graphs have."""
+        with full_precision(x.device.type):
+            y = at_least_float32(x).unflatten(1, (-1, self.width)).flatten(3)
+            own_mean = y.mean(-1)  # (batch, groups, width)
+            centred = y - own_mean[..., None]
+            own_covariance = centred @ centred.mT / y.shape[-1]
+            means, covariances = self._statistics(
+                own_mean.transpose(0, 1)[None], own_covariance.transpose(0, 1)[None]
+            )
+            of_means, of_covariances = (each.to(y.dtype).unbind() for each in self.weights())
+            mean = torch.zeros_like(own_mean.transpose(0, 1)[None])
+            for weight, statistic in zip(of_means, means, strict=True):
+                mean = mean + weight * statistic
+            covariance = self.eps * torch.eye(self.width, dtype=y.dtype, device=y.device)
+            for weight, statistic in zip(of_covariances, covariances, strict=True):
+                covariance = covariance + weight * statistic
+            trace = covariance.diagonal(dim1=-2, dim2=-1).sum(-1)[..., None, None]
+            root = torch.eye(self.width, dtype=y.dtype, device=y.device)
+            for _ in range(self.steps):  # of Newton's iteration, as `inverse_root`
+                root = 1.5 * root - 0.5 * root @ root @ root @ (covariance / trace)
+            matrix = self.weight.view(-1, 1, self.width, 1) * root / trace.sqrt()
+            away = y - mean[0].transpose(0, 1)[..., None]
+            whitened = matrix[0].transpose(0, 1) @ away + self.bias.view(-1, self.width, 1)
+            result: Tensor = whitened.reshape(x.shape).to(x.dtype)
+            return result
+
     def weights(self) -> tuple[Tensor, Tensor]:
         """The importance of each statistic for means and for covariances: two (statistics,), of sum 1."""
         logits = self.mean_logits if self.tied else self.covariance_logits
@@ -112,6 +141,14 @@ class SwitchableWhitening(RunningStatistics):
 
     def _mixture(self, mean: Tensor, covariance: Tensor) -> tuple[Tensor, Tensor]:
         """Mix the means (calls, groups, batch, width) and covariances (..., width, width) of the images."""
+        means, covariances = self._statistics(mean, covariance)
+        of_means, of_covariances = (each.to(mean.dtype) for each in self.weights())
+        mixed_mean = Mixture.apply(of_means, 0.0, mean.shape, *means)
+        mixed = Mixture.apply(of_covariances, self.eps, covariance.shape, *covariances)
+        return mixed_mean, mixed
+
+    def _statistics(self, mean: Tensor, covariance: Tensor) -> tuple[list[Tensor], list[Tensor]]:
+        """The means and covariances that are mixed, in the order of `statistics`; arguments as `_mixture`."""
         if self.training:
             batch_mean, batch_covariance = BatchStatistics.apply(mean, covariance)
             for of_mean, of_covariance in zip(
@@ -131,13 +168,7 @@ class SwitchableWhitening(RunningStatistics):
             identity = torch.eye(self.width, dtype=mean.dtype, device=mean.device)
             means["LN"] = layer_mean
             covariances["LN"] = layer_variance[..., None] * identity
-        of_means, of_covariances = (each.to(mean.dtype) for each in self.weights())
-        statistics = self.statistics
-        mixed_mean = Mixture.apply(of_means, 0.0, mean.shape, *(means[name] for name in statistics))
-        mixed = Mixture.apply(
-            of_covariances, self.eps, covariance.shape, *(covariances[name] for name in statistics)
-        )
-        return mixed_mean, mixed
+        return [means[name] for name in self.statistics], [covariances[name] for name in self.statistics]
 
     def extra_repr(self) -> str:
         return f"{len(self.weight)}, {self.kind}, width={self.width}, steps={self.steps}, tied={self.tied}"
