@@ -55,6 +55,14 @@ Runs = Annotated[
         show_default=False,
     ),
 ]
+RunOrCheckpoint = Annotated[
+    str,
+    typer.Argument(
+        metavar="RUN|CHECKPOINT",
+        help="A run (its final or best checkpoint is used) or a checkpoint file.",
+        show_default=False,
+    ),
+]
 RunsDir = Annotated[
     Path | None,
     typer.Option(

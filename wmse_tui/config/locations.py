@@ -55,7 +55,7 @@ def cache_dir() -> Path:
 
 
 def compiled_dir() -> Path:
-    """The folder of compiled code, absolute: it is executed, so nobody else may have written it.
+    """The folder of compiled code, absolute: it is executed, so no other user may have written it.
 
     WMSE_TUI_CACHE, which several users may share, does not move it. Where it cannot be made, or is not
     this user's alone, it is a new temporary folder, and nothing is compiled for the next start.

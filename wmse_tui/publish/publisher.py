@@ -99,7 +99,7 @@ class Publisher:
         run: the run.
         target: where its numbers go.
         service: the connection; made from `target` by `connect`.
-        once: send what is there and end, also where the run goes on.
+        once: send what is there and end, also where the run continues.
         report: called with sentences for the user.
         sleep: waits; replaced by tests.
     """

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from wmse_tui.cli.arguments import Json, MachineOverrides, RunsDir
+from wmse_tui.cli.arguments import Json, MachineOverrides, RunOrCheckpoint, RunsDir
 from wmse_tui.cli.engine_command import run_engine_command
 from wmse_tui.runs.process.interpreter import interpreter_command
 
@@ -29,14 +29,7 @@ class Linear(StrEnum):
 
 
 def evaluate(
-    target: Annotated[
-        str,
-        typer.Argument(
-            metavar="RUN|CHECKPOINT",
-            help="A run (its final or best checkpoint is used) or a checkpoint file.",
-            show_default=False,
-        ),
-    ],
+    target: RunOrCheckpoint,
     knn: Annotated[
         Knn | None,
         typer.Option("--knn", help="Metric of the neighbours (default: the run's).", show_default=False),

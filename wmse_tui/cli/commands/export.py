@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from wmse_tui.cli.arguments import Json, RunsDir
+from wmse_tui.cli.arguments import Json, RunOrCheckpoint, RunsDir
 from wmse_tui.cli.engine_command import run_engine_command
 from wmse_tui.runs.export_formats import EXPORT_FORMATS, FormatName
 from wmse_tui.runs.process.interpreter import interpreter_command
@@ -35,14 +35,7 @@ class Split(StrEnum):
 
 
 def export(
-    target: Annotated[
-        str,
-        typer.Argument(
-            metavar="RUN|CHECKPOINT",
-            help="A run (its final or best checkpoint is used) or a checkpoint file.",
-            show_default=False,
-        ),
-    ],
+    target: RunOrCheckpoint,
     format: Annotated[  # noqa: A002 (the name of the option)
         FormatName,
         typer.Option(

@@ -1,4 +1,4 @@
-"""The digest of a log: the state that it folds to, in a file beside it, so that nobody need fold it again.
+"""The digest of a log: the state that it folds to, in a file beside it, which saves folding it again.
 
     wmse-tui digest FORMAT HEAD_BYTES HEAD_SHA256
     head    JSON: how far the log was read, what a list shows of the run, all that is not by step or event

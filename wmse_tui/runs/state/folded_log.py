@@ -1,4 +1,4 @@
-"""The state that the log of a run folds to, kept current, and the digest that its trainer writes of it."""
+"""The state that the log of a run folds to, up to date, and the digest that its trainer writes of it."""
 
 from __future__ import annotations
 

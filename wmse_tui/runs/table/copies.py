@@ -1,7 +1,7 @@
-"""Copies of a run, which are no repetitions: a mean over them would show a deviation that nobody measured.
+"""Copies of a run, which are no repetitions: a mean over them would show a deviation that was not measured.
 
 A copied run directory has the log of the original, whatever its name and its configuration claim; a copy that
-was trained further begins with it. So runs are told apart by how their logs begin (`origin_of` in
+was trained further begins with it. So runs are distinguished by how their logs begin (`origin_of` in
 `runs/state/highlights.py`).
 """
 
