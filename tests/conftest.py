@@ -14,6 +14,8 @@ import pytest
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
+HANDLED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
+
 # Under a shell's `&` or `nohup` the tests ignore these signals, and their child processes would inherit that.
 # A process with a handler is not ended by them either, and its children have the default.
 for _number in (signal.SIGINT, signal.SIGHUP):
@@ -32,6 +34,16 @@ def pytest_collection_finish() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 20)
+
+
+@pytest.fixture(autouse=True)
+def _signal_handlers_as_before() -> Iterator[None]:
+    """A trainer in this process installs its handlers here; children inherit what is ignored."""
+    before = [(number, signal.getsignal(number)) for number in HANDLED]
+    yield
+    for number, handler in before:
+        if signal.getsignal(number) is not handler:
+            signal.signal(number, handler)
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -255,6 +255,11 @@ class WmseApp(ServicesApp):
             some = False
         return "runs" if some else "configure"
 
+    async def _shutdown(self) -> None:
+        # As when the app exits by itself: a worker would find the widgets of its screen removed.
+        self.workers.cancel_all()
+        await super()._shutdown()
+
     def on_unmount(self) -> None:
         self.services.feed.close()
         if self._inspector is not None:

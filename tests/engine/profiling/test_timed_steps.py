@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,7 +13,6 @@ from wmse_tui.config.schema import Experiment
 from wmse_tui.engine.data.dataset_sources import load_data
 from wmse_tui.engine.data.pipelines import build_batches
 from wmse_tui.engine.profiling.timed_steps import TimedSteps, endless, interruptible, restored_switches
-from wmse_tui.engine.stop_signals import STOP_SIGNALS
 from wmse_tui.engine.training.checkpoints import read_checkpoint
 from wmse_tui.engine.training.device import prepare
 from wmse_tui.engine.training.session import run_session
@@ -24,19 +22,8 @@ CPU = torch.device("cpu")
 Tiny = Callable[..., Experiment]
 
 
-@pytest.fixture
-def restored_signals() -> Iterator[None]:
-    """A session installs its signal handlers in this process."""
-    before = {number: signal.getsignal(number) for number in (*STOP_SIGNALS, signal.SIGHUP)}
-    yield
-    for number, handler in before.items():
-        signal.signal(number, handler)
-
-
 @pytest.mark.parametrize("method", ["w_mse", "byol"])
-def test_the_same_batches_lead_to_the_weights_of_the_trainer(
-    method: str, tiny: Tiny, tmp_path: Path, restored_signals: None
-) -> None:
+def test_the_same_batches_lead_to_the_weights_of_the_trainer(method: str, tiny: Tiny, tmp_path: Path) -> None:
     experiment = tiny(
         f"method.name={method}",
         "dataset.train_images=64",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -10,7 +9,6 @@ import pytest
 import torch
 
 from wmse_tui.config.loading import dump_experiment, load_experiment
-from wmse_tui.engine.stop_signals import STOP_SIGNALS
 from wmse_tui.runs.directory import RunDirectory, create_run
 
 TINY = (
@@ -47,11 +45,8 @@ def make_run(tmp_path: Path) -> Callable[..., RunDirectory]:
 
 
 @pytest.fixture(autouse=True)
-def _process_as_before() -> Iterator[None]:
-    """A session in this process installs its signal handlers and its determinism here."""
-    before = {number: signal.getsignal(number) for number in (*STOP_SIGNALS, signal.SIGHUP)}
+def _determinism_as_before() -> Iterator[None]:
+    """A session sets determinism for this process."""
     deterministic = torch.are_deterministic_algorithms_enabled()
     yield
-    for number, handler in before.items():
-        signal.signal(number, handler)
     torch.use_deterministic_algorithms(deterministic)

@@ -169,6 +169,12 @@ def test_a_command_imports_nothing_from_the_current_folder(
     assert "Traceback" not in done.stderr
 
 
+def loaded_before_us() -> frozenset[str]:
+    """What Python may load before the script: its library, and modules that `.pth` files import."""
+    bare = execute([sys.executable, "-c", "import sys; print(*sys.modules)"], Path("/"), HOME="/nonexistent")
+    return sys.stdlib_module_names | frozenset(bare.stdout.split())
+
+
 def without(folder: Path, names: frozenset[str]) -> None:
     """Remove modules and packages from a folder."""
     for name in names:
@@ -181,7 +187,7 @@ def without(folder: Path, names: frozenset[str]) -> None:
 def test_pythonpath_does_not_mean_the_current_folder(
     words: list[str], entry: str, hostile_folder: Path, console_script: Path, tmp_path: Path
 ) -> None:
-    without(hostile_folder, sys.stdlib_module_names | {"wmse_tui"})  # Python and the script have loaded those
+    without(hostile_folder, loaded_before_us() | {"wmse_tui"})
     path = os.pathsep.join((entry.format(folder=hostile_folder), "/nonexistent"))
     done = execute([sys.executable, str(console_script), *words], hostile_folder, PYTHONPATH=path)
     assert not (tmp_path / "ran").exists(), (tmp_path / "ran").read_text()

@@ -154,6 +154,8 @@ that you type is refused: what is wrong is printed below it. {key:configure-undo
     @work(group="presets")
     async def _fill(self) -> None:
         """Show the form, then read the other presets."""
+        if not self.app.is_running:
+            return  # the app ended before the first screen was drawn
         self.redraw()
         unread = tuple(key for key in self.library.names if key not in self.library.entries)
         for entry in await asyncio.to_thread(lambda: tuple(map(read_entry, unread))):
