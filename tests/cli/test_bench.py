@@ -44,10 +44,9 @@ def test_each_stage_is_measured_beside_the_reference() -> None:
     assert max(shares) < 2, "of ten minutes, an hour, a day"
     assert all(row["seconds"]["low"] > 0 for row in rows.values())
     for stage in ("augmentation", "input", "whitening", "step"):
-        row = rows[stage]
-        assert row["ratio"]["median"] == pytest.approx(
-            row["reference_seconds"]["median"] / row["seconds"]["median"], rel=0.5
-        )
+        assert rows[stage]["reference_seconds"]["low"] > 0
+        ratio = rows[stage]["ratio"]
+        assert 0 < ratio["low"] <= ratio["median"] <= ratio["high"]
     assert rows["step"]["work"] == 2 * 16
     floor = result["floor"]
     assert floor["share"] == max(floor["arithmetic_seconds"], floor["memory_seconds"]) / floor["step_seconds"]
