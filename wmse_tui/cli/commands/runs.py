@@ -103,8 +103,8 @@ COLUMNS: dict[str, TableColumn] = {
 }
 """What `--columns` and `--sort` can name; accuracies are final ones unless they are called best."""
 USUAL = ("run", "state", "epoch", "bestknn", "bestlinear", "last", "title")
-SOON_SECONDS = 0.1
-"""Of reading logs between two groups of rows."""
+FIRST_SECONDS, SOON_SECONDS = 0.02, 0.1
+"""Of reading logs before the first group of rows, and between two groups."""
 
 
 def runs(
@@ -230,8 +230,10 @@ def _print_table(index: RunIndex, query: Query, columns: Sequence[str]) -> int:
 def _as_read(index: RunIndex) -> Iterator[list[RunRow]]:
     """The rows of the runs, newest first: each as soon as those of all newer ones are known."""
     printed: set[str] = set()
+    seconds = FIRST_SECONDS
     while True:
-        found = {row.path: row for row in index.refresh(SOON_SECONDS)}
+        found = {row.path: row for row in index.refresh(seconds)}
+        seconds = SOON_SECONDS
         known = takewhile(found.__contains__, (str(run.path) for run in index.runs))
         group = [found[path] for path in (known if index.loading else found) if path not in printed]
         printed.update(row.path for row in group)
