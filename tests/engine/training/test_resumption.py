@@ -20,6 +20,7 @@ import psutil
 import pytest
 import torch
 from events import checkpoint
+from forked_trainers import ForkedTrainer, start_trainer
 from PIL import Image
 
 from wmse_tui.config import methods
@@ -37,6 +38,7 @@ from wmse_tui.runs.process.control import request
 from wmse_tui.runs.state.watch import RunWatcher
 
 MakeRun = Callable[..., RunDirectory]
+Process = subprocess.Popen[bytes] | ForkedTrainer
 NO_METHODS = ("__init__", "slices")
 METHODS = {
     "w_mse": (),
@@ -66,19 +68,7 @@ KILLED = [
 
 def trained(run: RunDirectory) -> int:
     """Train in a process of its own until it ends by itself; its exit code."""
-    return start(run).wait(120)
-
-
-def start(run: RunDirectory) -> subprocess.Popen[bytes]:
-    with run.trainer_log.open("ab") as log:
-        return subprocess.Popen(
-            [sys.executable, "-m", "wmse_tui.engine", str(run.path)],
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            env={**os.environ, "OMP_NUM_THREADS": "1"},
-            start_new_session=True,
-        )
+    return start_trainer(run).wait(120)
 
 
 def events_of(run: RunDirectory, kind: type[Any]) -> list[Any]:
@@ -92,12 +82,12 @@ def steps_seen(run: RunDirectory, attempt: int = 1) -> int:
     return max((event.first + len(event.loss) - 1 for event in steps), default=0)
 
 
-def wait_until(condition: Callable[[], bool], process: subprocess.Popen[bytes]) -> None:
+def wait_until(condition: Callable[[], bool], process: Process) -> None:
     end = time.monotonic() + 60
     while not condition():
         assert process.poll() is None, "the trainer ended before it was hit"
         assert time.monotonic() < end, "the trainer never came so far"
-        time.sleep(0.01)
+        time.sleep(0.03)
 
 
 def final_state(run: RunDirectory) -> dict[str, Any]:
@@ -144,7 +134,7 @@ def test_killed_and_resumed_equals_undisturbed(make_run: MakeRun, method: str) -
     assert run_session(undisturbed.path) == 0
 
     for number, at in enumerate(sorted(moments.sample(range(1, 12), 2)), start=1):
-        process = start(killed)
+        process = start_trainer(killed)
         # Steps are reported just before their checkpoint is published, and the first kill may come late.
         wait_until(lambda: bool(step_checkpoints(killed.checkpoints)), process)
         wait_until(lambda n=number, at=at: steps_seen(killed, n) >= at, process)  # type: ignore[misc]
@@ -205,7 +195,7 @@ def test_killed_and_resumed_with_another_number_of_workers_equals_undisturbed(ma
     undisturbed = make_run(*options, "compute.workers=0", name="undisturbed")
     killed = make_run(*options, "compute.workers=1", name="killed")
     assert run_session(undisturbed.path) == 0
-    process = start(killed)
+    process = start_trainer(killed)
     wait_until(lambda: bool(step_checkpoints(killed.checkpoints)), process)
     process.kill()
     process.wait()
@@ -271,7 +261,7 @@ def test_a_stop_request_saves_and_the_next_attempt_continues(make_run: MakeRun) 
     undisturbed, stopped = make_run(longer, name="undisturbed"), make_run(longer, name="stopped")
     assert run_session(undisturbed.path) == 0
 
-    process = start(stopped)
+    process = start_trainer(stopped)
     wait_until(lambda: steps_seen(stopped) >= 1, process)
     request_id = request(stopped, "stop")
     assert process.wait(60) == 4
@@ -292,7 +282,7 @@ def test_a_stop_request_saves_and_the_next_attempt_continues(make_run: MakeRun) 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGUSR1])
 def test_a_signal_saves_and_leaves(make_run: MakeRun, number: signal.Signals) -> None:
     run = make_run("schedule.epochs=400")
-    process = start(run)
+    process = start_trainer(run)
     wait_until(lambda: steps_seen(run) >= 1, process)
     process.send_signal(signal.SIGHUP)
     process.send_signal(number)
@@ -304,7 +294,7 @@ def test_a_signal_saves_and_leaves(make_run: MakeRun, number: signal.Signals) ->
 def test_a_signal_to_every_process_saves_and_leaves(make_run: MakeRun, number: signal.Signals) -> None:
     """As a scheduler sends it at a time limit: the loader's workers first, or as a process group."""
     run = make_run("schedule.epochs=400", "compute.loader=workers", "compute.workers=2")
-    process = start(run)
+    process = start_trainer(run)
     wait_until(lambda: steps_seen(run) >= 1, process)
     workers = psutil.Process(process.pid).children(recursive=True)
     assert len(workers) == 2
@@ -323,7 +313,14 @@ def test_a_signal_in_the_first_moment_of_a_trainer_stops_it_in_order(
     make_run: MakeRun, number: signal.Signals
 ) -> None:
     run = make_run("schedule.epochs=400")
-    process = start(run)
+    with run.trainer_log.open("ab") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "wmse_tui.engine", str(run.path)],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
     wait_until(lambda: catches(process.pid, number), process)
     assert not run.events.exists(), "torch is not imported yet"
     process.send_signal(number)
@@ -340,7 +337,7 @@ def catches(pid: int, number: signal.Signals) -> bool:
 
 def test_a_run_that_is_moved_while_it_trains_is_found(make_run: MakeRun, tmp_path: Path) -> None:
     run = make_run("schedule.epochs=400")
-    process = start(run)
+    process = start_trainer(run)
     wait_until(lambda: steps_seen(run) >= 1, process)
     moved = RunDirectory(run.path.rename(tmp_path / "moved"))
     wait_until(lambda: any(notice.code == "N_MOVED" for notice in events_of(moved, Notice)), process)
@@ -354,7 +351,7 @@ def test_a_run_that_is_moved_while_it_trains_is_found(make_run: MakeRun, tmp_pat
 def test_nothing_is_claimed_of_checkpoints_that_cannot_be_read(make_run: MakeRun, tmp_path: Path) -> None:
     """As when the directory is moved to another disk: the trainer's own is gone."""
     run = make_run("schedule.epochs=400", "checkpoint.every_minutes=0.001")
-    process = start(run)
+    process = start_trainer(run)
     wait_until(lambda: steps_seen(run) >= 1, process)
     with run.events.open() as log:
         process.send_signal(signal.SIGSTOP)  # so that it meets no half of a removal
@@ -378,7 +375,7 @@ def test_a_folder_that_lost_its_checkpoints_is_not_called_a_run_without(make_run
 
 def test_a_second_trainer_is_refused_and_the_first_unharmed(make_run: MakeRun) -> None:
     run = make_run("schedule.epochs=400")
-    first = start(run)
+    first = start_trainer(run)
     wait_until(lambda: steps_seen(run) >= 1, first)
     assert trained(run) == 73
     assert "is being trained already" in run.trainer_log.read_text()
@@ -394,7 +391,7 @@ def test_a_damaged_newest_checkpoint_is_reported_and_skipped(make_run: MakeRun) 
         make_run("checkpoint.every_minutes=0.001", name="damaged"),
     )
     assert run_session(undisturbed.path) == 0
-    process = start(damaged)
+    process = start_trainer(damaged)
     wait_until(lambda: len(step_checkpoints(damaged.checkpoints)) >= 2, process)
     request(damaged, "stop")
     assert process.wait(60) == 4
@@ -415,7 +412,7 @@ def test_a_damaged_newest_checkpoint_is_reported_and_skipped(make_run: MakeRun) 
 def test_requests_are_obeyed_and_answered(make_run: MakeRun, tmp_path: Path) -> None:
     run = make_run("schedule.epochs=400", "evaluation.every=1000")
     stale = request(run, "stop")  # of an earlier time: must not end this attempt
-    process = start(run)
+    process = start_trainer(run)
     wait_until(lambda: steps_seen(run) >= 1, process)
 
     def answers(identity: str) -> list[tuple[str, str]]:
