@@ -113,6 +113,7 @@ def test_the_default_folders_are_those_without_xdg_variables(
         "WMSE_TUI_SETTINGS": locations.settings_file,
         "WMSE_TUI_CACHE": locations.cache_dir,
         "WMSE_TUI_QUEUE": locations.queue_dir,
+        "WMSE_TUI_SCREENS": locations.screens_file,
     }
     for variable, _, xdg, default in reference.FOLDERS:
         monkeypatch.delenv(variable, raising=False)

@@ -55,6 +55,7 @@ from wmse_tui.runs.state.status import STATUSES
 from wmse_tui.tui.app import AppOptions, WmseApp
 from wmse_tui.tui.launching import Trainers
 from wmse_tui.tui.refresh import RefreshRates
+from wmse_tui.tui.saved_state import SavedState
 from wmse_tui.tui.screen_names import ScreenName
 from wmse_tui.tui.settings import Settings
 
@@ -339,6 +340,7 @@ def make_app(runs_root: Path) -> Iterator[MakeApp]:
         rates: RefreshRates = QUICK,
         problems: tuple[str, ...] = (),
         news: bool = False,
+        saved: SavedState | None = None,
         **settings: Any,
     ) -> WmseApp:
         values = {"ascii": False, "profile": "local", **settings}
@@ -351,6 +353,7 @@ def make_app(runs_root: Path) -> Iterator[MakeApp]:
                 settings=Settings.model_validate(values),
                 problems=problems,
                 news=news,
+                saved=saved,
             ),
             rates=rates,
             trainers=Trainers(

@@ -1,4 +1,4 @@
-"""Paths on this machine: data, runs, the user's presets and settings, cache, queue.
+"""Paths on this machine: data, runs, the user's presets and settings, cache, queue, saved screens.
 
     what      environment variable   else
     data      WMSE_TUI_DATA          $XDG_DATA_HOME/wmse-tui/data      (~/.local/share/wmse-tui/data)
@@ -8,6 +8,7 @@
     cache     WMSE_TUI_CACHE         $XDG_CACHE_HOME/wmse-tui          (~/.cache/wmse-tui)
     compiled  TORCHINDUCTOR_CACHE_DIR $XDG_CACHE_HOME/wmse-tui/compiled, always private
     queue     WMSE_TUI_QUEUE         $XDG_STATE_HOME/wmse-tui/queue    (~/.local/state/wmse-tui/queue)
+    screens   WMSE_TUI_SCREENS       $XDG_STATE_HOME/wmse-tui/screens.json
 
 An empty variable counts as unset. XDG variables that are not absolute are ignored, as their specification
 asks. The project's own may be relative to the working directory and may start with `~`. A user without a home
@@ -71,6 +72,11 @@ def compiled_dir() -> Path:
 def queue_dir() -> Path:
     """The folder of the queue's tickets and slots, absolute; one for all folders of runs."""
     return _own("WMSE_TUI_QUEUE") or _xdg("XDG_STATE_HOME", ".local/state") / APP / "queue"
+
+
+def screens_file() -> Path:
+    """The file in which the app saves what its screens show, absolute."""
+    return _own("WMSE_TUI_SCREENS") or _xdg("XDG_STATE_HOME", ".local/state") / APP / "screens.json"
 
 
 def expanded(path: Path, base: Path | None = None) -> Path:

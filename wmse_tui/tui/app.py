@@ -40,6 +40,7 @@ from wmse_tui.tui.glyphs import AsciiFilter, ascii_wanted
 from wmse_tui.tui.keystrokes import Keystrokes
 from wmse_tui.tui.launching import Trainers
 from wmse_tui.tui.refresh import RefreshRates, choose_rates
+from wmse_tui.tui.saved_state import SavedState
 from wmse_tui.tui.screen_names import ScreenName
 from wmse_tui.tui.services import Selection, Services, ServicesApp, Severity
 from wmse_tui.tui.settings import Settings
@@ -71,6 +72,7 @@ class AppOptions:
         settings: the user's.
         problems: sentences about settings that could not be used.
         news: the header shows active runs, and their ends are reported.
+        saved: what the screens showed when the app was left; None: nothing is restored or saved.
     """
 
     runs_root: Path
@@ -80,6 +82,7 @@ class AppOptions:
     settings: Settings = Settings()  # noqa: RUF009 (frozen)
     problems: tuple[str, ...] = ()
     news: bool = True
+    saved: SavedState | None = None
 
 
 _MESSAGES = 50
@@ -162,6 +165,7 @@ class WmseApp(ServicesApp):
             feed=Feed(options.runs_root, rates),
             trainers=trainers or Trainers(options.runs_root),
             selection=Selection(monitored=options.run),
+            saved=options.saved or SavedState(),
             notify=self.show_message,
             inspector=self.start_inspector,
             stop_inspector=self.stop_inspector,
@@ -177,9 +181,16 @@ class WmseApp(ServicesApp):
         self._history: list[ScreenName] = []  # the screens before the current one
         self._keystrokes = Keystrokes(self, super().on_event)
         self._last_key = 0.0
+        self._unsaved = ""  # why the state of the screens could not be saved
         for theme in THEMES:
             self.register_theme(theme)
-        self.theme = NAMES[self.settings.theme]
+        saved = self.services.saved
+        chosen = "" if "theme" in self.settings.model_fields_set else saved.current.theme
+        self.theme = NAMES.get(chosen, NAMES[self.settings.theme])
+        compared = saved.of_root("compared", options.runs_root)
+        self.services.selection.marked = tuple(
+            run for path in compared if (run := RunDirectory(Path(path))).is_run()
+        )
         if self.no_color and self.native_ansi_color:
             # Textual has chosen greys, which are colours to a terminal, before it knew of the theme.
             self._filters = [NoColor() if isinstance(f, Monochrome) else f for f in self._filters]
@@ -232,15 +243,17 @@ class WmseApp(ServicesApp):
         await self.switch_mode(self._first_screen())
         if self.options.news:
             self.set_timer(_NEWS_AFTER, partial(self.services.feed.watch_list, self, seldom=True))
-        for problem in (*self.options.problems, *keys.unknown_ids(self.settings.keys)):
+        problems = (*self.options.problems, *keys.unknown_ids(self.settings.keys))
+        for problem in (*problems, *self.services.saved.problems):
             self.show_message(problem, severity="warning")
 
     def _tidy(self) -> None:
-        """Reap ended trainers, and collect garbage.
+        """Reap ended trainers, save what the screens show (the app may be killed), and collect garbage.
 
-        Only while no key is pressed: a full collection would delay its handling.
+        A full collection would delay the handling of a key: only while none is pressed.
         """
         self.services.trainers.reap()
+        self.save_state()
         if time.monotonic() - self._last_key > _QUIET:
             gc.collect()
 
@@ -260,7 +273,18 @@ class WmseApp(ServicesApp):
         self.workers.cancel_all()
         await super()._shutdown()
 
+    def save_state(self) -> None:
+        """Save what the screens show; a failure is reported once."""
+        try:
+            self.services.saved.save()
+        except OSError as error:
+            text = f"What the screens show cannot be saved: {error.filename}: {error.strerror or error}"
+            if text != self._unsaved:
+                self._unsaved = text
+                self.show_message(text, severity="warning")
+
     def on_unmount(self) -> None:
+        self.save_state()
         self.services.feed.close()
         if self._inspector is not None:
             self._inspector.close()
@@ -362,6 +386,7 @@ class WmseApp(ServicesApp):
         """Cycle through the themes."""
         names = list(NAMES.values())
         self.theme = names[(names.index(self.theme) + 1) % len(names)] if self.theme in names else names[0]
+        self.services.saved.change(theme=next(name for name, theme in NAMES.items() if theme == self.theme))
 
     def action_help(self) -> None:
         """Show the keys of the current screen."""

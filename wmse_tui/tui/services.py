@@ -17,6 +17,7 @@ from wmse_tui.tui.feed import Feed
 from wmse_tui.tui.keys import KeyNames
 from wmse_tui.tui.launching import Trainers
 from wmse_tui.tui.refresh import RefreshRates
+from wmse_tui.tui.saved_state import SavedState
 from wmse_tui.tui.screen_names import ScreenName
 
 if TYPE_CHECKING:
@@ -62,6 +63,7 @@ class Services:
         feed: posts the state of runs, and the list of runs, to screens.
         trainers: starts trainers, and knows which of them this app started.
         selection: the runs chosen for Monitor and Compare.
+        saved: what the screens show, which survives quitting.
         notify: shows a short message.
         inspector: the process that answers what needs torch; started by the first call.
         stop_inspector: lets that process end, with the memory it holds; the next question starts another.
@@ -78,6 +80,7 @@ class Services:
     feed: Feed
     trainers: Trainers
     selection: Selection = field(default_factory=Selection)
+    saved: SavedState = field(default_factory=SavedState)
     notify: Notify
     inspector: Callable[[], Inspector]
     stop_inspector: Callable[[], None]

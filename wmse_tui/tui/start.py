@@ -14,6 +14,7 @@ from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.tui.crash import note_crash
 from wmse_tui.tui.ending import Ending, detach_dead_streams
 from wmse_tui.tui.refresh import choose_rates
+from wmse_tui.tui.saved_state import SavedState
 from wmse_tui.tui.settings import load_settings
 
 if TYPE_CHECKING:
@@ -40,7 +41,12 @@ def check_terminal(environ: Mapping[str, str] = os.environ) -> None:
 
 
 def open_app(
-    *, runs_root: Path, settings_file: Path, run: RunDirectory | None = None, own: bool = False
+    *,
+    runs_root: Path,
+    settings_file: Path,
+    screens_file: Path,
+    run: RunDirectory | None = None,
+    own: bool = False,
 ) -> int:
     """Show the app until it is left; returns the exit status.
 
@@ -68,7 +74,14 @@ def open_app(
     # Threads read logs meanwhile; drawing should not wait 5 ms for each of them.
     sys.setswitchinterval(0.001)
     app = WmseApp(
-        AppOptions(runs_root=runs_root, run=run, own=own, settings=loaded.settings, problems=loaded.problems)
+        AppOptions(
+            runs_root=runs_root,
+            run=run,
+            own=own,
+            settings=loaded.settings,
+            problems=loaded.problems,
+            saved=SavedState(screens_file),
+        )
     )
     app.adapt_to_terminal()
     result = None

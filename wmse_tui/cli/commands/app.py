@@ -20,11 +20,17 @@ def run_app(*, runs_root: Path, run: RunDirectory | None = None, own: bool = Fal
     Raises:
         UserError: there is no terminal to show it on.
     """
-    from wmse_tui.config.locations import settings_file
+    from wmse_tui.config.locations import screens_file, settings_file
     from wmse_tui.tui.start import NoTerminal, open_app
 
     try:
-        return open_app(runs_root=runs_root, settings_file=settings_file(), run=run, own=own)
+        return open_app(
+            runs_root=runs_root,
+            settings_file=settings_file(),
+            screens_file=screens_file(),
+            run=run,
+            own=own,
+        )
     except NoTerminal as error:
         raise UserError(
             "the app needs a terminal",

@@ -107,6 +107,7 @@ on the test set, so they are optimistically biased."""
         """Compare `runs`: follow those that are new here, forget those that are compared no more."""
         before, self._runs = self._runs, runs
         self.services.selection.marked = runs
+        self.services.saved.change_of_root("compared", self.services.runs_root, [str(r.path) for r in runs])
         for run in before:
             if run not in runs:
                 self.services.feed.unwatch(run, self)

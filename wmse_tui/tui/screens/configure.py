@@ -39,6 +39,7 @@ from wmse_tui.runs.text.sanitize import safe
 from wmse_tui.runs.text.units import count
 from wmse_tui.tui import keys
 from wmse_tui.tui.dialogs import Answer, Ask, Choose, Confirm, CopyText, ProblemDialog
+from wmse_tui.tui.saved_state import ConfigurePart
 from wmse_tui.tui.screens.app_screen import AppScreen
 from wmse_tui.tui.widgets.configure import wording
 from wmse_tui.tui.widgets.configure.cost import TITLE, Cost
@@ -89,7 +90,9 @@ that you type is refused: what is wrong is printed below it. {key:configure-undo
     def __init__(self) -> None:
         super().__init__()
         self.library = PresetLibrary()
-        if self.library.key:
+        saved = self.services.saved.current
+        self._missing = self.library.restore(saved.drafts, saved.configure.entry or self.library.key)
+        if self.library.key and self.library.entry is None:
             self.library.choose(self.library.key)
         self.run_name = ""
         self._inspections: dict[str, Inspections] = {}  # by the key of the preset
@@ -139,6 +142,9 @@ that you type is refused: what is wrong is printed below it. {key:configure-undo
         super().on_mount()
         self.query_one(PresetPanel).list.focus()
         self._show_details("")
+        for key in self._missing:
+            text = f"The changes to {key} are dropped: there is no such preset or file now."
+            self.services.notify(text, severity="warning")
         self.call_after_refresh(self._fill)  # the lists are seen before the fields are made
 
     # Presets
@@ -185,6 +191,8 @@ that you type is refused: what is wrong is printed below it. {key:configure-undo
         self.draw_answers()
         self._show_details(self._topic)
         self._refresh_answers()
+        entry = ConfigurePart(entry=self.library.key)
+        self.services.saved.change(configure=entry, drafts=self.library.drafts)
 
     def draw_answers(self) -> None:
         """Show what is known of the cost, and the views."""

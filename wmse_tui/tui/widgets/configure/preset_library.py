@@ -6,7 +6,7 @@ Nothing here draws. Going to another preset loses nothing: each keeps the change
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -94,6 +94,19 @@ def copy_entry(experiment: Experiment, preset: str) -> Entry:
     base = _known(preset)
     draft = draft_of(experiment, base) if base is not None else _nearest(experiment)
     return Entry(key=f"copy:{draft.base.name}", label=f"{draft.base.name} (copy)", kind="copy", draft=draft)
+
+
+def _entry_of(key: str, presets: tuple[str, ...]) -> Entry:
+    """The entry of a key, as it is now. Raises ConfigError: there is no such preset or file."""
+    kind, _, name = key.partition(":")
+    if kind == "file":
+        return file_entry(Path(name))
+    if kind == "copy":
+        draft = Draft(find_preset(name))
+        return Entry(key=key, label=f"{name} (copy)", kind="copy", draft=draft)
+    if key not in presets:
+        find_preset(key)  # raises, with the nearest name
+    return read_entry(key)
 
 
 def _known(preset: str) -> Base | None:
@@ -220,6 +233,30 @@ class PresetLibrary:
         """Undo all changes."""
         if self.draft is not None:
             self._change(self.draft, self.draft.untouched())
+
+    @property
+    def drafts(self) -> dict[str, dict[str, Any]]:
+        """The changes to every entry that has some, by option, by key."""
+        return {key: dict(draft.changes) for key, draft in self._drafts.items() if draft.changes}
+
+    def restore(self, drafts: Mapping[str, Mapping[str, Any]], key: str) -> tuple[str, ...]:
+        """Make these changes again, and edit the entry `key`; the keys of entries that do not exist."""
+        missing = []
+        for each, changes in drafts.items():
+            try:
+                entry = _entry_of(each, self.names)
+            except ConfigError:
+                missing.append(each)
+                continue
+            if entry.kind == "copy" and entry.draft is not None:
+                self.add(replace(entry, draft=Draft(entry.draft.base, changes)))
+            else:
+                self.add(entry)
+                if entry.draft is not None:
+                    self._drafts[each] = Draft(entry.draft.base, changes)
+        if key in self.keys:
+            self.choose(key)
+        return tuple(missing)
 
     def changes(self) -> Mapping[str, int]:
         """How many changes the entries have, by key; those without any are left out."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.message import Message
@@ -9,9 +11,11 @@ from textual.widgets import Static
 
 from wmse_tui.runs.state.status import ACTIVE
 from wmse_tui.runs.table.index import RunRow
+from wmse_tui.runs.table.query import parse_query
 from wmse_tui.runs.text.sanitize import safe
 from wmse_tui.runs.text.units import count
 from wmse_tui.tui import keys
+from wmse_tui.tui.saved_state import RunsPart, SavedState
 from wmse_tui.tui.services import services_of
 from wmse_tui.tui.widgets.runs.ages import now_minute
 from wmse_tui.tui.widgets.runs.columns import BY_NAME
@@ -40,6 +44,7 @@ class RunBoard(Vertical):
         self._root = root  # of the runs
         self._ascii = ascii_only
         self._listing = Listing()
+        self._unread_marks: frozenset[str] = frozenset()  # of runs that are not read yet
         self._loading: int | None = None  # None: nothing has been read yet
         self._problem = ""
 
@@ -52,6 +57,7 @@ class RunBoard(Vertical):
 
     def on_mount(self) -> None:
         self._table = self.query_one(RunTable)
+        self._restore()
         self._show()
 
     @property
@@ -76,7 +82,12 @@ class RunBoard(Vertical):
     def show(self, rows: tuple[RunRow, ...], loading: int, problem: str) -> None:
         """Show these runs; `loading` further ones have not been read yet."""
         self._loading, self._problem = loading, problem
-        self._arrange(self._listing.with_runs(rows))
+        listing = self._listing.with_runs(rows)
+        if self._unread_marks:
+            found = self._unread_marks & {row.path for row in rows}
+            self._unread_marks = self._unread_marks - found if loading or problem else frozenset()
+            listing = listing.with_marks(listing.marked | found)
+        self._arrange(listing)
 
     def update_ages(self) -> None:
         """Show the ages as of now."""
@@ -154,6 +165,30 @@ class RunBoard(Vertical):
         if listing is not self._listing:
             self._listing = listing
             self._show()
+            self._save()
+
+    # Saved for the next start of the app
+
+    def _restore(self) -> None:
+        saved, part = self._saved, self._saved.current.runs
+        self._unread_marks = frozenset(saved.of_root("marks", Path(self._root)))
+        order = Order(part.column, part.falling) if part.column in BY_NAME else Order()
+        self._listing = self._listing.with_order(order).with_query(parse_query(part.filter))
+        self.query_one(Finder).restore(part.filter)
+
+    def _save(self) -> None:
+        listing, saved = self._listing, self._saved
+        order = listing.order
+        part = RunsPart(filter=listing.query.text, column=order.column, falling=order.falling)
+        if part != saved.current.runs:
+            saved.change(runs=part)
+        marks = sorted(listing.marked | self._unread_marks)
+        if marks != saved.of_root("marks", Path(self._root)):
+            saved.change_of_root("marks", Path(self._root), marks)
+
+    @property
+    def _saved(self) -> SavedState:
+        return services_of(self).saved
 
     def _show(self) -> None:
         self._table.show(self._listing, now_minute())

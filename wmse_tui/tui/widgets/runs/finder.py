@@ -41,7 +41,12 @@ class Finder(Horizontal):
         self.screen.set_focus(self.query_one(Input))  # at once: keys that are typed ahead belong to it
 
     def on_mount(self) -> None:
-        self.display = False
+        self.display = bool(self.query_one(Input).value)
+
+    def restore(self, text: str) -> None:
+        """Show a filter that was typed before."""
+        self.query_one(Input).value = text
+        self.display = bool(text)
 
     def on_input_changed(self, event: Input.Changed) -> None:
         event.stop()
