@@ -109,6 +109,7 @@ LISTED = {
     "tui/ending.py": "the terminal, /dev/null",
     "tui/app.py": "whether the folder of runs is empty",
     "tui/settings.py": "the user's settings",
+    "tui/saved_state.py": "what the screens show, in the state folder",
     "tui/screens/monitor.py": "a screenshot in the current folder",
     "tui/charts/image_display.py": "a preview that the app's own service has written",
 }
