@@ -191,6 +191,21 @@ async def test_dropping_from_another_table_first_focuses_the_results(
         assert len(app.services.selection.marked) == 2
 
 
+async def test_results_are_sorted_and_the_cursor_stays_on_its_run(
+    on_compare: OnCompare, three: tuple[RunDirectory, ...]
+) -> None:
+    async with on_compare(three) as (app, pilot):
+        marked = [row[0] for row in cells(app, "results")]
+        await pilot.press("down", "full_stop")  # by name
+        assert [row[0][2:] for row in cells(app, "results")] == ["first", "other", "second"]
+        await pilot.press("R")
+        assert [row[0][2:] for row in cells(app, "results")] == ["second", "other", "first"]
+        await pilot.press("comma")
+        assert [row[0] for row in cells(app, "results")] == marked
+        await pilot.press("full_stop", "R", "delete")
+        assert app.services.selection.marked == (three[0], three[2])
+
+
 async def test_enter_watches_the_run_at_the_cursor(
     on_compare: OnCompare, three: tuple[RunDirectory, ...], until: Until
 ) -> None:

@@ -31,7 +31,12 @@ from wmse_tui.tui.feed import RunChanged, RunUnreadable
 from wmse_tui.tui.screens.app_screen import AppScreen
 from wmse_tui.tui.widgets.compare.chart import OverlaidCurves
 from wmse_tui.tui.widgets.compare.export_dialog import CURVES, ExportDialog
-from wmse_tui.tui.widgets.compare.sheets import differences_sheet, repetitions_sheet, results_sheet
+from wmse_tui.tui.widgets.compare.sheets import (
+    ResultOrder,
+    differences_sheet,
+    repetitions_sheet,
+    results_sheet,
+)
 from wmse_tui.tui.widgets.panel import Panel
 from wmse_tui.tui.widgets.table import CellTable
 
@@ -64,6 +69,7 @@ on the test set, so they are optimistically biased."""
         self._configurations: dict[Path, Configuration] = {}
         self._comparison = Comparison((), (), ())
         self._table = 0
+        self._order = ResultOrder()
         self._due: dict[str, Timer] = {}
 
     def compose_body(self) -> ComposeResult:
@@ -173,7 +179,9 @@ on the test set, so they are optimistically biased."""
         )
         marker = chart_style(self.app).marker
         problems = {str(path): problem for path, problem in self._problems.items()}
-        self.query_one("#results", CellTable).show(results_sheet(self._comparison, marker, problems))
+        self.query_one("#results", CellTable).show(
+            results_sheet(self._comparison, marker, problems, self._order)
+        )
         self.query_one("#options", CellTable).show(differences_sheet(self._comparison, marker))
         self.query_one("#seeds", CellTable).show(repetitions_sheet(self._comparison, marker))
         self._draw_status()
@@ -236,7 +244,24 @@ on the test set, so they are optimistically biased."""
             self._show_table(0)
             table.focus()
             return None
-        return self._runs[table.row] if table.row is not None and table.row < len(self._runs) else None
+        places = self._order.places(self._comparison.results)
+        return self._runs[places[table.row]] if table.row is not None and table.row < len(places) else None
+
+    def action_sort(self, step: int) -> None:
+        """Sort the results by another column."""
+        self._sort(self._order.next(step))
+
+    def action_reverse(self) -> None:
+        """Sort the results in the other direction."""
+        self._sort(self._order.reversed())
+
+    def _sort(self, order: ResultOrder) -> None:
+        """Draw the results in this order; the cursor stays on its run."""
+        table = self.query_one("#results", CellTable)
+        before, self._order = self._order.places(self._comparison.results), order
+        self._draw_tables()
+        if table.row is not None and table.row < len(before):
+            table.go(order.places(self._comparison.results).index(before[table.row]), 0)
 
     def action_drop(self) -> None:
         """Remove the run at the cursor from the comparison."""

@@ -10,7 +10,13 @@ from wmse_tui.runs.state.config import ConfigSummary, Configuration
 from wmse_tui.runs.state.run import RunState
 from wmse_tui.runs.state.status import Status
 from wmse_tui.runs.table.compare import Comparison, Subject, compare
-from wmse_tui.tui.widgets.compare.sheets import differences_sheet, repetitions_sheet, results_sheet
+from wmse_tui.tui.widgets.compare.sheets import (
+    RESULT_COLUMNS,
+    ResultOrder,
+    differences_sheet,
+    repetitions_sheet,
+    results_sheet,
+)
 from wmse_tui.tui.widgets.table import Cell, Sheet
 
 MARKERS = "ox+*"
@@ -52,6 +58,29 @@ def test_results_name_each_run_with_its_marker_and_colour() -> None:
     assert sheet.rows[0][1:5] == (Cell("completed", "good"), Cell("0/12"), Cell("75.00"), Cell("50.00"))
     assert sheet.rows[1][1] == Cell("failed", "bad")
     assert {len(row) for row in sheet.rows} == {len(sheet.heading)}
+
+
+def test_results_are_sorted_by_any_column_and_keep_marker_and_colour() -> None:
+    unknown = Subject(RunState(run_id="c"), Configuration(None))
+    comparison = compare([subject("a", knn=0.5), subject("b", knn=0.75), unknown])
+    for column in range(len(RESULT_COLUMNS)):
+        for descending in (False, True):
+            sheet = results_sheet(comparison, marker, {}, ResultOrder(column, descending))
+            assert {row[0] for row in sheet.rows} == {Cell("o a", 0), Cell("x b", 1), Cell("+ c", 2)}
+    knn = [column.title for column in RESULT_COLUMNS].index("k-NN %")
+    order = ResultOrder(knn - 1).next(1)
+    assert order == ResultOrder(knn, descending=True)  # the best accuracy first
+    assert [row[0] for row in texts(results_sheet(comparison, marker, {}, order))] == ["x b", "o a", "+ c"]
+    sheet = results_sheet(comparison, marker, {}, order.reversed())
+    assert [row[0] for row in texts(sheet)] == ["o a", "x b", "+ c"]  # without a value: last
+    assert sheet.heading[knn] == Cell("k-NN % ▲")
+    assert ResultOrder(len(RESULT_COLUMNS) - 1).next(1) == ResultOrder() == ResultOrder().reversed()
+
+
+def test_the_best_of_each_accuracy_is_marked() -> None:
+    sheet = results_sheet(compare([subject("a", knn=0.5), subject("b", knn=0.75)]), marker, {})
+    assert [row[4] for row in sheet.rows] == [Cell("50.00"), Cell("* 75.00", "good")]
+    assert [row[3] for row in sheet.rows] == [Cell("75.00")] * 2  # equal: none is better
 
 
 def test_a_missing_value_is_a_dash() -> None:

@@ -5,7 +5,8 @@ The marker of its curve identifies a run: it is before the run's name everywhere
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from wmse_tui.runs.state.status import TONES
 from wmse_tui.runs.table.compare import Comparison, Difference, RepetitionGroup, Result, Spread
@@ -18,38 +19,141 @@ _NAME = 24
 _VALUE = 14
 
 
-def results_sheet(comparison: Comparison, marker: Marker, problems: Mapping[str, str]) -> Sheet:
-    """One row for each run; `problems` are those of logs that cannot be read, by the path of the run."""
-    heading = (
-        "run",
-        "state",
+@dataclass(frozen=True, slots=True)
+class ResultColumn:
+    """A column of the results: its cell's text, and the value by which rows are sorted (None comes last)."""
+
+    title: str
+    text: Callable[[Result], str]
+    value: Callable[[Result], float | str | None]
+    number: bool = True
+    accuracy: bool = False
+
+
+def _accuracy(title: str, value: Callable[[Result], float | None]) -> ResultColumn:
+    return ResultColumn(title, lambda result: percentage(value(result)), value, accuracy=True)
+
+
+RESULT_COLUMNS: tuple[ResultColumn, ...] = (
+    ResultColumn("run", lambda result: result.row.run_id, lambda result: result.row.run_id, number=False),
+    ResultColumn("state", lambda result: result.row.status, lambda result: result.row.status, number=False),
+    ResultColumn(
         "epoch",
-        "linear %",
-        "k-NN %",
-        "best lin.",
-        "best k-NN",
+        lambda result: f"{result.row.epoch}/{result.row.epochs or '?'}",
+        lambda result: result.row.epoch,
+    ),
+    _accuracy("linear %", lambda result: result.row.final_linear),
+    _accuracy("k-NN %", lambda result: result.row.final_knn),
+    _accuracy("best lin.", lambda result: result.row.best_linear),
+    _accuracy("best k-NN", lambda result: result.row.best_knn),
+    ResultColumn(
         "time",
+        lambda result: duration(result.elapsed_seconds),
+        lambda result: result.elapsed_seconds,
+        number=False,
+    ),
+    ResultColumn(
         "images/s",
-        "loss",
-        "seed",
+        lambda result: "-" if result.images_per_second is None else f"{result.images_per_second:.0f}",
+        lambda result: result.images_per_second,
+    ),
+    ResultColumn("loss", lambda result: number(result.row.loss), lambda result: result.row.loss),
+    ResultColumn("seed", lambda result: str(result.row.seed), lambda result: result.row.seed),
+    ResultColumn(
         "device",
-    )
-    rows = tuple(
-        (
-            Cell(f"{marker(index)} {without_middle(safe(result.row.run_id), _NAME)}", index),
-            _status(result, problems.get(result.row.path, "")),
-            Cell(f"{result.row.epoch}/{result.row.epochs or '?'}"),
-            *(Cell(percentage(value)) for value in _accuracies(result)),
-            Cell(duration(result.elapsed_seconds)),
-            Cell("-" if result.images_per_second is None else f"{result.images_per_second:.0f}"),
-            Cell(number(result.row.loss)),
-            Cell(str(result.row.seed)),
-            Cell(safe(result.row.device, 40) or "-", "muted"),
+        lambda result: safe(result.row.device, 40) or "-",
+        lambda result: result.row.device or None,
+        number=False,
+    ),
+)
+_RIGHT = frozenset(index for index, column in enumerate(RESULT_COLUMNS) if column.number)
+
+
+@dataclass(frozen=True, slots=True)
+class ResultOrder:
+    """How the results are sorted.
+
+    Attributes:
+        column: an index into `RESULT_COLUMNS`; None: as the runs were marked.
+        descending: the largest value first. Runs without a value are last either way.
+    """
+
+    column: int | None = None
+    descending: bool = False
+
+    def next(self, step: int) -> ResultOrder:
+        """By the next column, the best accuracy first; after the last column as the runs were marked."""
+        choices = (None, *range(len(RESULT_COLUMNS)))
+        column = choices[(choices.index(self.column) + step) % len(choices)]
+        return ResultOrder(column, column is not None and RESULT_COLUMNS[column].accuracy)
+
+    def reversed(self) -> ResultOrder:
+        """In the other direction; the order in which runs were marked has none."""
+        return self if self.column is None else replace(self, descending=not self.descending)
+
+    def places(self, results: Sequence[Result]) -> tuple[int, ...]:
+        """The indices of `results` in this order."""
+        places = range(len(results))
+        if self.column is None:
+            return tuple(places)
+        values = [RESULT_COLUMNS[self.column].value(result) for result in results]
+        known = [(value, place) for place, value in enumerate(values) if _comparable(value)]
+        sorted_ = sorted(known, key=lambda pair: pair[0], reverse=self.descending)  # type: ignore[arg-type,return-value]
+        return (
+            *(place for _, place in sorted_),
+            *(place for place in places if not _comparable(values[place])),
         )
-        for index, result in enumerate(comparison.results)
+
+
+_AS_MARKED = ResultOrder()
+
+
+def _comparable(value: float | str | None) -> bool:
+    return value is not None and value == value  # not NaN, which has no order
+
+
+def results_sheet(
+    comparison: Comparison, marker: Marker, problems: Mapping[str, str], order: ResultOrder = _AS_MARKED
+) -> Sheet:
+    """One row for each run, the best of each accuracy with a star.
+
+    Args:
+        comparison: of the runs.
+        marker: the marker of a run's curve, by its index.
+        problems: of logs that cannot be read, by the path of the run.
+        order: of the rows; marker and colour of a run stay.
+    """
+    heading = tuple(
+        Cell(f"{column.title} {'▼' if order.descending else '▲'}" if index == order.column else column.title)
+        for index, column in enumerate(RESULT_COLUMNS)
     )
-    right = frozenset((*range(2, 7), 8, 9, 10))
-    return Sheet(tuple(map(Cell, heading)), rows, right, empty="no run is compared")
+    best = _best(comparison.results)
+    rows = []
+    for place in order.places(comparison.results):
+        result = comparison.results[place]
+        cells = [Cell(column.text(result)) for column in RESULT_COLUMNS]
+        cells[0] = Cell(f"{marker(place)} {without_middle(safe(result.row.run_id), _NAME)}", place)
+        cells[1] = _status(result, problems.get(result.row.path, ""))
+        cells[-1] = replace(cells[-1], style="muted")
+        for index, value in best.items():
+            if RESULT_COLUMNS[index].value(result) == value:
+                cells[index] = Cell(f"* {cells[index].text}", "good")
+        rows.append(tuple(cells))
+    return Sheet(heading, tuple(rows), _RIGHT, empty="no run is compared")
+
+
+def _best(results: Sequence[Result]) -> dict[int, float]:
+    """The highest value of each column of accuracies in which several runs have one, if they differ."""
+    found = {}
+    for index, column in enumerate(RESULT_COLUMNS):
+        values = {
+            float(value)
+            for result in results
+            if column.accuracy and (value := column.value(result)) is not None
+        }
+        if len(values) > 1:
+            found[index] = max(values)
+    return found
 
 
 def differences_sheet(comparison: Comparison, marker: Marker) -> Sheet:
@@ -74,11 +178,6 @@ def repetitions_sheet(comparison: Comparison, marker: Marker) -> Sheet:
         frozenset({1, 2, 3}),
         empty="No two of these runs differ in the seed only.",
     )
-
-
-def _accuracies(result: Result) -> tuple[float | None, ...]:
-    row = result.row
-    return row.final_linear, row.final_knn, row.best_linear, row.best_knn
 
 
 def _status(result: Result, problem: str) -> Cell:
