@@ -36,11 +36,13 @@ from wmse_tui.runs.process.control import claim, pending
 from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.log.events import *
 from wmse_tui.runs.process.lock import RunLock
+from wmse_tui.runs.process.deferred_signals import ENDING_SIGNALS
 from wmse_tui.runs.process.identity import write_trainer
 from wmse_tui.runs.log.writer import EventWriter
 
 SCENARIO = {scenario!r}
 signals = []
+signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING_SIGNALS)
 if SCENARIO != "unborn":
     signal.signal(signal.SIGTERM, lambda *_: signals.append(1))
 run = RunDirectory(Path(sys.argv[-1]))

@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from wmse_tui.cli.follow.signals import exit_on_warnings
+from wmse_tui.cli.main import main
 from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.process.control import request
 from wmse_tui.runs.process.identity import read_trainer
@@ -99,6 +101,19 @@ def test_the_first_signal_saves_and_stops_the_run(
     assert err.splitlines()[-1] == "Resume it: wmse-tui resume mine"
     assert "stopped  epoch 1, step 4" in out
     assert view_run(run).status == "stopped"
+
+
+@pytest.mark.parametrize("number", [signal.SIGUSR1, signal.SIGUSR2])
+def test_a_warning_before_a_run_is_followed_ends_the_command_as_sigterm_does(
+    monkeypatch: pytest.MonkeyPatch, number: signal.Signals
+) -> None:
+    """A scheduler may warn while the command is still reading its configuration."""
+    monkeypatch.setattr("wmse_tui.config.loading.load_experiment", lambda **_: os.kill(os.getpid(), number))
+    monkeypatch.setattr(sys, "argv", ["wmse-tui", *RUN])
+    exit_on_warnings()
+    with pytest.raises(SystemExit) as leaving:
+        main()
+    assert leaving.value.code == 143
 
 
 def test_a_trainer_that_does_not_read_requests_gets_sigterm(start: Start, run: RunDirectory) -> None:

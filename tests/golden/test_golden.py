@@ -21,10 +21,10 @@ from typer.testing import CliRunner
 
 from wmse_tui.engine.evaluation.checkpoint_evaluation import EvaluationRequest, evaluate_checkpoint
 from wmse_tui.engine.evaluation.interruption import no_progress
-from wmse_tui.engine.stop_signals import STOP_SIGNALS
 from wmse_tui.engine.training.checkpoints import verify_checkpoint
 from wmse_tui.engine.training.session import run_session
 from wmse_tui.runs.directory import RunDirectory
+from wmse_tui.runs.process.deferred_signals import STOP_SIGNALS
 from wmse_tui.runs.process.removal import remove_run
 from wmse_tui.runs.state.config import read_configuration
 from wmse_tui.runs.state.embedding import read_embedding

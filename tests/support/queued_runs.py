@@ -17,16 +17,18 @@ schedule: {kind: step, epochs: 3, batch_size: 256}
 compute: {device: cpu}
 """
 TRAINER = """#!{python}
-import fcntl, os, sys, time
+import fcntl, os, signal, sys, time
 from pathlib import Path
 from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.log.events import Error, Exit, Phase
+from wmse_tui.runs.process.deferred_signals import ENDING_SIGNALS
 from wmse_tui.runs.process.lock import RunLock
 from wmse_tui.runs.process.identity import write_trainer
 from wmse_tui.runs.log.writer import EventWriter
 run = RunDirectory(Path(sys.argv[-1]))
 starts_and_ends = os.open(run.path.parent / "starts_and_ends", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
 os.write(starts_and_ends, f"+{{run.id}}\\n".encode())
+print("deferred", sorted(signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING_SIGNALS)), flush=True)
 slot = "slot" + os.environ.get("CUDA_VISIBLE_DEVICES", "")
 inside = os.open(run.path.parent / slot, os.O_WRONLY | os.O_CREAT)
 try:

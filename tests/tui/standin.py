@@ -28,6 +28,7 @@ from wmse_tui.runs.log.events import (
 )
 from wmse_tui.runs.log.writer import EventWriter
 from wmse_tui.runs.process.control import claim, pending
+from wmse_tui.runs.process.deferred_signals import ENDING_SIGNALS
 from wmse_tui.runs.process.identity import host, write_trainer
 from wmse_tui.runs.process.lock import RunLock
 from wmse_tui.runs.state.watch import view_run
@@ -39,6 +40,7 @@ beat = os.environ.get("STANDIN_BEAT", "")
 
 signals: list[int] = []
 signal.signal(signal.SIGTERM, lambda *_: signals.append(1))
+signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING_SIGNALS)
 run = RunDirectory(Path(sys.argv[-1]))
 lock = RunLock(run)
 lock.acquire()

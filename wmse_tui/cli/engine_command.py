@@ -14,9 +14,8 @@ from typing import IO, Any
 import typer
 
 from wmse_tui.cli.exits import ExitCode
-from wmse_tui.cli.follow.signals import RECORDED, exit_for
-
-TERMINATING = tuple(number for number in RECORDED if number != signal.SIGINT)
+from wmse_tui.cli.follow.signals import exit_for
+from wmse_tui.runs.process.deferred_signals import STOP_SIGNALS, TERMINATING
 
 
 def run_engine_command(
@@ -79,7 +78,7 @@ def run_engine_command(
                 UserError(str(error.get("title", f"the {what} failed")), str(error.get("detail", "")), steps)
             )
             return ExitCode.USAGE if error.get("code") in ("E_CONFIG", "E_USAGE") else ExitCode.FAILED
-        if -process.returncode in RECORDED:  # a signal to every process of a job reached that one first
+        if -process.returncode in STOP_SIGNALS:  # a signal to every process of a job reached that one first
             return exit_for(-process.returncode)
         output = "\n".join(f"| {line}" for line in last_lines(log))
         print_error(UserError(f"the {what} ended with status {process.returncode} and no result", output))

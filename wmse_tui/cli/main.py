@@ -6,6 +6,10 @@ from wmse_tui.runs.process.interpreter import isolate
 
 isolate()  # first: the modules below must not come from the current folder
 
+from wmse_tui.cli.follow.signals import exit_on_warnings
+
+exit_on_warnings()  # the modules below need a moment
+
 import sys
 from typing import Annotated
 

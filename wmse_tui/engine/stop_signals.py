@@ -9,8 +9,7 @@ from __future__ import annotations
 import signal
 from types import FrameType
 
-STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGUSR2)
-"""SLURM warns with SIGUSR1 or SIGTERM; all mean: save and exit."""
+from wmse_tui.runs.process.deferred_signals import ENDING_SIGNALS, STOP_SIGNALS
 
 
 class StopSignals:
@@ -20,10 +19,14 @@ class StopSignals:
         self.number: int | None = None
 
     def listen(self) -> None:
-        """Install the handlers, which only record; a hang-up of any terminal is ignored."""
+        """Install the handlers, which only record, and receive what was deferred until now.
+
+        A hang-up of any terminal is ignored.
+        """
         for number in STOP_SIGNALS:
             signal.signal(number, self._record)
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING_SIGNALS)
 
     def _record(self, number: int, _frame: FrameType | None) -> None:
         self.number = number
@@ -31,6 +34,6 @@ class StopSignals:
 
 def ignore_stop_signals() -> None:
     """Leave these signals to the trainer: for a process that ends with it, also where they were blocked."""
-    for number in (*STOP_SIGNALS, signal.SIGHUP):
+    for number in ENDING_SIGNALS:
         signal.signal(number, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)

@@ -10,6 +10,7 @@ from wmse_tui.config.problems import ExplainedError
 from wmse_tui.publish.publisher import follow
 from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.followers import Target
+from wmse_tui.runs.process.deferred_signals import TERMINATING
 from wmse_tui.runs.text.sanitize import safe
 
 TERMINATED = 143
@@ -17,7 +18,8 @@ TERMINATED = 143
 
 def main(folder: str, target: str, *options: str) -> int:
     """Follow; returns the exit code."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(TERMINATED))
+    for number in TERMINATING:
+        signal.signal(number, lambda *_: sys.exit(TERMINATED))
     try:
         return follow(RunDirectory(Path(folder)), Target.parse(target), once="--once" in options)
     except KeyboardInterrupt:

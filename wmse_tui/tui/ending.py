@@ -21,13 +21,13 @@ from typing import Any
 
 from textual.app import App
 
+from wmse_tui.runs.process.deferred_signals import ENDING_SIGNALS, TERMINATING
+
 GRACE_SECONDS = 1.2
 """Seconds from a signal to the end of the process, also if the terminal blocks."""
 POLL_SECONDS = 0.4  # seconds between two checks of the terminal
 DRAIN_SECONDS = 0.5  # seconds to discard what is being written to a stuck terminal
 _PIECE = 0.02
-_WARNINGS = (signal.SIGUSR1, signal.SIGUSR2)  # a scheduler's, to every process of a job: as SIGTERM
-_ENDS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT, *_WARNINGS)
 
 # First what ends a sequence that was cut off (a string, a frame), then what Textual turned on.
 RESTORE = (
@@ -54,7 +54,8 @@ class Ending:
     def __enter__(self) -> Ending:
         with contextlib.suppress(termios.error):
             self._modes = termios.tcgetattr(self._terminal)
-        for number in _ENDS:  # SIGHUP even where it was ignored (nohup): without a terminal there is no app
+        # SIGHUP even where it was ignored (nohup): without a terminal there is no app.
+        for number in ENDING_SIGNALS:
             self._handlers[number] = signal.signal(number, self._on_signal)
         threading.excepthook = self._on_thread_error
         threading.Thread(target=self._watch_terminal, name="hang-up watch", daemon=True).start()
@@ -71,7 +72,7 @@ class Ending:
             signal.signal(number, handler)
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002
-        self._begin(signal.SIGTERM if number in _WARNINGS else number)
+        self._begin(signal.SIGTERM if number in TERMINATING else number)
 
     def _watch_terminal(self) -> None:
         """A hang-up without a signal (a lost controlling terminal) is found by polling."""

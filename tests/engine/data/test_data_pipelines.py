@@ -25,7 +25,7 @@ from wmse_tui.engine.data.images import ImageSet, MemoryImages
 from wmse_tui.engine.data.patterns import draw_patterns
 from wmse_tui.engine.data.pipelines import Batches, build_batches
 from wmse_tui.engine.errors import DataError, EngineError
-from wmse_tui.engine.stop_signals import STOP_SIGNALS
+from wmse_tui.runs.process.deferred_signals import STOP_SIGNALS
 
 CPU = torch.device("cpu")
 

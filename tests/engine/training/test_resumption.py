@@ -35,6 +35,7 @@ from wmse_tui.runs.log.events import Attempt, Control, Epoch, Exit, Notice, Step
 from wmse_tui.runs.log.reader import EventReader
 from wmse_tui.runs.log.writer import EventWriter
 from wmse_tui.runs.process.control import request
+from wmse_tui.runs.process.launch import launch_trainer
 from wmse_tui.runs.state.watch import RunWatcher
 
 MakeRun = Callable[..., RunDirectory]
@@ -323,6 +324,17 @@ def test_a_signal_in_the_first_moment_of_a_trainer_stops_it_in_order(
         )
     wait_until(lambda: catches(process.pid, number), process)
     assert not run.events.exists(), "torch is not imported yet"
+    process.send_signal(number)
+    assert process.wait(60) == 4, run.trainer_log.read_text()
+    assert events_of(run, Exit)[-1].status == "stopped"
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1])
+def test_a_signal_before_a_launched_trainer_runs_python_stops_it_in_order(
+    make_run: MakeRun, number: signal.Signals
+) -> None:
+    run = make_run("schedule.epochs=400")
+    process = launch_trainer(run)
     process.send_signal(number)
     assert process.wait(60) == 4, run.trainer_log.read_text()
     assert events_of(run, Exit)[-1].status == "stopped"

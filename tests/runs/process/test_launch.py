@@ -16,6 +16,7 @@ import pytest
 from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.errors import LaunchError, NotARun, RunBusy
 from wmse_tui.runs.process.control import pending, request
+from wmse_tui.runs.process.deferred_signals import ENDING_SIGNALS
 from wmse_tui.runs.process.identity import Process, read_trainer, send_signal, write_trainer
 from wmse_tui.runs.process.interpreter import FILE
 from wmse_tui.runs.process.launch import launch_trainer
@@ -26,11 +27,12 @@ Eventually = Callable[[Callable[[], object]], None]
 
 # Stands in for the interpreter: it is called as `STAND_IN -P -u ... wmse_tui.engine RUN_DIR`.
 TRAINER = """#!{python}
-import json, os, sys, time
+import json, os, signal, sys, time
 from pathlib import Path
 from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.log.events import Exit, Steps
 from wmse_tui.runs.process.lock import RunLock
+from wmse_tui.runs.process.deferred_signals import ENDING_SIGNALS
 from wmse_tui.runs.process.identity import write_trainer
 from wmse_tui.runs.log.writer import EventWriter
 
@@ -39,6 +41,7 @@ umask = os.umask(0o077)
 print(json.dumps({{
     "argv": sys.argv[1:], "leads_session": os.getsid(0) == os.getpid(), "umask": umask,
     "stdin": os.readlink("/proc/self/fd/0"), "open": sorted(int(fd) for fd in os.listdir("/proc/self/fd")),
+    "deferred": sorted(signal.pthread_sigmask(signal.SIG_BLOCK, ())),
 }}), flush=True)
 print("to stderr", file=sys.stderr, flush=True)
 with RunLock(run), EventWriter(run.events) as log:
@@ -96,6 +99,8 @@ def test_a_trainer_has_a_session_of_its_own_and_files_for_input_and_output(
     assert report["open"][:3] == [0, 1, 2]
     assert len(report["open"]) == 5, "besides them, the slot that it trains on, and the listing itself"
     assert report["stdin"] == "/dev/null"
+    assert report["deferred"] == sorted(ENDING_SIGNALS), "until it has its handlers"
+    assert not signal.pthread_sigmask(signal.SIG_BLOCK, ()), "not for what started it"
     assert run.trainer_log.stat().st_mode & 0o777 == 0o600
     assert view_run(run).status == "completed"
 

@@ -13,6 +13,7 @@ from queued_runs import CONFIG, HERE, QueuedRuns
 
 from wmse_tui.runs.directory import create_run
 from wmse_tui.runs.errors import NotQueued, RunQueued, StorageError
+from wmse_tui.runs.process.deferred_signals import ENDING_SIGNALS
 from wmse_tui.runs.process.launch import launch_trainer
 from wmse_tui.runs.process.removal import remove_run
 from wmse_tui.runs.queue import positions, tickets
@@ -86,6 +87,15 @@ def test_a_killed_waiter_frees_its_position_and_can_be_queued_again(
     queued.processes["b"] = enqueue(b, wanted=HERE, python=queued.python)
     eventually(lambda: queued.starts_and_ends[-1] == "-b")
     assert positions.lost_notice() == ""
+
+
+def test_the_signals_are_deferred_where_a_waiting_process_becomes_the_trainer(
+    queued: QueuedRuns, eventually: Eventually
+) -> None:
+    """Until the trainer has its handlers: a signal in between would end it without an exit event."""
+    a = queued.queue("a")
+    eventually(lambda: view_run(a).status == "running")
+    assert f"deferred {sorted(ENDING_SIGNALS)}" in a.trainer_log.read_text()
 
 
 def test_a_killed_trainer_starts_the_next(queued: QueuedRuns, eventually: Eventually) -> None:

@@ -13,9 +13,8 @@ from types import FrameType, TracebackType
 from typing import Any
 
 from wmse_tui.cli.exits import ExitCode
+from wmse_tui.runs.process.deferred_signals import STOP_SIGNALS
 
-RECORDED = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
-"""A scheduler warns with one of the last two before it ends a job (SLURM: `--signal=B:USR1@120`)."""
 ECHO_SECONDS = 0.4
 """A wrapper may forward a Ctrl-C to a process that has received it already: one key press counts once."""
 
@@ -29,7 +28,7 @@ class Signals:
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> Signals:
-        for number in RECORDED:
+        for number in STOP_SIGNALS:
             self._before[number] = signal.signal(number, self._record)
         if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
             self._before[signal.SIGHUP] = signal.signal(signal.SIGHUP, _exit_hung_up)
@@ -63,6 +62,17 @@ class Signals:
 def exit_for(number: int) -> ExitCode:
     """Return the exit code of a command that was interrupted by signal `number`."""
     return ExitCode.INTERRUPTED if number == signal.SIGINT else ExitCode.TERMINATED
+
+
+def exit_on_warnings() -> None:
+    """Let a scheduler's warnings mean what SIGTERM means until a run is followed: without a handler they end
+    a process with a status that no script expects."""
+    for number in (signal.SIGUSR1, signal.SIGUSR2):
+        signal.signal(number, _exit_terminated)
+
+
+def _exit_terminated(*_: object) -> None:
+    raise SystemExit(ExitCode.TERMINATED)
 
 
 def _exit_hung_up(*_: object) -> None:

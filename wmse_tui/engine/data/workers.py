@@ -23,7 +23,8 @@ from wmse_tui.engine.data.plan import ViewPlan
 from wmse_tui.engine.data.reference import BatchKey, PreparedBatch, ReferenceViews
 from wmse_tui.engine.data.sources.files import FileImages
 from wmse_tui.engine.errors import EngineError
-from wmse_tui.engine.stop_signals import STOP_SIGNALS, ignore_stop_signals
+from wmse_tui.engine.stop_signals import ignore_stop_signals
+from wmse_tui.runs.process.deferred_signals import STOP_SIGNALS
 
 PR_SET_PDEATHSIG = 1  # prctl(2)
 SHM = "/dev/shm"

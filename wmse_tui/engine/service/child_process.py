@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from wmse_tui.engine.stop_signals import STOP_SIGNALS
+from wmse_tui.runs.process.deferred_signals import ENDING_SIGNALS
 
 PR_SET_PDEATHSIG = 1  # prctl(2)
 PREFIX = "wmse-tui-inspect-"
@@ -75,8 +75,7 @@ def ending_in_order() -> Iterator[None]:
 
     Threads that still compute are not waited for: their answers are obsolete.
     """
-    endings = (*STOP_SIGNALS, signal.SIGHUP)
-    for number in endings:
+    for number in ENDING_SIGNALS:
         signal.signal(number, _exit)
     code = 1
     try:
@@ -87,7 +86,7 @@ def ending_in_order() -> Iterator[None]:
     finally:
         try:
             # The end of stdin and a signal come together: the handler may still raise here, not later.
-            signal.pthread_sigmask(signal.SIG_BLOCK, endings)
+            signal.pthread_sigmask(signal.SIG_BLOCK, ENDING_SIGNALS)
         finally:
             if _folder is not None:
                 shutil.rmtree(_folder, ignore_errors=True)

@@ -12,6 +12,7 @@ from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.errors import LaunchError, NotARun, RunBusy, RunQueued, StorageError
 from wmse_tui.runs.ownership import require_own
 from wmse_tui.runs.process.control import discard
+from wmse_tui.runs.process.deferred_signals import deferred_stop_signals
 from wmse_tui.runs.process.identity import read_trainer, write_launch
 from wmse_tui.runs.process.interpreter import interpreter_command
 from wmse_tui.runs.process.lock import held
@@ -53,7 +54,8 @@ def launch_trainer(run: RunDirectory, *, python: str | Path = sys.executable) ->
         raise StorageError.of("open the trainer's log", run.trainer_log, error) from error
     slot = mark_slot_busy(device_of(run))  # the trainer inherits it, so that the queue sees the slot in use
     try:
-        return start_detached(trainer_command(run, python), log, inherit=() if slot is None else (slot,))
+        with deferred_stop_signals():
+            return start_detached(trainer_command(run, python), log, inherit=() if slot is None else (slot,))
     except OSError as error:
         raise LaunchError("the trainer cannot be started", f"{python}: {error.strerror or error}") from error
     finally:

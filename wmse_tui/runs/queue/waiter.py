@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING
 from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.errors import LaunchError, RunsError, StorageError
 from wmse_tui.runs.process.control import discard
+from wmse_tui.runs.process.deferred_signals import defer_stop_signals
 from wmse_tui.runs.process.identity import host, write_launch
 from wmse_tui.runs.process.interpreter import interpreter_command
 from wmse_tui.runs.process.launch import trainer_command
@@ -150,6 +151,7 @@ class Waiter:
         assert mine.ticket is not None
         if not tickets.remove_ticket(mine):
             return
+        defer_stop_signals()  # from here on they are the trainer's, which records them
         discard(self._run)
         write_launch(self._run)
         self._unmark()
