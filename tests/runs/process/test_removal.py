@@ -47,6 +47,16 @@ def test_without_locks_a_living_trainer_protects_its_run(
     assert not run.path.exists()
 
 
+def test_what_file_systems_and_browsers_leave_behind_does_not_protect_a_run(run: RunDirectory) -> None:
+    for name in (".nfs000000000a1b", ".fuse_hidden0000001", "._config.yaml", ".DS_Store", "Thumbs.db"):
+        (run.path / name).write_bytes(b"")
+    for folder in (run.path, run.checkpoints):
+        (folder / ".ipynb_checkpoints").mkdir()
+        (folder / ".ipynb_checkpoints" / "trainer-checkpoint.log").write_bytes(b"")
+    remove_run(run)
+    assert list(run.path.parent.iterdir()) == []
+
+
 def test_what_no_run_made_is_never_removed(tmp_path: Path, run: RunDirectory) -> None:
     project = tmp_path / "project"
     project.mkdir()

@@ -17,6 +17,15 @@ from wmse_tui.runs.process.lock import RunLock, held
 from wmse_tui.runs.run_folder import RunFolder
 from wmse_tui.runs.text.sanitize import safe
 
+LEFTOVERS = (
+    ".nfs",  # a file that was removed while it was open, on NFS
+    ".fuse_hidden",  # and on FUSE
+    "._",  # the attributes of a file, on a file system without them (macOS)
+)
+"""How the names begin of what file systems leave beside the files of a run."""
+CACHES = (".DS_Store", "Thumbs.db", "desktop.ini", ".directory", ".ipynb_checkpoints")
+"""What programs that browse a folder leave in it: views and copies of what is there."""
+
 
 def require_removable(run: RunDirectory) -> None:
     """Refuse what is not a run of this user, or has more in it than a run makes.
@@ -108,11 +117,11 @@ def _foreign(run: RunDirectory) -> Iterator[str]:
                     yield from (
                         f"{name}/{entry}"
                         for entry in inner.names()
-                        if stat.S_ISDIR(inner.status(entry).st_mode)
+                        if stat.S_ISDIR(inner.status(entry).st_mode) and entry not in CACHES
                     )
-            elif is_folder and name in OTHER_FOLDERS:  # with folders of other programs in it
+            elif (is_folder and name in OTHER_FOLDERS) or name in CACHES:  # with folders of other programs
                 continue
             elif is_folder or not (
-                name in (*FILES, *FOLDERS) or name.endswith(".tmp") or name.startswith(".nfs")
+                name in (*FILES, *FOLDERS) or name.endswith(".tmp") or name.startswith(LEFTOVERS)
             ):
                 yield name
