@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from importlib.util import find_spec
 
@@ -138,18 +139,23 @@ def note_follower(run: RunDirectory, target: Target) -> None:
         raise StorageError.of("note a target in the run", file.path, error) from error
 
 
+def followers_of(run: RunDirectory) -> list[tuple[str, SentPosition]]:
+    """The targets noted in the run, as text, and how far each has it; what is damaged is left out."""
+    found = []
+    for name in _notes(run):
+        with suppress(RunsError, OSError, ValueError, KeyError, TypeError, RecursionError):
+            target = Target.parse(str(json.loads(read_file(run.followers / name))["target"]))
+            found.append((target.text(), PositionFile(run, target).read()))
+    return found
+
+
 def start_followers(run: RunDirectory) -> Iterator[str]:
     """Start a follower for each target noted in the run; yields what could not be started, and why.
 
     A note is of one directory (device and inode): a copy of a run, which may be another user's, starts
     nothing and sends nothing until a target is added to it.
     """
-    try:
-        with RunFolder(run.followers) as folder:
-            names = sorted(name for name in folder.names() if name.endswith(".json"))
-    except OSError:  # no target was ever noted
-        return
-    for name in names:
+    for name in _notes(run):
         try:
             noted = json.loads(read_file(run.followers / name))
             target = Target.parse(str(noted["target"]))
@@ -163,6 +169,15 @@ def start_followers(run: RunDirectory) -> Iterator[str]:
             yield f"{name}: {error.title}" + (f" ({error.next[0]})" if error.next else "")
         except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
             yield f"{name}: {error}"
+
+
+def _notes(run: RunDirectory) -> list[str]:
+    """The names of the files that note a target; none where there never was one."""
+    try:
+        with RunFolder(run.followers) as folder:
+            return sorted(name for name in folder.names() if name.endswith(".json"))
+    except OSError:
+        return []
 
 
 def _identity(run: RunDirectory) -> list[int]:

@@ -161,7 +161,7 @@ MONITOR = bindings(
     ("C", "pane('config')", "Config", "pane-config", "Panel Config"),
     ("m", "maximise", "Maximise", "maximise", "Maximise a panel or plot, or restore the layout", FOOTER),
     ("v", "quantity", "Quantity", "plot-what", "Choose what the selected plot draws", FOOTER),
-    ("x", "plot('axis')", "X axis", "plot-axis", "X by epoch, step or hours"),
+    ("H", "plot('axis')", "X axis", "plot-axis", "X by epoch, step or hours"),
     ("y", "plot('log')", "Log y", "plot-log", "Logarithmic y in the selected plot, or linear"),
     ("z", "plot('recent')", "Zoom", "plot-zoom", "The recent part: half, a fifth, a twentieth, all"),
     ("a", "plot('smoothing')", "Smooth", "plot-smooth",
@@ -180,6 +180,8 @@ RUN = bindings(
     ("d", "duplicate", "Duplicate", "run-duplicate",
      "Open the run's configuration in Configure, for another run", FOOTER),
     ("f", "folder", "Folder", "run-folder", "Show and copy the path of the run's folder"),
+    ("x", "export", "Export", "run-export",
+     "Export the encoder, its features or the whole run to a file"),
     ("w", "screenshot", "Write", "screenshot", "Write what is on the screen to an SVG file"),
     ("left_square_bracket", "neighbour(-1)", "Previous", "run-newer", "Show the next newer run"),
     ("right_square_bracket", "neighbour(1)", "Next", "run-older", "Show the next older run"),
@@ -229,6 +231,8 @@ RUNS = bindings(
     ("u", "undo", "Undo", "runs-undo", "Take back the last change of tags or notes"),
     ("ctrl+z", "undo_or_suspend", "Undo", "runs-undo-or-suspend", "Undo; suspend if nothing is left"),
     ("d", "duplicate", "Duplicate", "runs-duplicate", "Open the run's configuration in Configure"),
+    ("x", "export", "Export", "runs-export",
+     "Export the encoder, its features or the whole run to a file"),
     ("f", "copy_path", "Folder", "runs-copy-path", "Copy the run's path"),
 )
 RUN_BOARD = bindings(
@@ -259,7 +263,7 @@ RUN_TABLE = bindings(
 
 COMPARE = bindings(
     ("v", "quantity", "Quantity", "plot-what", "Choose what is drawn", FOOTER),
-    ("x", "cycle('axis')", "X axis", "plot-axis", "X by epoch, step or hours", FOOTER),
+    ("H", "cycle('axis')", "X axis", "plot-axis", "X by epoch, step or hours", FOOTER),
     ("y", "cycle('log_y')", "Log y", "plot-log", "Logarithmic y, or linear"),
     ("z", "cycle('recent')", "Zoom", "plot-zoom", "The recent part: half, a fifth, a twentieth, all"),
     ("a", "cycle('smoothing')", "Smooth", "plot-smooth",

@@ -41,6 +41,7 @@ STARTS = {
     "wmse_tui/runs/queue/standby.py": {"os.execv"},
     "wmse_tui/runs/queue/waiter.py": {"os.execv"},
     "wmse_tui/tui/conversation.py": {"subprocess.Popen"},
+    "wmse_tui/tui/run_export.py": {"asyncio.create_subprocess_exec"},
 }
 """Every call that starts a process; a new command is made by `interpreter_command` or `find_program`."""
 START = re.compile(

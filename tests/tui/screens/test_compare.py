@@ -21,9 +21,9 @@ from wmse_tui.runs.log.events import Epoch, Evaluation, Exit, KnnResult, Record,
 from wmse_tui.runs.state.curves import QUANTITIES
 from wmse_tui.tui.app import WmseApp
 from wmse_tui.tui.dialogs import Confirm, RunPicker
+from wmse_tui.tui.export_dialog import ExportDialog
 from wmse_tui.tui.screens.compare import CompareScreen
 from wmse_tui.tui.widgets.compare.chart import OverlaidCurves
-from wmse_tui.tui.widgets.compare.export_dialog import ExportDialog
 from wmse_tui.tui.widgets.table import CellTable
 
 pytestmark = pytest.mark.asyncio
@@ -263,14 +263,14 @@ async def test_keys_change_what_is_drawn(on_compare: OnCompare, three: tuple[Run
         assert chart(app).content.curves[0].y[-1] == pytest.approx(81.25)
         await pilot.press("v", "G", "enter")
         assert chart(app).overlay.quantity == list(QUANTITIES)[-1]
-        await pilot.press("v", "g", "enter", "x", "y", "a", "z")
+        await pilot.press("v", "g", "enter", "H", "y", "a", "z")
         assert status_line(app) == "by step, log y, smoothing 0.6, the last 50% of the run"
         assert "step" in chart(app).drawing.text.splitlines()[-1]
-        await pilot.press("x")
+        await pilot.press("H")
         assert "hours" in chart(app).drawing.text.splitlines()[-1]
         for _ in range(3):
             await pilot.press("a", "z")
-        await pilot.press("x", "y")
+        await pilot.press("H", "y")
         assert status_line(app) == "by epoch, linear y, not smoothed, the whole run"
 
 

@@ -172,11 +172,11 @@ async def test_keys_change_the_plots(on_run: OnRun, make_run: MakeRun, until: Un
 
         assert (first().x_title, first().x_range, first().log_y) == ("epoch", (0.0, 4.0), False)
         assert first().reference == ((2.0, "no structure"),)
-        await pilot.press("x")
+        await pilot.press("H")
         assert (first().x_title, first().x_range) == ("step", (0.0, 20.0))
-        await pilot.press("x")
+        await pilot.press("H")
         assert first().x_title == "hours"
-        await pilot.press("x", "y")
+        await pilot.press("H", "y")
         assert (first().x_title, first().log_y, first().y_title) == ("epoch", True, "log")
         plain = first().curves[0].y
         await pilot.press("y", "a")

@@ -27,10 +27,10 @@ from wmse_tui.runs.text.sanitize import safe
 from wmse_tui.tui import keys
 from wmse_tui.tui.charts.style import chart_style
 from wmse_tui.tui.dialogs import Confirm, Pick, RunPicker
+from wmse_tui.tui.export_dialog import ExportDialog, ExportRow
 from wmse_tui.tui.feed import RunChanged, RunUnreadable
 from wmse_tui.tui.screens.app_screen import AppScreen
 from wmse_tui.tui.widgets.compare.chart import OverlaidCurves
-from wmse_tui.tui.widgets.compare.export_dialog import CURVES, ExportDialog
 from wmse_tui.tui.widgets.compare.sheets import (
     ResultOrder,
     differences_sheet,
@@ -42,6 +42,14 @@ from wmse_tui.tui.widgets.table import CellTable
 
 TABLES = ("results", "options", "seeds")
 _EXPORTED_POINTS = 4096  # of a curve, at most
+_CURVES = "curves"
+_EXPORTS = (  # the names are those of `runs.table.comparison_file.FORMATS`, and _CURVES
+    ExportRow("csv", "CSV", "a row for each run, accuracies as fractions", "comparison.csv"),
+    ExportRow("json", "JSON", "everything, accuracies as fractions", "comparison.json"),
+    ExportRow("markdown", "Markdown", "tables in percent", "comparison.md"),
+    ExportRow("latex", "LaTeX", "a table of means and deviations in percent", "comparison.tex"),
+    ExportRow(_CURVES, "Curves", "CSV of the curves that are drawn now", "curves.csv"),
+)
 _EMPTY = f"""\
 No run is compared yet.
 
@@ -298,10 +306,12 @@ on the test set, so they are optimistically biased."""
         if not self._runs:
             self.services.notify("There is nothing to export: no run is compared.")
             return
-        choice = await self.app.push_screen_wait(ExportDialog(safe(str(working_dir()), 60)))
+        choice = await self.app.push_screen_wait(
+            ExportDialog("Export the comparison", _EXPORTS, safe(str(working_dir()), 60))
+        )
         if choice is None:
             return
-        if choice.format == CURVES:
+        if choice.format == _CURVES:
             chart = self.query_one(OverlaidCurves)
             overlay, curves = chart.overlay, chart.curves(_EXPORTED_POINTS)
             text = curves_csv(curves, quantity=overlay.quantity, axis=overlay.options.axis)

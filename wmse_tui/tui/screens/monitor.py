@@ -35,7 +35,9 @@ from wmse_tui.tui import keys
 from wmse_tui.tui.dialogs import Confirm, Pick, RunPicker
 from wmse_tui.tui.feed import RunChanged, RunUnreadable
 from wmse_tui.tui.moved_images import locate_images
+from wmse_tui.tui.run_export import export_run
 from wmse_tui.tui.screens.app_screen import AppScreen
+from wmse_tui.tui.services import app_of
 from wmse_tui.tui.widgets.monitor.charts import CHARTS, LabelledRun
 from wmse_tui.tui.widgets.monitor.control_requests import COMMAND_NAMES, SentRequest, request_statuses
 from wmse_tui.tui.widgets.monitor.header import HeaderNotes, RunHeader
@@ -49,7 +51,20 @@ _LABEL = 24  # characters of a run's name in a legend
 _MOST_REQUESTS = 4  # sent requests that are remembered for each run
 _AT_ONCE = 0.01  # seconds that are not worth a timer
 _NEED_A_RUN = frozenset(
-    {"stop", "ask", "pause", "resume", "duplicate", "folder", "cycle", "pane", "maximise", "plot", "overlay"}
+    {
+        "stop",
+        "ask",
+        "pause",
+        "resume",
+        "duplicate",
+        "export",
+        "folder",
+        "cycle",
+        "pane",
+        "maximise",
+        "plot",
+        "overlay",
+    }
     | {"search", "quantity"}
 )
 
@@ -438,6 +453,13 @@ class MonitorScreen(AppScreen):
             return
         summary = await asyncio.to_thread(summarise, run.config)
         await self.services.open_configure(found.experiment, summary.preset)
+
+    @work(group="export")
+    async def action_export(self) -> None:
+        """Export the run to a file that a dialog asks for."""
+        run = self._chosen_run()
+        if run is not None:
+            await export_run(app_of(self), self.services.notify, run)
 
     def action_folder(self) -> None:
         """Show the path, and put it on the terminal's clipboard."""

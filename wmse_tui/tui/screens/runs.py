@@ -23,8 +23,9 @@ from wmse_tui.tui import keys
 from wmse_tui.tui.dialogs import Ask, Confirm
 from wmse_tui.tui.feed import CatalogueChanged
 from wmse_tui.tui.moved_images import locate_images
+from wmse_tui.tui.run_export import export_run
 from wmse_tui.tui.screens.app_screen import AppScreen
-from wmse_tui.tui.services import Severity
+from wmse_tui.tui.services import Severity, app_of
 from wmse_tui.tui.widgets.runs import actions
 from wmse_tui.tui.widgets.runs.actions import count_and_name, directory_of, name_some
 from wmse_tui.tui.widgets.runs.board import RunBoard
@@ -119,6 +120,13 @@ excludes: -tag:old."""
 
     def _refuse_configuration(self, problem: str) -> None:
         self.services.notify(problem, severity="error", title="This configuration cannot be used")
+
+    @work(group="export")
+    async def action_export(self) -> None:
+        """Export the run under the cursor to a file that a dialog asks for."""
+        row = self._board.current
+        if row is not None:
+            await export_run(app_of(self), self.services.notify, directory_of(row))
 
     # Several runs
 

@@ -1,7 +1,8 @@
-"""The dialog that asks for the format and the file of an exported comparison."""
+"""The dialog that asks for the format and the file of an export: of a comparison, or of a run."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -14,27 +15,34 @@ from textual.widgets import Input, Static
 from wmse_tui.tui.dialogs import Dialog
 from wmse_tui.tui.widgets.table import Cell, CellTable, Sheet
 
-CURVES = "curves"
-_FORMATS = (
-    ("csv", "CSV", "a row for each run, accuracies as fractions", "comparison.csv"),
-    ("json", "JSON", "everything, accuracies as fractions", "comparison.json"),
-    ("markdown", "Markdown", "tables in percent", "comparison.md"),
-    ("latex", "LaTeX", "a table of means and deviations in percent", "comparison.tex"),
-    (CURVES, "Curves", "CSV of the curves that are drawn now", "curves.csv"),
-)
-_DEFAULT_NAMES = frozenset(name for *_, name in _FORMATS)
+
+@dataclass(frozen=True, slots=True)
+class ExportRow:
+    """A format to choose: its name, its title, what it is, and the file that is suggested."""
+
+    name: str
+    title: str
+    about: str
+    file: str
 
 
 @dataclass(frozen=True, slots=True)
 class ExportChoice:
-    """A format (of `runs.table.comparison_file.FORMATS`, or CURVES) and a path as it was typed."""
+    """The name of a format, and a path as it was typed."""
 
     format: str
     path: str
 
 
 class ExportDialog(Dialog[ExportChoice | None]):
-    """Returns the choice, or None; a name without a folder is in `folder`."""
+    """Returns the choice, or None.
+
+    Args:
+        title: in the border.
+        rows: the formats.
+        folder: of a name without one.
+        note: shown below the formats; sanitised.
+    """
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "dismiss(None)", "Cancel"),
@@ -42,16 +50,19 @@ class ExportDialog(Dialog[ExportChoice | None]):
         Binding("enter", "name", "Continue", show=False),
     ]
 
-    def __init__(self, folder: str) -> None:
+    def __init__(self, title: str, rows: Sequence[ExportRow], folder: str, note: str = "") -> None:
         super().__init__()
-        self._folder = folder
+        self._title, self._rows, self._folder, self._note = title, tuple(rows), folder, note
+        self._suggested = frozenset(row.file for row in rows)
         self._chosen = 0
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog", id="export") as box:
-            box.border_title = Content("Export the comparison")
+            box.border_title = Content(self._title)
             yield CellTable()
-            line = Input(_FORMATS[0][-1], placeholder="a file name")
+            if self._note:
+                yield Static(self._note, markup=False, id="export-note")
+            line = Input(self._rows[0].file, placeholder="a file name")
             line.cursor_blink = False
             yield line
             yield Static("", markup=False, classes="problem")
@@ -68,18 +79,18 @@ class ExportDialog(Dialog[ExportChoice | None]):
 
     def _show(self) -> None:
         rows = tuple(
-            (Cell("(x)" if index == self._chosen else "( )"), Cell(title), Cell(description, "muted"))
-            for index, (_, title, description, _) in enumerate(_FORMATS)
+            (Cell("(x)" if index == self._chosen else "( )"), Cell(row.title), Cell(row.about, "muted"))
+            for index, row in enumerate(self._rows)
         )
         self.query_one(CellTable).show(Sheet((Cell(""), Cell("format"), Cell("")), rows))
 
     def on_cell_table_moved(self, event: CellTable.Moved) -> None:
-        """Suggest the default name of another format; a name that was typed stays."""
+        """Suggest the file of another format; a name that was typed stays."""
         self._chosen = event.table.row or 0
         self._show()
         line = self.query_one(Input)
-        if line.value in _DEFAULT_NAMES:
-            line.value = _FORMATS[self._chosen][-1]
+        if line.value in self._suggested:
+            line.value = self._rows[self._chosen].file
 
     def action_name(self) -> None:
         """Continue to the file name."""
@@ -87,6 +98,6 @@ class ExportDialog(Dialog[ExportChoice | None]):
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         if event.value.strip():
-            self.dismiss(ExportChoice(_FORMATS[self._chosen][0], event.value.strip()))
+            self.dismiss(ExportChoice(self._rows[self._chosen].name, event.value.strip()))
         else:
             self.query_one(".problem", Static).update("The file needs a name.")
