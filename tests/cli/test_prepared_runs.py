@@ -11,21 +11,25 @@ import gc
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 from unittest import mock
 
 import pytest
+import typer
 from prepared_runs import KINDS, NAMES, bounded, put, snapshot
 from typer.main import get_command
 from typer.testing import Result
 
 from wmse_tui.config.problems import ExplainedError
-from wmse_tui.runs.directory import FOLDERS, RunDirectory
+from wmse_tui.publish.__main__ import main as publish
+from wmse_tui.runs.directory import FOLDERS, OTHER_FOLDERS, RunDirectory
+from wmse_tui.runs.process.interpreter import interpreter_command
 from wmse_tui.runs.process.launch import launch_trainer
 from wmse_tui.runs.queue.enqueue import enqueue
 from wmse_tui.runs.table.index import RunIndex
 
 Cli = Callable[..., Result]
+FOLLOWER = interpreter_command("wmse_tui.publish")
 MakeRun = Callable[..., RunDirectory]
 Prepare = Callable[..., RunDirectory]
 
@@ -56,7 +60,9 @@ def prepare(make_run: MakeRun, outside: Path) -> Prepare:
         run.trainer_log.write_text("output\n")
         run.lock.touch()
         project = outside / "project"
-        put(kind, run.path / name, project if name in FOLDERS else project / "victim")
+        (run.path / name).parent.mkdir(exist_ok=True)
+        is_folder = name in (*FOLDERS, *OTHER_FOLDERS, "followers/csv")
+        put(kind, run.path / name, project if is_folder else project / "victim")
         return run
 
     return prepared
@@ -90,6 +96,18 @@ def changing(run: RunDirectory) -> list[tuple[str, ...]]:
     ]
 
 
+def leaving(run: RunDirectory, folder: Path) -> list[tuple[str, ...]]:
+    """What copies a run, or a part of it, to somewhere else: each writes below `folder`."""
+    return [
+        ("report", run.id, "-o", str(folder / "report.html"), "--force"),
+        ("report", run.id, run.id, "-f", "markdown", "-o", "-"),
+        ("export", run.id, "-f", "archive", "-o", str(folder / "run.tar"), "--force"),
+        ("export", run.id, "-f", "safetensors", "-o", str(folder / "weights"), "--force"),
+        ("follow", run.id, "--to", "csv", "--once"),
+        ("follow", run.id, "--to", f"csv:dir={folder / 'tables'}", "--once"),
+    ]
+
+
 def ended_as_text(cli: Cli, arguments: tuple[str, ...]) -> str:
     """Run a command within its bounds; the error of one that refused."""
     with bounded():
@@ -105,12 +123,20 @@ def ended_as_text(cli: Cli, arguments: tuple[str, ...]) -> str:
 def no_processes(monkeypatch: pytest.MonkeyPatch) -> None:
     """What a command starts ends at once; evaluations are tried where they are computed."""
     import wmse_tui.cli.commands.evaluate
+    import wmse_tui.cli.commands.export
     import wmse_tui.cli.start.start
 
     def queued(run: RunDirectory, **options: Any) -> Any:
         return enqueue(run, python="/bin/true", **options)
 
-    monkeypatch.setattr(wmse_tui.cli.commands.evaluate, "run_engine_command", lambda *_, **__: 0)
+    for module in (wmse_tui.cli.commands.evaluate, wmse_tui.cli.commands.export):
+        monkeypatch.setattr(module, "run_engine_command", lambda *_, **__: 0)
+
+    def replaced_by(program: str, command: list[str]) -> NoReturn:
+        assert command[: len(FOLLOWER)] == [program, *FOLLOWER[1:]]
+        raise typer.Exit(publish(*command[len(FOLLOWER) :]))
+
+    monkeypatch.setattr(os, "execv", replaced_by)
     monkeypatch.setattr(
         "wmse_tui.runs.process.launch.launch_trainer", lambda run: launch_trainer(run, python="/bin/true")
     )
@@ -129,6 +155,36 @@ def test_reading_ends_in_time_and_touches_nothing(
         for arguments in reading(run)[1:]:
             ended_as_text(cli, arguments)
     ended_as_text(cli, reading(runs[0])[0])
+    assert snapshot(outside) == before
+
+
+@pytest.mark.usefixtures("no_processes")
+@pytest.mark.parametrize("kind", KINDS)
+def test_leaving_ends_in_time_and_takes_nothing_from_outside(
+    cli: Cli, prepare: Prepare, outside: Path, tmp_path: Path, kind: str
+) -> None:
+    names = (*NAMES, "followers", "followers/csv", "followers/csv.json")
+    runs = [prepare(kind, name) for name in names]
+    before = snapshot(outside)
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    for run in runs:
+        for arguments in leaving(run, elsewhere):
+            ended_as_text(cli, arguments)
+        assert snapshot(outside) == before, run.id
+    for path in elsewhere.rglob("*"):
+        assert path.is_dir() or path.is_file()
+        assert path.is_symlink() is False
+        assert path.is_dir() or b"precious" not in path.read_bytes(), path
+
+
+@pytest.mark.usefixtures("no_processes")
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind not in ("hard link", "foreign")])
+def test_what_is_imported_is_a_plain_file(cli: Cli, outside: Path, tmp_path: Path, kind: str) -> None:
+    file = tmp_path / "run.tar"
+    put(kind, file, outside / "project" / "victim")
+    before = snapshot(outside)
+    assert ended_as_text(cli, ("import", str(file)))
     assert snapshot(outside) == before
 
 

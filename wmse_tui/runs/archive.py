@@ -7,6 +7,7 @@ Locks, control requests and process records stay behind: they belong to a machin
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import io
 import json
@@ -29,6 +30,7 @@ from wmse_tui.runs.errors import NotAnArchive, RunExists, StorageError
 from wmse_tui.runs.output import folder_aside, put_in_place, refuse_existing
 from wmse_tui.runs.run_folder import RunFolder, open_file
 from wmse_tui.runs.text.sanitize import safe
+from wmse_tui.runs.text.units import size as size_text
 
 FORMAT = 1
 MANIFEST = "manifest.json"
@@ -71,7 +73,11 @@ def write_archive(
         refuse_existing((path,))
     with ExitStack() as opened, folder_aside(path) as aside:
         try:
-            members, same = _members(run, every_checkpoint, opened)
+            found, same = _found(run, every_checkpoint, opened)
+            _require_space(aside, sum(size for _, size in found.values()))
+            members = {
+                name: _member(file, size, name == run.events.name) for name, (file, size) in found.items()
+            }
             files = {name: {"bytes": m.bytes, "sha256": m.sha256} for name, m in members.items()}
             manifest = {"v": FORMAT, "run": run.id, "files": files, "same": same}
             file = aside / path.name
@@ -93,11 +99,11 @@ def _header(name: str, size: int) -> tarfile.TarInfo:
     return header
 
 
-def _members(
+def _found(
     run: RunDirectory, every_checkpoint: bool, opened: ExitStack
-) -> tuple[dict[str, _Member], dict[str, str]]:
-    """The files of the archive by name, and the names that are other names of one of them."""
-    members: dict[str, _Member] = {}
+) -> tuple[dict[str, tuple[IO[bytes], int]], dict[str, str]]:
+    """The open files of the archive and their bytes by name, and the other names of the same files."""
+    found: dict[str, tuple[IO[bytes], int]] = {}
     same: dict[str, str] = {}
     first: dict[tuple[int, int], str] = {}
     for path in _paths(run, every_checkpoint):
@@ -110,9 +116,22 @@ def _members(
         if (known := first.setdefault((about.st_dev, about.st_ino), name)) != name:
             same[name] = known
             continue
-        size = _whole_lines(file, about.st_size) if path == run.events else about.st_size
-        members[name] = _Member(file, size, _sha256(file, size))
-    return members, same
+        found[name] = file, about.st_size
+    return found, same
+
+
+def _require_space(folder: Path, needed: int) -> None:
+    """Raise OSError, before anything is read, where files of these bytes do not fit the disk."""
+    free = shutil.disk_usage(folder).free
+    if needed > free:
+        raise OSError(
+            errno.ENOSPC, f"its files have {size_text(needed)}, and {size_text(free)} are free", str(folder)
+        )
+
+
+def _member(file: IO[bytes], size: int, is_log: bool) -> _Member:
+    size = _whole_lines(file, size) if is_log else size
+    return _Member(file, size, _sha256(file, size))
 
 
 def _paths(run: RunDirectory, every_checkpoint: bool) -> Iterator[Path]:
