@@ -23,21 +23,39 @@ LONG_SECONDS = 3600.0
 """A run on the CPU that is expected to take longer is not started unasked."""
 
 
-def has_gpu() -> bool:
-    """Whether a GPU is visible to a run that is started here. Asks NVML: call it in a thread."""
-    return bool(device_request("auto").visible)
+def gpu_count() -> int:
+    """How many GPUs are visible to a run that is started here. Asks NVML: call it in a thread."""
+    return len(device_request("auto").visible)
 
 
-def cpu_advice(experiment: Experiment, *, gpu: bool) -> tuple[Advice, ...]:
-    """A warning of a run that would train for hours on the CPU; `gpu`: whether a GPU is visible."""
-    if gpu and experiment.compute.device != "cpu":
-        return ()
-    cores = available_cores()
-    seconds = cpu_seconds(experiment, cores)
+def cpu_forecast(experiment: Experiment, *, gpus: int) -> float | None:
+    """About how many seconds the steps take; None where a GPU trains, or where the user's files decide."""
+    device = experiment.compute.device
+    if device != "cpu" and (gpus or device != "auto"):
+        return None
+    return cpu_seconds(experiment, available_cores())
+
+
+def device_advice(experiment: Experiment, *, gpus: int) -> tuple[Advice, ...]:
+    """A warning of a run whose device does not exist, or that would train for hours on the CPU.
+
+    Args:
+        experiment: with the number of its images where that is known.
+        gpus: how many GPUs are visible to it.
+    """
+    device = experiment.compute.device
+    if device.startswith("cuda"):
+        number = int(device.partition(":")[2] or 0)
+        if number < gpus:
+            return ()
+        found = f"{count(gpus, 'GPU')} (numbered from 0)" if gpus else "no GPU"
+        text = f"NVML reports {found} on this machine; the run would fail"
+        return (Advice("compute.device", "warning", text, (("compute.device", "auto"),)),)
+    seconds = cpu_forecast(experiment, gpus=gpus)
     if seconds is None or seconds <= LONG_SECONDS:
         return ()
-    why = "on the CPU" if experiment.compute.device == "cpu" else "no GPU is visible, and on the CPU"
-    text = f"{why} ({count(cores, 'core')}) the run would take about {duration(seconds)}"
+    why = "on the CPU" if device == "cpu" else "no GPU is visible, and on the CPU"
+    text = f"{why} ({count(available_cores(), 'core')}) the run would take about {duration(seconds)}"
     return (Advice("compute.device", "warning", text),)
 
 

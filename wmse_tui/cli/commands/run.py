@@ -210,7 +210,7 @@ def run_experiment(
     from wmse_tui.config.advice import advise
     from wmse_tui.config.loading import dump_experiment
     from wmse_tui.runs.directory import create_run
-    from wmse_tui.runs.preflight import check_runs_dir, cpu_advice, has_gpu
+    from wmse_tui.runs.preflight import check_runs_dir, device_advice, gpu_count
     from wmse_tui.runs.state.config import with_preset
 
     root = runs_root(runs_dir)
@@ -220,7 +220,7 @@ def run_experiment(
     existing = _existing(root, name)
     if existing is not None:
         return resume_named(existing, experiment, options)
-    for advice in (*advise(experiment), *cpu_advice(experiment, gpu=has_gpu())):
+    for advice in (*advise(experiment), *device_advice(experiment, gpus=gpu_count())):
         print_message(f"{advice.level}: {advice.path}: {advice.text}")
     for finding in warnings_before_start(experiment, root):
         fix = f" -> {finding.fix}" if finding.fix else ""

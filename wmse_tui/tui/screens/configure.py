@@ -34,7 +34,13 @@ from wmse_tui.config.problems import ConfigError
 from wmse_tui.config.sections.dataset import Dataset
 from wmse_tui.runs.directory import check_name
 from wmse_tui.runs.errors import BadRunName, RunsError
-from wmse_tui.runs.preflight import cpu_advice, has_gpu, nearest_existing
+from wmse_tui.runs.preflight import (
+    check_runs_dir,
+    cpu_forecast,
+    device_advice,
+    gpu_count,
+    nearest_existing,
+)
 from wmse_tui.runs.text.sanitize import safe
 from wmse_tui.runs.text.units import count
 from wmse_tui.tui import keys
@@ -108,7 +114,8 @@ that you type is refused: what is wrong is printed below it. {key:configure-undo
         self._view_rows = 0
         self._presence: Presence | None = None
         self._own_images: OwnImages | None = None
-        self._has_gpu = True  # until that is known
+        self._gpus: int | None = None  # that runs may use; None until that is known
+        self._obstacle = ""  # why no run can be written to the runs folder
         self._dataset: Dataset | None = None  # whose images were searched for
         self._free: int | None = None  # bytes of the disk of the runs folder
         self._views_timer: Timer | None = None
@@ -187,7 +194,9 @@ that you type is refused: what is wrong is printed below it. {key:configure-undo
         self.query_one(PresetPanel).draw()
         self.query_one(SectionPanel).draw(draft, remarks)
         self._draw_form()
-        self.query_one("#configure-findings", Paragraphs).show(wording.findings(draft, remarks))
+        self.query_one("#configure-findings", Paragraphs).show(
+            wording.findings(draft, remarks, self.outlook())
+        )
         self.draw_answers()
         self._show_details(self._topic)
         self._refresh_answers()
@@ -422,10 +431,21 @@ that you type is refused: what is wrong is printed below it. {key:configure-undo
                 found = [advice for advice in found if advice.path != "dataset.download"]
             found += presence_advice(experiment.dataset, presence)
             found += own_images_advice(experiment, self._own_images)
-            found += cpu_advice(with_own_images(experiment, self._own_images), gpu=self._has_gpu)
+        if self._gpus is not None:
+            found += device_advice(with_own_images(experiment, self._own_images), gpus=self._gpus)
         known = {(advice.path, advice.text) for advice in found}
         found += [a for a in self.inspections.notices(experiment) if (a.path, a.text) not in known]
         return tuple(sorted(found, key=lambda advice: advice.level != "warning"))
+
+    def outlook(self) -> wording.Outlook:
+        """What this machine makes of a start, as far as that is known."""
+        experiment = self.experiment
+        if experiment is None or self._gpus is None or self._presence_of(experiment) is None:
+            return wording.Outlook(checked=False, obstacle=self._obstacle)
+        counted = with_own_images(experiment, self._own_images)
+        return wording.Outlook(
+            checked=True, obstacle=self._obstacle, seconds=cpu_forecast(counted, gpus=self._gpus)
+        )
 
     def cost(self) -> Cost | None:
         """What is known of the cost, or None while something is wrong."""
@@ -460,7 +480,8 @@ that you type is refused: what is wrong is printed below it. {key:configure-undo
     async def _find_images(self, dataset: Dataset) -> None:
         """Find the images of a data set and the free disk space for runs."""
         self._free = await asyncio.to_thread(_free_space, self.services.runs_root)
-        self._has_gpu = await asyncio.to_thread(has_gpu)
+        self._obstacle = await asyncio.to_thread(_obstacle, self.services.runs_root)
+        self._gpus = await asyncio.to_thread(gpu_count)
         self._presence = await asyncio.to_thread(find_images, dataset)
         self._own_images = await asyncio.to_thread(count_own_images, dataset)
         self.redraw()
@@ -724,6 +745,15 @@ def _free_space(folder: Path) -> int | None:
     with suppress(OSError):
         return shutil.disk_usage(nearest_existing(folder)).free or None
     return None
+
+
+def _obstacle(folder: Path) -> str:
+    """Why no run can be written to `folder`, in a sentence; "" where one can."""
+    try:
+        check_runs_dir(folder)
+    except (RunsError, OSError) as error:
+        return str(error)
+    return ""
 
 
 def without_full_stop(sentence: str) -> str:

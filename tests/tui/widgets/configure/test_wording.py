@@ -10,6 +10,7 @@ from wmse_tui.config.fields import groups
 from wmse_tui.config.loading import find_preset
 from wmse_tui.tui.widgets.configure.preset_library import copy_entry, file_entry, read_entry
 from wmse_tui.tui.widgets.configure.wording import (
+    Outlook,
     about_entry,
     about_group,
     about_option,
@@ -17,6 +18,8 @@ from wmse_tui.tui.widgets.configure.wording import (
     first_elsewhere,
     state_of,
 )
+
+READY = Outlook(checked=True)
 
 
 def test_a_preset_names_what_it_reproduces_and_the_source() -> None:
@@ -81,7 +84,7 @@ def test_a_section_is_described_by_the_schema() -> None:
 def test_problems_come_before_advice() -> None:
     draft = Draft(find_preset("stl10")).with_value("seed", "x").with_value("optimizer.lr", -1)
     advice = (Advice("method.eps", "warning", "careful"), Advice("schedule.epochs", "info", "by the way"))
-    found = findings(draft, advice)
+    found = findings(draft, advice, READY)
     assert [(one.head, one.text) for one in found] == [
         ("!", "seed: expected a whole number, got 'x'"),
         ("!", "optimizer.lr: must be above 0, got -1"),
@@ -95,16 +98,26 @@ def test_problems_come_before_advice() -> None:
 
 def test_without_findings_the_experiment_is_ready() -> None:
     draft = Draft(find_preset("stl10-byol"))
-    assert [one.text for one in findings(draft, ())] == ["Ready to launch."]
-    assert [one.text for one in findings(None, ())] == ["Nothing to check."]
+    assert [one.text for one in findings(draft, (), READY)] == ["Ready to launch."]
+    timed = findings(draft, (), Outlook(checked=True, seconds=120))
+    assert [one.text for one in timed] == ["Ready to launch. The steps take about 2 min on the CPU here."]
+    assert [one.text for one in findings(None, (), READY)] == ["Nothing to check."]
     assert state_of(draft, ()) == state_of(None, ()) == ""
     assert state_of(draft, (), "mine") == "run mine"
 
 
 def test_the_whitening_is_described_unless_advice_does_it() -> None:
     draft = Draft(find_preset("stl10"))
-    found = findings(draft, ())
+    found = findings(draft, (), READY)
     assert [one.head for one in found] == ["✓", "·"]
     assert found[1].text.startswith("256 images whiten 128 dimensions, in 2 slices")
-    warned = findings(draft, (Advice("method.whitening_size", "warning", "too few"),))
+    warned = findings(draft, (Advice("method.whitening_size", "warning", "too few"),), READY)
     assert [one.text for one in warned] == ["method.whitening_size: too few"]
+
+
+def test_a_run_that_cannot_start_or_was_not_checked_is_not_called_ready() -> None:
+    draft = Draft(find_preset("stl10-byol"))
+    blocked = findings(draft, (), Outlook(checked=True, obstacle="the disk is full"))
+    assert [(one.head, one.text) for one in blocked] == [("!", "the disk is full")]
+    unchecked = findings(draft, (), Outlook(checked=False))
+    assert [one.text for one in unchecked] == ["Checking the images and the device."]

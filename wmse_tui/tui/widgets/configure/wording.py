@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 from textual.content import Content
 
@@ -12,7 +13,7 @@ from wmse_tui.config.fields import FieldGroup
 from wmse_tui.config.figures import whitening_summary
 from wmse_tui.config.schema import Experiment
 from wmse_tui.runs.text.sanitize import safe
-from wmse_tui.runs.text.units import count
+from wmse_tui.runs.text.units import count, duration
 from wmse_tui.tui.keys import USUAL_NAMES, KeyNames
 from wmse_tui.tui.widgets.configure.paragraphs import Paragraph
 from wmse_tui.tui.widgets.configure.preset_library import Entry, plain_text
@@ -113,11 +114,35 @@ def first_elsewhere(found: Iterable[Paragraph], path: str) -> Paragraph | None:
     return next((one for one in found if one.head == "!" and not one.text.startswith(f"{path}:")), None)
 
 
-def findings(draft: Draft | None, advice: Iterable[Advice]) -> tuple[Paragraph, ...]:
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """What is known of a start on this machine.
+
+    Args:
+        checked: its images and the GPUs were looked for; until then no run is called ready.
+        obstacle: why no run can be written, or "".
+        seconds: about how long its steps take on the CPU; None where a GPU trains or that is unknown.
+    """
+
+    checked: bool
+    obstacle: str = ""
+    seconds: float | None = None
+
+    def ready(self) -> Paragraph:
+        """The line of a draft with which nothing is wrong."""
+        if not self.checked:
+            return Paragraph("·", "Checking the images and the device.", "$text-muted")
+        time = (
+            "" if self.seconds is None else f" The steps take about {duration(self.seconds)} on the CPU here."
+        )
+        return Paragraph("✓", f"Ready to launch.{time}", "", "bold $success")
+
+
+def findings(draft: Draft | None, advice: Iterable[Advice], outlook: Outlook) -> tuple[Paragraph, ...]:
     """All problems, then all advice."""
     if draft is None:
         return (Paragraph("", "Nothing to check.", "$text-muted"),)
-    found = []
+    found = [Paragraph("!", outlook.obstacle, "$error", "bold $error")] if outlook.obstacle else []
     for problem in draft.problems:
         path = f"{problem.path}: " if problem.path else ""
         text = f"{path}{problem.message}" + (f"; {problem.fix}" if problem.fix else "")
@@ -127,8 +152,8 @@ def findings(draft: Draft | None, advice: Iterable[Advice]) -> tuple[Paragraph, 
         mark = ("!", "bold $warning") if style else ("·", "$text-muted")
         found.append(Paragraph(mark[0], f"{one.path}: {one.text}", style, mark[1]))
     if not found:
-        found.append(Paragraph("✓", "Ready to launch.", "", "bold $success"))
-    outlook = whitening_summary(draft.experiment) if draft.experiment is not None else ""
-    if outlook and not any(one.text.startswith("method.whitening_size:") for one in found):
-        found.append(Paragraph("·", outlook, "$text-muted"))
+        found.append(outlook.ready())
+    whitening = whitening_summary(draft.experiment) if draft.experiment is not None else ""
+    if whitening and not any(one.text.startswith("method.whitening_size:") for one in found):
+        found.append(Paragraph("·", whitening, "$text-muted"))
     return tuple(found)
