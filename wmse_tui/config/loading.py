@@ -256,6 +256,11 @@ def preset_names() -> tuple[str, ...]:
     return tuple(sorted({**_names_in(shipped_presets_dir()), **_names_in(user_presets_dir())}))
 
 
+def user_preset_names() -> frozenset[str]:
+    """The names of the user's presets, some of which may hide a shipped one."""
+    return frozenset(_names_in(user_presets_dir()))
+
+
 def shipped_preset_names() -> frozenset[str]:
     """The names of the presets that come with the program."""
     return frozenset(_names_in(shipped_presets_dir()))

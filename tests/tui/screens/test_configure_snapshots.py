@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 from textual.pilot import Pilot
 
+from wmse_tui.runs import preflight
 from wmse_tui.tui.app import WmseApp
 from wmse_tui.tui.charts.image_display import ImageDisplay
 from wmse_tui.tui.inspector import Inspected
@@ -50,8 +51,9 @@ def _same_presets(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(autouse=True)
-def _same_disk(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A disk that is as full on every machine."""
+def _same_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A disk that is as full and a CPU that has as many cores on every machine."""
+    monkeypatch.setattr(preflight, "available_cores", lambda: 2)
     usage = SimpleNamespace(total=10**12, used=688 * 10**9, free=312 * 10**9)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
 

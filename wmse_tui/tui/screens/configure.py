@@ -240,15 +240,18 @@ that you type is refused: what is wrong is printed below it. {key:configure-undo
         self._topic = topic
         draft, entry = self.library.draft, self.library.entry
         group = next((group for group in groups() if group.name == topic), None)
+        hidden = not self.query_one("#configure-side").display
+        found = self.query_one("#configure-findings", Paragraphs).paragraphs
         if draft is not None and topic in draft.fields:
-            found = self.query_one("#configure-findings", Paragraphs)
-            hidden = not self.query_one("#configure-side").display
-            elsewhere = wording.first_elsewhere(found.paragraphs, topic) if hidden else None
+            elsewhere = wording.first_elsewhere(found, topic) if hidden else None
             content = wording.about_option(draft, topic, elsewhere, self.services.keys)
         elif draft is not None and group is not None:
             content = wording.about_group(group)
         else:
-            content = wording.about_entry(entry) if entry is not None else Content("There are no presets.")
+            start = next(iter(found), None) if hidden else None
+            content = (
+                wording.about_entry(entry, start) if entry is not None else Content("There are no presets.")
+            )
         details = self.query_one("#configure-details", Static)
         if not isinstance(details.content, Content) or not content.is_same(details.content):
             details.update(content, layout=False)

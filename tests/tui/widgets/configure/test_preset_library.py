@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from wmse_tui.config.datasets import DATASETS
 from wmse_tui.config.draft import Draft
 from wmse_tui.config.loading import load_experiment
 from wmse_tui.config.problems import ConfigError
@@ -13,6 +14,7 @@ from wmse_tui.tui.widgets.configure.preset_library import (
     PresetLibrary,
     copy_entry,
     file_entry,
+    heading_of,
     names,
     read_entry,
 )
@@ -35,6 +37,24 @@ def test_quickstart_comes_first() -> None:
     assert names()[0] == "quickstart"
     assert list(names()[1:]) == sorted(names()[1:])
     assert PresetLibrary().key == "quickstart"
+
+
+def test_presets_are_grouped_by_data_set_and_the_users_are_apart(own: Path) -> None:
+    (own / "mine.yaml").write_text("extends: stl10\n")
+    (own / "cifar10.yaml").write_text("extends: cifar10\nseed: 3\n")
+    library = PresetLibrary()
+    assert list(library.groups)[:3] == ["Start here", "Yours", "CIFAR-10"]
+    assert library.groups["Start here"] == ("quickstart",)
+    assert library.groups["Yours"] == ("cifar10", "mine")
+    assert "Opened" not in library.groups
+    assert sorted(library.keys) == sorted(names())
+
+
+@pytest.mark.parametrize("name", names()[1:])
+def test_the_name_of_a_preset_begins_with_its_data_set(name: str) -> None:
+    experiment = read_entry(name).experiment
+    assert experiment is not None
+    assert heading_of(name, frozenset()) == DATASETS[experiment.dataset.name].title
 
 
 def test_each_preset_keeps_its_changes() -> None:

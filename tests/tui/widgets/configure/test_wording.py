@@ -99,8 +99,8 @@ def test_problems_come_before_advice() -> None:
 def test_without_findings_the_experiment_is_ready() -> None:
     draft = Draft(find_preset("stl10-byol"))
     assert [one.text for one in findings(draft, (), READY)] == ["Ready to launch."]
-    timed = findings(draft, (), Outlook(checked=True, seconds=120))
-    assert [one.text for one in timed] == ["Ready to launch. The steps take about 2 min on the CPU here."]
+    timed = findings(draft, (), Outlook(checked=True, seconds=125))
+    assert [one.text for one in timed] == ["Ready to launch. About 2 min 05 s."]
     assert [one.text for one in findings(None, (), READY)] == ["Nothing to check."]
     assert state_of(draft, ()) == state_of(None, ()) == ""
     assert state_of(draft, (), "mine") == "run mine"
@@ -121,3 +121,10 @@ def test_a_run_that_cannot_start_or_was_not_checked_is_not_called_ready() -> Non
     assert [(one.head, one.text) for one in blocked] == [("!", "the disk is full")]
     unchecked = findings(draft, (), Outlook(checked=False))
     assert [one.text for one in unchecked] == ["Checking the images and the device."]
+
+
+def test_the_first_finding_is_beside_the_preset_where_it_is_shown_nowhere_else() -> None:
+    start = Outlook(checked=True, seconds=125).ready()
+    assert about_entry(read_entry("quickstart"), start).plain.splitlines()[2:] == [
+        "✓ Ready to launch. About 2 min 05 s."
+    ]

@@ -10,13 +10,23 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from wmse_tui.config.datasets import DATASETS
 from wmse_tui.config.draft import Draft, draft_of
-from wmse_tui.config.loading import Base, find_file, find_preset, preset_names, shipped_preset_names
+from wmse_tui.config.loading import (
+    Base,
+    find_file,
+    find_preset,
+    preset_names,
+    shipped_preset_names,
+    user_preset_names,
+)
 from wmse_tui.config.problems import ConfigError
 from wmse_tui.config.schema import Experiment
 from wmse_tui.config.sections.paper import Paper
 
 FIRST = "quickstart"
+OPENED, START, YOURS = "Opened", "Start here", "Yours"
+"""Headings of the list; the others are data sets."""
 Kind = Literal["shipped", "user", "file", "copy"]
 
 
@@ -65,6 +75,16 @@ class Entry:
 def names() -> tuple[str, ...]:
     """The names of all presets, the one to begin with first; their files are not opened."""
     return tuple(sorted(preset_names(), key=lambda name: (name != FIRST, name)))
+
+
+def heading_of(name: str, own: frozenset[str]) -> str:
+    """The heading of a preset in the list, from its name alone: its file may not have been read."""
+    dataset = name.partition("-")[0]
+    if name in own:
+        return YOURS
+    if name == FIRST:
+        return START
+    return DATASETS[dataset].title if dataset in DATASETS else YOURS
 
 
 def read_entry(name: str) -> Entry:
@@ -130,14 +150,16 @@ class PresetLibrary:
         entries: by key, those that were read, in no particular order.
         extra: keys of files and copies, newest first: they come before the presets.
         names: of the presets.
+        own: those of them that are the user's.
         problem: why there are none.
     """
 
     def __init__(self) -> None:
         self.names: tuple[str, ...] = ()
+        self.own: frozenset[str] = frozenset()
         self.problem = "there are no presets"
         try:
-            self.names = names()
+            self._read_names()
         except ConfigError as error:  # the installation is damaged
             self.problem = error.problems[0].text()
         self.key = self.names[0] if self.names else ""
@@ -150,7 +172,19 @@ class PresetLibrary:
     @property
     def keys(self) -> tuple[str, ...]:
         """All keys in the order of the list."""
-        return (*self.extra, *self.names)
+        return tuple(key for keys in self.groups.values() for key in keys)
+
+    @property
+    def groups(self) -> Mapping[str, tuple[str, ...]]:
+        """All keys by heading, in the order of the list."""
+        groups: dict[str, tuple[str, ...]] = {OPENED: self.extra, START: (), YOURS: ()}
+        for name in self.names:
+            heading = heading_of(name, self.own)
+            groups[heading] = (*groups.get(heading, ()), name)
+        return {heading: keys for heading, keys in groups.items() if keys}
+
+    def _read_names(self) -> None:
+        self.names, self.own = names(), user_preset_names()
 
     @property
     def draft(self) -> Draft | None:
@@ -183,7 +217,7 @@ class PresetLibrary:
 
     def reload(self, name: str) -> None:
         """A preset was written: read it, and forget what was changed in the one of that name."""
-        self.names = names()
+        self._read_names()
         self._drafts.pop(name, None)
         self.add(read_entry(name))
 

@@ -1,8 +1,8 @@
-"""The list of presets: the one under the cursor is edited; a line of words filters."""
+"""The list of presets under headings: the one under the cursor is edited; a line of words filters."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from textual import on
 from textual.app import ComposeResult
@@ -13,7 +13,7 @@ from textual.widgets.option_list import Option
 
 from wmse_tui.runs.text.sanitize import safe
 from wmse_tui.tui import keys
-from wmse_tui.tui.widgets.configure.preset_library import Entry, PresetLibrary
+from wmse_tui.tui.widgets.configure.preset_library import PresetLibrary
 from wmse_tui.tui.widgets.panel import Panel
 from wmse_tui.tui.widgets.vi import KeyList
 
@@ -75,22 +75,27 @@ class PresetPanel(Panel):
     def draw(self) -> None:
         """Show the library as it is now."""
         changes = self._library.changes()
-        keys = tuple(key for key in self._library.keys if self._matches(key))
-        prompts = {key: _prompt(key, self._library.entries.get(key), changes) for key in keys}
+        groups = {
+            heading: tuple(key for key in group if self._matches(key))
+            for heading, group in self._library.groups.items()
+        }
+        keys = tuple(key for group in groups.values() for key in group)
+        prompts = {key: self._prompt(key, changes) for key in keys}
         options = self.list
         if keys != self._shown:
             with self.prevent(OptionList.OptionHighlighted):
-                options.set_options(Option(prompts[key], id=key) for key in keys)
-                options.highlighted = keys.index(self._library.key) if self._library.key in keys else None
+                options.set_options(_options(groups, prompts))
+                options.highlighted = self._cursor(keys)
         else:
-            for index, key in enumerate(keys):
+            for key in keys:
                 if not prompts[key].is_same(self._prompts[key]):
-                    options.replace_option_prompt_at_index(index, prompts[key])
-            if self._library.key in keys and options.highlighted != keys.index(self._library.key):
+                    options.replace_option_prompt(key, prompts[key])
+            cursor = self._cursor(keys)
+            if cursor is not None and options.highlighted != cursor:
                 with self.prevent(OptionList.OptionHighlighted):
-                    options.highlighted = keys.index(self._library.key)
+                    options.highlighted = cursor
         self._shown, self._prompts = keys, prompts
-        found = f"{len(keys)} of {len(self._library.keys)}" if self._words else ""
+        found = f"{len(keys)} of {len(self._library.keys)}" if self._words else "linear %"
         if self.border_subtitle != found:
             self.border_subtitle = found
 
@@ -99,6 +104,26 @@ class PresetPanel(Panel):
         line = self.query_one(FilterLine)
         line.display = True
         self.screen.set_focus(line)  # now: what is typed ahead belongs to it
+
+    def _prompt(self, key: str, changes: Mapping[str, int]) -> Content:
+        """A row: whether it was changed, the name, and the published accuracy of the linear probe."""
+        entry, count = self._library.entries.get(key), changes.get(key, 0)
+        name = key if entry is None else entry.label
+        if key in self._library.names and key not in self._library.own:
+            name = name.partition("-")[2] or name  # the heading names the data set
+        if entry is not None and entry.draft is None:
+            return Content.styled("! ", "bold $error") + Content.styled(safe(name, 60), "$error")
+        mark = Content.styled("• ", "bold $accent") if count else Content("  ")
+        style, note = "", ""
+        if entry is not None:
+            style = "italic" if entry.kind in ("file", "copy") else ""
+            linear = entry.paper.linear if entry.paper is not None and entry.kind == "shipped" else None
+            note = " yours" if entry.kind == "user" else "" if linear is None else f" {linear:.2f}"
+        return mark + Content.styled(safe(name, 60), style) + Content.styled(note, "$text-muted")
+
+    def _cursor(self, keys: tuple[str, ...]) -> int | None:
+        """The index of the edited entry in the list; None where the filter hides it."""
+        return self.list.get_option_index(self._library.key) if self._library.key in keys else None
 
     def _matches(self, key: str) -> bool:
         entry = self._library.entries.get(key)
@@ -129,7 +154,7 @@ class PresetPanel(Panel):
         line.display = filtered and bool(self._words)
         self.screen.set_focus(self.list)
         if self.list.highlighted is None and self._shown:
-            self.list.highlighted = 0
+            self.list.action_first()
 
     @on(OptionList.OptionHighlighted)
     def _highlighted(self, event: OptionList.OptionHighlighted) -> None:
@@ -143,14 +168,9 @@ class PresetPanel(Panel):
         self.post_message(self.Accepted())
 
 
-def _prompt(key: str, entry: Entry | None, changes: Mapping[str, int]) -> Content:
-    """A line of the list: the number of changes, the name, and whether it is the user's."""
-    count = changes.get(key, 0)
-    mark = Content.styled("• ", "bold $accent") if count else Content("  ")
-    if entry is None:
-        return mark + Content(safe(key, 60))
-    if entry.draft is None:
-        return Content.styled("! ", "bold $error") + Content.styled(safe(entry.label, 60), "$error")
-    whose = Content.styled(" yours", "$text-muted") if entry.kind == "user" else Content("")
-    style = "italic" if entry.kind in ("file", "copy") else ""
-    return mark + Content.styled(safe(entry.label, 60), style) + whose
+def _options(groups: Mapping[str, tuple[str, ...]], prompts: Mapping[str, Content]) -> Iterator[Option]:
+    """The rows of the list: a heading, which the cursor skips, before each group."""
+    for heading, group in groups.items():
+        if group:
+            yield Option(Content.styled(heading, "bold $text-muted"), disabled=True)
+        yield from (Option(prompts[key], id=key) for key in group)

@@ -27,13 +27,18 @@ _KINDS = {
 }
 
 
-def about_entry(entry: Entry) -> Content:
-    """What a preset is and which published number it reproduces, with its source or unverified."""
+def about_entry(entry: Entry, start: Paragraph | None = None) -> Content:
+    """What a preset is and which published number it reproduces, with its source or unverified.
+
+    `start` is the first finding on it, for a screen that shows it nowhere else.
+    """
     if entry.draft is None:
         broken = Content.styled("This preset cannot be used: ", "bold $error")
         return broken + Content(safe(entry.problem, 500))
     lines = [Content.styled(safe(entry.experiment.title, 200) if entry.experiment else "", "bold")]
     lines.append(published(entry))
+    if start is not None:
+        lines.append(Content.styled(f"{start.head} {safe(start.text, 400)}".strip(), start.style))
     origin = [_KINDS[entry.kind]]
     if entry.kind == "user" and entry.draft.base.extends is not None:
         origin.append(f"It extends {entry.draft.base.extends}.")
@@ -132,9 +137,7 @@ class Outlook:
         """The line of a draft with which nothing is wrong."""
         if not self.checked:
             return Paragraph("·", "Checking the images and the device.", "$text-muted")
-        time = (
-            "" if self.seconds is None else f" The steps take about {duration(self.seconds)} on the CPU here."
-        )
+        time = "" if self.seconds is None else f" About {duration(self.seconds)}."
         return Paragraph("✓", f"Ready to launch.{time}", "", "bold $success")
 
 
