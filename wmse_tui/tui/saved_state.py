@@ -35,40 +35,11 @@ class ConfigurePart(_Part):
 
 
 class RunsPart(_Part):
-    """How the list of runs is filtered, sorted and grouped, and its columns; empty: those that fit."""
+    """How the list of runs is filtered and sorted."""
 
     filter: _Name = ""
     column: _Name = "age"
     falling: bool = False
-    columns: list[_Name] = Field(default_factory=list, max_length=200)
-    grouping: _Name = ""
-
-
-class MonitorPart(_Part):
-    """The panels and plots of Monitor: its plots by their titles, and how they are drawn."""
-
-    panel: _Name = ""
-    large: bool = False
-    charts: list[_Name] = Field(default_factory=list, max_length=20)
-    log_y: list[bool] = Field(default_factory=list, max_length=20)
-    axis: _Name = ""
-    smoothing: float = 0.0
-
-
-class ComparePart(_Part):
-    """How Compare draws its curves."""
-
-    quantity: _Name = ""
-    log_y: bool = False
-    axis: _Name = ""
-    smoothing: float = 0.0
-
-
-class PaperPart(_Part):
-    """The cell under the cursor of Paper, by its titles."""
-
-    row: _Name = ""
-    column: _Name = ""
 
 
 class ScreensState(_Part):
@@ -86,9 +57,6 @@ class ScreensState(_Part):
     runs: RunsPart = RunsPart()
     marks: dict[_Name, list[_Name]] = Field(default_factory=dict)
     compared: dict[_Name, list[_Name]] = Field(default_factory=dict)
-    monitor: MonitorPart = MonitorPart()
-    compare: ComparePart = ComparePart()
-    paper: PaperPart = PaperPart()
 
 
 class SavedState:
