@@ -199,7 +199,7 @@ def test_changing_ends_in_time_and_touches_nothing_outside(
         for arguments in changing(run):
             ended_as_text(cli, arguments)
             assert snapshot(outside) == before, (run.id, arguments)
-        gc.collect()  # of the processes that were started
+    gc.collect()  # of the processes that were started
     if kind != "hard link":
         assert not (outside / "project" / "not-there").exists()
 
