@@ -47,6 +47,7 @@ from wmse_tui.runs.log.events import (
     Resources,
     Steps,
 )
+from wmse_tui.runs.process.evaluation_process import launch_evaluation
 from wmse_tui.runs.process.identity import Process, TrainerRecord
 from wmse_tui.runs.process.launch import launch_trainer
 from wmse_tui.runs.process.lock import RunLock
@@ -327,6 +328,7 @@ def make_app(runs_root: Path) -> Iterator[MakeApp]:
     """Makes an app on `runs_root`: `async with make_app().run_test(size=(80, 24)) as pilot`.
 
     `trainer` (see `standin`) is launched where a trainer would be; without it a launch fails the test.
+    `evaluator` is launched in place of the interpreter of an evaluation.
     What was launched is gone after the test. Further keywords are settings (theme, ascii, profile, keys).
     """
     apps: list[WmseApp] = []
@@ -336,6 +338,7 @@ def make_app(runs_root: Path) -> Iterator[MakeApp]:
         run: RunDirectory | None = None,
         own: bool = False,
         trainer: Path | None = None,
+        evaluator: Path | None = None,
         screen: ScreenName | None = None,
         rates: RefreshRates = QUICK,
         problems: tuple[str, ...] = (),
@@ -357,7 +360,9 @@ def make_app(runs_root: Path) -> Iterator[MakeApp]:
             ),
             rates=rates,
             trainers=Trainers(
-                runs_root, _never if trainer is None else functools.partial(launch_trainer, python=trainer)
+                runs_root,
+                _never if trainer is None else functools.partial(launch_trainer, python=trainer),
+                evaluate=functools.partial(launch_evaluation, python=evaluator or "/nothing-here"),
             ),
         )
         apps.append(app)

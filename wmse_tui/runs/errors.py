@@ -20,7 +20,8 @@ RunsError
 ├── NotQueued          it does not
 ├── LocksUnsupported   the filesystem cannot lock files
 ├── ControlError       a request that no trainer understands
-└── LaunchError        the trainer process cannot be started
+├── LaunchError        the trainer process cannot be started
+└── EvaluationError    an evaluation after training failed
 """
 
 from __future__ import annotations
@@ -170,3 +171,9 @@ class LaunchError(RunsError):
     """The trainer process cannot be started."""
 
     code = "E_LAUNCH"
+
+
+class EvaluationError(RunsError):
+    """An evaluation after training failed; its process has reported why."""
+
+    code = "E_EVALUATION"

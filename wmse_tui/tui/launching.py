@@ -13,6 +13,7 @@ from wmse_tui.runs.directory import RunDirectory, create_run
 from wmse_tui.runs.errors import RunsError
 from wmse_tui.runs.preflight import check_runs_dir
 from wmse_tui.runs.process.control import request
+from wmse_tui.runs.process.evaluation_process import StartedEvaluation, launch_evaluation
 from wmse_tui.runs.process.launch import launch_trainer
 from wmse_tui.runs.process.lock import held
 from wmse_tui.runs.process.removal import remove_run
@@ -22,19 +23,27 @@ from wmse_tui.runs.queue.positions import busy_reason, cancel
 from wmse_tui.runs.state.config import with_preset
 
 Launch = Callable[[RunDirectory], "subprocess.Popen[bytes]"]
+Evaluate = Callable[[RunDirectory], StartedEvaluation]
 
 
 class Trainers:
     """Starts trainers. The methods block (files, a new process): call them in a thread.
 
     Attributes:
-        processes: those that this app started, trainers and waiting processes of the queue.
+        processes: those that this app started: trainers, waiting processes of the queue, evaluations.
     """
 
-    def __init__(self, root: Path, launch: Launch = launch_trainer, enqueue: Launch = enqueue) -> None:
+    def __init__(
+        self,
+        root: Path,
+        launch: Launch = launch_trainer,
+        enqueue: Launch = enqueue,
+        evaluate: Evaluate = launch_evaluation,
+    ) -> None:
         self.root = root
         self._launch = launch
         self._enqueue = enqueue
+        self._evaluate = evaluate
         self._own: dict[Path, RunDirectory] = {}
         self.processes: list[subprocess.Popen[bytes]] = []
         self._latest: dict[Path, subprocess.Popen[bytes]] = {}
@@ -88,6 +97,12 @@ class Trainers:
         """Have a run start, or resume, when a slot is free; it does not count as own. Raises RunsError."""
         check_runs_dir(run.path)
         self.processes.append(self._enqueue(run))
+
+    def evaluate(self, run: RunDirectory) -> StartedEvaluation:
+        """Evaluate a checkpoint of a run that is not being trained, in a process. Raises RunsError."""
+        started = self._evaluate(run)
+        self.processes.append(started.process)
+        return started
 
     def busy_reason(self, experiment: Experiment) -> str:
         """Why a run of `experiment` would get no slot of its own now, in a sentence; "": it would get one."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
@@ -9,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from monitor_screen import append, header, messages, run_of, screen_of, state_of
+from monitor_screen import append, header, lines, messages, run_of, screen_of, state_of
 from textual.pilot import Pilot
 
 from wmse_tui.config.schema import Experiment
@@ -133,6 +134,28 @@ async def test_a_run_that_cannot_be_started_is_reported(
     async with on_run(make_run("small", "crashed"), trainer=tmp_path / "nothing-here") as (app, pilot):
         await pilot.press("r")
         await until(pilot, lambda: "the trainer cannot be started" in messages(app))
+
+
+async def test_a_finished_run_is_evaluated_in_a_process_of_its_own(
+    on_run: OnRun, make_run: MakeRun, until: Until, tmp_path: Path
+) -> None:
+    run = make_run("small", "completed")
+    values = {"epoch": 4, "step": 20, "knn": {"top1": 0.625, "k": 5, "metric": "cosine"}, "linear": None}
+    values |= {"raw_pixels": None, "train_split": "train", "test_split": "test", "seconds": 2.0}
+    result = json.dumps({"checkpoint": "final.pt", "time": "2026-03-01", **values})
+    program = tmp_path / "program"
+    file = run.evaluations / "final-1.json"
+    program.write_text(f"#!/bin/sh\necho '{result}' > '{file}'\necho '{{\"result\": {result}}}'\n")
+    program.chmod(0o755)
+    async with on_run(run, evaluator=program) as (app, pilot):
+        await pilot.press("E", "e")
+        await until(pilot, lambda: "small is evaluated|E shows the result." in messages(app))
+        await until(pilot, lambda: "final.pt, 2026-03-01" in lines(app, "evaluations")[-1])
+        assert "62.50" in lines(app, "evaluations")[-1]
+        program.write_text('#!/bin/sh\necho \'{"error": {"title": "no checkpoint"}}\'\nexit 1\n')
+        await pilot.press("e")
+        await until(pilot, lambda: "no checkpoint" in messages(app))
+        assert pending(run) == ()
 
 
 async def test_an_impossible_request_is_refused_with_a_reason(

@@ -9,7 +9,6 @@ import typer
 
 from wmse_tui.cli.arguments import Json, MachineOverrides, RunOrCheckpoint, RunsDir
 from wmse_tui.cli.engine_command import run_engine_command
-from wmse_tui.runs.process.interpreter import interpreter_command
 
 
 class Knn(StrEnum):
@@ -56,6 +55,7 @@ def evaluate(
     With the probes and the device of its run, or with others.
     """
     from wmse_tui.cli.locating import find_checkpoint_target
+    from wmse_tui.runs.process.evaluation_process import evaluation_command_line
 
     arguments = [str(find_checkpoint_target(target, runs_dir))]
     if knn is not None:
@@ -68,7 +68,7 @@ def evaluate(
         arguments += ["--set", override]
     raise typer.Exit(
         run_engine_command(
-            interpreter_command("wmse_tui.engine.commands", "evaluate", *arguments),
+            evaluation_command_line(*arguments),
             what="evaluation",
             as_json=json,
             lines=evaluation_text,

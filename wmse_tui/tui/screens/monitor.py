@@ -27,7 +27,8 @@ from wmse_tui.runs.run_folder import publish_file
 from wmse_tui.runs.state.config import read_configuration, summarise
 from wmse_tui.runs.state.lost_work import work_lost_by_resuming
 from wmse_tui.runs.state.run import RunState
-from wmse_tui.runs.state.status import IN_PROGRESS, RESUMABLE, WITHOUT_TRAINER
+from wmse_tui.runs.state.saved_evaluations import SavedEvaluation, read_saved_evaluations
+from wmse_tui.runs.state.status import ENDED, IN_PROGRESS, RESUMABLE, WITHOUT_TRAINER
 from wmse_tui.runs.table.catalogue import list_runs
 from wmse_tui.runs.text.sanitize import safe
 from wmse_tui.runs.text.units import count
@@ -54,6 +55,7 @@ _NEED_A_RUN = frozenset(
     {
         "stop",
         "ask",
+        "evaluate",
         "pause",
         "resume",
         "duplicate",
@@ -89,6 +91,8 @@ class MonitorScreen(AppScreen):
         self._sent: dict[Path, tuple[SentRequest, ...]] = {}  # the latest requests to each run
         self._pausing: set[Path] = set()  # runs with a request to pause that has had no effect yet
         self._files: RunFiles | None = None
+        self._saved: tuple[SavedEvaluation, ...] = ()  # evaluations after training
+        self._evaluating: set[Path] = set()  # runs that a process evaluates now
         self._text_at = self._charts_at = float("-inf")
         self._text_due = self._charts_due = False
         self._timer: Timer | None = None  # until something is due
@@ -143,7 +147,7 @@ class MonitorScreen(AppScreen):
         self.services.selection.monitored = self._run = run
         self.frozen = False
         self._beside.pop(run, None)
-        self._behind, self._unreadable = None, ""
+        self._behind, self._unreadable, self._saved = None, "", ()
         self._run_state = RunState(run_id=run.id, path=str(run.path))
         if self._files is not None:
             self._files.close()
@@ -154,6 +158,7 @@ class MonitorScreen(AppScreen):
         self._watch()
         self._set_ticker()
         self._draw()
+        self._read_saved(run)
         self._panels.focus_active()
 
     def _watch(self) -> None:
@@ -243,8 +248,8 @@ class MonitorScreen(AppScreen):
         if "usage" in panels.in_sight:
             panels.usage.show(run_state)
         if "evaluations" in panels.in_sight:
-            heading = evaluation_heading() if run_state.evaluations else ""
-            panels.evaluations.show(evaluations_as_lines(run_state), heading=heading)
+            lines = evaluations_as_lines(run_state, self._saved)
+            panels.evaluations.show(lines, heading=evaluation_heading() if lines else "")
         if self._behind is None:  # until then the feed needs the disk and the interpreter
             self._files.read_lines()
 
@@ -362,6 +367,43 @@ class MonitorScreen(AppScreen):
         run = self._run_with_trainer(command)
         if run is not None:
             await self._send(run, command)
+
+    def action_evaluate(self) -> None:
+        """Ask the trainer to evaluate; after training, evaluate the checkpoint in another process."""
+        run, run_state = self._run, self._run_state
+        if run is not None and run_state is not None and run_state.status in ENDED:
+            self._evaluate_checkpoint(run)
+        else:
+            self.action_ask("evaluate")
+
+    @work
+    async def _evaluate_checkpoint(self, run: RunDirectory) -> None:
+        if run.path in self._evaluating:
+            self.services.notify(f"{run.id} is being evaluated already.", severity="warning")
+            return
+        self._evaluating.add(run.path)
+        try:
+            with self._errors_shown():
+                started = await asyncio.to_thread(self.services.trainers.evaluate, run)
+                self.services.notify(f"{run.id} is evaluated; its result is saved, also if you quit.")
+                while started.process.poll() is None:
+                    await asyncio.sleep(self.services.rates.text)
+                result = await asyncio.to_thread(started.result)
+                text = self.services.keys.fill("{key:pane-evaluations} shows the result.")
+                if "unsaved" in result:
+                    text = f"The result cannot be saved: {result['unsaved']}"
+                self.services.notify(text, title=f"{run.id} is evaluated")
+        finally:
+            self._evaluating.discard(run.path)
+        self._read_saved(run)
+
+    @work
+    async def _read_saved(self, run: RunDirectory) -> None:
+        """Read the evaluations after training, which no event announces."""
+        saved = await asyncio.to_thread(read_saved_evaluations, run)
+        if run == self._run and saved != self._saved:
+            self._saved = saved
+            self._draw_text()
 
     def action_pause(self) -> None:
         """Pause the training, or continue it; before it has paused, take the request back."""
@@ -520,8 +562,10 @@ class MonitorScreen(AppScreen):
             )
         if name == "run-stop":
             return state.status == "queued" or state.status not in WITHOUT_TRAINER
-        if name in ("run-pause", "run-stop-after-epoch", "run-checkpoint", "run-evaluate"):
+        if name in ("run-pause", "run-stop-after-epoch", "run-checkpoint"):
             return state.status not in WITHOUT_TRAINER
+        if name == "run-evaluate":
+            return state.status in ENDED or state.status not in WITHOUT_TRAINER
         return True
 
     @work

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from wmse_tui.runs.log.activity import ActivityLine
 from wmse_tui.runs.log.events import Evaluation
 from wmse_tui.runs.marked_config import MarkedConfig
 from wmse_tui.runs.state.run import RunState
+from wmse_tui.runs.state.saved_evaluations import SavedEvaluation
 from wmse_tui.runs.text.sanitize import safe
 from wmse_tui.runs.text.units import duration, percent
 
@@ -19,8 +22,13 @@ def evaluation_heading() -> str:
     return _row(_HEADINGS)
 
 
-def evaluations_as_lines(run_state: RunState) -> tuple[ActivityLine, ...]:
-    """The newest evaluations, a line each, the best ones marked, under the names of the splits."""
+def evaluations_as_lines(
+    run_state: RunState, saved: Sequence[SavedEvaluation] = ()
+) -> tuple[ActivityLine, ...]:
+    """The newest evaluations, a line each, the best ones marked, under the names of the splits.
+
+    Below them those of `saved`, made after training, each with its checkpoint and its time.
+    """
     best = {id(found) for found in (run_state.best_knn, run_state.best_linear) if found is not None}
     lines = []
     splits = ""
@@ -28,6 +36,11 @@ def evaluations_as_lines(run_state: RunState) -> tuple[ActivityLine, ...]:
         if splits != (splits := f"{one.train_split} -> {one.test_split}"):
             lines.append(ActivityLine(safe(splits, 300), "day"))
         lines.append(ActivityLine(_evaluation(one), "good" if id(one) in best else "plain"))
+    if saved:
+        lines.append(ActivityLine("evaluated again", "day"))
+    for again in saved:
+        note = safe(f"  {again.checkpoint}, {again.time}", 100)
+        lines.append(ActivityLine(_evaluation(again.evaluation) + note))
     return tuple(lines)
 
 
