@@ -92,6 +92,7 @@ def changing(run: RunDirectory) -> list[tuple[str, ...]]:
         ("resume", run.id, "--detach"),
         ("resume", run.id, "--queue"),
         ("eval", run.id, "--device", "cpu"),
+        ("follow", run.id, "--to", "csv", "--once"),
         ("rm", run.id, "--yes"),
     ]
 
@@ -103,7 +104,6 @@ def leaving(run: RunDirectory, folder: Path) -> list[tuple[str, ...]]:
         ("report", run.id, run.id, "-f", "markdown", "-o", "-"),
         ("export", run.id, "-f", "archive", "-o", str(folder / "run.tar"), "--force"),
         ("export", run.id, "-f", "safetensors", "-o", str(folder / "weights"), "--force"),
-        ("follow", run.id, "--to", "csv", "--once"),
         ("follow", run.id, "--to", f"csv:dir={folder / 'tables'}", "--once"),
     ]
 
@@ -221,6 +221,7 @@ def test_no_command_changes_a_run_through_a_link(cli: Cli, make_run: MakeRun, tm
             ("tag", name, "x"),
             ("stop", name),
             ("resume", name, "--detach"),
+            ("follow", name, "--to", "csv", "--once"),
         ):
             result = cli(*command)
             assert result.exit_code == 1, command

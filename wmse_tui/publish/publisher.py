@@ -23,6 +23,7 @@ from wmse_tui.runs.followers import (
     require_package,
 )
 from wmse_tui.runs.log.events import Record
+from wmse_tui.runs.ownership import require_own
 from wmse_tui.runs.run_folder import RunFolder, require_own_folder
 from wmse_tui.runs.state.run import RunState
 from wmse_tui.runs.state.watch import RunWatcher
@@ -237,9 +238,11 @@ def follow(run: RunDirectory, target: Target, *, once: bool = False) -> int:
 
     Raises:
         PublishError: the target cannot be used, or another follower of this run has it.
+        RunsError: the run is not this user's, or was named by a link: how far it was sent is noted in it.
         StorageError: the run cannot be read, or its folder of followers not be written.
     """
     require_package(target)
+    require_own(run)
     lock = lock_target(run, target)
     try:
         service = connect(target, run)

@@ -29,10 +29,10 @@ def follow(
     Follows the run's log until the run ends; the trainer knows nothing of it. Services that cannot take
     numbers back get those that a checkpoint has. Started again, it continues where it was.
     """
-    from wmse_tui.cli.locating import find_run
+    from wmse_tui.cli.locating import find_own_run
     from wmse_tui.runs.followers import Target, follower_command, require_package
 
     target = Target.parse(to)
     require_package(target)
-    command = follower_command(find_run(run, runs_dir), target, *(("--once",) if once else ()))
+    command = follower_command(find_own_run(run, runs_dir), target, *(("--once",) if once else ()))
     os.execv(command[0], command)  # noqa: S606 (this command becomes the follower, with its signals and exit code)
