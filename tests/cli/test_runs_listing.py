@@ -37,6 +37,7 @@ def test_rows_are_printed_as_they_are_read_and_are_those_of_a_list_that_is_read_
     at_once = capsys.readouterr().out.splitlines()
 
     monkeypatch.setenv("WMSE_TUI_CACHE", str(tmp_path / "another"))
+    monkeypatch.setattr(module, "FIRST_SECONDS", 0.0)
     monkeypatch.setattr(module, "SOON_SECONDS", 0.0)  # one log at a time
     refresh, printed = RunIndex.refresh, list[list[str]]()
 
@@ -59,6 +60,7 @@ def test_a_log_that_cannot_be_read_does_not_hold_up_the_others(
     broken = root / "run-xx" / "events.jsonl"
     broken.unlink()
     broken.mkdir()
+    monkeypatch.setattr(module, "FIRST_SECONDS", 0.0)
     monkeypatch.setattr(module, "SOON_SECONDS", 0.0)
     module.runs(root)
     out, err = capsys.readouterr()

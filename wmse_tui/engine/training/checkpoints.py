@@ -177,6 +177,13 @@ def _verified(path: Path) -> Iterator[BufferedReader]:
     except OSError as error:
         raise _unreadable(path, error) from error
     with file:
+        if not zipfile.is_zipfile(file):  # before hours are spent on a file that claims terabytes
+            raise CheckpointError(
+                f"{path} is damaged, or not a checkpoint of ours",
+                "its end is not that of an archive: it was cut short, or is another kind of file",
+                next=("an older checkpoint of the run is used where there is one",),
+            )
+        file.seek(0)
         _verify(path, hashlib.file_digest(file, "sha256").hexdigest())
         yield file
 
