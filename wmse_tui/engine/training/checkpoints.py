@@ -179,7 +179,7 @@ def _verified(path: Path) -> Iterator[BufferedReader]:
     with file:
         if not zipfile.is_zipfile(file):  # before hours are spent on a file that claims terabytes
             raise CheckpointError(
-                f"{path} is damaged, or not a checkpoint of ours",
+                f"{path} is damaged, or is not a checkpoint of ours",
                 "its end is not that of an archive: it was cut short, or is another kind of file",
                 next=("an older checkpoint of the run is used where there is one",),
             )
