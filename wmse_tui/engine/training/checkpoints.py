@@ -36,6 +36,8 @@ from wmse_tui.runs.run_folder import RunFolder, open_file, read_file
 FORMAT = 1
 THREADED_BYTES = 1 << 20
 """Smaller pieces are hashed in less time than a thread needs to begin."""
+SOON_HASHED = 2**30
+"""Bytes; a larger file must end as an archive does before it is read, for hours where it claims terabytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,9 +179,9 @@ def _verified(path: Path) -> Iterator[BufferedReader]:
     except OSError as error:
         raise _unreadable(path, error) from error
     with file:
-        if not zipfile.is_zipfile(file):  # before hours are spent on a file that claims terabytes
+        if os.fstat(file.fileno()).st_size > SOON_HASHED and not zipfile.is_zipfile(file):
             raise CheckpointError(
-                f"{path} is damaged, or is not a checkpoint of ours",
+                f"{path} is damaged",
                 "its end is not that of an archive: it was cut short, or is another kind of file",
                 next=("an older checkpoint of the run is used where there is one",),
             )
