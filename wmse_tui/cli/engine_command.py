@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import IO, Any
 
@@ -16,6 +15,7 @@ import typer
 from wmse_tui.cli.exits import ExitCode
 from wmse_tui.cli.follow.signals import exit_for
 from wmse_tui.runs.process.deferred_signals import STOP_SIGNALS, TERMINATING
+from wmse_tui.runs.process.engine_messages import engine_messages
 
 
 def run_engine_command(
@@ -89,23 +89,13 @@ def _read_messages(stream: IO[bytes]) -> dict[str, Any]:
     """Show progress until the stream ends; return the last object that is a result or an error."""
     last: dict[str, Any] = {}
     progress = ProgressLine()
-    for value in _objects(stream):
+    for value in engine_messages(stream):
         if isinstance(value.get("progress"), dict):
             progress.show(value["progress"])
         elif isinstance(value.get("result"), dict) or isinstance(value.get("error"), dict):
             last = value
     progress.close()
     return last
-
-
-def _objects(stream: IO[bytes]) -> Iterator[dict[str, Any]]:
-    for line in stream:
-        try:
-            value = json.loads(line)
-        except ValueError:
-            continue  # a library that prints
-        if isinstance(value, dict):
-            yield value
 
 
 class ProgressLine:

@@ -29,8 +29,10 @@ from textual.filter import Monochrome, NoColor
 from textual.notifications import Notification, Notify
 from textual.screen import Screen
 
+from wmse_tui.config.schema import Experiment
 from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.errors import RunsError
+from wmse_tui.runs.state.status import Status
 from wmse_tui.runs.text.sanitize import safe
 from wmse_tui.tui import keys
 from wmse_tui.tui.crash import note_crash
@@ -48,8 +50,6 @@ from wmse_tui.tui.themes import NAMES, THEMES
 from wmse_tui.tui.xterm_colours import XtermFilter
 
 if TYPE_CHECKING:
-    from wmse_tui.config.schema import Experiment
-    from wmse_tui.runs.state.status import Status
     from wmse_tui.tui.inspector import Inspector
     from wmse_tui.tui.palette import Palette, PaletteEntry
     from wmse_tui.tui.run_news import News

@@ -7,7 +7,6 @@ no rights, and where namespaces may be made also by a file system of a few MB in
 from __future__ import annotations
 
 import json
-import os
 import resource
 import subprocess
 import sys
@@ -19,6 +18,7 @@ from typing import Any
 import pytest
 import torch
 from events import read_log
+from forked_trainers import ForkedTrainer, start_trainer
 
 from wmse_tui.engine.training.checkpoints import read_checkpoint, save_checkpoint, step_checkpoints
 from wmse_tui.runs.directory import RunDirectory
@@ -59,7 +59,7 @@ def namespaces() -> list[str]:
     return []
 
 
-def until(condition: Callable[[], object], process: subprocess.Popen[bytes]) -> None:
+def until(condition: Callable[[], object], process: ForkedTrainer) -> None:
     end = time.monotonic() + 60
     while not condition():
         assert process.poll() is None, "the trainer ended"
@@ -74,14 +74,7 @@ def events_of(run: RunDirectory, kind: type[Any]) -> list[Any]:
 def test_enospc_by_limit(make_run: MakeRun) -> None:
     """Log and checkpoint cannot be written for a while; when there is space again nothing is missing."""
     run = make_run("schedule.epochs=2000", "evaluation.every=10000")
-    with run.trainer_log.open("ab") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "wmse_tui.engine", str(run.path)],
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            env={**os.environ, "OMP_NUM_THREADS": "1"},
-        )
+    process = start_trainer(run)
     try:
         until(lambda: view_run(run).step > 5, process)
         before = view_run(run)

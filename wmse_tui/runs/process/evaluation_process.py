@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.errors import EvaluationError, LaunchError, StorageError
+from wmse_tui.runs.process.engine_messages import engine_messages
 from wmse_tui.runs.process.interpreter import interpreter_command
 from wmse_tui.runs.process.launch import start_detached
 from wmse_tui.runs.text.sanitize import safe
@@ -44,8 +43,7 @@ class StartedEvaluation:
             end = output.seek(0, 2)
             output.seek(max(0, end - _LAST))
             lines = output.read().decode("utf-8", "replace").splitlines()
-        for line in reversed(lines):
-            found = _object(line)
+        for found in reversed(list(engine_messages(lines))):
             if isinstance(found.get("result"), dict):
                 return dict(found["result"])
             if isinstance(error := found.get("error"), dict):
@@ -55,7 +53,7 @@ class StartedEvaluation:
                     safe(str(error.get("detail", ""))),
                     next=tuple(safe(str(step)) for step in steps) if isinstance(steps, list) else (),
                 )
-        printed = "\n".join(safe(line) for line in lines[-_LINES:] if not _object(line))
+        printed = "\n".join(safe(line) for line in lines[-_LINES:] if not any(engine_messages([line])))
         status = self.process.returncode
         raise EvaluationError(f"the evaluation ended with status {status} and no result", printed)
 
@@ -84,11 +82,3 @@ def launch_evaluation(run: RunDirectory, *, python: str | Path = sys.executable)
             "the evaluation cannot be started", f"{python}: {error.strerror or error}"
         ) from error
     return StartedEvaluation(process, output)
-
-
-def _object(line: str) -> Mapping[str, Any]:
-    try:
-        found = json.loads(line)
-    except ValueError:
-        return {}  # a library that prints
-    return found if isinstance(found, dict) else {}

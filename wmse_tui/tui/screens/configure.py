@@ -31,6 +31,7 @@ from wmse_tui.config.presence import (
     with_own_images,
 )
 from wmse_tui.config.problems import ConfigError
+from wmse_tui.config.schema import Experiment
 from wmse_tui.config.sections.dataset import Dataset
 from wmse_tui.runs.directory import check_name
 from wmse_tui.runs.errors import BadRunName, RunsError
@@ -62,7 +63,6 @@ from wmse_tui.tui.widgets.panel import Panel
 from wmse_tui.tui.widgets.vi import KeyScroll
 
 if TYPE_CHECKING:
-    from wmse_tui.config.schema import Experiment
     from wmse_tui.tui.inspector import Inspected, InspectionFailed, InspectionProgress, RequestKind
 
 VIEWS_DELAY = 0.4
