@@ -112,6 +112,16 @@ class PaperCell:
         return len(self.runs)
 
     @property
+    def linear_difference(self) -> Spread | None:
+        """The linear accuracies of the completed runs minus the published one, in points."""
+        return _difference(self.linear, self.published.linear)
+
+    @property
+    def knn_difference(self) -> Spread | None:
+        """As `linear_difference`, of the k-NN accuracies."""
+        return _difference(self.knn, self.published.knn)
+
+    @property
     def next_seed(self) -> int:
         """The first seed from the recipe's own that no run of it has used, completed or not."""
         used = {run.experiment.seed for run in (*self.runs, *self.partial) if run.experiment is not None}
@@ -221,6 +231,12 @@ def _cell(recipe: Recipe, own: Sequence[OwnRun]) -> PaperCell:
         linear=spread([accuracy for _, accuracy in linear if accuracy is not None]),
         knn=spread([accuracy for _, accuracy in knn if accuracy is not None]),
     )
+
+
+def _difference(own: Spread | None, published: float | None) -> Spread | None:
+    if own is None or published is None:
+        return None
+    return Spread(own.n, 100 * own.mean - published, None if own.std is None else 100 * own.std)
 
 
 def _best(candidates: Iterable[tuple[OwnRun, float | None]]) -> Best | None:

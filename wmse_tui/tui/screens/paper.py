@@ -12,7 +12,7 @@ from textual.content import Content
 from textual.events import Resize
 from textual.widgets import Static
 
-from wmse_tui.config.presence import find_images, presence_advice
+from wmse_tui.config.presence import Presence, find_images, presence_advice
 from wmse_tui.config.problems import ConfigError
 from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.errors import RunsError
@@ -39,12 +39,15 @@ from wmse_tui.tui.widgets.table import CellTable
 
 
 class PaperScreen(AppScreen):
-    """Published accuracies by method and data set, and beneath them the best of the user's own."""
+    """Published accuracies by method and data set, and below them the user's own."""
 
     HELP = """\
-The published table: linear / 5-NN accuracy in percent. Beneath each number is the best of your own completed
-runs of exactly that recipe, and how many there are. Runs that deviate in any option that matters are listed
-below as variants and are not counted. A number that could not be verified is left out."""
+The published table: linear / 5-NN accuracy in percent. Below a number are, where there are any, the best of
+your own completed runs of exactly that recipe and how many there are (n), the difference of their means from
+the published numbers in points with its standard deviation, and the epoch of a run that trains. Runs that
+deviate in any option that matters are listed below as variants and are not counted. A number that could not
+be verified is left out. After the title of a data set: ✓ its images are here, ↓ they are downloaded first,
+! they are missing."""
 
     BINDINGS = keys.PAPER
 
@@ -54,6 +57,7 @@ below as variants and are not counted. A number that could not be verified is le
         self._configurations: dict[str, Configuration] = {}
         self._rows: tuple[RunRow, ...] = ()
         self._table: PublishedTable | None = None
+        self._presence: dict[str, Presence] = {}  # of the images, by the title of the column
         self._made_from: int | None = None
         self._shown_at = ("", "")
         self._details = Content("")
@@ -118,20 +122,28 @@ below as variants and are not counted. A number that could not be verified is le
             self._again = False
             rows = self._rows
             try:
-                self._table = await asyncio.to_thread(self._read_table, rows)
+                table, presence = await asyncio.to_thread(self._read_table, rows)
             except ConfigError as error:  # the installation is damaged, and stays so
                 self._problem = f"The published table cannot be read. {error.problems[0].text()}"
             else:
-                self.query_one(CellTable).show(paper_sheet(self._table))
+                self._table, self._presence = table, presence
+                self.query_one(CellTable).show(paper_sheet(table, presence))
                 self._made_from = len(rows)
             self._show_details()
         self._making_table = False
 
-    def _read_table(self, rows: tuple[RunRow, ...]) -> PublishedTable:
+    def _read_table(self, rows: tuple[RunRow, ...]) -> tuple[PublishedTable, dict[str, Presence]]:
         self._recipes = self._recipes or shipped_recipes()
         known = {(r.experiment.dataset.name, r.experiment.method.name) for r in self._recipes}
         own = (row for row in rows if (row.dataset, row.method) in known)
-        return published_table(self._recipes, load_own_runs(own, self._configurations))
+        table = published_table(self._recipes, load_own_runs(own, self._configurations))
+        recipes = {
+            title: cell
+            for title, cells in zip(table.columns, zip(*table.cells, strict=True), strict=True)
+            for cell in cells
+            if cell is not None
+        }
+        return table, {title: find_images(cell.experiment.dataset) for title, cell in recipes.items()}
 
     def on_cell_table_moved(self) -> None:
         self._show_details()
@@ -140,7 +152,8 @@ below as variants and are not counted. A number that could not be verified is le
         scroll = self.query_one("#paper-scroll")
         content = Content(safe(self._problem))
         if not self._problem:
-            content = details(self.position, self.cell, scroll.size.width - 1)  # a scrollbar may come
+            width = scroll.size.width - 1  # a scrollbar may come
+            content = details(self.position, self.cell, width, self._presence.get(self.position[1]))
         if not self._details.is_same(content):
             self._details = content
             self.query_one("#paper-details", Static).update(content)

@@ -29,11 +29,16 @@ _LAST = 1_000_000  # beyond the last row or column of any table
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """Text and its style: heading, a tone, the number of a series, or None. `below` is a second line."""
+    """Text and its style: heading, a tone, the number of a series, or None. `below` is its next line."""
 
     text: str
     style: Tone | Literal["heading"] | int | None = None
     below: Cell | None = None
+
+    @property
+    def lines(self) -> tuple[Cell, ...]:
+        """This line and those below it."""
+        return (self,) if self.below is None else (self, *self.below.lines)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +95,7 @@ class CellTable(RowsWidget, can_focus=True):
         self._sheet = Sheet()
         self._row = self._column = 0
         self._top = self._left = 0  # rows and columns (but the first) scrolled out of view
+        self._fitting = 0  # rows that were drawn
 
     @property
     def sheet(self) -> Sheet:
@@ -110,11 +116,11 @@ class CellTable(RowsWidget, can_focus=True):
         """Show `sheet`; the cursor stays where it is if there still is such a row or cell."""
         if sheet == self._sheet:
             return
-        taller = len(sheet.rows) != len(self._sheet.rows)
+        height = self._spaced_height()
         self._sheet = sheet
         self._row, self._column = self._clamped(self._row, self._column)
         self._left = max(0, min(self._left, len(sheet.heading) - 2))
-        if taller:
+        if self._spaced_height() != height:
             self.refresh(layout=True)
         self.redraw()
 
@@ -132,8 +138,7 @@ class CellTable(RowsWidget, can_focus=True):
 
     def action_page(self, pages: int) -> None:
         """Move the cursor by the number of visible rows."""
-        height = self.content_size.height
-        self.action_move(pages * max(1, (height - 2) // self._row_height(height)))
+        self.action_move(pages * max(1, self._fitting))
 
     def action_first(self) -> None:
         """Go to the first row or cell."""
@@ -167,20 +172,23 @@ class CellTable(RowsWidget, can_focus=True):
     def draw_rows(self, width: int, height: int, style: ChartStyle) -> Drawing:
         """The heading, and the rows around the cursor."""
         canvas = Canvas(width, height)
-        sheet, per_row = self._sheet, self._row_height(height)
+        sheet, heights = self._sheet, self._heights(height)
         if not sheet.rows:
             canvas.put(0, 0, shorten(sheet.empty, width, ascii=style.ascii), self._style("muted", style))
             return canvas.drawing()
-        fitting = max(1, (height - 1) // per_row)
-        if len(sheet.rows) > fitting:  # the last line shows which rows these are
-            fitting = max(1, (height - 2) // per_row)
-        self._top = max(0, min(self._top, self._row, len(sheet.rows) - fitting))
-        self._top = max(self._top, self._row - fitting + 1)
+        # Where not all of them fit, the last line shows which rows these are.
+        space = height - 1 if sum(heights) <= height - 1 else height - 2
+        self._top = max(0, min(self._top, self._row, _first_of_last(heights, space)))
+        self._top = max(self._top, _first_of_last(heights[: self._row + 1], space))
         columns = self._columns(width)
         self._draw_heading(canvas, columns, style)
-        for line, index in enumerate(range(self._top, min(self._top + fitting, len(sheet.rows)))):
-            self._draw_row(canvas, 1 + line * per_row, index, columns, style)
-        self._draw_hints(canvas, columns, fitting, style)
+        y, self._fitting = 1, 0
+        for index in range(self._top, len(sheet.rows)):
+            if self._fitting and y + heights[index] > 1 + space:
+                break
+            self._draw_row(canvas, y, index, columns, style)
+            y, self._fitting = y + heights[index], self._fitting + 1
+        self._draw_hints(canvas, columns, y, style)
         return canvas.drawing()
 
     def on_focus(self) -> None:
@@ -195,8 +203,13 @@ class CellTable(RowsWidget, can_focus=True):
         columns = self._columns(self.content_size.width)
         under = [column.index for column in columns if column.index and column.x <= event.x]
         if under or not self._by_cell:
-            row = (event.y - 1) // self._row_height(self.content_size.height)
-            self.go(self._top + row, max(under, default=1) - 1)
+            y, row = 1, self._top
+            for height in self._heights(self.content_size.height)[self._top :]:
+                y += height
+                if event.y < y:
+                    break
+                row += 1
+            self.go(row, max(under, default=1) - 1)
 
     def on_mouse_scroll_down(self, event: MouseScrollDown) -> None:
         event.stop()
@@ -206,16 +219,13 @@ class CellTable(RowsWidget, can_focus=True):
         event.stop()
         self.action_move(-1)
 
-    @property
-    def _lines(self) -> int:
-        return 2 if any(cell.below for row in self._sheet.rows for cell in row) else 1
-
-    def _row_height(self, height: int) -> int:
-        """Lines from one row to the next, with a blank line between rows of two lines if all rows fit."""
-        return self._lines + (self._lines > 1 and self._spaced_height() <= height)
+    def _heights(self, height: int) -> list[int]:
+        """Lines from each row to the next, with a blank one below rows of several lines if all rows fit."""
+        spaced = self._spaced_height() <= height
+        return [_lines(row) + (spaced and _lines(row) > 1) for row in self._sheet.rows]
 
     def _spaced_height(self) -> int:
-        return 1 + len(self._sheet.rows) * (self._lines + (self._lines > 1))
+        return 1 + sum(_lines(row) + (_lines(row) > 1) for row in self._sheet.rows)
 
     def _columns(self, width: int) -> list[_Shown]:
         """The columns in sight; that of the cursor is among them."""
@@ -260,7 +270,8 @@ class CellTable(RowsWidget, can_focus=True):
         for column in columns:
             cell = self._sheet.rows[index][column.index]
             at_cursor = at_row and (column.index - 1 == self._column if self._by_cell else self.has_focus)
-            for line, part in enumerate((cell, cell.below or Cell(""))[: self._lines]):
+            lines = _lines(self._sheet.rows[index])
+            for line, part in enumerate((*cell.lines, *(Cell(""),) * (lines - len(cell.lines)))):
                 cell_style = self._style(part.style, style)
                 if at_cursor and self.has_focus:
                     cell_style = self._style("cursor", style)
@@ -277,17 +288,17 @@ class CellTable(RowsWidget, can_focus=True):
         indent = column.width - cell_len(text) if column.index in self._sheet.right else 0
         canvas.put(column.x + indent, y, text, cell_style)
 
-    def _draw_hints(self, canvas: Canvas, columns: Sequence[_Shown], fitting: int, style: ChartStyle) -> None:
-        """Mark hidden columns with `<` and `>`; below, the range of visible rows."""
+    def _draw_hints(self, canvas: Canvas, columns: Sequence[_Shown], y: int, style: ChartStyle) -> None:
+        """Mark hidden columns with `<` and `>`; in line `y`, the range of visible rows."""
         muted = self._style("muted", style)
         if self._left:
             canvas.put(columns[0].width, 0, "<", muted)
         if columns[-1].index < len(self._sheet.heading) - 1:
             canvas.put(canvas.width - 1, 0, ">", muted)
         total = len(self._sheet.rows)
-        if total > fitting:
-            text = f"{self._top + 1} to {self._top + fitting} of {total}"
-            canvas.put(0, 1 + fitting * self._row_height(canvas.height), text, muted)
+        if total > self._fitting:
+            text = f"{self._top + 1} to {self._top + self._fitting} of {total}"
+            canvas.put(0, y, text, muted)
 
     def _style(self, name: str | int | None, style: ChartStyle) -> Style:
         if name is None:
@@ -298,4 +309,17 @@ class CellTable(RowsWidget, can_focus=True):
 
 
 def _width(cell: Cell) -> int:
-    return max(cell_len(cell.text), 0 if cell.below is None else cell_len(cell.below.text))
+    return max(cell_len(line.text) for line in cell.lines)
+
+
+def _lines(row: Sequence[Cell]) -> int:
+    return max(len(cell.lines) for cell in row)
+
+
+def _first_of_last(heights: Sequence[int], space: int) -> int:
+    """The index of the first of the last rows that fit in `space` lines together, at least one."""
+    first, used = len(heights), 0
+    while first and (used + heights[first - 1] <= space or not used):
+        first -= 1
+        used += heights[first]
+    return first

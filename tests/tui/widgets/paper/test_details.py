@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from wmse_tui.config.loading import load_experiment
+from wmse_tui.config.presence import Presence
 from wmse_tui.runs.state.status import Status
 from wmse_tui.runs.table.index import RunRow
 from wmse_tui.runs.table.paper import OwnRun, PaperCell, published_table, shipped_recipes
-from wmse_tui.tui.widgets.paper.details import details
+from wmse_tui.tui.widgets.paper.details import details, images_text
 
 RECIPES = shipped_recipes()
 PLACE = ("W-MSE 2", "CIFAR-10")
@@ -49,8 +52,9 @@ def test_own_runs_are_listed_with_best_mean_and_variants() -> None:
     assert shown[5:] == [
         "own best   92.00 % linear (b), 80.00 % 5-NN (a)",
         "own mean   91.50 ± 0.71 % linear, 80.00 ± 0.00 % 5-NN (n = 2)",
+        "difference -0.05 ± 0.71 points linear, -9.69 ± 0.00 points 5-NN from the published, on average",
         "completed  a, b",
-        "unfinished c (running)",
+        "unfinished c (running, epoch 0 of ?)",
         "variant    d, not counted: other optimizer.lr, schedule.epochs",
     ]
 
@@ -83,3 +87,25 @@ def test_text_from_files_is_made_harmless() -> None:
 def test_a_cell_without_a_recipe_is_reported() -> None:
     assert str(details(("BYOL", "ImageNet-100"), None)) == "There is no recipe for BYOL on ImageNet-100."
     assert str(details(("", ""), None)) == "The table is being read."
+
+
+def test_the_images_of_a_recipe_are_here_or_what_is_needed_for_them() -> None:
+    dataset = cell().experiment.dataset
+    shown = {
+        presence.state: str(details(PLACE, cell(), 100, presence)).splitlines()[5]
+        for presence in (
+            Presence("here", Path("/data/cifar10")),
+            Presence("archive", Path("/data/cifar-10.tar.gz")),
+            Presence("download", Path("/data/cifar10"), download=170_498_071),
+            Presence("missing", Path("/data"), (Path("/data/cifar10"),)),
+        )
+    }
+    assert shown == {
+        "here": "images     CIFAR-10 is on this machine",
+        "archive": "images     CIFAR-10 is here and will be unpacked",
+        "download": "images     a download of 170 MB, and as much again unpacked",
+        "missing": "images     CIFAR-10 is not on this machine (/data/cifar10)",
+    }
+    assert images_text(dataset.model_copy(update={"name": "patterns"}), Presence("drawn")) == (
+        "drawn when needed"
+    )

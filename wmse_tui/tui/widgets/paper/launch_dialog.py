@@ -9,7 +9,6 @@ from pathlib import Path
 from textual import work
 from textual.widgets import Static
 
-from wmse_tui.config.datasets import DATASETS
 from wmse_tui.config.figures import retained_checkpoints, steps_per_epoch, total_steps
 from wmse_tui.config.presence import Presence
 from wmse_tui.config.schema import Experiment
@@ -23,6 +22,7 @@ from wmse_tui.runs.table.paper import PaperCell
 from wmse_tui.runs.text.sanitize import safe
 from wmse_tui.runs.text.units import count, duration, size
 from wmse_tui.tui.dialogs import Confirm
+from wmse_tui.tui.widgets.paper.details import images_text
 
 
 class LaunchDialog(Confirm):
@@ -61,7 +61,7 @@ class LaunchDialog(Confirm):
             "",
             f"steps   {_steps(experiment)}",
             f"seed    {self._cell.next_seed}, which no run of this recipe has used yet",
-            f"data    {_data(experiment, self._presence)}",
+            f"data    {images_text(experiment.dataset, self._presence)}",
             f"disk    {self._disk(expected)}",
             f"time    {_time(expected, self._reference.row.run_id if self._reference and reading else '')}",
             "",
@@ -87,19 +87,6 @@ def _steps(experiment: Experiment) -> str:
     if steps is None:
         return f"{epochs}; the number of steps depends on the images"
     return f"{steps:,}: {epochs} of {steps_per_epoch(experiment)}"
-
-
-def _data(experiment: Experiment, presence: Presence) -> str:
-    title = DATASETS[experiment.dataset.name].title
-    match presence.state:
-        case "download":
-            return f"a download of {size(presence.download)}, and as much again unpacked"
-        case "archive":
-            return f"{title} is here and will be unpacked"
-        case "drawn":
-            return "drawn when needed"
-        case _:
-            return f"{title} is on this machine"
 
 
 def _time(expected: DurationEstimate | None, reading: str) -> str:
