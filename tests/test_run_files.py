@@ -110,7 +110,7 @@ LISTED = {
     "tui/app.py": "whether the folder of runs is empty",
     "tui/settings.py": "the user's settings",
     "tui/saved_state.py": "what the screens show, in the state folder",
-    "tui/screens/monitor.py": "a screenshot in the current folder",
+    "tui/screenshot.py": "a screenshot in the current folder",
     "tui/charts/image_display.py": "a preview that the app's own service has written",
 }
 """Modules outside those folders that open, list or change something by path, and what."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol
@@ -13,6 +14,7 @@ from textual.reactive import reactive
 
 from wmse_tui.config.schema import Experiment
 from wmse_tui.runs.directory import RunDirectory
+from wmse_tui.runs.errors import RunsError
 from wmse_tui.tui.feed import Feed
 from wmse_tui.tui.keys import KeyNames
 from wmse_tui.tui.launching import Trainers
@@ -119,3 +121,13 @@ def app_of(node: MessagePump) -> ServicesApp:
 def services_of(node: MessagePump) -> Services:
     """The services of the app that `node` (a screen or widget) belongs to."""
     return app_of(node).services
+
+
+@contextmanager
+def errors_shown(services: Services) -> Iterator[None]:
+    """Show the error of a run that ends the block, and what to do about it."""
+    try:
+        yield
+    except RunsError as error:
+        text = "\n".join((error.detail, *error.next)).strip()
+        services.notify(text, title=error.title, severity="error")

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from functools import partial
-from pathlib import Path
 
 from textual import work
 from textual.app import ComposeResult
@@ -16,31 +14,23 @@ from textual.content import Content
 from textual.timer import Timer
 from textual.widgets import Static
 
-from wmse_tui.config.atomic import publish
-from wmse_tui.config.locations import working_dir
 from wmse_tui.runs.directory import RunDirectory
-from wmse_tui.runs.errors import RunsError
-from wmse_tui.runs.process.control import request
-from wmse_tui.runs.process.lock import held
-from wmse_tui.runs.queue.positions import cancel
-from wmse_tui.runs.run_folder import publish_file
 from wmse_tui.runs.state.config import read_configuration, summarise
-from wmse_tui.runs.state.lost_work import work_lost_by_resuming
 from wmse_tui.runs.state.run import RunState
 from wmse_tui.runs.state.saved_evaluations import SavedEvaluation, read_saved_evaluations
-from wmse_tui.runs.state.status import ENDED, IN_PROGRESS, RESUMABLE, WITHOUT_TRAINER
+from wmse_tui.runs.state.status import ENDED, RESUMABLE, WITHOUT_TRAINER
 from wmse_tui.runs.table.catalogue import list_runs
 from wmse_tui.runs.text.sanitize import safe
 from wmse_tui.runs.text.units import count
 from wmse_tui.tui import keys
-from wmse_tui.tui.dialogs import Confirm, Pick, RunPicker
+from wmse_tui.tui.dialogs import Pick, RunPicker
 from wmse_tui.tui.feed import RunChanged, RunUnreadable
-from wmse_tui.tui.moved_images import locate_images
+from wmse_tui.tui.run_control import RunControl
 from wmse_tui.tui.run_export import export_run
 from wmse_tui.tui.screens.app_screen import AppScreen
-from wmse_tui.tui.services import app_of
+from wmse_tui.tui.screenshot import save_screenshot
+from wmse_tui.tui.services import app_of, errors_shown
 from wmse_tui.tui.widgets.monitor.charts import CHARTS, LabelledRun
-from wmse_tui.tui.widgets.monitor.control_requests import COMMAND_NAMES, SentRequest, request_statuses
 from wmse_tui.tui.widgets.monitor.header import HeaderNotes, RunHeader
 from wmse_tui.tui.widgets.monitor.panel_lines import evaluation_heading, evaluations_as_lines
 from wmse_tui.tui.widgets.monitor.panels import Panels
@@ -49,7 +39,6 @@ from wmse_tui.tui.widgets.monitor.run_files import RunFiles
 MOST_BESIDE = 7
 """Runs beside the one that is watched."""
 _LABEL = 24  # characters of a run's name in a legend
-_MOST_REQUESTS = 4  # sent requests that are remembered for each run
 _AT_ONCE = 0.01  # seconds that are not worth a timer
 _NEED_A_RUN = frozenset(
     {
@@ -88,11 +77,9 @@ class MonitorScreen(AppScreen):
         self._behind: float | None = None
         self._unreadable = ""
         self._beside: dict[RunDirectory, RunState | None] = {}  # runs drawn in the same plots
-        self._sent: dict[Path, tuple[SentRequest, ...]] = {}  # the latest requests to each run
-        self._pausing: set[Path] = set()  # runs with a request to pause that has had no effect yet
+        self._control = RunControl(app_of(self), self._draw_text)
         self._files: RunFiles | None = None
         self._saved: tuple[SavedEvaluation, ...] = ()  # evaluations after training
-        self._evaluating: set[Path] = set()  # runs that a process evaluates now
         self._text_at = self._charts_at = float("-inf")
         self._text_due = self._charts_due = False
         self._timer: Timer | None = None  # until something is due
@@ -178,7 +165,7 @@ class MonitorScreen(AppScreen):
             if run_state.status != before.status:
                 self.refresh_bindings()
             if run_state.status == "paused" or run_state.ended:
-                self._pausing.discard(message.run.path)
+                self._control.pause_is_over(message.run)
             if message.behind is not None and run_state.seq < before.seq:
                 return  # the log is being read again, and the state on the screen is newer
             self._run_state, self._behind, self._unreadable = run_state, message.behind, ""
@@ -239,7 +226,7 @@ class MonitorScreen(AppScreen):
         run, run_state, panels = self._run, self._run_state, self._panels
         if run is None or run_state is None or self._files is None:
             return
-        requests = request_statuses(self._sent.get(run.path, ()), run_state)
+        requests = self._control.statuses(run, run_state)
         self._header.show(
             run_state, HeaderNotes(behind=self._behind, requests=requests, unreadable=self._unreadable)
         )
@@ -312,7 +299,7 @@ class MonitorScreen(AppScreen):
         """Choose the runs that are drawn beside this one."""
         if self._chosen_run() is None:
             return
-        with self._errors_shown():
+        with errors_shown(self.services):
             runs = await asyncio.to_thread(list_runs, self.services.runs_root)
             others = [run for run in runs if run != self._run]
             if not others:
@@ -342,60 +329,38 @@ class MonitorScreen(AppScreen):
     @work
     async def action_stop(self) -> None:
         """Stop the run, or remove it from the queue, after a dialog."""
-        if self._run is not None and self._run_state is not None and self._run_state.status == "queued":
-            run = self._run
-            text = f"Take {safe(run.id, 64)} out of the queue?\n\nIt stays as it is, and can be queued again."
-            if await self.app.push_screen_wait(Confirm("Queue", text, yes="Take out", no="Stay queued")):
-                await self._cancel(run)
-            return
-        answering = self._run_with_trainer("stop")
-        if answering is not None:
-            text = f"Stop {safe(answering.id, 64)} now?\n\nIt saves a checkpoint first, and can be resumed."
-            if await self.app.push_screen_wait(Confirm("Stop", text, yes="Stop", no="Continue")):
-                await self._send(answering, "stop")
-
-    async def _cancel(self, run: RunDirectory) -> None:
-        with self._errors_shown():
-            cancelled = await asyncio.to_thread(cancel, run)
-            self.services.feed.nudge()
-            what = "is no longer in the queue" if cancelled else "has just started"
-            self.services.notify(f"{run.id} {what}.")
+        if (shown := self._chosen()) is not None:
+            await self._control.stop(*shown)
 
     @work
     async def action_ask(self, command: str) -> None:
         """Send a request to the trainer."""
-        run = self._run_with_trainer(command)
-        if run is not None:
-            await self._send(run, command)
-
-    def action_evaluate(self) -> None:
-        """Ask the trainer to evaluate; after training, evaluate the checkpoint in another process."""
-        run, run_state = self._run, self._run_state
-        if run is not None and run_state is not None and run_state.status in ENDED:
-            self._evaluate_checkpoint(run)
-        else:
-            self.action_ask("evaluate")
+        if (shown := self._chosen()) is not None:
+            await self._control.ask(*shown, command)
 
     @work
-    async def _evaluate_checkpoint(self, run: RunDirectory) -> None:
-        if run.path in self._evaluating:
-            self.services.notify(f"{run.id} is being evaluated already.", severity="warning")
+    async def action_pause(self) -> None:
+        """Pause the training, or continue it; before it has paused, take the request back."""
+        if (shown := self._chosen()) is not None:
+            await self._control.ask(*shown, self._control.pause_command(*shown))
+
+    @work
+    async def action_resume(self) -> None:
+        """Start another attempt."""
+        if (shown := self._chosen()) is not None:
+            await self._control.resume(*shown)
+
+    @work
+    async def action_evaluate(self) -> None:
+        """Ask the trainer to evaluate; after training, evaluate the checkpoint in another process."""
+        if (shown := self._chosen()) is None:
             return
-        self._evaluating.add(run.path)
-        try:
-            with self._errors_shown():
-                started = await asyncio.to_thread(self.services.trainers.evaluate, run)
-                self.services.notify(f"{run.id} is evaluated; its result is saved, also if you quit.")
-                while started.process.poll() is None:
-                    await asyncio.sleep(self.services.rates.text)
-                result = await asyncio.to_thread(started.result)
-                text = self.services.keys.fill("{key:pane-evaluations} shows the result.")
-                if "unsaved" in result:
-                    text = f"The result cannot be saved: {result['unsaved']}"
-                self.services.notify(text, title=f"{run.id} is evaluated")
-        finally:
-            self._evaluating.discard(run.path)
-        self._read_saved(run)
+        run, state = shown
+        if state.status in ENDED:
+            await self._control.evaluate_checkpoint(run)
+            self._read_saved(run)
+        else:
+            await self._control.ask(run, state, "evaluate")
 
     @work
     async def _read_saved(self, run: RunDirectory) -> None:
@@ -404,82 +369,6 @@ class MonitorScreen(AppScreen):
         if run == self._run and saved != self._saved:
             self._saved = saved
             self._draw_text()
-
-    def action_pause(self) -> None:
-        """Pause the training, or continue it; before it has paused, take the request back."""
-        paused = self._run_state is not None and self._run_state.status == "paused"
-        pausing = self._run is not None and self._run.path in self._pausing
-        self.action_ask("resume" if paused or pausing else "pause")
-
-    def _run_with_trainer(self, command: str) -> RunDirectory | None:
-        """The run, if a trainer may answer `command`; otherwise a notification explains why not."""
-        run, run_state = self._chosen_run(), self._run_state
-        if run is None or run_state is None:
-            return None
-        status = run_state.status
-        if status in WITHOUT_TRAINER:
-            what = "was never started" if status == "new" else f"is {status}"
-            again = (
-                "" if status == "completed" else self.services.keys.fill(" {key:run-resume} starts it again.")
-            )
-            self.services.notify(
-                f"Cannot {COMMAND_NAMES[command]}: the run {what}.{again}", severity="warning"
-            )
-            return None
-        return run
-
-    async def _send(self, run: RunDirectory, command: str) -> None:
-        run_state, now = self._run_state, time.time()
-        attempt = 0 if run_state is None else run_state.attempt + (run_state.status == "starting")
-        with self._errors_shown():
-            request_id = await asyncio.to_thread(request, run, command, by="app")
-            sent = (*self._sent.get(run.path, ()), SentRequest(request_id, command, now, attempt))
-            self._sent[run.path] = sent[-_MOST_REQUESTS:]
-            if command == "pause":
-                self._pausing.add(run.path)
-            elif command == "resume":
-                self._pausing.discard(run.path)
-            self.services.feed.nudge()
-            self._draw_text()
-
-    @work
-    async def action_resume(self) -> None:
-        """Start another attempt."""
-        run, run_state = self._chosen_run(), self._run_state
-        if run is None or run_state is None:
-            return
-        status = run_state.status
-        if status == "completed":
-            self.services.notify("The run has completed; there is nothing left to do.", severity="warning")
-            return
-        if status == "unknown":
-            reason = run_state.status_reason
-            self.services.notify(f"The run may be active on another machine: {reason}.", severity="warning")
-            return
-        with self._errors_shown():
-            # The status may be a moment old, the lock is not; a trainer that is starting acquires it later.
-            if status in IN_PROGRESS and (
-                await asyncio.to_thread(held, run.lock) or status in ("starting", "queued")
-            ):
-                more = self.services.keys.fill(" {key:run-pause} continues it.") if status == "paused" else ""
-                self.services.notify(f"The run is {status} already.{more}", severity="warning")
-                return
-            lost = await asyncio.to_thread(work_lost_by_resuming, run, run_state)
-            if lost is not None and lost.restarts:
-                question = Confirm(
-                    "Train it again from step 0?",
-                    f"{safe(run.id, 64)}: {lost.text()}.",
-                    yes="Train again",
-                    no="Cancel",
-                    danger=True,
-                )
-                if not await self.app.push_screen_wait(question):
-                    return
-            if not await locate_images(self.app, [run]):
-                return
-            await asyncio.to_thread(self.services.trainers.resume, run)
-            self.services.feed.nudge()
-            self.services.notify(f"{run.id} is starting again.")
 
     # Its configuration, its folder, the screen
 
@@ -515,25 +404,14 @@ class MonitorScreen(AppScreen):
     @work
     async def action_screenshot(self) -> None:
         """Write the screen to an SVG file in the run, or else in the current folder."""
-        run = self._run
-        image = self.app.export_screenshot(
-            title=safe(f"wmse-tui {run.id}" if run is not None else "wmse-tui")
-        )
-        name = time.strftime("screen-%Y%m%d-%H%M%S.svg")
-        try:
-            path = await asyncio.to_thread(_write_screenshot, run, name, image.encode())
-        except OSError as error:
-            reason = f"{Path(error.filename or '').parent}: {error.strerror or error}"
-            self.services.notify(f"The screen cannot be written: {reason}", severity="error")
-        else:
-            self.services.notify(f"The screen is in {path}")
+        await save_screenshot(app_of(self), self._run)
 
     # Other runs
 
     @work
     async def action_neighbour(self, by: int) -> None:
         """Show the next run of the list."""
-        with self._errors_shown():
+        with errors_shown(self.services):
             runs = await asyncio.to_thread(list_runs, self.services.runs_root)
             here = self._run
             if not runs:
@@ -572,7 +450,7 @@ class MonitorScreen(AppScreen):
     async def _show_no_run(self) -> None:
         self.query_one("#monitor").display = False
         self.query_one("#no-run").display = True
-        with self._errors_shown():
+        with errors_shown(self.services):
             runs = await asyncio.to_thread(list_runs, self.services.runs_root)
             fill = self.services.keys.fill
             text = fill(
@@ -591,7 +469,7 @@ class MonitorScreen(AppScreen):
     @work
     async def action_newest(self) -> None:
         """Watch the newest run; where there is none, open Configure."""
-        with self._errors_shown():
+        with errors_shown(self.services):
             runs = await asyncio.to_thread(list_runs, self.services.runs_root)
             if runs:
                 self.show_run(runs[0])
@@ -604,39 +482,13 @@ class MonitorScreen(AppScreen):
             self.services.notify("No run is chosen.", severity="warning")
         return self._run
 
-    @contextmanager
-    def _errors_shown(self) -> Iterator[None]:
-        """Show the error that ends the block, and what to do about it."""
-        try:
-            yield
-        except RunsError as error:
-            text = "\n".join((error.detail, *error.next)).strip()
-            self.services.notify(text, title=error.title, severity="error")
+    def _chosen(self) -> tuple[RunDirectory, RunState] | None:
+        """The run on the screen and its state; without one, a notification."""
+        run, state = self._chosen_run(), self._run_state
+        return None if run is None or state is None else (run, state)
 
 
 def _urgent(run_state: RunState) -> tuple[object, ...]:
     """What is drawn at once when it changes."""
     evaluations, first = len(run_state.evaluations), run_state.seq == 0
     return run_state.status, run_state.attempt, run_state.controls, evaluations, first
-
-
-def _write_screenshot(run: RunDirectory | None, name: str, content: bytes) -> Path:
-    """Write the file into the run; where there is none or it cannot be written, into the current folder.
-
-    Raises:
-        OSError: neither accepts it; the error of the first one.
-    """
-    first_error: OSError | None = None
-    if run is not None:
-        try:
-            publish_file(run.artifacts / name, content)
-        except OSError as error:
-            first_error = error
-        else:
-            return run.artifacts / name
-    path = working_dir() / name
-    try:
-        publish(path, content)
-    except OSError as error:
-        raise first_error or error from None
-    return path
