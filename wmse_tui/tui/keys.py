@@ -190,13 +190,29 @@ RUN = bindings(
 PLOTS = bindings(
     ("up,k", "select(-1)", "Previous plot", "plot-previous"),
     ("down,j", "select(1)", "Next plot", "plot-next"),
-    ("left,h", "cursor(-1)", "Cursor left", "plot-cursor-left", "Show the values further left"),
-    ("right,l", "cursor(1)", "Cursor right", "plot-cursor-right", "Show the values further right"),
+    ("left,h", "cursor(-1)", "Cursor left", "plot-cursor-left", "Values and diagnostics further left"),
+    ("right,l", "cursor(1)", "Cursor right", "plot-cursor-right", "Values and diagnostics further right"),
     ("plus", "magnify(0.5)", "Zoom in", "plot-zoom-in", "Half of x, around the cursor"),
     ("minus", "magnify(2)", "Zoom out", "plot-zoom-out", "Twice as much of x"),
-    ("shift+left", "pan(-1)", "Pan left", "plot-pan-left", "An earlier part of x"),
-    ("shift+right", "pan(1)", "Pan right", "plot-pan-right", "A later part of x"),
+    ("shift+left", "pan(-1)", "Far left", "plot-pan-left", "An earlier part of x"),
+    ("shift+right", "pan(1)", "Far right", "plot-pan-right", "A later part of x"),
     ("escape", "whole", "Whole run", "plot-whole", "Show all of x again, without a cursor"),
+)
+WHITENING = bindings(
+    ("up,k", "number(-1)", "Previous number", "whitening-previous"),
+    ("down,j", "number(1)", "Next number", "whitening-next"),
+    ("i", "describe", "Describe", "whitening-describe",
+     "What this number means, what it should be, and what to try when it is bad", FOOTER),
+    ("pagedown", "scroll_text(1)", "Page down", "whitening-page-down"),
+    ("pageup", "scroll_text(-1)", "Page up", "whitening-page-up"),
+)
+MOMENTS = bindings(  # of the panels Whitening and Map
+    ("left,h", "moment(-1)", "Earlier", "moment-earlier", "Show what was saved before, in all panels"),
+    ("right,l", "moment(1)", "Later", "moment-later", "Show what was saved next, in all panels"),
+    ("shift+left", "moment(-10)", "Far left", "moment-far-earlier", "Ten samples or maps back"),
+    ("shift+right", "moment(10)", "Far right", "moment-far-later", "Ten samples or maps forward"),
+    ("home,g", "first_moment", "First", "moment-first", "The first sample or map"),
+    ("end,G,escape", "newest_moment", "Newest", "moment-newest", "The newest again, in all panels"),
 )
 TEXT_PANEL = bindings(
     ("slash", "search", "Find", "search", "Search in these lines", FOOTER),
@@ -310,6 +326,8 @@ GROUPS: Mapping[str, str] = {
     "field-": "Fields",
     "plot-": "Plots",
     "watch-": "This run",
+    "whitening-": "Whitening",
+    "moment-": "Whitening and Map",
     "pane-": "Panels",
     "search": "Search",
     "presets-": "Presets",
@@ -333,7 +351,7 @@ def group_of(binding: str) -> str:
 KEYS_OF: Mapping[str, tuple[list[BindingType], ...]] = {
     "everywhere": (APP,),
     "configure": (CONFIGURE, PRESET_FILTER, FORM, FIELD, FIELD_EDITOR),
-    "monitor": (MONITOR, RUN, PLOTS, TEXT_PANEL, TEXT_LINES),
+    "monitor": (MONITOR, RUN, PLOTS, WHITENING, MOMENTS, TEXT_PANEL, TEXT_LINES),
     "runs": (RUNS, RUN_BOARD, RUN_FINDER, RUN_TABLE),
     "compare": (COMPARE, TABLE),
     "paper": (PAPER, TABLE),

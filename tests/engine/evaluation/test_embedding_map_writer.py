@@ -20,6 +20,7 @@ from wmse_tui.engine.evaluation import embedding_map, evaluate, extract_features
 from wmse_tui.engine.evaluation.embedding_map_writer import EmbeddingMapWriter
 from wmse_tui.engine.evaluation.interruption import EvaluationInterrupted
 from wmse_tui.runs.log.events import Artifact, Diagnostics, Event, Notice
+from wmse_tui.runs.state.embedding import map_name, read_embedding, saved_map_steps
 
 CPU = torch.device("cpu")
 CLASSES = ("red", "green", "blue")
@@ -234,3 +235,19 @@ def test_modes_buffers_and_random_state_stay(tmp_path: Path) -> None:
     Studio(tmp_path, knn="off", map="tsne").sit(encoder)
     assert all(module.training for module in encoder.modules())
     assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_each_map_is_saved_beside_the_newest_and_of_many_some_evenly(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("wmse_tui.runs.state.embedding.MOST_MAPS", 4)
+    studio = Studio(tmp_path)
+    for step in range(0, 70, 10):
+        studio.sit(step=step, epoch=step // 10)
+        assert saved_map_steps(tmp_path)[-1] == step
+    steps = saved_map_steps(tmp_path)
+    assert (len(steps), steps[0]) == (4, 0)
+    for step in steps:
+        assert read_embedding(tmp_path / map_name(step)).step == step
+    assert read_embedding(studio.file).step == 60
+    assert len(list(tmp_path.iterdir())) == 5

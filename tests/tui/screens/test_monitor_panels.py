@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,11 +15,14 @@ from textual.pilot import Pilot
 
 from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.log.events import Artifact, Exit, NormImportance, NormWeights
+from wmse_tui.runs.state.embedding import map_name
+from wmse_tui.runs.state.watch import view_run
 from wmse_tui.tui.app import WmseApp
 from wmse_tui.tui.charts.scatter import Scatter
 from wmse_tui.tui.dialogs import RunPicker
 from wmse_tui.tui.widgets.monitor.charts import CHARTS
 from wmse_tui.tui.widgets.monitor.panels import PANEL_NAMES, Panels
+from wmse_tui.tui.widgets.monitor.text_row import TextRow
 
 pytestmark = pytest.mark.asyncio
 
@@ -26,6 +30,7 @@ MakeApp = Callable[..., WmseApp]
 MakeRun = Callable[..., RunDirectory]
 ScreenText = Callable[[WmseApp], str]
 Until = Callable[..., Awaitable[None]]
+Act = Callable[..., Awaitable[None]]
 OnRun = Callable[..., AbstractAsyncContextManager[tuple[WmseApp, Pilot[Any]]]]
 
 
@@ -304,14 +309,16 @@ async def test_a_new_map_in_the_log_is_read(
         assert not app.screen.query_one(Scatter).points
 
 
-def write_map(run: RunDirectory, *, classes: tuple[str, ...]) -> None:
+def write_map(
+    run: RunDirectory, *, classes: tuple[str, ...], step: int = 10, name: str = "embedding.npz"
+) -> None:
     np.savez(
-        run.artifacts / "embedding.npz",
+        run.artifacts / name,
         points=np.array([[0.0, 0.0], [1.0, 0.5], [0.2, 1.0]], np.float32),
         labels=np.array([0, 1, 1]),
         classes=np.array(classes),
-        step=10,
-        epoch=2,
+        step=step,
+        epoch=step // 5,
         method="pca",
     )
 
@@ -384,3 +391,69 @@ async def test_the_mouse_points_at_values_and_its_wheel_zooms(
         assert plots(app)[0].content.cursor == plot.content.cursor == pytest.approx(4.0)
         await pilot._post_mouse_events([MouseScrollUp], plot, offset=(plot.size.width - 1, 4))
         assert plots(app)[0].content.x_range == pytest.approx((2.0, 4.0))
+
+
+def whitening_rows(app: WmseApp) -> list[str]:
+    return [row.text for row in screen_of(app).query_one("#whitening").query(TextRow) if row.display]
+
+
+async def test_all_panels_show_the_step_that_one_of_them_chooses(
+    on_run: OnRun, make_run: MakeRun, until: Until, screen_text: ScreenText, act: Act
+) -> None:
+    run = make_run("small", "completed")
+    for step in (5, 20):
+        write_map(run, classes=("cat", "dog"), step=step, name=map_name(step))
+    write_map(run, classes=("cat", "dog"), step=20)
+    append(run, Artifact(kind="embedding", file="embedding.npz", step=20, epoch=4, seconds=0.1))
+    async with on_run(run, size=(120, 40)) as (app, pilot):
+        await act(pilot, "pane-map")
+        await until(pilot, lambda: "epoch 4, principal components" in screen_text(app))
+        assert whitening_rows(app)[0] == "projector step 20, 256 images"
+        # The map: back to the other one that is saved.
+        await act(pilot, "moment-earlier")
+        await until(pilot, lambda: "3 test images, epoch 1, principal" in screen_text(app))
+        assert whitening_rows(app)[0] == "projector step 5, 256 images"
+        assert plots(app)[0].content.cursor == 1.0
+        # The numbers: the next sample; the map of that evaluation is not saved, and the panel says so.
+        await act(pilot, "pane-whitening", "moment-later")
+        await until(pilot, lambda: "that of epoch 2 is not saved" in screen_text(app))
+        assert whitening_rows(app)[0] == "projector step 10, 256 images"
+        await until(pilot, lambda: "Eigenvalues seen by the loss, epoch 2" in screen_text(app))
+        # The plots: the cursor moves off; escape shows the newest everywhere.
+        await act(pilot, "moment-first")
+        assert plots(app)[0].content.cursor == 1.0
+        await act(pilot, "pane-plots", "plot-cursor-left")
+        await until(pilot, lambda: whitening_rows(app) == ["projector not sampled yet"])
+        await until(pilot, lambda: "no map up to step 4 is saved" in screen_text(app))
+        await act(pilot, "pane-whitening", "moment-newest")
+        await until(pilot, lambda: "epoch 4, principal components" in screen_text(app))
+        assert whitening_rows(app)[0] == "projector step 20, 256 images"
+        assert plots(app)[0].content.cursor is None
+
+
+async def test_a_number_is_described_in_place_with_what_to_try(
+    on_run: OnRun, make_run: MakeRun, until: Until, screen_text: ScreenText, act: Act
+) -> None:
+    run = make_run("small", "running")
+    append(
+        run,
+        replace(
+            next(one for one in reversed(view_run(run).diagnostics) if one.space == "projector"),
+            step=11,
+            feature_std=0.001,
+        ),
+    )
+    async with on_run(run) as (app, pilot):
+        await act(pilot, "pane-whitening", "whitening-describe")
+        await until(pilot, lambda: "How many dimensions the embeddings use" in screen_text(app))
+        assert "Effective rank  24.4 of 32 (noise 30)" in screen_text(app)
+        assert whitening_rows(app) == []
+        await act(pilot, "whitening-next", "whitening-next", "whitening-next")
+        text = screen_text(app)
+        assert "Feature standard deviation  0.001 (even 1)" in text
+        assert "expected 1 where they are evenly spread" in text
+        assert "now beyond the bound" in text
+        assert "try a lower optimizer.lr" in text
+        await act(pilot, "whitening-next", "whitening-next", "whitening-previous", "whitening-describe")
+        assert "feature std      0.001 (even 1)" in whitening_rows(app)
+        assert "expected" not in screen_text(app)

@@ -16,14 +16,13 @@ from wmse_tui.engine.data.sources.files import readable
 from wmse_tui.engine.diagnostics.sample import sample_diagnostics
 from wmse_tui.engine.models.encoder_whitening import EncoderWhitening
 from wmse_tui.runs.log.events import Artifact, Diagnostics, Event, Notice
+from wmse_tui.runs.state.embedding import NEWEST_MAP, drop_maps, map_name
 
 from .embedding_map import MAP_IMAGES, choose_images, map_points, publish_map, read_points
 from .features import require_finite
 from .interruption import Progress, ShouldStop, never, no_progress
 from .lidar import encoder_lidar
 from .probes import features_of, labelled
-
-FILE = "embedding.npz"
 
 
 class EmbeddingMapWriter:
@@ -48,7 +47,7 @@ class EmbeddingMapWriter:
         self._experiment = experiment
         self._folder = folder
         self._write_event = write
-        self._previous = read_points(folder() / FILE)
+        self._previous = read_points(folder() / NEWEST_MAP)
         self._refused = False
         self._images = _mapped_images(data)
         labels = self._images.labels
@@ -102,7 +101,10 @@ class EmbeddingMapWriter:
         labels = self._labels if known is None else torch.where(known, self._labels, UNLABELLED)
         labels, classes = labels[self._chosen], self._images.classes
         try:
-            publish_map(self._folder() / FILE, points, labels, classes, step=step, epoch=epoch, kind=kind)
+            folder = self._folder()
+            for name in (map_name(step), NEWEST_MAP):
+                publish_map(folder / name, points, labels, classes, step=step, epoch=epoch, kind=kind)
+            drop_maps(folder)
         except OSError as error:
             if not self._refused:
                 text = f"the embedding map of step {step} could not be saved: {error.strerror or error}"
@@ -111,7 +113,9 @@ class EmbeddingMapWriter:
             return
         self._refused = False
         seconds = time.perf_counter() - started
-        self._write_event(Artifact(kind="embedding", file=FILE, step=step, epoch=epoch, seconds=seconds))
+        self._write_event(
+            Artifact(kind="embedding", file=NEWEST_MAP, step=step, epoch=epoch, seconds=seconds)
+        )
 
     def _sample(
         self,

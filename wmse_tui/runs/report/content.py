@@ -243,8 +243,15 @@ def _embeddings(state: RunState) -> Iterator[Block]:
         for name in MEASURES:
             value = getattr(sample, name)
             if value is not None:
-                title = QUANTITIES[name].title if name in QUANTITIES else "LiDAR"
-                rows.append((space, title, number(value), number(nulls.get(name)), f"{sample.step:,}"))
+                rows.append(
+                    (
+                        space,
+                        QUANTITIES[name].title,
+                        number(value),
+                        number(nulls.get(name)),
+                        f"{sample.step:,}",
+                    )
+                )
     yield Table(("space", "number", "value", "isotropic noise", "step"), rows, right=(2, 3, 4))
     verdict = judge(state)
     for step in verdict.advice:

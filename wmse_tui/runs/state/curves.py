@@ -11,17 +11,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
+from wmse_tui.runs.state.diagnostic_notes import DIAGNOSTIC_NOTES, NULL_NAMES
 from wmse_tui.runs.state.run import RunState
 from wmse_tui.runs.state.sparse_series import SparseSeries
 from wmse_tui.runs.state.verdict import loss_without_structure, slice_floor
 
 Axis: TypeAlias = Literal["epoch", "step", "hours"]
 _HOUR = 3600.0
-_NULL_NAMES = {
-    "alignment": "unrelated views",
-    "contrastive_accuracy": "chance",
-    "uniformity": "evenly spread",
-}
 _NICE = (1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0)
 
 
@@ -56,21 +52,7 @@ QUANTITIES: Mapping[str, Quantity] = {
         Quantity("linear", "Linear accuracy", "fraction", False),
         Quantity("lr", "Learning rate", "", True),
         Quantity("images_per_second", "Throughput", "images/s", True),
-        Quantity("effective_rank", "Effective rank", "dimensions", False),
-        Quantity("condition_number", "Condition number", "", False),
-        Quantity("feature_std", "Feature standard deviation", "", False),
-        Quantity("smallest_pivot", "Smallest pivot", "of the largest", False),
-        Quantity("rankme", "RankMe", "dimensions", False),
-        Quantity("participation_ratio", "Participation ratio", "dimensions", False),
-        Quantity("stable_rank", "Stable rank", "dimensions", False),
-        Quantity("anisotropy", "Anisotropy", "", False),
-        Quantity("alpha", "Alpha of the spectrum", "", False),
-        Quantity("mean_correlation", "Mean correlation", "", False),
-        Quantity("standard_deviation", "Standard deviation", "", False),
-        Quantity("whiteness_error", "Whiteness error", "", False),
-        Quantity("alignment", "Alignment", "", False),
-        Quantity("uniformity", "Uniformity", "", False),
-        Quantity("contrastive_accuracy", "Contrastive accuracy", "fraction", False),
+        *(Quantity(note.name, note.title, note.unit, False) for note in DIAGNOSTIC_NOTES.values()),
     )
 }
 
@@ -157,16 +139,26 @@ def reference(
     if sample is None:
         return ()
     if quantity == "effective_rank" and sample.effective_rank_null is not None:
-        return ((sample.effective_rank_null, "isotropic noise"),)
+        return ((sample.effective_rank_null, NULL_NAMES["noise"]),)
     if quantity == "feature_std":
-        return ((1.0, "evenly spread"),)
+        return ((1.0, NULL_NAMES["even"]),)
     floor = slice_floor(sample, state.summary)
     if quantity == "condition_number" and floor is not None:
-        return ((floor, "isotropic noise"),)
+        return ((floor, NULL_NAMES["noise"]),)
     null = dict(sample.nulls).get(quantity)
     if null is None or quantity == "condition_number":
         return ()
-    return ((null, _NULL_NAMES.get(quantity, "isotropic noise")),)
+    return ((null, NULL_NAMES[DIAGNOSTIC_NOTES[quantity].null]),)
+
+
+def step_at(state: RunState, axis: Axis, x: float) -> int:
+    """The last step at or before `x` of an axis; 0 before the first."""
+    return max(0, _Ruler(state, axis).steps_between(0.0, x)[1])
+
+
+def x_of_step(state: RunState, axis: Axis, step: int) -> float:
+    """Where `step` is on an axis."""
+    return _Ruler(state, axis).x(step)
 
 
 class _Ruler:

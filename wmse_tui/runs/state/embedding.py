@@ -1,6 +1,7 @@
-"""The map of test embeddings that a trainer writes to `artifacts/embedding.npz`, validated on load.
+"""The maps of test embeddings that a trainer writes to `artifacts/`, validated on load.
 
-The file has `points` float32 (images, 2), `labels` int64 (images,), `classes` (names), `step`, `epoch` and
+`embedding.npz` is the newest, `embedding-00000200.npz` that of step 200; MOST_MAPS of these are saved.
+A file has `points` float32 (images, 2), `labels` int64 (images,), `classes` (names), `step`, `epoch` and
 `method` (pca or tsne).
 """
 
@@ -8,6 +9,7 @@ from __future__ import annotations
 
 import io
 import math
+import re
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -18,10 +20,15 @@ from typing import Any
 
 from wmse_tui.config.regular_files import RefusedFile
 from wmse_tui.runs.errors import StorageError
-from wmse_tui.runs.run_folder import read_file
+from wmse_tui.runs.run_folder import RunFolder, read_file, remove_file
+from wmse_tui.runs.state.thinning import least_needed
 
+NEWEST_MAP = "embedding.npz"
+MOST_MAPS = 100
+"""Maps of earlier steps that are saved, evenly over the run."""
 MOST_POINTS = 5000
 MOST_CLASSES = 2000
+_STEP = re.compile(r"embedding-([0-9]{8,15})\.npz", re.ASCII)
 _LARGEST = 4 * 1024 * 1024  # bytes, packed and unpacked
 _NAMES = ("points", "labels", "classes", "step", "epoch", "method")
 # What numpy and zipfile raise for damaged files is not documented as one family. A size in the file may claim
@@ -55,6 +62,32 @@ class EmbeddingMap:
     step: int
     epoch: int
     method: str
+
+
+def map_name(step: int) -> str:
+    """The name of the file of the map of that step."""
+    return f"embedding-{step:08d}.npz"
+
+
+def saved_map_steps(artifacts: Path) -> tuple[int, ...]:
+    """The steps of the maps in that folder, rising; none where it cannot be listed."""
+    try:
+        with RunFolder(artifacts) as folder:
+            names = folder.names()
+    except OSError:
+        return ()
+    return tuple(sorted(int(found[1]) for name in names if (found := _STEP.fullmatch(name))))
+
+
+def drop_maps(artifacts: Path) -> None:
+    """Remove maps of earlier steps until there are MOST_MAPS, evenly over the run.
+
+    Raises:
+        OSError: one cannot be removed.
+    """
+    steps = list(saved_map_steps(artifacts))
+    while len(steps) > MOST_MAPS:
+        remove_file(artifacts / map_name(steps.pop(least_needed(steps))))
 
 
 def read_embedding(path: Path) -> EmbeddingMap:

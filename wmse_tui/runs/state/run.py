@@ -123,9 +123,16 @@ class RunState:
         """Seconds of the trainers' time: the time between two attempts does not count, lost work does."""
         return self.elapsed_before + spent(self.attempt_started, self.updated)
 
-    def latest(self, space: str) -> Diagnostics | None:
-        """The newest diagnostics of `space` (projector, features, encoder)."""
-        return next((sample for sample in reversed(self.diagnostics) if sample.space == space), None)
+    def latest(self, space: str, until: int | None = None) -> Diagnostics | None:
+        """The newest diagnostics of `space` (projector, features, encoder), up to step `until`."""
+        return next(
+            (
+                sample
+                for sample in reversed(self.diagnostics)
+                if sample.space == space and (until is None or sample.step <= until)
+            ),
+            None,
+        )
 
     @property
     def resources(self) -> Resources | None:

@@ -11,12 +11,13 @@ noise, with a loss of 1.95 to 1.97 over the last half; healthy ones learn, to 1.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean, median
 from typing import Literal, TypeAlias
 
 from wmse_tui.runs.log.events import Diagnostics
+from wmse_tui.runs.state import remedies
 from wmse_tui.runs.state.config import ConfigSummary
 from wmse_tui.runs.state.run import RunState
 from wmse_tui.runs.text.units import number
@@ -38,7 +39,6 @@ RISEN, STILL_RISING = 1.5, 0.97  # of its lowest, as Barlow Twins from 1.2 to 2.
 LOST, SUNK = 0.7, 0.2  # of the best rank so far; of the rank of noise
 STUCK = 0.95  # of the loss's no-structure value, over the last half of the steps
 STUCK_SAMPLES, STUCK_STEPS = 12, 100  # a run that has only begun is not stuck
-COLLAPSING_OPERATORS = ("pca", "standardise", "none")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,37 +68,51 @@ def judge(state: RunState) -> Verdict:
     samples = [event for event in state.diagnostics if event.space == "projector"]
     broken = _diverging(state, samples)
     if broken:
-        return Verdict("diverging", broken, ("a lower optimizer.lr", "a longer schedule.warmup_steps"))
+        return Verdict("diverging", broken, remedies.DIVERGING)
     if len(samples) < SAMPLES:
         return Verdict("unknown", f"{len(samples)} of {SAMPLES} diagnostics samples that a verdict needs")
     now = _medians(samples[-SAMPLES:])
     if now is None:
         return Verdict("unknown", "the effective rank of the embeddings is unknown")
-    rank = _rank_text(now)
-    if now.rank <= ONE_DIMENSION and (now.null is None or now.null > 2 * ONE_DIMENSION):
-        return Verdict("collapsed", f"{rank}: the embeddings lie on a line", _advice(state, samples[-1]))
+    rank, tries = _rank_text(now), remedies.against_lost_dimensions(state.summary, samples[-1].dim)
+    if _on_a_line(now):
+        return Verdict("collapsed", f"{rank}: the embeddings lie on a line", tries)
     if now.spread is not None and now.spread < ONE_POINT:
         spread = f"the standard deviation of the features is {number(now.spread, 2)} of an even spread's"
-        return Verdict("collapsed", f"{spread}: the embeddings are one point", _advice(state, samples[-1]))
+        return Verdict("collapsed", f"{spread}: the embeddings are one point", tries)
     features = _features_collapsed(state)
     if features:
-        return Verdict("collapsed", features, _advice(state, samples[-1]))
+        return Verdict("collapsed", features, tries)
     lost = _lost_for_nothing(state, samples, now)
     if lost:
-        return Verdict("collapsed", f"{rank}, {lost}", _advice(state, samples[-1]))
-    signs = list(_signs(state, samples[-1], now))
+        return Verdict("collapsed", f"{rank}, {lost}", tries)
+    signs = _signs(state.summary, samples[-1], now)
     tiny = now.pivot is not None and state.summary.eps == 0 and now.pivot < TINY_PIVOT
     losing, fallen = len(signs) > 1 or tiny, _fallen(samples, now)
     if losing or fallen:
         risen = _risen(state, samples, now)
         if risen:
-            return Verdict(
-                "unknown", f"{rank}, {risen}", ("more steps: methods that begin on a line may leave it",)
-            )
+            return Verdict("unknown", f"{rank}, {risen}", remedies.TOO_EARLY)
         if losing:
-            return Verdict("collapsing", "; ".join(signs), _advice(state, samples[-1]))
-        return Verdict("rank falling", f"{rank}, {fallen}", _advice(state, samples[-1]))
+            return Verdict("collapsing", "; ".join(signs.values()), tries)
+        return Verdict("rank falling", f"{rank}, {fallen}", tries)
     return _learning(state, rank)
+
+
+def out_of_bounds(sample: Diagnostics, about: ConfigSummary) -> frozenset[str]:
+    """The names of the numbers of one sample that are beyond the bounds of the verdict.
+
+    One sample is no verdict: that needs several, and two signs that agree.
+    """
+    now = _medians([sample])
+    if now is None:
+        return frozenset({"effective_rank"})
+    found = set(_signs(about, sample, now)) if sample.space == "projector" else set()
+    if _on_a_line(now):
+        found.add("effective_rank")
+    if now.spread is not None and now.spread < ONE_POINT:
+        found.add("feature_std")
+    return frozenset(found)
 
 
 def slice_floor(samples: Diagnostics, about: ConfigSummary) -> float | None:
@@ -153,18 +167,28 @@ def _medians(events: Sequence[Diagnostics]) -> _Medians | None:
     )
 
 
-def _signs(state: RunState, last: Diagnostics, now: _Medians) -> Iterator[str]:
-    """The signs of lost dimensions, each as text with its number."""
+def _signs(about: ConfigSummary, last: Diagnostics, now: _Medians) -> Mapping[str, str]:
+    """The signs of lost dimensions, each as text with its number, by the names of the numbers."""
+    found = {}
     if now.ratio is not None and now.ratio < LOW_RANK:
-        yield _rank_text(now)
-    floor = slice_floor(last, state.summary)
+        found["effective_rank"] = _rank_text(now)
+    floor = slice_floor(last, about)
     if floor is not None and now.condition is not None and now.condition > ILL_CONDITIONED * floor:
-        yield f"the condition number is {number(now.condition, 2)}, that of noise {number(floor, 2)}"
-    whole = state.summary.method == "w_mse"  # random groups of channels have small pivots in their best runs
-    if whole and now.pivot is not None and state.summary.eps == 0 and now.pivot < SMALL_PIVOT:
-        yield f"the smallest pivot of the whitening is {number(now.pivot, 2)} of the largest"
+        found["condition_number"] = (
+            f"the condition number is {number(now.condition, 2)}, that of noise {number(floor, 2)}"
+        )
+    whole = about.method == "w_mse"  # random groups of channels have small pivots in their best runs
+    if whole and now.pivot is not None and about.eps == 0 and now.pivot < SMALL_PIVOT:
+        found["smallest_pivot"] = (
+            f"the smallest pivot of the whitening is {number(now.pivot, 2)} of the largest"
+        )
     if now.correlation is not None and now.correlation > CORRELATED:
-        yield f"dimensions correlate by {number(now.correlation, 2)} on average"
+        found["mean_correlation"] = f"dimensions correlate by {number(now.correlation, 2)} on average"
+    return found
+
+
+def _on_a_line(now: _Medians) -> bool:
+    return now.rank <= ONE_DIMENSION and (now.null is None or now.null > 2 * ONE_DIMENSION)
 
 
 def _features_collapsed(state: RunState) -> str:
@@ -173,7 +197,7 @@ def _features_collapsed(state: RunState) -> str:
     now = _medians(samples[-SAMPLES:]) if len(samples) >= SAMPLES else None
     if now is None:
         return ""
-    if now.rank <= ONE_DIMENSION and (now.null is None or now.null > 2 * ONE_DIMENSION):
+    if _on_a_line(now):
         return f"the effective rank of the encoder's features is {number(now.rank, 3)}: they lie on a line"
     if now.spread is not None and now.spread < ONE_POINT:
         return (
@@ -243,13 +267,13 @@ def _learning(state: RunState, rank: str) -> Verdict:
             "unknown",
             f"{rank}, but the loss is {number(loss, 2)}: the views of an image are nearly the same, "
             "and telling them alike teaches little",
-            ("stronger augmentation: crop_scale, brightness, contrast, saturation, grayscale_p",),
+            remedies.VIEWS_ALIKE,
         )
     if nothing is not None and loss >= NOTHING_LEARNED * nothing:
         return Verdict(
             "unknown",
             f"{rank}, but the loss is {number(loss, 3)}, and {number(nothing, 3)} means nothing is learned",
-            ("more steps, if these are the first", "a lower optimizer.lr", "weaker augmentation"),
+            remedies.NOTHING_LEARNED,
         )
     return Verdict("healthy", rank)
 
@@ -269,24 +293,3 @@ def _mean_loss(state: RunState, first: int, last: int | None = None) -> float | 
 def _rank_text(now: _Medians) -> str:
     share = f", {100 * now.rank / now.null:.0f} % of that of noise" if now.null else ""
     return f"the effective rank is {number(now.rank, 3)}{share}"
-
-
-def _advice(state: RunState, last: Diagnostics) -> tuple[str, ...]:
-    about = state.summary
-    found = []
-    if about.method == "w_mse" and about.operator in COLLAPSING_OPERATORS:
-        found.append(f"method.operator=cholesky or zca: {about.operator} is known to collapse")
-    if about.method == "w_mse" and about.operator == "iterative":
-        found.append("method.operator=cholesky or zca: iterative whitens only where there is variance left")
-    if about.method == "w_mse" and about.eps >= 0.01:
-        found.append(f"a smaller method.eps ({number(about.eps)} now, 0 in the paper)")
-    if about.method == "w_mse" and 0 < about.whitening_size < 2 * last.dim:
-        found.append(
-            f"method.whitening_size {2 * last.dim}, twice the embedding size, or a smaller projector.dim"
-        )
-    if about.method == "simclr":
-        found.append("a lower method.temperature")
-    found.append("a lower optimizer.lr, or a longer schedule.warmup_steps")
-    if about.method == "byol":
-        found.append("method.momentum nearer to 1")
-    return tuple(found)

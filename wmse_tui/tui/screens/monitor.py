@@ -32,6 +32,7 @@ from wmse_tui.tui.screenshot import save_screenshot
 from wmse_tui.tui.services import app_of, errors_shown
 from wmse_tui.tui.widgets.monitor.charts import CHARTS, LabelledRun
 from wmse_tui.tui.widgets.monitor.header import HeaderNotes, RunHeader
+from wmse_tui.tui.widgets.monitor.moment import MomentChosen
 from wmse_tui.tui.widgets.monitor.panel_lines import evaluation_heading, evaluations_as_lines
 from wmse_tui.tui.widgets.monitor.panels import Panels
 from wmse_tui.tui.widgets.monitor.run_files import RunFiles
@@ -80,6 +81,7 @@ class MonitorScreen(AppScreen):
         self._control = RunControl(app_of(self), self._draw_text)
         self._files: RunFiles | None = None
         self._saved: tuple[SavedEvaluation, ...] = ()  # evaluations after training
+        self._moment: int | None = None  # the step that is shown; None: the newest
         self._text_at = self._charts_at = float("-inf")
         self._text_due = self._charts_due = False
         self._timer: Timer | None = None  # until something is due
@@ -135,6 +137,8 @@ class MonitorScreen(AppScreen):
         self.frozen = False
         self._beside.pop(run, None)
         self._behind, self._unreadable, self._saved = None, "", ()
+        self._moment = self._panels.map.moment = None
+        self._panels.charts.show_moment(None)
         self._run_state = RunState(run_id=run.id, path=str(run.path))
         if self._files is not None:
             self._files.close()
@@ -212,6 +216,20 @@ class MonitorScreen(AppScreen):
         elif self._ticker is not None:
             self._ticker.pause()
 
+    def on_moment_chosen(self, event: MomentChosen) -> None:
+        """A panel has chosen a step, which the others show too."""
+        event.stop()
+        if event.step == self._moment:
+            return
+        self._moment = self._panels.map.moment = event.step
+        self._panels.charts.show_moment(event.step)
+        if self._run_state is not None and self._files is not None:
+            self._panels.whitening.show(self._run_state, event.step)
+            if event.step is not None and "whitening" in self._panels.in_sight:
+                self._files.read_spectra()
+            self._files.read_map(self._run_state, event.step)
+        self.refresh_bindings()
+
     def on_panels_arranged(self) -> None:
         """Draw the panels that have come into sight."""
         self._set_ticker()
@@ -231,7 +249,7 @@ class MonitorScreen(AppScreen):
             run_state, HeaderNotes(behind=self._behind, requests=requests, unreadable=self._unreadable)
         )
         if "whitening" in panels.in_sight:
-            panels.whitening.show(run_state)
+            panels.whitening.show(run_state, self._moment)
         if "usage" in panels.in_sight:
             panels.usage.show(run_state)
         if "evaluations" in panels.in_sight:
@@ -250,7 +268,7 @@ class MonitorScreen(AppScreen):
                 [LabelledRun(safe(run.id, _LABEL), state) for run, state in runs.items() if state is not None]
             )
         if self._behind is None:
-            self._files.read_map(self._run_state)
+            self._files.read_map(self._run_state, self._moment)
 
     # Panels and plots
 

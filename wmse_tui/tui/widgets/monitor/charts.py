@@ -10,7 +10,7 @@ from textual.app import ComposeResult
 from textual.content import Content
 from textual.events import Blur, Focus, Resize
 
-from wmse_tui.runs.state.curves import QUANTITIES, Curve, curve, reference
+from wmse_tui.runs.state.curves import QUANTITIES, Curve, curve, reference, step_at, x_of_step
 from wmse_tui.runs.state.run import RunState
 from wmse_tui.runs.text.axis import Limits
 from wmse_tui.runs.text.sanitize import safe
@@ -26,6 +26,7 @@ from wmse_tui.tui.charts.chart_options import (
 )
 from wmse_tui.tui.charts.drawing import ChartContent, values_at
 from wmse_tui.tui.charts.plot import Plot
+from wmse_tui.tui.widgets.monitor.moment import MomentChosen
 from wmse_tui.tui.widgets.panel import Panel
 
 PLOTS = 4  # at once, at most
@@ -236,7 +237,26 @@ class ChartsPanel(Panel, can_focus=True):
         options = replace(self._options, window=None, recent=None) if whole else self._options
         return x_range((run.state for run in self._runs), options)
 
+    def show_moment(self, step: int | None) -> None:
+        """Put the cursor at a step of the watched run, unless it is there; None: show none."""
+        if step == self._step_of(self._options):
+            return
+        cursor = None
+        if step is not None and self._runs:
+            cursor = x_of_step(self._runs[0].state, self._options.axis, step)
+        self._options = replace(self._options, cursor=cursor)
+        self.redraw()
+        self.refresh_bindings()
+
+    def _step_of(self, options: ChartOptions) -> int | None:
+        """The step of the watched run at the cursor."""
+        if options.cursor is None or not self._runs:
+            return None
+        return step_at(self._runs[0].state, options.axis, options.cursor)
+
     def _change(self, options: ChartOptions) -> None:
+        if options.cursor != self._options.cursor:
+            self.post_message(MomentChosen(self._step_of(options)))
         self._options = options
         self._show_options()
         self.redraw()
@@ -249,9 +269,7 @@ class ChartsPanel(Panel, can_focus=True):
 
     def next_option(self, option: Literal["axis", "recent", "smoothing"]) -> None:
         """Draw all plots with the next value of one option."""
-        self._options = self._options.next(option)
-        self._show_options()
-        self.redraw()
+        self._change(self._options.next(option))
 
     def _show_options(self) -> None:
         options, others = self._options, len(self._runs) - 1

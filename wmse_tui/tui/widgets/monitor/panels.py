@@ -11,11 +11,9 @@ from textual.events import DescendantFocus, Resize
 from textual.message import Message
 from textual.widgets import Static
 
-from wmse_tui.runs.state.embedding import EmbeddingMap
-from wmse_tui.runs.text.sanitize import safe
-from wmse_tui.tui.charts.scatter import Scatter
 from wmse_tui.tui.keys import KeyNames
 from wmse_tui.tui.widgets.monitor.charts import ChartsPanel
+from wmse_tui.tui.widgets.monitor.map_panel import MapPanel
 from wmse_tui.tui.widgets.monitor.text_panel import TextPanel
 from wmse_tui.tui.widgets.monitor.usage import UsagePanel
 from wmse_tui.tui.widgets.monitor.whitening import WhiteningPanel
@@ -39,7 +37,6 @@ LAYOUTS: tuple[Layout, ...] = ("tabs", "grid", "full")
 _SIDE = frozenset({"whitening", "usage"})
 _UPPER = _SIDE | {"plots"}
 _FIXED: dict[Layout, frozenset[str]] = {"tabs": frozenset(), "grid": _UPPER, "full": _UPPER | {"map"}}
-_METHODS = {"pca": "principal components", "tsne": "t-SNE"}
 _WIDE = 68  # columns from which the tabs have spaces between them
 
 
@@ -213,25 +210,3 @@ class PanelTabs(Static):
         if large:
             parts.append(Content.styled(f"  {self._keys.name('maximise')}: all panels", "dim"))
         self.update(Content("").join(parts), layout=False)
-
-
-class MapPanel(Panel, can_focus=True):
-    """The newest map of test embeddings, two-dimensional and coloured by class, or why there is none."""
-
-    def __init__(self) -> None:
-        super().__init__(title="Map", id="map")
-        self._scatter = Scatter()
-
-    def compose(self) -> ComposeResult:
-        yield self._scatter
-
-    def show(self, found: EmbeddingMap) -> None:
-        """Show a map."""
-        method = _METHODS.get(found.method, safe(found.method, 20))
-        when = "untrained" if found.step == 0 else f"epoch {found.epoch}"
-        note = f"{len(found.points)} test images, {when}, {method}"
-        self._scatter.show(found.points, found.labels, found.classes, "Embeddings", note)
-
-    def show_reason(self, sentence: str) -> None:
-        """Show why there is no map."""
-        self._scatter.clear(empty=sentence)

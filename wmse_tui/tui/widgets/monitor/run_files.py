@@ -11,10 +11,12 @@ from typing import TypeVar
 from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.errors import RunsError
 from wmse_tui.runs.log.activity import ActivityLine
+from wmse_tui.runs.log.events import Artifact
 from wmse_tui.runs.log.tail import LogEnd, LogTail
 from wmse_tui.runs.marked_config import read_marked_config
-from wmse_tui.runs.state.embedding import read_embedding
+from wmse_tui.runs.state.embedding import map_name, read_embedding, saved_map_steps
 from wmse_tui.runs.state.run import RunState
+from wmse_tui.runs.state.spectra import SpectrumHistory
 from wmse_tui.runs.text.units import size
 from wmse_tui.tui.widgets.monitor.panel_lines import config_as_lines
 from wmse_tui.tui.widgets.monitor.panels import Panels
@@ -41,7 +43,8 @@ class RunFiles:
         self._activity = activity
         self._tail = LogTail(run.trainer_log)
         self._shown_tail: LogEnd | None = None
-        self._shown_map: tuple[str, int, int] | None = None  # file, step and epoch
+        self._shown_map: tuple[str, int, int, int | None] | None = None  # file, step, epoch, moment
+        self._spectra = SpectrumHistory(run)
         self._reading: set[str] = set()  # panels
         self._closed = False
         panels.log_lines.show(())
@@ -61,15 +64,20 @@ class RunFiles:
         if "output" in self._panels.in_sight:
             self._panels.run_worker(self._show_output())
 
-    def read_map(self, run_state: RunState) -> None:
-        """Read the newest map, if that panel is in sight and shows another one."""
+    def read_map(self, run_state: RunState, moment: int | None = None) -> None:
+        """Read the newest map, or the last one up to step `moment`, if the panel shows another one."""
         newest = next((one for one in reversed(run_state.artifacts) if one.kind == "embedding"), None)
         if newest is None or "map" not in self._panels.in_sight or "map" in self._reading:
             return
-        wanted = (newest.file, newest.step, newest.epoch)
+        wanted = (newest.file, newest.step, newest.epoch, moment)
         if wanted != self._shown_map:
             self._shown_map = wanted
-            self._panels.run_worker(self._show_map(self._run.artifacts / Path(newest.file).name))
+            self._panels.run_worker(self._show_map(run_state, newest, moment))
+
+    def read_spectra(self) -> None:
+        """Read the spectra of the whole run from its log: its state has only the newest."""
+        if "spectra" not in self._reading:
+            self._panels.run_worker(self._show_spectra())
 
     async def _read(self, panel: str, read: Callable[[], Value]) -> Value | RunsError | None:
         """What `read` returns or raises; None if it runs already, or another run is shown by then."""
@@ -109,9 +117,31 @@ class RunFiles:
             lines = tuple(map(ActivityLine, found.lines))
             self._panels.output.show(lines, heading=heading if found.left_out else "")
 
-    async def _show_map(self, path: Path) -> None:
+    async def _show_spectra(self) -> None:
+        found = await self._read("spectra", self._spectra.read)
+        if found is not None and not isinstance(found, RunsError):
+            self._panels.whitening.show_spectra(found)
+
+    async def _show_map(self, run_state: RunState, newest: Artifact, moment: int | None) -> None:
+        artifacts = self._run.artifacts
+        steps = tuple(
+            step for step in await asyncio.to_thread(saved_map_steps, artifacts) if step <= newest.step
+        )
+        if self._closed:
+            return
+        self._panels.map.steps = steps = steps or (newest.step,)
+        path, note = artifacts / Path(newest.file).name, ""
+        if moment is not None and moment < newest.step:
+            chosen = max((step for step in steps if step <= moment), default=None)
+            at = next((one for one in reversed(run_state.evaluations) if one.step <= moment), None)
+            if chosen is None or chosen == newest.step:
+                self._panels.map.show_reason(f"no map up to step {moment} is saved")
+                return
+            path = artifacts / map_name(chosen)
+            if at is not None and at.step != chosen:
+                note = f"that of epoch {at.epoch} is not saved"
         found = await self._read("map", partial(read_embedding, path))
         if isinstance(found, RunsError):
             self._panels.map.show_reason(str(found))
         elif found is not None:
-            self._panels.map.show(found)
+            self._panels.map.show(found, note)
