@@ -16,13 +16,13 @@ from unittest import mock
 
 import pytest
 import typer
-from prepared_runs import KINDS, NAMES, bounded, put, snapshot
+from prepared_runs import KINDS, NAMES, bounded, outside_of_runs, prepare_run, put, snapshot
 from typer.main import get_command
 from typer.testing import Result
 
 from wmse_tui.config.problems import ExplainedError
 from wmse_tui.publish.__main__ import main as publish
-from wmse_tui.runs.directory import FOLDERS, OTHER_FOLDERS, RunDirectory
+from wmse_tui.runs.directory import FOLDERS, RunDirectory
 from wmse_tui.runs.process.interpreter import interpreter_command
 from wmse_tui.runs.process.launch import launch_trainer
 from wmse_tui.runs.queue.enqueue import enqueue
@@ -43,12 +43,7 @@ def _put_together_once() -> Iterator[None]:
 
 @pytest.fixture
 def outside(tmp_path: Path) -> Path:
-    """A folder of the user's, with what a run might have in its folders."""
-    folder = tmp_path / "outside"
-    (folder / "project").mkdir(parents=True)
-    for name in ("notes.json", ".notes.tmp", "step-00000001.pt", "embedding.npz", "victim"):
-        (folder / "project" / name).write_text('{"precious": 1}\n')
-    return folder
+    return outside_of_runs(tmp_path)
 
 
 @pytest.fixture
@@ -57,13 +52,7 @@ def prepare(make_run: MakeRun, outside: Path) -> Prepare:
 
     def prepared(kind: str, name: str, *, upto: int | None = None) -> RunDirectory:
         run = make_run(f"{kind}-{Path(name).name.strip('.')}".replace(" ", "-"), upto=upto)
-        run.trainer_log.write_text("output\n")
-        run.lock.touch()
-        project = outside / "project"
-        (run.path / name).parent.mkdir(exist_ok=True)
-        is_folder = name in (*FOLDERS, *OTHER_FOLDERS, "followers/csv")
-        put(kind, run.path / name, project if is_folder else project / "victim")
-        return run
+        return prepare_run(run, kind, outside, name)
 
     return prepared
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from wmse_tui.runs.directory import FILES, FOLDERS
+from wmse_tui.runs.directory import FILES, FOLDERS, OTHER_FOLDERS, RunDirectory
 
 INSIDE = (
     "control/00000000000000000001-abcdef01.json",
@@ -25,7 +25,7 @@ INSIDE = (
 NAMES = (*FILES, *FOLDERS, *INSIDE)
 OF_ROOT = ("device", "foreign") if os.geteuid() == 0 else ()  # no other user can make them
 KINDS = ("link", "dangling link", "hard link", "named pipe", "socket", "folder", "huge", *OF_ROOT)
-SECONDS = 20  # a limit against waiting for ever, on a machine that does much else
+SECONDS = 20  # that a command may need: a limit against waiting for ever, on a machine that does much else
 MEMORY = 300 * 2**20  # bytes that one command may need
 HUGE = 2**42  # bytes that a file claims to have, and has not
 
@@ -65,12 +65,33 @@ def put(kind: str, path: Path, victim: Path) -> None:
             os.truncate(path, HUGE)
 
 
+def outside_of_runs(tmp_path: Path) -> Path:
+    """A folder of the user's, with what a run might have in its folders."""
+    folder = tmp_path / "outside"
+    (folder / "project").mkdir(parents=True)
+    for name in ("notes.json", ".notes.tmp", "step-00000001.pt", "embedding.npz", "victim"):
+        (folder / "project" / name).write_text('{"precious": 1}\n')
+    return folder
+
+
+def prepare_run(run: RunDirectory, kind: str, outside: Path, *names: str) -> RunDirectory:
+    """Put something of a kind in the place of names in a run, with `outside_of_runs` as its target."""
+    run.trainer_log.write_text("output\n")
+    run.lock.touch()
+    project = outside / "project"
+    for name in names:
+        (run.path / name).parent.mkdir(exist_ok=True)
+        is_folder = name in (*FOLDERS, *OTHER_FOLDERS, "followers/csv")
+        put(kind, run.path / name, project if is_folder else project / "victim")
+    return run
+
+
 class Late(BaseException):
     """A command did not end in time; nothing that handles errors handles it."""
 
 
 @contextmanager
-def bounded() -> Iterator[None]:
+def bounded(seconds: int = SECONDS, memory: int = MEMORY) -> Iterator[None]:
     """The block ends in time, and with little more memory than before."""
 
     def late(*_: object) -> None:
@@ -80,8 +101,8 @@ def bounded() -> Iterator[None]:
         used = int(file.read().split()[0]) * resource.getpagesize()
     before, hard = resource.getrlimit(resource.RLIMIT_AS)
     handler = signal.signal(signal.SIGALRM, late)
-    signal.alarm(SECONDS)
-    resource.setrlimit(resource.RLIMIT_AS, (used + MEMORY, hard))
+    signal.alarm(seconds)
+    resource.setrlimit(resource.RLIMIT_AS, (used + memory, hard))
     try:
         yield
     finally:
