@@ -12,7 +12,7 @@ from wmse_tui.cli.console import UserError
 from wmse_tui.cli.exception_handler import handle_exceptions
 from wmse_tui.cli.exits import ExitCode
 from wmse_tui.config.problems import ConfigError, Problem
-from wmse_tui.runs.errors import RunBusy, RunNotFound, StorageError
+from wmse_tui.runs.errors import SYSTEM_STEPS, RunBusy, RunNotFound, StorageError
 
 
 def exit_code(error: BaseException) -> int:
@@ -63,7 +63,7 @@ def test_errors_about_runs_have_their_next_steps_and_the_right_exit_code(
     assert "  -> did you mean y?\n" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EACCES, errno.EROFS])
+@pytest.mark.parametrize("number", SYSTEM_STEPS)
 def test_a_usual_system_error_names_the_path_and_a_remedy(
     number: int, capsys: pytest.CaptureFixture[str]
 ) -> None:

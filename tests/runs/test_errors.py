@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
+from pathlib import Path
+
+import pytest
 
 from wmse_tui.runs import errors
 
@@ -23,3 +27,11 @@ def test_an_error_reads_title_then_detail() -> None:
         "what happened: where", "what happened", "where", ("do this",)
     )  # fmt: skip
     assert str(errors.RunsError("what happened")) == "what happened"
+
+
+@pytest.mark.parametrize("number", errors.SYSTEM_STEPS)
+def test_an_error_of_the_system_has_a_next_step(number: int) -> None:
+    refused = OSError(number, os.strerror(number))
+    error = errors.StorageError.of("write it", Path("/a/b"), refused)
+    assert (error.detail, error.next) == (f"/a/b: {os.strerror(number)}", (errors.SYSTEM_STEPS[number],))
+    assert errors.StorageError.of("write it", Path("/a/b"), refused, next=("do this",)).next == ("do this",)

@@ -13,14 +13,20 @@ import ctypes
 import functools
 import json
 import os
+import resource
 import select
 import signal
 import subprocess
 import sys
+from collections.abc import Mapping
+
+import psutil
 
 from wmse_tui.runs.directory import RunDirectory
 
 PR_SET_CHILD_SUBREAPER = 36  # of prctl.h: orphaned descendants become children of this process
+CLONE_NEWNS = 0x20000  # of sched.h: mounts of this process alone
+MS_RDONLY, MS_REC, MS_PRIVATE = 1, 0x4000, 0x40000  # of mount.h
 
 
 class ForkedTrainer:
@@ -60,15 +66,31 @@ class ForkedTrainer:
         self.send_signal(signal.SIGKILL)
 
 
-def start_trainer(run: RunDirectory) -> ForkedTrainer:
-    """Start an attempt at a run, with the environment of the caller."""
+def start_trainer(
+    run: RunDirectory, *, mounts: Mapping[str, str] | None = None, limits: Mapping[str, int] | None = None
+) -> ForkedTrainer:
+    """Start an attempt at a run, with the environment of the caller.
+
+    Args:
+        run: the run.
+        mounts: file systems in memory that this process alone sees: a folder, and the options of its mount,
+            such as "size=100k". Only where `may_mount`.
+        limits: names of resource limits, such as "RLIMIT_FSIZE", and their values; RLIMIT_AS counts from what
+            a trainer has when it begins.
+    """
     server = _server()
     assert server.stdin is not None
     assert server.stdout is not None
     prctl = ctypes.CDLL(None).prctl
     assert prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0
     try:
-        request = {"run": str(run.path), "log": str(run.trainer_log), "environment": dict(os.environ)}
+        request = {
+            "run": str(run.path),
+            "log": str(run.trainer_log),
+            "environment": dict(os.environ),
+            "mounts": dict(mounts or {}),
+            "limits": dict(limits or {}),
+        }
         server.stdin.write(json.dumps(request) + "\n")
         server.stdin.flush()
         return ForkedTrainer(int(server.stdout.readline()))
@@ -111,11 +133,34 @@ def _serve() -> int:
         log = os.open(request["log"], os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
         os.dup2(log, 1)
         os.dup2(log, 2)
+        for folder, options in request["mounts"].items():
+            _mount(folder, options)
+        for name, value in request["limits"].items():
+            used = psutil.Process().memory_info().vms if name == "RLIMIT_AS" else 0
+            resource.setrlimit(getattr(resource, name), (used + value, resource.RLIM_INFINITY))
         os.environ.clear()
         os.environ.update(request["environment"])
         sys.argv[1:] = [request["run"]]
         return wmse_tui.engine.__main__.main()
     return 0
+
+
+def _mount(folder: str, options: str) -> None:
+    """Put an empty file system in memory over a folder, in a mount namespace of this process."""
+    library = ctypes.CDLL(None, use_errno=True)
+    if library.unshare(CLONE_NEWNS) or library.mount(b"none", b"/", None, MS_REC | MS_PRIVATE, None):
+        raise OSError(ctypes.get_errno(), "this process may not mount")
+    read_only = MS_RDONLY if options == "ro" else 0
+    words = None if read_only else options.encode()
+    if library.mount(b"none", os.fsencode(folder), b"tmpfs", read_only, words):
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()), folder)
+
+
+@functools.cache
+def may_mount() -> bool:
+    """Whether trainers of this user may be given file systems of their own."""
+    probe = "import ctypes, sys; sys.exit(ctypes.CDLL(None).unshare(0x20000))"
+    return subprocess.run([sys.executable, "-S", "-c", probe], check=False).returncode == 0
 
 
 def _line_of_input() -> bytes:

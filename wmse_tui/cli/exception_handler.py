@@ -75,6 +75,7 @@ def _translate(error: Exception) -> UserError | None:
         title = "the configuration has a problem" if count == 1 else f"the configuration has {count} problems"
         return UserError(title, "\n".join(safe(problem.text()) for problem in error.problems))
     from wmse_tui.runs.errors import (
+        SYSTEM_STEPS,
         BadRunName,
         BadTag,
         NotAFolder,
@@ -92,20 +93,13 @@ def _translate(error: Exception) -> UserError | None:
         elif isinstance(error, (BadRunName, BadTag, NotAFolder, RunExists, RunNotFound)):
             code = ExitCode.USAGE
         return UserError(error.title, error.detail, error.next, code)
-    if isinstance(error, OSError) and error.errno in _SYSTEM:
+    if isinstance(error, OSError) and error.errno in SYSTEM_STEPS:
         where = f"{error.filename}: " if error.filename else ""
-        return UserError(f"{where}{error.strerror}", "", _SYSTEM[error.errno], ExitCode.FAILED)
+        step = SYSTEM_STEPS[error.errno]
+        if error.errno == errno.ENOENT and not where:  # of os.getcwd
+            step = "change to a folder that exists"
+        return UserError(f"{where}{error.strerror}", "", (step,), ExitCode.FAILED)
     return None
-
-
-_SYSTEM: dict[int, tuple[str, ...]] = {
-    errno.ENOSPC: ("free some space there, or put runs elsewhere with --runs-dir",),
-    errno.EDQUOT: ("your quota is used up: free some space, or put runs elsewhere with --runs-dir",),
-    errno.EACCES: ("check the owner and the permissions of that path",),
-    errno.EPERM: ("check the owner and the permissions of that path",),
-    errno.ENOENT: ("give an absolute path, or change to a folder that exists",),
-    errno.EROFS: ("that file system is read-only: put runs elsewhere with --runs-dir",),
-}
 
 
 def _report_bug(error: Exception) -> ExitCode:

@@ -26,10 +26,32 @@ RunsError
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 
 from wmse_tui.config.problems import ExplainedError
 from wmse_tui.runs.text.sanitize import safe
+
+SYSTEM_STEPS = {
+    errno.ENOSPC: "free some space there (`wmse-tui rm RUN` removes old runs)",
+    errno.EDQUOT: "free some space there: your quota is used up (`wmse-tui rm RUN` removes old runs)",
+    errno.EFBIG: "raise the limit of the shell or the job: ulimit -f unlimited",
+    errno.EMFILE: "raise the limit of the shell or the job: ulimit -n 1024",
+    errno.ENFILE: "close other programs: this machine has too many open files",
+    errno.EAGAIN: "end other processes, or raise the limit of the shell or the job: ulimit -u",
+    errno.ENOMEM: "end other processes that use memory",
+    errno.EACCES: "check the owner and mode of that path",
+    errno.EPERM: "check the owner and mode of that path",
+    errno.EROFS: "that file system is read-only: choose another folder",
+    errno.EIO: "check `dmesg` for errors of the disk or the file server",
+    errno.ESTALE: "check `dmesg` for errors of the disk or the file server",
+    errno.ENOTCONN: "mount that file system again: its server or its program has ended",
+    errno.ENOENT: "check that path: it may have been moved or removed",
+    errno.ENOTDIR: "check that path: a part of it is a file, not a folder",
+    errno.ELOOP: "check that path: its links lead in a circle",
+    errno.ENAMETOOLONG: "use a shorter name or path",
+}
+"""What can be done about an error of the operating system, by its number."""
 
 
 class RunsError(ExplainedError):
@@ -57,6 +79,8 @@ class StorageError(RunsError):
     def of(cls, doing: str, path: Path, error: OSError, *, next: tuple[str, ...] = ()) -> StorageError:  # noqa: A002
         """The error of the operating system, met while `doing` something to `path`."""
         steps = (*next, *getattr(error, "next", ()))  # of a RefusedFile
+        if not steps and error.errno in SYSTEM_STEPS:
+            steps = (SYSTEM_STEPS[error.errno],)
         return cls(f"cannot {doing}", f"{safe(str(path))}: {error.strerror or error}", next=steps)
 
 

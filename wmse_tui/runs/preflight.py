@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 from wmse_tui.config.advice import Advice
 from wmse_tui.config.figures import cpu_seconds
 from wmse_tui.config.schema import Experiment
-from wmse_tui.runs.errors import BadPlace, NotAFolder
+from wmse_tui.runs.errors import SYSTEM_STEPS, BadPlace, NotAFolder
 from wmse_tui.runs.process.cores import available_cores
 from wmse_tui.runs.queue.gpu_slots import device_request
 from wmse_tui.runs.text.units import count, duration, size
@@ -87,7 +88,7 @@ def check_runs_dir(root: Path) -> str:
         raise BadPlace(
             f"the disk is full: {size(free)} left for runs",
             f"{root} needs at least {size(TOO_LITTLE)} for its checkpoints",
-            next=("free some space (`wmse-tui rm RUN` removes old runs)", elsewhere),
+            next=(SYSTEM_STEPS[errno.ENOSPC], elsewhere),
         )
     if free < SCARCE:
         return f"only {size(free)} are left on the disk of {root}; checkpoints may not fit"

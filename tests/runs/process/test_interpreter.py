@@ -260,3 +260,12 @@ def test_programs_are_not_searched_in_the_current_folder(
     found = find_program("sh")
     assert found is not None
     assert Path(found).is_absolute()
+
+
+def test_a_process_of_ours_has_a_current_folder_where_that_of_its_starter_was_deleted(tmp_path: Path) -> None:
+    """MKL ends a process that has none with "FATAL ERROR: Cannot load libtorch_cpu.so"."""
+    (tmp_path / "where.py").write_text("import os\nprint(os.getcwd())\n")
+    deleted = 'mkdir deleted && cd deleted && rmdir ../deleted && exec "$@"'
+    command = ["sh", "-c", deleted, "sh", *interpreter_command("where")]
+    done = execute(command, tmp_path, PYTHONPATH=str(tmp_path))
+    assert done.stdout == "/\n", done.stderr

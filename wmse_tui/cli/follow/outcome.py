@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
 import signal
 from contextlib import suppress
@@ -11,6 +12,7 @@ from wmse_tui.cli.console import error_lines, print_data, print_lines, print_mes
 from wmse_tui.cli.exits import ExitCode
 from wmse_tui.cli.follow.follower import Followed
 from wmse_tui.runs.directory import RunDirectory
+from wmse_tui.runs.errors import SYSTEM_STEPS
 from wmse_tui.runs.run_folder import open_file
 from wmse_tui.runs.state.run import RunState
 from wmse_tui.runs.text.messages import accuracies, error_sentence
@@ -108,7 +110,7 @@ def _likely_cause(run: RunDirectory, followed: Followed) -> tuple[str, tuple[str
         disk = shutil.disk_usage(run.path)
         if disk.total and disk.free < FULL:
             cause = f"The disk of {run.path} is full ({size(disk.free)} left): it could not write the reason."
-            return cause, ("free some space there (`wmse-tui rm RUN` removes old runs)",)
+            return cause, (SYSTEM_STEPS[errno.ENOSPC],)
     started, status = followed.state.setup is not None, followed.process_status
     if status is not None and status < 0:
         memory = " (out of memory? see `dmesg`)" if -status == signal.SIGKILL else ""

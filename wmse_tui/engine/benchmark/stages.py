@@ -38,7 +38,6 @@ COMMAND = Command(
     wording={
         "train on the CPU": "measure on the CPU",
         "start the run again": "measure again",
-        "in an evaluation": "",
         "or start a new run with": "or",
         "a new run with --set": "--set",
         "a new run with compute": "--set compute",

@@ -18,6 +18,7 @@ import torch
 import torchvision
 
 from wmse_tui import __version__
+from wmse_tui.config.rebindable import REBINDABLE
 from wmse_tui.config.schema import Experiment
 from wmse_tui.engine.data.data_identity import DataIdentity
 from wmse_tui.engine.data.dataset_sources import load_data
@@ -27,7 +28,7 @@ from wmse_tui.engine.methods import move_to_device
 from wmse_tui.engine.training.checkpoints import file_sha256
 from wmse_tui.engine.training.device import choose_device, prepare
 from wmse_tui.runs.directory import RunDirectory
-from wmse_tui.runs.process.rebind import MACHINE, rebound
+from wmse_tui.runs.process.rebind import rebound
 from wmse_tui.runs.run_folder import RunFolder, publish_file
 from wmse_tui.runs.state.watch import view_run
 
@@ -49,7 +50,7 @@ COMMAND = Command(
         "new run with": "",  # another configuration is another encoder
         "or with a smaller schedule.batch_size": "",
     },
-    keys=MACHINE,
+    keys=REBINDABLE,
 )
 
 

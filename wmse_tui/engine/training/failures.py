@@ -24,6 +24,7 @@ from wmse_tui.config.problems import ConfigError, ExplainedError
 from wmse_tui.engine.errors import EngineError
 from wmse_tui.engine.main_memory import main_memory
 from wmse_tui.engine.training.gpu_users import gpu_users
+from wmse_tui.runs.errors import SYSTEM_STEPS
 from wmse_tui.runs.log.events import Error
 from wmse_tui.runs.preflight import nearest_existing
 from wmse_tui.runs.text.units import size
@@ -207,7 +208,11 @@ _LESS_GPU_MEMORY = (
     "or let it see another card only: CUDA_VISIBLE_DEVICES=1 before the command",
     "a new run with compute.precision=bfloat16, which halves the activations",
     "or with a smaller schedule.batch_size (it changes the recipe)",
-    "in an evaluation: a new run with a smaller evaluation.batch_size (it changes nothing)",
+    "in an evaluation: resume the run with smaller batches: --set evaluation.batch_size=100",
+)
+_LESS_SHARED_MEMORY = (
+    "a container needs --shm-size=8g or --ipc=host; then resume the run",
+    "or resume the run without workers: --set compute.workers=0",
 )
 _UPDATE_DRIVER = (
     "`wmse-tui doctor` shows which versions were found and which are needed",
@@ -265,38 +270,35 @@ FAILURES = (
         "E_SHM",
         "the loader's workers cannot use /dev/shm",
         _path,
-        (
-            "a container needs --shm-size=8g or --ipc=host; then resume the run",
-            "or start a new run with --set compute.workers=0",
-        ),
+        _LESS_SHARED_MEMORY,
     ),
     Failure(
         _errno(errno.ENOSPC, errno.EDQUOT),
         "E_DISK_FULL",
         "no space left for the run's files",
         _path_and_space,
-        ("free some space there (`wmse-tui rm RUN` removes old runs)", "then resume the run"),
+        (SYSTEM_STEPS[errno.ENOSPC], "then resume the run"),
     ),
     Failure(
         _errno(errno.EFBIG),
         "E_FILE_SIZE",
         "the system does not allow this process to write files this large",
         _path,
-        ("raise the limit of the shell or the job: ulimit -f unlimited", "then resume the run"),
+        (SYSTEM_STEPS[errno.EFBIG], "then resume the run"),
     ),
     Failure(
         _errno(errno.EACCES, errno.EPERM, errno.EROFS),
         "E_PERMISSION",
         "not allowed",
         _path_and_owner,
-        ("check the owner and mode of that path", "then resume the run"),
+        (SYSTEM_STEPS[errno.EACCES], "then resume the run"),
     ),
     Failure(
         _errno(errno.EIO, errno.ESTALE),
         "E_DISK",
         "the disk reports an error",
         _path,
-        ("check `dmesg` for errors of the disk or the file server", "then resume the run"),
+        (SYSTEM_STEPS[errno.EIO], "then resume the run"),
     ),
     Failure(
         _errno(errno.ENOENT), "E_MISSING", "a file is missing", _path, ("restore it", "then resume the run")
@@ -306,10 +308,7 @@ FAILURES = (
         "E_SHM",
         "/dev/shm is too small for the loader's workers",
         _shared_memory,
-        (
-            "a container needs --shm-size=8g or --ipc=host; then resume the run",
-            "or start a new run with --set compute.workers=0",
-        ),
+        _LESS_SHARED_MEMORY,
     ),
     Failure(
         _message_has("DataLoader worker"),
@@ -318,7 +317,7 @@ FAILURES = (
         _worker,
         (
             "resume the run when more memory is free",
-            "or start a new run with fewer workers: --set compute.workers=2",
+            "or resume the run with fewer workers: --set compute.workers=2",
         ),
     ),
     Failure(

@@ -68,16 +68,18 @@ def find_program(name: str) -> str | None:
 
 
 def _current_folder() -> str:
-    """The current folder without links; "" where it was deleted."""
+    """The current folder without links; "" where there is none: deleted, or of a file server that is gone."""
     try:
         return os.getcwd()
-    except FileNotFoundError:
+    except OSError:
         return ""
 
 
 def _run_module() -> None:
     """Run the module that is the first argument, with the package that this file belongs to."""
     isolate()
+    if not _current_folder():
+        os.chdir("/")  # MKL ends a process whose current folder was deleted
     import runpy
 
     sys.path.insert(0, ROOT)

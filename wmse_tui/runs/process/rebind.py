@@ -12,6 +12,7 @@ from wmse_tui.config.layers import Layer, build
 from wmse_tui.config.loading import dump_experiment, override_layers
 from wmse_tui.config.locations import expanded
 from wmse_tui.config.problems import ConfigError, Problem
+from wmse_tui.config.rebindable import REBINDABLE
 from wmse_tui.config.schema import Experiment
 from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.errors import StorageError
@@ -19,17 +20,6 @@ from wmse_tui.runs.ownership import require_own
 from wmse_tui.runs.process.lock import RunLock
 from wmse_tui.runs.run_folder import RunFolder
 from wmse_tui.runs.state.config import load_configuration, read_configuration
-
-MACHINE = (
-    "dataset.root",
-    "dataset.probe_train",
-    "dataset.probe_test",
-    "dataset.download",
-    "dataset.on_damaged",
-    "dataset.damaged_limit",
-    "compute.device",
-    "compute.workers",
-)
 
 
 def rebound(experiment: Experiment, overrides: Sequence[str], *, source: str) -> Experiment:
@@ -40,9 +30,9 @@ def rebound(experiment: Experiment, overrides: Sequence[str], *, source: str) ->
     """
     values = experiment.model_dump(mode="json")
     after = build([Layer(values, source, {}), *override_layers(overrides)])
-    frozen = [name for name in differing(flatten(experiment), flatten(after)) if name not in MACHINE]
+    frozen = [name for name in differing(flatten(experiment), flatten(after)) if name not in REBINDABLE]
     if frozen:
-        fix = f"start a new run; this one can be given {', '.join(MACHINE)}"
+        fix = f"start a new run; this one can be given {', '.join(REBINDABLE)}"
         raise ConfigError(
             Problem(name, "is part of the run, whose numbers it changes", fix) for name in frozen
         )

@@ -11,6 +11,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from wmse_tui.config.rebindable import REBINDABLE
 from wmse_tui.runs.log.events import (
     Artifact,
     Attempt,
@@ -36,10 +37,8 @@ from wmse_tui.runs.state.throughput import Throughput
 
 LONGEST = 1e10  # seconds of an attempt: three hundred years
 
-# A next step of an error that changes the experiment; folders, device and workers can be given at resumption.
-_OTHER_CONFIGURATION = re.compile(
-    r"new run|--set (?!dataset\.(root|probe_train|probe_test)\b|compute\.(device|workers)\b)"
-)
+# A next step of an error that changes the experiment.
+_OTHER_CONFIGURATION = re.compile(rf"new run|--set (?!({'|'.join(map(re.escape, REBINDABLE))})\b)")
 _NO_SUMMARY = ConfigSummary()
 _NO_PACE = Throughput()
 
