@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 
+from wmse_tui.config.loading import load_experiment
 from wmse_tui.config.problems import ConfigError
+from wmse_tui.config.schema import Experiment
 from wmse_tui.config.sweep import Axis, read_axes, read_grid
+
+
+def quickstart(settings: Sequence[str]) -> Experiment:
+    return load_experiment(preset="quickstart", overrides=["optimizer.lr=1e-3", *settings])
 
 
 def test_all_combinations_the_first_axis_outermost() -> None:
     axes = read_axes(["seed=0,1,2", "schedule.epochs=4, 8"])
     assert axes == (Axis("seed", ("0", "1", "2")), Axis("schedule.epochs", ("4", "8")))
-    points = read_grid(axes, preset="quickstart", file=None, overrides=["optimizer.lr=1e-3"])
+    points = read_grid(axes, quickstart)
     assert [(p.experiment.seed, p.experiment.schedule.epochs) for p in points] == [
         (0, 4),
         (0, 8),
@@ -52,7 +60,7 @@ def test_a_mistake_in_a_sweep_is_reported(sweeps: list[str], message: str) -> No
 def test_every_bad_value_is_reported_once_with_its_sweep() -> None:
     axes = read_axes(["seed=0,x", "schedule.epochs=4,-1"])
     with pytest.raises(ConfigError) as caught:
-        read_grid(axes, preset="quickstart", file=None, overrides=[])
+        read_grid(axes, quickstart)
     lines = str(caught.value).splitlines()
     assert len(lines) == 2
     assert lines[0].startswith("--sweep schedule.epochs=-1: ")
@@ -62,4 +70,4 @@ def test_every_bad_value_is_reported_once_with_its_sweep() -> None:
 def test_two_spellings_of_one_value_are_one_experiment() -> None:
     axes = read_axes(["optimizer.lr=1e-3,0.001"])
     with pytest.raises(ConfigError, match=r"lr=1e-3 and optimizer.lr=0.001 are the same experiment"):
-        read_grid(axes, preset="quickstart", file=None, overrides=[])
+        read_grid(axes, quickstart)

@@ -12,10 +12,13 @@ import psutil
 import pytest
 
 from wmse_tui.config.loading import load_experiment, parse_experiment
+from wmse_tui.config.sweep import read_axes, read_grid
+from wmse_tui.runs.annotations import read_annotations
 from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.errors import BadPlace, LaunchError, RunExists
 from wmse_tui.runs.process.control import pending
 from wmse_tui.runs.process.launch import launch_trainer
+from wmse_tui.runs.queue.sweep import plan_sweep
 from wmse_tui.runs.state.config import summarise
 from wmse_tui.runs.state.watch import view_run
 from wmse_tui.tui.launching import Trainers
@@ -49,6 +52,21 @@ def test_a_run_is_made_with_its_configuration_and_its_trainer_is_our_own(trainer
     wait_for(run, "stopped")
     trainers.processes[0].wait()
     assert trainers.active() == ()
+
+
+def test_the_runs_of_a_sweep_are_queued_and_none_is_our_own(runs_root: Path) -> None:
+    trainers = Trainers(runs_root, enqueue=lambda _: subprocess.Popen(["true"]))
+    axes = read_axes(["seed=1,2"])
+    points = read_grid(
+        axes,
+        lambda settings: load_experiment(preset="quickstart", overrides=["schedule.epochs=3", *settings]),
+    )
+    plan = plan_sweep(axes, points, runs_root, "s", ())
+    runs = list(trainers.queue_sweep(plan, preset="quickstart", tag="sweep-now"))
+    assert [run.id for run in runs] == ["s-1", "s-2"]
+    assert [read_annotations(run).tags for run in runs] == [("sweep-now",)] * 2
+    assert trainers.active() == ()
+    assert [process.wait() for process in trainers.processes] == [0, 0]
 
 
 def test_a_starting_trainer_is_active_and_can_be_stopped(trainers: Trainers) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -23,6 +23,7 @@ from wmse_tui.config.loading import (
     SUFFIX,
     Base,
     dump_experiment,
+    override_layers,
     preset_chain,
     shipped_preset_names,
 )
@@ -137,6 +138,15 @@ class Draft:
 _TAGS = tuple(f"{section}.{union.tag}" for section, union in unions().items())
 _DECIDING = tuple(dict.fromkeys((*_TAGS, *RECIPE)))
 """Options that drop others when they change: they come first wherever changes are applied one by one."""
+
+
+def experiment_with(draft: Draft, settings: Sequence[str]) -> Experiment:
+    """The experiment of the draft with some `KEY=VALUE` set, as `--set` sets them.
+
+    Raises:
+        ConfigError: every problem of the draft and of the settings.
+    """
+    return build((*draft.layers, *override_layers(settings)))
 
 
 def draft_of(experiment: Experiment, base: Base) -> Draft:

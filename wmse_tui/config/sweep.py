@@ -9,12 +9,10 @@ All problems of all combinations are reported at once, before any run is created
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
-from pathlib import Path
 
-from wmse_tui.config.loading import load_experiment
 from wmse_tui.config.problems import ConfigError, Problem, quoted
 from wmse_tui.config.schema import Experiment
 
@@ -79,10 +77,12 @@ def read_axes(sweeps: Sequence[str], overrides: Sequence[str] = ()) -> tuple[Axi
     return tuple(axes)
 
 
-def read_grid(
-    axes: Sequence[Axis], *, preset: str | None, file: Path | None, overrides: Sequence[str]
-) -> tuple[Point, ...]:
+def read_grid(axes: Sequence[Axis], load: Callable[[Sequence[str]], Experiment]) -> tuple[Point, ...]:
     """Every combination, the first axis outermost.
+
+    Args:
+        axes: the options and their values.
+        load: the experiment with some `KEY=VALUE` set.
 
     Raises:
         ConfigError: all problems of all combinations, each once.
@@ -92,7 +92,7 @@ def read_grid(
     for values in product(*(axis.values for axis in axes)):
         settings = tuple(f"{axis.key}={value}" for axis, value in zip(axes, values, strict=True))
         try:
-            experiment = load_experiment(preset=preset, file=file, overrides=(*overrides, *settings))
+            experiment = load(settings)
         except ConfigError as error:
             for problem in error.problems:
                 found = _located(problem, settings)

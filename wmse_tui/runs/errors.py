@@ -9,6 +9,7 @@ RunsError
 │   └── NotAFolder     the folder for them is a file
 ├── BadRunName         a name that cannot name a run
 ├── RunExists          the name is taken
+│   └── OtherConfiguration  by a run that was made from another configuration
 ├── BadTag             a text that cannot tag a run
 ├── NotARun            a directory that no run made, or a link to one
 ├── NotAnArchive       a file that is no archive of a run, or a damaged one
@@ -110,6 +111,10 @@ class RunExists(RunsError):
     """The name is taken."""
 
     code = "E_RUN_EXISTS"
+
+
+class OtherConfiguration(RunExists):
+    """The name is taken by a run that was made from another configuration."""
 
 
 class BadTag(RunsError):

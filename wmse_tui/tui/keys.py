@@ -97,6 +97,8 @@ CONFIGURE = bindings(
      "Start the run and stay here; leaving the app does not ask about it"),
     ("Q", "launch('queued')", "Queue", "configure-queue",
      "Queue the run and stay here; it starts when a slot is free"),
+    ("number_sign", "sweep", "Sweep", "configure-sweep",
+     "Queue a run for each combination of some values; shows their number and cost first"),
     ("s", "save", "Save", "configure-save", "Save as a preset of your own", FOOTER),
     ("o", "load", "Open", "configure-load", "Load a configuration file, or that of a run's folder"),
     ("dollar_sign", "command", "Command", "configure-command",

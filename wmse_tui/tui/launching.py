@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from wmse_tui.config.loading import dump_experiment
@@ -20,6 +20,7 @@ from wmse_tui.runs.process.removal import remove_run
 from wmse_tui.runs.queue.enqueue import enqueue
 from wmse_tui.runs.queue.gpu_slots import device_request
 from wmse_tui.runs.queue.positions import busy_reason, cancel
+from wmse_tui.runs.queue.sweep import SweepPlan, queue_sweep
 from wmse_tui.runs.state.config import with_preset
 
 Launch = Callable[[RunDirectory], "subprocess.Popen[bytes]"]
@@ -97,6 +98,14 @@ class Trainers:
         """Have a run start, or resume, when a slot is free; it does not count as own. Raises RunsError."""
         check_runs_dir(run.path)
         self.processes.append(self._enqueue(run))
+
+    def queue_sweep(self, plan: SweepPlan, *, preset: str, tag: str) -> Iterator[RunDirectory]:
+        """Create and queue the runs of a sweep one after the other. Raises RunsError."""
+        check_runs_dir(self.root)
+        queued = queue_sweep(plan, self.root, preset=preset, hint=preset, tag=tag, enqueue=self._enqueue)
+        for each in queued:
+            self.processes.append(each.waiting)
+            yield each.run
 
     def evaluate(self, run: RunDirectory) -> StartedEvaluation:
         """Evaluate a checkpoint of a run that is not being trained, in a process. Raises RunsError."""

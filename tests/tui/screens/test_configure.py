@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import shlex
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,10 @@ from wmse_tui.config.loading import (
     parse_experiment,
     preset_names,
 )
+from wmse_tui.config.schema import Experiment
+from wmse_tui.runs.directory import RunDirectory
+from wmse_tui.runs.errors import LaunchError
+from wmse_tui.runs.queue.sweep import SweepPlan
 from wmse_tui.runs.state.config import read_configuration, summarise
 from wmse_tui.runs.table.catalogue import list_runs
 from wmse_tui.tui.app import WmseApp
@@ -35,6 +39,7 @@ from wmse_tui.tui.screens.configure import ConfigureScreen, without_full_stop
 from wmse_tui.tui.screens.monitor import MonitorScreen
 from wmse_tui.tui.widgets.configure.preset_panel import PresetPanel
 from wmse_tui.tui.widgets.configure.sections import SectionPanel
+from wmse_tui.tui.widgets.configure.sweep_dialog import SweepDialog
 from wmse_tui.tui.widgets.configure.views_panel import ViewsPanel
 from wmse_tui.tui.widgets.form.form import Form
 from wmse_tui.tui.widgets.form.row import FieldRow
@@ -464,6 +469,54 @@ async def test_a_detached_launch_stays_here_and_leaving_does_not_ask(
         await pilot.press("escape")
         await pilot.pause()
         assert on_top(app, ConfigureScreen)
+
+
+async def test_a_sweep_shows_its_runs_and_cost_before_they_are_queued(
+    make_app: MakeApp, until: Until, runs_root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    queued: list[tuple[tuple[str, ...], Experiment]] = []
+
+    def queue_sweep(plan: SweepPlan, *, preset: str, tag: str) -> Iterator[RunDirectory]:
+        assert preset == "quickstart"
+        assert tag.startswith("sweep-")
+        for planned in plan.to_queue:
+            if planned.point.experiment.seed == 9:
+                raise LaunchError("the waiting process cannot be started")
+            queued.append((planned.point.settings, planned.point.experiment))
+            yield RunDirectory(runs_root / f"run-{len(queued)}")
+
+    app = make_app()
+    monkeypatch.setattr(app.services.trainers, "queue_sweep", queue_sweep)
+    async with shown(app) as (pilot, screen):
+        await type_in(pilot, screen, "optimizer.lr", "0.001")
+        await pilot.press("number_sign")
+        await until(pilot, lambda: on_top(app, SweepDialog) and "1 run: optimizer.lr" in text_in(app, DIALOG))
+        await pilot.press(*",x")
+        await until(pilot, lambda: "optimizer.lr=x: " in text_in(app, DIALOG))
+        await pilot.press("enter", "backspace", *"0.002", "tab", *"see", "right", *",1")
+        await until(
+            pilot, lambda: "4 runs: optimizer.lr = 0.001, 0.002 x seed = 0, 1" in text_in(app, DIALOG)
+        )
+        assert "steps: 912 in all" in text_in(app, DIALOG)
+        assert "on the CPU; 1 slot of this machine" in text_in(app, DIALOG)
+        await pilot.press("enter")
+        await until(pilot, lambda: "4 runs, tagged sweep-" in notifications(app))
+        assert on_top(app, ConfigureScreen)
+        assert [settings for settings, _ in queued][1] == ("optimizer.lr=0.001", "seed=1")
+        expected = load_experiment(preset="quickstart", overrides=["optimizer.lr=0.002", "seed=1"])
+        assert queued[3][1] == expected
+        screen.query_one(PresetPanel).list.focus()
+        await pilot.press("number_sign")
+        await until(
+            pilot, lambda: on_top(app, SweepDialog) and "3 runs: seed = 0, 1, 2" in text_in(app, DIALOG)
+        )
+        await pilot.press(*",9", "enter")
+        await until(pilot, lambda: "4 runs: seed" in text_in(app, DIALOG))
+        await pilot.press("enter")
+        await until(pilot, lambda: on_top(app, ProblemDialog))
+        assert "the waiting process cannot be started" in text_in(app, DIALOG)
+        assert "3 runs, tagged sweep-" in notifications(app)
+        assert len(queued) == 7
 
 
 # Save, load, copy

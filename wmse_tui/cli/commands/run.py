@@ -148,10 +148,13 @@ def _sweep(
 ) -> ExitCode:
     from wmse_tui.cli.locating import runs_root
     from wmse_tui.cli.start.sweeping import run_sweep
+    from wmse_tui.config.loading import load_experiment
     from wmse_tui.config.sweep import read_axes, read_grid
 
     axes = read_axes(sweeps, overrides)
-    points = read_grid(axes, preset=preset, file=config, overrides=overrides)
+    points = read_grid(
+        axes, lambda settings: load_experiment(preset=preset, file=config, overrides=[*overrides, *settings])
+    )
     return run_sweep(
         axes,
         points,

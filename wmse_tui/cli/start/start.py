@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from subprocess import Popen
@@ -21,7 +21,6 @@ from wmse_tui.cli.follow.outcome import print_outcome, result_lines
 from wmse_tui.cli.follow.signals import Signals
 from wmse_tui.cli.locating import find_run
 from wmse_tui.cli.start.queueing import await_turn, print_queued
-from wmse_tui.config.diff import Value, differing, flatten, value_text
 from wmse_tui.config.schema import Experiment
 from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.errors import RunBusy
@@ -36,6 +35,7 @@ from wmse_tui.runs.process.removal import remove_run
 from wmse_tui.runs.queue.dependencies import blocking_failure
 from wmse_tui.runs.queue.enqueue import enqueue
 from wmse_tui.runs.state.config import load_configuration
+from wmse_tui.runs.state.configuration_check import require_same_configuration
 from wmse_tui.runs.state.lost_work import work_lost_by_resuming
 from wmse_tui.runs.state.run import RunState
 from wmse_tui.runs.state.status import TRAINING
@@ -183,9 +183,10 @@ def resume_named(run: RunDirectory, wanted: Experiment, options: StartOptions) -
     """Resume `run`, which has the requested name, if it has the wanted configuration too.
 
     Raises:
-        UserError: its configuration is another, or it is being trained (exit code 73).
+        OtherConfiguration: its configuration is another.
+        UserError: it is being trained (exit code 73).
     """
-    refuse_other_config(run, wanted)
+    require_same_configuration(run, wanted)
     return resume_run(run, options)
 
 
@@ -280,22 +281,6 @@ def _watch_log(watcher: RunWatcher, state: RunState) -> RunState:
             return watched
         time.sleep(POLL_SECONDS)
     return watched if gather_evidence(watcher.run).lock_held is None else replace(watched, status="crashed")
-
-
-def refuse_other_config(run: RunDirectory, wanted: Experiment) -> None:
-    """Raise a UserError that lists the differing options if `run` was made from another configuration."""
-    there, now = flatten(load_configuration(run)), flatten(wanted)
-    if names := differing(there, now):
-        listed = [f"{name}: {_value(there, name)} there, {_value(now, name)} now" for name in names]
-        raise UserError(
-            f"the run {run.id!r} exists with another configuration",
-            "\n".join(listed),
-            ("choose another --name", f"continue that run as it is: wmse-tui resume {run.id}"),
-        )
-
-
-def _value(values: Mapping[str, Value], name: str) -> str:
-    return value_text(values[name]) if name in values else "-"
 
 
 # How a followed run ends

@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import shutil
-from contextlib import suppress
-from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from textual import on, work
 from textual.app import ComposeResult
@@ -16,43 +12,33 @@ from textual.content import Content
 from textual.timer import Timer
 from textual.widgets import Static
 
-from wmse_tui.config.advice import Advice, advise
-from wmse_tui.config.draft import Draft, command_line, name_fault, preset_file, save_preset
+from wmse_tui.config.advice import Advice
+from wmse_tui.config.draft import Draft
 from wmse_tui.config.fields import group_of, groups
 from wmse_tui.config.ineffective import options_without_effect
-from wmse_tui.config.locations import expanded, runs_dir, working_dir
-from wmse_tui.config.presence import (
-    OwnImages,
-    Presence,
-    count_own_images,
-    find_images,
-    own_images_advice,
-    presence_advice,
-    with_own_images,
-)
-from wmse_tui.config.problems import ConfigError
 from wmse_tui.config.schema import Experiment
 from wmse_tui.config.sections.dataset import Dataset
-from wmse_tui.runs.directory import check_name
-from wmse_tui.runs.errors import BadRunName, RunsError
-from wmse_tui.runs.preflight import (
-    check_runs_dir,
-    cpu_forecast,
-    device_advice,
-    gpu_count,
-    nearest_existing,
-)
 from wmse_tui.runs.text.sanitize import safe
 from wmse_tui.runs.text.units import count
 from wmse_tui.tui import keys
-from wmse_tui.tui.dialogs import Answer, Ask, Choose, Confirm, CopyText, ProblemDialog
+from wmse_tui.tui.dialogs import ProblemDialog
 from wmse_tui.tui.saved_state import ConfigurePart
 from wmse_tui.tui.screens.app_screen import AppScreen
+from wmse_tui.tui.services import app_of
 from wmse_tui.tui.widgets.configure import wording
 from wmse_tui.tui.widgets.configure.cost import TITLE, Cost
 from wmse_tui.tui.widgets.configure.inspections import DESCRIBE, MEASURE, VIEWS, Inspections, progress_text
+from wmse_tui.tui.widgets.configure.launcher import Launcher, LaunchMode
+from wmse_tui.tui.widgets.configure.machine import Machine
 from wmse_tui.tui.widgets.configure.paragraphs import Paragraph, Paragraphs
-from wmse_tui.tui.widgets.configure.preset_library import PresetLibrary, copy_entry, file_entry, read_entry
+from wmse_tui.tui.widgets.configure.preset_files import (
+    ask_run_name,
+    copy_command,
+    load_file,
+    reset_draft,
+    save_draft,
+)
+from wmse_tui.tui.widgets.configure.preset_library import PresetLibrary, copy_entry, read_entry
 from wmse_tui.tui.widgets.configure.preset_panel import PresetPanel
 from wmse_tui.tui.widgets.configure.sections import CHECK, TITLES, SectionPanel
 from wmse_tui.tui.widgets.configure.sections import VIEWS as VIEWS_PAGE
@@ -67,8 +53,6 @@ if TYPE_CHECKING:
 
 VIEWS_DELAY = 0.4
 """Seconds without a change before the views are redrawn."""
-
-Launch = Literal["own", "detached", "queued"]
 
 
 class ConfigureScreen(AppScreen):
@@ -88,7 +72,7 @@ Arrows or hjkl move, and change nothing; tab goes from part to part, {key:config
 field, press {key:field-edit} to type or to choose from a list; {key:field-next} is the next choice. Nothing
 that you type is refused: what is wrong is printed below it. {key:configure-undo} takes back a change, and
 {key:configure-apply} sets what advice proposes. Options that do nothing beside the others are hidden;
-{key:configure-all} shows all.
+{key:configure-all} shows all. {key:configure-sweep} queues a run for each of several values.
 • marks what differs from the preset, ! what is wrong or unwise.
 """
     BINDINGS = keys.CONFIGURE
@@ -103,8 +87,7 @@ that you type is refused: what is wrong is printed below it. {key:configure-undo
         self.run_name = ""
         self._inspections: dict[str, Inspections] = {}  # by the key of the preset
         self.views_requested = False
-        self._starting = False
-        self._accepted: set[str] = set()  # warnings
+        self._launcher = Launcher(app_of(self), self._stop_inspector)
         self._last_hidden: frozenset[str] = frozenset()
         self._every_option = False  # also those without effect are shown
         self._topic = ""  # what the details are about: an option, a section, or "" the preset
@@ -112,12 +95,7 @@ that you type is refused: what is wrong is printed below it. {key:configure-undo
         self._problem = -1
         self._first_view = 0  # the index of the first image in the grid
         self._view_rows = 0
-        self._presence: Presence | None = None
-        self._own_images: OwnImages | None = None
-        self._gpus: int | None = None  # that runs may use; None until that is known
-        self._obstacle = ""  # why no run can be written to the runs folder
-        self._dataset: Dataset | None = None  # whose images were searched for
-        self._free: int | None = None  # bytes of the disk of the runs folder
+        self._machine = Machine()
         self._views_timer: Timer | None = None
 
     @property
@@ -195,7 +173,7 @@ that you type is refused: what is wrong is printed below it. {key:configure-undo
         self.query_one(SectionPanel).draw(draft, remarks)
         self._draw_form()
         self.query_one("#configure-findings", Paragraphs).show(
-            wording.findings(draft, remarks, self.outlook())
+            wording.findings(draft, remarks, self._machine.outlook(self.experiment))
         )
         self.draw_answers()
         self._show_details(self._topic)
@@ -423,44 +401,27 @@ that you type is refused: what is wrong is printed below it. {key:configure-undo
     # Advice and cost
 
     def remarks(self) -> tuple[Advice, ...]:
-        """All advice on the draft, warnings first: on its configuration, of the disk, of the inspector."""
+        """All advice on the draft, warnings first: on its configuration, of the machine, of the inspector."""
         experiment = self.experiment
         if experiment is None:
             return ()
-        found = list(advise(experiment))
-        presence = self._presence_of(experiment)
-        if presence is not None:
-            if presence.state in ("here", "archive"):
-                found = [advice for advice in found if advice.path != "dataset.download"]
-            found += presence_advice(experiment.dataset, presence)
-            found += own_images_advice(experiment, self._own_images)
-        if self._gpus is not None:
-            found += device_advice(with_own_images(experiment, self._own_images), gpus=self._gpus)
+        found = self._machine.remarks(experiment)
         known = {(advice.path, advice.text) for advice in found}
         found += [a for a in self.inspections.notices(experiment) if (a.path, a.text) not in known]
         return tuple(sorted(found, key=lambda advice: advice.level != "warning"))
-
-    def outlook(self) -> wording.Outlook:
-        """What this machine makes of a start, as far as that is known."""
-        experiment = self.experiment
-        if experiment is None or self._gpus is None or self._presence_of(experiment) is None:
-            return wording.Outlook(checked=False, obstacle=self._obstacle)
-        counted = with_own_images(experiment, self._own_images)
-        return wording.Outlook(
-            checked=True, obstacle=self._obstacle, seconds=cpu_forecast(counted, gpus=self._gpus)
-        )
 
     def cost(self) -> Cost | None:
         """What is known of the cost, or None while something is wrong."""
         experiment = self.experiment
         if experiment is None:
             return None
+        machine = self._machine.about(experiment.dataset)
         return Cost(
             experiment=experiment,
             name=self.run_name,
-            presence=self._presence_of(experiment),
-            own_images=self._own_images if self._presence_of(experiment) is not None else None,
-            free=self._free,
+            presence=machine.presence,
+            own_images=machine.own_images,
+            free=machine.free,
             keys=self.services.keys,
             described=self.inspections[DESCRIBE],
             measured=self.inspections[MEASURE],
@@ -471,26 +432,19 @@ that you type is refused: what is wrong is printed below it. {key:configure-undo
         experiment = self.experiment
         if experiment is None:
             return
-        if experiment.dataset != self._dataset:
-            self._dataset, self._presence, self._own_images = experiment.dataset, None, None
-            self._find_images(experiment.dataset)
+        if experiment.dataset != self._machine.dataset:
+            self._machine = self._machine.about(experiment.dataset)
+            self._examine_machine(experiment.dataset)
         if self.views_requested and not self.views_are_current():
             if self._views_timer is not None:
                 self._views_timer.stop()
             self._views_timer = self.set_timer(VIEWS_DELAY, self._inspect_views)
 
     @work(exclusive=True, group="images")
-    async def _find_images(self, dataset: Dataset) -> None:
-        """Find the images of a data set and the free disk space for runs."""
-        self._free = await asyncio.to_thread(_free_space, self.services.runs_root)
-        self._obstacle = await asyncio.to_thread(_obstacle, self.services.runs_root)
-        self._gpus = await asyncio.to_thread(gpu_count)
-        self._presence = await asyncio.to_thread(find_images, dataset)
-        self._own_images = await asyncio.to_thread(count_own_images, dataset)
+    async def _examine_machine(self, dataset: Dataset) -> None:
+        """Look for the images of a data set, for GPUs and for disk space."""
+        self._machine = await asyncio.to_thread(Machine.examine, self.services.runs_root, dataset)
         self.redraw()
-
-    def _presence_of(self, experiment: Experiment) -> Presence | None:
-        return self._presence if experiment.dataset == self._dataset else None
 
     # The inspector
 
@@ -580,63 +534,33 @@ that you type is refused: what is wrong is printed below it. {key:configure-undo
     # Launch
 
     @work(group="launch")
-    async def action_launch(self, how: Launch = "own") -> None:
-        """Start a trainer on the draft and show the run.
-
-        "detached": stay here; leaving the app does not ask about the run. "queued": when a slot
-        is free. If other runs are active, a dialog offers to queue instead.
-        """
+    async def action_launch(self, how: LaunchMode = "own") -> None:
+        """Start a trainer on the draft; after questions about warnings, and where no slot is free."""
         draft = self._valid_draft("be launched")
-        if draft is None or draft.experiment is None or self._starting:
+        if draft is None or draft.experiment is None:
             return
-        self._starting = True
-        try:
-            if not await self._warnings_accepted():
-                return
-            if how != "queued":
-                reason = await asyncio.to_thread(self.services.trainers.busy_reason, draft.experiment)
-                answer = await self.app.push_screen_wait(_queue_question(reason)) if reason else "now"
-                if answer is None:
-                    return
-                how = "queued" if answer == "queue" else how
-            self._stop_inspector()
-            run = await asyncio.to_thread(
-                self.services.trainers.start,
-                draft.experiment,
-                preset=draft.base.preset,
-                name=self.run_name or None,
-                own=how == "own",
-                queue=how == "queued",
-            )
-        except (RunsError, ConfigError, OSError) as error:
-            self.app.push_screen(ProblemDialog.of("the run cannot be started", error))
-            return
-        finally:
-            self._starting = False
-        self.run_name = ""
-        self.redraw()
-        if how == "own":
-            await self.services.open_run(run)
-            return
-        self.services.feed.nudge()
-        if how == "queued":
-            text = f"{run.id} starts when a slot is free; Runs shows its position"
-            self.services.notify(text, title="Queued")
-        else:
-            text = f"{run.id} is starting; wmse-tui attach {run.id} shows it"
-            self.services.notify(text, title="Launched")
+        started = await self._launcher.launch(
+            draft, draft.experiment, self.remarks(), how=how, name=self.run_name
+        )
+        self._after_start(started)
 
-    async def _warnings_accepted(self) -> bool:
-        """Whether every warning was accepted, now or at an earlier launch."""
-        warnings = [f"{a.path}: {a.text}" for a in self.remarks() if a.level == "warning"]
-        fresh = [text for text in warnings if text not in self._accepted]
-        if fresh:
-            text = "\n".join(f"! {safe(warning, 500)}" for warning in fresh)
-            title = f"Launch with {count(len(fresh), 'warning')}?"
-            if not await self.app.push_screen_wait(Confirm(title, text, yes="Launch", no="Back")):
-                return False
-            self._accepted.update(fresh)
-        return True
+    @work(group="launch")
+    async def action_sweep(self) -> None:
+        """Queue a run for each combination of some values; their number and cost are shown first."""
+        draft = self._valid_draft("be launched")
+        if draft is None:
+            return
+        form = self.query_one(Form)
+        first = "seed=0,1,2"
+        if form.has_focus_within and form.current in draft.fields:
+            first = f"{form.current}={draft.fields[form.current].text(draft.values[form.current])}"
+        started = await self._launcher.sweep(draft, self.remarks(), name=self.run_name, first=first)
+        self._after_start(started)
+
+    def _after_start(self, started: bool) -> None:
+        if started:
+            self.run_name = ""
+            self.redraw()
 
     # Save, load, name, reset
 
@@ -644,73 +568,25 @@ that you type is refused: what is wrong is printed below it. {key:configure-undo
     async def action_save(self) -> None:
         """Ask for a name and write the draft into the folder of the user's presets."""
         draft = self._valid_draft("be saved")
-        entry = self.library.entry
-        if draft is None or entry is None:
-            return
-        own = entry.key if entry.kind == "user" else f"{draft.base.name.partition('.')[0]}-mine"
-        text = "Name of the preset; its file names what it extends and lists the differences."
-        name = await self.app.push_screen_wait(Ask("Save as preset", text, value=own, check=name_fault))
-        if not name:
-            return
-        file = preset_file(name)
-        if await asyncio.to_thread(os.path.lexists, file):
-            text = f"You already have a preset {safe(name, 80)}:\n{safe(str(file), 300)}"
-            question = Confirm("Replace?", text, yes="Replace", no="Keep", danger=True)
-            if not await self.app.push_screen_wait(question):
-                return
-        try:
-            await asyncio.to_thread(save_preset, draft, name)
-        except ConfigError as error:
-            self.app.push_screen(ProblemDialog.of("the preset cannot be saved", error))
-            return
-        entry = self.library.entry
-        if entry is not None and entry.key != name and entry.kind != "copy":
-            self.library.reset_all()  # what was changed there is in the new preset now
-        self.library.reload(name)
-        self.library.choose(name)
-        self.redraw()
-        self.services.notify(str(file), title="Saved")
+        if draft is not None and await save_draft(app_of(self), self.library, draft):
+            self.redraw()
 
     @work(group="load")
     async def action_load(self) -> None:
         """Ask for a file, or the folder of a run, and work on its configuration."""
-        question = Ask(
-            "Load",
-            "A configuration file, or the folder of a run. Relative paths start in\n"
-            f"{safe(str(working_dir()), 300)}",
-            placeholder="experiment.yaml",
-            check=lambda text: "" if text.isprintable() else "a path has no such characters",
-        )
-        text = (await self.app.push_screen_wait(question) or "").strip()
-        if not text:
-            return
-        try:
-            entry = await asyncio.to_thread(file_entry, expanded(Path(text)))
-        except (ConfigError, OSError) as error:
-            self.app.push_screen(ProblemDialog.of("the file cannot be used", error))
-            return
-        self.library.add(entry)
-        self.library.choose(entry.key)
-        self.redraw()
+        if await load_file(app_of(self), self.library):
+            self.redraw()
 
     def action_command(self) -> None:
         """Copy the command line that starts the same run, and show it."""
         draft = self._valid_draft("be printed as a command")
-        if draft is None:
-            return
-        root = self.services.runs_root
-        line = command_line(
-            draft, name=self.run_name or None, runs_dir=None if root == runs_dir() else root.absolute()
-        )
-        self.app.copy_to_clipboard(line)
-        self.app.push_screen(CopyText("The same from a shell", line))
+        if draft is not None:
+            copy_command(app_of(self), draft, self.run_name)
 
     @work(group="name")
     async def action_name(self) -> None:
         """Ask for the name of the next run."""
-        text = "Name of the next run, which is also that of its folder. Empty: preset, date and time."
-        question = Ask("Name the run", text, value=self.run_name, check=_run_name_problem)
-        name = await self.app.push_screen_wait(question)
+        name = await ask_run_name(app_of(self), self.run_name)
         if name is not None:
             self.run_name = name
             self.redraw()
@@ -718,13 +594,7 @@ that you type is refused: what is wrong is printed below it. {key:configure-undo
     @work(group="reset")
     async def action_reset_all(self) -> None:
         """Undo all changes."""
-        draft = self.library.draft
-        if draft is None or not draft.active:
-            self.services.notify("Nothing differs from the preset.")
-            return
-        text = f"{count(len(draft.active), 'change')} would be lost: {safe(', '.join(draft.active), 400)}"
-        if await self.app.push_screen_wait(Confirm("Reset all?", text, yes="Reset", no="Keep")):
-            self.library.reset_all()
+        if await reset_draft(app_of(self), self.library):
             self.redraw()
 
     def _valid_draft(self, purpose: str) -> Draft | None:
@@ -743,45 +613,6 @@ that you type is refused: what is wrong is printed below it. {key:configure-undo
         return draft
 
 
-def _free_space(folder: Path) -> int | None:
-    """Free bytes of the disk that `folder` is or will be on; None where the system does not say."""
-    with suppress(OSError):
-        return shutil.disk_usage(nearest_existing(folder)).free or None
-    return None
-
-
-def _obstacle(folder: Path) -> str:
-    """Why no run can be written to `folder`, in a sentence; "" where one can."""
-    try:
-        check_runs_dir(folder)
-    except (RunsError, OSError) as error:
-        return str(error)
-    return ""
-
-
 def without_full_stop(sentence: str) -> str:
     """A sentence without its full stop; three dots, which stand for what is to be filled in, stay."""
     return sentence if sentence.endswith("...") else sentence.removesuffix(".")
-
-
-def _queue_question(reason: str) -> Choose[Literal["queue", "now"] | None]:
-    """The question where other runs are active; `reason` says which."""
-    return Choose(
-        "No slot is free",
-        f"{safe(reason, 400)}\n\n"
-        "A queued run starts by itself when a slot is free, with or without the app.\n"
-        "Launched now, it shares the device with the others, and all of them are slower.",
-        Answer("queue", "Queue", "u", "primary"),
-        Answer("now", "Launch now", "n", "warning"),
-        Answer(None, "Cancel", "escape"),
-    )
-
-
-def _run_name_problem(name: str) -> str:
-    if not name:
-        return ""
-    try:
-        check_name(name)
-    except BadRunName as error:
-        return error.detail
-    return ""

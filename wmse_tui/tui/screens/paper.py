@@ -43,8 +43,8 @@ class PaperScreen(AppScreen):
 
     HELP = """\
 The published table: linear / 5-NN accuracy in percent. Below a number are, where there are any, the best of
-your own completed runs of exactly that recipe and how many there are (n), the difference of their means from
-the published numbers in points with its standard deviation, and the epoch of a run that trains. Runs that
+your own completed runs of exactly that recipe and their number n, the difference of their means from the
+published numbers in points with its standard deviation, and the epoch of a run that trains. Runs that
 deviate in any option that matters are listed below as variants and are not counted. A number that could not
 be verified is left out. After the title of a data set: ✓ its images are here, ↓ they are downloaded first,
 ! they are missing."""

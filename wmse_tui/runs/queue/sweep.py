@@ -1,0 +1,258 @@
+"""A sweep: the runs of a grid, what they cost, and how they are queued as ordinary runs.
+
+The command line and the app plan, print and queue a sweep with these functions.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from wmse_tui.config.advice import Advice, advise
+from wmse_tui.config.figures import total_steps
+from wmse_tui.config.loading import dump_experiment
+from wmse_tui.config.sweep import Axis, Point
+from wmse_tui.runs.annotations import read_annotations, retagged, write_annotations
+from wmse_tui.runs.directory import RunDirectory, check_name, create_run
+from wmse_tui.runs.errors import RunsError
+from wmse_tui.runs.preflight import cpu_forecast, gpu_count
+from wmse_tui.runs.process.identity import host
+from wmse_tui.runs.queue.gpu_slots import device_request
+from wmse_tui.runs.state.config import with_preset
+from wmse_tui.runs.state.configuration_check import require_same_configuration
+from wmse_tui.runs.state.lost_work import work_lost_by_resuming
+from wmse_tui.runs.state.run import RunState
+from wmse_tui.runs.state.status import IN_PROGRESS, Status
+from wmse_tui.runs.state.watch import view_run
+from wmse_tui.runs.table.catalogue import list_runs
+from wmse_tui.runs.table.estimate import DurationEstimate, estimate_duration, reference_run
+from wmse_tui.runs.table.index import RunIndex
+from wmse_tui.runs.table.paper import OwnRun, load_own_runs
+from wmse_tui.runs.text.sanitize import safe
+from wmse_tui.runs.text.units import count, duration
+
+LISTED = 12
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedRun:
+    """One run of a sweep: its point on the grid, and the run of its name where that exists already."""
+
+    point: Point
+    name: str | None = None
+    existing: RunDirectory | None = None
+    status: Status = "new"
+    lost: str = ""  # what it does again because its checkpoints are not there
+
+    @property
+    def to_queue(self) -> bool:
+        """Whether it is still to be queued."""
+        return self.status != "completed" and self.status not in IN_PROGRESS
+
+
+@dataclass(frozen=True, slots=True)
+class SweepPlan:
+    """The grid, its runs, and the time of those that are still to be queued.
+
+    Args:
+        axes: the options and their values.
+        runs: one for each combination.
+        estimates: for each run to queue, from a comparable one.
+        cpu_seconds: of all of them together by the arithmetic of their steps, where the CPU trains them;
+            None: a GPU does, or that is unknown.
+    """
+
+    axes: tuple[Axis, ...]
+    runs: tuple[PlannedRun, ...]
+    estimates: tuple[DurationEstimate | None, ...]
+    cpu_seconds: float | None = None
+
+    @property
+    def to_queue(self) -> tuple[PlannedRun, ...]:
+        """The runs that an earlier sweep of that name has not queued."""
+        return tuple(planned for planned in self.runs if planned.to_queue)
+
+    @property
+    def advice(self) -> tuple[Advice, ...]:
+        """The advice on all experiments, each once."""
+        return tuple(dict.fromkeys(advice for each in self.runs for advice in advise(each.point.experiment)))
+
+
+def comparable_runs(root: Path) -> tuple[OwnRun, ...]:
+    """The runs under `root` with their configurations, from which the time of others is estimated."""
+    return load_own_runs((row for row in RunIndex(root).refresh() if not row.problem), {})
+
+
+def plan_sweep(
+    axes: Sequence[Axis], points: Sequence[Point], root: Path, name: str | None, known: Sequence[OwnRun]
+) -> SweepPlan:
+    """Plan the runs of a sweep.
+
+    Args:
+        axes, points: the grid; every experiment is valid.
+        root: the folder of runs.
+        name: runs are called NAME-1, NAME-2 and so on, and continued where they exist; None: named by date.
+        known: the runs to estimate the time from.
+
+    Raises:
+        BadRunName: `name` cannot name a run.
+        OtherConfiguration: a run of such a name has another configuration.
+    """
+    planned = _planned_runs(points, root, name)
+    to_queue = [each.point for each in planned if each.to_queue]
+    gpus = gpu_count()
+    seconds = [cpu_forecast(point.experiment, gpus=gpus) for point in to_queue]
+    total = None if None in seconds else sum(filter(None, seconds))
+    return SweepPlan(tuple(axes), planned, forecasts(to_queue, known), total)
+
+
+def _planned_runs(points: Sequence[Point], root: Path, name: str | None) -> tuple[PlannedRun, ...]:
+    if name is None:
+        return tuple(map(PlannedRun, points))
+    runs = {run.id: run for run in list_runs(root)}
+    planned = []
+    for number, point in enumerate(points, 1):
+        run_name = f"{name}-{number}"
+        check_name(run_name)
+        existing = runs.get(run_name)
+        if existing is not None:
+            require_same_configuration(existing, point.experiment)
+        planned.append(_planned(point, run_name, existing))
+    return tuple(planned)
+
+
+def _planned(point: Point, name: str, existing: RunDirectory | None) -> PlannedRun:
+    if existing is None:
+        return PlannedRun(point, name)
+    state = view_run(existing)
+    planned = PlannedRun(point, name, existing, state.status)
+    lost = work_lost_by_resuming(existing, state) if planned.to_queue else None
+    return planned if lost is None else replace(planned, lost=lost.text())
+
+
+def forecasts(points: Sequence[Point], known: Sequence[OwnRun]) -> tuple[DurationEstimate | None, ...]:
+    """Estimate the time of each point from a comparable run of this machine; None where there is none."""
+    states: dict[str, RunState] = {}
+    estimates: list[DurationEstimate | None] = []
+    for point in points:
+        reference = reference_run(point.experiment, known, host())
+        if reference is None:
+            estimates.append(None)
+            continue
+        if reference.row.path not in states:
+            states[reference.row.path] = view_run(RunDirectory(Path(reference.row.path)))
+        estimates.append(estimate_duration(states[reference.row.path], point.experiment))
+    return tuple(estimates)
+
+
+# As text
+
+
+def sweep_lines(plan: SweepPlan) -> list[str]:
+    """The number of runs, the runs, and their cost, as safe lines."""
+    return [count_line(plan), *run_lines(plan), *cost_lines(plan)]
+
+
+def count_line(plan: SweepPlan) -> str:
+    """The number of runs and the grid."""
+    grid = " x ".join(f"{axis.key} = {', '.join(axis.values)}" for axis in plan.axes)
+    return safe(f"{count(len(plan.runs), 'run')}: {grid}", 300)
+
+
+def run_lines(plan: SweepPlan) -> list[str]:
+    """The first of the runs with what sets them apart, and what is lost where they are trained again."""
+    lines = []
+    for number, planned in enumerate(plan.runs[:LISTED], 1):
+        status = "" if planned.status == "new" else f"  ({planned.status})"
+        lines.append(f"  {planned.name or number}  {'  '.join(planned.point.settings)}{status}")
+    if len(plan.runs) > LISTED:
+        lines.append(f"  and {len(plan.runs) - LISTED} more")
+    lines += [f"warning: {planned.name}: {planned.lost}" for planned in plan.runs if planned.lost]
+    return [safe(line, 300) for line in lines]
+
+
+def cost_lines(plan: SweepPlan) -> list[str]:
+    """What the runs that are still to be queued cost together."""
+    to_queue = [planned.point.experiment for planned in plan.to_queue]
+    if not to_queue:
+        return ["All of them are completed, active or queued already."]
+    lines = []
+    if len(to_queue) < len(plan.runs):
+        lines.append(f"to queue: {len(to_queue)}; the others are completed, active or queued already")
+    steps = [total_steps(experiment) for experiment in to_queue]
+    if None not in steps:
+        lines.append(f"steps: {sum(filter(None, steps)):,} in all")
+    slots = len({slot for experiment in to_queue for slot in device_request(experiment.compute.device).slots})
+    lines.append(f"time: {_time(plan)}; {count(slots, 'slot')} of this machine to train on")
+    return [safe(line, 300) for line in lines]
+
+
+def _time(plan: SweepPlan) -> str:
+    known = [estimate for estimate in plan.estimates if estimate is not None]
+    if not known:
+        unknown = "unknown: no comparable run of this machine has completed an epoch"
+        if plan.cpu_seconds is None:
+            return unknown
+        return f"{unknown}; by the size of the steps about {duration(plan.cpu_seconds)} on the CPU"
+    references = dict.fromkeys(f"{estimate.run_id} ({estimate.device})" for estimate in known)
+    total = duration(sum(estimate.seconds for estimate in known))
+    source = f"estimated from the epochs of {', '.join(list(references)[:3])}"
+    if len(known) < len(plan.estimates):
+        return f"about {total} for {len(known)} of {len(plan.estimates)}, {source}; unknown for the others"
+    return f"about {total} of training in all, {source}"
+
+
+# Queueing
+
+
+def sweep_tag() -> str:
+    """The tag of a sweep that is queued now."""
+    return time.strftime("sweep-%Y%m%d-%H%M%S")
+
+
+@dataclass(frozen=True, slots=True)
+class QueuedRun:
+    """A run of a sweep, and the process that waits for its slot."""
+
+    run: RunDirectory
+    waiting: subprocess.Popen[bytes]
+
+
+def queue_sweep(
+    plan: SweepPlan,
+    root: Path,
+    *,
+    preset: str,
+    hint: str,
+    tag: str,
+    enqueue: Callable[[RunDirectory], subprocess.Popen[bytes]],
+) -> Iterable[QueuedRun]:
+    """Create and queue, one after the other, the runs that are still to be queued.
+
+    Args:
+        plan: the runs.
+        root: the folder of runs.
+        preset, hint: the preset they are made from, or "", and the beginning of the ids of those without a
+            name.
+        tag: given to each new run, with the settings that set it apart as its note.
+        enqueue: puts a run into the queue.
+
+    Raises:
+        RunsError: a run cannot be created or queued; those before it are queued.
+    """
+    for planned in plan.to_queue:
+        run = planned.existing or _create(planned, root, preset=preset, hint=hint, tag=tag)
+        yield QueuedRun(run, enqueue(run))
+
+
+def _create(planned: PlannedRun, root: Path, *, preset: str, hint: str, tag: str) -> RunDirectory:
+    text = with_preset(dump_experiment(planned.point.experiment), preset)
+    run = create_run(root, text, name=planned.name, preset_hint=hint)
+    annotations = retagged(read_annotations(run), add=(tag,), remove=())
+    with suppress(RunsError):  # the tag and the note only help to find the run
+        write_annotations(run, replace(annotations, note=", ".join(planned.point.settings)))
+    return run

@@ -1,0 +1,142 @@
+"""From a draft to a run, or to the runs of a sweep: the questions before, the start, the message after."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+from typing import Literal
+
+from wmse_tui.config.advice import Advice
+from wmse_tui.config.draft import Draft
+from wmse_tui.config.problems import ConfigError
+from wmse_tui.config.schema import Experiment
+from wmse_tui.runs.directory import RunDirectory
+from wmse_tui.runs.errors import RunsError
+from wmse_tui.runs.queue.sweep import SweepPlan, sweep_tag
+from wmse_tui.runs.text.sanitize import safe
+from wmse_tui.runs.text.units import count
+from wmse_tui.tui.dialogs import Answer, Choose, Confirm, ProblemDialog
+from wmse_tui.tui.services import ServicesApp
+from wmse_tui.tui.widgets.configure.sweep_dialog import SweepDialog
+
+LaunchMode = Literal["own", "detached", "queued"]
+"""Watch the run; stay here, and leave the app without a question about it; start it when a slot is free."""
+
+
+class Launcher:
+    """Starts what is edited; of two starts at once the second does nothing.
+
+    Args:
+        app: shows the dialogs.
+        free_memory: called before a trainer starts.
+    """
+
+    def __init__(self, app: ServicesApp, free_memory: Callable[[], None]) -> None:
+        self._app = app
+        self._free_memory = free_memory
+        self._starting = False
+        self._accepted: set[str] = set()  # warnings
+
+    async def launch(
+        self, draft: Draft, experiment: Experiment, warnings: Iterable[Advice], *, how: LaunchMode, name: str
+    ) -> bool:
+        """Start a trainer on `experiment`, that of `draft`; whether one was started.
+
+        If other runs are active, a dialog offers to queue instead.
+        """
+        if self._starting:
+            return False
+        self._starting = True
+        services = self._app.services
+        try:
+            if not await self._accept(warnings):
+                return False
+            if how != "queued":
+                reason = await asyncio.to_thread(services.trainers.busy_reason, experiment)
+                answer = await self._app.push_screen_wait(_queue_question(reason)) if reason else "now"
+                if answer is None:
+                    return False
+                how = "queued" if answer == "queue" else how
+            self._free_memory()
+            run = await asyncio.to_thread(
+                services.trainers.start,
+                experiment,
+                preset=draft.base.preset,
+                name=name or None,
+                own=how == "own",
+                queue=how == "queued",
+            )
+        except (RunsError, ConfigError, OSError) as error:
+            self._app.push_screen(ProblemDialog.of("the run cannot be started", error))
+            return False
+        finally:
+            self._starting = False
+        await self._report(run, how)
+        return True
+
+    async def _report(self, run: RunDirectory, how: LaunchMode) -> None:
+        services = self._app.services
+        if how == "own":
+            await services.open_run(run)
+            return
+        services.feed.nudge()
+        if how == "queued":
+            services.notify(f"{run.id} starts when a slot is free; Runs shows its position", title="Queued")
+        else:
+            text = f"{run.id} is starting; wmse-tui attach {run.id} shows it"
+            services.notify(text, title="Launched")
+
+    async def sweep(self, draft: Draft, warnings: Iterable[Advice], *, name: str, first: str) -> bool:
+        """Ask which options are swept, show the runs and their cost, and queue them; whether any was."""
+        if self._starting:
+            return False
+        self._starting = True
+        root = self._app.services.runs_root
+        try:
+            if not await self._accept(warnings):
+                return False
+            plan = await self._app.push_screen_wait(SweepDialog(draft, root, name=name or None, first=first))
+            return plan is not None and await self._queue(plan, draft.base.preset)
+        finally:
+            self._starting = False
+
+    async def _queue(self, plan: SweepPlan, preset: str) -> bool:
+        services, tag = self._app.services, sweep_tag()
+        queued: list[RunDirectory] = []
+        try:
+            self._free_memory()
+            await asyncio.to_thread(
+                lambda: queued.extend(services.trainers.queue_sweep(plan, preset=preset, tag=tag))
+            )
+        except (RunsError, OSError) as error:
+            self._app.push_screen(ProblemDialog.of("the next run cannot be queued", error))
+        services.feed.nudge()
+        if queued:
+            text = f"{count(len(queued), 'run')}, tagged {tag}; Runs shows them with the filter tag:{tag}"
+            services.notify(text, title="Queued")
+        return bool(queued)
+
+    async def _accept(self, warnings: Iterable[Advice]) -> bool:
+        """Whether every warning was accepted, now or at an earlier launch."""
+        texts = [f"{advice.path}: {advice.text}" for advice in warnings if advice.level == "warning"]
+        fresh = [text for text in texts if text not in self._accepted]
+        if fresh:
+            text = "\n".join(f"! {safe(warning, 500)}" for warning in fresh)
+            title = f"Launch with {count(len(fresh), 'warning')}?"
+            if not await self._app.push_screen_wait(Confirm(title, text, yes="Launch", no="Back")):
+                return False
+            self._accepted.update(fresh)
+        return True
+
+
+def _queue_question(reason: str) -> Choose[Literal["queue", "now"] | None]:
+    """The question where other runs are active; `reason` says which."""
+    return Choose(
+        "No slot is free",
+        f"{safe(reason, 400)}\n\n"
+        "A queued run starts by itself when a slot is free, with or without the app.\n"
+        "Launched now, it shares the device with the others, and all of them are slower.",
+        Answer("queue", "Queue", "u", "primary"),
+        Answer("now", "Launch now", "n", "warning"),
+        Answer(None, "Cancel", "escape"),
+    )
