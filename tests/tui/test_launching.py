@@ -18,7 +18,7 @@ from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.errors import BadPlace, LaunchError, RunExists
 from wmse_tui.runs.process.control import pending
 from wmse_tui.runs.process.launch import launch_trainer
-from wmse_tui.runs.queue.sweep import plan_sweep
+from wmse_tui.runs.queue.sweep_plan import plan_sweep
 from wmse_tui.runs.state.config import summarise
 from wmse_tui.runs.state.watch import view_run
 from wmse_tui.tui.launching import Trainers

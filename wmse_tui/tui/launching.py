@@ -20,7 +20,7 @@ from wmse_tui.runs.process.removal import remove_run
 from wmse_tui.runs.queue.enqueue import enqueue
 from wmse_tui.runs.queue.gpu_slots import device_request
 from wmse_tui.runs.queue.positions import busy_reason, cancel
-from wmse_tui.runs.queue.sweep import SweepPlan, queue_sweep
+from wmse_tui.runs.queue.sweep_plan import SweepPlan, queue_sweep
 from wmse_tui.runs.state.config import with_preset
 
 Launch = Callable[[RunDirectory], "subprocess.Popen[bytes]"]

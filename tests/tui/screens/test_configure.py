@@ -27,7 +27,7 @@ from wmse_tui.config.loading import (
 from wmse_tui.config.schema import Experiment
 from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.errors import LaunchError
-from wmse_tui.runs.queue.sweep import SweepPlan
+from wmse_tui.runs.queue.sweep_plan import SweepPlan
 from wmse_tui.runs.state.config import read_configuration, summarise
 from wmse_tui.runs.table.catalogue import list_runs
 from wmse_tui.tui.app import WmseApp

@@ -18,7 +18,7 @@ from wmse_tui.runs.followers import Target, note_follower
 from wmse_tui.runs.preflight import check_runs_dir
 from wmse_tui.runs.process.launch import disown
 from wmse_tui.runs.queue.enqueue import enqueue
-from wmse_tui.runs.queue.sweep import comparable_runs, plan_sweep, queue_sweep, sweep_lines, sweep_tag
+from wmse_tui.runs.queue.sweep_plan import comparable_runs, plan_sweep, queue_sweep, sweep_lines, sweep_tag
 from wmse_tui.runs.text.units import count
 
 

@@ -12,7 +12,7 @@ from wmse_tui.config.problems import ConfigError
 from wmse_tui.config.schema import Experiment
 from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.errors import RunsError
-from wmse_tui.runs.queue.sweep import SweepPlan, sweep_tag
+from wmse_tui.runs.queue.sweep_plan import SweepPlan, sweep_tag
 from wmse_tui.runs.text.sanitize import safe
 from wmse_tui.runs.text.units import count
 from wmse_tui.tui.dialogs import Answer, Choose, Confirm, ProblemDialog

@@ -19,7 +19,7 @@ from wmse_tui.config.draft import Draft, experiment_with
 from wmse_tui.config.problems import ConfigError
 from wmse_tui.config.sweep import MOST_KEYS, read_axes, read_grid
 from wmse_tui.runs.errors import RunsError
-from wmse_tui.runs.queue.sweep import (
+from wmse_tui.runs.queue.sweep_plan import (
     SweepPlan,
     comparable_runs,
     cost_lines,

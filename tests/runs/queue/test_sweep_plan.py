@@ -16,7 +16,7 @@ from wmse_tui.runs.annotations import read_annotations
 from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.errors import BadRunName, LaunchError, OtherConfiguration
 from wmse_tui.runs.process.identity import host
-from wmse_tui.runs.queue.sweep import SweepPlan, plan_sweep, queue_sweep, sweep_lines
+from wmse_tui.runs.queue.sweep_plan import SweepPlan, plan_sweep, queue_sweep, sweep_lines
 from wmse_tui.runs.state.config import load_configuration, summarise
 from wmse_tui.runs.table.estimate import DurationEstimate
 from wmse_tui.runs.table.index import RunRow
@@ -68,8 +68,8 @@ def test_the_runs_and_their_cost_as_lines(tmp_path: Path) -> None:
 def test_the_time_is_that_of_a_comparable_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     row = RunRow(run_id="before", path="/before", status="completed", epoch=12, host=host())
     estimate = DurationEstimate("before", "CPU", host(), 60.0, None, None)
-    monkeypatch.setattr("wmse_tui.runs.queue.sweep.view_run", lambda run: run.id)
-    monkeypatch.setattr("wmse_tui.runs.queue.sweep.estimate_duration", lambda state, _: estimate)
+    monkeypatch.setattr("wmse_tui.runs.queue.sweep_plan.view_run", lambda run: run.id)
+    monkeypatch.setattr("wmse_tui.runs.queue.sweep_plan.estimate_duration", lambda state, _: estimate)
     known = (OwnRun(row, load(())),)
     lines = sweep_lines(plan(tmp_path, "seed=3,4", known=known))
     assert lines[-1].startswith(
