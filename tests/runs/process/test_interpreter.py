@@ -183,13 +183,12 @@ def without(folder: Path, names: frozenset[str]) -> None:
         shutil.rmtree(folder / name, ignore_errors=True)
 
 
-@pytest.mark.parametrize("entry", ["", ".", "../hostile", "{folder}"])
 @pytest.mark.parametrize("words", [["runs"], ["presets"], ["doctor", "--json"]], ids=" ".join)
 def test_pythonpath_does_not_mean_the_current_folder(
-    words: list[str], entry: str, hostile_folder: Path, console_script: Path, tmp_path: Path
+    words: list[str], hostile_folder: Path, console_script: Path, tmp_path: Path
 ) -> None:
     without(hostile_folder, loaded_before_us() | {"wmse_tui"})
-    path = os.pathsep.join((entry.format(folder=hostile_folder), "/nonexistent"))
+    path = os.pathsep.join(("", ".", "../hostile", str(hostile_folder), "/nonexistent"))
     done = execute([sys.executable, str(console_script), *words], hostile_folder, PYTHONPATH=path)
     assert not (tmp_path / "ran").exists(), (tmp_path / "ran").read_text()
     assert "Traceback" not in done.stderr
