@@ -218,11 +218,42 @@ def compressed(path: Path, *, kind: int, repeated: int = 1) -> None:
 @pytest.mark.parametrize("kind", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
 def test_a_compressed_checkpoint_is_refused_before_it_is_unpacked(tmp_path: Path, kind: int) -> None:
     path = save(tmp_path, 12).path
-    compressed(path, kind=kind, repeated=10_000)
+    compressed(path, kind=kind, repeated=1_000)
     assert path.stat().st_size < 1_000_000
     with pytest.raises(CheckpointError, match="not a checkpoint of ours") as caught:
         read_checkpoint(path)
     assert "it is compressed" in caught.value.detail
+
+
+@pytest.fixture
+def unread(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hashing a file fails the test."""
+    monkeypatch.setattr(hashlib, "file_digest", lambda *_: pytest.fail("it was read"))
+
+
+@pytest.mark.usefixtures("unread")
+def test_a_file_that_claims_terabytes_is_refused_unread(tmp_path: Path) -> None:
+    path = save(tmp_path, 12).path
+    archive = path.read_bytes()
+    with path.open("r+b") as file:
+        file.truncate(2**42)
+        file.seek(-len(archive), os.SEEK_END)
+        file.write(archive)
+    with pytest.raises(CheckpointError, match="is damaged") as caught:
+        read_checkpoint(path)
+    assert caught.value.detail.endswith(" of its 4,398,046,511,104 bytes are on disk")
+
+
+@pytest.mark.usefixtures("unread")
+def test_a_large_file_that_is_no_archive_is_refused_unread(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checkpoints, "SOON_HASHED", 100_000)
+    path = save(tmp_path, 12).path
+    path.write_bytes(b"x" * 200_000)
+    with pytest.raises(CheckpointError, match="is damaged") as caught:
+        read_checkpoint(path)
+    assert caught.value.detail.startswith("its end is not that of an archive")
 
 
 def test_other_formats_of_torch_are_refused(tmp_path: Path) -> None:

@@ -37,7 +37,9 @@ FORMAT = 1
 THREADED_BYTES = 1 << 20
 """Smaller pieces are hashed in less time than a thread needs to begin."""
 SOON_HASHED = 2**30
-"""Bytes; a larger file must end as an archive does before it is read, for hours where it claims terabytes."""
+"""Bytes; a larger file must be on disk and end as an archive before it is read: terabytes take hours."""
+STORED_SHARE = 1 / 16
+"""Of a file's bytes, at least on disk; weights and momenta compress less on any file system."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,15 +181,28 @@ def _verified(path: Path) -> Iterator[BufferedReader]:
     except OSError as error:
         raise _unreadable(path, error) from error
     with file:
-        if os.fstat(file.fileno()).st_size > SOON_HASHED and not zipfile.is_zipfile(file):
+        if damage := _damage_of_large(file):
             raise CheckpointError(
                 f"{path} is damaged",
-                "its end is not that of an archive: it was cut short, or is another kind of file",
+                damage,
                 next=("an older checkpoint of the run is used where there is one",),
             )
         file.seek(0)
         _verify(path, hashlib.file_digest(file, "sha256").hexdigest())
         yield file
+
+
+def _damage_of_large(file: BufferedReader) -> str:
+    """Why a large file need not be read to be refused; empty for one that may be a checkpoint."""
+    about = os.fstat(file.fileno())
+    stored = about.st_blocks * 512
+    if about.st_size <= SOON_HASHED:
+        return ""
+    if 0 < stored < STORED_SHARE * about.st_size:  # some file systems report no blocks at all
+        return f"only {stored:,} of its {about.st_size:,} bytes are on disk"
+    if not zipfile.is_zipfile(file):
+        return "its end is not that of an archive: it was cut short, or is another kind of file"
+    return ""
 
 
 def _loaded(path: Path, file: BinaryIO) -> Any:
