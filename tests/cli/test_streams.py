@@ -10,13 +10,16 @@ from pathlib import Path
 
 import pytest
 
-from wmse_tui.runs.directory import RunDirectory
+from wmse_tui.config.loading import dump_experiment, load_experiment
+from wmse_tui.runs.directory import RunDirectory, create_run
 from wmse_tui.runs.state.watch import view_run
 
 DRIVER = """
 import functools, sys
+import wmse_tui.cli.commands.bench as bench
 import wmse_tui.runs.process.launch as launch
 launch.launch_trainer = functools.partial(launch.launch_trainer, python=sys.argv.pop(1))
+bench.interpreter_command = lambda *_: ["/bin/echo", '{"result": {}}']
 from wmse_tui.cli.main import main
 main()
 """
@@ -65,7 +68,37 @@ def test_a_run_starts_whatever_the_streams_are(
     assert (tmp_path / "runs" / "mine" / "trainer.json").exists()
 
 
-@pytest.mark.parametrize("words", ["presets", "runs", "doctor --help", "config schema", "queue", "nonsense"])
+@pytest.mark.parametrize("redirection", [">/dev/full", ">&- 2>&-"])
+def test_what_was_queued_counts_although_its_name_was_lost(
+    shell: Callable[..., subprocess.CompletedProcess[str]], tmp_path: Path, redirection: str
+) -> None:
+    """After another exit code a script would queue the same runs again."""
+    create_run(tmp_path / "runs", dump_experiment(load_experiment(preset="quickstart")), name="first")
+    sweep = f"{RUN} --sweep seed=1,2 --after first --yes"
+    done = shell(sweep, redirection)
+    assert done.returncode == 0, done.stderr
+    names = [f"mine-{number}" for number in (1, 2)]
+    try:
+        assert sorted(run.name for run in (tmp_path / "runs").glob("mine-*")) == names
+        assert ("some output was lost" in done.stderr) == (redirection == ">/dev/full")
+    finally:
+        for name in names:
+            assert shell(f"queue cancel {name}", "").returncode == 0
+
+
+@pytest.mark.parametrize("redirection", ["2>&-", "<&- >&- 2>&-"])
+def test_the_program_that_a_command_becomes_has_streams(
+    shell: Callable[..., subprocess.CompletedProcess[str]], tmp_path: Path, redirection: str
+) -> None:
+    assert shell(f"{RUN} --headless", "").returncode == 0
+    assert shell("follow mine --to csv", redirection).returncode == 0
+    assert (tmp_path / "runs" / "mine" / "followers" / "csv").is_dir()
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["presets", "runs", "doctor --help", "config schema", "queue", "nonsense", "bench --json"],
+)
 def test_lost_data_is_reported_and_a_closed_stream_is_not(
     shell: Callable[..., subprocess.CompletedProcess[str]], words: str
 ) -> None:

@@ -104,7 +104,11 @@ app.command()(bench)
 
 
 FOLLOWING = ("run", "resume", "attach")
-"""Commands whose exit code is the run's, whatever becomes of their own output."""
+"""Commands whose exit code is the run's, whatever becomes of their own output.
+
+Also where they return at once (`--detach`, `--queue`, `--sweep`): after another code a script would start the
+same runs again.
+"""
 
 
 def main() -> None:

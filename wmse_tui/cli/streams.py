@@ -59,12 +59,17 @@ class Streams:
 
 
 def _open_if_closed(descriptor: int) -> None:
-    """Open /dev/null in place of a closed descriptor, which the next file would become."""
+    """Open /dev/null in place of a closed descriptor, which the next file would become.
+
+    It stays open in the program that a command becomes (`follow`).
+    """
     try:
         fcntl.fcntl(descriptor, fcntl.F_GETFD)
     except OSError:
         null = os.open(os.devnull, os.O_RDWR)
-        if null != descriptor:
+        if null == descriptor:
+            os.set_inheritable(null, True)
+        else:
             os.dup2(null, descriptor)
             os.close(null)
 
