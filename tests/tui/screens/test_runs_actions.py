@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import sys
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
@@ -11,13 +12,14 @@ from typing import Any
 
 import pytest
 from queued_runs import TRAINER, QueuedRuns
-from runs_screen import eventually, listed, messages, press, status, table
+from runs_screen import current, eventually, listed, messages, press, status, table
 from textual.pilot import Pilot
 
 from wmse_tui.config.schema import Experiment
 from wmse_tui.runs.annotations import Annotations, read_annotations
 from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.process.control import pending
+from wmse_tui.runs.process.identity import write_trainer
 from wmse_tui.runs.state.watch import view_run
 from wmse_tui.tui.app import WmseApp
 from wmse_tui.tui.dialogs import Ask, Confirm
@@ -300,3 +302,22 @@ async def test_tags_and_notes_are_given_back(on_runs: OnRuns, make_run: MakeRun,
         assert read_annotations(runs[1]) == Annotations()
         await pilot.press("u")
         await until(pilot, lambda: "No tag and no note has been changed here." in messages(app))
+
+
+async def test_nothing_done_to_a_copy_reaches_the_run_that_trains(
+    on_runs: OnRuns, make_run: MakeRun, screen_text: ScreenText, until: Until
+) -> None:
+    """This process is the trainer that the copied record names."""
+    run = make_run("original", "running")
+    write_trainer(run, attempt=1)
+    copy = RunDirectory(shutil.copytree(run.path, run.path.parent / "copied"))
+    async with on_runs("copied") as (app, pilot):
+        await until(pilot, lambda: {row.status for row in table(app).rows} == {"running", "crashed"})
+        while current(app) != "copied":
+            await pilot.press("j" if listed(app).index(current(app)) == 0 else "k")
+        await pilot.press("S")
+        assert "Not stopped|copied: it is not running: it is crashed" in messages(app)
+        await pilot.press("T")
+        await pilot.press("enter")
+        await until(pilot, lambda: "a copy, made before the original" in screen_text(app))
+    assert pending(run) == pending(copy) == ()

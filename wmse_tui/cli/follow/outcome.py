@@ -13,6 +13,7 @@ from wmse_tui.cli.exits import ExitCode
 from wmse_tui.cli.follow.follower import Followed
 from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.errors import SYSTEM_STEPS
+from wmse_tui.runs.process.identity import is_copied, read_trainer
 from wmse_tui.runs.run_folder import open_file
 from wmse_tui.runs.state.run import RunState
 from wmse_tui.runs.text.messages import accuracies, error_sentence
@@ -94,6 +95,10 @@ def _print_unexplained_end(run: RunDirectory, followed: Followed, *, removed: bo
         return
     state = followed.state
     where = f"epoch {state.epoch}, step {state.step}" if state.step else "before its first step"
+    trainer = read_trainer(run)
+    if trainer is not None and is_copied(run, trainer):
+        print_lines(error_lines(f"wmse-tui: {state.status_reason}", f"Last event: {where}."))
+        return
     lines = _log_end(run)
     cause, steps = _likely_cause(run, followed)
     detail = f"Last event: {where}. {cause}"
