@@ -101,6 +101,7 @@ LISTED = {
     "engine/training/gpu_users.py": "/proc",
     "engine/training/checkpoints.py": "files that `run_folder` has opened",
     "engine/evaluation/embedding_map.py": "bytes in memory",
+    "engine/evaluation/feature_cache.py": "files that `run_folder` has opened",
     "runs/state/embedding.py": "bytes in memory that `run_folder` has read",
     "cli/streams.py": "standard streams, /dev/null",
     "cli/engine_command.py": "temporary files",

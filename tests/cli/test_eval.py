@@ -9,9 +9,11 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from made_transfer import transfer_result
 from typer.testing import Result
 
 from wmse_tui.cli.commands.evaluate import evaluation_text
@@ -19,6 +21,7 @@ from wmse_tui.cli.engine_command import run_engine_command
 from wmse_tui.cli.exits import ExitCode
 from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.process.interpreter import interpreter_command
+from wmse_tui.runs.state.transfer_results import transfer_json
 
 RESULT = {
     "checkpoint": "final.pt",
@@ -111,10 +114,15 @@ def test_the_options_reach_the_evaluator(
     checkpoint.write_bytes(b"")
     cli("eval", "small", "--knn", "cosine", "--linear", "lbfgs", "--device", "cuda:1")
     cli("eval", str(checkpoint), "--set", "dataset.root=/moved", "--set", "compute.workers=1")
+    cli("eval", "small", "--transfer", f"patterns,{run.path}", "--transfer", "cifar10,patterns")
     module = interpreter_command("wmse_tui.engine.commands", "evaluate")
     assert started == [
         [*module, str(run.path), "--knn", "cosine", "--linear", "lbfgs", "--device", "cuda:1"],
         [*module, str(checkpoint), "--set", "dataset.root=/moved", "--set", "compute.workers=1"],
+        [
+            *(*module, str(run.path), "--transfer", "patterns"),
+            *("--transfer", str(run.path), "--transfer", "cifar10"),
+        ],
     ]
 
 
@@ -123,6 +131,36 @@ def test_wrong_targets_and_options_are_refused_before_anything_starts(cli: Calla
     assert missing.exit_code == 2
     assert "there is no checkpoint nowhere/best.pt" in missing.stderr
     assert cli("eval", "last", "--knn", "manhattan").exit_code == 2
+
+
+def test_unknown_transfer_sets_are_refused_before_anything_starts(
+    cli: Callable[..., Result], make_run: Callable[..., RunDirectory]
+) -> None:
+    make_run()
+    refused = cli("eval", "small", "--transfer", "cifr10,patterns")
+    assert refused.exit_code == 2
+    assert "did you mean cifar10?" in refused.stderr
+
+
+def test_transfer_is_printed_for_people(capsys: pytest.CaptureFixture[str]) -> None:
+    per_class = replace(transfer_result("/my/flowers", 0.5), metric="mean_per_class", damaged=2)
+    result = {
+        "transfer": transfer_json((transfer_result("patterns"), per_class)),
+        "checkpoint": "final.pt",
+        "device": "CPU",
+        "unsaved": "/runs/a: read-only",
+    }
+    assert run_evaluator(evaluator({"result": result}), as_json=False) is ExitCode.COMPLETED
+    assert capsys.readouterr().out.splitlines() == [
+        "transfer (%)  linear       95 %   5-NN  20-NN weighted  classes  images",
+        "Patterns       62.50  59.4-65.6  56.25           59.38        8  train (2,000) -> test (1,000)",
+        "Flowers *      50.00  46.9-53.1  43.75           46.88        8  train (2,000) -> test (1,000)",
+        "* mean per class",
+        "Flowers: 2 images left out: unreadable",
+        "checkpoint  final.pt",
+        "device  CPU",
+        "unsaved  /runs/a: read-only",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
+from made_transfer import transfer_result
 from typer.testing import Result
 
 from wmse_tui.cli.run_report import run_report
@@ -23,6 +24,7 @@ from wmse_tui.runs.log.events import (
     Resources,
 )
 from wmse_tui.runs.state.to_json import state_to_json
+from wmse_tui.runs.state.transfer_results import transfer_json
 from wmse_tui.runs.state.watch import view_run
 
 Cli = Callable[..., Result]
@@ -77,6 +79,19 @@ def test_only_the_newest_best_checkpoint_is_called_the_best(make_run: MakeRun) -
 def test_json_is_the_run_state(cli: Cli, make_run: MakeRun) -> None:
     run = make_run()
     assert json.loads(cli("show", "last", "--json").stdout) == state_to_json(view_run(run))
+
+
+def test_transfer_is_shown_with_its_checkpoint(cli: Cli, make_run: MakeRun) -> None:
+    run = make_run()
+    values = transfer_json((transfer_result("patterns"),))
+    saved = {"checkpoint": "best.pt", "time": "2026-01-02T03:04:05+00:00", "transfer": values}
+    (run.evaluations / "best-1.json").write_text(json.dumps(saved))
+    lines = cli("show", "last").stdout.splitlines()
+    at = next(number for number, line in enumerate(lines) if line.startswith("transfer (%)"))
+    assert lines[at + 1].split()[:3] == ["Patterns", "62.50", "59.4-65.6"]
+    assert lines[at + 2] == "of best.pt, 2026-01-02T03:04:05+00:00"
+    shown = json.loads(cli("show", "last", "--json").stdout)["transfer"]["patterns"]
+    assert shown == {**values["patterns"], "checkpoint": "best.pt", "time": saved["time"]}
 
 
 def test_the_verdict_on_the_embeddings_is_shown_with_advice(make_run: MakeRun) -> None:

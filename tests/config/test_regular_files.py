@@ -30,6 +30,7 @@ BY_DESIGN = {
     "runs/archive.py: tarfile.open": "of an open file",
     "runs/state/digest.py: folder.open": "inside a run",
     "engine/training/checkpoints.py: folder.open": "inside a run",
+    "engine/evaluation/feature_cache.py: folder.open": "inside a run",
     "engine/training/location.py: os.open": "the folder of the own run",
     "runs/state/embedding.py: archive.open": "of bytes",
     "runs/state/embedding.py: np.load": "of bytes",

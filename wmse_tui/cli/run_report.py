@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from wmse_tui.cli.table_text import aligned
+from wmse_tui.cli.transfer_text import saved_transfer_lines
 from wmse_tui.config.sections.paper import Paper
 from wmse_tui.runs.log.events import DAMAGED_LISTING, Diagnostics, Evaluation, Resources
 from wmse_tui.runs.state.run import RunState
 from wmse_tui.runs.state.status import RESUMABLE
+from wmse_tui.runs.state.transfer_results import SavedTransfer
 from wmse_tui.runs.state.verdict import judge
 from wmse_tui.runs.text.messages import damaged_text, error_sentence
 from wmse_tui.runs.text.sanitize import safe
@@ -19,14 +21,20 @@ ROWS = 12
 LABEL = 12
 
 
-def run_report(state: RunState, paper: Paper | None = None) -> str:
+def run_report(state: RunState, paper: Paper | None = None, transfer: Sequence[SavedTransfer] = ()) -> str:
     """Return the summary of a run as sanitised text.
 
     Args:
         state: the run.
         paper: the published numbers in its configuration.
+        transfer: of its encoder to other images.
     """
-    blocks = [list(_head(state)), list(_evaluations(state.evaluations)), list(_tail(state, paper))]
+    blocks = [
+        list(_head(state)),
+        list(_evaluations(state.evaluations)),
+        saved_transfer_lines(transfer),
+        list(_tail(state, paper)),
+    ]
     return "\n\n".join("\n".join(safe(line).rstrip() for line in block) for block in blocks if block)
 
 

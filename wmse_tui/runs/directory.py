@@ -23,7 +23,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _CHECKPOINT = re.compile(r"step-(\d{8,15})\.pt")
 _RESERVED = ("last",)  # the name of the newest run on the command line
 FOLDERS = ("control", "checkpoints", "evaluations", "artifacts")
-OTHER_FOLDERS = ("followers",)
+OTHER_FOLDERS = ("followers", "features")
 """Those that not every run has."""
 FILES = (
     "config.yaml",
@@ -112,6 +112,11 @@ class RunDirectory:
     def followers(self) -> Path:
         """What was published elsewhere, and how far; made by the first follower."""
         return self.path / "followers"
+
+    @property
+    def features(self) -> Path:
+        """Cached features of other images (`engine/evaluation/feature_cache.py`); safe to remove."""
+        return self.path / "features"
 
     def is_run(self) -> bool:
         """Whether this directory was made by `create_run`: the configuration and the folders are there.

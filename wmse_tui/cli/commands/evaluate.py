@@ -9,6 +9,7 @@ import typer
 
 from wmse_tui.cli.arguments import Json, MachineOverrides, RunOrCheckpoint, RunsDir
 from wmse_tui.cli.engine_command import run_engine_command
+from wmse_tui.config.transfer_sets import TRANSFER_SETS
 
 
 class Knn(StrEnum):
@@ -46,18 +47,31 @@ def evaluate(
             show_default=False,
         ),
     ] = None,
+    transfer: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--transfer",
+            metavar="SETS",
+            help="Transfer the encoder to other labelled images instead: names of sets, or folders, with "
+            f"commas between them ({', '.join(TRANSFER_SETS)}); may be repeated.",
+            show_default=False,
+        ),
+    ] = None,
     overrides: MachineOverrides = None,
     runs_dir: RunsDir = None,
     json: Json = False,
 ) -> None:
     """Evaluate a trained encoder again.
 
-    With the probes and the device of its run, or with others.
+    With the probes and the device of its run, or with others; or on other images, with --transfer.
     """
     from wmse_tui.cli.locating import find_checkpoint_target
+    from wmse_tui.config.transfer_sets import transfer_sets
     from wmse_tui.runs.process.evaluation_process import evaluation_command_line
 
     arguments = [str(find_checkpoint_target(target, runs_dir))]
+    for one in transfer_sets(transfer or ()):  # folders as absolute paths
+        arguments += ["--transfer", one.name]
     if knn is not None:
         arguments += ["--knn", knn.value]
     if linear is not None:
@@ -78,8 +92,11 @@ def evaluate(
 
 def evaluation_text(result: dict[str, Any]) -> list[str]:
     """Return the result of an evaluation as text: accuracies, which are fractions, in percent."""
+    from wmse_tui.runs.state.transfer_results import KEY
     from wmse_tui.runs.text.units import count, duration, percent
 
+    if KEY in result:
+        return _transfer_text(result)
     knn, linear = result.get("knn"), result.get("linear")
     splits = f"{result.get('train_split', '-')} -> {result.get('test_split', '-')}"
     rows = []
@@ -94,5 +111,16 @@ def evaluation_text(result: dict[str, Any]) -> list[str]:
     rows.append(f"{splits}, {duration(result.get('seconds'))}")
     if result.get("damaged"):
         rows.append(f"damaged  {count(result['damaged'], 'image')} left out: unreadable")
-    rows += [f"{name}  {result[name]}" for name in ("checkpoint", "device", "file") if name in result]
-    return rows
+    return rows + _origin(result)
+
+
+def _transfer_text(result: dict[str, Any]) -> list[str]:
+    from wmse_tui.cli.transfer_text import transfer_lines
+    from wmse_tui.runs.state.transfer_results import KEY, transfer_from_json
+
+    return [*transfer_lines(transfer_from_json(result[KEY])), *_origin(result)]
+
+
+def _origin(result: dict[str, Any]) -> list[str]:
+    names = ("checkpoint", "device", "file", "unsaved")
+    return [f"{name}  {result[name]}" for name in names if name in result]

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, Strict
 
-from wmse_tui.config.datasets import DATASETS
+from wmse_tui.config.datasets import DATASETS, Triple
 from wmse_tui.config.options import Options, PositiveTriple, ShareTriple, Sizes, unit
 from wmse_tui.config.problems import Problem
 
@@ -117,6 +117,11 @@ class Dataset(Options):
         description="Standard deviation of red, green and blue that is divided by; empty: the data set's "
         "own.",
     )
+
+    def normalisation(self) -> tuple[Triple, Triple]:
+        """Mean and standard deviation of red, green and blue in 0 to 1, as set or those of the data set."""
+        facts = DATASETS[self.name]
+        return self.mean or facts.mean, self.std or facts.std
 
     def problems(self, _sizes: Sizes) -> Iterator[Problem]:
         yield from self._sizes()

@@ -108,7 +108,7 @@ def load_data(experiment: Experiment, *, progress: Progress, named: frozenset[st
         DataError: the images are unavailable or invalid.
     """
     dataset = experiment.dataset
-    facts = DATASETS[dataset.name]
+    mean, std = dataset.normalisation()
     request = _request(dataset, named)
     parts = SOURCES[dataset.name](request, progress)
     probe_train, probe_test, notices = parts.probe_train, parts.probe_test, parts.notices
@@ -134,8 +134,8 @@ def load_data(experiment: Experiment, *, progress: Progress, named: frozenset[st
         train=parts.train,
         probe_train=probe_train,
         probe_test=probe_test,
-        mean=dataset.mean or facts.mean,
-        std=dataset.std or facts.std,
+        mean=mean,
+        std=std,
         notices=notices,
     )
 

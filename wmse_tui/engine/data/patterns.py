@@ -10,7 +10,7 @@ Image i of a split is a function of (split, i) alone; its kind is i modulo ten.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -136,7 +136,10 @@ def _dots(plane: Plane, numbers: PatternNumbers) -> Tensor:
     return (2 * (radius - total) / 0.04).clamp(-1, 1)
 
 
-KINDS: tuple[tuple[str, Callable[[Plane, PatternNumbers], Tensor]], ...] = (
+Kind = Callable[[Plane, PatternNumbers], Tensor]
+"""Draws the form of n images, about [-1, 1], (n, size, size)."""
+
+KINDS: tuple[tuple[str, Kind], ...] = (
     ("stripes", _stripes),
     ("checks", _checks),
     ("rings", _rings),
@@ -151,30 +154,31 @@ KINDS: tuple[tuple[str, Callable[[Plane, PatternNumbers], Tensor]], ...] = (
 CLASSES = tuple(name for name, _ in KINDS)
 
 
-def draw_patterns(indices: int | Tensor, *, split_seed: int, size: int = 32) -> tuple[Tensor, Tensor]:
+def draw_patterns(
+    indices: int | Tensor, *, split_seed: int, size: int = 32, kinds: Sequence[tuple[str, Kind]] = KINDS
+) -> tuple[Tensor, Tensor]:
     """Draw images of a split.
 
     Args:
         indices: which images, int64 (n,) in [0, 2**32), or how many from the first on.
         split_seed: the split, in [0, 2**32); splits share no random number.
         size: height and width in pixels.
+        kinds: the classes.
 
     Returns:
-        pixels, uint8 (n, 3, size, size), and labels, int64 (n,), numbers of `CLASSES`.
+        pixels, uint8 (n, 3, size, size), and labels, int64 (n,), numbers of `kinds`.
     """
     chosen = torch.arange(indices) if isinstance(indices, int) else indices
-    labels = chosen % len(KINDS)
+    labels = chosen % len(kinds)
     pixels = empty_pixels(len(chosen), size, size, "patterns")
     chunk = max(1, CHUNK_PIXELS // size**2)
-    for label, (_, kind) in enumerate(KINDS):
+    for label, (_, kind) in enumerate(kinds):
         for part in (labels == label).nonzero()[:, 0].split(chunk):
             pixels[part] = _draw(kind, chosen[part], split_seed, size)
     return pixels, labels
 
 
-def _draw(
-    kind: Callable[[Plane, PatternNumbers], Tensor], indices: Tensor, split_seed: int, size: int
-) -> Tensor:
+def _draw(kind: Kind, indices: Tensor, split_seed: int, size: int) -> Tensor:
     slots = 100 + (size * size if kind is _noise else 0)
     numbers = PatternNumbers(indices, split_seed, slots)
     contrast = numbers.between(math.log(0.1), math.log(0.45)).exp()

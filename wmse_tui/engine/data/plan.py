@@ -8,7 +8,6 @@ from dataclasses import dataclass, fields
 import torch
 from torch import Tensor
 
-from wmse_tui.config.datasets import DATASETS
 from wmse_tui.config.schema import Experiment
 from wmse_tui.engine.data.view_parameters import ORDERS, ViewLaw, ViewParameters, draw_parameters
 from wmse_tui.engine.random import epoch_order
@@ -84,7 +83,7 @@ class ViewPlan:
 
 def plan_views(experiment: Experiment) -> ViewPlan:
     """The plan of a configuration."""
-    dataset, facts = experiment.dataset, DATASETS[experiment.dataset.name]
+    mean, std = experiment.dataset.normalisation()
     return ViewPlan(
         law=ViewLaw(
             **{field.name: getattr(experiment.augmentation, field.name) for field in fields(ViewLaw)}
@@ -92,7 +91,7 @@ def plan_views(experiment: Experiment) -> ViewPlan:
         seed=experiment.seed,
         views=experiment.augmentation.views,
         batch_size=experiment.schedule.batch_size,
-        size=dataset.crop,
-        mean=dataset.mean or facts.mean,
-        std=dataset.std or facts.std,
+        size=experiment.dataset.crop,
+        mean=mean,
+        std=std,
     )

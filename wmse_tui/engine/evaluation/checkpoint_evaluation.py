@@ -1,7 +1,8 @@
 """`wmse-tui eval` in a process of its own: `python -m wmse_tui.engine.commands evaluate RUN|CHECKPOINT`.
 
 It writes JSON lines (`engine/jsonl.py`). The result is also a file in the run's `evaluations` folder; the
-run's log belongs to its trainer and is not touched.
+run's log belongs to its trainer and is not touched. The encoder is measured on the images of its run or, with
+`--transfer`, on other sets.
 """
 
 from __future__ import annotations
@@ -20,27 +21,39 @@ import torchvision
 from wmse_tui import __version__
 from wmse_tui.config.rebindable import REBINDABLE
 from wmse_tui.config.schema import Experiment
+from wmse_tui.config.transfer_sets import transfer_sets
 from wmse_tui.engine.data.data_identity import DataIdentity
 from wmse_tui.engine.data.dataset_sources import load_data
-from wmse_tui.engine.errors import DataError
+from wmse_tui.engine.data.transfer_images import load_transfer_images
+from wmse_tui.engine.errors import DataError, EngineError
+from wmse_tui.engine.evaluation.transfer_measures import (
+    FrozenEncoder,
+    measure,
+    set_features,
+    transfer_geometry,
+)
 from wmse_tui.engine.jsonl import ArgumentParser, Command, UsageError, progress_lines, run_command
 from wmse_tui.engine.methods import move_to_device
 from wmse_tui.engine.training.checkpoints import file_sha256
-from wmse_tui.engine.training.device import choose_device, prepare
+from wmse_tui.engine.training.device import ChosenDevice, choose_device, prepare
 from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.process.rebind import rebound
 from wmse_tui.runs.run_folder import RunFolder, publish_file
+from wmse_tui.runs.state.transfer_results import KEY as TRANSFER
+from wmse_tui.runs.state.transfer_results import TransferResult, transfer_json
 from wmse_tui.runs.state.watch import view_run
+from wmse_tui.runs.text.messages import PHASES
 
+from .feature_cache import FeatureCache
 from .interruption import Progress
 from .probes import evaluate
-from .trained_checkpoint import find_checkpoint, read_trained, run_experiment
+from .trained_checkpoint import TrainedCheckpoint, find_checkpoint, read_trained, run_experiment
 
 FORMAT = 1
 
 COMMAND = Command(
     name="evaluation",
-    options=frozenset({"--knn", "--linear", "--device", "--set"}),
+    options=frozenset({"--knn", "--linear", "--device", "--set", "--transfer"}),
     wording={
         ", or remove it, then start the run again": " and evaluate again",  # only a trainer records its name
         "wmse-tui resume RUN --set": "wmse-tui eval RUN --set",
@@ -56,7 +69,10 @@ COMMAND = Command(
 
 @dataclass(frozen=True, slots=True)
 class EvaluationRequest:
-    """What to evaluate, and how; None: as in the run's configuration."""
+    """What to evaluate, and how; None: as in the run's configuration.
+
+    `transfer` names the sets that the encoder is transferred to, instead of the images of its run.
+    """
 
     target: Path
     checkpoint: str | None = None
@@ -64,13 +80,14 @@ class EvaluationRequest:
     linear: str | None = None
     device: str | None = None
     overrides: Sequence[str] = ()
+    transfer: Sequence[str] = ()
 
 
 def evaluation_command(arguments: Sequence[str]) -> int:
     """Evaluate according to the arguments; returns the exit code."""
     return run_command(
         COMMAND,
-        lambda write: evaluate_checkpoint(parse_request(arguments), progress=progress_lines(write)),
+        lambda write: _evaluate(parse_request(arguments), progress=progress_lines(write)),
     )
 
 
@@ -96,10 +113,29 @@ def parse_request(arguments: Sequence[str]) -> EvaluationRequest:
         metavar="KEY=VALUE",
         help="where the images are, and what else changes no number",
     )
+    parser.add_argument(
+        "--transfer",
+        action="append",
+        default=[],
+        metavar="SETS",
+        help="measure on these sets instead: names and folders, commas between them",
+    )
     request = EvaluationRequest(**vars(parser.parse_args(arguments)))
     if request.device is not None and not re.fullmatch(r"auto|cpu|cuda(:\d+)?", request.device):
         raise UsageError(f"there is no device {request.device!r}", "it is auto, cpu, cuda or cuda:N")
+    if request.transfer and (request.knn or request.linear):
+        raise UsageError(
+            "--knn and --linear choose the probes on the images of the run",
+            "--transfer has probes of its own, which are the same for all runs",
+            next=("leave them out, or leave out --transfer",),
+        )
     return request
+
+
+def _evaluate(request: EvaluationRequest, *, progress: Progress) -> dict[str, Any]:
+    if request.transfer:
+        return transfer_checkpoint(request, progress=progress)
+    return evaluate_checkpoint(request, progress=progress)
 
 
 def evaluate_checkpoint(request: EvaluationRequest, *, progress: Progress) -> dict[str, Any]:
@@ -113,12 +149,9 @@ def evaluate_checkpoint(request: EvaluationRequest, *, progress: Progress) -> di
     Raises:
         EngineError, ConfigError: the run, its checkpoint, its data or the device cannot be used.
     """
-    run, path = find_checkpoint(request.target, request.checkpoint)
-    experiment = rebound(run_experiment(run), request.overrides, source=str(run.config))
-    experiment = _with_probes(experiment, request)
-    device = choose_device(request.device or experiment.compute.device)
-    prepare(device.torch, deterministic=experiment.compute.deterministic)
-    trained = read_trained(run, path, experiment)
+    prepared = _prepare(request)
+    run, path, trained, device = prepared.run, prepared.path, prepared.trained, prepared.device
+    experiment = _with_probes(prepared.experiment, request)
     named = frozenset(file.name for file in view_run(run).damaged_files)
     data = load_data(experiment, progress=progress, named=named)
     if trained.data is not None:
@@ -144,21 +177,94 @@ def evaluate_checkpoint(request: EvaluationRequest, *, progress: Progress) -> di
             ),
         )
     result = {
+        **_about(prepared),
+        **asdict(evaluation),
+        "damaged": sum(len(images.files) for images in data.damaged()),
+    }
+    return result | _save(run, _file_name(path), result)
+
+
+def transfer_checkpoint(request: EvaluationRequest, *, progress: Progress) -> dict[str, Any]:
+    """Transfer the encoder of one checkpoint to other sets, and save the results in `evaluations`.
+
+    They are saved after each set, so that an error with the next one loses nothing. The images of the run are
+    not needed.
+
+    Returns:
+        Where the results come from, as of `evaluate_checkpoint`, with `epoch` and `step` of the checkpoint,
+        and under `transfer` an object for each set (`runs.state.transfer_results`).
+
+    Raises:
+        EngineError, ConfigError: the run, its checkpoint, a set or the device cannot be used.
+    """
+    sets = transfer_sets(request.transfer)
+    prepared = _prepare(request)
+    trained, device, experiment = prepared.trained, prepared.device, prepared.experiment
+    mean, std = experiment.dataset.normalisation()
+    encoder = FrozenEncoder(
+        network=move_to_device(trained.method.encoder, device.torch),
+        device=device.torch,
+        mean=mean,
+        std=std,
+        geometry=transfer_geometry(experiment),
+        experiment=experiment,
+    )
+    about = {**_about(prepared), "epoch": trained.epoch, "step": trained.step}
+    cache = FeatureCache(prepared.run, about["sha256"])
+    name, result = _file_name(prepared.path), about
+    saved: dict[str, str] = {}
+    results: tuple[TransferResult, ...] = ()
+    for one in sets:
+
+        def report(part: str, done: float, total: float, unit: str, title: str = one.title) -> None:
+            progress(f"{title}: {PHASES.get(part, part)}", done, total, unit)
+
+        try:
+            images = load_transfer_images(one, experiment.dataset, progress=report)
+            features = set_features(encoder, images, cache, progress=report)
+            results = (*results, measure(features, encoder.geometry, progress=report))
+        except EngineError as error:
+            if "file" in saved:
+                error.next = (*error.next, f"the sets before it are done: {saved['file']}")
+            raise
+        result = {**about, TRANSFER: transfer_json(results)}
+        saved = _save(prepared.run, name, result)
+    return result | saved
+
+
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    """A checkpoint that was read, the configuration of its run with the overrides, and the device."""
+
+    run: RunDirectory
+    path: Path
+    experiment: Experiment
+    trained: TrainedCheckpoint
+    device: ChosenDevice
+
+
+def _prepare(request: EvaluationRequest) -> _Prepared:
+    run, path = find_checkpoint(request.target, request.checkpoint)
+    experiment = rebound(run_experiment(run), request.overrides, source=str(run.config))
+    device = choose_device(request.device or experiment.compute.device)
+    prepare(device.torch, deterministic=experiment.compute.deterministic)
+    return _Prepared(run, path, experiment, read_trained(run, path, experiment), device)
+
+
+def _about(prepared: _Prepared) -> dict[str, Any]:
+    return {
         "v": FORMAT,
-        "run": run.id,
-        "checkpoint": path.name,
-        "sha256": file_sha256(path),
-        "device": device.name,
+        "run": prepared.run.id,
+        "checkpoint": prepared.path.name,
+        "sha256": file_sha256(prepared.path),
+        "device": prepared.device.name,
         "time": datetime.now(UTC).isoformat(timespec="seconds"),
         "versions": {
             "wmse_tui": __version__,
             "torch": torch.__version__,
             "torchvision": torchvision.__version__,
         },
-        **asdict(evaluation),
-        "damaged": sum(len(images.files) for images in data.damaged()),
     }
-    return result | _save(run, path, result)
 
 
 def _with_probes(experiment: Experiment, request: EvaluationRequest) -> Experiment:
@@ -167,9 +273,12 @@ def _with_probes(experiment: Experiment, request: EvaluationRequest) -> Experime
     return experiment.model_copy(update={"evaluation": experiment.evaluation.model_copy(update=changes)})
 
 
-def _save(run: RunDirectory, checkpoint: Path, result: dict[str, Any]) -> dict[str, str]:
+def _file_name(checkpoint: Path) -> str:
+    return f"{checkpoint.stem}-{datetime.now(UTC):%Y%m%dT%H%M%S%fZ}.json"
+
+
+def _save(run: RunDirectory, name: str, result: dict[str, Any]) -> dict[str, str]:
     """Write the result into the run; where that is not possible (another user's run) return the reason."""
-    name = f"{checkpoint.stem}-{datetime.now(UTC):%Y%m%dT%H%M%S%fZ}.json"
     path = run.evaluations / name
     try:
         with RunFolder(run.path, own=True) as folder:

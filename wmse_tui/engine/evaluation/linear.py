@@ -204,6 +204,9 @@ def fit_lbfgs(
     *,
     iterations: int = 100,
     l2: float | None = None,
+    start: LinearClassifier | None = None,
+    scale: Tensor | None = None,
+    tolerance: float = 1e-7,
     progress: Progress = no_progress,
     should_stop: ShouldStop = never,
 ) -> LinearClassifier:
@@ -213,33 +216,47 @@ def fit_lbfgs(
     moving the origin of the features does not move the optimum; the origin is put at their mean, where the
     problem is better conditioned. That happens inside the formulas: features are neither copied nor scaled.
 
-    Stops after `iterations`, or earlier where the largest entry of the gradient falls below 1e-7 or a step
-    can promise no more than the rounding of the features' precision.
+    Neither of these moves the optimum; they make the way to it shorter:
+
+    Args:
+        start: where the search begins; else at zero.
+        scale: (dim,), about the inverse root of the curvature in each dimension: the search moves in weights
+            that are divided by it.
+
+    Stops after `iterations`, or earlier where the largest entry of the gradient (by what is searched) falls
+    below `tolerance` or a step can promise no more than the rounding of the features' precision.
     """
     classes = int(y.max()) + 1
     decay = 1 / len(x) if l2 is None else l2
     origin = x.mean(0)
     # logits = (x - origin) weightᵀ + bias
     weight, bias = x.new_zeros(classes, x.shape[1]), x.new_zeros(classes)
+    if start is not None:
+        weight.copy_(start.weight)
+        bias.copy_(start.bias + start.weight @ origin)
+    scale = x.new_ones(x.shape[1]) if scale is None else scale
+    searched = weight / scale
     lbfgs = torch.optim.LBFGS(
-        [weight, bias],
+        [searched, bias],
         max_iter=iterations,
         max_eval=iterations * 5 // 4 + 25,  # a line search mostly takes its first step
-        tolerance_grad=1e-7,
+        tolerance_grad=tolerance,
         tolerance_change=torch.finfo(x.dtype).eps,
         line_search_fn="strong_wolfe",
     )
 
     def closure() -> float:
         check(should_stop)
+        torch.mul(searched, scale, out=weight)
         loss, weight_grad, bias_grad = loss_and_gradient(x, y, weight, bias - weight @ origin)
-        weight.grad = weight_grad.addr_(bias_grad, origin, alpha=-1).add_(weight, alpha=decay)
+        searched.grad = weight_grad.addr_(bias_grad, origin, alpha=-1).add_(weight, alpha=decay).mul_(scale)
         bias.grad = bias_grad
-        progress("linear", lbfgs.state[weight]["n_iter"], iterations, "iterations")
+        progress("linear", lbfgs.state[searched]["n_iter"], iterations, "iterations")
         return loss + decay / 2 * float(weight.square().sum())
 
     with torch.autocast(x.device.type, enabled=False):
         lbfgs.step(closure)
+    weight = searched * scale
     return LinearClassifier(weight, bias - weight @ origin)
 
 

@@ -102,8 +102,8 @@ def evaluate(
             x_train, y_train = _features(encoder, train, data, experiment, device, progress, should_stop)
             x_test, y_test = _features(encoder, test, data, experiment, device, progress, should_stop)
         use_features(x_test, y_test)
-        x_train, y_train = _of_readable(train, x_train, y_train)
-        x_test, y_test = _of_readable(test, x_test, y_test)
+        x_train, y_train = of_readable(train, x_train, y_train)
+        x_test, y_test = of_readable(test, x_test, y_test)
         if options.knn != "off":
             top1 = knn_accuracy(
                 x_train,
@@ -137,13 +137,13 @@ def evaluate(
         knn=knn,
         linear=linear,
         raw_pixels=raw,
-        train_split=_readable_text(train),
-        test_split=_readable_text(test),
+        train_split=readable_text(train),
+        test_split=readable_text(test),
         seconds=time.monotonic() - started,
     )
 
 
-def _of_readable(images: ImageSet, rows: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+def of_readable(images: ImageSet, rows: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
     """Features or pixels (images, dim) and labels without those of images that are passed over."""
     known = readable(images)
     if known is None:
@@ -152,7 +152,7 @@ def _of_readable(images: ImageSet, rows: Tensor, labels: Tensor) -> tuple[Tensor
     return rows[known], labels.to(rows.device)[known]
 
 
-def _readable_text(images: ImageSet) -> str:
+def readable_text(images: ImageSet) -> str:
     """A set as text, with the number of its images that can be read."""
     known = readable(images)
     return split_text(images) if known is None else f"{images.split} ({int(known.sum()):,})"
@@ -305,7 +305,7 @@ def _raw_pixels(
             done += len(flat)
     assert rows is not None
     assert images.labels is not None
-    return _of_readable(images, rows, images.labels)
+    return of_readable(images, rows, images.labels)
 
 
 def _check_raw_size(size: int, images: ImageSet) -> None:

@@ -17,7 +17,6 @@ import torch
 import torchvision
 
 from wmse_tui import __version__
-from wmse_tui.config.datasets import DATASETS
 from wmse_tui.config.locations import expanded
 from wmse_tui.config.schema import Experiment
 from wmse_tui.engine.data.dataset_sources import load_data
@@ -176,9 +175,8 @@ def _trained_encoder(
     checkpoint: TrainedCheckpoint, experiment: Experiment, weights_license: str | None
 ) -> TrainedEncoder:
     dataset, method = experiment.dataset, checkpoint.method
-    known = DATASETS[dataset.name]
     size = dataset.crop if dataset.eval_crop is None else dataset.eval_crop
-    mean, std = dataset.mean or known.mean, dataset.std or known.std
+    mean, std = dataset.normalisation()
     accuracies = [each for each in view_run(checkpoint.run).evaluations if each.step == checkpoint.step]
     facts = {
         "v": FORMAT,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -29,6 +30,16 @@ class SavedEvaluation:
 def read_saved_evaluations(run: RunDirectory) -> tuple[SavedEvaluation, ...]:
     """The newest saved results of a run, in the order of their times; what is no result is left out."""
     found = []
+    for values in saved_results(run):
+        try:
+            found.append(_result(values))
+        except (ValueError, RecursionError, KeyError, TypeError, RunsError):
+            continue
+    return tuple(found)
+
+
+def saved_results(run: RunDirectory) -> Iterator[dict[str, Any]]:
+    """The objects in the newest files of a run's `evaluations`, in the order of their times."""
     try:
         with RunFolder(run.evaluations) as folder:
             names = sorted(
@@ -37,12 +48,13 @@ def read_saved_evaluations(run: RunDirectory) -> tuple[SavedEvaluation, ...]:
             )
             for name in names[-MOST_RESULTS:]:
                 try:
-                    found.append(_result(json.loads(folder.read(name))))
-                except (OSError, ValueError, RecursionError, KeyError, TypeError, RunsError):
+                    values = json.loads(folder.read(name))
+                except (OSError, ValueError, RecursionError):
                     continue
+                if isinstance(values, dict):
+                    yield values
     except OSError:
-        return ()
-    return tuple(found)
+        return
 
 
 def _result(values: dict[str, Any]) -> SavedEvaluation:

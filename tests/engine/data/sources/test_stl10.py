@@ -16,6 +16,7 @@ from wmse_tui.config.datasets import DATASETS
 from wmse_tui.config.schema import Experiment
 from wmse_tui.engine.data.dataset_sources import Data, load_data
 from wmse_tui.engine.data.sources import stl10
+from wmse_tui.engine.data.sources.splits import SourceRequest
 from wmse_tui.engine.errors import DataError
 
 Progress = Callable[[str, float, float, str], None]
@@ -105,3 +106,11 @@ def test_the_published_archive_is_torchvisions() -> None:
     remote = stl10.stl10_publication().remote
     assert remote.url == "http://ai.stanford.edu/~acoates/stl10/stl10_binary.tar.gz"
     assert (remote.size, remote.md5) == (2_640_397_119, "91f7769df0f17e558f3565bffb0c7dfb")
+
+
+def test_the_labelled_parts_are_read_alone(load: Load, tmp_path: Path, progress: Progress) -> None:
+    load()
+    request = SourceRequest(name="stl10", root=tmp_path / "data")
+    splits = stl10.load_labelled_stl10(request, progress)
+    assert splits.train is splits.probe_train
+    assert [len(images) for images in (splits.probe_train, splits.probe_test) if images] == [10, 8]

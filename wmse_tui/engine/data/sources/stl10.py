@@ -42,44 +42,56 @@ def load_stl10(request: SourceRequest, progress: Progress) -> DataSplits:
     Raises:
         DataError: the images cannot be had.
     """
-    home = acquire(
-        stl10_publication(),
-        request.root,
-        download=request.download,
-        defect=lambda folder: checksum_defect(folder, _checksums(), progress),
-        progress=progress,
-    )
+    home = _home(request, progress)
     train_x, unlabeled_x = (home / name for name, _ in (STL10.train_list[0], STL10.train_list[2]))
     train, unlabeled = _open(train_x), _open(unlabeled_x)
     chosen = choose(len(train) + len(unlabeled), None, request.train_images, option=TRAIN_OPTION)
     split = DATASETS["stl10"].train_split
-    classes = DATASETS["stl10"].class_names
-    test = limited(
-        MemoryImages(
-            name="stl10",
-            split="test",
-            pixels=_pixels([_open(home / STL10.test_list[0][0])], None, "test", progress),
-            labels=_labels(home / STL10.test_list[1][0]),
-            classes=classes,
-        ),
-        request.test_images,
-        option=TEST_OPTION,
-    )
+    probe_train, probe_test = _labelled(home, request, progress)
     return DataSplits(
         train=MemoryImages(
             name="stl10",
             split=split if chosen is None else subset(split),
             pixels=_pixels([train, unlabeled], chosen, split, progress),
         ),
-        probe_train=MemoryImages(
-            name="stl10",
-            split="train",
-            pixels=_pixels([train], None, "train", progress),
-            labels=_labels(home / STL10.train_list[1][0]),
-            classes=classes,
-        ),
-        probe_test=test,
+        probe_train=probe_train,
+        probe_test=probe_test,
     )
+
+
+def load_labelled_stl10(request: SourceRequest, progress: Progress) -> DataSplits:
+    """The 5,000 labelled images, to train on and to probe with, and the 8,000 test images.
+
+    Raises:
+        DataError: the images cannot be had.
+    """
+    train, test = _labelled(_home(request, progress), request, progress)
+    return DataSplits(train=train, probe_train=train, probe_test=test)
+
+
+def _home(request: SourceRequest, progress: Progress) -> Path:
+    return acquire(
+        stl10_publication(),
+        request.root,
+        download=request.download,
+        defect=lambda folder: checksum_defect(folder, _checksums(), progress),
+        progress=progress,
+    )
+
+
+def _labelled(home: Path, request: SourceRequest, progress: Progress) -> tuple[MemoryImages, MemoryImages]:
+    """The labelled images: to probe with, and for the test."""
+    train, test = (
+        MemoryImages(
+            name="stl10",
+            split=split,
+            pixels=_pixels([_open(home / files[0][0])], None, split, progress),
+            labels=_labels(home / files[1][0]),
+            classes=DATASETS["stl10"].class_names,
+        )
+        for split, files in (("train", STL10.train_list), ("test", STL10.test_list))
+    )
+    return train, limited(test, request.test_images, option=TEST_OPTION)
 
 
 def stl10_publication() -> Publication:

@@ -1,0 +1,33 @@
+"""Transfer results for tests."""
+
+from __future__ import annotations
+
+from wmse_tui.runs.state.transfer_results import LinearTransfer, NeighbourTransfer, Score, TransferResult
+
+
+def transfer_result(name: str, value: float = 0.625, *, half: float = 0.03125) -> TransferResult:
+    """The result on a set: `value` of the linear probe, and less of the nearest neighbours."""
+
+    def score(of: float) -> Score:
+        return Score(of, of - half, of + half)
+
+    return TransferResult(
+        set=name,
+        title=name.rpartition("/")[2].title(),
+        metric="top1",
+        classes=8,
+        train_split="train (2,000)",
+        test_split="test (1,000)",
+        size=32,
+        resize=32,
+        linear=LinearTransfer(
+            score=score(value), top1=value, mean_per_class=value - 0.125, c=10.0, validation=0.75
+        ),
+        knn=NeighbourTransfer(score=score(value - 0.0625), k=5, metric="euclidean"),
+        weighted_knn=NeighbourTransfer(
+            score=score(value - 0.03125), k=20, metric="cosine", temperature=0.0625
+        ),
+        cached=False,
+        damaged=0,
+        seconds=2.5,
+    )

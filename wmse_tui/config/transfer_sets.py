@@ -1,0 +1,86 @@
+"""The labelled image sets that a trained encoder is transferred to, by the names of `eval --transfer`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+
+from wmse_tui.config.locations import expanded
+from wmse_tui.config.problems import ConfigError, Problem, did_you_mean
+
+OPTION = "--transfer"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TransferSet:
+    """One set.
+
+    Args:
+        name: as on the command line; of a folder its absolute path.
+        title: its usual name.
+        per_class: the field reports the mean of the accuracies of the classes, not the share of all images.
+        folder: it is a folder of the user's.
+    """
+
+    name: str
+    title: str
+    per_class: bool = False
+    folder: bool = False
+
+
+_ALL = (
+    TransferSet(name="patterns", title="Patterns of other kinds"),
+    TransferSet(name="cifar10", title="CIFAR-10"),
+    TransferSet(name="cifar100", title="CIFAR-100"),
+    TransferSet(name="stl10", title="STL-10"),
+)
+
+TRANSFER_SETS: Mapping[str, TransferSet] = MappingProxyType({one.name: one for one in _ALL})
+"""The sets with a name; the metric is that of Kornblith et al. (2019), table 1, where they have the set."""
+
+
+def transfer_sets(texts: Sequence[str]) -> tuple[TransferSet, ...]:
+    """The sets that the texts of `--transfer` name, in their order and each once.
+
+    A text is a set or a folder, or several with commas between them. A name of a set comes before a folder of
+    that name, which `./NAME` names; a folder with a comma in its name is named by an option of its own.
+
+    Raises:
+        ConfigError: a text is neither the name of a set nor a folder.
+    """
+    found: dict[str, TransferSet] = {}
+    problems = []
+    for text in texts:
+        parts = [text] if text not in TRANSFER_SETS and _is_folder(text) else text.split(",")
+        for part in (part.strip() for part in parts):
+            one = TRANSFER_SETS.get(part) or _folder(part)
+            if one is None:
+                problems.append(_unknown(part))
+            else:
+                found.setdefault(one.name, one)
+    if problems:
+        raise ConfigError(problems)
+    return tuple(found.values())
+
+
+def _folder(text: str) -> TransferSet | None:
+    if not _is_folder(text):
+        return None
+    path = expanded(Path(text))
+    return TransferSet(name=str(path), title=path.name or str(path), folder=True)
+
+
+def _is_folder(text: str) -> bool:
+    try:
+        return bool(text) and expanded(Path(text)).is_dir()
+    except (OSError, ValueError, RuntimeError):  # too long, a null byte, a home that nobody has
+        return False
+
+
+def _unknown(text: str) -> Problem:
+    names = ", ".join(TRANSFER_SETS)
+    guess = did_you_mean(text, TRANSFER_SETS) or "a folder must exist, with images sorted into class folders"
+    found = "an empty name" if not text else f"{text!r} is neither a set nor a folder"
+    return Problem(OPTION, f"{found}; the sets are {names}", guess)
