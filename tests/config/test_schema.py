@@ -44,6 +44,7 @@ def test_what_no_gpu_has_run_says_so() -> None:
     unrun = {path for path, field in FIELDS.items() if "not yet run on a GPU" in (field.description or "")}
     assert unrun == {
         "compute.device",
+        "compute.devices",
         "compute.precision",
         "compute.compile",
         "compute.loader",

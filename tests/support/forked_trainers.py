@@ -19,6 +19,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 
 import psutil
 
@@ -116,9 +117,14 @@ def _server() -> subprocess.Popen[str]:
 def _serve() -> int:
     """Fork a trainer for each request; returns in the forked processes too, with their exit codes."""
 
+    sys.path.append(str(Path(__file__).parent))
+    import forked_ranks
+
     import wmse_tui.engine.__main__
     import wmse_tui.engine.training.session
+    from wmse_tui.engine.distribution import other_ranks
 
+    other_ranks.start_rank = forked_ranks.fork_rank  # type: ignore[assignment]
     while line := _line_of_input():
         if between := os.fork():
             os.waitpid(between, 0)

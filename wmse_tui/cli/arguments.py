@@ -114,7 +114,7 @@ MachineOverrides = Annotated[
         "--set",
         metavar="KEY=VALUE",
         help="Give anew what changes no number: dataset.root and other folders, dataset.on_damaged, "
-        "compute.device, compute.workers; may be repeated.",
+        "compute.device, compute.devices, compute.workers; may be repeated.",
         show_default=False,
     ),
 ]

@@ -12,5 +12,6 @@ REBINDABLE = (
     "dataset.damaged_limit",
     "evaluation.batch_size",
     "compute.device",
+    "compute.devices",
     "compute.workers",
 )

@@ -5,6 +5,9 @@ EngineError
 ├── DeviceError      the configured device cannot be used               E_DEVICE
 ├── CheckpointError  a checkpoint cannot be read, or does not fit      E_CHECKPOINT
 ├── ExportError      an encoder has no form in a format, or its file fails   E_EXPORT
+├── RankLost         the process of another device has ended or hangs    E_RANK
+├── RankFailed       another rank failed by itself                     the code of that failure
+├── RanksDiffer      the weights of the devices are not equal          E_RANKS_DIFFER
 ├── WhiteningFailed  a covariance has no inverse root                  E_WHITENING
 └── Diverged         the loss is not finite                            E_NONFINITE
 """
@@ -51,6 +54,35 @@ class ExportError(EngineError):
     """An encoder has no form in a format, or an exported file does not give its features."""
 
     code = "E_EXPORT"
+
+
+class RankLost(EngineError):
+    """The process of another rank has ended, or shows no sign of life."""
+
+    code = "E_RANK"
+
+
+class RankFailed(EngineError):
+    """Another rank failed by itself: `code` and `files` are of that failure (`files` as of a DataError)."""
+
+    def __init__(
+        self,
+        title: str,
+        detail: str,
+        *,
+        next: tuple[str, ...],  # noqa: A002
+        code: str,
+        files: tuple[str, ...],
+    ) -> None:
+        super().__init__(title, detail, next=next)
+        self.code = code
+        self.files = files
+
+
+class RanksDiffer(EngineError):
+    """The weights of the ranks are not equal: a defect of a device, or of this program."""
+
+    code = "E_RANKS_DIFFER"
 
 
 class WhiteningFailed(EngineError):

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import argparse
 import faulthandler
+import signal
 import sys
 from collections.abc import Sequence
 
+from wmse_tui.engine.parent_process import end_with_parent
 from wmse_tui.engine.process import settle
 from wmse_tui.engine.service import child_process
 
@@ -24,7 +26,7 @@ def main(arguments: Sequence[str]) -> int:
     faulthandler.enable()
     settle()  # as the trainer, whose speed it measures
     lines, answers = child_process.private_streams()
-    if not child_process.die_with_parent(parent):
+    if not end_with_parent(parent, signal.SIGTERM):
         return 1
     child_process.lower_priority()
 

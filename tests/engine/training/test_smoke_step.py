@@ -79,7 +79,7 @@ def test_too_little_memory_for_a_step_shows_before_anything_else(
     def refuse(*_: Any) -> None:
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has a total of")
 
-    monkeypatch.setattr(module, "_step", refuse)
+    monkeypatch.setattr(module, "trial_step", refuse)
     run = make_run()
     assert run_session(run.path) == 1
     events = [record.event for record in read_log(run.events)]

@@ -38,6 +38,7 @@ STARTS = {
     "wmse_tui/engine/data/workers.py": {"DataLoader"},  # forked
     "wmse_tui/engine/export/check.py": {"exec"},  # of a recipe: no process
     "wmse_tui/runs/process/launch.py": {"subprocess.Popen"},
+    "wmse_tui/engine/distribution/other_ranks.py": {"subprocess.Popen"},
     "wmse_tui/runs/queue/standby.py": {"os.execv"},
     "wmse_tui/runs/queue/waiter.py": {"os.execv"},
     "wmse_tui/tui/conversation.py": {"subprocess.Popen"},
@@ -55,6 +56,7 @@ OUR_MODULES = {
     "wmse_tui.engine.commands": ["evaluate", "no-such-run"],
     "wmse_tui.engine.doctor": [],
     "wmse_tui.engine.inspect": ["--help"],
+    "wmse_tui.engine.rank": [],
     "wmse_tui.engine.benchmark.reference_process": [],
     "wmse_tui.publish": ["no-such-run", "no-such-target"],
     "wmse_tui.runs.queue": [],

@@ -8,7 +8,7 @@ from typing import Literal
 from pydantic import Field
 
 from wmse_tui.config.datasets import DATASETS
-from wmse_tui.config.options import Options, Sizes, unit
+from wmse_tui.config.options import Options, Sizes, nearest_divisor, unit
 from wmse_tui.config.problems import Problem
 
 
@@ -22,6 +22,14 @@ class Compute(Options):
         description="auto (a CUDA device that works, else the CPU), cpu, cuda, or one of several by its "
         "number (cuda:1). CUDA: not yet run on a GPU.",
         examples=["auto", "cpu", "cuda", "cuda:1"],
+    )
+    devices: int = Field(
+        1,
+        ge=1,
+        le=64,
+        title="Devices",
+        description="GPUs of this machine that train together, the first ones; with device=cpu, processes. "
+        "Each computes its part of schedule.batch_size, and the result is that of one; not yet run on a GPU.",
     )
     precision: Literal["float32", "bfloat16"] = Field(
         "float32",
@@ -66,10 +74,34 @@ class Compute(Options):
                 f"the {self.loader} loader has no worker processes",
                 "remove it, or set loader=workers",
             )
+        yield from self._of_devices(sizes.batch)
         name = sizes.dataset
         if self.loader == "jpeg" and DATASETS[name].size is not None:
             yield Problem(
                 "compute.loader",
                 f"the jpeg loader decodes files, and the images of {name} are in memory",
                 "use auto or batched",
+            )
+
+    def _of_devices(self, batch: int) -> Iterator[Problem]:
+        if self.devices == 1:
+            return
+        if batch % self.devices:
+            nearest = max(round(batch / self.devices), 1) * self.devices
+            yield Problem(
+                "compute.devices",
+                f"{batch} images cannot be divided among {self.devices} devices",
+                f"write {nearest_divisor(batch, self.devices)}, or set schedule.batch_size={nearest}",
+            )
+        if ":" in self.device:
+            yield Problem(
+                "compute.devices",
+                f"device={self.device} is one device, and devices={self.devices}",
+                "set device=cuda; CUDA_VISIBLE_DEVICES chooses which",
+            )
+        if self.compile != "off":
+            yield Problem(
+                "compute.devices",
+                f"compile={self.compile} is for one device, and devices={self.devices}",
+                "set compile=off",
             )

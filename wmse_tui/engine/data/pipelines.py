@@ -80,16 +80,20 @@ def build_batches(
     device: torch.device,
     *,
     notify: Callable[[str], None] = lambda _: None,
+    rank: int = 0,
+    world: int = 1,
 ) -> Batches:
     """Choose the pipeline that `compute.loader` asks for, or the fastest of those that can read the images.
 
     Args:
         notify: called with a text where less is done than `compute.compile=graph` asks for.
+        rank, world: see `ViewPlan`.
 
     Raises:
         DataError: there are too few images for a batch, or the requested pipeline cannot read them.
     """
-    plan, loader, pixels = plan_views(experiment), experiment.compute.loader, train.pixels
+    plan = plan_views(experiment, rank=rank, world=world)
+    loader, pixels = experiment.compute.loader, train.pixels
     _require(train, experiment, plan.batch_size)
 
     def batches(source: Pipeline, kind: str, reason: str) -> Batches:
@@ -120,7 +124,7 @@ def build_batches(
         )
     workers = experiment.compute.workers
     if workers is None:
-        workers = min(MOST_WORKERS, available_cores())
+        workers = min(MOST_WORKERS, max(available_cores() // world, 1))
     why = "requested" if loader == "workers" else f"images are read from files{of_set}"
     if fault:
         why += f"; not decoded on {device}: {fault}"

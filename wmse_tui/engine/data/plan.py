@@ -21,7 +21,8 @@ class ViewPlan:
         law: the distribution of views.
         seed: of the run.
         views: per image.
-        batch_size: images per batch; images that do not fill one are left out of the epoch.
+        batch_size: images per batch, of all ranks; those that do not fill one are left out of the epoch.
+        rank, world: which of how many equal parts of each batch this process makes views of.
         size: height and width of the views in pixels.
         mean, std: per channel, for values in [0, 1].
     """
@@ -33,12 +34,21 @@ class ViewPlan:
     size: int
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
+    rank: int = 0
+    world: int = 1
+
+    @property
+    def own_size(self) -> int:
+        """The images of a batch that this process makes views of."""
+        return self.batch_size // self.world
 
     def batches(self, images: int, *, epoch: int, start_batch: int = 0) -> Iterator[Tensor]:
-        """The images, int64 (batch_size,), of each batch of an epoch from `start_batch` on."""
+        """The images, int64 (own_size,), of each batch of an epoch from `start_batch` on."""
         order = epoch_order(images, seed=self.seed, epoch=epoch)
         full = images // self.batch_size * self.batch_size
-        return iter(order[:full].view(-1, self.batch_size)[start_batch:].unbind())
+        first = self.rank * self.own_size
+        own = order[:full].view(-1, self.batch_size)[start_batch:, first : first + self.own_size]
+        return iter(own.unbind())
 
     def parameters(
         self, *, epoch: int, indices: Tensor, heights: int | Tensor, widths: int | Tensor
@@ -81,8 +91,8 @@ class ViewPlan:
         )
 
 
-def plan_views(experiment: Experiment) -> ViewPlan:
-    """The plan of a configuration."""
+def plan_views(experiment: Experiment, *, rank: int = 0, world: int = 1) -> ViewPlan:
+    """The plan of a configuration, for one of `world` ranks."""
     mean, std = experiment.dataset.normalisation()
     return ViewPlan(
         law=ViewLaw(
@@ -94,4 +104,6 @@ def plan_views(experiment: Experiment) -> ViewPlan:
         size=experiment.dataset.crop,
         mean=mean,
         std=std,
+        rank=rank,
+        world=world,
     )

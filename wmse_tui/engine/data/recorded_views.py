@@ -47,13 +47,13 @@ class RecordedViews:
         self._geometry = geometry_of(height, width, plan.size)
         self._needed = needed_by_law(plan.law, self._geometry, height=height, width=width)
         largest = self._needed.largest_blur
-        view = torch.arange(plan.views).repeat_interleave(plan.batch_size)
+        view = torch.arange(plan.views).repeat_interleave(plan.own_size)
         constants = fields_of(constants_of(self._geometry, plan.mean, plan.std))
         fixed = (ORDERS, view, *constants, *(blur_pixels(plan.size, largest) if largest else ()))
         self._orders, self._view, *moved = pack_to_device(fixed, pixels.device)
         self._constants = Constants(*moved[: len(constants)])
         self._blur = tuple(moved[len(constants) :])
-        none = torch.zeros(plan.batch_size, dtype=torch.int64)
+        none = torch.zeros(plan.own_size, dtype=torch.int64)
         self._inputs = FixedTensors((torch.tensor(0), none, none), pixels.device)
         self._to_warm_up = WARM_UP
         self._replay: Callable[[], Tensor] | None = None
@@ -106,4 +106,4 @@ class RecordedViews:
             self._blur,
             self._geometry,
         )
-        return views.view(plan.views, plan.batch_size, *views.shape[1:])
+        return views.view(plan.views, plan.own_size, *views.shape[1:])

@@ -42,14 +42,14 @@ class ResidentBatches:
         self._notify = notify
         self._pixels = pixels.to(device) if on_device else None
         self._staging = (
-            None if on_device else Staging(pixels, device, batch=plan.batch_size, pin=device.type == "cuda")
+            None if on_device else Staging(pixels, device, batch=plan.own_size, pin=device.type == "cuda")
         )
         self._arrived: Tensor | None = None
         self._recorded: RecordedViews | None = None
         if recorder is not None:
             if self._pixels is None:
                 self._arrived = torch.empty(
-                    (plan.batch_size, *pixels.shape[1:]), dtype=pixels.dtype, device=device
+                    (plan.own_size, *pixels.shape[1:]), dtype=pixels.dtype, device=device
                 )
             fixed = self._pixels if self._arrived is None else self._arrived
             assert fixed is not None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import multiprocessing
 import multiprocessing.context
 import os
@@ -23,10 +22,10 @@ from wmse_tui.engine.data.plan import ViewPlan
 from wmse_tui.engine.data.reference import BatchKey, PreparedBatch, ReferenceViews
 from wmse_tui.engine.data.sources.files import FileImages
 from wmse_tui.engine.errors import EngineError
+from wmse_tui.engine.parent_process import end_with_parent
 from wmse_tui.engine.stop_signals import ignore_stop_signals
 from wmse_tui.runs.process.deferred_signals import STOP_SIGNALS
 
-PR_SET_PDEATHSIG = 1  # prctl(2)
 SHM = "/dev/shm"
 
 
@@ -144,11 +143,9 @@ def prepare_worker(_number: int) -> None:
     """Make this process die with the trainer, and ignore the signals that the trainer handles."""
     ignore_stop_signals()
     torch.set_num_threads(1)
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-        parent = multiprocessing.parent_process()
-        if parent is not None and os.getppid() != parent.pid:  # it died before we could ask for the signal
-            os._exit(1)
+    parent = multiprocessing.parent_process()
+    if not end_with_parent(None if parent is None else parent.pid):
+        os._exit(1)
 
 
 def _shared(batch: Any) -> Any:

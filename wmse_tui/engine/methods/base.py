@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from typing_extensions import TypeVar
 
 from wmse_tui.config.options import Options
+from wmse_tui.engine.distribution.gather import gather, world_size
 from wmse_tui.engine.errors import EngineError
 from wmse_tui.engine.models import Encoder
 from wmse_tui.engine.models.shared_weights import call_each
@@ -85,7 +86,8 @@ class Method(nn.Module, ABC, Generic[MethodOptions]):
 
     def forward(self, views: Tensor, *, step_key: StepKey) -> Losses:
         """The losses of normalised `views` (views, batch, channels, height, width) at a step."""
-        draws = self.draw(*views.shape[:2], step_key=step_key)
+        number, batch = views.shape[:2]
+        draws = self.draw(number, batch * world_size(), step_key=step_key)
         moved = pack_to_device(tuple(draws.values()), views.device)
         return self.losses(views, dict(zip(draws, moved, strict=True)))
 
@@ -177,7 +179,7 @@ class Method(nn.Module, ABC, Generic[MethodOptions]):
         return features
 
     def embed(self, views: Tensor) -> Tensor:
-        """(views, batch, dim): the encoder as in `encode`, then one projector call for all views.
+        """(views, batch, dim) of the global batch: as in `encode`, then one projector call for all views.
 
         So the BatchNorm of the encoder sees one view at a time and that of the projector all of them, as in
         the W-MSE paper's code.
@@ -185,10 +187,14 @@ class Method(nn.Module, ABC, Generic[MethodOptions]):
         features = self.encode(views)
         with full_precision(features.device.type):
             embeddings: Tensor = self.projector(at_least_float32(features).flatten(0, 1))
-        return embeddings.view(*views.shape[:2], -1)
+        return gather(embeddings.view(*views.shape[:2], -1), 1)
 
     def embed_per_view(self, views: Tensor) -> Tensor:
-        """(views, batch, dim): the encoder as in `encode`, then one projector call per view."""
+        """(views, batch, dim) of the global batch: as in `encode`, then one projector call per view."""
+        return gather(self.embed_own(views), 1)
+
+    def embed_own(self, views: Tensor) -> Tensor:
+        """As `embed_per_view`, of the images of this rank: for a network that follows."""
         return project_per_view(self.projector, self.encode(views))
 
 

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from wmse_tui.config import methods as config
+from wmse_tui.engine.distribution.gather import gather
 from wmse_tui.engine.losses import byol_loss
 from wmse_tui.engine.methods.base import Draws, Losses, Method, project_per_view
 from wmse_tui.engine.models import Encoder, build_projector
@@ -33,12 +34,13 @@ class Byol(Method[config.Byol]):
         self.target_projector = copy.deepcopy(projector).requires_grad_(False)
 
     def losses(self, views: Tensor, draws: Draws) -> Losses:  # noqa: ARG002 - draws nothing
-        embeddings = self.embed_per_view(views)
+        embeddings = self.embed_own(views)
         with full_precision(views.device.type):
             predictions = torch.stack([self.predictor(embedding) for embedding in embeddings])
         with torch.no_grad():
             targets = project_per_view(self.target_projector, self.encode(views, self.target_encoder))
-        return Losses(byol_loss(predictions, targets), {}, embeddings.detach())
+        total = byol_loss(gather(predictions, 1), gather(targets, 1))
+        return Losses(total, {}, gather(embeddings.detach(), 1))
 
     def target_rate(self, progress: float) -> float:
         """1 - τ: the share by which the target moves towards the online networks; it falls during training.

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from wmse_tui.config import methods as config
+from wmse_tui.engine.distribution.gather import gather
 from wmse_tui.engine.losses import simsiam_loss
 from wmse_tui.engine.methods.base import Draws, Losses, Method
 from wmse_tui.engine.models import Encoder, build_projector
@@ -26,10 +27,12 @@ class SimSiam(Method[config.SimSiam]):
         self.predictor = build_projector(dim, layers=2, hidden=hidden, dim=dim, batch_norm=True)
 
     def losses(self, views: Tensor, draws: Draws) -> Losses:  # noqa: ARG002 - draws nothing
-        embeddings = self.embed_per_view(views)
+        embeddings = self.embed_own(views)
         with full_precision(views.device.type):
             predictions = torch.stack([self.predictor(embedding) for embedding in embeddings])
-        return Losses(simsiam_loss(predictions, embeddings), {}, embeddings.detach())
+        embeddings = gather(embeddings, 1)
+        total = simsiam_loss(gather(predictions, 1), embeddings)
+        return Losses(total, {}, embeddings.detach())
 
     def unscheduled_parameters(self) -> list[nn.Parameter]:
         return list(self.predictor.parameters()) if self.options.predictor_rate == "constant" else []

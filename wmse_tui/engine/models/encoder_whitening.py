@@ -12,6 +12,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from wmse_tui.engine.distribution.gather import gather, own_rows
 from wmse_tui.engine.errors import WhiteningFailed
 from wmse_tui.engine.models.joint_calls import each_by_itself
 from wmse_tui.engine.models.running import RunningStatistics
@@ -70,6 +71,7 @@ class EncoderWhitening(RunningStatistics):
         return each_by_itself(self._whitened, features, self.calls)
 
     def _whitened(self, features: Tensor) -> Tensor:
+        features = gather(features, 0)
         if len(features) < 2:
             raise ValueError("one image has no covariance: encoder whitening trains on two or more")
         try:
@@ -90,7 +92,7 @@ class EncoderWhitening(RunningStatistics):
             features, operator=self.operator, eps=self.eps, groups=self.groups, steps=self.steps
         )
         self.update_averages(running_mean=mean, running_matrix=matrix)
-        return whitened
+        return own_rows(whitened)
 
     def extra_repr(self) -> str:
         return f"{len(self.running_mean)}, {self.operator}, groups={self.groups}"

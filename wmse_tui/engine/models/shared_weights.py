@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.func import functional_call
 
+from wmse_tui.engine.distribution.gather import world_size
 from wmse_tui.engine.models.joint_calls import BatchNormOfCalls, joint_calls
 from wmse_tui.engine.models.switchable_whitening import SwitchableWhitening
 
@@ -23,10 +24,12 @@ from wmse_tui.engine.models.switchable_whitening import SwitchableWhitening
 def call_each(network: nn.Module, views: Tensor) -> Tensor:
     """`network` of each of `views` (views, batch, 3, height, width), stacked: (views, batch, features).
 
-    As written on a CPU, where launches cost nothing, and for compiled networks, which cast by themselves.
+    As written on a CPU, where launches cost nothing, for compiled networks, which cast by themselves, and
+    where several ranks share the batch.
     Switchable whitening costs more launches than all else, so a network that has it is called once.
     """
-    if not views.is_cuda or network._compiled_call_impl is not None:  # noqa: SLF001  what `compile` sets
+    compiled = network._compiled_call_impl is not None  # noqa: SLF001  what `compile` sets
+    if not views.is_cuda or compiled or world_size() > 1:
         return torch.stack([network(view) for view in views])
     if any(isinstance(module, SwitchableWhitening) for module in network.modules()):
         return call_jointly(network, views)

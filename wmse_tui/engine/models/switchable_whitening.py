@@ -23,6 +23,7 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
+from wmse_tui.engine.distribution.gather import gather
 from wmse_tui.engine.models.joint_calls import use_norms_of_calls
 from wmse_tui.engine.models.running import RunningStatistics
 from wmse_tui.engine.precision import at_least_float32, full_precision
@@ -150,7 +151,7 @@ class SwitchableWhitening(RunningStatistics):
     def _statistics(self, mean: Tensor, covariance: Tensor) -> tuple[list[Tensor], list[Tensor]]:
         """The means and covariances that are mixed, in the order of `statistics`; arguments as `_mixture`."""
         if self.training:
-            batch_mean, batch_covariance = BatchStatistics.apply(mean, covariance)
+            batch_mean, batch_covariance = BatchStatistics.apply(gather(mean, 2), gather(covariance, 2))
             for of_mean, of_covariance in zip(
                 batch_mean.squeeze(2), batch_covariance.squeeze(2), strict=True
             ):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import io
 import os
 import shutil
@@ -16,7 +15,6 @@ from typing import BinaryIO
 
 from wmse_tui.runs.process.deferred_signals import ENDING_SIGNALS
 
-PR_SET_PDEATHSIG = 1  # prctl(2)
 PREFIX = "wmse-tui-inspect-"
 NICENESS = 10
 OOM_SCORE = 800
@@ -41,16 +39,6 @@ def private_streams() -> tuple[BinaryIO, BinaryIO]:
     os.close(nothing)
     os.dup2(2, 1)
     return os.fdopen(lines, "rb"), os.fdopen(answers, "wb", buffering=0)
-
-
-def die_with_parent(parent: int | None) -> bool:
-    """Ask the kernel to end this process with the thread that started it; false if that has ended already.
-
-    Where there is no such request (not Linux), only the end of stdin ends this process.
-    """
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
-    return parent is None or os.getppid() == parent
 
 
 def lower_priority() -> None:

@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from wmse_tui.engine.distribution.ranks import ALONE, Ranks
 from wmse_tui.engine.methods import Losses, Method, StepKey
 from wmse_tui.engine.recording import CudaGraphs, Recorder, first_cause, first_lines
 from wmse_tui.engine.training.batch_counters import BatchCounters
@@ -41,6 +42,7 @@ def stepper(
     *,
     phase: Callable[[str], None],
     notify: Callable[[str, bool], None],
+    ranks: Ranks = ALONE,
 ) -> Stepper:
     """The stepper of a run: a `StepGraph` where that is requested and the device is a GPU.
 
@@ -48,6 +50,7 @@ def stepper(
         mode: `compute.compile`.
         method, optimizer, autocast, phase, notify: as of `StepGraph`.
         device: that trains.
+        ranks: as of `EagerStepper`; compiled steps are of one.
     """
     if mode == "graph":
         if device.type == "cuda":
@@ -55,7 +58,7 @@ def stepper(
                 method, optimizer, autocast, recorder=CudaGraphs(device), phase=phase, notify=notify
             )
         notify(f"steps run as written: CUDA graphs need a GPU, and this is the {device.type.upper()}", True)
-    return EagerStepper(method, optimizer, autocast)
+    return EagerStepper(method, optimizer, autocast, ranks=ranks)
 
 
 @dataclass(frozen=True, slots=True)

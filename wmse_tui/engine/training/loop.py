@@ -18,6 +18,7 @@ from torch import Tensor
 
 from wmse_tui.config.schema import Experiment
 from wmse_tui.engine.data.pipelines import Batches
+from wmse_tui.engine.distribution.ranks import ALONE, Kind, Message, Ranks
 from wmse_tui.engine.errors import Diverged, EngineError, WhiteningFailed
 from wmse_tui.engine.methods import Method
 from wmse_tui.engine.precision import autocast
@@ -82,6 +83,7 @@ class TrainingLoop:
         write: Callable[[Event], None],
         report_damaged: Callable[[], None],
         identity: Mapping[str, Any],
+        ranks: Ranks = ALONE,
     ) -> None:
         self.experiment = experiment
         self.method = method
@@ -98,6 +100,7 @@ class TrainingLoop:
         self.write = write
         self.report_damaged = report_damaged
         self.identity = identity
+        self.ranks = ranks
         self.total_steps = experiment.schedule.epochs * batches.steps_per_epoch
         self.telemetry = Telemetry(write, images_per_step=experiment.schedule.batch_size)
         self.telemetry.epoch_loss_sum = position.epoch_loss_sum
@@ -152,7 +155,9 @@ class TrainingLoop:
         lr = learning_rate(
             config.schedule, config.optimizer.lr, step=step, steps_per_epoch=self.batches.steps_per_epoch
         )
-        losses = self.take_step(views, step_key=(config.seed, step), lr=lr, progress=step / self.total_steps)
+        progress = step / self.total_steps
+        self.ranks.announce(Message(Kind.STEP, position.epoch, position.batch, step, lr, progress))
+        losses = self.take_step(views, step_key=(config.seed, step), lr=lr, progress=progress)
         position.step, position.batch = step, position.batch + 1
         self.telemetry.step(step, losses.total, losses.parts, lr)
         self.diagnostics.after_step(
@@ -236,6 +241,7 @@ class TrainingLoop:
         self.telemetry.flush()
         before = time.monotonic()
         self.write(Phase(name="evaluate"))
+        self.ranks.compare(self.method)
         try:
             result = self.evaluate(epoch=completed, step=position.step, final=final)
         finally:  # also when it is interrupted: its time is no training time
@@ -305,7 +311,13 @@ class TrainingLoop:
             return Diverged("the input images are not finite", where, next=("check dataset.std for a zero",))
         step_key = (self.experiment.seed, error.step)
         try:
-            with torch.no_grad(), self._autocast(), self.compiled.as_written():
+            self.ranks.announce(Message(Kind.FORWARD, epoch, batch, error.step))
+            with (
+                torch.no_grad(),
+                self._autocast(),
+                self.compiled.as_written(),
+                self.ranks.shared_step(),
+            ):
                 embeddings = self.method(views, step_key=step_key).embeddings
         except WhiteningFailed as failure:
             return failure

@@ -27,7 +27,7 @@ class Requests:
     """Signals and control requests of one attempt.
 
     `poll` reads the control folder, answers every request with a `control` event, and records what the loop
-    has to do at its next boundary in plain attributes.
+    has to do at its next boundary in plain attributes. It also calls `watch`, which may raise.
     """
 
     def __init__(
@@ -37,6 +37,7 @@ class Requests:
         self._write = write
         self._signals = signals
         self._polled = 0.0
+        self.watch: Callable[[], None] = lambda: None
         self.stop: str = ""
         self.stop_after_epoch = False
         self.paused = False
@@ -72,6 +73,7 @@ class Requests:
         if now - self._polled < POLL_SECONDS:
             return
         self._polled = now
+        self.watch()
         run = self._locate()
         for request in pending(run):
             outcome, text = self._obey(request)

@@ -8,6 +8,7 @@ import platform
 import socket
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Literal, TypeAlias
@@ -22,7 +23,22 @@ from wmse_tui.config.sections.dataset import Dataset
 from wmse_tui.engine.data.data_identity import DataIdentity
 from wmse_tui.engine.data.dataset_sources import Data, image_name, load_data
 from wmse_tui.engine.data.pipelines import Batches, build_batches
-from wmse_tui.engine.errors import CheckpointError, DataError, Diverged, WhiteningFailed
+from wmse_tui.engine.distribution.global_batch_norm import share_batch_norms
+from wmse_tui.engine.distribution.other_ranks import (
+    OtherRanks,
+    device_of_rank,
+    require_devices,
+    share_cores,
+)
+from wmse_tui.engine.distribution.ranks import ALONE, Group, Ranks
+from wmse_tui.engine.errors import (
+    CheckpointError,
+    DataError,
+    Diverged,
+    EngineError,
+    RankFailed,
+    WhiteningFailed,
+)
 from wmse_tui.engine.evaluation import EvaluationInterrupted, evaluate
 from wmse_tui.engine.evaluation.embedding_map_writer import EmbeddingMapWriter
 from wmse_tui.engine.methods import Method, build_method, move_to_device
@@ -127,9 +143,20 @@ class Session:
         self.write(Phase(name="start"))
         self.requests.raise_if_stopped()
         experiment = load_configuration(self.run)
+        world = experiment.compute.devices
+        if world > 1:
+            share_cores(world)
         device = choose_device(experiment.compute.device)
         if device.warning:
             self.write(Notice(level="warning", code="N_DEVICE", text=device.warning))
+        if world > 1:
+            require_devices(device.torch, world)
+            device = replace(
+                device,
+                torch=device_of_rank(device.torch, 0),
+                name=f"{world} x {device.name}",
+                reason=f"{device.reason}; {experiment.schedule.batch_size // world} images each",
+            )
         require_precision(experiment.compute.precision, device.torch)
         advice = faster_options(experiment, device)
         if advice:
@@ -161,10 +188,11 @@ class Session:
             experiment,
             device.torch,
             notify=lambda text: self._report_optimisation("N_GRAPH", text, True),
+            world=world,
         )
         try:
-            with contextlib.closing(batches):
-                self._train(experiment, device, data, identity, batches, report)
+            with contextlib.closing(batches), self._other_ranks(device.torch, world) as ranks:
+                self._train(experiment, device, data, identity, batches, report, ranks)
         finally:
             report.update(at_once=True)
 
@@ -176,11 +204,14 @@ class Session:
         identity: DataIdentity,
         batches: Batches,
         report: DamagedReport,
+        ranks: Ranks,
     ) -> None:
         method = move_to_device(build_method(experiment), device.torch)
+        if ranks.world > 1:
+            share_batch_norms(method)
         compiled = self._compile(method, experiment, device.torch)
         self.write(Phase(name="trial"))
-        smoke_step(method, batches, data, experiment, device.torch, compiled)
+        smoke_step(method, batches, data, experiment, device.torch, compiled, ranks)
         optimizer = build_optimizer(
             method.trainable_parameters(),
             experiment.optimizer,
@@ -196,10 +227,17 @@ class Session:
                 found[1], method, optimizer, images=batches.images, split=batches.split, data=identity
             )
             self.position, best, kinds = resumed.position, resumed.best, resumed.kinds
+        ranks.share_state(method, optimizer)
         if logged is not None:
             self._report_lost_work(logged)
+        before = ranks.world if logged is None or logged.setup is None else logged.setup.ranks
         self._report_attempt(
-            experiment, device, batches, parameters=sum(p.numel() for p in method.parameters())
+            experiment,
+            device,
+            batches,
+            parameters=sum(p.numel() for p in method.parameters()),
+            ranks=ranks.world,
+            same_sums=not self.position.step or before == ranks.world,
         )
         checkpoints = CheckpointManager(
             lambda: self.locate().checkpoints,
@@ -246,13 +284,48 @@ class Session:
                 device.torch,
                 phase=lambda name: self.write(Phase(name=name)),
                 notify=partial(self._report_optimisation, "N_GRAPH"),
+                ranks=ranks,
             ),
             diagnostics=diagnostics,
             write=self.write,
             report_damaged=report.update,
             identity=identity.state(),
+            ranks=ranks,
         )
         loop.train()
+
+    @contextlib.contextmanager
+    def _other_ranks(self, device: torch.device, world: int) -> Iterator[Ranks]:
+        """Start the other ranks, and end them after the block.
+
+        Raises:
+            RankLost, RankFailed: one has ended meanwhile.
+        """
+        if world == 1:
+            yield ALONE
+            return
+        self.write(Phase(name="ranks"))
+        in_order: Group | None = None
+        others = OtherRanks(self.run.path, world, device, abandon=self._abandon)
+        self.requests.watch = others.require_running
+        try:
+            group = others.form(self.requests.raise_if_stopped)
+            yield group
+            in_order = group
+        except (StopRequested, WhiteningFailed, Diverged):  # raised between steps
+            in_order = group
+            raise
+        except RuntimeError as error:
+            others.explain(error)
+            raise
+        finally:
+            self.requests.watch = lambda: None
+            others.end(in_order)
+
+    def _abandon(self, error: EngineError) -> None:
+        """Report how the run ends and end this process, whose main thread waits for a rank that is lost."""
+        self.end("failed", error)
+        os._exit(FAILED)
 
     def _evaluate(
         self,
@@ -324,7 +397,14 @@ class Session:
         self.write(Notice(level="warning", code=error.code, text=f"{error}. An older one is tried."))
 
     def _report_attempt(
-        self, experiment: Experiment, device: ChosenDevice, batches: Batches, *, parameters: int
+        self,
+        experiment: Experiment,
+        device: ChosenDevice,
+        batches: Batches,
+        *,
+        parameters: int,
+        ranks: int,
+        same_sums: bool,
     ) -> None:
         deterministic = experiment.compute.deterministic
         self.stage = "training"
@@ -341,7 +421,7 @@ class Session:
                 train_split=batches.split,
                 parameters=parameters,
                 deterministic=deterministic,
-                exact=deterministic or device.torch.type == "cpu",
+                exact=same_sums and (deterministic or device.torch.type == "cpu"),
                 pid=os.getpid(),
                 host=socket.gethostname(),
                 versions=(
@@ -350,6 +430,7 @@ class Session:
                     ("torch", torch.__version__),
                     ("torchvision", torchvision.__version__),
                 ),
+                ranks=ranks,
             )
         )
         self.log.sync()
@@ -390,13 +471,21 @@ class Session:
             return "nothing yet: the run had no checkpoint"
         return f"checkpoint {found[-1]}; the run can be resumed from it"
 
-    def image_names(self, error: Exception) -> tuple[str, ...]:
+    def _image_names(self, error: Exception) -> tuple[str, ...]:
         """The image files that an error is about, as later attempts know them."""
-        files = error.files if isinstance(error, DataError) else ()
+        files = error.files if isinstance(error, (DataError, RankFailed)) else ()
         return tuple(image_name(self._dataset, path) for path in files) if self._dataset is not None else ()
 
-    def exit(self, status: Status) -> None:
-        """The last event of the attempt."""
+    def end(self, status: Status, failure: Exception | None = None) -> None:
+        """The last events of the attempt: why it fails, if it does, and how it ends."""
+        disk_reserve.free(self.run)  # on a full disk this is the space for what follows
+        if failure is not None:
+            event = error_event(
+                failure, saved=self.saved(), stage=self.stage, files=self._image_names(failure)
+            )
+            self.write(event)
+            with contextlib.suppress(OSError):
+                print(event.traceback, end="", flush=True)  # noqa: T201  into trainer.log
         self.write(
             Exit(
                 status=status,
@@ -449,15 +538,7 @@ def _ended(session: Session, train: Callable[[], None]) -> int:
         status, code, failure = "failed", BAD_CONFIG, error
     except Exception as error:  # noqa: BLE001  top-level handler: every error is reported
         status, code, failure = "failed", FAILED, error
-    disk_reserve.free(session.run)  # on a full disk this is the space for what follows
-    if failure is not None:
-        event = error_event(
-            failure, saved=session.saved(), stage=session.stage, files=session.image_names(failure)
-        )
-        session.write(event)
-        with contextlib.suppress(OSError):
-            print(event.traceback, end="", flush=True)  # noqa: T201  into trainer.log
-    session.exit(status)
+    session.end(status, failure)
     return code
 
 

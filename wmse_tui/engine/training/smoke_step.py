@@ -18,6 +18,7 @@ from torch import Tensor
 from wmse_tui.config.schema import Experiment
 from wmse_tui.engine.data.dataset_sources import Data
 from wmse_tui.engine.data.pipelines import Batches
+from wmse_tui.engine.distribution.ranks import ALONE, Kind, Message, Ranks
 from wmse_tui.engine.errors import WhiteningFailed
 from wmse_tui.engine.evaluation.features import Normalisation, restored_modes
 from wmse_tui.engine.evaluation.pixel_batches import pixel_batches
@@ -36,6 +37,7 @@ def smoke_step(
     experiment: Experiment,
     device: torch.device,
     compiled: Compiled,
+    ranks: Ranks = ALONE,
 ) -> None:
     """Run a step and encode a batch of evaluation images, then restore everything.
 
@@ -44,13 +46,16 @@ def smoke_step(
     Raises:
         OutOfMemoryError and other errors of torch: those that would have ended the run.
     """
+    ranks.announce(Message(Kind.TRIAL))
     with restored(method, device):
-        _step(method, batches, experiment, device)
+        trial_step(method, batches, experiment, device, ranks)
         with compiled.as_written():
             _evaluation_batch(method, data, experiment, device)
 
 
-def _step(method: Method, batches: Batches, experiment: Experiment, device: torch.device) -> None:
+def trial_step(
+    method: Method, batches: Batches, experiment: Experiment, device: torch.device, ranks: Ranks
+) -> None:
     """The last batch of the first epoch: loader workers then prepare no other one in vain."""
     method.train()
     optimizer = build_optimizer(
@@ -60,7 +65,9 @@ def _step(method: Method, batches: Batches, experiment: Experiment, device: torc
     )
     with closing(_generator(batches, batches.steps_per_epoch - 1)) as epoch:
         views = next(epoch)
-    take_step = EagerStepper(method, optimizer, partial(autocast, experiment.compute.precision, device))
+    take_step = EagerStepper(
+        method, optimizer, partial(autocast, experiment.compute.precision, device), ranks=ranks
+    )
     with contextlib.suppress(WhiteningFailed):
         take_step(views, step_key=(experiment.seed, 1), lr=experiment.optimizer.lr, progress=0.0)
 

@@ -9,6 +9,7 @@ from typing import Protocol, TypeAlias
 import torch
 from torch import Tensor
 
+from wmse_tui.engine.distribution.ranks import ALONE, Ranks
 from wmse_tui.engine.methods import Losses, Method, StepKey
 from wmse_tui.engine.training.batch_counters import BatchCounters
 from wmse_tui.engine.training.optimizers import set_rates, step_unless_nonfinite
@@ -43,17 +44,28 @@ class EagerStepper:
         method: on the device that trains.
         optimizer: of its parameters.
         autocast: the arithmetic of the encoder.
+        ranks: those that take each step together; each calls this with its part of the views.
     """
 
-    def __init__(self, method: Method, optimizer: torch.optim.Optimizer, autocast: Autocast) -> None:
+    def __init__(
+        self,
+        method: Method,
+        optimizer: torch.optim.Optimizer,
+        autocast: Autocast,
+        *,
+        ranks: Ranks = ALONE,
+    ) -> None:
         self._method = method
         self._optimizer = optimizer
         self._autocast = autocast
+        self._ranks = ranks
         self._counters = BatchCounters(method)
 
     def __call__(self, views: Tensor, *, step_key: StepKey, lr: float, progress: float) -> Losses:
-        losses = self.losses(views, step_key=step_key)
-        losses.total.backward()
+        with self._ranks.shared_step():
+            losses = self.losses(views, step_key=step_key)
+            losses.total.backward()
+        self._ranks.mean_gradients(self._method.trainable_parameters())
         self.update(losses, lr=lr, progress=progress)
         return losses
 

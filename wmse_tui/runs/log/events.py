@@ -31,7 +31,10 @@ def _pairs(value: object) -> object:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
-    """The trainer is ready to train: from the start (`resume_step` 0), or from that step's checkpoint."""
+    """The trainer is ready to train: from the start (`resume_step` 0), or from that step's checkpoint.
+
+    `exact`: what it continues, it continues to the same bits. `ranks`: the processes that train together.
+    """
 
     type: ClassVar[str] = "attempt"
 
@@ -52,6 +55,7 @@ class Attempt:
     versions: Annotated[tuple[tuple[str, str], ...], BeforeValidator(_pairs)] = field(
         default=(), metadata=_AS_OBJECT
     )
+    ranks: Count = 1
 
 
 @dataclass(frozen=True, slots=True)

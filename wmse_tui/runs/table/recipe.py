@@ -21,6 +21,7 @@ _CARRYING_OUT = (  # besides the seed, and all of the sections below
     "dataset.root",
     "dataset.download",
     "compute.device",
+    "compute.devices",
     "compute.loader",
     "compute.workers",
     "compute.deterministic",

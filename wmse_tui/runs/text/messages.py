@@ -74,6 +74,7 @@ PHASES = {
     "data": "preparing the data",
     "compile": "compiling the networks, which takes a minute or so",
     "graph": "recording a step as a CUDA graph",
+    "ranks": "starting the processes of the other devices",
     "trial": "trying one step and one batch of an evaluation",
     "train": "training",
     "evaluate": "evaluating",

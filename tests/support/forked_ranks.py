@@ -1,0 +1,130 @@
+"""Ranks as processes that are forked, without the seconds in which each imports torch."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import sys
+import traceback
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+import torch.distributed as dist
+from forked_trainers import ForkedTrainer
+from torch.distributed import PrefixStore, TCPStore  # type: ignore[attr-defined]
+
+import wmse_tui.engine.rank
+import wmse_tui.engine.training.rank_training
+from wmse_tui.engine.distribution.other_ranks import join_group
+from wmse_tui.engine.distribution.ranks import Group
+
+Result = TypeVar("Result")
+Task = Callable[..., Any]
+
+
+class ForkedRanks:
+    """A process group of this process, rank 0, and of others that were forked once; of any size."""
+
+    def __init__(self, most: int) -> None:
+        self._store = TCPStore("127.0.0.1", 0, most, is_master=True, wait_for_workers=False)
+        self._pipes: list[Connection] = []
+        self._processes = []
+        self._formed = 0
+        self._others: list[Connection] = []
+        self._group: Group | None = None
+        context = multiprocessing.get_context("fork")
+        for rank in range(1, most):
+            ours, theirs = context.Pipe()
+            process = context.Process(target=_obey, args=(theirs, rank, self._store.port), daemon=True)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", DeprecationWarning)  # of forking beside threads
+                process.start()
+            theirs.close()
+            self._pipes.append(ours)
+            self._processes.append(process)
+
+    @contextmanager
+    def group(self, world: int) -> Iterator[ForkedRanks]:
+        """Within this block `world` of the ranks are a group."""
+        self._formed += 1
+        self._others = self._pipes[: world - 1]
+        for pipe in self._others:
+            pipe.send((world, self._formed))
+        self._group = _form(self._store, 0, world, self._formed)
+        try:
+            yield self
+        finally:
+            with suppress(OSError):  # they were ended by an error
+                for pipe in self._others:
+                    pipe.send(None)
+            dist.destroy_process_group()
+
+    def run(self, task: Callable[..., Result], *arguments: Any) -> Result:
+        """`task(group, *arguments)` on all ranks at once; returns the result of rank 0."""
+        assert self._group is not None
+        for pipe in self._others:
+            pipe.send((task, arguments))
+        try:
+            result = task(self._group, *arguments)
+        except BaseException:
+            self._kill()  # they wait for this one
+            raise
+        for pipe in self._others:
+            error = pipe.recv()
+            assert error == "", error
+        return result
+
+    def close(self) -> None:
+        """End the other ranks."""
+        for pipe in self._pipes:
+            pipe.close()
+        self._kill()
+
+    def _kill(self) -> None:
+        for process in self._processes:
+            process.kill()
+            process.join()
+
+
+def fork_rank(path: Path, *, rank: int, world: int, port: int, device_type: str) -> ForkedTrainer:
+    """In place of `other_ranks.start_rank`: the process of a rank beside the trainer, which this one is."""
+    parent = os.getpid()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of forking beside threads
+        child = os.fork()
+    if child:
+        return ForkedTrainer(child)
+    code = 70
+    try:
+        os.closerange(3, 4096)  # as of a program that is executed: the store of rank 0 is its own
+        sys.stdout, sys.stderr = open(1, "w", buffering=1), open(2, "w", buffering=1)  # noqa: SIM115
+        sys.argv[1:] = [str(path), *map(str, (rank, world, port, parent)), device_type]
+        code = wmse_tui.engine.rank.main()
+    finally:
+        os._exit(code)
+
+
+def _form(store: TCPStore, rank: int, world: int, number: int) -> Group:
+    return join_group(rank, world, PrefixStore(f"group {number}", store), torch.device("cpu"))
+
+
+def _obey(pipe: Connection, rank: int, port: int) -> None:
+    torch.set_num_threads(1)
+    store = TCPStore("127.0.0.1", port, None, is_master=False, wait_for_workers=False)
+    with suppress(EOFError):
+        while True:
+            world, number = pipe.recv()
+            group = _form(store, rank, world, number)
+            while (work := pipe.recv()) is not None:
+                task, arguments = work
+                try:
+                    task(group, *arguments)
+                    pipe.send("")
+                except Exception:  # noqa: BLE001  shown by the test
+                    pipe.send(traceback.format_exc())
+            dist.destroy_process_group()

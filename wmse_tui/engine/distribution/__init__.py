@@ -1,0 +1,1 @@
+"""Training by several processes, the ranks, with the result of one."""

@@ -1,0 +1,228 @@
+"""The processes of the other ranks: started by rank 0, watched by it, and never outliving it.
+
+A rank that has ended breaks the connections of the others, so what they compute together fails at once. One
+that is stopped (SIGSTOP) or hangs in the kernel breaks nothing: the watch ends it, which does. Where the main
+thread still does not come back, because a GPU waits inside a kernel, the watch itself ends the run.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+
+import torch
+import torch.distributed as dist
+from torch.distributed.distributed_c10d import Store
+
+from wmse_tui.engine.distribution.heartbeats import SILENT_SECONDS, Heartbeats
+from wmse_tui.engine.distribution.ranks import Group, Kind, Message
+from wmse_tui.engine.distribution.roster import Roster
+from wmse_tui.engine.errors import DeviceError, EngineError, RankFailed, RankLost
+from wmse_tui.runs.process.cores import available_cores
+from wmse_tui.runs.process.deferred_signals import deferred_stop_signals
+from wmse_tui.runs.process.interpreter import interpreter_command
+
+POLL_SECONDS = 0.1
+GRACE_SECONDS = 3.0  # for ranks that were asked to end; for the main thread to report a rank that is lost
+STEP_TIMEOUT = timedelta(minutes=10)  # a rank may read its images so much longer than another
+RESUME = "resume the run: the other ranks have ended too"
+
+
+def device_of_rank(device: torch.device, rank: int) -> torch.device:
+    """The device of a rank, where rank 0 trains on the first one of the kind of `device`."""
+    return torch.device("cuda", rank) if device.type == "cuda" else device
+
+
+def require_devices(device: torch.device, count: int) -> None:
+    """Refuse more ranks than there are GPUs.
+
+    Raises:
+        DeviceError: with the number of those that are visible.
+    """
+    if device.type == "cuda" and count > torch.cuda.device_count():
+        raise DeviceError(
+            f"compute.devices={count} needs {count} GPUs",
+            f"{torch.cuda.device_count()} visible (the queue gives each of its runs one)",
+            next=("a smaller compute.devices: the result is the same", "check CUDA_VISIBLE_DEVICES"),
+        )
+
+
+def share_cores(world: int) -> None:
+    """Leave each rank of this machine its part of the cores."""
+    torch.set_num_threads(min(max(available_cores() // world, 1), torch.get_num_threads()))
+
+
+def join_group(rank: int, world: int, store: Store, device: torch.device) -> Group:
+    """Form the process group, when all ranks are there."""
+    on_gpu = device.type == "cuda"
+    # The messages of a GPU's ranks are sent by gloo too.
+    os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")
+    if on_gpu:
+        torch.cuda.set_device(device)
+    dist.init_process_group(
+        "nccl" if on_gpu else "gloo",
+        store=store,
+        rank=rank,
+        world_size=world,
+        timeout=STEP_TIMEOUT,
+        device_id=device if on_gpu else None,
+    )
+    return Group(rank, world, device)
+
+
+def start_rank(path: Path, *, rank: int, world: int, port: int, device_type: str) -> subprocess.Popen[bytes]:
+    """Start the process of a rank of this machine, with the streams of this one."""
+    numbers = map(str, (rank, world, port, os.getpid()))
+    command = interpreter_command(
+        "wmse_tui.engine.rank", str(path), *numbers, device_type, options=("-u", "-X", "faulthandler")
+    )
+    environment = {"OMP_NUM_THREADS": str(torch.get_num_threads())} | os.environ
+    with deferred_stop_signals():
+        return subprocess.Popen(command, stdin=subprocess.DEVNULL, env=environment)
+
+
+class OtherRanks:
+    """The ranks from 1 on, of a run in folder `path`, whose rank 0 is this process.
+
+    Args:
+        path: the run's directory.
+        world: how many there are, with this one.
+        device: of rank 0.
+        abandon: reports an error and ends this process, where its main thread cannot.
+    """
+
+    def __init__(
+        self, path: Path, world: int, device: torch.device, *, abandon: Callable[[EngineError], None]
+    ) -> None:
+        self._world = world
+        self._device = device
+        self._abandon = abandon
+        self._roster = Roster.serve(world)
+        self._roster.join(device)
+        self._lost: EngineError | None = None
+        self._ended = threading.Event()  # the main thread knows, or needs no others any more
+        port = self._roster.store.port
+        self._processes = {
+            rank: start_rank(path, rank=rank, world=world, port=port, device_type=device.type)
+            for rank in range(1, world)
+        }
+        self._heartbeats = Heartbeats(self._roster, self._processes, self._end_silent)
+        threading.Thread(target=self._watch, name="other ranks", daemon=True).start()
+
+    def form(self, poll: Callable[[], None]) -> Group:
+        """Wait until all are ready, then form the group.
+
+        Args:
+            poll: called meanwhile; may raise.
+
+        Raises:
+            EngineError: as of `require_running`.
+        """
+        while not all(self._roster.member(rank) for rank in self._processes):
+            poll()
+            self.require_running()
+            time.sleep(POLL_SECONDS)
+        return join_group(0, self._world, self._roster.another_connection(), self._device)
+
+    def require_running(self) -> None:
+        """Raise the error that explains why a rank has ended, if one has.
+
+        Raises:
+            RankLost: it was killed, or showed no sign of life.
+            EngineError: it failed by itself; with the code of that failure.
+        """
+        if self._lost is not None:
+            self._ended.set()
+            raise self._lost
+
+    def explain(self, error: RuntimeError) -> None:
+        """Raise the error that explains one of torch, if the end of a rank was the cause: it is seen soon.
+
+        Raises:
+            EngineError: as of `require_running`; RankLost where only the connection is known to be broken.
+        """
+        if not any(text in str(error) for text in ("gloo", "NCCL", "onnection")):
+            return
+        deadline = time.monotonic() + SILENT_SECONDS + 1
+        while time.monotonic() < deadline:
+            self.require_running()
+            time.sleep(POLL_SECONDS)
+        raise RankLost(
+            "the connection between the ranks is broken", str(error).splitlines()[0], next=(RESUME,)
+        )
+
+    def end(self, group: Group | None) -> None:
+        """End all ranks: by a message to a group that waits for one, else by a signal."""
+        self._ended.set()
+        self._heartbeats.end()
+        if group is not None and self._lost is None:
+            with contextlib.suppress(RuntimeError):
+                group.announce(Message(Kind.END))
+                deadline = time.monotonic() + GRACE_SECONDS
+                while self._running() and time.monotonic() < deadline:
+                    time.sleep(POLL_SECONDS / 10)
+        for process in self._processes.values():
+            process.kill()
+            process.wait()
+        if dist.is_initialized():
+            dist.destroy_process_group()
+
+    def _running(self) -> bool:
+        return any(process.poll() is None for process in self._processes.values())
+
+    def _watch(self) -> None:
+        """Notice that a rank has ended; that is an error until `end` is called."""
+        while not self._ended.wait(POLL_SECONDS):
+            for rank, process in self._processes.items():
+                status = process.poll()
+                if status is not None and not self._ended.is_set():
+                    how = signal_text(-status) if status < 0 else f"status {status}"
+                    self._lose(rank, f"ended by {how}")
+                    return
+
+    def _end_silent(self, rank: int) -> None:
+        self._lose(rank, f"showed no sign of life for {SILENT_SECONDS:.0f} s (stopped, or hanging)")
+
+    def _lose(self, rank: int, how: str) -> None:
+        """The first rank that is lost explains the end of the run; all others are ended with it."""
+        if self._ended.is_set() or self._lost is not None:
+            return
+        error = self._error(rank, how)
+        self._lost = self._lost or error
+        for process in self._processes.values():
+            process.kill()
+        if not self._ended.wait(GRACE_SECONDS):
+            self._abandon(self._lost)
+
+    def _error(self, rank: int, how: str) -> EngineError:
+        failure = self._roster.failure(rank)
+        member = self._roster.member(rank)
+        who = member.text() if member else f"process {self._processes[rank].pid}"
+        if failure is None:
+            return RankLost(
+                f"rank {rank} of {self._world} is lost",
+                f"{who} {how}",
+                next=(RESUME, "what it printed last is in trainer.log (`wmse-tui logs --raw RUN`)"),
+            )
+        return RankFailed(
+            f"rank {rank}: {failure.title}",
+            f"{failure.detail} ({who})",
+            next=failure.next,
+            code=failure.code,
+            files=failure.files,
+        )
+
+
+def signal_text(number: int) -> str:
+    """`signal 9 (SIGKILL)`."""
+    try:
+        return f"signal {number} ({signal.Signals(number).name})"
+    except ValueError:
+        return f"signal {number}"

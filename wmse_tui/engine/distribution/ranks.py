@@ -1,0 +1,159 @@
+"""What a trainer does with the other ranks: announce each step, average gradients, compare weights.
+
+Rank 0 is the trainer. It alone decides, reads requests, evaluates, and writes the log and checkpoints. The
+other ranks wait for a message before each step and perform exactly what it names, so a pause, a stop or an
+evaluation needs no agreement: nothing is announced meanwhile. The message goes over a group of its own, ahead
+of the work that a GPU has queued.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import astuple, dataclass
+from datetime import timedelta
+from enum import IntEnum
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+
+from wmse_tui.engine.distribution.gather import shared_step
+from wmse_tui.engine.errors import RanksDiffer
+from wmse_tui.runs.process.identity import host
+
+FOR_EVER = timedelta(days=7)  # the other ranks wait so long while rank 0 evaluates or is paused
+
+
+class Kind(IntEnum):
+    """What all ranks do next."""
+
+    TRIAL = 0  # a step whose effect is undone
+    STEP = 1
+    FORWARD = 2  # the losses of a step, without an update
+    COMPARE = 3  # the weights
+    STATE = 4  # the weights and the state of the optimiser become those of rank 0
+    END = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One announcement; see `Stepper` for the numbers of a step."""
+
+    kind: Kind
+    epoch: int = 0
+    batch: int = 0
+    step: int = 0
+    lr: float = 0.0
+    progress: float = 0.0
+
+
+class Ranks:
+    """A trainer that is alone: nothing is shared."""
+
+    rank = 0
+    world = 1
+
+    def announce(self, message: Message) -> None:
+        """Let the other ranks do the same; called by rank 0 before it does."""
+
+    def shared_step(self) -> AbstractContextManager[None]:
+        """The block in which a step is computed."""
+        return nullcontext()
+
+    def mean_gradients(self, parameters: Iterable[nn.Parameter]) -> None:
+        """Replace each gradient by its mean over the ranks."""
+
+    def share_state(self, method: nn.Module, optimizer: torch.optim.Optimizer) -> None:
+        """Give all ranks the weights and the optimiser's state of rank 0."""
+
+    def compare(self, method: nn.Module) -> None:
+        """Compare the weights and buffers of all ranks; called by rank 0.
+
+        Raises:
+            RanksDiffer: they are not equal to the bit.
+        """
+
+
+ALONE = Ranks()
+
+
+class Group(Ranks):
+    """One of several ranks; the default process group has been formed.
+
+    Args:
+        rank, world: which of how many.
+        device: of this rank.
+    """
+
+    def __init__(self, rank: int, world: int, device: torch.device) -> None:
+        self.rank = rank
+        self.world = world
+        self._where = f"{device}, {host()}"
+        messages = dist.new_group(backend="gloo", timeout=FOR_EVER)
+        assert isinstance(messages, dist.ProcessGroup)  # all ranks are in it
+        self._messages = messages
+
+    def announce(self, message: Message) -> None:
+        dist.broadcast(torch.tensor(astuple(message), dtype=torch.float64), 0, group=self._messages)
+
+    def receive(self) -> Message:
+        """The next announcement, when it comes; called by the other ranks."""
+        numbers = torch.empty(len(Message.__slots__), dtype=torch.float64)
+        dist.broadcast(numbers, 0, group=self._messages)
+        kind, epoch, batch, step, lr, progress = numbers.tolist()
+        return Message(Kind(int(kind)), int(epoch), int(batch), int(step), lr, progress)
+
+    def shared_step(self) -> AbstractContextManager[None]:
+        return shared_step()
+
+    def mean_gradients(self, parameters: Iterable[nn.Parameter]) -> None:
+        gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
+        flat = torch.cat([gradient.flatten() for gradient in gradients])
+        dist.all_reduce(flat)
+        flat /= self.world
+        parts = flat.split([gradient.numel() for gradient in gradients])
+        for gradient, part in zip(gradients, parts, strict=True):
+            gradient.copy_(part.view_as(gradient))
+
+    def share_state(self, method: nn.Module, optimizer: torch.optim.Optimizer) -> None:
+        shared: list[Any] = [None]
+        if self.rank == 0:
+            self.announce(Message(Kind.STATE))
+            shared = [_on_cpu({"method": method.state_dict(), "optimizer": optimizer.state_dict()})]
+        dist.broadcast_object_list(shared, 0, group=self._messages)
+        if self.rank:
+            method.load_state_dict(shared[0]["method"])
+            optimizer.load_state_dict(shared[0]["optimizer"])
+
+    def compare(self, method: nn.Module) -> None:
+        if self.rank == 0:
+            self.announce(Message(Kind.COMPARE))
+        found: list[Any] = [None] * self.world
+        dist.all_gather_object(found, (digest(method), self._where), group=self._messages)
+        named = [(value, f"rank {rank} ({where})") for rank, (value, where) in enumerate(found)]
+        other = [name for value, name in named if value != named[0][0]]
+        if other and self.rank == 0:
+            raise RanksDiffer(
+                "the weights of the ranks are not equal",
+                f"{', '.join(other)} of {self.world} differ from {named[0][1]}",
+                next=("resume the run: it continues from the last checkpoint", "check the machine's memory"),
+            )
+
+
+def digest(method: nn.Module) -> bytes:
+    """Eight bytes that differ where any bit of the weights or buffers does."""
+    hashed = hashlib.sha256()
+    for tensor in method.state_dict().values():
+        hashed.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
+    return hashed.digest()[:8]
+
+
+def _on_cpu(state: object) -> object:
+    if isinstance(state, Tensor):
+        return state.cpu()
+    if isinstance(state, dict):
+        return {key: _on_cpu(value) for key, value in state.items()}
+    return [_on_cpu(value) for value in state] if isinstance(state, list) else state

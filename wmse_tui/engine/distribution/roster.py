@@ -1,0 +1,107 @@
+"""What the ranks of a run know of each other, in a store of rank 0: members, signs of life, failures."""
+
+from __future__ import annotations
+
+import json
+import socket
+from dataclasses import asdict, dataclass
+
+import torch
+from torch._C._distributed_c10d import TCPStore  # public as torch.distributed.TCPStore
+
+from wmse_tui.runs.process.identity import Process, identify
+from wmse_tui.runs.text.sanitize import safe
+
+LOOPBACK = "127.0.0.1"
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """The process and device of a rank."""
+
+    process: Process
+    device: str
+
+    def text(self) -> str:
+        return f"process {self.process.pid} ({safe(self.device)}, {safe(self.process.host, 64)})"
+
+
+@dataclass(frozen=True, slots=True)
+class RankFailure:
+    """Why a rank has ended by itself; the fields are those of the `error` event."""
+
+    code: str
+    title: str
+    detail: str
+    next: tuple[str, ...]
+    files: tuple[str, ...]
+
+
+class Roster:
+    """One rank's connection to the store.
+
+    Args:
+        store: that of rank 0.
+        rank, world: which of how many.
+    """
+
+    def __init__(self, store: TCPStore, rank: int, world: int) -> None:
+        self.store = store
+        self.rank = rank
+        self.world = world
+
+    @classmethod
+    def serve(cls, world: int) -> Roster:
+        """The store, which only processes of this machine can reach: it has no authentication."""
+        listening = socket.create_server((LOOPBACK, 0), backlog=2 * world)
+        port = listening.getsockname()[1]
+        return cls(
+            TCPStore(
+                LOOPBACK,
+                port,
+                world,
+                is_master=True,
+                wait_for_workers=False,
+                master_listen_fd=listening.detach(),
+            ),
+            0,
+            world,
+        )
+
+    @classmethod
+    def connect(cls, port: int, rank: int, world: int) -> Roster:
+        """Raises RuntimeError: rank 0 has ended."""
+        return cls(TCPStore(LOOPBACK, port, world, is_master=False, wait_for_workers=False), rank, world)
+
+    def another_connection(self) -> TCPStore:
+        """The same store, for a thread of its own: a connection serves one call at a time."""
+        return TCPStore(self.store.host, self.store.port, self.world, is_master=False, wait_for_workers=False)
+
+    def join(self, device: torch.device) -> None:
+        """Record that this rank is ready to form the process group."""
+        process = identify()
+        assert process is not None
+        self.store.set(f"member/{self.rank}", json.dumps(asdict(Member(process, str(device)))))
+
+    def member(self, rank: int) -> Member | None:
+        """None: not ready yet."""
+        text = self._read(f"member/{rank}")
+        if text is None:
+            return None
+        fields = json.loads(text)
+        return Member(Process(**fields["process"]), fields["device"])
+
+    def report_failure(self, failure: RankFailure) -> None:
+        """Record why this rank ends."""
+        self.store.set(f"failure/{self.rank}", json.dumps(asdict(failure)))
+
+    def failure(self, rank: int) -> RankFailure | None:
+        """Why a rank has ended by itself; None: it did not, or had no time to record it."""
+        text = self._read(f"failure/{rank}")
+        if text is None:
+            return None
+        fields = json.loads(text)
+        return RankFailure(**{**fields, "next": tuple(fields["next"]), "files": tuple(fields["files"])})
+
+    def _read(self, key: str) -> str | None:
+        return self.store.get(key).decode() if self.store.check([key]) else None

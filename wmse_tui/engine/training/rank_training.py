@@ -1,0 +1,147 @@
+"""What a rank other than 0 does: the steps that rank 0 announces, on its part of each batch."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import traceback
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+from wmse_tui.config.schema import Experiment
+from wmse_tui.engine.data.dataset_sources import load_data
+from wmse_tui.engine.data.pipelines import Batches, build_batches
+from wmse_tui.engine.distribution.global_batch_norm import share_batch_norms
+from wmse_tui.engine.distribution.heartbeats import SILENT_SECONDS, Heartbeats
+from wmse_tui.engine.distribution.other_ranks import device_of_rank, join_group, share_cores
+from wmse_tui.engine.distribution.ranks import Group, Kind, Message
+from wmse_tui.engine.distribution.roster import RankFailure, Roster
+from wmse_tui.engine.errors import DataError, WhiteningFailed
+from wmse_tui.engine.methods import Method, build_method, move_to_device
+from wmse_tui.engine.precision import autocast
+from wmse_tui.engine.training.device import prepare
+from wmse_tui.engine.training.failures import error_event
+from wmse_tui.engine.training.optimizers import build_optimizer
+from wmse_tui.engine.training.smoke_step import trial_step
+from wmse_tui.engine.training.stepping import EagerStepper, restored
+from wmse_tui.runs.directory import RunDirectory
+from wmse_tui.runs.process.identity import Process, send_signal
+from wmse_tui.runs.state.config import load_configuration
+from wmse_tui.runs.state.watch import view_run
+
+
+def follow_trainer(path: str, *, rank: int, world: int, port: int, device_type: str) -> int:
+    """Take part in the training of the run in folder `path` until rank 0 announces its end.
+
+    Returns:
+        The exit code: 0, or 1 after a failure, which rank 0 reports.
+    """
+    roster = Roster.connect(port, rank, world)
+    rank_0 = roster.member(0)
+    assert rank_0 is not None  # it joins before it starts others
+    heartbeats = Heartbeats(roster, (0,), lambda _: _end_with(rank_0.process))
+    try:
+        _follow(RunDirectory(Path(path)), roster, device_of_rank(torch.device(device_type), rank))
+    except Exception as error:  # noqa: BLE001  top-level handler: rank 0 reports it
+        traceback.print_exc()  # into trainer.log
+        event = error_event(error, saved="", stage="training")
+        files = error.files if isinstance(error, DataError) else ()
+        with contextlib.suppress(RuntimeError):  # rank 0 has ended: its end was the cause
+            roster.report_failure(RankFailure(event.code, event.title, event.detail, event.next, files))
+        return 1
+    finally:
+        heartbeats.end()
+    return 0
+
+
+def _end_with(rank_0: Process) -> None:
+    """Rank 0 is stopped, or has ended: nothing continues without it, and no device is to wait for it."""
+    print(f"rank 0 showed no sign of life for {SILENT_SECONDS:.0f} s: the run is ended", flush=True)  # noqa: T201
+    send_signal(rank_0, signal.SIGKILL)
+    os._exit(1)
+
+
+def _follow(run: RunDirectory, roster: Roster, device: torch.device) -> None:
+    experiment, rank, world = load_configuration(run), roster.rank, roster.world
+    share_cores(world)
+    prepare(device, deterministic=experiment.compute.deterministic)
+    named = frozenset(file.name for file in view_run(run).damaged_files)
+    data = load_data(experiment, progress=lambda *_: None, named=named)
+    with contextlib.closing(build_batches(data.train, experiment, device, rank=rank, world=world)) as batches:
+        method = move_to_device(build_method(experiment), device)
+        share_batch_norms(method)
+        roster.join(device)
+        group = join_group(rank, world, roster.another_connection(), device)
+        _Follower(experiment, method, batches, device, group).follow()
+        dist.destroy_process_group()
+
+
+class _Follower:
+    """Obeys the announcements of rank 0."""
+
+    def __init__(
+        self, experiment: Experiment, method: Method, batches: Batches, device: torch.device, group: Group
+    ) -> None:
+        self._experiment = experiment
+        self._method = method
+        self._batches = batches
+        self._device = device
+        self._group = group
+        self._autocast = partial(autocast, experiment.compute.precision, device)
+        self._epoch: Iterator[Tensor] = iter(())
+        self._next = (-1, -1)
+
+    def follow(self) -> None:
+        """Do what is announced until the end is."""
+        method, group, seed = self._method, self._group, self._experiment.seed
+        if group.receive().kind is not Kind.TRIAL:
+            return
+        with restored(method, self._device):
+            trial_step(method, self._batches, self._experiment, self._device, group)
+        optimizer = build_optimizer(
+            method.trainable_parameters(),
+            self._experiment.optimizer,
+            unscheduled=method.unscheduled_parameters(),
+        )
+        take_step = EagerStepper(method, optimizer, self._autocast, ranks=group)
+        method.train()
+        while True:
+            message = group.receive()
+            match message.kind:
+                case Kind.STATE:
+                    group.share_state(method, optimizer)
+                case Kind.STEP:
+                    # What cannot be whitened is no less so at rank 0, which then announces what follows.
+                    with contextlib.suppress(WhiteningFailed):
+                        take_step(
+                            self._views(message),
+                            step_key=(seed, message.step),
+                            lr=message.lr,
+                            progress=message.progress,
+                        )
+                case Kind.FORWARD:
+                    views = self._views(message)
+                    with (
+                        contextlib.suppress(WhiteningFailed),
+                        torch.no_grad(),
+                        self._autocast(),
+                        group.shared_step(),
+                    ):
+                        method(views, step_key=(seed, message.step))
+                case Kind.COMPARE:
+                    group.compare(method)
+                case _:
+                    return
+
+    def _views(self, message: Message) -> Tensor:
+        """This rank's part of a batch."""
+        if (message.epoch, message.batch) != self._next:
+            self._epoch = iter(self._batches.epoch(message.epoch, start_batch=message.batch))
+        self._next = (message.epoch, message.batch + 1)
+        return next(self._epoch)
