@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from wmse_tui.runs.state.transfer_results import LinearTransfer, NeighbourTransfer, Score, TransferResult
+from wmse_tui.runs.state.transfer_results import (
+    Calibration,
+    FewShot,
+    LinearTransfer,
+    NeighbourTransfer,
+    Score,
+    TransferResult,
+)
 
 
 def transfer_result(name: str, value: float = 0.625, *, half: float = 0.03125) -> TransferResult:
@@ -30,4 +37,9 @@ def transfer_result(name: str, value: float = 0.625, *, half: float = 0.03125) -
         cached=False,
         damaged=0,
         seconds=2.5,
+        few_shot=(
+            FewShot(shots=1, draws=10, score=score(value - 0.25)),
+            FewShot(shots=5, draws=10, score=score(value - 0.125)),
+        ),
+        calibration=Calibration(ece=0.125, ece_scaled=0.03125, temperature=1.5),
     )

@@ -6,9 +6,11 @@ from collections.abc import Iterator, Sequence
 
 from wmse_tui.cli.table_text import aligned
 from wmse_tui.runs.state.transfer_results import SavedTransfer, Score, TransferResult
-from wmse_tui.runs.text.units import count, percentage
+from wmse_tui.runs.text.units import count, number, percentage
 
 _HEADING = ("transfer (%)", "linear", "95 %", "5-NN", "20-NN weighted", "classes", "images")
+_SHOTS = (1, 5, 10)
+_FEW_HEADING = ("images a class (%)", *map(str, _SHOTS), "ECE", "scaled", "temperature")
 PER_CLASS = "mean per class"
 
 
@@ -17,6 +19,10 @@ def transfer_lines(results: Sequence[TransferResult]) -> list[str]:
     if not results:
         return []
     lines = aligned([_HEADING, *(_cells(result) for result in results)], right=range(1, 6))
+    measured = [result for result in results if result.few_shot or result.calibration]
+    if measured:
+        rows = [_FEW_HEADING, *map(_few_cells, measured)]
+        lines += ["", *aligned(rows, right=range(1, len(_FEW_HEADING)))]
     return [*lines, *_notes(results)]
 
 
@@ -34,6 +40,11 @@ def interval_text(score: Score) -> str:
     return f"{100 * score.low:.1f}-{100 * score.high:.1f}"
 
 
+def mean_text(score: Score | None) -> str:
+    """A mean and half of its interval in percent: "41.20 ± 0.93"."""
+    return percentage(None) if score is None else percentage(score.value, (score.high - score.low) / 2)
+
+
 def _cells(result: TransferResult) -> tuple[str, ...]:
     return (
         result.title + (" *" if result.metric == "mean_per_class" else ""),
@@ -43,6 +54,18 @@ def _cells(result: TransferResult) -> tuple[str, ...]:
         percentage(result.weighted_knn.score.value),
         str(result.classes),
         f"{result.train_split} -> {result.test_split}",
+    )
+
+
+def _few_cells(result: TransferResult) -> tuple[str, ...]:
+    few = {one.shots: one.score for one in result.few_shot}
+    calibration = result.calibration
+    return (
+        result.title + (" *" if result.metric == "mean_per_class" else ""),
+        *(mean_text(few.get(shots)) for shots in _SHOTS),
+        percentage(calibration.ece if calibration else None),
+        percentage(calibration.ece_scaled if calibration else None),
+        number(calibration.temperature if calibration else None, 3),
     )
 
 

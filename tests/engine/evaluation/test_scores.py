@@ -5,7 +5,16 @@ from __future__ import annotations
 import pytest
 import torch
 
-from wmse_tui.engine.evaluation.scores import Z, mean_per_class, score, top1, wilson
+from wmse_tui.engine.evaluation.scores import (
+    Z,
+    mean_per_class,
+    mean_score,
+    score,
+    student_quantile,
+    top1,
+    wilson,
+)
+from wmse_tui.runs.state.transfer_results import Score
 
 
 def test_the_mean_per_class_weighs_classes_equally() -> None:
@@ -41,3 +50,16 @@ def test_a_class_of_few_images_without_an_error_is_not_certain() -> None:
 def test_predictions_of_other_images_are_refused(measure: object) -> None:
     with pytest.raises(ValueError, match="2 predictions for 3"):
         measure(torch.zeros(2), torch.zeros(3))  # type: ignore[operator]
+
+
+def test_students_quantiles_are_those_of_the_tables() -> None:
+    for freedom, quantile in ((1, 12.706), (2, 4.303), (9, 2.262), (30, 2.042)):
+        assert student_quantile(freedom) == pytest.approx(quantile, abs=0.001)
+
+
+def test_the_interval_of_a_mean_is_students() -> None:
+    found = mean_score([0.45, 0.5, 0.55])
+    assert found.value == 0.5
+    assert found.high - 0.5 == pytest.approx(4.302653 * 0.05 / 3**0.5, rel=1e-4)
+    assert mean_score([0.25]) == Score(0.25, 0.25, 0.25)
+    assert mean_score([0.0, 1.0]) == Score(0.5, 0.0, 1.0)

@@ -177,7 +177,9 @@ def features(about: TransferSet = TRANSFER_SETS["patterns"]) -> SetFeatures:
 
 def chosen(result: TransferResult) -> dict[str, Any]:
     """What a measurement chooses, as opposed to what it measures."""
-    return {"c": result.linear.c, "validation": result.linear.validation}
+    assert result.calibration is not None
+    linear = result.linear
+    return {"c": linear.c, "validation": linear.validation, "temperature": result.calibration.temperature}
 
 
 def test_no_probe_sees_the_labels_of_the_test() -> None:
@@ -198,6 +200,8 @@ def test_the_scores_are_those_of_the_functions() -> None:
     arguments = (one.x_train, one.y_train, one.x_test, one.y_test)
     assert result.knn.score.value == knn_accuracy(*arguments, k=5)
     assert result.weighted_knn.score.value == knn_accuracy(*arguments, k=20, metric="cosine")
+    assert [one.shots for one in result.few_shot] == [1, 5, 10]
+    assert result.few_shot[0].score.value < result.few_shot[2].score.value
 
 
 def test_the_metric_of_the_set_is_reported() -> None:

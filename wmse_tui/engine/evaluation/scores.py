@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -54,6 +57,32 @@ def wilson(right: int, images: int) -> Score:
     middle, half = p + z2 / 2, Z * (p * (1 - p) / images + z2 / (4 * images)) ** 0.5
     low, high = (middle - half) / (1 + z2), (middle + half) / (1 + z2)
     return Score(p, min(p, max(0.0, low)), max(p, min(1.0, high)))
+
+
+def mean_score(values: Sequence[float]) -> Score:
+    """The mean of accuracies, and Student's interval of it, cut to [0, 1]; of one value the value itself.
+
+    The interval is of the draws that the values are of, not of the test images.
+    """
+    n = len(values)
+    x = torch.tensor(values, dtype=torch.float64)
+    mean = float(x.mean())
+    half = student_quantile(n - 1) * float(x.std()) / n**0.5 if n > 1 else 0.0
+    return Score(mean, max(0.0, mean - half), min(1.0, mean + half))
+
+
+def student_quantile(freedom: int) -> float:
+    """The 97.5 % quantile of Student's t with `freedom` degrees of freedom, by bisection of its integral."""
+    points = 4001
+    low, high = 0.0, 13.0  # that of one degree is 12.71
+    scale = math.exp(math.lgamma((freedom + 1) / 2) - math.lgamma(freedom / 2)) / math.sqrt(freedom * math.pi)
+    for _ in range(50):
+        middle = (low + high) / 2
+        t = torch.linspace(0, middle, points, dtype=torch.float64)
+        density = scale * (1 + t * t / freedom) ** (-(freedom + 1) / 2)
+        below = 0.5 + float(torch.trapezoid(density, t))
+        low, high = (middle, high) if below < 0.975 else (low, middle)
+    return (low + high) / 2
 
 
 def _by_class(predicted: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:

@@ -20,11 +20,18 @@ from wmse_tui.engine.data.sources.files import readable
 from wmse_tui.engine.data.transfer_images import TransferImages
 from wmse_tui.engine.errors import DataError
 from wmse_tui.engine.evaluation.pixel_batches import Geometry
-from wmse_tui.runs.state.transfer_results import LinearTransfer, NeighbourTransfer, TransferResult
+from wmse_tui.runs.state.transfer_results import (
+    Calibration,
+    LinearTransfer,
+    NeighbourTransfer,
+    TransferResult,
+)
 from wmse_tui.runs.text.units import count
 
+from .calibration import expected_calibration_error, fit_temperature
 from .feature_cache import FeatureCache, ReadableFeatures
 from .features import extract_features, require_finite
+from .few_shot import few_shot
 from .interruption import Progress, no_progress
 from .knn import Metric, knn_predict
 from .probes import labelled
@@ -131,7 +138,9 @@ def measure(features: SetFeatures, geometry: Geometry, *, progress: Progress = n
     knn = _neighbours(features, NEIGHBOURS, "euclidean", progress)
     weighted = _neighbours(features, min(WEIGHTED_NEIGHBOURS, len(x)), "cosine", progress)
     probe = fit_selected(x, y, held=features.validation, per_class=per_class, progress=progress)
-    predicted = probe.classifier.logits(x_test).argmax(1)
+    logits = probe.classifier.logits(x_test)
+    predicted = logits.argmax(1)
+    temperature = fit_temperature(probe.validation_logits, probe.validation_labels)
     return TransferResult(
         set=features.about.name,
         title=features.about.title,
@@ -152,6 +161,12 @@ def measure(features: SetFeatures, geometry: Geometry, *, progress: Progress = n
         weighted_knn=weighted,
         cached=features.cached,
         damaged=features.damaged,
+        few_shot=few_shot(x, y, x_test, y_test, per_class=per_class, progress=progress),
+        calibration=Calibration(
+            ece=expected_calibration_error(logits, y_test),
+            ece_scaled=expected_calibration_error(logits / temperature, y_test),
+            temperature=temperature,
+        ),
         seconds=time.monotonic() - started,
     )
 

@@ -55,6 +55,27 @@ class NeighbourTransfer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FewShot:
+    """A linear probe of `shots` training images a class: the mean over draws, and its interval over them."""
+
+    shots: Count
+    draws: Count
+    score: Score
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Calibration:
+    """The expected calibration error of the linear probe on the test, before and after scaling its logits.
+
+    `temperature` divides them; it is chosen on the validation part.
+    """
+
+    ece: Fraction
+    ece_scaled: Fraction
+    temperature: Number
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TransferResult:
     """An encoder on one set.
 
@@ -67,6 +88,7 @@ class TransferResult:
         size: side of the square that the encoder saw, px; the shorter side of the images was resized to
             `resize` px, or not at all (None).
         knn, weighted_knn: of 5 and of 20 neighbours.
+        few_shot: for each number of images a class that every class has.
         cached: the features were those of an earlier evaluation of the same checkpoint.
         damaged: images that could not be read and were left out.
         seconds: of the whole measurement.
@@ -86,6 +108,8 @@ class TransferResult:
     cached: bool
     damaged: Count
     seconds: Number
+    few_shot: tuple[FewShot, ...] = ()
+    calibration: Calibration | None = None
 
 
 @dataclass(frozen=True, slots=True)
