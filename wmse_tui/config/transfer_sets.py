@@ -35,6 +35,14 @@ _ALL = (
     TransferSet(name="cifar10", title="CIFAR-10"),
     TransferSet(name="cifar100", title="CIFAR-100"),
     TransferSet(name="stl10", title="STL-10"),
+    TransferSet(name="svhn", title="SVHN"),
+    TransferSet(name="eurosat", title="EuroSAT"),
+    TransferSet(name="gtsrb", title="GTSRB"),
+    TransferSet(name="dtd", title="DTD"),
+    TransferSet(name="flowers102", title="Flowers-102", per_class=True),
+    TransferSet(name="pets", title="Oxford-IIIT Pets", per_class=True),
+    TransferSet(name="food101", title="Food-101"),
+    TransferSet(name="aircraft", title="FGVC Aircraft", per_class=True),
 )
 
 TRANSFER_SETS: Mapping[str, TransferSet] = MappingProxyType({one.name: one for one in _ALL})

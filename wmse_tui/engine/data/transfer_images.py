@@ -17,6 +17,16 @@ from wmse_tui.engine.data.other_patterns import other_patterns
 from wmse_tui.engine.data.sources.cifar import load_cifar
 from wmse_tui.engine.data.sources.damaged import policy_of
 from wmse_tui.engine.data.sources.folder import load_folder
+from wmse_tui.engine.data.sources.labelled_archives import (
+    load_aircraft,
+    load_dtd,
+    load_eurosat,
+    load_flowers102,
+    load_food101,
+    load_gtsrb,
+    load_pets,
+    load_svhn,
+)
 from wmse_tui.engine.data.sources.progress import Progress
 from wmse_tui.engine.data.sources.splits import DataSplits, SourceRequest
 from wmse_tui.engine.data.sources.stl10 import load_labelled_stl10
@@ -68,7 +78,9 @@ def load_transfer_images(about: TransferSet, dataset: Dataset, *, progress: Prog
             splits.unlabelled,
             next=("sort the images into one folder per class: CLASS/IMAGE, or train/CLASS and test/CLASS",),
         )
-    return TransferImages(about=about, train=splits.probe_train, test=splits.probe_test)
+    return TransferImages(
+        about=about, train=splits.probe_train, test=splits.probe_test, validation=splits.validation
+    )
 
 
 def _draw(_request: SourceRequest, progress: Progress) -> DataSplits:
@@ -83,6 +95,14 @@ SOURCES: Mapping[str, Source] = MappingProxyType(
         "cifar10": load_cifar,
         "cifar100": load_cifar,
         "stl10": load_labelled_stl10,
+        "svhn": load_svhn,
+        "eurosat": load_eurosat,
+        "gtsrb": load_gtsrb,
+        "dtd": load_dtd,
+        "flowers102": load_flowers102,
+        "pets": load_pets,
+        "food101": load_food101,
+        "aircraft": load_aircraft,
         "folder": load_folder,
     }
 )

@@ -33,12 +33,14 @@ class Publication:
         remote: the archive.
         folder: the top folder inside the archive.
         unpacked: bytes on disk after unpacking.
+        bare: the archive has no such top folder: what it holds becomes the content of one.
     """
 
     title: str
     remote: RemoteFile
     folder: str
     unpacked: int
+    bare: bool = False
 
 
 def acquire(
@@ -70,12 +72,12 @@ def acquire(
         return home
     archive = root / publication.remote.name
     if not download and not archive.is_file():
-        raise _missing(publication, root)
+        raise _missing(publication.title, publication.remote, publication.folder, root)
     try:
         root.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         refuse_os(error, root, "make the data folder")
-    with _alone(publication, root, progress):
+    with _alone(publication.title, publication.remote, root, progress):
         home = _present(publication, root, defect)  # another process may have been at it
         if home is not None:
             return home
@@ -89,12 +91,18 @@ def acquire(
                 )
             require_space(root, publication.unpacked, f"to unpack {archive.name}")
         else:
-            present = _part_size(publication, root)
+            present = _part_size(publication.remote, root)
             rest = max(publication.remote.size - present, 0)
             shares = f"{bytes_text(rest)} to fetch, {bytes_text(publication.unpacked)} unpacked"
             require_space(root, rest + publication.unpacked, f"for {publication.title} ({shares})")
             fetch(publication.remote, root, progress=progress)
-        unpack(archive, publication.folder, progress=progress, largest=publication.unpacked)
+        unpack(
+            archive,
+            publication.folder,
+            progress=progress,
+            largest=publication.unpacked,
+            bare=publication.bare,
+        )
         home = _present(publication, root, defect)
         if home is None:
             raise DataError(
@@ -122,38 +130,60 @@ def _present(publication: Publication, root: Path, defect: Callable[[Path], str 
     return home
 
 
-def _missing(publication: Publication, root: Path) -> DataError:
+def acquire_file(title: str, remote: RemoteFile, root: Path, *, download: bool, progress: Progress) -> bytes:
+    """The content of a published file that is no archive: read from `root`, or fetched into it.
+
+    Raises:
+        DataError: as `acquire`.
+    """
+    path = root / remote.name
+    if not path.is_file():
+        if not download:
+            raise _missing(title, remote, remote.name, root)
+        try:
+            root.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            refuse_os(error, root, "make the data folder")
+        with _alone(title, remote, root, progress):
+            if not path.is_file():
+                require_space(root, max(remote.size - _part_size(remote, root), 0), f"for {remote.name}")
+                fetch(remote, root, progress=progress)
+    return read_published(path, remote.md5, remote.size)
+
+
+def _missing(title: str, remote: RemoteFile, folder: str, root: Path) -> DataError:
+    either = remote.name if folder == remote.name else f"neither {folder} nor {remote.name}"
+    verb = "is not there" if folder == remote.name else "is there"
     return DataError(
-        f"{publication.title} is not in {root}",
-        f"neither {publication.folder} nor {publication.remote.name} is there, and dataset.download is false",
+        f"{title} is not in {root}",
+        f"{either} {verb}, and dataset.download is false",
         next=(
             "let it be fetched: --set dataset.download=true",
-            by_hand(publication.remote, root),
+            by_hand(remote, root),
             "or set dataset.root (or WMSE_TUI_DATA) to its folder",
         ),
     )
 
 
-def _part_size(publication: Publication, root: Path) -> int:
+def _part_size(remote: RemoteFile, root: Path) -> int:
     try:
-        return (root / f"{publication.remote.name}.part").stat().st_size
+        return (root / f"{remote.name}.part").stat().st_size
     except FileNotFoundError:
         return 0
 
 
 @contextmanager
-def _alone(publication: Publication, root: Path, progress: Progress) -> Iterator[None]:
+def _alone(title: str, remote: RemoteFile, root: Path, progress: Progress) -> Iterator[None]:
     """Hold the data set's lock in `root`; wait, and report that, while another process has it."""
-    path = root / f".{publication.remote.name}.lock"
+    path = root / f".{remote.name}.lock"
     try:
         descriptor = open_descriptor(path, os.O_RDWR | os.O_CREAT, 0o666, follow=False)
     except OSError as error:
-        refuse_os(error, path, f"put {publication.title} there")
+        refuse_os(error, path, f"put {title} there")
     try:
         while not _locked(descriptor):
-            done = _part_size(publication, root)
-            text = f"waiting for another download of {publication.remote.name}"
-            progress(text, done, publication.remote.size, "bytes")
+            done = _part_size(remote, root)
+            progress(f"waiting for another download of {remote.name}", done, remote.size, "bytes")
             time.sleep(WAIT_SECONDS)
         yield
     finally:

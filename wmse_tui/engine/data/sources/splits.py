@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from torch import Tensor
+
 from wmse_tui.engine.data.images import ImageSet, MemoryImages
 from wmse_tui.engine.data.sources.damaged import STOP, DamagedPolicy
 from wmse_tui.engine.data.sources.subsets import choose
@@ -42,6 +44,7 @@ class DataSplits:
     Args:
         train: what the encoder learns from.
         probe_train, probe_test: labelled images to judge it with, or None.
+        validation: bool (images,), which of `probe_train` are published for validation; None: none are.
         unlabelled: why there are no labelled images.
         notices: facts about the images for people, a sentence each.
     """
@@ -49,6 +52,7 @@ class DataSplits:
     train: ImageSet
     probe_train: ImageSet | None = None
     probe_test: ImageSet | None = None
+    validation: Tensor | None = None
     unlabelled: str = ""
     notices: tuple[str, ...] = ()
 

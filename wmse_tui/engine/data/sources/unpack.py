@@ -32,7 +32,9 @@ _Entry = tuple[str, Callable[[], IO[bytes]] | None]
 """A name and an opener; folders have no opener."""
 
 
-def unpack(archive: Path, folder: str, *, progress: Progress, largest: int = LARGEST) -> Path:
+def unpack(
+    archive: Path, folder: str, *, progress: Progress, largest: int = LARGEST, bare: bool = False
+) -> Path:
     """Unpack a .tar.gz or .zip beside itself and return its top folder, which must be called `folder`.
 
     Only regular files and folders are unpacked; links, devices and names that lead elsewhere are refused. The
@@ -43,6 +45,7 @@ def unpack(archive: Path, folder: str, *, progress: Progress, largest: int = LAR
         folder: the name of its top folder.
         progress: called with the progress; may raise to stop.
         largest: bytes of all files in it, at most: a small archive can fill a disk.
+        bare: it has no such top folder: what it holds becomes the content of one.
 
     Raises:
         DataError: the archive is damaged, unsafe, too large or has no such folder; no space or permission.
@@ -56,7 +59,11 @@ def unpack(archive: Path, folder: str, *, progress: Progress, largest: int = LAR
     except OSError as error:
         refuse_os(error, root, f"unpack {archive.name}")
     try:
-        _extract(archive, aside, largest, progress)
+        whole = aside
+        if bare:
+            whole = aside / folder
+            whole.mkdir()
+        _extract(archive, whole, largest, progress)
         if not (aside / folder).is_dir():
             raise _damaged(archive, f"it holds no folder {folder}")
         try:
