@@ -9,7 +9,7 @@ from pydantic import Field as Option
 
 from wmse_tui.config.draft import Draft, plain_values
 from wmse_tui.config.fields import chosen_options, form_field, group_of, groups
-from wmse_tui.config.loading import find_preset, preset_names
+from wmse_tui.config.loading import find_preset, load_experiment, preset_names
 from wmse_tui.config.names import dotted_names, field_of, option_names, sections, unions
 from wmse_tui.config.schema import Experiment
 
@@ -159,3 +159,13 @@ def test_plain_values_name_every_option_of_an_experiment() -> None:
     assert values["method.whitening_size"] == 256
     assert values["schedule.milestones"] == [50, 25]
     assert "method.temperature" not in values
+
+
+def test_what_an_empty_value_means_is_in_the_description() -> None:
+    values = load_experiment(preset="cifar10").model_dump(mode="json")
+    meanings = {path: form_field(path, values).unset for path in option_names(values)}
+    assert meanings["dataset.train_images"] == "(all)"
+    assert meanings["dataset.eval_crop"] == "(the training size)"
+    assert meanings["dataset.root"] == "(the data folder of this machine)"
+    assert meanings["compute.workers"] == "(from the cores, at most 8)"
+    assert meanings["dataset.probe_train"] == "(none)"

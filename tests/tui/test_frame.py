@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import pyte
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.console import Console
 from rich.segment import Segment
 from rich.style import Style
 from textual._compositor import ChopsUpdate, LayoutUpdate
 from textual.geometry import Region
 from textual.strip import Strip
 
-from wmse_tui.tui.frame import Frame
+from wmse_tui.tui.frame import Frame, FrameDifference
 
 WIDTH, HEIGHT = 12, 3
 STYLES = (None, Style(bold=True), Style(bgcolor="red"), Style(bold=True, meta={"@click": "x"}))
@@ -81,3 +85,45 @@ def test_a_wide_character_is_sent_whole_and_a_forgotten_frame_as_well() -> None:
     found = frame.difference(LayoutUpdate([[line]], Region(0, 0, WIDTH, 1)), WIDTH, 1)
     assert found is not None
     assert found.pieces[0][2].text == "漢字亜字漢字"
+
+
+LOOKS = st.builds(
+    Style,
+    color=st.sampled_from([None, "red", "color(200)", "#123456"]),
+    bgcolor=st.sampled_from([None, "bright_blue", "color(17)", "#fedcba"]),
+    bold=st.sampled_from([None, True]),
+    dim=st.sampled_from([None, True]),
+    italic=st.sampled_from([None, True]),
+    underline=st.sampled_from([None, True]),
+    reverse=st.sampled_from([None, True]),
+    strike=st.sampled_from([None, True]),
+    overline=st.sampled_from([None, True]),
+)
+
+
+def drawn(sequences: list[str]) -> list[list[pyte.screens.Char]]:
+    """What a terminal shows after these sequences."""
+    screen = pyte.Screen(WIDTH, HEIGHT)
+    pyte.Stream(screen).feed("".join(sequences))
+    return [[screen.buffer[y][x] for x in range(WIDTH)] for y in range(HEIGHT)]
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from("ab"), st.none() | LOOKS), min_size=WIDTH, max_size=WIDTH),
+    st.sampled_from(["standard", "256", "truecolor"]),
+)
+def test_styles_are_sent_as_differences_and_look_the_same(row: Row, colours: Any) -> None:
+    console = Console(color_system=colours, force_terminal=True)
+    pieces = [(3 * n, n, strip(row[3 * n : 3 * n + 3])) for n in range(HEIGHT)]
+    short = FrameDifference(pieces).render_segments(console)
+    whole = [f"\x1b[{y + 1};{x + 1}H" + piece.render(console) for x, y, piece in pieces]
+    assert drawn([short]) == drawn(whole)
+    assert len(short) <= len("".join(whole))
+
+
+def test_an_attribute_that_cannot_be_switched_off_alone_ends_with_all_others() -> None:
+    row: Row = [("a", Style(bold=True, overline=True)), ("b", Style(bold=True)), ("c", None)]
+    sent = FrameDifference([(0, 0, strip(row))]).render_segments(
+        Console(color_system="256", force_terminal=True)
+    )
+    assert sent == "\x1b[1;1H\x1b[1;53ma\x1b[0;1mb\x1b[0mc"

@@ -39,10 +39,6 @@ SIZES = ((200, 60), (80, 24))
 
 _SKIPPED = "a list or part passes the key on where Textual's own scrolling has nothing to scroll"
 UNREACHABLE: dict[tuple[str, str, str], str] = {
-    ("configure", "configure-back", "left"): _SKIPPED,
-    ("configure", "configure-forward", "right"): _SKIPPED,
-    ("configure", "configure-next-section", "pagedown"): _SKIPPED,
-    ("configure", "configure-previous-section", "pageup"): _SKIPPED,
     ("runs", "runs-filter-accept", "down"): _SKIPPED,
     ("everywhere", "quit", "ctrl+c"): "every screen copies what is selected, and leaves where nothing is",
 }

@@ -5,6 +5,7 @@ Derived from the models, so that a new option appears in every form.
 
 from __future__ import annotations
 
+import re
 import types
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -18,6 +19,8 @@ from wmse_tui.config.names import choices_of, field_of, option_names, unions
 from wmse_tui.config.problems import ConfigError
 from wmse_tui.config.schema import Experiment
 from wmse_tui.config.yaml import read_value
+
+_UNSET = re.compile(r"\bempty: (.+?)\.?(?= [A-Z]|$)")
 
 Kind = Literal["choice", "flag", "whole", "number", "text", "folder", "list"]
 
@@ -50,6 +53,12 @@ class FormField:
     def fixed(self) -> bool:
         """Whether the value is chosen, not typed."""
         return self.kind in ("choice", "flag")
+
+    @property
+    def unset(self) -> str:
+        """What an empty value means, from the description: "(all)"; "(none)" where that says nothing."""
+        found = _UNSET.search(self.description)
+        return f"({found[1]})" if found else "(none)"
 
     def text(self, value: object) -> str:
         """The text of a value in the field; text that was typed in its stead is returned as it is."""

@@ -151,6 +151,7 @@ class WmseApp(ServicesApp):
         self, options: AppOptions, *, rates: RefreshRates | None = None, trainers: Trainers | None = None
     ) -> None:
         super().__init__()
+        self.animation_level = "none"  # each frame of a scroll would send all of its lines
         self.options = options
         self.settings = options.settings
         self.messages: deque[Notification] = deque(maxlen=_MESSAGES)

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
-from typing import TypeAlias
+from itertools import islice
+from typing import NamedTuple, TypeAlias
 
 from rich.cells import get_character_cell_size
+from rich.color import ColorSystem
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.control import Control
 from rich.segment import Segment
@@ -20,7 +22,64 @@ from textual.strip import Strip
 
 Cell: TypeAlias = tuple[str, Style | None]  # "": the right half of a wide character
 _UNKNOWN: Cell = ("\0", None)
+_SYSTEMS = {
+    "standard": ColorSystem.STANDARD,
+    "256": ColorSystem.EIGHT_BIT,
+    "truecolor": ColorSystem.TRUECOLOR,
+    "windows": ColorSystem.WINDOWS,
+}
 _JOINED = 6  # equal cells between two differences: to send them is shorter than to move the cursor
+
+
+class _Codes(NamedTuple):
+    """The parameters of a style in the terminal's SGR sequence: attributes, foreground, background."""
+
+    attributes: frozenset[str] = frozenset()
+    foreground: str = ""
+    background: str = ""
+
+
+_PLAIN = _Codes()
+_OFF = {"1": "22", "2": "22", "3": "23", "4": "24", "5": "25", "6": "25", "7": "27", "8": "28", "9": "29"}
+"""What switches an attribute off; bold and dim share theirs."""
+
+
+@lru_cache(maxsize=4096)
+def _codes(style: Style, colours: str | None) -> _Codes:
+    """The parameters of `style` on a terminal with these colours."""
+    system = ColorSystem.TRUECOLOR if colours is None else _SYSTEMS[colours]
+    found = iter(Strip.render_ansi(style, system).split(";"))
+    attributes: set[str] = set()
+    foreground = background = ""
+    for code in found:
+        if code in ("38", "48"):
+            kind = next(found)
+            code = ";".join((code, kind, *islice(found, 1 if kind == "5" else 3)))
+        if code[:1] in ("3", "9") and len(code) > 1:
+            foreground = code
+        elif code[:1] in ("4", "1") and len(code) > 1:
+            background = code
+        elif code:
+            attributes.add(code)
+    return _Codes(frozenset(attributes), foreground, background)
+
+
+@lru_cache(maxsize=4096)
+def _transition(before: _Codes, after: _Codes) -> str:
+    """The shortest sequence after which text looks like `after`."""
+    whole = ["0", *sorted(after.attributes), *filter(None, (after.foreground, after.background))]
+    gone = before.attributes - after.attributes
+    if gone - _OFF.keys():
+        return f"\x1b[{';'.join(whole)}m"
+    off = dict.fromkeys(_OFF[code] for code in sorted(gone))
+    again = {code for code in after.attributes & before.attributes if _OFF.get(code) in off}
+    changed = [*off, *sorted((after.attributes - before.attributes) | again)]
+    for old, new, default in (
+        (before.foreground, after.foreground, "39"),
+        (before.background, after.background, "49"),
+    ):
+        changed += [] if old == new else [new or default]
+    return f"\x1b[{min(';'.join(changed), ';'.join(whole), key=len)}m"
 
 
 class FrameDifference(CompositorUpdate):
@@ -30,10 +89,20 @@ class FrameDifference(CompositorUpdate):
         self.pieces = pieces
 
     def render_segments(self, console: Console) -> str:
-        """The escape sequences that draw the pieces."""
-        return "".join(
-            Control.move_to(x, y).segment.text + strip.render(console) for x, y, strip in self.pieces
-        )
+        """The escape sequences that draw the pieces; of a style only what differs from the one before."""
+        parts: list[str] = []
+        before = _PLAIN
+        for x, y, strip in self.pieces:
+            parts.append(Control.move_to(x, y).segment.text)
+            for text, style, _ in strip:
+                codes = _PLAIN if style is None else _codes(style, console.color_system)
+                if codes != before:
+                    parts.append(_transition(before, codes))
+                    before = codes
+                parts.append(text)
+        if before != _PLAIN:
+            parts.append("\x1b[0m")
+        return "".join(parts)
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         for x, y, strip in self.pieces:

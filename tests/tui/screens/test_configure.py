@@ -14,7 +14,7 @@ from textual.message_pump import MessagePump
 from textual.pilot import Pilot
 from textual.screen import Screen
 from textual.widget import Widget
-from textual.widgets import Input, TextArea
+from textual.widgets import Input, Static, TextArea
 from textual.widgets._footer import FooterKey
 
 from wmse_tui.config.loading import (
@@ -277,7 +277,8 @@ async def test_keys_move_between_the_parts_of_the_screen(make_app: MakeApp) -> N
         assert screen.query_one("#configure-side").has_focus_within
         await pilot.press("h")
         await pilot.pause()
-        assert list(screen.query_one(Form).rows.values())[1].has_focus, "the last field"
+        assert screen.query_one(Form).rows["dataset.crop"].has_focus, "the last field"
+        assert " Augmentation" in text_in(app, FIELDS), "the form scrolls through all sections"
         await pilot.press("right_square_bracket")
         await pilot.pause()
         assert screen.query_one(Form).rows["augmentation.views"].has_focus
@@ -953,17 +954,27 @@ async def test_a_key_sets_what_advice_proposes(make_app: MakeApp) -> None:
         assert value(screen, "method.whitening_size") == 48
 
 
-async def test_only_options_with_an_effect_are_in_the_form(make_app: MakeApp) -> None:
+async def test_only_options_with_an_effect_are_in_the_form(make_app: MakeApp, until: Until) -> None:
     app = make_app()
     async with shown(app, MIDDLE) as (pilot, screen):
         section(screen, "backbone")
         await pilot.pause()
         few = set(screen.query_one(Form).rows)
-        assert "backbone.arch" in few
+        assert {"dataset.name", "backbone.arch", "compute.device"} <= few
+        assert "Backbone Architecture cifar_resnet8" in text_in(app, FIELDS), (
+            "the form scrolls to the section"
+        )
+        assert "Title and seed" not in text_in(app, FIELDS)
+        screen.go_to("checkpoint.keep")
+        await pilot.pause()
+        assert screen.query_one(SectionPanel).current == "compute", "the list follows the field"
+        await until(pilot, lambda: "without an effect here: * shows them" in text_in(app, FIELDS))
         assert not {"backbone.norm_steps", "backbone.whitening_eps", "backbone.whitening_groups"} & few
         await pilot.press("asterisk")
         await pilot.pause()
         assert {"backbone.norm_steps", "backbone.whitening_eps"} <= set(screen.query_one(Form).rows)
+        assert {"paper.linear", "paper.note"} <= set(screen.query_one(Form).rows)
+        assert "hides the options" in str(screen.query_one(".form-note", Static).content)
         await pilot.press("asterisk")
         screen.library.edit("backbone.whitening", "cholesky")
         screen.redraw()

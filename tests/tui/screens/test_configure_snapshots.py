@@ -106,7 +106,7 @@ def test_a_value_is_typed(compare: Callable[..., bool]) -> None:
     async def type_in(pilot: Pilot[Any], screen: ConfigureScreen) -> None:
         screen.go_to("augmentation.brightness")
         await pilot.pause()
-        await pilot.press("2")
+        await pilot.press("enter", "2")
 
     assert compare((80, 24), type_in)
 

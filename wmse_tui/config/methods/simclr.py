@@ -24,6 +24,6 @@ class SimClr(Options):
     )
     output_batch_norm: bool = Field(
         True,
-        title="BatchNorm after the head",
+        title="BatchNorm after head",
         description="Normalise the embeddings over the batch, as the W-MSE paper's baseline does.",
     )

@@ -103,7 +103,7 @@ class Dataset(Options):
         0.05,
         ge=0,
         le=1,
-        title="Limit of damaged images",
+        title="Damaged images, limit",
         description="The share of a set of images above which a run stops that passes over damaged ones.",
     )
     mean: ShareTriple | None = Field(

@@ -66,7 +66,8 @@ class ConfigureScreen(AppScreen):
 
     HELP = """
 Configure: choose a preset on the left, change its options in the middle, and launch it. The cursor in the
-list of presets says which one is launched; changes to a preset stay with it while you view others.
+list of presets says which one is launched; changes to a preset stay with it while you view others. The form
+scrolls through all sections; the list of sections goes to one.
 
 Arrows or hjkl move, and change nothing; tab goes from part to part, {key:configure-back} one part back. In a
 field, press {key:field-edit} to type or to choose from a list; {key:field-next} is the next choice. Nothing
@@ -189,29 +190,48 @@ that you type is refused: what is wrong is printed below it. {key:configure-undo
         self.query_one(ViewsPanel).show(self.inspections["views"], current=self.views_are_current())
 
     def _draw_form(self) -> None:
-        draft, entry = self.library.draft, self.library.entry
-        form, panel = self.query_one(Form), self.query_one("#configure-fields", Panel)
-        page, remarks = self.query_one(SectionPanel).current, self.remarks()
+        draft, form, remarks = self.library.draft, self.query_one(Form), self.remarks()
+        page = self.query_one(SectionPanel).current
         self.set_class(page == CHECK, "-check")
         self.set_class(page == VIEWS, "-views")
-        label = safe(entry.label, 40) if entry is not None else "no preset"
-        heading = f"{label} · {TITLES[page]}", wording.state_of(draft, remarks, self.run_name)
-        if heading != self._heading:
-            self._heading = heading
-            panel.border_title, panel.border_subtitle = map(Content, heading)
-        group = next((group for group in groups() if group.name == page), None)
+        self._draw_heading()
         if draft is None:
             form.clear()
-        elif group is not None:
-            form.show(draft, group, remarks, hidden=self._hidden())
+        else:
+            hidden = self._hidden(draft)
+            form.show(
+                draft,
+                groups(),
+                remarks,
+                hidden=hidden,
+                note=self._hidden_note(len(hidden)),
+                apply_key=self.services.keys.name("configure-apply"),
+            )
 
-    def _hidden(self) -> frozenset[str]:
+    def _draw_heading(self) -> None:
+        draft, entry = self.library.draft, self.library.entry
+        label = safe(entry.label, 40) if entry is not None else "no preset"
+        title = f"{label} · {TITLES[self.query_one(SectionPanel).current]}"
+        heading = title, wording.state_of(draft, self.remarks(), self.run_name)
+        if heading != self._heading:
+            self._heading = heading
+            panel = self.query_one("#configure-fields", Panel)
+            panel.border_title, panel.border_subtitle = map(Content, heading)
+
+    def _hidden(self, draft: Draft) -> frozenset[str]:
         """The options that do nothing now, unless the user wants to see them."""
-        experiment = self.experiment
-        if self._every_option or experiment is None:
-            return frozenset() if self._every_option else self._last_hidden
-        self._last_hidden = options_without_effect(experiment)
-        return self._last_hidden
+        if self._every_option:
+            return frozenset()
+        if draft.experiment is not None:
+            published = {path for path in draft.names if path.startswith("paper.")}  # shown above
+            self._last_hidden = options_without_effect(draft.experiment) | published
+        return self._last_hidden & set(draft.names)
+
+    def _hidden_note(self, number: int) -> str:
+        key = self.services.keys.name("configure-all")
+        if self._every_option:
+            return f"{key} hides the options that have no effect here."
+        return f"{count(number, 'more option')} without an effect here: {key} shows them."
 
     def _show_details(self, topic: str) -> None:
         """Describe an option, a section, or else the preset."""
@@ -242,6 +262,12 @@ that you type is refused: what is wrong is printed below it. {key:configure-undo
         self._show_details(event.section)
         if event.section == VIEWS_PAGE:  # wider than beside the fields
             self.request_views()
+        self._scroll_to_section()
+
+    def _scroll_to_section(self) -> None:
+        group = self.query_one(SectionPanel).group
+        if group is not None:
+            self.query_one(Form).scroll_to_group(group)
 
     @on(SectionPanel.Accepted)
     def _section_accepted(self) -> None:
@@ -250,6 +276,10 @@ that you type is refused: what is wrong is printed below it. {key:configure-undo
     @on(FieldRow.Entered)
     def _field_entered(self, event: FieldRow.Entered) -> None:
         self.library.end_typing()
+        sections = self.query_one(SectionPanel)
+        if sections.current != group_of(event.path).name:
+            sections.choose(group_of(event.path).name)
+            self._draw_heading()
         self._show_details(event.path)
 
     @on(FieldRow.Edited)
@@ -270,7 +300,7 @@ that you type is refused: what is wrong is printed below it. {key:configure-undo
         if draft is None or path not in draft.fields:
             self.services.notify(f"{path} is no option of the variants that are chosen now.")
             return
-        if path in self._hidden():
+        if path in self._hidden(draft):
             self._every_option = True
         self.go_to(path)
 
@@ -337,11 +367,12 @@ that you type is refused: what is wrong is printed below it. {key:configure-undo
         inside = form.has_focus_within
         sections.step(by)
         self._draw_form()
-        if inside and sections.current not in (CHECK, VIEWS_PAGE):
-            form.enter()
+        if inside and sections.group is not None:
+            form.enter_group(sections.group)
         else:
             self._show_details(sections.current)
             sections.list.focus()
+        self._scroll_to_section()
 
     def action_next_problem(self) -> None:
         """Go to the next field that is wrong; where none is, to the next that is unwise."""
@@ -392,7 +423,9 @@ that you type is refused: what is wrong is printed below it. {key:configure-undo
                 sections.list.focus()
                 self._show_details(sections.current)
             case 2:
-                self.query_one(Form).enter()
+                form, group = self.query_one(Form), self.query_one(SectionPanel).group
+                if group is not None:
+                    form.enter_group(group)
             case _:
                 shown = [scroll for scroll in side.query(KeyScroll) if scroll.is_on_screen]
                 if shown:

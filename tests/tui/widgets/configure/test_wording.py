@@ -66,7 +66,7 @@ def test_the_help_of_an_option_has_bounds_unit_and_the_old_value() -> None:
     changed = draft.with_value("dataset.eval_resize", None)
     assert "it was 70, = resets it · 8 to 2,048 · px" in about_option(changed, "dataset.eval_resize").plain
     given = draft.with_value("dataset.train_images", 500)
-    assert "it was (empty), = resets it" in about_option(given, "dataset.train_images").plain
+    assert "it was (all), = resets it" in about_option(given, "dataset.train_images").plain
     assert "euclidean, cosine, off" in about_option(draft, "evaluation.knn").plain
     assert about_option(draft, "title").plain.startswith("W-MSE 2 on STL-10, ResNet-18\n"), (
         "too long for its row"

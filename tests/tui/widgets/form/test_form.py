@@ -37,7 +37,7 @@ class Bare(App[None]):
         yield Form()
 
     def on_mount(self) -> None:
-        self.form.show(self.draft, self.group)
+        self.form.show(self.draft, (self.group,))
 
     @property
     def form(self) -> Form:
@@ -45,7 +45,7 @@ class Bare(App[None]):
 
     def on_field_row_edited(self, event: FieldRow.Edited) -> None:
         self.draft = self.draft.with_value(event.path, self.draft.fields[event.path].value(event.text))
-        self.form.show(self.draft, self.group, self.advice)
+        self.form.show(self.draft, (self.group,), self.advice)
 
 
 def bare(preset: str = "cifar10", group: str = "method", **changes: Any) -> Bare:
@@ -77,14 +77,14 @@ async def test_every_option_of_every_variant_has_a_row() -> None:
     async with app.run_test(size=(80, 60)) as pilot:
         rows: list[str] = []
         for group in groups():
-            app.form.show(base, group)
+            app.form.show(base, (group,))
             await pilot.pause()
             assert [row.path for row in app.query(FieldRow)] == list(app.form.rows)
             rows += app.form.rows
         assert sorted(rows) == sorted({*dotted_names(base.merged)} - {*sections()})
         for section, tag, value in VARIANTS:
             draft = base.with_value(f"{section}.{tag}", value)
-            app.form.show(draft, group_of(f"{section}.{tag}"))
+            app.form.show(draft, (group_of(f"{section}.{tag}"),))
             await pilot.pause()
             expected = [path for path in option_names(draft.merged) if path.startswith(f"{section}.")]
             shown = [row.path for row in app.query(FieldRow) if row.path.startswith(f"{section}.")]
@@ -120,7 +120,7 @@ async def test_typing_into_every_row_changes_the_experiment(group: str) -> None:
                 assert app.draft.problems
             row.end_editing()
             app.draft = start
-            app.form.show(start, app.group)
+            app.form.show(start, (app.group,))
             await pilot.pause()  # the focus goes back to the row; other rows may have to be made again
 
 
@@ -149,13 +149,24 @@ async def test_problems_are_shown_below_the_value_while_it_is_typed() -> None:
         assert text(app).splitlines()[2].startswith("   Slicings"), "the message is gone"
 
 
+async def test_advice_names_the_key_that_applies_it() -> None:
+    draft = bare().draft
+    fixes = (("method.eps", "0.1"), ("method.operator", "")), (("method.eps", "0.1"),), ()
+    advice = [Advice("method.eps", "warning", "be careful", fix) for fix in fixes]
+    assert row_state(draft, "method.eps", advice, "Y").warnings == (
+        "be careful. Y sets 0.1, method.operator to no value",
+        "be careful. Y sets 0.1",
+        "be careful",
+    )
+
+
 async def test_a_warning_is_shown_below_its_option() -> None:
     app = bare()
     app.advice = (Advice("method.eps", "warning", "be careful"), Advice("method.eps", "info", "not this"))
     state = row_state(app.draft, "method.eps", app.advice)
     assert state.warnings == ("be careful",)
     async with app.run_test(size=(70, 20)) as pilot:
-        app.form.show(app.draft, app.group, app.advice)
+        app.form.show(app.draft, (app.group,), app.advice)
         await pilot.pause()
         assert "\n ! Shrinkage                0\n    be careful\n" in text(app)
         assert "be careful" in text(app)
@@ -327,7 +338,7 @@ async def test_a_reset_reaches_the_line_that_is_typed_in() -> None:
         await pilot.pause()
         row.end_editing()
         app.draft = app.draft.without("method.whitening_size")
-        app.form.show(app.draft, app.group)
+        app.form.show(app.draft, (app.group,))
         await pilot.pause()
         assert "128 images" in text(app)
         assert app.focused is row

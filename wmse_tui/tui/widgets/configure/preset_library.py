@@ -299,5 +299,5 @@ class PresetLibrary:
 
 
 def plain_text(draft: Draft, path: str, value: Any) -> str:
-    """A value of an option as text; nothing is "(empty)"."""
-    return draft.fields[path].text(value) or "(empty)"
+    """A value of an option as text; of an empty one what it means, as "(all)"."""
+    return draft.fields[path].text(value) or draft.fields[path].unset

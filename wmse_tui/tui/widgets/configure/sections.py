@@ -13,7 +13,7 @@ from textual.widgets.option_list import Option
 
 from wmse_tui.config.advice import Advice
 from wmse_tui.config.draft import Draft
-from wmse_tui.config.fields import group_of, groups
+from wmse_tui.config.fields import FieldGroup, group_of, groups
 from wmse_tui.tui.widgets.panel import Panel
 from wmse_tui.tui.widgets.vi import KeyList
 
@@ -71,7 +71,14 @@ class SectionPanel(Panel):
     def choose(self, name: str) -> None:
         """Put the cursor on a section, without a message."""
         self.current = name
-        self.list.highlighted = list(TITLES).index(name)
+        index = list(TITLES).index(name)
+        if self.list.highlighted != index:
+            self.list.highlighted = index
+
+    @property
+    def group(self) -> FieldGroup | None:
+        """The group of options under the cursor; None on a page of results."""
+        return next((group for group in groups() if group.name == self.current), None)
 
     def step(self, by: int) -> None:
         """Go to the next section, or the previous one."""

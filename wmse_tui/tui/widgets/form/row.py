@@ -16,7 +16,7 @@ from wmse_tui.tui import keys
 
 MARKS = 3  # cells before the title: changed, problem, and the cursor
 TITLE = 25  # cells of the title and the space after it, if the form is wide enough
-_EMPTY = "(empty)"
+_VALUE = 14  # cells that a value has at least
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,8 +92,8 @@ class FieldRow(Widget, can_focus=True):
 
     @property
     def _title_width(self) -> int:
-        """Cells of the title column: a narrow form gives the value half."""
-        return min(TITLE, max(8, (self.size.width - MARKS) // 2))
+        """Cells of the title column: that of a narrow form is what a short value leaves."""
+        return min(TITLE, max(8, self.size.width - MARKS - _VALUE))
 
     @property
     def editor(self) -> FieldEditor | None:
@@ -136,7 +136,8 @@ class FieldRow(Widget, can_focus=True):
         unit = f" {option.unit}" if option.unit else ""
         width = max(4, self.size.width - MARKS - self._title_width - len(unit))
         if not state.text and self.editor is None:
-            return Content.styled(_EMPTY, "$text-disabled")
+            meaning = option.unset if len(option.unset) <= width else f"{option.unset[: width - 1]}…"
+            return Content.styled(meaning, "$text-disabled")
         style = "bold $error" if state.problems else "bold $accent" if state.changed else "bold"
         text = safe(state.text)
         if self.editor is not None:
