@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from made_transfer import save_transfer, transfer_result
 from typer.testing import Result
 
 from wmse_tui.runs.annotations import Annotations, read_annotations
@@ -115,6 +116,29 @@ def test_programs_get_fractions(cli: Cli, pair: tuple[RunDirectory, ...]) -> Non
     assert [run["final_knn"] for run in values["runs"]] == [0.8125, 0.8125]
     rows = list(csv.DictReader(io.StringIO(cli("compare", "one", "two", "-f", "csv").stdout, newline="")))
     assert [row["final_knn_fraction"] for row in rows] == ["0.8125", "0.8125", "0.8125", "0"]
+
+
+def test_transfer_is_compared_in_every_format(cli: Cli, pair: tuple[RunDirectory, ...]) -> None:
+    first, second = pair
+    save_transfer(first, transfer_result("patterns", 0.75), transfer_result("/my/plants", 0.5))
+    save_transfer(second, transfer_result("patterns", 0.73))
+    names = [run.id for run in pair]
+    table = cli("compare", *names).stdout.splitlines()
+    at = next(number for number, line in enumerate(table) if line.startswith("transfer (%)"))
+    assert [line.split() for line in table[at : at + 3]] == [
+        ["transfer", "(%)", "Plants", "Patterns"],
+        [first.id, "50.00", "best", "75.00"],
+        [second.id, "-", "tie", "73.00"],
+    ]
+    (a, b, *_) = csv.DictReader(io.StringIO(cli("compare", *names, "-f", "csv").stdout))
+    assert [row["transfer./my/plants_fraction"] for row in (a, b)] == ["0.5", ""]
+    assert [row["transfer.patterns_fraction"] for row in (a, b)] == ["0.75", "0.73"]
+    found = json.loads(cli("compare", *names, "-f", "json").stdout)["transfer"]
+    assert [column["set"] for column in found] == ["/my/plants", "patterns"]
+    assert [cell["rank"] for cell in found[1]["cells"]] == ["best", "tie"]
+    markdown = cli("compare", *names, "-f", "markdown").stdout
+    assert "75.00 (best)" in markdown
+    assert "73.00 (tie)" in markdown
 
 
 def test_a_file_is_written_and_replaced_only_with_force(

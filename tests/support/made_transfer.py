@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+
+from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.state.transfer_results import (
     Calibration,
     FewShot,
@@ -9,7 +12,19 @@ from wmse_tui.runs.state.transfer_results import (
     NeighbourTransfer,
     Score,
     TransferResult,
+    transfer_json,
 )
+
+
+def save_transfer(run: RunDirectory, *results: TransferResult, checkpoint: str = "final.pt") -> None:
+    """Save results in a run's `evaluations`, as `wmse-tui eval` does."""
+    values = {
+        "checkpoint": checkpoint,
+        "time": "2026-01-02T03:04:05+00:00",
+        "transfer": transfer_json(results),
+    }
+    number = len(list(run.evaluations.iterdir()))
+    (run.evaluations / f"final-{number:03d}.json").write_text(json.dumps(values))
 
 
 def transfer_result(name: str, value: float = 0.625, *, half: float = 0.03125) -> TransferResult:

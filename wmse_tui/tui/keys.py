@@ -287,7 +287,7 @@ COMPARE = bindings(
     ("z", "cycle('recent')", "Zoom", "plot-zoom", "The recent part: half, a fifth, a twentieth, all"),
     ("a", "cycle('smoothing')", "Smooth", "plot-smooth",
      "Smooth losses and speeds: more and more, not at all"),
-    ("tab", "table", "Table", "compare-table", "Results, options that differ, seeds", FOOTER),
+    ("tab", "table", "Table", "compare-table", "Results, options that differ, seeds, transfer", FOOTER),
     ("full_stop", "sort(1)", "Sort", "compare-sort", "Sort the results by the next column"),
     ("comma", "sort(-1)", "Sort back", "compare-sort-back", "Sort the results by the previous column"),
     ("R", "reverse", "Reverse", "compare-turn", "Sort the results in the other direction"),

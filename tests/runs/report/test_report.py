@@ -13,6 +13,7 @@ import pytest
 from events import attempt, checkpoint, diagnostics, epoch, evaluation
 from hypothesis import given
 from hypothesis import strategies as st
+from made_transfer import save_transfer, transfer_result
 
 from wmse_tui.config.loading import dump_experiment, load_experiment
 from wmse_tui.runs.directory import RunDirectory, create_run
@@ -163,6 +164,23 @@ def test_several_runs_begin_with_their_comparison(make: Callable[..., RunDirecto
     assert page.index("## Repetitions") < page.index("\n# a\n") < page.index("\n# b\n")
     assert "| a, b | 1, 2 | 2 of 2 runs | 85.00 ± 7.07 % | 80.00 ± 0.00 % |" in page
     assert "| seed | 1 | 2 |" in page
+
+
+def test_transfer_is_reported_of_one_run_and_compared_of_several(make: Callable[..., RunDirectory]) -> None:
+    first, second = make("a"), make("b", "seed=1")
+    save_transfer(first, transfer_result("patterns", 0.75), checkpoint="best.pt")
+    save_transfer(second, transfer_result("patterns", 0.5))
+    page = html_page(report([read_run(first)]))
+    row = next(row for row in rows_of(page) if row[0] == "Patterns")
+    assert row == [
+        *("Patterns", "top-1", "75.00", "71.88 to 78.12", "68.75", "71.88"),
+        *("50.00 ± 3.12", "62.50 ± 3.12", "12.50", "3.12", "train (2,000) -> test (1,000)"),
+    ]
+    assert "of best.pt, 2026-01-02T03:04:05+00:00" in page
+    both = rows_of(html_page(report([read_run(first), read_run(second)])))
+    at = both.index(["run", "Patterns (%)"])
+    assert both[at + 1 : at + 3] == [["a", "75.00 best"], ["b", "50.00"]]
+    assert "Transfer" not in html_page(report([read_run(make("c"))]))
 
 
 def test_equal_runs_give_equal_bytes_wherever_they_are_read(

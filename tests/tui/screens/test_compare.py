@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from made_transfer import save_transfer, transfer_result
 from textual.pilot import Pilot
 from textual.widgets import Input, Static
 
@@ -509,3 +510,37 @@ async def test_a_typed_name_stays_when_the_format_changes(
         assert isinstance(app.screen, ExportDialog)
         await pilot.press("escape")
         assert not app.screen.is_modal
+
+
+async def test_transfer_is_shown_where_there_is_some_and_reached_with_the_tables(
+    on_compare: OnCompare, three: tuple[RunDirectory, ...], screen_text: ScreenText
+) -> None:
+    save_transfer(three[0], transfer_result("patterns", 0.75))
+    save_transfer(three[1], transfer_result("patterns", 0.73))
+    async with on_compare(three) as (app, pilot):
+        rows = [(name.split()[-1], cell) for name, cell in cells(app, "transfer")]
+        assert rows == [("first", "* 75.00"), ("second", "~ 73.00"), ("other", "-")]
+        assert "Transfer: linear probe, %" in screen_text(app)
+        for _ in range(3):
+            await pilot.press("tab")
+        assert app.focused is app.screen.query_one("#transfer")
+        await pilot.press("tab")
+        assert app.focused is app.screen.query_one("#results")
+    async with on_compare(three, size=(80, 24)) as (app, pilot):
+        assert "Patterns" not in screen_text(app)
+        for _ in range(3):
+            await pilot.press("tab")
+        await pilot.pause()
+        assert "Patterns" in screen_text(app)
+
+
+async def test_transfer_measured_meanwhile_is_there_when_the_screen_is_shown_again(
+    on_compare: OnCompare, three: tuple[RunDirectory, ...], until: Until
+) -> None:
+    async with on_compare(three) as (app, pilot):
+        assert not app.screen.query_one("#compare-transfer").display
+        await pilot.press("3")
+        save_transfer(three[2], transfer_result("patterns", 0.75))
+        await pilot.press("4")
+        await until(pilot, lambda: app.screen.query_one("#compare-transfer").display)
+        assert cells(app, "transfer")[2][1] == "75.00"

@@ -39,13 +39,17 @@ def compare(
     from wmse_tui.runs.errors import OutputExists
     from wmse_tui.runs.output import write_output
     from wmse_tui.runs.state.config import read_configuration
+    from wmse_tui.runs.state.transfer_results import read_transfer
     from wmse_tui.runs.state.watch import view_run
     from wmse_tui.runs.table.compare import Subject
     from wmse_tui.runs.table.compare import compare as comparison_of
     from wmse_tui.runs.table.comparison_file import FORMATS
 
     found = {directory.path: directory for directory in (find_run(text, runs_dir) for text in run)}
-    subjects = [Subject(view_run(directory), read_configuration(directory)) for directory in found.values()]
+    subjects = [
+        Subject(view_run(directory), read_configuration(directory), read_transfer(directory))
+        for directory in found.values()
+    ]
     comparison = comparison_of(subjects)
     text = (
         "\n".join(comparison_table(comparison)) + "\n" if format == "table" else FORMATS[format](comparison)
@@ -90,6 +94,7 @@ def comparison_table(comparison: Comparison) -> list[str]:
         copies = [run for group in repeated for run in group.copies]
         if copies:
             lines.append(f"not counted, because they are copies of others: {', '.join(copies)}")
+    lines += _transfer(comparison)
     from wmse_tui.runs.text.sanitize import safe
 
     return [safe(line) for line in lines]
@@ -117,6 +122,23 @@ def _results(comparison: Comparison) -> list[str]:
         for result in comparison.results
     ]
     return aligned(rows)
+
+
+def _transfer(comparison: Comparison) -> list[str]:
+    from wmse_tui.runs.table.transfer_table import column_title
+    from wmse_tui.runs.text.units import percentage
+
+    if not comparison.transfer:
+        return []
+    marks = {"best": "best ", "tie": "tie ", "": ""}
+    rows = [["transfer (%)", *map(column_title, comparison.transfer)]]
+    for place, result in enumerate(comparison.results):
+        cells = [column.cells[place] for column in comparison.transfer]
+        shown = [percentage(None) if c is None else marks[c.rank] + percentage(c.score.value) for c in cells]
+        rows.append([result.row.run_id, *shown])
+    others = [column.title for column in comparison.transfer if not column.same_images]
+    notes = [f"not of the same images in all runs, so none is marked: {', '.join(others)}"] if others else []
+    return ["", *aligned(rows, right=range(1, len(rows[0]))), *notes]
 
 
 def _plus_minus(spread: Spread | None) -> str:

@@ -23,10 +23,13 @@ from wmse_tui.runs.state.config import read_configuration
 from wmse_tui.runs.state.curves import QUANTITIES, curve, reference
 from wmse_tui.runs.state.run import RunState
 from wmse_tui.runs.state.status import TONES
+from wmse_tui.runs.state.transfer_results import SavedTransfer, Score, read_transfer
 from wmse_tui.runs.state.verdict import judge
 from wmse_tui.runs.state.watch import RunWatcher
 from wmse_tui.runs.table.compare import Comparison, Spread, Subject, compare
-from wmse_tui.runs.text.units import count, duration, number, percent, rate, size
+from wmse_tui.runs.table.comparison_file import TRANSFER_CAPTION
+from wmse_tui.runs.table.transfer_table import column_title
+from wmse_tui.runs.text.units import count, duration, number, percent, percentage, rate, size
 
 COLUMNS = 400  # buckets of a curve
 FIGURES = ("loss", "knn", "linear", "lr", "effective_rank", "condition_number")
@@ -53,7 +56,7 @@ def read_run(run: RunDirectory) -> ReportedRun:
     state = watcher.poll()
     while watcher.behind:
         state = watcher.poll()
-    return ReportedRun(Subject(state, read_configuration(run)), collector.attempts)
+    return ReportedRun(Subject(state, read_configuration(run), read_transfer(run)), collector.attempts)
 
 
 def report(runs: Sequence[ReportedRun]) -> ReportDocument:
@@ -80,6 +83,9 @@ def _run(run: ReportedRun) -> Iterator[Block]:
     if state.evaluations:
         yield Heading(2, "Evaluations")
         yield _evaluations(state.evaluations)
+    if run.subject.transfer:
+        yield Heading(2, "Transfer")
+        yield from _transfer(run.subject.transfer)
     if state.diagnostics:
         yield Heading(2, "Embeddings")
         yield from _embeddings(state)
@@ -231,6 +237,42 @@ def _evaluations(evaluations: Sequence[Evaluation]) -> Table:
     )
 
 
+def _transfer(saved: Sequence[SavedTransfer]) -> Iterator[Block]:
+    """The frozen encoder on other images: probes, few images a class, calibration."""
+    shots = sorted({few.shots for one in saved for few in one.result.few_shot})
+    rows = []
+    for result in (one.result for one in saved):
+        few = {each.shots: each.score for each in result.few_shot}
+        score, calibration = result.linear.score, result.calibration
+        rows.append(
+            (
+                result.title,
+                "mean per class" if result.metric == "mean_per_class" else "top-1",
+                percentage(score.value),
+                f"{percentage(score.low)} to {percentage(score.high)}",
+                percentage(result.knn.score.value),
+                percentage(result.weighted_knn.score.value),
+                *(_mean(few.get(each)) for each in shots),
+                percentage(calibration.ece if calibration else None),
+                percentage(calibration.ece_scaled if calibration else None),
+                f"{result.train_split} -> {result.test_split}",
+            )
+        )
+    heading = (
+        *("set", "metric", "linear (%)", "95 %", "5-NN (%)", "weighted k-NN (%)"),
+        *(f"{each} images a class (%)" if each > 1 else "1 image a class (%)" for each in shots),
+        *("ECE (%)", "ECE scaled (%)", "splits"),
+    )
+    yield Table(heading, rows, right=range(2, len(heading) - 1))
+    times = sorted({(one.checkpoint, one.time) for one in saved})
+    yield PlainText("; ".join(f"of {checkpoint}, {time}" for checkpoint, time in times))
+
+
+def _mean(score: Score | None) -> str:
+    """A mean with half of its interval."""
+    return percentage(None) if score is None else percentage(score.value, (score.high - score.low) / 2)
+
+
 def _embeddings(state: RunState) -> Iterator[Block]:
     rows = []
     for space in ("projector", "features", "encoder"):
@@ -352,8 +394,22 @@ def _comparison(runs: Sequence[ReportedRun]) -> Iterator[Block]:
             [(d.key, *(setting.text() for setting in d.settings)) for d in comparison.differences],
         )
     yield from _repetitions(comparison)
+    if comparison.transfer:
+        yield Heading(2, "Transfer")
+        yield PlainText(TRANSFER_CAPTION)
+        yield _transfer_by_run(comparison)
     yield Heading(2, "Curves")
     yield from _figures([run.state for run in runs], ("loss", "knn", "linear", "effective_rank"))
+
+
+def _transfer_by_run(comparison: Comparison) -> Table:
+    rows = []
+    for place, each in enumerate(comparison.results):
+        cells = [column.cells[place] for column in comparison.transfer]
+        shown = (percentage(None) if c is None else f"{percentage(c.score.value)} {c.rank}" for c in cells)
+        rows.append((each.row.run_id, *(text.strip() for text in shown)))
+    heading = ("run", *(f"{column_title(column)} (%)" for column in comparison.transfer))
+    return Table(heading, rows, right=range(1, len(heading)))
 
 
 def _repetitions(comparison: Comparison) -> Iterator[Block]:

@@ -16,19 +16,22 @@ from wmse_tui.config.diff import Value, differing, flatten, value_text
 from wmse_tui.config.names import field_of
 from wmse_tui.runs.state.config import Configuration
 from wmse_tui.runs.state.run import RunState
+from wmse_tui.runs.state.transfer_results import SavedTransfer
 from wmse_tui.runs.table.copies import without_copies
 from wmse_tui.runs.table.index import RunRow, run_row
 from wmse_tui.runs.table.recipe import repetition_key
+from wmse_tui.runs.table.transfer_table import TransferColumn, transfer_table
 
 MOST = 8  # runs that can be distinguished on one chart
 
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """A run to compare: its state and its configuration (`read_configuration`)."""
+    """A run to compare: its state, configuration (`read_configuration`) and transfer (`read_transfer`)."""
 
     state: RunState
     configuration: Configuration
+    transfer: Sequence[SavedTransfer] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,17 +104,23 @@ class RepetitionGroup:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Runs in the order of the arguments, how they differ, and which of them repeat each other."""
+    """Runs in the order of the arguments, how they differ, which repeat each other, and their transfer."""
 
     results: tuple[Result, ...]
     differences: tuple[Difference, ...]
     groups: tuple[RepetitionGroup, ...]
+    transfer: tuple[TransferColumn, ...] = ()
 
 
 def compare(subjects: Sequence[Subject]) -> Comparison:
     """The comparison of `subjects`; one with an unreadable configuration has results alone."""
     results = tuple(_result(subject) for subject in subjects)
-    return Comparison(results, _differences(subjects), _groups(subjects, results))
+    return Comparison(
+        results,
+        _differences(subjects),
+        _groups(subjects, results),
+        transfer_table([subject.transfer for subject in subjects]),
+    )
 
 
 def spread(values: Sequence[float]) -> Spread | None:

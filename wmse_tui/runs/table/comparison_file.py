@@ -19,11 +19,17 @@ from typing import TypeAlias
 from wmse_tui.runs.state.curves import Curve
 from wmse_tui.runs.table.compare import Comparison, RepetitionGroup, Result, Setting, Spread
 from wmse_tui.runs.table.recipe import carries_out
+from wmse_tui.runs.table.transfer_table import TransferCell, column_title, columns_json
 from wmse_tui.runs.text.markdown import markdown_table
 from wmse_tui.runs.text.sanitize import safe
-from wmse_tui.runs.text.units import duration
+from wmse_tui.runs.text.units import duration, percentage
 
 Cell: TypeAlias = str | int | float | None
+
+TRANSFER_CAPTION = (
+    "Transfer: the linear probe on other images; a tie is no worse than the number of test images explains, "
+    "* marks a mean per class:"
+)
 
 _FORMULA = ("=", "+", "-", "@", "＝", "＋", "－", "＠")
 _NUMBERS = {  # of a result and of a group: their columns in CSV
@@ -65,17 +71,20 @@ def to_csv(comparison: Comparison) -> str:
     """One row for each run, then mean and standard deviation of runs that repeat each other (RFC 4180).
 
     Accuracies are fractions in [0, 1], and their headings say so. The options that differ are the columns
-    `config.*`, empty where a run has no such option.
+    `config.*`, empty where a run has no such option; the linear probes on other sets are `transfer.*`.
     """
     options = [f"config.{difference.key}" for difference in comparison.differences]
-    heading = ["row", "group", "n", "run", *_FACTS, *_NUMBERS.values(), *_MORE_FACTS, *options]
+    sets = [f"transfer.{safe(column.set)}_fraction" for column in comparison.transfer]
+    heading = ["row", "group", "n", "run", *_FACTS, *_NUMBERS.values(), *_MORE_FACTS, *options, *sets]
     group_of = {place: number for number, group in enumerate(comparison.groups, 1) for place in group.places}
     rows: list[list[Cell]] = []
     for place, result in enumerate(comparison.results):
         values = _result_values(result)
         facts = [values[name] for name in (*_FACTS, *_NUMBERS, *_MORE_FACTS)]
         settings = [_setting_cell(difference.settings[place]) for difference in comparison.differences]
-        rows.append(["run", group_of.get(place), None, result.row.run_id, *facts, *settings])
+        transfer = [column.cells[place] for column in comparison.transfer]
+        scores = [None if cell is None else cell.score.value for cell in transfer]
+        rows.append(["run", group_of.get(place), None, result.row.run_id, *facts, *settings, *scores])
     for number, group in enumerate(comparison.groups, 1):
         if len(group.completed) > 1:
             rows += _group_rows(number, group, len(heading))
@@ -91,6 +100,8 @@ def to_json(comparison: Comparison) -> str:
         "differences": [asdict(difference) for difference in comparison.differences],
         "groups": [asdict(group) for group in comparison.groups],
     }
+    if comparison.transfer:
+        values["transfer"] = columns_json(comparison.transfer)
     return json.dumps(values, indent=2, allow_nan=False) + "\n"
 
 
@@ -138,7 +149,21 @@ def to_markdown(comparison: Comparison) -> str:
         rows = [_group_row(group) for group in repeated]
         caption = "Mean and sample standard deviation over the completed runs that differ in the seed only:"
         blocks.append(f"{caption}\n\n{markdown_table(heading, rows)}")
+    if comparison.transfer:
+        heading = ["transfer (%)", *map(column_title, comparison.transfer)]
+        rows = [
+            [result.row.run_id, *(_transfer_cell(column.cells[place]) for column in comparison.transfer)]
+            for place, result in enumerate(comparison.results)
+        ]
+        blocks.append(f"{TRANSFER_CAPTION}\n\n{markdown_table(heading, rows)}")
     return "\n".join(blocks)
+
+
+def _transfer_cell(cell: TransferCell | None) -> str:
+    if cell is None:
+        return percentage(None)
+    mark = {"best": " (best)", "tie": " (tie)", "": ""}[cell.rank]
+    return percentage(cell.score.value) + mark
 
 
 def to_latex(comparison: Comparison) -> str:

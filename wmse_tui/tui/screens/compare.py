@@ -20,6 +20,7 @@ from wmse_tui.runs.output import write_output
 from wmse_tui.runs.state.config import Configuration, read_configuration
 from wmse_tui.runs.state.curves import QUANTITIES
 from wmse_tui.runs.state.run import RunState
+from wmse_tui.runs.state.transfer_results import SavedTransfer, read_transfer
 from wmse_tui.runs.table.catalogue import list_runs
 from wmse_tui.runs.table.compare import MOST, Comparison, Subject, compare
 from wmse_tui.runs.table.comparison_file import FORMATS, curves_csv
@@ -36,11 +37,12 @@ from wmse_tui.tui.widgets.compare.sheets import (
     differences_sheet,
     repetitions_sheet,
     results_sheet,
+    transfer_sheet,
 )
 from wmse_tui.tui.widgets.panel import Panel
 from wmse_tui.tui.widgets.table import CellTable
 
-TABLES = ("results", "options", "seeds")
+TABLES = ("results", "options", "seeds", "transfer")
 _EXPORTED_POINTS = 4096  # of a curve, at most
 _CURVES = "curves"
 _EXPORTS = (  # the names are those of `runs.table.comparison_file.FORMATS`, and _CURVES
@@ -63,7 +65,8 @@ class CompareScreen(AppScreen):
     HELP = f"""\
 Up to {MOST} runs: their curves overlaid, each with a colour and a marker, their results, the options that
 differ, and mean and sample standard deviation over completed runs that differ in the seed only. Runs that
-still train are followed. Linear and k-NN are accuracies of the final evaluation; the best ones were selected
+still train are followed. A further table has their transfer to other images (`wmse-tui eval RUN --transfer`):
+* is the best, ~ a tie. Linear and k-NN are accuracies of the final evaluation; the best ones were selected
 on the test set, so they are optimistically biased."""
 
     BINDINGS = keys.COMPARE
@@ -75,6 +78,7 @@ on the test set, so they are optimistically biased."""
         self._behind: dict[Path, float | None] = {}
         self._problems: dict[Path, str] = {}
         self._configurations: dict[Path, Configuration] = {}
+        self._transfer: dict[Path, tuple[SavedTransfer, ...]] = {}
         self._comparison = Comparison((), (), ())
         self._table = 0
         self._order = ResultOrder()
@@ -87,6 +91,8 @@ on the test set, so they are optimistically biased."""
             yield Static("", markup=False, id="compare-status")
             with Panel(title="Results", id="compare-results"):
                 yield CellTable(id="results")
+            with Panel(title="Transfer: linear probe, %", id="compare-transfer"):
+                yield CellTable(id="transfer")
             with Horizontal(id="compare-below"):
                 with Panel(title="Options that differ", id="compare-options"):
                     yield CellTable(id="options")
@@ -114,8 +120,8 @@ on the test set, so they are optimistically biased."""
 
     @property
     def loaded(self) -> bool:
-        """Whether log and configuration of every run have been read."""
-        return all(run.path in self._states and run.path in self._configurations for run in self._runs)
+        """Whether log, configuration and transfer of every run have been read."""
+        return all(run.path in self._states and run.path in self._transfer for run in self._runs)
 
     def _compare(self, runs: tuple[RunDirectory, ...]) -> None:
         """Compare `runs`: follow those that are new here, forget those that are compared no more."""
@@ -129,19 +135,23 @@ on the test set, so they are optimistically biased."""
         for run in runs:
             if run not in before:
                 self.services.feed.watch(run, self)
-        unread = tuple(run for run in runs if run.path not in self._configurations)
-        if unread:
-            self._read_configurations(unread)
+        if runs:
+            self._read_files(runs)
         self.set_class(not runs, "-empty")
         self._draw()
         if runs and not isinstance(self.focused, CellTable):
             self.query_one(f"#{TABLES[self._table]}").focus()
 
     @work
-    async def _read_configurations(self, runs: tuple[RunDirectory, ...]) -> None:
+    async def _read_files(self, runs: tuple[RunDirectory, ...]) -> None:
+        """Read the configurations that are not known yet, and the transfer, which may be new."""
+        before = dict(self._transfer), len(self._configurations)
         for run in runs:
-            self._configurations[run.path] = await asyncio.to_thread(read_configuration, run)
-        self._draw_tables()
+            if run.path not in self._configurations:
+                self._configurations[run.path] = await asyncio.to_thread(read_configuration, run)
+            self._transfer[run.path] = await asyncio.to_thread(read_transfer, run)
+        if before != (self._transfer, len(self._configurations)):
+            self._draw_tables()
 
     def on_run_changed(self, event: RunChanged) -> None:
         path, first = event.run.path, event.run.path not in self._states
@@ -183,7 +193,14 @@ on the test set, so they are optimistically biased."""
     def _draw_tables(self) -> None:
         unread = Configuration(None, "")
         self._comparison = compare(
-            [Subject(self._state_of(run), self._configurations.get(run.path, unread)) for run in self._runs]
+            [
+                Subject(
+                    self._state_of(run),
+                    self._configurations.get(run.path, unread),
+                    self._transfer.get(run.path, ()),
+                )
+                for run in self._runs
+            ]
         )
         marker = chart_style(self.app).marker
         problems = {str(path): problem for path, problem in self._problems.items()}
@@ -192,6 +209,8 @@ on the test set, so they are optimistically biased."""
         )
         self.query_one("#options", CellTable).show(differences_sheet(self._comparison, marker))
         self.query_one("#seeds", CellTable).show(repetitions_sheet(self._comparison, marker))
+        self.query_one("#transfer", CellTable).show(transfer_sheet(self._comparison, marker))
+        self.query_one("#compare-transfer").set_class(bool(self._comparison.transfer), "-filled")
         self._draw_status()
 
     def _state_of(self, run: RunDirectory) -> RunState:
@@ -236,14 +255,15 @@ on the test set, so they are optimistically biased."""
         """Go to the next table; on a small screen it replaces the previous one."""
         focused = self.focused
         here = TABLES.index(str(focused.id)) if isinstance(focused, CellTable) else self._table
-        self._show_table((here + 1) % len(TABLES))
+        tables = TABLES if self._comparison.transfer else TABLES[:-1]
+        self._show_table((here + 1) % len(tables))
         self.query_one(f"#{TABLES[self._table]}").focus()
 
     def _show_table(self, number: int) -> None:
         self._table = number
         for index, name in enumerate(TABLES):
             self.query_one(f"#compare-{name}").set_class(index == number, "-shown")
-        self.query_one("#compare-below").set_class(number > 0, "-shown")
+        self.query_one("#compare-below").set_class(TABLES[number] in ("options", "seeds"), "-shown")
 
     def _at_cursor(self) -> RunDirectory | None:
         """The run at the cursor; None where the results were not focused, which focuses them."""

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from made_transfer import transfer_result
+
 from wmse_tui.config.loading import load_experiment
 from wmse_tui.runs.log.events import Evaluation, KnnResult, LinearResult
 from wmse_tui.runs.state.config import ConfigSummary, Configuration
 from wmse_tui.runs.state.run import RunState
 from wmse_tui.runs.state.status import Status
+from wmse_tui.runs.state.transfer_results import SavedTransfer
 from wmse_tui.runs.table.compare import Comparison, Subject, compare
 from wmse_tui.tui.widgets.compare.sheets import (
     RESULT_COLUMNS,
@@ -16,6 +19,7 @@ from wmse_tui.tui.widgets.compare.sheets import (
     differences_sheet,
     repetitions_sheet,
     results_sheet,
+    transfer_sheet,
 )
 from wmse_tui.tui.widgets.table import Cell, Sheet
 
@@ -133,3 +137,32 @@ def test_text_from_files_is_made_harmless() -> None:
         for row in (sheet.heading, *sheet.rows):
             assert all(entry.text.isprintable() or not entry.text for entry in row)
             assert all(len(entry.text) <= 48 for entry in row)
+
+
+def test_transfer_marks_the_best_of_each_set_and_its_ties() -> None:
+    measured = {"a": (0.625, 0.75), "b": (0.65, None), "c": (0.4, 0.5)}
+    subjects = [
+        replace(
+            subject(name),
+            transfer=tuple(
+                SavedTransfer(transfer_result(set_, value), "final.pt", "now")
+                for set_, value in zip(("cifar10", "/my/[b]plants\x1b"), values, strict=True)
+                if value is not None
+            ),
+        )
+        for name, values in measured.items()
+    ]
+    sheet = transfer_sheet(compare(subjects), marker)
+    assert [cell.text for cell in sheet.heading] == ["run", "[B]Plants\\x1b", "Cifar10"]
+    assert texts(sheet) == [
+        ["o a", "* 75.00", "~ 62.50"],
+        ["x b", "-", "* 65.00"],
+        ["+ c", "50.00", "40.00"],
+    ]
+    assert [row[1].style for row in sheet.rows] == ["good", "muted", None]
+    assert sheet.rows[1][0] == Cell("x b", 1)
+
+
+def test_runs_without_transfer_name_the_command() -> None:
+    sheet = transfer_sheet(compare([subject("a")]), marker)
+    assert sheet.rows == ((Cell("o a", 0),),)

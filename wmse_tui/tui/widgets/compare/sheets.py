@@ -1,4 +1,4 @@
-"""The three tables of Compare: pure functions of the comparison, in sanitised text.
+"""The four tables of Compare: pure functions of the comparison, in sanitised text.
 
 The marker of its curve identifies a run: it is before the run's name everywhere.
 """
@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 from wmse_tui.runs.state.status import TONES
 from wmse_tui.runs.table.compare import Comparison, Difference, RepetitionGroup, Result, Spread
+from wmse_tui.runs.table.transfer_table import TransferCell, column_title
 from wmse_tui.runs.text.sanitize import safe, without_middle
 from wmse_tui.runs.text.units import count, duration, number, percentage
 from wmse_tui.tui.widgets.table import Cell, Sheet
@@ -178,6 +179,35 @@ def repetitions_sheet(comparison: Comparison, marker: Marker) -> Sheet:
         frozenset({1, 2, 3}),
         empty="No two of these runs differ in the seed only.",
     )
+
+
+def transfer_sheet(comparison: Comparison, marker: Marker) -> Sheet:
+    """One row for each run, one column for each set: the linear probe in percent.
+
+    A star marks the best, a tilde a run that is no worse than the number of test images explains.
+    """
+    heading = (
+        Cell("run"),
+        *(Cell(without_middle(safe(column_title(column)), _NAME)) for column in comparison.transfer),
+    )
+    rows = []
+    for place, result in enumerate(comparison.results):
+        name = Cell(f"{marker(place)} {without_middle(safe(result.row.run_id), _NAME)}", place)
+        cells = (column.cells[place] for column in comparison.transfer)
+        rows.append((name, *map(_transferred, cells)))
+    return Sheet(
+        heading,
+        tuple(rows),
+        frozenset(range(1, len(heading))),
+        empty="No run was transferred to other images yet: wmse-tui eval RUN --transfer SETS",
+    )
+
+
+def _transferred(cell: TransferCell | None) -> Cell:
+    if cell is None:
+        return Cell(percentage(None), "muted")
+    mark = {"best": "* ", "tie": "~ ", "": ""}[cell.rank]
+    return Cell(mark + percentage(cell.score.value), "good" if cell.rank else None)
 
 
 def _status(result: Result, problem: str) -> Cell:
