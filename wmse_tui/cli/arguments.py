@@ -81,6 +81,21 @@ Queue = Annotated[
     bool,
     typer.Option("--queue", help="Queue the run: it starts when a slot is free. Return at once."),
 ]
+Slurm = Annotated[
+    bool,
+    typer.Option(
+        "--slurm", help="Submit the run as a job of SLURM, which requeues itself at its time limit."
+    ),
+]
+SlurmOptions = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--slurm-option",
+        metavar="KEY=VALUE",
+        help="An option of sbatch, as in partition=gpu or time=24:00:00; may be repeated.",
+        show_default=False,
+    ),
+]
 After = Annotated[
     list[str] | None,
     typer.Option(

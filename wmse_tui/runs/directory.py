@@ -35,6 +35,9 @@ FILES = (
     "trainer.json",
     "reserve",
     "annotations.json",
+    "slurm.sh",
+    "slurm.log",
+    "slurm.json",
 )
 
 
@@ -91,6 +94,21 @@ class RunDirectory:
     @property
     def annotations(self) -> Path:
         return self.path / "annotations.json"
+
+    @property
+    def slurm_script(self) -> Path:
+        """The script of the run's last job in SLURM."""
+        return self.path / "slurm.sh"
+
+    @property
+    def slurm_log(self) -> Path:
+        """What the run's jobs printed."""
+        return self.path / "slurm.log"
+
+    @property
+    def slurm_job(self) -> Path:
+        """The id of the run's last job in SLURM."""
+        return self.path / "slurm.json"
 
     @property
     def control(self) -> Path:

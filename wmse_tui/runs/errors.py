@@ -19,6 +19,7 @@ RunsError
 ├── RunBusy            a trainer holds the run
 ├── RunQueued          the run waits in the queue
 ├── NotQueued          it does not
+├── SchedulerError     SLURM is not there, or refuses
 ├── LocksUnsupported   the filesystem cannot lock files
 ├── ControlError       a request that no trainer understands
 ├── LaunchError        the trainer process cannot be started
@@ -170,7 +171,11 @@ class RunQueued(RunsError):
 
     code = "E_RUN_QUEUED"
 
-    def __init__(self, run: str) -> None:
+    def __init__(self, run: str, *, job: str = "") -> None:
+        if job:
+            steps: tuple[str, ...] = (f"cancel the job: wmse-tui queue cancel {run}",)
+            super().__init__(f"run {run} waits as job {safe(job, 40)} of SLURM", next=steps)
+            return
         steps = (
             f"let it go first: wmse-tui queue first {run} (and release {run}, if it is held)",
             f"take it out: wmse-tui queue cancel {run}",
@@ -182,6 +187,12 @@ class NotQueued(RunsError):
     """The run is not in the queue."""
 
     code = "E_NOT_QUEUED"
+
+
+class SchedulerError(RunsError):
+    """SLURM is not there, or refuses what is asked of it."""
+
+    code = "E_SCHEDULER"
 
 
 class LocksUnsupported(RunsError):

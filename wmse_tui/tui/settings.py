@@ -36,6 +36,15 @@ _BOOLEANS = {
 }
 
 
+class SlurmSettings(BaseModel):
+    """What every job is submitted with."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    options: dict[str, str | int] = Field(default_factory=dict)
+    setup: list[str] = Field(default_factory=list)
+
+
 class Settings(BaseModel):
     """The appearance and behaviour of the app for this user."""
 
@@ -60,6 +69,11 @@ class Settings(BaseModel):
     )
     keys: dict[str, str] = Field(
         default_factory=dict, description="Keys by binding id, as in `quit: ctrl+x`; see Keys."
+    )
+    slurm: SlurmSettings = Field(
+        default_factory=SlurmSettings,
+        description="Options of `sbatch` and lines for the shell of every job of `--slurm`, as in "
+        "`{options: {partition: gpu}, setup: [module load cuda]}`.",
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json as jsonlib
+import os
 import sys
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from wmse_tui.cli.arguments import Json, Runs, RunsDir, Yes
+from wmse_tui.cli.arguments import Json, Run, Runs, RunsDir, Yes
 from wmse_tui.cli.exception_handler import CommandGroup
 from wmse_tui.cli.exits import ExitCode
 from wmse_tui.cli.table_text import aligned
@@ -19,6 +20,7 @@ from wmse_tui.cli.typer_app import TyperApp
 
 if TYPE_CHECKING:
     from wmse_tui.runs.directory import RunDirectory
+    from wmse_tui.runs.queue.slurm import SlurmJob
     from wmse_tui.runs.queue.tickets import TicketEntry
 
 app = TyperApp(
@@ -142,6 +144,43 @@ def again(
         raise typer.Exit(ExitCode.FAILED)
 
 
+@app.command()
+def requeue(run: Run, runs_dir: RunsDir = None) -> None:
+    """Requeue the SLURM job that this is run in, if it has trained the run further.
+
+    The scripts of `--slurm` call this after a trainer was stopped by a signal. A job whose time limit is too
+    short to save anything would be started again for ever; it is not.
+    """
+    from wmse_tui.cli.console import UserError, print_message
+    from wmse_tui.cli.locating import find_own_run
+    from wmse_tui.runs.queue.slurm import requeue as requeue_job
+    from wmse_tui.runs.state.watch import view_run
+
+    number = os.environ.get("SLURM_JOB_ID", "")
+    if not number:
+        raise UserError(
+            "this is no job of SLURM",
+            "SLURM_JOB_ID is not set",
+            (f"submit one: wmse-tui resume {run} --slurm",),
+        )
+    directory = find_own_run(run, runs_dir)
+    state = view_run(directory)
+    begun = state.setup.resume_step if state.setup is not None else 0
+    saved = max((checkpoint.step for checkpoint in state.checkpoints), default=0)
+    if state.status == "completed":
+        print_message(f"{directory.id} has completed; its job is not requeued.")
+        return
+    if saved <= begun:
+        raise UserError(
+            f"the job of {directory.id} is not requeued",
+            f"attempt {state.attempt} began at step {begun:,} and saved nothing beyond it",
+            ("give it more time: wmse-tui resume RUN --slurm --slurm-option time=24:00:00",),
+            ExitCode.FAILED,
+        )
+    requeue_job(number)
+    print_message(f"{directory.id} was saved at step {saved:,}; job {number} is requeued.")
+
+
 def _each(
     texts: Sequence[str],
     runs_dir: Path | None,
@@ -160,17 +199,26 @@ def _each(
 def _list(*, as_json: bool) -> None:
     from wmse_tui.cli.commands.runs import print_lost_positions
     from wmse_tui.cli.console import print_message
+    from wmse_tui.runs.queue.slurm import jobs_of_runs
     from wmse_tui.runs.queue.tickets import entries
 
     every = entries()
     rows = [ticket_row(entry, every) for entry in every]
+    jobs = [job_row(job, run) for job, run in jobs_of_runs()]
     if as_json:
-        sys.stdout.write(jsonlib.dumps({"slots": _slots(every), "queue": rows}, indent=2) + "\n")
+        found = {"slots": _slots(every), "queue": rows, "jobs": jobs}
+        sys.stdout.write(jsonlib.dumps(found, indent=2) + "\n")
         return
     for slot in _slots(every):
         sys.stdout.write(f"{slot['label']}: {slot['use'] or 'free'}\n")
-    if not rows:
+    if jobs:
+        sys.stdout.write("\n")
+        for line in aligned([("job", "run", "state", "start", "waits for"), *map(_job_cells, jobs)]):
+            sys.stdout.write(line + "\n")
+    if not rows and not jobs:
         print_message("No run is queued. Queue one: wmse-tui run --preset quickstart --queue")
+        return
+    if not rows:
         return
     sys.stdout.write("\n")
     for line in aligned([("position", "run", "state", "queued", "waits for"), *map(_cells, rows)]):
@@ -203,6 +251,24 @@ def ticket_row(entry: TicketEntry, every: tuple[TicketEntry, ...]) -> dict[str, 
         "time": ticket.time,
         "ticket": str(entry.path),
     }
+
+
+def job_row(job: SlurmJob, run: RunDirectory) -> dict[str, str]:
+    """The row of one job of SLURM, for JSON."""
+    return {
+        "job": job.id, "run_id": run.id, "path": str(run.path), "state": job.state, "reason": job.reason,
+        "start": job.start,
+    }  # fmt: skip
+
+
+def _job_cells(values: dict[str, str]) -> tuple[str, ...]:
+    from wmse_tui.runs.text.sanitize import safe
+
+    waits = values["reason"] if values["reason"] != "None" else ""
+    start = values["start"].replace("T", " ")[:16]
+    return tuple(
+        safe(text, 64) for text in (values["job"], values["run_id"], values["state"].lower(), start, waits)
+    )
 
 
 def _cells(values: dict[str, Any]) -> tuple[str, ...]:

@@ -13,6 +13,8 @@ from wmse_tui.cli.arguments import (
     Queue,
     Run,
     RunsDir,
+    Slurm,
+    SlurmOptions,
     Yes,
 )
 
@@ -25,6 +27,8 @@ def resume(
     json: JsonLines = False,
     queue: Queue = False,
     after: After = None,
+    slurm: Slurm = False,
+    slurm_options: SlurmOptions = None,
     overrides: MachineOverrides = None,
     yes: Yes = False,
 ) -> None:
@@ -43,6 +47,8 @@ def resume(
         as_json=json,
         queue=queue,
         after=after or [],
+        slurm=slurm,
+        slurm_options=slurm_options or [],
         yes=yes,
         runs_dir=runs_dir,
     )

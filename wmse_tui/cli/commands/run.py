@@ -8,7 +8,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from wmse_tui.cli.arguments import After, Detach, Headless, JsonLines, Overrides, PresetName, Queue, RunsDir
+from wmse_tui.cli.arguments import (
+    After,
+    Detach,
+    Headless,
+    JsonLines,
+    Overrides,
+    PresetName,
+    Queue,
+    RunsDir,
+    Slurm,
+    SlurmOptions,
+)
 from wmse_tui.cli.console import UserError, print_message
 from wmse_tui.cli.exits import ExitCode
 
@@ -40,6 +51,8 @@ def run(
     json: JsonLines = False,
     queue: Queue = False,
     after: After = None,
+    slurm: Slurm = False,
+    slurm_options: SlurmOptions = None,
     sweep: Annotated[
         list[str] | None,
         typer.Option(
@@ -54,7 +67,8 @@ def run(
         typer.Option(
             "--yes",
             "-y",
-            help="Do not ask before a sweep is queued, or a run whose checkpoints are gone is trained again.",
+            help="Do not ask before a sweep is queued, a job is submitted, or a run whose checkpoints are "
+            "gone is trained again.",
         ),
     ] = False,
     log: Annotated[
@@ -91,6 +105,8 @@ def run(
         as_json=json,
         queue=queue,
         after=after or [],
+        slurm=slurm,
+        slurm_options=slurm_options or [],
         yes=yes,
         runs_dir=runs_dir,
         publish=log or [],
@@ -109,6 +125,12 @@ def run(
     _refuse_unclear(preset, config)
     hint = preset or (config.stem if config is not None else "")
     if sweep:
+        if slurm:
+            raise UserError(
+                "--sweep and --slurm exclude each other",
+                "A job trains one run.",
+                ("submit each point: wmse-tui run --slurm --set optimizer.lr=0.001 ...",),
+            )
         if headless:
             raise UserError(
                 "--sweep and --headless exclude each other",
@@ -127,8 +149,10 @@ def run(
                 runs_dir=runs_dir,
             )
         )
-    if yes and name is None:
-        raise UserError("--yes needs --sweep, --name or --resume", "Nothing is asked before a new run.")
+    if yes and name is None and not slurm:
+        raise UserError(
+            "--yes needs --sweep, --slurm, --name or --resume", "Nothing is asked before a new run."
+        )
     experiment = load_experiment(preset=preset, file=config, overrides=overrides or [])
     raise typer.Exit(
         run_experiment(experiment, options, preset=preset or "", hint=hint, name=name, runs_dir=runs_dir)
@@ -223,12 +247,14 @@ def run_experiment(
     existing = _existing(root, name)
     if existing is not None:
         return resume_named(existing, experiment, options)
-    for advice in (*advise(experiment), *device_advice(experiment, gpus=gpu_count())):
+    here = options.slurm is None
+    for advice in (*advise(experiment), *(device_advice(experiment, gpus=gpu_count()) if here else ())):
         print_message(f"{advice.level}: {advice.path}: {advice.text}")
-    for finding in warnings_before_start(experiment, root):
-        fix = f" -> {finding.fix}" if finding.fix else ""
-        print_message(f"note: {finding.name}: {finding.text}{fix}")
-    warn_of_unused_gpu(experiment)
+    if here:
+        for finding in warnings_before_start(experiment, root):
+            fix = f" -> {finding.fix}" if finding.fix else ""
+            print_message(f"note: {finding.name}: {finding.text}{fix}")
+        warn_of_unused_gpu(experiment)
     run = create_run(root, with_preset(dump_experiment(experiment), preset), name=name, preset_hint=hint)
     return start(run, options, fresh=True)
 

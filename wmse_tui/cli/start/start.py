@@ -20,6 +20,7 @@ from wmse_tui.cli.follow.jsonlines import summary, write_object
 from wmse_tui.cli.follow.outcome import print_outcome, result_lines
 from wmse_tui.cli.follow.signals import Signals
 from wmse_tui.cli.locating import find_run
+from wmse_tui.cli.start.job_submission import JobOptions, job_options, submit_job
 from wmse_tui.cli.start.queueing import await_turn, print_queued
 from wmse_tui.config.schema import Experiment
 from wmse_tui.runs.directory import RunDirectory
@@ -62,6 +63,7 @@ class StartOptions:
         after: runs that must complete first.
         yes: do not ask.
         publish: where the run's numbers are sent.
+        slurm: how it is submitted as a job; None: it is not.
     """
 
     headless: bool = False
@@ -71,6 +73,7 @@ class StartOptions:
     after: tuple[RunDirectory, ...] = ()
     yes: bool = False
     publish: tuple[Target, ...] = ()
+    slurm: JobOptions | None = None
 
 
 def start_options(
@@ -83,14 +86,25 @@ def start_options(
     runs_dir: Path | None,
     yes: bool = False,
     publish: Sequence[str] = (),
+    slurm: bool = False,
+    slurm_options: Sequence[str] = (),
 ) -> StartOptions:
     """Return the options of a command line; `--after` alone implies the queue.
 
     Raises:
+        SchedulerError: an option of a job is none.
         PublishError: a target makes no sense, or its package is missing.
         RunNotFound: one of the runs that must complete first does not exist.
         UserError: one of them cannot complete any more.
     """
+    if slurm and (headless or detach or queue or after):
+        raise UserError(
+            "--slurm excludes --headless, --detach, --queue and --after",
+            "A job is submitted and not followed.",
+            ("watch it once it runs: wmse-tui attach RUN",),
+        )
+    if slurm_options and not slurm:
+        raise UserError("--slurm-option needs --slurm", "It is an option of the job that --slurm submits.")
     targets = tuple(map(Target.parse, publish))
     for target in targets:
         require_package(target)
@@ -109,6 +123,7 @@ def start_options(
         after=before,
         yes=yes,
         publish=targets,
+        slurm=job_options(slurm_options) if slurm else None,
     )
 
 
@@ -125,6 +140,8 @@ def start(run: RunDirectory, options: StartOptions, *, fresh: bool) -> ExitCode:
         try:
             for target in options.publish:
                 note_follower(run, target)
+            if options.slurm is not None:
+                return submit_job(run, options.slurm, yes=options.yes, as_json=options.as_json)
             trainer = enqueue(run, after=options.after) if options.queue else launch.launch_trainer(run)
         except Exception:
             if fresh:

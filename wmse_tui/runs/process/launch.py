@@ -17,6 +17,7 @@ from wmse_tui.runs.process.identity import read_trainer, write_launch
 from wmse_tui.runs.process.interpreter import interpreter_command
 from wmse_tui.runs.process.lock import held
 from wmse_tui.runs.queue.gpu_slots import mark_slot_busy
+from wmse_tui.runs.queue.slurm import require_no_job
 from wmse_tui.runs.run_folder import append_to_file
 from wmse_tui.runs.text.sanitize import safe
 
@@ -37,6 +38,7 @@ def launch_trainer(run: RunDirectory, *, python: str | Path = sys.executable) ->
     require_own(run)
     if held(run.queue_lock):
         raise RunQueued(run.id)
+    require_no_job(run)
     if held(run.lock):
         trainer = read_trainer(run)
         process = trainer.process if trainer is not None else None

@@ -90,7 +90,7 @@ def gather_evidence(run: RunDirectory, *, since_growth: float = 0.0) -> TrainerE
         local=trainer is None or trainer.host == host(),
         since_launch=_since(trainer.time) if trainer is not None else 0.0,
         since_growth=since_growth,
-        position=position_of(run),
+        position=None if lock_held else position_of(run),
     )
 
 

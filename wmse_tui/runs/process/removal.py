@@ -14,6 +14,7 @@ from wmse_tui.runs.errors import LocksUnsupported, NotARun, RunBusy, RunQueued, 
 from wmse_tui.runs.ownership import require_own
 from wmse_tui.runs.process.identity import is_running, own_trainer
 from wmse_tui.runs.process.lock import RunLock, held
+from wmse_tui.runs.queue.slurm import require_no_job
 from wmse_tui.runs.run_folder import RunFolder
 from wmse_tui.runs.text.sanitize import safe
 
@@ -67,6 +68,7 @@ def remove_run(run: RunDirectory) -> None:
     with suppress(LocksUnsupported, StorageError):  # what is no lock file is held by no process
         if held(run.queue_lock):
             raise RunQueued(run.id)
+    require_no_job(run)
     with ExitStack() as stack:
         try:
             folder = stack.enter_context(RunFolder(run.path, own=True))

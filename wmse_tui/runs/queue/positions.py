@@ -17,7 +17,7 @@ from wmse_tui.runs.errors import LocksUnsupported, NotQueued, RunsError, Storage
 from wmse_tui.runs.ownership import require_own
 from wmse_tui.runs.process.identity import host
 from wmse_tui.runs.process.lock import held
-from wmse_tui.runs.queue import tickets
+from wmse_tui.runs.queue import slurm, tickets
 from wmse_tui.runs.queue.gpu_slots import DeviceRequest, label, use_of
 from wmse_tui.runs.queue.tickets import TicketEntry
 from wmse_tui.runs.run_folder import remove_file
@@ -45,7 +45,13 @@ class QueuePosition:
 
 
 def position_of(run: RunDirectory) -> QueuePosition | None:
-    """The position of `run`; None where it was never queued or has left the queue. Never raises."""
+    """The position of `run`; None where it was never queued or has left the queue. Never raises.
+
+    A run that waits as a job of SLURM is queued too, without a number.
+    """
+    job = slurm.waiting_job(run)
+    if job is not None:
+        return QueuePosition("queued", reason=job.text())
     try:
         run.queue_lock.lstat()
         waits = held(run.queue_lock)
@@ -160,7 +166,9 @@ def go_first(run: RunDirectory) -> bool:
 
 
 def cancel(run: RunDirectory, *, wait: bool = True) -> bool:
-    """Remove a run from the queue, or the position that it lost; the run itself does not change.
+    """Remove a run from the queue, or the position that it lost, or cancel its job in SLURM.
+
+    The run itself does not change.
 
     Args:
         run: a queued run.
@@ -170,10 +178,13 @@ def cancel(run: RunDirectory, *, wait: bool = True) -> bool:
         False where it got its slot meanwhile.
 
     Raises:
-        NotQueued, StorageError, LocksUnsupported.
+        NotQueued, SchedulerError, StorageError, LocksUnsupported.
     """
     require_own(run)
     entry = tickets.of_run(run, own=True)
+    if entry is None and (job := slurm.waiting_job(run)) is not None:
+        slurm.cancel_job(job)
+        return True
     if entry is None:
         raise not_queued(run)
     while entry is not None and not tickets.remove_ticket(entry):
@@ -213,6 +224,12 @@ def _changed(run: RunDirectory, change: Callable[[TicketEntry], TicketEntry | No
     require_own(run)
     for _ in range(10):
         entry = tickets.of_run(run, own=True)
+        if entry is None and (job := slurm.waiting_job(run)) is not None:
+            raise NotQueued(
+                f"run {run.id} waits in SLURM, which decides on its order",
+                job.text(),
+                next=(f"see: scontrol show job {job.id}", f"cancel it: wmse-tui queue cancel {run.id}"),
+            )
         if entry is None or not entry.locked:
             raise not_queued(run)
         before = entry.path

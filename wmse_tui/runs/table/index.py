@@ -376,8 +376,8 @@ def _is_broken(known: _Run) -> bool:
 
 def _is_idle(known: _Run, last: RunRow) -> bool:
     """Whether no process trains the run, judged by its lock; `last` is the row of the log as it is."""
-    if last.status in EXITED:
-        return True  # a trainer that resumes it changes trainer.json
+    if last.status in EXITED:  # a trainer that resumes it changes trainer.json, a job that waits nothing
+        return last.status != "stopped" or not known.run.slurm_job.exists()
     try:
         return last.status in _WITHOUT_EXIT_EVENT and not held(known.run.lock)
     except (LocksUnsupported, StorageError):

@@ -1,0 +1,174 @@
+"""Runs as jobs of SLURM: options, the script, and what a run's status takes from `squeue`."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+import pytest
+from events import attempt
+from slurm_programs import Slurm, pending
+
+from wmse_tui.runs.directory import RunDirectory, create_run
+from wmse_tui.runs.errors import NotQueued, RunQueued, SchedulerError
+from wmse_tui.runs.log.events import Exit
+from wmse_tui.runs.log.writer import EventWriter
+from wmse_tui.runs.process.launch import launch_trainer
+from wmse_tui.runs.process.removal import remove_run
+from wmse_tui.runs.queue import slurm
+from wmse_tui.runs.queue.positions import cancel, hold
+from wmse_tui.runs.queue.slurm import SlurmJob, job_script, jobs_of_runs, read_options, submit, waiting_job
+from wmse_tui.runs.state.watch import view_run
+from wmse_tui.runs.table.index import RunIndex
+
+
+@pytest.fixture
+def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Slurm:
+    """A SLURM of these programs, before all others in PATH."""
+    found = Slurm(tmp_path / "slurm")
+    monkeypatch.setenv("PATH", f"{found.folder}:/usr/bin:/bin")
+    return found
+
+
+def test_the_command_line_goes_over_the_settings() -> None:
+    defaults: dict[str, str | int] = {"partition": "gpu", "cpus-per-task": 8}
+    assert read_options(["partition=big", "--time=24:00:00", "exclusive"], defaults) == {
+        "partition": "big",
+        "cpus-per-task": "8",
+        "time": "24:00:00",
+        "exclusive": "",
+    }
+
+
+@pytest.mark.parametrize(
+    "text", ["", "=x", "-p=gpu", "Time=2", "time=2\n#SBATCH --x", 'comment=a"b', "a b=c"]
+)
+def test_what_is_no_option_is_refused(text: str) -> None:
+    with pytest.raises(SchedulerError, match="is no option of sbatch"):
+        read_options([text], {})
+
+
+@pytest.mark.parametrize("name", slurm.FIXED)
+def test_an_option_on_which_a_job_rests_is_refused_with_the_reason(name: str) -> None:
+    with pytest.raises(SchedulerError, match=f"{name} cannot be set") as caught:
+        read_options([f"{name}=2"], {})
+    assert caught.value.detail == slurm.FIXED[name]
+
+
+def test_a_script_has_the_options_the_set_up_and_both_commands(run: RunDirectory) -> None:
+    script = job_script(
+        run, {"time": "24:00:00", "comment": "two words", "exclusive": ""}, setup=["module load x"]
+    )
+    lines = script.splitlines()
+    assert lines[0] == "#!/bin/bash"
+    head = [line for line in lines if line.startswith("#SBATCH")]
+    assert "#SBATCH --signal=USR1@120" in head
+    assert "#SBATCH --time=24:00:00" in head
+    assert '#SBATCH --comment="two words"' in head
+    assert "#SBATCH --exclusive" in head
+    assert "#SBATCH --gpus-per-node=1" in head
+    assert lines[1 + len(head)] == "module load x"
+    train = shlex.split(next(line for line in lines if line.startswith("srun ")))
+    assert train[-4:] == ["wmse_tui", "resume", str(run.path), "--headless"]
+    again = shlex.split(next(line for line in lines if "requeue" in line and "status" in line), comments=True)
+    assert again[:5] == ["[", "$status", "-eq", "143", "]"]
+    assert again[-4:] == ["wmse_tui", "queue", "requeue", str(run.path)]
+
+
+@pytest.mark.parametrize("options", [{"gpus": "2"}, {"gres": "gpu:a100:1"}, {"gpus-per-task": "1"}])
+def test_a_gpu_is_requested_once(run: RunDirectory, options: dict[str, str]) -> None:
+    assert "gpus-per-node" not in job_script(run, options)
+
+
+def test_a_run_for_the_cpu_requests_no_gpu(run: RunDirectory) -> None:
+    assert "gpus" not in job_script(run, {}, gpus=0)
+
+
+def test_a_submitted_run_is_queued_until_its_job_runs(run: RunDirectory, programs: Slurm) -> None:
+    assert view_run(run).status == "new"
+    assert submit(run, "#!/bin/bash\n") == "12"
+    assert programs.called("sbatch") == [f"sbatch --parsable --chdir={run.path} {run.path}/slurm.sh"]
+    programs.reports("7|PENDING|None|N/A|/elsewhere", pending(run), "not a line")
+    state = view_run(run)
+    assert (state.status, state.position) == ("queued", 0)
+    assert state.status_reason == "SLURM job 12 pending: Priority, expected 2026-03-01T12:00:00"
+    assert [(job.id, each.id) for job, each in jobs_of_runs()] == [("12", "little")]
+    programs.reports(pending(run, state="RUNNING", reason="None"))
+    assert view_run(run).status == "new"
+    assert waiting_job(run) is None
+    programs.reports()
+    assert view_run(run).status == "new"
+
+
+def test_a_list_shows_that_a_stopped_run_waits_again(run: RunDirectory, programs: Slurm) -> None:
+    with EventWriter(run.events) as log:
+        log.begin_attempt()
+        log.write(attempt())
+        log.write(Exit(status="stopped", step=4, epoch=1, seconds=1.0))
+    index = RunIndex(run.path.parent)
+    submit(run, "#!/bin/bash\n")
+    assert [row.status for row in index.refresh()] == ["stopped"]
+    programs.reports(pending(run, state="REQUEUED"))
+    assert [row.status for row in index.refresh()] == ["queued"]
+
+
+def test_nothing_else_starts_or_removes_a_run_that_waits_as_a_job(run: RunDirectory, programs: Slurm) -> None:
+    submit(run, "#!/bin/bash\n")
+    programs.reports(pending(run))
+    for refused in (launch_trainer, remove_run, lambda run: submit(run, "")):
+        with pytest.raises(RunQueued, match="run little waits as job 12 of SLURM") as caught:
+            refused(run)
+        assert caught.value.next == ("cancel the job: wmse-tui queue cancel little",)
+    with pytest.raises(NotQueued, match="waits in SLURM, which decides on its order"):
+        hold(run)
+    assert cancel(run)
+    assert programs.called("scancel") == ["scancel 12"]
+    programs.reports()
+    remove_run(run)
+    assert not run.path.exists()
+
+
+def test_a_copy_of_a_run_is_not_the_job(run: RunDirectory, root: Path, programs: Slurm) -> None:
+    original, copy = run, create_run(root, run.config.read_text(), name="copy")
+    submit(original, "#!/bin/bash\n")
+    copy.slurm_job.write_bytes(original.slurm_job.read_bytes())
+    programs.reports(pending(original))
+    assert waiting_job(copy) is None
+    assert waiting_job(original) == SlurmJob(
+        "12", "PENDING", "Priority", "2026-03-01T12:00:00", str(original.path)
+    )
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"job": 12}', "[" * 100_000])
+def test_a_damaged_note_of_a_job_is_none(run: RunDirectory, programs: Slurm, content: str) -> None:
+    run.slurm_job.write_text(content)
+    programs.reports(pending(run))
+    assert view_run(run).status == "new"
+
+
+def test_slurm_is_asked_only_for_runs_that_were_submitted_and_seldom(
+    run: RunDirectory, programs: Slurm
+) -> None:
+    view_run(run)
+    assert not programs.called("squeue")
+    submit(run, "#!/bin/bash\n")
+    slurm.forget()
+    for _ in range(5):
+        view_run(run)
+    assert len(programs.called("squeue")) == 1
+
+
+def test_what_slurm_refuses_is_passed_on_in_one_line(run: RunDirectory, programs: Slurm) -> None:
+    programs.answers("sbatch", "echo 'sbatch: error: invalid partition\x1b[31m' >&2; exit 1")
+    with pytest.raises(SchedulerError, match="sbatch refused") as caught:
+        submit(run, "#!/bin/bash\n")
+    assert caught.value.detail == "sbatch: error: invalid partition\\x1b[31m"
+    assert not run.slurm_job.exists()
+
+
+def test_without_slurm_nothing_is_submitted(
+    run: RunDirectory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(SchedulerError, match="there is no SLURM on this machine"):
+        submit(run, "#!/bin/bash\n")
