@@ -60,8 +60,8 @@ def lines(app: WmseApp, panel: str) -> list[str]:
 
 
 def plots(app: WmseApp) -> list[Plot]:
-    """The plots in sight."""
-    return [plot for plot in screen_of(app).query(Plot) if plot.display]
+    """The plots of the run in sight, without those of the panel Usage."""
+    return [plot for plot in screen_of(app).query("#plots Plot").results(Plot) if plot.display]
 
 
 def append(run: RunDirectory, *events: Event) -> None:

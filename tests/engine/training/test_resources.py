@@ -14,6 +14,7 @@ import torch
 
 from wmse_tui.engine.training import resources
 from wmse_tui.engine.training.resources import ProcessTree, ResourceMonitor, find_card
+from wmse_tui.runs.log.events import GpuUser
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda", 1)
 BUSY = """
@@ -74,6 +75,13 @@ class Nvml(SimpleNamespace):
 
     def nvmlDeviceGetPowerUsage(self, handle: str) -> int:  # noqa: N802
         return 312_500
+
+    def nvmlDeviceGetComputeRunningProcesses(self, handle: str) -> list[SimpleNamespace]:  # noqa: N802
+        return [
+            SimpleNamespace(pid=os.getpid(), usedGpuMemory=2**30),
+            SimpleNamespace(pid=1, usedGpuMemory=2**31),
+            SimpleNamespace(pid=2**22 + 1, usedGpuMemory=None),  # of another container
+        ]
 
     def nvmlDeviceGetEnforcedPowerLimit(self, handle: str) -> int:  # noqa: N802
         return 700_000
@@ -160,16 +168,25 @@ def test_the_card_is_found_by_what_it_is_called_not_by_its_number(
     assert (event.gpu_utilisation, event.gpu_temperature) == (0.73, 61)
     assert (event.gpu_memory, event.gpu_memory_total) == (6 * 2**30, 80 * 2**30)
     assert (event.gpu_power, event.gpu_power_limit) == (312.5, 700)
+    first, second = event.gpu_users  # without this process
+    assert (first.pid, first.owner, first.memory) == (1, "root", 2**31)
+    assert first.program
+    assert second == GpuUser(2**22 + 1)
 
 
 def test_what_a_card_does_not_report_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
     """A part of a card has memory of its own; utilisation and power are of the whole."""
-    refused = ("nvmlDeviceGetUtilizationRates", "nvmlDeviceGetPowerUsage", "nvmlDeviceGetEnforcedPowerLimit")
+    refused = (
+        "nvmlDeviceGetUtilizationRates",
+        "nvmlDeviceGetPowerUsage",
+        "nvmlDeviceGetEnforcedPowerLimit",
+        "nvmlDeviceGetComputeRunningProcesses",
+    )
     with_card(monkeypatch, Nvml(*refused), uuid="bbbb")
     event = ResourceMonitor(CUDA).read(1)
     assert event is not None
     assert (event.gpu_utilisation, event.gpu_power, event.gpu_power_limit) == (None, None, None)
-    assert event.gpu_memory == 6 * 2**30
+    assert (event.gpu_memory, event.gpu_users) == (6 * 2**30, ())
 
 
 @pytest.mark.parametrize("nvml", [None, Nvml("nvmlInit"), Nvml("nvmlDeviceGetHandleByPciBusId")])

@@ -287,10 +287,11 @@ def test_spaces_without_end_are_bounded_too() -> None:
     assert len(state.diagnostics) <= MAX_DIAGNOSTICS + 1
 
 
-def test_resources_are_the_newest_of_this_attempt() -> None:
+def test_resources_cover_this_attempt_evenly_up_to_the_newest() -> None:
     state = folded(*(Resources(step=step, cpu=1.0) for step in range(MAX_RESOURCES + 5)))
     assert len(state.resource_rows) == MAX_RESOURCES
     assert state.resources == Resources(step=MAX_RESOURCES + 4, cpu=1.0)
+    assert state.resource_rows[0].step == 0
     assert folded(Phase("start"), state=state, number=2).resource_rows == ()
 
 

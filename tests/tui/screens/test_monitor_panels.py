@@ -18,6 +18,7 @@ from wmse_tui.runs.log.events import Artifact, Exit, NormImportance, NormWeights
 from wmse_tui.runs.state.embedding import map_name
 from wmse_tui.runs.state.watch import view_run
 from wmse_tui.tui.app import WmseApp
+from wmse_tui.tui.charts.plot import Plot
 from wmse_tui.tui.charts.scatter import Scatter
 from wmse_tui.tui.dialogs import RunPicker
 from wmse_tui.tui.widgets.monitor.charts import CHARTS
@@ -457,3 +458,20 @@ async def test_a_number_is_described_in_place_with_what_to_try(
         await act(pilot, "whitening-next", "whitening-next", "whitening-previous", "whitening-describe")
         assert "feature std      0.001 (even 1)" in whitening_rows(app)
         assert "expected" not in screen_text(app)
+
+
+@pytest.mark.parametrize(
+    ("size", "drawn"), [((80, 24), ["CPU", "Memory"]), ((120, 40), ["CPU", "Memory"])], ids=str
+)
+async def test_the_usage_panel_draws_the_past_where_it_has_space(
+    on_run: OnRun, make_run: MakeRun, until: Until, act: Act, size: tuple[int, int], drawn: list[str]
+) -> None:
+    def titles(app: WmseApp) -> list[str]:
+        found = screen_of(app).query("#usage Plot").results(Plot)
+        return [plot.content.title for plot in found if plot.display and plot.region]
+
+    async with on_run(make_run("small", "completed"), size=size) as (app, pilot):
+        await act(pilot, "pane-usage", *(["maximise"] if size[0] > 80 else []))
+        await until(pilot, lambda: titles(app) == drawn)
+        await act(pilot, "pane-plots", *(["maximise"] if size[0] > 80 else []))
+        await until(pilot, lambda: titles(app) == [])

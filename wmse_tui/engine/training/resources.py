@@ -16,6 +16,7 @@ from typing import Any, Protocol
 import torch
 
 from wmse_tui.engine.main_memory import main_memory
+from wmse_tui.engine.training.gpu_users import other_users
 from wmse_tui.runs.log.events import Resources
 from wmse_tui.runs.process.cores import available_cores
 
@@ -163,4 +164,6 @@ class NvmlCard:
             values["gpu_power"] = ask.nvmlDeviceGetPowerUsage(self._handle) / 1000
         with suppress(ask.NVMLError):
             values["gpu_power_limit"] = ask.nvmlDeviceGetEnforcedPowerLimit(self._handle) / 1000
+        with suppress(ask.NVMLError):
+            values["gpu_users"] = other_users(ask, self._handle)
         return values

@@ -208,6 +208,16 @@ class NormWeights:
     layers: tuple[NormImportance, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class GpuUser:
+    """A process of someone else on the GPU of a run; empty or None where it is not visible."""
+
+    pid: Count
+    owner: str = ""
+    program: str = ""
+    memory: Number | None = None  # bytes on the GPU
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resources:
     """What the trainer and its loader workers use of the machine; None where it is unknown."""
@@ -222,6 +232,7 @@ class Resources:
     gpu_temperature: Number | None = None  # degrees Celsius
     gpu_power: Number | None = None  # watts
     gpu_power_limit: Number | None = None
+    gpu_users: tuple[GpuUser, ...] = ()  # the other processes on it, the largest first, a few at most
     cpu: Number | None = None  # cores in use on average since the last such event
     cpu_count: Count = 0
     memory: Number | None = None  # bytes resident, workers included

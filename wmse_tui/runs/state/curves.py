@@ -52,6 +52,12 @@ QUANTITIES: Mapping[str, Quantity] = {
         Quantity("linear", "Linear accuracy", "fraction", False),
         Quantity("lr", "Learning rate", "", True),
         Quantity("images_per_second", "Throughput", "images/s", True),
+        Quantity("gpu_utilisation", "GPU utilisation", "fraction", True),
+        Quantity("gpu_memory", "GPU memory", "GB", True),
+        Quantity("gpu_temperature", "GPU temperature", "°C", True),
+        Quantity("gpu_power", "GPU power", "W", True),
+        Quantity("cpu", "CPU", "cores", True),
+        Quantity("memory", "Memory", "GB", True),
         *(Quantity(note.name, note.title, note.unit, False) for note in DIAGNOSTIC_NOTES.values()),
     )
 }
@@ -96,6 +102,11 @@ def curve(
             found = [(e.step, e.knn_top1) for e in state.evaluations]
         case "linear":
             found = [(e.step, e.linear_top1) for e in state.evaluations]
+        case "gpu_utilisation" | "gpu_memory" | "gpu_temperature" | "gpu_power" | "cpu" | "memory":
+            scale = 1e-9 if QUANTITIES[quantity].unit == "GB" else 1.0
+            read = [(row.step, getattr(row, quantity)) for row in state.resource_rows]
+            found = [(step, None if value is None else scale * value) for step, value in read]
+            return replace(_points(ruler, (first, last), found, columns, label), points=False)
         case _:
             samples = [event for event in state.diagnostics if event.space == space]
             found = [(event.step, getattr(event, quantity)) for event in samples]

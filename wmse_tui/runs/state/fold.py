@@ -35,6 +35,7 @@ from wmse_tui.runs.log.events import (
 )
 from wmse_tui.runs.state.history import History
 from wmse_tui.runs.state.run import RunState, spent
+from wmse_tui.runs.state.thinning import least_needed
 from wmse_tui.runs.state.throughput import Throughput
 
 MAX_NOTICES = 200
@@ -112,7 +113,7 @@ class _Draft:
             case Steps() as event:
                 self._add_steps(event, record.t)
             case Resources() as event:
-                self.resource_rows = (*self.resource_rows, event)[-MAX_RESOURCES:]
+                self.resource_rows = _with_reading(self.resource_rows, event)
             case Phase() as event:
                 if self.phase is None or self.phase.name != event.name:
                     self._interrupt()
@@ -266,6 +267,15 @@ def _with_sample(history: History[Diagnostics], event: Diagnostics) -> History[D
     if len(history) >= MAX_DIAGNOSTICS:
         history = _thinned(history)
     return history.appended(event)
+
+
+def _with_reading(rows: tuple[Resources, ...], event: Resources) -> tuple[Resources, ...]:
+    """With `event` last; of too many readings the least needed one is dropped."""
+    if len(rows) < MAX_RESOURCES:
+        return (*rows, event)
+    every = (*rows, event)
+    drop = least_needed([row.step for row in every])
+    return (*every[:drop], *every[drop + 1 :])
 
 
 def _thinned(history: History[Diagnostics]) -> History[Diagnostics]:

@@ -78,7 +78,7 @@ class RunState:
     evaluations: Sequence[Evaluation] = ()
     diagnostics: Sequence[Diagnostics] = ()  # the spectrum only in the newest of each space
     norm_weights: NormWeights | None = None  # the newest of switchable whitening
-    resource_rows: tuple[Resources, ...] = ()  # the newest of this attempt
+    resource_rows: tuple[Resources, ...] = ()  # of this attempt, evenly over its steps
     artifacts: Sequence[Artifact] = ()  # the newest of each file
     checkpoints: Sequence[Checkpoint] = ()
     notices: tuple[Notice, ...] = ()

@@ -142,6 +142,7 @@ class Panels(Vertical):
         self.set_class(self.large, "-large")
         for name in PANEL_NAMES:
             self.panel(name).display = name in self.in_sight
+        self.usage.spacious = self.in_sight == {"usage"}
         self.charts.single = self.large and self.active == "plots"
         self.query_one("#upper").display = bool(self.in_sight & _UPPER)
         self.query_one("#side").display = bool(self.in_sight & _SIDE)

@@ -26,10 +26,12 @@ class TextBlock(Static):
     """Sanitised text of any height; without text it is hidden."""
 
     DEFAULT_CSS = "TextBlock { height: auto; width: 1fr; }"
+    retained = False  # whether it remains without text
 
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002
         super().__init__(EMPTY, markup=False, id=id, classes=classes)
         self._shown = EMPTY
+        self.display = self.retained
 
     def show(self, content: Content) -> None:
         """Show `content`; the same content again sends nothing."""
@@ -50,6 +52,7 @@ class TextBlock(Static):
 class TextRow(TextBlock):
     """A single row of sanitised text, cut at the right edge; it takes its row even without text."""
 
+    retained = True
     DEFAULT_CSS = "TextRow { height: 1; width: 1fr; text-wrap: nowrap; text-overflow: ellipsis; }"
 
     def _update(self, content: Content) -> None:

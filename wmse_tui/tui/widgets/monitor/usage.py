@@ -1,4 +1,4 @@
-"""What the trainer uses of its machine: GPU, CPU and memory."""
+"""What the trainer uses of its machine now and used before, and who else uses its GPU."""
 
 from __future__ import annotations
 
@@ -7,20 +7,28 @@ from dataclasses import dataclass
 
 from rich.cells import cell_len
 from textual.app import ComposeResult
+from textual.containers import Container
 from textual.content import Content
 from textual.events import Resize
 
-from wmse_tui.runs.log.events import Resources
+from wmse_tui.runs.log.events import GpuUser, Resources
+from wmse_tui.runs.state.curves import QUANTITIES, curve
 from wmse_tui.runs.state.run import RunState
 from wmse_tui.runs.text.sanitize import safe
 from wmse_tui.runs.text.units import number, percent, size
+from wmse_tui.tui.charts.chart_options import in_percent
+from wmse_tui.tui.charts.drawing import ChartContent
+from wmse_tui.tui.charts.plot import Plot
 from wmse_tui.tui.charts.spark import spark
-from wmse_tui.tui.widgets.monitor.text_row import EMPTY, TextRow, join_fitting, progress_bar
+from wmse_tui.tui.widgets.monitor.text_row import EMPTY, TextBlock, TextRow, join_fitting, progress_bar
 from wmse_tui.tui.widgets.panel import Panel
 
 _ROWS = 6
 _NAME, _BAR = 7, 8  # cells
 _SPARK, _SPARK_LEAST = 40, 8  # cells of a sparkline
+_HISTORY = ("gpu_utilisation", "gpu_memory", "gpu_temperature", "gpu_power", "cpu", "memory")
+_MOST_PLOTS = 4
+_LOWEST, _NARROWEST = 6, 36  # cells of a plot
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,15 +43,31 @@ class Gauge:
 
 
 class UsagePanel(Panel, can_focus=True):
-    """A row for each measured resource."""
+    """A row for each measured resource, and the other processes on the GPU; with space, plots of the past."""
 
     def __init__(self) -> None:
         super().__init__(title="Usage", id="usage")
         self._rows = tuple(TextRow() for _ in range(_ROWS))
+        self._others = TextBlock(id="gpu-users")
+        self._plots = tuple(Plot() for _ in range(_MOST_PLOTS))
         self._run_state: RunState | None = None
+        self._spacious = False
 
     def compose(self) -> ComposeResult:
         yield from self._rows
+        yield self._others
+        with Container(id="usage-history"):
+            yield from self._plots
+
+    @property
+    def spacious(self) -> bool:
+        """Whether the panel has space for plots: it is the only one in sight."""
+        return self._spacious
+
+    @spacious.setter
+    def spacious(self, spacious: bool) -> None:
+        self._spacious = spacious
+        self._draw()
 
     def show(self, run_state: RunState) -> None:
         """Show the latest measurements of a run."""
@@ -51,18 +75,70 @@ class UsagePanel(Panel, can_focus=True):
         title = "Usage, when it ended" if run_state.ended else "Usage"
         if str(self.border_title) != title:
             self.border_title = Content(title)
-        width = self.content_size.width
-        if not width:
+        self._draw()
+
+    def _draw(self) -> None:
+        state, width = self._run_state, self.content_size.width
+        if state is None or not width:
             return
         ascii_only = self.screen.has_class("-ascii")
-        texts = usage_rows(run_state.resource_rows, width, ascii_only=ascii_only)
+        texts = usage_rows(state.resource_rows, width, ascii_only=ascii_only)
         for index, row in enumerate(self._rows):
             row.display = index < len(texts)
             row.show(texts[index] if index < len(texts) else EMPTY)
+        others = users_text(state.resources)
+        self._others.show(others if self._spacious else others.truncate(width, ellipsis=True))
+        shown = history_names(state) if self._spacious else ()
+        left = self.content_size.height - len(texts) - (-(-cell_len(others.plain) // width))
+        columns = 2 if width >= 2 * _NARROWEST and len(shown) > 1 else 1
+        shown = shown[: columns * max(0, min(2, left // _LOWEST))]
+        history = self.query_one("#usage-history")
+        history.display = bool(shown)
+        history.styles.grid_size_columns = columns
+        for index, plot in enumerate(self._plots):
+            plot.display = index < len(shown)
+            if index < len(shown):
+                plot.show(_history(state, shown[index], 2 * width // columns))
 
     def on_resize(self, event: Resize) -> None:  # noqa: ARG002
-        if self._run_state is not None:
-            self.show(self._run_state)
+        self._draw()
+
+
+def history_names(state: RunState) -> tuple[str, ...]:
+    """The quantities of which there are earlier values: those of the GPU, or of a machine without one."""
+    rows = state.resource_rows
+    known = [name for name in _HISTORY if sum(getattr(row, name) is not None for row in rows) > 1]
+    gpu = tuple(name for name in known if name.startswith("gpu_"))
+    return gpu or tuple(known)
+
+
+def _history(state: RunState, name: str, columns: int) -> ChartContent:
+    quantity = QUANTITIES[name]
+    found = curve(state, name, axis="hours", columns=columns)
+    percent_of = quantity.unit == "fraction"
+    return ChartContent(
+        curves=(in_percent(found) if percent_of else found,),
+        title=quantity.title,
+        x_title="hours",
+        y_title="%" if percent_of else quantity.unit,
+    )
+
+
+def users_text(now: Resources | None) -> Content:
+    """The other processes on the GPU; empty where there are none, or no GPU."""
+    if now is None or not now.gpu_users:
+        return EMPTY
+    many = len(now.gpu_users)
+    who = ", ".join(_user(one) for one in now.gpu_users)
+    text = f"{many} {'other uses' if many == 1 else 'others use'} this GPU: "
+    return Content.assemble((text, "$warning"), who)
+
+
+def _user(one: GpuUser) -> str:
+    """A process for people: its owner, or that it is not visible."""
+    parts = [safe(one.owner, 32) or "not visible from here", safe(one.program, 32)]
+    parts += [size(one.memory)] if one.memory is not None else []
+    return " ".join(filter(None, [*parts, f"(pid {one.pid})"]))
 
 
 def usage_rows(rows: Sequence[Resources], width: int, *, ascii_only: bool) -> list[Content]:
@@ -84,7 +160,11 @@ def gauges(rows: Sequence[Resources]) -> list[Gauge]:
                 "gpu", percent(now.gpu_utilisation), now.gpu_utilisation, 1.0, _past(rows, "gpu_utilisation")
             ),
             Gauge(
-                "memory", _of(now.gpu_memory, now.gpu_memory_total), now.gpu_memory, now.gpu_memory_total, ()
+                "memory",
+                _of(now.gpu_memory, now.gpu_memory_total),
+                now.gpu_memory,
+                now.gpu_memory_total,
+                _past(rows, "gpu_memory"),
             ),
             _temperature(rows) if now.gpu_power is None else _power(rows),
         ]
@@ -93,7 +173,9 @@ def gauges(rows: Sequence[Resources]) -> list[Gauge]:
     )
     found += [
         Gauge("cpu", cores, now.cpu, now.cpu_count or None, _past(rows, "cpu")),
-        Gauge("memory", _of(now.memory, now.memory_total), now.memory, now.memory_total, ()),
+        Gauge(
+            "memory", _of(now.memory, now.memory_total), now.memory, now.memory_total, _past(rows, "memory")
+        ),
     ]
     return [gauge for gauge in found if gauge.now is not None]
 
