@@ -10,10 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from textual.widgets import Static
 
 from tests.tui.conftest import MakeApp, MakeRun
 from wmse_tui.tui.app import WmseApp
 from wmse_tui.tui.saved_state import ConfigurePart, RunsPart, SavedState
+from wmse_tui.tui.widgets.compare.chart import OverlaidCharts, OverlaidCurves
+from wmse_tui.tui.widgets.panel import Panel
+from wmse_tui.tui.widgets.table import CellTable
 
 Act = Callable[..., Awaitable[None]]
 Until = Callable[..., Awaitable[None]]
@@ -91,6 +95,90 @@ async def test_marks_filter_and_sort_survive_quitting(
         assert status in screen_text(app)
         assert "2 shown for alpha" in status
         assert "by " in status
+
+
+@pytest.mark.asyncio
+async def test_the_layout_of_monitor_survives_quitting_and_its_zoom_does_not(
+    start: Callable[..., WmseApp], make_run: MakeRun, act: Act, until: Until, screen_text: ScreenText
+) -> None:
+    run = make_run("small", "completed")
+
+    def titles(app: WmseApp) -> str:
+        return "".join(str(panel.border_title) for panel in app.screen.query("#plots").results(Panel))
+
+    app = start(run=run)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await until(pilot, lambda: "Accuracy" in screen_text(app))
+        await act(pilot, "plot-what")
+        await pilot.press("down", "down", "space", "enter")  # the learning rate alone
+        await act(pilot, "plot-log", "plot-axis", "plot-smooth", "plot-zoom", "plot-cursor-left")
+        await act(pilot, "pane-whitening", "pane-whitening", "maximise")
+        await until(pilot, lambda: "encoder step 20" in screen_text(app))
+    app = start(run=run)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await until(pilot, lambda: "encoder step 20" in screen_text(app))
+        assert "Learning rate" not in screen_text(app)  # the panel is maximised
+        await act(pilot, "maximise")
+        await until(pilot, lambda: "Learning rate log" in screen_text(app))
+        assert "Accuracy" not in screen_text(app)
+        assert titles(app) == "Plots by step, smoothing 0.6"
+
+
+@pytest.mark.asyncio
+async def test_the_layout_of_compare_survives_quitting(
+    start: Callable[..., WmseApp], make_run: MakeRun, act: Act, until: Until
+) -> None:
+    runs = (make_run("first"), make_run("second", overrides=("seed=1",)))
+    lines = []
+    for again in (False, True):
+        app = start(screen="compare")
+        app.services.selection.marked = runs
+        async with app.run_test(size=(120, 40)) as pilot:
+            screen = app.screen
+            await until(pilot, lambda screen=screen: getattr(screen, "loaded", False))
+            if not again:
+                await act(pilot, "plot-what")
+                await pilot.press("down", "down", "space", "down", "space", "enter")
+                await act(
+                    pilot,
+                    "plot-log",
+                    "plot-axis",
+                    "plot-zoom",
+                    "compare-join",
+                    "compare-sort",
+                    "compare-turn",
+                )
+                await act(pilot, "plot-zoom", "plot-zoom", "plot-zoom")  # all of it again
+            await pilot.pause()
+            heading = [cell.text for cell in screen.query_one("#results", CellTable).sheet.heading]
+            shown = [one.quantity for one in screen.query(OverlaidCurves) if one.display]
+            lines.append((str(screen.query_one("#compare-status", Static).content), heading[0], shown))
+    assert lines[0] == lines[1]
+    assert lines[0] == (
+        "by step, log y, not smoothed, the whole run, mean ± deviation over seeds",
+        "run ▼",
+        ["linear", "lr"],
+    )
+
+
+@pytest.mark.parametrize("layout", [{"panel": "nothing"}, {"charts": ["x"], "axis": "y", "space": "z"}])
+@pytest.mark.asyncio
+async def test_a_layout_of_things_that_there_are_not_is_the_usual_one(
+    start: Callable[..., WmseApp],
+    make_run: MakeRun,
+    file: Path,
+    until: Until,
+    screen_text: ScreenText,
+    layout: dict[str, Any],
+) -> None:
+    file.parent.mkdir()
+    file.write_text(json.dumps({"v": 1, "monitor": layout, "compare": {"quantities": ["x"], "column": "y"}}))
+    app = start(run=make_run("small", "completed"))
+    async with app.run_test(size=(120, 40)) as pilot:
+        await until(pilot, lambda: "Accuracy" in screen_text(app) and "projector step" in screen_text(app))
+        await pilot.press("4")
+        await pilot.pause()
+        assert app.screen.query_one(OverlaidCharts).chosen == ()
 
 
 @pytest.mark.asyncio

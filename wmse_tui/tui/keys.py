@@ -162,7 +162,7 @@ MONITOR = bindings(
     ("E", "pane('evaluations')", "Evaluations", "pane-evaluations", "Panel Evaluations"),
     ("C", "pane('config')", "Config", "pane-config", "Panel Config"),
     ("m", "maximise", "Maximise", "maximise", "Maximise a panel or plot, or restore the layout", FOOTER),
-    ("v", "quantity", "Quantity", "plot-what", "Choose what the selected plot draws", FOOTER),
+    ("v", "quantity", "Quantity", "plot-what", "Choose what the selected plot draws, or up to four", FOOTER),
     ("H", "plot('axis')", "X axis", "plot-axis", "X by epoch, step or hours"),
     ("y", "plot('log')", "Log y", "plot-log", "Logarithmic y in the selected plot, or linear"),
     ("z", "plot('recent')", "Zoom", "plot-zoom", "The recent part: half, a fifth, a twentieth, all"),
@@ -281,7 +281,9 @@ RUN_TABLE = bindings(
 # Compare
 
 COMPARE = bindings(
-    ("v", "quantity", "Quantity", "plot-what", "Choose what is drawn", FOOTER),
+    ("v", "quantity", "Quantity", "plot-what", "Choose what is drawn: one quantity, or up to four", FOOTER),
+    ("J", "join", "Join seeds", "compare-join",
+     "Runs that differ in the seed only as one curve with mean and deviation, or each by itself"),
     ("H", "cycle('axis')", "X axis", "plot-axis", "X by epoch, step or hours", FOOTER),
     ("y", "cycle('log_y')", "Log y", "plot-log", "Logarithmic y, or linear"),
     ("z", "cycle('recent')", "Zoom", "plot-zoom", "The recent part: half, a fifth, a twentieth, all"),

@@ -42,6 +42,30 @@ class RunsPart(_Part):
     falling: bool = False
 
 
+class MonitorPart(_Part):
+    """How Monitor is laid out: the panel with the focus and its size, the charts and how they are drawn."""
+
+    panel: _Name = "plots"
+    maximised: bool = False
+    space: _Name = "projector"
+    charts: list[_Name] = Field(default_factory=list)  # titles; none: the usual ones
+    logarithmic: list[_Name] = Field(default_factory=list)  # titles
+    axis: _Name = "epoch"
+    smoothing: float = 0.0
+
+
+class ComparePart(_Part):
+    """What Compare draws, and how its results are sorted."""
+
+    quantities: list[_Name] = Field(default_factory=list)  # none: the usual ones
+    logarithmic: bool = False
+    joined: bool = False
+    axis: _Name = "epoch"
+    smoothing: float = 0.0
+    column: _Name = ""  # the title of a column; "": as the runs were marked
+    descending: bool = False
+
+
 class ScreensState(_Part):
     """What is saved; values that make no sense any more are for the screens to ignore.
 
@@ -55,6 +79,8 @@ class ScreensState(_Part):
     configure: ConfigurePart = ConfigurePart()
     drafts: dict[_Name, dict[_Name, Any]] = Field(default_factory=dict)
     runs: RunsPart = RunsPart()
+    monitor: MonitorPart = MonitorPart()
+    compare: ComparePart = ComparePart()
     marks: dict[_Name, list[_Name]] = Field(default_factory=dict)
     compared: dict[_Name, list[_Name]] = Field(default_factory=dict)
 

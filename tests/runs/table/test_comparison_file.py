@@ -6,106 +6,22 @@ import csv
 import errno
 import io
 import json
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from comparisons import COMPARISON, WICKED, like_a, only
 
 from wmse_tui.runs.errors import OutputExists, StorageError
 from wmse_tui.runs.output import write_output
 from wmse_tui.runs.state.curves import Curve
-from wmse_tui.runs.table.compare import Comparison, Difference, RepetitionGroup, Result, Setting, Spread
+from wmse_tui.runs.table.compare import Comparison, Difference, Setting
 from wmse_tui.runs.table.comparison_file import (
     curves_csv,
     to_csv,
     to_json,
-    to_latex,
     to_markdown,
 )
-from wmse_tui.runs.table.index import RunRow
-
-A = Result(
-    row=RunRow(
-        run_id="a_1",
-        path="/runs/a_1",
-        title="W-MSE 2",
-        preset="cifar10",
-        method="w_mse",
-        dataset="cifar10",
-        seed=0,
-        status="completed",
-        epoch=2,
-        epochs=2,
-        step=8,
-        loss=0.25,
-        final_knn=0.8,
-        final_linear=0.9,
-        best_knn=0.85,
-        best_linear=0.9,
-        device="CPU",
-        host="gpu-a",
-    ),
-    config_problem="",
-    total_steps=8,
-    final_epoch=2,
-    elapsed_seconds=4523.4,
-    training_seconds=4000.0,
-    images_per_second=1840.4,
-)
-
-
-def like_a(*, elapsed_seconds: float | None = A.elapsed_seconds, **row: Any) -> Result:
-    return replace(A, row=replace(A.row, **row), elapsed_seconds=elapsed_seconds)
-
-
-B = like_a(run_id="b", seed=1, final_knn=0.81, final_linear=None, best_linear=None)
-C = like_a(run_id="c", status="running", epoch=1, final_linear=None, elapsed_seconds=None)
-
-
-def group(places: tuple[int, ...], *results: Result, **spreads: Spread) -> RepetitionGroup:
-    none = dict.fromkeys(
-        (
-            "final_linear",
-            "best_knn",
-            "best_linear",
-            "elapsed_seconds",
-            "training_seconds",
-            "images_per_second",
-        )
-    )
-    return RepetitionGroup(
-        places=places,
-        runs=tuple(result.row.run_id for result in results),
-        seeds=tuple(result.row.seed for result in results),
-        completed=tuple(result.row.run_id for result in results if result.row.status == "completed"),
-        copies=(),
-        **{"final_knn": None, **none, **spreads},
-    )
-
-
-SEED = Difference("seed", "Seed", "", tuple(Setting("set", seed) for seed in (0, 1, 0)))
-RATE = Difference(
-    "optimizer.lr", "Learning rate", "", (Setting("set", 3e-3), Setting("set", 3e-3), Setting("set", 1e-6))
-)
-SIZE = Difference(
-    "method.whitening_size", "", "", (Setting("set", 128), Setting("set", 128), Setting("absent"))
-)
-COMPARISON = Comparison(
-    (A, B, C),
-    (SEED, SIZE, RATE),
-    (
-        group((0, 1), A, B, final_knn=Spread(2, 0.805, 0.00707), final_linear=Spread(1, 0.9, None)),
-        group((2,), C),
-    ),
-)
-WICKED = '=HYPERLINK("x")|`a`\n\x1b[31m\u202e $1_{\\#%&~^<b>}'
-
-
-def only(result: Result) -> Comparison:
-    return Comparison(
-        (result,), (), (group((0,), result, final_knn=Spread(1, result.row.final_knn or 0, None)),)
-    )
 
 
 def rows(text: str) -> list[dict[str, str]]:
@@ -212,55 +128,15 @@ def test_markdown_cells_hold_no_markup() -> None:
     assert cell == r'=HYPERLINK("x")\|\`a\` \\x1b\[31m\\u202e \$1\_{\\#%\&\~^\<b\>} |'
 
 
-def test_latex_has_a_row_for_each_experiment_with_mean_and_deviation() -> None:
-    assert to_latex(COMPARISON) == (
-        "% \\usepackage{booktabs}\n"
-        "% Accuracies of the last evaluation; mean and sample standard deviation over n completed runs.\n"
-        "\\begin{tabular}{lllrrr}\n"
-        "\\toprule\n"
-        " & method.whitening\\_size & optimizer.lr & linear (\\%) & $k$-NN (\\%) & $n$ \\\\\n"
-        "\\midrule\n"
-        "W-MSE 2 & 128 & 0.003 & $90.00$ & $80.50 \\pm 0.71$ & 2 \\\\\n"
-        "W-MSE 2 &  & 1e-06 & -- & $80.00^{\\dagger}$ & -- \\\\\n"
-        "\\bottomrule\n"
-        "\\multicolumn{6}{l}{\\footnotesize $^{\\dagger}$ Not completed: its last evaluation so far.} \\\\\n"
-        "\\end{tabular}\n"
-    )
-
-
-def test_latex_text_is_escaped() -> None:
-    row = to_latex(only(like_a(title=WICKED))).splitlines()[6]
-    assert row == (
-        r'=HYPERLINK("x")\textbar{}`a` \textbackslash{}x1b[31m\textbackslash{}u202e '
-        r"\$1\_\{\textbackslash{}\#\%\&\textasciitilde{}\textasciicircum{}\textless{}b\textgreater{}\}"
-        r" & -- & $80.00$ & 1 \\"
-    )
-
-
-@pytest.mark.parametrize(
-    ("title", "cell"), [("a---b", "a-{}-{}-b"), ("[1] x", "{}[1] x"), ("*", "{}*"), ("x [1]*", "x [1]*")]
-)
-def test_latex_text_is_no_dash_and_no_argument(title: str, cell: str) -> None:
-    assert to_latex(only(like_a(title=title))).splitlines()[6].partition(" & ")[0] == cell
-
-
-def test_latex_keeps_a_run_whose_configuration_cannot_be_read() -> None:
-    broken = like_a(run_id="broken", title="")
-    lines = to_latex(
-        Comparison((broken,), (Difference("optimizer.lr", "", "", (Setting("unreadable"),)),), ())
-    )
-    assert r"broken & ? & $90.00$ & $80.00$ & 1 \\" in lines.splitlines()
-
-
 def test_curves_are_written_point_by_point() -> None:
     curves = [
         Curve(label="a", x=(0.5, 1.0), y=(2.0, 1.5)),
         Curve(label="-b", x=(1.0,), y=(1e-12,), marks=(3.0,)),
     ]
-    assert curves_csv(curves, quantity="loss", axis="epoch") == (
+    assert curves_csv({"loss": curves}, axis="epoch") == (
         "run,quantity,axis,x,y\r\na,loss,epoch,0.5,2\r\na,loss,epoch,1,1.5\r\n'-b,loss,epoch,1,1e-12\r\n"
     )
-    assert curves_csv([], quantity="loss", axis="epoch") == "run,quantity,axis,x,y\r\n"
+    assert curves_csv({"loss": []}, axis="epoch") == "run,quantity,axis,x,y\r\n"
 
 
 # Writing the file

@@ -277,12 +277,14 @@ def test_characters_of_two_cells_keep_their_rows_in_line() -> None:
 
 
 def test_a_reference_far_from_the_values_does_not_flatten_them() -> None:
-    flat = Curve(label="", x=(0, 100), y=(0.30, 0.31))
+    def extent_of(*curves: Curve) -> object:
+        return y_extent(ChartContent(curves=curves, reference=((2.0, "no structure"),)))
 
-    assert y_extent([flat], ((2.0, "no structure"),)) == (0.30, 0.31)
-    assert y_extent([falling(band=False)], ((2.0, "no structure"),)) == pytest.approx((0.126, 2.0), rel=0.01)
-    assert y_extent([], ((2.0, "no structure"),)) == (2.0, 2.0)
-    assert y_extent([]) is None
+    flat = Curve(label="", x=(0, 100), y=(0.30, 0.31))
+    assert extent_of(flat) == (0.30, 0.31)
+    assert extent_of(falling(band=False)) == pytest.approx((0.126, 2.0), rel=0.01)
+    assert extent_of() == (2.0, 2.0)
+    assert y_extent(ChartContent()) is None
 
 
 def test_points_outside_the_range_of_x_are_left_out() -> None:

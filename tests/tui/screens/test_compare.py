@@ -33,6 +33,7 @@ MakeApp = Callable[..., WmseApp]
 MakeRun = Callable[..., RunDirectory]
 ScreenText = Callable[[WmseApp], str]
 Until = Callable[..., Awaitable[None]]
+Act = Callable[..., Awaitable[None]]
 OnCompare = Callable[..., AbstractAsyncContextManager[tuple[WmseApp, Pilot[Any]]]]
 
 BEGAN = 1_772_366_400.0  # as runs begin that are made for a test
@@ -259,11 +260,11 @@ async def test_keys_change_what_is_drawn(on_compare: OnCompare, three: tuple[Run
         assert status_line(app) == "by epoch, linear y, not smoothed, the whole run"
         assert chart(app).drawing.text.startswith("Loss")
         await pilot.press("v", "down", "enter")
-        assert chart(app).overlay.quantity == "knn"
+        assert chart(app).quantity == "knn"
         assert chart(app).drawing.text.startswith("k-NN accuracy %")
         assert chart(app).content.curves[0].y[-1] == pytest.approx(81.25)
         await pilot.press("v", "G", "enter")
-        assert chart(app).overlay.quantity == list(QUANTITIES)[-1]
+        assert chart(app).quantity == list(QUANTITIES)[-1]
         await pilot.press("v", "g", "enter", "H", "y", "a", "z")
         assert status_line(app) == "by step, log y, smoothing 0.6, the last 50% of the run"
         assert "step" in chart(app).drawing.text.splitlines()[-1]
@@ -275,6 +276,53 @@ async def test_keys_change_what_is_drawn(on_compare: OnCompare, three: tuple[Run
         assert status_line(app) == "by epoch, linear y, not smoothed, the whole run"
 
 
+def shown(app: WmseApp) -> list[str]:
+    return [one.quantity for one in app.screen.query(OverlaidCurves) if one.display]
+
+
+async def test_up_to_four_charts_are_chosen_and_seeds_are_joined_with_a_band(
+    on_compare: OnCompare, three: tuple[RunDirectory, ...], until: Until, act: Act, tmp_path: Path
+) -> None:
+    async with on_compare(three, size=(160, 50)) as (app, pilot):
+        assert shown(app) == ["loss", "knn"]
+        await act(pilot, "plot-what")
+        await pilot.press("space", "down", "space", "down", "space", "down", "space", "enter")
+        await until(pilot, lambda: shown(app) == ["loss", "knn", "linear", "lr"])
+        charts = [one for one in app.screen.query(OverlaidCurves) if one.display]
+        assert len({(one.region.x, one.region.y) for one in charts}) == 4
+        names = [[curve.label for curve in one.content.curves] for one in charts]
+        assert names == [["first", "second", "other"], *[["", "", ""]] * 3]  # one legend for all
+        assert charts[0].content.curves[0].evaluated == (0.0, 1.0, 2.0, 3.0, 4.0)
+        # Seeds: the mean has the colour and marker of the first, and a band of a deviation.
+        await act(pilot, "compare-join")
+        assert status_line(app).endswith(", mean ± deviation over seeds")
+        content = charts[1].content
+        assert (content.series, len(content.curves), content.bands) == ((0, 2), 2, 2)
+        assert [curve.label for curve in charts[0].content.curves] == ["first, 2 seeds", "other"]
+        joined, alone = content.curves
+        assert joined.y[-1] == pytest.approx(81.25)
+        assert joined.low == joined.y
+        assert not alone.low
+        await export(pilot, until, 4, tmp_path / "curves")
+        await until(pilot, lambda: (tmp_path / "curves").exists())
+        rows = list(csv.DictReader(io.StringIO((tmp_path / "curves").read_text())))
+        assert {row["quantity"] for row in rows} == {"loss", "knn", "linear", "lr"}
+        assert {row["run"] for row in rows} == {"first, 2 seeds", "other"}
+        # Too small for four: the first ones are drawn, and the line below says so.
+        await pilot.resize_terminal(80, 24)
+        await until(pilot, lambda: shown(app) == ["loss", "knn"])
+        await until(pilot, lambda: "2 of 4 charts fit" in status_line(app))
+
+
+async def test_without_repetitions_there_is_nothing_to_join(
+    on_compare: OnCompare, three: tuple[RunDirectory, ...], act: Act
+) -> None:
+    async with on_compare((three[0], three[2])) as (app, pilot):
+        await act(pilot, "compare-join")
+        assert "No two of these runs differ in the seed only." in messages(app)
+        assert "seeds" not in status_line(app)
+
+
 async def test_every_quantity_can_be_drawn(on_compare: OnCompare, three: tuple[RunDirectory, ...]) -> None:
     async with on_compare(three, size=(80, 24)) as (app, pilot):
         titles = set()
@@ -282,7 +330,7 @@ async def test_every_quantity_can_be_drawn(on_compare: OnCompare, three: tuple[R
             titles.add(chart(app).drawing.text.splitlines()[0][:14])
             await pilot.press("v", "down", "enter")
         assert len(titles) == len(QUANTITIES)
-        assert chart(app).overlay.quantity == "loss"
+        assert chart(app).quantity == "loss"
 
 
 async def test_at_80_by_24_one_table_is_seen_at_a_time(

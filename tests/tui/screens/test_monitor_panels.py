@@ -18,6 +18,7 @@ from wmse_tui.runs.log.events import Artifact, Exit, NormImportance, NormWeights
 from wmse_tui.runs.state.embedding import map_name
 from wmse_tui.runs.state.watch import view_run
 from wmse_tui.tui.app import WmseApp
+from wmse_tui.tui.chart_picker import ChartPicker
 from wmse_tui.tui.charts.plot import Plot
 from wmse_tui.tui.charts.scatter import Scatter
 from wmse_tui.tui.dialogs import RunPicker
@@ -217,6 +218,12 @@ async def test_keys_change_the_plots(on_run: OnRun, make_run: MakeRun, until: Un
             "Alignment",
             "Uniformity",
             "Contrastive accuracy",
+            "GPU utilisation",
+            "GPU memory",
+            "GPU temperature",
+            "GPU power",
+            "CPU",
+            "Memory",
             "Loss",
         ]
 
@@ -475,3 +482,33 @@ async def test_the_usage_panel_draws_the_past_where_it_has_space(
         await until(pilot, lambda: titles(app) == drawn)
         await act(pilot, "pane-plots", *(["maximise"] if size[0] > 80 else []))
         await until(pilot, lambda: titles(app) == [])
+
+
+async def test_several_quantities_are_chosen_from_a_menu_and_drawn_side_by_side(
+    on_run: OnRun, make_run: MakeRun, until: Until, screen_text: ScreenText, act: Act
+) -> None:
+    async with on_run(make_run("small", "completed"), size=(200, 60)) as (app, pilot):
+        await until(pilot, lambda: len(plots(app)) == 4)
+        await act(pilot, "plot-what")
+        await until(pilot, lambda: isinstance(app.screen, ChartPicker))
+        assert "[ ] Loss  shown" in screen_text(app)
+        await pilot.press("down", "down", "space", "up", "space", "up", "space", "space")
+        text = screen_text(app)
+        assert "[1] Learning rate  shown" in text
+        assert "[2] Accuracy  shown" in text
+        await pilot.press("G", "space")
+        assert "[3] Memory" in screen_text(app)
+        assert "GPU power  no values" in screen_text(app)
+        await pilot.press("up", "space", "up", "space")
+        assert "4 are marked already; remove a mark first." in screen_text(app)
+        await pilot.press("down", "space", "enter")
+        titles = ["Learning rate", "Accuracy", "Memory"]
+        await until(pilot, lambda: [p.content.title.removeprefix("▸ ") for p in plots(app)] == titles)
+        await act(pilot, "plot-what")
+        await pilot.press("g", "space", "enter")  # one alone fills the panel
+        await until(pilot, lambda: [p.content.title for p in plots(app)] == ["Loss"])
+        await act(pilot, "plot-next")
+        assert [p.content.title for p in plots(app)] == ["Loss"]
+        await act(pilot, "plot-what")
+        await pilot.press("escape")
+        assert [p.content.title for p in plots(app)] == ["Loss"]

@@ -32,6 +32,7 @@ class Curve:
     high: tuple[float, ...] = ()  # and the greatest
     marks: tuple[float, ...] = ()  # where on `x` a value was missing or not finite
     points: bool = False  # few values: each is marked, and they are joined
+    evaluated: tuple[float, ...] = ()  # of a curve of many values: where on `x` the encoder was evaluated
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,13 +92,21 @@ def curve(
     ruler = _Ruler(state, axis)
     first, last = (0, None) if window is None else ruler.steps_between(*window)
     label = label or QUANTITIES[quantity].title
+    evaluated = tuple(
+        ruler.x(one.step)
+        for one in state.evaluations
+        if one.step >= first and (last is None or one.step <= last)
+    )
     match quantity:
         case "loss":
-            return _loss(state, ruler, first, last, columns, smoothing, label)
+            drawn = _loss(state, ruler, first, last, columns, smoothing, label)
+            return replace(drawn, evaluated=evaluated)
         case "lr":
-            return _rate(_until(state.rates, last), ruler, first, columns, label)
+            drawn = _rate(_until(state.rates, last), ruler, first, columns, label)
+            return replace(drawn, evaluated=evaluated)
         case "images_per_second":
-            return _speed(_until(state.speeds, last), ruler, first, columns, smoothing, label)
+            drawn = _speed(_until(state.speeds, last), ruler, first, columns, smoothing, label)
+            return replace(drawn, evaluated=evaluated)
         case "knn":
             found = [(e.step, e.knn_top1) for e in state.evaluations]
         case "linear":
@@ -112,6 +121,23 @@ def curve(
             found = [(event.step, getattr(event, quantity)) for event in samples]
             return _points(ruler, (first, last), found, columns, label, marked=True)
     return _points(ruler, (first, last), found, columns, label)
+
+
+def has_values(state: RunState, quantity: str) -> bool:
+    """Whether the run has a value of `quantity`; of the diagnostics only the newest sample counts."""
+    match quantity:
+        case "loss":
+            return state.loss.last_step > 0
+        case "lr":
+            return bool(state.rates)
+        case "images_per_second":
+            return bool(state.speeds)
+        case "knn" | "linear":
+            return any(getattr(one, f"{quantity}_top1") is not None for one in state.evaluations)
+        case _ if quantity in DIAGNOSTIC_NOTES:
+            return getattr(state.latest("projector"), quantity, None) is not None
+        case _:
+            return getattr(state.resources, quantity, None) is not None
 
 
 def _until(series: SparseSeries, last: int | None) -> SparseSeries:

@@ -2,7 +2,7 @@
 
 Programs get fractions and seconds, and the headings say so; people get percent with two decimals, and
 durations as text beside the seconds. The text of a run is escaped for the reader of each format: what
-a spreadsheet would evaluate as a formula, what would end a cell of a table, LaTeX commands.
+a spreadsheet would evaluate as a formula, what would end a cell of a table.
 """
 
 from __future__ import annotations
@@ -10,15 +10,14 @@ from __future__ import annotations
 import csv
 import io
 import json
-import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from types import MappingProxyType
 from typing import TypeAlias
 
 from wmse_tui.runs.state.curves import Curve
 from wmse_tui.runs.table.compare import Comparison, RepetitionGroup, Result, Setting, Spread
-from wmse_tui.runs.table.recipe import carries_out
+from wmse_tui.runs.table.latex import to_latex
 from wmse_tui.runs.table.transfer_table import TransferCell, column_title, columns_json
 from wmse_tui.runs.text.markdown import markdown_table
 from wmse_tui.runs.text.sanitize import safe
@@ -56,15 +55,6 @@ _RESULT_HEADING = (
     "images/s",
     "device",
 )
-_LATEX = {
-    "\\": r"\textbackslash{}",
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-    "<": r"\textless{}",
-    ">": r"\textgreater{}",
-    "|": r"\textbar{}",
-    **{character: f"\\{character}" for character in "&%$#_{}"},
-}
 
 
 def to_csv(comparison: Comparison) -> str:
@@ -166,40 +156,13 @@ def _transfer_cell(cell: TransferCell | None) -> str:
     return percentage(cell.score.value) + mark
 
 
-def to_latex(comparison: Comparison) -> str:
-    """A booktabs table with one row for each experiment: mean and sample standard deviation in percent."""
-    shown = [place for place, d in enumerate(comparison.differences) if not carries_out(d.key)]
-    keys = [_latex(comparison.differences[place].key) for place in shown]
-    rows, unfinished = [], False
-    for first, group in _experiments(comparison):
-        result = comparison.results[first]
-        settings = [_latex(comparison.differences[place].settings[first].text()) for place in shown]
-        incomplete = result.row.status != "completed"
-        unfinished = unfinished or incomplete
-        numbers = [_latex_number(result, group, name) for name in ("final_linear", "final_knn")]
-        n = "--" if incomplete else str(len(group.completed) if group is not None else 1)
-        rows.append([_latex(result.row.title or result.row.run_id), *settings, *numbers, n])
-    heading = ["", *keys, r"linear (\%)", r"$k$-NN (\%)", "$n$"]
-    lines = [
-        r"% \usepackage{booktabs}",
-        "% Accuracies of the last evaluation; mean and sample standard deviation over n completed runs.",
-        rf"\begin{{tabular}}{{l{'l' * len(keys)}rrr}}",
-        r"\toprule",
-        " & ".join(heading) + r" \\",
-        r"\midrule",
-        *(" & ".join(row) + r" \\" for row in rows),
-        r"\bottomrule",
-    ]
-    if unfinished:
-        note = r"\footnotesize $^{\dagger}$ Not completed: its last evaluation so far."
-        lines.append(rf"\multicolumn{{{len(heading)}}}{{l}}{{{note}}} \\")
-    return "\n".join([*lines, r"\end{tabular}", ""])
-
-
-def curves_csv(curves: Sequence[Curve], *, quantity: str, axis: str) -> str:
-    """The points of curves that are labelled with their runs, one a row (RFC 4180)."""
+def curves_csv(curves: Mapping[str, Sequence[Curve]], *, axis: str) -> str:
+    """The points of the curves of each quantity, labelled with their runs, one a row (RFC 4180)."""
     rows: list[list[Cell]] = [
-        [curve.label, quantity, axis, x, y] for curve in curves for x, y in zip(curve.x, curve.y, strict=True)
+        [curve.label, quantity, axis, x, y]
+        for quantity, drawn in curves.items()
+        for curve in drawn
+        for x, y in zip(curve.x, curve.y, strict=True)
     ]
     return _csv(["run", "quantity", "axis", "x", "y"], rows)
 
@@ -271,35 +234,6 @@ def _plus_minus(spread: Spread, sign: str) -> str:
     """A spread of fractions, in percent."""
     mean = f"{100 * spread.mean:.2f}"
     return mean if spread.std is None else f"{mean} {sign} {100 * spread.std:.2f}"
-
-
-def _latex(text: str) -> str:
-    """Two hyphens would become a dash; a bracket or an asterisk behind the end of a row, its argument."""
-    escaped = "".join(_LATEX.get(character, character) for character in safe(text))
-    escaped = re.sub("-(?=-)", "-{}", escaped)
-    return f"{{}}{escaped}" if escaped.startswith(("[", "*")) else escaped
-
-
-def _latex_number(result: Result, group: RepetitionGroup | None, name: str) -> str:
-    if group is not None:
-        spread: Spread | None = getattr(group, name)
-        return "--" if spread is None else f"${_plus_minus(spread, chr(92) + 'pm')}$"
-    value: float | None = getattr(result.row, name)
-    dagger = "" if result.row.status == "completed" else r"^{\dagger}"
-    return "--" if value is None else f"${100 * value:.2f}{dagger}$"
-
-
-def _experiments(comparison: Comparison) -> Iterator[tuple[int, RepetitionGroup | None]]:
-    """One run for each group of which some completed; the runs of other groups one by one."""
-    alone = set(range(len(comparison.results)))
-    representatives: dict[int, RepetitionGroup] = {}
-    for group in comparison.groups:
-        ended = [place for place in group.places if comparison.results[place].row.status == "completed"]
-        if ended:
-            alone -= set(group.places)
-            representatives[ended[0]] = group
-    for place in sorted({*alone, *representatives}):
-        yield place, representatives.get(place)
 
 
 FORMATS: Mapping[str, Callable[[Comparison], str]] = MappingProxyType(

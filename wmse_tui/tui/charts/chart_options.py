@@ -51,6 +51,12 @@ class ChartOptions:
                 return replace(self, smoothing=next_of(_SMOOTHING, self.smoothing, by))
 
 
+def options_of(axis: str, smoothing: float) -> ChartOptions:
+    """The options with these values; those that there are not are left out."""
+    found = next((one for one in _AXES if one == axis), _AXES[0])
+    return ChartOptions(axis=found, smoothing=smoothing if smoothing in _SMOOTHING else 0.0)
+
+
 def moved_cursor(options: ChartOptions, limits: Limits, share: float) -> ChartOptions:
     """The cursor moved by a share of `limits`, not beyond them; a new one begins at the right end."""
     low, high = limits

@@ -21,7 +21,9 @@ from wmse_tui.tui.charts.traces import Trace, trace, value_range, x_range_of
 
 Reference = tuple[float, str]
 
-_MOST_BANDS = 2  # curves that have bands: more bands would hide each other
+MOST_BANDS = 2
+"""Curves whose bands are drawn, where nothing else is wanted."""
+_NEAR, _APART = 2, 8  # dots from a value to its mark; between two marks of a curve
 _PATTERN = (0x01, 0x10, 0x04, 0x80)  # one dot in each row of a braille cell, alternately left and right
 
 
@@ -30,7 +32,9 @@ class ChartContent:
     """Curves that share an x axis, and what surrounds them.
 
     Attributes:
-        curves: drawn in the colours and markers of their order; labels of two or more are in the legend.
+        curves: labels of two or more are in the legend.
+        series: of each curve the index of its colour and marker; empty: the order of the curves.
+        bands: of so many curves the bands are drawn; more would hide each other.
         x_range, y_range: the ends of the axes; None, or unusable ends: those of the values.
         reference: values of y with a label each, drawn as lines where they are near the values.
         log_y: the y axis is logarithmic.
@@ -40,6 +44,8 @@ class ChartContent:
     """
 
     curves: tuple[Curve, ...] = ()
+    series: tuple[int, ...] = ()
+    bands: int = MOST_BANDS
     x_range: Limits | None = None
     y_range: Limits | None = None
     reference: tuple[Reference, ...] = ()
@@ -68,19 +74,20 @@ def draw_chart(
     y_limits = _y_limits(content)
     x_limits = _x_limits(content)
     title, y_title, x_title, empty = map(style.text, (content.title, content.y_title, content.x_title, empty))
-    entries = _entries(curves, style)
+    entries = _entries(content, style)
     frame, y_ticks = frame_for(width, height, y_limits, log_y=log_y, titled=bool(title or y_title or entries))
     dots = dots_of(frame.width, frame.height, "o" if style.ascii else "")
     area = PlotArea(canvas, frame, style, Scale(*x_limits, dots[0]), Scale(*y_limits, dots[1], log_y))
-    banded = len(curves) <= _MOST_BANDS
+    banded = len(curves) <= content.bands
+    series = content.series or tuple(range(len(curves)))
     traces = [trace(curve, area.x_scale, area.y_scale, band=banded) for curve in curves]
 
     lines = _reference_lines(area, content.reference)
-    for index, one in enumerate(traces):
+    for index, one in zip(series, traces, strict=True):
         _band(area, one, style, index)
     _cursor(area, content.cursor)
-    _lines(area, curves, traces)
-    for index, (curve, one) in enumerate(zip(curves, traces, strict=True)):
+    _lines(area, curves, traces, series)
+    for index, curve, one in zip(series, curves, traces, strict=True):
         _markers(area, curve, one, index, len(curves))
     _marks(area, traces)
     if any(one.points for one in traces):
@@ -100,16 +107,15 @@ def draw_chart(
     return canvas.drawing()
 
 
-def y_extent(
-    curves: Sequence[Curve], reference: Sequence[Reference] = (), *, log_y: bool = False
-) -> Limits | None:
+def y_extent(content: ChartContent) -> Limits | None:
     """The range of y that must be in sight; None without a value or a reference.
 
     A reference counts unless it is farther from the values than they are from each other: a line far above
     a flat part of a curve does not undo a zoom into it.
     """
-    levels = [y for y, _ in reference if math.isfinite(y) and (y > 0 or not log_y)]
-    found = value_range(curves, log=log_y, band=len(curves) <= _MOST_BANDS)
+    curves, log_y = content.curves, content.log_y
+    levels = [y for y, _ in content.reference if math.isfinite(y) and (y > 0 or not log_y)]
+    found = value_range(curves, log=log_y, band=len(curves) <= content.bands)
     if found is None:
         return (min(levels), max(levels)) if levels else None
     low, high = found
@@ -121,7 +127,7 @@ def y_extent(
 
 def x_at(content: ChartContent, column: int, *, width: int, height: int, style: ChartStyle) -> float | None:
     """The x at a column of the drawing of that size; None beside the curves."""
-    titled = bool(content.title or content.y_title or _entries(content.curves, style))
+    titled = bool(content.title or content.y_title or _entries(content, style))
     frame, _ = frame_for(width, height, _y_limits(content), log_y=content.log_y, titled=titled)
     share = (column - frame.left) / max(1, frame.width - 1)
     low, high = _x_limits(content)
@@ -148,7 +154,7 @@ def _cursor(area: PlotArea, x: float | None) -> None:
 def _y_limits(content: ChartContent) -> Limits:
     if content.y_range is not None and usable(content.y_range, log=content.log_y):
         return content.y_range
-    found = y_extent(content.curves, content.reference, log_y=content.log_y)
+    found = y_extent(content)
     return round_limits(*(found or (1.0 if content.log_y else 0.0, 1.0)), log=content.log_y)
 
 
@@ -161,10 +167,11 @@ def _x_limits(content: ChartContent) -> Limits:
     return found if usable(found) else round_limits(*found)
 
 
-def _entries(curves: Sequence[Curve], style: ChartStyle) -> tuple[LegendEntry, ...]:
+def _entries(content: ChartContent, style: ChartStyle) -> tuple[LegendEntry, ...]:
+    series = content.series or range(len(content.curves))
     entries = [
         LegendEntry(style.marker(index), style.text(curve.label), style.series(index))
-        for index, curve in enumerate(curves)
+        for index, curve in zip(series, content.curves, strict=True)
         if curve.label
     ]
     return tuple(entries) if len(entries) > 1 else ()
@@ -217,14 +224,16 @@ def _band(area: PlotArea, one: Trace, style: ChartStyle, index: int) -> None:
         area.canvas.put(x, y, chr(0x2800 + pattern) if pattern else ".", style.faint(index))
 
 
-def _lines(area: PlotArea, curves: Sequence[Curve], traces: Sequence[Trace]) -> None:
+def _lines(area: PlotArea, curves: Sequence[Curve], traces: Sequence[Trace], series: Sequence[int]) -> None:
     """Draw the lines, the first curve above the others."""
     order = range(len(traces) - 1, -1, -1)
     layers = (
-        RasterLayer(traces[index].lines, _line_marker(area.style, curves[index], index)) for index in order
+        RasterLayer(traces[index].lines, _line_marker(area.style, curves[index], series[index]))
+        for index in order
     )
     for x, y, character, layer in raster(tuple(layers), area.frame.width, area.frame.height):
-        area.canvas.put(area.frame.left + x, area.frame.top + y, character, area.style.series(order[layer]))
+        style = area.style.series(series[order[layer]])
+        area.canvas.put(area.frame.left + x, area.frame.top + y, character, style)
 
 
 def _line_marker(style: ChartStyle, curve: Curve, index: int) -> str:
@@ -240,12 +249,27 @@ def _markers(area: PlotArea, curve: Curve, one: Trace, index: int, count: int) -
     if not curve.points and len(points) > 1:
         if count < 2:
             return
-        gap = max(16, area.x_scale.dots // 8)
-        columns = range((index + 1) * gap // (count + 1), area.x_scale.dots, gap)
-        found = dict(points)
-        points = tuple((column, found[column]) for column in _nearest(sorted(found), columns))
+        gap, found = max(16, area.x_scale.dots // 8), dict(points)
+        if curve.evaluated:
+            columns = _evaluated(curve, area, sorted(found))
+        else:
+            columns = _nearest(sorted(found), range((index + 1) * gap // (count + 1), area.x_scale.dots, gap))
+        points = tuple((column, found[column]) for column in columns)
     for column, row in points:
         area.canvas.put(*area.cell(column, row), area.style.marker(index), area.style.series(index))
+
+
+def _evaluated(curve: Curve, area: PlotArea, columns: Sequence[int]) -> list[int]:
+    """The columns of the curve where the encoder was evaluated, some cells apart."""
+    chosen: list[int] = []
+    for x in curve.evaluated:
+        at = area.x_scale.dot_inside(x)
+        if at is None:
+            continue
+        nearest = min(columns, key=lambda column: abs(column - at))
+        if abs(nearest - at) <= _NEAR and (not chosen or nearest - chosen[-1] >= _APART):
+            chosen.append(nearest)
+    return chosen
 
 
 def _nearest(columns: Sequence[int], steps: range) -> list[int]:

@@ -54,7 +54,7 @@ class Plot(RowsWidget):
         before = self._content
         # The axis is that of one quantity; another one begins with limits of its own.
         same_axis = (before.title, before.log_y) == (content.title, content.log_y)
-        found = y_extent(content.curves, content.reference, log_y=content.log_y)
+        found = y_extent(content)
         if found is not None:
             limits = round_limits(*found, log=content.log_y, before=before.y_range if same_axis else None)
             content = replace(content, y_range=limits)

@@ -26,13 +26,17 @@ from wmse_tui.runs.table.compare import MOST, Comparison, Subject, compare
 from wmse_tui.runs.table.comparison_file import FORMATS, curves_csv
 from wmse_tui.runs.text.sanitize import safe
 from wmse_tui.tui import keys
+from wmse_tui.tui.chart_picker import ChartPicker
+from wmse_tui.tui.charts.chart_options import options_of
 from wmse_tui.tui.charts.style import chart_style
-from wmse_tui.tui.dialogs import Confirm, Pick, RunPicker
+from wmse_tui.tui.dialogs import Confirm, RunPicker
 from wmse_tui.tui.export_dialog import ExportDialog, ExportRow
 from wmse_tui.tui.feed import RunChanged, RunUnreadable
+from wmse_tui.tui.saved_state import ComparePart
 from wmse_tui.tui.screens.app_screen import AppScreen
-from wmse_tui.tui.widgets.compare.chart import OverlaidCurves
+from wmse_tui.tui.widgets.compare.chart import OverlaidCharts, Overlay
 from wmse_tui.tui.widgets.compare.sheets import (
+    RESULT_COLUMNS,
     ResultOrder,
     differences_sheet,
     repetitions_sheet,
@@ -87,7 +91,7 @@ on the test set, so they are optimistically biased."""
     def compose_body(self) -> ComposeResult:
         yield Static(self.services.keys.fill(_EMPTY), markup=False, id="compare-empty")
         with Vertical(id="compare-runs"):
-            yield OverlaidCurves(id="compare-chart")
+            yield OverlaidCharts(id="compare-charts")
             yield Static("", markup=False, id="compare-status")
             with Panel(title="Results", id="compare-results"):
                 yield CellTable(id="results")
@@ -100,7 +104,12 @@ on the test set, so they are optimistically biased."""
                     yield CellTable(id="seeds")
 
     def on_mount(self) -> None:
+        self._restore_layout()
         self._show_table(0)
+
+    @property
+    def _charts(self) -> OverlaidCharts:
+        return self.query_one(OverlaidCharts)
 
     def on_screen_resume(self) -> None:
         marked = len(self.services.selection.marked)
@@ -164,7 +173,7 @@ on the test set, so they are optimistically biased."""
             self._draw()
         else:
             self._soon("tables", self.services.rates.text, self._draw_tables)
-            self._soon("chart", self.services.rates.charts, self._draw_chart)
+            self._soon("charts", self.services.rates.charts, self._draw_charts)
 
     def on_run_unreadable(self, event: RunUnreadable) -> None:
         if event.run in self._runs:
@@ -184,14 +193,15 @@ on the test set, so they are optimistically biased."""
         draw()
 
     def _draw(self) -> None:
-        self._draw_chart()
         self._draw_tables()
+        self._draw_charts()
 
-    def _draw_chart(self) -> None:
-        self.query_one(OverlaidCurves).show_runs([(run.id, self._state_of(run)) for run in self._runs])
+    def _draw_charts(self) -> None:
+        runs = [(run.id, self._state_of(run)) for run in self._runs]
+        self._charts.show_runs(runs, [group.places for group in self._comparison.groups])
 
     def _draw_tables(self) -> None:
-        unread = Configuration(None, "")
+        unread, groups = Configuration(None, ""), self._comparison.groups
         self._comparison = compare(
             [
                 Subject(
@@ -202,6 +212,8 @@ on the test set, so they are optimistically biased."""
                 for run in self._runs
             ]
         )
+        if self._charts.overlay.joined and self._comparison.groups != groups:
+            self._draw_charts()
         marker = chart_style(self.app).marker
         problems = {str(path): problem for path, problem in self._problems.items()}
         self.query_one("#results", CellTable).show(
@@ -218,7 +230,10 @@ on the test set, so they are optimistically biased."""
 
     def _draw_status(self) -> None:
         """The line beneath the chart: how it is drawn, and what is still being read or cannot be."""
-        parts = [self.query_one(OverlaidCurves).overlay.text]
+        charts = self._charts
+        parts = [charts.overlay.text]
+        if len(charts.in_sight) < len(charts.quantities):
+            parts.append(f"{len(charts.in_sight)} of {len(charts.quantities)} charts fit")
         shares = [share for run in self._runs if (share := self._behind.get(run.path)) is not None]
         if shares:
             parts.append(f"reading long logs: {min(shares):.0%}")
@@ -234,22 +249,59 @@ on the test set, so they are optimistically biased."""
 
     def action_cycle(self, part: str, by: int = 1) -> None:
         """Draw with the next value of a part of the overlay."""
-        self.query_one(OverlaidCurves).cycle(part, by)
-        self._draw_status()
+        self._charts.show_overlay(self._charts.overlay.next(part, by))
+        self._layout_changed()
+
+    def action_join(self) -> None:
+        """Draw runs that differ in the seed only as one curve with a band, or each by itself again."""
+        if not self._charts.overlay.joined and not any(len(g.places) > 1 for g in self._comparison.groups):
+            text = "No two of these runs differ in the seed only."
+            self.services.notify(text, severity="warning")
+            return
+        self.action_cycle("joined")
 
     @work(exclusive=True, group="dialog")
     async def action_quantity(self) -> None:
         """Choose what is drawn."""
         if not self._runs:
             return
-        chart = self.query_one(OverlaidCurves)
-        titles = tuple(quantity.title for quantity in QUANTITIES.values())
-        now = QUANTITIES[chart.overlay.quantity].title
-        chosen = await self.app.push_screen_wait(Pick("Quantity", "Draw of each run:", titles, now))
-        if chosen is not None:
-            name = next(name for name, quantity in QUANTITIES.items() if quantity.title == chosen)
-            chart.show_quantity(name)
-            self._draw_status()
+        charts, names = self._charts, {quantity.title: name for name, quantity in QUANTITIES.items()}
+        shown = [QUANTITIES[name].title for name in charts.quantities]
+        without = [QUANTITIES[name].title for name in charts.without_values]
+        one = "draws it alone"
+        picker = ChartPicker(tuple(names), shown=shown, current=shown[0], without=without, one=one)
+        picked = await self.app.push_screen_wait(picker)
+        if picked is not None:
+            charts.show_quantities([names[title] for title in picked.titles])
+            self._layout_changed()
+
+    def on_overlaid_charts_arranged(self) -> None:
+        """Report the charts that do not fit any more."""
+        self._draw_status()
+
+    def _layout_changed(self) -> None:
+        """Show how the charts are drawn, and have the next app restore it."""
+        self._draw_status()
+        overlay, order = self._charts.overlay, self._order
+        layout = ComparePart(
+            quantities=list(self._charts.chosen),
+            logarithmic=overlay.log_y,
+            joined=overlay.joined,
+            axis=overlay.options.axis,
+            smoothing=overlay.options.smoothing,
+            column="" if order.column is None else RESULT_COLUMNS[order.column].title,
+            descending=order.descending,
+        )
+        self.services.saved.change(compare=layout)
+
+    def _restore_layout(self) -> None:
+        layout = self.services.saved.current.compare
+        options = options_of(layout.axis, layout.smoothing)
+        self._charts.show_overlay(Overlay(layout.logarithmic, layout.joined, options))
+        self._charts.show_quantities(layout.quantities)
+        titles = [column.title for column in RESULT_COLUMNS]
+        if layout.column in titles:
+            self._order = ResultOrder(titles.index(layout.column), layout.descending)
 
     def action_table(self) -> None:
         """Go to the next table; on a small screen it replaces the previous one."""
@@ -288,6 +340,7 @@ on the test set, so they are optimistically biased."""
         table = self.query_one("#results", CellTable)
         before, self._order = self._order.places(self._comparison.results), order
         self._draw_tables()
+        self._layout_changed()
         if table.row is not None and table.row < len(before):
             table.go(order.places(self._comparison.results).index(before[table.row]), 0)
 
@@ -332,9 +385,8 @@ on the test set, so they are optimistically biased."""
         if choice is None:
             return
         if choice.format == _CURVES:
-            chart = self.query_one(OverlaidCurves)
-            overlay, curves = chart.overlay, chart.curves(_EXPORTED_POINTS)
-            text = curves_csv(curves, quantity=overlay.quantity, axis=overlay.options.axis)
+            drawn = {chart.quantity: chart.curves(_EXPORTED_POINTS) for chart in self._charts.in_sight}
+            text = curves_csv(drawn, axis=self._charts.overlay.options.axis)
         else:
             text = FORMATS[choice.format](self._comparison)
         await _write(self, choice.path, text)

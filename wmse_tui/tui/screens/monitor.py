@@ -23,10 +23,13 @@ from wmse_tui.runs.table.catalogue import list_runs
 from wmse_tui.runs.text.sanitize import safe
 from wmse_tui.runs.text.units import count
 from wmse_tui.tui import keys
-from wmse_tui.tui.dialogs import Pick, RunPicker
+from wmse_tui.tui.chart_picker import ChartPicker
+from wmse_tui.tui.charts.chart_options import options_of
+from wmse_tui.tui.dialogs import RunPicker
 from wmse_tui.tui.feed import RunChanged, RunUnreadable
 from wmse_tui.tui.run_control import RunControl
 from wmse_tui.tui.run_export import export_run
+from wmse_tui.tui.saved_state import MonitorPart
 from wmse_tui.tui.screens.app_screen import AppScreen
 from wmse_tui.tui.screenshot import save_screenshot
 from wmse_tui.tui.services import app_of, errors_shown
@@ -69,6 +72,7 @@ class MonitorScreen(AppScreen):
         "letters show the panels, small ones act on the run and on the plots. Requests to the trainer appear "
         "under the header, first as sent, then as answered. The trainer continues when you close the app."
     )
+    AUTO_FOCUS = ""  # the first panel would replace the restored one; a run gives the active one the focus
     BINDINGS = [*keys.RUN, *keys.MONITOR]  # noqa: RUF012 (textual's type)
 
     def __init__(self) -> None:
@@ -88,6 +92,7 @@ class MonitorScreen(AppScreen):
         self._ticker: Timer | None = None  # while the trainer's output is in sight
         self._header = RunHeader(self.services.keys)
         self._panels = Panels(self.services.keys)
+        self._restore_layout()
 
     def compose_body(self) -> ComposeResult:
         yield Static("", id="no-run", markup=False)
@@ -232,6 +237,7 @@ class MonitorScreen(AppScreen):
 
     def on_panels_arranged(self) -> None:
         """Draw the panels that have come into sight."""
+        self._save_layout()
         self._set_ticker()
         self._draw()
 
@@ -272,10 +278,34 @@ class MonitorScreen(AppScreen):
 
     # Panels and plots
 
+    def _restore_layout(self) -> None:
+        layout, panels = self.services.saved.current.monitor, self._panels
+        panels.restore(layout.panel, large=layout.maximised)
+        panels.whitening.space = layout.space
+        panels.charts.restore(layout.charts, layout.logarithmic, options_of(layout.axis, layout.smoothing))
+
+    def _save_layout(self) -> None:
+        panels, charts = self._panels, self._panels.charts
+        layout = MonitorPart(
+            panel=panels.active,
+            maximised=panels.large,
+            space=panels.whitening.space,
+            charts=list(charts.charts),
+            logarithmic=list(charts.logarithmic),
+            axis=charts.options.axis,
+            smoothing=charts.options.smoothing,
+        )
+        self.services.saved.change(monitor=layout)
+
+    def on_charts_panel_layout_changed(self) -> None:
+        """What the plots show is restored by the next app."""
+        self._save_layout()
+
     def action_pane(self, name: str) -> None:
         """Activate a panel; if it is the whitening panel already, show its next embeddings."""
         if name == "whitening" and self._panels.active == "whitening":
             self._panels.whitening.other_space()
+            self._save_layout()
         self._panels.activate(name)
 
     def action_cycle(self, by: int) -> None:
@@ -302,10 +332,19 @@ class MonitorScreen(AppScreen):
         """Choose what the selected plot draws."""
         if "plots" not in self._panels.in_sight:
             self._panels.activate("plots")
-        charts, titles = self._panels.charts, tuple(chart.title for chart in CHARTS)
-        chosen = await self.app.push_screen_wait(Pick("Quantity", "Of this plot:", titles, charts.chart))
-        if chosen is not None:
-            charts.show_chart(chosen)
+        charts = self._panels.charts
+        picker = ChartPicker(
+            tuple(chart.title for chart in CHARTS),
+            shown=charts.charts,
+            current=charts.chart,
+            without=charts.without_values,
+            one="draws it in the selected plot",
+        )
+        picked = await self.app.push_screen_wait(picker)
+        if picked is not None and picked.marked:
+            charts.show_charts(picked.titles)
+        elif picked is not None:
+            charts.show_chart(picked.titles[0])
 
     def action_search(self) -> None:
         """Search in the activity log: the active panel has no lines of its own."""

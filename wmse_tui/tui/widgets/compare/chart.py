@@ -1,36 +1,53 @@
-"""One quantity of several runs, overlaid: each run has the same colour and marker for every quantity."""
+"""Quantities of several runs, overlaid: each run has the same colour and marker for every quantity."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from wmse_tui.runs.state.curves import QUANTITIES, Curve, curve, reference
+from textual.app import ComposeResult
+from textual.containers import Container
+from textual.message import Message
+
+from wmse_tui.runs.state.curves import QUANTITIES, Curve, curve, has_values, reference
 from wmse_tui.runs.state.run import RunState
+from wmse_tui.runs.table.seed_curves import mean_curve
 from wmse_tui.runs.text.sanitize import safe, without_middle
-from wmse_tui.tui.charts.chart_options import ChartOptions, in_percent, next_of, x_range
-from wmse_tui.tui.charts.drawing import ChartContent
+from wmse_tui.tui.chart_picker import MOST_CHARTS
+from wmse_tui.tui.charts.chart_options import ChartOptions, in_percent, x_range
+from wmse_tui.tui.charts.drawing import MOST_BANDS, ChartContent
 from wmse_tui.tui.charts.plot import Plot
 
 _PLAIN = ChartOptions()
 _NAME = 28  # characters of a run in the legend
+_USUAL = ("loss", "knn")
+_NARROWEST, _COMFORTABLE, _LOWEST = 36, 48, 7  # cells of a chart
+
+Places = tuple[int, ...]
+"""Indices of the runs that differ in the seed only."""
 
 
 @dataclass(frozen=True, slots=True)
 class Overlay:
-    """What is drawn, and how."""
+    """How every chart is drawn.
 
-    quantity: str = "loss"
+    Attributes:
+        log_y: the y axes are logarithmic.
+        joined: runs that differ in the seed only are one curve, with a band of a standard deviation.
+        options: what they have in common with the plots of Monitor.
+    """
+
     log_y: bool = False
+    joined: bool = False
     options: ChartOptions = _PLAIN
 
     def next(self, part: str, by: int = 1) -> Overlay:
-        """The overlay with the next value of one part: quantity, axis, log_y, smoothing, recent."""
+        """The overlay with the next value of one part: axis, log_y, smoothing, recent, joined."""
         match part:
-            case "quantity":
-                return replace(self, quantity=next_of(tuple(QUANTITIES), self.quantity, by))
             case "axis" | "smoothing" | "recent":
                 return replace(self, options=self.options.next(part, by))
+            case "joined":
+                return replace(self, joined=not self.joined)
             case _:
                 return replace(self, log_y=not self.log_y)
 
@@ -40,40 +57,46 @@ class Overlay:
         recent, smoothing = self.options.recent, self.options.smoothing
         shown = "the whole run" if recent is None else f"the last {recent:.0%} of the run"
         smooth = f"smoothing {smoothing:g}" if smoothing else "not smoothed"
-        return f"by {self.options.axis}, {'log' if self.log_y else 'linear'} y, {smooth}, {shown}"
+        joined = ", mean ± deviation over seeds" if self.joined else ""
+        return f"by {self.options.axis}, {'log' if self.log_y else 'linear'} y, {smooth}, {shown}{joined}"
 
 
 class OverlaidCurves(Plot):
-    """The curves of one quantity."""
+    """The curves of one quantity.
 
-    def __init__(self, id: str | None = None) -> None:  # noqa: A002 (textual's name)
-        super().__init__(id=id, empty="no run has a value of this yet")
+    Attributes:
+        quantity: its name.
+        overlay: how it is drawn.
+        named: the legend names the runs.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(empty="no run has a value of this yet")
+        self.quantity = _USUAL[0]
         self.overlay = Overlay()
+        self.named = True
         self._runs: tuple[tuple[str, RunState], ...] = ()
+        self._groups: tuple[Places, ...] = ()
 
-    def show_runs(self, runs: Sequence[tuple[str, RunState]]) -> None:
-        """Draw `runs`: labels and states, in the order of their colours."""
-        self._runs = tuple(runs)
-        self.draw()
-
-    def cycle(self, part: str, by: int = 1) -> None:
-        """Draw with the next value of one part of the overlay."""
-        self.overlay = self.overlay.next(part, by)
-        self.draw()
-
-    def show_quantity(self, quantity: str) -> None:
-        """Draw another quantity, by its name."""
-        self.overlay = replace(self.overlay, quantity=quantity)
+    def show_runs(self, runs: Sequence[tuple[str, RunState]], groups: Sequence[Places]) -> None:
+        """Draw `runs`: labels and states, in the order of their colours; `groups` differ in the seed only."""
+        self._runs, self._groups = tuple(runs), tuple(groups)
         self.draw()
 
     def draw(self) -> None:
         """Draw the current curves."""
-        overlay, quantity = self.overlay, QUANTITIES[self.overlay.quantity]
+        overlay, quantity = self.overlay, QUANTITIES[self.quantity]
         unit = "%" if quantity.unit == "fraction" else quantity.unit
-        curves = self.curves(2 * max(1, self.size.width))
+        places, curves = self._curves(2 * max(1, self.size.width))
+        if unit == "%":
+            curves = [in_percent(one) for one in curves]
+        if not self.named:
+            curves = [replace(one, label="") for one in curves]
         self.show(
             ChartContent(
-                curves=tuple(in_percent(one) if unit == "%" else one for one in curves),
+                curves=tuple(curves),
+                series=places,
+                bands=len(curves) if overlay.joined else MOST_BANDS,
                 x_range=x_range((state for _, state in self._runs), overlay.options),
                 reference=self._reference(),
                 log_y=overlay.log_y,
@@ -85,12 +108,16 @@ class OverlaidCurves(Plot):
 
     def curves(self, columns: int) -> list[Curve]:
         """The curves, with at most so many points each; accuracies are fractions."""
+        return self._curves(columns, dense=False)[1]
+
+    def _curves(self, columns: int, *, dense: bool = True) -> tuple[Places, list[Curve]]:
+        """The curves, and of each the index of its run, or of the first of its runs."""
         options = self.overlay.options
         limits = x_range((state for _, state in self._runs), options)
-        return [
+        each = [
             curve(
                 state,
-                self.overlay.quantity,
+                self.quantity,
                 axis=options.axis,
                 columns=columns,
                 window=limits if options.zoomed else None,
@@ -99,11 +126,101 @@ class OverlaidCurves(Plot):
             )
             for label, state in self._runs
         ]
+        if not self.overlay.joined:
+            return tuple(range(len(each))), each
+        first = {places[0]: places for places in self._groups if len(places) > 1}
+        joined = {place for places in first.values() for place in places}
+        shown = [place for place in range(len(each)) if place in first or place not in joined]
+        return tuple(shown), [
+            mean_curve(
+                [each[one] for one in first[place]],
+                f"{each[place].label}, {len(first[place])} seeds",
+                columns=columns if dense else None,
+            )
+            if place in first
+            else replace(each[place], low=(), high=())  # a band is a deviation, and nothing else
+            for place in shown
+        ]
 
     def on_resize(self) -> None:
         self.draw()
 
     def _reference(self) -> tuple[tuple[float, str], ...]:
         """The reference values of the quantity, if they are the same for all runs."""
-        found = {reference(state, self.overlay.quantity) for _, state in self._runs}
+        found = {reference(state, self.quantity) for _, state in self._runs}
         return found.pop() if len(found) == 1 else ()
+
+
+class OverlaidCharts(Container):
+    """As many of the chosen quantities as fit, up to four, each a chart of all runs."""
+
+    class Arranged(Message):
+        """Another number of charts fits."""
+
+    def __init__(self, id: str | None = None) -> None:  # noqa: A002 (textual's name)
+        super().__init__(id=id)
+        self._charts = tuple(OverlaidCurves() for _ in range(MOST_CHARTS))
+        self._chosen: tuple[str, ...] = ()
+        self._runs: tuple[tuple[str, RunState], ...] = ()
+        self._groups: tuple[Places, ...] = ()
+        self.overlay = Overlay()
+
+    def compose(self) -> ComposeResult:
+        yield from self._charts
+
+    @property
+    def chosen(self) -> tuple[str, ...]:
+        """The names of the quantities that were chosen; empty: the usual ones, as far as they fit well."""
+        return self._chosen
+
+    @property
+    def quantities(self) -> tuple[str, ...]:
+        """The names of the quantities to draw."""
+        usual = _USUAL if self.size.width >= 2 * _COMFORTABLE else _USUAL[:1]
+        return self._chosen or usual
+
+    @property
+    def in_sight(self) -> tuple[OverlaidCurves, ...]:
+        """The charts that fit."""
+        return tuple(chart for chart in self._charts if chart.display)
+
+    @property
+    def without_values(self) -> frozenset[str]:
+        """The names of the quantities that no run has a value of."""
+        return frozenset(
+            name for name in QUANTITIES if not any(has_values(state, name) for _, state in self._runs)
+        )
+
+    def show_runs(self, runs: Sequence[tuple[str, RunState]], groups: Sequence[Places]) -> None:
+        """Draw `runs`: labels and states, in the order of their colours; `groups` differ in the seed only."""
+        self._runs, self._groups = tuple(runs), tuple(groups)
+        self._arrange()
+
+    def show_quantities(self, names: Sequence[str]) -> None:
+        """Draw these quantities, four at most; names that there are not are left out."""
+        self._chosen = tuple(name for name in names if name in QUANTITIES)[:MOST_CHARTS]
+        self._arrange()
+
+    def show_overlay(self, overlay: Overlay) -> None:
+        """Draw all charts in another way."""
+        self.overlay = overlay
+        self._arrange()
+
+    def _arrange(self) -> None:
+        width, height = self.size
+        wanted = self.quantities
+        columns = 2 if len(wanted) > 1 and width >= 2 * _NARROWEST else 1
+        rows = 2 if len(wanted) > columns and height >= 2 * _LOWEST else 1
+        shown = wanted[: columns * rows]
+        self.styles.grid_size_columns = columns
+        for index, chart in enumerate(self._charts):
+            chart.display = index < len(shown)
+            if index < len(shown):
+                chart.quantity, chart.overlay, chart.named = shown[index], self.overlay, index == 0
+                chart.show_runs(self._runs, self._groups)
+
+    def on_resize(self) -> None:
+        before = len(self.in_sight)
+        self._arrange()
+        if len(self.in_sight) != before:
+            self.post_message(self.Arranged())

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
 from textual.app import ComposeResult
 from textual.content import Content
 from textual.events import Blur, Focus, Resize
+from textual.message import Message
 
-from wmse_tui.runs.state.curves import QUANTITIES, Curve, curve, reference, step_at, x_of_step
+from wmse_tui.runs.state.curves import QUANTITIES, Curve, curve, has_values, reference, step_at, x_of_step
 from wmse_tui.runs.state.run import RunState
 from wmse_tui.runs.text.axis import Limits
 from wmse_tui.runs.text.sanitize import safe
 from wmse_tui.runs.text.units import number
 from wmse_tui.tui import keys
+from wmse_tui.tui.chart_picker import MOST_CHARTS
 from wmse_tui.tui.charts.chart_options import (
     ChartOptions,
     in_percent,
@@ -29,7 +31,6 @@ from wmse_tui.tui.charts.plot import Plot
 from wmse_tui.tui.widgets.monitor.moment import MomentChosen
 from wmse_tui.tui.widgets.panel import Panel
 
-PLOTS = 4  # at once, at most
 _NARROWEST, _COMFORTABLE, _LOWEST = 36, 50, 9  # cells that a plot needs
 
 
@@ -66,7 +67,13 @@ CHARTS: tuple[Chart, ...] = (
         )
     ),
     Chart("Contrastive accuracy", ("contrastive_accuracy",), percent=True),
+    Chart(QUANTITIES["gpu_utilisation"].title, ("gpu_utilisation",), percent=True),
+    *(
+        Chart(QUANTITIES[name].title, (name,))
+        for name in ("gpu_memory", "gpu_temperature", "gpu_power", "cpu", "memory")
+    ),
 )
+_BY_TITLE = {chart.title: chart for chart in CHARTS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,15 +85,18 @@ class LabelledRun:
 
 
 class ChartsPanel(Panel, can_focus=True):
-    """As many plots as fit, up to four; one of them is selected."""
+    """As many of the chosen charts as fit, up to four; one of them is selected."""
 
     BINDINGS = keys.PLOTS
 
+    class LayoutChanged(Message):
+        """Other charts are chosen, or they are drawn in another way that is worth saving."""
+
     def __init__(self) -> None:
         super().__init__(title="Plots", id="plots")
-        self._plots = tuple(Plot() for _ in range(PLOTS))
-        self._charts = list(range(PLOTS))  # which of CHARTS each plot shows
-        self._log = [False] * PLOTS
+        self._plots = tuple(Plot() for _ in range(MOST_CHARTS))
+        self._charts = list(CHARTS[:MOST_CHARTS])
+        self._log: set[str] = set()  # titles of the charts with a logarithmic y axis
         self._options = ChartOptions()
         self._selected = 0
         self._single = False
@@ -118,7 +128,8 @@ class ChartsPanel(Panel, can_focus=True):
         return [index for index, plot in enumerate(self._plots) if plot.display]
 
     def _draw(self, index: int) -> None:
-        chart, plot, log = CHARTS[self._charts[index]], self._plots[index], self._log[index]
+        chart, plot = self._charts[index], self._plots[index]
+        log = chart.title in self._log
         options, width = self._options, plot.size.width
         if not width:
             return
@@ -165,13 +176,14 @@ class ChartsPanel(Panel, can_focus=True):
             self._arrange(self.size.width, self.size.height)
 
     def _arrange(self, width: int, height: int) -> None:
-        columns, rows = (1, 1) if self._single else grid_of(width, height)
+        columns, rows = (1, 1) if self._single else grid_of(width, height, len(self._charts))
         many = columns * rows
+        self._selected = min(self._selected, len(self._charts) - 1)
         first = self._selected if many == 1 else 0
         if self._selected >= first + many:
             self._selected = first
         for index, plot in enumerate(self._plots):
-            plot.display = first <= index < first + many
+            plot.display = first <= index < min(first + many, len(self._charts))
         self.styles.grid_size_columns = columns
         self.styles.grid_size_rows = rows
         self.call_after_refresh(self.redraw)
@@ -185,18 +197,59 @@ class ChartsPanel(Panel, can_focus=True):
             self._selected = in_sight[(in_sight.index(self._selected) + by) % len(in_sight)]
             self.redraw()
         else:
-            self._selected = (self._selected + by) % PLOTS
+            self._selected = (self._selected + by) % len(self._charts)
             self._arrange(self.size.width, self.size.height)
 
     @property
     def chart(self) -> str:
         """The title of what the selected plot shows."""
-        return CHARTS[self._charts[self._selected]].title
+        return self._charts[self._selected].title
+
+    @property
+    def charts(self) -> tuple[str, ...]:
+        """The titles of the chosen charts, in their order."""
+        return tuple(chart.title for chart in self._charts)
+
+    @property
+    def without_values(self) -> frozenset[str]:
+        """The titles of the charts that no run has a value for."""
+        return frozenset(
+            chart.title
+            for chart in CHARTS
+            if not any(has_values(run.state, quantity) for run in self._runs for quantity in chart.quantities)
+        )
 
     def show_chart(self, title: str) -> None:
         """Show the chart of that title in the selected plot."""
-        self._charts[self._selected] = [chart.title for chart in CHARTS].index(title)
+        self._charts[self._selected] = _BY_TITLE[title]
+        self.post_message(self.LayoutChanged())
         self.redraw()
+
+    def show_charts(self, titles: Sequence[str]) -> None:
+        """Show these charts side by side, four at most; titles that there are not are left out."""
+        found = [_BY_TITLE[title] for title in titles if title in _BY_TITLE][:MOST_CHARTS]
+        if found:
+            self._charts, self._selected = found, 0
+            self.post_message(self.LayoutChanged())
+            self._arrange(self.size.width, self.size.height)
+
+    @property
+    def logarithmic(self) -> tuple[str, ...]:
+        """The titles of the charts with a logarithmic y axis."""
+        return tuple(sorted(self._log))
+
+    @property
+    def options(self) -> ChartOptions:
+        """How all of them are drawn."""
+        return self._options
+
+    def restore(self, titles: Sequence[str], logarithmic: Iterable[str], options: ChartOptions) -> None:
+        """Show what an earlier app has shown; before the first drawing."""
+        self._charts = [_BY_TITLE[title] for title in titles if title in _BY_TITLE][
+            :MOST_CHARTS
+        ] or self._charts
+        self._log = set(logarithmic) & set(_BY_TITLE)
+        self._options = options
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
         """Without a zoom and a cursor `escape` is the screen's."""
@@ -264,12 +317,14 @@ class ChartsPanel(Panel, can_focus=True):
 
     def toggle_log(self) -> None:
         """Toggle the logarithmic y axis of the selected plot."""
-        self._log[self._selected] = not self._log[self._selected]
+        self._log ^= {self.chart}
+        self.post_message(self.LayoutChanged())
         self.redraw()
 
     def next_option(self, option: Literal["axis", "recent", "smoothing"]) -> None:
         """Draw all plots with the next value of one option."""
         self._change(self._options.next(option))
+        self.post_message(self.LayoutChanged())
 
     def _show_options(self) -> None:
         options, others = self._options, len(self._runs) - 1
@@ -287,11 +342,12 @@ class ChartsPanel(Panel, can_focus=True):
         self.redraw()
 
 
-def grid_of(width: int, height: int) -> tuple[int, int]:
-    """Columns and rows of plots that fit the cells."""
-    rows = 2 if height >= 2 * _LOWEST else 1
+def grid_of(width: int, height: int, charts: int = MOST_CHARTS) -> tuple[int, int]:
+    """Columns and rows of plots that fit the cells, for so many charts."""
+    rows = 2 if height >= 2 * _LOWEST and charts > 1 else 1
     # Two rows of plots should be wide; in a single row two narrow plots are better than one.
-    return 2 if width >= 2 * (_COMFORTABLE if rows == 2 else _NARROWEST) else 1, rows
+    columns = 2 if width >= 2 * (_COMFORTABLE if rows == 2 else _NARROWEST) and charts > rows else 1
+    return columns, rows
 
 
 def _curves(

@@ -125,6 +125,11 @@ class Panels(Vertical):
     def on_resize(self, event: Resize) -> None:  # noqa: ARG002
         self.show_fitting()
 
+    def restore(self, active: str, *, large: bool) -> None:
+        """Show what an earlier app has shown; before the first drawing."""
+        if active in PANEL_NAMES:
+            self.active, self.large = active, large
+
     def panel(self, name: str) -> Panel:
         """The panel of that name."""
         return self.query_one(f"#{name}", Panel)

@@ -155,6 +155,17 @@ class WhiteningPanel(Panel, can_focus=True):
         self._space = available[(index + 1) % len(available)]
         self._draw()
 
+    @property
+    def space(self) -> str:
+        """Whose numbers are shown, if the run has them: projector, features, encoder or norm weights."""
+        return self._space
+
+    @space.setter
+    def space(self, space: str) -> None:
+        if space in (*_SPACES, _WEIGHTS):
+            self._space = space
+            self._draw()
+
     # Keys
 
     def action_number(self, by: int) -> None:
