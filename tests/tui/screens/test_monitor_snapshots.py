@@ -88,7 +88,8 @@ def compare(snap_compare: Compare, until: Until, running: RunDirectory, make_app
                     "config": panels.config.lines.lines,
                     "map": panels.query_one(Scatter).points,
                 }
-                plots = [plot for plot in panels.query(Plot) if "plots" in panels.in_sight and plot.display]
+                drawn = panels.query("#plots Plot").results(Plot)
+                plots = [plot for plot in drawn if "plots" in panels.in_sight and plot.display]
                 return all(shown[panel] for panel in panels.in_sight & set(shown)) and all(
                     plot.content.curves for plot in plots
                 )

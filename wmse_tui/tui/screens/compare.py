@@ -198,7 +198,16 @@ on the test set, so they are optimistically biased."""
 
     def _draw_charts(self) -> None:
         runs = [(run.id, self._state_of(run)) for run in self._runs]
-        self._charts.show_runs(runs, [group.places for group in self._comparison.groups])
+        self._charts.show_runs(runs, self._repetitions())
+
+    def _repetitions(self) -> list[tuple[int, ...]]:
+        """The indices of the runs that differ in the seed only, copies of a run left out."""
+        results = self._comparison.results
+        groups = [
+            tuple(place for place in group.places if results[place].row.run_id not in group.copies)
+            for group in self._comparison.groups
+        ]
+        return [places for places in groups if len(places) > 1]
 
     def _draw_tables(self) -> None:
         unread, groups = Configuration(None, ""), self._comparison.groups
@@ -254,7 +263,7 @@ on the test set, so they are optimistically biased."""
 
     def action_join(self) -> None:
         """Draw runs that differ in the seed only as one curve with a band, or each by itself again."""
-        if not self._charts.overlay.joined and not any(len(g.places) > 1 for g in self._comparison.groups):
+        if not self._charts.overlay.joined and not self._repetitions():
             text = "No two of these runs differ in the seed only."
             self.services.notify(text, severity="warning")
             return
@@ -282,6 +291,7 @@ on the test set, so they are optimistically biased."""
     def _layout_changed(self) -> None:
         """Show how the charts are drawn, and have the next app restore it."""
         self._draw_status()
+        self.set_class(len(self._charts.quantities) > 2, "-many")  # charts need the space of the tables
         overlay, order = self._charts.overlay, self._order
         layout = ComparePart(
             quantities=list(self._charts.chosen),
@@ -299,6 +309,7 @@ on the test set, so they are optimistically biased."""
         options = options_of(layout.axis, layout.smoothing)
         self._charts.show_overlay(Overlay(layout.logarithmic, layout.joined, options))
         self._charts.show_quantities(layout.quantities)
+        self.set_class(len(self._charts.quantities) > 2, "-many")
         titles = [column.title for column in RESULT_COLUMNS]
         if layout.column in titles:
             self._order = ResultOrder(titles.index(layout.column), layout.descending)

@@ -128,7 +128,7 @@ class OverlaidCurves(Plot):
         ]
         if not self.overlay.joined:
             return tuple(range(len(each))), each
-        first = {places[0]: places for places in self._groups if len(places) > 1}
+        first = {places[0]: places for places in self._groups}
         joined = {place for places in first.values() for place in places}
         shown = [place for place in range(len(each)) if place in first or place not in joined]
         return tuple(shown), [
