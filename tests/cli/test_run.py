@@ -406,3 +406,15 @@ def test_a_trainer_that_cannot_be_launched_leaves_no_run(
     assert result.exit_code == 1
     assert result.stderr.startswith("wmse-tui: the trainer cannot be started")
     assert runs_in(tmp_path) == []
+
+
+def test_prepare_makes_the_directory_starts_nothing_and_finds_it_again(cli: Cli, tmp_path: Path) -> None:
+    words = ("run", "--preset", "quickstart", "--name", "mine", "--prepare")
+    for _ in range(2):
+        result = cli(*words)
+        assert (result.exit_code, result.stdout) == (0, f"{tmp_path / 'runs' / 'mine'}\n")
+    assert not (tmp_path / "runs" / "mine" / "trainer.log").exists()
+    other = cli(*words, "--set", "seed=9")
+    assert other.exit_code == 2
+    assert "seed" in other.stderr
+    assert cli(*words, "--headless").exit_code == 2

@@ -2,30 +2,33 @@
 
 from __future__ import annotations
 
-import faulthandler
 import os
-import signal
 import sys
 from contextlib import suppress
 
 from wmse_tui.engine.process import settle
+from wmse_tui.engine.rank import show_stacks_on_request, take_part
 from wmse_tui.engine.stop_signals import StopSignals
+from wmse_tui.runs.process.rank_launcher import launched_by
 
 
 def main() -> int:
-    """Train the run whose directory is the only argument."""
+    """Train the run whose directory is the only argument, as one of several ranks if a launcher says so."""
     if len(sys.argv) != 2:
         print("usage: python -m wmse_tui.engine RUN_DIR", file=sys.stderr)  # noqa: T201
         return 2
+    launched = launched_by(os.environ)
+    if launched is not None and launched.rank:
+        settle()
+        show_stacks_on_request()
+        take_part(sys.argv[1], launched)
     signals = StopSignals()
     signals.listen()  # before torch is imported, which takes seconds
     settle()
-    # The stacks of a trainer that hangs: kill -QUIT writes them into trainer.log.
-    faulthandler.enable()
-    faulthandler.register(signal.SIGQUIT, all_threads=True)
+    show_stacks_on_request()
     from wmse_tui.engine.training.session import run_session
 
-    code = run_session(sys.argv[1], signals)
+    code = run_session(sys.argv[1], signals, launched)
     from wmse_tui.engine.training.polled import work_is_left
 
     if work_is_left():

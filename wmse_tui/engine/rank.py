@@ -1,7 +1,8 @@
 """A rank beside the trainer: `python -m wmse_tui.engine.rank RUN_DIR RANK WORLD PORT PARENT DEVICE`.
 
 Started by the trainer alone, whose process is PARENT. A scheduler signals all processes of a job: this one
-passes the signal on, for the trainer to save and to end all.
+passes the signal on, for the trainer to save and to end all. A rank that a launcher started is a trainer's
+process with another number (`take_part`): the launcher signals rank 0 too.
 """
 
 from __future__ import annotations
@@ -12,10 +13,12 @@ import signal
 import sys
 import threading
 from contextlib import suppress
+from typing import NoReturn
 
 from wmse_tui.engine.parent_process import end_with_parent
 from wmse_tui.engine.process import settle
 from wmse_tui.runs.process.deferred_signals import STOP_SIGNALS, defer_stop_signals
+from wmse_tui.runs.process.rank_launcher import Launched
 
 
 def main() -> int:
@@ -31,14 +34,30 @@ def main() -> int:
     if not end_with_parent(parent):
         return 1
     settle()
+    show_stacks_on_request()
+    from wmse_tui.engine.training.rank_training import follow_parent
+
+    return leave(follow_parent(path, rank=rank, world=world, port=port, device_type=device))
+
+
+def take_part(path: str, launched: Launched) -> NoReturn:
+    """As `main`, for a rank that a launcher started; a signal ends it until it has found rank 0."""
+    from wmse_tui.engine.training.rank_training import follow_launched
+
+    leave(follow_launched(path, launched))
+
+
+def show_stacks_on_request() -> None:
+    """Let kill -QUIT write the stacks of a process that hangs to its stderr: trainer.log."""
     faulthandler.enable()
     faulthandler.register(signal.SIGQUIT, all_threads=True)
-    from wmse_tui.engine.training.rank_training import follow_trainer
 
-    code = follow_trainer(path, rank=rank, world=world, port=port, device_type=device)
+
+def leave(code: int) -> NoReturn:
+    """End this process now: rank 0 waits, and to take all modules apart lasts a second."""
     with suppress(OSError):  # trainer.log on a full disk
         sys.stdout.flush()
-    os._exit(code)  # the trainer waits, and to take all modules apart lasts a second
+    os._exit(code)
 
 
 def _pass_on_signals(parent: int) -> None:

@@ -34,6 +34,7 @@ FILES = (
     "queue.lock",
     "trainer.json",
     "reserve",
+    "rendezvous.json",
     "annotations.json",
     "slurm.sh",
     "slurm.log",
@@ -90,6 +91,11 @@ class RunDirectory:
     @property
     def reserve(self) -> Path:
         return self.path / "reserve"
+
+    @property
+    def rendezvous(self) -> Path:
+        """Where ranks that a launcher started find rank 0."""
+        return self.path / "rendezvous.json"
 
     @property
     def annotations(self) -> Path:

@@ -23,11 +23,12 @@ from wmse_tui.engine.errors import DataError
 from wmse_tui.engine.training import rank_training, requests
 from wmse_tui.engine.training.checkpoints import read_checkpoint
 from wmse_tui.engine.training.loop import TrainingLoop
-from wmse_tui.engine.training.session import DIVERGED, FAILED, STOPPED, run_session
+from wmse_tui.engine.training.session import BAD_CONFIG, DIVERGED, FAILED, STOPPED, run_session
 from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.log.events import Attempt, Control, Error, Evaluation, Exit, Steps
 from wmse_tui.runs.log.reader import EventReader
 from wmse_tui.runs.process.control import request
+from wmse_tui.runs.process.rank_launcher import Launched
 from wmse_tui.runs.process.rebind import rebind_run
 
 MakeRun = Callable[..., RunDirectory]
@@ -258,3 +259,55 @@ def test_no_rank_outlives_rank_0(make_run: MakeRun, number: signal.Signals) -> N
     trainer.send_signal(number)
     assert trainer.wait(30) == -signal.SIGKILL
     assert not psutil.wait_procs(processes, timeout=30)[1]
+
+
+@pytest.fixture
+def launch(monkeypatch: pytest.MonkeyPatch) -> Callable[[RunDirectory], list[ForkedTrainer]]:
+    """Starts two ranks as torchrun does."""
+
+    def start(run: RunDirectory) -> list[ForkedTrainer]:
+        trainers = []
+        for rank in ("1", "0"):
+            for name in ("RANK", "LOCAL_RANK"):
+                monkeypatch.setenv(name, rank)
+            for name in ("WORLD_SIZE", "LOCAL_WORLD_SIZE"):
+                monkeypatch.setenv(name, "2")
+            trainers.append(start_trainer(run))
+        return trainers[::-1]
+
+    return start
+
+
+def test_ranks_of_a_launcher_give_the_bits_of_ranks_that_rank_0_starts(
+    make_run: MakeRun, launch: Callable[[RunDirectory], list[ForkedTrainer]]
+) -> None:
+    run, undisturbed = make_run("evaluation.every=3", name="launched"), make_run(*TWO, name="started")
+    run.rendezvous.write_text('{"host": "127.0.0.1", "port": 1, "world": 2}')  # of an earlier attempt
+    launched = launch(run)
+    assert run_session(undisturbed.path) == 0
+    assert [trainer.wait(60) for trainer in launched] == [0, 0]
+    assert [attempt.ranks for attempt in events_of(run, Attempt)] == [2]
+    ours, theirs = (read_checkpoint(each.checkpoints / "final.pt")["method"] for each in (run, undisturbed))
+    assert all(torch.equal(ours[name], theirs[name]) for name in ours)
+
+
+def test_a_rank_of_a_launcher_that_is_killed_ends_the_run(
+    make_run: MakeRun, launch: Callable[[RunDirectory], list[ForkedTrainer]]
+) -> None:
+    run = make_run("schedule.epochs=400", "evaluation.every=400")
+    rank_0, rank_1 = launch(run)
+    while not events_of(run, Steps):
+        assert rank_0.poll() is None
+        time.sleep(0.03)
+    rank_1.kill()
+    assert rank_0.wait(60) == FAILED
+    [error] = events_of(run, Error)
+    assert error.code == "E_RANK"
+    assert error.detail == f"process {rank_1.pid} (cpu, {socket.gethostname()}) has ended"
+
+
+def test_a_batch_that_a_launcher_s_ranks_cannot_divide_is_refused(make_run: MakeRun) -> None:
+    run = make_run()
+    assert run_session(run.path, launched=Launched("torchrun", 0, 3, 0, True)) == BAD_CONFIG
+    [error] = events_of(run, Error)
+    assert "16 images cannot be divided among 3 devices" in error.detail

@@ -81,6 +81,14 @@ def run(
             show_default=False,
         ),
     ] = None,
+    prepare: Annotated[
+        bool,
+        typer.Option(
+            "--prepare",
+            help="Make the run's directory, print its path and start nothing: torchrun or srun starts the "
+            "trainers of that directory.",
+        ),
+    ] = False,
     resume: Annotated[
         str | None,
         typer.Option(
@@ -153,10 +161,14 @@ def run(
         raise UserError(
             "--yes needs --sweep, --slurm, --name or --resume", "Nothing is asked before a new run."
         )
+    if prepare and (headless or detach or queue or after or log or slurm):
+        raise UserError(
+            "--prepare excludes --headless, --detach, --queue, --after, --log and --slurm",
+            "It starts nothing that could be followed.",
+        )
     experiment = load_experiment(preset=preset, file=config, overrides=overrides or [])
-    raise typer.Exit(
-        run_experiment(experiment, options, preset=preset or "", hint=hint, name=name, runs_dir=runs_dir)
-    )
+    start = prepare_run if prepare else run_experiment
+    raise typer.Exit(start(experiment, options, preset=preset or "", hint=hint, name=name, runs_dir=runs_dir))
 
 
 def _sweep(
@@ -231,32 +243,93 @@ def run_experiment(
         name: the run's id, or None to generate one.
         runs_dir: the folder of runs; None: the default one.
     """
-    from wmse_tui.cli.checks.before_start import warnings_before_start
-    from wmse_tui.cli.locating import runs_root
     from wmse_tui.cli.start.start import resume_named, start
-    from wmse_tui.config.advice import advise
-    from wmse_tui.config.loading import dump_experiment
-    from wmse_tui.runs.directory import create_run
-    from wmse_tui.runs.preflight import check_runs_dir, device_advice, gpu_count
-    from wmse_tui.runs.state.config import with_preset
+
+    root, existing = _found(name, runs_dir)
+    if existing is not None:
+        return resume_named(existing, experiment, options)
+    warn_before_start(experiment, root, here=options.slurm is None)
+    return start(_created(experiment, root, preset, hint, name), options, fresh=True)
+
+
+def prepare_run(
+    experiment: Experiment,
+    options: StartOptions,
+    *,
+    preset: str,
+    hint: str,
+    name: str | None,
+    runs_dir: Path | None,
+) -> ExitCode:
+    """Create a run of `experiment`, or find the one called `name`, and print its path.
+
+    Args:
+        experiment, preset, hint, name, runs_dir: as of `run_experiment`.
+        options: whether to print JSON.
+    """
+    from wmse_tui.cli.console import print_data
+    from wmse_tui.cli.follow.jsonlines import write_object
+    from wmse_tui.runs.ownership import require_own
+    from wmse_tui.runs.state.configuration_check import require_same_configuration
+
+    root, run = _found(name, runs_dir)
+    if run is None:
+        warn_before_start(experiment, root)
+        run = _created(experiment, root, preset, hint, name)
+    else:
+        require_own(run)
+        require_same_configuration(run, experiment)
+    if options.as_json:
+        write_object({"type": "prepared", "run": run.id, "path": str(run.path)})
+    else:
+        print_data(str(run.path))
+    return ExitCode.COMPLETED
+
+
+def _found(name: str | None, runs_dir: Path | None) -> tuple[Path, RunDirectory | None]:
+    """The folder of runs, and the run of that name in it."""
+    from wmse_tui.cli.locating import runs_root
+    from wmse_tui.runs.preflight import check_runs_dir
 
     root = runs_root(runs_dir)
     note = check_runs_dir(root)
     if note:
         print_message(f"note: {note}")
-    existing = _existing(root, name)
-    if existing is not None:
-        return resume_named(existing, experiment, options)
-    here = options.slurm is None
+    return root, _existing(root, name)
+
+
+def _created(experiment: Experiment, root: Path, preset: str, hint: str, name: str | None) -> RunDirectory:
+    from wmse_tui.config.loading import dump_experiment
+    from wmse_tui.runs.directory import create_run
+    from wmse_tui.runs.state.config import with_preset
+
+    text = with_preset(dump_experiment(experiment), preset)
+    return create_run(root, text, name=name, preset_hint=hint)
+
+
+def warn_before_start(experiment: Experiment, root: Path, *, here: bool = True) -> None:
+    """Print what is unwise in a new run, and what of the machine could end it.
+
+    Args:
+        experiment: of the run.
+        root: the folder of runs.
+        here: whether this machine trains it.
+
+    Raises:
+        Abort: the user does not want to train on the CPU.
+    """
+    from wmse_tui.cli.checks.before_start import warnings_before_start
+    from wmse_tui.config.advice import advise
+    from wmse_tui.runs.preflight import device_advice, gpu_count
+
     for advice in (*advise(experiment), *(device_advice(experiment, gpus=gpu_count()) if here else ())):
         print_message(f"{advice.level}: {advice.path}: {advice.text}")
-    if here:
-        for finding in warnings_before_start(experiment, root):
-            fix = f" -> {finding.fix}" if finding.fix else ""
-            print_message(f"note: {finding.name}: {finding.text}{fix}")
-        warn_of_unused_gpu(experiment)
-    run = create_run(root, with_preset(dump_experiment(experiment), preset), name=name, preset_hint=hint)
-    return start(run, options, fresh=True)
+    if not here:
+        return
+    for finding in warnings_before_start(experiment, root):
+        fix = f" -> {finding.fix}" if finding.fix else ""
+        print_message(f"note: {finding.name}: {finding.text}{fix}")
+    warn_of_unused_gpu(experiment)
 
 
 def warn_of_unused_gpu(experiment: Experiment) -> None:

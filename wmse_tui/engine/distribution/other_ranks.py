@@ -19,15 +19,22 @@ from pathlib import Path
 
 import torch
 import torch.distributed as dist
+from torch._C._distributed_c10d import TCPStore  # public as torch.distributed.TCPStore
 from torch.distributed.distributed_c10d import Store
 
+from wmse_tui.config.schema import Experiment
 from wmse_tui.engine.distribution.heartbeats import SILENT_SECONDS, Heartbeats
 from wmse_tui.engine.distribution.ranks import Group, Kind, Message
-from wmse_tui.engine.distribution.roster import Roster
+from wmse_tui.engine.distribution.rendezvous import publish_address
+from wmse_tui.engine.distribution.roster import LOOPBACK, Member, Roster
 from wmse_tui.engine.errors import DeviceError, EngineError, RankFailed, RankLost
+from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.process.cores import available_cores
 from wmse_tui.runs.process.deferred_signals import deferred_stop_signals
+from wmse_tui.runs.process.identity import is_running, send_signal
 from wmse_tui.runs.process.interpreter import interpreter_command
+from wmse_tui.runs.process.rank_launcher import Launched
+from wmse_tui.runs.process.rebind import rebound
 
 POLL_SECONDS = 0.1
 GRACE_SECONDS = 3.0  # for ranks that were asked to end; for the main thread to report a rank that is lost
@@ -40,13 +47,24 @@ def device_of_rank(device: torch.device, rank: int) -> torch.device:
     return torch.device("cuda", rank) if device.type == "cuda" else device
 
 
-def require_devices(device: torch.device, count: int) -> None:
-    """Refuse more ranks than there are GPUs.
+def with_ranks(experiment: Experiment, launched: Launched | None) -> Experiment:
+    """The experiment on as many ranks as the launcher has started, if one has.
+
+    Raises:
+        ConfigError: it cannot be divided among them.
+    """
+    if launched is None:
+        return experiment
+    return rebound(experiment, [f"compute.devices={launched.world}"], source=launched.by)
+
+
+def require_devices(device: torch.device, count: int, launched: Launched | None) -> None:
+    """Refuse more ranks than there are GPUs; those of a launcher may be on other machines.
 
     Raises:
         DeviceError: with the number of those that are visible.
     """
-    if device.type == "cuda" and count > torch.cuda.device_count():
+    if launched is None and device.type == "cuda" and count > torch.cuda.device_count():
         raise DeviceError(
             f"compute.devices={count} needs {count} GPUs",
             f"{torch.cuda.device_count()} visible (the queue gives each of its runs one)",
@@ -62,8 +80,8 @@ def share_cores(world: int) -> None:
 def join_group(rank: int, world: int, store: Store, device: torch.device) -> Group:
     """Form the process group, when all ranks are there."""
     on_gpu = device.type == "cuda"
-    # The messages of a GPU's ranks are sent by gloo too.
-    os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")
+    if isinstance(store, TCPStore) and store.host == LOOPBACK:
+        os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")  # the messages of a GPU's ranks go there too
     if on_gpu:
         torch.cuda.set_device(device)
     dist.init_process_group(
@@ -88,31 +106,61 @@ def start_rank(path: Path, *, rank: int, world: int, port: int, device_type: str
         return subprocess.Popen(command, stdin=subprocess.DEVNULL, env=environment)
 
 
+class LaunchedRank:
+    """The process of a rank that a launcher started; only on this machine is it known whether it runs."""
+
+    def __init__(self, roster: Roster, rank: int) -> None:
+        self._roster = roster
+        self._rank = rank
+        self._member: Member | None = None
+
+    def poll(self) -> int | None:
+        """1 if it has ended: its status is the launcher's to know."""
+        self._member = self._member or self._roster.member(self._rank)
+        return 1 if self._member is not None and is_running(self._member.process) is False else None
+
+    def kill(self) -> None:
+        if self._member is not None:
+            send_signal(self._member.process, signal.SIGKILL)
+
+
 class OtherRanks:
-    """The ranks from 1 on, of a run in folder `path`, whose rank 0 is this process.
+    """The ranks from 1 on, of a run whose rank 0 is this process.
 
     Args:
-        path: the run's directory.
+        run: the run's directory.
         world: how many there are, with this one.
         device: of rank 0.
+        launched: by which launcher all were started; None: they are started here.
         abandon: reports an error and ends this process, where its main thread cannot.
     """
 
     def __init__(
-        self, path: Path, world: int, device: torch.device, *, abandon: Callable[[EngineError], None]
+        self,
+        run: RunDirectory,
+        world: int,
+        device: torch.device,
+        *,
+        launched: Launched | None,
+        abandon: Callable[[EngineError], None],
     ) -> None:
         self._world = world
         self._device = device
         self._abandon = abandon
-        self._roster = Roster.serve(world)
+        self._roster = Roster.serve(world, one_machine=launched is None or launched.one_machine)
         self._roster.join(device)
         self._lost: EngineError | None = None
         self._ended = threading.Event()  # the main thread knows, or needs no others any more
-        port = self._roster.store.port
-        self._processes = {
-            rank: start_rank(path, rank=rank, world=world, port=port, device_type=device.type)
-            for rank in range(1, world)
-        }
+        self._processes: dict[int, subprocess.Popen[bytes] | LaunchedRank]
+        if launched is None:
+            port = self._roster.store.port
+            self._processes = {
+                rank: start_rank(run.path, rank=rank, world=world, port=port, device_type=device.type)
+                for rank in range(1, world)
+            }
+        else:
+            self._processes = {rank: LaunchedRank(self._roster, rank) for rank in range(1, world)}
+            publish_address(run, self._roster)
         self._heartbeats = Heartbeats(self._roster, self._processes, self._end_silent)
         threading.Thread(target=self._watch, name="other ranks", daemon=True).start()
 
@@ -168,9 +216,13 @@ class OtherRanks:
                 deadline = time.monotonic() + GRACE_SECONDS
                 while self._running() and time.monotonic() < deadline:
                     time.sleep(POLL_SECONDS / 10)
+        in_order = not self._running()
         for process in self._processes.values():
-            process.kill()
-            process.wait()
+            if not isinstance(process, LaunchedRank):
+                process.kill()
+                process.wait()
+            elif not in_order:
+                process.kill()
         if dist.is_initialized():
             dist.destroy_process_group()
 
@@ -183,8 +235,11 @@ class OtherRanks:
             for rank, process in self._processes.items():
                 status = process.poll()
                 if status is not None and not self._ended.is_set():
-                    how = signal_text(-status) if status < 0 else f"status {status}"
-                    self._lose(rank, f"ended by {how}")
+                    if isinstance(process, LaunchedRank):
+                        how = "has ended"
+                    else:
+                        how = f"ended by {signal_text(-status) if status < 0 else f'status {status}'}"
+                    self._lose(rank, how)
                     return
 
     def _end_silent(self, rank: int) -> None:
@@ -204,7 +259,7 @@ class OtherRanks:
     def _error(self, rank: int, how: str) -> EngineError:
         failure = self._roster.failure(rank)
         member = self._roster.member(rank)
-        who = member.text() if member else f"process {self._processes[rank].pid}"
+        who = member.text() if member else "its process"
         if failure is None:
             return RankLost(
                 f"rank {rank} of {self._world} is lost",

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 from dataclasses import asdict, dataclass
+from datetime import timedelta
 
 import torch
 from torch._C._distributed_c10d import TCPStore  # public as torch.distributed.TCPStore
 
-from wmse_tui.runs.process.identity import Process, identify
+from wmse_tui.runs.process.identity import Process, host, identify
 from wmse_tui.runs.text.sanitize import safe
 
 LOOPBACK = "127.0.0.1"
+CONNECT_TIMEOUT = timedelta(seconds=5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,27 +54,31 @@ class Roster:
         self.world = world
 
     @classmethod
-    def serve(cls, world: int) -> Roster:
-        """The store, which only processes of this machine can reach: it has no authentication."""
-        listening = socket.create_server((LOOPBACK, 0), backlog=2 * world)
-        port = listening.getsockname()[1]
-        return cls(
-            TCPStore(
-                LOOPBACK,
-                port,
-                world,
-                is_master=True,
-                wait_for_workers=False,
-                master_listen_fd=listening.detach(),
-            ),
-            0,
+    def serve(cls, world: int, *, one_machine: bool = True) -> Roster:
+        """The store. It has no authentication: only processes of this machine reach it, if all ranks do."""
+        listening = socket.create_server((LOOPBACK if one_machine else "", 0), backlog=2 * world)
+        store = TCPStore(
+            LOOPBACK if one_machine else host(),
+            listening.getsockname()[1],
             world,
+            is_master=True,
+            wait_for_workers=False,
+            master_listen_fd=listening.detach(),
         )
+        return cls(store, 0, world)
 
     @classmethod
-    def connect(cls, port: int, rank: int, world: int) -> Roster:
-        """Raises RuntimeError: rank 0 has ended."""
-        return cls(TCPStore(LOOPBACK, port, world, is_master=False, wait_for_workers=False), rank, world)
+    def connect(cls, address: str, port: int, rank: int, world: int) -> Roster:
+        """Raises RuntimeError: nothing answers there."""
+        store = TCPStore(
+            address, port, world, is_master=False, wait_for_workers=False, timeout=CONNECT_TIMEOUT
+        )
+        return cls(store, rank, world)
+
+    def claim(self) -> bool:
+        """Whether this process may be this rank; no other one may from now on."""
+        own = f"{host()} {os.getpid()}"
+        return self.store.compare_set(f"claimed/{self.rank}", "", own).decode() == own
 
     def another_connection(self) -> TCPStore:
         """The same store, for a thread of its own: a connection serves one call at a time."""

@@ -6,7 +6,7 @@ import contextlib
 import os
 import signal
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
@@ -21,33 +21,60 @@ from wmse_tui.engine.distribution.global_batch_norm import share_batch_norms
 from wmse_tui.engine.distribution.heartbeats import SILENT_SECONDS, Heartbeats
 from wmse_tui.engine.distribution.other_ranks import device_of_rank, join_group, share_cores
 from wmse_tui.engine.distribution.ranks import Group, Kind, Message
-from wmse_tui.engine.distribution.roster import RankFailure, Roster
-from wmse_tui.engine.errors import DataError, WhiteningFailed
+from wmse_tui.engine.distribution.rendezvous import find_rank_0
+from wmse_tui.engine.distribution.roster import LOOPBACK, RankFailure, Roster
+from wmse_tui.engine.errors import DataError, RankLost, WhiteningFailed
 from wmse_tui.engine.methods import Method, build_method, move_to_device
 from wmse_tui.engine.precision import autocast
-from wmse_tui.engine.training.device import prepare
+from wmse_tui.engine.training.device import choose_device, prepare
 from wmse_tui.engine.training.failures import error_event
 from wmse_tui.engine.training.optimizers import build_optimizer
 from wmse_tui.engine.training.smoke_step import trial_step
 from wmse_tui.engine.training.stepping import EagerStepper, restored
 from wmse_tui.runs.directory import RunDirectory
+from wmse_tui.runs.process.deferred_signals import ENDING_SIGNALS
 from wmse_tui.runs.process.identity import Process, send_signal
+from wmse_tui.runs.process.rank_launcher import Launched
 from wmse_tui.runs.state.config import load_configuration
 from wmse_tui.runs.state.watch import view_run
+from wmse_tui.runs.text.sanitize import safe
 
 
-def follow_trainer(path: str, *, rank: int, world: int, port: int, device_type: str) -> int:
-    """Take part in the training of the run in folder `path` until rank 0 announces its end.
+def follow_parent(path: str, *, rank: int, world: int, port: int, device_type: str) -> int:
+    """Take part in the training of the run in folder `path`, whose rank 0 has started this process.
 
     Returns:
         The exit code: 0, or 1 after a failure, which rank 0 reports.
     """
-    roster = Roster.connect(port, rank, world)
+    share_cores(world)
+    device = device_of_rank(torch.device(device_type), rank)
+    return _follow(RunDirectory(Path(path)), Roster.connect(LOOPBACK, port, rank, world), lambda _: device)
+
+
+def follow_launched(path: str, launched: Launched) -> int:
+    """As `follow_parent`, where a launcher has started all ranks."""
+    run = RunDirectory(Path(path).resolve())
+    try:
+        roster = find_rank_0(run, launched.rank, launched.world)
+    except RankLost as error:
+        print(safe(str(error)), *(f"  - {safe(step)}" for step in error.next), sep="\n", flush=True)  # noqa: T201
+        return 1
+    for number in ENDING_SIGNALS:
+        signal.signal(number, signal.SIG_IGN)  # rank 0 gets them too, and ends all in order
+
+    def device(experiment: Experiment) -> torch.device:
+        return device_of_rank(choose_device(experiment.compute.device).torch, launched.local_rank)
+
+    return _follow(run, roster, device)
+
+
+def _follow(run: RunDirectory, roster: Roster, device_for: Callable[[Experiment], torch.device]) -> int:
     rank_0 = roster.member(0)
-    assert rank_0 is not None  # it joins before it starts others
+    assert rank_0 is not None  # it joins before others can find it
     heartbeats = Heartbeats(roster, (0,), lambda _: _end_with(rank_0.process))
     try:
-        _follow(RunDirectory(Path(path)), roster, device_of_rank(torch.device(device_type), rank))
+        experiment = load_configuration(run)
+        _train(run, experiment, roster, device_for(experiment))
     except Exception as error:  # noqa: BLE001  top-level handler: rank 0 reports it
         traceback.print_exc()  # into trainer.log
         event = error_event(error, saved="", stage="training")
@@ -67,9 +94,8 @@ def _end_with(rank_0: Process) -> None:
     os._exit(1)
 
 
-def _follow(run: RunDirectory, roster: Roster, device: torch.device) -> None:
-    experiment, rank, world = load_configuration(run), roster.rank, roster.world
-    share_cores(world)
+def _train(run: RunDirectory, experiment: Experiment, roster: Roster, device: torch.device) -> None:
+    rank, world = roster.rank, roster.world
     prepare(device, deterministic=experiment.compute.deterministic)
     named = frozenset(file.name for file in view_run(run).damaged_files)
     data = load_data(experiment, progress=lambda *_: None, named=named)

@@ -29,6 +29,7 @@ from wmse_tui.engine.distribution.other_ranks import (
     device_of_rank,
     require_devices,
     share_cores,
+    with_ranks,
 )
 from wmse_tui.engine.distribution.ranks import ALONE, Group, Ranks
 from wmse_tui.engine.errors import (
@@ -75,6 +76,7 @@ from wmse_tui.runs.ownership import require_own
 from wmse_tui.runs.process import disk_reserve
 from wmse_tui.runs.process.identity import write_trainer
 from wmse_tui.runs.process.lock import RunLock
+from wmse_tui.runs.process.rank_launcher import Launched
 from wmse_tui.runs.state.config import load_configuration
 from wmse_tui.runs.state.folded_log import DigestWriter
 from wmse_tui.runs.state.lost_work import lost_work
@@ -90,7 +92,14 @@ Status: TypeAlias = Literal["completed", "stopped", "diverged", "failed"]
 class Session:
     """Holds the lock and the log of one attempt."""
 
-    def __init__(self, location: RunLocation, log: EventWriter, signals: StopSignals) -> None:
+    def __init__(
+        self,
+        location: RunLocation,
+        log: EventWriter,
+        signals: StopSignals,
+        launched: Launched | None = None,
+    ) -> None:
+        self.launched = launched
         self.location = location
         self.log = log
         self.digest = DigestWriter(self.locate)
@@ -143,14 +152,17 @@ class Session:
         self.write(Phase(name="start"))
         self.requests.raise_if_stopped()
         experiment = load_configuration(self.run)
+        experiment = with_ranks(experiment, self.launched)
         world = experiment.compute.devices
-        if world > 1:
+        if self.launched is not None:
+            self.write(Notice(level="info", code="N_RANKS", text=f"{world} ranks by {self.launched.by}"))
+        elif world > 1:
             share_cores(world)
         device = choose_device(experiment.compute.device)
         if device.warning:
             self.write(Notice(level="warning", code="N_DEVICE", text=device.warning))
         if world > 1:
-            require_devices(device.torch, world)
+            require_devices(device.torch, world, self.launched)
             device = replace(
                 device,
                 torch=device_of_rank(device.torch, 0),
@@ -306,7 +318,7 @@ class Session:
             return
         self.write(Phase(name="ranks"))
         in_order: Group | None = None
-        others = OtherRanks(self.run.path, world, device, abandon=self._abandon)
+        others = OtherRanks(self.run, world, device, launched=self.launched, abandon=self._abandon)
         self.requests.watch = others.require_running
         try:
             group = others.form(self.requests.raise_if_stopped)
@@ -498,10 +510,15 @@ class Session:
         self.digest.update(last=True)
 
 
-def run_session(path: os.PathLike[str] | str, signals: StopSignals | None = None) -> int:
+def run_session(
+    path: os.PathLike[str] | str, signals: StopSignals | None = None, launched: Launched | None = None
+) -> int:
     """Make one attempt at the run in directory `path`; returns the trainer's exit code.
 
-    `signals` has been listening since the process began; None: listen from here on.
+    Args:
+        path: the directory.
+        signals: they have been listening since the process began; None: listen from here on.
+        launched: as which of several ranks a launcher started this process; None: it starts others itself.
     """
     if signals is None:
         signals = StopSignals()
@@ -510,7 +527,7 @@ def run_session(path: os.PathLike[str] | str, signals: StopSignals | None = None
     try:
         require_own(run)
         with RunLock(run), contextlib.closing(RunLocation(run)) as location, _opened_log(run) as log:
-            session = Session(location, log, signals)
+            session = Session(location, log, signals, launched)
             session.requests.refuse_stale()
             write_trainer(run, attempt=log.attempt)
             disk_reserve.preallocate(run)

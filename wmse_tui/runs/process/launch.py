@@ -16,6 +16,7 @@ from wmse_tui.runs.process.deferred_signals import deferred_stop_signals
 from wmse_tui.runs.process.identity import read_trainer, write_launch
 from wmse_tui.runs.process.interpreter import interpreter_command
 from wmse_tui.runs.process.lock import held
+from wmse_tui.runs.process.rank_launcher import VARIABLES
 from wmse_tui.runs.queue.gpu_slots import mark_slot_busy
 from wmse_tui.runs.queue.slurm import require_no_job
 from wmse_tui.runs.run_folder import append_to_file
@@ -89,6 +90,7 @@ def start_detached(
         return subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
+            env={name: value for name, value in os.environ.items() if name not in VARIABLES},
             stdout=log,
             stderr=log,
             start_new_session=True,
