@@ -62,6 +62,15 @@ def test_a_name_that_is_taken_is_refused_with_the_way_on(run: RunDirectory) -> N
     assert "A little run" in run.config.read_text()
 
 
+def test_another_users_run_of_that_name_is_not_to_be_continued(
+    run: RunDirectory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: os.getuid() + 1)
+    with pytest.raises(RunExists, match="which is another user's") as caught:
+        create_run(run.path.parent, "other", name="little")
+    assert caught.value.next == ("choose another --name",)
+
+
 @pytest.mark.parametrize(
     "name",
     ["", ".", "..", ".hidden", "-rf", "a/b", "/etc", "a\0b", "a b", "a\n", "x" * 65, "naïve", "r\u2024x"],

@@ -6,6 +6,7 @@ whole or is not.
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import stat
@@ -199,10 +200,12 @@ def create_run(
         path = _exclusive(root, name, preset_hint)
     except FileExistsError:
         if name is not None and (root / name).exists():
+            other = "choose another --name"
+            own = (root / name).lstat().st_uid == os.geteuid()
             raise RunExists(
                 f"there is a run named {name} already",
-                str(root / name),
-                next=(f"continue it: wmse-tui resume {name}", "choose another --name"),
+                str(root / name) if own else f"{root / name}, which is another user's",
+                next=(f"continue it: wmse-tui resume {name}", other) if own else (other,),
             ) from None
         raise StorageError("cannot make the run directory", f"{root} is no directory") from None
     except OSError as error:

@@ -126,7 +126,9 @@ def closed(runs: dict[str, RunDirectory], monkeypatch: pytest.MonkeyPatch) -> Ru
     return run
 
 
-def test_a_run_that_cannot_be_read_does_not_hide_the_others(root: Path, closed: RunDirectory) -> None:
+def test_a_run_that_cannot_be_read_does_not_hide_the_others(
+    root: Path, closed: RunDirectory, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (root / "loop").symlink_to("loop")
     assert [run.id for run in list_runs(root)] == ["cifar10-b", "cifar10-a", "stl10-wmse4"]
     assert [row.run_id for row in RunIndex(root).refresh()] == ["cifar10-b", "cifar10-a", "stl10-wmse4"]
@@ -135,8 +137,16 @@ def test_a_run_that_cannot_be_read_does_not_hide_the_others(root: Path, closed: 
     assert unreadable_runs(root)["stl10"] == reason
     assert resolve_run(root, "cifar10-a").id == "cifar10-a"
     for text in ("stl10", str(closed.path)):
-        with pytest.raises(StorageError, match=r"the run 'stl10' cannot be read: .*Permission denied"):
+        with pytest.raises(
+            StorageError, match=r"the run 'stl10' cannot be read: .*Permission denied"
+        ) as refused:
             resolve_run(root, text)
+        assert refused.value.next == (f"open it: chmod -R u+rwX {closed.path}",)
+        with monkeypatch.context() as another:
+            another.setattr(os, "geteuid", lambda: os.getuid() + 1)
+            with pytest.raises(StorageError) as refused:
+                resolve_run(root, text)
+        assert refused.value.next == (f"ask its owner to open it: chmod -R go+rX {closed.path}",)
 
 
 def test_a_run_that_cannot_be_read_is_not_called_removed(closed: RunDirectory) -> None:
