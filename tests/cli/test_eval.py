@@ -115,6 +115,7 @@ def test_the_options_reach_the_evaluator(
     cli("eval", "small", "--knn", "cosine", "--linear", "lbfgs", "--device", "cuda:1")
     cli("eval", str(checkpoint), "--set", "dataset.root=/moved", "--set", "compute.workers=1")
     cli("eval", "small", "--transfer", f"patterns,{run.path}", "--transfer", "cifar10,patterns")
+    cli("eval", "small", "--transfer", "patterns", "--fine-tune", "1,10", "--fine-tune-steps", "50")
     module = interpreter_command("wmse_tui.engine.commands", "evaluate")
     assert started == [
         [*module, str(run.path), "--knn", "cosine", "--linear", "lbfgs", "--device", "cuda:1"],
@@ -122,6 +123,10 @@ def test_the_options_reach_the_evaluator(
         [
             *(*module, str(run.path), "--transfer", "patterns"),
             *("--transfer", str(run.path), "--transfer", "cifar10"),
+        ],
+        [
+            *(*module, str(run.path), "--transfer", "patterns"),
+            *("--fine-tune", "1,10", "--fine-tune-steps", "50"),
         ],
     ]
 
@@ -140,6 +145,9 @@ def test_unknown_transfer_sets_are_refused_before_anything_starts(
     refused = cli("eval", "small", "--transfer", "cifr10,patterns")
     assert refused.exit_code == 2
     assert "did you mean cifar10?" in refused.stderr
+    for percents, steps in (("0,10", "5"), ("ten", "5"), ("10", "0")):
+        options = ("--transfer", "patterns", "--fine-tune", percents, "--fine-tune-steps", steps)
+        assert cli("eval", "small", *options).exit_code == 2
 
 
 def test_transfer_is_printed_for_people(capsys: pytest.CaptureFixture[str]) -> None:
@@ -159,6 +167,10 @@ def test_transfer_is_printed_for_people(capsys: pytest.CaptureFixture[str]) -> N
         "images a class (%)             1             5  10    ECE  scaled  temperature",
         "Patterns            37.50 ± 3.12  50.00 ± 3.12   -  12.50    3.12          1.5",
         "Flowers *           25.00 ± 3.12  37.50 ± 3.12   -  12.50    3.12          1.5",
+        "",
+        "fine-tuned on        labels  accuracy (%)       95 %  steps",
+        "Patterns       12.5 % (250)         56.25  53.1-59.4    300",
+        "Flowers *      12.5 % (250)         43.75  40.6-46.9    300",
         "* mean per class",
         "Flowers: 2 images left out: unreadable",
         "checkpoint  final.pt",

@@ -89,7 +89,7 @@ def test_transfer_is_shown_with_its_checkpoint(cli: Cli, make_run: MakeRun) -> N
     lines = cli("show", "last").stdout.splitlines()
     at = next(number for number, line in enumerate(lines) if line.startswith("transfer (%)"))
     assert lines[at + 1].split()[:3] == ["Patterns", "62.50", "59.4-65.6"]
-    assert lines[at + 5] == "of best.pt, 2026-01-02T03:04:05+00:00"
+    assert lines[at + 8] == "of best.pt, 2026-01-02T03:04:05+00:00"
     shown = json.loads(cli("show", "last", "--json").stdout)["transfer"]["patterns"]
     assert shown == {**values["patterns"], "checkpoint": "best.pt", "time": saved["time"]}
 

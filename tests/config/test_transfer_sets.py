@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from wmse_tui.config.problems import ConfigError
-from wmse_tui.config.transfer_sets import TRANSFER_SETS, transfer_sets
+from wmse_tui.config.transfer_sets import TRANSFER_SETS, fine_tune_percents, transfer_sets
 
 
 def test_names_and_folders_in_their_order_each_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -39,3 +39,11 @@ def test_every_unknown_name_is_reported_with_the_nearest_one(tmp_path: Path) -> 
     assert texts[0].endswith("did you mean cifar10?")
     assert "an empty name" in texts[1]
     assert all(", ".join(TRANSFER_SETS) in text for text in texts)
+
+
+def test_percents_are_numbers_up_to_a_hundred() -> None:
+    assert fine_tune_percents(None) == ()
+    assert fine_tune_percents("1, 10%,0.5,1") == (1.0, 10.0, 0.5)
+    for text in ("0", "101", "-1", "nan", "inf", "ten", "", "1,,2"):
+        with pytest.raises(ConfigError, match="no percentage of the labels"):
+            fine_tune_percents(text)

@@ -8,6 +8,7 @@ from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.state.transfer_results import (
     Calibration,
     FewShot,
+    FineTuned,
     LinearTransfer,
     NeighbourTransfer,
     Score,
@@ -56,5 +57,6 @@ def transfer_result(name: str, value: float = 0.625, *, half: float = 0.03125) -
             FewShot(shots=1, draws=10, score=score(value - 0.25)),
             FewShot(shots=5, draws=10, score=score(value - 0.125)),
         ),
+        fine_tuned=(FineTuned(share=0.125, images=250, steps=300, score=score(value - 0.0625)),),
         calibration=Calibration(ece=0.125, ece_scaled=0.03125, temperature=1.5),
     )

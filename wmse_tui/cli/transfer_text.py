@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from wmse_tui.cli.table_text import aligned
-from wmse_tui.runs.state.transfer_results import SavedTransfer, Score, TransferResult
+from wmse_tui.runs.state.transfer_results import FineTuned, SavedTransfer, Score, TransferResult
 from wmse_tui.runs.text.units import count, number, percentage
 
 _HEADING = ("transfer (%)", "linear", "95 %", "5-NN", "20-NN weighted", "classes", "images")
@@ -23,6 +23,11 @@ def transfer_lines(results: Sequence[TransferResult]) -> list[str]:
     if measured:
         rows = [_FEW_HEADING, *map(_few_cells, measured)]
         lines += ["", *aligned(rows, right=range(1, len(_FEW_HEADING)))]
+    tuned = [(result, each) for result in results for each in result.fine_tuned]
+    if tuned:
+        rows = [("fine-tuned on", "labels", "accuracy (%)", "95 %", "steps")]
+        rows += [_tuned_cells(result, each) for result, each in tuned]
+        lines += ["", *aligned(rows, right=range(1, 5))]
     return [*lines, *_notes(results)]
 
 
@@ -54,6 +59,16 @@ def _cells(result: TransferResult) -> tuple[str, ...]:
         percentage(result.weighted_knn.score.value),
         str(result.classes),
         f"{result.train_split} -> {result.test_split}",
+    )
+
+
+def _tuned_cells(result: TransferResult, tuned: FineTuned) -> tuple[str, str, str, str, str]:
+    return (
+        result.title + (" *" if result.metric == "mean_per_class" else ""),
+        f"{100 * tuned.share:.3g} % ({tuned.images:,})",
+        percentage(tuned.score.value),
+        interval_text(tuned.score),
+        str(tuned.steps),
     )
 
 

@@ -11,6 +11,9 @@ from wmse_tui.config.locations import expanded
 from wmse_tui.config.problems import ConfigError, Problem, did_you_mean
 
 OPTION = "--transfer"
+FINE_TUNE = "--fine-tune"
+FINE_TUNE_STEPS = 300
+"""Of the optimiser, for each share of the labels."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +74,28 @@ def transfer_sets(texts: Sequence[str]) -> tuple[TransferSet, ...]:
     if problems:
         raise ConfigError(problems)
     return tuple(found.values())
+
+
+def fine_tune_percents(text: str | None) -> tuple[float, ...]:
+    """The percents of the labels that the text of `--fine-tune` names, each once; none where it is None.
+
+    Raises:
+        ConfigError: a part of the text is no number in (0, 100].
+    """
+    found: dict[float, None] = {}
+    problems = []
+    for part in () if text is None else (part.strip() for part in text.split(",")):
+        try:
+            percent = float(part.removesuffix("%"))
+        except ValueError:
+            percent = 0.0
+        if not 0 < percent <= 100:
+            problems.append(Problem(FINE_TUNE, f"{part!r} is no percentage of the labels", "as in 1,10"))
+        else:
+            found[percent] = None
+    if problems:
+        raise ConfigError(problems)
+    return tuple(found)
 
 
 def _folder(text: str) -> TransferSet | None:

@@ -15,6 +15,7 @@ from PIL import Image
 from wmse_tui.config.loading import dump_experiment
 from wmse_tui.config.schema import Experiment
 from wmse_tui.config.transfer_sets import TRANSFER_SETS, TransferSet
+from wmse_tui.engine.data.images import MemoryImages
 from wmse_tui.engine.evaluation import knn_accuracy
 from wmse_tui.engine.evaluation.checkpoint_evaluation import evaluation_command as command
 from wmse_tui.engine.evaluation.pixel_batches import Geometry
@@ -164,15 +165,13 @@ def test_images_are_as_large_as_in_the_runs_own_evaluation() -> None:
 def features(about: TransferSet = TRANSFER_SETS["patterns"]) -> SetFeatures:
     """Four classes that overlap, one of them rare in the test."""
     random = torch.Generator().manual_seed(5)
-    y_train = torch.arange(200) % 4
+    y_train = torch.arange(80) % 4
     y_test = torch.tensor([0, 1, 2] * 30 + [3] * 5)
-    centres = torch.randn(4, 12, generator=random)
-    x_train, x_test = (
-        centres[y] + 1.2 * torch.randn(len(y), 12, generator=random) for y in (y_train, y_test)
-    )
-    return SetFeatures(
-        about, x_train, y_train, x_test, y_test, None, "train", "test", cached=False, damaged=0
-    )
+    centres = torch.randn(4, 5, generator=random)
+    x_train, x_test = (centres[y] + 1.2 * torch.randn(len(y), 5, generator=random) for y in (y_train, y_test))
+    none = MemoryImages(name="x", split="train", pixels=torch.zeros(1, 3, 8, 8, dtype=torch.uint8))
+    sets = none, none, x_train, y_train, x_test, y_test, None
+    return SetFeatures(about, *sets, "train", "test", cached=False, damaged=0)
 
 
 def chosen(result: TransferResult) -> dict[str, Any]:
@@ -211,3 +210,27 @@ def test_the_metric_of_the_set_is_reported() -> None:
     assert share.linear.score.value == share.linear.top1
     assert mean.linear.score.value == mean.linear.mean_per_class
     assert mean.linear.top1 != mean.linear.mean_per_class
+
+
+def test_the_encoder_is_fine_tuned_on_request(
+    run: RunDirectory, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = ("--transfer", str(folder), "--fine-tune", "25,100", "--fine-tune-steps", "2")
+    (found,) = transfer_from_json(evaluate(capsys, str(run.path), *options)["result"]["transfer"])
+    assert [(one.share, one.images, one.steps) for one in found.fine_tuned] == [(0.25, 6, 2), (1.0, 24, 2)]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (("--fine-tune", "10"), "--fine-tune needs images"),
+        (("--transfer", "patterns", "--fine-tune", "0"), "'0' is no percentage of the labels"),
+        (("--transfer", "patterns", "--fine-tune-steps", "5"), "--fine-tune-steps is the number of steps"),
+        (("--transfer", "patterns", "--fine-tune", "1", "--fine-tune-steps", "0"), "1 or more"),
+    ],
+)
+def test_fine_tuning_without_images_or_budget_is_refused(
+    run: RunDirectory, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], text: str
+) -> None:
+    error = evaluate(capsys, str(run.path), *arguments)["error"]
+    assert text in error["title"] + error["detail"]

@@ -176,6 +176,7 @@ def test_transfer_is_reported_of_one_run_and_compared_of_several(make: Callable[
         *("Patterns", "top-1", "75.00", "71.88 to 78.12", "68.75", "71.88"),
         *("50.00 ± 3.12", "62.50 ± 3.12", "12.50", "3.12", "train (2,000) -> test (1,000)"),
     ]
+    assert ["Patterns", "12.5 % (250)", "68.75", "65.62 to 71.88", "300"] in rows_of(page)
     assert "of best.pt, 2026-01-02T03:04:05+00:00" in page
     both = rows_of(html_page(report([read_run(first), read_run(second)])))
     at = both.index(["run", "Patterns (%)"])

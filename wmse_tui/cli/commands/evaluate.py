@@ -9,7 +9,7 @@ import typer
 
 from wmse_tui.cli.arguments import Json, MachineOverrides, RunOrCheckpoint, RunsDir
 from wmse_tui.cli.engine_command import run_engine_command
-from wmse_tui.config.transfer_sets import TRANSFER_SETS
+from wmse_tui.config.transfer_sets import FINE_TUNE_STEPS, TRANSFER_SETS
 
 
 class Knn(StrEnum):
@@ -57,6 +57,25 @@ def evaluate(
             show_default=False,
         ),
     ] = None,
+    fine_tune: Annotated[
+        str | None,
+        typer.Option(
+            "--fine-tune",
+            metavar="PERCENTS",
+            help="With --transfer: also train the encoder on so many percent of the labels, as in 1,10.",
+            show_default=False,
+        ),
+    ] = None,
+    fine_tune_steps: Annotated[
+        int | None,
+        typer.Option(
+            "--fine-tune-steps",
+            metavar="STEPS",
+            min=1,
+            help=f"Steps of the optimiser for each of them (default: {FINE_TUNE_STEPS}).",
+            show_default=False,
+        ),
+    ] = None,
     overrides: MachineOverrides = None,
     runs_dir: RunsDir = None,
     json: Json = False,
@@ -66,12 +85,17 @@ def evaluate(
     With the probes and the device of its run, or with others; or on other images, with --transfer.
     """
     from wmse_tui.cli.locating import find_checkpoint_target
-    from wmse_tui.config.transfer_sets import transfer_sets
+    from wmse_tui.config.transfer_sets import fine_tune_percents, transfer_sets
     from wmse_tui.runs.process.evaluation_process import evaluation_command_line
 
     arguments = [str(find_checkpoint_target(target, runs_dir))]
     for one in transfer_sets(transfer or ()):  # folders as absolute paths
         arguments += ["--transfer", one.name]
+    fine_tune_percents(fine_tune)  # refused before anything starts
+    if fine_tune is not None:
+        arguments += ["--fine-tune", fine_tune]
+    if fine_tune_steps is not None:
+        arguments += ["--fine-tune-steps", str(fine_tune_steps)]
     if knn is not None:
         arguments += ["--knn", knn.value]
     if linear is not None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ import torchvision
 from wmse_tui import __version__
 from wmse_tui.config.rebindable import REBINDABLE
 from wmse_tui.config.schema import Experiment
-from wmse_tui.config.transfer_sets import transfer_sets
+from wmse_tui.config.transfer_sets import FINE_TUNE_STEPS, fine_tune_percents, transfer_sets
 from wmse_tui.engine.data.data_identity import DataIdentity
 from wmse_tui.engine.data.dataset_sources import load_data
 from wmse_tui.engine.data.transfer_images import load_transfer_images
@@ -45,6 +45,7 @@ from wmse_tui.runs.state.watch import view_run
 from wmse_tui.runs.text.messages import PHASES
 
 from .feature_cache import FeatureCache
+from .fine_tuning import fine_tune
 from .interruption import Progress
 from .probes import evaluate
 from .trained_checkpoint import TrainedCheckpoint, find_checkpoint, read_trained, run_experiment
@@ -53,7 +54,7 @@ FORMAT = 1
 
 COMMAND = Command(
     name="evaluation",
-    options=frozenset({"--knn", "--linear", "--device", "--set", "--transfer"}),
+    options=frozenset({"--knn", "--linear", "--device", "--set", "--transfer", "--fine-tune"}),
     wording={
         ", or remove it, then start the run again": " and evaluate again",  # only a trainer records its name
         "wmse-tui resume RUN --set": "wmse-tui eval RUN --set",
@@ -71,7 +72,8 @@ COMMAND = Command(
 class EvaluationRequest:
     """What to evaluate, and how; None: as in the run's configuration.
 
-    `transfer` names the sets that the encoder is transferred to, instead of the images of its run.
+    `transfer` names the sets that the encoder is transferred to, instead of the images of its run;
+    `fine_tune` has the percents of their labels that it is also fine-tuned on, for so many steps.
     """
 
     target: Path
@@ -81,6 +83,8 @@ class EvaluationRequest:
     device: str | None = None
     overrides: Sequence[str] = ()
     transfer: Sequence[str] = ()
+    fine_tune: str | None = None
+    fine_tune_steps: int | None = None
 
 
 def evaluation_command(arguments: Sequence[str]) -> int:
@@ -120,6 +124,8 @@ def parse_request(arguments: Sequence[str]) -> EvaluationRequest:
         metavar="SETS",
         help="measure on these sets instead: names and folders, commas between them",
     )
+    parser.add_argument("--fine-tune", metavar="PERCENTS", help="of the labels, commas between them")
+    parser.add_argument("--fine-tune-steps", type=int, metavar="STEPS")
     request = EvaluationRequest(**vars(parser.parse_args(arguments)))
     if request.device is not None and not re.fullmatch(r"auto|cpu|cuda(:\d+)?", request.device):
         raise UsageError(f"there is no device {request.device!r}", "it is auto, cpu, cuda or cuda:N")
@@ -129,6 +135,14 @@ def parse_request(arguments: Sequence[str]) -> EvaluationRequest:
             "--transfer has probes of its own, which are the same for all runs",
             next=("leave them out, or leave out --transfer",),
         )
+    if request.fine_tune and not request.transfer:
+        raise UsageError(
+            "--fine-tune needs images",
+            "they are those of --transfer",
+            next=("name a set: --transfer cifar10",),
+        )
+    if request.fine_tune_steps is not None and (not request.fine_tune or request.fine_tune_steps < 1):
+        raise UsageError("--fine-tune-steps is the number of steps of --fine-tune, 1 or more")
     return request
 
 
@@ -197,7 +211,7 @@ def transfer_checkpoint(request: EvaluationRequest, *, progress: Progress) -> di
     Raises:
         EngineError, ConfigError: the run, its checkpoint, a set or the device cannot be used.
     """
-    sets = transfer_sets(request.transfer)
+    sets, percents = transfer_sets(request.transfer), fine_tune_percents(request.fine_tune)
     prepared = _prepare(request)
     trained, device, experiment = prepared.trained, prepared.device, prepared.experiment
     mean, std = experiment.dataset.normalisation()
@@ -222,7 +236,20 @@ def transfer_checkpoint(request: EvaluationRequest, *, progress: Progress) -> di
         try:
             images = load_transfer_images(one, experiment.dataset, progress=report)
             features = set_features(encoder, images, cache, progress=report)
-            results = (*results, measure(features, encoder.geometry, progress=report))
+            found = measure(features, encoder.geometry, progress=report)
+            fine_tuned = tuple(
+                fine_tune(
+                    encoder,
+                    features.train,
+                    features.test,
+                    share=percent / 100,
+                    steps=request.fine_tune_steps or FINE_TUNE_STEPS,
+                    per_class=one.per_class,
+                    progress=report,
+                )
+                for percent in percents
+            )
+            results = (*results, replace(found, fine_tuned=fine_tuned))
         except EngineError as error:
             if "file" in saved:
                 error.next = (*error.next, f"the sets before it are done: {saved['file']}")

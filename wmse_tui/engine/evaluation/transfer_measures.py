@@ -76,12 +76,15 @@ class SetFeatures:
     """The features (images, dim) and labels (images,) of the readable images of a set, on one device.
 
     Args:
+        train, test: these images.
         validation: bool (images,), the published validation part of the training images, or None.
         cached: they were those of an earlier evaluation.
         damaged: images that could not be read.
     """
 
     about: TransferSet
+    train: ImageSet
+    test: ImageSet
     x_train: Tensor
     y_train: Tensor
     x_test: Tensor
@@ -113,6 +116,8 @@ def set_features(
     known = train_found.readable
     found = SetFeatures(
         about=images.about,
+        train=_readable_part(train, known),
+        test=_readable_part(test, test_found.readable),
         x_train=train_found.features.to(encoder.device),
         y_train=_labels(train)[known].to(encoder.device),
         x_test=test_found.features.to(encoder.device),
@@ -239,6 +244,10 @@ def _labelled_part(images: ImageSet, validation: Tensor | None) -> tuple[ImageSe
     if validation is None or part is images:
         return part, validation
     return part, validation[_labels(images) != UNLABELLED]
+
+
+def _readable_part(images: ImageSet, known: Tensor) -> ImageSet:
+    return images if bool(known.all()) else images.take(known.nonzero()[:, 0])
 
 
 def _labels(images: ImageSet) -> Tensor:

@@ -264,6 +264,23 @@ def _transfer(saved: Sequence[SavedTransfer]) -> Iterator[Block]:
         *("ECE (%)", "ECE scaled (%)", "splits"),
     )
     yield Table(heading, rows, right=range(2, len(heading) - 1))
+    tuned = [(one.result.title, each) for one in saved for each in one.result.fine_tuned]
+    if tuned:
+        yield PlainText("The encoder fine-tuned on a part of the labels:")
+        yield Table(
+            ("set", "labels", "accuracy (%)", "95 %", "steps"),
+            [
+                (
+                    title,
+                    f"{100 * each.share:.3g} % ({each.images:,})",
+                    percentage(each.score.value),
+                    f"{percentage(each.score.low)} to {percentage(each.score.high)}",
+                    f"{each.steps:,}",
+                )
+                for title, each in tuned
+            ],
+            right=(1, 2, 3, 4),
+        )
     times = sorted({(one.checkpoint, one.time) for one in saved})
     yield PlainText("; ".join(f"of {checkpoint}, {time}" for checkpoint, time in times))
 

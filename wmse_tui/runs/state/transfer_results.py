@@ -76,6 +76,16 @@ class Calibration:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FineTuned:
+    """The encoder trained on a share of the labels, `images` of them, for so many steps."""
+
+    share: Fraction
+    images: Count
+    steps: Count
+    score: Score
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TransferResult:
     """An encoder on one set.
 
@@ -89,6 +99,7 @@ class TransferResult:
             `resize` px, or not at all (None).
         knn, weighted_knn: of 5 and of 20 neighbours.
         few_shot: for each number of images a class that every class has.
+        fine_tuned: for each share of the labels that was requested.
         cached: the features were those of an earlier evaluation of the same checkpoint.
         damaged: images that could not be read and were left out.
         seconds: of the whole measurement.
@@ -110,6 +121,7 @@ class TransferResult:
     seconds: Number
     few_shot: tuple[FewShot, ...] = ()
     calibration: Calibration | None = None
+    fine_tuned: tuple[FineTuned, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
