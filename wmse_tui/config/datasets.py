@@ -22,6 +22,8 @@ IMAGE_EXTENSIONS = frozenset(f".{name}" for names in (_PICTURES, _MEASURED, _OLD
 """Names of image files end with one of these: all that Pillow decodes, but for those that are refused."""
 TRAIN_FOLDERS = ("train", "training")
 """Names, in any case, of the folder of a user's images that holds those to train on."""
+TEST_FOLDERS = ("test", "testing", "tests", "val", "valid", "validation", "eval", "evaluation")
+"""And of the one that holds those for the test."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

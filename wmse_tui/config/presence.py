@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from wmse_tui.config.advice import Advice
-from wmse_tui.config.datasets import DATASETS, IMAGE_EXTENSIONS, TRAIN_FOLDERS
+from wmse_tui.config.datasets import DATASETS, TRAIN_FOLDERS
+from wmse_tui.config.image_folder import part_of, walk_images
 from wmse_tui.config.locations import data_dir, expanded
 from wmse_tui.config.schema import Experiment
 from wmse_tui.config.sections.dataset import Dataset
@@ -75,22 +75,16 @@ def count_own_images(dataset: Dataset, *, seconds: float = 1.0) -> OwnImages | N
     """
     if dataset.name != "folder" or dataset.root is None:
         return None
-    deadline, root = time.monotonic() + seconds, expanded(dataset.root)
-    try:
-        folders = [entry.name for entry in os.scandir(root) if entry.is_dir()]
-    except OSError:
-        return None
-    train = next((name for wanted in TRAIN_FOLDERS for name in folders if name.lower() == wanted), None)
-    below = root if train is None else root / train
+    root = expanded(dataset.root)
     images, holding = 0, set()
-    for folder, inner, names in os.walk(below, followlinks=True):
-        if time.monotonic() > deadline:  # millions, or a link to a folder above
-            return None
-        inner[:] = [name for name in inner if not name.startswith(".")]
-        here = sum(os.path.splitext(name)[1].lower() in IMAGE_EXTENSIONS for name in names)  # noqa: PTH122
-        images += here
-        if here and folder != str(below):
-            holding.add(Path(folder).relative_to(below).parts[0])
+    try:
+        below = part_of(root, TRAIN_FOLDERS) or root
+        for folder, names in walk_images(below, time.monotonic() + seconds):
+            images += len(names)
+            if names and folder != below:
+                holding.add(folder.relative_to(below).parts[0])
+    except OSError:  # a TimeoutError, too
+        return None
     return OwnImages(images, len(holding))
 
 

@@ -120,6 +120,7 @@ class Ask(Dialog[str]):
         value: the line at first.
         placeholder: shown while the line is empty.
         check: a sentence on what is wrong with a value, or "".
+        line: the widget of the line.
     """
 
     def __init__(
@@ -130,16 +131,17 @@ class Ask(Dialog[str]):
         value: str = "",
         placeholder: str = "",
         check: Callable[[str], str] = lambda _: "",
+        line: type[Input] = Input,
     ) -> None:
         super().__init__()
         self._title, self._text, self._value, self._placeholder = title, text, value, placeholder
-        self._check = check
+        self._check, self._line = check, line
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog") as box:
             box.border_title = Content(self._title)
             yield Static(self._text, markup=False)
-            line = Input(self._value, placeholder=self._placeholder)
+            line = self._line(self._value, placeholder=self._placeholder)
             line.cursor_blink = False
             yield line
             yield Static("", markup=False, classes="problem")

@@ -99,6 +99,7 @@ CONFIGURE = bindings(
      "Queue the run and stay here; it starts when a slot is free"),
     ("number_sign", "sweep", "Sweep", "configure-sweep",
      "Queue a run for each combination of some values; shows their number and cost first", FOOTER),
+    ("at", "images", "Images", "configure-images", "Set up a run on a folder of your own images"),
     ("s", "save", "Save", "configure-save", "Save as a preset of your own", FOOTER),
     ("o", "load", "Open", "configure-load", "Load a configuration file, or that of a run's folder"),
     ("dollar_sign", "command", "Command", "configure-command",
@@ -143,7 +144,9 @@ FIELD = bindings(
     ("greater_than_sign", "cycle(1)", "Next value", "field-next", "The next choice"),
     ("space", "cycle(1)", "Next value", "field-toggle", "The next choice"),
 )
+PATH_INPUT = bindings(("tab", "complete", "Complete"))
 FIELD_EDITOR = bindings(
+    ("tab", "complete", "Complete", "field-complete", "Complete a path; elsewhere the next part"),
     ("escape", "cancel", "Cancel", "field-cancel", "Stop typing; the value does not change"),
 )
 

@@ -589,12 +589,63 @@ async def test_a_file_is_loaded_or_its_errors_are_shown(
             await until(pilot, lambda: on_top(app, ProblemDialog))
             assert message in text_in(app, DIALOG)
             await pilot.press("escape")
+            await until(pilot, lambda: on_top(app, Ask))
+            assert app.screen.query_one(Input).value == str(file), "the path can be corrected"
+            await pilot.press("escape")
+            await pilot.pause()
         assert screen.library.key == "quickstart"
         file.write_text("extends: stl10\nseed: 11\n")
         await load(pilot)
         await until(pilot, lambda: screen.library.key == f"file:{file}")
         assert screen.experiment == load_experiment(file=file)
         assert "mine.yaml · Title and seed" in screen_text(app)
+
+
+async def test_a_folder_of_images_is_examined_and_a_run_proposed_for_it(
+    make_app: MakeApp, until: Until, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("cat", "dog"):
+        folder = tmp_path / "pictures" / name
+        folder.mkdir(parents=True)
+        for index in range(40):
+            Image.new("RGB", (40, 30)).save(folder / f"{index}.png")
+    app = make_app()
+    async with shown(app) as (pilot, screen):
+        await pilot.press("at")
+        await pilot.pause()
+        line = app.screen.query_one(Input)
+        line.value = "none"
+        await until(pilot, lambda: "It cannot be read: No such file" in text_in(app, DIALOG))
+        await pilot.press("enter")
+        line.value = "pic"
+        line.cursor_position = len(line.value)
+        await until(pilot, lambda: "pictures/" in text_in(app, DIALOG))
+        await pilot.press("tab")
+        assert line.value == "pictures/"
+        await until(pilot, lambda: "classes 2: cat 40, dog 40" in text_in(app, DIALOG))
+        text = text_in(app, DIALOG)
+        assert "images 80; a tenth is held out for the test" in text
+        assert "sizes shorter sides 30 px" in text
+        assert "recipe cifar10, crops of 32 px" in text
+        await pilot.press("enter")
+        await until(pilot, lambda: screen.library.key == "copy:cifar10")
+        assert "pictures" in text_in(app, "#configure-presets")
+        assert "Proposed for a folder of your own images." in text_in(app, ABOUT)
+        assert value(screen, "dataset.root") == f"{tmp_path}/pictures"
+        assert screen.experiment is not None
+        assert screen.experiment.schedule.batch_size == 32
+        await type_in(pilot, screen, "dataset.root", "")
+        row = await focus_row(pilot, screen, "dataset.root")
+        await pilot.press("enter")
+        await pilot.pause()
+        assert row.editor is not None
+        row.editor.value = "pic"
+        row.editor.cursor_position = len(row.editor.value)
+        await until(pilot, lambda: "pictures/" in text_in(app, FIELDS))
+        await pilot.press("tab", "enter")
+        await pilot.pause()
+        assert value(screen, "dataset.root") == f"{tmp_path}/pictures"
 
 
 async def test_the_command_line_is_copied_and_shown(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from textual import on, work
@@ -27,6 +28,7 @@ from wmse_tui.tui.screens.app_screen import AppScreen
 from wmse_tui.tui.services import app_of
 from wmse_tui.tui.widgets.configure import wording
 from wmse_tui.tui.widgets.configure.cost import TITLE, Cost
+from wmse_tui.tui.widgets.configure.images_dialog import ImagesDialog
 from wmse_tui.tui.widgets.configure.inspections import DESCRIBE, MEASURE, VIEWS, Inspections, progress_text
 from wmse_tui.tui.widgets.configure.launcher import Launcher, LaunchMode
 from wmse_tui.tui.widgets.configure.machine import Machine
@@ -38,7 +40,7 @@ from wmse_tui.tui.widgets.configure.preset_files import (
     reset_draft,
     save_draft,
 )
-from wmse_tui.tui.widgets.configure.preset_library import PresetLibrary, copy_entry, read_entry
+from wmse_tui.tui.widgets.configure.preset_library import PresetLibrary, copy_entry, images_entry, read_entry
 from wmse_tui.tui.widgets.configure.preset_panel import PresetPanel
 from wmse_tui.tui.widgets.configure.sections import CHECK, TITLES, SectionPanel
 from wmse_tui.tui.widgets.configure.sections import VIEWS as VIEWS_PAGE
@@ -73,7 +75,8 @@ Arrows or hjkl move, and change nothing; tab goes from part to part, {key:config
 field, press {key:field-edit} to type or to choose from a list; {key:field-next} is the next choice. Nothing
 that you type is refused: what is wrong is printed below it. {key:configure-undo} takes back a change, and
 {key:configure-apply} sets what advice proposes. Options that do nothing beside the others are hidden;
-{key:configure-all} shows all. {key:configure-sweep} queues a run for each of several values.
+{key:configure-all} shows all. {key:configure-images} sets up a run on a folder of your own images;
+{key:configure-sweep} queues a run for each of several values.
 • marks what differs from the preset, ! what is wrong or unwise.
 """
     BINDINGS = keys.CONFIGURE
@@ -589,6 +592,17 @@ that you type is refused: what is wrong is printed below it. {key:configure-undo
             first = f"{form.current}={draft.fields[form.current].text(draft.values[form.current])}"
         started = await self._launcher.sweep(draft, self.remarks(), name=self.run_name, first=first)
         self._after_start(started)
+
+    @work(group="images-dialog")
+    async def action_images(self) -> None:
+        """Ask for a folder of images, and edit the run that is proposed for it."""
+        draft = await self.app.push_screen_wait(ImagesDialog())
+        if draft is not None:
+            entry = images_entry(draft, Path(str(draft.values["dataset.root"])).name)
+            self.library.add(entry)
+            self.library.choose(entry.key)
+            self.redraw()
+            self.query_one(SectionPanel).list.focus()
 
     def _after_start(self, started: bool) -> None:
         if started:

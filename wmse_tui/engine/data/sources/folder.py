@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import torch
 
-from wmse_tui.config.datasets import TRAIN_FOLDERS
+from wmse_tui.config.datasets import TEST_FOLDERS, TRAIN_FOLDERS
 from wmse_tui.engine.data.sources.class_folders import (
     files_and_labels,
     has_classes,
@@ -32,7 +32,6 @@ from wmse_tui.engine.data.sources.splits import TEST_OPTION, TRAIN_OPTION, DataS
 from wmse_tui.engine.data.sources.subsets import hold_out
 from wmse_tui.engine.errors import DataError
 
-TEST_FOLDERS = ("test", "testing", "tests", "val", "valid", "validation", "eval", "evaluation")
 USUAL_FOLDERS = frozenset({"train", "test", "val", "valid", "validation"})
 """Of other spellings a notice reports how they were understood."""
 

@@ -14,6 +14,7 @@ from wmse_tui.runs.errors import BadRunName
 from wmse_tui.runs.text.sanitize import safe
 from wmse_tui.runs.text.units import count
 from wmse_tui.tui.dialogs import Ask, Confirm, CopyText, ProblemDialog
+from wmse_tui.tui.path_completion import PathInput
 from wmse_tui.tui.services import ServicesApp
 from wmse_tui.tui.widgets.configure.preset_library import PresetLibrary, file_entry
 
@@ -40,7 +41,7 @@ async def save_draft(app: ServicesApp, library: PresetLibrary, draft: Draft) -> 
         app.push_screen(ProblemDialog.of("the preset cannot be saved", error))
         return False
     entry = library.entry
-    if entry is not None and entry.key != name and entry.kind != "copy":
+    if entry is not None and entry.key != name and entry.kind not in ("copy", "images"):
         library.reset_all()  # what was changed there is in the new preset now
     library.reload(name)
     library.choose(name)
@@ -50,24 +51,28 @@ async def save_draft(app: ServicesApp, library: PresetLibrary, draft: Draft) -> 
 
 async def load_file(app: ServicesApp, library: PresetLibrary) -> bool:
     """Ask for a file, or the folder of a run, and edit its configuration; whether there is one."""
-    question = Ask(
-        "Load",
-        "A configuration file, or the folder of a run. Relative paths start in\n"
-        f"{safe(str(working_dir()), 300)}",
-        placeholder="experiment.yaml",
-        check=lambda text: "" if text.isprintable() else "a path has no such characters",
-    )
-    text = (await app.push_screen_wait(question) or "").strip()
-    if not text:
-        return False
-    try:
-        entry = await asyncio.to_thread(file_entry, expanded(Path(text)))
-    except (ConfigError, OSError) as error:
-        app.push_screen(ProblemDialog.of("the file cannot be used", error))
-        return False
-    library.add(entry)
-    library.choose(entry.key)
-    return True
+    text = ""
+    while True:
+        question = Ask(
+            "Load",
+            "A configuration file, or the folder of a run; tab completes. Relative paths start in\n"
+            f"{safe(str(working_dir()), 300)}",
+            value=text,
+            placeholder="experiment.yaml",
+            check=lambda text: "" if text.isprintable() else "a path has no such characters",
+            line=PathInput,
+        )
+        text = (await app.push_screen_wait(question) or "").strip()
+        if not text:
+            return False
+        try:
+            entry = await asyncio.to_thread(file_entry, expanded(Path(text)))
+        except (ConfigError, OSError) as error:
+            await app.push_screen_wait(ProblemDialog.of("the file cannot be used", error))
+            continue  # with the path that was typed
+        library.add(entry)
+        library.choose(entry.key)
+        return True
 
 
 def copy_command(app: ServicesApp, draft: Draft, run_name: str) -> None:

@@ -27,7 +27,7 @@ from wmse_tui.config.sections.paper import Paper
 FIRST = "quickstart"
 OPENED, START, YOURS = "Opened", "Start here", "Yours"
 """Headings of the list; the others are data sets."""
-Kind = Literal["shipped", "user", "file", "copy"]
+Kind = Literal["shipped", "user", "file", "copy", "images"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,6 +114,11 @@ def copy_entry(experiment: Experiment, preset: str) -> Entry:
     base = _known(preset)
     draft = draft_of(experiment, base) if base is not None else _nearest(experiment)
     return Entry(key=f"copy:{draft.base.name}", label=f"{draft.base.name} (copy)", kind="copy", draft=draft)
+
+
+def images_entry(draft: Draft, label: str) -> Entry:
+    """The draft that was proposed for a folder of images."""
+    return Entry(key=f"copy:{draft.base.name}", label=label, kind="images", draft=draft)
 
 
 def _entry_of(key: str, presets: tuple[str, ...]) -> Entry:
@@ -208,11 +213,11 @@ class PresetLibrary:
         self.entries[entry.key] = entry
         if entry.draft is None:
             self._drafts.pop(entry.key, None)
-        elif before is None or entry.kind == "copy":
+        elif before is None or entry.kind in ("copy", "images"):
             self._drafts[entry.key] = entry.draft
         else:
             self._drafts[entry.key] = Draft(entry.draft.base, before.changes)
-        if entry.kind in ("file", "copy"):
+        if entry.kind in ("file", "copy", "images"):
             self.extra = (entry.key, *(key for key in self.extra if key != entry.key))
 
     def reload(self, name: str) -> None:

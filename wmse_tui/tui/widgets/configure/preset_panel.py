@@ -116,7 +116,7 @@ class PresetPanel(Panel):
         mark = Content.styled("• ", "bold $accent") if count else Content("  ")
         style, note = "", ""
         if entry is not None:
-            style = "italic" if entry.kind in ("file", "copy") else ""
+            style = "italic" if entry.kind in ("file", "copy", "images") else ""
             linear = entry.paper.linear if entry.paper is not None and entry.kind == "shipped" else None
             note = " yours" if entry.kind == "user" else "" if linear is None else f" {linear:.2f}"
         return mark + Content.styled(safe(name, 60), style) + Content.styled(note, "$text-muted")

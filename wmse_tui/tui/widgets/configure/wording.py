@@ -24,6 +24,7 @@ _KINDS = {
     "user": "Your own preset.",
     "file": "A file.",
     "copy": "The configuration of a run.",
+    "images": "Proposed for a folder of your own images.",
 }
 
 

@@ -13,6 +13,7 @@ from textual.widgets import Input
 from wmse_tui.config.fields import FormField
 from wmse_tui.runs.text.sanitize import safe
 from wmse_tui.tui import keys
+from wmse_tui.tui.path_completion import PathSuggester, complete
 
 MARKS = 3  # cells before the title: changed, problem, and the cursor
 TITLE = 25  # cells of the title and the space after it, if the form is wide enough
@@ -45,9 +46,12 @@ class FieldEditor(Input):
     class Cancelled(Message):
         """Editing was cancelled."""
 
-    def __init__(self, text: str) -> None:
-        super().__init__(text, compact=True)
+    def __init__(self, text: str, *, path: bool) -> None:
+        super().__init__(text, compact=True, suggester=PathSuggester(folders=True) if path else None)
         self.cursor_blink = False
+
+    def action_complete(self) -> None:
+        complete(self)
 
     def action_cancel(self) -> None:
         self.post_message(self.Cancelled())
@@ -195,7 +199,7 @@ class FieldRow(Widget, can_focus=True):
     def _begin(self) -> None:
         """Open an editor over the value; a number is selected, to be replaced, a text is to be changed."""
         self._before = self.state.text
-        editor = FieldEditor(self._before)
+        editor = FieldEditor(self._before, path=self.state.option.kind == "folder")
         editor.select_on_focus = self.state.option.kind in ("whole", "number")
         editor.styles.offset = (MARKS + self._title_width, 0)
         unit = len(self.state.option.unit)
