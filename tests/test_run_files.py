@@ -111,6 +111,7 @@ LISTED = {
     "tui/app.py": "whether the folder of runs is empty",
     "tui/settings.py": "the user's settings",
     "tui/saved_state.py": "what the screens show, in the state folder",
+    "tui/path_completion.py": "the names in the folder whose path is being typed",
     "tui/screenshot.py": "a screenshot in the current folder",
     "tui/charts/image_display.py": "a preview that the app's own service has written",
 }
