@@ -42,3 +42,25 @@ def test_the_time_on_the_cpu_is_known_only_of_runs_that_train_there() -> None:
     seconds = cpu_forecast(experiment, gpus=0)
     assert seconds is not None
     assert seconds < 3600
+
+
+@pytest.mark.parametrize(
+    ("options", "gpus", "level", "devices"),
+    [
+        ((), 1, None, None),
+        ((), 4, "info", "4"),
+        (("schedule.batch_size=300",), 8, "info", "6"),
+        (("compute.device=cuda",), 2, "info", "2"),
+        (("compute.device=cuda:1",), 2, None, None),
+        (("compute.device=cpu",), 2, None, None),
+        (("compute.devices=2",), 2, None, None),
+        (("compute.devices=4",), 2, "warning", "1"),
+    ],
+)
+def test_more_gpus_than_train_are_advice_and_fewer_a_warning(
+    options: tuple[str, ...], gpus: int, level: str | None, devices: str | None
+) -> None:
+    settings = ["schedule.batch_size=512", "method={name: simclr}", *options]
+    found = device_advice(load_experiment(preset="quickstart", overrides=settings), gpus=gpus)
+    expected = [] if level is None else [(level, (("compute.devices", devices),))]
+    assert [(advice.level, advice.fix) for advice in found] == expected

@@ -38,13 +38,27 @@ def cpu_forecast(experiment: Experiment, *, gpus: int) -> float | None:
 
 
 def device_advice(experiment: Experiment, *, gpus: int) -> tuple[Advice, ...]:
-    """A warning of a run whose device does not exist, or that would train for hours on the CPU.
+    """A warning of a run whose devices do not exist, or that would train for hours on the CPU.
+
+    Where more GPUs are visible than train, how many could.
 
     Args:
         experiment: with the number of its images where that is known.
         gpus: how many GPUs are visible to it.
     """
-    device = experiment.compute.device
+    device, devices = experiment.compute.device, experiment.compute.devices
+    if gpus and device != "cpu" and devices > gpus:
+        text = f"{devices} GPUs are needed, and NVML reports {count(gpus, 'GPU')}; the run would fail"
+        return (Advice("compute.devices", "warning", text, (("compute.devices", "1"),)),)
+    if gpus > 1 and device in ("auto", "cuda") and devices == 1:
+        batch = experiment.schedule.batch_size
+        most = max(number for number in range(1, gpus + 1) if batch % number == 0)
+        if most > 1:
+            text = (
+                f"{gpus} GPUs are visible, and one trains; {most} would give the same result, "
+                f"{batch // most} images each (not yet run on GPUs)"
+            )
+            return (Advice("compute.devices", "info", text, (("compute.devices", str(most)),)),)
     if device.startswith("cuda"):
         number = int(device.partition(":")[2] or 0)
         if number < gpus:

@@ -16,6 +16,18 @@ import pytest
 import torch
 import torch.distributed as dist
 from forked_ranks import ForkedRanks
+from rank_steps import (
+    CASES,
+    GRADIENT_BOUND,
+    Result,
+    difference,
+    experiment_of,
+    gradients_of,
+    images,
+    method_of,
+    step,
+    step_of_rank,
+)
 from torch import Tensor, nn
 
 from wmse_tui.config import methods
@@ -24,74 +36,7 @@ from wmse_tui.engine.distribution import gather as gathering
 from wmse_tui.engine.distribution.gather import Gather
 from wmse_tui.engine.distribution.global_batch_norm import share_batch_norms
 from wmse_tui.engine.distribution.ranks import ALONE, Group, Ranks
-from wmse_tui.engine.methods import Method, build_method
 from wmse_tui.engine.models.switchable_whitening import STATISTICS, SwitchableWhitening
-
-BATCH, SIZE = 24, 8
-BOUND = 1e-12
-CASES = {
-    "w_mse": (),
-    "w_mse iterative": ("method.operator=iterative",),
-    "w_mse zca": ("method.operator=zca",),
-    "w_mse several orders": ("method.iterations=3",),
-    "cw_rgp": ("method.name=cw_rgp", "method.whitening_size=8", "method.groups=2", "projector.dim=32"),
-    "intl": ("method.name=intl",),
-    "shuffled_dbn": ("method.name=shuffled_dbn", "method.groups=2"),
-    "zero_cl": ("method.name=zero_cl",),
-    "barlow_twins": ("method.name=barlow_twins",),
-    "vicreg": ("method.name=vicreg",),
-    "vibcreg": ("method.name=vibcreg",),
-    "simclr": ("method.name=simclr",),
-    "s2r2": ("method.name=s2r2",),
-    "byol": ("method.name=byol",),
-    "simsiam": ("method.name=simsiam",),
-    "encoder iterative": ("backbone.whitening=iterative", "backbone.whitening_groups=8"),
-    "encoder cholesky": ("backbone.whitening=cholesky", "backbone.whitening_groups=8"),
-    "encoder zca": ("backbone.whitening=zca", "backbone.whitening_groups=8"),
-    "views together": ("backbone.views=together",),
-}
-
-Result = tuple[float, dict[str, Tensor], dict[str, Tensor]]
-
-
-def method_of(experiment: Experiment) -> Method:
-    torch.manual_seed(0)
-    return build_method(experiment).double().train()
-
-
-def images(channels: int = 3) -> Tensor:
-    generator = torch.Generator().manual_seed(1)
-    return torch.randn(2, BATCH, channels, SIZE, SIZE, dtype=torch.float64, generator=generator)
-
-
-def step(method: Method, views: Tensor, ranks: Ranks, seed: int = 3) -> Result:
-    with ranks.shared_step():
-        losses = method(views, step_key=(seed, 1))
-        losses.total.backward()
-    ranks.mean_gradients(method.trainable_parameters())
-    return losses.total.item(), gradients_of(method), dict(method.named_buffers())
-
-
-def step_of_rank(group: Group, experiment: Experiment, wrong: str = "") -> Result:
-    method = method_of(experiment)
-    with WRONG[wrong]() if wrong else contextlib.nullcontext():
-        if wrong != "statistics per rank":
-            share_batch_norms(method)
-        seed = 3 + group.rank if wrong == "seeds per rank" else 3
-        return step(method, images().chunk(group.world, 1)[group.rank], group, seed)
-
-
-def gradients_of(network: nn.Module) -> dict[str, Tensor]:
-    return {name: p.grad for name, p in network.named_parameters() if p.grad is not None}
-
-
-def difference(found: dict[str, Tensor], expected: dict[str, Tensor]) -> float:
-    """The distance of all tensors together, relative to the length of the expected ones."""
-    assert list(found) == list(expected)
-    if not expected:
-        return 0.0
-    one, other = (torch.cat([t.double().flatten() for t in each.values()]) for each in (found, expected))
-    return float((one - other).norm() / other.norm())
 
 
 def test_every_method_is_here() -> None:
@@ -100,27 +45,19 @@ def test_every_method_is_here() -> None:
     assert named == files - {"__init__", "slices"}
 
 
-@pytest.fixture(scope="module")
-def alone(tiny: Callable[..., Experiment]) -> Callable[[str], tuple[Experiment, Result]]:
-    """The experiment of a case, and its step of one process."""
-
-    @cache
-    def of(case: str) -> tuple[Experiment, Result]:
-        experiment = tiny(f"schedule.batch_size={BATCH}", *CASES[case])
-        return experiment, step(method_of(experiment), images(), ALONE)
-
-    return of
+@cache
+def alone(case: str) -> Result:
+    """The step of one process."""
+    return step(method_of(experiment_of(case)), ALONE)
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_gradients_are_those_of_one_process(
-    case: str, ranks: ForkedRanks, alone: Callable[[str], tuple[Experiment, Result]]
-) -> None:
-    experiment, (loss, gradients, buffers) = alone(case)
-    shared_loss, shared_gradients, shared_buffers = ranks.run(step_of_rank, experiment)
-    assert shared_loss == pytest.approx(loss, rel=BOUND)
-    assert difference(shared_gradients, gradients) < BOUND
-    assert difference(shared_buffers, buffers) < BOUND
+def test_gradients_are_those_of_one_process(case: str, ranks: ForkedRanks) -> None:
+    loss, gradients, buffers = alone(case)
+    shared_loss, shared_gradients, shared_buffers = ranks.run(step_of_rank, experiment_of(case))
+    assert shared_loss == pytest.approx(loss, rel=GRADIENT_BOUND)
+    assert difference(shared_gradients, gradients) < GRADIENT_BOUND
+    assert difference(shared_buffers, buffers) < GRADIENT_BOUND
 
 
 def switchable(kind: str) -> nn.Sequential:
@@ -144,9 +81,9 @@ def step_of_layers(ranks: Ranks, kind: str) -> Result:
 def test_gradients_of_switchable_whitening_are_those_of_one_process(kind: str, ranks: ForkedRanks) -> None:
     loss, gradients, buffers = step_of_layers(ALONE, kind)
     shared_loss, shared_gradients, shared_buffers = ranks.run(step_of_layers, kind)
-    assert shared_loss == pytest.approx(loss, rel=BOUND)
-    assert difference(shared_gradients, gradients) < BOUND
-    assert difference(shared_buffers, buffers) < BOUND
+    assert shared_loss == pytest.approx(loss, rel=GRADIENT_BOUND)
+    assert difference(shared_gradients, gradients) < GRADIENT_BOUND
+    assert difference(shared_buffers, buffers) < GRADIENT_BOUND
 
 
 @contextlib.contextmanager
@@ -192,6 +129,14 @@ WRONG: dict[str, Callable[[], contextlib.AbstractContextManager[None]]] = {
 }
 
 
+def step_of_mistaken_rank(group: Group, experiment: Experiment, wrong: str) -> Result:
+    method = method_of(experiment)
+    with WRONG[wrong]():
+        if wrong != "statistics per rank":
+            share_batch_norms(method)
+        return step(method, group, seed=3 + group.rank if wrong == "seeds per rank" else 3)
+
+
 @pytest.mark.parametrize("ranks", [2], indirect=True)
 @pytest.mark.parametrize(
     ("wrong", "case"),
@@ -204,9 +149,7 @@ WRONG: dict[str, Callable[[], contextlib.AbstractContextManager[None]]] = {
         ("seeds per rank", "w_mse"),
     ],
 )
-def test_what_one_could_write_by_mistake_is_found(
-    wrong: str, case: str, ranks: ForkedRanks, alone: Callable[[str], tuple[Experiment, Result]]
-) -> None:
-    experiment, (_, gradients, _) = alone(case)
-    _, shared_gradients, _ = ranks.run(step_of_rank, experiment, wrong)
+def test_what_one_could_write_by_mistake_is_found(wrong: str, case: str, ranks: ForkedRanks) -> None:
+    _, gradients, _ = alone(case)
+    _, shared_gradients, _ = ranks.run(step_of_mistaken_rank, experiment_of(case), wrong)
     assert difference(shared_gradients, gradients) > 0.05
