@@ -13,6 +13,7 @@ from made_transfer import transfer_result
 from wmse_tui.runs.directory import RunDirectory, create_run
 from wmse_tui.runs.state.saved_evaluations import read_saved_evaluations
 from wmse_tui.runs.state.transfer_results import (
+    TransferResult,
     read_transfer,
     saved_transfer_json,
     transfer_from_json,
@@ -49,6 +50,25 @@ def test_the_newest_result_of_each_set_counts(run: RunDirectory) -> None:
     ]
     assert saved_transfer_json(found)["patterns"]["checkpoint"] == "final.pt"
     assert read_saved_evaluations(run) == ()
+
+
+def test_fine_tuning_stays_where_the_same_checkpoint_is_measured_again_without(run: RunDirectory) -> None:
+    tuned = transfer_result("patterns", 0.5)
+    plain = replace(transfer_result("patterns", 0.75), fine_tuned=())
+    other = replace(plain, test_split="test (7)")
+
+    def found(*saved: tuple[str, TransferResult]) -> TransferResult:
+        for path in run.evaluations.iterdir():
+            path.unlink()
+        for number, (sha256, result) in enumerate(saved):
+            about = {"checkpoint": "final.pt", "time": "now", "sha256": sha256}
+            save(run, {**about, "transfer": transfer_json((result,))}, str(number))
+        (one,) = read_transfer(run)
+        return one.result
+
+    assert found(("a", tuned), ("a", plain)) == replace(plain, fine_tuned=tuned.fine_tuned)
+    assert found(("a", tuned), ("b", plain)) == plain
+    assert found(("a", tuned), ("a", other)) == other
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ Accuracies are fractions, and intervals cover 95 %.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any, Literal
 
@@ -126,11 +126,15 @@ class TransferResult:
 
 @dataclass(frozen=True, slots=True)
 class SavedTransfer:
-    """A result, of which checkpoint file it is, and when it was measured, as its file names them."""
+    """A result, of which checkpoint file it is, and when it was measured, as its file names them.
+
+    `sha256` is the checkpoint's.
+    """
 
     result: TransferResult
     checkpoint: str
     time: str
+    sha256: str = ""
 
 
 def transfer_json(results: tuple[TransferResult, ...]) -> dict[str, Any]:
@@ -160,13 +164,32 @@ def _adapter() -> TypeAdapter[TransferResult]:
 
 
 def read_transfer(run: RunDirectory) -> tuple[SavedTransfer, ...]:
-    """The newest result of a run for each set, in the order of the sets' names."""
+    """The newest result of a run for each set, in the order of the sets' names.
+
+    Where it has no fine-tuning, that of an earlier one of the same checkpoint and images stays.
+    """
     newest: dict[str, SavedTransfer] = {}
     for values in saved_results(run):
         try:
             found = transfer_from_json(values[KEY])
-            checkpoint, time = str(values["checkpoint"]), str(values["time"])
+            about = str(values["checkpoint"]), str(values["time"]), str(values.get("sha256", ""))
         except (KeyError, ValueError):  # an evaluation without a transfer, or no result
             continue
-        newest.update({one.set: SavedTransfer(one, checkpoint, time) for one in found})
+        for result in found:
+            one = SavedTransfer(result, *about)
+            newest[result.set] = _with_fine_tuning(one, newest.get(result.set))
     return tuple(newest[name] for name in sorted(newest))
+
+
+def _with_fine_tuning(one: SavedTransfer, before: SavedTransfer | None) -> SavedTransfer:
+    if before is None or one.result.fine_tuned or not _same_features(one, before):
+        return one
+    return replace(one, result=replace(one.result, fine_tuned=before.result.fine_tuned))
+
+
+def _same_features(one: SavedTransfer, other: SavedTransfer) -> bool:
+    def facts(saved: SavedTransfer) -> tuple[object, ...]:
+        result = saved.result
+        return saved.sha256, result.train_split, result.test_split, result.size, result.resize
+
+    return facts(one) == facts(other)
