@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from trained_runs import trained_run
 
-from wmse_tui.config.loading import dump_experiment
 from wmse_tui.config.schema import Experiment
 from wmse_tui.config.transfer_sets import TRANSFER_SETS, TransferSet
 from wmse_tui.engine.data.images import MemoryImages
@@ -20,35 +20,13 @@ from wmse_tui.engine.evaluation import knn_accuracy
 from wmse_tui.engine.evaluation.checkpoint_evaluation import evaluation_command as command
 from wmse_tui.engine.evaluation.pixel_batches import Geometry
 from wmse_tui.engine.evaluation.transfer_measures import SetFeatures, measure, transfer_geometry
-from wmse_tui.engine.methods import build_method
-from wmse_tui.engine.training.checkpoints import name_checkpoint, save_checkpoint
-from wmse_tui.runs.directory import RunDirectory, create_run
+from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.state.transfer_results import TransferResult, read_transfer, transfer_from_json
-
-EXPERIMENT = Experiment.model_validate(
-    {
-        "dataset": {"name": "folder", "root": "/nowhere", "crop": 16},
-        "backbone": {"arch": "cifar_resnet8"},
-        "projector": {"hidden": 16, "dim": 8},
-        "method": {"name": "w_mse", "whitening_size": 16},
-        "schedule": {"kind": "step", "epochs": 60, "batch_size": 32},
-        "compute": {"device": "cpu", "workers": 1},
-    }
-)
 
 
 @pytest.fixture
 def run(tmp_path: Path) -> RunDirectory:
-    """A run whose images are nowhere: transfer does not need them."""
-    run = create_run(tmp_path / "runs", dump_experiment(EXPERIMENT), name="small")
-    state = {
-        "position": {"epoch": 1, "step": 3},
-        "method": build_method(EXPERIMENT).state_dict(),
-        "optimizer": {},
-        "best": None,
-    }
-    name_checkpoint(save_checkpoint(run.checkpoints, 3, state), "final")
-    return run
+    return trained_run(tmp_path / "runs")
 
 
 @pytest.fixture

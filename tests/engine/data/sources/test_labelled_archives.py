@@ -15,6 +15,7 @@ import pytest
 import torch
 from PIL import Image
 from scipy.io import savemat
+from trained_runs import trained_run
 
 from wmse_tui.config.sections.dataset import Dataset
 from wmse_tui.config.transfer_sets import TRANSFER_SETS
@@ -22,6 +23,8 @@ from wmse_tui.engine.data.sources import labelled_archives
 from wmse_tui.engine.data.sources.labelled_archives import REMOTES
 from wmse_tui.engine.data.transfer_images import TransferImages, load_transfer_images
 from wmse_tui.engine.errors import DataError
+from wmse_tui.engine.evaluation.checkpoint_evaluation import evaluation_command
+from wmse_tui.runs.state.transfer_results import transfer_from_json
 
 Files = Mapping[str, bytes]
 SIDE = {"train": 10, "val": 11, "test": 12}
@@ -269,3 +272,24 @@ def test_a_damaged_download_is_refused(publish: Any, tmp_path: Path) -> None:
     file.write_bytes(file.read_bytes()[:-1] + b"x")
     with pytest.raises(DataError, match=r"setid\.mat is not what was published"):
         load()
+
+
+def test_an_encoder_is_transferred_to_several_published_sets(
+    publish: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("svhn", "flowers102", "eurosat"):
+        publish(name, MADE[name]())
+    run = trained_run(tmp_path / "runs")
+    assert evaluation_command([str(run.path), "--transfer", "svhn,flowers102,eurosat"]) == 0
+    results = json.loads(capsys.readouterr().out.splitlines()[-1])["result"]["transfer"]
+    found = {result.set: result for result in transfer_from_json(results)}
+    assert [(one.metric, one.classes, one.train_split, one.test_split) for one in found.values()] == [
+        ("top1", 3, "train (6)", "test (3)"),
+        ("mean_per_class", 3, "train+val (6)", "test (3)"),
+        ("top1", 3, "all without held-out (12)", "held-out (3)"),
+    ]
+    for one in found.values():
+        for score in (one.linear.score, one.knn.score, one.weighted_knn.score, one.few_shot[0].score):
+            assert 0 <= score.low <= score.value <= score.high <= 1
+        assert one.linear.score.low < one.linear.score.high
+    assert len(list(run.features.iterdir())) == 6
