@@ -88,8 +88,19 @@ def test_an_error_with_a_set_leaves_the_results_of_those_before_it(
     error = evaluate(capsys, str(run.path), "--transfer", f"{folder},{tmp_path / 'empty'}")["error"]
     assert error["title"] == f"no images in {tmp_path / 'empty'}"
     (saved,) = run.evaluations.iterdir()
+    assert not any("dataset.root" in step for step in error["next"])  # it names the run's own images
     assert error["next"][-1] == f"the sets before it are done: {saved}"
     assert [one.result.set for one in read_transfer(run)] == [str(folder)]
+
+
+def test_a_set_that_may_not_be_fetched_is_named_with_the_folder_of_data(
+    run: RunDirectory, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WMSE_TUI_DATA", str(tmp_path / "data"))
+    options = ("--transfer", "dtd", "--set", "dataset.download=false")
+    error = evaluate(capsys, str(run.path), *options)["error"]
+    assert (error["code"], error["title"]) == ("E_DATA", f"DTD is not in {tmp_path / 'data' / 'dtd'}")
+    assert error["next"][-1] == "or set WMSE_TUI_DATA to its folder"
 
 
 def test_a_class_of_one_image_is_refused(

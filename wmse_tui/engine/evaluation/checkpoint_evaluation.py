@@ -251,12 +251,19 @@ def transfer_checkpoint(request: EvaluationRequest, *, progress: Progress) -> di
             )
             results = (*results, replace(found, fine_tuned=fine_tuned))
         except EngineError as error:
+            error.next = _without_root(error.next)
             if "file" in saved:
                 error.next = (*error.next, f"the sets before it are done: {saved['file']}")
             raise
         result = {**about, TRANSFER: transfer_json(results)}
         saved = _save(prepared.run, name, result)
     return result | saved
+
+
+def _without_root(steps: tuple[str, ...]) -> tuple[str, ...]:
+    """Next steps without `dataset.root`, which names the images of the run, not of a set."""
+    named = (step.replace("dataset.root (or WMSE_TUI_DATA)", "WMSE_TUI_DATA") for step in steps)
+    return tuple(step for step in named if "dataset.root" not in step)
 
 
 @dataclass(frozen=True, slots=True)
