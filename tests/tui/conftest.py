@@ -47,7 +47,7 @@ from wmse_tui.runs.log.events import (
     Resources,
     Steps,
 )
-from wmse_tui.runs.process.evaluation_process import launch_evaluation
+from wmse_tui.runs.process.evaluation_process import launch_evaluation, launch_neighbours
 from wmse_tui.runs.process.identity import Process, TrainerRecord
 from wmse_tui.runs.process.launch import launch_trainer
 from wmse_tui.runs.process.lock import RunLock
@@ -328,7 +328,7 @@ def make_app(runs_root: Path) -> Iterator[MakeApp]:
     """Makes an app on `runs_root`: `async with make_app().run_test(size=(80, 24)) as pilot`.
 
     `trainer` (see `standin`) is launched where a trainer would be; without it a launch fails the test.
-    `evaluator` is launched in place of the interpreter of an evaluation.
+    `evaluator` is launched in place of the interpreter of an evaluation, or of a search for neighbours.
     What was launched is gone after the test. Further keywords are settings (theme, ascii, profile, keys).
     """
     apps: list[WmseApp] = []
@@ -363,6 +363,7 @@ def make_app(runs_root: Path) -> Iterator[MakeApp]:
                 runs_root,
                 _never if trainer is None else functools.partial(launch_trainer, python=trainer),
                 evaluate=functools.partial(launch_evaluation, python=evaluator or "/nothing-here"),
+                neighbours=functools.partial(launch_neighbours, python=evaluator or "/nothing-here"),
             ),
         )
         apps.append(app)

@@ -12,6 +12,8 @@ def main(name: str, *arguments: str) -> int:
     settle()
     if name == "evaluate":
         from wmse_tui.engine.evaluation.checkpoint_evaluation import evaluation_command as command
+    elif name == "neighbours":
+        from wmse_tui.engine.evaluation.neighbours import neighbours_command as command
     elif name == "export":
         from wmse_tui.engine.export.command import export_command as command
     else:

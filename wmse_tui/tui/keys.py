@@ -182,6 +182,8 @@ RUN = bindings(
     ("s", "ask('checkpoint')", "Save", "run-checkpoint", "Save a checkpoint now"),
     ("e", "evaluate", "Evaluate", "run-evaluate",
      "Evaluate the encoder now; after training, its checkpoint in a process of its own"),
+    ("K", "neighbours", "Neighbours", "run-neighbours",
+     "Test images with their nearest training images; computed once, in a process of its own"),
     ("r", "resume", "Resume", "run-resume", "Resume a stopped or crashed run", FOOTER),
     ("d", "duplicate", "Duplicate", "run-duplicate",
      "Open the run's configuration in Configure, for another run", FOOTER),

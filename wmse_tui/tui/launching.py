@@ -13,7 +13,7 @@ from wmse_tui.runs.directory import RunDirectory, create_run
 from wmse_tui.runs.errors import RunsError
 from wmse_tui.runs.preflight import check_runs_dir
 from wmse_tui.runs.process.control import request
-from wmse_tui.runs.process.evaluation_process import StartedEvaluation, launch_evaluation
+from wmse_tui.runs.process.evaluation_process import StartedEvaluation, launch_evaluation, launch_neighbours
 from wmse_tui.runs.process.launch import launch_trainer
 from wmse_tui.runs.process.lock import held
 from wmse_tui.runs.process.removal import remove_run
@@ -40,11 +40,13 @@ class Trainers:
         launch: Launch = launch_trainer,
         enqueue: Launch = enqueue,
         evaluate: Evaluate = launch_evaluation,
+        neighbours: Evaluate = launch_neighbours,
     ) -> None:
         self.root = root
         self._launch = launch
         self._enqueue = enqueue
         self._evaluate = evaluate
+        self._neighbours = neighbours
         self._own: dict[Path, RunDirectory] = {}
         self.processes: list[subprocess.Popen[bytes]] = []
         self._latest: dict[Path, subprocess.Popen[bytes]] = {}
@@ -110,6 +112,12 @@ class Trainers:
     def evaluate(self, run: RunDirectory) -> StartedEvaluation:
         """Evaluate a checkpoint of a run that is not being trained, in a process. Raises RunsError."""
         started = self._evaluate(run)
+        self.processes.append(started.process)
+        return started
+
+    def find_neighbours(self, run: RunDirectory) -> StartedEvaluation:
+        """Find the nearest neighbours of test images by a checkpoint, in a process. Raises RunsError."""
+        started = self._neighbours(run)
         self.processes.append(started.process)
         return started
 

@@ -13,10 +13,11 @@ from wmse_tui.runs.process.lock import held
 from wmse_tui.runs.queue.positions import cancel
 from wmse_tui.runs.state.lost_work import work_lost_by_resuming
 from wmse_tui.runs.state.run import RunState
-from wmse_tui.runs.state.status import IN_PROGRESS, WITHOUT_TRAINER
+from wmse_tui.runs.state.status import ENDED, IN_PROGRESS, WITHOUT_TRAINER
 from wmse_tui.runs.text.sanitize import safe
 from wmse_tui.tui.dialogs import Confirm
 from wmse_tui.tui.moved_images import locate_images
+from wmse_tui.tui.neighbours_dialog import NeighboursDialog, read_grid
 from wmse_tui.tui.services import ServicesApp, errors_shown
 from wmse_tui.tui.widgets.monitor.control_requests import (
     COMMAND_NAMES,
@@ -42,6 +43,7 @@ class RunControl:
         self._sent: dict[Path, tuple[SentRequest, ...]] = {}  # the latest requests to each run
         self._pausing: set[Path] = set()  # runs with a request to pause that has had no effect yet
         self._evaluating: set[Path] = set()  # runs that a process evaluates now
+        self._searching: set[Path] = set()  # runs for which a process finds neighbours
 
     def statuses(self, run: RunDirectory, state: RunState) -> tuple[RequestStatus, ...]:
         """What became of the requests to `run`, the newest first."""
@@ -127,6 +129,36 @@ class RunControl:
                 services.notify(text, title=f"{run.id} is evaluated")
         finally:
             self._evaluating.discard(run.path)
+
+    async def show_neighbours(self, run: RunDirectory, state: RunState) -> None:
+        """Show the nearest neighbours that are saved; where there are none, find them first."""
+        services = self._app.services
+        with errors_shown(services):
+            found = await asyncio.to_thread(read_grid, run)
+            if found is not None and not await self._app.push_screen_wait(NeighboursDialog(run, found)):
+                return
+            if state.status not in ENDED:
+                text = "Neighbours are computed when the run has ended: its trainer needs the device."
+                services.notify(text, severity="warning")
+                return
+            if run.path in self._searching:
+                services.notify(f"The neighbours of {run.id} are being computed already.", severity="warning")
+                return
+            self._searching.add(run.path)
+            try:
+                await self._find_neighbours(run)
+            finally:
+                self._searching.discard(run.path)
+
+    async def _find_neighbours(self, run: RunDirectory) -> None:
+        services = self._app.services
+        started = await asyncio.to_thread(services.trainers.find_neighbours, run)
+        services.notify(f"The nearest neighbours of {run.id} are computed; they are saved, also if you quit.")
+        while started.process.poll() is None:
+            await asyncio.sleep(services.rates.text)
+        await asyncio.to_thread(started.result)
+        text = services.keys.fill("{key:run-neighbours} shows them.")
+        services.notify(text, title=f"The neighbours of {run.id} are found")
 
     def _answers(self, state: RunState, command: str) -> bool:
         """Whether a trainer may answer `command`; otherwise a notification explains why not."""

@@ -17,10 +17,11 @@ from wmse_tui.config.schema import Experiment
 from wmse_tui.engine.data.dataset_sources import load_data
 from wmse_tui.engine.data.pipelines import build_batches
 from wmse_tui.engine.data.plan import plan_views
+from wmse_tui.engine.data.thumbnails import grid
 from wmse_tui.engine.errors import DataError
 from wmse_tui.engine.profiling.image_cache import ImageCache
 from wmse_tui.engine.service.protocol import BadRequest
-from wmse_tui.engine.service.view_previews import SAVED_FILES, grid, preview_views
+from wmse_tui.engine.service.view_previews import SAVED_FILES, preview_views
 
 RNG = np.random.default_rng(1)
 EVERY_AUGMENTATION = ("augmentation.hue=0.2", "augmentation.saturation=0.5", "augmentation.blur_p=0.5")

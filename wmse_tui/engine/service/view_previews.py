@@ -26,7 +26,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
@@ -38,6 +37,7 @@ from wmse_tui.engine.data.padded import pad
 from wmse_tui.engine.data.pipelines import build_batches
 from wmse_tui.engine.data.plan import ViewPlan, plan_views
 from wmse_tui.engine.data.reference import augment_image, to_pixels
+from wmse_tui.engine.data.thumbnails import grid, square
 from wmse_tui.engine.errors import EngineError
 from wmse_tui.engine.profiling.image_cache import SHOWN, CachedImages, ImageCache
 from wmse_tui.engine.profiling.threads import QUIET_THREADS, threads
@@ -71,7 +71,7 @@ def preview_views(experiment: Experiment, job: Job, images: ImageCache) -> dict[
         pipeline = pipeline_of(loaded.train, experiment)
         make = MAKERS[pipeline]
         made = make(loaded.train, plan, epoch=epoch, rows=chosen, numbers=numbers)
-        originals = torch.stack([_original(loaded.train.image(row), plan.size) for row in chosen])
+        originals = torch.stack([square(loaded.train.image(row), plan.size) for row in chosen])
         image = grid(torch.cat((originals[None], made)), scale)
     path = _publish(image, request.id)
     return {
@@ -173,26 +173,6 @@ def reference_views(
 
 
 MAKERS = {"batched": batched_views, "jpeg": padded_views, "workers": reference_views}
-
-
-def grid(columns: Tensor, scale: int) -> Image.Image:
-    """One image of uint8 squares (columns, rows, 3, size, size)."""
-    count, rows, _, size, _ = columns.shape
-    pixels = columns.permute(1, 3, 0, 4, 2).reshape(rows * size, count * size, 3)
-    if scale > 1:
-        pixels = pixels.repeat_interleave(scale, 0).repeat_interleave(scale, 1)
-    return Image.fromarray(np.ascontiguousarray(pixels.numpy()))
-
-
-def _original(image: Image.Image, size: int) -> Tensor:
-    """The whole image in a square, on black where it is no square, uint8 (3, size, size)."""
-    if image.size != (size, size):
-        factor = size / max(image.size)
-        width, height = (max(1, round(side * factor)) for side in image.size)
-        fitted = image.resize((width, height), Image.Resampling.BICUBIC)
-        image = Image.new("RGB", (size, size))
-        image.paste(fitted, ((size - width) // 2, (size - height) // 2))
-    return to_pixels(image)
 
 
 def _class_of(loaded: CachedImages, row: int) -> str:

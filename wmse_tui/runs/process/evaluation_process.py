@@ -66,6 +66,23 @@ def launch_evaluation(run: RunDirectory, *, python: str | Path = sys.executable)
     Raises:
         LaunchError, StorageError: it cannot be started.
     """
+    return _launch(evaluation_command_line(str(run.path), python=python))
+
+
+def launch_neighbours(run: RunDirectory, *, python: str | Path = sys.executable) -> StartedEvaluation:
+    """Start the search for the nearest neighbours of test images, as `launch_evaluation` does.
+
+    It saves them in the run's `artifacts` (`runs/state/neighbour_images.py`).
+
+    Raises:
+        LaunchError, StorageError: it cannot be started.
+    """
+    return _launch(
+        interpreter_command("wmse_tui.engine.commands", "neighbours", str(run.path), python=python)
+    )
+
+
+def _launch(command: list[str]) -> StartedEvaluation:
     try:
         output = tempfile.TemporaryFile(prefix="wmse-tui-")  # noqa: SIM115 (the result is read later)
     except OSError as error:
@@ -73,12 +90,10 @@ def launch_evaluation(run: RunDirectory, *, python: str | Path = sys.executable)
             "write the output of the evaluation", Path(tempfile.gettempdir()), error
         ) from error
     try:
-        process = start_detached(
-            evaluation_command_line(str(run.path), python=python), os.fdopen(os.dup(output.fileno()), "wb")
-        )
+        process = start_detached(command, os.fdopen(os.dup(output.fileno()), "wb"))
     except OSError as error:
         output.close()
         raise LaunchError(
-            "the evaluation cannot be started", f"{python}: {error.strerror or error}"
+            "the evaluation cannot be started", f"{command[0]}: {error.strerror or error}"
         ) from error
     return StartedEvaluation(process, output)

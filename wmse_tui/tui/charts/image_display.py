@@ -86,7 +86,7 @@ def draw_image(pixels: Pixels, *, width: int, height: int, style: ChartStyle) ->
         return Drawing() if width < 1 or height < 1 else blank(width, height)
     canvas = Canvas(width, height)
     shaded = style.ascii or not style.color
-    columns, rows = _fitted(pixels, width, height)
+    columns, rows = fitted(pixels, width, height)
     image = _scaled(pixels, columns, max(1, -(-rows // 2)) if shaded else rows)
     left, top = (width - columns) // 2, (height - -(-rows // 2)) // 2
     if shaded:
@@ -168,7 +168,7 @@ def _check(head: bytes, name: str) -> None:
         raise ImageError(f"{name} has {width} x {height} pixels, which cannot be shown")
 
 
-def _fitted(pixels: Pixels, width: int, height: int) -> tuple[int, int]:
+def fitted(pixels: Pixels, width: int, height: int) -> tuple[int, int]:
     """Columns and half rows, which are about square. Small images grow by integer factors."""
     scale = min(width / pixels.width, 2 * height / pixels.height)
     if scale >= 2:

@@ -49,6 +49,7 @@ _NEED_A_RUN = frozenset(
         "stop",
         "ask",
         "evaluate",
+        "neighbours",
         "pause",
         "resume",
         "duplicate",
@@ -418,6 +419,12 @@ class MonitorScreen(AppScreen):
             self._read_saved(run)
         else:
             await self._control.ask(run, state, "evaluate")
+
+    @work
+    async def action_neighbours(self) -> None:
+        """Show test images with their nearest training images."""
+        if (shown := self._chosen()) is not None:
+            await self._control.show_neighbours(*shown)
 
     @work
     async def _read_saved(self, run: RunDirectory) -> None:
