@@ -99,6 +99,26 @@ def test_an_evaluation_that_dies_is_reported_with_its_last_output(
     )
 
 
+@pytest.mark.parametrize(
+    ("output", "step"),
+    [
+        (
+            "ImportError: libtorch_cpu.so: failed to map segment from shared object",
+            "raise the memory limit of the shell or the job: ulimit -v unlimited",
+        ),
+        (
+            "ModuleNotFoundError: No module named 'torch'",
+            "`wmse-tui doctor` shows what is missing, and how to install it",
+        ),
+    ],
+)
+def test_the_last_output_of_a_process_that_could_not_begin_has_a_next_step(
+    capsys: pytest.CaptureFixture[str], output: str, step: str
+) -> None:
+    assert run_evaluator(evaluator(status=1, stderr=output), as_json=False) is ExitCode.FAILED
+    assert capsys.readouterr().err.splitlines()[1:] == [f"  | {output}", f"  -> {step}"]
+
+
 def test_the_options_reach_the_evaluator(
     cli: Callable[..., Result], make_run: Callable[..., RunDirectory], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -38,7 +38,7 @@ def run_engine_command(
     """
     from wmse_tui.cli.console import UserError, print_error
     from wmse_tui.cli.follow.jsonlines import write_object
-    from wmse_tui.cli.follow.outcome import last_lines
+    from wmse_tui.cli.follow.outcome import last_lines, steps_for_output
     from wmse_tui.runs.text.sanitize import safe
 
     with tempfile.NamedTemporaryFile(prefix="wmse-tui-") as log, tempfile.TemporaryFile() as source:
@@ -80,8 +80,10 @@ def run_engine_command(
             return ExitCode.USAGE if error.get("code") in ("E_CONFIG", "E_USAGE") else ExitCode.FAILED
         if -process.returncode in STOP_SIGNALS:  # a signal to every process of a job reached that one first
             return exit_for(-process.returncode)
-        output = "\n".join(f"| {line}" for line in last_lines(log))
-        print_error(UserError(f"the {what} ended with status {process.returncode} and no result", output))
+        output = last_lines(log)
+        text = "\n".join(f"| {line}" for line in output)
+        title = f"the {what} ended with status {process.returncode} and no result"
+        print_error(UserError(title, text, steps_for_output(output)))
         return ExitCode.FAILED
 
 

@@ -49,6 +49,7 @@ SYSTEM_STEPS = {
     errno.ESTALE: "check `dmesg` for errors of the disk or the file server",
     errno.ENOTCONN: "mount that file system again: its server or its program has ended",
     errno.ENOENT: "check that path: it may have been moved or removed",
+    errno.EEXIST: "check that path: something else is in its place",
     errno.ENOTDIR: "check that path: a part of it is a file, not a folder",
     errno.ELOOP: "check that path: its links lead in a circle",
     errno.ENAMETOOLONG: "use a shorter name or path",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import shutil
 import signal
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import IO
 
@@ -21,6 +22,12 @@ from wmse_tui.runs.text.sanitize import safe
 from wmse_tui.runs.text.units import count, size
 
 LOG_LINES = 12
+_LESS_MEMORY = "raise the memory limit of the shell or the job: ulimit -v unlimited"
+_OUTPUT_STEPS = {
+    "failed to map segment": _LESS_MEMORY,  # of the loader, for a library as large as torch's
+    "Cannot allocate memory": _LESS_MEMORY,
+    "No module named": "`wmse-tui doctor` shows what is missing, and how to install it",
+}
 FULL = 1_000_000
 """Bytes: with less free space, a trainer without an exit event may have been unable to write one."""
 
@@ -101,6 +108,7 @@ def _print_unexplained_end(run: RunDirectory, followed: Followed, *, removed: bo
         return
     lines = _log_end(run)
     cause, steps = _likely_cause(run, followed)
+    steps = (*steps, *steps_for_output(lines))
     detail = f"Last event: {where}. {cause}"
     if lines:
         detail += f"\nThe last {count(len(lines), 'line')} of {run.trainer_log}:\n" + "\n".join(
@@ -123,6 +131,13 @@ def _likely_cause(run: RunDirectory, followed: Followed) -> tuple[str, tuple[str
     if started:
         return "Most likely it was killed (out of memory? see `dmesg`).", ()
     return "Killed (out of memory? see `dmesg`), or it could not start.", ()
+
+
+def steps_for_output(lines: Sequence[str]) -> tuple[str, ...]:
+    """What can be done about the last output of a process that could not report its own error."""
+    return tuple(
+        dict.fromkeys(step for text, step in _OUTPUT_STEPS.items() if any(text in line for line in lines))
+    )
 
 
 def _signal_name(number: int) -> str:
