@@ -139,7 +139,16 @@ def test_the_pool_of_a_recorded_step_is_part_of_its_memory() -> None:
     experiment = load_experiment(preset="cifar10", overrides=("compute.compile=graph",))
     step = simulate_step(experiment, check=lambda: None)
     parts = bytes_of(memory_parts(experiment, step, GPU, Memory(10**11, 10**11)))
-    assert parts["graph"] == pytest.approx(0.35 * parts["activations"], abs=1)
+    assert parts["graph"] == pytest.approx(0.11 * parts["activations"] + 13 * parts["views"], abs=1)
+    by_workers = load_experiment(
+        preset="cifar10", overrides=("compute.compile=graph", "compute.loader=workers")
+    )
+    parts = bytes_of(memory_parts(by_workers, step, GPU, Memory(10**11, 10**11)))
+    assert parts["graph"] == pytest.approx(0.11 * parts["activations"], abs=1)
+    larger = load_experiment(preset="stl10", overrides=("compute.compile=graph",))
+    parts = bytes_of(memory_parts(larger, step, GPU, Memory(10**11, 10**11)))
+    pool = 0.11 * parts["activations"] + 13 * parts["views"] * (96 / 64) ** 2
+    assert parts["graph"] == pytest.approx(pool, abs=1)
     as_written = load_experiment(preset="cifar10")
     assert "graph" not in bytes_of(memory_parts(as_written, step, GPU, Memory(10**11, 10**11)))
     assert "graph" not in bytes_of(memory_parts(experiment, step, None, None)), "a CPU records nothing"

@@ -48,11 +48,19 @@ OPTIMIZER_NUMBERS = {"adam": 2, "adamw": 2, "sgd": 1, "lars": 1}
 """How many numbers an optimiser stores for each parameter."""
 
 
-GRAPH_POOL = 0.35
-"""Of the activations: what torch's allocator reserved with a recorded step beyond the other parts, at most.
+GRAPH_POOL = 0.11
+"""Of the activations: what torch's allocator reserves with a recorded step beyond the other parts, at most.
 
-The pool of a CUDA graph is its own for ever, and its blocks serve nothing else: counted by the allocator for
-cifar10 (13 %), imagenet100 (28 %) and stl10 (35 %), with bfloat16."""
+The pool of a CUDA graph is its own for ever, and its blocks serve nothing else. Counted by the allocator with
+bfloat16: 7 % for cifar10, with W-MSE's Cholesky factors or the iterates of the symmetric root, and for
+imagenet100, 10 % for stl10 and tiny_imagenet."""
+
+VIEWS_POOL = 13
+"""Times the batch of views, if images are as large as they: the pool of the recorded making of views.
+
+What is resized first is as large as its images. Counted likewise: 11 for imagenet100, 12 for tiny_imagenet,
+and for stl10, whose images have 2.25 times the pixels of its views, 24; 18 for cifar10, whose 0.2 GB are
+few of the allocator's segments."""
 
 
 def describe_experiment(experiment: Experiment, job: Job, images: ImageCache) -> dict[str, Any]:  # noqa: ARG001
@@ -115,8 +123,11 @@ def memory_parts(
         ("libraries", LIBRARIES[kind], "the CUDA context" if kind == "cuda" else "of torch's libraries"),
     ]
     if kind == "cuda" and experiment.compute.compile == "graph":
-        pool = int(GRAPH_POOL * step.activations)
-        parts.append(("graph", pool, "what the recorded step's own pool cannot share"))
+        pool = GRAPH_POOL * step.activations
+        if experiment.compute.loader != "workers":
+            side = DATASETS[experiment.dataset.name].size or 0
+            pool += VIEWS_POOL * step.views * max(1.0, side / experiment.dataset.crop) ** 2
+        parts.append(("graph", int(pool), "what the pools of the recorded step and views cannot share"))
     return [{"name": name, "bytes": count, "text": text} for name, count, text in parts]
 
 
