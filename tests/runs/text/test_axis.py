@@ -21,6 +21,8 @@ finite = st.floats(allow_nan=False, allow_infinity=False)
         (0.0, 0.0, False, (0.0, 0.5)),
         (0.3, 2.0, True, (0.2, 2.0)),
         (3.0, 70_000.0, True, (2.0, 100_000.0)),
+        (1.3, 1.9, True, (1.2, 2.0)),  # not 1 to 2, of which half would be empty
+        (1.3, 2.9, True, (1.0, 5.0)),
         (-1.0, 4.0, True, (2.0, 5.0)),
         (-2.0, -1.0, True, (0.1, 10.0)),
     ],
@@ -64,6 +66,7 @@ def test_limits_and_ticks_exist_for_any_values(
         ((0.00099, 0.001), False, "9.90e-4 9.92e-4 9.94e-4 9.96e-4 9.98e-4 1.000e-3"),
         ((2, 1e5), True, "10 100 1000 10k 100k"),
         ((0.2, 2), True, "0.2 0.5 1 2"),
+        ((1.2, 2.0), True, "1.2 1.4 1.6 1.8 2.0"),
         ((1e-12, 10), True, "1e-12 1e-10 1e-8 1e-6 1e-4 0.01 1"),
     ],
 )

@@ -10,6 +10,7 @@ Limits: TypeAlias = tuple[float, float]
 
 LARGEST = 1e300  # beyond it, differences of doubles overflow
 _STEPS = (1.0, 2.0, 5.0, 10.0)
+_NARROW = 2.0  # a logarithmic axis from x to less than so many x has the round numbers of a linear one
 _SECONDS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400)
 _UNITS = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
 
@@ -78,7 +79,7 @@ def ticks(
     """At most about `count` ticks at round numbers from `low` to `high`; `whole`: at integers only."""
     if count < 1:
         return ()
-    if log:
+    if log and high > _NARROW * low * (1 + 1e-9):
         return tuple(Tick(value, tick_label(value, value)) for value in _log_values(low, high, count))
     step = _hour_step(high - low, count) if hours else nice_step((high - low) / count)
     step = max(1.0, step) if whole else step
@@ -156,6 +157,10 @@ def _linear_limits(low: float, high: float) -> Limits:
 
 
 def _log_limits(low: float, high: float) -> Limits:
+    if usable((low, high)) and high < _NARROW * low:
+        linear = _linear_limits(low, high)
+        if linear[0] > 0 and usable(linear, log=True):
+            return linear
     below, above = _round_below(low), _round_above(high)
     if below < above:
         return below, above
