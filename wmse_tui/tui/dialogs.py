@@ -28,6 +28,7 @@ from wmse_tui.tui.services import ServicesApp
 from wmse_tui.tui.widgets.vi import AnswerButton, KeyList
 
 Result = TypeVar("Result")
+Item = TypeVar("Item")
 _PICKED_FROM = 200  # runs in a RunPicker: the newest
 
 
@@ -180,17 +181,18 @@ class Pick(Dialog[str]):
         self.dismiss(event.option_id)
 
 
-class RunPicker(Dialog[tuple[RunDirectory, ...]]):
-    """Marks some runs of a list; answers the marked ones in the order of the list, or None.
+class MarkPicker(Dialog[tuple[Item, ...]], Generic[Item]):
+    """Marks some items of a list; answers the marked ones in the order of the list, or None.
 
     Not Textual's SelectionList: its marks differ by colour alone, and some terminals have no colours.
 
     Args:
         title: in the border.
-        runs: to choose from, newest first; those that are marked at first come before them.
-        marked: at first, in their order.
-        most: how many can be marked.
-        accept: what Enter does with the marked ones, as in "compares".
+        items: to choose from.
+        labels: what the list shows of each; sanitised.
+        marked: the indices of those that are marked at first.
+        most: how many can be marked; None: all.
+        hint: below the list.
     """
 
     BINDINGS = [  # noqa: RUF012 (Textual's type)
@@ -201,42 +203,40 @@ class RunPicker(Dialog[tuple[RunDirectory, ...]]):
     def __init__(
         self,
         title: str,
-        runs: Iterable[RunDirectory],
-        marked: tuple[RunDirectory, ...],
+        items: Iterable[Item],
+        labels: Iterable[str],
+        marked: Iterable[int],
         *,
-        most: int,
-        accept: str,
+        most: int | None = None,
+        hint: str,
     ) -> None:
         super().__init__()
-        self._title, self._most, self._accept = title, most, accept
-        others = [run for run in runs if run not in marked][:_PICKED_FROM]
-        self._runs = (*marked, *others)
-        self._marked = set(range(len(marked)))
+        self._title, self._most, self._hint = title, most, hint
+        self._items, self._labels, self._marked = tuple(items), tuple(labels), set(marked)
 
     def compose(self) -> ComposeResult:
-        with Vertical(classes="dialog", id="run-picker") as box:
+        with Vertical(classes="dialog", id="mark-picker") as box:
             box.border_title = Content(self._title)
-            yield KeyList(*(Option(self._prompt(index)) for index in range(len(self._runs))))
+            yield KeyList(*(Option(self._prompt(index)) for index in range(len(self._items))))
             yield Static("", markup=False, classes="problem")
-            hint = f"Space marks a run, {self._most} at most; Enter {self._accept} the marked ones."
-            yield Static(hint, markup=False, classes="hint")
+            yield Static(self._hint, markup=False, classes="hint")
 
     def on_mount(self) -> None:
         super().on_mount()
         listed = self.query_one(KeyList)
-        listed.highlighted = 0 if self._runs else None
+        listed.highlighted = 0 if self._items else None
         listed.focus()
 
     def _prompt(self, index: int) -> Content:
-        return Content(f"{'[x]' if index in self._marked else '[ ]'} {safe(self._runs[index].id, 58)}")
+        return Content(f"{'[x]' if index in self._marked else '[ ]'} {self._labels[index]}")
 
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
-        """A click marks a run too."""
+        """A click marks an item too."""
         event.stop()
         self._toggle(event.option_index)
 
     def action_mark(self) -> None:
-        """Mark the run under the cursor, or remove its mark; one too many is refused."""
+        """Mark the item under the cursor, or remove its mark; one too many is refused."""
         index = self.query_one(KeyList).highlighted
         if index is not None:
             self._toggle(index)
@@ -245,7 +245,7 @@ class RunPicker(Dialog[tuple[RunDirectory, ...]]):
         problem = ""
         if index in self._marked:
             self._marked.remove(index)
-        elif len(self._marked) < self._most:
+        elif self._most is None or len(self._marked) < self._most:
             self._marked.add(index)
         else:
             problem = f"{self._most} runs are marked already; remove a mark first."
@@ -253,8 +253,39 @@ class RunPicker(Dialog[tuple[RunDirectory, ...]]):
         self.query_one(KeyList).replace_option_prompt_at_index(index, self._prompt(index))
 
     def action_accept(self) -> None:
-        """Answer the marked runs."""
-        self.dismiss(tuple(self._runs[index] for index in sorted(self._marked)))
+        """Answer the marked items."""
+        self.dismiss(tuple(self._items[index] for index in sorted(self._marked)))
+
+
+class RunPicker(MarkPicker[RunDirectory]):
+    """Marks some runs.
+
+    Args:
+        title: in the border.
+        runs: to choose from, newest first; those that are marked at first come before them.
+        marked: at first, in their order.
+        most: how many can be marked.
+        accept: what Enter does with the marked ones, as in "compares".
+    """
+
+    def __init__(
+        self,
+        title: str,
+        runs: Iterable[RunDirectory],
+        marked: tuple[RunDirectory, ...],
+        *,
+        most: int,
+        accept: str,
+    ) -> None:
+        listed = (*marked, *[run for run in runs if run not in marked][:_PICKED_FROM])
+        super().__init__(
+            title,
+            listed,
+            (safe(run.id, 58) for run in listed),
+            range(len(marked)),
+            most=most,
+            hint=f"Space marks a run, {most} at most; Enter {accept} the marked ones.",
+        )
 
 
 class ProblemDialog(Dialog[None]):

@@ -262,6 +262,7 @@ RUNS = bindings(
 RUN_BOARD = bindings(
     ("slash", "find", "Find", "runs-filter", "Filter the list", FOOTER),
     ("space", "mark", "Mark", "runs-mark", "Mark the run, or unmark it", FOOTER),
+    ("v", "columns", "Quantity", "runs-columns", "Choose the columns of the list"),
     ("asterisk", "mark_all", "All", "runs-mark-all", "Mark all shown"),
     ("tilde", "invert", "Invert", "runs-invert", "Invert the marks"),
     ("underscore", "unmark", "Unmark all", "runs-unmark", "Remove all marks"),

@@ -35,11 +35,12 @@ class ConfigurePart(_Part):
 
 
 class RunsPart(_Part):
-    """How the list of runs is filtered and sorted."""
+    """How the list of runs is filtered and sorted, and its columns; none: the usual ones."""
 
     filter: _Name = ""
     column: _Name = "age"
     falling: bool = False
+    columns: list[_Name] = Field(default_factory=list)
 
 
 class MonitorPart(_Part):

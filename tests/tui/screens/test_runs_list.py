@@ -14,6 +14,7 @@ from textual.pilot import Pilot
 from wmse_tui.config.schema import Experiment
 from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.tui.app import WmseApp
+from wmse_tui.tui.dialogs import MarkPicker
 from wmse_tui.tui.feed import CatalogueChanged
 from wmse_tui.tui.screens.runs import RunsScreen
 
@@ -47,6 +48,28 @@ async def test_at_eighty_columns_the_most_useful_columns_are_left(
         rows = screen_text(app).splitlines()
         assert rows[2].split() == ["Run", "State", "Method", "Epoch", "Curve", "k-NN%", "Lin.%", "Age▲"]
         assert rows[3].split()[:4] == ["new", "completed", "w_mse", "4/4"]
+
+
+async def test_the_run_under_the_cursor_is_previewed_and_columns_are_chosen(
+    on_runs: OnRuns, make_run: MakeRun, until: Until, screen_text: ScreenText
+) -> None:
+    make_run("small", overrides=("seed=3", "optimizer.lr=0.5"))
+    async with on_runs("small", size=(120, 40)) as (app, pilot):
+        await until(
+            pilot,
+            lambda: "unlike quickstart: seed 3, optimizer.lr 0.5, schedule" in screen_text(app),
+        )
+        assert "last 81.25 % 5-NN, 87.50 % linear · best 81.25 % 5-NN, 87.50 % linear" in screen_text(app)
+        await pilot.press("v")
+        await until(pilot, lambda: isinstance(app.screen, MarkPicker))
+        await pilot.press("j", "j", "space", "G", *"kkkkkkk", "space", "j", "space", "enter")
+        await until(pilot, lambda: not isinstance(app.screen, MarkPicker))
+        heading = screen_text(app).splitlines()[2].split()
+        assert "Preset" not in heading
+        assert heading[-2:] == ["Seed", "lr"]
+        row = screen_text(app).splitlines()[3].split()
+        assert row[-2:] == ["3", "0.5"]
+        assert app.services.saved.current.runs.columns[-2:] == ["seed", "lr"]
 
 
 async def test_a_run_that_begins_appears_and_the_cursor_stays_on_its_run(
@@ -93,7 +116,7 @@ async def test_keys_move_the_cursor(on_runs: OnRuns, make_run: MakeRun) -> None:
             seen[keys] = current(app)
         assert seen == {
             "j": "run-01", "down": "run-02", "k": "run-00", "up": "run-00", "G": "run-29", "g": "run-00",
-            "pagedown": "run-15", "pageup": "run-00", "end": "run-29", "home": "run-00", "ctrl+d": "run-15",
+            "pagedown": "run-14", "pageup": "run-00", "end": "run-29", "home": "run-00", "ctrl+d": "run-14",
             "ctrl+u": "run-00",
         }  # fmt: skip
 

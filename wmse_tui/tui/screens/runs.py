@@ -41,7 +41,9 @@ class RunsScreen(AppScreen):
     HELP = """\
 Every run under the runs folder, newest first; "queued 2" is the second in the queue. Actions apply to the
 marked runs or, where none is marked, to the run under the cursor. Marks stay on their runs whatever the
-list shows. The accuracies are those of the final evaluation.
+list shows. The accuracies are those of the final evaluation. {key:runs-columns} chooses the columns, and the
+part below shows the run under the cursor: its curve, its last and best accuracies, and what differs from its
+preset.
 
 The filter matches words and fields: state:running (also active, ended, done), tag:x, method:simclr,byol,
 preset:cifar10, data:stl10, host:gpu-a, title:"two words", note:x, verdict:collapsed. Numbers are compared:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from itertools import pairwise
 
 from wmse_tui.runs.table.index import RunRow
-from wmse_tui.tui.widgets.runs.columns import BY_NAME, COLUMNS, GAP, CellContext, fit_columns
+from wmse_tui.tui.widgets.runs.columns import BY_NAME, DEFAULT, GAP, CellContext, fit_columns
 
 MakeRow = Callable[..., RunRow]
 
@@ -20,25 +20,32 @@ def test_columns_fill_the_width_and_never_exceed_it() -> None:
         shown = fit_columns(width)
         total = sum(column_width + GAP for _, column_width in shown) - GAP
         assert total <= width
-        assert all(column.least <= column_width <= column.most for column, column_width in shown)
-        grown = all(column_width == column.most for column, column_width in shown)
-        assert total == width or grown
+        assert total == width
+        assert all(column.least <= column_width for column, column_width in shown)
+        grown = all(column_width == column.most for column, column_width in shown if column.name != "run")
+        assert grown or {column.name: wide for column, wide in shown}["run"] <= BY_NAME["run"].most
 
 
 def test_the_least_useful_columns_are_left_out_first() -> None:
     names = [{column.name for column, _ in fit_columns(width)} for width in range(50, 200)]
     assert all(narrower <= wider for narrower, wider in pairwise(names))
-    assert names[-1] == set(BY_NAME)
+    assert names[-1] == set(DEFAULT)
     assert {"run", "state", "epoch", "curve", "knn", "linear", "age"} <= names[78 - 50]
     assert {"run", "state", "epoch", "age"} <= names[0]
 
 
 def test_every_heading_has_space_for_the_arrow_of_the_order() -> None:
-    assert all(len(column.title) < column.least for column in COLUMNS)
+    assert all(len(column.title) < column.least for column in BY_NAME.values())
+
+
+def test_chosen_columns_are_shown_in_their_usual_order_with_the_run() -> None:
+    shown = [column.name for column, _ in fit_columns(100, ("note", "seed", "lr", "state"))]
+    assert shown == ["run", "state", "seed", "lr", "note"]
+    assert [column.name for column, _ in fit_columns(30, ("note", "seed"))] == ["run", "seed"]
 
 
 def test_a_row_shows_each_column_of_its_run(row: MakeRow) -> None:
-    run = row(tags=("x", "y"), started=60.0 * 95)
+    run = row(tags=("x", "y"), started=60.0 * 95, note="look again", best_knn=0.85, step=4000)
     assert {name: text_of(name, run) for name in BY_NAME} == {
         "run": "a",
         "state": "completed",
@@ -47,12 +54,20 @@ def test_a_row_shows_each_column_of_its_run(row: MakeRow) -> None:
         "data": "cifar10",
         "epoch": "4/4",
         "curve": "█▃▁",
-        "loss": "0.5",
+        "loss": "0.500",
         "knn": "80.00",
         "linear": "90.00",
         "age": "5 min",
         "tags": "x y",
         "host": "gpu-a",
+        "seed": "0",
+        "lr": "",
+        "bestknn": "85.00",
+        "bestlinear": "",
+        "step": "4,000",
+        "verdict": "",
+        "device": "",
+        "note": "look again",
     }
 
 

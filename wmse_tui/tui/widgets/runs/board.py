@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
+from textual import work
 from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.message import Message
@@ -15,14 +17,18 @@ from wmse_tui.runs.table.query import parse_query
 from wmse_tui.runs.text.sanitize import safe
 from wmse_tui.runs.text.units import count
 from wmse_tui.tui import keys
+from wmse_tui.tui.dialogs import MarkPicker
 from wmse_tui.tui.saved_state import RunsPart, SavedState
 from wmse_tui.tui.services import services_of
 from wmse_tui.tui.widgets.runs.ages import now_minute
-from wmse_tui.tui.widgets.runs.columns import BY_NAME
-from wmse_tui.tui.widgets.runs.detail import RunDetail
+from wmse_tui.tui.widgets.runs.columns import BY_NAME, DEFAULT
+from wmse_tui.tui.widgets.runs.detail import RunDetail, differences
 from wmse_tui.tui.widgets.runs.finder import Finder
 from wmse_tui.tui.widgets.runs.listing import Listing, Order, order_by
 from wmse_tui.tui.widgets.runs.run_table import RunTable
+
+_DELAY = 0.1
+"""Seconds that the cursor stays on a run before its configuration is read."""
 
 
 class RunBoard(Vertical):
@@ -45,15 +51,17 @@ class RunBoard(Vertical):
         self._ascii = ascii_only
         self._listing = Listing()
         self._unread_marks: frozenset[str] = frozenset()  # of runs that are not read yet
+        self._columns: tuple[str, ...] = DEFAULT
         self._loading: int | None = None  # None: nothing has been read yet
         self._problem = ""
+        self._differences: dict[str, str] = {}  # of runs from their presets, by path; both never change
 
     def compose(self) -> ComposeResult:
         yield Static("reading runs", markup=False, id="runs-status")
         yield Finder(id="runs-finder")
         yield RunTable(ascii_only=self._ascii, id="runs-table")
         yield Static("", markup=False, id="runs-empty")
-        yield RunDetail(id="runs-detail")
+        yield RunDetail(ascii_only=self._ascii, id="runs-detail")
 
     def on_mount(self) -> None:
         self._table = self.query_one(RunTable)
@@ -117,7 +125,24 @@ class RunBoard(Vertical):
 
     def action_sort(self, step: int) -> None:
         """Sort by another column."""
-        self._arrange(self._listing.with_order(self._listing.order.next(step)))
+        self._arrange(self._listing.with_order(self._listing.order.next(step, self._columns)))
+
+    @work(group="columns")
+    async def action_columns(self) -> None:
+        """Choose which columns are shown."""
+        names = tuple(BY_NAME)
+        picker = MarkPicker(
+            "Columns",
+            names,
+            (column.title for column in BY_NAME.values()),
+            (names.index(name) for name in self._columns),
+            hint="Space marks a column; Enter shows the marked ones, as far as they fit.",
+        )
+        chosen = await self.app.push_screen_wait(picker)
+        if chosen:
+            self._columns = chosen
+            self._table.show_columns(chosen)
+            self._save()
 
     def action_reverse(self) -> None:
         """Reverse the order."""
@@ -175,11 +200,18 @@ class RunBoard(Vertical):
         order = Order(part.column, part.falling) if part.column in BY_NAME else Order()
         self._listing = self._listing.with_order(order).with_query(parse_query(part.filter))
         self.query_one(Finder).restore(part.filter)
+        self._columns = tuple(name for name in part.columns if name in BY_NAME) or DEFAULT
+        self._table.show_columns(self._columns)
 
     def _save(self) -> None:
         listing, saved = self._listing, self._saved
         order = listing.order
-        part = RunsPart(filter=listing.query.text, column=order.column, falling=order.falling)
+        part = RunsPart(
+            filter=listing.query.text,
+            column=order.column,
+            falling=order.falling,
+            columns=[] if self._columns == DEFAULT else list(self._columns),
+        )
         if part != saved.current.runs:
             saved.change(runs=part)
         marks = sorted(listing.marked | self._unread_marks)
@@ -200,6 +232,17 @@ class RunBoard(Vertical):
     def on_run_table_moved(self, event: RunTable.Moved) -> None:
         event.stop()
         self.query_one(RunDetail).show(event.row)
+        if event.row is not None:
+            self._read_differences(event.row)
+
+    @work(exclusive=True, group="differences")
+    async def _read_differences(self, row: RunRow) -> None:
+        """Show in what the run under the cursor differs from its preset, read in a thread."""
+        if row.path not in self._differences:
+            await asyncio.sleep(_DELAY)  # the cursor may move on
+            self._differences[row.path] = await asyncio.to_thread(differences, row)
+        if self.current is not None and self.current.path == row.path:
+            self.query_one(RunDetail).show_differences(self._differences[row.path])
 
     def _set_text(self, selector: str, text: str) -> None:
         line = self.query_one(selector, Static)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -78,7 +78,7 @@ def _curve(row: RunRow, context: CellContext) -> Cell:
 
 
 def _loss(row: RunRow, context: CellContext) -> Cell:  # noqa: ARG001
-    return Cell("" if row.loss is None else number(row.loss, 3))
+    return Cell("" if row.loss is None else f"{row.loss:#.3g}".removesuffix("."))
 
 
 def _status(row: RunRow) -> str:
@@ -115,16 +115,37 @@ COLUMNS: tuple[Column, ...] = (
     Column("host",   "Host",        8,  14,   8, _lower(lambda row: row.host),
            _text(lambda row: row.host, "muted")),
 )
+MORE_COLUMNS: tuple[Column, ...] = (
+    Column("seed",       "Seed",     5,   6,   4, lambda row: row.seed,
+           lambda row, _: Cell(str(row.seed)), right=True),
+    Column("lr",         "lr",       8,   8,   4, lambda row: row.lr or None,
+           lambda row, _: Cell(number(row.lr) if row.lr else ""), right=True),
+    Column("bestknn",    "Best k-NN%", 11, 11, 3, lambda row: row.best_knn,
+           _accuracy(lambda row: row.best_knn), falling=True, right=True),
+    Column("bestlinear", "Best lin.%", 11, 11, 3, lambda row: row.best_linear,
+           _accuracy(lambda row: row.best_linear), falling=True, right=True),
+    Column("step",       "Step",     8,   9,   6, lambda row: row.step or None,
+           lambda row, _: Cell(f"{row.step:,}"), falling=True, right=True),
+    Column("verdict",    "Whitening", 10, 13,  5, lambda row: row.verdict,
+           _text(lambda row: "" if row.verdict == "unknown" else row.verdict)),
+    Column("device",     "Device",   9,  20,   8, _lower(lambda row: row.device),
+           _text(lambda row: row.device, "muted")),
+    Column("note",       "Note",    10,  40,   6, _lower(lambda row: row.note),
+           _text(lambda row: row.note)),
+)
+"""Columns that are shown only where they are chosen."""
 # fmt: on
-BY_NAME = {column.name: column for column in COLUMNS}
+BY_NAME = {column.name: column for column in (*COLUMNS, *MORE_COLUMNS)}
+DEFAULT = tuple(column.name for column in COLUMNS)
+"""The columns of a list whose user has chosen none."""
 
 
-def fit_columns(width: int) -> tuple[tuple[Column, int], ...]:
-    """The columns that fit into `width` cells, each with its own width; together they fill it.
+def fit_columns(width: int, names: Collection[str] = DEFAULT) -> tuple[tuple[Column, int], ...]:
+    """Those of the named columns that fit into `width` cells, each with its own width; together they fill it.
 
-    The least useful are omitted first. Spare width goes to the columns that can grow, first to the run's id.
+    The least useful are omitted first. Spare width goes to the columns that can grow, and to the run's id.
     """
-    shown = list(COLUMNS)
+    shown = [column for name, column in BY_NAME.items() if name in names or name == "run"]
     while sum(column.least + GAP for column in shown) - GAP > width:
         droppable = [column for column in shown if column.rank]
         if not droppable:
@@ -136,4 +157,5 @@ def fit_columns(width: int) -> tuple[tuple[Column, int], ...]:
         more = min(left, column.most - column.least)
         widths[column.name] += more
         left -= more
+    widths["run"] += left
     return tuple((column, widths[column.name]) for column in shown)

@@ -2,29 +2,73 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from pathlib import Path
+
 from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.content import Content
 from textual.widgets import Static
 
+from wmse_tui.config.diff import Value, differing, flatten, value_text
+from wmse_tui.config.loading import load_experiment
+from wmse_tui.config.problems import ConfigError
+from wmse_tui.runs.directory import RunDirectory
+from wmse_tui.runs.state.config import read_configuration
 from wmse_tui.runs.state.status import TONES
 from wmse_tui.runs.table.index import RunRow
 from wmse_tui.runs.text.sanitize import safe
-from wmse_tui.runs.text.units import moment, number
+from wmse_tui.runs.text.units import moment, number, percent
+from wmse_tui.tui.charts.spark import spark
+
+_LINES = ("title", "facts", "results")
+_NAMED = 6  # options that differ
 
 
 class RunDetail(Vertical):
     """Some lines of text, each drawn again only where it has changed."""
 
+    def __init__(self, *, ascii_only: bool = False, id: str | None = None) -> None:  # noqa: A002
+        super().__init__(id=id)
+        self._ascii = ascii_only
+
     def compose(self) -> ComposeResult:
-        for name in ("title", "facts", "path", "note"):
+        for name in (*_LINES, "differences", "path", "note"):
             yield _Line(name)
 
     def show(self, row: RunRow | None) -> None:
-        """Show this run."""
-        contents = [Content("")] * 4 if row is None else detail_lines(row)
-        for line, content in zip(self.query(_Line), contents, strict=True):
-            line.show(content)
+        """Show this run; `show_differences` follows."""
+        names = (*_LINES, "path", "note")
+        contents = [Content("")] * len(names) if row is None else detail_lines(row, ascii=self._ascii)
+        for name, content in zip(names, contents, strict=True):
+            self.query_one(f".runs-detail-{name}", _Line).show(content)
+        if row is None:
+            self.show_differences("")
+
+    def show_differences(self, text: str) -> None:
+        """Show in what the run differs from its preset."""
+        self.query_one(".runs-detail-differences", _Line).show(Content(safe(text, 400)))
+
+
+def differences(row: RunRow) -> str:
+    """In what the run differs from its preset, as text; reads both, so call it in a thread."""
+    found = read_configuration(RunDirectory(Path(row.path))).experiment
+    if not row.preset or found is None:
+        return ""
+    try:
+        preset = load_experiment(preset=row.preset)
+    except ConfigError:
+        return f"the preset {row.preset} cannot be read now"
+    there, here = flatten(preset), flatten(found)
+    changed = [f"{name} {_value(here, name)}" for name in differing(there, here)]
+    if not changed:
+        return f"as the preset {row.preset}"
+    more = len(changed) - _NAMED
+    return f"unlike {row.preset}: {', '.join(changed[:_NAMED])}{f' and {more} more' if more > 0 else ''}"
+
+
+def _value(values: Mapping[str, Value], name: str) -> str:
+    return value_text(values[name]) if name in values else "-"
 
 
 class _Line(Static):
@@ -38,9 +82,21 @@ class _Line(Static):
             self.update(content, layout=False)
 
 
-def detail_lines(row: RunRow) -> list[Content]:
-    """Title and status, configuration, path, and the annotations of the user."""
-    return [_title(row), _facts(row), _path(row), _annotations(row)]
+def detail_lines(row: RunRow, *, ascii: bool = False) -> list[Content]:  # noqa: A002
+    """Title and status, configuration, curve and accuracies, path, and the annotations of the user."""
+    return [_title(row), _facts(row), _results(row, ascii=ascii), _path(row), _annotations(row)]
+
+
+def _results(row: RunRow, *, ascii: bool) -> Content:  # noqa: A002
+    final = (("5-NN", row.final_knn), ("linear", row.final_linear))
+    best = (("5-NN", row.best_knn), ("linear", row.best_linear))
+    parts = []
+    for title, numbers in (("last", final), ("best", best)):
+        shown = ", ".join(f"{percent(value)} {name}" for name, value in numbers if value is not None)
+        parts += [f"{title} {shown}"] * bool(shown)
+    curve = spark(row.sparkline, 40, ascii=ascii)
+    text = " · ".join(parts) or "not evaluated yet"
+    return Content.assemble((f"{curve}  " if curve else "", "$success"), safe(text, 200))
 
 
 def _title(row: RunRow) -> Content:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from wmse_tui.runs.table.index import RunRow
 from wmse_tui.runs.table.query import Query
-from wmse_tui.tui.widgets.runs.columns import BY_NAME, COLUMNS
+from wmse_tui.tui.widgets.runs.columns import BY_NAME, DEFAULT
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,10 +17,10 @@ class Order:
     column: str = "age"
     falling: bool = False
 
-    def next(self, step: int = 1) -> Order:
-        """The usual order by the next column, or by the one `step` columns further."""
-        names = [column.name for column in COLUMNS]
-        return order_by(names[(names.index(self.column) + step) % len(names)])
+    def next(self, step: int = 1, names: Sequence[str] = DEFAULT) -> Order:
+        """The usual order by the next of the named columns, or by the one `step` columns further."""
+        at = names.index(self.column) if self.column in names else -1
+        return order_by(names[(at + step) % len(names)])
 
     def turned(self) -> Order:
         """The reverse order."""

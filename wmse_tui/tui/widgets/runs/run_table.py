@@ -7,6 +7,7 @@ formats only the rows in sight, and its columns share the width that there is.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import ClassVar, Literal, get_args
 
@@ -23,7 +24,7 @@ from wmse_tui.runs.state.status import Tone
 from wmse_tui.runs.table.index import RunRow
 from wmse_tui.tui import keys
 from wmse_tui.tui.widgets.runs.ages import now_minute
-from wmse_tui.tui.widgets.runs.columns import GAP, CellContext, Column, fit_columns
+from wmse_tui.tui.widgets.runs.columns import DEFAULT, GAP, CellContext, Column, fit_columns
 from wmse_tui.tui.widgets.runs.listing import Listing, Order
 from wmse_tui.tui.widgets.table import Cell
 
@@ -72,6 +73,7 @@ class RunTable(ScrollView, can_focus=True, inherit_bindings=False):
         self._ascii = ascii_only
         self._listing = Listing()
         self._minute = now_minute()
+        self._names: tuple[str, ...] = DEFAULT
         self._columns: tuple[tuple[Column, int], ...] = ()
         self._cursor = 0  # its row
         self._moved = False  # by a key or a click; until then the cursor stays at the top while runs appear
@@ -106,6 +108,13 @@ class RunTable(ScrollView, can_focus=True, inherit_bindings=False):
         self._redraw()
         if self.current is not before:
             self.post_message(self.Moved(self.current))
+
+    def show_columns(self, names: Iterable[str]) -> None:
+        """Show these columns, as far as they fit, in their usual order."""
+        self._names = tuple(names)
+        self._columns = fit_columns(self.size.width - MARK, self._names)
+        self._drawn.clear()
+        self.refresh()
 
     # Moving
 
@@ -167,7 +176,7 @@ class RunTable(ScrollView, can_focus=True, inherit_bindings=False):
     # Drawing
 
     def on_resize(self, event: Resize) -> None:  # noqa: ARG002
-        self._columns = fit_columns(self.size.width - MARK)
+        self._columns = fit_columns(self.size.width - MARK, self._names)
         self._scroll_to_cursor()
         self._drawn.clear()
         self.refresh()
