@@ -67,6 +67,13 @@ class ComparePart(_Part):
     descending: bool = False
 
 
+class PaperPart(_Part):
+    """The cell under the cursor of Paper, by the titles of its row and column."""
+
+    row: _Name = ""
+    column: _Name = ""
+
+
 class ScreensState(_Part):
     """What is saved; values that make no sense any more are for the screens to ignore.
 
@@ -82,6 +89,7 @@ class ScreensState(_Part):
     runs: RunsPart = RunsPart()
     monitor: MonitorPart = MonitorPart()
     compare: ComparePart = ComparePart()
+    paper: PaperPart = PaperPart()
     marks: dict[_Name, list[_Name]] = Field(default_factory=dict)
     compared: dict[_Name, list[_Name]] = Field(default_factory=dict)
 

@@ -233,6 +233,32 @@ async def test_a_users_preset_is_marked_and_a_broken_one_shows_why(
         assert app.return_code is None
 
 
+async def test_a_preset_that_is_written_meanwhile_is_listed_when_the_screen_is_shown_again(
+    make_app: MakeApp, tmp_path: Path
+) -> None:
+    presets = tmp_path / "presets"
+    presets.mkdir()
+    app = make_app()
+    async with shown(app) as (pilot, screen):
+        await pilot.press("3")
+        await pilot.pause()
+        (presets / "tiny.yaml").write_text("extends: quickstart\nseed: 4\n")
+        await pilot.press("1")
+        await settled(pilot)
+        assert "tiny" in rows(screen.query_one(PresetPanel))
+        choose(screen, "tiny")
+        await pilot.pause()
+        assert value(screen, "seed") == 4
+        (presets / "tiny.yaml").unlink()
+        await pilot.press("3", "1")
+        await settled(pilot)
+        assert screen.library.key == "tiny", "what is edited stays"
+        choose(screen, "quickstart")
+        await pilot.press("3", "1")
+        await settled(pilot)
+        assert "tiny" not in rows(screen.query_one(PresetPanel))
+
+
 async def test_changes_stay_with_their_preset_and_are_marked(
     make_app: MakeApp, screen_text: ScreenText
 ) -> None:

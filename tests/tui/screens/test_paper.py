@@ -18,6 +18,7 @@ from wmse_tui.config.schema import Experiment
 from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.table.paper import published_table, shipped_recipes
 from wmse_tui.tui.app import WmseApp
+from wmse_tui.tui.saved_state import SavedState
 from wmse_tui.tui.screens.paper import PaperScreen
 from wmse_tui.tui.widgets.paper.launch_dialog import LaunchDialog
 from wmse_tui.tui.widgets.table import CellTable
@@ -164,6 +165,16 @@ async def test_the_cursor_moves_with_arrows_and_letters_and_stays_inside(on_pape
         assert position(app) == (LAST, "ImageNet-100")
         await pilot.press("g")
         assert position(app) == ("W-MSE 2", "CIFAR-10")
+
+
+async def test_the_cursor_is_where_the_app_was_left(make_app: MakeApp, until: Until, tmp_path: Path) -> None:
+    for keys, place in ((("j", "l"), ("W-MSE 4", "CIFAR-100")), ((), ("W-MSE 4", "CIFAR-100"))):
+        app = make_app(saved=SavedState(tmp_path / "screens.json"))
+        async with app.run_test(size=(120, 40)) as pilot:
+            await until(pilot, lambda app=app: position(app)[0])
+            await pilot.press(*keys)
+            await pilot.pause()
+            assert position(app) == place
 
 
 async def test_a_click_moves_the_cursor(on_paper: OnPaper) -> None:

@@ -158,6 +158,11 @@ that you type is refused: what is wrong is printed below it. {key:configure-undo
                 self.library.add(entry)
         self.query_one(PresetPanel).draw()
 
+    def on_screen_resume(self) -> None:
+        """Presets may have been written or removed while another screen or program was used."""
+        if self.library.refresh():
+            self._fill()
+
     @on(PresetPanel.Chosen)
     def _preset_chosen(self, event: PresetPanel.Chosen) -> None:
         self.library.choose(event.key)

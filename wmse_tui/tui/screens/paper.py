@@ -30,6 +30,7 @@ from wmse_tui.runs.table.paper import (
 from wmse_tui.runs.text.sanitize import safe
 from wmse_tui.tui import keys
 from wmse_tui.tui.feed import CatalogueChanged
+from wmse_tui.tui.saved_state import PaperPart
 from wmse_tui.tui.screens.app_screen import AppScreen
 from wmse_tui.tui.widgets.panel import Panel
 from wmse_tui.tui.widgets.paper.details import details
@@ -126,11 +127,21 @@ be verified is left out. After the title of a data set: ✓ its images are here,
             except ConfigError as error:  # the installation is damaged, and stays so
                 self._problem = f"The published table cannot be read. {error.problems[0].text()}"
             else:
+                first = self._table is None
                 self._table, self._presence = table, presence
                 self.query_one(CellTable).show(paper_sheet(table, presence))
+                if first:
+                    self._restore_cursor(table)
                 self._made_from = len(rows)
             self._show_details()
         self._making_table = False
+
+    def _restore_cursor(self, table: PublishedTable) -> None:
+        """Go to the cell that was under the cursor when the app was left, if there is such a one."""
+        saved = self.services.saved.current.paper
+        if saved.row in table.rows and saved.column in table.columns:
+            row, column = table.rows.index(saved.row), table.columns.index(saved.column)
+            self.query_one(CellTable).go(row, column)
 
     def _read_table(self, rows: tuple[RunRow, ...]) -> tuple[PublishedTable, dict[str, Presence]]:
         self._recipes = self._recipes or shipped_recipes()
@@ -146,6 +157,8 @@ be verified is left out. After the title of a data set: ✓ its images are here,
         return table, {title: find_images(cell.experiment.dataset) for title, cell in recipes.items()}
 
     def on_cell_table_moved(self) -> None:
+        row, column = self.position
+        self.services.saved.change(paper=PaperPart(row=row, column=column))
         self._show_details()
 
     def _show_details(self) -> None:

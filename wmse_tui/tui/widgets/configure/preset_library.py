@@ -191,6 +191,17 @@ class PresetLibrary:
     def _read_names(self) -> None:
         self.names, self.own = names(), user_preset_names()
 
+    def refresh(self) -> bool:
+        """List the presets again; whether one was added or removed since. The edited one stays."""
+        before = self.names
+        try:
+            self._read_names()
+        except ConfigError:
+            return False  # the presets that were read can still be used
+        if self.key in before and self.key not in self.names:
+            self.names = (*self.names, self.key)
+        return self.names != before
+
     @property
     def draft(self) -> Draft | None:
         """The edited draft; None where that preset is invalid."""
