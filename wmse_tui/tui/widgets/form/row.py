@@ -141,16 +141,16 @@ class FieldRow(Widget, can_focus=True):
         width = max(4, self.size.width - MARKS - self._title_width - len(unit))
         if not state.text and self.editor is None:
             meaning = option.unset if len(option.unset) <= width else f"{option.unset[: width - 1]}…"
-            return Content.styled(meaning, "$text-disabled")
+            return Content.styled(meaning, "italic")
         style = "bold $error" if state.problems else "bold $accent" if state.changed else "bold"
         text = safe(state.text)
         if self.editor is not None:
-            return Content(" " * width) + Content.styled(unit, "$text-muted")
+            return Content(" " * width) + Content(unit)
         if option.fixed and self.has_focus:
             text = f"‹ {text} ›"
         if len(text) > width:
             text = f"…{text[1 - width :]}" if option.kind == "folder" else f"{text[: width - 1]}…"
-        return Content.styled(text, style) + Content.styled(unit, "$text-muted")
+        return Content.styled(text, style) + Content(unit)
 
     def _notes(self, width: int) -> list[Content]:
         """The problems and warnings, below the value."""
