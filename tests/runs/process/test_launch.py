@@ -202,6 +202,15 @@ def test_a_missing_interpreter_is_an_error(run: RunDirectory, tmp_path: Path) ->
         launch_trainer(run, python=tmp_path / "none")
 
 
+def test_what_is_missing_is_named_although_it_is_not_the_interpreter(
+    run: RunDirectory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A container without its devices has no /dev/null."""
+    monkeypatch.setattr(os, "devnull", str(tmp_path / "null"))
+    with pytest.raises(LaunchError, match=r"cannot be started: .*/null: No such file or directory"):
+        launch_trainer(run)
+
+
 def test_without_a_run_nothing_is_started(tmp_path: Path) -> None:
     with pytest.raises(NotARun, match="there is no run to train"):
         launch_trainer(RunDirectory(tmp_path))

@@ -60,7 +60,8 @@ def launch_trainer(run: RunDirectory, *, python: str | Path = sys.executable) ->
         with deferred_stop_signals():
             return start_detached(trainer_command(run, python), log, inherit=() if slot is None else (slot,))
     except OSError as error:
-        raise LaunchError("the trainer cannot be started", f"{python}: {error.strerror or error}") from error
+        missing = error.filename or python  # the interpreter, or /dev/null
+        raise LaunchError("the trainer cannot be started", f"{missing}: {error.strerror or error}") from error
     finally:
         if slot is not None:
             os.close(slot)
