@@ -156,6 +156,7 @@ def test_a_failure_before_the_first_step_leaves_no_run_behind(
     result = cli(*QUICK)
     assert result.exit_code == 1
     assert "wmse-tui: an image is smaller than the crop" in result.stderr
+    assert "-> set dataset.eval_resize" in result.stderr
     assert result.stderr.endswith("the run's directory was removed. The same command starts it again.\n")
     assert runs_in(tmp_path) == []
 

@@ -256,8 +256,8 @@ RULES = [
     (
         ["schedule.epochs=20"],
         (
-            "--set schedule.epochs: schedule.milestones: 50 epochs before the end of 20 is not "
-            "within the run; use less than 20, such as [1]; [] for no drop"
+            "--set schedule.epochs: schedule.milestones: a drop 50 epochs before the end does not fit in "
+            "schedule.epochs=20; set schedule.milestones=[1], or [] for no drop"
         ),
     ),
     (
@@ -443,9 +443,9 @@ def test_all_impossible_combinations_are_reported_at_once_in_the_order_of_the_sc
     ("epochs", "milestones"), [(1000, "[50, 25]"), (40, "[2, 1]"), (10, "[1]"), (2, "[1]"), (1, "[]")]
 )
 def test_the_milestones_that_are_proposed_are_accepted(epochs: int, milestones: str) -> None:
-    with pytest.raises(ConfigError, match="such as") as caught:
+    with pytest.raises(ConfigError, match="does not fit in") as caught:
         load_experiment(overrides=[f"schedule={{epochs: {epochs}, milestones: [2000]}}"])
-    assert f"such as {milestones};" in str(caught.value)
+    assert f"set schedule.milestones={milestones}" in str(caught.value)
     load_experiment(overrides=[f"schedule={{epochs: {epochs}, milestones: {milestones}}}"])
 
 

@@ -154,7 +154,7 @@ def test_each_problem_has_the_line_of_the_layer_that_set_it() -> None:
 
 
 def test_a_problem_of_a_default_has_the_line_of_its_section_or_none() -> None:
-    assert errors("seed: 1\nschedule:\n  epochs: 10").startswith("0.yaml:2: schedule.milestones: 50 epochs")
+    assert errors("seed: 1\nschedule:\n  epochs: 10").startswith("0.yaml:2: schedule.milestones: a drop 50")
     assert errors("projector: {dim: 128}").startswith("method.whitening_size: 128 images")
 
 

@@ -121,7 +121,7 @@ def test_counting_ends_in_time_and_is_only_for_a_users_own_folder(tmp_path: Path
 
 
 def test_too_few_images_for_a_batch_are_a_warning_with_a_batch_that_fits(tmp_path: Path) -> None:
-    overrides = ["dataset.name=folder", f"dataset.root={tmp_path}"]
+    overrides = ["dataset.name=folder", f"dataset.root={tmp_path}", "dataset.train_images=null"]
     experiment = load_experiment(preset="quickstart", overrides=overrides)  # slices of 64 in a batch of 256
     (found,) = own_images_advice(experiment, OwnImages(200, 4))
     assert (found.path, found.level) == ("schedule.batch_size", "warning")
@@ -132,3 +132,22 @@ def test_too_few_images_for_a_batch_are_a_warning_with_a_batch_that_fits(tmp_pat
     assert own_images_advice(experiment, OwnImages(40, 4))[0].fix == ()
     assert own_images_advice(experiment, OwnImages(0, 0))[0].path == "dataset.root"
     assert not own_images_advice(experiment, None)
+
+
+def test_more_images_than_there_are_are_a_warning_that_takes_all(tmp_path: Path) -> None:
+    overrides = ["dataset.name=folder", f"dataset.root={tmp_path}"]
+    experiment = load_experiment(preset="quickstart", overrides=overrides)  # trains on 5,000 images
+    (found,) = own_images_advice(experiment, OwnImages(4_999, 3))
+    assert (found.path, found.level) == ("dataset.train_images", "warning")
+    assert found.text == "the folder has 4,999 images to train on, not 5,000; the run would fail"
+    assert found.fix == (("dataset.train_images", ""),)
+    assert not own_images_advice(experiment, OwnImages(5_000, 3))
+
+
+def test_a_warm_up_longer_than_a_run_on_the_users_images_is_a_warning(tmp_path: Path) -> None:
+    overrides = ["dataset.name=folder", f"dataset.root={tmp_path}", "dataset.train_images=null"]
+    experiment = load_experiment(preset="quickstart", overrides=[*overrides, "schedule.epochs=2"])
+    (found,) = own_images_advice(experiment, OwnImages(1_100, 3))
+    assert (found.path, found.level) == ("schedule.warmup_steps", "warning")
+    assert found.text.startswith("the run ends after 8 steps, inside its warm-up of ")
+    assert not own_images_advice(experiment, OwnImages(50_000, 3))

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from wmse_tui.config.advice import Advice
+from wmse_tui.config.advice import Advice, advise
 from wmse_tui.config.datasets import DATASETS, TRAIN_FOLDERS
 from wmse_tui.config.image_folder import part_of, walk_images
 from wmse_tui.config.locations import data_dir, expanded
@@ -99,12 +100,42 @@ def with_own_images(experiment: Experiment, own: OwnImages | None) -> Experiment
 
 
 def own_images_advice(experiment: Experiment, own: OwnImages | None) -> tuple[Advice, ...]:
-    """A warning of a run that would fail for too few images in a batch, with a batch that fits."""
-    batch = experiment.schedule.batch_size
-    if own is None or own.images >= batch:
+    """What the number of the user's own images means for a run that would fail, or end in its warm-up."""
+    if own is None:
         return ()
     if not own.images:
         return (Advice("dataset.root", "warning", "this folder holds no images; the run would fail"),)
+    return (
+        *_limit_advice(experiment, own), *_batch_advice(experiment, own), *_warm_up_advice(experiment, own)
+    )  # fmt: skip
+
+
+def _limit_advice(experiment: Experiment, own: OwnImages) -> Iterator[Advice]:
+    wanted = experiment.dataset.train_images
+    if wanted is not None and wanted > own.images:
+        yield Advice(
+            "dataset.train_images",
+            "warning",
+            f"the folder has {own.images:,} images to train on, not {wanted:,}; the run would fail",
+            (("dataset.train_images", ""),),
+        )
+
+
+def _warm_up_advice(experiment: Experiment, own: OwnImages) -> Iterator[Advice]:
+    known = tuple(advise(experiment))
+    counted = with_own_images(experiment, own)
+    if counted.schedule.batch_size <= own.images:
+        yield from (
+            advice
+            for advice in advise(counted)
+            if advice.path == "schedule.warmup_steps" and advice not in known
+        )
+
+
+def _batch_advice(experiment: Experiment, own: OwnImages) -> tuple[Advice, ...]:
+    batch = experiment.schedule.batch_size
+    if own.images >= batch:
+        return ()
     text = f"the folder has {own.images:,} images to train on, a batch {batch}; the run would fail"
     size = getattr(experiment.method, "whitening_size", 1)
     fitting = own.images // size * size

@@ -52,9 +52,8 @@ def print_outcome(run: RunDirectory, followed: Followed, *, removed: bool, plain
     elif followed.state.error is not None and followed.code is not ExitCode.COMPLETED:
         _print_error(followed.state, removed=removed)
     if removed:
-        print_message(
-            "Nothing was trained; the run's directory was removed. The same command starts it again."
-        )
+        again = "" if followed.state.needs_other_configuration else " The same command starts it again."
+        print_message(f"Nothing was trained; the run's directory was removed.{again}")
     elif followed.code is not ExitCode.COMPLETED:
         print_message(f"Resume it: wmse-tui resume {run.id}")
 

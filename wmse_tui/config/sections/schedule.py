@@ -74,10 +74,11 @@ class StepSchedule(_Course):
         yield from super().problems(sizes)
         beyond = [milestone for milestone in self.milestones if milestone >= self.epochs]
         if beyond:
+            fitting = scaled_milestones(self.epochs)
             yield Problem(
                 "schedule.milestones",
-                f"{beyond[0]} epochs before the end of {self.epochs} is not within the run",
-                f"use less than {self.epochs}, such as {scaled_milestones(self.epochs)}; [] for no drop",
+                f"a drop {beyond[0]} epochs before the end does not fit in schedule.epochs={self.epochs}",
+                f"set schedule.milestones={fitting}" + (", or [] for no drop" if fitting else " for no drop"),
             )
         if len(set(self.milestones)) < len(self.milestones):
             yield Problem("schedule.milestones", "the same milestone is listed twice", "list each one once")

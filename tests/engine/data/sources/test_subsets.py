@@ -64,7 +64,7 @@ def test_more_than_there_are_is_refused() -> None:
     with pytest.raises(DataError) as caught:
         choose(5, None, 6000, option="dataset.train_images")
     assert caught.value.detail == "dataset.train_images asks for 6,000 images, there are 5"
-    assert caught.value.next == ("set dataset.train_images to at most 5, or leave it out",)
+    assert caught.value.next == ("start a new run with --set dataset.train_images=5, or without that option",)
 
 
 @given(LABELS, st.floats(0.01, 0.99))

@@ -34,7 +34,7 @@ def choose(count: int, labels: Tensor | None, limit: int | None, *, option: str)
         raise DataError(
             "there are not so many images",
             f"{option} asks for {limit:,} images, there are {count:,}",
-            next=(f"set {option} to at most {count}, or leave it out",),
+            next=(f"start a new run with --set {option}={count}, or without that option",),
         )
     order = subset_order(count)
     if labels is not None:
