@@ -87,9 +87,9 @@ def test_tags_and_notes_are_independent(make_run: MakeRun) -> None:
 def test_a_note_that_cannot_be_written_is_an_error(make_run: MakeRun, row: MakeRow) -> None:
     missing = row("missing", path="/nowhere/missing")
     outcome = actions.for_each((missing,), lambda run: actions.write_note(run, "x"))
-    assert outcome.refused == (
-        "missing: cannot write the annotations: /nowhere/missing/annotations.json: No such file or directory",
-    )
+    where = "/nowhere/missing/annotations.json: No such file or directory"
+    step = "check that path: it may have been moved or removed"
+    assert outcome.refused == (f"missing: cannot write the annotations: {where}; {step}",)
 
 
 @pytest.mark.parametrize(
