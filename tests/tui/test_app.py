@@ -69,13 +69,14 @@ async def test_help_lists_the_keys_in_groups_and_closes_again(
     make_app: MakeApp, screen_text: Callable[[WmseApp], str]
 ) -> None:
     app = make_app()
-    async with app.run_test(size=(100, 60)) as pilot:
+    async with app.run_test(size=(100, 100)) as pilot:
         app.screen.set_focus(None)
         await pilot.press("question_mark")
         await pilot.pause()
         assert isinstance(app.screen, HelpScreen)
         text = screen_text(app)
         assert "Leave the app; trainers continue" in text
+        assert "Find an action, run, preset or option by its name" in text
         assert "go-paper" not in text, "ids are in the reference"
         assert "Everywhere" in text
         await pilot.press("escape")

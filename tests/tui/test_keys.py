@@ -180,6 +180,8 @@ async def test_the_palette_lists_the_actions_of_the_whole_screen(
         for table in (*KEYS_OF["runs"], *KEYS_OF["everywhere"]):
             for binding in table:
                 assert isinstance(binding, Binding)
+                if binding.id == "palette":  # it is open
+                    continue
                 if binding.id and not binding.id.startswith("runs-filter-"):  # while the filter is typed
                     assert any(text.endswith(f"({key_name(binding.key.split(',')[0])})") for text in offered)
 

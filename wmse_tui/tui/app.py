@@ -424,7 +424,7 @@ class WmseApp(ServicesApp):
         """Every action of `screen`, wherever the focus is, and those of the app: for the palette."""
         seen: set[str] = set()
         for node, binding in keys.actions_of(screen):
-            if binding.id and binding.id not in seen:
+            if binding.id and binding.id not in seen and binding.action != "command_palette":
                 seen.add(binding.id)
                 call = partial(self.run_action, binding.action, node)
                 key = self.services.keys.name(binding.id)

@@ -298,7 +298,8 @@ class ProblemDialog(Dialog[None]):
 
     def __init__(self, title: str, detail: str = "", steps: tuple[str, ...] = ()) -> None:
         super().__init__()
-        self._title, self._detail, self._steps = title, detail, steps
+        same = detail.casefold().rstrip(".") == title.casefold().rstrip(".")
+        self._title, self._detail, self._steps = title, "" if same else detail, steps
 
     @classmethod
     def of(cls, title: str, error: RunsError | ConfigError | OSError) -> ProblemDialog:
@@ -311,7 +312,7 @@ class ProblemDialog(Dialog[None]):
 
     def compose(self) -> ComposeResult:
         with VerticalScroll(classes="dialog") as box:
-            box.border_title = Content(safe(self._title[:1].upper() + self._title[1:], 60))
+            box.border_title = Content("Error")
             lines = [Content.styled(safe(self._title, 400), "bold $error")]
             lines += [Content(safe(line, 600)) for line in self._detail.splitlines()[:60]]
             lines += [Content.styled("-> ", "$accent") + Content(safe(step, 400)) for step in self._steps]

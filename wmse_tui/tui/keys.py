@@ -81,6 +81,7 @@ APP = bindings(
     *((key, f"go('{name}')", title, f"go-{name}", f"Show the {title} screen")
       for key, name, title in SCREENS),
     ("question_mark,f1", "help", "Help", "help", "The keys of this screen", FOOTER),
+    ("ctrl+p", "command_palette", "Palette", "palette", "Find an action, run, preset or option by its name"),
     ("F", "freeze", "Freeze", "freeze", "Freeze the display, or resume it"),
     ("ctrl+t", "next_theme", "Theme", "theme", "Next theme: dark, light, terminal"),
     ("ctrl+l", "redraw", "Redraw", "redraw", "Draw the whole screen again"),

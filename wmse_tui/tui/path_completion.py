@@ -76,7 +76,6 @@ class PathInput(Input):
             value,
             placeholder=placeholder,
             suggester=PathSuggester(folders=folders),
-            select_on_focus=False,
             compact=compact,
         )
         self.cursor_blink = False

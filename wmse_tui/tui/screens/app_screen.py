@@ -7,6 +7,7 @@ are classes in the stylesheet: `-narrow` under 100 columns, `-wide` from 160; `-
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import ClassVar, TypeVar
 
 from rich.cells import cell_len
@@ -25,6 +26,7 @@ from wmse_tui.tui.services import Services, app_of, services_of
 
 SMALLEST = (60, 18)
 Answer = TypeVar("Answer")
+_TYPING_KEYS = {"enter": "Enter", "escape": "esc"}
 
 
 class TopBar(Static):
@@ -73,13 +75,13 @@ class QuietFooter(Footer):
     @staticmethod
     def _possible(screen: Screen[object]) -> list[ActiveBinding]:
         """The shown bindings, each action once, without those that the state of the screen rules out."""
-        typing = isinstance(screen.focused, Input)  # letters are its own
+        if isinstance(screen.focused, Input):
+            return _possible_while_typing(screen)
         found = {each.binding.action: each for each in reversed(screen.active_bindings.values())}
         return [
             each
             for each in reversed(found.values())
             if each.binding.show
-            and not (typing and len(key_name(each.binding.key)) == 1)
             and (not isinstance(screen, AppScreen) or screen.is_possible(each.binding.id or ""))
         ]
 
@@ -111,6 +113,25 @@ class QuietFooter(Footer):
                 return
             self._shown = shown
         super().bindings_changed(screen)
+
+
+def _possible_while_typing(screen: Screen[object]) -> list[ActiveBinding]:
+    """What Enter and Escape do to a line, then the shown bindings of keys that are not typed into it."""
+    active = screen.active_bindings
+    found = {active[key].binding.action: active[key] for key in ("enter", "escape") if key in active}
+    for each in active.values():
+        if each.binding.show and len(key_name(each.binding.key)) > 1:  # others are typed
+            found.setdefault(each.binding.action, each)
+    return [
+        each._replace(
+            binding=replace(
+                each.binding,
+                description="Accept" if each.binding.action == "submit" else each.binding.description,
+                key_display=_TYPING_KEYS.get(each.binding.key),
+            )
+        )
+        for each in found.values()
+    ]
 
 
 class AppScreen(Screen[None]):
@@ -172,9 +193,11 @@ class AppScreen(Screen[None]):
             )
 
     async def action_copy_or_leave(self) -> None:
-        """Copy the selected text; without a selection, exit the app."""
+        """Copy the selected text; without a selection, stop typing, or else exit the app."""
         if self.get_selected_text():
             self.action_copy_text()
+        elif isinstance(self.focused, Input):
+            self.app.simulate_key("escape")
         else:
             await self.run_action("app.leave")
 

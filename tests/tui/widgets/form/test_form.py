@@ -227,7 +227,10 @@ async def test_letters_are_not_typed_into_a_row() -> None:
         assert not app.draft.active
         await pilot.press("enter", "x", "5", "enter")
         await pilot.pause()
-        assert app.draft.values["title"] == app.draft.reference("title") + "x5", "a text is not replaced"
+        assert app.draft.values["title"] == "x5", "typing replaces a text"
+        await pilot.press("enter", "end", "6", "enter")
+        await pilot.pause()
+        assert app.draft.values["title"] == "x56", "an arrow key keeps it"
 
 
 async def test_arrows_and_space_turn_choices() -> None:

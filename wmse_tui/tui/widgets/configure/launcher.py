@@ -11,7 +11,7 @@ from wmse_tui.config.draft import Draft
 from wmse_tui.config.problems import ConfigError
 from wmse_tui.config.schema import Experiment
 from wmse_tui.runs.directory import RunDirectory
-from wmse_tui.runs.errors import RunsError
+from wmse_tui.runs.errors import RunExists, RunsError
 from wmse_tui.runs.queue.sweep_plan import SweepPlan, sweep_tag
 from wmse_tui.runs.text.sanitize import safe
 from wmse_tui.runs.text.units import count
@@ -49,7 +49,7 @@ class Launcher:
         self._starting = True
         services = self._app.services
         try:
-            if not await self._accept(warnings):
+            if not await self._accept(warnings, "Queue" if how == "queued" else "Launch"):
                 return False
             if how != "queued":
                 reason = await asyncio.to_thread(services.trainers.busy_reason, experiment)
@@ -66,6 +66,10 @@ class Launcher:
                 own=how == "own",
                 queue=how == "queued",
             )
+        except RunExists as error:
+            step = services.keys.fill("{key:configure-name} gives the run another name")
+            self._app.push_screen(ProblemDialog(error.title, error.detail, (step,)))
+            return False
         except (RunsError, ConfigError, OSError) as error:
             self._app.push_screen(ProblemDialog.of("the run cannot be started", error))
             return False
@@ -93,10 +97,14 @@ class Launcher:
         self._starting = True
         root = self._app.services.runs_root
         try:
-            if not await self._accept(warnings):
-                return False
             plan = await self._app.push_screen_wait(SweepDialog(draft, root, name=name or None, first=first))
-            return plan is not None and await self._queue(plan, draft.base.preset)
+            if plan is None:
+                return False
+            swept = {axis.key for axis in plan.axes}
+            concerned = [advice for advice in warnings if advice.path not in swept]
+            if not await self._accept([*concerned, *plan.advice], "Queue"):
+                return False
+            return await self._queue(plan, draft.base.preset)
         finally:
             self._starting = False
 
@@ -116,14 +124,14 @@ class Launcher:
             services.notify(text, title="Queued")
         return bool(queued)
 
-    async def _accept(self, warnings: Iterable[Advice]) -> bool:
-        """Whether every warning was accepted, now or at an earlier launch."""
+    async def _accept(self, warnings: Iterable[Advice], verb: Literal["Launch", "Queue"]) -> bool:
+        """Whether every warning was accepted, now or at an earlier launch; `verb` is what follows."""
         texts = [f"{advice.path}: {advice.text}" for advice in warnings if advice.level == "warning"]
-        fresh = [text for text in texts if text not in self._accepted]
+        fresh = [text for text in dict.fromkeys(texts) if text not in self._accepted]
         if fresh:
             text = "\n".join(f"! {safe(warning, 500)}" for warning in fresh)
-            title = f"Launch with {count(len(fresh), 'warning')}?"
-            if not await self._app.push_screen_wait(Confirm(title, text, yes="Launch", no="Back")):
+            title = f"{verb} with {count(len(fresh), 'warning')}?"
+            if not await self._app.push_screen_wait(Confirm(title, text, yes=verb, no="Back")):
                 return False
             self._accepted.update(fresh)
         return True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from functools import partial
 from pathlib import Path
 
 from wmse_tui.config.draft import Draft, command_line, name_fault, preset_file, save_preset
@@ -88,9 +89,8 @@ def copy_command(app: ServicesApp, draft: Draft, run_name: str) -> None:
 async def ask_run_name(app: ServicesApp, name: str) -> str | None:
     """Ask for the name of the next run; None where that was cancelled."""
     text = "Name of the next run, which is also that of its folder. Empty: preset, date and time."
-    answer: str | None = await app.push_screen_wait(
-        Ask("Name the run", text, value=name, check=_run_name_problem)
-    )
+    check = partial(_run_name_problem, app.services.runs_root)
+    answer: str | None = await app.push_screen_wait(Ask("Name the run", text, value=name, check=check))
     return answer
 
 
@@ -107,11 +107,11 @@ async def reset_draft(app: ServicesApp, library: PresetLibrary) -> bool:
     return True
 
 
-def _run_name_problem(name: str) -> str:
+def _run_name_problem(root: Path, name: str) -> str:
     if not name:
         return ""
     try:
         check_name(name)
     except BadRunName as error:
         return error.detail
-    return ""
+    return f"there is a run named {name} already; choose another name" if os.path.lexists(root / name) else ""

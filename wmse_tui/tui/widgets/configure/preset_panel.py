@@ -13,6 +13,7 @@ from textual.widgets.option_list import Option
 
 from wmse_tui.runs.text.sanitize import safe
 from wmse_tui.tui import keys
+from wmse_tui.tui.services import services_of
 from wmse_tui.tui.widgets.configure.preset_library import PresetLibrary
 from wmse_tui.tui.widgets.panel import Panel
 from wmse_tui.tui.widgets.vi import KeyList
@@ -84,7 +85,7 @@ class PresetPanel(Panel):
         options = self.list
         if keys != self._shown:
             with self.prevent(OptionList.OptionHighlighted):
-                options.set_options(_options(groups, prompts))
+                options.set_options(_options(groups, prompts) if keys else (self._nothing_found(),))
                 options.highlighted = self._cursor(keys)
         else:
             for key in keys:
@@ -104,6 +105,11 @@ class PresetPanel(Panel):
         line = self.query_one(FilterLine)
         line.display = True
         self.screen.set_focus(line)  # now: what is typed ahead belongs to it
+
+    def _nothing_found(self) -> Option:
+        """The only row where the filter hides every preset: options are found elsewhere."""
+        text = services_of(self).keys.fill("no preset matches;\n{key:palette} finds options")
+        return Option(Content.styled(text, "$text-muted"), disabled=True)
 
     def _prompt(self, key: str, changes: Mapping[str, int]) -> Content:
         """A row: whether it was changed, the name, and the published accuracy of the linear probe."""

@@ -88,7 +88,6 @@ class SweepDialog(Dialog[SweepPlan]):
                     self._first if not number else "",
                     placeholder="another option, for all combinations" if number else "seed=0,1,2",
                     suggester=OptionSuggester(self._draft),
-                    select_on_focus=False,
                     classes="" if number else "first",
                 )
                 line.cursor_blink = False

@@ -197,10 +197,9 @@ class FieldRow(Widget, can_focus=True):
         return not (action == "cycle" and not self.state.option.fixed)
 
     def _begin(self) -> None:
-        """Open an editor over the value; a number is selected, to be replaced, a text is to be changed."""
+        """Open an editor over the value, which is selected: typing replaces it, an arrow key keeps it."""
         self._before = self.state.text
         editor = FieldEditor(self._before, path=self.state.option.kind == "folder")
-        editor.select_on_focus = self.state.option.kind in ("whole", "number")
         editor.styles.offset = (MARKS + self._title_width, 0)
         unit = len(self.state.option.unit)
         width = self.size.width - MARKS - self._title_width - (unit + 1 if unit else 0)
