@@ -238,7 +238,7 @@ def name_fault(name: str) -> str:
     if not _PRESET_NAME.fullmatch(name):
         return "letters, digits, dots, dashes and underscores of ASCII, at most 64, a letter or digit first"
     if name in shipped_preset_names():
-        return f"{name} is a shipped preset; the presets that extend it would change with yours"
+        return f"a shipped preset has the name {name}; choose another, such as {name}-mine"
     return ""
 
 

@@ -115,6 +115,12 @@ def test_what_is_no_number_is_reported(text: str) -> None:
     assert "is compared with a number, as in" in parse_query(text).problem
 
 
+@pytest.mark.parametrize("name", NUMBERS)
+def test_a_comparison_without_a_colon_is_corrected(name: str) -> None:
+    assert parse_query(f"simclr {name}>=50").problem == f"write {name}:>=50"
+    assert not parse_query(name).problem
+
+
 def test_a_comparison_that_is_still_being_typed_hides_nothing(row: MakeRow) -> None:
     for text in ("knn:", "knn:>", "age:<="):
         assert parse_query(text).matches(row())

@@ -78,6 +78,7 @@ _COMPARISONS: Mapping[str, Callable[[float, float], bool]] = {
     "<": operator.lt,
     "=": operator.eq,
 }
+_WITHOUT_COLON = re.compile(rf"({'|'.join(NUMBERS)})([<>]=?|=)(.*)")
 _SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
 _NUMBER = re.compile(r"(?P<sign>>=|<=|>|<|=|)(?P<number>[0-9.eE+-]+)(?P<unit>[smhdw%]?)")
 
@@ -169,6 +170,9 @@ def parse_query(text: str) -> Query:
             problem = f"no field is called {safe(field, 20)}; {hint}"
             parts.append(_Part("", (f"{field}:{value}",), negative))
             continue
+        without_colon = _WITHOUT_COLON.fullmatch(value) if not field else None
+        if without_colon is not None:
+            problem = f"write {without_colon[1]}:{safe(without_colon[2] + without_colon[3], 20)}"
         values = tuple(filter(None, value.split(","))) if field else (value,)
         if value and values:
             parts.append(_Part(field, values, negative))

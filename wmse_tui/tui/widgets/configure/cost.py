@@ -87,10 +87,11 @@ class Cost:
     def _steps(self) -> str:
         counted = with_own_images(self.experiment, self.own_images)
         each, epochs = steps_per_epoch(counted), counted.schedule.epochs
+        named = "epoch" if epochs == 1 else "epochs"
         if each is None:
-            return f"{epochs:,} epochs; the number of steps depends on your files"
+            return f"{epochs:,} {named}; the number of steps depends on your files"
         about = "at most " if self.own_images is not None else ""  # some are held out for the test
-        return f"{about}{total_steps(counted):,} ({each:,} x {epochs:,} epochs)"
+        return f"{about}{total_steps(counted):,} ({each:,} x {epochs:,} {named})"
 
     def _images(self) -> str:
         images = training_images(self.experiment)

@@ -131,5 +131,7 @@ def draft_lines(folder: ImageFolder, draft: Draft) -> tuple[str, ...]:
     counted = with_own_images(experiment, OwnImages(folder.images, len(folder.classes)))
     seconds = cpu_forecast(counted, gpus=gpu_count())
     if seconds is not None:
-        lines.append(f"time     about {duration(seconds)} on the CPU for {experiment.schedule.epochs} epochs")
+        lines.append(
+            f"time     about {duration(seconds)} on the CPU for {count(experiment.schedule.epochs, 'epoch')}"
+        )
     return tuple(lines)
