@@ -326,6 +326,12 @@ def test_resume_refuses_a_configuration(cli: Cli) -> None:
         (("run", "--preset", "quickstart", "--set", "method.whitening_size=8"), ["cannot whiten"]),
         (("run", "--preset", "quickstart", "--name", "../up"), ["cannot name a run"]),
         (("run", "--preset", "quickstart", "--resum", "x"), ["No such option"]),
+        (("run", "--preset", "quickstart", "--epochs", "3"), ["is set by --set schedule.epochs=VALUE"]),
+        (("run", "--batch-size=8"), ["is set by --set schedule.batch_size=VALUE"]),
+        (
+            ("run", "--preset", "quickstart", "--set", "optimizer.learning_rate=1"),
+            ["did you mean optimizer.lr?"],
+        ),
         (("resume", "nothing"), ["there are no runs yet"]),
         (("resume", "/nowhere/at/all"), ["there is no such directory"]),
     ],

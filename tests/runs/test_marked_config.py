@@ -42,7 +42,7 @@ def test_what_differs_is_marked_with_what_the_preset_says(root: Path) -> None:
         "seed: 3": "0",
     }
     assert found.note == "3 of its options differ from preset quickstart."
-    one = read_marked_config(run_of(root, "seed=3"))
+    one = read_marked_config(run_of(root / "other", "seed=3"))
     assert one.note == "1 of its options differs from preset quickstart."
 
 

@@ -42,7 +42,10 @@ def handle_exceptions() -> Iterator[None]:
     """Turn every exception of the block into a message and `typer.Exit`."""
     try:
         yield
-    except (typer.Exit, typer.Abort, _UsageError):
+    except (typer.Exit, typer.Abort):
+        raise
+    except _UsageError as error:
+        _name_setting(error)
         raise
     except UserError as error:
         print_error(error)
@@ -54,6 +57,22 @@ def handle_exceptions() -> Iterator[None]:
         raise typer.Exit(_print(error) if code is None else code) from None
     except Exception as error:  # noqa: BLE001 (top-level handler: every exception becomes a message)
         raise typer.Exit(_print(error)) from None
+
+
+def _name_setting(error: Any) -> None:
+    """Let typer's error on an unknown `--epochs` say that `--set schedule.epochs=...` sets that."""
+    if type(error).__name__ != "NoSuchOption" or error.ctx is None:
+        return
+    if not any("--set" in parameter.opts for parameter in error.ctx.command.params):
+        return
+    from wmse_tui.config.names import option_names
+
+    leaf = error.option_name.lstrip("-").replace("-", "_")
+    found = [name for name in option_names() if leaf in (name, name.rpartition(".")[2])]
+    if found:
+        named = " or ".join(f"--set {name}=VALUE" for name in dict.fromkeys(found))
+        error.message += f"; an option of the configuration is set by {named}"
+        error.possibilities = None
 
 
 def _print(error: Exception) -> ExitCode:

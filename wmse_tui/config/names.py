@@ -105,6 +105,10 @@ def suggestion(path: str, values: Mapping[str, Any]) -> str:
             return f"only {section}.{union.tag}={' or '.join(owners)} has it"
     known = dotted_names(values)
     siblings = [name.rpartition(".")[2] for name in known if name.rpartition(".")[0] == section]
+    for sibling in siblings:
+        field = field_of(f"{section}.{sibling}" if section else sibling, values)
+        if field is not None and (field.title or "").casefold() == leaf.replace("_", " ").casefold():
+            return f"did you mean {section}.{sibling}?" if section else f"did you mean {sibling}?"
     near = nearest(leaf, siblings)
     if near is not None:
         return f"did you mean {section}.{near}?" if section else f"did you mean {near}?"

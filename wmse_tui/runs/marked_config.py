@@ -63,11 +63,8 @@ def read_marked_config(run: RunDirectory) -> MarkedConfig:
             before = marked[line - 1]
             also = f"{before.preset}, " if before.preset else ""
             marked[line - 1] = ConfigLine(before.text, f"{also}{there}")
-    many = (
-        "Nothing differs"
-        if not marks
-        else f"{len(marks)} of its options {'differs' if len(marks) == 1 else 'differ'}"
-    )
+    differ = "differs" if len(marks) == 1 else "differ"
+    many = "Nothing differs" if not marks else f"{len(marks)} of its options {differ}"
     return MarkedConfig(lines=tuple(marked), note=f"{many} from preset {name}.")
 
 

@@ -440,6 +440,15 @@ async def test_a_launch_with_warnings_asks_once(
     app = make_app(trainer=standin)
     async with shown(app) as (pilot, screen):
         await type_in(pilot, screen, "projector.dim", "60")
+        await pilot.press("number_sign")
+        await until(pilot, lambda: on_top(app, SweepDialog) and "projector.dim" in text_in(app, DIALOG))
+        await until(pilot, lambda: "1 run: projector.dim = 60" in text_in(app, DIALOG))
+        await pilot.press("enter")
+        await until(pilot, lambda: on_top(app, Confirm))
+        assert str(app.screen.query_one(DIALOG).border_title) == "Queue with 1 warning?"
+        await pilot.press("n")
+        await pilot.pause()
+        assert list_runs(runs_root) == ()
         await pilot.press("ctrl+r")
         await pilot.pause()
         assert on_top(app, Confirm)

@@ -131,7 +131,6 @@ def draft_lines(folder: ImageFolder, draft: Draft) -> tuple[str, ...]:
     counted = with_own_images(experiment, OwnImages(folder.images, len(folder.classes)))
     seconds = cpu_forecast(counted, gpus=gpu_count())
     if seconds is not None:
-        lines.append(
-            f"time     about {duration(seconds)} on the CPU for {count(experiment.schedule.epochs, 'epoch')}"
-        )
+        epochs = count(experiment.schedule.epochs, "epoch")
+        lines.append(f"time     about {duration(seconds)} on the CPU for {epochs}")
     return tuple(lines)

@@ -98,17 +98,16 @@ class Launcher:
         root = self._app.services.runs_root
         try:
             plan = await self._app.push_screen_wait(SweepDialog(draft, root, name=name or None, first=first))
-            if plan is None:
-                return False
-            swept = {axis.key for axis in plan.axes}
-            concerned = [advice for advice in warnings if advice.path not in swept]
-            if not await self._accept([*concerned, *plan.advice], "Queue"):
-                return False
-            return await self._queue(plan, draft.base.preset)
+            return plan is not None and await self._queue(plan, draft.base.preset, warnings)
         finally:
             self._starting = False
 
-    async def _queue(self, plan: SweepPlan, preset: str) -> bool:
+    async def _queue(self, plan: SweepPlan, preset: str, warnings: Iterable[Advice]) -> bool:
+        """Queue the runs once their warnings are accepted: the draft's on what is not swept, the plan's."""
+        swept = {axis.key for axis in plan.axes}
+        concerned = [advice for advice in warnings if advice.path not in swept]
+        if not await self._accept([*concerned, *plan.advice], "Queue"):
+            return False
         services, tag = self._app.services, sweep_tag()
         queued: list[RunDirectory] = []
         try:
