@@ -272,9 +272,33 @@ async def test_a_terminal_that_is_too_small_says_so_and_what_is_needed(
     async with app.run_test(size=(50, 12)) as pilot:
         await pilot.pause()
         assert "50 x 12 is too small." in screen_text(app)
+        for key in ("2", "F", "question_mark", "ctrl+p"):
+            await pilot.press(key)
+            assert (app.current_mode, app.frozen, len(app.screen_stack)) == ("configure", False, 1)
         await pilot.resize_terminal(80, 24)
         await pilot.pause()
         assert "too small" not in screen_text(app)
+        await pilot.press("2")
+        assert app.current_mode == "monitor"
+        await pilot.resize_terminal(50, 12)
+        await pilot.press("q")
+    assert app.return_value == 0
+
+
+@pytest.mark.parametrize("key", "12345")
+async def test_help_and_quit_are_in_the_footer_of_every_screen(
+    make_app: MakeApp, make_run: MakeRun, screen_text: Callable[[WmseApp], str], key: str
+) -> None:
+    app = make_app(run=make_run("small", "running"))
+    async with app.run_test(size=(200, 24)) as pilot:
+        await pilot.press(key)
+        for width in (80, 60):
+            await pilot.resize_terminal(width, 24)
+            await pilot.pause()
+            await pilot.pause()
+            footer = screen_text(app).rstrip().splitlines()[-1]
+            assert "? Help" in footer
+            assert "q Quit" in footer
 
 
 async def test_an_error_inside_ends_the_app_with_a_file_and_a_status(

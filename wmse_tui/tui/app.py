@@ -44,6 +44,7 @@ from wmse_tui.tui.launching import Trainers
 from wmse_tui.tui.refresh import RefreshRates, choose_rates
 from wmse_tui.tui.saved_state import SavedState
 from wmse_tui.tui.screen_names import ScreenName
+from wmse_tui.tui.screens.app_screen import AppScreen
 from wmse_tui.tui.services import Selection, Services, ServicesApp, Severity
 from wmse_tui.tui.settings import Settings
 from wmse_tui.tui.themes import NAMES, THEMES
@@ -230,6 +231,9 @@ class WmseApp(ServicesApp):
             threading.Thread(target=inspector.close, name="inspector's end", daemon=True).start()
 
     async def on_event(self, event: Event) -> None:
+        shown = self.screen_stack[-1] if isinstance(event, Key) and self.screen_stack else None
+        if isinstance(event, Key) and isinstance(shown, AppScreen) and not shown.accepts(event.key):
+            return
         # The pilot of a test waits after each key itself.
         if isinstance(event, Key) and not event.is_forwarded and not self.is_headless:
             self._last_key = time.monotonic()

@@ -344,6 +344,24 @@ async def test_at_80_by_24_one_table_is_seen_at_a_time(
             await pilot.press("tab")
 
 
+@pytest.mark.parametrize("size", [(100, 30), (100, 40), (160, 45), (120, 50)])
+async def test_every_table_is_reached_whatever_fits(
+    on_compare: OnCompare, make_run: MakeRun, size: tuple[int, int]
+) -> None:
+    runs = tuple(make_run(f"run-{seed}", overrides=(f"seed={seed}",)) for seed in range(7))
+    for run in runs:
+        save_transfer(run, transfer_result("patterns", 0.75))
+    async with on_compare(runs, size=size) as (app, pilot):
+        for name in ("results", "options", "seeds", "transfer"):
+            await pilot.pause()
+            assert app.focused is app.screen.query_one(f"#{name}")
+            panel = app.screen.query_one(f"#compare-{name}")
+            assert app.screen.query_one("#body").region.contains_region(panel.region)
+            assert panel.region.height >= 5
+            assert chart(app).region.height >= 6
+            await pilot.press("tab")
+
+
 async def test_columns_beyond_the_edge_are_reached(
     on_compare: OnCompare, three: tuple[RunDirectory, ...], screen_text: ScreenText
 ) -> None:

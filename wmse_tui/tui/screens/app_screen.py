@@ -25,6 +25,14 @@ from wmse_tui.tui.screen_names import SCREENS
 from wmse_tui.tui.services import Services, app_of, services_of
 
 SMALLEST = (60, 18)
+MEDIUM, WIDE = 100, 160
+"""Columns from which a screen is no longer narrow, and from which it is wide."""
+MIDDLING, TALL = 30, 45
+"""Rows from which a screen is no longer short, and from which it is tall."""
+_TOO_SMALL = "-too-small"
+_QUITTING = frozenset({"leave", "copy_or_leave"})  # the actions that exit the app
+_ALWAYS_SHOWN = ("help", "quit")  # in the footer
+_KEY_PADDING = 3  # cells of a key in the footer beside its texts
 Answer = TypeVar("Answer")
 _TYPING_KEYS = {"enter": "Enter", "escape": "esc"}
 
@@ -85,11 +93,29 @@ class QuietFooter(Footer):
             and (not isinstance(screen, AppScreen) or screen.is_possible(each.binding.id or ""))
         ]
 
+    def _fitting(self, screen: Screen[object]) -> list[ActiveBinding]:
+        """The possible bindings; where not all fit, the last are left out, but Help and Quit never."""
+        possible = self._possible(screen)
+        left = self.app.size.width - sum(map(self._width, possible))
+        for each in reversed(possible):
+            if left < 0 and each.binding.id not in _ALWAYS_SHOWN:
+                possible.remove(each)
+                left += self._width(each)
+        return possible
+
+    def _width(self, shown: ActiveBinding) -> int:
+        """The cells of a key."""
+        binding = shown.binding
+        return cell_len(self.app.get_key_display(binding)) + cell_len(binding.description) + _KEY_PADDING
+
+    def on_resize(self, event: Resize) -> None:  # noqa: ARG002
+        self.bindings_changed(self.screen)
+
     def compose(self) -> ComposeResult:
         """A key for each action that is possible now."""
         if not self._bindings_ready:
             return
-        possible = self._possible(self.screen)
+        possible = self._fitting(self.screen)
         self.styles.grid_size_columns = len(possible)
         for _, binding, enabled, tooltip in possible:
             yield FooterKey(
@@ -104,7 +130,7 @@ class QuietFooter(Footer):
     def bindings_changed(self, screen: Screen[object]) -> None:
         """Rebuild the footer if a visible binding has changed."""
         if self.is_attached and screen is self.screen and screen.app.app_focus:
-            active = self._possible(screen)
+            active = self._fitting(screen)
             shown = tuple(
                 (self.app.get_key_display(each.binding), each.binding.description, each.enabled)
                 for each in active
@@ -137,8 +163,8 @@ def _possible_while_typing(screen: Screen[object]) -> list[ActiveBinding]:
 class AppScreen(Screen[None]):
     """The base of the five screens."""
 
-    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-medium"), (160, "-wide")]  # noqa: RUF012 (textual's type)
-    VERTICAL_BREAKPOINTS = [(0, "-short"), (30, "-middling"), (45, "-tall")]  # noqa: RUF012
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (MEDIUM, "-medium"), (WIDE, "-wide")]  # noqa: RUF012 (textual's type)
+    VERTICAL_BREAKPOINTS = [(0, "-short"), (MIDDLING, "-middling"), (TALL, "-tall")]  # noqa: RUF012
     HELP: ClassVar[str] = ""
     # Textual's screens copy on ctrl+c; here it exits the app, unless text is selected.
     BINDINGS: ClassVar[list[BindingType]] = [Binding("ctrl+c", "copy_or_leave", show=False)]
@@ -158,6 +184,13 @@ class AppScreen(Screen[None]):
     def is_possible(self, name: str) -> bool:  # noqa: ARG002
         """Whether the footer offers the action of a binding id now; its key works in any case."""
         return True
+
+    def accepts(self, key: str) -> bool:
+        """Whether a key may act: on a screen that is too small to be shown, only one that exits the app."""
+        if not self.has_class(_TOO_SMALL):
+            return True
+        found = self.active_bindings.get(key)
+        return found is not None and found.binding.action in _QUITTING
 
     @property
     def frozen(self) -> bool:
@@ -184,7 +217,7 @@ class AppScreen(Screen[None]):
 
     def on_resize(self, event: Resize) -> None:
         small = event.size.width < SMALLEST[0] or event.size.height < SMALLEST[1]
-        self.set_class(small, "-too-small")
+        self.set_class(small, _TOO_SMALL)
         if small:
             self.query_one("#too-small", Static).update(
                 f"{event.size.width} x {event.size.height} is too small.\n"

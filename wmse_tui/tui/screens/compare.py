@@ -10,6 +10,7 @@ from pathlib import Path
 from textual import work
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
+from textual.events import Resize
 from textual.timer import Timer
 from textual.widgets import Static
 
@@ -33,7 +34,7 @@ from wmse_tui.tui.dialogs import Confirm, RunPicker
 from wmse_tui.tui.export_dialog import ExportDialog, ExportRow
 from wmse_tui.tui.feed import RunChanged, RunUnreadable
 from wmse_tui.tui.saved_state import ComparePart
-from wmse_tui.tui.screens.app_screen import AppScreen
+from wmse_tui.tui.screens.app_screen import MEDIUM, MIDDLING, TALL, AppScreen
 from wmse_tui.tui.widgets.compare.chart import OverlaidCharts, Overlay
 from wmse_tui.tui.widgets.compare.sheets import (
     RESULT_COLUMNS,
@@ -47,6 +48,8 @@ from wmse_tui.tui.widgets.panel import Panel
 from wmse_tui.tui.widgets.table import CellTable
 
 TABLES = ("results", "options", "seeds", "transfer")
+# Lines, as in the stylesheet: bars and status; a table; the lower tables (else, many charts, tall); a chart.
+_ALWAYS, _TALLEST, _BELOW, _BELOW_MANY, _BELOW_TALL, _LOWEST_CHART = 3, 11, 12, 7, 16, 6
 _EXPORTED_POINTS = 4096  # of a curve, at most
 _CURVES = "curves"
 _EXPORTS = (  # the names are those of `runs.table.comparison_file.FORMATS`, and _CURVES
@@ -110,6 +113,9 @@ on the test set, so they are optimistically biased."""
     @property
     def _charts(self) -> OverlaidCharts:
         return self.query_one(OverlaidCharts)
+
+    def on_resize(self, event: Resize) -> None:  # noqa: ARG002 (that of the base is called too)
+        self._arrange()
 
     def on_screen_resume(self) -> None:
         marked = len(self.services.selection.marked)
@@ -232,6 +238,7 @@ on the test set, so they are optimistically biased."""
         self.query_one("#seeds", CellTable).show(repetitions_sheet(self._comparison, marker))
         self.query_one("#transfer", CellTable).show(transfer_sheet(self._comparison, marker))
         self.query_one("#compare-transfer").set_class(bool(self._comparison.transfer), "-filled")
+        self._arrange()
         self._draw_status()
 
     def _state_of(self, run: RunDirectory) -> RunState:
@@ -292,6 +299,7 @@ on the test set, so they are optimistically biased."""
         """Show how the charts are drawn, and have the next app restore it."""
         self._draw_status()
         self.set_class(len(self._charts.quantities) > 2, "-many")  # charts need the space of the tables
+        self._arrange()
         overlay, order = self._charts.overlay, self._order
         layout = ComparePart(
             quantities=list(self._charts.chosen),
@@ -321,6 +329,17 @@ on the test set, so they are optimistically biased."""
         tables = TABLES if self._comparison.transfer else TABLES[:-1]
         self._show_table((here + 1) % len(tables))
         self.query_one(f"#{TABLES[self._table]}").focus()
+
+    def _arrange(self) -> None:
+        """Show all tables if there is height for them beside a readable chart, else one at a time."""
+        tables = ["results", "transfer"] if self._comparison.transfer else ["results"]
+        above = sum(min(_TALLEST, self.query_one(f"#{name}", CellTable).whole_height + 2) for name in tables)
+        width, height = self.app.size
+        below = _BELOW_TALL if height >= TALL else _BELOW_MANY if self.has_class("-many") else _BELOW
+        alone = width < MEDIUM or height < MIDDLING or height - _ALWAYS - above - below < _LOWEST_CHART
+        if alone and not self.has_class("-one-table") and isinstance(self.focused, CellTable):
+            self._show_table(TABLES.index(str(self.focused.id)))  # it would lose the focus otherwise
+        self.set_class(alone, "-one-table")
 
     def _show_table(self, number: int) -> None:
         self._table = number

@@ -116,11 +116,11 @@ class CellTable(RowsWidget, can_focus=True):
         """Show `sheet`; the cursor stays where it is if there still is such a row or cell."""
         if sheet == self._sheet:
             return
-        height = self._spaced_height()
+        height = self.whole_height
         self._sheet = sheet
         self._row, self._column = self._clamped(self._row, self._column)
         self._left = max(0, min(self._left, len(sheet.heading) - 2))
-        if self._spaced_height() != height:
+        if self.whole_height != height:
             self.refresh(layout=True)
         self.redraw()
 
@@ -167,7 +167,7 @@ class CellTable(RowsWidget, can_focus=True):
     # Drawing
 
     def get_content_height(self, container: Size, viewport: Size, width: int) -> int:  # noqa: ARG002
-        return max(2, self._spaced_height())
+        return max(2, self.whole_height)
 
     def draw_rows(self, width: int, height: int, style: ChartStyle) -> Drawing:
         """The heading, and the rows around the cursor."""
@@ -221,10 +221,12 @@ class CellTable(RowsWidget, can_focus=True):
 
     def _heights(self, height: int) -> list[int]:
         """Lines from each row to the next, with a blank one below rows of several lines if all rows fit."""
-        spaced = self._spaced_height() <= height
+        spaced = self.whole_height <= height
         return [_lines(row) + (spaced and _lines(row) > 1) for row in self._sheet.rows]
 
-    def _spaced_height(self) -> int:
+    @property
+    def whole_height(self) -> int:
+        """Lines of the heading and of all rows."""
         return 1 + sum(_lines(row) + (_lines(row) > 1) for row in self._sheet.rows)
 
     def _columns(self, width: int) -> list[_Shown]:
