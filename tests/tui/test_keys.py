@@ -119,6 +119,8 @@ async def monitor(pilot: Pilot[Any], act: Act, until: Until) -> AsyncIterator[No
     yield
     await act(pilot, "search-end", "pane-plots", "plot-cursor-left")
     yield
+    await act(pilot, "pane-whitening", "whitening-describe")
+    yield
 
 
 async def runs(pilot: Pilot[Any], act: Act, until: Until) -> AsyncIterator[None]:

@@ -211,6 +211,7 @@ WHITENING = bindings(
     ("down,j", "number(1)", "Next number", "whitening-next"),
     ("i", "describe", "Describe", "whitening-describe",
      "What this number means, what it should be, and what to try when it is bad", FOOTER),
+    ("escape", "close_description", "All numbers", "whitening-numbers", "Show all numbers again"),
     ("pagedown", "scroll_text(1)", "Page down", "whitening-page-down"),
     ("pageup", "scroll_text(-1)", "Page up", "whitening-page-up"),
 )

@@ -465,6 +465,18 @@ async def test_a_number_is_described_in_place_with_what_to_try(
         await act(pilot, "whitening-next", "whitening-next", "whitening-previous", "whitening-describe")
         assert "feature std      0.001 (even 1)" in whitening_rows(app)
         assert "expected" not in screen_text(app)
+        await act(pilot, "whitening-describe", "whitening-numbers")
+        assert "expected" not in screen_text(app)
+        assert app.current_mode == "monitor"
+
+
+async def test_before_a_sample_there_is_nothing_to_describe(
+    on_run: OnRun, make_run: MakeRun, act: Act, until: Until
+) -> None:
+    async with on_run(make_run("small", "new")) as (app, pilot):
+        await act(pilot, "pane-whitening", "whitening-describe")
+        await until(pilot, lambda: "Nothing has been sampled yet." in messages(app))
+        assert not app.screen.query_one("#whitening").has_class("-described")
 
 
 @pytest.mark.parametrize(

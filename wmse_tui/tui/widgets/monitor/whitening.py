@@ -98,7 +98,7 @@ class WhiteningPanel(Panel, can_focus=True):
         sample = state.latest(space, self._moment)
         names = () if weights or sample is None else shown_names(sample)
         self._selected = min(self._selected, max(0, len(names) - 1))
-        described = self._described and bool(names)
+        described = self._described = self._described and bool(names)
         self.set_class(described, "-described")
         self._verdict.show(EMPTY if described else verdict_text(judge(state)))
         self._draw_rows(state, sample, space, names, weights=weights, described=described)
@@ -176,8 +176,20 @@ class WhiteningPanel(Panel, can_focus=True):
             self._rows[self._selected + 1].scroll_visible(animate=False)
 
     def action_describe(self) -> None:
-        """Describe the selected number, or show all of them again."""
-        self._described = not self._described
+        """Describe the selected number, or show all of them again; without a number, a notification."""
+        before, self._described = self._described, not self._described
+        self._draw()
+        if self._described == before:
+            norms = (
+                self._state is not None and self._space == _WEIGHTS and self._state.norm_weights is not None
+            )
+            text = "The norm weights have no description." if norms else "Nothing has been sampled yet."
+            services_of(self).notify(text)
+        self.query_one(VerticalScroll).scroll_home(animate=False)
+
+    def action_close_description(self) -> None:
+        """Show all numbers again."""
+        self._described = False
         self._draw()
         self.query_one(VerticalScroll).scroll_home(animate=False)
 
@@ -202,7 +214,9 @@ class WhiteningPanel(Panel, can_focus=True):
         self.post_message(MomentChosen(None))
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
-        """While the newest is shown `escape` is the screen's; norm weights have no numbers to describe."""
+        """`escape` closes a description, then shows the newest sample; after that it is the screen's."""
+        if action == "close_description":
+            return self._described
         return action != "newest_moment" or self._moment is not None
 
     def _steps(self) -> list[int]:
