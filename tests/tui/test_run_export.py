@@ -57,7 +57,7 @@ async def test_the_list_exports_a_run_asks_before_it_replaces_and_reports_a_refu
 
 
 async def test_monitor_offers_every_format_and_names_the_followers(
-    make_app: MakeApp, make_run: MakeRun, act: Act, until: Until, screen_text: ScreenText
+    make_app: MakeApp, make_run: MakeRun, act: Act, until: Until, screen_text: ScreenText, tmp_path: Path
 ) -> None:
     run = make_run("small")
     target = Target.parse("csv")
@@ -72,3 +72,15 @@ async def test_monitor_offers_every_format_and_names_the_followers(
         text = screen_text(app)
         assert all(name in text for name in EXPORT_FORMATS)
         assert "Followed by csv up to step 1,240." in text
+        assert "not of this encoder: weights" in text
+        rows = (name for name, each in EXPORT_FORMATS.items() if not each.of_torchvision)
+        first = next(name for name in rows if not EXPORT_FORMATS[name].missing_packages())
+        assert f"(x)  {first}" in text
+        assert app.screen.query_one(Input).value == f"small{EXPORT_FORMATS[first].suffix}"
+        line = app.screen.query_one(Input)
+        await pilot.press("g", "enter")
+        line.value = str(tmp_path / "out.pth")
+        await pilot.press("enter")
+        await until(pilot, lambda: "Not exported" in messages(app))
+        assert "is missing\n" in messages(app), "a refusal keeps its lines"
+        assert "wmse-tui show" not in messages(app), "commands are for the command line"

@@ -20,12 +20,14 @@ class ExportFormat:
         suffix: of its file; "" where it is a folder.
         packages: the packages that write it or load it back, as they are imported.
         extra: of this project, which installs them; "" where none is needed.
+        of_torchvision: only for an encoder whose form torchvision has too.
     """
 
     title: str
     suffix: str
     packages: tuple[str, ...] = ()
     extra: str = ""
+    of_torchvision: bool = False
 
     def missing_packages(self) -> list[str]:
         """Those of `packages` that are not installed; none of them is imported."""
@@ -34,16 +36,22 @@ class ExportFormat:
 
 EXPORT_FORMATS: Mapping[str, ExportFormat] = MappingProxyType(
     {
-        "torchvision": ExportFormat("weights for a torchvision ResNet (state_dict)", ".pth"),
+        "torchvision": ExportFormat(
+            "weights for a torchvision ResNet (state_dict)", ".pth", of_torchvision=True
+        ),
         "safetensors": ExportFormat(
-            "the same weights as safetensors", ".safetensors", ("safetensors",), "safetensors"
+            "weights as safetensors", ".safetensors", ("safetensors",), "safetensors"
         ),
         "onnx": ExportFormat(
             "images to features for onnxruntime", ".onnx", ("onnx", "onnxscript", "onnxruntime"), "onnx"
         ),
         "torch-export": ExportFormat("images to features for torch.export.load", ".pt2"),
         "hf": ExportFormat(
-            "a Hugging Face folder for timm, with a model card", "", ("safetensors", "timm"), "hub"
+            "a Hugging Face folder for timm, with a model card",
+            "",
+            ("safetensors", "timm"),
+            "hub",
+            of_torchvision=True,
         ),
         "npz": ExportFormat("features and labels as NumPy arrays", ".npz"),
         "parquet": ExportFormat(

@@ -87,6 +87,7 @@ class AppOptions:
 
 
 _MESSAGES = 50
+_MESSAGE_LINES = 8
 _NEWS_AFTER = 1.5  # seconds; the first screen comes first
 _VISITS = 20  # screens that `escape` goes back through
 _TRANSITION = 0.01  # seconds
@@ -317,8 +318,9 @@ class WmseApp(ServicesApp):
             self._driver.write(terminal_notification(news.text, settings.notifications))
 
     def show_message(self, text: str, *, severity: Severity = "information", title: str = "") -> None:
-        """Show a notification; `text` is sanitised."""
-        self.notify(safe(text, 600), title=safe(title, 80), severity=severity, markup=False, timeout=8)
+        """Show a notification; each line of `text` is sanitised."""
+        shown = "\n".join(safe(line, 600) for line in text.split("\n")[:_MESSAGE_LINES])
+        self.notify(shown, title=safe(title, 80), severity=severity, markup=False, timeout=8)
 
     def on_notify(self, event: Notify) -> None:
         self.messages.append(event.notification)

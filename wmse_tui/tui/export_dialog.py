@@ -42,6 +42,7 @@ class ExportDialog(Dialog[ExportChoice | None]):
         rows: the formats.
         folder: of a name without one.
         note: shown below the formats; sanitised.
+        chosen: the index of the format that is chosen at first.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -50,11 +51,13 @@ class ExportDialog(Dialog[ExportChoice | None]):
         Binding("enter", "name", "Continue", show=False),
     ]
 
-    def __init__(self, title: str, rows: Sequence[ExportRow], folder: str, note: str = "") -> None:
+    def __init__(
+        self, title: str, rows: Sequence[ExportRow], folder: str, note: str = "", *, chosen: int = 0
+    ) -> None:
         super().__init__()
         self._title, self._rows, self._folder, self._note = title, tuple(rows), folder, note
         self._suggested = frozenset(row.file for row in rows)
-        self._chosen = 0
+        self._chosen = chosen
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog", id="export") as box:
@@ -62,7 +65,7 @@ class ExportDialog(Dialog[ExportChoice | None]):
             yield CellTable()
             if self._note:
                 yield Static(self._note, markup=False, id="export-note")
-            line = Input(self._rows[0].file, placeholder="a file name")
+            line = Input(self._rows[self._chosen].file, placeholder="a file name")
             line.cursor_blink = False
             yield line
             yield Static("", markup=False, classes="problem")
@@ -75,7 +78,9 @@ class ExportDialog(Dialog[ExportChoice | None]):
     def on_mount(self) -> None:
         super().on_mount()
         self._show()
-        self.query_one(CellTable).focus()
+        table = self.query_one(CellTable)
+        table.go(self._chosen, 0)
+        table.focus()
 
     def _show(self) -> None:
         rows = tuple(

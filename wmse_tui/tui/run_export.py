@@ -10,23 +10,29 @@ from pathlib import Path
 from textual.app import App
 
 from wmse_tui.config.locations import expanded, working_dir
+from wmse_tui.config.sections.backbone import no_counterpart
 from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.export_formats import EXPORT_FORMATS
 from wmse_tui.runs.followers import followers_of
 from wmse_tui.runs.process.interpreter import interpreter_command
+from wmse_tui.runs.state.config import read_configuration
 from wmse_tui.runs.text.sanitize import safe, without_middle
 from wmse_tui.tui.dialogs import Confirm
 from wmse_tui.tui.export_dialog import ExportDialog, ExportRow
 from wmse_tui.tui.services import Notify
 
 _SHOWN = 4  # lines of a refusal
+_OF_THE_SHELL = (" --", "`wmse-tui ")  # steps of a refusal that only a command line can follow
 
 
 async def export_run(app: App[int], notify: Notify, run: RunDirectory) -> None:
     """Ask for format and file, write the file, and report the result or the refusal."""
     folder, note = working_dir(), await asyncio.to_thread(_followers_line, run)
     title = f"Export {without_middle(safe(run.id), 50)}"
-    choice = await app.push_screen_wait(ExportDialog(title, _rows(run), safe(str(folder), 60), note))
+    rows, fitting = await asyncio.to_thread(_rows, run)
+    choice = await app.push_screen_wait(
+        ExportDialog(title, rows, safe(str(folder), 60), note, chosen=fitting)
+    )
     if choice is None:
         return
     try:
@@ -46,16 +52,26 @@ async def export_run(app: App[int], notify: Notify, run: RunDirectory) -> None:
     if code == 0:
         notify(output or str(file), title="Exported")
     else:
-        notify(output or f"the export ended with status {code}", severity="error", title="Not exported")
+        lines = (line for line in output.splitlines() if not any(each in line for each in _OF_THE_SHELL))
+        text = "\n".join(lines)
+        notify(text or f"the export ended with status {code}", severity="error", title="Not exported")
 
 
-def _rows(run: RunDirectory) -> list[ExportRow]:
-    rows = []
-    for name, each in EXPORT_FORMATS.items():
-        missing = each.missing_packages()
-        about = f"needs wmse-tui[{each.extra}]" if missing else each.title
+def _rows(run: RunDirectory) -> tuple[list[ExportRow], int]:
+    """Every format with what it is and why it cannot be chosen, and the index of the first that can."""
+    experiment = read_configuration(run).experiment
+    unlike = no_counterpart(experiment.backbone) if experiment is not None else ""
+    rows, fitting = [], []
+    for index, (name, each) in enumerate(EXPORT_FORMATS.items()):
+        about = each.title
+        if each.of_torchvision and unlike:
+            about = f"not of this encoder: {about}"
+        elif each.missing_packages():
+            about = f"needs wmse-tui[{each.extra}]: {about}"
+        else:
+            fitting.append(index)
         rows.append(ExportRow(name, name, about, f"{run.id}{each.suffix or '-' + name}"))
-    return rows
+    return rows, fitting[0]
 
 
 def _followers_line(run: RunDirectory) -> str:

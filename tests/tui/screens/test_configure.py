@@ -831,6 +831,17 @@ async def test_views_are_drawn_and_redrawn_after_a_change(
         assert inspector.requests[2][2]["first"] == more["images"], "again: other images"
 
 
+@pytest.mark.parametrize("height", [30, 32, 36])
+async def test_the_views_have_some_rows_where_they_are_beside_the_form(
+    make_app: MakeApp, height: int
+) -> None:
+    app = make_app()
+    async with shown(app, (100, height)) as (_, screen):
+        panel = screen.query_one(ViewsPanel)
+        assert panel.region.height >= 5
+        assert screen.query_one("#configure-side").region.contains_region(panel.region)
+
+
 async def test_on_a_small_screen_results_have_pages_of_their_own(
     make_app: MakeApp, inspector: FakeInspector, until: Until, screen_text: ScreenText
 ) -> None:

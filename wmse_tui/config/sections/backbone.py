@@ -243,6 +243,15 @@ class Backbone(Options):
                 yield Problem(f"backbone.{name}", message, fix)
 
 
+def no_counterpart(options: Backbone) -> str:
+    """Why torchvision has no network of this form, in one sentence; "" where it has one."""
+    if options.arch.startswith("cifar_"):
+        return f"backbone.arch={options.arch} is a ResNet of 16, 32 and 64 channels"
+    if options.norm != "batch":
+        return f"backbone.norm={options.norm} has switchable whitening where torchvision has BatchNorm"
+    return ""
+
+
 def resolve_stem(stem: str, arch: str, crop: int) -> Stem:
     """The stem of `arch` for training images of `crop` x `crop` pixels.
 

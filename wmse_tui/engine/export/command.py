@@ -19,6 +19,7 @@ import torchvision
 from wmse_tui import __version__
 from wmse_tui.config.locations import expanded
 from wmse_tui.config.schema import Experiment
+from wmse_tui.config.sections.backbone import no_counterpart
 from wmse_tui.engine.data.dataset_sources import load_data
 from wmse_tui.engine.data.images import UNLABELLED
 from wmse_tui.engine.errors import DataError, ExportError
@@ -33,7 +34,7 @@ from wmse_tui.engine.evaluation.trained_checkpoint import (
 from wmse_tui.engine.export.check import GRAPH_TOLERANCE, TOLERANCE, check_features, reference, run_recipe
 from wmse_tui.engine.export.features_table import TABLE_WRITERS, FeaturesTable
 from wmse_tui.engine.export.recipes import RECIPES
-from wmse_tui.engine.export.trained_encoder import TrainedEncoder, no_counterpart
+from wmse_tui.engine.export.trained_encoder import TrainedEncoder
 from wmse_tui.engine.export.writers import WRITERS
 from wmse_tui.engine.jsonl import ArgumentParser, Command, progress_lines, run_command
 from wmse_tui.engine.methods import move_to_device
@@ -214,7 +215,7 @@ def _trained_encoder(
         std=std,
         facts={},
     )
-    layout = "wmse_tui" if no_counterpart(trained) else "torchvision"
+    layout = "wmse_tui" if no_counterpart(trained.options) else "torchvision"
     return replace(trained, facts={**facts, "stem": trained.stem, "dim": trained.dim, "layout": layout})
 
 

@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
-from wmse_tui.engine.export.trained_encoder import TrainedEncoder, no_counterpart
+from wmse_tui.config.sections.backbone import no_counterpart
+from wmse_tui.engine.export.trained_encoder import TrainedEncoder
 
 STEM_LINES = MappingProxyType(
     {
@@ -39,7 +40,7 @@ def torchvision_recipe(trained: TrainedEncoder, file: str) -> list[str]:
 
 def safetensors_recipe(trained: TrainedEncoder, file: str) -> list[str]:
     """Load a `.safetensors` into torchvision's network, or into ours where torchvision has none."""
-    if no_counterpart(trained):
+    if no_counterpart(trained.options):
         imports, model = ["from wmse_tui.engine.models.encoder import build_encoder"], _own_model(trained)
     else:
         imports, model = ["import torchvision", "from torch import nn"], _torchvision_model(trained)

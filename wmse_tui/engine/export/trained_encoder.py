@@ -9,9 +9,8 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from wmse_tui.config.sections.backbone import Backbone, Stem, resolve_stem
+from wmse_tui.config.sections.backbone import Backbone, Stem, no_counterpart, resolve_stem
 from wmse_tui.engine.errors import ExportError
-from wmse_tui.engine.models.backbone import CIFAR
 from wmse_tui.engine.models.encoder_whitening import EncoderWhitening
 
 Triple = tuple[float, float, float]
@@ -92,7 +91,7 @@ def torchvision_weights(trained: TrainedEncoder) -> dict[str, Tensor]:
     Raises:
         ExportError: torchvision has no such network.
     """
-    if problem := no_counterpart(trained):
+    if problem := no_counterpart(trained.options):
         raise ExportError(
             "torchvision and timm have no network of this form",
             problem,
@@ -105,17 +104,6 @@ def torchvision_weights(trained: TrainedEncoder) -> dict[str, Tensor]:
         tensors["fc.weight"] = matrix.float()
         tensors["fc.bias"] = -(matrix @ last.running_mean.double()).float()
     return tensors
-
-
-def no_counterpart(trained: TrainedEncoder) -> str:
-    """Why torchvision has no network of this form, in one sentence; "" where it has one."""
-    if trained.options.arch in CIFAR:
-        return f"backbone.arch={trained.options.arch} is a ResNet of 16, 32 and 64 channels"
-    if trained.options.norm != "batch":
-        return (
-            f"backbone.norm={trained.options.norm} has switchable whitening where torchvision has BatchNorm"
-        )
-    return ""
 
 
 def _copy(value: Tensor) -> Tensor:

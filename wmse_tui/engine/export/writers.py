@@ -10,12 +10,12 @@ from typing import Any
 
 import torch
 
+from wmse_tui.config.sections.backbone import no_counterpart
 from wmse_tui.engine.errors import ExportError
 from wmse_tui.engine.export.model_card import model_card
 from wmse_tui.engine.export.trained_encoder import (
     NormalisedEncoder,
     TrainedEncoder,
-    no_counterpart,
     own_weights,
     torchvision_weights,
 )
@@ -37,7 +37,7 @@ def write_safetensors(trained: TrainedEncoder, path: Path, facts: Facts) -> None
     """Torchvision's names where it has such a network, else ours (`layout` in the metadata)."""
     from safetensors.torch import save
 
-    tensors = own_weights(trained) if no_counterpart(trained) else torchvision_weights(trained)
+    tensors = own_weights(trained) if no_counterpart(trained.options) else torchvision_weights(trained)
     path.write_bytes(save(tensors, metadata=as_strings(facts)))
 
 
