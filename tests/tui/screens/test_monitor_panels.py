@@ -265,6 +265,23 @@ async def test_other_runs_are_drawn_beside_it(on_run: OnRun, make_run: MakeRun, 
         await until(pilot, lambda: len(plots(app)[0].content.curves) == 1)
 
 
+async def test_another_run_is_not_drawn_beside_those_of_the_one_before(
+    on_run: OnRun, make_run: MakeRun, until: Until
+) -> None:
+    runs = [make_run(f"quickstart-20261130-10000{number}-a", "completed") for number in range(3)]
+    async with on_run(runs[0]) as (app, pilot):
+        await pilot.press("c")
+        await until(pilot, lambda: isinstance(app.screen, RunPicker))
+        await pilot.press("space", "enter")
+        await until(pilot, lambda: len(plots(app)[0].content.curves) == 2)
+        labels = [curve.label for curve in plots(app)[0].content.curves]
+        assert labels[0] != labels[1]
+        beside = next(run for run in runs[1:] if labels[1][-8:] == run.id[-8:])
+        other = next(run for run in runs[1:] if run != beside)
+        await app.open_run(other)
+        await until(pilot, lambda: len(plots(app)[0].content.curves) == 1)
+
+
 async def test_the_marked_runs_are_chosen_at_first(on_run: OnRun, make_run: MakeRun, until: Until) -> None:
     run, other = make_run("small"), make_run("other")
     async with on_run(run) as (app, pilot):

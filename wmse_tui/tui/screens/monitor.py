@@ -20,7 +20,7 @@ from wmse_tui.runs.state.run import RunState
 from wmse_tui.runs.state.saved_evaluations import SavedEvaluation, read_saved_evaluations
 from wmse_tui.runs.state.status import ENDED, RESUMABLE, WITHOUT_TRAINER
 from wmse_tui.runs.table.catalogue import list_runs
-from wmse_tui.runs.text.sanitize import safe
+from wmse_tui.runs.text.sanitize import safe, without_middle
 from wmse_tui.runs.text.units import count
 from wmse_tui.tui import keys
 from wmse_tui.tui.chart_picker import ChartPicker
@@ -141,6 +141,10 @@ class MonitorScreen(AppScreen):
             self.services.feed.unwatch(self._run, self)
         self.services.selection.monitored = self._run = run
         self.frozen = False
+        if run not in self._beside:  # another comparison
+            for other in self._beside:
+                self.services.feed.unwatch(other, self)
+            self._beside = {}
         self._beside.pop(run, None)
         self._behind, self._unreadable, self._saved = None, "", ()
         self._moment = self._panels.map.moment = None
@@ -272,7 +276,11 @@ class MonitorScreen(AppScreen):
         if "plots" in self._panels.in_sight:
             runs = {self._run: self._run_state, **self._beside}
             self._panels.charts.show(
-                [LabelledRun(safe(run.id, _LABEL), state) for run, state in runs.items() if state is not None]
+                [
+                    LabelledRun(without_middle(safe(run.id), _LABEL), state)
+                    for run, state in runs.items()
+                    if state is not None
+                ]
             )
         if self._behind is None:
             self._files.read_map(self._run_state, self._moment)

@@ -95,7 +95,7 @@ def test_an_evaluation_between_two_epochs_has_its_step_and_is_compared_with_the_
     found = rows(replace(state, evaluations=(state.evaluations[0], early)), width=140)[3]
     assert found.startswith("step 3 5-NN 20.00 %")
     assert "best 20.00 % at step 3" in found
-    assert found.endswith("untrained 31.00 %, above the trained one")
+    assert found.endswith("untrained 31.00 % (higher)")
 
 
 def test_an_ended_run_shows_no_number_of_the_moment(make_run: MakeRun) -> None:

@@ -145,7 +145,7 @@ def _accuracies(state: RunState, width: int) -> Content:
     parts = [_named(when, _short(last)), _named("best", ", ".join(best)) if best else Content("")]
     if untrained is not None and last.step > 0 and untrained.knn_top1 is not None:
         below = last.knn_top1 is not None and last.knn_top1 < untrained.knn_top1
-        text = f"{percent(untrained.knn_top1)}{', above the trained one' if below else ''}"
+        text = f"{percent(untrained.knn_top1)}{' (higher)' if below else ''}"
         parts.append(Content.assemble(("untrained ", "dim"), (text, "$warning" if below else "")))
     return join_fitting(parts, width)
 
