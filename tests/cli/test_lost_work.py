@@ -180,4 +180,4 @@ def test_a_sweep_reports_it_before_its_own_question(
 def test_yes_without_a_question_is_refused(cli: Cli) -> None:
     result = cli(*HEADLESS, "--yes")
     assert result.exit_code == 2
-    assert "--yes needs --sweep, --name or --resume" in result.stderr
+    assert "--yes needs --sweep, --slurm, --name or --resume" in result.stderr

@@ -121,7 +121,8 @@ def test_counting_ends_in_time_and_is_only_for_a_users_own_folder(tmp_path: Path
 
 
 def test_too_few_images_for_a_batch_are_a_warning_with_a_batch_that_fits(tmp_path: Path) -> None:
-    overrides = ["dataset.name=folder", f"dataset.root={tmp_path}", "dataset.train_images=null"]
+    own = ["dataset.name=folder", f"dataset.root={tmp_path}", "dataset.train_images=null"]
+    overrides = [*own, "schedule.warmup_steps=5"]
     experiment = load_experiment(preset="quickstart", overrides=overrides)  # slices of 64 in a batch of 256
     (found,) = own_images_advice(experiment, OwnImages(200, 4))
     assert (found.path, found.level) == ("schedule.batch_size", "warning")

@@ -146,7 +146,7 @@ def again(
 
 @app.command()
 def requeue(run: Run, runs_dir: RunsDir = None) -> None:
-    """Requeue the SLURM job that this is run in, if it has trained the run further.
+    """Requeue this SLURM job, if it has trained the run further.
 
     The scripts of `--slurm` call this after a trainer was stopped by a signal. A job whose time limit is too
     short to save anything would be started again for ever; it is not.
