@@ -111,7 +111,11 @@ def test_a_value_is_typed(compare: Callable[..., bool]) -> None:
     assert compare((80, 24), type_in)
 
 
-def test_an_unverified_number_in_colours_of_the_terminal(compare: Callable[..., bool]) -> None:
+def test_an_unverified_number_in_colours_of_the_terminal(
+    compare: Callable[..., bool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WMSE_TUI_DATA", "/nowhere/data")
+
     async def choose(pilot: Pilot[Any], screen: ConfigureScreen) -> None:
         await pilot.press("slash", *"imagenet100", "enter")
 
