@@ -56,6 +56,8 @@ def test_too_few_samples_are_no_verdict(samples: int) -> None:
     assert (verdict.name, verdict.advice) == ("unknown", ())
     assert verdict.evidence == f"{samples} of 3 diagnostics samples that a verdict needs"
     assert judge(RunState()).name == "unknown"
+    ended = replace(history(*[{"effective_rank": 1.0}] * samples), status="completed")
+    assert judge(ended).evidence == f"the run was too short: it has {verdict.evidence}"
 
 
 def test_one_odd_look_changes_nothing() -> None:

@@ -443,6 +443,7 @@ async def test_all_panels_show_the_step_that_one_of_them_chooses(
         await act(pilot, "pane-whitening", "moment-later")
         await until(pilot, lambda: "that of epoch 2 is not saved" in screen_text(app))
         assert whitening_rows(app)[0] == "projector step 10, 256 images"
+        await until(pilot, lambda: "projector now: healthy" in screen_text(app))
         await until(pilot, lambda: "Eigenvalues seen by the loss, epoch 2" in screen_text(app))
         # The plots: the cursor moves off; escape shows the newest everywhere.
         await act(pilot, "moment-first")
@@ -454,6 +455,9 @@ async def test_all_panels_show_the_step_that_one_of_them_chooses(
         await until(pilot, lambda: "epoch 4, principal components" in screen_text(app))
         assert whitening_rows(app)[0] == "projector step 20, 256 images"
         assert plots(app)[0].content.cursor is None
+        assert "projector now:" not in screen_text(app)
+        await act(pilot, "pane-whitening")
+        await until(pilot, lambda: "projector: healthy" in screen_text(app))
 
 
 async def test_a_number_is_described_in_place_with_what_to_try(

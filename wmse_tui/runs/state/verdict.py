@@ -24,6 +24,8 @@ from wmse_tui.runs.text.units import number
 
 VerdictName: TypeAlias = Literal["unknown", "healthy", "rank falling", "collapsing", "collapsed", "diverging"]
 
+JUDGED = "projector"
+"""The embeddings that a verdict is on: those that the loss sees."""
 SAMPLES = 3  # a number is the median of these; before that there is no verdict
 ONE_DIMENSION = 1.5  # effective rank
 ONE_POINT = 0.05  # feature_std
@@ -65,12 +67,14 @@ class _Medians:
 
 def judge(state: RunState) -> Verdict:
     """The verdict on the run so far, from the embeddings that the loss sees."""
-    samples = [event for event in state.diagnostics if event.space == "projector"]
+    samples = [event for event in state.diagnostics if event.space == JUDGED]
     broken = _diverging(state, samples)
     if broken:
         return Verdict("diverging", broken, remedies.DIVERGING)
     if len(samples) < SAMPLES:
-        return Verdict("unknown", f"{len(samples)} of {SAMPLES} diagnostics samples that a verdict needs")
+        short = "the run was too short: it has " if state.ended else ""
+        counted = f"{short}{len(samples)} of {SAMPLES} diagnostics samples that a verdict needs"
+        return Verdict("unknown", counted)
     now = _medians(samples[-SAMPLES:])
     if now is None:
         return Verdict("unknown", "the effective rank of the embeddings is unknown")
@@ -107,7 +111,7 @@ def out_of_bounds(sample: Diagnostics, about: ConfigSummary) -> frozenset[str]:
     now = _medians([sample])
     if now is None:
         return frozenset({"effective_rank"})
-    found = set(_signs(about, sample, now)) if sample.space == "projector" else set()
+    found = set(_signs(about, sample, now)) if sample.space == JUDGED else set()
     if _on_a_line(now):
         found.add("effective_rank")
     if now.spread is not None and now.spread < ONE_POINT:
@@ -119,7 +123,7 @@ def slice_floor(samples: Diagnostics, about: ConfigSummary) -> float | None:
     """The condition number of isotropic noise in a whitening slice; None where the loss whitens none."""
     from wmse_tui.config.figures import expected_condition_number  # a schema that few readers need
 
-    if samples.space != "projector" or about.method != "w_mse" or about.whitening_size <= samples.dim + 1:
+    if samples.space != JUDGED or about.method != "w_mse" or about.whitening_size <= samples.dim + 1:
         return None
     return expected_condition_number(samples.dim, about.whitening_size)
 

@@ -14,7 +14,7 @@ from wmse_tui.runs.state.curves import reference
 from wmse_tui.runs.state.diagnostic_notes import DIAGNOSTIC_NOTES
 from wmse_tui.runs.state.run import RunState
 from wmse_tui.runs.state.status import Tone
-from wmse_tui.runs.state.verdict import Verdict, VerdictName, judge, out_of_bounds
+from wmse_tui.runs.state.verdict import JUDGED, Verdict, VerdictName, judge, out_of_bounds
 from wmse_tui.runs.text.sanitize import safe
 from wmse_tui.runs.text.units import number
 from wmse_tui.tui import keys
@@ -100,7 +100,9 @@ class WhiteningPanel(Panel, can_focus=True):
         self._selected = min(self._selected, max(0, len(names) - 1))
         described = self._described = self._described and bool(names)
         self.set_class(described, "-described")
-        self._verdict.show(EMPTY if described else verdict_text(judge(state)))
+        newest = self._moment is None or sample is state.latest(space)
+        of = "" if space == JUDGED and newest else f"{JUDGED} now: " if not newest else f"{JUDGED}: "
+        self._verdict.show(EMPTY if described else verdict_text(judge(state), of=of))
         self._draw_rows(state, sample, space, names, weights=weights, described=described)
         self._weights.display = weights
         self._weights.show(weight_bars(state.norm_weights) if weights else (), maximum=1.0)
@@ -234,10 +236,12 @@ class WhiteningPanel(Panel, can_focus=True):
         self.set_class(event.size.width >= _BROAD, "-broad")
 
 
-def verdict_text(verdict: Verdict) -> Content:
-    """The verdict, its evidence, and what to try."""
+def verdict_text(verdict: Verdict, *, of: str = "") -> Content:
+    """The verdict, its evidence, and what to try; `of` names what is judged, where another thing is shown."""
     style = TONE_STYLES[VERDICT_TONES[verdict.name]]
     text = Content.assemble((verdict.name, f"bold {style}"), (f"  {safe(verdict.evidence, 300)}", ""))
+    if of:
+        text = Content.styled(of, "dim") + text
     tries = [Content.styled(f"\ntry {safe(advice, 160)}", "$accent") for advice in verdict.advice]
     return Content("").join([text, *tries])
 
