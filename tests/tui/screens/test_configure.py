@@ -582,7 +582,7 @@ async def test_a_draft_is_saved_as_a_preset_which_is_then_edited(
         app.screen.query_one(Input).value = "stl10"
         await pilot.press("enter")
         await pilot.pause()
-        assert "stl10 is a shipped preset" in text_in(app, DIALOG)
+        assert "such as stl10-mine" in text_in(app, DIALOG)
         app.screen.query_one(Input).value = "fast"
         await pilot.press("enter")
         await until(pilot, lambda: screen.library.key == "fast")
