@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import os
 import sys
@@ -99,6 +100,7 @@ def fork_rank(path: Path, *, rank: int, world: int, port: int, device_type: str)
         child = os.fork()
     if child:
         return ForkedTrainer(child)
+    gc.freeze()  # what the parent left to be collected ends threads that are not in this process
     code = 70
     try:
         os.closerange(3, 4096)  # as of a program that is executed: the store of rank 0 is its own

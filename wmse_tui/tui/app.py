@@ -364,8 +364,12 @@ class WmseApp(ServicesApp):
 
     async def open_run(self, run: RunDirectory) -> None:
         """Show a run in Monitor."""
+        from wmse_tui.tui.screens.monitor import MonitorScreen
+
         self.services.selection.monitored = run
         await self._visit("monitor")
+        if isinstance(self.screen, MonitorScreen):
+            self.screen.show_chosen()  # it is not resumed where it was the screen already
 
     async def open_compare(self, runs: Iterable[RunDirectory]) -> None:
         """Show runs side by side."""

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from wmse_tui.config.loading import load_experiment
 from wmse_tui.config.schema import Experiment
+from wmse_tui.engine.distribution.ranks import ALONE, Ranks
 from wmse_tui.engine.methods import Losses, Method, build_method
 from wmse_tui.engine.precision import autocast
 from wmse_tui.engine.recording import CudaGraphs
@@ -257,7 +258,10 @@ def test_a_recorded_run_that_is_stopped_and_resumed_equals_one_as_written(
     plain, recorded = make_run(*sizes, name="plain"), make_run(*sizes, name="recorded")
     assert run_session(plain.path) == 0
 
-    def record(_: str, method: Method, optimizer: Any, cast: Any, __: Any, **notices: Any) -> Stepper:
+    def record(
+        _: str, method: Method, optimizer: Any, cast: Any, __: Any, *, ranks: Ranks, **notices: Any
+    ) -> Stepper:
+        assert ranks is ALONE
         return StepGraph(method, optimizer, cast, recorder=Noted(method, optimizer), **notices)
 
     at_boundary = TrainingLoop._at_boundary

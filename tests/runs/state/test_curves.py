@@ -64,6 +64,7 @@ def test_the_loss_of_few_steps_is_every_step() -> None:
         low=(4.0, 3.0, 2.0, 1.0, 2.0, 3.0, 4.0),
         high=(4.0, 3.0, 2.0, 1.0, 2.0, 3.0, 4.0),
         marks=(3.0,),
+        evaluated=(0.0, 8.0),
     )
     assert curve(RUN, "loss", label="mine").label == "mine"
 
@@ -155,7 +156,7 @@ def test_accuracies_are_points_where_they_were_measured() -> None:
 
 def test_rate_and_throughput_follow_the_reports() -> None:
     assert curve(RUN, "lr", axis="step") == Curve(
-        label="Learning rate", x=(1.0, 4.0, 5.0, 8.0), y=(0.1, 0.1, 0.01, 0.01)
+        label="Learning rate", x=(1.0, 4.0, 5.0, 8.0), y=(0.1, 0.1, 0.01, 0.01), evaluated=(0.0, 8.0)
     )
     speed = curve(RUN, "images_per_second", axis="step")
     assert (speed.x, speed.y, speed.low) == ((4.0, 8.0), (50.0, 150.0), ())

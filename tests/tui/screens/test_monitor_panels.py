@@ -75,7 +75,7 @@ async def test_every_panel_is_activated_by_its_letter(
         "log": "stopped",
         "output": "The trainer has printed nothing.",
         "evaluations": "train -> test",
-        "config": "differ from preset quickstart",
+        "config": "1 of its options differs from preset quickstart",
     }
     async with on_run(make_run("small", "stopped"), size=size) as (app, pilot):
         for panel, name in PANEL_NAMES.items():

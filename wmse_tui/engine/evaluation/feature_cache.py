@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import pickle
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -64,9 +63,7 @@ class FeatureCache:
                 and len(features) == int(readable.sum())
                 and bool(features.isfinite().all())
             )
-        except (OSError, RuntimeError, ValueError, KeyError, TypeError, AttributeError, EOFError):
-            return None
-        except pickle.UnpicklingError:
+        except Exception:  # noqa: BLE001 (what is raised for damaged files is no one family)
             return None
         return ReadableFeatures(features, readable) if usable else None
 

@@ -113,6 +113,10 @@ class MonitorScreen(AppScreen):
 
     def on_screen_resume(self) -> None:
         """Follow the run that is chosen now."""
+        self.show_chosen()
+
+    def show_chosen(self) -> None:
+        """Show the run that is chosen now, and follow it."""
         chosen = self.services.selection.monitored
         if chosen is None:
             self._show_no_run()
