@@ -108,7 +108,7 @@ def _folder(text: str) -> TransferSet | None:
 def _is_folder(text: str) -> bool:
     try:
         return bool(text) and expanded(Path(text)).is_dir()
-    except (OSError, ValueError, RuntimeError):  # too long, a null byte, a home that nobody has
+    except (OSError, ValueError, RuntimeError):  # too long, a null byte, a home of no user
         return False
 
 

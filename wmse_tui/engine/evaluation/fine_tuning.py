@@ -28,7 +28,6 @@ from wmse_tui.engine.precision import autocast
 from wmse_tui.engine.training.learning_rate import learning_rate
 from wmse_tui.runs.state.transfer_results import FineTuned
 
-from .features import extract_features
 from .interruption import Progress, no_progress
 from .scores import score
 from .transfer_measures import FrozenEncoder
@@ -88,19 +87,7 @@ def fine_tune(
         progress(f"fine-tuning on {share:.4g} of the labels", step, steps, "steps")
     if not bool(loss.isfinite()):
         raise Diverged("fine-tuning diverged", f"the loss is {loss.item()} after {steps} steps")
-    features, _ = extract_features(
-        network,
-        test,
-        mean=encoder.mean,
-        std=encoder.std,
-        resize=encoder.geometry.resize,
-        crop=encoder.geometry.crop,
-        batch_size=encoder.experiment.evaluation.batch_size,
-        device=encoder.device,
-        precision=encoder.experiment.compute.precision,
-        workers=encoder.experiment.compute.workers,
-        progress=progress,
-    )
+    features = encoder.features(test, progress, network=network)
     with torch.no_grad():
         predicted = head(features).argmax(1)
     return FineTuned(

@@ -63,6 +63,25 @@ class FrozenEncoder:
     geometry: Geometry
     experiment: Experiment
 
+    def features(
+        self, images: ImageSet, progress: Progress = no_progress, *, network: nn.Module | None = None
+    ) -> Tensor:
+        """Return the features of `images`, float32 (images, dim), by `network` or else the encoder's own."""
+        found, _ = extract_features(
+            self.network if network is None else network,
+            images,
+            mean=self.mean,
+            std=self.std,
+            resize=self.geometry.resize,
+            crop=self.geometry.crop,
+            batch_size=self.experiment.evaluation.batch_size,
+            device=self.device,
+            precision=self.experiment.compute.precision,
+            workers=self.experiment.compute.workers,
+            progress=progress,
+        )
+        return found
+
 
 def transfer_geometry(experiment: Experiment) -> Geometry:
     """Images of any size as large as those of the run's evaluations: shorter side resized, middle cropped."""
@@ -214,19 +233,7 @@ def _split_features(
     found = cache.read(name, facts, len(part))
     if found is not None:
         return found, True
-    features, _ = extract_features(
-        encoder.network,
-        part,
-        mean=encoder.mean,
-        std=encoder.std,
-        resize=encoder.geometry.resize,
-        crop=encoder.geometry.crop,
-        batch_size=encoder.experiment.evaluation.batch_size,
-        device=encoder.device,
-        precision=encoder.experiment.compute.precision,
-        workers=encoder.experiment.compute.workers,
-        progress=progress,
-    )
+    features = encoder.features(part, progress)
     require_finite(features, part.split)
     known = readable(part)
     if known is None:

@@ -68,7 +68,7 @@ def find_program(name: str) -> str | None:
 
 
 def _current_folder() -> str:
-    """The current folder without links; "" where there is none: deleted, or of a file server that is gone."""
+    """The current folder without links; "" where there is none: deleted, or its file server has ended."""
     try:
         return os.getcwd()
     except OSError:

@@ -203,7 +203,7 @@ _NOTES = (
         label="uniformity",
         meaning="How evenly the directions of different images fill the sphere; lower is more even.",
         expected="That of evenly spread directions, near -4.",
-        bad="Near 0: the images crowd in one place.",
+        bad="Near 0: all images are close to one point.",
         null="even",
     ),
     DiagnosticNote(
