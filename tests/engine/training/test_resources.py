@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pwd
 import subprocess
 import sys
 import time
@@ -33,13 +34,16 @@ class NvmlError(Exception):
 
 
 class Nvml(SimpleNamespace):
-    """A driver with two cards, of which the second is trained on; `refuses` names calls that fail."""
+    """A driver with two cards, of which the second is trained on and used by the process `other` too.
+
+    `refuses` names calls that fail.
+    """
 
     NVMLError = NvmlError
     NVML_TEMPERATURE_GPU = 0
 
-    def __init__(self, *refuses: str) -> None:
-        super().__init__(refuses=refuses)
+    def __init__(self, *refuses: str, other: int = 2**22 + 2) -> None:
+        super().__init__(refuses=refuses, other=other)
 
     def __getattribute__(self, name: str) -> Any:
         if name.startswith("nvml") and name in object.__getattribute__(self, "refuses"):
@@ -79,7 +83,7 @@ class Nvml(SimpleNamespace):
     def nvmlDeviceGetComputeRunningProcesses(self, handle: str) -> list[SimpleNamespace]:  # noqa: N802
         return [
             SimpleNamespace(pid=os.getpid(), usedGpuMemory=2**30),
-            SimpleNamespace(pid=1, usedGpuMemory=2**31),
+            SimpleNamespace(pid=self.other, usedGpuMemory=2**31),
             SimpleNamespace(pid=2**22 + 1, usedGpuMemory=None),  # of another container
         ]
 
@@ -161,17 +165,17 @@ def test_without_a_card_the_processor_is_reported() -> None:
 def test_the_card_is_found_by_what_it_is_called_not_by_its_number(
     monkeypatch: pytest.MonkeyPatch, properties: dict[str, object], name: str
 ) -> None:
-    with_card(monkeypatch, Nvml(), **properties)
-    event = ResourceMonitor(CUDA).read(1)
+    with subprocess.Popen(["sleep", "60"], start_new_session=True) as other:
+        with_card(monkeypatch, Nvml(other=other.pid), **properties)
+        event = ResourceMonitor(CUDA).read(1)
+        other.kill()
     assert event is not None
     assert event.gpu == name
     assert (event.gpu_utilisation, event.gpu_temperature) == (0.73, 61)
     assert (event.gpu_memory, event.gpu_memory_total) == (6 * 2**30, 80 * 2**30)
     assert (event.gpu_power, event.gpu_power_limit) == (312.5, 700)
-    first, second = event.gpu_users  # without this process
-    assert (first.pid, first.owner, first.memory) == (1, "root", 2**31)
-    assert first.program
-    assert second == GpuUser(2**22 + 1)
+    user = pwd.getpwuid(os.getuid()).pw_name
+    assert event.gpu_users == (GpuUser(other.pid, user, "sleep", 2**31), GpuUser(2**22 + 1))  # not this process
 
 
 def test_what_a_card_does_not_report_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
