@@ -17,6 +17,7 @@ LAYERS = {
     "2-D": (nn.BatchNorm1d(6), (8, 6), torch.float64, 1e-12),
     "3-D": (nn.BatchNorm1d(6, momentum=None), (8, 6, 5), torch.float64, 1e-12),
     "4-D": (nn.BatchNorm2d(6), (8, 6, 3, 2), torch.float64, 1e-12),
+    "channels last": (nn.BatchNorm2d(6), (8, 6, 3, 2), torch.float64, 1e-12),
     "no weights": (nn.BatchNorm2d(6, affine=False), (8, 6, 3, 2), torch.float64, 1e-12),
     "no averages": (nn.BatchNorm2d(6, track_running_stats=False), (8, 6, 3, 2), torch.float64, 1e-12),
     "float32": (nn.BatchNorm2d(6), (8, 6, 3, 2), torch.float32, 1e-5),
@@ -32,6 +33,8 @@ def results(ranks: Ranks, name: str) -> list[Tensor]:
     if ranks.world > 1:
         share_batch_norms(network)
     x = 3 + torch.randn(shape, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    if name == "channels last":
+        x = x.to(memory_format=torch.channels_last)
     own = x.chunk(ranks.world)[ranks.rank].to(dtype).requires_grad_()
     with ranks.shared_step():
         y = gather(network(own), 0)
