@@ -175,7 +175,8 @@ def test_the_card_is_found_by_what_it_is_called_not_by_its_number(
     assert (event.gpu_memory, event.gpu_memory_total) == (6 * 2**30, 80 * 2**30)
     assert (event.gpu_power, event.gpu_power_limit) == (312.5, 700)
     user = pwd.getpwuid(os.getuid()).pw_name
-    assert event.gpu_users == (GpuUser(other.pid, user, "sleep", 2**31), GpuUser(2**22 + 1))  # not this process
+    # Not this process, but two others.
+    assert event.gpu_users == (GpuUser(other.pid, user, "sleep", 2**31), GpuUser(2**22 + 1))
 
 
 def test_what_a_card_does_not_report_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
