@@ -12,8 +12,8 @@ from wmse_tui.runs.queue.gpu_slots import DeviceRequest
 CONFIG = """\
 dataset: {name: patterns}
 backbone: {arch: cifar_resnet8}
-method: {name: w_mse, whitening_size: 64}
-schedule: {kind: step, epochs: 3, batch_size: 256}
+method: {name: w_mse, whitening_size: 128}
+schedule: {kind: step, milestones: [], epochs: 3, batch_size: 256}
 compute: {device: cpu}
 """
 TRAINER = """#!{python}

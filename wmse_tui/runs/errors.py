@@ -19,6 +19,7 @@ RunsError
 ├── RunBusy            a trainer holds the run
 ├── RunQueued          the run waits in the queue
 ├── NotQueued          it does not
+├── TooFewSlots        a run needs more GPUs than the queue has slots
 ├── SchedulerError     SLURM is not there, or refuses
 ├── LocksUnsupported   the filesystem cannot lock files
 ├── ControlError       a request that no trainer understands
@@ -188,6 +189,12 @@ class NotQueued(RunsError):
     """The run is not in the queue."""
 
     code = "E_NOT_QUEUED"
+
+
+class TooFewSlots(RunsError):
+    """A run needs more GPUs than the queue has slots for it: it would wait for ever."""
+
+    code = "E_SLOTS"
 
 
 class SchedulerError(RunsError):

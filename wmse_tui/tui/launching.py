@@ -124,7 +124,7 @@ class Trainers:
     def busy_reason(self, experiment: Experiment) -> str:
         """Why a run of `experiment` would get no slot of its own now, in a sentence; "": it would get one."""
         try:
-            return busy_reason(device_request(experiment.compute.device))
+            return busy_reason(device_request(experiment.compute.device, experiment.compute.devices))
         except RunsError:
             return ""  # without a queue there is no choice
 

@@ -12,13 +12,19 @@ import pytest
 from queued_runs import CONFIG, HERE, QueuedRuns
 
 from wmse_tui.runs.directory import create_run
-from wmse_tui.runs.errors import NotQueued, RunQueued, StorageError
+from wmse_tui.runs.errors import NotQueued, RunQueued, StorageError, TooFewSlots
 from wmse_tui.runs.process.deferred_signals import ENDING_SIGNALS
 from wmse_tui.runs.process.launch import launch_trainer
 from wmse_tui.runs.process.removal import remove_run
-from wmse_tui.runs.queue import positions, tickets
+from wmse_tui.runs.queue import gpu_slots, positions, tickets
 from wmse_tui.runs.queue.enqueue import enqueue
-from wmse_tui.runs.queue.gpu_slots import DeviceRequest, use_of
+from wmse_tui.runs.queue.gpu_slots import (
+    DeviceRequest,
+    device_request,
+    make_folders,
+    mark_slots_busy,
+    use_of,
+)
 from wmse_tui.runs.state.watch import view_run
 
 Eventually = Callable[[Callable[[], object]], None]
@@ -64,6 +70,81 @@ def nvmlDeviceGetHandleByUUID(uuid): return uuid
 def nvmlDeviceGetComputeRunningProcesses(card): return []
 def nvmlDeviceGetMemoryInfo(card): return SimpleNamespace(used=1, total=100)
 """
+
+
+def test_a_run_of_several_cards_is_not_overtaken_and_a_crash_frees_all_of_them(
+    queued: QueuedRuns, eventually: Eventually, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "pynvml.py").write_text(FREE_CARDS)
+    monkeypatch.setenv("PYTHONPATH", f"{tmp_path}{os.pathsep}{os.environ.get('PYTHONPATH', '')}")
+    cards = ("GPU-a", "GPU-b", "GPU-c")
+    for name, number in (("one", 1), ("pair", 2)):
+        queued.queue(name, wanted=DeviceRequest(cards, cards, count=number))
+        eventually(lambda: queued.starts_and_ends[-1:] == [f"+{name}"])  # noqa: B023 (called at once)
+    assert [use_of(card, ask_gpu=False) for card in cards] == ["used by one", *["used by pair"] * 2]
+    every, _ = (
+        queued.queue(n, wanted=DeviceRequest(cards, cards, count=c)) for n, c in (("all", 3), ("late", 1))
+    )
+    queued.processes["one"].kill()
+    eventually(lambda: not use_of("GPU-a", ask_gpu=False))
+    time.sleep(1.0)  # the waiting processes poll several times
+    assert queued.starts_and_ends == ["+one", "+pair"], "the free card stays free for `all`"
+    tickets_now = tickets.entries()
+    assert [positions.reserved_for(card, tickets_now) for card in cards] == ["all"] * 3
+    assert [positions.waiting_reason(entry, tickets_now) for entry in tickets_now] == [
+        "next: 1 of 3 GPUs free; used by pair",
+        "position 2 in the queue, behind all, which waits for 3 GPUs",
+    ]
+    assert positions.busy_reason(DeviceRequest(cards, cards)).endswith("; 2 runs wait in the queue.")
+    positions.hold(every)
+    eventually(lambda: queued.starts_and_ends == ["+one", "+pair", "+late"])
+    assert (queued.root / "slotGPU-a").exists()
+    positions.release(every)
+    for name in ("late", "pair"):
+        queued.processes[name].kill()
+    eventually(lambda: queued.starts_and_ends[-1] == "+all")
+    assert (queued.root / "slotGPU-a,GPU-b,GPU-c").exists(), "CUDA_VISIBLE_DEVICES lists its cards"
+    assert [use_of(card, ask_gpu=False) for card in cards] == ["used by all"] * 3
+    queued.processes["all"].kill()
+    eventually(lambda: not any(use_of(card, ask_gpu=False) for card in cards))
+
+
+def test_more_cards_than_there_are_slots_are_refused_before_the_run_waits(
+    queued: QueuedRuns, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gpu_slots, "gpu_uuids", lambda: ("GPU-a", "GPU-b"))
+    assert device_request("auto", 2) == DeviceRequest(("GPU-a", "GPU-b"), ("GPU-a", "GPU-b"), count=2)
+    assert device_request("cpu", 4) == HERE
+    assert device_request("cuda:1") == DeviceRequest(("GPU-b",), ("GPU-a", "GPU-b"), pinned=True)
+    for compute, message in (
+        ("{devices: 4}", r"compute.devices=4 needs 4 slots: the queue has 2 slots for this run"),
+        ("{device: 'cuda:5'}", r"compute.device=cuda:5 needs 6 GPUs: the queue has 2 slots"),
+    ):
+        run = create_run(
+            queued.root,
+            CONFIG.replace("{device: cpu}", compute),
+            name=f"of-{len(compute)}",
+        )
+        with pytest.raises(TooFewSlots, match=message):
+            enqueue(run)
+        assert (tickets.entries(), run.queue_lock.exists()) == ((), False)
+    marked = mark_slots_busy("cuda", 2)
+    assert use_of("GPU-b") == "used by a run that was started past the queue"
+    for descriptor in marked:
+        os.close(descriptor)
+
+
+@pytest.mark.parametrize("count", ["0", "2", "-1", "true", "1.0", '"1"', "null"])
+def test_a_ticket_for_an_impossible_number_of_slots_is_none(queued: QueuedRuns, count: str) -> None:
+    """It would wait for ever, and let no run pass; one without a number is of an earlier version."""
+    folder = make_folders()
+    text = '{"run": "/gone", "host": "h", "time": 1.0, "slots": ["machine"]'
+    (folder / f"{1:020d}-00000001.waiting").write_text(f'{text}, "count": {count}}}')
+    (folder / f"{2:020d}-00000002.waiting").write_text(text + "}")
+    damaged, earlier = tickets.entries()
+    assert (damaged.ticket, damaged.problem[:12]) == (None, "not a ticket")
+    assert earlier.ticket is not None
+    assert earlier.ticket.request == HERE
 
 
 def test_a_killed_waiter_frees_its_position_and_can_be_queued_again(

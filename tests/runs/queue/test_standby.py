@@ -15,7 +15,7 @@ from queued_runs import QueuedRuns
 from wmse_tui.runs.process.interpreter import interpreter_command
 from wmse_tui.runs.process.lock import acquire_lock
 from wmse_tui.runs.queue import positions, standby, tickets
-from wmse_tui.runs.queue.standby import CANCELLED, Condition, Elapsed, Ended, Free, Held
+from wmse_tui.runs.queue.standby import CANCELLED, Condition, Elapsed, Ended, Enough, Free, Held
 from wmse_tui.runs.state.watch import view_run
 
 Eventually = Callable[[Callable[[], object]], None]
@@ -93,9 +93,14 @@ def conditions_met(path: Path) -> dict[str, tuple[Condition, Callable[[], object
     free, lock = acquire_lock(files["free"]), acquire_lock(files["lock"])
     assert free is not None
     assert lock is not None
+    enough = [str(path / f"{slot}.{kind}") for slot in "abc" for kind in ("lock", "direct")]
+    first, second = (acquire_lock(Path(taken)) for taken in (enough[0], enough[3]))
+    assert first is not None
+    assert second is not None
     ended = Ended(str(files["lock"]), "0", standby.state_of(str(files["log"])), str(files["log"]))
     return {
         "free": (Free(str(files["free"]), str(path / "missing")), lambda: os.close(free)),
+        "enough": (Enough("2", *enough), lambda: os.close(second)),
         "held": (Held(str(files["held"])), lambda: acquire_lock(files["held"])),
         "ended": (ended, lambda: os.close(lock)),
         "elapsed": (Elapsed("0.2"), lambda: time.sleep(0.25)),

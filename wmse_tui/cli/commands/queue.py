@@ -35,7 +35,8 @@ app = TyperApp(
 def queue(context: typer.Context, json: Json = False) -> None:
     """Show the runs that wait for a slot (a GPU, or the machine where there is none), and change their order.
 
-    `run --queue` queues a run. Each waits as a process of its own, and starts when its turn comes.
+    `run --queue` queues a run. Each waits as a process of its own, and starts when its turn comes. A run of
+    several GPUs waits until as many are free; meanwhile no run behind it gets one that it could use.
     """
     if context.invoked_subcommand is None:
         _list(as_json=json)
@@ -210,7 +211,8 @@ def _list(*, as_json: bool) -> None:
         sys.stdout.write(jsonlib.dumps(found, indent=2) + "\n")
         return
     for slot in _slots(every):
-        sys.stdout.write(f"{slot['label']}: {slot['use'] or 'free'}\n")
+        free = f"free, reserved for {slot['reserved_for']}" if slot["reserved_for"] else "free"
+        sys.stdout.write(f"{slot['label']}: {slot['use'] or free}\n")
     if jobs:
         sys.stdout.write("\n")
         for line in aligned([("job", "run", "state", "start", "waits for"), *map(_job_cells, jobs)]):
@@ -221,7 +223,7 @@ def _list(*, as_json: bool) -> None:
     if not rows:
         return
     sys.stdout.write("\n")
-    for line in aligned([("position", "run", "state", "queued", "waits for"), *map(_cells, rows)]):
+    for line in aligned([("position", "run", "state", "slots", "queued", "waits for"), *map(_cells, rows)]):
         sys.stdout.write(line + "\n")
     print_lost_positions()
 
@@ -233,7 +235,7 @@ def ticket_row(entry: TicketEntry, every: tuple[TicketEntry, ...]) -> dict[str, 
     ticket = entry.ticket
     if ticket is None:
         return {"place": 0, "run_id": None, "path": None, "state": "unreadable", "reason": entry.problem} | {
-            "after": [], "slots": [], "host": None, "time": None, "ticket": str(entry.path)
+            "after": [], "slots": [], "count": 0, "host": None, "time": None, "ticket": str(entry.path)
         }  # fmt: skip
     state = "lost" if entry.lost else entry.state
     reason = (
@@ -247,6 +249,7 @@ def ticket_row(entry: TicketEntry, every: tuple[TicketEntry, ...]) -> dict[str, 
         "reason": reason,
         "after": [Path(path).name for path in ticket.after],
         "slots": list(ticket.slots),
+        "count": ticket.count,
         "host": ticket.host,
         "time": ticket.time,
         "ticket": str(entry.path),
@@ -276,11 +279,12 @@ def _cells(values: dict[str, Any]) -> tuple[str, ...]:
     from wmse_tui.runs.text.units import moment
 
     if values["run_id"] is None:
-        return "-", safe(Path(values["ticket"]).name), "unreadable", "-", safe(values["reason"], 120)
+        return "-", safe(Path(values["ticket"]).name), "unreadable", "-", "-", safe(values["reason"], 120)
     return (
         str(values["place"] or "-"),
         safe(values["run_id"], 64),
         values["state"],
+        str(values["count"]),
         moment(values["time"])[:16],
         safe(values["reason"], 160),
     )
@@ -290,7 +294,13 @@ def _slots(every: tuple[TicketEntry, ...]) -> list[dict[str, str]]:
     """The slots of this machine and those that runs wait for here, with what uses each."""
     from wmse_tui.runs.process.identity import host
     from wmse_tui.runs.queue.gpu_slots import device_request, label, use_of
+    from wmse_tui.runs.queue.positions import reserved_for
 
     requested = [slot for e in every if e.ticket and e.ticket.host == host() for slot in e.ticket.slots]
     names = dict.fromkeys([*device_request("auto").slots, *requested])
-    return [{"slot": slot, "label": label(slot), "use": use_of(slot)} for slot in names]
+    found = []
+    for slot in names:
+        use = use_of(slot)
+        reserved = "" if use else reserved_for(slot, every)
+        found.append({"slot": slot, "label": label(slot), "use": use, "reserved_for": reserved})
+    return found

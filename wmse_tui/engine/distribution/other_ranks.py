@@ -67,7 +67,7 @@ def require_devices(device: torch.device, count: int, launched: Launched | None)
     if launched is None and device.type == "cuda" and count > torch.cuda.device_count():
         raise DeviceError(
             f"compute.devices={count} needs {count} GPUs",
-            f"{torch.cuda.device_count()} visible (the queue gives each of its runs one)",
+            f"{torch.cuda.device_count()} visible",
             next=("a smaller compute.devices: the result is the same", "check CUDA_VISIBLE_DEVICES"),
         )
 

@@ -17,7 +17,7 @@ from wmse_tui.runs.process.identity import read_trainer, write_launch
 from wmse_tui.runs.process.interpreter import interpreter_command
 from wmse_tui.runs.process.lock import held
 from wmse_tui.runs.process.rank_launcher import VARIABLES
-from wmse_tui.runs.queue.gpu_slots import mark_slot_busy
+from wmse_tui.runs.queue.gpu_slots import mark_slots_busy
 from wmse_tui.runs.queue.slurm import require_no_job
 from wmse_tui.runs.run_folder import append_to_file
 from wmse_tui.runs.text.sanitize import safe
@@ -55,15 +55,15 @@ def launch_trainer(run: RunDirectory, *, python: str | Path = sys.executable) ->
         log = append_to_file(run.trainer_log)
     except OSError as error:
         raise StorageError.of("open the trainer's log", run.trainer_log, error) from error
-    slot = mark_slot_busy(device_of(run))  # the trainer inherits it, so that the queue sees the slot in use
+    slots = mark_slots_busy(*devices_of(run))  # the trainer inherits them: the queue sees the slots in use
     try:
         with deferred_stop_signals():
-            return start_detached(trainer_command(run, python), log, inherit=() if slot is None else (slot,))
+            return start_detached(trainer_command(run, python), log, inherit=tuple(slots))
     except OSError as error:
         missing = error.filename or python  # the interpreter, or /dev/null
         raise LaunchError("the trainer cannot be started", f"{missing}: {error.strerror or error}") from error
     finally:
-        if slot is not None:
+        for slot in slots:
             os.close(slot)
 
 
@@ -100,12 +100,12 @@ def start_detached(
         )
 
 
-def device_of(run: RunDirectory) -> str:
-    """The `compute.device` of a run; "auto" where its configuration cannot be read."""
+def devices_of(run: RunDirectory) -> tuple[str, int]:
+    """The `compute.device` and `compute.devices` of a run; "auto" and 1 of an unreadable configuration."""
     from wmse_tui.runs.state.config import read_configuration  # a third of a waiting process's start
 
     experiment = read_configuration(run).experiment
-    return "auto" if experiment is None else experiment.compute.device
+    return ("auto", 1) if experiment is None else (experiment.compute.device, experiment.compute.devices)
 
 
 def disown(process: subprocess.Popen[bytes]) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.errors import LaunchError, NotARun, RunBusy, RunQueued, RunsError, StorageError
 from wmse_tui.runs.ownership import require_own
-from wmse_tui.runs.process.launch import device_of, start_detached
+from wmse_tui.runs.process.launch import devices_of, start_detached
 from wmse_tui.runs.process.lock import acquire_lock, held
 from wmse_tui.runs.queue import positions, tickets
 from wmse_tui.runs.queue.gpu_slots import DeviceRequest, device_request
@@ -40,13 +40,14 @@ def enqueue(
 
     Raises:
         NotARun, ForeignRun, RunBusy, RunQueued, LocksUnsupported: it must not be queued.
-        LaunchError, StorageError: it cannot be.
+        TooFewSlots, LaunchError, StorageError: it cannot be.
     """
     if not run.is_run():
         raise NotARun("there is no run to train", safe(str(run.path), 200))
     require_own(run)
     if held(run.lock):
         raise RunBusy(f"run {run.id} is being trained already", run=run.id)
+    wanted = wanted or device_request(*devices_of(run))
     mark = acquire_lock(run.queue_lock)
     if mark is None:
         raise RunQueued(run.id)
@@ -57,7 +58,7 @@ def enqueue(
         for entry in tickets.entries():
             if entry.own and entry.ticket is not None and entry.ticket.run == str(run.path):
                 tickets.remove_ticket(entry)
-        path, ticket = tickets.write_ticket(run, wanted or device_request(device_of(run)), after=after)
+        path, ticket = tickets.write_ticket(run, wanted, after=after)
         positions.forget()
         command = first_command(run, ticket, mark, python)
         try:

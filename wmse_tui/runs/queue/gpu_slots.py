@@ -1,5 +1,7 @@
 """Slots: one run trains at a time on each GPU of this machine, or on the machine where it has no GPU.
 
+A run of several GPUs needs as many slots, and acquires all of them together or none.
+
 A slot is named by the GPU's UUID, or MACHINE. It has two lock files in the queue's folder:
 
     slots/<host>.<slot>.lock     exclusive: held by the run that came from the queue
@@ -14,7 +16,7 @@ from __future__ import annotations
 import os
 import re
 import stat
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +25,7 @@ from typing import Any
 from wmse_tui.config.atomic import make_private_folder
 from wmse_tui.config.locations import queue_dir
 from wmse_tui.runs.directory import RunDirectory
-from wmse_tui.runs.errors import RunsError, StorageError
+from wmse_tui.runs.errors import RunsError, StorageError, TooFewSlots
 from wmse_tui.runs.process.identity import host
 from wmse_tui.runs.process.lock import acquire_lock, held
 from wmse_tui.runs.run_folder import read_file
@@ -44,11 +46,13 @@ class DeviceRequest:
         slots: any of these will do.
         visible: UUIDs of all GPUs that it may see, in the order in which its configuration counts them.
         pinned: the configuration names one of them by number, so all must stay visible.
+        count: how many of the slots it needs.
     """
 
     slots: tuple[str, ...]
     visible: tuple[str, ...] = ()
     pinned: bool = False
+    count: int = 1
 
 
 def gpu_uuids() -> tuple[str, ...]:
@@ -85,24 +89,40 @@ def visible(every: tuple[str, ...], environ: Mapping[str, str]) -> tuple[str, ..
     return tuple(dict.fromkeys(found))
 
 
-def device_request(device: str, *, environ: Mapping[str, str] | None = None) -> DeviceRequest:
-    """Where a run with this `compute.device` may train; the trainer reports a GPU that does not exist."""
+def device_request(
+    device: str, devices: int = 1, *, environ: Mapping[str, str] | None = None
+) -> DeviceRequest:
+    """Where a run with this `compute.device` and `compute.devices` may train.
+
+    The processes of a run on the CPU share one slot, and so does every run where no GPU is visible.
+
+    Raises:
+        TooFewSlots: it needs a GPU that is not visible.
+    """
     environ = os.environ if environ is None else environ
     seen = () if device == "cpu" else visible(gpu_uuids(), environ)
     if not seen:
         return DeviceRequest((MACHINE,))
-    if ":" not in device:
-        return DeviceRequest(seen, seen)
-    number = int(device.partition(":")[2])
-    return DeviceRequest((seen[number],) if number < len(seen) else (MACHINE,), seen, pinned=True)
+    if ":" in device:
+        number = int(device.partition(":")[2])
+        if number >= len(seen):
+            raise _too_few(f"compute.device={device} needs {count(number + 1, 'GPU')}", len(seen))
+        return DeviceRequest((seen[number],), seen, pinned=True)
+    if devices > len(seen):
+        raise _too_few(f"compute.devices={devices} needs {devices} slots", len(seen))
+    return DeviceRequest(seen, seen, count=devices)
 
 
-def environment(wanted: DeviceRequest, slot: str) -> dict[str, str]:
-    """The environment variables that make a trainer which got `slot` train there and nowhere else."""
-    if not wanted.visible or slot == MACHINE:
+def _too_few(title: str, slots: int) -> TooFewSlots:
+    steps = ("a smaller compute.devices: the result is the same", "check CUDA_VISIBLE_DEVICES")
+    return TooFewSlots(title, f"the queue has {count(slots, 'slot')} for this run: visible GPUs", next=steps)
+
+
+def environment(wanted: DeviceRequest, slots: Iterable[str]) -> dict[str, str]:
+    """The environment variables that make a trainer which got `slots` train there and nowhere else."""
+    if not wanted.visible or MACHINE in slots:
         return {}
-    shown = ",".join(wanted.visible) if wanted.pinned else slot
-    return {"CUDA_VISIBLE_DEVICES": shown}
+    return {"CUDA_VISIBLE_DEVICES": ",".join(wanted.visible if wanted.pinned else slots)}
 
 
 def label(slot: str) -> str:
@@ -195,38 +215,59 @@ def _require_access(path: Path) -> None:
     )
 
 
-def acquire_slot(slot: str, run: RunDirectory) -> int | None:
-    """Acquire a slot for a run from the queue: the descriptor that holds it, None where it is in use.
+def acquire_slots(slots: Iterable[str], number: int, run: RunDirectory) -> dict[str, int]:
+    """Acquire `number` of the slots for a run from the queue, the first that are free; none where fewer are.
+
+    Returns:
+        By slot the descriptor that holds it; to close all of them frees all.
 
     Raises:
         LocksUnsupported, StorageError.
     """
-    descriptor = _acquire(slot_lock(slot))
-    if descriptor is None:
-        return None
+    free = [slot for slot in slots if not use_of(slot, ask_gpu=False)]
+    acquired: dict[str, int] = {}
     try:
-        busy = held(slot_lock(slot, "direct")) or bool(other_use(slot))
+        while free and len(acquired) < number <= len(acquired) + len(free):
+            slot = free.pop(0)
+            descriptor = _acquire(slot_lock(slot))
+            if descriptor is None:
+                continue
+            acquired[slot] = descriptor
+            if held(slot_lock(slot, "direct")) or other_use(slot):
+                os.close(acquired.pop(slot))
     except RunsError:
-        os.close(descriptor)
+        release_slots(acquired)
         raise
-    if busy:
+    if len(acquired) < number:
+        release_slots(acquired)
+        return {}
+    for descriptor in acquired.values():
+        with suppress(OSError):  # only for messages
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, os.fsencode(run.path), 0)
+    return acquired
+
+
+def release_slots(acquired: Mapping[str, int]) -> None:
+    """Free slots that `acquire_slots` has returned, where no trainer has inherited them."""
+    for descriptor in acquired.values():
         os.close(descriptor)
-        return None
-    with suppress(OSError):  # only for messages
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, os.fsencode(run.path), 0)
-    return descriptor
 
 
-def mark_slot_busy(device: str) -> int | None:
-    """Note that a run past the queue trains on the slot of `device`; the descriptor, None where that fails.
+def mark_slots_busy(device: str, devices: int) -> list[int]:
+    """Note that a run past the queue trains on the slots of its devices; the descriptors, none on a failure.
 
     A failure here does not prevent the start, which was requested explicitly.
     """
+    marked: list[int] = []
     with suppress(RunsError, ValueError):
         make_folders()
-        return _acquire(slot_lock(device_request(device).slots[0], "direct"), shared=True)
-    return None
+        wanted = device_request(device, devices)
+        for slot in wanted.slots[: wanted.count]:
+            descriptor = _acquire(slot_lock(slot, "direct"), shared=True)
+            if descriptor is not None:
+                marked.append(descriptor)
+    return marked
 
 
 def use_of(slot: str, *, ask_gpu: bool = True) -> str:

@@ -94,29 +94,46 @@ def waiting_reason(entry: TicketEntry, every: tuple[TicketEntry, ...], *, ask_gp
             return f"after {', '.join(names[:_NAMED])}{more}{where}"
     number = number_of(entry, every)
     if number > 1 or where:
-        return f"position {number} in the queue{where}"
-    uses = dict.fromkeys(filter(None, (use_of(slot, ask_gpu=ask_gpu) for slot in ticket.slots)))
-    return f"next: {'; '.join(uses)}" if uses else "next in the queue"
+        return f"position {number} in the queue{where}{_behind_several(entry, every)}"
+    uses = [use_of(slot, ask_gpu=ask_gpu) for slot in ticket.slots]
+    named = "; ".join(dict.fromkeys(filter(None, uses)))
+    if ticket.count > 1:
+        free = f"{sum(not use for use in uses)} of {ticket.count} GPUs free"
+        return f"next: {free}; {named}" if named else f"next: {free}"
+    return f"next: {named}" if named else "next in the queue"
+
+
+def reserved_for(slot: str, every: tuple[TicketEntry, ...]) -> str:
+    """The id of the run for which a free slot of this machine stays free; "" for none.
+
+    It is the first that wants the slot, and waits until as many as it needs are free.
+    """
+    first = next((entry for entry in every if entry.locked and entry.wants(slot)), None)
+    if first is None or first.ticket is None or first.ticket.count == 1:
+        return ""
+    return safe(Path(first.ticket.run).name, 64)
+
+
+def _behind_several(entry: TicketEntry, every: tuple[TicketEntry, ...]) -> str:
+    """Name the run before `entry` that waits for several of the GPUs which it wants too; "" for none."""
+    assert entry.ticket is not None
+    for other in every[: every.index(entry)]:
+        ticket = other.ticket
+        if ticket and ticket.count > 1 and other.locked and any(map(other.wants, entry.ticket.slots)):
+            return f", behind {safe(Path(ticket.run).name, 64)}, which waits for {ticket.count} GPUs"
+    return ""
 
 
 def busy_reason(wanted: DeviceRequest) -> str:
-    """Why a run cannot start at once, in a sentence; "" where a slot is free and no run waits for it.
+    """Why a run cannot start at once, in a sentence; "" where enough slots are free, beside those awaited.
 
     Raises:
         StorageError, LocksUnsupported.
     """
-    here = host()
-    line = [
-        entry
-        for entry in tickets.entries()
-        if entry.locked
-        and entry.state == "waiting"
-        and entry.ticket is not None
-        and entry.ticket.host == here
-        and not set(entry.ticket.slots).isdisjoint(wanted.slots)
-    ]
+    line = [e for e in tickets.entries() if e.locked and any(map(e.wants, wanted.slots))]
     uses = {slot: use_of(slot) for slot in wanted.slots}
-    if sum(not use for use in uses.values()) > len(line):
+    needed = wanted.count + sum(entry.ticket.count for entry in line if entry.ticket is not None)
+    if sum(not use for use in uses.values()) >= needed:
         return ""
     reasons = [f"{label(slot)} is {use}" for slot, use in uses.items() if use]
     if line:

@@ -13,7 +13,7 @@ of runs and reads no ticket.
     QUEUE_LOCK   the mark in the run's directory, which is removed when the run is cancelled
     SECONDS      from one check of the ticket to the next
     POLLS        the conditions are checked at one of so many checks of the ticket
-    CONDITION    `free`, `held`, `ended` or `elapsed`, the number of its words, its words
+    CONDITION    `free`, `enough`, `held`, `ended` or `elapsed`, the number of its words, its words
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Free:
     """Met when none of the files is locked; one that is missing is not.
 
     Args:
-        paths: locks of a slot, or a ticket that comes before this one.
+        paths: tickets that come before this one.
     """
 
     kind = "free"
@@ -49,6 +49,26 @@ class Free:
     def met(self) -> bool:
         """Check the files. Raises OSError."""
         return not any(map(file_is_locked, self.words))
+
+
+class Enough:
+    """Met when enough slots are free: neither of their two files is locked; one that is missing is not.
+
+    Args:
+        number: of slots that the run needs.
+        locks: of each slot the one that a run from the queue holds, and that of runs started past it.
+    """
+
+    kind = "enough"
+
+    def __init__(self, number: str, *locks: str) -> None:
+        self.words = (number, *locks)
+        self._number = int(number)
+        self._slots = tuple(zip(locks[::2], locks[1::2], strict=True))
+
+    def met(self) -> bool:
+        """Check the files. Raises OSError."""
+        return sum(not any(map(file_is_locked, locks)) for locks in self._slots) >= self._number
 
 
 class Held:
@@ -121,8 +141,8 @@ class Elapsed:
         return time.monotonic() >= self._end
 
 
-Condition = Free | Held | Ended | Elapsed
-KINDS: dict[str, type[Condition]] = {kind.kind: kind for kind in (Free, Held, Ended, Elapsed)}
+Condition = Free | Enough | Held | Ended | Elapsed
+KINDS: dict[str, type[Condition]] = {kind.kind: kind for kind in (Free, Enough, Held, Ended, Elapsed)}
 
 
 def file_is_locked(path: str) -> bool:

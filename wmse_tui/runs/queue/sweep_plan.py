@@ -15,6 +15,7 @@ from pathlib import Path
 from wmse_tui.config.advice import Advice, advise
 from wmse_tui.config.figures import total_steps
 from wmse_tui.config.loading import dump_experiment
+from wmse_tui.config.schema import Experiment
 from wmse_tui.config.sweep import Axis, Point
 from wmse_tui.runs.annotations import read_annotations, retagged, write_annotations
 from wmse_tui.runs.directory import RunDirectory, check_name, create_run
@@ -101,9 +102,12 @@ def plan_sweep(
     Raises:
         BadRunName: `name` cannot name a run.
         OtherConfiguration: a run of such a name has another configuration.
+        TooFewSlots: one of them needs more GPUs than the queue has.
     """
     planned = _planned_runs(points, root, name)
     to_queue = [each.point for each in planned if each.to_queue]
+    for point in to_queue:
+        _slots(point.experiment)
     gpus = gpu_count()
     seconds = [cpu_forecast(point.experiment, gpus=gpus) for point in to_queue]
     total = None if None in seconds else sum(filter(None, seconds))
@@ -186,9 +190,14 @@ def cost_lines(plan: SweepPlan) -> list[str]:
     steps = [total_steps(experiment) for experiment in to_queue]
     if None not in steps:
         lines.append(f"steps: {sum(filter(None, steps)):,} in all")
-    slots = len({slot for experiment in to_queue for slot in device_request(experiment.compute.device).slots})
+    slots = len({slot for experiment in to_queue for slot in _slots(experiment)})
     lines.append(f"time: {_time(plan)}; {count(slots, 'slot')} of this machine to train on")
     return [safe(line, 300) for line in lines]
+
+
+def _slots(experiment: Experiment) -> tuple[str, ...]:
+    """Those on which it may train. Raises TooFewSlots."""
+    return device_request(experiment.compute.device, experiment.compute.devices).slots
 
 
 def _time(plan: SweepPlan) -> str:

@@ -37,7 +37,7 @@ TicketState: TypeAlias = Literal["waiting", "after", "held", "dropped"]
 
 _NAME = re.compile(rf"(\d{{20}})-[0-9a-f]{{8}}\.({'|'.join(get_args(TicketState))})")
 _LARGEST = 64 * 1024  # bytes of a ticket; a larger file is none
-_NO_TICKET = "not a ticket: a JSON object with run, host, time and slots was expected"
+_NO_TICKET = "not a ticket: a JSON object with run, host, time, and as many slots as it needs was expected"
 _MOVED = 5  # times that a ticket may change its name while the folder is read
 
 
@@ -51,11 +51,12 @@ class Ticket:
     slots: tuple[str, ...]  # any of these will do
     visible: tuple[str, ...] = ()  # see DeviceRequest
     pinned: bool = False
+    count: int = 1  # how many of the slots it needs
     after: tuple[str, ...] = ()  # directories of runs that must complete first
 
     @property
     def request(self) -> DeviceRequest:
-        return DeviceRequest(self.slots, self.visible, self.pinned)
+        return DeviceRequest(self.slots, self.visible, self.pinned, self.count)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +76,13 @@ class TicketEntry:
     @property
     def run(self) -> RunDirectory | None:
         return None if self.ticket is None else RunDirectory(Path(self.ticket.run))
+
+    def wants(self, slot: str) -> bool:
+        """Whether it would get this slot of this machine, if its process still waits."""
+        ticket = self.ticket
+        return (
+            self.state == "waiting" and ticket is not None and ticket.host == host() and slot in ticket.slots
+        )
 
     @property
     def lost(self) -> bool:
@@ -157,6 +165,7 @@ def write_ticket(
         host=host(),
         time=time.time(),
         slots=wanted.slots,
+        count=wanted.count,
         visible=wanted.visible,
         pinned=wanted.pinned,
         after=tuple(str(other.path) for other in after),
@@ -281,21 +290,24 @@ def _decoded(line: bytes) -> Ticket:
         ValueError, TypeError, KeyError, OverflowError, RecursionError: it is none.
     """
     values = json.loads(line)
-    time, pinned = values["time"], values.get("pinned", False)
+    time, pinned, count = values["time"], values.get("pinned", False), values.get("count", 1)
     lists = [values["slots"], values.get("visible", []), values.get("after", [])]
     texts = [values["run"], values["host"], *(text for texts in lists for text in texts)]
     if not all(isinstance(texts, list) for texts in lists) or not all(isinstance(t, str) for t in texts):
         raise TypeError(_NO_TICKET)
     if type(time) not in (int, float) or not math.isfinite(time) or not isinstance(pinned, bool):
         raise TypeError(_NO_TICKET)
+    if type(count) is not int:
+        raise TypeError(_NO_TICKET)
     slots, visible, after = map(tuple, lists)
-    if not Path(values["run"]).is_absolute() or not slots:
+    if not Path(values["run"]).is_absolute() or not 1 <= count <= len(slots):
         raise ValueError(_NO_TICKET)
     return Ticket(
         run=values["run"],
         host=values["host"],
         time=time,
         slots=slots,
+        count=count,
         visible=visible,
         pinned=pinned,
         after=after,

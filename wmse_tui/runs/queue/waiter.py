@@ -4,12 +4,14 @@
     .held                         wait
     .after                        judge the other runs; where one failed: drop the ticket and exit
     .waiting, not the first       wait
-    .waiting, first for a slot    acquire the slot's lock, remove the ticket, exec the trainer
+    .waiting, first for enough    acquire the locks of the slots, remove the ticket, exec the trainer
 
 To wait is to become `standby.py`, until the ticket is renamed, the last ticket before it that wants the same
-slot is renamed, removed or not locked any more, the slot itself is free, or one of the other runs has ended.
-A run is first for a slot if no locked ticket before it wants the same slot. Between two that find themselves
-first at the same moment the slot's lock decides; between a cancellation and a start, who removes the ticket.
+slot is renamed, removed or not locked any more, as many slots as it needs are free, or one of the other runs
+has ended. A run is first for a slot if no locked ticket before it wants the same slot. So a run that needs
+several is overtaken by none that wants one of them: what becomes free stays free until it is enough. Between
+two that find themselves first at the same moment the slots' locks decide; between a cancellation and a start,
+who removes the ticket.
 """
 
 from __future__ import annotations
@@ -26,13 +28,13 @@ from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.errors import LaunchError, RunsError, StorageError
 from wmse_tui.runs.process.control import discard
 from wmse_tui.runs.process.deferred_signals import defer_stop_signals
-from wmse_tui.runs.process.identity import host, write_launch
+from wmse_tui.runs.process.identity import write_launch
 from wmse_tui.runs.process.interpreter import interpreter_command
 from wmse_tui.runs.process.launch import trainer_command
 from wmse_tui.runs.process.lock import held
 from wmse_tui.runs.queue import standby, tickets
-from wmse_tui.runs.queue.gpu_slots import acquire_slot, environment, slot_lock
-from wmse_tui.runs.queue.standby import CANCELLED, Condition, Free, Held
+from wmse_tui.runs.queue.gpu_slots import acquire_slots, environment, release_slots, slot_lock
+from wmse_tui.runs.queue.standby import CANCELLED, Condition, Enough, Free, Held
 from wmse_tui.runs.queue.tickets import TicketEntry
 from wmse_tui.runs.run_folder import remove_file
 from wmse_tui.runs.text.sanitize import safe
@@ -136,17 +138,14 @@ class Waiter:
             tickets.remove_ticket(mine)
             self._unmark()
             return BUSY
-        for slot in ticket.slots:
-            if any(_wants(entry, slot) for entry in before):
-                continue
-            descriptor = acquire_slot(slot, self._run)
-            if descriptor is not None:
-                self._become_trainer(mine, slot, descriptor)
-                os.close(descriptor)  # it was cancelled, held or moved meanwhile
-                return None
+        first_for = [slot for slot in ticket.slots if not any(entry.wants(slot) for entry in before)]
+        acquired = acquire_slots(first_for, ticket.count, self._run)
+        if acquired:
+            self._become_trainer(mine, acquired)
+            release_slots(acquired)  # it was cancelled, held or moved meanwhile
         return None
 
-    def _become_trainer(self, mine: TicketEntry, slot: str, descriptor: int) -> None:
+    def _become_trainer(self, mine: TicketEntry, acquired: dict[str, int]) -> None:
         """Start; returns only where the ticket was changed first."""
         assert mine.ticket is not None
         if not tickets.remove_ticket(mine):
@@ -155,8 +154,9 @@ class Waiter:
         discard(self._run)
         write_launch(self._run)
         self._unmark()
-        os.set_inheritable(descriptor, True)
-        os.environ.update(environment(mine.ticket.request, slot))
+        for descriptor in acquired.values():
+            os.set_inheritable(descriptor, True)
+        os.environ.update(environment(mine.ticket.request, acquired))
         command = trainer_command(self._run, self._python)
         try:
             os.execv(command[0], command)  # noqa: S606 (our own interpreter)
@@ -257,22 +257,23 @@ def standby_command(
 def _conditions(
     run: RunDirectory, mine: TicketEntry, before: list[TicketEntry], dependencies: Dependencies | None
 ) -> tuple[list[Condition], bool]:
-    """What may give the run its turn, beside a change of its ticket; whether it is the first for a slot."""
+    """What may give the run its turn, beside a change of its ticket; whether it is first for enough slots."""
     if mine.state == "after" and dependencies is not None:
         return dependencies.conditions(), False
     if mine.state != "waiting" or mine.ticket is None:
         return [], False
-    first = False
-    conditions: list[Condition] = [Held(str(run.lock))]
+    last_before: list[str] = []
+    locks: list[str] = []
     for slot in mine.ticket.slots:
-        wanted_by = [entry for entry in before if _wants(entry, slot)]
-        first = first or not wanted_by
+        wanted_by = [entry for entry in before if entry.wants(slot)]
         if wanted_by:  # the last of them: it stays the longest
-            paths = [str(wanted_by[-1].path)]
+            last_before.append(str(wanted_by[-1].path))
         else:
-            paths = [str(slot_lock(slot)), str(slot_lock(slot, "direct"))]
-        if all(condition.words != tuple(paths) for condition in conditions):
-            conditions.append(Free(*paths))
+            locks += [str(slot_lock(slot)), str(slot_lock(slot, "direct"))]
+    conditions: list[Condition] = [Held(str(run.lock)), *map(Free, dict.fromkeys(last_before))]
+    first = len(locks) // 2 >= mine.ticket.count
+    if first:
+        conditions.append(Enough(str(mine.ticket.count), *locks))
     return conditions, first
 
 
@@ -287,9 +288,3 @@ def _ticket_and_before(descriptor: int) -> tuple[TicketEntry | None, list[Ticket
 
 def _key(entry: TicketEntry) -> tuple[int, str]:
     return entry.order, entry.path.name[:29]
-
-
-def _wants(entry: TicketEntry, slot: str) -> bool:
-    """Whether a ticket would get this slot now."""
-    ticket = entry.ticket
-    return entry.state == "waiting" and ticket is not None and ticket.host == host() and slot in ticket.slots
