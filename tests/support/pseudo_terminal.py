@@ -21,12 +21,28 @@ from collections.abc import Callable, Mapping, Sequence
 
 import psutil
 import pyte
+from pyte.screens import Char
 
 _KEPT = 4_000_000
 _PRIVATE = re.compile(
     rb"\x1b\[[?>=<][0-9;]*(\$p|[uq])|\x1b\[[0-9;]*t"
 )  # what the screen emulator cannot read
 _SYNCHRONIZED = (b"\x1b[?2026$p", b"\x1b[?2026;2$y")
+
+
+class _Screen(pyte.Screen):
+    """Stores faint, which pyte leaves out, as blinking, which the app never does."""
+
+    def select_graphic_rendition(self, *attrs: int, **more: bool) -> None:
+        # The numbers behind 38 and 48 are of colours.
+        faint, at = [], 0
+        while at < len(attrs):
+            of_colour = (
+                {5: 3, 2: 5}.get(attrs[at + 1], 1) if attrs[at] in (38, 48) and at + 1 < len(attrs) else 1
+            )
+            faint += [5] if attrs[at] == 2 else attrs[at : at + of_colour]
+            at += of_colour
+        super().select_graphic_rendition(*faint, **more)
 
 
 class PseudoTerminal:
@@ -50,7 +66,7 @@ class PseudoTerminal:
         ignore_hang_up: bool = False,
         draws: bool = False,
     ) -> None:
-        self._picture = pyte.Screen(columns, rows) if draws else None
+        self._picture = _Screen(columns, rows) if draws else None
         self._stream = pyte.ByteStream(self._picture) if self._picture is not None else None
         self._master, slave = os.openpty()
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
@@ -137,6 +153,13 @@ class PseudoTerminal:
         assert self._picture is not None
         with self._guard:
             return "\n".join(line.rstrip() for line in self._picture.display)
+
+    def cells(self) -> list[list[Char]]:
+        """The cells of the screen with their colours, by rows; faint is `blink` (only with `draws`)."""
+        assert self._picture is not None
+        with self._guard:
+            buffer = self._picture.buffer
+            return [[buffer[y][x] for x in range(self._picture.columns)] for y in range(self._picture.lines)]
 
     def wait_until(self, shown: Callable[[str], object], seconds: float = 60.0) -> None:
         """Wait until the screen is as `shown` wants it; raises TimeoutError with the screen."""
