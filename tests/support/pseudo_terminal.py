@@ -35,7 +35,8 @@ class _Screen(pyte.Screen):
 
     def select_graphic_rendition(self, *attrs: int, **more: bool) -> None:
         # The numbers behind 38 and 48 are of colours.
-        faint, at = [], 0
+        faint: list[int] = []
+        at = 0
         while at < len(attrs):
             of_colour = (
                 {5: 3, 2: 5}.get(attrs[at + 1], 1) if attrs[at] in (38, 48) and at + 1 < len(attrs) else 1

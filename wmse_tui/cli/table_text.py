@@ -49,7 +49,7 @@ def fitted(
 
     The first column gives way down to 16 characters, without its middle; what is still too long is cut.
     """
-    from wmse_tui.runs.text.sanitize import safe, without_middle
+    from wmse_tui.runs.text.sanitize import safe, shortened_apart
 
     if most is None:
         return aligned(rows, right=right, widths=widths)
@@ -57,6 +57,7 @@ def fitted(
     needed = [max(map(len, column)) for column in zip(*cells, strict=True)]
     others = sum(max(pair) + 2 for pair in zip(needed[1:-1], (widths or needed)[1:-1], strict=True))
     first = max(_SHORTEST, most - others - min(needed[-1], _SHORTEST) - 2)
-    cut = [[without_middle(row[0], first), *row[1:]] for row in cells]
+    names = shortened_apart([row[0] for row in cells], first)
+    cut = [[name, *row[1:]] for name, row in zip(names, cells, strict=True)]
     capped = [min(width, first) if index == 0 else width for index, width in enumerate(widths)]
     return [safe(line, most) for line in aligned(cut, right=right, widths=capped)]

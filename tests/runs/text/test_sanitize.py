@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wmse_tui.runs.text.sanitize import safe, without_middle
+from wmse_tui.runs.text.sanitize import safe, shortened_apart, without_middle
 
 anything = st.text(st.characters(codec=None), max_size=60)  # surrogates included
 
@@ -61,6 +61,28 @@ def test_a_text_without_its_middle_fits_and_is_whole_where_it_can_be(text: str, 
     shown = without_middle(text, width)
     assert len(shown) <= width
     assert shown == text or len(text) > width
+
+
+@given(texts=st.lists(st.text("ab1", max_size=20), max_size=5), width=st.integers(0, 24))
+def test_texts_shortened_apart_fit_and_equal_ones_stay_equal(texts: list[str], width: int) -> None:
+    shown = shortened_apart(texts, width)
+    assert all(len(text) <= width for text in shown)
+    assert len(set(shown)) <= len(set(texts))
+    assert all(text == short or len(text) > width for text, short in zip(texts, shown, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("texts", "width"),
+    [
+        (["quickstart-a k-NN", "quickstart-b k-NN", "quickstart-a Linear", "quickstart-b Linear"], 9),
+        ([f"cifar10-w_mse-lr{lr}-seed1-20260301-120000" for lr in (0.1, 0.2)] + ["short"], 14),
+        ([f"{'a' * 40}{run}{'b' * 40}" for run in range(8)], 12),
+    ],
+)
+def test_different_texts_stay_different_wherever_they_differ(texts: list[str], width: int) -> None:
+    shown = shortened_apart(texts, width)
+    assert len(set(shown)) == len(texts)
+    assert max(map(len, shown)) <= width
 
 
 def test_ids_of_one_preset_are_distinguished_by_their_end() -> None:

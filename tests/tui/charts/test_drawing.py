@@ -39,11 +39,10 @@ def draw(
     height: int,
     style: ChartStyle,
     reference: Any = (),
-    empty: str = "no values yet",
     **content: Any,
 ) -> Drawing:
     chart = ChartContent(curves=tuple(curves), reference=tuple(reference), **content)
-    return draw_chart(chart, width=width, height=height, style=style, empty=empty)
+    return draw_chart(chart, width=width, height=height, style=style)
 
 
 def lines(
@@ -165,19 +164,21 @@ def test_a_value_without_a_logarithm_is_marked_below_and_splits_the_line() -> No
     assert in_ascii[6] == "     |                    v         oooooooooo"
 
 
-def test_without_values_there_are_axes_and_a_sentence() -> None:
-    assert lines([], title="Loss") == [
-        "Loss",
-        "  1.0┤",
-        "     │",
-        "  0.5┤             no values yet",
-        "     │",
-        "     │",
-        "    0┤",
-        "     └┬───────────────────┬──────────────────┬",
-        "      0                  50                100",
-    ]
-    assert "not started" in "\n".join(lines([], empty="not started"))
+def test_without_values_there_is_a_sentence_and_no_scale() -> None:
+    """Also with a reference, or a cursor, or limits: a scale would be invented."""
+    more: dict[str, Any] = {"reference": ((2.0, "no structure"),), "cursor": 3.0, "y_range": (0.0, 1.0)}
+    for around in ({}, more):
+        assert lines([], title="Loss", height=7, **around) == [
+            "Loss",
+            "",
+            "",
+            "                no values yet",
+            "",
+            "",
+            "",
+        ]
+    why = " ".join("\n".join(lines([], width=20, empty="the training has not begun")).split())
+    assert why == "the training has not begun"
 
 
 def test_where_no_value_is_finite_the_columns_are_marked() -> None:
@@ -185,12 +186,12 @@ def test_where_no_value_is_finite_the_columns_are_marked() -> None:
 
     assert lines([curve], title="Loss") == [
         "Loss",
-        "  1.0┤",
-        "     │",
-        "  0.5┤         no value can be drawn",
         "     │",
         "     │",
-        "    0┤×                   ×",
+        "     │         no value can be drawn",
+        "     │",
+        "     │",
+        "     │×                   ×",
         "     └┬───────────────────┬──────────────────┬",
         "      0                  50                100",
     ]
@@ -248,6 +249,18 @@ def test_a_legend_that_does_not_fit_beside_the_title_goes_where_the_least_is_hid
     assert drawn[0] == "Loss"
     assert drawn[1].endswith("● a long name of run 0")
     assert drawn[5].endswith("○ a long name of run 4")
+
+
+@pytest.mark.parametrize("style", [PLAIN, ASCII], ids=["unicode", "ascii"])
+@pytest.mark.parametrize("width", [24, 36, 60])
+def test_different_curves_have_different_labels_in_any_legend(width: int, style: ChartStyle) -> None:
+    names = [f"quickstart-{run}-2026 {what}" for run in "ab" for what in ("k-NN", "Linear")]
+    drawn = lines([accuracy(name) for name in names], width=width, height=12, style=style, title="Accuracy")
+    markers = [style.marker(index) for index in range(4)]
+    labels = {
+        line.rpartition(f"{marker} ")[2] for line in drawn for marker in markers if f"{marker} " in line
+    }
+    assert len(labels) == 4
 
 
 def test_a_legend_of_more_curves_than_rows_counts_the_others() -> None:

@@ -7,14 +7,17 @@ positive on a logarithmic axis, are marked on the bottom row.
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
+
+from rich.cells import cell_len
 
 from wmse_tui.runs.state.curves import Curve
 from wmse_tui.runs.text.axis import Limits, Scale, round_limits, usable
 from wmse_tui.tui.charts.axes import PlotArea, draw_axes, frame_for
 from wmse_tui.tui.charts.canvas import Canvas, Drawing
-from wmse_tui.tui.charts.legend import LegendEntry, draw_legend, legend_width
+from wmse_tui.tui.charts.legend import Box, LegendEntry, draw_legend, legend_width
 from wmse_tui.tui.charts.raster import DOTS_ACROSS, DOTS_UP, RasterLayer, dots_of, raster
 from wmse_tui.tui.charts.style import ChartStyle
 from wmse_tui.tui.charts.traces import Trace, trace, value_range, x_range_of
@@ -40,6 +43,7 @@ class ChartContent:
         log_y: the y axis is logarithmic.
         title, y_title: the row above, for instance the quantity and its unit.
         cursor: an x that a line across the chart marks.
+        empty: shown where there is no value, which has no axes either.
         x_title: the name of x; `hours` gives ticks in hours, minutes and seconds, `step` integers.
     """
 
@@ -54,26 +58,27 @@ class ChartContent:
     x_title: str = ""
     y_title: str = ""
     cursor: float | None = None
+    empty: str = "no values yet"
 
 
-def draw_chart(
-    content: ChartContent, *, width: int, height: int, style: ChartStyle, empty: str = "no values yet"
-) -> Drawing:
+def draw_chart(content: ChartContent, *, width: int, height: int, style: ChartStyle) -> Drawing:
     """Draw a chart.
 
     Args:
         content: the curves and their axes.
         width, height: in cells. Small drawings lose the axis line first, then the ticks and the title.
         style: characters and colours.
-        empty: shown if there is no value to draw.
     """
     if width < 1 or height < 1:
         return Drawing()
     canvas = Canvas(width, height)
+    if not any(curve.x or curve.marks for curve in content.curves):
+        _without_values(canvas, content, style)
+        return canvas.drawing()
     curves, log_y = content.curves, content.log_y
     y_limits = _y_limits(content)
     x_limits = _x_limits(content)
-    title, y_title, x_title, empty = map(style.text, (content.title, content.y_title, content.x_title, empty))
+    title, y_title, x_title = map(style.text, (content.title, content.y_title, content.x_title))
     entries = _entries(content, style)
     frame, y_ticks = frame_for(width, height, y_limits, log_y=log_y, titled=bool(title or y_title or entries))
     dots = dots_of(frame.width, frame.height, "o" if style.ascii else "")
@@ -82,7 +87,7 @@ def draw_chart(
     series = content.series or tuple(range(len(curves)))
     traces = [trace(curve, area.x_scale, area.y_scale, band=banded) for curve in curves]
 
-    lines = _reference_lines(area, content.reference)
+    lines = _reference_lines(area, content.reference) if any(one.points for one in traces) else []
     for index, one in zip(series, traces, strict=True):
         _band(area, one, style, index)
     _cursor(area, content.cursor)
@@ -90,12 +95,14 @@ def draw_chart(
     for index, curve, one in zip(series, curves, traces, strict=True):
         _markers(area, curve, one, index, len(curves))
     _marks(area, traces)
-    if any(one.points for one in traces):
+    drawn = any(one.points for one in traces)
+    if drawn:
         _reference_labels(area, lines)
     else:
         undrawable = any(one.missing or one.nonpositive for one in traces)
-        _center(area, "no value can be drawn" if undrawable else empty)
-    draw_axes(area, y_ticks, x_limits, x_title)
+        text = "no value can be drawn" if undrawable else "no value in this part of the run"
+        _center(canvas, text, style, (frame.left, frame.top, frame.width, frame.height))
+    draw_axes(area, y_ticks if drawn else (), x_limits, x_title)
     title_width = sum(len(text) + 1 for text in (title, y_title) if text)
     beside = frame.top == 1 and legend_width(entries) <= width - 2 - title_width
     if frame.top:
@@ -294,8 +301,17 @@ def _marks(area: PlotArea, traces: Sequence[Trace]) -> None:
             area.canvas.put(area.cell(column, 0)[0], bottom, glyph, area.style.part("error"))
 
 
-def _center(area: PlotArea, text: str) -> None:
-    frame = area.frame
-    shown = text[: frame.width]
-    row = frame.top + (frame.height - 1) // 2
-    area.canvas.put(frame.left + (frame.width - len(shown)) // 2, row, shown, area.style.part("muted"))
+def _without_values(canvas: Canvas, content: ChartContent, style: ChartStyle) -> None:
+    """Draw the title and why there is nothing else: axes would have a scale that no value has."""
+    top = int(bool(content.title) and canvas.height >= 2)
+    if top:
+        canvas.put(0, 0, style.text(content.title), style.part("title"))
+    _center(canvas, content.empty, style, (0, top, canvas.width, canvas.height - top))
+
+
+def _center(canvas: Canvas, text: str, style: ChartStyle, box: Box) -> None:
+    """Write `text` into the middle of a box, in as many lines as it needs."""
+    left, top, width, height = box
+    lines = textwrap.wrap(style.text(text), max(1, width))[: max(1, height)]
+    for y, line in enumerate(lines, top + max(0, (height - len(lines)) // 2)):
+        canvas.put(left + (width - cell_len(line)) // 2, y, line, style.part("muted"))

@@ -9,6 +9,7 @@ from typing import TypeAlias
 from rich.cells import cell_len, set_cell_size
 from rich.style import Style
 
+from wmse_tui.runs.text.sanitize import shortened_apart
 from wmse_tui.tui.charts.canvas import Canvas
 from wmse_tui.tui.charts.style import ChartStyle
 
@@ -48,10 +49,12 @@ def draw_legend(canvas: Canvas, entries: Sequence[LegendEntry], style: ChartStyl
         more = f"{len(entries) - rows + 1} more"
         shown[-1] = LegendEntry("+", more, style.part("muted"))
     x, y = _corner(canvas, box, columns, len(shown))
-    for row, entry in enumerate(shown, y):
+    dots = "." if style.ascii else "…"
+    labels = shortened_apart([entry.label for entry in shown], columns - 4, dots=dots)
+    for row, (entry, label) in enumerate(zip(shown, labels, strict=True), y):
         canvas.put(x, row, " " * columns)
         canvas.put(x + 1, row, entry.marker, entry.style)
-        canvas.put(x + 3, row, shorten(entry.label, columns - 4, ascii=style.ascii))
+        canvas.put(x + 3, row, shorten(label, columns - 4, ascii=style.ascii))
 
 
 def shorten(text: str, width: int, *, ascii: bool = False) -> str:  # noqa: A002 (what the mode is called)

@@ -21,7 +21,6 @@ class Plot(RowsWidget):
 
     Args:
         title: shown until `show` sets another.
-        empty: shown where there is no value.
     """
 
     DEFAULT_CSS = "Plot { height: 1fr; min-height: 3; }"
@@ -30,13 +29,11 @@ class Plot(RowsWidget):
         self,
         *,
         title: str = "",
-        empty: str = "no values yet",
         name: str | None = None,
         id: str | None = None,  # noqa: A002 (textual's name)
         classes: str | None = None,
     ) -> None:
         super().__init__(name=name, id=id, classes=classes)
-        self._empty = empty
         self._content = ChartContent(title=title)
 
     @property
@@ -93,4 +90,4 @@ class Plot(RowsWidget):
 
     def draw_rows(self, width: int, height: int, style: ChartStyle) -> Drawing:
         """The chart at that size."""
-        return draw_chart(self._content, width=width, height=height, style=style, empty=self._empty)
+        return draw_chart(self._content, width=width, height=height, style=style)

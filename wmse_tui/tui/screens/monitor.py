@@ -20,7 +20,7 @@ from wmse_tui.runs.state.run import RunState
 from wmse_tui.runs.state.saved_evaluations import SavedEvaluation, read_saved_evaluations
 from wmse_tui.runs.state.status import ENDED, RESUMABLE, WITHOUT_TRAINER
 from wmse_tui.runs.table.catalogue import list_runs
-from wmse_tui.runs.text.sanitize import safe, without_middle
+from wmse_tui.runs.text.sanitize import safe, shortened_apart
 from wmse_tui.runs.text.units import count
 from wmse_tui.tui import keys
 from wmse_tui.tui.chart_picker import ChartPicker
@@ -278,14 +278,10 @@ class MonitorScreen(AppScreen):
         if self._run is None or self._run_state is None or self._files is None:
             return
         if "plots" in self._panels.in_sight:
-            runs = {self._run: self._run_state, **self._beside}
-            self._panels.charts.show(
-                [
-                    LabelledRun(without_middle(safe(run.id), _LABEL), state)
-                    for run, state in runs.items()
-                    if state is not None
-                ]
-            )
+            beside = {run: state for run, state in self._beside.items() if state is not None}
+            runs = {self._run: self._run_state, **beside}
+            labels = shortened_apart([safe(run.id) for run in runs], _LABEL)
+            self._panels.charts.show(list(map(LabelledRun, labels, runs.values())))
         if self._behind is None:
             self._files.read_map(self._run_state, self._moment)
 

@@ -9,10 +9,11 @@ from textual.app import ComposeResult
 from textual.containers import Container
 from textual.message import Message
 
+from wmse_tui.runs.state.absent_values import why_empty
 from wmse_tui.runs.state.curves import QUANTITIES, Curve, curve, has_values, reference
 from wmse_tui.runs.state.run import RunState
 from wmse_tui.runs.table.seed_curves import mean_curve
-from wmse_tui.runs.text.sanitize import safe, without_middle
+from wmse_tui.runs.text.sanitize import safe, shortened_apart
 from wmse_tui.tui.chart_picker import MOST_CHARTS
 from wmse_tui.tui.charts.chart_options import ChartOptions, in_percent, x_range
 from wmse_tui.tui.charts.drawing import MOST_BANDS, ChartContent
@@ -71,7 +72,7 @@ class OverlaidCurves(Plot):
     """
 
     def __init__(self) -> None:
-        super().__init__(empty="no run has a value of this yet")
+        super().__init__()
         self.quantity = _USUAL[0]
         self.overlay = Overlay()
         self.named = True
@@ -103,6 +104,7 @@ class OverlaidCurves(Plot):
                 title=quantity.title,
                 x_title=overlay.options.axis,
                 y_title=", ".join(filter(None, (unit, "log" if overlay.log_y else ""))),
+                empty=why_empty([state for _, state in self._runs], (self.quantity,)),
             )
         )
 
@@ -114,6 +116,7 @@ class OverlaidCurves(Plot):
         """The curves, and of each the index of its run, or of the first of its runs."""
         options = self.overlay.options
         limits = x_range((state for _, state in self._runs), options)
+        labels = shortened_apart([safe(name) for name, _ in self._runs], _NAME)
         each = [
             curve(
                 state,
@@ -122,9 +125,9 @@ class OverlaidCurves(Plot):
                 columns=columns,
                 window=limits if options.zoomed else None,
                 smoothing=options.smoothing,
-                label=without_middle(safe(label), _NAME),
+                label=label,
             )
-            for label, state in self._runs
+            for label, (_, state) in zip(labels, self._runs, strict=True)
         ]
         if not self.overlay.joined:
             return tuple(range(len(each))), each

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from wmse_tui.runs.state.status import TONES
 from wmse_tui.runs.table.compare import Comparison, Difference, RepetitionGroup, Result, Spread
 from wmse_tui.runs.table.transfer_table import TransferCell, column_title
-from wmse_tui.runs.text.sanitize import safe, without_middle
+from wmse_tui.runs.text.sanitize import safe, shortened_apart, without_middle
 from wmse_tui.runs.text.units import count, duration, number, percentage
 from wmse_tui.tui.widgets.table import Cell, Sheet
 
@@ -129,11 +129,12 @@ def results_sheet(
         for index, column in enumerate(RESULT_COLUMNS)
     )
     best = _best(comparison.results)
+    names = _names(comparison, _NAME)
     rows = []
     for place in order.places(comparison.results):
         result = comparison.results[place]
         cells = [Cell(column.text(result)) for column in RESULT_COLUMNS]
-        cells[0] = Cell(f"{marker(place)} {without_middle(safe(result.row.run_id), _NAME)}", place)
+        cells[0] = Cell(f"{marker(place)} {names[place]}", place)
         cells[1] = _status(result, problems.get(result.row.path, ""))
         cells[-1] = replace(cells[-1], style="muted")
         for index, value in best.items():
@@ -141,6 +142,11 @@ def results_sheet(
                 cells[index] = Cell(f"* {cells[index].text}", "good")
         rows.append(tuple(cells))
     return Sheet(heading, tuple(rows), _RIGHT, empty="no run is compared")
+
+
+def _names(comparison: Comparison, width: int) -> tuple[str, ...]:
+    """The names of the runs in at most `width` characters, different ones different."""
+    return shortened_apart([safe(result.row.run_id) for result in comparison.results], width)
 
 
 def _best(results: Sequence[Result]) -> dict[int, float]:
@@ -160,8 +166,7 @@ def _best(results: Sequence[Result]) -> dict[int, float]:
 def differences_sheet(comparison: Comparison, marker: Marker) -> Sheet:
     """One row for each option that differs, one column for each run."""
     runs = tuple(
-        Cell(f"{marker(index)} {without_middle(safe(result.row.run_id), _VALUE)}", index)
-        for index, result in enumerate(comparison.results)
+        Cell(f"{marker(index)} {name}", index) for index, name in enumerate(_names(comparison, _VALUE))
     )
     readable = sum(not result.config_problem for result in comparison.results)
     same = "All options are the same." if readable > 1 else "There is nothing to compare with yet."
@@ -186,13 +191,14 @@ def transfer_sheet(comparison: Comparison, marker: Marker) -> Sheet:
 
     A star marks the best, a tilde a run that is no worse than the number of test images explains.
     """
+    names = _names(comparison, _NAME)
     heading = (
         Cell("run"),
         *(Cell(without_middle(safe(column_title(column)), _NAME)) for column in comparison.transfer),
     )
     rows = []
-    for place, result in enumerate(comparison.results):
-        name = Cell(f"{marker(place)} {without_middle(safe(result.row.run_id), _NAME)}", place)
+    for place in range(len(names)):
+        name = Cell(f"{marker(place)} {names[place]}", place)
         cells = (column.cells[place] for column in comparison.transfer)
         rows.append((name, *map(_transferred, cells)))
     return Sheet(

@@ -11,6 +11,7 @@ from textual.content import Content
 from textual.events import Blur, Focus, Resize
 from textual.message import Message
 
+from wmse_tui.runs.state.absent_values import why_empty
 from wmse_tui.runs.state.curves import QUANTITIES, Curve, curve, has_values, reference, step_at, x_of_step
 from wmse_tui.runs.state.run import RunState
 from wmse_tui.runs.text.axis import Limits
@@ -147,6 +148,7 @@ class ChartsPanel(Panel, can_focus=True):
                 cursor=options.cursor,
                 x_title=options.axis,
                 y_title="%" if chart.percent else "log" if log else "",
+                empty=why_empty([run.state for run in self._runs], chart.quantities),
             )
         )
 
