@@ -75,6 +75,11 @@ def test_some_promises_alone_renew_their_rows(script: ModuleType) -> None:
     assert again.count("Rows P22, P3:") == 1
     assert "| P22 | newer | 3 |" in again
     assert again.count("\n") == page.count("\n")
+    one = script.renewed(again, ["| P22 | newest | 4 |"], 5, 9)
+    assert [line for line in one.splitlines() if line.startswith("Rows ")] == [
+        "Rows P22: `scripts/reliability --only P22 --tries 5 --seed 9`.",
+        "Rows P3: `scripts/reliability --only P22 P3 --tries 5 --seed 8`.",
+    ]
 
 
 def test_the_section_of_the_soak_is_preserved(script: ModuleType, tmp_path: Path) -> None:

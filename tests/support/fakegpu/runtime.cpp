@@ -4,6 +4,7 @@
 #include <dlfcn.h>
 #include <sys/mman.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
 #include <cstdio>
@@ -27,7 +28,7 @@ struct Configuration { dim3 grid, block; size_t shared; void *stream; };
 using Hook = void (*)(const char *kind, const char *detail, int stream);
 
 const int HOST = cudaMemoryTypeHost, DEVICE = cudaMemoryTypeDevice;
-const uint32_t EXPONENT = 0x7f800000, MINUS_ONE = 0xffffffff;
+const uint32_t EXPONENT = 0x7f800000, MINUS_ONE = 0xffffffff, LARGEST_LABEL = 1 << 20;
 const size_t PAGE = 4096, ALIGNMENT = 2 << 20;
 
 std::mutex lock;
@@ -50,10 +51,22 @@ thread_local bool thread_captures = false;
 thread_local int last_error = 0;
 thread_local std::vector<Configuration> configurations;
 
+// FAKE_GPU_MIB has the memory of the card, or those of several cards, of which CUDA_VISIBLE_DEVICES chooses one: "40,80".
 size_t capacity() {
-  static const char *mib = getenv("FAKE_GPU_MIB");
-  static const size_t bytes = (mib ? strtoul(mib, nullptr, 10) : 143771) << 20;
+  static const size_t bytes = [] {
+    const char *mib = getenv("FAKE_GPU_MIB"), *visible = getenv("CUDA_VISIBLE_DEVICES");
+    if (!mib) return size_t{143771} << 20;
+    for (int card = visible ? atoi(visible) : 0; card > 0 && strchr(mib, ','); card--) mib = strchr(mib, ',') + 1;
+    return strtoul(mib, nullptr, 10) << 20;
+  }();
   return bytes;
+}
+
+// FAKE_GPU_FAIL has the code of an error of CUDA, and the launch from which on each fails: "700,500".
+int failure_at(long launch) {
+  static const char *fail = getenv("FAKE_GPU_FAIL");
+  static const long from = fail && strchr(fail, ',') ? atol(strchr(fail, ',') + 1) : 0;
+  return fail && launch >= from ? atoi(fail) : cudaSuccess;
 }
 
 cudaError_t failed(int code) { return static_cast<cudaError_t>(last_error = code); }
@@ -102,12 +115,13 @@ std::string name_of(const void *kernel) {
 cudaError_t launch(const void *kernel, void *stream) {
   last_kernel = kernel;
   launched(name_of(kernel).c_str(), stream);
-  return cudaSuccess;
+  const int failure = failure_at(launches);
+  return failure ? failed(failure) : cudaSuccess;
 }
 
 // No kernel has computed what the host reads back. A single number is made up: one, and of truth values "true", but
 // "false" to whether any of many is: so checks for finite values pass. Of many numbers, those that would not be
-// finite as float32 become zero.
+// finite as float32 become zero, unless all can be labels.
 void make_up(void *target, size_t size) {
   if (size == 1) {
     std::string kernel = name_of(last_kernel);
@@ -118,9 +132,9 @@ void make_up(void *target, size_t size) {
   } else if (size == sizeof(float)) {
     *static_cast<float *>(target) = 1;
   } else if (size % sizeof(uint32_t) == 0) {
-    uint32_t *words = static_cast<uint32_t *>(target);
-    for (size_t i = 0; i < size / sizeof(uint32_t); i++)
-      if ((words[i] & EXPONENT) == EXPONENT && words[i] != MINUS_ONE) words[i] = 0;
+    uint32_t *words = static_cast<uint32_t *>(target), *end = words + size / sizeof(uint32_t);
+    if (std::all_of(words, end, [](uint32_t word) { return word <= LARGEST_LABEL || word == MINUS_ONE; })) return;
+    std::replace_if(words, end, [](uint32_t word) { return (word & EXPONENT) == EXPONENT; }, 0u);
   }
 }
 
@@ -267,6 +281,8 @@ EXPORTED const char *cudaGetErrorString(cudaError_t code) {
   switch (code) {
     case cudaSuccess: return "no error";
     case cudaErrorMemoryAllocation: return "out of memory";
+    case cudaErrorNoKernelImageForDevice: return "no kernel image is available for execution on the device";
+    case cudaErrorIllegalAddress: return "an illegal memory access was encountered";
     case cudaErrorStreamCaptureUnsupported: return "operation not permitted when stream is capturing";
     case cudaErrorStreamCaptureInvalidated: return "operation failed due to a previous error during capture";
     default: return "an error of the fake GPU";

@@ -120,6 +120,11 @@ def _message_has(*texts: str, kinds: tuple[type[BaseException], ...] = (RuntimeE
     return lambda error: isinstance(error, kinds) and any(text in str(error) for text in texts)
 
 
+def _message_is(text: str) -> Match:
+    """A RuntimeError with this message."""
+    return lambda error: isinstance(error, RuntimeError) and str(error) == text
+
+
 def _errno(*numbers: int) -> Match:
     return lambda error: isinstance(error, OSError) and error.errno in numbers
 
@@ -214,10 +219,12 @@ _LESS_SHARED_MEMORY = (
     "a container needs --shm-size=8g or --ipc=host; then resume the run",
     "or resume the run without workers: --set compute.workers=0",
 )
+_TRAIN_ON_CPU = "or resume the run on the CPU: --set compute.device=cpu"
 _UPDATE_DRIVER = (
     "`wmse-tui doctor` shows which versions were found and which are needed",
     "update the NVIDIA driver, or install a torch build for the CUDA version it serves",
     "then resume the run",
+    _TRAIN_ON_CPU,
 )
 
 FAILURES = (
@@ -255,6 +262,7 @@ FAILURES = (
         _any_of(
             _instance_of(MemoryError),
             lambda error: not isinstance(error, EngineError) and "DefaultCPUAllocator" in str(error),
+            _message_is("could not create a primitive"),  # oneDNN has no memory for the code of a kernel
         ),
         "E_MEMORY",
         "not enough memory in this machine",
@@ -273,11 +281,18 @@ FAILURES = (
         _LESS_SHARED_MEMORY,
     ),
     Failure(
-        _errno(errno.ENOSPC, errno.EDQUOT),
+        _errno(errno.ENOSPC),
         "E_DISK_FULL",
         "no space left for the run's files",
         _path_and_space,
         (SYSTEM_STEPS[errno.ENOSPC], "then resume the run"),
+    ),
+    Failure(
+        _errno(errno.EDQUOT),
+        "E_DISK_FULL",
+        "the quota for the run's files is used up",
+        _path,  # the space that is free on the disk is not for this user
+        (SYSTEM_STEPS[errno.EDQUOT], "then resume the run"),
     ),
     Failure(
         _errno(errno.EFBIG),
@@ -302,6 +317,23 @@ FAILURES = (
     ),
     Failure(
         _errno(errno.ENOENT), "E_MISSING", "a file is missing", _path, ("restore it", "then resume the run")
+    ),
+    *(
+        Failure(
+            _errno(number),
+            "E_SYSTEM",
+            "the system refuses what the trainer needs",
+            _path,
+            (SYSTEM_STEPS[number], "then resume the run"),
+        )
+        for number in (errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.ENOMEM, errno.ENOTCONN)
+    ),
+    Failure(
+        _message_has("can't start new thread"),  # of Python, which drops the number of the error
+        "E_SYSTEM",
+        "the system refuses what the trainer needs",
+        _first_line,
+        (SYSTEM_STEPS[errno.EAGAIN], "then resume the run"),
     ),
     Failure(
         _message_has("</torch_", "Bus error"),
@@ -346,6 +378,7 @@ FAILURES = (
             "on a machine with NVSwitch the service nvidia-fabricmanager must run (error 802)",
             "check CUDA_VISIBLE_DEVICES; `wmse-tui doctor` shows what was found",
             "then resume the run",
+            _TRAIN_ON_CPU,
         ),
     ),
     Failure(
