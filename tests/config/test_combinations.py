@@ -8,6 +8,26 @@ from wmse_tui.config.loading import load_experiment
 from wmse_tui.config.problems import ConfigError
 
 RULES = [
+    (["compute.devices=[0, 0]"], "--set compute.devices: [0, 0] names a GPU twice; write [0]"),
+    (
+        ["compute.devices=[0, 2]", "compute.device=cpu"],
+        "compute.devices: [0, 2] are GPUs, and device=cpu; set device=auto, or write 2 for as many processes",
+    ),
+    (
+        ["compute.devices=[1]", "compute.device=cuda:1"],
+        (
+            "compute.devices: device=cuda:1 is one device, and devices=[1]; "
+            "set device=cuda, and write the numbers of the GPUs, such as [0, 1]"
+        ),
+    ),
+    (
+        ["compute.devices=[0, 1, 3]"],
+        "512 images cannot be divided among 3 devices; name 2, or set schedule.batch_size=513",
+    ),
+    (
+        ["compute.devices=[0, 1]", "compute.compile=auto"],
+        "compute.devices: compile=auto is for one device, and devices=[0, 1]; set compile=off",
+    ),
     (
         ["method.whitening_size=64"],
         (

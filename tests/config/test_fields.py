@@ -12,6 +12,7 @@ from wmse_tui.config.fields import chosen_options, form_field, group_of, groups
 from wmse_tui.config.loading import find_preset, load_experiment, preset_names
 from wmse_tui.config.names import dotted_names, field_of, option_names, sections, unions
 from wmse_tui.config.schema import Experiment
+from wmse_tui.config.titles import choices
 
 VARIANTS: list[dict[str, Any]] = [
     {},
@@ -68,6 +69,7 @@ def test_title_and_description_are_those_of_the_schema() -> None:
         ("dataset.eval_resize", "whole", "8 to 2,048", "px"),
         ("backbone.arch", "choice", "", ""),
         ("compute.device", "text", "such as auto, cpu, cuda, cuda:1", ""),
+        ("compute.devices", "mixed", "such as auto, 2, [0, 1]", ""),
         ("method.name", "choice", "", ""),
         ("method.eps", "number", "at least 0, below 1", ""),
         ("schedule.milestones", "list", "at most 100 numbers, each at least 1", "epochs"),
@@ -132,6 +134,11 @@ def test_every_value_of_every_preset_survives_as_text() -> None:
         ("augmentation.crop_scale", "0.2 1", ["0.2 1"]),
         ("dataset.download", "false", False),
         ("evaluation.knn", "off", "off"),
+        ("compute.devices", "auto", "auto"),
+        ("compute.devices", "2", 2),
+        ("compute.devices", "0, 2", [0, 2]),
+        ("compute.devices", "[3]", [3]),
+        ("compute.devices", "two", "two"),
     ],
 )
 def test_text_becomes_a_value_or_stays_text(path: str, text: str, value: object) -> None:
@@ -169,3 +176,21 @@ def test_what_an_empty_value_means_is_in_the_description() -> None:
     assert meanings["dataset.root"] == "(the data folder of this machine)"
     assert meanings["compute.workers"] == "(from the cores, at most 8)"
     assert meanings["dataset.probe_train"] == "(none)"
+
+
+def test_a_list_of_one_is_no_number() -> None:
+    option = form_field("compute.devices", {})
+    assert [option.value(option.text(value)) for value in ((3,), (0, 2), 2, "auto")] == [
+        [3],
+        [0, 2],
+        2,
+        "auto",
+    ]
+
+
+def test_values_are_completed_for_every_option_that_has_some_to_propose() -> None:
+    assert choices("compute.devices") == ("auto", "2", "[0,1]")
+    assert choices("compute.device") == ("auto", "cpu", "cuda", "cuda:1")
+    assert choices("compute.deterministic") == ("true", "false")
+    assert choices("method.axis") == ("channel", "batch")
+    assert choices("seed") == ()

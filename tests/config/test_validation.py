@@ -84,6 +84,15 @@ def errors(text: str) -> str:
             "x.yaml:4: dataset.mean.1: must be at most 1, got 2",
         ),
         (
+            "compute: {devices: many}",
+            (
+                "x.yaml:1: compute.devices: expected auto, a number from 1 to 64, or the numbers of "
+                "GPUs such as [0, 1], got 'many'"
+            ),
+        ),
+        ("compute: {devices: []}", "or the numbers of GPUs such as [0, 1], got []"),
+        ("compute: {devices: [0, 1.5]}", "or the numbers of GPUs such as [0, 1], got [0, 1.5]"),
+        (
             "dataset: {mean: [1, 1, 1, 1]}",
             "x.yaml:1: dataset.mean: expected at most 3 entries, got [1, 1, 1, 1]",
         ),

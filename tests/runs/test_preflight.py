@@ -54,7 +54,10 @@ def test_the_time_on_the_cpu_is_known_only_of_runs_that_train_there() -> None:
         (("compute.device=cuda:1",), 2, None, None),
         (("compute.device=cpu",), 2, None, None),
         (("compute.devices=2",), 2, None, None),
+        (("compute.devices=1",), 2, None, None),
+        (("compute.devices=[1]",), 2, None, None),
         (("compute.devices=4",), 2, "warning", "1"),
+        (("compute.devices=[0, 2]",), 2, "warning", "1"),
     ],
 )
 def test_more_gpus_than_train_are_advice_and_fewer_a_warning(

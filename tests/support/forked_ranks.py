@@ -92,7 +92,7 @@ class ForkedRanks:
             process.join()
 
 
-def fork_rank(path: Path, *, rank: int, world: int, port: int, device_type: str) -> ForkedTrainer:
+def fork_rank(path: Path, *, rank: int, world: int, port: int, device: torch.device) -> ForkedTrainer:
     """In place of `other_ranks.start_rank`: the process of a rank beside the trainer, which this one is."""
     parent = os.getpid()
     with warnings.catch_warnings():
@@ -105,7 +105,7 @@ def fork_rank(path: Path, *, rank: int, world: int, port: int, device_type: str)
     try:
         os.closerange(3, 4096)  # as of a program that is executed: the store of rank 0 is its own
         sys.stdout, sys.stderr = open(1, "w", buffering=1), open(2, "w", buffering=1)  # noqa: SIM115
-        sys.argv[1:] = [str(path), *map(str, (rank, world, port, parent)), device_type]
+        sys.argv[1:] = [str(path), *map(str, (rank, world, port, parent, device))]
         code = wmse_tui.engine.rank.main()
     finally:
         os._exit(code)

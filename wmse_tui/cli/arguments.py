@@ -25,7 +25,7 @@ def _complete_preset(incomplete: str) -> list[str]:
 
 
 def _complete_override(incomplete: str) -> list[str]:
-    """Options, and after the equals sign the values of a choice, for the shell's completion."""
+    """Options, and after the equals sign their choices or examples, for the shell's completion."""
     from wmse_tui.config.titles import choices, option_titles
 
     key, equals, _ = incomplete.partition("=")

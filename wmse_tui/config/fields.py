@@ -22,7 +22,8 @@ from wmse_tui.config.yaml import read_value
 
 _UNSET = re.compile(r"\bempty: (.+?)\.?(?= [A-Z]|$)")
 
-Kind = Literal["choice", "flag", "whole", "number", "text", "folder", "list"]
+Kind = Literal["choice", "flag", "whole", "number", "text", "folder", "list", "mixed"]
+"""`mixed`: a word, a number or a list in brackets."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +36,7 @@ class FormField:
         kind: how it is entered.
         optional: it may be empty; the description says what that means.
         choices: the values of a choice.
+        examples: values of an option that is no choice.
         bounds: the allowed values as text ("2 to 16"); empty where there are no bounds.
         default: as plain data.
     """
@@ -46,6 +48,7 @@ class FormField:
     kind: Kind
     optional: bool
     choices: tuple[str, ...]
+    examples: tuple[str, ...]
     bounds: str
     default: Any
 
@@ -67,7 +70,8 @@ class FormField:
         if isinstance(value, bool):
             return "true" if value else "false"
         if isinstance(value, (list, tuple)):
-            return ", ".join(self.text(item) for item in value)
+            items = ", ".join(self.text(item) for item in value)
+            return f"[{items}]" if self.kind == "mixed" else items
         if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
             return str(int(value))
         return str(value)
@@ -81,7 +85,7 @@ class FormField:
             return None if self.optional or self.kind == "folder" else [] if self.kind == "list" else ""
         if self.kind in ("folder", "choice"):
             return bare
-        if self.kind == "list" and not bare.startswith("["):
+        if (self.kind == "list" or (self.kind == "mixed" and "," in bare)) and not bare.startswith("["):
             bare = f"[{bare}]"
         try:
             value = read_value(bare, "")
@@ -171,6 +175,7 @@ def _described(path: str, variant: str) -> FormField:
         kind=kind,
         optional=optional,
         choices=choices,
+        examples=tuple("".join(str(example).split()) for example in info.examples or ()),
         bounds=_bounds(kind, annotation, metadata, info),
         default=plain_value(info.get_default()),
     )
@@ -209,6 +214,8 @@ def _kind(annotation: Any) -> Kind:
         return "choice"
     if get_origin(annotation) is tuple:
         return "list"
+    if get_origin(annotation) in (Union, types.UnionType):
+        return "mixed"
     kinds: dict[Any, Kind] = {bool: "flag", int: "whole", float: "number", str: "text", Path: "folder"}
     if annotation not in kinds:
         raise TypeError(f"a form has no field for {annotation}: add its kind to wmse_tui/config/fields.py")
@@ -219,7 +226,7 @@ def _bounds(kind: Kind, annotation: Any, metadata: tuple[Any, ...], info: FieldI
     limits = _limits(metadata)
     if kind in ("whole", "number"):
         return _range(limits)
-    if kind == "text":
+    if kind in ("text", "mixed"):
         if info.examples:
             return f"such as {', '.join(map(str, info.examples))}"
         return f"at most {limits['max_length']} characters" if "max_length" in limits else ""

@@ -37,7 +37,7 @@ def main() -> int:
     show_stacks_on_request()
     from wmse_tui.engine.training.rank_training import follow_parent
 
-    return leave(follow_parent(path, rank=rank, world=world, port=port, device_type=device))
+    return leave(follow_parent(path, rank=rank, world=world, port=port, device=device))
 
 
 def take_part(path: str, launched: Launched) -> NoReturn:

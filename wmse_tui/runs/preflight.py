@@ -46,11 +46,12 @@ def device_advice(experiment: Experiment, *, gpus: int) -> tuple[Advice, ...]:
         experiment: with the number of its images where that is known.
         gpus: how many GPUs are visible to it.
     """
-    device, devices = experiment.compute.device, experiment.compute.devices
-    if gpus and device != "cpu" and devices > gpus:
-        text = f"{devices} GPUs are needed, and NVML reports {count(gpus, 'GPU')}; the run would fail"
+    device, compute = experiment.compute.device, experiment.compute
+    if gpus and device != "cpu" and max(compute.cards, default=compute.ranks - 1) >= gpus:
+        needed = f"GPU {max(compute.cards)} is" if compute.cards else f"{compute.ranks} GPUs are"
+        text = f"{needed} needed, and NVML reports {count(gpus, 'GPU')}; the run would fail"
         return (Advice("compute.devices", "warning", text, (("compute.devices", "1"),)),)
-    if gpus > 1 and device in ("auto", "cuda") and devices == 1:
+    if gpus > 1 and device in ("auto", "cuda") and compute.devices == "auto":
         batch = experiment.schedule.batch_size
         most = max(number for number in range(1, gpus + 1) if batch % number == 0)
         if most > 1:

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from wmse_tui.config.loading import load_experiment
+from wmse_tui.engine.distribution.other_ranks import device_of_rank, require_devices
 from wmse_tui.engine.doctor import Cuda
 from wmse_tui.engine.errors import DeviceError
 from wmse_tui.engine.training import device as device_module
@@ -58,6 +59,37 @@ def test_a_gpu_that_is_not_there_is_an_error_with_the_choice(monkeypatch: pytest
     with pytest.raises(DeviceError, match=r"compute.device=cuda:5 does not exist: 2 visible GPUs") as caught:
         choose_device("cuda:5")
     assert caught.value.next[0] == "use one of cuda:0, cuda:1"
+
+
+@pytest.mark.parametrize(
+    ("devices", "message"),
+    [
+        ("3", "compute.devices=3 needs 3 GPUs: 2 visible GPUs, counted from 0"),
+        ("[1, 2]", "compute.devices=[1, 2] names a GPU that does not exist: 2 visible GPUs, counted from 0"),
+        ("auto", ""),
+        ("2", ""),
+        ("[1]", ""),
+    ],
+)
+def test_gpus_that_are_not_there_are_refused(
+    devices: str, message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with_gpus(monkeypatch, 2)
+    options = ("schedule.batch_size=384", f"compute.devices={devices}")
+    compute = load_experiment(overrides=options).compute
+    require_devices(torch.device("cpu"), compute)
+    if not message:
+        require_devices(torch.device("cuda", 0), compute)
+        return
+    with pytest.raises(DeviceError, match=re.escape(message)):
+        require_devices(torch.device("cuda", 0), compute)
+
+
+def test_each_rank_has_its_card() -> None:
+    gpu, cpu = torch.device("cuda", 0), torch.device("cpu")
+    assert [str(device_of_rank(gpu, rank)) for rank in range(2)] == ["cuda:0", "cuda:1"]
+    assert [str(device_of_rank(gpu, rank, (3, 1))) for rank in range(2)] == ["cuda:3", "cuda:1"]
+    assert device_of_rank(cpu, 1) == cpu
 
 
 @pytest.mark.parametrize("reason", ["driver_too_old", "no_driver", "cpu_build", "unknown"])

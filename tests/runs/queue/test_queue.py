@@ -114,10 +114,14 @@ def test_more_cards_than_there_are_slots_are_refused_before_the_run_waits(
 ) -> None:
     monkeypatch.setattr(gpu_slots, "gpu_uuids", lambda: ("GPU-a", "GPU-b"))
     assert device_request("auto", 2) == DeviceRequest(("GPU-a", "GPU-b"), ("GPU-a", "GPU-b"), count=2)
+    assert device_request("auto", (1,)) == device_request("cuda:1")
+    both = ("GPU-a", "GPU-b")
+    assert device_request("cuda", (1, 0)) == DeviceRequest(("GPU-b", "GPU-a"), both, pinned=True, count=2)
     assert device_request("cpu", 4) == HERE
     assert device_request("cuda:1") == DeviceRequest(("GPU-b",), ("GPU-a", "GPU-b"), pinned=True)
     for compute, message in (
         ("{devices: 4}", r"compute.devices=4 needs 4 slots: the queue has 2 slots for this run"),
+        ("{devices: [0, 2]}", r"compute.devices=\[0, 2\] needs 3 GPUs: the queue has 2 slots"),
         ("{device: 'cuda:5'}", r"compute.device=cuda:5 needs 6 GPUs: the queue has 2 slots"),
     ):
         run = create_run(

@@ -2,14 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Literal
+from collections.abc import Callable, Iterator
+from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import Field
+from pydantic import Field, Strict, ValidationError, WrapValidator
+from pydantic_core import PydanticCustomError
 
 from wmse_tui.config.datasets import DATASETS
 from wmse_tui.config.options import Options, Sizes, nearest_divisor, unit
 from wmse_tui.config.problems import Problem
+
+MOST_DEVICES = 64
+
+
+def _one_refusal(value: Any, handler: Callable[[Any], Any]) -> Any:
+    """One error for a value that is none of a union's members, instead of one for each member."""
+    try:
+        return handler(value)
+    except ValidationError:
+        message = "expected auto, a number from 1 to 64, or the numbers of GPUs such as [0, 1]"
+        raise PydanticCustomError("devices", message) from None
+
+
+Devices: TypeAlias = Annotated[
+    Literal["auto"]
+    | Annotated[int, Field(ge=1, le=MOST_DEVICES)]
+    | Annotated[
+        tuple[Annotated[int, Field(ge=0, le=999)], ...],
+        Strict(False),
+        Field(min_length=1, max_length=MOST_DEVICES),
+    ],
+    WrapValidator(_one_refusal),
+]
 
 
 class Compute(Options):
@@ -23,13 +47,13 @@ class Compute(Options):
         "number (cuda:1). CUDA: not yet run on a GPU.",
         examples=["auto", "cpu", "cuda", "cuda:1"],
     )
-    devices: int = Field(
-        1,
-        ge=1,
-        le=64,
+    devices: Devices = Field(
+        "auto",
         title="Devices",
-        description="GPUs of this machine that train together, the first ones; with device=cpu, processes. "
-        "Each computes its part of schedule.batch_size, and the result is that of one; not yet run on a GPU.",
+        description="GPUs of this machine that train together: auto (one), how many (the first ones), or "
+        "which by their numbers ([0, 2]); with device=cpu, processes. Each computes its part of "
+        "schedule.batch_size, and the result is that of one; not yet run on a GPU.",
+        examples=["auto", 2, [0, 1]],
     )
     precision: Literal["float32", "bfloat16"] = Field(
         "float32",
@@ -67,6 +91,23 @@ class Compute(Options):
         "GPU).",
     )
 
+    @property
+    def ranks(self) -> int:
+        """How many processes train together."""
+        if isinstance(self.devices, tuple):
+            return len(self.devices)
+        return 1 if self.devices == "auto" else self.devices
+
+    @property
+    def cards(self) -> tuple[int, ...]:
+        """The numbers of the ranks' GPUs where they are chosen; else they are the first ones."""
+        return self.devices if isinstance(self.devices, tuple) else ()
+
+    @property
+    def first_device(self) -> str:
+        """The device of rank 0, as `device` names one."""
+        return f"cuda:{self.cards[0]}" if self.cards else self.device
+
     def problems(self, sizes: Sizes) -> Iterator[Problem]:
         if self.loader in ("batched", "jpeg") and self.workers is not None:
             yield Problem(
@@ -84,24 +125,35 @@ class Compute(Options):
             )
 
     def _of_devices(self, batch: int) -> Iterator[Problem]:
-        if self.devices == 1:
-            return
-        if batch % self.devices:
-            nearest = max(round(batch / self.devices), 1) * self.devices
+        ranks, cards = self.ranks, self.cards
+        if len(set(cards)) < len(cards):
+            different = list(dict.fromkeys(cards))
+            yield Problem("compute.devices", f"{list(cards)} names a GPU twice", f"write {different}")
+        if cards and self.device == "cpu":
             yield Problem(
                 "compute.devices",
-                f"{batch} images cannot be divided among {self.devices} devices",
-                f"write {nearest_divisor(batch, self.devices)}, or set schedule.batch_size={nearest}",
+                f"{list(cards)} are GPUs, and device=cpu",
+                f"set device=auto, or write {ranks} for as many processes",
             )
-        if ":" in self.device:
+        if ":" in self.device and (cards or ranks > 1):
             yield Problem(
                 "compute.devices",
-                f"device={self.device} is one device, and devices={self.devices}",
-                "set device=cuda; CUDA_VISIBLE_DEVICES chooses which",
+                f"device={self.device} is one device, and devices={list(cards) or ranks}",
+                "set device=cuda, and write the numbers of the GPUs, such as [0, 1]",
+            )
+        if ranks == 1:
+            return
+        if batch % ranks:
+            nearest = max(round(batch / ranks), 1) * ranks
+            fewer = nearest_divisor(batch, ranks)
+            yield Problem(
+                "compute.devices",
+                f"{batch} images cannot be divided among {ranks} devices",
+                f"{'name' if cards else 'write'} {fewer}, or set schedule.batch_size={nearest}",
             )
         if self.compile != "off":
             yield Problem(
                 "compute.devices",
-                f"compile={self.compile} is for one device, and devices={self.devices}",
+                f"compile={self.compile} is for one device, and devices={list(cards) or ranks}",
                 "set compile=off",
             )

@@ -80,7 +80,7 @@ def serve_steps() -> None:
     stdout = sys.stdout
     with redirect_stdout(sys.stderr):
         experiment = parse_experiment(json.loads(sys.stdin.readline()), "stdin")
-        device = choose_device(experiment.compute.device).torch
+        device = choose_device(experiment.compute.first_device).torch
         prepare(device, deterministic=experiment.compute.deterministic)
         steps, watch = ReferenceSteps(experiment, device), Stopwatch(device)
         crop = experiment.dataset.crop

@@ -86,7 +86,7 @@ def benchmark(
     Raises:
         EngineError: the device cannot be used, or the recipe cannot be trained.
     """
-    device = choose_device(experiment.compute.device)
+    device = choose_device(experiment.compute.first_device)
     prepare(device.torch, deterministic=experiment.compute.deterministic)
     rows = list(_rows(experiment, device, rounds, stages, compare, report))
     return {

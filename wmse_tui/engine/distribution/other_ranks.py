@@ -13,7 +13,7 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from pathlib import Path
 
@@ -23,6 +23,7 @@ from torch._C._distributed_c10d import TCPStore  # public as torch.distributed.T
 from torch.distributed.distributed_c10d import Store
 
 from wmse_tui.config.schema import Experiment
+from wmse_tui.config.sections.compute import Compute
 from wmse_tui.engine.distribution.heartbeats import SILENT_SECONDS, Heartbeats
 from wmse_tui.engine.distribution.ranks import Group, Kind, Message
 from wmse_tui.engine.distribution.rendezvous import publish_address
@@ -35,6 +36,7 @@ from wmse_tui.runs.process.identity import is_running, send_signal
 from wmse_tui.runs.process.interpreter import interpreter_command
 from wmse_tui.runs.process.rank_launcher import Launched
 from wmse_tui.runs.process.rebind import rebound
+from wmse_tui.runs.text.units import count
 
 POLL_SECONDS = 0.1
 GRACE_SECONDS = 3.0  # for ranks that were asked to end; for the main thread to report a rank that is lost
@@ -42,9 +44,11 @@ STEP_TIMEOUT = timedelta(minutes=10)  # a rank may read its images so much longe
 RESUME = "resume the run: the other ranks have ended too"
 
 
-def device_of_rank(device: torch.device, rank: int) -> torch.device:
-    """The device of a rank, where rank 0 trains on the first one of the kind of `device`."""
-    return torch.device("cuda", rank) if device.type == "cuda" else device
+def device_of_rank(device: torch.device, rank: int, cards: Sequence[int] = ()) -> torch.device:
+    """The device of a rank of this machine: its GPU of `cards`, or of all; where `device` is none, that."""
+    if device.type != "cuda":
+        return device
+    return torch.device("cuda", cards[rank] if cards else rank)
 
 
 def with_ranks(experiment: Experiment, launched: Launched | None) -> Experiment:
@@ -58,18 +62,27 @@ def with_ranks(experiment: Experiment, launched: Launched | None) -> Experiment:
     return rebound(experiment, [f"compute.devices={launched.world}"], source=launched.by)
 
 
-def require_devices(device: torch.device, count: int, launched: Launched | None) -> None:
-    """Refuse more ranks than there are GPUs; those of a launcher may be on other machines.
+def require_devices(device: torch.device, compute: Compute) -> None:
+    """Refuse more ranks than there are GPUs, and GPUs that do not exist.
 
     Raises:
         DeviceError: with the number of those that are visible.
     """
-    if launched is None and device.type == "cuda" and count > torch.cuda.device_count():
-        raise DeviceError(
-            f"compute.devices={count} needs {count} GPUs",
-            f"{torch.cuda.device_count()} visible",
-            next=("a smaller compute.devices: the result is the same", "check CUDA_VISIBLE_DEVICES"),
-        )
+    visible = torch.cuda.device_count() if device.type == "cuda" else 0
+    if not visible or max(compute.cards, default=compute.ranks - 1) < visible:
+        return
+    if compute.cards:
+        title = f"compute.devices={list(compute.cards)} names a GPU that does not exist"
+    else:
+        title = f"compute.devices={compute.ranks} needs {compute.ranks} GPUs"
+    raise DeviceError(
+        title,
+        f"{count(visible, 'visible GPU')}, counted from 0",
+        next=(
+            f"at most compute.devices={visible}: the result is the same",
+            "check CUDA_VISIBLE_DEVICES",
+        ),
+    )
 
 
 def share_cores(world: int) -> None:
@@ -95,11 +108,13 @@ def join_group(rank: int, world: int, store: Store, device: torch.device) -> Gro
     return Group(rank, world, device)
 
 
-def start_rank(path: Path, *, rank: int, world: int, port: int, device_type: str) -> subprocess.Popen[bytes]:
+def start_rank(
+    path: Path, *, rank: int, world: int, port: int, device: torch.device
+) -> subprocess.Popen[bytes]:
     """Start the process of a rank of this machine, with the streams of this one."""
     numbers = map(str, (rank, world, port, os.getpid()))
     command = interpreter_command(
-        "wmse_tui.engine.rank", str(path), *numbers, device_type, options=("-u", "-X", "faulthandler")
+        "wmse_tui.engine.rank", str(path), *numbers, str(device), options=("-u", "-X", "faulthandler")
     )
     environment = {"OMP_NUM_THREADS": str(torch.get_num_threads())} | os.environ
     with deferred_stop_signals():
@@ -129,8 +144,7 @@ class OtherRanks:
 
     Args:
         run: the run's directory.
-        world: how many there are, with this one.
-        device: of rank 0.
+        devices: of all ranks, from rank 0, this one, on. Those that a launcher has started choose their own.
         launched: by which launcher all were started; None: they are started here.
         abandon: reports an error and ends this process, where its main thread cannot.
     """
@@ -138,24 +152,23 @@ class OtherRanks:
     def __init__(
         self,
         run: RunDirectory,
-        world: int,
-        device: torch.device,
+        devices: Sequence[torch.device],
         *,
         launched: Launched | None,
         abandon: Callable[[EngineError], None],
     ) -> None:
-        self._world = world
-        self._device = device
+        self._world = world = len(devices)
+        self._device = devices[0]
         self._abandon = abandon
         self._roster = Roster.serve(world, one_machine=launched is None or launched.one_machine)
-        self._roster.join(device)
+        self._roster.join(self._device)
         self._lost: EngineError | None = None
         self._ended = threading.Event()  # the main thread knows, or needs no others any more
         self._processes: dict[int, subprocess.Popen[bytes] | LaunchedRank]
         if launched is None:
             port = self._roster.store.port
             self._processes = {
-                rank: start_rank(run.path, rank=rank, world=world, port=port, device_type=device.type)
+                rank: start_rank(run.path, rank=rank, world=world, port=port, device=devices[rank])
                 for rank in range(1, world)
             }
         else:

@@ -280,7 +280,7 @@ class _Prepared:
 def _prepare(request: EvaluationRequest) -> _Prepared:
     run, path = find_checkpoint(request.target, request.checkpoint)
     experiment = rebound(run_experiment(run), request.overrides, source=str(run.config))
-    device = choose_device(request.device or experiment.compute.device)
+    device = choose_device(request.device or experiment.compute.first_device)
     prepare(device.torch, deterministic=experiment.compute.deterministic)
     return _Prepared(run, path, experiment, read_trained(run, path, experiment), device)
 

@@ -84,7 +84,7 @@ def find_neighbours(target: Path, *, progress: Progress) -> dict[str, Any]:
     """
     run, path = find_checkpoint(target, None)
     experiment = run_experiment(run)
-    device = choose_device(experiment.compute.device)
+    device = choose_device(experiment.compute.first_device)
     prepare(device.torch, deterministic=experiment.compute.deterministic)
     trained = read_trained(run, path, experiment)
     named = frozenset(file.name for file in view_run(run).damaged_files)

@@ -244,7 +244,7 @@ def _write_table(
     progress: Progress,
 ) -> dict[str, Any]:
     """Compute the features and write them to `file`; returns what the facts gain."""
-    device = choose_device(request.device or experiment.compute.device)
+    device = choose_device(request.device or experiment.compute.first_device)
     prepare(device.torch, deterministic=experiment.compute.deterministic)
     data = load_data(experiment, progress=progress)
     sets = {"train": data.probe_train, "test": data.probe_test}

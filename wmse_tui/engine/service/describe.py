@@ -152,7 +152,7 @@ def _images(experiment: Experiment, kind: str, memory: Memory | None) -> tuple[i
 
 def _device(experiment: Experiment) -> tuple[ChosenDevice | None, str]:
     try:
-        return trainer_device(experiment.compute.device), ""
+        return trainer_device(experiment.compute.first_device), ""
     except DeviceError as error:
         return None, f"{error.title}: {error.detail}"
 

@@ -89,7 +89,7 @@ def measure_run(experiment: Experiment, job: Job, images: ImageCache) -> dict[st
         EngineError: the step does not fit into memory, the device cannot be used, or the loss fails.
     """
     allowed = job.request.number("seconds", SECONDS, low=2, high=600)
-    device = trainer_device(experiment.compute.device)
+    device = trainer_device(experiment.compute.first_device)
     require_precision(experiment.compute.precision, device.torch)
     with threads(QUIET_THREADS):
         estimate = _require_memory(experiment, device, job)

@@ -37,10 +37,14 @@ class ChosenDevice:
     bfloat16: bool = False
 
 
-def choose_device(requested: str) -> ChosenDevice:
+def choose_device(requested: str, *, setting: str = "") -> ChosenDevice:
     """Resolve `auto`, `cpu`, `cuda` or `cuda:N`.
 
     `CUDA_VISIBLE_DEVICES` is respected: N counts the visible GPUs.
+
+    Args:
+        requested: the device.
+        setting: what requested it, as an error names it; empty: `compute.device`.
 
     Raises:
         DeviceError: CUDA was requested and cannot be used, with the reason.
@@ -52,7 +56,7 @@ def choose_device(requested: str) -> ChosenDevice:
         return ChosenDevice(torch.device("cpu"), _cpu_name(), cuda.text, unused_card_warning(cuda))
     if not cuda.usable:
         raise DeviceError(
-            f"compute.device={requested} cannot be used",
+            f"{setting or f'compute.device={requested}'} cannot be used",
             cuda.text,
             next=(cuda.fix, "`wmse-tui doctor` shows more", "train on the CPU: --set compute.device=cpu"),
         )

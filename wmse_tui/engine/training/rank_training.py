@@ -40,15 +40,21 @@ from wmse_tui.runs.state.watch import view_run
 from wmse_tui.runs.text.sanitize import safe
 
 
-def follow_parent(path: str, *, rank: int, world: int, port: int, device_type: str) -> int:
+def follow_parent(path: str, *, rank: int, world: int, port: int, device: str) -> int:
     """Take part in the training of the run in folder `path`, whose rank 0 has started this process.
+
+    Args:
+        path: of the run.
+        rank, world: which of how many.
+        port: where rank 0 serves the store.
+        device: the torch device of this rank.
 
     Returns:
         The exit code: 0, or 1 after a failure, which rank 0 reports.
     """
     share_cores(world)
-    device = device_of_rank(torch.device(device_type), rank)
-    return _follow(RunDirectory(Path(path)), Roster.connect(LOOPBACK, port, rank, world), lambda _: device)
+    roster = Roster.connect(LOOPBACK, port, rank, world)
+    return _follow(RunDirectory(Path(path)), roster, lambda _: torch.device(device))
 
 
 def follow_launched(path: str, launched: Launched) -> int:

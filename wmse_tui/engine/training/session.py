@@ -7,7 +7,7 @@ import os
 import platform
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -19,6 +19,7 @@ import torchvision
 from wmse_tui import __version__
 from wmse_tui.config.problems import ConfigError
 from wmse_tui.config.schema import Experiment
+from wmse_tui.config.sections.compute import Compute
 from wmse_tui.config.sections.dataset import Dataset
 from wmse_tui.engine.data.data_identity import DataIdentity
 from wmse_tui.engine.data.dataset_sources import Data, image_name, load_data
@@ -153,19 +154,19 @@ class Session:
         self.requests.raise_if_stopped()
         experiment = load_configuration(self.run)
         experiment = with_ranks(experiment, self.launched)
-        world = experiment.compute.devices
+        world = experiment.compute.ranks
         if self.launched is not None:
             self.write(Notice(level="info", code="N_RANKS", text=f"{world} ranks by {self.launched.by}"))
         elif world > 1:
             share_cores(world)
-        device = choose_device(experiment.compute.device)
+        device = self._choose_device(experiment.compute)
         if device.warning:
             self.write(Notice(level="warning", code="N_DEVICE", text=device.warning))
+        devices = [device_of_rank(device.torch, rank, experiment.compute.cards) for rank in range(world)]
         if world > 1:
-            require_devices(device.torch, world, self.launched)
             device = replace(
                 device,
-                torch=device_of_rank(device.torch, 0),
+                torch=devices[0],
                 name=f"{world} x {device.name}",
                 reason=f"{device.reason}; {experiment.schedule.batch_size // world} images each",
             )
@@ -203,10 +204,24 @@ class Session:
             world=world,
         )
         try:
-            with contextlib.closing(batches), self._other_ranks(device.torch, world) as ranks:
+            with contextlib.closing(batches), self._other_ranks(devices) as ranks:
                 self._train(experiment, device, data, identity, batches, report, ranks)
         finally:
             report.update(at_once=True)
+
+    def _choose_device(self, compute: Compute) -> ChosenDevice:
+        """The device of rank 0.
+
+        Raises:
+            DeviceError: it cannot be used, or there are fewer GPUs than ranks; those of a launcher may be on
+                other machines.
+        """
+        if self.launched is not None:
+            return choose_device(compute.device)
+        setting = f"compute.devices={list(compute.cards)}" if compute.cards else ""
+        device = choose_device("cuda" if compute.cards else compute.device, setting=setting)
+        require_devices(device.torch, compute)
+        return choose_device(compute.first_device) if compute.cards else device
 
     def _train(
         self,
@@ -307,18 +322,18 @@ class Session:
         loop.train()
 
     @contextlib.contextmanager
-    def _other_ranks(self, device: torch.device, world: int) -> Iterator[Ranks]:
-        """Start the other ranks, and end them after the block.
+    def _other_ranks(self, devices: Sequence[torch.device]) -> Iterator[Ranks]:
+        """Start the other ranks on their devices, and end them after the block.
 
         Raises:
             RankLost, RankFailed: one has ended meanwhile.
         """
-        if world == 1:
+        if len(devices) == 1:
             yield ALONE
             return
         self.write(Phase(name="ranks"))
         in_order: Group | None = None
-        others = OtherRanks(self.run, world, device, launched=self.launched, abandon=self._abandon)
+        others = OtherRanks(self.run, devices, launched=self.launched, abandon=self._abandon)
         self.requests.watch = others.require_running
         try:
             group = others.form(self.requests.raise_if_stopped)

@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.errors import LaunchError, NotARun, RunBusy, RunQueued, StorageError
@@ -21,6 +21,9 @@ from wmse_tui.runs.queue.gpu_slots import mark_slots_busy
 from wmse_tui.runs.queue.slurm import require_no_job
 from wmse_tui.runs.run_folder import append_to_file
 from wmse_tui.runs.text.sanitize import safe
+
+if TYPE_CHECKING:  # the list of runs does without the schema
+    from wmse_tui.config.sections.compute import Devices
 
 
 def launch_trainer(run: RunDirectory, *, python: str | Path = sys.executable) -> subprocess.Popen[bytes]:
@@ -100,12 +103,12 @@ def start_detached(
         )
 
 
-def devices_of(run: RunDirectory) -> tuple[str, int]:
-    """The `compute.device` and `compute.devices` of a run; "auto" and 1 of an unreadable configuration."""
+def devices_of(run: RunDirectory) -> tuple[str, Devices]:
+    """The `compute.device` and `compute.devices` of a run; "auto" of an unreadable configuration."""
     from wmse_tui.runs.state.config import read_configuration  # a third of a waiting process's start
 
     experiment = read_configuration(run).experiment
-    return ("auto", 1) if experiment is None else (experiment.compute.device, experiment.compute.devices)
+    return ("auto", "auto") if experiment is None else (experiment.compute.device, experiment.compute.devices)
 
 
 def disown(process: subprocess.Popen[bytes]) -> None:

@@ -20,7 +20,7 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from wmse_tui.config.atomic import make_private_folder
 from wmse_tui.config.locations import queue_dir
@@ -31,6 +31,9 @@ from wmse_tui.runs.process.lock import acquire_lock, held
 from wmse_tui.runs.run_folder import read_file
 from wmse_tui.runs.text.sanitize import safe
 from wmse_tui.runs.text.units import count, size
+
+if TYPE_CHECKING:  # the list of runs does without the schema
+    from wmse_tui.config.sections.compute import Devices
 
 MACHINE = "machine"
 _LONGEST_PATH = 4096  # bytes
@@ -90,7 +93,7 @@ def visible(every: tuple[str, ...], environ: Mapping[str, str]) -> tuple[str, ..
 
 
 def device_request(
-    device: str, devices: int = 1, *, environ: Mapping[str, str] | None = None
+    device: str, devices: Devices = "auto", *, environ: Mapping[str, str] | None = None
 ) -> DeviceRequest:
     """Where a run with this `compute.device` and `compute.devices` may train.
 
@@ -108,9 +111,15 @@ def device_request(
         if number >= len(seen):
             raise _too_few(f"compute.device={device} needs {count(number + 1, 'GPU')}", len(seen))
         return DeviceRequest((seen[number],), seen, pinned=True)
-    if devices > len(seen):
+    if isinstance(devices, tuple):
+        if max(devices) >= len(seen):
+            title = f"compute.devices={list(devices)} needs {count(max(devices) + 1, 'GPU')}"
+            raise _too_few(title, len(seen))
+        return DeviceRequest(tuple(seen[card] for card in devices), seen, pinned=True, count=len(devices))
+    number = 1 if devices == "auto" else devices
+    if number > len(seen):
         raise _too_few(f"compute.devices={devices} needs {devices} slots", len(seen))
-    return DeviceRequest(seen, seen, count=devices)
+    return DeviceRequest(seen, seen, count=number)
 
 
 def _too_few(title: str, slots: int) -> TooFewSlots:
@@ -254,7 +263,7 @@ def release_slots(acquired: Mapping[str, int]) -> None:
         os.close(descriptor)
 
 
-def mark_slots_busy(device: str, devices: int) -> list[int]:
+def mark_slots_busy(device: str, devices: Devices) -> list[int]:
     """Note that a run past the queue trains on the slots of its devices; the descriptors, none on a failure.
 
     A failure here does not prevent the start, which was requested explicitly.
