@@ -262,6 +262,14 @@ def test_runs_are_filtered_sorted_and_limited(
         assert lines[0].split() == ["run", "k-NN", "seed"]
 
 
+def test_any_option_and_result_is_a_column_of_the_runs(cli: Cli, make_run: MakeRun) -> None:
+    make_run("a")
+    columns = "run,method.whitening_size,best_knn_epoch"
+    heading, row = cli("runs", "--columns", columns, "--sort", "-schedule.batch_size").stdout.splitlines()
+    assert heading.split() == columns.split(",")
+    assert row.split() == ["a", "64", "2"]
+
+
 @pytest.mark.parametrize("arguments", [("--state", "rnning"), ("--columns", "runn"), ("--sort", "-knnn")])
 def test_a_state_or_column_that_there_is_not_is_named(
     cli: Cli, make_run: MakeRun, arguments: tuple[str, ...]

@@ -20,6 +20,8 @@ from wmse_tui.runs.text.sanitize import safe
 
 MAX_TAGS = 16
 MAX_NOTE = 2000  # characters
+SWEEP_TAG = "sweep-"
+"""How the tag of a sweep begins, which all runs of the sweep have."""
 
 _TAG = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/-]{0,31}")
 

@@ -252,6 +252,17 @@ class MarkPicker(Dialog[tuple[Item, ...]], Generic[Item]):
         self.query_one(".problem", Static).update(problem)
         self.query_one(KeyList).replace_option_prompt_at_index(index, self._prompt(index))
 
+    def add_item(self, item: Item, label: str) -> None:
+        """Add an item to the end, marked; one that is listed is marked where it is. The cursor goes there."""
+        listed = self.query_one(KeyList)
+        if item not in self._items:
+            self._items, self._labels = (*self._items, item), (*self._labels, label)
+            listed.add_option(Option(""))
+        index = self._items.index(item)
+        self._marked.add(index)
+        listed.replace_option_prompt_at_index(index, self._prompt(index))
+        listed.highlighted = index
+
     def action_accept(self) -> None:
         """Answer the marked items."""
         self.dismiss(tuple(self._items[index] for index in sorted(self._marked)))

@@ -264,7 +264,9 @@ RUNS = bindings(
 RUN_BOARD = bindings(
     ("slash", "find", "Find", "runs-filter", "Filter the list", FOOTER),
     ("space", "mark", "Mark", "runs-mark", "Mark the run, or unmark it", FOOTER),
-    ("v", "columns", "Quantity", "runs-columns", "Choose the columns of the list"),
+    ("v", "columns", "Quantity", "runs-columns", "Choose the columns of the list: also any option or result"),
+    ("J", "group", "Join seeds", "runs-group",
+     "Group the runs by seed (repetitions of one experiment), by sweep, by tag, or not; Enter folds a group"),
     ("asterisk", "mark_all", "All", "runs-mark-all", "Mark all shown"),
     ("tilde", "invert", "Invert", "runs-invert", "Invert the marks"),
     ("underscore", "unmark", "Unmark all", "runs-unmark", "Remove all marks"),

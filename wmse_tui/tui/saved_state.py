@@ -35,12 +35,13 @@ class ConfigurePart(_Part):
 
 
 class RunsPart(_Part):
-    """How the list of runs is filtered and sorted, and its columns; none: the usual ones."""
+    """How the list of runs is filtered, sorted and grouped, and its columns; none: the usual ones."""
 
     filter: _Name = ""
     column: _Name = "age"
     falling: bool = False
     columns: list[_Name] = Field(default_factory=list)
+    group: _Name = ""  # tag, sweep, seed; "": none
 
 
 class MonitorPart(_Part):

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json as jsonlib
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import takewhile
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,7 +15,9 @@ from wmse_tui.cli.table_text import fitted, terminal_width
 
 if TYPE_CHECKING:
     from wmse_tui.runs.table.index import RunIndex, RunRow
+    from wmse_tui.runs.table.options_cache import OptionsCache
     from wmse_tui.runs.table.query import Query
+    from wmse_tui.runs.table.run_columns import RunColumn
 
 JSON_KEYS = {
     "run_id": "run_id",
@@ -40,71 +41,17 @@ JSON_KEYS = {
 """Keys of `--json`, each with the field of a `RunRow` that it is."""
 
 
-@dataclass(frozen=True, slots=True)
-class TableColumn:
-    """A column: heading, what it is sorted by, text, usual width, and whether it is right-aligned."""
-
-    title: str
-    key: Callable[[RunRow], Any]
-    text: Callable[[RunRow], str]
-    width: int = 0
-    right: bool = False
-
-
-def _percent(fraction: float | None) -> str:
-    from wmse_tui.runs.text.units import percent
-
-    return percent(fraction)
-
-
-def _number(value: float | None) -> str:
-    from wmse_tui.runs.text.units import number
-
-    return number(value)
-
-
-def _moment(timestamp: float | None) -> str:
-    from wmse_tui.runs.text.units import moment
-
-    return moment(timestamp)[:16]
-
-
-def _state(row: RunRow) -> str:
-    return f"{row.status} {row.position}" if row.position else row.status
-
-
-COLUMNS: dict[str, TableColumn] = {
-    "run": TableColumn("run", lambda row: row.run_id, lambda row: row.run_id),
-    "state": TableColumn("state", _state, _state, 9),
-    "epoch": TableColumn(
-        "epoch", lambda row: row.epoch, lambda row: f"{row.epoch}/{row.epochs or '?'}", 9, True
-    ),
-    "knn": TableColumn("k-NN", lambda row: row.final_knn, lambda row: _percent(row.final_knn), 7, True),
-    "linear": TableColumn(
-        "linear", lambda row: row.final_linear, lambda row: _percent(row.final_linear), 7, True
-    ),
-    "bestknn": TableColumn(
-        "best k-NN", lambda row: row.best_knn, lambda row: _percent(row.best_knn), 9, True
-    ),
-    "bestlinear": TableColumn(
-        "best linear", lambda row: row.best_linear, lambda row: _percent(row.best_linear), 11, True
-    ),
-    "loss": TableColumn("loss", lambda row: row.loss, lambda row: _number(row.loss), 6, True),
-    "lr": TableColumn("lr", lambda row: row.lr or None, lambda row: _number(row.lr or None), 6, True),
-    "seed": TableColumn("seed", lambda row: row.seed, lambda row: str(row.seed), 4, True),
-    "method": TableColumn("method", lambda row: row.method, lambda row: row.method, 8),
-    "data": TableColumn("data set", lambda row: row.dataset, lambda row: row.dataset, 8),
-    "preset": TableColumn("preset", lambda row: row.preset, lambda row: row.preset, 10),
-    "tags": TableColumn("tags", lambda row: " ".join(row.tags), lambda row: " ".join(row.tags), 8),
-    "host": TableColumn("host", lambda row: row.host, lambda row: row.host, 8),
-    "age": TableColumn("started", lambda row: row.started, lambda row: _moment(row.started), 16),
-    "last": TableColumn("last event", lambda row: row.updated, lambda row: _moment(row.updated), 16),
-    "title": TableColumn("title", lambda row: row.title or row.dataset, lambda row: row.title or row.dataset),
-}
-"""What `--columns` and `--sort` can name; accuracies are final ones unless they are called best."""
 USUAL = ("run", "state", "epoch", "bestknn", "bestlinear", "last", "title")
 FIRST_SECONDS, SOON_SECONDS = 0.02, 0.1
 """Of reading logs before the first group of rows, and between two groups."""
+
+
+def _complete_columns(incomplete: str) -> list[str]:
+    """Names of columns, after the commas of those that are typed, for the shell's completion."""
+    from wmse_tui.runs.table.run_columns import column_names
+
+    typed, comma, start = incomplete.rpartition(",")
+    return [f"{typed}{comma}{name}" for name in column_names() if name.startswith(start)]
 
 
 def runs(
@@ -126,7 +73,14 @@ def runs(
     ] = None,
     columns: Annotated[
         str | None,
-        typer.Option("--columns", metavar="A,B", help=f"Which columns: {', '.join(COLUMNS)}."),
+        typer.Option(
+            "--columns",
+            metavar="A,B",
+            help="Which columns, as in run,knn,bestknn,seed,optimizer.lr,effective_rank: those of the app's "
+            "list, any option, any result. An unknown name lists them. Accuracies are those of the last "
+            "evaluation unless they are called best.",
+            autocompletion=_complete_columns,
+        ),
     ] = None,
     json: Json = False,
 ) -> None:
@@ -138,20 +92,22 @@ def runs(
     from wmse_tui.cli.locating import runs_root
     from wmse_tui.runs.table.catalogue import unreadable_runs
     from wmse_tui.runs.table.index import RunIndex
+    from wmse_tui.runs.table.options_cache import OptionsCache
 
     root = runs_root(runs_dir)
     index = RunIndex(root)
     query, shown = _query(state, tag or ()), _columns(columns)
+    options = OptionsCache()
     if json or sort or limit is not None:
         rows = [row for row in _readable(index.refresh()) if query.matches(row)]
-        rows = _sorted(rows, sort)[:limit]
+        rows = _sorted(rows, sort, options)[:limit]
         count = len(rows)
         if json:
             sys.stdout.write(jsonlib.dumps([run_to_json(row) for row in rows], indent=2) + "\n")
         elif rows:
-            sys.stdout.write("".join(f"{line}\n" for line in run_table(rows, columns=shown)))
+            sys.stdout.write("".join(f"{line}\n" for line in run_table(rows, columns=shown, options=options)))
     else:
-        count = _print_table(index, query, shown)
+        count = _print_table(index, query, shown, options)
     for name, reason in unreadable_runs(root).items():
         print_message(f"{name}: not listed: {reason}")
     if json:
@@ -180,48 +136,47 @@ def _query(state: str | None, tags: Sequence[str]) -> Query:
     return parse_query(" ".join([*words, *(f'tag:"{tag}"' for tag in tags)]))
 
 
-def _columns(text: str | None) -> tuple[str, ...]:
-    return tuple(map(_column, text.split(","))) if text else USUAL
+def _columns(text: str | None) -> tuple[RunColumn, ...]:
+    return tuple(map(_column, text.split(",") if text else USUAL))
 
 
-def _column(text: str) -> str:
-    """The name of a column. Raises UserError for one that there is not."""
+def _column(text: str) -> RunColumn:
+    """The column of a name. Raises UserError for one that there is not."""
     from wmse_tui.cli.console import UserError
     from wmse_tui.config.problems import did_you_mean
+    from wmse_tui.runs.table.run_columns import column_names, run_column
 
     name = text.strip().lower()
-    if name not in COLUMNS:
-        hint = did_you_mean(name, COLUMNS)
-        raise UserError(
-            f"there is no column {name!r}", f"known: {', '.join(COLUMNS)}", (hint,) if hint else ()
-        )
-    return name
+    column = run_column(name)
+    if column is None:
+        known = column_names()
+        hint = did_you_mean(name, known)
+        raise UserError(f"there is no column {name!r}", f"known: {', '.join(known)}", (hint,) if hint else ())
+    return column
 
 
-def _sorted(rows: list[RunRow], by: str | None) -> list[RunRow]:
+def _sorted(rows: list[RunRow], by: str | None, options: OptionsCache) -> list[RunRow]:
     """The rows by a column; those without a value last."""
+    from wmse_tui.runs.table.run_columns import sorted_by
+
     if by is None:
         return rows
-    falling = by.startswith("-")
-    name = _column(by.removeprefix("-"))
-    if name == "age":
-        key: Callable[[RunRow], Any] = lambda row: None if row.started is None else -row.started  # noqa: E731
-    else:
-        key = COLUMNS[name].key
-    known = [row for row in rows if key(row) not in (None, "")]
-    return sorted(known, key=key, reverse=falling) + [row for row in rows if key(row) in (None, "")]
+    column = _column(by.removeprefix("-"))
+    options.read_for((column,), rows)
+    return sorted_by(column, rows, options.of, falling=by.startswith("-"))
 
 
-def _print_table(index: RunIndex, query: Query, columns: Sequence[str]) -> int:
+def _print_table(index: RunIndex, query: Query, columns: Sequence[RunColumn], options: OptionsCache) -> int:
     """Print the runs as their logs are read, and return their number."""
     count, widths = 0, tuple[int, ...]()
     for group in _as_read(index):
         rows = [row for row in _readable(group) if query.matches(row)]
         if rows and not count and index.loading:  # what the others need is not known yet
             longest = max(len(run.id) for run in index.runs)
-            widths = tuple(longest if name == "run" else COLUMNS[name].width for name in columns)
-        for line in run_table(rows, heading=not count, widths=widths, columns=columns) if rows else ():
-            sys.stdout.write(line + "\n")
+            widths = tuple(longest if column.name == "run" else column.width for column in columns)
+        if rows:
+            table = run_table(rows, heading=not count, widths=widths, columns=columns, options=options)
+            sys.stdout.write("".join(f"{line}\n" for line in table))
         sys.stdout.flush()
         count += len(rows)
     return count
@@ -275,11 +230,16 @@ def run_table(
     *,
     heading: bool = True,
     widths: Sequence[int] = (),
-    columns: Sequence[str] = USUAL,
+    columns: Sequence[RunColumn] | None = None,
+    options: OptionsCache | None = None,
 ) -> list[str]:
     """Return the runs as aligned, sanitised lines, under a heading unless the table continues one."""
-    shown = [COLUMNS[name] for name in columns]
+    from wmse_tui.runs.table.options_cache import OptionsCache
+
+    shown = columns or _columns(None)
+    read = options or OptionsCache()
+    read.read_for(shown, rows)
     table = [tuple(column.title for column in shown)] if heading else []
-    table += [tuple(column.text(row) for column in shown) for row in rows]
+    table += [tuple(column.text(row, read.of(row)) for column in shown) for row in rows]
     right = [index for index, column in enumerate(shown) if column.right]
     return fitted(table, right=right, widths=widths, most=terminal_width())

@@ -17,7 +17,7 @@ from wmse_tui.config.figures import total_steps
 from wmse_tui.config.loading import dump_experiment
 from wmse_tui.config.schema import Experiment
 from wmse_tui.config.sweep import Axis, Point
-from wmse_tui.runs.annotations import read_annotations, retagged, write_annotations
+from wmse_tui.runs.annotations import SWEEP_TAG, read_annotations, retagged, write_annotations
 from wmse_tui.runs.directory import RunDirectory, check_name, create_run
 from wmse_tui.runs.errors import RunsError
 from wmse_tui.runs.preflight import cpu_forecast, gpu_count
@@ -220,7 +220,7 @@ def _time(plan: SweepPlan) -> str:
 
 def sweep_tag() -> str:
     """The tag of a sweep that is queued now."""
-    return time.strftime("sweep-%Y%m%d-%H%M%S")
+    return time.strftime(f"{SWEEP_TAG}%Y%m%d-%H%M%S")
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.run_folder import open_file
 
 if TYPE_CHECKING:
+    from wmse_tui.config.diff import Value
     from wmse_tui.config.schema import Experiment
 
 _DEEPEST = 20
@@ -83,6 +84,28 @@ def with_preset(config_text: str, preset: str) -> str:
     """`config_text` with a first line (a comment) that records the preset."""
     name = "".join(c for c in preset if c.isprintable())
     return f"{_PRESET}{name}\n{config_text}" if name else config_text
+
+
+def read_options(run: RunDirectory) -> Mapping[str, Value] | None:
+    """Every option of `run` by its dotted name; None where they cannot be read. Never raises.
+
+    Much faster than `read_configuration`, which knows lines and reasons: it is for lists of runs.
+    """
+    from wmse_tui.config.diff import flatten  # the schema, which a list of runs need not build
+    from wmse_tui.config.schema import Experiment
+
+    try:
+        with open_file(run.config) as file:
+            values = _load(file.read(MAX_BYTES).decode())
+        return flatten(Experiment.model_validate(values))
+    except (
+        OSError,
+        ValueError,
+        RecursionError,
+        yaml.YAMLError,
+        ConfigError,
+    ):  # a ValidationError is a ValueError
+        return None
 
 
 def summarise(config: Path) -> ConfigSummary:

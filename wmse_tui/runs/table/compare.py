@@ -7,7 +7,7 @@ differ in nothing that matters but the seed, each counted once however often it 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import sqrt
 from typing import Literal
@@ -158,12 +158,13 @@ def _differences(subjects: Sequence[Subject]) -> tuple[Difference, ...]:
     experiments = [subject.configuration.experiment for subject in subjects]
     flat = [None if experiment is None else flatten(experiment) for experiment in experiments]
     return tuple(
-        Difference(key, _title(key), _unit(key), tuple(_setting(values, key) for values in flat))
+        Difference(key, _title(key), _unit(key), tuple(setting_of(values, key) for values in flat))
         for key in differing(*(values for values in flat if values is not None))
     )
 
 
-def _setting(values: dict[str, Value] | None, key: str) -> Setting:
+def setting_of(values: Mapping[str, Value] | None, key: str) -> Setting:
+    """The option `key` among those of a run; None: they cannot be read."""
     if values is None:
         return Setting("unreadable")
     return Setting("set", values[key]) if key in values else Setting("absent")

@@ -70,6 +70,8 @@ class RunRow:
     final_linear: Fraction | None = None
     origin: str = field(default="", compare=False)  # equal for copies of one run, see `origin_of`
     verdict: VerdictName = "unknown"
+    # By name, of `highlights.RESULTS`; they change only when `updated` does.
+    results: tuple[tuple[str, Number], ...] = field(default=(), compare=False)
     started: Number | None = None
     updated: Number | None = None
     ended: Number | None = None
@@ -116,6 +118,7 @@ def run_row(
         final_linear=found.final_linear,
         origin=found.origin,
         verdict=found.verdict,
+        results=found.results,
         started=state.started,
         updated=state.updated,
         ended=state.updated if state.ended else None,

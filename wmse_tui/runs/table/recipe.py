@@ -8,12 +8,14 @@ precision of the arithmetic is part of what a run is, whatever its section.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal, TypeAlias
 
 from wmse_tui.config.diff import Value, differing, flatten
 from wmse_tui.config.schema import Experiment
 
 Relation: TypeAlias = Literal["same", "variant", "other"]
+RepetitionKey: TypeAlias = tuple[tuple[str, Value], ...]
 
 _CARRYING_OUT = (  # besides the seed, and all of the sections below
     "title",
@@ -30,9 +32,14 @@ _CARRYING_OUT = (  # besides the seed, and all of the sections below
 _CARRYING_OUT_SECTIONS = ("checkpoint", "paper")
 
 
-def repetition_key(experiment: Experiment) -> tuple[tuple[str, Value], ...]:
+def repetition_key(experiment: Experiment) -> RepetitionKey:
     """Equal for runs that differ in nothing that matters but the seed."""
-    return tuple((name, value) for name, value in flatten(experiment).items() if not carries_out(name))
+    return repetition_key_of(flatten(experiment))
+
+
+def repetition_key_of(options: Mapping[str, Value]) -> RepetitionKey:
+    """As `repetition_key`, of an experiment that is flat already."""
+    return tuple((name, value) for name, value in options.items() if not carries_out(name))
 
 
 def recipe_key(experiment: Experiment) -> tuple[tuple[str, Value], ...]:

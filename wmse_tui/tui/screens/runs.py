@@ -41,9 +41,13 @@ class RunsScreen(AppScreen):
     HELP = """\
 Every run under the runs folder, newest first; "queued 2" is the second in the queue. Actions apply to the
 marked runs or, where none is marked, to the run under the cursor. Marks stay on their runs whatever the
-list shows. The accuracies are those of the final evaluation. {key:runs-columns} chooses the columns, and the
-part below shows the run under the cursor: its curve, its last and best accuracies, and what differs from its
-preset.
+list shows. The accuracies are those of the last evaluation; best ones are called so. {key:runs-columns}
+chooses the columns, also of any option or result, and the part below shows the run under the cursor: its
+curve, its last and best accuracies, and what differs from its preset.
+
+{key:runs-group} groups the runs by seed (repetitions of one experiment), by sweep, by tag, or not. A group
+shows mean and deviation over its distinct completed runs, copies counted once; {key:runs-open} unfolds it,
+and actions apply to all of its runs.
 
 The filter matches words and fields: state:running (also active, ended, done), tag:x, method:simclr,byol,
 preset:cifar10, data:stl10, host:gpu-a, title:"two words", note:x, verdict:collapsed. Numbers are compared:
@@ -90,8 +94,10 @@ excludes: -tag:old."""
     # One run
 
     async def action_open(self) -> None:
-        """Watch the run under the cursor; where there are no runs, configure the quickstart."""
-        if self._board.current is not None:
+        """Watch the run under the cursor, or unfold its group; without any runs configure the quickstart."""
+        if self._board.on_group:
+            self._board.fold()
+        elif self._board.current is not None:
             await self.services.open_run(directory_of(self._board.current))
         elif self._board.empty:
             self._configure_quickstart()
@@ -111,7 +117,7 @@ excludes: -tag:old."""
     @work
     async def action_duplicate(self) -> None:
         """Open the run's configuration in Configure."""
-        row = self._board.current
+        row = self._row_at_cursor()
         if row is None:
             return
         configuration = await asyncio.to_thread(read_configuration, directory_of(row))
@@ -120,13 +126,20 @@ excludes: -tag:old."""
         else:
             await self.services.open_configure(configuration.experiment, row.preset)
 
+    def _row_at_cursor(self) -> RunRow | None:
+        """The run under the cursor; on a group none, with a message."""
+        if self._board.on_group:
+            text = "This is for one run: unfold the group with {key:runs-open} and choose one."
+            self.services.notify(self.services.keys.fill(text))
+        return self._board.current
+
     def _refuse_configuration(self, problem: str) -> None:
         self.services.notify(problem, severity="error", title="This configuration cannot be used")
 
     @work(group="export")
     async def action_export(self) -> None:
         """Export the run under the cursor to a file that a dialog asks for."""
-        row = self._board.current
+        row = self._row_at_cursor()
         if row is not None:
             await export_run(app_of(self), self.services.notify, directory_of(row))
 

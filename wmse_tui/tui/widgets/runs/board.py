@@ -12,16 +12,18 @@ from textual.message import Message
 from textual.widgets import Static
 
 from wmse_tui.runs.state.status import ACTIVE
+from wmse_tui.runs.table.groups import GROUPINGS
 from wmse_tui.runs.table.index import RunRow
+from wmse_tui.runs.table.options_cache import OptionsCache
 from wmse_tui.runs.table.query import parse_query
 from wmse_tui.runs.text.sanitize import safe
 from wmse_tui.runs.text.units import count
 from wmse_tui.tui import keys
-from wmse_tui.tui.dialogs import MarkPicker
 from wmse_tui.tui.saved_state import RunsPart, SavedState
 from wmse_tui.tui.services import services_of
 from wmse_tui.tui.widgets.runs.ages import now_minute
-from wmse_tui.tui.widgets.runs.columns import BY_NAME, DEFAULT
+from wmse_tui.tui.widgets.runs.column_picker import ColumnPicker
+from wmse_tui.tui.widgets.runs.columns import DEFAULT, column_named
 from wmse_tui.tui.widgets.runs.detail import RunDetail, differences
 from wmse_tui.tui.widgets.runs.finder import Finder
 from wmse_tui.tui.widgets.runs.listing import Listing, Order, order_by
@@ -29,6 +31,8 @@ from wmse_tui.tui.widgets.runs.run_table import RunTable
 
 _DELAY = 0.1
 """Seconds that the cursor stays on a run before its configuration is read."""
+_SLICE, _PAUSE = 0.04, 0.01
+"""Seconds of reading configurations at once, and between two slices."""
 
 
 class RunBoard(Vertical):
@@ -49,11 +53,13 @@ class RunBoard(Vertical):
         super().__init__(id=id)
         self._root = root  # of the runs
         self._ascii = ascii_only
-        self._listing = Listing()
+        self._options = OptionsCache()
+        self._listing = Listing(options=self._options)
         self._unread_marks: frozenset[str] = frozenset()  # of runs that are not read yet
         self._columns: tuple[str, ...] = DEFAULT
         self._loading: int | None = None  # None: nothing has been read yet
         self._problem = ""
+        self._reading = False  # options
         self._differences: dict[str, str] = {}  # of runs from their presets, by path; both never change
 
     def compose(self) -> ComposeResult:
@@ -75,8 +81,18 @@ class RunBoard(Vertical):
 
     @property
     def targets(self) -> tuple[RunRow, ...]:
-        """The runs that an action applies to: the marked ones, or else the one under the cursor."""
-        return self._listing.targets(self.current)
+        """The runs that an action applies to: the marked ones, or else that or those under the cursor."""
+        return self._listing.targets(self.current or self._table.current_group)
+
+    @property
+    def on_group(self) -> bool:
+        """Whether the cursor is on a group."""
+        return self._table.current_group is not None
+
+    def fold(self) -> None:
+        """Show the runs of the group under the cursor below it, or hide them again."""
+        if self._table.current_group is not None:
+            self._arrange(self._listing.with_folded(self._table.current_group))
 
     @property
     def empty(self) -> bool:
@@ -90,6 +106,8 @@ class RunBoard(Vertical):
     def show(self, rows: tuple[RunRow, ...], loading: int, problem: str) -> None:
         """Show these runs; `loading` further ones have not been read yet."""
         self._loading, self._problem = loading, problem
+        if not loading:
+            self._options.forget_all_but(rows)
         listing = self._listing.with_runs(rows)
         if self._unread_marks:
             found = self._unread_marks & {row.path for row in rows}
@@ -130,19 +148,18 @@ class RunBoard(Vertical):
     @work(group="columns")
     async def action_columns(self) -> None:
         """Choose which columns are shown."""
-        names = tuple(BY_NAME)
-        picker = MarkPicker(
-            "Columns",
-            names,
-            (column.title for column in BY_NAME.values()),
-            (names.index(name) for name in self._columns),
-            hint="Space marks a column; Enter shows the marked ones, as far as they fit.",
-        )
-        chosen = await self.app.push_screen_wait(picker)
+        chosen = await self.app.push_screen_wait(ColumnPicker(self._columns))
         if chosen:
             self._columns = chosen
             self._table.show_columns(chosen)
             self._save()
+            self._read_options()
+
+    def action_group(self) -> None:
+        """Group the runs by seed, by sweep, by tag, or not."""
+        self._arrange(
+            self._listing.with_groups(GROUPINGS[(GROUPINGS.index(self._listing.by) + 1) % len(GROUPINGS)])
+        )
 
     def action_reverse(self) -> None:
         """Reverse the order."""
@@ -158,15 +175,23 @@ class RunBoard(Vertical):
         )
 
     def action_mark(self) -> None:
-        """Mark the run under the cursor, or remove its mark, and move to the next."""
-        if self.current is not None:
-            self._arrange(self._listing.toggled(self.current.path))
+        """Mark the run or the group under the cursor, or remove its mark, and move to the next."""
+        if self._toggle_mark():
             self._table.action_move(1)
+
+    def _toggle_mark(self) -> bool:
+        """Mark what is under the cursor, or remove its mark; returns whether there is something."""
+        if self._table.current_group is not None:
+            self._arrange(self._listing.group_toggled(self._table.current_group))
+        elif self.current is not None:
+            self._arrange(self._listing.toggled(self.current.path))
+        else:
+            return False
+        return True
 
     def on_run_table_mark_clicked(self, event: RunTable.MarkClicked) -> None:
         event.stop()
-        if self.current is not None:
-            self._arrange(self._listing.toggled(self.current.path))
+        self._toggle_mark()
 
     def action_mark_all(self) -> None:
         """Mark every shown run."""
@@ -191,16 +216,37 @@ class RunBoard(Vertical):
             self._listing = listing
             self._show()
             self._save()
+            self._read_options()
+
+    def _read_options(self) -> None:
+        """Read the options of the runs, if something that is shown needs them."""
+        shown = (*self._columns, self._listing.order.column)
+        needed = self._listing.by == "seed" or any(
+            (column := column_named(name)) is not None and column.base.of_option for name in shown
+        )
+        if needed and not self._reading and self._options.missing(self._listing.runs):
+            self._reading = True
+            self._read_all_options()
+
+    @work(group="options")
+    async def _read_all_options(self) -> None:
+        while missing := self._options.missing(self._listing.runs):
+            await asyncio.to_thread(self._options.read, missing, _SLICE)
+            await asyncio.sleep(_PAUSE)  # the interface gets the interpreter
+        self._reading = False
+        self._listing = self._listing.with_options()
+        self._show()
 
     # Saved for the next start of the app
 
     def _restore(self) -> None:
         saved, part = self._saved, self._saved.current.runs
         self._unread_marks = frozenset(saved.of_root("marks", Path(self._root)))
-        order = Order(part.column, part.falling) if part.column in BY_NAME else Order()
-        self._listing = self._listing.with_order(order).with_query(parse_query(part.filter))
+        order = Order(part.column, part.falling) if _is_column(part.column) else Order()
+        by = next((each for each in GROUPINGS if each == part.group), GROUPINGS[0])
+        self._listing = self._listing.with_order(order).with_query(parse_query(part.filter)).with_groups(by)
         self.query_one(Finder).restore(part.filter)
-        self._columns = tuple(name for name in part.columns if name in BY_NAME) or DEFAULT
+        self._columns = tuple(filter(_is_column, part.columns)) or DEFAULT
         self._table.show_columns(self._columns)
 
     def _save(self) -> None:
@@ -211,6 +257,7 @@ class RunBoard(Vertical):
             column=order.column,
             falling=order.falling,
             columns=[] if self._columns == DEFAULT else list(self._columns),
+            group=listing.by,
         )
         if part != saved.current.runs:
             saved.change(runs=part)
@@ -231,7 +278,10 @@ class RunBoard(Vertical):
 
     def on_run_table_moved(self, event: RunTable.Moved) -> None:
         event.stop()
-        self.query_one(RunDetail).show(event.row)
+        if event.group is not None:
+            self.query_one(RunDetail).show_group(event.group, self._options)
+        else:
+            self.query_one(RunDetail).show(event.row)
         if event.row is not None:
             self._read_differences(event.row)
 
@@ -266,6 +316,10 @@ class RunBoard(Vertical):
         return ""
 
 
+def _is_column(name: str) -> bool:
+    return column_named(name) is not None
+
+
 def status_line(listing: Listing, loading: int | None) -> str:
     """How many runs there are, are shown and are marked, and how they are sorted."""
     if loading is None:
@@ -282,5 +336,8 @@ def status_line(listing: Listing, loading: int | None) -> str:
         parts.append(f"{len(listing.marked)} marked{hidden}")
     if listing.order != Order():
         direction = "largest first" if listing.order.falling else "smallest first"
-        parts.append(f"by {BY_NAME[listing.order.column].title.lower()}, {direction}")
+        column = column_named(listing.order.column)
+        parts.append(f"by {column.title.lower() if column else listing.order.column}, {direction}")
+    if listing.by:
+        parts.append(f"{count(len(listing.groups), 'group')} by {listing.by}")
     return " · ".join(parts)

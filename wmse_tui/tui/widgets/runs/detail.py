@@ -16,9 +16,12 @@ from wmse_tui.config.problems import ConfigError
 from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.state.config import read_configuration
 from wmse_tui.runs.state.status import TONES
+from wmse_tui.runs.table.groups import RunGroup, distinct_texts
 from wmse_tui.runs.table.index import RunRow
+from wmse_tui.runs.table.options_cache import OptionsCache
+from wmse_tui.runs.table.run_columns import NAMED
 from wmse_tui.runs.text.sanitize import safe
-from wmse_tui.runs.text.units import moment, number, percent
+from wmse_tui.runs.text.units import count, moment, number, percent
 from wmse_tui.tui.charts.spark import spark
 
 _LINES = ("title", "facts", "results")
@@ -44,6 +47,12 @@ class RunDetail(Vertical):
             self.query_one(f".runs-detail-{name}", _Line).show(content)
         if row is None:
             self.show_differences("")
+
+    def show_group(self, group: RunGroup, options: OptionsCache) -> None:
+        """Show what the runs of this group have in common, and in what they differ."""
+        for name, content in zip((*_LINES, "path", "note"), group_lines(group, options), strict=True):
+            self.query_one(f".runs-detail-{name}", _Line).show(content)
+        self.show_differences(varying(group, options))
 
     def show_differences(self, text: str) -> None:
         """Show in what the run differs from its preset."""
@@ -80,6 +89,55 @@ class _Line(Static):
         if (content.plain, content.spans) != (self._shown.plain, self._shown.spans):
             self._shown = content
             self.update(content, layout=False)
+
+
+def group_lines(group: RunGroup, options: OptionsCache) -> list[Content]:
+    """Title and progress, what the runs are, means with their deviations, and which runs are counted."""
+    first = group.rows[0]
+    title = Content.assemble(
+        (safe(group.title, 100), "bold"), "  ", (f"{group.progress()} completed", "$foreground 70%")
+    )
+    seeds = distinct_texts(NAMED["seed"], group.rows, options)
+    methods = ", ".join(distinct_texts(NAMED["method"], group.rows, options))
+    sets = ", ".join(distinct_texts(NAMED["data"], group.rows, options))
+    seeds_text = f"{'seed' if len(seeds) == 1 else 'seeds'} {', '.join(seeds)}"
+    counted = f"mean over {count(len(group.completed), 'completed run')}"
+    if group.copies:
+        counted += f"; {count(group.copies, 'copy', 'copies')} of them not counted"
+    facts = Content(safe(f"{sets}, {methods}, {seeds_text} · {counted}", 240))
+    parts = []
+    for when, names in (("last", ("knn", "linear")), ("best", ("bestknn", "bestlinear"))):
+        shown = [
+            f"{NAMED[name].average_text(found)} {title_of}"
+            for name, title_of in zip(names, ("5-NN", "linear"), strict=True)
+            if (found := group.spread(NAMED[name], options)) is not None
+        ]
+        parts += [f"{when} {', '.join(shown)}"] * bool(shown)
+    results = Content(" · ".join(parts) or "no run of it has completed yet")
+    folder = Content(safe(str(Path(first.path).parent), 400))
+    return [
+        title,
+        facts,
+        results,
+        folder,
+        Content.styled("Actions apply to all of its runs.", "$foreground 60%"),
+    ]
+
+
+def varying(group: RunGroup, options: OptionsCache) -> str:
+    """In which options the runs of a group differ; "" before they are read."""
+    known = [found for row in group.rows if (found := options.of(row))]
+    if len(known) < len(group.rows):
+        return ""
+    names = [name for name in differing(*known) if name != "seed"]
+    texts = []
+    for name in names[:_NAMED]:
+        values = dict.fromkeys(_value(found, name) for found in known)
+        texts.append(f"{name} {', '.join(values)}")
+    more = len(names) - _NAMED
+    if not texts:
+        return "they differ in the seed alone"
+    return f"they differ in {'; '.join(texts)}{f' and {more} more' if more > 0 else ''}"
 
 
 def detail_lines(row: RunRow, *, ascii: bool = False) -> list[Content]:  # noqa: A002

@@ -1,4 +1,4 @@
-"""The list of runs on the screen: one row for each run, of which only changed cells are sent.
+"""The list of runs on the screen: one row for each run or group, of which only changed cells are sent.
 
 Textual's DataTable needs seconds for a thousand rows and redraws all of itself; here a refresh without a
 change sends nothing, and a key costs two rows. Unlike `CellTable` it is a viewport with a scrollbar, it
@@ -7,8 +7,8 @@ formats only the rows in sight, and its columns share the width that there is.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import ClassVar, Literal, get_args
 
 from rich.cells import cell_len, set_cell_size
@@ -21,11 +21,12 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from wmse_tui.runs.state.status import Tone
+from wmse_tui.runs.table.groups import RunGroup
 from wmse_tui.runs.table.index import RunRow
 from wmse_tui.tui import keys
 from wmse_tui.tui.widgets.runs.ages import now_minute
-from wmse_tui.tui.widgets.runs.columns import DEFAULT, GAP, CellContext, Column, fit_columns
-from wmse_tui.tui.widgets.runs.listing import Listing, Order
+from wmse_tui.tui.widgets.runs.columns import DEFAULT, GAP, CellContext, Column, fit_columns, group_cell
+from wmse_tui.tui.widgets.runs.listing import Listing, ListLine, Order
 from wmse_tui.tui.widgets.table import Cell
 
 MARK = 2  # cells before the first column
@@ -49,17 +50,18 @@ class RunTable(ScrollView, can_focus=True, inherit_bindings=False):
     BINDINGS = keys.RUN_TABLE
 
     class Moved(Message):
-        """The cursor is on another run, or its run has changed; None: there is none."""
+        """The cursor is on another line, or its run or group has changed."""
 
-        def __init__(self, row: RunRow | None) -> None:
+        def __init__(self, line: ListLine) -> None:
             super().__init__()
-            self.row = row
+            self.row = line.row
+            self.group = line.group if line.row is None else None
 
     class Chosen(Message):
-        """A run was double-clicked."""
+        """A run or group was double-clicked."""
 
     class MarkClicked(Message):
-        """The mark before the current run was clicked."""
+        """The mark before the current run or group was clicked."""
 
     class HeadingClicked(Message):
         """The heading of a column was clicked."""
@@ -75,7 +77,7 @@ class RunTable(ScrollView, can_focus=True, inherit_bindings=False):
         self._minute = now_minute()
         self._names: tuple[str, ...] = DEFAULT
         self._columns: tuple[tuple[Column, int], ...] = ()
-        self._cursor = 0  # its row
+        self._cursor = 0  # its line
         self._moved = False  # by a key or a click; until then the cursor stays at the top while runs appear
         self._drawn: dict[int, _ScreenLine] = {}  # by line of the screen
 
@@ -86,33 +88,51 @@ class RunTable(ScrollView, can_focus=True, inherit_bindings=False):
 
     @property
     def current(self) -> RunRow | None:
-        """The run under the cursor."""
-        return self.rows[self._cursor] if self.rows else None
+        """The run under the cursor; None on a group too."""
+        return self._line_at_cursor.row
+
+    @property
+    def current_group(self) -> RunGroup | None:
+        """The group under the cursor."""
+        return self._line_at_cursor.group if self._line_at_cursor.row is None else None
+
+    @property
+    def _lines(self) -> tuple[ListLine, ...]:
+        return self._listing.lines
+
+    @property
+    def _line_at_cursor(self) -> ListLine:
+        return self._lines[self._cursor] if self._lines else ListLine()
 
     def show(self, listing: Listing, minute: int) -> None:
-        """Show this list; the cursor stays on its run, or on its row if that run is not listed any more."""
-        before, rows = self.current, listing.rows
+        """Show this list; the cursor stays on its run or group, or on its line if that is gone."""
+        before, lines = self._line_at_cursor, listing.lines
         if listing is self._listing and minute == self._minute:
             return
-        resized = len(rows) != len(self._listing.rows)
+        resized = len(lines) != len(self._lines)
+        regrouped = bool(listing.by) != bool(self._listing.by)
         self._listing, self._minute = listing, minute
-        if not rows or not self._moved:
+        if not lines or not self._moved:
             self._cursor = 0
         else:
-            path = before.path if before is not None else ""
-            found = next((index for index, row in enumerate(rows) if row.path == path), self._cursor)
-            self._cursor = min(found, len(rows) - 1)
+            found = _index_of(before, lines)
+            self._cursor = min(self._cursor if found is None else found, len(lines) - 1)
+        if regrouped:
+            self._fit_columns()
         if resized:
-            self.virtual_size = Size(0, len(rows) + _HEAD)
+            self.virtual_size = Size(0, len(lines) + _HEAD)
         self._scroll_to_cursor()
         self._redraw()
-        if self.current is not before:
-            self.post_message(self.Moved(self.current))
+        if self._line_at_cursor != before:
+            self.post_message(self.Moved(self._line_at_cursor))
 
     def show_columns(self, names: Iterable[str]) -> None:
         """Show these columns, as far as they fit, in their usual order."""
         self._names = tuple(names)
-        self._columns = fit_columns(self.size.width - MARK, self._names)
+        self._fit_columns()
+
+    def _fit_columns(self) -> None:
+        self._columns = fit_columns(self.size.width - MARK, self._names, means=bool(self._listing.by))
         self._drawn.clear()
         self.refresh()
 
@@ -128,17 +148,17 @@ class RunTable(ScrollView, can_focus=True, inherit_bindings=False):
 
     def action_move_to(self, row: int) -> None:
         """Move the cursor to a row; -1 is the last."""
-        self._move(row if row >= 0 else len(self.rows) + row)
+        self._move(row if row >= 0 else len(self._lines) + row)
 
     def _move(self, row: int) -> None:
         self._moved = True
-        row = max(0, min(row, len(self.rows) - 1))
+        row = max(0, min(row, len(self._lines) - 1))
         if row == self._cursor:
             return
         self._cursor = row
         self._scroll_to_cursor()
         self._redraw()
-        self.post_message(self.Moved(self.current))
+        self.post_message(self.Moved(self._line_at_cursor))
 
     @property
     def _height(self) -> int:
@@ -159,7 +179,7 @@ class RunTable(ScrollView, can_focus=True, inherit_bindings=False):
         row = where.y - _HEAD + self.scroll_offset.y
         if where.y < _HEAD:
             self._click_heading(where.x)
-        elif row < len(self.rows):
+        elif row < len(self._lines):
             self._move(row)
             if where.x < MARK:
                 self.post_message(self.MarkClicked())
@@ -176,10 +196,8 @@ class RunTable(ScrollView, can_focus=True, inherit_bindings=False):
     # Drawing
 
     def on_resize(self, event: Resize) -> None:  # noqa: ARG002
-        self._columns = fit_columns(self.size.width - MARK, self._names)
         self._scroll_to_cursor()
-        self._drawn.clear()
-        self.refresh()
+        self._fit_columns()
 
     def watch_scroll_y(self, old_value: float, new_value: float) -> None:
         super().watch_scroll_y(old_value, new_value)
@@ -231,17 +249,36 @@ class RunTable(ScrollView, can_focus=True, inherit_bindings=False):
         if y < _HEAD:
             return _ScreenLine("heading", (Cell(""), *(self._heading(*pair) for pair in self._columns)))
         index = y - _HEAD + self.scroll_offset.y
-        if index >= len(self.rows):
+        if index >= len(self._lines):
             return _ScreenLine("empty")
-        row = self.rows[index]
-        marked = row.path in self._listing.marked
+        line = self._lines[index]
+        marked = self._is_marked(line)
         cells = [Cell("●" if marked else "")]
         for column, width in self._columns:
-            cell = column.cell(row, CellContext(width, self._minute, self._ascii))
+            cell = self._cell(line, column, width)
             cells.append(Cell(_fitted(cell.text, width, right=column.right), cell.style))
         return _ScreenLine(
             "cursor" if index == self._cursor else "marked" if marked else "plain", tuple(cells)
         )
+
+    def _is_marked(self, line: ListLine) -> bool:
+        """Whether the run is marked, or all runs of the group are."""
+        rows = line.group.rows if line.row is None and line.group is not None else (line.row,)
+        return all(row is not None and row.path in self._listing.marked for row in rows)
+
+    def _cell(self, line: ListLine, column: Column, width: int) -> Cell:
+        options = self._listing.options
+        indent = ""
+        if column.name == "run" and line.group is not None:
+            unfolded = line.group.name in self._listing.unfolded
+            indent = "  " if line.row is not None else "▾ " if unfolded else "▸ "
+        context = CellContext(width - len(indent), self._minute, self._ascii)
+        if line.row is not None:
+            cell = column.cell(line.row, replace(context, options=options.of(line.row)))
+        else:
+            assert line.group is not None, "a line is of a run or of a group"
+            cell = group_cell(column, line.group, context, options)
+        return Cell(indent + cell.text, cell.style)
 
     def _heading(self, column: Column, width: int) -> Cell:
         title = column.title
@@ -249,6 +286,20 @@ class RunTable(ScrollView, can_focus=True, inherit_bindings=False):
             arrow = _arrow(self._listing.order)
             title = f"{title[: width - 1]}{arrow}"
         return Cell(_fitted(title, width, right=column.right))
+
+
+def _index_of(line: ListLine, lines: Sequence[ListLine]) -> int | None:
+    """Where the line is in another list, or the nearest thing to it: its run, or the group of that."""
+    path = line.row.path if line.row else line.group.rows[0].path if line.group else ""
+    for same in (
+        lambda other: other.key == line.key,
+        lambda other: other.row is not None and other.row.path == path,
+        lambda other: other.group is not None and any(row.path == path for row in other.group.rows),
+    ):
+        for index, other in enumerate(lines):
+            if same(other):
+                return index
+    return None
 
 
 def _arrow(order: Order) -> str:
