@@ -25,17 +25,19 @@ from torch.distributed.distributed_c10d import Store
 from wmse_tui.config.schema import Experiment
 from wmse_tui.config.sections.compute import Compute
 from wmse_tui.engine.distribution.heartbeats import SILENT_SECONDS, Heartbeats
+from wmse_tui.engine.distribution.interfaces import use_interface_of
 from wmse_tui.engine.distribution.ranks import Group, Kind, Message
-from wmse_tui.engine.distribution.rendezvous import publish_address
+from wmse_tui.engine.distribution.rendezvous import WAIT_SECONDS, publish_address
 from wmse_tui.engine.distribution.roster import LOOPBACK, Member, Roster
 from wmse_tui.engine.errors import DeviceError, EngineError, RankFailed, RankLost
 from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.process.cores import available_cores
 from wmse_tui.runs.process.deferred_signals import deferred_stop_signals
-from wmse_tui.runs.process.identity import is_running, send_signal
+from wmse_tui.runs.process.identity import host, is_running, send_signal
 from wmse_tui.runs.process.interpreter import interpreter_command
 from wmse_tui.runs.process.rank_launcher import Launched
 from wmse_tui.runs.process.rebind import rebound
+from wmse_tui.runs.text.sanitize import safe
 from wmse_tui.runs.text.units import count
 
 POLL_SECONDS = 0.1
@@ -122,7 +124,10 @@ def start_rank(
 
 
 class LaunchedRank:
-    """The process of a rank that a launcher started; only on this machine is it known whether it runs."""
+    """The process of a rank that a launcher started.
+
+    On another machine it shows that it runs by its heartbeats alone, and an end in order by its word.
+    """
 
     def __init__(self, roster: Roster, rank: int) -> None:
         self._roster = roster
@@ -132,7 +137,11 @@ class LaunchedRank:
     def poll(self) -> int | None:
         """1 if it has ended: its status is the launcher's to know."""
         self._member = self._member or self._roster.member(self._rank)
-        return 1 if self._member is not None and is_running(self._member.process) is False else None
+        if self._member is None:
+            return None
+        running = is_running(self._member.process)
+        ended = self._roster.has_left(self._rank) if running is None else not running
+        return 1 if ended else None
 
     def kill(self) -> None:
         if self._member is not None:
@@ -173,7 +182,8 @@ class OtherRanks:
             }
         else:
             self._processes = {rank: LaunchedRank(self._roster, rank) for rank in range(1, world)}
-            publish_address(run, self._roster)
+            publish_address(run, self._roster, one_machine=launched.one_machine)
+        self._deadline = time.monotonic() + WAIT_SECONDS
         self._heartbeats = Heartbeats(self._roster, self._processes, self._end_silent)
         threading.Thread(target=self._watch, name="other ranks", daemon=True).start()
 
@@ -189,8 +199,34 @@ class OtherRanks:
         while not all(self._roster.member(rank) for rank in self._processes):
             poll()
             self.require_running()
+            if time.monotonic() > self._deadline:
+                self._require_arrived()
             time.sleep(POLL_SECONDS)
+        use_interface_of(self._reached())
         return join_group(0, self._world, self._roster.another_connection(), self._device)
+
+    def _reached(self) -> str:
+        """The address by which other ranks have reached this one: of another machine, if any is there."""
+        ranks = sorted(self._processes, key=lambda rank: self._roster.arrived(rank).endswith(f" on {host()}"))
+        return next(filter(None, map(self._roster.reached, ranks)), LOOPBACK)
+
+    def _require_arrived(self) -> None:
+        """Raise RankLost where ranks that a launcher was to start have not come."""
+        arrived = {rank: self._roster.arrived(rank) for rank in self._processes}
+        missing = [rank for rank, process in arrived.items() if not process]
+        if not missing or any(isinstance(process, subprocess.Popen) for process in self._processes.values()):
+            return
+        there = [f"rank {rank} ({safe(process, 100)})" for rank, process in arrived.items() if process]
+        raise RankLost(
+            f"{listed('rank', missing)} of {self._world} did not arrive in {WAIT_SECONDS:.0f} s",
+            f"rank 0 waited on {host()}, port {self._roster.store.port}; arrived: "
+            f"{', '.join(there) or 'none'}",
+            next=(
+                "start all ranks, on one run directory that their machines share; each prints what it tried",
+                "let the machines reach each other: firewalls, MASTER_ADDR, GLOO_SOCKET_IFNAME",
+                RESUME,
+            ),
+        )
 
     def require_running(self) -> None:
         """Raise the error that explains why a rank has ended, if one has.
@@ -256,7 +292,10 @@ class OtherRanks:
                     return
 
     def _end_silent(self, rank: int) -> None:
-        self._lose(rank, f"showed no sign of life for {SILENT_SECONDS:.0f} s (stopped, or hanging)")
+        member = self._roster.member(rank)
+        here = member is None or member.process.host == host()
+        why = "stopped, or hanging" if here else "ended, stopped or hanging, or its machine is not reached"
+        self._lose(rank, f"showed no sign of life for {SILENT_SECONDS:.0f} s ({why})")
 
     def _lose(self, rank: int, how: str) -> None:
         """The first rank that is lost explains the end of the run; all others are ended with it."""
@@ -286,6 +325,11 @@ class OtherRanks:
             code=failure.code,
             files=failure.files,
         )
+
+
+def listed(noun: str, numbers: list[int]) -> str:
+    """`rank 3`, `ranks 1, 2`."""
+    return f"{noun}{'s' if len(numbers) > 1 else ''} {', '.join(map(str, numbers))}"
 
 
 def signal_text(number: int) -> str:

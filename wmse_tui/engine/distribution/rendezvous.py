@@ -3,51 +3,123 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 import time
+from dataclasses import dataclass
 
-from wmse_tui.engine.distribution.roster import Roster
+from wmse_tui.engine.distribution.interfaces import is_loopback, published_addresses, use_interface_of
+from wmse_tui.engine.distribution.roster import LOOPBACK, Roster
 from wmse_tui.engine.errors import RankLost
 from wmse_tui.runs.directory import RunDirectory
+from wmse_tui.runs.queue.standby import state_of
 from wmse_tui.runs.run_folder import publish_file, read_file
+from wmse_tui.runs.text.sanitize import safe
 
 WAIT_SECONDS = 300.0
+"""Until a rank that has not arrived is given up. What rank 0 does before, as reading its images, is not
+counted: its log grows meanwhile."""
 POLL_SECONDS = 0.2
 CONNECT_SECONDS = 2.0
 
 
-def publish_address(run: RunDirectory, roster: Roster) -> None:
+def publish_address(run: RunDirectory, roster: Roster, *, one_machine: bool) -> None:
     """Write where rank 0 is.
 
     Raises:
         OSError: the file cannot be written.
     """
-    address = {"host": roster.store.host, "port": roster.store.port, "world": roster.world}
+    addresses = [LOOPBACK] if one_machine else published_addresses(os.environ)
+    address = {
+        "host": addresses[0],
+        "addresses": addresses,
+        "port": roster.store.port,
+        "world": roster.world,
+        "token": roster.token,
+    }
     publish_file(run.rendezvous, json.dumps(address).encode())
+
+
+@dataclass(frozen=True, slots=True)
+class _Address:
+    """The content of the file."""
+
+    addresses: tuple[str, ...]
+    port: int
+    world: int
+    token: str
 
 
 def find_rank_0(run: RunDirectory, rank: int, world: int) -> Roster:
     """Wait for rank 0, and take the part of `rank`.
 
-    The file may be that of an earlier attempt: then no process answers there, or one that has this rank.
+    The file may be that of an earlier attempt: then no process answers there, or another one.
 
     Raises:
         RankLost: rank 0 was not found in time.
     """
-    deadline = time.monotonic() + WAIT_SECONDS
-    while time.monotonic() < deadline:
+    log, deadline, problem = "", 0.0, ""
+    while True:
+        grown = state_of(str(run.events))
+        if grown != log:  # rank 0 reads its images
+            log, deadline = grown, time.monotonic() + WAIT_SECONDS
         try:
-            address = json.loads(read_file(run.rendezvous))
-            where = str(address["host"]), int(address["port"])
-            socket.create_connection(where, timeout=CONNECT_SECONDS).close()  # the store would try for long
-            roster = Roster.connect(*where, rank, int(address["world"]))
-            if roster.world == world and roster.claim():
-                return roster
-        except (OSError, ValueError, KeyError, TypeError, RuntimeError):  # of torch: nothing answers
-            pass
+            return _joined(_read(run), rank, world)
+        except (OSError, RuntimeError) as error:  # of torch: nothing answers
+            problem = str(error).partition("\n")[0]
+        except (ValueError, KeyError, TypeError, OverflowError):
+            problem = f"{run.rendezvous} is damaged"
+        if time.monotonic() >= deadline:
+            break
         time.sleep(POLL_SECONDS)
     raise RankLost(
-        f"rank 0 was not found in {WAIT_SECONDS:.0f} s",
-        f"{run.rendezvous} names no trainer of {world} ranks that waits for rank {rank}",
-        next=("start all ranks on one run directory", "see trainer.log, or the output of rank 0"),
+        f"rank {rank} of {world} did not find rank 0 in {WAIT_SECONDS:.0f} s",
+        safe(problem, 300),
+        next=(
+            "start all ranks on one run directory, on a file system that their machines share",
+            "let the machines reach each other: firewalls, MASTER_ADDR, GLOO_SOCKET_IFNAME",
+            "see trainer.log, or the output of rank 0",
+        ),
     )
+
+
+def _read(run: RunDirectory) -> _Address:
+    fields = json.loads(read_file(run.rendezvous))
+    addresses = fields["addresses"] if "addresses" in fields else [fields["host"]]
+    return _Address(
+        tuple(map(str, addresses)), int(fields["port"]), int(fields["world"]), str(fields.get("token", ""))
+    )
+
+
+def _joined(there: _Address, rank: int, world: int) -> Roster:
+    """The roster of rank 0. Raises OSError, RuntimeError: it is not there, or not for this rank."""
+    own, peer = _reached(there)
+    roster = Roster.connect(peer, there.port, rank, there.world)
+    if roster.token != there.token:
+        raise OSError(f"another process listens on {peer} port {there.port}")
+    if there.world != world:
+        raise OSError(f"rank 0 trains with {there.world} ranks")
+    claimed = roster.claim(peer)
+    if claimed:
+        raise OSError(f"another process has joined as rank {rank}: {claimed}")
+    use_interface_of(own)
+    return roster
+
+
+def _reached(there: _Address) -> tuple[str, str]:
+    """The addresses of both ends of a connection to rank 0: the first that is not of loopback, if any is."""
+    over_loopback: tuple[str, str] | None = None
+    problems = []
+    for address in there.addresses:
+        try:
+            with socket.create_connection((address, there.port), timeout=CONNECT_SECONDS) as connection:
+                own, peer = (str(end[0]) for end in (connection.getsockname(), connection.getpeername()))
+        except OSError as error:
+            problems.append(f"{address} port {there.port}: {error.strerror or error}")
+            continue
+        if not is_loopback(peer):
+            return own, peer
+        over_loopback = over_loopback or (own, peer)
+    if over_loopback is None:
+        raise OSError("; ".join(problems))
+    return over_loopback

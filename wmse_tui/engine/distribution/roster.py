@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import socket
 from dataclasses import asdict, dataclass
 from datetime import timedelta
@@ -11,6 +12,7 @@ from datetime import timedelta
 import torch
 from torch._C._distributed_c10d import TCPStore  # public as torch.distributed.TCPStore
 
+from wmse_tui.engine.distribution.interfaces import listening_address
 from wmse_tui.runs.process.identity import Process, host, identify
 from wmse_tui.runs.text.sanitize import safe
 
@@ -55,16 +57,21 @@ class Roster:
 
     @classmethod
     def serve(cls, world: int, *, one_machine: bool = True) -> Roster:
-        """The store. It has no authentication: only processes of this machine reach it, if all ranks do."""
-        listening = socket.create_server((LOOPBACK if one_machine else "", 0), backlog=2 * world)
+        """The store. It has no authentication: only processes of this machine reach it, if all ranks do.
+
+        Of several machines those do that reach the interface which the user has chosen, else any interface.
+        """
+        address = LOOPBACK if one_machine else listening_address(os.environ)
+        listening = socket.create_server((address, 0), backlog=2 * world)
         store = TCPStore(
-            LOOPBACK if one_machine else host(),
+            address or LOOPBACK,
             listening.getsockname()[1],
             world,
             is_master=True,
             wait_for_workers=False,
             master_listen_fd=listening.detach(),
         )
+        store.set("token", secrets.token_hex(8))
         return cls(store, 0, world)
 
     @classmethod
@@ -75,10 +82,39 @@ class Roster:
         )
         return cls(store, rank, world)
 
-    def claim(self) -> bool:
-        """Whether this process may be this rank; no other one may from now on."""
-        own = f"{host()} {os.getpid()}"
-        return self.store.compare_set(f"claimed/{self.rank}", "", own).decode() == own
+    @property
+    def token(self) -> str:
+        """What tells this store from one of another attempt."""
+        return self._read("token") or ""
+
+    def claim(self, reached: str) -> str:
+        """Be this rank: "", or the process that is it already; no other one may from now on.
+
+        Args:
+            reached: the address of rank 0 by which this process reaches it.
+        """
+        own = f"process {os.getpid()} on {host()}"
+        by = self.store.compare_set(f"claimed/{self.rank}", "", own).decode()
+        if by != own:
+            return by
+        self.store.set(f"reached/{self.rank}", reached)
+        return ""
+
+    def arrived(self, rank: int) -> str:
+        """The process that is `rank`; "" where none has come."""
+        return self._read(f"claimed/{rank}") or ""
+
+    def reached(self, rank: int) -> str:
+        """The address of rank 0 by which `rank` has reached it; "" where it has not come."""
+        return self._read(f"reached/{rank}") or ""
+
+    def leave(self) -> None:
+        """Record that this rank ends because rank 0 has announced it."""
+        self.store.set(f"left/{self.rank}", "1")
+
+    def has_left(self, rank: int) -> bool:
+        """Whether `rank` has ended in order."""
+        return self._read(f"left/{rank}") is not None
 
     def another_connection(self) -> TCPStore:
         """The same store, for a thread of its own: a connection serves one call at a time."""

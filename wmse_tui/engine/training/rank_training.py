@@ -111,6 +111,8 @@ def _train(run: RunDirectory, experiment: Experiment, roster: Roster, device: to
         roster.join(device)
         group = join_group(rank, world, roster.another_connection(), device)
         _Follower(experiment, method, batches, device, group).follow()
+        with contextlib.suppress(RuntimeError):  # rank 0 has not waited for it
+            roster.leave()
         dist.destroy_process_group()
 
 
