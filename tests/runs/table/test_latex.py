@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from comparisons import COMPARISON, WICKED, A, group, like_a, only
+from made_transfer import transfer_result
 
+from wmse_tui.runs.state.transfer_results import SavedTransfer
 from wmse_tui.runs.table.compare import Comparison, Difference, Setting, Spread
 from wmse_tui.runs.table.latex import to_latex
+from wmse_tui.runs.table.transfer_table import transfer_table
 
 
 def test_a_row_is_a_method_with_the_options_in_which_its_experiments_differ() -> None:
@@ -87,3 +92,54 @@ def test_latex_keeps_a_run_whose_configuration_cannot_be_read() -> None:
         Comparison((broken,), (Difference("optimizer.lr", "", "", (Setting("unreadable"),)),), ())
     )
     assert r"broken & $90.00$ & $80.00$ & 1 \\" in lines.splitlines()
+
+
+def test_transfer_is_a_table_of_its_own_with_the_best_of_comparable_columns_in_bold() -> None:
+    results = (A, like_a(run_id="b", seed=1), like_a(run_id="c", method="simclr"))
+    values = ((0.7, 0.8, 0.9), (0.5, None, 0.25), (None, None, 0.625))
+    columns = transfer_table(
+        [
+            [
+                SavedTransfer(
+                    transfer_result(
+                        name,
+                        value,
+                    ),
+                    "final.pt",
+                    "now",
+                )
+                for name, value in zip(("svhn", "pets_&", "x"), each, strict=True)
+                if value is not None
+            ]
+            for each in zip(*values, strict=True)
+        ]
+    )
+    comparison = Comparison(
+        results, (), (group((0, 1), results[0], results[1]), group((2,), results[2])), columns
+    )
+    assert to_latex(comparison).split("\n\n")[1].splitlines()[1:] == [
+        r"\begin{tabular}{lrrr}",
+        r"\toprule",
+        r"method & Pets\_\& (\%) & Svhn (\%) & X (\%) \\",
+        r"\midrule",
+        r"W-MSE & $\mathbf{50.00}$ & $75.00 \pm 7.07$ & -- \\",
+        r"SimCLR & $25.00$ & $\mathbf{90.00}$ & $62.50$ \\",
+        r"\bottomrule",
+        r"\end{tabular}",
+    ]
+    unlike_ = replace(columns[1], same_images=False)
+    text = to_latex(replace(comparison, transfer=(unlike_,)))
+    assert r"W-MSE & $75.00 \pm 7.07$ \\" in text
+    assert "% None is bold where runs had other images: Svhn." in text
+
+
+def test_accuracies_of_other_test_images_have_no_best() -> None:
+    results = tuple(
+        replace(like_a(run_id=name, method=name, final_knn=value), tested_on=f"cifar10, test ({images})")
+        for name, value, images in (("w_mse", 0.8, 10), ("simclr", 0.9, 20))
+    )
+    text = to_latex(Comparison(results, (), ()))
+    assert "% None is bold: tested on cifar10, test (10) and on cifar10, test (20)." in text
+    assert "mathbf" not in text
+    same = tuple(replace(one, tested_on="cifar10, test (10)") for one in results)
+    assert r"\mathbf{90.00}" in to_latex(Comparison(same, (), ()))

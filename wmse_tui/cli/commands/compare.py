@@ -67,7 +67,11 @@ def compare(
 
 def comparison_table(comparison: Comparison) -> list[str]:
     """Return the comparison as sanitised lines: results, options that differ, repetitions."""
+    from wmse_tui.runs.table.compare import unlike
+
     lines = _results(comparison)
+    if why := unlike(comparison.results):
+        lines.append(f"not comparable: {why}")
     for result in comparison.results:
         if result.config_problem:
             lines.append(

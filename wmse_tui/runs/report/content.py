@@ -23,12 +23,13 @@ from wmse_tui.runs.state.config import read_configuration
 from wmse_tui.runs.state.curves import QUANTITIES, curve, reference
 from wmse_tui.runs.state.run import RunState
 from wmse_tui.runs.state.status import TONES
-from wmse_tui.runs.state.transfer_results import SavedTransfer, Score, read_transfer
+from wmse_tui.runs.state.transfer_results import SavedTransfer, read_transfer
 from wmse_tui.runs.state.verdict import judge
 from wmse_tui.runs.state.watch import RunWatcher
-from wmse_tui.runs.table.compare import Comparison, Spread, Subject, compare
+from wmse_tui.runs.table.compare import Comparison, Spread, Subject, compare, unlike
 from wmse_tui.runs.table.comparison_file import TRANSFER_CAPTION
 from wmse_tui.runs.table.transfer_table import column_title
+from wmse_tui.runs.text.transfer_terms import mean_text, transfer_terms
 from wmse_tui.runs.text.units import count, duration, number, percent, percentage, rate, size
 
 COLUMNS = 400  # buckets of a curve
@@ -252,7 +253,7 @@ def _transfer(saved: Sequence[SavedTransfer]) -> Iterator[Block]:
                 f"{percentage(score.low)} to {percentage(score.high)}",
                 percentage(result.knn.score.value),
                 percentage(result.weighted_knn.score.value),
-                *(_mean(few.get(each)) for each in shots),
+                *(mean_text(few.get(each)) for each in shots),
                 percentage(calibration.ece if calibration else None),
                 percentage(calibration.ece_scaled if calibration else None),
                 f"{result.train_split} -> {result.test_split}",
@@ -281,13 +282,9 @@ def _transfer(saved: Sequence[SavedTransfer]) -> Iterator[Block]:
             ],
             right=(1, 2, 3, 4),
         )
+    yield from (PlainText(line) for line in transfer_terms([one.result for one in saved]) if "*" not in line)
     times = sorted({(one.checkpoint, one.time) for one in saved})
     yield PlainText("; ".join(f"of {checkpoint}, {time}" for checkpoint, time in times))
-
-
-def _mean(score: Score | None) -> str:
-    """A mean with half of its interval."""
-    return percentage(None) if score is None else percentage(score.value, (score.high - score.low) / 2)
 
 
 def _embeddings(state: RunState) -> Iterator[Block]:
@@ -404,6 +401,8 @@ def _comparison(runs: Sequence[ReportedRun]) -> Iterator[Block]:
         ],
         right=(3, 4, 5, 6, 7),
     )
+    if why := unlike(comparison.results):
+        yield PlainText(f"Not comparable: {why}.")
     if comparison.differences:
         yield Heading(2, "Options that differ")
         yield Table(

@@ -7,10 +7,11 @@ differ in nothing that matters but the seed, each counted once however often it 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import sqrt
-from typing import Literal
+from typing import Literal, TypeAlias
 
 from wmse_tui.config.diff import Value, differing, flatten, value_text
 from wmse_tui.config.names import field_of
@@ -39,7 +40,8 @@ class Result:
     """The row of one run, and what a comparison shows besides.
 
     `elapsed_seconds` is all of the trainers' time (`RunState.elapsed`); `training_seconds` and
-    `images_per_second` are of the completed epochs alone, without evaluations.
+    `images_per_second` are of the completed epochs alone, without evaluations. An accuracy is compared with
+    those of the same test images (`tested_on` as text, and their fingerprint) and the same `neighbours` only.
     """
 
     row: RunRow
@@ -49,6 +51,12 @@ class Result:
     elapsed_seconds: float | None
     training_seconds: float | None
     images_per_second: float | None
+    tested_on: str = ""
+    test_fingerprint: str = ""
+    neighbours: str = ""
+
+
+Measure: TypeAlias = Literal["linear", "knn"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +131,22 @@ def compare(subjects: Sequence[Subject]) -> Comparison:
     )
 
 
+def unlike(results: Sequence[Result], measure: Measure | None = None) -> str:
+    """Why none of `results` has the best accuracy (or that of one measure); "" where they can be compared."""
+    for name in ("linear", "knn") if measure is None else (measure,):
+        measured = [one for one in results if getattr(one.row, f"final_{name}") is not None]
+        images = {one.tested_on: None for one in measured if one.tested_on}
+        prints = {one.test_fingerprint: f"{one.tested_on} {one.test_fingerprint}" for one in measured}
+        if len(prints) > 1 and all(prints):
+            return f"tested on {' and on '.join(images if len(images) > 1 else prints.values())}"
+        if len(images) > 1 and not all(prints):
+            return f"tested on {' and on '.join(images)}"
+        neighbours = {one.neighbours: None for one in measured if one.neighbours and name == "knn"}
+        if len(neighbours) > 1:
+            return f"k-NN is {' and '.join(neighbours)}"
+    return ""
+
+
 def spread(values: Sequence[float]) -> Spread | None:
     """Mean and sample standard deviation; None of no values."""
     n = len(values)
@@ -136,15 +160,39 @@ def spread(values: Sequence[float]) -> Spread | None:
 
 def _result(subject: Subject) -> Result:
     state = subject.state
+    final = state.final
+    tested_on, fingerprint = _tested_on(subject)
     return Result(
         row=run_row(state),
         config_problem=subject.configuration.problem,
         total_steps=state.total_steps,
-        final_epoch=state.final.epoch if state.final is not None else None,
+        final_epoch=final.epoch if final is not None else None,
         elapsed_seconds=state.elapsed if state.started is not None else None,
         training_seconds=sum(epoch.seconds for epoch in state.epoch_rows) if state.epoch_rows else None,
         images_per_second=_throughput(state),
+        tested_on=tested_on,
+        test_fingerprint=fingerprint,
+        neighbours=f"{final.knn.k}-NN ({final.knn.metric})" if final is not None and final.knn else "",
     )
+
+
+def _tested_on(subject: Subject) -> tuple[str, str]:
+    """The data set and split of the final evaluation; the fingerprint of its images, where the log has it."""
+    final, experiment = subject.state.final, subject.configuration.experiment
+    if final is None:
+        return "", ""
+    name = subject.state.summary.dataset
+    if experiment is not None:
+        dataset = experiment.dataset
+        folder = dataset.probe_test or (dataset.root if dataset.name == "folder" else None)
+        name = dataset.name if folder is None else f"folder {folder.name}"
+    found = re.search(re.escape(final.test_split) + r" ([0-9a-f]{16})\b", _fingerprints(subject.state))
+    return f"{name}, {final.test_split}", found[1] if found is not None else ""
+
+
+def _fingerprints(state: RunState) -> str:
+    """The splits of the run's images, each with a fingerprint, as logged by the latest attempt; or ""."""
+    return next((notice.text for notice in reversed(state.notices) if notice.code == "N_IMAGES"), "")
 
 
 def _throughput(state: RunState) -> float | None:
@@ -187,7 +235,10 @@ def _groups(subjects: Sequence[Subject], results: Sequence[Result]) -> tuple[Rep
     members: dict[object, list[int]] = {}
     for place, subject in enumerate(subjects):
         if subject.configuration.experiment is not None:
-            members.setdefault(repetition_key(subject.configuration.experiment), []).append(place)
+            experiment = subject.configuration.experiment
+            # A folder may have been moved: its images are what their fingerprints are.
+            images = _fingerprints(subject.state) if experiment.dataset.name == "folder" else ""
+            members.setdefault((repetition_key(experiment), images), []).append(place)
     return tuple(_group(places, [results[place] for place in places]) for places in members.values())
 
 

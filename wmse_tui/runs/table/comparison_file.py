@@ -16,10 +16,10 @@ from types import MappingProxyType
 from typing import TypeAlias
 
 from wmse_tui.runs.state.curves import Curve
-from wmse_tui.runs.table.compare import Comparison, RepetitionGroup, Result, Setting, Spread
+from wmse_tui.runs.table.compare import Comparison, RepetitionGroup, Result, Setting, Spread, unlike
 from wmse_tui.runs.table.latex import to_latex
 from wmse_tui.runs.table.transfer_table import TransferCell, column_title, columns_json
-from wmse_tui.runs.text.markdown import markdown_table
+from wmse_tui.runs.text.markdown import markdown_table, markdown_text
 from wmse_tui.runs.text.sanitize import safe
 from wmse_tui.runs.text.units import duration, percentage
 
@@ -123,12 +123,17 @@ def _result_values(result: Result) -> dict[str, Cell]:
         "images_per_second": result.images_per_second,
         "device": row.device,
         "host": row.host,
+        "tested_on": result.tested_on,
+        "test_fingerprint": result.test_fingerprint,
+        "neighbours": result.neighbours,
     }
 
 
 def to_markdown(comparison: Comparison) -> str:
     """Tables in GitHub's Markdown: results, options that differ, repetitions; accuracies in percent."""
     blocks = [markdown_table(_RESULT_HEADING, [_result_row(result) for result in comparison.results])]
+    if why := unlike(comparison.results):
+        blocks.append(f"Not comparable: {markdown_text(why)}.\n")
     if comparison.differences:
         heading = ["option", *(result.row.run_id for result in comparison.results)]
         rows = [[d.key, *(setting.text() or "-" for setting in d.settings)] for d in comparison.differences]

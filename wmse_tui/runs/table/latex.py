@@ -8,15 +8,28 @@ from dataclasses import dataclass
 
 from wmse_tui.config.datasets import DATASETS
 from wmse_tui.config.names import unions
-from wmse_tui.runs.table.compare import Comparison, RepetitionGroup, Result, Spread
+from wmse_tui.runs.table.compare import (
+    Comparison,
+    Measure,
+    RepetitionGroup,
+    Result,
+    Spread,
+    spread,
+    unlike,
+)
 from wmse_tui.runs.table.recipe import carries_out
+from wmse_tui.runs.table.transfer_table import TransferColumn, column_title
 from wmse_tui.runs.text.sanitize import safe
 
-_MEASURES = ("final_linear", "final_knn")
+_MEASURES: Mapping[str, Measure] = {"final_linear": "linear", "final_knn": "knn"}
 _HEADING = (r"linear (\%)", r"$k$-NN (\%)", "$n$")
 _COMMENT = (
     "% Accuracies of the last evaluation: mean and sample standard deviation over n completed runs, "
     "the best in bold."
+)
+_TRANSFER_COMMENT = (
+    "% Transfer: the linear probe on other images, mean and sample standard deviation over the runs that "
+    "have it, the best in bold; * marks a mean per class."
 )
 _CHARACTERS = {
     "\\": r"\textbackslash{}",
@@ -56,8 +69,10 @@ class _Entry:
 def to_latex(comparison: Comparison) -> str:
     """A booktabs table: mean and sample standard deviation in percent, the best of each column in bold.
 
-    A row is a method, with the options in brackets in which its experiments on one data set differ; what is
-    only an option of another method is left out, and so is what differs between data sets.
+    Nothing is bold in a column whose accuracies cannot be compared (`unlike`). A second table has the
+    transfer to other images, where there is any. A row is a method, with the options in brackets in which its
+    experiments on one data set differ; what is only an option of another method is left out, and so is what
+    differs between data sets.
     """
     entries = list(_entries(comparison))
     datasets = list(dict.fromkeys(entry.result.row.dataset for entry in entries))
@@ -68,11 +83,16 @@ def to_latex(comparison: Comparison) -> str:
         if entry.result.row.dataset in row:  # what distinguishes them cannot be read
             row = cells.setdefault(f"{label} ({_escaped(entry.result.row.run_id)})", {})
         row[entry.result.row.dataset] = entry
+    unlikes = {
+        (dataset, name): unlike([row[dataset].result for row in cells.values() if dataset in row], measure)
+        for dataset in datasets
+        for name, measure in _MEASURES.items()
+    }
     best = {
         (dataset, name): max(means, default=None)
         for dataset in datasets
         for name in _MEASURES
-        if len(means := set(_means(cells, dataset, name))) > 1
+        if len(means := set(_means(cells, dataset, name))) > 1 and not unlikes[dataset, name]
     }
     rows = [
         _line(label, *(cell for dataset in datasets for cell in _cells(row.get(dataset), dataset, best)))
@@ -82,6 +102,7 @@ def to_latex(comparison: Comparison) -> str:
     lines = [
         r"% \usepackage{booktabs}",
         _COMMENT,
+        *(f"% None is bold: {safe(why)}." for why in dict.fromkeys(unlikes.values()) if why),
         rf"\begin{{tabular}}{{l{'r' * (width - 1)}}}",
         r"\toprule",
         *_dataset_heading(datasets),
@@ -93,7 +114,48 @@ def to_latex(comparison: Comparison) -> str:
     if any(entry.n == 0 for entry in entries):
         note = r"\footnotesize $^{\dagger}$ Not completed: its last evaluation so far."
         lines.append(rf"\multicolumn{{{width}}}{{l}}{{{note}}} \\")
-    return "\n".join([*lines, r"\end{tabular}", ""])
+    return "\n".join([*lines, r"\end{tabular}", *_transfer(comparison, cells), ""])
+
+
+def _transfer(comparison: Comparison, rows: Mapping[str, Mapping[str, _Entry]]) -> list[str]:
+    """The linear probe on other images: a row for each experiment, a column for each set."""
+    sets = comparison.transfer
+    entries = [(label, row[dataset]) for label, row in rows.items() for dataset in row]
+    spreads = [[_transferred(comparison, entry, column) for column in sets] for _, entry in entries]
+    best = []
+    for index, column in enumerate(sets):
+        means = {round(100 * found.mean, 2) for row in spreads if (found := row[index]) is not None}
+        best.append(max(means) if len(means) > 1 and column.same_images else None)
+    lines = [
+        _line(label, *(_number(found, "", top) for found, top in zip(row, best, strict=True)))
+        for (label, _), row in zip(entries, spreads, strict=True)
+    ]
+    others = [safe(column.title) for column in sets if not column.same_images]
+    return (
+        [
+            "",
+            _TRANSFER_COMMENT,
+            *([f"% None is bold where runs had other images: {', '.join(others)}."] if others else []),
+            rf"\begin{{tabular}}{{l{'r' * len(sets)}}}",
+            r"\toprule",
+            _line("method", *(_escaped(f"{column_title(column)} (%)") for column in sets)),
+            r"\midrule",
+            *lines,
+            r"\bottomrule",
+            r"\end{tabular}",
+        ]
+        if sets
+        else []
+    )
+
+
+def _transferred(comparison: Comparison, entry: _Entry, column: TransferColumn) -> Spread | None:
+    """Mean and deviation over the completed runs of an experiment that were measured on a set."""
+    places = [entry.place]
+    if entry.group is not None:
+        ids = comparison.results
+        places = [place for place in entry.group.places if ids[place].row.run_id in entry.group.completed]
+    return spread([cell.score.value for place in places if (cell := column.cells[place]) is not None])
 
 
 def _dataset_heading(datasets: Sequence[str]) -> list[str]:
@@ -152,9 +214,9 @@ def _means(cells: Mapping[str, Mapping[str, _Entry]], dataset: str, name: str) -
     """The means of a column as they are printed, of completed experiments."""
     for row in cells.values():
         entry = row.get(dataset)
-        spread = entry.spread(name) if entry is not None and entry.n else None
-        if spread is not None:
-            yield round(100 * spread.mean, 2)
+        found = entry.spread(name) if entry is not None and entry.n else None
+        if found is not None:
+            yield round(100 * found.mean, 2)
 
 
 def _cells(entry: _Entry | None, dataset: str, best: Mapping[tuple[str, str], float | None]) -> list[str]:
@@ -162,17 +224,20 @@ def _cells(entry: _Entry | None, dataset: str, best: Mapping[tuple[str, str], fl
         return ["--"] * len(_HEADING)
     numbers = []
     for name in _MEASURES:
-        spread = entry.spread(name)
-        if spread is None:
-            numbers.append("--")
-            continue
-        mean = f"{100 * spread.mean:.2f}"
-        if entry.n and round(100 * spread.mean, 2) == best.get((dataset, name)):
-            mean = rf"\mathbf{{{mean}}}"
-        deviation = "" if spread.std is None else rf" \pm {100 * spread.std:.2f}"
-        dagger = "" if entry.n else r"^{\dagger}"
-        numbers.append(f"${mean}{deviation}{dagger}$")
+        top = best.get((dataset, name)) if entry.n else None
+        numbers.append(_number(entry.spread(name), "" if entry.n else r"^{\dagger}", top))
     return [*numbers, str(entry.n) if entry.n else "--"]
+
+
+def _number(found: Spread | None, mark: str, best: float | None) -> str:
+    """Mean and deviation in percent, the mean in bold where it is the best one."""
+    if found is None:
+        return "--"
+    mean = f"{100 * found.mean:.2f}"
+    if round(100 * found.mean, 2) == best:
+        mean = rf"\mathbf{{{mean}}}"
+    deviation = "" if found.std is None else rf" \pm {100 * found.std:.2f}"
+    return f"${mean}{deviation}{mark}$"
 
 
 def _escaped(text: str) -> str:

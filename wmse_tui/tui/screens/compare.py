@@ -10,6 +10,7 @@ from pathlib import Path
 from textual import work
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
+from textual.content import Content
 from textual.events import Resize
 from textual.timer import Timer
 from textual.widgets import Static
@@ -23,7 +24,7 @@ from wmse_tui.runs.state.curves import QUANTITIES
 from wmse_tui.runs.state.run import RunState
 from wmse_tui.runs.state.transfer_results import SavedTransfer, read_transfer
 from wmse_tui.runs.table.catalogue import list_runs
-from wmse_tui.runs.table.compare import MOST, Comparison, Subject, compare
+from wmse_tui.runs.table.compare import MOST, Comparison, Subject, compare, unlike
 from wmse_tui.runs.table.comparison_file import FORMATS, curves_csv
 from wmse_tui.runs.text.sanitize import safe
 from wmse_tui.tui import keys
@@ -72,9 +73,11 @@ class CompareScreen(AppScreen):
     HELP = f"""\
 Up to {MOST} runs: their curves overlaid, each with a colour and a marker, their results, the options that
 differ, and mean and sample standard deviation over completed runs that differ in the seed only. Runs that
-still train are followed. A further table has their transfer to other images (`wmse-tui eval RUN --transfer`):
-* is the best, ~ a tie. Linear and k-NN are accuracies of the final evaluation; the best ones were selected
-on the test set, so they are optimistically biased."""
+still train are followed. Linear and k-NN are accuracies of the final evaluation; the best ones were selected
+on the test set, so they are optimistically biased. * marks the best of runs that were tested on the same
+images with the same k-NN. A further table has the transfer of the frozen features to other images
+(`wmse-tui eval RUN --transfer`): the accuracy of logistic regression, ~ marks a tie, no worse than the number
+of test images explains. Monitor ({{key:pane-evaluations}}) has the other numbers of it, and what they are."""
 
     BINDINGS = keys.COMPARE
 
@@ -98,7 +101,8 @@ on the test set, so they are optimistically biased."""
             yield Static("", markup=False, id="compare-status")
             with Panel(title="Results", id="compare-results"):
                 yield CellTable(id="results")
-            with Panel(title="Transfer: linear probe, %", id="compare-transfer"):
+            with Panel(title="Transfer: linear probe, %", id="compare-transfer") as transfer:
+                transfer.border_subtitle = "logistic regression on the frozen features; * best, ~ tie"
                 yield CellTable(id="transfer")
             with Horizontal(id="compare-below"):
                 with Panel(title="Options that differ", id="compare-options"):
@@ -234,6 +238,9 @@ on the test set, so they are optimistically biased."""
         self.query_one("#results", CellTable).show(
             results_sheet(self._comparison, marker, problems, self._order)
         )
+        why = unlike(self._comparison.results)
+        title = f"Results, none marked as the best: {why}" if why else "Results"
+        self.query_one("#compare-results", Panel).border_title = Content(safe(title))
         self.query_one("#options", CellTable).show(differences_sheet(self._comparison, marker))
         self.query_one("#seeds", CellTable).show(repetitions_sheet(self._comparison, marker))
         self.query_one("#transfer", CellTable).show(transfer_sheet(self._comparison, marker))

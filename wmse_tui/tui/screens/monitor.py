@@ -19,6 +19,7 @@ from wmse_tui.runs.state.config import read_configuration, summarise
 from wmse_tui.runs.state.run import RunState
 from wmse_tui.runs.state.saved_evaluations import SavedEvaluation, read_saved_evaluations
 from wmse_tui.runs.state.status import ENDED, RESUMABLE, WITHOUT_TRAINER
+from wmse_tui.runs.state.transfer_results import SavedTransfer, read_transfer
 from wmse_tui.runs.table.catalogue import list_runs
 from wmse_tui.runs.text.sanitize import safe, shortened_apart
 from wmse_tui.runs.text.units import count
@@ -36,7 +37,11 @@ from wmse_tui.tui.services import app_of, errors_shown
 from wmse_tui.tui.widgets.monitor.charts import CHARTS, LabelledRun
 from wmse_tui.tui.widgets.monitor.header import HeaderNotes, RunHeader
 from wmse_tui.tui.widgets.monitor.moment import MomentChosen
-from wmse_tui.tui.widgets.monitor.panel_lines import evaluation_heading, evaluations_as_lines
+from wmse_tui.tui.widgets.monitor.panel_lines import (
+    evaluation_heading,
+    evaluations_as_lines,
+    transfer_as_lines,
+)
 from wmse_tui.tui.widgets.monitor.panels import Panels
 from wmse_tui.tui.widgets.monitor.run_files import RunFiles
 
@@ -86,6 +91,7 @@ class MonitorScreen(AppScreen):
         self._control = RunControl(app_of(self), self._draw_text)
         self._files: RunFiles | None = None
         self._saved: tuple[SavedEvaluation, ...] = ()  # evaluations after training
+        self._transfer: tuple[SavedTransfer, ...] = ()
         self._moment: int | None = None  # the step that is shown; None: the newest
         self._text_at = self._charts_at = float("-inf")
         self._text_due = self._charts_due = False
@@ -150,7 +156,7 @@ class MonitorScreen(AppScreen):
                 self.services.feed.unwatch(other, self)
             self._beside = {}
         self._beside.pop(run, None)
-        self._behind, self._unreadable, self._saved = None, "", ()
+        self._behind, self._unreadable, self._saved, self._transfer = None, "", (), ()
         self._moment = self._panels.map.moment = None
         self._panels.charts.show_moment(None)
         self._run_state = RunState(run_id=run.id, path=str(run.path))
@@ -248,6 +254,8 @@ class MonitorScreen(AppScreen):
         """Draw the panels that have come into sight."""
         self._save_layout()
         self._set_ticker()
+        if self._run is not None and "evaluations" in self._panels.in_sight:
+            self._read_saved(self._run)  # there may be new ones
         self._draw()
 
     def _draw(self) -> None:
@@ -268,7 +276,7 @@ class MonitorScreen(AppScreen):
         if "usage" in panels.in_sight:
             panels.usage.show(run_state)
         if "evaluations" in panels.in_sight:
-            lines = evaluations_as_lines(run_state, self._saved)
+            lines = (*evaluations_as_lines(run_state, self._saved), *transfer_as_lines(self._transfer))
             panels.evaluations.show(lines, heading=evaluation_heading() if lines else "")
         if self._behind is None:  # until then the feed needs the disk and the interpreter
             self._files.read_lines()
@@ -436,10 +444,11 @@ class MonitorScreen(AppScreen):
 
     @work
     async def _read_saved(self, run: RunDirectory) -> None:
-        """Read the evaluations after training, which no event announces."""
+        """Read the evaluations after training and the transfer, which no event announces."""
         saved = await asyncio.to_thread(read_saved_evaluations, run)
-        if run == self._run and saved != self._saved:
-            self._saved = saved
+        transfer = await asyncio.to_thread(read_transfer, run)
+        if run == self._run and (saved, transfer) != (self._saved, self._transfer):
+            self._saved, self._transfer = saved, transfer
             self._draw_text()
 
     # Its configuration, its folder, the screen

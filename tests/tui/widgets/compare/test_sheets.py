@@ -7,12 +7,12 @@ from dataclasses import replace
 from made_transfer import transfer_result
 
 from wmse_tui.config.loading import load_experiment
-from wmse_tui.runs.log.events import Evaluation, KnnResult, LinearResult
+from wmse_tui.runs.log.events import Evaluation, KnnResult, LinearResult, Notice
 from wmse_tui.runs.state.config import ConfigSummary, Configuration
 from wmse_tui.runs.state.run import RunState
 from wmse_tui.runs.state.status import Status
 from wmse_tui.runs.state.transfer_results import SavedTransfer
-from wmse_tui.runs.table.compare import Comparison, Subject, compare
+from wmse_tui.runs.table.compare import Comparison, Subject, compare, unlike
 from wmse_tui.tui.widgets.compare.sheets import (
     RESULT_COLUMNS,
     ResultOrder,
@@ -85,6 +85,54 @@ def test_the_best_of_each_accuracy_is_marked() -> None:
     sheet = results_sheet(compare([subject("a", knn=0.5), subject("b", knn=0.75)]), marker, {})
     assert [row[4] for row in sheet.rows] == [Cell("50.00"), Cell("* 75.00", "good")]
     assert [row[3] for row in sheet.rows] == [Cell("75.00")] * 2  # equal: none is better
+
+
+def test_accuracies_that_cannot_be_compared_have_no_best_and_a_reason() -> None:
+    """Other images (by fingerprint, else by data set and split), or another k-NN."""
+
+    def tested(name: str, *overrides: str, split: str = "test (9)", print_: str = "", k: int = 5) -> Subject:
+        one = subject(name, *overrides)
+        final = replace(one.state.evaluations[0], test_split=split)
+        knn, linear = (
+            KnnResult(0.25 * len(name), k, "euclidean"),
+            LinearResult(0.25 * len(name), None, "adam"),
+        )
+        final = replace(final, knn=knn, linear=linear)
+        text = f"images by names, sizes and samples: train (20) {'0' * 16}, {split} {print_}"
+        notices = (Notice("info", "N_IMAGES", text),) if print_ else ()
+        return replace(one, state=replace(one.state, evaluations=(final,), notices=notices))
+
+    a = tested("a")
+    folders = [
+        tested(name, "dataset.name=folder", f"dataset.root=/{root}", print_=print_)
+        for name, root, print_ in (
+            ("a", "x/plants", "1" * 16),
+            ("bb", "y/moved", "1" * 16),
+            ("bb", "z", "2" * 16),
+        )
+    ]
+    for runs, knn, linear, reason in (
+        ((a, tested("bb")), True, True, ""),
+        (
+            (a, tested("bb", split="test (5)")),
+            False,
+            False,
+            "tested on patterns, test (9) and on patterns, test (5)",
+        ),
+        (
+            (a, tested("bb", "dataset.name=cifar10", "dataset.test_images=9")),
+            False,
+            False,
+            "tested on patterns, test (9) and on cifar10, test (9)",
+        ),
+        ((a, tested("bb", k=200)), False, True, "k-NN is 5-NN (euclidean) and 200-NN (euclidean)"),
+        (folders[:2], True, True, ""),
+        (folders[1:], False, False, "tested on folder moved, test (9) and on folder z, test (9)"),
+    ):
+        comparison = compare(runs)
+        assert unlike(comparison.results) == reason
+        cells = results_sheet(comparison, marker, {}).rows[1][3:7]
+        assert [cell.text.startswith("*") for cell in cells] == [linear, knn, linear, knn], reason
 
 
 def test_a_missing_value_is_a_dash() -> None:

@@ -9,7 +9,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from wmse_tui.runs.state.status import TONES
-from wmse_tui.runs.table.compare import Comparison, Difference, RepetitionGroup, Result, Spread
+from wmse_tui.runs.table.compare import (
+    Comparison,
+    Difference,
+    Measure,
+    RepetitionGroup,
+    Result,
+    Spread,
+    unlike,
+)
 from wmse_tui.runs.table.transfer_table import TransferCell, column_title
 from wmse_tui.runs.text.sanitize import safe, shortened_apart, without_middle
 from wmse_tui.runs.text.units import count, duration, number, percentage
@@ -28,11 +36,11 @@ class ResultColumn:
     text: Callable[[Result], str]
     value: Callable[[Result], float | str | None]
     number: bool = True
-    accuracy: bool = False
+    measure: Measure | None = None  # of an accuracy
 
 
-def _accuracy(title: str, value: Callable[[Result], float | None]) -> ResultColumn:
-    return ResultColumn(title, lambda result: percentage(value(result)), value, accuracy=True)
+def _accuracy(title: str, measure: Measure, value: Callable[[Result], float | None]) -> ResultColumn:
+    return ResultColumn(title, lambda result: percentage(value(result)), value, measure=measure)
 
 
 RESULT_COLUMNS: tuple[ResultColumn, ...] = (
@@ -43,10 +51,10 @@ RESULT_COLUMNS: tuple[ResultColumn, ...] = (
         lambda result: f"{result.row.epoch}/{result.row.epochs or '?'}",
         lambda result: result.row.epoch,
     ),
-    _accuracy("linear %", lambda result: result.row.final_linear),
-    _accuracy("k-NN %", lambda result: result.row.final_knn),
-    _accuracy("best lin.", lambda result: result.row.best_linear),
-    _accuracy("best k-NN", lambda result: result.row.best_knn),
+    _accuracy("linear %", "linear", lambda result: result.row.final_linear),
+    _accuracy("k-NN %", "knn", lambda result: result.row.final_knn),
+    _accuracy("best lin.", "linear", lambda result: result.row.best_linear),
+    _accuracy("best k-NN", "knn", lambda result: result.row.best_knn),
     ResultColumn(
         "time",
         lambda result: duration(result.elapsed_seconds),
@@ -86,7 +94,7 @@ class ResultOrder:
         """By the next column, the best accuracy first; after the last column as the runs were marked."""
         choices = (None, *range(len(RESULT_COLUMNS)))
         column = choices[(choices.index(self.column) + step) % len(choices)]
-        return ResultOrder(column, column is not None and RESULT_COLUMNS[column].accuracy)
+        return ResultOrder(column, column is not None and RESULT_COLUMNS[column].measure is not None)
 
     def reversed(self) -> ResultOrder:
         """In the other direction; the order in which runs were marked has none."""
@@ -116,7 +124,7 @@ def _comparable(value: float | str | None) -> bool:
 def results_sheet(
     comparison: Comparison, marker: Marker, problems: Mapping[str, str], order: ResultOrder = _AS_MARKED
 ) -> Sheet:
-    """One row for each run, the best of each accuracy with a star.
+    """One row for each run, the best of each accuracy with a star, unless they are unlike (`unlike`).
 
     Args:
         comparison: of the runs.
@@ -150,14 +158,12 @@ def _names(comparison: Comparison, width: int) -> tuple[str, ...]:
 
 
 def _best(results: Sequence[Result]) -> dict[int, float]:
-    """The highest value of each column of accuracies in which several runs have one, if they differ."""
+    """The highest of each column of accuracies that can be compared, where they differ."""
     found = {}
     for index, column in enumerate(RESULT_COLUMNS):
-        values = {
-            float(value)
-            for result in results
-            if column.accuracy and (value := column.value(result)) is not None
-        }
+        if column.measure is None or unlike(results, column.measure):
+            continue
+        values = {float(value) for result in results if (value := column.value(result)) is not None}
         if len(values) > 1:
             found[index] = max(values)
     return found
