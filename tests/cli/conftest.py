@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 import stat
 import sys
 import time
@@ -25,7 +26,11 @@ from wmse_tui.runs.log.events import (
     Steps,
 )
 from wmse_tui.runs.process.launch import launch_trainer
+from wmse_tui.runs.process.lock import acquire_lock
+from wmse_tui.runs.queue import positions, tickets
+from wmse_tui.runs.queue.gpu_slots import make_folders, slot_lock
 from wmse_tui.runs.state.config import with_preset
+from wmse_tui.runs.table.catalogue import list_runs
 
 START = 1_772_366_400.0  # 2026-03-01 12:00:00 UTC
 
@@ -143,6 +148,20 @@ def cli() -> Cli:
         return result
 
     return run
+
+
+@pytest.fixture
+def occupied_slot(tmp_path: Path) -> Iterator[None]:
+    """No queued run starts during the test, and no process waits after it."""
+    make_folders()
+    positions.forget()
+    slot = acquire_lock(slot_lock("machine"))
+    assert slot is not None
+    yield
+    for run in list_runs(tmp_path / "runs"):
+        if tickets.of_run(run) is not None:
+            positions.cancel(run)
+    os.close(slot)
 
 
 @pytest.fixture

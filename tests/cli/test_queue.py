@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from typer.testing import Result
 
 from wmse_tui.runs.annotations import read_annotations
-from wmse_tui.runs.process.lock import acquire_lock
-from wmse_tui.runs.queue import positions, tickets
-from wmse_tui.runs.queue.gpu_slots import make_folders, slot_lock
 from wmse_tui.runs.state.watch import view_run
 from wmse_tui.runs.table.catalogue import list_runs
 
@@ -22,18 +18,7 @@ QUEUE = ("run", "--preset", "quickstart", "--set", "compute.device=cpu", "--queu
 SWEEP = ("run", "--preset", "quickstart", "--set", "compute.device=cpu", "--sweep", "seed=3,4")
 
 
-@pytest.fixture(autouse=True)
-def _occupied_slot(tmp_path: Path) -> Iterator[None]:
-    """Nothing starts during the test, and no process waits after it."""
-    make_folders()
-    positions.forget()
-    slot = acquire_lock(slot_lock("machine"))
-    assert slot is not None
-    yield
-    for run in list_runs(tmp_path / "runs"):
-        if tickets.of_run(run) is not None:
-            positions.cancel(run)
-    os.close(slot)
+pytestmark = pytest.mark.usefixtures("occupied_slot")
 
 
 def test_a_queued_run_returns_at_once_and_is_listed(cli: Cli) -> None:

@@ -298,7 +298,7 @@ RAISED = {
 
 @pytest.mark.filterwarnings("ignore:This DataLoader will create")  # on fewer cores than workers
 @pytest.mark.parametrize("name", RAISED)
-def test_the_advice_of_an_error_that_is_raised_lets_the_run_continue(make_run: MakeRun, name: str) -> None:
+def test_the_advice_of_a_raised_error_lets_the_run_continue(make_run: MakeRun, name: str) -> None:
     fault = RAISED[name]
     options = (*SHORT, *ONE_STEP, *fault.options)
     run = make_run(*options)

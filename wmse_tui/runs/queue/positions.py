@@ -233,7 +233,7 @@ def forget() -> None:
 
 def not_queued(run: RunDirectory) -> NotQueued:
     """The error for a run that is not in the queue."""
-    steps = (f"queue it: wmse-tui resume {run.id} --queue", "see the queue: wmse-tui queue")
+    steps = (f"queue it, if it has not completed: wmse-tui resume {run.id} --queue", "see the queue: wmse-tui queue")
     return NotQueued(f"run {run.id} is not in the queue", next=steps)
 
 
