@@ -233,7 +233,8 @@ def forget() -> None:
 
 def not_queued(run: RunDirectory) -> NotQueued:
     """The error for a run that is not in the queue."""
-    steps = (f"queue it, if it has not completed: wmse-tui resume {run.id} --queue", "see the queue: wmse-tui queue")
+    queue_it = f"queue it, if it has not completed: wmse-tui resume {run.id} --queue"
+    steps = (queue_it, "see the queue: wmse-tui queue")
     return NotQueued(f"run {run.id} is not in the queue", next=steps)
 
 
