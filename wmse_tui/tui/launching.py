@@ -12,11 +12,11 @@ from wmse_tui.config.schema import Experiment
 from wmse_tui.runs.directory import RunDirectory, create_run
 from wmse_tui.runs.errors import RunsError
 from wmse_tui.runs.preflight import check_runs_dir
-from wmse_tui.runs.process.control import request
 from wmse_tui.runs.process.evaluation_process import StartedEvaluation, launch_evaluation, launch_neighbours
 from wmse_tui.runs.process.launch import launch_trainer
 from wmse_tui.runs.process.lock import held
 from wmse_tui.runs.process.removal import remove_run
+from wmse_tui.runs.process.signalling import send_request
 from wmse_tui.runs.queue.enqueue import enqueue
 from wmse_tui.runs.queue.gpu_slots import device_request
 from wmse_tui.runs.queue.positions import busy_reason, cancel
@@ -140,7 +140,7 @@ class Trainers:
         with contextlib.suppress(RunsError):
             if held(run.queue_lock) and cancel(run):
                 return
-            request(run, "stop", by="app")
+            send_request(run, "stop", by="app")
 
     def active(self) -> tuple[RunDirectory, ...]:
         """This app's own runs that are being trained now, or whose trainer is starting."""

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from wmse_tui.runs.directory import RunDirectory
-from wmse_tui.runs.process.control import request
 from wmse_tui.runs.process.lock import held
+from wmse_tui.runs.process.signalling import send_request
 from wmse_tui.runs.queue.positions import cancel
 from wmse_tui.runs.state.lost_work import work_lost_by_resuming
 from wmse_tui.runs.state.run import RunState
@@ -173,9 +173,10 @@ class RunControl:
     async def _send(self, run: RunDirectory, state: RunState, command: str) -> None:
         now, attempt = time.time(), state.attempt + (state.status == "starting")
         with errors_shown(self._app.services):
-            request_id = await asyncio.to_thread(request, run, command, by="app")
-            sent = (*self._sent.get(run.path, ()), SentRequest(request_id, command, now, attempt))
-            self._sent[run.path] = sent[-_MOST_REQUESTS:]
+            request_id = await asyncio.to_thread(send_request, run, command, by="app")
+            if request_id:
+                sent = (*self._sent.get(run.path, ()), SentRequest(request_id, command, now, attempt))
+                self._sent[run.path] = sent[-_MOST_REQUESTS:]
             if command == "pause":
                 self._pausing.add(run.path)
             elif command == "resume":

@@ -8,6 +8,8 @@ from pathlib import Path
 from subprocess import Popen
 
 import pytest
+from faults import Fault as FileFault
+from faults import Faults
 
 from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.errors import LocksUnsupported, NotARun, RunBusy
@@ -45,6 +47,19 @@ def test_without_locks_a_living_trainer_protects_its_run(
         pass
     remove_run(run)
     assert not run.path.exists()
+
+
+@pytest.mark.parametrize("error", ["ENOSPC", "EDQUOT"])
+@pytest.mark.parametrize("operation", ["rename", "open trainer.lock"])
+def test_a_run_is_removed_where_nothing_can_be_made_or_renamed(
+    run: RunDirectory, operation: str, error: str
+) -> None:
+    """As on Btrfs whose space or quota is used up: to remove runs is what those errors advise."""
+    run.lock.unlink(missing_ok=True)
+    with Faults(run.path.parent, FileFault(operation, error)) as faults:
+        remove_run(run)
+    assert faults.struck
+    assert list(run.path.parent.iterdir()) == []
 
 
 def test_what_file_systems_and_browsers_leave_behind_does_not_protect_a_run(run: RunDirectory) -> None:

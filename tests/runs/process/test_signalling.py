@@ -8,8 +8,10 @@ from pathlib import Path
 from subprocess import Popen
 
 import pytest
+from faults import Fault, Faults
 
 from wmse_tui.runs.directory import RunDirectory, create_run
+from wmse_tui.runs.errors import StorageError
 from wmse_tui.runs.process.identity import (
     TrainerRecord,
     directory_identity,
@@ -18,7 +20,7 @@ from wmse_tui.runs.process.identity import (
     write_record,
 )
 from wmse_tui.runs.process.lock import RunLock
-from wmse_tui.runs.process.signalling import terminate_trainer
+from wmse_tui.runs.process.signalling import send_request, terminate_trainer
 
 Spawn = Callable[..., "Popen[str]"]
 HOLD = """
@@ -58,6 +60,21 @@ def test_the_holder_of_the_lock_is_terminated(run: RunDirectory, spawn: Spawn) -
     name_in_file(run, trainer)
     assert terminate_trainer(run)
     assert trainer.wait(60) == -signal.SIGTERM
+
+
+@pytest.mark.parametrize("error", ["ENOSPC", "EDQUOT", "EROFS"])
+def test_a_stop_that_cannot_be_written_is_a_signal(run: RunDirectory, spawn: Spawn, error: str) -> None:
+    trainer = started(spawn, HOLD, run.path)
+    name_in_file(run, trainer)
+    with Faults(run.control, Fault("open", error, lasting=True)):
+        with pytest.raises(StorageError):
+            send_request(run, "checkpoint", by="cli")
+        assert trainer.poll() is None
+        assert send_request(run, "stop", by="cli") == ""
+    assert trainer.wait(60) == -signal.SIGTERM
+    with Faults(run.control, Fault("open", error)), pytest.raises(StorageError):
+        send_request(run, "stop", by="cli")
+    assert send_request(run, "stop", by="cli")
 
 
 def test_a_process_without_the_lock_is_not(run: RunDirectory, spawn: Spawn) -> None:

@@ -55,8 +55,8 @@ def _stop(directory: RunDirectory, command: str, *, wait: bool) -> Generator[Non
     from wmse_tui.cli.console import print_message
     from wmse_tui.cli.follow.follower import SETTLE_SECONDS
     from wmse_tui.cli.follow.stop_request import StopRequest
-    from wmse_tui.runs.process.control import request
     from wmse_tui.runs.process.liveness import patience
+    from wmse_tui.runs.process.signalling import send_request
     from wmse_tui.runs.queue.positions import cancel
     from wmse_tui.runs.state.watch import RunWatcher
     from wmse_tui.runs.text.units import duration
@@ -72,7 +72,7 @@ def _stop(directory: RunDirectory, command: str, *, wait: bool) -> Generator[Non
     later = ", after its current epoch" if command == "stop_after_epoch" else ""
     requested = f"stop requested{later}"
     if not wait:
-        request(directory, command)
+        send_request(directory, command, by="cli")
         print_message(f"{directory.id}: {requested}")
         return True
     if watcher.crash_unconfirmed:

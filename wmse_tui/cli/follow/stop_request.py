@@ -12,8 +12,7 @@ from collections.abc import Callable
 from subprocess import Popen
 
 from wmse_tui.runs.directory import RunDirectory
-from wmse_tui.runs.process.control import request
-from wmse_tui.runs.process.signalling import terminate_trainer
+from wmse_tui.runs.process.signalling import send_request, terminate_trainer
 from wmse_tui.runs.state.run import RunState
 
 ANSWER_SECONDS = 6.0
@@ -41,10 +40,10 @@ class StopRequest:
         self._command = command
         self._trainer = trainer
         self._clock = clock
-        self._id = request(run, command)
         self._requested_at = clock()
         self.answer = ""
-        self.signalled = False
+        self._id = send_request(run, command, by="cli")
+        self.signalled = not self._id
 
     def advance(self, state: RunState) -> str:
         """Check for the answer, repeat the request or send the signal; return a message to show, or ""."""
@@ -53,7 +52,8 @@ class StopRequest:
         for control in state.controls:
             if control.id == self._id:
                 if control.outcome == "refused":
-                    self._id = request(self._run, self._command)
+                    self._id = send_request(self._run, self._command, by="cli")
+                    self.signalled = not self._id
                     return ""
                 self.answer = control.text or control.outcome
                 return f"the trainer answered: {self.answer}"

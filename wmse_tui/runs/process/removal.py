@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 import shutil
 import stat
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
+from pathlib import Path
 
 from wmse_tui.runs.directory import FILES, FOLDERS, OTHER_FOLDERS, RunDirectory
 from wmse_tui.runs.errors import LocksUnsupported, NotARun, RunBusy, RunQueued, StorageError
@@ -26,6 +28,8 @@ LEFTOVERS = (
 """How the names begin of what file systems leave beside the files of a run."""
 CACHES = (".DS_Store", "Thumbs.db", "desktop.ini", ".directory", ".ipynb_checkpoints")
 """What programs that browse a folder leave in it: views and copies of what is there."""
+FULL = (errno.ENOSPC, errno.EDQUOT)
+"""Errors of a disk without space: removing a run is what they advise."""
 
 
 def require_removable(run: RunDirectory) -> None:
@@ -57,7 +61,8 @@ def require_removable(run: RunDirectory) -> None:
 def remove_run(run: RunDirectory) -> None:
     """Delete a run that no trainer holds, with everything in it; of a link in it, the link.
 
-    The directory first gets a hidden name, so that an interruption leaves no half of a run in the list.
+    The directory first gets a hidden name, if there is space for one, so that an interruption leaves no half
+    of a run in the list.
 
     Raises:
         NotARun, ForeignRun: as `require_removable`.
@@ -82,12 +87,24 @@ def remove_run(run: RunDirectory) -> None:
             if process is not None and is_running(process) is not False:
                 detail = f"process {process.pid} on {safe(process.host, 64)}"
                 raise RunBusy(f"run {run.id} seems to be training", detail, run=run.id) from None
-        hidden = run.path.with_name(f".removed-{run.id}-{secrets.token_hex(4)}")
+        except StorageError as error:
+            if getattr(error.__cause__, "errno", None) not in FULL:
+                raise  # else the lock is missing, and no trainer can make one either
         try:
-            run.path.rename(hidden)
-            shutil.rmtree(hidden)  # which follows no link
+            shutil.rmtree(_hidden(run.path))  # which follows no link
         except OSError as error:
             raise StorageError.of("remove the run", run.path, error) from error
+
+
+def _hidden(path: Path) -> Path:
+    """Give the directory a hidden name; returns its path then."""
+    hidden = path.with_name(f".removed-{path.name}-{secrets.token_hex(4)}")
+    try:
+        return path.rename(hidden)
+    except OSError as error:
+        if error.errno in FULL:  # of Btrfs, which renames into new blocks
+            return path
+        raise
 
 
 def bytes_of(run: RunDirectory) -> int:

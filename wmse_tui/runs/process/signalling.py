@@ -5,8 +5,28 @@ from __future__ import annotations
 import signal
 
 from wmse_tui.runs.directory import RunDirectory
+from wmse_tui.runs.errors import StorageError
+from wmse_tui.runs.process.control import request
 from wmse_tui.runs.process.identity import is_suspended, own_trainer, send_signal
 from wmse_tui.runs.process.lock import held_by
+
+
+def send_request(run: RunDirectory, command: str, *, by: str) -> str:
+    """Write a request to the trainer; the id under which the log will answer it.
+
+    Where it cannot be written, as on a full disk, and is "stop", the trainer gets SIGTERM, which it obeys
+    likewise. The id is empty then.
+
+    Raises:
+        NotARun, ForeignRun: the run is not this user's.
+        StorageError: it cannot be written, and no signal stands for it.
+    """
+    try:
+        return request(run, command, by=by)
+    except StorageError:
+        if command != "stop" or not terminate_trainer(run):
+            raise
+        return ""
 
 
 def terminate_trainer(run: RunDirectory) -> bool:

@@ -17,6 +17,7 @@ from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.errors import BadTag, RunsError
 from wmse_tui.runs.process.control import request
 from wmse_tui.runs.process.removal import remove_run
+from wmse_tui.runs.process.signalling import send_request
 from wmse_tui.runs.queue.positions import cancel, go_first, hold, release
 from wmse_tui.runs.state.lost_work import work_lost_by_resuming
 from wmse_tui.runs.state.status import ACTIVE, ENDED
@@ -104,7 +105,7 @@ def stop(row: RunRow, *, after_epoch: bool) -> None:
     """Ask the trainer to save and stop; remove a queued run from the queue. Raises RunsError."""
     if row.status == "queued" and cancel(directory_of(row)):
         return
-    request(directory_of(row), "stop_after_epoch" if after_epoch else "stop", by="app")
+    send_request(directory_of(row), "stop_after_epoch" if after_epoch else "stop", by="app")
 
 
 def resume_paused(row: RunRow) -> None:
