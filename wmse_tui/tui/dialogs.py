@@ -7,7 +7,7 @@ that it does so itself.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Generic, Literal, TypeVar
 
@@ -181,18 +181,19 @@ class Pick(Dialog[str]):
         self.dismiss(event.option_id)
 
 
-class MarkPicker(Dialog[tuple[Item, ...]], Generic[Item]):
-    """Marks some items of a list; answers the marked ones in the order of the list, or None.
+class MarkingDialog(Dialog[Result]):
+    """A list in which Space (or a click) marks items and Enter accepts; the base of the dialogs that do so.
 
     Not Textual's SelectionList: its marks differ by colour alone, and some terminals have no colours.
 
     Args:
         title: in the border.
-        items: to choose from.
-        labels: what the list shows of each; sanitised.
+        many: how many items there are.
         marked: the indices of those that are marked at first.
         most: how many can be marked; None: all.
+        of: what an item is, in the plural with a space before it; may be empty.
         hint: below the list.
+        current: the index of the item under the cursor at first.
     """
 
     BINDINGS = [  # noqa: RUF012 (Textual's type)
@@ -203,32 +204,39 @@ class MarkPicker(Dialog[tuple[Item, ...]], Generic[Item]):
     def __init__(
         self,
         title: str,
-        items: Iterable[Item],
-        labels: Iterable[str],
-        marked: Iterable[int],
+        many: int,
+        marked: Iterable[int] = (),
         *,
         most: int | None = None,
+        of: str = "",
         hint: str,
+        current: int = 0,
     ) -> None:
         super().__init__()
-        self._title, self._most, self._hint = title, most, hint
-        self._items, self._labels, self._marked = tuple(items), tuple(labels), set(marked)
+        self._title, self._many, self._most, self._of, self._hint = title, many, most, of, hint
+        self._current = current
+        self._marked = list(marked)  # in the order of the marks
+
+    def prompt(self, index: int) -> Content:
+        """What the list shows of an item."""
+        raise NotImplementedError
+
+    def answer(self, marked: Sequence[int], current: int | None) -> Result | None:
+        """The answer: indices in the order of their marks, and the one under the cursor."""
+        raise NotImplementedError
 
     def compose(self) -> ComposeResult:
-        with Vertical(classes="dialog", id="mark-picker") as box:
+        with Vertical(classes="dialog marking") as box:
             box.border_title = Content(self._title)
-            yield KeyList(*(Option(self._prompt(index)) for index in range(len(self._items))))
+            yield KeyList(*(Option(self.prompt(index)) for index in range(self._many)))
             yield Static("", markup=False, classes="problem")
             yield Static(self._hint, markup=False, classes="hint")
 
     def on_mount(self) -> None:
         super().on_mount()
         listed = self.query_one(KeyList)
-        listed.highlighted = 0 if self._items else None
+        listed.highlighted = self._current if self._many else None
         listed.focus()
-
-    def _prompt(self, index: int) -> Content:
-        return Content(f"{'[x]' if index in self._marked else '[ ]'} {self._labels[index]}")
 
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
         """A click marks an item too."""
@@ -243,14 +251,52 @@ class MarkPicker(Dialog[tuple[Item, ...]], Generic[Item]):
 
     def _toggle(self, index: int) -> None:
         problem = ""
+        changed = {index, *self._marked}  # a prompt may number the marks
         if index in self._marked:
             self._marked.remove(index)
         elif self._most is None or len(self._marked) < self._most:
-            self._marked.add(index)
+            self._marked.append(index)
         else:
-            problem = f"{self._most} runs are marked already; remove a mark first."
+            problem = f"{self._most}{self._of} are marked already; remove a mark first."
         self.query_one(".problem", Static).update(problem)
-        self.query_one(KeyList).replace_option_prompt_at_index(index, self._prompt(index))
+        for each in changed:
+            self.query_one(KeyList).replace_option_prompt_at_index(each, self.prompt(each))
+
+    def action_accept(self) -> None:
+        """Answer."""
+        answer = self.answer(tuple(self._marked), self.query_one(KeyList).highlighted)
+        if answer is not None:
+            self.dismiss(answer)
+
+
+class MarkPicker(MarkingDialog[tuple[Item, ...]], Generic[Item]):
+    """Marks some items of a list; answers the marked ones in the order of the list, or None.
+
+    Args:
+        title: in the border.
+        items: to choose from.
+        labels: what the list shows of each; sanitised.
+        marked: the indices of those that are marked at first.
+        most: how many can be marked; None: all.
+        hint: below the list.
+    """
+
+    def __init__(
+        self,
+        title: str,
+        items: Iterable[Item],
+        labels: Iterable[str],
+        marked: Iterable[int],
+        *,
+        most: int | None = None,
+        hint: str,
+    ) -> None:
+        self._items, self._labels = tuple(items), tuple(labels)
+        super().__init__(title, len(self._items), marked, most=most, of=" runs", hint=hint)
+
+    def prompt(self, index: int) -> Content:
+        """A mark and the label."""
+        return Content(f"{'[x]' if index in self._marked else '[ ]'} {self._labels[index]}")
 
     def add_item(self, item: Item, label: str) -> None:
         """Add an item to the end, marked; one that is listed is marked where it is. The cursor goes there."""
@@ -259,13 +305,15 @@ class MarkPicker(Dialog[tuple[Item, ...]], Generic[Item]):
             self._items, self._labels = (*self._items, item), (*self._labels, label)
             listed.add_option(Option(""))
         index = self._items.index(item)
-        self._marked.add(index)
-        listed.replace_option_prompt_at_index(index, self._prompt(index))
+        if index not in self._marked:
+            self._toggle(index)
+        else:
+            listed.replace_option_prompt_at_index(index, self.prompt(index))
         listed.highlighted = index
 
-    def action_accept(self) -> None:
-        """Answer the marked items."""
-        self.dismiss(tuple(self._items[index] for index in sorted(self._marked)))
+    def answer(self, marked: Sequence[int], current: int | None) -> tuple[Item, ...]:  # noqa: ARG002
+        """The marked items, in the order of the list."""
+        return tuple(self._items[index] for index in sorted(marked))
 
 
 class RunPicker(MarkPicker[RunDirectory]):

@@ -133,3 +133,10 @@ async def test_the_widgets_show_their_values() -> None:
         await pilot.pause()
         assert lying.size.height == 2
         assert spectrum.size.height == 10
+
+
+def test_a_spectrum_without_values_has_a_sentence_and_no_scale() -> None:
+    for values, text in (((), "no spectrum yet"), ((0.0, -1.0), "no eigenvalue is positive")):
+        drawn = draw_spectrum(values, width=40, height=9, style=ChartStyle(), title="Spectrum").text
+        assert drawn.startswith("Spectrum ")
+        assert " ".join(drawn.split()) == f"Spectrum {text}"

@@ -9,7 +9,7 @@ from html import escape
 from wmse_tui.runs.report.document import Figure
 from wmse_tui.runs.state.curves import Curve
 from wmse_tui.runs.text.axis import Scale, round_limits, ticks
-from wmse_tui.runs.text.sanitize import safe
+from wmse_tui.runs.text.sanitize import safe, shortened_apart
 
 WIDTH, HEIGHT = 640, 300
 LEFT, RIGHT, TOP, BOTTOM = 64, 12, 12, 40
@@ -47,10 +47,8 @@ def figure_svg(figure: Figure) -> str:
 
 def legend(figure: Figure) -> str:
     """The labels of the curves and of the references, as a list in HTML; "" for one curve without any."""
-    labels = [
-        f'<li class="c{place % COLOURS}">{escape(safe(curve.label, SHOWN_LABEL))}</li>'
-        for place, curve in enumerate(figure.curves)
-    ]
+    names = shortened_apart([safe(curve.label) for curve in figure.curves], SHOWN_LABEL)
+    labels = [f'<li class="c{place % COLOURS}">{escape(name)}</li>' for place, name in enumerate(names)]
     labels = labels if len(labels) > 1 else []
     labels += [
         f'<li class="ref">{escape(safe(f"{text} {value:.4g}"))}</li>' for value, text in figure.references

@@ -64,15 +64,21 @@ def draw_spectrum(
     canvas = Canvas(width, height)
     largest = max((value for value in values if math.isfinite(value)), default=0.0)
     drawn = [value for value in values if math.isfinite(value) and value > largest * _SMALLEST and value > 0]
-    limits = round_limits(min(drawn), max(drawn), log=True) if drawn else (0.1, 1.0)
     title, note, empty = map(style.text, (title, note, empty))
-    frame, y_ticks = frame_for(width, height, limits, log_y=True, titled=bool(title or note))
+    titled = bool(title or note)
+    if not drawn:  # axes would have a scale that no value has
+        text = empty if not values else "no eigenvalue is positive"
+        canvas.centre(text, (0, int(titled), width, height - titled), style.part("muted"))
+        _title(canvas, title, note, style)
+        return canvas.drawing()
+    limits = round_limits(min(drawn), max(drawn), log=True)
+    frame, y_ticks = frame_for(width, height, limits, log_y=True, titled=titled)
     last = float(max(2, ranks or len(values)))
     x_scale, y_scale = Scale(1.0, last, frame.width), Scale(*limits, frame.height * _EIGHTHS, log=True)
     area = PlotArea(canvas, frame, style, x_scale, y_scale)
     draw_axes(area, y_ticks, (1.0, last), "rank")
     bottom = frame.top + frame.height - 1
-    for column in range(frame.width if values else 0):
+    for column in range(frame.width):
         value = values[column * (len(values) - 1) // max(1, frame.width - 1)]
         x = frame.left + column
         if not math.isfinite(value) or value <= largest * _SMALLEST or value <= 0:
@@ -86,15 +92,14 @@ def draw_spectrum(
         if rest:
             tip = (":" if rest > _EIGHTHS // 2 else ".") if style.ascii else _UPWARD[rest - 1]
             canvas.put(x, bottom - full, tip, style.series(0))
-    if not drawn:
-        text = empty if not values else "no eigenvalue is positive"
-        canvas.put(
-            frame.left + max(0, (frame.width - len(text)) // 2), bottom // 2, text, style.part("muted")
-        )
     if frame.top:
-        x = canvas.put(0, 0, title, style.part("title"))
-        canvas.put(x + bool(title), 0, note, style.part("muted"))
+        _title(canvas, title, note, style)
     return canvas.drawing()
+
+
+def _title(canvas: Canvas, title: str, note: str, style: ChartStyle) -> None:
+    x = canvas.put(0, 0, title, style.part("title"))
+    canvas.put(x + bool(title), 0, note, style.part("muted"))
 
 
 def draw_bars(

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import textwrap
 from dataclasses import dataclass
 from itertools import groupby
 from typing import TypeAlias
 
-from rich.cells import get_character_cell_size
+from rich.cells import cell_len, get_character_cell_size
 from rich.segment import Segment
 from rich.style import Style
 
 Row: TypeAlias = tuple[Segment, ...]
+Box: TypeAlias = tuple[int, int, int, int]  # left, top, width, height
 _PLAIN = Style()
 
 
@@ -46,6 +48,13 @@ class Canvas:
                 self._write(x, y, character, size, style)
             x += size
         return x
+
+    def centre(self, text: str, box: Box, style: Style = _PLAIN) -> None:
+        """Write `text` into the middle of a box, in as many lines as it needs there."""
+        left, top, width, height = box
+        lines = textwrap.wrap(text, max(1, width))[: max(0, height)]
+        for y, line in enumerate(lines, top + (height - len(lines)) // 2):
+            self.put(left + max(0, width - cell_len(line)) // 2, y, line, style)
 
     def is_free(self, x: int, y: int, but: str = " ") -> bool:
         """Whether a cell has a space or `but`; cells outside the canvas count as free."""

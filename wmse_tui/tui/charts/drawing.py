@@ -7,17 +7,14 @@ positive on a logarithmic axis, are marked on the bottom row.
 from __future__ import annotations
 
 import math
-import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
-
-from rich.cells import cell_len
 
 from wmse_tui.runs.state.curves import Curve
 from wmse_tui.runs.text.axis import Limits, Scale, round_limits, usable
 from wmse_tui.tui.charts.axes import PlotArea, draw_axes, frame_for
 from wmse_tui.tui.charts.canvas import Canvas, Drawing
-from wmse_tui.tui.charts.legend import Box, LegendEntry, draw_legend, legend_width
+from wmse_tui.tui.charts.legend import LegendEntry, draw_legend, legend_width
 from wmse_tui.tui.charts.raster import DOTS_ACROSS, DOTS_UP, RasterLayer, dots_of, raster
 from wmse_tui.tui.charts.style import ChartStyle
 from wmse_tui.tui.charts.traces import Trace, trace, value_range, x_range_of
@@ -101,7 +98,7 @@ def draw_chart(content: ChartContent, *, width: int, height: int, style: ChartSt
     else:
         undrawable = any(one.missing or one.nonpositive for one in traces)
         text = "no value can be drawn" if undrawable else "no value in this part of the run"
-        _center(canvas, text, style, (frame.left, frame.top, frame.width, frame.height))
+        canvas.centre(text, (frame.left, frame.top, frame.width, frame.height), style.part("muted"))
     draw_axes(area, y_ticks if drawn else (), x_limits, x_title)
     title_width = sum(len(text) + 1 for text in (title, y_title) if text)
     beside = frame.top == 1 and legend_width(entries) <= width - 2 - title_width
@@ -306,12 +303,4 @@ def _without_values(canvas: Canvas, content: ChartContent, style: ChartStyle) ->
     top = int(bool(content.title) and canvas.height >= 2)
     if top:
         canvas.put(0, 0, style.text(content.title), style.part("title"))
-    _center(canvas, content.empty, style, (0, top, canvas.width, canvas.height - top))
-
-
-def _center(canvas: Canvas, text: str, style: ChartStyle, box: Box) -> None:
-    """Write `text` into the middle of a box, in as many lines as it needs."""
-    left, top, width, height = box
-    lines = textwrap.wrap(style.text(text), max(1, width))[: max(1, height)]
-    for y, line in enumerate(lines, top + max(0, (height - len(lines)) // 2)):
-        canvas.put(left + (width - cell_len(line)) // 2, y, line, style.part("muted"))
+    canvas.centre(style.text(content.empty), (0, top, canvas.width, canvas.height - top), style.part("muted"))

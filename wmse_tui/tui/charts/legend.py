@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
 
 from rich.cells import cell_len, set_cell_size
 from rich.style import Style
 
 from wmse_tui.runs.text.sanitize import shortened_apart
-from wmse_tui.tui.charts.canvas import Canvas
+from wmse_tui.tui.charts.canvas import Box, Canvas
 from wmse_tui.tui.charts.style import ChartStyle
 
-Box: TypeAlias = tuple[int, int, int, int]  # left, top, width, height
 _GAP = 2
 
 

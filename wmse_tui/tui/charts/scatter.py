@@ -15,6 +15,7 @@ from typing import Any
 from rich.cells import cell_len
 
 from wmse_tui.runs.text.axis import Scale, round_limits, usable
+from wmse_tui.runs.text.sanitize import shortened_apart
 from wmse_tui.tui.charts.canvas import Canvas, Drawing
 from wmse_tui.tui.charts.legend import shorten
 from wmse_tui.tui.charts.rows import RowsWidget
@@ -76,8 +77,7 @@ def draw_scatter(
         x = canvas.put(0, 0, title, style.part("title"))
         canvas.put(x + bool(title), 0, note, style.part("muted"))
     if not cloud.points:
-        text = empty[:width]
-        canvas.put((width - len(text)) // 2, top + (height - top - 1) // 2, text, style.part("muted"))
+        canvas.centre(empty, (0, top, width, height - top), style.part("muted"))
         return canvas.drawing()
     names = [(kind, style.text(name)) for kind, name in cloud.names]
     if width >= _WIDE and height - top >= 3:
@@ -165,7 +165,8 @@ def _legend_beside(canvas: Canvas, names: Sequence[tuple[int, str]], style: Char
     left = canvas.width - columns * each
     most = rows * columns
     shown = names if len(names) <= most else names[: most - 1]
-    for index, (kind, name) in enumerate(shown):
+    labels = shortened_apart([name for _, name in shown], each - 3, dots="." if style.ascii else "…")
+    for index, ((kind, _), name) in enumerate(zip(shown, labels, strict=True)):
         x, y = left + index // rows * each, top + index % rows
         canvas.put(x + 1, y, style.marker(kind), style.series(kind))
         canvas.put(x + 3, y, shorten(name, each - 3, ascii=style.ascii))
