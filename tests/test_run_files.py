@@ -96,6 +96,7 @@ LISTED = {
     "engine/main_memory.py": "/proc",
     "engine/jsonl.py": "/dev/null",
     "engine/training/location.py": "the run's directory itself, to follow it when it is moved",
+    "engine/distribution/main_thread.py": "/proc",
     "engine/training/resources.py": "/proc",
     "engine/training/session.py": "whether the folder of checkpoints is there",
     "engine/training/gpu_users.py": "/proc",

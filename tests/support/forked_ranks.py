@@ -94,7 +94,17 @@ class ForkedRanks:
 
 def fork_rank(path: Path, *, rank: int, world: int, port: int, device: torch.device) -> ForkedTrainer:
     """In place of `other_ranks.start_rank`: the process of a rank beside the trainer, which this one is."""
-    parent = os.getpid()
+    arguments = [str(path), *map(str, (rank, world, port, os.getpid(), device))]
+
+    def follow() -> int:
+        sys.argv[1:] = arguments
+        return wmse_tui.engine.rank.main()
+
+    return forked(follow)
+
+
+def forked(body: Callable[[], int]) -> ForkedTrainer:
+    """A process that returns the exit code `body()`, with all that was patched in this one."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # of forking beside threads
         child = os.fork()
@@ -105,8 +115,7 @@ def fork_rank(path: Path, *, rank: int, world: int, port: int, device: torch.dev
     try:
         os.closerange(3, 4096)  # as of a program that is executed: the store of rank 0 is its own
         sys.stdout, sys.stderr = open(1, "w", buffering=1), open(2, "w", buffering=1)  # noqa: SIM115
-        sys.argv[1:] = [str(path), *map(str, (rank, world, port, parent, device))]
-        code = wmse_tui.engine.rank.main()
+        code = body()
     finally:
         os._exit(code)
 

@@ -7,20 +7,20 @@ import socket
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, NoReturn
 
 import psutil
 import pytest
 import torch
-from forked_ranks import fork_rank
+from forked_ranks import fork_rank, forked
 from forked_trainers import ForkedTrainer, start_trainer
 
 from wmse_tui.engine.data.pipelines import Batches, build_batches
 from wmse_tui.engine.distribution import heartbeats, other_ranks
 from wmse_tui.engine.distribution import ranks as distribution
 from wmse_tui.engine.errors import DataError
-from wmse_tui.engine.training import rank_training, requests
+from wmse_tui.engine.training import rank_training, requests, session
 from wmse_tui.engine.training.checkpoints import read_checkpoint
 from wmse_tui.engine.training.loop import TrainingLoop
 from wmse_tui.engine.training.session import BAD_CONFIG, DIVERGED, FAILED, STOPPED, run_session
@@ -134,6 +134,36 @@ def test_a_rank_that_is_suspended_ends_the_run(
     assert error.code == "E_RANK"
     assert "showed no sign of life" in error.detail
     assert started[-1].poll() == -signal.SIGKILL
+
+
+@pytest.mark.parametrize("rank", [0, 1])
+def test_a_rank_whose_main_thread_hangs_ends_the_run(
+    make_run: MakeRun, monkeypatch: pytest.MonkeyPatch, rank: int
+) -> None:
+    """An image that never arrives, in the second epoch: no signal, no exception, and the process runs."""
+    monkeypatch.setattr(heartbeats, "BEAT_SECONDS", 0.1)
+
+    def build(*arguments: Any, **options: Any) -> Batches:
+        batches = build_batches(*arguments, **options)
+        epoch = batches.epoch
+
+        def hanging(number: int, start_batch: int = 0) -> Iterator[torch.Tensor]:
+            for batch, views in enumerate(epoch(number, start_batch), start_batch):
+                if (number, batch) == (1, 2):
+                    threading.Event().wait()
+                yield views
+
+        monkeypatch.setattr(batches, "epoch", hanging)
+        return batches
+
+    monkeypatch.setattr(rank_training if rank else session, "build_batches", build)
+    run = make_run(*TWO)
+    assert forked(lambda: run_session(run.path)).wait(60) == FAILED
+    [error] = events_of(run, Error)
+    assert (error.code, error.title) == ("E_RANK", f"rank {rank}: no progress in the images of step 9")
+    assert error.detail.startswith("it has computed and read nothing for 1 s (process ")
+    assert "trainer.log has the stacks" in error.next[1]
+    assert [event.status for event in events_of(run, Exit)] == ["failed"]
 
 
 def test_a_rank_that_ends_before_the_group_is_formed_ends_the_run(

@@ -20,6 +20,8 @@ import torch.distributed as dist
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from wmse_tui.engine.distribution.main_thread import waiting
+
 _shared = False
 
 
@@ -58,12 +60,14 @@ class Gather(torch.autograd.Function):
         parts = [
             torch.empty_like(x, memory_format=torch.contiguous_format) for _ in range(dist.get_world_size())
         ]
-        dist.all_gather(parts, x.contiguous())
+        with waiting():
+            dist.all_gather(parts, x.contiguous())
         return torch.cat(parts, dim)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
         total = gradients[0].clone(memory_format=torch.contiguous_format)
-        dist.all_reduce(total)
+        with waiting():
+            dist.all_reduce(total)
         return total.narrow(ctx.dim, dist.get_rank() * ctx.size, ctx.size), None

@@ -17,6 +17,7 @@ from torch.nn.functional import batch_norm
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from wmse_tui.engine.distribution.gather import gather, world_size
+from wmse_tui.engine.distribution.main_thread import waiting
 
 
 class GlobalBatchNorm(_BatchNorm):
@@ -98,7 +99,8 @@ class Normalise(torch.autograd.Function):
             g, x, ones, mean, variance, None, None, False, ctx.eps, [False, True, True]
         )  # the sums of g n(x) and of g
         sums = torch.stack((of_weight, of_bias))
-        dist.all_reduce(sums)
+        with waiting():
+            dist.all_reduce(sums)
         if weight is not None:
             scale = scale * weight
         slope, offset = -scale * sums / ctx.count

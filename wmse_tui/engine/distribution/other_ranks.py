@@ -26,9 +26,10 @@ from wmse_tui.config.schema import Experiment
 from wmse_tui.config.sections.compute import Compute
 from wmse_tui.engine.distribution.heartbeats import SILENT_SECONDS, Heartbeats
 from wmse_tui.engine.distribution.interfaces import use_interface_of
+from wmse_tui.engine.distribution.main_thread import MainThreadWatch, no_progress
 from wmse_tui.engine.distribution.ranks import Group, Kind, Message
 from wmse_tui.engine.distribution.rendezvous import WAIT_SECONDS, publish_address
-from wmse_tui.engine.distribution.roster import LOOPBACK, Member, Roster
+from wmse_tui.engine.distribution.roster import LOOPBACK, RESUME, Member, Roster
 from wmse_tui.engine.errors import DeviceError, EngineError, RankFailed, RankLost
 from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.process.cores import available_cores
@@ -43,7 +44,6 @@ from wmse_tui.runs.text.units import count
 POLL_SECONDS = 0.1
 GRACE_SECONDS = 3.0  # for ranks that were asked to end; for the main thread to report a rank that is lost
 STEP_TIMEOUT = timedelta(minutes=10)  # a rank may read its images so much longer than another
-RESUME = "resume the run: the other ranks have ended too"
 
 
 def device_of_rank(device: torch.device, rank: int, cards: Sequence[int] = ()) -> torch.device:
@@ -185,6 +185,7 @@ class OtherRanks:
             publish_address(run, self._roster, one_machine=launched.one_machine)
         self._deadline = time.monotonic() + WAIT_SECONDS
         self._heartbeats = Heartbeats(self._roster, self._processes, self._end_silent)
+        self._main_thread = MainThreadWatch(self._hangs, others=self._started)
         threading.Thread(target=self._watch, name="other ranks", daemon=True).start()
 
     def form(self, poll: Callable[[], None]) -> Group:
@@ -258,6 +259,7 @@ class OtherRanks:
     def end(self, group: Group | None) -> None:
         """End all ranks: by a message to a group that waits for one, else by a signal."""
         self._ended.set()
+        self._main_thread.end()
         self._heartbeats.end()
         if group is not None and self._lost is None:
             with contextlib.suppress(RuntimeError):
@@ -296,6 +298,18 @@ class OtherRanks:
         here = member is None or member.process.host == host()
         why = "stopped, or hanging" if here else "ended, stopped or hanging, or its machine is not reached"
         self._lose(rank, f"showed no sign of life for {SILENT_SECONDS:.0f} s ({why})")
+
+    def _started(self) -> set[int]:
+        """The processes that are children of this one."""
+        return {each.pid for each in self._processes.values() if not isinstance(each, LaunchedRank)}
+
+    def _hangs(self, task: str) -> None:
+        """The main thread of this process hangs, and cannot report it."""
+        self._roster.report_failure(no_progress(task))
+        self._lost = self._lost or self._error(0, "hangs")
+        for process in self._processes.values():
+            process.kill()
+        self._abandon(self._lost)
 
     def _lose(self, rank: int, how: str) -> None:
         """The first rank that is lost explains the end of the run; all others are ended with it."""

@@ -9,7 +9,8 @@ of the work that a GPU has queued.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+import itertools
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import astuple, dataclass
 from datetime import timedelta
@@ -21,6 +22,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 from wmse_tui.engine.distribution.gather import shared_step
+from wmse_tui.engine.distribution.main_thread import waiting, working
 from wmse_tui.engine.errors import RanksDiffer
 from wmse_tui.runs.process.identity import host
 
@@ -63,6 +65,14 @@ class Ranks:
         """The block in which a step is computed."""
         return nullcontext()
 
+    def working(self, task: str) -> AbstractContextManager[None]:  # noqa: ARG002
+        """The block in which the other ranks wait for what this one does."""
+        return nullcontext()
+
+    def fetched(self, batches: Iterable[Tensor], first: int) -> Iterable[Tensor]:  # noqa: ARG002
+        """The batches of the steps from `first` on, for each of which the other ranks wait."""
+        return batches
+
     def mean_gradients(self, parameters: Iterable[nn.Parameter]) -> None:
         """Replace each gradient by its mean over the ranks."""
 
@@ -97,22 +107,37 @@ class Group(Ranks):
         self._messages = messages
 
     def announce(self, message: Message) -> None:
-        dist.broadcast(torch.tensor(astuple(message), dtype=torch.float64), 0, group=self._messages)
+        with waiting():
+            dist.broadcast(torch.tensor(astuple(message), dtype=torch.float64), 0, group=self._messages)
 
     def receive(self) -> Message:
         """The next announcement, when it comes; called by the other ranks."""
         numbers = torch.empty(len(Message.__slots__), dtype=torch.float64)
-        dist.broadcast(numbers, 0, group=self._messages)
+        with waiting():
+            dist.broadcast(numbers, 0, group=self._messages)
         kind, epoch, batch, step, lr, progress = numbers.tolist()
         return Message(Kind(int(kind)), int(epoch), int(batch), int(step), lr, progress)
 
     def shared_step(self) -> AbstractContextManager[None]:
         return shared_step()
 
+    def working(self, task: str) -> AbstractContextManager[None]:
+        return working(task)
+
+    def fetched(self, batches: Iterable[Tensor], first: int) -> Iterator[Tensor]:
+        following = iter(batches)
+        for step in itertools.count(first):
+            with working(f"the images of step {step}"):
+                views = next(following, None)
+            if views is None:
+                return
+            yield views
+
     def mean_gradients(self, parameters: Iterable[nn.Parameter]) -> None:
         gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
         flat = torch.cat([gradient.flatten() for gradient in gradients])
-        dist.all_reduce(flat)
+        with waiting():
+            dist.all_reduce(flat)
         flat /= self.world
         parts = flat.split([gradient.numel() for gradient in gradients])
         for gradient, part in zip(gradients, parts, strict=True):

@@ -17,6 +17,7 @@ from wmse_tui.runs.process.identity import Process, host, identify
 from wmse_tui.runs.text.sanitize import safe
 
 LOOPBACK = "127.0.0.1"
+RESUME = "resume the run: the other ranks have ended too"
 CONNECT_TIMEOUT = timedelta(seconds=5)
 
 

@@ -144,7 +144,8 @@ class TrainingLoop:
         self.method.train()
         self._epoch_clock = time.monotonic() - position.epoch_seconds
         self._announce_training()
-        for views in self.batches.epoch(position.epoch, start_batch=position.batch):
+        batches = self.batches.epoch(position.epoch, start_batch=position.batch)
+        for views in self.ranks.fetched(batches, position.step + 1):
             self._step(views)
             self._at_boundary()
 

@@ -9,6 +9,7 @@ import traceback
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
+from typing import NoReturn
 
 import torch
 import torch.distributed as dist
@@ -19,6 +20,7 @@ from wmse_tui.engine.data.dataset_sources import load_data
 from wmse_tui.engine.data.pipelines import Batches, build_batches
 from wmse_tui.engine.distribution.global_batch_norm import share_batch_norms
 from wmse_tui.engine.distribution.heartbeats import SILENT_SECONDS, Heartbeats
+from wmse_tui.engine.distribution.main_thread import MainThreadWatch, no_progress
 from wmse_tui.engine.distribution.other_ranks import device_of_rank, join_group, share_cores
 from wmse_tui.engine.distribution.ranks import Group, Kind, Message
 from wmse_tui.engine.distribution.rendezvous import find_rank_0
@@ -78,6 +80,7 @@ def _follow(run: RunDirectory, roster: Roster, device_for: Callable[[Experiment]
     rank_0 = roster.member(0)
     assert rank_0 is not None  # it joins before others can find it
     heartbeats = Heartbeats(roster, (0,), lambda _: _end_with(rank_0.process))
+    watch = MainThreadWatch(partial(_hangs, roster))
     try:
         experiment = load_configuration(run)
         _train(run, experiment, roster, device_for(experiment))
@@ -89,8 +92,17 @@ def _follow(run: RunDirectory, roster: Roster, device_for: Callable[[Experiment]
             roster.report_failure(RankFailure(event.code, event.title, event.detail, event.next, files))
         return 1
     finally:
+        watch.end()
         heartbeats.end()
     return 0
+
+
+def _hangs(roster: Roster, task: str) -> NoReturn:
+    """The main thread cannot report it: let rank 0 do so, and end."""
+    with contextlib.suppress(RuntimeError):  # rank 0 has ended
+        own = Roster(roster.another_connection(), roster.rank, roster.world)
+        own.report_failure(no_progress(task))
+    os._exit(1)
 
 
 def _end_with(rank_0: Process) -> None:
@@ -176,6 +188,7 @@ class _Follower:
     def _views(self, message: Message) -> Tensor:
         """This rank's part of a batch."""
         if (message.epoch, message.batch) != self._next:
-            self._epoch = iter(self._batches.epoch(message.epoch, start_batch=message.batch))
+            batches = self._batches.epoch(message.epoch, start_batch=message.batch)
+            self._epoch = iter(self._group.fetched(batches, message.step))
         self._next = (message.epoch, message.batch + 1)
         return next(self._epoch)

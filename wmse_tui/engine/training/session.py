@@ -218,10 +218,13 @@ class Session:
         """
         if self.launched is not None:
             return choose_device(compute.device)
-        setting = f"compute.devices={list(compute.cards)}" if compute.cards else ""
-        device = choose_device("cuda" if compute.cards else compute.device, setting=setting)
-        require_devices(device.torch, compute)
-        return choose_device(compute.first_device) if compute.cards else device
+        if not compute.cards:
+            device = choose_device(compute.device)
+            require_devices(device.torch, compute)
+            return device
+        any_card = choose_device("cuda", setting=f"compute.devices={list(compute.cards)}")
+        require_devices(any_card.torch, compute)
+        return choose_device(compute.first_device)
 
     def _train(
         self,

@@ -63,7 +63,7 @@ def trial_step(
         experiment.optimizer,
         unscheduled=method.unscheduled_parameters(),
     )
-    with closing(_generator(batches, batches.steps_per_epoch - 1)) as epoch:
+    with closing(_generator(batches, batches.steps_per_epoch - 1)) as epoch, ranks.working("the trial step"):
         views = next(epoch)
     take_step = EagerStepper(
         method, optimizer, partial(autocast, experiment.compute.precision, device), ranks=ranks

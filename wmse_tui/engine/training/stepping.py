@@ -62,11 +62,12 @@ class EagerStepper:
         self._counters = BatchCounters(method)
 
     def __call__(self, views: Tensor, *, step_key: StepKey, lr: float, progress: float) -> Losses:
-        with self._ranks.shared_step():
-            losses = self.losses(views, step_key=step_key)
-            losses.total.backward()
-        self._ranks.mean_gradients(self._method.trainable_parameters())
-        self.update(losses, lr=lr, progress=progress)
+        with self._ranks.working(f"step {step_key[1]}"):
+            with self._ranks.shared_step():
+                losses = self.losses(views, step_key=step_key)
+                losses.total.backward()
+            self._ranks.mean_gradients(self._method.trainable_parameters())
+            self.update(losses, lr=lr, progress=progress)
         return losses
 
     def losses(self, views: Tensor, *, step_key: StepKey) -> Losses:
