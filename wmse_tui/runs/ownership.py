@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import shlex
+from contextlib import suppress
+from pathlib import Path
+
 from wmse_tui.runs.directory import FOLDERS, OTHER_FOLDERS, RunDirectory
 from wmse_tui.runs.errors import ForeignRun, NotARun, StorageError
 from wmse_tui.runs.run_folder import NotOwned, require_own_folder
@@ -39,3 +44,12 @@ def require_own(run: RunDirectory, *, folders: tuple[str, ...] = (*FOLDERS, *OTH
             continue  # what is not there is not changed
         except OSError as error:
             raise StorageError.of("change the run", path, error) from error
+
+
+def opening_steps(path: Path) -> tuple[str, ...]:
+    """The command that opens the directory of a run, which may not be read, to this user."""
+    name = safe(shlex.quote(str(path)), 200)
+    with suppress(OSError):
+        if path.stat().st_uid == os.geteuid():
+            return (f"open it: chmod -R u+rwX {name}",)
+    return (f"ask its owner to open it: chmod -R go+rX {name}",)

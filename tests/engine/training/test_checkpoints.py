@@ -130,6 +130,23 @@ class Evil:
         return os.mkdir, ("evil-ran",)
 
 
+def test_a_checkpoint_that_may_not_be_read_names_the_command_that_opens_its_run(tmp_path: Path) -> None:
+    """One that was saved after its owner had opened the run to others is private again."""
+    folder = tmp_path / "run" / "checkpoints"
+    folder.mkdir(parents=True)
+    path = save(folder, 7).path
+    path.chmod(0)
+    uid = os.geteuid()
+    who = "open it: chmod -R u+rwX" if uid else "ask its owner to open it: chmod -R go+rX"
+    try:
+        os.seteuid(uid or 12345)  # root may read everything
+        with pytest.raises(CheckpointError, match="cannot be read: Permission denied") as caught:
+            read_checkpoint(path)
+    finally:
+        os.seteuid(uid)
+    assert caught.value.next == (f"{who} {folder.parent}",)
+
+
 def test_a_pickle_in_a_checkpoint_is_not_executed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     path = tmp_path / "step-00000001.pt"

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from subprocess import Popen
 
@@ -47,6 +49,26 @@ def test_without_locks_a_living_trainer_protects_its_run(
         pass
     remove_run(run)
     assert not run.path.exists()
+
+
+def test_nothing_of_a_run_is_open_while_it_is_removed(
+    run: RunDirectory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """NFS and FUSE keep a removed file that is open, under another name, and so its folder."""
+    rmtree, opened = shutil.rmtree, []
+
+    def remove(path: Path) -> None:
+        for descriptor in Path("/proc/self/fd").iterdir():
+            with suppress(OSError):
+                opened.append(descriptor.readlink())
+        rmtree(path)
+
+    monkeypatch.setattr(shutil, "rmtree", remove)
+    run.lock.touch()
+    remove_run(run)
+    assert opened
+    assert not [path for path in opened if path.is_relative_to(run.path.parent)]
+    assert list(run.path.parent.iterdir()) == []
 
 
 @pytest.mark.parametrize("error", ["ENOSPC", "EDQUOT"])

@@ -11,6 +11,7 @@ its own, and the checksum is that of the bytes on their way to the disk, so that
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import shutil
@@ -31,6 +32,7 @@ from wmse_tui.engine.errors import CheckpointError
 from wmse_tui.runs.directory import RunDirectory, checkpoint_step
 from wmse_tui.runs.errors import StorageError
 from wmse_tui.runs.log.checksums import LoggedChecksums, logged_checksums
+from wmse_tui.runs.ownership import opening_steps
 from wmse_tui.runs.run_folder import RunFolder, open_file, read_file
 
 FORMAT = 1
@@ -265,6 +267,8 @@ def _unlogged(folder: Path, logged: LoggedChecksums) -> set[str]:
 
 def _unreadable(path: Path, error: OSError) -> CheckpointError:
     steps = getattr(error, "next", ())
+    if error.errno == errno.EACCES:  # saved after the run was opened to others
+        steps = opening_steps(path.parent.parent)
     return CheckpointError(f"{path} cannot be read", error.strerror or str(error), next=steps)
 
 

@@ -91,7 +91,10 @@ def remove_run(run: RunDirectory) -> None:
             if getattr(error.__cause__, "errno", None) not in FULL:
                 raise  # else the lock is missing, and no trainer can make one either
         try:
-            shutil.rmtree(_hidden(run.path))  # which follows no link
+            path = _hidden(run.path)
+            if path != run.path:  # no trainer finds it now
+                stack.close()  # NFS and FUSE keep a removed file under another name as long as it is open
+            shutil.rmtree(path)  # which follows no link
         except OSError as error:
             raise StorageError.of("remove the run", run.path, error) from error
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import difflib
 import errno
 import os
-import shlex
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
 from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.errors import NotARun, RunAmbiguous, RunNotFound, StorageError
+from wmse_tui.runs.ownership import opening_steps
 from wmse_tui.runs.text.sanitize import safe
 
 _SHOWN = 8  # ids in an error text
@@ -145,17 +145,8 @@ def _refuse_unreadable(path: Path) -> None:
         raise StorageError(
             f"the run {safe(path.name, 80)!r} cannot be read",
             f"{safe(str(path), 200)}: {reason}",
-            next=_open_it(path) if reason.startswith(os.strerror(errno.EACCES)) else (),
+            next=opening_steps(path) if reason.startswith(os.strerror(errno.EACCES)) else (),
         )
-
-
-def _open_it(path: Path) -> tuple[str, ...]:
-    """The command that opens a directory to this user."""
-    name = safe(shlex.quote(str(path)), 200)
-    with suppress(OSError):
-        if path.stat().st_uid == os.geteuid():
-            return (f"open it: chmod -R u+rwX {name}",)
-    return (f"ask its owner to open it: chmod -R go+rX {name}",)
 
 
 def _names(ids: list[str]) -> str:
