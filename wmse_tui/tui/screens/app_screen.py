@@ -16,7 +16,9 @@ from textual.binding import ActiveBinding, Binding, BindingType
 from textual.containers import Vertical
 from textual.content import Content
 from textual.events import Resize, ScreenResume
+from textual.reactive import Reactive
 from textual.screen import Screen
+from textual.widget import Widget
 from textual.widgets import Footer, Input, Static
 from textual.widgets._footer import FooterKey
 
@@ -168,6 +170,9 @@ class AppScreen(Screen[None]):
     HELP: ClassVar[str] = ""
     # Textual's screens copy on ctrl+c; here it exits the app, unless text is selected.
     BINDINGS: ClassVar[list[BindingType]] = [Binding("ctrl+c", "copy_or_leave", show=False)]
+
+    # Textual's own repaints the whole screen whenever the focus moves; the widgets repaint themselves.
+    focused: Reactive[Widget | None] = Reactive(None, repaint=False)
 
     def __init__(self) -> None:
         super().__init__()

@@ -19,3 +19,10 @@ class Panel(Vertical):
     ) -> None:
         super().__init__(*children, id=id, classes=classes)
         self.border_title = Content(title)
+
+    def on_mount(self) -> None:
+        # The rule `:focus-within` would restyle every widget of the panel whenever the focus moves inside it.
+        self.watch(self.screen, "focused", self._show_focus)
+
+    def _show_focus(self) -> None:
+        self.set_class(self.has_focus_within, "-focused")
