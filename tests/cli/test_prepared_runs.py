@@ -127,7 +127,7 @@ def no_processes(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(os, "execv", replaced_by)
     monkeypatch.setattr(
-        "wmse_tui.runs.process.launch.launch_trainer", lambda run: launch_trainer(run, python="/bin/true")
+        "wmse_tui.runs.process.launch.launch_trainer", functools.partial(launch_trainer, python="/bin/true")
     )
     monkeypatch.setattr(wmse_tui.cli.start.start, "enqueue", queued)
 

@@ -106,7 +106,8 @@ def test_settings_give_the_defaults_of_every_job(
         (("--queue",), "--slurm excludes --headless"),
         (("--detach",), "--slurm excludes --headless"),
         (("--sweep", "seed=1,2"), "--sweep and --slurm exclude each other"),
-        (("--slurm-option", "nodes=2"), "nodes cannot be set"),
+        (("--slurm-option", "ntasks=2"), "ntasks cannot be set"),
+        (("--slurm-option", "nodes=2"), "1 device cannot be divided among so many nodes"),
         (("--slurm-option", "=2"), "is no option of sbatch"),
     ],
 )

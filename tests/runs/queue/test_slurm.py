@@ -81,7 +81,31 @@ def test_a_gpu_is_requested_once(run: RunDirectory, options: dict[str, str]) -> 
 
 
 def test_a_run_for_the_cpu_requests_no_gpu(run: RunDirectory) -> None:
-    assert "gpus" not in job_script(run, {}, gpus=0)
+    assert "gpus" not in job_script(run, {}, gpus=False)
+
+
+@pytest.mark.parametrize(("nodes", "on_each"), [(None, 4), ("1", 4), ("2", 2), ("4", 1)])
+def test_a_run_of_several_devices_has_a_task_for_each(
+    run: RunDirectory, nodes: str | None, on_each: int
+) -> None:
+    script = job_script(run, {} if nodes is None else {"nodes": nodes}, devices=4)
+    head = dict(
+        line.removeprefix("#SBATCH --").partition("=")[::2]
+        for line in script.splitlines()
+        if line.startswith("#SBATCH")
+    )
+    assert (head["nodes"], head["ntasks-per-node"]) == (nodes or "1", str(on_each))
+    assert head["gpus-per-node"] == str(on_each)
+    assert "\nsrun --kill-on-bad-exit=1 " in script
+    assert "gpus-per-node" not in job_script(run, {"gres": "gpu:a100:4"}, devices=4)
+
+
+@pytest.mark.parametrize(("nodes", "devices"), [("3", 4), ("2", 1), ("0", 4), ("1-2", 4), ("", 2)])
+def test_devices_that_cannot_be_divided_among_the_nodes_are_refused(
+    run: RunDirectory, nodes: str, devices: int
+) -> None:
+    with pytest.raises(SchedulerError, match=rf"nodes={nodes}: {devices} devices? cannot be divided among"):
+        job_script(run, {"nodes": nodes}, devices=devices)
 
 
 def test_a_submitted_run_is_queued_until_its_job_runs(run: RunDirectory, programs: Slurm) -> None:

@@ -243,8 +243,14 @@ def run_experiment(
         name: the run's id, or None to generate one.
         runs_dir: the folder of runs; None: the default one.
     """
+    from wmse_tui.cli.locating import runs_root
+    from wmse_tui.cli.start.launched import become_rank, require_name
     from wmse_tui.cli.start.start import resume_named, start
+    from wmse_tui.runs.directory import RunDirectory
 
+    require_name(name)
+    if name is not None:
+        become_rank(RunDirectory(runs_root(runs_dir) / name), followed=options.followed)
     root, existing = _found(name, runs_dir)
     if existing is not None:
         return resume_named(existing, experiment, options)

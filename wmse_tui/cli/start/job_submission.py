@@ -54,8 +54,9 @@ def submit_job(run: RunDirectory, options: JobOptions, *, yes: bool, as_json: bo
         RunQueued, SchedulerError, StorageError: it cannot be submitted.
     """
     compute = load_configuration(run).compute
-    gpus = 0 if compute.device == "cpu" else compute.ranks
-    script = job_script(run, options.sbatch, setup=options.setup, gpus=gpus)
+    script = job_script(
+        run, options.sbatch, setup=options.setup, devices=compute.ranks, gpus=compute.device != "cpu"
+    )
     for line in script.splitlines():
         print_message(f"  {safe(line, 1000)}")
     if sys.stdin.isatty() and not yes:

@@ -21,6 +21,7 @@ from wmse_tui.cli.follow.outcome import print_outcome, result_lines
 from wmse_tui.cli.follow.signals import Signals
 from wmse_tui.cli.locating import find_run
 from wmse_tui.cli.start.job_submission import JobOptions, job_options, submit_job
+from wmse_tui.cli.start.launched import become_rank
 from wmse_tui.cli.start.queueing import await_turn, print_queued
 from wmse_tui.config.schema import Experiment
 from wmse_tui.runs.directory import RunDirectory
@@ -74,6 +75,11 @@ class StartOptions:
     yes: bool = False
     publish: tuple[Target, ...] = ()
     slurm: JobOptions | None = None
+
+    @property
+    def followed(self) -> bool:
+        """Whether the trainer is started now, and followed in this terminal or shown in the app."""
+        return not (self.detach or self.queue or self.slurm)
 
 
 def start_options(
@@ -142,7 +148,10 @@ def start(run: RunDirectory, options: StartOptions, *, fresh: bool) -> ExitCode:
                 note_follower(run, target)
             if options.slurm is not None:
                 return submit_job(run, options.slurm, yes=options.yes, as_json=options.as_json)
-            trainer = enqueue(run, after=options.after) if options.queue else launch.launch_trainer(run)
+            if options.queue:
+                trainer = enqueue(run, after=options.after)
+            else:
+                trainer = launch.launch_trainer(run, launched=options.followed)
         except Exception:
             if fresh:
                 remove_run(run)
@@ -220,6 +229,7 @@ def resume_run(run: RunDirectory, options: StartOptions, overrides: Sequence[str
         ConfigError: its configuration is damaged, or `overrides` change more than the machine.
         UserError: it is being trained (exit code 73).
     """
+    become_rank(run, followed=options.followed)
     require_own(run)
     load_configuration(run)  # damage is reported here, not by a trainer that fails
     watcher = RunWatcher(run)

@@ -26,12 +26,19 @@ if TYPE_CHECKING:  # the list of runs does without the schema
     from wmse_tui.config.sections.compute import Devices
 
 
-def launch_trainer(run: RunDirectory, *, python: str | Path = sys.executable) -> subprocess.Popen[bytes]:
+def launch_trainer(
+    run: RunDirectory, *, python: str | Path = sys.executable, launched: bool = False
+) -> subprocess.Popen[bytes]:
     """Start the trainer, `wmse_tui.engine RUN_DIR`, in a session of its own, and return at once.
 
     Its input is empty and its output goes to `trainer.log`, because a trainer that reads or writes a terminal
     or a pipe dies or stops with the process at the other end. The folder it is started from is not searched
     for modules. Requests left over from an earlier attempt are discarded.
+
+    Args:
+        run: the run.
+        python: the interpreter.
+        launched: it is rank 0 of several, if a launcher has started this process as that.
 
     Raises:
         NotARun, ForeignRun, RunBusy, RunQueued, LocksUnsupported: it must not be started.
@@ -61,7 +68,7 @@ def launch_trainer(run: RunDirectory, *, python: str | Path = sys.executable) ->
     slots = mark_slots_busy(*devices_of(run))  # the trainer inherits them: the queue sees the slots in use
     try:
         with deferred_stop_signals():
-            return start_detached(trainer_command(run, python), log, inherit=tuple(slots))
+            return start_detached(trainer_command(run, python), log, inherit=tuple(slots), launched=launched)
     except OSError as error:
         missing = error.filename or python  # the interpreter, or /dev/null
         raise LaunchError("the trainer cannot be started", f"{missing}: {error.strerror or error}") from error
@@ -78,7 +85,7 @@ def trainer_command(run: RunDirectory, python: str | Path = sys.executable) -> l
 
 
 def start_detached(
-    command: list[str], log: BinaryIO, *, inherit: tuple[int, ...] = ()
+    command: list[str], log: BinaryIO, *, inherit: tuple[int, ...] = (), launched: bool = False
 ) -> subprocess.Popen[bytes]:
     """Start a process that outlives us: its own session, no input, output to `log`, which is closed here.
 
@@ -86,6 +93,7 @@ def start_detached(
         command: program and arguments.
         log: a file.
         inherit: descriptors that it gets, under the same numbers.
+        launched: it gets the variables by which a launcher makes a process one of several, too.
 
     Raises:
         OSError: it cannot be started.
@@ -94,7 +102,7 @@ def start_detached(
         return subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
-            env={name: value for name, value in os.environ.items() if name not in VARIABLES},
+            env={name: value for name, value in os.environ.items() if launched or name not in VARIABLES},
             stdout=log,
             stderr=log,
             start_new_session=True,

@@ -1,9 +1,10 @@
 """Runs as jobs of SLURM: the script of a job, its submission, and what `squeue` reports of it.
 
-A job trains one run: it resumes the run's directory, and requeues itself where the trainer was stopped by
-the signal that SLURM sends before the time limit. The directory has the script (`slurm.sh`), the output of
-the job (`slurm.log`) and the id of the last job (`slurm.json`); everything else is asked of SLURM, at most
-once in `FRESH_SECONDS` and only for runs that were submitted: its controller serves a whole cluster.
+A job trains one run: it resumes the run's directory, in a task for each device, and requeues itself where the
+trainer was stopped by the signal that SLURM sends before the time limit. The directory has the script
+(`slurm.sh`), the output of the job (`slurm.log`) and the id of the last job (`slurm.json`); everything else
+is asked of SLURM, at most once in `FRESH_SECONDS` and only for runs that were submitted: its controller
+serves a whole cluster.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from wmse_tui.runs.ownership import require_own
 from wmse_tui.runs.process.interpreter import find_program, interpreter_command
 from wmse_tui.runs.run_folder import publish_file, read_file
 from wmse_tui.runs.text.sanitize import safe
+from wmse_tui.runs.text.units import count
 
 FRESH_SECONDS = 20.0
 TIMEOUT_SECONDS = 10.0
@@ -40,9 +42,8 @@ FIXED = {
     "chdir": "the job starts in the run's directory",
     "array": "a job trains one run",
     "wrap": "a job trains one run",
-    "nodes": "a run is trained by one process",
-    "ntasks": "a run is trained by one process",
-    "ntasks-per-node": "a run is trained by one process",
+    "ntasks": "a run has a task for each of compute.devices",
+    "ntasks-per-node": "a run has a task for each of compute.devices",
     "parsable": "it is set already",
 }
 """Options of `sbatch` that are not the user's, and why."""
@@ -108,19 +109,33 @@ def read_options(texts: Iterable[str], defaults: Mapping[str, str | int]) -> dic
 
 
 def job_script(
-    run: RunDirectory, options: Mapping[str, str], *, setup: Iterable[str] = (), gpus: int = 1
+    run: RunDirectory,
+    options: Mapping[str, str],
+    *,
+    setup: Iterable[str] = (),
+    devices: int = 1,
+    gpus: bool = True,
 ) -> str:
     """Return the script of a job that trains `run`.
+
+    A run of several devices has a task for each, on one node, or divided among those of the option `nodes`.
 
     Args:
         run: the run.
         options: of `sbatch`, as from `read_options`.
         setup: lines that the shell runs first, as in `module load cuda`.
-        gpus: requested where the options request none.
+        devices: how many.
+        gpus: whether they are GPUs, which are requested where the options request none.
+
+    Raises:
+        SchedulerError: the devices cannot be divided among so many nodes.
     """
     every = {"job-name": run.id, **DEFAULTS, **options}
+    on_each = devices // _nodes(options, devices)
+    if devices > 1:
+        every |= {"nodes": options.get("nodes", "1"), "ntasks-per-node": str(on_each)}
     if gpus and not any(name.startswith(("gpus", "gres")) for name in options):
-        every["gpus-per-node"] = str(gpus)
+        every["gpus-per-node"] = str(on_each)
     lines = [f"#SBATCH --{name}" + (f"={_quoted(value)}" if value else "") for name, value in every.items()]
     train = shlex.join(interpreter_command("wmse_tui", "resume", str(run.path), "--headless"))
     requeue = shlex.join(interpreter_command("wmse_tui", "queue", "requeue", str(run.path)))
@@ -129,12 +144,24 @@ def job_script(
             "#!/bin/bash",
             *lines,
             *setup,
-            f"srun {train}",
+            f"srun {'--kill-on-bad-exit=1 ' * (devices > 1)}{train}",
             "status=$?",
             f"[ $status -eq 143 ] && {requeue}  # it was stopped by a signal, and saved",
             "exit $status",
             "",
         )
+    )
+
+
+def _nodes(options: Mapping[str, str], devices: int) -> int:
+    """The nodes of a job. Raises SchedulerError."""
+    text = options.get("nodes", "1")
+    if text.isdecimal() and int(text) and devices % int(text) == 0:
+        return int(text)
+    raise SchedulerError(
+        f"nodes={text}: {count(devices, 'device')} cannot be divided among so many nodes",
+        "compute.devices is the number of devices on all nodes together",
+        next=("set it to a multiple of the nodes: --set compute.devices=8", "or omit the option nodes"),
     )
 
 
