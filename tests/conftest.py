@@ -47,6 +47,12 @@ def _signal_handlers_as_before() -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True, scope="session")
+def _no_slurm() -> None:
+    """The one of this machine, where there is one, is offered to no test."""
+    os.environ["SLURM_CONF"] = "/nothing-here"
+
+
+@pytest.fixture(autouse=True, scope="session")
 def _own_queue(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Trainers of tests acquire their slots here; tests of the queue have a folder each."""
     before = os.environ.get("WMSE_TUI_QUEUE")

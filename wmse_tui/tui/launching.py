@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from wmse_tui.config.loading import dump_experiment
+from wmse_tui.config.locations import settings_file
 from wmse_tui.config.schema import Experiment
 from wmse_tui.runs.directory import RunDirectory, create_run
 from wmse_tui.runs.errors import RunsError
@@ -20,8 +21,10 @@ from wmse_tui.runs.process.signalling import send_request
 from wmse_tui.runs.queue.enqueue import enqueue
 from wmse_tui.runs.queue.gpu_slots import device_request
 from wmse_tui.runs.queue.positions import busy_reason, cancel
+from wmse_tui.runs.queue.slurm import JobOptions, answers, job_script, read_options, submit
 from wmse_tui.runs.queue.sweep_plan import SweepPlan, queue_sweep
 from wmse_tui.runs.state.config import with_preset
+from wmse_tui.tui.settings import load_settings
 
 Launch = Callable[[RunDirectory], "subprocess.Popen[bytes]"]
 Evaluate = Callable[[RunDirectory], StartedEvaluation]
@@ -73,19 +76,37 @@ class Trainers:
             RunsError: there is no disk space, the name is taken, or the trainer cannot be started; then the
                 new run is removed.
         """
-        check_runs_dir(self.root)
-        text = with_preset(dump_experiment(experiment), preset)
-        run = create_run(self.root, text, name=name, preset_hint=preset)
-        try:
+        with self._made(experiment, preset, name) as run:
             if queue:
                 self.queue(run)
             else:
                 self._begin(run, own=own)
+        return run
+
+    def submit(
+        self, experiment: Experiment, options: JobOptions, *, preset: str, name: str | None
+    ) -> tuple[RunDirectory, str]:
+        """Make a run of `experiment` and submit it to SLURM; the run, and the id of its job.
+
+        Raises:
+            RunsError: as `start`, or SLURM refuses the job; then the new run is removed.
+        """
+        with self._made(experiment, preset, name) as run:
+            number = submit(run, job_text(run, experiment, options))
+        return run, number
+
+    @contextlib.contextmanager
+    def _made(self, experiment: Experiment, preset: str, name: str | None) -> Iterator[RunDirectory]:
+        """Make a run, which is removed where the block that starts it fails."""
+        check_runs_dir(self.root)
+        text = with_preset(dump_experiment(experiment), preset)
+        run = create_run(self.root, text, name=name, preset_hint=preset)
+        try:
+            yield run
         except RunsError:
             with contextlib.suppress(RunsError):
                 remove_run(run)
             raise
-        return run
 
     def resume(self, run: RunDirectory, *, own: bool = True) -> None:
         """Start another attempt at a run that is not being trained.
@@ -128,6 +149,10 @@ class Trainers:
         except RunsError:
             return ""  # without a queue there is no choice
 
+    def can_submit(self) -> bool:
+        """Whether a run can be submitted to SLURM from here."""
+        return answers()
+
     def adopt(self, run: RunDirectory) -> None:
         """Count a run as this app's own: a dialog asks about it when the app exits."""
         self._own[run.path] = run
@@ -165,6 +190,22 @@ class Trainers:
         for process in self.processes:
             if process.poll() is None:
                 process.returncode = 0
+
+
+def read_job_options(line: str) -> JobOptions:
+    """The options of a job: those of the settings, and over them those of a line, as `time=2 exclusive`.
+
+    Raises:
+        SchedulerError: one of them is no option, or not the user's to set.
+    """
+    slurm = load_settings(settings_file()).settings.slurm
+    return JobOptions(read_options(line.split(), slurm.options), tuple(slurm.setup))
+
+
+def job_text(run: RunDirectory, experiment: Experiment, options: JobOptions) -> str:
+    """The script of the job that trains `run`, which need not be there yet. Raises SchedulerError."""
+    compute = experiment.compute
+    return job_script(run, options, devices=compute.ranks, gpus=compute.device != "cpu")
 
 
 def _trained(run: RunDirectory) -> bool:

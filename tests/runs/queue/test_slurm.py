@@ -17,7 +17,15 @@ from wmse_tui.runs.process.launch import launch_trainer
 from wmse_tui.runs.process.removal import remove_run
 from wmse_tui.runs.queue import slurm
 from wmse_tui.runs.queue.positions import cancel, hold
-from wmse_tui.runs.queue.slurm import SlurmJob, job_script, jobs_of_runs, read_options, submit, waiting_job
+from wmse_tui.runs.queue.slurm import (
+    JobOptions,
+    SlurmJob,
+    job_script,
+    jobs_of_runs,
+    read_options,
+    submit,
+    waiting_job,
+)
 from wmse_tui.runs.state.watch import view_run
 from wmse_tui.runs.table.index import RunIndex
 
@@ -57,7 +65,7 @@ def test_an_option_on_which_a_job_rests_is_refused_with_the_reason(name: str) ->
 
 def test_a_script_has_the_options_the_set_up_and_both_commands(run: RunDirectory) -> None:
     script = job_script(
-        run, {"time": "24:00:00", "comment": "two words", "exclusive": ""}, setup=["module load x"]
+        run, JobOptions({"time": "24:00:00", "comment": "two words", "exclusive": ""}, ("module load x",))
     )
     lines = script.splitlines()
     assert lines[0] == "#!/bin/bash"
@@ -77,18 +85,18 @@ def test_a_script_has_the_options_the_set_up_and_both_commands(run: RunDirectory
 
 @pytest.mark.parametrize("options", [{"gpus": "2"}, {"gres": "gpu:a100:1"}, {"gpus-per-task": "1"}])
 def test_a_gpu_is_requested_once(run: RunDirectory, options: dict[str, str]) -> None:
-    assert "gpus-per-node" not in job_script(run, options)
+    assert "gpus-per-node" not in job_script(run, JobOptions(options))
 
 
 def test_a_run_for_the_cpu_requests_no_gpu(run: RunDirectory) -> None:
-    assert "gpus" not in job_script(run, {}, gpus=False)
+    assert "gpus" not in job_script(run, JobOptions({}), gpus=False)
 
 
 @pytest.mark.parametrize(("nodes", "on_each"), [(None, 4), ("1", 4), ("2", 2), ("4", 1)])
 def test_a_run_of_several_devices_has_a_task_for_each(
     run: RunDirectory, nodes: str | None, on_each: int
 ) -> None:
-    script = job_script(run, {} if nodes is None else {"nodes": nodes}, devices=4)
+    script = job_script(run, JobOptions({} if nodes is None else {"nodes": nodes}), devices=4)
     head = dict(
         line.removeprefix("#SBATCH --").partition("=")[::2]
         for line in script.splitlines()
@@ -97,7 +105,7 @@ def test_a_run_of_several_devices_has_a_task_for_each(
     assert (head["nodes"], head["ntasks-per-node"]) == (nodes or "1", str(on_each))
     assert head["gpus-per-node"] == str(on_each)
     assert "\nsrun --kill-on-bad-exit=1 " in script
-    assert "gpus-per-node" not in job_script(run, {"gres": "gpu:a100:4"}, devices=4)
+    assert "gpus-per-node" not in job_script(run, JobOptions({"gres": "gpu:a100:4"}), devices=4)
 
 
 @pytest.mark.parametrize(("nodes", "devices"), [("3", 4), ("2", 1), ("0", 4), ("1-2", 4), ("", 2)])
@@ -105,7 +113,7 @@ def test_devices_that_cannot_be_divided_among_the_nodes_are_refused(
     run: RunDirectory, nodes: str, devices: int
 ) -> None:
     with pytest.raises(SchedulerError, match=rf"nodes={nodes}: {devices} devices? cannot be divided among"):
-        job_script(run, {"nodes": nodes}, devices=devices)
+        job_script(run, JobOptions({"nodes": nodes}), devices=devices)
 
 
 def test_a_submitted_run_is_queued_until_its_job_runs(run: RunDirectory, programs: Slurm) -> None:
@@ -180,6 +188,18 @@ def test_slurm_is_asked_only_for_runs_that_were_submitted_and_seldom(
     for _ in range(5):
         view_run(run)
     assert len(programs.called("squeue")) == 1
+
+
+def test_slurm_is_offered_where_it_answers_and_not_inside_its_jobs(
+    programs: Slurm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("SLURM_JOB_ID", raising=False)
+    assert slurm.answers()
+    programs.answers("squeue", "echo 'squeue: error: Unable to contact slurm controller' >&2; exit 1")
+    assert not slurm.answers()
+    programs.reports()
+    monkeypatch.setenv("SLURM_JOB_ID", "12")
+    assert not slurm.answers()
 
 
 def test_what_slurm_refuses_is_passed_on_in_one_line(run: RunDirectory, programs: Slurm) -> None:

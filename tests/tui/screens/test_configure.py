@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from PIL import Image
+from slurm_programs import Slurm, pending
 from textual.message_pump import MessagePump
 from textual.pilot import Pilot
 from textual.screen import Screen
@@ -37,6 +38,8 @@ from wmse_tui.tui.inspector import Inspected, InspectionFailed, InspectionProgre
 from wmse_tui.tui.screens.app_screen import QuietFooter
 from wmse_tui.tui.screens.configure import ConfigureScreen, without_full_stop
 from wmse_tui.tui.screens.monitor import MonitorScreen
+from wmse_tui.tui.screens.runs import RunsScreen
+from wmse_tui.tui.widgets.configure.job_dialog import JobDialog
 from wmse_tui.tui.widgets.configure.preset_panel import PresetPanel
 from wmse_tui.tui.widgets.configure.sections import SectionPanel
 from wmse_tui.tui.widgets.configure.sweep_dialog import SweepDialog
@@ -564,6 +567,52 @@ async def test_a_sweep_shows_its_runs_and_cost_before_they_are_queued(
         assert "the waiting process cannot be started" in text_in(app, DIALOG)
         assert "3 runs, tagged sweep-" in notifications(app)
         assert len(queued) == 7
+
+
+async def test_where_slurm_is_there_a_run_is_submitted_after_its_script_was_shown(
+    make_app: MakeApp,
+    until: Until,
+    screen_text: ScreenText,
+    runs_root: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    programs = Slurm(tmp_path / "slurm")
+    monkeypatch.setenv("PATH", f"{programs.folder}:/usr/bin:/bin")
+    monkeypatch.delenv("SLURM_JOB_ID", raising=False)
+    settings = tmp_path / "settings.yaml"
+    settings.write_text("slurm: {options: {partition: gpu}, setup: [module load cuda]}")
+    monkeypatch.setenv("WMSE_TUI_SETTINGS", str(settings))
+    app = make_app()
+    async with shown(app, MIDDLE) as (pilot, _):
+        await pilot.press("ctrl+r")
+        await until(pilot, lambda: on_top(app, Choose) and "SLURM (s)" in text_in(app, DIALOG))
+        await pilot.press("s")
+        await until(pilot, lambda: on_top(app, JobDialog) and "module load cuda" in text_in(app, DIALOG))
+        assert "#SBATCH --partition=gpu" in text_in(app, DIALOG)
+        await pilot.press(*"nodes=2")
+        await until(pilot, lambda: "1 device cannot be divided among so many nodes" in text_in(app, DIALOG))
+        await pilot.press("enter", "ctrl+u", *"time=2")
+        await until(pilot, lambda: "#SBATCH --time=2" in text_in(app, DIALOG))
+        assert not list_runs(runs_root), "nothing is made before it is accepted"
+        programs.answers("sbatch", "echo 'sbatch: error: invalid partition' >&2; exit 1")
+        await pilot.press("enter")
+        await until(pilot, lambda: on_top(app, ProblemDialog))
+        assert "invalid partition" in text_in(app, DIALOG)
+        assert not list_runs(runs_root)
+        await pilot.press("escape")
+        programs.answers("sbatch", "echo 12")
+        await pilot.press("ctrl+r")
+        await until(pilot, lambda: on_top(app, Choose))
+        await pilot.press("s")
+        await until(pilot, lambda: on_top(app, JobDialog) and "--time=2" in text_in(app, DIALOG))
+        await pilot.press("enter")
+        await until(pilot, lambda: "is job 12; Runs shows it, and cancels it" in notifications(app))
+        [run] = list_runs(runs_root)
+        assert {"#SBATCH --time=2", "module load cuda"} <= set(run.slurm_script.read_text().splitlines())
+        programs.reports(pending(run))
+        await pilot.press("3")
+        await until(pilot, lambda: on_top(app, RunsScreen) and "queued" in screen_text(app))
 
 
 # Save, load, copy

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import typer
 
@@ -12,22 +11,9 @@ from wmse_tui.cli.console import print_data, print_message
 from wmse_tui.cli.exits import ExitCode
 from wmse_tui.cli.follow.jsonlines import write_object
 from wmse_tui.runs.directory import RunDirectory
-from wmse_tui.runs.queue.slurm import job_script, read_options, submit
+from wmse_tui.runs.queue.slurm import JobOptions, job_script, read_options, submit
 from wmse_tui.runs.state.config import load_configuration
 from wmse_tui.runs.text.sanitize import safe
-
-
-@dataclass(frozen=True, slots=True)
-class JobOptions:
-    """How a job is submitted.
-
-    Args:
-        sbatch: options of `sbatch` by name.
-        setup: lines that the job's shell runs first.
-    """
-
-    sbatch: dict[str, str]
-    setup: tuple[str, ...] = ()
 
 
 def job_options(texts: Sequence[str]) -> JobOptions:
@@ -54,9 +40,7 @@ def submit_job(run: RunDirectory, options: JobOptions, *, yes: bool, as_json: bo
         RunQueued, SchedulerError, StorageError: it cannot be submitted.
     """
     compute = load_configuration(run).compute
-    script = job_script(
-        run, options.sbatch, setup=options.setup, devices=compute.ranks, gpus=compute.device != "cpu"
-    )
+    script = job_script(run, options, devices=compute.ranks, gpus=compute.device != "cpu")
     for line in script.splitlines():
         print_message(f"  {safe(line, 1000)}")
     if sys.stdin.isatty() and not yes:

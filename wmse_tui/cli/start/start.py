@@ -20,7 +20,7 @@ from wmse_tui.cli.follow.jsonlines import summary, write_object
 from wmse_tui.cli.follow.outcome import print_outcome, result_lines
 from wmse_tui.cli.follow.signals import Signals
 from wmse_tui.cli.locating import find_run
-from wmse_tui.cli.start.job_submission import JobOptions, job_options, submit_job
+from wmse_tui.cli.start.job_submission import job_options, submit_job
 from wmse_tui.cli.start.launched import become_rank
 from wmse_tui.cli.start.queueing import await_turn, print_queued
 from wmse_tui.config.schema import Experiment
@@ -36,6 +36,7 @@ from wmse_tui.runs.process.rebind import rebind_run
 from wmse_tui.runs.process.removal import remove_run
 from wmse_tui.runs.queue.dependencies import blocking_failure
 from wmse_tui.runs.queue.enqueue import enqueue
+from wmse_tui.runs.queue.slurm import JobOptions
 from wmse_tui.runs.state.config import load_configuration
 from wmse_tui.runs.state.configuration_check import require_same_configuration
 from wmse_tui.runs.state.lost_work import work_lost_by_resuming

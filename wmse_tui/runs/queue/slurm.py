@@ -81,6 +81,33 @@ class SlurmJob:
         return safe(f"SLURM job {self.id} {self.state.lower()}{reason}{start}", 160)
 
 
+@dataclass(frozen=True, slots=True)
+class JobOptions:
+    """How a job is submitted.
+
+    Args:
+        sbatch: options of `sbatch` by name, as from `read_options`.
+        setup: lines that the shell runs first, as in `module load cuda`.
+    """
+
+    sbatch: Mapping[str, str]
+    setup: tuple[str, ...] = ()
+
+
+def answers() -> bool:
+    """Whether jobs are submitted from here: SLURM answers, and this process is in none of its jobs.
+
+    Inside a job, the job is where a run starts. Asks SLURM: call it in a thread.
+    """
+    if "SLURM_JOB_ID" in os.environ or find_program("sbatch") is None:
+        return False
+    try:
+        _run("squeue", "--noheader", f"--user={os.getuid()}", "--format=%i")
+    except SchedulerError:
+        return False
+    return True
+
+
 def read_options(texts: Iterable[str], defaults: Mapping[str, str | int]) -> dict[str, str]:
     """Return the options of `sbatch`: the user's defaults, and over them those of a command line.
 
@@ -110,9 +137,8 @@ def read_options(texts: Iterable[str], defaults: Mapping[str, str | int]) -> dic
 
 def job_script(
     run: RunDirectory,
-    options: Mapping[str, str],
+    options: JobOptions,
     *,
-    setup: Iterable[str] = (),
     devices: int = 1,
     gpus: bool = True,
 ) -> str:
@@ -122,19 +148,18 @@ def job_script(
 
     Args:
         run: the run.
-        options: of `sbatch`, as from `read_options`.
-        setup: lines that the shell runs first, as in `module load cuda`.
+        options: how it is submitted.
         devices: how many.
         gpus: whether they are GPUs, which are requested where the options request none.
 
     Raises:
         SchedulerError: the devices cannot be divided among so many nodes.
     """
-    every = {"job-name": run.id, **DEFAULTS, **options}
-    on_each = devices // _nodes(options, devices)
+    every = {"job-name": run.id, **DEFAULTS, **options.sbatch}
+    on_each = devices // _nodes(options.sbatch, devices)
     if devices > 1:
-        every |= {"nodes": options.get("nodes", "1"), "ntasks-per-node": str(on_each)}
-    if gpus and not any(name.startswith(("gpus", "gres")) for name in options):
+        every |= {"nodes": options.sbatch.get("nodes", "1"), "ntasks-per-node": str(on_each)}
+    if gpus and not any(name.startswith(("gpus", "gres")) for name in options.sbatch):
         every["gpus-per-node"] = str(on_each)
     lines = [f"#SBATCH --{name}" + (f"={_quoted(value)}" if value else "") for name, value in every.items()]
     train = shlex.join(interpreter_command("wmse_tui", "resume", str(run.path), "--headless"))
@@ -143,7 +168,7 @@ def job_script(
         (
             "#!/bin/bash",
             *lines,
-            *setup,
+            *options.setup,
             f"srun {'--kill-on-bad-exit=1 ' * (devices > 1)}{train}",
             "status=$?",
             f"[ $status -eq 143 ] && {requeue}  # it was stopped by a signal, and saved",

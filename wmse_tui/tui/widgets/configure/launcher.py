@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable
-from typing import Literal
+from typing import Literal, TypeAlias
 
 from wmse_tui.config.advice import Advice
 from wmse_tui.config.draft import Draft
@@ -16,11 +16,16 @@ from wmse_tui.runs.queue.sweep_plan import SweepPlan, sweep_tag
 from wmse_tui.runs.text.sanitize import safe
 from wmse_tui.runs.text.units import count
 from wmse_tui.tui.dialogs import Answer, Choose, Confirm, ProblemDialog
+from wmse_tui.tui.launching import job_text, read_job_options
 from wmse_tui.tui.services import ServicesApp
+from wmse_tui.tui.widgets.configure.job_dialog import JobDialog
 from wmse_tui.tui.widgets.configure.sweep_dialog import SweepDialog
 
 LaunchMode = Literal["own", "detached", "queued"]
 """Watch the run; stay here, and leave the app without a question about it; start it when a slot is free."""
+
+
+Where: TypeAlias = Literal["now", "queue", "job"]
 
 
 class Launcher:
@@ -36,13 +41,14 @@ class Launcher:
         self._free_memory = free_memory
         self._starting = False
         self._accepted: set[str] = set()  # warnings
+        self._job_options = ""  # as they were typed last
 
     async def launch(
         self, draft: Draft, experiment: Experiment, warnings: Iterable[Advice], *, how: LaunchMode, name: str
     ) -> bool:
         """Start a trainer on `experiment`, that of `draft`; whether one was started.
 
-        If other runs are active, a dialog offers to queue instead.
+        If other runs are active, a dialog offers to queue instead; where SLURM is there, to submit a job.
         """
         if self._starting:
             return False
@@ -52,10 +58,11 @@ class Launcher:
             if not await self._accept(warnings, "Queue" if how == "queued" else "Launch"):
                 return False
             if how != "queued":
-                reason = await asyncio.to_thread(services.trainers.busy_reason, experiment)
-                answer = await self._app.push_screen_wait(_queue_question(reason)) if reason else "now"
+                answer = await self._ask_where(experiment, offer_job=how == "own")
                 if answer is None:
                     return False
+                if answer == "job":
+                    return await self._submit(draft, experiment, name=name or None)
                 how = "queued" if answer == "queue" else how
             self._free_memory()
             run = await asyncio.to_thread(
@@ -76,6 +83,38 @@ class Launcher:
         finally:
             self._starting = False
         await self._report(run, how)
+        return True
+
+    async def _ask_where(self, experiment: Experiment, *, offer_job: bool) -> Where | None:
+        """Ask where the run starts, if there is a choice; None: nowhere."""
+        trainers = self._app.services.trainers
+        reason = await asyncio.to_thread(trainers.busy_reason, experiment)
+        if offer_job and await asyncio.to_thread(trainers.can_submit):
+            return await self._app.push_screen_wait(_job_question(reason))
+        return await self._app.push_screen_wait(_queue_question(reason)) if reason else "now"
+
+    async def _submit(self, draft: Draft, experiment: Experiment, *, name: str | None) -> bool:
+        """Show the script of the job, and submit it; whether it was. Raises RunsError."""
+        services = self._app.services
+        shown = RunDirectory(services.runs_root / (name or "RUN"))
+
+        def script(line: str) -> str:
+            return job_text(shown, experiment, read_job_options(line))
+
+        line = await self._app.push_screen_wait(JobDialog(script, options=self._job_options))
+        if line is None:
+            return False
+        self._job_options = line
+        run, number = await asyncio.to_thread(
+            services.trainers.submit,
+            experiment,
+            read_job_options(line),
+            preset=draft.base.preset,
+            name=name,
+        )
+        services.feed.nudge()
+        text = f"{run.id} is job {safe(number, 40)}; Runs shows it, and cancels it"
+        services.notify(text, title="Submitted")
         return True
 
     async def _report(self, run: RunDirectory, how: LaunchMode) -> None:
@@ -136,7 +175,21 @@ class Launcher:
         return True
 
 
-def _queue_question(reason: str) -> Choose[Literal["queue", "now"] | None]:
+def _job_question(reason: str) -> Choose[Where | None]:
+    """The question where SLURM is there; `reason` says why a run here would share its device, if it would."""
+    return Choose(
+        "Where is it to train?",
+        "On a cluster most machines that can submit a job are not there to train on.\n"
+        "A job of SLURM continues by itself at its time limit. Here, a run starts now, or waits for a slot."
+        + (f"\n\n{safe(reason, 400)}" if reason else ""),
+        Answer("job", "SLURM", "s", "primary"),
+        Answer("now", "Here, now", "n", "warning" if reason else "default"),
+        Answer("queue", "Here, queued", "u"),
+        Answer(None, "Cancel", "escape"),
+    )
+
+
+def _queue_question(reason: str) -> Choose[Where | None]:
     """The question where other runs are active; `reason` says which."""
     return Choose(
         "No slot is free",
