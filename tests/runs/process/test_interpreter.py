@@ -32,6 +32,7 @@ STARTS = {
     "wmse_tui/cli/checks/software.py": {"subprocess.run"},
     "wmse_tui/cli/checks/system.py": {"subprocess.run"},  # find_program
     "wmse_tui/cli/commands/follow_run.py": {"os.execv"},  # follower_command
+    "wmse_tui/cli/start/launched.py": {"os.execv"},  # trainer_command
     "wmse_tui/cli/engine_command.py": {"subprocess.Popen"},
     "wmse_tui/engine/benchmark/paper_reference.py": {"DataLoader"},  # forked
     "wmse_tui/engine/benchmark/reference_process.py": {"subprocess.Popen"},
