@@ -103,10 +103,11 @@ async def test_the_state_of_a_run_changes_on_the_screen(
         )
 
 
-async def test_keys_move_the_cursor(on_runs: OnRuns, make_run: MakeRun) -> None:
+async def test_keys_move_the_cursor(on_runs: OnRuns, make_run: MakeRun, screen_text: ScreenText) -> None:
     for number in range(30):
         make_run(f"run-{number:02}", started=1.7e9 - number)
     async with on_runs("run-00") as (app, pilot):
+        assert screen_text(app).splitlines()[2].split()[-1] == "Age▲", "beside the scrollbar"
         seen = {}
         for keys in (
             "j", "down", "k", "up", "G", "k", "g", "pagedown", "pageup", "end", "home", "ctrl+d",

@@ -18,7 +18,7 @@ from wmse_tui.tui.widgets.runs.ages import age
 from wmse_tui.tui.widgets.table import Cell
 
 GAP = 1
-_MEAN = 12  # cells of a mean with its deviation, "87.31 ± 0.42"
+_MEAN = 13  # cells of a mean with its deviation, "87.31 ± 10.42"
 _WIDEST = 16  # of a column that is no usual one
 
 
@@ -161,7 +161,7 @@ def group_cell(column: Column, group: RunGroup, context: CellContext, options: O
     """What a column shows of a group: a mean with its deviation, or the values that its runs have."""
     match column.name:
         case "run":
-            return Cell(safe(group.title, context.width))
+            return Cell(without_middle(safe(group.title), context.width))
         case "state":
             return Cell(group.progress())
         case "age":

@@ -110,14 +110,14 @@ class RunTable(ScrollView, can_focus=True, inherit_bindings=False):
         if listing is self._listing and minute == self._minute:
             return
         resized = len(lines) != len(self._lines)
-        regrouped = bool(listing.by) != bool(self._listing.by)
+        before_fitted = self._width, bool(self._listing.by)
         self._listing, self._minute = listing, minute
         if not lines or not self._moved:
             self._cursor = 0
         else:
             found = _index_of(before, lines)
             self._cursor = min(self._cursor if found is None else found, len(lines) - 1)
-        if regrouped:
+        if before_fitted != (self._width, bool(listing.by)):
             self._fit_columns()
         if resized:
             self.virtual_size = Size(0, len(lines) + _HEAD)
@@ -132,7 +132,7 @@ class RunTable(ScrollView, can_focus=True, inherit_bindings=False):
         self._fit_columns()
 
     def _fit_columns(self) -> None:
-        self._columns = fit_columns(self.size.width - MARK, self._names, means=bool(self._listing.by))
+        self._columns = fit_columns(self._width - MARK, self._names, means=bool(self._listing.by))
         self._drawn.clear()
         self.refresh()
 
@@ -159,6 +159,11 @@ class RunTable(ScrollView, can_focus=True, inherit_bindings=False):
         self._scroll_to_cursor()
         self._redraw()
         self.post_message(self.Moved(self._line_at_cursor))
+
+    @property
+    def _width(self) -> int:
+        """Cells of a line, without the scrollbar that a long list has."""
+        return self.size.width - (len(self._lines) > self._height)
 
     @property
     def _height(self) -> int:
