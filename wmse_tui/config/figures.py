@@ -48,6 +48,12 @@ def cpu_seconds(experiment: Experiment, cores: int) -> float | None:
 
     Within a factor of two or three: enough to tell minutes from days.
     """
+    work = training_gflop(experiment)
+    return None if work is None else work / (CORE_GFLOPS * max(1, cores))
+
+
+def training_gflop(experiment: Experiment) -> float | None:
+    """GFLOP of all steps of a run, without evaluations; None where that depends on the user's files."""
     steps = total_steps(experiment)
     if steps is None:
         return None
@@ -56,7 +62,7 @@ def cpu_seconds(experiment: Experiment, cores: int) -> float | None:
     area = (crop / 32) ** 2 / {"imagenet": 16, "small": 4, "cifar": 1}[stem]
     forward = FORWARD_GFLOP.get(backbone.arch, OTHER_GFLOP) * area
     views = steps * experiment.schedule.batch_size * experiment.augmentation.views
-    return views * 3 * forward / (CORE_GFLOPS * max(1, cores))
+    return views * 3 * forward
 
 
 def checkpoint_bytes(experiment: Experiment, *, trained: int, averaged: int = 0) -> int:

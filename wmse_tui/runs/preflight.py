@@ -37,7 +37,7 @@ def cpu_forecast(experiment: Experiment, *, gpus: int) -> float | None:
     return cpu_seconds(experiment, available_cores())
 
 
-def device_advice(experiment: Experiment, *, gpus: int) -> tuple[Advice, ...]:
+def device_advice(experiment: Experiment, *, gpus: int, seconds: float | None = None) -> tuple[Advice, ...]:
     """A warning of a run whose devices do not exist, or that would train for hours on the CPU.
 
     Where more GPUs are visible than train, how many could.
@@ -45,6 +45,7 @@ def device_advice(experiment: Experiment, *, gpus: int) -> tuple[Advice, ...]:
     Args:
         experiment: with the number of its images where that is known.
         gpus: how many GPUs are visible to it.
+        seconds: how long the run takes by what is known of this machine; None: by the size of its steps.
     """
     device, compute = experiment.compute.device, experiment.compute
     if gpus and device != "cpu" and max(compute.cards, default=compute.ranks - 1) >= gpus:
@@ -67,7 +68,8 @@ def device_advice(experiment: Experiment, *, gpus: int) -> tuple[Advice, ...]:
         found = f"{count(gpus, 'GPU')} (numbered from 0)" if gpus else "no GPU"
         text = f"NVML reports {found} on this machine; the run would fail"
         return (Advice("compute.device", "warning", text, (("compute.device", "auto"),)),)
-    seconds = cpu_forecast(experiment, gpus=gpus)
+    rough = cpu_forecast(experiment, gpus=gpus)
+    seconds = None if rough is None else seconds or rough
     if seconds is None or seconds <= LONG_SECONDS:
         return ()
     why = "on the CPU" if device == "cpu" else "no GPU is visible, and on the CPU"

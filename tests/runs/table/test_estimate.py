@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from events import attempt, checkpoint
 
-from wmse_tui.config.loading import load_experiment
+from wmse_tui.config.loading import dump_experiment, load_experiment
+from wmse_tui.runs.directory import create_run
 from wmse_tui.runs.state.run import RunState
 from wmse_tui.runs.state.status import Status
-from wmse_tui.runs.table.estimate import DurationEstimate, closest_run, estimate_duration
+from wmse_tui.runs.table.estimate import (
+    DurationEstimate,
+    Forecast,
+    closest_run,
+    estimate_duration,
+    forecast,
+    timed_run,
+    timed_runs,
+)
 from wmse_tui.runs.table.index import RunRow
 from wmse_tui.runs.table.paper import OwnRun, PaperCell, Recipe, published_table
 
@@ -85,3 +95,46 @@ def test_a_run_of_this_machine_and_of_the_recipe_comes_first() -> None:
 def test_a_run_without_an_epoch_tells_nothing() -> None:
     assert chosen(run("a", epoch=0)) == ""
     assert chosen() == ""
+
+
+def test_one_forecast_rests_on_the_nearest_run_of_this_machine_and_says_so() -> None:
+    quick = load_experiment(preset="quickstart")
+    of_quick = timed_run("q", quick, 10.0, on_gpu=False)
+    same = forecast(load_experiment(preset="quickstart", overrides=["seed=3"]), (of_quick,), gpus=0)
+    assert same == Forecast(120.0, "as q", rough=False)
+    assert same.text() == "about 2 min 00 s, as q"
+
+    smaller = load_experiment(preset="quickstart", overrides=["dataset.train_images=2560"])
+    scaled = forecast(smaller, (of_quick,), gpus=0)
+    assert scaled is not None
+    assert scaled.seconds == pytest.approx(120 * 10 / 19)
+    assert scaled.text() == "roughly 1 min 03 s, scaled from q"
+
+    near = timed_run("near", RECIPE, 100.0, on_gpu=False)
+    deeper = load_experiment(preset="cifar10", overrides=["backbone.arch=resnet34"])
+    found = forecast(deeper, (of_quick, near), gpus=0)
+    assert found is not None
+    assert "scaled from near" in found.basis
+
+    alone = forecast(quick, (timed_run("gpu", quick, 1.0, on_gpu=True),), gpus=0)
+    assert alone is not None
+    assert alone.basis == "by the size of the steps"
+    assert forecast(quick, (of_quick,), gpus=1) is None, "nothing is known of the GPU"
+    on_two = load_experiment(preset="quickstart", overrides=["compute.device=cpu", "compute.devices=2"])
+    assert "size" in (forecast(on_two, (of_quick,), gpus=0) or alone).basis, "two ranks take another time"
+
+
+def test_runs_of_this_machine_that_completed_an_epoch_are_timed(tmp_path: Path) -> None:
+    directory = create_run(tmp_path, dump_experiment(load_experiment(preset="quickstart")), name="a")
+    row = RunRow(
+        run_id="a",
+        path=str(directory.path),
+        status="completed",
+        epoch=4,
+        host="here",
+        device="CPU, 2 threads",
+        results=(("training_seconds", 40.0),),
+    )
+    found = timed_runs((replace(row, host="there"), replace(row, epoch=0), row), "here")
+    assert [(one.name, one.epoch_seconds, one.on_gpu) for one in found] == [("a", 10.0, False)]
+    assert timed_runs((replace(row, path=str(tmp_path / "missing")),), "here") == ()

@@ -1150,3 +1150,17 @@ async def test_only_options_with_an_effect_are_in_the_form(make_app: MakeApp, un
         await pilot.pause()
         assert "backbone.whitening_eps" in screen.query_one(Form).rows
         assert "backbone.whitening_steps" not in screen.query_one(Form).rows
+
+
+async def test_each_preset_has_its_time_on_this_machine_by_the_runs_there(
+    make_app: MakeApp, make_run: Callable[..., RunDirectory], screen_text: ScreenText, until: Until
+) -> None:
+    make_run("mine")  # four epochs of the quickstart
+    app = make_app(screen="configure")
+    async with app.run_test(size=MIDDLE) as pilot:
+        await until(pilot, lambda: "linear %, time" in screen_text(app))
+        await until(pilot, lambda: "s, as mine" in screen_text(app))
+        listed = next(line for line in screen_text(app).splitlines() if "quickstart" in line[:26])
+        assert "1min" in listed[:26]
+        assert "~" not in listed[:26], "it is known from a run"
+        assert "About 1 min" in screen_text(app)

@@ -19,7 +19,6 @@ from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.run_folder import open_file
 
 if TYPE_CHECKING:
-    from wmse_tui.config.diff import Value
     from wmse_tui.config.schema import Experiment
 
 _DEEPEST = 20
@@ -86,18 +85,17 @@ def with_preset(config_text: str, preset: str) -> str:
     return f"{_PRESET}{name}\n{config_text}" if name else config_text
 
 
-def read_options(run: RunDirectory) -> Mapping[str, Value] | None:
-    """Every option of `run` by its dotted name; None where they cannot be read. Never raises.
+def read_experiment(run: RunDirectory) -> Experiment | None:
+    """The experiment of `run`; None where it cannot be read. Never raises.
 
-    Much faster than `read_configuration`, which knows lines and reasons: it is for lists of runs.
+    Much faster than `read_configuration`, which knows lines and reasons: it is for many runs.
     """
-    from wmse_tui.config.diff import flatten  # the schema, which a list of runs need not build
-    from wmse_tui.config.schema import Experiment
+    from wmse_tui.config.schema import Experiment  # which a list of runs need not build
 
     try:
         with open_file(run.config) as file:
             values = _load(file.read(MAX_BYTES).decode())
-        return flatten(Experiment.model_validate(values))
+        return Experiment.model_validate(values)
     except (
         OSError,
         ValueError,

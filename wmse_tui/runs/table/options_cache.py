@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wmse_tui.runs.directory import RunDirectory
-from wmse_tui.runs.state.config import read_options
+from wmse_tui.runs.state.config import read_experiment
 from wmse_tui.runs.table.index import RunRow
 from wmse_tui.runs.table.run_columns import NOT_READ, Options, RunColumn
 
@@ -44,9 +44,12 @@ class OptionsCache:
 
     def read(self, rows: Iterable[RunRow], budget_seconds: float | None = None) -> None:
         """Read the options of the runs that are missing, one at least, until the budget is spent."""
+        from wmse_tui.config.diff import flatten  # the schema, which a list without options need not build
+
         deadline = None if budget_seconds is None else time.monotonic() + budget_seconds
         for row in self.missing(rows):
-            self._known[row.path] = read_options(RunDirectory(Path(row.path)))
+            experiment = read_experiment(RunDirectory(Path(row.path)))
+            self._known[row.path] = None if experiment is None else flatten(experiment)
             if deadline is not None and time.monotonic() >= deadline:
                 return
 

@@ -24,6 +24,18 @@ def duration(seconds: float | None) -> str:
     return f"{whole // 86400} d {whole % 86400 // 3600:02d} h"
 
 
+def brief_duration(seconds: float) -> str:
+    """Return a duration with one unit, for a narrow column: "<1 min", "5 min", "3 h", "12 d"."""
+    minutes = int(max(0.0, seconds) // 60)
+    if minutes < 1:
+        return "<1 min"
+    if minutes < 60:
+        return f"{minutes} min"
+    if minutes < 48 * 60:
+        return f"{minutes // 60} h"
+    return f"{minutes // 1440} d"
+
+
 def size(count: float | None) -> str:
     """Return a number of bytes: "512 B", "9.8 MB", "2.6 GB" (powers of 1000)."""
     if count is None:

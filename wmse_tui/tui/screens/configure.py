@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,19 +20,21 @@ from wmse_tui.config.fields import group_of, groups
 from wmse_tui.config.ineffective import options_without_effect
 from wmse_tui.config.schema import Experiment
 from wmse_tui.config.sections.dataset import Dataset
+from wmse_tui.runs.table.estimate import TimedRun
 from wmse_tui.runs.text.sanitize import safe
 from wmse_tui.runs.text.units import count
 from wmse_tui.tui import keys
 from wmse_tui.tui.dialogs import ProblemDialog
+from wmse_tui.tui.feed import CatalogueChanged
 from wmse_tui.tui.saved_state import ConfigurePart
 from wmse_tui.tui.screens.app_screen import AppScreen
 from wmse_tui.tui.services import app_of
 from wmse_tui.tui.widgets.configure import wording
-from wmse_tui.tui.widgets.configure.cost import TITLE, Cost
+from wmse_tui.tui.widgets.configure.cost import TITLE, Cost, measured_run
 from wmse_tui.tui.widgets.configure.images_dialog import ImagesDialog
 from wmse_tui.tui.widgets.configure.inspections import DESCRIBE, MEASURE, VIEWS, Inspections, progress_text
 from wmse_tui.tui.widgets.configure.launcher import Launcher, LaunchMode
-from wmse_tui.tui.widgets.configure.machine import Machine
+from wmse_tui.tui.widgets.configure.machine import Machine, preset_times
 from wmse_tui.tui.widgets.configure.paragraphs import Paragraph, Paragraphs
 from wmse_tui.tui.widgets.configure.preset_files import (
     ask_run_name,
@@ -53,6 +56,8 @@ from wmse_tui.tui.widgets.vi import KeyScroll
 if TYPE_CHECKING:
     from wmse_tui.tui.inspector import Inspected, InspectionFailed, InspectionProgress, RequestKind
 
+_RUNS_AFTER = 1.0
+"""Seconds after which the runs are read, whose times the presets show: the screen is drawn first."""
 VIEWS_DELAY = 0.4
 """Seconds without a change before the views are redrawn."""
 
@@ -101,6 +106,8 @@ that you type is refused: what is wrong is printed below it. {key:configure-undo
         self._first_view = 0  # the index of the first image in the grid
         self._view_rows = 0
         self._machine = Machine()
+        self._timed: tuple[str, ...] = ()  # the paths of runs that took some time here
+        self._watching: Timer | None = None
         self._views_timer: Timer | None = None
 
     @property
@@ -158,9 +165,13 @@ that you type is refused: what is wrong is printed below it. {key:configure-undo
             if entry.key not in self.library.entries:
                 self.library.add(entry)
         self.query_one(PresetPanel).draw()
+        self._estimate_times()
 
     def on_screen_resume(self) -> None:
         """Presets may have been written or removed while another screen or program was used."""
+        self._watching = self.set_timer(
+            _RUNS_AFTER, partial(self.services.feed.watch_list, self, seldom=True)
+        )
         if self.library.refresh():
             self._fill()
 
@@ -183,7 +194,7 @@ that you type is refused: what is wrong is printed below it. {key:configure-undo
         self.query_one(SectionPanel).draw(draft, remarks)
         self._draw_form()
         self.query_one("#configure-findings", Paragraphs).show(
-            wording.findings(draft, remarks, self._machine.outlook(self.experiment))
+            wording.findings(draft, remarks, self._machine.outlook(self.experiment, self._measured()))
         )
         self.draw_answers()
         self._show_details(self._topic)
@@ -196,6 +207,9 @@ that you type is refused: what is wrong is printed below it. {key:configure-undo
         cost = self.cost()
         nothing = (Paragraph("Unknown", "until the problems are fixed", "$text-muted"),)
         self.query_one("#configure-numbers", Paragraphs).show(tuple(cost.lines()) if cost else nothing)
+        panel, time = self.query_one("#configure-cost", Panel), safe(cost.time(), 100) if cost else ""
+        if panel.border_subtitle != time:
+            panel.border_subtitle = time
         self.query_one(ViewsPanel).show(self.inspections["views"], current=self.views_are_current())
 
     def _draw_form(self) -> None:
@@ -464,10 +478,30 @@ that you type is refused: what is wrong is printed below it. {key:configure-undo
             presence=machine.presence,
             own_images=machine.own_images,
             free=machine.free,
+            expected=machine.forecast(experiment, self._measured()),
             keys=self.services.keys,
             described=self.inspections[DESCRIBE],
             measured=self.inspections[MEASURE],
         )
+
+    def on_catalogue_changed(self, event: CatalogueChanged) -> None:
+        """The times of runs are those of this machine."""
+        timed = tuple(row.path for row in event.rows if row.epoch and row.ended is not None)
+        if timed != self._timed and not event.loading:
+            self._timed = timed
+            if self.experiment is not None:
+                self._examine_machine(self.experiment.dataset)
+
+    @work(exclusive=True, group="times")
+    async def _estimate_times(self) -> None:
+        """Show beside each preset how long it takes on this machine."""
+        machine, measured, entries = self._machine, self._measured(), dict(self.library.entries)
+        times = await asyncio.to_thread(preset_times, machine, measured, entries)
+        self.query_one(PresetPanel).show_times(times)
+
+    def _measured(self) -> TimedRun | None:
+        """What was measured last of the edited preset."""
+        return measured_run(self.inspections[MEASURE])
 
     def _refresh_answers(self) -> None:
         """After a change: find the images and redraw the views, if the change may affect them."""
@@ -485,8 +519,11 @@ that you type is refused: what is wrong is printed below it. {key:configure-undo
     @work(exclusive=True, group="images")
     async def _examine_machine(self, dataset: Dataset) -> None:
         """Look for the images of a data set, for GPUs and for disk space."""
-        self._machine = await asyncio.to_thread(Machine.examine, self.services.runs_root, dataset)
+        self._machine = await asyncio.to_thread(
+            Machine.examine, self.services.runs_root, dataset, self.services.feed.rows
+        )
         self.redraw()
+        self._estimate_times()
 
     # The inspector
 
@@ -552,6 +589,9 @@ that you type is refused: what is wrong is printed below it. {key:configure-undo
     def on_screen_suspend(self) -> None:
         """Another of the five screens is shown (a dialog over this one does not count)."""
         if self.app.current_mode != "configure":
+            if self._watching is not None:
+                self._watching.stop()
+            self.services.feed.unwatch_list(self)
             self._stop_inspector()
 
     # Textual finds these by their names, so the inspector is not imported before it is needed.
@@ -560,6 +600,7 @@ that you type is refused: what is wrong is printed below it. {key:configure-undo
         """Show an answer."""
         if any(each.answered(event.id, event.kind, event.answer) for each in self._inspections.values()):
             self.redraw()
+            self._estimate_times()
 
     def on_inspection_failed(self, event: InspectionFailed) -> None:
         """Show why a request failed."""
@@ -602,7 +643,7 @@ that you type is refused: what is wrong is printed below it. {key:configure-undo
     @work(group="images-dialog")
     async def action_images(self) -> None:
         """Ask for a folder of images, and edit the run that is proposed for it."""
-        draft = await self.app.push_screen_wait(ImagesDialog())
+        draft = await self.app.push_screen_wait(ImagesDialog(self._machine.timed))
         if draft is not None:
             entry = images_entry(draft, Path(str(draft.values["dataset.root"])).name)
             self.library.add(entry)

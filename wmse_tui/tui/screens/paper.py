@@ -16,8 +16,11 @@ from wmse_tui.config.presence import Presence, find_images, presence_advice
 from wmse_tui.config.problems import ConfigError
 from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.errors import RunsError
+from wmse_tui.runs.preflight import gpu_count
+from wmse_tui.runs.process.identity import host
 from wmse_tui.runs.state.config import Configuration
 from wmse_tui.runs.table.compare import MOST
+from wmse_tui.runs.table.estimate import Forecast, forecast, timed_runs
 from wmse_tui.runs.table.index import RunRow
 from wmse_tui.runs.table.paper import (
     PaperCell,
@@ -208,7 +211,9 @@ be verified is left out. After the title of a data set: ✓ its images are here,
             text = f"{advice[0].text}. Set {advice[0].path} in Configure ({key})."
             self.services.notify(text, severity="warning")
             return
-        if not await self.app.push_screen_wait(LaunchDialog(cell, presence, self.services.feed.root)):
+        rough = await asyncio.to_thread(self._forecast, cell)
+        dialog = LaunchDialog(cell, presence, self.services.feed.root, rough)
+        if not await self.app.push_screen_wait(dialog):
             return
         experiment = cell.experiment.model_copy(update={"seed": cell.next_seed})
         try:
@@ -220,6 +225,10 @@ be verified is left out. After the title of a data set: ✓ its images are here,
             return
         self.services.feed.nudge()
         await self.services.open_run(run)
+
+    def _forecast(self, cell: PaperCell) -> Forecast | None:
+        """How long the recipe takes here, by any runs of this machine; reads them."""
+        return forecast(cell.experiment, timed_runs(self._rows, host()), gpus=gpu_count())
 
     async def action_configure(self) -> None:
         """Open the recipe in Configure."""

@@ -16,6 +16,7 @@ from wmse_tui.config.figures import (
 )
 from wmse_tui.config.presence import OwnImages, Presence, with_own_images
 from wmse_tui.config.schema import Experiment
+from wmse_tui.runs.table.estimate import Forecast, TimedRun, timed_run
 from wmse_tui.runs.text.units import count as _count
 from wmse_tui.runs.text.units import duration, percent, rate, size
 from wmse_tui.tui.keys import USUAL_NAMES, KeyNames
@@ -44,6 +45,16 @@ class Inspection:
 NOTHING = Inspection({})
 
 
+def measured_run(inspection: Inspection) -> TimedRun | None:
+    """What a measurement says of this machine; None where nothing was measured."""
+    about, seconds = inspection.about, inspection.answer.get("run_seconds")
+    if about is None or seconds is None:
+        return None
+    device = inspection.answer.get("device") or {}
+    on_gpu = device.get("type") == "cuda"
+    return timed_run("the measurement", about, seconds / about.schedule.epochs, on_gpu=on_gpu)
+
+
 def same_cost(one: Experiment | None, other: Experiment | None) -> bool:
     """Whether two experiments cost the same as far as the inspector knows: names do not matter."""
     if one is None or other is None:
@@ -62,6 +73,7 @@ class Cost:
         presence: where its images are; None: not known yet.
         free: bytes on the disk of the runs; None: not known.
         own_images: how many there are in the user's folder; None: not known, or no such folder.
+        expected: how long the run takes on this machine; None: unknown.
         described, measured: the inspector's answers.
         keys: the names of keys for hints.
     """
@@ -73,6 +85,7 @@ class Cost:
     described: Inspection
     measured: Inspection
     own_images: OwnImages | None = None
+    expected: Forecast | None = None
     keys: KeyNames = USUAL_NAMES
 
     def lines(self) -> Iterator[Paragraph]:
@@ -83,6 +96,10 @@ class Cost:
         yield from self._disk()
         yield from self._description()
         yield from self._measurement()
+
+    def time(self) -> str:
+        """How long the run takes here, and how that is known."""
+        return self.expected.text() if self.expected else "time on this machine unknown"
 
     def _steps(self) -> str:
         counted = with_own_images(self.experiment, self.own_images)

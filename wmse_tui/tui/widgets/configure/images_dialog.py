@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import statistics
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,9 +18,10 @@ from wmse_tui.config.draft import Draft
 from wmse_tui.config.image_folder import ImageFolder, folder_draft, folder_problem, read_image_folder
 from wmse_tui.config.locations import expanded
 from wmse_tui.config.presence import OwnImages, with_own_images
-from wmse_tui.runs.preflight import cpu_forecast, gpu_count
+from wmse_tui.runs.preflight import gpu_count
+from wmse_tui.runs.table.estimate import TimedRun, forecast
 from wmse_tui.runs.text.sanitize import safe
-from wmse_tui.runs.text.units import count, duration
+from wmse_tui.runs.text.units import count
 from wmse_tui.tui.dialogs import Dialog
 from wmse_tui.tui.path_completion import PathInput
 
@@ -40,8 +42,9 @@ class _Found:
 class ImagesDialog(Dialog[Draft]):
     """Reads the folder while its path is typed; Enter answers the draft that is proposed for it."""
 
-    def __init__(self) -> None:
+    def __init__(self, timed: tuple[TimedRun, ...] = ()) -> None:
         super().__init__()
+        self._timed = timed  # what is known of this machine
         self._found = _Found()
 
     def compose(self) -> ComposeResult:
@@ -71,7 +74,7 @@ class ImagesDialog(Dialog[Draft]):
         shown = self.query_one("#images-found", Static)
         if text:
             shown.update("reading the folder")
-        self._found = await asyncio.to_thread(_examine, text)
+        self._found = await asyncio.to_thread(_examine, text, self._timed)
         shown.set_class(bool(text) and self._found.draft is None, "problem")
         shown.update("\n".join(safe(line, 400) for line in self._found.lines))
 
@@ -81,7 +84,7 @@ class ImagesDialog(Dialog[Draft]):
             self.dismiss(self._found.draft)
 
 
-def _examine(text: str) -> _Found:
+def _examine(text: str, timed: tuple[TimedRun, ...]) -> _Found:
     if not text:
         return _Found()
     try:
@@ -93,7 +96,7 @@ def _examine(text: str) -> _Found:
     if problem:
         return _Found(text, (problem,))
     draft = folder_draft(folder)
-    return _Found(text, (*folder_lines(folder), "", *draft_lines(folder, draft)), draft)
+    return _Found(text, (*folder_lines(folder), "", *draft_lines(folder, draft, timed)), draft)
 
 
 def folder_lines(folder: ImageFolder) -> tuple[str, ...]:
@@ -117,8 +120,8 @@ def folder_lines(folder: ImageFolder) -> tuple[str, ...]:
     return tuple(lines)
 
 
-def draft_lines(folder: ImageFolder, draft: Draft) -> tuple[str, ...]:
-    """The run that is proposed, as lines."""
+def draft_lines(folder: ImageFolder, draft: Draft, timed: Iterable[TimedRun] = ()) -> tuple[str, ...]:
+    """The run that is proposed, as lines; `timed` is what is known of this machine."""
     experiment = draft.experiment
     if experiment is None:
         return tuple(f"problem  {problem.text()}" for problem in draft.problems)
@@ -129,8 +132,7 @@ def draft_lines(folder: ImageFolder, draft: Draft) -> tuple[str, ...]:
         f"head     embeddings of {values['projector.dim']} dimensions",
     ]
     counted = with_own_images(experiment, OwnImages(folder.images, len(folder.classes)))
-    seconds = cpu_forecast(counted, gpus=gpu_count())
-    if seconds is not None:
-        epochs = count(experiment.schedule.epochs, "epoch")
-        lines.append(f"time     about {duration(seconds)} on the CPU for {epochs}")
+    expected = forecast(counted, timed, gpus=gpu_count())
+    if expected is not None:
+        lines.append(f"time     {safe(expected.text(), 100)}; {count(experiment.schedule.epochs, 'epoch')}")
     return tuple(lines)

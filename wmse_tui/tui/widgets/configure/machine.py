@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,11 +23,15 @@ from wmse_tui.config.sections.dataset import Dataset
 from wmse_tui.runs.errors import RunsError
 from wmse_tui.runs.preflight import (
     check_runs_dir,
-    cpu_forecast,
     device_advice,
     gpu_count,
     nearest_existing,
 )
+from wmse_tui.runs.process.identity import host
+from wmse_tui.runs.table.estimate import Forecast, TimedRun, forecast, timed_runs
+from wmse_tui.runs.table.index import RunRow
+from wmse_tui.runs.text.units import brief_duration
+from wmse_tui.tui.widgets.configure.preset_library import Entry
 from wmse_tui.tui.widgets.configure.wording import Outlook
 
 
@@ -41,6 +46,7 @@ class Machine:
         gpus: how many runs may use; None: not known yet.
         obstacle: why no run can be written, or "".
         free: bytes on the disk of the runs; None: not known.
+        timed: how long the epochs of runs took here.
     """
 
     dataset: Dataset | None = None
@@ -49,14 +55,16 @@ class Machine:
     gpus: int | None = None
     obstacle: str = ""
     free: int | None = None
+    timed: tuple[TimedRun, ...] = ()
 
     @classmethod
-    def examine(cls, root: Path, dataset: Dataset) -> Machine:
+    def examine(cls, root: Path, dataset: Dataset, rows: Iterable[RunRow] = ()) -> Machine:
         """Look for the images of `dataset`, for GPUs and for disk space, in folders: call it in a thread.
 
         Args:
             root: the folder of runs.
             dataset: of the experiment that is edited.
+            rows: the list of runs as far as it has been read.
         """
         return cls(
             dataset=dataset,
@@ -65,6 +73,7 @@ class Machine:
             gpus=gpu_count(),
             obstacle=_obstacle(root),
             free=_free_space(root),
+            timed=timed_runs(rows, host()),
         )
 
     def about(self, dataset: Dataset) -> Machine:
@@ -83,16 +92,41 @@ class Machine:
             found += presence_advice(experiment.dataset, known.presence)
             found += own_images_advice(experiment, known.own_images)
         if known.gpus is not None:
-            found += device_advice(with_own_images(experiment, known.own_images), gpus=known.gpus)
+            counted = with_own_images(experiment, known.own_images)
+            expected = self.forecast(experiment)
+            found += device_advice(counted, gpus=known.gpus, seconds=expected.seconds if expected else None)
         return found
 
-    def outlook(self, experiment: Experiment | None) -> Outlook:
+    def forecast(self, experiment: Experiment, measured: TimedRun | None = None) -> Forecast | None:
+        """How long a run takes here; None: unknown. `measured` is a measurement of this or another one."""
+        if self.gpus is None:
+            return None
+        counted = with_own_images(experiment, self.about(experiment.dataset).own_images)
+        timed = self.timed if measured is None else (measured, *self.timed)
+        return forecast(counted, timed, gpus=self.gpus)
+
+    def outlook(self, experiment: Experiment | None, measured: TimedRun | None = None) -> Outlook:
         """What this machine makes of a start, as far as that is known."""
         known = self if experiment is None else self.about(experiment.dataset)
         if experiment is None or known.gpus is None or known.presence is None:
             return Outlook(checked=False, obstacle=self.obstacle)
-        counted = with_own_images(experiment, known.own_images)
-        return Outlook(checked=True, obstacle=self.obstacle, seconds=cpu_forecast(counted, gpus=known.gpus))
+        expected = self.forecast(experiment, measured)
+        if expected is None:
+            return Outlook(checked=True, obstacle=self.obstacle)
+        return Outlook(checked=True, obstacle=self.obstacle, seconds=expected.seconds, rough=expected.rough)
+
+
+def preset_times(machine: Machine, measured: TimedRun | None, entries: Mapping[str, Entry]) -> dict[str, str]:
+    """How long each entry takes on this machine, in a few characters, by its key; a tilde where it is rough.
+
+    Compares every entry with every timed run: call it in a thread.
+    """
+    times = {}
+    for key, entry in entries.items():
+        expected = None if entry.experiment is None else machine.forecast(entry.experiment, measured)
+        if expected is not None:
+            times[key] = f"{'~' if expected.rough else ''}{brief_duration(expected.seconds).replace(' ', '')}"
+    return times
 
 
 def _free_space(folder: Path) -> int | None:

@@ -57,6 +57,7 @@ class PresetPanel(Panel):
         self._shown: tuple[str, ...] = ()
         self._prompts: dict[str, Content] = {}
         self._words = ""
+        self._times: Mapping[str, str] = {}
 
     def compose(self) -> ComposeResult:
         line = FilterLine(placeholder="filter", compact=True, id="configure-filter")
@@ -68,10 +69,19 @@ class PresetPanel(Panel):
     def on_mount(self) -> None:
         self.draw()
 
+    def on_resize(self) -> None:
+        self.draw()  # names are cut, not the numbers after them
+
     @property
     def list(self) -> KeyList:
         """The list itself."""
         return self.query_one(KeyList)
+
+    def show_times(self, times: Mapping[str, str]) -> None:
+        """Show how long each preset takes on this machine, by key; those that are unknown are left out."""
+        if times != self._times:
+            self._times = times
+            self.draw()
 
     def draw(self) -> None:
         """Show the library as it is now."""
@@ -96,7 +106,8 @@ class PresetPanel(Panel):
                 with self.prevent(OptionList.OptionHighlighted):
                     options.highlighted = cursor
         self._shown, self._prompts = keys, prompts
-        found = f"{len(keys)} of {len(self._library.keys)}" if self._words else "linear %"
+        shown = "linear %, time" if self._times else "linear %"
+        found = f"{len(keys)} of {len(self._library.keys)}" if self._words else shown
         if self.border_subtitle != found:
             self.border_subtitle = found
 
@@ -125,7 +136,10 @@ class PresetPanel(Panel):
             style = "italic" if entry.kind in ("file", "copy", "images") else ""
             linear = entry.paper.linear if entry.paper is not None and entry.kind == "shipped" else None
             note = " yours" if entry.kind == "user" else "" if linear is None else f" {linear:.2f}"
-        return mark + Content.styled(safe(name, 60), style) + Content.styled(note, "$text-muted")
+            note += f" {self._times[key]}" if key in self._times else ""
+        width = self.list.scrollable_content_region.width - len(note) - 2
+        name = safe(name, width if 0 < width < 60 else 60)
+        return mark + Content.styled(name, style) + Content.styled(note, "$text-muted")
 
     def _cursor(self, keys: tuple[str, ...]) -> int | None:
         """The index of the edited entry in the list; None where the filter hides it."""

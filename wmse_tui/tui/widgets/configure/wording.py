@@ -127,18 +127,21 @@ class Outlook:
     Args:
         checked: its images and the GPUs were looked for; until then no run is called ready.
         obstacle: why no run can be written, or "".
-        seconds: about how long its steps take on the CPU; None where a GPU trains or that is unknown.
+        seconds: how long it takes; None where that is unknown.
+        rough: that may be wrong by a factor of three.
     """
 
     checked: bool
     obstacle: str = ""
     seconds: float | None = None
+    rough: bool = False
 
     def ready(self) -> Paragraph:
         """The line of a draft with which nothing is wrong."""
         if not self.checked:
             return Paragraph("·", "Checking the images and the device.", "$text-muted")
-        time = "" if self.seconds is None else f" About {duration(self.seconds)}."
+        about = "Roughly" if self.rough else "About"
+        time = "" if self.seconds is None else f" {about} {duration(self.seconds)}."
         return Paragraph("✓", f"Ready to launch.{time}", "", "bold $success")
 
 

@@ -17,7 +17,7 @@ from wmse_tui.runs.errors import RunsError
 from wmse_tui.runs.preflight import nearest_existing
 from wmse_tui.runs.process.identity import host
 from wmse_tui.runs.state.watch import view_run
-from wmse_tui.runs.table.estimate import DurationEstimate, closest_run, estimate_duration
+from wmse_tui.runs.table.estimate import DurationEstimate, Forecast, closest_run, estimate_duration
 from wmse_tui.runs.table.paper import PaperCell
 from wmse_tui.runs.text.sanitize import safe
 from wmse_tui.runs.text.units import count, duration, size
@@ -26,10 +26,16 @@ from wmse_tui.tui.widgets.paper.details import images_text
 
 
 class LaunchDialog(Confirm):
-    """Yes launches the recipe of `cell` with its next unused seed."""
+    """Yes launches the recipe of `cell` with its next unused seed.
 
-    def __init__(self, cell: PaperCell, presence: Presence, root: Path) -> None:
-        self._cell, self._presence, self._root = cell, presence, root
+    Args:
+        cell, presence: the recipe, and where its images are.
+        root: the folder of runs.
+        rough: how long the run takes as far as runs of other recipes tell; None: unknown.
+    """
+
+    def __init__(self, cell: PaperCell, presence: Presence, root: Path, rough: Forecast | None) -> None:
+        self._cell, self._presence, self._root, self._rough = cell, presence, root, rough
         self._reference = closest_run(cell, host())
         super().__init__(
             f"Launch {safe(cell.preset, 40)}?",
@@ -63,11 +69,20 @@ class LaunchDialog(Confirm):
             f"seed    {self._cell.next_seed}, which no run of this recipe has used yet",
             f"data    {images_text(experiment.dataset, self._presence)}",
             f"disk    {self._disk(expected)}",
-            f"time    {_time(expected, self._reference.row.run_id if self._reference and reading else '')}",
+            f"time    {self._time(expected, reading=reading)}",
             "",
             "It is meant for a CUDA device; without one it would be very slow.",
         ]
         return "\n".join(lines)
+
+    def _time(self, expected: DurationEstimate | None, *, reading: bool) -> str:
+        if reading and self._reference is not None:
+            return f"reading {safe(self._reference.row.run_id, 60)} ..."
+        if expected is None:
+            unknown = "unknown: no run of this recipe has completed an epoch yet"
+            return unknown if self._rough is None else f"{unknown}; {safe(self._rough.text(), 120)}"
+        where = f"{safe(expected.device, 40)} of {safe(expected.host, 40)}"
+        return f"about {duration(expected.seconds)}, by the epochs of {safe(expected.run_id, 40)} ({where})"
 
     def _disk(self, expected: DurationEstimate | None) -> str:
         checkpoints = count(retained_checkpoints(self._cell.experiment), "checkpoint")
@@ -87,12 +102,3 @@ def _steps(experiment: Experiment) -> str:
     if steps is None:
         return f"{epochs}; the number of steps depends on the images"
     return f"{steps:,}: {epochs} of {steps_per_epoch(experiment)}"
-
-
-def _time(expected: DurationEstimate | None, reading: str) -> str:
-    if reading:
-        return f"reading {safe(reading, 60)} ..."
-    if expected is None:
-        return "unknown: no run of this recipe has completed an epoch yet"
-    where = f"{safe(expected.device, 40)} of {safe(expected.host, 40)}"
-    return f"about {duration(expected.seconds)}, by the epochs of {safe(expected.run_id, 40)} ({where})"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 
+from wmse_tui.runs.text.units import brief_duration
+
 
 def now_minute() -> int:
     """The current minute of the wall clock."""
@@ -15,10 +17,4 @@ def age(timestamp: float | None, minute: int) -> str:
     if timestamp is None:
         return ""
     minutes = max(0, minute - int(timestamp // 60))
-    if minutes < 1:
-        return "now"
-    if minutes < 60:
-        return f"{minutes} min"
-    if minutes < 48 * 60:
-        return f"{minutes // 60} h"
-    return f"{minutes // 1440} d"
+    return "now" if minutes < 1 else brief_duration(60 * minutes)
