@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import errno
 import importlib
 import json
 import os
@@ -15,6 +16,7 @@ from typing import Any, Literal
 
 import pytest
 from events import attempt, checkpoint, epoch, evaluation
+from faults import Fault, Faults
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
@@ -23,6 +25,7 @@ from wmse_tui.publish.batches import Batch
 from wmse_tui.publish.csv_tables import CsvTables
 from wmse_tui.publish.publisher import Publisher, connect, follow
 from wmse_tui.runs.directory import RunDirectory, create_run
+from wmse_tui.runs.errors import SYSTEM_STEPS
 from wmse_tui.runs.followers import (
     PositionFile,
     PublishError,
@@ -200,6 +203,17 @@ def test_sending_once_gives_up(run: RunDirectory) -> None:
     with pytest.raises(PublishError, match="could not be reached in 5 tries: open refused"):
         Publisher(run, CSV, service, once=True, sleep=pauses.append).follow()
     assert len(pauses) == 4
+
+
+def test_a_disk_without_space_is_no_service_that_is_out_of_reach(run: RunDirectory) -> None:
+    log(run, THREE_ATTEMPTS)
+    note_follower(run, CSV)
+    publisher = Publisher(run, CSV, connect(CSV, run), once=True, sleep=lambda _: None)
+    with Faults(run.path, Fault("open", "EDQUOT", lasting=True)), pytest.raises(PublishError) as caught:
+        publisher.follow()
+    assert caught.value.title == "csv could not be written in 5 tries"
+    assert caught.value.detail.endswith(": Disk quota exceeded")
+    assert caught.value.next == (SYSTEM_STEPS[errno.EDQUOT],)
 
 
 def test_a_failed_run_sends_what_its_checkpoints_have(run: RunDirectory) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from wmse_tui.publish.batches import Batch
 from wmse_tui.publish.service import MetricService, stream_for
 from wmse_tui.runs.directory import RunDirectory
-from wmse_tui.runs.errors import StorageError
+from wmse_tui.runs.errors import SYSTEM_STEPS, StorageError
 from wmse_tui.runs.followers import (
     PositionFile,
     PublishError,
@@ -201,11 +201,16 @@ class Publisher:
         return True
 
     def _failed(self, error: Exception) -> None:
-        text = safe(" ".join(str(error).split()) or type(error).__name__, 300)
+        service = self._file.target.service
+        text, what, steps = " ".join(str(error).split()) or type(error).__name__, "reached", tuple[str, ...]()
+        if isinstance(error, OSError) and error.filename and error.errno in SYSTEM_STEPS:
+            text, what = f"{error.filename}: {error.strerror}", "written"
+            steps = (SYSTEM_STEPS[error.errno],)
+        text = safe(text, 300)
         self._failures += 1
         if self._once and self._failures == TRIES:
-            raise PublishError(f"{self._file.target.service} could not be reached in {TRIES} tries", text)
-        self._report(f"{self._file.target.service}: {text}; next try in {self._pause:.0f} s")
+            raise PublishError(f"{service} could not be {what} in {TRIES} tries", text, next=steps)
+        self._report(f"{service}: {text}; next try in {self._pause:.0f} s")
         self._connected = False
         with suppress(Exception):
             self._service.close()

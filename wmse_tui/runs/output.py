@@ -103,5 +103,6 @@ def write_output(path: Path, text: str, *, overwrite: bool = False) -> None:
 
 
 def _failed(path: Path, error: OSError | ValueError) -> StorageError:
-    why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    return StorageError("cannot write the file", f"{safe(str(path), 300)}: {why}")
+    if isinstance(error, OSError):
+        return StorageError.of("write the file", path, error)
+    return StorageError("cannot write the file", f"{safe(str(path), 300)}: {error}")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from wmse_tui.cli.checks.finding import Finding
 from wmse_tui.config.datasets import DATASETS
-from wmse_tui.runs.errors import BadPlace
+from wmse_tui.runs.errors import SYSTEM_STEPS, BadPlace
 from wmse_tui.runs.preflight import check_runs_dir, nearest_existing
 from wmse_tui.runs.text.units import count, size
 
@@ -70,7 +70,8 @@ def _lock_finding(folder: Path) -> Finding:
     except RunsError as error:
         return Finding("locks", "fail", f"{error.title}: {error.detail}", "; ".join(error.next))
     except OSError as error:
-        return Finding("locks", "fail", f"cannot be tested in {folder}: {error.strerror}", "see `runs` above")
+        step = SYSTEM_STEPS.get(error.errno or 0, "see `runs` above")
+        return Finding("locks", "fail", f"cannot be tested in {folder}: {error.strerror}", step)
 
 
 def queue_finding(folder: Path) -> Finding:
