@@ -25,6 +25,7 @@ STARTS = {
     "scripts/bench-terminal": {"subprocess.Popen"},
     "scripts/golden": {"subprocess.Popen", "subprocess.run"},
     "scripts/gpu-visit": {"subprocess.run"},
+    "scripts/visit-ranks": {"subprocess.run"},
     "scripts/rehearse-gpu": {"subprocess.run", "os.execvpe"},
     "scripts/reliability": {"subprocess.run"},
     "scripts/soak": {"subprocess.Popen"},
