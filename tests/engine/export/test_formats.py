@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import functools
 import json
 from pathlib import Path
 from typing import Any
@@ -42,30 +44,41 @@ FOREIGN = {"imagenet stem", "small stem", "cifar stem", "whitening in groups", "
 GRAPHS = sorted(KINDS.keys() - {"imagenet stem", "cifar resnet"})
 """The layers of the two are also those of "whitening in groups" and of "cifar resnet, whitening"."""
 BLOCKS = {
-    "resnet18": {"layer1": 1, "layer2": 1, "layer3": 1, "layer4": 1},
-    "resnet50": {"layer1": 2, "layer2": 1, "layer3": 1, "layer4": 1},
+    "resnet18": {"layer1": 1, "layer2": 1, "layer3": 0, "layer4": 0},
+    "resnet50": {"layer1": 2, "layer2": 1, "layer3": 0, "layer4": 0},
 }
-"""As many of each stage's blocks as show each kind: with the shortcut as it is, and with a convolution."""
+"""As many of each stage's blocks as show each kind: with the shortcut as it is, and with a convolution.
+
+A layer of whitening at the end has the width of the last stage, so there no stage is left out.
+"""
 TIMM = {"imagenet stem", "whitening in groups", "bottleneck"}
 
 
-def trained_encoder(kind: str, *, shallow: bool = False) -> TrainedEncoder:
-    """An encoder of the kind after two training batches, so that no statistic is that of a fresh network.
-
-    Where it is shallow, its stages are those of `BLOCKS`: the cost of a graph is that of its blocks.
-    """
+@functools.cache
+def trained_network(kind: str, shallow: bool) -> nn.Module:
+    """A network of the kind after two training batches, so that no statistic is that of a fresh one."""
     options, crop = KINDS[kind]
     backbone = Backbone.model_validate(options)
     torch.manual_seed(0)
     network = build_encoder(backbone, crop)
     for stage, blocks in BLOCKS.get(backbone.arch, {}).items() if shallow else ():
-        network.set_submodule(stage, nn.Sequential(*list(network.get_submodule(stage).children())[:blocks]))
+        number = blocks if backbone.whitening == "none" else max(blocks, 1)
+        network.set_submodule(stage, nn.Sequential(*list(network.get_submodule(stage).children())[:number]))
     with torch.no_grad():
         for _ in range(2):
             network(torch.randn(150 if backbone.whitening == "zca" else 24, 3, 32, 32))
+    return network.eval()
+
+
+def trained_encoder(kind: str, *, shallow: bool = False) -> TrainedEncoder:
+    """An encoder of the kind, which the test may change.
+
+    Where it is shallow, its stages are those of `BLOCKS`: the cost of a graph is that of its blocks.
+    """
+    options, crop = KINDS[kind]
     return TrainedEncoder(
-        network=network.eval(),
-        options=backbone,
+        network=copy.deepcopy(trained_network(kind, shallow)),
+        options=Backbone.model_validate(options),
         crop=crop,
         size=32,
         resize=40,
