@@ -15,7 +15,7 @@ import pytest
 import torch
 
 from wmse_tui.engine.distribution import interfaces, other_ranks, rendezvous
-from wmse_tui.engine.distribution.other_ranks import OtherRanks
+from wmse_tui.engine.distribution.other_ranks import LaunchedRank, OtherRanks
 from wmse_tui.engine.distribution.rendezvous import find_rank_0
 from wmse_tui.engine.distribution.roster import Roster
 from wmse_tui.engine.errors import RankLost
@@ -138,3 +138,15 @@ def test_addresses_are_published_with_the_likeliest_first(monkeypatch: pytest.Mo
         assert os.environ["GLOO_SOCKET_IFNAME"] == name
     interfaces.use_interface_of("10.0.0.1")
     assert os.environ["GLOO_SOCKET_IFNAME"] == "eth0", "what is chosen stays"
+
+
+def test_a_rank_of_another_machine_has_ended_when_it_reports_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    roster = Roster.serve(2)
+    other = Roster.connect("127.0.0.1", roster.store.port, 1, 2)
+    with monkeypatch.context() as there:
+        there.setattr(socket, "gethostname", lambda: "node9")
+        other.join(torch.device("cpu"))
+    rank = LaunchedRank(roster, 1)
+    assert rank.poll() is None, "its process is not visible here"
+    other.leave()
+    assert rank.poll() == 1

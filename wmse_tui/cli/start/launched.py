@@ -25,7 +25,7 @@ def require_name(name: str | None) -> None:
         raise UserError(
             f"{launched.by} has started {launched.world} processes, and the run has no name",
             "Each of them is to train its part of one run.",
-            ("name it: --name mine",),
+            ("name it: --name mine", "or start one process, as by srun --ntasks=1"),
         )
 
 
