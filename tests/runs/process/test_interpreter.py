@@ -36,6 +36,7 @@ STARTS = {
     "wmse_tui/cli/start/launched.py": {"os.execv"},  # trainer_command
     "wmse_tui/cli/engine_command.py": {"subprocess.Popen"},
     "wmse_tui/engine/benchmark/paper_reference.py": {"DataLoader"},  # forked
+    "wmse_tui/engine/benchmark/rank_speed.py": {"subprocess.Popen"},
     "wmse_tui/engine/benchmark/reference_process.py": {"subprocess.Popen"},
     "wmse_tui/engine/data/workers.py": {"DataLoader"},  # forked
     "wmse_tui/engine/export/check.py": {"exec"},  # of a recipe: no process

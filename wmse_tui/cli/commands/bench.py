@@ -85,7 +85,27 @@ def benchmark_text(result: dict[str, Any]) -> list[str]:
     lines += ["", "medians; in brackets the middle half of the measurements"]
     if result["floor"]:
         lines += ["", *_floor(result["floor"])]
+    if result["ranks"]:
+        lines += ["", *ranks_text(result["ranks"])]
     return lines
+
+
+def ranks_text(shared: dict[str, Any]) -> Iterator[str]:
+    """What several ranks gain and send, as `measure_ranks` returns it."""
+    ranks, parameters = shared["ranks"], shared["parameters"]
+    yield f"{ranks} ranks have {100 * shared['efficiency']:.0f} % of {ranks} times the speed of one"
+    yield f"sent by each in a step ({parameters:,} trained parameters):"
+    for transfer in shared["transfers"]:
+        each = f"{transfer['count']} {transfer['name']} of {transfer['bytes']:,} B"
+        yield f"  {each}{_contents(transfer, shared)}"
+
+
+def _contents(transfer: dict[str, Any], shared: dict[str, Any]) -> str:
+    """The largest of each kind: gradients are added up, embeddings gathered."""
+    largest = next(each for each in shared["transfers"] if each["name"] == transfer["name"])
+    if transfer is not largest:
+        return ""
+    return ": the gradients" if transfer["name"] == "all_reduce" else ": the embeddings"
 
 
 def _floor(floor: dict[str, float]) -> Iterator[str]:

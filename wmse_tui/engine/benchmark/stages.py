@@ -19,8 +19,10 @@ from wmse_tui.config.schema import Experiment
 from wmse_tui.engine.benchmark.evaluation_stages import linear_probes, nearest_neighbours
 from wmse_tui.engine.benchmark.inputs import augmentation, load_images, pipeline, some_batches
 from wmse_tui.engine.benchmark.overhead import bookkeeping_row, diagnostics_row
+from wmse_tui.engine.benchmark.rank_speed import measure_ranks
 from wmse_tui.engine.benchmark.rounds import Row, Stopwatch, time_rounds
 from wmse_tui.engine.benchmark.steps import parts_of_a_step, whitening_loss, whole_step
+from wmse_tui.engine.distribution.other_ranks import require_devices
 from wmse_tui.engine.jsonl import ArgumentParser, Command, Write, run_command
 from wmse_tui.engine.profiling.dry_run import dry_run
 from wmse_tui.engine.profiling.timed_steps import TimedSteps
@@ -81,14 +83,21 @@ def benchmark(
         report: called with the name of the next stage.
 
     Returns:
-        The machine, the rows (see `rounds.Row`), and the shortest possible step on this device (`_floor`).
+        The machine, the rows (see `rounds.Row`), the shortest possible step on this device (`_floor`), and
+        what several ranks send in a step (see `measure_ranks`).
 
     Raises:
         EngineError: the device cannot be used, or the recipe cannot be trained.
     """
     device = choose_device(experiment.compute.first_device)
     prepare(device.torch, deterministic=experiment.compute.deterministic)
+    require_devices(device.torch, experiment.compute)
     rows = list(_rows(experiment, device, rounds, stages, compare, report))
+    shared = None
+    if "step" in stages and experiment.compute.ranks > 1:
+        report("steps of several ranks")
+        row, shared = measure_ranks(experiment, device.torch, rounds=rounds)
+        rows.append(row)
     return {
         "version": __version__,
         "time": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -99,6 +108,7 @@ def benchmark(
         "torch": torch.__version__,
         "rows": [row.to_json() for row in rows],
         "floor": _floor(experiment, rows),
+        "ranks": shared,
     }
 
 

@@ -20,7 +20,7 @@ import torch.distributed as dist
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from wmse_tui.engine.distribution.main_thread import waiting
+from wmse_tui.engine.distribution.collectives import all_gather, all_reduce
 
 _shared = False
 
@@ -57,17 +57,11 @@ class Gather(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, dim: int) -> Tensor:
         ctx.dim, ctx.size = dim, x.shape[dim]
-        parts = [
-            torch.empty_like(x, memory_format=torch.contiguous_format) for _ in range(dist.get_world_size())
-        ]
-        with waiting():
-            dist.all_gather(parts, x.contiguous())
-        return torch.cat(parts, dim)
+        return torch.cat(all_gather(x), dim)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
         total = gradients[0].clone(memory_format=torch.contiguous_format)
-        with waiting():
-            dist.all_reduce(total)
+        all_reduce(total)
         return total.narrow(ctx.dim, dist.get_rank() * ctx.size, ctx.size), None

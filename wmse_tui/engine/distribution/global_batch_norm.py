@@ -10,14 +10,13 @@ from __future__ import annotations
 from typing import Any, cast
 
 import torch
-import torch.distributed as dist
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn.functional import batch_norm
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from wmse_tui.engine.distribution.collectives import all_reduce
 from wmse_tui.engine.distribution.gather import gather, world_size
-from wmse_tui.engine.distribution.main_thread import waiting
 
 
 class GlobalBatchNorm(_BatchNorm):
@@ -99,8 +98,7 @@ class Normalise(torch.autograd.Function):
             g, x, ones, mean, variance, None, None, False, ctx.eps, [False, True, True]
         )  # the sums of g n(x) and of g
         sums = torch.stack((of_weight, of_bias))
-        with waiting():
-            dist.all_reduce(sums)
+        all_reduce(sums)
         if weight is not None:
             scale = scale * weight
         slope, offset = -scale * sums / ctx.count

@@ -21,6 +21,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
+from wmse_tui.engine.distribution.collectives import all_reduce
 from wmse_tui.engine.distribution.gather import shared_step
 from wmse_tui.engine.distribution.main_thread import waiting, working
 from wmse_tui.engine.errors import RanksDiffer
@@ -136,8 +137,7 @@ class Group(Ranks):
     def mean_gradients(self, parameters: Iterable[nn.Parameter]) -> None:
         gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
         flat = torch.cat([gradient.flatten() for gradient in gradients])
-        with waiting():
-            dist.all_reduce(flat)
+        all_reduce(flat)
         flat /= self.world
         parts = flat.split([gradient.numel() for gradient in gradients])
         for gradient, part in zip(gradients, parts, strict=True):
@@ -148,7 +148,8 @@ class Group(Ranks):
         if self.rank == 0:
             self.announce(Message(Kind.STATE))
             shared = [_on_cpu({"method": method.state_dict(), "optimizer": optimizer.state_dict()})]
-        dist.broadcast_object_list(shared, 0, group=self._messages)
+        with waiting():
+            dist.broadcast_object_list(shared, 0, group=self._messages)
         if self.rank:
             method.load_state_dict(shared[0]["method"])
             optimizer.load_state_dict(shared[0]["optimizer"])
@@ -157,7 +158,9 @@ class Group(Ranks):
         if self.rank == 0:
             self.announce(Message(Kind.COMPARE))
         found: list[Any] = [None] * self.world
-        dist.all_gather_object(found, (digest(method), self._where), group=self._messages)
+        own = digest(method)
+        with waiting():
+            dist.all_gather_object(found, (own, self._where), group=self._messages)
         named = [(value, f"rank {rank} ({where})") for rank, (value, where) in enumerate(found)]
         other = [name for value, name in named if value != named[0][0]]
         if other and self.rank == 0:

@@ -17,6 +17,8 @@ from torch import Tensor, nn
 
 from wmse_tui.config.schema import Experiment
 from wmse_tui.engine.data.pipelines import Batches
+from wmse_tui.engine.distribution.global_batch_norm import share_batch_norms
+from wmse_tui.engine.distribution.ranks import ALONE, Ranks
 from wmse_tui.engine.methods import Losses, StepKey, build_method, move_to_device
 from wmse_tui.engine.precision import autocast
 from wmse_tui.engine.training.compiled import compile_networks
@@ -43,8 +45,17 @@ class TimedSteps:
         runs_ahead: a step that was taken may still be running on the device.
     """
 
-    def __init__(self, experiment: Experiment, device: torch.device, *, steps_per_epoch: int) -> None:
+    def __init__(
+        self,
+        experiment: Experiment,
+        device: torch.device,
+        *,
+        steps_per_epoch: int = 100,
+        ranks: Ranks = ALONE,
+    ) -> None:
         self.method = move_to_device(build_method(experiment), device).train()
+        if ranks.world > 1:
+            share_batch_norms(self.method)
         self.taken = 0
         self.runs_ahead = device.type == "cuda"
         self._experiment = experiment
@@ -56,7 +67,7 @@ class TimedSteps:
             unscheduled=self.method.unscheduled_parameters(),
         )
         self._autocast = partial(autocast, experiment.compute.precision, device)
-        self._as_written = EagerStepper(self.method, self._optimizer, self._autocast)
+        self._as_written = EagerStepper(self.method, self._optimizer, self._autocast, ranks=ranks)
         self._take_step: Stepper = self._as_written
 
     def compile(self, views: Tensor) -> str:
