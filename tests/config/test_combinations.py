@@ -8,6 +8,21 @@ from wmse_tui.config.loading import load_experiment
 from wmse_tui.config.problems import ConfigError
 
 RULES = [
+    (
+        ["backbone.norm_images=100"],
+        "512 images cannot be divided into groups of 100; use 128, or another divisor of 512",
+    ),
+    (
+        ["backbone.norm_images=256", "compute.devices=4"],
+        "128 images on each of 4 devices cannot be divided into groups of 256; use 128, or another divisor",
+    ),
+    (
+        ["backbone.norm_images=32", "backbone.norm=sw2"],
+        (
+            "backbone.norm_images: backbone.norm is sw2, and only batch has groups of images; "
+            "remove it, or set backbone.norm=batch"
+        ),
+    ),
     (["compute.devices=[0, 0]"], "--set compute.devices: [0, 0] names a GPU twice; write [0]"),
     (
         ["compute.devices=[0, 2]", "compute.device=cpu"],

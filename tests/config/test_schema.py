@@ -70,6 +70,7 @@ def test_options_have_their_units() -> None:
         "augmentation.blur_sigma": "px",
         "backbone.norm_width": "channels",
         "backbone.norm_steps": "steps",
+        "backbone.norm_images": "images",
         "backbone.whitening_groups": "groups",
         "backbone.whitening_steps": "steps",
         "projector.hidden": "channels",

@@ -16,6 +16,7 @@ from wmse_tui.engine.data.pipelines import build_batches
 from wmse_tui.engine.distribution.global_batch_norm import share_batch_norms
 from wmse_tui.engine.distribution.ranks import Group, Ranks
 from wmse_tui.engine.methods import Method, build_method
+from wmse_tui.engine.models.grouped_batch_norm import averages_of_groups
 from wmse_tui.engine.training.learning_rate import learning_rate
 from wmse_tui.engine.training.optimizers import build_optimizer
 from wmse_tui.engine.training.stepping import EagerStepper
@@ -54,6 +55,8 @@ CASES = {
     "encoder cholesky": ("backbone.whitening=cholesky", "backbone.whitening_groups=8"),
     "encoder zca": ("backbone.whitening=zca", "backbone.whitening_groups=8"),
     "views together": ("backbone.views=together",),
+    "norm of groups": ("backbone.norm_images=2",),
+    "norm of groups, views together": ("backbone.norm_images=2", "backbone.views=together"),
 }
 State = dict[str, Any]
 Result = tuple[float, dict[str, Tensor], dict[str, Tensor]]
@@ -81,7 +84,7 @@ def step(method: Method, ranks: Ranks, seed: int = 3) -> Result:
     with ranks.shared_step():
         losses = method(images().chunk(ranks.world, 1)[ranks.rank], step_key=(seed, 1))
         losses.total.backward()
-    ranks.mean_gradients(method.trainable_parameters())
+    ranks.mean_gradients(method.trainable_parameters(), averages_of_groups(method))
     return losses.total.item(), gradients_of(method), dict(method.named_buffers())
 
 

@@ -38,7 +38,10 @@ def _unused(experiment: Experiment) -> Iterator[str]:
     fields = type(backbone).model_fields
     for layer, absent in (("norm", "batch"), ("whitening", "none")):
         if getattr(backbone, layer) == absent:
-            yield from (f"backbone.{name}" for name in fields if name.startswith(f"{layer}_"))
+            of_layer = (name for name in fields if name.startswith(f"{layer}_"))
+            yield from (f"backbone.{name}" for name in of_layer if name != "norm_images")
+    if backbone.norm != "batch":
+        yield "backbone.norm_images"
     if backbone.arch.startswith("cifar_"):
         yield "backbone.stem"
     if backbone.whitening != "iterative":

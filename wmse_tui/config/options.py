@@ -25,6 +25,7 @@ class Sizes:
         chain: the sizes from the features to the embedding, as text.
         inner_option: the option that sets `inner`, or the one to change instead.
         batch: `schedule.batch_size`, images.
+        ranks: devices that divide it.
         evaluation_batch: `evaluation.batch_size`, images.
     """
 
@@ -37,6 +38,7 @@ class Sizes:
     chain: str
     inner_option: str
     batch: int
+    ranks: int
     evaluation_batch: int
 
 

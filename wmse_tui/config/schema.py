@@ -90,5 +90,6 @@ class Experiment(Options):
             chain=" -> ".join(chain),
             inner_option="projector.hidden" if hidden else "projector.layers",
             batch=self.schedule.batch_size,
+            ranks=self.compute.ranks,
             evaluation_batch=self.evaluation.batch_size,
         )

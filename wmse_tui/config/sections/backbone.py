@@ -90,6 +90,15 @@ class Backbone(Options):
         title="Norm momentum",
         description="Switchable whitening: share of the newest batch in the statistics for evaluation.",
     )
+    norm_images: int | None = Field(
+        None,
+        ge=2,
+        le=65_536,
+        title="Norm images",
+        description="Consecutive images of a view over which a BatchNorm of the encoder computes its "
+        "statistics, as in recipes with BatchNorm per device; empty: all of a call.",
+        json_schema_extra=unit("images"),
+    )
     norm_tied: bool = Field(
         False,
         title="Norm weights tied",
@@ -155,8 +164,31 @@ class Backbone(Options):
     def problems(self, sizes: Sizes) -> Iterator[Problem]:
         if self.arch.startswith("cifar_") and self.stem != "auto":
             yield Problem("backbone.stem", f"{self.arch} has a stem of its own, not {self.stem}", "use auto")
+        yield from self._group_problems(sizes)
         yield from self._norm_problems(sizes.crop)
         yield from self._whitening_problems(sizes)
+
+    def _group_problems(self, sizes: Sizes) -> Iterator[Problem]:
+        """Groups of images that a device does not hold whole."""
+        if self.norm_images is None:
+            return
+        if self.norm != "batch":
+            yield Problem(
+                "backbone.norm_images",
+                f"backbone.norm is {self.norm}, and only batch has groups of images",
+                "remove it, or set backbone.norm=batch",
+            )
+            return
+        images = sizes.batch // sizes.ranks
+        if images % self.norm_images and sizes.batch % sizes.ranks == 0:
+            of = f" on each of {sizes.ranks} devices" if sizes.ranks > 1 else ""
+            yield Problem(
+                "backbone.norm_images",
+                f"{images} images{of} cannot be divided into groups of {self.norm_images}",
+                f"use {max(nearest_divisor(images, self.norm_images), 2)}, or another divisor of {images}"
+                if images > 1
+                else "use fewer devices",
+            )
 
     def _norm_problems(self, crop: int) -> Iterator[Problem]:
         if self.norm == "batch":

@@ -17,6 +17,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from wmse_tui.engine.distribution.collectives import all_reduce
 from wmse_tui.engine.distribution.gather import gather, world_size
+from wmse_tui.engine.models.grouped_batch_norm import GroupedBatchNorm
 
 
 class GlobalBatchNorm(_BatchNorm):
@@ -108,7 +109,10 @@ class Normalise(torch.autograd.Function):
 
 
 def share_batch_norms(network: nn.Module) -> None:
-    """Make every BatchNorm of a network a `GlobalBatchNorm`, with its weights, buffers and names."""
+    """Make every BatchNorm of a network a `GlobalBatchNorm`, with its weights, buffers and names.
+
+    One that normalises groups of images by themselves needs those of no other rank, and stays.
+    """
     for module in network.modules():
-        if isinstance(module, _BatchNorm):
+        if isinstance(module, _BatchNorm) and not isinstance(module, GroupedBatchNorm):
             module.__class__ = GlobalBatchNorm

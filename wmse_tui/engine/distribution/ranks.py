@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import astuple, dataclass
 from datetime import timedelta
@@ -74,8 +74,8 @@ class Ranks:
         """The batches of the steps from `first` on, for each of which the other ranks wait."""
         return batches
 
-    def mean_gradients(self, parameters: Iterable[nn.Parameter]) -> None:
-        """Replace each gradient by its mean over the ranks."""
+    def mean_gradients(self, parameters: Iterable[nn.Parameter], averages: Sequence[Tensor] = ()) -> None:
+        """Replace each gradient, and each of the `averages`, by its mean over the ranks."""
 
     def share_state(self, method: nn.Module, optimizer: torch.optim.Optimizer) -> None:
         """Give all ranks the weights and the optimiser's state of rank 0."""
@@ -134,8 +134,9 @@ class Group(Ranks):
                 return
             yield views
 
-    def mean_gradients(self, parameters: Iterable[nn.Parameter]) -> None:
+    def mean_gradients(self, parameters: Iterable[nn.Parameter], averages: Sequence[Tensor] = ()) -> None:
         gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
+        gradients += averages
         flat = torch.cat([gradient.flatten() for gradient in gradients])
         all_reduce(flat)
         flat /= self.world

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from wmse_tui.config.sections.backbone import Backbone as Options
 from wmse_tui.engine.models.backbone import Encoder, LastWhitening, SwitchableNorm, build_backbone
+from wmse_tui.engine.models.grouped_batch_norm import use_groups
 
 
 def build_encoder(options: Options, crop: int) -> Encoder:
@@ -25,4 +26,7 @@ def build_encoder(options: Options, crop: int) -> Encoder:
             steps=options.whitening_steps,
             momentum=options.whitening_momentum,
         )
-    return build_backbone(options.arch, options.stem, crop, norm=norm, whitening=whitening)
+    encoder = build_backbone(options.arch, options.stem, crop, norm=norm, whitening=whitening)
+    if options.norm_images is not None:
+        use_groups(encoder, options.norm_images)
+    return encoder

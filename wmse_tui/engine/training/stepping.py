@@ -11,6 +11,7 @@ from torch import Tensor
 
 from wmse_tui.engine.distribution.ranks import ALONE, Ranks
 from wmse_tui.engine.methods import Losses, Method, StepKey
+from wmse_tui.engine.models.grouped_batch_norm import averages_of_groups
 from wmse_tui.engine.training.batch_counters import BatchCounters
 from wmse_tui.engine.training.optimizers import set_rates, step_unless_nonfinite
 
@@ -59,6 +60,7 @@ class EagerStepper:
         self._optimizer = optimizer
         self._autocast = autocast
         self._ranks = ranks
+        self._averages = averages_of_groups(method)
         self._counters = BatchCounters(method)
 
     def __call__(self, views: Tensor, *, step_key: StepKey, lr: float, progress: float) -> Losses:
@@ -66,7 +68,7 @@ class EagerStepper:
             with self._ranks.shared_step():
                 losses = self.losses(views, step_key=step_key)
                 losses.total.backward()
-            self._ranks.mean_gradients(self._method.trainable_parameters())
+            self._ranks.mean_gradients(self._method.trainable_parameters(), self._averages)
             self.update(losses, lr=lr, progress=progress)
         return losses
 
