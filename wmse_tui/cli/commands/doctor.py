@@ -16,6 +16,7 @@ def doctor(runs_dir: RunsDir = None, json: Json = False) -> None:
 
     Checks Python, torch, devices, memory, disks, locks, queue and data, and prints how to fix what is wrong.
     """
+    from wmse_tui.cli.checks.links import link_findings
     from wmse_tui.cli.checks.software import preset_findings, python_findings, torch_findings
     from wmse_tui.cli.checks.storage import queue_finding, storage_findings
     from wmse_tui.cli.checks.system import machine_findings
@@ -28,6 +29,7 @@ def doctor(runs_dir: RunsDir = None, json: Json = False) -> None:
         python_findings(),
         torch_findings(),
         machine_findings(),
+        link_findings(),
         storage_findings(runs_root(runs_dir), data_dir()),
         iter([queue_finding(queue_dir())]),
         preset_findings(),
