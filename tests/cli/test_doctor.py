@@ -192,6 +192,7 @@ def test_usable_folders_are_ok(tmp_path: Path) -> None:
     assert findings["locks"] == Finding("locks", "ok", "runs can be locked there")
     assert findings["data stl10"].text == f"found in {tmp_path / 'data' / 'stl10_binary'}"
     assert findings["data cifar10"].text == "not downloaded yet; a run that needs it downloads 170 MB"
+    assert "copy cifar-10-python.tar.gz into" in findings["data cifar10"].fix
     assert "(will be created)" in findings["runs"].text
     assert [path.name for path in tmp_path.iterdir()] == ["data"]  # the checks leave nothing behind
 

@@ -228,6 +228,8 @@ def test_a_checkpoint_holds_weights_and_the_optimizers_state(override: str, expe
 
 def test_the_best_and_the_final_checkpoint_are_retained_beside_the_latest() -> None:
     assert retained_checkpoints(load_experiment(preset="cifar10", overrides=["checkpoint.keep=3"])) == 5
+    short = load_experiment(preset="quickstart", overrides=["schedule.epochs=2"])
+    assert [retained_checkpoints(short, seconds) for seconds in (None, 60.0, 300.0, 1e6)] == [4, 2, 3, 4]
 
 
 def test_the_summary_of_slice_whitening() -> None:

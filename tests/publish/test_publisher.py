@@ -253,6 +253,11 @@ def test_csv_tables_have_one_row_a_step(run: RunDirectory, tmp_path: Path) -> No
         written = len(run.events.read_text().splitlines()) if run.events.exists() else 0
         log(run, THREE_ATTEMPTS[written:cut], first=written + 1)
         follow(run, target, once=True)
+    counts = []
+    for _ in range(2):
+        follow(run, target, once=True)
+        counts.append(PositionFile(run, target).read().rows)
+    assert counts[0] == counts[1] > 0, "the rows that are written again are not counted again"
     with (tmp_path / "tables" / "train.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert [(int(row["step"]), float(row["loss"])) for row in rows] == LOSSES

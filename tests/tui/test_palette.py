@@ -27,6 +27,8 @@ ENTRIES = [
     entry("cifar100-byol", "", "preset"),
     entry("Quit", "the stop of the app"),
     entry("nonstop-1", "", "run"),
+    entry("Images", "set up a run on training images of yours"),
+    entry("dataset.train_images", "Training images: how many are used", "option"),
 ]
 
 
@@ -37,7 +39,9 @@ ENTRIES = [
         ("STOP ep", ["Stop after epoch"]),
         ("byol", ["cifar100-byol"]),
         ("preset", ["cifar100-byol"]),
-        ("", ["Stop after epoch", "Stop", "Quit"]),
+        ("", ["Stop after epoch", "Stop", "Quit", "Images"]),
+        ("training images", ["dataset.train_images", "Images"]),
+        ("train images", ["dataset.train_images", "Images"]),
         ("nothing like it", []),
     ],
 )

@@ -43,6 +43,8 @@ def test_the_header_names_the_newest_run_that_trains(make_run: MakeRun) -> None:
     state = view_run(make_run("small", "running"))
     parts = running_parts([row("completed"), run_row(state), row("running", "/runs/b")], lambda _: state)
     assert parts[:2] == ("small", "50 %")
+    between = row("running", epoch=2, epochs=4, step=11, total_steps=20)
+    assert running_parts([between], lambda _: None)[1] == "55 %", "it moves with the steps"
     assert parts[2].endswith(" left")
     assert parts[3:] == ("k-NN 81.25 %", "+1")
     assert running_parts([row("completed")], lambda _: None) == ()

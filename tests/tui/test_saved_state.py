@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
@@ -76,7 +77,12 @@ async def test_a_draft_whose_preset_was_removed_is_reported(
 
 @pytest.mark.asyncio
 async def test_marks_filter_and_sort_survive_quitting(
-    start: Callable[..., WmseApp], make_run: MakeRun, act: Act, until: Until, screen_text: ScreenText
+    start: Callable[..., WmseApp],
+    make_run: MakeRun,
+    runs_root: Path,
+    act: Act,
+    until: Until,
+    screen_text: ScreenText,
 ) -> None:
     for name in ("alpha-a", "alpha-b", "other"):
         make_run(name)
@@ -95,6 +101,13 @@ async def test_marks_filter_and_sort_survive_quitting(
         assert status in screen_text(app)
         assert "2 shown for alpha" in status
         assert "by " in status
+    for name in ("alpha-a", "alpha-b"):
+        shutil.rmtree(runs_root / name)
+    app = start(screen="runs")
+    async with app.run_test(size=(120, 40)) as pilot:
+        await until(pilot, lambda: "other" in screen_text(app))
+        assert "shown for" not in screen_text(app), "a filter of runs that are gone is dropped"
+        assert "marked" not in screen_text(app)
 
 
 @pytest.mark.asyncio

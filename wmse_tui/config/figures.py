@@ -78,9 +78,17 @@ def checkpoint_bytes(experiment: Experiment, *, trained: int, averaged: int = 0)
     return 4 * (trained * (1 + moments) + averaged)
 
 
-def retained_checkpoints(experiment: Experiment) -> int:
-    """The most checkpoints on disk after a run: the latest, the best, the final one."""
-    return experiment.checkpoint.keep + 2
+def retained_checkpoints(experiment: Experiment, seconds: float | None = None) -> int:
+    """The most checkpoints on disk after a run: the latest, the best, the final one.
+
+    A run saves one at an evaluation that is the best so far and after every few minutes, so a short one has
+    fewer: `seconds` is how long it takes, where that is known.
+    """
+    most = experiment.checkpoint.keep + 2
+    if seconds is None:
+        return most
+    timely = int(seconds / (60 * experiment.checkpoint.every_minutes))
+    return min(most, max(1, experiment.schedule.epochs + timely))
 
 
 def expected_condition_number(dim: int, whitening_size: int) -> float:

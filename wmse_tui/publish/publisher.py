@@ -159,6 +159,8 @@ class Publisher:
         replayed = self._stream.batches(before)
         if self._service.receives != "durable":
             self._unsent += self._again(replayed)
+        if self._service.receives == "rebuilt":
+            self._position = replace(self._position, rows=0)  # all of them are counted again
         self._unsent += self._stream.batches(records[len(before) :])
 
     def _again(self, replayed: list[Batch]) -> list[Batch]:

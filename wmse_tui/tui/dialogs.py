@@ -54,8 +54,8 @@ class Answer(Generic[Result]):
 class Choose(Dialog[Result]):
     """A question with a few answers, each a letter and a button; Escape gives the last one, which is safe.
 
-    Letters only answer; arrows and tab move the focus among the buttons. Without a letter of their own, `q`
-    and `c` give the safe answer too.
+    Letters only answer; arrows and tab move the focus among the buttons. Without a letter of their own, `q`,
+    `c` and `n` give the safe answer too.
 
     Args:
         title: in the border.
@@ -70,7 +70,7 @@ class Choose(Dialog[Result]):
         super().__init__()
         self._title, self._text, self._answers, self._focus = title, text, answers, focus
         self._by_key = {answer.key: answer for answer in answers}
-        for key in ("escape", "q", "c"):
+        for key in ("escape", "q", "c", "n"):
             self._by_key.setdefault(key, answers[-1])
 
     def compose(self) -> ComposeResult:
@@ -157,7 +157,10 @@ class Ask(Dialog[str]):
 
 
 class Pick(Dialog[str]):
-    """One of a list of choices; `current` is under the cursor at first. Escape answers None."""
+    """One of a list of choices; `current` is under the cursor at first. Escape answers None.
+
+    A letter goes to the next choice that begins with it; those that move or cancel do so where none does.
+    """
 
     BINDINGS = keys.bindings(("q", "dismiss(None)"))
 
@@ -176,6 +179,18 @@ class Pick(Dialog[str]):
         choices = self.query_one(KeyList)
         choices.highlighted = self._choices.index(self._current) if self._current in self._choices else 0
         choices.focus()
+
+    def on_key(self, event: Key) -> None:
+        """Go to the next choice that begins with the typed letter."""
+        letter = event.character or ""
+        listed = self.query_one(KeyList)
+        at = -1 if listed.highlighted is None else listed.highlighted
+        order = [*range(at + 1, len(self._choices)), *range(at + 1)]
+        found = [index for index in order if letter.isalnum() and self._choices[index].startswith(letter)]
+        if found:
+            event.stop()
+            event.prevent_default()
+            listed.highlighted = found[0]
 
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
         self.dismiss(event.option_id)

@@ -15,6 +15,8 @@ from textual.widgets import Input, Static
 from wmse_tui.tui.dialogs import Dialog
 from wmse_tui.tui.widgets.table import Cell, CellTable, Sheet
 
+_WHOLE = 104  # columns of a screen whose dialog shows whole descriptions
+
 
 @dataclass(frozen=True, slots=True)
 class ExportRow:
@@ -63,6 +65,7 @@ class ExportDialog(Dialog[ExportChoice | None]):
         with Vertical(classes="dialog", id="export") as box:
             box.border_title = Content(self._title)
             yield CellTable()
+            yield Static("", markup=False, id="export-about")
             if self._note:
                 yield Static(self._note, markup=False, id="export-note")
             line = Input(self._rows[self._chosen].file, placeholder="a file name")
@@ -88,6 +91,9 @@ class ExportDialog(Dialog[ExportChoice | None]):
             for index, row in enumerate(self._rows)
         )
         self.query_one(CellTable).show(Sheet((Cell(""), Cell("format"), Cell("")), rows))
+        about = self.query_one("#export-about", Static)
+        about.display = self.app.size.width < _WHOLE  # else the table shows all of it
+        about.update(self._rows[self._chosen].about)
 
     def on_cell_table_moved(self, event: CellTable.Moved) -> None:
         """Suggest the file of another format; a name that was typed stays."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -31,16 +32,24 @@ class PaletteEntry:
 
 
 def rank(entry: PaletteEntry, words: Sequence[str]) -> tuple[int, int] | None:
-    """How well an entry matches, small is good; None: a word is nowhere in it."""
-    title, text = entry.title.lower(), f"{entry.title} {entry.about} {entry.kind}".lower()
+    """How well an entry matches, small is good; None: a word is nowhere in it.
+
+    What stands before a colon in the description of an option is its title too.
+    """
+    text = f"{entry.title} {entry.about} {entry.kind}".lower()
     if not all(word in text for word in words):
         return None
+    spoken = entry.about.partition(":")[0] if entry.kind == "option" else ""
+    return min(_rank_of(title.lower(), words) for title in (entry.title, spoken) if title)
+
+
+def _rank_of(title: str, words: Sequence[str]) -> tuple[int, int]:
     whole = " ".join(words)
     if title == whole:
         return 0, len(title)
     if title.startswith(whole):
         return 1, len(title)
-    begins = all(any(part.startswith(word) for part in title.replace("-", " ").split()) for word in words)
+    begins = all(any(part.startswith(word) for part in re.split(r"[-_. ]", title)) for word in words)
     inside = all(word in title for word in words)
     return (2 if begins else 3 if inside else 4), len(title)
 

@@ -32,7 +32,8 @@ def running_parts(rows: Sequence[RunRow], state_of: Callable[[str], RunState | N
     row = training[0]
     state = state_of(row.path)
     parts = [without_middle(safe(row.run_id), _NAME)]
-    parts += [f"{100 * row.epoch // row.epochs} %"] if row.epochs else []
+    done, whole = (row.step, row.total_steps) if row.total_steps else (row.epoch, row.epochs)
+    parts += [f"{100 * done // whole} %"] if whole else []
     parts += [row.status] if row.status != "running" else []
     if state is not None and state.seconds_left is not None and row.status == "running":
         parts.append(f"{duration(state.seconds_left)} left")

@@ -126,8 +126,11 @@ def _dataset_finding(name: str, data: Path, folder: str) -> Finding:
     facts = DATASETS[name]
     if (data / folder).is_dir():
         return Finding(f"data {name}", "ok", f"found in {data / folder}")
+    archive = data / facts.archive
+    if archive.is_file():
+        return Finding(f"data {name}", "ok", f"{archive} is here and will be unpacked")
     text = f"not downloaded yet; a run that needs it downloads {size(facts.archive_bytes)}"
-    return Finding(f"data {name}", "ok", text)
+    return Finding(f"data {name}", "ok", text, f"without a network, copy {facts.archive} into {data}")
 
 
 def filesystem(path: Path) -> str:

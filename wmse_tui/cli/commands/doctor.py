@@ -38,7 +38,7 @@ def doctor(runs_dir: RunsDir = None, json: Json = False) -> None:
             found.append(finding)
             if not json:
                 sys.stdout.write(safe(f"{finding.status:4}  {finding.name:18}  {finding.text}") + "\n")
-                if finding.fix and (finding.status != "ok" or finding.name == "cuda"):
+                if finding.fix and (finding.status != "ok" or finding.name.startswith(("cuda", "data "))):
                     sys.stdout.write(safe(f"      {'':18}  -> {finding.fix}") + "\n")
                 sys.stdout.flush()
     if json:

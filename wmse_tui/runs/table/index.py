@@ -62,6 +62,7 @@ class RunRow:
     epoch: int = 0
     epochs: int = 0
     step: int = 0
+    total_steps: int = field(default=0, compare=False)  # of the whole run; 0: not counted yet
     loss: Number | None = None
     sparkline: tuple[Number, ...] = ()  # the loss of the whole run, in a few buckets
     best_knn: Fraction | None = None
@@ -110,6 +111,7 @@ def run_row(
         epoch=state.epoch,
         epochs=state.epochs,
         step=state.step,
+        total_steps=state.total_steps,
         loss=found.loss,
         sparkline=found.sparkline,
         best_knn=found.best_knn,

@@ -243,7 +243,7 @@ excludes: -tag:old."""
             return
         tags = " ".join(sorted({tag for row in rows for tag in row.tags}))
         text = f"{count_and_name(row.run_id for row in rows)}\nTags now: {safe(tags, 200) or 'none'}\n\n"
-        text += "Tags to add; with a minus in front, to remove."
+        text += "Tags to add, with spaces between them; with a minus in front, to remove."
         ask = Ask("Tag", text, placeholder="baseline -old", check=actions.tag_problem)
         answer = await self.app.push_screen_wait(ask)
         if answer is not None:

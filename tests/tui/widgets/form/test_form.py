@@ -293,6 +293,11 @@ async def test_enter_lists_all_choices() -> None:
         await pilot.press("enter")
         await pilot.pause()
         assert isinstance(app.screen, Pick)
+        await pilot.press("w", "enter")
+        await pilot.pause()
+        assert str(app.draft.values["backbone.arch"]).startswith("w"), "a letter goes to the next such choice"
+        await pilot.press("enter")
+        await pilot.pause()
         await pilot.press("G", "enter")
         await pilot.pause()
         assert app.draft.values["backbone.arch"] == "cifar_resnet56"

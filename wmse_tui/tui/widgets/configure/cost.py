@@ -134,14 +134,17 @@ class Cost:
 
     def _disk(self) -> Iterator[Paragraph]:
         free = "" if self.free is None else f"; {size(self.free)} free"
-        count, inspection = retained_checkpoints(self.experiment), self.described
+        expected = self.expected
+        seconds = None if expected is None else (3 if expected.rough else 1) * expected.seconds
+        count, inspection = retained_checkpoints(self.experiment, seconds), self.described
+        checkpoints = _count(count, "checkpoint")
         parameters = inspection.answer.get("parameters")
         if not isinstance(parameters, Mapping):
-            yield _line("Disk", f"{count} checkpoints, {self._describe} computes their size{free}")
+            yield _line("Disk", f"{checkpoints}, {self._describe} computes their size{free}")
             return
         trained, averaged = int(parameters["encoder"]) + int(parameters["head"]), int(parameters["target"])
         each = checkpoint_bytes(self.experiment, trained=trained, averaged=averaged)
-        text = f"{count} checkpoints of {size(each)}: {size(count * each)}{free}"
+        text = f"{checkpoints} of {size(each)}: {size(count * each)}{free}"
         yield _line("Disk", text, old=not self._current(inspection))
 
     @property

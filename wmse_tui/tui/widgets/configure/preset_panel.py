@@ -139,7 +139,8 @@ class PresetPanel(Panel):
             note += f" {self._times[key]}" if key in self._times else ""
         width = self.list.scrollable_content_region.width - len(note) - 2
         name = safe(name, width if 0 < width < 60 else 60)
-        return mark + Content.styled(name, style) + Content.styled(note, "$text-muted")
+        muted = "" if key == self._library.key else "$text-muted"  # hardly legible under the cursor
+        return mark + Content.styled(name, style) + Content.styled(note, muted)
 
     def _cursor(self, keys: tuple[str, ...]) -> int | None:
         """The index of the edited entry in the list; None where the filter hides it."""

@@ -60,6 +60,7 @@ class RunBoard(Vertical):
         self._loading: int | None = None  # None: nothing has been read yet
         self._problem = ""
         self._reading = False  # options
+        self._restored = False  # the filter is that of an earlier session, and the list is not read yet
         self._differences: dict[str, str] = {}  # of runs from their presets, by path; both never change
 
     def compose(self) -> ComposeResult:
@@ -114,6 +115,10 @@ class RunBoard(Vertical):
             self._unread_marks = self._unread_marks - found if loading or problem else frozenset()
             listing = listing.with_marks(listing.marked | found)
         self._arrange(listing)
+        if not loading and not problem:
+            if self._restored and not listing.rows:  # the runs that it was made for are gone
+                self.action_show_all()
+            self._restored = False
 
     def update_ages(self) -> None:
         """Show the ages as of now."""
@@ -135,6 +140,7 @@ class RunBoard(Vertical):
 
     def on_finder_changed(self, event: Finder.Changed) -> None:
         event.stop()
+        self._restored = self._restored and event.query.text == self._listing.query.text
         self._arrange(self._listing.with_query(event.query))
 
     def on_finder_left(self, event: Finder.Left) -> None:
@@ -246,6 +252,7 @@ class RunBoard(Vertical):
         by = next((each for each in GROUPINGS if each == part.group), GROUPINGS[0])
         self._listing = self._listing.with_order(order).with_query(parse_query(part.filter)).with_groups(by)
         self.query_one(Finder).restore(part.filter)
+        self._restored = bool(part.filter)
         self._columns = tuple(filter(_is_column, part.columns)) or DEFAULT
         self._table.show_columns(self._columns)
 
