@@ -29,6 +29,7 @@ from wmse_tui.tui.keys import (
     unknown_ids,
 )
 from wmse_tui.tui.screen_names import ScreenName
+from wmse_tui.tui.screens.monitor import MonitorScreen
 from wmse_tui.tui.widgets.configure.sections import SectionPanel
 from wmse_tui.tui.widgets.runs.run_table import RunTable
 
@@ -308,8 +309,16 @@ async def test_the_footer_offers_what_the_state_of_the_run_allows(
         "paused": {"Stop", "Pause"},
         "new": {"Resume"},
     }
-    for state, offered in wanted.items():
-        app = make_app(run=every_state[state])
-        async with app.run_test(size=(160, 40)) as pilot:
-            everything = {"Duplicate", *offered}
-            await until(pilot, lambda app=app, shown=everything: in_footer(app) & WATCHED == shown)
+    app = make_app(run=every_state["new"])
+    async with app.run_test(size=(160, 40)) as pilot:
+        for state, offered in wanted.items():
+            await app.open_run(every_state[state])
+
+            def shown(
+                state: str = state, everything: frozenset[str] = frozenset({"Duplicate", *offered})
+            ) -> bool:
+                run_state = cast("MonitorScreen", app.screen).run_state
+                read = run_state is not None and run_state.status == state
+                return read and in_footer(app) & WATCHED == everything
+
+            await until(pilot, shown)
