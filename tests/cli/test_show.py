@@ -239,7 +239,7 @@ def test_an_empty_list_names_the_command_that_starts_a_run(cli: Cli) -> None:
     assert cli("runs", "--json").stdout == "[]\n"
 
 
-@pytest.mark.parametrize("command", ["show", "logs", "attach", "stop", "resume", "rm", "eval"])
+@pytest.mark.parametrize("command", ["show", "logs", "attach", "stop", "resume", "rm", "eval", "neighbours"])
 def test_a_missing_run_is_an_error_with_the_nearest_name(cli: Cli, make_run: MakeRun, command: str) -> None:
     make_run("stl10-a")
     result = cli(command, "stl10-b")

@@ -34,16 +34,15 @@ class _Screen(pyte.Screen):
     """Stores faint, which pyte leaves out, as blinking, which the app never does."""
 
     def select_graphic_rendition(self, *attrs: int, **more: bool) -> None:
-        # The numbers behind 38 and 48 are of colours.
-        faint: list[int] = []
+        changed: list[int] = []
         at = 0
         while at < len(attrs):
-            of_colour = (
-                {5: 3, 2: 5}.get(attrs[at + 1], 1) if attrs[at] in (38, 48) and at + 1 < len(attrs) else 1
-            )
-            faint += [5] if attrs[at] == 2 else attrs[at : at + of_colour]
-            at += of_colour
-        super().select_graphic_rendition(*faint, **more)
+            # The numbers behind 38 and 48 are of colours.
+            kind = attrs[at + 1] if attrs[at] in (38, 48) and at + 1 < len(attrs) else 0
+            length = {5: 3, 2: 5}.get(kind, 1)
+            changed += {2: (5,), 22: (22, 25)}.get(attrs[at], attrs[at : at + length])
+            at += length
+        super().select_graphic_rendition(*changed, **more)
 
 
 class PseudoTerminal:

@@ -27,6 +27,7 @@ from wmse_tui.cli.commands.export import export
 from wmse_tui.cli.commands.follow_run import follow
 from wmse_tui.cli.commands.import_run import import_run
 from wmse_tui.cli.commands.logs import logs
+from wmse_tui.cli.commands.neighbours import neighbours
 from wmse_tui.cli.commands.remove import remove
 from wmse_tui.cli.commands.report import report
 from wmse_tui.cli.commands.resume import resume
@@ -93,6 +94,7 @@ app.command()(follow)
 app.command()(stop)
 app.command()(resume)
 app.command("eval")(evaluate)
+app.command()(neighbours)
 app.command()(export)
 app.command("import")(import_run)
 app.command("rm")(remove)

@@ -61,7 +61,7 @@ COMMAND = Command(
 def neighbours_command(arguments: Sequence[str]) -> int:
     """Find and save the neighbours for the run of the arguments; returns the exit code."""
     parser = ArgumentParser(prog="python -m wmse_tui.engine.commands neighbours", description=__doc__)
-    parser.add_argument("target", type=Path, metavar="RUN", help="a run's directory")
+    parser.add_argument("target", type=Path, metavar="RUN", help="a run's directory, or a checkpoint file")
 
     def find(write: Any) -> dict[str, Any]:
         return find_neighbours(parser.parse_args(arguments).target, progress=progress_lines(write))

@@ -26,6 +26,11 @@ def evaluation_command_line(*arguments: str, python: str | Path = sys.executable
     return interpreter_command("wmse_tui.engine.commands", "evaluate", *arguments, python=python)
 
 
+def neighbours_command_line(target: str, *, python: str | Path = sys.executable) -> list[str]:
+    """The command line of a search for neighbours, by a run's directory or a checkpoint file."""
+    return interpreter_command("wmse_tui.engine.commands", "neighbours", target, python=python)
+
+
 @dataclass(frozen=True, slots=True)
 class StartedEvaluation:
     """An evaluation that was started, and the file that gets its output."""
@@ -77,9 +82,7 @@ def launch_neighbours(run: RunDirectory, *, python: str | Path = sys.executable)
     Raises:
         LaunchError, StorageError: it cannot be started.
     """
-    return _launch(
-        interpreter_command("wmse_tui.engine.commands", "neighbours", str(run.path), python=python)
-    )
+    return _launch(neighbours_command_line(str(run.path), python=python))
 
 
 def _launch(command: list[str]) -> StartedEvaluation:
