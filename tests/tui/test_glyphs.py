@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import ast
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -71,3 +74,19 @@ def test_the_setting_wins_and_else_the_encoding_decides(
 ) -> None:
     monkeypatch.setattr("sys.__stderr__", Stream(encoding))
     assert ascii_wanted(setting) is wanted
+
+
+def test_every_character_that_the_app_draws_resembles_one_of_ascii() -> None:
+    """Those in the texts of the package; a question mark would stand for any."""
+    package = Path(__file__).parents[2] / "wmse_tui"
+    folders = ("tui", "runs/state")
+    texts = {
+        node.value
+        for folder in folders
+        for file in (package / folder).rglob("*.py")
+        for node in ast.walk(ast.parse(file.read_text()))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    }
+    foreign = {character for text in texts for character in text if not character.isascii()}
+    unreadable = "\ufffd"  # what it stands for is not known
+    assert {one for one in foreign - {unreadable} if "?" in to_ascii(f" {one} ")} == set()

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import ast
 import re
+import string
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
 from textual.binding import Binding
+from textual.keys import _character_to_key
 from textual.pilot import Pilot
 from textual.screen import Screen
 from textual.widgets._footer import FooterKey
@@ -322,3 +324,9 @@ async def test_the_footer_offers_what_the_state_of_the_run_allows(
                 return read and in_footer(app) & WATCHED == everything
 
             await until(pilot, shown)
+
+
+def test_the_name_of_a_printable_key_is_the_key() -> None:
+    """Textual has its own names for them: `at`, `circumflex_accent`."""
+    for character in string.printable.strip():
+        assert key_name(_character_to_key(character)) == character

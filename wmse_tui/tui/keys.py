@@ -26,7 +26,18 @@ FOOTER = "footer"
 _CURSOR_KEYS = ("up", "down", "left", "right", "home", "end", "pageup", "pagedown")
 MOVING = frozenset((*"hjklgG", "enter", "escape", "space", "tab", "delete", *_CURSOR_KEYS))
 """Keys that move, or act on what is under the cursor; every other one has the same label on all screens."""
-_NAMES = {"enter": "Enter", "escape": "Escape", "space": "Space", "slash": "/"}
+_NAMES = {
+    "enter": "Enter",
+    "escape": "Escape",
+    "space": "Space",
+    # Textual's own names, of which it does not know the characters.
+    "slash": "/",
+    "backslash": "\\",
+    "at": "@",
+    "plus": "+",
+    "minus": "-",
+    "underscore": "_",
+}
 _IN_TEXT = re.compile(r"\{key:([a-z-]+)\}")
 
 

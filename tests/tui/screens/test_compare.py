@@ -610,3 +610,20 @@ async def test_transfer_measured_meanwhile_is_there_when_the_screen_is_shown_aga
         await pilot.press("4")
         await until(pilot, lambda: app.screen.query_one("#compare-transfer").display)
         assert cells(app, "transfer")[2][1] == "75.00"
+
+
+async def test_the_cursor_is_in_the_table_that_has_the_focus_and_in_no_other(
+    on_compare: OnCompare, make_run: MakeRun
+) -> None:
+    async with on_compare((make_run("a"), make_run("b", overrides=("seed=1",)))) as (app, pilot):
+        seen = set()
+        for _ in range(4):
+            await pilot.press("tab")
+            await pilot.pause()
+            tables = list(app.screen.query(CellTable))
+            drawn = [table.drawing for table in tables]
+            for table in tables:
+                table.redraw()
+            assert [table.drawing for table in tables] == drawn  # nothing of another focus is left
+            seen |= {table.id for table in tables if table.has_focus}
+        assert seen == {"results", "options", "seeds"}

@@ -19,7 +19,7 @@ from wmse_tui.tui.dialogs import Dialog
 from wmse_tui.tui.screens.app_screen import AppScreen
 from wmse_tui.tui.services import services_of
 
-_WRAPPED = re.compile(r"(?<!\n)\n(?=[\w(`])")
+_WRAPPED = re.compile(r"(?<!\n)\n(?=[\w(`{])")
 """A line that continues: paragraphs are wrapped to the dialog, lists keep their lines."""
 _WIDTH = 58  # cells of a sentence beside its keys
 
@@ -50,8 +50,8 @@ def help_of(screen: Screen[Any]) -> Content:
     """What the screen is for, and its keys in groups: those that do something first, those that move last."""
     parts: list[Content] = []
     if isinstance(screen, AppScreen) and screen.HELP:
-        text = services_of(screen).keys.fill(screen.HELP.strip())
-        parts += [Content(_WRAPPED.sub(" ", text)), Content("\n\n")]
+        text = services_of(screen).keys.fill(_WRAPPED.sub(" ", screen.HELP.strip()))
+        parts += [Content(text), Content("\n\n")]
     groups: dict[str, dict[str, tuple[Binding, list[str]]]] = {title: {} for title in keys.GROUPS.values()}
     for key, active in screen.active_bindings.items():
         binding = active.binding

@@ -191,10 +191,9 @@ class CellTable(RowsWidget, can_focus=True):
         self._draw_hints(canvas, columns, y, style)
         return canvas.drawing()
 
-    def on_focus(self) -> None:
-        self.redraw()
-
-    def on_blur(self) -> None:
+    def watch_has_focus(self, has_focus: bool) -> None:
+        """Draw with the cursor, or without it; a handler of Focus runs before `has_focus` changes."""
+        super().watch_has_focus(has_focus)
         self.redraw()
 
     def on_click(self, event: Click) -> None:

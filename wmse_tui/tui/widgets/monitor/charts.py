@@ -8,7 +8,7 @@ from typing import Literal
 
 from textual.app import ComposeResult
 from textual.content import Content
-from textual.events import Blur, Focus, Resize
+from textual.events import Resize
 from textual.message import Message
 
 from wmse_tui.runs.state.absent_values import why_empty
@@ -337,10 +337,9 @@ class ChartsPanel(Panel, can_focus=True):
         beside = f", beside {others} more" if others > 0 else ""
         self.border_title = Content(f"Plots by {options.axis}{recent}{smooth}{beside}")
 
-    def on_focus(self, event: Focus) -> None:  # noqa: ARG002
-        self.redraw()
-
-    def on_blur(self, event: Blur) -> None:  # noqa: ARG002
+    def watch_has_focus(self, has_focus: bool) -> None:
+        """Mark the selected plot, or none; a handler of Focus runs before `has_focus` changes."""
+        super().watch_has_focus(has_focus)
         self.redraw()
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from textual.app import ComposeResult
 from textual.containers import Vertical, VerticalScroll
 from textual.content import Content
-from textual.events import Blur, Focus, Resize
+from textual.events import Resize
 
 from wmse_tui.runs.log.events import Diagnostics, NormWeights
 from wmse_tui.runs.state.curves import reference
@@ -226,10 +226,9 @@ class WhiteningPanel(Panel, can_focus=True):
         samples = () if self._state is None else self._state.diagnostics
         return [sample.step for sample in samples if sample.space == space]
 
-    def on_focus(self, event: Focus) -> None:  # noqa: ARG002
-        self._draw()
-
-    def on_blur(self, event: Blur) -> None:  # noqa: ARG002
+    def watch_has_focus(self, has_focus: bool) -> None:
+        """Draw with the cursor, or without it; a handler of Focus runs before `has_focus` changes."""
+        super().watch_has_focus(has_focus)
         self._draw()
 
     def on_resize(self, event: Resize) -> None:
