@@ -24,10 +24,10 @@ from wmse_tui.cli.commands.compare import compare
 from wmse_tui.cli.commands.doctor import doctor
 from wmse_tui.cli.commands.evaluate import evaluate
 from wmse_tui.cli.commands.export import export
+from wmse_tui.cli.commands.find_neighbours import neighbours
 from wmse_tui.cli.commands.follow_run import follow
 from wmse_tui.cli.commands.import_run import import_run
 from wmse_tui.cli.commands.logs import logs
-from wmse_tui.cli.commands.neighbours import neighbours
 from wmse_tui.cli.commands.remove import remove
 from wmse_tui.cli.commands.report import report
 from wmse_tui.cli.commands.resume import resume
