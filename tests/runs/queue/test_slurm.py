@@ -144,6 +144,17 @@ def test_a_list_shows_that_a_stopped_run_waits_again(run: RunDirectory, programs
     assert [row.status for row in index.refresh()] == ["queued"]
 
 
+def test_a_list_shows_that_a_new_run_waits_once_slurm_reports_it(run: RunDirectory, programs: Slurm) -> None:
+    index = RunIndex(run.path.parent)
+    submit(run, "#!/bin/bash\n")
+    for _ in range(2):
+        assert [row.status for row in index.refresh()] == ["new"]
+    programs.reports(pending(run))
+    assert [row.status for row in index.refresh()] == ["queued"]
+    programs.reports()
+    assert [row.status for row in index.refresh()] == ["new"]
+
+
 def test_nothing_else_starts_or_removes_a_run_that_waits_as_a_job(run: RunDirectory, programs: Slurm) -> None:
     submit(run, "#!/bin/bash\n")
     programs.reports(pending(run))

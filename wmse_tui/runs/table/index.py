@@ -381,8 +381,10 @@ def _is_broken(known: _Run) -> bool:
 
 def _is_idle(known: _Run, last: RunRow) -> bool:
     """Whether no process trains the run, judged by its lock; `last` is the row of the log as it is."""
-    if last.status in EXITED:  # a trainer that resumes it changes trainer.json, a job that waits nothing
-        return last.status != "stopped" or not known.run.slurm_job.exists()
+    if last.status in ("stopped", *_WITHOUT_EXIT_EVENT) and known.run.slurm_job.exists():
+        return False  # its job may wait, which changes no file
+    if last.status in EXITED:  # a trainer that resumes it changes trainer.json
+        return True
     try:
         return last.status in _WITHOUT_EXIT_EVENT and not held(known.run.lock)
     except (LocksUnsupported, StorageError):

@@ -136,11 +136,13 @@ class PresetPanel(Panel):
             style = "italic" if entry.kind in ("file", "copy", "images") else ""
             linear = entry.paper.linear if entry.paper is not None and entry.kind == "shipped" else None
             note = " yours" if entry.kind == "user" else "" if linear is None else f" {linear:.2f}"
-            note += f" {self._times[key]}" if key in self._times else ""
+            if self._times:
+                note += (
+                    f" {self._times.get(key, ''):>{max(map(len, self._times.values()))}}"  # one under another
+                )
         width = self.list.scrollable_content_region.width - len(note) - 2
-        name = safe(name, width if 0 < width < 60 else 60)
-        muted = "" if key == self._library.key else "$text-muted"  # hardly legible under the cursor
-        return mark + Content.styled(name, style) + Content.styled(note, muted)
+        name = safe(name, width).ljust(width) if 0 < width < 60 else safe(name, 60)
+        return mark + Content.styled(name, style) + Content(note)
 
     def _cursor(self, keys: tuple[str, ...]) -> int | None:
         """The index of the edited entry in the list; None where the filter hides it."""
