@@ -138,6 +138,11 @@ def test_addresses_are_published_with_the_likeliest_first(monkeypatch: pytest.Mo
         assert os.environ["GLOO_SOCKET_IFNAME"] == name
     interfaces.use_interface_of("10.0.0.1")
     assert os.environ["GLOO_SOCKET_IFNAME"] == "eth0", "what is chosen stays"
+    monkeypatch.delenv("GLOO_SOCKET_IFNAME")
+    monkeypatch.setattr(interfaces, "psutil", None)
+    assert interfaces.published_addresses({}) == [host()]
+    interfaces.use_interface_of("10.0.0.1")
+    assert "GLOO_SOCKET_IFNAME" not in os.environ, "gloo chooses"
 
 
 def test_a_rank_of_another_machine_has_ended_when_it_reports_so(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -117,9 +117,9 @@ def subscriptions(monkeypatch: pytest.MonkeyPatch) -> Subscriptions:
         current.runs.discard(run)
         unwatch(feed, run, listener)
 
-    def note_watch_list(feed: Feed, listener: MessagePump) -> None:
+    def note_watch_list(feed: Feed, listener: MessagePump, *, seldom: bool = False) -> None:
         current.lists.add(listener)
-        watch_list(feed, listener)
+        watch_list(feed, listener, seldom=seldom)
 
     def note_unwatch_list(feed: Feed, listener: MessagePump) -> None:
         current.lists.discard(listener)

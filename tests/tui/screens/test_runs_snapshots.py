@@ -66,7 +66,7 @@ def test_the_list_matches_its_snapshot(
     look: str,
     size: tuple[int, int],
 ) -> None:
-    monkeypatch.setattr(Feed, "watch_list", lambda *_: None)  # the list is given by hand
+    monkeypatch.setattr(Feed, "watch_list", lambda *_, **__: None)  # the list is given by hand
     app = make_app(**LOOKS[look])
 
     async def fill(pilot: Pilot[Any]) -> None:

@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Mapping
-
-import psutil
+from collections.abc import Iterator, Mapping
 
 from wmse_tui.runs.process.identity import host
+
+try:
+    import psutil
+except ImportError:  # the interfaces are not known: ranks meet by name, and gloo chooses
+    psutil = None  # type: ignore[assignment]
 
 INTERFACE = "GLOO_SOCKET_IFNAME"
 """torch reads it as well: the interface over which the ranks exchange what they compute."""
@@ -34,12 +37,11 @@ def own_addresses() -> dict[str, str]:
 
     That of the default route is first, those of containers are last.
     """
-    states = psutil.net_if_stats()
+    states = {} if psutil is None else psutil.net_if_stats()
     found = {
-        name: entry.address
-        for name, entries in psutil.net_if_addrs().items()
-        for entry in entries
-        if entry.family == socket.AF_INET and not is_loopback(entry.address)
+        name: address
+        for name, family, address in _addresses()
+        if family == socket.AF_INET and not is_loopback(address)
         if name not in states or states[name].isup
     }
     default = _of_default_route()
@@ -63,14 +65,16 @@ def listening_address(environment: Mapping[str, str]) -> str:
 
 def use_interface_of(address: str) -> None:
     """Let gloo use the interface with this address of this machine, unless the user has chosen one."""
-    named = {
-        entry.address.partition("%")[0]: name
-        for name, entries in psutil.net_if_addrs().items()
-        for entry in entries
-    }
+    named = {address.partition("%")[0]: name for name, _, address in _addresses()}
     name = named.get("127.0.0.1" if is_loopback(address) else address) or next(iter(own_addresses()), "")
     if name:
         os.environ.setdefault(INTERFACE, name)
+
+
+def _addresses() -> Iterator[tuple[str, int, str]]:
+    """The interface, family and text of each address of this machine."""
+    every = {} if psutil is None else psutil.net_if_addrs()
+    return ((name, entry.family, entry.address) for name, entries in every.items() for entry in entries)
 
 
 def _of_default_route() -> str:
