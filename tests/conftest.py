@@ -49,7 +49,7 @@ def _signal_handlers_as_before() -> Iterator[None]:
 @pytest.fixture(autouse=True, scope="session")
 def _no_slurm() -> None:
     """The one of this machine, where there is one, is offered to no test."""
-    os.environ["SLURM_CONF"] = "/nothing-here"
+    os.environ["SLURM_CONF"] = "/dev/null"
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -44,6 +44,7 @@ def named(make_run: Callable[..., RunDirectory], monkeypatch: pytest.MonkeyPatch
     return run.path.parent
 
 
+@pytest.mark.usefixtures("occupied_slot")  # what is queued trains nothing
 @pytest.mark.parametrize(
     "words", COMMANDS, ids=lambda words: " ".join(words).encode("unicode_escape").decode()
 )

@@ -16,6 +16,7 @@ Every test has its own home, XDG and project folders, no SSH, no NO_COLOR, and l
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import os
 import stat
@@ -402,7 +403,7 @@ def until() -> Callable[..., Awaitable[None]]:
         deadline = time.monotonic() + seconds
         while not condition():
             assert time.monotonic() < deadline, "the condition never came true"
-            await pilot.pause(0.01)
+            await asyncio.sleep(0.01)  # `pilot.pause` would wait for a message of each widget
         await pilot.pause()
 
     return wait
