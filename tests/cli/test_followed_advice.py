@@ -119,7 +119,7 @@ def words_of(step: str, refusal: Refusal) -> list[str]:
         near = difflib.get_close_matches(found[1], words, n=1)[0]
         return [found[1] if word == near else word for word in words]
     found = re.search(r"(omit )?(--?[a-z-]+)( DIR)?", step)
-    assert found, f"nobody can follow this: {step}"
+    assert found, f"no command follows from this step: {step}"
     option = found[2]
     if found[1]:
         words.remove(option)

@@ -34,7 +34,7 @@ class PaletteEntry:
 def rank(entry: PaletteEntry, words: Sequence[str]) -> tuple[int, int] | None:
     """How well an entry matches, small is good; None: a word is nowhere in it.
 
-    What stands before a colon in the description of an option is its title too.
+    The text before a colon in the description of an option is its title too.
     """
     text = f"{entry.title} {entry.about} {entry.kind}".lower()
     if not all(word in text for word in words):

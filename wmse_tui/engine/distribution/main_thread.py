@@ -9,7 +9,7 @@ never arrives, and every other rank with it. Each rank judges itself: nothing de
   steps, compilation and the first choice of kernels compute; slow images are read; a host that waits for its
   GPU polls it. A thread in the kernel's disk sleep (a file server that does not answer) is given longer.
 
-A loop without end, on the processor or the GPU, is not noticed: it looks like work.
+A loop without end, on the processor or the GPU, is not noticed: it uses the processor as work does.
 """
 
 from __future__ import annotations

@@ -85,7 +85,7 @@ class Roster:
 
     @property
     def token(self) -> str:
-        """What tells this store from one of another attempt."""
+        """What distinguishes this store from that of another attempt."""
         return self._read("token") or ""
 
     def claim(self, reached: str) -> str:

@@ -19,7 +19,7 @@ def send_request(run: RunDirectory, command: str, *, by: str) -> str:
 
     Raises:
         NotARun, ForeignRun: the run is not this user's.
-        StorageError: it cannot be written, and no signal stands for it.
+        StorageError: it cannot be written, and no signal replaces it.
     """
     try:
         return request(run, command, by=by)

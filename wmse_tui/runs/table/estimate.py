@@ -111,7 +111,7 @@ class TimedRun:
 
 
 def timed_run(name: str, experiment: Experiment, epoch_seconds: float, *, on_gpu: bool) -> TimedRun:
-    """What a run, or a measurement of one, says of this machine."""
+    """How long the epochs of a run, or of a measurement, took on this machine."""
     return TimedRun(name, on_gpu, epoch_seconds, experiment, dict(recipe_key(experiment)))
 
 

@@ -46,7 +46,7 @@ NOTHING = Inspection({})
 
 
 def measured_run(inspection: Inspection) -> TimedRun | None:
-    """What a measurement says of this machine; None where nothing was measured."""
+    """The timing of a measurement on this machine; None where nothing was measured."""
     about, seconds = inspection.about, inspection.answer.get("run_seconds")
     if about is None or seconds is None:
         return None

@@ -90,7 +90,7 @@ class Listing:
         return _arranged(replace(self, order=order))
 
     def with_options(self) -> Listing:
-        """As the options that have been read since say."""
+        """The rows with the options that have been read since."""
         return _arranged(replace(self))
 
     def with_groups(self, by: GroupBy) -> Listing:
