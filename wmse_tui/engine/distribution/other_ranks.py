@@ -24,6 +24,7 @@ from torch.distributed.distributed_c10d import Store
 
 from wmse_tui.config.schema import Experiment
 from wmse_tui.config.sections.compute import Compute
+from wmse_tui.engine.distribution.gloo_threads import gloo_threads
 from wmse_tui.engine.distribution.heartbeats import SILENT_SECONDS, Heartbeats
 from wmse_tui.engine.distribution.interfaces import use_interface_of
 from wmse_tui.engine.distribution.main_thread import MainThreadWatch, no_progress
@@ -99,14 +100,15 @@ def join_group(rank: int, world: int, store: Store, device: torch.device) -> Gro
         os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")  # the messages of a GPU's ranks go there too
     if on_gpu:
         torch.cuda.set_device(device)
-    dist.init_process_group(
-        "nccl" if on_gpu else "gloo",
-        store=store,
-        rank=rank,
-        world_size=world,
-        timeout=STEP_TIMEOUT,
-        device_id=device if on_gpu else None,
-    )
+    with contextlib.nullcontext() if on_gpu else gloo_threads():
+        dist.init_process_group(
+            "nccl" if on_gpu else "gloo",
+            store=store,
+            rank=rank,
+            world_size=world,
+            timeout=STEP_TIMEOUT,
+            device_id=device if on_gpu else None,
+        )
     return Group(rank, world, device)
 
 

@@ -23,6 +23,7 @@ from torch import Tensor, nn
 
 from wmse_tui.engine.distribution.collectives import all_reduce
 from wmse_tui.engine.distribution.gather import shared_step
+from wmse_tui.engine.distribution.gloo_threads import gloo_threads
 from wmse_tui.engine.distribution.main_thread import waiting, working
 from wmse_tui.engine.errors import RanksDiffer
 from wmse_tui.runs.process.identity import host
@@ -103,7 +104,8 @@ class Group(Ranks):
         self.rank = rank
         self.world = world
         self._where = f"{device}, {host()}"
-        messages = dist.new_group(backend="gloo", timeout=FOR_EVER)
+        with gloo_threads():
+            messages = dist.new_group(backend="gloo", timeout=FOR_EVER)
         assert isinstance(messages, dist.ProcessGroup)  # all ranks are in it
         self._messages = messages
 
