@@ -35,3 +35,27 @@ def test_what_it_makes_is_not_for_others_to_write() -> None:
         "import os; from wmse_tui.engine.process import settle; os.umask(0); settle(); print(os.umask(0))"
     )
     assert int(subprocess.check_output([sys.executable, "-c", program])) == 0o022
+
+
+def test_a_rank_leaves_the_others_their_cores_unless_its_user_has_chosen() -> None:
+    program = """
+import os
+os.sched_getaffinity = lambda _: range(6)
+from wmse_tui.engine.process import settle
+from wmse_tui.runs.process import cores
+cores.cpu_quota = lambda: None
+for ranks in (1, 2):
+    for chosen in (None, "5"):
+        os.environ.pop("OMP_NUM_THREADS", None)
+        if chosen:
+            os.environ["OMP_NUM_THREADS"] = chosen
+        with cores.cores_divided(ranks):
+            settle()
+        print(os.environ.get("OMP_NUM_THREADS"))
+"""
+    assert subprocess.check_output([sys.executable, "-c", program], text=True).split() == [
+        "None",
+        "5",
+        "3",
+        "5",
+    ]

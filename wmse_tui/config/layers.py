@@ -29,6 +29,7 @@ RECIPE = (
     "augmentation.views",
     "backbone.arch",
     "backbone.norm",
+    "backbone.norm_images",
     "backbone.whitening",
     "method.name",
 )

@@ -6,7 +6,7 @@ import ctypes
 import os
 import sys
 
-from wmse_tui.runs.process.cores import available_cores, unlimited_cores
+from wmse_tui.runs.process.cores import own_cores, unlimited_cores
 
 M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_MAX = -1, -2, -4  # of glibc's malloc.h
 CACHED = 2**31 - 1  # bytes at the end of the heap that are not returned; the most that mallopt accepts
@@ -26,9 +26,10 @@ def settle() -> None:
     # Idle OpenMP threads sleep instead of spinning. Where another process wants the cores too, spinning made
     # a step of quickstart five times as long (2 cores, one of them taken); read when torch is first loaded.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    # torch counts the machine's cores; threads beyond a container's quota would only wait for each other.
-    if available_cores() < unlimited_cores():
-        os.environ.setdefault("OMP_NUM_THREADS", str(available_cores()))
+    # torch counts the machine's cores; threads beyond a container's quota, or beyond the part of this rank,
+    # would only wait for each other. What the user or torchrun has set stays.
+    if own_cores() < unlimited_cores():
+        os.environ.setdefault("OMP_NUM_THREADS", str(own_cores()))
     cache_large_blocks()
     # Images that others may change are not those that were checked: what is made is this user's to write.
     os.umask(os.umask(0o077) | 0o022)

@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from wmse_tui.runs.process.cores import available_cores
+from wmse_tui.runs.process.cores import available_cores, cores_divided, own_cores
 
 
 def test_the_affinity_mask_limits_them() -> None:
@@ -25,3 +25,12 @@ def test_without_a_mask_all_that_are_counted_are_available(
     monkeypatch.delattr(os, "sched_getaffinity")
     monkeypatch.setattr(os, "cpu_count", lambda: counted)
     assert available_cores() == cores
+
+
+def test_ranks_divide_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(os, "sched_getaffinity")
+    monkeypatch.setattr(os, "cpu_count", lambda: 6)
+    for ranks, cores in ((1, 6), (4, 1), (2, 3), (8, 1)):
+        with cores_divided(ranks):
+            assert (own_cores(), available_cores()) == (cores, 6)
+    assert own_cores() == 6

@@ -61,6 +61,7 @@ OUR_MODULES = {
     "wmse_tui.engine.doctor": [],
     "wmse_tui.engine.inspect": ["--help"],
     "wmse_tui.engine.rank": [],
+    "wmse_tui.engine.benchmark.rank_speed": [],
     "wmse_tui.engine.benchmark.reference_process": [],
     "wmse_tui.publish": ["no-such-run", "no-such-target"],
     "wmse_tui.runs.queue": [],

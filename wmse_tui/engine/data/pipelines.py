@@ -23,7 +23,7 @@ from wmse_tui.engine.data.sources.files import FileImages
 from wmse_tui.engine.data.workers import WorkerBatches
 from wmse_tui.engine.errors import DataError
 from wmse_tui.engine.recording import CudaGraphs
-from wmse_tui.runs.process.cores import available_cores
+from wmse_tui.runs.process.cores import own_cores
 
 MOST_WORKERS = 8
 AUTO = "--set compute.loader=auto chooses what is possible"
@@ -124,7 +124,7 @@ def build_batches(
         )
     workers = experiment.compute.workers
     if workers is None:
-        workers = min(MOST_WORKERS, max(available_cores() // world, 1))
+        workers = min(MOST_WORKERS, own_cores())
     why = "requested" if loader == "workers" else f"images are read from files{of_set}"
     if fault:
         why += f"; not decoded on {device}: {fault}"

@@ -33,7 +33,7 @@ from wmse_tui.engine.distribution.rendezvous import WAIT_SECONDS, publish_addres
 from wmse_tui.engine.distribution.roster import LOOPBACK, RESUME, Member, Roster
 from wmse_tui.engine.errors import DeviceError, EngineError, RankFailed, RankLost
 from wmse_tui.runs.directory import RunDirectory
-from wmse_tui.runs.process.cores import available_cores
+from wmse_tui.runs.process.cores import cores_divided, own_cores
 from wmse_tui.runs.process.deferred_signals import deferred_stop_signals
 from wmse_tui.runs.process.identity import host, is_running, send_signal
 from wmse_tui.runs.process.interpreter import interpreter_command
@@ -90,7 +90,8 @@ def require_devices(device: torch.device, compute: Compute) -> None:
 
 def share_cores(world: int) -> None:
     """Leave each rank of this machine its part of the cores."""
-    torch.set_num_threads(min(max(available_cores() // world, 1), torch.get_num_threads()))
+    with cores_divided(world):
+        torch.set_num_threads(min(own_cores(), torch.get_num_threads()))
 
 
 def join_group(rank: int, world: int, store: Store, device: torch.device) -> Group:

@@ -23,7 +23,7 @@ from torchvision.transforms import functional as pil
 from wmse_tui.engine.data.images import ImageSet
 from wmse_tui.engine.data.sources.files import where
 from wmse_tui.engine.errors import DataError
-from wmse_tui.runs.process.cores import available_cores
+from wmse_tui.runs.process.cores import own_cores
 
 MAX_WORKERS = 8
 MOST_PIXELS = 2**24
@@ -52,7 +52,7 @@ def pixel_batches(
     Args:
         even: make the batches as equal in size as can be (they differ by at most one image) instead of
             leaving a shorter last one.
-        workers: threads that decode and resize; the number of usable cores, at most 8, when None.
+        workers: threads that decode and resize; this process's part of the cores, at most 8, when None.
 
     Raises:
         DataError: images of one batch differ in size, or are smaller than the crop.
@@ -99,7 +99,7 @@ def _decoded(
     def load(index: int) -> Tensor:
         return _image(images.image(index), geometry, where(images, index))
 
-    count = min(MAX_WORKERS, available_cores()) if workers is None else max(1, workers)
+    count = min(MAX_WORKERS, own_cores()) if workers is None else max(1, workers)
     ahead: deque[list[Future[Tensor]]] = deque()
     pool = ThreadPoolExecutor(count, thread_name_prefix="evaluation")
     try:

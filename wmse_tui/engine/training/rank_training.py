@@ -34,6 +34,7 @@ from wmse_tui.engine.training.optimizers import build_optimizer
 from wmse_tui.engine.training.smoke_step import trial_step
 from wmse_tui.engine.training.stepping import EagerStepper, restored
 from wmse_tui.runs.directory import RunDirectory
+from wmse_tui.runs.process.cores import cores_divided
 from wmse_tui.runs.process.deferred_signals import ENDING_SIGNALS
 from wmse_tui.runs.process.identity import Process, send_signal
 from wmse_tui.runs.process.rank_launcher import Launched
@@ -56,7 +57,8 @@ def follow_parent(path: str, *, rank: int, world: int, port: int, device: str) -
     """
     share_cores(world)
     roster = Roster.connect(LOOPBACK, port, rank, world)
-    return _follow(RunDirectory(Path(path)), roster, lambda _: torch.device(device))
+    with cores_divided(world):
+        return _follow(RunDirectory(Path(path)), roster, lambda _: torch.device(device))
 
 
 def follow_launched(path: str, launched: Launched) -> int:

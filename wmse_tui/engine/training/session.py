@@ -75,6 +75,7 @@ from wmse_tui.runs.log.events import Attempt, Checkpoint, Evaluation, Event, Exi
 from wmse_tui.runs.log.writer import EventWriter
 from wmse_tui.runs.ownership import require_own
 from wmse_tui.runs.process import disk_reserve
+from wmse_tui.runs.process.cores import cores_divided
 from wmse_tui.runs.process.identity import write_trainer
 from wmse_tui.runs.process.lock import RunLock
 from wmse_tui.runs.process.rank_launcher import Launched
@@ -152,8 +153,13 @@ class Session:
         """Everything from the configuration to the last epoch."""
         self.write(Phase(name="start"))
         self.requests.raise_if_stopped()
-        experiment = load_configuration(self.run)
-        experiment = with_ranks(experiment, self.launched)
+        experiment = with_ranks(load_configuration(self.run), self.launched)
+        ranks_started_here = 1 if self.launched is not None else experiment.compute.ranks
+        with cores_divided(ranks_started_here) if ranks_started_here > 1 else contextlib.nullcontext():
+            self._prepare(experiment)
+
+    def _prepare(self, experiment: Experiment) -> None:
+        """Everything from the device to the last epoch."""
         world = experiment.compute.ranks
         if self.launched is not None:
             self.write(Notice(level="info", code="N_RANKS", text=f"{world} ranks by {self.launched.by}"))

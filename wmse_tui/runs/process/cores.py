@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from wmse_tui.runs.process.control_groups import cpu_quota
+
+_processes = 1
 
 
 def available_cores() -> int:
@@ -23,3 +27,19 @@ def unlimited_cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def own_cores() -> int:
+    """The available cores without the part of other ranks of this machine, for threads and loaders."""
+    return max(available_cores() // _processes, 1)
+
+
+@contextmanager
+def cores_divided(processes: int) -> Iterator[None]:
+    """Within this block the available cores are divided among so many processes, of which this is one."""
+    global _processes
+    before, _processes = _processes, processes
+    try:
+        yield
+    finally:
+        _processes = before
