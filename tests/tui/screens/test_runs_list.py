@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
 
 import pytest
+from monitor_screen import run_of
 from runs_screen import DAY, current, listed, messages, table
 from textual.pilot import Pilot
 
@@ -48,6 +50,19 @@ async def test_at_eighty_columns_the_most_useful_columns_are_left(
         rows = screen_text(app).splitlines()
         assert rows[2].split() == ["Run", "State", "Method", "Epoch", "Curve", "k-NN%", "Lin.%", "Age▲"]
         assert rows[3].split()[:4] == ["new", "completed", "w_mse", "4/4"]
+
+
+async def test_copied_runs_are_in_the_order_of_the_ages_that_are_shown(
+    on_runs: OnRuns, make_run: MakeRun, until: Until
+) -> None:
+    for days, name in ((2, "a"), (5, "b"), (1, "c"), (3, "d")):
+        run = make_run(name, started=1.7e9 - DAY * days)
+        os.utime(run.config)  # as `cp -r` does
+    async with on_runs("c") as (app, pilot):
+        assert listed(app) == ["c", "a", "d", "b"]
+        await pilot.press("2", "enter")  # the newest
+        await until(pilot, lambda: app.services.selection.monitored is not None)
+        assert run_of(app).id == "c"
 
 
 async def test_the_run_under_the_cursor_is_previewed_and_columns_are_chosen(

@@ -362,6 +362,6 @@ def warn_of_unused_gpu(experiment: Experiment) -> None:
 
 
 def _existing(root: Path, name: str | None) -> RunDirectory | None:
-    from wmse_tui.runs.table.catalogue import list_runs
+    from wmse_tui.runs.table.catalogue import runs_by_id
 
-    return next((run for run in list_runs(root) if run.id == name), None) if name else None
+    return runs_by_id(root).get(name) if name else None

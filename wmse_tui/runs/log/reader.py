@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +22,25 @@ class LogPosition:
     unreadable: Count
 
 
+_READING = "read the run's log"
+_HEAD = 4096  # bytes that hold the first record of most logs
+
+
+def first_record(path: Path) -> Record | None:
+    """The first record of the log at `path`; None where there is none yet.
+
+    Raises:
+        StorageError: the log exists and cannot be read.
+    """
+    lines = LineFollower(path, reading=_READING)
+    while True:
+        for line in lines.poll(block=_HEAD):
+            with suppress(EventError):
+                return decode(line)
+        if not lines.behind:
+            return None
+
+
 class EventReader:
     """The records of the log at `path`, in order, as they appear.
 
@@ -33,7 +53,7 @@ class EventReader:
     """
 
     def __init__(self, path: Path, *, longest: int = LONGEST) -> None:
-        self._lines = LineFollower(path, reading="read the run's log", longest=longest)
+        self._lines = LineFollower(path, reading=_READING, longest=longest)
         self._restart()
 
     def _restart(self) -> None:

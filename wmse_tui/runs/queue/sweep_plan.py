@@ -29,7 +29,7 @@ from wmse_tui.runs.state.lost_work import work_lost_by_resuming
 from wmse_tui.runs.state.run import RunState
 from wmse_tui.runs.state.status import IN_PROGRESS, Status
 from wmse_tui.runs.state.watch import view_run
-from wmse_tui.runs.table.catalogue import list_runs
+from wmse_tui.runs.table.catalogue import runs_by_id
 from wmse_tui.runs.table.estimate import DurationEstimate, estimate_duration, reference_run
 from wmse_tui.runs.table.index import RunIndex
 from wmse_tui.runs.table.paper import OwnRun, load_own_runs
@@ -117,7 +117,7 @@ def plan_sweep(
 def _planned_runs(points: Sequence[Point], root: Path, name: str | None) -> tuple[PlannedRun, ...]:
     if name is None:
         return tuple(map(PlannedRun, points))
-    runs = {run.id: run for run in list_runs(root)}
+    runs = runs_by_id(root)
     planned = []
     for number, point in enumerate(points, 1):
         run_name = f"{name}-{number}"

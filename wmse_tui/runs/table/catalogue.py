@@ -5,12 +5,14 @@ from __future__ import annotations
 import difflib
 import errno
 import os
+from bisect import insort
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
 from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.errors import NotARun, RunAmbiguous, RunNotFound, StorageError
+from wmse_tui.runs.log.reader import first_record
 from wmse_tui.runs.ownership import opening_steps
 from wmse_tui.runs.text.sanitize import safe
 
@@ -18,9 +20,7 @@ _SHOWN = 8  # ids in an error text
 
 
 def list_runs(root: Path) -> tuple[RunDirectory, ...]:
-    """The runs under `root` that can be read, newest first; none where `root` does not exist.
-
-    A run is as old as its `config.yaml`, which is never written again.
+    """The runs under `root` that can be read, newest first (`age_key`); none where `root` does not exist.
 
     Raises:
         StorageError: `root` is there and cannot be read.
@@ -28,8 +28,61 @@ def list_runs(root: Path) -> tuple[RunDirectory, ...]:
     return tuple(_newest_first(root))
 
 
+def runs_by_id(root: Path) -> dict[str, RunDirectory]:
+    """The runs under `root` that can be read, in no particular order: no log is opened.
+
+    Raises:
+        StorageError: `root` is there and cannot be read.
+    """
+    return {run.id: run for _, run in _made_under(root) if run.has_folders()}
+
+
+def age_key(run_id: str, made: int, started: float | None) -> tuple[float, int, str]:
+    """What runs are sorted by, the newest being the greatest.
+
+    A run began when its configuration was put in place, or earlier where its first record says so: a copy of
+    a run is as old as the run, though its files are new. So the key without `started` is never too small.
+
+    Args:
+        made: when the configuration was put in place, in nanoseconds.
+        started: time of the first record, in unix seconds; None: there is none, or it was not read.
+    """
+    return made if started is None else min(made, started * 1e9), made, run_id
+
+
 def _newest_first(root: Path, beginning: str = "") -> Iterator[RunDirectory]:
-    """The runs under `root` whose names begin so, at one status call each and two for those that are used.
+    """The runs under `root` whose names begin so; logs are opened only as far as runs are used.
+
+    Raises:
+        StorageError: `root` is there and cannot be read.
+    """
+    waiting = [(age_key(run.id, made, None), False, run) for made, run in _made_under(root, beginning)]
+    waiting.sort(key=_key)
+    while waiting:
+        key, exact, run = waiting.pop()
+        if not run.has_folders():
+            continue
+        if exact:
+            yield run
+        else:
+            insort(waiting, (age_key(run.id, key[1], time_of_start(run)), True, run), key=_key)
+
+
+def _key(candidate: tuple[tuple[float, int, str], bool, RunDirectory]) -> tuple[float, int, str]:
+    return candidate[0]
+
+
+def time_of_start(run: RunDirectory) -> float | None:
+    """The time of the run's first record, in unix seconds; None without one that can be read."""
+    try:
+        record = first_record(run.events)
+    except StorageError:
+        return None
+    return None if record is None else record.t
+
+
+def _made_under(root: Path, beginning: str = "") -> Iterator[tuple[int, RunDirectory]]:
+    """What has a configuration under `root` and such a name, with its time, at one status call each.
 
     Raises:
         StorageError: `root` is there and cannot be read.
@@ -42,8 +95,8 @@ def _newest_first(root: Path, beginning: str = "") -> Iterator[RunDirectory]:
     except OSError as error:
         raise StorageError.of("list the runs", root, error) from error
     here = root.resolve()
-    aged: dict[Path, tuple[int, str, RunDirectory]] = {}
-    for name, linked in found:
+    listed: set[Path] = set()
+    for name, linked in sorted(found, key=lambda entry: entry[1]):
         if not linked and not name.startswith(beginning):
             continue
         try:
@@ -53,11 +106,9 @@ def _newest_first(root: Path, beginning: str = "") -> Iterator[RunDirectory]:
         if linked and not (run.id.startswith(beginning) or name == beginning):
             continue
         made = run.made()
-        if made is not None and not (linked and run.path in aged):  # a run and a link to it are one
-            aged[run.path] = made, run.id, run
-    for _, _, run in sorted(aged.values(), key=lambda item: item[:2], reverse=True):
-        if run.has_folders():
-            yield run
+        if made is not None and run.path not in listed:  # a run and a link to it are one
+            listed.add(run.path)
+            yield made, run
 
 
 def directory_at(path: Path) -> RunDirectory:

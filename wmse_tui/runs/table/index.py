@@ -31,7 +31,7 @@ from wmse_tui.runs.state.status import EXITED, Status
 from wmse_tui.runs.state.verdict import VerdictName
 from wmse_tui.runs.state.watch import RunWatcher
 from wmse_tui.runs.table.cache import DiskCache, Stamp
-from wmse_tui.runs.table.catalogue import directory_at
+from wmse_tui.runs.table.catalogue import age_key, directory_at, time_of_start
 
 _WITHOUT_EXIT_EVENT: tuple[Status, ...] = ("new", "crashed")  # not training as long as the lock is free
 _SAVED_EVERY = 50  # newly read runs
@@ -143,8 +143,14 @@ class _Run:
     stamp: Stamp = ()  # of log, trainer.json and queue.lock before the row was made of them
     row: RunRow | None = None
     uncached: bool = False  # no row of it is in the cache folder
+    began: float | None = None  # by its first record; used until there is a row
     annotations: Annotations = _NO_ANNOTATIONS
     annotated: Stamp = ()
+
+    @property
+    def age_key(self) -> tuple[float, int, str]:
+        """As in the catalogue."""
+        return age_key(self.run.id, self.made, self.began if self.row is None else self.row.started)
 
     @property
     def started_over(self) -> bool:
@@ -204,6 +210,7 @@ class RunIndex:
             self._scanned = time.monotonic()
         runs = self._newest_first
         stale = [known for known in runs if self._is_stale(known)]
+        stale.sort(key=_age_key, reverse=True)
         begun = False
         for known in sorted(stale, key=_urgency):
             if known.started_over and begun and deadline is not None and time.monotonic() >= deadline:
@@ -214,6 +221,7 @@ class RunIndex:
         # All rows are written at once: while many are read, each time after as many more as there were.
         if self._unsaved >= (max(_SAVED_EVERY, len(self._rows) // 2) if self.loading else 1):
             self._save()
+        runs.sort(key=_age_key, reverse=True)
         rows = tuple(known.row for known in runs if known.row is not None)
         if rows != self._rows:
             self._rows = rows
@@ -229,7 +237,7 @@ class RunIndex:
         except OSError as error:
             raise StorageError.of("list the runs", self.root, error) from error
         before, self._runs = self._runs, {}
-        reordered = False
+        replaced_any = False
         for name, inode, changed in found:
             known = before.get((name, inode))
             unread = known is not None and known.row is None and known.uncached
@@ -237,15 +245,14 @@ class RunIndex:
                 made = None if known is None else known.run.made()
                 if known is None or made is None:
                     known, replaced = _new(self.root / name, changed), known
-                    reordered = reordered or replaced is not known
+                    replaced_any = replaced_any or replaced is not known
                 else:
-                    reordered = reordered or known.made != made
                     known.made, known.changed = made, changed  # one that is copied here gets its times last
                     known.settled = None
             if known is not None:
                 self._runs[name, inode] = known
-        if reordered or self._runs.keys() != before.keys():
-            self._newest_first = _ordered(self._runs.values())
+        if replaced_any or self._runs.keys() != before.keys():
+            self._newest_first = _without_links(self._runs.values())
 
     def _is_stale(self, known: _Run) -> bool:
         """Whether the log must be read; changed annotations are read here."""
@@ -263,6 +270,7 @@ class RunIndex:
         if known.row is None:
             self._load_cached(known, stamp)
             known.uncached = known.row is None
+            known.began = time_of_start(known.run) if known.uncached else None
         if known.row is None or known.stamp != stamp or not _is_idle(known, known.row):
             return True
         known.watcher = None  # nothing will be added, and its state may be large
@@ -341,11 +349,14 @@ def _new(path: Path, changed: int) -> _Run | None:
     return None if made is None else _Run(run, made, changed)
 
 
-def _ordered(every: Collection[_Run]) -> list[_Run]:
-    """Newest first; a run and a link to it are one."""
+def _without_links(every: Collection[_Run]) -> list[_Run]:
+    """A run and a link to it are one."""
     real = {known.run.path for known in every if known.run.link is None}
-    listed = (known for known in every if known.run.link is None or known.run.path not in real)
-    return sorted(listed, key=lambda known: (known.made, known.run.id), reverse=True)
+    return [known for known in every if known.run.link is None or known.run.path not in real]
+
+
+def _age_key(known: _Run) -> tuple[float, int, str]:
+    return known.age_key
 
 
 def _text(link: Path | None) -> str:
