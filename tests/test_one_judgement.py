@@ -79,6 +79,17 @@ def test_viewers_that_watched_it_die_and_one_that_came_later_agree(lost: RunDire
     assert RunWatcher(lost).poll().status == "crashed"
 
 
+def test_a_viewer_that_was_suspended_agrees_with_one_that_watched_all_the_time(lost: RunDirectory) -> None:
+    now = [0.0]
+    log(lost, age=0)
+    watcher = RunWatcher(lost, clock=lambda: now[0])
+    assert watcher.poll().status == "running"
+    for away, silent, status in ((900, 550, "crashed"), (400, 130, "unknown"), (100, 20, "running")):
+        now[0] += away
+        log(lost, age=silent)
+        assert watcher.poll().status == status
+
+
 def test_a_log_that_grows_is_alive_whatever_the_clock_of_its_machine(lost: RunDirectory) -> None:
     log(lost, age=7200)
     watcher = RunWatcher(lost)

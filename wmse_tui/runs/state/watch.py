@@ -42,6 +42,7 @@ class RunWatcher:
         self._shown = self._log.state
         self._grown_at: float | None = None  # by this machine's clock, from the last record's time at first
         self._seen_at = 0.0  # when this watcher began to see the log as it is
+        self._checked_at = 0.0
         self.crash_unconfirmed = False
         self._found: tuple[RunState, tuple[Checkpoint, ...]] | None = None
 
@@ -101,12 +102,13 @@ class RunWatcher:
         now = self._clock()
         if self._grown_at is None:
             self._seen_at, self._grown_at = now, now - self._age()
-        elif grown:
-            self._seen_at = self._grown_at = now
+        elif grown:  # since the last check, which may be long ago: the app may have been suspended
+            self._seen_at, self._grown_at = now, max(self._checked_at, now - self._age())
+        self._checked_at = now
         return gather_evidence(self.run, since_growth=now - self._grown_at)
 
     def _age(self) -> float:
-        """Seconds from the last record to the first poll, by the clocks of its writer and of this machine."""
+        """Seconds since the last record, by the clocks of its writer and of this machine."""
         updated = self._log.state.updated
         return 0.0 if updated is None else max(0.0, time.time() - updated)
 
