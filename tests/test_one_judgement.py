@@ -84,9 +84,11 @@ def test_a_viewer_that_was_suspended_agrees_with_one_that_watched_all_the_time(l
     log(lost, age=0)
     watcher = RunWatcher(lost, clock=lambda: now[0])
     assert watcher.poll().status == "running"
-    for away, silent, status in ((900, 550, "crashed"), (400, 130, "unknown"), (100, 20, "running")):
+    visits = ((900, 550, "crashed"), (400, 130, "unknown"), (100, 20, "running"))
+    for seq, (away, silent, status) in enumerate(visits, 3):
         now[0] += away
-        log(lost, age=silent)
+        with lost.events.open("a") as file:
+            file.write(encode(Record(1, seq, time.time() - silent, 1, Steps(seq, (0.4,)))) + "\n")
         assert watcher.poll().status == status
 
 
