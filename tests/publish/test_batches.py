@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from wmse_tui.publish.batches import Batch, DurableStream, LiveStream
 from wmse_tui.publish.metric_rows import MetricRow, rows_of
-from wmse_tui.runs.log.events import Event, Exit, Record, Resources, Steps
+from wmse_tui.runs.log.events import Event, Exit, RankLoad, Record, Resources, Steps
 
 
 def records(*events: Event) -> list[Record]:
@@ -48,6 +48,14 @@ def test_every_number_has_its_name() -> None:
     assert not {"diagnostics/encoder/samples", "diagnostics/encoder/spectrum"} & row.values.keys()
     (row,) = rows_of(records(Resources(step=8, gpu="H200", cpu=1.5, cpu_count=2))[0])
     assert dict(row.values) == {"resources/cpu": 1.5, "resources/cpu_count": 2.0}
+    ranks = (RankLoad(rank=0, host="a", cpu=1.0), RankLoad(rank=1, host="b", gpu_power=300.0))
+    (row,) = rows_of(records(Resources(step=8, cpu=1.0, ranks=ranks))[0])
+    assert dict(row.values) == {
+        "resources/cpu": 1.0,
+        "resources/cpu_count": 0.0,
+        "resources/rank0/cpu": 1.0,
+        "resources/rank1/gpu_power": 300.0,
+    }
     assert list(rows_of(records(epoch(1, 4))[0])) == [MetricRow(4, 1001.0, {"train/epoch": 1.0})]
     assert not [row for record in records(attempt(), checkpoint(4, "x")) for row in rows_of(record)]
 

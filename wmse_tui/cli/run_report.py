@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from wmse_tui.cli.table_text import aligned
 from wmse_tui.cli.transfer_text import saved_transfer_lines
 from wmse_tui.config.sections.paper import Paper
-from wmse_tui.runs.log.events import DAMAGED_LISTING, Diagnostics, Evaluation, Resources
+from wmse_tui.runs.log.events import DAMAGED_LISTING, Diagnostics, Evaluation, RankLoad, Resources
 from wmse_tui.runs.state.run import RunState
 from wmse_tui.runs.state.status import RESUMABLE
 from wmse_tui.runs.state.transfer_results import SavedTransfer
@@ -63,6 +63,9 @@ def _head(state: RunState) -> Iterator[str]:
     yield _row("progress", ", ".join(_progress(state)))
     if state.resources is not None and not state.ended:
         yield _row("load", ", ".join(_load(state.resources)))
+        for load in state.resources.ranks:
+            where = f"{load.host} {load.gpu}".strip()
+            yield _row("", f"rank {load.rank}, {where}: {', '.join(_load(load))}")
     if state.started is not None:
         times = f"started {moment(state.started)}, last event {moment(state.updated)}"
         yield _row("time", f"{times}, {count(state.attempt, 'attempt')}")
@@ -84,8 +87,8 @@ def _progress(state: RunState) -> Iterator[str]:
         yield f"{duration(state.seconds_left)} left"
 
 
-def _load(used: Resources) -> Iterator[str]:
-    """The trainer's use of the machine, as far as it is reported."""
+def _load(used: Resources | RankLoad) -> Iterator[str]:
+    """What the trainer or a rank uses of its machine, as far as it is reported."""
     if used.gpu_utilisation is not None:
         yield f"GPU {100 * used.gpu_utilisation:.0f} %"
     if used.gpu_memory is not None and used.gpu_memory_total is not None:
@@ -95,7 +98,8 @@ def _load(used: Resources) -> Iterator[str]:
     if used.gpu_power is not None:
         yield f"{used.gpu_power:.0f} W"
     if used.cpu is not None:
-        yield f"{used.cpu:.1f} of {count(used.cpu_count, 'core')}"
+        cores = used.cpu_count if isinstance(used, Resources) else 0
+        yield f"{used.cpu:.1f} of {count(cores, 'core')}" if cores else f"{used.cpu:.1f} cores"
     if used.memory is not None:
         yield f"memory {size(used.memory)}"
 

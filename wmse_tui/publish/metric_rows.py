@@ -8,6 +8,7 @@
 | `eval/knn_top1`, `eval/linear_top1`, `eval/linear_top5`, `eval/raw_pixels` | an evaluation; fractions |
 | `diagnostics/<space>/<number>` | a diagnostics sample |
 | `resources/<number>` | a report of what the trainer uses |
+| `resources/rank<rank>/<number>` | of several ranks, what each uses |
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from typing import Any
 from wmse_tui.runs.log.events import Diagnostics, Epoch, Evaluation, Record, Resources, Steps
 
 _NOT_NUMBERS = frozenset(
-    {"step", "epoch", "samples", "dim", "alpha_ranks", "nulls", "spectrum", "space", "gpu"}
+    {"step", "epoch", "samples", "dim", "alpha_ranks", "nulls", "spectrum", "space", "gpu", "rank"}
 )
 
 
@@ -52,7 +53,10 @@ def rows_of(record: Record) -> Iterator[MetricRow]:
         case Diagnostics():
             yield from _row(event.step, record.t, _numbers(event, f"diagnostics/{event.space}"))
         case Resources():
-            yield from _row(event.step, record.t, _numbers(event, "resources"))
+            values = _numbers(event, "resources")
+            for load in event.ranks:
+                values |= _numbers(load, f"resources/rank{load.rank}")
+            yield from _row(event.step, record.t, values)
         case _:
             pass
 

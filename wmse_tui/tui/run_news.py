@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from wmse_tui.runs.log.events import Resources
 from wmse_tui.runs.state.run import RunState
 from wmse_tui.runs.state.status import ENDED, FAILURES, TRAINING, Status
 from wmse_tui.runs.table.index import RunRow
@@ -38,10 +39,21 @@ def running_parts(rows: Sequence[RunRow], state_of: Callable[[str], RunState | N
     if state is not None and state.seconds_left is not None and row.status == "running":
         parts.append(f"{duration(state.seconds_left)} left")
     parts += [f"k-NN {percent(row.final_knn)}"] if row.final_knn is not None else []
-    used = None if state is None or state.resources is None else state.resources.gpu_utilisation
-    parts += [f"GPU {100 * used:.0f} %"] if used is not None else []
+    used = None if state is None else state.resources
+    parts += [gpu_load(used)] if used is not None and used.gpu_utilisation is not None else []
     parts += [f"+{len(training) - 1}"] if len(training) > 1 else []
     return tuple(parts)
+
+
+def gpu_load(used: Resources) -> str:
+    """The utilisation of the GPU, or the range over those of all ranks."""
+    known = [load.gpu_utilisation for load in used.ranks] or [used.gpu_utilisation]
+    percents = sorted(round(100 * share) for share in known if share is not None)
+    name = "GPU" if len(known) == 1 else "GPUs"
+    if not percents:
+        return ""
+    low, high = percents[0], percents[-1]
+    return f"{name} {high} %" if low == high else f"{name} {low}-{high} %"
 
 
 def news(before: Mapping[str, Status], rows: Sequence[RunRow]) -> list[News]:

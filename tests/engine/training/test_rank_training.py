@@ -25,9 +25,10 @@ from wmse_tui.engine.training.checkpoints import read_checkpoint
 from wmse_tui.engine.training.loop import TrainingLoop
 from wmse_tui.engine.training.session import BAD_CONFIG, DIVERGED, FAILED, STOPPED, run_session
 from wmse_tui.runs.directory import RunDirectory
-from wmse_tui.runs.log.events import Attempt, Control, Error, Evaluation, Exit, Steps
+from wmse_tui.runs.log.events import Attempt, Control, Error, Evaluation, Exit, Resources, Steps
 from wmse_tui.runs.log.reader import EventReader
 from wmse_tui.runs.process.control import request
+from wmse_tui.runs.process.identity import host
 from wmse_tui.runs.process.rank_launcher import Launched
 from wmse_tui.runs.process.rebind import rebind_run
 
@@ -82,6 +83,10 @@ def test_two_ranks_train_as_one_process_does(make_run: MakeRun) -> None:
     assert (attempt.ranks, attempt.exact) == (2, True)
     assert "8 images each" in attempt.device_reason
     assert events_of(shared, Evaluation)[0].knn == events_of(alone, Evaluation)[0].knn  # before training
+    loads, lonely = (events_of(run, Resources)[-1] for run in (shared, alone))
+    assert [(load.rank, load.host) for load in loads.ranks][:1] == [(0, host())]
+    assert loads.cpu == sum(load.cpu for load in loads.ranks)
+    assert lonely.ranks == ()
 
 
 def test_stopped_then_killed_then_resumed_gives_the_same_bits(

@@ -13,9 +13,12 @@ from typing import Any
 import pytest
 import torch
 
+from wmse_tui.engine.distribution.roster import LOOPBACK, Roster
 from wmse_tui.engine.training import resources
+from wmse_tui.engine.training.rank_loads import LoadReports
 from wmse_tui.engine.training.resources import ProcessTree, ResourceMonitor, find_card
-from wmse_tui.runs.log.events import GpuUser
+from wmse_tui.runs.log.events import GpuUser, RankLoad
+from wmse_tui.runs.process.identity import host
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda", 1)
 BUSY = """
@@ -229,3 +232,59 @@ def test_the_trainer_starts_where_neither_library_is_installed() -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120)
     assert (done.returncode, done.stdout, done.stderr) == (0, "None None None\n", "")
+
+
+class Others:
+    """Two ranks: one on this machine, started by this process, and one of another machine."""
+
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
+
+    def loads(self) -> tuple[RankLoad, ...]:
+        there = RankLoad(rank=2, host="another", gpu="NVIDIA far", gpu_power=90.0, cpu=4.0, memory=8e9)
+        return there, RankLoad(rank=1, host=host(), gpu="NVIDIA near", gpu_power=80.0, cpu=2.0, memory=1e9)
+
+    def started(self) -> tuple[int, ...]:
+        return (self.pid,)
+
+
+def test_rank_0_reports_every_rank_and_the_sum_on_its_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    with_card(monkeypatch, Nvml(), uuid="bbbb")
+    hold = "import os, sys\nhold = os.urandom(1) * 100_000_000\nprint(1, flush=True)\nsys.stdin.read()"
+    pipe = subprocess.PIPE
+    with subprocess.Popen([sys.executable, "-c", hold], stdin=pipe, stdout=pipe, text=True) as child:
+        assert child.stdout is not None
+        assert child.stdout.readline() == "1\n"
+        event = ResourceMonitor(CUDA, others=Others(child.pid)).read(5)
+        alone = ResourceMonitor(CUDA).read(5)
+        child.communicate("")
+    assert event is not None
+    assert alone is not None
+    assert alone.ranks == ()
+    first, near, far = event.ranks
+    assert [(load.rank, load.gpu, load.gpu_power) for load in event.ranks] == [
+        (0, "NVIDIA second", 312.5),
+        (1, "NVIDIA near", 80.0),
+        (2, "NVIDIA far", 90.0),
+    ]
+    assert (event.gpu, event.gpu_power) == (first.gpu, first.gpu_power)  # as of a run of one
+    assert first.cpu is not None
+    assert first.memory is not None
+    assert alone.memory is not None
+    assert (event.cpu, event.memory) == (first.cpu + 2.0, first.memory + 1e9)
+    assert first.memory < alone.memory - 90e6  # the process of another rank is not rank 0's
+    assert (near.host, far.host) == (host(), "another")
+
+
+def test_a_rank_leaves_its_load_in_the_store_of_rank_0(monkeypatch: pytest.MonkeyPatch) -> None:
+    with_card(monkeypatch, Nvml(), uuid="bbbb")
+    first = Roster.serve(2)
+    assert first.load(1) is None
+    reports = LoadReports(Roster.connect(LOOPBACK, first.store.port, 1, 2), CUDA)
+    end = time.monotonic() + 30
+    while (load := first.load(1)) is None and time.monotonic() < end:
+        time.sleep(0.05)
+    reports.end()
+    assert load is not None
+    assert (load.rank, load.host, load.gpu, load.gpu_temperature) == (1, host(), "NVIDIA second", 61)
+    assert load.memory is not None

@@ -14,7 +14,7 @@ from textual.events import MouseScrollUp
 from textual.pilot import Pilot
 
 from wmse_tui.runs.directory import RunDirectory
-from wmse_tui.runs.log.events import Artifact, Exit, NormImportance, NormWeights
+from wmse_tui.runs.log.events import Artifact, Exit, NormImportance, NormWeights, RankLoad, Resources
 from wmse_tui.runs.state.embedding import map_name
 from wmse_tui.runs.state.watch import view_run
 from wmse_tui.tui.app import WmseApp
@@ -515,6 +515,33 @@ async def test_the_usage_panel_draws_the_past_where_it_has_space(
         await until(pilot, lambda: titles(app) == drawn)
         await act(pilot, "pane-plots", *(["maximise"] if size[0] > 80 else []))
         await until(pilot, lambda: titles(app) == [])
+
+
+async def test_the_usage_panel_has_a_line_and_a_curve_for_each_rank(
+    on_run: OnRun, make_run: MakeRun, until: Until, act: Act, screen_text: ScreenText
+) -> None:
+    run = make_run("small", "completed")
+    for step in (6, 7, 8):
+        cards = (("node1", "NVIDIA H100", 0.97), ("node2", "NVIDIA A100", step / 10))
+        ranks = tuple(
+            RankLoad(rank=rank, host=node, gpu=gpu, gpu_utilisation=used, gpu_power=300.0)
+            for rank, (node, gpu, used) in enumerate(cards)
+        )
+        append(run, Resources(step=step, gpu="NVIDIA H100", gpu_utilisation=0.97, cpu=1.5, ranks=ranks))
+    async with on_run(run, size=(120, 40)) as (app, pilot):
+        await until(pilot, lambda: "node2: NVIDIA A100" in screen_text(app))
+        text = screen_text(app)
+        assert text.index("node1: NVIDIA H100") < text.index("0 ███████░ 97 %  300 W")
+        assert (
+            text.index("node2: NVIDIA A100") < text.index("1 ██████░░ 80 %  300 W") < text.index("1.5 cores")
+        )
+        await pilot.resize_terminal(80, 24)
+        await act(pilot, "pane-usage")
+        await until(pilot, lambda: "node2: NVIDIA A100" in screen_text(app))
+        found = [plot for plot in screen_of(app).query("#usage Plot").results(Plot) if plot.display]
+        assert [plot.content.title for plot in found] == ["GPU utilisation", "GPU power"]
+        assert [curve.label for curve in found[0].content.curves] == ["rank 0", "rank 1"]
+        assert [curve.y[-1] for curve in found[0].content.curves] == [97.0, 80.0]
 
 
 async def test_several_quantities_are_chosen_from_a_menu_and_drawn_side_by_side(

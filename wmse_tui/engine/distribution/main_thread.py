@@ -23,6 +23,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from wmse_tui.engine.child_processes import descendants
 from wmse_tui.engine.distribution import heartbeats
 from wmse_tui.engine.distribution.roster import RESUME, RankFailure
 from wmse_tui.engine.errors import RankLost
@@ -77,6 +78,11 @@ def waiting() -> Iterator[None]:
         _main.changes += 1
 
 
+def judged_task() -> int | None:
+    """A number for the task at hand, another one for each; None where the main thread is not judged."""
+    return None if _main.waits or not _main.task else _main.changes
+
+
 @dataclass(frozen=True, slots=True)
 class Usage:
     """What a process and its descendants have used so far.
@@ -125,11 +131,10 @@ class MainThreadWatch:
         self._ended.set()
 
     def _watch(self) -> None:
-        idleness, changes = Idleness(), -1
+        idleness, number = Idleness(), judged_task()
         while not self._ended.wait(heartbeats.BEAT_SECONDS):
-            task = _main.task
-            judged = bool(task) and not _main.waits and _main.changes == changes
-            changes = _main.changes
+            task, before, number = _main.task, number, judged_task()
+            judged = number is not None and number == before
             if idleness.beat(usage_of_process(self._others()) if judged else None):
                 with suppress(OSError, ValueError):  # into trainer.log
                     faulthandler.dump_traceback(all_threads=True)
@@ -173,7 +178,10 @@ def usage_of_process(others: set[int]) -> Usage:
     """
     seconds, transferred, states = -time.thread_time(), 0, set()
     own = psutil.Process()
-    for process in [own, *_descendants(own, without=others)]:
+    processes = [own]
+    with suppress(psutil.Error, OSError):
+        processes += descendants(own, without=others)
+    for process in processes:
         with suppress(psutil.Error, OSError, ValueError, IndexError):
             times = process.cpu_times()
             seconds += times.user + times.system
@@ -186,18 +194,6 @@ def usage_of_process(others: set[int]) -> Usage:
         transferred -= sum(int(line.split()[1]) for line in counted.splitlines()[:2])  # rchar, wchar
         runnable = _state(Path(f"/proc/{own.pid}/task/{own.pid}/stat")) == "R"
     return Usage(seconds, transferred, runnable, "D" in states)
-
-
-def _descendants(process: psutil.Process, *, without: set[int]) -> Iterator[psutil.Process]:
-    """Those of a process, parents first, but for the processes `without` and theirs."""
-    left_out = set(without)
-    with suppress(psutil.Error, OSError):
-        for child in process.children(recursive=True):
-            with suppress(psutil.Error):
-                if child.pid in left_out or child.ppid() in left_out:
-                    left_out.add(child.pid)
-                else:
-                    yield child
 
 
 def _states(pid: int) -> Iterator[str]:

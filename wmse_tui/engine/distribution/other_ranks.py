@@ -33,6 +33,7 @@ from wmse_tui.engine.distribution.rendezvous import WAIT_SECONDS, publish_addres
 from wmse_tui.engine.distribution.roster import LOOPBACK, RESUME, Member, Roster
 from wmse_tui.engine.errors import DeviceError, EngineError, RankFailed, RankLost
 from wmse_tui.runs.directory import RunDirectory
+from wmse_tui.runs.log.events import RankLoad
 from wmse_tui.runs.process.cores import cores_divided, own_cores
 from wmse_tui.runs.process.deferred_signals import deferred_stop_signals
 from wmse_tui.runs.process.identity import host, is_running, send_signal
@@ -188,7 +189,8 @@ class OtherRanks:
             publish_address(run, self._roster, one_machine=launched.one_machine)
         self._deadline = time.monotonic() + WAIT_SECONDS
         self._heartbeats = Heartbeats(self._roster, self._processes, self._end_silent)
-        self._main_thread = MainThreadWatch(self._hangs, others=self._started)
+        self._loads = Roster(self._roster.another_connection(), 0, world)
+        self._main_thread = MainThreadWatch(self._hangs, others=self.started)
         threading.Thread(target=self._watch, name="other ranks", daemon=True).start()
 
     def form(self, poll: Callable[[], None]) -> Group:
@@ -302,7 +304,13 @@ class OtherRanks:
         why = "stopped, or hanging" if here else "ended, stopped or hanging, or its machine is not reached"
         self._lose(rank, f"showed no sign of life for {SILENT_SECONDS:.0f} s ({why})")
 
-    def _started(self) -> set[int]:
+    def loads(self) -> tuple[RankLoad, ...]:
+        """What the others use, as each reported last; those that have not, or cannot, are left out."""
+        with contextlib.suppress(RuntimeError):  # of torch: a store that ends with this process
+            return tuple(filter(None, map(self._loads.load, self._processes)))
+        return ()
+
+    def started(self) -> set[int]:
         """The processes that are children of this one."""
         return {each.pid for each in self._processes.values() if not isinstance(each, LaunchedRank)}
 

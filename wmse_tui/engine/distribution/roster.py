@@ -1,4 +1,4 @@
-"""What the ranks of a run know of each other, in a store of rank 0: members, signs of life, failures."""
+"""What the ranks of a run know of each other, in a store of rank 0: members, heartbeats, loads, failures."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import torch
 from torch._C._distributed_c10d import TCPStore  # public as torch.distributed.TCPStore
 
 from wmse_tui.engine.distribution.interfaces import listening_address
+from wmse_tui.runs.log.events import RankLoad
 from wmse_tui.runs.process.identity import Process, host, identify
 from wmse_tui.runs.text.sanitize import safe
 
@@ -146,6 +147,15 @@ class Roster:
             return None
         fields = json.loads(text)
         return RankFailure(**{**fields, "next": tuple(fields["next"]), "files": tuple(fields["files"])})
+
+    def report_load(self, load: RankLoad) -> None:
+        """Record what this rank uses of its machine."""
+        self.store.set(f"load/{self.rank}", json.dumps(asdict(load)))
+
+    def load(self, rank: int) -> RankLoad | None:
+        """What a rank uses, as it reported last; None before it has."""
+        text = self._read(f"load/{rank}")
+        return None if text is None else RankLoad(**json.loads(text))
 
     def _read(self, key: str) -> str | None:
         return self.store.get(key).decode() if self.store.check([key]) else None

@@ -15,12 +15,11 @@ from wmse_tui.engine.errors import WhiteningFailed
 from wmse_tui.engine.methods import Method
 from wmse_tui.engine.models.encoder_whitening import EncoderWhitening
 from wmse_tui.engine.models.switchable_whitening import importance_of
-from wmse_tui.engine.training.resources import ResourceMonitor
+from wmse_tui.engine.training.resources import RESOURCES_SHARE, ResourceMonitor
 from wmse_tui.engine.training.time_budget import TimeBudget
 from wmse_tui.runs.log.events import Event, NormImportance, NormWeights
 
 DIAGNOSTICS_SHARE = 200
-RESOURCES_SHARE = 500
 
 
 class TrainingDiagnostics:

@@ -31,6 +31,7 @@ from wmse_tui.engine.precision import autocast
 from wmse_tui.engine.training.device import choose_device, prepare
 from wmse_tui.engine.training.failures import error_event
 from wmse_tui.engine.training.optimizers import build_optimizer
+from wmse_tui.engine.training.rank_loads import LoadReports
 from wmse_tui.engine.training.smoke_step import trial_step
 from wmse_tui.engine.training.stepping import EagerStepper, restored
 from wmse_tui.runs.directory import RunDirectory
@@ -123,8 +124,10 @@ def _train(run: RunDirectory, experiment: Experiment, roster: Roster, device: to
         method = move_to_device(build_method(experiment), device)
         share_batch_norms(method)
         roster.join(device)
+        loads = LoadReports(roster, device)
         group = join_group(rank, world, roster.another_connection(), device)
         _Follower(experiment, method, batches, device, group).follow()
+        loads.end()
         with contextlib.suppress(RuntimeError):  # rank 0 has not waited for it
             roster.leave()
         dist.destroy_process_group()

@@ -110,6 +110,7 @@ class Session:
         self.position = Position()
         self.checkpoints_seen = False
         self._dataset: Dataset | None = None
+        self._others: OtherRanks | None = None
         self.started = time.monotonic()
         self._phase_at = 0.0
         self._phase_name = ""
@@ -286,7 +287,10 @@ class Session:
             checkpoints.finish(found[0], kinds)
             self._report_orphan_checkpoint(found[0], kinds, logged)
         diagnostics = TrainingDiagnostics(
-            method, seed=experiment.seed, resources=ResourceMonitor(device.torch), write=self.write
+            method,
+            seed=experiment.seed,
+            resources=ResourceMonitor(device.torch, others=self._others),
+            write=self.write,
         )
         embedding_map = EmbeddingMapWriter(
             data, experiment, folder=lambda: self.locate().artifacts, write=self.write
@@ -343,6 +347,7 @@ class Session:
         self.write(Phase(name="ranks"))
         in_order: Group | None = None
         others = OtherRanks(self.run, devices, launched=self.launched, abandon=self._abandon)
+        self._others = others
         self.requests.watch = others.require_running
         try:
             group = others.form(self.requests.raise_if_stopped)

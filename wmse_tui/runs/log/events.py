@@ -219,8 +219,28 @@ class GpuUser:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RankLoad:
+    """What one rank and its loader workers use; fields as in `Resources`."""
+
+    rank: Count
+    host: str = ""
+    gpu: str = ""
+    gpu_utilisation: Number | None = None
+    gpu_memory: Number | None = None
+    gpu_memory_total: Number | None = None
+    gpu_temperature: Number | None = None
+    gpu_power: Number | None = None
+    gpu_power_limit: Number | None = None
+    cpu: Number | None = None
+    memory: Number | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Resources:
-    """What the trainer and its loader workers use of the machine; None where it is unknown."""
+    """What the trainer and its loader workers use of the machine; None where it is unknown.
+
+    Of several ranks the GPU is that of rank 0; processor and memory are of all ranks on its machine.
+    """
 
     type: ClassVar[str] = "resources"
 
@@ -237,6 +257,11 @@ class Resources:
     cpu_count: Count = 0
     memory: Number | None = None  # bytes resident, workers included
     memory_total: Number | None = None
+    ranks: tuple[RankLoad, ...] = ()  # each of several, as it reported last; none of a trainer that is alone
+
+    def of_rank(self, rank: int) -> RankLoad | None:
+        """What a rank uses; None where it has not reported."""
+        return next((load for load in self.ranks if load.rank == rank), None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -74,6 +74,7 @@ def curve(
     smoothing: float = 0.0,
     label: str = "",
     space: str = "projector",
+    rank: int | None = None,
 ) -> Curve:
     """The values of `quantity` in the run so far.
 
@@ -88,6 +89,7 @@ def curve(
             buckets stay as they are. Quantities with a value now and then are never smoothed.
         label: of the curve; the quantity's title where it is empty.
         space: whose embeddings, for the quantities of diagnostics: projector, features or encoder.
+        rank: of several, for what is used of the machine; None: as `Resources` has it.
     """
     ruler = _Ruler(state, axis)
     first, last = (0, None) if window is None else ruler.steps_between(*window)
@@ -113,7 +115,8 @@ def curve(
             found = [(e.step, e.linear_top1) for e in state.evaluations]
         case "gpu_utilisation" | "gpu_memory" | "gpu_temperature" | "gpu_power" | "cpu" | "memory":
             scale = 1e-9 if QUANTITIES[quantity].unit == "GB" else 1.0
-            read = [(row.step, getattr(row, quantity)) for row in state.resource_rows]
+            loads = [(row.step, row if rank is None else row.of_rank(rank)) for row in state.resource_rows]
+            read = [(step, getattr(load, quantity, None)) for step, load in loads]
             found = [(step, None if value is None else scale * value) for step, value in read]
             return replace(_points(ruler, (first, last), found, columns, label), points=False)
         case _:

@@ -6,9 +6,11 @@ from dataclasses import replace
 
 from rich.cells import cell_len
 
-from wmse_tui.runs.log.events import GpuUser, Resources
+from wmse_tui.runs.log.events import GpuUser, RankLoad, Resources
 from wmse_tui.runs.state.curves import curve
 from wmse_tui.runs.state.run import RunState
+from wmse_tui.tui.run_news import gpu_load
+from wmse_tui.tui.widgets.monitor.rank_usage import rank_lines
 from wmse_tui.tui.widgets.monitor.usage import history_names, usage_rows, users_text
 
 CPU = Resources(step=1, cpu=1.5, cpu_count=2, memory=6e8, memory_total=16e9)
@@ -103,3 +105,73 @@ def test_what_was_measured_can_be_drawn() -> None:
     assert (drawn.x, drawn.y, drawn.points) == ((1.0, 5.0), (20.0, 20.0), False)
     assert curve(state, "gpu_utilisation", axis="step").y == (0.5, 0.5, 0.5)
     assert curve(RunState(resource_rows=(CPU,)), "gpu_power").y == ()
+
+
+def several(ranks: int, hosts: int = 1, *, gpu: str = "NVIDIA H100", used: float = 0.5) -> Resources:
+    """The report of as many ranks, divided among hosts."""
+    loads = tuple(
+        RankLoad(
+            rank=rank,
+            host=f"node{rank * hosts // ranks}",
+            gpu=gpu,
+            gpu_utilisation=used + rank / 100 if gpu else None,
+            gpu_memory=7e10 + 1e9 * rank if gpu else None,
+            gpu_memory_total=8e10 if gpu else None,
+            gpu_temperature=50.0 + rank if gpu else None,
+            gpu_power=300.0 + 10 * rank if gpu else None,
+            cpu=0.5 + 0.25 * rank,
+            memory=1e9,
+        )
+        for rank in range(ranks)
+    )
+    return replace(GPU if gpu else CPU, cpu=1.0, memory=2e9, ranks=loads)
+
+
+def lines_of(*measured: Resources, width: int = 60, most: int = 9) -> list[str]:
+    return [line.plain.rstrip() for line in rank_lines(measured, width, most, ascii_only=False)]
+
+
+def test_every_rank_has_a_line_with_its_card_and_its_past() -> None:
+    past = [several(2, used=share) for share in (0.0, 0.25, *(0.5,) * 6)]
+    assert lines_of(*past) == [
+        "2 x NVIDIA H100",
+        "0 ████░░░░ 50 %  70.0 of 80.0 GB  300 W  50 °C  ▁▃▅▅▅▅▅▅",
+        "1 ████░░░░ 51 %  71.0 of 80.0 GB  310 W  51 °C  ▁▃▅▅▅▅▅▅",
+    ]
+    assert lines_of(*past, width=40)[1] == "0 50 %  70.0 of 80.0 GB  300 W  50 °C"
+    assert rows(*past) == [
+        "cpu    ████░░░░ 1 of 2 cores  ▅▅▅▅▅▅▅▅",
+        "memory █░░░░░░░ 2.0 GB of 16.0 GB  ▂▂▂▂▂▂▂▂",
+    ]
+    assert gpu_load(past[-1]) == "GPUs 50-51 %"
+    assert gpu_load(GPU) == "GPU 50 %"
+    assert lines_of(GPU) == lines_of() == []
+
+
+def test_processes_on_the_cpu_have_lines_too() -> None:
+    assert lines_of(several(2, gpu="")) == [
+        "2 ranks on the CPU",
+        "0 ██░░░░░░  0.5 cores  1.0 GB",
+        "1 ███░░░░░ 0.75 cores  1.0 GB",
+    ]
+    state = RunState(resource_rows=(several(2, gpu=""), replace(several(2, gpu=""), step=5)))
+    assert history_names(state) == ("cpu", "memory")
+    assert curve(state, "cpu", axis="step", rank=1).y == (0.75, 0.75)
+    assert curve(state, "cpu", axis="step", rank=7).y == ()
+
+
+def test_ranks_are_listed_by_machine_and_summed_up_where_they_do_not_fit() -> None:
+    assert lines_of(several(4, 2))[::3] == ["node0: 2 x NVIDIA H100", "node1: 2 x NVIDIA H100"]
+    assert lines_of(several(16, 2), width=70) == [
+        "node0: 8 x NVIDIA H100",
+        " 0-7 ████░░░░ 50-57 %  70.0-77.0 of 80.0 GB  300-370 W  50-57 °C",
+        "node1: 8 x NVIDIA H100",
+        "8-15 ████░░░░ 58-65 %  78.0-85.0 of 80.0 GB  380-450 W  58-65 °C",
+    ]
+    assert lines_of(several(16, 8))[0] == "16 ranks on 8 machines"
+    hostile = replace(several(2), ranks=(RankLoad(rank=0, host="[b]", gpu="\x1b[2J"), RankLoad(rank=1)))
+    assert lines_of(hostile)[0] == "[b]: \\x1b[2J"
+    for width in (12, 20, 36, 60):
+        for ranks, hosts in ((2, 1), (8, 2), (64, 8)):
+            assert all(cell_len(line) <= width for line in lines_of(several(ranks, hosts), width=width))
+            assert len(lines_of(several(ranks, hosts), width=width)) <= 9

@@ -11,7 +11,7 @@ from textual.containers import Container
 from textual.content import Content
 from textual.events import Resize
 
-from wmse_tui.runs.log.events import GpuUser, Resources
+from wmse_tui.runs.log.events import GpuUser, RankLoad, Resources
 from wmse_tui.runs.state.curves import QUANTITIES, curve
 from wmse_tui.runs.state.run import RunState
 from wmse_tui.runs.text.sanitize import safe
@@ -20,6 +20,7 @@ from wmse_tui.tui.charts.chart_options import in_percent
 from wmse_tui.tui.charts.drawing import ChartContent
 from wmse_tui.tui.charts.plot import Plot
 from wmse_tui.tui.charts.spark import spark
+from wmse_tui.tui.widgets.monitor.rank_usage import rank_lines
 from wmse_tui.tui.widgets.monitor.text_row import EMPTY, TextBlock, TextRow, join_fitting, progress_bar
 from wmse_tui.tui.widgets.panel import Panel
 
@@ -28,6 +29,8 @@ _NAME, _BAR = 7, 8  # cells
 _SPARK, _SPARK_LEAST = 40, 8  # cells of a sparkline
 _HISTORY = ("gpu_utilisation", "gpu_memory", "gpu_temperature", "gpu_power", "cpu", "memory")
 _MOST_PLOTS = 4
+_MOST_CURVES = 8  # ranks in a plot
+_MOST_LINES = 9  # of ranks, beside other panels
 _LOWEST, _NARROWEST = 6, 36  # cells of a plot
 
 
@@ -43,17 +46,22 @@ class Gauge:
 
 
 class UsagePanel(Panel, can_focus=True):
-    """A row for each measured resource, and the other processes on the GPU; with space, plots of the past."""
+    """A row for each measured resource, and the other processes on the GPU; with space, plots of the past.
+
+    Of several ranks each has a row; below them is what their processes on the machine of rank 0 use together.
+    """
 
     def __init__(self) -> None:
         super().__init__(title="Usage", id="usage")
         self._rows = tuple(TextRow() for _ in range(_ROWS))
+        self._ranks = TextBlock(id="rank-loads")
         self._others = TextBlock(id="gpu-users")
         self._plots = tuple(Plot() for _ in range(_MOST_PLOTS))
         self._run_state: RunState | None = None
         self._spacious = False
 
     def compose(self) -> ComposeResult:
+        yield self._ranks
         yield from self._rows
         yield self._others
         with Container(id="usage-history"):
@@ -82,14 +90,18 @@ class UsagePanel(Panel, can_focus=True):
         if state is None or not width:
             return
         ascii_only = self.screen.has_class("-ascii")
-        texts = usage_rows(state.resource_rows, width, ascii_only=ascii_only)
+        rows = state.resource_rows
+        texts = usage_rows(rows, width, ascii_only=ascii_only)
+        most = self.content_size.height - len(texts) if self._spacious else _MOST_LINES
+        ranks = rank_lines(rows, width, most, ascii_only=ascii_only)
+        self._ranks.show(Content("\n").join(ranks))
         for index, row in enumerate(self._rows):
             row.display = index < len(texts)
             row.show(texts[index] if index < len(texts) else EMPTY)
         others = users_text(state.resources)
         self._others.show(others if self._spacious else others.truncate(width, ellipsis=True))
         shown = history_names(state) if self._spacious else ()
-        left = self.content_size.height - len(texts) - (-(-cell_len(others.plain) // width))
+        left = self.content_size.height - len(ranks) - len(texts) - (-(-cell_len(others.plain) // width))
         columns = 2 if width >= 2 * _NARROWEST and len(shown) > 1 else 1
         shown = shown[: columns * max(0, min(2, left // _LOWEST))]
         history = self.query_one("#usage-history")
@@ -106,7 +118,9 @@ class UsagePanel(Panel, can_focus=True):
 
 def history_names(state: RunState) -> tuple[str, ...]:
     """The quantities of which there are earlier values: those of the GPU, or of a machine without one."""
-    rows = state.resource_rows
+    rows: Sequence[Resources | RankLoad] = state.resource_rows
+    if rows and state.resource_rows[-1].ranks:
+        rows = [load for row in state.resource_rows for load in row.ranks if load.rank == 0]
     known = [name for name in _HISTORY if sum(getattr(row, name) is not None for row in rows) > 1]
     gpu = tuple(name for name in known if name.startswith("gpu_"))
     return gpu or tuple(known)
@@ -114,11 +128,15 @@ def history_names(state: RunState) -> tuple[str, ...]:
 
 def _history(state: RunState, name: str, columns: int) -> ChartContent:
     quantity = QUANTITIES[name]
-    found = curve(state, name, axis="hours", columns=columns)
+    every = state.resource_rows[-1].ranks
+    ranks = [load.rank for load in every[:_MOST_CURVES]]
+    found = [
+        curve(state, name, axis="hours", columns=columns, rank=rank, label=f"rank {rank}") for rank in ranks
+    ] or [curve(state, name, axis="hours", columns=columns)]
     percent_of = quantity.unit == "fraction"
     return ChartContent(
-        curves=(in_percent(found) if percent_of else found,),
-        title=quantity.title,
+        curves=tuple(map(in_percent, found)) if percent_of else tuple(found),
+        title=quantity.title + (f", {len(ranks)} of {len(every)} ranks" if len(every) > len(ranks) else ""),
         x_title="hours",
         y_title="%" if percent_of else quantity.unit,
     )
@@ -130,7 +148,8 @@ def users_text(now: Resources | None) -> Content:
         return EMPTY
     many = len(now.gpu_users)
     who = ", ".join(_user(one) for one in now.gpu_users)
-    text = f"{many} {'other uses' if many == 1 else 'others use'} this GPU: "
+    which = "the GPU of rank 0" if now.ranks else "this GPU"
+    text = f"{many} {'other uses' if many == 1 else 'others use'} {which}: "
     return Content.assemble((text, "$warning"), who)
 
 
@@ -145,6 +164,8 @@ def usage_rows(rows: Sequence[Resources], width: int, *, ascii_only: bool) -> li
     """The newest of `rows` as text of at most `width` cells, with sparklines of the earlier ones."""
     if not rows:
         return [Content.styled("No measurements yet.", "dim")]
+    if rows[-1].ranks:  # which are shown above: here is what they use together
+        return [_row(gauge, width, ascii_only=ascii_only) for gauge in gauges(rows)]
     name = safe(rows[-1].gpu, 60) or "No GPU is used"
     found = [join_fitting([Content.styled(name, "bold" if rows[-1].gpu else "dim")], width)]
     return found + [_row(gauge, width, ascii_only=ascii_only) for gauge in gauges(rows)]
@@ -154,7 +175,7 @@ def gauges(rows: Sequence[Resources]) -> list[Gauge]:
     """The resources that the newest of `rows` has values of."""
     now = rows[-1]
     found = []
-    if now.gpu:
+    if now.gpu and not now.ranks:
         found += [
             Gauge(
                 "gpu", percent(now.gpu_utilisation), now.gpu_utilisation, 1.0, _past(rows, "gpu_utilisation")
