@@ -88,7 +88,7 @@ def test_a_viewer_that_was_suspended_agrees_with_one_that_watched_all_the_time(l
     for seq, (away, silent, status) in enumerate(visits, 3):
         now[0] += away
         with lost.events.open("a") as file:
-            file.write(encode(Record(1, seq, time.time() - silent, 1, Steps(seq, (0.4,)))) + "\n")
+            file.write(encode(Record(1, seq, time.time() - silent, 1, Phase("train"))) + "\n")
         assert watcher.poll().status == status
 
 
