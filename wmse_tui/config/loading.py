@@ -8,7 +8,7 @@ hides it, and may extend it by that same name.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -256,9 +256,9 @@ def preset_names() -> tuple[str, ...]:
     return tuple(sorted({**_names_in(shipped_presets_dir()), **_names_in(user_presets_dir())}))
 
 
-def user_preset_names() -> frozenset[str]:
-    """The names of the user's presets, some of which may hide a shipped one."""
-    return frozenset(_names_in(user_presets_dir()))
+def user_preset_files() -> Mapping[str, Path]:
+    """The files of the user's presets by name; some may hide a shipped one. They are not opened."""
+    return _names_in(user_presets_dir())
 
 
 def shipped_preset_names() -> frozenset[str]:

@@ -1,14 +1,15 @@
 """One thread reads run directories; screens get the states of runs as messages.
 
 A screen that watches a run with `watch` gets `RunChanged` at once and whenever its state changed; with
-`watch_list` it gets `CatalogueChanged`. Nothing is posted while nothing changes, so an idle
-app sends nothing, and while the display is frozen the newest states wait here.
+`watch_list` it gets `CatalogueChanged`, with `watch_files` `FilesChanged`. Nothing is posted while nothing
+changes, so an idle app sends nothing, and while the display is frozen the newest states wait here.
 """
 
 from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -70,6 +71,14 @@ class CatalogueChanged(Message):
         return isinstance(message, CatalogueChanged)
 
 
+class FilesChanged(Message):
+    """Files that a screen depends on were written, added or removed."""
+
+    def can_replace(self, message: Message) -> bool:
+        """As in RunChanged."""
+        return isinstance(message, FilesChanged)
+
+
 class _Watcher(RunWatcher):
     """Reads the log of one run, for the screens that watch it and for the list."""
 
@@ -83,6 +92,13 @@ class _Watcher(RunWatcher):
         """As of RunWatcher."""
         self.state = super().poll(budget_seconds=budget_seconds)
         return self.state
+
+
+@dataclass(slots=True)
+class _WatchedFiles:
+    versions: Callable[[], object]
+    known: object
+    due: float  # when they are checked again
 
 
 @dataclass(slots=True)
@@ -110,6 +126,7 @@ class Feed:
         self._list: CatalogueChanged | None = None
         self._list_age = 0.0
         self._list_next = 0.0  # when a list that is still being read may be posted again
+        self._files: dict[MessagePump, _WatchedFiles] = {}
         self._wake = threading.Event()
         self._closed = False
         self._frozen = False
@@ -214,6 +231,17 @@ class Feed:
         with self._guard:
             self._list_listeners.pop(listener, None)
 
+    def watch_files(self, versions: Callable[[], object], listener: MessagePump) -> None:
+        """Post `FilesChanged` to `listener` when what `versions` returns has changed; the thread calls it."""
+        files = _WatchedFiles(versions, versions(), 0.0)
+        with self._guard:
+            self._files[listener] = files
+
+    def unwatch_files(self, listener: MessagePump) -> None:
+        """Post `FilesChanged` to `listener` no more."""
+        with self._guard:
+            self._files.pop(listener, None)
+
     def nudge(self) -> None:
         """Poll now: something was just requested or changed."""
         with self._guard:
@@ -229,6 +257,7 @@ class Feed:
         while not self._closed:
             busy = self._poll_runs()
             busy = self._poll_list() or busy
+            self._poll_files()
             self._wake.wait(_YIELD if busy else self.rates.poll)
             self._wake.clear()
             self._list_age += self.rates.poll
@@ -285,6 +314,16 @@ class Feed:
         if not self._frozen and self._list is not None:
             self._post(self._list_listeners, self._list, self._list)
         return loading > 0
+
+    def _poll_files(self) -> None:
+        """Check the files as often as the list; with those of a frozen display wait until it is not."""
+        now = time.monotonic()
+        with self._guard:
+            due = [] if self._frozen else [item for item in self._files.items() if item[1].due <= now]
+        for listener, files in due:
+            before, files.known, files.due = files.known, files.versions(), now + self.rates.catalogue
+            if files.known != before:
+                listener.post_message(FilesChanged())
 
     def _post(self, listeners: dict[MessagePump, object], value: object, message: Message) -> None:
         with self._guard:

@@ -265,6 +265,36 @@ async def test_a_preset_that_is_written_meanwhile_is_listed_when_the_screen_is_s
         assert "tiny" not in rows(screen.query_one(PresetPanel))
 
 
+async def test_a_preset_that_another_program_writes_is_read_without_a_key(
+    make_app: MakeApp, tmp_path: Path, until: Until, screen_text: ScreenText
+) -> None:
+    presets = tmp_path / "presets"
+    presets.mkdir()
+    app = make_app()
+    async with shown(app) as (pilot, screen):
+        (presets / "tiny.yaml").write_text("extends: quickstart\nseed: 4\n")
+        await until(pilot, lambda: "tiny" in rows(screen.query_one(PresetPanel)))
+        assert screen.library.key == "quickstart"
+        choose(screen, "tiny")
+        await type_in(pilot, screen, "optimizer.lr", "0.5")
+        assert value(screen, "seed") == 4
+        (presets / "tiny.yaml").write_text("extends: quickstart\nseed: [")  # an editor that is writing
+        await until(pilot, lambda: screen.library.draft is None)
+        (presets / "tiny.yaml").write_text("extends: quickstart\nseed: 51\n")
+        await until(pilot, lambda: screen.library.draft is not None)
+        assert (value(screen, "seed"), value(screen, "optimizer.lr")) == (51, 0.5), "changes are made again"
+        assert "tiny was written by another program" in notifications(app)
+        screen.go_to("seed")
+        await until(
+            pilot, lambda: any("Seed" in line and "51" in line for line in screen_text(app).split("\n"))
+        )
+        await pilot.press("3")
+        (presets / "tiny.yaml").write_text("extends: quickstart\nseed: 6\n")
+        await pilot.press("1")
+        await settled(pilot)
+        assert value(screen, "seed") == 6
+
+
 async def test_changes_stay_with_their_preset_and_are_marked(
     make_app: MakeApp, screen_text: ScreenText
 ) -> None:

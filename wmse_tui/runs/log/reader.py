@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from wmse_tui.runs.errors import EventError
-from wmse_tui.runs.log.encoding import decode
+from wmse_tui.runs.log.encoding import decode, split
 from wmse_tui.runs.log.events import Count, Record
 from wmse_tui.runs.log.follow import BLOCK, LONGEST, LineFollower, LogPoint
 
@@ -26,8 +26,8 @@ _READING = "read the run's log"
 _HEAD = 4096  # bytes that hold the first record of most logs
 
 
-def first_record(path: Path) -> Record | None:
-    """The first record of the log at `path`; None where there is none yet.
+def first_time(path: Path) -> float | None:
+    """When the log at `path` was begun, in unix seconds; None where there is no record yet.
 
     Raises:
         StorageError: the log exists and cannot be read.
@@ -36,7 +36,7 @@ def first_record(path: Path) -> Record | None:
     while True:
         for line in lines.poll(block=_HEAD):
             with suppress(EventError):
-                return decode(line)
+                return split(line)[0].t  # its fields are not checked
         if not lines.behind:
             return None
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.errors import NotARun, RunAmbiguous, RunNotFound, StorageError
-from wmse_tui.runs.log.reader import first_record
+from wmse_tui.runs.log.reader import first_time
 from wmse_tui.runs.ownership import opening_steps
 from wmse_tui.runs.text.sanitize import safe
 
@@ -75,10 +75,9 @@ def _key(candidate: tuple[tuple[float, int, str], bool, RunDirectory]) -> tuple[
 def time_of_start(run: RunDirectory) -> float | None:
     """The time of the run's first record, in unix seconds; None without one that can be read."""
     try:
-        record = first_record(run.events)
+        return first_time(run.events)
     except StorageError:
         return None
-    return None if record is None else record.t
 
 
 def _made_under(root: Path, beginning: str = "") -> Iterator[tuple[int, RunDirectory]]:

@@ -43,7 +43,7 @@ from wmse_tui.tui.widgets.configure.preset_files import (
     reset_draft,
     save_draft,
 )
-from wmse_tui.tui.widgets.configure.preset_library import PresetLibrary, copy_entry, images_entry, read_entry
+from wmse_tui.tui.widgets.configure.preset_library import PresetLibrary, copy_entry, images_entry
 from wmse_tui.tui.widgets.configure.preset_panel import PresetPanel
 from wmse_tui.tui.widgets.configure.sections import CHECK, TITLES, SectionPanel
 from wmse_tui.tui.widgets.configure.sections import VIEWS as VIEWS_PAGE
@@ -160,10 +160,13 @@ that you type is refused: what is wrong is printed below it. {key:configure-undo
         if not self.app.is_running:
             return  # the app ended before the first screen was drawn
         self.redraw()
-        unread = tuple(key for key in self.library.names if key not in self.library.entries)
-        for entry in await asyncio.to_thread(lambda: tuple(map(read_entry, unread))):
-            if entry.key not in self.library.entries:
+        unread, key, edited = self.library.unread, self.library.key, self.library.entry
+        for entry in await asyncio.to_thread(lambda: tuple(map(self.library.read, unread))):
+            if entry.key in self.library.unread:
                 self.library.add(entry)
+        if edited is not None and self.library.entries[key] != edited:
+            self.services.notify(f"{edited.label} was written by another program, and is read again.")
+            self.redraw()
         self.query_one(PresetPanel).draw()
         self._estimate_times()
 
@@ -172,6 +175,15 @@ that you type is refused: what is wrong is printed below it. {key:configure-undo
         self._watching = self.set_timer(
             _RUNS_AFTER, partial(self.services.feed.watch_list, self, seldom=True)
         )
+        self.services.feed.watch_files(self.library.versions, self)
+        self._read_presets()
+
+    def on_files_changed(self) -> None:
+        """The user's presets, or files that were opened, are others now."""
+        self._read_presets()
+
+    def _read_presets(self) -> None:
+        """Show the presets that there are now, as they are now."""
         if self.library.refresh():
             self._fill()
 
@@ -592,6 +604,7 @@ that you type is refused: what is wrong is printed below it. {key:configure-undo
             if self._watching is not None:
                 self._watching.stop()
             self.services.feed.unwatch_list(self)
+            self.services.feed.unwatch_files(self)
             self._stop_inspector()
 
     # Textual finds these by their names, so the inspector is not imported before it is needed.

@@ -18,13 +18,14 @@ from wmse_tui.config.loading import (
     find_preset,
     preset_names,
     shipped_preset_names,
-    user_preset_names,
+    user_preset_files,
 )
 from wmse_tui.config.problems import ConfigError
 from wmse_tui.config.schema import Experiment
 from wmse_tui.config.sections.paper import Paper
 
 FIRST = "quickstart"
+_FILE = "file:"  # what the keys of opened files begin with
 OPENED, START, YOURS = "Opened", "Start here", "Yours"
 """Headings of the list; the others are data sets."""
 Kind = Literal["shipped", "user", "file", "copy", "images"]
@@ -106,7 +107,7 @@ def file_entry(file: Path) -> Entry:
         ConfigError: it cannot be used.
     """
     base = find_file(file)
-    return Entry(key=f"file:{base.file.absolute()}", label=base.name, kind="file", draft=Draft(base))
+    return Entry(key=f"{_FILE}{base.file.absolute()}", label=base.name, kind="file", draft=Draft(base))
 
 
 def copy_entry(experiment: Experiment, preset: str) -> Entry:
@@ -156,6 +157,7 @@ class PresetLibrary:
         extra: keys of files and copies, newest first: they come before the presets.
         names: of the presets.
         own: those of them that are the user's.
+        stale: keys of entries whose files were written since they were read.
         problem: why there are none.
     """
 
@@ -171,6 +173,9 @@ class PresetLibrary:
         self.entries: dict[str, Entry] = {}
         self.extra: tuple[str, ...] = ()
         self._drafts: dict[str, Draft] = {}
+        self._invalid: dict[str, Mapping[str, Any]] = {}  # by key, changes to what is invalid now
+        self.stale: frozenset[str] = frozenset()
+        self._versions = self.versions()
         self._typed_into = ""  # the field of the last change, while it is being typed
         self._before: dict[str, list[Draft]] = {}  # by key, the drafts before each change, the last one last
 
@@ -189,18 +194,41 @@ class PresetLibrary:
         return {heading: keys for heading, keys in groups.items() if keys}
 
     def _read_names(self) -> None:
-        self.names, self.own = names(), user_preset_names()
+        self.names, self.own = names(), frozenset(user_preset_files())
+
+    def versions(self) -> Mapping[str, object]:
+        """What changes when one of the user's presets, or an opened file, is written. For any thread."""
+        opened = [key for key in self.extra if key.startswith(_FILE)]
+        files = {**user_preset_files(), **{key: Path(key.removeprefix(_FILE)) for key in opened}}
+        return {key: _version(file) for key, file in files.items()}
 
     def refresh(self) -> bool:
-        """List the presets again; whether one was added or removed since. The edited one stays."""
-        before = self.names
+        """List the presets again; whether one was added, removed or written since. The edited one stays."""
+        before, (versions, self._versions) = self.names, (self._versions, self.versions())
         try:
             self._read_names()
         except ConfigError:
             return False  # the presets that were read can still be used
         if self.key in before and self.key not in self.names:
             self.names = (*self.names, self.key)
-        return self.names != before
+        if versions != self._versions:  # one of the user's may extend another
+            concerned = {*versions, *self._versions} & {*self.names, *self.extra}
+            self.stale |= concerned & self.entries.keys()
+        return self.names != before or bool(self.stale)
+
+    @property
+    def unread(self) -> tuple[str, ...]:
+        """The keys of what was not read yet, or not as it is now."""
+        return tuple(
+            key for key in (*self.extra, *self.names) if key in self.stale or key not in self.entries
+        )
+
+    def read(self, key: str) -> Entry:
+        """The entry of a key as its file is now; a file that is missing leaves the one that there was."""
+        try:
+            return _entry_of(key, self.names)
+        except ConfigError:
+            return self.entries[key]
 
     @property
     def draft(self) -> Draft | None:
@@ -214,27 +242,33 @@ class PresetLibrary:
 
     def open(self, key: str) -> Entry:
         """The entry of that key, read at its first use."""
-        if key not in self.entries:
-            self.add(read_entry(key))
+        if key not in self.entries or key in self.stale:
+            self.add(self.read(key))
         return self.entries[key]
 
     def add(self, entry: Entry) -> None:
         """Add an entry; one that was read again keeps its changes."""
-        before = self._drafts.get(entry.key)
+        before = self._drafts.pop(entry.key, None)
+        changes = self._invalid.pop(entry.key, {}) if before is None else before.changes
+        again = entry.key in self.stale
+        self.stale -= {entry.key}
         self.entries[entry.key] = entry
         if entry.draft is None:
-            self._drafts.pop(entry.key, None)
-        elif before is None or entry.kind in ("copy", "images"):
+            self._invalid[entry.key] = changes
+        elif entry.kind in ("copy", "images"):
             self._drafts[entry.key] = entry.draft
         else:
-            self._drafts[entry.key] = Draft(entry.draft.base, before.changes)
-        if entry.kind in ("file", "copy", "images"):
+            base = entry.draft.base
+            self._drafts[entry.key] = Draft(base, changes)
+            self._before[entry.key] = [Draft(base, d.changes) for d in self._before.get(entry.key, ())]
+        if entry.kind in ("file", "copy", "images") and not again:
             self.extra = (entry.key, *(key for key in self.extra if key != entry.key))
 
     def reload(self, name: str) -> None:
         """A preset was written: read it, and forget what was changed in the one of that name."""
         self._read_names()
         self._drafts.pop(name, None)
+        self._invalid.pop(name, None)
         self.add(read_entry(name))
 
     def choose(self, key: str) -> Entry:
@@ -252,7 +286,7 @@ class PresetLibrary:
     def undo(self) -> bool:
         """Take back the last change of the edited entry; whether there was one."""
         before = self._before.get(self.key)
-        if not before:
+        if not before or self.draft is None:
             return False
         self._drafts[self.key] = before.pop()
         return True
@@ -287,7 +321,8 @@ class PresetLibrary:
     @property
     def drafts(self) -> dict[str, dict[str, Any]]:
         """The changes to every entry that has some, by option, by key."""
-        return {key: dict(draft.changes) for key, draft in self._drafts.items() if draft.changes}
+        changes = {key: draft.changes for key, draft in self._drafts.items()} | self._invalid
+        return {key: dict(found) for key, found in changes.items() if found}
 
     def restore(self, drafts: Mapping[str, Mapping[str, Any]], key: str) -> tuple[str, ...]:
         """Make these changes again, and edit the entry `key`; the keys of entries that do not exist."""
@@ -304,6 +339,8 @@ class PresetLibrary:
                 self.add(entry)
                 if entry.draft is not None:
                     self._drafts[each] = Draft(entry.draft.base, changes)
+                else:
+                    self._invalid[each] = changes
         if key in self.keys:
             self.choose(key)
         return tuple(missing)
@@ -312,6 +349,15 @@ class PresetLibrary:
         """How many changes the entries have, by key; those without any are left out."""
         counts = {key: len(draft.active) for key, draft in self._drafts.items()}
         return {key: count for key, count in counts.items() if count}
+
+
+def _version(file: Path) -> object:
+    """Changes when the file is written; None where there is none."""
+    try:
+        status = file.stat()
+    except OSError:
+        return None
+    return status.st_ino, status.st_size, status.st_mtime_ns
 
 
 def plain_text(draft: Draft, path: str, value: Any) -> str:
