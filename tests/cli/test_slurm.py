@@ -11,6 +11,8 @@ from slurm_programs import Slurm, pending
 from typer.testing import Result
 
 from wmse_tui.runs.directory import RunDirectory
+from wmse_tui.runs.queue import slurm
+from wmse_tui.runs.queue.run_jobs import hours_of
 
 Cli = Callable[..., Result]
 MakeRun = Callable[..., RunDirectory]
@@ -105,7 +107,6 @@ def test_settings_give_the_defaults_of_every_job(
         (("--headless",), "--slurm excludes --headless"),
         (("--queue",), "--slurm excludes --headless"),
         (("--detach",), "--slurm excludes --headless"),
-        (("--sweep", "seed=1,2"), "--sweep and --slurm exclude each other"),
         (("--slurm-option", "ntasks=2"), "ntasks cannot be set"),
         (("--slurm-option", "nodes=2"), "1 device cannot be divided among so many nodes"),
         (("--slurm-option", "=2"), "is no option of sbatch"),
@@ -119,6 +120,62 @@ def test_what_cannot_be_submitted_is_refused_before_a_run_is_made(
     assert text in result.stderr
     assert not mine.path.exists()
     assert not programs.called("sbatch")
+
+
+def test_a_sweep_is_a_job_for_each_run_after_their_number_and_cost(
+    cli: Cli, programs: Slurm, tmp_path: Path
+) -> None:
+    swept = (*RUN, "--sweep", "seed=1,2,3", "--set", "compute.devices=2", "--slurm-option", "time=1-12")
+    unconfirmed = cli(*swept)
+    assert unconfirmed.exit_code == 2
+    assert "submitting 3 runs needs a confirmation" in unconfirmed.stderr
+    assert not programs.called("sbatch")
+    submitted = cli(*swept, "--yes")
+    assert (submitted.exit_code, submitted.stdout.split()) == (0, ["mine-1", "mine-2", "mine-3"])
+    shown = submitted.stderr
+    cost = "3 jobs, one for each run, with 6 GPUs in all; time limit 1-12: at most 216 GPU hours"
+    assert (
+        shown.index("3 runs: seed = 1, 2, 3") < shown.index(cost) < shown.index("#SBATCH --job-name=mine-1")
+    )
+    assert "3 jobs of SLURM, one for each run" in shown
+    assert "submitted 3 jobs, tagged sweep-" in shown
+    runs = [RunDirectory(tmp_path / "runs" / f"mine-{number}") for number in (1, 2, 3)]
+    assert len(programs.called("sbatch")) == 3
+    assert all("#SBATCH --ntasks-per-node=2" in run.slurm_script.read_text() for run in runs)
+    programs.reports(pending(runs[0]))
+    programs.answers("sbatch", "echo 'sbatch: error: QOSMaxSubmitJobPerUserLimit' >&2; exit 1")
+    more = ("run", "--preset", "quickstart", "--name", "more", "--slurm", "--sweep", "seed=7,8")
+    refused = cli(*more, "--yes")
+    assert refused.exit_code == 1
+    assert "QOSMaxSubmitJobPerUserLimit" in refused.stderr
+    assert not (tmp_path / "runs" / "more-1").exists()
+    programs.answers("sbatch", "echo 12")
+    again = cli(*swept, "--yes", "--json")
+    assert "to submit: 2; the others are completed, active or queued already" in again.stderr
+    objects = [json.loads(line) for line in again.stdout.splitlines()]
+    assert [(each["type"], each["run"], each["job"]) for each in objects] == [
+        ("submitted", "mine-2", "12"),
+        ("submitted", "mine-3", "12"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("limit", "hours"),
+    [("90", 1.5), ("30:00", 0.5), ("2:30:00", 2.5), ("1-0", 24), ("1-12:30", 36.5), ("UNLIMITED", None)],
+)
+def test_the_time_limit_of_a_job_is_read_as_sbatch_reads_it(limit: str, hours: float | None) -> None:
+    assert hours_of(limit) == hours
+
+
+def test_a_squeue_that_does_not_answer_is_named(
+    cli: Cli, programs: Slurm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(slurm, "TIMEOUT_SECONDS", 0.2)
+    programs.answers("squeue", "exec sleep 60")
+    slurm.forget()
+    result = cli("queue")
+    assert result.exit_code == 0
+    assert "SLURM does not answer, and its jobs are not listed: squeue did not answer" in result.stderr
 
 
 def test_options_of_a_job_need_a_job(cli: Cli) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import subprocess
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 from wmse_tui.config.loading import dump_experiment
@@ -21,7 +22,8 @@ from wmse_tui.runs.process.signalling import send_request
 from wmse_tui.runs.queue.enqueue import enqueue
 from wmse_tui.runs.queue.gpu_slots import device_request
 from wmse_tui.runs.queue.positions import busy_reason, cancel
-from wmse_tui.runs.queue.slurm import JobOptions, answers, job_script, read_options, submit
+from wmse_tui.runs.queue.run_jobs import script_for, submit_run
+from wmse_tui.runs.queue.slurm import JobOptions, answers, submit
 from wmse_tui.runs.queue.sweep_plan import SweepPlan, queue_sweep
 from wmse_tui.runs.state.config import with_preset
 from wmse_tui.tui.settings import load_settings
@@ -92,7 +94,7 @@ class Trainers:
             RunsError: as `start`, or SLURM refuses the job; then the new run is removed.
         """
         with self._made(experiment, preset, name) as run:
-            number = submit(run, job_text(run, experiment, options))
+            number = submit(run, script_for(run, experiment, options))
         return run, number
 
     @contextlib.contextmanager
@@ -130,6 +132,17 @@ class Trainers:
             self.processes.append(each.waiting)
             yield each.run
 
+    def submit_sweep(
+        self, plan: SweepPlan, options: JobOptions, *, preset: str, tag: str
+    ) -> Iterator[RunDirectory]:
+        """Create the runs of a sweep and submit a job for each. Raises RunsError."""
+        check_runs_dir(self.root)
+        submitted = queue_sweep(
+            plan, self.root, preset=preset, hint=preset, tag=tag, enqueue=partial(submit_run, options=options)
+        )
+        for each in submitted:
+            yield each.run
+
     def evaluate(self, run: RunDirectory) -> StartedEvaluation:
         """Evaluate a checkpoint of a run that is not being trained, in a process. Raises RunsError."""
         started = self._evaluate(run)
@@ -149,9 +162,9 @@ class Trainers:
         except RunsError:
             return ""  # without a queue there is no choice
 
-    def can_submit(self) -> bool:
-        """Whether a run can be submitted to SLURM from here."""
-        return answers()
+    def can_submit(self, *, patience: float) -> bool | None:
+        """Whether a run can be submitted to SLURM from here; None: it has not answered within `patience`."""
+        return answers(patience=patience)
 
     def adopt(self, run: RunDirectory) -> None:
         """Count a run as this app's own: a dialog asks about it when the app exits."""
@@ -198,14 +211,7 @@ def read_job_options(line: str) -> JobOptions:
     Raises:
         SchedulerError: one of them is no option, or not the user's to set.
     """
-    slurm = load_settings(settings_file()).settings.slurm
-    return JobOptions(read_options(line.split(), slurm.options), tuple(slurm.setup))
-
-
-def job_text(run: RunDirectory, experiment: Experiment, options: JobOptions) -> str:
-    """The script of the job that trains `run`, which need not be there yet. Raises SchedulerError."""
-    compute = experiment.compute
-    return job_script(run, options, devices=compute.ranks, gpus=compute.device != "cpu")
+    return load_settings(settings_file()).settings.slurm.job_options(line.split())
 
 
 def _trained(run: RunDirectory) -> bool:

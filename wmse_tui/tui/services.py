@@ -47,10 +47,12 @@ class Selection:
     Attributes:
         marked: the runs that Compare shows.
         monitored: the run that Monitor shows.
+        job_options: the options of `sbatch` that were typed last.
     """
 
     marked: tuple[RunDirectory, ...] = ()
     monitored: RunDirectory | None = None
+    job_options: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

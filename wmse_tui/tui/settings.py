@@ -7,7 +7,7 @@ defaults, and the app shows what is wrong.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from wmse_tui.config.problems import ConfigError, did_you_mean
 from wmse_tui.config.regular_files import open_regular
 from wmse_tui.config.yaml import MAX_BYTES, read_yaml
+from wmse_tui.runs.queue.slurm import JobOptions, read_options
 
 VARIABLES = {
     "theme": "WMSE_TUI_THEME",
@@ -43,6 +44,14 @@ class SlurmSettings(BaseModel):
 
     options: dict[str, str | int] = Field(default_factory=dict)
     setup: list[str] = Field(default_factory=list)
+
+    def job_options(self, texts: Iterable[str]) -> JobOptions:
+        """These options, and over them those of a command line or a dialog.
+
+        Raises:
+            SchedulerError: one of them is no option, or not the user's to set.
+        """
+        return JobOptions(read_options(texts, self.options), tuple(self.setup))
 
 
 class Settings(BaseModel):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 from pathlib import Path
 
@@ -227,3 +228,103 @@ def test_without_slurm_nothing_is_submitted(
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(SchedulerError, match="there is no SLURM on this machine"):
         submit(run, "#!/bin/bash\n")
+
+
+def ended(run: RunDirectory, state: str, reason: str) -> str:
+    return pending(run, state=state, reason=reason)
+
+
+def submitted_a_while_ago(run: RunDirectory) -> None:
+    """Submit a run, so long ago that SLURM has listed its job."""
+    submit(run, "#!/bin/bash\n")
+    note = json.loads(run.slurm_job.read_text())
+    run.slurm_job.write_text(json.dumps(note | {"time": note["time"] - 60}))
+
+
+@pytest.mark.parametrize(
+    ("state", "reason", "text"),
+    [
+        ("CANCELLED", "None", "SLURM job 12 was cancelled before the run began"),
+        ("FAILED", "NonZeroExitCode", "SLURM job 12 failed before the run began: NonZeroExitCode"),
+        ("TIMEOUT", "TimeLimit", "SLURM job 12 reached its time limit before the run began: TimeLimit"),
+        ("BOOT_FAIL", "None", "SLURM job 12 failed: its nodes did not start before the run began"),
+    ],
+)
+def test_a_job_that_ended_before_its_run_began_is_a_failure_with_its_reason(
+    run: RunDirectory, programs: Slurm, state: str, reason: str, text: str
+) -> None:
+    index = RunIndex(run.path.parent)
+    submit(run, "#!/bin/bash\n")
+    programs.reports(ended(run, state, reason))
+    assert (view_run(run).status, view_run(run).status_reason) == ("failed", text)
+    assert [(row.status, row.status_reason) for row in index.refresh()] == [("failed", text)]
+    assert jobs_of_runs() == ()
+    run.slurm_log.write_text("loading\nmodule: command not found\n\n")
+    assert view_run(run).status_reason == f"{text}; slurm.log ends: module: command not found"
+    assert submit(run, "#!/bin/bash\n") == "12", "it may be submitted again"
+
+
+def test_a_job_that_slurm_has_forgotten_is_looked_up_in_its_accounting(
+    run: RunDirectory, root: Path, programs: Slurm
+) -> None:
+    submit(run, "#!/bin/bash\n")
+    assert view_run(run).status == "new", "it may not be listed yet"
+    submitted_a_while_ago(run)
+    copy = create_run(root, run.config.read_text(), name="copy")
+    copy.slurm_job.write_bytes(run.slurm_job.read_bytes())
+    programs.answers("sacct", "echo 'CANCELLED by 0|QOSMaxWallDurationPerJobLimit'")
+    why = "SLURM job 12 was cancelled before the run began: QOSMaxWallDurationPerJobLimit"
+    assert view_run(run).status_reason == why
+    assert view_run(run).status == "failed"
+    assert view_run(copy).status == "new"
+    assert len(programs.called("sacct")) == 1
+    programs.reports()
+    programs.answers("sacct", "echo 'Slurm accounting storage is disabled' >&2; exit 1")
+    assert view_run(run).status_reason == "SLURM job 12 ended before the run began"
+    programs.answers("squeue", "exit 1")
+    slurm.forget()
+    assert view_run(run).status == "new", "without an answer nothing is known"
+    with EventWriter(run.events) as log:
+        log.begin_attempt()
+        log.write(attempt())
+        log.write(Exit(status="stopped", step=4, epoch=1, seconds=1.0))
+    programs.reports()
+    assert (view_run(run).status, view_run(run).status_reason) == ("stopped", "")
+
+
+def test_a_job_that_runs_is_cancelled_until_it_trains(run: RunDirectory, programs: Slurm) -> None:
+    submit(run, "#!/bin/bash\n")
+    programs.reports(pending(run, state="RUNNING"))
+    assert cancel(run)
+    assert programs.called("scancel") == ["scancel 12"]
+    assert not run.slurm_job.exists()
+    submit(run, "#!/bin/bash\n")
+    programs.reports(pending(run, state="RUNNING"))
+    with EventWriter(run.events) as log:
+        log.begin_attempt()
+        log.write(attempt())
+    with pytest.raises(NotQueued, match="trains in SLURM, as job 12") as caught:
+        cancel(run)
+    assert "wmse-tui stop little" in caught.value.next[0]
+    assert len(programs.called("scancel")) == 1
+
+
+def test_where_slurm_does_not_answer_what_it_reported_last_is_used(
+    run: RunDirectory, programs: Slurm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(slurm, "TIMEOUT_SECONDS", 0.3)
+    monkeypatch.delenv("SLURM_JOB_ID", raising=False)
+    submit(run, "#!/bin/bash\n")
+    programs.answers("squeue", "exec sleep 60")
+    assert slurm.answers(patience=0.01) is None
+    assert (view_run(run).status, slurm.known().problem) == ("new", "")
+    assert slurm.answers(patience=10) is False
+    assert "squeue did not answer within 0 s" in slurm.known().problem
+    programs.reports(pending(run))
+    assert view_run(run).status == "queued"
+    assert slurm.answers() is True
+    programs.answers("squeue", "exec sleep 60")
+    assert view_run(run).status == "queued"
+    assert slurm.answers(patience=10) is False
+    assert view_run(run).status == "queued"
+    assert len(programs.called("squeue")) <= 4, "one question at a time"

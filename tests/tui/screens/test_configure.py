@@ -29,6 +29,7 @@ from wmse_tui.config.loading import (
 from wmse_tui.config.schema import Experiment
 from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.errors import LaunchError
+from wmse_tui.runs.queue import slurm
 from wmse_tui.runs.queue.sweep_plan import SweepPlan
 from wmse_tui.runs.state.config import read_configuration, summarise
 from wmse_tui.runs.table.catalogue import list_runs
@@ -36,11 +37,11 @@ from wmse_tui.tui.app import WmseApp
 from wmse_tui.tui.charts.image_display import ImageDisplay
 from wmse_tui.tui.dialogs import Ask, Choose, Confirm, CopyText, ProblemDialog
 from wmse_tui.tui.inspector import Inspected, InspectionFailed, InspectionProgress
+from wmse_tui.tui.job_dialog import JobDialog
 from wmse_tui.tui.screens.app_screen import QuietFooter
 from wmse_tui.tui.screens.configure import ConfigureScreen, without_full_stop
 from wmse_tui.tui.screens.monitor import MonitorScreen
 from wmse_tui.tui.screens.runs import RunsScreen
-from wmse_tui.tui.widgets.configure.job_dialog import JobDialog
 from wmse_tui.tui.widgets.configure.preset_panel import PresetPanel
 from wmse_tui.tui.widgets.configure.sections import SectionPanel
 from wmse_tui.tui.widgets.configure.sweep_dialog import SweepDialog
@@ -641,6 +642,31 @@ async def test_where_slurm_is_there_a_run_is_submitted_after_its_script_was_show
         await until(pilot, lambda: "is job 12; Runs shows it, and cancels it" in notifications(app))
         [run] = list_runs(runs_root)
         assert {"#SBATCH --time=2", "module load cuda"} <= set(run.slurm_script.read_text().splitlines())
+        await pilot.press("number_sign")
+        await until(pilot, lambda: on_top(app, Choose) and "each run is a job" in text_in(app, DIALOG))
+        await pilot.press("s")
+        await until(pilot, lambda: on_top(app, SweepDialog) and "3 jobs of SLURM" in text_in(app, DIALOG))
+        assert "every combination is a job of SLURM" in text_in(app, DIALOG)
+        await pilot.press("enter")
+        await until(pilot, lambda: on_top(app, JobDialog) and "#SBATCH --time=2" in text_in(app, DIALOG))
+        assert "3 jobs, one for each run, with 3 GPUs in all; time limit 2: at most 0.1" in text_in(
+            app, DIALOG
+        )
+        assert len(list_runs(runs_root)) == 1
+        await pilot.press("enter")
+        await until(pilot, lambda: "3 jobs, tagged sweep-" in notifications(app))
+        assert len(list_runs(runs_root)) == 4
+        assert len(programs.called("sbatch")) == 5
+        monkeypatch.setattr(slurm, "TIMEOUT_SECONDS", 1.0)
+        programs.answers("squeue", "exec sleep 60")
+        await pilot.press("ctrl+r")
+        await until(pilot, lambda: on_top(app, Choose))
+        await pilot.press("escape")
+        slurm.forget()
+        await pilot.press("ctrl+r")
+        await until(pilot, lambda: on_top(app, Choose) and "not answered yet" in text_in(app, DIALOG))
+        await until(pilot, lambda: "squeue did not answer within 1 s" in notifications(app))
+        await pilot.press("escape")
         programs.reports(pending(run))
         await pilot.press("3")
         await until(pilot, lambda: on_top(app, RunsScreen) and "queued" in screen_text(app))

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from slurm_programs import Slurm
 from textual.pilot import Pilot
 from textual.widgets import Static
 
@@ -18,6 +19,8 @@ from wmse_tui.config.schema import Experiment
 from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.table.paper import published_table, shipped_recipes
 from wmse_tui.tui.app import WmseApp
+from wmse_tui.tui.dialogs import Choose
+from wmse_tui.tui.job_dialog import JobDialog
 from wmse_tui.tui.saved_state import SavedState
 from wmse_tui.tui.screens.paper import PaperScreen
 from wmse_tui.tui.widgets.paper.launch_dialog import LaunchDialog
@@ -369,6 +372,36 @@ async def test_a_launched_recipe_is_that_of_the_preset_with_the_next_seed(
         assert text.startswith("# preset: cifar10\n")
         assert parse_experiment(text, "config.yaml").seed == 1
         assert app.services.trainers.active() == (run,)
+
+
+async def test_where_slurm_is_there_a_recipe_is_submitted_as_in_configure(
+    on_paper: OnPaper, until: Until, runs_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    programs = Slurm(tmp_path / "slurm")
+    monkeypatch.setenv("PATH", f"{programs.folder}:/usr/bin:/bin")
+    monkeypatch.delenv("SLURM_JOB_ID", raising=False)
+    async with on_paper() as (app, pilot):
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(app.screen, LaunchDialog))
+        await pilot.press("y")
+        await until(
+            pilot,
+            lambda: isinstance(app.screen, Choose) and "continues by itself at its time limit" in dialog(app),
+        )
+        await pilot.press("s")
+        await until(pilot, lambda: isinstance(app.screen, JobDialog))
+        await pilot.press(*"time=2")
+        await until(
+            pilot,
+            lambda: "#SBATCH --time=2" in str(app.screen.query_one("#job-script Static", Static).content),
+        )
+        assert not started(runs_root)
+        await pilot.press("enter")
+        await until(pilot, lambda: "is job 12; Runs shows it, and cancels it" in messages(app))
+        (run,) = started(runs_root)
+        assert run.config.read_text().startswith("# preset: cifar10\n")
+        assert "#SBATCH --gpus-per-node=1" in run.slurm_script.read_text()
+        assert app.current_mode == "paper"
 
 
 async def test_an_error_of_a_launch_is_reported(make_app: MakeApp, until: Until, runs_root: Path) -> None:

@@ -200,12 +200,14 @@ def _each(
 def _list(*, as_json: bool) -> None:
     from wmse_tui.cli.commands.runs import print_lost_positions
     from wmse_tui.cli.console import print_message
-    from wmse_tui.runs.queue.slurm import jobs_of_runs
+    from wmse_tui.runs.queue.slurm import jobs_of_runs, known
     from wmse_tui.runs.queue.tickets import entries
 
     every = entries()
     rows = [ticket_row(entry, every) for entry in every]
     jobs = [job_row(job, run) for job, run in jobs_of_runs()]
+    if known().silent:
+        print_message(f"warning: SLURM does not answer, and its jobs are not listed: {known().problem}")
     if as_json:
         found = {"slots": _slots(every), "queue": rows, "jobs": jobs}
         sys.stdout.write(jsonlib.dumps(found, indent=2) + "\n")

@@ -58,7 +58,7 @@ def run(
         typer.Option(
             "--sweep",
             metavar="KEY=V1,V2",
-            help="Queue a run for each value; several make all combinations.",
+            help="Queue a run for each value, or submit it with --slurm; several make all combinations.",
             show_default=False,
         ),
     ] = None,
@@ -133,12 +133,6 @@ def run(
     _refuse_unclear(preset, config)
     hint = preset or (config.stem if config is not None else "")
     if sweep:
-        if slurm:
-            raise UserError(
-                "--sweep and --slurm exclude each other",
-                "A job trains one run.",
-                ("submit each point: wmse-tui run --slurm --set optimizer.lr=0.001 ...",),
-            )
         if headless:
             raise UserError(
                 "--sweep and --headless exclude each other",
@@ -200,6 +194,7 @@ def _sweep(
         name=name,
         after=options.after,
         publish=options.publish,
+        slurm=options.slurm,
         yes=options.yes,
         as_json=options.as_json,
     )

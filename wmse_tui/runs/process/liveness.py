@@ -2,7 +2,8 @@
 
     exit event   lock      age of the log          status
     yes          free      -                       completed, stopped, diverged, failed
-    any          free      -                       queued, where a process holds `queue.lock`
+    any          free      -                       queued, where a process holds `queue.lock`, or a job waits
+    none         free      -                       new; failed where a job ended before the run began
     no           held      within patience         running (or paused)
     no           held      beyond                  stalled
     no           free      -                       crashed; starting for the first minute after a launch
@@ -116,6 +117,8 @@ def status_of(run_state: RunState, evidence: TrainerEvidence) -> tuple[Status, s
     if position.state == "queued":
         return "queued", position.reason
     status, _ = _without_lock(run_state, evidence)
+    if position.state == "failed" and status == "new":
+        status = "failed"
     return status, position.reason
 
 

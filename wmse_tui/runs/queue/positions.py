@@ -34,12 +34,13 @@ class QueuePosition:
     """The position of a run in the queue.
 
     Args:
-        state: "queued", or its position was "lost", or "dropped" because of another run.
+        state: "queued", or its position was "lost", or "dropped" because of another run; "failed": its job of
+            SLURM has ended before it began.
         number: from 1 among all that wait on its machine; 0 where it does not wait.
         reason: what it waits for, or why it does not start, in short.
     """
 
-    state: Literal["queued", "lost", "dropped"]
+    state: Literal["queued", "lost", "dropped", "failed"]
     number: int = 0
     reason: str = ""
 
@@ -52,6 +53,9 @@ def position_of(run: RunDirectory) -> QueuePosition | None:
     job = slurm.waiting_job(run)
     if job is not None:
         return QueuePosition("queued", reason=job.text())
+    failed = slurm.failure_to_start(run)
+    if failed:
+        return QueuePosition("failed", reason=failed)
     try:
         run.queue_lock.lstat()
         waits = held(run.queue_lock)
@@ -199,8 +203,17 @@ def cancel(run: RunDirectory, *, wait: bool = True) -> bool:
     """
     require_own(run)
     entry = tickets.of_run(run, own=True)
-    if entry is None and (job := slurm.waiting_job(run)) is not None:
-        slurm.cancel_job(job)
+    if entry is None and (job := slurm.job_of(run, patience=slurm.TIMEOUT_SECONDS)) and not job.ended:
+        if slurm.is_running_elsewhere(run, job):
+            raise NotQueued(
+                f"run {run.id} trains in SLURM, as job {job.id}",
+                "",
+                next=(
+                    f"stop it, which saves first and ends its job: wmse-tui stop {run.id}",
+                    f"or end it at once: scancel {job.id}",
+                ),
+            )
+        slurm.cancel_job(job, run)
         return True
     if entry is None:
         raise not_queued(run)

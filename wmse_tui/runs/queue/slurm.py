@@ -4,7 +4,8 @@ A job trains one run: it resumes the run's directory, in a task for each device,
 trainer was stopped by the signal that SLURM sends before the time limit. The directory has the script
 (`slurm.sh`), the output of the job (`slurm.log`) and the id of the last job (`slurm.json`); everything else
 is asked of SLURM, at most once in `FRESH_SECONDS` and only for runs that were submitted: its controller
-serves a whole cluster.
+serves a whole cluster. It is asked in a thread: who shows a run waits for `PATIENCE_SECONDS` and then uses
+what was reported last.
 """
 
 from __future__ import annotations
@@ -17,21 +18,38 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.errors import RunQueued, SchedulerError, StorageError
 from wmse_tui.runs.ownership import require_own
 from wmse_tui.runs.process.interpreter import find_program, interpreter_command
-from wmse_tui.runs.run_folder import publish_file, read_file
+from wmse_tui.runs.run_folder import publish_file, read_file, remove_file
 from wmse_tui.runs.text.sanitize import safe
 from wmse_tui.runs.text.units import count
 
 FRESH_SECONDS = 20.0
 TIMEOUT_SECONDS = 10.0
+PATIENCE_SECONDS = 2.0
+SETTLED_SECONDS = 5.0
+"""A job that SLURM does not list so long after its submission has ended."""
 SUBMIT_SECONDS = 60.0
 WAITING_STATES = ("PENDING", "REQUEUED", "REQUEUE_FED", "REQUEUE_HOLD", "SPECIAL_EXIT", "RESV_DEL_HOLD")
+ENDED_STATES = {
+    "BOOT_FAIL": "failed: its nodes did not start",
+    "CANCELLED": "was cancelled",
+    "COMPLETED": "ended",
+    "DEADLINE": "was cancelled at its deadline",
+    "FAILED": "failed",
+    "NODE_FAIL": "lost its node",
+    "OUT_OF_MEMORY": "had too little memory",
+    "PREEMPTED": "was preempted",
+    "REVOKED": "was revoked",
+    "TIMEOUT": "reached its time limit",
+}
+"""Those of a job that has ended, as text; SLURM lists it for some minutes."""
 DEFAULTS = {"signal": "USR1@120", "requeue": "", "open-mode": "append", "output": "slurm.log"}
 """What every job of ours is submitted with; a signal two minutes before the time limit."""
 FIXED = {
@@ -47,7 +65,9 @@ FIXED = {
     "parsable": "it is set already",
 }
 """Options of `sbatch` that are not the user's, and why."""
+_SILENCE = ("did not answer", "nable to contact")
 _OPTION = re.compile(r"[a-z][a-z0-9-]*")
+_LARGEST_OUTPUT = 4 * 1024 * 1024  # bytes
 _FIELDS = "%i|%T|%r|%S|%Z"
 
 
@@ -74,6 +94,11 @@ class SlurmJob:
         """Whether it has not begun, or waits to begin again."""
         return self.state in WAITING_STATES
 
+    @property
+    def ended(self) -> bool:
+        """Whether nothing follows any more."""
+        return self.state in ENDED_STATES
+
     def text(self) -> str:
         """The job and what it waits for, in short."""
         reason = "" if self.reason in ("None", "") else f": {self.reason}"
@@ -94,18 +119,45 @@ class JobOptions:
     setup: tuple[str, ...] = ()
 
 
-def answers() -> bool:
-    """Whether jobs are submitted from here: SLURM answers, and this process is in none of its jobs.
+@dataclass(frozen=True, slots=True)
+class JobListing:
+    """What SLURM reports of this user.
 
-    Inside a job, the job is where a run starts. Asks SLURM: call it in a thread.
+    Args:
+        jobs: as it reported last.
+        asked: when it was asked for them, in unix seconds; 0: it has never answered.
+        problem: why it did not answer the last question; "": it did, or is being asked.
+        silent: its controller is busy or down; else this machine has no cluster.
     """
-    if "SLURM_JOB_ID" in os.environ or find_program("sbatch") is None:
+
+    jobs: tuple[SlurmJob, ...] = ()
+    asked: float = 0.0
+    problem: str = ""
+    silent: bool = False
+
+
+def submits_from_here() -> bool:
+    """Whether jobs can be submitted here: there is SLURM, and this process is in none of its jobs.
+
+    Inside a job, the job is where a run starts.
+    """
+    return "SLURM_JOB_ID" not in os.environ and find_program("sbatch") is not None
+
+
+def answers(*, patience: float = TIMEOUT_SECONDS) -> bool | None:
+    """Whether jobs can be submitted here and SLURM answers; None: not within `patience`.
+
+    It is asked in a thread, and a later call gets its answer. Call this in a thread too.
+    """
+    if not submits_from_here():
         return False
-    try:
-        _run("squeue", "--noheader", f"--user={os.getuid()}", "--format=%i")
-    except SchedulerError:
-        return False
-    return True
+    found = _cache.read(patience, fresh_seconds=0.0)
+    return None if not found.asked and not found.problem else not found.problem
+
+
+def known() -> JobListing:
+    """What SLURM has reported so far."""
+    return _cache.known
 
 
 def read_options(texts: Iterable[str], defaults: Mapping[str, str | int]) -> dict[str, str]:
@@ -200,52 +252,75 @@ def submit(run: RunDirectory, script: str) -> str:
         StorageError: the script cannot be written.
     """
     require_own(run)
-    waiting = waiting_job(run)
-    if waiting is not None:
-        raise RunQueued(run.id, job=waiting.id)
+    require_no_job(run)
     _publish(run.slurm_script, script)
     path = str(run.path)
     done = _run("sbatch", "--parsable", f"--chdir={path}", str(run.slurm_script), seconds=SUBMIT_SECONDS)
     number = done.strip().partition(";")[0]
-    _publish(run.slurm_job, json.dumps({"job": number, "time": time.time()}) + "\n")
+    note = {"job": number, "time": time.time(), "path": os.path.realpath(path)}
+    _publish(run.slurm_job, json.dumps(note) + "\n")
     forget()
     return number
 
 
 def require_no_job(run: RunDirectory) -> None:
     """Raise RunQueued where `run` waits as a job."""
-    waiting = waiting_job(run)
+    waiting = waiting_job(run, patience=TIMEOUT_SECONDS)
     if waiting is not None:
         raise RunQueued(run.id, job=waiting.id)
 
 
-def waiting_job(run: RunDirectory) -> SlurmJob | None:
+def waiting_job(run: RunDirectory, *, patience: float = PATIENCE_SECONDS) -> SlurmJob | None:
     """The job as which `run` waits; None where it is none, or SLURM cannot be asked. Never raises."""
-    number = _submitted_as(run)
-    if number is None:
-        return None
-    path = os.path.realpath(run.path)
-    return next(
-        (job for job in jobs() if job.id == number and job.waits and os.path.realpath(job.folder) == path),
-        None,
-    )
+    job = job_of(run, patience=patience)
+    return job if job is not None and job.waits else None
 
 
-def jobs() -> tuple[SlurmJob, ...]:
-    """The jobs of this user in SLURM; none where it cannot be asked. Never raises."""
-    return _cache.jobs()
+def job_of(run: RunDirectory, *, patience: float = PATIENCE_SECONDS) -> SlurmJob | None:
+    """The last job of `run`, if SLURM lists it. Never raises."""
+    note = _read_note(run)
+    return None if note is None else _listed_job(note, run, _cache.read(patience))
+
+
+def failure_to_start(run: RunDirectory) -> str:
+    """Why the last job of `run` has ended without starting it, in short; "" where it has not. Never raises.
+
+    SLURM lists a job for some minutes after its end, and its accounting, where there is one, for ever.
+    """
+    note = _read_note(run)
+    if note is None or note.path != os.path.realpath(run.path) or _has_begun(run):
+        return ""
+    listing = _cache.read(PATIENCE_SECONDS)
+    job = _listed_job(note, run, listing)
+    if job is None and listing.asked > note.time + SETTLED_SECONDS:
+        state, reason = _cache.accounted(note.job)
+    elif job is not None and job.ended:
+        state, reason = job.state, job.reason
+    else:
+        return ""
+    how = ENDED_STATES.get(state, "ended")
+    reason = "" if reason in ("None", "") else f": {reason}"
+    return safe(f"SLURM job {note.job} {how} before the run began{reason}{_last_line(run)}", 300)
 
 
 def jobs_of_runs() -> tuple[tuple[SlurmJob, RunDirectory], ...]:
-    """The jobs of this user that train runs, with their runs."""
-    every = ((job, RunDirectory(Path(job.folder))) for job in jobs())
+    """The jobs of this user that train runs or wait to, with their runs. Asks SLURM."""
+    listed = (job for job in _cache.read(TIMEOUT_SECONDS + 1).jobs if not job.ended)
+    every = ((job, RunDirectory(Path(job.folder))) for job in listed)
     return tuple((job, run) for job, run in every if run.is_run() and _submitted_as(run) == job.id)
 
 
-def cancel_job(job: SlurmJob) -> None:
-    """Cancel a job. Raises SchedulerError."""
+def cancel_job(job: SlurmJob, run: RunDirectory) -> None:
+    """Cancel the job of a run, which is then as it was before. Raises SchedulerError."""
     _run("scancel", job.id)
+    with suppress(OSError):
+        remove_file(run.slurm_job)
     forget()
+
+
+def is_running_elsewhere(run: RunDirectory, job: SlurmJob) -> bool:
+    """Whether the job trains the run: it has begun to, and a request to stop lets it save first."""
+    return not job.waits and not job.ended and _has_begun(run)
 
 
 def requeue(number: str) -> None:
@@ -258,14 +333,62 @@ def forget() -> None:
     _cache.forget()
 
 
-def _submitted_as(run: RunDirectory) -> str | None:
-    """The id of the last job of `run`; None where it was never submitted, or the file is damaged."""
+@dataclass(frozen=True, slots=True)
+class _Note:
+    """What the run's directory says of its last job.
+
+    Args:
+        job: its id.
+        time: when it was submitted, in unix seconds.
+        path: the run's directory then; "": unknown.
+    """
+
+    job: str
+    time: float
+    path: str
+
+
+def _read_note(run: RunDirectory) -> _Note | None:
+    """None where the run was never submitted, or the file is damaged."""
     try:
         run.slurm_job.lstat()
-        number = json.loads(read_file(run.slurm_job))["job"]
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        fields = json.loads(read_file(run.slurm_job))
+        number, submitted, path = fields["job"], fields.get("time", 0.0), fields.get("path", "")
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
-    return number if isinstance(number, str) else None
+    if isinstance(number, str) and isinstance(submitted, (int, float)) and isinstance(path, str):
+        return _Note(number, submitted, path)
+    return None
+
+
+def _submitted_as(run: RunDirectory) -> str | None:
+    note = _read_note(run)
+    return None if note is None else note.job
+
+
+def _listed_job(note: _Note, run: RunDirectory, listing: JobListing) -> SlurmJob | None:
+    path = os.path.realpath(run.path)
+    return next(
+        (job for job in listing.jobs if job.id == note.job and os.path.realpath(job.folder) == path), None
+    )
+
+
+def _has_begun(run: RunDirectory) -> bool:
+    """Whether a trainer has written to the log since the last submission, by the clock of their disk."""
+    try:
+        return run.events.lstat().st_mtime_ns >= run.slurm_job.lstat().st_mtime_ns
+    except OSError:
+        return False
+
+
+def _last_line(run: RunDirectory) -> str:
+    """The last line of what the job printed; "" where it printed nothing."""
+    try:
+        lines = read_file(run.slurm_log, largest=_LARGEST_OUTPUT).decode(errors="replace").split("\n")
+    except OSError:
+        return ""
+    last = next((line.strip() for line in reversed(lines) if line.strip()), "")
+    return f"; slurm.log ends: {last}" if last else ""
 
 
 def _publish(path: Path, text: str) -> None:
@@ -279,8 +402,9 @@ def _quoted(value: str) -> str:
     return f'"{value}"' if re.search(r"[^\w.,:;@%/+=*-]", value) else value
 
 
-def _run(program: str, *arguments: str, seconds: float = TIMEOUT_SECONDS) -> str:
-    """Return what a program of SLURM prints. Raises SchedulerError."""
+def _run(program: str, *arguments: str, seconds: float = 0.0) -> str:
+    """What a program of SLURM prints, within so many seconds if not the usual. Raises SchedulerError."""
+    seconds = seconds or TIMEOUT_SECONDS
     path = find_program(program)
     if path is None:
         raise SchedulerError(
@@ -316,31 +440,95 @@ def _run(program: str, *arguments: str, seconds: float = TIMEOUT_SECONDS) -> str
     return done.stdout
 
 
+@dataclass(slots=True)
+class _Question:
+    """A question to SLURM and its answer.
+
+    Args:
+        begun: monotonic seconds.
+        thread: that asks.
+        awaited: a caller has waited for it in vain: others do not.
+    """
+
+    begun: float = -FRESH_SECONDS
+    thread: threading.Thread | None = None
+    awaited: bool = False
+    found: JobListing = field(default_factory=JobListing)
+
+
 class _JobCache:
-    """The jobs of this user, asked for once in a while; a failure counts as no jobs for as long."""
+    """What SLURM reports of the jobs, asked for once in a while; until it answers, the last answer."""
 
     def __init__(self) -> None:
         self._guard = threading.Lock()
-        self._read: tuple[float, tuple[SlurmJob, ...]] = (-FRESH_SECONDS, ())
+        self._question = _Question()
+        self._ended: dict[str, tuple[str, str]] = {}
 
-    def jobs(self) -> tuple[SlurmJob, ...]:
+    @property
+    def known(self) -> JobListing:
+        """What was reported last."""
+        return self._question.found
+
+    def read(self, patience: float, *, fresh_seconds: float = FRESH_SECONDS) -> JobListing:
+        """What is reported now; after so many seconds, what was reported last.
+
+        Args:
+            patience: seconds.
+            fresh_seconds: the age of an answer that is not asked for again.
+        """
         with self._guard:
-            if time.monotonic() - self._read[0] >= FRESH_SECONDS:
-                self._read = (time.monotonic(), _listed())
-            return self._read[1]
+            question = self._question
+            asking = question.thread is not None and question.thread.is_alive()
+            if not asking and time.monotonic() - question.begun >= fresh_seconds:
+                question = self._question = _Question(time.monotonic(), found=question.found)
+                question.thread = threading.Thread(
+                    target=self._ask, args=(question,), name="squeue", daemon=True
+                )
+                question.thread.start()
+        if question.thread is not None and (patience > PATIENCE_SECONDS or not question.awaited):
+            question.thread.join(patience)
+            question.awaited = question.thread.is_alive()
+        return question.found
+
+    def accounted(self, number: str) -> tuple[str, str]:
+        """State and reason of a job that has ended, by SLURM's accounting; both "" where there is none."""
+        if number not in self._ended:
+            self._ended[number] = _accounted(number)
+        return self._ended[number]
 
     def forget(self) -> None:
         with self._guard:
-            self._read = (-FRESH_SECONDS, ())
+            self._question = _Question()
+            self._ended.clear()
+
+    @staticmethod
+    def _ask(question: _Question) -> None:
+        asked = time.time()
+        try:
+            question.found = JobListing(_listed(), asked)
+        except SchedulerError as error:
+            silent = any(text in str(error) for text in _SILENCE)
+            question.found = replace(question.found, problem=str(error), silent=silent)
 
 
 def _listed() -> tuple[SlurmJob, ...]:
-    try:
-        text = _run("squeue", "--noheader", f"--user={os.getuid()}", f"--format={_FIELDS}")
-    except SchedulerError:
+    """The jobs of this user, with those that have ended in the last minutes. Raises SchedulerError."""
+    if find_program("squeue") is None:
         return ()
+    user = f"--user={os.getuid()}"
+    text = _run("squeue", "--noheader", "--states=all", user, f"--format={_FIELDS}")
     rows = (line.split("|", 4) for line in text.splitlines())
-    return tuple(SlurmJob(*(field.strip() for field in row)) for row in rows if len(row) == 5)
+    return tuple(SlurmJob(*(part.strip() for part in row)) for row in rows if len(row) == 5)
+
+
+def _accounted(number: str) -> tuple[str, str]:
+    try:
+        text = _run("sacct", "--noheader", "--parsable2", "--allocations", f"--jobs={number}",
+                    "--format=State,Reason", seconds=PATIENCE_SECONDS)  # fmt: skip
+    except SchedulerError:
+        return "", ""
+    state, _, reason = text.partition("\n")[0].partition("|")
+    return state.partition(" ")[0], reason.strip()
 
 
 _cache = _JobCache()

@@ -5,12 +5,12 @@ The command line and the app plan, print and queue a sweep with these functions.
 
 from __future__ import annotations
 
-import subprocess
 import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Generic, TypeVar
 
 from wmse_tui.config.advice import Advice, advise
 from wmse_tui.config.figures import total_steps
@@ -22,6 +22,7 @@ from wmse_tui.runs.directory import RunDirectory, check_name, create_run
 from wmse_tui.runs.errors import RunsError
 from wmse_tui.runs.preflight import cpu_forecast, gpu_count
 from wmse_tui.runs.process.identity import host
+from wmse_tui.runs.process.removal import remove_run
 from wmse_tui.runs.queue.gpu_slots import device_request
 from wmse_tui.runs.state.config import with_preset
 from wmse_tui.runs.state.configuration_check import require_same_configuration
@@ -65,12 +66,14 @@ class SweepPlan:
         estimates: for each run to queue, from a comparable one.
         cpu_seconds: of all of them together by the arithmetic of their steps, where the CPU trains them;
             None: a GPU does, or that is unknown.
+        as_jobs: SLURM trains them, not this machine.
     """
 
     axes: tuple[Axis, ...]
     runs: tuple[PlannedRun, ...]
     estimates: tuple[DurationEstimate | None, ...]
     cpu_seconds: float | None = None
+    as_jobs: bool = False
 
     @property
     def to_queue(self) -> tuple[PlannedRun, ...]:
@@ -89,7 +92,13 @@ def comparable_runs(root: Path) -> tuple[OwnRun, ...]:
 
 
 def plan_sweep(
-    axes: Sequence[Axis], points: Sequence[Point], root: Path, name: str | None, known: Sequence[OwnRun]
+    axes: Sequence[Axis],
+    points: Sequence[Point],
+    root: Path,
+    name: str | None,
+    known: Sequence[OwnRun],
+    *,
+    as_jobs: bool = False,
 ) -> SweepPlan:
     """Plan the runs of a sweep.
 
@@ -98,6 +107,7 @@ def plan_sweep(
         root: the folder of runs.
         name: runs are called NAME-1, NAME-2 and so on, and continued where they exist; None: named by date.
         known: the runs to estimate the time from.
+        as_jobs: SLURM trains them: this machine needs no slot for them.
 
     Raises:
         BadRunName: `name` cannot name a run.
@@ -106,12 +116,15 @@ def plan_sweep(
     """
     planned = _planned_runs(points, root, name)
     to_queue = [each.point for each in planned if each.to_queue]
+    estimates = forecasts(to_queue, known)
+    if as_jobs:
+        return SweepPlan(tuple(axes), planned, estimates, as_jobs=True)
     for point in to_queue:
         _slots(point.experiment)
     gpus = gpu_count()
     seconds = [cpu_forecast(point.experiment, gpus=gpus) for point in to_queue]
     total = None if None in seconds else sum(filter(None, seconds))
-    return SweepPlan(tuple(axes), planned, forecasts(to_queue, known), total)
+    return SweepPlan(tuple(axes), planned, estimates, total)
 
 
 def _planned_runs(points: Sequence[Point], root: Path, name: str | None) -> tuple[PlannedRun, ...]:
@@ -186,10 +199,14 @@ def cost_lines(plan: SweepPlan) -> list[str]:
         return ["All of them are completed, active or queued already."]
     lines = []
     if len(to_queue) < len(plan.runs):
-        lines.append(f"to queue: {len(to_queue)}; the others are completed, active or queued already")
+        what = "to submit" if plan.as_jobs else "to queue"
+        lines.append(f"{what}: {len(to_queue)}; the others are completed, active or queued already")
     steps = [total_steps(experiment) for experiment in to_queue]
     if None not in steps:
         lines.append(f"steps: {sum(filter(None, steps)):,} in all")
+    if plan.as_jobs:
+        lines.append(f"time: {_time(plan)}; {count(len(to_queue), 'job')} of SLURM, one for each run")
+        return [safe(line, 300) for line in lines]
     slots = len({slot for experiment in to_queue for slot in _slots(experiment)})
     lines.append(f"time: {_time(plan)}; {count(slots, 'slot')} of this machine to train on")
     return [safe(line, 300) for line in lines]
@@ -223,12 +240,15 @@ def sweep_tag() -> str:
     return time.strftime(f"{SWEEP_TAG}%Y%m%d-%H%M%S")
 
 
+Waiting = TypeVar("Waiting")
+
+
 @dataclass(frozen=True, slots=True)
-class QueuedRun:
-    """A run of a sweep, and the process that waits for its slot."""
+class QueuedRun(Generic[Waiting]):
+    """A run of a sweep, and what waits for it: the process in the queue, or the id of a job."""
 
     run: RunDirectory
-    waiting: subprocess.Popen[bytes]
+    waiting: Waiting
 
 
 def queue_sweep(
@@ -238,8 +258,8 @@ def queue_sweep(
     preset: str,
     hint: str,
     tag: str,
-    enqueue: Callable[[RunDirectory], subprocess.Popen[bytes]],
-) -> Iterable[QueuedRun]:
+    enqueue: Callable[[RunDirectory], Waiting],
+) -> Iterable[QueuedRun[Waiting]]:
     """Create and queue, one after the other, the runs that are still to be queued.
 
     Args:
@@ -248,14 +268,21 @@ def queue_sweep(
         preset, hint: the preset they are made from, or "", and the beginning of the ids of those without a
             name.
         tag: given to each new run, with the settings that set it apart as its note.
-        enqueue: puts a run into the queue.
+        enqueue: puts a run into the queue, or submits it as a job.
 
     Raises:
-        RunsError: a run cannot be created or queued; those before it are queued.
+        RunsError: a run cannot be created or queued; those before it are queued, and a new one is removed.
     """
     for planned in plan.to_queue:
         run = planned.existing or _create(planned, root, preset=preset, hint=hint, tag=tag)
-        yield QueuedRun(run, enqueue(run))
+        try:
+            waiting = enqueue(run)
+        except RunsError:
+            if planned.existing is None:
+                with suppress(RunsError):
+                    remove_run(run)
+            raise
+        yield QueuedRun(run, waiting)
 
 
 def _create(planned: PlannedRun, root: Path, *, preset: str, hint: str, tag: str) -> RunDirectory:

@@ -35,6 +35,8 @@ from wmse_tui.tui import keys
 from wmse_tui.tui.feed import CatalogueChanged
 from wmse_tui.tui.saved_state import PaperPart
 from wmse_tui.tui.screens.app_screen import AppScreen
+from wmse_tui.tui.services import app_of
+from wmse_tui.tui.submission import Submission
 from wmse_tui.tui.widgets.panel import Panel
 from wmse_tui.tui.widgets.paper.details import details
 from wmse_tui.tui.widgets.paper.launch_dialog import LaunchDialog
@@ -61,6 +63,7 @@ be verified is left out. After the title of a data set: ✓ its images are here,
         self._configurations: dict[str, Configuration] = {}
         self._rows: tuple[RunRow, ...] = ()
         self._table: PublishedTable | None = None
+        self._submission = Submission(app_of(self))
         self._presence: dict[str, Presence] = {}  # of the images, by the title of the column
         self._made_from: int | None = None
         self._shown_at = ("", "")
@@ -193,7 +196,7 @@ be verified is left out. After the title of a data set: ✓ its images are here,
 
     @work
     async def action_launch(self) -> None:
-        """Check that the images exist, confirm, and launch the recipe."""
+        """Check that the images exist, confirm, ask where it is to train, and launch the recipe."""
         cell = self._require_cell()
         if cell is None or self._launching:
             return
@@ -216,15 +219,27 @@ be verified is left out. After the title of a data set: ✓ its images are here,
         if not await self.app.push_screen_wait(dialog):
             return
         experiment = cell.experiment.model_copy(update={"seed": cell.next_seed})
+        where = await self._submission.ask_where(experiment)
+        if where is None:
+            return
         try:
-            run = await asyncio.to_thread(self.services.trainers.start, experiment, preset=cell.preset)
+            if where == "job":
+                await self._submission.submit(experiment, preset=cell.preset, name=None)
+                return
+            run = await asyncio.to_thread(
+                self.services.trainers.start, experiment, preset=cell.preset, queue=where == "queue"
+            )
         except RunsError as error:
             detail = f": {error.detail}" if error.detail else ""
             text = f"{error.title}{detail}. {'; '.join(error.next)}"
             self.services.notify(text, severity="error", title="Not launched")
             return
         self.services.feed.nudge()
-        await self.services.open_run(run)
+        if where == "queue":
+            text = f"{run.id} starts when a slot is free; Runs shows its position"
+            self.services.notify(text, title="Queued")
+        else:
+            await self.services.open_run(run)
 
     def _forecast(self, cell: PaperCell) -> Forecast | None:
         """How long the recipe takes here, by any runs of this machine; reads them."""

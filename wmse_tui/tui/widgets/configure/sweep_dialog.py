@@ -17,7 +17,7 @@ from textual.widgets import Input, Static
 
 from wmse_tui.config.draft import Draft, experiment_with
 from wmse_tui.config.problems import ConfigError
-from wmse_tui.config.sweep import MOST_KEYS, read_axes, read_grid
+from wmse_tui.config.sweep import MOST_KEYS, Axis, Point, read_axes, read_grid
 from wmse_tui.runs.errors import RunsError
 from wmse_tui.runs.queue.sweep_plan import (
     SweepPlan,
@@ -66,13 +66,17 @@ class SweepDialog(Dialog[SweepPlan]):
         root: the folder of runs.
         name: the runs are called after it; None: named by date.
         first: the first line, as `seed=0,1,2`.
+        as_jobs: the runs are to be jobs of SLURM.
     """
 
     BINDINGS = keys.bindings(("pagedown", "scroll(1)"), ("pageup", "scroll(-1)"))
 
-    def __init__(self, draft: Draft, root: Path, *, name: str | None, first: str) -> None:
+    def __init__(
+        self, draft: Draft, root: Path, *, name: str | None, first: str, as_jobs: bool = False
+    ) -> None:
         super().__init__()
         self._draft, self._root, self._name, self._first = draft, root, name, first
+        self._as_jobs = as_jobs
         self._known: Sequence[OwnRun] | None = None
         self._counted = _Counted(())
 
@@ -80,7 +84,8 @@ class SweepDialog(Dialog[SweepPlan]):
         with Vertical(classes="dialog", id="sweep") as box:
             box.border_title = Content("Sweep")
             yield Static(
-                f"Up to {MOST_KEYS} options with their values; every combination is queued.",
+                f"Up to {MOST_KEYS} options with their values; every combination is "
+                f"{'a job of SLURM' if self._as_jobs else 'queued'}.",
                 markup=False,
             )
             for number in range(MOST_KEYS):
@@ -95,7 +100,8 @@ class SweepDialog(Dialog[SweepPlan]):
             with VerticalScroll(id="sweep-preview", can_focus=False):
                 yield Static("", markup=False)
             yield Static(
-                "Enter queues them; tab: the next option; right completes its name; escape cancels.",
+                f"Enter {'shows their jobs' if self._as_jobs else 'queues them'}; tab: the next option; "
+                "right completes its name; escape cancels.",
                 markup=False,
                 classes="hint",
             )
@@ -135,12 +141,15 @@ class SweepDialog(Dialog[SweepPlan]):
         try:
             axes = read_axes(sweeps)
             points = read_grid(axes, partial(experiment_with, self._draft))
-            return _Counted(sweeps, plan_sweep(axes, points, self._root, self._name, known))
+            return _Counted(sweeps, self._planned(axes, points, known))
         except ConfigError as error:
             lines = [problem.text().removeprefix("--sweep ") for problem in error.problems]
             return _Counted(sweeps, problem=safe("\n".join(lines), 600))
         except (RunsError, OSError) as error:
             return _Counted(sweeps, problem=safe(str(error), 600))
+
+    def _planned(self, axes: Sequence[Axis], points: Sequence[Point], known: Sequence[OwnRun]) -> SweepPlan:
+        return plan_sweep(axes, points, self._root, self._name, known, as_jobs=self._as_jobs)
 
     def _lines(self) -> list[str]:
         plan = self._counted.plan
