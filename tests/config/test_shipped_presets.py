@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import pytest
 
 from wmse_tui.config.figures import steps_per_epoch, total_steps
@@ -32,15 +34,18 @@ def published(experiment: Experiment) -> Paper:
     return experiment.paper
 
 
+@functools.cache
+def papers() -> dict[str, Paper | None]:
+    return {name: find_preset(name).experiment.paper for name in preset_names()}
+
+
 def names_published_in(source: str) -> set[str]:
-    papers = {name: find_preset(name).experiment.paper for name in preset_names()}
-    return {name for name, paper in papers.items() if paper and source in paper.source}
+    return {name for name, paper in papers().items() if paper and source in paper.source}
 
 
 def names_with(number: str) -> list[str]:
     """The presets whose publication has a number of this kind."""
-    papers = {name: find_preset(name).experiment.paper for name in preset_names()}
-    return [name for name, paper in papers.items() if paper and getattr(paper, number) is not None]
+    return [name for name, paper in papers().items() if paper and getattr(paper, number) is not None]
 
 
 # All presets

@@ -19,7 +19,6 @@ from events import attempt, checkpoint, epoch, evaluation
 from faults import Fault, Faults
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from wmse_tui.publish.batches import Batch
 from wmse_tui.publish.csv_tables import CsvTables
@@ -227,6 +226,10 @@ def test_a_failed_run_sends_what_its_checkpoints_have(run: RunDirectory) -> None
 
 def tensorboard_curves(folder: Path) -> dict[str, list[tuple[int, float]]]:
     """What TensorBoard shows."""
+    from tensorboard.backend.event_processing.event_accumulator import (
+        EventAccumulator,  # slow to import: not in every test process
+    )
+
     events = EventAccumulator(str(folder), purge_orphaned_data=True)
     events.Reload()
     return {

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import torch
-from sklearn.linear_model import LogisticRegression
 
 from wmse_tui.engine.evaluation.few_shot import draw_images, few_shot
 
@@ -26,6 +25,8 @@ def test_each_class_gives_the_same_number_and_each_draw_others() -> None:
 
 
 def test_the_probe_is_scikit_learns_on_features_of_length_one() -> None:
+    from sklearn.linear_model import LogisticRegression  # slow to import: not in every test process
+
     x, y, x_test, y_test = features()
     (found,) = few_shot(x, y, x_test, y_test, per_class=False, shots=(4,), draws=3)
     random = torch.Generator().manual_seed(0)

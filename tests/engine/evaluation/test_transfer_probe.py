@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from sklearn.linear_model import LogisticRegression
 
 from wmse_tui.engine.evaluation.transfer_probe import GRID, fit_selected, validation_split
 
@@ -68,6 +67,8 @@ def test_a_published_validation_part_is_used_as_it_is() -> None:
 
 def test_the_accuracy_is_that_of_scikit_learn_at_the_same_c() -> None:
     """Correlated features of very different scales, where a search that is not at the optimum shows."""
+    from sklearn.linear_model import LogisticRegression  # slow to import: not in every test process
+
     random = torch.Generator().manual_seed(7)
     y = torch.arange(2000) % 5
     mixing = torch.randn(24, 24, generator=random) * torch.logspace(-2, 1, 24)

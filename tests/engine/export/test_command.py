@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow.parquet as pq
 import pytest
 import torch
 from events import attempt, evaluation
@@ -162,6 +161,8 @@ def test_a_missing_package_is_reported_with_its_pip_line_before_anything_is_read
 def test_the_features_are_those_of_the_evaluation(
     split: str, run: RunDirectory, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    import pyarrow.parquet as pq  # slow to import: not in every test process
+
     data = load_data(EXPERIMENT, progress=no_progress)
     encoder = move_to_device(build_method(EXPERIMENT).encoder, torch.device("cpu"))
     sets = [

@@ -9,10 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnx
-import onnxruntime
 import pytest
-import timm
 import torch
 import torchvision
 from safetensors import safe_open
@@ -153,6 +150,8 @@ def test_torchvision_loads_the_weights_strictly(kind: str, tmp_path: Path) -> No
 
 @pytest.mark.parametrize("kind", sorted(TIMM))
 def test_timm_loads_the_folder(kind: str, tmp_path: Path) -> None:
+    import timm  # slow to import: not in every test process
+
     trained = trained_encoder(kind)
     images, wanted = reference(trained)
     folder = write(trained, "hf", tmp_path / "folder")
@@ -172,6 +171,9 @@ def test_timm_loads_the_folder(kind: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", GRAPHS)
 def test_graphs_give_the_features_for_any_batch(kind: str, tmp_path: Path) -> None:
+    import onnx  # slow to import: not in every test process
+    import onnxruntime
+
     trained = trained_encoder(kind, shallow=True)
     images, wanted = reference(trained)
     path = write(trained, "onnx", tmp_path / "x.onnx")

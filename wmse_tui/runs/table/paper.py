@@ -7,6 +7,7 @@ that recipe to the last option that matters; one that deviates is a variant, and
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -150,12 +151,13 @@ def shipped_recipes() -> tuple[Recipe, ...]:
     """
     folder = shipped_presets_dir()
     names = sorted(path.stem for path in folder.glob(f"*{SUFFIX}"))
+    read = functools.cache(lambda name: read_config_file(folder / f"{name}{SUFFIX}", f"{name}{SUFFIX}"))
     found = []
     for name in names:
         layers: list[Layer] = []
         wanted: str | None = name
         while wanted is not None:
-            file = read_config_file(folder / f"{wanted}{SUFFIX}", f"{wanted}{SUFFIX}")
+            file = read(wanted)
             layers.insert(0, file.layer)
             wanted = file.extends
         experiment = build(layers)

@@ -14,7 +14,6 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from scipy.io import savemat
 from trained_runs import trained_run
 
 from wmse_tui.config.sections.dataset import Dataset
@@ -56,6 +55,8 @@ def zipped(files: Files) -> bytes:
 
 
 def matlab(**arrays: Any) -> bytes:
+    from scipy.io import savemat  # slow to import: not in every test process
+
     buffer = io.BytesIO()
     savemat(buffer, arrays, do_compression=True)
     return buffer.getvalue()

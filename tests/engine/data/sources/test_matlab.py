@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from scipy.io import savemat
 
 from wmse_tui.engine.data.sources.matlab import matlab_arrays
 
@@ -22,6 +21,8 @@ ARRAYS: dict[str, NDArray[Any]] = {
 
 
 def written(compressed: bool, **more: object) -> bytes:
+    from scipy.io import savemat  # slow to import: not in every test process
+
     file = io.BytesIO()
     savemat(file, {**ARRAYS, **more}, do_compression=compressed)
     return file.getvalue()
