@@ -135,14 +135,14 @@ def test_a_caller_deep_in_the_stack_gets_an_error_of_the_file() -> None:
         if levels:
             descend(levels - 1)
         else:
-            read_yaml("a: [[[[[[1]]]]]]", "x.yaml")
+            read_yaml("a: [[[[[[[[[[1]]]]]]]]]]", "x.yaml")
 
     limit, depth = sys.getrecursionlimit(), 0
     frame: Any = sys._getframe()
     while frame is not None:
         frame, depth = frame.f_back, depth + 1
     with pytest.raises(ConfigError, match="not YAML"):
-        descend(limit - depth - 30)
+        descend(limit - depth - 21)
 
 
 plain = st.recursive(
@@ -176,3 +176,66 @@ def test_lists_are_written_in_brackets_and_keys_keep_their_order() -> None:
         write_yaml({"b": [1, 0.5], "a": {"z": None, "y": 1e-6}})
         == "b: [1, 0.5]\na:\n  z: null\n  y: 1.0e-06\n"
     )
+
+
+def outcome(text: str) -> object:
+    """What is read, with its lines; or each problem."""
+    try:
+        document = read_yaml(text, "x.yaml")
+    except ConfigError as error:
+        return error.problems
+    return repr(document.values), dict(document.lines)
+
+
+PIECES = st.sampled_from(
+    [
+        *(
+            "a: 1\n",
+            "- b\n",
+            " - c",
+            "a",
+            "1e3",
+            ".5",
+            "\n",
+            "  ",
+            "\t",
+            ": ",
+            "- ",
+            "? ",
+            "{",
+            "}",
+            "[",
+            "]",
+        ),
+        *(
+            ", ",
+            "'",
+            '"',
+            "\\x",
+            "# c\n",
+            "---\n",
+            "...\n",
+            "%YAML 1.1\n",
+            "|\n",
+            "> ",
+            "&a ",
+            "*a",
+            "!",
+            "~",
+        ),
+        *("<<: ", "\x00", "\x7f", "\x85", "\u2028", "\ufeff", "\ud800", "\r\n", "\u00e9"),
+    ]
+)
+
+
+@settings(deadline=None, max_examples=200)
+@given(st.lists(PIECES, max_size=14).map("".join))
+@example("a\t")
+@example("\ufeff\ufeffa: 1")
+@example("!.5!")
+def test_libyaml_reads_what_the_parser_in_python_reads(text: str) -> None:
+    """Most texts are parsed by libyaml where it is installed; no outcome may depend on that."""
+    by_libyaml = outcome(text)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delattr(stock_yaml, "CSafeLoader")
+        assert by_libyaml == outcome(text)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
-from types import ModuleType
+from typing import Any
 
 import pytest
 import torch
@@ -22,7 +22,7 @@ Embeddings = Callable[[int, int, int], Tensor]
 
 
 @pytest.fixture(scope="module")
-def lightly() -> ModuleType:
+def lightly() -> Any:
     import lightly.loss  # slow to import: not in every test process
 
     return lightly.loss
@@ -47,14 +47,14 @@ def assert_same(ours: Tensor, theirs: Tensor, x: Tensor, tolerance: float = 1e-1
 
 
 @pytest.mark.parametrize("redundancy", [5e-3, 0.5])
-def test_barlow_twins(redundancy: float, golden_embeddings: Embeddings, lightly: ModuleType) -> None:
+def test_barlow_twins(redundancy: float, golden_embeddings: Embeddings, lightly: Any) -> None:
     x = golden_embeddings(2, 24, 6).requires_grad_()
     theirs = lightly.BarlowTwinsLoss(lambda_param=redundancy)(x[0], x[1])
     assert_same(barlow_twins_loss(x, redundancy=redundancy), theirs, x)
 
 
 def test_barlow_twins_of_more_views_is_the_mean_over_pairs(
-    golden_embeddings: Embeddings, lightly: ModuleType
+    golden_embeddings: Embeddings, lightly: Any
 ) -> None:
     x = golden_embeddings(4, 24, 6).requires_grad_()
     pairs = [lightly.BarlowTwinsLoss()(a, b) for a, b in itertools.combinations(x, 2)]
@@ -63,7 +63,7 @@ def test_barlow_twins_of_more_views_is_the_mean_over_pairs(
 
 @pytest.mark.parametrize("size", [0.5, 3.0])
 def test_vicreg_whose_variance_term_lightly_halves(
-    size: float, golden_embeddings: Embeddings, lightly: ModuleType
+    size: float, golden_embeddings: Embeddings, lightly: Any
 ) -> None:
     """Theirs is μ (v + v') / 2, ours μ (v + v'): their μ of 50 is our 25."""
     x = (size * golden_embeddings(2, 24, 6)).requires_grad_()
@@ -74,15 +74,13 @@ def test_vicreg_whose_variance_term_lightly_halves(
 
 
 @pytest.mark.parametrize("temperature", [0.1, 0.5])
-def test_nt_xent(temperature: float, golden_embeddings: Embeddings, lightly: ModuleType) -> None:
+def test_nt_xent(temperature: float, golden_embeddings: Embeddings, lightly: Any) -> None:
     x = golden_embeddings(2, 24, 6).requires_grad_()
     theirs = lightly.NTXentLoss(temperature=temperature)(x[0], x[1])
     assert_same(contrastive_loss(x, temperature=temperature), theirs, x)
 
 
-def test_simsiam_where_the_caller_stops_the_gradient(
-    golden_embeddings: Embeddings, lightly: ModuleType
-) -> None:
+def test_simsiam_where_the_caller_stops_the_gradient(golden_embeddings: Embeddings, lightly: Any) -> None:
     """Theirs leaves both the stop-gradient and the two directions to the caller."""
     z = golden_embeddings(2, 24, 6).requires_grad_()
     criterion = lightly.NegativeCosineSimilarity()
@@ -93,7 +91,7 @@ def test_simsiam_where_the_caller_stops_the_gradient(
 
 
 @pytest.mark.parametrize("views", [2, 4])
-def test_w_mse(views: int, golden_embeddings: Embeddings, lightly: ModuleType) -> None:
+def test_w_mse(views: int, golden_embeddings: Embeddings, lightly: Any) -> None:
     """Theirs draws its permutations itself; the same draws give the same slices."""
     x = golden_embeddings(views, 48, 6).requires_grad_()
     criterion = lightly.WMSELoss(
@@ -108,7 +106,7 @@ def test_w_mse(views: int, golden_embeddings: Embeddings, lightly: ModuleType) -
 
 
 def test_w_mse_of_lightly_in_eval_mode_whitens_by_running_statistics(
-    golden_embeddings: Embeddings, lightly: ModuleType
+    golden_embeddings: Embeddings, lightly: Any
 ) -> None:
     """Ours has no modes: a loss of the same embeddings is the same loss."""
     x = golden_embeddings(2, 16, 6).float()
