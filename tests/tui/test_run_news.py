@@ -15,7 +15,7 @@ from wmse_tui.runs.state.status import STATUSES, Status
 from wmse_tui.runs.state.watch import view_run
 from wmse_tui.runs.table.index import RunRow, run_row
 from wmse_tui.tui.app import WmseApp
-from wmse_tui.tui.run_news import news, running_parts, terminal_notification
+from wmse_tui.tui.run_news import in_short, in_tmux, news, running_parts, terminal_notification
 
 Until = Callable[..., Awaitable[None]]
 
@@ -30,6 +30,32 @@ def test_every_end_of_an_active_run_is_news_and_nothing_else(status: Status) -> 
     assert bool(found) == (status in ("crashed", "stopped", "diverged", "failed", "completed", "stalled"))
     assert not news({}, [row(status)]), "it was not seen before"
     assert not news({"/runs/a": status}, [row(status)])
+
+
+@pytest.mark.parametrize("status", ["crashed", "stopped", "diverged", "failed", "completed"])
+def test_a_run_that_trained_between_two_readings_of_the_list_is_news_once(status: Status) -> None:
+    ended, before_start = row(status, ended=1000.0), {"/runs/a": status}
+    without: list[dict[str, Status]] = [{}, {"/runs/a": "new"}, {"/runs/a": "queued"}]
+    for earlier in without:
+        assert news(earlier, [ended], since=990.0)
+        assert not news(earlier, [ended], since=1010.0), "another app, or this one before, has reported it"
+    trained: list[dict[str, Status]] = [{"/runs/a": "starting"}, {"/runs/a": "unknown"}]
+    for earlier in trained:
+        assert news(earlier, [row(status)], since=1010.0)
+    assert not news(before_start, [ended], since=990.0)
+    assert not news({}, [row("stalled")], since=0.0)
+
+
+def test_many_ends_at_once_are_one_sentence() -> None:
+    statuses: tuple[Status, ...] = ("completed", "failed", "completed")
+    every = [row(status, f"/runs/{number}") for number, status in enumerate(statuses)]
+    before: dict[str, Status] = {each.path: "running" for each in every}
+    found = news(before, every)
+    assert in_short(found) == found
+    many = news({**before, "/runs/a": "running"}, [*every, row("stalled")])
+    assert [(each.text, each.severity) for each in in_short(many)] == [
+        ("4 runs: 2 completed, 1 failed, 1 stalled", "error")
+    ]
 
 
 def test_the_sentence_has_the_reason_and_the_accuracy() -> None:
@@ -53,6 +79,13 @@ def test_the_header_names_the_newest_run_that_trains(make_run: MakeRun) -> None:
 def test_a_notification_cannot_carry_another_sequence() -> None:
     assert terminal_notification("a;b\x07\x1b]52;", "osc9") == "\x1b]9;a,b\\x07\\x1b]52,\x07"
     assert terminal_notification("a", "osc777") == "\x1b]777;notify;wmse-tui;a\x07"
+    for kind in ("osc9", "osc777"):
+        plain = terminal_notification("a\x1b\\", kind)
+        wrapped = terminal_notification("a\x1b\\", kind, tmux=True)
+        assert wrapped.removeprefix("\x1bPtmux;").removesuffix("\x1b\\").replace("\x1b\x1b", "\x1b") == plain
+    assert in_tmux({"TMUX": "/tmp/tmux-0/default,1,0"})
+    assert in_tmux({"TERM": "tmux-256color"})
+    assert not in_tmux({"TERM": "xterm-256color"})
 
 
 @pytest.mark.asyncio

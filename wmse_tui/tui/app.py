@@ -12,7 +12,7 @@ import os
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from inspect import isawaitable
@@ -181,6 +181,7 @@ class WmseApp(ServicesApp):
             self.services.trainers.adopt(options.run)
         self._frame = Frame()
         self._statuses: dict[str, Status] = {}  # of the runs, by path, as the list had them last
+        self._listed_at = time.time()  # when that was
         self._history: list[ScreenName] = []  # the screens before the current one
         self._keystrokes = Keystrokes(self, super().on_event)
         self._last_key = 0.0
@@ -300,22 +301,30 @@ class WmseApp(ServicesApp):
         from wmse_tui.tui.run_news import news, running_parts
 
         self.running = running_parts(event.rows, self.services.feed.last_state)
-        monitored = self.services.selection.monitored
-        watched = str(monitored.path) if monitored is not None and self.current_mode == "monitor" else ""
-        for each in news(self._statuses, event.rows):
-            self._report(each, in_sight=each.path == watched)
+        if event.problem:
+            return  # without any run
+        found = news(self._statuses, event.rows, since=self._listed_at)
         self._statuses = {row.path: row.status for row in event.rows}
+        if not event.loading:
+            self._listed_at = time.time()
+        if found:
+            self._report(found)
 
-    def _report(self, news: News, *, in_sight: bool) -> None:
-        from wmse_tui.tui.run_news import terminal_notification
+    def _report(self, found: Sequence[News]) -> None:
+        """Report news in the ways that the user has set: a run that Monitor shows needs no message."""
+        from wmse_tui.tui.run_news import in_short, in_tmux, terminal_notification
 
-        settings = self.settings
-        if settings.notices and not in_sight:
-            self.show_message(news.text, severity=news.severity)
+        settings, monitored = self.settings, self.services.selection.monitored
+        watched = str(monitored.path) if monitored is not None and self.current_mode == "monitor" else ""
+        if settings.notices:
+            for each in in_short([each for each in found if each.path != watched]):
+                self.show_message(each.text, severity=each.severity)
         if settings.bell:
             self.bell()
         if settings.notifications != "off" and self._driver is not None and not self.is_headless:
-            self._driver.write(terminal_notification(news.text, settings.notifications))
+            for each in in_short(found):
+                kind, tmux = settings.notifications, in_tmux(os.environ)
+                self._driver.write(terminal_notification(each.text, kind, tmux=tmux))
 
     def show_message(self, text: str, *, severity: Severity = "information", title: str = "") -> None:
         """Show a notification; each line of `text` is sanitised."""

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import math
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from wmse_tui.runs.log.events import Resources
 from wmse_tui.runs.state.run import RunState
-from wmse_tui.runs.state.status import ENDED, FAILURES, TRAINING, Status
+from wmse_tui.runs.state.status import ACTIVE, ENDED, FAILURES, TRAINING, Status
 from wmse_tui.runs.table.index import RunRow
 from wmse_tui.runs.text.sanitize import safe, without_middle
 from wmse_tui.runs.text.units import duration, percent
+from wmse_tui.tui.services import Severity
 
 _NAME = 24  # cells
+_EACH = 3  # runs at once that are reported one by one
+_TRAINED: frozenset[Status] = ACTIVE | {"unknown"}
+"""Statuses after which an end is news whenever the log says that it was."""
+_WORST: Mapping[Severity, int] = {"information": 0, "warning": 1, "error": 2}
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +29,8 @@ class News:
 
     path: str
     text: str
-    severity: Literal["information", "warning", "error"]
+    severity: Severity
+    status: Status = "completed"
 
 
 def running_parts(rows: Sequence[RunRow], state_of: Callable[[str], RunState | None]) -> tuple[str, ...]:
@@ -56,16 +64,34 @@ def gpu_load(used: Resources) -> str:
     return f"{name} {high} %" if low == high else f"{name} {low}-{high} %"
 
 
-def news(before: Mapping[str, Status], rows: Sequence[RunRow]) -> list[News]:
-    """What became of the runs that were active before, by their paths."""
+def news(before: Mapping[str, Status], rows: Sequence[RunRow], *, since: float = math.inf) -> list[News]:
+    """What became of the runs since the list of before: those that ended, and those that stall.
+
+    Args:
+        before: the earlier statuses, by path.
+        rows: the list as it is now.
+        since: when the earlier list was read, in unix seconds. A run that was not being trained then, or is
+            new, has ended since if its log says so: a short one trains between two readings.
+    """
     found = []
     for row in rows:
         earlier = before.get(row.path)
-        if earlier not in TRAINING or earlier == row.status:
+        if earlier == row.status:
             continue
-        if row.status in ENDED or row.status == "stalled":
-            found.append(News(row.path, _sentence(row), _severity(row.status)))
+        trained = earlier in _TRAINED or (row.ended is not None and row.ended >= since)
+        if (trained and row.status in ENDED) or (earlier in _TRAINED and row.status == "stalled"):
+            found.append(News(row.path, _sentence(row), _severity(row.status), row.status))
     return found
+
+
+def in_short(found: Sequence[News]) -> Sequence[News]:
+    """The news one by one, or of many runs at once one sentence."""
+    if len(found) <= _EACH:
+        return found
+    statuses = Counter(each.status for each in found)
+    text = f"{len(found)} runs: {', '.join(f'{number} {status}' for status, number in statuses.items())}"
+    worst = max((each.severity for each in found), key=_WORST.__getitem__)
+    return (News("", text, worst),)
 
 
 def _sentence(row: RunRow) -> str:
@@ -76,13 +102,22 @@ def _sentence(row: RunRow) -> str:
     )
 
 
-def _severity(status: Status) -> Literal["information", "warning", "error"]:
+def _severity(status: Status) -> Severity:
     if status in FAILURES:
         return "error"
     return "information" if status == "completed" else "warning"
 
 
-def terminal_notification(text: str, kind: Literal["osc9", "osc777"]) -> str:
-    """The escape sequence by which a terminal shows a notification outside of itself."""
+def terminal_notification(text: str, kind: Literal["osc9", "osc777"], *, tmux: bool = False) -> str:
+    """The escape sequence by which a terminal shows a notification outside of itself.
+
+    tmux drops both. It passes what is wrapped on to its terminal, if its `allow-passthrough` is on.
+    """
     plain = safe(text, 200).replace(";", ",")
-    return f"\x1b]9;{plain}\x07" if kind == "osc9" else f"\x1b]777;notify;wmse-tui;{plain}\x07"
+    sequence = f"\x1b]9;{plain}\x07" if kind == "osc9" else f"\x1b]777;notify;wmse-tui;{plain}\x07"
+    return f"\x1bPtmux;\x1b{sequence}\x1b\\" if tmux else sequence
+
+
+def in_tmux(environ: Mapping[str, str]) -> bool:
+    """Whether the terminal is tmux, also at the other end of an SSH connection."""
+    return bool(environ.get("TMUX")) or environ.get("TERM", "").startswith("tmux")

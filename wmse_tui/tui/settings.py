@@ -69,12 +69,15 @@ class Settings(BaseModel):
         "auto", description="How often the screen is redrawn; `auto` is `slow` over SSH, else `local`."
     )
     mouse: bool = Field(True, description="Whether the app receives mouse events.")
-    notices: bool = Field(True, description="Whether a message tells when a run ends, fails or stalls.")
+    notices: bool = Field(
+        True, description="Whether a message reports when a run ends, fails, diverges or stalls."
+    )
     bell: bool = Field(True, description="Whether the bell rings then.")
     notifications: Literal["off", "osc9", "osc777"] = Field(
         "off",
         description="Whether the terminal is asked to show it outside of itself, and by which sequence: "
-        "osc9 (iTerm2, Windows Terminal, WezTerm, Ghostty) or osc777 (rxvt, foot, Ghostty).",
+        "osc9 (iTerm2, Windows Terminal, kitty, WezTerm, Ghostty) or osc777 (rxvt, foot, Ghostty). tmux "
+        "needs `set -g allow-passthrough on`; with `all` also windows that are not in front may notify.",
     )
     keys: dict[str, str] = Field(
         default_factory=dict, description="Keys by binding id, as in `quit: ctrl+x`; see Keys."

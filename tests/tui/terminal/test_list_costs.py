@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,9 +23,14 @@ def many(make_run: Callable[..., RunDirectory]) -> list[RunDirectory]:
 
 @pytest.mark.slow
 def test_three_hundred_runs_cost_nothing_while_idle_and_two_rows_for_a_key(
-    open_app: Callable[..., Any], many: list[RunDirectory]
+    open_app: Callable[..., Any],
+    many: list[RunDirectory],
+    make_run: Callable[..., RunDirectory],
+    tmp_path: Path,
 ) -> None:
-    scene = open_app((), TEXTUAL_FPS="30")
+    settings = tmp_path / "settings.yaml"
+    settings.write_text("bell: false\nnotices: false\nnotifications: osc777\n")
+    scene = open_app((), TEXTUAL_FPS="30", WMSE_TUI_SETTINGS=str(settings))
     terminal = scene.terminal
     terminal.wait_for(lambda sent: re.search(rb"(?<!of )300 runs", sent) is not None, 60)  # all are read
     terminal.wait_quiet(0.5)
@@ -41,3 +48,9 @@ def test_three_hundred_runs_cost_nothing_while_idle_and_two_rows_for_a_key(
     terminal.forget()
     terminal.type("G")
     terminal.wait_for("run-299")
+
+    terminal.forget()
+    make_run("other", "diverged", started=time.time())  # which this app did not start
+    terminal.wait_for("\x1b]777;notify;wmse-tui;other has diverged: the loss is not finite, k-NN ")
+    terminal.wait_quiet(0.5)
+    assert terminal.seen().count(b"\x1b]777") == terminal.seen().count(b"\x07") == 1, "and no bell"

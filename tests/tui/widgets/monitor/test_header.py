@@ -126,6 +126,9 @@ def test_a_run_whose_configuration_must_change_is_not_to_be_resumed(make_run: Ma
     assert rows(replace(state, error=batch))[4] == (
         "an image cannot be read   d opens its configuration, to change it for a new run"
     )
+    fetch = replace(state.error, title="cannot fetch a.zip", next=("start again",))
+    never = replace(state, step=0, evaluations=(), error=fetch, status_reason=fetch.title)
+    assert rows(never)[4] == "cannot fetch a.zip   r tries again, L shows what to do"
     for step in ("restore it", "--set dataset.root=/x", "then resume the run"):
         assert "r resumes it" in rows(replace(state, error=replace(state.error, next=(step,))))[4]
 

@@ -178,7 +178,10 @@ def _problems(state: RunState, notes: HeaderNotes, width: int, keys: KeyNames) -
         text = "{key:run-duplicate} opens its configuration, to change it for a new run"
         parts.append(Content.styled(keys.fill(text), "dim"))
     elif state.status in RESUMABLE:
-        parts.append(Content.styled(keys.fill("{key:run-resume} resumes it"), "dim"))
+        text = "{key:run-resume} " + ("resumes it" if state.step or state.evaluations else "tries again")
+        if state.error is not None and state.error.next:
+            text += ", {key:pane-log} shows what to do"
+        parts.append(Content.styled(keys.fill(text), "dim"))
     elif state.status == "new":
         parts.append(Content.styled(keys.fill("never started; {key:run-resume} starts it"), "dim"))
     verdict = judge(state)
