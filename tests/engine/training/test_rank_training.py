@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import socket
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from typing import Any, NoReturn
 
 import psutil
@@ -20,10 +22,12 @@ from wmse_tui.engine.data.pipelines import Batches, build_batches
 from wmse_tui.engine.distribution import heartbeats, other_ranks
 from wmse_tui.engine.distribution import ranks as distribution
 from wmse_tui.engine.errors import DataError
+from wmse_tui.engine.evaluation.checkpoint_evaluation import EvaluationRequest, evaluate_checkpoint
+from wmse_tui.engine.evaluation.interruption import no_progress
 from wmse_tui.engine.training import rank_training, requests, session
 from wmse_tui.engine.training.checkpoints import read_checkpoint
 from wmse_tui.engine.training.loop import TrainingLoop
-from wmse_tui.engine.training.session import BAD_CONFIG, DIVERGED, FAILED, STOPPED, run_session
+from wmse_tui.engine.training.session import BAD_CONFIG, DIVERGED, FAILED, STOPPED, Session, run_session
 from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.log.events import Attempt, Control, Error, Evaluation, Exit, Resources, Steps
 from wmse_tui.runs.log.reader import EventReader
@@ -82,11 +86,14 @@ def test_two_ranks_train_as_one_process_does(make_run: MakeRun) -> None:
     assert attempt.device.startswith("2 x CPU")
     assert (attempt.ranks, attempt.exact) == (2, True)
     assert "8 images each" in attempt.device_reason
-    assert events_of(shared, Evaluation)[0].knn == events_of(alone, Evaluation)[0].knn  # before training
     loads, lonely = (events_of(run, Resources)[-1] for run in (shared, alone))
     assert [(load.rank, load.host) for load in loads.ranks][:1] == [(0, host())]
     assert loads.cpu == sum(load.cpu for load in loads.ranks)
     assert lonely.ranks == ()
+    before, after = events_of(shared, Evaluation)
+    assert before.knn == events_of(alone, Evaluation)[0].knn
+    found = evaluate_checkpoint(EvaluationRequest(shared.path), progress=no_progress)
+    assert (found["step"], found["knn"]) == (after.step, asdict(after.knn)), "by one process"
 
 
 def test_stopped_then_killed_then_resumed_gives_the_same_bits(
@@ -139,6 +146,39 @@ def test_a_rank_that_is_suspended_ends_the_run(
     assert error.code == "E_RANK"
     assert "showed no sign of life" in error.detail
     assert started[-1].poll() == -signal.SIGKILL
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP])
+def test_a_rank_that_is_lost_in_an_evaluation_ends_the_run(
+    make_run: MakeRun, started: list[ForkedTrainer], monkeypatch: pytest.MonkeyPatch, number: signal.Signals
+) -> None:
+    monkeypatch.setattr(heartbeats, "BEAT_SECONDS", 0.1)
+    monkeypatch.setattr(rank_training, "evaluate", lambda *_, **__: os.kill(os.getpid(), number))
+    run = make_run(*TWO, "evaluation.batch_size=8")
+    assert run_session(run.path) == FAILED
+    [error] = events_of(run, Error)
+    who = f"process {started[-1].pid} (cpu, {socket.gethostname()})"
+    assert (error.code, error.title) == ("E_RANK", "rank 1 of 2 is lost")
+    assert error.detail.startswith(who)
+    assert not events_of(run, Evaluation)
+
+
+def test_a_stop_during_an_evaluation_ends_all_in_order(
+    make_run: MakeRun, started: list[ForkedTrainer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = make_run(*TWO, "evaluation.batch_size=8")
+    progress = Session.progress
+
+    def stop_there(self: Session, name: str, *arguments: Any) -> None:
+        if name == "features":
+            request(run, "stop")
+        progress(self, name, *arguments)
+
+    monkeypatch.setattr(Session, "progress", stop_there)
+    assert run_session(run.path) == STOPPED
+    assert started[-1].poll() == 0
+    assert not events_of(run, Evaluation)
+    assert events_of(run, Exit)[0].step == 0
 
 
 @pytest.mark.parametrize("rank", [0, 1])

@@ -82,17 +82,18 @@ def build_batches(
     notify: Callable[[str], None] = lambda _: None,
     rank: int = 0,
     world: int = 1,
+    whole_batches: bool = False,
 ) -> Batches:
     """Choose the pipeline that `compute.loader` asks for, or the fastest of those that can read the images.
 
     Args:
         notify: called with a text where less is done than `compute.compile=graph` asks for.
-        rank, world: see `ViewPlan`.
+        rank, world, whole_batches: see `ViewPlan`.
 
     Raises:
         DataError: there are too few images for a batch, or the requested pipeline cannot read them.
     """
-    plan = plan_views(experiment, rank=rank, world=world)
+    plan = plan_views(experiment, rank=rank, world=world, whole_batches=whole_batches)
     loader, pixels = experiment.compute.loader, train.pixels
     _require(train, experiment, plan.batch_size)
 

@@ -23,6 +23,7 @@ class ViewPlan:
         views: per image.
         batch_size: images per batch, of all ranks; those that do not fill one are left out of the epoch.
         rank, world: which of how many equal parts of each batch this process makes views of.
+        whole_batches: it makes all views of each `world`-th batch instead.
         size: height and width of the views in pixels.
         mean, std: per channel, for values in [0, 1].
     """
@@ -36,19 +37,22 @@ class ViewPlan:
     std: tuple[float, float, float]
     rank: int = 0
     world: int = 1
+    whole_batches: bool = False
 
     @property
     def own_size(self) -> int:
         """The images of a batch that this process makes views of."""
-        return self.batch_size // self.world
+        return self.batch_size if self.whole_batches else self.batch_size // self.world
 
     def batches(self, images: int, *, epoch: int, start_batch: int = 0) -> Iterator[Tensor]:
         """The images, int64 (own_size,), of each batch of an epoch from `start_batch` on."""
         order = epoch_order(images, seed=self.seed, epoch=epoch)
         full = images // self.batch_size * self.batch_size
+        every = order[:full].view(-1, self.batch_size)[start_batch:]
+        if self.whole_batches:
+            return iter(every[self.rank :: self.world].unbind())
         first = self.rank * self.own_size
-        own = order[:full].view(-1, self.batch_size)[start_batch:, first : first + self.own_size]
-        return iter(own.unbind())
+        return iter(every[:, first : first + self.own_size].unbind())
 
     def parameters(
         self, *, epoch: int, indices: Tensor, heights: int | Tensor, widths: int | Tensor
@@ -91,8 +95,10 @@ class ViewPlan:
         )
 
 
-def plan_views(experiment: Experiment, *, rank: int = 0, world: int = 1) -> ViewPlan:
-    """The plan of a configuration, for one of `world` ranks."""
+def plan_views(
+    experiment: Experiment, *, rank: int = 0, world: int = 1, whole_batches: bool = False
+) -> ViewPlan:
+    """The plan of a configuration, for one of `world` ranks; see `ViewPlan`."""
     mean, std = experiment.dataset.normalisation()
     return ViewPlan(
         law=ViewLaw(
@@ -106,4 +112,5 @@ def plan_views(experiment: Experiment, *, rank: int = 0, world: int = 1) -> View
         std=std,
         rank=rank,
         world=world,
+        whole_batches=whole_batches,
     )

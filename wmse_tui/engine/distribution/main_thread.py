@@ -1,9 +1,9 @@
-"""Notices that the main thread of a rank hangs: in a step it does nothing, and waits for no other rank.
+"""Notices that the main thread of a rank hangs: in its work it does nothing, and waits for no other rank.
 
 Heartbeats show that a process runs. Its main thread may wait all the same, for a lock or for an image that
 never arrives, and every other rank with it. Each rank judges itself: nothing depends on the network.
 
-- Only between `working` and its end. Evaluations, pauses, checkpoints and the start are not judged.
+- Only between `working` and its end: in steps and batches of evaluations, not in what rank 0 does alone.
 - Not within `waiting`, as for what another rank computes: that one is judged by itself.
 - Only where the process and its loader workers have used no processor and read nothing for some seconds. Slow
   steps, compilation and the first choice of kernels compute; slow images are read; a host that waits for its

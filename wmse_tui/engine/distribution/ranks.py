@@ -1,9 +1,9 @@
 """What a trainer does with the other ranks: announce each step, average gradients, compare weights.
 
-Rank 0 is the trainer. It alone decides, reads requests, evaluates, and writes the log and checkpoints. The
-other ranks wait for a message before each step and perform exactly what it names, so a pause, a stop or an
-evaluation needs no agreement: nothing is announced meanwhile. The message goes over a group of its own, ahead
-of the work that a GPU has queued.
+Rank 0 is the trainer. It alone decides, reads requests, and writes the log and checkpoints. The other ranks
+wait for a message before each step, and before each of their batches of an evaluation, and perform exactly
+what it names, so a pause or a stop needs no agreement: nothing is announced meanwhile. The message goes over
+a group of its own, ahead of the work that a GPU has queued. So do the results of an evaluation.
 """
 
 from __future__ import annotations
@@ -40,6 +40,9 @@ class Kind(IntEnum):
     COMPARE = 3  # the weights
     STATE = 4  # the weights and the state of the optimiser become those of rank 0
     END = 5
+    EVALUATE = 6  # what an evaluation reads and encodes; its batches follow
+    LIDAR = 7  # the same of the views that LiDAR is computed from
+    BATCH = 8  # of what was named before, the next one of each rank
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +55,7 @@ class Message:
     step: int = 0
     lr: float = 0.0
     progress: float = 0.0
+    final: bool = False  # as of `evaluate`
 
 
 class Ranks:
@@ -78,8 +82,27 @@ class Ranks:
     def mean_gradients(self, parameters: Iterable[nn.Parameter], averages: Sequence[Tensor] = ()) -> None:
         """Replace each gradient, and each of the `averages`, by its mean over the ranks."""
 
+    def begins_round(self) -> bool:
+        """Whether all ranks compute their next batch of an evaluation: rank 0 announces that they do."""
+        return True
+
+    def joined(self, own: Tensor | None, sizes: Sequence[int]) -> list[Tensor]:
+        """What the ranks have computed in a round, in their order, on rank 0; nothing on the others.
+
+        Args:
+            own: the result of this rank; None if there was no batch for it.
+            sizes: of the results of the first ranks along their first dimension; the others have none.
+        """
+        assert own is not None
+        assert len(sizes) == 1
+        return [own]
+
     def share_state(self, method: nn.Module, optimizer: torch.optim.Optimizer) -> None:
         """Give all ranks the weights and the optimiser's state of rank 0."""
+
+    def gathered(self, value: object) -> list[Any]:
+        """The `value` of each rank, on all ranks."""
+        return [value]
 
     def compare(self, method: nn.Module) -> None:
         """Compare the weights and buffers of all ranks; called by rank 0.
@@ -108,6 +131,7 @@ class Group(Ranks):
             messages = dist.new_group(backend="gloo", timeout=FOR_EVER)
         assert isinstance(messages, dist.ProcessGroup)  # all ranks are in it
         self._messages = messages
+        self._unread: Message | None = None
 
     def announce(self, message: Message) -> None:
         with waiting():
@@ -115,11 +139,14 @@ class Group(Ranks):
 
     def receive(self) -> Message:
         """The next announcement, when it comes; called by the other ranks."""
+        if self._unread is not None:
+            message, self._unread = self._unread, None
+            return message
         numbers = torch.empty(len(Message.__slots__), dtype=torch.float64)
         with waiting():
             dist.broadcast(numbers, 0, group=self._messages)
-        kind, epoch, batch, step, lr, progress = numbers.tolist()
-        return Message(Kind(int(kind)), int(epoch), int(batch), int(step), lr, progress)
+        kind, epoch, batch, step, lr, progress, final = numbers.tolist()
+        return Message(Kind(int(kind)), int(epoch), int(batch), int(step), lr, progress, bool(final))
 
     def shared_step(self) -> AbstractContextManager[None]:
         return shared_step()
@@ -146,6 +173,52 @@ class Group(Ranks):
         for gradient, part in zip(gradients, parts, strict=True):
             gradient.copy_(part.view_as(gradient))
 
+    def begins_round(self) -> bool:
+        if self.rank == 0:
+            self.announce(Message(Kind.BATCH))
+            return True
+        message = self.receive()
+        if message.kind is not Kind.BATCH:  # rank 0 does not continue
+            self._unread = message
+        return message.kind is Kind.BATCH
+
+    def joined(self, own: Tensor | None, sizes: Sequence[int]) -> list[Tensor]:
+        if self.rank:
+            if own is not None:
+                self.send(own, 0)
+            return []
+        assert own is not None  # it has a batch if any rank has
+        others = [
+            self.fetch((size, *own.shape[1:]), own.dtype, rank) for rank, size in enumerate(sizes[1:], 1)
+        ]
+        return [own, *others]
+
+    def send(self, x: Tensor, to: int) -> None:
+        """Send a tensor to another rank, which fetches it now."""
+        with waiting():
+            dist.send(x.detach().cpu().contiguous(), to, group=self._messages)
+
+    def fetch(self, shape: Sequence[int], dtype: torch.dtype, source: int) -> Tensor:
+        """A tensor that another rank sends, on the CPU."""
+        x = torch.empty(tuple(shape), dtype=dtype)
+        with waiting():
+            dist.recv(x, source, group=self._messages)
+        return x
+
+    def copy_of(self, x: Tensor, source: int) -> Tensor:
+        """What `x` is on rank `source`, on all ranks, on the CPU."""
+        shared = x.detach().cpu().contiguous()
+        with waiting():
+            dist.broadcast(shared, source, group=self._messages)
+        return shared
+
+    def gathered(self, value: object) -> list[Any]:
+        """The `value` of each rank, on all ranks."""
+        found: list[Any] = [None] * self.world
+        with waiting():
+            dist.all_gather_object(found, value, group=self._messages)
+        return found
+
     def share_state(self, method: nn.Module, optimizer: torch.optim.Optimizer) -> None:
         shared: list[Any] = [None]
         if self.rank == 0:
@@ -160,10 +233,7 @@ class Group(Ranks):
     def compare(self, method: nn.Module) -> None:
         if self.rank == 0:
             self.announce(Message(Kind.COMPARE))
-        found: list[Any] = [None] * self.world
-        own = digest(method)
-        with waiting():
-            dist.all_gather_object(found, (own, self._where), group=self._messages)
+        found = self.gathered((digest(method), self._where))
         named = [(value, f"rank {rank} ({where})") for rank, (value, where) in enumerate(found)]
         other = [name for value, name in named if value != named[0][0]]
         if other and self.rank == 0:

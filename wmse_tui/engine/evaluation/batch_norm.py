@@ -11,16 +11,18 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from wmse_tui.engine.data.images import ImageSet
-from wmse_tui.engine.evaluation.pixel_batches import Geometry, pixel_batches
+from wmse_tui.engine.distribution.ranks import ALONE, Group, Ranks
+from wmse_tui.engine.evaluation.pixel_batches import Geometry, batch_sizes, pixel_batches
 from wmse_tui.engine.models.running import RunningStatistics
 from wmse_tui.engine.precision import Precision, autocast
 
+from .dealt_batches import TASK, rounds
 from .features import Normalisation, restored_modes
-from .interruption import Progress, ShouldStop, check, never, no_progress
+from .interruption import Progress, ShouldStop, never, no_progress
 
 
 @contextmanager
@@ -38,12 +40,13 @@ def calibrated_batch_norm(
     workers: int | None = None,
     progress: Progress = no_progress,
     should_stop: ShouldStop = never,
+    ranks: Ranks = ALONE,
 ) -> Iterator[None]:
     """Within the block, BatchNorms and whitening layers of `encoder` have the statistics of `images`.
 
     Afterwards all is as before, to the bit. The statistics are the plain average over batches of (nearly)
     equal size, of images without augmentation, in one pass; other layers are in evaluation mode meanwhile.
-    Arguments and errors are those of `extract_features`.
+    Arguments and errors are those of `extract_features`; all `ranks` have the statistics.
 
     Example:
         >>> import torch
@@ -62,7 +65,16 @@ def calibrated_batch_norm(
     norms = [m for m in encoder.modules() if isinstance(m, kinds) and m.track_running_stats]
     buffers = [(buffer, buffer.clone()) for norm in norms for buffer in norm.buffers(recurse=False)]
     momenta = [norm.momentum for norm in norms]
-    batches = pixel_batches(images, Geometry(resize, crop), batch_size=batch_size, even=True, workers=workers)
+    batches = pixel_batches(
+        images,
+        Geometry(resize, crop),
+        batch_size=batch_size,
+        even=True,
+        workers=workers,
+        rank=ranks.rank,
+        world=ranks.world,
+    )
+    sizes = batch_sizes(len(images), batch_size, even=True)
     try:
         with closing(batches), restored_modes(encoder), torch.no_grad():
             encoder.eval()
@@ -71,11 +83,12 @@ def calibrated_batch_norm(
                 norm.momentum = None  # PyTorch's notation for the cumulative average
                 norm.train()
             normalised, done = Normalisation(mean, std, device), 0
-            for pixels in batches:
-                check(should_stop)
-                with autocast(precision, device):
-                    encoder(normalised(pixels))
-                done += len(pixels)
+            for numbers in rounds(len(sizes), ranks, should_stop):
+                with _averaged_in_turn(norms, ranks, len(numbers)):
+                    if ranks.rank < len(numbers):
+                        with ranks.working(TASK), autocast(precision, device):
+                            encoder(normalised(next(batches)))
+                done += sum(sizes[number] for number in numbers)
                 progress("batch norm", done, len(images), "images")
         yield
     finally:
@@ -84,3 +97,46 @@ def calibrated_batch_norm(
         with torch.no_grad():
             for buffer, saved in buffers:  # in place: others may hold the same tensors
                 buffer.copy_(saved)
+
+
+@contextmanager
+def _averaged_in_turn(norms: Sequence[nn.Module], ranks: Ranks, active: int) -> Iterator[None]:
+    """Within this block each norm averages one batch of each of the first `active` ranks, in their order.
+
+    A batch is normalised by itself, and only its share of the averages depends on those before it. So the
+    ranks compute at once, and the averages of a norm go from one rank to the next as soon as its batch is in
+    them: with the operations, and so the bits, of one process. Then all ranks have those of the last.
+    """
+    if not isinstance(ranks, Group):
+        yield
+        return
+
+    def fetch(norm: nn.Module, _inputs: object) -> None:
+        if ranks.rank:
+            own = _averages(norm)
+            _set_averages(norm, ranks.fetch(own.shape, own.dtype, ranks.rank - 1))
+
+    def send(norm: nn.Module, _inputs: object, _output: object) -> None:
+        if ranks.rank + 1 < active:
+            ranks.send(_averages(norm), ranks.rank + 1)
+
+    hooks = [norm.register_forward_pre_hook(fetch) for norm in norms]
+    hooks += [norm.register_forward_hook(send) for norm in norms]
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()
+    for norm in norms:
+        _set_averages(norm, ranks.copy_of(_averages(norm), active - 1))
+
+
+def _averages(norm: nn.Module) -> Tensor:
+    """The buffers of a norm, float64 (numbers,): of float32 and counts nothing is lost."""
+    return torch.cat([buffer.flatten().double() for buffer in norm.buffers(recurse=False)])
+
+
+def _set_averages(norm: nn.Module, averages: Tensor) -> None:
+    buffers = list(norm.buffers(recurse=False))
+    for buffer, part in zip(buffers, averages.split([b.numel() for b in buffers]), strict=True):
+        buffer.copy_(part.view_as(buffer))

@@ -14,6 +14,7 @@ from wmse_tui.engine.data.dataset_sources import Data
 from wmse_tui.engine.data.images import UNLABELLED, ImageSet
 from wmse_tui.engine.data.sources.files import readable
 from wmse_tui.engine.diagnostics.sample import sample_diagnostics
+from wmse_tui.engine.distribution.ranks import ALONE, Ranks
 from wmse_tui.engine.models.encoder_whitening import EncoderWhitening
 from wmse_tui.runs.log.events import Artifact, Diagnostics, Event, Notice
 from wmse_tui.runs.state.embedding import NEWEST_MAP, drop_maps, map_name
@@ -69,11 +70,13 @@ class EmbeddingMapWriter:
         step: int,
         progress: Progress = no_progress,
         should_stop: ShouldStop = never,
+        ranks: Ranks = ALONE,
     ) -> None:
-        """Write the spectrum of the latest features to the log, and publish their map.
+        """Write the spectrum of the latest features to the log, and publish their map; on rank 0.
 
         Features that no probe has needed are computed now; but not those of an untrained encoder, which would
         need the statistics of the training images first. A disk that refuses the map stops nothing.
+        `ranks` encode the views of LiDAR together; the few images of the map are rank 0's.
 
         Raises:
             DataError, Diverged: an image cannot be read, or its features are not finite.
@@ -89,7 +92,7 @@ class EmbeddingMapWriter:
             )
             features = features.cpu()
         require_finite(features, self._images.split)
-        self._write_event(self._sample(encoder, features, device, step, epoch, progress, should_stop))
+        self._write_event(self._sample(encoder, features, device, step, epoch, progress, should_stop, ranks))
         kind = self._experiment.evaluation.map
         if kind == "off":
             return
@@ -126,6 +129,7 @@ class EmbeddingMapWriter:
         epoch: int,
         progress: Progress,
         should_stop: ShouldStop,
+        ranks: Ranks,
     ) -> Diagnostics:
         """The spectrum of the features, and LiDAR where it is configured, except of an untrained encoder."""
         lidar: tuple[float | None, float | None] = (None, None)
@@ -137,6 +141,7 @@ class EmbeddingMapWriter:
                 device,
                 progress=progress,
                 should_stop=should_stop,
+                ranks=ranks,
             )
         whitens = any(isinstance(module, EncoderWhitening) for module in encoder.modules())
         return sample_diagnostics(

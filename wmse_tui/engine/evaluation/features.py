@@ -13,11 +13,13 @@ import torch
 from torch import Tensor, nn
 
 from wmse_tui.engine.data.images import ImageSet
+from wmse_tui.engine.distribution.ranks import ALONE, Ranks
 from wmse_tui.engine.errors import Diverged
-from wmse_tui.engine.evaluation.pixel_batches import Geometry, pixel_batches
+from wmse_tui.engine.evaluation.pixel_batches import Geometry, batch_sizes, pixel_batches
 from wmse_tui.engine.precision import Precision, autocast
 
-from .interruption import Progress, ShouldStop, check, never, no_progress
+from .dealt_batches import dealt_results
+from .interruption import Progress, ShouldStop, never, no_progress
 
 
 def extract_features(
@@ -34,6 +36,7 @@ def extract_features(
     workers: int | None = None,
     progress: Progress = no_progress,
     should_stop: ShouldStop = never,
+    ranks: Ranks = ALONE,
 ) -> tuple[Tensor, Tensor | None]:
     """Encode every image of the set, in order.
 
@@ -44,10 +47,11 @@ def extract_features(
         batch_size: images per forward pass; the last batch may be shorter. The result does not depend on it
             but for rounding.
         precision: "bfloat16" runs the encoder under autocast.
+        ranks: those that call this together, and encode batches in turn. All features are on rank 0.
 
     Returns:
         Features (images, dim) float32 and labels (images,) int64, both on `device`; no labels where the set
-        has none.
+        has none. On another rank than 0 there are no features.
 
     Raises:
         ValueError: the set is empty.
@@ -68,21 +72,31 @@ def extract_features(
         raise ValueError("the image set is empty")
     device = torch.device(device)
     normalised = Normalisation(mean, std, device)
-    features: Tensor | None = None
+    features = torch.empty(0, 0, device=device)
     done = 0
-    batches = pixel_batches(images, Geometry(resize, crop), batch_size=batch_size, workers=workers)
+    batches = pixel_batches(
+        images,
+        Geometry(resize, crop),
+        batch_size=batch_size,
+        workers=workers,
+        rank=ranks.rank,
+        world=ranks.world,
+    )
+
+    def encoded(pixels: Tensor) -> Tensor:
+        with autocast(precision, device):
+            output: Tensor = encoder(normalised(pixels))
+        return output
+
+    sizes = batch_sizes(len(images), batch_size)
     with closing(batches), restored_modes(encoder), torch.no_grad():
         encoder.eval()
-        for pixels in batches:
-            check(should_stop)
-            with autocast(precision, device):
-                output = encoder(normalised(pixels))
-            if features is None:  # the whole result at once: joining batches later would need it twice
+        for output in dealt_results(batches, encoded, sizes, ranks, should_stop):
+            if not done:  # the whole result at once: joining batches later would need it twice
                 features = torch.empty(len(images), output.shape[1], device=device)
             features[done : done + len(output)] = output
             done += len(output)
             progress("features", done, len(images), "images")
-    assert features is not None
     return features, None if images.labels is None else images.labels.to(device)
 
 

@@ -12,10 +12,12 @@ from wmse_tui.engine.data.images import ImageSet
 from wmse_tui.engine.data.pipelines import build_batches
 from wmse_tui.engine.diagnostics.noise import noise_lidar
 from wmse_tui.engine.diagnostics.quantities import lidar
+from wmse_tui.engine.distribution.ranks import ALONE, Kind, Message, Ranks
 from wmse_tui.engine.precision import autocast
 
+from .dealt_batches import dealt_results
 from .features import restored_modes
-from .interruption import Progress, ShouldStop, check, never, no_progress
+from .interruption import Progress, ShouldStop, never, no_progress
 
 VIEWS_AT_ONCE = 1024
 
@@ -28,14 +30,16 @@ def encoder_lidar(
     *,
     progress: Progress = no_progress,
     should_stop: ShouldStop = never,
+    ranks: Ranks = ALONE,
 ) -> tuple[float | None, float | None]:
     """LiDAR of the features of `evaluation.lidar_views` views of `evaluation.lidar_images` images.
 
     The images are evenly sampled and always the same, and so are their views, which follow the law of the
     training. The encoder is in evaluation mode meanwhile; it and all random states are afterwards as before.
+    `ranks` encode batches in turn, as of `evaluate`.
 
     Returns:
-        LiDAR, None where it cannot be computed; and that of isotropic noise.
+        LiDAR, None where it cannot be computed; and that of isotropic noise. On another rank than 0 None.
 
     Raises:
         EngineError: an image cannot be read.
@@ -52,15 +56,26 @@ def encoder_lidar(
             "schedule": experiment.schedule.model_copy(update={"batch_size": at_once}),
         }
     )
+    if ranks.rank == 0:
+        ranks.announce(Message(Kind.LIDAR))
     found: list[Tensor] = []
-    batches = build_batches(images.take(chosen), plan, device)
+    batches = build_batches(
+        images.take(chosen), plan, device, rank=ranks.rank, world=ranks.world, whole_batches=True
+    )
+
+    def encoded(batch: Tensor) -> Tensor:
+        with autocast(experiment.compute.precision, device):
+            features = encoder(batch.flatten(0, 1))
+        by_view: Tensor = features.float().cpu().unflatten(0, (views, at_once))
+        return by_view.transpose(0, 1)
+
+    sizes = [at_once] * (count // at_once)
     with closing(batches), restored_modes(encoder), torch.no_grad():
         encoder.eval()
-        for batch in batches.epoch(0):
-            check(should_stop)
-            with autocast(experiment.compute.precision, device):
-                features = encoder(batch.flatten(0, 1))
-            found.append(features.float().cpu().unflatten(0, (views, at_once)).transpose(0, 1))
+        for part in dealt_results(batches.epoch(0), encoded, sizes, ranks, should_stop):
+            found.append(part)
             progress("lidar", len(found) * at_once, count, "images")
+    if ranks.rank:
+        return None, None
     features = torch.cat(found)
     return lidar(features), noise_lidar(*features.shape)

@@ -46,6 +46,8 @@ def pixel_batches(
     batch_size: int,
     even: bool = False,
     workers: int | None = None,
+    rank: int = 0,
+    world: int = 1,
 ) -> Generator[Tensor, None, None]:
     """All images in order, as uint8 batches (batch, 3, height, width) on the CPU or where the set has them.
 
@@ -53,17 +55,28 @@ def pixel_batches(
         even: make the batches as equal in size as can be (they differ by at most one image) instead of
             leaving a shorter last one.
         workers: threads that decode and resize; this process's part of the cores, at most 8, when None.
+        rank, world: of the batches, each `world`-th from number `rank` on.
 
     Raises:
         DataError: images of one batch differ in size, or are smaller than the crop.
     """
-    bounds = _bounds(len(images), batch_size, even=even)
+    bounds = _bounds(len(images), batch_size, even=even)[rank::world]
     pixels = images.pixels
-    if pixels is not None and geometry.resize in (None, min(pixels.shape[-2:])):
+    if pixels is not None and are_sliced(images, geometry):
         for first, last in bounds:
             yield _cropped(pixels[first:last], geometry.crop)
         return
     yield from _decoded(images, geometry, bounds, workers)
+
+
+def are_sliced(images: ImageSet, geometry: Geometry) -> bool:
+    """Whether batches of the images are parts of what is in memory: nothing is decoded or resized."""
+    return images.pixels is not None and geometry.resize in (None, min(images.pixels.shape[-2:]))
+
+
+def batch_sizes(count: int, batch_size: int, *, even: bool = False) -> list[int]:
+    """The images of each batch of `pixel_batches`, of all ranks."""
+    return [last - first for first, last in _bounds(count, batch_size, even=even)]
 
 
 def _bounds(count: int, batch_size: int, *, even: bool) -> list[tuple[int, int]]:

@@ -13,13 +13,15 @@ from wmse_tui.config.schema import Experiment
 from wmse_tui.engine.data.dataset_sources import Data, split_text
 from wmse_tui.engine.data.images import UNLABELLED, ImageSet
 from wmse_tui.engine.data.sources.files import readable
+from wmse_tui.engine.distribution.ranks import ALONE, Kind, Message, Ranks
 from wmse_tui.engine.errors import DataError
-from wmse_tui.engine.evaluation.pixel_batches import Geometry, pixel_batches
+from wmse_tui.engine.evaluation.pixel_batches import Geometry, are_sliced, batch_sizes, pixel_batches
 from wmse_tui.runs.log.events import Evaluation, KnnResult, LinearResult
 
 from .batch_norm import calibrated_batch_norm
+from .dealt_batches import count_damaged, dealt_results
 from .features import extract_features, require_finite
-from .interruption import Progress, ShouldStop, check, never, no_progress
+from .interruption import Progress, ShouldStop, never, no_progress
 from .knn import knn_accuracy
 from .linear import linear_accuracy
 
@@ -46,6 +48,7 @@ def evaluate(
     progress: Progress = no_progress,
     should_stop: ShouldStop = never,
     use_features: UseFeatures = ignore_features,
+    ranks: Ranks = ALONE,
 ) -> Evaluation | None:
     """Measure `encoder` on the labelled images of `data`.
 
@@ -58,9 +61,12 @@ def evaluate(
         epoch, step: completed epochs and optimiser steps, for the result.
         final: the run's last evaluation: a linear probe that waits for the end is done now.
         use_features: may save features of the test images for other uses, where a probe needs them.
+        ranks: those that read and encode the images together. Rank 0 announces it, and the others then call
+            this too, with equal weights.
 
     Returns:
         Accuracies as fractions of 1; None where there is nothing to measure: no labels, or every probe off.
+        On another rank than 0: None.
 
     Raises:
         DataError: the labelled images do not suffice, or do not fit.
@@ -94,13 +100,20 @@ def evaluate(
             next=("use fewer evaluation.neighbours", "set evaluation.knn=off"),
         )
 
+    if ranks.rank == 0:
+        ranks.announce(Message(Kind.EVALUATE, epoch, step=step, final=final))
     raw = knn = linear = None
     if raw_now:
-        raw = _raw_pixel_accuracy(train, test, experiment, device, progress, should_stop)
+        raw = _raw_pixel_accuracy(train, test, data, experiment, device, progress, should_stop, ranks)
     if options.knn != "off" or linear_now:
-        with _fair_batch_norm(encoder, data, experiment, device, step, progress, should_stop):
-            x_train, y_train = _features(encoder, train, data, experiment, device, progress, should_stop)
-            x_test, y_test = _features(encoder, test, data, experiment, device, progress, should_stop)
+        with _fair_batch_norm(encoder, data, experiment, device, step, progress, should_stop, ranks):
+            x_train, y_train = _features(
+                encoder, train, data, experiment, device, progress, should_stop, ranks
+            )
+            x_test, y_test = _features(encoder, test, data, experiment, device, progress, should_stop, ranks)
+        count_damaged(data.damaged(), ranks)
+        if ranks.rank:
+            return None
         use_features(x_test, y_test)
         x_train, y_train = of_readable(train, x_train, y_train)
         x_test, y_test = of_readable(test, x_test, y_test)
@@ -131,6 +144,8 @@ def evaluate(
                 should_stop=should_stop,
             )
             linear = LinearResult(top1=accuracy.top1, top5=accuracy.top5, solver=options.linear)
+    if ranks.rank:
+        return None
     return Evaluation(
         epoch=epoch,
         step=step,
@@ -189,6 +204,7 @@ def _fair_batch_norm(
     step: int,
     progress: Progress,
     should_stop: ShouldStop,
+    ranks: Ranks,
 ) -> Iterator[None]:
     geometry = geometry_of(data.train, experiment)
     untrained = calibrated_batch_norm(
@@ -204,6 +220,7 @@ def _fair_batch_norm(
         workers=experiment.compute.workers,
         progress=progress,
         should_stop=should_stop,
+        ranks=ranks,
     )
     with untrained if step == 0 else nullcontext():
         yield
@@ -217,8 +234,9 @@ def _features(
     device: torch.device,
     progress: Progress,
     should_stop: ShouldStop,
+    ranks: Ranks,
 ) -> tuple[Tensor, Tensor]:
-    features, labels = features_of(encoder, images, data, experiment, device, progress, should_stop)
+    features, labels = features_of(encoder, images, data, experiment, device, progress, should_stop, ranks)
     assert labels is not None
     return features, labels
 
@@ -231,6 +249,7 @@ def features_of(
     device: torch.device,
     progress: Progress,
     should_stop: ShouldStop,
+    ranks: Ranks = ALONE,
 ) -> tuple[Tensor, Tensor | None]:
     """Features and labels of `images`, extracted as configured.
 
@@ -252,6 +271,7 @@ def features_of(
         workers=experiment.compute.workers,
         progress=progress,
         should_stop=should_stop,
+        ranks=ranks,
     )
     require_finite(features, images.split)
     return features, labels
@@ -260,17 +280,26 @@ def features_of(
 def _raw_pixel_accuracy(
     train: ImageSet,
     test: ImageSet,
+    data: Data,
     experiment: Experiment,
     device: torch.device,
     progress: Progress,
     should_stop: ShouldStop,
-) -> float:
-    """Nearest neighbours of the pixels themselves: what an encoder has to beat.
+    ranks: Ranks,
+) -> float | None:
+    """Nearest neighbours of the pixels themselves: what an encoder has to beat. None on another rank than 0.
 
     Their scale does not change which are near, so they stay bytes: exact, and a quarter of the memory.
     """
-    x_train, y_train = _raw_pixels(train, experiment, device, should_stop)
-    x_test, y_test = _raw_pixels(test, experiment, device, should_stop)
+    x_train = _raw_pixels(train, experiment, device, should_stop, ranks)
+    x_test = _raw_pixels(test, experiment, device, should_stop, ranks)
+    count_damaged(data.damaged(), ranks)
+    if ranks.rank:
+        return None
+    assert train.labels is not None
+    assert test.labels is not None
+    x_train, y_train = of_readable(train, x_train, train.labels)
+    x_test, y_test = of_readable(test, x_test, test.labels)
     return knn_accuracy(
         x_train,
         y_train,
@@ -283,29 +312,37 @@ def _raw_pixel_accuracy(
 
 
 def _raw_pixels(
-    images: ImageSet, experiment: Experiment, device: torch.device, should_stop: ShouldStop
-) -> tuple[Tensor, Tensor]:
-    """The pixels of labelled images as rows, uint8 (images, dim), and their labels."""
-    rows: Tensor | None = None
-    done = 0
+    images: ImageSet, experiment: Experiment, device: torch.device, should_stop: ShouldStop, ranks: Ranks
+) -> Tensor:
+    """The pixels of images as rows, uint8 (images, dim); none on another rank than 0."""
+    rows, done, geometry = torch.empty(0, 0), 0, geometry_of(images, experiment)
+    if are_sliced(images, geometry):  # rank 0 has them all
+        if ranks.rank:
+            return rows
+        ranks = ALONE
+    size = experiment.evaluation.batch_size
     batches = pixel_batches(
         images,
-        geometry_of(images, experiment),
-        batch_size=experiment.evaluation.batch_size,
+        geometry,
+        batch_size=size,
         workers=experiment.compute.workers,
+        rank=ranks.rank,
+        world=ranks.world,
     )
+
+    def flattened(pixels: Tensor) -> Tensor:
+        flat = pixels.flatten(1)
+        _check_raw_size(len(images) * flat.shape[1], images)
+        return flat
+
     with closing(batches):
-        for pixels in batches:
-            check(should_stop)
-            flat = pixels.flatten(1)
-            if rows is None:
-                _check_raw_size(len(images) * flat.shape[1], images)
+        sizes = batch_sizes(len(images), size)
+        for flat in dealt_results(batches, flattened, sizes, ranks, should_stop):
+            if not done:
                 rows = torch.empty(len(images), flat.shape[1], dtype=torch.uint8, device=device)
             rows[done : done + len(flat)] = flat
             done += len(flat)
-    assert rows is not None
-    assert images.labels is not None
-    return of_readable(images, rows, images.labels)
+    return rows
 
 
 def _check_raw_size(size: int, images: ImageSet) -> None:

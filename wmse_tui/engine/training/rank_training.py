@@ -1,4 +1,4 @@
-"""What a rank other than 0 does: the steps that rank 0 announces, on its part of each batch."""
+"""What a rank other than 0 does: the steps and evaluations that rank 0 announces, on its part of each."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import torch.distributed as dist
 from torch import Tensor
 
 from wmse_tui.config.schema import Experiment
-from wmse_tui.engine.data.dataset_sources import load_data
+from wmse_tui.engine.data.dataset_sources import Data, load_data
 from wmse_tui.engine.data.pipelines import Batches, build_batches
 from wmse_tui.engine.distribution.global_batch_norm import share_batch_norms
 from wmse_tui.engine.distribution.heartbeats import SILENT_SECONDS, Heartbeats
@@ -26,13 +26,16 @@ from wmse_tui.engine.distribution.ranks import Group, Kind, Message
 from wmse_tui.engine.distribution.rendezvous import find_rank_0
 from wmse_tui.engine.distribution.roster import LOOPBACK, RankFailure, Roster
 from wmse_tui.engine.errors import DataError, RankLost, WhiteningFailed
+from wmse_tui.engine.evaluation import EvaluationInterrupted, evaluate
+from wmse_tui.engine.evaluation.dealt_batches import count_damaged
+from wmse_tui.engine.evaluation.lidar import encoder_lidar
 from wmse_tui.engine.methods import Method, build_method, move_to_device
 from wmse_tui.engine.precision import autocast
 from wmse_tui.engine.training.device import choose_device, prepare
 from wmse_tui.engine.training.failures import error_event
 from wmse_tui.engine.training.optimizers import build_optimizer
 from wmse_tui.engine.training.rank_loads import LoadReports
-from wmse_tui.engine.training.smoke_step import trial_step
+from wmse_tui.engine.training.smoke_step import evaluation_batch, trial_step
 from wmse_tui.engine.training.stepping import EagerStepper, restored
 from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.process.cores import cores_divided
@@ -126,7 +129,7 @@ def _train(run: RunDirectory, experiment: Experiment, roster: Roster, device: to
         roster.join(device)
         loads = LoadReports(roster, device)
         group = join_group(rank, world, roster.another_connection(), device)
-        _Follower(experiment, method, batches, device, group).follow()
+        _Follower(experiment, method, batches, data, device, group).follow()
         loads.end()
         with contextlib.suppress(RuntimeError):  # rank 0 has not waited for it
             roster.leave()
@@ -137,11 +140,18 @@ class _Follower:
     """Obeys the announcements of rank 0."""
 
     def __init__(
-        self, experiment: Experiment, method: Method, batches: Batches, device: torch.device, group: Group
+        self,
+        experiment: Experiment,
+        method: Method,
+        batches: Batches,
+        data: Data,
+        device: torch.device,
+        group: Group,
     ) -> None:
         self._experiment = experiment
         self._method = method
         self._batches = batches
+        self._data = data
         self._device = device
         self._group = group
         self._autocast = partial(autocast, experiment.compute.precision, device)
@@ -155,6 +165,7 @@ class _Follower:
             return
         with restored(method, self._device):
             trial_step(method, self._batches, self._experiment, self._device, group)
+            evaluation_batch(method, self._data, self._experiment, self._device)
         optimizer = build_optimizer(
             method.trainable_parameters(),
             self._experiment.optimizer,
@@ -187,8 +198,30 @@ class _Follower:
                         method(views, step_key=(seed, message.step))
                 case Kind.COMPARE:
                     group.compare(method)
+                    with contextlib.suppress(EvaluationInterrupted):
+                        count_damaged(self._data.damaged(), group)
+                case Kind.EVALUATE | Kind.LIDAR:
+                    with contextlib.suppress(EvaluationInterrupted):
+                        self._evaluate(message)
                 case _:
                     return
+
+    def _evaluate(self, message: Message) -> None:
+        """This rank's batches of an evaluation. Raises EvaluationInterrupted: rank 0 does not continue."""
+        encoder, data, experiment = self._method.encoder, self._data, self._experiment
+        if message.kind is Kind.LIDAR:
+            encoder_lidar(encoder, data.train, experiment, self._device, ranks=self._group)
+            return
+        evaluate(
+            encoder,
+            data,
+            experiment,
+            self._device,
+            epoch=message.epoch,
+            step=message.step,
+            final=message.final,
+            ranks=self._group,
+        )
 
     def _views(self, message: Message) -> Tensor:
         """This rank's part of a batch."""

@@ -42,6 +42,7 @@ from wmse_tui.engine.errors import (
     WhiteningFailed,
 )
 from wmse_tui.engine.evaluation import EvaluationInterrupted, evaluate
+from wmse_tui.engine.evaluation.dealt_batches import count_damaged
 from wmse_tui.engine.evaluation.embedding_map_writer import EmbeddingMapWriter
 from wmse_tui.engine.methods import Method, build_method, move_to_device
 from wmse_tui.engine.precision import autocast
@@ -314,6 +315,7 @@ class Session:
                 diagnostics,
                 compiled,
                 report,
+                ranks,
             ),
             compiled=compiled,
             take_step=stepper(
@@ -378,6 +380,7 @@ class Session:
         diagnostics: TrainingDiagnostics,
         compiled: Compiled,
         report: DamagedReport,
+        ranks: Ranks,
         *,
         epoch: int,
         step: int,
@@ -389,6 +392,7 @@ class Session:
             report.update()
 
         try:
+            count_damaged(data.damaged(), ranks)  # while they trained
             with compiled.as_written():
                 result = evaluate(
                     encoder,
@@ -401,6 +405,7 @@ class Session:
                     progress=progress,
                     should_stop=self.requests.stop_requested,
                     use_features=embedding_map.use_features,
+                    ranks=ranks,
                 )
                 embedding_map.write(
                     encoder,
@@ -409,6 +414,7 @@ class Session:
                     step=step,
                     progress=progress,
                     should_stop=self.requests.stop_requested,
+                    ranks=ranks,
                 )
         except EvaluationInterrupted as error:
             raise StopRequested(self.requests.stop) from error

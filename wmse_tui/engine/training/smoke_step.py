@@ -50,7 +50,7 @@ def smoke_step(
     with restored(method, device):
         trial_step(method, batches, experiment, device, ranks)
         with compiled.as_written():
-            _evaluation_batch(method, data, experiment, device)
+            evaluation_batch(method, data, experiment, device)
 
 
 def trial_step(
@@ -72,8 +72,8 @@ def trial_step(
         take_step(views, step_key=(experiment.seed, 1), lr=experiment.optimizer.lr, progress=0.0)
 
 
-def _evaluation_batch(method: Method, data: Data, experiment: Experiment, device: torch.device) -> None:
-    """As many images as an evaluation encodes at a time; one image will do for all."""
+def evaluation_batch(method: Method, data: Data, experiment: Experiment, device: torch.device) -> None:
+    """Encode as many images as an evaluation encodes at a time; one image will do for all."""
     options, images = experiment.evaluation, data.probe_test
     if images is None or len(images) == 0 or (options.knn == "off" and options.linear == "off"):
         return
