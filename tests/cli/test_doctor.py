@@ -28,11 +28,12 @@ from wmse_tui.cli.checks.system import (
     session_findings,
     shm_finding,
 )
-from wmse_tui.cli.commands.run import warn_of_unused_gpu
+from wmse_tui.cli.commands.run import warn_before_start, warn_of_unused_gpu
 from wmse_tui.config.loading import load_experiment
 from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.queue import tickets
 from wmse_tui.runs.queue.gpu_slots import DeviceRequest, make_folders
+from wmse_tui.runs.table.estimate import timed_run
 
 REPORT = {
     "torch": "2.11.0",
@@ -348,3 +349,18 @@ def test_a_long_run_beside_an_unused_gpu_is_asked_about_on_a_terminal(
     err = capsys.readouterr().err
     assert "warning: compute.device: the GPU is not usable: the driver serves CUDA 12.4" in err
     assert "pip install x" in err
+
+
+@pytest.mark.parametrize(("epoch_seconds", "warned"), [(0.5, False), (50.0, True)])
+def test_the_time_before_a_start_is_that_of_the_runs_of_this_machine(
+    epoch_seconds: float,
+    warned: bool,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    experiment = load_experiment(preset="cifar10", overrides=["compute.device=cpu"])
+    known = (timed_run("before", experiment, epoch_seconds, on_gpu=False),)
+    monkeypatch.setattr("wmse_tui.runs.table.estimate.runs_of_this_machine", lambda root: known)
+    warn_before_start(experiment, tmp_path)
+    assert ("the run would take about 13 h 53 min" in capsys.readouterr().err) == warned

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from collections.abc import Sequence
 from functools import partial
@@ -15,19 +16,16 @@ from wmse_tui.config.sweep import read_axes, read_grid
 from wmse_tui.runs.annotations import read_annotations
 from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.errors import BadRunName, LaunchError, OtherConfiguration
-from wmse_tui.runs.process.identity import host
 from wmse_tui.runs.queue.sweep_plan import SweepPlan, plan_sweep, queue_sweep, sweep_lines
 from wmse_tui.runs.state.config import load_configuration, summarise
-from wmse_tui.runs.table.estimate import DurationEstimate
-from wmse_tui.runs.table.index import RunRow
-from wmse_tui.runs.table.paper import OwnRun
+from wmse_tui.runs.table.estimate import TimedRun, timed_run
 
 
 def load(settings: Sequence[str], *more: str) -> Experiment:
     return load_experiment(preset="quickstart", overrides=["compute.device=cpu", *more, *settings])
 
 
-def plan(root: Path, *sweeps: str, name: str | None = None, known: Sequence[OwnRun] = ()) -> SweepPlan:
+def plan(root: Path, *sweeps: str, name: str | None = None, known: Sequence[TimedRun] = ()) -> SweepPlan:
     axes = read_axes(sweeps)
     return plan_sweep(axes, read_grid(axes, load), root, name, known)
 
@@ -65,18 +63,20 @@ def test_the_runs_and_their_cost_as_lines(tmp_path: Path) -> None:
     assert "and 8 more" in "\n".join(sweep_lines(plan(tmp_path, f"seed={','.join(map(str, range(20)))}")))
 
 
-def test_the_time_is_that_of_a_comparable_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    row = RunRow(run_id="before", path="/before", status="completed", epoch=12, host=host())
-    estimate = DurationEstimate("before", "CPU", host(), 60.0, None, None)
-    monkeypatch.setattr("wmse_tui.runs.queue.sweep_plan.view_run", lambda run: run.id)
-    monkeypatch.setattr("wmse_tui.runs.queue.sweep_plan.estimate_duration", lambda state, _: estimate)
-    known = (OwnRun(row, load(())),)
+def test_the_time_is_that_of_a_comparable_run(tmp_path: Path) -> None:
+    known = (timed_run("before", load(()), 5.0, on_gpu=False),)
     lines = sweep_lines(plan(tmp_path, "seed=3,4", known=known))
     assert lines[-1].startswith(
         "time: about 2 min 00 s of training in all, estimated from the epochs of before (CPU)"
     )
     mixed = sweep_lines(plan(tmp_path, "projector.dim=32,16", known=known))
     assert "about 1 min 00 s for 1 of 2, estimated" in mixed[-1]
+    assert re.search(r"; roughly \d min \d\d s for 1 of 2, scaled from before \(CPU\)", mixed[-1]), (
+        "one forecast"
+    )
+    axes = read_axes(["projector.dim=32,16"])
+    jobs = sweep_lines(plan_sweep(axes, read_grid(axes, load), tmp_path, None, known, as_jobs=True))
+    assert "estimated from the epochs of before (CPU); unknown for the others" in jobs[-1]
 
 
 def test_every_run_is_queued_once_with_its_tag_note_and_preset(tmp_path: Path) -> None:

@@ -321,28 +321,50 @@ def warn_before_start(experiment: Experiment, root: Path, *, here: bool = True) 
     """
     from wmse_tui.cli.checks.before_start import warnings_before_start
     from wmse_tui.config.advice import advise
+    from wmse_tui.config.presence import count_own_images, with_own_images
     from wmse_tui.runs.preflight import device_advice, gpu_count
 
-    for advice in (*advise(experiment), *(device_advice(experiment, gpus=gpu_count()) if here else ())):
+    found = list(advise(experiment))
+    if here:
+        gpus, counted = gpu_count(), with_own_images(experiment, count_own_images(experiment.dataset))
+        found += device_advice(counted, gpus=gpus, seconds=_expected_seconds(counted, root, gpus=gpus))
+    for advice in found:
         print_message(f"{advice.level}: {advice.path}: {advice.text}")
     if not here:
         return
     for finding in warnings_before_start(experiment, root):
         fix = f" -> {finding.fix}" if finding.fix else ""
         print_message(f"note: {finding.name}: {finding.text}{fix}")
-    warn_of_unused_gpu(experiment)
+    warn_of_unused_gpu(counted, root)
 
 
-def warn_of_unused_gpu(experiment: Experiment) -> None:
+def _expected_seconds(experiment: Experiment, root: Path | None, *, gpus: int) -> float | None:
+    """How long the run takes on this machine's CPU; None: unknown, or a GPU trains it.
+
+    The runs under `root` are read only where they may decide whether that is long.
+    """
+    from wmse_tui.runs.preflight import LONG_SECONDS, cpu_forecast
+    from wmse_tui.runs.table.estimate import forecast, runs_of_this_machine
+
+    rough = cpu_forecast(experiment, gpus=gpus)
+    if rough is None or rough < LONG_SECONDS / 10 or root is None:
+        return rough
+    expected = forecast(experiment, runs_of_this_machine(root), gpus=gpus)
+    return rough if expected is None else expected.seconds
+
+
+def warn_of_unused_gpu(experiment: Experiment, root: Path | None = None) -> None:
     """Warn before a start that leaves the machine's GPU unused, and ask if the CPU would take long.
+
+    Args:
+        experiment: with the number of its images where that is known.
+        root: the folder of runs, whose times show how long it takes; None: by the size of its steps.
 
     Raises:
         Abort: the answer was no.
     """
     from wmse_tui.cli.checks.before_start import unusable_gpu
-    from wmse_tui.config.figures import cpu_seconds
     from wmse_tui.runs.preflight import LONG_SECONDS
-    from wmse_tui.runs.process.cores import available_cores
     from wmse_tui.runs.text.units import duration
 
     finding = unusable_gpu(experiment)
@@ -350,7 +372,7 @@ def warn_of_unused_gpu(experiment: Experiment) -> None:
         return
     print_message(f"warning: compute.device: the GPU is {finding.text}")
     print_message(f"  - {finding.fix}")
-    seconds = cpu_seconds(experiment, available_cores())
+    seconds = _expected_seconds(experiment, root, gpus=0)
     if sys.stdin.isatty() and (seconds is None or seconds > LONG_SECONDS):
         took = "" if seconds is None else f", for about {duration(seconds)}"
         typer.confirm(f"Train on the CPU all the same{took}?", abort=True, err=True)

@@ -20,7 +20,8 @@ from wmse_tui.runs.process.launch import disown
 from wmse_tui.runs.queue.enqueue import enqueue
 from wmse_tui.runs.queue.run_jobs import cost_of_jobs, script_for, submit_run
 from wmse_tui.runs.queue.slurm import JobOptions
-from wmse_tui.runs.queue.sweep_plan import comparable_runs, plan_sweep, queue_sweep, sweep_lines, sweep_tag
+from wmse_tui.runs.queue.sweep_plan import plan_sweep, queue_sweep, sweep_lines, sweep_tag
+from wmse_tui.runs.table.estimate import runs_of_this_machine
 from wmse_tui.runs.text.units import count
 
 
@@ -54,7 +55,7 @@ def run_sweep(
     note = check_runs_dir(root)
     if note:
         print_message(f"note: {note}")
-    plan = plan_sweep(axes, points, root, name, comparable_runs(root), as_jobs=slurm is not None)
+    plan = plan_sweep(axes, points, root, name, runs_of_this_machine(root), as_jobs=slurm is not None)
     for line in sweep_lines(plan):
         print_message(line)
     for advice in plan.advice:

@@ -15,25 +15,23 @@ from typing import Generic, TypeVar
 from wmse_tui.config.advice import Advice, advise
 from wmse_tui.config.figures import total_steps
 from wmse_tui.config.loading import dump_experiment
+from wmse_tui.config.presence import OwnImages, count_own_images, with_own_images
 from wmse_tui.config.schema import Experiment
+from wmse_tui.config.sections.dataset import Dataset
 from wmse_tui.config.sweep import Axis, Point
 from wmse_tui.runs.annotations import SWEEP_TAG, read_annotations, retagged, write_annotations
 from wmse_tui.runs.directory import RunDirectory, check_name, create_run
 from wmse_tui.runs.errors import RunsError
-from wmse_tui.runs.preflight import cpu_forecast, gpu_count
-from wmse_tui.runs.process.identity import host
+from wmse_tui.runs.preflight import gpu_count
 from wmse_tui.runs.process.removal import remove_run
 from wmse_tui.runs.queue.gpu_slots import device_request
 from wmse_tui.runs.state.config import with_preset
 from wmse_tui.runs.state.configuration_check import require_same_configuration
 from wmse_tui.runs.state.lost_work import work_lost_by_resuming
-from wmse_tui.runs.state.run import RunState
 from wmse_tui.runs.state.status import IN_PROGRESS, Status
 from wmse_tui.runs.state.watch import view_run
 from wmse_tui.runs.table.catalogue import runs_by_id
-from wmse_tui.runs.table.estimate import DurationEstimate, estimate_duration, reference_run
-from wmse_tui.runs.table.index import RunIndex
-from wmse_tui.runs.table.paper import OwnRun, load_own_runs
+from wmse_tui.runs.table.estimate import Forecast, TimedRun, forecast
 from wmse_tui.runs.text.sanitize import safe
 from wmse_tui.runs.text.units import count, duration
 
@@ -63,16 +61,13 @@ class SweepPlan:
     Args:
         axes: the options and their values.
         runs: one for each combination.
-        estimates: for each run to queue, from a comparable one.
-        cpu_seconds: of all of them together by the arithmetic of their steps, where the CPU trains them;
-            None: a GPU does, or that is unknown.
+        estimates: for each run to queue; None: unknown.
         as_jobs: SLURM trains them, not this machine.
     """
 
     axes: tuple[Axis, ...]
     runs: tuple[PlannedRun, ...]
-    estimates: tuple[DurationEstimate | None, ...]
-    cpu_seconds: float | None = None
+    estimates: tuple[Forecast | None, ...]
     as_jobs: bool = False
 
     @property
@@ -86,17 +81,12 @@ class SweepPlan:
         return tuple(dict.fromkeys(advice for each in self.runs for advice in advise(each.point.experiment)))
 
 
-def comparable_runs(root: Path) -> tuple[OwnRun, ...]:
-    """The runs under `root` with their configurations, from which the time of others is estimated."""
-    return load_own_runs((row for row in RunIndex(root).refresh() if not row.problem), {})
-
-
 def plan_sweep(
     axes: Sequence[Axis],
     points: Sequence[Point],
     root: Path,
     name: str | None,
-    known: Sequence[OwnRun],
+    known: Sequence[TimedRun],
     *,
     as_jobs: bool = False,
 ) -> SweepPlan:
@@ -106,7 +96,7 @@ def plan_sweep(
         axes, points: the grid; every experiment is valid.
         root: the folder of runs.
         name: runs are called NAME-1, NAME-2 and so on, and continued where they exist; None: named by date.
-        known: the runs to estimate the time from.
+        known: how long runs of this machine took.
         as_jobs: SLURM trains them: this machine needs no slot for them.
 
     Raises:
@@ -116,15 +106,10 @@ def plan_sweep(
     """
     planned = _planned_runs(points, root, name)
     to_queue = [each.point for each in planned if each.to_queue]
-    estimates = forecasts(to_queue, known)
-    if as_jobs:
-        return SweepPlan(tuple(axes), planned, estimates, as_jobs=True)
-    for point in to_queue:
+    for point in to_queue if not as_jobs else ():
         _slots(point.experiment)
-    gpus = gpu_count()
-    seconds = [cpu_forecast(point.experiment, gpus=gpus) for point in to_queue]
-    total = None if None in seconds else sum(filter(None, seconds))
-    return SweepPlan(tuple(axes), planned, estimates, total)
+    estimates = _forecasts(to_queue, known, elsewhere=as_jobs)
+    return SweepPlan(tuple(axes), planned, estimates, as_jobs=as_jobs)
 
 
 def _planned_runs(points: Sequence[Point], root: Path, name: str | None) -> tuple[PlannedRun, ...]:
@@ -151,19 +136,19 @@ def _planned(point: Point, name: str, existing: RunDirectory | None) -> PlannedR
     return planned if lost is None else replace(planned, lost=lost.text())
 
 
-def forecasts(points: Sequence[Point], known: Sequence[OwnRun]) -> tuple[DurationEstimate | None, ...]:
-    """Estimate the time of each point from a comparable run of this machine; None where there is none."""
-    states: dict[str, RunState] = {}
-    estimates: list[DurationEstimate | None] = []
-    for point in points:
-        reference = reference_run(point.experiment, known, host())
-        if reference is None:
-            estimates.append(None)
-            continue
-        if reference.row.path not in states:
-            states[reference.row.path] = view_run(RunDirectory(Path(reference.row.path)))
-        estimates.append(estimate_duration(states[reference.row.path], point.experiment))
-    return tuple(estimates)
+def _forecasts(
+    points: Sequence[Point], known: Sequence[TimedRun], *, elsewhere: bool
+) -> tuple[Forecast | None, ...]:
+    """How long each point takes; `elsewhere`: only where a run took as long, as another CPU may train it."""
+    gpus, own = gpu_count(), dict[Dataset, OwnImages | None]()
+    found = []
+    for experiment in (point.experiment for point in points):
+        if experiment.dataset not in own:
+            own[experiment.dataset] = count_own_images(experiment.dataset)
+        counted = with_own_images(experiment, own[experiment.dataset])
+        expected = forecast(counted, known, gpus=gpus)
+        found.append(None if expected is None or (elsewhere and expected.rough) else expected)
+    return tuple(found)
 
 
 # As text
@@ -218,18 +203,36 @@ def _slots(experiment: Experiment) -> tuple[str, ...]:
 
 
 def _time(plan: SweepPlan) -> str:
-    known = [estimate for estimate in plan.estimates if estimate is not None]
-    if not known:
+    known = [expected for expected in plan.estimates if expected is not None]
+    near = [expected for expected in known if not expected.rough]
+    far = [expected for expected in known if expected.rough]
+    if not any(expected.reference for expected in known):
         unknown = "unknown: no comparable run of this machine has completed an epoch"
-        if plan.cpu_seconds is None:
+        if len(known) < len(plan.estimates):
             return unknown
-        return f"{unknown}; by the size of the steps about {duration(plan.cpu_seconds)} on the CPU"
-    references = dict.fromkeys(f"{estimate.run_id} ({estimate.device})" for estimate in known)
-    total = duration(sum(estimate.seconds for estimate in known))
-    source = f"estimated from the epochs of {', '.join(list(references)[:3])}"
+        return f"{unknown}; by the size of the steps about {_total(known)} on the CPU"
+    parts = []
+    for expected, about, source in (
+        (near, "about", "estimated from the epochs of"),
+        (far, "roughly", "scaled from"),
+    ):
+        whole = "of training in all" if len(expected) == len(plan.estimates) else ""
+        share = whole or f"for {len(expected)} of {len(plan.estimates)}"
+        names = ", ".join(_references(expected)[:3]) or "the size of their steps"
+        parts += [f"{about} {_total(expected)} {share}, {source} {names}"] * bool(expected)
     if len(known) < len(plan.estimates):
-        return f"about {total} for {len(known)} of {len(plan.estimates)}, {source}; unknown for the others"
-    return f"about {total} of training in all, {source}"
+        parts.append("unknown for the others")
+    return "; ".join(parts)
+
+
+def _total(expected: Sequence[Forecast]) -> str:
+    return duration(sum(each.seconds for each in expected))
+
+
+def _references(expected: Sequence[Forecast]) -> list[str]:
+    """The runs that they rest on, each once, with the kind of their device."""
+    runs = [each.reference for each in expected if each.reference is not None]
+    return list(dict.fromkeys(f"{run.name} ({'GPU' if run.on_gpu else 'CPU'})" for run in runs))
 
 
 # Queueing

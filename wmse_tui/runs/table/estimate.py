@@ -1,13 +1,14 @@
 """How long a recipe takes and how much disk it needs, estimated from runs of this machine.
 
-`forecast` is what every screen shows before a run is started: by the epochs of a run of this machine that
-takes as long, else scaled from another one by the arithmetic of their steps, else by that arithmetic alone.
+`forecast` is what screens and commands show before a run is started: by the epochs of a run of this machine
+that takes as long, else scaled from another one by the arithmetic of their steps, else by that arithmetic
+alone. `estimate_duration` adds the disk of checkpoints where Paper finds a run of the recipe.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import log
 from pathlib import Path
 
@@ -16,11 +17,12 @@ from wmse_tui.config.figures import retained_checkpoints, training_gflop
 from wmse_tui.config.schema import Experiment
 from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.preflight import cpu_forecast
+from wmse_tui.runs.process.identity import host as this_host
 from wmse_tui.runs.state.config import read_experiment
 from wmse_tui.runs.state.run import RunState
-from wmse_tui.runs.table.index import RunRow
+from wmse_tui.runs.table.index import RunIndex, RunRow
 from wmse_tui.runs.table.paper import OwnRun, PaperCell
-from wmse_tui.runs.table.recipe import deviations, recipe_key, relation
+from wmse_tui.runs.table.recipe import recipe_key
 from wmse_tui.runs.text.units import duration
 
 _TIMED = 24  # runs, the newest
@@ -51,21 +53,6 @@ def closest_run(cell: PaperCell, host: str) -> OwnRun | None:
     same = [*cell.runs, *cell.partial]
     alike = [variant.run for variant in cell.variants if all(map(_keeps_pace, variant.deviations))]
     return _first(same, host) or _first(alike, host) or _first([*same, *alike], None)
-
-
-def reference_run(experiment: Experiment, runs: Iterable[OwnRun], host: str) -> OwnRun | None:
-    """A run of `host` to estimate `experiment` from: of its recipe, or else with epochs as long."""
-    known = [run for run in runs if run.experiment is not None and run.row.epoch > 0 and run.row.host == host]
-    alike = [run for run in known if run.experiment and _paces(experiment, run.experiment)]
-    same = [run for run in alike if run.experiment and relation(experiment, run.experiment) == "same"]
-    return next(iter([*same, *alike]), None)
-
-
-def _paces(experiment: Experiment, other: Experiment) -> bool:
-    """Whether an epoch of both takes about as long, on the same device."""
-    if relation(experiment, other) == "other" or experiment.compute.device != other.compute.device:
-        return False
-    return all(map(_keeps_pace, deviations(experiment, other)))
 
 
 def estimate_duration(state: RunState, experiment: Experiment) -> DurationEstimate | None:
@@ -129,13 +116,22 @@ def timed_runs(rows: Iterable[RunRow], host: str) -> tuple[TimedRun, ...]:
     return tuple(found)
 
 
+def runs_of_this_machine(root: Path) -> tuple[TimedRun, ...]:
+    """What the list of runs under `root` shows of this machine. Reads logs: call it in a thread."""
+    return timed_runs((row for row in RunIndex(root).refresh() if not row.problem), this_host())
+
+
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """About how long a run takes on this machine: seconds, what that rests on, and whether it is rough."""
+    """About how long a run takes on this machine: seconds, what that rests on, and whether it is rough.
+
+    `reference` is the run that it rests on; None: it follows from the size of the steps alone.
+    """
 
     seconds: float
     basis: str
     rough: bool = True
+    reference: TimedRun | None = field(default=None, compare=False)
 
     def text(self) -> str:
         """ "about 2 min 05 s, as a"; "roughly" where it may be wrong by a factor of three."""
@@ -157,7 +153,7 @@ def forecast(experiment: Experiment, timed: Iterable[TimedRun], *, gpus: int) ->
     options, epochs = dict(recipe_key(experiment)), experiment.schedule.epochs
     for run in known:
         if _same_pace(run.options, options):
-            return Forecast(run.epoch_seconds * epochs, f"as {run.name}", rough=False)
+            return Forecast(run.epoch_seconds * epochs, f"as {run.name}", rough=False, reference=run)
     work = training_gflop(experiment)
     if work is None:
         return None
@@ -168,7 +164,7 @@ def forecast(experiment: Experiment, timed: Iterable[TimedRun], *, gpus: int) ->
             ((total / run.experiment.schedule.epochs, run) for total, run in scaled),
             key=lambda pair: abs(log(per_epoch / pair[0])) if per_epoch > 0 else 0.0,
         )
-        return Forecast(run.epoch_seconds * work / gflop, f"scaled from {run.name}")
+        return Forecast(run.epoch_seconds * work / gflop, f"scaled from {run.name}", reference=run)
     seconds = cpu_forecast(experiment, gpus=gpus)
     return None if seconds is None else Forecast(seconds, "by the size of the steps")
 

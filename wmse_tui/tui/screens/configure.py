@@ -473,7 +473,7 @@ that you type is refused: what is wrong is printed below it. {key:configure-undo
         experiment = self.experiment
         if experiment is None:
             return ()
-        found = self._machine.remarks(experiment)
+        found = self._machine.remarks(experiment, self._measured())
         known = {(advice.path, advice.text) for advice in found}
         found += [a for a in self.inspections.notices(experiment) if (a.path, a.text) not in known]
         return tuple(sorted(found, key=lambda advice: advice.level != "warning"))
@@ -650,7 +650,9 @@ that you type is refused: what is wrong is printed below it. {key:configure-undo
         first = "seed=0,1,2"
         if form.has_focus_within and form.current in draft.fields:
             first = f"{form.current}={draft.fields[form.current].text(draft.values[form.current])}"
-        started = await self._launcher.sweep(draft, self.remarks(), name=self.run_name, first=first)
+        started = await self._launcher.sweep(
+            draft, self.remarks(), name=self.run_name, first=first, measured=self._measured()
+        )
         self._after_start(started)
 
     @work(group="images-dialog")

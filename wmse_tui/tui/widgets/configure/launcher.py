@@ -13,6 +13,7 @@ from wmse_tui.config.schema import Experiment
 from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.errors import RunExists, RunsError
 from wmse_tui.runs.queue.sweep_plan import SweepPlan, sweep_tag
+from wmse_tui.runs.table.estimate import TimedRun
 from wmse_tui.runs.text.sanitize import safe
 from wmse_tui.runs.text.units import count
 from wmse_tui.tui.dialogs import Confirm, ProblemDialog
@@ -94,10 +95,19 @@ class Launcher:
             text = f"{run.id} is starting; wmse-tui attach {run.id} shows it"
             services.notify(text, title="Launched")
 
-    async def sweep(self, draft: Draft, warnings: Iterable[Advice], *, name: str, first: str) -> bool:
+    async def sweep(
+        self,
+        draft: Draft,
+        warnings: Iterable[Advice],
+        *,
+        name: str,
+        first: str,
+        measured: TimedRun | None = None,
+    ) -> bool:
         """Ask which options are swept, show the runs and their cost, and start them; whether any was.
 
-        They are queued, or submitted to SLURM where it is there and chosen.
+        They are queued, or submitted to SLURM where it is there and chosen. From `measured`, a measurement of
+        the draft, their time follows.
         """
         if self._starting:
             return False
@@ -107,7 +117,9 @@ class Launcher:
             where = await self._submission.ask_where_all()
             if where is None:
                 return False
-            dialog = SweepDialog(draft, root, name=name or None, first=first, as_jobs=where == "job")
+            dialog = SweepDialog(
+                draft, root, name=name or None, first=first, as_jobs=where == "job", measured=measured
+            )
             plan = await self._app.push_screen_wait(dialog)
             return plan is not None and await self._start_sweep(plan, draft.base.preset, warnings)
         finally:

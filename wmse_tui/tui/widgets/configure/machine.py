@@ -82,7 +82,7 @@ class Machine:
             return self
         return replace(self, dataset=dataset, presence=None, own_images=None)
 
-    def remarks(self, experiment: Experiment) -> list[Advice]:
+    def remarks(self, experiment: Experiment, measured: TimedRun | None = None) -> list[Advice]:
         """All advice on an experiment: on its configuration, its images and its device."""
         known = self.about(experiment.dataset)
         found = list(advise(experiment))
@@ -93,7 +93,7 @@ class Machine:
             found += own_images_advice(experiment, known.own_images)
         if known.gpus is not None:
             counted = with_own_images(experiment, known.own_images)
-            expected = self.forecast(experiment)
+            expected = self.forecast(experiment, measured)
             found += device_advice(counted, gpus=known.gpus, seconds=expected.seconds if expected else None)
         return found
 

@@ -21,13 +21,12 @@ from wmse_tui.config.sweep import MOST_KEYS, Axis, Point, read_axes, read_grid
 from wmse_tui.runs.errors import RunsError
 from wmse_tui.runs.queue.sweep_plan import (
     SweepPlan,
-    comparable_runs,
     cost_lines,
     count_line,
     plan_sweep,
     run_lines,
 )
-from wmse_tui.runs.table.paper import OwnRun
+from wmse_tui.runs.table.estimate import TimedRun, runs_of_this_machine
 from wmse_tui.runs.text.sanitize import safe
 from wmse_tui.runs.text.units import count
 from wmse_tui.tui import keys
@@ -67,17 +66,26 @@ class SweepDialog(Dialog[SweepPlan]):
         name: the runs are called after it; None: named by date.
         first: the first line, as `seed=0,1,2`.
         as_jobs: the runs are to be jobs of SLURM.
+        measured: what was measured of the draft, if it was.
     """
 
     BINDINGS = keys.bindings(("pagedown", "scroll(1)"), ("pageup", "scroll(-1)"))
 
     def __init__(
-        self, draft: Draft, root: Path, *, name: str | None, first: str, as_jobs: bool = False
+        self,
+        draft: Draft,
+        root: Path,
+        *,
+        name: str | None,
+        first: str,
+        as_jobs: bool = False,
+        measured: TimedRun | None = None,
     ) -> None:
         super().__init__()
         self._draft, self._root, self._name, self._first = draft, root, name, first
         self._as_jobs = as_jobs
-        self._known: Sequence[OwnRun] | None = None
+        self._measured = measured
+        self._known: Sequence[TimedRun] | None = None
         self._counted = _Counted(())
 
     def compose(self) -> ComposeResult:
@@ -129,13 +137,14 @@ class SweepDialog(Dialog[SweepPlan]):
         """Count the runs of the typed lines and estimate their time."""
         await asyncio.sleep(delay)
         if self._known is None:
-            self._known = await asyncio.to_thread(comparable_runs, self._root)
+            known = await asyncio.to_thread(runs_of_this_machine, self._root)
+            self._known = known if self._measured is None else (self._measured, *known)
         self._counted = await asyncio.to_thread(self._plan, self._sweeps, self._known)
         preview = self.query_one("#sweep-preview Static", Static)
         preview.set_class(bool(self._counted.problem), "problem")
         preview.update(self._counted.problem or "\n".join(self._lines()))
 
-    def _plan(self, sweeps: tuple[str, ...], known: Sequence[OwnRun]) -> _Counted:
+    def _plan(self, sweeps: tuple[str, ...], known: Sequence[TimedRun]) -> _Counted:
         if not sweeps:
             return _Counted(sweeps, problem="Type an option and its values.")
         try:
@@ -148,7 +157,7 @@ class SweepDialog(Dialog[SweepPlan]):
         except (RunsError, OSError) as error:
             return _Counted(sweeps, problem=safe(str(error), 600))
 
-    def _planned(self, axes: Sequence[Axis], points: Sequence[Point], known: Sequence[OwnRun]) -> SweepPlan:
+    def _planned(self, axes: Sequence[Axis], points: Sequence[Point], known: Sequence[TimedRun]) -> SweepPlan:
         return plan_sweep(axes, points, self._root, self._name, known, as_jobs=self._as_jobs)
 
     def _lines(self) -> list[str]:
