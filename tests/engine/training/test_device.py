@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
 import torch
 
 from wmse_tui.config.loading import load_experiment
-from wmse_tui.engine.distribution.other_ranks import device_of_rank, require_devices
+from wmse_tui.engine.distribution.other_ranks import (
+    device_of_launched,
+    device_of_rank,
+    require_devices,
+    require_own_cards,
+)
+from wmse_tui.engine.distribution.roster import Member
 from wmse_tui.engine.doctor import Cuda
 from wmse_tui.engine.errors import DeviceError
 from wmse_tui.engine.training import device as device_module
 from wmse_tui.engine.training.device import choose_device, faster_options, require_precision
+from wmse_tui.runs.process.identity import host, identify
+from wmse_tui.runs.process.rank_launcher import Launched
 
 
 def with_verdict(monkeypatch: pytest.MonkeyPatch, verdict: Cuda) -> None:
@@ -90,6 +99,35 @@ def test_each_rank_has_its_card() -> None:
     assert [str(device_of_rank(gpu, rank)) for rank in range(2)] == ["cuda:0", "cuda:1"]
     assert [str(device_of_rank(gpu, rank, (3, 1))) for rank in range(2)] == ["cuda:3", "cuda:1"]
     assert device_of_rank(cpu, 1) == cpu
+
+
+def test_a_launched_rank_uses_its_card_of_those_it_sees_or_the_only_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    gpu, third = torch.device("cuda", 0), Launched("srun", 6, 8, 2, one_machine=False)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 4)
+    assert str(device_of_launched(gpu, third)) == "cuda:2"
+    assert device_of_launched(torch.device("cpu"), third) == torch.device("cpu")
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)  # srun --gpus-per-task=1
+    assert str(device_of_launched(gpu, third)) == "cuda:0"
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    with pytest.raises(DeviceError, match="srun has started more ranks on this machine than it") as caught:
+        device_of_launched(gpu, third)
+    assert caught.value.detail == f"rank 6 is number 3 on {host()}, where 2 GPUs are visible"
+
+
+def test_ranks_that_share_a_card_are_refused() -> None:
+    def member(node: str, card: str) -> Member:
+        process = identify()
+        assert process is not None
+        return Member(replace(process, host=node), "cuda:0", card)
+
+    require_own_cards([member("a", "one"), member("a", "two"), member("b", "one"), member("b", "two")])
+    require_own_cards([member("a", "")] * 2)
+    with pytest.raises(DeviceError, match="ranks 1 and 2 have the same GPU") as caught:
+        require_own_cards([member("a", "one"), member("b", "two"), member("b", "two")])
+    assert caught.value.detail == "two of b"
+    assert "srun --ntasks-per-node=N --gpus-per-node=N" in caught.value.next[0]
 
 
 @pytest.mark.parametrize("reason", ["driver_too_old", "no_driver", "cpu_build", "unknown"])

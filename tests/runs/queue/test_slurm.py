@@ -222,6 +222,25 @@ def test_what_slurm_refuses_is_passed_on_in_one_line(run: RunDirectory, programs
     assert not run.slurm_job.exists()
 
 
+@pytest.mark.parametrize(
+    ("reason", "option"), [("PartitionTimeLimit", "time"), ("InvalidAccount", "account")]
+)
+def test_a_job_that_would_wait_for_ever_is_a_failure_and_makes_way(
+    run: RunDirectory, programs: Slurm, reason: str, option: str
+) -> None:
+    submit(run, "#!/bin/bash\n")
+    programs.reports(pending(run, reason=reason))
+    why = f"SLURM job 12 never starts: {reason}; submit it with another {option}"
+    assert (view_run(run).status, view_run(run).status_reason) == ("failed", why)
+    assert [job.reason for job, _ in jobs_of_runs()] == [reason]
+    submit(run, "#!/bin/bash\n")
+    assert programs.called("scancel") == ["scancel 12"]
+    programs.reports(pending(run, reason=reason))
+    remove_run(run)
+    assert programs.called("scancel") == ["scancel 12"] * 2
+    assert not run.path.exists()
+
+
 def test_without_slurm_nothing_is_submitted(
     run: RunDirectory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -12,6 +12,7 @@
 #include <cstring>
 #include <map>
 #include <mutex>
+#include <sstream>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -225,9 +226,27 @@ EXPORTED cudaError_t cudaOccupancyMaxActiveBlocksPerMultiprocessor(int *count, c
 EXPORTED cudaError_t cudaOccupancyMaxActiveBlocksPerMultiprocessorWithFlags(int *count, const void *, int, size_t, unsigned) { *count = 2; return cudaSuccess; }
 
 // ---- the device: the numbers of an H200
-EXPORTED cudaError_t cudaGetDeviceCount(int *count) { *count = 1; return cudaSuccess; }
-EXPORTED cudaError_t cudaGetDevice(int *device) { *device = 0; return cudaSuccess; }
-EXPORTED cudaError_t cudaSetDevice(int device) { return device == 0 ? cudaSuccess : failed(cudaErrorInvalidDevice); }
+// FAKE_GPUS of them (1), of which CUDA_VISIBLE_DEVICES lists those that are visible; they share the host's memory.
+static std::vector<int> visible() {
+  const char *number = getenv("FAKE_GPUS"), *listed = getenv("CUDA_VISIBLE_DEVICES");
+  int cards = number ? std::max(1, atoi(number)) : 1;
+  std::vector<int> found;
+  if (!number || !listed) {
+    for (int card = 0; card < cards; card++) found.push_back(card);
+    return found;
+  }
+  std::stringstream rest(listed);
+  for (std::string card; std::getline(rest, card, ',') && !card.empty() && atoi(card.c_str()) < cards;) found.push_back(atoi(card.c_str()));
+  return found;
+}
+static thread_local int current = 0;
+EXPORTED cudaError_t cudaGetDeviceCount(int *count) { *count = static_cast<int>(visible().size()); return *count ? cudaSuccess : cudaErrorNoDevice; }
+EXPORTED cudaError_t cudaGetDevice(int *device) { *device = current; return cudaSuccess; }
+EXPORTED cudaError_t cudaSetDevice(int device) {
+  if (device < 0 || device >= static_cast<int>(visible().size())) return failed(cudaErrorInvalidDevice);
+  current = device;
+  return cudaSuccess;
+}
 EXPORTED cudaError_t cudaDriverGetVersion(int *version) { *version = 13000; return cudaSuccess; }
 EXPORTED cudaError_t cudaRuntimeGetVersion(int *version) { *version = 13000; return cudaSuccess; }
 EXPORTED cudaError_t cudaDeviceGetPCIBusId(char *text, int size, int) { snprintf(text, size, "0000:01:00.0"); return cudaSuccess; }
@@ -253,10 +272,12 @@ EXPORTED cudaError_t cudaDeviceGetAttribute(int *value, cudaDeviceAttr attribute
   *value = found == values.end() ? 0 : found->second;
   return cudaSuccess;
 }
-EXPORTED cudaError_t cudaGetDeviceProperties(cudaDeviceProp *properties, int) {
+EXPORTED cudaError_t cudaGetDeviceProperties(cudaDeviceProp *properties, int device) {
   cudaDeviceProp card = {};
   strcpy(card.name, "Fake GPU");
   for (int i = 0; i < 16; i++) card.uuid.bytes[i] = static_cast<char>(i);
+  const auto cards = visible();
+  if (device > 0 || getenv("FAKE_GPUS")) card.uuid.bytes[0] = static_cast<char>(cards.at(device));
   card.totalGlobalMem = capacity();
   card.sharedMemPerBlock = 49152, card.sharedMemPerBlockOptin = 232448, card.sharedMemPerMultiprocessor = 233472;
   card.regsPerBlock = card.regsPerMultiprocessor = 65536, card.warpSize = 32, card.maxThreadsPerBlock = 1024, card.maxThreadsPerMultiProcessor = 2048;
@@ -346,7 +367,7 @@ EXPORTED cudaError_t cudaFreeHost(void *) {
 }
 EXPORTED cudaError_t cudaPointerGetAttributes(cudaPointerAttributes *attributes, const void *pointer) {
   *attributes = {};
-  attributes->type = static_cast<cudaMemoryType>(kind_of(pointer));
+  attributes->type = static_cast<cudaMemoryType>(kind_of(pointer)), attributes->device = current;
   if (attributes->type != cudaMemoryTypeUnregistered) attributes->devicePointer = const_cast<void *>(pointer);
   if (attributes->type == cudaMemoryTypeHost) attributes->hostPointer = const_cast<void *>(pointer);
   return cudaSuccess;

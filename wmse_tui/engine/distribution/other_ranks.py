@@ -55,6 +55,56 @@ def device_of_rank(device: torch.device, rank: int, cards: Sequence[int] = ()) -
     return torch.device("cuda", cards[rank] if cards else rank)
 
 
+def device_of_launched(device: torch.device, launched: Launched) -> torch.device:
+    """The device of a rank that a launcher started; where `device` is no GPU, that.
+
+    Of several GPUs that it sees, that of its number on this machine; of one, as by `srun --gpus-per-task=1`,
+    that one.
+
+    Raises:
+        DeviceError: it sees several GPUs, and fewer than its machine has ranks.
+    """
+    if device.type != "cuda":
+        return device
+    visible = torch.cuda.device_count()
+    if visible > 1 and launched.local_rank >= visible:
+        raise DeviceError(
+            f"{launched.by} has started more ranks on this machine than it sees GPUs",
+            f"rank {launched.rank} is number {launched.local_rank + 1} on {host()}, "
+            f"where {count(visible, 'GPU')} are visible",
+            next=(
+                "start one process for each GPU: torchrun --nproc-per-node=N, srun --gpus-per-task=1",
+                "check CUDA_VISIBLE_DEVICES",
+            ),
+        )
+    return torch.device("cuda", launched.local_rank if visible > 1 else 0)
+
+
+def require_own_cards(members: Sequence[Member]) -> None:
+    """Refuse ranks that share a GPU, over which NCCL does not work.
+
+    Args:
+        members: of all ranks, from rank 0 on.
+
+    Raises:
+        DeviceError: two of them have the same GPU.
+    """
+    first: dict[tuple[str, str], int] = {}
+    for rank, member in enumerate(members):
+        card = (member.process.host, member.card)
+        if member.card and card in first:
+            raise DeviceError(
+                f"ranks {first[card]} and {rank} have the same GPU",
+                f"{safe(member.card, 64)} of {safe(member.process.host, 64)}",
+                next=(
+                    "request a GPU for each rank: srun --ntasks-per-node=N --gpus-per-node=N",
+                    "by torchrun or a shell: list a GPU for each process in CUDA_VISIBLE_DEVICES",
+                    "by a shell: number the processes of each machine by LOCAL_RANK, from 0",
+                ),
+            )
+        first.setdefault(card, rank)
+
+
 def with_ranks(experiment: Experiment, launched: Launched | None) -> Experiment:
     """The experiment on as many ranks as the launcher has started, if one has.
 
@@ -201,6 +251,7 @@ class OtherRanks:
 
         Raises:
             EngineError: as of `require_running`.
+            DeviceError: two ranks have the same GPU.
         """
         while not all(self._roster.member(rank) for rank in self._processes):
             poll()
@@ -208,6 +259,8 @@ class OtherRanks:
             if time.monotonic() > self._deadline:
                 self._require_arrived()
             time.sleep(POLL_SECONDS)
+        every = map(self._roster.member, range(self._world))
+        require_own_cards([member for member in every if member is not None])
         use_interface_of(self._reached())
         return join_group(0, self._world, self._roster.another_connection(), self._device)
 

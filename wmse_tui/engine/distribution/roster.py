@@ -24,10 +24,17 @@ CONNECT_TIMEOUT = timedelta(seconds=5)
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """The process and device of a rank."""
+    """The process and device of a rank.
+
+    Args:
+        process: its process.
+        device: as torch names it there.
+        card: what identifies its GPU on its machine; "" where it has none.
+    """
 
     process: Process
     device: str
+    card: str = ""
 
     def text(self) -> str:
         return f"process {self.process.pid} ({safe(self.device)}, {safe(self.process.host, 64)})"
@@ -126,7 +133,9 @@ class Roster:
         """Record that this rank is ready to form the process group."""
         process = identify()
         assert process is not None
-        self.store.set(f"member/{self.rank}", json.dumps(asdict(Member(process, str(device)))))
+        self.store.set(
+            f"member/{self.rank}", json.dumps(asdict(Member(process, str(device), card_of(device))))
+        )
 
     def member(self, rank: int) -> Member | None:
         """None: not ready yet."""
@@ -134,7 +143,7 @@ class Roster:
         if text is None:
             return None
         fields = json.loads(text)
-        return Member(Process(**fields["process"]), fields["device"])
+        return Member(Process(**fields["process"]), fields["device"], fields["card"])
 
     def report_failure(self, failure: RankFailure) -> None:
         """Record why this rank ends."""
@@ -159,3 +168,10 @@ class Roster:
 
     def _read(self, key: str) -> str | None:
         return self.store.get(key).decode() if self.store.check([key]) else None
+
+
+def card_of(device: torch.device) -> str:
+    """What identifies a GPU on its machine, whatever number it has for a process; "" for another device."""
+    if device.type != "cuda":
+        return ""
+    return str(getattr(torch.cuda.get_device_properties(device), "uuid", ""))  # ROCm may have none

@@ -21,7 +21,7 @@ from wmse_tui.engine.data.pipelines import Batches, build_batches
 from wmse_tui.engine.distribution.global_batch_norm import share_batch_norms
 from wmse_tui.engine.distribution.heartbeats import SILENT_SECONDS, Heartbeats
 from wmse_tui.engine.distribution.main_thread import MainThreadWatch, no_progress
-from wmse_tui.engine.distribution.other_ranks import device_of_rank, join_group, share_cores
+from wmse_tui.engine.distribution.other_ranks import device_of_launched, join_group, share_cores
 from wmse_tui.engine.distribution.ranks import Group, Kind, Message
 from wmse_tui.engine.distribution.rendezvous import find_rank_0
 from wmse_tui.engine.distribution.roster import LOOPBACK, RankFailure, Roster
@@ -77,7 +77,7 @@ def follow_launched(path: str, launched: Launched) -> int:
         signal.signal(number, signal.SIG_IGN)  # rank 0 gets them too, and ends all in order
 
     def device(experiment: Experiment) -> torch.device:
-        return device_of_rank(choose_device(experiment.compute.device).torch, launched.local_rank)
+        return device_of_launched(choose_device(experiment.compute.device).torch, launched)
 
     return _follow(run, roster, device)
 

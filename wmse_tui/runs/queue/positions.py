@@ -51,7 +51,7 @@ def position_of(run: RunDirectory) -> QueuePosition | None:
     A run that waits as a job of SLURM is queued too, without a number.
     """
     job = slurm.waiting_job(run)
-    if job is not None:
+    if job is not None and not job.never_starts:
         return QueuePosition("queued", reason=job.text())
     failed = slurm.failure_to_start(run)
     if failed:

@@ -50,6 +50,19 @@ ENDED_STATES = {
     "TIMEOUT": "reached its time limit",
 }
 """Those of a job that has ended, as text; SLURM lists it for some minutes."""
+NEVER_STARTS = {
+    "AccountNotAllowed": "account",
+    "AssocMaxWallDurationPerJobLimit": "time",
+    "BadConstraints": "constraint",
+    "InvalidAccount": "account",
+    "InvalidQOS": "qos",
+    "PartitionNodeLimit": "nodes",
+    "PartitionTimeLimit": "time",
+    "QOSMaxNodePerJobLimit": "nodes",
+    "QOSMaxWallDurationPerJobLimit": "time",
+    "QOSNotAllowed": "qos",
+}
+"""Reasons for which SLURM accepts a job and lets it wait for ever, and the option that each is about."""
 DEFAULTS = {"signal": "USR1@120", "requeue": "", "open-mode": "append", "output": "slurm.log"}
 """What every job of ours is submitted with; a signal two minutes before the time limit."""
 FIXED = {
@@ -93,6 +106,11 @@ class SlurmJob:
     def waits(self) -> bool:
         """Whether it has not begun, or waits to begin again."""
         return self.state in WAITING_STATES
+
+    @property
+    def never_starts(self) -> bool:
+        """Whether it waits for what does not happen by itself."""
+        return self.waits and self.reason in NEVER_STARTS
 
     @property
     def ended(self) -> bool:
@@ -264,9 +282,16 @@ def submit(run: RunDirectory, script: str) -> str:
 
 
 def require_no_job(run: RunDirectory) -> None:
-    """Raise RunQueued where `run` waits as a job."""
+    """Raise RunQueued where `run` waits as a job. One that never starts is cancelled instead.
+
+    Raises:
+        RunQueued: it waits.
+        SchedulerError: such a job cannot be cancelled.
+    """
     waiting = waiting_job(run, patience=TIMEOUT_SECONDS)
-    if waiting is not None:
+    if waiting is not None and waiting.never_starts:
+        cancel_job(waiting, run)
+    elif waiting is not None:
         raise RunQueued(run.id, job=waiting.id)
 
 
@@ -283,7 +308,7 @@ def job_of(run: RunDirectory, *, patience: float = PATIENCE_SECONDS) -> SlurmJob
 
 
 def failure_to_start(run: RunDirectory) -> str:
-    """Why the last job of `run` has ended without starting it, in short; "" where it has not. Never raises.
+    """Why the last job of `run` does not start it any more, in short; "" where it may. Never raises.
 
     SLURM lists a job for some minutes after its end, and its accounting, where there is one, for ever.
     """
@@ -292,6 +317,9 @@ def failure_to_start(run: RunDirectory) -> str:
         return ""
     listing = _cache.read(PATIENCE_SECONDS)
     job = _listed_job(note, run, listing)
+    if job is not None and job.never_starts:
+        option = NEVER_STARTS[job.reason]
+        return safe(f"SLURM job {job.id} never starts: {job.reason}; submit it with another {option}", 160)
     if job is None and listing.asked > note.time + SETTLED_SECONDS:
         state, reason = _cache.accounted(note.job)
     elif job is not None and job.ended:
