@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import socket
@@ -155,3 +156,16 @@ def test_a_rank_of_another_machine_has_ended_when_it_reports_so(monkeypatch: pyt
     assert rank.poll() is None, "its process is not visible here"
     other.leave()
     assert rank.poll() == 1
+
+
+def test_a_machine_without_loopback_is_refused_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """torch would try for five minutes and obey no signal."""
+
+    def unreachable(*_: object, **__: object) -> None:
+        raise OSError(errno.ENETUNREACH, "Network is unreachable")
+
+    monkeypatch.setattr(socket, "create_connection", unreachable)
+    with pytest.raises(RankLost, match=r"do not reach each other at 127\.0\.0\.1") as caught:
+        Roster.serve(2)
+    assert caught.value.detail == f"Network is unreachable ({host()})"
+    assert "ip link set lo up" in caught.value.next[0]

@@ -24,7 +24,7 @@ from wmse_tui.engine.distribution import ranks as distribution
 from wmse_tui.engine.errors import DataError
 from wmse_tui.engine.evaluation.checkpoint_evaluation import EvaluationRequest, evaluate_checkpoint
 from wmse_tui.engine.evaluation.interruption import no_progress
-from wmse_tui.engine.training import rank_training, requests, session
+from wmse_tui.engine.training import failures, rank_training, requests, session
 from wmse_tui.engine.training.checkpoints import read_checkpoint
 from wmse_tui.engine.training.loop import TrainingLoop
 from wmse_tui.engine.training.session import BAD_CONFIG, DIVERGED, FAILED, STOPPED, Session, run_session
@@ -211,18 +211,36 @@ def test_a_rank_whose_main_thread_hangs_ends_the_run(
     assert [event.status for event in events_of(run, Exit)] == ["failed"]
 
 
+@pytest.mark.parametrize(
+    ("failure", "code", "title"),
+    [
+        (MemoryError("not for this rank"), "E_MEMORY", "rank 1: not enough memory in this machine"),
+        (torch.OutOfMemoryError("CUDA out of memory. GPU 1"), "E_GPU_OOM", "rank 1: not enough GPU memory"),
+    ],
+    ids=["memory", "memory of a GPU"],
+)
 def test_a_rank_that_ends_before_the_group_is_formed_ends_the_run(
-    make_run: MakeRun, monkeypatch: pytest.MonkeyPatch
+    make_run: MakeRun,
+    started: list[ForkedTrainer],
+    monkeypatch: pytest.MonkeyPatch,
+    failure: Exception,
+    code: str,
+    title: str,
 ) -> None:
     def no_memory(*_: object, **__: object) -> None:
-        raise MemoryError("not for this rank")
+        raise failure
 
+    monkeypatch.setattr(failures, "gpu_users", lambda: ("card 5, A card: 79 GB of 80 GB used",))
     monkeypatch.setattr(rank_training, "load_data", no_memory)
     run = make_run(*TWO)
     assert run_session(run.path) == FAILED
     [error] = events_of(run, Error)
-    assert (error.code, error.title) == ("E_MEMORY", "rank 1: not enough memory in this machine")
+    assert (error.code, error.title) == (code, title)
     assert error.stage == "start"
+    what, *evidence = error.detail.splitlines()
+    assert what.startswith(str(failure))
+    assert what.endswith(f" (process {started[-1].pid} (cpu, {socket.gethostname()}))")
+    assert evidence == (["card 5, A card: 79 GB of 80 GB used"] if code == "E_GPU_OOM" else [])
 
 
 def test_an_image_that_a_rank_cannot_read_is_reported_as_by_one_process(

@@ -253,7 +253,7 @@ class OtherRanks:
             EngineError: as of `require_running`.
             DeviceError: two ranks have the same GPU.
         """
-        while not all(self._roster.member(rank) for rank in self._processes):
+        while not all(map(self._roster.is_ready, self._processes)):
             poll()
             self.require_running()
             if time.monotonic() > self._deadline:
@@ -389,16 +389,17 @@ class OtherRanks:
     def _error(self, rank: int, how: str) -> EngineError:
         failure = self._roster.failure(rank)
         member = self._roster.member(rank)
-        who = member.text() if member else "its process"
+        who = member.text() if member else safe(self._roster.arrived(rank), 100) or "its process"
         if failure is None:
             return RankLost(
                 f"rank {rank} of {self._world} is lost",
                 f"{who} {how}",
                 next=(RESUME, "what it printed last is in trainer.log (`wmse-tui logs --raw RUN`)"),
             )
+        what, newline, evidence = failure.detail.partition("\n")
         return RankFailed(
             f"rank {rank}: {failure.title}",
-            f"{failure.detail} ({who})",
+            f"{what} ({who}){newline}{evidence}",
             next=failure.next,
             code=failure.code,
             files=failure.files,

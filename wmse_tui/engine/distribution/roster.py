@@ -13,6 +13,7 @@ import torch
 from torch._C._distributed_c10d import TCPStore  # public as torch.distributed.TCPStore
 
 from wmse_tui.engine.distribution.interfaces import listening_address
+from wmse_tui.engine.errors import RankLost
 from wmse_tui.runs.log.events import RankLoad
 from wmse_tui.runs.process.identity import Process, host, identify
 from wmse_tui.runs.text.sanitize import safe
@@ -20,6 +21,9 @@ from wmse_tui.runs.text.sanitize import safe
 LOOPBACK = "127.0.0.1"
 RESUME = "resume the run: the other ranks have ended too"
 CONNECT_TIMEOUT = timedelta(seconds=5)
+"""torch tries for five minutes, in which no signal is obeyed."""
+KEY_TIMEOUT = timedelta(minutes=5)
+"""torch's own: how long a rank that forms the group waits for what another one stores."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +73,12 @@ class Roster:
         """The store. It has no authentication: only processes of this machine reach it, if all ranks do.
 
         Of several machines those do that reach the interface which the user has chosen, else any interface.
+
+        Raises:
+            RankLost: this process does not reach it itself.
         """
         address = LOOPBACK if one_machine else listening_address(os.environ)
-        listening = socket.create_server((address, 0), backlog=2 * world)
+        listening = _listening(address, backlog=2 * world)
         store = TCPStore(
             address or LOOPBACK,
             listening.getsockname()[1],
@@ -79,6 +86,7 @@ class Roster:
             is_master=True,
             wait_for_workers=False,
             master_listen_fd=listening.detach(),
+            timeout=CONNECT_TIMEOUT,
         )
         store.set("token", secrets.token_hex(8))
         return cls(store, 0, world)
@@ -127,18 +135,35 @@ class Roster:
 
     def another_connection(self) -> TCPStore:
         """The same store, for a thread of its own: a connection serves one call at a time."""
-        return TCPStore(self.store.host, self.store.port, self.world, is_master=False, wait_for_workers=False)
+        store = TCPStore(
+            self.store.host,
+            self.store.port,
+            self.world,
+            is_master=False,
+            wait_for_workers=False,
+            timeout=CONNECT_TIMEOUT,
+        )
+        store.set_timeout(KEY_TIMEOUT)
+        return store
 
     def join(self, device: torch.device) -> None:
-        """Record that this rank is ready to form the process group."""
+        """Record which process this rank is, and on which device."""
         process = identify()
         assert process is not None
         self.store.set(
             f"member/{self.rank}", json.dumps(asdict(Member(process, str(device), card_of(device))))
         )
 
+    def be_ready(self) -> None:
+        """Record that this rank is about to form the process group."""
+        self.store.set(f"ready/{self.rank}", "1")
+
+    def is_ready(self, rank: int) -> bool:
+        """Whether `rank` is about to form the process group."""
+        return self._read(f"ready/{rank}") is not None
+
     def member(self, rank: int) -> Member | None:
-        """None: not ready yet."""
+        """None: it has not joined yet."""
         text = self._read(f"member/{rank}")
         if text is None:
             return None
@@ -175,3 +200,29 @@ def card_of(device: torch.device) -> str:
     if device.type != "cuda":
         return ""
     return str(getattr(torch.cuda.get_device_properties(device), "uuid", ""))  # ROCm may have none
+
+
+def _listening(address: str, *, backlog: int) -> socket.socket:
+    """A socket that listens at an address of this machine ("": all), by which this process reaches itself.
+
+    Raises:
+        RankLost: it does not; torch would try for minutes.
+    """
+    listening: socket.socket | None = None
+    try:
+        listening = socket.create_server((address, 0), backlog=backlog)
+        reached = (address or LOOPBACK, listening.getsockname()[1])
+        socket.create_connection(reached, timeout=CONNECT_TIMEOUT.total_seconds()).close()
+    except OSError as error:
+        if listening is not None:
+            listening.close()
+        raise RankLost(
+            f"the ranks of this machine do not reach each other at {address or LOOPBACK}",
+            f"{error.strerror or error} ({host()})",
+            next=(
+                "activate the interface (`ip link set lo up`), or give the container a network",
+                "or train on one device: --set compute.devices=1",
+                "`wmse-tui doctor` checks it",
+            ),
+        ) from error
+    return listening

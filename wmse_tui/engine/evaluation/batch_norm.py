@@ -20,7 +20,7 @@ from wmse_tui.engine.evaluation.pixel_batches import Geometry, batch_sizes, pixe
 from wmse_tui.engine.models.running import RunningStatistics
 from wmse_tui.engine.precision import Precision, autocast
 
-from .dealt_batches import TASK, rounds
+from .dealt_batches import own_task, rounds
 from .features import Normalisation, restored_modes
 from .interruption import Progress, ShouldStop, never, no_progress
 
@@ -86,7 +86,7 @@ def calibrated_batch_norm(
             for numbers in rounds(len(sizes), ranks, should_stop):
                 with _averaged_in_turn(norms, ranks, len(numbers)):
                     if ranks.rank < len(numbers):
-                        with ranks.working(TASK), autocast(precision, device):
+                        with ranks.working(own_task(numbers, ranks)), autocast(precision, device):
                             encoder(normalised(next(batches)))
                 done += sum(sizes[number] for number in numbers)
                 progress("batch norm", done, len(images), "images")

@@ -19,7 +19,10 @@ from wmse_tui.engine.distribution.ranks import Ranks
 
 from .interruption import EvaluationInterrupted, ShouldStop, check
 
-TASK = "a batch of the evaluation"
+
+def own_task(numbers: range, ranks: Ranks) -> str:
+    """What this rank does in a round with these batches, for people."""
+    return f"batch {numbers[ranks.rank] + 1} of an evaluation"
 
 
 def rounds(count: int, ranks: Ranks, should_stop: ShouldStop) -> Iterator[range]:
@@ -55,7 +58,7 @@ def dealt_results(
     for numbers in rounds(len(sizes), ranks, should_stop):
         own: Tensor | None = None
         if ranks.rank < len(numbers):
-            with ranks.working(TASK):
+            with ranks.working(own_task(numbers, ranks)):
                 own = compute(next(batches))
         yield from ranks.joined(own, [sizes[number] for number in numbers])
 

@@ -89,7 +89,9 @@ def _follow(run: RunDirectory, roster: Roster, device_for: Callable[[Experiment]
     watch = MainThreadWatch(partial(_hangs, roster))
     try:
         experiment = load_configuration(run)
-        _train(run, experiment, roster, device_for(experiment))
+        device = device_for(experiment)
+        roster.join(device)
+        _train(run, experiment, roster, device)
     except Exception as error:  # noqa: BLE001  top-level handler: rank 0 reports it
         traceback.print_exc()  # into trainer.log
         event = error_event(error, saved="", stage="training")
@@ -126,7 +128,7 @@ def _train(run: RunDirectory, experiment: Experiment, roster: Roster, device: to
     with contextlib.closing(build_batches(data.train, experiment, device, rank=rank, world=world)) as batches:
         method = move_to_device(build_method(experiment), device)
         share_batch_norms(method)
-        roster.join(device)
+        roster.be_ready()
         loads = LoadReports(roster, device)
         group = join_group(rank, world, roster.another_connection(), device)
         _Follower(experiment, method, batches, data, device, group).follow()
