@@ -21,12 +21,16 @@ def require_name(name: str | None) -> None:
         UserError: a launcher has started this one as one of several, and there is no name.
     """
     launched = launched_by(os.environ)
-    if launched is not None and name is None:
-        raise UserError(
-            f"{launched.by} has started {launched.world} processes, and the run has no name",
-            "Each of them is to train its part of one run.",
-            ("name it: --name mine", "or start one process, as by srun --ntasks=1"),
-        )
+    if launched is None or name is not None:
+        return
+    raise UserError(
+        f"{launched.by} has started {launched.world} processes, and the run has no name",
+        "Each of them is to train its part of one run.",
+        (
+            "name it: --name mine",
+            f"or start one process, which starts the others: --set compute.devices={launched.world}",
+        ),
+    )
 
 
 def become_rank(run: RunDirectory, *, followed: bool) -> None:

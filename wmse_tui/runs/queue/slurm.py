@@ -304,7 +304,7 @@ def waiting_job(run: RunDirectory, *, patience: float = PATIENCE_SECONDS) -> Slu
 def job_of(run: RunDirectory, *, patience: float = PATIENCE_SECONDS) -> SlurmJob | None:
     """The last job of `run`, if SLURM lists it. Never raises."""
     note = _read_note(run)
-    return None if note is None else _listed_job(note, run, _cache.read(patience))
+    return None if note is None else _listed_job(note, run, _cache.read(patience, since=note.time))
 
 
 def failure_to_start(run: RunDirectory) -> str:
@@ -315,7 +315,7 @@ def failure_to_start(run: RunDirectory) -> str:
     note = _read_note(run)
     if note is None or note.path != os.path.realpath(run.path) or _has_begun(run):
         return ""
-    listing = _cache.read(PATIENCE_SECONDS)
+    listing = _cache.read(PATIENCE_SECONDS, since=note.time)
     job = _listed_job(note, run, listing)
     if job is not None and job.never_starts:
         option = NEVER_STARTS[job.reason]
@@ -497,15 +497,20 @@ class _JobCache:
         """What was reported last."""
         return self._question.found
 
-    def read(self, patience: float, *, fresh_seconds: float = FRESH_SECONDS) -> JobListing:
+    def read(
+        self, patience: float, *, fresh_seconds: float = FRESH_SECONDS, since: float = 0.0
+    ) -> JobListing:
         """What is reported now; after so many seconds, what was reported last.
 
         Args:
             patience: seconds.
             fresh_seconds: the age of an answer that is not asked for again.
+            since: of a submission, in unix seconds: an answer from before it is older than it seems.
         """
         with self._guard:
             question = self._question
+            if question.found.asked < since:
+                fresh_seconds = min(fresh_seconds, SETTLED_SECONDS)
             asking = question.thread is not None and question.thread.is_alive()
             if not asking and time.monotonic() - question.begun >= fresh_seconds:
                 question = self._question = _Question(time.monotonic(), found=question.found)
