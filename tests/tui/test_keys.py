@@ -19,6 +19,7 @@ from textual.widgets._footer import FooterKey
 from tests.tui.conftest import MakeApp, MakeRun
 from wmse_tui.config.fields import groups
 from wmse_tui.runs.directory import RunDirectory
+from wmse_tui.runs.state.embedding import EmbeddingMap
 from wmse_tui.tui.app import WmseApp
 from wmse_tui.tui.keys import (
     GROUPS,
@@ -33,6 +34,7 @@ from wmse_tui.tui.keys import (
 from wmse_tui.tui.screen_names import ScreenName
 from wmse_tui.tui.screens.monitor import MonitorScreen
 from wmse_tui.tui.widgets.configure.sections import SectionPanel
+from wmse_tui.tui.widgets.monitor.map_panel import MapPanel
 from wmse_tui.tui.widgets.runs.run_table import RunTable
 
 PACKAGE = Path(__file__).parents[2] / "wmse_tui" / "tui"
@@ -127,6 +129,11 @@ async def monitor(pilot: Pilot[Any], act: Act, until: Until) -> AsyncIterator[No
     await act(pilot, "search-end", "pane-plots", "plot-cursor-left")
     yield
     await act(pilot, "pane-whitening", "whitening-describe")
+    yield
+    points, classes = ((0.0, 0.0), (1.0, 1.0)), ("cat", "dog")
+    drawn = EmbeddingMap(points=points, labels=(0, 1), classes=classes, step=5, epoch=1, method="pca")
+    pilot.app.screen.query_one(MapPanel).show(drawn)
+    await act(pilot, "pane-map", "map-next")
     yield
 
 

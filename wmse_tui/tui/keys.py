@@ -226,6 +226,11 @@ WHITENING = bindings(
     ("pagedown", "scroll_text(1)", "Page down", "whitening-page-down"),
     ("pageup", "scroll_text(-1)", "Page up", "whitening-page-up"),
 )
+MAP = bindings(
+    ("up,k", "class(-1)", "Previous class", "map-previous", "The class before, above the others"),
+    ("down,j", "class(1)", "Next class", "map-next", "One class after the other, above the others"),
+    ("escape", "all_classes", "All classes", "map-all", "All classes alike again"),
+)
 MOMENTS = bindings(  # of the panels Whitening and Map
     ("left,h", "moment(-1)", "Earlier", "moment-earlier", "Show what was saved before, in all panels"),
     ("right,l", "moment(1)", "Later", "moment-later", "Show what was saved next, in all panels"),
@@ -352,6 +357,7 @@ GROUPS: Mapping[str, str] = {
     "plot-": "Plots",
     "watch-": "This run",
     "whitening-": "Whitening",
+    "map-": "Map",
     "moment-": "Whitening and Map",
     "pane-": "Panels",
     "search": "Search",
@@ -376,7 +382,7 @@ def group_of(binding: str) -> str:
 KEYS_OF: Mapping[str, tuple[list[BindingType], ...]] = {
     "everywhere": (APP,),
     "configure": (CONFIGURE, PRESET_FILTER, FORM, FIELD, FIELD_EDITOR),
-    "monitor": (MONITOR, RUN, PLOTS, WHITENING, MOMENTS, TEXT_PANEL, TEXT_LINES),
+    "monitor": (MONITOR, RUN, PLOTS, WHITENING, MAP, MOMENTS, TEXT_PANEL, TEXT_LINES),
     "runs": (RUNS, RUN_BOARD, RUN_FINDER, RUN_TABLE),
     "compare": (COMPARE, TABLE),
     "paper": (PAPER, TABLE),

@@ -97,10 +97,10 @@ def test_two_curves_have_markers_and_a_legend() -> None:
 
     assert lines(curves, title="Loss", x_title="epoch") == [
         "Loss                          ● run a  ▲ run b",
-        "    3┤⢄",
+        "     │⢄",
         "     │⠙⠲⢄⡀⢀",
         "    2┤⠉⠲●⣀⠙▲⠤⣀⡀⢀",
-        "    1┤   ⠈⠙⠒⠤⣄⣀⠉⠒⠒⠤▲⣄⣀⣀⡀⢀⢀",
+        "     │   ⠈⠙⠒⠤⣄⣀⠉⠒⠒⠤▲⣄⣀⣀⡀⢀⢀",
         "     │       ⠁⠈⠉●⠒⠦⠤⢤⣀⣀⣀⠉⠉⠙▲⠒⠒⠒⠒⠂",
         "    0┤                 ⠈●⠉⠉⠙⠒⠒⠒⠒●⠲⠤⠤⠤⠤⠤⠄",
         "     └┬───────────────────┬──────────────────┬",
@@ -108,10 +108,10 @@ def test_two_curves_have_markers_and_a_legend() -> None:
     ]
     assert lines(curves, style=ASCII, title="Loss", x_title="epoch") == [
         "Loss                          o run a  x run b",
-        "    3|.",
+        "     |.",
         "     |xxxx.",
         "    2|ooooxxxxx..",
-        "    1|  .oooooooxxxxxxxxxx..",
+        "     |  .oooooooxxxxxxxxxx..",
         "     |        .ooooooooooooooxxxx",
         "    0|                     .ooooooooooo",
         "     ++-------------------+------------------+",

@@ -10,10 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.cells import cell_len
+from rich.style import Style
 from textual.app import App, ComposeResult
 
 from wmse_tui.tui.charts.canvas import Drawing
-from wmse_tui.tui.charts.scatter import Cloud, Scatter, cloud, draw_scatter
+from wmse_tui.tui.charts.scatter import Cloud, Scatter, ScatterContent, class_at, cloud, draw_scatter
 from wmse_tui.tui.charts.style import ChartStyle
 
 PLAIN = ChartStyle()
@@ -23,14 +24,16 @@ LABELS = [0, 1, 2, 0, 1, 1]
 NAMES = ["cat", "dog", "bird"]
 
 
+def content(title: str = "", note: str = "", chosen: int | None = None) -> ScatterContent:
+    return ScatterContent(cloud=cloud(POINTS, LABELS, NAMES), title=title, note=note, chosen=chosen)
+
+
 def lines(drawing: Drawing) -> list[str]:
     return [line.rstrip() for line in drawing.text.split("\n")]
 
 
 def test_a_wide_map_has_its_classes_beside_it() -> None:
-    assert lines(
-        draw_scatter(cloud(POINTS, LABELS, NAMES), width=54, height=6, style=PLAIN, title="Map", note="PCA")
-    ) == [
+    assert lines(draw_scatter(content(title="Map", note="PCA"), width=54, height=6, style=PLAIN)) == [
         "Map PCA",
         "                                             ■  ● cat",
         "                                                ▲ dog",
@@ -41,9 +44,7 @@ def test_a_wide_map_has_its_classes_beside_it() -> None:
 
 
 def test_a_narrow_map_has_its_classes_below() -> None:
-    assert lines(
-        draw_scatter(cloud(POINTS, LABELS, NAMES), width=24, height=6, style=ASCII, title="Map")
-    ) == [
+    assert lines(draw_scatter(content(title="Map"), width=24, height=6, style=ASCII)) == [
         "Map",
         "                       +",
         "            x",
@@ -51,6 +52,41 @@ def test_a_narrow_map_has_its_classes_below() -> None:
         "o                      x",
         "o cat  x dog  + bird",
     ]
+
+
+def test_more_points_in_a_cell_are_stronger_and_the_centre_of_a_class_is_reversed() -> None:
+    crowd = [(0, 0)] + [(1, 0)] * 4 + [(2, 0)] * 9 + [(0, 1)] * 6
+    shown = ScatterContent(cloud=cloud(crowd, [0] * 14 + [1] * 6, NAMES))
+    for style in (PLAIN, ASCII, ChartStyle(color=False), ChartStyle(palette="terminal")):
+        drawing = draw_scatter(shown, width=60, height=4, style=style)
+        cells = [[(c, part.style or Style()) for part in row for c in part.text] for row in drawing.rows]
+        few, several, many = (cells[-1][x][1] for x in (0, 26, 52))
+        assert len({few, several, many}) == 3, style
+        (centre,) = (x for x, (_, at) in enumerate(cells[-1]) if at.reverse)
+        assert 26 < centre < 52  # nearer to the many
+        assert cells[0][0][1].reverse  # those of the other class share their only cell
+
+
+def test_a_chosen_class_is_above_the_others() -> None:
+    drawn = lines(draw_scatter(content(chosen=0), width=54, height=5, style=PLAIN))
+    # One of three at the right is a cat: with all classes alike, a dog is shown there.
+    assert drawn == [
+        "                                             ·  ● cat",
+        "                                                ▲ dog",
+        "                       ·                        ■ bird",
+        "",
+        "●                                            ●",
+    ]
+    where: dict[str, Any] = {"width": 54, "height": 5, "style": PLAIN}
+    assert class_at(content(chosen=0), 45, 4, **where) == 0
+    assert class_at(content(), 45, 4, **where) == 1
+    assert class_at(content(), 51, 2, **where) == 2  # in the legend
+    assert class_at(content(), 10, 2, **where) is None
+    # The last of a thousand is named too where it is chosen.
+    names = [f"class {index}" for index in range(1000)]
+    many = ScatterContent(cloud=cloud([(n, n % 7) for n in range(1000)], range(1000), names), chosen=999)
+    for width in (118, 40):
+        assert "class 999" in draw_scatter(many, width=width, height=10, style=PLAIN).text
 
 
 def test_arrays_of_a_file_are_read_and_only_classes_that_occur_are_named() -> None:
@@ -72,7 +108,8 @@ def test_values_that_are_no_map_are_refused(points: Any, labels: Any) -> None:
 
 def test_a_thousand_classes_are_listed_as_far_as_they_fit() -> None:
     rng = np.random.default_rng(0)
-    many = cloud(rng.normal(size=(1000, 2)), range(1000), [f"class [{index}]" for index in range(1000)])
+    names = [f"class [{index}]" for index in range(1000)]
+    many = ScatterContent(cloud=cloud(rng.normal(size=(1000, 2)), range(1000), names))
     drawn = draw_scatter(many, width=118, height=20, style=PLAIN).text
     beside = drawn.split("\n")
 
@@ -83,7 +120,7 @@ def test_a_thousand_classes_are_listed_as_far_as_they_fit() -> None:
 
 def test_names_of_classes_are_sanitised() -> None:
     hostile = cloud([(0, 0), (1, 1)], [0, 1], ["\x1b]52;c;Zm9v\x07", "[@click=app.quit]x\u202e"])
-    text = draw_scatter(hostile, width=80, height=8, style=PLAIN).text
+    text = draw_scatter(ScatterContent(cloud=hostile), width=80, height=8, style=PLAIN).text
 
     assert "\x1b" not in text
     assert "\u202e" not in text
@@ -103,7 +140,9 @@ def test_any_points_are_drawn_at_any_size(
     read = cloud(
         [(x, y) for x, y, _, _ in points], [kind for _, _, kind, _ in points], [n for *_, n in points]
     )
-    drawing = draw_scatter(read, width=width, height=height, style=style, title="T", note="N")
+    chosen = points[0][2] if points else None
+    shown = ScatterContent(cloud=read, title="T", note="N", chosen=chosen)
+    drawing = draw_scatter(shown, width=width, height=height, style=style)
 
     assert len(drawing.rows) == (height if min(width, height) > 0 else 0)
     for row in drawing.rows:

@@ -38,7 +38,7 @@ async def test_a_run_is_shown_with_its_header_and_its_curves(
         assert header(app).splitlines()[0].startswith("small   ● running   attempt 1   CPU, 2 threads")
         assert "2/4" in header(app)
         assert "best 81.25 % at 2, 87.50 % at 2" in header(app)
-        assert [plot.content.title for plot in plots(app)] == ["▸ Loss", "Accuracy"]
+        assert [plot.drawing.text.split("  ")[0] for plot in plots(app)] == ["▸ Loss", "Accuracy %"]
         assert "● k-NN  ▲ Linear" in screen_text(app)
 
 

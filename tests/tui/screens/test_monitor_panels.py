@@ -199,7 +199,7 @@ async def test_keys_change_the_plots(on_run: OnRun, make_run: MakeRun, until: Un
         for _ in range(len(CHARTS)):
             await pilot.press("v", "down", "enter")
             await pilot.pause()
-            titles.append(first().title.removeprefix("▸ "))
+            titles.append(first().title)
         assert titles == [
             "Accuracy",
             "Learning rate",
@@ -386,8 +386,8 @@ async def test_one_cursor_shows_the_values_of_all_plots_and_zooms_them(
         await pilot.press("h")
         loss, accuracy = plots(app)
         assert loss.content.cursor == accuracy.content.cursor == 4.0
-        assert loss.content.title == "▸ Loss 0.4 at 4"
-        assert accuracy.content.title == "Accuracy 81.25, 87.5 at 4"
+        assert loss.drawing.text.startswith("▸ Loss 0.4 at epoch 4 ")
+        assert accuracy.drawing.text.startswith("Accuracy % ●81.25 ▲87.5 at epoch 4 ")
         assert "┆" in loss.drawing.text
         await pilot.press("h")
         assert 3.8 < (loss.content.cursor or 0) < 4.0
@@ -563,7 +563,7 @@ async def test_several_quantities_are_chosen_from_a_menu_and_drawn_side_by_side(
         assert "4 are marked already; remove a mark first." in screen_text(app)
         await pilot.press("down", "space", "enter")
         titles = ["Learning rate", "Accuracy", "Memory"]
-        await until(pilot, lambda: [p.content.title.removeprefix("▸ ") for p in plots(app)] == titles)
+        await until(pilot, lambda: [p.content.title for p in plots(app)] == titles)
         await act(pilot, "plot-what")
         await pilot.press("g", "space", "enter")  # one alone fills the panel
         await until(pilot, lambda: [p.content.title for p in plots(app)] == ["Loss"])

@@ -9,6 +9,7 @@ from wmse_tui.runs.text.axis import Limits, Scale, Tick, ticks
 from wmse_tui.tui.charts.canvas import Canvas
 from wmse_tui.tui.charts.style import ChartStyle
 
+_APART = 1.8  # rows between ticks of y, before they are rounded
 _GUTTER = 5  # columns of y labels at least, so that the plot area seldom moves sideways
 
 
@@ -51,11 +52,26 @@ def frame_for(
     rows = height - top - ticks_below - line_below
     if width < 20 or rows < 2:
         return ChartFrame(0, top, width, rows, line_below, ticks_below), ()
-    found = ticks(*limits, min(7, max(2, (rows + 1) // 2)), log=log_y)
+    found = _y_ticks(limits, rows, log=log_y)
     gutter = max([_GUTTER, *(len(tick.label) for tick in found)])
     if gutter > width // 3:
         return ChartFrame(0, top, width, rows, line_below, ticks_below), ()
     return ChartFrame(gutter + 1, top, width - gutter - 1, rows, line_below, ticks_below), found
+
+
+def _y_ticks(limits: Limits, rows: int, *, log: bool) -> tuple[Tick, ...]:
+    """As many as are about two rows apart: rounded to rows, closer ones would be unevenly far apart."""
+    most = min(7, max(2, (rows + 1) // 2))
+    choices = [ticks(*limits, count, log=log) for count in range(most, 0, -1)]
+    if not log:
+        per_row = (limits[1] - limits[0]) / max(1, rows - 1)
+        apart = [
+            found
+            for found in choices
+            if len(found) > 1 and found[1].value - found[0].value >= _APART * per_row
+        ]
+        choices = apart + choices
+    return choices[0]
 
 
 def draw_axes(area: PlotArea, y_ticks: Sequence[Tick], x_limits: Limits, x_title: str) -> None:

@@ -10,8 +10,12 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from rich.cells import cell_len
+from rich.style import Style
+
 from wmse_tui.runs.state.curves import Curve
-from wmse_tui.runs.text.axis import Limits, Scale, round_limits, usable
+from wmse_tui.runs.text.axis import Limits, Scale, hours_label, round_limits, usable
+from wmse_tui.runs.text.units import number
 from wmse_tui.tui.charts.axes import PlotArea, draw_axes, frame_for
 from wmse_tui.tui.charts.canvas import Canvas, Drawing
 from wmse_tui.tui.charts.legend import LegendEntry, draw_legend, legend_width
@@ -39,7 +43,8 @@ class ChartContent:
         reference: values of y with a label each, drawn as lines where they are near the values.
         log_y: the y axis is logarithmic.
         title, y_title: the row above, for instance the quantity and its unit.
-        cursor: an x that a line across the chart marks.
+        selected: the title is marked.
+        cursor: an x that a line across the chart marks; the row above has the values there.
         empty: shown where there is no value, which has no axes either.
         x_title: the name of x; `hours` gives ticks in hours, minutes and seconds, `step` integers.
     """
@@ -54,6 +59,7 @@ class ChartContent:
     title: str = ""
     x_title: str = ""
     y_title: str = ""
+    selected: bool = False
     cursor: float | None = None
     empty: str = "no values yet"
 
@@ -75,9 +81,9 @@ def draw_chart(content: ChartContent, *, width: int, height: int, style: ChartSt
     curves, log_y = content.curves, content.log_y
     y_limits = _y_limits(content)
     x_limits = _x_limits(content)
-    title, y_title, x_title = map(style.text, (content.title, content.y_title, content.x_title))
+    title, x_title = _title(content, style), style.text(content.x_title)
     entries = _entries(content, style)
-    frame, y_ticks = frame_for(width, height, y_limits, log_y=log_y, titled=bool(title or y_title or entries))
+    frame, y_ticks = frame_for(width, height, y_limits, log_y=log_y, titled=bool(title or entries))
     dots = dots_of(frame.width, frame.height, "o" if style.ascii else "")
     area = PlotArea(canvas, frame, style, Scale(*x_limits, dots[0]), Scale(*y_limits, dots[1], log_y))
     banded = len(curves) <= content.bands
@@ -100,15 +106,56 @@ def draw_chart(content: ChartContent, *, width: int, height: int, style: ChartSt
         text = "no value can be drawn" if undrawable else "no value in this part of the run"
         canvas.centre(text, (frame.left, frame.top, frame.width, frame.height), style.part("muted"))
     draw_axes(area, y_ticks if drawn else (), x_limits, x_title)
-    title_width = sum(len(text) + 1 for text in (title, y_title) if text)
-    beside = frame.top == 1 and legend_width(entries) <= width - 2 - title_width
+    beside = frame.top == 1 and legend_width(entries) <= width - 2 - sum(cell_len(text) for text, _ in title)
     if frame.top:
-        x = canvas.put(0, 0, title, style.part("title"))
-        canvas.put(x + bool(title), 0, y_title, style.part("muted"))
+        x = 0
+        for text, part in title:
+            x = canvas.put(x, 0, text, part)
     if entries:
         box = None if beside else (frame.left, frame.top, frame.width, frame.height)
         draw_legend(canvas, entries, style, box)
     return canvas.drawing()
+
+
+def _title(content: ChartContent, style: ChartStyle) -> list[tuple[str, Style]]:
+    """The row above: the title, the unit, and at the cursor the value of each curve under its marker."""
+    mark = "▸ " if content.selected else ""
+    name = style.text(f"{mark}{content.title}")
+    found = [(name, style.part("title"))] if name else []
+    if content.y_title:
+        found.append((f"{' ' * bool(found)}{style.text(content.y_title)}", style.part("muted")))
+    values = _values_at_cursor(content)
+    series = content.series or range(len(content.curves))
+    for index, (_, y) in values:
+        text, kind = number(y), series[index]
+        if len(content.curves) > 1:
+            found.append((f" {style.marker(kind)}{text}", style.series(kind)))
+        else:
+            found.append((f" {text}", style.part("title")))
+    if values:
+        x = values[0][1][0]
+        found.append((style.text(f" at {_x_text(x, content.x_title)}"), style.part("muted")))
+    return found
+
+
+def _x_text(x: float, x_title: str) -> str:
+    """An x with its unit."""
+    match x_title:
+        case "hours":
+            return hours_label(x)
+        case "step":
+            return f"step {x:.0f}"
+        case _:
+            return f"{x_title} {number(x)}".lstrip()
+
+
+def _values_at_cursor(content: ChartContent) -> list[tuple[int, tuple[float, float]]]:
+    """Of each curve with values its index, and the point (x, y) that is nearest to the cursor."""
+    if content.cursor is None:
+        return []
+    at = content.cursor
+    points = [(index, zip(one.x, one.y, strict=False)) for index, one in enumerate(content.curves) if one.x]
+    return [(index, min(each, key=lambda point: abs(point[0] - at))) for index, each in points]
 
 
 def y_extent(content: ChartContent) -> Limits | None:
@@ -136,12 +183,6 @@ def x_at(content: ChartContent, column: int, *, width: int, height: int, style: 
     share = (column - frame.left) / max(1, frame.width - 1)
     low, high = _x_limits(content)
     return low + share * (high - low) if 0 <= share <= 1 else None
-
-
-def values_at(curves: Sequence[Curve], x: float) -> tuple[tuple[float, float], ...]:
-    """Of each curve with values the point (x, y) that is nearest to `x`."""
-    points = (zip(curve.x, curve.y, strict=False) for curve in curves if curve.x)
-    return tuple(min(each, key=lambda point: abs(point[0] - x)) for each in points)
 
 
 def _cursor(area: PlotArea, x: float | None) -> None:
@@ -302,5 +343,5 @@ def _without_values(canvas: Canvas, content: ChartContent, style: ChartStyle) ->
     """Draw the title and why there is nothing else: axes would have a scale that no value has."""
     top = int(bool(content.title) and canvas.height >= 2)
     if top:
-        canvas.put(0, 0, style.text(content.title), style.part("title"))
+        canvas.put(0, 0, *_title(content, style)[0])
     canvas.centre(style.text(content.empty), (0, top, canvas.width, canvas.height - top), style.part("muted"))

@@ -39,7 +39,7 @@ def draw_legend(canvas: Canvas, entries: Sequence[LegendEntry], style: ChartStyl
         return
     _, _, width, height = box
     rows = min(len(entries), height - 1)
-    columns = min(max(cell_len(entry.label) for entry in entries) + 4, width // 2)
+    columns = min(max(cell_len(entry.label) for entry in entries) + 4, width * 2 // 3)
     if rows < 1 or columns < 8:
         return
     shown = list(entries[:rows])

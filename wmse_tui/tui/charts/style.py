@@ -39,6 +39,7 @@ ERROR: dict[Palette, str] = {"dark": "#ff8787", "light": "#af0000", "terminal": 
 
 _BACKGROUND: dict[Palette, str] = {"dark": "#121212", "light": "#ffffff", "terminal": "#000000"}
 _FAINT = 0.45  # share of the series colour in that of its band
+_SHADES = (_FAINT, 0.7, 1.0)  # of few, several and many of a series in a cell
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +62,11 @@ class ChartStyle:
 
     def faint(self, index: int) -> Style:
         """The style of the band of series `index`."""
-        return _faint(self, index)
+        return self.shade(index, 0)
+
+    def shade(self, index: int, level: int) -> Style:
+        """The style of series `index` for few (level 0), several (1) or many (2) values in a cell."""
+        return _shade(self, index, level)
 
     def part(self, part: Part) -> Style:
         """The style of a part other than a series."""
@@ -90,14 +95,13 @@ def _series(style: ChartStyle, index: int) -> Style:
     return Style(color=_series_color(style.palette, index)) if style.color else Style()
 
 
-@lru_cache(maxsize=256)
-def _faint(style: ChartStyle, index: int) -> Style:
-    if not style.color:
-        return Style(dim=True)
-    color = _series_color(style.palette, index)
-    if style.palette == "terminal":
-        return Style(color=color, dim=True)
-    return Style(color=_mixed_with_background(style.palette, color))
+@lru_cache(maxsize=512)
+def _shade(style: ChartStyle, index: int, level: int) -> Style:
+    color = _series_color(style.palette, index) if style.color else None
+    if color is None or style.palette == "terminal":
+        dim, bold = level == 0 or None, level == 2 or None
+        return Style(color=color, dim=dim, bold=bold)
+    return Style(color=_mixed_with_background(style.palette, color, _SHADES[level]))
 
 
 @lru_cache(maxsize=64)
@@ -122,10 +126,10 @@ def _series_color(palette: Palette, index: int) -> str:
     return colors[index % len(colors)]
 
 
-def _mixed_with_background(palette: Palette, color: str) -> str:
-    """`color` (`#rrggbb`) mixed with the background of `palette`."""
+def _mixed_with_background(palette: Palette, color: str, share: float) -> str:
+    """A `share` of `color` (`#rrggbb`) mixed with the background of `palette`."""
     mixed = (
-        round(_FAINT * over + (1 - _FAINT) * under)
+        round(share * over + (1 - share) * under)
         for over, under in zip(_channels(color), _channels(_BACKGROUND[palette]), strict=True)
     )
     return "#" + "".join(f"{channel:02x}" for channel in mixed)

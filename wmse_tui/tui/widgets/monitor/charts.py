@@ -27,7 +27,7 @@ from wmse_tui.tui.charts.chart_options import (
     panned,
     x_range,
 )
-from wmse_tui.tui.charts.drawing import ChartContent, values_at
+from wmse_tui.tui.charts.drawing import ChartContent
 from wmse_tui.tui.charts.plot import Plot
 from wmse_tui.tui.widgets.monitor.moment import MomentChosen
 from wmse_tui.tui.widgets.panel import Panel
@@ -144,22 +144,14 @@ class ChartsPanel(Panel, can_focus=True):
                 x_range=limits,
                 reference=reference(self._runs[0].state, chart.quantities[0]),
                 log_y=log,
-                title=self._title(index, chart, curves),
+                title=chart.title,
+                selected=index == self._selected and self.has_focus,
                 cursor=options.cursor,
                 x_title=options.axis,
                 y_title="%" if chart.percent else "log" if log else "",
                 empty=why_empty([run.state for run in self._runs], chart.quantities),
             )
         )
-
-    def _title(self, index: int, chart: Chart, curves: Sequence[Curve]) -> str:
-        selected = len(self._in_sight) > 1 and index == self._selected and self.has_focus
-        title = f"▸ {chart.title}" if selected else chart.title
-        points = () if self._options.cursor is None else values_at(curves, self._options.cursor)
-        if not points:
-            return title
-        values = ", ".join(number(y) for _, y in points)
-        return f"{title} {values} at {number(points[0][0])}"
 
     # Arrangement
 
