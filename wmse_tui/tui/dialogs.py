@@ -76,12 +76,16 @@ class Choose(Dialog[Result]):
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog") as box:
             box.border_title = Content(self._title)
-            yield Static(self._text, markup=False)
+            yield from self.body()
             with Horizontal(classes="buttons"):
                 for answer in self._answers:
                     shown = "esc" if answer.key == "escape" else answer.key
                     label = Content(f"{answer.label} ({shown})")
                     yield AnswerButton(label, id=f"answer-{answer.key}", variant=answer.variant)
+
+    def body(self) -> ComposeResult:
+        """The question."""
+        yield Static(self._text, markup=False)
 
     def on_mount(self) -> None:
         super().on_mount()

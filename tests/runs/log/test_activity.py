@@ -86,7 +86,7 @@ def test_each_event_of_note_is_a_line_and_steps_are_none(run: RunDirectory) -> N
             "12:00:03  attempt 1  training begins: 3 epochs of 10 steps, 5000 images, 1.23 M parameters, "
             "on CPU, 2 threads (no CUDA)"
         ),
-        "12:00:15  epoch 1/3  loss 1.25  1800 images/s  in 12 s",
+        "12:00:15  epoch 1/3  loss 1.25    1800 images/s  in 12 s",
         "12:00:16  evaluation  epoch 1: 5-NN 81.25 %  [train -> test, 1 s]",
         "12:00:17  checkpoint  a.pt (9.8 MB, last and best)",
         "12:00:18  request  checkpoint: done, a.pt",

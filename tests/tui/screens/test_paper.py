@@ -24,6 +24,7 @@ from wmse_tui.tui.job_dialog import JobDialog
 from wmse_tui.tui.saved_state import SavedState
 from wmse_tui.tui.screens.paper import PaperScreen
 from wmse_tui.tui.widgets.paper.launch_dialog import LaunchDialog
+from wmse_tui.tui.widgets.paragraphs import Paragraphs
 from wmse_tui.tui.widgets.table import CellTable
 
 pytestmark = pytest.mark.asyncio
@@ -99,8 +100,8 @@ def messages(app: WmseApp) -> str:
 
 
 def dialog(app: WmseApp) -> str:
-    """The text of the open dialog."""
-    return str(app.screen.query_one(Static).content)
+    """The facts in the open dialog, each on a line of its own."""
+    return f"{app.screen.query_one(Paragraphs).render().plain}\n".replace("\n        ", " ")
 
 
 def started(root: Path) -> list[RunDirectory]:

@@ -147,9 +147,9 @@ def _attempt_sentence(event: Attempt, attempt: int) -> str:
 
 
 def _epoch_sentence(event: Epoch, epochs: int) -> str:
-    of = f"/{epochs}" if epochs else ""
-    loss, speed = f"loss {number(event.loss)}", rate(event.images_per_second)
-    return f"epoch {event.epoch}{of}  {loss}  {speed}  in {duration(event.seconds)}"
+    epoch = f"{event.epoch:>{len(str(epochs))}}/{epochs}" if epochs else f"{event.epoch}"
+    loss, speed = f"loss {number(event.loss):<6}", f"{rate(event.images_per_second):>13}"  # in columns
+    return f"epoch {epoch}  {loss}  {speed}  in {duration(event.seconds)}"
 
 
 def _checkpoint_sentence(event: Checkpoint) -> str:

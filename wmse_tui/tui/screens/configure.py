@@ -35,7 +35,6 @@ from wmse_tui.tui.widgets.configure.images_dialog import ImagesDialog
 from wmse_tui.tui.widgets.configure.inspections import DESCRIBE, MEASURE, VIEWS, Inspections, progress_text
 from wmse_tui.tui.widgets.configure.launcher import Launcher, LaunchMode
 from wmse_tui.tui.widgets.configure.machine import Machine, preset_times
-from wmse_tui.tui.widgets.configure.paragraphs import Paragraph, Paragraphs
 from wmse_tui.tui.widgets.configure.preset_files import (
     ask_run_name,
     copy_command,
@@ -51,6 +50,7 @@ from wmse_tui.tui.widgets.configure.views_panel import ViewsPanel
 from wmse_tui.tui.widgets.form.form import Form
 from wmse_tui.tui.widgets.form.row import FieldRow
 from wmse_tui.tui.widgets.panel import Panel
+from wmse_tui.tui.widgets.paragraphs import Paragraph, Paragraphs
 from wmse_tui.tui.widgets.vi import KeyScroll
 
 if TYPE_CHECKING:

@@ -41,6 +41,10 @@ def test_a_running_run_shows_its_progress(make_run: MakeRun) -> None:
         "epoch 2 5-NN 81.25 %, linear 87.50 %   best 81.25 % at 2, 87.50 % at 2   untrained 31.00 %"
     )
     assert (problems, requests) == ("", "")
+    # Narrower, the untrained encoder has its place beside the loss.
+    _, _, numbers, accuracies, *_ = rows(state, width=78)
+    assert numbers == "now training   loss 1.2   untrained 31.00 %   lr 0.00165   1802 images/s"
+    assert accuracies == "epoch 2 5-NN 81.25 %, linear 87.50 %   best 81.25 % at 2, 87.50 % at 2"
 
 
 def test_a_completed_run_shows_how_long_it_took(make_run: MakeRun) -> None:

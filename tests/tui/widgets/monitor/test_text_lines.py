@@ -15,7 +15,7 @@ from textual.widgets import Input
 from wmse_tui.runs.log.activity import ActivityLine
 from wmse_tui.tui.keys import KeyNames
 from wmse_tui.tui.themes import THEMES
-from wmse_tui.tui.widgets.monitor.text_lines import TextLines, found_in, wrapped
+from wmse_tui.tui.widgets.monitor.text_lines import TextLines, found_in
 from wmse_tui.tui.widgets.monitor.text_panel import TextPanel
 
 pytestmark = pytest.mark.asyncio
@@ -189,21 +189,6 @@ async def test_a_match_stays_the_current_one_while_lines_come_and_go() -> None:
         before = app.lines.position
         app.panel.show((*numbered(range(20)), ActivityLine("line 100")))
         assert app.lines.position == (before[0], before[1] + 1)
-
-
-@pytest.mark.parametrize(
-    ("text", "width", "indent", "parts"),
-    [
-        ("", 10, 2, [""]),
-        ("short", 10, 2, ["short"]),
-        ("one two three", 8, 2, ["one two", "three"]),
-        ("abcdefghijklmnop", 6, 2, ["abcdef", "ghij", "klmn", "op"]),
-        ("漢字漢字漢字", 5, 1, ["漢字", "漢字", "漢字"]),
-        ("漢", 1, 0, ["漢"]),
-    ],
-)
-async def test_wrapping_counts_cells(text: str, width: int, indent: int, parts: list[str]) -> None:
-    assert [text[begin:end] for begin, end in wrapped(text, width, indent)] == parts
 
 
 @pytest.mark.parametrize(

@@ -55,7 +55,8 @@ def test_a_gpu_is_shown_with_utilisation_memory_power_and_temperature() -> None:
 
 def test_a_sparkline_is_drawn_from_zero_to_the_total() -> None:
     past = [replace(GPU, gpu_utilisation=share) for share in (0.0, 0.5, 1.0)]
-    assert rows(*past)[1] == "gpu    ████████ 100.00 %  ▁▅█"
+    assert rows(*past)[1] == "gpu    ████████ 100.00 %             ▁▅█"
+    assert {row.rindex("  ") for row in rows(*past)[1:]} == {35}  # the curves begin below each other
     assert rows(*past, ascii_only=True)[1].endswith("_+#")
 
 
@@ -75,7 +76,7 @@ def test_rows_fit_and_the_name_is_sanitised() -> None:
 
 def test_the_memory_has_a_sparkline_too() -> None:
     past = [replace(GPU, gpu_memory=used) for used in (0.0, 4e10, 8e10)]
-    assert rows(*past)[2] == "memory ████████ 80.0 GB of 80.0 GB  ▁▅█"
+    assert rows(*past)[2] == "memory ████████ 80.0 GB of 80.0 GB   ▁▅█"
 
 
 def test_other_processes_on_the_gpu_are_named_and_sanitised() -> None:
@@ -140,7 +141,7 @@ def test_every_rank_has_a_line_with_its_card_and_its_past() -> None:
     ]
     assert lines_of(*past, width=40)[1] == "0 50 %  70.0 of 80.0 GB  300 W  50 °C"
     assert rows(*past) == [
-        "cpu    ████░░░░ 1 of 2 cores  ▅▅▅▅▅▅▅▅",
+        "cpu    ████░░░░ 1 of 2 cores       ▅▅▅▅▅▅▅▅",
         "memory █░░░░░░░ 2.0 GB of 16.0 GB  ▂▂▂▂▂▂▂▂",
     ]
     assert gpu_load(past[-1]) == "GPUs 50-51 %"

@@ -20,7 +20,7 @@ from wmse_tui.runs.table.estimate import Forecast, TimedRun, timed_run
 from wmse_tui.runs.text.units import count as _count
 from wmse_tui.runs.text.units import duration, percent, rate, size
 from wmse_tui.tui.keys import USUAL_NAMES, KeyNames
-from wmse_tui.tui.widgets.configure.paragraphs import Paragraph
+from wmse_tui.tui.widgets.paragraphs import Paragraph
 
 TITLE = 13
 

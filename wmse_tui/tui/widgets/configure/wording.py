@@ -15,8 +15,8 @@ from wmse_tui.config.schema import Experiment
 from wmse_tui.runs.text.sanitize import safe
 from wmse_tui.runs.text.units import count, duration
 from wmse_tui.tui.keys import USUAL_NAMES, KeyNames
-from wmse_tui.tui.widgets.configure.paragraphs import Paragraph
 from wmse_tui.tui.widgets.configure.preset_library import Entry, plain_text
+from wmse_tui.tui.widgets.paragraphs import Paragraph
 
 _LONG = 20  # characters of a value that a row may have to cut off
 _KINDS = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from rich.cells import cell_len
 from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.content import Content
@@ -71,11 +72,13 @@ class RunHeader(Vertical):
 
 def header_rows(state: RunState, notes: HeaderNotes, width: int, keys: KeyNames) -> tuple[Content, ...]:
     """The rows of the header in `width` cells; the last two may be empty."""
+    accuracies, untrained = _accuracies(state), _untrained(state)
+    beside = not untrained.plain or cell_len(Content(GAP).join([accuracies, untrained]).plain) <= width
     return (
         _identity(state, width),
         _progress(state, width),
-        _numbers(state, width),
-        _accuracies(state, width),
+        _numbers(state, width, EMPTY if beside else untrained),
+        join_fitting([accuracies, untrained if beside else EMPTY], width),
         _problems(state, notes, width, keys),
         join_fitting([Content.styled(one.text, TONE_STYLES[one.tone]) for one in notes.requests], width),
     )
@@ -120,8 +123,9 @@ def _progress(state: RunState, width: int) -> Content:
     )
 
 
-def _numbers(state: RunState, width: int) -> Content:
-    parts = [_named("loss", number(state.loss.last))]
+def _numbers(state: RunState, width: int, more: Content) -> Content:
+    """What the trainer does now, with `more` beside the loss."""
+    parts = [_named("loss", number(state.loss.last)), more]
     if not state.ended:
         parts.append(_named("lr", number(state.lr, 3)))
         if state.images_per_second is not None and state.status != "paused":
@@ -132,22 +136,30 @@ def _numbers(state: RunState, width: int) -> Content:
     return join_fitting(parts, width)
 
 
-def _accuracies(state: RunState, width: int) -> Content:
+def _accuracies(state: RunState) -> Content:
+    """Those of the last evaluation, and the best ones."""
     if not state.evaluations:
         return Content.styled("not evaluated yet", "dim")
-    last, untrained = state.evaluations[-1], next((e for e in state.evaluations if e.step == 0), None)
+    last = state.evaluations[-1]
     when = "untrained" if last.step == 0 else _when(last, state, "epoch ")
     best = []
     if state.best_knn is not None:
         best.append(f"{percent(state.best_knn.knn_top1)} at {_when(state.best_knn, state)}")
     if state.best_linear is not None:
         best.append(f"{percent(state.best_linear.linear_top1)} at {_when(state.best_linear, state)}")
-    parts = [_named(when, _short(last)), _named("best", ", ".join(best)) if best else Content("")]
-    if untrained is not None and last.step > 0 and untrained.knn_top1 is not None:
-        below = last.knn_top1 is not None and last.knn_top1 < untrained.knn_top1
-        text = f"{percent(untrained.knn_top1)}{' (higher)' if below else ''}"
-        parts.append(Content.assemble(("untrained ", "dim"), (text, "$warning" if below else "")))
-    return join_fitting(parts, width)
+    parts = [_named(when, _short(last))] + [_named("best", ", ".join(best))] * bool(best)
+    return Content(GAP).join(parts)
+
+
+def _untrained(state: RunState) -> Content:
+    """The accuracy of the untrained encoder, once there is one of the trained; being higher is a warning."""
+    untrained = next((one for one in state.evaluations if one.step == 0), None)
+    last = state.evaluations[-1] if state.evaluations else None
+    if untrained is None or untrained.knn_top1 is None or last is None or last.step == 0:
+        return EMPTY
+    below = last.knn_top1 is not None and last.knn_top1 < untrained.knn_top1
+    text = f"{percent(untrained.knn_top1)}{' (higher)' if below else ''}"
+    return Content.assemble(("untrained ", "dim"), (text, "$warning" if below else ""))
 
 
 def _when(evaluation: Evaluation, state: RunState, epoch: str = "") -> str:

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import ClassVar, Protocol
 
-from rich.cells import cell_len, get_character_cell_size
 from rich.segment import Segment
 from rich.style import Style
 from textual.events import Resize
@@ -15,6 +14,7 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from wmse_tui.tui import keys
+from wmse_tui.tui.widgets.wrapping import Span, wrapped
 
 INDENT = 10  # cells before the continuation of a long line: the width of a time of day
 
@@ -27,9 +27,6 @@ class TextLine(Protocol):
 
     @property
     def kind(self) -> str: ...
-
-
-Span = tuple[int, int]
 
 
 class TextLines(ScrollView, can_focus=True):
@@ -229,29 +226,6 @@ class TextLines(ScrollView, can_focus=True):
     def action_last(self) -> None:
         """Scroll to the last line, and follow the end."""
         self._to_end()
-
-
-@lru_cache(maxsize=8192)
-def wrapped(text: str, width: int, indent: int) -> tuple[Span, ...]:
-    """The spans of `text` that fit `width` cells, `indent` less after the first; at least one."""
-    if cell_len(text) <= width:
-        return ((0, len(text)),)
-    spans: list[Span] = []
-    begin, available = 0, width
-    while begin < len(text):
-        end, used = begin, 0
-        while end < len(text) and used + get_character_cell_size(text[end]) <= available:
-            used += get_character_cell_size(text[end])
-            end += 1
-        end = max(end, begin + 1)
-        if end < len(text) and (space := text.rfind(" ", begin, end + 1)) > begin + (end - begin) // 2:
-            spans.append((begin, space))
-            begin = space + 1
-        else:
-            spans.append((begin, end))
-            begin = end
-        available = width - indent
-    return tuple(spans)
 
 
 @lru_cache(maxsize=8192)

@@ -164,11 +164,13 @@ def usage_rows(rows: Sequence[Resources], width: int, *, ascii_only: bool) -> li
     """The newest of `rows` as text of at most `width` cells, with sparklines of the earlier ones."""
     if not rows:
         return [Content.styled("No measurements yet.", "dim")]
+    shown = gauges(rows)
+    text = max((cell_len(gauge.text) for gauge in shown), default=0)
+    found = [_row(gauge, text, width, ascii_only=ascii_only) for gauge in shown]
     if rows[-1].ranks:  # which are shown above: here is what they use together
-        return [_row(gauge, width, ascii_only=ascii_only) for gauge in gauges(rows)]
+        return found
     name = safe(rows[-1].gpu, 60) or "No GPU is used"
-    found = [join_fitting([Content.styled(name, "bold" if rows[-1].gpu else "dim")], width)]
-    return found + [_row(gauge, width, ascii_only=ascii_only) for gauge in gauges(rows)]
+    return [join_fitting([Content.styled(name, "bold" if rows[-1].gpu else "dim")], width), *found]
 
 
 def gauges(rows: Sequence[Resources]) -> list[Gauge]:
@@ -201,14 +203,15 @@ def gauges(rows: Sequence[Resources]) -> list[Gauge]:
     return [gauge for gauge in found if gauge.now is not None]
 
 
-def _row(gauge: Gauge, width: int, *, ascii_only: bool) -> Content:
+def _row(gauge: Gauge, text_width: int, width: int, *, ascii_only: bool) -> Content:
     level = progress_bar(gauge.now or 0.0, gauge.total, _BAR) if gauge.total else Content(" " * _BAR)
     text = Content.assemble((f"{gauge.name:<{_NAME}}", "dim"), level, f" {gauge.text}")
-    columns = min(_SPARK, width - cell_len(text.plain) - 2)
+    gap = " " * (text_width - cell_len(gauge.text) + 2)
+    columns = min(_SPARK, width - cell_len(text.plain) - len(gap))
     if columns < _SPARK_LEAST or len(gauge.past) < 2:
         return text.truncate(width, ellipsis=True)
     past = spark(gauge.past[-columns:], ascii=ascii_only, low=0.0, high=gauge.total)
-    return Content.assemble(text, "  ", (past, "$secondary"))
+    return Content.assemble(text, gap, (past, "$secondary"))
 
 
 def _past(rows: Sequence[Resources], name: str) -> tuple[float, ...]:

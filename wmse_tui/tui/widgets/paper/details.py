@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import zip_longest
-from textwrap import wrap
 
 from textual.content import Content
 
@@ -18,6 +17,7 @@ from wmse_tui.runs.table.index import RunRow
 from wmse_tui.runs.table.paper import Best, OwnRun, PaperCell
 from wmse_tui.runs.text.sanitize import safe
 from wmse_tui.runs.text.units import count, percent, percentage, size
+from wmse_tui.tui.widgets.wrapping import wrapped_lines
 
 _LABEL = 11
 _MUTED = "$foreground-muted"
@@ -37,7 +37,7 @@ def details(
         return Content(safe(text))
     parts = [Content.styled(safe(cell.experiment.title or f"{row} on {column}") + "\n", "bold")]
     for label, text, style in (*_published(cell), *_recipe(cell), *_images(cell, presence), *_own(cell)):
-        lines = wrap(safe(text), max(20, width - _LABEL))
+        lines = wrapped_lines(safe(text), max(20, width - _LABEL))
         for heading, line in zip_longest((label,), lines, fillvalue=""):
             parts += [
                 Content.styled(f"{heading:{_LABEL}}", _MUTED),

@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 
 from textual import work
+from textual.app import ComposeResult
 from textual.widgets import Static
 
 from wmse_tui.config.figures import retained_checkpoints, steps_per_epoch, total_steps
@@ -23,6 +24,9 @@ from wmse_tui.runs.text.sanitize import safe
 from wmse_tui.runs.text.units import count, duration, size
 from wmse_tui.tui.dialogs import Confirm
 from wmse_tui.tui.widgets.paper.details import images_text
+from wmse_tui.tui.widgets.paragraphs import Paragraph, Paragraphs
+
+_HEAD = 8  # cells
 
 
 class LaunchDialog(Confirm):
@@ -39,10 +43,17 @@ class LaunchDialog(Confirm):
         self._reference = closest_run(cell, host())
         super().__init__(
             f"Launch {safe(cell.preset, 40)}?",
-            self._summary(None, reading=self._reference is not None),
+            safe(cell.experiment.title, 200),
             yes="Launch",
             no="Cancel",
         )
+
+    def body(self) -> ComposeResult:
+        yield from super().body()
+        facts = Paragraphs(indent=_HEAD)
+        facts.show(self._facts(None, reading=self._reference is not None))
+        yield facts
+        yield Static("It is meant for a CUDA device; without one it would be very slow.", markup=False)
 
     def on_mount(self) -> None:
         super().on_mount()
@@ -58,22 +69,17 @@ class LaunchDialog(Confirm):
             expected = None
         else:
             expected = estimate_duration(state, self._cell.experiment)
-        self.query_one(Static).update(self._summary(expected, reading=False))
+        self.query_one(Paragraphs).show(self._facts(expected, reading=False))
 
-    def _summary(self, expected: DurationEstimate | None, *, reading: bool) -> str:
+    def _facts(self, expected: DurationEstimate | None, *, reading: bool) -> tuple[Paragraph, ...]:
         experiment = self._cell.experiment
-        lines = [
-            safe(experiment.title, 200),
-            "",
-            f"steps   {_steps(experiment)}",
-            f"seed    {self._cell.next_seed}, which no run of this recipe has used yet",
-            f"data    {images_text(experiment.dataset, self._presence)}",
-            f"disk    {self._disk(expected)}",
-            f"time    {self._time(expected, reading=reading)}",
-            "",
-            "It is meant for a CUDA device; without one it would be very slow.",
-        ]
-        return "\n".join(lines)
+        return (
+            Paragraph("steps", _steps(experiment)),
+            Paragraph("seed", f"{self._cell.next_seed}, which no run of this recipe has used yet"),
+            Paragraph("data", images_text(experiment.dataset, self._presence)),
+            Paragraph("disk", self._disk(expected)),
+            Paragraph("time", self._time(expected, reading=reading)),
+        )
 
     def _time(self, expected: DurationEstimate | None, *, reading: bool) -> str:
         if reading and self._reference is not None:

@@ -15,6 +15,8 @@ from wmse_tui.tui.dialogs import Ask, MarkPicker
 from wmse_tui.tui.path_completion import complete
 from wmse_tui.tui.widgets.runs.columns import BY_NAME, column_named
 
+_TITLE = max(len(column.title) for column in BY_NAME.values())  # cells
+
 
 class ColumnInput(Input):
     """A line for the name of a column: tab completes it."""
@@ -60,7 +62,8 @@ def _label(name: str) -> str:
     column, base = column_named(name), run_column(name)
     title = column.title if column is not None else name
     about = base.about if base is not None else "the loss as a small curve"
-    return f"{title:<24} {about}" if name in BY_NAME else f"{name:<24} {about}"
+    shown = title if name in BY_NAME else name
+    return f"{shown:<{_TITLE}}  {about}"
 
 
 def _problem(text: str) -> str:

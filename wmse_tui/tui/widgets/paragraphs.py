@@ -9,6 +9,7 @@ from textual.geometry import Size
 from textual.widget import Widget
 
 from wmse_tui.runs.text.sanitize import safe
+from wmse_tui.tui.widgets.wrapping import wrapped_lines
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +53,8 @@ class Paragraphs(Widget):
         lines = []
         for one in self.paragraphs:
             head = f"{one.head:<{self._indent}}"
-            for line in Content(safe(one.text, 800)).wrap(available):
-                text = Content.styled(line.plain.rstrip(), one.style)
+            for line in wrapped_lines(safe(one.text, 800), available):
+                text = Content.styled(line.rstrip(), one.style)
                 lines.append(Content.styled(head, one.head_style) + text)
                 head = " " * self._indent
         return lines
