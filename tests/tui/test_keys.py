@@ -33,6 +33,7 @@ from wmse_tui.tui.keys import (
 )
 from wmse_tui.tui.screen_names import ScreenName
 from wmse_tui.tui.screens.monitor import MonitorScreen
+from wmse_tui.tui.widgets.compare.chart import OverlaidCharts
 from wmse_tui.tui.widgets.configure.sections import SectionPanel
 from wmse_tui.tui.widgets.monitor.map_panel import MapPanel
 from wmse_tui.tui.widgets.runs.run_table import RunTable
@@ -144,6 +145,16 @@ async def runs(pilot: Pilot[Any], act: Act, until: Until) -> AsyncIterator[None]
     yield
 
 
+async def compare(pilot: Pilot[Any], act: Act, until: Until) -> AsyncIterator[None]:
+    yield
+    charts = pilot.app.screen.query_one(OverlaidCharts)
+    await until(pilot, lambda: len(list(charts.states)) == 2)
+    charts.focus()
+    await pilot.pause()
+    await act(pilot, "plot-cursor-left")
+    yield
+
+
 async def as_it_opens(pilot: Pilot[Any], act: Act, until: Until) -> AsyncIterator[None]:
     yield
 
@@ -152,7 +163,7 @@ STATES: dict[ScreenName, Callable[[Pilot[Any], Act, Until], AsyncIterator[None]]
     "configure": configure,
     "monitor": monitor,
     "runs": runs,
-    "compare": as_it_opens,
+    "compare": compare,
     "paper": as_it_opens,
 }
 

@@ -209,6 +209,8 @@ RUN = bindings(
 PLOTS = bindings(
     ("up,k", "select(-1)", "Previous plot", "plot-previous"),
     ("down,j", "select(1)", "Next plot", "plot-next"),
+)
+X_NAVIGATION = bindings(  # of all charts, in Monitor and in Compare
     ("left,h", "cursor(-1)", "Cursor left", "plot-cursor-left", "Values and diagnostics further left"),
     ("right,l", "cursor(1)", "Cursor right", "plot-cursor-right", "Values and diagnostics further right"),
     ("plus", "magnify(0.5)", "Zoom in", "plot-zoom-in", "Half of x, around the cursor"),
@@ -382,9 +384,9 @@ def group_of(binding: str) -> str:
 KEYS_OF: Mapping[str, tuple[list[BindingType], ...]] = {
     "everywhere": (APP,),
     "configure": (CONFIGURE, PRESET_FILTER, FORM, FIELD, FIELD_EDITOR),
-    "monitor": (MONITOR, RUN, PLOTS, WHITENING, MAP, MOMENTS, TEXT_PANEL, TEXT_LINES),
+    "monitor": (MONITOR, RUN, PLOTS, X_NAVIGATION, WHITENING, MAP, MOMENTS, TEXT_PANEL, TEXT_LINES),
     "runs": (RUNS, RUN_BOARD, RUN_FINDER, RUN_TABLE),
-    "compare": (COMPARE, TABLE),
+    "compare": (COMPARE, X_NAVIGATION, TABLE),
     "paper": (PAPER, TABLE),
 }
 """The rows of each screen and of its widgets, and those that work everywhere."""

@@ -158,7 +158,7 @@ def test_a_value_without_a_logarithm_is_marked_below_and_splits_the_line() -> No
         " 0.01┤                             ⠐⠤⢄⣀",
         "     │                    ▾            ⠉⠉⠒⠢⠤⣀⣀",
         "     └┬──────────────────┬──────────────────┬─",
-        " time 0                 48h                96h",
+        "hours 0                 48h                96h",
     ]
     in_ascii = lines([curve], style=ASCII, title="Condition", log_y=True, x_title="hours")
     assert in_ascii[6] == "     |                    v         oooooooooo"

@@ -308,6 +308,17 @@ async def test_up_to_four_charts_are_chosen_and_seeds_are_joined_with_a_band(
         rows = list(csv.DictReader(io.StringIO((tmp_path / "curves").read_text())))
         assert {row["quantity"] for row in rows} == {"loss", "knn", "linear", "lr"}
         assert {row["run"] for row in rows} == {"first, 2 seeds", "other"}
+        # A cursor through all of them, and a zoom; escape shows the whole run again.
+        await pilot.click(charts[1], offset=(charts[1].size.width - 1, 4))
+        assert {one.content.cursor for one in charts} == {4.0}
+        assert "┆" in charts[0].drawing.text
+        assert charts[1].drawing.text.startswith("k-NN accuracy % ●81.25 ")
+        await act(pilot, "plot-zoom-in")
+        assert {one.content.x_range for one in charts} == {(2.0, 4.0)}
+        assert ", 2 to 4" in status_line(app)
+        await act(pilot, "plot-whole")
+        assert charts[0].content.cursor is None
+        assert charts[0].drawing.text.startswith("▸ Loss")
         # Too small for four: the first ones are drawn, and the line below says so.
         await pilot.resize_terminal(80, 24)
         await until(pilot, lambda: shown(app) == ["loss", "knn"])

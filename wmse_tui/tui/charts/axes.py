@@ -94,7 +94,7 @@ def draw_axes(area: PlotArea, y_ticks: Sequence[Tick], x_limits: Limits, x_title
         canvas.put(frame.left - 1, bottom, (corner if frame.left else "") + level * frame.width, axis)
     if frame.ticks_below:
         below = bottom + frame.line_below
-        free = _x_title(area, "time" if x_title == "hours" else x_title, below)  # its ticks have units
+        free = _x_title(area, x_title, below)
         count = max(2, min(10, frame.width // 9))
         whole = x_title in ("step", "rank")
         for tick in ticks(*x_limits, count, hours=x_title == "hours", whole=whole):

@@ -49,8 +49,10 @@ from wmse_tui.tui.widgets.panel import Panel
 from wmse_tui.tui.widgets.table import CellTable
 
 TABLES = ("results", "options", "seeds", "transfer")
-# Lines, as in the stylesheet: bars and status; a table; the lower tables (else, many charts, tall); a chart.
-_ALWAYS, _TALLEST, _BELOW, _BELOW_MANY, _BELOW_TALL, _LOWEST_CHART = 3, 11, 12, 7, 16, 6
+# Lines: bars and status, a table and a chart, as in the stylesheet; the lower tables (at least and at most:
+# else, with many charts, on a tall screen).
+_ALWAYS, _TALLEST, _LOWEST_CHART = 3, 11, 6
+_BELOW_LEAST, _BELOW, _BELOW_MANY, _BELOW_TALL = 5, 12, 7, 16
 _EXPORTED_POINTS = 4096  # of a curve, at most
 _CURVES = "curves"
 _EXPORTS = (  # the names are those of `runs.table.comparison_file.FORMATS`, and _CURVES
@@ -74,11 +76,13 @@ class CompareScreen(AppScreen):
 Up to {MOST} runs: their curves overlaid, each with a colour and a marker, their results, the options that
 differ, and mean and sample standard deviation over completed runs that differ in the seed only. Runs that
 still train are followed. Linear and k-NN are accuracies of the final evaluation; the best ones were selected
-on the test set, so they are optimistically biased. * marks the best of runs that were tested on the same
-images with the same k-NN. A further table has the transfer of the frozen features to other images
+on the test set, so they are optimistically biased. A click, or Shift+Tab and h or l, put a cursor through the
+charts that shows their values; + and -, or the wheel, zoom. * marks the best of runs that were tested on the
+same images with the same k-NN. A further table has the transfer of the frozen features to other images
 (`wmse-tui eval RUN --transfer`): the accuracy of logistic regression, ~ marks a tie, no worse than the number
 of test images explains. Monitor ({{key:pane-evaluations}}) has the other numbers of it, and what they are."""
 
+    AUTO_FOCUS = ""  # the charts would have it, and the keys of the tables are wanted more often
     BINDINGS = keys.COMPARE
 
     def __init__(self) -> None:
@@ -158,7 +162,7 @@ of test images explains. Monitor ({{key:pane-evaluations}}) has the other number
             self._read_files(runs)
         self.set_class(not runs, "-empty")
         self._draw()
-        if runs and not isinstance(self.focused, CellTable):
+        if runs and not isinstance(self.focused, CellTable | OverlaidCharts):
             self.query_one(f"#{TABLES[self._table]}").focus()
 
     @work
@@ -254,7 +258,7 @@ of test images explains. Monitor ({{key:pane-evaluations}}) has the other number
     def _draw_status(self) -> None:
         """The line beneath the chart: how it is drawn, and what is still being read or cannot be."""
         charts = self._charts
-        parts = [charts.overlay.text]
+        parts = []
         if len(charts.in_sight) < len(charts.quantities):
             parts.append(f"{len(charts.in_sight)} of {len(charts.quantities)} charts fit")
         shares = [share for run in self._runs if (share := self._behind.get(run.path)) is not None]
@@ -264,6 +268,7 @@ of test images explains. Monitor ({{key:pane-evaluations}}) has the other number
             problem = self._problems.get(Path(result.row.path)) or result.config_problem
             if problem:
                 parts.append(safe(f"{result.row.run_id}: {problem}", 160))
+        parts.append(charts.overlay.text)  # last: where there is no space, it is cut
         line, text = self.query_one("#compare-status", Static), " | ".join(parts)
         if line.content != text:
             line.update(text)
@@ -342,11 +347,14 @@ of test images explains. Monitor ({{key:pane-evaluations}}) has the other number
         tables = ["results", "transfer"] if self._comparison.transfer else ["results"]
         above = sum(min(_TALLEST, self.query_one(f"#{name}", CellTable).whole_height + 2) for name in tables)
         width, height = self.app.size
-        below = _BELOW_TALL if height >= TALL else _BELOW_MANY if self.has_class("-many") else _BELOW
+        most = _BELOW_TALL if height >= TALL else _BELOW_MANY if self.has_class("-many") else _BELOW
+        lower = max(self.query_one(f"#{name}", CellTable).whole_height for name in ("options", "seeds"))
+        below = min(most, max(_BELOW_LEAST, lower + 2))
         alone = width < MEDIUM or height < MIDDLING or height - _ALWAYS - above - below < _LOWEST_CHART
         if alone and not self.has_class("-one-table") and isinstance(self.focused, CellTable):
             self._show_table(TABLES.index(str(self.focused.id)))  # it would lose the focus otherwise
         self.set_class(alone, "-one-table")
+        self.query_one("#compare-below").styles.height = None if alone else below
 
     def _show_table(self, number: int) -> None:
         self._table = number

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from textual.app import ComposeResult
@@ -14,15 +14,19 @@ from wmse_tui.runs.state.curves import QUANTITIES, Curve, curve, has_values, ref
 from wmse_tui.runs.state.run import RunState
 from wmse_tui.runs.table.seed_curves import mean_curve
 from wmse_tui.runs.text.sanitize import safe, shortened_apart
+from wmse_tui.runs.text.units import number
+from wmse_tui.tui import keys
 from wmse_tui.tui.chart_picker import MOST_CHARTS
 from wmse_tui.tui.charts.chart_options import ChartOptions, in_percent, x_range
 from wmse_tui.tui.charts.drawing import MOST_BANDS, ChartContent
 from wmse_tui.tui.charts.plot import Plot
+from wmse_tui.tui.charts.x_navigation import XNavigation
 
 _PLAIN = ChartOptions()
 _NAME = 28  # characters of a run in the legend
-_USUAL = ("loss", "knn")
+_USUAL = ("loss", "knn", "effective_rank", "lr")  # four on a large screen
 _NARROWEST, _COMFORTABLE, _LOWEST = 36, 48, 7  # cells of a chart
+_LARGE = 180, 26  # cells of charts of which four are shown without a choice
 
 Places = tuple[int, ...]
 """Indices of the runs that differ in the seed only."""
@@ -55,8 +59,10 @@ class Overlay:
     @property
     def text(self) -> str:
         """The settings in a line."""
-        recent, smoothing = self.options.recent, self.options.smoothing
+        recent, smoothing, window = self.options.recent, self.options.smoothing, self.options.window
         shown = "the whole run" if recent is None else f"the last {recent:.0%} of the run"
+        if window is not None:
+            shown = f"{number(window[0], 3)} to {number(window[1], 3)}"
         smooth = f"smoothing {smoothing:g}" if smoothing else "not smoothed"
         joined = ", mean ± deviation over seeds" if self.joined else ""
         return f"by {self.options.axis}, {'log' if self.log_y else 'linear'} y, {smooth}, {shown}{joined}"
@@ -69,6 +75,7 @@ class OverlaidCurves(Plot):
         quantity: its name.
         overlay: how it is drawn.
         named: the legend names the runs.
+        selected: its title is marked: the keys of charts work.
     """
 
     def __init__(self) -> None:
@@ -76,6 +83,7 @@ class OverlaidCurves(Plot):
         self.quantity = _USUAL[0]
         self.overlay = Overlay()
         self.named = True
+        self.selected = False
         self._runs: tuple[tuple[str, RunState], ...] = ()
         self._groups: tuple[Places, ...] = ()
 
@@ -102,6 +110,8 @@ class OverlaidCurves(Plot):
                 reference=self._reference(),
                 log_y=overlay.log_y,
                 title=quantity.title,
+                selected=self.selected,
+                cursor=overlay.options.cursor,
                 x_title=overlay.options.axis,
                 y_title=", ".join(filter(None, (unit, "log" if overlay.log_y else ""))),
                 empty=why_empty([state for _, state in self._runs], (self.quantity,)),
@@ -154,11 +164,13 @@ class OverlaidCurves(Plot):
         return found.pop() if len(found) == 1 else ()
 
 
-class OverlaidCharts(Container):
+class OverlaidCharts(XNavigation, Container, can_focus=True):
     """As many of the chosen quantities as fit, up to four, each a chart of all runs."""
 
+    BINDINGS = keys.X_NAVIGATION
+
     class Arranged(Message):
-        """Another number of charts fits."""
+        """Another number of charts fits, or they show another part of x."""
 
     def __init__(self, id: str | None = None) -> None:  # noqa: A002 (textual's name)
         super().__init__(id=id)
@@ -179,8 +191,38 @@ class OverlaidCharts(Container):
     @property
     def quantities(self) -> tuple[str, ...]:
         """The names of the quantities to draw."""
-        usual = _USUAL if self.size.width >= 2 * _COMFORTABLE else _USUAL[:1]
-        return self._chosen or usual
+        if self._chosen:
+            return self._chosen
+        if self.size.width >= _LARGE[0] and self.size.height >= _LARGE[1]:
+            known = [name for name in _USUAL if name not in self.without_values]
+            return tuple(known) if len(known) == MOST_CHARTS else _USUAL[:2]
+        return _USUAL[: 2 if self.size.width >= 2 * _COMFORTABLE else 1]
+
+    @property
+    def options(self) -> ChartOptions:
+        """How all of them are drawn, apart from the y axis and from seeds."""
+        return self.overlay.options
+
+    @property
+    def states(self) -> Iterable[RunState]:
+        """The runs."""
+        return [state for _, state in self._runs]
+
+    @property
+    def columns(self) -> int:
+        """The width of the first chart."""
+        return self._charts[0].size.width
+
+    def draw_with(self, options: ChartOptions) -> None:
+        """Draw all charts over another part of x, or with another cursor."""
+        self.show_overlay(replace(self.overlay, options=options))
+        self.post_message(self.Arranged())
+        self.refresh_bindings()
+
+    def watch_has_focus(self, has_focus: bool) -> None:
+        """Mark the first title, or none; a handler of Focus runs before `has_focus` changes."""
+        super().watch_has_focus(has_focus)
+        self._arrange()
 
     @property
     def in_sight(self) -> tuple[OverlaidCurves, ...]:
@@ -218,7 +260,10 @@ class OverlaidCharts(Container):
         self.styles.grid_size_columns = columns
         for index, chart in enumerate(self._charts):
             chart.display = index < len(shown)
+            alone = columns == 2 and index == len(shown) - 1 and index % 2 == 0
+            chart.styles.column_span = 2 if alone else 1
             if index < len(shown):
+                chart.selected = self.has_focus and index == 0
                 chart.quantity, chart.overlay, chart.named = shown[index], self.overlay, index == 0
                 chart.show_runs(self._runs, self._groups)
 

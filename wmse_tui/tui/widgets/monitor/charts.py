@@ -19,16 +19,10 @@ from wmse_tui.runs.text.sanitize import safe
 from wmse_tui.runs.text.units import number
 from wmse_tui.tui import keys
 from wmse_tui.tui.chart_picker import MOST_CHARTS
-from wmse_tui.tui.charts.chart_options import (
-    ChartOptions,
-    in_percent,
-    magnified,
-    moved_cursor,
-    panned,
-    x_range,
-)
+from wmse_tui.tui.charts.chart_options import ChartOptions, in_percent, x_range
 from wmse_tui.tui.charts.drawing import ChartContent
 from wmse_tui.tui.charts.plot import Plot
+from wmse_tui.tui.charts.x_navigation import XNavigation
 from wmse_tui.tui.widgets.monitor.moment import MomentChosen
 from wmse_tui.tui.widgets.panel import Panel
 
@@ -85,10 +79,10 @@ class LabelledRun:
     state: RunState
 
 
-class ChartsPanel(Panel, can_focus=True):
+class ChartsPanel(XNavigation, Panel, can_focus=True):
     """As many of the chosen charts as fit, up to four; one of them is selected."""
 
-    BINDINGS = keys.PLOTS
+    BINDINGS = [*keys.PLOTS, *keys.X_NAVIGATION]  # noqa: RUF012 (Textual's type)
 
     class LayoutChanged(Message):
         """Other charts are chosen, or they are drawn in another way that is worth saving."""
@@ -245,44 +239,20 @@ class ChartsPanel(Panel, can_focus=True):
         self._log = set(logarithmic) & set(_BY_TITLE)
         self._options = options
 
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
-        """Without a zoom and a cursor `escape` is the screen's."""
-        return action != "whole" or self._options.zoomed or self._options.cursor is not None
+    @property
+    def states(self) -> Iterable[RunState]:
+        """The watched run, and those beside it."""
+        return [run.state for run in self._runs]
 
-    def action_cursor(self, by: int) -> None:
-        """Move the cursor of all plots by a column."""
-        limits, width = self._limits(), self._plots[self._selected].size.width
-        if limits is not None and width:
-            self._change(moved_cursor(self._options, limits, by / width))
-
-    def action_magnify(self, factor: float, around: float | None = None) -> None:
-        """Show `factor` times as much of x in all plots."""
-        limits, whole = self._limits(), self._limits(whole=True)
-        if limits is not None and whole is not None:
-            self._change(magnified(self._options, limits, whole, factor, around))
-
-    def action_pan(self, by: int) -> None:
-        """Show an earlier (-1) or a later part (1) of x, where it is zoomed."""
-        limits, whole = self._limits(), self._limits(whole=True)
-        if limits is not None and whole is not None and self._options.zoomed:
-            self._change(panned(self._options, limits, whole, by / 4))
-
-    def action_whole(self) -> None:
-        """Show all of x, without a cursor."""
-        self._change(replace(self._options, window=None, recent=None, cursor=None))
+    @property
+    def columns(self) -> int:
+        """The width of the selected plot."""
+        return self._plots[self._selected].size.width
 
     def on_plot_pointed(self, event: Plot.Pointed) -> None:
-        """Put the cursor where the user clicked, or zoom there."""
-        event.stop()
+        """Select the plot that was clicked at; Textual also calls the handler of the base."""
         if event.factor == 1:
             self._selected = self._plots.index(event.plot)
-            self._change(replace(self._options, cursor=event.x))
-        else:
-            self.action_magnify(event.factor, event.x)
-
-    def _limits(self, *, whole: bool = False) -> Limits | None:
-        options = replace(self._options, window=None, recent=None) if whole else self._options
-        return x_range((run.state for run in self._runs), options)
 
     def show_moment(self, step: int | None) -> None:
         """Put the cursor at a step of the watched run, unless it is there; None: show none."""
@@ -301,7 +271,8 @@ class ChartsPanel(Panel, can_focus=True):
             return None
         return step_at(self._runs[0].state, options.axis, options.cursor)
 
-    def _change(self, options: ChartOptions) -> None:
+    def draw_with(self, options: ChartOptions) -> None:
+        """Draw all plots in another way; the other panels follow the cursor."""
         if options.cursor != self._options.cursor:
             self.post_message(MomentChosen(self._step_of(options)))
         self._options = options
@@ -317,7 +288,7 @@ class ChartsPanel(Panel, can_focus=True):
 
     def next_option(self, option: Literal["axis", "recent", "smoothing"]) -> None:
         """Draw all plots with the next value of one option."""
-        self._change(self._options.next(option))
+        self.draw_with(self._options.next(option))
         self.post_message(self.LayoutChanged())
 
     def _show_options(self) -> None:
