@@ -50,8 +50,8 @@ class Dataset(Options):
         ge=8,
         le=2048,
         title="Evaluation resize",
-        description="Shorter side before the evaluation crop; empty: images are not resized, or to the "
-        "size of the crop where their sizes differ.",
+        description="Shorter side before the evaluation crop; empty: not resized, or to the size of the "
+        "crop where the sizes of images differ.",
         json_schema_extra=unit("px"),
     )
     eval_crop: int | None = Field(

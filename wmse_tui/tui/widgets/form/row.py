@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from textual.content import Content
@@ -14,10 +15,13 @@ from wmse_tui.config.fields import FormField
 from wmse_tui.runs.text.sanitize import safe
 from wmse_tui.tui import keys
 from wmse_tui.tui.path_completion import PathSuggester, complete
+from wmse_tui.tui.widgets.wrapping import wrapped_lines
 
 MARKS = 3  # cells before the title: changed, problem, and the cursor
 TITLE = 25  # cells of the title and the space after it, if the form is wide enough
 _VALUE = 14  # cells that a value has at least
+_EXACT = ("text", "folder", "choice")  # kinds of options that may contain what looks like a number
+_LONG_NUMBER = re.compile(r"\d+\.\d{7,}")  # a third, say; its editor has all digits
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,7 +144,9 @@ class FieldRow(Widget, can_focus=True):
         unit = f" {option.unit}" if option.unit else ""
         width = max(4, self.size.width - MARKS - self._title_width - len(unit))
         if not state.text and self.editor is None:
-            meaning = option.unset if len(option.unset) <= width else f"{option.unset[: width - 1]}…"
+            meaning, begin = option.unset, f"{option.unset.partition(',')[0]})"
+            if len(meaning) > width:  # the hint below the form has all of it
+                meaning = begin if len(begin) <= width else f"{meaning[: width - 1]}…"
             return Content.styled(meaning, "italic")
         style = "bold $error" if state.problems else "bold $accent" if state.changed else "bold"
         text = safe(state.text)
@@ -148,6 +154,8 @@ class FieldRow(Widget, can_focus=True):
             return Content(" " * width) + Content(unit)
         if option.fixed and self.has_focus:
             text = f"‹ {text} ›"
+        if option.kind not in _EXACT:
+            text = _LONG_NUMBER.sub(lambda found: f"{float(found[0]):.5g}", text)
         if len(text) > width:
             text = f"…{text[1 - width :]}" if option.kind == "folder" else f"{text[: width - 1]}…"
         return Content.styled(text, style) + Content(unit)
@@ -159,8 +167,8 @@ class FieldRow(Widget, can_focus=True):
         notes += [(text, "$warning") for text in self.state.warnings]
         lines = []
         for text, style in notes:
-            for line in Content(safe(text, 600)).wrap(width):
-                lines.append(Content.styled(f"{'':{MARKS + 1}}{line.plain.rstrip()}", style))  # noqa: PERF401
+            for line in wrapped_lines(safe(text, 600), width):
+                lines.append(Content.styled(f"{'':{MARKS + 1}}{line.rstrip()}", style))  # noqa: PERF401
         return lines
 
     # Changing the value

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from textual.app import ComposeResult
-from textual.containers import Vertical
+from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.widgets import Static
 
@@ -15,6 +15,7 @@ from wmse_tui.config.loading import load_experiment
 from wmse_tui.config.problems import ConfigError
 from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.state.config import read_configuration
+from wmse_tui.runs.state.curves import Curve
 from wmse_tui.runs.state.status import TONES
 from wmse_tui.runs.table.groups import RunGroup, distinct_texts
 from wmse_tui.runs.table.index import RunRow
@@ -22,22 +23,26 @@ from wmse_tui.runs.table.options_cache import OptionsCache
 from wmse_tui.runs.table.run_columns import NAMED
 from wmse_tui.runs.text.sanitize import safe
 from wmse_tui.runs.text.units import count, moment, number, percent
+from wmse_tui.tui.charts.drawing import ChartContent
+from wmse_tui.tui.charts.plot import Plot
 from wmse_tui.tui.charts.spark import spark
 
 _LINES = ("title", "facts", "results")
 _NAMED = 6  # options that differ
 
 
-class RunDetail(Vertical):
-    """Some lines of text, each drawn again only where it has changed."""
+class RunDetail(Horizontal):
+    """Some lines of text, each drawn again only where it has changed; on a tall screen also the loss."""
 
     def __init__(self, *, ascii_only: bool = False, id: str | None = None) -> None:  # noqa: A002
         super().__init__(id=id)
         self._ascii = ascii_only
 
     def compose(self) -> ComposeResult:
-        for name in (*_LINES, "differences", "path", "note"):
-            yield _Line(name)
+        with Vertical():
+            for name in (*_LINES, "differences", "path", "note"):
+                yield _Line(name)
+        yield Plot(id="runs-preview")
 
     def show(self, row: RunRow | None) -> None:
         """Show this run; `show_differences` follows."""
@@ -45,6 +50,7 @@ class RunDetail(Vertical):
         contents = [Content("")] * len(names) if row is None else detail_lines(row, ascii=self._ascii)
         for name, content in zip(names, contents, strict=True):
             self.query_one(f".runs-detail-{name}", _Line).show(content)
+        self.query_one(Plot).show(preview(row))
         if row is None:
             self.show_differences("")
 
@@ -52,11 +58,26 @@ class RunDetail(Vertical):
         """Show what the runs of this group have in common, and in what they differ."""
         for name, content in zip((*_LINES, "path", "note"), group_lines(group, options), strict=True):
             self.query_one(f".runs-detail-{name}", _Line).show(content)
+        self.query_one(Plot).show(ChartContent(empty="unfolded, its runs have a curve each"))
         self.show_differences(varying(group, options))
 
     def show_differences(self, text: str) -> None:
         """Show in what the run differs from its preset."""
         self.query_one(".runs-detail-differences", _Line).show(Content(safe(text, 400)))
+
+
+def preview(row: RunRow | None) -> ChartContent:
+    """The loss of a run over its epochs so far, in the few buckets that the list has of it."""
+    if row is None:
+        return ChartContent(empty="")
+    many, epochs = len(row.sparkline), max(row.epoch, 1)
+    x = tuple((index + 0.5) / many * epochs for index in range(many))
+    return ChartContent(
+        curves=(Curve(label="", x=x, y=row.sparkline),),
+        x_range=(0.0, float(epochs)),
+        title="Loss",
+        x_title="epoch",
+    )
 
 
 def differences(row: RunRow) -> str:
