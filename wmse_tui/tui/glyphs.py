@@ -34,6 +34,7 @@ _TABLE = str.maketrans(
         **dict.fromkeys("‘’ʼ", "'"),
         **dict.fromkeys("“”", '"'),
         **dict.fromkeys("–—−", "-"),
+        "\xa0": " ",
         "✓": "+",
         "✔": "+",
         "✗": "x",

@@ -409,3 +409,17 @@ def test_an_empty_chart_says_so_and_no_label_runs_into_it(width: int) -> None:
     drawn = lines([], width=width, title="Loss", reference=((2.0, "no structure"),), empty="no values yet")
     (said,) = [line for line in drawn if "no values yet" in line]
     assert "structure" not in said
+
+
+def test_the_row_above_has_the_values_at_the_cursor_and_of_no_other_x() -> None:
+    knn = Curve(label="k-NN", x=(0, 5, 10, 40), y=(50, 76, 86, 91), points=True)
+    linear = Curve(label="Linear", x=(40,), y=(95.5,), points=True)
+
+    def title(cursor: float, x_title: str = "epoch", x: tuple[float, float] = (0.0, 40.0)) -> str:
+        shown = {"title": "Accuracy", "y_title": "%", "x_title": x_title, "cursor": cursor, "x_range": x}
+        return lines([knn, linear], width=60, **shown)[0].split("   ")[0]
+
+    assert title(9) == "Accuracy % ●86 at epoch 10"
+    assert title(39) == "Accuracy % ●91 ▲95.5 at epoch 40"
+    assert title(39, "step") == "Accuracy % ●91 ▲95.5 at step 40"
+    assert title(39, "hours") == "Accuracy % ●91 ▲95.5 at 40h"

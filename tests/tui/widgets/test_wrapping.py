@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from wmse_tui.tui.widgets.wrapping import wrapped, wrapped_lines
+from wmse_tui.tui.glyphs import to_ascii
+from wmse_tui.tui.widgets.wrapping import unbroken, wrapped, wrapped_lines
 
 
 @pytest.mark.parametrize(
@@ -28,3 +29,8 @@ def test_wrapping_counts_cells(text: str, width: int, indent: int, parts: list[s
 
 def test_its_own_lines_stay_lines() -> None:
     assert wrapped_lines("one two\n\nthree", 5) == ["one", "two", "", "three"]
+
+
+def test_quantities_are_unbroken_where_a_widget_wraps_by_itself() -> None:
+    assert unbroken("33 % of that, in 4 min 39 s") == "33\xa0% of that, in 4\xa0min\xa039\xa0s"
+    assert to_ascii(unbroken("33 %")) == "33 %"

@@ -28,6 +28,7 @@ Reference = tuple[float, str]
 MOST_BANDS = 2
 """Curves whose bands are drawn, where nothing else is wanted."""
 _NEAR, _APART = 2, 8  # dots from a value to its mark; between two marks of a curve
+_SAME_X = 0.03  # share of the x axis: values of several curves so near each other are shown as of one x
 _PATTERN = (0x01, 0x10, 0x04, 0x80)  # one dot in each row of a braille cell, alternately left and right
 
 
@@ -150,12 +151,15 @@ def _x_text(x: float, x_title: str) -> str:
 
 
 def _values_at_cursor(content: ChartContent) -> list[tuple[int, tuple[float, float]]]:
-    """Of each curve with values its index, and the point (x, y) that is nearest to the cursor."""
+    """The point (x, y) nearest to the cursor, and those of the other curves about there, with their indices."""
     if content.cursor is None:
         return []
     at = content.cursor
     points = [(index, zip(one.x, one.y, strict=False)) for index, one in enumerate(content.curves) if one.x]
-    return [(index, min(each, key=lambda point: abs(point[0] - at))) for index, each in points]
+    found = [(index, min(each, key=lambda point: abs(point[0] - at))) for index, each in points]
+    nearest = min((x for _, (x, _) in found), key=lambda x: abs(x - at), default=at)
+    low, high = _x_limits(content)
+    return [(index, point) for index, point in found if abs(point[0] - nearest) <= (high - low) * _SAME_X]
 
 
 def y_extent(content: ChartContent) -> Limits | None:

@@ -15,7 +15,10 @@ from wmse_tui.tui.charts.plot import Plot
 
 
 class XNavigation(Widget):
-    """Moves through the x of the charts in it, by keys and by mouse; subclasses draw what comes of it."""
+    """Moves through the x of the charts in it, by keys and by mouse; subclasses draw what comes of it.
+
+    A subclass names its container first: stylesheets know the types of the first bases only.
+    """
 
     @property
     @abstractmethod

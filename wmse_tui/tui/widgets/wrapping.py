@@ -40,6 +40,15 @@ def wrapped_lines(text: str, width: int) -> list[str]:
     return [line[begin:end] for line in text.split("\n") for begin, end in wrapped(line, width, 0)]
 
 
+def unbroken(text: str) -> str:
+    """`text` of the same length for a widget that wraps by itself: quantities have no-break spaces."""
+    if " " not in text:
+        return text
+    spaces = (index for index, character in enumerate(text) if character == " " and index)
+    glued = {index for index in spaces if _within_quantity(text, index)}
+    return "".join("\xa0" if index in glued else character for index, character in enumerate(text))
+
+
 def _last_space(text: str, begin: int, end: int) -> int:
     """The last space up to `end` at which a line may end; -1: there is none."""
     space = text.rfind(" ", begin, end + 1)

@@ -164,7 +164,7 @@ class OverlaidCurves(Plot):
         return found.pop() if len(found) == 1 else ()
 
 
-class OverlaidCharts(XNavigation, Container, can_focus=True):
+class OverlaidCharts(Container, XNavigation, can_focus=True):
     """As many of the chosen quantities as fit, up to four, each a chart of all runs."""
 
     BINDINGS = keys.X_NAVIGATION

@@ -79,7 +79,7 @@ class LabelledRun:
     state: RunState
 
 
-class ChartsPanel(XNavigation, Panel, can_focus=True):
+class ChartsPanel(Panel, XNavigation, can_focus=True):
     """As many of the chosen charts as fit, up to four; one of them is selected."""
 
     BINDINGS = [*keys.PLOTS, *keys.X_NAVIGATION]  # noqa: RUF012 (Textual's type)

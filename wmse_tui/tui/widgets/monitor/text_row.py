@@ -9,6 +9,7 @@ from textual.content import Content
 from textual.widgets import Static
 
 from wmse_tui.runs.state.status import Tone
+from wmse_tui.tui.widgets.wrapping import unbroken
 
 EMPTY = Content("")
 GAP = "   "
@@ -41,7 +42,7 @@ class TextBlock(Static):
 
     def _update(self, content: Content) -> None:
         self.display = bool(content.plain)
-        self.update(content)
+        self.update(Content(unbroken(content.plain), spans=content.spans))
 
     @property
     def text(self) -> str:
