@@ -416,7 +416,13 @@ def test_the_row_above_has_the_values_at_the_cursor_and_of_no_other_x() -> None:
     linear = Curve(label="Linear", x=(40,), y=(95.5,), points=True)
 
     def title(cursor: float, x_title: str = "epoch", x: tuple[float, float] = (0.0, 40.0)) -> str:
-        shown = {"title": "Accuracy", "y_title": "%", "x_title": x_title, "cursor": cursor, "x_range": x}
+        shown: dict[str, Any] = {
+            "title": "Accuracy",
+            "y_title": "%",
+            "x_title": x_title,
+            "cursor": cursor,
+            "x_range": x,
+        }
         return lines([knn, linear], width=60, **shown)[0].split("   ")[0]
 
     assert title(9) == "Accuracy % ●86 at epoch 10"

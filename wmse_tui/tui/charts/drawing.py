@@ -151,7 +151,7 @@ def _x_text(x: float, x_title: str) -> str:
 
 
 def _values_at_cursor(content: ChartContent) -> list[tuple[int, tuple[float, float]]]:
-    """The point (x, y) nearest to the cursor, and those of the other curves about there, with their indices."""
+    """The point (x, y) nearest to the cursor, and those of other curves about there, with their indices."""
     if content.cursor is None:
         return []
     at = content.cursor

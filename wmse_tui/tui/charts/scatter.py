@@ -289,7 +289,7 @@ def _level(count: int, most: int) -> int:
     """The shade of a cell with `count` points, where the fullest one has `most`."""
     if most == 1 or count > most / 2:
         return 2
-    return 0 if count <= max(1, most / 6) else 1
+    return 0 if most > 3 and count <= max(1, most / 6) else 1
 
 
 def _centres(points: Sequence[tuple[float, float, int]]) -> dict[int, tuple[float, float]]:

@@ -161,6 +161,7 @@ of test images explains. Monitor ({{key:pane-evaluations}}) has the other number
         if runs:
             self._read_files(runs)
         self.set_class(not runs, "-empty")
+        self.set_class(len(runs) > 2, "-several")  # their options need the width
         self._draw()
         if runs and not isinstance(self.focused, CellTable | OverlaidCharts):
             self.query_one(f"#{TABLES[self._table]}").focus()

@@ -42,7 +42,7 @@ class TextBlock(Static):
 
     def _update(self, content: Content) -> None:
         self.display = bool(content.plain)
-        self.update(Content(unbroken(content.plain), spans=content.spans))
+        self.update(Content(unbroken(content.plain), spans=list(content.spans)))
 
     @property
     def text(self) -> str:
