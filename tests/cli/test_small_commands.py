@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -14,8 +15,10 @@ from typer.testing import Result
 
 from wmse_tui import __version__
 from wmse_tui.cli.arguments import Overrides, PresetArgument
+from wmse_tui.cli.main import main
 from wmse_tui.cli.table_text import aligned, fitted
 from wmse_tui.config.loading import find_preset, parse_experiment, preset_names
+from wmse_tui.runs.annotations import Annotations, write_annotations
 from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.process.lock import RunLock
 
@@ -300,3 +303,41 @@ def test_options_and_their_choices_are_completed() -> None:
     assert complete("method.normalize=") == ["method.normalize=true", "method.normalize=false"]
     assert complete("no.such") == []
     assert "stl10" in PresetArgument.__metadata__[0].autocompletion("stl")  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("line", "offers"),
+    [
+        ("run --set optimizer.l", {"optimizer.lr=", "optimizer.lr=0.003"}),  # so that no space is added
+        ("run --set method.name=", {"w_mse", "byol"}),
+        ("run --set method.name=w_", {"w_mse"}),
+        ("run --set=method.name=w_", {"w_mse"}),
+        ("run --sweep method.name=byol,w_", {"byol,w_mse"}),
+        ("presets show st", {"stl10"}),
+        ("show a", {"a-run"}),
+        ("stop a-run a", {"a-run"}),
+        ("tag a-run,a", {"a-run,a-run"}),
+        ("tag a-run b", {"base"}),
+        ("runs --tag b", {"base"}),
+        ("runs --state com", {"completed"}),
+        ("runs --sort kn", {"knn"}),
+        ("runs --columns run,kn", {"run,knn"}),
+    ],
+)
+def test_bash_completes_a_line(
+    make_run: MakeRun,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+    line: str,
+    offers: set[str],
+) -> None:
+    write_annotations(make_run("a-run"), Annotations(("base",)))
+    words = ["wmse-tui", *re.split(r"(=)| ", line)]
+    words = [word for word in words[:-1] if word] + words[-1:]  # as bash cuts it
+    monkeypatch.setenv("COMP_WORDS", "\n".join(words))
+    monkeypatch.setenv("COMP_CWORD", str(len(words) - 1))
+    monkeypatch.setenv("_WMSE_TUI_COMPLETE", "complete_bash")
+    monkeypatch.setattr(sys, "argv", ["wmse-tui"])
+    with pytest.raises(SystemExit):
+        main()
+    assert offers <= set(capfd.readouterr().out.splitlines())

@@ -7,42 +7,14 @@ from typing import Annotated
 
 import typer
 
-
-def _complete_run(incomplete: str) -> list[str]:
-    """Ids of the runs in the default folder, for the shell's completion."""
-    from wmse_tui.config.locations import runs_dir
-    from wmse_tui.runs.table.catalogue import list_runs
-
-    names = ["last", *(run.id for run in list_runs(runs_dir()))]
-    return [name for name in names if name.startswith(incomplete)]
-
-
-def _complete_preset(incomplete: str) -> list[str]:
-    """Names of the presets, for the shell's completion."""
-    from wmse_tui.config.loading import preset_names
-
-    return [name for name in preset_names() if name.startswith(incomplete)]
-
-
-def _complete_override(incomplete: str) -> list[str]:
-    """Options, and after the equals sign their choices or examples, for the shell's completion."""
-    from wmse_tui.config.titles import choices, option_titles
-
-    key, equals, _ = incomplete.partition("=")
-    found = (
-        [f"{key}={value}" for value in choices(key)]
-        if equals
-        else [f"{name}=" for name, *_ in option_titles()]
-    )
-    return [text for text in found if text.startswith(incomplete)]
-
+from wmse_tui.cli.completion import complete_override, complete_preset, complete_run
 
 Run = Annotated[
     str,
     typer.Argument(
         metavar="RUN",
         help="A run: its id, a unique beginning of the id, `last`, or a path.",
-        autocompletion=_complete_run,
+        autocompletion=complete_run,
         show_default=False,
     ),
 ]
@@ -51,7 +23,7 @@ Runs = Annotated[
     typer.Argument(
         metavar="RUN",
         help="Runs: ids, unique beginnings of ids, `last`, or paths.",
-        autocompletion=_complete_run,
+        autocompletion=complete_run,
         show_default=False,
     ),
 ]
@@ -102,7 +74,7 @@ After = Annotated[
         "--after",
         metavar="RUN",
         help="Queue the run behind that one, which must complete first; may be repeated.",
-        autocompletion=_complete_run,
+        autocompletion=complete_run,
         show_default=False,
     ),
 ]
@@ -119,7 +91,7 @@ Overrides = Annotated[
         "--set",
         metavar="KEY=VALUE",
         help="Change one option, as in optimizer.lr=1e-3; may be repeated.",
-        autocompletion=_complete_override,
+        autocompletion=complete_override,
         show_default=False,
     ),
 ]
@@ -135,7 +107,7 @@ MachineOverrides = Annotated[
 ]
 PresetArgument = Annotated[
     str,
-    typer.Argument(metavar="NAME", help="A preset.", autocompletion=_complete_preset, show_default=False),
+    typer.Argument(metavar="NAME", help="A preset.", autocompletion=complete_preset, show_default=False),
 ]
 PresetName = Annotated[
     str | None,
@@ -143,7 +115,7 @@ PresetName = Annotated[
         "--preset",
         metavar="NAME",
         help="A preset; `wmse-tui presets` lists them.",
-        autocompletion=_complete_preset,
+        autocompletion=complete_preset,
         show_default=False,
     ),
 ]

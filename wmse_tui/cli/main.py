@@ -36,6 +36,7 @@ from wmse_tui.cli.commands.runs import runs
 from wmse_tui.cli.commands.show import show
 from wmse_tui.cli.commands.stop import stop
 from wmse_tui.cli.commands.tag import tag
+from wmse_tui.cli.completion import as_bash_cuts
 from wmse_tui.cli.console import print_message
 from wmse_tui.cli.exception_handler import CommandGroup, output_closed
 from wmse_tui.cli.exits import ExitCode, exit_code_table
@@ -117,7 +118,8 @@ def main() -> None:
     """Run the command line: the console script and `python -m wmse_tui` call this."""
     streams = Streams()
     try:
-        app(prog_name="wmse-tui")
+        with as_bash_cuts():
+            app(prog_name="wmse-tui")
     except SystemExit as leaving:
         code = leaving.code
     else:

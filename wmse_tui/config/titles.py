@@ -20,13 +20,16 @@ def preset_titles() -> tuple[tuple[str, str], ...]:
 
 
 def choices(path: str) -> tuple[str, ...]:
-    """The values of an option with fixed choices, true and false of a flag; of any other option examples."""
+    """The values of an option with choices, true and false of a flag; of others examples, or the default."""
     for section, union in unions().items():
         for variant in union.classes:
             values = {section: {union.tag: variant}}
             if path in option_names(values):
                 field = form_field(path, values)
-                return ("true", "false") if field.kind == "flag" else field.choices or field.examples
+                if field.kind == "flag":
+                    return "true", "false"
+                default = field.text(field.default)
+                return field.choices or field.examples or ((default,) if default else ())
     return ()
 
 

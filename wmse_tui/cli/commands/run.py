@@ -20,6 +20,7 @@ from wmse_tui.cli.arguments import (
     Slurm,
     SlurmOptions,
 )
+from wmse_tui.cli.completion import complete_override
 from wmse_tui.cli.console import UserError, print_message
 from wmse_tui.cli.exits import ExitCode
 
@@ -58,6 +59,7 @@ def run(
         typer.Option(
             "--sweep",
             metavar="KEY=V1,V2",
+            autocompletion=complete_override,
             help="Queue a run for each value, or submit it with --slurm; several make all combinations.",
             show_default=False,
         ),

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from wmse_tui.cli.arguments import Json, RunsDir
+from wmse_tui.cli.completion import complete_columns, complete_sorting, complete_state, complete_tag
 from wmse_tui.cli.table_text import fitted, terminal_width
 
 if TYPE_CHECKING:
@@ -46,27 +47,34 @@ FIRST_SECONDS, SOON_SECONDS = 0.02, 0.1
 """Of reading logs before the first group of rows, and between two groups."""
 
 
-def _complete_columns(incomplete: str) -> list[str]:
-    """Names of columns, after the commas of those that are typed, for the shell's completion."""
-    from wmse_tui.runs.table.run_columns import column_names
-
-    typed, comma, start = incomplete.rpartition(",")
-    return [f"{typed}{comma}{name}" for name in column_names() if name.startswith(start)]
-
-
 def runs(
     runs_dir: RunsDir = None,
     state: Annotated[
         str | None,
-        typer.Option("--state", metavar="STATE", help="Only runs of this state; `active`, `ended`, `done`."),
+        typer.Option(
+            "--state",
+            metavar="STATE",
+            help="Only runs of this state; `active`, `ended`, `done`.",
+            autocompletion=complete_state,
+        ),
     ] = None,
     tag: Annotated[
         list[str] | None,
-        typer.Option("--tag", metavar="TAG", help="Only runs with this tag; may be repeated."),
+        typer.Option(
+            "--tag",
+            metavar="TAG",
+            help="Only runs with this tag; may be repeated.",
+            autocompletion=complete_tag,
+        ),
     ] = None,
     sort: Annotated[
         str | None,
-        typer.Option("--sort", metavar="COLUMN", help="Sort by a column; with a minus in front, downwards."),
+        typer.Option(
+            "--sort",
+            metavar="COLUMN",
+            help="Sort by a column; with a minus in front, downwards.",
+            autocompletion=complete_sorting,
+        ),
     ] = None,
     limit: Annotated[
         int | None, typer.Option("--limit", metavar="N", min=1, help="The first N only.")
@@ -79,7 +87,7 @@ def runs(
             help="Which columns, as in run,knn,bestknn,seed,optimizer.lr,effective_rank: those of the app's "
             "list, any option, any result. An unknown name lists them. Accuracies are those of the last "
             "evaluation unless they are called best.",
-            autocompletion=_complete_columns,
+            autocompletion=complete_columns,
         ),
     ] = None,
     json: Json = False,
@@ -125,13 +133,11 @@ def _query(state: str | None, tags: Sequence[str]) -> Query:
     """The filter of the options. Raises UserError for a state that no run has."""
     from wmse_tui.cli.console import UserError
     from wmse_tui.config.problems import did_you_mean
-    from wmse_tui.runs.state.status import STATUSES
-    from wmse_tui.runs.table.query import parse_query
+    from wmse_tui.runs.table.query import STATUS_WORDS, parse_query
 
-    known = (*STATUSES, "active", "ended", "done")
-    if state is not None and state not in known:
-        hint = did_you_mean(state, known)
-        raise UserError(f"there is no state {state!r}", f"known: {', '.join(known)}", (hint,) if hint else ())
+    if state is not None and state not in STATUS_WORDS:
+        hint, known = did_you_mean(state, STATUS_WORDS), ", ".join(STATUS_WORDS)
+        raise UserError(f"there is no state {state!r}", f"known: {known}", (hint,) if hint else ())
     words = [f"state:{state}"] if state else []
     return parse_query(" ".join([*words, *(f'tag:"{tag}"' for tag in tags)]))
 

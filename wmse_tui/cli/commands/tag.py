@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from wmse_tui.cli.arguments import Run, RunsDir
+from wmse_tui.cli.completion import complete_tag
 
 if TYPE_CHECKING:
     from wmse_tui.runs.directory import RunDirectory
@@ -17,11 +18,14 @@ if TYPE_CHECKING:
 def tag(
     run: Run,
     tags: Annotated[
-        list[str] | None, typer.Argument(metavar="TAG", help="Tags to add.", show_default=False)
+        list[str] | None,
+        typer.Argument(metavar="TAG", help="Tags to add.", autocompletion=complete_tag, show_default=False),
     ] = None,
     remove: Annotated[
         list[str] | None,
-        typer.Option("--remove", metavar="TAG", help="A tag to remove; may be repeated."),
+        typer.Option(
+            "--remove", metavar="TAG", help="A tag to remove; may be repeated.", autocompletion=complete_tag
+        ),
     ] = None,
     note: Annotated[
         str | None, typer.Option("--note", metavar="TEXT", help='Write a note; "" removes it.')

@@ -19,11 +19,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from wmse_tui.config.problems import did_you_mean
-from wmse_tui.runs.state.status import ACTIVE, ENDED
+from wmse_tui.runs.state.status import ACTIVE, ENDED, STATUSES
 from wmse_tui.runs.table.index import RunRow
 from wmse_tui.runs.text.sanitize import safe
 
 _PART = re.compile(r'(?P<minus>-?)(?:(?P<field>[A-Za-z]+):)?(?P<value>"[^"]*"?|\S*)')
+
+
+STATUS_WORDS = (*STATUSES, "active", "ended", "done")
+"""What `state:` accepts whole; it accepts the beginning of a status too."""
 
 
 def _contains(texts: tuple[str, ...], value: str) -> bool:
