@@ -13,7 +13,7 @@ import os
 import sys
 from collections.abc import Iterable, Iterator, MutableMapping
 
-_REQUEST = "_WMSE_TUI_COMPLETE"
+_REQUEST = f"_{'wmse-tui'.upper().replace('-', '_')}_COMPLETE"  # Typer's own: for shells, not for people
 _CUTS = ("=", ":")
 
 
