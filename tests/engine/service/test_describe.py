@@ -152,3 +152,43 @@ def test_the_pool_of_a_recorded_step_is_part_of_its_memory() -> None:
     as_written = load_experiment(preset="cifar10")
     assert "graph" not in bytes_of(memory_parts(as_written, step, GPU, Memory(10**11, 10**11)))
     assert "graph" not in bytes_of(memory_parts(experiment, step, None, None)), "a CPU records nothing"
+
+
+def test_ranks_on_gpus_divide_what_the_batch_needs(tiny: Tiny) -> None:
+    """Counted anew with the images of one rank, whose loss, which is of all, is small beside its networks."""
+    ranks = 4
+    settings = ("method.name=simclr", "schedule.batch_size=64", "compute.device=cuda")
+    whole, share = tiny(*settings), tiny(*settings, f"schedule.batch_size={64 // ranks}")
+    memory = Memory(10**10, 10**10)
+    found = {
+        part["name"]: part
+        for part in memory_parts(whole, simulate_step(whole, check=lambda: None), GPU, memory, ranks=ranks)
+    }
+    alone = bytes_of(memory_parts(share, simulate_step(share, check=lambda: None), GPU, memory))
+    assert found.pop("gathered")["bytes"] == 2 * 2 * 64 * 4 * 4
+    assert found.keys() == alone.keys()
+    for name, part in found.items():
+        assert part["bytes"] == pytest.approx(alone[name], rel=0.05), name
+    assert found["activations"]["text"] == f"what the backward pass of {2 * 64 // ranks} views per GPU needs"
+
+
+def test_ranks_on_a_cpu_are_all_on_one_machine(
+    job: Callable[..., Any], images: ImageCache, tiny: Tiny
+) -> None:
+    one = describe_experiment(tiny("compute.device=cpu"), job("describe"), images)["memory"]
+    two = describe_experiment(tiny("compute.device=cpu", "compute.devices=2"), job("describe"), images)[
+        "memory"
+    ]
+    assert (one["ranks"], two["ranks"]) == (1, 2)
+    before, found = bytes_of(one["parts"]), bytes_of(two["parts"])
+    assert found.pop("gathered") == 2 * 2 * 2 * 16 * 4 * 4
+    copies = {"weights", "gradients", "optimizer", "images", "libraries"}
+    assert found == {name: (2 if name in copies else 1) * size for name, size in before.items()}
+
+
+def test_a_step_that_is_larger_than_each_gpu_is_warned_of(
+    job: Callable[..., Any], images: ImageCache, tiny: Tiny, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    on(GPU, Memory(2**29, 2**29), monkeypatch)
+    [notice] = describe_experiment(tiny("compute.devices=2"), job("describe"), images)["notices"]
+    assert " per GPU, more than the 537 MB of A card" in notice["text"]

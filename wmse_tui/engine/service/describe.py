@@ -6,8 +6,9 @@ gflop_per_view  forward, encoder and head; a multiply-add is two FLOP, and only 
 gflop           {"encoder", "head"} of a view, forward; {"step"}: all views, forward and backward
 feature_dim     of the encoder
 stem            that the encoder has
-memory          {"total", "parts": [{"name", "bytes", "text"}, ...]}: bytes of a training step on the device;
-                the total is the sum of the parts
+memory          {"total", "ranks", "parts": [{"name", "bytes", "text"}, ...]}: bytes of a training step on
+                the device; the total is the sum of the parts. With several ranks: on each GPU, or of all
+                processes on the CPU
 device          {"type", "name", "reason", "memory", "free"}; type null: it cannot be used, for this reason
 notices         [{"path", "level", "text"}, ...] as `config/advice.py` has them
 """
@@ -69,7 +70,8 @@ def describe_experiment(experiment: Experiment, job: Job, images: ImageCache) ->
         step = dry_run(experiment, check=job.check)
     device, refusal = _device(experiment)
     memory = None if device is None else memory_of(device.torch)
-    parts = memory_parts(experiment, step, device, memory)
+    ranks = experiment.compute.ranks
+    parts = memory_parts(experiment, step, device, memory, ranks=ranks)
     total = sum(part["bytes"] for part in parts)
     backbone, crop = experiment.backbone, experiment.dataset.crop
     return {
@@ -87,7 +89,7 @@ def describe_experiment(experiment: Experiment, job: Job, images: ImageCache) ->
         },
         "feature_dim": step.feature_dim,
         "stem": resolve_stem(backbone.stem, backbone.arch, crop),
-        "memory": {"total": total, "parts": parts},
+        "memory": {"total": total, "ranks": ranks, "parts": parts},
         "device": {
             "type": None if device is None else device.torch.type,
             "name": "" if device is None else device.name,
@@ -105,23 +107,52 @@ def notices_of(found: Iterator[Advice]) -> list[dict[str, str]]:
 
 
 def memory_parts(
-    experiment: Experiment, step: DryRun, device: ChosenDevice | None, memory: Memory | None
+    experiment: Experiment,
+    step: DryRun,
+    device: ChosenDevice | None,
+    memory: Memory | None,
+    *,
+    ranks: int = 1,
 ) -> list[dict[str, Any]]:
-    """What a training step holds on the device, each part at its own peak."""
+    """What a training step holds on the device, each part at its own peak.
+
+    On a CUDA device it is the part of one rank, whose GPU is its own; on the CPU that of all, which are on
+    one machine. What a rank computes of the whole batch, the loss, counts as its embeddings and their
+    gradient.
+
+    Args:
+        step: of the whole batch.
+        device, memory: of rank 0; None: it cannot be used.
+        ranks: among which the batch is divided.
+    """
     kind = "cpu" if device is None else device.torch.type
     numbers = OPTIMIZER_NUMBERS[experiment.optimizer.name]
     resident, why = _images(experiment, kind, memory)
     views = experiment.augmentation.views * experiment.schedule.batch_size
+    copies, shares = (1, ranks) if kind == "cuda" else (ranks, 1)
+    where = "" if ranks == 1 else " per GPU" if kind == "cuda" else f" in each of {ranks} processes"
+    share = f"{views // ranks:,} views per GPU" if shares > 1 else f"{views:,} views"
     parts = [
-        ("weights", step.weights, "parameters and buffers of all networks"),
-        ("gradients", step.gradients, "one number for each parameter that learns"),
-        ("optimizer", numbers * step.gradients, f"{experiment.optimizer.name} stores {numbers} for each"),
-        ("activations", step.activations, f"what the backward pass of {views:,} views needs"),
-        ("views", step.views, "the batch itself"),
-        ("workspace", step.workspace, "copies that the largest convolution works on"),
-        ("images", resident, why),
-        ("libraries", LIBRARIES[kind], "the CUDA context" if kind == "cuda" else "of torch's libraries"),
+        ("weights", copies * step.weights, f"parameters and buffers of all networks{where}"),
+        ("gradients", copies * step.gradients, f"one number for each parameter that learns{where}"),
+        (
+            "optimizer",
+            copies * numbers * step.gradients,
+            f"{experiment.optimizer.name} stores {numbers} for each",
+        ),
+        ("activations", step.activations // shares, f"what the backward pass of {share} needs"),
+        ("views", step.views // shares, "the batch itself" if ranks == 1 else f"the batch itself, {share}"),
+        ("workspace", step.workspace // shares, "copies that the largest convolution works on"),
+        ("images", copies * resident, f"{why}{where}" if resident else why),
+        (
+            "libraries",
+            copies * LIBRARIES[kind],
+            f"the CUDA context{where}" if kind == "cuda" else f"of torch's libraries{where}",
+        ),
     ]
+    if ranks > 1:
+        embeddings = 4 * views * experiment.projector.dim
+        parts.append(("gathered", 2 * copies * embeddings, "embeddings of all ranks, and their gradient"))
     if kind == "cuda" and experiment.compute.compile == "graph":
         pool = GRAPH_POOL * step.activations
         if experiment.compute.loader != "workers":
@@ -173,7 +204,8 @@ def _notices(
     compute = experiment.compute
     half = device.torch.type == "cuda" and compute.precision == "float32"
     remedy = "use a smaller schedule.batch_size" + (", or compute.precision=bfloat16" if half else "")
-    need = f"a step needs about {size(total)}"
+    each = " per GPU" if compute.ranks > 1 and device.torch.type == "cuda" else ""
+    need = f"a step needs about {size(total)}{each}"
     if total > memory.total:
         text = f"{need}, more than the {size(memory.total)} of {device.name}: {remedy}"
         yield Advice("schedule.batch_size", "warning", text)

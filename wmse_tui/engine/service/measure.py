@@ -7,7 +7,8 @@ images_per_second    images, not views
 waiting              the share of a step's time that was spent waiting for views
 steps, warm_up       how many were timed, and how many were taken before
 peak_memory          bytes: of a GPU, what torch reserved; else what the process grew by; null: not known
-estimated_memory     bytes: the total of "describe", and the images where it could not know of them
+estimated_memory     bytes: the total of "describe" for one device, which is measured with the whole batch,
+                     and the images where it could not know of them
 device, loader       {"type", "name", "reason"}, {"kind", "reason"}
 source, why          the data set's name; or "patterns", and why
 total_steps          of the run; null: how many images there are is not known
@@ -252,10 +253,16 @@ def _require_memory(experiment: Experiment, device: ChosenDevice, job: Job) -> i
     parts = memory_parts(experiment, step, device, memory)
     needed: int = sum(part["bytes"] for part in parts)
     if needed > memory.free:
+        ranks = experiment.compute.ranks
+        whole = f"; of {ranks} devices one is measured, with the whole batch" if ranks > 1 else ""
         raise EngineError(
             "one step does not fit into memory, so it is not tried",
-            f"it needs about {size(needed)}, and {device.name} has {size(memory.free)} free",
-            next=("use a smaller schedule.batch_size", "end other processes that use memory"),
+            f"it needs about {size(needed)}, and {device.name} has {size(memory.free)} free{whole}",
+            next=(
+                *(("measure all devices: wmse-tui bench --stage step",) if whole else ()),
+                "use a smaller schedule.batch_size",
+                "end other processes that use memory",
+            ),
         )
     return needed
 

@@ -89,6 +89,8 @@ def test_a_description_has_parameters_work_memory_and_checkpoints() -> None:
     assert found["Device"] == "NVIDIA H100"
     assert found["Disk"] == "4 checkpoints of 141 MB: 565 MB; 312 GB free"
     assert "Model" not in found
+    shared = {**DESCRIBED, "memory": {**DESCRIBED["memory"], "ranks": 4}}
+    assert lines_of(described=inspection(shared))["Memory"] == "about 3.4 GB of 80.0 GB a step per GPU"
 
 
 def test_a_target_and_a_missing_device_are_shown() -> None:

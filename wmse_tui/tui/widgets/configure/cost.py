@@ -168,7 +168,9 @@ class Cost:
         memory, device = answer.get("memory") or {}, answer.get("device") or {}
         if memory.get("total") is not None:
             of = f" of {size(device['memory'])}" if device.get("memory") else ""
-            yield _line("Memory", f"about {size(memory['total'])}{of} a step", old=old)
+            on_gpus = (memory.get("ranks") or 1) > 1 and device.get("type") == "cuda"
+            each = " per GPU" if on_gpus else ""
+            yield _line("Memory", f"about {size(memory['total'])}{of} a step{each}", old=old)
         name = device.get("name") or device.get("reason") or "none"
         yield _line("Device", str(name), old=old)
 
