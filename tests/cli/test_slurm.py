@@ -11,7 +11,7 @@ from slurm_programs import Slurm, pending
 from typer.testing import Result
 
 from wmse_tui.runs.directory import RunDirectory
-from wmse_tui.runs.queue import slurm
+from wmse_tui.runs.queue import slurm, slurm_jobs
 from wmse_tui.runs.queue.run_jobs import hours_of
 
 Cli = Callable[..., Result]
@@ -170,7 +170,7 @@ def test_the_time_limit_of_a_job_is_read_as_sbatch_reads_it(limit: str, hours: f
 def test_a_squeue_that_does_not_answer_is_named(
     cli: Cli, programs: Slurm, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(slurm, "TIMEOUT_SECONDS", 0.2)
+    monkeypatch.setattr(slurm_jobs, "TIMEOUT_SECONDS", 0.2)
     programs.answers("squeue", "exec sleep 60")
     slurm.forget()
     result = cli("queue")

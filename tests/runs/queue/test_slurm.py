@@ -16,17 +16,17 @@ from wmse_tui.runs.log.events import Exit
 from wmse_tui.runs.log.writer import EventWriter
 from wmse_tui.runs.process.launch import launch_trainer
 from wmse_tui.runs.process.removal import remove_run
-from wmse_tui.runs.queue import slurm
+from wmse_tui.runs.queue import slurm, slurm_jobs
 from wmse_tui.runs.queue.positions import cancel, hold
 from wmse_tui.runs.queue.slurm import (
     JobOptions,
-    SlurmJob,
     job_script,
     jobs_of_runs,
     read_options,
     submit,
     waiting_job,
 )
+from wmse_tui.runs.queue.slurm_jobs import SlurmJob
 from wmse_tui.runs.state.watch import view_run
 from wmse_tui.runs.table.index import RunIndex
 
@@ -331,7 +331,7 @@ def test_a_job_that_runs_is_cancelled_until_it_trains(run: RunDirectory, program
 def test_where_slurm_does_not_answer_what_it_reported_last_is_used(
     run: RunDirectory, programs: Slurm, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(slurm, "TIMEOUT_SECONDS", 0.3)
+    monkeypatch.setattr(slurm_jobs, "TIMEOUT_SECONDS", 0.3)
     monkeypatch.delenv("SLURM_JOB_ID", raising=False)
     submit(run, "#!/bin/bash\n")
     programs.answers("squeue", "exec sleep 60")

@@ -29,7 +29,7 @@ from wmse_tui.config.loading import (
 from wmse_tui.config.schema import Experiment
 from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.errors import LaunchError
-from wmse_tui.runs.queue import slurm
+from wmse_tui.runs.queue import slurm, slurm_jobs
 from wmse_tui.runs.queue.sweep_plan import SweepPlan
 from wmse_tui.runs.state.config import read_configuration, summarise
 from wmse_tui.runs.table.catalogue import list_runs
@@ -657,7 +657,7 @@ async def test_where_slurm_is_there_a_run_is_submitted_after_its_script_was_show
         await until(pilot, lambda: "3 jobs, tagged sweep-" in notifications(app))
         assert len(list_runs(runs_root)) == 4
         assert len(programs.called("sbatch")) == 5
-        monkeypatch.setattr(slurm, "TIMEOUT_SECONDS", 1.0)
+        monkeypatch.setattr(slurm_jobs, "TIMEOUT_SECONDS", 1.0)
         programs.answers("squeue", "exec sleep 60")
         await pilot.press("ctrl+r")
         await until(pilot, lambda: on_top(app, Choose))

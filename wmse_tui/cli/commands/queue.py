@@ -20,7 +20,7 @@ from wmse_tui.cli.typer_app import TyperApp
 
 if TYPE_CHECKING:
     from wmse_tui.runs.directory import RunDirectory
-    from wmse_tui.runs.queue.slurm import SlurmJob
+    from wmse_tui.runs.queue.slurm_jobs import SlurmJob
     from wmse_tui.runs.queue.tickets import TicketEntry
 
 app = TyperApp(

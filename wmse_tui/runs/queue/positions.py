@@ -19,6 +19,7 @@ from wmse_tui.runs.process.identity import host
 from wmse_tui.runs.process.lock import held
 from wmse_tui.runs.queue import slurm, tickets
 from wmse_tui.runs.queue.gpu_slots import DeviceRequest, label, use_of
+from wmse_tui.runs.queue.slurm_jobs import TIMEOUT_SECONDS
 from wmse_tui.runs.queue.tickets import TicketEntry
 from wmse_tui.runs.run_folder import remove_file
 from wmse_tui.runs.text.sanitize import safe
@@ -203,7 +204,7 @@ def cancel(run: RunDirectory, *, wait: bool = True) -> bool:
     """
     require_own(run)
     entry = tickets.of_run(run, own=True)
-    if entry is None and (job := slurm.job_of(run, patience=slurm.TIMEOUT_SECONDS)) and not job.ended:
+    if entry is None and (job := slurm.job_of(run, patience=TIMEOUT_SECONDS)) and not job.ended:
         if slurm.is_running_elsewhere(run, job):
             raise NotQueued(
                 f"run {run.id} trains in SLURM, as job {job.id}",

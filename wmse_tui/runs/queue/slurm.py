@@ -1,11 +1,9 @@
-"""Runs as jobs of SLURM: the script of a job, its submission, and what `squeue` reports of it.
+"""Runs as jobs of SLURM: the script of a job, its submission, its cancellation, and why it did not start.
 
 A job trains one run: it resumes the run's directory, in a task for each device, and requeues itself where the
 trainer was stopped by the signal that SLURM sends before the time limit. The directory has the script
 (`slurm.sh`), the output of the job (`slurm.log`) and the id of the last job (`slurm.json`); everything else
-is asked of SLURM, at most once in `FRESH_SECONDS` and only for runs that were submitted: its controller
-serves a whole cluster. It is asked in a thread: who shows a run waits for `PATIENCE_SECONDS` and then uses
-what was reported last.
+is asked of SLURM, only for runs that were submitted.
 """
 
 from __future__ import annotations
@@ -14,55 +12,32 @@ import json
 import os
 import re
 import shlex
-import subprocess
-import threading
 import time
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.errors import RunQueued, SchedulerError, StorageError
 from wmse_tui.runs.ownership import require_own
 from wmse_tui.runs.process.interpreter import find_program, interpreter_command
+from wmse_tui.runs.queue.slurm_jobs import (
+    ENDED_STATES,
+    NEVER_STARTS,
+    PATIENCE_SECONDS,
+    SETTLED_SECONDS,
+    TIMEOUT_SECONDS,
+    JobCache,
+    JobListing,
+    SlurmJob,
+    run_program,
+)
 from wmse_tui.runs.run_folder import publish_file, read_file, remove_file
 from wmse_tui.runs.text.sanitize import safe
 from wmse_tui.runs.text.units import count
 
-FRESH_SECONDS = 20.0
-TIMEOUT_SECONDS = 10.0
-PATIENCE_SECONDS = 2.0
-SETTLED_SECONDS = 5.0
-"""A job that SLURM does not list so long after its submission has ended."""
 SUBMIT_SECONDS = 60.0
-WAITING_STATES = ("PENDING", "REQUEUED", "REQUEUE_FED", "REQUEUE_HOLD", "SPECIAL_EXIT", "RESV_DEL_HOLD")
-ENDED_STATES = {
-    "BOOT_FAIL": "failed: its nodes did not start",
-    "CANCELLED": "was cancelled",
-    "COMPLETED": "ended",
-    "DEADLINE": "was cancelled at its deadline",
-    "FAILED": "failed",
-    "NODE_FAIL": "lost its node",
-    "OUT_OF_MEMORY": "had too little memory",
-    "PREEMPTED": "was preempted",
-    "REVOKED": "was revoked",
-    "TIMEOUT": "reached its time limit",
-}
-"""Those of a job that has ended, as text; SLURM lists it for some minutes."""
-NEVER_STARTS = {
-    "AccountNotAllowed": "account",
-    "AssocMaxWallDurationPerJobLimit": "time",
-    "BadConstraints": "constraint",
-    "InvalidAccount": "account",
-    "InvalidQOS": "qos",
-    "PartitionNodeLimit": "nodes",
-    "PartitionTimeLimit": "time",
-    "QOSMaxNodePerJobLimit": "nodes",
-    "QOSMaxWallDurationPerJobLimit": "time",
-    "QOSNotAllowed": "qos",
-}
-"""Reasons for which SLURM accepts a job and lets it wait for ever, and the option that each is about."""
 DEFAULTS = {"signal": "USR1@120", "requeue": "", "open-mode": "append", "output": "slurm.log"}
 """What every job of ours is submitted with; a signal two minutes before the time limit."""
 FIXED = {
@@ -78,50 +53,8 @@ FIXED = {
     "parsable": "it is set already",
 }
 """Options of `sbatch` that are not the user's, and why."""
-_SILENCE = ("did not answer", "nable to contact")
 _OPTION = re.compile(r"[a-z][a-z0-9-]*")
 _LARGEST_OUTPUT = 4 * 1024 * 1024  # bytes
-_FIELDS = "%i|%T|%r|%S|%Z"
-
-
-@dataclass(frozen=True, slots=True)
-class SlurmJob:
-    """A job of this user that SLURM knows.
-
-    Args:
-        id: as `scancel` reads it.
-        state: of SLURM, as in PENDING or RUNNING.
-        reason: why it waits, in SLURM's words.
-        start: when it began or is expected to, or N/A.
-        folder: where it runs: the directory of the run.
-    """
-
-    id: str
-    state: str
-    reason: str
-    start: str
-    folder: str
-
-    @property
-    def waits(self) -> bool:
-        """Whether it has not begun, or waits to begin again."""
-        return self.state in WAITING_STATES
-
-    @property
-    def never_starts(self) -> bool:
-        """Whether it waits for what does not happen by itself."""
-        return self.waits and self.reason in NEVER_STARTS
-
-    @property
-    def ended(self) -> bool:
-        """Whether nothing follows any more."""
-        return self.state in ENDED_STATES
-
-    def text(self) -> str:
-        """The job and what it waits for, in short."""
-        reason = "" if self.reason in ("None", "") else f": {self.reason}"
-        start = "" if self.start in ("N/A", "") or not self.waits else f", expected {self.start}"
-        return safe(f"SLURM job {self.id} {self.state.lower()}{reason}{start}", 160)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,23 +68,6 @@ class JobOptions:
 
     sbatch: Mapping[str, str]
     setup: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class JobListing:
-    """What SLURM reports of this user.
-
-    Args:
-        jobs: as it reported last.
-        asked: when it was asked for them, in unix seconds; 0: it has never answered.
-        problem: why it did not answer the last question; "": it did, or is being asked.
-        silent: its controller is busy or down; else this machine has no cluster.
-    """
-
-    jobs: tuple[SlurmJob, ...] = ()
-    asked: float = 0.0
-    problem: str = ""
-    silent: bool = False
 
 
 def submits_from_here() -> bool:
@@ -273,7 +189,9 @@ def submit(run: RunDirectory, script: str) -> str:
     require_no_job(run)
     _publish(run.slurm_script, script)
     path = str(run.path)
-    done = _run("sbatch", "--parsable", f"--chdir={path}", str(run.slurm_script), seconds=SUBMIT_SECONDS)
+    done = run_program(
+        "sbatch", "--parsable", f"--chdir={path}", str(run.slurm_script), seconds=SUBMIT_SECONDS
+    )
     number = done.strip().partition(";")[0]
     note = {"job": number, "time": time.time(), "path": os.path.realpath(path)}
     _publish(run.slurm_job, json.dumps(note) + "\n")
@@ -340,7 +258,7 @@ def jobs_of_runs() -> tuple[tuple[SlurmJob, RunDirectory], ...]:
 
 def cancel_job(job: SlurmJob, run: RunDirectory) -> None:
     """Cancel the job of a run, which is then as it was before. Raises SchedulerError."""
-    _run("scancel", job.id)
+    run_program("scancel", job.id)
     with suppress(OSError):
         remove_file(run.slurm_job)
     forget()
@@ -353,7 +271,7 @@ def is_running_elsewhere(run: RunDirectory, job: SlurmJob) -> bool:
 
 def requeue(number: str) -> None:
     """Let SLURM start the job `number` again. Raises SchedulerError."""
-    _run("scontrol", "requeue", number)
+    run_program("scontrol", "requeue", number)
 
 
 def forget() -> None:
@@ -430,138 +348,4 @@ def _quoted(value: str) -> str:
     return f'"{value}"' if re.search(r"[^\w.,:;@%/+=*-]", value) else value
 
 
-def _run(program: str, *arguments: str, seconds: float = 0.0) -> str:
-    """What a program of SLURM prints, within so many seconds if not the usual. Raises SchedulerError."""
-    seconds = seconds or TIMEOUT_SECONDS
-    path = find_program(program)
-    if path is None:
-        raise SchedulerError(
-            "there is no SLURM on this machine",
-            f"no `{program}` in PATH",
-            next=("log in to a node from which jobs are submitted", "or start the run here: omit --slurm"),
-        )
-    try:
-        done = subprocess.run(
-            [path, *arguments],
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=seconds,
-            check=False,
-            stdin=subprocess.DEVNULL,
-        )
-    except subprocess.TimeoutExpired:
-        raise SchedulerError(
-            f"{program} did not answer within {seconds:.0f} s",
-            "",
-            next=("try again: its controller is busy",),
-        ) from None
-    except OSError as error:
-        raise SchedulerError(f"{program} cannot be started", error.strerror or str(error)) from error
-    if done.returncode:
-        lines = [line for line in done.stderr.splitlines() if line.strip()]
-        raise SchedulerError(
-            f"{program} refused",
-            safe("; ".join(lines), 400),
-            next=("set what it names: --slurm-option KEY=VALUE",),
-        )
-    return done.stdout
-
-
-@dataclass(slots=True)
-class _Question:
-    """A question to SLURM and its answer.
-
-    Args:
-        begun: monotonic seconds.
-        thread: that asks.
-        awaited: a caller has waited for it in vain: others do not.
-    """
-
-    begun: float = -FRESH_SECONDS
-    thread: threading.Thread | None = None
-    awaited: bool = False
-    found: JobListing = field(default_factory=JobListing)
-
-
-class _JobCache:
-    """What SLURM reports of the jobs, asked for once in a while; until it answers, the last answer."""
-
-    def __init__(self) -> None:
-        self._guard = threading.Lock()
-        self._question = _Question()
-        self._ended: dict[str, tuple[str, str]] = {}
-
-    @property
-    def known(self) -> JobListing:
-        """What was reported last."""
-        return self._question.found
-
-    def read(
-        self, patience: float, *, fresh_seconds: float = FRESH_SECONDS, since: float = 0.0
-    ) -> JobListing:
-        """What is reported now; after so many seconds, what was reported last.
-
-        Args:
-            patience: seconds.
-            fresh_seconds: the age of an answer that is not asked for again.
-            since: of a submission, in unix seconds: an answer from before it is older than it seems.
-        """
-        with self._guard:
-            question = self._question
-            if question.found.asked < since:
-                fresh_seconds = min(fresh_seconds, SETTLED_SECONDS)
-            asking = question.thread is not None and question.thread.is_alive()
-            if not asking and time.monotonic() - question.begun >= fresh_seconds:
-                question = self._question = _Question(time.monotonic(), found=question.found)
-                question.thread = threading.Thread(
-                    target=self._ask, args=(question,), name="squeue", daemon=True
-                )
-                question.thread.start()
-        if question.thread is not None and (patience > PATIENCE_SECONDS or not question.awaited):
-            question.thread.join(patience)
-            question.awaited = question.thread.is_alive()
-        return question.found
-
-    def accounted(self, number: str) -> tuple[str, str]:
-        """State and reason of a job that has ended, by SLURM's accounting; both "" where there is none."""
-        if number not in self._ended:
-            self._ended[number] = _accounted(number)
-        return self._ended[number]
-
-    def forget(self) -> None:
-        with self._guard:
-            self._question = _Question()
-            self._ended.clear()
-
-    @staticmethod
-    def _ask(question: _Question) -> None:
-        asked = time.time()
-        try:
-            question.found = JobListing(_listed(), asked)
-        except SchedulerError as error:
-            silent = any(text in str(error) for text in _SILENCE)
-            question.found = replace(question.found, problem=str(error), silent=silent)
-
-
-def _listed() -> tuple[SlurmJob, ...]:
-    """The jobs of this user, with those that have ended in the last minutes. Raises SchedulerError."""
-    if find_program("squeue") is None:
-        return ()
-    user = f"--user={os.getuid()}"
-    text = _run("squeue", "--noheader", "--states=all", user, f"--format={_FIELDS}")
-    rows = (line.split("|", 4) for line in text.splitlines())
-    return tuple(SlurmJob(*(part.strip() for part in row)) for row in rows if len(row) == 5)
-
-
-def _accounted(number: str) -> tuple[str, str]:
-    try:
-        text = _run("sacct", "--noheader", "--parsable2", "--allocations", f"--jobs={number}",
-                    "--format=State,Reason", seconds=PATIENCE_SECONDS)  # fmt: skip
-    except SchedulerError:
-        return "", ""
-    state, _, reason = text.partition("\n")[0].partition("|")
-    return state.partition(" ")[0], reason.strip()
-
-
-_cache = _JobCache()
+_cache = JobCache()
