@@ -51,6 +51,7 @@ async def test_the_draft_of_configure_survives_quitting(
         app.screen.library.edit("schedule.epochs", "7")  # type: ignore[attr-defined]
         app.screen.library.edit("optimizer.lr", "fast")  # type: ignore[attr-defined]
         app.screen.redraw()  # type: ignore[attr-defined]
+        await pilot.press("asterisk")  # show all options
         await pilot.pause()
     assert file.stat().st_mode & 0o777 == 0o600
     app = start(screen="configure")
@@ -59,6 +60,8 @@ async def test_the_draft_of_configure_survives_quitting(
         library = app.screen.library  # type: ignore[attr-defined]
         assert library.key == "cifar10"
         assert dict(library.draft.changes) == {"schedule.epochs": 7, "optimizer.lr": "fast"}
+        await pilot.press("asterisk")
+        assert any("only the options that have an effect" in message.message for message in app.messages)
 
 
 @pytest.mark.asyncio

@@ -29,9 +29,10 @@ class _Part(BaseModel):
 
 
 class ConfigurePart(_Part):
-    """Which entry of Configure is edited."""
+    """Which entry of Configure is edited, and whether options without effect are shown."""
 
     entry: _Name = ""
+    every_option: bool = False
 
 
 class RunsPart(_Part):

@@ -14,13 +14,10 @@ from textual.content import Content
 from textual.timer import Timer
 from textual.widgets import Static
 
-from wmse_tui.config.advice import Advice
 from wmse_tui.config.draft import Draft
 from wmse_tui.config.fields import group_of, groups
-from wmse_tui.config.ineffective import options_without_effect
 from wmse_tui.config.schema import Experiment
 from wmse_tui.config.sections.dataset import Dataset
-from wmse_tui.runs.table.estimate import TimedRun
 from wmse_tui.runs.text.sanitize import safe
 from wmse_tui.runs.text.units import count
 from wmse_tui.tui import keys
@@ -30,7 +27,8 @@ from wmse_tui.tui.saved_state import ConfigurePart
 from wmse_tui.tui.screens.app_screen import AppScreen
 from wmse_tui.tui.services import app_of
 from wmse_tui.tui.widgets.configure import wording
-from wmse_tui.tui.widgets.configure.cost import TITLE, Cost, measured_run
+from wmse_tui.tui.widgets.configure.cost import TITLE
+from wmse_tui.tui.widgets.configure.draft_check import DraftCheck
 from wmse_tui.tui.widgets.configure.images_dialog import ImagesDialog
 from wmse_tui.tui.widgets.configure.inspections import DESCRIBE, MEASURE, VIEWS, Inspections, progress_text
 from wmse_tui.tui.widgets.configure.launcher import Launcher, LaunchMode
@@ -95,17 +93,15 @@ that you type is refused: what is wrong is printed below it. {key:configure-undo
         if self.library.key and self.library.entry is None:
             self.library.choose(self.library.key)
         self.run_name = ""
-        self._inspections: dict[str, Inspections] = {}  # by the key of the preset
+        self._check = DraftCheck(self.library, self.services.keys)
         self.views_requested = False
         self._launcher = Launcher(app_of(self), self._stop_inspector)
-        self._last_hidden: frozenset[str] = frozenset()
-        self._every_option = False  # also those without effect are shown
+        self._every_option = saved.configure.every_option  # also those without effect are shown
         self._topic = ""  # what the details are about: an option, a section, or "" the preset
         self._heading = ("", "")
         self._problem = -1
         self._first_view = 0  # the index of the first image in the grid
         self._view_rows = 0
-        self._machine = Machine()
         self._timed: tuple[str, ...] = ()  # the paths of runs that took some time here
         self._watching: Timer | None = None
         self._views_timer: Timer | None = None
@@ -113,12 +109,12 @@ that you type is refused: what is wrong is printed below it. {key:configure-undo
     @property
     def experiment(self) -> Experiment | None:
         """What would be run now; None while something is wrong."""
-        return self.library.draft.experiment if self.library.draft is not None else None
+        return self._check.experiment
 
     @property
     def inspections(self) -> Inspections:
         """The requests about the edited preset, and their answers."""
-        return self._inspections.setdefault(self.library.key, Inspections())
+        return self._check.inspections
 
     def compose_body(self) -> ComposeResult:
         with Horizontal(id="configure"):
@@ -201,31 +197,31 @@ that you type is refused: what is wrong is printed below it. {key:configure-undo
 
     def redraw(self) -> None:
         """Show the library as it is now; what stays the same is not drawn again."""
-        draft, remarks = self.library.draft, self.remarks()
+        draft, remarks = self.library.draft, self._check.remarks()
         self.query_one(PresetPanel).draw()
         self.query_one(SectionPanel).draw(draft, remarks)
         self._draw_form()
         self.query_one("#configure-findings", Paragraphs).show(
-            wording.findings(draft, remarks, self._machine.outlook(self.experiment, self._measured()))
+            wording.findings(draft, remarks, self._check.outlook())
         )
         self.draw_answers()
         self._show_details(self._topic)
         self._refresh_answers()
-        entry = ConfigurePart(entry=self.library.key)
+        entry = ConfigurePart(entry=self.library.key, every_option=self._every_option)
         self.services.saved.change(configure=entry, drafts=self.library.drafts)
 
     def draw_answers(self) -> None:
         """Show what is known of the cost, and the views."""
-        cost = self.cost()
+        cost = self._check.cost(self.run_name)
         nothing = (Paragraph("Unknown", "until the problems are fixed", "$text-muted"),)
         self.query_one("#configure-numbers", Paragraphs).show(tuple(cost.lines()) if cost else nothing)
         panel, time = self.query_one("#configure-cost", Panel), safe(cost.time(), 100) if cost else ""
         if panel.border_subtitle != time:
             panel.border_subtitle = time
-        self.query_one(ViewsPanel).show(self.inspections["views"], current=self.views_are_current())
+        self.query_one(ViewsPanel).show(self.inspections["views"], current=self._check.views_are_current())
 
     def _draw_form(self) -> None:
-        draft, form, remarks = self.library.draft, self.query_one(Form), self.remarks()
+        draft, form, remarks = self.library.draft, self.query_one(Form), self._check.remarks()
         page = self.query_one(SectionPanel).current
         self.set_class(page == CHECK, "-check")
         self.set_class(page == VIEWS, "-views")
@@ -247,7 +243,7 @@ that you type is refused: what is wrong is printed below it. {key:configure-undo
         draft, entry = self.library.draft, self.library.entry
         label = safe(entry.label, 40) if entry is not None else "no preset"
         title = f"{label} · {TITLES[self.query_one(SectionPanel).current]}"
-        heading = title, wording.state_of(draft, self.remarks(), self.run_name)
+        heading = title, wording.state_of(draft, self._check.remarks(), self.run_name)
         if heading != self._heading:
             self._heading = heading
             panel = self.query_one("#configure-fields", Panel)
@@ -257,10 +253,7 @@ that you type is refused: what is wrong is printed below it. {key:configure-undo
         """The options that do nothing now, unless the user wants to see them."""
         if self._every_option:
             return frozenset()
-        if draft.experiment is not None:
-            published = {path for path in draft.names if path.startswith("paper.")}  # shown above
-            self._last_hidden = options_without_effect(draft.experiment) | published
-        return self._last_hidden & set(draft.names)
+        return self._check.without_effect() & set(draft.names)
 
     def _hidden_note(self, number: int) -> str:
         key = self.services.keys.name("configure-all")
@@ -272,19 +265,9 @@ that you type is refused: what is wrong is printed below it. {key:configure-undo
         """Describe an option, a section, or else the preset."""
         self._topic = topic
         draft, entry = self.library.draft, self.library.entry
-        group = next((group for group in groups() if group.name == topic), None)
-        hidden = not self.query_one("#configure-side").display
-        found = self.query_one("#configure-findings", Paragraphs).paragraphs
-        if draft is not None and topic in draft.fields:
-            elsewhere = wording.first_elsewhere(found, topic) if hidden else None
-            content = wording.about_option(draft, topic, elsewhere, self.services.keys)
-        elif draft is not None and group is not None:
-            content = wording.about_group(group)
-        else:
-            start = next(iter(found), None) if hidden else None
-            content = (
-                wording.about_entry(entry, start) if entry is not None else Content("There are no presets.")
-            )
+        elsewhere = self.query_one("#configure-side").display
+        found = () if elsewhere else self.query_one("#configure-findings", Paragraphs).paragraphs
+        content = wording.details(draft, entry, topic, found, self.services.keys)
         details = self.query_one("#configure-details", Static)
         if not isinstance(details.content, Content) or not content.is_same(details.content):
             details.update(content, layout=False)
@@ -368,7 +351,7 @@ that you type is refused: what is wrong is printed below it. {key:configure-undo
 
     def action_apply(self) -> None:
         """Set what advice proposes: that on the focused field, or else the first that proposes something."""
-        fixable = [advice for advice in self.remarks() if advice.fix]
+        fixable = [advice for advice in self._check.remarks() if advice.fix]
         current = self.query_one(Form).current
         chosen = next((advice for advice in fixable if advice.path == current), next(iter(fixable), None))
         if chosen is None:
@@ -413,7 +396,7 @@ that you type is refused: what is wrong is printed below it. {key:configure-undo
         """Go to the next field that is wrong; where none is, to the next that is unwise."""
         draft = self.library.draft
         paths = [problem.path for problem in draft.problems] if draft is not None else []
-        paths = paths or [advice.path for advice in self.remarks() if advice.level == "warning"]
+        paths = paths or [advice.path for advice in self._check.remarks() if advice.level == "warning"]
         if not paths:
             self.services.notify("Nothing is wrong.")
             return
@@ -468,34 +451,6 @@ that you type is refused: what is wrong is printed below it. {key:configure-undo
 
     # Advice and cost
 
-    def remarks(self) -> tuple[Advice, ...]:
-        """All advice on the draft, warnings first: on its configuration, of the machine, of the inspector."""
-        experiment = self.experiment
-        if experiment is None:
-            return ()
-        found = self._machine.remarks(experiment, self._measured())
-        known = {(advice.path, advice.text) for advice in found}
-        found += [a for a in self.inspections.notices(experiment) if (a.path, a.text) not in known]
-        return tuple(sorted(found, key=lambda advice: advice.level != "warning"))
-
-    def cost(self) -> Cost | None:
-        """What is known of the cost, or None while something is wrong."""
-        experiment = self.experiment
-        if experiment is None:
-            return None
-        machine = self._machine.about(experiment.dataset)
-        return Cost(
-            experiment=experiment,
-            name=self.run_name,
-            presence=machine.presence,
-            own_images=machine.own_images,
-            free=machine.free,
-            expected=machine.forecast(experiment, self._measured()),
-            keys=self.services.keys,
-            described=self.inspections[DESCRIBE],
-            measured=self.inspections[MEASURE],
-        )
-
     def on_catalogue_changed(self, event: CatalogueChanged) -> None:
         """The times of runs are those of this machine."""
         timed = tuple(row.path for row in event.rows if row.epoch and row.ended is not None)
@@ -507,23 +462,19 @@ that you type is refused: what is wrong is printed below it. {key:configure-undo
     @work(exclusive=True, group="times")
     async def _estimate_times(self) -> None:
         """Show beside each preset how long it takes on this machine."""
-        machine, measured, entries = self._machine, self._measured(), dict(self.library.entries)
+        machine, measured, entries = self._check.machine, self._check.measured, dict(self.library.entries)
         times = await asyncio.to_thread(preset_times, machine, measured, entries)
         self.query_one(PresetPanel).show_times(times)
-
-    def _measured(self) -> TimedRun | None:
-        """What was measured last of the edited preset."""
-        return measured_run(self.inspections[MEASURE])
 
     def _refresh_answers(self) -> None:
         """After a change: find the images and redraw the views, if the change may affect them."""
         experiment = self.experiment
         if experiment is None:
             return
-        if experiment.dataset != self._machine.dataset:
-            self._machine = self._machine.about(experiment.dataset)
+        if experiment.dataset != self._check.machine.dataset:
+            self._check.machine = self._check.machine.about(experiment.dataset)
             self._examine_machine(experiment.dataset)
-        if self.views_requested and not self.views_are_current():
+        if self.views_requested and not self._check.views_are_current():
             if self._views_timer is not None:
                 self._views_timer.stop()
             self._views_timer = self.set_timer(VIEWS_DELAY, self._inspect_views)
@@ -531,7 +482,7 @@ that you type is refused: what is wrong is printed below it. {key:configure-undo
     @work(exclusive=True, group="images")
     async def _examine_machine(self, dataset: Dataset) -> None:
         """Look for the images of a data set, for GPUs and for disk space."""
-        self._machine = await asyncio.to_thread(
+        self._check.machine = await asyncio.to_thread(
             Machine.examine, self.services.runs_root, dataset, self.services.feed.rows
         )
         self.redraw()
@@ -549,7 +500,7 @@ that you type is refused: what is wrong is printed below it. {key:configure-undo
 
     def action_views(self) -> None:
         """Draw views; once they are drawn, of other images."""
-        if self.views_requested and self.views_are_current():
+        if self.views_requested and self._check.views_are_current():
             self._first_view += self._view_rows
         sections = self.query_one(SectionPanel)
         if not self.query_one(ViewsPanel).is_on_screen and sections.current != VIEWS_PAGE:
@@ -561,18 +512,6 @@ that you type is refused: what is wrong is printed below it. {key:configure-undo
         """Draw as many views as fit once the screen has its new shape."""
         self.views_requested = True
         self.call_after_refresh(self._inspect_views)
-
-    def views_are_current(self) -> bool:
-        """Whether the last request for views fits the current experiment."""
-        about, now = self.inspections.experiment_of(VIEWS), self.experiment
-        if about is None or now is None:
-            return False
-        return (about.dataset, about.augmentation, about.seed, about.compute) == (
-            now.dataset,
-            now.augmentation,
-            now.seed,
-            now.compute,
-        )
 
     def _inspect_views(self) -> None:
         if self._views_timer is not None:
@@ -594,8 +533,7 @@ that you type is refused: what is wrong is printed below it. {key:configure-undo
 
     def _stop_inspector(self) -> None:
         """End the inspector, which frees its memory; the next request starts another."""
-        for inspections in self._inspections.values():
-            inspections.forget()
+        self._check.forget_requests()
         self.services.stop_inspector()
 
     def on_screen_suspend(self) -> None:
@@ -611,20 +549,20 @@ that you type is refused: what is wrong is printed below it. {key:configure-undo
 
     def on_inspected(self, event: Inspected) -> None:
         """Show an answer."""
-        if any(each.answered(event.id, event.kind, event.answer) for each in self._inspections.values()):
+        if self._check.answered(event.id, event.kind, event.answer):
             self.redraw()
             self._estimate_times()
 
     def on_inspection_failed(self, event: InspectionFailed) -> None:
         """Show why a request failed."""
         text = ". ".join(map(without_full_stop, filter(None, (event.title, event.detail, *event.next))))
-        if any(each.failed(event.id, event.kind, text) for each in self._inspections.values()):
+        if self._check.failed(event.id, event.kind, text):
             self.redraw()
 
     def on_inspection_progress(self, event: InspectionProgress) -> None:
         """Show the progress of a request."""
         progress = progress_text(event.name, event.done, event.total, event.unit)
-        if any(each.progressed(event.id, event.kind, progress) for each in self._inspections.values()):
+        if self._check.progressed(event.id, event.kind, progress):
             self.draw_answers()
 
     # Launch
@@ -636,7 +574,7 @@ that you type is refused: what is wrong is printed below it. {key:configure-undo
         if draft is None or draft.experiment is None:
             return
         started = await self._launcher.launch(
-            draft, draft.experiment, self.remarks(), how=how, name=self.run_name
+            draft, draft.experiment, self._check.remarks(), how=how, name=self.run_name
         )
         self._after_start(started)
 
@@ -651,14 +589,14 @@ that you type is refused: what is wrong is printed below it. {key:configure-undo
         if form.has_focus_within and form.current in draft.fields:
             first = f"{form.current}={draft.fields[form.current].text(draft.values[form.current])}"
         started = await self._launcher.sweep(
-            draft, self.remarks(), name=self.run_name, first=first, measured=self._measured()
+            draft, self._check.remarks(), name=self.run_name, first=first, measured=self._check.measured
         )
         self._after_start(started)
 
     @work(group="images-dialog")
     async def action_images(self) -> None:
         """Ask for a folder of images, and edit the run that is proposed for it."""
-        draft = await self.app.push_screen_wait(ImagesDialog(self._machine.timed))
+        draft = await self.app.push_screen_wait(ImagesDialog(self._check.machine.timed))
         if draft is not None:
             entry = images_entry(draft, Path(str(draft.values["dataset.root"])).name)
             self.library.add(entry)

@@ -9,7 +9,7 @@ from textual.content import Content
 
 from wmse_tui.config.advice import Advice
 from wmse_tui.config.draft import Draft
-from wmse_tui.config.fields import FieldGroup
+from wmse_tui.config.fields import FieldGroup, groups
 from wmse_tui.config.figures import whitening_summary
 from wmse_tui.config.schema import Experiment
 from wmse_tui.runs.text.sanitize import safe
@@ -26,6 +26,23 @@ _KINDS = {
     "copy": "The configuration of a run.",
     "images": "Proposed for a folder of your own images.",
 }
+
+
+def details(
+    draft: Draft | None, entry: Entry | None, topic: str, found: Sequence[Paragraph], keys: KeyNames
+) -> Content:
+    """What an option or a section is, as `topic` names it; of anything else, what the preset is.
+
+    `found` are the findings on the draft that are shown nowhere else.
+    """
+    group = next((group for group in groups() if group.name == topic), None)
+    if draft is not None and topic in draft.fields:
+        return about_option(draft, topic, first_elsewhere(found, topic), keys)
+    if draft is not None and group is not None:
+        return about_group(group)
+    if entry is None:
+        return Content("There are no presets.")
+    return about_entry(entry, next(iter(found), None))
 
 
 def about_entry(entry: Entry, start: Paragraph | None = None) -> Content:
