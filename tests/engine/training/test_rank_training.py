@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import socket
@@ -24,7 +25,7 @@ from wmse_tui.engine.distribution import ranks as distribution
 from wmse_tui.engine.errors import DataError
 from wmse_tui.engine.evaluation.checkpoint_evaluation import EvaluationRequest, evaluate_checkpoint
 from wmse_tui.engine.evaluation.interruption import no_progress
-from wmse_tui.engine.training import failures, rank_training, requests, session
+from wmse_tui.engine.training import checkpoint_manager, failures, rank_training, requests, session
 from wmse_tui.engine.training.checkpoints import read_checkpoint
 from wmse_tui.engine.training.loop import TrainingLoop
 from wmse_tui.engine.training.session import BAD_CONFIG, DIVERGED, FAILED, STOPPED, Session, run_session
@@ -117,7 +118,16 @@ def test_stopped_then_killed_then_resumed_gives_the_same_bits(
     assert error.next[0].startswith("resume the run")
     assert [event.status for event in events_of(run, Exit)] == ["stopped", "failed"]
 
+    def kill_all(_: TrainingLoop) -> None:
+        started[-1].kill()
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    at_step(14, kill_all)
+    assert forked(lambda: run_session(run.path)).wait(60) == -signal.SIGKILL
+    at_step(14, lambda _: None)
+
     assert run_session(run.path) == 0
+    assert [attempt.resume_step > 0 for attempt in events_of(run, Attempt)] == [False, True, True, True]
     assert all(attempt.exact for attempt in events_of(run, Attempt))
     ours, theirs = (read_checkpoint(each.checkpoints / "final.pt")["method"] for each in (run, undisturbed))
     assert ours.keys() == theirs.keys()
@@ -278,9 +288,37 @@ def test_a_signal_to_any_rank_stops_all_in_order(
     assert events_of(run, Exit)[0].step >= 8
 
 
-def test_each_request_is_obeyed_once(make_run: MakeRun, at_step: AtStep) -> None:
+def test_a_signal_to_rank_0_while_it_is_paused_takes_no_further_step(
+    make_run: MakeRun, at_step: AtStep
+) -> None:
     run = make_run(*LONG)
-    at_step(2, lambda _: request(run, "evaluate"))
+
+    def pause(_: TrainingLoop) -> None:
+        request(run, "pause")
+        threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGTERM)).start()
+
+    at_step(4, pause)
+    assert forked(lambda: run_session(run.path)).wait(60) == STOPPED
+    assert events_of(run, Exit)[0].step == 4
+
+
+def test_each_request_is_obeyed_once(
+    make_run: MakeRun, at_step: AtStep, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also the one for a checkpoint that a full disk refuses, which the other ranks never notice."""
+    run = make_run(*LONG)
+    full = monkeypatch.context()
+
+    def fill_the_disk(_: TrainingLoop) -> None:
+        full.__enter__().setattr(checkpoint_manager, "save_checkpoint", no_space)
+        request(run, "checkpoint")
+
+    def empty_the_disk(_: TrainingLoop) -> None:
+        full.__exit__(None, None, None)
+
+    at_step(1, fill_the_disk)
+    at_step(2, empty_the_disk)
+    at_step(3, lambda _: request(run, "evaluate"))
     at_step(4, lambda _: request(run, "checkpoint"))
 
     def pause(_: TrainingLoop) -> None:
@@ -294,14 +332,19 @@ def test_each_request_is_obeyed_once(make_run: MakeRun, at_step: AtStep) -> None
     assert answers == {
         ("evaluate", "accepted"): 1,
         ("evaluate", "done"): 1,
-        ("checkpoint", "accepted"): 1,
+        ("checkpoint", "accepted"): 2,
+        ("checkpoint", "refused"): 1,
         ("checkpoint", "done"): 1,
         ("pause", "accepted"): 1,
         ("resume", "done"): 1,
         ("stop", "accepted"): 1,
     }
-    assert [evaluation.step for evaluation in events_of(run, Evaluation)] == [0, 2]
+    assert [evaluation.step for evaluation in events_of(run, Evaluation)] == [0, 3]
     assert events_of(run, Exit)[0].step == 8
+
+
+def no_space(*_: object, **__: object) -> NoReturn:
+    raise OSError(errno.ENOSPC, "No space left on device")
 
 
 def poison(loop: TrainingLoop) -> None:
