@@ -19,7 +19,6 @@ from wmse_tui.config.schema import Experiment
 from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.table.paper import published_table, shipped_recipes
 from wmse_tui.tui.app import WmseApp
-from wmse_tui.tui.dialogs import Choose
 from wmse_tui.tui.job_dialog import JobDialog
 from wmse_tui.tui.saved_state import SavedState
 from wmse_tui.tui.screens.paper import PaperScreen
@@ -376,7 +375,12 @@ async def test_a_launched_recipe_is_that_of_the_preset_with_the_next_seed(
 
 
 async def test_where_slurm_is_there_a_recipe_is_submitted_as_in_configure(
-    on_paper: OnPaper, until: Until, runs_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    on_paper: OnPaper,
+    until: Until,
+    screen_text: ScreenText,
+    runs_root: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     programs = Slurm(tmp_path / "slurm")
     monkeypatch.setenv("PATH", f"{programs.folder}:/usr/bin:/bin")
@@ -385,10 +389,7 @@ async def test_where_slurm_is_there_a_recipe_is_submitted_as_in_configure(
         await pilot.press("enter")
         await until(pilot, lambda: isinstance(app.screen, LaunchDialog))
         await pilot.press("y")
-        await until(
-            pilot,
-            lambda: isinstance(app.screen, Choose) and "continues by itself at its time limit" in dialog(app),
-        )
+        await until(pilot, lambda: "Here, queued (u)" in screen_text(app))
         await pilot.press("s")
         await until(pilot, lambda: isinstance(app.screen, JobDialog))
         await pilot.press(*"time=2")

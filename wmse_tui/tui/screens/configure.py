@@ -79,8 +79,8 @@ field, press {key:field-edit} to type or to choose from a list; {key:field-next}
 that you type is refused: what is wrong is printed below it. {key:configure-undo} takes back a change, and
 {key:configure-apply} sets what advice proposes. Options that do nothing beside the others are hidden;
 {key:configure-all} shows all. {key:configure-images} sets up a run on a folder of your own images;
-{key:configure-sweep} queues a run for each of several values. Where SLURM is there,
-{key:configure-launch} asks whether the run is to be a job, and shows its script.
+{key:configure-sweep} queues a run for each of several values. Where SLURM is there, this and
+{key:configure-launch} ask whether the runs are to be jobs, and show their script.
 • marks what differs from the preset, ! what is wrong or unwise.
 """
     BINDINGS = keys.CONFIGURE

@@ -53,7 +53,7 @@ your own completed runs of exactly that recipe and their number n, the differenc
 published numbers in points with its standard deviation, and the epoch of a run that trains. Runs that
 deviate in any option that matters are listed below as variants and are not counted. A number that could not
 be verified is left out. After the title of a data set: ✓ its images are here, ↓ they are downloaded first,
-! they are missing."""
+! they are missing. Where SLURM is there, a launch asks whether the run is to be a job."""
 
     BINDINGS = keys.PAPER
 
