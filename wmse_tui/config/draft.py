@@ -69,6 +69,8 @@ class Draft:
     @cached_property
     def active(self) -> Mapping[str, Any]:
         """The changes to chosen variants, those that decide on others first."""
+        if not self.changes:
+            return _NOTHING
         there = {*self.names, *sections()}
         order = {name: rank for rank, name in enumerate(dict.fromkeys((*_DECIDING, *self.names)))}
         names = sorted((name for name in self.changes if name in there), key=lambda n: order.get(n, -1))

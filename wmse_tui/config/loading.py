@@ -306,7 +306,7 @@ def _preset_file(name: str, chain: list[ConfigFile], extended_by: Layer | None) 
 def _names_in(folder: Path) -> dict[str, Path]:
     """The presets of a folder by name; none where the folder cannot be listed."""
     try:
-        files = sorted(folder.iterdir())
+        files = sorted(folder.iterdir(), key=lambda path: path.name)
     except OSError:
         return {}
     return {path.stem: path for path in files if path.suffix == SUFFIX and not path.name.startswith(".")}

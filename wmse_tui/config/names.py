@@ -56,10 +56,16 @@ def options_of(section: str, values: Mapping[str, Any] | None = None) -> Mapping
         tag_value = chosen.get(union.tag, union.default) if isinstance(chosen, Mapping) else union.default
         if isinstance(tag_value, str) and tag_value in union.classes:
             return union.classes[tag_value].model_fields
+    return _options_of_all(section)
+
+
+@cache
+def _options_of_all(section: str) -> Mapping[str, FieldInfo]:
+    """The options of all variants of a section."""
     merged: dict[str, FieldInfo] = {}
     for cls in _classes(Experiment.model_fields[section]):
         merged.update(cls.model_fields)
-    return merged
+    return MappingProxyType(merged)
 
 
 def field_of(path: str, values: Mapping[str, Any] | None = None) -> FieldInfo | None:

@@ -25,4 +25,6 @@ class Panel(Vertical):
         self.watch(self.screen, "focused", self._show_focus)
 
     def _show_focus(self) -> None:
-        self.set_class(self.has_focus_within, "-focused")
+        if self.has_class("-focused") is not self.has_focus_within:
+            self.set_class(self.has_focus_within, "-focused", update=False)
+            self.app.stylesheet.update_nodes((self,))  # no rule for its widgets depends on the class

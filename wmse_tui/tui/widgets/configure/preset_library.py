@@ -66,11 +66,14 @@ class Entry:
 
     def matches(self, query: str) -> bool:
         """Whether each word of the query is in its name, title, data set, method, backbone or kind."""
+        words = query.lower().split()
+        if not words:
+            return True
         text = self.label
         if self.experiment is not None:
             e = self.experiment
             text += f" {e.title} {e.dataset.name} {e.method.name} {e.backbone.arch} {self.kind}"
-        return all(word in text.lower() for word in query.lower().split())
+        return all(word in text.lower() for word in words)
 
 
 def names() -> tuple[str, ...]:
