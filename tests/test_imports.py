@@ -73,20 +73,20 @@ def imports_of(modules: str, tmp_path: Path) -> set[str]:
     return loaded_by(f"import {modules}\n{report}", tmp_path)
 
 
-def test_the_trainer_and_the_evaluator_load_no_interface(tmp_path: Path) -> None:
-    modules = ("training.session", "evaluation.checkpoint_evaluation", "doctor")
+def test_what_computes_loads_no_interface(tmp_path: Path) -> None:
+    """The trainer, the evaluator, the doctor, and what the inspector imports when it is asked."""
+    modules = [
+        *("training.session", "evaluation.checkpoint_evaluation", "doctor"),
+        *("service.describe", "service.measure", "service.view_previews"),
+    ]
     loaded = imports_of(", ".join(f"wmse_tui.engine.{module}" for module in modules), tmp_path)
     assert "torch" in loaded
     assert not loaded & set(INTERFACE)
 
 
-def test_the_inspector_loads_no_interface_and_starts_without_torch(tmp_path: Path) -> None:
-    service = "wmse_tui.engine.service"
-    started = imports_of(f"wmse_tui.engine.inspect, {service}.server", tmp_path)
+def test_the_inspector_starts_without_torch_and_interface(tmp_path: Path) -> None:
+    started = imports_of("wmse_tui.engine.inspect, wmse_tui.engine.service.server", tmp_path)
     assert not started & {*HEAVY, *INTERFACE}
-    loaded = imports_of(f"{service}.describe, {service}.measure, {service}.view_previews", tmp_path)
-    assert "torch" in loaded
-    assert not loaded & set(INTERFACE)
 
 
 def test_the_client_of_the_inspector_loads_no_torch(tmp_path: Path) -> None:

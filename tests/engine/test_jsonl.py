@@ -9,6 +9,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -40,13 +41,15 @@ def lines_of(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
     return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
 
 
-def options_of(name: str) -> set[str]:
+@cache
+def options_of(name: str) -> frozenset[str]:
     """What `wmse-tui NAME --help` lists."""
     group: Any = typer.main.get_command(app)
-    return {option for parameter in group.commands[name].params for option in parameter.opts}
+    return frozenset(option for parameter in group.commands[name].params for option in parameter.opts)
 
 
-def advice() -> set[str]:
+@cache
+def advice() -> frozenset[str]:
     """Every text of the engine that names an option: what a next step is written as."""
     package = Path(str(jsonl.__file__)).parent
     trees = (ast.parse(path.read_text(encoding="utf-8")) for path in sorted(package.rglob("*.py")))
@@ -59,7 +62,7 @@ def advice() -> set[str]:
             found.add(node.value)
         elif isinstance(node, ast.JoinedStr):
             found.add("".join(str(part.value) for part in node.values if isinstance(part, ast.Constant)))
-    return {text for text in found if options_in(text) and " " in text}
+    return frozenset(text for text in found if options_in(text) and " " in text)
 
 
 def failures() -> Iterator[Exception]:

@@ -84,11 +84,12 @@ async def every_focus(pilot: Pilot[Any]) -> set[tuple[str, str]]:
     for widget in list(screen.query("*")):
         if widget.focusable and widget.is_on_screen:
             screen.set_focus(widget)
-            kind = (type(widget), frozenset(reached(screen)))
-            if kind not in visited:
-                visited.add(kind)
+            here = reached(screen)
+            if (type(widget), frozenset(here)) not in visited:
+                visited.add((type(widget), frozenset(here)))
                 await pilot.pause()
-            found |= (here := reached(screen))
+                here = reached(screen)
+            found |= here
             offered = {binding.id for _, binding in actions_of(screen)}
             assert {name for name, _ in here} <= offered, f"with {widget} in focus the palette lacks actions"
     screen.set_focus(before)
@@ -174,15 +175,17 @@ async def test_every_declared_key_is_reached_somewhere_on_its_screen(
     make_app: MakeApp, every_state: dict[str, RunDirectory], act: Act, until: Until, screen: ScreenName
 ) -> None:
     found: set[tuple[str, str]] = set()
-    watched: tuple[RunDirectory | None, ...] = (None,)
-    if screen == "monitor":
-        watched = (None, every_state["running"], every_state["completed"])
+    watched = ("running", "completed") if screen == "monitor" else ()
     for size in SIZES:
-        for run in watched:
-            app = make_app(screen=screen, run=run)
-            if screen == "compare":
-                app.services.selection.marked = (every_state["running"], every_state["completed"])
-            async with app.run_test(size=size) as pilot:
+        app = make_app(screen=screen)
+        if screen == "compare":
+            app.services.selection.marked = (every_state["running"], every_state["completed"])
+        async with app.run_test(size=size) as pilot:
+            await pilot.pause()
+            async for _ in STATES[screen](pilot, act, until):
+                found |= await every_focus(pilot)
+            for state in watched:
+                await app.open_run(every_state[state])
                 await pilot.pause()
                 async for _ in STATES[screen](pilot, act, until):
                     found |= await every_focus(pilot)

@@ -58,7 +58,6 @@ OUR_MODULES = {
     "wmse_tui": ["--version"],
     "wmse_tui.engine": [],
     "wmse_tui.engine.commands": ["evaluate", "no-such-run"],
-    "wmse_tui.engine.doctor": [],
     "wmse_tui.engine.inspect": ["--help"],
     "wmse_tui.engine.rank": [],
     "wmse_tui.engine.benchmark.rank_speed": [],
@@ -67,7 +66,7 @@ OUR_MODULES = {
     "wmse_tui.runs.queue": [],
     "wmse_tui.runs.queue.standby": [],
 }
-"""What `interpreter_command` runs, with arguments that end it soon."""
+"""What `interpreter_command` runs, with arguments that end it soon; `doctor` below starts its own."""
 
 
 def sources() -> Iterator[tuple[str, ast.Module]]:
