@@ -15,8 +15,6 @@ import errno
 import io
 import os
 import signal
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -212,20 +210,14 @@ def in_child(work: Callable[[], int]) -> int:
     return os.waitstatus_to_exitcode(status)
 
 
-TRAINER = """
-import sys
-sys.path.insert(0, sys.argv[1])
-from pathlib import Path
-from faults import Fault, Faults
-from wmse_tui.engine.training.session import run_session
-at = int(sys.argv[3]) if sys.argv[3].isdigit() else sys.argv[3]
-with Faults(Path(sys.argv[2]), Fault(at, sys.argv[4])):
-    sys.exit(run_session(sys.argv[2]))
-"""
-
-
 def train_with(fault: Fault, run: Path) -> int:
-    """A real trainer of the run in directory `run`, in a process of its own, with a fault; its exit code."""
-    arguments = [str(Path(__file__).parent), str(run), str(fault.at), fault.how]
-    done = subprocess.run([sys.executable, "-c", TRAINER, *arguments], capture_output=True, check=False)
-    return done.returncode
+    """A trainer of the run in directory `run`, forked from this process, with a fault; its exit code."""
+    from forked_ranks import forked  # imports torch, which tests of files do without
+
+    from wmse_tui.engine.training.session import run_session
+
+    def train() -> int:
+        with Faults(run, fault):
+            return run_session(run)
+
+    return forked(train).wait()
