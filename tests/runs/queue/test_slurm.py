@@ -232,6 +232,11 @@ def test_a_job_that_would_wait_for_ever_is_a_failure_and_makes_way(
     programs.reports(pending(run, reason=reason))
     why = f"SLURM job 12 never starts: {reason}; submit it with another {option}"
     assert (view_run(run).status, view_run(run).status_reason) == ("failed", why)
+    index = RunIndex(run.path.parent)
+    assert [row.status for row in index.refresh()] == ["failed"]
+    programs.reports(pending(run))  # its limit was raised
+    assert [row.status for row in index.refresh()] == ["queued"]
+    programs.reports(pending(run, reason=reason))
     assert [job.reason for job, _ in jobs_of_runs()] == [reason]
     submit(run, "#!/bin/bash\n")
     assert programs.called("scancel") == ["scancel 12"]

@@ -392,8 +392,8 @@ def _is_broken(known: _Run) -> bool:
 
 def _is_idle(known: _Run, last: RunRow) -> bool:
     """Whether no process trains the run, judged by its lock; `last` is the row of the log as it is."""
-    if last.status in ("stopped", *_WITHOUT_EXIT_EVENT) and known.run.slurm_job.exists():
-        return False  # its job may wait, which changes no file
+    if last.status in ("stopped", "failed", *_WITHOUT_EXIT_EVENT) and known.run.slurm_job.exists():
+        return False  # its job may wait, or never start, which changes no file
     if last.status in EXITED:  # a trainer that resumes it changes trainer.json
         return True
     try:
