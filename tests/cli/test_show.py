@@ -10,6 +10,7 @@ import pytest
 from made_transfer import transfer_result
 from typer.testing import Result
 
+from wmse_tui.cli.follow.outcome import result_lines
 from wmse_tui.cli.run_report import run_report
 from wmse_tui.config.sections.paper import Paper
 from wmse_tui.runs.directory import RunDirectory
@@ -110,11 +111,13 @@ def test_the_verdict_on_the_embeddings_is_shown_with_advice(make_run: MakeRun) -
         mean_correlation=0.75,
         seconds=0.1,
     )
-    state = replace(view_run(make_run()), diagnostics=(sample, sample, sample))
+    run = make_run()
+    state = replace(view_run(run), diagnostics=(sample, sample, sample))
     lines = run_report(state).splitlines()
     verdict = "collapsed: the effective rank is 1.25, 4 % of that of noise: the embeddings lie on a line"
     index = lines.index(f"embeddings  {verdict}")
     assert lines[index + 1] == "            -> a lower optimizer.lr, or a longer schedule.warmup_steps"
+    assert result_lines(run, state)[-3:-1] == [f"embeddings  {verdict}", lines[index + 1].strip()]
 
 
 def test_the_load_of_the_machine_is_shown_for_an_active_run(make_run: MakeRun) -> None:

@@ -376,6 +376,7 @@ FIXABLE = (
     ("cifar10", "dataset.train_images=5000"),
     ("stl10", "dataset.eval_resize=null", "dataset.crop=32"),
     ("quickstart", "evaluation.knn=off", "evaluation.linear=off"),
+    ("quickstart", "schedule.epochs=1"),
 )
 
 

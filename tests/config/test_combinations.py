@@ -400,6 +400,9 @@ def test_an_impossible_combination_is_refused_with_its_reason_and_a_fix(
         load_experiment(overrides=overrides)
     assert len(caught.value.problems) == 1
     assert text in str(caught.value)
+    [problem] = caught.value.problems
+    if problem.values:
+        load_experiment(overrides=[*overrides, *(f"{path}={value}" for path, value in problem.values)])
 
 
 @pytest.mark.parametrize(

@@ -317,6 +317,7 @@ def _schedule(experiment: Experiment) -> Iterator[Advice]:
             "warning",
             f"the run ends after {steps:,} steps, inside its warm-up of {schedule.warmup_steps:,}: "
             "the learning rate never reaches optimizer.lr",
+            (("schedule.warmup_steps", str(steps // 10)),),
         )
     optimizer = experiment.optimizer
     if isinstance(optimizer, Lars):

@@ -17,6 +17,7 @@ class Problem:
         fix: what to do about it, or empty.
         line: line of the file, counted from 1.
         source: the file as the user named it, or the flag (`--set optimizer.lr`).
+        values: options and the values, as text, that follow `fix`; empty where a person must decide.
     """
 
     path: str
@@ -24,6 +25,7 @@ class Problem:
     fix: str = ""
     line: int | None = None
     source: str | None = None
+    values: tuple[tuple[str, str], ...] = ()
 
     def text(self) -> str:
         """One line: `stl10.yaml:14: method.whitening_size: 64 images cannot whiten 64 dimensions; ...`."""

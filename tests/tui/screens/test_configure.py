@@ -1179,6 +1179,12 @@ async def test_a_key_sets_what_advice_proposes(make_app: MakeApp) -> None:
         await pilot.press("u")
         await pilot.pause()
         assert value(screen, "method.whitening_size") == 48
+        screen.library.choose("cifar10")
+        await type_in(pilot, screen, "schedule.epochs", "2")
+        assert "schedule.milestones=[1], or [] for no drop. Y sets [1]" in text_in(app, FIELDS)
+        await pilot.press("Y")
+        await pilot.pause()
+        assert value(screen, "schedule.milestones") == [1]
 
 
 async def test_only_options_with_an_effect_are_in_the_form(make_app: MakeApp, until: Until) -> None:

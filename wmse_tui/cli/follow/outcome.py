@@ -17,6 +17,7 @@ from wmse_tui.runs.errors import SYSTEM_STEPS
 from wmse_tui.runs.process.identity import is_copied, read_trainer
 from wmse_tui.runs.run_folder import open_file
 from wmse_tui.runs.state.run import RunState
+from wmse_tui.runs.state.verdict import judge
 from wmse_tui.runs.text.messages import accuracies, error_sentence
 from wmse_tui.runs.text.sanitize import safe
 from wmse_tui.runs.text.units import count, size
@@ -59,7 +60,7 @@ def print_outcome(run: RunDirectory, followed: Followed, *, removed: bool, plain
 
 
 def result_lines(run: RunDirectory, state: RunState) -> list[str]:
-    """Return the final accuracies, those of the untrained encoder, and the path of the run."""
+    """Return the final accuracies, those of the untrained encoder, a collapse, and the path of the run."""
     lines = []
     trained = [evaluation for evaluation in state.evaluations if evaluation.step > 0]
     if trained:
@@ -67,6 +68,10 @@ def result_lines(run: RunDirectory, state: RunState) -> list[str]:
     untrained = next((evaluation for evaluation in state.evaluations if evaluation.step == 0), None)
     if untrained is not None:
         lines.append(f"untrained  {accuracies(untrained)}")
+    verdict = judge(state)
+    if verdict.name not in ("unknown", "healthy"):
+        lines.append(f"embeddings  {verdict.name}: {verdict.evidence}")
+        lines += [f"-> {step}" for step in verdict.advice]
     lines.append(f"run  {run.path}")
     return [safe(line) for line in lines]
 

@@ -95,6 +95,7 @@ class WMse(Options):
                 "method.iterations",
                 "the operator is none: slices change nothing, however often they are drawn",
                 "set it to 1",
+                values=(("method.iterations", "1"),),
             )
         if self.relative_eps and self.eps == 0:
             yield Problem(

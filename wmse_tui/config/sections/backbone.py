@@ -163,7 +163,8 @@ class Backbone(Options):
 
     def problems(self, sizes: Sizes) -> Iterator[Problem]:
         if self.arch.startswith("cifar_") and self.stem != "auto":
-            yield Problem("backbone.stem", f"{self.arch} has a stem of its own, not {self.stem}", "use auto")
+            message = f"{self.arch} has a stem of its own, not {self.stem}"
+            yield Problem("backbone.stem", message, "use auto", values=(("backbone.stem", "auto"),))
         yield from self._group_problems(sizes)
         yield from self._norm_problems(sizes.crop)
         yield from self._whitening_problems(sizes)

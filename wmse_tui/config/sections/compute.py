@@ -156,4 +156,5 @@ class Compute(Options):
                 "compute.devices",
                 f"compile={self.compile} is for one device, and devices={list(cards) or ranks}",
                 "set compile=off",
+                values=(("compute.compile", "off"),),
             )

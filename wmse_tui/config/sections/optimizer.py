@@ -62,7 +62,10 @@ class Sgd(Options):
     def problems(self, _sizes: Sizes) -> Iterator[Problem]:
         if self.nesterov and self.momentum == 0:
             yield Problem(
-                "optimizer.nesterov", "Nesterov's step needs a momentum above 0", "set optimizer.momentum=0.9"
+                "optimizer.nesterov",
+                "Nesterov's step needs a momentum above 0",
+                "set optimizer.momentum=0.9",
+                values=(("optimizer.momentum", "0.9"),),
             )
 
 

@@ -79,6 +79,7 @@ class StepSchedule(_Course):
                 "schedule.milestones",
                 f"a drop {beyond[0]} epochs before the end does not fit in schedule.epochs={self.epochs}",
                 f"set schedule.milestones={fitting}" + (", or [] for no drop" if fitting else " for no drop"),
+                values=(("schedule.milestones", str(fitting)),),
             )
         if len(set(self.milestones)) < len(self.milestones):
             yield Problem("schedule.milestones", "the same milestone is listed twice", "list each one once")

@@ -144,9 +144,7 @@ that you type is refused: what is wrong is printed below it. {key:configure-undo
 
     def show_experiment(self, experiment: Experiment, preset: str = "") -> None:
         """Work on a copy of `experiment`, which was made from `preset`."""
-        entry = copy_entry(experiment, preset)
-        self.library.add(entry)
-        self.library.choose(entry.key)
+        self.library.add_copy(copy_entry(experiment, preset))
         self.redraw()
         self.query_one(SectionPanel).list.focus()
 
@@ -350,18 +348,23 @@ that you type is refused: what is wrong is printed below it. {key:configure-undo
         return undone
 
     def action_apply(self) -> None:
-        """Set what advice proposes: that on the focused field, or else the first that proposes something."""
-        fixable = [advice for advice in self._check.remarks() if advice.fix]
+        """Set what a problem or advice proposes: on the focused field, or else the first of all."""
+        draft = self.library.draft
+        fixes = [(problem.path, problem.values) for problem in (draft.problems if draft is not None else ())]
+        fixes += [(advice.path, advice.fix) for advice in self._check.remarks()]
         current = self.query_one(Form).current
-        chosen = next((advice for advice in fixable if advice.path == current), next(iter(fixable), None))
+        ordered = sorted(fixes, key=lambda fix: fix[0] != current)
+        chosen = next((values for _, values in ordered if values), None)
         if chosen is None:
-            self.services.notify("No advice proposes a value.")
+            self.services.notify(
+                "No advice proposes a value; where it names several, choose one in its field."
+            )
             return
-        for path, text in chosen.fix:
+        for path, text in chosen:
             self.library.end_typing()
             self.library.edit(path, text)
         self.redraw()
-        values = ", ".join(f"{path}={text or 'empty'}" for path, text in chosen.fix)
+        values = ", ".join(f"{path}={text or 'empty'}" for path, text in chosen)
         self.services.notify(self.services.keys.fill(f"{values}. {{key:configure-undo}} takes it back."))
 
     def action_reset(self) -> None:
@@ -599,8 +602,7 @@ that you type is refused: what is wrong is printed below it. {key:configure-undo
         draft = await self.app.push_screen_wait(ImagesDialog(self._check.machine.timed))
         if draft is not None:
             entry = images_entry(draft, Path(str(draft.values["dataset.root"])).name)
-            self.library.add(entry)
-            self.library.choose(entry.key)
+            self.library.add_copy(entry)
             self.redraw()
             self.query_one(SectionPanel).list.focus()
 

@@ -137,6 +137,26 @@ def test_a_copy_of_a_run_shows_what_it_changed_in_its_preset() -> None:
     assert entry.label == "stl10 (copy)"
 
 
+def test_a_copy_replaces_no_copy_that_was_changed() -> None:
+    library = PresetLibrary()
+    entry = copy_entry(load_experiment(preset="stl10"), "stl10")
+    library.add_copy(entry)
+    library.add_copy(entry)
+    assert library.extra == ("copy:stl10",), "nothing was typed in the first one"
+    library.edit("seed", "9")
+    library.add_copy(entry)
+    assert changed(library) == {}
+    library.edit("seed", "5")
+    assert [library.entries[key].label for key in library.extra] == ["stl10 (copy 2)", "stl10 (copy)"]
+    again = PresetLibrary()
+    assert again.restore(library.drafts, library.key) == ()
+    assert again.entries["copy:stl10:2"].label == "stl10 (copy 2)"
+    assert {key: dict(draft) for key, draft in again.drafts.items()} == {
+        "copy:stl10": {"seed": 9},
+        "copy:stl10:2": {"seed": 5},
+    }
+
+
 @pytest.mark.parametrize("preset", ["", "gone"])
 def test_a_copy_without_a_preset_builds_on_the_one_most_like_it(preset: str) -> None:
     wanted = load_experiment(preset="tiny_imagenet-byol", overrides=["seed=3"])

@@ -131,8 +131,9 @@ def _entry_of(key: str, presets: tuple[str, ...]) -> Entry:
     if kind == "file":
         return file_entry(Path(name))
     if kind == "copy":
-        draft = Draft(find_preset(name))
-        return Entry(key=key, label=f"{name} (copy)", kind="copy", draft=draft)
+        preset, _, number = name.partition(":")
+        label = f"{preset} (copy {number})" if number else f"{preset} (copy)"
+        return Entry(key=key, label=label, kind="copy", draft=Draft(find_preset(preset)))
     if key not in presets:
         find_preset(key)  # raises, with the nearest name
     return read_entry(key)
@@ -248,6 +249,18 @@ class PresetLibrary:
         if key not in self.entries or key in self.stale:
             self.add(self.read(key))
         return self.entries[key]
+
+    def add_copy(self, entry: Entry) -> None:
+        """Add and edit a copy of a run or a proposed draft, apart from copies that were changed since."""
+        key, number = entry.key, 1
+        while self._before.get(key):
+            number += 1
+            key = f"{entry.key}:{number}"
+        if number > 1:
+            label = entry.label if entry.kind == "images" else _entry_of(key, self.names).label
+            entry = replace(entry, key=key, label=label)
+        self.add(entry)
+        self.choose(key)
 
     def add(self, entry: Entry) -> None:
         """Add an entry; one that was read again keeps its changes."""

@@ -28,20 +28,27 @@ def row_state(draft: Draft, path: str, advice: Sequence[Advice] = (), apply_key:
         option=option,
         text=option.text(draft.values[path]),
         changed=draft.changed(path),
-        problems=tuple(sentence(problem) for problem in draft.problems_at(path)),
-        warnings=tuple(_with_fix(a, apply_key) for a in advice if a.path == path and a.level == "warning"),
+        problems=tuple(
+            _with_fix(sentence(problem), path, problem.values, apply_key)
+            for problem in draft.problems_at(path)
+        ),
+        warnings=tuple(
+            _with_fix(a.text, path, a.fix, apply_key)
+            for a in advice
+            if a.path == path and a.level == "warning"
+        ),
     )
 
 
-def _with_fix(advice: Advice, key: str) -> str:
-    """The advice, and which value a key sets, as "Y sets 256"."""
-    if not advice.fix or not key:
-        return advice.text
+def _with_fix(remark: str, path: str, fix: Sequence[tuple[str, str]], key: str) -> str:
+    """A problem or advice on an option, and which value a key sets, as "Y sets 256"."""
+    if not fix or not key:
+        return remark
     values = ", ".join(
-        (text or "no value") if path == advice.path else f"{path} to {text or 'no value'}"
-        for path, text in advice.fix
+        (text or "no value") if option == path else f"{option} to {text or 'no value'}"
+        for option, text in fix
     )
-    return f"{advice.text}. {key} sets {values}"
+    return f"{remark}. {key} sets {values}"
 
 
 def sentence(problem: Problem) -> str:
