@@ -34,7 +34,6 @@ _TABLE = str.maketrans(
         **dict.fromkeys("‘’ʼ", "'"),
         **dict.fromkeys("“”", '"'),
         **dict.fromkeys("–—−", "-"),
-        "\xa0": " ",
         "✓": "+",
         "✔": "+",
         "✗": "x",

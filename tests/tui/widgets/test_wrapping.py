@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from textual.content import Content
 
-from wmse_tui.tui.glyphs import to_ascii
-from wmse_tui.tui.widgets.wrapping import unbroken, wrapped, wrapped_lines
+from wmse_tui.tui.widgets.wrapping import wrapped, wrapped_content, wrapped_lines
 
 
 @pytest.mark.parametrize(
@@ -28,9 +28,16 @@ def test_wrapping_counts_cells(text: str, width: int, indent: int, parts: list[s
 
 
 def test_its_own_lines_stay_lines() -> None:
+    assert wrapped_lines("i computes parameters, GFLOP", 21) == ["i computes", "parameters, GFLOP"]
     assert wrapped_lines("one two\n\nthree", 5) == ["one", "two", "", "three"]
 
 
-def test_quantities_are_unbroken_where_a_widget_wraps_by_itself() -> None:
-    assert unbroken("33 % of that, in 4 min 39 s") == "33\xa0% of that, in 4\xa0min\xa039\xa0s"
-    assert to_ascii(unbroken("33 %")) == "33 %"
+def test_content_is_wrapped_with_its_styles() -> None:
+    content = Content.assemble(("healthy", "bold"), "  the effective rank is 10.1, 34 % of that\ntry it")
+    lines = wrapped_content(content, 40).split("\n")
+    assert [line.plain for line in lines] == [
+        "healthy  the effective rank is 10.1,",
+        "34 % of that",
+        "try it",
+    ]
+    assert [span.style for line in lines for span in line.spans] == ["bold"]

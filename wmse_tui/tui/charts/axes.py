@@ -9,7 +9,7 @@ from wmse_tui.runs.text.axis import Limits, Scale, Tick, ticks
 from wmse_tui.tui.charts.canvas import Canvas
 from wmse_tui.tui.charts.style import ChartStyle
 
-_APART = 1.8  # rows between ticks of y, before they are rounded
+_APART = 1.95  # rows between ticks of y, before they are rounded
 _GUTTER = 5  # columns of y labels at least, so that the plot area seldom moves sideways
 
 

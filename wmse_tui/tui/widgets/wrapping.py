@@ -6,6 +6,7 @@ import re
 from functools import lru_cache
 
 from rich.cells import cell_len, get_character_cell_size
+from textual.content import Content
 
 Span = tuple[int, int]
 _UNIT = re.compile(r"(?:%|°C|(?:s|min|h|d|px|W|B|kB|MB|GB|TB|images/s)\b)")
@@ -13,8 +14,11 @@ _LONGER, _SHORTER = re.compile(r"\d (?:min|h|d)\Z"), re.compile(r"\d+ (?:s|min|h
 
 
 @lru_cache(maxsize=8192)
-def wrapped(text: str, width: int, indent: int) -> tuple[Span, ...]:
-    """The spans of `text` that fit `width` cells, `indent` less after the first; at least one."""
+def wrapped(text: str, width: int, indent: int, least: float = 0.5) -> tuple[Span, ...]:
+    """The spans of `text` that fit `width` cells, `indent` less after the first; at least one.
+
+    A word that would leave less than the share `least` of its line is broken: a path in a log, say.
+    """
     if cell_len(text) <= width:
         return ((0, len(text)),)
     spans: list[Span] = []
@@ -25,7 +29,7 @@ def wrapped(text: str, width: int, indent: int) -> tuple[Span, ...]:
             used += get_character_cell_size(text[end])
             end += 1
         end = max(end, begin + 1)
-        if end < len(text) and (space := _last_space(text, begin, end)) > begin + (end - begin) // 2:
+        if end < len(text) and (space := _last_space(text, begin, end)) > begin + int((end - begin) * least):
             spans.append((begin, space))
             begin = space + 1
         else:
@@ -37,16 +41,17 @@ def wrapped(text: str, width: int, indent: int) -> tuple[Span, ...]:
 
 def wrapped_lines(text: str, width: int) -> list[str]:
     """The lines of `text` in `width` cells; its own line ends are kept."""
-    return [line[begin:end] for line in text.split("\n") for begin, end in wrapped(line, width, 0)]
+    return [line[begin:end] for line in text.split("\n") for begin, end in wrapped(line, width, 0, 0.0)]
 
 
-def unbroken(text: str) -> str:
-    """`text` of the same length for a widget that wraps by itself: quantities have no-break spaces."""
-    if " " not in text:
-        return text
-    spaces = (index for index, character in enumerate(text) if character == " " and index)
-    glued = {index for index in spaces if _within_quantity(text, index)}
-    return "".join("\xa0" if index in glued else character for index, character in enumerate(text))
+def wrapped_content(content: Content, width: int) -> Content:
+    """`content` in lines of `width` cells, for a widget that would wrap it at any space."""
+    lines = [
+        line[begin:end]
+        for line in content.split("\n", allow_blank=True)
+        for begin, end in wrapped(line.plain, width, 0, 0.0)
+    ]
+    return Content("\n").join(lines)
 
 
 def _last_space(text: str, begin: int, end: int) -> int:

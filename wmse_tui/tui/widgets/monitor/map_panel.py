@@ -51,16 +51,18 @@ class MapPanel(Panel, can_focus=True):
     def show_reason(self, sentence: str) -> None:
         """Show why there is no map."""
         self._scatter.clear(empty=sentence)
+        self.border_subtitle = ""
 
     def _choose(self, kind: int | None) -> None:
         """Draw a class above the others, if the map has it; None: all alike."""
         self._chosen = kind if kind in dict(self._scatter.names) else None
         self._scatter.choose(self._chosen, self._note())
+        self.border_subtitle = "faint: few images, reversed: the centre of a class"
         self.refresh_bindings()
 
     def _note(self) -> str:
         if self._chosen is None:
-            return f"{self._about}; reversed: centres"
+            return self._about
         name = safe(dict(self._scatter.names)[self._chosen], 24)
         many = sum(kind == self._chosen for _, _, kind in self._scatter.points)
         return f"{name}: {many} of {self._about}"

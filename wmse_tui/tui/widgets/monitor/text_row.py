@@ -6,10 +6,11 @@ from collections.abc import Mapping
 
 from rich.cells import cell_len
 from textual.content import Content
+from textual.events import Resize
 from textual.widgets import Static
 
 from wmse_tui.runs.state.status import Tone
-from wmse_tui.tui.widgets.wrapping import unbroken
+from wmse_tui.tui.widgets.wrapping import wrapped_content
 
 EMPTY = Content("")
 GAP = "   "
@@ -42,7 +43,13 @@ class TextBlock(Static):
 
     def _update(self, content: Content) -> None:
         self.display = bool(content.plain)
-        self.update(Content(unbroken(content.plain), spans=list(content.spans)))
+        width = self.content_size.width
+        self.update(wrapped_content(content, width) if width else content)
+
+    def on_resize(self, event: Resize) -> None:  # noqa: ARG002
+        """Wrap the text again."""
+        if not self.retained:
+            self._update(self._shown)
 
     @property
     def text(self) -> str:
