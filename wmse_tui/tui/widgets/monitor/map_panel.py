@@ -45,8 +45,9 @@ class MapPanel(Panel, can_focus=True):
         self._about = f"{len(found.points)} test images, {when}, {method}"
         if remark:
             self._about = f"{self._about}; {remark}"
+        chosen, self._chosen = self._chosen, None  # the new map need not have that class
         self._scatter.show(found.points, found.labels, found.classes, "Embeddings", self._note())
-        self._choose(self._chosen)
+        self._choose(chosen)
 
     def show_reason(self, sentence: str) -> None:
         """Show why there is no map."""
