@@ -43,6 +43,13 @@ UNKNOWN = (
     "CUDA unknown error - this may be due to an incorrectly set up environment, e.g. changing env variable "
     "CUDA_VISIBLE_DEVICES after program start. Setting the available devices to be zero."
 )
+NCCL = (
+    "NCCL error in: /pytorch/torch/csrc/distributed/c10d/NCCLUtils.cpp:77, unhandled system error (run with "
+    "NCCL_DEBUG=INFO for details), NCCL version 2.26.2\n"
+    "ncclSystemError: System call (e.g. socket, malloc) or external library call failed or device error.\n"
+    "Last error:\n"
+)
+NO_ROUTE = "socketStartConnect: Connect to 192.168.19.14<52822> failed : No route to host"
 UNWRITTEN = "unable to write to file </torch_12_34>: No space left on device (28)"
 CASES: list[tuple[BaseException, str, str]] = [
     (DataError("no images in /data", "expected class folders", next=("look there",)), "E_DATA", "look there"),
@@ -99,6 +106,8 @@ CASES: list[tuple[BaseException, str, str]] = [
     (RuntimeError(UNKNOWN), "E_DRIVER", "CUDA_VISIBLE_DEVICES"),
     (RuntimeError("cudaGetDeviceCount error 802: system not yet initialized"), "E_DRIVER", "fabricmanager"),
     (RuntimeError("nvrtc: error: failed to open libnvrtc-builtins.so.13.0"), "E_DRIVER", "doctor"),
+    (RuntimeError(NCCL + NO_ROUTE), "E_NCCL", "NCCL_SOCKET_IFNAME"),
+    (RuntimeError(NCCL + "Cuda failure 2 'out of memory'"), "E_GPU_OOM", "nvidia-smi"),
     (ZeroDivisionError("division by zero"), "E_INTERNAL", "trainer.log"),
 ]
 
@@ -120,6 +129,11 @@ def test_no_advice_is_to_resume_with_other_options(error: BaseException, code: s
     """The configuration of a run is frozen; `wmse-tui resume --set` is for what binds it to a machine."""
     for step in error_event(error, saved="", stage="training").next:
         assert keys_in(step) <= set(REBINDABLE) or "new run" in step, (code, advice)
+
+
+def test_the_reason_that_nccl_adds_at_its_end_is_reported() -> None:
+    event = error_event(RuntimeError(NCCL + NO_ROUTE), saved="", stage="training")
+    assert event.detail.splitlines() == [NCCL.splitlines()[0], NO_ROUTE]
 
 
 @pytest.mark.parametrize("text", [SHM, FROM_A_WORKER])

@@ -248,6 +248,12 @@ RAISED = {
         step="resume the run: its process has ended, and the broken CUDA context with it",
         cause=text("CUDA error: an illegal memory access was encountered"),
     ),
+    "no link between GPUs is needed": Raised(
+        code="E_NCCL",
+        step="or resume the run on one GPU: --set compute.devices=1",
+        cause=text("NCCL error in: NCCLUtils.cpp:77, unhandled system error"),
+        anew=("compute.devices=1",),
+    ),
     "a driver for this torch": Raised(code="E_DRIVER", step="then resume the run", cause=text(NO_KERNEL)),
     "a driver that starts": Raised(code="E_DRIVER", step="then resume the run", cause=text(NO_START)),
     "no driver is needed": Raised(
@@ -327,6 +333,9 @@ ELSEWHERE = {
     "check CUDA_VISIBLE_DEVICES; `wmse-tui doctor` shows what was found": (
         "engine/test_doctor.py::test_the_command_prints_one_json_object_and_obeys_the_environment"
     ),
+    "`wmse-tui doctor` shows how the GPUs are connected": (
+        "cli/test_links.py::test_the_links_of_each_pair_are_named"
+    ),
     "remove the damaged file from the data folder, then resume the run: it is fetched again": (
         "engine/data/sources/test_acquire.py::test_what_is_missing_is_fetched_once"
     ),
@@ -334,8 +343,11 @@ ELSEWHERE = {
 """The tests of next steps that are followed in another file than this one."""
 
 HARDWARE = {
+    "with NCCL, a container needs --shm-size=8g or --ipc=host; then resume the run",
     "check whether `nvidia-smi` works; a driver updated without a reboot needs one",
     "on a machine with NVSwitch the service nvidia-fabricmanager must run (error 802)",
+    "resume the run with NCCL_DEBUG=INFO before the command: trainer.log then has the reason",
+    "on several machines: NCCL_SOCKET_IFNAME=ib0 names the interface that connects them",
     "if it happens again: `wmse-tui doctor`, and `dmesg` for lines with Xid",
 }
 """Next steps that only a machine with a GPU, and its root, can follow."""

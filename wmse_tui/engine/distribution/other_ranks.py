@@ -301,6 +301,8 @@ class OtherRanks:
     def explain(self, error: RuntimeError) -> None:
         """Raise the error that explains one of torch, if the end of a rank was the cause: it is seen soon.
 
+        An error of NCCL that no rank has caused by its end is left as it is.
+
         Raises:
             EngineError: as of `require_running`; RankLost where only the connection is known to be broken.
         """
@@ -310,6 +312,8 @@ class OtherRanks:
         while time.monotonic() < deadline:
             self.require_running()
             time.sleep(POLL_SECONDS)
+        if "NCCL error" in str(error):
+            return  # it has a reason of its own
         raise RankLost(
             "the connection between the ranks is broken", str(error).splitlines()[0], next=(RESUME,)
         )

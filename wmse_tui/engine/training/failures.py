@@ -144,6 +144,12 @@ def _gpu_memory(error: BaseException) -> str:
     return "\n".join((_first_line(error), *_own_gpu_memory(), *gpu_users()))
 
 
+def _of_nccl(error: BaseException) -> str:
+    """The first line, which names the kind of the error, and what NCCL adds at the end."""
+    head, _, last = str(error).partition("Last error:")
+    return "\n".join((head.splitlines()[0], *last.split("\n")[1:]))
+
+
 def _own_gpu_memory() -> tuple[str, ...]:
     """The GPU memory of this process; empty if it has used no GPU."""
     with suppress(RuntimeError, AssertionError):
@@ -242,6 +248,7 @@ FAILURES = (
                 "CUDNN_STATUS_NOT_INITIALIZED",
                 "CUSOLVER_STATUS_NOT_INITIALIZED",
                 "NVML_SUCCESS == r",  # the allocator fails to ask NVML how much it lacks
+                "'out of memory'",  # as NCCL quotes CUDA
             ),
         ),
         "E_GPU_OOM",
@@ -400,6 +407,19 @@ FAILURES = (
         (
             "resume the run: its process has ended, and the broken CUDA context with it",
             "if it happens again: `wmse-tui doctor`, and `dmesg` for lines with Xid",
+        ),
+    ),
+    Failure(
+        _message_has("NCCL error"),
+        "E_NCCL",
+        "the GPUs could not exchange what they compute",
+        _of_nccl,
+        (
+            "resume the run with NCCL_DEBUG=INFO before the command: trainer.log then has the reason",
+            "with NCCL, a container needs --shm-size=8g or --ipc=host; then resume the run",
+            "on several machines: NCCL_SOCKET_IFNAME=ib0 names the interface that connects them",
+            "`wmse-tui doctor` shows how the GPUs are connected",
+            "or resume the run on one GPU: --set compute.devices=1",
         ),
     ),
     Failure(
