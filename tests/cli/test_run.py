@@ -327,6 +327,8 @@ def test_resume_refuses_a_configuration(cli: Cli) -> None:
         (("run", "--preset", "quickstart", "--name", "../up"), ["cannot name a run"]),
         (("run", "--preset", "quickstart", "--resum", "x"), ["No such option"]),
         (("run", "--preset", "quickstart", "--epochs", "3"), ["is set by --set schedule.epochs=VALUE"]),
+        (("run", "quickstart"), ["--preset NAME"]),
+        (("run", "--preset", "quickstart", "--set", "seed=1", "2"), ["--set KEY=VALUE"]),
         (("run", "--batch-size=8"), ["is set by --set schedule.batch_size=VALUE"]),
         (
             ("run", "--preset", "quickstart", "--set", "optimizer.learning_rate=1"),

@@ -43,7 +43,7 @@ def test_a_comma_in_brackets_or_quotes_is_the_values() -> None:
     ("sweeps", "message"),
     [
         (["seed"], "expected KEY=V1,V2,... (seed=0,1,2), got 'seed'"),
-        (["seed=0,,1"], "--sweep seed: seed: expected values between the commas, got '0,,1'"),
+        (["seed=0,,1"], "--sweep seed: expected values between the commas, got '0,,1'"),
         (["seed=1,1"], "the value '1' is listed twice"),
         (["seed=1", "seed=2"], "this option is swept twice"),
         (["optimizer.lr=1,2"], "this option is both set and swept"),

@@ -68,6 +68,11 @@ async def test_each_kind_is_found_and_opened(
         await pilot.press("ctrl+p")
         await until(pilot, lambda: isinstance(app.screen, Palette))
         palette = app.screen
+        palette.query_one(Input).value = "nothing like it"
+        only = palette.query_one(KeyList)
+        await until(pilot, lambda: "Nothing matches" in str(only.get_option_at_index(0).prompt))
+        await pilot.press("enter")
+        assert app.screen is palette, "there is nothing to choose"
         palette.query_one(Input).value = query
         await until(
             pilot,

@@ -60,10 +60,13 @@ def handle_exceptions() -> Iterator[None]:
 
 
 def _name_setting(error: Any) -> None:
-    """Let typer's error on an unknown `--epochs` say that `--set schedule.epochs=...` sets that."""
-    if type(error).__name__ != "NoSuchOption" or error.ctx is None:
+    """Let typer's error on an unknown `--epochs` or a bare `quickstart` name the option that sets it."""
+    if error.ctx is None or not any("--set" in parameter.opts for parameter in error.ctx.command.params):
         return
-    if not any("--set" in parameter.opts for parameter in error.ctx.command.params):
+    presets = any("--preset" in parameter.opts for parameter in error.ctx.command.params)
+    if presets and "unexpected extra argument" in error.message:
+        error.message += "; a preset is named by --preset NAME, and an option is set by --set KEY=VALUE"
+    if type(error).__name__ != "NoSuchOption":
         return
     from wmse_tui.config.names import option_names
 

@@ -32,7 +32,7 @@ class Problem:
         where = "" if self.source is None else self.source
         if where and self.line is not None:
             where = f"{where}:{self.line}"
-        path = "" if where == f"--set {self.path}" else self.path
+        path = "" if where in (f"--set {self.path}", f"--sweep {self.path}") else self.path
         parts = [part for part in (where, path, self.message) if part]
         return ": ".join(parts) + (f"; {self.fix}" if self.fix else "")
 

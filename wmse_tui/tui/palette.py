@@ -19,6 +19,7 @@ from wmse_tui.tui.dialogs import Dialog
 from wmse_tui.tui.widgets.vi import KeyList
 
 _SHOWN = 14  # entries
+_NOTHING = "Nothing matches. The actions of another screen are found while it is shown."
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +98,8 @@ class Palette(Dialog[PaletteEntry]):
         self._found = best(self._entries, query)
         found = self.query_one(KeyList)
         found.set_options(Option(_prompt(entry)) for entry in self._found)
+        if not self._found:
+            found.add_option(Option(_NOTHING, disabled=True))
         found.highlighted = 0 if self._found else None
 
     def on_input_changed(self, event: Input.Changed) -> None:

@@ -153,7 +153,8 @@ class RunControl:
     async def _find_neighbours(self, run: RunDirectory) -> None:
         services = self._app.services
         started = await asyncio.to_thread(services.trainers.find_neighbours, run)
-        services.notify(f"The nearest neighbours of {run.id} are computed; they are saved, also if you quit.")
+        text = services.keys.fill("{key:run-neighbours} shows them when they are found, also if you quit.")
+        services.notify(text, title=f"The nearest neighbours of {run.id} are being computed")
         while started.process.poll() is None:
             await asyncio.sleep(services.rates.text)
         await asyncio.to_thread(started.result)

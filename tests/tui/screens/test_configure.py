@@ -215,6 +215,10 @@ async def test_words_filter_the_presets(make_app: MakeApp, screen_text: ScreenTe
         assert "ctrl+p finds options" in screen_text(app)
         assert rows(panel) == []
         assert screen.library.key == "cifar100-simclr", "a filter without a match does not change the draft"
+        await pilot.press("slash", "escape")
+        await pilot.pause()
+        width = panel.list.scrollable_content_region.width
+        assert {len(str(option.prompt)) for option in panel.list.options if option.id} == {width}
 
 
 async def test_a_users_preset_is_marked_and_a_broken_one_shows_why(

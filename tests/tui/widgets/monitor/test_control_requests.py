@@ -91,6 +91,17 @@ def test_of_several_requests_the_newest_is_first() -> None:
     ]
 
 
+def test_a_pause_after_which_the_training_continued_is_no_longer_shown() -> None:
+    pause = SentRequest("8", "pause", 1_772_366_400.0, attempt=1)
+    resume = SentRequest("9", "resume", 1_772_366_460.0, attempt=1)
+    accepted = Control("8", "pause", "accepted", "pausing at the next step")
+    continued = Control("9", "resume", "done", "training continues")
+    texts = [one.text for one in request_statuses((pause, resume), run_state(accepted, continued))]
+    assert texts == ["continue: done: training continues"]
+    assert len(request_statuses((pause, resume), run_state(accepted))) == 2
+    assert len(request_statuses((resume, pause), run_state(continued, accepted))) == 2, "paused again"
+
+
 def test_a_request_that_an_earlier_attempt_obeyed_is_no_longer_shown() -> None:
     later = RunState(status="running", attempt=2)
     answers = {

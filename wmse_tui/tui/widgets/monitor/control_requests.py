@@ -40,14 +40,23 @@ class RequestStatus:
 
 
 def request_statuses(sent: Sequence[SentRequest], run_state: RunState) -> tuple[RequestStatus, ...]:
-    """The status of each request, the newest first, without those that an earlier attempt obeyed."""
+    """The status of each request, the newest first, without those that are over.
+
+    Over are what an earlier attempt obeyed, and a pause after which the training continued.
+    """
     return tuple(
-        request_status(request, run_state) for request in reversed(sent) if not _is_over(request, run_state)
+        request_status(request, run_state)
+        for number, request in reversed(tuple(enumerate(sent)))
+        if not _is_over(request, sent[number + 1 :], run_state)
     )
 
 
-def _is_over(request: SentRequest, run_state: RunState) -> bool:
+def _is_over(request: SentRequest, later: Sequence[SentRequest], run_state: RunState) -> bool:
     answer = latest_answer(request, run_state)
+    if request.command == "pause" and answer is not None and answer.outcome == "accepted":
+        answers = (latest_answer(one, run_state) for one in later if one.command == "resume")
+        if any(one is not None and one.outcome == "done" for one in answers):
+            return True
     return run_state.attempt > request.attempt and answer is not None and answer.outcome != "refused"
 
 

@@ -90,7 +90,7 @@ def differences(row: RunRow) -> str:
     except ConfigError:
         return f"the preset {row.preset} cannot be read now"
     there, here = flatten(preset), flatten(found)
-    changed = [f"{name} {_value(here, name)}" for name in differing(there, here)]
+    changed = [f"{name} {_value(here, name)}" for name in differing(there, here) if name != "title"]
     if not changed:
         return f"as the preset {row.preset}"
     more = len(changed) - _NAMED
