@@ -9,10 +9,12 @@ from PIL import Image
 
 from wmse_tui.config.image_folder import (
     ImageFolder,
+    beginning_of_id,
     folder_draft,
     folder_problem,
     read_image_folder,
 )
+from wmse_tui.config.loading import load_experiment
 
 
 def write_images(folder: Path, number: int, size: tuple[int, int] = (40, 30)) -> None:
@@ -79,6 +81,22 @@ def test_the_recipe_is_that_for_images_of_the_size(side: int, preset: str, crop:
     assert draft.values["dataset.root"] == "/data/mine"
     assert set(draft.active) <= {"dataset.name", "dataset.root"}, "many images need no other sizes"
     assert draft.experiment is not None
+
+
+@pytest.mark.parametrize(
+    ("overrides", "preset", "begins"),
+    [
+        (["dataset={name: folder, root: /data/mine}"], "cifar10", "mine"),
+        (["dataset={name: folder, root: /data/mine}"], "", "mine"),
+        (["dataset={name: folder, root: /data/mine}"], "own-recipe", "own-recipe"),
+        (["dataset={name: folder, root: /}"], "cifar10", "cifar10"),
+        (["dataset.root=/data/mine"], "cifar10", "cifar10"),
+    ],
+)
+def test_a_run_on_own_images_is_named_after_their_folder(
+    overrides: list[str], preset: str, begins: str
+) -> None:
+    assert beginning_of_id(load_experiment(overrides=overrides), preset) == begins
 
 
 @pytest.mark.parametrize("images", [36, 50, 64, 100, 257, 400, 1000, 1500, 5000])

@@ -12,8 +12,9 @@ from typing import Any
 
 from wmse_tui.config.datasets import IMAGE_EXTENSIONS, TEST_FOLDERS, TRAIN_FOLDERS
 from wmse_tui.config.draft import Draft
-from wmse_tui.config.loading import find_preset
+from wmse_tui.config.loading import find_preset, shipped_preset_names
 from wmse_tui.config.regular_files import open_regular
+from wmse_tui.config.schema import Experiment
 from wmse_tui.config.sections.dataset import DEFAULT_HELD_OUT
 
 _SAMPLE, _EACH = 96, 4  # images whose sizes are read, and of one folder
@@ -163,3 +164,14 @@ def folder_draft(found: ImageFolder) -> Draft:
     for path, value in changes.items():
         draft = draft.with_value(path, value)
     return draft
+
+
+def beginning_of_id(experiment: Experiment, preset: str) -> str:
+    """The beginning of the id of a run without a name: its preset, or the folder of the user's own images.
+
+    The folder replaces a shipped preset, which is named after other images; a preset of the user's stays.
+    """
+    dataset = experiment.dataset
+    if dataset.name != "folder" or dataset.root is None or (preset and preset not in shipped_preset_names()):
+        return preset
+    return dataset.root.name or preset

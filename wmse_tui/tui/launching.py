@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
+from wmse_tui.config.image_folder import beginning_of_id
 from wmse_tui.config.loading import dump_experiment
 from wmse_tui.config.locations import settings_file
 from wmse_tui.config.schema import Experiment
@@ -102,7 +103,7 @@ class Trainers:
         """Make a run, which is removed where the block that starts it fails."""
         check_runs_dir(self.root)
         text = with_preset(dump_experiment(experiment), preset)
-        run = create_run(self.root, text, name=name, preset_hint=preset)
+        run = create_run(self.root, text, name=name, preset_hint=beginning_of_id(experiment, preset))
         try:
             yield run
         except RunsError:

@@ -117,7 +117,7 @@ def test_an_error_says_what_is_saved_and_what_to_do(run: RunDirectory) -> None:
     write(run, (0, error))
     assert texts(Followed(run).poll())[1:] == [
         "12:00:00  error  no room [E]: /data",
-        "12:00:00         step 10",
+        "12:00:00         saved: step 10",
         "12:00:00         -> delete something",
     ]
 

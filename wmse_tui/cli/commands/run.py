@@ -302,12 +302,13 @@ def _found(name: str | None, runs_dir: Path | None) -> tuple[Path, RunDirectory 
 
 
 def _created(experiment: Experiment, root: Path, preset: str, hint: str, name: str | None) -> RunDirectory:
+    from wmse_tui.config.image_folder import beginning_of_id
     from wmse_tui.config.loading import dump_experiment
     from wmse_tui.runs.directory import create_run
     from wmse_tui.runs.state.config import with_preset
 
     text = with_preset(dump_experiment(experiment), preset)
-    return create_run(root, text, name=name, preset_hint=hint)
+    return create_run(root, text, name=name, preset_hint=beginning_of_id(experiment, hint))
 
 
 def warn_before_start(experiment: Experiment, root: Path, *, here: bool = True) -> None:

@@ -159,5 +159,5 @@ def _checkpoint_sentence(event: Checkpoint) -> str:
 
 def _error_texts(event: Error) -> list[tuple[str, Kind]]:
     head = f"error  {error_sentence(event)}" + (f": {event.detail}" if event.detail else "")
-    more = [f"       {event.saved}"] if event.saved else []
+    more = [f"       saved: {event.saved}"] if event.saved else []
     return [(text, "error") for text in (head, *more, *(f"       -> {step}" for step in event.next))]

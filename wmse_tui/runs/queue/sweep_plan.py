@@ -14,6 +14,7 @@ from typing import Generic, TypeVar
 
 from wmse_tui.config.advice import Advice, advise
 from wmse_tui.config.figures import total_steps
+from wmse_tui.config.image_folder import beginning_of_id
 from wmse_tui.config.loading import dump_experiment
 from wmse_tui.config.presence import OwnImages, count_own_images, with_own_images
 from wmse_tui.config.schema import Experiment
@@ -290,7 +291,9 @@ def queue_sweep(
 
 def _create(planned: PlannedRun, root: Path, *, preset: str, hint: str, tag: str) -> RunDirectory:
     text = with_preset(dump_experiment(planned.point.experiment), preset)
-    run = create_run(root, text, name=planned.name, preset_hint=hint)
+    run = create_run(
+        root, text, name=planned.name, preset_hint=beginning_of_id(planned.point.experiment, hint)
+    )
     annotations = retagged(read_annotations(run), add=(tag,), remove=())
     with suppress(RunsError):  # the tag and the note only help to find the run
         write_annotations(run, replace(annotations, note=", ".join(planned.point.settings)))
