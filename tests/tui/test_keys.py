@@ -14,6 +14,7 @@ from textual.binding import Binding
 from textual.keys import _character_to_key
 from textual.pilot import Pilot
 from textual.screen import Screen
+from textual.widget import Widget
 from textual.widgets._footer import FooterKey
 
 from tests.tui.conftest import MakeApp, MakeRun
@@ -32,6 +33,7 @@ from wmse_tui.tui.keys import (
     unknown_ids,
 )
 from wmse_tui.tui.screen_names import ScreenName
+from wmse_tui.tui.screens.app_screen import AppScreen
 from wmse_tui.tui.screens.monitor import MonitorScreen
 from wmse_tui.tui.widgets.compare.chart import OverlaidCharts
 from wmse_tui.tui.widgets.configure.sections import SectionPanel
@@ -351,3 +353,26 @@ def test_the_name_of_a_printable_key_is_the_key() -> None:
     """Textual has its own names for them: `at`, `circumflex_accent`."""
     for character in string.printable.strip():
         assert key_name(_character_to_key(character)) == character
+
+
+@pytest.mark.asyncio
+async def test_no_screen_gives_the_focus_to_what_it_hides(
+    make_app: MakeApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A key that is typed ahead would be written into a filter that is not shown."""
+    focused: dict[str, list[bool]] = {}
+    set_focus = AppScreen.set_focus
+
+    def recorded(screen: AppScreen, widget: Widget | None, *args: Any, **more: Any) -> None:
+        if widget is not None:
+            focused.setdefault(type(screen).__name__, []).append(widget.display)
+        set_focus(screen, widget, *args, **more)
+
+    monkeypatch.setattr(AppScreen, "set_focus", recorded)
+    app = make_app(screen="configure")
+    async with app.run_test(size=(120, 40)) as pilot:
+        for key in "1345":
+            await pilot.press(key)
+            await pilot.pause()
+    assert set(focused) >= {"ConfigureScreen", "RunsScreen", "PaperScreen"}
+    assert all(all(shown) for shown in focused.values()), focused

@@ -83,6 +83,7 @@ that you type is refused: what is wrong is printed below it. {key:configure-undo
 {key:configure-launch} ask whether the runs are to be jobs, and show their script.
 • marks what differs from the preset, ! what is wrong or unwise.
 """
+    AUTO_FOCUS = "#configure-list"  # the first is the filter, which is hidden
     BINDINGS = keys.CONFIGURE
 
     def __init__(self) -> None:
