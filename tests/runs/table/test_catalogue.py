@@ -88,6 +88,9 @@ def test_an_unknown_id_names_the_nearest(root: Path, runs: dict[str, RunDirector
     assert str(caught.value) == f"there is no run 'stl1O-wmse4': searched {root}"
     assert caught.value.next[0].startswith("did you mean stl10-wmse4 or ")
     assert caught.value.next[1] == "list them: wmse-tui runs"
+    with pytest.raises(RunNotFound) as caught:
+        resolve_run(root, "lst")
+    assert caught.value.next[0] == "did you mean last?"
 
 
 @pytest.mark.parametrize("text", ["", "zzz", "\x1b[31m"])

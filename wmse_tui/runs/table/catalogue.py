@@ -160,7 +160,7 @@ def resolve_run(root: Path, text: str) -> RunDirectory:
             f"searched {where}",
             next=(first, "name their folder: --runs-dir DIR"),
         )
-    nearest = difflib.get_close_matches(text, [run.id for run in runs], n=3, cutoff=0.5)
+    nearest = difflib.get_close_matches(text, ["last", *(run.id for run in runs)], n=3, cutoff=0.5)
     meant = (f"did you mean {' or '.join(nearest)}?",) if nearest else ()
     listing = "list them: wmse-tui runs"
     raise RunNotFound(f"there is no run {safe(text, 80)!r}", f"searched {where}", next=(*meant, listing))
