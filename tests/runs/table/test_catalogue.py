@@ -90,7 +90,7 @@ def test_an_unknown_id_names_the_nearest(root: Path, runs: dict[str, RunDirector
     assert caught.value.next[1] == "list them: wmse-tui runs"
     with pytest.raises(RunNotFound) as caught:
         resolve_run(root, "lst")
-    assert caught.value.next[0] == "did you mean last?"
+    assert caught.value.next[0] == "did you mean last or stl10?"
 
 
 @pytest.mark.parametrize("text", ["", "zzz", "\x1b[31m"])
