@@ -38,6 +38,7 @@ from wmse_tui.tui.screens.monitor import MonitorScreen
 from wmse_tui.tui.widgets.compare.chart import OverlaidCharts
 from wmse_tui.tui.widgets.configure.sections import SectionPanel
 from wmse_tui.tui.widgets.monitor.map_panel import MapPanel
+from wmse_tui.tui.widgets.runs.board import RunBoard
 from wmse_tui.tui.widgets.runs.run_table import RunTable
 
 PACKAGE = Path(__file__).parents[2] / "wmse_tui" / "tui"
@@ -347,6 +348,20 @@ async def test_the_footer_offers_what_the_state_of_the_run_allows(
                 return read and in_footer(app) & WATCHED == everything
 
             await until(pilot, shown)
+        await pilot.press("4")
+        await until(pilot, lambda: in_footer(app) == {"Compare", "Help", "Quit"})  # no run is compared
+        await pilot.press("3", "g")
+        board = app.screen.query_one(RunBoard)
+        active = {state: {"Stop"} for state in ("starting", "running", "stalled", "unknown")}
+        ended = {state: {"Resume"} for state in ("new", "stopped", "crashed", "failed", "diverged")}
+        listed: dict[str, set[str]] = {
+            "completed": set(), "paused": {"Stop", "Resume"}, **active, **ended
+        }  # fmt: skip
+        for _ in every_state:
+            assert board.current is not None
+            offered = listed[board.current.status]
+            await until(pilot, lambda offered=offered: in_footer(app) & {"Stop", "Resume"} == offered)
+            await pilot.press("j")
 
 
 def test_the_name_of_a_printable_key_is_the_key() -> None:

@@ -26,7 +26,7 @@ class Dataset(Options):
     name: DatasetName = Field(
         "cifar10",
         title="Data set",
-        description="Which images; `folder` reads your own, `patterns` needs no download.",
+        description="Which images: folder reads your own, patterns needs no download.",
     )
     root: AnyPath | None = Field(
         None,
@@ -82,8 +82,8 @@ class Dataset(Options):
         gt=0,
         lt=1,
         title="Held-out share",
-        description="For `folder` without a test folder: the share of the labelled images that is held "
-        "out for the test.",
+        description="With dataset.name=folder and no test folder: the share of the labelled images that is "
+        "held out for the test.",
     )
     probe_train: AnyPath | None = Field(
         None,

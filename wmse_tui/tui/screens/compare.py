@@ -162,9 +162,14 @@ of test images explains. Monitor ({{key:pane-evaluations}}) has the other number
             self._read_files(runs)
         self.set_class(not runs, "-empty")
         self.set_class(len(runs) > 2, "-several")  # their options need the width
+        self.refresh_bindings()
         self._draw()
         if runs and not isinstance(self.focused, CellTable | OverlaidCharts):
             self.query_one(f"#{TABLES[self._table]}").focus()
+
+    def is_possible(self, name: str) -> bool:
+        """Without runs only their choice."""
+        return bool(self._runs) or name == "compare-choose" or not name.startswith(("compare-", "plot-"))
 
     @work
     async def _read_files(self, runs: tuple[RunDirectory, ...]) -> None:

@@ -33,6 +33,13 @@ from wmse_tui.tui.widgets.runs.board import RunBoard
 _AGES_EVERY = 5.0  # seconds; ages change by the minute
 _UNDONE = 20  # changes of tags and notes that can be taken back
 _LISTED = 8  # runs that a question lists
+_ON_RUNS: dict[str, actions.Action | None] = {
+    "runs-mark": None,
+    "runs-compare": None,
+    "runs-stop": "stop",
+    "runs-resume": "resume",
+}
+"""Keys of the footer that need a run, and the action that must apply to it."""
 
 
 class RunsScreen(AppScreen):
@@ -90,6 +97,13 @@ excludes: -tag:old."""
         if lost:
             steps = self.services.keys.fill("Mark them and press {key:runs-queue}, or: wmse-tui queue again")
             self.services.notify(f"{lost}. {steps}", severity="warning")
+
+    def is_possible(self, name: str) -> bool:
+        """Actions on runs only where there is one that allows them."""
+        if name not in _ON_RUNS or not self._board.is_mounted:
+            return True
+        rows, action = self._board.targets, _ON_RUNS[name]
+        return any(not actions.refusal(action, row) for row in rows) if action else bool(rows)
 
     # One run
 

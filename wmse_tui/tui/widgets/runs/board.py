@@ -221,6 +221,7 @@ class RunBoard(Vertical):
         if listing is not self._listing:
             self._listing = listing
             self._show()
+            self.screen.refresh_bindings()
             self._save()
             self._read_options()
 
@@ -291,6 +292,7 @@ class RunBoard(Vertical):
             self.query_one(RunDetail).show(event.row)
         if event.row is not None:
             self._read_differences(event.row)
+        self.screen.refresh_bindings()
 
     @work(exclusive=True, group="differences")
     async def _read_differences(self, row: RunRow) -> None:
