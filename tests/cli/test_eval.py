@@ -213,7 +213,11 @@ def test_an_interrupted_evaluation_ends_its_process(
     tmp_path: Path, number: signal.Signals, code: int, first: str
 ) -> None:
     pid_file = tmp_path / "pid"
-    sleep = f"import os, time; open({str(pid_file)!r}, 'w').write(str(os.getpid())); time.sleep(300)"
+    # In short sleeps: Python's handler may run just before a sleep, which then lasts to its end.
+    sleep = (
+        f"import os, time; open({str(pid_file)!r}, 'w').write(str(os.getpid()))\n"
+        "for _ in range(6000): time.sleep(0.05)"
+    )
     sleeper = [sys.executable, "-c", sleep]
     program = (
         "import sys, typer\n"

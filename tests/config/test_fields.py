@@ -193,4 +193,5 @@ def test_values_are_completed_for_every_option_that_has_some_to_propose() -> Non
     assert choices("compute.device") == ("auto", "cpu", "cuda", "cuda:1")
     assert choices("compute.deterministic") == ("true", "false")
     assert choices("method.axis") == ("channel", "batch")
-    assert choices("seed") == ()
+    assert choices("seed") == ("0",)  # the default
+    assert choices("dataset.root") == ()

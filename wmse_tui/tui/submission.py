@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from wmse_tui.config.schema import Experiment
 from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.errors import RunsError
 from wmse_tui.runs.queue.run_jobs import cost_of_jobs, script_for
-from wmse_tui.runs.queue.slurm import JobOptions, known
+from wmse_tui.runs.queue.slurm import JobOptions, jobs_of_runs, known
+from wmse_tui.runs.queue.slurm_jobs import SlurmJob
 from wmse_tui.runs.queue.sweep_plan import SweepPlan, sweep_tag
 from wmse_tui.runs.text.sanitize import safe
 from wmse_tui.runs.text.units import count
@@ -20,10 +22,26 @@ from wmse_tui.tui.launching import read_job_options
 from wmse_tui.tui.services import ServicesApp
 
 Where: TypeAlias = Literal["now", "queue", "job"]
+Answered: TypeAlias = Where | Literal["list"] | None
 
 _AT_ONCE = 0.5
 """Seconds for SLURM to answer before the question is shown without its answer."""
 _AT_LAST = 15.0
+_LISTED = 4  # jobs that a question lists
+
+
+@dataclass(frozen=True, slots=True)
+class _Slurm:
+    """A sentence for the question, and whether SLURM has jobs of runs."""
+
+    note: str
+    has_jobs: bool = False
+
+    @property
+    def answers(self) -> tuple[Answer[Answered], ...]:
+        """Those that follow the places to train; the list of runs shows jobs, and cancels them."""
+        cancel: Answer[Answered] = Answer(None, "Cancel", "escape")
+        return (Answer("list", "Jobs", "j"), cancel) if self.has_jobs else (cancel,)
 
 
 class Submission:
@@ -41,15 +59,22 @@ class Submission:
         """Ask where a run starts, if there is a choice; None: nowhere."""
         trainers = self._app.services.trainers
         reason = await asyncio.to_thread(trainers.busy_reason, experiment)
-        offered, note = await self._slurm() if offer_job else (False, "")
-        if offered:
-            return await self._app.push_screen_wait(_job_question(reason, note))
+        found = await self._slurm() if offer_job else None
+        if found is not None:
+            return await self._choose(_job_question(reason, found))
         return await self._app.push_screen_wait(_queue_question(reason)) if reason else "now"
 
     async def ask_where_all(self) -> Where | None:
         """Ask where the runs of a sweep start, if there is a choice; None: nowhere."""
-        offered, note = await self._slurm()
-        return await self._app.push_screen_wait(_sweep_question(note)) if offered else "queue"
+        found = await self._slurm()
+        return "queue" if found is None else await self._choose(_sweep_question(found))
+
+    async def _choose(self, question: Choose[Answered]) -> Where | None:
+        answer = await self._app.push_screen_wait(question)
+        if answer == "list":
+            await self._app.services.show("runs")
+            return None
+        return answer
 
     async def submit(self, experiment: Experiment, *, preset: str, name: str | None) -> bool:
         """Show the script of a run's job, and submit it; whether it was.
@@ -108,15 +133,17 @@ class Submission:
         chosen.job_options = line
         return read_job_options(line)
 
-    async def _slurm(self) -> tuple[bool, str]:
-        """Whether SLURM is offered, and a sentence where it has not answered."""
+    async def _slurm(self) -> _Slurm | None:
+        """What SLURM reports; None where it is not offered."""
         found = await asyncio.to_thread(self._app.services.trainers.can_submit, patience=_AT_ONCE)
         if found is None:
             self._app.run_worker(self._await_answer(), group="slurm", exclusive=True)
-            return True, "SLURM has not answered yet: it may be busy, and take some time for a job too."
+            return _Slurm("SLURM has not answered yet: it may be busy, and take some time for a job too.")
         if not found:
             self._report_problem()
-        return found, ""
+            return None
+        jobs = await asyncio.to_thread(jobs_of_runs)
+        return _Slurm(_jobs_text(jobs), has_jobs=bool(jobs))
 
     async def _await_answer(self) -> None:
         found = await asyncio.to_thread(self._app.services.trainers.can_submit, patience=_AT_LAST)
@@ -131,12 +158,21 @@ class Submission:
             self._app.services.notify(found.problem, title="SLURM does not answer", severity="warning")
 
 
-def _job_question(reason: str, note: str) -> Choose[Where | None]:
+def _jobs_text(jobs: Sequence[tuple[SlurmJob, RunDirectory]]) -> str:
+    """The jobs that wait or train, in short; "" without any."""
+    if not jobs:
+        return ""
+    named = [f"{safe(run.id, 40)} ({job.text()})" for job, run in jobs[:_LISTED]]
+    more = len(jobs) - _LISTED
+    return f"There already: {', '.join(named)}{f' and {more} more' if more > 0 else ''}."
+
+
+def _job_question(reason: str, slurm: _Slurm) -> Choose[Answered]:
     """The question where SLURM is there.
 
     Args:
         reason: why a run here would share its device; "" if it would not.
-        note: on SLURM.
+        slurm: what it reports.
     """
     return Choose(
         "Where is it to train?",
@@ -145,27 +181,27 @@ def _job_question(reason: str, note: str) -> Choose[Where | None]:
             "A job of SLURM continues by itself at its time limit. "
             "Here, a run starts now, or waits for a slot.",
             reason,
-            note,
+            slurm.note,
         ),
         Answer("job", "SLURM", "s", "primary"),
-        Answer("now", "Here, now", "n", "warning" if reason else "default"),
-        Answer("queue", "Here, queued", "u"),
-        Answer(None, "Cancel", "escape"),
+        Answer("now", "Now", "n", "warning" if reason else "default"),
+        Answer("queue", "Queue", "u"),
+        *slurm.answers,
     )
 
 
-def _sweep_question(note: str) -> Choose[Where | None]:
+def _sweep_question(slurm: _Slurm) -> Choose[Answered]:
     """The question before a sweep where SLURM is there."""
     return Choose(
         "Where are its runs to train?",
         _paragraphs(
             "In SLURM each run is a job, which continues by itself at its time limit.\n"
             "Here, the runs wait in the queue of this machine.",
-            note,
+            slurm.note,
         ),
         Answer("job", "SLURM", "s", "primary"),
-        Answer("queue", "Here, queued", "u"),
-        Answer(None, "Cancel", "escape"),
+        Answer("queue", "Queue", "u"),
+        *slurm.answers,
     )
 
 

@@ -42,7 +42,7 @@ STARTS = {
     "wmse_tui/engine/export/check.py": {"exec"},  # of a recipe: no process
     "wmse_tui/runs/process/launch.py": {"subprocess.Popen"},
     "wmse_tui/engine/distribution/other_ranks.py": {"subprocess.Popen"},
-    "wmse_tui/runs/queue/slurm.py": {"subprocess.run"},  # find_program
+    "wmse_tui/runs/queue/slurm_jobs.py": {"subprocess.run"},  # find_program
     "wmse_tui/runs/queue/standby.py": {"os.execv"},
     "wmse_tui/runs/queue/waiter.py": {"os.execv"},
     "wmse_tui/tui/conversation.py": {"subprocess.Popen"},

@@ -673,8 +673,15 @@ async def test_where_slurm_is_there_a_run_is_submitted_after_its_script_was_show
         await until(pilot, lambda: "squeue did not answer within 1 s" in notifications(app))
         await pilot.press("escape")
         programs.reports(pending(run))
-        await pilot.press("3")
+        await pilot.press("ctrl+r")
+        await until(pilot, lambda: on_top(app, Choose) and "Jobs (j)" in text_in(app, DIALOG))
+        assert f"There already: {run.id} (SLURM job 12 pending: Priority" in text_in(app, DIALOG)
+        await pilot.press("j")
         await until(pilot, lambda: on_top(app, RunsScreen) and "queued" in screen_text(app))
+        await pilot.press("G", "S")
+        await until(pilot, lambda: on_top(app, Confirm))
+        await pilot.press("y")
+        await until(pilot, lambda: programs.called("scancel") == ["scancel 12"])
 
 
 # Save, load, copy

@@ -221,7 +221,7 @@ def _listening(address: str, *, backlog: int) -> socket.socket:
             f"{error.strerror or error} ({host()})",
             next=(
                 "activate the interface (`ip link set lo up`), or give the container a network",
-                "or train on one device: --set compute.devices=1",
+                "or use one device: --set compute.devices=1",
                 "`wmse-tui doctor` checks it",
             ),
         ) from error

@@ -9,6 +9,7 @@ import yaml
 
 from wmse_tui.engine.export.trained_encoder import TrainedEncoder
 from wmse_tui.runs.text.sanitize import safe
+from wmse_tui.runs.text.units import count
 
 
 def model_card(trained: TrainedEncoder, facts: Mapping[str, Any]) -> str:
@@ -25,8 +26,9 @@ def model_card(trained: TrainedEncoder, facts: Mapping[str, Any]) -> str:
         front["model-index"] = [{"name": facts["run"], "results": results}]
     size = trained.size
     whitened = f", whitened by a last linear layer ({trained.options.whitening})" if trained.whitening else ""
+    epochs = count(facts["epoch"], "epoch")
     about = (
-        f"An image encoder trained without labels on {facts['dataset']} ({facts['epoch']} epochs). It turns "
+        f"An image encoder trained without labels on {facts['dataset']} ({epochs}). It turns "
         f"an RGB image of {size} x {size} px into {trained.dim} features{whitened}."
     )
     training = (

@@ -149,16 +149,22 @@ that you type is refused: what is wrong is printed below it. {key:configure-undo
         self.redraw()
         self.query_one(SectionPanel).list.focus()
 
+    def _app_has_ended(self) -> bool:
+        """A worker may last longer than the app, and then finds no widgets."""
+        return not self.app.is_running
+
     @work(group="presets")
     async def _fill(self) -> None:
         """Show the form, then read the other presets."""
-        if not self.app.is_running:
-            return  # the app ended before the first screen was drawn
+        if self._app_has_ended():
+            return  # before the first screen was drawn
         self.redraw()
         unread, key, edited = self.library.unread, self.library.key, self.library.entry
         for entry in await asyncio.to_thread(lambda: tuple(map(self.library.read, unread))):
             if entry.key in self.library.unread:
                 self.library.add(entry)
+        if self._app_has_ended():
+            return
         if edited is not None and self.library.entries[key] != edited:
             self.services.notify(f"{edited.label} was written by another program, and is read again.")
             self.redraw()
@@ -468,7 +474,8 @@ that you type is refused: what is wrong is printed below it. {key:configure-undo
         """Show beside each preset how long it takes on this machine."""
         machine, measured, entries = self._check.machine, self._check.measured, dict(self.library.entries)
         times = await asyncio.to_thread(preset_times, machine, measured, entries)
-        self.query_one(PresetPanel).show_times(times)
+        if not self._app_has_ended():
+            self.query_one(PresetPanel).show_times(times)
 
     def _refresh_answers(self) -> None:
         """After a change: find the images and redraw the views, if the change may affect them."""

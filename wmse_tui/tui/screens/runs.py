@@ -100,7 +100,7 @@ excludes: -tag:old."""
 
     def is_possible(self, name: str) -> bool:
         """Actions on runs only where there is one that allows them."""
-        if name not in _ON_RUNS or not self._board.is_mounted:
+        if name not in _ON_RUNS or not self.is_mounted:  # the footer is drawn before the list is there
             return True
         rows, action = self._board.targets, _ON_RUNS[name]
         return any(not actions.refusal(action, row) for row in rows) if action else bool(rows)

@@ -85,8 +85,8 @@ class LaunchDialog(Confirm):
         if reading and self._reference is not None:
             return f"reading {safe(self._reference.row.run_id, 60)} ..."
         if expected is None:
-            unknown = "unknown: no run of this recipe has completed an epoch yet"
-            return unknown if self._rough is None else f"{unknown}; {safe(self._rough.text(), 120)}"
+            known = "unknown" if self._rough is None else safe(self._rough.text(), 120)
+            return f"{known}; no run of this recipe has completed an epoch yet"
         where = f"{safe(expected.device, 40)} of {safe(expected.host, 40)}"
         return f"about {duration(expected.seconds)}, by the epochs of {safe(expected.run_id, 40)} ({where})"
 
