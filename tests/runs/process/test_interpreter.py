@@ -22,6 +22,7 @@ NOT_OURS = {"sitecustomize", "usercustomize", "cuda"}
 STARTS = {
     # file: what it starts, and by which function its command line is made
     "scripts/bench-growth": {"subprocess.Popen", "os.fork"},
+    "scripts/bench-ranks": {"subprocess.run"},
     "scripts/bench-terminal": {"subprocess.Popen"},
     "scripts/golden": {"subprocess.Popen", "subprocess.run"},
     "scripts/gpu-visit": {"subprocess.run"},
