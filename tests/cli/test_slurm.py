@@ -23,8 +23,7 @@ RUN = ("run", "--preset", "quickstart", "--name", "mine", "--slurm")
 def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Slurm:
     """A SLURM of stand-ins, before all other programs in PATH."""
     found = Slurm(tmp_path / "slurm")
-    monkeypatch.setenv("PATH", f"{found.folder}:/usr/bin:/bin")
-    monkeypatch.delenv("SLURM_JOB_ID", raising=False)
+    found.use(monkeypatch)
     return found
 
 

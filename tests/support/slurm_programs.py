@@ -5,6 +5,8 @@ from __future__ import annotations
 import shlex
 from pathlib import Path
 
+import pytest
+
 from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.queue import slurm
 
@@ -27,6 +29,11 @@ class Slurm:
         self.answers("sbatch", 'echo "12;cluster"')
         self.answers("scancel", "")
         self.answers("scontrol", "")
+
+    def use(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Find these programs, outside a job."""
+        monkeypatch.setenv("PATH", f"{self.folder}:/usr/bin:/bin")
+        monkeypatch.delenv("SLURM_JOB_ID", raising=False)
 
     def answers(self, program: str, body: str) -> None:
         path = self.folder / program

@@ -26,13 +26,13 @@ def as_bash_cuts(environ: MutableMapping[str, str] = os.environ) -> Iterator[Non
     words = _joined(environ.get("COMP_WORDS", "").split("\n"), int(environ["COMP_CWORD"]))
     environ["COMP_WORDS"], environ["COMP_CWORD"] = "\n".join(words), str(len(words) - 1)
     word = words[-1].partition("=")[2] if words[-1].startswith("--") else words[-1]
-    kept = 1 + max(word.rfind(cut) for cut in _CUTS)
+    begin = 1 + max(word.rfind(cut) for cut in _CUTS)
     printed = io.StringIO()
     try:
         with contextlib.redirect_stdout(printed):
             yield
     finally:
-        sys.stdout.write("".join(f"{line[kept:]}\n" for line in printed.getvalue().splitlines()))
+        sys.stdout.write("".join(f"{line[begin:]}\n" for line in printed.getvalue().splitlines()))
 
 
 def _joined(words: list[str], current: int) -> list[str]:

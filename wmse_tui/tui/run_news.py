@@ -19,7 +19,7 @@ from wmse_tui.tui.services import Severity
 _NAME = 24  # cells
 _EACH = 3  # runs at once that are reported one by one
 _TRAINED: frozenset[Status] = ACTIVE | {"unknown"}
-"""Statuses after which an end is news whenever the log says that it was."""
+"""Statuses after which an end is news whenever the log reports it."""
 _WORST: Mapping[Severity, int] = {"information": 0, "warning": 1, "error": 2}
 
 
@@ -71,7 +71,7 @@ def news(before: Mapping[str, Status], rows: Sequence[RunRow], *, since: float =
         before: the earlier statuses, by path.
         rows: the list as it is now.
         since: when the earlier list was read, in unix seconds. A run that was not being trained then, or is
-            new, has ended since if its log says so: a short one trains between two readings.
+            new, has ended since if its log reports it: a short one trains between two readings.
     """
     found = []
     for row in rows:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal, TypeAlias
 
 from wmse_tui.config.schema import Experiment
@@ -108,20 +109,29 @@ class Submission:
         options = await self._ask_options(script)
         if options is None:
             return False
-        submitted: list[RunDirectory] = []
+        runs = partial(services.trainers.submit_sweep, plan, options, preset=preset, tag=tag)
+        return await self.start_all(runs, tag=tag, noun="job", done="submitted")
+
+    async def start_all(
+        self, runs: Callable[[], Iterable[RunDirectory]], *, tag: str, noun: str, done: str
+    ) -> bool:
+        """Make and start the runs of a sweep in a thread; an error ends it. Whether any was started.
+
+        Args:
+            runs: starts one after the other, and yields each.
+            tag: of all of them.
+            noun, done: for the messages: a job that is submitted, a run that is queued.
+        """
+        started: list[RunDirectory] = []
         try:
-            await asyncio.to_thread(
-                lambda: submitted.extend(
-                    services.trainers.submit_sweep(plan, options, preset=preset, tag=tag)
-                )
-            )
+            await asyncio.to_thread(lambda: started.extend(runs()))
         except (RunsError, OSError) as error:
-            self._app.push_screen(ProblemDialog.of("the next run cannot be submitted", error))
-        services.feed.nudge()
-        if submitted:
-            text = f"{count(len(submitted), 'job')}, tagged {tag}; Runs shows them with the filter tag:{tag}"
-            services.notify(text, title="Submitted")
-        return bool(submitted)
+            self._app.push_screen(ProblemDialog.of(f"the next run cannot be {done}", error))
+        self._app.services.feed.nudge()
+        if started:
+            text = f"{count(len(started), noun)}, tagged {tag}; Runs shows them with the filter tag:{tag}"
+            self._app.services.notify(text, title=done.capitalize())
+        return bool(started)
 
     async def _ask_options(self, script: Callable[[JobOptions], str]) -> JobOptions | None:
         """Show the script while options are typed; None where it is not to be submitted."""

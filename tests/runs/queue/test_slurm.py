@@ -35,7 +35,7 @@ from wmse_tui.runs.table.index import RunIndex
 def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Slurm:
     """A SLURM of these programs, before all others in PATH."""
     found = Slurm(tmp_path / "slurm")
-    monkeypatch.setenv("PATH", f"{found.folder}:/usr/bin:/bin")
+    found.use(monkeypatch)
     return found
 
 

@@ -615,8 +615,7 @@ async def test_where_slurm_is_there_a_run_is_submitted_after_its_script_was_show
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     programs = Slurm(tmp_path / "slurm")
-    monkeypatch.setenv("PATH", f"{programs.folder}:/usr/bin:/bin")
-    monkeypatch.delenv("SLURM_JOB_ID", raising=False)
+    programs.use(monkeypatch)
     settings = tmp_path / "settings.yaml"
     settings.write_text("slurm: {options: {partition: gpu}, setup: [module load cuda]}")
     monkeypatch.setenv("WMSE_TUI_SETTINGS", str(settings))

@@ -384,8 +384,7 @@ async def test_where_slurm_is_there_a_recipe_is_submitted_as_in_configure(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     programs = Slurm(tmp_path / "slurm")
-    monkeypatch.setenv("PATH", f"{programs.folder}:/usr/bin:/bin")
-    monkeypatch.delenv("SLURM_JOB_ID", raising=False)
+    programs.use(monkeypatch)
     async with on_paper() as (app, pilot):
         await pilot.press("enter")
         await until(pilot, lambda: isinstance(app.screen, LaunchDialog))

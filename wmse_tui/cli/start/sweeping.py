@@ -77,6 +77,7 @@ def run_sweep(
             f"{'Queue' if slurm is None else 'Submit'} {count(number, 'run')}?", abort=True, err=True
         )
     tag = sweep_tag()
+    origin = {"preset": preset, "hint": hint, "tag": tag}
 
     def with_followers(run: RunDirectory) -> RunDirectory:
         for target in publish:
@@ -85,25 +86,13 @@ def run_sweep(
 
     if slurm is not None:
         submitted = queue_sweep(
-            plan,
-            root,
-            preset=preset,
-            hint=hint,
-            tag=tag,
-            enqueue=lambda run: submit_run(with_followers(run), options=slurm),
+            plan, root, **origin, enqueue=lambda run: submit_run(with_followers(run), options=slurm)
         )
         for job in submitted:
             print_submitted(job.run, job.waiting, as_json=as_json)
         print_message(f"submitted {count(number, 'job')}, tagged {tag}. See them: wmse-tui queue")
         return ExitCode.COMPLETED
-    waiting = queue_sweep(
-        plan,
-        root,
-        preset=preset,
-        hint=hint,
-        tag=tag,
-        enqueue=lambda run: enqueue(with_followers(run), after=after),
-    )
+    waiting = queue_sweep(plan, root, **origin, enqueue=lambda run: enqueue(with_followers(run), after=after))
     for queued in waiting:
         run = queued.run
         if as_json:

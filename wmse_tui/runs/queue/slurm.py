@@ -281,7 +281,7 @@ def forget() -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Note:
-    """What the run's directory says of its last job.
+    """What the run's directory records of its last job.
 
     Args:
         job: its id.

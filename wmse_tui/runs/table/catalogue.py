@@ -40,7 +40,7 @@ def runs_by_id(root: Path) -> dict[str, RunDirectory]:
 def age_key(run_id: str, made: int, started: float | None) -> tuple[float, int, str]:
     """What runs are sorted by, the newest being the greatest.
 
-    A run began when its configuration was put in place, or earlier where its first record says so: a copy of
+    A run began when its configuration was put in place, or earlier by its first record: a copy of
     a run is as old as the run, though its files are new. So the key without `started` is never too small.
 
     Args:

@@ -40,7 +40,7 @@ def wrapped(text: str, width: int, indent: int, least: float = 0.5) -> tuple[Spa
 
 
 def wrapped_lines(text: str, width: int) -> list[str]:
-    """The lines of `text` in `width` cells; its own line ends are kept."""
+    """The lines of `text` in `width` cells; its own line ends stay."""
     return [line[begin:end] for line in text.split("\n") for begin, end in wrapped(line, width, 0, 0.0)]
 
 

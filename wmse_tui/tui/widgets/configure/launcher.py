@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Literal
 
 from wmse_tui.config.advice import Advice
@@ -133,20 +134,10 @@ class Launcher:
             return False
         if plan.as_jobs:
             return await self._submission.submit_sweep(plan, preset=preset)
-        services, tag = self._app.services, sweep_tag()
-        queued: list[RunDirectory] = []
-        try:
-            self._free_memory()
-            await asyncio.to_thread(
-                lambda: queued.extend(services.trainers.queue_sweep(plan, preset=preset, tag=tag))
-            )
-        except (RunsError, OSError) as error:
-            self._app.push_screen(ProblemDialog.of("the next run cannot be queued", error))
-        services.feed.nudge()
-        if queued:
-            text = f"{count(len(queued), 'run')}, tagged {tag}; Runs shows them with the filter tag:{tag}"
-            services.notify(text, title="Queued")
-        return bool(queued)
+        self._free_memory()
+        tag = sweep_tag()
+        runs = partial(self._app.services.trainers.queue_sweep, plan, preset=preset, tag=tag)
+        return await self._submission.start_all(runs, tag=tag, noun="run", done="queued")
 
     async def _accept(self, warnings: Iterable[Advice], verb: Literal["Launch", "Queue", "Submit"]) -> bool:
         """Whether every warning was accepted, now or at an earlier launch; `verb` is what follows."""

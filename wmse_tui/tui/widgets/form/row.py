@@ -20,7 +20,7 @@ from wmse_tui.tui.widgets.wrapping import wrapped_lines
 MARKS = 3  # cells before the title: changed, problem, and the cursor
 TITLE = 25  # cells of the title and the space after it, if the form is wide enough
 _VALUE = 14  # cells that a value has at least
-_EXACT = ("text", "folder", "choice")  # kinds of options that may contain what looks like a number
+_EXACT = ("text", "folder", "choice")  # kinds of options whose text may resemble a number
 _LONG_NUMBER = re.compile(r"\d+\.\d{7,}")  # a third, say; its editor has all digits
 
 
