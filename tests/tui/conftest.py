@@ -30,6 +30,7 @@ from typing import Any
 
 import pytest
 from events import attempt, checkpoint, diagnostics, epoch, evaluation
+from textual.css.query import NoMatches
 from textual.pilot import Pilot
 
 from wmse_tui.config.loading import dump_experiment, load_experiment
@@ -397,11 +398,17 @@ def act() -> Callable[..., Awaitable[None]]:
 
 @pytest.fixture
 def until() -> Callable[..., Awaitable[None]]:
-    """Waits until a condition holds while the app goes on."""
+    """Waits until a condition holds while the app goes on; one about widgets that are not there does not."""
+
+    def holds(condition: Callable[[], object]) -> bool:
+        try:
+            return bool(condition())
+        except NoMatches:  # a screen is on top before its widgets are
+            return False
 
     async def wait(pilot: Pilot[Any], condition: Callable[[], object], seconds: float = 60) -> None:
         deadline = time.monotonic() + seconds
-        while not condition():
+        while not holds(condition):
             assert time.monotonic() < deadline, "the condition never came true"
             await asyncio.sleep(0.01)  # `pilot.pause` would wait for a message of each widget
         await pilot.pause()

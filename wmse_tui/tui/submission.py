@@ -144,24 +144,19 @@ class Submission:
         return read_job_options(line)
 
     async def _slurm(self) -> _Slurm | None:
-        """What SLURM reports; None where it is not offered."""
+        """What SLURM reports; None where it is not offered. One that is silent is there all the same."""
         found = await asyncio.to_thread(self._app.services.trainers.can_submit, patience=_AT_ONCE)
         if found is None:
             self._app.run_worker(self._await_answer(), group="slurm", exclusive=True)
             return _Slurm("SLURM has not answered yet: it may be busy, and take some time for a job too.")
         if not found:
-            self._report_problem()
-            return None
-        jobs = await asyncio.to_thread(jobs_of_runs)
+            reported = known()
+            return _Slurm(f"SLURM does not answer: {reported.problem}.") if reported.silent else None
+        jobs = await asyncio.to_thread(jobs_of_runs, 0.0)  # it was asked above
         return _Slurm(_jobs_text(jobs), has_jobs=bool(jobs))
 
     async def _await_answer(self) -> None:
-        found = await asyncio.to_thread(self._app.services.trainers.can_submit, patience=_AT_LAST)
-        if not found:
-            self._report_problem()
-
-    def _report_problem(self) -> None:
-        """Report once that SLURM does not answer. One that refuses is not there for this machine."""
+        await asyncio.to_thread(self._app.services.trainers.can_submit, patience=_AT_LAST)
         found = known()
         if found.silent and found.problem not in self._reported:
             self._reported.add(found.problem)

@@ -29,7 +29,7 @@ from wmse_tui.config.loading import (
 from wmse_tui.config.schema import Experiment
 from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.errors import LaunchError
-from wmse_tui.runs.queue import slurm, slurm_jobs
+from wmse_tui.runs.queue import slurm
 from wmse_tui.runs.queue.sweep_plan import SweepPlan
 from wmse_tui.runs.state.config import read_configuration, summarise
 from wmse_tui.runs.table.catalogue import list_runs
@@ -661,15 +661,23 @@ async def test_where_slurm_is_there_a_run_is_submitted_after_its_script_was_show
         await until(pilot, lambda: "3 jobs, tagged sweep-" in notifications(app))
         assert len(list_runs(runs_root)) == 4
         assert len(programs.called("sbatch")) == 5
-        monkeypatch.setattr(slurm_jobs, "TIMEOUT_SECONDS", 1.0)
-        programs.answers("squeue", "exec sleep 60")
+        failed = tmp_path / "failed"
+        silent = "echo 'slurm_load_jobs error: Unable to contact slurm controller' >&2; exit 1"
+        programs.answers("squeue", f"while [ ! -e {failed} ]; do sleep 0.05; done; {silent}")
         await pilot.press("ctrl+r")
-        await until(pilot, lambda: on_top(app, Choose))
+        await until(pilot, lambda: on_top(app, Choose) and "SLURM (s)" in text_in(app, DIALOG))
+        assert "answer" not in text_in(app, DIALOG), "it has answered before"
         await pilot.press("escape")
+        await until(pilot, lambda: not on_top(app, Choose))
         slurm.forget()
         await pilot.press("ctrl+r")
         await until(pilot, lambda: on_top(app, Choose) and "not answered yet" in text_in(app, DIALOG))
-        await until(pilot, lambda: "squeue did not answer within 1 s" in notifications(app))
+        failed.touch()
+        await until(pilot, lambda: "Unable to contact slurm controller" in notifications(app))
+        await pilot.press("escape", "ctrl+r")
+        await until(
+            pilot, lambda: on_top(app, Choose) and "SLURM does not answer: sq" in text_in(app, DIALOG)
+        )
         await pilot.press("escape")
         programs.reports(pending(run))
         await pilot.press("ctrl+r")

@@ -249,9 +249,13 @@ def failure_to_start(run: RunDirectory) -> str:
     return safe(f"SLURM job {note.job} {how} before the run began{reason}{_last_line(run)}", 300)
 
 
-def jobs_of_runs() -> tuple[tuple[SlurmJob, RunDirectory], ...]:
-    """The jobs of this user that train runs or wait to, with their runs. Asks SLURM."""
-    listed = (job for job in _cache.read(TIMEOUT_SECONDS + 1).jobs if not job.ended)
+def jobs_of_runs(patience: float = TIMEOUT_SECONDS + 1) -> tuple[tuple[SlurmJob, RunDirectory], ...]:
+    """The jobs of this user that train runs or wait to, with their runs.
+
+    Args:
+        patience: seconds for SLURM to answer; after them, what it reported last.
+    """
+    listed = (job for job in _cache.read(patience).jobs if not job.ended)
     every = ((job, RunDirectory(Path(job.folder))) for job in listed)
     return tuple((job, run) for job, run in every if run.is_run() and _submitted_as(run) == job.id)
 
