@@ -14,6 +14,7 @@ import pytest
 from events import attempt, checkpoint, epoch, evaluation
 from typer.testing import CliRunner, Result
 
+from wmse_tui.cli.commands import runs as runs_command
 from wmse_tui.config.loading import dump_experiment, load_experiment
 from wmse_tui.runs.directory import RunDirectory, create_run
 from wmse_tui.runs.log.encoding import encode
@@ -120,7 +121,7 @@ leave("completed", 0, 8, 2)
 
 @pytest.fixture(autouse=True)
 def _own_folders(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
-    """Runs, data and caches of a test are in its own folder; times are printed in UTC."""
+    """Runs, data and caches of a test are in its own folder; times are printed in UTC, tables as a whole."""
     monkeypatch.setenv("WMSE_TUI_RUNS", str(tmp_path / "runs"))
     monkeypatch.setenv("WMSE_TUI_DATA", str(tmp_path / "data"))
     monkeypatch.setenv("WMSE_TUI_CACHE", str(tmp_path / "cache"))
@@ -128,6 +129,7 @@ def _own_folders(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[No
     monkeypatch.setenv("WMSE_TUI_QUEUE", str(tmp_path / "queue"))
     monkeypatch.setenv("TZ", "UTC")
     time.tzset()
+    monkeypatch.setattr(runs_command, "FIRST_SECONDS", 60.0)  # else a table's widths depend on the load
     yield
     monkeypatch.undo()
     time.tzset()

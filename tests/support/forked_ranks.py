@@ -24,6 +24,10 @@ import wmse_tui.engine.training.rank_training
 from wmse_tui.engine.distribution.other_ranks import join_group
 from wmse_tui.engine.distribution.ranks import Group
 
+# At its first backward pass torch starts a thread for each GPU, and then refuses backward passes in processes
+# that are forked. A dry run pretends that there is a GPU: so the first pass is taken here, without one.
+torch.ones((), requires_grad=True).backward()
+
 Result = TypeVar("Result")
 Task = Callable[..., Any]
 
