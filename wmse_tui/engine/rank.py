@@ -13,10 +13,12 @@ import signal
 import sys
 import threading
 from contextlib import suppress
+from pathlib import Path
 from typing import NoReturn
 
 from wmse_tui.engine.parent_process import end_with_parent
 from wmse_tui.engine.process import settle
+from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.process.deferred_signals import STOP_SIGNALS, defer_stop_signals
 from wmse_tui.runs.process.rank_launcher import Launched
 
@@ -42,9 +44,12 @@ def main() -> int:
 
 def take_part(path: str, launched: Launched) -> NoReturn:
     """As `main`, for a rank that a launcher started; a signal ends it until it has found rank 0."""
+    from wmse_tui.engine.distribution.attempt_of_rank_0 import AttemptOfRank0
+
+    attempt = AttemptOfRank0(RunDirectory(Path(path).resolve()))  # before torch is imported
     from wmse_tui.engine.training.rank_training import follow_launched
 
-    leave(follow_launched(path, launched))
+    leave(follow_launched(attempt, launched))
 
 
 def show_stacks_on_request() -> None:

@@ -8,6 +8,7 @@ import socket
 import time
 from dataclasses import dataclass
 
+from wmse_tui.engine.distribution.attempt_of_rank_0 import AttemptOfRank0
 from wmse_tui.engine.distribution.interfaces import is_loopback, published_addresses, use_interface_of
 from wmse_tui.engine.distribution.roster import LOOPBACK, Roster
 from wmse_tui.engine.errors import RankLost
@@ -50,23 +51,34 @@ class _Address:
     token: str
 
 
-def find_rank_0(run: RunDirectory, rank: int, world: int) -> Roster:
+class _Refused(OSError):
+    """Rank 0 of another launch answers: it has no place for this rank."""
+
+
+def find_rank_0(attempt: AttemptOfRank0, rank: int, world: int) -> Roster:
     """Wait for rank 0, and take the part of `rank`.
 
     The file may be that of an earlier attempt: then no process answers there, or another one.
 
+    Args:
+        attempt: of rank 0.
+        rank, world: which of how many ranks this one is.
+
     Raises:
-        RankLost: rank 0 was not found in time.
+        RankLost: rank 0 has ended, or was not found in time.
     """
-    log, deadline, problem = "", 0.0, ""
+    run = attempt.run
+    log, deadline, problem, refused = "", 0.0, "", False
     while True:
+        attempt.require_not_ended(rank, world)
         grown = state_of(str(run.events))
-        if grown != log:  # rank 0 reads its images
+        if grown != log and not refused:  # rank 0 reads its images
             log, deadline = grown, time.monotonic() + WAIT_SECONDS
+        refused = False
         try:
             return _joined(_read(run), rank, world)
         except (OSError, RuntimeError) as error:  # of torch: nothing answers
-            problem = str(error).partition("\n")[0]
+            problem, refused = str(error).partition("\n")[0], isinstance(error, _Refused)
         except (ValueError, KeyError, TypeError, OverflowError):
             problem = f"{run.rendezvous} is damaged"
         if time.monotonic() >= deadline:
@@ -98,10 +110,10 @@ def _joined(there: _Address, rank: int, world: int) -> Roster:
     if roster.token != there.token:
         raise OSError(f"another process listens on {peer} port {there.port}")
     if there.world != world:
-        raise OSError(f"rank 0 trains with {there.world} ranks")
+        raise _Refused(f"rank 0 trains with {there.world} ranks")
     claimed = roster.claim(peer)
     if claimed:
-        raise OSError(f"another process has joined as rank {rank}: {claimed}")
+        raise _Refused(f"another process has joined as rank {rank}: {claimed}")
     use_interface_of(own)
     return roster
 

@@ -18,6 +18,7 @@ from torch import Tensor
 from wmse_tui.config.schema import Experiment
 from wmse_tui.engine.data.dataset_sources import Data, load_data
 from wmse_tui.engine.data.pipelines import Batches, build_batches
+from wmse_tui.engine.distribution.attempt_of_rank_0 import AttemptOfRank0
 from wmse_tui.engine.distribution.global_batch_norm import share_batch_norms
 from wmse_tui.engine.distribution.heartbeats import SILENT_SECONDS, Heartbeats
 from wmse_tui.engine.distribution.main_thread import MainThreadWatch, no_progress
@@ -65,11 +66,15 @@ def follow_parent(path: str, *, rank: int, world: int, port: int, device: str) -
         return _follow(RunDirectory(Path(path)), roster, lambda _: torch.device(device))
 
 
-def follow_launched(path: str, launched: Launched) -> int:
-    """As `follow_parent`, where a launcher has started all ranks."""
-    run = RunDirectory(Path(path).resolve())
+def follow_launched(attempt: AttemptOfRank0, launched: Launched) -> int:
+    """As `follow_parent`, where a launcher has started all ranks.
+
+    Args:
+        attempt: of rank 0.
+        launched: which of how many ranks this one is.
+    """
     try:
-        roster = find_rank_0(run, launched.rank, launched.world)
+        roster = find_rank_0(attempt, launched.rank, launched.world)
     except RankLost as error:
         print(safe(str(error)), *(f"  - {safe(step)}" for step in error.next), sep="\n", flush=True)  # noqa: T201
         return 1
@@ -79,7 +84,7 @@ def follow_launched(path: str, launched: Launched) -> int:
     def device(experiment: Experiment) -> torch.device:
         return device_of_launched(choose_device(experiment.compute.device).torch, launched)
 
-    return _follow(run, roster, device)
+    return _follow(attempt.run, roster, device)
 
 
 def _follow(run: RunDirectory, roster: Roster, device_for: Callable[[Experiment], torch.device]) -> int:
