@@ -133,6 +133,11 @@ def group_of(path: str) -> FieldGroup:
     return next((group for group in groups() if section in group.members), groups()[0])
 
 
+def is_metadata(path: str) -> bool:
+    """Whether an option describes a preset, as its published number does, and sets nothing of a run."""
+    return path.startswith("paper.")
+
+
 def chosen_options(values: Mapping[str, Any], members: Iterable[str]) -> tuple[str, ...]:
     """The options of these sections, in the order of `members`, by their dotted names.
 

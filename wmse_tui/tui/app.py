@@ -23,6 +23,7 @@ from rich.console import RenderableType
 from textual import work
 from textual._compositor import ChopsUpdate, LayoutUpdate
 from textual.app import SystemCommand
+from textual.binding import Binding
 from textual.driver import Driver
 from textual.events import Event, Key
 from textual.filter import Monochrome, NoColor
@@ -43,7 +44,7 @@ from wmse_tui.tui.keystrokes import Keystrokes
 from wmse_tui.tui.launching import Trainers
 from wmse_tui.tui.refresh import RefreshRates, choose_rates
 from wmse_tui.tui.saved_state import SavedState
-from wmse_tui.tui.screen_names import ScreenName
+from wmse_tui.tui.screen_names import SCREENS, ScreenName
 from wmse_tui.tui.screens.app_screen import AppScreen
 from wmse_tui.tui.services import Selection, Services, ServicesApp, Severity
 from wmse_tui.tui.settings import Settings
@@ -51,6 +52,7 @@ from wmse_tui.tui.themes import NAMES, THEMES
 from wmse_tui.tui.xterm_colours import XtermFilter
 
 if TYPE_CHECKING:
+    from wmse_tui.config.fields import FormField
     from wmse_tui.tui.inspector import Inspector
     from wmse_tui.tui.palette import Palette, PaletteEntry
     from wmse_tui.tui.run_news import News
@@ -446,10 +448,7 @@ class WmseApp(ServicesApp):
             if binding.id and binding.id not in seen and binding.action != "command_palette":
                 seen.add(binding.id)
                 call = partial(self.run_action, binding.action, node)
-                key = self.services.keys.name(binding.id)
-                yield SystemCommand(
-                    binding.description, f"{binding.tooltip or binding.description} ({key})", call
-                )
+                yield SystemCommand(binding.description, self._about(binding), call)
 
     def action_command_palette(self) -> None:
         """Open the palette."""
@@ -469,26 +468,76 @@ class WmseApp(ServicesApp):
                 await result
 
     def _palette_actions(self, screen: Screen[object]) -> list[PaletteEntry]:
+        """The actions of `screen`, then those of the other screens."""
         from wmse_tui.tui.palette import PaletteEntry
 
-        found = self.get_system_commands(screen)
-        return [PaletteEntry(command.title, command.help, "action", command.callback) for command in found]
+        titles = {name: title for _, name, title in SCREENS}
+        here = [
+            PaletteEntry(command.title, command.help, "action", command.callback)
+            for command in self.get_system_commands(screen)
+        ]
+        return here + [
+            PaletteEntry(
+                binding.description,
+                self._about(binding),
+                "action",
+                partial(self.act_elsewhere, name, binding),
+                titles[name],
+            )
+            for name, binding in keys.actions_elsewhere(self.current_mode)
+        ]
+
+    def _about(self, binding: Binding) -> str:
+        """What an action does, and its key."""
+        return f"{binding.tooltip or binding.description} ({self.services.keys.name(binding.id or '')})"
+
+    async def act_elsewhere(self, name: ScreenName, binding: Binding) -> None:
+        """Show a screen and perform an action of it; of one that must not be at once, show the key."""
+        await self._visit(name)
+        screen = self.screen
+        if isinstance(screen, AppScreen):
+            screen.stop_typing()
+        screen.call_after_refresh(self._act_on, screen, binding)  # once it knows what is chosen for it
+
+    async def _act_on(self, screen: Screen[object], binding: Binding) -> None:
+        found = ((node, each) for node, each in keys.actions_of(screen) if each.id == binding.id)
+        node = next((node for node, _ in found), None)
+        if node is None:
+            self.show_message(f"{binding.description} is not possible here now.", severity="warning")
+        elif binding.id in keys.AT_ONCE:
+            await self.run_action(binding.action, node)
+        else:
+            self.show_message(self._about(binding), title=binding.description)
 
     @work
     async def _fill_palette(self, palette: Palette) -> None:
         """Add the runs, presets and options, which are read in a thread."""
-        from wmse_tui.config.titles import option_titles, preset_titles
+        from wmse_tui.config.titles import preset_titles
         from wmse_tui.tui.palette import PaletteEntry
 
         runs = await asyncio.to_thread(_runs_or_none, self.options.runs_root)
         entries = [PaletteEntry(run.id, "", "run", partial(self.open_run, run)) for run in runs]
         for name, title in await asyncio.to_thread(preset_titles):
             entries.append(PaletteEntry(name, title, "preset", partial(self._open_preset, name)))
-        for path, title, description in await asyncio.to_thread(option_titles):
-            about = f"{title}: {description}"
-            entries.append(PaletteEntry(path, about, "option", partial(self._open_option, path)))
+        for field in await asyncio.to_thread(self._edited_options):
+            about = f"{field.title}: {field.description}"
+            entries.append(PaletteEntry(field.path, about, "option", partial(self._open_option, field.path)))
         if palette.is_attached:
             palette.add(entries)
+
+    def _edited_options(self) -> list[FormField]:
+        """The options of the draft that Configure edits, or will edit when it is shown for the first time."""
+        from wmse_tui.config.fields import is_metadata
+        from wmse_tui.tui.widgets.configure.preset_library import PresetLibrary
+
+        try:
+            library = cast("ConfigureScreen", self.get_screen_stack("configure")[0]).library
+        except LookupError:  # it was not shown yet
+            library, saved = PresetLibrary(), self.services.saved.current
+            library.restore(saved.drafts, saved.configure.entry)
+        draft = library.draft
+        fields = draft.fields.values() if draft is not None else ()
+        return [field for field in fields if not is_metadata(field.path)]
 
     async def _open_preset(self, name: str) -> None:
         from wmse_tui.tui.screens.configure import ConfigureScreen

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from itertools import chain
 from typing import Any
 
 from textual.actions import parse
@@ -20,7 +21,7 @@ from textual.screen import Screen
 from textual.widget import Widget
 
 from wmse_tui.config.problems import did_you_mean
-from wmse_tui.tui.screen_names import SCREENS
+from wmse_tui.tui.screen_names import SCREENS, ScreenName
 
 FOOTER = "footer"
 _CURSOR_KEYS = ("up", "down", "left", "right", "home", "end", "pageup", "pagedown")
@@ -381,15 +382,54 @@ def group_of(binding: str) -> str:
     return next(title for beginning, title in GROUPS.items() if binding.startswith(beginning))
 
 
+_ACTIONS_OF: Mapping[ScreenName, tuple[list[BindingType], ...]] = {
+    "configure": (CONFIGURE,),
+    "monitor": (MONITOR, RUN),
+    "runs": (RUNS, RUN_BOARD),
+    "compare": (COMPARE,),
+    "paper": (PAPER,),
+}
 KEYS_OF: Mapping[str, tuple[list[BindingType], ...]] = {
     "everywhere": (APP,),
-    "configure": (CONFIGURE, PRESET_FILTER, FORM, FIELD, FIELD_EDITOR),
-    "monitor": (MONITOR, RUN, PLOTS, X_NAVIGATION, WHITENING, MAP, MOMENTS, TEXT_PANEL, TEXT_LINES),
-    "runs": (RUNS, RUN_BOARD, RUN_FINDER, RUN_TABLE),
-    "compare": (COMPARE, X_NAVIGATION, TABLE),
-    "paper": (PAPER, TABLE),
+    "configure": (*_ACTIONS_OF["configure"], PRESET_FILTER, FORM, FIELD, FIELD_EDITOR),
+    "monitor": (
+        *_ACTIONS_OF["monitor"],
+        PLOTS,
+        X_NAVIGATION,
+        WHITENING,
+        MAP,
+        MOMENTS,
+        TEXT_PANEL,
+        TEXT_LINES,
+    ),
+    "runs": (*_ACTIONS_OF["runs"], RUN_FINDER, RUN_TABLE),
+    "compare": (*_ACTIONS_OF["compare"], X_NAVIGATION, TABLE),
+    "paper": (*_ACTIONS_OF["paper"], TABLE),
 }
 """The rows of each screen and of its widgets, and those that work everywhere."""
+
+AT_ONCE = frozenset(
+    [
+        *(f"configure-{name}" for name in ("sweep", "images", "save", "load", "command", "name", "describe")),
+        *(f"configure-{name}" for name in ("measure", "views", "filter", "all", "problem")),
+        *(f"pane-{name}" for name in ("plots", "whitening", "map", "usage", "log", "output", "evaluations")),
+        *(
+            "pane-config",
+            "pane-next",
+            "pane-previous",
+            "watch-newest",
+            "maximise",
+            "search-log",
+            "screenshot",
+        ),
+        *(f"plot-{name}" for name in ("what", "axis", "log", "zoom", "smooth", "overlay")),
+        *(f"run-{name}" for name in ("neighbours", "duplicate", "folder", "export", "newer", "older")),
+        *(f"runs-{name}" for name in ("filter", "columns", "group", "sort", "sort-back", "turn")),
+        *(f"compare-{name}" for name in ("join", "table", "sort", "sort-back", "turn", "choose", "export")),
+    ]
+)
+"""Actions that may be performed on a screen the moment it is shown: they change what is shown, or ask first.
+Others start, stop or change something, or act on what is under a cursor that was not in sight."""
 
 _USUAL: dict[str, str] = {
     binding.id: binding.key
@@ -439,16 +479,28 @@ def actions_of(screen: Screen[Any]) -> Iterator[tuple[DOMNode, Binding]]:
     First those of the focused widget, then of its parents up to the app, then of other visible widgets. If
     several visible widgets have one type (the rows of a form), only those of the focused one are included.
     """
-    chain = [*(screen.focused.ancestors_with_self if screen.focused is not None else (screen, screen.app))]
+    line = [*(screen.focused.ancestors_with_self if screen.focused is not None else (screen, screen.app))]
     if screen.is_modal:
-        chain = chain[: chain.index(screen) + 1]
-    shown = [node for node in screen.walk_children(Widget) if node.is_on_screen and node not in chain]
-    kinds = Counter(map(type, shown)) + Counter(map(type, chain))
-    for node in (*chain, *(node for node in shown if kinds[type(node)] == 1)):
+        line = line[: line.index(screen) + 1]
+    shown = [node for node in screen.walk_children(Widget) if node.is_on_screen and node not in line]
+    kinds = Counter(map(type, shown)) + Counter(map(type, line))
+    for node in (*line, *(node for node in shown if kinds[type(node)] == 1)):
         for binding in _declared(type(node)):
             _, name, parameters = parse(binding.action)
             if node.check_action(name, parameters):
                 yield node, binding
+
+
+def actions_elsewhere(shown: str) -> Iterator[tuple[ScreenName, Binding]]:
+    """The actions of the screens but `shown`, each with its screen, one of a label, without pure movement."""
+    for screen in (name for name in _ACTIONS_OF if name != shown):
+        labels: set[str] = set()
+        for binding in chain.from_iterable(_ACTIONS_OF[screen]):
+            assert isinstance(binding, Binding)
+            moves = binding.key.split(",")[0] in (*_CURSOR_KEYS, "escape")
+            if binding.id and not moves and binding.description not in labels:
+                labels.add(binding.description)
+                yield screen, binding
 
 
 def _declared(cls: type[DOMNode]) -> Iterator[Binding]:

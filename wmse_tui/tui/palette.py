@@ -1,4 +1,4 @@
-"""The palette: one line of text that finds actions, runs, presets and options, the best match first."""
+"""The palette: one line of text that finds actions of every screen, runs, presets and options, best first."""
 
 from __future__ import annotations
 
@@ -19,29 +19,52 @@ from wmse_tui.tui.dialogs import Dialog
 from wmse_tui.tui.widgets.vi import KeyList
 
 _SHOWN = 14  # entries
-_NOTHING = "Nothing matches. The actions of another screen are found while it is shown."
+_NOTHING = "Nothing matches."
 
 
 @dataclass(frozen=True, slots=True)
 class PaletteEntry:
-    """Something to do: a title, what it is, its kind, and the call that does it."""
+    """Something to do.
+
+    Args:
+        title: its name, without the screen.
+        about: what it does.
+        kind: action, run, preset or option.
+        act: does it.
+        screen: the title of the screen that an action belongs to; "": it is an action of the shown one.
+    """
 
     title: str
     about: str
     kind: str
     act: Callable[[], Awaitable[Any] | Any]
+    screen: str = ""
+
+    @property
+    def full_title(self) -> str:
+        """The title with the screen, as "Configure: Sweep"."""
+        return f"{self.screen}: {self.title}" if self.screen else self.title
 
 
-def rank(entry: PaletteEntry, words: Sequence[str]) -> tuple[int, int] | None:
+def rank(entry: PaletteEntry, words: Sequence[str]) -> tuple[int, bool, int] | None:
     """How well an entry matches, small is good; None: a word is nowhere in it.
 
-    The text before a colon in the description of an option is its title too.
+    Of equal matches an action of another screen is the last. The name of that screen may be typed before its
+    title; the text before a colon in the description of an option is its title too.
     """
-    text = f"{entry.title} {entry.about} {entry.kind}".lower()
+    text = f"{entry.full_title} {entry.about} {entry.kind}".lower()
     if not all(word in text for word in words):
         return None
-    spoken = entry.about.partition(":")[0] if entry.kind == "option" else ""
-    return min(_rank_of(title.lower(), words) for title in (entry.title, spoken) if title)
+    written = entry.about.partition(":")[0] if entry.kind == "option" else ""
+    screen = f"{entry.screen.lower()}:"
+    bare = [word for word in words if not screen.startswith(word)] if entry.screen else words
+    quality, length = min(
+        _rank_of(title.lower(), wanted)
+        for title in (entry.title, written)
+        for wanted in (words, bare)
+        if title and wanted
+    )
+    return quality, bool(entry.screen), length
 
 
 def _rank_of(title: str, words: Sequence[str]) -> tuple[int, int]:
@@ -51,8 +74,8 @@ def _rank_of(title: str, words: Sequence[str]) -> tuple[int, int]:
     if title.startswith(whole):
         return 1, len(title)
     begins = all(any(part.startswith(word) for part in re.split(r"[-_. ]", title)) for word in words)
-    inside = all(word in title for word in words)
-    return (2 if begins else 3 if inside else 4), len(title)
+    inside = sum(word in title for word in words)
+    return (2 if begins else 3 if inside == len(words) else 4 if inside else 5), len(title)
 
 
 def best(entries: Iterable[PaletteEntry], query: str, most: int = _SHOWN) -> list[PaletteEntry]:
@@ -125,5 +148,5 @@ class Palette(Dialog[PaletteEntry]):
 
 def _prompt(entry: PaletteEntry) -> Content:
     kind = "" if entry.kind == "action" else f"{entry.kind}  "
-    title = Content.styled(safe(entry.title, 44), "bold")
+    title = Content.styled(safe(entry.full_title, 44), "bold")
     return Content.assemble(title, "  ", (kind, "$accent"), (safe(entry.about, 90), "$text-muted"))

@@ -230,6 +230,11 @@ class AppScreen(Screen[None]):
                 f"{self.services.keys.name('quit')} leaves."
             )
 
+    def stop_typing(self) -> None:
+        """Take the focus out of a line that is typed into, so that letters are keys of actions again."""
+        if isinstance(self.focused, Input):
+            self.set_focus(next((each for each in self.focus_chain if not isinstance(each, Input)), None))
+
     async def action_copy_or_leave(self) -> None:
         """Copy the selected text; without a selection, stop typing, or else exit the app."""
         if self.get_selected_text():

@@ -90,9 +90,7 @@ that you type is refused: what is wrong is printed below it. {key:configure-undo
         super().__init__()
         self.library = PresetLibrary()
         saved = self.services.saved.current
-        self._missing = self.library.restore(saved.drafts, saved.configure.entry or self.library.key)
-        if self.library.key and self.library.entry is None:
-            self.library.choose(self.library.key)
+        self._missing = self.library.restore(saved.drafts, saved.configure.entry)
         self.run_name = ""
         self._check = DraftCheck(self.library, self.services.keys)
         self.views_requested = False

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from wmse_tui.config.advice import Advice
+from wmse_tui.config.fields import is_metadata
 from wmse_tui.config.ineffective import options_without_effect
 from wmse_tui.config.schema import Experiment
 from wmse_tui.runs.table.estimate import TimedRun
@@ -86,8 +87,8 @@ class DraftCheck:
         """The options that do nothing beside the others; while something is wrong, as before."""
         draft = self._library.draft
         if draft is not None and draft.experiment is not None:
-            published = {path for path in draft.names if path.startswith("paper.")}  # the details show them
-            self._without_effect = options_without_effect(draft.experiment) | published
+            metadata = set(filter(is_metadata, draft.names))  # the details show them
+            self._without_effect = options_without_effect(draft.experiment) | metadata
         return self._without_effect
 
     def views_are_current(self) -> bool:

@@ -341,7 +341,7 @@ class PresetLibrary:
         return {key: dict(found) for key, found in changes.items() if found}
 
     def restore(self, drafts: Mapping[str, Mapping[str, Any]], key: str) -> tuple[str, ...]:
-        """Make these changes again, and edit the entry `key`; the keys of entries that do not exist."""
+        """Make these changes again, and edit the entry `key`, or the first; the keys of missing entries."""
         missing = []
         for each, changes in drafts.items():
             try:
@@ -359,6 +359,8 @@ class PresetLibrary:
                     self._invalid[each] = changes
         if key in self.keys:
             self.choose(key)
+        elif self.key:
+            self.choose(self.key)
         return tuple(missing)
 
     def changes(self) -> Mapping[str, int]:
