@@ -71,7 +71,8 @@ OUR_MODULES = {
 
 
 def sources() -> Iterator[tuple[str, ast.Module]]:
-    scripts = [path for path in (PROJECT / "scripts").iterdir() if "python" in path.read_text()[:30]]
+    files = [path for path in (PROJECT / "scripts").iterdir() if path.is_file()]  # without __pycache__
+    scripts = [path for path in files if "python" in path.read_text()[:30]]
     for path in (*(PROJECT / "wmse_tui").rglob("*.py"), *scripts):
         yield str(path.relative_to(PROJECT)), ast.parse(path.read_text())
 
