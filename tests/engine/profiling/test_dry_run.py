@@ -121,6 +121,12 @@ def test_a_batch_that_no_machine_holds_costs_nothing() -> None:
     assert found.activations > 2 * 10**12
 
 
+def test_each_rank_holds_the_loss_of_the_whole_batch(tiny: Tiny) -> None:
+    """No number of ranks divides VICReg's covariances: of two views four matrices each, at the peak."""
+    vicreg = tiny("method.name=vicreg", "projector.dim=8192", "compute.devices=16")
+    assert simulate_step(vicreg, check=nothing, ranks=16).activations // (4 * 8192**2) == 8
+
+
 @pytest.mark.parametrize("after", [1, 3, 20])  # of fourteen convolutions forward, and as many backward
 def test_it_can_be_cancelled(after: int, tiny: Tiny) -> None:
     calls = 0
@@ -140,6 +146,7 @@ def test_an_irrelevant_change_is_not_simulated_again(tiny: Tiny) -> None:
     first = dry_run(tiny("optimizer.lr=1e-3"), check=nothing)
     assert dry_run(tiny("optimizer.lr=1e-2", "title=another"), check=nothing) is first
     assert dry_run(tiny("projector.dim=5"), check=nothing) is not first
+    assert dry_run(tiny(), check=nothing, ranks=2) is not first
 
 
 @pytest.mark.parametrize(

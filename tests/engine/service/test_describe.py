@@ -158,14 +158,17 @@ def test_ranks_on_gpus_divide_what_the_batch_needs(tiny: Tiny) -> None:
     """Counted anew with the images of one rank, whose loss, which is of all, is small beside its networks."""
     ranks = 4
     settings = ("method.name=simclr", "schedule.batch_size=64", "compute.device=cuda")
-    whole, share = tiny(*settings), tiny(*settings, f"schedule.batch_size={64 // ranks}")
+    whole, share = (
+        tiny(*settings, f"compute.devices={ranks}"),
+        tiny(*settings, f"schedule.batch_size={64 // ranks}"),
+    )
     memory = Memory(10**10, 10**10)
-    found = {
-        part["name"]: part
-        for part in memory_parts(whole, simulate_step(whole, check=lambda: None), GPU, memory, ranks=ranks)
-    }
+    step, of_one = (simulate_step(whole, check=lambda: None, ranks=number) for number in (1, ranks))
+    found = {part["name"]: part for part in memory_parts(whole, step, GPU, memory, share=of_one)}
     alone = bytes_of(memory_parts(share, simulate_step(share, check=lambda: None), GPU, memory))
-    assert found.pop("gathered")["bytes"] == 2 * 2 * 64 * 4 * 4
+    shared = [found.pop(name)["bytes"] for name in ("gathered", "loss")]
+    assert shared[0] == 2 * 2 * 64 * 4 * 4
+    assert found["activations"]["bytes"] + sum(shared) == of_one.activations
     assert found.keys() == alone.keys()
     for name, part in found.items():
         assert part["bytes"] == pytest.approx(alone[name], rel=0.05), name
@@ -181,7 +184,10 @@ def test_ranks_on_a_cpu_are_all_on_one_machine(
     ]
     assert (one["ranks"], two["ranks"]) == (1, 2)
     before, found = bytes_of(one["parts"]), bytes_of(two["parts"])
-    assert found.pop("gathered") == 2 * 2 * 2 * 16 * 4 * 4
+    gathered, loss = found.pop("gathered"), found.pop("loss")
+    assert gathered == 2 * 2 * 2 * 16 * 4 * 4
+    of_one = simulate_step(tiny("compute.devices=2"), check=lambda: None, ranks=2)
+    assert found["activations"] + gathered + loss == 2 * of_one.activations
     copies = {"weights", "gradients", "optimizer", "images", "libraries"}
     assert found == {name: (2 if name in copies else 1) * size for name, size in before.items()}
 

@@ -42,9 +42,7 @@ class AttemptOfRank0:
         Raises:
             RankLost: it has ended; with the reason that it wrote into the log.
         """
-        evidence = gather_evidence(
-            self.run
-        )  # before the log: the exit event is written before the lock is free
+        evidence = gather_evidence(self.run)  # before the log: an exit event precedes the end of the process
         with suppress(StorageError):
             state = self._read()
             if state.attempt <= self._earlier:

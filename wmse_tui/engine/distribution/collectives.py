@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,6 +25,43 @@ class Collective:
 _recording: list[Collective] | None = None
 
 
+class _Simulation(threading.local):
+    """Of one thread: others may compute real steps meanwhile."""
+
+    world = 0
+
+
+_simulation = _Simulation()
+
+
+@contextmanager
+def simulated_ranks(world: int) -> Iterator[None]:
+    """Within this block the steps of this thread are those of rank 0 of `world`, and nothing is exchanged.
+
+    For a dry run, whose tensors have shapes and no values. The group need not exist.
+    """
+    _simulation.world = world
+    try:
+        yield
+    finally:
+        _simulation.world = 0
+
+
+def simulated_world() -> int:
+    """As how many ranks this thread pretends to be one of; 0 outside a simulation."""
+    return _simulation.world
+
+
+def world_of_ranks() -> int:
+    """How many ranks there are."""
+    return _simulation.world or dist.get_world_size()
+
+
+def own_rank() -> int:
+    """Which of them this process is."""
+    return 0 if _simulation.world else dist.get_rank()
+
+
 @contextmanager
 def recorded_collectives() -> Iterator[list[Collective]]:
     """Within this block the calls of this process are listed."""
@@ -38,6 +76,8 @@ def recorded_collectives() -> Iterator[list[Collective]]:
 def all_reduce(x: Tensor) -> None:
     """Replace `x`, which is contiguous, by its sum over the ranks."""
     _record("all_reduce", x)
+    if _simulation.world:
+        return
     with waiting():
         dist.all_reduce(x)
 
@@ -45,9 +85,11 @@ def all_reduce(x: Tensor) -> None:
 def all_gather(x: Tensor) -> list[Tensor]:
     """`x` of each rank, in the order of the ranks."""
     _record("all_gather", x)
-    parts = [torch.empty_like(x, memory_format=torch.contiguous_format) for _ in range(dist.get_world_size())]
-    with waiting():
-        dist.all_gather(parts, x.contiguous())
+    parts = [torch.empty_like(x, memory_format=torch.contiguous_format) for _ in range(world_of_ranks())]
+    own = x.contiguous()
+    if not _simulation.world:
+        with waiting():
+            dist.all_gather(parts, own)
     return parts
 
 

@@ -16,11 +16,16 @@ from contextlib import contextmanager
 from typing import Any, cast
 
 import torch
-import torch.distributed as dist
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from wmse_tui.engine.distribution.collectives import all_gather, all_reduce
+from wmse_tui.engine.distribution.collectives import (
+    all_gather,
+    all_reduce,
+    own_rank,
+    simulated_world,
+    world_of_ranks,
+)
 
 _shared = False
 
@@ -38,17 +43,21 @@ def shared_step() -> Iterator[None]:
 
 def world_size() -> int:
     """The ranks among which the batch is divided; 1 outside a shared step."""
-    return dist.get_world_size() if _shared else 1
+    return world_of_ranks() if _is_shared() else 1
+
+
+def _is_shared() -> bool:
+    return _shared or simulated_world() > 0
 
 
 def gather(x: Tensor, dim: int) -> Tensor:
     """`x` of all ranks, concatenated along `dim` in the order of the ranks; `x` itself where there is one."""
-    return cast("Tensor", Gather.apply(x, dim)) if _shared else x
+    return cast("Tensor", Gather.apply(x, dim)) if _is_shared() else x
 
 
 def own_rows(x: Tensor) -> Tensor:
     """Of rows of the global batch those of this rank."""
-    return x.chunk(dist.get_world_size())[dist.get_rank()] if _shared else x
+    return x.chunk(world_of_ranks())[own_rank()] if _is_shared() else x
 
 
 class Gather(torch.autograd.Function):
@@ -64,4 +73,4 @@ class Gather(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
         total = gradients[0].clone(memory_format=torch.contiguous_format)
         all_reduce(total)
-        return total.narrow(ctx.dim, dist.get_rank() * ctx.size, ctx.size), None
+        return total.narrow(ctx.dim, own_rank() * ctx.size, ctx.size), None

@@ -21,7 +21,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from wmse_tui.engine.distribution.collectives import all_reduce
+from wmse_tui.engine.distribution.collectives import all_reduce, world_of_ranks
 from wmse_tui.engine.distribution.gather import shared_step
 from wmse_tui.engine.distribution.gloo_threads import gloo_threads
 from wmse_tui.engine.distribution.main_thread import waiting, working
@@ -166,12 +166,7 @@ class Group(Ranks):
     def mean_gradients(self, parameters: Iterable[nn.Parameter], averages: Sequence[Tensor] = ()) -> None:
         gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
         gradients += averages
-        flat = torch.cat([gradient.flatten() for gradient in gradients])
-        all_reduce(flat)
-        flat /= self.world
-        parts = flat.split([gradient.numel() for gradient in gradients])
-        for gradient, part in zip(gradients, parts, strict=True):
-            gradient.copy_(part.view_as(gradient))
+        average(gradients)
 
     def begins_round(self) -> bool:
         if self.rank == 0:
@@ -242,6 +237,16 @@ class Group(Ranks):
                 f"{', '.join(other)} of {self.world} differ from {named[0][1]}",
                 next=("resume the run: it continues from the last checkpoint", "check the machine's memory"),
             )
+
+
+def average(tensors: Sequence[Tensor]) -> None:
+    """Replace each of the tensors by its mean over the ranks, in one exchange."""
+    flat = torch.cat([tensor.flatten() for tensor in tensors])
+    all_reduce(flat)
+    flat /= world_of_ranks()
+    parts = flat.split([tensor.numel() for tensor in tensors])
+    for tensor, part in zip(tensors, parts, strict=True):
+        tensor.copy_(part.view_as(tensor))
 
 
 def digest(method: nn.Module) -> bytes:

@@ -5,6 +5,9 @@ one: it has a shape, a precision and a device, and no data. So a ResNet-50 on a 
 costs about a second and no memory; and loss, autocast and what autograd saves for the backward pass are those
 of the trainer, because it is the same code. A value that the code reads ("is any factorisation unusable?") is
 zero: no.
+
+Of several ranks one is simulated, which computes the loss of the whole batch: what it would receive from the
+others has a shape too.
 """
 
 from __future__ import annotations
@@ -12,6 +15,7 @@ from __future__ import annotations
 import weakref
 from collections import OrderedDict
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +26,9 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
 from wmse_tui.config.schema import Experiment
+from wmse_tui.engine.distribution.collectives import simulated_ranks
+from wmse_tui.engine.distribution.global_batch_norm import share_batch_norms
+from wmse_tui.engine.distribution.ranks import average
 from wmse_tui.engine.methods import Method, build_method
 
 aten = torch.ops.aten
@@ -80,26 +87,34 @@ CACHED = 32
 _cached: OrderedDict[str, DryRun] = OrderedDict()
 
 
-def dry_run(experiment: Experiment, *, check: Callable[[], None]) -> DryRun:
+def dry_run(experiment: Experiment, *, check: Callable[[], None], ranks: int = 1) -> DryRun:
     """As `simulate_step`, cached for experiments that differ in no relevant option."""
-    key = experiment.model_dump_json(include=RELEVANT_OPTIONS)
+    key = f"{ranks} {experiment.model_dump_json(include=RELEVANT_OPTIONS)}"
     if key not in _cached:
-        _cached[key] = simulate_step(experiment, check=check)
+        _cached[key] = simulate_step(experiment, check=check, ranks=ranks)
         while len(_cached) > CACHED:
             _cached.popitem(last=False)
     return _cached[key]
 
 
-def simulate_step(experiment: Experiment, *, check: Callable[[], None]) -> DryRun:
-    """Count one training step of an experiment; `check` is called at each convolution and may raise."""
+def simulate_step(experiment: Experiment, *, check: Callable[[], None], ranks: int = 1) -> DryRun:
+    """Count one training step of an experiment.
+
+    Args:
+        check: called at each convolution; may raise.
+        ranks: among which the batch is divided; where they are several, the step is the part of one.
+    """
     with torch.device("meta"):
         method = build_method(experiment)
-    crop, images = experiment.dataset.crop, experiment.schedule.batch_size
+    if ranks > 1:
+        share_batch_norms(method)
+    crop, images = experiment.dataset.crop, experiment.schedule.batch_size // ranks
     with FakeTensorMode(allow_non_fake_inputs=True):  # the loss draws small real tensors of its own
         method.to_empty(device="cpu")
         views = torch.empty(experiment.augmentation.views, images, 3, crop, crop)
     counter, counted = FlopCounterMode(display=False, depth=2), ByteCounter(check)
-    with counter, counted:
+    several = simulated_ranks(ranks) if ranks > 1 else nullcontext()
+    with several, counter, counted:
         weights = counted.add(*method.parameters(), *method.buffers())
         batch = counted.add(views)
         bfloat16 = experiment.compute.precision == "bfloat16"
@@ -107,6 +122,8 @@ def simulate_step(experiment: Experiment, *, check: Callable[[], None]) -> DryRu
             losses = method(views, step_key=(experiment.seed, 1))
         forward = _flops_of_children(counter, method)
         losses.total.backward()
+        if ranks > 1:
+            average([parameter.grad for parameter in method.parameters() if parameter.grad is not None])
     parameters = _sizes_of_children(method)
     count = views.shape[0] * views.shape[1]
     trained = method.trainable_parameters()

@@ -68,10 +68,11 @@ def describe_experiment(experiment: Experiment, job: Job, images: ImageCache) ->
     """The fields of the answer; it needs no `images`."""
     with threads(QUIET_THREADS):
         step = dry_run(experiment, check=job.check)
+        ranks = experiment.compute.ranks
+        share = dry_run(experiment, check=job.check, ranks=ranks) if ranks > 1 else None
     device, refusal = _device(experiment)
     memory = None if device is None else memory_of(device.torch)
-    ranks = experiment.compute.ranks
-    parts = memory_parts(experiment, step, device, memory, ranks=ranks)
+    parts = memory_parts(experiment, step, device, memory, share=share)
     total = sum(part["bytes"] for part in parts)
     backbone, crop = experiment.backbone, experiment.dataset.crop
     return {
@@ -112,26 +113,26 @@ def memory_parts(
     device: ChosenDevice | None,
     memory: Memory | None,
     *,
-    ranks: int = 1,
+    share: DryRun | None = None,
 ) -> list[dict[str, Any]]:
     """What a training step holds on the device, each part at its own peak.
 
     On a CUDA device it is the part of one rank, whose GPU is its own; on the CPU that of all, which are on
-    one machine. What a rank computes of the whole batch, the loss, counts as its embeddings and their
-    gradient.
+    one machine.
 
     Args:
         step: of the whole batch.
         device, memory: of rank 0; None: it cannot be used.
-        ranks: among which the batch is divided.
+        share: of it the part of one of several ranks, where they train; None: one device does.
     """
+    ranks = 1 if share is None else experiment.compute.ranks
     kind = "cpu" if device is None else device.torch.type
     numbers = OPTIMIZER_NUMBERS[experiment.optimizer.name]
     resident, why = _images(experiment, kind, memory)
     views = experiment.augmentation.views * experiment.schedule.batch_size
     copies, shares = (1, ranks) if kind == "cuda" else (ranks, 1)
     where = "" if ranks == 1 else " per GPU" if kind == "cuda" else f" in each of {ranks} processes"
-    share = f"{views // ranks:,} views per GPU" if shares > 1 else f"{views:,} views"
+    of_views = f"{views // ranks:,} views per GPU" if shares > 1 else f"{views:,} views"
     parts = [
         ("weights", copies * step.weights, f"parameters and buffers of all networks{where}"),
         ("gradients", copies * step.gradients, f"one number for each parameter that learns{where}"),
@@ -140,8 +141,12 @@ def memory_parts(
             copies * numbers * step.gradients,
             f"{experiment.optimizer.name} stores {numbers} for each",
         ),
-        ("activations", step.activations // shares, f"what the backward pass of {share} needs"),
-        ("views", step.views // shares, "the batch itself" if ranks == 1 else f"the batch itself, {share}"),
+        ("activations", step.activations // shares, f"what the backward pass of {of_views} needs"),
+        (
+            "views",
+            step.views // shares,
+            "the batch itself" if ranks == 1 else f"the batch itself, {of_views}",
+        ),
         ("workspace", step.workspace // shares, "copies that the largest convolution works on"),
         ("images", copies * resident, f"{why}{where}" if resident else why),
         (
@@ -150,9 +155,11 @@ def memory_parts(
             f"the CUDA context{where}" if kind == "cuda" else f"of torch's libraries{where}",
         ),
     ]
-    if ranks > 1:
-        embeddings = 4 * views * experiment.projector.dim
-        parts.append(("gathered", 2 * copies * embeddings, "embeddings of all ranks, and their gradient"))
+    if share is not None:
+        gathered = 2 * copies * 4 * views * experiment.projector.dim
+        whole = copies * share.activations - gathered - step.activations // shares
+        parts.append(("gathered", gathered, "embeddings of all ranks, and their gradient"))
+        parts.append(("loss", max(0, whole), "what each rank computes of the whole batch, beyond its part"))
     if kind == "cuda" and experiment.compute.compile == "graph":
         pool = GRAPH_POOL * step.activations
         if experiment.compute.loader != "workers":
