@@ -10,7 +10,7 @@ import traceback
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from multiprocessing.connection import Connection
+from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -56,6 +56,7 @@ class ForkedRanks:
     @contextmanager
     def group(self, world: int) -> Iterator[ForkedRanks]:
         """Within this block `world` of the ranks are a group."""
+        assert all(process.is_alive() for process in self._processes), "an earlier error has ended the ranks"
         self._formed += 1
         self._others = self._pipes[: world - 1]
         for pipe in self._others:
@@ -70,19 +71,34 @@ class ForkedRanks:
             dist.destroy_process_group()
 
     def run(self, task: Callable[..., Result], *arguments: Any) -> Result:
-        """`task(group, *arguments)` on all ranks at once; returns the result of rank 0."""
+        """`task(group, *arguments)` on all ranks at once; returns the result of rank 0.
+
+        Raises:
+            AssertionError: another rank has failed; with its traceback. No rank can be used afterwards.
+        """
         assert self._group is not None
         for pipe in self._others:
             pipe.send((task, arguments))
         try:
             result = task(self._group, *arguments)
-        except BaseException:
+        except BaseException as error:
+            # Where the connection of a rank is closed, its pipe is, or a moment later.
+            ended = wait(self._others, timeout=5) if "gloo" in str(error) else []
+            errors = self._errors([pipe for pipe in self._others if pipe in ended])
             self._kill()  # they wait for this one
+            if errors:
+                raise AssertionError(errors) from error
             raise
-        for pipe in self._others:
-            error = pipe.recv()
-            assert error == "", error
+        errors = self._errors(self._others)
+        if errors:
+            self._kill()
+            raise AssertionError(errors)
         return result
+
+    def _errors(self, pipes: list[Connection]) -> str:
+        """The tracebacks of ranks, when they are done."""
+        errors = [(self._others.index(pipe) + 1, _result(pipe)) for pipe in pipes]
+        return "\n".join(f"rank {rank}: {error}" for rank, error in errors if error)
 
     def close(self) -> None:
         """End the other ranks."""
@@ -128,6 +144,14 @@ def _form(store: TCPStore, rank: int, world: int, number: int) -> Group:
     return join_group(rank, world, PrefixStore(f"group {number}", store), torch.device("cpu"))
 
 
+def _result(pipe: Connection) -> str:
+    """The traceback that a rank sends when it has done its task, "" where there is none."""
+    try:
+        return str(pipe.recv())
+    except EOFError:
+        return "it has ended without a traceback"
+
+
 def _obey(pipe: Connection, rank: int, port: int) -> None:
     torch.set_num_threads(1)
     store = TCPStore("127.0.0.1", port, None, is_master=False, wait_for_workers=False)
@@ -140,6 +164,7 @@ def _obey(pipe: Connection, rank: int, port: int) -> None:
                 try:
                     task(group, *arguments)
                     pipe.send("")
-                except Exception:  # noqa: BLE001  shown by the test
+                except BaseException:  # noqa: BLE001  shown by the test; also a failure of pytest
                     pipe.send(traceback.format_exc())
+                    os._exit(1)  # what the others compute with this one fails at once
             dist.destroy_process_group()
