@@ -19,14 +19,18 @@ from textual.widget import Widget
 from textual.widgets import Input, Static, TextArea
 from textual.widgets._footer import FooterKey
 
+from wmse_tui.config.fields import form_field
 from wmse_tui.config.loading import (
     dump_experiment,
     find_preset,
     load_experiment,
     parse_experiment,
     preset_names,
+    shipped_preset_names,
 )
+from wmse_tui.config.names import option_names, unions
 from wmse_tui.config.schema import Experiment
+from wmse_tui.config.titles import option_titles
 from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.errors import LaunchError
 from wmse_tui.runs.queue import slurm
@@ -47,7 +51,7 @@ from wmse_tui.tui.widgets.configure.sections import SectionPanel
 from wmse_tui.tui.widgets.configure.sweep_dialog import SweepDialog
 from wmse_tui.tui.widgets.configure.views_panel import ViewsPanel
 from wmse_tui.tui.widgets.form.form import Form
-from wmse_tui.tui.widgets.form.row import FieldRow
+from wmse_tui.tui.widgets.form.row import FieldRow, RowState
 from wmse_tui.tui.widgets.paragraphs import Paragraphs
 
 pytestmark = pytest.mark.asyncio
@@ -1247,3 +1251,45 @@ async def test_each_preset_has_its_time_on_this_machine_by_the_runs_there(
         assert "~" not in listed.split("│")[1], "it is known from a run"
         findings = app.screen.query_one("#configure-findings", Paragraphs).paragraphs
         assert any("About 1 min" in finding.text for finding in findings)
+
+
+async def test_names_of_presets_and_titles_of_options_are_whole(
+    make_app: MakeApp, make_run: Callable[..., RunDirectory], until: Until, tmp_path: Path
+) -> None:
+    make_run("mine")
+    (tmp_path / "presets").mkdir()
+    for name in ("cifar10-wmse4-wide", "cifar10-wmse4-wider-projector-a", "cifar10-wmse4-wider-projector-b"):
+        (tmp_path / "presets" / f"{name}.yaml").write_text("extends: cifar10-wmse4\nseed: 3\n")
+    app = make_app(screen="configure")
+    async with app.run_test(size=SMALL) as pilot:
+        await app.open_configure(load_experiment(preset="cifar100-simclr", overrides=["seed=2"]))
+        screen = app.screen
+        assert isinstance(screen, ConfigureScreen)
+        panel = screen.query_one(PresetPanel)
+        await until(pilot, lambda: panel.border_subtitle == "linear %, time")
+        for size in (SMALL, (100, 30)):
+            await pilot.resize_terminal(*size)
+            await pilot.pause()
+            rows = {str(option.id): str(option.prompt) for option in panel.list.options if option.id}
+            width = panel.list.scrollable_content_region.width
+            assert {len(row) for row in rows.values()} == {width}
+            for key, row in rows.items():
+                if key in shipped_preset_names():
+                    assert f" {key.partition('-')[2] or key} " in row, "the name first"
+            assert "cifar10-wmse4-wide" in rows["cifar10-wmse4-wide"]
+            assert "cifar100-simclr" in rows["copy:cifar100-simclr"]
+            assert len({row for key, row in rows.items() if "wider" in key}) == 2, "cut, but not alike"
+            untimed = {key for key, row in rows.items() if not re.search(r"\d(s|min|h|d)$", row)}
+            unknown = {"imagenet100", "imagenet100-wmse4"}  # whose images are not there
+            assert untimed - unknown <= {key for key in rows if "wmse4-wide" in key or "copy" in key}
+        assert re.search(r"barlow_twins +92\.10 +~", rows["cifar10-barlow_twins"])
+
+        field = screen.query(FieldRow).first()
+        titles = {path: title for path, title, _ in option_titles()}
+        for section, union in unions().items():
+            for variant in union.classes:
+                values = {section: {union.tag: variant}}
+                for path in option_names(values):
+                    field.show(RowState(option=form_field(path, values), text="1"))
+                    assert f"{titles.pop(path, '')} " in str(field.render())
+        assert not titles

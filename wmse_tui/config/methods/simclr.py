@@ -24,6 +24,6 @@ class SimClr(Options):
     )
     output_batch_norm: bool = Field(
         True,
-        title="BatchNorm after head",
+        title="Head BatchNorm",
         description="Normalise the embeddings over the batch, as the W-MSE paper's baseline does.",
     )

@@ -31,6 +31,6 @@ class SimSiam(Options):
     )
     output_batch_norm: bool = Field(
         True,
-        title="BatchNorm after head",
+        title="Head BatchNorm",
         description="Normalise the embeddings over the batch, without learned scale; as published.",
     )

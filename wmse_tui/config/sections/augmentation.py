@@ -49,11 +49,11 @@ class Augmentation(Options):
         0.0,
         ge=0,
         le=1,
-        title="Inversion probability",
+        title="Invert probability",
         description="How often the image is inverted; 0 in the paper.",
     )
     grayscale_p: float = Field(
-        0.1, ge=0, le=1, title="Grayscale probability", description="How often colour is removed."
+        0.1, ge=0, le=1, title="Gray probability", description="How often colour is removed."
     )
     crop_scale: Pair = Field(
         (0.2, 1.0),

@@ -130,7 +130,7 @@ class Backbone(Options):
         1e-5,
         ge=0,
         lt=1,
-        title="Whitening shrinkage",
+        title="Encoder shrinkage",
         description="Encoder whitening: weight of the identity beside the covariance.",
     )
     whitening_momentum: float = Field(

@@ -87,7 +87,7 @@ class Dataset(Options):
     )
     probe_train: AnyPath | None = Field(
         None,
-        title="Probe training folder",
+        title="Probe train folder",
         description="Class folders that the probes are trained on, when they are not the training images.",
     )
     probe_test: AnyPath | None = Field(
@@ -103,7 +103,7 @@ class Dataset(Options):
         0.05,
         ge=0,
         le=1,
-        title="Damaged images, limit",
+        title="Damaged limit",
         description="The share of a set of images above which a run stops that passes over damaged ones.",
     )
     mean: ShareTriple | None = Field(

@@ -27,7 +27,7 @@ class EvaluationOptions(Options):
     every_after_drop: int = Field(
         5,
         ge=1,
-        title="Every, after the drop",
+        title="Every after drop",
         description="The same once a step schedule has passed its first milestone.",
         json_schema_extra=unit("epochs"),
     )

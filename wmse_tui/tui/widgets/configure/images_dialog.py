@@ -110,7 +110,7 @@ def folder_lines(folder: ImageFolder) -> tuple[str, ...]:
         more = len(folder.classes) - _NAMED
         lines.append(f"classes  {len(folder.classes)}: {named}{f' and {more} more' if more > 0 else ''}")
     else:
-        lines.append("classes  none: accuracies need a folder for each class (Probe training folder)")
+        lines.append("classes  none: accuracies need a folder for each class (Probe train folder)")
     sides, last = folder.sides, folder.sides[-1]
     middle = round(statistics.median(sides))
     spread = f"{middle} px" if sides[0] == last else f"{sides[0]} to {last} px, half below {middle}"

@@ -5,6 +5,7 @@ Nothing here draws. Going to another preset loses nothing: each keeps the change
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -28,6 +29,7 @@ FIRST = "quickstart"
 _FILE = "file:"  # what the keys of opened files begin with
 OPENED, START, YOURS = "Opened", "Start here", "Yours"
 """Headings of the list; the others are data sets."""
+_COPY = re.compile(r" \(copy( \d+)?\)$")
 Kind = Literal["shipped", "user", "file", "copy", "images"]
 
 
@@ -50,6 +52,11 @@ class Entry:
     draft: Draft | None
     problem: str = ""
     hides: bool = False
+
+    @property
+    def short_label(self) -> str:
+        """The label of a copy with its number alone: its heading is that of opened entries."""
+        return _COPY.sub(r"\1", self.label)
 
     @property
     def experiment(self) -> Experiment | None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
+from rich.cells import cell_len
 from textual import on
 from textual.app import ComposeResult
 from textual.content import Content
@@ -11,10 +12,10 @@ from textual.message import Message
 from textual.widgets import Input, OptionList
 from textual.widgets.option_list import Option
 
-from wmse_tui.runs.text.sanitize import safe
+from wmse_tui.runs.text.sanitize import safe, shortened_apart
 from wmse_tui.tui import keys
 from wmse_tui.tui.services import services_of
-from wmse_tui.tui.widgets.configure.preset_library import PresetLibrary
+from wmse_tui.tui.widgets.configure.preset_library import Entry, PresetLibrary
 from wmse_tui.tui.widgets.panel import Panel
 from wmse_tui.tui.widgets.vi import KeyList
 
@@ -91,7 +92,10 @@ class PresetPanel(Panel):
             for heading, group in self._library.groups.items()
         }
         keys = tuple(key for group in groups.values() for key in group)
-        prompts = {key: self._prompt(key, changes) for key in keys}
+        short = shortened_apart([self._short_label(key) for key in keys], self._width)
+        prompts = {
+            key: self._prompt(key, key in changes, text) for key, text in zip(keys, short, strict=True)
+        }
         options = self.list
         if keys != self._shown:
             with self.prevent(OptionList.OptionHighlighted):
@@ -122,27 +126,50 @@ class PresetPanel(Panel):
         text = services_of(self).keys.fill("no preset matches;\n{key:palette} finds options")
         return Option(Content.styled(text, "$text-muted"), disabled=True)
 
-    def _prompt(self, key: str, changes: Mapping[str, int]) -> Content:
-        """A row: whether it was changed, the name, and the published accuracy of the linear probe."""
-        entry, count = self._library.entries.get(key), changes.get(key, 0)
+    def _label(self, key: str) -> str:
+        """The name of an entry; under the heading of a data set without it."""
+        entry = self._library.entries.get(key)
         name = key if entry is None else entry.label
         if key in self._library.names and key not in self._library.own:
-            name = name.partition("-")[2] or name  # the heading names the data set
+            name = name.partition("-")[2] or name
+        return safe(name)
+
+    def _short_label(self, key: str) -> str:
+        """The same without what is no part of the name."""
+        entry = self._library.entries.get(key)
+        return safe(entry.short_label) if entry is not None and entry.kind == "copy" else self._label(key)
+
+    @property
+    def _width(self) -> int:
+        """The cells of a row beside its mark; before the list has a size a number that is no limit."""
+        return self.list.scrollable_content_region.width - 2 if self.list.size.width else 60
+
+    def _prompt(self, key: str, changed: bool, short: str) -> Content:
+        """A row: whether it was changed, the name, and as much of accuracy and time as fits beside it.
+
+        Args:
+            key: of the entry.
+            changed: it has a draft with changes.
+            short: its name where there is no space for the whole one.
+        """
+        entry, name = self._library.entries.get(key), self._label(key)
         if entry is not None and entry.draft is None:
-            return Content.styled("! ", "bold $error") + Content.styled(safe(name, 60), "$error")
-        mark = Content.styled("• ", "bold $accent") if count else Content("  ")
-        style, note = "", ""
-        if entry is not None:
-            style = "italic" if entry.kind in ("file", "copy", "images") else ""
-            linear = entry.paper.linear if entry.paper is not None and entry.kind == "shipped" else None
-            note = " yours" if entry.kind == "user" else "" if linear is None else f" {linear:.2f}"
-            if self._times:
-                note += (
-                    f" {self._times.get(key, ''):>{max(map(len, self._times.values()))}}"  # one under another
-                )
-        width = self.list.scrollable_content_region.width - len(note) - 2
-        name = safe(name, width).ljust(width) if 0 < width < 60 else safe(name, 60)
-        return mark + Content.styled(name, style) + Content(note)
+            return Content.styled("! ", "bold $error") + Content.styled(short, "$error")
+        mark = Content.styled("• ", "bold $accent") if changed else Content("  ")
+        opened = entry is not None and entry.kind in ("file", "copy", "images")
+        notes = self._notes(entry) if entry is not None else ()
+        shown, note = _fitting((name, short), notes, self._width)
+        name = shown.ljust(self._width - len(note))
+        return mark + Content.styled(name, "italic" if opened else "") + Content(note)
+
+    def _notes(self, entry: Entry) -> tuple[str, ...]:
+        """What may follow the name of an entry, the longest first."""
+        linear = entry.paper.linear if entry.paper is not None and entry.kind == "shipped" else None
+        first = " yours" if entry.kind == "user" else "" if linear is None else f" {linear:.2f}"
+        time = f" {self._times[entry.key]}" if entry.key in self._times else ""
+        if not first or not self._times:
+            return (first or time,)
+        return f"{first}{time:>{1 + max(map(len, self._times.values()))}}", f"{first}{time}", time
 
     def _cursor(self, keys: tuple[str, ...]) -> int | None:
         """The index of the edited entry in the list; None where the filter hides it."""
@@ -189,6 +216,15 @@ class PresetPanel(Panel):
     def _selected(self, event: OptionList.OptionSelected) -> None:
         event.stop()
         self.post_message(self.Accepted())
+
+
+def _fitting(names: Sequence[str], notes: Sequence[str], width: int) -> tuple[str, str]:
+    """The first of `notes` beside which one of `names` is whole in `width` cells, with it; else no note."""
+    for note in (*notes, ""):
+        for name in names:
+            if cell_len(name) + len(note) <= width:
+                return name, note
+    return safe(names[-1], width), ""
 
 
 def _options(groups: Mapping[str, tuple[str, ...]], prompts: Mapping[str, Content]) -> Iterator[Option]:

@@ -19,7 +19,7 @@ from wmse_tui.tui.widgets.wrapping import wrapped_lines
 
 MARKS = 3  # cells before the title: changed, problem, and the cursor
 TITLE = 25  # cells of the title and the space after it, if the form is wide enough
-_VALUE = 14  # cells that a value has at least
+_VALUE = 13  # cells that a value has at least: at 100 columns every title is whole beside it
 _EXACT = ("text", "folder", "choice")  # kinds of options whose text may resemble a number
 _LONG_NUMBER = re.compile(r"\d+\.\d{7,}")  # a third, say; its editor has all digits
 
@@ -142,8 +142,9 @@ class FieldRow(Widget, can_focus=True):
     def _value(self) -> Content:
         state, option = self.state, self.state.option
         unit = f" {option.unit}" if option.unit else ""
-        width = max(4, self.size.width - MARKS - self._title_width - len(unit))
-        if not state.text and self.editor is None:
+        whole = self.size.width - MARKS - self._title_width
+        width = max(4, whole if not state.text and self.editor is None else whole - len(unit))
+        if not state.text and self.editor is None:  # without a unit
             meaning, begin = option.unset, f"{option.unset.partition(',')[0]})"
             if len(meaning) > width:  # the hint below the form has all of it
                 meaning = begin if len(begin) <= width else f"{meaning[: width - 1]}…"
