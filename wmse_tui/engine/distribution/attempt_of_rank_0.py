@@ -7,8 +7,9 @@ from contextlib import suppress
 
 from wmse_tui.engine.errors import RankLost
 from wmse_tui.runs.directory import RunDirectory
-from wmse_tui.runs.errors import StorageError
-from wmse_tui.runs.process.liveness import TrainerEvidence, gather_evidence
+from wmse_tui.runs.errors import LocksUnsupported, StorageError
+from wmse_tui.runs.process.identity import is_running, read_trainer
+from wmse_tui.runs.process.lock import held
 from wmse_tui.runs.state.folded_log import FoldedLog
 from wmse_tui.runs.state.run import RunState
 
@@ -42,18 +43,15 @@ class AttemptOfRank0:
         Raises:
             RankLost: it has ended; with the reason that it wrote into the log.
         """
-        evidence = gather_evidence(self.run)  # before the log: an exit event precedes the end of the process
-        with suppress(StorageError):
+        with suppress(StorageError, LocksUnsupported):
             state = self._read()
             if state.attempt <= self._earlier:
                 return
-            how: str
-            if state.exit is not None:
-                how = state.exit.status
-            elif _was_killed(evidence, state.attempt):
-                how = "ended without an exit event"
-            else:
-                return
+            if state.exit is None:
+                if not self._was_killed(state.attempt):
+                    return
+                state = self._read()  # an exit event precedes the end of the process
+            how = "ended without an exit event" if state.exit is None else state.exit.status
             error = state.error
             reason = () if error is None else filter(None, (error.title, error.detail))
             raise RankLost(
@@ -68,14 +66,17 @@ class AttemptOfRank0:
             self._log.read_block()
         return self._log.state
 
+    def _was_killed(self, attempt: int) -> bool:
+        """Whether the trainer of an attempt was a process of this machine, and is none any more.
 
-def _was_killed(evidence: TrainerEvidence, attempt: int) -> bool:
-    """Whether the trainer of an attempt was a process of this machine, and is none any more."""
-    trainer = evidence.trainer
-    return (
-        trainer is not None
-        and trainer.attempt == attempt
-        and evidence.local
-        and evidence.lock_held is False
-        and evidence.process_running is False
-    )
+        Raises:
+            LocksUnsupported, StorageError: that cannot be known.
+        """
+        trainer = read_trainer(self.run)
+        return (
+            trainer is not None
+            and trainer.attempt == attempt
+            and trainer.process is not None
+            and is_running(trainer.process) is False
+            and not held(self.run.lock)  # of a container with processes of its own, that is seen
+        )
