@@ -1,4 +1,4 @@
-"""For every test: one thread to compute with, signals that are not ignored, a queue of its own."""
+"""For every test: one thread to compute with, signals that are not ignored, its own queue, no deadline."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import signal
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 # Several test processes share two cores, and what they compute is tiny. Threads that wait for each other by
 # spinning made a training of six steps twenty times as long. Read when torch is loaded, by trainers too.
@@ -21,6 +22,11 @@ HANDLED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.
 for _number in (signal.SIGINT, signal.SIGHUP):
     if signal.getsignal(_number) is signal.SIG_IGN:
         signal.signal(_number, lambda _signal, _frame: None)
+
+
+# How long an example takes depends on what else the machine does.
+settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("untimed")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -31,7 +31,7 @@ Cli = Callable[..., Result]
 anything = st.text(st.characters(codec="utf-8"), max_size=40)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(text=anything)
 @example(text=HOSTILE)
 def test_any_text_in_a_log_is_printed_without_control_characters(text: str) -> None:

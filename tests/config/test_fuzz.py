@@ -46,7 +46,7 @@ def check(make: Callable[[], Experiment]) -> None:
         assert all(problem.message for problem in outcome.problems)
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(st.text(max_size=200) | st.text(alphabet="ab:-[]{}&*!|>%@`'\"#,? \n\t\\0", max_size=60))
 @example("%YAML 1.1\n---\n%TAG")
 @example("? ? ? ?")
@@ -57,7 +57,7 @@ def test_any_text_is_loaded_or_refused_with_a_config_error(text: str) -> None:
     check(lambda: parse_experiment(text, "fuzz.yaml"))
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(st.dictionaries(st.sampled_from(NAMES), values, max_size=6))
 def test_any_values_are_loaded_or_refused_with_a_config_error(chosen: dict[str, Any]) -> None:
     nested: dict[str, Any] = {}
@@ -70,7 +70,7 @@ def test_any_values_are_loaded_or_refused_with_a_config_error(chosen: dict[str, 
     check(lambda: parse_experiment(write_yaml(nested), "fuzz.yaml"))
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(st.sampled_from(PRESETS), st.data())
 def test_a_preset_with_a_piece_replaced(text: str, data: st.DataObject) -> None:
     start = data.draw(st.integers(0, len(text)))
@@ -79,7 +79,7 @@ def test_a_preset_with_a_piece_replaced(text: str, data: st.DataObject) -> None:
     check(lambda: parse_experiment(text[:start] + piece + text[end:], "fuzz.yaml"))
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(st.lists(st.tuples(st.sampled_from(NAMES) | st.text(max_size=8), st.text(max_size=12)), max_size=3))
 @example([("dataset.root", "\0"), ("dataset.root", "~\ud800")])
 @example([("optimizer", "{lr: {lr: {}}}")])

@@ -156,7 +156,7 @@ plain = st.recursive(
 )
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(st.dictionaries(st.text(), plain, max_size=5))
 @example({"a": "\x85", "b": "\u2028", "c": "\r\n", "\x85": "\ufeff"})
 @example({"a": "1e-3", "b": "no", "c": "0o17", "d": "1_0", "e": ".inf", "f": "null", "g": "", "h": "12:30"})
@@ -228,7 +228,7 @@ PIECES = st.sampled_from(
 )
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(st.lists(PIECES, max_size=14).map("".join))
 @example("a\t")
 @example("\ufeff\ufeffa: 1")

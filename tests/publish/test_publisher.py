@@ -159,7 +159,7 @@ class KilledService(Recording):
             raise Killed
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(
     cuts=st.lists(st.integers(0, len(THREE_ATTEMPTS)), max_size=4),
     kills=st.lists(st.sampled_from(["", "before", "within", "after"]), max_size=6),

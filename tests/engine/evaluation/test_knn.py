@@ -160,7 +160,7 @@ def test_the_memory_bound_changes_nothing_but_the_memory(metric: Any) -> None:
     k=st.sampled_from([1, 5, 200]),
     max_bytes=st.sampled_from([2**28, 2**30]),
 )
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_blocks_fit_the_memory_bound(n_train: int, n_test: int, dim: int, k: int, max_bytes: int) -> None:
     proposed = min(k + SPARE, n_train)
     train, test = torch.empty(n_train, dim, device="meta"), torch.empty(n_test, dim, device="meta")
@@ -178,7 +178,7 @@ def test_blocks_fit_the_memory_bound(n_train: int, n_test: int, dim: int, k: int
 
 
 @given(st.lists(st.lists(st.integers(-3, 3), min_size=4, max_size=4), min_size=1, max_size=8))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_a_vote_is_the_most_common_label_and_the_smallest_of_several(rows: list[list[int]]) -> None:
     expected = [min(row, key=lambda label: (-row.count(label), label)) for row in rows]
 

@@ -31,7 +31,7 @@ LINES = GOLDEN.read_bytes().splitlines(keepends=True)
 names = st.text(max_size=70) | st.text(alphabet="./\\~-_a0\0\n last", max_size=12)
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(name=names)
 @example(name="..")
 @example(name="../outside")
@@ -101,7 +101,7 @@ def damaged_logs() -> st.SearchStrategy[bytes]:
     return st.lists(real | broken | odd | st.binary(max_size=40), max_size=15).map(b"".join)
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(content=damaged_logs())
 @example(content=b"")
 def test_any_log_is_read_and_can_be_continued(content: bytes) -> None:
@@ -121,7 +121,7 @@ def test_any_log_is_read_and_can_be_continued(content: bytes) -> None:
         assert run.events.read_bytes().startswith(whole), "no whole line is lost"
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(
     content=st.binary(max_size=200) | st.text(max_size=100).map(lambda text: text.encode("utf-8", "replace"))
 )

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from events import read_log
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from wmse_tui.runs.errors import StorageError
@@ -37,7 +37,6 @@ def test_every_byte_prefix_of_a_log_folds_to_a_prefix_of_the_truth(tmp_path: Pat
             assert fold(RunState(), records) == views[whole]
 
 
-@settings(deadline=None)
 @given(cuts=st.lists(st.integers(0, len(GOLDEN.read_bytes())), max_size=12))
 def test_a_log_that_grows_in_any_pieces_gives_each_record_once(
     cuts: list[int], tmp_path_factory: pytest.TempPathFactory

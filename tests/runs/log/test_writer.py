@@ -173,7 +173,7 @@ def test_a_full_disk_costs_nothing_once_there_is_room_again(
     assert firsts == list(range(1, 102))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(data=st.data())
 def test_whatever_writes_fail_the_log_is_whole_and_in_order(
     data: st.DataObject, tmp_path_factory: pytest.TempPathFactory

@@ -116,7 +116,7 @@ def test_old_requests_can_be_discarded(run: RunDirectory) -> None:
     assert pending(run) == ()
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     content=st.binary(max_size=100)
     | st.dictionaries(st.text(), st.text()).map(lambda d: json.dumps(d).encode())

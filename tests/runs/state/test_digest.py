@@ -141,7 +141,7 @@ ACTION = st.one_of(
 )
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.lists(ACTION, max_size=14))
 def test_the_digest_and_the_rest_of_the_log_are_the_whole_log(actions: list[tuple[str, Any]]) -> None:
     with TemporaryDirectory() as folder:
@@ -201,7 +201,7 @@ def test_a_viewer_that_is_there_already_reads_on_as_before(run: RunDirectory) ->
 # A digest that cannot be used
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(data=st.data())
 def test_any_cut_or_changed_byte_costs_only_time(data: Any) -> None:
     with TemporaryDirectory() as folder:

@@ -47,7 +47,7 @@ bulks = st.tuples(
 cuts = st.tuples(st.just("cut"), st.floats(0, 1.2), st.lists(values, max_size=0))
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(actions=st.lists(appends | bulks | cuts, max_size=10), data=st.data())
 def test_every_level_agrees_with_a_plain_list_after_any_appends_and_cuts(
     actions: list[tuple[str, float, list[float | None]]], data: st.DataObject

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 from textual.app import App, ComposeResult
@@ -82,7 +82,6 @@ numbers = st.floats() | st.floats(1e-6, 10)
 bars = st.builds(Bar, label=st.text(max_size=9), value=st.none() | numbers, text=st.text(max_size=9))
 
 
-@settings(deadline=None)
 @given(
     st.lists(numbers, max_size=30),
     st.lists(bars, max_size=5),

@@ -356,7 +356,7 @@ curves = st.builds(
 ranges = st.none() | st.tuples(anything, anything)
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(
     st.lists(curves, max_size=4),
     st.integers(-1, 60),

@@ -8,7 +8,7 @@ import zlib
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 from rich.console import Console
@@ -89,7 +89,6 @@ def test_the_nearest_colour_of_the_terminal_is_sent(system: str, sequence: str) 
     assert f"\x1b[{sequence}m█" in Strip(row).render(console)
 
 
-@settings(deadline=None)
 @given(st.integers(1, 40), st.integers(1, 40), st.integers(-1, 50), st.integers(-1, 20), st.booleans())
 def test_any_image_fits_any_size(columns: int, rows: int, width: int, height: int, in_ascii: bool) -> None:
     picture = Pixels(columns, rows, bytes(3 * columns * rows))

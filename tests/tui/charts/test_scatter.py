@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 from rich.style import Style
@@ -127,7 +127,6 @@ def test_names_of_classes_are_sanitised() -> None:
     assert "[@click=app.quit]x" in text
 
 
-@settings(deadline=None)
 @given(
     st.lists(st.tuples(st.floats(), st.floats(), st.integers(-3, 1100), st.text(max_size=8)), max_size=30),
     st.integers(-1, 90),
