@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Generic, Literal, TypeVar
 
 from textual.app import ComposeResult
+from textual.await_complete import AwaitComplete
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
 from textual.events import Key
@@ -39,6 +40,11 @@ class Dialog(ModalScreen[Result]):
 
     def on_mount(self) -> None:
         self.set_class(isinstance(self.app, ServicesApp) and self.app.ascii, "-ascii")
+
+    def dismiss(self, result: Result | None = None) -> AwaitComplete:
+        """Dismiss the dialog with a result. Its workers end before its widgets do, which they update."""
+        self.workers.cancel_node(self)
+        return super().dismiss(result)
 
 
 @dataclass(frozen=True, slots=True)

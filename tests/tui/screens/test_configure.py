@@ -46,6 +46,7 @@ from wmse_tui.tui.screens.app_screen import QuietFooter
 from wmse_tui.tui.screens.configure import ConfigureScreen, without_full_stop
 from wmse_tui.tui.screens.monitor import MonitorScreen
 from wmse_tui.tui.screens.runs import RunsScreen
+from wmse_tui.tui.widgets.configure import sweep_dialog
 from wmse_tui.tui.widgets.configure.preset_panel import PresetPanel
 from wmse_tui.tui.widgets.configure.sections import SectionPanel
 from wmse_tui.tui.widgets.configure.sweep_dialog import SweepDialog
@@ -608,6 +609,14 @@ async def test_a_sweep_shows_its_runs_and_cost_before_they_are_queued(
         assert "the waiting process cannot be started" in text_in(app, DIALOG)
         assert "3 runs, tagged sweep-" in notifications(app)
         assert len(queued) == 7
+        await pilot.press("escape", "number_sign")
+        await until(pilot, lambda: on_top(app, SweepDialog) and "3 runs: seed" in text_in(app, DIALOG))
+        monkeypatch.setattr(sweep_dialog, "_DELAY", 60.0)
+        await pilot.press("9")
+        counting = [worker for worker in app.workers if worker.node is app.screen]
+        assert counting
+        app.screen.dismiss(None)
+        assert all(worker.is_cancelled for worker in counting), "before the widgets that they update"
 
 
 async def test_where_slurm_is_there_a_run_is_submitted_after_its_script_was_shown(
