@@ -1261,6 +1261,20 @@ async def test_each_preset_has_its_time_on_this_machine_by_the_runs_there(
         findings = app.screen.query_one("#configure-findings", Paragraphs).paragraphs
         assert any("About 1 min" in finding.text for finding in findings)
 
+        def time_of(key: str) -> str:
+            return str(app.screen.query_one(PresetPanel).list.get_option(key).prompt).split()[-1]
+
+        screen = app.screen
+        assert isinstance(screen, ConfigureScreen)
+        before = time_of("cifar10")
+        for epochs, shown in (("4000", "h"), ("", "quickstart"), ("4", "1min")):
+            screen.library.edit("schedule.epochs", epochs)
+            screen.redraw()
+            assert time_of("quickstart").endswith(shown), "that of the draft; without one there is none"
+        assert time_of("cifar10") == before
+        await app.open_configure(load_experiment(preset="quickstart", overrides=["schedule.epochs=4000"]))
+        assert time_of("copy:quickstart").endswith("h")
+
 
 async def test_names_of_presets_and_titles_of_options_are_whole(
     make_app: MakeApp, make_run: Callable[..., RunDirectory], until: Until, tmp_path: Path

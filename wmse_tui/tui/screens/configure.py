@@ -32,7 +32,7 @@ from wmse_tui.tui.widgets.configure.draft_check import DraftCheck
 from wmse_tui.tui.widgets.configure.images_dialog import ImagesDialog
 from wmse_tui.tui.widgets.configure.inspections import DESCRIBE, MEASURE, VIEWS, Inspections, progress_text
 from wmse_tui.tui.widgets.configure.launcher import Launcher, LaunchMode
-from wmse_tui.tui.widgets.configure.machine import Machine, preset_times
+from wmse_tui.tui.widgets.configure.machine import Machine, preset_times, time_in_short
 from wmse_tui.tui.widgets.configure.preset_files import (
     ask_run_name,
     copy_command,
@@ -216,6 +216,8 @@ that you type is refused: what is wrong is printed below it. {key:configure-undo
     def draw_answers(self) -> None:
         """Show what is known of the cost, and the views."""
         cost = self._check.cost(self.run_name)
+        time_of_draft = time_in_short(cost.expected) if cost else ""
+        self.query_one(PresetPanel).show_time(self.library.key, time_of_draft)
         nothing = (Paragraph("Unknown", "until the problems are fixed", "$text-muted"),)
         self.query_one("#configure-numbers", Paragraphs).show(tuple(cost.lines()) if cost else nothing)
         panel, time = self.query_one("#configure-cost", Panel), safe(cost.time(), 100) if cost else ""
@@ -469,11 +471,16 @@ that you type is refused: what is wrong is printed below it. {key:configure-undo
 
     @work(exclusive=True, group="times")
     async def _estimate_times(self) -> None:
-        """Show beside each preset how long it takes on this machine."""
-        machine, measured, entries = self._check.machine, self._check.measured, dict(self.library.entries)
-        times = await asyncio.to_thread(preset_times, machine, measured, entries)
-        if not self._app_has_ended():
-            self.query_one(PresetPanel).show_times(times)
+        """Show beside each entry how long its draft takes on this machine."""
+        machine, measured, drafts = self._check.machine, self._check.measured, self.library.current_drafts()
+        times = await asyncio.to_thread(
+            lambda: preset_times(machine, measured, {key: draft.experiment for key, draft in drafts.items()})
+        )
+        if self._app_has_ended():
+            return
+        now = self.library.current_drafts()
+        later = {key for key, draft in drafts.items() if now.get(key) is not draft}  # edited meanwhile
+        self.query_one(PresetPanel).show_times(times, without=later)
 
     def _refresh_answers(self) -> None:
         """After a change: find the images and redraw the views, if the change may affect them."""

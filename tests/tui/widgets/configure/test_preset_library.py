@@ -177,3 +177,17 @@ def test_a_saved_preset_is_read_again_without_its_changes(own: Path) -> None:
     assert isinstance(library.draft, Draft)
     assert changed(library) == {}
     assert library.draft.values["seed"] == 9
+
+
+def test_the_current_drafts_are_those_of_the_entries_with_their_changes() -> None:
+    library = PresetLibrary()
+    library.add_copy(copy_entry(load_experiment(preset="stl10", overrides=["seed=5"]), "stl10"))
+    for key, seed, after in (("stl10", "9", {}), ("copy:stl10", "7", {"seed": 5})):
+        entry = library.choose(key)
+        assert library.current_drafts()[key] is entry.draft
+        library.edit("seed", seed)
+        assert dict(library.current_drafts()[key].changes) == {"seed": int(seed)}
+        library.undo()
+        assert dict(library.current_drafts()[key].changes) == after
+    library.reset_all()
+    assert dict(library.current_drafts()["copy:stl10"].changes) == {}

@@ -31,7 +31,6 @@ from wmse_tui.runs.process.identity import host
 from wmse_tui.runs.table.estimate import Forecast, TimedRun, forecast, timed_runs
 from wmse_tui.runs.table.index import RunRow
 from wmse_tui.runs.text.units import brief_duration
-from wmse_tui.tui.widgets.configure.preset_library import Entry
 from wmse_tui.tui.widgets.configure.wording import Outlook
 
 
@@ -116,17 +115,26 @@ class Machine:
         return Outlook(checked=True, obstacle=self.obstacle, seconds=expected.seconds, rough=expected.rough)
 
 
-def preset_times(machine: Machine, measured: TimedRun | None, entries: Mapping[str, Entry]) -> dict[str, str]:
-    """How long each entry takes on this machine, in a few characters, by its key; a tilde where it is rough.
+def preset_times(
+    machine: Machine, measured: TimedRun | None, experiments: Mapping[str, Experiment | None]
+) -> dict[str, str]:
+    """How long each experiment takes on this machine, by its key, without those where that is unknown.
 
-    Compares every entry with every timed run: call it in a thread.
+    Compares every experiment with every timed run: call it in a thread.
     """
-    times = {}
-    for key, entry in entries.items():
-        expected = None if entry.experiment is None else machine.forecast(entry.experiment, measured)
-        if expected is not None:
-            times[key] = f"{'~' if expected.rough else ''}{brief_duration(expected.seconds).replace(' ', '')}"
-    return times
+    expected = {
+        key: machine.forecast(experiment, measured)
+        for key, experiment in experiments.items()
+        if experiment is not None
+    }
+    return {key: text for key, each in expected.items() if (text := time_in_short(each))}
+
+
+def time_in_short(expected: Forecast | None) -> str:
+    """A forecast in a few characters; a tilde where it is rough; "": there is none."""
+    if expected is None:
+        return ""
+    return f"{'~' if expected.rough else ''}{brief_duration(expected.seconds).replace(' ', '')}"
 
 
 def _free_space(folder: Path) -> int | None:

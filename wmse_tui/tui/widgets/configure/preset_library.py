@@ -341,6 +341,15 @@ class PresetLibrary:
         if self.draft is not None:
             self._change(self.draft, self.draft.untouched())
 
+    def current_drafts(self) -> dict[str, Draft]:
+        """The draft of every valid entry that was read, by key.
+
+        Of one that was not edited that of the entry itself, which may have built its experiment already.
+        """
+        read = {key: entry.draft for key, entry in self.entries.items() if entry.draft is not None}
+        edited = {key: self._drafts.get(key, draft) for key, draft in read.items()}
+        return {key: draft if edited[key] == draft else edited[key] for key, draft in read.items()}
+
     @property
     def drafts(self) -> dict[str, dict[str, Any]]:
         """The changes to every entry that has some, by option, by key."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from rich.cells import cell_len
 from textual import on
@@ -78,11 +78,22 @@ class PresetPanel(Panel):
         """The list itself."""
         return self.query_one(KeyList)
 
-    def show_times(self, times: Mapping[str, str]) -> None:
-        """Show how long each preset takes on this machine, by key; those that are unknown are left out."""
-        if times != self._times:
-            self._times = times
+    def show_times(self, times: Mapping[str, str], *, without: Collection[str] = ()) -> None:
+        """Show how long the draft of each entry takes on this machine, by key; unknown ones are left out.
+
+        Entries of `without` continue to show what they do.
+        """
+        before = {key: text for key, text in self._times.items() if key in without}
+        after = before | {key: text for key, text in times.items() if key not in without}
+        if after != self._times:
+            self._times = after
             self.draw()
+
+    def show_time(self, key: str, time: str) -> None:
+        """Show how long the draft of one entry takes; "": unknown. Nothing until `show_times` was called."""
+        if self._times and time != self._times.get(key, ""):
+            others = {other: text for other, text in self._times.items() if other != key}
+            self.show_times(others | ({key: time} if time else {}))
 
     def draw(self) -> None:
         """Show the library as it is now."""
