@@ -29,6 +29,8 @@ TRAINING = replace(
 def test_whatever_has_no_value_has_a_reason(quantity: str) -> None:
     assert why_empty([RunState()], [quantity]) == "the training has not begun"
     assert why_empty([RunState(status="failed")], [quantity]) == "the run has ended before its training"
+    without_setup = replace(TRAINING, setup=None)  # its record cannot be read
+    assert "training" not in why_empty([without_setup], [quantity]), "it has begun"
     assert why_empty([RunState(), TRAINING], [quantity]) in (
         "none of these runs has a value of this",
         "no value in this part of the run",

@@ -11,6 +11,7 @@ import pytest
 from monitor_screen import append, header, lines, messages, plots, screen_of, state_of
 from textual.pilot import Pilot
 
+from tests.tui.conftest import QUICK
 from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.log.events import Notice, Steps
 from wmse_tui.runs.state.run import RunState
@@ -112,6 +113,30 @@ async def test_a_frozen_display_does_not_change_until_it_is_released(
         assert "loss 1.2 " in header(app)
         await pilot.press("F")
         await until(pilot, lambda: "loss 0.125" in header(app))
+        await pilot.press("F")  # while a change waits for its time
+        screen_of(app).on_run_changed(RunChanged(run, replace(state_of(app), status="paused"), None))
+        await pilot.pause(0.1)
+        assert "● running" in header(app)
+        await pilot.press("F")
+        await until(pilot, lambda: "● paused" in header(app))
+
+
+async def test_charts_draw_their_first_values_as_soon_as_the_header_shows_them(
+    on_run: OnRun, make_run: MakeRun, until: Until
+) -> None:
+    run = make_run("small", "running")
+    async with on_run(run, rates=replace(QUICK, charts=1000.0)) as (app, pilot):
+        screen, whole = screen_of(app), state_of(app)
+        start = RunState(run_id="small", path=whole.path, status="starting", seq=1)
+        for state, shown in (
+            (start, "has not begun"),
+            (replace(start, setup=whole.setup, seq=2), "no values yet"),
+            (replace(start, setup=whole.setup, loss=whole.loss, seq=3), "no structure"),
+            (replace(start, seq=4), "has not begun"),
+            (replace(start, evaluations=whole.evaluations, seq=5), "no values yet"),
+        ):
+            screen.on_run_changed(RunChanged(run, state, None))
+            await until(pilot, lambda shown=shown: shown in " ".join(plots(app)[0].drawing.text.split()))
 
 
 async def test_a_hidden_screen_watches_nothing_until_it_is_shown_again(

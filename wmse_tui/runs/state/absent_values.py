@@ -27,7 +27,7 @@ def why_empty(states: Sequence[RunState], quantities: Sequence[str]) -> str:
 def why_absent(state: RunState, quantity: str) -> str:
     """Why the run has no value of `quantity` (a name in QUANTITIES)."""
     ended = state.status in ENDED
-    if state.setup is None:
+    if state.setup is None and not state.evaluations and not state.loss.last_step:
         return "the run has ended before its training" if ended else "the training has not begun"
     if quantity.startswith("gpu_"):
         if state.resources is not None:

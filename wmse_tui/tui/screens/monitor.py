@@ -109,6 +109,7 @@ class MonitorScreen(AppScreen):
 
     def on_mount(self) -> None:
         self._ticker = self.set_interval(2 * self.services.rates.text, self._tick, pause=True)
+        self.watch(self.app, "frozen", self._draw_due, init=False)  # what was due when it was frozen
 
     # The run
 
@@ -196,7 +197,7 @@ class MonitorScreen(AppScreen):
             self._text_due = self._charts_due = True
             if _urgent(before) != _urgent(run_state):
                 self._text_at = float("-inf")
-            if before.seq == 0:
+            if _drawable(before) != _drawable(run_state):
                 self._charts_at = float("-inf")
         self._draw_due()
 
@@ -209,7 +210,9 @@ class MonitorScreen(AppScreen):
     # Drawing, at most at the refresh rates
 
     def _draw_due(self) -> None:
-        """Draw what has changed if its time has come, else set a timer."""
+        """Draw what has changed if its time has come, else set a timer; what is frozen or hidden waits."""
+        if self.frozen or self.app.current_mode != "monitor":
+            return
         now, rates = time.monotonic(), self.services.rates
         if self._text_due and self._text_at + rates.text - now <= _AT_ONCE:
             self._draw_text()
@@ -222,8 +225,7 @@ class MonitorScreen(AppScreen):
 
     def _on_timer(self) -> None:
         self._timer = None
-        if not self.frozen:
-            self._draw_due()
+        self._draw_due()
 
     def _tick(self) -> None:
         """Read the trainer's output, which no event announces and which may follow the last event."""
@@ -567,6 +569,12 @@ class MonitorScreen(AppScreen):
         """The run on the screen and its state; without one, a notification."""
         run, state = self._chosen_run(), self._run_state
         return None if run is None or state is None else (run, state)
+
+
+def _drawable(run_state: RunState) -> tuple[bool, ...]:
+    """What decides whether charts have curves, and why not: it is drawn at once, as the header is."""
+    begun, ended = run_state.setup is not None, run_state.status in ENDED
+    return run_state.seq > 0, begun, bool(run_state.evaluations), run_state.loss.last_step > 0, ended
 
 
 def _urgent(run_state: RunState) -> tuple[object, ...]:

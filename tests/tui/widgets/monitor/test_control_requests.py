@@ -11,6 +11,7 @@ from wmse_tui.runs.log.events import Control
 from wmse_tui.runs.state.run import RunState
 from wmse_tui.runs.state.status import Status
 from wmse_tui.tui.widgets.monitor.control_requests import (
+    COMMAND_NAMES,
     RequestStatus,
     SentRequest,
     request_status,
@@ -99,7 +100,31 @@ def test_a_pause_after_which_the_training_continued_is_no_longer_shown() -> None
     texts = [one.text for one in request_statuses((pause, resume), run_state(accepted, continued))]
     assert texts == ["continue: done: training continues"]
     assert len(request_statuses((pause, resume), run_state(accepted))) == 2
-    assert len(request_statuses((resume, pause), run_state(continued, accepted))) == 2, "paused again"
+    assert request_statuses((pause,), run_state(accepted, continued)) == (), "continued by another user"
+    again = request_statuses((resume, pause), run_state(continued, accepted))
+    assert [one.text for one in again] == ["pause: accepted: pausing at the next step"]
+
+
+def test_an_older_request_is_shown_while_it_waits() -> None:
+    """Of every command: the newest is shown with its answer, an older one until it has had its effect."""
+    newest = SentRequest("9", "checkpoint", SENT.time, attempt=1)
+    saved = Control("9", "checkpoint", "done", "step-00000001.pt")
+    for command in COMMAND_NAMES:
+        older = SentRequest("8", command, SENT.time, attempt=1)
+        accepted, done = (Control("8", command, outcome, "as asked") for outcome in ("accepted", "done"))
+        name = COMMAND_NAMES[command]
+        for controls, shown in (
+            ((), [f"{name}: requested 12:00:00, waiting"]),
+            ((accepted,), [f"{name}: accepted: as asked"]),
+            ((accepted, done), []),
+            ((Control("8", command, "refused", "no"),), []),
+        ):
+            found = request_statuses((older, newest), run_state(*controls, saved))
+            assert [one.text for one in found] == ["checkpoint: done: step-00000001.pt", *shown]
+    pause = SentRequest("8", "pause", SENT.time, attempt=1)
+    accepted = Control("8", "pause", "accepted", "pausing at the next step")
+    found = request_statuses((pause, newest), run_state(accepted, saved, status="paused"))
+    assert len(found) == 1, "it has paused, as the header shows"
 
 
 def test_a_request_that_an_earlier_attempt_obeyed_is_no_longer_shown() -> None:

@@ -40,22 +40,24 @@ class RequestStatus:
 
 
 def request_statuses(sent: Sequence[SentRequest], run_state: RunState) -> tuple[RequestStatus, ...]:
-    """The status of each request, the newest first, without those that are over.
+    """The status of the newest request, and of older ones that still wait, the newest first.
 
-    Over are what an earlier attempt obeyed, and a pause after which the training continued.
+    Over, and left out, are what an earlier attempt obeyed and a pause after which the training continued.
     """
-    return tuple(
-        request_status(request, run_state)
-        for number, request in reversed(tuple(enumerate(sent)))
-        if not _is_over(request, sent[number + 1 :], run_state)
+    newest = sent[-1:]
+    statuses = (
+        (request, request_status(request, run_state))
+        for request in reversed(sent)
+        if not _is_over(request, run_state)
     )
+    return tuple(status for request, status in statuses if request in newest or status.tone == "info")
 
 
-def _is_over(request: SentRequest, later: Sequence[SentRequest], run_state: RunState) -> bool:
+def _is_over(request: SentRequest, run_state: RunState) -> bool:
     answer = latest_answer(request, run_state)
     if request.command == "pause" and answer is not None and answer.outcome == "accepted":
-        answers = (latest_answer(one, run_state) for one in later if one.command == "resume")
-        if any(one is not None and one.outcome == "done" for one in answers):
+        later = run_state.controls[run_state.controls.index(answer) + 1 :]
+        if any((one.command, one.outcome) == ("resume", "done") for one in later):  # also of others
             return True
     return run_state.attempt > request.attempt and answer is not None and answer.outcome != "refused"
 
