@@ -39,6 +39,7 @@ ENTRIES = [
     entry("Stop", "stop the shown run", screen="Monitor"),
     entry("Sweep", "several values", screen="Configure"),
     entry("Join", "as a sweep, by tag"),
+    entry("dataset.root", "Folder: what you configure", "option"),
 ]
 
 
@@ -49,7 +50,7 @@ ENTRIES = [
         ("sweep", ["Configure: Sweep", "Join"]),
         ("monitor stop", ["Monitor: Stop"]),
         ("configure: sw", ["Configure: Sweep"]),
-        ("configure", ["Configure: Sweep"]),
+        ("configure", ["Configure: Sweep", "dataset.root"]),
         ("STOP ep", ["Stop after epoch"]),
         ("byol", ["cifar100-byol"]),
         ("preset", ["cifar100-byol"]),

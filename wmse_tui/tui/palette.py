@@ -19,6 +19,7 @@ from wmse_tui.tui.dialogs import Dialog
 from wmse_tui.tui.widgets.vi import KeyList
 
 _SHOWN = 14  # entries
+_SOME = 4  # the rank where only some words are in the title
 _NOTHING = "Nothing matches."
 
 
@@ -64,6 +65,8 @@ def rank(entry: PaletteEntry, words: Sequence[str]) -> tuple[int, bool, int] | N
         for wanted in (words, bare)
         if title and wanted
     )
+    if any(word in entry.full_title.lower() for word in words):  # the name of the screen alone
+        quality = min(quality, _SOME)
     return quality, bool(entry.screen), length
 
 
@@ -75,7 +78,7 @@ def _rank_of(title: str, words: Sequence[str]) -> tuple[int, int]:
         return 1, len(title)
     begins = all(any(part.startswith(word) for part in re.split(r"[-_. ]", title)) for word in words)
     inside = sum(word in title for word in words)
-    return (2 if begins else 3 if inside == len(words) else 4 if inside else 5), len(title)
+    return (2 if begins else 3 if inside == len(words) else _SOME if inside else _SOME + 1), len(title)
 
 
 def best(entries: Iterable[PaletteEntry], query: str, most: int = _SHOWN) -> list[PaletteEntry]:
