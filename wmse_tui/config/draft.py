@@ -17,7 +17,7 @@ from types import MappingProxyType
 from typing import Any
 
 from wmse_tui.config.atomic import SHARED, publish
-from wmse_tui.config.fields import FormField, form_field
+from wmse_tui.config.fields import FormField, form_field, is_metadata
 from wmse_tui.config.layers import RECIPE, Layer, build, merge, with_absolute_folders
 from wmse_tui.config.loading import (
     SUFFIX,
@@ -160,9 +160,9 @@ def draft_of(experiment: Experiment, base: Base) -> Draft:
     there = merge(draft.layers).get("paper") is not None
     if experiment.paper is None:
         more: dict[str, Any] = {"paper": None} if there else {}
-        wanted = {name: value for name, value in wanted.items() if not name.startswith("paper.")}
+        wanted = {name: value for name, value in wanted.items() if not is_metadata(name)}
     else:
-        more = {} if there else {name: value for name, value in wanted.items() if name.startswith("paper.")}
+        more = {} if there else {name: value for name, value in wanted.items() if is_metadata(name)}
     values = draft.values
     more |= {name: value for name, value in wanted.items() if not _same(values[name], value)}
     return replace(draft, changes={**draft.changes, **more})

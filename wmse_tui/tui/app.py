@@ -30,6 +30,7 @@ from textual.filter import Monochrome, NoColor
 from textual.notifications import Notification, Notify
 from textual.screen import Screen
 
+from wmse_tui.config.fields import FormField, is_metadata
 from wmse_tui.config.schema import Experiment
 from wmse_tui.runs.directory import RunDirectory
 from wmse_tui.runs.errors import RunsError
@@ -52,7 +53,6 @@ from wmse_tui.tui.themes import NAMES, THEMES
 from wmse_tui.tui.xterm_colours import XtermFilter
 
 if TYPE_CHECKING:
-    from wmse_tui.config.fields import FormField
     from wmse_tui.tui.inspector import Inspector
     from wmse_tui.tui.palette import Palette, PaletteEntry
     from wmse_tui.tui.run_news import News
@@ -527,7 +527,6 @@ class WmseApp(ServicesApp):
 
     def _edited_options(self) -> list[FormField]:
         """The options of the draft that Configure edits, or will edit when it is shown for the first time."""
-        from wmse_tui.config.fields import is_metadata
         from wmse_tui.tui.widgets.configure.preset_library import PresetLibrary
 
         try:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from wmse_tui.config.diff import Value, differing, flatten, value_text
+from wmse_tui.config.fields import is_metadata
 from wmse_tui.config.loading import dump_experiment, load_experiment
 from wmse_tui.config.problems import ConfigError
 from wmse_tui.config.schema import Experiment
@@ -104,7 +105,7 @@ def _run(run: ReportedRun) -> Iterator[Block]:
     if experiment is not None:
         yield Heading(2, "All options")
         rows = [(key, value_text(value)) for key, value in flatten(experiment).items()]
-        yield Table(("option", "value"), [row for row in rows if not row[0].startswith("paper.")])
+        yield Table(("option", "value"), [row for row in rows if not is_metadata(row[0])])
 
 
 def _head(state: RunState) -> Iterator[Block]:

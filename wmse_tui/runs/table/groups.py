@@ -9,19 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
+from typing import Any, Literal, TypeAlias, get_args
 
+from wmse_tui.config.diff import Value, differing, value_text
 from wmse_tui.runs.annotations import SWEEP_TAG
 from wmse_tui.runs.state.status import ACTIVE
 from wmse_tui.runs.table.compare import Spread, spread
 from wmse_tui.runs.table.copies import without_copies
 from wmse_tui.runs.table.index import RunRow
 from wmse_tui.runs.table.options_cache import OptionsCache
+from wmse_tui.runs.table.recipe import RepetitionKey
 from wmse_tui.runs.table.run_columns import RunColumn
-
-if TYPE_CHECKING:
-    from wmse_tui.config.diff import Value
-    from wmse_tui.runs.table.recipe import RepetitionKey
 
 GroupBy: TypeAlias = Literal["", "seed", "sweep", "tag"]
 GROUPINGS: tuple[GroupBy, ...] = get_args(GroupBy)
@@ -116,8 +114,6 @@ def _names(row: RunRow, by: GroupBy, options: OptionsCache) -> tuple[str | Repet
 
 def _repetitions(found: Sequence[tuple[Mapping[str, Value], Sequence[RunRow]]]) -> list[RunGroup]:
     """Groups of runs that repeat each other, named by preset and by what sets one apart from others."""
-    from wmse_tui.config.diff import differing, value_text  # the schema
-
     bases = [rows[0].preset or rows[0].title or rows[0].run_id for _, rows in found]
     groups = []
     for (values, rows), base in zip(found, bases, strict=True):
